@@ -1,0 +1,1 @@
+//! Source → Staged. May be slow; holds no store lock; nothing is visible.

@@ -1,0 +1,1 @@
+//! Staged → Entry → Generation. The journal append is the commit point.
