@@ -1,1 +1,25 @@
 //! Plain values: no I/O, no clock.
+
+mod digest;
+
+mod written;
+mod module_name;
+mod revision;
+mod subdirectory;
+mod reference;
+mod source_error;
+mod remote_url;
+mod origin;
+mod source;
+mod source_grammar;
+
+pub use digest::{ContentHash, Digest, ParseDigestError};
+
+pub use module_name::{ModuleName, ParseModuleNameError};
+pub use origin::{Origin, ParseOriginError};
+pub use reference::{ParseReferenceError, Reference};
+pub use remote_url::{RemoteUrl, Scheme};
+pub use revision::{ParseRevisionError, Revision};
+pub use source::{ArchiveKind, ArchiveSource, ArchiveUrl, GitSource, Source};
+pub use source_error::{Expected, ParseSourceError};
+pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
