@@ -207,6 +207,11 @@ fn directory_time(manifest: &Manifest, path: &BStr) -> i64 {
     ContentHash::of(&canonical_bytes(manifest.below(path))).file_time()
 }
 
+/// Whether `file` of the entry at `entry` is as it was written, by kind, size, mode and time.
+pub(crate) fn is_unchanged(file: &TreeFile, entry: &Path) -> bool {
+    check_unchanged(file, &entry.join(os(file.path.as_bstr()))).is_ok()
+}
+
 fn check_unchanged(file: &TreeFile, path: &Path) -> Result<(), LinkError> {
     let damaged = |what| LinkError::Damaged { path: file.path.clone(), what };
     let stat = rustix::fs::lstat(path).map_err(|_| damaged("it cannot be read"))?;
