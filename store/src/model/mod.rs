@@ -12,9 +12,18 @@ mod remote_url;
 mod origin;
 mod source;
 mod source_grammar;
+mod toml_fields;
+mod build_spec;
+mod declarations;
+mod declarations_edit;
+mod lockfile;
 
 pub use digest::{ContentHash, Digest, ParseDigestError};
 
+pub use build_spec::BuildSpec;
+pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
+pub use declarations_edit::{EditError, add_module, remove_module};
+pub use lockfile::{Locked, Lockfile, LockfileFault, ParseLockfileError};
 pub use module_name::{ModuleName, ParseModuleNameError};
 pub use origin::{Origin, ParseOriginError};
 pub use reference::{ParseReferenceError, Reference};
@@ -23,3 +32,4 @@ pub use revision::{ParseRevisionError, Revision};
 pub use source::{ArchiveKind, ArchiveSource, ArchiveUrl, GitSource, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
+pub use toml_fields::TomlFault;
