@@ -2,8 +2,7 @@
 //!
 //! Only reads; edits that keep a person's comments are in `declarations_edit`.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::{collections::HashMap, error::Error, fmt, path::Path};
 
 use super::toml_fields::{self, Fields, Placed, TomlFault};
 use super::written::redact;
@@ -28,16 +27,14 @@ pub struct Declared {
 }
 
 /// `modules.toml` cannot be read. Nothing has been changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}: {fault}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseDeclarationsError {
     /// The line, from 1.
     pub line: usize,
     /// The column, from 1, in characters.
     pub column: usize,
-    /// What is wrong there; a bad name or source has its own error as the source of this one.
-    #[source]
-    pub fault: DeclarationFault,
+    /// What is wrong there; why a name or a source is bad is the source of this error.
+    pub fault: Box<DeclarationFault>,
 }
 
 /// What is wrong in `modules.toml`. It holds no secret.
@@ -67,6 +64,19 @@ pub enum DeclarationFault {
     },
 }
 
+// By hand, because the fault is part of this error's clause and only what lies below it is its source.
+impl Error for ParseDeclarationsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.fault.source()
+    }
+}
+
+impl fmt::Display for ParseDeclarationsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.fault)
+    }
+}
+
 impl Declarations {
     /// Reads `modules.toml`. An empty text declares nothing. `base` and `home` are what `./` and `~/` in a
     /// source stand for.
@@ -80,7 +90,7 @@ impl Declarations {
     ) -> Result<Self, ParseDeclarationsError> {
         read(text, base, home).map_err(|placed| {
             let (line, column, fault) = toml_fields::located(text, placed);
-            ParseDeclarationsError { line, column, fault }
+            ParseDeclarationsError { line, column, fault: Box::new(fault) }
         })
     }
 
@@ -139,7 +149,7 @@ fn in_toml((at, fault): Placed<TomlFault>) -> Placed<DeclarationFault> {
 
 #[cfg(test)]
 mod tests {
-    use std::{error::Error, time::Duration};
+    use std::time::Duration;
 
     use super::*;
 

@@ -91,7 +91,22 @@ pub fn remove_module(text: &str, name: &ModuleName) -> Result<String, EditError>
     {
         keep_comments(&mut document, &table, position);
     }
-    Ok(document.to_string())
+    let left = document.to_string();
+    let top = top_comment(text);
+    if left.starts_with(top) {
+        Ok(left)
+    } else {
+        Ok(format!("{top}{}", left.trim_start_matches('\n')))
+    }
+}
+
+/// The comments a text begins with, up to the last blank line among them. They would go with the first
+/// module where it is written as a key and not as a table.
+fn top_comment(text: &str) -> &str {
+    let is_comment = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    let bytes = text.split_inclusive('\n').take_while(is_comment).map(str::len).sum();
+    let comments = text.get(..bytes).unwrap_or_default();
+    comments.rfind("\n\n").and_then(|blank| comments.get(..blank + 2)).unwrap_or_default()
 }
 
 fn document(text: &str) -> Result<DocumentMut, EditError> {
@@ -287,6 +302,24 @@ source = \"/c\"
             let added = add(before, "a", "/a").unwrap();
             assert_eq!(remove(&added, "a").unwrap().trim_end(), before.trim_end());
             assert_eq!(add(&remove(&added, "a").unwrap(), "a", "/a").unwrap(), added);
+        }
+    }
+
+    #[test]
+    fn a_comment_that_stands_apart_at_the_top_outlives_the_first_module_however_it_is_written() {
+        for module in [
+            "[modules.a]\nsource = '/a'\n",
+            "modules.a.source = '/a'\n",
+            "modules.a = { source = '/a' }\n",
+        ] {
+            for rest in ["", "\n# end\n"] {
+                let text = remove(&format!("# top\n\n# about a\n{module}{rest}"), "a").unwrap();
+                assert!(text.starts_with("# top\n"), "{module}: {text}");
+                assert!(
+                    !text.contains("about") && text.contains("# end") == !rest.is_empty(),
+                    "{text}"
+                );
+            }
         }
     }
 

@@ -28,7 +28,7 @@ pub struct Locked {
     pub reference: Option<String>,
     /// The commit; `None` for an archive.
     pub revision: Option<Revision>,
-    /// The tree that was stored: of the subdirectory's repository as a whole, or of the archive.
+    /// The tree that was stored: the repository or the archive as a whole.
     pub digest: Digest,
     /// The part of the tree that is the module.
     pub subdirectory: Option<Subdirectory>,
@@ -254,7 +254,7 @@ subdirectory = "a b"
             ("version = '1'".to_owned(), 1, 11, "an integer"),
             ("version = 1\nx = 2".to_owned(), 2, 1, "unknown key `x`"),
             ("version = 1\nmodules".to_owned(), 2, 8, ""),
-            (module.to_owned(), 2, 10, "expected a `digest`"),
+            (module.to_owned(), 2, 10, "expected a `source`"),
             (format!("{module}{good}revision = 'x'"), 5, 12, "40 hex digits"),
             (format!("{module}{good}reference = 'a b'"), 5, 13, "the name of a git ref"),
             (format!("{module}{good}origin = 'H/r'"), 5, 10, "an origin"),
