@@ -16,6 +16,11 @@ mod remote_url;
 mod origin;
 mod source;
 mod source_grammar;
+mod toml_fields;
+mod build_spec;
+mod declarations;
+mod declarations_edit;
+mod lockfile;
 
 pub use class::{Class, Stage};
 pub use digest::{ContentHash, Digest, ParseDigestError};
@@ -25,6 +30,10 @@ pub use manifest::{
     FileKind, Manifest, ManifestError, TREE_CONTEXT, TreeFile, canonical_bytes, digest_of,
 };
 
+pub use build_spec::BuildSpec;
+pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
+pub use declarations_edit::{EditError, add_module, remove_module};
+pub use lockfile::{Locked, Lockfile, LockfileFault, ParseLockfileError};
 pub use module_name::{ModuleName, ParseModuleNameError};
 pub use origin::{Origin, ParseOriginError};
 pub use reference::{ParseReferenceError, Reference};
@@ -33,3 +42,4 @@ pub use revision::{ParseRevisionError, Revision};
 pub use source::{ArchiveKind, ArchiveSource, ArchiveUrl, GitSource, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
+pub use toml_fields::TomlFault;
