@@ -10,6 +10,7 @@ use gix::bstr::{BStr, BString, ByteSlice};
 use gix::protocol::handshake::Ref;
 
 use crate::acquire::network_error::RemoteError;
+use crate::model::distance;
 
 /// What a Source asks of its repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,27 +134,9 @@ fn shown_name(name: &BStr, full: bool) -> Option<String> {
 
 /// The more, the more alike: a thousandth of the letters that stay when one is edited into the other.
 fn similarity(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
-    let longest = a.len().max(b.len()).max(1);
+    let (a, b): (String, String) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let longest = a.chars().count().max(b.chars().count()).max(1);
     (longest - distance(&a, &b)) * 1000 / longest
-}
-
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.iter().enumerate() {
-        let mut corner = i;
-        let mut left = i + 1;
-        for (cell, to) in row.iter_mut().skip(1).zip(b) {
-            let best = (corner + usize::from(from != to)).min(left + 1).min(*cell + 1);
-            corner = *cell;
-            *cell = best;
-            left = best;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -161,7 +144,7 @@ mod tests {
     use gix::ObjectId;
     use gix::protocol::handshake::Ref;
 
-    use super::{Wanted, distance, resolve};
+    use super::{Wanted, resolve};
     use crate::acquire::network_error::RemoteError;
 
     fn id(digit: char) -> ObjectId {
@@ -202,14 +185,6 @@ mod tests {
             for wanted in [Wanted::Head, named("main")] {
                 assert!(matches!(resolve(refs, &wanted, "u"), Err(RemoteError::Empty { .. })), "{wanted:?}");
             }
-        }
-    }
-
-    #[test]
-    fn the_distance_is_the_number_of_edits() {
-        for (a, b, edits) in [("", "abc", 3), ("kitten", "sitting", 3), ("main", "main", 0), ("ab", "ba", 2)] {
-            let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-            assert_eq!(distance(&a, &b), edits);
         }
     }
 }

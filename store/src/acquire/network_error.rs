@@ -11,17 +11,10 @@ use std::time::Duration;
 
 use gix::ObjectId;
 
+pub use crate::model::Class;
+
 /// An error of another library, kept for the chain.
 pub type Cause = Box<dyn Error + Send + Sync>;
-
-/// Whether the same attempt may succeed later with nothing changed on our side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// It may: the network, the server's day.
-    Transient,
-    /// It will not: the source, the login or the configuration has to change.
-    Permanent,
-}
 
 /// How far a conversation had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

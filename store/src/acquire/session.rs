@@ -198,6 +198,11 @@ impl Session {
         &self.resolutions
     }
 
+    /// The same, given away; errors of single wishes can then be kept.
+    pub fn take_resolutions(&mut self) -> Vec<Result<Resolved, RemoteError>> {
+        std::mem::take(&mut self.resolutions)
+    }
+
     /// The address, fit to be shown.
     pub fn url(&self) -> &str {
         &self.route.shown

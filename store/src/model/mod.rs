@@ -5,6 +5,7 @@ mod manifest;
 mod git_tree;
 mod generation;
 mod class;
+mod nearest;
 
 mod written;
 mod module_name;
@@ -26,13 +27,14 @@ pub use class::{Class, Stage};
 pub use digest::{ContentHash, Digest, ParseDigestError};
 pub use generation::{Generation, ParseGenerationError};
 pub use git_tree::GitTree;
+pub use nearest::{distance, nearest};
 pub use manifest::{
     FileKind, Manifest, ManifestError, TREE_CONTEXT, TreeFile, canonical_bytes, digest_of,
 };
 
 pub use build_spec::BuildSpec;
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
-pub use declarations_edit::{EditError, add_module, remove_module};
+pub use declarations_edit::{EditError, add_module, link_module, remove_module, unlink_module};
 pub use lockfile::{Locked, Lockfile, LockfileFault, ParseLockfileError};
 pub use module_name::{ModuleName, ParseModuleNameError};
 pub use origin::{Origin, ParseOriginError};
