@@ -1,6 +1,10 @@
 //! Plain values: no I/O, no clock.
 
 mod digest;
+mod manifest;
+mod git_tree;
+mod generation;
+mod class;
 
 mod written;
 mod module_name;
@@ -18,7 +22,13 @@ mod declarations;
 mod declarations_edit;
 mod lockfile;
 
+pub use class::{Class, Stage};
 pub use digest::{ContentHash, Digest, ParseDigestError};
+pub use generation::{Generation, ParseGenerationError};
+pub use git_tree::GitTree;
+pub use manifest::{
+    FileKind, Manifest, ManifestError, TREE_CONTEXT, TreeFile, canonical_bytes, digest_of,
+};
 
 pub use build_spec::BuildSpec;
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
