@@ -361,7 +361,7 @@ source = \"/c\"
                 let text = remove(&format!("# top\n\n# about a\n{module}{rest}"), "a").unwrap();
                 assert!(text.starts_with("# top\n"), "{module}: {text}");
                 assert!(
-                    !text.contains("about") && text.contains("# end") == !rest.is_empty(),
+                    !text.contains("about") && text.contains("# end") != rest.is_empty(),
                     "{text}"
                 );
             }
