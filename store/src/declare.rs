@@ -6,9 +6,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
-    disk::{Disk, DiskError, Layout, Lock, LockError, read_if_there, random_name},
+    disk::{Disk, DiskError, Layout, Lock, LockError, random_name, read_if_there},
     model::{
-        self, Declarations, EditError, Lockfile, ModuleName, ParseDeclarationsError, ParseLockfileError, Source,
+        self, Declarations, EditError, Lockfile, ModuleName, ParseDeclarationsError,
+        ParseLockfileError, Source,
     },
     store::Addition,
     update::Options,
@@ -129,9 +130,14 @@ pub(crate) fn add(
     additions: &[Addition],
 ) -> Result<Edited, DeclareError> {
     let (_, declared) = read(layout)?;
-    let named = additions.iter().map(|addition| name_of(addition, &declared)).collect::<Result<Vec<_>, _>>()?;
+    let named = additions
+        .iter()
+        .map(|addition| name_of(addition, &declared))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut edited = edit(disk, layout, options, |text| {
-        named.iter().try_fold(text.to_owned(), |text, (name, source)| model::add_module(&text, name, source))
+        named.iter().try_fold(text.to_owned(), |text, (name, source)| {
+            model::add_module(&text, name, source)
+        })
     })?;
     for (name, source) in &named {
         let declared = edited.declarations.modules.iter_mut().find(|(module, _)| module == name);
@@ -160,7 +166,12 @@ fn name_of<'a>(
 
 impl Edited {
     /// Puts `modules.toml` back as it was, unless somebody has changed it since.
-    pub(crate) fn undo(self, disk: &Disk, layout: &Layout, options: &Options) -> Result<(), DeclareError> {
+    pub(crate) fn undo(
+        self,
+        disk: &Disk,
+        layout: &Layout,
+        options: &Options,
+    ) -> Result<(), DeclareError> {
         let _lock = take_lock(layout, options)?;
         let (now, _) = read(layout)?;
         match self.before {
@@ -187,7 +198,8 @@ fn write(disk: &Disk, layout: &Layout, text: &str) -> Result<(), DeclareError> {
 /// `modules.lock`, read.
 pub(crate) fn read_lock(layout: &Layout) -> Result<Lockfile, DeclareError> {
     let path = layout.modules_lock();
-    let bytes = read_if_there(&path)?.ok_or_else(|| DeclareError::Locked { path: path.clone(), source: None })?;
+    let bytes = read_if_there(&path)?
+        .ok_or_else(|| DeclareError::Locked { path: path.clone(), source: None })?;
     let text = String::from_utf8(bytes).map_err(|_| DeclareError::Text { path: path.clone() })?;
     Lockfile::parse(&text).map_err(|source| DeclareError::Locked { path, source: Some(source) })
 }
@@ -201,7 +213,12 @@ pub(crate) fn write_lock(disk: &Disk, layout: &Layout, text: &str) -> Result<(),
     replace(disk, layout, &path, text)
 }
 
-fn replace(disk: &Disk, layout: &Layout, path: &std::path::Path, text: &str) -> Result<(), DiskError> {
+fn replace(
+    disk: &Disk,
+    layout: &Layout,
+    path: &std::path::Path,
+    text: &str,
+) -> Result<(), DiskError> {
     let spare = layout.staging().join(random_name(path)?);
     disk.replace_file(path, &spare, text.as_bytes())
 }

@@ -10,12 +10,15 @@ use std::{
 
 use crate::{
     acquire::Cancel,
-    commit::{BeginError, CommitError, Journal, JournalError, Staging, State, read_manifest, shown},
+    commit::{
+        BeginError, CommitError, Journal, JournalError, Staging, State, read_manifest, shown,
+    },
     declare::{self, DeclareError},
     disk::{Disk, DiskError, Format, FormatError, Layout},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
     update::{
-        self, Difference, Events, Ground, Options, Outdated, UpdateError, UpdateReport, UpdateRequest,
+        self, Difference, Events, Ground, Options, Outdated, UpdateError, UpdateReport,
+        UpdateRequest,
     },
 };
 
@@ -184,7 +187,8 @@ impl Store {
         self.prepare()?;
         let lock = if request.locked { Some(declare::read_lock(&self.layout)?) } else { None };
         let ground = self.ground(events, cancel);
-        let report = self.minding_syncs(update::update(ground, declared, lock.as_ref(), request))?;
+        let report =
+            self.minding_syncs(update::update(ground, declared, lock.as_ref(), request))?;
         if report.committed {
             self.write_lock()?;
         }
@@ -222,14 +226,19 @@ impl Store {
         if !fetch {
             return Ok(Added { modules, report: None });
         }
-        let request = UpdateRequest { names: modules.clone(), all_or_nothing: true, ..UpdateRequest::default() };
+        let request = UpdateRequest {
+            names: modules.clone(),
+            all_or_nothing: true,
+            ..UpdateRequest::default()
+        };
         let report = self.update_declared(&edited.declarations, &request, events, cancel);
         match report {
             Ok(report) if report.failed.is_empty() => Ok(Added { modules, report: Some(report) }),
             Err(error) if error.has_happened() => Err(error),
             failed => {
                 edited.undo(&self.disk, &self.layout, &self.options)?;
-                Err(failed.map_or_else(|error| error, |report| ChangeError::NotAdded(Box::new(report))))
+                Err(failed
+                    .map_or_else(|error| error, |report| ChangeError::NotAdded(Box::new(report))))
             }
         }
     }
@@ -267,7 +276,9 @@ impl Store {
     ) -> Result<UpdateReport, ChangeError> {
         self.prepare()?;
         let declared = self.declarations()?;
-        let edited = declare::edit(&self.disk, &self.layout, &self.options, |text| match declared.get(name) {
+        let edited = declare::edit(&self.disk, &self.layout, &self.options, |text| match declared
+            .get(name)
+        {
             Some(_) => model::link_module(text, name, path),
             None => model::add_module(text, name, &Source::linked(path)),
         })?;
@@ -285,8 +296,9 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
         self.prepare()?;
-        let edited =
-            declare::edit(&self.disk, &self.layout, &self.options, |text| model::unlink_module(text, name))?;
+        let edited = declare::edit(&self.disk, &self.layout, &self.options, |text| {
+            model::unlink_module(text, name)
+        })?;
         self.follow(edited, name, events, cancel)
     }
 
@@ -298,14 +310,18 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
-        let request =
-            UpdateRequest { names: vec![name.clone()], all_or_nothing: true, ..UpdateRequest::default() };
+        let request = UpdateRequest {
+            names: vec![name.clone()],
+            all_or_nothing: true,
+            ..UpdateRequest::default()
+        };
         match self.update_declared(&edited.declarations, &request, events, cancel) {
             Ok(report) if report.failed.is_empty() => Ok(report),
             Err(error) if error.has_happened() => Err(error),
             failed => {
                 edited.undo(&self.disk, &self.layout, &self.options)?;
-                Err(failed.map_or_else(|error| error, |report| ChangeError::NotAdded(Box::new(report))))
+                Err(failed
+                    .map_or_else(|error| error, |report| ChangeError::NotAdded(Box::new(report))))
             }
         }
     }
@@ -338,10 +354,15 @@ impl Store {
     ///
     /// # Errors
     /// When the journal cannot be read or knows no such generation.
-    pub fn difference(&self, from: Generation, to: Generation) -> Result<Vec<Difference>, ChangeError> {
+    pub fn difference(
+        &self,
+        from: Generation,
+        to: Generation,
+    ) -> Result<Vec<Difference>, ChangeError> {
         let state = self.state().map_err(UpdateError::from)?;
-        let modules =
-            |wanted| state.modules_of(wanted).ok_or(ChangeError::NoGeneration { wanted: Some(wanted) });
+        let modules = |wanted| {
+            state.modules_of(wanted).ok_or(ChangeError::NoGeneration { wanted: Some(wanted) })
+        };
         Ok(update::difference(&self.layout, &modules(from)?, &modules(to)?))
     }
 
@@ -375,8 +396,9 @@ impl Store {
             return Err(ChangeError::Poisoned);
         }
         Format::ensure(&self.disk, &self.layout, self.options.lock_limit)?;
-        rustix::fs::access(self.layout.staging(), rustix::fs::Access::WRITE_OK)
-            .map_err(|source| ChangeError::ReadOnly { home: self.layout.home().to_owned(), source: source.into() })
+        rustix::fs::access(self.layout.staging(), rustix::fs::Access::WRITE_OK).map_err(|source| {
+            ChangeError::ReadOnly { home: self.layout.home().to_owned(), source: source.into() }
+        })
     }
 
     /// Remembers when a sync failed.
@@ -404,7 +426,9 @@ impl ChangeError {
         matches!(
             self,
             Self::Lock(_)
-                | Self::Update(UpdateError::Commit(CommitError::Record { .. } | CommitError::Show { .. }))
+                | Self::Update(UpdateError::Commit(
+                    CommitError::Record { .. } | CommitError::Show { .. }
+                ))
         )
     }
 
@@ -419,10 +443,12 @@ impl ChangeError {
                 UpdateError::Unknown { .. } => Exit::Usage,
                 UpdateError::Cancelled => Exit::Interrupted,
                 UpdateError::Journal(JournalError::Corrupt { .. })
-                | UpdateError::Begin(BeginError::Lost { .. } | BeginError::Journal(JournalError::Corrupt { .. })) => {
-                    Exit::Damaged
+                | UpdateError::Begin(
+                    BeginError::Lost { .. } | BeginError::Journal(JournalError::Corrupt { .. }),
+                ) => Exit::Damaged,
+                UpdateError::Begin(BeginError::Lock(crate::disk::LockError::Busy { .. })) => {
+                    Exit::Busy
                 }
-                UpdateError::Begin(BeginError::Lock(crate::disk::LockError::Busy { .. })) => Exit::Busy,
                 _ => Exit::Failed,
             },
             _ => Exit::Failed,
@@ -433,10 +459,14 @@ impl ChangeError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::ReadOnly { .. } => "choose another home with --home or MODSTORE_HOME, or make this one writable",
+            Self::ReadOnly { .. } => {
+                "choose another home with --home or MODSTORE_HOME, or make this one writable"
+            }
             Self::NoGeneration { .. } => "`modstore history` lists the generations there are",
             Self::Declare(error) => return error.hint(),
-            Self::Format(FormatError::Newer { .. }) => "use the version of modstore that made the store",
+            Self::Format(FormatError::Newer { .. }) => {
+                "use the version of modstore that made the store"
+            }
             Self::EntryGone { .. } => "`modstore update` fetches what is declared now",
             Self::Update(UpdateError::Begin(BeginError::Lock(_))) => {
                 "wait for the other process, or give --lock-timeout a longer time"

@@ -64,7 +64,11 @@ pub enum AcquireError {
 }
 
 fn near(directories: &[String]) -> String {
-    if directories.is_empty() { String::new() } else { format!(" (there are: {})", directories.join(", ")) }
+    if directories.is_empty() {
+        String::new()
+    } else {
+        format!(" (there are: {})", directories.join(", "))
+    }
 }
 
 impl AcquireError {
@@ -101,9 +105,13 @@ impl AcquireError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => return error.hint(),
-            Self::Submodule { .. } => "name the submodule's own repository as the source, or link a local clone",
+            Self::Submodule { .. } => {
+                "name the submodule's own repository as the source, or link a local clone"
+            }
             Self::NoSubdirectory { .. } => "correct `subdirectory=` in the module's source",
-            Self::OtherTree { .. } => "run `modstore update` without --locked if the change is wanted",
+            Self::OtherTree { .. } => {
+                "run `modstore update` without --locked if the change is wanted"
+            }
             Self::NoDirectory { .. } => "make the directory, or `modstore remove` the module",
             Self::Write(error) if error.source.kind() == std::io::ErrorKind::StorageFull => {
                 "free some space and run it again"
@@ -116,6 +124,9 @@ impl AcquireError {
     /// Whether it ended because somebody asked to stop.
     #[must_use]
     pub const fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Cancelled | Self::Fetch(FetchError::Receive { source: PackError::Cancelled, .. }))
+        matches!(
+            self,
+            Self::Cancelled | Self::Fetch(FetchError::Receive { source: PackError::Cancelled, .. })
+        )
     }
 }

@@ -12,10 +12,10 @@ use gix::{ObjectId, bstr::BString};
 use super::{
     acquire_error::AcquireError,
     base::Base,
+    checkout::Planted,
     limits::Cancel,
     network_error::FetchError,
     pack_error::{PackError, PackLimits},
-    checkout::Planted,
     plant::{PackNews, PlantOptions, plant_pack},
     session::{RemoteNews, Session},
 };
@@ -82,7 +82,11 @@ impl BaseEntry {
 
     /// Where the commit that `digest` was made of has submodules; `None` when that is not known.
     #[must_use]
-    pub fn submodules(layout: &Layout, digest: Digest, manifest: &Manifest) -> Option<Vec<BString>> {
+    pub fn submodules(
+        layout: &Layout,
+        digest: Digest,
+        manifest: &Manifest,
+    ) -> Option<Vec<BString>> {
         let git = GitTree::from_bytes(&std::fs::read(layout.git_tree(digest)).ok()?, manifest)?;
         Some(git.gitlinks.into_iter().map(|(path, _)| path).collect())
     }
@@ -102,7 +106,10 @@ pub fn fetch_commit(
 ) -> Result<FetchedCommit, AcquireError> {
     if let Some(base) = base {
         match fetch_once(session, commit, Some(base), into, news, cancel) {
-            Err(AcquireError::Fetch(FetchError::Receive { source: PackError::BaseDamaged { path, .. }, .. })) => {
+            Err(AcquireError::Fetch(FetchError::Receive {
+                source: PackError::BaseDamaged { path, .. },
+                ..
+            })) => {
                 news(FetchNews::BaseDamaged(&path.to_string()));
             }
             done => return done,
@@ -119,9 +126,11 @@ fn fetch_once(
     news: &(dyn Fn(FetchNews<'_>) + Sync),
     cancel: &Cancel,
 ) -> Result<FetchedCommit, AcquireError> {
-    let base = base.map(|base| Base::new(base.root.clone(), base.commit, &base.manifest, &base.git));
+    let base =
+        base.map(|base| Base::new(base.root.clone(), base.commit, &base.manifest, &base.git));
     let base = base.filter(super::base::base_is_usable);
-    let planting = Planting::create(into.disk, &into.staging.fresh()).map_err(AcquireError::Write)?;
+    let planting =
+        Planting::create(into.disk, &into.staging.fresh()).map_err(AcquireError::Write)?;
     let spill = into.staging.fresh();
     let told = |what: RemoteNews<'_>| {
         if let RemoteNews::Says(text) = what {
@@ -147,11 +156,17 @@ fn fetch_once(
 const FOLDS_NAMES: bool = cfg!(target_vendor = "apple");
 
 /// Seals what was planted, and says what a person should know of it.
-pub(super) fn stage(disk: &Disk, planting: Planting, planted: Planted) -> Result<FetchedCommit, AcquireError> {
-    let staged = Staged::seal(disk, planting, &planted.manifest, Some(&planted.git)).map_err(AcquireError::Write)?;
-    let pointers = planted.lfs_pointers.iter().map(|path| {
-        format!("{path} is a Git LFS pointer, and its content is not fetched")
-    });
+pub(super) fn stage(
+    disk: &Disk,
+    planting: Planting,
+    planted: Planted,
+) -> Result<FetchedCommit, AcquireError> {
+    let staged = Staged::seal(disk, planting, &planted.manifest, Some(&planted.git))
+        .map_err(AcquireError::Write)?;
+    let pointers = planted
+        .lfs_pointers
+        .iter()
+        .map(|path| format!("{path} is a Git LFS pointer, and its content is not fetched"));
     let collisions = planted.collisions.iter().map(ToString::to_string);
     Ok(FetchedCommit {
         staged,

@@ -142,9 +142,10 @@ impl PackError {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::TooLarge { .. } | Self::Refused(_) | Self::NotACommit { .. } | Self::Manifest(_) => {
-                Class::Permanent
-            }
+            Self::TooLarge { .. }
+            | Self::Refused(_)
+            | Self::NotACommit { .. }
+            | Self::Manifest(_) => Class::Permanent,
             _ => Class::Transient,
         }
     }

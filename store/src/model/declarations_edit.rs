@@ -129,7 +129,10 @@ pub fn unlink_module(text: &str, name: &ModuleName) -> Result<String, EditError>
     removed.map(|_| document.to_string()).ok_or_else(|| EditError::NotLinked(name.clone()))
 }
 
-fn module_of<'d>(document: &'d mut DocumentMut, name: &ModuleName) -> Result<&'d mut dyn TableLike, EditError> {
+fn module_of<'d>(
+    document: &'d mut DocumentMut,
+    name: &ModuleName,
+) -> Result<&'d mut dyn TableLike, EditError> {
     let not_declared = || EditError::NotDeclared(name.clone());
     let module = modules(document)?.get_mut(name.as_str()).ok_or_else(not_declared)?;
     module.as_table_like_mut().ok_or_else(|| EditError::NotATable(name.to_string()))
@@ -246,7 +249,10 @@ mod tests {
         assert_eq!(unlink_module(&linked, &name).unwrap(), WRITTEN);
         assert_eq!(unlink_module(WRITTEN, &name), Err(EditError::NotLinked(name.clone())));
         let unknown = "z".parse().unwrap();
-        assert!(matches!(link_module(WRITTEN, &unknown, Path::new("/")), Err(EditError::NotDeclared(_))));
+        assert!(matches!(
+            link_module(WRITTEN, &unknown, Path::new("/")),
+            Err(EditError::NotDeclared(_))
+        ));
     }
 
     const WRITTEN: &str = "\

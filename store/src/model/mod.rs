@@ -27,10 +27,10 @@ pub use class::{Class, Stage};
 pub use digest::{ContentHash, Digest, ParseDigestError};
 pub use generation::{Generation, ParseGenerationError};
 pub use git_tree::GitTree;
-pub use nearest::{distance, nearest};
 pub use manifest::{
     FileKind, Manifest, ManifestError, TREE_CONTEXT, TreeFile, canonical_bytes, digest_of,
 };
+pub use nearest::{distance, nearest};
 
 pub use build_spec::BuildSpec;
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};

@@ -3,7 +3,10 @@
 //! For progress only: an update is the same whether anybody listens or not. Events of different
 //! modules come from different threads, in any order.
 
-use crate::{disk::Holder, model::{Generation, ModuleName}};
+use crate::{
+    disk::Holder,
+    model::{Generation, ModuleName},
+};
 
 /// Something happened.
 #[derive(Debug, Clone, Copy)]

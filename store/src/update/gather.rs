@@ -59,8 +59,21 @@ impl Answer {
         Self { module: module.clone(), outcome: Outcome::Unchanged(binding) }
     }
 
-    pub(super) fn bound(module: &ModuleName, binding: Binding, warnings: Vec<String>, got: Got) -> Self {
+    pub(super) fn bound(
+        module: &ModuleName,
+        binding: Binding,
+        warnings: Vec<String>,
+        got: Got,
+    ) -> Self {
         Self { module: module.clone(), outcome: Outcome::Bound { binding, warnings, got } }
+    }
+
+    /// Why it failed, if it did.
+    pub(super) const fn why(&self) -> Option<&Why> {
+        match &self.outcome {
+            Outcome::Failed(why) => Some(why),
+            Outcome::Unchanged(_) | Outcome::Bound { .. } => None,
+        }
     }
 
     pub(super) fn failed(module: &ModuleName, error: Arc<AcquireError>) -> Self {
@@ -128,15 +141,30 @@ fn run_job(site: &Site<'_>, job: &Job) -> Vec<Answer> {
     match job {
         Job::Repository(job) if site.cancel.is_cancelled() => {
             let cancelled = Arc::new(AcquireError::Cancelled);
-            job.members.iter().map(|member| Answer::failed(&member.module, Arc::clone(&cancelled))).collect()
+            job.members
+                .iter()
+                .map(|member| Answer::failed(&member.module, Arc::clone(&cancelled)))
+                .collect()
         }
         Job::Repository(job) => repository::run(site, job),
         Job::Archive { module, source, text } => vec![archive(site, module, source, text)],
         Job::Linked { module, path, text } => {
-            let bound = path.to_str().filter(|_| path.is_dir()).map(|path| Bound::Linked { path: path.into() });
+            let bound = path
+                .to_str()
+                .filter(|_| path.is_dir())
+                .map(|path| Bound::Linked { path: path.into() });
             vec![match bound {
-                Some(bound) => stand(site, module, Binding { source: text.clone(), bound }, Vec::new(), Got::default()),
-                None => Answer::failed(module, Arc::new(AcquireError::NoDirectory { path: path.clone() })),
+                Some(bound) => stand(
+                    site,
+                    module,
+                    Binding { source: text.clone(), bound },
+                    Vec::new(),
+                    Got::default(),
+                ),
+                None => Answer::failed(
+                    module,
+                    Arc::new(AcquireError::NoDirectory { path: path.clone() }),
+                ),
             }]
         }
         Job::Impossible { module, why } => {
@@ -164,7 +192,8 @@ fn archive(site: &Site<'_>, module: &ModuleName, source: &ArchiveSource, text: &
                 subdirectory: source.subdirectory.as_ref().map(ToString::to_string),
                 fetched: None,
             };
-            let got = Got { written: acquired.staged.files(), linked: 0, received: acquired.received };
+            let got =
+                Got { written: acquired.staged.files(), linked: 0, received: acquired.received };
             site.keep(acquired.staged);
             let binding = Binding { source: text.to_owned(), bound };
             stand(site, module, binding, acquired.warnings, got)
@@ -172,7 +201,13 @@ fn archive(site: &Site<'_>, module: &ModuleName, source: &ArchiveSource, text: &
     }
 }
 
-fn stand(site: &Site<'_>, module: &ModuleName, binding: Binding, warnings: Vec<String>, got: Got) -> Answer {
+fn stand(
+    site: &Site<'_>,
+    module: &ModuleName,
+    binding: Binding,
+    warnings: Vec<String>,
+    got: Got,
+) -> Answer {
     match site.state.modules().get(module.as_str()) == Some(&binding) {
         true => Answer::unchanged(module, binding),
         false => Answer::bound(module, binding, warnings, got),
@@ -182,7 +217,9 @@ fn stand(site: &Site<'_>, module: &ModuleName, binding: Binding, warnings: Vec<S
 fn tell(site: &Site<'_>, answer: &Answer) {
     let module = &answer.module;
     match &answer.outcome {
-        Outcome::Unchanged(_) => site.events.happened(Event::Module { module, step: Step::Unchanged }),
+        Outcome::Unchanged(_) => {
+            site.events.happened(Event::Module { module, step: Step::Unchanged })
+        }
         Outcome::Bound { warnings, .. } => {
             site.events.happened(Event::Module { module, step: Step::Fetched });
             warnings.iter().for_each(|text| site.events.happened(Event::Warning { module, text }));

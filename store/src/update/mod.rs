@@ -18,7 +18,8 @@ mod lock;
 pub use events::{Event, Events, Silent, Step};
 pub use options::{Options, UpdateRequest};
 pub use report::{
-    Cost, Difference, Failed, FileChanges, Outdated, Unchanged, UpdateReport, Updated, Warning, Would,
+    Cost, Difference, Failed, FileChanges, Outdated, Unchanged, UpdateReport, Updated, Warning,
+    Would,
 };
 pub use run::UpdateError;
 

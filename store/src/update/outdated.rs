@@ -73,7 +73,8 @@ fn look_at_repository(site: &Site<'_>, job: &RepositoryJob) -> Vec<Outdated> {
                 let now = site.state.modules().get(member.module.as_str());
                 answer(site, member.module.clone(), would(now, member, resolved))
             });
-            let failed = failed.iter().filter_map(|failed| Some(fail(site, &failed.module, failed.why()?)));
+            let failed =
+                failed.iter().filter_map(|failed| Some(fail(site, &failed.module, failed.why()?)));
             meant.chain(failed).collect()
         }
         Err(error) => {
@@ -86,7 +87,9 @@ fn look_at_repository(site: &Site<'_>, job: &RepositoryJob) -> Vec<Outdated> {
 fn would(now: Option<&Binding>, member: &Member, resolved: &Resolved) -> Would {
     let revision = resolved.commit.to_string();
     let stays = now.is_some_and(|now| match &now.bound {
-        Bound::Entry { fetched: Some(fetched), .. } => fetched.revision == revision && now.source == member.text,
+        Bound::Entry { fetched: Some(fetched), .. } => {
+            fetched.revision == revision && now.source == member.text
+        }
         _ => false,
     });
     match stays {

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use crate::{
     acquire::Wanted,
     model::{
-        ArchiveSource, Declarations, Declared, Digest, GitSource, Lockfile, ModuleName, Origin, Reference,
-        Source,
+        ArchiveSource, Declarations, Declared, Digest, GitSource, Lockfile, ModuleName, Origin,
+        Reference, Source,
     },
 };
 
@@ -71,17 +71,23 @@ pub(super) fn plan<'a>(
         let source = declared.effective_source();
         let text = source.to_toml_text();
         match source {
-            _ if declared.build.is_some() => jobs.push(Job::Impossible { module, why: Impossible::Build }),
+            _ if declared.build.is_some() => {
+                jobs.push(Job::Impossible { module, why: Impossible::Build })
+            }
             Source::Linked(path) => jobs.push(Job::Linked { module, path, text }),
             Source::Archive(source) => jobs.push(Job::Archive { module, source, text }),
             Source::Git(source) => match member(module.clone(), source, text, lock) {
-                Ok(member) => repositories.entry(member.source.url.origin()).or_default().push(member),
+                Ok(member) => {
+                    repositories.entry(member.source.url.origin()).or_default().push(member)
+                }
                 Err(why) => jobs.push(Job::Impossible { module, why }),
             },
         }
     }
     let repositories = repositories.into_iter();
-    jobs.extend(repositories.map(|(origin, members)| Job::Repository(RepositoryJob { origin, members })));
+    jobs.extend(
+        repositories.map(|(origin, members)| Job::Repository(RepositoryJob { origin, members })),
+    );
     jobs
 }
 
@@ -100,9 +106,18 @@ fn member(
         return Ok(Member { module, source, text, wanted, locked: None });
     };
     let locked = lock.modules.get(&module).ok_or(Impossible::NotLocked)?;
-    let revision = locked.revision.filter(|_| locked.source.to_toml_text() == text).ok_or(Impossible::LockedElsewhere)?;
+    let revision = locked
+        .revision
+        .filter(|_| locked.source.to_toml_text() == text)
+        .ok_or(Impossible::LockedElsewhere)?;
     let wanted = Wanted::Commit(revision.into());
-    Ok(Member { module, source, text, wanted, locked: Some((locked.digest, locked.reference.clone())) })
+    Ok(Member {
+        module,
+        source,
+        text,
+        wanted,
+        locked: Some((locked.digest, locked.reference.clone())),
+    })
 }
 
 /// The declared modules of these names, or all.

@@ -4,7 +4,7 @@ use std::{error::Error, path::PathBuf, time::Duration};
 
 use crate::{
     commit::Binding,
-    model::{Class, Digest, Generation, ModuleName, Stage},
+    model::{Class, Generation, ModuleName, Stage},
 };
 
 /// What an update did.
@@ -27,6 +27,23 @@ pub struct UpdateReport {
     pub warnings: Vec<Warning>,
     /// What it cost.
     pub cost: Cost,
+}
+
+impl UpdateReport {
+    /// Of a store that declares nothing and shows nothing.
+    #[must_use]
+    pub fn of_nothing() -> Self {
+        Self {
+            generation: None,
+            committed: false,
+            updated: Vec::new(),
+            unchanged: Vec::new(),
+            removed: Vec::new(),
+            failed: Vec::new(),
+            warnings: Vec::new(),
+            cost: Cost::default(),
+        }
+    }
 }
 
 /// A module that leads to something else now.
@@ -147,10 +164,4 @@ pub struct FileChanges {
     pub changed: Vec<String>,
     /// Only in the first.
     pub removed: Vec<String>,
-}
-
-/// The digest of what `binding` leads to, if that is an entry.
-#[must_use]
-pub fn digest_of(binding: Option<&Binding>) -> Option<Digest> {
-    binding.and_then(Binding::digest)
 }

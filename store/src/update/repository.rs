@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     acquire::{
-        AcquireError, BaseEntry, FetchNews, Into, RemoteError, Resolved, Session, Wanted, fetch_commit,
+        AcquireError, BaseEntry, FetchNews, Into, RemoteError, Resolved, Session, Wanted,
+        fetch_commit,
     },
     commit::{Binding, Bound, Fetched, read_manifest},
     model::{Digest, Manifest, ModuleName, Subdirectory},
@@ -28,7 +29,7 @@ struct Tree {
 }
 
 /// A member and the commit it means.
-type Meant<'a> = (&'a Member, Resolved);
+pub(super) type Meant<'a> = (&'a Member, Resolved);
 
 /// Does the job, and gives one answer for each member.
 pub(super) fn run(site: &Site<'_>, job: &RepositoryJob) -> Vec<Answer> {
@@ -59,9 +60,11 @@ pub(super) fn run(site: &Site<'_>, job: &RepositoryJob) -> Vec<Answer> {
 fn unchanged_pin(site: &Site<'_>, job: &RepositoryJob, member: &Member) -> Option<Binding> {
     let Wanted::Commit(commit) = member.wanted else { return None };
     let now = site.state.modules().get(member.module.as_str())?;
-    let Bound::Entry { digest, subdirectory, fetched: Some(fetched) } = &now.bound else { return None };
+    let Bound::Entry { digest, subdirectory, fetched: Some(fetched) } = &now.bound else {
+        return None;
+    };
     let same = fetched.origin == job.origin.as_str()
-        && fetched.revision == commit.to_string()
+        && commit == fetched.revision.as_str()
         && subdirectory.as_deref() == member.source.subdirectory.as_ref().map(Subdirectory::as_str)
         && now.source == member.text
         && member.locked.as_ref().is_none_or(|(locked, _)| locked == digest);
@@ -69,7 +72,7 @@ fn unchanged_pin(site: &Site<'_>, job: &RepositoryJob, member: &Member) -> Optio
 }
 
 /// Asks the repository, by each spelling in turn, what the members mean.
-fn connect<'a>(
+pub(super) fn connect<'a>(
     site: &Site<'_>,
     members: &[&'a Member],
 ) -> Result<(Session, Vec<Meant<'a>>, Vec<Answer>), RemoteError> {
@@ -91,7 +94,9 @@ fn connect<'a>(
                 for (member, resolution) in members.iter().zip(session.take_resolutions()) {
                     match resolution {
                         Ok(resolved) => meant.push((*member, resolved)),
-                        Err(error) => failed.push(Answer::failed(&member.module, Arc::new(error.into()))),
+                        Err(error) => {
+                            failed.push(Answer::failed(&member.module, Arc::new(error.into())))
+                        }
                     }
                 }
                 return Ok((session, meant, failed));
@@ -115,7 +120,9 @@ fn fetch_all(
     for (commit, members) in commits {
         match tree_of(site, job, session, commit, &members) {
             Ok(tree) => answers.extend(members.iter().map(|meant| bind(site, job, &tree, meant))),
-            Err(error) => answers.extend(fail_all(members.iter().map(|(member, _)| *member), error)),
+            Err(error) => {
+                answers.extend(fail_all(members.iter().map(|(member, _)| *member), error))
+            }
         }
     }
     answers
@@ -163,7 +170,9 @@ fn tell(site: &Site<'_>, module: &ModuleName, news: FetchNews<'_>) {
             of: Some(pack.total.into()),
         },
         FetchNews::BaseDamaged(path) => {
-            let text = format!("`{path}` of the entry that is served is damaged; the whole tree is fetched");
+            let text = format!(
+                "`{path}` of the entry that is served is damaged; the whole tree is fetched"
+            );
             return site.events.happened(Event::Warning { module, text: &text });
         }
     };
@@ -173,7 +182,8 @@ fn tell(site: &Site<'_>, module: &ModuleName, news: FetchNews<'_>) {
 /// An entry of the store that was made of this commit, now or in an earlier generation.
 fn stored_tree(site: &Site<'_>, job: &RepositoryJob, commit: ObjectId) -> Option<Tree> {
     let digest = bindings_of(site, job).find_map(|(digest, fetched)| {
-        (fetched.revision == commit.to_string() && site.layout.entry(digest).is_dir()).then_some(digest)
+        (commit == fetched.revision.as_str() && site.layout.entry(digest).is_dir())
+            .then_some(digest)
     })?;
     let manifest = read_manifest(site.layout, digest)?;
     let submodules = BaseEntry::submodules(site.layout, digest, &manifest)?;
@@ -187,7 +197,9 @@ fn bindings_of<'a>(
 ) -> impl Iterator<Item = (Digest, &'a Fetched)> {
     let changes = site.state.generations().iter().rev().flat_map(|info| &info.changes);
     changes.filter_map(|(_, binding)| match &binding.as_ref()?.bound {
-        Bound::Entry { digest, fetched: Some(fetched), .. } if fetched.origin == job.origin.as_str() => {
+        Bound::Entry { digest, fetched: Some(fetched), .. }
+            if fetched.origin == job.origin.as_str() =>
+        {
             Some((*digest, fetched))
         }
         _ => None,
@@ -196,9 +208,12 @@ fn bindings_of<'a>(
 
 /// What the members lead to now is nearest to what they will; else the newest of the repository.
 fn base_for(site: &Site<'_>, job: &RepositoryJob, members: &[Meant<'_>]) -> Option<BaseEntry> {
-    let now = members.iter().filter_map(|(member, _)| site.state.modules().get(member.module.as_str()));
+    let now =
+        members.iter().filter_map(|(member, _)| site.state.modules().get(member.module.as_str()));
     let now = now.filter_map(|binding| match &binding.bound {
-        Bound::Entry { digest, fetched: Some(fetched), .. } if fetched.origin == job.origin.as_str() => {
+        Bound::Entry { digest, fetched: Some(fetched), .. }
+            if fetched.origin == job.origin.as_str() =>
+        {
             Some((*digest, fetched))
         }
         _ => None,
@@ -208,7 +223,12 @@ fn base_for(site: &Site<'_>, job: &RepositoryJob, members: &[Meant<'_>]) -> Opti
 }
 
 /// The answer for one member whose tree is there.
-fn bind(site: &Site<'_>, job: &RepositoryJob, tree: &Tree, (member, resolved): &Meant<'_>) -> Answer {
+fn bind(
+    site: &Site<'_>,
+    job: &RepositoryJob,
+    tree: &Tree,
+    (member, resolved): &Meant<'_>,
+) -> Answer {
     if let Err(error) = check_part(tree, member) {
         return Answer::failed(&member.module, Arc::new(error));
     }
@@ -245,10 +265,16 @@ fn check_part(tree: &Tree, member: &Member) -> Result<(), AcquireError> {
         && tree.manifest.below(part.into()).is_empty()
     {
         let directories = directories_like(&tree.manifest, subdirectory);
-        return Err(AcquireError::NoSubdirectory { subdirectory: subdirectory.clone(), directories });
+        return Err(AcquireError::NoSubdirectory {
+            subdirectory: subdirectory.clone(),
+            directories,
+        });
     }
     let within = |path: &gix::bstr::BString| {
-        part.is_empty() || path.strip_prefix(part.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        part.is_empty()
+            || path
+                .strip_prefix(part.as_bytes())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     };
     match tree.submodules.iter().find(|path| within(path)) {
         Some(path) => Err(AcquireError::Submodule { path: path.clone() }),
@@ -261,7 +287,11 @@ fn directories_like(manifest: &Manifest, wanted: &Subdirectory) -> Vec<String> {
     let all: std::collections::BTreeSet<_> = manifest
         .files()
         .iter()
-        .flat_map(|file| file.path.find_iter("/").map(|end| file.path.get(..end).unwrap_or_default().to_str_lossy()))
+        .flat_map(|file| {
+            file.path
+                .find_iter("/")
+                .map(|end| file.path.get(..end).unwrap_or_default().to_str_lossy())
+        })
         .collect();
     let alike = all.iter().filter(|path| path.rsplit('/').next() == Some(wanted.file_name()));
     let top = all.iter().filter(|path| !path.contains('/'));

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     acquire::{Cancel, NetworkError},
     commit::{
-        BeginError, Beginning, Binding, CommitError, Journal, JournalError, Staging, StagingError, State,
-        Transaction, shown,
+        BeginError, Beginning, Binding, CommitError, Journal, JournalError, Staging, StagingError,
+        State, Transaction, shown,
     },
     disk::{Disk, DiskError, Layout},
     model::{Declarations, Generation, Lockfile, ModuleName, nearest},
@@ -61,7 +61,7 @@ fn did_you_mean(near: Option<&str>) -> String {
 
 /// What an update works on.
 #[derive(Clone, Copy)]
-pub struct Ground<'a> {
+pub(crate) struct Ground<'a> {
     pub(crate) disk: &'a Disk,
     pub(crate) layout: &'a Layout,
     pub(crate) options: &'a Options,
@@ -92,7 +92,8 @@ pub(crate) fn update(
     if cancel.is_cancelled() {
         return Err(UpdateError::Cancelled);
     }
-    let removed = if request.names.is_empty() { undeclared(&site.state, declared) } else { Vec::new() };
+    let removed =
+        if request.names.is_empty() { undeclared(&site.state, declared) } else { Vec::new() };
     let mut report = report(&site, answers, removed);
     report.cost.acquiring = start.elapsed();
 
@@ -110,16 +111,18 @@ pub(crate) fn update(
 }
 
 /// Names a module that is not declared, and the nearest that is.
-fn unknown(declared: &Declarations, name: &ModuleName) -> UpdateError {
+pub(super) fn unknown(declared: &Declarations, name: &ModuleName) -> UpdateError {
     let declared = declared.modules.iter().map(|(module, _)| module.as_str());
     let near = nearest(name.as_str(), declared).map(str::to_owned);
     UpdateError::Unknown { name: name.clone(), near }
 }
-}
 
 /// Modules that are shown and declared no more.
-fn undeclared(state: &State, declared: &Declarations) -> Vec<ModuleName> {
-    let gone = state.modules().keys().filter(|module| declared.modules.iter().all(|(name, _)| name.as_str() != module.as_str()));
+pub(super) fn undeclared(state: &State, declared: &Declarations) -> Vec<ModuleName> {
+    let gone = state
+        .modules()
+        .keys()
+        .filter(|module| declared.modules.iter().all(|(name, _)| name.as_str() != module.as_str()));
     gone.map(|module| module.parse().expect("the journal holds only module names")).collect()
 }
 
@@ -135,7 +138,11 @@ fn report(site: &Site<'_>, mut answers: Vec<Answer>, removed: Vec<ModuleName>) -
         removed,
         failed: Vec::new(),
         warnings: Vec::new(),
-        cost: Cost { requests: counts.requests, connections: counts.connections, ..Cost::default() },
+        cost: Cost {
+            requests: counts.requests,
+            connections: counts.connections,
+            ..Cost::default()
+        },
     };
     for Answer { module, outcome } in answers {
         let now = site.state.modules().get(module.as_str()).cloned();

@@ -35,7 +35,7 @@ impl<'a> Site<'a> {
     ) -> Result<Self, NetworkError> {
         let scratch = layout.mirrors();
         let network =
-            Network::open(&scratch, options.limits.clone(), options.interactive, options.offline)?;
+            Network::open(&scratch, options.limits, options.interactive, options.offline)?;
         let (staging, staged) = (Mutex::default(), Mutex::default());
         Ok(Self { disk, layout, options, events, cancel, state, network, staging, staged })
     }
