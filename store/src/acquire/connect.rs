@@ -4,7 +4,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::io::BufReader;
+use std::io::{BufReader, BufWriter};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 
@@ -72,11 +72,24 @@ fn talk(
 ) -> Link {
     let stderr = Some(program.stderr());
     let path: BString = route.url.path.clone();
-    let inner = Connection::new(output, input, version, path, None::<(&str, _)>, ConnectMode::Process, false);
+    let inner = Connection::new(
+        output,
+        BufWriter::new(input),
+        version,
+        path,
+        None::<(&str, _)>,
+        ConnectMode::Process,
+        false,
+    );
     Link { transport: Box::new(Held { inner, _program: program }), stderr }
 }
 
-fn daemon(route: &Route, version: Protocol, limits: &Limits, watch: &Arc<Watch>) -> Result<Link, Fault> {
+fn daemon(
+    route: &Route,
+    version: Protocol,
+    limits: &Limits,
+    watch: &Arc<Watch>,
+) -> Result<Link, Fault> {
     let host = route.url.host().unwrap_or_default().to_owned();
     let stream = tcp(&host, route.url.port.unwrap_or(PORT), limits, watch)?;
     let broken = |error: std::io::Error| Fault::Dropped { source: Some(error.into()) };
@@ -84,8 +97,17 @@ fn daemon(route: &Route, version: Protocol, limits: &Limits, watch: &Arc<Watch>)
     writer.set_write_timeout(Some(limits.idle)).map_err(broken)?;
     let reader = BufReader::with_capacity(64 * 1024, Patient::new(stream, Arc::clone(watch)));
     let path: BString = route.url.path.clone();
-    let transport =
-        Connection::new(reader, writer, version, path, Some((host, route.url.port)), ConnectMode::Daemon, false);
+    // A question is one message: a server that refuses its first line closes on the rest, and what it
+    // said to us could be lost by our still writing.
+    let transport = Connection::new(
+        reader,
+        BufWriter::new(writer),
+        version,
+        path,
+        Some((host, route.url.port)),
+        ConnectMode::Daemon,
+        false,
+    );
     Ok(Link { transport: Box::new(transport), stderr: None })
 }
 
@@ -141,7 +163,12 @@ impl<T: Transport> Transport for Held<T> {
         self.inner.handshake(service, extra)
     }
 
-    fn request(&mut self, mode: WriteMode, end: MessageKind, trace: bool) -> Result<RequestWriter<'_>, Error> {
+    fn request(
+        &mut self,
+        mode: WriteMode,
+        end: MessageKind,
+        trace: bool,
+    ) -> Result<RequestWriter<'_>, Error> {
         self.inner.request(mode, end, trace)
     }
 }

@@ -287,12 +287,12 @@ impl RemoteError {
     pub fn stage(&self) -> Stage {
         match self {
             RemoteError::Failed { stage, .. } => *stage,
-            RemoteError::Address { .. } | RemoteError::Forbidden { .. } | RemoteError::Offline { .. } => {
-                Stage::Connect
-            }
-            RemoteError::NoSuchRef { .. } | RemoteError::Ambiguous { .. } | RemoteError::Empty { .. } => {
-                Stage::List
-            }
+            RemoteError::Address { .. }
+            | RemoteError::Forbidden { .. }
+            | RemoteError::Offline { .. } => Stage::Connect,
+            RemoteError::NoSuchRef { .. }
+            | RemoteError::Ambiguous { .. }
+            | RemoteError::Empty { .. } => Stage::List,
         }
     }
 
@@ -308,12 +308,16 @@ impl RemoteError {
     pub fn hint(&self) -> Option<String> {
         match self {
             RemoteError::Failed { source, .. } => source.hint(),
-            RemoteError::Forbidden { scheme, .. } => Some(format!("see protocol.{scheme}.allow in the git configuration")),
+            RemoteError::Forbidden { scheme, .. } => {
+                Some(format!("see protocol.{scheme}.allow in the git configuration"))
+            }
             RemoteError::Offline { .. } => Some("try again without --offline".into()),
             RemoteError::Ambiguous { name, .. } => {
                 Some(format!("write refs/heads/{name} or refs/tags/{name}"))
             }
-            RemoteError::Address { .. } | RemoteError::NoSuchRef { .. } | RemoteError::Empty { .. } => None,
+            RemoteError::Address { .. }
+            | RemoteError::NoSuchRef { .. }
+            | RemoteError::Empty { .. } => None,
         }
     }
 }
