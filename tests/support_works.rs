@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use modstore_tests::{
     BlackHole, Change, CutNetwork, Fault, GitDaemon, HttpServer, Item, Mount, RefusedPort, Repo,
-    Running, SshServer, TestHome, git, listing,
+    Running, SshServer, TestHome, Wire, git, listing,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -234,11 +234,96 @@ fn no_server_outlives_its_value() {
     let ports = [daemon.port(), http.port()];
     assert!(!ports.into_iter().any(refused));
     drop((daemon, http));
+    eventually(|| ports.into_iter().all(refused).then_some(()));
+}
+
+/// Not a law: started by the test below in a process of its own, which is then killed.
+#[test]
+fn a_server_waits_to_be_orphaned() {
+    let Some(root) = std::env::var_os("MODSTORE_TESTS_ORPHAN") else { return };
+    let daemon = GitDaemon::start(Path::new(&root));
+    std::fs::write(Path::new(&root).join("port"), daemon.port().to_string()).unwrap();
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+#[test]
+fn no_server_outlives_a_killed_test_process() {
+    let (root, _repo) = served();
+    let mut parent = Command::new(std::env::current_exe().unwrap());
+    parent
+        .args(["--exact", "a_server_waits_to_be_orphaned"])
+        .env("MODSTORE_TESTS_ORPHAN", root.path());
+    let parent = Running::start(parent);
+    let port = eventually(|| std::fs::read_to_string(root.path().join("port")).ok()?.parse().ok());
+    assert!(!refused(port));
+    drop(parent);
+    eventually(|| refused(port).then_some(()));
+}
+
+/// Tries again until there is an answer, for ten seconds at most.
+#[track_caller]
+fn eventually<T>(mut answer: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
-    while !ports.into_iter().all(refused) {
-        assert!(started.elapsed() < Duration::from_secs(10), "still listening");
-        std::thread::yield_now();
+    while started.elapsed() < Duration::from_secs(10) {
+        if let Some(answer) = answer() {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
+    panic!("not within ten seconds");
+}
+
+#[test]
+fn a_wire_cuts_and_stalls_any_protocol_and_heals() {
+    let (root, _repo) = served();
+    let daemon = GitDaemon::start(root.path());
+    let wire = Wire::to(daemon.port());
+    let url = wire.url(&daemon.url("one"));
+    clones(git(), &url);
+    for after in [0, 10, 1000, 150_000] {
+        wire.cut_after(after);
+        does_not_clone(&url, "");
+    }
+    wire.stall_after(100_000);
+    let place = tempdir().unwrap();
+    let mut clone = git();
+    clone.args(["clone", "--quiet", &url]).arg(place.path().join("clone"));
+    let mut running = Running::start(clone);
+    assert!(!running.ends_within(Duration::from_millis(300)), "finished over a silent wire");
+    wire.heal();
+    running.wait().ok();
+}
+
+#[test]
+fn an_ssh_session_can_be_cut_on_the_wire() {
+    let (root, _repo) = served();
+    let Some(ssh) = SshServer::start(root.path()) else { return };
+    let wire = Wire::to(ssh.port());
+    let through = || {
+        let mut git = git();
+        git.env("GIT_SSH_COMMAND", ssh.ssh_command());
+        git
+    };
+    clones(through(), &wire.url(&ssh.url("one")));
+    wire.cut_after(100_000);
+    let (_, out) = clone_with(through(), &wire.url(&ssh.url("one")));
+    assert!(!out.status.success());
+}
+
+#[test]
+fn http_serves_as_a_proxy_too() {
+    let (root, _repo) = served();
+    let server = HttpServer::start(root.path());
+    let mut proxied = git();
+    proxied.args(["-c", &format!("http.proxy=http://127.0.0.1:{}", server.port())]);
+    clones(proxied, "http://modules.invalid/one.git");
+    let stats = server.stats();
+    assert!(
+        stats
+            .requests
+            .iter()
+            .all(|seen| seen.repo == "one" && seen.target.starts_with("http://modules.invalid/"))
+    );
 }
 
 #[test]
@@ -299,6 +384,28 @@ fn http_takes_chunked_requests() {
         seen.headers.contains(&("transfer-encoding".into(), "chunked".into()))
     };
     assert!(server.stats().requests.iter().any(chunked), "{:?}", server.stats());
+}
+
+#[test]
+fn a_hundred_repositories_are_served_to_sixteen_clients_at_once() {
+    let root = tempdir().unwrap();
+    for number in 0..100 {
+        Repo::create(root.path(), &format!("m{number}"))
+            .commit("main", &[Change::write("noise", noise(200_000))]);
+    }
+    let server = HttpServer::start(root.path());
+    let next = AtomicUsize::new(0);
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                while let number @ 0..100 = next.fetch_add(1, Ordering::SeqCst) {
+                    clones(git(), &server.url(&format!("m{number}")));
+                }
+            });
+        }
+    });
+    println!("100 clones in {:?}", started.elapsed());
 }
 
 // Faults
@@ -440,6 +547,21 @@ fn a_fault_of_one_repository_leaves_the_others_alone() {
     clones(git(), &server.url("one"));
     does_not_clone(&server.url("other"), "500");
     does_not_clone(&server.url("other").replace(".git", ""), "500");
+}
+
+#[test]
+fn a_fault_on_fetches_lets_listings_through() {
+    let (root, _repo) = served();
+    let server = HttpServer::start(root.path());
+    server.fault_on_fetch("one", Fault::Status(503));
+    for version in ["0", "2"] {
+        let out = git()
+            .args(["-c", &format!("protocol.version={version}"), "ls-remote", &server.url("one")])
+            .output();
+        assert!(out.unwrap().status.success());
+        assert_eq!(server.stats().faults_fired, 0);
+    }
+    does_not_clone(&server.url("one"), "503");
 }
 
 #[test]

@@ -1,2 +1,2 @@
 //! benches
-fn main(){}
+fn main() {}

@@ -105,6 +105,7 @@ impl fmt::Debug for Fault {
 /// A fault that is switched on.
 pub(crate) struct Armed {
     repo: String,
+    only_fetches: bool,
     pub(crate) fault: Fault,
     left: AtomicU64,
     fired: Arc<AtomicUsize>,
@@ -134,15 +135,25 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Switches `fault` on for `repo` (`*` for all), for its first `times` firings.
+    /// Switches `fault` on for all requests for `repo` (`*` for all), for its first `times` firings.
     pub(crate) fn arm(&self, repo: &str, fault: Fault, times: u64) {
-        let armed = Armed {
+        self.push(repo, false, fault, times);
+    }
+
+    /// Switches `fault` on for requests for a pack only.
+    pub(crate) fn arm_for_fetches(&self, repo: &str, fault: Fault) {
+        self.push(repo, true, fault, u64::MAX);
+    }
+
+    fn push(&self, repo: &str, only_fetches: bool, fault: Fault, times: u64) {
+        let (left, fired) = (AtomicU64::new(times), Arc::clone(&self.fired));
+        lock(&self.armed).push(Arc::new(Armed {
             repo: repo.to_owned(),
+            only_fetches,
             fault,
-            left: AtomicU64::new(times),
-            fired: Arc::clone(&self.fired),
-        };
-        lock(&self.armed).push(Arc::new(armed));
+            left,
+            fired,
+        }));
     }
 
     /// Switches everything off and lets go of what hangs.
@@ -152,11 +163,12 @@ impl Faults {
         self.clearing.notify_all();
     }
 
-    /// The faults that apply to a request for `repo`.
-    pub(crate) fn of(&self, repo: &str) -> Vec<Arc<Armed>> {
+    /// The faults that apply to a request for `repo`, which may be a request for a pack.
+    pub(crate) fn of(&self, repo: &str, is_fetch: bool) -> Vec<Arc<Armed>> {
         let all = lock(&self.armed);
         all.iter()
             .filter(|armed| armed.repo == "*" || armed.repo == repo)
+            .filter(|armed| is_fetch || !armed.only_fetches)
             .filter(|armed| armed.left.load(Ordering::SeqCst) > 0)
             .cloned()
             .collect()

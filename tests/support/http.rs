@@ -46,12 +46,29 @@ impl Request {
 
     /// The target's path and query.
     pub(crate) fn path_and_query(&self) -> (&str, &str) {
-        self.target.split_once('?').unwrap_or((&self.target, ""))
+        let local = self.local_target();
+        local.split_once('?').unwrap_or((local, ""))
+    }
+
+    /// Whether this asks for a pack, as opposed to a listing. A body too long to be sent plain is never a listing's.
+    pub(crate) fn is_fetch(&self) -> bool {
+        let lists = self.body.windows(15).any(|part| part == b"command=ls-refs");
+        self.method == "POST" && !lists
+    }
+
+    /// The target without the host, which clients put in front when they take this server for their proxy.
+    fn local_target(&self) -> &str {
+        let path = self
+            .target
+            .strip_prefix("http://")
+            .and_then(|rest| rest.find('/').map(|at| rest.split_at(at).1));
+        path.unwrap_or(&self.target)
     }
 
     /// The repository's name, without `.git`, and the rest of the target, from its slash on.
     pub(crate) fn repo_and_rest(&self) -> (&str, &str) {
-        let path = self.target.strip_prefix('/').unwrap_or(&self.target);
+        let target = self.local_target();
+        let path = target.strip_prefix('/').unwrap_or(target);
         let services =
             ["/info/refs", "/git-upload-pack", "/git-receive-pack", "/HEAD", "/objects/"];
         let end =

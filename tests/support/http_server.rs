@@ -23,7 +23,7 @@ const BODY_START: usize = 16 * 1024;
 pub struct Seen {
     /// `GET` or `POST`.
     pub method: String,
-    /// Path and query.
+    /// Path and query; the whole URL if the client took this server for its proxy, which works.
     pub target: String,
     /// The repository's name, without `.git`.
     pub repo: String,
@@ -120,6 +120,11 @@ impl HttpServer {
         self.shared.faults.arm(repo, fault, times);
     }
 
+    /// Switches a fault on for requests for a pack, while listings are served well.
+    pub fn fault_on_fetch(&self, repo: &str, fault: Fault) {
+        self.shared.faults.arm_for_fetches(repo, fault);
+    }
+
     /// Switches all faults off; what hangs is closed.
     pub fn clear(&self) {
         self.shared.faults.clear();
@@ -199,7 +204,7 @@ fn record(shared: &Shared, request: &Request) {
 }
 
 fn answer(shared: &Shared, request: &Request, to: &mut TcpStream) -> io::Result<After> {
-    let faults = shared.faults.of(request.repo_and_rest().0);
+    let faults = shared.faults.of(request.repo_and_rest().0, request.is_fetch());
     for armed in &faults {
         if let Some(after) = instead(shared, armed, request, to)? {
             return Ok(after);

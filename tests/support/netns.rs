@@ -7,6 +7,7 @@
 use std::ffi::OsStr;
 use std::net::Ipv4Addr;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::mounts::attempt;
 use crate::skip::{is_root, skip_loudly};
@@ -25,11 +26,12 @@ impl CutNetwork {
             skip_loudly("network namespaces need Linux and root");
             return None;
         }
-        // Interface names have 15 bytes and addresses are the machine's: both are made from our process id.
-        let id = std::process::id();
-        let [_, _, b, c] = id.to_be_bytes();
-        let network =
-            Self { name: format!("modst{id}"), near: Ipv4Addr::new(10, 213, b, c & 0xfc | 1) };
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let (process, number) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        // Names and addresses are the machine's: tests in neighbouring processes must not meet in a /30.
+        let [_, _, high, low] = (process.wrapping_mul(4).wrapping_add(number) << 2).to_be_bytes();
+        let near = Ipv4Addr::new(10, 213, high, low | 1);
+        let network = Self { name: format!("ms{process}x{number}"), near };
         network.connect().map_err(|why| skip_loudly(&why)).ok()?;
         Some(network)
     }

@@ -92,7 +92,23 @@ impl SshServer {
             })
             .map_err(|said| format!("sshd does not start: {said}"))?;
         write_client_configs(place.path(), &user, server.port());
-        Ok(Self { server, root: root.to_owned(), user, place })
+        let server = Self { server, root: root.to_owned(), user, place };
+        server.probe()?;
+        Ok(server)
+    }
+
+    /// Locked accounts and login shells that run nothing show only now.
+    fn probe(&self) -> Result<(), String> {
+        let command = format!("{} -o BatchMode=yes {HOST_ALIAS} git --version", self.ssh_command());
+        let out = Command::new("sh")
+            .args(["-c", &command])
+            .output()
+            .map_err(|e| format!("no shell: {e}"))?;
+        if out.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        Err(format!("{} cannot use git over ssh here: {said}{}", self.user, self.log()))
     }
 
     fn path_of(&self, name: &str) -> String {

@@ -12,3 +12,25 @@ mod http;
 mod connect;
 mod diagnosis;
 pub mod session;
+mod refusal;
+mod lfs;
+mod delta;
+mod pack_error;
+mod pack_bytes;
+mod pack_reader;
+mod rebuilt_trees;
+mod base;
+mod tree_plan;
+mod checkout;
+mod pack_objects;
+mod delta_families;
+mod plant;
+#[cfg(test)]
+mod plant_tests;
+
+pub use base::{Base, base_is_usable};
+pub use checkout::Planted;
+pub use pack_error::{PackError, PackLimits};
+pub use plant::{FindObject, PackNews, PlantOptions, plant_pack, plant_tree};
+pub use refusal::{DEEPEST, LONGEST_LINK, LONGEST_PATH, Refusal, RefusedTree};
+pub use tree_plan::Collision;

@@ -1,1 +1,17 @@
 //! The only code that changes the disk.
+
+mod verbs;
+mod barrier;
+mod layout;
+mod lock;
+mod format;
+mod planting;
+
+pub use barrier::Barrier;
+pub use layout::Layout;
+pub use lock::{Holder, Lock, LockError};
+pub use format::{Format, FormatError};
+pub(crate) use planting::is_unchanged;
+pub use planting::{LinkError, Planting};
+pub use verbs::{Act, Disk, DiskError, Observer, Verb};
+pub(crate) use verbs::{is_random_name, names_in, random_name, read_if_there};

@@ -1,0 +1,130 @@
+//! The entry already in the store, as what a thin pack is thin against.
+//!
+//! Its files are git's blobs and its trees are made again. Content that is read is always checked
+//! against its git id; content that is only linked is checked by size, mode and time.
+//!
+//! Limits: trust in the manifest itself (that it belongs to the entry's digest) is the caller's.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use gix::ObjectId;
+use gix::bstr::{BStr, BString, ByteSlice};
+use gix::hashtable::HashMap;
+use gix::objs::Kind;
+
+use crate::acquire::pack_error::PackError;
+use crate::acquire::rebuilt_trees::RebuiltTrees;
+use crate::model::{FileKind, GitTree, Manifest, TreeFile};
+
+/// The previous entry of a module, for receiving only what changed since.
+#[derive(Debug)]
+pub struct Base<'a> {
+    /// The entry's directory, `entries/<digest>`.
+    pub root: PathBuf,
+    /// The commit it was made from: what the server was told we have.
+    pub commit: ObjectId,
+    /// Its files.
+    pub manifest: &'a Manifest,
+    /// Their git ids.
+    pub git: &'a GitTree,
+    trees: OnceLock<Option<RebuiltTrees>>,
+    blobs: OnceLock<HashMap<ObjectId, u32>>,
+}
+
+/// Whether the trees made from the manifest have the recorded root id. Only then may the server be
+/// told that we have the commit.
+#[must_use]
+pub fn base_is_usable(base: &Base<'_>) -> bool {
+    base.trees().is_some_and(|trees| trees.root() == base.git.root)
+}
+
+impl<'a> Base<'a> {
+    /// Describes an entry; nothing is read yet.
+    #[must_use]
+    pub fn new(
+        root: PathBuf,
+        commit: ObjectId,
+        manifest: &'a Manifest,
+        git: &'a GitTree,
+    ) -> Base<'a> {
+        Base { root, commit, manifest, git, trees: OnceLock::new(), blobs: OnceLock::new() }
+    }
+
+    fn trees(&self) -> Option<&RebuiltTrees> {
+        self.trees.get_or_init(|| RebuiltTrees::new(self.manifest, self.git)).as_ref()
+    }
+
+    /// The bytes of one of its trees.
+    pub(super) fn tree(&self, id: &ObjectId) -> Option<&[u8]> {
+        self.trees()?.get(id)
+    }
+
+    /// The first file with this content.
+    pub(super) fn file_of(&self, id: &ObjectId) -> Option<&'a TreeFile> {
+        let blobs = self.blobs.get_or_init(|| {
+            let numbered = self.git.blobs.iter().zip(0u32..);
+            let mut blobs = HashMap::default();
+            numbered.for_each(|(id, number)| {
+                blobs.entry(*id).or_insert(number);
+            });
+            blobs
+        });
+        self.manifest.files().get(*blobs.get(id)? as usize)
+    }
+
+    /// The file at `path` when it has this content, else any file that has.
+    pub(super) fn file_at(&self, path: &BStr, id: &ObjectId) -> Option<&'a TreeFile> {
+        let here = self.manifest.find(path);
+        here.filter(|(number, _)| self.git.blobs.get(*number) == Some(id))
+            .map(|(_, file)| file)
+            .or_else(|| self.file_of(id))
+    }
+
+    /// Reads a file, or a link's text, and checks that it is the blob `id`.
+    pub(super) fn read(&self, file: &TreeFile, id: &ObjectId) -> Result<Vec<u8>, PackError> {
+        let path = file.path.clone();
+        let contents = contents(&self.root, file).map_err(|source| PackError::BaseDamaged {
+            path: path.clone(),
+            source: Some(source.into()),
+        })?;
+        if hash_of(Kind::Blob, &contents)? == *id {
+            Ok(contents)
+        } else {
+            Err(PackError::BaseDamaged { path, source: None })
+        }
+    }
+}
+
+fn contents(root: &Path, file: &TreeFile) -> std::io::Result<Vec<u8>> {
+    let path = root.join(os_path(file.path.as_bstr()));
+    if file.kind == FileKind::Symlink {
+        return Ok(std::fs::read_link(path)?.into_os_string().into_vec());
+    }
+    // Opening a pipe that took the file's place would wait for ever.
+    if !std::fs::symlink_metadata(&path)?.is_file() {
+        return Err(std::io::Error::other("it is no file"));
+    }
+    let mut contents = Vec::with_capacity(usize::try_from(file.size.min(1 << 20)).unwrap_or(0) + 1);
+    File::open(&path)?.take(file.size + 1).read_to_end(&mut contents)?;
+    Ok(contents)
+}
+
+/// The path below an entry's directory.
+pub(super) fn os_path(path: &BStr) -> &Path {
+    Path::new(std::ffi::OsStr::from_bytes(path))
+}
+
+/// The git id of an object.
+pub(super) fn hash_of(kind: Kind, data: &[u8]) -> Result<ObjectId, PackError> {
+    gix::objs::compute_hash(gix::hash::Kind::Sha1, kind, data)
+        .map_err(|error| PackError::corrupt(0, error.to_string()))
+}
+
+/// The last name of a path.
+pub(super) fn name_of(path: &BString) -> &BStr {
+    path.rsplit_once_str("/").map_or(path.as_bstr(), |(_, name)| name.as_bstr())
+}

@@ -1,0 +1,384 @@
+//! A commit's tree into staging: from a pack as it arrives, or from an object database.
+//!
+//! git sends commits, trees, then blobs. With the trees complete at the first blob the plan is made,
+//! and from then on blobs are written by rayon's threads while the calling thread receives. Whatever
+//! comes in another order, and every blob that is a delta, is written after the last byte.
+//! There is no repository, pack file or index on disk.
+//!
+//! Limits: does not seal the tree, does not fetch submodules or LFS content, and on failure leaves
+//! the staging directory to its owner.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::io::BufRead;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use gix::ObjectId;
+use gix::objs::Kind;
+use rayon::Scope;
+use rayon::prelude::*;
+
+use crate::acquire::base::{Base, hash_of};
+use crate::acquire::checkout::{Checkout, Planted};
+use crate::acquire::delta_families::Families;
+use crate::acquire::pack_bytes::PackBytes;
+use crate::acquire::pack_error::{PackError, PackLimits};
+use crate::acquire::pack_objects::PackObjects;
+use crate::acquire::pack_reader::{Encoding, PackReader};
+use crate::acquire::tree_plan::Plan;
+use crate::disk::Planting;
+
+/// A batch of blobs is handed to a worker when it has this many bytes or blobs.
+const BATCH_BYTES: usize = 256 << 10;
+const BATCH_BLOBS: usize = 32;
+/// Links are made this many at a time.
+const BATCH_LINKS: usize = 256;
+/// Bytes between two reports of progress.
+const REPORT_EVERY: u64 = 128 << 10;
+
+/// How far receiving has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PackNews {
+    /// Bytes of the pack received.
+    pub bytes: u64,
+    /// Objects received.
+    pub objects: u32,
+    /// Objects in the pack.
+    pub total: u32,
+}
+
+/// What planting is done with, besides the tree itself.
+#[derive(Clone, Copy)]
+pub struct PlantOptions<'a> {
+    /// The previous entry, if there is one and [`base_is_usable`](super::base_is_usable).
+    pub base: Option<&'a Base<'a>>,
+    /// Whether the target file system takes names for equal that differ in case or normalisation.
+    pub folds: bool,
+    /// What the pack may cost.
+    pub limits: PackLimits,
+    /// Told about progress, on the calling thread.
+    pub progress: &'a (dyn Fn(PackNews) + Sync),
+    /// Asked often, on any thread; `true` ends the work with [`PackError::Cancelled`].
+    pub cancel: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl std::fmt::Debug for PlantOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlantOptions").field("folds", &self.folds).finish_non_exhaustive()
+    }
+}
+
+/// Answers with an object's kind, its bytes in the buffer, or `None` when it is not there.
+pub type FindObject<'f> = dyn Fn(&ObjectId, &mut Vec<u8>) -> Result<Option<Kind>, Box<dyn StdError + Send + Sync>>
+    + Sync
+    + 'f;
+
+/// Plants the tree of `commit` from the pack that `pack` is about to give, up to and including the
+/// pack's last byte. A pack too large for memory spills to a file at `spill`, unlinked while in use.
+///
+/// # Errors
+/// The staging directory holds a part of the tree, or none of it, and must be thrown away.
+pub fn plant_pack(
+    pack: &mut dyn BufRead,
+    commit: ObjectId,
+    planting: &Planting,
+    spill: &Path,
+    options: &PlantOptions<'_>,
+) -> Result<Planted, PackError> {
+    let crew = Crew::new(options);
+    let received = rayon::in_place_scope(|scope| {
+        let receiving = Receiving { crew: &crew, scope, planting, commit, options };
+        let received = receiving.receive(pack, spill);
+        crew.stop_unless(received.is_ok());
+        received
+    });
+    if let Some(failure) = crew.take_failure() {
+        return Err(failure);
+    }
+    let (objects, bytes, received_bytes) = received?;
+    let (checkout, planted) = crew.dismiss(objects.entries().len())?;
+    if !checkout.has_all_wanted() {
+        let (base, cancel, largest) = (options.base, options.cancel, options.limits.object);
+        let (objects, bytes, checkout) = (&objects, &bytes, &checkout);
+        Families { objects, bytes, checkout, base, largest, cancel }.plant(&planted)?;
+    }
+    Ok(Planted { received_bytes, ..checkout.finish()? })
+}
+
+/// Plants the tree with id `tree` from an object database. Every object is checked against its id.
+///
+/// # Errors
+/// As [`plant_pack`].
+pub fn plant_tree(
+    find: &FindObject<'_>,
+    tree: ObjectId,
+    planting: &Planting,
+    options: &PlantOptions<'_>,
+) -> Result<Planted, PackError> {
+    let find_tree = |id: &ObjectId| -> Result<Option<Cow<'_, [u8]>>, PackError> {
+        if let Some(bytes) = options.base.and_then(|base| base.tree(id)) {
+            return Ok(Some(Cow::Borrowed(bytes)));
+        }
+        let mut bytes = Vec::new();
+        Ok(find_checked(find, id, Kind::Tree, &mut bytes)?.then_some(Cow::Owned(bytes)))
+    };
+    let plan = Plan::new(tree, &find_tree, options.folds, &options.limits)?;
+    let checkout = Checkout::new(plan, options.base, planting, &options.limits);
+    checkout.make_directories()?;
+    let go_on = || if (options.cancel)() { Err(PackError::Cancelled) } else { Ok(()) };
+    checkout.kept().par_iter().try_for_each(|(number, old)| {
+        go_on()?;
+        checkout.keep(*number, old)
+    })?;
+    let wanted: Vec<&ObjectId> = checkout.wanted().collect();
+    wanted.par_iter().try_for_each_init(Vec::new, |buffer, id| {
+        go_on()?;
+        match find_checked(find, id, Kind::Blob, buffer)? {
+            true => checkout.plant(id, buffer),
+            false => Ok(()),
+        }
+    })?;
+    checkout.finish()
+}
+
+fn find_checked(
+    find: &FindObject<'_>,
+    id: &ObjectId,
+    kind: Kind,
+    buffer: &mut Vec<u8>,
+) -> Result<bool, PackError> {
+    let found = find(id, buffer).map_err(|source| PackError::Find { id: *id, source })?;
+    match found {
+        None => Ok(false),
+        Some(found) if found == kind && hash_of(kind, buffer)? == *id => Ok(true),
+        Some(_) => Err(PackError::corrupt(0, format!("object {id} is not what its id says"))),
+    }
+}
+
+/// What the receiving thread and the workers share.
+struct Crew<'a> {
+    checkout: OnceLock<Checkout<'a>>,
+    cancel: &'a (dyn Fn() -> bool + Sync),
+    stopped: AtomicBool,
+    failure: Mutex<Option<PackError>>,
+    in_flight: AtomicUsize,
+    /// Blobs planted on arrival: entry number and id.
+    planted: Mutex<Vec<(u32, ObjectId)>>,
+}
+
+type Batch = Vec<(u32, Vec<u8>)>;
+
+impl<'a> Crew<'a> {
+    fn new(options: &PlantOptions<'a>) -> Crew<'a> {
+        Crew {
+            checkout: OnceLock::new(),
+            cancel: options.cancel,
+            stopped: AtomicBool::new(false),
+            failure: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+            planted: Mutex::default(),
+        }
+    }
+
+    fn stop_unless(&self, ok: bool) {
+        if !ok {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn go_on(&self) -> Result<(), PackError> {
+        if self.stopped.load(Ordering::Relaxed) || (self.cancel)() {
+            return Err(PackError::Cancelled);
+        }
+        Ok(())
+    }
+
+    /// Does a worker's job; the first failure stops everybody and is the one reported.
+    fn work(&self, job: impl FnOnce(&Checkout<'a>) -> Result<(), PackError>) {
+        if self.stopped.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(checkout) = self.checkout.get() else { return };
+        if let Err(error) = job(checkout) {
+            self.stopped.store(true, Ordering::Relaxed);
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    fn plant(&self, batch: &Batch) {
+        self.work(|checkout| {
+            let mut ids = Vec::with_capacity(batch.len());
+            for (number, data) in batch {
+                self.go_on()?;
+                let id = hash_of(Kind::Blob, data)?;
+                checkout.plant(&id, data)?;
+                ids.push((*number, id));
+            }
+            self.planted.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+            Ok(())
+        });
+    }
+
+    fn take_failure(&self) -> Option<PackError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The checkout, and which of the pack's entries were planted on arrival.
+    fn dismiss(self, entries: usize) -> Result<(Checkout<'a>, Vec<Option<ObjectId>>), PackError> {
+        let mut ids = vec![None; entries];
+        for (number, id) in self.planted.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            if let Some(slot) = ids.get_mut(number as usize) {
+                *slot = Some(id);
+            }
+        }
+        let checkout = self.checkout.into_inner().ok_or(PackError::Cancelled)?;
+        Ok((checkout, ids))
+    }
+}
+
+/// The receiving side: one thread, front to back.
+struct Receiving<'r, 'scope, 'a> {
+    crew: &'scope Crew<'a>,
+    scope: &'r Scope<'scope>,
+    planting: &'a Planting,
+    commit: ObjectId,
+    options: &'r PlantOptions<'a>,
+}
+
+impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
+    fn receive(
+        &self,
+        pack: &mut dyn BufRead,
+        spill: &Path,
+    ) -> Result<(PackObjects<'a>, PackBytes, u64), PackError> {
+        let limits = &self.options.limits;
+        let (mut reader, total) =
+            PackReader::open(pack, PackBytes::new(limits.memory, spill), limits)?;
+        let mut objects = PackObjects::new(self.options.base, limits);
+        let mut batch = Batch::new();
+        let mut batched = 0;
+        let mut tried = false;
+        let mut reported = 0;
+        for received in 0..total {
+            self.crew.go_on()?;
+            if received == 0 || reader.position() - reported >= REPORT_EVERY {
+                reported = reader.position();
+                self.report(reported, received, total);
+            }
+            let blob = self.entry(&mut reader, &mut objects)?;
+            if let Arrival::Small = blob {
+                continue;
+            }
+            if !std::mem::replace(&mut tried, true) {
+                self.plan_if_complete(&objects)?;
+            }
+            if let Arrival::Blob(number, data) = blob
+                && self.crew.checkout.get().is_some()
+            {
+                batched += data.len();
+                batch.push((number, data));
+                if batched >= BATCH_BYTES || batch.len() >= BATCH_BLOBS {
+                    self.hand_over(std::mem::take(&mut batch), std::mem::take(&mut batched));
+                }
+            }
+        }
+        self.hand_over(batch, batched);
+        let position = reader.position();
+        let bytes = reader.finish()?;
+        self.report(position, total, total);
+        if self.crew.checkout.get().is_none() {
+            self.start(self.plan(&objects)?)?;
+        }
+        Ok((objects, bytes, position))
+    }
+
+    fn report(&self, bytes: u64, objects: u32, total: u32) {
+        (self.options.progress)(PackNews { bytes, objects, total });
+    }
+
+    fn entry(
+        &self,
+        reader: &mut PackReader<'_>,
+        objects: &mut PackObjects<'_>,
+    ) -> Result<Arrival, PackError> {
+        let header = reader.header()?;
+        let number = objects.enter(&header);
+        match header.encoding {
+            Encoding::Whole(Kind::Blob) => Ok(Arrival::Blob(number, reader.inflate(&header)?)),
+            Encoding::Whole(kind) => {
+                objects.check_room(header.size)?;
+                let data = reader.inflate(&header)?;
+                objects.keep(number, kind, data, reader.bytes())?;
+                Ok(Arrival::Small)
+            }
+            Encoding::DeltaOf(_) | Encoding::DeltaOfOffset(_) => {
+                let delta = reader.inflate(&header)?;
+                let resolved = objects.delta(number, &header, &delta, reader.bytes())?;
+                Ok(if resolved { Arrival::Small } else { Arrival::Delta })
+            }
+        }
+    }
+
+    fn plan(&self, objects: &PackObjects<'_>) -> Result<Plan, PackError> {
+        let root = objects.root_of(&self.commit)?;
+        let find = |id: &ObjectId| Ok(objects.tree(id));
+        Plan::new(root, &find, self.options.folds, &self.options.limits)
+    }
+
+    /// Starts the checkout unless trees are still to come.
+    fn plan_if_complete(&self, objects: &PackObjects<'_>) -> Result<(), PackError> {
+        match self.plan(objects) {
+            Err(PackError::MissingObject { .. }) => Ok(()),
+            plan => self.start(plan?),
+        }
+    }
+
+    fn start(&self, plan: Plan) -> Result<(), PackError> {
+        let checkout = Checkout::new(plan, self.options.base, self.planting, &self.options.limits);
+        checkout.make_directories()?;
+        let kept = checkout.kept().len();
+        let crew = self.crew;
+        // Only this thread sets it, and only once.
+        let _ = crew.checkout.set(checkout);
+        for from in (0..kept).step_by(BATCH_LINKS) {
+            self.scope.spawn(move |_| {
+                crew.work(|checkout| {
+                    checkout.kept().iter().skip(from).take(BATCH_LINKS).try_for_each(
+                        |(number, old)| {
+                            crew.go_on()?;
+                            checkout.keep(*number, old)
+                        },
+                    )
+                });
+            });
+        }
+        Ok(())
+    }
+
+    /// Gives a batch to the pool, or does it here when the pool is behind: nothing waits, and memory
+    /// stays bounded.
+    fn hand_over(&self, batch: Batch, bytes: usize) {
+        let crew = self.crew;
+        if crew.in_flight.load(Ordering::Relaxed) + bytes > self.options.limits.in_flight {
+            crew.plant(&batch);
+            return;
+        }
+        crew.in_flight.fetch_add(bytes, Ordering::Relaxed);
+        self.scope.spawn(move |_| {
+            crew.plant(&batch);
+            crew.in_flight.fetch_sub(bytes, Ordering::Relaxed);
+        });
+    }
+}
+
+/// What came out of one entry.
+enum Arrival {
+    /// A commit, tree or tag, already put away.
+    Small,
+    /// A delta that waits for the end.
+    Delta,
+    /// A whole blob.
+    Blob(u32, Vec<u8>),
+}

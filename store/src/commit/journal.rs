@@ -1,0 +1,241 @@
+//! The [`Journal`]: append-only, one frame per transaction, the truth about the store.
+//!
+//! Reading takes no lock: a torn last frame may be one that is being written. Only a writer, who holds
+//! the store's lock, cuts a torn end off, and keeps the bytes aside. Everything else that does not
+//! verify is corruption, and then nobody writes.
+//!
+//! A last frame that was acknowledged and rotted afterwards looks like a torn one from here; the
+//! switch tells them apart, see [`transaction`](super::Transaction).
+
+use std::{
+    fs::{File, OpenOptions},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    frame::{Frame, FrameError, Link},
+    record::Record,
+    state::State,
+};
+use crate::disk::{Disk, DiskError, Verb};
+
+/// The journal, open for one writer.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    sequence: u64,
+    link: Link,
+}
+
+/// The journal cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// A frame in the middle does not verify. Nothing was changed.
+    #[error("the journal {} is damaged at byte {at}", path.display())]
+    Corrupt {
+        /// The journal.
+        path: PathBuf,
+        /// Where the bad frame begins.
+        at: usize,
+        /// What is wrong with it.
+        source: Option<FrameError>,
+    },
+    /// The disk failed. Whether a frame that was being appended is there is not known; it counts from
+    /// the moment the next writer finds it whole.
+    #[error("the journal cannot be used")]
+    Disk(#[from] DiskError),
+}
+
+/// What reading a journal gives.
+struct Replay {
+    state: State,
+    sequence: u64,
+    link: Link,
+    /// Bytes that verify; the rest is torn.
+    length: usize,
+}
+
+impl Journal {
+    /// Makes an empty journal. Its name is not yet durable.
+    ///
+    /// # Errors
+    /// When it is there already, or cannot be made.
+    pub fn create(disk: &Disk, path: &Path) -> Result<(), DiskError> {
+        disk.create_file(path, b"")
+    }
+
+    /// What the journal adds up to, for a reader. No journal is an empty one.
+    ///
+    /// # Errors
+    /// When it is damaged or cannot be read.
+    pub fn state(path: &Path) -> Result<State, JournalError> {
+        let bytes = crate::disk::read_if_there(path)?.unwrap_or_default();
+        Ok(replay(path, &bytes)?.state)
+    }
+
+    /// Opens the journal for the one who holds the store's lock, cutting off a torn end.
+    ///
+    /// # Errors
+    /// Nothing was changed, except that a torn end may have been saved aside.
+    pub fn open(disk: &Disk, path: &Path) -> Result<(Self, State), JournalError> {
+        let bytes =
+            std::fs::read(path).map_err(|source| DiskError::new(Verb::Read, path, source))?;
+        let replay = replay(path, &bytes)?;
+        let mut options = OpenOptions::new();
+        let file = options
+            .append(true)
+            .open(path)
+            .map_err(|source| DiskError::new(Verb::Append, path, source))?;
+        let journal =
+            Self { path: path.to_owned(), file, sequence: replay.sequence, link: replay.link };
+        if let Some(torn @ [_, ..]) = bytes.get(replay.length..) {
+            journal.cut(disk, torn, replay.length)?;
+        }
+        Ok((journal, replay.state))
+    }
+
+    fn cut(&self, disk: &Disk, torn: &[u8], length: usize) -> Result<(), DiskError> {
+        let aside = self
+            .path
+            .with_file_name(format!("journal.torn-{}", crate::disk::random_name(&self.path)?));
+        disk.create_file(&aside, torn)?;
+        disk.truncate(&self.file, &self.path, length as u64)?;
+        disk.sync_open_file(&self.file, &self.path)
+    }
+
+    /// Appends one frame, durably: the commit point.
+    ///
+    /// # Errors
+    /// The frame may be there or not. The journal must not be used again.
+    pub fn append(mut self, disk: &Disk, records: Vec<Record>) -> Result<Frame, JournalError> {
+        let frame = Frame { sequence: self.sequence + 1, previous: self.link, records };
+        let (bytes, _) = frame.to_bytes();
+        disk.append(&mut self.file, &self.path, &bytes)?;
+        disk.sync_open_file(&self.file, &self.path)?;
+        Ok(frame)
+    }
+}
+
+fn replay(path: &Path, bytes: &[u8]) -> Result<Replay, JournalError> {
+    let mut replay =
+        Replay { state: State::default(), sequence: 0, link: Link::default(), length: 0 };
+    loop {
+        let at = replay.length;
+        let corrupt = |source| JournalError::Corrupt { path: path.to_owned(), at, source };
+        let rest = bytes.get(at..).unwrap_or_default();
+        match Frame::read(rest) {
+            Ok((frame, length, link)) => {
+                if frame.sequence != replay.sequence + 1 || frame.previous != replay.link {
+                    return Err(corrupt(Some(FrameError::Damaged(
+                        "it does not follow the one before",
+                    ))));
+                }
+                replay.state.apply(&frame);
+                replay.sequence = frame.sequence;
+                replay.link = link;
+                replay.length += length;
+            }
+            Err(FrameError::Cut) => return Ok(replay),
+            Err(error @ FrameError::Records(_)) => return Err(corrupt(Some(error))),
+            // A torn end is followed by nothing: there is one append, and one sync, per frame.
+            Err(error @ FrameError::Damaged(_)) => {
+                let after = rest.get(1..).unwrap_or_default();
+                return if Frame::is_in(after) { Err(corrupt(Some(error))) } else { Ok(replay) };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Generation;
+
+    /// A journal of three frames, and where each ends.
+    fn journal(path: &Path) -> Vec<usize> {
+        let disk = Disk::default();
+        Journal::create(&disk, path).unwrap();
+        let mut number = Generation::FIRST;
+        (0..3)
+            .map(|_| {
+                let records = vec![Record::Generation {
+                    number,
+                    at: 0,
+                    reason: "test".into(),
+                    restores: None,
+                }];
+                Journal::open(&disk, path).unwrap().0.append(&disk, records).unwrap();
+                number = number.next();
+                std::fs::metadata(path).unwrap().len() as usize
+            })
+            .collect()
+    }
+
+    fn generations(path: &Path) -> Result<usize, JournalError> {
+        Journal::state(path).map(|state| state.generations().len())
+    }
+
+    #[test]
+    fn a_flipped_bit_never_loses_a_later_frame() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let ends = journal(&path);
+        let bytes = std::fs::read(&path).unwrap();
+        for bit in 0..ends[1] * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &flipped).unwrap();
+            assert!(matches!(generations(&path), Err(JournalError::Corrupt { .. })), "bit {bit}");
+            assert!(Journal::open(&Disk::default(), &path).is_err(), "bit {bit}");
+            assert_eq!(
+                std::fs::read(&path).unwrap(),
+                flipped,
+                "nobody writes to a damaged journal"
+            );
+        }
+    }
+
+    #[test]
+    fn a_torn_end_is_cut_off_by_the_writer_and_kept_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let ends = journal(&path);
+        let bytes = std::fs::read(&path).unwrap();
+        for end in ends[1] + 1..ends[2] {
+            std::fs::write(&path, &bytes[..end]).unwrap();
+            assert_eq!(generations(&path).unwrap(), 2, "cut at {end}");
+            Journal::open(&Disk::default(), &path).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), &bytes[..ends[1]], "cut at {end}");
+        }
+        let kept = std::fs::read_dir(dir.path()).unwrap().count() - 1;
+        assert_eq!(kept, ends[2] - ends[1] - 1, "each torn end is kept");
+    }
+
+    #[test]
+    fn frames_that_are_swapped_dropped_or_replayed_are_corruption() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let ends = journal(&path);
+        let bytes = std::fs::read(&path).unwrap();
+        let frames = [&bytes[..ends[0]], &bytes[ends[0]..ends[1]], &bytes[ends[1]..]];
+        for order in
+            [[1, 0, 2].as_slice(), &[0, 2], &[0, 1, 1, 2], &[0, 1, 2, 2], &[1, 2], &[0, 2, 1]]
+        {
+            let shuffled: Vec<u8> = order.iter().flat_map(|at| frames[*at]).copied().collect();
+            std::fs::write(&path, shuffled).unwrap();
+            assert!(generations(&path).is_err(), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn zeros_after_the_last_frame_are_a_torn_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        journal(&path);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [bytes.as_slice(), &[0; 300]].concat()).unwrap();
+        assert_eq!(generations(&path).unwrap(), 3);
+    }
+}

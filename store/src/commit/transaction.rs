@@ -1,0 +1,404 @@
+//! A [`Transaction`]: changes that become visible as one.
+//!
+//! ```text
+//! begin     take the store's lock, cut a torn journal, finish what a crash left
+//! prepare   the next generation's links and the temporary link of the switch, in staging
+//! barrier   one sync for all of it
+//! place     renames: manifests, trees, the generation; their directories synced
+//! commit    one frame appended to the journal, synced                            ← commit point
+//! show      the temporary link renamed over `current`, the home synced           ← the switch
+//! ```
+//!
+//! The link of the switch is made before the barrier because the inode of a symbolic link cannot be
+//! synced by itself; afterwards there are only renames. A crash before *commit* leaves nothing but
+//! names that the next writer removes; a crash after it is finished by the next writer.
+//!
+//! Deletes no entry: that is for a sweep.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    journal::{Journal, JournalError},
+    record::{Binding, Bound, Record},
+    staged::{Staged, Staging, StagingError},
+    state::State,
+};
+use crate::{
+    disk::{Barrier, Disk, DiskError, Holder, Layout, Lock, LockError, names_in},
+    model::{Digest, Generation, Manifest, ModuleName},
+};
+
+/// A transaction that has begun and holds the store's lock.
+#[derive(Debug)]
+#[must_use = "a transaction that is dropped changes nothing"]
+pub struct Transaction {
+    disk: Disk,
+    layout: Layout,
+    barrier: Barrier,
+    staging: Staging,
+    journal: Journal,
+    state: State,
+    entering: BTreeMap<Digest, Staged>,
+    changes: BTreeMap<ModuleName, Option<Binding>>,
+    restores: Option<Generation>,
+    _lock: Lock,
+}
+
+/// How to begin.
+#[derive(Debug, Clone, Copy)]
+pub struct Beginning<'a> {
+    /// The command, for those who wait for the lock.
+    pub command: &'a str,
+    /// How long to wait for the lock.
+    pub lock_limit: Duration,
+    /// How the content is made durable.
+    pub barrier: Barrier,
+}
+
+/// No transaction was begun. Nothing was changed, except that leftovers of a crash may be gone.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BeginError {
+    /// Somebody else is writing.
+    #[error("cannot begin a transaction")]
+    Lock(#[from] LockError),
+    /// The home cannot be written to.
+    #[error("cannot begin a transaction")]
+    Staging(#[from] StagingError),
+    /// The journal is damaged or cannot be read.
+    #[error("cannot begin a transaction")]
+    Journal(#[from] JournalError),
+    /// What is shown is newer than what is recorded, so recorded frames were lost.
+    #[error("`current` shows generation {shown}, and the journal ends before it")]
+    Lost {
+        /// The generation shown.
+        shown: Generation,
+    },
+    /// What a crash left cannot be finished or removed.
+    #[error("cannot finish what an earlier process left")]
+    Redo(#[source] DiskError),
+    /// A sync failed in this process before.
+    #[error("a sync failed earlier in this process, so it does not write any more")]
+    Poisoned,
+}
+
+/// The transaction did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// Nothing has changed.
+    #[error("nothing was changed")]
+    NotDone(#[source] DiskError),
+    /// Nothing has changed: a rollback to a generation that the journal does not know.
+    #[error("there is no generation {0}")]
+    NoGeneration(Generation),
+    /// It has happened if the frame reached the disk; the next command tells.
+    #[error("generation {generation} may or may not have been recorded")]
+    Record {
+        /// The generation.
+        generation: Generation,
+        /// What went wrong.
+        source: JournalError,
+    },
+    /// It has happened. The next one to begin will finish showing it.
+    #[error("generation {generation} is recorded, but `current` still shows the one before")]
+    Show {
+        /// The generation.
+        generation: Generation,
+        /// What went wrong.
+        source: DiskError,
+    },
+}
+
+impl CommitError {
+    /// Whether a sync failed, after which this process must not write any more.
+    #[must_use]
+    pub const fn poisons(&self) -> bool {
+        match self {
+            Self::NotDone(source) | Self::Show { source, .. } => source.is_sync(),
+            Self::Record { .. } => true,
+            Self::NoGeneration(_) => false,
+        }
+    }
+}
+
+impl Transaction {
+    /// Takes the store's lock and finishes or removes what a crash left.
+    ///
+    /// # Errors
+    /// See [`BeginError`].
+    pub fn begin(
+        disk: &Disk,
+        layout: &Layout,
+        staging: Staging,
+        how: Beginning<'_>,
+        waiting: &dyn Fn(Option<&Holder>),
+    ) -> Result<Self, BeginError> {
+        let lock = Lock::take(&layout.lock("store"), how.command, how.lock_limit, waiting)?;
+        let (journal, state) = Journal::open(disk, &layout.journal())?;
+        finish_showing(disk, layout, &state, &staging, how.barrier)?;
+        remove_unrecorded(disk, layout, &state).map_err(BeginError::Redo)?;
+        Ok(Self {
+            disk: disk.clone(),
+            layout: layout.clone(),
+            barrier: how.barrier,
+            staging,
+            journal,
+            state,
+            entering: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            restores: None,
+            _lock: lock,
+        })
+    }
+
+    /// What the store adds up to, before this transaction.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Takes a staged tree in as an entry.
+    pub fn enter(&mut self, staged: Staged) -> Digest {
+        let digest = staged.digest();
+        self.entering.entry(digest).or_insert(staged);
+        digest
+    }
+
+    /// Makes `module` lead to what `binding` says. Its entry is in the store, or was entered here.
+    pub fn bind(&mut self, module: ModuleName, binding: Binding) {
+        self.changes.insert(module, Some(binding));
+    }
+
+    /// Makes `module` lead nowhere.
+    pub fn unbind(&mut self, module: ModuleName) {
+        self.changes.insert(module, None);
+    }
+
+    /// Makes every module what it was in `generation`.
+    ///
+    /// # Errors
+    /// When the journal knows no such generation.
+    pub fn restore(&mut self, generation: Generation) -> Result<(), CommitError> {
+        let then =
+            self.state.modules_of(generation).ok_or(CommitError::NoGeneration(generation))?;
+        let name = |module: &str| {
+            module.parse::<ModuleName>().expect("the journal holds only module names")
+        };
+        self.changes = self
+            .state
+            .modules()
+            .keys()
+            .filter(|now| !then.contains_key(*now))
+            .map(|now| (name(now), None))
+            .collect();
+        self.changes
+            .extend(then.iter().map(|(module, binding)| (name(module), Some(binding.clone()))));
+        self.restores = Some(generation);
+        Ok(())
+    }
+
+    /// Whether committing would show anything else than what is shown.
+    #[must_use]
+    pub fn changes_anything(&self) -> bool {
+        self.changes
+            .iter()
+            .any(|(module, binding)| self.state.modules().get(module.as_str()) != binding.as_ref())
+    }
+
+    /// Makes all of it durable, records it and shows it.
+    ///
+    /// # Errors
+    /// Each [`CommitError`] says whether it has happened.
+    pub fn commit(self, reason: &str) -> Result<Generation, CommitError> {
+        let next = self.state.head().map_or(Generation::FIRST, |head| head.number.next());
+        let prepared = self.prepare(next).map_err(CommitError::NotDone)?;
+        self.disk
+            .sync_tree(self.staging.directory(), self.barrier)
+            .map_err(CommitError::NotDone)?;
+        self.place(next, &prepared).map_err(CommitError::NotDone)?;
+        let records = self.records(next, reason);
+        self.journal
+            .append(&self.disk, records)
+            .map_err(|source| CommitError::Record { generation: next, source })?;
+        show(&self.disk, &self.layout, &prepared.switch)
+            .map_err(|source| CommitError::Show { generation: next, source })?;
+        Ok(next)
+    }
+
+    /// Builds in staging what the later steps rename.
+    fn prepare(&self, next: Generation) -> Result<Prepared, DiskError> {
+        let prepared = Prepared { generation: self.staging.fresh(), switch: self.staging.fresh() };
+        self.disk.create_dir(&prepared.generation)?;
+        for (module, binding) in self.modules_after() {
+            let link = prepared.generation.join(module);
+            match self.kept_link(module, binding) {
+                Some(kept) if self.disk.hard_link(&kept, &link).is_ok() => {}
+                _ => self.disk.symlink(&link_text(binding), &link)?,
+            }
+        }
+        self.disk.symlink(&Layout::current_text(next), &prepared.switch)?;
+        Ok(prepared)
+    }
+
+    /// The bindings this transaction leads to.
+    fn modules_after(&self) -> BTreeMap<&str, &Binding> {
+        let mut modules: BTreeMap<&str, &Binding> = self
+            .state
+            .modules()
+            .iter()
+            .map(|(module, binding)| (module.as_str(), binding))
+            .collect();
+        for (module, binding) in &self.changes {
+            match binding {
+                Some(binding) => modules.insert(module.as_str(), binding),
+                None => modules.remove(module.as_str()),
+            };
+        }
+        modules
+    }
+
+    /// The link of the generation before, when it says the same: a second name for it costs no inode,
+    /// and no block for a text too long to lie in the inode.
+    fn kept_link(&self, module: &str, binding: &Binding) -> Option<PathBuf> {
+        let before = self.state.modules().get(module)?;
+        let same = link_text(before) == link_text(binding);
+        same.then(|| Some(self.layout.generation(self.state.head()?.number).join(module)))?
+    }
+
+    /// Renames everything to where it belongs, and makes the names durable.
+    fn place(&self, next: Generation, prepared: &Prepared) -> Result<(), DiskError> {
+        for staged in self.entering.values() {
+            self.place_entry(staged)?;
+        }
+        if !self.entering.is_empty() {
+            self.disk.sync_dir(&self.layout.manifests())?;
+            self.disk.sync_dir(&self.layout.entries())?;
+        }
+        self.disk.rename(&prepared.generation, &self.layout.generation(next))?;
+        self.disk.sync_dir(&self.layout.generations())
+    }
+
+    fn place_entry(&self, staged: &Staged) -> Result<(), DiskError> {
+        let digest = staged.digest();
+        self.disk.rename(&staged.list, &self.layout.manifest(digest))?;
+        if let Some(git) = &staged.git {
+            self.disk.rename(git, &self.layout.git_tree(digest))?;
+        }
+        let entry = self.layout.entry(digest);
+        if entry.symlink_metadata().is_err() {
+            self.disk.rename(&staged.tree, &entry)?;
+        } else if !is_whole(&self.layout, digest) {
+            // The damaged one goes with the staging; nobody finds nothing at any moment.
+            self.disk.exchange(&staged.tree, &entry)?;
+        }
+        // Only now: a directory is moved by whoever may write to it.
+        self.disk.set_mode(&entry, 0o555)
+    }
+
+    fn records(&self, next: Generation, reason: &str) -> Vec<Record> {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let entered = self.entering.values().map(|staged| Record::Entered {
+            digest: staged.digest(),
+            files: staged.files(),
+            bytes: staged.bytes(),
+        });
+        let generation = Record::Generation {
+            number: next,
+            at: u64::try_from(at).unwrap_or(u64::MAX),
+            reason: reason.to_owned(),
+            restores: self.restores,
+        };
+        let now = self.state.modules();
+        let changed =
+            self.changes.iter().filter(|(module, to)| now.get(module.as_str()) != to.as_ref());
+        let bindings = changed.map(|(module, binding)| match binding {
+            Some(binding) => Record::Bound { module: module.to_string(), binding: binding.clone() },
+            None => Record::Unbound { module: module.to_string() },
+        });
+        entered.chain([generation]).chain(bindings).collect()
+    }
+}
+
+/// What waits in staging to be renamed.
+struct Prepared {
+    generation: PathBuf,
+    switch: PathBuf,
+}
+
+/// The text of the link that leads a target to what it is bound to.
+fn link_text(binding: &Binding) -> PathBuf {
+    match &binding.bound {
+        Bound::Entry { digest, subdirectory, .. } => {
+            Layout::entry_text(*digest, subdirectory.as_deref())
+        }
+        Bound::Linked { path } => PathBuf::from(path),
+    }
+}
+
+/// The switch: readers see the whole of one generation before it and the whole of the next after it.
+fn show(disk: &Disk, layout: &Layout, switch: &Path) -> Result<(), DiskError> {
+    disk.rename(switch, &layout.current())?;
+    disk.sync_dir(layout.home())
+}
+
+/// The generation that `current` shows, or `None` when there is none or it is no link of ours.
+#[must_use]
+pub fn shown(layout: &Layout) -> Option<Generation> {
+    let text = std::fs::read_link(layout.current()).ok()?;
+    text.strip_prefix("generations").ok()?.to_str()?.parse().ok()
+}
+
+/// Shows the head when a crash came between its frame and its switch.
+fn finish_showing(
+    disk: &Disk,
+    layout: &Layout,
+    state: &State,
+    staging: &Staging,
+    barrier: Barrier,
+) -> Result<(), BeginError> {
+    let head = state.head().map(|head| head.number);
+    match (shown(layout), head) {
+        (Some(shown), head) if Some(shown) > head => Err(BeginError::Lost { shown }),
+        (shown, Some(head)) if shown != Some(head) => {
+            let redo = || {
+                let switch = staging.fresh();
+                disk.symlink(&Layout::current_text(head), &switch)?;
+                disk.sync_tree(staging.directory(), barrier)?;
+                show(disk, layout, &switch)
+            };
+            redo().map_err(BeginError::Redo)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes generations that a crash left between *place* and *commit*. No link ever led to them.
+fn remove_unrecorded(disk: &Disk, layout: &Layout, state: &State) -> Result<(), DiskError> {
+    let head = state.head().map(|head| head.number);
+    for name in names_in(&layout.generations())? {
+        let number = name.to_str().and_then(|name| name.parse::<Generation>().ok());
+        if number.is_some_and(|number| Some(number) > head) {
+            disk.remove_tree(&layout.generations().join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an entry has every file of its manifest, by kind and size. Contents are not read.
+fn is_whole(layout: &Layout, digest: Digest) -> bool {
+    let Some(manifest) = read_manifest(layout, digest) else { return false };
+    manifest.files().iter().all(|file| crate::disk::is_unchanged(file, &layout.entry(digest)))
+}
+
+/// The manifest of an entry, if it is there and proves itself.
+#[must_use]
+pub fn read_manifest(layout: &Layout, digest: Digest) -> Option<Manifest> {
+    let bytes = std::fs::read(layout.manifest(digest)).ok()?;
+    let proven = crate::model::digest_of(&bytes) == digest;
+    proven.then(|| Manifest::from_bytes(&bytes).ok())?
+}

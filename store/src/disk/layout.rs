@@ -1,0 +1,158 @@
+//! Every path in a store.
+//!
+//! ```text
+//! HOME/
+//! ├── modules.toml  modules.lock  format.json  journal
+//! ├── current -> generations/17
+//! ├── generations/17/<module> -> ../../entries/<digest>[/<subdirectory>]
+//! ├── live/  entries/<digest>/  manifests/<digest>  mirrors/<origin-hash>.git
+//! ├── staging/<random>/  trash/  leases/  locks/
+//! ```
+//!
+//! Names only; nothing here looks at the disk. All links inside the store are relative, so that the
+//! home can be moved.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::{Digest, Generation};
+
+/// The paths of the store whose home this is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    home: PathBuf,
+}
+
+impl Layout {
+    /// The directories every store has, in the order they are made.
+    pub const DIRECTORIES: [&'static str; 9] = [
+        "generations",
+        "live",
+        "entries",
+        "manifests",
+        "mirrors",
+        "staging",
+        "trash",
+        "leases",
+        "locks",
+    ];
+
+    /// The layout below `home`.
+    pub fn new(home: impl Into<PathBuf>) -> Self {
+        Self { home: home.into() }
+    }
+
+    /// The store's home.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// What the user declared.
+    #[must_use]
+    pub fn modules_toml(&self) -> PathBuf {
+        self.home.join("modules.toml")
+    }
+
+    /// What it resolved to.
+    #[must_use]
+    pub fn modules_lock(&self) -> PathBuf {
+        self.home.join("modules.lock")
+    }
+
+    /// The format marker; the last thing made in a new store.
+    #[must_use]
+    pub fn format(&self) -> PathBuf {
+        self.home.join("format.json")
+    }
+
+    /// The journal.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.home.join("journal")
+    }
+
+    /// The switch: a link to the generation that is shown.
+    #[must_use]
+    pub fn current(&self) -> PathBuf {
+        self.home.join("current")
+    }
+
+    /// The text of the switch for `generation`.
+    #[must_use]
+    pub fn current_text(generation: Generation) -> PathBuf {
+        Path::new("generations").join(generation.to_string())
+    }
+
+    /// All generations.
+    #[must_use]
+    pub fn generations(&self) -> PathBuf {
+        self.home.join("generations")
+    }
+
+    /// The links of one generation.
+    #[must_use]
+    pub fn generation(&self, generation: Generation) -> PathBuf {
+        self.generations().join(generation.to_string())
+    }
+
+    /// All entries.
+    #[must_use]
+    pub fn entries(&self) -> PathBuf {
+        self.home.join("entries")
+    }
+
+    /// One entry.
+    #[must_use]
+    pub fn entry(&self, digest: Digest) -> PathBuf {
+        self.entries().join(digest.to_string())
+    }
+
+    /// The text of a module's link in a generation.
+    #[must_use]
+    pub fn entry_text(digest: Digest, subdirectory: Option<&str>) -> PathBuf {
+        let entry = Path::new("../../entries").join(digest.to_string());
+        subdirectory.map_or_else(|| entry.clone(), |below| entry.join(below))
+    }
+
+    /// All manifests.
+    #[must_use]
+    pub fn manifests(&self) -> PathBuf {
+        self.home.join("manifests")
+    }
+
+    /// The canonical list the digest was made of.
+    #[must_use]
+    pub fn manifest(&self, digest: Digest) -> PathBuf {
+        self.manifests().join(digest.to_string())
+    }
+
+    /// What git calls the files of the entry.
+    #[must_use]
+    pub fn git_tree(&self, digest: Digest) -> PathBuf {
+        self.manifests().join(format!("{digest}.git"))
+    }
+
+    /// Bare repositories, each a cache that may be deleted at any time.
+    #[must_use]
+    pub fn mirrors(&self) -> PathBuf {
+        self.home.join("mirrors")
+    }
+
+    /// Private trees being filled, each with a lock beside it.
+    #[must_use]
+    pub fn staging(&self) -> PathBuf {
+        self.home.join("staging")
+    }
+
+    /// What is being deleted.
+    #[must_use]
+    pub fn trash(&self) -> PathBuf {
+        self.home.join("trash")
+    }
+
+    /// The lock file `name`. Lock files are never unlinked.
+    #[must_use]
+    pub fn lock(&self, name: &str) -> PathBuf {
+        self.home.join("locks").join(name)
+    }
+}

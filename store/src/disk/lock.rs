@@ -1,0 +1,179 @@
+//! A [`Lock`]: held by the kernel, gone with the process, its file never unlinked.
+//!
+//! The file's text says who holds it, for those who wait. It is a courtesy and never trusted: the
+//! lock is the kernel's. Between threads of one process it works as between processes, since each
+//! `Lock` has a file description of its own.
+//!
+//! Not for network file systems, whose locks may not exclude other machines.
+
+use std::{
+    fmt,
+    fs::{File, OpenOptions},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use super::verbs::{DiskError, Verb};
+
+/// An exclusive lock; dropping it lets go.
+#[derive(Debug)]
+#[must_use = "a lock that is dropped is let go"]
+pub struct Lock {
+    // The kernel frees the lock when this, the only descriptor of its file description, is closed.
+    file: File,
+}
+
+/// Who holds a lock, as its file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Process id.
+    pub pid: u32,
+    /// The command it was given, without arguments that may hold secrets.
+    pub command: String,
+    /// When it took the lock, in seconds since 1970.
+    pub since: u64,
+}
+
+/// The lock was not taken. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Somebody held it for the whole of the time limit.
+    #[error("the store is busy: {}", Held(holder.as_ref()))]
+    Busy {
+        /// Who, when the file says.
+        holder: Option<Holder>,
+    },
+    /// The file cannot be opened or locked.
+    #[error("cannot take a lock")]
+    Disk(#[source] DiskError),
+}
+
+struct Held<'a>(Option<&'a Holder>);
+
+impl fmt::Display for Held<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(holder) => holder.fmt(f),
+            None => f.write_str("another process holds the lock"),
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = now().saturating_sub(self.since);
+        write!(f, "process {} ({}) has held the lock for {seconds} s", self.pid, self.command)
+    }
+}
+
+impl Lock {
+    /// Takes the lock at once, or `None` when somebody holds it.
+    ///
+    /// # Errors
+    /// When the file cannot be opened; its directory must exist.
+    pub fn try_take(path: &Path, command: &str) -> Result<Option<Self>, DiskError> {
+        let mut file = fd_lock::RwLock::new(open(path)?);
+        match file.try_write() {
+            Ok(mut guard) => {
+                // Only for those who wait; a full disk must not keep anybody from the lock.
+                let _ = write_holder(&mut guard, command);
+                // The guard would unlock on drop. Closing the file does so too, and needs no borrow.
+                std::mem::forget(guard);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(DiskError::new(Verb::Read, path, error)),
+        }
+        Ok(Some(Self { file: file.into_inner() }))
+    }
+
+    /// Takes the lock, waiting for at most `limit`. After a second, and once, `waiting` hears who holds it.
+    ///
+    /// # Errors
+    /// [`LockError::Busy`] after `limit`.
+    pub fn take(
+        path: &Path,
+        command: &str,
+        limit: Duration,
+        waiting: &dyn Fn(Option<&Holder>),
+    ) -> Result<Self, LockError> {
+        let start = Instant::now();
+        let (mut pause, mut told) = (Duration::from_millis(1), false);
+        loop {
+            if let Some(lock) = Self::try_take(path, command).map_err(LockError::Disk)? {
+                return Ok(lock);
+            }
+            if start.elapsed() >= limit {
+                return Err(LockError::Busy { holder: read_holder(path) });
+            }
+            if !told && start.elapsed() >= Duration::from_secs(1) {
+                waiting(read_holder(path).as_ref());
+                told = true;
+            }
+            std::thread::sleep(pause.min(limit.saturating_sub(start.elapsed())));
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    /// Whether the locked file still has a name. A lock on a file that somebody removed excludes nobody.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        rustix::fs::fstat(&self.file).is_ok_and(|stat| stat.st_nlink > 0)
+    }
+}
+
+fn open(path: &Path) -> Result<File, DiskError> {
+    // Read and write: some network file systems refuse an exclusive lock on a read-only descriptor.
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o666);
+    options
+        .open(path)
+        .map_err(|source| DiskError::new(Verb::CreateFile, PathBuf::from(path), source))
+}
+
+fn write_holder(file: &mut File, command: &str) -> io::Result<()> {
+    let text = format!("{}\n{}\n{}\n", std::process::id(), now(), command.replace('\n', " "));
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(text.as_bytes())
+}
+
+fn read_holder(path: &Path) -> Option<Holder> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(4096).read_to_string(&mut text).ok()?;
+    let mut lines = text.lines();
+    let (pid, since) = (lines.next()?.parse().ok()?, lines.next()?.parse().ok()?);
+    Some(Holder { pid, since, command: lines.next()?.to_owned() })
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_excludes_until_it_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let lock = Lock::try_take(&path, "update").unwrap().unwrap();
+        assert!(Lock::try_take(&path, "update").unwrap().is_none());
+        drop(lock);
+        assert!(Lock::try_take(&path, "update").unwrap().is_some());
+        assert!(path.exists(), "lock files are never unlinked");
+    }
+
+    #[test]
+    fn whoever_waits_in_vain_learns_who_holds_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let _lock = Lock::try_take(&path, "update a\nb").unwrap().unwrap();
+        let error = Lock::take(&path, "gc", Duration::from_millis(5), &|_| {}).unwrap_err();
+        let LockError::Busy { holder: Some(holder) } = error else { panic!("{error}") };
+        assert_eq!((holder.pid, holder.command.as_str()), (std::process::id(), "update a b"));
+    }
+}

@@ -1,0 +1,48 @@
+//! How a failure is told: when it is worth trying again, and how far things had come.
+
+use std::fmt;
+
+/// When it is worth trying again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// At any later time: the network, a server, a full disk.
+    Transient,
+    /// When what the user wrote changes, or the server does.
+    Permanent,
+    /// When an input changes.
+    Deterministic,
+}
+
+/// How far things had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Finding out which commit is wanted.
+    Resolve,
+    /// Receiving it.
+    Fetch,
+    /// Writing it to staging.
+    Place,
+    /// Building it.
+    Build,
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Transient => "transient",
+            Self::Permanent => "permanent",
+            Self::Deterministic => "deterministic",
+        })
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "resolve",
+            Self::Fetch => "fetch",
+            Self::Place => "place",
+            Self::Build => "build",
+        })
+    }
+}

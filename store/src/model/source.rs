@@ -1,0 +1,272 @@
+//! [`Source`]: where a module comes from, as its user wrote it.
+//!
+//! How a text becomes one is in `source_grammar`. Nothing here looks at the disk or the network.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use super::source_error::Refusal;
+use super::written::percent_encode;
+use super::{Expected, ModuleName, Origin, Reference, RemoteUrl, Scheme, Subdirectory};
+
+/// Where a module comes from.
+///
+/// `Display` writes it in its canonical form with secrets replaced by `***`; a source that has no secret
+/// reads back from that as itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A git repository.
+    Git(GitSource),
+    /// A live local directory: never copied, updated or swept.
+    Linked(PathBuf),
+    /// An archive, named together with its checksum.
+    Archive(ArchiveSource),
+}
+
+/// A commit of a git repository, or a part of one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GitSource {
+    /// The repository, in the spelling that transport uses.
+    pub url: RemoteUrl,
+    /// What to take of it; `None` is the remote's `HEAD`.
+    pub reference: Option<Reference>,
+    /// The part that is the module; `None` is the whole tree.
+    pub subdirectory: Option<Subdirectory>,
+}
+
+/// An archive that is only taken if it has the checksum that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ArchiveSource {
+    /// Where it is.
+    pub url: ArchiveUrl,
+    /// The SHA-256 of the archive file.
+    pub sha256: [u8; 32],
+    /// The part that is the module; `None` is the whole tree.
+    pub subdirectory: Option<Subdirectory>,
+}
+
+/// The `https://`, `http://` or `file://` address of an archive. It hides secrets as [`RemoteUrl`] does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ArchiveUrl {
+    url: RemoteUrl,
+    kind: ArchiveKind,
+}
+
+/// How an archive is packed, which its name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ArchiveKind {
+    /// `.tar.gz`, `.tgz`
+    TarGz,
+    /// `.tar.zst`
+    TarZst,
+    /// `.zip`
+    Zip,
+}
+
+impl ArchiveKind {
+    const ENDINGS: [(&str, Self); 4] = [
+        (".tar.gz", Self::TarGz),
+        (".tgz", Self::TarGz),
+        (".tar.zst", Self::TarZst),
+        (".zip", Self::Zip),
+    ];
+
+    /// The kind an archive of this name is, and the name without its ending.
+    #[must_use]
+    pub fn split_name(name: &str) -> Option<(&str, Self)> {
+        Self::ENDINGS.into_iter().find_map(|(ending, kind)| {
+            let (stem, tail) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;
+            tail.eq_ignore_ascii_case(ending).then_some((stem, kind))
+        })
+    }
+}
+
+impl ArchiveUrl {
+    /// How the archive is packed.
+    #[must_use]
+    pub const fn kind(&self) -> ArchiveKind {
+        self.kind
+    }
+
+    /// The address, with scheme, host, path and (hidden) secret.
+    #[must_use]
+    pub const fn address(&self) -> &RemoteUrl {
+        &self.url
+    }
+
+    /// The full address **with its secret**; see [`RemoteUrl::expose`].
+    #[must_use]
+    pub fn expose(&self) -> String {
+        self.url.expose()
+    }
+
+    pub(super) fn read(text: &str) -> Result<Self, Refusal> {
+        let url = RemoteUrl::read(text)?;
+        if matches!(url.scheme(), Scheme::Ssh | Scheme::Git) {
+            return Err(Refusal::new(0, Expected::Scheme));
+        }
+        match ArchiveKind::split_name(url.path()) {
+            Some((_, kind)) => Ok(Self { url, kind }),
+            None => Err(Refusal::new(text.len(), Expected::ArchiveName)),
+        }
+    }
+}
+
+impl fmt::Display for ArchiveUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.url.fmt(f)
+    }
+}
+
+impl Source {
+    /// Whether a password or token was written in it.
+    #[must_use]
+    pub const fn has_secret(&self) -> bool {
+        match self {
+            Self::Git(git) => git.url.has_secret(),
+            Self::Archive(archive) => archive.url.url.has_secret(),
+            Self::Linked(_) => false,
+        }
+    }
+
+    /// The same source without its password or token.
+    #[must_use]
+    pub fn without_secret(&self) -> Self {
+        let mut source = self.clone();
+        match &mut source {
+            Self::Git(git) => git.url = git.url.without_secret(),
+            Self::Archive(archive) => archive.url.url = archive.url.url.without_secret(),
+            Self::Linked(_) => {}
+        }
+        source
+    }
+
+    /// What may be written into `modules.toml` and `modules.lock`: the canonical form, secret removed.
+    #[must_use]
+    pub fn to_toml_text(&self) -> String {
+        self.without_secret().to_string()
+    }
+
+    /// The repository's identity; `None` if there is no repository.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        match self {
+            Self::Git(git) => Some(git.url.origin()),
+            Self::Linked(_) | Self::Archive(_) => None,
+        }
+    }
+
+    /// The part of the repository or archive that is the module.
+    #[must_use]
+    pub const fn subdirectory(&self) -> Option<&Subdirectory> {
+        match self {
+            Self::Git(git) => git.subdirectory.as_ref(),
+            Self::Archive(archive) => archive.subdirectory.as_ref(),
+            Self::Linked(_) => None,
+        }
+    }
+
+    /// The last part of the subdirectory, or else of the repository, archive or directory.
+    pub(super) fn last_part(&self) -> Option<&str> {
+        if let Some(subdirectory) = self.subdirectory() {
+            return Some(subdirectory.file_name());
+        }
+        match self {
+            Self::Git(git) => {
+                let path = git.url.path();
+                let path = path.strip_suffix(".git").unwrap_or(path).trim_end_matches('/');
+                path.rsplit(['/', ':']).next()
+            }
+            Self::Linked(path) => path.file_name().and_then(|name| name.to_str()),
+            Self::Archive(archive) => {
+                let name = archive.url.url.path().rsplit('/').next()?;
+                ArchiveKind::split_name(name).map(|(stem, _)| stem)
+            }
+        }
+    }
+
+    /// A directory as a source, in normal form: without `.`, doubled and trailing slashes.
+    ///
+    /// `..` stays: behind a symbolic link it leads somewhere else than its text says.
+    #[must_use]
+    pub fn linked(path: &Path) -> Self {
+        Self::Linked(path.components().collect())
+    }
+}
+
+impl ModuleName {
+    /// The name a module from `source` gets if its user gives none: the last part of the subdirectory or of
+    /// the repository, without `.git`, with `-` for what may not be in a name. `None` if nothing is left.
+    #[must_use]
+    pub fn guess_from(source: &Source) -> Option<Self> {
+        source.last_part().and_then(Self::made_from)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Git(git) => git.fmt(f),
+            Self::Linked(path) => path.display().fmt(f),
+            Self::Archive(archive) => archive.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for GitSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.url.is_scp() { "" } else { "git+" };
+        write!(f, "{kind}{}", self.url)?;
+        if let Some(reference) = &self.reference {
+            write!(f, "@{}", percent_encode(&reference.to_string(), b"#"))?;
+        }
+        if let Some(subdirectory) = &self.subdirectory {
+            write!(f, "#subdirectory={}", in_fragment(subdirectory))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ArchiveSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sha256 = blake3::Hash::from_bytes(self.sha256).to_hex();
+        write!(f, "archive+{}#sha256={sha256}", self.url)?;
+        match &self.subdirectory {
+            Some(subdirectory) => write!(f, "&subdirectory={}", in_fragment(subdirectory)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn in_fragment(subdirectory: &Subdirectory) -> String {
+    percent_encode(subdirectory.as_str(), b"&#")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_s_name_says_how_it_is_packed() {
+        let table = [
+            ("x.tar.gz", Some(("x", ArchiveKind::TarGz))),
+            ("x.TGZ", Some(("x", ArchiveKind::TarGz))),
+            ("x.tar.zst", Some(("x", ArchiveKind::TarZst))),
+            ("a/x-1.0.zip", Some(("a/x-1.0", ArchiveKind::Zip))),
+            ("x.tar", None),
+            ("zip", None),
+            ("ü", None),
+        ];
+        for (name, parts) in table {
+            assert_eq!(ArchiveKind::split_name(name), parts, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_linked_directory_is_kept_without_the_parts_that_say_nothing() {
+        let source = Source::linked(Path::new("/a/./b//c/../d/"));
+        assert_eq!(source, Source::Linked(PathBuf::from("/a/b/c/../d")));
+    }
+}

@@ -1,0 +1,390 @@
+//! What every form of a source means, or where and with what advice it is refused.
+
+use std::path::{Path, PathBuf};
+
+use proptest::{prelude::*, string::string_regex};
+
+use crate::model::{
+    ArchiveKind, ArchiveSource, ArchiveUrl, Expected, GitSource, ModuleName, ParseSourceError,
+    Reference, RemoteUrl, Revision, Source,
+};
+
+const COMMIT: &str = "00112233445566778899aabbccddeeff00112233";
+const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+fn parse(text: &str) -> Result<Source, ParseSourceError> {
+    Source::parse(text, Path::new("/base"), Some(Path::new("/home/me")))
+}
+
+fn source(text: &str) -> Source {
+    parse(text).unwrap_or_else(|error| panic!("{text}: {error}, hint {:?}", error.suggestion))
+}
+
+fn git(url: &str, reference: Option<&str>, subdirectory: Option<&str>) -> Source {
+    Source::Git(GitSource {
+        url: url.parse().unwrap(),
+        reference: reference.map(|text| text.parse().unwrap()),
+        subdirectory: subdirectory.map(|text| text.parse().unwrap()),
+    })
+}
+
+#[test]
+fn every_form_of_the_design_means_what_it_says() {
+    let (main, dir) = (Some("main"), Some("a/b"));
+    let table = [
+        ("git+https://h/o/r", git("https://h/o/r", None, None)),
+        ("git+https://h/o/r@main", git("https://h/o/r", main, None)),
+        ("git+https://h/o/r@main#subdirectory=a/b", git("https://h/o/r", main, dir)),
+        ("git+http://h/o/r@main", git("http://h/o/r", main, None)),
+        ("git+ssh://git@h/o/r@main", git("ssh://git@h/o/r", main, None)),
+        ("git+git://h/o/r@main", git("git://h/o/r", main, None)),
+        ("git+file:///srv/r@main", git("file:///srv/r", main, None)),
+        ("https://h/o/r.git", git("https://h/o/r.git", None, None)),
+        ("https://h/o/r.git@main#subdirectory=a/b", git("https://h/o/r.git", main, dir)),
+        ("https://github.com/o/r", git("https://github.com/o/r", None, None)),
+        ("https://gitlab.com/g/sub/r@main", git("https://gitlab.com/g/sub/r", main, None)),
+        ("ssh://git@h/o/r", git("ssh://git@h/o/r", None, None)),
+        ("git://h/o/r", git("git://h/o/r", None, None)),
+        ("file:///srv/r.git", git("file:///srv/r.git", None, None)),
+        ("file:///srv/r.git@main", git("file:///srv/r.git", main, None)),
+        ("git@h:o/r", git("git@h:o/r", None, None)),
+        ("git@h:o/r.git@main#subdirectory=a/b", git("git@h:o/r.git", main, dir)),
+    ];
+    for (text, meant) in table {
+        assert_eq!(source(text), meant, "{text}");
+    }
+}
+
+#[test]
+fn every_form_amplifier_accepts_means_what_its_author_meant() {
+    let (main, dir) = (Some("main"), Some("a"));
+    let table = [
+        ("git+https://h/o/r#egg=x&subdirectory=a", git("https://h/o/r", None, dir)),
+        ("git+https://h/o/r#subdirectory=a&egg=x", git("https://h/o/r", None, dir)),
+        ("git+https://h/o/r.git@main", git("https://h/o/r.git", main, None)),
+        ("git+https://h/Org/Repo", git("https://h/Org/Repo", None, None)),
+        ("git+https://h/o/r/@main", git("https://h/o/r", main, None)),
+        ("git+https://h:443/o/r", git("https://h:443/o/r", None, None)),
+        ("git+https://user:tok@h/o/r", git("https://user:tok@h/o/r", None, None)),
+        ("git+ssh://git@h/o/r", git("ssh://git@h/o/r", None, None)),
+        ("git+git@github.com:o/r@main", git("git@github.com:o/r", main, None)),
+        ("ssh://git@h/o/r", git("ssh://git@h/o/r", None, None)),
+        ("git@h:o/r", git("git@h:o/r", None, None)),
+        ("git://h/o/r", git("git://h/o/r", None, None)),
+        ("git+https://h/o/r@feature/x@2", git("https://h/o/r", Some("feature/x@2"), None)),
+        ("git+https://h/o/r#subdirectory=", git("https://h/o/r", None, None)),
+        ("git+https://h/o/r#", git("https://h/o/r", None, None)),
+        ("GIT+HTTPS://h/o/r", git("https://h/o/r", None, None)),
+        ("~/m", Source::Linked("/home/me/m".into())),
+        ("/a/b#subdirectory=c", Source::Linked("/a/b/c".into())),
+    ];
+    for (text, meant) in table {
+        assert_eq!(source(text), meant, "{text}");
+    }
+}
+
+#[test]
+fn a_path_is_a_linked_directory() {
+    let table = [
+        ("/abs", "/abs"),
+        ("/abs/./x//y/", "/abs/x/y"),
+        ("./x", "/base/x"),
+        ("../x", "/base/../x"),
+        (".", "/base"),
+        ("..", "/base/.."),
+        ("~", "/home/me"),
+        ("~/x y", "/home/me/x y"),
+        ("/a/c#/x", "/a/c#/x"),
+        ("/a/b@main", "/a/b@main"),
+        ("/a/b.git", "/a/b.git"),
+        ("./b#egg=x&subdirectory=c%20d", "/base/b/c d"),
+        ("/a\nb", "/a\nb"),
+    ];
+    for (text, path) in table {
+        assert_eq!(source(text), Source::Linked(PathBuf::from(path)), "{text}");
+    }
+}
+
+#[test]
+fn a_ref_begins_where_the_path_ends() {
+    let table = [
+        ("git+https://h/r@v1", "https://h/r", Some("v1")),
+        ("git+https://h/r@a/b@c", "https://h/r", Some("a/b@c")),
+        ("git+https://h/r.git/@v1", "https://h/r.git", Some("v1")),
+        ("git+https://h/@scope/r@v1", "https://h/@scope/r", Some("v1")),
+        ("git+https://h/@scope/r", "https://h/@scope/r", None),
+        ("git+https://h/a@b/r.git", "https://h/a@b/r.git", None),
+        ("git+https://h/a@b/r.git@v1", "https://h/a@b/r.git", Some("v1")),
+        ("git+https://u:p@h/r", "https://u:p@h/r", None),
+        ("git+https://u@x.y:p@h/r@v1", "https://u@x.y:p@h/r", Some("v1")),
+        ("git+https://h/r@refs/heads/x", "https://h/r", Some("refs/heads/x")),
+        ("git+https://h/r@refs/tags/x", "https://h/r", Some("refs/tags/x")),
+        ("git+https://h/r@fix%231", "https://h/r", Some("fix#1")),
+        ("git+ssh://git@h:2222/r@v1", "ssh://git@h:2222/r", Some("v1")),
+        ("me@[::1]:r@v1", "me@[::1]:r", Some("v1")),
+        ("git+file:///a@b/r.git@v1", "file:///a@b/r.git", Some("v1")),
+    ];
+    for (text, url, reference) in table {
+        assert_eq!(source(text), git(url, reference, None), "{text}");
+    }
+    let commit = source(&format!("git+https://h/r@{COMMIT}"));
+    let Source::Git(commit) = commit else { panic!("not a repository") };
+    assert_eq!(commit.reference, Some(Reference::Commit(COMMIT.parse::<Revision>().unwrap())));
+}
+
+#[test]
+fn an_archive_is_named_with_its_checksum_and_packed_as_its_name_says() {
+    let table = [
+        ("archive+https://h/x.tar.gz", "", ArchiveKind::TarGz),
+        ("archive+https://h/x.tgz", "&subdirectory=a/b", ArchiveKind::TarGz),
+        ("archive+http://h:8080/x.tar.zst", "&egg=x", ArchiveKind::TarZst),
+        ("archive+file:///srv/x.zip", "", ArchiveKind::Zip),
+    ];
+    for (url, fields, kind) in table {
+        let Source::Archive(archive) = source(&format!("{url}#sha256={SHA256}{fields}")) else {
+            panic!("{url} is not an archive");
+        };
+        assert_eq!(archive.url.kind(), kind, "{url}");
+        assert_eq!(format!("archive+{}", archive.url), url);
+        assert_eq!(blake3::Hash::from_bytes(archive.sha256).to_hex().as_str(), SHA256);
+    }
+    let swapped = format!("archive+https://h/x.zip#subdirectory=a&sha256={SHA256}");
+    assert!(source(&swapped).to_string().ends_with("&subdirectory=a"));
+}
+
+#[test]
+fn what_is_no_source_is_refused_where_it_goes_wrong_with_a_suggestion() {
+    let table = [
+        ("", 0, None),
+        (" /a", 0, Some("/a")),
+        ("name", 0, Some("./name")),
+        ("owner/repo", 0, Some("git+https://github.com/owner/repo")),
+        ("name/sub/x", 0, Some("./name/sub/x")),
+        ("github.com/o/r@main", 0, Some("git+https://github.com/o/r@main")),
+        (
+            "foundation:behaviors/x",
+            10,
+            Some("git+https://host/owner/foundation#subdirectory=behaviors/x"),
+        ),
+        ("github.com:o/r", 10, Some("git@github.com:o/r")),
+        ("C:\\a\\b", 0, Some("C:/a/b")),
+        ("C:/a", 0, Some("C:/a")),
+        ("\\\\server\\share", 0, Some("//server/share")),
+        ("~you/x", 0, None),
+        ("git+/srv/r", 0, Some("git+file:///srv/r")),
+        ("https:/h/r.git", 0, Some("git+https://h/r.git")),
+        ("https://h/o/r", 0, Some("git+https://h/o/r")),
+        ("https://h/x.md", 0, Some("git+https://h/x.md")),
+        ("https://h/x.zip", 0, Some("archive+https://h/x.zip#sha256=<64 hex digits>")),
+        ("file:///srv/r", 0, Some("git+file:///srv/r for a repository or /srv/r for a directory")),
+        ("file:///C:/a", 7, None),
+        (
+            "zip+https://h/x.zip#subdirectory=a",
+            0,
+            Some("archive+https://h/x.zip#sha256=<64 hex digits>&subdirectory=a"),
+        ),
+        ("zip+file:///x.zip", 0, Some("archive+file:///x.zip#sha256=<64 hex digits>")),
+        ("archive+https://h/x.zip", 23, Some("archive+https://h/x.zip#sha256=<64 hex digits>")),
+        ("archive+https://h/x.rar#sha256=0", 23, None),
+        ("archive+https://h/x.zip#sha256=12", 31, None),
+        ("archive+ssh://h/x.zip", 8, None),
+        ("hg+https://h/r", 0, None),
+        ("ftp://h/r.git", 0, None),
+        ("git+https://", 12, None),
+        ("git+https://h", 13, None),
+        ("git+https://h@main", 20, None),
+        ("git+https:///r", 12, None),
+        ("git+https://h:x/r", 14, None),
+        ("git+ssh://git@h:o/r", 16, Some("git+ssh://git@h/o/r")),
+        ("git+https://h/r@", 16, None),
+        ("git+https://h/r@a b", 16, None),
+        ("git+https://h/r@-x", 16, None),
+        ("git+https://h/r@a%20b", 16, None),
+        ("git+https://h/r?x=1@main", 15, Some("git+https://h/r")),
+        ("git+https://h/r/../s", 16, None),
+        ("git+https://h/r#subdirectory=../../x", 29, None),
+        ("git+https://h/r#subdirectory=/x", 29, None),
+        ("git+https://h/r#subdirectory=a%2f..", 29, None),
+        ("git+https://h/r#subdirectory=.git", 29, None),
+        ("git+https://h/r#subdirectory=a&subdirectory=b", 31, None),
+        ("git+https://h/r#egg=x&sub=a", 22, None),
+        ("git+https://h/r#sha256=00", 16, None),
+        ("git+https://h/r#main", 16, Some("git+https://h/r@main")),
+        ("git+https://h/r#branch=main", 16, Some("git+https://h/r@main")),
+        ("git@h:", 6, None),
+        ("git@-h:r", 4, None),
+        ("/a\0b", 2, None),
+        ("/a#subdirectory=..", 16, None),
+        (
+            "https://github.com/o/r/tree/main/a/b",
+            0,
+            Some("git+https://github.com/o/r@main#subdirectory=a/b"),
+        ),
+        ("git+https://github.com/o/r/blob/main/x", 4, Some("git+https://github.com/o/r")),
+        ("https://gitlab.com/o/r/-/tree/v1", 0, Some("git+https://gitlab.com/o/r@v1")),
+        (
+            "https://codeberg.org/o/r/src/branch/x/a",
+            0,
+            Some("git+https://codeberg.org/o/r@x#subdirectory=a"),
+        ),
+        ("https://github.com/o", 0, Some("git+https://github.com/<owner>/<repository>")),
+    ];
+    for (text, at, suggestion) in table {
+        let error = parse(text).expect_err(text);
+        assert_eq!((error.at, error.suggestion.as_deref()), (at, suggestion), "{text}: {error}");
+    }
+    let homeless = Source::parse("~/x", Path::new("/base"), None).unwrap_err();
+    assert_eq!(homeless.expected, Expected::KnownHome);
+}
+
+#[test]
+fn a_suggestion_that_is_complete_is_itself_a_source() {
+    for text in [
+        "owner/repo",
+        "name",
+        "github.com/o/r@main",
+        "github.com:o/r",
+        "https://h/o/r",
+        "git+ssh://git@h:o/r",
+        "git+https://h/r#main",
+        "https://github.com/o/r/tree/main/a/b",
+        "git+https://h/r?x=1@main",
+        "git+/srv/r",
+    ] {
+        source(&parse(text).unwrap_err().suggestion.unwrap());
+    }
+}
+
+#[test]
+fn no_error_and_no_display_holds_a_secret() {
+    let secret = "s3cr3t";
+    for text in [
+        "git+https://u:s3cr3t@h/r@main",
+        "git+https://s3cr3t@h/r",
+        "https://u:s3cr3t@h/r",
+        "https://u:s3cr3t@github.com/o/r",
+        "https://u:s3cr3t@github.com/o/r/tree/main/x",
+        "git+https://u:s3cr3t@h/r?x=1",
+        "git+https://h/r?token=s3cr3t",
+        "git+https://h/r#token=s3cr3t",
+        "git+https://u:s3cr3t@h/r#main",
+        "git+https://u:s3cr3t@h/r#x=y",
+        "git+https://u:s3cr3t@h/r@a b",
+        "git+https://u:s3cr3t@h:x/r",
+        "git+https://u:s3cr3t@",
+        "git+https://u:s3cr3t/x@h/r",
+        "git+https://u:x/s3cr3t@h:x@h/r",
+        "git+https://u:x#s3cr3t@h/r",
+        "git+https://u:x?s3cr3t@h/r",
+        "git+https://u:12#s3cr3t@h/r",
+        "https:/u:s3cr3t@h/r",
+        "git+ssh://git:s3cr3t@h/r",
+        "ssh://git:s3cr3t@h:o/r",
+        "u:s3cr3t@h:o/r",
+        "u.v:s3cr3t@h:o/r",
+        "hg+https://u:s3cr3t@h/r",
+        "zip+https://u:s3cr3t@h/x.zip",
+        "archive+https://u:s3cr3t@h/x.zip",
+        "archive+https://u:s3cr3t@h/x.zip?sig=s3cr3t#sha256=1",
+        "https://u:s3cr3t@h/x.zip",
+        &format!("archive+https://u:s3cr3t@h/x.zip#sha256={SHA256}"),
+    ] {
+        let shown = match parse(text) {
+            Ok(source) => {
+                assert!(source.has_secret(), "{text}");
+                format!("{source} {source:?} {source:#?} {}", source.to_toml_text())
+            }
+            Err(error) => format!("{error} {error:?}"),
+        };
+        assert!(!shown.contains(secret), "{text}: {shown}");
+    }
+}
+
+#[test]
+fn what_is_written_to_a_file_has_no_secret_and_no_stars() {
+    let table = [
+        ("git+https://u:tok@h/r@v1#subdirectory=a", "git+https://h/r@v1#subdirectory=a"),
+        ("git+ssh://git:pw@h/r", "git+ssh://git@h/r"),
+        ("https://tok@github.com/o/r", "git+https://github.com/o/r"),
+    ];
+    for (text, written) in table {
+        assert_eq!(source(text).to_toml_text(), written);
+    }
+    let stars = source("git+https://u:tok@h/r").to_string();
+    assert_eq!(parse(&stars).unwrap_err().expected, Expected::UnhiddenSecret);
+}
+
+#[test]
+fn a_module_is_called_after_the_last_part_of_its_source() {
+    let table = [
+        ("git+https://h/o/My.Repo.git@main", Some("My.Repo")),
+        ("git+https://h/o/r#subdirectory=modules/hooks-x", Some("hooks-x")),
+        ("git@h:r.git", Some("r")),
+        ("git+file:///srv/r/.git", Some("r")),
+        ("/srv/my dir", Some("my-dir")),
+        ("git+https://h/.github", Some("github")),
+        ("/", None),
+        (&format!("archive+https://h/x-1.0.tar.gz#sha256={SHA256}"), Some("x-1.0")),
+    ];
+    for (text, name) in table {
+        let guess = ModuleName::guess_from(&source(text));
+        assert_eq!(guess.as_ref().map(ModuleName::as_str), name, "{text}");
+    }
+}
+
+fn urls() -> impl Strategy<Value = String> {
+    let host = "[a-z]{1,8}(\\.[a-z]{2,3})?(:[1-9][0-9]{0,3})?";
+    let path = "(/[A-Za-z0-9~_%-]{1,6}){1,3}(\\.git)?";
+    let spelling = format!(
+        "((https|http|git|ssh)://{host}|ssh://[a-z]{{1,4}}@{host}|file://){path}\
+         |[a-z]{{1,4}}@[a-z]{{1,8}}:[A-Za-z0-9_~-][A-Za-z0-9/_~ -]{{0,8}}[a-z](\\.git)?"
+    );
+    string_regex(&spelling)
+        .unwrap()
+        .prop_filter("only what reads as an address", |text| text.parse::<RemoteUrl>().is_ok())
+}
+
+fn sources() -> impl Strategy<Value = Source> {
+    let name = "[A-Za-z0-9%#/@._-]{1,12}";
+    let reference = prop_oneof![name, Just(COMMIT.to_owned())].prop_map(|text| text.parse().ok());
+    let subdirectory = prop_oneof![Just(String::new()), "[a-z0-9 %#&=/@.ü-]{1,12}".boxed()]
+        .prop_map(|text| text.parse().ok());
+    let archive = "https://[a-z]{1,5}(/[a-z%0-9]{1,4}){1,2}\\.(zip|tgz|tar\\.gz|tar\\.zst)";
+    prop_oneof![
+        (urls(), reference, subdirectory.clone()).prop_map(|(url, reference, subdirectory)| {
+            Source::Git(GitSource { url: url.parse().unwrap(), reference, subdirectory })
+        }),
+        "(/[a-zA-Z0-9 @:%~.ü-]{1,6}){1,4}".prop_map(|path| Source::linked(Path::new(&path))),
+        (archive, any::<[u8; 32]>(), subdirectory).prop_filter_map(
+            "only what reads as an archive",
+            |(url, sha256, subdirectory)| {
+                let url = ArchiveUrl::read(&url).ok()?;
+                Some(Source::Archive(ArchiveSource { url, sha256, subdirectory }))
+            }
+        ),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_source_without_a_secret_reads_back_from_what_it_prints(source in sources()) {
+        // The address of a forge's page never becomes a source, so it is not asked to read back.
+        prop_assert_eq!(parse(&source.to_string()), Ok(source.clone()));
+        prop_assert_eq!(parse(&source.to_toml_text()), Ok(source));
+    }
+
+    #[test]
+    fn no_text_makes_reading_panic_and_a_refusal_points_into_it(
+        text in "([a-z+]{0,8}(://|:|@|/)?){0,3}[a-z:@/#?&=%.~\\\\ü\\[\\] \u{0}-]{0,24}",
+    ) {
+        match parse(&text) {
+            Ok(source) => {
+                let shown = source.to_string();
+                if !source.has_secret() {
+                    prop_assert_eq!(parse(&shown), Ok(source));
+                }
+            }
+            Err(error) => prop_assert!(error.text.is_char_boundary(error.at), "{:?}", error),
+        }
+    }
+}
