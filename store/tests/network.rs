@@ -3,16 +3,17 @@
 //!
 //! Limits: no TLS server; packs are judged by git's own `index-pack`.
 
-use std::io::{self, BufRead, Read};
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
+
+use std::io::{self, BufRead, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use gix::ObjectId;
-use modstore::acquire::limits::{Cancel, Counts, Limits};
-use modstore::acquire::listing::{Resolved, Wanted};
 use modstore::acquire::network_error::{Class, Fault as Cause, FetchError, RemoteError, Stage};
-use modstore::acquire::session::{Network, RemoteNews, Session};
+use modstore::acquire::{Cancel, Counts, Limits, Network, RemoteNews, Resolved, Session, Wanted};
 use modstore_tests::{
     BlackHole, Change, Fault, GitDaemon, HttpServer, RefusedPort, Repo, SshServer, git,
 };
@@ -80,8 +81,8 @@ fn fetch(
 
 /// The number of objects that a pack says it has.
 fn objects(pack: &[u8]) -> u32 {
-    assert_eq!(&pack[..4], b"PACK");
-    u32::from_be_bytes(pack[8..12].try_into().unwrap())
+    assert!(pack.starts_with(b"PACK"));
+    u32::from_be_bytes(*pack.get(8..).unwrap().first_chunk().unwrap())
 }
 
 /// Let git read `pack` into a repository that has `have`, and say which files `commit` then has.
@@ -412,9 +413,15 @@ fn a_refused_port_and_an_unknown_host_are_transient() {
 #[test]
 fn tls_to_a_port_without_it_is_permanent() {
     let world = World::new();
-    let server = HttpServer::start(world.root());
-    let url = server.url("m").replace("http://", "https://");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/m.git", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        stream
+    });
     let error = world.connect(&url, Wanted::Head).err().unwrap();
+    drop(server.join());
     assert!(matches!(error.fault(), Some(Cause::Tls { .. })), "{error:?}");
     assert_eq!((error.class(), error.stage()), (Class::Permanent, Stage::Connect));
 }

@@ -304,62 +304,66 @@ pub(crate) struct Exchange {
 
 enum State {
     Writing { request: Request, letter: Vec<u8> },
-    Reading { headers: Cursor<Vec<u8>>, body: Box<dyn Read + Send>, later: Option<io::Error> },
+    Reading(Answer),
     Failed,
 }
 
+struct Answer {
+    headers: Cursor<Vec<u8>>,
+    body: Box<dyn Read + Send>,
+    /// An error that came after bytes which are to be had first.
+    later: Option<io::Error>,
+}
+
 impl Exchange {
-    fn reading(
-        &mut self,
-    ) -> io::Result<(
-        &Arc<Watch>,
-        &mut Cursor<Vec<u8>>,
-        &mut Box<dyn Read + Send>,
-        &mut Option<io::Error>,
-    )> {
+    /// The answer; the question is sent first if it was not yet.
+    fn answer(&mut self) -> io::Result<&mut Answer> {
         if let State::Writing { request, letter } = &self.state {
             let answer = request.send(&self.watch, Some(letter)).and_then(|response| {
-                Ok((accept(&self.watch, &response, request.login)?, response))
+                let headers = accept(&self.watch, &response, request.login)?;
+                let body = Box::new(response.into_body().into_reader());
+                Ok(Answer { headers: Cursor::new(headers), body, later: None })
             });
-            self.state = match answer {
-                Ok((headers, response)) => State::Reading {
-                    headers: Cursor::new(headers),
-                    body: Box::new(response.into_body().into_reader()),
-                    later: None,
-                },
+            match answer {
+                Ok(answer) => self.state = State::Reading(answer),
                 Err(error) => {
                     self.state = State::Failed;
                     return Err(error);
                 }
-            };
+            }
         }
         match &mut self.state {
-            State::Reading { headers, body, later } => Ok((&self.watch, headers, body, later)),
+            State::Reading(answer) => Ok(answer),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
     fn read_body(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let (watch, _, body, later) = self.reading()?;
-        if let Some(error) = later.take() {
+        let watch = Arc::clone(&self.watch);
+        let answer = self.answer()?;
+        watch.during(|| answer.read_body(buf, &watch))
+    }
+}
+
+impl Answer {
+    fn read_body(&mut self, buf: &mut [u8], watch: &Watch) -> io::Result<usize> {
+        if let Some(error) = self.later.take() {
             return Err(error);
         }
-        watch.during(|| {
-            let read = read_some(body, buf, watch)?;
-            // Every answer ends with a flush packet. What follows it is the end of the body, and
-            // only who reads that gives the connection back.
-            let (filled, rest) = buf.split_at_mut(read);
-            if !filled.ends_with(b"0000") || rest.is_empty() {
-                return Ok(read);
+        let read = read_some(&mut self.body, buf, watch)?;
+        // Every answer ends with a flush packet. What follows it is the end of the body, and only who
+        // reads that gives the connection back.
+        let (filled, rest) = buf.split_at_mut(read);
+        if !filled.ends_with(b"0000") || rest.is_empty() {
+            return Ok(read);
+        }
+        match read_some(&mut self.body, rest, watch) {
+            Ok(more) => Ok(read + more),
+            Err(error) => {
+                self.later = Some(error);
+                Ok(read)
             }
-            match read_some(body, rest, watch) {
-                Ok(more) => Ok(read + more),
-                Err(error) => {
-                    *later = Some(error);
-                    Ok(read)
-                }
-            }
-        })
+        }
     }
 }
 
@@ -403,8 +407,7 @@ impl Read for Part {
             Part::Failed(error) => error.take().map_or(Ok(0), Err),
             Part::HeadersOf(exchange) => {
                 let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
-                let (_, headers, ..) = exchange.reading()?;
-                headers.read(buf)
+                exchange.answer()?.headers.read(buf)
             }
             Part::BodyOf(exchange) => {
                 exchange.lock().unwrap_or_else(PoisonError::into_inner).read_body(buf)

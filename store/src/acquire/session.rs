@@ -399,6 +399,17 @@ impl Open {
         count(link, watch);
         let mut reader =
             arguments.send(&mut link.transport, true).map_err(|error| trouble(&error))?;
+        match reader.peek_data_line() {
+            // gix looks for such a line on lasting connections only.
+            Some(Ok(Ok(line))) => {
+                if let Some(said) = line.strip_prefix(b"ERR ") {
+                    return Err(Trouble::Fault(from_server(&said.to_str_lossy())));
+                }
+            }
+            Some(Ok(Err(error))) => return Err(trouble(&error)),
+            Some(Err(error)) => return Err(trouble(&error)),
+            None => {}
+        }
         let response = Response::from_line_reader(version, &mut reader, true, false)
             .map_err(|error| trouble(&error))?;
         if !response.has_pack() {
