@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{
     events::Event,
-    gather::{Why, in_parallel},
+    answer::Why,
+    gather::in_parallel,
     plan::{Job, Member, RepositoryJob, plan, select},
     report::{Outdated, Would},
     repository::connect,

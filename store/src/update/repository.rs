@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use gix::{ObjectId, bstr::ByteSlice as _};
 
 use super::{
+    answer::{Answer, Got},
     events::{Event, Step},
-    gather::{Answer, Got},
     plan::{Member, RepositoryJob},
     site::Site,
 };

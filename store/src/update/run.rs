@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use super::{
     events::{Event, Events},
-    gather::{Answer, Outcome, Why, gather},
+    answer::{Answer, Outcome, Why},
+    gather::gather,
     lock::lock_of,
     options::{Options, UpdateRequest},
     plan::{plan, select},
