@@ -13,7 +13,9 @@ use modstore::acquire::limits::{Cancel, Counts, Limits};
 use modstore::acquire::listing::{Resolved, Wanted};
 use modstore::acquire::network_error::{Class, Fault as Cause, FetchError, RemoteError, Stage};
 use modstore::acquire::session::{Network, RemoteNews, Session};
-use modstore_tests::{BlackHole, Change, Fault, GitDaemon, HttpServer, RefusedPort, Repo, SshServer, git};
+use modstore_tests::{
+    BlackHole, Change, Fault, GitDaemon, HttpServer, RefusedPort, Repo, SshServer, git,
+};
 use tempfile::TempDir;
 
 /// Repositories in a directory, and a way to talk to their servers.
@@ -64,7 +66,11 @@ fn id(hex: &str) -> ObjectId {
     ObjectId::from_hex(hex.as_bytes()).unwrap()
 }
 
-fn fetch(session: &mut Session, commit: ObjectId, have: Option<ObjectId>) -> Result<Vec<u8>, FetchError<io::Error>> {
+fn fetch(
+    session: &mut Session,
+    commit: ObjectId,
+    have: Option<ObjectId>,
+) -> Result<Vec<u8>, FetchError<io::Error>> {
     session.fetch(commit, have, &|_| (), |pack| {
         let mut bytes = Vec::new();
         pack.read_to_end(&mut bytes)?;
@@ -104,7 +110,10 @@ fn judged(pack: &[u8], commit: ObjectId, have: Option<(&Repo, ObjectId)>) -> Str
 fn round_trip(world: &World, repo: &Repo, url: &str) {
     let first = id(&repo.rev("main").unwrap());
     let (mut session, resolved) = world.connect(url, named("main")).unwrap();
-    assert_eq!(resolved, Resolved { commit: first, name: Some("refs/heads/main".into()), tag: None });
+    assert_eq!(
+        resolved,
+        Resolved { commit: first, name: Some("refs/heads/main".into()), tag: None }
+    );
     let cold = fetch(&mut session, first, None).unwrap();
     assert_eq!(judged(&cold, first, None), "a.txt\ndir/b.txt\n");
     drop(session);
@@ -164,7 +173,11 @@ fn a_listing_over_the_limit_is_asked_for_by_name_in_version_2() {
             let seen = http.stats().requests;
             let greetings = seen.iter().filter(|seen| seen.method == "GET");
             let versions: Vec<_> = greetings.map(|seen| seen.protocol.as_deref()).collect();
-            assert_eq!(versions, [None, Some("version=2"), Some("version=2")], "the limit is remembered");
+            assert_eq!(
+                versions,
+                [None, Some("version=2"), Some("version=2")],
+                "the limit is remembered"
+            );
         }
     }
 }
@@ -175,14 +188,16 @@ fn nothing_new_costs_one_request_and_something_new_two_on_one_connection() {
     let repo = world.repo("m");
     let server = HttpServer::start(world.root());
     let commit = id(&repo.rev("main").unwrap());
-    let (_, requests, connections) = world.cost(|| world.connect(&server.url("m"), Wanted::Head).unwrap());
+    let (_, requests, connections) =
+        world.cost(|| world.connect(&server.url("m"), Wanted::Head).unwrap());
     assert_eq!((requests, connections), (1, 1));
     let (_, requests, connections) = world.cost(|| {
         let (mut session, _) = world.connect(&server.url("m"), named("main")).unwrap();
         fetch(&mut session, commit, None).unwrap()
     });
     assert_eq!((requests, connections), (2, 0));
-    let (_, requests, connections) = world.cost(|| world.connect(&server.url("m"), named("main")).unwrap());
+    let (_, requests, connections) =
+        world.cost(|| world.connect(&server.url("m"), named("main")).unwrap());
     assert_eq!((requests, connections), (1, 0), "the pack's connection was given back");
     assert_eq!(server.stats().connections, 1);
     assert_eq!(server.stats().requests.len(), 4);
@@ -233,7 +248,9 @@ fn a_commit_that_does_not_exist_is_a_permanent_error_of_the_fetch() {
     let nowhere = id(&"1".repeat(40));
     for url in [daemon.url("m"), http.url("m"), repo.url_file()] {
         let (mut session, _) = world.connect(&url, Wanted::Commit(nowhere)).unwrap();
-        let Err(FetchError::Remote(error)) = fetch(&mut session, nowhere, None) else { panic!("{url}") };
+        let Err(FetchError::Remote(error)) = fetch(&mut session, nowhere, None) else {
+            panic!("{url}")
+        };
         assert!(matches!(error.fault(), Some(Cause::NotOurs(_))), "{url}: {error:?}");
         assert_eq!((error.stage(), error.class()), (Stage::Fetch, Class::Permanent));
     }
@@ -250,7 +267,8 @@ fn several_wishes_take_one_listing_and_fail_apart() {
     repo.branch("v1", &second);
     let server = HttpServer::start(world.root());
     let wishes = [named("v2"), named("v1"), named("mian"), Wanted::Head, named("refs/tags/v1")];
-    let (session, requests, _) = world.cost(|| world.network.connect(&server.url("m"), &wishes, &Cancel::new()).unwrap());
+    let (session, requests, _) =
+        world.cost(|| world.network.connect(&server.url("m"), &wishes, &Cancel::new()).unwrap());
     assert_eq!(requests, 1);
     let [annotated, both, missing, head, full] = session.resolutions() else { panic!() };
     let annotated = annotated.as_ref().unwrap();
@@ -384,7 +402,8 @@ fn a_refused_port_and_an_unknown_host_are_transient() {
         assert_eq!((error.class(), error.stage()), (Class::Transient, Stage::Connect), "{scheme}");
     }
     for scheme in ["http", "git", "ssh"] {
-        let error = world.connect(&format!("{scheme}://host.invalid/m"), Wanted::Head).err().unwrap();
+        let error =
+            world.connect(&format!("{scheme}://host.invalid/m"), Wanted::Head).err().unwrap();
         assert!(matches!(error.fault(), Some(Cause::UnknownHost { .. })), "{scheme}: {error:?}");
         assert_eq!(error.class(), Class::Transient, "{scheme}");
     }
@@ -426,7 +445,11 @@ fn a_wish_to_stop_ends_a_blocked_read() {
                 std::thread::sleep(Duration::from_millis(300));
                 cancel.cancel();
             });
-            let error = world.network.connect(&hole.url(scheme, "m"), &[Wanted::Head], &cancel).err().unwrap();
+            let error = world
+                .network
+                .connect(&hole.url(scheme, "m"), &[Wanted::Head], &cancel)
+                .err()
+                .unwrap();
             assert!(matches!(error.fault(), Some(Cause::Cancelled)), "{scheme}: {error:?}");
         });
         assert!(begun.elapsed() < Duration::from_secs(5), "{scheme}: {:?}", begun.elapsed());
@@ -444,11 +467,21 @@ fn a_pack_that_is_cut_off_or_stalls_is_transient_and_the_servers_fault() {
         server.clear();
         server.fault("m", fault.clone());
         let (mut session, _) = world.connect(&server.url("m"), named("main")).unwrap();
-        let Err(FetchError::Remote(error)) = fetch(&mut session, commit, None) else { panic!("{fault:?}") };
-        assert_eq!((error.class(), error.stage()), (Class::Transient, Stage::Fetch), "{fault:?}: {error:?}");
+        let Err(FetchError::Remote(error)) = fetch(&mut session, commit, None) else {
+            panic!("{fault:?}")
+        };
+        assert_eq!(
+            (error.class(), error.stage()),
+            (Class::Transient, Stage::Fetch),
+            "{fault:?}: {error:?}"
+        );
         assert!(server.stats().faults_fired > 0);
         server.clear();
-        assert_eq!(objects(&fetch(&mut session, commit, None).unwrap()), 5, "the session goes on after {fault:?}");
+        assert_eq!(
+            objects(&fetch(&mut session, commit, None).unwrap()),
+            5,
+            "the session goes on after {fault:?}"
+        );
     }
 }
 
@@ -458,9 +491,12 @@ fn a_receivers_error_is_not_the_servers() {
     let repo = world.repo("m");
     let commit = id(&repo.rev("main").unwrap());
     let (mut session, _) = world.connect(&repo.url_file(), named("main")).unwrap();
-    let full = |_: &mut dyn BufRead| -> Result<(), io::Error> { Err(io::ErrorKind::StorageFull.into()) };
+    let full =
+        |_: &mut dyn BufRead| -> Result<(), io::Error> { Err(io::ErrorKind::StorageFull.into()) };
     let error = session.fetch(commit, None, &|_| (), full).err().unwrap();
-    assert!(matches!(error, FetchError::Receive { source, .. } if source.kind() == io::ErrorKind::StorageFull));
+    assert!(
+        matches!(error, FetchError::Receive { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+    );
 }
 
 #[test]
@@ -469,7 +505,8 @@ fn a_login_in_the_address_is_used_for_this_machine_and_never_shown() {
     let repo = world.repo("m");
     let server = HttpServer::start(world.root());
     server.fault("m", Fault::BasicAuth { user: "me", password: "s3cr3t" });
-    let (mut session, resolved) = world.connect(&server.url_with_secret("m", "me", "s3cr3t"), Wanted::Head).unwrap();
+    let (mut session, resolved) =
+        world.connect(&server.url_with_secret("m", "me", "s3cr3t"), Wanted::Head).unwrap();
     assert_eq!(objects(&fetch(&mut session, resolved.commit, None).unwrap()), 5);
     assert_eq!(session.url(), server.url("m"));
     assert_eq!(resolved.commit, id(&repo.rev("main").unwrap()));
@@ -497,11 +534,13 @@ fn a_redirect_is_followed_and_does_not_take_the_login_to_another_place() {
     let commit = id(&repo.rev("main").unwrap());
     let (old, new) = (HttpServer::start(world.root()), HttpServer::start(world.root()));
     old.fault("m", Fault::Redirect { to: new.url("m") });
-    let (mut session, resolved) = world.connect(&old.url_with_secret("m", "me", "s3cr3t"), Wanted::Head).unwrap();
+    let (mut session, resolved) =
+        world.connect(&old.url_with_secret("m", "me", "s3cr3t"), Wanted::Head).unwrap();
     assert_eq!(resolved.commit, commit);
     assert_eq!(objects(&fetch(&mut session, commit, None).unwrap()), 5);
     assert_eq!(old.stats().requests.len(), 1, "the pack is asked for at the new place");
-    let leaked = |seen: &modstore_tests::Seen| seen.headers.iter().any(|(name, _)| name == "authorization");
+    let leaked =
+        |seen: &modstore_tests::Seen| seen.headers.iter().any(|(name, _)| name == "authorization");
     assert!(!new.stats().requests.iter().any(leaked));
     assert!(old.stats().requests.iter().any(leaked));
 }
@@ -511,7 +550,8 @@ fn offline_asks_nobody_but_this_machine() {
     let world = World::new();
     let repo = world.repo("m");
     let server = HttpServer::start(world.root());
-    let network = Network::open(&world.root().join("scratch"), Limits::default(), false, true).unwrap();
+    let network =
+        Network::open(&world.root().join("scratch"), Limits::default(), false, true).unwrap();
     let error = network.connect(&server.url("m"), &[Wanted::Head], &Cancel::new()).err().unwrap();
     assert!(matches!(error, RemoteError::Offline { .. }));
     assert!(server.stats().requests.is_empty());
@@ -597,7 +637,9 @@ fn the_hosts_git_configuration_is_obeyed() {
     let (mut session, _) = world.connect(&server.url("m"), Wanted::Head).unwrap();
     assert_eq!(objects(&fetch(&mut session, commit, None).unwrap()), 3);
     for seen in server.stats().requests {
-        let has = |wanted: &str, text: &str| seen.headers.iter().any(|(name, value)| name == wanted && value == text);
+        let has = |wanted: &str, text: &str| {
+            seen.headers.iter().any(|(name, value)| name == wanted && value == text)
+        };
         assert!(has("x-mine", "yes") && has("user-agent", "git/test"), "{:?}", seen.headers);
         assert!(!has("x-other", "port"));
     }
@@ -642,8 +684,13 @@ fn over_ssh() {
             assert!(world.connect(&var("MODSTORE_TEST_SCP"), Wanted::Head).is_ok());
             let old = id(&repo.rev("main~1").unwrap());
             let (mut session, _) = world.connect(&url, Wanted::Commit(old)).unwrap();
-            assert_eq!(objects(&fetch(&mut session, old, None).unwrap()), 5, "version 2 reaches the other side");
-            let error = world.connect(&url.replace("m.git", "none.git"), Wanted::Head).err().unwrap();
+            assert_eq!(
+                objects(&fetch(&mut session, old, None).unwrap()),
+                5,
+                "version 2 reaches the other side"
+            );
+            let error =
+                world.connect(&url.replace("m.git", "none.git"), Wanted::Head).err().unwrap();
             assert!(matches!(error.fault(), Some(Cause::NoRepository(_))), "{error:?}");
         }
         "key" => {

@@ -72,11 +72,24 @@ fn talk(
 ) -> Link {
     let stderr = Some(program.stderr());
     let path: BString = route.url.path.clone();
-    let inner = Connection::new(output, input, version, path, None::<(&str, _)>, ConnectMode::Process, false);
+    let inner = Connection::new(
+        output,
+        input,
+        version,
+        path,
+        None::<(&str, _)>,
+        ConnectMode::Process,
+        false,
+    );
     Link { transport: Box::new(Held { inner, _program: program }), stderr }
 }
 
-fn daemon(route: &Route, version: Protocol, limits: &Limits, watch: &Arc<Watch>) -> Result<Link, Fault> {
+fn daemon(
+    route: &Route,
+    version: Protocol,
+    limits: &Limits,
+    watch: &Arc<Watch>,
+) -> Result<Link, Fault> {
     let host = route.url.host().unwrap_or_default().to_owned();
     let stream = tcp(&host, route.url.port.unwrap_or(PORT), limits, watch)?;
     let broken = |error: std::io::Error| Fault::Dropped { source: Some(error.into()) };
@@ -84,8 +97,15 @@ fn daemon(route: &Route, version: Protocol, limits: &Limits, watch: &Arc<Watch>)
     writer.set_write_timeout(Some(limits.idle)).map_err(broken)?;
     let reader = BufReader::with_capacity(64 * 1024, Patient::new(stream, Arc::clone(watch)));
     let path: BString = route.url.path.clone();
-    let transport =
-        Connection::new(reader, writer, version, path, Some((host, route.url.port)), ConnectMode::Daemon, false);
+    let transport = Connection::new(
+        reader,
+        writer,
+        version,
+        path,
+        Some((host, route.url.port)),
+        ConnectMode::Daemon,
+        false,
+    );
     Ok(Link { transport: Box::new(transport), stderr: None })
 }
 
@@ -141,7 +161,12 @@ impl<T: Transport> Transport for Held<T> {
         self.inner.handshake(service, extra)
     }
 
-    fn request(&mut self, mode: WriteMode, end: MessageKind, trace: bool) -> Result<RequestWriter<'_>, Error> {
+    fn request(
+        &mut self,
+        mode: WriteMode,
+        end: MessageKind,
+        trace: bool,
+    ) -> Result<RequestWriter<'_>, Error> {
         self.inner.request(mode, end, trace)
     }
 }

@@ -13,7 +13,11 @@ use crate::acquire::network_error::{Cause, Fault};
 use crate::acquire::process::{Stderr, meaning};
 
 /// The cause of `error`: what the watch saw first, else what the server said, else what broke.
-pub(crate) fn diagnose(error: &(dyn Error + 'static), watch: &Watch, stderr: Option<&Stderr>) -> Fault {
+pub(crate) fn diagnose(
+    error: &(dyn Error + 'static),
+    watch: &Watch,
+    stderr: Option<&Stderr>,
+) -> Fault {
     let fault = watch.take_fault().unwrap_or_else(|| from_chain(error));
     match (fault, stderr) {
         (fault @ Fault::Dropped { .. }, Some(stderr)) => meaning(&stderr.last_words(), fault),
@@ -40,7 +44,13 @@ pub(crate) fn from_server(said: &str) -> Fault {
     let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
     if has(&["not our ref", "unadvertised object", "no such remote ref", "bad object"]) {
         Fault::NotOurs(said)
-    } else if has(&["access denied", "not exported", "no such repository", "epository not found", "not appear to be a git"]) {
+    } else if has(&[
+        "access denied",
+        "not exported",
+        "no such repository",
+        "epository not found",
+        "not appear to be a git",
+    ]) {
         Fault::NoRepository(said)
     } else {
         Fault::Said(said)
@@ -64,7 +74,9 @@ fn packet_error(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 fn is_broken(kind: io::ErrorKind) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof,
+    };
     matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
 }
 

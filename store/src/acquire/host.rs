@@ -93,7 +93,10 @@ impl Host {
         let mut url = gix::url::parse(effective.as_str())
             .map_err(|_| RemoteError::Address { url: shown.clone(), source: None })?;
         let scheme = url.scheme.as_str().to_owned();
-        if !matches!(url.scheme, Scheme::Http | Scheme::Https | Scheme::Git | Scheme::Ssh | Scheme::File) {
+        if !matches!(
+            url.scheme,
+            Scheme::Http | Scheme::Https | Scheme::Git | Scheme::Ssh | Scheme::File
+        ) {
             let source = Some(format!("the scheme {scheme} is not known").into());
             return Err(RemoteError::Address { url: shown, source });
         }
@@ -116,13 +119,18 @@ impl Host {
         let values = |key: &str| http_values(config.plumbing(), url, key);
         let last = |key: &str| values(key).pop().map(|value| value.to_string());
         let proxy = last("proxy").or_else(|| proxy_from_environment(&url.scheme));
-        let proxy = proxy.filter(|proxy| !proxy.is_empty() && !bypassed(url)).map(|proxy| self.proxy_login(proxy));
+        let proxy = proxy
+            .filter(|proxy| !proxy.is_empty() && !bypassed(url))
+            .map(|proxy| self.proxy_login(proxy));
         HttpOptions {
             connection: ConnectionOptions {
                 proxy,
                 no_verify: env::var_os("GIT_SSL_NO_VERIFY").is_some()
                     || last("sslVerify").is_some_and(|value| is_false(&value)),
-                authorities: env::var("GIT_SSL_CAINFO").ok().or_else(|| last("sslCAInfo")).map(expand_home),
+                authorities: env::var("GIT_SSL_CAINFO")
+                    .ok()
+                    .or_else(|| last("sslCAInfo"))
+                    .map(expand_home),
             },
             extra_headers: extra_headers(values("extraHeader")),
             user_agent: env::var("GIT_HTTP_USER_AGENT").ok().or_else(|| last("userAgent")),
@@ -153,19 +161,25 @@ impl Host {
             if guessed && !matches!(action, Action::Get(_)) {
                 return Ok(None);
             }
-            let (mut cascade, _, mut prompt) = repository.config_snapshot().credential_helpers(url.clone())?;
+            let (mut cascade, _, mut prompt) =
+                repository.config_snapshot().credential_helpers(url.clone())?;
             if !interactive {
                 prompt.mode = gix::prompt::Mode::Disable;
                 prompt.askpass = None;
                 cascade.stderr = false;
             }
-            let lone_user = url.user().filter(|_| matches!(action, Action::Get(_))).map(str::to_owned);
+            let lone_user =
+                url.user().filter(|_| matches!(action, Action::Get(_))).map(str::to_owned);
             match (cascade.invoke(action, prompt), lone_user) {
                 // A token as the user name, without a password, is how many hosts write it.
                 (Err(_) | Ok(None), Some(username)) => {
                     guessed = true;
                     Ok(Some(Outcome {
-                        identity: Account { username, password: String::new(), oauth_refresh_token: None },
+                        identity: Account {
+                            username,
+                            password: String::new(),
+                            oauth_refresh_token: None,
+                        },
                         next: NextAction::from(Context::default()),
                     }))
                 }
@@ -224,12 +238,18 @@ fn instead_of(config: &gix::config::File, written: &str) -> String {
         .sections_by_name("url")
         .into_iter()
         .flatten()
-        .filter_map(|section| Some((section.header().subsection_name()?.to_string(), section.values("insteadOf"))))
-        .flat_map(|(base, prefixes)| prefixes.into_iter().map(move |prefix| (base.clone(), prefix.to_string())))
+        .filter_map(|section| {
+            Some((section.header().subsection_name()?.to_string(), section.values("insteadOf")))
+        })
+        .flat_map(|(base, prefixes)| {
+            prefixes.into_iter().map(move |prefix| (base.clone(), prefix.to_string()))
+        })
         .filter(|(_, prefix)| written.starts_with(prefix.as_str()))
         .max_by_key(|(_, prefix)| prefix.len());
     match best {
-        Some((base, prefix)) => format!("{base}{}", written.strip_prefix(&prefix).unwrap_or_default()),
+        Some((base, prefix)) => {
+            format!("{base}{}", written.strip_prefix(&prefix).unwrap_or_default())
+        }
         None => written.to_owned(),
     }
 }
@@ -255,7 +275,8 @@ fn http_values(config: &gix::config::File, url: &gix::Url, key: &str) -> Vec<BSt
                 None => continue,
             },
         };
-        let values: Vec<BString> = section.values(key).into_iter().map(|value| value.to_owned()).collect();
+        let values: Vec<BString> =
+            section.values(key).into_iter().map(|value| value.to_owned()).collect();
         if values.is_empty() || weight < best.0 {
             continue;
         }
@@ -278,7 +299,8 @@ fn matching_weight(pattern: &str, url: &gix::Url) -> Option<usize> {
     let wanted = pattern.path.trim_end_with(|c| c == '/');
     let below = url.path.strip_prefix(wanted)?;
     let whole_name = below.is_empty() || below.starts_with(b"/");
-    (same_place && whole_name).then_some(1 + wanted.len() * 2 + usize::from(pattern.user().is_some()))
+    (same_place && whole_name)
+        .then_some(1 + wanted.len() * 2 + usize::from(pattern.user().is_some()))
 }
 
 fn extra_headers(values: Vec<BString>) -> Vec<(String, String)> {
@@ -317,7 +339,8 @@ fn names_host(list: &str, host: &str, port: Option<u16>) -> bool {
         };
         let name = name.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
         let host = host.to_ascii_lowercase();
-        let below = host.strip_suffix(&name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        let below =
+            host.strip_suffix(&name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
         entry == "*" || (below && (wanted.is_none() || wanted == port))
     })
 }
@@ -367,7 +390,9 @@ mod tests {
     #[test]
     fn an_http_section_matches_whole_path_names_only() {
         let url = gix::url::parse("https://host/owner/name").unwrap();
-        assert!(matching_weight("https://host/", &url) < matching_weight("https://host/owner", &url));
+        assert!(
+            matching_weight("https://host/", &url) < matching_weight("https://host/owner", &url)
+        );
         assert_eq!(matching_weight("https://host/own", &url), None);
         assert_eq!(matching_weight("https://other/", &url), None);
     }

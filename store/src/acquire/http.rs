@@ -15,9 +15,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gix::bstr::BStr;
-use gix_transport::client::blocking_io::http::{GetResponse, Http, PostBodyDataKind, PostResponse, Transport as OverHttp};
+use gix_transport::client::blocking_io::http::{
+    GetResponse, Http, PostBodyDataKind, PostResponse, Transport as OverHttp,
+};
 use gix_transport::client::blocking_io::{RequestWriter, SetServiceResponse, Transport};
-use gix_transport::client::{AuthenticationRequired, Error, MessageKind, TransportWithoutIO, WriteMode};
+use gix_transport::client::{
+    AuthenticationRequired, Error, MessageKind, TransportWithoutIO, WriteMode,
+};
 use gix_transport::{Protocol, Service};
 use ureq::http::Uri;
 use ureq::http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -95,7 +99,12 @@ impl Transport for HttpTransport {
         self.inner.handshake(service, extra)
     }
 
-    fn request(&mut self, mode: WriteMode, end: MessageKind, trace: bool) -> Result<RequestWriter<'_>, Error> {
+    fn request(
+        &mut self,
+        mode: WriteMode,
+        end: MessageKind,
+        trace: bool,
+    ) -> Result<RequestWriter<'_>, Error> {
         self.inner.request(mode, end, trace)
     }
 }
@@ -129,7 +138,10 @@ impl Http for Client {
             Ok((headers, body)) => (Part::whole(headers), Part::whole(body)),
             Err(error) => (Part::Failed(Some(error)), Part::whole(Vec::new())),
         };
-        Ok(GetResponse { headers: BufReader::new(headers), body: BufReader::with_capacity(64 * 1024, body) })
+        Ok(GetResponse {
+            headers: BufReader::new(headers),
+            body: BufReader::with_capacity(64 * 1024, body),
+        })
     }
 
     fn post(
@@ -141,7 +153,10 @@ impl Http for Client {
     ) -> gix::Result<PostResponse<Self::Headers, Self::ResponseBody, Self::PostBody>> {
         let exchange = Arc::new(Mutex::new(Exchange {
             watch: Arc::clone(&self.watch),
-            state: State::Writing { request: self.request(url, parse(headers)), letter: Vec::new() },
+            state: State::Writing {
+                request: self.request(url, parse(headers)),
+                letter: Vec::new(),
+            },
         }));
         Ok(PostResponse {
             post_body: Letter(Arc::clone(&exchange)),
@@ -161,7 +176,12 @@ impl Http for Client {
 
 impl Client {
     /// Follow redirects to the listing, and read it whole.
-    fn listing(&mut self, mut url: String, tail: &str, headers: &Headers) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    fn listing(
+        &mut self,
+        mut url: String,
+        tail: &str,
+        headers: &Headers,
+    ) -> io::Result<(Vec<u8>, Vec<u8>)> {
         for _ in 0..REDIRECTS {
             let response = self.request(&url, headers.clone()).send(&self.watch, None)?;
             if response.status().is_redirection() && !self.options.never_redirect {
@@ -181,9 +201,12 @@ impl Client {
     fn redirect(&mut self, from: &str, tail: &str, response: &Response) -> io::Result<String> {
         let refuse = |why: &str| self.watch.fail(Fault::Redirect(why.to_owned()));
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let to = location.and_then(|to| absolute(from, to)).ok_or_else(|| refuse("it does not say where"))?;
+        let to = location
+            .and_then(|to| absolute(from, to))
+            .ok_or_else(|| refuse("it does not say where"))?;
         let base = to.strip_suffix(tail).ok_or_else(|| refuse("it is not to a git repository"))?;
-        let safe = to.starts_with("https://") || (to.starts_with("http://") && from.starts_with("http://"));
+        let safe = to.starts_with("https://")
+            || (to.starts_with("http://") && from.starts_with("http://"));
         if !safe {
             return Err(refuse("it is less secure"));
         }
@@ -205,7 +228,10 @@ impl Client {
         let login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
         let default_agent = concat!("git/modstore-", env!("CARGO_PKG_VERSION"));
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("user-agent"));
-        headers.push(("User-Agent".into(), self.options.user_agent.as_deref().unwrap_or(default_agent).into()));
+        headers.push((
+            "User-Agent".into(),
+            self.options.user_agent.as_deref().unwrap_or(default_agent).into(),
+        ));
         if !login.foreign {
             headers.extend(self.options.extra_headers.iter().cloned());
         }
@@ -239,7 +265,9 @@ impl Request {
         }
         let opened = watch.connections();
         let answer = match watch.during(|| self.once(watch, letter)) {
-            Err(error) if is_broken(&error) && watch.connections() == opened && !watch.has_fault() => {
+            Err(error)
+                if is_broken(&error) && watch.connections() == opened && !watch.has_fault() =>
+            {
                 watch.during(|| self.once(watch, letter))
             }
             answer => answer,
@@ -252,11 +280,17 @@ impl Request {
         match letter {
             None => {
                 let request = self.agent.get(&self.url);
-                self.headers.iter().fold(request, |request, (name, value)| request.header(name, value)).call()
+                self.headers
+                    .iter()
+                    .fold(request, |request, (name, value)| request.header(name, value))
+                    .call()
             }
             Some(letter) => {
                 let request = self.agent.post(&self.url);
-                self.headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send(letter)
+                self.headers
+                    .iter()
+                    .fold(request, |request, (name, value)| request.header(name, value))
+                    .send(letter)
             }
         }
     }
@@ -275,11 +309,18 @@ enum State {
 }
 
 impl Exchange {
-    fn reading(&mut self) -> io::Result<(&Arc<Watch>, &mut Cursor<Vec<u8>>, &mut Box<dyn Read + Send>, &mut Option<io::Error>)> {
+    fn reading(
+        &mut self,
+    ) -> io::Result<(
+        &Arc<Watch>,
+        &mut Cursor<Vec<u8>>,
+        &mut Box<dyn Read + Send>,
+        &mut Option<io::Error>,
+    )> {
         if let State::Writing { request, letter } = &self.state {
-            let answer = request
-                .send(&self.watch, Some(letter))
-                .and_then(|response| Ok((accept(&self.watch, &response, request.login)?, response)));
+            let answer = request.send(&self.watch, Some(letter)).and_then(|response| {
+                Ok((accept(&self.watch, &response, request.login)?, response))
+            });
             self.state = match answer {
                 Ok((headers, response)) => State::Reading {
                     headers: Cursor::new(headers),
@@ -365,7 +406,9 @@ impl Read for Part {
                 let (_, headers, ..) = exchange.reading()?;
                 headers.read(buf)
             }
-            Part::BodyOf(exchange) => exchange.lock().unwrap_or_else(PoisonError::into_inner).read_body(buf),
+            Part::BodyOf(exchange) => {
+                exchange.lock().unwrap_or_else(PoisonError::into_inner).read_body(buf)
+            }
         }
     }
 }
@@ -382,8 +425,11 @@ fn accept(watch: &Watch, response: &Response, login: bool) -> io::Result<Vec<u8>
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, question));
     }
     if !response.status().is_success() {
-        let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        return Err(watch.fail(Fault::Status { status, retry_after: seconds.map(Duration::from_secs) }));
+        let seconds =
+            response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        return Err(
+            watch.fail(Fault::Status { status, retry_after: seconds.map(Duration::from_secs) })
+        );
     }
     let mut lines = Vec::new();
     for (name, value) in response.headers() {
@@ -398,7 +444,8 @@ fn accept(watch: &Watch, response: &Response, login: bool) -> io::Result<Vec<u8>
 
 fn read_some(reader: &mut impl Read, buf: &mut [u8], watch: &Watch) -> io::Result<usize> {
     watch.proceed()?;
-    let read = reader.read(buf).map_err(|error| watch.fail(fault(ureq::Error::from(error), watch)))?;
+    let read =
+        reader.read(buf).map_err(|error| watch.fail(fault(ureq::Error::from(error), watch)))?;
     watch.admit(read)?;
     Ok(read)
 }
@@ -422,20 +469,28 @@ fn is_broken(error: &ureq::Error) -> bool {
 
 /// What `error` of the HTTP library means.
 fn fault(error: ureq::Error, watch: &Watch) -> Fault {
-    use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, InvalidData, NetworkUnreachable};
+    use io::ErrorKind::{
+        AddrNotAvailable, ConnectionRefused, HostUnreachable, InvalidData, NetworkUnreachable,
+    };
     match error {
         ureq::Error::HostNotFound => Fault::UnknownHost { source: None },
-        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => Fault::ConnectLimit(watch.connect),
+        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
+            Fault::ConnectLimit(watch.connect)
+        }
         ureq::Error::Timeout(_) => Fault::Idle(watch.idle),
         ureq::Error::ConnectProxyFailed(said) => Fault::Proxy(said),
         ureq::Error::InvalidProxyUrl => Fault::Proxy("its address cannot be read".into()),
-        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => Fault::Tls { source: error.into() },
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => {
+            Fault::Tls { source: error.into() }
+        }
         ureq::Error::Io(error) => match error.kind() {
             ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable => {
                 Fault::Refused { source: Some(error.into()) }
             }
             InvalidData => Fault::Tls { source: error.into() },
-            _ if error.to_string().contains("lookup address") => Fault::UnknownHost { source: Some(error.into()) },
+            _ if error.to_string().contains("lookup address") => {
+                Fault::UnknownHost { source: Some(error.into()) }
+            }
             _ => Fault::Dropped { source: Some(error.into()) },
         },
         ureq::Error::BodyStalled => Fault::Dropped { source: None },
@@ -485,9 +540,11 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
         for place in 0..4 {
-            let letter = LETTERS.get((group >> (18 - 6 * place)) as usize & 63).copied().unwrap_or(b'=');
+            let letter =
+                LETTERS.get((group >> (18 - 6 * place)) as usize & 63).copied().unwrap_or(b'=');
             text.push(if place > chunk.len() { '=' } else { letter.into() });
         }
     }
@@ -500,7 +557,13 @@ mod tests {
 
     #[test]
     fn base64_is_the_standard_one() {
-        for (plain, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("user:p\u{e4}ss", "dXNlcjpww6Rzcw==")] {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("user:p\u{e4}ss", "dXNlcjpww6Rzcw=="),
+        ] {
             assert_eq!(base64(plain.as_bytes()), coded);
         }
     }

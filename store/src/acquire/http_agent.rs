@@ -10,8 +10,8 @@ use ureq::config::Config;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector, SocksConnector,
-    TcpConnector, Transport,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector,
+    SocksConnector, TcpConnector, Transport,
 };
 use ureq::{Agent, Proxy, ProxyProtocol};
 
@@ -61,12 +61,12 @@ impl Agents {
             .proxy(proxy)
             .tls_config(tls(options)?)
             .build();
-        let connector = ()
-            .chain(SocksConnector::default())
-            .chain(ConnectProxyConnector::default())
-            .chain(TcpConnector::default())
-            .chain(PatientConnector(Arc::clone(&self.counters)))
-            .chain(RustlsConnector::default());
+        let connector =
+            ().chain(SocksConnector::default())
+                .chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(PatientConnector(Arc::clone(&self.counters)))
+                .chain(RustlsConnector::default());
         Ok(Agent::with_parts(config, connector, DefaultResolver::default()))
     }
 }
@@ -100,7 +100,11 @@ impl fmt::Debug for PatientConnector {
 impl<In: Transport> Connector<In> for PatientConnector {
     type Out = PatientTransport<In>;
 
-    fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
         // A connection to a CONNECT proxy came through here on its own already.
         let is_new = details.config.proxy().is_none_or(|proxy| is_socks(proxy.protocol()));
         if chained.is_some() && is_new {
@@ -114,7 +118,13 @@ impl<In: Transport> Connector<In> for PatientConnector {
 }
 
 fn is_socks(protocol: ProxyProtocol) -> bool {
-    matches!(protocol, ProxyProtocol::Socks4 | ProxyProtocol::Socks4A | ProxyProtocol::Socks5 | ProxyProtocol::Socks5h)
+    matches!(
+        protocol,
+        ProxyProtocol::Socks4
+            | ProxyProtocol::Socks4A
+            | ProxyProtocol::Socks5
+            | ProxyProtocol::Socks5h
+    )
 }
 
 #[derive(Debug)]

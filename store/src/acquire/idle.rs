@@ -111,7 +111,10 @@ impl Watch {
 
     /// Call `wait` with short waits until it has something, the limit is reached, or somebody
     /// wishes to stop. `wait` gives `None` when its time was up.
-    pub(crate) fn patiently<T>(&self, mut wait: impl FnMut(Duration) -> Option<T>) -> io::Result<T> {
+    pub(crate) fn patiently<T>(
+        &self,
+        mut wait: impl FnMut(Duration) -> Option<T>,
+    ) -> io::Result<T> {
         let begun = Instant::now();
         loop {
             self.proceed()?;

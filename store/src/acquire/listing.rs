@@ -10,6 +10,7 @@ use gix::bstr::{BStr, BString, ByteSlice};
 use gix::protocol::handshake::Ref;
 
 use crate::acquire::network_error::RemoteError;
+use crate::model::distance;
 
 /// What a Source asks of its repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,9 @@ pub(crate) fn prefixes(wanted: &Wanted) -> Vec<BString> {
     match wanted {
         Wanted::Head => vec!["HEAD".into()],
         Wanted::Named(name) if is_full(name) => vec![name.as_str().into()],
-        Wanted::Named(name) => vec![format!("refs/heads/{name}").into(), format!("refs/tags/{name}").into()],
+        Wanted::Named(name) => {
+            vec![format!("refs/heads/{name}").into(), format!("refs/tags/{name}").into()]
+        }
         Wanted::Commit(_) => Vec::new(),
     }
 }
@@ -76,7 +79,9 @@ fn is_full(name: &str) -> bool {
 fn head(refs: &[Ref]) -> Option<Resolved> {
     let mut found = find(refs, "HEAD")?;
     found.name = refs.iter().find_map(|each| match each {
-        Ref::Symbolic { full_ref_name, target, .. } if full_ref_name == "HEAD" => Some(target.to_string()),
+        Ref::Symbolic { full_ref_name, target, .. } if full_ref_name == "HEAD" => {
+            Some(target.to_string())
+        }
         _ => None,
     });
     Some(found)
@@ -133,27 +138,9 @@ fn shown_name(name: &BStr, full: bool) -> Option<String> {
 
 /// The more, the more alike: a thousandth of the letters that stay when one is edited into the other.
 fn similarity(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
-    let longest = a.len().max(b.len()).max(1);
+    let (a, b): (String, String) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let longest = a.chars().count().max(b.chars().count()).max(1);
     (longest - distance(&a, &b)) * 1000 / longest
-}
-
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.iter().enumerate() {
-        let mut corner = i;
-        let mut left = i + 1;
-        for (cell, to) in row.iter_mut().skip(1).zip(b) {
-            let best = (corner + usize::from(from != to)).min(left + 1).min(*cell + 1);
-            corner = *cell;
-            *cell = best;
-            left = best;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -161,7 +148,7 @@ mod tests {
     use gix::ObjectId;
     use gix::protocol::handshake::Ref;
 
-    use super::{Wanted, distance, resolve};
+    use super::{Wanted, resolve};
     use crate::acquire::network_error::RemoteError;
 
     fn id(digit: char) -> ObjectId {
@@ -180,16 +167,24 @@ mod tests {
     fn a_branch_and_a_tag_of_one_name_must_be_one_commit() {
         let mut refs = vec![direct("refs/heads/v1", '1'), direct("refs/tags/v1", '1')];
         assert_eq!(resolve(&refs, &named("v1"), "u").unwrap().commit, id('1'));
-        refs[1] = Ref::Peeled { full_ref_name: "refs/tags/v1".into(), tag: id('1'), object: id('2') };
+        refs[1] =
+            Ref::Peeled { full_ref_name: "refs/tags/v1".into(), tag: id('1'), object: id('2') };
         let error = resolve(&refs, &named("v1"), "u").unwrap_err();
-        assert!(matches!(&error, RemoteError::Ambiguous { branch, tag, .. } if *branch == id('1') && *tag == id('2')));
+        assert!(
+            matches!(&error, RemoteError::Ambiguous { branch, tag, .. } if *branch == id('1') && *tag == id('2'))
+        );
         assert_eq!(resolve(&refs, &named("refs/tags/v1"), "u").unwrap().tag, Some(id('1')));
     }
 
     #[test]
     fn only_the_whole_name_is_a_match() {
-        let refs = [direct("HEAD", '1'), direct("refs/heads/main2", '1'), direct("refs/heads/a/main", '1')];
-        let RemoteError::NoSuchRef { near, .. } = resolve(&refs, &named("main"), "u").unwrap_err() else {
+        let refs = [
+            direct("HEAD", '1'),
+            direct("refs/heads/main2", '1'),
+            direct("refs/heads/a/main", '1'),
+        ];
+        let RemoteError::NoSuchRef { near, .. } = resolve(&refs, &named("main"), "u").unwrap_err()
+        else {
             panic!("not a missing ref")
         };
         assert_eq!(near, ["main2", "a/main"]);
@@ -197,19 +192,15 @@ mod tests {
 
     #[test]
     fn a_repository_without_commits_is_empty_and_not_without_a_ref() {
-        let unborn = [Ref::Unborn { full_ref_name: "HEAD".into(), target: "refs/heads/main".into() }];
+        let unborn =
+            [Ref::Unborn { full_ref_name: "HEAD".into(), target: "refs/heads/main".into() }];
         for refs in [&[][..], &unborn[..]] {
             for wanted in [Wanted::Head, named("main")] {
-                assert!(matches!(resolve(refs, &wanted, "u"), Err(RemoteError::Empty { .. })), "{wanted:?}");
+                assert!(
+                    matches!(resolve(refs, &wanted, "u"), Err(RemoteError::Empty { .. })),
+                    "{wanted:?}"
+                );
             }
-        }
-    }
-
-    #[test]
-    fn the_distance_is_the_number_of_edits() {
-        for (a, b, edits) in [("", "abc", 3), ("kitten", "sitting", 3), ("main", "main", 0), ("ab", "ba", 2)] {
-            let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-            assert_eq!(distance(&a, &b), edits);
         }
     }
 }

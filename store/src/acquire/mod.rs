@@ -1,17 +1,20 @@
 //! Source → Staged. May be slow; holds no store lock; nothing is visible.
+//!
+//! From the top: what a server says and sends (`limits` to `session`), what a pack is made of and how
+//! it becomes a tree (`refusal` to `plant`), and both together (`fetched_commit`).
 
-// The network half of a fetch.
-pub mod limits;
+mod limits;
 pub mod network_error;
 mod idle;
 mod host;
-pub mod listing;
+mod listing;
 mod process;
 mod http_agent;
 mod http;
 mod connect;
 mod diagnosis;
-pub mod session;
+mod session;
+
 mod refusal;
 mod lfs;
 mod delta;
@@ -28,9 +31,20 @@ mod plant;
 #[cfg(test)]
 mod plant_tests;
 
+mod acquire_error;
+mod fetched_commit;
+mod archive;
+
+pub use acquire_error::AcquireError;
+pub use archive::{AcquiredArchive, ArchiveError, acquire_archive};
 pub use base::{Base, base_is_usable};
 pub use checkout::Planted;
+pub use fetched_commit::{BaseEntry, FetchNews, FetchedCommit, Into, fetch_commit};
+pub use limits::{Cancel, Counts, Limits};
+pub use listing::{Resolved, Wanted};
+pub use network_error::{FetchError, NetworkError, RemoteError};
 pub use pack_error::{PackError, PackLimits};
 pub use plant::{FindObject, PackNews, PlantOptions, plant_pack, plant_tree};
 pub use refusal::{DEEPEST, LONGEST_LINK, LONGEST_PATH, Refusal, RefusedTree};
+pub use session::{Network, RemoteNews, Session};
 pub use tree_plan::Collision;

@@ -11,17 +11,10 @@ use std::time::Duration;
 
 use gix::ObjectId;
 
+pub use crate::model::Class;
+
 /// An error of another library, kept for the chain.
 pub type Cause = Box<dyn Error + Send + Sync>;
-
-/// Whether the same attempt may succeed later with nothing changed on our side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// It may: the network, the server's day.
-    Transient,
-    /// It will not: the source, the login or the configuration has to change.
-    Permanent,
-}
 
 /// How far a conversation had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -287,12 +280,12 @@ impl RemoteError {
     pub fn stage(&self) -> Stage {
         match self {
             RemoteError::Failed { stage, .. } => *stage,
-            RemoteError::Address { .. } | RemoteError::Forbidden { .. } | RemoteError::Offline { .. } => {
-                Stage::Connect
-            }
-            RemoteError::NoSuchRef { .. } | RemoteError::Ambiguous { .. } | RemoteError::Empty { .. } => {
-                Stage::List
-            }
+            RemoteError::Address { .. }
+            | RemoteError::Forbidden { .. }
+            | RemoteError::Offline { .. } => Stage::Connect,
+            RemoteError::NoSuchRef { .. }
+            | RemoteError::Ambiguous { .. }
+            | RemoteError::Empty { .. } => Stage::List,
         }
     }
 
@@ -308,12 +301,16 @@ impl RemoteError {
     pub fn hint(&self) -> Option<String> {
         match self {
             RemoteError::Failed { source, .. } => source.hint(),
-            RemoteError::Forbidden { scheme, .. } => Some(format!("see protocol.{scheme}.allow in the git configuration")),
+            RemoteError::Forbidden { scheme, .. } => {
+                Some(format!("see protocol.{scheme}.allow in the git configuration"))
+            }
             RemoteError::Offline { .. } => Some("try again without --offline".into()),
             RemoteError::Ambiguous { name, .. } => {
                 Some(format!("write refs/heads/{name} or refs/tags/{name}"))
             }
-            RemoteError::Address { .. } | RemoteError::NoSuchRef { .. } | RemoteError::Empty { .. } => None,
+            RemoteError::Address { .. }
+            | RemoteError::NoSuchRef { .. }
+            | RemoteError::Empty { .. } => None,
         }
     }
 }

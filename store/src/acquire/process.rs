@@ -104,7 +104,8 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).filter(|_| self.has_group);
+        let group =
+            i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).filter(|_| self.has_group);
         // Not there any more is as good as ended; a child that was not waited for keeps its number.
         let _ = match group {
             Some(group) => kill_process_group(group, Signal::KILL).map_err(io::Error::from),
@@ -146,7 +147,10 @@ impl Stderr {
 /// `git upload-pack` in the repository at `route`.
 pub(crate) fn upload_pack(route: &Route, version: Protocol) -> Command {
     let mut command = Command::new("git");
-    command.arg("upload-pack").arg("--").arg(gix::path::from_bstr(route.url.path.as_bstr()).as_deref().unwrap_or(Path::new("")));
+    command
+        .arg("upload-pack")
+        .arg("--")
+        .arg(gix::path::from_bstr(route.url.path.as_bstr()).as_deref().unwrap_or(Path::new("")));
     speak(&mut command, version);
     command
 }
@@ -166,7 +170,9 @@ pub(crate) fn ssh(
     let destination = match route.url.user_as_argument() {
         ArgumentSafety::Absent => host.to_owned(),
         ArgumentSafety::Usable(user) => format!("{user}@{host}"),
-        ArgumentSafety::Dangerous(_) => return Err(refuse("the user name could be taken for an option")),
+        ArgumentSafety::Dangerous(_) => {
+            return Err(refuse("the user name could be taken for an option"));
+        }
     };
     let kind = program.kind.unwrap_or_else(|| guess_kind(program, host));
     let mut command = base_command(program);
@@ -194,7 +200,12 @@ fn base_command(program: &SshProgram) -> Command {
     command
 }
 
-fn options(kind: ProgramKind, port: Option<u16>, interactive: bool, limits: &Limits) -> Result<Vec<String>, Fault> {
+fn options(
+    kind: ProgramKind,
+    port: Option<u16>,
+    interactive: bool,
+    limits: &Limits,
+) -> Result<Vec<String>, Fault> {
     let mut options = Vec::new();
     match kind {
         ProgramKind::Ssh => {
@@ -225,11 +236,16 @@ fn options(kind: ProgramKind, port: Option<u16>, interactive: bool, limits: &Lim
 /// What git does: by name, and if the name says nothing, by asking it for OpenSSH's `-G`.
 fn guess_kind(program: &SshProgram, host: &str) -> ProgramKind {
     let line = program.command.to_string_lossy();
-    let first = if program.shell { line.split_whitespace().next().unwrap_or_default() } else { &line };
+    let first =
+        if program.shell { line.split_whitespace().next().unwrap_or_default() } else { &line };
     match ProgramKind::from(OsStr::new(first)) {
         ProgramKind::Simple => {
             let mut probe = base_command(program);
-            probe.args(["-G", host]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            probe
+                .args(["-G", host])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
             let is_openssh = probe.status().is_ok_and(|status| status.success());
             if is_openssh { ProgramKind::Ssh } else { ProgramKind::Simple }
         }
@@ -247,13 +263,24 @@ fn speak(command: &mut Command, version: Protocol) {
 /// What a program that hung up meant, by its last words.
 pub(crate) fn meaning(said: &str, dropped: Fault) -> Fault {
     let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
-    let last = || said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+    let last = || {
+        said.lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
     let cause = || Some(last().into());
     if said.is_empty() {
         dropped
     } else if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
         Fault::HostKey(last())
-    } else if has(&["Permission denied", "Too many authentication failures", "No supported authentication"]) {
+    } else if has(&[
+        "Permission denied",
+        "Too many authentication failures",
+        "No supported authentication",
+    ]) {
         Fault::Login { tried: true }
     } else if has(&["Could not resolve hostname", "Name or service not known"]) {
         Fault::UnknownHost { source: cause() }
@@ -261,7 +288,13 @@ pub(crate) fn meaning(said: &str, dropped: Fault) -> Fault {
         Fault::Refused { source: cause() }
     } else if has(&["timed out", "Connection closed", "Connection reset", "Broken pipe"]) {
         Fault::Dropped { source: cause() }
-    } else if has(&["does not appear to be a git repository", "epository not found", "No such file or directory", "not a git repository", "could not be found"]) {
+    } else if has(&[
+        "does not appear to be a git repository",
+        "epository not found",
+        "No such file or directory",
+        "not a git repository",
+        "could not be found",
+    ]) {
         Fault::NoRepository(first_error(said))
     } else {
         Fault::Said(first_error(said))

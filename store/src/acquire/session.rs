@@ -89,7 +89,12 @@ impl Network {
     /// Read the host's git configuration. `scratch` is a directory in which a minimal bare
     /// repository is made, because gix reads configuration through one; it holds nothing of value.
     /// Nothing is asked of any server.
-    pub fn open(scratch: &Path, limits: Limits, interactive: bool, offline: bool) -> Result<Network, NetworkError> {
+    pub fn open(
+        scratch: &Path,
+        limits: Limits,
+        interactive: bool,
+        offline: bool,
+    ) -> Result<Network, NetworkError> {
         let counters = Arc::new(Counters::default());
         Ok(Network {
             shared: Arc::new(Shared {
@@ -106,13 +111,19 @@ impl Network {
     /// Reach the server at `url` (as written, login included) and find out what each of `wanted`
     /// means there: one connection, one listing. A name that is not there is an error of that name
     /// alone, in [`Session::resolutions`].
-    pub fn connect(&self, url: &str, wanted: &[Wanted], cancel: &Cancel) -> Result<Session, RemoteError> {
+    pub fn connect(
+        &self,
+        url: &str,
+        wanted: &[Wanted],
+        cancel: &Cancel,
+    ) -> Result<Session, RemoteError> {
         let route = self.shared.host.route(url)?;
         if self.shared.offline && route.url.scheme != Scheme::File {
             return Err(RemoteError::Offline { url: route.shown });
         }
         let by_id = wanted.iter().any(|each| matches!(each, Wanted::Commit(_)));
-        let version = if by_id || self.shared.is_long(&route) { Protocol::V2 } else { Protocol::V1 };
+        let version =
+            if by_id || self.shared.is_long(&route) { Protocol::V2 } else { Protocol::V1 };
         let open = self.shared.open(&route, version, cancel)?;
         let mut session = Session {
             shared: Arc::clone(&self.shared),
@@ -126,9 +137,17 @@ impl Network {
     }
 
     /// [`Network::connect`] for a single wish.
-    pub fn connect_for(&self, url: &str, wanted: &Wanted, cancel: &Cancel) -> Result<(Session, Resolved), RemoteError> {
+    pub fn connect_for(
+        &self,
+        url: &str,
+        wanted: &Wanted,
+        cancel: &Cancel,
+    ) -> Result<(Session, Resolved), RemoteError> {
         let mut session = self.connect(url, std::slice::from_ref(wanted), cancel)?;
-        let resolved = session.resolutions.pop().unwrap_or_else(|| resolve(&[], wanted, &session.route.shown))?;
+        let resolved = session
+            .resolutions
+            .pop()
+            .unwrap_or_else(|| resolve(&[], wanted, &session.route.shown))?;
         session.resolutions.push(Ok(resolved.clone()));
         Ok((session, resolved))
     }
@@ -157,7 +176,10 @@ impl Shared {
             match self.greet(route, version, limit, cancel) {
                 Ok(open) => return Ok(open),
                 Err(Refusal::TooLong) => {
-                    self.long.lock().unwrap_or_else(PoisonError::into_inner).insert(route.shown.clone());
+                    self.long
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(route.shown.clone());
                 }
                 Err(Refusal::Fault(stage, source)) => {
                     return Err(RemoteError::Failed { stage, url: route.shown.clone(), source });
@@ -168,7 +190,13 @@ impl Shared {
         Err(RemoteError::Failed { stage: Stage::List, url: route.shown.clone(), source })
     }
 
-    fn greet(&self, route: &Route, version: Protocol, limit: usize, cancel: &Cancel) -> Result<Open, Refusal> {
+    fn greet(
+        &self,
+        route: &Route,
+        version: Protocol,
+        limit: usize,
+        cancel: &Cancel,
+    ) -> Result<Open, Refusal> {
         let watch = Watch::new(cancel.clone(), &self.limits, Arc::clone(&self.counters));
         watch.proceed().map_err(|_| Refusal::Fault(Stage::Connect, Fault::Cancelled))?;
         let mut link = dial(&self.host, &self.agents, route, version, &self.limits, &watch)
@@ -176,8 +204,13 @@ impl Shared {
         watch.allow(limit);
         count(&link, &watch);
         let login = self.host.authenticate(route);
-        let greeting =
-            gix::protocol::handshake(&mut link.transport, Service::UploadPack, login, Vec::new(), &mut Discard);
+        let greeting = gix::protocol::handshake(
+            &mut link.transport,
+            Service::UploadPack,
+            login,
+            Vec::new(),
+            &mut Discard,
+        );
         match greeting {
             Ok(greeting) => {
                 watch.allow(usize::MAX);
@@ -196,6 +229,11 @@ impl Session {
     /// What each wish means, in the order in which they were given.
     pub fn resolutions(&self) -> &[Result<Resolved, RemoteError>] {
         &self.resolutions
+    }
+
+    /// The same, given away; errors of single wishes can then be kept.
+    pub fn take_resolutions(&mut self) -> Vec<Result<Resolved, RemoteError>> {
+        std::mem::take(&mut self.resolutions)
     }
 
     /// The address, fit to be shown.
@@ -223,7 +261,10 @@ impl Session {
     ) -> Result<R, FetchError<E>> {
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => self.shared.open(&self.route, self.version_for(&commit), &self.cancel).map_err(FetchError::Remote)?,
+            None => self
+                .shared
+                .open(&self.route, self.version_for(&commit), &self.cancel)
+                .map_err(FetchError::Remote)?,
         };
         let received = open.fetch(commit, have, progress, receive);
         let url = || self.route.shown.clone();
@@ -236,24 +277,35 @@ impl Session {
                 }
                 Ok(received)
             }
-            Err(Trouble::Fault(source)) => {
-                Err(FetchError::Remote(RemoteError::Failed { stage: Stage::Fetch, url: url(), source }))
-            }
+            Err(Trouble::Fault(source)) => Err(FetchError::Remote(RemoteError::Failed {
+                stage: Stage::Fetch,
+                url: url(),
+                source,
+            })),
             Err(Trouble::Receive(source)) => Err(FetchError::Receive { url: url(), source }),
         }
     }
 
     fn version_for(&self, commit: &ObjectId) -> Protocol {
-        let named = self.resolutions.iter().flatten().any(|each| each.commit == *commit && each.name.is_some());
+        let named = self
+            .resolutions
+            .iter()
+            .flatten()
+            .any(|each| each.commit == *commit && each.name.is_some());
         if named && !self.shared.is_long(&self.route) { Protocol::V1 } else { Protocol::V2 }
     }
 
-    fn resolve(&mut self, wanted: &[Wanted]) -> Result<Vec<Result<Resolved, RemoteError>>, RemoteError> {
+    fn resolve(
+        &mut self,
+        wanted: &[Wanted],
+    ) -> Result<Vec<Result<Resolved, RemoteError>>, RemoteError> {
         let url = self.route.shown.clone();
         let mut asked: Vec<BString> = wanted.iter().flat_map(prefixes).collect();
         asked.dedup();
         let refs = self.refs(asked)?;
-        let resolve_all = |refs: &[Ref]| -> Vec<_> { wanted.iter().map(|each| resolve(refs, each, &url)).collect() };
+        let resolve_all = |refs: &[Ref]| -> Vec<_> {
+            wanted.iter().map(|each| resolve(refs, each, &url)).collect()
+        };
         let resolutions = resolve_all(&refs);
         if resolutions.iter().all(Result::is_ok) || !self.speaks_v2() {
             return Ok(resolutions);
@@ -262,7 +314,11 @@ impl Session {
         // an empty repository from a wrong name; not having it is no reason to fail differently.
         self.shared.limit(&self.open);
         match self.refs(vec!["HEAD".into(), "refs/heads/".into(), "refs/tags/".into()]) {
-            Ok(all) => Ok(resolutions.into_iter().zip(wanted).map(|(each, wanted)| better(each, wanted, &all, &url)).collect()),
+            Ok(all) => Ok(resolutions
+                .into_iter()
+                .zip(wanted)
+                .map(|(each, wanted)| better(each, wanted, &all, &url))
+                .collect()),
             Err(_) => Ok(resolutions),
         }
     }
@@ -317,7 +373,11 @@ impl Open {
         count(&self.link, &self.watch);
         let mut wanted = RefPrefixes::new();
         wanted.extend(prefixes);
-        let command = LsRefsCommand::new(Some(wanted), &self.greeting.capabilities, ("agent", Some(AGENT.into())));
+        let command = LsRefsCommand::new(
+            Some(wanted),
+            &self.greeting.capabilities,
+            ("agent", Some(AGENT.into())),
+        );
         command
             .invoke_blocking(&mut self.link.transport, &mut Discard, false)
             .map_err(|error| diagnose(&error, &self.watch, self.link.stderr.as_ref()))
@@ -334,14 +394,19 @@ impl Open {
         let version = greeting.server_protocol_version;
         let mut arguments = arguments(greeting, commit, have).map_err(Trouble::Fault)?;
         let stderr = link.stderr.clone();
-        let trouble = |error: &(dyn Error + 'static)| Trouble::Fault(diagnose(error, watch, stderr.as_ref()));
+        let trouble =
+            |error: &(dyn Error + 'static)| Trouble::Fault(diagnose(error, watch, stderr.as_ref()));
         count(link, watch);
-        let mut reader = arguments.send(&mut link.transport, true).map_err(|error| trouble(&error))?;
-        let response = Response::from_line_reader(version, &mut reader, true, false).map_err(|error| trouble(&error))?;
+        let mut reader =
+            arguments.send(&mut link.transport, true).map_err(|error| trouble(&error))?;
+        let response = Response::from_line_reader(version, &mut reader, true, false)
+            .map_err(|error| trouble(&error))?;
         if !response.has_pack() {
             return Err(trouble(&io::Error::from(io::ErrorKind::UnexpectedEof)));
         }
-        reader.set_progress_handler(Some(Box::new(|is_error, text| hear(is_error, text, watch, progress))));
+        reader.set_progress_handler(Some(Box::new(|is_error, text| {
+            hear(is_error, text, watch, progress)
+        })));
         let mut pack = Pack { reader, watch, progress, received: 0, left: 0 };
         let result = receive(&mut pack);
         match result {
@@ -363,13 +428,26 @@ impl Open {
 }
 
 /// The request for one commit.
-fn arguments(greeting: &Handshake, commit: ObjectId, have: Option<ObjectId>) -> Result<Arguments, Fault> {
+fn arguments(
+    greeting: &Handshake,
+    commit: ObjectId,
+    have: Option<ObjectId>,
+) -> Result<Arguments, Fault> {
     let version = greeting.server_protocol_version;
     let mut features = Command::Fetch.default_features(version, &greeting.capabilities);
     // Of all that the server can do, what this one question needs. A pack without side band could
     // not be told from an error.
     features.retain(|(name, _)| {
-        matches!(*name, "shallow" | "thin-pack" | "side-band" | "side-band-64k" | "ofs-delta" | "multi_ack_detailed" | "object-format")
+        matches!(
+            *name,
+            "shallow"
+                | "thin-pack"
+                | "side-band"
+                | "side-band-64k"
+                | "ofs-delta"
+                | "multi_ack_detailed"
+                | "object-format"
+        )
     });
     let lacks = |what: &str| Fault::Protocol { source: format!("the server lacks {what}").into() };
     if !can_shallow(greeting) {
@@ -402,7 +480,12 @@ fn can_shallow(greeting: &Handshake) -> bool {
 }
 
 /// Side band text: news, or the server's last words.
-fn hear(is_error: bool, text: &[u8], watch: &Watch, progress: &dyn Fn(RemoteNews<'_>)) -> ControlFlow<()> {
+fn hear(
+    is_error: bool,
+    text: &[u8],
+    watch: &Watch,
+    progress: &dyn Fn(RemoteNews<'_>),
+) -> ControlFlow<()> {
     let text = text.to_str_lossy();
     if is_error {
         watch.fail(from_server(&text));

@@ -2,7 +2,12 @@
 //!
 //! Only reads; edits that keep a person's comments are in `declarations_edit`.
 
-use std::{collections::HashMap, error::Error, fmt, path::Path};
+use std::{
+    collections::HashMap,
+    error::Error,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use super::toml_fields::{self, Fields, Placed, TomlFault};
 use super::written::redact;
@@ -22,6 +27,8 @@ pub struct Declared {
     pub source: Source,
     /// The source as written, with its secrets replaced by `***`.
     pub text: String,
+    /// The directory that stands in for the source for as long as it is written there.
+    pub linked: Option<PathBuf>,
     /// How it is built, if it is.
     pub build: Option<BuildSpec>,
 }
@@ -101,6 +108,14 @@ impl Declarations {
     }
 }
 
+impl Declared {
+    /// Where it comes from now: the directory it is linked to, or its source.
+    #[must_use]
+    pub fn effective_source(&self) -> Source {
+        self.linked.as_deref().map_or_else(|| self.source.clone(), Source::linked)
+    }
+}
+
 fn read(
     text: &str,
     base: &Path,
@@ -133,14 +148,21 @@ fn read_module(
     base: &Path,
     home: Option<&Path>,
 ) -> Result<Declared, Placed<DeclarationFault>> {
-    fields.only(&["source", "build"]).map_err(in_toml)?;
+    fields.only(&["source", "linked", "build"]).map_err(in_toml)?;
     let text =
         fields.text("source").and_then(|text| fields.required("source", text)).map_err(in_toml)?;
     let source = Source::parse(text, base, home).map_err(|source| {
         (fields.value_at("source"), DeclarationFault::Source { module: name.clone(), source })
     })?;
+    let linked = match fields.text("linked").map_err(in_toml)? {
+        None => None,
+        Some(path) => match Source::parse(path, base, home) {
+            Ok(Source::Linked(path)) => Some(path),
+            _ => return Err(in_toml(fields.wrong("linked", "the path of a directory"))),
+        },
+    };
     let build = fields.table("build").and_then(|table| table.map(BuildSpec::read).transpose());
-    Ok(Declared { source, text: redact(text).text, build: build.map_err(in_toml)? })
+    Ok(Declared { source, text: redact(text).text, linked, build: build.map_err(in_toml)? })
 }
 
 fn in_toml((at, fault): Placed<TomlFault>) -> Placed<DeclarationFault> {
@@ -209,6 +231,14 @@ validate  = ["deno", "check", "out.js"]
         for nothing in ["", "# a comment", "[modules]"] {
             assert_eq!(parse(nothing), Ok(Declarations::default()));
         }
+    }
+
+    #[test]
+    fn a_linked_directory_stands_in_for_the_source() {
+        let text = "[modules.a]\nsource = 'git+https://h/r'\nlinked = './x'";
+        let declared = parse(text).unwrap().modules.remove(0).1;
+        assert_eq!(declared.effective_source(), Source::linked(Path::new("/base/x")));
+        assert!(parse("[modules.a]\nsource = './y'\nlinked = 'git+https://h/r'").is_err());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Text in, text out: whoever calls writes the file. A comment directly above a module's header goes with
 //! the module; one that a blank line separates from it stays.
 
+use std::path::{Path, PathBuf};
+
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use super::toml_fields::{self, TomlFault};
@@ -33,6 +35,12 @@ pub enum EditError {
     /// There is nothing to remove.
     #[error("module `{0}` is not declared")]
     NotDeclared(ModuleName),
+    /// There is nothing to unlink.
+    #[error("module `{0}` is not linked")]
+    NotLinked(ModuleName),
+    /// TOML holds only Unicode text.
+    #[error("the path {} is not Unicode text, and modules.toml can hold no other", .0.display())]
+    PathText(PathBuf),
     /// On file systems that fold case the two would be one.
     #[error("`{name}` differs from the declared `{other}` only in case")]
     SameButCase {
@@ -56,7 +64,7 @@ pub fn add_module(text: &str, name: &ModuleName, source: &Source) -> Result<Stri
     let source = Value::from(source.to_toml_text());
     if let Some(item) = modules.get_mut(name.as_str()) {
         let not_a_table = || EditError::NotATable(name.to_string());
-        set_source(item.as_table_like_mut().ok_or_else(not_a_table)?, source);
+        set_value(item.as_table_like_mut().ok_or_else(not_a_table)?, "source", source);
         return Ok(document.to_string());
     }
     let differs = |(key, _): &(&str, &Item)| key.eq_ignore_ascii_case(name.as_str());
@@ -100,6 +108,36 @@ pub fn remove_module(text: &str, name: &ModuleName) -> Result<String, EditError>
     }
 }
 
+/// The text with module `name` linked to the directory `path`, which stands in for its source.
+///
+/// # Errors
+/// See [`EditError`].
+pub fn link_module(text: &str, name: &ModuleName, path: &Path) -> Result<String, EditError> {
+    let path = path.to_str().ok_or_else(|| EditError::PathText(path.to_owned()))?;
+    let mut document = document(text)?;
+    set_value(module_of(&mut document, name)?, "linked", path.into());
+    Ok(document.to_string())
+}
+
+/// The text with module `name` linked to nothing any more, so that its source counts again.
+///
+/// # Errors
+/// See [`EditError`].
+pub fn unlink_module(text: &str, name: &ModuleName) -> Result<String, EditError> {
+    let mut document = document(text)?;
+    let removed = module_of(&mut document, name)?.remove("linked");
+    removed.map(|_| document.to_string()).ok_or_else(|| EditError::NotLinked(name.clone()))
+}
+
+fn module_of<'d>(
+    document: &'d mut DocumentMut,
+    name: &ModuleName,
+) -> Result<&'d mut dyn TableLike, EditError> {
+    let not_declared = || EditError::NotDeclared(name.clone());
+    let module = modules(document)?.get_mut(name.as_str()).ok_or_else(not_declared)?;
+    module.as_table_like_mut().ok_or_else(|| EditError::NotATable(name.to_string()))
+}
+
 /// The comments a text begins with, up to the last blank line among them. They would go with the first
 /// module where it is written as a key and not as a table.
 fn top_comment(text: &str) -> &str {
@@ -126,16 +164,16 @@ fn modules(document: &mut DocumentMut) -> Result<&mut dyn TableLike, EditError> 
     item.as_table_like_mut().ok_or_else(|| EditError::NotATable("modules".to_owned()))
 }
 
-fn set_source(module: &mut dyn TableLike, source: Value) {
-    match module.get_mut("source").and_then(Item::as_value_mut) {
+fn set_value(module: &mut dyn TableLike, key: &str, new: Value) {
+    match module.get_mut(key).and_then(Item::as_value_mut) {
         Some(value) => {
             // The comment behind the old value stays where it is.
             let decor = value.decor().clone();
-            *value = source;
+            *value = new;
             *value.decor_mut() = decor;
         }
         None => {
-            module.insert("source", Item::Value(source));
+            module.insert(key, Item::Value(new));
         }
     }
 }
@@ -190,8 +228,6 @@ fn table_at(table: &mut Table, position: isize) -> Option<&mut Table> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::model::Declarations;
 
@@ -202,6 +238,21 @@ mod tests {
 
     fn remove(text: &str, name: &str) -> Result<String, EditError> {
         remove_module(text, &name.parse().unwrap())
+    }
+
+    #[test]
+    fn linking_and_unlinking_leaves_the_text_as_it_was() {
+        let name = "a".parse().unwrap();
+        let linked = link_module(WRITTEN, &name, Path::new("/src/a")).unwrap();
+        let declared = Declarations::parse(&linked, Path::new("/"), None);
+        assert!(declared.is_err() || linked.contains("linked = \"/src/a\""));
+        assert_eq!(unlink_module(&linked, &name).unwrap(), WRITTEN);
+        assert_eq!(unlink_module(WRITTEN, &name), Err(EditError::NotLinked(name.clone())));
+        let unknown = "z".parse().unwrap();
+        assert!(matches!(
+            link_module(WRITTEN, &unknown, Path::new("/")),
+            Err(EditError::NotDeclared(_))
+        ));
     }
 
     const WRITTEN: &str = "\
@@ -316,7 +367,7 @@ source = \"/c\"
                 let text = remove(&format!("# top\n\n# about a\n{module}{rest}"), "a").unwrap();
                 assert!(text.starts_with("# top\n"), "{module}: {text}");
                 assert!(
-                    !text.contains("about") && text.contains("# end") == !rest.is_empty(),
+                    !text.contains("about") && text.contains("# end") != rest.is_empty(),
                     "{text}"
                 );
             }

@@ -5,6 +5,7 @@ mod manifest;
 mod git_tree;
 mod generation;
 mod class;
+mod nearest;
 
 mod written;
 mod module_name;
@@ -29,10 +30,11 @@ pub use git_tree::GitTree;
 pub use manifest::{
     FileKind, Manifest, ManifestError, TREE_CONTEXT, TreeFile, canonical_bytes, digest_of,
 };
+pub use nearest::{distance, nearest};
 
 pub use build_spec::BuildSpec;
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
-pub use declarations_edit::{EditError, add_module, remove_module};
+pub use declarations_edit::{EditError, add_module, link_module, remove_module, unlink_module};
 pub use lockfile::{Locked, Lockfile, LockfileFault, ParseLockfileError};
 pub use module_name::{ModuleName, ParseModuleNameError};
 pub use origin::{Origin, ParseOriginError};

@@ -5,7 +5,7 @@
 
 use toml_edit::{Document, Item, TableLike, TomlError};
 
-use super::written::line_and_column;
+use super::{nearest::nearest, written::line_and_column};
 
 /// What is wrong with a file as TOML, whatever the file is for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,8 +80,7 @@ impl<'t> Fields<'t> {
 
     pub(super) fn only(&self, known: &[&'static str]) -> Result<(), Placed<TomlFault>> {
         let Some(key) = self.keys().find(|key| !known.contains(key)) else { return Ok(()) };
-        let nearest = known.iter().copied().min_by_key(|known| distance(key, known));
-        let nearest = nearest.filter(|known| distance(key, known) <= 1 + known.len() / 4);
+        let nearest = nearest(key, known.iter().copied());
         Err((self.at(key), TomlFault::UnknownKey { key: key.to_owned(), nearest }))
     }
 
@@ -119,35 +118,5 @@ impl<'t> Fields<'t> {
         value: Option<T>,
     ) -> Result<T, Placed<TomlFault>> {
         value.ok_or((self.at, TomlFault::Missing(key)))
-    }
-}
-
-/// How many letters must be put in, taken out or replaced to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (b, pair) in other.chars().zip(row.windows(2)) {
-            let [diagonal, above] = pair else { continue };
-            left = (left + 1).min(above + 1).min(diagonal + usize::from(a != b));
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_distance_of_two_words_is_the_letters_to_change() {
-        let table = [("", "", 0), ("source", "source", 0), ("sorce", "source", 1), ("a", "", 1)];
-        for (one, other, letters) in table {
-            assert_eq!(distance(one, other), letters, "{one} {other}");
-        }
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }
