@@ -1,8 +1,9 @@
 //! A commit's tree into staging: from a pack as it arrives, or from an object database.
 //!
-//! git sends commits, trees, then blobs. With the trees complete at the first blob the plan is made,
-//! and from then on blobs are written by rayon's threads while the calling thread receives. Whatever
-//! comes in another order, and every blob that is a delta, is written after the last byte.
+//! git sends commits, trees, then blobs, and deltas after their bases. With the trees complete at the
+//! first blob the plan is made, and from then on blobs are written by rayon's threads while the
+//! calling thread receives. A delta goes to the worker that has its base in hand. Whatever comes in
+//! another order is written after the last byte.
 //! There is no repository, pack file or index on disk.
 //!
 //! Limits: does not seal the tree, does not fetch submodules or LFS content, and on failure leaves
@@ -22,17 +23,20 @@ use rayon::prelude::*;
 
 use crate::acquire::base::{Base, hash_of};
 use crate::acquire::checkout::{Checkout, Planted};
+use crate::acquire::delta;
 use crate::acquire::delta_families::Families;
 use crate::acquire::pack_bytes::PackBytes;
 use crate::acquire::pack_error::{PackError, PackLimits};
-use crate::acquire::pack_objects::PackObjects;
+use crate::acquire::pack_objects::{Filed, PackObjects};
 use crate::acquire::pack_reader::{Encoding, PackReader};
 use crate::acquire::tree_plan::Plan;
 use crate::disk::Planting;
 
-/// A batch of blobs is handed to a worker when it has this many bytes or blobs.
+/// A batch of blobs is handed to a worker when it has this many bytes or blobs...
 const BATCH_BYTES: usize = 256 << 10;
 const BATCH_BLOBS: usize = 32;
+/// ...but deltas of its blobs still join it up to here.
+const FAMILY_BYTES: usize = 4 << 20;
 /// Links are made this many at a time.
 const BATCH_LINKS: usize = 256;
 /// Bytes between two reports of progress.
@@ -101,8 +105,8 @@ pub fn plant_pack(
     let (checkout, planted) = crew.dismiss(objects.entries().len())?;
     if !checkout.has_all_wanted() {
         let (base, cancel, largest) = (options.base, options.cancel, options.limits.object);
-        let (objects, bytes, checkout) = (&objects, &bytes, &checkout);
-        Families { objects, bytes, checkout, base, largest, cancel }.plant(&planted)?;
+        let (objects, bytes, checkout, planted) = (&objects, &bytes, &checkout, &planted);
+        Families { objects, bytes, checkout, base, planted, largest, cancel }.plant()?;
     }
     Ok(Planted { received_bytes, ..checkout.finish()? })
 }
@@ -168,7 +172,46 @@ struct Crew<'a> {
     planted: Mutex<Vec<(u32, ObjectId)>>,
 }
 
-type Batch = Vec<(u32, Vec<u8>)>;
+/// Blobs and deltas of them, in the order of the pack, for one worker.
+#[derive(Default)]
+struct Batch {
+    items: Vec<Item>,
+    /// Bytes in the blobs, in the deltas, and in what these will make.
+    bytes: usize,
+}
+
+struct Item {
+    number: u32,
+    /// Where the entry starts in the pack.
+    at: u64,
+    /// A blob, or a delta of an item before this one.
+    data: Vec<u8>,
+    base: Option<usize>,
+}
+
+impl Batch {
+    fn add(&mut self, number: u32, at: u64, data: Vec<u8>) {
+        self.bytes += data.len();
+        self.items.push(Item { number, at, data, base: None });
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES || self.items.len() >= BATCH_BLOBS
+    }
+
+    /// Takes a delta when its base is here and the result small. What is not taken waits for the end.
+    fn add_delta(&mut self, number: u32, at: u64, delta: Vec<u8>, base: u32) {
+        let Ok(base) = self.items.binary_search_by_key(&base, |item| item.number) else { return };
+        let made = delta::result_size(&delta).and_then(|size| usize::try_from(size).ok());
+        let Some(bytes) = made.and_then(|made| made.checked_add(self.bytes + delta.len())) else {
+            return;
+        };
+        if bytes <= FAMILY_BYTES {
+            self.bytes = bytes;
+            self.items.push(Item { number, at, data: delta, base: Some(base) });
+        }
+    }
+}
 
 impl<'a> Crew<'a> {
     fn new(options: &PlantOptions<'a>) -> Crew<'a> {
@@ -207,14 +250,21 @@ impl<'a> Crew<'a> {
         }
     }
 
-    fn plant(&self, batch: &Batch) {
+    fn plant(&self, batch: Batch) {
         self.work(|checkout| {
-            let mut ids = Vec::with_capacity(batch.len());
-            for (number, data) in batch {
+            let mut made: Vec<Vec<u8>> = Vec::with_capacity(batch.items.len());
+            let mut ids = Vec::with_capacity(batch.items.len());
+            for Item { number, at, data, base } in batch.items {
                 self.go_on()?;
-                let id = hash_of(Kind::Blob, data)?;
-                checkout.plant(&id, data)?;
-                ids.push((*number, id));
+                let data = match base.map(|base| made.get(base).map_or(&[][..], Vec::as_slice)) {
+                    None => data,
+                    Some(base) => delta::apply(base, &data, FAMILY_BYTES as u64)
+                        .map_err(|error| PackError::corrupt(at, error.to_string()))?,
+                };
+                let id = hash_of(Kind::Blob, &data)?;
+                checkout.plant(&id, &data)?;
+                ids.push((number, id));
+                made.push(data);
             }
             self.planted.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
             Ok(())
@@ -257,8 +307,7 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         let (mut reader, total) =
             PackReader::open(pack, PackBytes::new(limits.memory, spill), limits)?;
         let mut objects = PackObjects::new(self.options.base, limits);
-        let mut batch = Batch::new();
-        let mut batched = 0;
+        let mut batch = Batch::default();
         let mut tried = false;
         let mut reported = 0;
         for received in 0..total {
@@ -267,24 +316,15 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
                 reported = reader.position();
                 self.report(reported, received, total);
             }
-            let blob = self.entry(&mut reader, &mut objects)?;
-            if let Arrival::Small = blob {
-                continue;
-            }
-            if !std::mem::replace(&mut tried, true) {
+            let arrival = self.entry(&mut reader, &mut objects)?;
+            if !matches!(arrival, Arrival::Small) && !std::mem::replace(&mut tried, true) {
                 self.plan_if_complete(&objects)?;
             }
-            if let Arrival::Blob(number, data) = blob
-                && self.crew.checkout.get().is_some()
-            {
-                batched += data.len();
-                batch.push((number, data));
-                if batched >= BATCH_BYTES || batch.len() >= BATCH_BLOBS {
-                    self.hand_over(std::mem::take(&mut batch), std::mem::take(&mut batched));
-                }
+            if self.crew.checkout.get().is_some() {
+                self.distribute(arrival, &mut batch);
             }
         }
-        self.hand_over(batch, batched);
+        self.hand_over(batch);
         let position = reader.position();
         let bytes = reader.finish()?;
         self.report(position, total, total);
@@ -292,6 +332,20 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
             self.start(self.plan(&objects)?)?;
         }
         Ok((objects, bytes, position))
+    }
+
+    /// Gives what arrived to the batch, and a full batch to a worker.
+    fn distribute(&self, arrival: Arrival, batch: &mut Batch) {
+        match arrival {
+            Arrival::Blob { number, at, data } => {
+                if batch.is_full() {
+                    self.hand_over(std::mem::take(batch));
+                }
+                batch.add(number, at, data);
+            }
+            Arrival::Delta { number, at, delta, base } => batch.add_delta(number, at, delta, base),
+            Arrival::Small | Arrival::Waits => {}
+        }
     }
 
     fn report(&self, bytes: u64, objects: u32, total: u32) {
@@ -306,7 +360,9 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         let header = reader.header()?;
         let number = objects.enter(&header);
         match header.encoding {
-            Encoding::Whole(Kind::Blob) => Ok(Arrival::Blob(number, reader.inflate(&header)?)),
+            Encoding::Whole(Kind::Blob) => {
+                Ok(Arrival::Blob { number, at: header.start, data: reader.inflate(&header)? })
+            }
             Encoding::Whole(kind) => {
                 objects.check_room(header.size)?;
                 let data = reader.inflate(&header)?;
@@ -315,8 +371,13 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
             }
             Encoding::DeltaOf(_) | Encoding::DeltaOfOffset(_) => {
                 let delta = reader.inflate(&header)?;
-                let resolved = objects.delta(number, &header, &delta, reader.bytes())?;
-                Ok(if resolved { Arrival::Small } else { Arrival::Delta })
+                Ok(match objects.delta(number, &header, &delta, reader.bytes())? {
+                    Filed::Resolved => Arrival::Small,
+                    Filed::UnderId => Arrival::Waits,
+                    Filed::UnderEntry(base) => {
+                        Arrival::Delta { number, at: header.start, delta, base }
+                    }
+                })
             }
         }
     }
@@ -359,15 +420,15 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
 
     /// Gives a batch to the pool, or does it here when the pool is behind: nothing waits, and memory
     /// stays bounded.
-    fn hand_over(&self, batch: Batch, bytes: usize) {
-        let crew = self.crew;
+    fn hand_over(&self, batch: Batch) {
+        let (crew, bytes) = (self.crew, batch.bytes);
         if crew.in_flight.load(Ordering::Relaxed) + bytes > self.options.limits.in_flight {
-            crew.plant(&batch);
+            crew.plant(batch);
             return;
         }
         crew.in_flight.fetch_add(bytes, Ordering::Relaxed);
         self.scope.spawn(move |_| {
-            crew.plant(&batch);
+            crew.plant(batch);
             crew.in_flight.fetch_sub(bytes, Ordering::Relaxed);
         });
     }
@@ -377,8 +438,10 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
 enum Arrival {
     /// A commit, tree or tag, already put away.
     Small,
-    /// A delta that waits for the end.
-    Delta,
+    /// A delta that waits for an object of which only the id is known.
+    Waits,
+    /// A delta of an entry that is no commit or tree.
+    Delta { number: u32, at: u64, delta: Vec<u8>, base: u32 },
     /// A whole blob.
-    Blob(u32, Vec<u8>),
+    Blob { number: u32, at: u64, data: Vec<u8> },
 }

@@ -74,8 +74,9 @@ impl Format {
     pub fn read(layout: &Layout) -> Result<Option<Self>, FormatError> {
         let path = layout.format();
         let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
-        let format: Self = serde_json::from_slice(&bytes)
-            .map_err(|source| FormatError::Malformed { path: path.display().to_string(), source })?;
+        let format: Self = serde_json::from_slice(&bytes).map_err(|source| {
+            FormatError::Malformed { path: path.display().to_string(), source }
+        })?;
         if format.format > VERSION || !format.incompat.is_empty() {
             return Err(FormatError::Newer { found: format.format, unknown: format.incompat });
         }
@@ -86,11 +87,17 @@ impl Format {
     ///
     /// # Errors
     /// Some directories may have been made; the next call goes on from there.
-    pub fn ensure(disk: &Disk, layout: &Layout, how_long: std::time::Duration) -> Result<Self, FormatError> {
+    pub fn ensure(
+        disk: &Disk,
+        layout: &Layout,
+        how_long: std::time::Duration,
+    ) -> Result<Self, FormatError> {
         if let Some(format) = Self::read(layout)? {
             return match format.ro_compat.is_empty() {
                 true => Ok(format),
-                false => Err(FormatError::Newer { found: format.format, unknown: format.ro_compat }),
+                false => {
+                    Err(FormatError::Newer { found: format.format, unknown: format.ro_compat })
+                }
             };
         }
         disk.ensure_dir(layout.home())?;
@@ -108,7 +115,8 @@ impl Format {
         let random = || random_name(layout.home());
         let none = Vec::new;
         let store = random()? + &random()?;
-        let format = Self { format: VERSION, store, compat: none(), ro_compat: none(), incompat: none() };
+        let format =
+            Self { format: VERSION, store, compat: none(), ro_compat: none(), incompat: none() };
         if read_if_there(&layout.journal())?.is_none() {
             disk.create_file(&layout.journal(), b"")?;
         }

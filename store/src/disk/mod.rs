@@ -8,9 +8,9 @@ mod format;
 mod planting;
 
 pub use barrier::Barrier;
+pub use format::{Format, FormatError};
 pub use layout::Layout;
 pub use lock::{Holder, Lock, LockError};
-pub use format::{Format, FormatError};
 pub(crate) use planting::is_unchanged;
 pub use planting::{LinkError, Planting};
 pub use verbs::{Act, Disk, DiskError, Observer, Verb};
