@@ -20,12 +20,12 @@ use crate::acquire::pack_error::PackError;
 use crate::acquire::pack_objects::PackObjects;
 
 /// See the module.
-pub(super) struct Families<'f> {
+pub(super) struct Families<'f, 'a> {
     pub(super) objects: &'f PackObjects<'f>,
     pub(super) bytes: &'f PackBytes,
-    pub(super) checkout: &'f Checkout<'f>,
+    pub(super) checkout: &'f Checkout<'a>,
     pub(super) base: Option<&'f Base<'f>>,
-    /// Blobs planted on arrival, by entry number.
+    /// Blobs that had their turn on arrival, by entry number; some may be wanted still.
     pub(super) planted: &'f [Option<ObjectId>],
     /// Largest object, in bytes.
     pub(super) largest: u64,
@@ -43,7 +43,7 @@ enum Root {
 /// Deltas waiting for their turn, each with its base.
 type Waiting = Vec<(u32, Arc<Vec<u8>>)>;
 
-impl Families<'_> {
+impl Families<'_, '_> {
     /// Plants all blobs that were not planted on arrival.
     pub(super) fn plant(&self) -> Result<(), PackError> {
         let open = self.open();
@@ -53,10 +53,11 @@ impl Families<'_> {
             .try_for_each_init(Inflater::new, |inflater, root| self.family(root, &open, inflater))
     }
 
-    /// Marks the entries that are to be made: not planted yet, or needed for one that is not.
+    /// Marks the entries that are to be made: unknown or wanted, or needed for one that is.
     fn open(&self) -> Vec<AtomicBool> {
+        let wanted = |id: &Option<ObjectId>| id.is_none_or(|id| self.checkout.wants(&id));
         let mut open: Vec<AtomicBool> =
-            self.planted.iter().map(|id| AtomicBool::new(id.is_none())).collect();
+            self.planted.iter().map(|id| AtomicBool::new(wanted(id))).collect();
         let needed = |open: &[AtomicBool], number: usize| {
             let below = u32::try_from(number).map(|number| self.objects.deltas_of_entry(number));
             let of_id = self.planted.get(number).copied().flatten();
@@ -129,12 +130,9 @@ impl Families<'_> {
     ) -> Result<(), PackError> {
         let id = match self.planted.get(number as usize).copied().flatten() {
             Some(id) => id,
-            None => {
-                let id = hash_of(Kind::Blob, &data)?;
-                self.checkout.plant(&id, &data)?;
-                id
-            }
+            None => hash_of(Kind::Blob, &data)?,
         };
+        self.checkout.plant(&id, &data)?;
         let deltas = [self.objects.deltas_of_entry(number), self.objects.deltas_of(&id)];
         let data = Arc::new(data);
         let deltas = deltas.into_iter().flatten().filter(|delta| is_open(open, **delta));

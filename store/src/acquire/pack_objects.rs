@@ -55,6 +55,8 @@ pub(super) struct PackObjects<'b> {
     by_entry: HashMap<u32, Vec<u32>>,
     /// Unresolved deltas by the id of their base.
     by_id: gix::hashtable::HashMap<ObjectId, Vec<u32>>,
+    /// Kept since [`PackObjects::take_arrived`] was last asked.
+    arrived: Vec<ObjectId>,
     inflater: Inflater,
 }
 
@@ -70,6 +72,7 @@ impl<'b> PackObjects<'b> {
             ids: HashMap::new(),
             by_entry: HashMap::new(),
             by_id: gix::hashtable::HashMap::default(),
+            arrived: Vec::new(),
             inflater: Inflater::new(),
         }
     }
@@ -85,6 +88,11 @@ impl<'b> PackObjects<'b> {
         let (data, size) = (header.data, header.size);
         self.entries.push(Entry { data, end: u64::MAX, size, is_blob });
         number
+    }
+
+    /// The commits, trees and tags that became known since this was last asked.
+    pub(super) fn take_arrived(&mut self) -> Vec<ObjectId> {
+        std::mem::take(&mut self.arrived)
     }
 
     /// All entries, by number.
@@ -142,6 +150,7 @@ impl<'b> PackObjects<'b> {
         let id = hash_of(kind, &data)?;
         self.small_bytes += data.len() as u64;
         self.ids.insert(number, id);
+        self.arrived.push(id);
         self.small.entry(id).or_insert((kind, data));
         Ok(id)
     }

@@ -1,9 +1,9 @@
 //! A commit's tree into staging: from a pack as it arrives, or from an object database.
 //!
-//! git sends commits, trees, then blobs, and deltas after their bases. With the trees complete at the
-//! first blob the plan is made, and from then on blobs are written by rayon's threads while the
-//! calling thread receives. A delta goes to the worker that has its base in hand. Whatever comes in
-//! another order is written after the last byte.
+//! git sends a tree before what is in it, and a delta after its base. So the tree is walked as it
+//! becomes known, and blobs are written by rayon's threads while the calling thread receives; a delta
+//! goes to the worker that has its base in hand. Whatever comes in another order is written after the
+//! last byte.
 //! There is no repository, pack file or index on disk.
 //!
 //! Limits: does not seal the tree, does not fetch submodules or LFS content, and on failure leaves
@@ -14,9 +14,10 @@ use std::error::Error as StdError;
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use gix::ObjectId;
+use gix::bstr::BStr;
 use gix::objs::Kind;
 use rayon::Scope;
 use rayon::prelude::*;
@@ -29,7 +30,7 @@ use crate::acquire::pack_bytes::PackBytes;
 use crate::acquire::pack_error::{PackError, PackLimits};
 use crate::acquire::pack_objects::{Filed, PackObjects};
 use crate::acquire::pack_reader::{Encoding, PackReader};
-use crate::acquire::tree_plan::Plan;
+use crate::acquire::tree_plan::{PlannedFile, Walk};
 use crate::disk::Planting;
 
 /// A batch of blobs is handed to a worker when it has this many bytes or blobs...
@@ -37,8 +38,6 @@ const BATCH_BYTES: usize = 256 << 10;
 const BATCH_BLOBS: usize = 32;
 /// ...but deltas of its blobs still join it up to here.
 const FAMILY_BYTES: usize = 4 << 20;
-/// Links are made this many at a time.
-const BATCH_LINKS: usize = 256;
 /// Bytes between two reports of progress.
 const REPORT_EVERY: u64 = 128 << 10;
 
@@ -91,9 +90,9 @@ pub fn plant_pack(
     spill: &Path,
     options: &PlantOptions<'_>,
 ) -> Result<Planted, PackError> {
-    let crew = Crew::new(options);
+    let crew = Crew::new(planting, options);
     let received = rayon::in_place_scope(|scope| {
-        let receiving = Receiving { crew: &crew, scope, planting, commit, options };
+        let receiving = Receiving { crew: &crew, scope, commit, options };
         let received = receiving.receive(pack, spill);
         crew.stop_unless(received.is_ok());
         received
@@ -101,14 +100,15 @@ pub fn plant_pack(
     if let Some(failure) = crew.take_failure() {
         return Err(failure);
     }
-    let (objects, bytes, received_bytes) = received?;
-    let (checkout, planted) = crew.dismiss(objects.entries().len())?;
-    if !checkout.has_all_wanted() {
+    let Received { objects, bytes, walk, length } = received?;
+    let (root, extras) = walk.finish()?;
+    let (checkout, planted) = crew.dismiss(objects.entries().len());
+    if !checkout.wanted().is_empty() {
         let (base, cancel, largest) = (options.base, options.cancel, options.limits.object);
         let (objects, bytes, checkout, planted) = (&objects, &bytes, &checkout, &planted);
         Families { objects, bytes, checkout, base, planted, largest, cancel }.plant()?;
     }
-    Ok(Planted { received_bytes, ..checkout.finish()? })
+    Ok(Planted { received_bytes: length, ..checkout.finish(root, extras)? })
 }
 
 /// Plants the tree with id `tree` from an object database. Every object is checked against its id.
@@ -128,23 +128,24 @@ pub fn plant_tree(
         let mut bytes = Vec::new();
         Ok(find_checked(find, id, Kind::Tree, &mut bytes)?.then_some(Cow::Owned(bytes)))
     };
-    let plan = Plan::new(tree, &find_tree, options.folds, &options.limits)?;
-    let checkout = Checkout::new(plan, options.base, planting, &options.limits);
-    checkout.make_directories()?;
     let go_on = || if (options.cancel)() { Err(PackError::Cancelled) } else { Ok(()) };
-    checkout.kept().par_iter().try_for_each(|(number, old)| {
-        go_on()?;
-        checkout.keep(*number, old)
+    let checkout = Checkout::new(options.base, planting, &options.limits);
+    let mut walk = Walk::new(options.folds, &options.limits);
+    let mut kept = Vec::new();
+    walk.start(tree, &find_tree, &mut |directory, files| {
+        kept.extend(checkout.add(directory, files)?);
+        go_on()
     })?;
-    let wanted: Vec<&ObjectId> = checkout.wanted().collect();
-    wanted.par_iter().try_for_each_init(Vec::new, |buffer, id| {
+    let (root, extras) = walk.finish()?;
+    kept.into_par_iter().try_for_each(|kept| go_on().and_then(|()| checkout.keep(kept)))?;
+    checkout.wanted().par_iter().try_for_each_init(Vec::new, |buffer, id| {
         go_on()?;
         match find_checked(find, id, Kind::Blob, buffer)? {
             true => checkout.plant(id, buffer),
             false => Ok(()),
         }
     })?;
-    checkout.finish()
+    checkout.finish(root, extras)
 }
 
 fn find_checked(
@@ -163,12 +164,12 @@ fn find_checked(
 
 /// What the receiving thread and the workers share.
 struct Crew<'a> {
-    checkout: OnceLock<Checkout<'a>>,
+    checkout: Checkout<'a>,
     cancel: &'a (dyn Fn() -> bool + Sync),
     stopped: AtomicBool,
     failure: Mutex<Option<PackError>>,
     in_flight: AtomicUsize,
-    /// Blobs planted on arrival: entry number and id.
+    /// Blobs that had their turn on arrival: entry number and id.
     planted: Mutex<Vec<(u32, ObjectId)>>,
 }
 
@@ -214,9 +215,9 @@ impl Batch {
 }
 
 impl<'a> Crew<'a> {
-    fn new(options: &PlantOptions<'a>) -> Crew<'a> {
+    fn new(planting: &'a Planting, options: &PlantOptions<'a>) -> Crew<'a> {
         Crew {
-            checkout: OnceLock::new(),
+            checkout: Checkout::new(options.base, planting, &options.limits),
             cancel: options.cancel,
             stopped: AtomicBool::new(false),
             failure: Mutex::default(),
@@ -243,8 +244,7 @@ impl<'a> Crew<'a> {
         if self.stopped.load(Ordering::Relaxed) {
             return;
         }
-        let Some(checkout) = self.checkout.get() else { return };
-        if let Err(error) = job(checkout) {
+        if let Err(error) = job(&self.checkout) {
             self.stopped.store(true, Ordering::Relaxed);
             self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
@@ -275,16 +275,15 @@ impl<'a> Crew<'a> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The checkout, and which of the pack's entries were planted on arrival.
-    fn dismiss(self, entries: usize) -> Result<(Checkout<'a>, Vec<Option<ObjectId>>), PackError> {
+    /// The checkout, and the ids of the pack's blobs as far as known.
+    fn dismiss(self, entries: usize) -> (Checkout<'a>, Vec<Option<ObjectId>>) {
         let mut ids = vec![None; entries];
         for (number, id) in self.planted.into_inner().unwrap_or_else(PoisonError::into_inner) {
             if let Some(slot) = ids.get_mut(number as usize) {
                 *slot = Some(id);
             }
         }
-        let checkout = self.checkout.into_inner().ok_or(PackError::Cancelled)?;
-        Ok((checkout, ids))
+        (self.checkout, ids)
     }
 }
 
@@ -292,23 +291,26 @@ impl<'a> Crew<'a> {
 struct Receiving<'r, 'scope, 'a> {
     crew: &'scope Crew<'a>,
     scope: &'r Scope<'scope>,
-    planting: &'a Planting,
     commit: ObjectId,
     options: &'r PlantOptions<'a>,
 }
 
+/// What is left when the last byte is in.
+struct Received<'a> {
+    objects: PackObjects<'a>,
+    bytes: PackBytes,
+    walk: Walk,
+    length: u64,
+}
+
 impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
-    fn receive(
-        &self,
-        pack: &mut dyn BufRead,
-        spill: &Path,
-    ) -> Result<(PackObjects<'a>, PackBytes, u64), PackError> {
+    fn receive(&self, pack: &mut dyn BufRead, spill: &Path) -> Result<Received<'a>, PackError> {
         let limits = &self.options.limits;
         let (mut reader, total) =
             PackReader::open(pack, PackBytes::new(limits.memory, spill), limits)?;
         let mut objects = PackObjects::new(self.options.base, limits);
+        let mut walk = Walk::new(self.options.folds, limits);
         let mut batch = Batch::default();
-        let mut tried = false;
         let mut reported = 0;
         for received in 0..total {
             self.crew.go_on()?;
@@ -316,22 +318,55 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
                 reported = reader.position();
                 self.report(reported, received, total);
             }
-            let arrival = self.entry(&mut reader, &mut objects)?;
-            if !matches!(arrival, Arrival::Small) && !std::mem::replace(&mut tried, true) {
-                self.plan_if_complete(&objects)?;
-            }
-            if self.crew.checkout.get().is_some() {
-                self.distribute(arrival, &mut batch);
+            match self.entry(&mut reader, &mut objects)? {
+                Arrival::Small => self.grow(&mut walk, &mut objects)?,
+                arrival => self.distribute(arrival, &mut batch),
             }
         }
         self.hand_over(batch);
-        let position = reader.position();
+        let length = reader.position();
         let bytes = reader.finish()?;
-        self.report(position, total, total);
-        if self.crew.checkout.get().is_none() {
-            self.start(self.plan(&objects)?)?;
+        self.report(length, total, total);
+        if !walk.has_root() {
+            self.start(&mut walk, &objects)?;
         }
-        Ok((objects, bytes, position))
+        Ok(Received { objects, bytes, walk, length })
+    }
+
+    /// Walks on with the trees that have just become known.
+    fn grow(&self, walk: &mut Walk, objects: &mut PackObjects<'a>) -> Result<(), PackError> {
+        for id in objects.take_arrived() {
+            if id == self.commit && !walk.has_root() {
+                self.start(walk, objects)?;
+            } else {
+                walk.go_on(&id, &|id| Ok(objects.tree(id)), &mut |at, files| self.add(at, files))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&self, walk: &mut Walk, objects: &PackObjects<'a>) -> Result<(), PackError> {
+        let root = objects.root_of(&self.commit)?;
+        walk.start(root, &|id| Ok(objects.tree(id)), &mut |at, files| self.add(at, files))
+    }
+
+    /// Adds a directory's files, and gives those that the previous entry has to a worker.
+    fn add(&self, directory: &BStr, files: Vec<PlannedFile>) -> Result<(), PackError> {
+        let crew = self.crew;
+        let kept = crew.checkout.add(directory, files)?;
+        if !kept.is_empty() {
+            self.scope.spawn(move |_| {
+                crew.work(|checkout| {
+                    kept.into_iter()
+                        .try_for_each(|kept| crew.go_on().and_then(|()| checkout.keep(kept)))
+                });
+            });
+        }
+        Ok(())
+    }
+
+    fn report(&self, bytes: u64, objects: u32, total: u32) {
+        (self.options.progress)(PackNews { bytes, objects, total });
     }
 
     /// Gives what arrived to the batch, and a full batch to a worker.
@@ -346,10 +381,6 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
             Arrival::Delta { number, at, delta, base } => batch.add_delta(number, at, delta, base),
             Arrival::Small | Arrival::Waits => {}
         }
-    }
-
-    fn report(&self, bytes: u64, objects: u32, total: u32) {
-        (self.options.progress)(PackNews { bytes, objects, total });
     }
 
     fn entry(
@@ -380,42 +411,6 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
                 })
             }
         }
-    }
-
-    fn plan(&self, objects: &PackObjects<'_>) -> Result<Plan, PackError> {
-        let root = objects.root_of(&self.commit)?;
-        let find = |id: &ObjectId| Ok(objects.tree(id));
-        Plan::new(root, &find, self.options.folds, &self.options.limits)
-    }
-
-    /// Starts the checkout unless trees are still to come.
-    fn plan_if_complete(&self, objects: &PackObjects<'_>) -> Result<(), PackError> {
-        match self.plan(objects) {
-            Err(PackError::MissingObject { .. }) => Ok(()),
-            plan => self.start(plan?),
-        }
-    }
-
-    fn start(&self, plan: Plan) -> Result<(), PackError> {
-        let checkout = Checkout::new(plan, self.options.base, self.planting, &self.options.limits);
-        checkout.make_directories()?;
-        let kept = checkout.kept().len();
-        let crew = self.crew;
-        // Only this thread sets it, and only once.
-        let _ = crew.checkout.set(checkout);
-        for from in (0..kept).step_by(BATCH_LINKS) {
-            self.scope.spawn(move |_| {
-                crew.work(|checkout| {
-                    checkout.kept().iter().skip(from).take(BATCH_LINKS).try_for_each(
-                        |(number, old)| {
-                            crew.go_on()?;
-                            checkout.keep(*number, old)
-                        },
-                    )
-                });
-            });
-        }
-        Ok(())
     }
 
     /// Gives a batch to the pool, or does it here when the pool is behind: nothing waits, and memory
