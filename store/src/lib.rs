@@ -1,9 +1,29 @@
 //! modstore: a transactional, content-addressed store for the modules a host program installs from git.
 //!
 //! The folders are the data flow: `acquire` turns a Source into a Staged tree, `commit` makes it an
-//! Entry and shows it, on `disk` and `model`. Imports only go down.
+//! Entry and shows it, both on `disk` and `model`; `update` is the main job made of the two, and
+//! [`Store`] the handle. Imports only go down.
+//!
+//! ```no_run
+//! use modstore::{Cancel, Options, Silent, Store, UpdateRequest};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Store::open("/home/me/.local/share/modstore".as_ref(), Options::default())?;
+//! let report = store.update(&UpdateRequest::default(), &Silent, &Cancel::new())?;
+//! for updated in &report.updated {
+//!     println!("{} is now at {}", updated.module, updated.path.display());
+//! }
+//! # Ok(()) }
+//! ```
 
 pub mod model;
 pub mod disk;
 pub mod commit;
 pub mod acquire;
+mod declare;
+pub mod update;
+mod store;
+
+pub use acquire::Cancel;
+pub use declare::{Addition, DeclareError};
+pub use store::{Added, ChangeError, Exit, OpenError, Store};
+pub use update::{Event, Events, Options, Silent, Step, UpdateReport, UpdateRequest};

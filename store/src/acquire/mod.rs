@@ -1,4 +1,23 @@
 //! Source → Staged. May be slow; holds no store lock; nothing is visible.
+//!
+//! From the top: what a server says and sends (`limits` to `session`), what a pack is made of and how
+//! it becomes a tree (`refusal` to `plant`), and both together (`fetched_commit`).
+
+mod limits;
+pub mod network_error;
+mod idle;
+mod host;
+mod listing;
+mod process;
+mod http_agent;
+mod http_text;
+mod exchange;
+mod http;
+mod connect;
+mod diagnosis;
+mod greeting;
+mod conversation;
+mod session;
 
 mod refusal;
 mod lfs;
@@ -16,9 +35,20 @@ mod plant;
 #[cfg(test)]
 mod plant_tests;
 
+mod acquire_error;
+mod fetched_commit;
+mod archive;
+
+pub use acquire_error::AcquireError;
+pub use archive::{AcquiredArchive, ArchiveError, acquire_archive};
 pub use base::{Base, base_is_usable};
 pub use checkout::Planted;
+pub use fetched_commit::{BaseEntry, FetchNews, FetchedCommit, Into, fetch_commit};
+pub use limits::{Cancel, Counts, Limits};
+pub use listing::{Resolved, Wanted};
+pub use network_error::{FetchError, NetworkError, RemoteError};
 pub use pack_error::{PackError, PackLimits};
 pub use plant::{FindObject, PackNews, PlantOptions, plant_pack, plant_tree};
 pub use refusal::{DEEPEST, LONGEST_LINK, LONGEST_PATH, Refusal, RefusedTree};
+pub use session::{Network, RemoteNews, Session};
 pub use tree_plan::Collision;

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::acquire::refusal::{Refusal, RefusedTree};
 use crate::disk::DiskError;
-use crate::model::ManifestError;
+use crate::model::{Class, ManifestError};
 
 /// What one pack may cost. A pack that wants more is [`PackError::TooLarge`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +138,18 @@ pub enum PackError {
 }
 
 impl PackError {
+    /// When it is worth trying again. A damaged pack may come whole the next time.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::TooLarge { .. }
+            | Self::Refused(_)
+            | Self::NotACommit { .. }
+            | Self::Manifest(_) => Class::Permanent,
+            _ => Class::Transient,
+        }
+    }
+
     pub(super) fn corrupt(at: u64, what: impl Into<String>) -> PackError {
         PackError::Corrupt { at, what: what.into() }
     }

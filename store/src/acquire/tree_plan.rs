@@ -30,6 +30,13 @@ pub struct Collision {
     pub second: BString,
 }
 
+impl std::fmt::Display for Collision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { first, second } = self;
+        write!(f, "{first} and {second} would be one file where names are folded")
+    }
+}
+
 /// One file to be.
 #[derive(Debug)]
 pub(super) struct PlannedFile {

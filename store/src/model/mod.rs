@@ -5,6 +5,7 @@ mod manifest;
 mod git_tree;
 mod generation;
 mod class;
+mod nearest;
 
 mod written;
 mod module_name;
@@ -16,6 +17,11 @@ mod remote_url;
 mod origin;
 mod source;
 mod source_grammar;
+mod toml_fields;
+mod build_spec;
+mod declarations;
+mod declarations_edit;
+mod lockfile;
 
 pub use class::{Class, Stage};
 pub use digest::{ContentHash, Digest, ParseDigestError};
@@ -24,7 +30,12 @@ pub use git_tree::GitTree;
 pub use manifest::{
     FileKind, Manifest, ManifestError, TREE_CONTEXT, TreeFile, canonical_bytes, digest_of,
 };
+pub use nearest::{distance, nearest};
 
+pub use build_spec::BuildSpec;
+pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
+pub use declarations_edit::{EditError, add_module, link_module, remove_module, unlink_module};
+pub use lockfile::{Locked, Lockfile, LockfileFault, ParseLockfileError};
 pub use module_name::{ModuleName, ParseModuleNameError};
 pub use origin::{Origin, ParseOriginError};
 pub use reference::{ParseReferenceError, Reference};
@@ -33,3 +44,4 @@ pub use revision::{ParseRevisionError, Revision};
 pub use source::{ArchiveKind, ArchiveSource, ArchiveUrl, GitSource, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
+pub use toml_fields::TomlFault;

@@ -1,0 +1,132 @@
+//! [`AcquireError`]: why a module's tree is not in staging.
+
+use std::path::PathBuf;
+
+use gix::bstr::BString;
+
+use super::{
+    network_error::{self, FetchError, RemoteError},
+    pack_error::PackError,
+};
+use crate::{
+    commit::StagingError,
+    disk::DiskError,
+    model::{Class, Digest, Stage, Subdirectory},
+};
+
+/// A module's tree could not be had. The store is as it was; what is in staging goes with it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcquireError {
+    /// The commit could not be named.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The commit could not be received.
+    #[error(transparent)]
+    Fetch(FetchError<PackError>),
+    /// There is no staging to write to.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
+    /// The tree could not be written.
+    #[error("the tree could not be written")]
+    Write(#[source] DiskError),
+    /// The repository has no such directory.
+    #[error("there is no directory `{subdirectory}` in it{}", near(.directories))]
+    NoSubdirectory {
+        /// What was asked for.
+        subdirectory: Subdirectory,
+        /// Directories there are, the likeliest first.
+        directories: Vec<String>,
+    },
+    /// The part that is wanted contains a submodule.
+    #[error("it has the submodule `{path}`, and submodules are not fetched")]
+    Submodule {
+        /// Where the submodule lies.
+        path: BString,
+    },
+    /// The lock names another tree than the commit has.
+    #[error("the commit's tree is {found}, and modules.lock says {locked}")]
+    OtherTree {
+        /// What came.
+        found: Digest,
+        /// What the lock says.
+        locked: Digest,
+    },
+    /// The linked directory is not there.
+    #[error("{} is not a directory", path.display())]
+    NoDirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Cancelled,
+}
+
+fn near(directories: &[String]) -> String {
+    if directories.is_empty() {
+        String::new()
+    } else {
+        format!(" (there are: {})", directories.join(", "))
+    }
+}
+
+impl AcquireError {
+    /// When it is worth trying again.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => error.class(),
+            Self::Fetch(FetchError::Receive { source, .. }) => source.class(),
+            Self::Staging(_) | Self::Write(_) | Self::Cancelled => Class::Transient,
+            Self::NoSubdirectory { .. }
+            | Self::Submodule { .. }
+            | Self::OtherTree { .. }
+            | Self::NoDirectory { .. } => Class::Permanent,
+        }
+    }
+
+    /// How far it had come.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        match self {
+            Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => match error.stage() {
+                network_error::Stage::Connect | network_error::Stage::List => Stage::Resolve,
+                network_error::Stage::Fetch => Stage::Fetch,
+            },
+            Self::Fetch(FetchError::Receive { .. }) | Self::Cancelled => Stage::Fetch,
+            Self::NoDirectory { .. } => Stage::Resolve,
+            _ => Stage::Place,
+        }
+    }
+
+    /// The next thing to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => return error.hint(),
+            Self::Submodule { .. } => {
+                "name the submodule's own repository as the source, or link a local clone"
+            }
+            Self::NoSubdirectory { .. } => "correct `subdirectory=` in the module's source",
+            Self::OtherTree { .. } => {
+                "run `modstore update` without --locked if the change is wanted"
+            }
+            Self::NoDirectory { .. } => "make the directory, or `modstore remove` the module",
+            Self::Write(error) if error.source.kind() == std::io::ErrorKind::StorageFull => {
+                "free some space and run it again"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// Whether it ended because somebody asked to stop.
+    #[must_use]
+    pub const fn is_cancelled(&self) -> bool {
+        matches!(
+            self,
+            Self::Cancelled | Self::Fetch(FetchError::Receive { source: PackError::Cancelled, .. })
+        )
+    }
+}

@@ -1,0 +1,174 @@
+//! One connection to one server, whatever the scheme.
+//!
+//! Limits: `git://` connects straight, without a proxy.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::io::{BufReader, BufWriter};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+
+use gix::bstr::{BStr, BString};
+use gix::url::Scheme;
+use gix_transport::client::blocking_io::{RequestWriter, SetServiceResponse, Transport};
+use gix_transport::client::git::ConnectMode;
+use gix_transport::client::git::blocking_io::Connection;
+use gix_transport::client::{Error, MessageKind, TransportWithoutIO, WriteMode};
+use gix_transport::{Protocol, Service};
+
+use crate::acquire::host::{Host, Route};
+use crate::acquire::http::HttpTransport;
+use crate::acquire::http_agent::Agents;
+use crate::acquire::idle::{Patient, Watch};
+use crate::acquire::limits::Limits;
+use crate::acquire::network_error::{Cause, Fault};
+use crate::acquire::process::{Program, Stderr, ssh, upload_pack};
+
+/// gix's view of a connection.
+pub(crate) type BoxedTransport = Box<dyn Transport + Send>;
+
+/// git's port.
+const PORT: u16 = 9418;
+
+/// A connection, and what may explain its end.
+pub(crate) struct Link {
+    pub(crate) transport: BoxedTransport,
+    pub(crate) stderr: Option<Stderr>,
+}
+
+/// Connect to `route`. Over HTTP nothing happens until something is asked.
+pub(crate) fn dial(
+    host: &Host,
+    agents: &Agents,
+    route: &Route,
+    version: Protocol,
+    limits: &Limits,
+    watch: &Arc<Watch>,
+) -> Result<Link, Fault> {
+    match route.url.scheme {
+        Scheme::Http | Scheme::Https => {
+            let options = host.http(&route.url);
+            let agent = agents.get(&options.connection)?;
+            let transport = HttpTransport::new(agent, options, route, version, watch);
+            Ok(Link { transport: Box::new(transport), stderr: None })
+        }
+        Scheme::Git => daemon(route, version, limits, watch),
+        Scheme::Ssh => {
+            let command = ssh(&host.ssh(), route, version, host.interactive(), limits)?;
+            let started = Program::start(command, "ssh", !host.interactive(), watch)?;
+            Ok(talk(started, route, version))
+        }
+        _ => {
+            let started = Program::start(upload_pack(route, version), "git", true, watch)?;
+            Ok(talk(started, route, version))
+        }
+    }
+}
+
+fn talk(
+    (program, output, input): (Program, crate::acquire::process::Output, std::process::ChildStdin),
+    route: &Route,
+    version: Protocol,
+) -> Link {
+    let stderr = Some(program.stderr());
+    let path: BString = route.url.path.clone();
+    let inner = Connection::new(
+        output,
+        BufWriter::new(input),
+        version,
+        path,
+        None::<(&str, _)>,
+        ConnectMode::Process,
+        false,
+    );
+    Link { transport: Box::new(Held { inner, _program: program }), stderr }
+}
+
+fn daemon(
+    route: &Route,
+    version: Protocol,
+    limits: &Limits,
+    watch: &Arc<Watch>,
+) -> Result<Link, Fault> {
+    let host = route.url.host().unwrap_or_default().to_owned();
+    let stream = tcp(&host, route.url.port.unwrap_or(PORT), limits, watch)?;
+    let broken = |error: std::io::Error| Fault::Dropped { source: Some(error.into()) };
+    let writer = stream.try_clone().map_err(broken)?;
+    writer.set_write_timeout(Some(limits.idle)).map_err(broken)?;
+    let reader = BufReader::with_capacity(64 * 1024, Patient::new(stream, Arc::clone(watch)));
+    let path: BString = route.url.path.clone();
+    // A question is one message: a server that refuses its first line closes on the rest, and what it
+    // said to us could be lost by our still writing.
+    let transport = Connection::new(
+        reader,
+        BufWriter::new(writer),
+        version,
+        path,
+        Some((host, route.url.port)),
+        ConnectMode::Daemon,
+        false,
+    );
+    Ok(Link { transport: Box::new(transport), stderr: None })
+}
+
+fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStream, Fault> {
+    let unknown = |source: Cause| Fault::UnknownHost { source: Some(source) };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let addresses = (bare, port).to_socket_addrs().map_err(|error| unknown(error.into()))?;
+    let mut last = Fault::UnknownHost { source: None };
+    for address in addresses {
+        watch.proceed().map_err(|_| Fault::Cancelled)?;
+        match TcpStream::connect_timeout(&address, limits.connect) {
+            Ok(stream) => {
+                watch.counters.connection();
+                // Our messages are single small writes that want an answer.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                last = Fault::ConnectLimit(limits.connect);
+            }
+            Err(error) => last = Fault::Refused { source: Some(error.into()) },
+        }
+    }
+    Err(last)
+}
+
+/// A transport whose program lives as long as it.
+struct Held<T> {
+    inner: T,
+    _program: Program,
+}
+
+impl<T: Transport> TransportWithoutIO for Held<T> {
+    fn to_url(&self) -> Cow<'_, BStr> {
+        self.inner.to_url()
+    }
+
+    fn connection_persists_across_multiple_requests(&self) -> bool {
+        true
+    }
+
+    fn configure(&mut self, config: &dyn Any) -> gix::Result<()> {
+        self.inner.configure(config)
+    }
+}
+
+impl<T: Transport> Transport for Held<T> {
+    fn handshake<'a>(
+        &mut self,
+        service: Service,
+        extra: &'a [(&'a str, Option<&'a str>)],
+    ) -> Result<SetServiceResponse<'_>, Error> {
+        self.inner.handshake(service, extra)
+    }
+
+    fn request(
+        &mut self,
+        mode: WriteMode,
+        end: MessageKind,
+        trace: bool,
+    ) -> Result<RequestWriter<'_>, Error> {
+        self.inner.request(mode, end, trace)
+    }
+}

@@ -1,0 +1,298 @@
+//! Asking a server what a Source means, and receiving its pack, with no repository on disk.
+//!
+//! The protocol is chosen for the fewest requests. Version 0 lists in its greeting, and the same
+//! greeting serves the fetch: one request when nothing changed, two when something did. Version 2
+//! costs one more, and is used where version 0 cannot do: a greeting over the limit, and a commit id,
+//! which version 0 refuses or answers with history nobody wanted.
+//!
+//! Limits: SHA-1 repositories.
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::io::BufRead;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gix::ObjectId;
+use gix::bstr::BString;
+use gix::protocol::handshake::Ref;
+use gix::url::Scheme;
+use gix_transport::Protocol;
+
+pub use crate::acquire::conversation::RemoteNews;
+use crate::acquire::conversation::{Conversation, Refusal, Trouble};
+use crate::acquire::host::{Host, Route};
+use crate::acquire::http_agent::Agents;
+use crate::acquire::idle::Watch;
+use crate::acquire::limits::{Cancel, Counters, Counts, Limits};
+use crate::acquire::listing::{Resolved, Wanted, missing, prefixes, resolve};
+use crate::acquire::network_error::{Fault, FetchError, NetworkError, RemoteError, Stage};
+
+/// Bytes of a listing that no server goes over in good faith: half a million refs.
+const LONGEST: usize = 64 * 1024 * 1024;
+
+/// All that conversations share: connections, the host's git configuration, limits. Used from many
+/// threads at once.
+pub struct Network {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    host: Host,
+    agents: Agents,
+    limits: Limits,
+    offline: bool,
+    counters: Arc<Counters>,
+    /// The addresses whose greeting was over the limit: not asked for it again.
+    long: Mutex<HashSet<String>>,
+}
+
+/// Talks with one server about one repository. Dropping it says goodbye.
+pub struct Session {
+    shared: Arc<Shared>,
+    route: Route,
+    cancel: Cancel,
+    conversation: Option<Conversation>,
+    resolutions: Vec<Result<Resolved, RemoteError>>,
+}
+
+impl Network {
+    /// Read the host's git configuration. `scratch` is a directory in which a minimal bare
+    /// repository is made, because gix reads configuration through one; it holds nothing of value.
+    /// Nothing is asked of any server.
+    pub fn open(
+        scratch: &Path,
+        limits: Limits,
+        interactive: bool,
+        offline: bool,
+    ) -> Result<Network, NetworkError> {
+        let counters = Arc::new(Counters::default());
+        let shared = Shared {
+            host: Host::read(scratch, interactive)?,
+            agents: Agents::new(limits, Arc::clone(&counters)),
+            limits,
+            offline,
+            counters,
+            long: Mutex::new(HashSet::new()),
+        };
+        Ok(Network { shared: Arc::new(shared) })
+    }
+
+    /// Reach the server at `url` (as written, login included) and find out what each of `wanted`
+    /// means there: one connection, one listing. A name that is not there is an error of that name
+    /// alone, in [`Session::resolutions`].
+    pub fn connect(
+        &self,
+        url: &str,
+        wanted: &[Wanted],
+        cancel: &Cancel,
+    ) -> Result<Session, RemoteError> {
+        let route = self.shared.host.route(url)?;
+        if self.shared.offline && route.url.scheme != Scheme::File {
+            return Err(RemoteError::Offline { url: route.shown });
+        }
+        let by_id = wanted.iter().any(|each| matches!(each, Wanted::Commit(_)));
+        let version = if by_id { Protocol::V2 } else { Protocol::V1 };
+        let conversation = self.shared.begin(&route, version, cancel)?;
+        let mut session = Session {
+            shared: Arc::clone(&self.shared),
+            route,
+            cancel: cancel.clone(),
+            conversation: Some(conversation),
+            resolutions: Vec::new(),
+        };
+        session.resolutions = session.resolve(wanted)?;
+        Ok(session)
+    }
+
+    /// [`Network::connect`] for a single wish.
+    pub fn connect_for(
+        &self,
+        url: &str,
+        wanted: &Wanted,
+        cancel: &Cancel,
+    ) -> Result<(Session, Resolved), RemoteError> {
+        let mut session = self.connect(url, std::slice::from_ref(wanted), cancel)?;
+        let resolved = session.resolutions.pop().expect("one wish has one resolution")?;
+        session.resolutions.push(Ok(resolved.clone()));
+        Ok((session, resolved))
+    }
+
+    /// What all conversations so far cost.
+    pub fn counts(&self) -> Counts {
+        self.shared.counters.read()
+    }
+}
+
+impl Shared {
+    fn is_long(&self, route: &Route) -> bool {
+        self.long.lock().unwrap_or_else(PoisonError::into_inner).contains(&route.shown)
+    }
+
+    /// Greet the server, with a version that keeps the greeting under the limit.
+    fn begin(
+        &self,
+        route: &Route,
+        version: Protocol,
+        cancel: &Cancel,
+    ) -> Result<Conversation, RemoteError> {
+        let failed =
+            |stage, source| RemoteError::Failed { stage, url: route.shown.clone(), source };
+        let short = self.limits.advertisement;
+        // A server that does not know version 2 answers with version 0, and then the whole listing is
+        // the only way.
+        let attempts: &[_] = match version {
+            Protocol::V2 => &[(Protocol::V2, LONGEST)],
+            _ if self.is_long(route) => &[(Protocol::V2, LONGEST)],
+            _ => &[(Protocol::V1, short), (Protocol::V2, LONGEST)],
+        };
+        for (version, longest) in attempts {
+            let watch = Watch::new(cancel.clone(), &self.limits, Arc::clone(&self.counters));
+            let (host, agents, limits) = (&self.host, &self.agents, &self.limits);
+            match Conversation::begin(host, agents, route, *version, limits, *longest, watch) {
+                Ok(conversation) => return Ok(conversation),
+                Err(Refusal::Fault(stage, fault)) => return Err(failed(stage, fault)),
+                Err(Refusal::TooLong) => {
+                    self.long
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(route.shown.clone());
+                }
+            }
+        }
+        Err(failed(Stage::List, Fault::Protocol { source: "the listing has no end".into() }))
+    }
+}
+
+impl Session {
+    /// What each wish means, in the order in which they were given.
+    pub fn resolutions(&self) -> &[Result<Resolved, RemoteError>] {
+        &self.resolutions
+    }
+
+    /// The same, given away; errors of single wishes can then be kept.
+    pub fn take_resolutions(&mut self) -> Vec<Result<Resolved, RemoteError>> {
+        std::mem::take(&mut self.resolutions)
+    }
+
+    /// The address, fit to be shown.
+    pub fn url(&self) -> &str {
+        &self.route.shown
+    }
+
+    /// Whether the server can give one commit without its history. If not, [`Session::fetch`] fails
+    /// before anything is sent.
+    pub fn server_can_shallow(&self) -> bool {
+        self.conversation.as_ref().is_none_or(Conversation::can_shallow)
+    }
+
+    /// Receive `commit` and all its files as one pack, without history. With `have`, the server is
+    /// told that we have that commit's files, and may leave them out and send differences to them.
+    ///
+    /// `receive` gets the pack from its `PACK` to its checksum. May be called again for another
+    /// commit; a conversation that cannot go on is then begun anew.
+    pub fn fetch<R, E: Error + 'static>(
+        &mut self,
+        commit: ObjectId,
+        have: Option<ObjectId>,
+        progress: &dyn Fn(RemoteNews<'_>),
+        receive: impl FnOnce(&mut dyn BufRead) -> Result<R, E>,
+    ) -> Result<R, FetchError<E>> {
+        let mut conversation = self.conversation_for(&commit).map_err(FetchError::Remote)?;
+        let url = || self.route.shown.clone();
+        match conversation.fetch(commit, have, progress, receive) {
+            Ok(received) => {
+                self.conversation = Some(conversation).filter(Conversation::outlives_a_pack);
+                Ok(received)
+            }
+            Err(Trouble::Fault(fault)) => {
+                let source = if self.has_name(&commit) { moved(fault) } else { fault };
+                Err(FetchError::Remote(RemoteError::Failed {
+                    stage: Stage::Fetch,
+                    url: url(),
+                    source,
+                }))
+            }
+            Err(Trouble::Receive(source)) => Err(FetchError::Receive { url: url(), source }),
+        }
+    }
+
+    /// The conversation at hand if it can give `commit`, else a new one.
+    fn conversation_for(&mut self, commit: &ObjectId) -> Result<Conversation, RemoteError> {
+        if let Some(conversation) = self.conversation.take().filter(|each| each.may_give(commit)) {
+            return Ok(conversation);
+        }
+        if self.has_name(commit) {
+            let again = self.shared.begin(&self.route, Protocol::V1, &self.cancel)?;
+            if again.may_give(commit) {
+                return Ok(again);
+            }
+        }
+        self.shared.begin(&self.route, Protocol::V2, &self.cancel)
+    }
+
+    /// Whether `commit` is at the end of a name, as far as we were told.
+    fn has_name(&self, commit: &ObjectId) -> bool {
+        self.resolutions.iter().flatten().any(|each| each.commit == *commit && each.name.is_some())
+    }
+
+    fn resolve(
+        &mut self,
+        wanted: &[Wanted],
+    ) -> Result<Vec<Result<Resolved, RemoteError>>, RemoteError> {
+        let url = self.route.shown.clone();
+        let refs = self.refs(wanted.iter().flat_map(prefixes).collect(), LONGEST)?;
+        let found: Vec<_> = wanted.iter().map(|each| resolve(&refs, each, &url)).collect();
+        let lists_all = self.conversation.as_ref().is_none_or(|each| !each.speaks_v2());
+        if lists_all || found.iter().all(Result::is_ok) {
+            return Ok(found);
+        }
+        // Only the asked-for names were listed. What else there is makes a better message, and tells
+        // an empty repository from a wrong name; not having it is no reason to fail differently.
+        let all_names = vec!["HEAD".into(), "refs/heads/".into(), "refs/tags/".into()];
+        match self.refs(all_names, self.shared.limits.advertisement) {
+            Err(_) => Ok(found),
+            Ok(all) => Ok(found
+                .into_iter()
+                .zip(wanted)
+                .map(|(each, wanted)| better(each, wanted, &all, &url))
+                .collect()),
+        }
+    }
+
+    fn refs(&mut self, prefixes: Vec<BString>, longest: usize) -> Result<Vec<Ref>, RemoteError> {
+        let Some(conversation) = &mut self.conversation else { return Ok(Vec::new()) };
+        conversation.refs(prefixes, longest).map_err(|source| {
+            self.conversation = None;
+            RemoteError::Failed { stage: Stage::List, url: self.route.shown.clone(), source }
+        })
+    }
+}
+
+/// A commit that was listed a moment ago and is now refused was pushed over.
+fn moved(fault: Fault) -> Fault {
+    match fault {
+        Fault::NotOurs(_) => Fault::Moved,
+        fault => fault,
+    }
+}
+
+/// The error again, with the names that exist.
+fn better(
+    each: Result<Resolved, RemoteError>,
+    wanted: &Wanted,
+    all: &[Ref],
+    url: &str,
+) -> Result<Resolved, RemoteError> {
+    let name = match wanted {
+        Wanted::Head => "HEAD",
+        Wanted::Named(name) => name,
+        Wanted::Commit(_) => return each,
+    };
+    match each {
+        Err(RemoteError::NoSuchRef { .. } | RemoteError::Empty { .. }) => {
+            Err(missing(all, name, url))
+        }
+        each => each,
+    }
+}

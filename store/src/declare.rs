@@ -1,0 +1,228 @@
+//! The files people keep in a store: `modules.toml`, and `modules.lock` beside it.
+//!
+//! An edit is read, changed and written under a lock of its own, so that two of them never lose one.
+//! Knows nothing of generations.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::{
+    disk::{Disk, DiskError, Layout, Lock, LockError, random_name, read_if_there},
+    model::{
+        self, Declarations, EditError, Lockfile, ModuleName, ParseDeclarationsError,
+        ParseLockfileError, Source,
+    },
+};
+
+/// A module to declare.
+#[derive(Debug, Clone)]
+pub struct Addition {
+    /// Its name; guessed from the source when there is none.
+    pub name: Option<ModuleName>,
+    /// Where it comes from. A secret in it is used now and not written down.
+    pub source: Source,
+}
+
+/// Who edits, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct Editing<'a> {
+    pub(crate) disk: &'a Disk,
+    pub(crate) layout: &'a Layout,
+    pub(crate) lock_limit: Duration,
+    pub(crate) command: &'a str,
+}
+
+/// `modules.toml` or `modules.lock` cannot be read, understood or changed. Neither was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeclareError {
+    /// The file cannot be read or written.
+    #[error("the declarations cannot be used")]
+    Disk(#[from] DiskError),
+    /// Somebody else is editing.
+    #[error("the declarations cannot be changed")]
+    Lock(#[from] LockError),
+    /// The file is not UTF-8 text.
+    #[error("{} is not text in UTF-8", path.display())]
+    Text {
+        /// The file.
+        path: PathBuf,
+    },
+    /// `modules.toml` does not say what it should.
+    #[error("{} cannot be understood", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: ParseDeclarationsError,
+    },
+    /// `modules.lock` does not say what it should, or is not there.
+    #[error("{} cannot be used", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// Where and why; none when there is no such file.
+        source: Option<ParseLockfileError>,
+    },
+    /// The edit makes no sense.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// No name can be guessed from the source.
+    #[error("no name can be made from `{source_text}`")]
+    NoName {
+        /// The source, without any secret.
+        source_text: String,
+    },
+    /// The name is taken by another source.
+    #[error("module `{name}` is declared already, from {declared}")]
+    Taken {
+        /// The name.
+        name: ModuleName,
+        /// Its source, without any secret.
+        declared: String,
+    },
+}
+
+impl DeclareError {
+    /// The next thing to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NoName { .. } => "give it one with --name",
+            Self::Taken { .. } => "choose another name with --name, or remove the module first",
+            Self::Locked { source: None, .. } => "run `modstore update` once without --locked",
+            Self::Toml { .. } => "nothing was changed; correct the file and run it again",
+            Self::Edit(EditError::NotDeclared(_)) => "`modstore list` shows the modules there are",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// An edit that has been written.
+#[derive(Debug)]
+pub(crate) struct Edited {
+    pub(crate) names: Vec<ModuleName>,
+    pub(crate) declarations: Declarations,
+    before: Option<String>,
+    after: String,
+}
+
+/// The text of `modules.toml`, and what it declares; its secrets are in neither error nor log.
+pub(crate) fn read(layout: &Layout) -> Result<(Option<String>, Declarations), DeclareError> {
+    let path = layout.modules_toml();
+    let Some(bytes) = read_if_there(&path)? else { return Ok((None, Declarations::default())) };
+    let text = String::from_utf8(bytes).map_err(|_| DeclareError::Text { path })?;
+    let declarations = parse(layout, &text)?;
+    Ok((Some(text), declarations))
+}
+
+fn parse(layout: &Layout, text: &str) -> Result<Declarations, DeclareError> {
+    let home = std::env::home_dir();
+    let base = std::path::absolute(layout.home()).unwrap_or_else(|_| layout.home().to_owned());
+    Declarations::parse(text, &base, home.as_deref())
+        .map_err(|source| DeclareError::Toml { path: layout.modules_toml(), source })
+}
+
+/// Changes `modules.toml` from text to text, keeping what a person wrote.
+pub(crate) fn edit(
+    editing: Editing<'_>,
+    change: impl FnOnce(&str) -> Result<String, EditError>,
+) -> Result<Edited, DeclareError> {
+    let _lock = take_lock(editing)?;
+    let (before, _) = read(editing.layout)?;
+    let after = change(before.as_deref().unwrap_or_default())?;
+    let declarations = parse(editing.layout, &after)?;
+    write(editing, &after)?;
+    Ok(Edited { names: Vec::new(), declarations, before, after })
+}
+
+/// Declares modules. The declarations that come back still know the secrets, which the file does not.
+pub(crate) fn add(editing: Editing<'_>, additions: &[Addition]) -> Result<Edited, DeclareError> {
+    let (_, declared) = read(editing.layout)?;
+    let named = additions
+        .iter()
+        .map(|addition| name_of(addition, &declared))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut edited = edit(editing, |text| {
+        named.iter().try_fold(text.to_owned(), |text, (name, source)| {
+            model::add_module(&text, name, source)
+        })
+    })?;
+    for (name, source) in &named {
+        let declared = edited.declarations.modules.iter_mut().find(|(module, _)| module == name);
+        if let Some((_, declared)) = declared {
+            declared.source = (*source).clone();
+        }
+    }
+    edited.names = named.into_iter().map(|(name, _)| name).collect();
+    Ok(edited)
+}
+
+fn name_of<'a>(
+    Addition { name, source }: &'a Addition,
+    declared: &Declarations,
+) -> Result<(ModuleName, &'a Source), DeclareError> {
+    let text = source.to_toml_text();
+    let name = match name.clone().or_else(|| ModuleName::guess_from(source)) {
+        Some(name) => name,
+        None => return Err(DeclareError::NoName { source_text: text }),
+    };
+    match declared.get(&name).map(|declared| declared.source.to_toml_text()) {
+        Some(declared) if declared != text => Err(DeclareError::Taken { name, declared }),
+        _ => Ok((name, source)),
+    }
+}
+
+impl Edited {
+    /// Puts `modules.toml` back as it was, unless somebody has changed it since.
+    pub(crate) fn undo(self, editing: Editing<'_>) -> Result<(), DeclareError> {
+        let _lock = take_lock(editing)?;
+        let (now, _) = read(editing.layout)?;
+        match self.before {
+            _ if now.as_deref() != Some(self.after.as_str()) => Ok(()),
+            Some(before) => write(editing, &before),
+            None => Ok(editing.disk.remove_file(&editing.layout.modules_toml())?),
+        }
+    }
+}
+
+fn take_lock(editing: Editing<'_>) -> Result<Lock, LockError> {
+    let path = editing.layout.lock("modules.toml");
+    Lock::take(&path, editing.command, editing.lock_limit, &|_| {})
+}
+
+fn write(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {
+    let path = editing.layout.modules_toml();
+    if text.as_bytes() == read_if_there(&path)?.unwrap_or_default() {
+        return Ok(());
+    }
+    Ok(replace(editing.disk, editing.layout, &path, text)?)
+}
+
+/// `modules.lock`, read.
+pub(crate) fn read_lock(layout: &Layout) -> Result<Lockfile, DeclareError> {
+    let path = layout.modules_lock();
+    let bytes = read_if_there(&path)?
+        .ok_or_else(|| DeclareError::Locked { path: path.clone(), source: None })?;
+    let text = String::from_utf8(bytes).map_err(|_| DeclareError::Text { path: path.clone() })?;
+    Lockfile::parse(&text).map_err(|source| DeclareError::Locked { path, source: Some(source) })
+}
+
+/// Replaces `modules.lock`, if it says anything else.
+pub(crate) fn write_lock(disk: &Disk, layout: &Layout, text: &str) -> Result<(), DiskError> {
+    let path = layout.modules_lock();
+    if read_if_there(&path)?.as_deref() == Some(text.as_bytes()) {
+        return Ok(());
+    }
+    replace(disk, layout, &path, text)
+}
+
+fn replace(
+    disk: &Disk,
+    layout: &Layout,
+    path: &std::path::Path,
+    text: &str,
+) -> Result<(), DiskError> {
+    let spare = layout.staging().join(random_name(path)?);
+    disk.replace_file(path, &spare, text.as_bytes())
+}

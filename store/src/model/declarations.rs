@@ -1,0 +1,347 @@
+//! [`Declarations`]: what the user declared in `modules.toml`.
+//!
+//! Only reads; edits that keep a person's comments are in `declarations_edit`.
+
+use std::{
+    collections::HashMap,
+    error::Error,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use super::toml_fields::{self, Fields, Placed, TomlFault};
+use super::written::redact;
+use super::{BuildSpec, ModuleName, ParseModuleNameError, ParseSourceError, Source};
+
+/// The declared modules, in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Declarations {
+    /// Each module once; no two names differ only in case.
+    pub modules: Vec<(ModuleName, Declared)>,
+}
+
+/// What one module is declared to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// Where it comes from.
+    pub source: Source,
+    /// The source as written, with its secrets replaced by `***`.
+    pub text: String,
+    /// The directory that stands in for the source for as long as it is written there.
+    pub linked: Option<PathBuf>,
+    /// How it is built, if it is.
+    pub build: Option<BuildSpec>,
+}
+
+/// `modules.toml` cannot be read. Nothing has been changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseDeclarationsError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+    /// What is wrong there; why a name or a source is bad is the source of this error.
+    pub fault: Box<DeclarationFault>,
+}
+
+/// What is wrong in `modules.toml`. It holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeclarationFault {
+    /// Not TOML, or not the keys and types it should have.
+    #[error(transparent)]
+    Toml(#[from] TomlFault),
+    /// A name no module can have.
+    #[error("expected the name of a module")]
+    Name(#[source] ParseModuleNameError),
+    /// A source that does not parse.
+    #[error("expected the source of module `{module}`")]
+    Source {
+        /// The module.
+        module: ModuleName,
+        /// Why, and where in the source.
+        source: ParseSourceError,
+    },
+    /// On file systems that fold case the two would be one.
+    #[error("`{name}` differs from `{other}` only in case")]
+    SameButCase {
+        /// The second of the two.
+        name: ModuleName,
+        /// The first of the two.
+        other: ModuleName,
+    },
+}
+
+// By hand, because the fault is part of this error's clause and only what lies below it is its source.
+impl Error for ParseDeclarationsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.fault.source()
+    }
+}
+
+impl fmt::Display for ParseDeclarationsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.fault)
+    }
+}
+
+impl Declarations {
+    /// Reads `modules.toml`. An empty text declares nothing. `base` and `home` are what `./` and `~/` in a
+    /// source stand for.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its line and column.
+    pub fn parse(
+        text: &str,
+        base: &Path,
+        home: Option<&Path>,
+    ) -> Result<Self, ParseDeclarationsError> {
+        read(text, base, home).map_err(|placed| {
+            let (line, column, fault) = toml_fields::located(text, placed);
+            ParseDeclarationsError { line, column, fault: Box::new(fault) }
+        })
+    }
+
+    /// What `name` is declared to be.
+    #[must_use]
+    pub fn get(&self, name: &ModuleName) -> Option<&Declared> {
+        self.modules.iter().find_map(|(each, declared)| (each == name).then_some(declared))
+    }
+}
+
+impl Declared {
+    /// Where it comes from now: the directory it is linked to, or its source.
+    #[must_use]
+    pub fn effective_source(&self) -> Source {
+        self.linked.as_deref().map_or_else(|| self.source.clone(), Source::linked)
+    }
+}
+
+fn read(
+    text: &str,
+    base: &Path,
+    home: Option<&Path>,
+) -> Result<Declarations, Placed<DeclarationFault>> {
+    let document = toml_fields::document(text).map_err(in_toml)?;
+    let root = Fields::root(&document);
+    root.only(&["modules"]).map_err(in_toml)?;
+    let Some(table) = root.table("modules").map_err(in_toml)? else {
+        return Ok(Declarations::default());
+    };
+    let mut modules = Vec::new();
+    let mut folded = HashMap::new();
+    for key in table.keys() {
+        let name: ModuleName =
+            key.parse().map_err(|error| (table.at(key), DeclarationFault::Name(error)))?;
+        if let Some(other) = folded.insert(key.to_ascii_lowercase(), name.clone()) {
+            return Err((table.at(key), DeclarationFault::SameButCase { name, other }));
+        }
+        let fields = table.table(key).map_err(in_toml)?.expect("the key was just listed");
+        let declared = read_module(&name, fields, base, home)?;
+        modules.push((name, declared));
+    }
+    Ok(Declarations { modules })
+}
+
+fn read_module(
+    name: &ModuleName,
+    fields: Fields<'_>,
+    base: &Path,
+    home: Option<&Path>,
+) -> Result<Declared, Placed<DeclarationFault>> {
+    fields.only(&["source", "linked", "build"]).map_err(in_toml)?;
+    let text =
+        fields.text("source").and_then(|text| fields.required("source", text)).map_err(in_toml)?;
+    let source = Source::parse(text, base, home).map_err(|source| {
+        (fields.value_at("source"), DeclarationFault::Source { module: name.clone(), source })
+    })?;
+    let linked = match fields.text("linked").map_err(in_toml)? {
+        None => None,
+        Some(path) => match Source::parse(path, base, home) {
+            Ok(Source::Linked(path)) => Some(path),
+            _ => return Err(in_toml(fields.wrong("linked", "the path of a directory"))),
+        },
+    };
+    let build = fields.table("build").and_then(|table| table.map(BuildSpec::read).transpose());
+    Ok(Declared { source, text: redact(text).text, linked, build: build.map_err(in_toml)? })
+}
+
+fn in_toml((at, fault): Placed<TomlFault>) -> Placed<DeclarationFault> {
+    (at, fault.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const DESIGN: &str = r##"
+[modules.provider-openai]
+source = "git+https://github.com/microsoft/amplifier-module-provider-openai@main"
+
+[modules.hooks-routing]
+source = "git+https://github.com/microsoft/amplifier-bundle-routing-matrix@main#subdirectory=modules/hooks-routing"
+
+[modules.my-fork]
+source = "/home/me/src/my-fork"          # linked: live, never copied, updated or swept
+
+[modules.weather]
+source = "git+ssh://git@example.com/me/weather@v2"
+[modules.weather.build]                   # every key but command has a default
+command   = ["deno", "bundle", "main.ts", "out.js"]
+output    = "."                          # what of the scratch copy becomes the entry
+inputs    = ["**"]
+env       = ["DENO_DIR"]
+toolchain = ["deno", "--version"]
+timeout   = "120s"
+validate  = ["deno", "check", "out.js"]
+"##;
+
+    fn parse(text: &str) -> Result<Declarations, ParseDeclarationsError> {
+        Declarations::parse(text, Path::new("/base"), Some(Path::new("/home/me")))
+    }
+
+    #[test]
+    fn the_design_s_own_file_reads_in_its_order() {
+        let declarations = parse(DESIGN).unwrap();
+        let names: Vec<String> =
+            declarations.modules.iter().map(|(name, _)| name.to_string()).collect();
+        assert_eq!(names, ["provider-openai", "hooks-routing", "my-fork", "weather"]);
+        let weather = declarations.get(&"weather".parse().unwrap()).unwrap();
+        let build = weather.build.as_ref().unwrap();
+        assert_eq!(build.command, ["deno", "bundle", "main.ts", "out.js"]);
+        assert_eq!((build.output.as_ref(), build.timeout), (None, Duration::from_secs(120)));
+        assert_eq!(weather.source.to_string(), weather.text);
+        let fork = declarations.get(&"my-fork".parse().unwrap()).unwrap();
+        assert_eq!(fork.source, Source::linked(Path::new("/home/me/src/my-fork")));
+    }
+
+    #[test]
+    fn every_way_to_write_a_table_declares_the_same() {
+        let written = "[modules.a]\nsource = \"./x\"\n";
+        for other in [
+            "modules.a.source = \"./x\"",
+            "modules.a = { source = \"./x\" }",
+            "modules = { a = { source = './x' } }",
+            "[modules]\na.source = \"./x\"",
+            "[modules.\"a\"]\r\nsource = \"./x\"\r\n",
+        ] {
+            assert_eq!(parse(other), parse(written), "{other}");
+        }
+        for nothing in ["", "# a comment", "[modules]"] {
+            assert_eq!(parse(nothing), Ok(Declarations::default()));
+        }
+    }
+
+    #[test]
+    fn a_linked_directory_stands_in_for_the_source() {
+        let text = "[modules.a]\nsource = 'git+https://h/r'\nlinked = './x'";
+        let declared = parse(text).unwrap().modules.remove(0).1;
+        assert_eq!(declared.effective_source(), Source::linked(Path::new("/base/x")));
+        assert!(parse("[modules.a]\nsource = './y'\nlinked = 'git+https://h/r'").is_err());
+    }
+
+    #[test]
+    fn a_build_needs_only_a_command() {
+        let text = "[modules.a]\nsource = './x'\nbuild.command = ['make']";
+        let declarations = parse(text).unwrap();
+        let (_, declared) = &declarations.modules[0];
+        let build = declared.build.clone().unwrap();
+        let BuildSpec { command, output, inputs, env, toolchain, timeout, depfile, validate } =
+            build;
+        assert_eq!((command, inputs, env), (vec!["make".into()], vec!["**".into()], vec![]));
+        assert_eq!((output, toolchain, depfile, validate), (None, None, None, None));
+        assert_eq!(timeout, BuildSpec::DEFAULT_TIMEOUT);
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_with_line_and_column() {
+        let table = [
+            ("[modules.a", 1, 11, ""),
+            ("x = 1", 1, 1, "unknown key `x`"),
+            ("[module.a]\nsource='/x'", 1, 2, "unknown key `module`, did you mean `modules`?"),
+            ("modules = 1", 1, 11, "expected `modules` to be a table"),
+            ("[modules]\na = 1", 2, 5, "expected `a` to be a table"),
+            ("[[modules.a]]\nsource='/x'", 1, 1, "expected `a` to be a table"),
+            ("\n[modules.a]\n", 2, 10, "expected a `source`"),
+            ("[modules.a]\nsorce = '/x'", 2, 1, "unknown key `sorce`, did you mean `source`?"),
+            ("[modules.a]\nsource='/x'\nzzz = 1", 3, 1, "unknown key `zzz`"),
+            ("[modules.a]\nsource = 1", 2, 10, "expected `source` to be a string"),
+            ("[modules.a]\nsource = 'x'", 2, 10, "expected the source of module `a`"),
+            ("[modules.\"a/b\"]\nsource='/x'", 1, 10, "expected the name of a module"),
+            ("[modules.a]\nsource='/x'\n[modules.a]\nsource='/y'", 3, 10, "duplicate key"),
+            ("[modules.a]\nsource='/x'\nsource='/y'", 3, 1, "duplicate key"),
+            (
+                "[modules.a]\nsource='/x'\n[modules.A]\nsource='/y'",
+                3,
+                10,
+                "`A` differs from `a` only",
+            ),
+            ("[modules.a]\nsource='/x'\n[modules.a.build]", 3, 12, "expected a `command`"),
+            (
+                "[modules.a]\nsource='/x'\nbuild.command=[]",
+                3,
+                15,
+                "expected `command` to be a program",
+            ),
+            (
+                "[modules.a]\nsource='/x'\nbuild.command=['']",
+                3,
+                15,
+                "expected `command` to be a program",
+            ),
+            (
+                "[modules.a]\nsource='/x'\nbuild={command=['x'],timeout=3}",
+                3,
+                30,
+                "expected `timeout`",
+            ),
+            (
+                "[modules.a]\nsource='/x'\nbuild={command=['x'],timeout='3'}",
+                3,
+                30,
+                "expected `timeout`",
+            ),
+            (
+                "[modules.a]\nsource='/x'\nbuild={command=['x'],output='..'}",
+                3,
+                29,
+                "expected `output`",
+            ),
+            (
+                "[modules.a]\nsource='/x'\nbuild={command=['x'],env=['A=b']}",
+                3,
+                26,
+                "expected `env`",
+            ),
+            (
+                "[modules.a]\nsource='/x'\nbuild={command=['x'],envs=[]}",
+                3,
+                22,
+                "unknown key `envs`",
+            ),
+        ];
+        for (text, line, column, message) in table {
+            let error = parse(text).expect_err(text);
+            assert_eq!((error.line, error.column), (line, column), "{text:?}: {error}");
+            assert!(error.to_string().contains(message), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_error_and_no_debug_output_holds_a_secret() {
+        for text in [
+            "[modules.a]\nsource = 'git+https://u:s3cr3t@h/r'",
+            "[modules.a]\nsource = 'https://u:s3cr3t@h/r'",
+            "[modules.a]\nsource = 'git+https://u:s3cr3t@h/r",
+            "[modules.a]\nsource = git+https://u:s3cr3t@h/r",
+            "[modules.a]\nsource = 'git+https://u:s3cr3t@h/r'\n[modules.a]",
+        ] {
+            let parsed = parse(text);
+            let chain = parsed.as_ref().err().and_then(Error::source).map(ToString::to_string);
+            let shown =
+                format!("{parsed:?} {chain:?} {:?}", parsed.as_ref().map_err(ToString::to_string));
+            assert!(!shown.contains("s3cr3t"), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Adding and removing modules in `modules.toml`, keeping all else byte for byte.
+//!
+//! Text in, text out: whoever calls writes the file. A comment directly above a module's header goes with
+//! the module; one that a blank line separates from it stays.
+
+use std::path::{Path, PathBuf};
+
+use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
+
+use super::toml_fields::{self, TomlFault};
+use super::{ModuleName, Source};
+
+/// What a file that `add` makes begins with.
+const HEADER: &str = "\
+# The modules of this store; `modstore add` and `modstore remove` edit this file, and so may you.
+# source: git+https://host/path@ref#subdirectory=dir, or a local directory to link.
+";
+
+/// `modules.toml` was not edited.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// The text is not TOML, so nothing can be changed in it safely.
+    #[error("line {line}, column {column}: {fault}")]
+    Toml {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1, in characters.
+        column: usize,
+        /// What is wrong there.
+        fault: TomlFault,
+    },
+    /// `modules`, or the module, is there but no table.
+    #[error("expected `{0}` to be a table")]
+    NotATable(String),
+    /// There is nothing to remove.
+    #[error("module `{0}` is not declared")]
+    NotDeclared(ModuleName),
+    /// There is nothing to unlink.
+    #[error("module `{0}` is not linked")]
+    NotLinked(ModuleName),
+    /// TOML holds only Unicode text.
+    #[error("the path {} is not Unicode text, and modules.toml can hold no other", .0.display())]
+    PathText(PathBuf),
+    /// On file systems that fold case the two would be one.
+    #[error("`{name}` differs from the declared `{other}` only in case")]
+    SameButCase {
+        /// The name to add.
+        name: ModuleName,
+        /// The name that is there.
+        other: String,
+    },
+}
+
+/// The text with module `name` coming from `source`, without its secret; only the source changes if the
+/// module is declared already.
+///
+/// # Errors
+/// See [`EditError`].
+pub fn add_module(text: &str, name: &ModuleName, source: &Source) -> Result<String, EditError> {
+    let text = if text.trim().is_empty() { HEADER } else { text };
+    let mut document = document(text)?;
+    let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
+    let modules = modules(&mut document)?;
+    let source = Value::from(source.to_toml_text());
+    if let Some(item) = modules.get_mut(name.as_str()) {
+        let not_a_table = || EditError::NotATable(name.to_string());
+        set_value(item.as_table_like_mut().ok_or_else(not_a_table)?, "source", source);
+        return Ok(document.to_string());
+    }
+    let differs = |(key, _): &(&str, &Item)| key.eq_ignore_ascii_case(name.as_str());
+    if let Some((other, _)) = modules.iter().find(differs) {
+        return Err(EditError::SameButCase { name: name.clone(), other: other.to_owned() });
+    }
+    let table =
+        document.get_mut("modules").and_then(Item::as_table_mut).filter(|table| !table.is_dotted());
+    match table {
+        Some(table) => {
+            table.insert(name.as_str(), Item::Table(module_table(source, &trailing, text)));
+            document.set_trailing("");
+        }
+        None => {
+            let inline = InlineTable::from_iter([("source", source)]);
+            self::modules(&mut document)?.insert(name.as_str(), Item::Value(inline.into()));
+        }
+    }
+    Ok(document.to_string())
+}
+
+/// The text without module `name`, its build and the comment directly above it.
+///
+/// # Errors
+/// See [`EditError`].
+pub fn remove_module(text: &str, name: &ModuleName) -> Result<String, EditError> {
+    let mut document = document(text)?;
+    let removed = modules(&mut document)?.remove(name.as_str());
+    let removed = removed.ok_or_else(|| EditError::NotDeclared(name.clone()))?;
+    if let Item::Table(table) = removed
+        && let Some(position) = table.position()
+    {
+        keep_comments(&mut document, &table, position);
+    }
+    let left = document.to_string();
+    let top = top_comment(text);
+    if left.starts_with(top) {
+        Ok(left)
+    } else {
+        Ok(format!("{top}{}", left.trim_start_matches('\n')))
+    }
+}
+
+/// The text with module `name` linked to the directory `path`, which stands in for its source.
+///
+/// # Errors
+/// See [`EditError`].
+pub fn link_module(text: &str, name: &ModuleName, path: &Path) -> Result<String, EditError> {
+    let path = path.to_str().ok_or_else(|| EditError::PathText(path.to_owned()))?;
+    let mut document = document(text)?;
+    set_value(module_of(&mut document, name)?, "linked", path.into());
+    Ok(document.to_string())
+}
+
+/// The text with module `name` linked to nothing any more, so that its source counts again.
+///
+/// # Errors
+/// See [`EditError`].
+pub fn unlink_module(text: &str, name: &ModuleName) -> Result<String, EditError> {
+    let mut document = document(text)?;
+    let removed = module_of(&mut document, name)?.remove("linked");
+    removed.map(|_| document.to_string()).ok_or_else(|| EditError::NotLinked(name.clone()))
+}
+
+fn module_of<'d>(
+    document: &'d mut DocumentMut,
+    name: &ModuleName,
+) -> Result<&'d mut dyn TableLike, EditError> {
+    let not_declared = || EditError::NotDeclared(name.clone());
+    let module = modules(document)?.get_mut(name.as_str()).ok_or_else(not_declared)?;
+    module.as_table_like_mut().ok_or_else(|| EditError::NotATable(name.to_string()))
+}
+
+/// The comments a text begins with, up to the last blank line among them. They would go with the first
+/// module where it is written as a key and not as a table.
+fn top_comment(text: &str) -> &str {
+    let is_comment = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    let bytes = text.split_inclusive('\n').take_while(is_comment).map(str::len).sum();
+    let comments = text.get(..bytes).unwrap_or_default();
+    comments.rfind("\n\n").and_then(|blank| comments.get(..blank + 2)).unwrap_or_default()
+}
+
+fn document(text: &str) -> Result<DocumentMut, EditError> {
+    text.parse().map_err(|error| {
+        let (line, column, fault) = toml_fields::located(text, toml_fields::syntax(&error));
+        EditError::Toml { line, column, fault }
+    })
+}
+
+fn modules(document: &mut DocumentMut) -> Result<&mut dyn TableLike, EditError> {
+    let item = document.entry("modules").or_insert_with(|| {
+        let mut table = Table::new();
+        // No `[modules]` line of its own: `[modules.NAME]` says it.
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    item.as_table_like_mut().ok_or_else(|| EditError::NotATable("modules".to_owned()))
+}
+
+fn set_value(module: &mut dyn TableLike, key: &str, new: Value) {
+    match module.get_mut(key).and_then(Item::as_value_mut) {
+        Some(value) => {
+            // The comment behind the old value stays where it is.
+            let decor = value.decor().clone();
+            *value = new;
+            *value.decor_mut() = decor;
+        }
+        None => {
+            module.insert(key, Item::Value(new));
+        }
+    }
+}
+
+/// A `[modules.NAME]` to stand at the end of `text`, behind the comments that end it.
+fn module_table(source: Value, trailing: &str, text: &str) -> Table {
+    let mut table = Table::new();
+    table.insert("source", Item::Value(source));
+    let line_end = if text.ends_with('\n') || trailing.is_empty() { "" } else { "\n" };
+    let blank = if text.ends_with("\n\n") { "" } else { "\n" };
+    table.decor_mut().set_prefix(format!("{trailing}{line_end}{blank}"));
+    table
+}
+
+/// Puts what stood above the removed table, but apart from it, before whatever comes next.
+fn keep_comments(document: &mut DocumentMut, removed: &Table, position: isize) {
+    let prefix = removed.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+    let kept = prefix.rfind("\n\n").map_or("", |blank| prefix.get(..blank + 2).unwrap_or_default());
+    let join = |next: &str| format!("{kept}{}", next.trim_start_matches('\n'));
+    let is_first = position == 0;
+    let next = next_position(document.as_table(), position);
+    if kept.trim().is_empty() && !is_first {
+        return;
+    }
+    match next.and_then(|next| table_at(document.as_table_mut(), next)) {
+        Some(table) => {
+            let after =
+                table.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+            let joined = join(after);
+            table.decor_mut().set_prefix(joined);
+        }
+        None => {
+            let joined = join(document.trailing().as_str().unwrap_or_default());
+            document.set_trailing(joined);
+        }
+    }
+}
+
+fn next_position(table: &Table, after: isize) -> Option<isize> {
+    let below = table.iter().filter_map(|(_, item)| next_position(item.as_table()?, after));
+    let own =
+        table.position().filter(|&own| own > after && !table.is_implicit() && !table.is_dotted());
+    below.chain(own).min()
+}
+
+fn table_at(table: &mut Table, position: isize) -> Option<&mut Table> {
+    if table.position() == Some(position) && !table.is_implicit() && !table.is_dotted() {
+        return Some(table);
+    }
+    table.iter_mut().find_map(|(_, item)| table_at(item.as_table_mut()?, position))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Declarations;
+
+    fn add(text: &str, name: &str, source: &str) -> Result<String, EditError> {
+        let source = Source::parse(source, Path::new("/base"), None).unwrap();
+        add_module(text, &name.parse().unwrap(), &source)
+    }
+
+    fn remove(text: &str, name: &str) -> Result<String, EditError> {
+        remove_module(text, &name.parse().unwrap())
+    }
+
+    #[test]
+    fn linking_and_unlinking_leaves_the_text_as_it_was() {
+        let name = "a".parse().unwrap();
+        let linked = link_module(WRITTEN, &name, Path::new("/src/a")).unwrap();
+        let declared = Declarations::parse(&linked, Path::new("/"), None);
+        assert!(declared.is_err() || linked.contains("linked = \"/src/a\""));
+        assert_eq!(unlink_module(&linked, &name).unwrap(), WRITTEN);
+        assert_eq!(unlink_module(WRITTEN, &name), Err(EditError::NotLinked(name.clone())));
+        let unknown = "z".parse().unwrap();
+        assert!(matches!(
+            link_module(WRITTEN, &unknown, Path::new("/")),
+            Err(EditError::NotDeclared(_))
+        ));
+    }
+
+    const WRITTEN: &str = "\
+# mine
+#   do not touch
+
+# about a
+[modules.a]   # first
+source   =   'git+https://h/a'  # why
+build.command = [ 'make',
+  'all' ]
+
+# between
+
+# about b
+[modules.b]
+source = \"/b\"
+# end of b
+
+[modules.a.build.x] # nonsense, but kept
+[modules.c]
+source = \"/c\"
+# the end
+";
+
+    #[test]
+    fn adding_to_an_empty_file_writes_a_two_line_header_and_the_module() {
+        for empty in ["", "\n", "  \n\n"] {
+            let text = add(empty, "a", "git+https://h/a@main").unwrap();
+            assert_eq!(text, format!("{HEADER}\n[modules.a]\nsource = \"git+https://h/a@main\"\n"));
+        }
+    }
+
+    #[test]
+    fn adding_appends_and_leaves_every_byte_before_as_it_was() {
+        for before in [
+            WRITTEN.replace("[modules.a.build.x] # nonsense, but kept\n", "").as_str(),
+            "# only a comment\n",
+            "# only a comment",
+            "[modules]\n",
+            "[modules.z]\nsource = '/z'",
+            "[modules.z]\nsource = '/z'\n# end\n\n",
+        ] {
+            let text = add(before, "new", "/new").unwrap();
+            let tail = text.strip_prefix(before).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(tail.trim_start(), "[modules.new]\nsource = \"/new\"\n", "{text}");
+            assert!(text.contains("\n\n[modules.new]"), "{text}");
+            let twice = add(&text, "new.2", "/new2").unwrap();
+            assert_eq!(twice, format!("{text}\n[modules.\"new.2\"]\nsource = \"/new2\"\n"));
+        }
+    }
+
+    #[test]
+    fn adding_a_declared_module_changes_its_source_and_nothing_else() {
+        let before = WRITTEN.replace("[modules.a.build.x] # nonsense, but kept\n", "");
+        let text = add(&before, "a", "git+https://h/new").unwrap();
+        assert_eq!(text, before.replace("'git+https://h/a'", "\"git+https://h/new\""));
+    }
+
+    #[test]
+    fn adding_works_in_whatever_way_the_tables_are_written() {
+        for before in [
+            "modules.a.source = '/a'\n",
+            "modules.a = { source = '/a' }\n",
+            "modules = { a = { source = '/a' } }\n",
+            "[modules]\na.source = '/a'\n",
+            "[modules]\na = { source = '/a' } # why\n",
+        ] {
+            let text = add(&add(before, "b", "/b").unwrap(), "a", "/new").unwrap();
+            let read = Declarations::parse(&text, Path::new("/base"), None);
+            let read = read.unwrap_or_else(|error| panic!("{error}\n{text}"));
+            let sources: Vec<String> =
+                read.modules.iter().map(|(name, each)| format!("{name} {}", each.source)).collect();
+            assert_eq!(sources, ["a /new", "b /b"], "{text}");
+            assert_eq!(text.contains("# why"), before.contains("# why"));
+            let left = remove(&remove(&text, "a").unwrap(), "b").unwrap();
+            let left = Declarations::parse(&left, Path::new("/base"), None).unwrap();
+            assert_eq!(left, Declarations::default());
+        }
+    }
+
+    #[test]
+    fn removing_takes_the_module_with_its_comment_and_leaves_the_rest() {
+        let before = WRITTEN.replace("[modules.a.build.x] # nonsense, but kept\n", "");
+        let without_b = before.replace("# about b\n[modules.b]\nsource = \"/b\"\n", "");
+        assert_eq!(remove(&before, "b").unwrap(), without_b);
+        let (_, from_a) = before.split_once("# about a").unwrap();
+        let (_, from_between) = from_a.split_once("# between").unwrap();
+        let without_a = format!("# mine\n#   do not touch\n\n# between{from_between}");
+        assert_eq!(remove(&before, "a").unwrap(), without_a);
+        let without_c = before.replace("[modules.c]\nsource = \"/c\"\n", "");
+        assert_eq!(remove(&before, "c").unwrap(), without_c);
+    }
+
+    #[test]
+    fn removing_what_was_added_gives_the_text_from_before() {
+        for before in [HEADER, "# x\n", "[modules.z]\nsource = '/z'\n"] {
+            let added = add(before, "a", "/a").unwrap();
+            assert_eq!(remove(&added, "a").unwrap().trim_end(), before.trim_end());
+            assert_eq!(add(&remove(&added, "a").unwrap(), "a", "/a").unwrap(), added);
+        }
+    }
+
+    #[test]
+    fn a_comment_that_stands_apart_at_the_top_outlives_the_first_module_however_it_is_written() {
+        for module in [
+            "[modules.a]\nsource = '/a'\n",
+            "modules.a.source = '/a'\n",
+            "modules.a = { source = '/a' }\n",
+        ] {
+            for rest in ["", "\n# end\n"] {
+                let text = remove(&format!("# top\n\n# about a\n{module}{rest}"), "a").unwrap();
+                assert!(text.starts_with("# top\n"), "{module}: {text}");
+                assert!(
+                    !text.contains("about") && text.contains("# end") != rest.is_empty(),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_edit_that_cannot_be_right_changes_nothing() {
+        let a = "[modules.a]\nsource = '/a'\n";
+        assert!(matches!(add(a, "A", "/x"), Err(EditError::SameButCase { .. })));
+        assert!(matches!(remove(a, "b"), Err(EditError::NotDeclared(_))));
+        assert!(matches!(remove("", "b"), Err(EditError::NotDeclared(_))));
+        assert!(matches!(add("modules = 1", "a", "/x"), Err(EditError::NotATable(_))));
+        assert!(matches!(add("[modules]\na = 1", "a", "/x"), Err(EditError::NotATable(_))));
+        let broken = add("[modules.a]\nsource =", "b", "/x");
+        assert!(matches!(broken, Err(EditError::Toml { line: 2, .. })), "{broken:?}");
+    }
+
+    #[test]
+    fn a_secret_is_never_written() {
+        let text = add("", "a", "git+https://u:tok@h/a").unwrap();
+        assert!(text.contains("\"git+https://h/a\"") && !text.contains("tok@"), "{text}");
+    }
+}

@@ -1,0 +1,297 @@
+//! [`Lockfile`]: what the declared modules resolved to, `modules.lock`.
+//!
+//! Linked directories are never locked. Whether the lock still fits `modules.toml` is for the caller.
+
+use std::{collections::BTreeMap, fmt::Write, path::Path};
+
+use toml_edit::{Key, Value};
+
+use super::toml_fields::{self, Fields, Placed, TomlFault};
+use super::{Digest, ModuleName, Origin, Reference, Revision, Source, Subdirectory};
+
+/// The locked modules by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lockfile {
+    /// Each module once.
+    pub modules: BTreeMap<ModuleName, Locked>,
+}
+
+/// What one module resolved to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locked {
+    /// Where it comes from; its secret is not printed. Never [`Source::Linked`].
+    pub source: Source,
+    /// The repository's identity; `None` for an archive.
+    pub origin: Option<Origin>,
+    /// The full name of the ref that was taken, such as `refs/heads/main`; `None` for an archive or where
+    /// the source names a commit.
+    pub reference: Option<String>,
+    /// The commit; `None` for an archive.
+    pub revision: Option<Revision>,
+    /// The tree that was stored: the repository or the archive as a whole.
+    pub digest: Digest,
+    /// The part of the tree that is the module.
+    pub subdirectory: Option<Subdirectory>,
+}
+
+/// `modules.lock` cannot be read. Nothing has been changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {fault}")]
+pub struct ParseLockfileError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+    /// What is wrong there.
+    pub fault: LockfileFault,
+}
+
+/// What is wrong in `modules.lock`. It holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LockfileFault {
+    /// Not TOML, or not the keys, types and forms it should have.
+    #[error(transparent)]
+    Toml(#[from] TomlFault),
+    /// A version this program does not know.
+    #[error(
+        "version {found} is not known, only {}; a newer modstore has written it",
+        Lockfile::VERSION
+    )]
+    Version {
+        /// The version of the file.
+        found: i64,
+    },
+}
+
+impl Lockfile {
+    /// The version that is written, and the only one that is read.
+    pub const VERSION: i64 = 1;
+
+    /// Reads what [`Lockfile::print`] has written.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its line and column.
+    pub fn parse(text: &str) -> Result<Self, ParseLockfileError> {
+        read(text).map_err(|placed| {
+            let (line, column, fault) = toml_fields::located(text, placed);
+            ParseLockfileError { line, column, fault }
+        })
+    }
+
+    /// The file's text: the same for the same modules, sorted by name, without secrets.
+    #[must_use]
+    pub fn print(&self) -> String {
+        let mut text = format!("# written by modstore; do not edit\nversion = {}\n", Self::VERSION);
+        for (name, locked) in &self.modules {
+            let key = Key::new(name.as_str());
+            write!(text, "\n[modules.{}]\n", key.display_repr()).expect("a String takes all");
+            for (key, value) in locked.fields() {
+                let value = Value::from(value);
+                writeln!(text, "{key} = {value}").expect("a String takes all");
+            }
+        }
+        text
+    }
+}
+
+impl Locked {
+    const KEYS: [&'static str; 6] =
+        ["source", "origin", "reference", "revision", "digest", "subdirectory"];
+
+    fn fields(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let values = [
+            Some(self.source.to_toml_text()),
+            self.origin.as_ref().map(ToString::to_string),
+            self.reference.clone(),
+            self.revision.map(|revision| revision.to_string()),
+            Some(self.digest.to_string()),
+            self.subdirectory.as_ref().map(ToString::to_string),
+        ];
+        Self::KEYS.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?)))
+    }
+
+    fn read(fields: Fields<'_>) -> Result<Self, Placed<TomlFault>> {
+        fields.only(&Self::KEYS)?;
+        let source = fields.text("source")?;
+        let digest = parsed(&fields, "digest", "64 hex digits", |text| text.parse().ok())?;
+        Ok(Self {
+            source: read_source(&fields, fields.required("source", source)?)?,
+            origin: parsed(&fields, "origin", "an origin", |text| text.parse().ok())?,
+            reference: parsed(&fields, "reference", "the name of a git ref", |text| {
+                text.parse::<Reference>().ok().map(|_| text.to_owned())
+            })?,
+            revision: parsed(&fields, "revision", "40 hex digits", |text| text.parse().ok())?,
+            digest: fields.required("digest", digest)?,
+            subdirectory: parsed(
+                &fields,
+                "subdirectory",
+                "a relative path without `..`",
+                |text| text.parse().ok(),
+            )?,
+        })
+    }
+}
+
+fn read(text: &str) -> Result<Lockfile, Placed<LockfileFault>> {
+    let document = toml_fields::document(text).map_err(in_toml)?;
+    let root = Fields::root(&document);
+    // First of all: a newer version may have other keys.
+    let version = root.integer("version").and_then(|version| root.required("version", version));
+    let found = version.map_err(in_toml)?;
+    if found != Lockfile::VERSION {
+        return Err((root.value_at("version"), LockfileFault::Version { found }));
+    }
+    read_modules(root).map(|modules| Lockfile { modules }).map_err(in_toml)
+}
+
+fn read_modules(root: Fields<'_>) -> Result<BTreeMap<ModuleName, Locked>, Placed<TomlFault>> {
+    root.only(&["version", "modules"])?;
+    let Some(table) = root.table("modules")? else { return Ok(BTreeMap::new()) };
+    let mut modules = BTreeMap::new();
+    for key in table.keys() {
+        let expected =
+            TomlFault::Expected { key: key.to_owned(), expected: "the name of a module" };
+        let name = key.parse().map_err(|_| (table.at(key), expected))?;
+        let fields = table.table(key)?.expect("the key was just listed");
+        modules.insert(name, Locked::read(fields)?);
+    }
+    Ok(modules)
+}
+
+fn read_source(fields: &Fields<'_>, text: &str) -> Result<Source, Placed<TomlFault>> {
+    // What is printed is absolute, so it does not matter what relative paths begin at.
+    match Source::parse(text, Path::new("/"), None) {
+        Ok(source @ (Source::Git(_) | Source::Archive(_))) => Ok(source),
+        _ => Err(fields.wrong("source", "a repository or an archive")),
+    }
+}
+
+fn parsed<T>(
+    fields: &Fields<'_>,
+    key: &str,
+    expected: &'static str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, Placed<TomlFault>> {
+    let Some(text) = fields.text(key)? else { return Ok(None) };
+    read(text).map(Some).ok_or_else(|| fields.wrong(key, expected))
+}
+
+fn in_toml((at, fault): Placed<TomlFault>) -> Placed<LockfileFault> {
+    (at, fault.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn source(text: &str) -> Source {
+        Source::parse(text, Path::new("/"), None).unwrap()
+    }
+
+    fn git(text: &str) -> Locked {
+        let source = source(text);
+        Locked {
+            origin: source.origin(),
+            subdirectory: source.subdirectory().cloned(),
+            source,
+            reference: Some("refs/heads/main".to_owned()),
+            revision: Some(Revision::from_bytes([0xab; 20])),
+            digest: Digest::from_bytes([0xcd; 32]),
+        }
+    }
+
+    fn lockfile(modules: impl IntoIterator<Item = (&'static str, Locked)>) -> Lockfile {
+        let named = |(name, locked): (&str, Locked)| (name.parse().unwrap(), locked);
+        Lockfile { modules: modules.into_iter().map(named).collect() }
+    }
+
+    #[test]
+    fn a_lockfile_is_written_sorted_by_name_and_without_secrets() {
+        let written = lockfile([
+            ("b", git("git@h:o/r#subdirectory=a b")),
+            ("a.b", git("git+https://u:tok@h/o/r@main")),
+        ]);
+        let revision = "ab".repeat(20);
+        let digest = "cd".repeat(32);
+        assert_eq!(
+            written.print(),
+            format!(
+                r#"# written by modstore; do not edit
+version = 1
+
+[modules."a.b"]
+source = "git+https://h/o/r@main"
+origin = "h/o/r"
+reference = "refs/heads/main"
+revision = "{revision}"
+digest = "{digest}"
+
+[modules.b]
+source = "git@h:o/r#subdirectory=a b"
+origin = "h/o/r"
+reference = "refs/heads/main"
+revision = "{revision}"
+digest = "{digest}"
+subdirectory = "a b"
+"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_lockfile_that_is_wrong_is_refused_with_line_and_column() {
+        let module = "version = 1\n[modules.a]\n";
+        let good = format!("source = 'git+https://h/r'\ndigest = '{}'\n", "cd".repeat(32));
+        assert!(Lockfile::parse(&format!("{module}{good}")).is_ok());
+        let table = [
+            ("".to_owned(), 1, 1, "expected a `version`"),
+            ("version = 2\nnew = 1".to_owned(), 1, 11, "version 2 is not known"),
+            ("version = 0".to_owned(), 1, 11, "version 0 is not known"),
+            ("version = '1'".to_owned(), 1, 11, "an integer"),
+            ("version = 1\nx = 2".to_owned(), 2, 1, "unknown key `x`"),
+            ("version = 1\nmodules".to_owned(), 2, 8, ""),
+            (module.to_owned(), 2, 10, "expected a `source`"),
+            (format!("{module}{good}revision = 'x'"), 5, 12, "40 hex digits"),
+            (format!("{module}{good}reference = 'a b'"), 5, 13, "the name of a git ref"),
+            (format!("{module}{good}origin = 'H/r'"), 5, 10, "an origin"),
+            (format!("{module}{good}subdirectory = '..'"), 5, 16, "a relative path"),
+            (format!("{module}{good}digests = 1"), 5, 1, "did you mean `digest`?"),
+            (format!("{module}{}", good.replace("git+https://h", "")), 3, 10, "a repository or"),
+            (format!("version = 1\n[modules.'a/b']\n{good}"), 2, 10, "the name of a module"),
+        ];
+        for (text, line, column, message) in table {
+            let error = Lockfile::parse(&text).expect_err(&text);
+            assert_eq!((error.line, error.column), (line, column), "{text}: {error}");
+            assert!(error.to_string().contains(message), "{text}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_lockfile_reads_back_from_what_it_prints(
+            modules in prop::collection::btree_map(
+                "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,6}",
+                (any::<bool>(), "[a-z]{1,4}", prop::option::of("[a-zü '\"\\\\n#%&]{1,6}"), any::<[u8; 32]>()),
+                0..6,
+            ),
+        ) {
+            let modules = modules.into_iter().map(|(name, (is_git, word, subdirectory, bytes))| {
+                let mut locked = git(&format!("git+https://h/{word}@{word}"));
+                if !is_git {
+                    locked.source = source(&format!("archive+https://h/{word}.zip#sha256={SHA256}"));
+                    (locked.origin, locked.reference, locked.revision) = (None, None, None);
+                }
+                locked.subdirectory = subdirectory.and_then(|text| text.parse().ok());
+                locked.digest = Digest::from_bytes(bytes);
+                (name.parse().unwrap(), locked)
+            });
+            let lockfile = Lockfile { modules: modules.collect() };
+            let text = lockfile.print();
+            prop_assert_eq!(Lockfile::parse(&text), Ok(lockfile), "{}", text);
+        }
+    }
+}

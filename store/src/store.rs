@@ -1,0 +1,484 @@
+//! [`Store`]: the handle, with one method for each thing a host or a person wants done.
+//!
+//! Holds no logic of its own: what is decided is decided in `update`, what changes the disk is in
+//! `commit`. Opening creates nothing; the first writing call makes the store.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use crate::{
+    acquire::Cancel,
+    commit::{
+        BeginError, CommitError, Journal, JournalError, Staging, State, read_manifest, shown,
+    },
+    declare::{self, Addition, DeclareError, Editing},
+    disk::{Disk, Format, FormatError, Layout},
+    model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
+    update::{
+        self, Difference, Events, Ground, Options, Outdated, UpdateError, UpdateReport,
+        UpdateRequest,
+    },
+};
+
+/// A store, open. Shared by reference between threads; each process opens its own.
+#[derive(Debug)]
+pub struct Store {
+    disk: Disk,
+    layout: Layout,
+    options: Options,
+    // A sync that failed may have lost what was written before it. Never again from this handle.
+    poisoned: AtomicBool,
+}
+
+/// The store is not for this version to use, or cannot be read. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct OpenError(#[from] FormatError);
+
+/// Why a store did not do what it was asked. Whether anything happened is told by the error within.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// The store cannot be made or used.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The home cannot be written to.
+    #[error("the store in {} cannot be written to", home.display())]
+    ReadOnly {
+        /// The home.
+        home: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// `modules.toml` or `modules.lock` cannot be read or changed.
+    #[error(transparent)]
+    Declare(#[from] DeclareError),
+    /// The update itself.
+    #[error(transparent)]
+    Update(#[from] UpdateError),
+    /// What was added could not be had, and `modules.toml` is as it was.
+    #[error("nothing was added")]
+    NotAdded(Box<UpdateReport>),
+    /// There is no generation of that number, or none to go back to.
+    #[error("there is no generation {}", wanted.map_or_else(|| "before this one".into(), |wanted| wanted.to_string()))]
+    NoGeneration {
+        /// What was asked for.
+        wanted: Option<Generation>,
+    },
+    /// An entry of the generation is not in the store any more.
+    #[error("generation {wanted} cannot be shown: the entry of `{module}` is gone")]
+    EntryGone {
+        /// What was asked for.
+        wanted: Generation,
+        /// The module.
+        module: String,
+    },
+    /// A sync failed earlier; open the store again.
+    #[error("a sync failed earlier, so this process does not write any more")]
+    Poisoned,
+}
+
+/// What came of adding.
+#[derive(Debug)]
+pub struct Added {
+    /// The names, in the order of the additions.
+    pub modules: Vec<ModuleName>,
+    /// The update that followed, if one was asked for.
+    pub report: Option<UpdateReport>,
+}
+
+impl Store {
+    /// Opens the store in `home`. A home that is not there is an empty store.
+    ///
+    /// # Errors
+    /// When the store was made by a newer version, or cannot be read.
+    pub fn open(home: &Path, options: Options) -> Result<Self, OpenError> {
+        Self::open_on(Disk::default(), home, options)
+    }
+
+    /// As [`open`](Self::open), with a disk whose acts somebody observes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(disk: Disk, home: &Path, options: Options) -> Result<Self, OpenError> {
+        let layout = Layout::new(home);
+        Format::read(&layout)?;
+        Ok(Self { disk, layout, options, poisoned: AtomicBool::new(false) })
+    }
+
+    /// Every path in the store.
+    #[must_use]
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What the journal adds up to. Takes no lock.
+    ///
+    /// # Errors
+    /// When the journal is damaged or cannot be read.
+    pub fn state(&self) -> Result<State, JournalError> {
+        Journal::state(&self.layout.journal())
+    }
+
+    /// The generation that is shown.
+    #[must_use]
+    pub fn shown(&self) -> Option<Generation> {
+        shown(&self.layout)
+    }
+
+    /// The path that stays whatever is shown: `HOME/current/<module>`.
+    #[must_use]
+    pub fn target(&self, module: &ModuleName) -> PathBuf {
+        self.layout.current().join(module.as_str())
+    }
+
+    /// The manifest of an entry, if it is there and proves itself.
+    #[must_use]
+    pub fn manifest(&self, digest: Digest) -> Option<Manifest> {
+        read_manifest(&self.layout, digest)
+    }
+
+    /// What `modules.toml` declares; nothing, when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read or understood.
+    pub fn declarations(&self) -> Result<Declarations, DeclareError> {
+        declare::read(&self.layout).map(|(_, declarations)| declarations)
+    }
+
+    /// The main job: what is declared becomes what is shown, as far as it can be had.
+    ///
+    /// # Errors
+    /// See [`ChangeError`]. Modules that fail are no error; they are in the report.
+    pub fn update(
+        &self,
+        request: &UpdateRequest,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<UpdateReport, ChangeError> {
+        let declared = self.declarations()?;
+        if declared.modules.is_empty() && request.names.is_empty() && self.shown().is_none() {
+            return Ok(UpdateReport::of_nothing());
+        }
+        self.update_declared(&declared, request, events, cancel)
+    }
+
+    fn update_declared(
+        &self,
+        declared: &Declarations,
+        request: &UpdateRequest,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<UpdateReport, ChangeError> {
+        self.prepare()?;
+        let lock = if request.locked { Some(declare::read_lock(&self.layout)?) } else { None };
+        let ground = self.ground(events, cancel);
+        Ok(self.minding_syncs(update::update(ground, declared, lock.as_ref(), request))?)
+    }
+
+    /// What an update would change. Writes nothing.
+    ///
+    /// # Errors
+    /// As for [`update`](Self::update).
+    pub fn outdated(
+        &self,
+        names: &[ModuleName],
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Vec<Outdated>, ChangeError> {
+        let declared = self.declarations()?;
+        Ok(update::outdated(self.ground(events, cancel), &declared, names)?)
+    }
+
+    /// Declares modules and, if `fetch`, updates them. When they cannot be had, nothing is declared.
+    ///
+    /// # Errors
+    /// `modules.toml` is as it was, except where an error of the update says that it has happened.
+    pub fn add(
+        &self,
+        additions: &[Addition],
+        fetch: bool,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Added, ChangeError> {
+        self.prepare()?;
+        let edited = declare::add(self.editing(), additions)?;
+        let modules = edited.names.clone();
+        if !fetch {
+            return Ok(Added { modules, report: None });
+        }
+        let request = UpdateRequest {
+            names: modules.clone(),
+            all_or_nothing: true,
+            ..UpdateRequest::default()
+        };
+        let report = self.update_declared(&edited.declarations, &request, events, cancel);
+        match report {
+            Ok(report) if report.failed.is_empty() => Ok(Added { modules, report: Some(report) }),
+            Err(error) if error.has_happened() => Err(error),
+            failed => {
+                edited.undo(self.editing())?;
+                Err(failed
+                    .map_or_else(|error| error, |report| ChangeError::NotAdded(Box::new(report))))
+            }
+        }
+    }
+
+    /// Declares modules no more, and shows a generation without them.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub fn remove(
+        &self,
+        names: &[ModuleName],
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Option<Generation>, ChangeError> {
+        self.prepare()?;
+        declare::edit(self.editing(), |text| {
+            names.iter().try_fold(text.to_owned(), |text, name| model::remove_module(&text, name))
+        })?;
+        self.transact(events, cancel, |transaction| {
+            names.iter().cloned().for_each(|name| transaction.unbind(name));
+            Ok(())
+        })
+    }
+
+    /// Makes a directory stand in for a module's source; declares the module when it is not yet.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub fn link(
+        &self,
+        name: &ModuleName,
+        path: &Path,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<UpdateReport, ChangeError> {
+        self.prepare()?;
+        let declared = self.declarations()?;
+        let edited = declare::edit(self.editing(), |text| match declared.get(name) {
+            Some(_) => model::link_module(text, name, path),
+            None => model::add_module(text, name, &Source::linked(path)),
+        })?;
+        self.follow(edited, name, events, cancel)
+    }
+
+    /// Makes a module's source count again.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub fn unlink(
+        &self,
+        name: &ModuleName,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<UpdateReport, ChangeError> {
+        self.prepare()?;
+        let edited = declare::edit(self.editing(), |text| model::unlink_module(text, name))?;
+        self.follow(edited, name, events, cancel)
+    }
+
+    /// Updates the one module that an edit was about, and takes the edit back when that fails.
+    fn follow(
+        &self,
+        edited: declare::Edited,
+        name: &ModuleName,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<UpdateReport, ChangeError> {
+        let request = UpdateRequest {
+            names: vec![name.clone()],
+            all_or_nothing: true,
+            ..UpdateRequest::default()
+        };
+        match self.update_declared(&edited.declarations, &request, events, cancel) {
+            Ok(report) if report.failed.is_empty() => Ok(report),
+            Err(error) if error.has_happened() => Err(error),
+            failed => {
+                edited.undo(self.editing())?;
+                Err(failed
+                    .map_or_else(|error| error, |report| ChangeError::NotAdded(Box::new(report))))
+            }
+        }
+    }
+
+    /// Shows what an earlier generation showed, as a new one. `None`: the one before.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub fn rollback(
+        &self,
+        to: Option<Generation>,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Generation, ChangeError> {
+        self.prepare()?;
+        let state = self.state().map_err(UpdateError::from)?;
+        let before = state.generations().iter().rev().nth(1).map(|info| info.number);
+        let wanted = to.or(before).ok_or(ChangeError::NoGeneration { wanted: to })?;
+        let modules = state.modules_of(wanted).ok_or(ChangeError::NoGeneration { wanted: to })?;
+        for (module, binding) in &modules {
+            if binding.digest().is_some_and(|digest| !self.layout.entry(digest).is_dir()) {
+                return Err(ChangeError::EntryGone { wanted, module: module.clone() });
+            }
+        }
+        let shown = self.transact(events, cancel, |transaction| transaction.restore(wanted))?;
+        shown.ok_or(ChangeError::NoGeneration { wanted: to })
+    }
+
+    /// What differs between two generations.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or knows no such generation.
+    pub fn difference(
+        &self,
+        from: Generation,
+        to: Generation,
+    ) -> Result<Vec<Difference>, ChangeError> {
+        let state = self.state().map_err(UpdateError::from)?;
+        let modules = |wanted| {
+            state.modules_of(wanted).ok_or(ChangeError::NoGeneration { wanted: Some(wanted) })
+        };
+        Ok(update::difference(&self.layout, &modules(from)?, &modules(to)?))
+    }
+
+    /// One transaction that fetches nothing.
+    fn transact(
+        &self,
+        events: &dyn Events,
+        cancel: &Cancel,
+        change: impl FnOnce(&mut crate::commit::Transaction) -> Result<(), CommitError>,
+    ) -> Result<Option<Generation>, ChangeError> {
+        let ground = self.ground(events, cancel);
+        let done = (|| {
+            Staging::remove_dead(&self.disk, &self.layout).map_err(UpdateError::Leftovers)?;
+            let staging = Staging::claim(&self.disk, &self.layout, &self.options.command)?;
+            let mut transaction = update::begin(ground, staging)?;
+            change(&mut transaction)?;
+            update::commit_if_changed(ground, transaction)
+        })();
+        Ok(self.minding_syncs(done)?)
+    }
+
+    fn editing(&self) -> Editing<'_> {
+        let Options { lock_limit, ref command, .. } = self.options;
+        Editing { disk: &self.disk, layout: &self.layout, lock_limit, command }
+    }
+
+    const fn ground<'a>(&'a self, events: &'a dyn Events, cancel: &'a Cancel) -> Ground<'a> {
+        Ground { disk: &self.disk, layout: &self.layout, options: &self.options, events, cancel }
+    }
+
+    /// Makes the store if there is none, and finds out early whether it can be written to.
+    fn prepare(&self) -> Result<(), ChangeError> {
+        if self.poisoned.load(Ordering::Relaxed) {
+            return Err(ChangeError::Poisoned);
+        }
+        Format::ensure(&self.disk, &self.layout, self.options.lock_limit)?;
+        rustix::fs::access(self.layout.staging(), rustix::fs::Access::WRITE_OK).map_err(|source| {
+            ChangeError::ReadOnly { home: self.layout.home().to_owned(), source: source.into() }
+        })
+    }
+
+    /// Remembers when a sync failed.
+    fn minding_syncs<T>(&self, done: Result<T, UpdateError>) -> Result<T, UpdateError> {
+        if let Err(UpdateError::Commit(error)) = &done
+            && error.poisons()
+        {
+            self.poisoned.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+}
+
+impl ChangeError {
+    /// Whether the change has happened, or may have, although there is an error.
+    #[must_use]
+    pub const fn has_happened(&self) -> bool {
+        matches!(
+            self,
+            Self::Update(UpdateError::Commit(
+                CommitError::Record { .. } | CommitError::Show { .. }
+            ))
+        )
+    }
+
+    /// How a command line ends with it.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Declare(DeclareError::Lock(_)) => Exit::Busy,
+            Self::Declare(_) | Self::NoGeneration { .. } => Exit::Usage,
+            Self::Format(FormatError::Malformed { .. }) => Exit::Damaged,
+            Self::Update(error) => match error {
+                UpdateError::Unknown { .. } => Exit::Usage,
+                UpdateError::Cancelled => Exit::Interrupted,
+                UpdateError::Journal(JournalError::Corrupt { .. })
+                | UpdateError::Begin(
+                    BeginError::Lost { .. } | BeginError::Journal(JournalError::Corrupt { .. }),
+                ) => Exit::Damaged,
+                UpdateError::Begin(BeginError::Lock(crate::disk::LockError::Busy { .. })) => {
+                    Exit::Busy
+                }
+                _ => Exit::Failed,
+            },
+            _ => Exit::Failed,
+        }
+    }
+
+    /// The next thing to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::ReadOnly { .. } => {
+                "choose another home with --home or MODSTORE_HOME, or make this one writable"
+            }
+            Self::NoGeneration { .. } => "`modstore history` lists the generations there are",
+            Self::Declare(error) => return error.hint(),
+            Self::Format(FormatError::Newer { .. }) => {
+                "use the version of modstore that made the store"
+            }
+            Self::EntryGone { .. } => "`modstore update` fetches what is declared now",
+            Self::Update(UpdateError::Begin(BeginError::Lock(_))) => {
+                "wait for the other process, or give --lock-timeout a longer time"
+            }
+            _ if matches!(self.exit(), Exit::Damaged) => {
+                "what is shown still works; keep a copy of the home before anything else"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// How a command line ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Something could not be had or done: 1.
+    Failed,
+    /// Wrong usage or bad input: 2.
+    Usage,
+    /// Somebody else holds a lock: 3.
+    Busy,
+    /// The store is damaged: 4.
+    Damaged,
+    /// A person interrupted it, and it was rolled back: 130.
+    Interrupted,
+}
+
+impl Exit {
+    /// The exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Busy => 3,
+            Self::Damaged => 4,
+            Self::Interrupted => 130,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What an update tells while it runs.
+//!
+//! For progress only: an update is the same whether anybody listens or not. Events of different
+//! modules come from different threads, in any order.
+
+use crate::{
+    disk::Holder,
+    model::{Generation, ModuleName},
+};
+
+/// Something happened.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// This many modules are looked at.
+    Began {
+        /// How many.
+        modules: usize,
+    },
+    /// A module went on.
+    Module {
+        /// Which.
+        module: &'a ModuleName,
+        /// To what.
+        step: Step<'a>,
+    },
+    /// Somebody else holds the store's lock; said once, after a second.
+    Waiting {
+        /// Who, if the lock's file tells.
+        holder: Option<&'a Holder>,
+    },
+    /// Something a person should know, that keeps nothing from working.
+    Warning {
+        /// The module it is about.
+        module: &'a ModuleName,
+        /// One line.
+        text: &'a str,
+    },
+    /// All is fetched; it is being made durable and shown.
+    Committing,
+    /// The switch has happened.
+    Shown {
+        /// What is shown now.
+        generation: Generation,
+    },
+}
+
+/// Where a module is on its way.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Step<'a> {
+    /// Its repository is asked for its references.
+    Listing,
+    /// A pack is being received.
+    Receiving {
+        /// Bytes so far.
+        bytes: u64,
+        /// Objects so far.
+        objects: u64,
+        /// Objects in all, once the pack's head is there.
+        of: Option<u64>,
+    },
+    /// The server says what it is doing.
+    Remote(&'a str),
+    /// It is as it was.
+    Unchanged,
+    /// Its new tree is in staging.
+    Fetched,
+    /// It could not be had.
+    Failed(&'a str),
+}
+
+/// Listens to an update. Called from many threads.
+pub trait Events: Sync {
+    /// Hears of one event; must return soon.
+    fn happened(&self, event: Event<'_>);
+}
+
+/// Listens to nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Events for Silent {
+    fn happened(&self, _: Event<'_>) {}
+}

@@ -1,0 +1,149 @@
+//! All jobs, in parallel, without any lock: nothing is visible until the transaction.
+//!
+//! Threads of their own wait for the network; the work on what comes is rayon's.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use super::{
+    answer::{Answer, Got, Outcome, Why},
+    events::{Event, Step},
+    plan::Job,
+    repository,
+    site::Site,
+};
+use crate::{
+    acquire::{AcquireError, acquire_archive},
+    commit::{Binding, Bound},
+    model::{ArchiveSource, ModuleName},
+};
+
+/// Does all jobs and gives one answer for each module, in no order.
+pub(super) fn gather(site: &Site<'_>, jobs: &[Job]) -> Vec<Answer> {
+    in_parallel(site, jobs, |job| {
+        let answers = run_job(site, job);
+        answers.iter().for_each(|answer| tell(site, answer));
+        answers
+    })
+}
+
+/// Does all jobs, as many at once as the options say, and collects what they give.
+pub(super) fn in_parallel<T: Send>(
+    site: &Site<'_>,
+    jobs: &[Job],
+    run: impl Fn(&Job) -> Vec<T> + Sync,
+) -> Vec<T> {
+    let (next, answers) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let done = run(job);
+            answers.lock().expect("no thread panics while it holds this").extend(done);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..site.options.jobs.clamp(1, jobs.len().max(1)) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    answers.into_inner().expect("no thread panics while it holds this")
+}
+
+fn run_job(site: &Site<'_>, job: &Job) -> Vec<Answer> {
+    match job {
+        Job::Repository(job) if site.cancel.is_cancelled() => {
+            let cancelled = Arc::new(AcquireError::Cancelled);
+            job.members
+                .iter()
+                .map(|member| Answer::failed(&member.module, Arc::clone(&cancelled)))
+                .collect()
+        }
+        Job::Repository(job) => repository::run(site, job),
+        Job::Archive { module, source, text } => vec![archive(site, module, source, text)],
+        Job::Linked { module, path, text } => {
+            let bound = path
+                .to_str()
+                .filter(|_| path.is_dir())
+                .map(|path| Bound::Linked { path: path.into() });
+            vec![match bound {
+                Some(bound) => stand(
+                    site,
+                    module,
+                    Binding { source: text.clone(), bound },
+                    Vec::new(),
+                    Got::default(),
+                ),
+                None => Answer::failed(
+                    module,
+                    Arc::new(AcquireError::NoDirectory { path: path.clone() }),
+                ),
+            }]
+        }
+        Job::Impossible { module, why } => {
+            vec![Answer { module: module.clone(), outcome: Outcome::Failed(Why::Impossible(*why)) }]
+        }
+    }
+}
+
+/// An archive is named by its checksum, so one that was had is never asked for again.
+fn archive(site: &Site<'_>, module: &ModuleName, source: &ArchiveSource, text: &str) -> Answer {
+    if let Some(now) = site.state.modules().get(module.as_str())
+        && now.source == text
+        && now.digest().is_some_and(|digest| site.layout.entry(digest).is_dir())
+    {
+        return Answer::unchanged(module, now.clone());
+    }
+    let acquired = site.staging().map_err(AcquireError::from).and_then(|staging| {
+        acquire_archive(&site.network, source, site.disk, &staging, site.cancel)
+    });
+    match acquired {
+        Err(error) => Answer::failed(module, Arc::new(error)),
+        Ok(acquired) => {
+            let bound = Bound::Entry {
+                digest: acquired.staged.digest(),
+                subdirectory: source.subdirectory.as_ref().map(ToString::to_string),
+                fetched: None,
+            };
+            let got =
+                Got { written: acquired.staged.files(), linked: 0, received: acquired.received };
+            site.keep(acquired.staged);
+            let binding = Binding { source: text.to_owned(), bound };
+            stand(site, module, binding, acquired.warnings, got)
+        }
+    }
+}
+
+fn stand(
+    site: &Site<'_>,
+    module: &ModuleName,
+    binding: Binding,
+    warnings: Vec<String>,
+    got: Got,
+) -> Answer {
+    match site.state.modules().get(module.as_str()) == Some(&binding) {
+        true => Answer::unchanged(module, binding),
+        false => Answer::bound(module, binding, warnings, got),
+    }
+}
+
+fn tell(site: &Site<'_>, answer: &Answer) {
+    let module = &answer.module;
+    match &answer.outcome {
+        Outcome::Unchanged(_) => {
+            site.events.happened(Event::Module { module, step: Step::Unchanged })
+        }
+        Outcome::Bound { warnings, .. } => {
+            site.events.happened(Event::Module { module, step: Step::Fetched });
+            warnings.iter().for_each(|text| site.events.happened(Event::Warning { module, text }));
+        }
+        Outcome::Failed(why) => {
+            let text = match why {
+                Why::Acquire(error) => error.to_string(),
+                Why::Impossible(why) => why.to_string(),
+            };
+            site.events.happened(Event::Module { module, step: Step::Failed(&text) });
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What `modules.lock` says of a state: derived, and written again after every transaction.
+
+use std::{collections::BTreeMap, path::Path};
+
+use crate::{
+    commit::{Binding, Bound},
+    model::{Locked, Lockfile, ModuleName, Source},
+};
+
+/// The lock of these bindings. Linked modules are never locked.
+pub(crate) fn lock_of(modules: &BTreeMap<&str, &Binding>) -> Lockfile {
+    let locked = |(module, binding): (&&str, &&Binding)| {
+        Some((module.parse::<ModuleName>().ok()?, locked(binding)?))
+    };
+    Lockfile { modules: modules.iter().filter_map(locked).collect() }
+}
+
+fn locked(binding: &Binding) -> Option<Locked> {
+    let Bound::Entry { digest, subdirectory, fetched } = &binding.bound else { return None };
+    Some(Locked {
+        source: Source::parse(&binding.source, Path::new("/"), None).ok()?,
+        origin: fetched.as_ref().and_then(|fetched| fetched.origin.parse().ok()),
+        reference: fetched.as_ref().and_then(|fetched| fetched.reference.clone()),
+        revision: fetched.as_ref().and_then(|fetched| fetched.revision.parse().ok()),
+        digest: *digest,
+        subdirectory: subdirectory.as_ref().and_then(|below| below.parse().ok()),
+    })
+}

@@ -1,0 +1,29 @@
+//! Declared → shown: what an update decides, what it tells, and what came of it.
+//!
+//! Decide first (`plan`), then fetch in parallel without any lock (`gather`), then one transaction
+//! (`run`). Knows nothing of how things are printed.
+
+mod options;
+mod events;
+mod report;
+mod plan;
+mod site;
+mod answer;
+mod repository;
+mod gather;
+mod lock;
+mod run;
+mod outdated;
+mod difference;
+
+pub use events::{Event, Events, Silent, Step};
+pub use options::{Options, UpdateRequest};
+pub use report::{
+    Cost, Difference, Failed, FileChanges, Outdated, Unchanged, UpdateReport, Updated, Warning,
+    Would,
+};
+pub use run::UpdateError;
+
+pub(crate) use difference::difference;
+pub(crate) use outdated::outdated;
+pub(crate) use run::{Ground, begin, commit_if_changed, update};

@@ -1,0 +1,138 @@
+//! What is to be done for each declared module: pure, before anything is asked of anybody.
+//!
+//! Modules that share an Origin become one job, whatever spellings they use, so that a repository is
+//! listed once and each of its commits fetched once.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use crate::{
+    acquire::Wanted,
+    model::{
+        ArchiveSource, Declarations, Declared, Digest, GitSource, Lockfile, ModuleName, Origin,
+        Reference, Source,
+    },
+};
+
+/// What is to be done, one job for each repository, archive or directory.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Ask a repository.
+    Repository(RepositoryJob),
+    /// Download an archive.
+    Archive { module: ModuleName, source: ArchiveSource, text: String },
+    /// Look whether a directory is there.
+    Linked { module: ModuleName, path: PathBuf, text: String },
+    /// Nothing can be done.
+    Impossible { module: ModuleName, why: Impossible },
+}
+
+/// Why nothing can be done for a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Impossible {
+    /// It is not in `modules.lock`, and only what is there was asked for.
+    #[error("modules.lock does not have it")]
+    NotLocked,
+    /// `modules.lock` has it, from another source than is declared now.
+    #[error("modules.lock has it from another source")]
+    LockedElsewhere,
+    /// It declares a build.
+    #[error("it declares a build, and this version does not build")]
+    Build,
+}
+
+/// A repository and the modules that come from it.
+#[derive(Debug)]
+pub(super) struct RepositoryJob {
+    pub(super) origin: Origin,
+    pub(super) members: Vec<Member>,
+}
+
+/// A module of a repository.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) module: ModuleName,
+    pub(super) source: GitSource,
+    /// The source as it is recorded, without any secret.
+    pub(super) text: String,
+    pub(super) wanted: Wanted,
+    /// What the tree must be, and the reference it was, when the lock says so.
+    pub(super) locked: Option<(Digest, Option<String>)>,
+}
+
+/// The jobs for `modules` of `declared`; with a lock, only what it says is wanted.
+pub(super) fn plan<'a>(
+    modules: impl Iterator<Item = &'a (ModuleName, Declared)>,
+    lock: Option<&Lockfile>,
+) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    let mut repositories: BTreeMap<Origin, Vec<Member>> = BTreeMap::new();
+    for (module, declared) in modules {
+        let module = module.clone();
+        let source = declared.effective_source();
+        let text = source.to_toml_text();
+        match source {
+            _ if declared.build.is_some() => {
+                jobs.push(Job::Impossible { module, why: Impossible::Build })
+            }
+            Source::Linked(path) => jobs.push(Job::Linked { module, path, text }),
+            Source::Archive(source) => jobs.push(Job::Archive { module, source, text }),
+            Source::Git(source) => match member(module.clone(), source, text, lock) {
+                Ok(member) => {
+                    repositories.entry(member.source.url.origin()).or_default().push(member)
+                }
+                Err(why) => jobs.push(Job::Impossible { module, why }),
+            },
+        }
+    }
+    let repositories = repositories.into_iter();
+    jobs.extend(
+        repositories.map(|(origin, members)| Job::Repository(RepositoryJob { origin, members })),
+    );
+    jobs
+}
+
+fn member(
+    module: ModuleName,
+    source: GitSource,
+    text: String,
+    lock: Option<&Lockfile>,
+) -> Result<Member, Impossible> {
+    let Some(lock) = lock else {
+        let wanted = match &source.reference {
+            None => Wanted::Head,
+            Some(Reference::Named(name)) => Wanted::Named(name.clone()),
+            Some(Reference::Commit(revision)) => Wanted::Commit((*revision).into()),
+        };
+        return Ok(Member { module, source, text, wanted, locked: None });
+    };
+    let locked = lock.modules.get(&module).ok_or(Impossible::NotLocked)?;
+    let revision = locked
+        .revision
+        .filter(|_| locked.source.to_toml_text() == text)
+        .ok_or(Impossible::LockedElsewhere)?;
+    let wanted = Wanted::Commit(revision.into());
+    Ok(Member {
+        module,
+        source,
+        text,
+        wanted,
+        locked: Some((locked.digest, locked.reference.clone())),
+    })
+}
+
+/// The declared modules of these names, or all.
+///
+/// # Errors
+/// The first name that is not declared.
+pub(super) fn select<'a>(
+    declared: &'a Declarations,
+    names: &'a [ModuleName],
+) -> Result<Vec<&'a (ModuleName, Declared)>, &'a ModuleName> {
+    if names.is_empty() {
+        return Ok(declared.modules.iter().collect());
+    }
+    names
+        .iter()
+        .map(|name| declared.modules.iter().find(|(module, _)| module == name).ok_or(name))
+        .collect()
+}

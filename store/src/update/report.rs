@@ -1,0 +1,167 @@
+//! What came of an update: values only, for the command line and for hosts.
+
+use std::{error::Error, path::PathBuf, time::Duration};
+
+use crate::{
+    commit::Binding,
+    model::{Class, Generation, ModuleName, Stage},
+};
+
+/// What an update did.
+#[derive(Debug)]
+pub struct UpdateReport {
+    /// The generation shown now; none in a store that never had one.
+    pub generation: Option<Generation>,
+    /// Whether this update made it.
+    pub committed: bool,
+    /// Modules that lead to something else now (or would, where [`committed`](Self::committed) is
+    /// false because all or nothing was asked for).
+    pub updated: Vec<Updated>,
+    /// Modules that are as they were.
+    pub unchanged: Vec<Unchanged>,
+    /// Modules that are declared no more.
+    pub removed: Vec<ModuleName>,
+    /// Modules that could not be had; each keeps what it had.
+    pub failed: Vec<Failed>,
+    /// Things a person should know.
+    pub warnings: Vec<Warning>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+impl UpdateReport {
+    /// Of a store that declares nothing and shows nothing.
+    #[must_use]
+    pub fn of_nothing() -> Self {
+        Self {
+            generation: None,
+            committed: false,
+            updated: Vec::new(),
+            unchanged: Vec::new(),
+            removed: Vec::new(),
+            failed: Vec::new(),
+            warnings: Vec::new(),
+            cost: Cost::default(),
+        }
+    }
+}
+
+/// A module that leads to something else now.
+#[derive(Debug, Clone)]
+pub struct Updated {
+    /// The module.
+    pub module: ModuleName,
+    /// What it was.
+    pub from: Option<Binding>,
+    /// What it is.
+    pub to: Binding,
+    /// Its target: the path that stays.
+    pub path: PathBuf,
+}
+
+/// A module that is as it was.
+#[derive(Debug, Clone)]
+pub struct Unchanged {
+    /// The module.
+    pub module: ModuleName,
+    /// What it is.
+    pub binding: Binding,
+}
+
+/// A module that could not be had.
+#[derive(Debug)]
+pub struct Failed {
+    /// The module.
+    pub module: ModuleName,
+    /// When it is worth trying again.
+    pub class: Class,
+    /// How far it came.
+    pub stage: Stage,
+    /// What went wrong, with its causes behind it; holds no secret.
+    pub error: Box<dyn Error + Send + Sync>,
+    /// The next thing to do.
+    pub hint: Option<String>,
+    /// What the module still leads to.
+    pub serving: Option<Binding>,
+}
+
+/// Something a person should know about a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The module.
+    pub module: ModuleName,
+    /// One line.
+    pub text: String,
+}
+
+/// What an update cost.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cost {
+    /// Requests to servers.
+    pub requests: u64,
+    /// Connections made for them.
+    pub connections: u64,
+    /// Bytes of packs received.
+    pub received: u64,
+    /// Files written.
+    pub written: u64,
+    /// Files linked from the entries before.
+    pub linked: u64,
+    /// Until all was in staging.
+    pub acquiring: Duration,
+    /// From then until it was shown.
+    pub committing: Duration,
+}
+
+/// What an update would do to one module.
+#[derive(Debug)]
+pub struct Outdated {
+    /// The module.
+    pub module: ModuleName,
+    /// What it is now.
+    pub now: Option<Binding>,
+    /// What would become of it.
+    pub would: Would,
+}
+
+/// What an update would do.
+#[derive(Debug)]
+pub enum Would {
+    /// Nothing.
+    Stay,
+    /// Fetch this commit.
+    Move {
+        /// The commit, 40 hex digits, for a module from git.
+        revision: Option<String>,
+        /// The full name of the reference followed.
+        reference: Option<String>,
+    },
+    /// Drop it: it is declared no more.
+    Go,
+    /// Fail.
+    Fail(Failed),
+}
+
+/// What differs between two generations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The module.
+    pub module: String,
+    /// What it was.
+    pub from: Option<Binding>,
+    /// What it is.
+    pub to: Option<Binding>,
+    /// Files that came, changed or went, when both sides are entries whose manifests are there.
+    pub files: Option<FileChanges>,
+}
+
+/// Paths that differ between two entries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileChanges {
+    /// Only in the second.
+    pub added: Vec<String>,
+    /// In both, and not the same.
+    pub changed: Vec<String>,
+    /// Only in the first.
+    pub removed: Vec<String>,
+}

@@ -1,0 +1,308 @@
+//! One repository's part of an update: list once, fetch each commit once, answer for each module.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use gix::{ObjectId, bstr::ByteSlice as _};
+
+use super::{
+    answer::{Answer, Got},
+    events::{Event, Step},
+    plan::{Member, RepositoryJob},
+    site::Site,
+};
+use crate::{
+    acquire::{
+        AcquireError, BaseEntry, FetchNews, Into, RemoteError, Resolved, Session, Wanted,
+        fetch_commit,
+    },
+    commit::{Binding, Bound, Fetched, read_manifest},
+    model::{Digest, Manifest, ModuleName, Subdirectory},
+};
+
+/// The tree of a commit that several modules may share.
+struct Tree {
+    digest: Digest,
+    manifest: Manifest,
+    submodules: Vec<gix::bstr::BString>,
+    warnings: Vec<String>,
+    got: Got,
+}
+
+/// A member and the commit it means.
+pub(super) type Meant<'a> = (&'a Member, Resolved);
+
+/// Does the job, and gives one answer for each member.
+pub(super) fn run(site: &Site<'_>, job: &RepositoryJob) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    let (pinned, open): (Vec<_>, Vec<_>) =
+        job.members.iter().partition(|member| unchanged_pin(site, job, member).is_some());
+    for member in pinned {
+        let binding = unchanged_pin(site, job, member).expect("it was one a moment ago");
+        answers.push(Answer::unchanged(&member.module, binding));
+    }
+    if open.is_empty() {
+        return answers;
+    }
+    for member in &open {
+        site.events.happened(Event::Module { module: &member.module, step: Step::Listing });
+    }
+    match connect(site, &open) {
+        Ok((mut session, meant, failed)) => {
+            answers.extend(failed);
+            answers.extend(fetch_all(site, job, &mut session, meant));
+        }
+        Err(error) => answers.extend(fail_all(open.into_iter(), error.into())),
+    }
+    answers
+}
+
+/// The binding of a member that names a commit it already leads to: nobody need be asked.
+fn unchanged_pin(site: &Site<'_>, job: &RepositoryJob, member: &Member) -> Option<Binding> {
+    let Wanted::Commit(commit) = member.wanted else { return None };
+    let now = site.state.modules().get(member.module.as_str())?;
+    let Bound::Entry { digest, subdirectory, fetched: Some(fetched) } = &now.bound else {
+        return None;
+    };
+    let same = fetched.origin == job.origin.as_str()
+        && commit == fetched.revision.as_str()
+        && subdirectory.as_deref() == member.source.subdirectory.as_ref().map(Subdirectory::as_str)
+        && now.source == member.text
+        && member.locked.as_ref().is_none_or(|(locked, _)| locked == digest);
+    (same && site.layout.entry(*digest).is_dir()).then(|| now.clone())
+}
+
+/// Asks the repository, by each spelling in turn, what the members mean.
+pub(super) fn connect<'a>(
+    site: &Site<'_>,
+    members: &[&'a Member],
+) -> Result<(Session, Vec<Meant<'a>>, Vec<Answer>), RemoteError> {
+    let wanted: Vec<Wanted> = members.iter().map(|member| member.wanted.clone()).collect();
+    let mut urls: Vec<String> = Vec::new();
+    for url in members.iter().map(|member| member.source.url.expose()) {
+        if !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    let mut urls = urls.iter().peekable();
+    loop {
+        let url = urls.next().expect("a job has a member");
+        match site.network.connect(url, &wanted, site.cancel) {
+            Err(_) if urls.peek().is_some() && !site.cancel.is_cancelled() => {}
+            Err(error) => return Err(error),
+            Ok(mut session) => {
+                let (mut meant, mut failed) = (Vec::new(), Vec::new());
+                for (member, resolution) in members.iter().zip(session.take_resolutions()) {
+                    match resolution {
+                        Ok(resolved) => meant.push((*member, resolved)),
+                        Err(error) => {
+                            failed.push(Answer::failed(&member.module, Arc::new(error.into())))
+                        }
+                    }
+                }
+                return Ok((session, meant, failed));
+            }
+        }
+    }
+}
+
+/// Has every commit once, and binds each member to its part of it.
+fn fetch_all(
+    site: &Site<'_>,
+    job: &RepositoryJob,
+    session: &mut Session,
+    meant: Vec<Meant<'_>>,
+) -> Vec<Answer> {
+    let mut commits: BTreeMap<ObjectId, Vec<Meant<'_>>> = BTreeMap::new();
+    for (member, resolved) in meant {
+        commits.entry(resolved.commit).or_default().push((member, resolved));
+    }
+    let mut answers = Vec::new();
+    for (commit, members) in commits {
+        match tree_of(site, job, session, commit, &members) {
+            Ok(mut tree) => {
+                answers.extend(members.iter().map(|meant| bind(site, job, &mut tree, meant)))
+            }
+            Err(error) => {
+                answers.extend(fail_all(members.iter().map(|(member, _)| *member), error))
+            }
+        }
+    }
+    answers
+}
+
+/// The commit's tree: in the store already, or fetched.
+fn tree_of(
+    site: &Site<'_>,
+    job: &RepositoryJob,
+    session: &mut Session,
+    commit: ObjectId,
+    members: &[Meant<'_>],
+) -> Result<Tree, AcquireError> {
+    if let Some(tree) = stored_tree(site, job, commit) {
+        return Ok(tree);
+    }
+    let staging = site.staging()?;
+    let into = Into { disk: site.disk, staging: &staging };
+    let base = base_for(site, job, members);
+    let first = members.first().map(|(member, _)| &member.module);
+    let news = |news: FetchNews<'_>| {
+        if let Some(module) = first {
+            tell(site, module, news);
+        }
+    };
+    let fetched = fetch_commit(session, commit, base.as_ref(), into, &news, site.cancel)?;
+    let digest = fetched.staged.digest();
+    site.keep(fetched.staged);
+    let (written, linked) = fetched.files;
+    Ok(Tree {
+        digest,
+        manifest: fetched.manifest,
+        submodules: fetched.submodules,
+        warnings: fetched.warnings,
+        got: Got { written, linked, received: fetched.received },
+    })
+}
+
+fn tell(site: &Site<'_>, module: &ModuleName, news: FetchNews<'_>) {
+    let step = match news {
+        FetchNews::Says(text) => Step::Remote(text),
+        FetchNews::Pack(pack) => Step::Receiving {
+            bytes: pack.bytes,
+            objects: pack.objects.into(),
+            of: Some(pack.total.into()),
+        },
+        FetchNews::BaseDamaged(path) => {
+            let text = format!(
+                "`{path}` of the entry that is served is damaged; the whole tree is fetched"
+            );
+            return site.events.happened(Event::Warning { module, text: &text });
+        }
+    };
+    site.events.happened(Event::Module { module, step });
+}
+
+/// An entry of the store that was made of this commit, now or in an earlier generation.
+fn stored_tree(site: &Site<'_>, job: &RepositoryJob, commit: ObjectId) -> Option<Tree> {
+    let digest = bindings_of(site, job).find_map(|(digest, fetched)| {
+        (commit == fetched.revision.as_str() && site.layout.entry(digest).is_dir())
+            .then_some(digest)
+    })?;
+    let manifest = read_manifest(site.layout, digest)?;
+    let submodules = BaseEntry::submodules(site.layout, digest, &manifest)?;
+    Some(Tree { digest, manifest, submodules, warnings: Vec::new(), got: Got::default() })
+}
+
+/// Every entry that any generation bound from this repository, newest first.
+fn bindings_of<'a>(
+    site: &'a Site<'_>,
+    job: &'a RepositoryJob,
+) -> impl Iterator<Item = (Digest, &'a Fetched)> {
+    let changes = site.state.generations().iter().rev().flat_map(|info| &info.changes);
+    changes.filter_map(|(_, binding)| match &binding.as_ref()?.bound {
+        Bound::Entry { digest, fetched: Some(fetched), .. }
+            if fetched.origin == job.origin.as_str() =>
+        {
+            Some((*digest, fetched))
+        }
+        _ => None,
+    })
+}
+
+/// What the members lead to now is nearest to what they will; else the newest of the repository.
+fn base_for(site: &Site<'_>, job: &RepositoryJob, members: &[Meant<'_>]) -> Option<BaseEntry> {
+    let now =
+        members.iter().filter_map(|(member, _)| site.state.modules().get(member.module.as_str()));
+    let now = now.filter_map(|binding| match &binding.bound {
+        Bound::Entry { digest, fetched: Some(fetched), .. }
+            if fetched.origin == job.origin.as_str() =>
+        {
+            Some((*digest, fetched))
+        }
+        _ => None,
+    });
+    let (digest, fetched) = now.chain(bindings_of(site, job)).next()?;
+    BaseEntry::open(site.layout, digest, fetched.revision.parse().ok()?)
+}
+
+/// The answer for one member whose tree is there.
+fn bind(
+    site: &Site<'_>,
+    job: &RepositoryJob,
+    tree: &mut Tree,
+    (member, resolved): &Meant<'_>,
+) -> Answer {
+    if let Err(error) = check_part(tree, member) {
+        return Answer::failed(&member.module, Arc::new(error));
+    }
+    let locked_reference = member.locked.as_ref().and_then(|(_, reference)| reference.clone());
+    let fetched = Fetched {
+        origin: job.origin.to_string(),
+        reference: resolved.name.clone().or(locked_reference),
+        revision: resolved.commit.to_string(),
+    };
+    let binding = Binding {
+        source: member.text.clone(),
+        bound: Bound::Entry {
+            digest: tree.digest,
+            subdirectory: member.source.subdirectory.as_ref().map(ToString::to_string),
+            fetched: Some(fetched),
+        },
+    };
+    let now = site.state.modules().get(member.module.as_str());
+    if now == Some(&binding) {
+        return Answer::unchanged(&member.module, binding);
+    }
+    // What was fetched for several modules is counted, and warned of, once.
+    let (warnings, got) = (std::mem::take(&mut tree.warnings), std::mem::take(&mut tree.got));
+    Answer::bound(&member.module, binding, warnings, got)
+}
+
+/// Whether the tree has the part that the member wants, whole, and is the one that was locked.
+fn check_part(tree: &Tree, member: &Member) -> Result<(), AcquireError> {
+    if let Some((locked, _)) = &member.locked
+        && *locked != tree.digest
+    {
+        return Err(AcquireError::OtherTree { found: tree.digest, locked: *locked });
+    }
+    let part = member.source.subdirectory.as_ref().map_or("", Subdirectory::as_str);
+    if let Some(subdirectory) = &member.source.subdirectory
+        && tree.manifest.below(part.into()).is_empty()
+    {
+        let directories = directories_like(&tree.manifest, subdirectory);
+        return Err(AcquireError::NoSubdirectory {
+            subdirectory: subdirectory.clone(),
+            directories,
+        });
+    }
+    let within = |path: &gix::bstr::BString| {
+        part.is_empty()
+            || path
+                .strip_prefix(part.as_bytes())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    };
+    match tree.submodules.iter().find(|path| within(path)) {
+        Some(path) => Err(AcquireError::Submodule { path: path.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Up to five directories that end like `wanted`, else the top ones.
+fn directories_like(manifest: &Manifest, wanted: &Subdirectory) -> Vec<String> {
+    let all: std::collections::BTreeSet<_> = manifest
+        .files()
+        .iter()
+        .flat_map(|file| {
+            file.path
+                .find_iter("/")
+                .map(|end| file.path.get(..end).unwrap_or_default().to_str_lossy())
+        })
+        .collect();
+    let alike = all.iter().filter(|path| path.rsplit('/').next() == Some(wanted.file_name()));
+    let top = all.iter().filter(|path| !path.contains('/'));
+    alike.chain(top).take(5).map(ToString::to_string).collect()
+}
+
+fn fail_all<'a>(members: impl Iterator<Item = &'a Member>, error: AcquireError) -> Vec<Answer> {
+    let error = Arc::new(error);
+    members.map(|member| Answer::failed(&member.module, Arc::clone(&error))).collect()
+}

@@ -1,0 +1,67 @@
+//! Where an update works: the store, its staging and the network, made only when first needed.
+//!
+//! An update that finds nothing changed writes nothing, so it must not make a staging to find that out.
+
+use std::sync::{Arc, Mutex};
+
+use super::{events::Events, options::Options};
+use crate::{
+    acquire::{Cancel, Network, NetworkError},
+    commit::{Staged, Staging, StagingError, State},
+    disk::{Disk, Layout},
+};
+
+/// What all jobs of one update share.
+pub(super) struct Site<'a> {
+    pub(super) disk: &'a Disk,
+    pub(super) layout: &'a Layout,
+    pub(super) options: &'a Options,
+    pub(super) events: &'a dyn Events,
+    pub(super) cancel: &'a Cancel,
+    pub(super) state: State,
+    pub(super) network: Network,
+    staging: Mutex<Option<Arc<Staging>>>,
+    staged: Mutex<Vec<Staged>>,
+}
+
+impl<'a> Site<'a> {
+    pub(super) fn new(
+        disk: &'a Disk,
+        layout: &'a Layout,
+        options: &'a Options,
+        events: &'a dyn Events,
+        cancel: &'a Cancel,
+        state: State,
+    ) -> Result<Self, NetworkError> {
+        let scratch = layout.mirrors();
+        let network =
+            Network::open(&scratch, options.limits, options.interactive, options.offline)?;
+        let (staging, staged) = (Mutex::default(), Mutex::default());
+        Ok(Self { disk, layout, options, events, cancel, state, network, staging, staged })
+    }
+
+    /// The staging, which the first one to ask makes.
+    pub(super) fn staging(&self) -> Result<Arc<Staging>, StagingError> {
+        let mut staging = self.staging.lock().expect("no thread panics while it holds this");
+        if let Some(staging) = &*staging {
+            return Ok(Arc::clone(staging));
+        }
+        let made = Arc::new(Staging::claim(self.disk, self.layout, &self.options.command)?);
+        *staging = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// Keeps a staged tree for the transaction.
+    pub(super) fn keep(&self, staged: Staged) {
+        self.staged.lock().expect("no thread panics while it holds this").push(staged);
+    }
+
+    /// The staging and what was staged, once all jobs are done.
+    pub(super) fn into_staging(self) -> Result<(Staging, Vec<Staged>), StagingError> {
+        let staging = self.staging()?;
+        *self.staging.lock().expect("no thread panics while it holds this") = None;
+        let staged = self.staged.into_inner().expect("no thread panics while it holds this");
+        let staging = Arc::into_inner(staging).expect("all jobs are done, so nobody else has it");
+        Ok((staging, staged))
+    }
+}

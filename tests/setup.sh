@@ -1,0 +1,69 @@
+#!/bin/sh
+# Installs what the tests use and is not there yet: real servers, file system tools, a tracer, a test runner.
+# Does nothing when all is there. Without root it says which tests will skip, and why.
+set -u
+
+# command | Debian package | which tests skip without it
+needs='
+git|git|all of them
+ssh|openssh-client|everything over ssh
+sshd|openssh-server|everything over ssh
+mkfs.ext4|e2fsprogs|disk-full, read-only and power-cut tests
+mkfs.xfs|xfsprogs|power-cut tests on xfs
+xfs_io|xfsprogs|power-cut tests (they use its shutdown command)
+losetup|mount|disk-full, read-only and power-cut tests
+ip|iproute2|cut-network tests
+strace|strace|golden disk traces and the kill matrix
+python3|python3|everything about Python environments
+'
+
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+say() { printf 'setup: %s\n' "$*"; }
+there() { command -v "$1" >/dev/null 2>&1; }
+
+# Prints `package` or `command: skipped tests` of everything missing, one per line, each once.
+missing() {
+    printf '%s' "$needs" | while IFS='|' read -r command package skipped; do
+        [ -n "$command" ] || continue
+        there "$command" && continue
+        case $1 in
+        packages) printf '%s\n' "$package" ;;
+        *) printf '%s is missing, so these tests will SKIP: %s\n' "$command" "$skipped" ;;
+        esac
+    done | sort -u
+}
+
+install_packages() {
+    # A package's own post-install step must not start a service on the machine that runs the tests.
+    say "installing $(echo "$1" | tr '\n' ' ')"
+    apt-get update -qq || return 1
+    # shellcheck disable=SC2086 # one word per package is what is wanted
+    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $1 >/dev/null
+}
+
+packages=$(missing packages)
+if [ -z "$packages" ]; then
+    say 'every program the tests use is there'
+elif [ "$(id -u)" != 0 ]; then
+    say 'not root, so nothing is installed'
+elif ! there apt-get; then
+    say "no apt-get here; install these yourself: $(echo "$packages" | tr '\n' ' ')"
+elif install_packages "$packages"; then
+    say "installed $(echo "$packages" | tr '\n' ' ')"
+else
+    say 'apt-get failed; its message is above'
+fi
+
+if there cargo-nextest; then
+    say 'cargo-nextest is there'
+elif ! there cargo; then
+    say 'cargo is missing: install Rust from https://rustup.rs first' >&2
+    exit 1
+elif cargo install --locked --quiet cargo-nextest; then
+    say 'installed cargo-nextest'
+else
+    say 'cargo-nextest could not be installed; `cargo test` runs the same tests, slower' >&2
+fi
+
+missing skips | while read -r line; do say "WARNING: $line" >&2; done
+there git || { say 'without git no test can run' >&2; exit 1; }

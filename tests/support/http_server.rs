@@ -1,0 +1,350 @@
+//! A smart HTTP server on loopback, in front of the real `git http-backend`, with faults that a test switches on.
+//!
+//! One thread per connection; connections are kept open between requests.
+//! Limits: no TLS; no pushing.
+
+use std::io::{self, BufReader, Read as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::cgi::{Backend, CgiReply};
+use crate::faults::{Armed, Fault, Faults, lock};
+use crate::http::{Chunks, Request, send, send_chunked_head, send_closing_head};
+use crate::pack_stream::{End, PackStream};
+use crate::pkt_line::without_capability;
+
+const BODY_START: usize = 16 * 1024;
+
+/// A request as it arrived.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// Path and query; the whole URL if the client took this server for its proxy, which works.
+    pub target: String,
+    /// The repository's name, without `.git`.
+    pub repo: String,
+    /// The `Git-Protocol` header, such as `version=2`.
+    pub protocol: Option<String>,
+    /// All headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The first 16 KiB of the body as sent: pkt-lines, unless the client compressed them.
+    pub body_start: Vec<u8>,
+}
+
+/// What a server has seen since it started or since [`HttpServer::forget`].
+#[derive(Debug, Clone, Default)]
+pub struct Stats {
+    /// Every request, in order of arrival.
+    pub requests: Vec<Seen>,
+    /// TCP connections accepted.
+    pub connections: usize,
+    /// Times a fault took effect. A test of a fault asserts that this is not 0.
+    pub faults_fired: usize,
+}
+
+/// A running server for every repository below one directory.
+#[derive(Debug)]
+pub struct HttpServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    backend: Backend,
+    faults: Faults,
+    stats: Mutex<Stats>,
+    open: Mutex<Vec<TcpStream>>,
+    stopping: AtomicBool,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("backend", &self.backend).finish_non_exhaustive()
+    }
+}
+
+/// Whether the connection can carry another request.
+enum After {
+    KeepOpen,
+    Close,
+}
+
+impl HttpServer {
+    /// Serves `root` on 127.0.0.1.
+    pub fn start(root: &Path) -> Self {
+        Self::start_on(root, Ipv4Addr::LOCALHOST)
+    }
+
+    /// Serves `root` on an address of this machine: the near end of a [`crate::CutNetwork`], for one.
+    pub fn start_on(root: &Path, address: Ipv4Addr) -> Self {
+        let listener = TcpListener::bind((address, 0)).expect("the address has a free port");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let shared = Arc::new(Shared {
+            backend: Backend::new(root),
+            faults: Faults::default(),
+            stats: Mutex::default(),
+            open: Mutex::default(),
+            stopping: AtomicBool::new(false),
+        });
+        let accepting = Arc::clone(&shared);
+        std::thread::spawn(move || accept(&accepting, &listener));
+        Self { address, shared }
+    }
+
+    /// `http://127.0.0.1:PORT/<name>.git`.
+    pub fn url(&self, name: &str) -> String {
+        format!("http://{}/{name}.git", self.address)
+    }
+
+    /// The same with a user and a password (or token) in it.
+    pub fn url_with_secret(&self, name: &str, user: &str, secret: &str) -> String {
+        format!("http://{user}:{secret}@{}/{name}.git", self.address)
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Switches a fault on for one repository (by name) or for all (`*`), until [`HttpServer::clear`].
+    pub fn fault(&self, repo: &str, fault: Fault) {
+        self.shared.faults.arm(repo, fault, u64::MAX);
+    }
+
+    /// Switches a fault on for its first `times` occasions; what comes after is served well.
+    pub fn fault_times(&self, repo: &str, times: u64, fault: Fault) {
+        self.shared.faults.arm(repo, fault, times);
+    }
+
+    /// Switches a fault on for requests for a pack, while listings are served well.
+    pub fn fault_on_fetch(&self, repo: &str, fault: Fault) {
+        self.shared.faults.arm_for_fetches(repo, fault);
+    }
+
+    /// Switches all faults off; what hangs is closed.
+    pub fn clear(&self) {
+        self.shared.faults.clear();
+    }
+
+    /// What it has seen so far.
+    pub fn stats(&self) -> Stats {
+        Stats { faults_fired: self.shared.faults.fired(), ..lock(&self.shared.stats).clone() }
+    }
+
+    /// Forgets the requests and connections seen so far.
+    pub fn forget(&self) {
+        *lock(&self.shared.stats) = Stats::default();
+    }
+
+    /// Closes every open connection at once, whatever it is doing.
+    pub fn cut_connections(&self) {
+        for stream in lock(&self.shared.open).drain(..) {
+            // A connection the client has closed already is as cut as can be.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        // Wakes the accepting thread; if it is gone there is nothing to wake.
+        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+        self.clear();
+        self.cut_connections();
+    }
+}
+
+fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
+    for stream in listener.incoming() {
+        if shared.stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(stream) = stream else { continue };
+        lock(&shared.stats).connections += 1;
+        let shared = Arc::clone(shared);
+        std::thread::spawn(move || {
+            let client = stream.peer_addr().ok();
+            // The client hung up or sent nonsense; it knows.
+            let _ = serve(&shared, stream);
+            lock(&shared.open).retain(|other| other.peer_addr().is_ok_and(|it| Some(it) != client));
+        });
+    }
+}
+
+fn serve(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    lock(&shared.open).push(stream.try_clone()?);
+    let mut reader = BufReader::new(stream.try_clone()?);
+    while let Some(request) = Request::read(&mut reader, &mut stream)? {
+        record(shared, &request);
+        let after = answer(shared, &request, &mut stream)?;
+        if matches!(after, After::Close) || !request.keep_alive() {
+            break;
+        }
+    }
+    // The list of open connections holds a clone, so dropping ours would not close it.
+    stream.shutdown(Shutdown::Both)
+}
+
+fn record(shared: &Shared, request: &Request) {
+    let start = request.body.get(..BODY_START).unwrap_or(&request.body);
+    lock(&shared.stats).requests.push(Seen {
+        method: request.method.clone(),
+        target: request.target.clone(),
+        repo: request.repo_and_rest().0.to_owned(),
+        protocol: request.header("git-protocol").map(str::to_owned),
+        headers: request.headers.clone(),
+        body_start: start.to_vec(),
+    });
+}
+
+fn answer(shared: &Shared, request: &Request, to: &mut TcpStream) -> io::Result<After> {
+    let faults = shared.faults.of(request.repo_and_rest().0, request.is_fetch());
+    for armed in &faults {
+        if let Some(after) = instead(shared, armed, request, to)? {
+            return Ok(after);
+        }
+    }
+    let old =
+        faults.iter().any(|armed| matches!(armed.fault, Fault::ForceProtocolV0) && armed.fires());
+    let protocol = request.header("git-protocol").filter(|_| !old);
+    let user = faults.iter().find_map(|armed| match armed.fault {
+        Fault::BasicAuth { user, .. } => Some(user),
+        _ => None,
+    });
+    let reply = shared.backend.answer(request, protocol, user)?;
+    if request.method == "GET" {
+        send_advertisement(reply, &faults, to)
+    } else {
+        send_stream(shared, reply, &faults, request, to)
+    }
+}
+
+/// What a fault does in place of, or before, the real answer.
+fn instead(
+    shared: &Shared,
+    armed: &Armed,
+    request: &Request,
+    to: &mut TcpStream,
+) -> io::Result<Option<After>> {
+    let mut plain = |status: u16, name: &str, value: &str| {
+        send(
+            to,
+            status,
+            &[(name.to_owned(), value.to_owned())],
+            b"a fault that the test asked for\n",
+        )?;
+        Ok(Some(After::KeepOpen))
+    };
+    match &armed.fault {
+        Fault::Status(status) if armed.fires() => plain(*status, "Content-Type", "text/plain"),
+        Fault::StatusWithHeader(status, name, value) if armed.fires() => {
+            plain(*status, name, value)
+        }
+        Fault::Redirect { to: other } if armed.fires() => {
+            plain(302, "Location", &format!("{other}{}", request.repo_and_rest().1))
+        }
+        Fault::BasicAuth { user, password } if !is_authorised(request, user, password) => {
+            armed.fires();
+            plain(401, "WWW-Authenticate", "Basic realm=\"test\"")
+        }
+        Fault::HangBeforeReply if armed.fires() => {
+            shared.faults.hang(|| is_closed(to));
+            Ok(Some(After::Close))
+        }
+        Fault::CloseBeforeReply if armed.fires() => Ok(Some(After::Close)),
+        Fault::Delay(ms) if armed.fires() => {
+            std::thread::sleep(Duration::from_millis(*ms));
+            Ok(None)
+        }
+        Fault::OnRequest(call) if armed.fires() => {
+            call();
+            Ok(None)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// A small reply, with its length, after capabilities have been taken out.
+fn send_advertisement(
+    mut reply: CgiReply,
+    faults: &[Arc<Armed>],
+    to: &mut TcpStream,
+) -> io::Result<After> {
+    let mut body = Vec::new();
+    reply.body.read_to_end(&mut body)?;
+    for armed in faults {
+        if let Fault::WithoutCapability(name) = armed.fault
+            && armed.fires()
+        {
+            body = without_capability(&body, name);
+        }
+    }
+    send(to, reply.status, &reply.headers, &body)?;
+    Ok(After::KeepOpen)
+}
+
+/// A reply that may carry a pack, sent while it is being made.
+fn send_stream(
+    shared: &Shared,
+    mut reply: CgiReply,
+    faults: &[Arc<Armed>],
+    request: &Request,
+    to: &mut TcpStream,
+) -> io::Result<After> {
+    if !request.keep_alive() {
+        send_closing_head(to, reply.status, &reply.headers)?;
+        let end = PackStream::new(to, faults).copy(&mut reply.body)?;
+        return Ok(ended(shared, end, to));
+    }
+    send_chunked_head(to, reply.status, &reply.headers)?;
+    let mut chunks = Chunks::new(to);
+    let end = PackStream::new(&mut chunks, faults).copy(&mut reply.body)?;
+    if end == End::Whole {
+        chunks.finish()?;
+    }
+    Ok(ended(shared, end, to))
+}
+
+fn ended(shared: &Shared, end: End, to: &TcpStream) -> After {
+    match end {
+        End::Whole => After::KeepOpen,
+        End::Close => After::Close,
+        End::Hang => {
+            shared.faults.hang(|| is_closed(to));
+            After::Close
+        }
+    }
+}
+
+/// Whether the other side has closed the connection; looks without waiting.
+fn is_closed(stream: &TcpStream) -> bool {
+    let waits = stream.set_nonblocking(true);
+    let closed = matches!(stream.peek(&mut [0]), Ok(0));
+    waits.and_then(|()| stream.set_nonblocking(false)).is_err() || closed
+}
+
+fn is_authorised(request: &Request, user: &str, password: &str) -> bool {
+    let right = format!("Basic {}", base64(format!("{user}:{password}").as_bytes()));
+    request.header("authorization") == Some(&right)
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let digit =
+                DIGITS.get((bits >> (18 - 6 * place) & 63) as usize).copied().unwrap_or(b'=');
+            out.push(if place <= group.len() { char::from(digit) } else { '=' });
+        }
+    }
+    out
+}
