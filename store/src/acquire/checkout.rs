@@ -69,7 +69,6 @@ struct Table {
     begun: HashMap<ObjectId, Arc<Added>>,
     /// Files whose blob had begun before they were added, and the file it began with.
     again: Vec<(Arc<Added>, Arc<Added>)>,
-    directories: HashSet<BString>,
 }
 
 /// See the module.
@@ -78,6 +77,8 @@ pub(super) struct Checkout<'a> {
     base: Option<&'a Base<'a>>,
     limits: PackLimits,
     table: Mutex<Table>,
+    /// Directories made.
+    directories: Mutex<HashSet<BString>>,
     /// Files written or linked, by number.
     done: Mutex<Vec<(usize, ContentHash, u64)>>,
     link_texts: Mutex<Vec<(BString, BString)>>,
@@ -100,6 +101,7 @@ impl<'a> Checkout<'a> {
             base,
             limits: *limits,
             table: Mutex::default(),
+            directories: Mutex::default(),
             done: Mutex::default(),
             link_texts: Mutex::default(),
             lfs_pointers: Mutex::default(),
@@ -118,8 +120,8 @@ impl<'a> Checkout<'a> {
         files: Vec<PlannedFile>,
     ) -> Result<Vec<Kept<'a>>, PackError> {
         let mut kept = Vec::new();
+        self.make_directory(directory, &mut locked(&self.directories))?;
         let mut table = locked(&self.table);
-        self.make_directory(directory, &mut table.directories)?;
         for file in files {
             let added = Arc::new(Added { number: table.files.len(), file });
             table.files.push(added.clone());

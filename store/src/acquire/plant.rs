@@ -10,6 +10,7 @@
 //! the staging directory to its owner.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::error::Error as StdError;
 use std::io::BufRead;
 use std::path::Path;
@@ -23,7 +24,7 @@ use rayon::Scope;
 use rayon::prelude::*;
 
 use crate::acquire::base::{Base, hash_of};
-use crate::acquire::checkout::{Checkout, Planted};
+use crate::acquire::checkout::{Checkout, Kept, Planted};
 use crate::acquire::delta;
 use crate::acquire::delta_families::Families;
 use crate::acquire::pack_bytes::PackBytes;
@@ -35,9 +36,11 @@ use crate::disk::Planting;
 
 /// A batch of blobs is handed to a worker when it has this many bytes or blobs...
 const BATCH_BYTES: usize = 256 << 10;
-const BATCH_BLOBS: usize = 32;
+const BATCH_BLOBS: usize = 64;
 /// ...but deltas of its blobs still join it up to here.
 const FAMILY_BYTES: usize = 4 << 20;
+/// Files of the previous entry are taken this many at a time.
+const BATCH_KEPT: usize = 256;
 /// Bytes between two reports of progress.
 const REPORT_EVERY: u64 = 128 << 10;
 
@@ -92,7 +95,7 @@ pub fn plant_pack(
 ) -> Result<Planted, PackError> {
     let crew = Crew::new(planting, options);
     let received = rayon::in_place_scope(|scope| {
-        let receiving = Receiving { crew: &crew, scope, commit, options };
+        let receiving = Receiving { crew: &crew, scope, commit, options, kept: RefCell::default() };
         let received = receiving.receive(pack, spill);
         crew.stop_unless(received.is_ok());
         received
@@ -293,6 +296,8 @@ struct Receiving<'r, 'scope, 'a> {
     scope: &'r Scope<'scope>,
     commit: ObjectId,
     options: &'r PlantOptions<'a>,
+    /// Files of the previous entry on their way to a worker.
+    kept: RefCell<Vec<Kept<'a>>>,
 }
 
 /// What is left when the last byte is in.
@@ -330,6 +335,7 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         if !walk.has_root() {
             self.start(&mut walk, &objects)?;
         }
+        self.take_over(self.kept.take());
         Ok(Received { objects, bytes, walk, length })
     }
 
@@ -350,19 +356,25 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         walk.start(root, &|id| Ok(objects.tree(id)), &mut |at, files| self.add(at, files))
     }
 
-    /// Adds a directory's files, and gives those that the previous entry has to a worker.
+    /// Adds a directory's files, and gives those that the previous entry has to workers.
     fn add(&self, directory: &BStr, files: Vec<PlannedFile>) -> Result<(), PackError> {
-        let crew = self.crew;
-        let kept = crew.checkout.add(directory, files)?;
-        if !kept.is_empty() {
-            self.scope.spawn(move |_| {
-                crew.work(|checkout| {
-                    kept.into_iter()
-                        .try_for_each(|kept| crew.go_on().and_then(|()| checkout.keep(kept)))
-                });
-            });
+        let mut kept = self.kept.take();
+        kept.extend(self.crew.checkout.add(directory, files)?);
+        if kept.len() >= BATCH_KEPT {
+            self.take_over(std::mem::take(&mut kept));
         }
+        self.kept.replace(kept);
         Ok(())
+    }
+
+    fn take_over(&self, kept: Vec<Kept<'a>>) {
+        let crew = self.crew;
+        self.scope.spawn(move |_| {
+            crew.work(|checkout| {
+                kept.into_iter()
+                    .try_for_each(|kept| crew.go_on().and_then(|()| checkout.keep(kept)))
+            });
+        });
     }
 
     fn report(&self, bytes: u64, objects: u32, total: u32) {
