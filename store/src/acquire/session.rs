@@ -28,6 +28,7 @@ use gix_transport::{Protocol, Service};
 
 use crate::acquire::connect::{Link, dial};
 use crate::acquire::diagnosis::{diagnose, from_server};
+use crate::acquire::download::Download;
 use crate::acquire::host::{Host, Route};
 use crate::acquire::http_agent::Agents;
 use crate::acquire::idle::Watch;
@@ -150,6 +151,17 @@ impl Network {
             .unwrap_or_else(|| resolve(&[], wanted, &session.route.shown))?;
         session.resolutions.push(Ok(resolved.clone()));
         Ok((session, resolved))
+    }
+
+    /// Ask for the file at `url`, an `http(s)` address with its login, and receive it in pieces.
+    pub(super) fn download(&self, url: &str, cancel: &Cancel) -> Result<Download, RemoteError> {
+        let Shared { host, agents, limits, offline, counters, .. } = &*self.shared;
+        let route = host.plain_route(url)?;
+        if *offline {
+            return Err(RemoteError::Offline { url: route.shown });
+        }
+        let watch = Watch::new(cancel.clone(), limits, Arc::clone(counters));
+        Download::open(host, agents, route, watch)
     }
 
     /// What all conversations so far cost.
