@@ -10,8 +10,9 @@ use std::sync::Arc;
 use gix::credentials::helper::Action;
 use ureq::BodyReader;
 
+use crate::acquire::exchange::{Response, read_some};
 use crate::acquire::host::{Account, Host, Route};
-use crate::acquire::http::{Client, Response, read_some};
+use crate::acquire::http::Client;
 use crate::acquire::http_agent::Agents;
 use crate::acquire::idle::Watch;
 use crate::acquire::network_error::{Fault, RemoteError, Stage};

@@ -11,10 +11,14 @@ mod host;
 mod listing;
 mod process;
 mod http_agent;
+mod http_text;
+mod exchange;
 mod http;
 mod download;
 mod connect;
 mod diagnosis;
+mod greeting;
+mod conversation;
 mod session;
 
 mod refusal;
