@@ -84,11 +84,6 @@ impl Output {
         Self { json, quiet: false, command: None, ended: Arc::default() }
     }
 
-    /// Whether it is for a program.
-    pub(crate) const fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// Says how the command ended, and gives the exit code.
     pub(crate) fn end<A: Answer>(
         &self,

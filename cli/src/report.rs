@@ -85,7 +85,11 @@ impl Failure {
         let message = lines.next().unwrap_or_default();
         let message = message.strip_prefix("error: ").unwrap_or(message);
         let tip = lines.find_map(|line| line.trim_start().strip_prefix("tip: "));
-        let hint = tip.unwrap_or("`modstore help` lists the commands");
+        let usage =
+            text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("modstore");
+        let words: Vec<&str> =
+            usage.split(' ').take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
+        let hint = tip.map_or_else(|| format!("see `{} --help`", words.join(" ")), str::to_owned);
         Self::new(Exit::Usage, message).hint(hint)
     }
 

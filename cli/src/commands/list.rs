@@ -91,28 +91,31 @@ impl Answer for List {
         for module in &self.modules {
             let age =
                 module.since.as_deref().and_then(time::read).map(|at| time::age(at, time::now()));
-            let (revision, note) = revision(module);
-            let source = module
-                .declared
-                .as_deref()
-                .or(module.served.as_ref().map(|served| served.source.as_str()));
-            let source = format!("{}{note}", source.unwrap_or_default());
+            let (revision, source) = (revision(module), source(module));
             table.row([module.module.as_str(), &revision, &age.unwrap_or_default(), &source]);
         }
         table.write(to, 0)
     }
 }
 
-fn revision(module: &Listed) -> (String, &'static str) {
-    let note = if module.declared.is_none() { "  (declared no more)" } else { "" };
+fn revision(module: &Listed) -> String {
     match &module.served {
-        None => ("not fetched".into(), note),
-        Some(Served { linked: Some(path), source, .. }) if path == source => {
-            ("linked".into(), note)
-        }
-        Some(served @ Served { linked: Some(_), .. }) => {
-            (format!("linked {}", brief(Some(served))), note)
-        }
-        served => (brief(served.as_ref()), note),
+        None => "not fetched".into(),
+        Some(Served { linked: Some(_), .. }) => "linked".into(),
+        served => brief(served.as_ref()),
+    }
+}
+
+fn source(module: &Listed) -> String {
+    let served = module.served.as_ref();
+    let source = module
+        .declared
+        .as_deref()
+        .or(served.map(|served| served.source.as_str()))
+        .unwrap_or_default();
+    match served.and_then(|served| served.linked.as_deref()) {
+        _ if module.declared.is_none() => format!("{source}  (declared no more)"),
+        Some(linked) if linked != source => format!("{linked}  (instead of {source})"),
+        _ => source.to_owned(),
     }
 }

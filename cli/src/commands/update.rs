@@ -211,6 +211,7 @@ fn step(updated: &Updated) -> String {
         (id(&updated.from_revision, &updated.from), id(&updated.revision, &updated.to));
     match (from, to, &updated.linked) {
         (_, _, Some(path)) => format!("-> {path}"),
+        (None, Some(to), None) if updated.from_linked.is_some() => format!("linked → {to}"),
         (Some(from), Some(to), None) if from == to => format!("{to} (same commit)"),
         (Some(from), to, None) => format!("{from} → {}", to.unwrap_or_default()),
         (None, to, None) => format!("new {}", to.unwrap_or_default()),
@@ -221,7 +222,7 @@ fn write_cost(to: &mut dyn Write, update: &Update) -> io::Result<()> {
     let cost = update.cost;
     writeln!(
         to,
-        "{} requests over {} connections, {} received, {} files written, {} linked; {} ms to fetch, {} ms to switch",
+        "requests: {}, connections: {}, received: {}, files written: {}, linked: {}; {} ms to fetch, {} ms to switch",
         cost.requests,
         cost.connections,
         crate::text::size(cost.received_bytes),
