@@ -155,7 +155,11 @@ impl From<&StoreFailed> for Failed {
             error: failed.error.to_string(),
             causes: causes.map(ToString::to_string).collect(),
             hint: failed.hint.clone(),
-            serving: serving.map(|Served { digest, revision, linked, .. }| Serving { digest, revision, linked }),
+            serving: serving.map(|Served { digest, revision, linked, .. }| Serving {
+                digest,
+                revision,
+                linked,
+            }),
         }
     }
 }
@@ -181,7 +185,8 @@ pub(crate) struct Cost {
 
 impl From<StoreCost> for Cost {
     fn from(cost: StoreCost) -> Self {
-        let milliseconds = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let milliseconds =
+            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self {
             requests: cost.requests,
             connections: cost.connections,

@@ -71,7 +71,12 @@ impl Output {
             ColorMode::Always => ColorChoice::Always.write_global(),
             ColorMode::Never => ColorChoice::Never.write_global(),
         }
-        Self { json: global.json, quiet: global.quiet, command: Some(command), ended: Arc::default() }
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+            command: Some(command),
+            ended: Arc::default(),
+        }
     }
 
     /// The output when not even the command could be read.
@@ -80,7 +85,11 @@ impl Output {
     }
 
     /// Says how the command ended, and gives the exit code.
-    pub(crate) fn end<A: Answer>(&self, generation: impl FnOnce() -> Option<u64>, result: Result<A, Failure>) -> u8 {
+    pub(crate) fn end<A: Answer>(
+        &self,
+        generation: impl FnOnce() -> Option<u64>,
+        result: Result<A, Failure>,
+    ) -> u8 {
         match result {
             Ok(answer) => self.answer(&answer),
             Err(failure) => self.fail(generation(), &failure),
@@ -123,7 +132,10 @@ impl Output {
     }
 
     /// Writes for a person, unless it is a program that reads.
-    pub(crate) fn for_people(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    pub(crate) fn for_people(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
         if self.json {
             return Ok(());
         }

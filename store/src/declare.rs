@@ -11,9 +11,25 @@ use crate::{
         self, Declarations, EditError, Lockfile, ModuleName, ParseDeclarationsError,
         ParseLockfileError, Source,
     },
-    store::Addition,
-    update::Options,
 };
+
+/// A module to declare.
+#[derive(Debug, Clone)]
+pub struct Addition {
+    /// Its name; guessed from the source when there is none.
+    pub name: Option<ModuleName>,
+    /// Where it comes from. A secret in it is used now and not written down.
+    pub source: Source,
+}
+
+/// Who edits, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct Editing<'a> {
+    pub(crate) disk: &'a Disk,
+    pub(crate) layout: &'a Layout,
+    pub(crate) lock_limit: Duration,
+    pub(crate) command: &'a str,
+}
 
 /// `modules.toml` or `modules.lock` cannot be read, understood or changed. Neither was changed.
 #[derive(Debug, thiserror::Error)]
@@ -109,32 +125,25 @@ fn parse(layout: &Layout, text: &str) -> Result<Declarations, DeclareError> {
 
 /// Changes `modules.toml` from text to text, keeping what a person wrote.
 pub(crate) fn edit(
-    disk: &Disk,
-    layout: &Layout,
-    options: &Options,
+    editing: Editing<'_>,
     change: impl FnOnce(&str) -> Result<String, EditError>,
 ) -> Result<Edited, DeclareError> {
-    let _lock = take_lock(layout, options)?;
-    let (before, _) = read(layout)?;
+    let _lock = take_lock(editing)?;
+    let (before, _) = read(editing.layout)?;
     let after = change(before.as_deref().unwrap_or_default())?;
-    let declarations = parse(layout, &after)?;
-    write(disk, layout, &after)?;
+    let declarations = parse(editing.layout, &after)?;
+    write(editing, &after)?;
     Ok(Edited { names: Vec::new(), declarations, before, after })
 }
 
 /// Declares modules. The declarations that come back still know the secrets, which the file does not.
-pub(crate) fn add(
-    disk: &Disk,
-    layout: &Layout,
-    options: &Options,
-    additions: &[Addition],
-) -> Result<Edited, DeclareError> {
-    let (_, declared) = read(layout)?;
+pub(crate) fn add(editing: Editing<'_>, additions: &[Addition]) -> Result<Edited, DeclareError> {
+    let (_, declared) = read(editing.layout)?;
     let named = additions
         .iter()
         .map(|addition| name_of(addition, &declared))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut edited = edit(disk, layout, options, |text| {
+    let mut edited = edit(editing, |text| {
         named.iter().try_fold(text.to_owned(), |text, (name, source)| {
             model::add_module(&text, name, source)
         })
@@ -166,33 +175,28 @@ fn name_of<'a>(
 
 impl Edited {
     /// Puts `modules.toml` back as it was, unless somebody has changed it since.
-    pub(crate) fn undo(
-        self,
-        disk: &Disk,
-        layout: &Layout,
-        options: &Options,
-    ) -> Result<(), DeclareError> {
-        let _lock = take_lock(layout, options)?;
-        let (now, _) = read(layout)?;
+    pub(crate) fn undo(self, editing: Editing<'_>) -> Result<(), DeclareError> {
+        let _lock = take_lock(editing)?;
+        let (now, _) = read(editing.layout)?;
         match self.before {
             _ if now.as_deref() != Some(self.after.as_str()) => Ok(()),
-            Some(before) => write(disk, layout, &before),
-            None => Ok(disk.remove_file(&layout.modules_toml())?),
+            Some(before) => write(editing, &before),
+            None => Ok(editing.disk.remove_file(&editing.layout.modules_toml())?),
         }
     }
 }
 
-fn take_lock(layout: &Layout, options: &Options) -> Result<Lock, LockError> {
-    let limit: Duration = options.lock_limit;
-    Lock::take(&layout.lock("modules.toml"), &options.command, limit, &|_| {})
+fn take_lock(editing: Editing<'_>) -> Result<Lock, LockError> {
+    let path = editing.layout.lock("modules.toml");
+    Lock::take(&path, editing.command, editing.lock_limit, &|_| {})
 }
 
-fn write(disk: &Disk, layout: &Layout, text: &str) -> Result<(), DeclareError> {
-    let path = layout.modules_toml();
+fn write(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {
+    let path = editing.layout.modules_toml();
     if text.as_bytes() == read_if_there(&path)?.unwrap_or_default() {
         return Ok(());
     }
-    Ok(replace(disk, layout, &path, text)?)
+    Ok(replace(editing.disk, editing.layout, &path, text)?)
 }
 
 /// `modules.lock`, read.

@@ -19,11 +19,11 @@ pub mod model;
 pub mod disk;
 pub mod commit;
 pub mod acquire;
-pub mod update;
 mod declare;
+pub mod update;
 mod store;
 
 pub use acquire::Cancel;
-pub use declare::DeclareError;
-pub use store::{Added, Addition, ChangeError, Exit, OpenError, Store};
+pub use declare::{Addition, DeclareError};
+pub use store::{Added, ChangeError, Exit, OpenError, Store};
 pub use update::{Event, Events, Options, Silent, Step, UpdateReport, UpdateRequest};

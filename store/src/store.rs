@@ -13,8 +13,8 @@ use crate::{
     commit::{
         BeginError, CommitError, Journal, JournalError, Staging, State, read_manifest, shown,
     },
-    declare::{self, DeclareError},
-    disk::{Disk, DiskError, Format, FormatError, Layout},
+    declare::{self, Addition, DeclareError, Editing},
+    disk::{Disk, Format, FormatError, Layout},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
     update::{
         self, Difference, Events, Ground, Options, Outdated, UpdateError, UpdateReport,
@@ -75,21 +75,9 @@ pub enum ChangeError {
         /// The module.
         module: String,
     },
-    /// It has been done; `modules.lock` could not be written and is behind.
-    #[error("it is done, but modules.lock could not be written")]
-    Lock(#[source] DiskError),
     /// A sync failed earlier; open the store again.
     #[error("a sync failed earlier, so this process does not write any more")]
     Poisoned,
-}
-
-/// A module to declare.
-#[derive(Debug, Clone)]
-pub struct Addition {
-    /// Its name; guessed from the source when there is none.
-    pub name: Option<ModuleName>,
-    /// Where it comes from. A secret in it is used now and not written down.
-    pub source: Source,
 }
 
 /// What came of adding.
@@ -187,12 +175,7 @@ impl Store {
         self.prepare()?;
         let lock = if request.locked { Some(declare::read_lock(&self.layout)?) } else { None };
         let ground = self.ground(events, cancel);
-        let report =
-            self.minding_syncs(update::update(ground, declared, lock.as_ref(), request))?;
-        if report.committed {
-            self.write_lock()?;
-        }
-        Ok(report)
+        Ok(self.minding_syncs(update::update(ground, declared, lock.as_ref(), request))?)
     }
 
     /// What an update would change. Writes nothing.
@@ -221,7 +204,7 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<Added, ChangeError> {
         self.prepare()?;
-        let edited = declare::add(&self.disk, &self.layout, &self.options, additions)?;
+        let edited = declare::add(self.editing(), additions)?;
         let modules = edited.names.clone();
         if !fetch {
             return Ok(Added { modules, report: None });
@@ -236,7 +219,7 @@ impl Store {
             Ok(report) if report.failed.is_empty() => Ok(Added { modules, report: Some(report) }),
             Err(error) if error.has_happened() => Err(error),
             failed => {
-                edited.undo(&self.disk, &self.layout, &self.options)?;
+                edited.undo(self.editing())?;
                 Err(failed
                     .map_or_else(|error| error, |report| ChangeError::NotAdded(Box::new(report))))
             }
@@ -254,7 +237,7 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<Option<Generation>, ChangeError> {
         self.prepare()?;
-        declare::edit(&self.disk, &self.layout, &self.options, |text| {
+        declare::edit(self.editing(), |text| {
             names.iter().try_fold(text.to_owned(), |text, name| model::remove_module(&text, name))
         })?;
         self.transact(events, cancel, |transaction| {
@@ -276,9 +259,7 @@ impl Store {
     ) -> Result<UpdateReport, ChangeError> {
         self.prepare()?;
         let declared = self.declarations()?;
-        let edited = declare::edit(&self.disk, &self.layout, &self.options, |text| match declared
-            .get(name)
-        {
+        let edited = declare::edit(self.editing(), |text| match declared.get(name) {
             Some(_) => model::link_module(text, name, path),
             None => model::add_module(text, name, &Source::linked(path)),
         })?;
@@ -296,9 +277,7 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
         self.prepare()?;
-        let edited = declare::edit(&self.disk, &self.layout, &self.options, |text| {
-            model::unlink_module(text, name)
-        })?;
+        let edited = declare::edit(self.editing(), |text| model::unlink_module(text, name))?;
         self.follow(edited, name, events, cancel)
     }
 
@@ -319,7 +298,7 @@ impl Store {
             Ok(report) if report.failed.is_empty() => Ok(report),
             Err(error) if error.has_happened() => Err(error),
             failed => {
-                edited.undo(&self.disk, &self.layout, &self.options)?;
+                edited.undo(self.editing())?;
                 Err(failed
                     .map_or_else(|error| error, |report| ChangeError::NotAdded(Box::new(report))))
             }
@@ -379,11 +358,14 @@ impl Store {
             let staging = Staging::claim(&self.disk, &self.layout, &self.options.command)?;
             let mut transaction = update::begin(ground, staging)?;
             change(&mut transaction)?;
-            update::commit_if_changed(ground, transaction, &self.options.command)
+            update::commit_if_changed(ground, transaction)
         })();
-        let generation = self.minding_syncs(done)?;
-        self.write_lock()?;
-        Ok(generation)
+        Ok(self.minding_syncs(done)?)
+    }
+
+    fn editing(&self) -> Editing<'_> {
+        let Options { lock_limit, ref command, .. } = self.options;
+        Editing { disk: &self.disk, layout: &self.layout, lock_limit, command }
     }
 
     const fn ground<'a>(&'a self, events: &'a dyn Events, cancel: &'a Cancel) -> Ground<'a> {
@@ -410,13 +392,6 @@ impl Store {
         }
         done
     }
-
-    /// Writes `modules.lock` from the journal.
-    fn write_lock(&self) -> Result<(), ChangeError> {
-        let state = self.state().map_err(UpdateError::from)?;
-        let text = update::lock_of(&state).print();
-        declare::write_lock(&self.disk, &self.layout, &text).map_err(ChangeError::Lock)
-    }
 }
 
 impl From<OpenError> for ChangeError {
@@ -431,10 +406,9 @@ impl ChangeError {
     pub const fn has_happened(&self) -> bool {
         matches!(
             self,
-            Self::Lock(_)
-                | Self::Update(UpdateError::Commit(
-                    CommitError::Record { .. } | CommitError::Show { .. }
-                ))
+            Self::Update(UpdateError::Commit(
+                CommitError::Record { .. } | CommitError::Show { .. }
+            ))
         )
     }
 

@@ -63,7 +63,8 @@ impl Play<'_> {
 
     fn first_update(&mut self) -> Result<(), Failure> {
         self.step("Three modules of two git repositories: declare them, fetch them")?;
-        self.sandbox.commit("greeter", &[("greeting.txt", b"hello\n"), ("README", b"Greets.\n")])?;
+        self.sandbox
+            .commit("greeter", &[("greeting.txt", b"hello\n"), ("README", b"Greets.\n")])?;
         let tools: [(&str, &[u8]); 3] = [
             ("README", b"Two tools in one repository.\n"),
             ("modules/clock/clock.txt", b"tick\n"),
@@ -71,7 +72,9 @@ impl Play<'_> {
         ];
         self.sandbox.commit("tools", &tools)?;
         let greeter = format!("git+file://{}", self.sandbox.path().join("greeter").display());
-        let tool = |name: &str| format!("git+git://127.0.0.1:{}/tools#subdirectory=modules/{name}", self.server.port());
+        let tool = |name: &str| {
+            format!("git+git://127.0.0.1:{}/tools#subdirectory=modules/{name}", self.server.port())
+        };
         let (clock, dice) = (tool("clock"), tool("dice"));
         self.modstore(&["add", "--no-update", &greeter, &clock, &dice], 0)?;
         self.modstore(&["update"], 0)?;
@@ -88,21 +91,41 @@ impl Play<'_> {
         self.modstore(&["update"], 0)?;
         let after = (self.modstore(&["path", "greeter"], 0)?.stdout, self.leads_to("greeter"));
         self.check("generation 2 is shown", self.sandbox.shown() == Some(2))?;
-        self.check("the target's path is the same as before", before.0 == after.0 && !before.0.is_empty())?;
-        self.check("it leads to another entry", before.1.is_some() && after.1.is_some() && before.1 != after.1)?;
-        self.check("its content is the new one, and the others are as they were", self.shows("good morning\n", "tick\n", "6\n"))
+        self.check(
+            "the target's path is the same as before",
+            before.0 == after.0 && !before.0.is_empty(),
+        )?;
+        self.check(
+            "it leads to another entry",
+            before.1.is_some() && after.1.is_some() && before.1 != after.1,
+        )?;
+        self.check(
+            "its content is the new one, and the others are as they were",
+            self.shows("good morning\n", "tick\n", "6\n"),
+        )
     }
 
     fn a_cut_fetch(&mut self) -> Result<(), Failure> {
         self.step("The connection breaks in the middle of a fetch: nothing is lost")?;
         self.sandbox.commit("greeter", &[("greeting.txt", b"good evening\n")])?;
-        self.sandbox.commit("tools", &[("modules/clock/clock.txt", b"tock\n"), ("modules/dice/rolls.bin", &noise())])?;
-        self.say("   (both repositories have new commits; the server of one breaks off after 64 KiB)\n")?;
+        self.sandbox.commit(
+            "tools",
+            &[("modules/clock/clock.txt", b"tock\n"), ("modules/dice/rolls.bin", &noise())],
+        )?;
+        self.say(
+            "   (both repositories have new commits; the server of one breaks off after 64 KiB)\n",
+        )?;
         self.server.cut_after(CUT);
         let ran = self.modstore(&["update"], 1)?;
         self.check("the server did break off", self.server.has_cut())?;
-        self.check("the error says why, and that trying again may help", ran.stderr.contains("transient") && ran.stderr.contains("caused by:"))?;
-        self.check("what came is switched, what did not is still there", self.shows("good evening\n", "tick\n", "6\n"))?;
+        self.check(
+            "the error says why, and that trying again may help",
+            ran.stderr.contains("transient") && ran.stderr.contains("caused by:"),
+        )?;
+        self.check(
+            "what came is switched, what did not is still there",
+            self.shows("good evening\n", "tick\n", "6\n"),
+        )?;
         self.check("generation 3 is shown", self.sandbox.shown() == Some(3))
     }
 
@@ -110,7 +133,10 @@ impl Play<'_> {
         self.step("The connection is back")?;
         self.server.heal();
         self.modstore(&["update"], 0)?;
-        self.check("generation 4 is shown, with all that is new", self.sandbox.shown() == Some(4) && self.shows("good evening\n", "tock\n", "6\n"))?;
+        self.check(
+            "generation 4 is shown, with all that is new",
+            self.sandbox.shown() == Some(4) && self.shows("good evening\n", "tock\n", "6\n"),
+        )?;
         self.check("nothing of the cut fetch is left", self.sandbox.is_tidy())
     }
 
@@ -118,15 +144,21 @@ impl Play<'_> {
         self.step("Back to generation 2, in one switch")?;
         self.modstore(&["rollback", "--to", "2"], 0)?;
         self.modstore(&["history"], 0)?;
-        self.check("every module is what it was in generation 2", self.shows("good morning\n", "tick\n", "6\n"))?;
+        self.check(
+            "every module is what it was in generation 2",
+            self.shows("good morning\n", "tick\n", "6\n"),
+        )?;
         self.check("that is a new generation", self.sandbox.shown() == Some(5))
     }
 
     fn shows(&self, greeting: &str, clock: &str, dice: &str) -> bool {
         let is = |file: &str, text: &str| {
-            std::fs::read(self.sandbox.store().join("current").join(file)).is_ok_and(|found| found == text.as_bytes())
+            std::fs::read(self.sandbox.store().join("current").join(file))
+                .is_ok_and(|found| found == text.as_bytes())
         };
-        is("greeter/greeting.txt", greeting) && is("clock/clock.txt", clock) && is("dice/dice.txt", dice)
+        is("greeter/greeting.txt", greeting)
+            && is("clock/clock.txt", clock)
+            && is("dice/dice.txt", dice)
     }
 
     fn leads_to(&self, module: &str) -> Option<PathBuf> {
@@ -134,7 +166,11 @@ impl Play<'_> {
     }
 
     fn step(&mut self, title: &str) -> Result<(), Failure> {
-        self.steps.push(DemoStep { title: title.into(), commands: Vec::new(), checked: Vec::new() });
+        self.steps.push(DemoStep {
+            title: title.into(),
+            commands: Vec::new(),
+            checked: Vec::new(),
+        });
         self.say(&format!("{}. {title}\n\n", self.steps.len()))
     }
 
@@ -154,13 +190,19 @@ impl Play<'_> {
         }
         let ended = ran.code.map_or_else(|| "a signal".into(), |code| format!("exit code {code}"));
         let causes = ran.stderr.lines().map(str::to_owned).collect();
-        Err(Failure::new(Exit::Failed, format!("`{shown}` ended with {ended} instead of {exit}")).because(causes))
+        Err(Failure::new(Exit::Failed, format!("`{shown}` ended with {ended} instead of {exit}"))
+            .because(causes))
     }
 
     fn check(&mut self, claim: &str, holds: bool) -> Result<(), Failure> {
         if !holds {
-            let failure = Failure::new(Exit::Failed, format!("the demo claims that {claim}, and that is not so"));
-            return Err(failure.hint("run it again with --keep, and look at the directory it names"));
+            let failure = Failure::new(
+                Exit::Failed,
+                format!("the demo claims that {claim}, and that is not so"),
+            );
+            return Err(
+                failure.hint("run it again with --keep, and look at the directory it names")
+            );
         }
         if let Some(step) = self.steps.last_mut() {
             step.checked.push(claim.into());
@@ -205,7 +247,10 @@ impl Answer for Demo {
         writeln!(to, "\n{} held.", count(checks, "check"))?;
         match self.kept {
             true => writeln!(to, "All of it is still in {}", self.directory),
-            false => writeln!(to, "The temporary directory is removed; `modstore demo --keep` leaves it."),
+            false => writeln!(
+                to,
+                "The temporary directory is removed; `modstore demo --keep` leaves it."
+            ),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::io::BufReader;
+use std::io::{BufReader, BufWriter};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ fn talk(
     let path: BString = route.url.path.clone();
     let inner = Connection::new(
         output,
-        input,
+        BufWriter::new(input),
         version,
         path,
         None::<(&str, _)>,
@@ -97,9 +97,11 @@ fn daemon(
     writer.set_write_timeout(Some(limits.idle)).map_err(broken)?;
     let reader = BufReader::with_capacity(64 * 1024, Patient::new(stream, Arc::clone(watch)));
     let path: BString = route.url.path.clone();
+    // A question is one message: a server that refuses its first line closes on the rest, and what it
+    // said to us could be lost by our still writing.
     let transport = Connection::new(
         reader,
-        writer,
+        BufWriter::new(writer),
         version,
         path,
         Some((host, route.url.port)),

@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::io;
 
+use gix::bstr::ByteSlice;
 use gix_transport::packetline::read::Error as PacketError;
 
 use crate::acquire::idle::Watch;
@@ -26,16 +27,19 @@ pub(crate) fn diagnose(
 }
 
 fn from_chain(error: &(dyn Error + 'static)) -> Fault {
-    for cause in chain(error) {
-        if let Some(said) = packet_error(cause) {
-            return from_server(&said);
-        }
-        let Some(error) = cause.downcast_ref::<io::Error>() else { continue };
-        if is_broken(error.kind()) {
-            return Fault::Dropped { source: Some(error.to_string().into()) };
-        }
+    let causes = causes(error);
+    let said = causes.iter().find_map(|cause| cause.downcast_ref::<PacketError>());
+    if let Some(said) = said {
+        return from_server(&said.message.to_str_lossy());
     }
-    Fault::Protocol { source: flat(error) }
+    let broken = causes
+        .iter()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .find(|error| is_broken(error.kind()));
+    match broken {
+        Some(error) => Fault::Dropped { source: Some(error.to_string().into()) },
+        None => Fault::Protocol { source: flat(&causes) },
+    }
 }
 
 /// What a server says before it hangs up.
@@ -57,20 +61,24 @@ pub(crate) fn from_server(said: &str) -> Fault {
     }
 }
 
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| inner(*error))
-}
-
-/// What `error` wraps. An I/O error hides that from `source`, and gives the source of it instead.
-fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(wrapped) => Some(wrapped),
-        None => error.source(),
+/// `error` and all below it. gix keeps its causes in a tree of its own, which `source` does not show
+/// as what they are; an I/O error gives the source of what it wraps, and not what it wraps.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
+    let mut causes = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        match error.downcast_ref::<gix::Error>() {
+            Some(tree) => causes.extend(tree.iter_errors()),
+            None => causes.push(error),
+        }
+        next = causes.last().copied().and_then(|last: &(dyn Error + 'static)| {
+            match last.downcast_ref::<io::Error>() {
+                Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+                None => last.source(),
+            }
+        });
     }
-}
-
-fn packet_error(error: &(dyn Error + 'static)) -> Option<String> {
-    error.downcast_ref::<PacketError>().map(|error| error.message.to_string())
+    causes
 }
 
 fn is_broken(kind: io::ErrorKind) -> bool {
@@ -80,11 +88,10 @@ fn is_broken(kind: io::ErrorKind) -> bool {
     matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
 }
 
-/// The chain in one line, without saying anything twice.
-fn flat(error: &(dyn Error + 'static)) -> Cause {
+/// The causes in one line, without saying anything twice.
+fn flat(causes: &[&(dyn Error + 'static)]) -> Cause {
     let mut parts: Vec<String> = Vec::new();
-    for cause in chain(error) {
-        let part = cause.to_string();
+    for part in causes.iter().map(ToString::to_string) {
         if !parts.iter().any(|before| before.contains(&part)) {
             parts.push(part);
         }

@@ -10,24 +10,24 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::io::{self, BufReader, Cursor, Read, Write};
+use std::io::{self, BufReader};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use gix::bstr::BStr;
 use gix_transport::client::blocking_io::http::{
     GetResponse, Http, PostBodyDataKind, PostResponse, Transport as OverHttp,
 };
 use gix_transport::client::blocking_io::{RequestWriter, SetServiceResponse, Transport};
-use gix_transport::client::{
-    AuthenticationRequired, Error, MessageKind, TransportWithoutIO, WriteMode,
-};
+use gix_transport::client::{Error, MessageKind, TransportWithoutIO, WriteMode};
 use gix_transport::{Protocol, Service};
-use ureq::http::Uri;
-use ureq::http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use ureq::{Agent, Body};
+use ureq::Agent;
+use ureq::http::header::{AUTHORIZATION, LOCATION};
 
+use crate::acquire::exchange::{
+    Exchange, Headers, Letter, Part, Request, Response, accept, read_whole,
+};
 use crate::acquire::host::{Account, HttpOptions, Route};
+use crate::acquire::http_text::{absolute, base64, place, without_user};
 use crate::acquire::idle::Watch;
 use crate::acquire::network_error::Fault;
 
@@ -118,9 +118,6 @@ pub(crate) struct Client {
     redirected: Option<String>,
 }
 
-type Headers = Vec<(String, String)>;
-type Response = ureq::http::Response<Body>;
-
 impl Http for Client {
     type Headers = BufReader<Part>;
     type ResponseBody = BufReader<Part>;
@@ -151,13 +148,8 @@ impl Http for Client {
         headers: impl IntoIterator<Item = impl AsRef<str>>,
         _kind: PostBodyDataKind,
     ) -> gix::Result<PostResponse<Self::Headers, Self::ResponseBody, Self::PostBody>> {
-        let exchange = Arc::new(Mutex::new(Exchange {
-            watch: Arc::clone(&self.watch),
-            state: State::Writing {
-                request: self.request(url, parse(headers)),
-                letter: Vec::new(),
-            },
-        }));
+        let request = self.request(url, parse(headers));
+        let exchange = Arc::new(Mutex::new(Exchange::begin(request, &self.watch)));
         Ok(PostResponse {
             post_body: Letter(Arc::clone(&exchange)),
             headers: BufReader::new(Part::HeadersOf(Arc::clone(&exchange))),
@@ -189,9 +181,7 @@ impl Client {
                 continue;
             }
             let headers = accept(&self.watch, &response, self.offers_login())?;
-            let mut body = Vec::new();
-            let mut reader = response.into_body().into_reader();
-            self.watch.during(|| copy(&mut reader, &mut body, &self.watch))?;
+            let body = read_whole(response, &self.watch)?;
             return Ok((headers, body));
         }
         Err(self.watch.fail(Fault::Redirect("too often".into())))
@@ -248,256 +238,6 @@ impl Client {
     }
 }
 
-/// A request that can be sent twice.
-struct Request {
-    agent: Agent,
-    url: String,
-    headers: Headers,
-    login: bool,
-}
-
-impl Request {
-    /// GET, or POST with `letter`. Tried again once if a kept connection turns out to be closed.
-    fn send(&self, watch: &Arc<Watch>, letter: Option<&[u8]>) -> io::Result<Response> {
-        watch.proceed()?;
-        if self.login && !self.url.starts_with("https://") && !is_loopback(&self.url) {
-            return Err(watch.fail(Fault::ClearText));
-        }
-        let opened = watch.connections();
-        let answer = match watch.during(|| self.once(watch, letter)) {
-            Err(error)
-                if is_broken(&error) && watch.connections() == opened && !watch.has_fault() =>
-            {
-                watch.during(|| self.once(watch, letter))
-            }
-            answer => answer,
-        };
-        answer.map_err(|error| watch.fail(fault(error, watch)))
-    }
-
-    fn once(&self, watch: &Watch, letter: Option<&[u8]>) -> Result<Response, ureq::Error> {
-        watch.counters.request();
-        match letter {
-            None => {
-                let request = self.agent.get(&self.url);
-                self.headers
-                    .iter()
-                    .fold(request, |request, (name, value)| request.header(name, value))
-                    .call()
-            }
-            Some(letter) => {
-                let request = self.agent.post(&self.url);
-                self.headers
-                    .iter()
-                    .fold(request, |request, (name, value)| request.header(name, value))
-                    .send(letter)
-            }
-        }
-    }
-}
-
-/// One POST: first what we write, then what we read.
-pub(crate) struct Exchange {
-    watch: Arc<Watch>,
-    state: State,
-}
-
-enum State {
-    Writing { request: Request, letter: Vec<u8> },
-    Reading { headers: Cursor<Vec<u8>>, body: Box<dyn Read + Send>, later: Option<io::Error> },
-    Failed,
-}
-
-impl Exchange {
-    fn reading(
-        &mut self,
-    ) -> io::Result<(
-        &Arc<Watch>,
-        &mut Cursor<Vec<u8>>,
-        &mut Box<dyn Read + Send>,
-        &mut Option<io::Error>,
-    )> {
-        if let State::Writing { request, letter } = &self.state {
-            let answer = request.send(&self.watch, Some(letter)).and_then(|response| {
-                Ok((accept(&self.watch, &response, request.login)?, response))
-            });
-            self.state = match answer {
-                Ok((headers, response)) => State::Reading {
-                    headers: Cursor::new(headers),
-                    body: Box::new(response.into_body().into_reader()),
-                    later: None,
-                },
-                Err(error) => {
-                    self.state = State::Failed;
-                    return Err(error);
-                }
-            };
-        }
-        match &mut self.state {
-            State::Reading { headers, body, later } => Ok((&self.watch, headers, body, later)),
-            _ => Err(io::ErrorKind::NotConnected.into()),
-        }
-    }
-
-    fn read_body(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let (watch, _, body, later) = self.reading()?;
-        if let Some(error) = later.take() {
-            return Err(error);
-        }
-        watch.during(|| {
-            let read = read_some(body, buf, watch)?;
-            // Every answer ends with a flush packet. What follows it is the end of the body, and
-            // only who reads that gives the connection back.
-            let (filled, rest) = buf.split_at_mut(read);
-            if !filled.ends_with(b"0000") || rest.is_empty() {
-                return Ok(read);
-            }
-            match read_some(body, rest, watch) {
-                Ok(more) => Ok(read + more),
-                Err(error) => {
-                    *later = Some(error);
-                    Ok(read)
-                }
-            }
-        })
-    }
-}
-
-/// The writing side of an [`Exchange`].
-pub(crate) struct Letter(Arc<Mutex<Exchange>>);
-
-impl Write for Letter {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).state {
-            State::Writing { letter, .. } => {
-                letter.extend_from_slice(buf);
-                Ok(buf.len())
-            }
-            _ => Err(io::ErrorKind::NotConnected.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Something of an answer, to be read.
-pub(crate) enum Part {
-    Whole(Cursor<Vec<u8>>),
-    Failed(Option<io::Error>),
-    HeadersOf(Arc<Mutex<Exchange>>),
-    BodyOf(Arc<Mutex<Exchange>>),
-}
-
-impl Part {
-    fn whole(bytes: Vec<u8>) -> Self {
-        Part::Whole(Cursor::new(bytes))
-    }
-}
-
-impl Read for Part {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Part::Whole(bytes) => bytes.read(buf),
-            Part::Failed(error) => error.take().map_or(Ok(0), Err),
-            Part::HeadersOf(exchange) => {
-                let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
-                let (_, headers, ..) = exchange.reading()?;
-                headers.read(buf)
-            }
-            Part::BodyOf(exchange) => {
-                exchange.lock().unwrap_or_else(PoisonError::into_inner).read_body(buf)
-            }
-        }
-    }
-}
-
-/// The headers of a success, as lines.
-fn accept(watch: &Watch, response: &Response, login: bool) -> io::Result<Vec<u8>> {
-    let status = response.status().as_u16();
-    if status == 401 {
-        watch.fail(Fault::Login { tried: login });
-        let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
-        let www_authenticate = challenges.map(|value| value.as_bytes().into()).collect();
-        // The one error gix answers by asking the credential helpers.
-        let question = AuthenticationRequired { www_authenticate };
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, question));
-    }
-    if !response.status().is_success() {
-        let seconds =
-            response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        return Err(
-            watch.fail(Fault::Status { status, retry_after: seconds.map(Duration::from_secs) })
-        );
-    }
-    let mut lines = Vec::new();
-    for (name, value) in response.headers() {
-        lines.extend_from_slice(name.as_str().as_bytes());
-        lines.extend_from_slice(b": ");
-        // A line that is not text would make gix refuse the whole answer.
-        lines.extend_from_slice(String::from_utf8_lossy(value.as_bytes()).as_bytes());
-        lines.push(b'\n');
-    }
-    Ok(lines)
-}
-
-fn read_some(reader: &mut impl Read, buf: &mut [u8], watch: &Watch) -> io::Result<usize> {
-    watch.proceed()?;
-    let read =
-        reader.read(buf).map_err(|error| watch.fail(fault(ureq::Error::from(error), watch)))?;
-    watch.admit(read)?;
-    Ok(read)
-}
-
-fn copy(reader: &mut impl Read, to: &mut Vec<u8>, watch: &Watch) -> io::Result<()> {
-    let mut chunk = vec![0; 16 * 1024];
-    loop {
-        let read = read_some(reader, &mut chunk, watch)?;
-        if read == 0 {
-            return Ok(());
-        }
-        to.extend_from_slice(chunk.split_at(read).0);
-    }
-}
-
-fn is_broken(error: &ureq::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(error, ureq::Error::Io(error)
-        if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
-}
-
-/// What `error` of the HTTP library means.
-fn fault(error: ureq::Error, watch: &Watch) -> Fault {
-    use io::ErrorKind::{
-        AddrNotAvailable, ConnectionRefused, HostUnreachable, InvalidData, NetworkUnreachable,
-    };
-    match error {
-        ureq::Error::HostNotFound => Fault::UnknownHost { source: None },
-        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
-            Fault::ConnectLimit(watch.connect)
-        }
-        ureq::Error::Timeout(_) => Fault::Idle(watch.idle),
-        ureq::Error::ConnectProxyFailed(said) => Fault::Proxy(said),
-        ureq::Error::InvalidProxyUrl => Fault::Proxy("its address cannot be read".into()),
-        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => {
-            Fault::Tls { source: error.into() }
-        }
-        ureq::Error::Io(error) => match error.kind() {
-            ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable => {
-                Fault::Refused { source: Some(error.into()) }
-            }
-            InvalidData => Fault::Tls { source: error.into() },
-            _ if error.to_string().contains("lookup address") => {
-                Fault::UnknownHost { source: Some(error.into()) }
-            }
-            _ => Fault::Dropped { source: Some(error.into()) },
-        },
-        ureq::Error::BodyStalled => Fault::Dropped { source: None },
-        error => Fault::Protocol { source: error.into() },
-    }
-}
-
 fn parse(headers: impl IntoIterator<Item = impl AsRef<str>>) -> Headers {
     headers
         .into_iter()
@@ -506,85 +246,4 @@ fn parse(headers: impl IntoIterator<Item = impl AsRef<str>>) -> Headers {
             Some((name.trim().to_owned(), value.trim().to_owned()))
         })
         .collect()
-}
-
-fn absolute(from: &str, to: &str) -> Option<String> {
-    if to.contains("://") {
-        return Some(to.to_owned());
-    }
-    let (scheme, rest) = from.split_once("://")?;
-    let authority = rest.split('/').next()?;
-    to.starts_with('/').then(|| format!("{scheme}://{authority}{to}"))
-}
-
-/// Scheme, host and port: what a login is meant for.
-fn place(url: &str) -> Option<(String, String, Option<u16>)> {
-    let uri: Uri = without_user(url).parse().ok()?;
-    Some((uri.scheme_str()?.to_owned(), uri.host()?.to_ascii_lowercase(), uri.port_u16()))
-}
-
-fn is_loopback(url: &str) -> bool {
-    let host = place(url).map(|(_, host, _)| host).unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-fn without_user(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}{path}")
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte))
-            << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let letter =
-                LETTERS.get((group >> (18 - 6 * place)) as usize & 63).copied().unwrap_or(b'=');
-            text.push(if place > chunk.len() { '=' } else { letter.into() });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{absolute, base64, is_loopback, place};
-
-    #[test]
-    fn base64_is_the_standard_one() {
-        for (plain, coded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("user:p\u{e4}ss", "dXNlcjpww6Rzcw=="),
-        ] {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
-    }
-
-    #[test]
-    fn only_this_machine_is_loopback() {
-        for (url, expected) in [
-            ("http://127.0.0.1:80/x", true),
-            ("http://[::1]:80/x", true),
-            ("http://localhost/x", true),
-            ("http://127.0.0.1.example.com/x", false),
-            ("http://127.0.0.1@example.com/x", false),
-        ] {
-            assert_eq!(is_loopback(url), expected, "{url}");
-        }
-    }
-
-    #[test]
-    fn another_port_is_another_place() {
-        assert_ne!(place("http://h/a"), place("http://h:81/a"));
-        assert_eq!(place("http://user@H/a"), place("http://h/b"));
-        assert_eq!(absolute("http://h:1/a", "/b").as_deref(), Some("http://h:1/b"));
-    }
 }

@@ -10,9 +10,13 @@ mod host;
 mod listing;
 mod process;
 mod http_agent;
+mod http_text;
+mod exchange;
 mod http;
 mod connect;
 mod diagnosis;
+mod greeting;
+mod conversation;
 mod session;
 
 mod refusal;

@@ -108,6 +108,9 @@ pub enum Fault {
     /// The server refuses to give that commit.
     #[error("the server does not give that commit: {0}")]
     NotOurs(String),
+    /// The branch was pushed over between its listing and its fetch.
+    #[error("the branch was moved while it was fetched")]
+    Moved,
     /// The server stopped with a message.
     #[error("the server says: {0}")]
     Said(String),
@@ -143,6 +146,7 @@ impl Fault {
             | Fault::ConnectLimit(_)
             | Fault::Idle(_)
             | Fault::Dropped { .. }
+            | Fault::Moved
             | Fault::Said(_)
             | Fault::Cancelled => Class::Transient,
             Fault::Status { .. }

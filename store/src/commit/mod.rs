@@ -2,8 +2,8 @@
 
 mod record;
 mod frame;
-mod journal;
 mod state;
+mod journal;
 mod staged;
 mod transaction;
 

@@ -45,6 +45,8 @@ pub struct Transaction {
     entering: BTreeMap<Digest, Staged>,
     changes: BTreeMap<ModuleName, Option<Binding>>,
     restores: Option<Generation>,
+    companion: Option<(PathBuf, String)>,
+    finished: bool,
     _lock: Lock,
 }
 
@@ -140,7 +142,7 @@ impl Transaction {
     ) -> Result<Self, BeginError> {
         let lock = Lock::take(&layout.lock("store"), how.command, how.lock_limit, waiting)?;
         let (journal, state) = Journal::open(disk, &layout.journal())?;
-        finish_showing(disk, layout, &state, &staging, how.barrier)?;
+        let finished = finish_showing(disk, layout, &state, &staging, how.barrier)?;
         remove_unrecorded(disk, layout, &state).map_err(BeginError::Redo)?;
         Ok(Self {
             disk: disk.clone(),
@@ -152,6 +154,8 @@ impl Transaction {
             entering: BTreeMap::new(),
             changes: BTreeMap::new(),
             restores: None,
+            companion: None,
+            finished,
             _lock: lock,
         })
     }
@@ -202,6 +206,36 @@ impl Transaction {
         Ok(())
     }
 
+    /// Whether beginning had to show what an earlier process had recorded and not shown.
+    #[must_use]
+    pub const fn finished_another(&self) -> bool {
+        self.finished
+    }
+
+    /// A file of the home that is replaced together with the switch, at no cost of its own. It is
+    /// derived, so a crash in between may leave the old one.
+    pub fn accompany(&mut self, path: PathBuf, contents: String) {
+        self.companion = Some((path, contents));
+    }
+
+    /// The bindings this transaction leads to, by module.
+    #[must_use]
+    pub fn modules_after(&self) -> BTreeMap<&str, &Binding> {
+        let mut modules: BTreeMap<&str, &Binding> = self
+            .state
+            .modules()
+            .iter()
+            .map(|(module, binding)| (module.as_str(), binding))
+            .collect();
+        for (module, binding) in &self.changes {
+            match binding {
+                Some(binding) => modules.insert(module.as_str(), binding),
+                None => modules.remove(module.as_str()),
+            };
+        }
+        modules
+    }
+
     /// Whether committing would show anything else than what is shown.
     #[must_use]
     pub fn changes_anything(&self) -> bool {
@@ -225,14 +259,19 @@ impl Transaction {
         self.journal
             .append(&self.disk, records)
             .map_err(|source| CommitError::Record { generation: next, source })?;
-        show(&self.disk, &self.layout, &prepared.switch)
-            .map_err(|source| CommitError::Show { generation: next, source })?;
+        show_with(
+            &self.disk,
+            &self.layout,
+            &prepared,
+            self.companion.as_ref().map(|(path, _)| path.as_path()),
+        )
+        .map_err(|source| CommitError::Show { generation: next, source })?;
         Ok(next)
     }
 
     /// Builds in staging what the later steps rename.
     fn prepare(&self, next: Generation) -> Result<Prepared, DiskError> {
-        let prepared = Prepared { generation: self.staging.fresh(), switch: self.staging.fresh() };
+        let prepared = Prepared::in_staging(&self.staging);
         self.disk.create_dir(&prepared.generation)?;
         for (module, binding) in self.modules_after() {
             let link = prepared.generation.join(module);
@@ -241,25 +280,11 @@ impl Transaction {
                 _ => self.disk.symlink(&link_text(binding), &link)?,
             }
         }
+        if let Some((_, contents)) = &self.companion {
+            self.disk.create_file(&prepared.companion, contents.as_bytes())?;
+        }
         self.disk.symlink(&Layout::current_text(next), &prepared.switch)?;
         Ok(prepared)
-    }
-
-    /// The bindings this transaction leads to.
-    fn modules_after(&self) -> BTreeMap<&str, &Binding> {
-        let mut modules: BTreeMap<&str, &Binding> = self
-            .state
-            .modules()
-            .iter()
-            .map(|(module, binding)| (module.as_str(), binding))
-            .collect();
-        for (module, binding) in &self.changes {
-            match binding {
-                Some(binding) => modules.insert(module.as_str(), binding),
-                None => modules.remove(module.as_str()),
-            };
-        }
-        modules
     }
 
     /// The link of the generation before, when it says the same: a second name for it costs no inode,
@@ -327,7 +352,19 @@ impl Transaction {
 /// What waits in staging to be renamed.
 struct Prepared {
     generation: PathBuf,
+    companion: PathBuf,
     switch: PathBuf,
+}
+
+impl Prepared {
+    fn in_staging(staging: &Staging) -> Self {
+        let generation = staging.fresh();
+        Self {
+            companion: generation.with_extension("lock"),
+            switch: generation.with_extension("link"),
+            generation,
+        }
+    }
 }
 
 /// The text of the link that leads a target to what it is bound to.
@@ -338,6 +375,19 @@ fn link_text(binding: &Binding) -> PathBuf {
         }
         Bound::Linked { path } => PathBuf::from(path),
     }
+}
+
+/// The switch, and before it the file that goes along.
+fn show_with(
+    disk: &Disk,
+    layout: &Layout,
+    prepared: &Prepared,
+    companion: Option<&Path>,
+) -> Result<(), DiskError> {
+    if let Some(path) = companion {
+        disk.rename(&prepared.companion, path)?;
+    }
+    show(disk, layout, &prepared.switch)
 }
 
 /// The switch: readers see the whole of one generation before it and the whole of the next after it.
@@ -353,14 +403,14 @@ pub fn shown(layout: &Layout) -> Option<Generation> {
     text.strip_prefix("generations").ok()?.to_str()?.parse().ok()
 }
 
-/// Shows the head when a crash came between its frame and its switch.
+/// Shows the head when a crash came between its frame and its switch; says whether it had to.
 fn finish_showing(
     disk: &Disk,
     layout: &Layout,
     state: &State,
     staging: &Staging,
     barrier: Barrier,
-) -> Result<(), BeginError> {
+) -> Result<bool, BeginError> {
     let head = state.head().map(|head| head.number);
     match (shown(layout), head) {
         (Some(shown), head) if Some(shown) > head => Err(BeginError::Lost { shown }),
@@ -371,9 +421,9 @@ fn finish_showing(
                 disk.sync_tree(staging.directory(), barrier)?;
                 show(disk, layout, &switch)
             };
-            redo().map_err(BeginError::Redo)
+            redo().map(|()| true).map_err(BeginError::Redo)
         }
-        _ => Ok(()),
+        _ => Ok(false),
     }
 }
 

@@ -8,103 +8,17 @@ use std::sync::{
 };
 
 use super::{
+    answer::{Answer, Got, Outcome, Why},
     events::{Event, Step},
-    plan::{Impossible, Job},
+    plan::Job,
     repository,
     site::Site,
 };
 use crate::{
     acquire::{AcquireError, acquire_archive},
     commit::{Binding, Bound},
-    model::{ArchiveSource, Class, ModuleName, Stage},
+    model::{ArchiveSource, ModuleName},
 };
-
-/// What came of one module.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) module: ModuleName,
-    pub(super) outcome: Outcome,
-}
-
-/// How a module stands.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// As it was.
-    Unchanged(Binding),
-    /// Something else, whose entry is in staging or in the store.
-    Bound { binding: Binding, warnings: Vec<String>, got: Got },
-    /// Not to be had.
-    Failed(Why),
-}
-
-/// Why a module is not to be had.
-#[derive(Debug)]
-pub(super) enum Why {
-    /// It was tried; modules of one repository share the reason.
-    Acquire(Arc<AcquireError>),
-    /// It was not even tried.
-    Impossible(Impossible),
-}
-
-/// What one fetch brought.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Got {
-    pub(super) written: u64,
-    pub(super) linked: u64,
-    pub(super) received: u64,
-}
-
-impl Answer {
-    pub(super) fn unchanged(module: &ModuleName, binding: Binding) -> Self {
-        Self { module: module.clone(), outcome: Outcome::Unchanged(binding) }
-    }
-
-    pub(super) fn bound(
-        module: &ModuleName,
-        binding: Binding,
-        warnings: Vec<String>,
-        got: Got,
-    ) -> Self {
-        Self { module: module.clone(), outcome: Outcome::Bound { binding, warnings, got } }
-    }
-
-    /// Why it failed, if it did.
-    pub(super) const fn why(&self) -> Option<&Why> {
-        match &self.outcome {
-            Outcome::Failed(why) => Some(why),
-            Outcome::Unchanged(_) | Outcome::Bound { .. } => None,
-        }
-    }
-
-    pub(super) fn failed(module: &ModuleName, error: Arc<AcquireError>) -> Self {
-        Self { module: module.clone(), outcome: Outcome::Failed(Why::Acquire(error)) }
-    }
-}
-
-impl Why {
-    pub(super) fn class(&self) -> Class {
-        match self {
-            Self::Acquire(error) => error.class(),
-            Self::Impossible(_) => Class::Permanent,
-        }
-    }
-
-    pub(super) fn stage(&self) -> Stage {
-        match self {
-            Self::Acquire(error) => error.stage(),
-            Self::Impossible(Impossible::Build) => Stage::Build,
-            Self::Impossible(_) => Stage::Resolve,
-        }
-    }
-
-    pub(super) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Acquire(error) => error.hint(),
-            Self::Impossible(Impossible::Build) => None,
-            Self::Impossible(_) => Some("run `modstore update` without --locked first".into()),
-        }
-    }
-}
 
 /// Does all jobs and gives one answer for each module, in no order.
 pub(super) fn gather(site: &Site<'_>, jobs: &[Job]) -> Vec<Answer> {

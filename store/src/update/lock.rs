@@ -3,16 +3,16 @@
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
-    commit::{Binding, Bound, State},
+    commit::{Binding, Bound},
     model::{Locked, Lockfile, ModuleName, Source},
 };
 
-/// The lock of what `state` binds. Linked modules are never locked.
-pub(crate) fn lock_of(state: &State) -> Lockfile {
-    let modules = state.modules().iter().filter_map(|(module, binding)| {
+/// The lock of these bindings. Linked modules are never locked.
+pub(crate) fn lock_of(modules: &BTreeMap<&str, &Binding>) -> Lockfile {
+    let locked = |(module, binding): (&&str, &&Binding)| {
         Some((module.parse::<ModuleName>().ok()?, locked(binding)?))
-    });
-    Lockfile { modules: modules.collect::<BTreeMap<_, _>>() }
+    };
+    Lockfile { modules: modules.iter().filter_map(locked).collect() }
 }
 
 fn locked(binding: &Binding) -> Option<Locked> {

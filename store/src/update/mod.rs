@@ -8,12 +8,13 @@ mod events;
 mod report;
 mod plan;
 mod site;
-mod gather;
+mod answer;
 mod repository;
+mod gather;
+mod lock;
 mod run;
 mod outdated;
 mod difference;
-mod lock;
 
 pub use events::{Event, Events, Silent, Step};
 pub use options::{Options, UpdateRequest};
@@ -24,6 +25,5 @@ pub use report::{
 pub use run::UpdateError;
 
 pub(crate) use difference::difference;
-pub(crate) use lock::lock_of;
 pub(crate) use outdated::outdated;
 pub(crate) use run::{Ground, begin, commit_if_changed, update};

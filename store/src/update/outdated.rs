@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
+    answer::Why,
     events::Event,
-    gather::{Why, in_parallel},
+    gather::in_parallel,
     plan::{Job, Member, RepositoryJob, plan, select},
     report::{Outdated, Would},
     repository::connect,

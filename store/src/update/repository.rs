@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use gix::{ObjectId, bstr::ByteSlice as _};
 
 use super::{
+    answer::{Answer, Got},
     events::{Event, Step},
-    gather::{Answer, Got},
     plan::{Member, RepositoryJob},
     site::Site,
 };
@@ -119,7 +119,9 @@ fn fetch_all(
     let mut answers = Vec::new();
     for (commit, members) in commits {
         match tree_of(site, job, session, commit, &members) {
-            Ok(tree) => answers.extend(members.iter().map(|meant| bind(site, job, &tree, meant))),
+            Ok(mut tree) => {
+                answers.extend(members.iter().map(|meant| bind(site, job, &mut tree, meant)))
+            }
             Err(error) => {
                 answers.extend(fail_all(members.iter().map(|(member, _)| *member), error))
             }
@@ -226,7 +228,7 @@ fn base_for(site: &Site<'_>, job: &RepositoryJob, members: &[Meant<'_>]) -> Opti
 fn bind(
     site: &Site<'_>,
     job: &RepositoryJob,
-    tree: &Tree,
+    tree: &mut Tree,
     (member, resolved): &Meant<'_>,
 ) -> Answer {
     if let Err(error) = check_part(tree, member) {
@@ -250,7 +252,9 @@ fn bind(
     if now == Some(&binding) {
         return Answer::unchanged(&member.module, binding);
     }
-    Answer::bound(&member.module, binding, tree.warnings.clone(), tree.got)
+    // What was fetched for several modules is counted, and warned of, once.
+    let (warnings, got) = (std::mem::take(&mut tree.warnings), std::mem::take(&mut tree.got));
+    Answer::bound(&member.module, binding, warnings, got)
 }
 
 /// Whether the tree has the part that the member wants, whole, and is the one that was locked.

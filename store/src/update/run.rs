@@ -3,8 +3,10 @@
 use std::time::Instant;
 
 use super::{
+    answer::{Answer, Outcome, Why},
     events::{Event, Events},
-    gather::{Answer, Outcome, Why, gather},
+    gather::gather,
+    lock::lock_of,
     options::{Options, UpdateRequest},
     plan::{plan, select},
     report::{Cost, Failed, Unchanged, UpdateReport, Updated, Warning},
@@ -16,6 +18,7 @@ use crate::{
         BeginError, Beginning, Binding, CommitError, Journal, JournalError, Staging, StagingError,
         State, Transaction, shown,
     },
+    declare,
     disk::{Disk, DiskError, Layout},
     model::{Declarations, Generation, Lockfile, ModuleName, nearest},
 };
@@ -190,7 +193,7 @@ fn commit(
         }
         report.removed.iter().cloned().for_each(|module| transaction.unbind(module));
     }
-    commit_if_changed(ground, transaction, &ground.options.command)
+    commit_if_changed(ground, transaction)
 }
 
 /// Begins a transaction, telling whoever listens when it has to wait.
@@ -201,17 +204,22 @@ pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction,
     Transaction::begin(ground.disk, ground.layout, staging, how, &waiting)
 }
 
-/// Commits, unless that would show nothing else than what is shown.
+/// Commits, unless that would show nothing else than what is shown. `modules.lock` goes along.
 pub(crate) fn commit_if_changed(
     ground: Ground<'_>,
-    transaction: Transaction,
-    reason: &str,
+    mut transaction: Transaction,
 ) -> Result<Option<Generation>, UpdateError> {
+    let lock = lock_of(&transaction.modules_after()).print();
     if !transaction.changes_anything() {
+        if transaction.finished_another() {
+            declare::write_lock(ground.disk, ground.layout, &lock)
+                .map_err(UpdateError::Leftovers)?;
+        }
         return Ok(transaction.state().head().map(|head| head.number));
     }
+    transaction.accompany(ground.layout.modules_lock(), lock);
     ground.events.happened(Event::Committing);
-    let generation = transaction.commit(reason)?;
+    let generation = transaction.commit(&ground.options.command)?;
     ground.events.happened(Event::Shown { generation });
     Ok(Some(generation))
 }

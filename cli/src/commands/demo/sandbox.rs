@@ -35,11 +35,13 @@ pub(super) struct Ran {
 
 impl Sandbox {
     pub(super) fn new(cancel: Cancel) -> Result<Self, Failure> {
-        let program = std::env::current_exe().map_err(|error| cannot("find this program", &error))?;
+        let program =
+            std::env::current_exe().map_err(|error| cannot("find this program", &error))?;
         let place = tempfile::Builder::new().prefix("modstore-demo-").tempdir();
         let place = place.map_err(|error| cannot("make a temporary directory", &error))?;
         // git takes paths literally, and they are shown: no links on the way, such as macOS has.
-        let path = fs::canonicalize(place.path()).map_err(|error| cannot("use the temporary directory", &error))?;
+        let path = fs::canonicalize(place.path())
+            .map_err(|error| cannot("use the temporary directory", &error))?;
         Ok(Self { place: Some(place), path, program, cancel })
     }
 
@@ -77,18 +79,26 @@ impl Sandbox {
             return Err(Failure::new(Exit::Interrupted, "interrupted"));
         }
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) })
+        Ok(Ran {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        })
     }
 
     /// Commits files to a repository, which the first commit makes.
     pub(super) fn commit(&self, repository: &str, files: &[(&str, &[u8])]) -> Result<(), Failure> {
         let place = self.path.join(repository);
         if !place.exists() {
-            self.git(&self.path, &["init", "--quiet", "--template=", "--initial-branch=main", repository])?;
+            self.git(
+                &self.path,
+                &["init", "--quiet", "--template=", "--initial-branch=main", repository],
+            )?;
         }
         for (path, content) in files {
             let path = place.join(path);
-            let written = fs::create_dir_all(path.parent().unwrap_or(&place)).and_then(|()| fs::write(&path, content));
+            let written = fs::create_dir_all(path.parent().unwrap_or(&place))
+                .and_then(|()| fs::write(&path, content));
             written.map_err(|error| cannot("write a file of a repository", &error))?;
         }
         self.git(&place, &["add", "--all"])?;
@@ -96,14 +106,18 @@ impl Sandbox {
     }
 
     fn git(&self, place: &Path, arguments: &[&str]) -> Result<(), Failure> {
-        let output = self.run(Command::new("git").arg("-C").arg(place).args(arguments)).map_err(|error| {
-            cannot("start git, which the demo makes its repositories with", &error).hint("install git, and run it again")
-        })?;
+        let output = self.run(Command::new("git").arg("-C").arg(place).args(arguments)).map_err(
+            |error| {
+                cannot("start git, which the demo makes its repositories with", &error)
+                    .hint("install git, and run it again")
+            },
+        )?;
         if output.status.success() {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(Failure::new(Exit::Failed, format!("`git {}` failed", arguments.join(" "))).because(vec![said]))
+        Err(Failure::new(Exit::Failed, format!("`git {}` failed", arguments.join(" ")))
+            .because(vec![said]))
     }
 
     fn run(&self, command: &mut Command) -> io::Result<Output> {

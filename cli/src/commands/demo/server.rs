@@ -44,11 +44,15 @@ struct Site {
 
 impl Server {
     /// Serves the repositories in `root`.
-    pub(super) fn start(root: &Path, variables: Vec<(OsString, OsString)>) -> Result<Self, Failure> {
+    pub(super) fn start(
+        root: &Path,
+        variables: Vec<(OsString, OsString)>,
+    ) -> Result<Self, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let address = |listener: TcpListener| Ok((listener.local_addr()?.port(), listener));
         let (port, listener) = listener.and_then(address).map_err(|error: io::Error| {
-            Failure::new(Exit::Failed, "could not open a port on 127.0.0.1").because(vec![error.to_string()])
+            Failure::new(Exit::Failed, "could not open a port on 127.0.0.1")
+                .because(vec![error.to_string()])
         })?;
         let wire = Arc::new(Wire { limit: AtomicU64::new(u64::MAX), cut: AtomicBool::new(false) });
         let site = Arc::new(Site { root: root.to_owned(), variables, wire: Arc::clone(&wire) });
@@ -103,7 +107,8 @@ fn request(client: &mut impl Read) -> io::Result<(String, String)> {
     client.read_exact(&mut line)?;
     let line = String::from_utf8(line).map_err(|_| bad())?;
     let mut fields = line.split('\0');
-    let path = fields.next().and_then(|field| field.strip_prefix("git-upload-pack /")).ok_or_else(bad)?;
+    let path =
+        fields.next().and_then(|field| field.strip_prefix("git-upload-pack /")).ok_or_else(bad)?;
     let protocol = fields.find(|field| field.starts_with("version="));
     let name = path.trim_end_matches('\n');
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric());
