@@ -3,6 +3,12 @@
 //! What happens before the barrier may happen in any order, so it is sorted here; what comes after is
 //! in the order in which it happened. `UPDATE_GOLDEN=1` writes the files anew, for a person to read.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
+
 use std::{
     io,
     path::{Path, PathBuf},

@@ -1,5 +1,7 @@
 //! What a reader sees while the store is written to: always a whole generation, never a gap.
 
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
+
 use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
