@@ -554,7 +554,8 @@ fn a_signal_ends_an_update_that_waits_for_the_lock() {
 fn a_store_that_somebody_else_changes_is_busy_and_says_who() {
     let world = World::with_modules();
     world.repo.write(&[("a.txt", "2\n")]);
-    let before = world.home.tree("whole");
+    let declared = || fs::read(world.home.path().join("modules.toml")).unwrap();
+    let before = (world.home.tree("whole"), declared());
     let _lock =
         Lock::try_take(&world.home.path().join("locks/store"), "the test").unwrap().unwrap();
     for command in [&["update"][..], &["rollback", "--to", "1"], &["remove", "whole"]] {
@@ -562,7 +563,7 @@ fn a_store_that_somebody_else_changes_is_busy_and_says_who() {
         let ran = ran.fails(3).says("the test");
         assert!(value["error"]["hint"].as_str().unwrap().contains("--lock-timeout"), "{ran:?}");
     }
-    assert_eq!(world.home.tree("whole"), before);
+    assert_eq!((world.home.tree("whole"), declared()), before);
     // Readers do not wait.
     world.home.run(&["--lock-timeout", "0", "list"]).ok();
 }

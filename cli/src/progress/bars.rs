@@ -54,7 +54,9 @@ impl Bars {
             Step::Receiving { bytes, objects, of } => {
                 let bar = self.bar(module);
                 if let Some(of) = of {
-                    bar.set_style(style("{prefix:30!} {bar:20.cyan} {pos}/{len} objects  {wide_msg}"));
+                    bar.set_style(style(
+                        "{prefix:30!} {bar:20.cyan} {pos}/{len} objects  {wide_msg}",
+                    ));
                     bar.set_length(of);
                 }
                 bar.set_position(objects);
