@@ -237,13 +237,17 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<Option<Generation>, ChangeError> {
         self.prepare()?;
-        declare::edit(self.editing(), |text| {
+        let edited = declare::edit(self.editing(), |text| {
             names.iter().try_fold(text.to_owned(), |text, name| model::remove_module(&text, name))
         })?;
-        self.transact(events, cancel, |transaction| {
+        let done = self.transact(events, cancel, |transaction| {
             names.iter().cloned().for_each(|name| transaction.unbind(name));
             Ok(())
-        })
+        });
+        if done.as_ref().is_err_and(|error| !error.has_happened()) {
+            edited.undo(self.editing())?;
+        }
+        done
     }
 
     /// Makes a directory stand in for a module's source; declares the module when it is not yet.
