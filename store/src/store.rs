@@ -229,7 +229,7 @@ impl Store {
     /// Declares modules no more, and shows a generation without them.
     ///
     /// # Errors
-    /// See [`ChangeError`].
+    /// See [`ChangeError`]. `modules.toml` is as it was, except where the error says that it has happened.
     pub fn remove(
         &self,
         names: &[ModuleName],
@@ -237,12 +237,17 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<Option<Generation>, ChangeError> {
         self.prepare()?;
-        declare::edit(self.editing(), |text| {
+        let undeclare = |text: &str| {
             names.iter().try_fold(text.to_owned(), |text, name| model::remove_module(&text, name))
-        })?;
-        self.transact(events, cancel, |transaction| {
-            names.iter().cloned().for_each(|name| transaction.unbind(name));
-            Ok(())
+        };
+        let unbind = || {
+            self.transact(events, cancel, |transaction| {
+                names.iter().cloned().for_each(|name| transaction.unbind(name));
+                Ok(())
+            })
+        };
+        declare::edit_along(self.editing(), undeclare, unbind, |error: &ChangeError| {
+            !error.has_happened()
         })
     }
 
@@ -259,7 +264,7 @@ impl Store {
     ) -> Result<UpdateReport, ChangeError> {
         self.prepare()?;
         let declared = self.declarations()?;
-        let edited = declare::edit(self.editing(), |text| match declared.get(name) {
+        let edited = declare::edit(self.editing(), name, |text| match declared.get(name) {
             Some(_) => model::link_module(text, name, path),
             None => model::add_module(text, name, &Source::linked(path)),
         })?;
@@ -277,7 +282,7 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
         self.prepare()?;
-        let edited = declare::edit(self.editing(), |text| model::unlink_module(text, name))?;
+        let edited = declare::edit(self.editing(), name, |text| model::unlink_module(text, name))?;
         self.follow(edited, name, events, cancel)
     }
 

@@ -16,7 +16,7 @@ use crate::{
         fetch_commit,
     },
     commit::{Binding, Bound, Fetched, read_manifest},
-    model::{Digest, Manifest, ModuleName, Subdirectory},
+    model::{Digest, Manifest, ModuleName, Subdirectory, nearest},
 };
 
 /// The tree of a commit that several modules may share.
@@ -286,7 +286,7 @@ fn check_part(tree: &Tree, member: &Member) -> Result<(), AcquireError> {
     }
 }
 
-/// Up to five directories that end like `wanted`, else the top ones.
+/// Up to five directories: those that end like `wanted`, the one spelled most like it, the top ones.
 fn directories_like(manifest: &Manifest, wanted: &Subdirectory) -> Vec<String> {
     let all: std::collections::BTreeSet<_> = manifest
         .files()
@@ -298,8 +298,16 @@ fn directories_like(manifest: &Manifest, wanted: &Subdirectory) -> Vec<String> {
         })
         .collect();
     let alike = all.iter().filter(|path| path.rsplit('/').next() == Some(wanted.file_name()));
-    let top = all.iter().filter(|path| !path.contains('/'));
-    alike.chain(top).take(5).map(ToString::to_string).collect()
+    let near = nearest(wanted.as_str(), all.iter().map(AsRef::as_ref));
+    let top = all.iter().filter(|path| !path.contains('/')).map(AsRef::as_ref);
+    let mut found: Vec<String> = Vec::new();
+    for path in alike.map(AsRef::as_ref).chain(near).chain(top) {
+        if found.iter().all(|other| other != path) {
+            found.push(path.to_owned());
+        }
+    }
+    found.truncate(5);
+    found
 }
 
 fn fail_all<'a>(members: impl Iterator<Item = &'a Member>, error: AcquireError) -> Vec<Answer> {
