@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use gix::bstr::ByteSlice as _;
 
 use super::acquire_error::AcquireError;
-use crate::model::{Manifest, Subdirectory};
+use crate::model::{Manifest, Subdirectory, nearest};
 
 /// Checks that `subdirectory`, if there is one, is a directory of the tree.
 ///
@@ -26,7 +26,7 @@ pub(crate) fn check_subdirectory(
     }
 }
 
-/// Up to five directories that end like `wanted`, else the top ones.
+/// Up to five directories: those that end like `wanted`, the one spelled most like it, the top ones.
 fn directories_like(manifest: &Manifest, wanted: &Subdirectory) -> Vec<String> {
     let all: BTreeSet<_> = manifest
         .files()
@@ -38,6 +38,14 @@ fn directories_like(manifest: &Manifest, wanted: &Subdirectory) -> Vec<String> {
         })
         .collect();
     let alike = all.iter().filter(|path| path.rsplit('/').next() == Some(wanted.file_name()));
-    let top = all.iter().filter(|path| !path.contains('/'));
-    alike.chain(top).take(5).map(ToString::to_string).collect()
+    let near = nearest(wanted.as_str(), all.iter().map(AsRef::as_ref));
+    let top = all.iter().filter(|path| !path.contains('/')).map(AsRef::as_ref);
+    let mut found: Vec<String> = Vec::new();
+    for path in alike.map(AsRef::as_ref).chain(near).chain(top) {
+        if found.iter().all(|other| other != path) {
+            found.push(path.to_owned());
+        }
+    }
+    found.truncate(5);
+    found
 }
