@@ -10,6 +10,7 @@ use crate::{
     args::Global,
     home::{self, HomeError},
     interrupt::Interrupt,
+    limits,
     output::Output,
     progress::Progress,
     report::Failure,
@@ -56,6 +57,8 @@ impl Context {
             command: format!("modstore {}", self.command),
             ..default
         };
+        let options = limits::limited(options)
+            .map_err(|error| Failure::of(Exit::Usage, &error).hint(error.hint()))?;
         Ok(Store::open(self.home()?, options)?)
     }
 

@@ -4,6 +4,7 @@
 
 mod args;
 mod home;
+mod limits;
 mod interrupt;
 mod text;
 mod time;

@@ -69,6 +69,8 @@ pub struct Into<'a> {
     pub disk: &'a Disk,
     /// The staging.
     pub staging: &'a Staging,
+    /// What a pack may cost.
+    pub packs: PackLimits,
 }
 
 impl BaseEntry {
@@ -140,7 +142,7 @@ fn fetch_once(
     let options = PlantOptions {
         base: base.as_ref(),
         folds: FOLDS_NAMES,
-        limits: PackLimits::default(),
+        limits: into.packs,
         progress: &|progress| news(FetchNews::Pack(progress)),
         cancel: &|| cancel.is_cancelled(),
     };

@@ -142,7 +142,7 @@ fn tree_of(
         return Ok(tree);
     }
     let staging = site.staging()?;
-    let into = Into { disk: site.disk, staging: &staging };
+    let into = Into { disk: site.disk, staging: &staging, packs: site.options.packs };
     let base = base_for(site, job, members);
     let first = members.first().map(|(member, _)| &member.module);
     let news = |news: FetchNews<'_>| {
