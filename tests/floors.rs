@@ -2,6 +2,8 @@
 //!
 //! To change the architecture, change [`FLOORS`]. Tests at the end of a file may look anywhere.
 
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -84,7 +86,8 @@ fn only_disk_changes_the_disk() {
             continue;
         }
         for (number, line) in text.lines().enumerate() {
-            if WRITES.iter().any(|call| line.contains(call)) && !line.trim_start().starts_with("//") {
+            if WRITES.iter().any(|call| line.contains(call)) && !line.trim_start().starts_with("//")
+            {
                 faults.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
             }
         }
@@ -114,7 +117,8 @@ fn sources() -> Vec<(PathBuf, String)> {
     while let Some(directory) = open.pop() {
         for child in std::fs::read_dir(directory).unwrap() {
             let path = child.unwrap().path();
-            let is_test = path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
+            let is_test =
+                path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
             if path.is_dir() {
                 open.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
@@ -158,7 +162,9 @@ fn imports(text: &str) -> Vec<(usize, String)> {
     let mut lines = text.lines().enumerate();
     while let Some((number, line)) = lines.next() {
         let line = line.trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
-        let Some(mut tree) = line.trim_start_matches("pub ").strip_prefix("use ").map(str::to_owned) else {
+        let Some(mut tree) =
+            line.trim_start_matches("pub ").strip_prefix("use ").map(str::to_owned)
+        else {
             continue;
         };
         while !tree.contains(';') {

@@ -1,7 +1,7 @@
 //! The network half of a fetch, against real servers: what is listed, what is received, what it costs,
 //! and what is said when it fails.
 //!
-//! Limits: no TLS server; packs are judged by git's own `index-pack`.
+//! Limits: the TLS server does not speak git; packs are judged by git's own `index-pack`.
 
 #![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
 
@@ -316,6 +316,25 @@ fn a_repository_without_commits_is_empty() {
 }
 
 #[test]
+fn a_head_that_is_hidden_or_dangles_does_not_hide_the_branches() {
+    let world = World::new();
+    let (hidden, dangling) = (world.repo("hidden"), world.repo("dangling"));
+    hidden.config("transfer.hideRefs", "HEAD");
+    dangling.set_head("nowhere");
+    let daemon = GitDaemon::start(world.root());
+    let http = HttpServer::start(world.root());
+    for repo in [hidden, dangling] {
+        let name = repo.name();
+        for url in [daemon.url(name), http.url(name), repo.url_file()] {
+            let commit = id(&repo.rev("main").unwrap());
+            assert_eq!(world.connect(&url, named("main")).unwrap().1.commit, commit, "{url}");
+            let error = world.connect(&url, Wanted::Head).err().unwrap();
+            assert!(matches!(error, RemoteError::NoSuchRef { .. }), "{url}: {error:?}");
+        }
+    }
+}
+
+#[test]
 fn one_session_gives_several_commits() {
     let world = World::new();
     let repo = world.repo("m");
@@ -590,6 +609,206 @@ fn a_server_that_knows_only_version_0_still_lists_all_its_refs() {
     let server = HttpServer::start(world.root());
     server.fault("m", Fault::ForceProtocolV0);
     round_trip(&world, &repo, &server.url("m"));
+}
+
+#[test]
+fn a_branch_that_is_pushed_over_during_its_fetch_is_tried_again() {
+    let world = World::new();
+    let repo = world.repo("m");
+    let commit = id(&repo.rev("main").unwrap());
+    let server = HttpServer::start(world.root());
+    let (mut session, _) = world.connect(&server.url("m"), named("main")).unwrap();
+    let other = repo.commit("other", &[Change::write("c", "c")]);
+    repo.branch("main", &other);
+    let Err(FetchError::Remote(error)) = fetch(&mut session, commit, None) else { panic!() };
+    assert!(matches!(error.fault(), Some(Cause::Moved)), "{error:?}");
+    assert_eq!(error.class(), Class::Transient);
+}
+
+#[test]
+fn a_token_in_the_place_of_the_user_is_offered_when_the_server_asks() {
+    let name = "a_token_in_the_place_of_the_user_is_offered_when_the_server_asks";
+    if !inside(
+        name,
+        &[("GIT_CONFIG_GLOBAL", "/dev/null".into()), ("GIT_CONFIG_NOSYSTEM", "1".into())],
+    ) {
+        return;
+    }
+    let world = World::new();
+    let repo = world.repo("m");
+    let server = HttpServer::start(world.root());
+    let url = server.url("m").replace("http://", "http://t0ken@");
+    let (_, resolved) = world.connect(&url, Wanted::Head).unwrap();
+    assert_eq!(resolved.commit, id(&repo.rev("main").unwrap()));
+    let seen = server.stats().requests;
+    let greeted =
+        |seen: &modstore_tests::Seen| seen.headers.iter().any(|(name, _)| name == "authorization");
+    assert!(!seen.iter().any(greeted), "a public repository is not told the token");
+    server.fault("m", Fault::BasicAuth { user: "t0ken", password: "" });
+    let (mut session, _) = world.connect(&url, Wanted::Head).unwrap();
+    assert_eq!(objects(&fetch(&mut session, resolved.commit, None).unwrap()), 5);
+    server.clear();
+    server.fault("m", Fault::BasicAuth { user: "t0ken", password: "more" });
+    let error = world.connect(&url, Wanted::Head).err().unwrap();
+    assert!(matches!(error.fault(), Some(Cause::Login { tried: true })), "{error:?}");
+    assert!(!format!("{error:?}").contains("t0ken"), "{error:?}");
+}
+
+/// A TLS server with a certificate that nobody signed; it answers with a page that is not git's.
+struct TlsServer {
+    port: u16,
+    process: std::process::Child,
+}
+
+impl TlsServer {
+    fn start(place: &Path) -> Option<Self> {
+        let made = Command::new("openssl")
+            .current_dir(place)
+            .args([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out",
+                "cert.pem",
+            ])
+            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .output();
+        if !made.is_ok_and(|output| output.status.success()) {
+            modstore_tests::skip_loudly("no openssl to make a TLS server with");
+            return None;
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let process = Command::new("openssl")
+            .current_dir(place)
+            .args(["s_server", "-quiet", "-www", "-cert", "cert.pem", "-key", "key.pem"])
+            .args(["-accept", &format!("127.0.0.1:{port}")])
+            .stdin(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let begun = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "openssl does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(TlsServer { port, process })
+    }
+}
+
+impl Drop for TlsServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_certificate_is_trusted_only_if_the_host_says_so() {
+    let place = TempDir::new().unwrap();
+    let name = "a_certificate_is_trusted_only_if_the_host_says_so";
+    if std::env::var_os("MODSTORE_TEST_INSIDE").is_some() {
+        let world = World::new();
+        let url = std::env::var("MODSTORE_TEST_URL").unwrap();
+        let error = world.connect(&url, Wanted::Head).err().unwrap();
+        let is_trusted = matches!(error.fault(), Some(Cause::Protocol { .. }));
+        let is_refused = matches!(error.fault(), Some(Cause::Tls { .. }));
+        let expected = std::env::var_os("MODSTORE_TEST_TRUST").is_some();
+        assert_eq!((is_trusted, is_refused), (expected, !expected), "{error:?}");
+        assert_eq!(error.class(), Class::Permanent);
+        return;
+    }
+    let Some(server) = TlsServer::start(place.path()) else { return };
+    let base = [
+        ("GIT_CONFIG_GLOBAL", "/dev/null".to_owned()),
+        ("MODSTORE_TEST_URL", format!("https://127.0.0.1:{}/m.git", server.port)),
+        ("no_proxy", "127.0.0.1".to_owned()),
+    ];
+    let certificate = place.path().join("cert.pem").display().to_string();
+    for more in [
+        vec![],
+        vec![("GIT_SSL_CAINFO", certificate), ("MODSTORE_TEST_TRUST", "1".to_owned())],
+        vec![("GIT_SSL_NO_VERIFY", "1".to_owned()), ("MODSTORE_TEST_TRUST", "1".to_owned())],
+    ] {
+        inside(name, &[&base[..], &more[..]].concat());
+    }
+}
+
+/// A proxy that knows CONNECT, for one connection; gives the head of the request it got.
+fn proxy() -> (String, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let thread = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut lines = Vec::new();
+        for line in io::BufReader::new(client.try_clone().unwrap()).lines().map(Result::unwrap) {
+            if line.is_empty() {
+                break;
+            }
+            lines.push(line);
+        }
+        let target = lines.first().unwrap().split(' ').nth(1).unwrap();
+        let mut server = std::net::TcpStream::connect(target).unwrap();
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        let back = std::thread::spawn(move || io::copy(&mut from, &mut to));
+        let _ = io::copy(&mut client, &mut server);
+        let _ = server.shutdown(std::net::Shutdown::Both);
+        let _ = back.join();
+        lines.join("\n")
+    });
+    (address, thread)
+}
+
+#[test]
+fn a_configured_proxy_is_used_with_its_login() {
+    let (address, proxy) = match std::env::var("MODSTORE_TEST_INSIDE") {
+        Ok(_) => (String::new(), None),
+        Err(_) => {
+            let (address, thread) = proxy();
+            (address, Some(thread))
+        }
+    };
+    let environment = [
+        ("GIT_CONFIG_GLOBAL", "/dev/null".to_owned()),
+        ("http_proxy", format!("http://me:s3cr3t@{address}")),
+        ("no_proxy", String::new()),
+        ("NO_PROXY", String::new()),
+    ];
+    if inside("a_configured_proxy_is_used_with_its_login", &environment) {
+        let world = World::new();
+        let repo = world.repo("m");
+        let server = HttpServer::start(world.root());
+        let (mut session, resolved) = world.connect(&server.url("m"), Wanted::Head).unwrap();
+        assert_eq!(resolved.commit, id(&repo.rev("main").unwrap()));
+        fetch(&mut session, resolved.commit, None).unwrap();
+        return;
+    }
+    let head = proxy.unwrap().join().unwrap().to_lowercase();
+    assert!(head.starts_with("connect 127.0.0.1:"), "{head}");
+    assert!(head.contains("proxy-authorization: basic bwu6cznjcjn0"), "{head}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn no_program_outlives_its_conversation() {
+    let world = World::with(Limits { idle: Duration::from_millis(400), ..Limits::default() });
+    let repo = world.repo("m");
+    let children = || -> String {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let of = |task: io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(task.unwrap().path().join("children"))
+        };
+        tasks.map(|task| of(task).unwrap_or_default()).collect()
+    };
+    let before = children();
+    let session = world.connect(&repo.url_file(), Wanted::Head).unwrap();
+    assert_ne!(children(), before, "it can be seen while it runs");
+    drop(session);
+    assert_eq!(children(), before);
+    let hole = BlackHole::start();
+    assert!(world.connect(&hole.url("ssh", "m"), Wanted::Head).is_err());
+    assert_eq!(children(), before);
+    let (mut session, resolved) = world.connect(&repo.url_file(), Wanted::Head).unwrap();
+    let stop = |_: &mut dyn BufRead| -> Result<(), io::Error> { Err(io::ErrorKind::Other.into()) };
+    assert!(session.fetch(resolved.commit, None, &|_| (), stop).is_err());
+    assert_eq!(children(), before);
 }
 
 /// Run the rest of the test named `name` in a process of its own with `environment`; gives whether

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use gix::bstr::BString;
 
 use super::{
+    archive_error::ArchiveError,
     network_error::{self, FetchError, RemoteError},
     pack_error::PackError,
 };
@@ -58,6 +59,9 @@ pub enum AcquireError {
         /// The path.
         path: PathBuf,
     },
+    /// The archive did not become a tree.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// Somebody asked to stop.
     #[error("interrupted")]
     Cancelled,
@@ -78,6 +82,7 @@ impl AcquireError {
         match self {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => error.class(),
             Self::Fetch(FetchError::Receive { source, .. }) => source.class(),
+            Self::Archive(error) => error.class(),
             Self::Staging(_) | Self::Write(_) | Self::Cancelled => Class::Transient,
             Self::NoSubdirectory { .. }
             | Self::Submodule { .. }
@@ -95,7 +100,8 @@ impl AcquireError {
                 network_error::Stage::Fetch => Stage::Fetch,
             },
             Self::Fetch(FetchError::Receive { .. }) | Self::Cancelled => Stage::Fetch,
-            Self::NoDirectory { .. } => Stage::Resolve,
+            Self::Archive(ArchiveError::WrongSum { .. }) => Stage::Fetch,
+            Self::NoDirectory { .. } | Self::Archive(ArchiveError::Open { .. }) => Stage::Resolve,
             _ => Stage::Place,
         }
     }
@@ -105,6 +111,7 @@ impl AcquireError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => return error.hint(),
+            Self::Archive(error) => return error.hint(),
             Self::Submodule { .. } => {
                 "name the submodule's own repository as the source, or link a local clone"
             }

@@ -108,6 +108,9 @@ pub enum Fault {
     /// The server refuses to give that commit.
     #[error("the server does not give that commit: {0}")]
     NotOurs(String),
+    /// The branch was pushed over between its listing and its fetch.
+    #[error("the branch was moved while it was fetched")]
+    Moved,
     /// The server stopped with a message.
     #[error("the server says: {0}")]
     Said(String),
@@ -122,8 +125,8 @@ pub enum Fault {
     /// The ssh client does not trust the server's key.
     #[error("the server's key is not trusted: {0}")]
     HostKey(String),
-    /// The server does not speak git, or not as much of it as is needed.
-    #[error("the answer is not one of a git server")]
+    /// The server does not speak git or HTTP, or not as much of it as is needed.
+    #[error("the server's answer is not understood")]
     Protocol {
         /// What was expected.
         source: Cause,
@@ -143,6 +146,7 @@ impl Fault {
             | Fault::ConnectLimit(_)
             | Fault::Idle(_)
             | Fault::Dropped { .. }
+            | Fault::Moved
             | Fault::Said(_)
             | Fault::Cancelled => Class::Transient,
             Fault::Status { .. }

@@ -8,8 +8,8 @@ use std::sync::{
 };
 
 use super::{
-    events::{Event, Step},
     answer::{Answer, Got, Outcome, Why},
+    events::{Event, Step},
     plan::Job,
     repository,
     site::Site,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    events::Event,
     answer::Why,
+    events::Event,
     gather::in_parallel,
     plan::{Job, Member, RepositoryJob, plan, select},
     report::{Outdated, Would},

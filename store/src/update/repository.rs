@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use gix::{ObjectId, bstr::ByteSlice as _};
+use gix::ObjectId;
 
 use super::{
     answer::{Answer, Got},
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     acquire::{
         AcquireError, BaseEntry, FetchNews, Into, RemoteError, Resolved, Session, Wanted,
-        fetch_commit,
+        check_subdirectory, fetch_commit,
     },
     commit::{Binding, Bound, Fetched, read_manifest},
     model::{Digest, Manifest, ModuleName, Subdirectory},
@@ -264,16 +264,8 @@ fn check_part(tree: &Tree, member: &Member) -> Result<(), AcquireError> {
     {
         return Err(AcquireError::OtherTree { found: tree.digest, locked: *locked });
     }
+    check_subdirectory(&tree.manifest, member.source.subdirectory.as_ref())?;
     let part = member.source.subdirectory.as_ref().map_or("", Subdirectory::as_str);
-    if let Some(subdirectory) = &member.source.subdirectory
-        && tree.manifest.below(part.into()).is_empty()
-    {
-        let directories = directories_like(&tree.manifest, subdirectory);
-        return Err(AcquireError::NoSubdirectory {
-            subdirectory: subdirectory.clone(),
-            directories,
-        });
-    }
     let within = |path: &gix::bstr::BString| {
         part.is_empty()
             || path
@@ -284,22 +276,6 @@ fn check_part(tree: &Tree, member: &Member) -> Result<(), AcquireError> {
         Some(path) => Err(AcquireError::Submodule { path: path.clone() }),
         None => Ok(()),
     }
-}
-
-/// Up to five directories that end like `wanted`, else the top ones.
-fn directories_like(manifest: &Manifest, wanted: &Subdirectory) -> Vec<String> {
-    let all: std::collections::BTreeSet<_> = manifest
-        .files()
-        .iter()
-        .flat_map(|file| {
-            file.path
-                .find_iter("/")
-                .map(|end| file.path.get(..end).unwrap_or_default().to_str_lossy())
-        })
-        .collect();
-    let alike = all.iter().filter(|path| path.rsplit('/').next() == Some(wanted.file_name()));
-    let top = all.iter().filter(|path| !path.contains('/'));
-    alike.chain(top).take(5).map(ToString::to_string).collect()
 }
 
 fn fail_all<'a>(members: impl Iterator<Item = &'a Member>, error: AcquireError) -> Vec<Answer> {

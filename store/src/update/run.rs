@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{
-    events::{Event, Events},
     answer::{Answer, Outcome, Why},
+    events::{Event, Events},
     gather::gather,
     lock::lock_of,
     options::{Options, UpdateRequest},

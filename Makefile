@@ -1,0 +1,26 @@
+# The commands of this project. `make` alone says what there is.
+
+.PHONY: help demo test check bench golden
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make demo    the main job on a fresh machine: real git repositories, fetched, updated, cut, rolled back
+demo:
+	cargo run --release --quiet -p modstore-cli -- demo
+
+## make test    set up what the tests need, and run them all
+test:
+	sh tests/run.sh
+
+## make check   format, lints, documentation, dependencies
+check:
+	sh tests/check.sh
+
+## make bench   ratios against named peers, in one run
+bench:
+	cargo run --release -p modstore-benches -- fetch
+
+## make golden  write the golden traces anew, to be read before they are committed
+golden:
+	UPDATE_GOLDEN=1 cargo nextest run -p modstore-cli --test golden

@@ -1,0 +1,331 @@
+//! One conversation with a server: greeting, listing, pack.
+//!
+//! Limits: one commit per pack, without its history. Whether the pack is thin is the server's choice,
+//! and the receiver's to find out.
+
+use std::error::Error;
+use std::io::{self, BufRead, Read};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use gix::ObjectId;
+use gix::bstr::{BString, ByteSlice};
+use gix::progress::Discard;
+use gix::protocol::fetch::{Arguments, Response};
+use gix::protocol::handshake::Ref;
+use gix::protocol::ls_refs::RefPrefixes;
+use gix::protocol::{Command, LsRefsCommand};
+use gix_transport::Protocol;
+use gix_transport::client::blocking_io::ExtendedBufRead;
+
+use crate::acquire::connect::{Link, dial};
+use crate::acquire::diagnosis::{diagnose, from_server};
+use crate::acquire::greeting::Greeting;
+use crate::acquire::host::{Host, Route};
+use crate::acquire::http_agent::Agents;
+use crate::acquire::idle::Watch;
+use crate::acquire::limits::Limits;
+use crate::acquire::network_error::{Fault, Stage};
+
+/// What this program calls itself in the protocol.
+const AGENT: &str = concat!("modstore/", env!("CARGO_PKG_VERSION"));
+
+/// What a server reports while a pack is made and received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteNews<'a> {
+    /// A line of text: `Counting objects: 100% (3/3), done.`
+    Says(&'a str),
+    /// Bytes of the pack received so far.
+    Received(u64),
+}
+
+/// A conversation that can go on.
+pub(crate) struct Conversation {
+    link: Link,
+    watch: Arc<Watch>,
+    greeting: Greeting,
+}
+
+/// Why there is no greeting.
+pub(crate) enum Refusal {
+    /// It has more bytes than allowed.
+    TooLong,
+    /// It failed, at this stage.
+    Fault(Stage, Fault),
+}
+
+/// Why a pack was not received.
+pub(crate) enum Trouble<E> {
+    /// The server or the way there.
+    Fault(Fault),
+    /// The receiver.
+    Receive(E),
+}
+
+impl Conversation {
+    /// Greet the server, in `version` if it knows that, with a greeting of at most `longest` bytes.
+    pub(crate) fn begin(
+        host: &Host,
+        agents: &Agents,
+        route: &Route,
+        version: Protocol,
+        limits: &Limits,
+        longest: usize,
+        watch: Arc<Watch>,
+    ) -> Result<Self, Refusal> {
+        let at_once = |fault| Refusal::Fault(Stage::Connect, fault);
+        watch.proceed().map_err(|_| at_once(Fault::Cancelled))?;
+        let mut link = dial(host, agents, route, version, limits, &watch).map_err(at_once)?;
+        count(&link, &watch);
+        watch.allow(longest);
+        let greeting = Greeting::exchange(&mut link.transport, host.authenticate(route));
+        watch.allow(usize::MAX);
+        match greeting {
+            Ok(greeting) => Ok(Conversation { link, watch, greeting }),
+            Err(_) if watch.exceeded() => Err(Refusal::TooLong),
+            Err(error) => {
+                let fault = diagnose(&error, &watch, link.stderr.as_ref());
+                Err(Refusal::Fault(stage_of(&fault), fault))
+            }
+        }
+    }
+
+    pub(crate) fn speaks_v2(&self) -> bool {
+        self.greeting.version == Protocol::V2
+    }
+
+    pub(crate) fn can_shallow(&self) -> bool {
+        self.greeting.can_shallow()
+    }
+
+    /// Whether the server will give a pack of `commit` as far as can be told: version 0 gives what
+    /// it has listed.
+    pub(crate) fn may_give(&self, commit: &ObjectId) -> bool {
+        let names = |each: &Ref| {
+            let (_, object, peeled) = each.unpack();
+            peeled.or(object).is_some_and(|id| id == *commit)
+        };
+        self.greeting.refs.as_ref().is_none_or(|refs| refs.iter().any(names))
+    }
+
+    /// Whether another question can follow a pack: a lasting connection in version 0 is over.
+    pub(crate) fn outlives_a_pack(&self) -> bool {
+        self.speaks_v2() || !self.link.transport.connection_persists_across_multiple_requests()
+    }
+
+    /// The refs of the greeting, or in version 2 those that begin with `prefixes`, in a listing of
+    /// at most `longest` bytes.
+    pub(crate) fn refs(
+        &mut self,
+        prefixes: Vec<BString>,
+        longest: usize,
+    ) -> Result<Vec<Ref>, Fault> {
+        if let Some(refs) = &self.greeting.refs {
+            return Ok(refs.clone());
+        }
+        if prefixes.is_empty() {
+            return Ok(Vec::new());
+        }
+        count(&self.link, &self.watch);
+        let mut wanted = RefPrefixes::new();
+        wanted.extend(prefixes);
+        let agent = ("agent", Some(AGENT.into()));
+        let command = LsRefsCommand::new(Some(wanted), &self.greeting.capabilities, agent);
+        self.watch.allow(longest);
+        let listed = command.invoke_blocking(&mut self.link.transport, &mut Discard, false);
+        self.watch.allow(usize::MAX);
+        listed.map_err(|error| diagnose(&error, &self.watch, self.link.stderr.as_ref()))
+    }
+
+    /// Ask for `commit`, and let `receive` have the pack. After an error the conversation is over.
+    pub(crate) fn fetch<R, E>(
+        &mut self,
+        commit: ObjectId,
+        have: Option<ObjectId>,
+        progress: &dyn Fn(RemoteNews<'_>),
+        receive: impl FnOnce(&mut dyn BufRead) -> Result<R, E>,
+    ) -> Result<R, Trouble<E>> {
+        let Conversation { link, watch, greeting } = self;
+        let mut arguments = arguments(greeting, commit, have).map_err(Trouble::Fault)?;
+        let stderr = link.stderr.clone();
+        let diagnose = |error: &(dyn Error + 'static)| diagnose(error, watch, stderr.as_ref());
+        count(link, watch);
+        let mut reader = arguments
+            .send(&mut link.transport, true)
+            .map_err(|error| Trouble::Fault(diagnose(&error)))?;
+        until_pack(&mut reader, greeting.version, diagnose).map_err(Trouble::Fault)?;
+        reader.set_progress_handler(Some(Box::new(|is_error, text| {
+            hear(is_error, text, watch, progress)
+        })));
+        let mut pack = Pack { reader, watch, progress, received: 0, left: 0 };
+        match receive(&mut pack) {
+            // The receiver saw a pack that ends too early; why it did is known here.
+            Err(_) if watch.has_fault() => {
+                drop(pack);
+                Err(Trouble::Fault(diagnose(&io::Error::from(io::ErrorKind::UnexpectedEof))))
+            }
+            Err(error) => Err(Trouble::Receive(error)),
+            Ok(received) => {
+                // What is left is the end of the answer, and it must be read for the connection to be
+                // of use again. The pack is whole, whatever happens now.
+                let _ = io::copy(&mut pack, &mut io::sink());
+                drop(pack);
+                watch.take_fault();
+                Ok(received)
+            }
+        }
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        // A server that is hung up on without a word writes a complaint into its log.
+        let _ = gix::protocol::indicate_end_of_interaction(&mut self.link.transport, false);
+    }
+}
+
+/// Read the answer up to its pack.
+fn until_pack<'a>(
+    reader: &mut impl ExtendedBufRead<'a>,
+    version: Protocol,
+    diagnose: impl Fn(&(dyn Error + 'static)) -> Fault,
+) -> Result<(), Fault> {
+    match reader.peek_data_line() {
+        // gix looks for such a line on lasting connections only.
+        Some(Ok(Ok(line))) => {
+            if let Some(said) = line.strip_prefix(b"ERR ") {
+                return Err(from_server(&said.to_str_lossy()));
+            }
+        }
+        Some(Ok(Err(error))) => return Err(diagnose(&error)),
+        Some(Err(error)) => return Err(diagnose(&error)),
+        None => {}
+    }
+    let response = Response::from_line_reader(version, reader, true, false)
+        .map_err(|error| diagnose(&error))?;
+    if response.has_pack() {
+        Ok(())
+    } else {
+        Err(diagnose(&io::Error::from(io::ErrorKind::UnexpectedEof)))
+    }
+}
+
+/// The request for one commit.
+fn arguments(
+    greeting: &Greeting,
+    commit: ObjectId,
+    have: Option<ObjectId>,
+) -> Result<Arguments, Fault> {
+    let version = greeting.version;
+    let mut features = Command::Fetch.default_features(version, &greeting.capabilities);
+    // Of all that the server can do, what this one question needs. A pack without side band could
+    // not be told from an error.
+    features.retain(|(name, _)| {
+        matches!(
+            *name,
+            "shallow"
+                | "thin-pack"
+                | "side-band"
+                | "side-band-64k"
+                | "ofs-delta"
+                | "multi_ack_detailed"
+                | "object-format"
+        )
+    });
+    let lacks = |what: &str| Fault::Protocol { source: format!("the server lacks {what}").into() };
+    if !greeting.can_shallow() {
+        return Err(lacks("shallow fetches"));
+    }
+    if version != Protocol::V2 && !features.iter().any(|(name, _)| name.starts_with("side-band")) {
+        return Err(lacks("side-band answers"));
+    }
+    if version == Protocol::V2 || greeting.capabilities.contains("agent") {
+        features.push(("agent", Some(AGENT.into())));
+    }
+    let mut arguments = Arguments::new(version, features, false);
+    arguments.want(commit);
+    if let Some(have) = have {
+        arguments.shallow(have);
+        arguments.have(have);
+    }
+    arguments.deepen(1);
+    Ok(arguments)
+}
+
+/// Side band text: news, or the server's last words.
+fn hear(
+    is_error: bool,
+    text: &[u8],
+    watch: &Watch,
+    progress: &dyn Fn(RemoteNews<'_>),
+) -> ControlFlow<()> {
+    let text = text.to_str_lossy();
+    if is_error {
+        watch.fail(from_server(&text));
+        return ControlFlow::Break(());
+    }
+    for line in text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()) {
+        progress(RemoteNews::Says(line));
+    }
+    ControlFlow::Continue(())
+}
+
+/// The pack, counted, and with its failures noted.
+struct Pack<'a> {
+    reader: Box<dyn ExtendedBufRead<'a> + Unpin + 'a>,
+    watch: &'a Watch,
+    progress: &'a dyn Fn(RemoteNews<'_>),
+    received: u64,
+    left: usize,
+}
+
+impl BufRead for Pack<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.watch.proceed()?;
+        let filled = self.reader.fill_buf().map_err(|error| {
+            let what = Some(error.to_string().into());
+            self.watch.fail(Fault::Dropped { source: what })
+        })?;
+        if self.left == 0 && !filled.is_empty() {
+            self.received += filled.len() as u64;
+            self.left = filled.len();
+            (self.progress)(RemoteNews::Received(self.received));
+        }
+        Ok(filled)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.left = self.left.saturating_sub(amount);
+        self.reader.consume(amount);
+    }
+}
+
+impl Read for Pack<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut filled = self.fill_buf()?;
+        let read = filled.read(buf)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+/// HTTP counts its own requests; on a lasting connection a message is one.
+fn count(link: &Link, watch: &Watch) {
+    if link.transport.connection_persists_across_multiple_requests() {
+        watch.counters.request();
+    }
+}
+
+fn stage_of(fault: &Fault) -> Stage {
+    match fault {
+        Fault::UnknownHost { .. }
+        | Fault::Refused { .. }
+        | Fault::ConnectLimit(_)
+        | Fault::Tls { .. }
+        | Fault::Proxy(_)
+        | Fault::Start { .. }
+        | Fault::HostKey(_)
+        | Fault::ClearText => Stage::Connect,
+        _ => Stage::List,
+    }
+}
