@@ -1,2 +1,72 @@
-//! cli
-fn main() {}
+//! The `modstore` command line: parse, dispatch, exit code.
+//!
+//! Prints nothing itself (see `output`, `report` and `progress`) and decides nothing about the store.
+
+mod args;
+mod home;
+mod interrupt;
+mod text;
+mod time;
+mod report;
+mod output;
+mod progress;
+mod json;
+mod context;
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::{
+    args::{Arguments, Command},
+    context::Context,
+    output::Output,
+    report::Failure,
+};
+
+fn main() -> ExitCode {
+    match Arguments::try_parse() {
+        Ok(Arguments { global, command }) => run(&Context::new(global, command.name()), &command),
+        Err(error) => ExitCode::from(explain(&error)),
+    }
+}
+
+fn run(context: &Context, command: &Command) -> ExitCode {
+    use commands::{
+        add, completions, demo, diff, history, link, list, outdated, path, remove, rollback, show,
+        status, unlink, update,
+    };
+    let Context { output, .. } = context;
+    let shown = || context.generation();
+    let code = match command {
+        Command::Add(args) => output.end(shown, add::run(context, args)),
+        Command::Remove(args) => output.end(shown, remove::run(context, args)),
+        Command::Link(args) => output.end(shown, link::run(context, args)),
+        Command::Unlink(args) => output.end(shown, unlink::run(context, args)),
+        Command::Update(args) => output.end(shown, update::run(context, args)),
+        Command::Outdated(args) => output.end(shown, outdated::run(context, args)),
+        Command::List(_) => output.end(shown, list::run(context)),
+        Command::Show(args) => output.end(shown, show::run(context, args)),
+        Command::Path(args) => output.end(shown, path::run(context, args)),
+        Command::Status(_) => output.end(shown, status::run(context)),
+        Command::History(_) => output.end(shown, history::run(context)),
+        Command::Diff(args) => output.end(shown, diff::run(context, args)),
+        Command::Rollback(args) => output.end(shown, rollback::run(context, args)),
+        Command::Completions(args) => output.end(shown, completions::run(args)),
+        Command::Demo(args) => output.end(shown, demo::run(context, args)),
+    };
+    ExitCode::from(code)
+}
+
+/// Help and versions go where they were asked for; wrong usage is a failure like any other, code 2.
+fn explain(error: &clap::Error) -> u8 {
+    if !error.use_stderr() {
+        // A reader that has gone away has read enough.
+        let _ = error.print();
+        return 0;
+    }
+    let mut arguments = std::env::args_os().take_while(|argument| argument != "--");
+    let json = arguments.any(|argument| argument == "--json");
+    Output::of_usage(json).fail(None, &Failure::of_usage(error))
+}

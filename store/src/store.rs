@@ -394,6 +394,12 @@ impl Store {
     }
 }
 
+impl From<OpenError> for ChangeError {
+    fn from(OpenError(error): OpenError) -> Self {
+        Self::Format(error)
+    }
+}
+
 impl ChangeError {
     /// Whether the change has happened, or may have, although there is an error.
     #[must_use]

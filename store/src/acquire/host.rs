@@ -67,9 +67,17 @@ pub(crate) struct SshProgram {
 
 impl Host {
     pub(crate) fn read(scratch: &Path, interactive: bool) -> Result<Self, NetworkError> {
-        let path = scratch.join("host.git");
-        minimal_repository(&path)
-            .map_err(|source| NetworkError::Scratch { path: scratch.to_owned(), source })?;
+        let failed = |source| NetworkError::Scratch { path: scratch.to_owned(), source };
+        let kept = scratch.join("host.git");
+        let (path, _temporary) =
+            if is_minimal_repository(&kept) || minimal_repository(&kept).is_ok() {
+                (kept, None)
+            } else {
+                // A home that is read-only, or not there yet.
+                let temporary = tempfile::tempdir().map_err(failed)?;
+                minimal_repository(temporary.path()).map_err(failed)?;
+                (temporary.path().to_owned(), Some(temporary))
+            };
         let options = gix::open::Options::default()
             .permissions(gix::open::Permissions::all())
             .with(gix::sec::Trust::Full)
@@ -215,12 +223,29 @@ fn parsed(effective: &str, shown: String) -> Result<Route, RemoteError> {
     Ok(Route { url, login, shown })
 }
 
-fn minimal_repository(path: &Path) -> std::io::Result<()> {
-    fs_err::create_dir_all(path.join("objects"))?;
-    fs_err::create_dir_all(path.join("refs"))?;
-    fs_err::write(path.join("config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n")?;
+const MINIMAL_CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n";
+const MINIMAL_HEAD: &str = "ref: refs/heads/none\n";
+
+fn is_minimal_repository(path: &Path) -> bool {
+    let says = |name: &str, text: &str| {
+        fs_err::read(path.join(name)).is_ok_and(|bytes| bytes == text.as_bytes())
+    };
+    says("HEAD", MINIMAL_HEAD)
+        && says("config", MINIMAL_CONFIG)
+        && path.join("objects").is_dir()
+        && path.join("refs").is_dir()
+}
+
+/// Makes it in a directory whose parent is there already.
+pub(crate) fn minimal_repository(path: &Path) -> std::io::Result<()> {
+    for directory in [path, &path.join("objects"), &path.join("refs")] {
+        if !directory.is_dir() {
+            fs_err::create_dir(directory)?;
+        }
+    }
+    fs_err::write(path.join("config"), MINIMAL_CONFIG)?;
     // The last file: whoever sees it sees a whole repository.
-    fs_err::write(path.join("HEAD"), "ref: refs/heads/none\n")
+    fs_err::write(path.join("HEAD"), MINIMAL_HEAD)
 }
 
 /// `written`, fit to be shown: without passwords, and for HTTP without anything that may be a token.

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     acquire::{
-        AcquireError, BaseEntry, FetchNews, Into, RemoteError, Resolved, Session, Wanted,
-        check_subdirectory, fetch_commit,
+        AcquireError, BaseEntry, FetchNews, Into, MirrorPlace, RemoteError, Resolved, Session,
+        Wanted, check_subdirectory, fetch_commit,
     },
     commit::{Binding, Bound, Fetched, read_manifest},
     model::{Digest, Manifest, ModuleName, Subdirectory},
@@ -142,7 +142,13 @@ fn tree_of(
         return Ok(tree);
     }
     let staging = site.staging()?;
-    let into = Into { disk: site.disk, staging: &staging };
+    let mirror = MirrorPlace {
+        layout: site.layout,
+        origin: &job.origin,
+        command: &site.options.command,
+        lock_limit: site.options.lock_limit,
+    };
+    let into = Into { mirror, disk: site.disk, staging: &staging };
     let base = base_for(site, job, members);
     let first = members.first().map(|(member, _)| &member.module);
     let news = |news: FetchNews<'_>| {
@@ -169,8 +175,9 @@ fn tell(site: &Site<'_>, module: &ModuleName, news: FetchNews<'_>) {
         FetchNews::Pack(pack) => Step::Receiving {
             bytes: pack.bytes,
             objects: pack.objects.into(),
-            of: Some(pack.total.into()),
+            of: Some(pack.total.into()).filter(|total| *total > 0),
         },
+        FetchNews::Waiting(holder) => return site.events.happened(Event::Waiting { holder }),
         FetchNews::BaseDamaged(path) => {
             let text = format!(
                 "`{path}` of the entry that is served is damaged; the whole tree is fetched"

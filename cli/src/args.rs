@@ -1,0 +1,392 @@
+//! What may be typed. The doc comments here are the manual: they are what `--help` prints.
+//!
+//! Every command has one line, a paragraph and examples. Values are only parsed here; whether a module
+//! of a name exists is the command's to find out.
+
+use std::{ffi::OsString, num::NonZeroU16, path::PathBuf};
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use modstore::model::{Generation, ModuleName, Subdirectory};
+
+/// Keeps the modules that a host program installs from git: nothing it points at is ever missing,
+/// half-written or silently stale.
+///
+/// A MODULE is a named slot that a host loads, for example `provider-openai`. Its SOURCE says where it
+/// comes from: a git repository, a checked archive, or a local directory, which is then linked. What is
+/// declared stands in the store's modules.toml.
+///
+/// `modstore update` fetches what changed and switches all modules at once. The result of each such
+/// switch is a GENERATION, with a number; `modstore rollback` goes back to one. Whatever happens, a
+/// module is found at its TARGET, a path that never changes: `modstore path NAME` prints it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "modstore",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  modstore demo                     see it work, in a temporary directory
+  modstore add git+https://github.com/me/weather@main
+  modstore update                   fetch what changed, switch all modules at once
+  modstore rollback                 go back to what was shown before
+
+Exit codes: 0 done, 1 some module failed, 2 usage or bad input, 3 busy, 4 store damaged,
+130 interrupted."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The options that every command has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The store's directory [env: MODSTORE_HOME] [default: $XDG_DATA_HOME/modstore, else ~/.local/share/modstore]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) home: Option<OsString>,
+    /// Print exactly one JSON object, on success and on failure
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How progress is shown on standard error
+    #[arg(long, value_name = "HOW", value_enum, default_value = "auto", global = true)]
+    pub(crate) progress: ProgressMode,
+    /// Stay off the network; what is local still works
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+    /// Wait at most so many seconds for another process that changes the store
+    #[arg(long, value_name = "S", default_value_t = 300, global = true)]
+    pub(crate) lock_timeout: u64,
+    /// Let git credential helpers and ssh ask for a password; otherwise nothing ever asks
+    #[arg(long, global = true)]
+    pub(crate) interactive: bool,
+    /// Print less: no progress, no warnings
+    #[arg(short, long, conflicts_with = "verbose", global = true)]
+    pub(crate) quiet: bool,
+    /// Print more
+    #[arg(short, long, action = ArgAction::SetTrue, global = true)]
+    pub(crate) verbose: bool,
+    /// When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", global = true)]
+    pub(crate) color: ColorMode,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressMode {
+    /// Bars on a terminal, lines elsewhere
+    Auto,
+    /// A bar for each module at work, and one for all
+    Bar,
+    /// Lines
+    Plain,
+    /// One JSON object per line
+    Json,
+    /// Nothing
+    None,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorMode {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Add(AddArgs),
+    Remove(RemoveArgs),
+    Link(LinkArgs),
+    Unlink(UnlinkArgs),
+    Update(UpdateArgs),
+    Outdated(OutdatedArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Path(PathArgs),
+    Status(StatusArgs),
+    History(HistoryArgs),
+    Diff(DiffArgs),
+    Rollback(RollbackArgs),
+    Completions(CompletionsArgs),
+    Demo(DemoArgs),
+}
+
+/// Declare modules by their sources, fetch and show them
+///
+/// A source is a git repository (git+https://host/path, git+ssh://…, git+file://…, user@host:path), with
+/// @REF for a branch, tag or commit and #subdirectory=DIR for a part of it; an archive
+/// (archive+https://…#sha256=…); or a local directory, which is linked: used as it is, never copied.
+///
+/// The module's name is the last part of the subdirectory or repository, unless --name says otherwise.
+/// When something cannot be fetched, nothing is declared. A password in a URL is used now and stored
+/// nowhere; give it to a git credential helper, so that updates have it too.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore add git+https://github.com/me/weather
+  modstore add git+https://github.com/me/tools@v2 --subdirectory modules/bash --name tool-bash
+  modstore add ./src/my-fork         (linked: your own directory, live)")]
+pub(crate) struct AddArgs {
+    /// Where the modules come from
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) sources: Vec<String>,
+    /// The module's name, for a single source
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<ModuleName>,
+    /// The part of the source that is the module, for a single source
+    #[arg(long, value_name = "DIR")]
+    pub(crate) subdirectory: Option<Subdirectory>,
+    /// Only declare; the next update fetches
+    #[arg(long)]
+    pub(crate) no_update: bool,
+}
+
+/// Declare modules no more and show a generation without them
+///
+/// Generations before still have them, so that a rollback brings them back.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore remove weather
+  modstore remove tool-bash tool-web")]
+pub(crate) struct RemoveArgs {
+    /// The modules
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<ModuleName>,
+}
+
+/// Let a directory of yours stand in for a module's source
+///
+/// The module's target then leads to that directory, live: what you change there is seen at once, and it
+/// is never copied, updated or deleted. The source stays declared; `unlink` goes back to it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore link weather ~/src/weather
+  modstore link weather .")]
+pub(crate) struct LinkArgs {
+    /// The module
+    #[arg(value_name = "NAME")]
+    pub(crate) name: ModuleName,
+    /// Your directory
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+}
+
+/// Let a linked module come from its declared source again
+///
+/// What was fetched before is shown again at once where it is still there; otherwise the next update
+/// fetches it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  modstore unlink weather")]
+pub(crate) struct UnlinkArgs {
+    /// The module
+    #[arg(value_name = "NAME")]
+    pub(crate) name: ModuleName,
+}
+
+/// Fetch what changed and switch all modules at once
+///
+/// Asks each repository once what it has, fetches what is new, in parallel, and then shows all of it in
+/// one switch, as a new generation. A module that cannot be had keeps what it has; the exit code is then
+/// 1. Modules that are declared no more are shown no more.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore update
+  modstore update weather tool-bash
+  modstore update --locked           (exactly what modules.lock says, for CI)")]
+pub(crate) struct UpdateArgs {
+    /// Only these modules; all when none is named
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<ModuleName>,
+    /// How many repositories are asked at once
+    #[arg(long, short, value_name = "J")]
+    pub(crate) jobs: Option<NonZeroU16>,
+    /// Switch nothing unless every module could be had
+    #[arg(long, conflicts_with = "allow_partial")]
+    pub(crate) all_or_nothing: bool,
+    /// Exit with 0 even if some module failed
+    #[arg(long)]
+    pub(crate) allow_partial: bool,
+    /// Take exactly the revisions of modules.lock
+    #[arg(long)]
+    pub(crate) locked: bool,
+}
+
+/// Tell what an update would change, and change nothing
+///
+/// Asks each repository what it has. Fetches nothing and writes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore outdated
+  modstore outdated weather --json")]
+pub(crate) struct OutdatedArgs {
+    /// Only these modules; all when none is named
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<ModuleName>,
+    /// How many repositories are asked at once
+    #[arg(long, short, value_name = "J")]
+    pub(crate) jobs: Option<NonZeroU16>,
+}
+
+/// List the modules
+///
+/// What is declared and what is shown: source, revision, how long it has been that, and what is linked.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore list
+  modstore list --json")]
+pub(crate) struct ListArgs {}
+
+/// Tell all about one module
+///
+/// Its source, target, entry, revision, size, and the generations that changed it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  modstore show weather")]
+pub(crate) struct ShowArgs {
+    /// The module
+    #[arg(value_name = "NAME")]
+    pub(crate) name: ModuleName,
+}
+
+/// Print where a module is
+///
+/// Prints its target: the path that stays the same through every update, which is what a host should be
+/// given. With --entry it prints the directory that the target leads to right now, which never changes
+/// its content.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore path weather
+  uv pip install -e \"$(modstore path weather)\"
+  modstore path weather --entry      (what it leads to right now)")]
+pub(crate) struct PathArgs {
+    /// The module
+    #[arg(value_name = "NAME")]
+    pub(crate) name: ModuleName,
+    /// Where the target leads right now
+    #[arg(long)]
+    pub(crate) entry: bool,
+}
+
+/// Tell how the store stands
+///
+/// Where it is, which generation is shown, which modules are linked, which are declared but not there
+/// yet, and which are there but declared no more.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore status
+  modstore --home /srv/modules status --json")]
+pub(crate) struct StatusArgs {}
+
+/// List the generations, the newest first
+///
+/// Each with its time, the command that made it and what it changed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore history
+  modstore history --json")]
+pub(crate) struct HistoryArgs {}
+
+/// Tell what differs between two generations
+///
+/// Modules, and the files in them. A generation is the number that `modstore history` shows.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore diff 16                   (from generation 16 to the one that is shown)
+  modstore diff 12 16")]
+pub(crate) struct DiffArgs {
+    /// The first generation
+    #[arg(value_name = "G1")]
+    pub(crate) from: Generation,
+    /// The second; when left out, the one that is shown
+    #[arg(value_name = "G2")]
+    pub(crate) to: Option<Generation>,
+}
+
+/// Show what an earlier generation showed
+///
+/// Every module becomes what it was then, in one switch. That is a new generation, so a rollback can be
+/// rolled back. modules.toml stays as it is: the next update moves forward again.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore rollback                  (to the generation before)
+  modstore rollback --to 12")]
+pub(crate) struct RollbackArgs {
+    /// The generation to go back to; when left out, the one before
+    #[arg(long, value_name = "G")]
+    pub(crate) to: Option<Generation>,
+}
+
+/// Print the completions for a shell
+///
+/// Writes a script to standard output that teaches the shell to complete modstore's commands and options.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore completions bash > ~/.local/share/bash-completion/completions/modstore
+  modstore completions fish > ~/.config/fish/completions/modstore.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub(crate) shell: Shell,
+}
+
+/// See it work: real repositories, an update, a cut fetch and a rollback, in a temporary directory
+///
+/// Makes a few git repositories of its own, runs the commands a person would type, prints what they
+/// print, and checks every claim it makes. Needs git and nothing else; touches nothing outside the
+/// temporary directory, which it removes at the end.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore demo
+  modstore demo --keep               (leaves the directory, to look around)")]
+pub(crate) struct DemoArgs {
+    /// Leave the temporary directory
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+impl Command {
+    /// The command's word.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Add(_) => "add",
+            Self::Remove(_) => "remove",
+            Self::Link(_) => "link",
+            Self::Unlink(_) => "unlink",
+            Self::Update(_) => "update",
+            Self::Outdated(_) => "outdated",
+            Self::List(_) => "list",
+            Self::Show(_) => "show",
+            Self::Path(_) => "path",
+            Self::Status(_) => "status",
+            Self::History(_) => "history",
+            Self::Diff(_) => "diff",
+            Self::Rollback(_) => "rollback",
+            Self::Completions(_) => "completions",
+            Self::Demo(_) => "demo",
+        }
+    }
+}

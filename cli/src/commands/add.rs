@@ -1,0 +1,140 @@
+//! `add`: declares modules by their sources, and fetches them.
+
+use std::io::{self, Write};
+
+use modstore::{
+    Addition, ChangeError, Exit,
+    model::{ModuleName, Source, Subdirectory},
+};
+use serde::Serialize;
+
+use super::update;
+use crate::{args::AddArgs, context::Context, json::Add, output::Answer, report::Failure};
+
+/// What came of adding.
+#[derive(Debug, Serialize)]
+pub(crate) struct Answered(Add);
+
+/// Adds.
+pub(crate) fn run(context: &Context, args: &AddArgs) -> Result<Answered, Failure> {
+    let additions = additions(args)?;
+    let store = context.store()?;
+    tell_of_secrets(context, &additions);
+    match store.add(&additions, !args.no_update, &context.patient_progress(), context.cancel()) {
+        Ok(added) => {
+            let update = added.report.as_ref().map(|report| update::told(&store, report));
+            update.iter().for_each(|update| update::warn(&context.output, update));
+            let generation = store.shown().map(|generation| generation.number());
+            let added = added.modules.iter().map(ToString::to_string).collect();
+            Ok(Answered(Add { generation, added, update }))
+        }
+        Err(ChangeError::NotAdded(report)) => {
+            let update = update::told(&store, &report);
+            update::warn(&context.output, &update);
+            Ok(Answered(Add {
+                generation: update.generation,
+                added: Vec::new(),
+                update: Some(update),
+            }))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is to be declared.
+fn additions(args: &AddArgs) -> Result<Vec<Addition>, Failure> {
+    let single = args.sources.len() == 1;
+    if !single && (args.name.is_some() || args.subdirectory.is_some()) {
+        let message = "--name and --subdirectory are for a single source";
+        return Err(Failure::new(Exit::Usage, message).hint("add one source at a time"));
+    }
+    let additions = args.sources.iter().map(|text| {
+        let source = source(text, args.subdirectory.as_ref())?;
+        let name = args.name.clone().or_else(|| ModuleName::guess_from(&source));
+        Ok(Addition { name, source })
+    });
+    let additions: Vec<Addition> = additions.collect::<Result<_, Failure>>()?;
+    refuse_twins(&additions)?;
+    Ok(additions)
+}
+
+fn source(text: &str, subdirectory: Option<&Subdirectory>) -> Result<Source, Failure> {
+    let here = std::env::current_dir().map_err(|error| {
+        Failure::of(Exit::Failed, &error).hint("change to a directory that exists")
+    })?;
+    let source =
+        Source::parse(text, &here, std::env::home_dir().as_deref()).map_err(Failure::of_source)?;
+    match subdirectory {
+        None => Ok(source),
+        Some(below) => with_subdirectory(source, below),
+    }
+}
+
+fn with_subdirectory(mut source: Source, below: &Subdirectory) -> Result<Source, Failure> {
+    let place = match &mut source {
+        Source::Git(git) => &mut git.subdirectory,
+        Source::Archive(archive) => &mut archive.subdirectory,
+        Source::Linked(path) => return Ok(Source::linked(&path.join(below.as_str()))),
+    };
+    match place {
+        Some(written) if written != below => {
+            let message = format!("the source says `{written}` and --subdirectory says `{below}`");
+            return Err(Failure::new(Exit::Usage, message).hint("leave one of them out"));
+        }
+        _ => *place = Some(below.clone()),
+    }
+    Ok(source)
+}
+
+/// Two sources of one name in one command would be one module.
+fn refuse_twins(additions: &[Addition]) -> Result<(), Failure> {
+    let mut names: Vec<&ModuleName> =
+        additions.iter().filter_map(|addition| addition.name.as_ref()).collect();
+    names.sort();
+    let twin = names.windows(2).find_map(|pair| match pair {
+        [one, other] if one == other => Some(*one),
+        _ => None,
+    });
+    match twin {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!("two of the sources would be module `{name}`");
+            Err(Failure::new(Exit::Usage, message).hint("add them one at a time, with --name"))
+        }
+    }
+}
+
+fn tell_of_secrets(context: &Context, additions: &[Addition]) {
+    for addition in additions.iter().filter(|addition| addition.source.has_secret()) {
+        context.output.warn(&format!(
+            "the secret in {} is used now and not written down; give it to a git credential helper for later updates",
+            addition.source
+        ));
+    }
+}
+
+impl Answer for Answered {
+    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        let Self(Add { added, update, .. }) = self;
+        match update {
+            Some(update) => {
+                if added.is_empty() {
+                    writeln!(to, "nothing was added")?;
+                }
+                update::write_update(to, update)
+            }
+            None => {
+                writeln!(to, "declared {}", added.join(", "))?;
+                writeln!(to, "`modstore update` fetches and shows what is declared")
+            }
+        }
+    }
+
+    fn troubles(&self) -> Vec<Failure> {
+        self.0.update.as_ref().map(update::troubles).unwrap_or_default()
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        self.0.update.as_ref().and_then(update::failure)
+    }
+}

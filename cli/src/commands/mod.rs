@@ -1,0 +1,19 @@
+//! One file per command: asks the store, gives what it says as a value of `json`, and writes that for
+//! people. None prints by itself.
+
+pub(crate) mod served;
+pub(crate) mod update;
+pub(crate) mod add;
+pub(crate) mod remove;
+pub(crate) mod link;
+pub(crate) mod unlink;
+pub(crate) mod outdated;
+pub(crate) mod list;
+pub(crate) mod show;
+pub(crate) mod path;
+pub(crate) mod status;
+pub(crate) mod history;
+pub(crate) mod diff;
+pub(crate) mod rollback;
+pub(crate) mod completions;
+pub(crate) mod demo;

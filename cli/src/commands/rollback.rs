@@ -1,0 +1,49 @@
+//! `rollback`: shows what an earlier generation showed, as a new one.
+
+use std::io::{self, Write};
+
+use super::{diff, served::changes};
+use crate::{
+    args::RollbackArgs, context::Context, json::Rollback, output::Answer, report::Failure,
+};
+
+/// Goes back.
+pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Result<Rollback, Failure> {
+    let store = context.store()?;
+    let from = store.shown();
+    let generation = store.rollback(args.to, &context.careless_progress(), context.cancel())?;
+    let changes = match from {
+        Some(from) => store.difference(from, generation)?,
+        None => Vec::new(),
+    };
+    let state = store.state()?;
+    let restores = state
+        .generations()
+        .iter()
+        .find(|info| info.number == generation)
+        .and_then(|info| info.restores);
+    Ok(Rollback {
+        generation: Some(generation.number()),
+        from: from.map(|from| from.number()),
+        restores: restores.map(|restores| restores.number()),
+        changes: changes.into_iter().map(|difference| diff::differing(difference).change).collect(),
+    })
+}
+
+impl Answer for Rollback {
+    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        let generation = self.generation.unwrap_or_default();
+        if self.generation == self.from {
+            return writeln!(to, "generation {generation} shows the same already");
+        }
+        if !self.changes.is_empty() {
+            writeln!(to, "{}", changes(&self.changes).replace(", ", "\n"))?;
+        }
+        match self.restores {
+            Some(restores) => {
+                writeln!(to, "generation {generation} is shown, as generation {restores} was")
+            }
+            None => writeln!(to, "generation {generation} is shown"),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `show`: all about one module.
+
+use std::io::{self, Write};
+
+use modstore::{Exit, Store, commit::State, model::ModuleName};
+
+use super::{list, served::brief};
+use crate::{
+    args::ShowArgs,
+    context::Context,
+    json::{Listed, ModuleChange, Served, Show},
+    output::Answer,
+    report::Failure,
+    text::{Table, count, size},
+    time,
+};
+
+/// Shows.
+pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<Show, Failure> {
+    let store = context.store()?;
+    let (declared, state, shown) = (store.declarations()?, store.state()?, store.shown());
+    let listed = list::listed(&store, &declared, &state, shown, &args.name);
+    if listed.declared.is_none() && listed.served.is_none() {
+        return Err(super::served::unknown(&store, &args.name, Exit::Failed));
+    }
+    let known = listed.served.as_ref().and_then(|served| served.digest.as_deref());
+    let known = known.and_then(|digest| digest.parse().ok()).and_then(|digest| state.entry(digest));
+    Ok(Show {
+        generation: shown.map(|shown| shown.number()),
+        entry: entry(&store, &args.name, &listed),
+        files: known.map(|entry| entry.files),
+        bytes: known.map(|entry| entry.bytes),
+        history: history(&state, &args.name),
+        listed,
+    })
+}
+
+fn entry(store: &Store, name: &ModuleName, listed: &Listed) -> Option<String> {
+    listed.served.as_ref()?;
+    super::path::entry(store.layout(), name).ok().map(|path| path.display().to_string())
+}
+
+fn history(state: &State, name: &ModuleName) -> Vec<ModuleChange> {
+    let changes = state.generations().iter().rev().filter_map(|info| {
+        let (_, binding) = info.changes.iter().rev().find(|(module, _)| module == name.as_str())?;
+        let served = binding.as_ref().map(Served::from);
+        Some(ModuleChange { generation: info.number.number(), at: time::stamp(info.at), served })
+    });
+    changes.collect()
+}
+
+impl Answer for Show {
+    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        let Listed { module, target, declared, served, .. } = &self.listed;
+        let mut table = Table::default();
+        let mut row = |what: &str, text: Option<&str>| {
+            if let Some(text) = text {
+                table.row([what, text]);
+            }
+        };
+        row("module", Some(module));
+        row("target", Some(target));
+        row("source", Some(declared.as_deref().unwrap_or("(declared no more)")));
+        if let Some(served) = served {
+            row(
+                "shown from",
+                Some(&served.source)
+                    .filter(|source| Some(*source) != declared.as_ref())
+                    .map(String::as_str),
+            );
+            row("linked to", served.linked.as_deref());
+            row("origin", served.origin.as_deref());
+            row("reference", served.reference.as_deref());
+            row("revision", served.revision.as_deref());
+            row("subdirectory", served.subdirectory.as_deref());
+        } else {
+            row("shown", Some("nothing yet; `modstore update` fetches it"));
+        }
+        row("entry", self.entry.as_deref());
+        let files = self.files.and_then(|files| usize::try_from(files).ok());
+        let content = files
+            .zip(self.bytes)
+            .map(|(files, bytes)| format!("{}, {}", count(files, "file"), size(bytes)));
+        row("content", content.as_deref());
+        table.write(to, 0)?;
+        self.write_history(to)
+    }
+}
+
+impl Show {
+    fn write_history(&self, to: &mut dyn Write) -> io::Result<()> {
+        let mut table = Table::default();
+        for change in &self.history {
+            let at = time::read(&change.at).map(time::local).unwrap_or_default();
+            let what = change
+                .served
+                .as_ref()
+                .map_or_else(|| "removed".into(), |served| brief(Some(served)));
+            table.row([format!("generation {}", change.generation), at, what]);
+        }
+        if !self.history.is_empty() {
+            writeln!(to, "changed in")?;
+        }
+        table.write(to, 2)
+    }
+}

@@ -1,0 +1,88 @@
+//! `status`: how the store stands.
+
+use std::io::{self, Write};
+
+use crate::{
+    context::Context,
+    json::Status,
+    output::Answer,
+    report::Failure,
+    text::{Table, count, size},
+    time,
+};
+
+/// Looks.
+pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
+    let store = context.store()?;
+    let (declared, state, shown) = (store.declarations()?, store.state()?, store.shown());
+    let modules = shown.and_then(|shown| state.modules_of(shown)).unwrap_or_default();
+    let info = state.generations().iter().find(|info| Some(info.number) == shown);
+    let linked = modules.iter().filter(|(_, binding)| binding.digest().is_none());
+    let missing = declared.modules.iter().filter(|(name, _)| !modules.contains_key(name.as_str()));
+    let is_declared =
+        |name: &String| declared.modules.iter().any(|(each, _)| each.as_str() == name);
+    Ok(Status {
+        generation: shown.map(|shown| shown.number()),
+        home: context.home()?.display().to_string(),
+        at: info.map(|info| time::stamp(info.at)),
+        reason: info.map(|info| info.reason.clone()),
+        modules: modules.len(),
+        linked: linked.map(|(name, _)| name.clone()).collect(),
+        missing: missing.map(|(name, _)| name.to_string()).collect(),
+        undeclared: modules.keys().filter(|name| !is_declared(name)).cloned().collect(),
+        generations: state.generations().len(),
+        entries: state.entries().len(),
+        bytes: state.entries().values().map(|entry| entry.bytes).sum(),
+    })
+}
+
+impl Answer for Status {
+    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        let mut table = Table::default();
+        table.row(["store", &self.home]);
+        table.row(["shown", &self.shown()]);
+        table.row(["modules", &self.modules.to_string()]);
+        for (what, names) in [
+            ("linked", &self.linked),
+            ("not fetched", &self.missing),
+            ("declared no more", &self.undeclared),
+        ] {
+            if !names.is_empty() {
+                table.row([what, &names.join(", ")]);
+            }
+        }
+        let entries = format!("{}, {}", self.entries, size(self.bytes));
+        table.row(["entries", &entries]);
+        table.write(to, 0)?;
+        match (
+            self.missing.is_empty() && self.undeclared.is_empty(),
+            self.modules + self.missing.len(),
+        ) {
+            (false, _) => {
+                writeln!(to, "`modstore update` makes what is shown the same as what is declared")
+            }
+            (true, 0) => {
+                writeln!(to, "No modules are declared. Declare one with `modstore add SOURCE`.")
+            }
+            (true, _) => Ok(()),
+        }
+    }
+}
+
+impl Status {
+    fn shown(&self) -> String {
+        let Some(generation) = self.generation else { return "nothing yet".into() };
+        let of = count(self.generations, "generation");
+        let age = self.at.as_deref().and_then(time::read).map(|at| time::age(at, time::now()));
+        match (age, &self.reason) {
+            (Some(age), Some(reason)) => {
+                format!("generation {generation} ({of}), made by {reason}, {}", ago(&age))
+            }
+            _ => format!("generation {generation}, which the journal does not know"),
+        }
+    }
+}
+
+fn ago(age: &str) -> String {
+    if age == "now" { "just now".into() } else { format!("{age} ago") }
+}

@@ -1,0 +1,233 @@
+//! `update`: the main job. Also how the update that follows an edit is told.
+
+use std::io::{self, Write};
+
+use modstore::{
+    Exit, Store, UpdateReport, UpdateRequest,
+    commit::{Binding, Bound},
+    model::{Manifest, TreeFile},
+    update::Updated as StoreUpdated,
+};
+use serde::Serialize;
+
+use crate::{
+    args::UpdateArgs,
+    context::Context,
+    json::{Failed, Served, Unchanged, Update, Updated, Warning},
+    output::{Answer, Output},
+    report::Failure,
+    text::{Table, count, short},
+};
+
+/// What an update did, and how much of it had to work.
+#[derive(Debug, Serialize)]
+pub(crate) struct Answered {
+    #[serde(flatten)]
+    update: Update,
+    #[serde(skip)]
+    allow_partial: bool,
+    #[serde(skip)]
+    verbose: bool,
+}
+
+/// Updates.
+pub(crate) fn run(context: &Context, args: &UpdateArgs) -> Result<Answered, Failure> {
+    let store = context.store_with_jobs(args.jobs.map(|jobs| jobs.get().into()))?;
+    let request = UpdateRequest {
+        names: args.names.clone(),
+        all_or_nothing: args.all_or_nothing,
+        locked: args.locked,
+    };
+    let report = store.update(&request, &context.progress(), context.cancel())?;
+    let update = told(&store, &report);
+    warn(&context.output, &update);
+    Ok(Answered { update, allow_partial: args.allow_partial, verbose: context.global.verbose })
+}
+
+/// What the store did, as values.
+pub(super) fn told(store: &Store, report: &UpdateReport) -> Update {
+    let unchanged = report.unchanged.iter().map(|unchanged| {
+        let Served { digest, revision, .. } = Served::from(&unchanged.binding);
+        Unchanged { module: unchanged.module.to_string(), digest, revision }
+    });
+    let warning = |warning: &modstore::update::Warning| Warning {
+        module: warning.module.to_string(),
+        text: warning.text.clone(),
+    };
+    Update {
+        generation: report.generation.map(|generation| generation.number()),
+        committed: report.committed,
+        updated: report
+            .updated
+            .iter()
+            .map(|updated| Updated::new(updated, differing(store, updated)))
+            .collect(),
+        unchanged: unchanged.collect(),
+        removed: report.removed.iter().map(ToString::to_string).collect(),
+        failed: report.failed.iter().map(Failed::from).collect(),
+        warnings: report.warnings.iter().map(warning).collect(),
+        cost: report.cost.into(),
+    }
+}
+
+/// Tells the warnings of an update.
+pub(super) fn warn(output: &Output, update: &Update) {
+    for Warning { module, text } in &update.warnings {
+        output.warn(&format!("{module}: {text}"));
+    }
+}
+
+/// How many of the module's files differ from before.
+fn differing(store: &Store, updated: &StoreUpdated) -> Option<usize> {
+    let (before, after) = (updated.from.as_ref(), Some(&updated.to));
+    let (before_part, after_part) = (part(before), part(after));
+    let (before, after) = (manifest(store, before)?, manifest(store, after)?);
+    let (before, after) = (files(&before, before_part), files(&after, after_part));
+    let strip = |part: &str, file: &TreeFile| -> Vec<u8> {
+        let skip = if part.is_empty() { 0 } else { part.len() + 1 };
+        file.path.iter().skip(skip).copied().collect()
+    };
+    let old: std::collections::HashMap<_, _> =
+        before.iter().map(|file| (strip(before_part, file), (file.kind, file.content))).collect();
+    let same = after
+        .iter()
+        .filter(|file| old.get(&strip(after_part, file)) == Some(&(file.kind, file.content)))
+        .count();
+    let common = after.iter().filter(|file| old.contains_key(&strip(after_part, file))).count();
+    Some(before.len() + after.len() - common - same)
+}
+
+fn part(binding: Option<&Binding>) -> &str {
+    match binding {
+        Some(Binding { bound: Bound::Entry { subdirectory: Some(part), .. }, .. }) => part,
+        _ => "",
+    }
+}
+
+fn files<'m>(manifest: &'m Manifest, part: &str) -> &'m [TreeFile] {
+    manifest.below(part.into())
+}
+
+fn manifest(store: &Store, binding: Option<&Binding>) -> Option<Manifest> {
+    match binding {
+        None => Some(Manifest::default()),
+        Some(binding) => store.manifest(binding.digest()?),
+    }
+}
+
+impl Answer for Answered {
+    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        let Update { updated, unchanged, removed, failed, .. } = &self.update;
+        if updated.is_empty() && unchanged.is_empty() && removed.is_empty() && failed.is_empty() {
+            writeln!(to, "No modules are declared. Declare one with `modstore add SOURCE`.")?;
+            return writeln!(to, "`modstore help add` shows what a source can be.");
+        }
+        write_update(to, &self.update)?;
+        if self.verbose {
+            write_cost(to, &self.update)?;
+        }
+        Ok(())
+    }
+
+    fn troubles(&self) -> Vec<Failure> {
+        troubles(&self.update)
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        failure(&self.update).filter(|_| !self.allow_partial)
+    }
+}
+
+/// Why an update as a whole has not succeeded.
+pub(super) fn failure(update: &Update) -> Option<Failure> {
+    let all = update.failed.len() + update.updated.len() + update.unchanged.len();
+    match update.failed.len() {
+        0 => None,
+        failed => {
+            let which = format!("{failed} of {} could not be had", count(all, "module"));
+            Some(Failure::new(Exit::Failed, which))
+        }
+    }
+}
+
+/// Each module that failed, with what it still leads to.
+pub(super) fn troubles(update: &Update) -> Vec<Failure> {
+    let trouble = |failed: &Failed| {
+        let serving = match &failed.serving {
+            None => "nothing is shown for it yet".to_owned(),
+            Some(serving) => {
+                let id = serving.linked.as_deref().or(serving
+                    .revision
+                    .as_deref()
+                    .or(serving.digest.as_deref())
+                    .map(short));
+                format!("it stays at {}", id.unwrap_or("what it was"))
+            }
+        };
+        let message = format!("{}: {} ({}; {serving})", failed.module, failed.error, failed.class);
+        let failure = Failure::new(Exit::Failed, message).because(failed.causes.clone());
+        match &failed.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    };
+    update.failed.iter().map(trouble).collect()
+}
+
+/// Tells an update: a line for each change, the number of modules that are as they were, the generation.
+pub(super) fn write_update(to: &mut dyn Write, update: &Update) -> io::Result<()> {
+    let mut table = Table::default();
+    for updated in &update.updated {
+        let files =
+            updated.files.map_or_else(String::new, |files| format!("({})", count(files, "file")));
+        table.row([updated.module.as_str(), &step(updated), &files]);
+    }
+    for module in &update.removed {
+        table.row([module.as_str(), "removed", ""]);
+    }
+    table.write(to, 0)?;
+    if !update.unchanged.is_empty() {
+        writeln!(to, "{} unchanged", count(update.unchanged.len(), "module"))?;
+    }
+    if !update.failed.is_empty() {
+        writeln!(to, "{} failed", count(update.failed.len(), "module"))?;
+    }
+    let changed = !update.updated.is_empty() || !update.removed.is_empty();
+    match update.generation {
+        Some(generation) if update.committed => writeln!(to, "generation {generation} is shown"),
+        Some(generation) if changed => {
+            writeln!(to, "nothing was switched; generation {generation} is still shown")
+        }
+        Some(generation) => writeln!(to, "generation {generation} is still shown"),
+        None => writeln!(to, "nothing is shown yet"),
+    }
+}
+
+fn step(updated: &Updated) -> String {
+    let id = |revision: &Option<String>, digest: &Option<String>| {
+        revision.as_deref().or(digest.as_deref()).map(|id| short(id).to_owned())
+    };
+    let (from, to) =
+        (id(&updated.from_revision, &updated.from), id(&updated.revision, &updated.to));
+    match (from, to, &updated.linked) {
+        (_, _, Some(path)) => format!("-> {path}"),
+        (Some(from), Some(to), None) if from == to => format!("{to} (same commit)"),
+        (Some(from), to, None) => format!("{from} → {}", to.unwrap_or_default()),
+        (None, to, None) => format!("new {}", to.unwrap_or_default()),
+    }
+}
+
+fn write_cost(to: &mut dyn Write, update: &Update) -> io::Result<()> {
+    let cost = update.cost;
+    writeln!(
+        to,
+        "{} requests over {} connections, {} received, {} files written, {} linked; {} ms to fetch, {} ms to switch",
+        cost.requests,
+        cost.connections,
+        crate::text::size(cost.received_bytes),
+        cost.files_written,
+        cost.files_linked,
+        cost.acquire_ms,
+        cost.commit_ms,
+    )
+}

@@ -1,0 +1,90 @@
+//! What every command is given: the store, the output, the wish to stop.
+//!
+//! The store is opened only when a command asks for it, since some need none.
+
+use std::{path::PathBuf, time::Duration};
+
+use modstore::{Cancel, Options, Store};
+
+use crate::{
+    args::Global,
+    home::{self, HomeError},
+    interrupt::Interrupt,
+    output::Output,
+    progress::Progress,
+    report::Failure,
+};
+use modstore::Exit;
+
+/// What every command is given.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) global: Global,
+    pub(crate) output: Output,
+    interrupt: Interrupt,
+    home: Result<PathBuf, HomeError>,
+    command: &'static str,
+}
+
+impl Context {
+    /// The context of `command`; signals are listened to from now on.
+    pub(crate) fn new(global: Global, command: &'static str) -> Self {
+        let output = Output::new(&global, command);
+        let home = home::store_home(global.home.as_ref());
+        let (last_words, place) = (output.clone(), home.as_ref().ok().cloned());
+        let interrupt = Interrupt::listen(move || last_words.interrupted(place.as_deref()));
+        Self { global, output, interrupt, home, command }
+    }
+
+    /// The store's directory.
+    pub(crate) fn home(&self) -> Result<&PathBuf, Failure> {
+        self.home.as_ref().map_err(|error| Failure::of(Exit::Usage, error).hint(error.hint()))
+    }
+
+    /// The generation that is shown, if the store can tell.
+    pub(crate) fn generation(&self) -> Option<u64> {
+        crate::output::shown(self.home.as_ref().ok()?)
+    }
+
+    /// The store, to be read or changed with so many jobs at once.
+    pub(crate) fn store_with_jobs(&self, jobs: Option<usize>) -> Result<Store, Failure> {
+        let default = Options::default();
+        let options = Options {
+            lock_limit: Duration::from_secs(self.global.lock_timeout),
+            jobs: jobs.unwrap_or(default.jobs),
+            offline: self.global.offline,
+            interactive: self.global.interactive,
+            command: format!("modstore {}", self.command),
+            ..default
+        };
+        Ok(Store::open(self.home()?, options)?)
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> Result<Store, Failure> {
+        self.store_with_jobs(None)
+    }
+
+    /// Shows the progress of something that looks at [`cancel`](Self::cancel) and may be cut off while it
+    /// waits for the store's lock.
+    pub(crate) fn progress(&self) -> Progress {
+        self.interrupt.set_heeded(true);
+        Progress::new(&self.global, &self.interrupt, false)
+    }
+
+    /// The same for something that has to undo what it did before.
+    pub(crate) fn patient_progress(&self) -> Progress {
+        self.interrupt.set_heeded(true);
+        Progress::new(&self.global, &self.interrupt, true)
+    }
+
+    /// The same for something that does not look at it, and may be cut off anywhere.
+    pub(crate) fn careless_progress(&self) -> Progress {
+        Progress::new(&self.global, &self.interrupt, false)
+    }
+
+    /// The wish to stop.
+    pub(crate) const fn cancel(&self) -> &Cancel {
+        self.interrupt.cancel()
+    }
+}

@@ -1,0 +1,417 @@
+//! The fields of what `--json` prints: one type per command, documented in `docs/json.md`.
+//!
+//! Around each come `schema`, `command`, `ok` and, on failure, `error` (see `output`). Paths that are no
+//! text have the odd bytes replaced; times are in UTC.
+
+use modstore::{
+    commit::{Binding, Bound},
+    update::{Cost as StoreCost, Failed as StoreFailed, Updated as StoreUpdated},
+};
+use serde::Serialize;
+
+/// What a module is in some generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Served {
+    /// Where it comes from, without secrets.
+    pub(crate) source: String,
+    /// The user's own directory, if it is linked.
+    pub(crate) linked: Option<String>,
+    /// The entry's digest, if it is not.
+    pub(crate) digest: Option<String>,
+    /// The part of the entry that is the module.
+    pub(crate) subdirectory: Option<String>,
+    /// The git commit.
+    pub(crate) revision: Option<String>,
+    /// The full name of the reference that was followed.
+    pub(crate) reference: Option<String>,
+    /// The repository's canonical identity.
+    pub(crate) origin: Option<String>,
+}
+
+impl From<&Binding> for Served {
+    fn from(binding: &Binding) -> Self {
+        let source = binding.source.clone();
+        let none = || None;
+        match &binding.bound {
+            Bound::Linked { path } => Self {
+                source,
+                linked: Some(path.clone()),
+                digest: none(),
+                subdirectory: none(),
+                revision: none(),
+                reference: none(),
+                origin: none(),
+            },
+            Bound::Entry { digest, subdirectory, fetched } => Self {
+                source,
+                linked: None,
+                digest: Some(digest.to_string()),
+                subdirectory: subdirectory.clone(),
+                revision: fetched.as_ref().map(|fetched| fetched.revision.clone()),
+                reference: fetched.as_ref().and_then(|fetched| fetched.reference.clone()),
+                origin: fetched.as_ref().map(|fetched| fetched.origin.clone()),
+            },
+        }
+    }
+}
+
+/// `add`, `link`, `unlink` and `update`: what an update did.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Update {
+    pub(crate) generation: Option<u64>,
+    /// Whether this made the generation.
+    pub(crate) committed: bool,
+    pub(crate) updated: Vec<Updated>,
+    pub(crate) unchanged: Vec<Unchanged>,
+    pub(crate) removed: Vec<String>,
+    pub(crate) failed: Vec<Failed>,
+    pub(crate) warnings: Vec<Warning>,
+    pub(crate) cost: Cost,
+}
+
+/// A module that leads to something else now.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Updated {
+    pub(crate) module: String,
+    /// The digest before.
+    pub(crate) from: Option<String>,
+    /// The revision before.
+    pub(crate) from_revision: Option<String>,
+    /// The digest now.
+    pub(crate) to: Option<String>,
+    pub(crate) revision: Option<String>,
+    pub(crate) reference: Option<String>,
+    pub(crate) source: String,
+    /// The target.
+    pub(crate) path: String,
+    pub(crate) linked: Option<String>,
+    /// How many of the module's files differ, where that can be told.
+    pub(crate) files: Option<usize>,
+    /// Whether an environment had to install it again.
+    pub(crate) reinstalled: bool,
+}
+
+impl Updated {
+    /// What the store says, and how many files differ.
+    pub(crate) fn new(updated: &StoreUpdated, files: Option<usize>) -> Self {
+        let (from, to) = (updated.from.as_ref().map(Served::from), Served::from(&updated.to));
+        Self {
+            module: updated.module.to_string(),
+            from: from.as_ref().and_then(|from| from.digest.clone()),
+            from_revision: from.and_then(|from| from.revision),
+            to: to.digest,
+            revision: to.revision,
+            reference: to.reference,
+            source: to.source,
+            path: updated.path.display().to_string(),
+            linked: to.linked,
+            files,
+            reinstalled: false,
+        }
+    }
+}
+
+/// A module that is as it was.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Unchanged {
+    pub(crate) module: String,
+    pub(crate) digest: Option<String>,
+    pub(crate) revision: Option<String>,
+}
+
+/// A module that could not be had.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Failed {
+    pub(crate) module: String,
+    pub(crate) class: String,
+    pub(crate) stage: String,
+    pub(crate) error: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) hint: Option<String>,
+    /// What the module still leads to.
+    pub(crate) serving: Option<Serving>,
+}
+
+/// What a module that failed still leads to.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Serving {
+    pub(crate) digest: Option<String>,
+    pub(crate) revision: Option<String>,
+    pub(crate) linked: Option<String>,
+}
+
+impl From<&StoreFailed> for Failed {
+    fn from(failed: &StoreFailed) -> Self {
+        let first = failed.error.source();
+        let causes = std::iter::successors(first, |error| (*error).source());
+        let serving = failed.serving.as_ref().map(Served::from);
+        Self {
+            module: failed.module.to_string(),
+            class: failed.class.to_string(),
+            stage: failed.stage.to_string(),
+            error: failed.error.to_string(),
+            causes: causes.map(ToString::to_string).collect(),
+            hint: failed.hint.clone(),
+            serving: serving.map(|Served { digest, revision, linked, .. }| Serving {
+                digest,
+                revision,
+                linked,
+            }),
+        }
+    }
+}
+
+/// Something a person should know.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Warning {
+    pub(crate) module: String,
+    pub(crate) text: String,
+}
+
+/// What an update cost.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Cost {
+    pub(crate) requests: u64,
+    pub(crate) connections: u64,
+    pub(crate) received_bytes: u64,
+    pub(crate) files_written: u64,
+    pub(crate) files_linked: u64,
+    pub(crate) acquire_ms: u64,
+    pub(crate) commit_ms: u64,
+}
+
+impl From<StoreCost> for Cost {
+    fn from(cost: StoreCost) -> Self {
+        let milliseconds =
+            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            requests: cost.requests,
+            connections: cost.connections,
+            received_bytes: cost.received,
+            files_written: cost.written,
+            files_linked: cost.linked,
+            acquire_ms: milliseconds(cost.acquiring),
+            commit_ms: milliseconds(cost.committing),
+        }
+    }
+}
+
+/// `add`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Add {
+    pub(crate) generation: Option<u64>,
+    /// The names declared, in the order of the sources; none when it failed.
+    pub(crate) added: Vec<String>,
+    /// The update that followed, unless `--no-update` was given.
+    pub(crate) update: Option<Update>,
+}
+
+/// `link` and `unlink`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Link {
+    pub(crate) generation: Option<u64>,
+    pub(crate) module: String,
+    pub(crate) update: Update,
+}
+
+/// `remove`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Remove {
+    pub(crate) generation: Option<u64>,
+    pub(crate) removed: Vec<String>,
+}
+
+/// `outdated`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Outdated {
+    pub(crate) generation: Option<u64>,
+    /// Whether an update would change anything.
+    pub(crate) outdated: bool,
+    pub(crate) modules: Vec<OutdatedModule>,
+}
+
+/// What an update would do to a module.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct OutdatedModule {
+    pub(crate) module: String,
+    /// `stay`, `move`, `go` or `fail`.
+    pub(crate) would: &'static str,
+    pub(crate) now: Option<Served>,
+    /// The commit it would move to, if that is git.
+    pub(crate) revision: Option<String>,
+    pub(crate) reference: Option<String>,
+    pub(crate) failure: Option<Failed>,
+}
+
+/// `list`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct List {
+    pub(crate) generation: Option<u64>,
+    pub(crate) modules: Vec<Listed>,
+}
+
+/// A module that is declared, shown, or both.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Listed {
+    pub(crate) module: String,
+    /// The path that stays.
+    pub(crate) target: String,
+    /// The source in modules.toml, without secrets.
+    pub(crate) declared: Option<String>,
+    /// What is shown.
+    pub(crate) served: Option<Served>,
+    /// The generation that made it so.
+    pub(crate) since_generation: Option<u64>,
+    /// When that was.
+    pub(crate) since: Option<String>,
+}
+
+/// `show`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Show {
+    pub(crate) generation: Option<u64>,
+    #[serde(flatten)]
+    pub(crate) listed: Listed,
+    /// Where the target leads right now.
+    pub(crate) entry: Option<String>,
+    /// Of the whole entry.
+    pub(crate) files: Option<u64>,
+    /// Of the whole entry.
+    pub(crate) bytes: Option<u64>,
+    /// The generations that changed it, the newest first.
+    pub(crate) history: Vec<ModuleChange>,
+}
+
+/// A generation that changed a module.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ModuleChange {
+    pub(crate) generation: u64,
+    pub(crate) at: String,
+    pub(crate) served: Option<Served>,
+}
+
+/// `path`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Path {
+    pub(crate) generation: Option<u64>,
+    pub(crate) module: String,
+    pub(crate) path: String,
+}
+
+/// `status`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Status {
+    pub(crate) generation: Option<u64>,
+    pub(crate) home: String,
+    /// When the generation was made.
+    pub(crate) at: Option<String>,
+    /// The command that made it.
+    pub(crate) reason: Option<String>,
+    /// How many modules are shown.
+    pub(crate) modules: usize,
+    pub(crate) linked: Vec<String>,
+    /// Declared, but not shown.
+    pub(crate) missing: Vec<String>,
+    /// Shown, but not declared any more.
+    pub(crate) undeclared: Vec<String>,
+    /// How many generations the store knows.
+    pub(crate) generations: usize,
+    /// How many entries.
+    pub(crate) entries: usize,
+    /// The files of all entries, as if none were shared.
+    pub(crate) bytes: u64,
+}
+
+/// `history`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct History {
+    pub(crate) generation: Option<u64>,
+    /// The newest first.
+    pub(crate) generations: Vec<Past>,
+}
+
+/// A generation.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Past {
+    pub(crate) number: u64,
+    pub(crate) at: String,
+    /// The command that made it.
+    pub(crate) reason: String,
+    /// The generation it went back to.
+    pub(crate) restores: Option<u64>,
+    pub(crate) shown: bool,
+    pub(crate) changes: Vec<Change>,
+}
+
+/// How a module differs between two generations.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Change {
+    pub(crate) module: String,
+    pub(crate) from: Option<Served>,
+    pub(crate) to: Option<Served>,
+}
+
+/// `diff`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Diff {
+    pub(crate) generation: Option<u64>,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) modules: Vec<Differing>,
+}
+
+/// A module that differs, down to its files.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Differing {
+    #[serde(flatten)]
+    pub(crate) change: Change,
+    /// None when one side is linked or its list of files is gone.
+    pub(crate) files: Option<Files>,
+}
+
+/// Paths that differ between two entries.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Files {
+    pub(crate) added: Vec<String>,
+    pub(crate) changed: Vec<String>,
+    pub(crate) removed: Vec<String>,
+}
+
+/// `rollback`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Rollback {
+    pub(crate) generation: Option<u64>,
+    /// The generation shown before.
+    pub(crate) from: Option<u64>,
+    /// The generation whose modules are shown again.
+    pub(crate) restores: Option<u64>,
+    pub(crate) changes: Vec<Change>,
+}
+
+/// `completions`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Completions {
+    pub(crate) generation: Option<u64>,
+    pub(crate) shell: String,
+    pub(crate) script: String,
+}
+
+/// `demo`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Demo {
+    /// Of the demo's own store.
+    pub(crate) generation: Option<u64>,
+    pub(crate) directory: String,
+    /// Whether the directory is still there.
+    pub(crate) kept: bool,
+    pub(crate) steps: Vec<DemoStep>,
+}
+
+/// A step of the demo.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct DemoStep {
+    pub(crate) title: String,
+    pub(crate) commands: Vec<String>,
+    /// What was checked, and found true.
+    pub(crate) checked: Vec<String>,
+}

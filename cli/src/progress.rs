@@ -1,0 +1,65 @@
+//! Shows an update while it runs, on standard error: bars, lines, JSON or nothing.
+//!
+//! The events come from many threads. What went wrong is not told here but at the end, with its causes.
+
+mod bars;
+mod lines;
+mod objects;
+
+use std::io::{self, IsTerminal as _};
+
+use modstore::{Event, Events};
+
+use self::{bars::Bars, lines::Lines, objects::Objects};
+use crate::{
+    args::{Global, ProgressMode},
+    interrupt::Interrupt,
+};
+
+/// Listens to an update and shows it.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    how: How,
+    interrupt: Interrupt,
+    patient: bool,
+}
+
+#[derive(Debug)]
+enum How {
+    Bars(Bars),
+    Lines(Lines),
+    Objects(Objects),
+    Nothing,
+}
+
+impl Progress {
+    /// Shows it as the options say. `patient`: a wait for the store's lock is not to be cut off, because
+    /// something was done before that would have to be undone.
+    pub(crate) fn new(global: &Global, interrupt: &Interrupt, patient: bool) -> Self {
+        let terminal = io::stderr().is_terminal() && !global.interactive;
+        let how = match global.progress {
+            ProgressMode::Json => How::Objects(Objects::default()),
+            ProgressMode::None => How::Nothing,
+            _ if global.quiet => How::Nothing,
+            ProgressMode::Auto | ProgressMode::Bar if terminal => How::Bars(Bars::default()),
+            _ => How::Lines(Lines::new(global.verbose)),
+        };
+        Self { how, interrupt: interrupt.clone(), patient }
+    }
+}
+
+impl Events for Progress {
+    fn happened(&self, event: Event<'_>) {
+        match event {
+            Event::Waiting { .. } if !self.patient => self.interrupt.set_heeded(false),
+            Event::Committing => self.interrupt.set_heeded(true),
+            _ => {}
+        }
+        match &self.how {
+            How::Bars(bars) => bars.happened(event),
+            How::Lines(lines) => lines.happened(event),
+            How::Objects(objects) => objects.happened(event),
+            How::Nothing => {}
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! On a terminal: a bar for each module that is doing something, and one for all of them.
+//!
+//! All bars are gone when it is over; what came of it is printed after that.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use modstore::{Event, Step, model::ModuleName};
+
+use crate::text::clean;
+
+/// The bars.
+#[derive(Debug, Default)]
+pub(super) struct Bars {
+    all: MultiProgress,
+    total: OnceLock<ProgressBar>,
+    modules: Mutex<BTreeMap<ModuleName, ProgressBar>>,
+}
+
+impl Bars {
+    pub(super) fn happened(&self, event: Event<'_>) {
+        match event {
+            Event::Began { modules } => {
+                self.total(modules);
+            }
+            Event::Module { module, step } => self.step(module, step),
+            Event::Waiting { holder } => {
+                let who = holder.map_or_else(|| "another process".into(), ToString::to_string);
+                self.total(0).set_message(format!("waiting: {}", clean(&who)));
+            }
+            Event::Committing => {
+                self.total.get().iter().for_each(|total| total.set_message("switching"))
+            }
+            _ => {}
+        }
+    }
+
+    fn total(&self, modules: usize) -> &ProgressBar {
+        self.total.get_or_init(|| {
+            let bar = self.all.add(ProgressBar::new(modules as u64));
+            bar.set_style(style("{bar:30.green} {pos}/{len} modules  {elapsed}  {msg}"));
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        })
+    }
+
+    fn step(&self, module: &ModuleName, step: Step<'_>) {
+        match step {
+            Step::Listing => self.bar(module).set_message("asking"),
+            Step::Receiving { bytes, objects, of } => {
+                let bar = self.bar(module);
+                if let Some(of) = of {
+                    bar.set_style(style("{prefix:30!} {bar:20.cyan} {pos}/{len} objects  {msg}"));
+                    bar.set_length(of);
+                }
+                bar.set_position(objects);
+                bar.set_message(crate::text::size(bytes));
+            }
+            Step::Remote(text) => self.bar(module).set_message(clean(text.trim()).into_owned()),
+            Step::Unchanged | Step::Fetched | Step::Failed(_) => {
+                if let Some(bar) = self.lock().remove(module) {
+                    bar.finish_and_clear();
+                    self.all.remove(&bar);
+                }
+                self.total(0).inc(1);
+            }
+            _ => {}
+        }
+    }
+
+    fn bar(&self, module: &ModuleName) -> ProgressBar {
+        let mut modules = self.lock();
+        let new = || {
+            let bar = self.all.insert_before(self.total(0), ProgressBar::no_length());
+            bar.set_style(style("{prefix:30!} {spinner} {msg}"));
+            bar.set_prefix(module.to_string());
+            bar
+        };
+        modules.entry(module.clone()).or_insert_with(new).clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ModuleName, ProgressBar>> {
+        // A bar that was being changed when a thread died is still a bar.
+        self.modules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        for bar in self.lock().values().chain(self.total.get()) {
+            bar.finish_and_clear();
+        }
+        // A terminal that is gone needs no clearing.
+        let _ = self.all.clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates here are well-formed")
+}

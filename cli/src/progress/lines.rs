@@ -1,0 +1,77 @@
+//! Where there is no terminal: a line when a module is fetched, and now and then while that takes long.
+//!
+//! Without `--verbose`, modules that are as they were are not mentioned.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use modstore::{Event, Step, model::ModuleName};
+
+use crate::text::{clean, count, size};
+
+/// How often a module that is being received is mentioned.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// The lines.
+#[derive(Debug)]
+pub(super) struct Lines {
+    verbose: bool,
+    told: Mutex<BTreeMap<ModuleName, Instant>>,
+}
+
+impl Lines {
+    pub(super) fn new(verbose: bool) -> Self {
+        Self { verbose, told: Mutex::default() }
+    }
+
+    pub(super) fn happened(&self, event: Event<'_>) {
+        match event {
+            Event::Began { modules } if self.verbose => {
+                say(&format!("looking at {}", count(modules, "module")))
+            }
+            Event::Module { module, step } => self.step(module, step),
+            Event::Waiting { holder: Some(holder) } => say(&format!("waiting: {holder}")),
+            Event::Waiting { holder: None } => say("waiting: another process holds the lock"),
+            Event::Committing if self.verbose => say("switching"),
+            _ => {}
+        }
+    }
+
+    fn step(&self, module: &ModuleName, step: Step<'_>) {
+        match step {
+            Step::Fetched => say(&format!("{module}: fetched")),
+            Step::Receiving { bytes, objects, of } if self.is_time(module) => {
+                let of = of.map_or_else(String::new, |of| format!(" of {of}"));
+                say(&format!("{module}: receiving, {objects}{of} objects, {}", size(bytes)));
+            }
+            Step::Listing if self.verbose => say(&format!("{module}: asking its repository")),
+            Step::Unchanged if self.verbose => say(&format!("{module}: unchanged")),
+            Step::Remote(text) if self.verbose => {
+                say(&format!("{module}: server: {}", text.trim()))
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether this module has been at it for so long that it should be mentioned.
+    fn is_time(&self, module: &ModuleName) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let last = told.entry(module.clone()).or_insert(now);
+        let due = now.duration_since(*last) >= PAUSE;
+        if due {
+            *last = now;
+        }
+        due
+    }
+}
+
+fn say(text: &str) {
+    // One write, so that lines of several threads or processes are not mixed. Nobody can be told when
+    // standard error is gone.
+    let _ = std::io::stderr().write_all(format!("{}\n", clean(text)).as_bytes());
+}

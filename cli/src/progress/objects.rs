@@ -1,0 +1,85 @@
+//! For programs: one JSON object per line.
+//!
+//! A module that is being received is told at most ten times a second.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use modstore::{Event, Step, model::ModuleName};
+use serde_json::{Value, json};
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The objects.
+#[derive(Debug, Default)]
+pub(super) struct Objects {
+    told: Mutex<BTreeMap<ModuleName, Instant>>,
+}
+
+impl Objects {
+    pub(super) fn happened(&self, event: Event<'_>) {
+        match event {
+            Event::Module { module, step: Step::Receiving { .. } } if !self.is_time(module) => {}
+            _ => object(event).iter().for_each(say),
+        }
+    }
+
+    fn is_time(&self, module: &ModuleName) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match told.get(module) {
+            Some(last) if now.duration_since(*last) < PAUSE => false,
+            _ => {
+                told.insert(module.clone(), now);
+                true
+            }
+        }
+    }
+}
+
+fn object(event: Event<'_>) -> Option<Value> {
+    Some(match event {
+        Event::Began { modules } => json!({"event": "began", "modules": modules}),
+        Event::Module { module, step } => step_object(module, step),
+        Event::Waiting { holder } => json!({
+            "event": "waiting",
+            "holder": holder.map(|holder| json!({
+                "pid": holder.pid, "command": holder.command, "since": crate::time::stamp(holder.since * 1000),
+            })),
+        }),
+        Event::Warning { module, text } => {
+            json!({"event": "warning", "module": module, "text": text})
+        }
+        Event::Committing => json!({"event": "committing"}),
+        Event::Shown { generation } => json!({"event": "shown", "generation": generation.number()}),
+        _ => return None,
+    })
+}
+
+fn step_object(module: &ModuleName, step: Step<'_>) -> Value {
+    let mut object = match step {
+        Step::Listing => json!({"step": "listing"}),
+        Step::Receiving { bytes, objects, of } => {
+            json!({"step": "receiving", "bytes": bytes, "objects": objects, "of": of})
+        }
+        Step::Remote(text) => json!({"step": "remote", "text": text}),
+        Step::Unchanged => json!({"step": "unchanged"}),
+        Step::Fetched => json!({"step": "fetched"}),
+        Step::Failed(text) => json!({"step": "failed", "text": text}),
+        _ => json!({"step": "other"}),
+    };
+    if let Value::Object(object) = &mut object {
+        object.insert("event".into(), "module".into());
+        object.insert("module".into(), module.as_str().into());
+    }
+    object
+}
+
+fn say(object: &Value) {
+    // One write per line; nobody can be told when standard error is gone.
+    let _ = std::io::stderr().write_all(format!("{object}\n").as_bytes());
+}

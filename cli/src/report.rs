@@ -1,0 +1,197 @@
+//! [`Failure`]: what went wrong, as a person reads it and as `--json` gives it.
+//!
+//! ```text
+//! error: weather: could not list https://example.com/weather
+//!   caused by: the connection was refused
+//! hint: check that the server runs
+//! ```
+//!
+//! Errors of the store hold no secret; what clap repeats from the command line is cleaned here.
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    path::Path,
+};
+
+use anstyle::{AnsiColor, Style};
+use modstore::{
+    ChangeError, Exit, OpenError,
+    commit::JournalError,
+    model::{ParseSourceError, Source},
+    update::UpdateError,
+};
+use serde::Serialize;
+
+use crate::text::clean;
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+/// What went wrong, told to the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Failure {
+    /// One clause.
+    pub(crate) message: String,
+    /// Why, outermost first.
+    pub(crate) causes: Vec<String>,
+    /// The next thing to do.
+    pub(crate) hint: Option<String>,
+    /// The exit code.
+    pub(crate) exit: u8,
+    /// A text that was given, and the byte where it stops making sense.
+    #[serde(skip)]
+    excerpt: Option<(String, usize)>,
+}
+
+impl Failure {
+    /// A failure without causes.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { message, causes: Vec::new(), hint: None, exit: exit.code(), excerpt: None }
+    }
+
+    /// The failure that `error`, with its causes, is.
+    pub(crate) fn of(exit: Exit, error: &dyn Error) -> Self {
+        let causes = std::iter::successors(error.source(), |error| (*error).source());
+        Self {
+            causes: causes.map(ToString::to_string).collect(),
+            ..Self::new(exit, error.to_string())
+        }
+    }
+
+    /// The same, with the next thing to do.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same, with its causes, outermost first.
+    pub(crate) fn because(self, causes: Vec<String>) -> Self {
+        Self { causes, ..self }
+    }
+
+    /// A source that was typed and is none.
+    pub(crate) fn of_source(error: ParseSourceError) -> Self {
+        let hint = error.suggestion.as_ref().map(|suggestion| format!("write {suggestion}"));
+        let excerpt = Some((error.text.clone(), error.at));
+        Self { hint, excerpt, ..Self::new(Exit::Usage, error.to_string()) }
+    }
+
+    /// Wrong usage, in clap's words, without the secrets that may have been typed.
+    pub(crate) fn of_usage(error: &clap::Error) -> Self {
+        let text = redacted(&error.render().to_string(), std::env::args());
+        let mut lines = text.lines().map(str::trim_end);
+        let message = lines.next().unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(message);
+        let tip = lines.find_map(|line| line.trim_start().strip_prefix("tip: "));
+        let hint = tip.unwrap_or("`modstore help` lists the commands");
+        Self::new(Exit::Usage, message).hint(hint)
+    }
+
+    /// Writes it for a person.
+    pub(crate) fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        writeln!(to, "{RED}error:{RED:#} {}", clean(&self.message))?;
+        if let Some((text, at)) = &self.excerpt {
+            let before = clean(text.get(..*at).unwrap_or(text)).chars().count();
+            writeln!(to, "  {}\n  {:before$}^", clean(text), "")?;
+        }
+        for cause in &self.causes {
+            writeln!(to, "  caused by: {}", clean(cause))?;
+        }
+        match &self.hint {
+            Some(hint) => writeln!(to, "{CYAN}hint:{CYAN:#} {}", clean(hint)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Writes something a person should know.
+pub(crate) fn write_warning(to: &mut dyn Write, text: &str) -> io::Result<()> {
+    writeln!(to, "{YELLOW}warning:{YELLOW:#} {}", clean(text))
+}
+
+/// `text` with every one of `arguments` that holds a secret replaced by itself without it.
+pub(crate) fn redacted(text: &str, arguments: impl Iterator<Item = String>) -> String {
+    let values = arguments.flat_map(|argument| {
+        let value = argument.split_once('=').map(|(_, value)| value.to_owned());
+        [Some(argument), value].into_iter().flatten()
+    });
+    values.filter(|value| value.contains('@') || value.contains("://")).fold(
+        text.to_owned(),
+        |text, value| {
+            let shown = match Source::parse(&value, Path::new("/"), None) {
+                Ok(source) => source.to_string(),
+                Err(error) => error.text,
+            };
+            text.replace(&value, &shown)
+        },
+    )
+}
+
+impl From<ChangeError> for Failure {
+    fn from(error: ChangeError) -> Self {
+        Self { hint: error.hint(), ..Self::of(error.exit(), &error) }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        ChangeError::from(error).into()
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        ChangeError::from(UpdateError::from(error)).into()
+    }
+}
+
+impl From<modstore::DeclareError> for Failure {
+    fn from(error: modstore::DeclareError) -> Self {
+        ChangeError::from(error).into()
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Exit::Failed, "could not write the output").because(vec![error.to_string()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(failure: &Failure) -> String {
+        let mut bytes = Vec::new();
+        failure.write(&mut anstream::StripStream::new(&mut bytes)).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_caret_stands_below_the_byte_where_a_source_stops_making_sense() {
+        let error = Source::parse("git+https://ü.example/a?q", Path::new("/"), None).unwrap_err();
+        let text = written(&Failure::of_source(error.clone()));
+        let lines: Vec<&str> = text.lines().collect();
+        let column = error.text[..error.at].chars().count();
+        assert_eq!(lines[1], format!("  {}", error.text));
+        assert_eq!(lines[2], format!("  {}^", " ".repeat(column)));
+    }
+
+    #[test]
+    fn an_escape_sequence_from_a_server_does_not_reach_the_terminal() {
+        let text = written(&Failure::new(Exit::Failed, "it says \u{1b}[2Jboo\nerror: fake"));
+        assert_eq!(text.lines().count(), 1);
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+
+    #[test]
+    fn a_secret_that_clap_repeats_is_taken_out() {
+        let arguments = ["modstore", "https://u:s3cr3t@h/r", "--name=https://t0ken@h/r.git"];
+        let text = format!("invalid value '{}' or {}", arguments[1], arguments[2]);
+        let shown = redacted(&text, arguments.into_iter().map(str::to_owned));
+        assert!(!shown.contains("s3cr3t") && !shown.contains("t0ken"), "{shown}");
+        assert!(shown.contains("h/r"), "{shown}");
+    }
+}

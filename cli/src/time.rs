@@ -1,0 +1,75 @@
+//! Times, for people and for machines.
+//!
+//! The clock is the caller's: nothing here reads it but [`now`].
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+/// Milliseconds since 1970.
+pub(crate) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `2026-11-20T19:21:02.123Z`, for machines. `at` is milliseconds since 1970.
+pub(crate) fn stamp(at: u64) -> String {
+    format!("{:.3}", timestamp(at))
+}
+
+/// What [`stamp`] wrote, in milliseconds since 1970.
+pub(crate) fn read(stamp: &str) -> Option<u64> {
+    stamp.parse::<Timestamp>().ok().and_then(|time| u64::try_from(time.as_millisecond()).ok())
+}
+
+/// `2026-11-20 19:21:02`, in the time zone of whoever reads it.
+pub(crate) fn local(at: u64) -> String {
+    timestamp(at).to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// How long ago: `now`, `3 min`, `5 h`, `12 days`.
+pub(crate) fn age(at: u64, now: u64) -> String {
+    let seconds = now.saturating_sub(at) / 1000;
+    match seconds {
+        0..60 => "now".into(),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        86_400..172_800 => "1 day".into(),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+fn timestamp(at: u64) -> Timestamp {
+    let at = i64::try_from(at).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_is_utc_with_milliseconds_whatever_the_time_zone() {
+        assert_eq!(stamp(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(stamp(1_790_000_000_123), "2026-09-21T14:13:20.123Z");
+        assert!(stamp(u64::MAX).starts_with("9999-"));
+        assert_eq!(read(&stamp(1_790_000_000_123)), Some(1_790_000_000_123));
+    }
+
+    #[test]
+    fn an_age_is_told_in_its_largest_unit() {
+        let table = [
+            (0, "now"),
+            (59, "now"),
+            (60, "1 min"),
+            (3599, "59 min"),
+            (3600, "1 h"),
+            (86_400, "1 day"),
+            (200_000, "2 days"),
+        ];
+        for (seconds, told) in table {
+            assert_eq!(age(1_000, 1_000 + seconds * 1000), told);
+        }
+        assert_eq!(age(5_000, 1_000), "now", "a clock that went back");
+    }
+}
