@@ -3,6 +3,8 @@
 //!
 //! Limits: a pack that is cut short while the tree is planted from it is not tried; see the mirror.
 
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -475,7 +477,9 @@ fn processes_that_update_at_once_use_one_mirror_in_turn() {
     for round in 0..3 {
         let packs = Arc::new(AtomicUsize::new(0));
         let sent = Arc::clone(&packs);
-        let count = move || drop(sent.fetch_add(1, Ordering::SeqCst));
+        let count = move || {
+            sent.fetch_add(1, Ordering::SeqCst);
+        };
         world.server.fault("m", Fault::on_pack(10, count));
         let children: Vec<Child> = (0..3).map(|_| start()).collect();
         for mut child in children {

@@ -114,8 +114,8 @@ pub fn fetch_commit(
     let base = base.filter(super::base::base_is_usable);
     let fetching = Fetching { commit, into, news, cancel };
     match session.gives_alone(commit)? {
-        true => with_base(base.as_ref(), news, |base| fetching.from_pack(session, base)),
-        false => fetching.from_mirror(session, base.as_ref()),
+        true => with_base(base.as_ref(), news, |base| fetching.by_pack(session, base)),
+        false => fetching.by_mirror(session, base.as_ref()),
     }
 }
 
@@ -190,7 +190,7 @@ impl Fetching<'_> {
     }
 
     /// From a pack that holds the commit alone.
-    fn from_pack<'b>(
+    fn by_pack<'b>(
         &self,
         session: &mut Session,
         base: Option<&'b Base<'b>>,
@@ -206,7 +206,7 @@ impl Fetching<'_> {
     }
 
     /// From our own bare mirror, which the commit is fetched into.
-    fn from_mirror<'b>(
+    fn by_mirror<'b>(
         &self,
         session: &mut Session,
         base: Option<&'b Base<'b>>,
