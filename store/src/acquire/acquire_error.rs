@@ -105,6 +105,9 @@ impl AcquireError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => return error.hint(),
+            Self::Fetch(FetchError::Receive { source, .. }) => {
+                return source.hint().map(str::to_owned);
+            }
             Self::Submodule { .. } => {
                 "name the submodule's own repository as the source, or link a local clone"
             }
