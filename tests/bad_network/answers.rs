@@ -128,7 +128,6 @@ fn a_redirect_in_a_circle_or_to_nobody_is_called_so() {
         ..PERMANENT
     };
     day.endures(circle, &trouble);
-    day.publish(&day.troubled);
     let nobody = RefusedPort::reserve();
     let trouble = Trouble {
         words: &["the connection was refused"],

@@ -2,7 +2,7 @@
 //!
 //! Limits: the other module always comes from the HTTP server, and nothing ever happens to it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use modstore_tests::{Change, Fault, HttpServer, Item, Ran, Repo, TestHome};
@@ -15,8 +15,8 @@ pub(crate) struct Day {
     /// The repository in trouble.
     pub(crate) troubled: Repo,
     sound: Repo,
-    before: BTreeMap<String, Item>,
-    first: String,
+    before: RefCell<BTreeMap<String, Item>>,
+    served: RefCell<String>,
     changes: Cell<u32>,
     root: tempfile::TempDir,
 }
@@ -38,13 +38,13 @@ impl Day {
         let root = tempfile::tempdir().expect("a temporary directory can be made");
         let server = HttpServer::start(root.path());
         let [troubled, sound] = ["troubled", "sound"].map(|name| Repo::create(root.path(), name));
-        let first = troubled.commit("main", &tree());
-        sound.commit("main", &tree());
+        troubled.commit("main", &tree());
+        // Another tree, so that the two modules do not share an entry.
+        sound.commit("main", &[tree(), vec![Change::write("sound", "")]].concat());
         let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
         home.env("MODSTORE_CONNECT_TIMEOUT", "1").env("MODSTORE_IDLE_TIMEOUT", "1");
-        let before = troubled.tree("main");
-        let day =
-            Self { home, server, troubled, sound, before, first, changes: Cell::new(0), root };
+        let (before, served, changes) = Default::default();
+        let day = Self { home, server, troubled, sound, before, served, changes, root };
         day.is_sound_again();
         day.publish(&day.troubled);
         day
@@ -55,9 +55,9 @@ impl Day {
         self.root.path()
     }
 
-    /// The commit that is served.
-    pub(crate) fn first(&self) -> &str {
-        &self.first
+    /// The commit that the troubled module is served from.
+    pub(crate) fn served(&self) -> String {
+        self.served.borrow().clone()
     }
 
     /// A commit with a file that does not compress, one that is a delta, and one that is new.
@@ -108,7 +108,7 @@ impl Day {
             (&trouble.class.into(), &trouble.stage.into()),
             "{ran:?}"
         );
-        assert_eq!(failed["serving"]["revision"], self.first, "{ran:?}");
+        assert_eq!(failed["serving"]["revision"], *self.served.borrow(), "{ran:?}");
         let said = format!("{} {}", failed["error"], failed["causes"]);
         trouble
             .words
@@ -121,7 +121,7 @@ impl Day {
     /// The troubled module is what it was, byte for byte; the other is new; nothing lies about.
     #[track_caller]
     pub(crate) fn stayed(&self, ran: &Ran) {
-        assert_eq!(self.home.tree("troubled"), self.before, "{ran:?}");
+        assert_eq!(self.home.tree("troubled"), *self.before.borrow(), "{ran:?}");
         assert_eq!(self.home.tree("sound"), self.sound.tree("main"), "{ran:?}");
         self.left_nothing(ran);
     }
@@ -148,10 +148,12 @@ impl Day {
             assert_eq!(self.home.tree(repo.name()), repo.tree("HEAD"), "{}: {ran:?}", repo.name());
         }
         self.left_nothing(&ran);
+        self.before.replace(self.home.tree("troubled"));
+        self.served.replace(self.troubled.rev("HEAD").expect("it has a commit"));
         ran
     }
 
-    /// The whole story of a fault of the HTTP server: it fails, it is gone, all is well.
+    /// The whole story of a fault of the HTTP server: it fails, it is gone, all is well until something new.
     #[track_caller]
     pub(crate) fn endures(&self, fault: Fault, trouble: &Trouble<'_>) {
         let fired = self.server.stats().faults_fired;
@@ -159,6 +161,7 @@ impl Day {
         self.fails(trouble);
         assert!(self.server.stats().faults_fired > fired, "the fault never was");
         self.is_sound_again();
+        self.publish(&self.troubled);
     }
 
     /// The same for a source that cannot be had.
@@ -167,6 +170,7 @@ impl Day {
         self.from(source);
         self.fails(trouble);
         self.is_sound_again();
+        self.publish(&self.troubled);
     }
 }
 

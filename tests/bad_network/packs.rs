@@ -47,7 +47,7 @@ fn a_server_that_hangs_in_the_middle_of_a_pack_is_given_up_on() {
 #[test]
 fn a_wire_that_breaks_or_falls_silent_in_the_middle_is_called_so() {
     let mut day = Day::begun();
-    day.home.env("MODSTORE_IDLE_TIMEOUT", "0.4");
+    day.home.env("MODSTORE_IDLE_TIMEOUT", "1.5");
     let daemon = GitDaemon::start(day.root());
     let mut wires = vec![(Wire::to(daemon.port()), daemon.url("troubled"))];
     let ssh = SshServer::start(day.root());
@@ -60,7 +60,7 @@ fn a_wire_that_breaks_or_falls_silent_in_the_middle_is_called_so() {
         wire.cut_after(100_000);
         day.fails(&Trouble { words: &["/troubled", "broke off"], ..TRANSIENT });
         wire.stall_after(100_000);
-        let words = &["/troubled", "the server was silent for 400 ms"];
+        let words = &["/troubled", "the server was silent for 1500 ms"];
         day.fails(&Trouble { words, hint: "MODSTORE_IDLE_TIMEOUT", ..TRANSIENT });
     }
     for (wire, _) in &wires {

@@ -24,9 +24,10 @@ fn a_name_that_is_a_branch_and_a_tag_of_different_commits_is_refused_with_both()
     let day = Day::begun();
     let second = day.troubled.rev("main").expect("it has a branch");
     day.troubled.branch("v1", &second);
-    day.troubled.tag("v1", day.first());
+    let first = day.served();
+    day.troubled.tag("v1", &first);
     let trouble = Trouble {
-        words: &["v1 is a branch", "and a tag", day.first(), &second],
+        words: &["v1 is a branch", "and a tag", &first, &second],
         hint: "write refs/heads/v1 or refs/tags/v1",
         ..PERMANENT
     };

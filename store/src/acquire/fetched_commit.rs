@@ -41,8 +41,6 @@ pub enum FetchNews<'a> {
     Says(&'a str),
     /// Part of a pack has come.
     Pack(PackNews),
-    /// The entry that was to be the base is damaged, and the commit is fetched whole.
-    BaseDamaged(&'a str),
 }
 
 /// A commit in staging.
@@ -106,18 +104,22 @@ pub fn fetch_commit(
     news: &(dyn Fn(FetchNews<'_>) + Sync),
     cancel: &Cancel,
 ) -> Result<FetchedCommit, AcquireError> {
-    if let Some(base) = base {
-        match fetch_once(session, commit, Some(base), into, news, cancel) {
-            Err(AcquireError::Fetch(FetchError::Receive {
-                source: PackError::BaseDamaged { path, .. },
-                ..
-            })) => {
-                news(FetchNews::BaseDamaged(&path.to_string()));
-            }
-            done => return done,
+    let Some(base) = base else {
+        return fetch_once(session, commit, None, into, news, cancel);
+    };
+    match fetch_once(session, commit, Some(base), into, news, cancel) {
+        Err(AcquireError::Fetch(FetchError::Receive {
+            source: PackError::BaseDamaged { path, .. },
+            ..
+        })) => {
+            let mut fetched = fetch_once(session, commit, None, into, news, cancel)?;
+            fetched.warnings.push(format!(
+                "`{path}` of the entry before is damaged; the whole tree was fetched"
+            ));
+            Ok(fetched)
         }
+        done => done,
     }
-    fetch_once(session, commit, None, into, news, cancel)
 }
 
 fn fetch_once(

@@ -329,6 +329,9 @@ impl RemoteError {
                 Some(format!("write refs/heads/{name} or refs/tags/{name}"))
             }
             RemoteError::Address { .. } => Some("correct the module's source".into()),
+            RemoteError::NoSuchRef { name, .. } if name == "HEAD" => {
+                Some("it has no default branch; name one as @BRANCH in the module's source".into())
+            }
             RemoteError::NoSuchRef { .. } => {
                 Some("correct what stands behind @ in the module's source".into())
             }

@@ -171,12 +171,6 @@ fn tell(site: &Site<'_>, module: &ModuleName, news: FetchNews<'_>) {
             objects: pack.objects.into(),
             of: Some(pack.total.into()),
         },
-        FetchNews::BaseDamaged(path) => {
-            let text = format!(
-                "`{path}` of the entry that is served is damaged; the whole tree is fetched"
-            );
-            return site.events.happened(Event::Warning { module, text: &text });
-        }
     };
     site.events.happened(Event::Module { module, step });
 }
