@@ -42,7 +42,9 @@ impl Far {
     }
 
     #[track_caller]
-    fn recovers(&self) {
+    fn recovers(&mut self) {
+        // The neighbours have to find each other first.
+        self.home.env("MODSTORE_CONNECT_TIMEOUT", "20");
         self.network.restore();
         self.server.clear();
         self.update().wait().ok();
@@ -53,7 +55,7 @@ impl Far {
 
 #[test]
 fn an_update_without_a_network_fails_in_time_and_the_next_one_with_it_succeeds() {
-    let Some(far) = Far::begun() else { return };
+    let Some(mut far) = Far::begun() else { return };
     far.network.cut();
     far.update().wait_within(Duration::from_secs(20)).fails(1).says("no connection within 1 s");
     far.is_first();
@@ -62,7 +64,7 @@ fn an_update_without_a_network_fails_in_time_and_the_next_one_with_it_succeeds()
 
 #[test]
 fn an_update_whose_network_goes_away_in_the_middle_of_a_pack_fails_in_time() {
-    let Some(far) = Far::begun() else { return };
+    let Some(mut far) = Far::begun() else { return };
     let name = far.network.near();
     // The pack stops, and from then on nothing gets through, not even the end of the connection.
     let (reached, reaching) = std::sync::mpsc::channel();
