@@ -117,6 +117,9 @@ impl AcquireError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => return error.hint(),
+            Self::Fetch(FetchError::Receive { source, .. }) => {
+                return source.hint().map(str::to_owned);
+            }
             Self::Archive(error) => return error.hint(),
             Self::Mirror(MirrorError::Damaged { .. }) => {
                 "see whether another program writes or removes files below `mirrors`"

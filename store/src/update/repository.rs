@@ -179,11 +179,6 @@ fn tell(site: &Site<'_>, module: &ModuleName, news: FetchNews<'_>) {
             of: Some(pack.total.into()).filter(|total| *total > 0),
         },
         FetchNews::Waiting(holder) => return site.events.happened(Event::Waiting { holder }),
-        FetchNews::BaseUnfit(path) => {
-            let text =
-                format!("the entry that is served has no good `{path}`; the whole tree is fetched");
-            return site.events.happened(Event::Warning { module, text: &text });
-        }
     };
     site.events.happened(Event::Module { module, step });
 }
