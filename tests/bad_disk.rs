@@ -161,9 +161,12 @@ fn a_disk_without_a_free_inode_fails_the_update_and_loses_nothing() {
 
     let fillers = mount.path().join("fillers");
     fs::create_dir(&fillers).unwrap();
-    let last = (0..).find(|number| fs::write(fillers.join(number.to_string()), "").is_err()).unwrap();
+    let last =
+        (0..).find(|number| fs::write(fillers.join(number.to_string()), "").is_err()).unwrap();
     for free in [0, 20] {
-        (0..free).for_each(|number| fs::remove_file(fillers.join((last - 1 - number).to_string())).unwrap());
+        (0..free).for_each(|number| {
+            fs::remove_file(fillers.join((last - 1 - number).to_string())).unwrap()
+        });
         assert_no_space(home.run(&["update"]));
         assert_eq!(home.tree("tool"), served);
     }
@@ -195,8 +198,12 @@ const READERS: [&[&str]; 8] = [
     &["outdated"],
 ];
 
-const WRITERS: [&[&str]; 4] =
-    [&["update"], &["remove", "tool"], &["link", "tool", "/"], &["add", "git+file:///none", "--name", "x"]];
+const WRITERS: [&[&str]; 4] = [
+    &["update"],
+    &["remove", "tool"],
+    &["link", "tool", "/"],
+    &["add", "git+file:///none", "--name", "x"],
+];
 
 #[test]
 fn a_home_on_a_read_only_mount_is_read_as_ever_and_written_to_with_one_clear_error() {
@@ -234,8 +241,12 @@ fn a_home_of_somebody_else_is_read_as_ever_and_written_to_with_one_clear_error()
     let binary = home.scratch().join("modstore");
     fs::copy(BINARY, &binary).unwrap();
     let as_nobody = |args: &[&str]| {
-        let user = ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups", binary.to_str().unwrap()];
-        modstore_tests::Running::start(home.command_of(Path::new("setpriv"), &[&user, args].concat())).wait()
+        let user =
+            ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups", binary.to_str().unwrap()];
+        modstore_tests::Running::start(
+            home.command_of(Path::new("setpriv"), &[&user, args].concat()),
+        )
+        .wait()
     };
     for args in READERS {
         as_nobody(args).ok();
@@ -249,28 +260,42 @@ fn a_home_of_somebody_else_is_read_as_ever_and_written_to_with_one_clear_error()
 }
 
 #[test]
-fn an_entry_that_somebody_deleted_or_emptied_is_brought_back_by_the_next_update() {
+fn an_entry_that_somebody_deleted_is_brought_back_by_the_next_update() {
     let (home, repo, _) = behind(TestHome::in_memory(BINARY));
     home.run(&["update"]).ok();
     let entry = fs::canonicalize(home.target("tool")).unwrap();
-    for damage in ["all", "a file", "a manifest"] {
-        match damage {
-            "all" => Disk::default().remove_tree(&entry).unwrap(),
-            "a file" => {
-                fs::set_permissions(&entry, fs::Permissions::from_mode(0o755)).unwrap();
-                fs::remove_file(entry.join("a")).unwrap();
-            }
-            _ => fs::remove_file(home.path().join("manifests").join(entry.file_name().unwrap())).unwrap(),
+    for with_manifest in [false, true] {
+        Disk::default().remove_tree(&entry).unwrap();
+        if with_manifest {
+            fs::remove_file(home.path().join("manifests").join(entry.file_name().unwrap()))
+                .unwrap();
         }
-        home.run(&["update"]).ok();
-        assert_eq!(home.tree("tool"), repo.tree("main"), "{damage}");
-        repo.write(&[("b", damage)]);
-        home.run(&["update"]).ok();
-        assert_eq!(home.tree("tool"), repo.tree("main"), "{damage}: and the update after that works");
-        repo.commit("main", &[modstore_tests::Change::delete("b")]);
-        home.run(&["update"]).ok();
-        assert!(home.leftovers().is_empty(), "{damage}: {:?}", home.leftovers());
+        let report = home.run(&["update", "--json"]).ok().json();
+        assert_eq!(report["updated"][0]["module"], "tool", "{report}");
+        assert_eq!(home.tree("tool"), repo.tree("main"));
+        assert!(home.run(&["update"]).ok().stdout.contains("1 module unchanged"));
+        assert!(home.leftovers().is_empty(), "{:?}", home.leftovers());
     }
+}
+
+#[test]
+fn an_entry_that_somebody_damaged_is_neither_built_upon_nor_shown_again() {
+    let (home, repo, _) = behind(TestHome::in_memory(BINARY));
+    let old = repo.rev("refs/heads/main^").unwrap();
+    let new = repo.rev("refs/heads/main").unwrap();
+    let entry = fs::canonicalize(home.target("tool")).unwrap();
+    fs::set_permissions(&entry, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::remove_file(entry.join("same")).unwrap();
+    home.run(&["update"]).ok();
+    assert_eq!(
+        home.tree("tool"),
+        repo.tree(&new),
+        "the file was missing where the new tree has it too"
+    );
+    repo.branch("main", &old);
+    home.run(&["update"]).ok();
+    assert_eq!(home.tree("tool"), repo.tree(&old), "the damaged entry was not shown again");
+    assert!(home.leftovers().is_empty(), "{:?}", home.leftovers());
 }
 
 #[test]
@@ -282,10 +307,14 @@ fn the_staging_of_a_dead_process_is_removed_and_that_of_a_live_one_is_kept() {
     home.declare(&[("slow", &format!("git+{}", server.url("slow"))), ("fast", &git(&repos[1]))]);
     let (hold, go) = (Arc::new(std::sync::Barrier::new(2)), Arc::new(std::sync::Barrier::new(2)));
     let (held, gone) = (Arc::clone(&hold), Arc::clone(&go));
-    server.fault_times("slow", 1, Fault::on_pack(100_000, move || {
-        held.wait();
-        gone.wait();
-    }));
+    server.fault_times(
+        "slow",
+        1,
+        Fault::on_pack(100_000, move || {
+            held.wait();
+            gone.wait();
+        }),
+    );
     let slow = home.spawn(&["update", "slow"]);
     hold.wait();
     let dead = home.path().join("staging/0123456789abcdef");
@@ -296,7 +325,11 @@ fn the_staging_of_a_dead_process_is_removed_and_that_of_a_live_one_is_kept() {
     fs::write(home.path().join("staging/mine"), "no name of ours").unwrap();
     home.run(&["update", "fast"]).ok();
     let left = home.leftovers();
-    assert!(left.iter().all(|path| !path.starts_with(&dead) && !path.ends_with("fedcba9876543210.lock")), "{left:?}");
+    assert!(
+        left.iter()
+            .all(|path| !path.starts_with(&dead) && !path.ends_with("fedcba9876543210.lock")),
+        "{left:?}"
+    );
     assert!(left.iter().any(|path| path.ends_with("mine")), "unknown names are never deleted");
     go.wait();
     slow.wait().ok();
@@ -340,7 +373,9 @@ impl FailsAt {
 fn update_on(disk: Disk, home: &Path) -> Result<(), String> {
     let options = Options { jobs: 1, ..Options::default() };
     let store = Store::open_on(disk, home, options).map_err(|error| format!("{error:?}"))?;
-    let report = store.update(&UpdateRequest::default(), &Silent, &Cancel::new());
+    // What can be had is switched even if some cannot; here it is one generation or the other.
+    let request = UpdateRequest { all_or_nothing: true, ..UpdateRequest::default() };
+    let report = store.update(&request, &Silent, &Cancel::new());
     match report {
         Ok(report) if report.failed.is_empty() => Ok(()),
         Ok(report) => Err(format!("{:?}", report.failed)),
@@ -358,10 +393,14 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let place = tempfile::tempdir_in(if Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" }).unwrap();
+        let place =
+            tempfile::tempdir_in(if Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" })
+                .unwrap();
         let repos = ["one", "two"].map(|name| Repo::create(place.path(), name));
         let write = |text: &str| {
-            repos.each_ref().map(|repo| repo.write(&[("a", text), ("deep/b", text), ("same", "same\n")]))
+            repos
+                .each_ref()
+                .map(|repo| repo.write(&[("a", text), ("deep/b", text), ("same", "same\n")]))
         };
         let heads = [write("1"), write("2")];
         let states = heads.each_ref().map(|heads| {
@@ -382,8 +421,11 @@ impl Scene {
     fn home(&self, name: &str, installed: bool) -> PathBuf {
         let home = self.place.path().join(name);
         fs::create_dir(&home).unwrap();
-        let declared: String =
-            self.repos.iter().map(|repo| format!("[modules.{}]\nsource = \"{}\"\n", repo.name(), git(repo))).collect();
+        let declared: String = self
+            .repos
+            .iter()
+            .map(|repo| format!("[modules.{}]\nsource = \"{}\"\n", repo.name(), git(repo)))
+            .collect();
         fs::write(home.join("modules.toml"), declared).unwrap();
         if installed {
             self.publish(0);
@@ -398,17 +440,28 @@ impl Scene {
     fn assert_recovers(&self, home: &Path, installed: bool, what: &str) {
         let old = if installed { self.states[0].clone() } else { BTreeMap::new() };
         let now = shown(home);
-        assert!(now == old || now == self.states[1], "{what}: neither the old nor the new, but {now:?}");
-        let store = Store::open(home, Options::default()).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        assert!(
+            now == old || now == self.states[1],
+            "{what}: neither the old nor the new, but {now:?}"
+        );
+        let store = Store::open(home, Options::default())
+            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
         store.state().unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        update_on(Disk::default(), home).unwrap_or_else(|error| panic!("{what}: the next update: {error}"));
+        update_on(Disk::default(), home)
+            .unwrap_or_else(|error| panic!("{what}: the next update: {error}"));
         assert_eq!(shown(home), self.states[1], "{what}: the next update");
         assert_nothing_left(home, what);
     }
 }
 
-fn prefixed<'a>(trees: impl Iterator<Item = (&'a str, BTreeMap<String, Item>)>) -> BTreeMap<String, Item> {
-    trees.flat_map(|(name, tree)| tree.into_iter().map(move |(path, item)| (format!("{name}/{path}"), item))).collect()
+fn prefixed<'a>(
+    trees: impl Iterator<Item = (&'a str, BTreeMap<String, Item>)>,
+) -> BTreeMap<String, Item> {
+    trees
+        .flat_map(|(name, tree)| {
+            tree.into_iter().map(move |(path, item)| (format!("{name}/{path}"), item))
+        })
+        .collect()
 }
 
 /// All that `current` shows.
@@ -418,21 +471,31 @@ fn shown(home: &Path) -> BTreeMap<String, Item> {
     for module in modules {
         let name = module.file_name().into_string().unwrap();
         fs::metadata(module.path()).expect("a target leads somewhere");
-        all.extend(prefixed([(name.as_str(), modstore_tests::listing(&module.path()))].into_iter()));
+        all.extend(prefixed(
+            [(name.as_str(), modstore_tests::listing(&module.path()))].into_iter(),
+        ));
     }
     all
 }
 
 fn assert_nothing_left(home: &Path, what: &str) {
     let names = |dir: &str| -> HashSet<String> {
-        fs::read_dir(home.join(dir)).into_iter().flatten().flatten().map(|child| child.file_name().into_string().unwrap()).collect()
+        fs::read_dir(home.join(dir))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|child| child.file_name().into_string().unwrap())
+            .collect()
     };
     assert_eq!(names("staging"), HashSet::new(), "{what}: staging");
     let store = Store::open(home, Options::default()).unwrap();
     let known: HashSet<String> =
         store.state().unwrap().generations().iter().map(|info| info.number.to_string()).collect();
     assert_eq!(names("generations"), known, "{what}: generations");
-    let odd: Vec<_> = names(".").into_iter().filter(|name| name.contains(".new") || name.contains(".tmp")).collect();
+    let odd: Vec<_> = names(".")
+        .into_iter()
+        .filter(|name| name.contains(".new") || name.contains(".tmp"))
+        .collect();
     assert!(odd.is_empty(), "{what}: {odd:?}");
 }
 
@@ -486,7 +549,8 @@ fn an_update_in_a_process_that_may_abort_works() {
     let Some(told) = std::env::var_os(CRASH) else { return };
     let told = told.into_string().unwrap();
     let (at, home) = told.split_once(' ').unwrap();
-    update_on(Disk::observed(FailsAt::new(at.parse().unwrap(), How::Abort)), Path::new(home)).unwrap();
+    update_on(Disk::observed(FailsAt::new(at.parse().unwrap(), How::Abort)), Path::new(home))
+        .unwrap();
 }
 
 fn each_act_is_the_last(installed: bool) {
@@ -530,7 +594,10 @@ fn strace(home: &TestHome, log: &Path, calls: &str, inject: &[String]) -> Ran {
 }
 
 fn has_strace() -> bool {
-    let there = Command::new("strace").args(["-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success());
+    let there = Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .status()
+        .is_ok_and(|status| status.success());
     if !there {
         skip_loudly("strace cannot be run");
     }
@@ -538,7 +605,8 @@ fn has_strace() -> bool {
 }
 
 #[test]
-fn an_update_whose_system_calls_fail_ends_with_the_old_or_the_new_generation_and_the_next_one_works() {
+fn an_update_whose_system_calls_fail_ends_with_the_old_or_the_new_generation_and_the_next_one_works()
+ {
     if !has_strace() {
         return;
     }
@@ -556,7 +624,9 @@ fn an_update_whose_system_calls_fail_ends_with_the_old_or_the_new_generation_and
         ("openat", &["EMFILE"], &[60, 90, 110, 130, 150]),
         ("write", &["ENOSPC", "EIO"], &[4, 7, 9, 12]),
     ] {
-        for (error, when) in errors.iter().flat_map(|error| whens.iter().map(move |when| (error, when))) {
+        for (error, when) in
+            errors.iter().flat_map(|error| whens.iter().map(move |when| (error, when)))
+        {
             number += 1;
             let before = home.tree("tool");
             repo.write(&[("a", &number.to_string())]);
@@ -571,7 +641,10 @@ fn an_update_whose_system_calls_fail_ends_with_the_old_or_the_new_generation_and
                 assert!(!hit || !call.contains("sync"), "{what}, and nobody is told\n{ran:?}");
             } else {
                 assert!(hit, "{what}: it failed by itself\n{ran:?}");
-                assert!(!ran.stderr.contains("panicked") && ran.stderr.contains("error:"), "{what}\n{ran:?}");
+                assert!(
+                    !ran.stderr.contains("panicked") && ran.stderr.contains("error:"),
+                    "{what}\n{ran:?}"
+                );
             }
             home.run(&["update"]).ok();
             assert_eq!(home.tree("tool"), after, "{what}, then the next update");
@@ -589,16 +662,27 @@ fn a_sync_that_failed_is_never_tried_again() {
     let log = home.scratch().join("trace");
     let calls = "syncfs,fsync,fdatasync,sync_file_range,rename,renameat2";
     for (number, (call, when)) in
-        [("syncfs", 1), ("fsync", 1), ("fsync", 2), ("fsync", 3), ("fdatasync", 1)].into_iter().enumerate()
+        [("syncfs", 1), ("fsync", 1), ("fsync", 2), ("fsync", 3), ("fdatasync", 1)]
+            .into_iter()
+            .enumerate()
     {
         repo.write(&[("a", &format!("sync {number}"))]);
-        strace(&home, &log, calls, &[format!("{call}:error=EIO:when={when}")]).fails(1).says("Input/output error");
+        strace(&home, &log, calls, &[format!("{call}:error=EIO:when={when}")])
+            .fails(1)
+            .says("Input/output error");
         let trace = fs::read_to_string(&log).unwrap();
         let lines: Vec<&str> = trace.lines().collect();
-        let failed = lines.iter().position(|line| line.contains("(INJECTED)")).expect("a sync failed");
+        let failed =
+            lines.iter().position(|line| line.contains("(INJECTED)")).expect("a sync failed");
         let after = lines.get(failed + 1..).unwrap();
-        assert!(after.iter().all(|line| !line.contains("sync")), "{call} {when}: synced again\n{trace}");
-        assert!(after.iter().all(|line| !line.contains("rename")), "{call} {when}: went on\n{trace}");
+        assert!(
+            after.iter().all(|line| !line.contains("sync")),
+            "{call} {when}: synced again\n{trace}"
+        );
+        assert!(
+            after.iter().all(|line| !line.contains("rename")),
+            "{call} {when}: went on\n{trace}"
+        );
         home.run(&["update"]).ok();
     }
 }

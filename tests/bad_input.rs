@@ -48,14 +48,21 @@ fn refused(home: &TestHome, code: i32, args: &[&str], words: &[&str]) -> Ran {
     let before = content(home);
     let json = home.run(&[&["--json"], args].concat()).fails(code);
     let object = json.json();
-    assert_eq!((&object["ok"], &object["error"]["exit"]), (&false.into(), &code.into()), "{json:?}");
+    assert_eq!(
+        (&object["ok"], &object["error"]["exit"]),
+        (&false.into(), &code.into()),
+        "{json:?}"
+    );
     let ran = home.run(args).fails(code);
     assert!(ran.stdout.is_empty(), "a failure says nothing on stdout\n{ran:?}");
     assert_eq!(ran.stderr.matches("error:").count(), 1, "one clear error\n{ran:?}");
     for word in words {
         assert!(ran.stderr.contains(word), "stderr does not say {word:?}\n{ran:?}");
         let told = object["error"].to_string();
-        assert!(told.contains(serde_json::to_string(word).unwrap().trim_matches('"')), "{word:?}\n{json:?}");
+        assert!(
+            told.contains(serde_json::to_string(word).unwrap().trim_matches('"')),
+            "{word:?}\n{json:?}"
+        );
     }
     assert_eq!(content(home), before, "{args:?} changed something");
     ran
@@ -75,14 +82,27 @@ fn a_malformed_modules_toml_is_told_with_line_and_column_and_changes_nothing() {
         ("[modules.a]\n".to_owned(), "source"),
         ("[modules.a]\nsource = \"gti+https://h/r\"\n".to_owned(), "line 2, column 10"),
         (format!("[modules.\"a/b\"]\nsource = \"{source}\"\n"), "line 1, column 10"),
-        (format!("[modules.a]\nsource = \"{source}\"\n[modules.a]\nsource = \"{source}\"\n"), "line 3, column "),
-        (format!("[modules.a]\nsource = \"{source}\"\n[modules.A]\nsource = \"{source}\"\n"), "`A` differs from `a` only in case"),
+        (
+            format!("[modules.a]\nsource = \"{source}\"\n[modules.a]\nsource = \"{source}\"\n"),
+            "line 3, column ",
+        ),
+        (
+            format!("[modules.a]\nsource = \"{source}\"\n[modules.A]\nsource = \"{source}\"\n"),
+            "`A` differs from `a` only in case",
+        ),
         (format!("[modules.a]\nsource = \"{source}#subdirectory=../x\"\n"), "line 2, column 10"),
         (format!("[modules.a]\nsource = \"{source}#subdirectory=/etc\"\n"), "line 2, column 10"),
     ];
     for (text, words) in table {
         home.write_modules(&text);
-        for args in [["update"].as_slice(), &["outdated"], &["list"], &["status"], &["remove", "a"], &["add", &source]] {
+        for args in [
+            ["update"].as_slice(),
+            &["outdated"],
+            &["list"],
+            &["status"],
+            &["remove", "a"],
+            &["add", &source],
+        ] {
             refused(&home, 2, args, &["modules.toml", words]);
         }
         // A host that starts meanwhile finds its modules all the same.
@@ -120,7 +140,14 @@ fn a_subdirectory_that_escapes_is_refused_whether_written_or_through_a_link_in_t
         let ran = home.run(&args).fails(2);
         assert_eq!(ran.stderr.matches("error:").count(), 1, "{ran:?}");
     }
-    repo.commit("links", &[Change::symlink("inside", "dir"), Change::write("dir/a", "1"), Change::symlink("deep/up", "..")]);
+    repo.commit(
+        "links",
+        &[
+            Change::symlink("inside", "dir"),
+            Change::write("dir/a", "1"),
+            Change::symlink("deep/up", ".."),
+        ],
+    );
     repo.commit("escapes", &[Change::symlink("out", "../../../../etc")]);
     for (branch, below) in [("links", "inside"), ("links", "deep/up/dir"), ("escapes", "out")] {
         let text = format!("{source}@{branch}#subdirectory={below}");
@@ -165,7 +192,14 @@ fn works_at(store: &Path) {
     if store.to_str().is_some() {
         assert_eq!(OsStr::from_bytes(&printed), home.target("tool").as_os_str());
     }
-    for args in [["list"].as_slice(), &["status"], &["history"], &["show", "tool"], &["rollback"], &["list", "--json"]] {
+    for args in [
+        ["list"].as_slice(),
+        &["status"],
+        &["history"],
+        &["show", "tool"],
+        &["rollback"],
+        &["list", "--json"],
+    ] {
         home.run(args).ok();
     }
     assert!(home.leftovers().is_empty(), "{:?}", home.leftovers());
@@ -173,7 +207,17 @@ fn works_at(store: &Path) {
 
 #[test]
 fn a_home_with_a_hash_a_space_a_line_end_or_bytes_that_are_no_text_works() {
-    for name in [b"a#b".as_slice(), b"a b", b"a\nb", b"a\\b", b"a%20b", b"a?b=c", b"-rf", b"\xff\xfe", "ünï".as_bytes()] {
+    for name in [
+        b"a#b".as_slice(),
+        b"a b",
+        b"a\nb",
+        b"a\\b",
+        b"a%20b",
+        b"a?b=c",
+        b"-rf",
+        b"\xff\xfe",
+        "ünï".as_bytes(),
+    ] {
         works_at(Path::new(OsStr::from_bytes(name)));
     }
 }
@@ -184,7 +228,9 @@ fn a_long_home_works_up_to_where_the_system_ends_and_is_one_clear_error_beyond()
     let home = home();
     let far: PathBuf = home.scratch().join((0..30).map(|_| "d".repeat(200)).collect::<PathBuf>());
     let home = home.with_store_at(&far);
-    for args in [["update"].as_slice(), &["add", "https://example.com/r.git", "--no-update"], &["list"]] {
+    for args in
+        [["update"].as_slice(), &["add", "https://example.com/r.git", "--no-update"], &["list"]]
+    {
         let ran = home.run(args).fails(1).says("File name too long");
         assert_eq!(ran.stderr.matches("error:").count(), 1, "{ran:?}");
     }
@@ -199,10 +245,17 @@ fn a_relative_home_is_below_the_current_directory_and_its_links_hold_elsewhere()
     home.run(&["add", &git(&repo)]).ok();
     let store = home.user_home().join("some/store");
     assert_eq!(fs::read(store.join("current/tool/a")).unwrap(), b"1");
-    assert_eq!(home.run(&["path", "tool"]).ok().stdout.trim_end(), store.join("current/tool").to_str().unwrap());
+    assert_eq!(
+        home.run(&["path", "tool"]).ok().stdout.trim_end(),
+        store.join("current/tool").to_str().unwrap()
+    );
     let moved = home.user_home().join("moved");
     fs::rename(&store, &moved).unwrap();
-    assert_eq!(fs::read(moved.join("current/tool/a")).unwrap(), b"1", "all links inside are relative");
+    assert_eq!(
+        fs::read(moved.join("current/tool/a")).unwrap(),
+        b"1",
+        "all links inside are relative"
+    );
 }
 
 #[test]
@@ -212,7 +265,13 @@ fn a_home_that_is_a_file_or_inside_a_file_is_one_clear_error() {
     fs::write(&file, "mine\n").unwrap();
     for place in [file.clone(), file.join("below"), file.join("far/below")] {
         let home = home().with_store_at(&place);
-        for args in [["update"].as_slice(), &["add", "https://example.com/r.git"], &["list"], &["remove", "x"], &["rollback"]] {
+        for args in [
+            ["update"].as_slice(),
+            &["add", "https://example.com/r.git"],
+            &["list"],
+            &["remove", "x"],
+            &["rollback"],
+        ] {
             let ran = home.run(args).fails(1).says("Not a directory");
             assert_eq!(ran.stderr.matches("error:").count(), 1, "{ran:?}");
         }
@@ -242,7 +301,13 @@ fn a_store_of_a_newer_format_or_with_a_garbled_marker_is_left_alone() {
         ("{}", 4, "format.json"),
     ] {
         fs::write(&marker, text).unwrap();
-        for args in [["update"].as_slice(), &["list"], &["rollback"], &["remove", "tool"], &["add", "https://example.com/r.git"]] {
+        for args in [
+            ["update"].as_slice(),
+            &["list"],
+            &["rollback"],
+            &["remove", "tool"],
+            &["add", "https://example.com/r.git"],
+        ] {
             refused(&home, code, args, &[words]);
         }
         assert!(home.tree("tool").contains_key("README"));
@@ -307,8 +372,12 @@ fn a_torn_end_of_the_journal_is_repaired_by_the_next_update_and_kept_aside() {
     assert_eq!(fs::read(home.target("tool").join("number")).unwrap(), b"4");
     assert!(fs::read(&journal).unwrap().starts_with(&whole));
     let aside = fs::read_dir(home.path()).unwrap().map(|child| child.unwrap().path());
-    let aside: Vec<_> = aside.filter(|path| path.display().to_string().contains("journal.torn-")).collect();
-    assert_eq!(aside.iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>(), [&whole[..60]]);
+    let aside: Vec<_> =
+        aside.filter(|path| path.display().to_string().contains("journal.torn-")).collect();
+    assert_eq!(
+        aside.iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>(),
+        [&whole[..60]]
+    );
 }
 
 #[test]
@@ -331,7 +400,14 @@ fn a_current_that_is_newer_than_the_journal_means_lost_frames_and_stops_writers(
 fn an_unknown_module_is_told_with_the_nearest_that_there_is() {
     let (home, _repo) = home_with_tool();
     home.run(&["update"]).ok();
-    for args in [["update", "tol"].as_slice(), &["outdated", "tol"], &["remove", "tol"], &["unlink", "tol"], &["show", "tol"], &["path", "tol"]] {
+    for args in [
+        ["update", "tol"].as_slice(),
+        &["outdated", "tol"],
+        &["remove", "tol"],
+        &["unlink", "tol"],
+        &["show", "tol"],
+        &["path", "tol"],
+    ] {
         let code = home.run(args).status;
         assert!(code == 1 || code == 2, "{args:?}: {code}");
         refused(&home, code, args, &["there is no module `tol`", "`tool`"]);
@@ -361,12 +437,35 @@ fn adding_a_name_that_is_taken_is_refused_and_adding_the_same_again_is_not() {
     home.run(&["update"]).ok();
     let source = git(&repo);
     home.run(&["add", &source]).ok();
-    refused(&home, 2, &["add", &format!("{source}@main")], &["module `tool` is declared already", "--name"]);
+    refused(
+        &home,
+        2,
+        &["add", &format!("{source}@main")],
+        &["module `tool` is declared already", "--name"],
+    );
     refused(&home, 2, &["add", &source, "--name", "Tool"], &["only in case"]);
     refused(&home, 2, &["add", &source, &source, "--name", "x"], &["single source"]);
-    refused(&home, 2, &["add", &source, &format!("{source}@main")], &["two of the sources would be module `tool`"]);
-    refused(&home, 2, &["add", &format!("{source}#subdirectory=modules/one"), "--subdirectory", "modules/two"], &["modules/one"]);
-    for bad in ["gti+https://h/r", "git+https://", "", "https://example.com/r", "git+https://h/r@", "git+https://h/r#x=1", "nowhere"] {
+    refused(
+        &home,
+        2,
+        &["add", &source, &format!("{source}@main")],
+        &["two of the sources would be module `tool`"],
+    );
+    refused(
+        &home,
+        2,
+        &["add", &format!("{source}#subdirectory=modules/one"), "--subdirectory", "modules/two"],
+        &["modules/one"],
+    );
+    for bad in [
+        "gti+https://h/r",
+        "git+https://",
+        "",
+        "https://example.com/r",
+        "git+https://h/r@",
+        "git+https://h/r#x=1",
+        "nowhere",
+    ] {
         refused(&home, 2, &["add", "--name", "x", "--", bad], &[]);
     }
 }
@@ -392,9 +491,16 @@ fn an_add_that_fails_leaves_modules_toml_byte_for_byte_as_it_was() {
     home.write_modules(&text);
     home.run(&["update"]).ok();
     let lock = fs::read(home.path().join("modules.lock")).unwrap();
-    for source in ["http://127.0.0.1:9/none.git", &format!("{}@none", git(&repo)), "git+file:///no/such/repo"] {
+    for source in
+        ["http://127.0.0.1:9/none.git", &format!("{}@none", git(&repo)), "git+file:///no/such/repo"]
+    {
         home.run(&["add", source, "--name", "new"]).fails(1);
-        home.run(&["add", &format!("{}#subdirectory=modules/one", git(&repo)), &format!("{source}#subdirectory=x")]).fails(1);
+        home.run(&[
+            "add",
+            &format!("{}#subdirectory=modules/one", git(&repo)),
+            &format!("{source}#subdirectory=x"),
+        ])
+        .fails(1);
         assert_eq!(modules_toml(&home), text, "{source}");
         assert_eq!(fs::read(home.path().join("modules.lock")).unwrap(), lock);
     }
@@ -412,7 +518,10 @@ fn add_and_remove_and_link_and_unlink_keep_comments_and_order() {
     home.run(&["add", &git(&repo), "--name", "third"]).ok();
     let with_third = modules_toml(&home);
     for line in text.lines() {
-        assert!(with_third.lines().any(|other| other == line), "{line:?} is gone from\n{with_third}");
+        assert!(
+            with_third.lines().any(|other| other == line),
+            "{line:?} is gone from\n{with_third}"
+        );
     }
     home.run(&["remove", "third"]).ok();
     assert_eq!(modules_toml(&home).trim_end(), text.trim_end());
@@ -435,7 +544,11 @@ fn locked_without_a_lock_file_or_with_a_newer_one_or_a_garbled_one_is_refused() 
     home.run(&["update"]).ok();
     let lock = home.path().join("modules.lock");
     home.run(&["update", "--locked"]).ok();
-    for (text, words) in [("version = 2\n", "a newer modstore has written it"), ("version =", "line 1, column "), ("", "expected a `version`")] {
+    for (text, words) in [
+        ("version = 2\n", "a newer modstore has written it"),
+        ("version =", "line 1, column "),
+        ("", "expected a `version`"),
+    ] {
         fs::write(&lock, text).unwrap();
         refused(&home, 2, &["update", "--locked"], &["modules.lock", words]);
     }
@@ -476,19 +589,29 @@ fn wrong_usage_ends_with_2_and_one_json_object_when_asked_for() {
 #[test]
 fn adds_at_the_same_time_lose_none_and_one_that_fails_takes_only_itself_away() {
     let home = home();
-    let repos: Vec<Repo> = (0..6).map(|number| Repo::create(&home.scratch(), &format!("m{number}"))).collect();
+    let repos: Vec<Repo> =
+        (0..6).map(|number| Repo::create(&home.scratch(), &format!("m{number}"))).collect();
     repos.iter().for_each(|repo| drop(repo.write(&[("a", repo.name())])));
     let good: Vec<_> = repos.iter().map(|repo| home.spawn(&["add", &git(repo)])).collect();
-    let bad: Vec<_> = (0..6).map(|number| home.spawn(&["add", &format!("git+file:///no/such/bad{number}")])).collect();
+    let bad: Vec<_> = (0..6)
+        .map(|number| home.spawn(&["add", &format!("git+file:///no/such/bad{number}")]))
+        .collect();
     good.into_iter().for_each(|running| drop(running.wait().ok()));
     bad.into_iter().for_each(|running| drop(running.wait().fails(1)));
     let text = modules_toml(&home);
     for repo in &repos {
-        assert!(text.contains(&format!("[modules.{}]", repo.name())), "{} is lost\n{text}", repo.name());
+        assert!(
+            text.contains(&format!("[modules.{}]", repo.name())),
+            "{} is lost\n{text}",
+            repo.name()
+        );
         assert_eq!(fs::read_to_string(home.target(repo.name()).join("a")).unwrap(), repo.name());
     }
     assert!(!text.contains("bad"), "what was not added is declared\n{text}");
     assert!(home.leftovers().is_empty(), "{:?}", home.leftovers());
     let status = home.run(&["status", "--json"]).ok().json();
-    assert_eq!((&status["missing"], &status["undeclared"]), (&serde_json::json!([]), &serde_json::json!([])));
+    assert_eq!(
+        (&status["missing"], &status["undeclared"]),
+        (&serde_json::json!([]), &serde_json::json!([]))
+    );
 }

@@ -2,6 +2,8 @@
 //!
 //! To change the architecture, change [`FLOORS`]. Tests at the end of a file may look anywhere.
 
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},

@@ -3,6 +3,12 @@
 //! What happens before the barrier may happen in any order, so it is sorted here; what comes after is
 //! in the order in which it happened. `UPDATE_GOLDEN=1` writes the files anew, for a person to read.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
+
 use std::{
     io,
     path::{Path, PathBuf},
@@ -24,7 +30,9 @@ struct Trace {
 impl Observer for Trace {
     fn before(&self, act: Act<'_>) -> io::Result<()> {
         let mut line = format!("{:<25}{}", act.verb.to_string(), self.named(act.path));
-        if let (Verb::Rename | Verb::Exchange | Verb::HardLink | Verb::Symlink, Some(from)) = (act.verb, act.from) {
+        if let (Verb::Rename | Verb::Exchange | Verb::HardLink | Verb::Symlink, Some(from)) =
+            (act.verb, act.from)
+        {
             let arrow = if act.verb == Verb::Symlink { "->" } else { "<-" };
             line = format!("{line}  {arrow} {}", self.named(from));
         }
@@ -41,7 +49,8 @@ impl Trace {
         let path = path.strip_prefix(&self.home).unwrap_or(path);
         let parts = path.components().map(|part| {
             let part = part.as_os_str().to_str().unwrap();
-            let (stem, rest) = part.split_at(part.find('.').filter(|at| *at > 0).unwrap_or(part.len()));
+            let (stem, rest) =
+                part.split_at(part.find('.').filter(|at| *at > 0).unwrap_or(part.len()));
             let hex = stem.bytes().all(|byte| byte.is_ascii_hexdigit());
             match stem.len() {
                 16 if hex => format!("RANDOM{rest}"),
@@ -56,7 +65,8 @@ impl Trace {
     /// What happened since the last call: sorted up to the barrier, then as it was.
     fn take(&self) -> Vec<(Verb, String)> {
         let mut acts = std::mem::take(&mut *self.acts.lock().unwrap());
-        let barrier = acts.iter().position(|(verb, _)| *verb == Verb::SyncFileSystem).expect("a barrier");
+        let barrier =
+            acts.iter().position(|(verb, _)| *verb == Verb::SyncFileSystem).expect("a barrier");
         acts[..barrier].sort_by(|a, b| (&a.1[25..], &a.1).cmp(&(&b.1[25..], &b.1)));
         acts
     }
@@ -69,7 +79,12 @@ fn compare_with_golden(name: &str, acts: &[(Verb, String)]) {
         std::fs::write(&path, &lines).unwrap();
     }
     let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(golden, lines, "{} is not what happened; UPDATE_GOLDEN=1 writes it anew", path.display());
+    assert_eq!(
+        golden,
+        lines,
+        "{} is not what happened; UPDATE_GOLDEN=1 writes it anew",
+        path.display()
+    );
 }
 
 /// One barrier; then only renames, modes of what was renamed, and syncs of directories; then the
@@ -78,11 +93,19 @@ fn assert_order(acts: &[(Verb, String)]) {
     let verbs: Vec<Verb> = acts.iter().map(|(verb, _)| *verb).collect();
     let at = |verb: Verb| verbs.iter().position(|each| *each == verb).unwrap();
     let (barrier, journal) = (at(Verb::SyncFileSystem), at(Verb::Append));
-    assert_eq!(verbs.iter().filter(|verb| **verb == Verb::SyncFileSystem).count(), 1, "one barrier");
+    assert_eq!(
+        verbs.iter().filter(|verb| **verb == Verb::SyncFileSystem).count(),
+        1,
+        "one barrier"
+    );
     let between = &verbs[barrier + 1..journal];
     let allowed = [Verb::Rename, Verb::SetMode, Verb::SyncDir];
     assert!(between.iter().all(|verb| allowed.contains(verb)), "{between:?}");
-    assert_eq!(between.last(), Some(&Verb::SyncDir), "the last names are durable before the journal");
+    assert_eq!(
+        between.last(),
+        Some(&Verb::SyncDir),
+        "the last names are durable before the journal"
+    );
     assert_eq!(verbs[journal + 1], Verb::SyncFile, "the journal is synced");
     let switch = acts.iter().position(|(_, line)| line.contains(" current ")).expect("a switch");
     assert!(switch > journal + 1, "the switch comes after the journal");
@@ -93,7 +116,11 @@ fn assert_order(acts: &[(Verb, String)]) {
 fn an_install_and_an_update_have_one_barrier_then_renames_then_the_journal_then_the_switch() {
     let root = tempfile::tempdir().unwrap();
     let repo = Repo::create(root.path(), "tool");
-    repo.write(&[("README", "a tool\n"), ("src/tool.py", "VERSION = 1\n"), ("pyproject.toml", "[project]\n")]);
+    repo.write(&[
+        ("README", "a tool\n"),
+        ("src/tool.py", "VERSION = 1\n"),
+        ("pyproject.toml", "[project]\n"),
+    ]);
     let other = Repo::create(root.path(), "other");
     other.write(&[("README", "stays\n")]);
     let home = root.path().join("home");

@@ -1,5 +1,7 @@
 //! What a reader sees while the store is written to: always a whole generation, never a gap.
 
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
+
 use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -19,9 +21,15 @@ fn quick_directory() -> tempfile::TempDir {
 
 /// Reads the same number from two files of two modules, all through one resolution of `current`.
 fn read_whole(home: &Path) -> Vec<String> {
-    let generation = home.join(std::fs::read_link(home.join("current")).expect("`current` is always there"));
+    let generation =
+        home.join(std::fs::read_link(home.join("current")).expect("`current` is always there"));
     let files = ["one/a", "one/deep/b", "two/a", "two/deep/b"];
-    files.iter().map(|file| std::fs::read_to_string(generation.join(file)).expect("no file is ever missing")).collect()
+    files
+        .iter()
+        .map(|file| {
+            std::fs::read_to_string(generation.join(file)).expect("no file is ever missing")
+        })
+        .collect()
 }
 
 #[test]
@@ -36,8 +44,10 @@ fn a_reader_never_misses_and_never_sees_a_mixture_during_a_thousand_updates() {
             repo.write(&[("a", &text), ("deep/b", &text)]);
         }
     };
-    let declared: String =
-        repos.iter().map(|repo| format!("[modules.{}]\nsource = \"git+{}\"\n", repo.name(), repo.url_file())).collect();
+    let declared: String = repos
+        .iter()
+        .map(|repo| format!("[modules.{}]\nsource = \"git+{}\"\n", repo.name(), repo.url_file()))
+        .collect();
     std::fs::write(home.join("modules.toml"), declared).unwrap();
     let store = Store::open(&home, Options { jobs: 2, ..Options::default() }).unwrap();
     let update = || store.update(&UpdateRequest::default(), &Silent, &Cancel::new()).unwrap();
@@ -57,7 +67,8 @@ fn a_reader_never_misses_and_never_sees_a_mixture_during_a_thousand_updates() {
         scope.spawn(|| {
             let mut last = 0;
             while !done.load(Ordering::Relaxed) {
-                let text = std::fs::read_to_string(home.join("current/one/deep/b")).expect("never missing");
+                let text = std::fs::read_to_string(home.join("current/one/deep/b"))
+                    .expect("never missing");
                 let number: u64 = text.parse().expect("never half a file");
                 assert!(number >= last, "never back to an older one");
                 last = number;
@@ -73,7 +84,9 @@ fn a_reader_never_misses_and_never_sees_a_mixture_during_a_thousand_updates() {
         done.store(true, Ordering::Relaxed);
     });
     let (reads, direct) = (reads.into_inner(), direct.into_inner());
-    println!("{UPDATES} updates, {reads} reads of a generation, {direct} through `current`: 0 misses, 0 mixtures");
+    println!(
+        "{UPDATES} updates, {reads} reads of a generation, {direct} through `current`: 0 misses, 0 mixtures"
+    );
     assert!(reads > UPDATES / 10 && direct > UPDATES / 10, "the readers hardly ran");
     assert_eq!(read_whole(&home)[0], UPDATES.to_string());
 }

@@ -20,7 +20,11 @@ use modstore::model::{Generation, ModuleName, Subdirectory};
 /// switch is a GENERATION, with a number; `modstore rollback` goes back to one. Whatever happens, a
 /// module is found at its TARGET, a path that never changes: `modstore path NAME` prints it.
 #[derive(Debug, Parser)]
-#[command(name = "modstore", version, max_term_width = 100, after_help = "\
+#[command(
+    name = "modstore",
+    version,
+    max_term_width = 100,
+    after_help = "\
 Examples:
   modstore demo                     see it work, in a temporary directory
   modstore add git+https://github.com/me/weather@main
@@ -28,7 +32,8 @@ Examples:
   modstore rollback                 go back to what was shown before
 
 Exit codes: 0 done, 1 some module failed, 2 usage or bad input, 3 busy, 4 store damaged,
-130 interrupted.")]
+130 interrupted."
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -218,9 +223,6 @@ pub(crate) struct UpdateArgs {
     /// Take exactly the revisions of modules.lock
     #[arg(long)]
     pub(crate) locked: bool,
-    /// Try also what failed before for a reason that lasts
-    #[arg(long)]
-    pub(crate) retry: bool,
 }
 
 /// Tell what an update would change, and change nothing

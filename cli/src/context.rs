@@ -4,7 +4,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use modstore::{Cancel, Options, Store};
+use modstore::{Cancel, Exit, Options, Store};
 
 use crate::{
     args::Global,
@@ -14,7 +14,6 @@ use crate::{
     progress::Progress,
     report::Failure,
 };
-use modstore::Exit;
 
 /// What every command is given.
 #[derive(Debug)]
@@ -68,19 +67,24 @@ impl Context {
     /// Shows the progress of something that looks at [`cancel`](Self::cancel) and may be cut off while it
     /// waits for the store's lock.
     pub(crate) fn progress(&self) -> Progress {
-        self.interrupt.set_heeded(true);
+        self.heed();
         Progress::new(&self.global, &self.interrupt, false)
     }
 
     /// The same for something that has to undo what it did before.
     pub(crate) fn patient_progress(&self) -> Progress {
-        self.interrupt.set_heeded(true);
+        self.heed();
         Progress::new(&self.global, &self.interrupt, true)
     }
 
     /// The same for something that does not look at it, and may be cut off anywhere.
     pub(crate) fn careless_progress(&self) -> Progress {
         Progress::new(&self.global, &self.interrupt, false)
+    }
+
+    /// From now on whoever is at work looks at [`cancel`](Self::cancel) often enough.
+    pub(crate) fn heed(&self) {
+        self.interrupt.set_heeded(true);
     }
 
     /// The wish to stop.

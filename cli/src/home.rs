@@ -61,14 +61,19 @@ fn absolute(path: &Path) -> Result<PathBuf, HomeError> {
     if path.as_os_str().is_empty() {
         return Err(HomeError::Empty);
     }
-    std::path::absolute(path).map_err(|source| HomeError::Relative { path: path.to_owned(), source })
+    std::path::absolute(path)
+        .map_err(|source| HomeError::Relative { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn chosen(given: Option<&str>, variables: &[(&str, &str)], user: Option<&str>) -> Option<PathBuf> {
+    fn chosen(
+        given: Option<&str>,
+        variables: &[(&str, &str)],
+        user: Option<&str>,
+    ) -> Option<PathBuf> {
         let variable = |name: &str| {
             variables.iter().find(|(each, _)| *each == name).map(|(_, value)| OsString::from(value))
         };

@@ -77,6 +77,8 @@ pub(crate) struct Updated {
     pub(crate) from: Option<String>,
     /// The revision before.
     pub(crate) from_revision: Option<String>,
+    /// The directory it was linked to before.
+    pub(crate) from_linked: Option<String>,
     /// The digest now.
     pub(crate) to: Option<String>,
     pub(crate) revision: Option<String>,
@@ -98,6 +100,7 @@ impl Updated {
         Self {
             module: updated.module.to_string(),
             from: from.as_ref().and_then(|from| from.digest.clone()),
+            from_linked: from.as_ref().and_then(|from| from.linked.clone()),
             from_revision: from.and_then(|from| from.revision),
             to: to.digest,
             revision: to.revision,
@@ -152,7 +155,11 @@ impl From<&StoreFailed> for Failed {
             error: failed.error.to_string(),
             causes: causes.map(ToString::to_string).collect(),
             hint: failed.hint.clone(),
-            serving: serving.map(|Served { digest, revision, linked, .. }| Serving { digest, revision, linked }),
+            serving: serving.map(|Served { digest, revision, linked, .. }| Serving {
+                digest,
+                revision,
+                linked,
+            }),
         }
     }
 }
@@ -178,7 +185,8 @@ pub(crate) struct Cost {
 
 impl From<StoreCost> for Cost {
     fn from(cost: StoreCost) -> Self {
-        let milliseconds = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let milliseconds =
+            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self {
             requests: cost.requests,
             connections: cost.connections,

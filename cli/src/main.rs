@@ -34,8 +34,8 @@ fn main() -> ExitCode {
 
 fn run(context: &Context, command: &Command) -> ExitCode {
     use commands::{
-        add, completions, demo, diff, history, link, list, outdated, path, remove, rollback, show, status, unlink,
-        update,
+        add, completions, demo, diff, history, link, list, outdated, path, remove, rollback, show,
+        status, unlink, update,
     };
     let Context { output, .. } = context;
     let shown = || context.generation();

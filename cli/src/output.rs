@@ -71,7 +71,12 @@ impl Output {
             ColorMode::Always => ColorChoice::Always.write_global(),
             ColorMode::Never => ColorChoice::Never.write_global(),
         }
-        Self { json: global.json, quiet: global.quiet, command: Some(command), ended: Arc::default() }
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+            command: Some(command),
+            ended: Arc::default(),
+        }
     }
 
     /// The output when not even the command could be read.
@@ -79,13 +84,12 @@ impl Output {
         Self { json, quiet: false, command: None, ended: Arc::default() }
     }
 
-    /// Whether it is for a program.
-    pub(crate) const fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// Says how the command ended, and gives the exit code.
-    pub(crate) fn end<A: Answer>(&self, generation: impl FnOnce() -> Option<u64>, result: Result<A, Failure>) -> u8 {
+    pub(crate) fn end<A: Answer>(
+        &self,
+        generation: impl FnOnce() -> Option<u64>,
+        result: Result<A, Failure>,
+    ) -> u8 {
         match result {
             Ok(answer) => self.answer(&answer),
             Err(failure) => self.fail(generation(), &failure),
@@ -128,7 +132,10 @@ impl Output {
     }
 
     /// Writes for a person, unless it is a program that reads.
-    pub(crate) fn for_people(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    pub(crate) fn for_people(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
         if self.json {
             return Ok(());
         }

@@ -16,7 +16,9 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use modstore::{
-    ChangeError, Exit, OpenError, commit::JournalError, model::{ParseSourceError, Source},
+    ChangeError, Exit, OpenError,
+    commit::JournalError,
+    model::{ParseSourceError, Source},
     update::UpdateError,
 };
 use serde::Serialize;
@@ -53,7 +55,10 @@ impl Failure {
     /// The failure that `error`, with its causes, is.
     pub(crate) fn of(exit: Exit, error: &dyn Error) -> Self {
         let causes = std::iter::successors(error.source(), |error| (*error).source());
-        Self { causes: causes.map(ToString::to_string).collect(), ..Self::new(exit, error.to_string()) }
+        Self {
+            causes: causes.map(ToString::to_string).collect(),
+            ..Self::new(exit, error.to_string())
+        }
     }
 
     /// The same, with the next thing to do.
@@ -80,7 +85,11 @@ impl Failure {
         let message = lines.next().unwrap_or_default();
         let message = message.strip_prefix("error: ").unwrap_or(message);
         let tip = lines.find_map(|line| line.trim_start().strip_prefix("tip: "));
-        let hint = tip.unwrap_or("`modstore help` lists the commands");
+        let usage =
+            text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("modstore");
+        let words: Vec<&str> =
+            usage.split(' ').take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
+        let hint = tip.map_or_else(|| format!("see `{} --help`", words.join(" ")), str::to_owned);
         Self::new(Exit::Usage, message).hint(hint)
     }
 
@@ -112,13 +121,16 @@ pub(crate) fn redacted(text: &str, arguments: impl Iterator<Item = String>) -> S
         let value = argument.split_once('=').map(|(_, value)| value.to_owned());
         [Some(argument), value].into_iter().flatten()
     });
-    values.filter(|value| value.contains('@') || value.contains("://")).fold(text.to_owned(), |text, value| {
-        let shown = match Source::parse(&value, Path::new("/"), None) {
-            Ok(source) => source.to_string(),
-            Err(error) => error.text,
-        };
-        text.replace(&value, &shown)
-    })
+    values.filter(|value| value.contains('@') || value.contains("://")).fold(
+        text.to_owned(),
+        |text, value| {
+            let shown = match Source::parse(&value, Path::new("/"), None) {
+                Ok(source) => source.to_string(),
+                Err(error) => error.text,
+            };
+            text.replace(&value, &shown)
+        },
+    )
 }
 
 impl From<ChangeError> for Failure {

@@ -13,7 +13,11 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }.chars().collect::<Vec<_>>())
+        .flat_map(|c| {
+            if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
+                .chars()
+                .collect::<Vec<_>>()
+        })
         .collect::<String>()
         .into()
 }
@@ -65,7 +69,8 @@ impl Table {
         };
         let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
         for row in &self.rows {
-            let line: String = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  ")).collect();
+            let line: String =
+                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  ")).collect();
             writeln!(to, "{:indent$}{}", "", line.trim_end())?;
         }
         Ok(())
@@ -88,7 +93,13 @@ mod tests {
 
     #[test]
     fn a_size_is_told_in_the_unit_that_fits() {
-        let table = [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_999, "1.0 MB"), (23_400_000, "23.4 MB")];
+        let table = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_999, "1.0 MB"),
+            (23_400_000, "23.4 MB"),
+        ];
         for (bytes, told) in table {
             assert_eq!(size(bytes), told);
         }

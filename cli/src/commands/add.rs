@@ -9,13 +9,7 @@ use modstore::{
 use serde::Serialize;
 
 use super::update;
-use crate::{
-    args::AddArgs,
-    context::Context,
-    json::Add,
-    output::Answer,
-    report::Failure,
-};
+use crate::{args::AddArgs, context::Context, json::Add, output::Answer, report::Failure};
 
 /// What came of adding.
 #[derive(Debug, Serialize)]
@@ -37,7 +31,11 @@ pub(crate) fn run(context: &Context, args: &AddArgs) -> Result<Answered, Failure
         Err(ChangeError::NotAdded(report)) => {
             let update = update::told(&store, &report);
             update::warn(&context.output, &update);
-            Ok(Answered(Add { generation: update.generation, added: Vec::new(), update: Some(update) }))
+            Ok(Answered(Add {
+                generation: update.generation,
+                added: Vec::new(),
+                update: Some(update),
+            }))
         }
         Err(error) => Err(error.into()),
     }
@@ -64,7 +62,8 @@ fn source(text: &str, subdirectory: Option<&Subdirectory>) -> Result<Source, Fai
     let here = std::env::current_dir().map_err(|error| {
         Failure::of(Exit::Failed, &error).hint("change to a directory that exists")
     })?;
-    let source = Source::parse(text, &here, std::env::home_dir().as_deref()).map_err(Failure::of_source)?;
+    let source =
+        Source::parse(text, &here, std::env::home_dir().as_deref()).map_err(Failure::of_source)?;
     match subdirectory {
         None => Ok(source),
         Some(below) => with_subdirectory(source, below),
@@ -89,7 +88,8 @@ fn with_subdirectory(mut source: Source, below: &Subdirectory) -> Result<Source,
 
 /// Two sources of one name in one command would be one module.
 fn refuse_twins(additions: &[Addition]) -> Result<(), Failure> {
-    let mut names: Vec<&ModuleName> = additions.iter().filter_map(|addition| addition.name.as_ref()).collect();
+    let mut names: Vec<&ModuleName> =
+        additions.iter().filter_map(|addition| addition.name.as_ref()).collect();
     names.sort();
     let twin = names.windows(2).find_map(|pair| match pair {
         [one, other] if one == other => Some(*one),

@@ -1,10 +1,273 @@
-//! stub
-use std::io::{self, Write};
-use crate::{args::DemoArgs, context::Context, json::Demo, output::Answer, report::Failure};
-/// stub
-pub(crate) fn run(_context: &Context, _args: &DemoArgs) -> Result<Demo, Failure> {
-    Err(Failure::new(modstore::Exit::Failed, "stub"))
+//! `demo`: the main job on real repositories, each claim checked while it is shown.
+//!
+//! The commands are run as a person would run them, by this same program, and their output is theirs.
+//! The story is here; where it happens is `sandbox`, who serves and cuts is `server`.
+
+mod sandbox;
+mod server;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use modstore::Exit;
+
+use self::{
+    sandbox::{Ran, Sandbox},
+    server::Server,
+};
+use crate::{
+    args::DemoArgs,
+    context::Context,
+    json::{Demo, DemoStep},
+    output::{Answer, Output},
+    report::Failure,
+    text::{clean, count},
+};
+
+/// So much of what the server sends comes through before the cut; the pack is many times as large.
+const CUT: u64 = 64 * 1024;
+
+/// Plays it.
+pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Demo, Failure> {
+    context.heed();
+    let sandbox = Sandbox::new(context.cancel().clone())?;
+    let server = Server::start(sandbox.path(), sandbox.git_variables())?;
+    let mut play = Play { sandbox, server, output: &context.output, steps: Vec::new() };
+    let played = play.all();
+    let Play { sandbox, steps, .. } = play;
+    let (directory, generation) = (sandbox.path().display().to_string(), sandbox.shown());
+    if args.keep {
+        sandbox.keep();
+    }
+    played?;
+    Ok(Demo { generation, directory, kept: args.keep, steps })
 }
+
+struct Play<'a> {
+    sandbox: Sandbox,
+    server: Server,
+    output: &'a Output,
+    steps: Vec<DemoStep>,
+}
+
+impl Play<'_> {
+    fn all(&mut self) -> Result<(), Failure> {
+        self.first_update()?;
+        self.a_changed_file()?;
+        self.a_cut_fetch()?;
+        self.the_connection_is_back()?;
+        self.a_rollback()
+    }
+
+    fn first_update(&mut self) -> Result<(), Failure> {
+        self.step("Three modules of two git repositories: declare them, fetch them")?;
+        self.sandbox
+            .commit("greeter", &[("greeting.txt", b"hello\n"), ("README", b"Greets.\n")])?;
+        let tools: [(&str, &[u8]); 3] = [
+            ("README", b"Two tools in one repository.\n"),
+            ("modules/clock/clock.txt", b"tick\n"),
+            ("modules/dice/dice.txt", b"6\n"),
+        ];
+        self.sandbox.commit("tools", &tools)?;
+        let greeter = format!("git+file://{}", self.sandbox.path().join("greeter").display());
+        let tool = |name: &str| {
+            format!("git+git://127.0.0.1:{}/tools#subdirectory=modules/{name}", self.server.port())
+        };
+        let (clock, dice) = (tool("clock"), tool("dice"));
+        self.modstore(&["add", "--no-update", &greeter, &clock, &dice], 0)?;
+        self.modstore(&["update"], 0)?;
+        self.modstore(&["list"], 0)?;
+        self.check("generation 1 is shown", self.sandbox.shown() == Some(1))?;
+        self.check("each module is at its target", self.shows("hello\n", "tick\n", "6\n"))
+    }
+
+    fn a_changed_file(&mut self) -> Result<(), Failure> {
+        self.step("A file changes: the path stays, its content is new")?;
+        let before = (self.modstore(&["path", "greeter"], 0)?.stdout, self.leads_to("greeter"));
+        self.sandbox.commit("greeter", &[("greeting.txt", b"good morning\n")])?;
+        self.say("   (somebody commits a new greeting.txt)\n")?;
+        self.modstore(&["update"], 0)?;
+        let after = (self.modstore(&["path", "greeter"], 0)?.stdout, self.leads_to("greeter"));
+        self.check("generation 2 is shown", self.sandbox.shown() == Some(2))?;
+        self.check(
+            "the target's path is the same as before",
+            before.0 == after.0 && !before.0.is_empty(),
+        )?;
+        self.check(
+            "it leads to another entry",
+            before.1.is_some() && after.1.is_some() && before.1 != after.1,
+        )?;
+        self.check(
+            "its content is the new one, and the others are as they were",
+            self.shows("good morning\n", "tick\n", "6\n"),
+        )
+    }
+
+    fn a_cut_fetch(&mut self) -> Result<(), Failure> {
+        self.step("The connection breaks in the middle of a fetch: nothing is lost")?;
+        self.sandbox.commit("greeter", &[("greeting.txt", b"good evening\n")])?;
+        self.sandbox.commit(
+            "tools",
+            &[("modules/clock/clock.txt", b"tock\n"), ("modules/dice/rolls.bin", &noise())],
+        )?;
+        self.say(
+            "   (both repositories have new commits; the server of one breaks off after 64 KiB)\n",
+        )?;
+        self.server.cut_after(CUT);
+        let ran = self.modstore(&["update"], 1)?;
+        self.check("the server did break off", self.server.has_cut())?;
+        self.check(
+            "the error says why, and that trying again may help",
+            ran.stderr.contains("transient") && ran.stderr.contains("caused by:"),
+        )?;
+        self.check(
+            "what came is switched, what did not is still there",
+            self.shows("good evening\n", "tick\n", "6\n"),
+        )?;
+        self.check("generation 3 is shown", self.sandbox.shown() == Some(3))
+    }
+
+    fn the_connection_is_back(&mut self) -> Result<(), Failure> {
+        self.step("The connection is back")?;
+        self.server.heal();
+        self.modstore(&["update"], 0)?;
+        self.check(
+            "generation 4 is shown, with all that is new",
+            self.sandbox.shown() == Some(4) && self.shows("good evening\n", "tock\n", "6\n"),
+        )?;
+        self.check("nothing of the cut fetch is left", self.sandbox.is_tidy())
+    }
+
+    fn a_rollback(&mut self) -> Result<(), Failure> {
+        self.step("Back to generation 2, in one switch")?;
+        self.modstore(&["rollback", "--to", "2"], 0)?;
+        self.modstore(&["history"], 0)?;
+        self.check(
+            "every module is what it was in generation 2",
+            self.shows("good morning\n", "tick\n", "6\n"),
+        )?;
+        self.check("that is a new generation", self.sandbox.shown() == Some(5))
+    }
+
+    fn shows(&self, greeting: &str, clock: &str, dice: &str) -> bool {
+        let is = |file: &str, text: &str| {
+            std::fs::read(self.sandbox.store().join("current").join(file))
+                .is_ok_and(|found| found == text.as_bytes())
+        };
+        is("greeter/greeting.txt", greeting)
+            && is("clock/clock.txt", clock)
+            && is("dice/dice.txt", dice)
+    }
+
+    fn leads_to(&self, module: &str) -> Option<PathBuf> {
+        std::fs::canonicalize(self.sandbox.store().join("current").join(module)).ok()
+    }
+
+    fn step(&mut self, title: &str) -> Result<(), Failure> {
+        self.steps.push(DemoStep {
+            title: title.into(),
+            commands: Vec::new(),
+            checked: Vec::new(),
+        });
+        self.say(&format!("{}. {title}\n\n", self.steps.len()))
+    }
+
+    /// Runs a command as a person would, shows it with its output, and checks its exit code.
+    fn modstore(&mut self, arguments: &[&str], exit: i32) -> Result<Ran, Failure> {
+        let shown = shell_text(arguments);
+        self.say(&format!("   $ {shown}\n"))?;
+        let ran = self.sandbox.modstore(arguments)?;
+        let lines = ran.stdout.lines().chain(ran.stderr.lines());
+        let lines: String = lines.map(|line| format!("   {}\n", clean(line))).collect();
+        self.say(&format!("{lines}\n"))?;
+        if let Some(step) = self.steps.last_mut() {
+            step.commands.push(shown.clone());
+        }
+        if ran.code == Some(exit) {
+            return Ok(ran);
+        }
+        let ended = ran.code.map_or_else(|| "a signal".into(), |code| format!("exit code {code}"));
+        let causes = ran.stderr.lines().map(str::to_owned).collect();
+        Err(Failure::new(Exit::Failed, format!("`{shown}` ended with {ended} instead of {exit}"))
+            .because(causes))
+    }
+
+    fn check(&mut self, claim: &str, holds: bool) -> Result<(), Failure> {
+        if !holds {
+            let failure = Failure::new(
+                Exit::Failed,
+                format!("the demo claims that {claim}, and that is not so"),
+            );
+            return Err(
+                failure.hint("run it again with --keep, and look at the directory it names")
+            );
+        }
+        if let Some(step) = self.steps.last_mut() {
+            step.checked.push(claim.into());
+        }
+        self.say(&format!("   ✓ {claim}\n"))
+    }
+
+    fn say(&self, text: &str) -> Result<(), Failure> {
+        match self.output.for_people(|to| to.write_all(text.as_bytes())) {
+            // Whoever read has read enough; the checks go on.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => Ok(written?),
+        }
+    }
+}
+
+/// The command as it would be typed.
+fn shell_text(arguments: &[&str]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:+=@".contains(c);
+    let quoted = arguments.iter().map(|argument| match argument.chars().all(plain) {
+        true => (*argument).to_owned(),
+        false => format!("'{}'", argument.replace('\'', r"'\''")),
+    });
+    std::iter::once("modstore".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// A megabyte that does not compress, the same every time.
+fn noise() -> Vec<u8> {
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    std::iter::repeat_with(next).take(1 << 17).flatten().collect()
+}
+
 impl Answer for Demo {
-    fn write(&self, _to: &mut dyn Write) -> io::Result<()> { Ok(()) }
+    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        let checks = self.steps.iter().map(|step| step.checked.len()).sum();
+        writeln!(to, "\n{} held.", count(checks, "check"))?;
+        match self.kept {
+            true => writeln!(to, "All of it is still in {}", self.directory),
+            false => writeln!(
+                to,
+                "The temporary directory is removed; `modstore demo --keep` leaves it."
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_command_can_be_pasted_into_a_shell() {
+        assert_eq!(shell_text(&["add", "git+file:///a#b"]), "modstore add 'git+file:///a#b'");
+        assert_eq!(shell_text(&["it's"]), r"modstore 'it'\''s'");
+    }
+
+    #[test]
+    fn the_noise_is_larger_than_what_comes_through() {
+        assert_eq!(noise().len(), 1 << 20);
+        assert_eq!(noise(), noise());
+    }
 }

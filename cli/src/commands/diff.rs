@@ -18,7 +18,10 @@ use crate::{
 pub(crate) fn run(context: &Context, args: &DiffArgs) -> Result<Diff, Failure> {
     let store = context.store()?;
     let shown = store.shown();
-    let none = || Failure::new(Exit::Usage, "nothing is shown yet").hint("`modstore history` lists the generations");
+    let none = || {
+        Failure::new(Exit::Usage, "nothing is shown yet")
+            .hint("`modstore history` lists the generations")
+    };
     let to = args.to.or(shown).ok_or_else(none)?;
     let modules = store.difference(args.from, to)?.into_iter().map(differing).collect();
     let generation = shown.map(|shown| shown.number());
@@ -28,8 +31,13 @@ pub(crate) fn run(context: &Context, args: &DiffArgs) -> Result<Diff, Failure> {
 /// A difference, as values.
 pub(super) fn differing(difference: Difference) -> Differing {
     let Difference { module, from, to, files } = difference;
-    let change = Change { module, from: from.as_ref().map(Served::from), to: to.as_ref().map(Served::from) };
-    let files = files.map(|files| Files { added: files.added, changed: files.changed, removed: files.removed });
+    let change =
+        Change { module, from: from.as_ref().map(Served::from), to: to.as_ref().map(Served::from) };
+    let files = files.map(|files| Files {
+        added: files.added,
+        changed: files.changed,
+        removed: files.removed,
+    });
     Differing { change, files }
 }
 

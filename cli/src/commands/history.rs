@@ -41,13 +41,20 @@ fn past(state: &State, shown: Option<u64>) -> Vec<Past> {
 }
 
 /// What a generation changes against the modules before, which become those after.
-fn apply<'s>(modules: &mut BTreeMap<&'s str, &'s Binding>, info: &'s GenerationInfo) -> Vec<Change> {
+fn apply<'s>(
+    modules: &mut BTreeMap<&'s str, &'s Binding>,
+    info: &'s GenerationInfo,
+) -> Vec<Change> {
     let changes = info.changes.iter().map(|(module, to)| {
         let from = match to {
             Some(to) => modules.insert(module, to),
             None => modules.remove(module.as_str()),
         };
-        Change { module: module.clone(), from: from.map(Served::from), to: to.as_ref().map(Served::from) }
+        Change {
+            module: module.clone(),
+            from: from.map(Served::from),
+            to: to.as_ref().map(Served::from),
+        }
     });
     changes.collect()
 }
@@ -55,7 +62,10 @@ fn apply<'s>(modules: &mut BTreeMap<&'s str, &'s Binding>, info: &'s GenerationI
 impl Answer for History {
     fn write(&self, to: &mut dyn Write) -> io::Result<()> {
         if self.generations.is_empty() {
-            return writeln!(to, "There is no generation yet. The first `modstore update` makes one.");
+            return writeln!(
+                to,
+                "There is no generation yet. The first `modstore update` makes one."
+            );
         }
         let mut table = Table::default();
         for past in &self.generations {

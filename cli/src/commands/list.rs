@@ -27,12 +27,17 @@ pub(crate) fn run(context: &Context) -> Result<List, Failure> {
     let (declared, state) = (store.declarations()?, store.state()?);
     let shown = store.shown();
     let modules = names(&declared, &state, shown);
-    let modules = modules.iter().map(|name| listed(&store, &declared, &state, shown, name)).collect();
+    let modules =
+        modules.iter().map(|name| listed(&store, &declared, &state, shown, name)).collect();
     Ok(List { generation: shown.map(|shown| shown.number()), modules })
 }
 
 /// Every module that is declared, shown, or both.
-fn names(declared: &Declarations, state: &State, shown: Option<Generation>) -> BTreeSet<ModuleName> {
+fn names(
+    declared: &Declarations,
+    state: &State,
+    shown: Option<Generation>,
+) -> BTreeSet<ModuleName> {
     let shown = shown.and_then(|shown| state.modules_of(shown)).unwrap_or_default();
     let shown = shown.keys().filter_map(|name| name.parse().ok());
     declared.modules.iter().map(|(name, _)| name.clone()).chain(shown).collect()
@@ -76,27 +81,41 @@ fn last_change<'s>(
 impl Answer for List {
     fn write(&self, to: &mut dyn Write) -> io::Result<()> {
         if self.modules.is_empty() {
-            return writeln!(to, "No modules are declared. Declare one with `modstore add SOURCE`.");
+            return writeln!(
+                to,
+                "No modules are declared. Declare one with `modstore add SOURCE`."
+            );
         }
         let mut table = Table::default();
         table.row(["MODULE", "REVISION", "AGE", "SOURCE"]);
         for module in &self.modules {
-            let age = module.since.as_deref().and_then(time::read).map(|at| time::age(at, time::now()));
-            let (revision, note) = revision(module);
-            let source = module.declared.as_deref().or(module.served.as_ref().map(|served| served.source.as_str()));
-            let source = format!("{}{note}", source.unwrap_or_default());
+            let age =
+                module.since.as_deref().and_then(time::read).map(|at| time::age(at, time::now()));
+            let (revision, source) = (revision(module), source(module));
             table.row([module.module.as_str(), &revision, &age.unwrap_or_default(), &source]);
         }
         table.write(to, 0)
     }
 }
 
-fn revision(module: &Listed) -> (String, &'static str) {
-    let note = if module.declared.is_none() { "  (declared no more)" } else { "" };
+fn revision(module: &Listed) -> String {
     match &module.served {
-        None => ("not fetched".into(), note),
-        Some(Served { linked: Some(path), source, .. }) if path == source => ("linked".into(), note),
-        Some(served @ Served { linked: Some(_), .. }) => (format!("linked {}", brief(Some(served))), note),
-        served => (brief(served.as_ref()), note),
+        None => "not fetched".into(),
+        Some(Served { linked: Some(_), .. }) => "linked".into(),
+        served => brief(served.as_ref()),
+    }
+}
+
+fn source(module: &Listed) -> String {
+    let served = module.served.as_ref();
+    let source = module
+        .declared
+        .as_deref()
+        .or(served.map(|served| served.source.as_str()))
+        .unwrap_or_default();
+    match served.and_then(|served| served.linked.as_deref()) {
+        _ if module.declared.is_none() => format!("{source}  (declared no more)"),
+        Some(linked) if linked != source => format!("{linked}  (instead of {source})"),
+        _ => source.to_owned(),
     }
 }

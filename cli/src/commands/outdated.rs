@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
-use modstore::{Exit, update::{Outdated as StoreOutdated, Would}};
+use modstore::{
+    Exit,
+    update::{Outdated as StoreOutdated, Would},
+};
 
 use super::served::brief;
 use crate::{
@@ -45,7 +48,11 @@ impl Answer for Outdated {
                 ("move", None) => format!("{now} → another source"),
                 _ => continue,
             };
-            table.row([each.module.as_str(), &change, each.reference.as_deref().unwrap_or_default()]);
+            table.row([
+                each.module.as_str(),
+                &change,
+                each.reference.as_deref().unwrap_or_default(),
+            ]);
         }
         table.write(to, 0)?;
         let fresh = self.modules.iter().filter(|each| each.would == "stay").count();
@@ -68,7 +75,9 @@ impl Answer for Outdated {
 
     fn failure(&self) -> Option<Failure> {
         let failed = self.modules.iter().filter(|each| each.failure.is_some()).count();
-        let which = || format!("{failed} of {} could not be asked about", count(self.modules.len(), "module"));
+        let which = || {
+            format!("{failed} of {} could not be asked about", count(self.modules.len(), "module"))
+        };
         (failed > 0).then(|| Failure::new(Exit::Failed, which()))
     }
 }

@@ -27,7 +27,11 @@ pub(crate) fn run(context: &Context, args: &PathArgs) -> Result<Answered, Failur
     if std::fs::symlink_metadata(&target).is_err() {
         return Err(super::served::unknown(&context.store()?, &args.name, Exit::Failed));
     }
-    let path = if args.entry { entry(&layout, &args.name).map_err(|error| not_there(&target, &error))? } else { target };
+    let path = if args.entry {
+        entry(&layout, &args.name).map_err(|error| not_there(&target, &error))?
+    } else {
+        target
+    };
     let json = Path {
         generation: shown(&layout).map(|shown| shown.number()),
         module: args.name.to_string(),

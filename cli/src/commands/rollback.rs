@@ -4,11 +4,7 @@ use std::io::{self, Write};
 
 use super::{diff, served::changes};
 use crate::{
-    args::RollbackArgs,
-    context::Context,
-    json::Rollback,
-    output::Answer,
-    report::Failure,
+    args::RollbackArgs, context::Context, json::Rollback, output::Answer, report::Failure,
 };
 
 /// Goes back.
@@ -21,7 +17,11 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Result<Rollback, Fa
         None => Vec::new(),
     };
     let state = store.state()?;
-    let restores = state.generations().iter().find(|info| info.number == generation).and_then(|info| info.restores);
+    let restores = state
+        .generations()
+        .iter()
+        .find(|info| info.number == generation)
+        .and_then(|info| info.restores);
     Ok(Rollback {
         generation: Some(generation.number()),
         from: from.map(|from| from.number()),
@@ -40,7 +40,9 @@ impl Answer for Rollback {
             writeln!(to, "{}", changes(&self.changes).replace(", ", "\n"))?;
         }
         match self.restores {
-            Some(restores) => writeln!(to, "generation {generation} is shown, as generation {restores} was"),
+            Some(restores) => {
+                writeln!(to, "generation {generation} is shown, as generation {restores} was")
+            }
             None => writeln!(to, "generation {generation} is shown"),
         }
     }

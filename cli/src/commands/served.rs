@@ -33,7 +33,9 @@ pub(super) fn change(from: Option<&Served>, to: Option<&Served>) -> String {
 
 /// Several changes in one line.
 pub(super) fn changes(changes: &[Change]) -> String {
-    let each = changes.iter().map(|each| format!("{} {}", each.module, change(each.from.as_ref(), each.to.as_ref())));
+    let each = changes
+        .iter()
+        .map(|each| format!("{} {}", each.module, change(each.from.as_ref(), each.to.as_ref())));
     each.collect::<Vec<_>>().join(", ")
 }
 
@@ -46,15 +48,19 @@ pub(super) fn unknown(store: &Store, name: &ModuleName, exit: Exit) -> Failure {
     }
     let shown = std::fs::read_dir(store.layout().current()).into_iter().flatten().flatten();
     let shown = shown.filter_map(|entry| entry.file_name().into_string().ok());
-    let known: Vec<String> = declared.modules.iter().map(|(name, _)| name.to_string()).chain(shown).collect();
+    let known: Vec<String> =
+        declared.modules.iter().map(|(name, _)| name.to_string()).chain(shown).collect();
     if known.iter().any(|known| known == name.as_str()) {
         let message = format!("module `{name}` is shown, but declared no more");
-        return Failure::new(exit, message).hint("`modstore update` makes what is shown the same as what is declared");
+        let hint = "`modstore update` makes what is shown the same as what is declared";
+        return Failure::new(exit, message).hint(hint);
     }
     let failure = Failure::new(exit, format!("there is no module `{name}`"));
     match nearest(name.as_str(), known.iter().map(String::as_str)) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
-        None if known.is_empty() => failure.hint("there are none yet; `modstore add SOURCE` declares one"),
+        None if known.is_empty() => {
+            failure.hint("there are none yet; `modstore add SOURCE` declares one")
+        }
         None => failure.hint("`modstore list` shows the modules there are"),
     }
 }

@@ -62,7 +62,12 @@ impl Answer for Show {
         row("target", Some(target));
         row("source", Some(declared.as_deref().unwrap_or("(declared no more)")));
         if let Some(served) = served {
-            row("shown from", Some(&served.source).filter(|source| Some(*source) != declared.as_ref()).map(String::as_str));
+            row(
+                "shown from",
+                Some(&served.source)
+                    .filter(|source| Some(*source) != declared.as_ref())
+                    .map(String::as_str),
+            );
             row("linked to", served.linked.as_deref());
             row("origin", served.origin.as_deref());
             row("reference", served.reference.as_deref());
@@ -73,7 +78,9 @@ impl Answer for Show {
         }
         row("entry", self.entry.as_deref());
         let files = self.files.and_then(|files| usize::try_from(files).ok());
-        let content = files.zip(self.bytes).map(|(files, bytes)| format!("{}, {}", count(files, "file"), size(bytes)));
+        let content = files
+            .zip(self.bytes)
+            .map(|(files, bytes)| format!("{}, {}", count(files, "file"), size(bytes)));
         row("content", content.as_deref());
         table.write(to, 0)?;
         self.write_history(to)
@@ -85,7 +92,10 @@ impl Show {
         let mut table = Table::default();
         for change in &self.history {
             let at = time::read(&change.at).map(time::local).unwrap_or_default();
-            let what = change.served.as_ref().map_or_else(|| "removed".into(), |served| brief(Some(served)));
+            let what = change
+                .served
+                .as_ref()
+                .map_or_else(|| "removed".into(), |served| brief(Some(served)));
             table.row([format!("generation {}", change.generation), at, what]);
         }
         if !self.history.is_empty() {

@@ -19,7 +19,8 @@ pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
     let info = state.generations().iter().find(|info| Some(info.number) == shown);
     let linked = modules.iter().filter(|(_, binding)| binding.digest().is_none());
     let missing = declared.modules.iter().filter(|(name, _)| !modules.contains_key(name.as_str()));
-    let is_declared = |name: &String| declared.modules.iter().any(|(each, _)| each.as_str() == name);
+    let is_declared =
+        |name: &String| declared.modules.iter().any(|(each, _)| each.as_str() == name);
     Ok(Status {
         generation: shown.map(|shown| shown.number()),
         home: context.home()?.display().to_string(),
@@ -41,9 +42,11 @@ impl Answer for Status {
         table.row(["store", &self.home]);
         table.row(["shown", &self.shown()]);
         table.row(["modules", &self.modules.to_string()]);
-        for (what, names) in
-            [("linked", &self.linked), ("not fetched", &self.missing), ("declared no more", &self.undeclared)]
-        {
+        for (what, names) in [
+            ("linked", &self.linked),
+            ("not fetched", &self.missing),
+            ("declared no more", &self.undeclared),
+        ] {
             if !names.is_empty() {
                 table.row([what, &names.join(", ")]);
             }
@@ -51,9 +54,16 @@ impl Answer for Status {
         let entries = format!("{}, {}", self.entries, size(self.bytes));
         table.row(["entries", &entries]);
         table.write(to, 0)?;
-        match (self.missing.is_empty() && self.undeclared.is_empty(), self.modules + self.missing.len()) {
-            (false, _) => writeln!(to, "`modstore update` makes what is shown the same as what is declared"),
-            (true, 0) => writeln!(to, "No modules are declared. Declare one with `modstore add SOURCE`."),
+        match (
+            self.missing.is_empty() && self.undeclared.is_empty(),
+            self.modules + self.missing.len(),
+        ) {
+            (false, _) => {
+                writeln!(to, "`modstore update` makes what is shown the same as what is declared")
+            }
+            (true, 0) => {
+                writeln!(to, "No modules are declared. Declare one with `modstore add SOURCE`.")
+            }
             (true, _) => Ok(()),
         }
     }
@@ -65,7 +75,9 @@ impl Status {
         let of = count(self.generations, "generation");
         let age = self.at.as_deref().and_then(time::read).map(|at| time::age(at, time::now()));
         match (age, &self.reason) {
-            (Some(age), Some(reason)) => format!("generation {generation} ({of}), made by {reason}, {}", ago(&age)),
+            (Some(age), Some(reason)) => {
+                format!("generation {generation} ({of}), made by {reason}, {}", ago(&age))
+            }
             _ => format!("generation {generation}, which the journal does not know"),
         }
     }

@@ -37,7 +37,6 @@ pub(crate) fn run(context: &Context, args: &UpdateArgs) -> Result<Answered, Fail
         names: args.names.clone(),
         all_or_nothing: args.all_or_nothing,
         locked: args.locked,
-        retry: args.retry,
     };
     let report = store.update(&request, &context.progress(), context.cancel())?;
     let update = told(&store, &report);
@@ -58,7 +57,11 @@ pub(super) fn told(store: &Store, report: &UpdateReport) -> Update {
     Update {
         generation: report.generation.map(|generation| generation.number()),
         committed: report.committed,
-        updated: report.updated.iter().map(|updated| Updated::new(updated, differing(store, updated))).collect(),
+        updated: report
+            .updated
+            .iter()
+            .map(|updated| Updated::new(updated, differing(store, updated)))
+            .collect(),
         unchanged: unchanged.collect(),
         removed: report.removed.iter().map(ToString::to_string).collect(),
         failed: report.failed.iter().map(Failed::from).collect(),
@@ -153,7 +156,11 @@ pub(super) fn troubles(update: &Update) -> Vec<Failure> {
         let serving = match &failed.serving {
             None => "nothing is shown for it yet".to_owned(),
             Some(serving) => {
-                let id = serving.linked.as_deref().or(serving.revision.as_deref().or(serving.digest.as_deref()).map(short));
+                let id = serving.linked.as_deref().or(serving
+                    .revision
+                    .as_deref()
+                    .or(serving.digest.as_deref())
+                    .map(short));
                 format!("it stays at {}", id.unwrap_or("what it was"))
             }
         };
@@ -171,7 +178,8 @@ pub(super) fn troubles(update: &Update) -> Vec<Failure> {
 pub(super) fn write_update(to: &mut dyn Write, update: &Update) -> io::Result<()> {
     let mut table = Table::default();
     for updated in &update.updated {
-        let files = updated.files.map_or_else(String::new, |files| format!("({})", count(files, "file")));
+        let files =
+            updated.files.map_or_else(String::new, |files| format!("({})", count(files, "file")));
         table.row([updated.module.as_str(), &step(updated), &files]);
     }
     for module in &update.removed {
@@ -187,7 +195,9 @@ pub(super) fn write_update(to: &mut dyn Write, update: &Update) -> io::Result<()
     let changed = !update.updated.is_empty() || !update.removed.is_empty();
     match update.generation {
         Some(generation) if update.committed => writeln!(to, "generation {generation} is shown"),
-        Some(generation) if changed => writeln!(to, "nothing was switched; generation {generation} is still shown"),
+        Some(generation) if changed => {
+            writeln!(to, "nothing was switched; generation {generation} is still shown")
+        }
         Some(generation) => writeln!(to, "generation {generation} is still shown"),
         None => writeln!(to, "nothing is shown yet"),
     }
@@ -197,9 +207,11 @@ fn step(updated: &Updated) -> String {
     let id = |revision: &Option<String>, digest: &Option<String>| {
         revision.as_deref().or(digest.as_deref()).map(|id| short(id).to_owned())
     };
-    let (from, to) = (id(&updated.from_revision, &updated.from), id(&updated.revision, &updated.to));
+    let (from, to) =
+        (id(&updated.from_revision, &updated.from), id(&updated.revision, &updated.to));
     match (from, to, &updated.linked) {
         (_, _, Some(path)) => format!("-> {path}"),
+        (None, Some(to), None) if updated.from_linked.is_some() => format!("linked → {to}"),
         (Some(from), Some(to), None) if from == to => format!("{to} (same commit)"),
         (Some(from), to, None) => format!("{from} → {}", to.unwrap_or_default()),
         (None, to, None) => format!("new {}", to.unwrap_or_default()),
@@ -210,7 +222,7 @@ fn write_cost(to: &mut dyn Write, update: &Update) -> io::Result<()> {
     let cost = update.cost;
     writeln!(
         to,
-        "{} requests over {} connections, {} received, {} files written, {} linked; {} ms to fetch, {} ms to switch",
+        "requests: {}, connections: {}, received: {}, files written: {}, linked: {}; {} ms to fetch, {} ms to switch",
         cost.requests,
         cost.connections,
         crate::text::size(cost.received_bytes),

@@ -32,7 +32,9 @@ impl Bars {
                 let who = holder.map_or_else(|| "another process".into(), ToString::to_string);
                 self.total(0).set_message(format!("waiting: {}", clean(&who)));
             }
-            Event::Committing => self.total.get().iter().for_each(|total| total.set_message("switching")),
+            Event::Committing => {
+                self.total.get().iter().for_each(|total| total.set_message("switching"))
+            }
             _ => {}
         }
     }

@@ -30,7 +30,9 @@ impl Lines {
 
     pub(super) fn happened(&self, event: Event<'_>) {
         match event {
-            Event::Began { modules } if self.verbose => say(&format!("looking at {}", count(modules, "module"))),
+            Event::Began { modules } if self.verbose => {
+                say(&format!("looking at {}", count(modules, "module")))
+            }
             Event::Module { module, step } => self.step(module, step),
             Event::Waiting { holder: Some(holder) } => say(&format!("waiting: {holder}")),
             Event::Waiting { holder: None } => say("waiting: another process holds the lock"),
@@ -48,7 +50,9 @@ impl Lines {
             }
             Step::Listing if self.verbose => say(&format!("{module}: asking its repository")),
             Step::Unchanged if self.verbose => say(&format!("{module}: unchanged")),
-            Step::Remote(text) if self.verbose => say(&format!("{module}: server: {}", text.trim())),
+            Step::Remote(text) if self.verbose => {
+                say(&format!("{module}: server: {}", text.trim()))
+            }
             _ => {}
         }
     }

@@ -51,7 +51,9 @@ fn object(event: Event<'_>) -> Option<Value> {
                 "pid": holder.pid, "command": holder.command, "since": crate::time::stamp(holder.since * 1000),
             })),
         }),
-        Event::Warning { module, text } => json!({"event": "warning", "module": module, "text": text}),
+        Event::Warning { module, text } => {
+            json!({"event": "warning", "module": module, "text": text})
+        }
         Event::Committing => json!({"event": "committing"}),
         Event::Shown { generation } => json!({"event": "shown", "generation": generation.number()}),
         _ => return None,

@@ -1,10 +1,11 @@
 //! [`AcquireError`]: why a module's tree is not in staging.
 
-use std::path::PathBuf;
+use std::{error::Error as _, path::PathBuf};
 
 use gix::bstr::BString;
 
 use super::{
+    archive_error::ArchiveError,
     network_error::{self, FetchError, RemoteError},
     pack_error::PackError,
 };
@@ -58,6 +59,9 @@ pub enum AcquireError {
         /// The path.
         path: PathBuf,
     },
+    /// The archive did not become a tree.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// Somebody asked to stop.
     #[error("interrupted")]
     Cancelled,
@@ -78,6 +82,7 @@ impl AcquireError {
         match self {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => error.class(),
             Self::Fetch(FetchError::Receive { source, .. }) => source.class(),
+            Self::Archive(error) => error.class(),
             Self::Staging(_) | Self::Write(_) | Self::Cancelled => Class::Transient,
             Self::NoSubdirectory { .. }
             | Self::Submodule { .. }
@@ -95,7 +100,8 @@ impl AcquireError {
                 network_error::Stage::Fetch => Stage::Fetch,
             },
             Self::Fetch(FetchError::Receive { .. }) | Self::Cancelled => Stage::Fetch,
-            Self::NoDirectory { .. } => Stage::Resolve,
+            Self::Archive(ArchiveError::WrongSum { .. }) => Stage::Fetch,
+            Self::NoDirectory { .. } | Self::Archive(ArchiveError::Open { .. }) => Stage::Resolve,
             _ => Stage::Place,
         }
     }
@@ -105,6 +111,7 @@ impl AcquireError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => return error.hint(),
+            Self::Archive(error) => return error.hint(),
             Self::Submodule { .. } => {
                 "name the submodule's own repository as the source, or link a local clone"
             }
@@ -113,12 +120,19 @@ impl AcquireError {
                 "run `modstore update` without --locked if the change is wanted"
             }
             Self::NoDirectory { .. } => "make the directory, or `modstore remove` the module",
-            Self::Write(error) if error.source.kind() == std::io::ErrorKind::StorageFull => {
-                "free some space and run it again"
-            }
+            _ if self.is_want_of_space() => "free some space and run it again",
             _ => return None,
         };
         Some(text.to_owned())
+    }
+
+    /// Whether the disk, or its table of files, is full.
+    fn is_want_of_space(&self) -> bool {
+        let causes = std::iter::successors(self.source(), |error| (*error).source());
+        let mut kinds = causes
+            .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+            .map(std::io::Error::kind);
+        kinds.any(|kind| kind == std::io::ErrorKind::StorageFull)
     }
 
     /// Whether it ended because somebody asked to stop.

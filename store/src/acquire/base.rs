@@ -87,10 +87,10 @@ impl<'a> Base<'a> {
     /// Reads a file, or a link's text, and checks that it is the blob `id`.
     pub(super) fn read(&self, file: &TreeFile, id: &ObjectId) -> Result<Vec<u8>, PackError> {
         let path = file.path.clone();
-        let contents = contents(&self.root, file).map_err(|source| PackError::BaseDamaged {
-            path: path.clone(),
-            source: Some(source.into()),
-        })?;
+        let contents =
+            contents(&self.root.join(os_path(path.as_bstr())), file.kind, file.size).map_err(
+                |source| PackError::BaseDamaged { path: path.clone(), source: Some(source.into()) },
+            )?;
         if hash_of(Kind::Blob, &contents)? == *id {
             Ok(contents)
         } else {
@@ -99,17 +99,19 @@ impl<'a> Base<'a> {
     }
 }
 
-fn contents(root: &Path, file: &TreeFile) -> std::io::Result<Vec<u8>> {
-    let path = root.join(os_path(file.path.as_bstr()));
-    if file.kind == FileKind::Symlink {
+/// Reads a file of at most `size` bytes (one more shows that it has grown), or a link's text.
+pub(super) fn contents(path: &Path, kind: FileKind, size: u64) -> std::io::Result<Vec<u8>> {
+    if kind == FileKind::Symlink {
         return Ok(std::fs::read_link(path)?.into_os_string().into_vec());
     }
     // Opening a pipe that took the file's place would wait for ever.
-    if !std::fs::symlink_metadata(&path)?.is_file() {
+    let meta = std::fs::symlink_metadata(path)?;
+    if !meta.is_file() {
         return Err(std::io::Error::other("it is no file"));
     }
-    let mut contents = Vec::with_capacity(usize::try_from(file.size.min(1 << 20)).unwrap_or(0) + 1);
-    File::open(&path)?.take(file.size + 1).read_to_end(&mut contents)?;
+    let room = meta.len().min(size).saturating_add(1);
+    let mut contents = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
+    File::open(path)?.take(size.saturating_add(1)).read_to_end(&mut contents)?;
     Ok(contents)
 }
 

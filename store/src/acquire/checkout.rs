@@ -1,24 +1,26 @@
-//! A plan being carried out: directories, links from the previous entry, blobs as they come.
+//! A tree being written: directories, links from the previous entry, blobs as they come.
 //!
-//! Shared between threads. Every file has a slot for its hash; whoever plants it fills the slot, and
-//! the manifest is read off the slots at the end.
+//! Files are added as the walk meets them, blobs are planted as they arrive, in any order and by many
+//! threads. A blob wanted again after it was written is copied from where it was.
 //!
 //! Limits: does not seal the tree, and knows nothing of packs.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use gix::ObjectId;
-use gix::bstr::{BString, ByteSlice};
+use gix::bstr::{BStr, BString, ByteSlice};
 use gix::hashtable::HashMap;
+use gix::objs::Kind;
 use rayon::prelude::*;
 
-use crate::acquire::base::{Base, name_of};
+use crate::acquire::base::{Base, contents, hash_of, name_of, os_path};
 use crate::acquire::lfs;
 use crate::acquire::pack_error::{PackError, PackLimits};
 use crate::acquire::refusal;
-use crate::acquire::tree_plan::{Collision, Plan, PlannedFile};
-use crate::disk::{LinkError, Planting};
+use crate::acquire::tree_plan::{Collision, Extras, PlannedFile};
+use crate::disk::{DiskError, LinkError, Planting, Verb};
 use crate::model::{ContentHash, FileKind, GitTree, Manifest, TreeFile};
 
 /// Linking changes a file's ctime, and uv rebuilds a project when that of one of these changed.
@@ -45,11 +47,28 @@ pub struct Planted {
     pub received_bytes: u64,
 }
 
-/// The files of one blob, a range of [`Checkout::order`].
-struct Wanted {
-    first: usize,
-    count: usize,
-    claimed: AtomicBool,
+/// A file added to the tree; `number` counts them.
+struct Added {
+    number: usize,
+    file: PlannedFile,
+}
+
+/// A file whose content is in the previous entry.
+pub(super) struct Kept<'a> {
+    added: Arc<Added>,
+    old: &'a TreeFile,
+}
+
+/// What is known about the files so far.
+#[derive(Default)]
+struct Table {
+    files: Vec<Arc<Added>>,
+    /// Files waiting for their blob.
+    wanted: HashMap<ObjectId, Vec<Arc<Added>>>,
+    /// A file of each blob that was planted or is being planted.
+    begun: HashMap<ObjectId, Arc<Added>>,
+    /// Files whose blob had begun before they were added, and the file it began with.
+    again: Vec<(Arc<Added>, Arc<Added>)>,
 }
 
 /// See the module.
@@ -57,102 +76,102 @@ pub(super) struct Checkout<'a> {
     planting: &'a Planting,
     base: Option<&'a Base<'a>>,
     limits: PackLimits,
-    plan: Plan,
-    /// Files to be written from blobs yet to come, grouped by blob.
-    order: Vec<u32>,
-    wanted: HashMap<ObjectId, Wanted>,
-    missing: AtomicUsize,
-    /// Files whose content is in the previous entry.
-    kept: Vec<(u32, &'a TreeFile)>,
-    done: Vec<OnceLock<(ContentHash, u64)>>,
-    link_texts: Mutex<Vec<(u32, BString)>>,
+    table: Mutex<Table>,
+    /// Directories made.
+    directories: Mutex<HashSet<BString>>,
+    /// Files written or linked, by number.
+    done: Mutex<Vec<(usize, ContentHash, u64)>>,
+    link_texts: Mutex<Vec<(BString, BString)>>,
     lfs_pointers: Mutex<Vec<BString>>,
     lfs_in_use: AtomicBool,
+    /// Linked files that are of a pointer's size.
+    small_linked: Mutex<Vec<(Arc<Added>, &'a TreeFile)>>,
     linked: AtomicU64,
     written_bytes: AtomicU64,
 }
 
 impl<'a> Checkout<'a> {
-    /// Decides where every file comes from.
     pub(super) fn new(
-        plan: Plan,
         base: Option<&'a Base<'a>>,
         planting: &'a Planting,
         limits: &PackLimits,
     ) -> Checkout<'a> {
-        let (mut order, mut kept) = (Vec::new(), Vec::new());
-        for (number, file) in (0u32..).zip(&plan.files) {
-            match base.and_then(|base| base.file_at(file.path.as_bstr(), &file.id)) {
-                Some(old) => kept.push((number, old)),
-                None => order.push(number),
-            }
-        }
-        let id_of = |number: &u32| plan.files.get(*number as usize).map(|file| file.id);
-        order.sort_by_key(id_of);
-        let mut wanted = HashMap::default();
-        let mut first = 0;
-        for same in order.chunk_by(|a, b| id_of(a) == id_of(b)) {
-            let claimed = AtomicBool::new(false);
-            let count = same.len();
-            wanted.extend(
-                same.first().and_then(id_of).map(|id| (id, Wanted { first, count, claimed })),
-            );
-            first += count;
-        }
         Checkout {
             planting,
             base,
             limits: *limits,
-            missing: AtomicUsize::new(order.len()),
-            done: plan.files.iter().map(|_| OnceLock::new()).collect(),
-            plan,
-            order,
-            wanted,
-            kept,
+            table: Mutex::default(),
+            directories: Mutex::default(),
+            done: Mutex::default(),
             link_texts: Mutex::default(),
             lfs_pointers: Mutex::default(),
             lfs_in_use: AtomicBool::new(false),
+            small_linked: Mutex::default(),
             linked: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
         }
     }
 
-    /// Makes all directories, parents first.
-    pub(super) fn make_directories(&self) -> Result<(), PackError> {
-        let directories = &self.plan.directories;
-        directories
-            .iter()
-            .try_for_each(|path| self.planting.directory(path.as_bstr()).map_err(PackError::Write))
+    /// Makes the directory and adds its files. Those that the previous entry has are returned, for
+    /// [`Checkout::keep`]; all others wait for [`Checkout::plant`].
+    pub(super) fn add(
+        &self,
+        directory: &BStr,
+        files: Vec<PlannedFile>,
+    ) -> Result<Vec<Kept<'a>>, PackError> {
+        let mut kept = Vec::new();
+        self.make_directory(directory, &mut locked(&self.directories))?;
+        let mut table = locked(&self.table);
+        for file in files {
+            let added = Arc::new(Added { number: table.files.len(), file });
+            table.files.push(added.clone());
+            let file = &added.file;
+            match self.base.and_then(|base| base.file_at(file.path.as_bstr(), &file.id)) {
+                Some(old) => kept.push(Kept { added, old }),
+                None => table.want(added),
+            }
+        }
+        Ok(kept)
     }
 
-    /// The files that are in the previous entry, as arguments for [`Checkout::keep`].
-    pub(super) fn kept(&self) -> &[(u32, &'a TreeFile)] {
-        &self.kept
+    fn make_directory(&self, path: &BStr, made: &mut HashSet<BString>) -> Result<(), PackError> {
+        if path.is_empty() || made.contains(path) {
+            return Ok(());
+        }
+        if let Some((parent, _)) = path.rsplit_once_str("/") {
+            self.make_directory(parent.as_bstr(), made)?;
+        }
+        made.insert(path.to_owned());
+        self.planting.directory(path).map_err(PackError::Write)
     }
 
-    /// The blobs that must come from elsewhere.
-    pub(super) fn wanted(&self) -> impl Iterator<Item = &ObjectId> {
-        self.wanted.keys()
+    /// The blobs that files are waiting for.
+    pub(super) fn wanted(&self) -> Vec<ObjectId> {
+        locked(&self.table).wanted.keys().copied().collect()
     }
 
-    /// Whether all files are there but those in [`Checkout::kept`].
-    pub(super) fn has_all_wanted(&self) -> bool {
-        self.missing.load(Ordering::Acquire) == 0
+    /// Whether a file is waiting for this blob.
+    pub(super) fn wants(&self, id: &ObjectId) -> bool {
+        locked(&self.table).wanted.contains_key(id)
     }
 
     /// Takes a file from the previous entry: linked if it may be, else read, checked and written.
-    pub(super) fn keep(&self, number: u32, old: &TreeFile) -> Result<(), PackError> {
-        let (Some(file), Some(base)) = (self.file(number), self.base) else { return Ok(()) };
+    pub(super) fn keep(&self, kept: Kept<'a>) -> Result<(), PackError> {
+        let (Kept { added, old }, Some(base)) = (kept, self.base) else { return Ok(()) };
+        let file = &added.file;
         if file.path.ends_with(b".gitattributes") {
             self.look_for_lfs(&base.read(old, &file.id)?);
         }
         if !may_be_linked(file, old) {
-            return self.write(number, file, &base.read(old, &file.id)?);
+            return self.write(&added, &base.read(old, &file.id)?);
         }
         match self.planting.link(file.path.as_bstr(), old, &base.root) {
             Ok(()) => {
                 self.linked.fetch_add(1, Ordering::Relaxed);
-                self.fill(number, old.content, old.size);
+                locked(&self.done).push((added.number, old.content, old.size));
+                if lfs::may_be_pointer(old.size) {
+                    locked(&self.small_linked).push((added, old));
+                }
                 Ok(())
             }
             Err(LinkError::Disk(error)) => Err(PackError::Write(error)),
@@ -162,27 +181,14 @@ impl<'a> Checkout<'a> {
         }
     }
 
-    /// Writes a blob to all its paths, if it has any and was not seen before. `id` is its id.
+    /// Writes a blob to all paths that wait for it. `id` is its id.
     pub(super) fn plant(&self, id: &ObjectId, contents: &[u8]) -> Result<(), PackError> {
-        let Some(wanted) = self.wanted.get(id) else { return Ok(()) };
-        if wanted.claimed.swap(true, Ordering::Relaxed) {
-            return Ok(());
-        }
-        let numbers = self.order.get(wanted.first..wanted.first + wanted.count).unwrap_or_default();
-        for number in numbers {
-            if let Some(file) = self.file(*number) {
-                self.write(*number, file, contents)?;
-            }
-        }
-        self.missing.fetch_sub(wanted.count, Ordering::Release);
-        Ok(())
+        let Some(waiting) = locked(&self.table).begin(id) else { return Ok(()) };
+        waiting.iter().try_for_each(|added| self.write(added, contents))
     }
 
-    fn file(&self, number: u32) -> Option<&PlannedFile> {
-        self.plan.files.get(number as usize)
-    }
-
-    fn write(&self, number: u32, file: &PlannedFile, contents: &[u8]) -> Result<(), PackError> {
+    fn write(&self, added: &Added, contents: &[u8]) -> Result<(), PackError> {
+        let file = &added.file;
         let size = contents.len() as u64;
         let so_far = self.written_bytes.fetch_add(size, Ordering::Relaxed) + size;
         PackError::check_limit("size of all files", so_far, self.limits.tree)?;
@@ -190,7 +196,7 @@ impl<'a> Checkout<'a> {
             let text = contents.as_bstr();
             refusal::check_link(file.path.as_bstr(), text)
                 .map_err(|reason| PackError::refused(file.path.clone(), reason))?;
-            locked(&self.link_texts).push((number, text.to_owned()));
+            locked(&self.link_texts).push((file.path.clone(), text.to_owned()));
         } else if lfs::is_pointer(contents) {
             locked(&self.lfs_pointers).push(file.path.clone());
         } else if file.path.ends_with(b".gitattributes") {
@@ -200,14 +206,22 @@ impl<'a> Checkout<'a> {
             .planting
             .write(file.path.as_bstr(), file.kind, contents)
             .map_err(PackError::Write)?;
-        self.fill(number, hash, size);
+        locked(&self.done).push((added.number, hash, size));
         Ok(())
     }
 
-    fn fill(&self, number: u32, hash: ContentHash, size: u64) {
-        if let Some(slot) = self.done.get(number as usize) {
-            slot.get_or_init(|| (hash, size));
-        }
+    /// Copies the files whose blob was written before they were added.
+    pub(super) fn copy_again(&self) -> Result<(), PackError> {
+        let again = std::mem::take(&mut locked(&self.table).again);
+        again.par_iter().try_for_each(|(added, first)| {
+            let path = self.planting.root().join(os_path(first.file.path.as_bstr()));
+            let unread = |source| PackError::Write(DiskError::new(Verb::Read, &path, source));
+            let contents = contents(&path, first.file.kind, u64::MAX).map_err(unread)?;
+            if hash_of(Kind::Blob, &contents)? != added.file.id {
+                return Err(unread(std::io::Error::other("it is not what was just written")));
+            }
+            self.write(added, &contents)
+        })
     }
 
     fn look_for_lfs(&self, attributes: &[u8]) {
@@ -216,19 +230,32 @@ impl<'a> Checkout<'a> {
         }
     }
 
-    /// Reads the result off the slots.
-    pub(super) fn finish(self) -> Result<Planted, PackError> {
+    /// Reads the result off what was done.
+    pub(super) fn finish(self, root: ObjectId, extras: Extras) -> Result<Planted, PackError> {
+        self.copy_again()?;
         self.check_link_steps()?;
         self.find_linked_pointers()?;
-        let mut files = Vec::with_capacity(self.plan.files.len());
-        let mut blobs = Vec::with_capacity(self.plan.files.len());
-        for (file, slot) in self.plan.files.into_iter().zip(self.done) {
-            let Some((content, size)) = slot.into_inner() else {
-                return Err(PackError::MissingObject { id: file.id, path: file.path });
-            };
-            blobs.push(file.id);
-            files.push(TreeFile { path: file.path, kind: file.kind, size, content });
+        let added = unlocked(self.table).files;
+        let mut slots: Vec<Option<(ContentHash, u64)>> = vec![None; added.len()];
+        for (number, content, size) in unlocked(self.done) {
+            if let Some(slot) = slots.get_mut(number) {
+                *slot = Some((content, size));
+            }
         }
+        let mut both: Vec<(TreeFile, ObjectId)> = Vec::with_capacity(added.len());
+        for (added, slot) in added.iter().zip(slots) {
+            let PlannedFile { path, kind, id } = &added.file;
+            let (path, kind) = (path.clone(), *kind);
+            let (content, size) =
+                slot.ok_or_else(|| PackError::MissingObject { id: *id, path: path.clone() })?;
+            both.push((TreeFile { path, kind, size, content }, *id));
+        }
+        both.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+        let (files, blobs): (Vec<_>, Vec<_>) = both.into_iter().unzip();
+        let Extras { mut gitlinks, mut odd_modes, mut collisions } = extras;
+        gitlinks.sort();
+        odd_modes.sort();
+        collisions.sort();
         let mut lfs_pointers = unlocked(self.lfs_pointers);
         lfs_pointers.sort();
         let linked = self.linked.into_inner();
@@ -236,14 +263,9 @@ impl<'a> Checkout<'a> {
             written: files.len() as u64 - linked,
             linked,
             manifest: Manifest::new(files).map_err(PackError::Manifest)?,
-            git: GitTree {
-                root: self.plan.root,
-                blobs,
-                odd_modes: self.plan.odd_modes,
-                gitlinks: self.plan.gitlinks,
-            },
+            git: GitTree { root, blobs, odd_modes, gitlinks },
             lfs_pointers,
-            collisions: self.plan.collisions,
+            collisions,
             written_bytes: self.written_bytes.into_inner(),
             received_bytes: 0,
         })
@@ -253,16 +275,11 @@ impl<'a> Checkout<'a> {
     /// another one out shows only when all are known.
     fn check_link_steps(&self) -> Result<(), PackError> {
         let texts = locked(&self.link_texts);
-        let mut paths: Vec<_> = texts
-            .iter()
-            .filter_map(|(number, _)| Some(self.file(*number)?.path.as_bstr()))
-            .collect();
-        paths.sort_unstable();
-        let is_link = |path: &gix::bstr::BStr| paths.binary_search(&path).is_ok();
-        texts.iter().try_for_each(|(number, text)| {
-            let Some(file) = self.file(*number) else { return Ok(()) };
-            refusal::check_link_steps(file.path.as_bstr(), text.as_bstr(), &is_link)
-                .map_err(|reason| PackError::refused(file.path.clone(), reason))
+        let links: HashSet<&BStr> = texts.iter().map(|(path, _)| path.as_bstr()).collect();
+        let is_link = |path: &BStr| links.contains(path);
+        texts.iter().try_for_each(|(path, text)| {
+            refusal::check_link_steps(path.as_bstr(), text.as_bstr(), &is_link)
+                .map_err(|reason| PackError::refused(path.clone(), reason))
         })
     }
 
@@ -272,16 +289,28 @@ impl<'a> Checkout<'a> {
         let Some(base) = self.base.filter(|_| self.lfs_in_use.load(Ordering::Relaxed)) else {
             return Ok(());
         };
-        self.kept.par_iter().try_for_each(|(number, old)| {
-            let Some(file) = self.file(*number) else { return Ok(()) };
-            if may_be_linked(file, old)
-                && lfs::may_be_pointer(old.size)
-                && lfs::is_pointer(&base.read(old, &file.id)?)
-            {
-                locked(&self.lfs_pointers).push(file.path.clone());
+        locked(&self.small_linked).par_iter().try_for_each(|(added, old)| {
+            if lfs::is_pointer(&base.read(old, &added.file.id)?) {
+                locked(&self.lfs_pointers).push(added.file.path.clone());
             }
             Ok(())
         })
+    }
+}
+
+impl Table {
+    fn want(&mut self, added: Arc<Added>) {
+        match self.begun.get(&added.file.id) {
+            Some(first) => self.again.push((added, first.clone())),
+            None => self.wanted.entry(added.file.id).or_default().push(added),
+        }
+    }
+
+    /// Hands the waiting files to whoever has their blob.
+    fn begin(&mut self, id: &ObjectId) -> Option<Vec<Arc<Added>>> {
+        let waiting = self.wanted.remove(id)?;
+        self.begun.extend(waiting.first().map(|first| (*id, first.clone())));
+        Some(waiting)
     }
 }
 

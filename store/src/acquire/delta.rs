@@ -27,6 +27,13 @@ pub(super) enum DeltaError {
     TooLarge(u64),
 }
 
+/// How many bytes the delta says it makes; `None` when it does not even say that.
+pub(super) fn result_size(delta: &[u8]) -> Option<u64> {
+    let mut rest = delta;
+    size(&mut rest).ok()?;
+    size(&mut rest).ok()
+}
+
 /// Applies `delta` to `base`; the result has at most `limit` bytes.
 ///
 /// # Errors

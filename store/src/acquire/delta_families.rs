@@ -20,11 +20,13 @@ use crate::acquire::pack_error::PackError;
 use crate::acquire::pack_objects::PackObjects;
 
 /// See the module.
-pub(super) struct Families<'f> {
+pub(super) struct Families<'f, 'a> {
     pub(super) objects: &'f PackObjects<'f>,
     pub(super) bytes: &'f PackBytes,
-    pub(super) checkout: &'f Checkout<'f>,
+    pub(super) checkout: &'f Checkout<'a>,
     pub(super) base: Option<&'f Base<'f>>,
+    /// Blobs that had their turn on arrival, by entry number; some may be wanted still.
+    pub(super) planted: &'f [Option<ObjectId>],
     /// Largest object, in bytes.
     pub(super) largest: u64,
     pub(super) cancel: &'f (dyn Fn() -> bool + Sync),
@@ -32,35 +34,51 @@ pub(super) struct Families<'f> {
 
 /// What a family descends from.
 enum Root {
-    /// A whole blob in the pack; with its id when it was planted on arrival.
-    Entry(u32, Option<ObjectId>),
+    /// A whole blob in the pack.
+    Entry(u32),
     /// A file of the previous entry.
     Kept(ObjectId),
 }
 
-impl Families<'_> {
-    /// Plants all blobs that were not planted on arrival; those are `planted`, by entry number.
-    pub(super) fn plant(&self, planted: &[Option<ObjectId>]) -> Result<(), PackError> {
-        let roots = self.roots(planted);
-        let taken: Vec<AtomicBool> =
-            self.objects.entries().iter().map(|_| AtomicBool::new(false)).collect();
+/// Deltas waiting for their turn, each with its base.
+type Waiting = Vec<(u32, Arc<Vec<u8>>)>;
+
+impl Families<'_, '_> {
+    /// Plants all blobs that were not planted on arrival.
+    pub(super) fn plant(&self) -> Result<(), PackError> {
+        let open = self.open();
+        let roots = self.roots(&open);
         roots
             .par_iter()
-            .try_for_each_init(Inflater::new, |inflater, root| self.family(root, &taken, inflater))
+            .try_for_each_init(Inflater::new, |inflater, root| self.family(root, &open, inflater))
     }
 
-    fn roots(&self, planted: &[Option<ObjectId>]) -> Vec<Root> {
-        let blobs = (0u32..).zip(self.objects.entries()).filter(|(_, entry)| entry.is_blob);
-        let mut roots: Vec<Root> = blobs
-            .map(|(number, _)| Root::Entry(number, planted.get(number as usize).copied().flatten()))
-            .filter(|root| match root {
-                Root::Entry(number, Some(id)) => {
-                    !self.objects.deltas_of_entry(*number).is_empty()
-                        || !self.objects.deltas_of(id).is_empty()
-                }
-                _ => true,
-            })
-            .collect();
+    /// Marks the entries that are to be made: unknown or wanted, or needed for one that is.
+    fn open(&self) -> Vec<AtomicBool> {
+        let wanted = |id: &Option<ObjectId>| id.is_none_or(|id| self.checkout.wants(&id));
+        let mut open: Vec<AtomicBool> =
+            self.planted.iter().map(|id| AtomicBool::new(wanted(id))).collect();
+        let needed = |open: &[AtomicBool], number: usize| {
+            let below = u32::try_from(number).map(|number| self.objects.deltas_of_entry(number));
+            let of_id = self.planted.get(number).copied().flatten();
+            below.unwrap_or_default().iter().any(|delta| is_open(open, *delta))
+                || of_id.is_some_and(|id| !self.objects.deltas_of(&id).is_empty())
+        };
+        // A delta's base by offset comes before it, so from the end every answer is known.
+        for number in (0..open.len()).rev() {
+            if needed(&open, number)
+                && let Some(slot) = open.get_mut(number)
+            {
+                *slot.get_mut() = true;
+            }
+        }
+        open
+    }
+
+    fn roots(&self, open: &[AtomicBool]) -> Vec<Root> {
+        let entries = (0u32..).zip(self.objects.entries());
+        let whole = entries.filter(|(number, entry)| entry.is_blob && is_open(open, *number));
+        let mut roots: Vec<Root> = whole.map(|(number, _)| Root::Entry(number)).collect();
         let kept = self
             .objects
             .delta_bases()
@@ -72,24 +90,19 @@ impl Families<'_> {
     fn family(
         &self,
         root: &Root,
-        taken: &[AtomicBool],
+        open: &[AtomicBool],
         inflater: &mut Inflater,
     ) -> Result<(), PackError> {
-        let mut waiting: Vec<(u32, Arc<Vec<u8>>)> = Vec::new();
+        let mut waiting = Waiting::new();
         match root {
             Root::Kept(id) => {
                 let contents = Arc::new(self.read_kept(id)?);
-                waiting.extend(
-                    self.objects.deltas_of(id).iter().map(|delta| (*delta, contents.clone())),
-                );
+                let deltas = self.objects.deltas_of(id).iter();
+                waiting.extend(deltas.map(|delta| (*delta, contents.clone())));
             }
-            Root::Entry(number, id) => {
+            Root::Entry(number) => {
                 let data = self.inflate(*number, inflater)?;
-                let id = match id {
-                    Some(id) => *id,
-                    None => self.arrive(&data)?,
-                };
-                self.file(*number, &id, data, &mut waiting);
+                self.arrive(*number, data, open, &mut waiting)?;
             }
         }
         while let Some((number, base)) = waiting.pop() {
@@ -97,39 +110,39 @@ impl Families<'_> {
                 return Err(PackError::Cancelled);
             }
             // Two copies of one base in a pack would both claim its deltas.
-            if taken.get(number as usize).is_none_or(|taken| taken.swap(true, Ordering::Relaxed)) {
+            if !open.get(number as usize).is_some_and(|open| open.swap(false, Ordering::Relaxed)) {
                 continue;
             }
             let data = self.apply(number, &base, inflater)?;
             drop(base);
-            let id = self.arrive(&data)?;
-            self.file(number, &id, data, &mut waiting);
+            self.arrive(number, data, open, &mut waiting)?;
         }
         Ok(())
     }
 
-    fn arrive(&self, data: &[u8]) -> Result<ObjectId, PackError> {
-        let id = hash_of(Kind::Blob, data)?;
-        self.checkout.plant(&id, data)?;
-        Ok(id)
-    }
-
-    /// Adds the deltas of an object to those waiting.
-    fn file(
+    /// Plants an object, unless it was, and adds its deltas to those waiting.
+    fn arrive(
         &self,
         number: u32,
-        id: &ObjectId,
         data: Vec<u8>,
-        waiting: &mut Vec<(u32, Arc<Vec<u8>>)>,
-    ) {
-        let deltas = [self.objects.deltas_of_entry(number), self.objects.deltas_of(id)];
+        open: &[AtomicBool],
+        waiting: &mut Waiting,
+    ) -> Result<(), PackError> {
+        let id = match self.planted.get(number as usize).copied().flatten() {
+            Some(id) => id,
+            None => hash_of(Kind::Blob, &data)?,
+        };
+        self.checkout.plant(&id, &data)?;
+        let deltas = [self.objects.deltas_of_entry(number), self.objects.deltas_of(&id)];
         let data = Arc::new(data);
-        waiting.extend(deltas.into_iter().flatten().map(|delta| (*delta, data.clone())));
+        let deltas = deltas.into_iter().flatten().filter(|delta| is_open(open, **delta));
+        waiting.extend(deltas.map(|delta| (*delta, data.clone())));
+        Ok(())
     }
 
     fn inflate(&self, number: u32, inflater: &mut Inflater) -> Result<Vec<u8>, PackError> {
         match self.objects.entries().get(number as usize) {
-            Some(entry) => self.bytes.inflate(entry.data, entry.size, inflater),
+            Some(entry) => self.bytes.inflate(entry.data..entry.end, entry.size, inflater),
             None => Err(PackError::corrupt(0, "an entry is not in the table")),
         }
     }
@@ -157,4 +170,8 @@ impl Families<'_> {
         let base = self.base.ok_or_else(missing)?;
         base.read(base.file_of(id).ok_or_else(missing)?, id)
     }
+}
+
+fn is_open(open: &[AtomicBool], number: u32) -> bool {
+    open.get(number as usize).is_some_and(|open| open.load(Ordering::Relaxed))
 }

@@ -153,7 +153,7 @@ fn fetch_once(
 }
 
 /// macOS file systems take names for equal that differ only in case or normalisation.
-const FOLDS_NAMES: bool = cfg!(target_vendor = "apple");
+pub(super) const FOLDS_NAMES: bool = cfg!(target_vendor = "apple");
 
 /// Seals what was planted, and says what a person should know of it.
 pub(super) fn stage(

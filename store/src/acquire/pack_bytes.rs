@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -83,8 +84,13 @@ impl PackBytes {
         PackError::Spill { path: self.path.clone(), source }
     }
 
-    /// Some bytes from `offset` on; empty at the end of what was pushed.
-    fn piece<'a>(&'a self, offset: u64, buffer: &'a mut Vec<u8>) -> Result<&'a [u8], PackError> {
+    /// Some bytes of `range`, and perhaps after it; empty at the end of what was pushed.
+    fn piece<'a>(
+        &'a self,
+        range: Range<u64>,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], PackError> {
+        let offset = range.start;
         let position = usize::try_from(offset).unwrap_or(usize::MAX);
         if let Some(chunk) = self.chunks.get(position / CHUNK) {
             return Ok(chunk.get(position % CHUNK..).unwrap_or_default());
@@ -96,29 +102,31 @@ impl PackBytes {
             return Ok(self.tail.get(into..).unwrap_or_default());
         }
         let file = self.spill.as_ref().expect("bytes were spilled");
+        let left = left.min(range.end.saturating_sub(offset)).max(1);
         buffer.resize(usize::try_from(left).unwrap_or(SPILL_READ).min(SPILL_READ), 0);
         file.read_exact_at(buffer, beyond).map_err(|source| self.spill_error(source))?;
         Ok(buffer)
     }
 
-    /// Inflates the object whose zlib stream begins at `offset`; it has `size` bytes.
+    /// Inflates the object whose zlib stream begins where `range` does and ends in it; it has
+    /// `size` bytes.
     pub(super) fn inflate(
         &self,
-        offset: u64,
+        range: Range<u64>,
         size: u64,
         inflater: &mut Inflater,
     ) -> Result<Vec<u8>, PackError> {
         let mut out = inflater.begin(size);
-        let mut at = offset;
+        let mut at = range.start;
         let mut buffer = Vec::new();
         loop {
-            let piece = self.piece(at, &mut buffer)?;
+            let piece = self.piece(at..range.end, &mut buffer)?;
             if piece.is_empty() {
                 return Err(PackError::Truncated { at, source: None });
             }
             let (used, done) = inflater
                 .feed(piece, &mut out, size)
-                .map_err(|what| PackError::corrupt(offset, what))?;
+                .map_err(|what| PackError::corrupt(range.start, what))?;
             at += used as u64;
             if done {
                 return Ok(out);
@@ -226,7 +234,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         let mut inflater = Inflater::new();
         for (object, offset) in objects.iter().zip(at) {
-            let read = bytes.inflate(offset, object.len() as u64, &mut inflater).unwrap();
+            let read = bytes.inflate(offset..u64::MAX, object.len() as u64, &mut inflater).unwrap();
             assert!(read == *object);
         }
     }
@@ -237,7 +245,7 @@ mod tests {
         for size in [0, 1, 2_999_999, 3_000_001, 1 << 40] {
             let mut bytes = PackBytes::new(0, Path::new("/nonexistent"));
             bytes.push(&packed).unwrap();
-            assert!(bytes.inflate(0, size, &mut Inflater::new()).is_err(), "{size}");
+            assert!(bytes.inflate(0..u64::MAX, size, &mut Inflater::new()).is_err(), "{size}");
         }
     }
 }

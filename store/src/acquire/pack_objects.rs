@@ -23,10 +23,23 @@ use crate::acquire::pack_reader::{Encoding, EntryHeader};
 pub(super) struct Entry {
     /// Offset of the zlib stream.
     pub(super) data: u64,
+    /// Where it ends at the latest.
+    pub(super) end: u64,
     /// Bytes when inflated.
     pub(super) size: u64,
     /// Whether it is a blob, whole.
     pub(super) is_blob: bool,
+}
+
+/// What became of a delta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filed {
+    /// It was of a commit, tree or tag, and is resolved.
+    Resolved,
+    /// It waits for this entry.
+    UnderEntry(u32),
+    /// It waits for an object known by its id.
+    UnderId,
 }
 
 /// See the module.
@@ -42,6 +55,8 @@ pub(super) struct PackObjects<'b> {
     by_entry: HashMap<u32, Vec<u32>>,
     /// Unresolved deltas by the id of their base.
     by_id: gix::hashtable::HashMap<ObjectId, Vec<u32>>,
+    /// Kept since [`PackObjects::take_arrived`] was last asked.
+    arrived: Vec<ObjectId>,
     inflater: Inflater,
 }
 
@@ -57,6 +72,7 @@ impl<'b> PackObjects<'b> {
             ids: HashMap::new(),
             by_entry: HashMap::new(),
             by_id: gix::hashtable::HashMap::default(),
+            arrived: Vec::new(),
             inflater: Inflater::new(),
         }
     }
@@ -66,8 +82,17 @@ impl<'b> PackObjects<'b> {
         let number = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         let is_blob = header.encoding == Encoding::Whole(Kind::Blob);
         self.starts.push(header.start);
-        self.entries.push(Entry { data: header.data, size: header.size, is_blob });
+        if let Some(before) = self.entries.last_mut() {
+            before.end = header.start;
+        }
+        let (data, size) = (header.data, header.size);
+        self.entries.push(Entry { data, end: u64::MAX, size, is_blob });
         number
+    }
+
+    /// The commits, trees and tags that became known since this was last asked.
+    pub(super) fn take_arrived(&mut self) -> Vec<ObjectId> {
+        std::mem::take(&mut self.arrived)
     }
 
     /// All entries, by number.
@@ -111,7 +136,8 @@ impl<'b> PackObjects<'b> {
             waiting.extend(self.by_id.remove(&id).unwrap_or_default());
             for delta in waiting {
                 let Some(entry) = self.entries.get(delta as usize) else { continue };
-                let inflated = bytes.inflate(entry.data, entry.size, &mut self.inflater)?;
+                let inflated =
+                    bytes.inflate(entry.data..entry.end, entry.size, &mut self.inflater)?;
                 let (data, kind) = self.apply(delta, &id, &inflated)?;
                 ready.push((delta, kind, data));
             }
@@ -124,24 +150,24 @@ impl<'b> PackObjects<'b> {
         let id = hash_of(kind, &data)?;
         self.small_bytes += data.len() as u64;
         self.ids.insert(number, id);
+        self.arrived.push(id);
         self.small.entry(id).or_insert((kind, data));
         Ok(id)
     }
 
     /// Resolves the delta entry `number` when its base is a known commit or tree, else files it.
-    /// Returns whether it was resolved.
     pub(super) fn delta(
         &mut self,
         number: u32,
         header: &EntryHeader,
         inflated: &[u8],
         bytes: &PackBytes,
-    ) -> Result<bool, PackError> {
+    ) -> Result<Filed, PackError> {
         let base = match header.encoding {
             Encoding::DeltaOf(id) if self.small_object(&id).is_some() => id,
             Encoding::DeltaOf(id) => {
                 self.by_id.entry(id).or_default().push(number);
-                return Ok(false);
+                return Ok(Filed::UnderId);
             }
             Encoding::DeltaOfOffset(start) => {
                 let base = self.starting_at(start, header.start)?;
@@ -149,15 +175,15 @@ impl<'b> PackObjects<'b> {
                     Some(id) => *id,
                     None => {
                         self.by_entry.entry(base).or_default().push(number);
-                        return Ok(false);
+                        return Ok(Filed::UnderEntry(base));
                     }
                 }
             }
-            Encoding::Whole(_) => return Ok(false),
+            Encoding::Whole(_) => return Ok(Filed::UnderId),
         };
         let (data, kind) = self.apply(number, &base, inflated)?;
         self.keep(number, kind, data, bytes)?;
-        Ok(true)
+        Ok(Filed::Resolved)
     }
 
     fn starting_at(&self, start: u64, of: u64) -> Result<u32, PackError> {

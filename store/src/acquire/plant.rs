@@ -1,40 +1,46 @@
 //! A commit's tree into staging: from a pack as it arrives, or from an object database.
 //!
-//! git sends commits, trees, then blobs. With the trees complete at the first blob the plan is made,
-//! and from then on blobs are written by rayon's threads while the calling thread receives. Whatever
-//! comes in another order, and every blob that is a delta, is written after the last byte.
+//! git sends a tree before what is in it, and a delta after its base. So the tree is walked as it
+//! becomes known, and blobs are written by rayon's threads while the calling thread receives; a delta
+//! goes to the worker that has its base in hand. Whatever comes in another order is written after the
+//! last byte.
 //! There is no repository, pack file or index on disk.
 //!
 //! Limits: does not seal the tree, does not fetch submodules or LFS content, and on failure leaves
 //! the staging directory to its owner.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::error::Error as StdError;
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use gix::ObjectId;
+use gix::bstr::BStr;
 use gix::objs::Kind;
 use rayon::Scope;
 use rayon::prelude::*;
 
 use crate::acquire::base::{Base, hash_of};
-use crate::acquire::checkout::{Checkout, Planted};
+use crate::acquire::checkout::{Checkout, Kept, Planted};
+use crate::acquire::delta;
 use crate::acquire::delta_families::Families;
 use crate::acquire::pack_bytes::PackBytes;
 use crate::acquire::pack_error::{PackError, PackLimits};
-use crate::acquire::pack_objects::PackObjects;
+use crate::acquire::pack_objects::{Filed, PackObjects};
 use crate::acquire::pack_reader::{Encoding, PackReader};
-use crate::acquire::tree_plan::Plan;
+use crate::acquire::tree_plan::{PlannedFile, Walk};
 use crate::disk::Planting;
 
-/// A batch of blobs is handed to a worker when it has this many bytes or blobs.
+/// A batch of blobs is handed to a worker when it has this many bytes or blobs...
 const BATCH_BYTES: usize = 256 << 10;
-const BATCH_BLOBS: usize = 32;
-/// Links are made this many at a time.
-const BATCH_LINKS: usize = 256;
+const BATCH_BLOBS: usize = 64;
+/// ...but deltas of its blobs still join it up to here.
+const FAMILY_BYTES: usize = 4 << 20;
+/// Files of the previous entry are taken this many at a time.
+const BATCH_KEPT: usize = 256;
 /// Bytes between two reports of progress.
 const REPORT_EVERY: u64 = 128 << 10;
 
@@ -87,9 +93,9 @@ pub fn plant_pack(
     spill: &Path,
     options: &PlantOptions<'_>,
 ) -> Result<Planted, PackError> {
-    let crew = Crew::new(options);
+    let crew = Crew::new(planting, options);
     let received = rayon::in_place_scope(|scope| {
-        let receiving = Receiving { crew: &crew, scope, planting, commit, options };
+        let receiving = Receiving { crew: &crew, scope, commit, options, kept: RefCell::default() };
         let received = receiving.receive(pack, spill);
         crew.stop_unless(received.is_ok());
         received
@@ -97,14 +103,15 @@ pub fn plant_pack(
     if let Some(failure) = crew.take_failure() {
         return Err(failure);
     }
-    let (objects, bytes, received_bytes) = received?;
-    let (checkout, planted) = crew.dismiss(objects.entries().len())?;
-    if !checkout.has_all_wanted() {
+    let Received { objects, bytes, walk, length } = received?;
+    let (root, extras) = walk.finish()?;
+    let (checkout, planted) = crew.dismiss(objects.entries().len());
+    if !checkout.wanted().is_empty() {
         let (base, cancel, largest) = (options.base, options.cancel, options.limits.object);
-        let (objects, bytes, checkout) = (&objects, &bytes, &checkout);
-        Families { objects, bytes, checkout, base, largest, cancel }.plant(&planted)?;
+        let (objects, bytes, checkout, planted) = (&objects, &bytes, &checkout, &planted);
+        Families { objects, bytes, checkout, base, planted, largest, cancel }.plant()?;
     }
-    Ok(Planted { received_bytes, ..checkout.finish()? })
+    Ok(Planted { received_bytes: length, ..checkout.finish(root, extras)? })
 }
 
 /// Plants the tree with id `tree` from an object database. Every object is checked against its id.
@@ -124,23 +131,24 @@ pub fn plant_tree(
         let mut bytes = Vec::new();
         Ok(find_checked(find, id, Kind::Tree, &mut bytes)?.then_some(Cow::Owned(bytes)))
     };
-    let plan = Plan::new(tree, &find_tree, options.folds, &options.limits)?;
-    let checkout = Checkout::new(plan, options.base, planting, &options.limits);
-    checkout.make_directories()?;
     let go_on = || if (options.cancel)() { Err(PackError::Cancelled) } else { Ok(()) };
-    checkout.kept().par_iter().try_for_each(|(number, old)| {
-        go_on()?;
-        checkout.keep(*number, old)
+    let checkout = Checkout::new(options.base, planting, &options.limits);
+    let mut walk = Walk::new(options.folds, &options.limits);
+    let mut kept = Vec::new();
+    walk.start(tree, &find_tree, &mut |directory, files| {
+        kept.extend(checkout.add(directory, files)?);
+        go_on()
     })?;
-    let wanted: Vec<&ObjectId> = checkout.wanted().collect();
-    wanted.par_iter().try_for_each_init(Vec::new, |buffer, id| {
+    let (root, extras) = walk.finish()?;
+    kept.into_par_iter().try_for_each(|kept| go_on().and_then(|()| checkout.keep(kept)))?;
+    checkout.wanted().par_iter().try_for_each_init(Vec::new, |buffer, id| {
         go_on()?;
         match find_checked(find, id, Kind::Blob, buffer)? {
             true => checkout.plant(id, buffer),
             false => Ok(()),
         }
     })?;
-    checkout.finish()
+    checkout.finish(root, extras)
 }
 
 fn find_checked(
@@ -159,21 +167,60 @@ fn find_checked(
 
 /// What the receiving thread and the workers share.
 struct Crew<'a> {
-    checkout: OnceLock<Checkout<'a>>,
+    checkout: Checkout<'a>,
     cancel: &'a (dyn Fn() -> bool + Sync),
     stopped: AtomicBool,
     failure: Mutex<Option<PackError>>,
     in_flight: AtomicUsize,
-    /// Blobs planted on arrival: entry number and id.
+    /// Blobs that had their turn on arrival: entry number and id.
     planted: Mutex<Vec<(u32, ObjectId)>>,
 }
 
-type Batch = Vec<(u32, Vec<u8>)>;
+/// Blobs and deltas of them, in the order of the pack, for one worker.
+#[derive(Default)]
+struct Batch {
+    items: Vec<Item>,
+    /// Bytes in the blobs, in the deltas, and in what these will make.
+    bytes: usize,
+}
+
+struct Item {
+    number: u32,
+    /// Where the entry starts in the pack.
+    at: u64,
+    /// A blob, or a delta of an item before this one.
+    data: Vec<u8>,
+    base: Option<usize>,
+}
+
+impl Batch {
+    fn add(&mut self, number: u32, at: u64, data: Vec<u8>) {
+        self.bytes += data.len();
+        self.items.push(Item { number, at, data, base: None });
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES || self.items.len() >= BATCH_BLOBS
+    }
+
+    /// Takes a delta when its base is here and the result small. What is not taken waits for the end.
+    fn add_delta(&mut self, number: u32, at: u64, delta: Vec<u8>, base: u32) {
+        let Ok(base) = self.items.binary_search_by_key(&base, |item| item.number) else { return };
+        let made = delta::result_size(&delta).and_then(|size| usize::try_from(size).ok());
+        let Some(bytes) = made.and_then(|made| made.checked_add(self.bytes + delta.len())) else {
+            return;
+        };
+        if bytes <= FAMILY_BYTES {
+            self.bytes = bytes;
+            self.items.push(Item { number, at, data: delta, base: Some(base) });
+        }
+    }
+}
 
 impl<'a> Crew<'a> {
-    fn new(options: &PlantOptions<'a>) -> Crew<'a> {
+    fn new(planting: &'a Planting, options: &PlantOptions<'a>) -> Crew<'a> {
         Crew {
-            checkout: OnceLock::new(),
+            checkout: Checkout::new(options.base, planting, &options.limits),
             cancel: options.cancel,
             stopped: AtomicBool::new(false),
             failure: Mutex::default(),
@@ -200,21 +247,27 @@ impl<'a> Crew<'a> {
         if self.stopped.load(Ordering::Relaxed) {
             return;
         }
-        let Some(checkout) = self.checkout.get() else { return };
-        if let Err(error) = job(checkout) {
+        if let Err(error) = job(&self.checkout) {
             self.stopped.store(true, Ordering::Relaxed);
             self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
     }
 
-    fn plant(&self, batch: &Batch) {
+    fn plant(&self, batch: Batch) {
         self.work(|checkout| {
-            let mut ids = Vec::with_capacity(batch.len());
-            for (number, data) in batch {
+            let mut made: Vec<Vec<u8>> = Vec::with_capacity(batch.items.len());
+            let mut ids = Vec::with_capacity(batch.items.len());
+            for Item { number, at, data, base } in batch.items {
                 self.go_on()?;
-                let id = hash_of(Kind::Blob, data)?;
-                checkout.plant(&id, data)?;
-                ids.push((*number, id));
+                let data = match base.map(|base| made.get(base).map_or(&[][..], Vec::as_slice)) {
+                    None => data,
+                    Some(base) => delta::apply(base, &data, FAMILY_BYTES as u64)
+                        .map_err(|error| PackError::corrupt(at, error.to_string()))?,
+                };
+                let id = hash_of(Kind::Blob, &data)?;
+                checkout.plant(&id, &data)?;
+                ids.push((number, id));
+                made.push(data);
             }
             self.planted.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
             Ok(())
@@ -225,16 +278,15 @@ impl<'a> Crew<'a> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The checkout, and which of the pack's entries were planted on arrival.
-    fn dismiss(self, entries: usize) -> Result<(Checkout<'a>, Vec<Option<ObjectId>>), PackError> {
+    /// The checkout, and the ids of the pack's blobs as far as known.
+    fn dismiss(self, entries: usize) -> (Checkout<'a>, Vec<Option<ObjectId>>) {
         let mut ids = vec![None; entries];
         for (number, id) in self.planted.into_inner().unwrap_or_else(PoisonError::into_inner) {
             if let Some(slot) = ids.get_mut(number as usize) {
                 *slot = Some(id);
             }
         }
-        let checkout = self.checkout.into_inner().ok_or(PackError::Cancelled)?;
-        Ok((checkout, ids))
+        (self.checkout, ids)
     }
 }
 
@@ -242,24 +294,28 @@ impl<'a> Crew<'a> {
 struct Receiving<'r, 'scope, 'a> {
     crew: &'scope Crew<'a>,
     scope: &'r Scope<'scope>,
-    planting: &'a Planting,
     commit: ObjectId,
     options: &'r PlantOptions<'a>,
+    /// Files of the previous entry on their way to a worker.
+    kept: RefCell<Vec<Kept<'a>>>,
+}
+
+/// What is left when the last byte is in.
+struct Received<'a> {
+    objects: PackObjects<'a>,
+    bytes: PackBytes,
+    walk: Walk,
+    length: u64,
 }
 
 impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
-    fn receive(
-        &self,
-        pack: &mut dyn BufRead,
-        spill: &Path,
-    ) -> Result<(PackObjects<'a>, PackBytes, u64), PackError> {
+    fn receive(&self, pack: &mut dyn BufRead, spill: &Path) -> Result<Received<'a>, PackError> {
         let limits = &self.options.limits;
         let (mut reader, total) =
             PackReader::open(pack, PackBytes::new(limits.memory, spill), limits)?;
         let mut objects = PackObjects::new(self.options.base, limits);
-        let mut batch = Batch::new();
-        let mut batched = 0;
-        let mut tried = false;
+        let mut walk = Walk::new(self.options.folds, limits);
+        let mut batch = Batch::default();
         let mut reported = 0;
         for received in 0..total {
             self.crew.go_on()?;
@@ -267,35 +323,76 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
                 reported = reader.position();
                 self.report(reported, received, total);
             }
-            let blob = self.entry(&mut reader, &mut objects)?;
-            if let Arrival::Small = blob {
-                continue;
-            }
-            if !std::mem::replace(&mut tried, true) {
-                self.plan_if_complete(&objects)?;
-            }
-            if let Arrival::Blob(number, data) = blob
-                && self.crew.checkout.get().is_some()
-            {
-                batched += data.len();
-                batch.push((number, data));
-                if batched >= BATCH_BYTES || batch.len() >= BATCH_BLOBS {
-                    self.hand_over(std::mem::take(&mut batch), std::mem::take(&mut batched));
-                }
+            match self.entry(&mut reader, &mut objects)? {
+                Arrival::Small => self.grow(&mut walk, &mut objects)?,
+                arrival => self.distribute(arrival, &mut batch),
             }
         }
-        self.hand_over(batch, batched);
-        let position = reader.position();
+        self.hand_over(batch);
+        let length = reader.position();
         let bytes = reader.finish()?;
-        self.report(position, total, total);
-        if self.crew.checkout.get().is_none() {
-            self.start(self.plan(&objects)?)?;
+        self.report(length, total, total);
+        if !walk.has_root() {
+            self.start(&mut walk, &objects)?;
         }
-        Ok((objects, bytes, position))
+        self.take_over(self.kept.take());
+        Ok(Received { objects, bytes, walk, length })
+    }
+
+    /// Walks on with the trees that have just become known.
+    fn grow(&self, walk: &mut Walk, objects: &mut PackObjects<'a>) -> Result<(), PackError> {
+        for id in objects.take_arrived() {
+            if id == self.commit && !walk.has_root() {
+                self.start(walk, objects)?;
+            } else {
+                walk.go_on(&id, &|id| Ok(objects.tree(id)), &mut |at, files| self.add(at, files))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&self, walk: &mut Walk, objects: &PackObjects<'a>) -> Result<(), PackError> {
+        let root = objects.root_of(&self.commit)?;
+        walk.start(root, &|id| Ok(objects.tree(id)), &mut |at, files| self.add(at, files))
+    }
+
+    /// Adds a directory's files, and gives those that the previous entry has to workers.
+    fn add(&self, directory: &BStr, files: Vec<PlannedFile>) -> Result<(), PackError> {
+        let mut kept = self.kept.take();
+        kept.extend(self.crew.checkout.add(directory, files)?);
+        if kept.len() >= BATCH_KEPT {
+            self.take_over(std::mem::take(&mut kept));
+        }
+        self.kept.replace(kept);
+        Ok(())
+    }
+
+    fn take_over(&self, kept: Vec<Kept<'a>>) {
+        let crew = self.crew;
+        self.scope.spawn(move |_| {
+            crew.work(|checkout| {
+                kept.into_iter()
+                    .try_for_each(|kept| crew.go_on().and_then(|()| checkout.keep(kept)))
+            });
+        });
     }
 
     fn report(&self, bytes: u64, objects: u32, total: u32) {
         (self.options.progress)(PackNews { bytes, objects, total });
+    }
+
+    /// Gives what arrived to the batch, and a full batch to a worker.
+    fn distribute(&self, arrival: Arrival, batch: &mut Batch) {
+        match arrival {
+            Arrival::Blob { number, at, data } => {
+                if batch.is_full() {
+                    self.hand_over(std::mem::take(batch));
+                }
+                batch.add(number, at, data);
+            }
+            Arrival::Delta { number, at, delta, base } => batch.add_delta(number, at, delta, base),
+            Arrival::Small | Arrival::Waits => {}
+        }
     }
 
     fn entry(
@@ -306,7 +403,9 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         let header = reader.header()?;
         let number = objects.enter(&header);
         match header.encoding {
-            Encoding::Whole(Kind::Blob) => Ok(Arrival::Blob(number, reader.inflate(&header)?)),
+            Encoding::Whole(Kind::Blob) => {
+                Ok(Arrival::Blob { number, at: header.start, data: reader.inflate(&header)? })
+            }
             Encoding::Whole(kind) => {
                 objects.check_room(header.size)?;
                 let data = reader.inflate(&header)?;
@@ -315,59 +414,28 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
             }
             Encoding::DeltaOf(_) | Encoding::DeltaOfOffset(_) => {
                 let delta = reader.inflate(&header)?;
-                let resolved = objects.delta(number, &header, &delta, reader.bytes())?;
-                Ok(if resolved { Arrival::Small } else { Arrival::Delta })
+                Ok(match objects.delta(number, &header, &delta, reader.bytes())? {
+                    Filed::Resolved => Arrival::Small,
+                    Filed::UnderId => Arrival::Waits,
+                    Filed::UnderEntry(base) => {
+                        Arrival::Delta { number, at: header.start, delta, base }
+                    }
+                })
             }
         }
     }
 
-    fn plan(&self, objects: &PackObjects<'_>) -> Result<Plan, PackError> {
-        let root = objects.root_of(&self.commit)?;
-        let find = |id: &ObjectId| Ok(objects.tree(id));
-        Plan::new(root, &find, self.options.folds, &self.options.limits)
-    }
-
-    /// Starts the checkout unless trees are still to come.
-    fn plan_if_complete(&self, objects: &PackObjects<'_>) -> Result<(), PackError> {
-        match self.plan(objects) {
-            Err(PackError::MissingObject { .. }) => Ok(()),
-            plan => self.start(plan?),
-        }
-    }
-
-    fn start(&self, plan: Plan) -> Result<(), PackError> {
-        let checkout = Checkout::new(plan, self.options.base, self.planting, &self.options.limits);
-        checkout.make_directories()?;
-        let kept = checkout.kept().len();
-        let crew = self.crew;
-        // Only this thread sets it, and only once.
-        let _ = crew.checkout.set(checkout);
-        for from in (0..kept).step_by(BATCH_LINKS) {
-            self.scope.spawn(move |_| {
-                crew.work(|checkout| {
-                    checkout.kept().iter().skip(from).take(BATCH_LINKS).try_for_each(
-                        |(number, old)| {
-                            crew.go_on()?;
-                            checkout.keep(*number, old)
-                        },
-                    )
-                });
-            });
-        }
-        Ok(())
-    }
-
     /// Gives a batch to the pool, or does it here when the pool is behind: nothing waits, and memory
     /// stays bounded.
-    fn hand_over(&self, batch: Batch, bytes: usize) {
-        let crew = self.crew;
+    fn hand_over(&self, batch: Batch) {
+        let (crew, bytes) = (self.crew, batch.bytes);
         if crew.in_flight.load(Ordering::Relaxed) + bytes > self.options.limits.in_flight {
-            crew.plant(&batch);
+            crew.plant(batch);
             return;
         }
         crew.in_flight.fetch_add(bytes, Ordering::Relaxed);
         self.scope.spawn(move |_| {
-            crew.plant(&batch);
+            crew.plant(batch);
             crew.in_flight.fetch_sub(bytes, Ordering::Relaxed);
         });
     }
@@ -377,8 +445,10 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
 enum Arrival {
     /// A commit, tree or tag, already put away.
     Small,
-    /// A delta that waits for the end.
-    Delta,
+    /// A delta that waits for an object of which only the id is known.
+    Waits,
+    /// A delta of an entry that is no commit or tree.
+    Delta { number: u32, at: u64, delta: Vec<u8>, base: u32 },
     /// A whole blob.
-    Blob(u32, Vec<u8>),
+    Blob { number: u32, at: u64, data: Vec<u8> },
 }

@@ -251,6 +251,15 @@ fn rich() -> (Repo, ObjectId) {
     }
     repo.write("same/one", "same");
     repo.write("same/two", "same");
+    for directory in ["a", "b", "c", "z"] {
+        repo.write(&format!("again/{directory}/x"), "the same in four directories");
+        fs::set_permissions(
+            repo.path(&format!("again/{directory}/x")),
+            fs::Permissions::from_mode(if directory == "c" { 0o755 } else { 0o644 }),
+        )
+        .unwrap();
+        symlink("x", repo.path(&format!("again/{directory}/l"))).unwrap();
+    }
     repo.write("empty", "");
     repo.write("pyproject.toml", "[project]\nname='x'\n");
     repo.write("a.b", "1");
@@ -276,7 +285,11 @@ fn a_pack_becomes_the_commits_tree_however_it_is_packed() {
         &["--window=0"],
         &["--compression=0"],
     ];
-    for (number, way) in ways.iter().enumerate() {
+    for (number, way) in ways.iter().chain(&ways).enumerate() {
+        if number == ways.len() {
+            // With a tag at the tip git sends trees before blobs, without they are mixed.
+            repo.git(&["tag", "tip"], b"");
+        }
         let store = Store::new();
         let name = format!("entry{number}");
         let pack = repo.pack(commit, None, way);
@@ -372,13 +385,13 @@ fn a_thin_update_equals_a_full_checkout_and_links_what_did_not_change() {
             old.manifest.find(file.path.as_bstr()).is_some_and(|(_, before)| before == *file)
                 && inode("old", path) == inode("new", path)
         });
-        assert_eq!(same.count(), new.manifest.files().len() - 4 - 3 - 1);
+        assert_eq!(same.count(), new.manifest.files().len() - 4 - 3 - 1 - 4);
         for path in fragile {
             assert_ne!(inode("old", path), inode("new", path), "{path}");
         }
         assert_eq!(inode("old", "deep/a/b/c/d1/x"), inode("new", "deep/a/b/c/d1/x"));
         assert_eq!(new.linked + new.written, new.manifest.files().len() as u64);
-        assert!(new.linked > 100 && new.written < 12, "{} {}", new.linked, new.written);
+        assert!(new.linked > 100 && new.written < 16, "{} {}", new.linked, new.written);
     }
 }
 

@@ -21,6 +21,7 @@ use gix_transport::Protocol;
 
 pub use crate::acquire::conversation::RemoteNews;
 use crate::acquire::conversation::{Conversation, Refusal, Trouble};
+use crate::acquire::download::Download;
 use crate::acquire::host::{Host, Route};
 use crate::acquire::http_agent::Agents;
 use crate::acquire::idle::Watch;
@@ -116,6 +117,17 @@ impl Network {
         let resolved = session.resolutions.pop().expect("one wish has one resolution")?;
         session.resolutions.push(Ok(resolved.clone()));
         Ok((session, resolved))
+    }
+
+    /// Ask for the file at `url`, an `http(s)` address with its login, and receive it in pieces.
+    pub(super) fn download(&self, url: &str, cancel: &Cancel) -> Result<Download, RemoteError> {
+        let Shared { host, agents, limits, offline, counters, .. } = &*self.shared;
+        let route = host.plain_route(url)?;
+        if *offline {
+            return Err(RemoteError::Offline { url: route.shown });
+        }
+        let watch = Watch::new(cancel.clone(), limits, Arc::clone(counters));
+        Download::open(host, agents, route, watch)
     }
 
     /// What all conversations so far cost.

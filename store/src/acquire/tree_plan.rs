@@ -1,7 +1,8 @@
-//! From a root tree to the list of files it will become, with all refusals.
+//! From a root tree to the files it will become, directory by directory, with all refusals.
 //!
-//! Where trees come from (a pack, the previous entry, a database) is the caller's: the walk asks for
-//! ids. Whoever answers has checked the bytes against the id.
+//! The walk grows as trees become known: git sends a tree before what is in it, but blobs may come
+//! between. Where trees come from (a pack, the previous entry, a database) is the caller's: the walk
+//! asks for ids, and whoever answers has checked the bytes against the id.
 //!
 //! Limits: the text of links is not known yet; it is checked when it is.
 
@@ -10,6 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use gix::ObjectId;
 use gix::bstr::{BStr, BString, ByteSlice};
+use gix::hashtable::HashMap;
 
 use crate::acquire::pack_error::{PackError, PackLimits};
 use crate::acquire::rebuilt_trees::mode_of;
@@ -43,116 +45,162 @@ pub(super) struct PlannedFile {
     pub(super) id: ObjectId,
 }
 
-/// A whole tree to be.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) root: ObjectId,
-    /// In byte order of their paths.
-    pub(super) files: Vec<PlannedFile>,
-    /// Parents before children; only those with files below.
-    pub(super) directories: Vec<BString>,
+/// Takes the files of one directory, which has at least one.
+pub(super) type TakeFiles<'t> = dyn FnMut(&BStr, Vec<PlannedFile>) -> Result<(), PackError> + 't;
+
+/// A directory whose tree is known by its id only.
+struct Expected {
+    path: BString,
+    id: ObjectId,
+    depth: usize,
+}
+
+/// A walk in progress.
+pub(super) struct Walk {
+    folds: bool,
+    limits: PackLimits,
+    root: Option<ObjectId>,
+    missing: HashMap<ObjectId, Vec<Expected>>,
+    /// Files and directories met; one small tree named twice in each of thirty is a billion.
+    seen: usize,
+    path_bytes: u64,
+    names: Vec<(u64, usize)>,
+    extras: Extras,
+}
+
+/// What a tree has besides its files.
+#[derive(Debug, Default)]
+pub(super) struct Extras {
     pub(super) gitlinks: Vec<(BString, ObjectId)>,
     pub(super) odd_modes: Vec<(BString, u32)>,
     pub(super) collisions: Vec<Collision>,
 }
 
-impl Plan {
-    /// Walks the tree `root`. With `folds`, names that collide when folded are refused.
+impl Walk {
+    /// With `folds`, names that collide when folded are refused.
+    pub(super) fn new(folds: bool, limits: &PackLimits) -> Walk {
+        Walk {
+            folds,
+            limits: *limits,
+            root: None,
+            missing: HashMap::default(),
+            seen: 0,
+            path_bytes: 0,
+            names: Vec::new(),
+            extras: Extras::default(),
+        }
+    }
+
+    /// Whether the root is known.
+    pub(super) fn has_root(&self) -> bool {
+        self.root.is_some()
+    }
+
+    /// Walks as far as trees are found from the root on. Called once.
     ///
     /// # Errors
-    /// A refused path, a missing tree, or more than the limits allow.
-    pub(super) fn new(
+    /// A refused path, or more than the limits allow.
+    pub(super) fn start(
+        &mut self,
         root: ObjectId,
         find: &FindTree<'_>,
-        folds: bool,
-        limits: &PackLimits,
-    ) -> Result<Plan, PackError> {
-        let plan = Plan {
-            root,
-            files: Vec::new(),
-            directories: Vec::new(),
-            gitlinks: Vec::new(),
-            odd_modes: Vec::new(),
-            collisions: Vec::new(),
-        };
-        let mut walk =
-            Walk { plan, find, folds, limits, seen: 0, path_bytes: 0, names: Vec::new() };
-        walk.directory(BStr::new(b""), root, 0)?;
-        let mut plan = walk.plan;
-        plan.files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(plan)
+        take: &mut TakeFiles<'_>,
+    ) -> Result<(), PackError> {
+        self.root = Some(root);
+        self.walk(vec![Expected { path: "".into(), id: root, depth: 0 }], find, take)
     }
-}
 
-struct Walk<'w, 'f> {
-    plan: Plan,
-    find: &'w FindTree<'f>,
-    folds: bool,
-    limits: &'w PackLimits,
-    /// Files and directories met; one small tree named twice in each of thirty is a billion.
-    seen: usize,
-    path_bytes: u64,
-    names: Vec<(u64, usize)>,
-}
+    /// Walks on where the tree `id` was missing.
+    ///
+    /// # Errors
+    /// As [`Walk::start`].
+    pub(super) fn go_on(
+        &mut self,
+        id: &ObjectId,
+        find: &FindTree<'_>,
+        take: &mut TakeFiles<'_>,
+    ) -> Result<(), PackError> {
+        match self.missing.remove(id) {
+            Some(expected) => self.walk(expected, find, take),
+            None => Ok(()),
+        }
+    }
 
-impl Walk<'_, '_> {
-    fn directory(&mut self, path: &BStr, id: ObjectId, depth: usize) -> Result<(), PackError> {
-        let find = self.find;
-        let Some(bytes) = find(&id)? else {
-            if id.is_empty_tree() {
-                return Ok(());
+    /// The root and what is no file.
+    ///
+    /// # Errors
+    /// When a tree is still missing.
+    pub(super) fn finish(self) -> Result<(ObjectId, Extras), PackError> {
+        let mut missing: Vec<Expected> = self.missing.into_values().flatten().collect();
+        missing.sort_by(|a, b| b.path.cmp(&a.path));
+        match (missing.pop(), self.root) {
+            (Some(Expected { id, path, .. }), _) => Err(PackError::MissingObject { id, path }),
+            (None, Some(root)) => Ok((root, self.extras)),
+            (None, None) => Err(PackError::corrupt(0, "it has no root")),
+        }
+    }
+
+    fn walk(
+        &mut self,
+        mut open: Vec<Expected>,
+        find: &FindTree<'_>,
+        take: &mut TakeFiles<'_>,
+    ) -> Result<(), PackError> {
+        while let Some(next) = open.pop() {
+            match find(&next.id)? {
+                Some(bytes) => self.directory(&next, &bytes, &mut open, take)?,
+                None if next.id.is_empty_tree() => {}
+                None => self.missing.entry(next.id).or_default().push(next),
             }
-            return Err(PackError::MissingObject { id, path: path.to_owned() });
-        };
+        }
+        Ok(())
+    }
+
+    fn directory(
+        &mut self,
+        directory: &Expected,
+        bytes: &[u8],
+        open: &mut Vec<Expected>,
+        take: &mut TakeFiles<'_>,
+    ) -> Result<(), PackError> {
+        let (id, depth) = (directory.id, directory.depth);
+        let directory = directory.path.as_bstr();
         let mut entries = Vec::new();
-        let mut rest: &[u8] = &bytes;
+        let mut rest = bytes;
         while !rest.is_empty() {
             let malformed = || PackError::corrupt(0, format!("tree {id} is malformed"));
             let (entry, after) = read_entry(rest).ok_or_else(malformed)?;
             entries.push(entry);
             rest = after;
         }
-        self.check_names(path, &entries)?;
-        entries.iter().try_for_each(|entry| self.entry(path, entry, depth))
+        self.check_names(directory, &entries)?;
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = join(directory, entry.name);
+            self.count(&path)?;
+            match entry.mode {
+                0o40_000 if depth < DEEPEST => {
+                    open.push(Expected { path, id: entry.id, depth: depth + 1 });
+                }
+                0o40_000 => return Err(PackError::refused(path, Refusal::Deep)),
+                0o160_000 => self.extras.gitlinks.push((path, entry.id)),
+                mode => files.push(self.file(path, mode, entry.id)?),
+            }
+        }
+        if files.is_empty() { Ok(()) } else { take(directory, files) }
     }
 
-    fn entry(
-        &mut self,
-        directory: &BStr,
-        entry: &Entry<'_>,
-        depth: usize,
-    ) -> Result<(), PackError> {
-        let path = join(directory, entry.name);
-        self.count(&path)?;
-        let kind = match entry.mode {
-            0o40_000 => return self.subdirectory(path, entry.id, depth + 1),
-            0o160_000 => {
-                self.plan.gitlinks.push((path, entry.id));
-                return Ok(());
-            }
+    fn file(&mut self, path: BString, mode: u16, id: ObjectId) -> Result<PlannedFile, PackError> {
+        let kind = match mode {
             0o120_000 => FileKind::Symlink,
             mode if mode & 0o170_000 == 0o100_000 && mode & 0o100 != 0 => FileKind::Executable,
             mode if mode & 0o170_000 == 0o100_000 => FileKind::File,
             mode => return Err(PackError::refused(path, Refusal::Mode(mode))),
         };
-        if u32::from(entry.mode) != mode_of(kind) {
-            self.plan.odd_modes.push((path.clone(), entry.mode.into()));
+        if u32::from(mode) != mode_of(kind) {
+            self.extras.odd_modes.push((path.clone(), mode.into()));
         }
-        self.plan.files.push(PlannedFile { path, kind, id: entry.id });
-        Ok(())
-    }
-
-    fn subdirectory(&mut self, path: BString, id: ObjectId, depth: usize) -> Result<(), PackError> {
-        if depth > DEEPEST {
-            return Err(PackError::refused(path, Refusal::Deep));
-        }
-        let (directories, files) = (self.plan.directories.len(), self.plan.files.len());
-        self.plan.directories.push(path.clone());
-        self.directory(path.as_bstr(), id, depth)?;
-        if self.plan.files.len() == files {
-            self.plan.directories.truncate(directories);
-        }
-        Ok(())
+        Ok(PlannedFile { path, kind, id })
     }
 
     fn count(&mut self, path: &BString) -> Result<(), PackError> {
@@ -202,7 +250,7 @@ impl Walk<'_, '_> {
         if self.folds {
             return Err(PackError::refused(second, Refusal::Folds(first)));
         }
-        self.plan.collisions.push(Collision { first, second });
+        self.extras.collisions.push(Collision { first, second });
         Ok(())
     }
 }

@@ -46,6 +46,4 @@ pub struct UpdateRequest {
     pub all_or_nothing: bool,
     /// Take exactly the revisions of `modules.lock`.
     pub locked: bool,
-    /// Try also what failed before for a reason that lasts.
-    pub retry: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use gix::{ObjectId, bstr::ByteSlice as _};
+use gix::ObjectId;
 
 use super::{
     answer::{Answer, Got},
@@ -13,10 +13,10 @@ use super::{
 use crate::{
     acquire::{
         AcquireError, BaseEntry, FetchNews, Into, RemoteError, Resolved, Session, Wanted,
-        fetch_commit,
+        check_subdirectory, fetch_commit,
     },
-    commit::{Binding, Bound, Fetched, read_manifest},
-    model::{Digest, Manifest, ModuleName, Subdirectory, nearest},
+    commit::{Binding, Bound, Fetched, is_whole, read_manifest},
+    model::{Digest, Manifest, ModuleName, Subdirectory},
 };
 
 /// The tree of a commit that several modules may share.
@@ -26,6 +26,8 @@ struct Tree {
     submodules: Vec<gix::bstr::BString>,
     warnings: Vec<String>,
     got: Got,
+    /// Whether it is in staging and not yet an entry.
+    is_new: bool,
 }
 
 /// A member and the commit it means.
@@ -160,6 +162,7 @@ fn tree_of(
         submodules: fetched.submodules,
         warnings: fetched.warnings,
         got: Got { written, linked, received: fetched.received },
+        is_new: true,
     })
 }
 
@@ -181,15 +184,27 @@ fn tell(site: &Site<'_>, module: &ModuleName, news: FetchNews<'_>) {
     site.events.happened(Event::Module { module, step });
 }
 
-/// An entry of the store that was made of this commit, now or in an earlier generation.
+/// An entry of the store that was made of this commit, now or in an earlier generation. One that is not
+/// shown now is looked at file by file before it is shown again.
 fn stored_tree(site: &Site<'_>, job: &RepositoryJob, commit: ObjectId) -> Option<Tree> {
+    let is_shown = |digest| site.state.modules().values().any(|now| now.digest() == Some(digest));
+    let is_there = |digest| match is_shown(digest) {
+        true => site.layout.entry(digest).is_dir(),
+        false => is_whole(site.layout, digest),
+    };
     let digest = bindings_of(site, job).find_map(|(digest, fetched)| {
-        (commit == fetched.revision.as_str() && site.layout.entry(digest).is_dir())
-            .then_some(digest)
+        (commit == fetched.revision.as_str() && is_there(digest)).then_some(digest)
     })?;
     let manifest = read_manifest(site.layout, digest)?;
     let submodules = BaseEntry::submodules(site.layout, digest, &manifest)?;
-    Some(Tree { digest, manifest, submodules, warnings: Vec::new(), got: Got::default() })
+    Some(Tree {
+        digest,
+        manifest,
+        submodules,
+        warnings: Vec::new(),
+        got: Got::default(),
+        is_new: false,
+    })
 }
 
 /// Every entry that any generation bound from this repository, newest first.
@@ -249,7 +264,8 @@ fn bind(
         },
     };
     let now = site.state.modules().get(member.module.as_str());
-    if now == Some(&binding) {
+    // A new tree for an old binding: somebody took the entry away.
+    if now == Some(&binding) && !tree.is_new {
         return Answer::unchanged(&member.module, binding);
     }
     // What was fetched for several modules is counted, and warned of, once.
@@ -264,16 +280,8 @@ fn check_part(tree: &Tree, member: &Member) -> Result<(), AcquireError> {
     {
         return Err(AcquireError::OtherTree { found: tree.digest, locked: *locked });
     }
+    check_subdirectory(&tree.manifest, member.source.subdirectory.as_ref())?;
     let part = member.source.subdirectory.as_ref().map_or("", Subdirectory::as_str);
-    if let Some(subdirectory) = &member.source.subdirectory
-        && tree.manifest.below(part.into()).is_empty()
-    {
-        let directories = directories_like(&tree.manifest, subdirectory);
-        return Err(AcquireError::NoSubdirectory {
-            subdirectory: subdirectory.clone(),
-            directories,
-        });
-    }
     let within = |path: &gix::bstr::BString| {
         part.is_empty()
             || path
@@ -284,30 +292,6 @@ fn check_part(tree: &Tree, member: &Member) -> Result<(), AcquireError> {
         Some(path) => Err(AcquireError::Submodule { path: path.clone() }),
         None => Ok(()),
     }
-}
-
-/// Up to five directories: those that end like `wanted`, the one spelled most like it, the top ones.
-fn directories_like(manifest: &Manifest, wanted: &Subdirectory) -> Vec<String> {
-    let all: std::collections::BTreeSet<_> = manifest
-        .files()
-        .iter()
-        .flat_map(|file| {
-            file.path
-                .find_iter("/")
-                .map(|end| file.path.get(..end).unwrap_or_default().to_str_lossy())
-        })
-        .collect();
-    let alike = all.iter().filter(|path| path.rsplit('/').next() == Some(wanted.file_name()));
-    let near = nearest(wanted.as_str(), all.iter().map(AsRef::as_ref));
-    let top = all.iter().filter(|path| !path.contains('/')).map(AsRef::as_ref);
-    let mut found: Vec<String> = Vec::new();
-    for path in alike.map(AsRef::as_ref).chain(near).chain(top) {
-        if found.iter().all(|other| other != path) {
-            found.push(path.to_owned());
-        }
-    }
-    found.truncate(5);
-    found
 }
 
 fn fail_all<'a>(members: impl Iterator<Item = &'a Member>, error: AcquireError) -> Vec<Answer> {
