@@ -1,1 +1,610 @@
-//! stub
+//! The command line as it is met from outside: words, exit codes, and one JSON object per command.
+//!
+//! Real repositories over `file://`; what the network does to an update is for other tests.
+
+use std::{
+    fs,
+    path::Path,
+    sync::{LazyLock, mpsc},
+};
+
+use modstore::disk::Lock;
+use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
+use rustix::process::Signal;
+use serde_json::Value;
+
+const COMMANDS: [&str; 15] = [
+    "add",
+    "remove",
+    "link",
+    "unlink",
+    "update",
+    "outdated",
+    "list",
+    "show",
+    "path",
+    "status",
+    "history",
+    "diff",
+    "rollback",
+    "completions",
+    "demo",
+];
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../docs/json.schema.json")).expect("the schema is JSON")
+});
+
+/// A home with a repository that holds two modules, `whole` and `part`, neither declared yet.
+struct World {
+    home: TestHome,
+    repo: Repo,
+}
+
+impl World {
+    fn new() -> Self {
+        let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+        let repo = Repo::create(&home.scratch(), "whole");
+        repo.write(&[("a.txt", "1\n"), ("modules/part/b.txt", "1\n")]);
+        Self { home, repo }
+    }
+
+    fn whole(&self) -> String {
+        format!("git+{}", self.repo.url_file())
+    }
+
+    fn part(&self) -> String {
+        format!("{}#subdirectory=modules/part", self.whole())
+    }
+
+    /// Both modules added.
+    fn with_modules() -> Self {
+        let world = Self::new();
+        world.home.run(&["add", &world.whole(), &world.part()]).ok();
+        world
+    }
+
+    /// Runs a command with `--json`, and holds what it prints against the schema.
+    fn json(&self, arguments: &[&str]) -> (Ran, Value) {
+        let ran = self.home.run(&[&["--json"], arguments].concat());
+        let value = one_valid_object(&ran);
+        (ran, value)
+    }
+}
+
+#[track_caller]
+fn one_valid_object(ran: &Ran) -> Value {
+    let value = ran.json();
+    assert_eq!(ran.stdout.trim_end().lines().count(), 1, "one line\n{ran:?}");
+    assert_valid(&SCHEMA, &value);
+    let exit = value.pointer("/error/exit").and_then(Value::as_i64).unwrap_or(0);
+    assert_eq!(exit, i64::from(ran.status), "{ran:?}");
+    value
+}
+
+#[track_caller]
+fn assert_valid(schema: &Value, value: &Value) {
+    let validator = jsonschema::validator_for(schema).expect("the schema is a schema");
+    let errors: Vec<String> =
+        validator.iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{value:#}\ndoes not match: {errors:#?}");
+}
+
+#[test]
+fn the_help_of_every_command_has_a_summary_a_paragraph_and_an_example() {
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let all = home.run(&["--help"]).ok().stdout;
+    for command in COMMANDS {
+        assert!(all.contains(&format!("\n  {command} ")), "{command} is not listed\n{all}");
+        let help = home.run(&[command, "--help"]).ok().stdout;
+        let (about, rest) = help.split_once("Usage:").expect("a usage line");
+        let paragraphs = about.trim().split("\n\n").filter(|text| !text.trim().is_empty()).count();
+        assert!(paragraphs >= 2, "{command} says too little\n{about}");
+        let (_, example) = rest.split_once("Example").expect("an example");
+        assert!(
+            example.contains(&format!("modstore {command}"))
+                || example.contains(&format!(" {command} ")),
+            "{help}"
+        );
+    }
+    for word in ["MODULE", "SOURCE", "GENERATION", "TARGET"] {
+        assert!(all.contains(word), "the manual does not explain {word}");
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_still_gives_one_object_in_json_mode() {
+    let world = World::new();
+    let wrong: [&[&str]; 9] = [
+        &[],
+        &["nonsense"],
+        &["add"],
+        &["update", "--nonsense"],
+        &["update", "a/b"],
+        &["diff", "0"],
+        &["rollback", "--to", "x"],
+        &["update", "--all-or-nothing", "--allow-partial"],
+        &["completions", "nushell"],
+    ];
+    for arguments in wrong {
+        let ran = world.home.run(arguments).fails(2);
+        assert!(ran.stdout.is_empty(), "{ran:?}");
+        let begins = if arguments.is_empty() { "Keeps the modules" } else { "error: " };
+        assert!(ran.stderr.starts_with(begins), "{ran:?}");
+        let (_, value) = world.json(arguments);
+        assert_eq!(
+            (value["ok"].as_bool(), value["error"]["exit"].as_i64()),
+            (Some(false), Some(2)),
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn every_command_gives_one_object_that_the_schema_describes() {
+    let world = World::new();
+    let (whole, part) = (world.whole(), world.part());
+    let own = world.home.scratch().join("own");
+    fs::create_dir(&own).unwrap();
+    let own = own.to_str().unwrap();
+    let mut seen = Vec::new();
+    let mut ok = |arguments: &[&str]| {
+        let (ran, value) = world.json(arguments);
+        let ran = ran.ok();
+        assert_eq!(value["ok"], true, "{ran:?}");
+        assert_eq!(value["command"], arguments[0]);
+        seen.push(arguments[0].to_owned());
+        value
+    };
+    // An empty store has an answer to everything that only reads.
+    for command in ["update", "outdated", "list", "status", "history"] {
+        assert_eq!(ok(&[command])["generation"], Value::Null);
+    }
+    assert_eq!(ok(&["add", &whole, "--no-update"])["added"][0], "whole");
+    assert_eq!(ok(&["list"])["modules"][0]["served"], Value::Null);
+    assert_eq!(ok(&["status"])["missing"][0], "whole");
+    assert_eq!(ok(&["outdated"])["modules"][0]["would"], "move");
+    assert_eq!(ok(&["update"])["updated"][0]["files"], 2);
+    assert_eq!(ok(&["add", &part, "--name", "other"])["update"]["updated"][0]["module"], "other");
+    assert_eq!(ok(&["show", "other"])["served"]["subdirectory"], "modules/part");
+    assert_eq!(ok(&["path", "other"])["path"], world.home.target("other").to_str().unwrap());
+    assert_eq!(ok(&["link", "other", own])["update"]["updated"][0]["linked"], own);
+    assert_eq!(ok(&["status"])["linked"][0], "other");
+    assert_eq!(ok(&["show", "other"])["entry"], own);
+    assert_eq!(ok(&["unlink", "other"])["update"]["updated"][0]["from_linked"], own);
+    world.repo.write(&[("a.txt", "2\n")]);
+    assert_eq!(ok(&["outdated"])["outdated"], true);
+    assert_eq!(ok(&["update", "whole"])["updated"][0]["files"], 1);
+    assert_eq!(ok(&["diff", "1"])["modules"][1]["files"]["changed"][0], "a.txt");
+    assert_eq!(ok(&["rollback"])["restores"], 4);
+    assert_eq!(ok(&["history"])["generations"][0]["restores"], 4);
+    assert_eq!(ok(&["remove", "other"])["removed"][0], "other");
+    assert!(ok(&["completions", "bash"])["script"].as_str().unwrap().contains("modstore"));
+    assert!(ok(&["demo"])["steps"].as_array().unwrap().len() >= 5);
+    let never: Vec<&str> =
+        COMMANDS.into_iter().filter(|command| !seen.iter().any(|seen| seen == command)).collect();
+    assert!(never.is_empty(), "not tried: {never:?}");
+}
+
+#[test]
+fn every_failure_gives_one_object_and_says_on_stderr_what_to_do() {
+    let world = World::with_modules();
+    let gone = format!("git+file://{}/gone", world.home.scratch().display());
+    let failures: [(&[&str], i32); 12] = [
+        (&["add", &gone], 1),
+        (&["add", "ftp://h/r"], 2),
+        (&["add", &world.whole(), "--name", "part"], 2),
+        (&["remove", "wole"], 2),
+        (&["link", "whole", "/nonexistent"], 1),
+        (&["unlink", "whole"], 2),
+        (&["update", "wole"], 2),
+        (&["show", "wole"], 1),
+        (&["path", "wole"], 1),
+        (&["diff", "99"], 2),
+        (&["rollback", "--to", "99"], 2),
+        (&["--home", "", "list"], 2),
+    ];
+    for (arguments, exit) in failures {
+        let before = world.home.tree("whole");
+        let (ran, value) = world.json(arguments);
+        let ran = ran.fails(exit).says("error: ");
+        assert_eq!(value["ok"], false, "{ran:?}");
+        assert!(!value["error"]["message"].as_str().unwrap().is_empty());
+        assert_eq!(world.home.tree("whole"), before, "{arguments:?} changed something");
+        world.home.run(arguments).fails(exit);
+    }
+}
+
+#[test]
+fn a_module_that_fails_makes_1_and_the_others_are_switched_unless_told_otherwise() {
+    let world = World::with_modules();
+    let other = Repo::create(&world.home.scratch(), "other");
+    other.write(&[("o.txt", "1\n")]);
+    world.home.run(&["add", &format!("git+{}", other.url_file())]).ok();
+    world.repo.write(&[("a.txt", "2\n")]);
+    fs::rename(other.path(), world.home.scratch().join("away")).unwrap();
+
+    let (_, value) = world.json(&["update", "--all-or-nothing"]);
+    assert_eq!(
+        (value["committed"].as_bool(), value["error"]["exit"].as_i64()),
+        (Some(false), Some(1)),
+        "{value}"
+    );
+    let (_, value) = world.json(&["update"]);
+    assert_eq!(
+        (value["committed"].as_bool(), value["error"]["exit"].as_i64()),
+        (Some(true), Some(1)),
+        "{value}"
+    );
+    assert_eq!(value["failed"][0]["module"], "other");
+    assert!(value["failed"][0]["serving"]["digest"].is_string(), "{value}");
+    let ran = world.home.run(&["update"]).fails(1).says("error: other: ").says("caused by: ");
+    assert!(ran.stdout.contains("1 module failed"), "{ran:?}");
+    let (_, value) = world.json(&["update", "--allow-partial"]);
+    assert_eq!(value["ok"], true);
+    assert_eq!(value["failed"].as_array().unwrap().len(), 1);
+    assert!(world.home.target("other").join("o.txt").exists());
+}
+
+#[test]
+fn an_unknown_module_is_answered_with_the_nearest_name() {
+    let world = World::with_modules();
+    for command in ["path", "show", "unlink", "remove", "update"] {
+        world.home.run(&[command, "wole"]).says("did you mean `whole`?");
+    }
+    let empty = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    empty.run(&["path", "whole"]).fails(1).says("modstore add");
+    world.home.run(&["add", "--no-update", &world.whole(), "--name", "later"]).ok();
+    world.home.run(&["path", "later"]).fails(1).says("modstore update");
+}
+
+#[test]
+fn a_path_is_printed_as_its_bytes_and_nothing_else() {
+    let world = World::with_modules();
+    let target = world.home.target("part");
+    assert_eq!(world.home.run(&["path", "part"]).ok().stdout, format!("{}\n", target.display()));
+    let entry = world.home.run(&["path", "part", "--entry"]).ok().stdout;
+    assert_eq!(Path::new(entry.trim_end()), fs::canonicalize(target).unwrap());
+}
+
+#[test]
+fn an_odd_home_works_like_any_other() {
+    for odd in ["a b#c", "a\nb", "ü '\"$x", "\u{1b}[31mred"] {
+        let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+        let store = home.scratch().join(odd).join("store");
+        let repo = Repo::create(&home.scratch(), "module");
+        repo.write(&[("a.txt", "1\n")]);
+        let home = home.with_store_at(&store);
+        home.run(&["add", &format!("git+{}", repo.url_file())]).ok();
+        let printed = home.run(&["path", "module"]).ok().stdout;
+        assert_eq!(printed, format!("{}\n", store.join("current/module").display()));
+        assert!(home.target("module").join("a.txt").exists());
+        for command in ["status", "list", "history"] {
+            assert!(!home.run(&[command]).ok().stdout.contains('\u{1b}'), "{odd:?}");
+        }
+    }
+}
+
+#[test]
+fn a_home_that_is_no_text_works() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let repo = Repo::create(&home.scratch(), "module");
+    repo.write(&[("a.txt", "1\n")]);
+    let store = home.scratch().join(std::ffi::OsStr::from_bytes(b"\xff\xfe"));
+    if fs::create_dir(&store).is_err() {
+        modstore_tests::skip_loudly("this file system takes only names that are text");
+        return;
+    }
+    let home = home.with_store_at(&store);
+    home.run(&["add", &format!("git+{}", repo.url_file())]).ok();
+    assert!(home.target("module").join("a.txt").exists());
+    one_valid_object(&home.run(&["--json", "path", "module"]).ok());
+}
+
+#[test]
+fn colours_are_only_for_those_who_want_them() {
+    let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let colourful = |ran: Ran| ran.stderr.contains('\u{1b}');
+    let fails = ["path", "x"];
+    assert!(!colourful(home.run(&fails)), "not a terminal");
+    assert!(colourful(home.run(&["--color", "always", "path", "x"])));
+    home.env("CLICOLOR_FORCE", "1");
+    assert!(colourful(home.run(&fails)));
+    assert!(!colourful(home.run(&["--color", "never", "path", "x"])));
+    home.env("NO_COLOR", "1").without_env("CLICOLOR_FORCE");
+    assert!(!colourful(home.run(&fails)));
+}
+
+#[test]
+fn completions_for_every_shell_know_every_command() {
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = home.run(&["completions", shell]).ok().stdout;
+        for command in COMMANDS {
+            assert!(script.contains(command), "{shell} does not know {command}");
+        }
+    }
+}
+
+#[test]
+fn the_demo_holds_what_it_claims_and_leaves_nothing() {
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let ran = home.run(&["demo"]).ok();
+    for said in [
+        "$ modstore update",
+        "generation 2 is shown",
+        "transient",
+        "$ modstore rollback",
+        "checks held",
+    ] {
+        assert!(ran.stdout.contains(said), "{said}\n{ran:?}");
+    }
+    assert!(!home.path().exists(), "the demo has a store of its own");
+    assert_eq!(home.leftovers(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn the_demo_s_directory_can_be_kept() {
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let value = one_valid_object(&home.run(&["--json", "demo", "--keep"]).ok());
+    let directory = Path::new(value["directory"].as_str().unwrap());
+    assert_eq!(value["kept"], true);
+    assert!(directory.join("store/current/greeter/greeting.txt").exists());
+    // Read-only entries cannot be removed by everybody, and TestHome is about to.
+    std::process::Command::new("chmod").args(["-R", "u+w"]).arg(directory).status().unwrap();
+}
+
+#[test]
+fn the_demo_without_git_says_what_is_missing() {
+    let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    home.env("PATH", "/nonexistent");
+    let ran = home.run(&["demo"]).fails(1).says("hint: install git");
+    assert_eq!(home.leftovers(), Vec::<std::path::PathBuf>::new(), "{ran:?}");
+}
+
+#[test]
+fn a_secret_in_a_source_is_in_no_output_and_in_no_file() {
+    let world = World::with_modules();
+    let secret = "s3cr3t-t0ken";
+    let port = modstore_tests::RefusedPort::reserve();
+    let good = format!("git+http://me:{secret}@127.0.0.1:{}/r.git", port.port());
+    let tries: [&[&str]; 9] = [
+        &["add", &good],
+        &["add", "--no-update", &good],
+        &["add", &format!("https://me:{secret}@h/r?x")],
+        &["add", &format!("git+https://{secret}@h/r#bad")],
+        &["update", &good],
+        &["remove", &good],
+        &["path", &good],
+        &[&good],
+        &["add", "x", "--name", &good],
+    ];
+    for arguments in tries {
+        for json in [&[][..], &["--json"]] {
+            let ran = world.home.run(&[json, arguments].concat());
+            assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{}", ran.stderr);
+        }
+    }
+    assert!(world.home.grep_bytes(secret).is_empty(), "{:?}", world.home.grep_bytes(secret));
+    world
+        .home
+        .run(&["add", "--no-update", &good, "--name", "r2"])
+        .ok()
+        .says("git credential helper");
+    let declared = fs::read_to_string(world.home.path().join("modules.toml")).unwrap();
+    assert!(declared.contains("r2") && !declared.contains(secret), "{declared}");
+}
+
+#[test]
+fn a_source_that_does_not_parse_is_shown_with_a_caret_below_the_place() {
+    let world = World::new();
+    let ran = world.home.run(&["add", "git+https://h/a/../b"]).fails(2);
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    let at = lines.iter().position(|line| line.trim() == "^").expect("a caret");
+    assert_eq!(lines[at - 1].trim(), "git+https://h/a/../b", "{ran:?}");
+    assert!(lines[at - 1][lines[at].find('^').unwrap()..].starts_with(".."), "{ran:?}");
+}
+
+#[test]
+fn two_sources_of_one_name_in_one_command_are_refused() {
+    let world = World::new();
+    let twin = Repo::create(&world.home.scratch().join("twin"), "whole");
+    twin.write(&[("t.txt", "1\n")]);
+    let twin = format!("git+{}", twin.url_file());
+    world.home.run(&["add", &world.whole(), &twin]).fails(2).says("module `whole`");
+    assert!(!world.home.path().join("modules.toml").exists());
+}
+
+#[test]
+fn an_add_that_cannot_be_fetched_declares_nothing() {
+    let world = World::with_modules();
+    let before = fs::read(world.home.path().join("modules.toml")).unwrap();
+    world
+        .home
+        .run(&["add", &format!("git+file://{}/gone", world.home.scratch().display())])
+        .fails(1);
+    assert_eq!(fs::read(world.home.path().join("modules.toml")).unwrap(), before);
+}
+
+#[test]
+fn progress_as_json_is_one_described_object_per_line() {
+    let world = World::new();
+    let ran = world.home.run(&["--progress", "json", "add", &world.whole(), &world.part()]).ok();
+    let mut schema = SCHEMA.clone();
+    let root = schema.as_object_mut().unwrap();
+    for key in ["anyOf", "if", "then", "else"] {
+        root.remove(key);
+    }
+    root.insert("$ref".into(), "#/$defs/event".into());
+    let events: Vec<Value> =
+        ran.stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    events.iter().for_each(|event| assert_valid(&schema, event));
+    let told = |event: &str| events.iter().any(|each| each["event"] == event);
+    assert!(told("began") && told("module") && told("committing") && told("shown"), "{events:?}");
+}
+
+#[test]
+fn progress_can_be_left_out_and_is_lines_without_a_terminal() {
+    let world = World::new();
+    let ran = world.home.run(&["add", &world.whole()]).ok();
+    assert!(ran.stderr.contains("whole: fetched") && !ran.stderr.contains('\u{1b}'), "{ran:?}");
+    for option in ["--progress=none", "--quiet"] {
+        world.repo.commit("main", &[Change::write("a.txt", option)]);
+        assert_eq!(world.home.run(&[option, "update"]).ok().stderr, "");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_output_and_nothing_else() {
+    let world = World::with_modules();
+    let sh = Path::new("/bin/sh");
+    for command in ["list", "completions bash", "--help", "--json history"] {
+        // The reader is gone before the first byte, and the exit code of the writer is kept.
+        let line = format!(
+            "{{ {} {command}; echo \"exit $?\" >&2; }} | :",
+            env!("CARGO_BIN_EXE_modstore")
+        );
+        let ran = world.home.command_of(sh, &["-c", &line]).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(said, "exit 0\n", "{command}");
+    }
+}
+
+#[test]
+fn the_store_is_where_the_nearest_of_option_and_variables_says() {
+    let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let elsewhere = home.scratch().join("elsewhere");
+    let at = |ran: Ran| ran.json()["home"].as_str().unwrap().to_owned();
+    let elsewhere = elsewhere.to_str().unwrap();
+    assert_eq!(at(home.run(&["--json", "status"])), home.path().to_str().unwrap());
+    assert_eq!(at(home.run(&["--json", "--home", elsewhere, "status"])), elsewhere);
+    home.without_env("MODSTORE_HOME");
+    let data = home.user_home().join(".local/share/modstore");
+    assert_eq!(at(home.run(&["--json", "status"])), data.to_str().unwrap());
+    home.without_env("XDG_DATA_HOME");
+    assert_eq!(at(home.run(&["--json", "status"])), data.to_str().unwrap());
+    assert!(!data.exists(), "looking makes nothing");
+}
+
+#[test]
+fn a_signal_in_the_middle_of_a_fetch_ends_it_with_130_and_changes_nothing() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        for command in [&["update"][..], &["add", "--name", "new"]] {
+            let world = World::with_modules();
+            let server = HttpServer::start(&world.home.scratch());
+            let url = format!("git+{}", server.url(world.repo.name()));
+            let declared = world.home.path().join("modules.toml");
+            if command == ["update"] {
+                world.home.run(&["add", "--no-update", &url, "--name", "slow"]).ok();
+            }
+            let before = (world.home.tree("whole"), fs::read(&declared).unwrap());
+            world.repo.write(&[("a.txt", "2\n")]);
+            // The server says when it has gone silent, so nobody has to guess how long that takes.
+            let (tell, told) = mpsc::channel();
+            let silent = Fault::on_pack(1, move || {
+                tell.send(()).unwrap();
+                std::thread::park();
+            });
+            server.fault_on_fetch(world.repo.name(), silent);
+            let mut arguments = vec!["--json", "--progress", "none"];
+            arguments.extend(command);
+            if command != ["update"] {
+                arguments.push(&url);
+            }
+            let running = world.home.spawn(&arguments);
+            told.recv().unwrap();
+            running.signal(signal);
+            let ran = running.wait().fails(130);
+            let value = one_valid_object(&ran);
+            assert_eq!(value["generation"], 1, "{ran:?}");
+            assert_eq!((world.home.tree("whole"), fs::read(&declared).unwrap()), before, "{ran:?}");
+            assert_eq!(world.home.leftovers(), Vec::<std::path::PathBuf>::new());
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_an_update_that_waits_for_the_lock() {
+    let world = World::with_modules();
+    world.repo.write(&[("a.txt", "2\n")]);
+    let lock = Lock::try_take(&world.home.path().join("locks/store"), "the test").unwrap().unwrap();
+    for command in [&["update"][..], &["rollback", "--to", "1"], &["remove", "part"]] {
+        let arguments = [&["--json", "--progress", "json"], command].concat();
+        let mut child = world.home.command(&arguments);
+        child.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        let mut lines =
+            std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+        assert!(
+            lines.any(|line| line.unwrap().contains("\"waiting\"")),
+            "{command:?} does not wait"
+        );
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT)
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{command:?}");
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_valid(&SCHEMA, &value);
+    }
+    drop(lock);
+    world.home.run(&["update"]).ok();
+}
+
+#[test]
+fn a_store_that_somebody_else_changes_is_busy_and_says_who() {
+    let world = World::with_modules();
+    world.repo.write(&[("a.txt", "2\n")]);
+    let declared = || fs::read(world.home.path().join("modules.toml")).unwrap();
+    let before = (world.home.tree("whole"), declared());
+    let _lock =
+        Lock::try_take(&world.home.path().join("locks/store"), "the test").unwrap().unwrap();
+    for command in [&["update"][..], &["rollback", "--to", "1"], &["remove", "whole"]] {
+        let (ran, value) = world.json(&[&["--lock-timeout", "0"], command].concat());
+        let ran = ran.fails(3).says("the test");
+        assert!(value["error"]["hint"].as_str().unwrap().contains("--lock-timeout"), "{ran:?}");
+    }
+    assert_eq!((world.home.tree("whole"), declared()), before);
+    // Readers do not wait.
+    world.home.run(&["--lock-timeout", "0", "list"]).ok();
+}
+
+#[test]
+fn a_damaged_journal_is_4_and_what_is_shown_still_works() {
+    let world = World::with_modules();
+    world.repo.write(&[("a.txt", "2\n")]);
+    let journal = world.home.path().join("journal");
+    let mut bytes = fs::read(&journal).unwrap();
+    world.home.run(&["update"]).ok();
+    let all = fs::read(&journal).unwrap();
+    bytes[20] ^= 1;
+    bytes.extend_from_slice(all.get(bytes.len()..).unwrap());
+    fs::write(&journal, bytes).unwrap();
+    for command in ["update", "list", "status", "history", "rollback"] {
+        let (ran, value) = world.json(&[command]);
+        let _ = ran.fails(4);
+        assert!(value["error"]["hint"].is_string(), "{value}");
+    }
+    world.home.run(&["path", "whole"]).ok();
+    assert!(world.home.target("whole").join("a.txt").exists());
+}
+
+#[test]
+fn a_modules_toml_that_cannot_be_read_is_2_with_line_and_column() {
+    let world = World::with_modules();
+    world.home.write_modules("[modules.a]\nsource = 1\n");
+    for command in ["update", "list", "status", "outdated"] {
+        let (ran, _) = world.json(&[command]);
+        let _ = ran.fails(2).says("line 2, column 10");
+    }
+    world.home.run(&["path", "whole"]).ok();
+}
+
+#[test]
+fn every_reading_command_leaves_no_trace() {
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    for command in ["list", "status", "history", "outdated", "update"] {
+        home.run(&[command]).ok();
+        assert!(!home.path().exists(), "{command} made a store");
+    }
+}

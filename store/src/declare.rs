@@ -3,12 +3,16 @@
 //! An edit is read, changed and written under a lock of its own, so that two of them never lose one.
 //! Knows nothing of generations.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
-    disk::{Disk, DiskError, Layout, Lock, LockError, random_name, read_if_there},
+    commit::{Staging, StagingError},
+    disk::{Disk, DiskError, Layout, Lock, LockError, read_if_there},
     model::{
-        self, Declarations, EditError, Lockfile, ModuleName, ParseDeclarationsError,
+        self, Declarations, Declared, EditError, Lockfile, ModuleName, ParseDeclarationsError,
         ParseLockfileError, Source,
     },
 };
@@ -38,6 +42,9 @@ pub enum DeclareError {
     /// The file cannot be read or written.
     #[error("the declarations cannot be used")]
     Disk(#[from] DiskError),
+    /// The new file has nowhere to be made.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
     /// Somebody else is editing.
     #[error("the declarations cannot be changed")]
     Lock(#[from] LockError),
@@ -123,27 +130,56 @@ fn parse(layout: &Layout, text: &str) -> Result<Declarations, DeclareError> {
         .map_err(|source| DeclareError::Toml { path: layout.modules_toml(), source })
 }
 
-/// Changes `modules.toml` from text to text, keeping what a person wrote.
+/// Changes what `modules.toml` says of module `name`, keeping what a person wrote.
 pub(crate) fn edit(
     editing: Editing<'_>,
+    name: &ModuleName,
     change: impl FnOnce(&str) -> Result<String, EditError>,
 ) -> Result<Edited, DeclareError> {
     let _lock = take_lock(editing)?;
+    edit_alone(editing, vec![name.clone()], change)
+}
+
+/// The edit, by the one who holds the lock.
+fn edit_alone(
+    editing: Editing<'_>,
+    names: Vec<ModuleName>,
+    change: impl FnOnce(&str) -> Result<String, EditError>,
+) -> Result<Edited, DeclareError> {
     let (before, _) = read(editing.layout)?;
     let after = change(before.as_deref().unwrap_or_default())?;
     let declarations = parse(editing.layout, &after)?;
     write(editing, &after)?;
-    Ok(Edited { names: Vec::new(), declarations, before, after })
+    Ok(Edited { names, declarations, before, after })
+}
+
+/// Edits and does `work`, which is soon done, while nobody else edits. When `work` ends with an error that
+/// `is_nothing` says has changed nothing, the edit has not happened either.
+pub(crate) fn edit_along<T, E: From<DeclareError>>(
+    editing: Editing<'_>,
+    change: impl FnOnce(&str) -> Result<String, EditError>,
+    work: impl FnOnce() -> Result<T, E>,
+    is_nothing: impl FnOnce(&E) -> bool,
+) -> Result<T, E> {
+    let _lock = take_lock(editing).map_err(DeclareError::from)?;
+    let edited = edit_alone(editing, Vec::new(), change)?;
+    let done = work();
+    if done.as_ref().is_err_and(is_nothing) {
+        edited.undo_alone(editing)?;
+    }
+    done
 }
 
 /// Declares modules. The declarations that come back still know the secrets, which the file does not.
 pub(crate) fn add(editing: Editing<'_>, additions: &[Addition]) -> Result<Edited, DeclareError> {
+    let _lock = take_lock(editing)?;
     let (_, declared) = read(editing.layout)?;
     let named = additions
         .iter()
         .map(|addition| name_of(addition, &declared))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut edited = edit(editing, |text| {
+    let names = named.iter().map(|(name, _)| name.clone()).collect();
+    let mut edited = edit_alone(editing, names, |text| {
         named.iter().try_fold(text.to_owned(), |text, (name, source)| {
             model::add_module(&text, name, source)
         })
@@ -154,7 +190,6 @@ pub(crate) fn add(editing: Editing<'_>, additions: &[Addition]) -> Result<Edited
             declared.source = (*source).clone();
         }
     }
-    edited.names = named.into_iter().map(|(name, _)| name).collect();
     Ok(edited)
 }
 
@@ -174,15 +209,42 @@ fn name_of<'a>(
 }
 
 impl Edited {
-    /// Puts `modules.toml` back as it was, unless somebody has changed it since.
+    /// Puts `modules.toml` back as it was. What somebody else has changed in it since stays.
     pub(crate) fn undo(self, editing: Editing<'_>) -> Result<(), DeclareError> {
         let _lock = take_lock(editing)?;
-        let (now, _) = read(editing.layout)?;
-        match self.before {
-            _ if now.as_deref() != Some(self.after.as_str()) => Ok(()),
-            Some(before) => write(editing, &before),
-            None => Ok(editing.disk.remove_file(&editing.layout.modules_toml())?),
+        self.undo_alone(editing)
+    }
+
+    fn undo_alone(self, editing: Editing<'_>) -> Result<(), DeclareError> {
+        let (now, declared) = read(editing.layout)?;
+        match (self.before, now) {
+            (before, Some(now)) if now != self.after => {
+                let before = parse(editing.layout, before.as_deref().unwrap_or_default())?;
+                let mut names = self.names.iter().filter(|name| declared.get(name).is_some());
+                let put_back =
+                    names.try_fold(now, |text, name| as_before(&text, name, before.get(name)))?;
+                write(editing, &put_back)
+            }
+            (Some(before), Some(_)) => write(editing, &before),
+            (None, Some(_)) => Ok(editing.disk.remove_file(&editing.layout.modules_toml())?),
+            (_, None) => Ok(()),
         }
+    }
+}
+
+/// `text` with module `name` as it was `before`, when what it was given since is a link or its declaration.
+fn as_before(
+    text: &str,
+    name: &ModuleName,
+    before: Option<&Declared>,
+) -> Result<String, EditError> {
+    let Some(before) = before else { return model::remove_module(text, name) };
+    match &before.linked {
+        Some(path) => model::link_module(text, name, path),
+        None => match model::unlink_module(text, name) {
+            Err(EditError::NotLinked(_)) => Ok(text.to_owned()),
+            done => done,
+        },
     }
 }
 
@@ -192,11 +254,7 @@ fn take_lock(editing: Editing<'_>) -> Result<Lock, LockError> {
 }
 
 fn write(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {
-    let path = editing.layout.modules_toml();
-    if text.as_bytes() == read_if_there(&path)?.unwrap_or_default() {
-        return Ok(());
-    }
-    Ok(replace(editing.disk, editing.layout, &path, text)?)
+    replace(editing, &editing.layout.modules_toml(), text)
 }
 
 /// `modules.lock`, read.
@@ -209,20 +267,16 @@ pub(crate) fn read_lock(layout: &Layout) -> Result<Lockfile, DeclareError> {
 }
 
 /// Replaces `modules.lock`, if it says anything else.
-pub(crate) fn write_lock(disk: &Disk, layout: &Layout, text: &str) -> Result<(), DiskError> {
-    let path = layout.modules_lock();
-    if read_if_there(&path)?.as_deref() == Some(text.as_bytes()) {
-        return Ok(());
-    }
-    replace(disk, layout, &path, text)
+pub(crate) fn write_lock(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {
+    replace(editing, &editing.layout.modules_lock(), text)
 }
 
-fn replace(
-    disk: &Disk,
-    layout: &Layout,
-    path: &std::path::Path,
-    text: &str,
-) -> Result<(), DiskError> {
-    let spare = layout.staging().join(random_name(path)?);
-    disk.replace_file(path, &spare, text.as_bytes())
+/// Replaces a file, if it says anything else. The new one is made in a staging, so that a crash leaves
+/// nothing that is not removed, and nobody removes it before.
+fn replace(editing: Editing<'_>, path: &Path, text: &str) -> Result<(), DeclareError> {
+    if read_if_there(path)?.as_deref() == Some(text.as_bytes()) {
+        return Ok(());
+    }
+    let staging = Staging::claim(editing.disk, editing.layout, editing.command)?;
+    Ok(editing.disk.replace_file(path, &staging.fresh(), text.as_bytes())?)
 }

@@ -158,15 +158,18 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
+        // First the state: a module that is added and shown in between is then not taken for undeclared.
+        let state = self.state().map_err(UpdateError::from)?;
         let declared = self.declarations()?;
         if declared.modules.is_empty() && request.names.is_empty() && self.shown().is_none() {
             return Ok(UpdateReport::of_nothing());
         }
-        self.update_declared(&declared, request, events, cancel)
+        self.update_declared(state, &declared, request, events, cancel)
     }
 
     fn update_declared(
         &self,
+        state: State,
         declared: &Declarations,
         request: &UpdateRequest,
         events: &dyn Events,
@@ -175,10 +178,10 @@ impl Store {
         self.prepare()?;
         let lock = if request.locked { Some(declare::read_lock(&self.layout)?) } else { None };
         let ground = self.ground(events, cancel);
-        Ok(self.minding_syncs(update::update(ground, declared, lock.as_ref(), request))?)
+        Ok(self.minding_syncs(update::update(ground, state, declared, lock.as_ref(), request))?)
     }
 
-    /// What an update would change. Writes nothing.
+    /// What an update would change. Changes nothing.
     ///
     /// # Errors
     /// As for [`update`](Self::update).
@@ -209,27 +212,14 @@ impl Store {
         if !fetch {
             return Ok(Added { modules, report: None });
         }
-        let request = UpdateRequest {
-            names: modules.clone(),
-            all_or_nothing: true,
-            ..UpdateRequest::default()
-        };
-        let report = self.update_declared(&edited.declarations, &request, events, cancel);
-        match report {
-            Ok(report) if report.failed.is_empty() => Ok(Added { modules, report: Some(report) }),
-            Err(error) if error.has_happened() => Err(error),
-            failed => {
-                edited.undo(self.editing())?;
-                Err(failed
-                    .map_or_else(|error| error, |report| ChangeError::NotAdded(Box::new(report))))
-            }
-        }
+        let report = self.follow(edited, events, cancel)?;
+        Ok(Added { modules, report: Some(report) })
     }
 
     /// Declares modules no more, and shows a generation without them.
     ///
     /// # Errors
-    /// See [`ChangeError`].
+    /// See [`ChangeError`]. `modules.toml` is as it was, except where the error says that it has happened.
     pub fn remove(
         &self,
         names: &[ModuleName],
@@ -237,12 +227,17 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<Option<Generation>, ChangeError> {
         self.prepare()?;
-        declare::edit(self.editing(), |text| {
+        let undeclare = |text: &str| {
             names.iter().try_fold(text.to_owned(), |text, name| model::remove_module(&text, name))
-        })?;
-        self.transact(events, cancel, |transaction| {
-            names.iter().cloned().for_each(|name| transaction.unbind(name));
-            Ok(())
+        };
+        let unbind = || {
+            self.transact(events, cancel, |transaction| {
+                names.iter().cloned().for_each(|name| transaction.unbind(name));
+                Ok(())
+            })
+        };
+        declare::edit_along(self.editing(), undeclare, unbind, |error: &ChangeError| {
+            !error.has_happened()
         })
     }
 
@@ -259,11 +254,11 @@ impl Store {
     ) -> Result<UpdateReport, ChangeError> {
         self.prepare()?;
         let declared = self.declarations()?;
-        let edited = declare::edit(self.editing(), |text| match declared.get(name) {
+        let edited = declare::edit(self.editing(), name, |text| match declared.get(name) {
             Some(_) => model::link_module(text, name, path),
             None => model::add_module(text, name, &Source::linked(path)),
         })?;
-        self.follow(edited, name, events, cancel)
+        self.follow(edited, events, cancel)
     }
 
     /// Makes a module's source count again.
@@ -277,24 +272,27 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
         self.prepare()?;
-        let edited = declare::edit(self.editing(), |text| model::unlink_module(text, name))?;
-        self.follow(edited, name, events, cancel)
+        let edited = declare::edit(self.editing(), name, |text| model::unlink_module(text, name))?;
+        self.follow(edited, events, cancel)
     }
 
-    /// Updates the one module that an edit was about, and takes the edit back when that fails.
+    /// Updates the modules that an edit was about, and takes the edit back when that fails.
     fn follow(
         &self,
         edited: declare::Edited,
-        name: &ModuleName,
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
         let request = UpdateRequest {
-            names: vec![name.clone()],
+            names: edited.names.clone(),
             all_or_nothing: true,
             ..UpdateRequest::default()
         };
-        match self.update_declared(&edited.declarations, &request, events, cancel) {
+        let updated = self.state().map_err(|error| UpdateError::from(error).into());
+        let updated = updated.and_then(|state| {
+            self.update_declared(state, &edited.declarations, &request, events, cancel)
+        });
+        match updated {
             Ok(report) if report.failed.is_empty() => Ok(report),
             Err(error) if error.has_happened() => Err(error),
             failed => {
@@ -360,7 +358,7 @@ impl Store {
             change(&mut transaction)?;
             update::commit_if_changed(ground, transaction)
         })();
-        Ok(self.minding_syncs(done)?)
+        Ok(self.minding_syncs(done)?.generation)
     }
 
     fn editing(&self) -> Editing<'_> {
@@ -385,9 +383,7 @@ impl Store {
 
     /// Remembers when a sync failed.
     fn minding_syncs<T>(&self, done: Result<T, UpdateError>) -> Result<T, UpdateError> {
-        if let Err(UpdateError::Commit(error)) = &done
-            && error.poisons()
-        {
+        if done.as_ref().is_err_and(UpdateError::poisons) {
             self.poisoned.store(true, Ordering::Relaxed);
         }
         done

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use gix::bstr::BString;
 
 use super::{
+    archive_error::ArchiveError,
+    mirror_error::MirrorError,
     network_error::{self, FetchError, RemoteError},
     pack_error::PackError,
 };
@@ -58,6 +60,12 @@ pub enum AcquireError {
         /// The path.
         path: PathBuf,
     },
+    /// The archive did not become a tree.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The mirror that this server makes necessary could not be used.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
     /// Somebody asked to stop.
     #[error("interrupted")]
     Cancelled,
@@ -78,7 +86,10 @@ impl AcquireError {
         match self {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => error.class(),
             Self::Fetch(FetchError::Receive { source, .. }) => source.class(),
-            Self::Staging(_) | Self::Write(_) | Self::Cancelled => Class::Transient,
+            Self::Archive(error) => error.class(),
+            Self::Staging(_) | Self::Write(_) | Self::Mirror(_) | Self::Cancelled => {
+                Class::Transient
+            }
             Self::NoSubdirectory { .. }
             | Self::Submodule { .. }
             | Self::OtherTree { .. }
@@ -95,7 +106,8 @@ impl AcquireError {
                 network_error::Stage::Fetch => Stage::Fetch,
             },
             Self::Fetch(FetchError::Receive { .. }) | Self::Cancelled => Stage::Fetch,
-            Self::NoDirectory { .. } => Stage::Resolve,
+            Self::Archive(ArchiveError::WrongSum { .. }) | Self::Mirror(_) => Stage::Fetch,
+            Self::NoDirectory { .. } | Self::Archive(ArchiveError::Open { .. }) => Stage::Resolve,
             _ => Stage::Place,
         }
     }
@@ -107,6 +119,10 @@ impl AcquireError {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => return error.hint(),
             Self::Fetch(FetchError::Receive { source, .. }) => {
                 return source.hint().map(str::to_owned);
+            }
+            Self::Archive(error) => return error.hint(),
+            Self::Mirror(MirrorError::Damaged { .. }) => {
+                "see whether another program writes or removes files below `mirrors`"
             }
             Self::Submodule { .. } => {
                 "name the submodule's own repository as the source, or link a local clone"

@@ -223,7 +223,11 @@ pub(crate) fn accept(watch: &Watch, response: &Response, login: bool) -> io::Res
     Ok(lines)
 }
 
-fn read_some(reader: &mut impl Read, buf: &mut [u8], watch: &Watch) -> io::Result<usize> {
+pub(crate) fn read_some(
+    reader: &mut impl Read,
+    buf: &mut [u8],
+    watch: &Watch,
+) -> io::Result<usize> {
     watch.proceed()?;
     let read =
         reader.read(buf).map_err(|error| watch.fail(fault(ureq::Error::from(error), watch)))?;

@@ -93,31 +93,28 @@ impl Host {
 
     /// Rewrite `written` as the host wants it, and take the login out of it.
     pub(crate) fn route(&self, written: &str) -> Result<Route, RemoteError> {
-        let shown = redact(written);
         let repository = self.repository.to_thread_local();
         let config = repository.config_snapshot();
-        let effective = instead_of(config.plumbing(), written);
-        // The parser's message repeats the address, and with it the password.
-        let mut url = gix::url::parse(effective.as_str())
-            .map_err(|_| RemoteError::Address { url: shown.clone(), source: None })?;
+        let route = parsed(&instead_of(config.plumbing(), written), redact(written))?;
+        let Route { url, shown, .. } = &route;
         let scheme = url.scheme.as_str().to_owned();
         if !matches!(
             url.scheme,
             Scheme::Http | Scheme::Https | Scheme::Git | Scheme::Ssh | Scheme::File
         ) {
             let source = Some(format!("the scheme {scheme} is not known").into());
-            return Err(RemoteError::Address { url: shown, source });
+            return Err(RemoteError::Address { url: shown.clone(), source });
         }
         if !allowed(config.plumbing(), &scheme) {
-            return Err(RemoteError::Forbidden { url: shown, scheme });
+            return Err(RemoteError::Forbidden { url: shown.clone(), scheme });
         }
-        let password = url.set_password(None);
-        let login = url.user().zip(password).map(|(user, password)| Account {
-            username: user.to_owned(),
-            password,
-            oauth_refresh_token: None,
-        });
-        Ok(Route { url, login, shown })
+        Ok(route)
+    }
+
+    /// Take the login out of the address of something that is no repository: what the configuration
+    /// says about repositories (`insteadOf`, `protocol.*`) is not about it.
+    pub(crate) fn plain_route(&self, written: &str) -> Result<Route, RemoteError> {
+        parsed(written, redact(written))
     }
 
     /// What `http.*` and the environment say for `url`.
@@ -212,6 +209,20 @@ impl Host {
     }
 }
 
+fn parsed(effective: &str, shown: String) -> Result<Route, RemoteError> {
+    // The parser's message repeats the address, and with it the password.
+    let Ok(mut url) = gix::url::parse(effective) else {
+        return Err(RemoteError::Address { url: shown, source: None });
+    };
+    let password = url.set_password(None);
+    let login = url.user().zip(password).map(|(user, password)| Account {
+        username: user.to_owned(),
+        password,
+        oauth_refresh_token: None,
+    });
+    Ok(Route { url, login, shown })
+}
+
 const MINIMAL_CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n";
 const MINIMAL_HEAD: &str = "ref: refs/heads/none\n";
 
@@ -226,7 +237,7 @@ fn is_minimal_repository(path: &Path) -> bool {
 }
 
 /// Makes it in a directory whose parent is there already.
-fn minimal_repository(path: &Path) -> std::io::Result<()> {
+pub(crate) fn minimal_repository(path: &Path) -> std::io::Result<()> {
     for directory in [path, &path.join("objects"), &path.join("refs")] {
         if !directory.is_dir() {
             fs_err::create_dir(directory)?;

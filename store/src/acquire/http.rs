@@ -1,12 +1,12 @@
-//! git over HTTP: gix's protocol on the shared agent.
+//! HTTP on the shared agent: gix's protocol, and plain downloads.
 //!
 //! The listing is read whole, so that its connection is free again before the pack is asked for; a
 //! request's body is a few lines and is sent when the answer is first looked at. Logins are added
 //! here and not by gix, because they must also be kept from plain http, and from other hosts after a
 //! redirect.
 //!
-//! Limits: basic authentication only. Redirects are followed for the listing, as git does; a
-//! redirected POST is an error.
+//! Limits: basic authentication only. Redirects are followed for the listing, as git does, and for
+//! downloads; a redirected POST is an error.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -56,14 +56,8 @@ impl HttpTransport {
         version: Protocol,
         watch: &Arc<Watch>,
     ) -> Self {
-        let login = Arc::new(Mutex::new(Login { account: route.login.clone(), foreign: false }));
-        let client = Client {
-            agent,
-            options,
-            watch: Arc::clone(watch),
-            login: Arc::clone(&login),
-            redirected: None,
-        };
+        let client = Client::new(agent, options, route, watch);
+        let login = Arc::clone(&client.login);
         let inner = OverHttp::new_http(client, route.url.clone(), version, false);
         HttpTransport { inner, login, watch: Arc::clone(watch) }
     }
@@ -167,6 +161,17 @@ impl Http for Client {
 }
 
 impl Client {
+    pub(crate) fn new(
+        agent: Agent,
+        options: HttpOptions,
+        route: &Route,
+        watch: &Arc<Watch>,
+    ) -> Self {
+        let login = Login { account: route.login.clone(), foreign: false };
+        let (watch, login) = (Arc::clone(watch), Arc::new(Mutex::new(login)));
+        Client { agent, options, watch, login, redirected: None }
+    }
+
     /// Follow redirects to the listing, and read it whole.
     fn listing(
         &mut self,
@@ -177,35 +182,70 @@ impl Client {
         for _ in 0..REDIRECTS {
             let response = self.request(&url, headers.clone()).send(&self.watch, None)?;
             if response.status().is_redirection() && !self.options.never_redirect {
-                url = self.redirect(&url, tail, &response)?;
+                url = self.redirect(&url, &response)?;
+                let base = url.strip_suffix(tail).map(str::to_owned);
+                let base = base.ok_or_else(|| self.refuse("it is not to a git repository"))?;
+                self.redirected = Some(base);
                 continue;
             }
             let headers = accept(&self.watch, &response, self.offers_login())?;
             let body = read_whole(response, &self.watch)?;
             return Ok((headers, body));
         }
-        Err(self.watch.fail(Fault::Redirect("too often".into())))
+        Err(self.refuse("too often"))
     }
 
-    /// Where `response` sends us, if that is the same repository with no less security.
-    fn redirect(&mut self, from: &str, tail: &str, response: &Response) -> io::Result<String> {
-        let refuse = |why: &str| self.watch.fail(Fault::Redirect(why.to_owned()));
+    /// GET `url`, wherever it redirects to. `ask` is asked once for a login if the server wants one.
+    pub(crate) fn download(
+        &mut self,
+        mut url: String,
+        ask: impl FnOnce() -> Option<Account>,
+    ) -> io::Result<Response> {
+        let mut ask = Some(ask);
+        for _ in 0..REDIRECTS {
+            let response = self.request(&url, Vec::new()).send(&self.watch, None)?;
+            if response.status().is_redirection() && !self.options.never_redirect {
+                url = self.redirect(&url, &response)?;
+                continue;
+            }
+            if response.status().as_u16() == 401
+                && self.may_ask()
+                && let Some(account) = ask.take().and_then(|ask| ask())
+            {
+                self.login.lock().unwrap_or_else(PoisonError::into_inner).account = Some(account);
+                continue;
+            }
+            accept(&self.watch, &response, self.offers_login())?;
+            return Ok(response);
+        }
+        Err(self.refuse("too often"))
+    }
+
+    fn may_ask(&self) -> bool {
+        let login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
+        login.account.is_none() && !login.foreign
+    }
+
+    fn refuse(&self, why: &str) -> io::Error {
+        self.watch.fail(Fault::Redirect(why.to_owned()))
+    }
+
+    /// Where `response` sends us, if that is no less secure. To another place no login goes.
+    fn redirect(&self, from: &str, response: &Response) -> io::Result<String> {
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let to = location
             .and_then(|to| absolute(from, to))
-            .ok_or_else(|| refuse("it does not say where"))?;
-        let base = to.strip_suffix(tail).ok_or_else(|| refuse("it is not to a git repository"))?;
+            .ok_or_else(|| self.refuse("it does not say where"))?;
         let safe = to.starts_with("https://")
             || (to.starts_with("http://") && from.starts_with("http://"));
         if !safe {
-            return Err(refuse("it is less secure"));
+            return Err(self.refuse("it is less secure"));
         }
         if place(from) != place(&to) {
             let mut login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
             login.account = None;
             login.foreign = true;
         }
-        self.redirected = Some(base.to_owned());
         Ok(to)
     }
 

@@ -1,7 +1,8 @@
 //! Source → Staged. May be slow; holds no store lock; nothing is visible.
 //!
 //! From the top: what a server says and sends (`limits` to `session`), what a pack is made of and how
-//! it becomes a tree (`refusal` to `plant`), and both together (`fetched_commit`).
+//! it becomes a tree (`refusal` to `plant`), both together (`mirror`, `fetched_commit`), and archives,
+//! which need neither (`archive_tree` to `archive`).
 
 mod limits;
 pub mod network_error;
@@ -13,6 +14,7 @@ mod http_agent;
 mod http_text;
 mod exchange;
 mod http;
+mod download;
 mod connect;
 mod diagnosis;
 mod greeting;
@@ -35,19 +37,31 @@ mod plant;
 #[cfg(test)]
 mod plant_tests;
 
+mod archive_error;
+mod mirror_error;
 mod acquire_error;
+mod part;
+mod mirror;
 mod fetched_commit;
+mod archive_tree;
+mod unpack;
 mod archive;
+#[cfg(test)]
+mod archive_tests;
 
 pub use acquire_error::AcquireError;
-pub use archive::{AcquiredArchive, ArchiveError, acquire_archive};
+pub use archive::{AcquiredArchive, acquire_archive};
+pub use archive_error::{ArchiveError, ArchiveLimits};
 pub use base::{Base, base_is_usable};
 pub use checkout::Planted;
-pub use fetched_commit::{BaseEntry, FetchNews, FetchedCommit, Into, fetch_commit};
+pub use fetched_commit::{BaseEntry, Destination, FetchNews, FetchedCommit, fetch_commit};
 pub use limits::{Cancel, Counts, Limits};
 pub use listing::{Resolved, Wanted};
+pub use mirror::MirrorPlace;
+pub use mirror_error::MirrorError;
 pub use network_error::{FetchError, NetworkError, RemoteError};
 pub use pack_error::{PackError, PackLimits};
+pub(crate) use part::check_subdirectory;
 pub use plant::{FindObject, PackNews, PlantOptions, plant_pack, plant_tree};
 pub use refusal::{DEEPEST, LONGEST_LINK, LONGEST_PATH, Refusal, RefusedTree};
 pub use session::{Network, RemoteNews, Session};

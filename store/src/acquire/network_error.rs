@@ -125,8 +125,8 @@ pub enum Fault {
     /// The ssh client does not trust the server's key.
     #[error("the server's key is not trusted: {0}")]
     HostKey(String),
-    /// The server does not speak git, or not as much of it as is needed.
-    #[error("the answer is not one of a git server")]
+    /// The server does not speak git or HTTP, or not as much of it as is needed.
+    #[error("the server's answer is not understood")]
     Protocol {
         /// What was expected.
         source: Cause,

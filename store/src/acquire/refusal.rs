@@ -1,4 +1,4 @@
-//! What a git tree may not contain, whoever made it.
+//! What a tree may not contain, whoever made it, in git or in an archive.
 //!
 //! The rules are pure: names and link texts in, a reason out. They run before anything with that
 //! path is written. Names are checked with git's own protections for HFS+ and NTFS, because a store
@@ -40,6 +40,18 @@ pub enum Refusal {
     /// Neither file, executable, symbolic link, directory nor submodule.
     #[error("mode {0:o} is not a file, link or directory")]
     Mode(u16),
+    /// A path that begins at the root of the file system.
+    #[error("the path is absolute")]
+    Absolute,
+    /// A device, pipe, socket or other thing that is no file.
+    #[error("{0} is not a file, link or directory")]
+    Kind(String),
+    /// Something lies below a file or link, or a file where a directory is.
+    #[error("the same path is a directory and something else")]
+    Clash,
+    /// A hard link to what is not an earlier file of the same archive.
+    #[error("the hard link does not lead to an earlier file ({0:?})")]
+    HardLink(BString),
     /// The same name twice in one directory.
     #[error("the name occurs twice in its directory")]
     Twice,

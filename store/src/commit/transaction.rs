@@ -83,9 +83,6 @@ pub enum BeginError {
     /// What a crash left cannot be finished or removed.
     #[error("cannot finish what an earlier process left")]
     Redo(#[source] DiskError),
-    /// A sync failed in this process before.
-    #[error("a sync failed earlier in this process, so it does not write any more")]
-    Poisoned,
 }
 
 /// The transaction did not end well.
@@ -106,8 +103,9 @@ pub enum CommitError {
         /// What went wrong.
         source: JournalError,
     },
-    /// It has happened. The next one to begin will finish showing it.
-    #[error("generation {generation} is recorded, but `current` still shows the one before")]
+    /// It has happened. The next one to begin will finish showing it, if it is not shown already: the
+    /// last sync may be what failed.
+    #[error("generation {generation} is recorded, but `current` may still show the one before")]
     Show {
         /// The generation.
         generation: Generation,
@@ -360,7 +358,7 @@ impl Prepared {
     fn in_staging(staging: &Staging) -> Self {
         let generation = staging.fresh();
         Self {
-            companion: generation.with_extension("lock"),
+            companion: generation.with_extension("companion"),
             switch: generation.with_extension("link"),
             generation,
         }

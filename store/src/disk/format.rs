@@ -34,7 +34,7 @@ pub struct Format {
     pub incompat: Vec<String>,
 }
 
-/// The home is no store that this version can use. Nothing was changed.
+/// The home is no store that this version can use. Directories of a new one may have been made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
@@ -100,7 +100,7 @@ impl Format {
                 }
             };
         }
-        disk.ensure_dir(layout.home())?;
+        make_home(disk, layout.home())?;
         for name in Layout::DIRECTORIES {
             disk.ensure_dir(&layout.home().join(name))?;
         }
@@ -121,9 +121,6 @@ impl Format {
             disk.create_file(&layout.journal(), b"")?;
         }
         disk.sync_dir(layout.home())?;
-        if let Some(parent) = layout.home().parent().filter(|parent| *parent != Path::new("")) {
-            disk.sync_dir(parent)?;
-        }
         // A crash here leaves the spare; the next one to hold the lock removes it.
         let spare = layout.format().with_extension("json.new");
         disk.remove_file(&spare)?;
@@ -131,6 +128,17 @@ impl Format {
         disk.replace_file(&layout.format(), &spare, text.as_bytes())?;
         Ok(format)
     }
+}
+
+/// Makes the home and what leads to it, each name durable.
+fn make_home(disk: &Disk, home: &Path) -> Result<(), DiskError> {
+    let missing: Vec<&Path> = home.ancestors().take_while(|path| !path.is_dir()).collect();
+    disk.ensure_dir(home)?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| *parent != Path::new(""));
+        disk.sync_dir(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

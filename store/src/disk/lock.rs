@@ -1,8 +1,11 @@
-//! A [`Lock`]: held by the kernel, gone with the process, its file never unlinked.
+//! A [`Lock`]: held by the kernel, gone with the process.
 //!
 //! The file's text says who holds it, for those who wait. It is a courtesy and never trusted: the
 //! lock is the kernel's. Between threads of one process it works as between processes, since each
 //! `Lock` has a file description of its own.
+//!
+//! The files in `locks/` are never unlinked. That of a staging is, by whoever holds it; see
+//! [`Lock::is_named`].
 //!
 //! Not for network file systems, whose locks may not exclude other machines.
 

@@ -12,6 +12,6 @@ pub use format::{Format, FormatError};
 pub use layout::Layout;
 pub use lock::{Holder, Lock, LockError};
 pub(crate) use planting::is_unchanged;
-pub use planting::{LinkError, Planting};
+pub use planting::{LinkError, Planting, StreamError};
 pub use verbs::{Act, Disk, DiskError, Observer, Verb};
 pub(crate) use verbs::{is_random_name, names_in, random_name, read_if_there};

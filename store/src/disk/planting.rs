@@ -10,7 +10,7 @@
 use std::{
     ffi::OsStr,
     fs::File,
-    io::{self, Write as _},
+    io::{self, Read, Write as _},
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     sync::Mutex,
@@ -44,6 +44,18 @@ pub enum LinkError {
         what: &'static str,
     },
     /// The new tree could not be written to.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// A file was not written from a stream. A part of it may be there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// The stream failed.
+    #[error("its content could not be read")]
+    Read(#[source] io::Error),
+    /// The tree could not be written to.
     #[error(transparent)]
     Disk(#[from] DiskError),
 }
@@ -99,6 +111,45 @@ impl Planting {
         Ok(hash)
     }
 
+    /// Writes a file whose directory is there from a stream, and gives its hash and its size. For
+    /// content that memory should not hold.
+    ///
+    /// # Errors
+    /// The file may be there in part; the tree is not to be used.
+    pub fn write_stream(
+        &self,
+        path: &BStr,
+        executable: bool,
+        contents: &mut dyn Read,
+    ) -> Result<(ContentHash, u64), StreamError> {
+        let mut unread = None;
+        let written = self.act(Verb::CreateFile, path, None, || {
+            let mut file = self.new_file(path, if executable { 0o555 } else { 0o444 })?;
+            let (mut chunk, mut hasher, mut size) = (vec![0; 256 << 10], blake3::Hasher::new(), 0);
+            loop {
+                let read = match contents.read(&mut chunk) {
+                    Ok(0) => break,
+                    Ok(read) => chunk.split_at(read).0,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => {
+                        unread = Some(error);
+                        return Err(io::ErrorKind::Other.into());
+                    }
+                };
+                file.write_all(read)?;
+                hasher.update(read);
+                size += read.len() as u64;
+            }
+            let hash = ContentHash::from_bytes(hasher.finalize().into());
+            rustix::fs::futimens(&file, &times(hash.file_time()))?;
+            Ok((hash, size))
+        });
+        match unread {
+            Some(error) => Err(StreamError::Read(error)),
+            None => Ok(written?),
+        }
+    }
+
     fn write_file(
         &self,
         path: &BStr,
@@ -107,18 +158,21 @@ impl Planting {
         hash: ContentHash,
     ) -> Result<(), DiskError> {
         self.act(Verb::CreateFile, path, None, || {
-            let flags =
-                OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            #[expect(
-                clippy::useless_conversion,
-                reason = "the width of a mode differs between systems"
-            )]
-            let mode =
-                Mode::from_raw_mode(mode.try_into().expect("permission bits fit every mode"));
-            let mut file = File::from(rustix::fs::openat(&self.top, os(path), flags, mode)?);
+            let mut file = self.new_file(path, mode)?;
             file.write_all(contents)?;
             Ok(rustix::fs::futimens(&file, &times(hash.file_time()))?)
         })
+    }
+
+    fn new_file(&self, path: &BStr, mode: u32) -> io::Result<File> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        #[expect(
+            clippy::useless_conversion,
+            reason = "the width of a mode differs between systems"
+        )]
+        let mode = Mode::from_raw_mode(mode.try_into().expect("permission bits fit every mode"));
+        Ok(File::from(rustix::fs::openat(&self.top, os(path), flags, mode)?))
     }
 
     fn write_link(&self, path: &BStr, text: &[u8], hash: ContentHash) -> Result<(), DiskError> {

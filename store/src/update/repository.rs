@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use gix::{ObjectId, bstr::ByteSlice as _};
+use gix::ObjectId;
 
 use super::{
     answer::{Answer, Got},
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     acquire::{
-        AcquireError, BaseEntry, FetchNews, Into, RemoteError, Resolved, Session, Wanted,
-        fetch_commit,
+        AcquireError, BaseEntry, Destination, FetchNews, MirrorPlace, RemoteError, Resolved,
+        Session, Wanted, check_subdirectory, fetch_commit,
     },
     commit::{Binding, Bound, Fetched, read_manifest},
     model::{Digest, Manifest, ModuleName, Subdirectory},
@@ -142,7 +142,14 @@ fn tree_of(
         return Ok(tree);
     }
     let staging = site.staging()?;
-    let into = Into { disk: site.disk, staging: &staging, packs: site.options.packs };
+    let mirror = MirrorPlace {
+        layout: site.layout,
+        origin: &job.origin,
+        command: &site.options.command,
+        lock_limit: site.options.lock_limit,
+    };
+    let into =
+        Destination { mirror, disk: site.disk, staging: &staging, packs: site.options.packs };
     let base = base_for(site, job, members);
     let first = members.first().map(|(member, _)| &member.module);
     let news = |news: FetchNews<'_>| {
@@ -169,8 +176,9 @@ fn tell(site: &Site<'_>, module: &ModuleName, news: FetchNews<'_>) {
         FetchNews::Pack(pack) => Step::Receiving {
             bytes: pack.bytes,
             objects: pack.objects.into(),
-            of: Some(pack.total.into()),
+            of: Some(pack.total.into()).filter(|total| *total > 0),
         },
+        FetchNews::Waiting(holder) => return site.events.happened(Event::Waiting { holder }),
     };
     site.events.happened(Event::Module { module, step });
 }
@@ -258,16 +266,8 @@ fn check_part(tree: &Tree, member: &Member) -> Result<(), AcquireError> {
     {
         return Err(AcquireError::OtherTree { found: tree.digest, locked: *locked });
     }
+    check_subdirectory(&tree.manifest, member.source.subdirectory.as_ref())?;
     let part = member.source.subdirectory.as_ref().map_or("", Subdirectory::as_str);
-    if let Some(subdirectory) = &member.source.subdirectory
-        && tree.manifest.below(part.into()).is_empty()
-    {
-        let directories = directories_like(&tree.manifest, subdirectory);
-        return Err(AcquireError::NoSubdirectory {
-            subdirectory: subdirectory.clone(),
-            directories,
-        });
-    }
     let within = |path: &gix::bstr::BString| {
         part.is_empty()
             || path
@@ -278,22 +278,6 @@ fn check_part(tree: &Tree, member: &Member) -> Result<(), AcquireError> {
         Some(path) => Err(AcquireError::Submodule { path: path.clone() }),
         None => Ok(()),
     }
-}
-
-/// Up to five directories that end like `wanted`, else the top ones.
-fn directories_like(manifest: &Manifest, wanted: &Subdirectory) -> Vec<String> {
-    let all: std::collections::BTreeSet<_> = manifest
-        .files()
-        .iter()
-        .flat_map(|file| {
-            file.path
-                .find_iter("/")
-                .map(|end| file.path.get(..end).unwrap_or_default().to_str_lossy())
-        })
-        .collect();
-    let alike = all.iter().filter(|path| path.rsplit('/').next() == Some(wanted.file_name()));
-    let top = all.iter().filter(|path| !path.contains('/'));
-    alike.chain(top).take(5).map(ToString::to_string).collect()
 }
 
 fn fail_all<'a>(members: impl Iterator<Item = &'a Member>, error: AcquireError) -> Vec<Answer> {
