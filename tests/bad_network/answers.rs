@@ -142,7 +142,7 @@ fn a_page_instead_of_a_repository_is_called_so() {
     let day = Day::begun();
     let port = page_server();
     let trouble = Trouble {
-        words: &["the answer is not one of a git server"],
+        words: &["the server's answer is not understood"],
         hint: "a git repository",
         ..PERMANENT
     };
