@@ -11,7 +11,8 @@ use std::{
 use crate::{
     acquire::Cancel,
     commit::{
-        BeginError, CommitError, Journal, JournalError, Staging, State, read_manifest, shown,
+        BeginError, CommitError, Journal, JournalError, Staging, State, is_whole, read_manifest,
+        shown,
     },
     declare::{self, Addition, DeclareError, Editing},
     disk::{Disk, Format, FormatError, Layout},
@@ -67,8 +68,8 @@ pub enum ChangeError {
         /// What was asked for.
         wanted: Option<Generation>,
     },
-    /// An entry of the generation is not in the store any more.
-    #[error("generation {wanted} cannot be shown: the entry of `{module}` is gone")]
+    /// An entry of the generation is not in the store any more, or not the whole of it.
+    #[error("generation {wanted} cannot be shown: the entry of `{module}` is gone or damaged")]
     EntryGone {
         /// What was asked for.
         wanted: Generation,
@@ -319,7 +320,7 @@ impl Store {
         let wanted = to.or(before).ok_or(ChangeError::NoGeneration { wanted: to })?;
         let modules = state.modules_of(wanted).ok_or(ChangeError::NoGeneration { wanted: to })?;
         for (module, binding) in &modules {
-            if binding.digest().is_some_and(|digest| !self.layout.entry(digest).is_dir()) {
+            if binding.digest().is_some_and(|digest| !is_whole(&self.layout, digest)) {
                 return Err(ChangeError::EntryGone { wanted, module: module.clone() });
             }
         }

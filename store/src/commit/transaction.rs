@@ -234,12 +234,16 @@ impl Transaction {
         modules
     }
 
-    /// Whether committing would show anything else than what is shown.
+    /// Whether committing would show anything else than what is shown, or bring back an entry that is
+    /// shown and not there.
     #[must_use]
     pub fn changes_anything(&self) -> bool {
-        self.changes
-            .iter()
-            .any(|(module, binding)| self.state.modules().get(module.as_str()) != binding.as_ref())
+        let modules = self.state.modules();
+        let rebinds = |(module, to): (&ModuleName, &Option<Binding>)| {
+            modules.get(module.as_str()) != to.as_ref()
+        };
+        let is_gone = |digest: &Digest| !is_whole(&self.layout, *digest);
+        self.changes.iter().any(rebinds) || self.entering.keys().any(is_gone)
     }
 
     /// Makes all of it durable, records it and shows it.
@@ -438,7 +442,8 @@ fn remove_unrecorded(disk: &Disk, layout: &Layout, state: &State) -> Result<(), 
 }
 
 /// Whether an entry has every file of its manifest, by kind and size. Contents are not read.
-fn is_whole(layout: &Layout, digest: Digest) -> bool {
+#[must_use]
+pub fn is_whole(layout: &Layout, digest: Digest) -> bool {
     let Some(manifest) = read_manifest(layout, digest) else { return false };
     manifest.files().iter().all(|file| crate::disk::is_unchanged(file, &layout.entry(digest)))
 }
