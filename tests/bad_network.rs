@@ -4,6 +4,12 @@
 //! Every fault is a real one, made by a real server or by a wire in front of it; the command line is run as a person
 //! runs it. Limits: TLS and proxies are tested in the library; servers without shallow in the mirror's tests.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
+
 #[path = "bad_network/day.rs"]
 mod day;
 #[path = "bad_network/reaching.rs"]
