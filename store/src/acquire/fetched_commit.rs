@@ -128,7 +128,8 @@ fn with_base<'b, E: MayBlameBase>(
     let lacking = tried.as_ref().err().filter(|_| base.is_some()).and_then(E::lacking_in_base);
     let Some(path) = lacking.cloned() else { return tried };
     let mut fetched = attempt(None)?;
-    let warning = format!("`{path}` of the entry before is damaged or missing; the whole tree was fetched");
+    let warning =
+        format!("`{path}` of the entry before is damaged or missing; the whole tree was fetched");
     fetched.warnings.push(warning);
     Ok(fetched)
 }

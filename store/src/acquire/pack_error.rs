@@ -165,7 +165,7 @@ impl PackError {
                 Some("name a commit, a branch or a tag in the module's source")
             }
             Self::Spill { .. } | Self::Write(_) => {
-                Some("check that there is space, and that the store can be written")
+                Some("free some space, and see that the store can be written to")
             }
             Self::TooLarge { .. } => Some("name a smaller repository, or a commit before it grew"),
             Self::BaseDamaged { .. } | Self::Cancelled => None,
