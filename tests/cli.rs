@@ -2,9 +2,15 @@
 //!
 //! Real repositories over `file://`; what the network does to an update is for other tests.
 
-use std::{fs, path::Path, sync::LazyLock};
+use std::{
+    fs,
+    path::Path,
+    sync::{LazyLock, mpsc},
+};
 
-use modstore_tests::{Change, Ran, Repo, TestHome};
+use modstore::disk::Lock;
+use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
+use rustix::process::Signal;
 use serde_json::Value;
 
 const COMMANDS: [&str; 15] = [
@@ -71,7 +77,7 @@ fn one_valid_object(ran: &Ran) -> Value {
     let value = ran.json();
     assert_eq!(ran.stdout.trim_end().lines().count(), 1, "one line\n{ran:?}");
     assert_valid(&SCHEMA, &value);
-    let exit = value["error"]["exit"].as_i64().unwrap_or(0);
+    let exit = value.pointer("/error/exit").and_then(Value::as_i64).unwrap_or(0);
     assert_eq!(exit, i64::from(ran.status), "{ran:?}");
     value
 }
@@ -123,7 +129,8 @@ fn wrong_usage_ends_with_2_and_still_gives_one_object_in_json_mode() {
     for arguments in wrong {
         let ran = world.home.run(arguments).fails(2);
         assert!(ran.stdout.is_empty(), "{ran:?}");
-        assert!(ran.stderr.starts_with("error: ") || arguments.is_empty(), "{ran:?}");
+        let begins = if arguments.is_empty() { "Keeps the modules" } else { "error: " };
+        assert!(ran.stderr.starts_with(begins), "{ran:?}");
         let (_, value) = world.json(arguments);
         assert_eq!(
             (value["ok"].as_bool(), value["error"]["exit"].as_i64()),
@@ -478,4 +485,126 @@ fn the_store_is_where_the_nearest_of_option_and_variables_says() {
     home.without_env("XDG_DATA_HOME");
     assert_eq!(at(home.run(&["--json", "status"])), data.to_str().unwrap());
     assert!(!data.exists(), "looking makes nothing");
+}
+
+#[test]
+fn a_signal_in_the_middle_of_a_fetch_ends_it_with_130_and_changes_nothing() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        for command in [&["update"][..], &["add", "--name", "new"]] {
+            let world = World::with_modules();
+            let server = HttpServer::start(&world.home.scratch());
+            let url = format!("git+{}", server.url(world.repo.name()));
+            let declared = world.home.path().join("modules.toml");
+            if command == ["update"] {
+                world.home.run(&["add", "--no-update", &url, "--name", "slow"]).ok();
+            }
+            let before = (world.home.tree("whole"), fs::read(&declared).unwrap());
+            world.repo.write(&[("a.txt", "2\n")]);
+            // The server says when it has gone silent, so nobody has to guess how long that takes.
+            let (tell, told) = mpsc::channel();
+            let silent = Fault::on_pack(1, move || {
+                tell.send(()).unwrap();
+                std::thread::park();
+            });
+            server.fault_on_fetch(world.repo.name(), silent);
+            let mut arguments = vec!["--json", "--progress", "none"];
+            arguments.extend(command);
+            if command != ["update"] {
+                arguments.push(&url);
+            }
+            let running = world.home.spawn(&arguments);
+            told.recv().unwrap();
+            running.signal(signal);
+            let ran = running.wait().fails(130);
+            let value = one_valid_object(&ran);
+            assert_eq!(value["generation"], 1, "{ran:?}");
+            assert_eq!((world.home.tree("whole"), fs::read(&declared).unwrap()), before, "{ran:?}");
+            assert_eq!(world.home.leftovers(), Vec::<std::path::PathBuf>::new());
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_an_update_that_waits_for_the_lock() {
+    let world = World::with_modules();
+    world.repo.write(&[("a.txt", "2\n")]);
+    let lock = Lock::try_take(&world.home.path().join("locks/store"), "the test").unwrap().unwrap();
+    for command in [&["update"][..], &["rollback", "--to", "1"], &["remove", "part"]] {
+        let arguments = [&["--json", "--progress", "json"], command].concat();
+        let mut child = world.home.command(&arguments);
+        child.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        let mut lines =
+            std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+        assert!(
+            lines.any(|line| line.unwrap().contains("\"waiting\"")),
+            "{command:?} does not wait"
+        );
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT)
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{command:?}");
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_valid(&SCHEMA, &value);
+    }
+    drop(lock);
+    world.home.run(&["update"]).ok();
+}
+
+#[test]
+fn a_store_that_somebody_else_changes_is_busy_and_says_who() {
+    let world = World::with_modules();
+    world.repo.write(&[("a.txt", "2\n")]);
+    let declared = || fs::read(world.home.path().join("modules.toml")).unwrap();
+    let before = (world.home.tree("whole"), declared());
+    let _lock =
+        Lock::try_take(&world.home.path().join("locks/store"), "the test").unwrap().unwrap();
+    for command in [&["update"][..], &["rollback", "--to", "1"], &["remove", "whole"]] {
+        let (ran, value) = world.json(&[&["--lock-timeout", "0"], command].concat());
+        let ran = ran.fails(3).says("the test");
+        assert!(value["error"]["hint"].as_str().unwrap().contains("--lock-timeout"), "{ran:?}");
+    }
+    assert_eq!((world.home.tree("whole"), declared()), before);
+    // Readers do not wait.
+    world.home.run(&["--lock-timeout", "0", "list"]).ok();
+}
+
+#[test]
+fn a_damaged_journal_is_4_and_what_is_shown_still_works() {
+    let world = World::with_modules();
+    world.repo.write(&[("a.txt", "2\n")]);
+    let journal = world.home.path().join("journal");
+    let mut bytes = fs::read(&journal).unwrap();
+    world.home.run(&["update"]).ok();
+    let all = fs::read(&journal).unwrap();
+    bytes[20] ^= 1;
+    bytes.extend_from_slice(all.get(bytes.len()..).unwrap());
+    fs::write(&journal, bytes).unwrap();
+    for command in ["update", "list", "status", "history", "rollback"] {
+        let (ran, value) = world.json(&[command]);
+        let _ = ran.fails(4);
+        assert!(value["error"]["hint"].is_string(), "{value}");
+    }
+    world.home.run(&["path", "whole"]).ok();
+    assert!(world.home.target("whole").join("a.txt").exists());
+}
+
+#[test]
+fn a_modules_toml_that_cannot_be_read_is_2_with_line_and_column() {
+    let world = World::with_modules();
+    world.home.write_modules("[modules.a]\nsource = 1\n");
+    for command in ["update", "list", "status", "outdated"] {
+        let (ran, _) = world.json(&[command]);
+        let _ = ran.fails(2).says("line 2, column 10");
+    }
+    world.home.run(&["path", "whole"]).ok();
+}
+
+#[test]
+fn every_reading_command_leaves_no_trace() {
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    for command in ["list", "status", "history", "outdated", "update"] {
+        home.run(&[command]).ok();
+        assert!(!home.path().exists(), "{command} made a store");
+    }
 }

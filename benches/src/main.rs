@@ -1,2 +1,257 @@
-//! benches
-fn main() {}
+//! modstore against git and sheldon, in one run, on real servers: ratios, not absolute times.
+//!
+//! `cargo run --release -p modstore-benches -- [fetch] [large] [where]` prints a Markdown table for each section, ready
+//! for `benches/README.md`, which says what each contender does and how to read the numbers.
+//! Limits: Linux for memory, processor time of the server, and the file system of its own; elsewhere these are left out.
+
+mod report;
+mod measure;
+mod compare;
+mod contender;
+mod git;
+mod sheldon;
+mod modstore;
+mod corpus;
+mod http;
+mod floors;
+mod machine;
+mod fetch;
+mod breakdown;
+
+use std::error::Error;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, ValueEnum};
+use modstore_tests::{HttpServer, Mount};
+
+use crate::contender::{Contender, Step};
+use crate::corpus::{Corpus, Shape};
+use crate::fetch::Site;
+use crate::git::{Git, Habit};
+use crate::modstore::Modstore;
+use crate::sheldon::Sheldon;
+
+/// Room for every contender's trees and clones.
+const DISK_MIB: u64 = 6 * 1024;
+
+/// What we want to need of git's time.
+const AIMS: [(Step, f64); 4] =
+    [(Step::Cold, 0.5), (Step::Nothing, 0.25), (Step::One, 0.35), (Step::Ten, 0.35)];
+
+/// The same for one large repository, after which one commit moves it.
+const LARGE_AIMS: [(Step, f64); 2] = [(Step::Cold, 0.8), (Step::One, 0.8)];
+
+/// Measures modstore against git and sheldon over smart HTTP on loopback.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// What to measure; everything when nothing is named.
+    sections: Vec<Section>,
+    /// Repositories to serve in `fetch` and `where`.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(11..=999))]
+    modules: u16,
+    /// Files in each.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u16).range(4..))]
+    files: u16,
+    /// Files in the one repository of `large`.
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1000..))]
+    large_files: u32,
+    /// Rounds of `fetch`; `large` and `where` make fewer.
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u8).range(1..))]
+    runs: u8,
+    /// Measure this binary instead of building the one of this source tree.
+    #[arg(long)]
+    modstore: Option<PathBuf>,
+    /// Leave sheldon out.
+    #[arg(long)]
+    without_sheldon: bool,
+    /// Work below this directory instead of on an ext4 of our own.
+    #[arg(long)]
+    place: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Section {
+    /// Many modules: cold, nothing changed, 1 changed, 10 changed.
+    Fetch,
+    /// One repository of many files: cold, 1 commit.
+    Large,
+    /// Where modstore's time goes.
+    Where,
+}
+
+/// Programs and places of a whole run.
+struct Bench {
+    arguments: Arguments,
+    modstore: Option<PathBuf>,
+    sheldon: Option<PathBuf>,
+    ground: Ground,
+}
+
+/// The file system that contenders work on.
+enum Ground {
+    Own(Mount),
+    Given(PathBuf),
+    Temporary(tempfile::TempDir),
+}
+
+impl Ground {
+    fn new(given: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+        if let Some(given) = given {
+            std::fs::create_dir_all(given)?;
+            return Ok(Self::Given(given.canonicalize()?));
+        }
+        match Mount::ext4(DISK_MIB) {
+            Some(mount) => Ok(Self::Own(mount)),
+            None => Ok(Self::Temporary(tempfile::tempdir()?)),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Own(mount) => mount.path(),
+            Self::Given(path) => path.clone(),
+            Self::Temporary(dir) => dir.path().to_owned(),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Own(_) => "an ext4 with a journal on a loop device",
+            Self::Given(_) => "the directory given",
+            Self::Temporary(_) => "the temporary directory, for want of root to mount an ext4",
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let words: Vec<String> = std::env::args().collect();
+    if let [_, command, root, numbers @ ..] = words.as_slice()
+        && command == "fill"
+    {
+        return Ok(fill(Path::new(root), numbers)?);
+    }
+    Bench::prepare(Arguments::parse())?.run()
+}
+
+/// The child of [`Corpus::build`].
+fn fill(root: &Path, numbers: &[String]) -> Result<(), String> {
+    let numbers: Vec<usize> = numbers.iter().filter_map(|it| it.parse().ok()).collect();
+    let &[modules, files, touched, mean_size] = numbers.as_slice() else {
+        return Err("fill is for the program itself".to_owned());
+    };
+    print(&corpus::fill(root, Shape { modules, files, touched, mean_size })?);
+    Ok(())
+}
+
+impl Bench {
+    fn prepare(arguments: Arguments) -> Result<Self, Box<dyn Error>> {
+        let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let program = std::env::current_exe()?;
+        let target =
+            program.ancestors().nth(2).ok_or("the program is not in a target directory")?;
+        say("building modstore, and sheldon if it is not there");
+        let modstore = match arguments.modstore.clone() {
+            Some(binary) => Some(binary.canonicalize()?),
+            None => or_say(Modstore::build(&cargo, target)),
+        };
+        let wants_sheldon = !arguments.without_sheldon;
+        let sheldon = wants_sheldon.then(|| or_say(Sheldon::install(&cargo, target))).flatten();
+        let ground = Ground::new(arguments.place.as_deref())?;
+        Ok(Self { arguments, modstore, sheldon, ground })
+    }
+
+    fn run(&self) -> Result<(), Box<dyn Error>> {
+        let programs = [Some(Path::new("git")), self.sheldon.as_deref(), self.modstore.as_deref()];
+        let programs: Vec<&Path> = programs.into_iter().flatten().collect();
+        print(&machine::describe(&self.ground.path(), self.ground.name(), &programs));
+        if self.wants(Section::Fetch) || self.wants(Section::Where) {
+            self.many()?;
+        }
+        if self.wants(Section::Large) {
+            self.one_large()?;
+        }
+        Ok(())
+    }
+
+    fn wants(&self, section: Section) -> bool {
+        self.arguments.sections.is_empty() || self.arguments.sections.contains(&section)
+    }
+
+    /// `fetch` and `where`, on the same repositories.
+    fn many(&self) -> Result<(), Box<dyn Error>> {
+        let (modules, files) = (self.arguments.modules.into(), self.arguments.files.into());
+        let shape = Shape { modules, files, touched: 3, mean_size: 6750 };
+        self.on(shape, |site| {
+            if self.wants(Section::Fetch) {
+                let rounds = self.arguments.runs.into();
+                let contenders = self.contenders(site);
+                let table = fetch::compare(site, &contenders, &AIMS, rounds, &say)?;
+                print(&format!("\n### fetch: {modules} modules of {files} files\n\n{table}"));
+            }
+            if let (true, Some(binary)) = (self.wants(Section::Where), &self.modstore) {
+                say("where the time goes");
+                let ours = Modstore::new(binary, site.place, &site.corpus.wanted(site.server));
+                let runs = usize::from(self.arguments.runs).min(5);
+                let tables = breakdown::break_down(site, &ours, runs)?;
+                print(&format!("\n### where: {modules} modules of {files} files\n\n{tables}"));
+            }
+            Ok(())
+        })
+    }
+
+    fn one_large(&self) -> Result<(), Box<dyn Error>> {
+        let files = usize::try_from(self.arguments.large_files)?;
+        let shape = Shape { modules: 1, files, touched: 10, mean_size: 5000 };
+        self.on(shape, |site| {
+            let rounds = usize::from(self.arguments.runs).min(5);
+            let table = fetch::compare(site, &self.contenders(site), &LARGE_AIMS, rounds, &say)?;
+            print(&format!("\n### large: one repository of {files} files\n\n{table}"));
+            Ok(())
+        })
+    }
+
+    /// Fills repositories, serves them, and does `work` there.
+    fn on(
+        &self,
+        shape: Shape,
+        work: impl FnOnce(&Site<'_>) -> Result<(), String>,
+    ) -> Result<(), Box<dyn Error>> {
+        say(&format!("filling {} repositories of {} files", shape.modules, shape.files));
+        let root = tempfile::tempdir()?;
+        let corpus = Corpus::build(root.path(), shape)?;
+        let server = HttpServer::start(root.path());
+        let place = self.ground.path();
+        Ok(work(&Site { corpus: &corpus, server: &server, place: &place })?)
+    }
+
+    fn contenders(&self, site: &Site<'_>) -> Vec<Box<dyn Contender>> {
+        let (place, wanted) = (site.place, site.corpus.wanted(site.server));
+        let mut all: Vec<Box<dyn Contender>> = vec![
+            Box::new(Git::new(Habit::LookFirst, place, &wanted)),
+            Box::new(Git::new(Habit::FetchAll, place, &wanted)),
+            Box::new(Git::with_protocol_0(place, &wanted)),
+        ];
+        if let Some(binary) = &self.sheldon {
+            all.push(Box::new(Sheldon::new(binary, place, &wanted)));
+        }
+        if let Some(binary) = &self.modstore {
+            all.push(Box::new(Modstore::new(binary, place, &wanted)));
+        }
+        all
+    }
+}
+
+/// What could not be had is left out of the run, and the reason printed.
+fn or_say<T>(result: Result<T, String>) -> Option<T> {
+    result.map_err(|why| say(&format!("left out: {why}"))).ok()
+}
+
+fn print(text: &str) {
+    // With stdout closed nobody wants the tables.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "bench: {text}");
+}

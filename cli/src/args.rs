@@ -31,6 +31,13 @@ Examples:
   modstore update                   fetch what changed, switch all modules at once
   modstore rollback                 go back to what was shown before
 
+Environment:
+  MODSTORE_HOME                     the store's directory
+  MODSTORE_CONNECT_TIMEOUT          seconds until a server must be connected (20)
+  MODSTORE_IDLE_TIMEOUT             seconds that a server may be silent (60)
+  MODSTORE_PACK_MEMORY              bytes of a pack kept in memory; more goes to a file (67108864)
+What git reads is honoured too: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
+
 Exit codes: 0 done, 1 some module failed, 2 usage or bad input, 3 busy, 4 store damaged,
 130 interrupted."
 )]

@@ -4,6 +4,7 @@
 
 mod args;
 mod home;
+mod limits;
 mod interrupt;
 mod text;
 mod time;
@@ -16,7 +17,8 @@ mod commands;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{Parser as _, error::ErrorKind};
+use modstore::Exit;
 
 use self::{
     args::{Arguments, Command},
@@ -68,5 +70,10 @@ fn explain(error: &clap::Error) -> u8 {
     }
     let mut arguments = std::env::args_os().take_while(|argument| argument != "--");
     let json = arguments.any(|argument| argument == "--json");
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !json {
+        // Nobody can be told when standard error is gone.
+        let _ = error.print();
+        return Exit::Usage.code();
+    }
     Output::of_usage(json).fail(None, &Failure::of_usage(error))
 }

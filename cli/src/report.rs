@@ -80,6 +80,9 @@ impl Failure {
 
     /// Wrong usage, in clap's words, without the secrets that may have been typed.
     pub(crate) fn of_usage(error: &clap::Error) -> Self {
+        if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            return Self::new(Exit::Usage, "no command was given").hint("see `modstore --help`");
+        }
         let text = redacted(&error.render().to_string(), std::env::args());
         let mut lines = text.lines().map(str::trim_end);
         let message = lines.next().unwrap_or_default();

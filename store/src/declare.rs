@@ -3,10 +3,15 @@
 //! An edit is read, changed and written under a lock of its own, so that two of them never lose one.
 //! Knows nothing of generations.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
-    disk::{Disk, DiskError, Layout, Lock, LockError, random_name, read_if_there},
+    acquire::Cancel,
+    commit::{Staging, StagingError},
+    disk::{Disk, DiskError, Layout, Lock, LockError, Patience, read_if_there},
     model::{
         self, Declarations, Declared, EditError, Lockfile, ModuleName, ParseDeclarationsError,
         ParseLockfileError, Source,
@@ -28,6 +33,8 @@ pub(crate) struct Editing<'a> {
     pub(crate) disk: &'a Disk,
     pub(crate) layout: &'a Layout,
     pub(crate) lock_limit: Duration,
+    /// Ends a wait for the lock. Edits that are undone wait in spite of it.
+    pub(crate) cancel: &'a Cancel,
     pub(crate) command: &'a str,
 }
 
@@ -38,6 +45,9 @@ pub enum DeclareError {
     /// The file cannot be read or written.
     #[error("the declarations cannot be used")]
     Disk(#[from] DiskError),
+    /// The new file has nowhere to be made.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
     /// Somebody else is editing.
     #[error("the declarations cannot be changed")]
     Lock(#[from] LockError),
@@ -91,6 +101,9 @@ impl DeclareError {
             Self::Taken { .. } => "choose another name with --name, or remove the module first",
             Self::Locked { source: None, .. } => "run `modstore update` once without --locked",
             Self::Toml { .. } => "nothing was changed; correct the file and run it again",
+            Self::Lock(LockError::Busy { .. }) => {
+                "wait for the other process, or give --lock-timeout a longer time"
+            }
             Self::Edit(EditError::NotDeclared(_)) => "`modstore list` shows the modules there are",
             _ => return None,
         };
@@ -204,7 +217,8 @@ fn name_of<'a>(
 impl Edited {
     /// Puts `modules.toml` back as it was. What somebody else has changed in it since stays.
     pub(crate) fn undo(self, editing: Editing<'_>) -> Result<(), DeclareError> {
-        let _lock = take_lock(editing)?;
+        let path = editing.layout.lock("modules.toml");
+        let _lock = Lock::take(&path, editing.command, Patience::of(editing.lock_limit))?;
         self.undo_alone(editing)
     }
 
@@ -243,15 +257,13 @@ fn as_before(
 
 fn take_lock(editing: Editing<'_>) -> Result<Lock, LockError> {
     let path = editing.layout.lock("modules.toml");
-    Lock::take(&path, editing.command, editing.lock_limit, &|_| {})
+    let patience =
+        Patience { stop: &|| editing.cancel.is_cancelled(), ..Patience::of(editing.lock_limit) };
+    Lock::take(&path, editing.command, patience)
 }
 
 fn write(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {
-    let path = editing.layout.modules_toml();
-    if text.as_bytes() == read_if_there(&path)?.unwrap_or_default() {
-        return Ok(());
-    }
-    Ok(replace(editing.disk, editing.layout, &path, text)?)
+    replace(editing, &editing.layout.modules_toml(), text)
 }
 
 /// `modules.lock`, read.
@@ -264,20 +276,16 @@ pub(crate) fn read_lock(layout: &Layout) -> Result<Lockfile, DeclareError> {
 }
 
 /// Replaces `modules.lock`, if it says anything else.
-pub(crate) fn write_lock(disk: &Disk, layout: &Layout, text: &str) -> Result<(), DiskError> {
-    let path = layout.modules_lock();
-    if read_if_there(&path)?.as_deref() == Some(text.as_bytes()) {
-        return Ok(());
-    }
-    replace(disk, layout, &path, text)
+pub(crate) fn write_lock(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {
+    replace(editing, &editing.layout.modules_lock(), text)
 }
 
-fn replace(
-    disk: &Disk,
-    layout: &Layout,
-    path: &std::path::Path,
-    text: &str,
-) -> Result<(), DiskError> {
-    let spare = layout.staging().join(random_name(path)?);
-    disk.replace_file(path, &spare, text.as_bytes())
+/// Replaces a file, if it says anything else. The new one is made in a staging, so that a crash leaves
+/// nothing that is not removed, and nobody removes it before.
+fn replace(editing: Editing<'_>, path: &Path, text: &str) -> Result<(), DeclareError> {
+    if read_if_there(path)?.as_deref() == Some(text.as_bytes()) {
+        return Ok(());
+    }
+    let staging = Staging::claim(editing.disk, editing.layout, editing.command)?;
+    Ok(editing.disk.replace_file(path, &staging.fresh(), text.as_bytes())?)
 }

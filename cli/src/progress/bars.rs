@@ -42,7 +42,7 @@ impl Bars {
     fn total(&self, modules: usize) -> &ProgressBar {
         self.total.get_or_init(|| {
             let bar = self.all.add(ProgressBar::new(modules as u64));
-            bar.set_style(style("{bar:30.green} {pos}/{len} modules  {elapsed}  {msg}"));
+            bar.set_style(style("{bar:30.green} {pos}/{len} modules  {elapsed}  {wide_msg}"));
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         })
@@ -54,7 +54,9 @@ impl Bars {
             Step::Receiving { bytes, objects, of } => {
                 let bar = self.bar(module);
                 if let Some(of) = of {
-                    bar.set_style(style("{prefix:30!} {bar:20.cyan} {pos}/{len} objects  {msg}"));
+                    bar.set_style(style(
+                        "{prefix:30!} {bar:20.cyan} {pos}/{len} objects  {wide_msg}",
+                    ));
                     bar.set_length(of);
                 }
                 bar.set_position(objects);
@@ -76,7 +78,7 @@ impl Bars {
         let mut modules = self.lock();
         let new = || {
             let bar = self.all.insert_before(self.total(0), ProgressBar::no_length());
-            bar.set_style(style("{prefix:30!} {spinner} {msg}"));
+            bar.set_style(style("{prefix:30!} {spinner} {wide_msg}"));
             bar.set_prefix(module.to_string());
             bar
         };

@@ -41,8 +41,8 @@ pub enum FetchNews<'a> {
     Says(&'a str),
     /// Part of a pack has come.
     Pack(PackNews),
-    /// The entry that was to be the base is damaged, and the commit is fetched whole.
-    BaseDamaged(&'a str),
+    /// The entry that was to be the base has no good copy of this path, and the commit is fetched whole.
+    BaseUnfit(&'a str),
 }
 
 /// A commit in staging.
@@ -64,11 +64,13 @@ pub struct FetchedCommit {
 
 /// Where a fetch writes.
 #[derive(Debug, Clone, Copy)]
-pub struct Into<'a> {
+pub struct Destination<'a> {
     /// The disk.
     pub disk: &'a Disk,
     /// The staging.
     pub staging: &'a Staging,
+    /// What a pack may cost.
+    pub packs: PackLimits,
 }
 
 impl BaseEntry {
@@ -100,18 +102,17 @@ pub fn fetch_commit(
     session: &mut Session,
     commit: ObjectId,
     base: Option<&BaseEntry>,
-    into: Into<'_>,
+    into: Destination<'_>,
     news: &(dyn Fn(FetchNews<'_>) + Sync),
     cancel: &Cancel,
 ) -> Result<FetchedCommit, AcquireError> {
     if let Some(base) = base {
         match fetch_once(session, commit, Some(base), into, news, cancel) {
             Err(AcquireError::Fetch(FetchError::Receive {
-                source: PackError::BaseDamaged { path, .. },
+                // Missing: the base has less than its commit, for what git holds is not all in a tree.
+                source: PackError::BaseDamaged { path, .. } | PackError::MissingObject { path, .. },
                 ..
-            })) => {
-                news(FetchNews::BaseDamaged(&path.to_string()));
-            }
+            })) => news(FetchNews::BaseUnfit(&path.to_string())),
             done => return done,
         }
     }
@@ -122,7 +123,7 @@ fn fetch_once(
     session: &mut Session,
     commit: ObjectId,
     base: Option<&BaseEntry>,
-    into: Into<'_>,
+    into: Destination<'_>,
     news: &(dyn Fn(FetchNews<'_>) + Sync),
     cancel: &Cancel,
 ) -> Result<FetchedCommit, AcquireError> {
@@ -140,7 +141,7 @@ fn fetch_once(
     let options = PlantOptions {
         base: base.as_ref(),
         folds: FOLDS_NAMES,
-        limits: PackLimits::default(),
+        limits: into.packs,
         progress: &|progress| news(FetchNews::Pack(progress)),
         cancel: &|| cancel.is_cancelled(),
     };

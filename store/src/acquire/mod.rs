@@ -52,7 +52,7 @@ pub use archive::{AcquiredArchive, acquire_archive};
 pub use archive_error::{ArchiveError, ArchiveLimits};
 pub use base::{Base, base_is_usable};
 pub use checkout::Planted;
-pub use fetched_commit::{BaseEntry, FetchNews, FetchedCommit, Into, fetch_commit};
+pub use fetched_commit::{BaseEntry, Destination, FetchNews, FetchedCommit, fetch_commit};
 pub use limits::{Cancel, Counts, Limits};
 pub use listing::{Resolved, Wanted};
 pub use network_error::{FetchError, NetworkError, RemoteError};

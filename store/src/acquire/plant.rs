@@ -247,8 +247,10 @@ impl<'a> Crew<'a> {
         if self.stopped.load(Ordering::Relaxed) {
             return;
         }
-        if let Err(error) = job(&self.checkout) {
-            self.stopped.store(true, Ordering::Relaxed);
+        let Err(error) = job(&self.checkout) else { return };
+        // Who gives up because others have stopped has nothing to say about why.
+        let others_stopped = self.stopped.swap(true, Ordering::Relaxed);
+        if !(others_stopped && matches!(error, PackError::Cancelled)) {
             self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
     }
@@ -451,4 +453,25 @@ enum Arrival {
     Delta { number: u32, at: u64, delta: Vec<u8>, base: u32 },
     /// A whole blob.
     Blob { number: u32, at: u64, data: Vec<u8> },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Disk;
+
+    #[test]
+    fn a_worker_that_gives_up_does_not_hide_why() {
+        let dir = tempfile::tempdir().unwrap();
+        let planting = Planting::create(&Disk::default(), &dir.path().join("tree")).unwrap();
+        let limits = PackLimits::default();
+        let (progress, cancel) = (&|_| {}, &|| false);
+        let options = PlantOptions { base: None, folds: false, limits, progress, cancel };
+        let crew = Crew::new(&planting, &options);
+        crew.work(|_| {
+            crew.stop_unless(false);
+            crew.go_on()
+        });
+        assert!(crew.take_failure().is_none());
+    }
 }

@@ -753,6 +753,59 @@ fn objects_may_come_in_any_order() {
 }
 
 #[test]
+fn a_blob_may_come_long_before_or_after_the_trees_that_want_it() {
+    // Larger than a batch, and with nothing allowed in flight each is planted when the next arrives.
+    let (early, big, next) = (noise(1), noise(2), noise(3));
+    let a = tree(&[("100644", b"big", blob_id(&big)), ("100644", b"early", blob_id(&early))]);
+    let b = tree(&[("100755", b"big", blob_id(&big)), ("100644", b"next", blob_id(&next))]);
+    let [a_id, b_id] = [&a, &b].map(|tree| hash_of(Kind::Tree, tree).unwrap());
+    let root = tree(&[("40000", b"a", a_id), ("40000", b"b", b_id)]);
+    let mut hand = Hand::new();
+    hand.add(Kind::Blob, &early);
+    hand.add(Kind::Blob, &noise(4));
+    let commit = hand.add(Kind::Commit, &commit_of(hash_of(Kind::Tree, &root).unwrap()));
+    hand.add(Kind::Tree, &root);
+    hand.add(Kind::Tree, &a);
+    hand.add(Kind::Blob, &big);
+    hand.add(Kind::Blob, &next);
+    hand.add(Kind::Tree, &b);
+    let mut store = Store::new();
+    store.limits.in_flight = 0;
+    let planted = store.plant("entry", &hand.finish(), commit, None).unwrap();
+    for (path, contents) in
+        [("a/big", &big), ("a/early", &early), ("b/big", &big), ("b/next", &next)]
+    {
+        assert!(fs::read(store.path("entry").join(path)).unwrap() == *contents, "{path}");
+    }
+    assert!(base_is_usable(&store.base("entry", commit, &planted)));
+}
+
+/// Half a megabyte.
+fn noise(seed: u32) -> Vec<u8> {
+    text(seed, 24_000)
+}
+
+#[test]
+fn a_file_that_uv_watches_is_never_linked_under_any_name() {
+    let repo = Repo::new();
+    repo.write("setup.cfg", "one");
+    repo.write("plain", "two");
+    repo.write("kept", "three");
+    let first = repo.commit();
+    repo.write("copy", "one");
+    repo.write("setup.py", "two");
+    let second = repo.commit();
+    let store = Store::new();
+    let old = store.plant("old", &repo.pack(first, None, &[]), first, None).unwrap();
+    let base = store.base("old", first, &old);
+    let new =
+        store.plant("new", &repo.pack(second, Some(first), &[]), second, Some(&base)).unwrap();
+    assert_same(&store, "new", &new, &repo, second);
+    let links = |path: &str| store.path("new").join(path).metadata().unwrap().nlink();
+    assert_eq!(["copy", "setup.cfg", "setup.py", "plain", "kept"].map(links), [1, 1, 1, 2, 2]);
+}
+
+#[test]
 fn hostile_trees_are_refused_before_they_are_written() {
     let blob: &[u8] = b"evil";
     let id = blob_id(blob);

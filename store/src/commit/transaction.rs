@@ -18,7 +18,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use super::{
@@ -28,7 +28,7 @@ use super::{
     state::State,
 };
 use crate::{
-    disk::{Barrier, Disk, DiskError, Holder, Layout, Lock, LockError, names_in},
+    disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, names_in},
     model::{Digest, Generation, Manifest, ModuleName},
 };
 
@@ -55,8 +55,8 @@ pub struct Transaction {
 pub struct Beginning<'a> {
     /// The command, for those who wait for the lock.
     pub command: &'a str,
-    /// How long to wait for the lock.
-    pub lock_limit: Duration,
+    /// How to wait for the lock.
+    pub patience: Patience<'a>,
     /// How the content is made durable.
     pub barrier: Barrier,
 }
@@ -83,9 +83,6 @@ pub enum BeginError {
     /// What a crash left cannot be finished or removed.
     #[error("cannot finish what an earlier process left")]
     Redo(#[source] DiskError),
-    /// A sync failed in this process before.
-    #[error("a sync failed earlier in this process, so it does not write any more")]
-    Poisoned,
 }
 
 /// The transaction did not end well.
@@ -106,8 +103,9 @@ pub enum CommitError {
         /// What went wrong.
         source: JournalError,
     },
-    /// It has happened. The next one to begin will finish showing it.
-    #[error("generation {generation} is recorded, but `current` still shows the one before")]
+    /// It has happened. The next one to begin will finish showing it, if it is not shown already: the
+    /// last sync may be what failed.
+    #[error("generation {generation} is recorded, but `current` may still show the one before")]
     Show {
         /// The generation.
         generation: Generation,
@@ -138,9 +136,8 @@ impl Transaction {
         layout: &Layout,
         staging: Staging,
         how: Beginning<'_>,
-        waiting: &dyn Fn(Option<&Holder>),
     ) -> Result<Self, BeginError> {
-        let lock = Lock::take(&layout.lock("store"), how.command, how.lock_limit, waiting)?;
+        let lock = Lock::take(&layout.lock("store"), how.command, how.patience)?;
         let (journal, state) = Journal::open(disk, &layout.journal())?;
         let finished = finish_showing(disk, layout, &state, &staging, how.barrier)?;
         remove_unrecorded(disk, layout, &state).map_err(BeginError::Redo)?;
@@ -364,7 +361,7 @@ impl Prepared {
     fn in_staging(staging: &Staging) -> Self {
         let generation = staging.fresh();
         Self {
-            companion: generation.with_extension("lock"),
+            companion: generation.with_extension("companion"),
             switch: generation.with_extension("link"),
             generation,
         }

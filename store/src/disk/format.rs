@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     layout::Layout,
-    lock::{Lock, LockError},
+    lock::{Lock, LockError, Patience},
     verbs::{Disk, DiskError, random_name, read_if_there},
 };
 
@@ -34,7 +34,7 @@ pub struct Format {
     pub incompat: Vec<String>,
 }
 
-/// The home is no store that this version can use. Nothing was changed.
+/// The home is no store that this version can use. Directories of a new one may have been made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
@@ -90,7 +90,7 @@ impl Format {
     pub fn ensure(
         disk: &Disk,
         layout: &Layout,
-        how_long: std::time::Duration,
+        patience: Patience<'_>,
     ) -> Result<Self, FormatError> {
         if let Some(format) = Self::read(layout)? {
             return match format.ro_compat.is_empty() {
@@ -100,11 +100,11 @@ impl Format {
                 }
             };
         }
-        disk.ensure_dir(layout.home())?;
+        make_home(disk, layout.home())?;
         for name in Layout::DIRECTORIES {
             disk.ensure_dir(&layout.home().join(name))?;
         }
-        let _lock = Lock::take(&layout.lock("format"), "making the store", how_long, &|_| {})?;
+        let _lock = Lock::take(&layout.lock("format"), "making the store", patience)?;
         match Self::read(layout)? {
             Some(format) => Ok(format),
             None => Self::create(disk, layout),
@@ -121,9 +121,6 @@ impl Format {
             disk.create_file(&layout.journal(), b"")?;
         }
         disk.sync_dir(layout.home())?;
-        if let Some(parent) = layout.home().parent().filter(|parent| *parent != Path::new("")) {
-            disk.sync_dir(parent)?;
-        }
         // A crash here leaves the spare; the next one to hold the lock removes it.
         let spare = layout.format().with_extension("json.new");
         disk.remove_file(&spare)?;
@@ -133,6 +130,17 @@ impl Format {
     }
 }
 
+/// Makes the home and what leads to it, each name durable.
+fn make_home(disk: &Disk, home: &Path) -> Result<(), DiskError> {
+    let missing: Vec<&Path> = home.ancestors().take_while(|path| !path.is_dir()).collect();
+    disk.ensure_dir(home)?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| *parent != Path::new(""));
+        disk.sync_dir(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -140,7 +148,7 @@ mod tests {
     use super::*;
 
     fn ensure(layout: &Layout) -> Result<Format, FormatError> {
-        Format::ensure(&Disk::default(), layout, Duration::from_secs(5))
+        Format::ensure(&Disk::default(), layout, Patience::of(Duration::from_secs(5)))
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl Disk {
         seen.and_then(|()| run()).map_err(|source| DiskError::new(act.verb, act.path, source))
     }
 
-    /// Makes a directory with mode 0755 less the umask. Its parent exists, it does not.
+    /// Makes a directory with mode 0777 less the umask. Its parent exists, it does not.
     ///
     /// # Errors
     /// Nothing was made.

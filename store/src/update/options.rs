@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{acquire::Limits, disk::Barrier, model::ModuleName};
+use crate::{
+    acquire::{Limits, PackLimits},
+    disk::Barrier,
+    model::ModuleName,
+};
 
 /// How a store is worked with.
 #[derive(Debug, Clone)]
@@ -19,6 +23,8 @@ pub struct Options {
     pub interactive: bool,
     /// Time limits of the network.
     pub limits: Limits,
+    /// What one pack may cost.
+    pub packs: PackLimits,
     /// The command, as those who wait for a lock read it. Holds no secret.
     pub command: String,
 }
@@ -32,6 +38,7 @@ impl Default for Options {
             offline: false,
             interactive: false,
             limits: Limits::default(),
+            packs: PackLimits::default(),
             command: "a host".into(),
         }
     }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     acquire::{
-        AcquireError, BaseEntry, FetchNews, Into, RemoteError, Resolved, Session, Wanted,
+        AcquireError, BaseEntry, Destination, FetchNews, RemoteError, Resolved, Session, Wanted,
         check_subdirectory, fetch_commit,
     },
     commit::{Binding, Bound, Fetched, is_whole, read_manifest},
@@ -144,7 +144,7 @@ fn tree_of(
         return Ok(tree);
     }
     let staging = site.staging()?;
-    let into = Into { disk: site.disk, staging: &staging };
+    let into = Destination { disk: site.disk, staging: &staging, packs: site.options.packs };
     let base = base_for(site, job, members);
     let first = members.first().map(|(member, _)| &member.module);
     let news = |news: FetchNews<'_>| {
@@ -174,10 +174,9 @@ fn tell(site: &Site<'_>, module: &ModuleName, news: FetchNews<'_>) {
             objects: pack.objects.into(),
             of: Some(pack.total.into()),
         },
-        FetchNews::BaseDamaged(path) => {
-            let text = format!(
-                "`{path}` of the entry that is served is damaged; the whole tree is fetched"
-            );
+        FetchNews::BaseUnfit(path) => {
+            let text =
+                format!("the entry that is served has no good `{path}`; the whole tree is fetched");
             return site.events.happened(Event::Warning { module, text: &text });
         }
     };

@@ -1,6 +1,9 @@
 //! The main job: what is declared becomes what is shown, in one transaction.
 
-use std::time::Instant;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use super::{
     answer::{Answer, Outcome, Why},
@@ -15,11 +18,11 @@ use super::{
 use crate::{
     acquire::{Cancel, NetworkError},
     commit::{
-        BeginError, Beginning, Binding, CommitError, Journal, JournalError, Staging, StagingError,
-        State, Transaction, shown,
+        BeginError, Beginning, Binding, CommitError, JournalError, Staging, StagingError, State,
+        Transaction, shown,
     },
-    declare,
-    disk::{Disk, DiskError, Layout},
+    declare::{self, DeclareError, Editing},
+    disk::{Disk, DiskError, Layout, LockError, Patience},
     model::{Declarations, Generation, Lockfile, ModuleName, nearest},
 };
 
@@ -47,6 +50,9 @@ pub enum UpdateError {
     /// What an earlier process left cannot be removed.
     #[error("cannot remove what an earlier process left")]
     Leftovers(#[source] DiskError),
+    /// An earlier process's generation is shown now, and `modules.lock` is behind it.
+    #[error("modules.lock cannot be written")]
+    Lock(#[source] DeclareError),
     /// No transaction could be begun.
     #[error(transparent)]
     Begin(#[from] BeginError),
@@ -56,6 +62,20 @@ pub enum UpdateError {
     /// Somebody asked to stop.
     #[error("interrupted; nothing was changed")]
     Cancelled,
+}
+
+impl UpdateError {
+    /// Whether a sync failed. What was written before it may be lost, so the process must not go on.
+    #[must_use]
+    pub const fn poisons(&self) -> bool {
+        match self {
+            Self::Commit(error) => error.poisons(),
+            Self::Begin(
+                BeginError::Redo(error) | BeginError::Journal(JournalError::Disk(error)),
+            ) => error.is_sync(),
+            _ => false,
+        }
+    }
 }
 
 fn did_you_mean(near: Option<&str>) -> String {
@@ -78,13 +98,13 @@ pub(crate) struct Ground<'a> {
 /// See [`UpdateError`]. Modules that fail are no error; they are in the report.
 pub(crate) fn update(
     ground: Ground<'_>,
+    state: State,
     declared: &Declarations,
     lock: Option<&Lockfile>,
     request: &UpdateRequest,
 ) -> Result<UpdateReport, UpdateError> {
     Staging::remove_dead(ground.disk, ground.layout).map_err(UpdateError::Leftovers)?;
     let selected = select(declared, &request.names).map_err(|name| unknown(declared, name))?;
-    let state = Journal::state(&ground.layout.journal())?;
     ground.events.happened(Event::Began { modules: selected.len() });
 
     let start = Instant::now();
@@ -105,9 +125,7 @@ pub(crate) fn update(
     let behind = shown(layout) != site.state.head().map(|head| head.number);
     if (wanted && allowed) || behind {
         let start = Instant::now();
-        let generation = commit(ground, site, &report, wanted && allowed)?;
-        report.committed = wanted && allowed;
-        report.generation = generation;
+        commit(ground, site, &mut report, wanted && allowed)?;
         report.cost.committing = start.elapsed();
     }
     Ok(report)
@@ -179,13 +197,17 @@ pub(super) fn failed(module: ModuleName, why: &Why, serving: Option<Binding>) ->
 fn commit(
     ground: Ground<'_>,
     site: Site<'_>,
-    report: &UpdateReport,
+    report: &mut UpdateReport,
     change: bool,
-) -> Result<Option<Generation>, UpdateError> {
+) -> Result<(), UpdateError> {
+    let before = site.state.modules().clone();
     let (staging, staged) = site.into_staging()?;
     let mut transaction = begin(ground, staging)?;
     if change {
-        staged.into_iter().for_each(|staged| {
+        give_way(ground, &transaction, &before, report);
+        let wanted: BTreeSet<_> =
+            report.updated.iter().filter_map(|updated| updated.to.digest()).collect();
+        staged.into_iter().filter(|staged| wanted.contains(&staged.digest())).for_each(|staged| {
             transaction.enter(staged);
         });
         for Updated { module, to, .. } in &report.updated {
@@ -193,33 +215,84 @@ fn commit(
         }
         report.removed.iter().cloned().for_each(|module| transaction.unbind(module));
     }
-    commit_if_changed(ground, transaction)
+    let Committed { generation, anew } = commit_if_changed(ground, transaction)?;
+    (report.generation, report.committed) = (generation, anew);
+    Ok(())
+}
+
+/// Leaves alone what another process has changed since this update looked: what it did counts as done
+/// after this one. And what is declared no more is not shown again.
+fn give_way(
+    ground: Ground<'_>,
+    transaction: &Transaction,
+    before: &BTreeMap<String, Binding>,
+    report: &mut UpdateReport,
+) {
+    let now = transaction.state().modules();
+    let is_ours = |module: &ModuleName| now.get(module.as_str()) == before.get(module.as_str());
+    let declared = declare::read(ground.layout).ok().map(|(_, declared)| declared);
+    let is_declared = |module: &ModuleName| {
+        declared.as_ref().is_none_or(|declared| declared.get(module).is_some())
+    };
+    let (ours, theirs) = std::mem::take(&mut report.updated)
+        .into_iter()
+        .partition(|updated| is_ours(&updated.module) && is_declared(&updated.module));
+    report.updated = ours;
+    let kept = Vec::into_iter(theirs).filter_map(|Updated { module, .. }| {
+        let binding = now.get(module.as_str())?.clone();
+        Some(Unchanged { module, binding })
+    });
+    report.unchanged.extend(kept);
+    report.removed.retain(is_ours);
 }
 
 /// Begins a transaction, telling whoever listens when it has to wait.
-pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction, BeginError> {
+pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction, UpdateError> {
     let Options { lock_limit, barrier, ref command, .. } = *ground.options;
-    let how = Beginning { command, lock_limit, barrier };
-    let waiting = |holder: Option<&_>| ground.events.happened(Event::Waiting { holder });
-    Transaction::begin(ground.disk, ground.layout, staging, how, &waiting)
+    let patience = Patience {
+        limit: lock_limit,
+        stop: &|| ground.cancel.is_cancelled(),
+        told: &|holder| ground.events.happened(Event::Waiting { holder }),
+    };
+    let how = Beginning { command, patience, barrier };
+    Transaction::begin(ground.disk, ground.layout, staging, how).map_err(|error| match error {
+        BeginError::Lock(LockError::Stopped) => UpdateError::Cancelled,
+        error => UpdateError::Begin(error),
+    })
+}
+
+/// What a transaction came to.
+pub(crate) struct Committed {
+    /// What is shown now.
+    pub(crate) generation: Option<Generation>,
+    /// Whether this transaction made it.
+    pub(crate) anew: bool,
 }
 
 /// Commits, unless that would show nothing else than what is shown. `modules.lock` goes along.
 pub(crate) fn commit_if_changed(
     ground: Ground<'_>,
     mut transaction: Transaction,
-) -> Result<Option<Generation>, UpdateError> {
+) -> Result<Committed, UpdateError> {
     let lock = lock_of(&transaction.modules_after()).print();
     if !transaction.changes_anything() {
         if transaction.finished_another() {
-            declare::write_lock(ground.disk, ground.layout, &lock)
-                .map_err(UpdateError::Leftovers)?;
+            declare::write_lock(ground.editing(), &lock).map_err(UpdateError::Lock)?;
         }
-        return Ok(transaction.state().head().map(|head| head.number));
+        let generation = transaction.state().head().map(|head| head.number);
+        return Ok(Committed { generation, anew: false });
     }
     transaction.accompany(ground.layout.modules_lock(), lock);
     ground.events.happened(Event::Committing);
     let generation = transaction.commit(&ground.options.command)?;
     ground.events.happened(Event::Shown { generation });
-    Ok(Some(generation))
+    Ok(Committed { generation: Some(generation), anew: true })
+}
+
+impl<'a> Ground<'a> {
+    /// The same, for edits of the declarations.
+    pub(crate) fn editing(self) -> Editing<'a> {
+        let Options { lock_limit, ref command, .. } = *self.options;
+        Editing { disk: self.disk, layout: self.layout, lock_limit, command, cancel: self.cancel }
+    }
 }

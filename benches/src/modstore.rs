@@ -1,0 +1,99 @@
+//! modstore, as a person runs it: `modstore update` in a home with `modules.toml`.
+//!
+//! Limits: what the program says about its own cost is kept as it says it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use serde_json::Value;
+
+use crate::contender::{Contender, Role, Step, Wanted, empty};
+use crate::measure::{Usage, run};
+
+/// The program under development, with a home of its own.
+#[derive(Debug)]
+pub(crate) struct Modstore {
+    binary: PathBuf,
+    place: PathBuf,
+    wanted: Vec<Wanted>,
+    said: Mutex<Value>,
+}
+
+impl Modstore {
+    /// A store in a directory of its own below `place`.
+    pub(crate) fn new(binary: &Path, place: &Path, wanted: &[Wanted]) -> Self {
+        let place = place.join("modstore");
+        Self { binary: binary.to_owned(), place, wanted: wanted.to_vec(), said: Mutex::default() }
+    }
+
+    /// Builds the release binary of this source tree, or finds it built.
+    pub(crate) fn build(cargo: &Path, target: &Path) -> Result<PathBuf, String> {
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--release", "--package", "modstore-cli", "--target-dir"]);
+        run(build.arg(target))?;
+        Ok(target.join("release/modstore"))
+    }
+
+    /// The main job, not yet started. With `tracer`, that program is started, with the job for its last arguments.
+    pub(crate) fn update(&self, tracer: &[&str]) -> Command {
+        let mut command = match tracer.split_first() {
+            Some((program, args)) => {
+                let mut traced = Command::new(program);
+                traced.args(args).arg(&self.binary);
+                traced
+            }
+            None => Command::new(&self.binary),
+        };
+        command.env_clear().env("HOME", &self.place).env("GIT_CONFIG_NOSYSTEM", "1");
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        command.arg("--home").arg(self.place.join("home"));
+        command.args(["--progress", "none", "--json", "update"]);
+        command
+    }
+
+    /// What the last run printed.
+    pub(crate) fn said(&self) -> Value {
+        self.said.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+}
+
+impl Contender for Modstore {
+    fn name(&self) -> &str {
+        "modstore"
+    }
+
+    fn role(&self) -> Role {
+        Role::Ours
+    }
+
+    fn clear(&self) -> Result<(), String> {
+        let home = self.place.join("home");
+        empty(&self.place)?;
+        empty(&home)?;
+        let declared = self.wanted.iter().fold(String::new(), |text, module| {
+            let (name, url) = (&module.name, &module.url);
+            text + &format!("[modules.{name}]\nsource = \"git+{url}@main\"\n\n")
+        });
+        fs::write(home.join("modules.toml"), declared)
+            .map_err(|error| format!("modules.toml: {error}"))
+    }
+
+    fn run(&self, _: Step) -> Result<Usage, String> {
+        let (used, printed) = run(&mut self.update(&[]))?;
+        let said: Value = serde_json::from_slice(&printed)
+            .map_err(|error| format!("modstore printed something else than JSON: {error}"))?;
+        if said.get("ok") != Some(&Value::Bool(true)) {
+            return Err(format!("modstore is not ok: {said}"));
+        }
+        *self.said.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = said;
+        Ok(used)
+    }
+
+    fn tree(&self, module: &str) -> PathBuf {
+        self.place.join("home/current").join(module)
+    }
+}

@@ -1,0 +1,102 @@
+//! The limits that the environment may set: how long a server may keep us waiting, how much memory a pack may take.
+//!
+//! They are variables and no options, since they belong to a machine and its network, not to a command.
+
+use std::{env, ffi::OsString, num::NonZeroUsize, time::Duration};
+
+use modstore::Options;
+
+const CONNECT: &str = "MODSTORE_CONNECT_TIMEOUT";
+const IDLE: &str = "MODSTORE_IDLE_TIMEOUT";
+const PACK_MEMORY: &str = "MODSTORE_PACK_MEMORY";
+
+/// A variable that makes no sense. Nothing was changed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is {}, which is no {wanted}", value.display())]
+pub(crate) struct LimitError {
+    name: &'static str,
+    value: OsString,
+    wanted: &'static str,
+}
+
+impl LimitError {
+    /// The next thing to do.
+    pub(crate) fn hint(&self) -> String {
+        format!("unset {}, or set it to a {}", self.name, self.wanted)
+    }
+}
+
+/// `options` with the limits that the environment sets.
+pub(crate) fn limited(options: Options) -> Result<Options, LimitError> {
+    limited_by(options, |name| env::var_os(name))
+}
+
+fn limited_by(
+    mut options: Options,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<Options, LimitError> {
+    let look = |name| variable(name).filter(|value| !value.is_empty()).map(|value| (name, value));
+    if let Some(time) = look(CONNECT).map(seconds).transpose()? {
+        options.limits.connect = time;
+    }
+    if let Some(time) = look(IDLE).map(seconds).transpose()? {
+        options.limits.idle = time;
+    }
+    if let Some(bytes) = look(PACK_MEMORY).map(bytes).transpose()? {
+        options.packs.memory = bytes;
+    }
+    Ok(options)
+}
+
+fn seconds((name, value): (&'static str, OsString)) -> Result<Duration, LimitError> {
+    let number: Option<f64> = value.to_str().and_then(|text| text.parse().ok());
+    let time = number.and_then(|number| Duration::try_from_secs_f64(number).ok());
+    time.filter(|time| !time.is_zero()).ok_or(LimitError {
+        name,
+        value,
+        wanted: "number of seconds above 0",
+    })
+}
+
+fn bytes((name, value): (&'static str, OsString)) -> Result<usize, LimitError> {
+    let number: Option<NonZeroUsize> = value.to_str().and_then(|text| text.parse().ok());
+    number.map(NonZeroUsize::get).ok_or(LimitError {
+        name,
+        value,
+        wanted: "number of bytes above 0",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &'static str, value: &str) -> Result<Options, LimitError> {
+        limited_by(Options::default(), |asked| (asked == name).then(|| value.into()))
+    }
+
+    #[test]
+    fn a_limit_is_what_its_variable_says_and_the_others_stay() {
+        let limits = with(IDLE, "0.25").unwrap().limits;
+        assert_eq!(
+            (limits.idle, limits.connect),
+            (Duration::from_millis(250), Options::default().limits.connect)
+        );
+        assert_eq!(with(CONNECT, "7").unwrap().limits.connect, Duration::from_secs(7));
+        assert_eq!(with(PACK_MEMORY, "4096").unwrap().packs.memory, 4096);
+        assert_eq!(with(IDLE, "").unwrap().limits, Options::default().limits);
+    }
+
+    #[test]
+    fn a_limit_that_is_no_number_above_zero_is_refused_by_name() {
+        for (name, value) in
+            [(IDLE, "soon"), (IDLE, "-1"), (IDLE, "0"), (CONNECT, "NaN"), (PACK_MEMORY, "1.5")]
+        {
+            let error = with(name, value).unwrap_err();
+            assert!(
+                error.to_string().contains(name) && error.to_string().contains(value),
+                "{error}"
+            );
+        }
+    }
+}
