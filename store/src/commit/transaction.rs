@@ -18,7 +18,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use super::{
@@ -28,7 +28,7 @@ use super::{
     state::State,
 };
 use crate::{
-    disk::{Barrier, Disk, DiskError, Holder, Layout, Lock, LockError, names_in},
+    disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, names_in},
     model::{Digest, Generation, Manifest, ModuleName},
 };
 
@@ -55,8 +55,8 @@ pub struct Transaction {
 pub struct Beginning<'a> {
     /// The command, for those who wait for the lock.
     pub command: &'a str,
-    /// How long to wait for the lock.
-    pub lock_limit: Duration,
+    /// How to wait for the lock.
+    pub patience: Patience<'a>,
     /// How the content is made durable.
     pub barrier: Barrier,
 }
@@ -136,9 +136,8 @@ impl Transaction {
         layout: &Layout,
         staging: Staging,
         how: Beginning<'_>,
-        waiting: &dyn Fn(Option<&Holder>),
     ) -> Result<Self, BeginError> {
-        let lock = Lock::take(&layout.lock("store"), how.command, how.lock_limit, waiting)?;
+        let lock = Lock::take(&layout.lock("store"), how.command, how.patience)?;
         let (journal, state) = Journal::open(disk, &layout.journal())?;
         let finished = finish_showing(disk, layout, &state, &staging, how.barrier)?;
         remove_unrecorded(disk, layout, &state).map_err(BeginError::Redo)?;
