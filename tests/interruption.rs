@@ -318,7 +318,7 @@ fn an_update_that_is_killed_mid_pack_leaves_nothing_that_the_next_run_does_not_r
         scene.server.fault_times(
             repo,
             1,
-            Fault::on_pack(50_000, move || drop(reached.lock().unwrap().send(()))),
+            Fault::on_pack(50_000, move || reached.lock().unwrap().send(()).unwrap()),
         );
         scene.server.fault_on_fetch(repo, Fault::HangMidPack { after: 60_000 });
         let running = scene.home.spawn(&["update"]);
