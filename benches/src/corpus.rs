@@ -206,35 +206,42 @@ fn path(at: usize, files: usize) -> String {
     }
 }
 
-/// Text that compresses as source code does, from a fixed seed (xorshift).
+/// Text that compresses as source code does, from a fixed seed (xorshift). Few runs of 16 bytes recur, so that a pack of
+/// it holds few deltas between files that have nothing to do with each other, as is so with real code.
 struct Text(u64);
 
 impl Text {
-    const WORDS: [&str; 24] = [
-        "value", "result", "module", "session", "config", "provider", "message", "handler",
-        "index", "token", "context", "request", "response", "buffer", "length", "state", "event",
-        "source", "target", "parent", "option", "limit", "path", "error",
+    const SYLLABLES: [&str; 48] = [
+        "val", "ue", "res", "ult", "mod", "ule", "ses", "sion", "con", "fig", "pro", "vid", "er",
+        "mes", "sage", "hand", "ler", "in", "dex", "to", "ken", "text", "re", "quest", "spon",
+        "se", "buf", "len", "gth", "sta", "te", "ev", "ent", "sour", "ce", "tar", "get", "par",
+        "opt", "ion", "lim", "it", "path", "err", "or", "list", "map", "key",
     ];
 
     fn lines(&mut self, size: usize) -> Vec<u8> {
         let mut text = Vec::with_capacity(size + 80);
         while text.len() < size {
             let (a, b, c, d) = (self.word(), self.word(), self.word(), self.word());
-            let number = self.next() % 100_000;
             let line = match self.next() % 4 {
-                0 => format!("def {a}_{b}({c}, {d}=None):\n"),
-                1 => format!("    {a}_{number} = self.{b}.{c}({d}, {number})\n"),
-                2 => format!("    if {a} is not None and {b}.{c} > {number}:\n"),
-                _ => format!("        return {a}_{b}[\"{c}\"] or {d}\n"),
+                0 => format!("def {a}_{b}({c}, {d}):\n"),
+                1 => format!("    {a} = self.{b}.{c}({d})\n"),
+                2 => format!("    if {a} and {b}.{c} > {d}:\n"),
+                _ => format!("        return {a}_{b}[{c}]\n"),
             };
             text.extend(line.into_bytes());
         }
         text
     }
 
-    fn word(&mut self) -> &'static str {
-        let at = self.next() as usize % Self::WORDS.len();
-        Self::WORDS.get(at).copied().unwrap_or_default()
+    fn word(&mut self) -> String {
+        [self.syllable(), self.syllable(), self.syllable()].concat()
+    }
+
+    /// Early ones more often, as words go.
+    fn syllable(&mut self) -> &'static str {
+        let count = Self::SYLLABLES.len() as u64;
+        let at = (self.next() % count) * (self.next() % count) / count;
+        Self::SYLLABLES.get(at as usize).copied().unwrap_or_default()
     }
 
     fn next(&mut self) -> u64 {

@@ -1,6 +1,6 @@
-//! Many modules over smart HTTP: cold, nothing changed, one changed, ten changed.
+//! Modules over smart HTTP: cold, nothing changed, one changed, ten changed, or some of these steps.
 //!
-//! A round takes every contender through all four steps, one contender after the other within a step, in another order
+//! A round takes every contender through the steps, one contender after the other within a step, in another order
 //! each round. After each step every live tree is compared with git's; a sample that failed, in itself or in the
 //! comparison, is left out and counted.
 //! Limits: modules that move in a round are always the first eleven; they move back before the next.
@@ -30,8 +30,8 @@ struct Results {
     failed: BTreeMap<(Step, usize), Vec<String>>,
 }
 
-/// What we want to need, as a part of git's time.
-pub(crate) type Aims<'a> = &'a [(Step, f64)];
+/// The steps, each with what we want to need of git's time.
+pub(crate) type Aims<'a> = &'a [(Step, Option<f64>)];
 
 /// Runs all rounds; gives the table and what failed.
 pub(crate) fn compare(
@@ -128,7 +128,7 @@ fn table(
         for (at, contender) in contenders.iter().enumerate() {
             let good = results.good.get(&(step, at)).map_or(&[][..], Vec::as_slice);
             let failed = results.failed.get(&(step, at)).map_or(0, Vec::len);
-            let aim = (contender.role() == Role::Ours).then_some(aim);
+            let aim = aim.filter(|_| contender.role() == Role::Ours);
             let mut row = vec![step.to_string(), contender.name().to_owned()];
             row.extend(cells(good, reference, aim, modules));
             row.push(format!("{}/{}", good.len(), good.len() + failed));

@@ -6,6 +6,7 @@ use gix::bstr::BString;
 
 use super::{
     archive_error::ArchiveError,
+    mirror_error::MirrorError,
     network_error::{self, FetchError, RemoteError},
     pack_error::PackError,
 };
@@ -62,6 +63,9 @@ pub enum AcquireError {
     /// The archive did not become a tree.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// The mirror that this server makes necessary could not be used.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
     /// Somebody asked to stop.
     #[error("interrupted")]
     Cancelled,
@@ -83,7 +87,9 @@ impl AcquireError {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => error.class(),
             Self::Fetch(FetchError::Receive { source, .. }) => source.class(),
             Self::Archive(error) => error.class(),
-            Self::Staging(_) | Self::Write(_) | Self::Cancelled => Class::Transient,
+            Self::Staging(_) | Self::Write(_) | Self::Mirror(_) | Self::Cancelled => {
+                Class::Transient
+            }
             Self::NoSubdirectory { .. }
             | Self::Submodule { .. }
             | Self::OtherTree { .. }
@@ -100,7 +106,7 @@ impl AcquireError {
                 network_error::Stage::Fetch => Stage::Fetch,
             },
             Self::Fetch(FetchError::Receive { .. }) | Self::Cancelled => Stage::Fetch,
-            Self::Archive(ArchiveError::WrongSum { .. }) => Stage::Fetch,
+            Self::Archive(ArchiveError::WrongSum { .. }) | Self::Mirror(_) => Stage::Fetch,
             Self::NoDirectory { .. } | Self::Archive(ArchiveError::Open { .. }) => Stage::Resolve,
             _ => Stage::Place,
         }
@@ -111,7 +117,13 @@ impl AcquireError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => return error.hint(),
+            Self::Fetch(FetchError::Receive { source, .. }) => {
+                return source.hint().map(str::to_owned);
+            }
             Self::Archive(error) => return error.hint(),
+            Self::Mirror(MirrorError::Damaged { .. }) => {
+                "see whether another program writes or removes files below `mirrors`"
+            }
             Self::Submodule { .. } => {
                 "name the submodule's own repository as the source, or link a local clone"
             }

@@ -1,7 +1,6 @@
 //! One conversation with a server: greeting, listing, pack.
 //!
-//! Limits: one commit per pack, without its history. Whether the pack is thin is the server's choice,
-//! and the receiver's to find out.
+//! Limits: whether the pack is thin is the server's choice, and the receiver's to find out.
 
 use std::error::Error;
 use std::io::{self, BufRead, Read};
@@ -44,6 +43,15 @@ pub(crate) struct Conversation {
     link: Link,
     watch: Arc<Watch>,
     greeting: Greeting,
+}
+
+/// What a pack is to hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wish<'w> {
+    /// A commit and its files, without its history, and maybe without what `have` has.
+    Alone { commit: ObjectId, have: Option<ObjectId> },
+    /// Commits with all their history, but for that of `haves`.
+    History { wants: &'w [ObjectId], haves: &'w [ObjectId] },
 }
 
 /// Why there is no greeting.
@@ -108,6 +116,29 @@ impl Conversation {
         self.greeting.refs.as_ref().is_none_or(|refs| refs.iter().any(names))
     }
 
+    /// Whether the server gives any commit that its branches and tags reach, listed or not.
+    pub(crate) fn gives_unlisted(&self) -> bool {
+        let able = |what: &str| self.greeting.capabilities.contains(what);
+        self.speaks_v2() || able("allow-reachable-sha1-in-want") || able("allow-any-sha1-in-want")
+    }
+
+    /// What the branches, the tags and `HEAD` are, in version 0.
+    pub(crate) fn listed_tips(&self) -> Vec<ObjectId> {
+        let refs = self.greeting.refs.iter().flatten();
+        let mut tips: Vec<ObjectId> = refs
+            .filter_map(|each| {
+                let (name, object, peeled) = each.unpack();
+                let ours = name == "HEAD"
+                    || name.starts_with(b"refs/heads/")
+                    || name.starts_with(b"refs/tags/");
+                Some(object.or(peeled).filter(|_| ours)?.to_owned())
+            })
+            .collect();
+        tips.sort_unstable();
+        tips.dedup();
+        tips
+    }
+
     /// Whether another question can follow a pack: a lasting connection in version 0 is over.
     pub(crate) fn outlives_a_pack(&self) -> bool {
         self.speaks_v2() || !self.link.transport.connection_persists_across_multiple_requests()
@@ -137,16 +168,15 @@ impl Conversation {
         listed.map_err(|error| diagnose(&error, &self.watch, self.link.stderr.as_ref()))
     }
 
-    /// Ask for `commit`, and let `receive` have the pack. After an error the conversation is over.
+    /// Ask for `wish`, and let `receive` have the pack. After an error the conversation is over.
     pub(crate) fn fetch<R, E>(
         &mut self,
-        commit: ObjectId,
-        have: Option<ObjectId>,
+        wish: Wish<'_>,
         progress: &dyn Fn(RemoteNews<'_>),
         receive: impl FnOnce(&mut dyn BufRead) -> Result<R, E>,
     ) -> Result<R, Trouble<E>> {
         let Conversation { link, watch, greeting } = self;
-        let mut arguments = arguments(greeting, commit, have).map_err(Trouble::Fault)?;
+        let mut arguments = arguments(greeting, wish).map_err(Trouble::Fault)?;
         let stderr = link.stderr.clone();
         let diagnose = |error: &(dyn Error + 'static)| diagnose(error, watch, stderr.as_ref());
         count(link, watch);
@@ -210,12 +240,8 @@ fn until_pack<'a>(
     }
 }
 
-/// The request for one commit.
-fn arguments(
-    greeting: &Greeting,
-    commit: ObjectId,
-    have: Option<ObjectId>,
-) -> Result<Arguments, Fault> {
+/// The request.
+fn arguments(greeting: &Greeting, wish: Wish<'_>) -> Result<Arguments, Fault> {
     let version = greeting.version;
     let mut features = Command::Fetch.default_features(version, &greeting.capabilities);
     // Of all that the server can do, what this one question needs. A pack without side band could
@@ -233,7 +259,8 @@ fn arguments(
         )
     });
     let lacks = |what: &str| Fault::Protocol { source: format!("the server lacks {what}").into() };
-    if !greeting.can_shallow() {
+    let alone = matches!(wish, Wish::Alone { .. });
+    if alone && !greeting.can_shallow() {
         return Err(lacks("shallow fetches"));
     }
     if version != Protocol::V2 && !features.iter().any(|(name, _)| name.starts_with("side-band")) {
@@ -242,13 +269,23 @@ fn arguments(
     if version == Protocol::V2 || greeting.capabilities.contains("agent") {
         features.push(("agent", Some(AGENT.into())));
     }
+    // The program's own mirror is not read while it is written to.
+    features.retain(|(name, _)| alone || *name != "thin-pack");
     let mut arguments = Arguments::new(version, features, false);
-    arguments.want(commit);
-    if let Some(have) = have {
-        arguments.shallow(have);
-        arguments.have(have);
+    match wish {
+        Wish::Alone { commit, have } => {
+            arguments.want(commit);
+            if let Some(have) = have {
+                arguments.shallow(have);
+                arguments.have(have);
+            }
+            arguments.deepen(1);
+        }
+        Wish::History { wants, haves } => {
+            wants.iter().for_each(|want| arguments.want(want));
+            haves.iter().for_each(|have| arguments.have(have));
+        }
     }
-    arguments.deepen(1);
     Ok(arguments)
 }
 

@@ -5,7 +5,7 @@
 //! commit is fetched again, whole. Where a server cannot serve a single commit, the bare mirror is
 //! the fall-back.
 
-use std::path::PathBuf;
+use std::{io::BufRead, path::PathBuf};
 
 use gix::{ObjectId, bstr::BString};
 
@@ -14,14 +14,15 @@ use super::{
     base::Base,
     checkout::Planted,
     limits::Cancel,
+    mirror::{Flaw, Mirror, MirrorPlace},
     network_error::FetchError,
     pack_error::{PackError, PackLimits},
-    plant::{PackNews, PlantOptions, plant_pack},
+    plant::{PackNews, PlantOptions, plant_pack, plant_tree},
     session::{RemoteNews, Session},
 };
 use crate::{
     commit::{Staged, Staging, read_manifest},
-    disk::{Disk, Layout, Planting},
+    disk::{Disk, Holder, Layout, Planting},
     model::{Digest, GitTree, Manifest},
 };
 
@@ -41,8 +42,8 @@ pub enum FetchNews<'a> {
     Says(&'a str),
     /// Part of a pack has come.
     Pack(PackNews),
-    /// The entry that was to be the base has no good copy of this path, and the commit is fetched whole.
-    BaseUnfit(&'a str),
+    /// Somebody else works with the mirror; said once, after a second.
+    Waiting(Option<&'a Holder>),
 }
 
 /// A commit in staging.
@@ -65,6 +66,8 @@ pub struct FetchedCommit {
 /// Where a fetch writes.
 #[derive(Debug, Clone, Copy)]
 pub struct Destination<'a> {
+    /// The mirror, for servers that make one necessary.
+    pub mirror: MirrorPlace<'a>,
     /// The disk.
     pub disk: &'a Disk,
     /// The staging.
@@ -106,51 +109,147 @@ pub fn fetch_commit(
     news: &(dyn Fn(FetchNews<'_>) + Sync),
     cancel: &Cancel,
 ) -> Result<FetchedCommit, AcquireError> {
-    if let Some(base) = base {
-        match fetch_once(session, commit, Some(base), into, news, cancel) {
-            Err(AcquireError::Fetch(FetchError::Receive {
-                // Missing: the base has less than its commit, for what git holds is not all in a tree.
-                source: PackError::BaseDamaged { path, .. } | PackError::MissingObject { path, .. },
-                ..
-            })) => news(FetchNews::BaseUnfit(&path.to_string())),
-            done => return done,
-        }
-    }
-    fetch_once(session, commit, None, into, news, cancel)
-}
-
-fn fetch_once(
-    session: &mut Session,
-    commit: ObjectId,
-    base: Option<&BaseEntry>,
-    into: Destination<'_>,
-    news: &(dyn Fn(FetchNews<'_>) + Sync),
-    cancel: &Cancel,
-) -> Result<FetchedCommit, AcquireError> {
     let base =
         base.map(|base| Base::new(base.root.clone(), base.commit, &base.manifest, &base.git));
     let base = base.filter(super::base::base_is_usable);
-    let planting =
-        Planting::create(into.disk, &into.staging.fresh()).map_err(AcquireError::Write)?;
-    let spill = into.staging.fresh();
-    let told = |what: RemoteNews<'_>| {
-        if let RemoteNews::Says(text) = what {
-            news(FetchNews::Says(text));
+    let fetching = Fetching { commit, into, news, cancel };
+    match session.gives_alone(commit)? {
+        true => with_base(base.as_ref(), |base| fetching.by_pack(session, base)),
+        false => fetching.by_mirror(session, base.as_ref()),
+    }
+}
+
+/// Attempts it with the base, and once more without when that turns out not to hold what it should.
+fn with_base<'b, E: MayBlameBase>(
+    base: Option<&'b Base<'b>>,
+    mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<FetchedCommit, E>,
+) -> Result<FetchedCommit, E> {
+    let tried = attempt(base);
+    let lacking = tried.as_ref().err().filter(|_| base.is_some()).and_then(E::lacking_in_base);
+    let Some(path) = lacking.cloned() else { return tried };
+    let mut fetched = attempt(None)?;
+    let warning =
+        format!("`{path}` of the entry before is damaged or missing; the whole tree was fetched");
+    fetched.warnings.push(warning);
+    Ok(fetched)
+}
+
+/// An error that may say that the base does not hold what it should.
+trait MayBlameBase {
+    fn lacking_in_base(&self) -> Option<&BString>;
+}
+
+impl MayBlameBase for AcquireError {
+    fn lacking_in_base(&self) -> Option<&BString> {
+        match self {
+            // Missing: the base has less than its commit, for what git holds is not all in a tree.
+            Self::Fetch(FetchError::Receive {
+                source: PackError::BaseDamaged { path, .. } | PackError::MissingObject { path, .. },
+                ..
+            }) => Some(path),
+            _ => None,
         }
-    };
-    let options = PlantOptions {
-        base: base.as_ref(),
-        folds: FOLDS_NAMES,
-        limits: into.packs,
-        progress: &|progress| news(FetchNews::Pack(progress)),
-        cancel: &|| cancel.is_cancelled(),
-    };
-    let planted = session
-        .fetch(commit, base.as_ref().map(|base| base.commit), &told, |pack| {
-            plant_pack(pack, commit, &planting, &spill, &options)
+    }
+}
+
+impl MayBlameBase for Flaw {
+    fn lacking_in_base(&self) -> Option<&BString> {
+        match self {
+            Self::Other(error) => error.lacking_in_base(),
+            Self::Mirror(_) => None,
+        }
+    }
+}
+
+/// One commit being fetched.
+struct Fetching<'a> {
+    commit: ObjectId,
+    into: Destination<'a>,
+    news: &'a (dyn Fn(FetchNews<'_>) + Sync),
+    cancel: &'a Cancel,
+}
+
+impl Fetching<'_> {
+    fn plant<'b, E: From<AcquireError>>(
+        &self,
+        base: Option<&'b Base<'b>>,
+        run: impl FnOnce(&Planting, &PlantOptions<'_>) -> Result<Planted, E>,
+    ) -> Result<FetchedCommit, E> {
+        let Destination { disk, staging, .. } = self.into;
+        let planting = Planting::create(disk, &staging.fresh()).map_err(AcquireError::Write)?;
+        let options = PlantOptions {
+            base,
+            folds: FOLDS_NAMES,
+            limits: self.into.packs,
+            progress: &|progress| (self.news)(FetchNews::Pack(progress)),
+            cancel: &|| self.cancel.is_cancelled(),
+        };
+        let planted = run(&planting, &options)?;
+        Ok(stage(disk, planting, planted)?)
+    }
+
+    /// From a pack that holds the commit alone.
+    fn by_pack<'b>(
+        &self,
+        session: &mut Session,
+        base: Option<&'b Base<'b>>,
+    ) -> Result<FetchedCommit, AcquireError> {
+        let spill = self.into.staging.fresh();
+        let have = base.map(|base| base.commit);
+        self.plant(base, |planting, options| {
+            let receive =
+                |pack: &mut dyn BufRead| plant_pack(pack, self.commit, planting, &spill, options);
+            let planted = session.fetch(self.commit, have, &|news| self.says(news), receive);
+            planted.map_err(AcquireError::Fetch)
         })
-        .map_err(AcquireError::Fetch)?;
-    stage(into.disk, planting, planted)
+    }
+
+    /// From our own bare mirror, which the commit is fetched into.
+    fn by_mirror<'b>(
+        &self,
+        session: &mut Session,
+        base: Option<&'b Base<'b>>,
+    ) -> Result<FetchedCommit, AcquireError> {
+        let Destination { disk, mirror: place, .. } = &self.into;
+        let url = session.url().to_owned();
+        let waiting = |holder: Option<&Holder>| (self.news)(FetchNews::Waiting(holder));
+        let mirror = Mirror::lock(disk, place, &url, &waiting, self.cancel)?;
+        let told = |news: RemoteNews<'_>| match news {
+            RemoteNews::Received(bytes) => {
+                (self.news)(FetchNews::Pack(PackNews { bytes, objects: 0, total: 0 }));
+            }
+            news => self.says(news),
+        };
+        mirror.with_commit(session, self.commit, &told, self.cancel, |objects, received| {
+            let tree = objects.tree_of(self.commit).map_err(|error| blame(error, &url))?;
+            let find = |id: &ObjectId, buffer: &mut Vec<u8>| objects.find(id, buffer);
+            let fetched = with_base(base, |base| {
+                self.plant(base, |planting, options| {
+                    plant_tree(&find, tree, planting, options).map_err(|error| blame(error, &url))
+                })
+            });
+            Ok(FetchedCommit { received, ..fetched? })
+        })
+    }
+
+    fn says(&self, news: RemoteNews<'_>) {
+        if let RemoteNews::Says(text) = news {
+            (self.news)(FetchNews::Says(text));
+        }
+    }
+}
+
+/// Whether it is the mirror's fault that its tree could not be planted.
+fn blame(error: PackError, url: &str) -> Flaw {
+    match error {
+        PackError::MissingObject { .. } | PackError::Find { .. } | PackError::Corrupt { .. } => {
+            Flaw::Mirror(error.into())
+        }
+        PackError::Cancelled => Flaw::Other(AcquireError::Cancelled),
+        source => {
+            Flaw::Other(AcquireError::Fetch(FetchError::Receive { url: url.to_owned(), source }))
+        }
+    }
 }
 
 /// macOS file systems take names for equal that differ only in case or normalisation.

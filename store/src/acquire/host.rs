@@ -237,7 +237,7 @@ fn is_minimal_repository(path: &Path) -> bool {
 }
 
 /// Makes it in a directory whose parent is there already.
-fn minimal_repository(path: &Path) -> std::io::Result<()> {
+pub(crate) fn minimal_repository(path: &Path) -> std::io::Result<()> {
     for directory in [path, &path.join("objects"), &path.join("refs")] {
         if !directory.is_dir() {
             fs_err::create_dir(directory)?;

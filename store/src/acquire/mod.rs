@@ -1,8 +1,8 @@
 //! Source → Staged. May be slow; holds no store lock; nothing is visible.
 //!
 //! From the top: what a server says and sends (`limits` to `session`), what a pack is made of and how
-//! it becomes a tree (`refusal` to `plant`), both together (`fetched_commit`), and archives, which
-//! need neither (`archive_tree` to `archive`).
+//! it becomes a tree (`refusal` to `plant`), both together (`mirror`, `fetched_commit`), and archives,
+//! which need neither (`archive_tree` to `archive`).
 
 mod limits;
 pub mod network_error;
@@ -38,8 +38,10 @@ mod plant;
 mod plant_tests;
 
 mod archive_error;
+mod mirror_error;
 mod acquire_error;
 mod part;
+mod mirror;
 mod fetched_commit;
 mod archive_tree;
 mod unpack;
@@ -55,6 +57,8 @@ pub use checkout::Planted;
 pub use fetched_commit::{BaseEntry, Destination, FetchNews, FetchedCommit, fetch_commit};
 pub use limits::{Cancel, Counts, Limits};
 pub use listing::{Resolved, Wanted};
+pub use mirror::MirrorPlace;
+pub use mirror_error::MirrorError;
 pub use network_error::{FetchError, NetworkError, RemoteError};
 pub use pack_error::{PackError, PackLimits};
 pub(crate) use part::check_subdirectory;

@@ -20,7 +20,7 @@ use gix::url::Scheme;
 use gix_transport::Protocol;
 
 pub use crate::acquire::conversation::RemoteNews;
-use crate::acquire::conversation::{Conversation, Refusal, Trouble};
+use crate::acquire::conversation::{Conversation, Refusal, Trouble, Wish};
 use crate::acquire::download::Download;
 use crate::acquire::host::{Host, Route};
 use crate::acquire::http_agent::Agents;
@@ -210,9 +210,57 @@ impl Session {
         progress: &dyn Fn(RemoteNews<'_>),
         receive: impl FnOnce(&mut dyn BufRead) -> Result<R, E>,
     ) -> Result<R, FetchError<E>> {
-        let mut conversation = self.conversation_for(&commit).map_err(FetchError::Remote)?;
+        let conversation = self.conversation_for(&commit).map_err(FetchError::Remote)?;
+        let wish = Wish::Alone { commit, have };
+        self.fetch_in(conversation, commit, wish, progress, receive)
+    }
+
+    /// Receive `commit` with all its history but for that of `haves`. Where the server does not give
+    /// the commit by its id, all its branches and tags come instead, and it may not be among them.
+    pub(super) fn fetch_history<R, E: Error + 'static>(
+        &mut self,
+        commit: ObjectId,
+        haves: &[ObjectId],
+        progress: &dyn Fn(RemoteNews<'_>),
+        receive: impl FnOnce(&mut dyn BufRead) -> Result<R, E>,
+    ) -> Result<R, FetchError<E>> {
+        let conversation = self.conversation_for(&commit).map_err(FetchError::Remote)?;
+        let wants = match conversation.may_give(&commit) || conversation.gives_unlisted() {
+            true => vec![commit],
+            false => conversation.listed_tips(),
+        };
+        let wish = Wish::History { wants: &wants, haves };
+        self.fetch_in(conversation, commit, wish, progress, receive)
+    }
+
+    /// Whether [`Session::fetch`] can have `commit` alone, as far as can be told before it is asked for.
+    pub(super) fn gives_alone(&mut self, commit: ObjectId) -> Result<bool, RemoteError> {
+        let conversation = self.conversation_for(&commit)?;
+        let gives = conversation.may_give(&commit)
+            || conversation.gives_unlisted()
+            || self.has_name(&commit);
+        let gives = gives && conversation.can_shallow();
+        self.conversation = Some(conversation);
+        Ok(gives)
+    }
+
+    /// The error that says that the server has no way to give `commit`.
+    pub(super) fn not_given(&self, commit: ObjectId) -> RemoteError {
+        let fault = Fault::NotOurs(format!("no branch or tag reaches {commit}"));
+        let source = if self.has_name(&commit) { moved(fault) } else { fault };
+        RemoteError::Failed { stage: Stage::Fetch, url: self.route.shown.clone(), source }
+    }
+
+    fn fetch_in<R, E: Error + 'static>(
+        &mut self,
+        mut conversation: Conversation,
+        commit: ObjectId,
+        wish: Wish<'_>,
+        progress: &dyn Fn(RemoteNews<'_>),
+        receive: impl FnOnce(&mut dyn BufRead) -> Result<R, E>,
+    ) -> Result<R, FetchError<E>> {
         let url = || self.route.shown.clone();
-        match conversation.fetch(commit, have, progress, receive) {
+        match conversation.fetch(wish, progress, receive) {
             Ok(received) => {
                 self.conversation = Some(conversation).filter(Conversation::outlives_a_pack);
                 Ok(received)

@@ -24,7 +24,8 @@ pub enum Event<'a> {
         /// To what.
         step: Step<'a>,
     },
-    /// Somebody else holds the store's lock; said once, after a second.
+    /// Somebody else holds the lock of the store or of a repository's mirror; said once, after a
+    /// second.
     Waiting {
         /// Who, if the lock's file tells.
         holder: Option<&'a Holder>,

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     acquire::{
-        AcquireError, BaseEntry, Destination, FetchNews, RemoteError, Resolved, Session, Wanted,
-        check_subdirectory, fetch_commit,
+        AcquireError, BaseEntry, Destination, FetchNews, MirrorPlace, RemoteError, Resolved,
+        Session, Wanted, check_subdirectory, fetch_commit,
     },
     commit::{Binding, Bound, Fetched, is_whole, read_manifest},
     model::{Digest, Manifest, ModuleName, Subdirectory},
@@ -144,7 +144,14 @@ fn tree_of(
         return Ok(tree);
     }
     let staging = site.staging()?;
-    let into = Destination { disk: site.disk, staging: &staging, packs: site.options.packs };
+    let mirror = MirrorPlace {
+        layout: site.layout,
+        origin: &job.origin,
+        command: &site.options.command,
+        lock_limit: site.options.lock_limit,
+    };
+    let into =
+        Destination { mirror, disk: site.disk, staging: &staging, packs: site.options.packs };
     let base = base_for(site, job, members);
     let first = members.first().map(|(member, _)| &member.module);
     let news = |news: FetchNews<'_>| {
@@ -172,13 +179,9 @@ fn tell(site: &Site<'_>, module: &ModuleName, news: FetchNews<'_>) {
         FetchNews::Pack(pack) => Step::Receiving {
             bytes: pack.bytes,
             objects: pack.objects.into(),
-            of: Some(pack.total.into()),
+            of: Some(pack.total.into()).filter(|total| *total > 0),
         },
-        FetchNews::BaseUnfit(path) => {
-            let text =
-                format!("the entry that is served has no good `{path}`; the whole tree is fetched");
-            return site.events.happened(Event::Warning { module, text: &text });
-        }
+        FetchNews::Waiting(holder) => return site.events.happened(Event::Waiting { holder }),
     };
     site.events.happened(Event::Module { module, step });
 }
