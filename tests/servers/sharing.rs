@@ -135,3 +135,33 @@ fn all_or_nothing_switches_nothing_and_allow_partial_forgives() {
     assert_eq!(home.tree("good"), repos[0].tree("main"));
     assert!(world.http.stats().faults_fired > 0);
 }
+
+/// A tree says nothing of its submodules' commits, so two commits can be one entry. Going back between
+/// them leaves the entry with the other's git ids.
+#[test]
+fn a_commit_whose_tree_is_here_under_other_submodules_is_fetched_whole() {
+    let world = World::new();
+    let repo = world.repo("with-submodule");
+    let (first, second) = ("1".repeat(40), "2".repeat(40));
+    let commit = |code: &str, submodule: &str| {
+        repo.commit(
+            "main",
+            &[Change::write("part/code", code), Change::gitlink("ext/sub", submodule)],
+        )
+    };
+    let home = world.home();
+    let source = format!("git+{}#subdirectory=part", world.http.url("with-submodule"));
+    home.declare(&[("part", &source)]);
+    commit("one\n", &first);
+    home.run(&["update"]).ok();
+    commit("one\n", &second);
+    home.run(&["update"]).ok();
+    assert_eq!(entries(&home), 1, "the two commits are one tree");
+    home.run(&["rollback"]).ok();
+
+    let head = commit("two\n", &first);
+    let updated = home.run(&["update", "--json"]).ok().json()["updated"][0].clone();
+    assert_eq!(updated["revision"], head.as_str());
+    assert_eq!(fs::read_to_string(home.target("part").join("code")).unwrap(), "two\n");
+    is_settled(&home);
+}
