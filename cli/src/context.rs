@@ -67,27 +67,15 @@ impl Context {
         self.store_with_jobs(None)
     }
 
-    /// Shows the progress of something that looks at [`cancel`](Self::cancel) and may be cut off while it
-    /// waits for the store's lock.
+    /// Shows the progress of something that looks at [`cancel`](Self::cancel).
     pub(crate) fn progress(&self) -> Progress {
         self.heed();
-        Progress::new(&self.global, &self.interrupt, false)
-    }
-
-    /// The same for something that has to undo what it did before.
-    pub(crate) fn patient_progress(&self) -> Progress {
-        self.heed();
-        Progress::new(&self.global, &self.interrupt, true)
-    }
-
-    /// The same for something that does not look at it, and may be cut off anywhere.
-    pub(crate) fn careless_progress(&self) -> Progress {
-        Progress::new(&self.global, &self.interrupt, false)
+        Progress::new(&self.global)
     }
 
     /// From now on whoever is at work looks at [`cancel`](Self::cancel) often enough.
     pub(crate) fn heed(&self) {
-        self.interrupt.set_heeded(true);
+        self.interrupt.set_heeded();
     }
 
     /// The wish to stop.

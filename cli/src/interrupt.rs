@@ -1,8 +1,8 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the first asks to stop, the second stops.
 //!
-//! A command that looks at the [`Cancel`] ends in good order. Others, and any that wait for a lock, have
-//! changed nothing yet or can be cut off anywhere, because the next command finishes or removes what
-//! they left; these end at once.
+//! A command that looks at the [`Cancel`] ends in good order, or is so near its end that it is done first.
+//! Others have changed nothing yet and end at once. The second signal may leave something behind, which
+//! the next command removes.
 
 use std::{
     process,
@@ -48,12 +48,8 @@ impl Interrupt {
         &self.cancel
     }
 
-    /// Whether whoever is at work looks at the [`Cancel`] from now on.
-    pub(crate) fn set_heeded(&self, heeded: bool) {
-        self.heeded.store(heeded, Ordering::SeqCst);
-        // A signal that came in between was meant for whoever is at work now.
-        if !heeded && self.cancel.is_cancelled() {
-            process::exit(i32::from(INTERRUPTED));
-        }
+    /// From now on whoever is at work looks at the [`Cancel`].
+    pub(crate) fn set_heeded(&self) {
+        self.heeded.store(true, Ordering::SeqCst);
     }
 }

@@ -11,17 +11,12 @@ use std::io::{self, IsTerminal as _};
 use modstore::{Event, Events};
 
 use self::{bars::Bars, lines::Lines, objects::Objects};
-use crate::{
-    args::{Global, ProgressMode},
-    interrupt::Interrupt,
-};
+use crate::args::{Global, ProgressMode};
 
 /// Listens to an update and shows it.
 #[derive(Debug)]
 pub(crate) struct Progress {
     how: How,
-    interrupt: Interrupt,
-    patient: bool,
 }
 
 #[derive(Debug)]
@@ -33,9 +28,8 @@ enum How {
 }
 
 impl Progress {
-    /// Shows it as the options say. `patient`: a wait for the store's lock is not to be cut off, because
-    /// something was done before that would have to be undone.
-    pub(crate) fn new(global: &Global, interrupt: &Interrupt, patient: bool) -> Self {
+    /// Shows it as the options say.
+    pub(crate) fn new(global: &Global) -> Self {
         let terminal = io::stderr().is_terminal() && !global.interactive;
         let how = match global.progress {
             ProgressMode::Json => How::Objects(Objects::default()),
@@ -44,17 +38,12 @@ impl Progress {
             ProgressMode::Auto | ProgressMode::Bar if terminal => How::Bars(Bars::default()),
             _ => How::Lines(Lines::new(global.verbose)),
         };
-        Self { how, interrupt: interrupt.clone(), patient }
+        Self { how }
     }
 }
 
 impl Events for Progress {
     fn happened(&self, event: Event<'_>) {
-        match event {
-            Event::Waiting { .. } if !self.patient => self.interrupt.set_heeded(false),
-            Event::Committing => self.interrupt.set_heeded(true),
-            _ => {}
-        }
         match &self.how {
             How::Bars(bars) => bars.happened(event),
             How::Lines(lines) => lines.happened(event),

@@ -9,8 +9,9 @@ use std::{
 };
 
 use crate::{
+    acquire::Cancel,
     commit::{Staging, StagingError},
-    disk::{Disk, DiskError, Layout, Lock, LockError, read_if_there},
+    disk::{Disk, DiskError, Layout, Lock, LockError, Patience, read_if_there},
     model::{
         self, Declarations, Declared, EditError, Lockfile, ModuleName, ParseDeclarationsError,
         ParseLockfileError, Source,
@@ -32,6 +33,8 @@ pub(crate) struct Editing<'a> {
     pub(crate) disk: &'a Disk,
     pub(crate) layout: &'a Layout,
     pub(crate) lock_limit: Duration,
+    /// Ends a wait for the lock. Edits that are undone wait in spite of it.
+    pub(crate) cancel: &'a Cancel,
     pub(crate) command: &'a str,
 }
 
@@ -98,6 +101,9 @@ impl DeclareError {
             Self::Taken { .. } => "choose another name with --name, or remove the module first",
             Self::Locked { source: None, .. } => "run `modstore update` once without --locked",
             Self::Toml { .. } => "nothing was changed; correct the file and run it again",
+            Self::Lock(LockError::Busy { .. }) => {
+                "wait for the other process, or give --lock-timeout a longer time"
+            }
             Self::Edit(EditError::NotDeclared(_)) => "`modstore list` shows the modules there are",
             _ => return None,
         };
@@ -211,7 +217,8 @@ fn name_of<'a>(
 impl Edited {
     /// Puts `modules.toml` back as it was. What somebody else has changed in it since stays.
     pub(crate) fn undo(self, editing: Editing<'_>) -> Result<(), DeclareError> {
-        let _lock = take_lock(editing)?;
+        let path = editing.layout.lock("modules.toml");
+        let _lock = Lock::take(&path, editing.command, Patience::of(editing.lock_limit))?;
         self.undo_alone(editing)
     }
 
@@ -250,7 +257,9 @@ fn as_before(
 
 fn take_lock(editing: Editing<'_>) -> Result<Lock, LockError> {
     let path = editing.layout.lock("modules.toml");
-    Lock::take(&path, editing.command, editing.lock_limit, &|_| {})
+    let patience =
+        Patience { stop: &|| editing.cancel.is_cancelled(), ..Patience::of(editing.lock_limit) };
+    Lock::take(&path, editing.command, patience)
 }
 
 fn write(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {

@@ -11,10 +11,11 @@ use std::{
 use crate::{
     acquire::Cancel,
     commit::{
-        BeginError, CommitError, Journal, JournalError, Staging, State, read_manifest, shown,
+        BeginError, CommitError, Journal, JournalError, Staging, State, is_whole, read_manifest,
+        shown,
     },
     declare::{self, Addition, DeclareError, Editing},
-    disk::{Disk, Format, FormatError, Layout},
+    disk::{Disk, Format, FormatError, Layout, LockError, Patience},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
     update::{
         self, Difference, Events, Ground, Options, Outdated, UpdateError, UpdateReport,
@@ -67,8 +68,8 @@ pub enum ChangeError {
         /// What was asked for.
         wanted: Option<Generation>,
     },
-    /// An entry of the generation is not in the store any more.
-    #[error("generation {wanted} cannot be shown: the entry of `{module}` is gone")]
+    /// An entry of the generation is not in the store any more, or not the whole of it.
+    #[error("generation {wanted} cannot be shown: the entry of `{module}` is gone or damaged")]
     EntryGone {
         /// What was asked for.
         wanted: Generation,
@@ -175,7 +176,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
-        self.prepare()?;
+        self.prepare(cancel)?;
         let lock = if request.locked { Some(declare::read_lock(&self.layout)?) } else { None };
         let ground = self.ground(events, cancel);
         Ok(self.minding_syncs(update::update(ground, state, declared, lock.as_ref(), request))?)
@@ -206,8 +207,8 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Added, ChangeError> {
-        self.prepare()?;
-        let edited = declare::add(self.editing(), additions)?;
+        self.prepare(cancel)?;
+        let edited = declare::add(self.editing(cancel), additions)?;
         let modules = edited.names.clone();
         if !fetch {
             return Ok(Added { modules, report: None });
@@ -226,7 +227,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Option<Generation>, ChangeError> {
-        self.prepare()?;
+        self.prepare(cancel)?;
         let undeclare = |text: &str| {
             names.iter().try_fold(text.to_owned(), |text, name| model::remove_module(&text, name))
         };
@@ -236,7 +237,7 @@ impl Store {
                 Ok(())
             })
         };
-        declare::edit_along(self.editing(), undeclare, unbind, |error: &ChangeError| {
+        declare::edit_along(self.editing(cancel), undeclare, unbind, |error: &ChangeError| {
             !error.has_happened()
         })
     }
@@ -252,9 +253,9 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
-        self.prepare()?;
+        self.prepare(cancel)?;
         let declared = self.declarations()?;
-        let edited = declare::edit(self.editing(), name, |text| match declared.get(name) {
+        let edited = declare::edit(self.editing(cancel), name, |text| match declared.get(name) {
             Some(_) => model::link_module(text, name, path),
             None => model::add_module(text, name, &Source::linked(path)),
         })?;
@@ -271,8 +272,9 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
-        self.prepare()?;
-        let edited = declare::edit(self.editing(), name, |text| model::unlink_module(text, name))?;
+        self.prepare(cancel)?;
+        let edited =
+            declare::edit(self.editing(cancel), name, |text| model::unlink_module(text, name))?;
         self.follow(edited, events, cancel)
     }
 
@@ -296,7 +298,7 @@ impl Store {
             Ok(report) if report.failed.is_empty() => Ok(report),
             Err(error) if error.has_happened() => Err(error),
             failed => {
-                edited.undo(self.editing())?;
+                edited.undo(self.editing(cancel))?;
                 Err(failed
                     .map_or_else(|error| error, |report| ChangeError::NotAdded(Box::new(report))))
             }
@@ -313,13 +315,13 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Generation, ChangeError> {
-        self.prepare()?;
+        self.prepare(cancel)?;
         let state = self.state().map_err(UpdateError::from)?;
         let before = state.generations().iter().rev().nth(1).map(|info| info.number);
         let wanted = to.or(before).ok_or(ChangeError::NoGeneration { wanted: to })?;
         let modules = state.modules_of(wanted).ok_or(ChangeError::NoGeneration { wanted: to })?;
         for (module, binding) in &modules {
-            if binding.digest().is_some_and(|digest| !self.layout.entry(digest).is_dir()) {
+            if binding.digest().is_some_and(|digest| !is_whole(&self.layout, digest)) {
                 return Err(ChangeError::EntryGone { wanted, module: module.clone() });
             }
         }
@@ -361,9 +363,9 @@ impl Store {
         Ok(self.minding_syncs(done)?.generation)
     }
 
-    fn editing(&self) -> Editing<'_> {
+    fn editing<'a>(&'a self, cancel: &'a Cancel) -> Editing<'a> {
         let Options { lock_limit, ref command, .. } = self.options;
-        Editing { disk: &self.disk, layout: &self.layout, lock_limit, command }
+        Editing { disk: &self.disk, layout: &self.layout, lock_limit, command, cancel }
     }
 
     const fn ground<'a>(&'a self, events: &'a dyn Events, cancel: &'a Cancel) -> Ground<'a> {
@@ -371,11 +373,13 @@ impl Store {
     }
 
     /// Makes the store if there is none, and finds out early whether it can be written to.
-    fn prepare(&self) -> Result<(), ChangeError> {
+    fn prepare(&self, cancel: &Cancel) -> Result<(), ChangeError> {
         if self.poisoned.load(Ordering::Relaxed) {
             return Err(ChangeError::Poisoned);
         }
-        Format::ensure(&self.disk, &self.layout, self.options.lock_limit)?;
+        let stop = || cancel.is_cancelled();
+        let patience = Patience { stop: &stop, ..Patience::of(self.options.lock_limit) };
+        Format::ensure(&self.disk, &self.layout, patience)?;
         rustix::fs::access(self.layout.staging(), rustix::fs::Access::WRITE_OK).map_err(|source| {
             ChangeError::ReadOnly { home: self.layout.home().to_owned(), source: source.into() }
         })
@@ -412,7 +416,10 @@ impl ChangeError {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Declare(DeclareError::Lock(_)) => Exit::Busy,
+            Self::Declare(DeclareError::Lock(error)) | Self::Format(FormatError::Lock(error)) => {
+                exit_of_wait(error)
+            }
+            Self::Declare(DeclareError::Disk(_)) => Exit::Failed,
             Self::Declare(_) | Self::NoGeneration { .. } => Exit::Usage,
             Self::Format(FormatError::Malformed { .. }) => Exit::Damaged,
             Self::Update(error) => match error {
@@ -422,9 +429,7 @@ impl ChangeError {
                 | UpdateError::Begin(
                     BeginError::Lost { .. } | BeginError::Journal(JournalError::Corrupt { .. }),
                 ) => Exit::Damaged,
-                UpdateError::Begin(BeginError::Lock(crate::disk::LockError::Busy { .. })) => {
-                    Exit::Busy
-                }
+                UpdateError::Begin(BeginError::Lock(error)) => exit_of_wait(error),
                 _ => Exit::Failed,
             },
             _ => Exit::Failed,
@@ -444,7 +449,8 @@ impl ChangeError {
                 "use the version of modstore that made the store"
             }
             Self::EntryGone { .. } => "`modstore update` fetches what is declared now",
-            Self::Update(UpdateError::Begin(BeginError::Lock(_))) => {
+            Self::Update(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. })))
+            | Self::Format(FormatError::Lock(LockError::Busy { .. })) => {
                 "wait for the other process, or give --lock-timeout a longer time"
             }
             _ if matches!(self.exit(), Exit::Damaged) => {
@@ -453,6 +459,14 @@ impl ChangeError {
             _ => return None,
         };
         Some(text.to_owned())
+    }
+}
+
+const fn exit_of_wait(error: &LockError) -> Exit {
+    match error {
+        LockError::Stopped => Exit::Interrupted,
+        LockError::Disk(_) => Exit::Failed,
+        _ => Exit::Busy,
     }
 }
 

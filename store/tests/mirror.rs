@@ -211,7 +211,6 @@ fn a_branch_that_was_pushed_over_is_followed() {
 
 #[test]
 fn a_mirror_that_was_damaged_since_is_made_anew() {
-    type Damage = fn(&Path);
     let damages: [(&str, Damage); 9] = [
         ("pack cut short", |mirror| packs(mirror).iter().for_each(|pack| cut_short(pack))),
         ("pack gone", |mirror| {
@@ -284,9 +283,12 @@ fn a_flipped_byte_in_the_mirror_s_pack_is_never_served() {
     }
 }
 
+/// Something done to a mirror.
+type Damage = fn(&Path);
+
 /// What somebody does to all mirrors of a home while a pack is being received, the ones being made
 /// included.
-fn meddle(home: &Path, how: fn(&Path)) {
+fn meddle(home: &Path, how: Damage) {
     let Ok(mirrors) = std::fs::read_dir(home.join("mirrors")) else { return };
     for path in mirrors.map(|entry| entry.unwrap().path()) {
         if path.file_name().unwrap() != "host.git" {
@@ -310,7 +312,7 @@ fn remove_temporary(mirror: &Path) {
 #[test]
 fn whatever_happens_to_the_mirror_during_a_fetch_what_is_served_stays_and_the_next_update_succeeds()
 {
-    let meddlings: [(&str, fn(&Path)); 6] = [
+    let meddlings: [(&str, Damage); 6] = [
         ("temporary pack gone", remove_temporary),
         ("packs cut short", |mirror| packs(mirror).iter().for_each(|pack| cut_short(pack))),
         ("packs gone", |mirror| {

@@ -26,12 +26,24 @@ pub struct TestHome {
 impl TestHome {
     /// A fresh home for this binary: `env!("CARGO_BIN_EXE_modstore")` at the caller. The store is not there yet.
     pub fn new(binary: impl AsRef<Path>) -> Self {
-        let place = tempfile::tempdir().expect("a temporary directory can be made");
+        Self::below(&std::env::temp_dir(), binary.as_ref())
+    }
+
+    /// The same in memory, where there is any to be had as a directory: for tests that sync often and are not
+    /// about syncs.
+    pub fn in_memory(binary: impl AsRef<Path>) -> Self {
+        let memory = Path::new("/dev/shm");
+        let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        Self::below(&place, binary.as_ref())
+    }
+
+    fn below(place: &Path, binary: &Path) -> Self {
+        let place = tempfile::tempdir_in(place).expect("a temporary directory can be made");
         for dir in ["home", "tmp"] {
             fs::create_dir(place.path().join(dir)).expect("an empty directory takes a directory");
         }
         let store = place.path().join("store");
-        Self { place, binary: binary.as_ref().to_owned(), store, variables: BTreeMap::new() }
+        Self { place, binary: binary.to_owned(), store, variables: BTreeMap::new() }
     }
 
     /// The same, with the store elsewhere: on a mounted file system, or at an odd path.

@@ -20,7 +20,7 @@ pub(crate) fn run(context: &Context, args: &AddArgs) -> Result<Answered, Failure
     let additions = additions(args)?;
     let store = context.store()?;
     tell_of_secrets(context, &additions);
-    match store.add(&additions, !args.no_update, &context.patient_progress(), context.cancel()) {
+    match store.add(&additions, !args.no_update, &context.progress(), context.cancel()) {
         Ok(added) => {
             let update = added.report.as_ref().map(|report| update::told(&store, report));
             update.iter().for_each(|update| update::warn(&context.output, update));

@@ -12,7 +12,7 @@ pub(crate) fn run(context: &Context, args: &LinkArgs) -> Result<Link, Failure> {
     let path = std::path::absolute(&args.path)
         .map_err(|error| Failure::of(Exit::Usage, &error).hint("give an absolute path"))?;
     let store = context.store()?;
-    let done = store.link(&args.name, &path, &context.patient_progress(), context.cancel());
+    let done = store.link(&args.name, &path, &context.progress(), context.cancel());
     told(context, &store, args.name.as_str(), done)
 }
 

@@ -11,7 +11,7 @@ pub(crate) fn run(context: &Context, args: &RemoveArgs) -> Result<Remove, Failur
     let mut names = args.names.clone();
     names.sort();
     names.dedup();
-    let generation = store.remove(&names, &context.careless_progress(), context.cancel())?;
+    let generation = store.remove(&names, &context.progress(), context.cancel())?;
     let removed = names.iter().map(ToString::to_string).collect();
     Ok(Remove { generation: generation.map(|generation| generation.number()), removed })
 }

@@ -11,7 +11,7 @@ use crate::{
 pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Result<Rollback, Failure> {
     let store = context.store()?;
     let from = store.shown();
-    let generation = store.rollback(args.to, &context.careless_progress(), context.cancel())?;
+    let generation = store.rollback(args.to, &context.progress(), context.cancel())?;
     let changes = match from {
         Some(from) => store.difference(from, generation)?,
         None => Vec::new(),

@@ -52,8 +52,8 @@ pub(super) fn unknown(store: &Store, name: &ModuleName, exit: Exit) -> Failure {
         declared.modules.iter().map(|(name, _)| name.to_string()).chain(shown).collect();
     if known.iter().any(|known| known == name.as_str()) {
         let message = format!("module `{name}` is shown, but declared no more");
-        return Failure::new(exit, message)
-            .hint("`modstore update` makes what is shown the same as what is declared");
+        let hint = "`modstore update` makes what is shown the same as what is declared";
+        return Failure::new(exit, message).hint(hint);
     }
     let failure = Failure::new(exit, format!("there is no module `{name}`"));
     match nearest(name.as_str(), known.iter().map(String::as_str)) {

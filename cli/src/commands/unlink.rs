@@ -6,6 +6,6 @@ use crate::{args::UnlinkArgs, context::Context, json::Link, report::Failure};
 pub(crate) fn run(context: &Context, args: &UnlinkArgs) -> Result<Link, Failure> {
     let store = context.store()?;
     super::served::known(&store, std::slice::from_ref(&args.name))?;
-    let done = store.unlink(&args.name, &context.patient_progress(), context.cancel());
+    let done = store.unlink(&args.name, &context.progress(), context.cancel());
     super::link::told(context, &store, args.name.as_str(), done)
 }

@@ -1,6 +1,6 @@
 //! [`AcquireError`]: why a module's tree is not in staging.
 
-use std::path::PathBuf;
+use std::{error::Error as _, path::PathBuf};
 
 use gix::bstr::BString;
 
@@ -117,6 +117,9 @@ impl AcquireError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => return error.hint(),
+            Self::Fetch(FetchError::Receive { source, .. }) => {
+                return source.hint().map(str::to_owned);
+            }
             Self::Archive(error) => return error.hint(),
             Self::Mirror(MirrorError::Damaged { .. }) => {
                 "see whether another program writes or removes files below `mirrors`"
@@ -129,12 +132,19 @@ impl AcquireError {
                 "run `modstore update` without --locked if the change is wanted"
             }
             Self::NoDirectory { .. } => "make the directory, or `modstore remove` the module",
-            Self::Write(error) if error.source.kind() == std::io::ErrorKind::StorageFull => {
-                "free some space and run it again"
-            }
+            _ if self.is_want_of_space() => "free some space and run it again",
             _ => return None,
         };
         Some(text.to_owned())
+    }
+
+    /// Whether the disk, or its table of files, is full.
+    fn is_want_of_space(&self) -> bool {
+        let causes = std::iter::successors(self.source(), |error| (*error).source());
+        let mut kinds = causes
+            .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+            .map(std::io::Error::kind);
+        kinds.any(|kind| kind == std::io::ErrorKind::StorageFull)
     }
 
     /// Whether it ended because somebody asked to stop.

@@ -44,8 +44,6 @@ pub enum FetchNews<'a> {
     Pack(PackNews),
     /// Somebody else works with the mirror; said once, after a second.
     Waiting(Option<&'a Holder>),
-    /// The entry that was to be the base has no good copy of this path, and the commit is fetched whole.
-    BaseUnfit(&'a str),
 }
 
 /// A commit in staging.
@@ -116,26 +114,24 @@ pub fn fetch_commit(
     let base = base.filter(super::base::base_is_usable);
     let fetching = Fetching { commit, into, news, cancel };
     match session.gives_alone(commit)? {
-        true => with_base(base.as_ref(), news, |base| fetching.by_pack(session, base)),
+        true => with_base(base.as_ref(), |base| fetching.by_pack(session, base)),
         false => fetching.by_mirror(session, base.as_ref()),
     }
 }
 
 /// Attempts it with the base, and once more without when that turns out not to hold what it should.
-fn with_base<'b, T, E: MayBlameBase>(
+fn with_base<'b, E: MayBlameBase>(
     base: Option<&'b Base<'b>>,
-    news: &(dyn Fn(FetchNews<'_>) + Sync),
-    mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<T, E>,
-) -> Result<T, E> {
-    match attempt(base) {
-        Err(error) if base.is_some() && error.lacking_in_base().is_some() => {
-            if let Some(path) = error.lacking_in_base() {
-                news(FetchNews::BaseUnfit(&path.to_string()));
-            }
-            attempt(None)
-        }
-        done => done,
-    }
+    mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<FetchedCommit, E>,
+) -> Result<FetchedCommit, E> {
+    let tried = attempt(base);
+    let lacking = tried.as_ref().err().filter(|_| base.is_some()).and_then(E::lacking_in_base);
+    let Some(path) = lacking.cloned() else { return tried };
+    let mut fetched = attempt(None)?;
+    let warning =
+        format!("`{path}` of the entry before is damaged or missing; the whole tree was fetched");
+    fetched.warnings.push(warning);
+    Ok(fetched)
 }
 
 /// An error that may say that the base does not hold what it should.
@@ -227,7 +223,7 @@ impl Fetching<'_> {
         mirror.with_commit(session, self.commit, &told, self.cancel, |objects, received| {
             let tree = objects.tree_of(self.commit).map_err(|error| blame(error, &url))?;
             let find = |id: &ObjectId, buffer: &mut Vec<u8>| objects.find(id, buffer);
-            let fetched = with_base(base, self.news, |base| {
+            let fetched = with_base(base, |base| {
                 self.plant(base, |planting, options| {
                     plant_tree(&find, tree, planting, options).map_err(|error| blame(error, &url))
                 })

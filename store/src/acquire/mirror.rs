@@ -16,7 +16,7 @@
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gix::ObjectId;
 use gix::bstr::BString;
@@ -35,14 +35,13 @@ use super::network_error::{FetchError, RemoteError};
 use super::pack_error::PackError;
 use super::session::{RemoteNews, Session};
 use crate::disk::{
-    Disk, DiskError, Holder, Layout, Lock, LockError, Verb, is_random_name, names_in, random_name,
+    Disk, DiskError, Holder, Layout, Lock, LockError, Patience, Verb, is_random_name, names_in,
+    random_name,
 };
 use crate::model::Origin;
 
 /// The server hears of this many commits that we have.
 const HAVES: usize = 256;
-/// How often a wait for the lock looks whether it is still wanted.
-const SLICE: Duration = Duration::from_millis(200);
 
 /// Where the mirror of a repository lies, and how its lock is taken.
 #[derive(Debug, Clone, Copy)]
@@ -258,20 +257,9 @@ fn take(
     waiting: &dyn Fn(Option<&Holder>),
     cancel: &Cancel,
 ) -> Result<Lock, LockError> {
-    let begun = Instant::now();
-    let mut told = false;
-    loop {
-        let left = place.lock_limit.saturating_sub(begun.elapsed());
-        match Lock::take(path, place.command, left.min(SLICE), &|_| {}) {
-            Err(LockError::Busy { holder }) if left > SLICE && !cancel.is_cancelled() => {
-                if begun.elapsed() >= Duration::from_secs(1) && !std::mem::replace(&mut told, true)
-                {
-                    waiting(holder.as_ref());
-                }
-            }
-            done => return done,
-        }
-    }
+    let stop = || cancel.is_cancelled();
+    let patience = Patience { limit: place.lock_limit, stop: &stop, told: waiting };
+    Lock::take(path, place.command, patience)
 }
 
 /// Writes the pack and its index, and lets nothing of them be seen before both are whole.

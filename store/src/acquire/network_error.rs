@@ -192,7 +192,23 @@ impl Fault {
             Fault::Said(said) if said.contains("dubious ownership") => {
                 "add the repository to git's safe.directory".into()
             }
-            _ => return None,
+            Fault::Said(_) => "that is what the server says; whoever runs it can tell more".into(),
+            Fault::Status { status: 429, retry_after: None } => "the server has too many requests; try again later".into(),
+            Fault::Status { status: 500..=599, .. } => "the server is in trouble; try again later".into(),
+            Fault::Status { .. } | Fault::Protocol { .. } => {
+                "check that the address is that of a git repository, and not of a page about one".into()
+            }
+            Fault::Refused { .. } => "check that the server runs, and the port in the address".into(),
+            Fault::ConnectLimit(_) => {
+                "check the network and try again, or allow more time with MODSTORE_CONNECT_TIMEOUT".into()
+            }
+            Fault::Idle(_) => {
+                "check the network and try again, or allow more time with MODSTORE_IDLE_TIMEOUT".into()
+            }
+            Fault::Dropped { .. } | Fault::Moved => "try again".into(),
+            Fault::Proxy(_) => "check http.proxy in the git configuration, and http_proxy and no_proxy".into(),
+            Fault::Redirect(_) => "find out where the repository is now, and correct the module's source".into(),
+            Fault::Cancelled => return None,
         })
     }
 
@@ -312,9 +328,14 @@ impl RemoteError {
             RemoteError::Ambiguous { name, .. } => {
                 Some(format!("write refs/heads/{name} or refs/tags/{name}"))
             }
-            RemoteError::Address { .. }
-            | RemoteError::NoSuchRef { .. }
-            | RemoteError::Empty { .. } => None,
+            RemoteError::Address { .. } => Some("correct the module's source".into()),
+            RemoteError::NoSuchRef { name, .. } if name == "HEAD" => {
+                Some("it has no default branch; name one as @BRANCH in the module's source".into())
+            }
+            RemoteError::NoSuchRef { .. } => {
+                Some("correct what stands behind @ in the module's source".into())
+            }
+            RemoteError::Empty { .. } => Some("push a first commit to it".into()),
         }
     }
 }

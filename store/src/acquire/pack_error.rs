@@ -150,6 +150,28 @@ impl PackError {
         }
     }
 
+    /// The next thing to do.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Truncated { .. } | Self::Stream { .. } => Some("try again"),
+            Self::Corrupt { .. } | Self::MissingObject { .. } | Self::Find { .. } => Some(
+                "try again; if it stays so, the server or something on the way to it damages what it sends",
+            ),
+            Self::Refused(_) | Self::Manifest(_) => Some(
+                "only the repository's owner can change that; another commit can be named in the module's source",
+            ),
+            Self::NotACommit { .. } => {
+                Some("name a commit, a branch or a tag in the module's source")
+            }
+            Self::Spill { .. } | Self::Write(_) => {
+                Some("free some space, and see that the store can be written to")
+            }
+            Self::TooLarge { .. } => Some("name a smaller repository, or a commit before it grew"),
+            Self::BaseDamaged { .. } | Self::Cancelled => None,
+        }
+    }
+
     pub(super) fn corrupt(at: u64, what: impl Into<String>) -> PackError {
         PackError::Corrupt { at, what: what.into() }
     }

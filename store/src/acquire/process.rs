@@ -286,7 +286,13 @@ pub(crate) fn meaning(said: &str, dropped: Fault) -> Fault {
         Fault::UnknownHost { source: cause() }
     } else if has(&["Connection refused", "No route to host", "Network is unreachable"]) {
         Fault::Refused { source: cause() }
-    } else if has(&["timed out", "Connection closed", "Connection reset", "Broken pipe"]) {
+    } else if has(&[
+        "timed out",
+        "Connection closed",
+        "closed by remote host",
+        "Connection reset",
+        "Broken pipe",
+    ]) {
         Fault::Dropped { source: cause() }
     } else if has(&[
         "does not appear to be a git repository",
@@ -310,6 +316,18 @@ fn first_error(said: &str) -> String {
 mod tests {
     use super::meaning;
     use crate::acquire::network_error::{Class, Fault};
+
+    #[test]
+    fn a_connection_that_ssh_lost_is_lost_and_not_said_by_the_server() {
+        for said in [
+            "Connection to h closed by remote host.",
+            "kex_exchange_identification: Connection closed by remote host",
+            "client_loop: send disconnect: Broken pipe",
+        ] {
+            let meant = meaning(said, Fault::Dropped { source: None });
+            assert!(matches!(meant, Fault::Dropped { source: Some(_) }), "{meant:?}");
+        }
+    }
 
     #[test]
     fn what_ssh_prints_says_whether_to_try_again() {

@@ -12,4 +12,6 @@ pub use journal::{Journal, JournalError};
 pub use record::{Binding, Bound, DecodeError, Fetched, Record};
 pub use staged::{Staged, Staging, StagingError};
 pub use state::{EntryInfo, GenerationInfo, State};
-pub use transaction::{BeginError, Beginning, CommitError, Transaction, read_manifest, shown};
+pub use transaction::{
+    BeginError, Beginning, CommitError, Transaction, is_whole, read_manifest, shown,
+};

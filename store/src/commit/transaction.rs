@@ -18,7 +18,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use super::{
@@ -28,7 +28,7 @@ use super::{
     state::State,
 };
 use crate::{
-    disk::{Barrier, Disk, DiskError, Holder, Layout, Lock, LockError, names_in},
+    disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, names_in},
     model::{Digest, Generation, Manifest, ModuleName},
 };
 
@@ -55,8 +55,8 @@ pub struct Transaction {
 pub struct Beginning<'a> {
     /// The command, for those who wait for the lock.
     pub command: &'a str,
-    /// How long to wait for the lock.
-    pub lock_limit: Duration,
+    /// How to wait for the lock.
+    pub patience: Patience<'a>,
     /// How the content is made durable.
     pub barrier: Barrier,
 }
@@ -136,9 +136,8 @@ impl Transaction {
         layout: &Layout,
         staging: Staging,
         how: Beginning<'_>,
-        waiting: &dyn Fn(Option<&Holder>),
     ) -> Result<Self, BeginError> {
-        let lock = Lock::take(&layout.lock("store"), how.command, how.lock_limit, waiting)?;
+        let lock = Lock::take(&layout.lock("store"), how.command, how.patience)?;
         let (journal, state) = Journal::open(disk, &layout.journal())?;
         let finished = finish_showing(disk, layout, &state, &staging, how.barrier)?;
         remove_unrecorded(disk, layout, &state).map_err(BeginError::Redo)?;
@@ -234,12 +233,16 @@ impl Transaction {
         modules
     }
 
-    /// Whether committing would show anything else than what is shown.
+    /// Whether committing would show anything else than what is shown, or bring back an entry that is
+    /// shown and not there.
     #[must_use]
     pub fn changes_anything(&self) -> bool {
-        self.changes
-            .iter()
-            .any(|(module, binding)| self.state.modules().get(module.as_str()) != binding.as_ref())
+        let modules = self.state.modules();
+        let rebinds = |(module, to): (&ModuleName, &Option<Binding>)| {
+            modules.get(module.as_str()) != to.as_ref()
+        };
+        let is_gone = |digest: &Digest| !is_whole(&self.layout, *digest);
+        self.changes.iter().any(rebinds) || self.entering.keys().any(is_gone)
     }
 
     /// Makes all of it durable, records it and shows it.
@@ -438,7 +441,8 @@ fn remove_unrecorded(disk: &Disk, layout: &Layout, state: &State) -> Result<(), 
 }
 
 /// Whether an entry has every file of its manifest, by kind and size. Contents are not read.
-fn is_whole(layout: &Layout, digest: Digest) -> bool {
+#[must_use]
+pub fn is_whole(layout: &Layout, digest: Digest) -> bool {
     let Some(manifest) = read_manifest(layout, digest) else { return false };
     manifest.files().iter().all(|file| crate::disk::is_unchanged(file, &layout.entry(digest)))
 }

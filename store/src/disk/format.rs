@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     layout::Layout,
-    lock::{Lock, LockError},
+    lock::{Lock, LockError, Patience},
     verbs::{Disk, DiskError, random_name, read_if_there},
 };
 
@@ -90,7 +90,7 @@ impl Format {
     pub fn ensure(
         disk: &Disk,
         layout: &Layout,
-        how_long: std::time::Duration,
+        patience: Patience<'_>,
     ) -> Result<Self, FormatError> {
         if let Some(format) = Self::read(layout)? {
             return match format.ro_compat.is_empty() {
@@ -104,7 +104,7 @@ impl Format {
         for name in Layout::DIRECTORIES {
             disk.ensure_dir(&layout.home().join(name))?;
         }
-        let _lock = Lock::take(&layout.lock("format"), "making the store", how_long, &|_| {})?;
+        let _lock = Lock::take(&layout.lock("format"), "making the store", patience)?;
         match Self::read(layout)? {
             Some(format) => Ok(format),
             None => Self::create(disk, layout),
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     fn ensure(layout: &Layout) -> Result<Format, FormatError> {
-        Format::ensure(&Disk::default(), layout, Duration::from_secs(5))
+        Format::ensure(&Disk::default(), layout, Patience::of(Duration::from_secs(5)))
     }
 
     #[test]

@@ -39,6 +39,31 @@ pub struct Holder {
     pub since: u64,
 }
 
+/// How long somebody waits for a lock, and what is done meanwhile.
+#[derive(Clone, Copy)]
+pub struct Patience<'a> {
+    /// The longest wait.
+    pub limit: Duration,
+    /// Asked again and again; the wait ends when it says so.
+    pub stop: &'a dyn Fn() -> bool,
+    /// Hears, after a second and once, who holds the lock.
+    pub told: &'a dyn Fn(Option<&Holder>),
+}
+
+impl Patience<'_> {
+    /// Waits for `limit`, whatever happens, and tells nobody.
+    #[must_use]
+    pub const fn of(limit: Duration) -> Self {
+        Self { limit, stop: &|| false, told: &|_| {} }
+    }
+}
+
+impl fmt::Debug for Patience<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Patience").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
 /// The lock was not taken. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -49,6 +74,9 @@ pub enum LockError {
         /// Who, when the file says.
         holder: Option<Holder>,
     },
+    /// The wait was to end before the time limit.
+    #[error("interrupted while another process held a lock")]
+    Stopped,
     /// The file cannot be opened or locked.
     #[error("cannot take a lock")]
     Disk(#[source] DiskError),
@@ -92,27 +120,26 @@ impl Lock {
         Ok(Some(Self { file: file.into_inner() }))
     }
 
-    /// Takes the lock, waiting for at most `limit`. After a second, and once, `waiting` hears who holds it.
+    /// Takes the lock, waiting for it if somebody holds it.
     ///
     /// # Errors
-    /// [`LockError::Busy`] after `limit`.
-    pub fn take(
-        path: &Path,
-        command: &str,
-        limit: Duration,
-        waiting: &dyn Fn(Option<&Holder>),
-    ) -> Result<Self, LockError> {
+    /// [`LockError::Busy`] after the time limit, [`LockError::Stopped`] before it.
+    pub fn take(path: &Path, command: &str, patience: Patience<'_>) -> Result<Self, LockError> {
+        let Patience { limit, stop, told: tell } = patience;
         let start = Instant::now();
         let (mut pause, mut told) = (Duration::from_millis(1), false);
         loop {
             if let Some(lock) = Self::try_take(path, command).map_err(LockError::Disk)? {
                 return Ok(lock);
             }
+            if stop() {
+                return Err(LockError::Stopped);
+            }
             if start.elapsed() >= limit {
                 return Err(LockError::Busy { holder: read_holder(path) });
             }
             if !told && start.elapsed() >= Duration::from_secs(1) {
-                waiting(read_holder(path).as_ref());
+                tell(read_holder(path).as_ref());
                 told = true;
             }
             std::thread::sleep(pause.min(limit.saturating_sub(start.elapsed())));
@@ -171,11 +198,22 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_ends_as_soon_as_it_is_told_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let _lock = Lock::try_take(&path, "update").unwrap().unwrap();
+        let asked = std::cell::Cell::new(0);
+        let stop = || asked.replace(asked.get() + 1) == 3;
+        let patience = Patience { stop: &stop, ..Patience::of(Duration::from_secs(300)) };
+        assert!(matches!(Lock::take(&path, "gc", patience), Err(LockError::Stopped)));
+    }
+
+    #[test]
     fn whoever_waits_in_vain_learns_who_holds_the_lock() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let _lock = Lock::try_take(&path, "update a\nb").unwrap().unwrap();
-        let error = Lock::take(&path, "gc", Duration::from_millis(5), &|_| {}).unwrap_err();
+        let error = Lock::take(&path, "gc", Patience::of(Duration::from_millis(5))).unwrap_err();
         let LockError::Busy { holder: Some(holder) } = error else { panic!("{error}") };
         assert_eq!((holder.pid, holder.command.as_str()), (std::process::id(), "update a b"));
     }

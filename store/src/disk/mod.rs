@@ -10,7 +10,7 @@ mod planting;
 pub use barrier::Barrier;
 pub use format::{Format, FormatError};
 pub use layout::Layout;
-pub use lock::{Holder, Lock, LockError};
+pub use lock::{Holder, Lock, LockError, Patience};
 pub(crate) use planting::is_unchanged;
 pub use planting::{LinkError, Planting, StreamError};
 pub use verbs::{Act, Disk, DiskError, Observer, Verb};

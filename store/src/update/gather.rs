@@ -110,7 +110,7 @@ fn archive(site: &Site<'_>, module: &ModuleName, source: &ArchiveSource, text: &
                 Got { written: acquired.staged.files(), linked: 0, received: acquired.received };
             site.keep(acquired.staged);
             let binding = Binding { source: text.to_owned(), bound };
-            stand(site, module, binding, acquired.warnings, got)
+            Answer::bound(module, binding, acquired.warnings, got)
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         AcquireError, BaseEntry, Destination, FetchNews, MirrorPlace, RemoteError, Resolved,
         Session, Wanted, check_subdirectory, fetch_commit,
     },
-    commit::{Binding, Bound, Fetched, read_manifest},
+    commit::{Binding, Bound, Fetched, is_whole, read_manifest},
     model::{Digest, Manifest, ModuleName, Subdirectory},
 };
 
@@ -26,6 +26,8 @@ struct Tree {
     submodules: Vec<gix::bstr::BString>,
     warnings: Vec<String>,
     got: Got,
+    /// Whether it is in staging and not yet an entry.
+    is_new: bool,
 }
 
 /// A member and the commit it means.
@@ -167,6 +169,7 @@ fn tree_of(
         submodules: fetched.submodules,
         warnings: fetched.warnings,
         got: Got { written, linked, received: fetched.received },
+        is_new: true,
     })
 }
 
@@ -179,24 +182,31 @@ fn tell(site: &Site<'_>, module: &ModuleName, news: FetchNews<'_>) {
             of: Some(pack.total.into()).filter(|total| *total > 0),
         },
         FetchNews::Waiting(holder) => return site.events.happened(Event::Waiting { holder }),
-        FetchNews::BaseUnfit(path) => {
-            let text =
-                format!("the entry that is served has no good `{path}`; the whole tree is fetched");
-            return site.events.happened(Event::Warning { module, text: &text });
-        }
     };
     site.events.happened(Event::Module { module, step });
 }
 
-/// An entry of the store that was made of this commit, now or in an earlier generation.
+/// An entry of the store that was made of this commit, now or in an earlier generation. One that is not
+/// shown now is looked at file by file before it is shown again.
 fn stored_tree(site: &Site<'_>, job: &RepositoryJob, commit: ObjectId) -> Option<Tree> {
+    let is_shown = |digest| site.state.modules().values().any(|now| now.digest() == Some(digest));
+    let is_there = |digest| match is_shown(digest) {
+        true => site.layout.entry(digest).is_dir(),
+        false => is_whole(site.layout, digest),
+    };
     let digest = bindings_of(site, job).find_map(|(digest, fetched)| {
-        (commit == fetched.revision.as_str() && site.layout.entry(digest).is_dir())
-            .then_some(digest)
+        (commit == fetched.revision.as_str() && is_there(digest)).then_some(digest)
     })?;
     let manifest = read_manifest(site.layout, digest)?;
     let submodules = BaseEntry::submodules(site.layout, digest, &manifest)?;
-    Some(Tree { digest, manifest, submodules, warnings: Vec::new(), got: Got::default() })
+    Some(Tree {
+        digest,
+        manifest,
+        submodules,
+        warnings: Vec::new(),
+        got: Got::default(),
+        is_new: false,
+    })
 }
 
 /// Every entry that any generation bound from this repository, newest first.
@@ -256,7 +266,8 @@ fn bind(
         },
     };
     let now = site.state.modules().get(member.module.as_str());
-    if now == Some(&binding) {
+    // A new tree for an old binding: somebody took the entry away.
+    if now == Some(&binding) && !tree.is_new {
         return Answer::unchanged(&member.module, binding);
     }
     // What was fetched for several modules is counted, and warned of, once.

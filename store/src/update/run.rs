@@ -22,7 +22,7 @@ use crate::{
         Transaction, shown,
     },
     declare::{self, DeclareError, Editing},
-    disk::{Disk, DiskError, Layout},
+    disk::{Disk, DiskError, Layout, LockError, Patience},
     model::{Declarations, Generation, Lockfile, ModuleName, nearest},
 };
 
@@ -247,11 +247,18 @@ fn give_way(
 }
 
 /// Begins a transaction, telling whoever listens when it has to wait.
-pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction, BeginError> {
+pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction, UpdateError> {
     let Options { lock_limit, barrier, ref command, .. } = *ground.options;
-    let how = Beginning { command, lock_limit, barrier };
-    let waiting = |holder: Option<&_>| ground.events.happened(Event::Waiting { holder });
-    Transaction::begin(ground.disk, ground.layout, staging, how, &waiting)
+    let patience = Patience {
+        limit: lock_limit,
+        stop: &|| ground.cancel.is_cancelled(),
+        told: &|holder| ground.events.happened(Event::Waiting { holder }),
+    };
+    let how = Beginning { command, patience, barrier };
+    Transaction::begin(ground.disk, ground.layout, staging, how).map_err(|error| match error {
+        BeginError::Lock(LockError::Stopped) => UpdateError::Cancelled,
+        error => UpdateError::Begin(error),
+    })
 }
 
 /// What a transaction came to.
@@ -286,6 +293,6 @@ impl<'a> Ground<'a> {
     /// The same, for edits of the declarations.
     pub(crate) fn editing(self) -> Editing<'a> {
         let Options { lock_limit, ref command, .. } = *self.options;
-        Editing { disk: self.disk, layout: self.layout, lock_limit, command }
+        Editing { disk: self.disk, layout: self.layout, lock_limit, command, cancel: self.cancel }
     }
 }

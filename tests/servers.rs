@@ -1,0 +1,17 @@
+//! The main job against real servers: `git daemon`, smart HTTP, a real `sshd` and `file://`, as the command line does it.
+//!
+//! Every server gets the same questions, so a law that holds for one holds for all. What goes wrong is in `bad_network`.
+//! Limits: no TLS (tested in the library).
+
+#![expect(clippy::indexing_slicing, reason = "helpers panic, and that is how a test fails")]
+
+#[path = "servers/world.rs"]
+mod world;
+#[path = "servers/schemes.rs"]
+mod schemes;
+#[path = "servers/sharing.rs"]
+mod sharing;
+#[path = "servers/host.rs"]
+mod host;
+#[path = "servers/commands.rs"]
+mod commands;

@@ -1,0 +1,215 @@
+//! Many processes on one home: none fails, no reader misses, nothing is lost.
+//!
+//! Limits: one machine and a local file system; threads of one process are `readers`.
+
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use modstore::disk::{Lock, Patience};
+use modstore_tests::{Repo, Running, TestHome};
+use rustix::process::Signal;
+
+const NAMES: [&str; 4] = ["m0", "m1", "m2", "m3"];
+
+/// A home that declares four repositories and shows the first commit of each.
+fn installed() -> (TestHome, [Repo; 4]) {
+    let home = TestHome::in_memory(env!("CARGO_BIN_EXE_modstore"));
+    let repos = NAMES.map(|name| Repo::create(&home.scratch(), name));
+    publish(&repos, 0);
+    let sources = repos.each_ref().map(|repo| format!("git+{}", repo.url_file()));
+    home.declare(&NAMES.into_iter().zip(sources.iter().map(String::as_str)).collect::<Vec<_>>());
+    home.run(&["update"]).ok();
+    (home, repos)
+}
+
+fn publish(repos: &[Repo], number: u64) {
+    for repo in repos {
+        repo.write(&[("a", &number.to_string()), ("deep/b", &number.to_string())]);
+    }
+}
+
+/// Reads both files of every module through one resolution of `current`; each module is whole.
+fn read_whole(home: &Path) {
+    let generation =
+        home.join(fs::read_link(home.join("current")).expect("`current` is always there"));
+    for name in NAMES {
+        let read = |file: &str| {
+            fs::read_to_string(generation.join(name).join(file)).expect("no file is ever missing")
+        };
+        assert_eq!(read("a"), read("deep/b"), "a mixture");
+    }
+}
+
+/// What `list --json` says is what the disk shows, and the lock file agrees.
+fn assert_consistent(home: &TestHome) {
+    let list = home.run(&["list", "--json"]).ok().json();
+    let modules = list["modules"].as_array().unwrap();
+    let lock = fs::read_to_string(home.path().join("modules.lock")).unwrap();
+    for module in modules {
+        let name = module["module"].as_str().unwrap();
+        let digest = module["served"]["digest"].as_str().unwrap();
+        assert!(fs::canonicalize(home.target(name)).unwrap().ends_with(digest), "{module}");
+        assert!(lock.contains(digest), "{name} is not in the lock as it is shown\n{lock}");
+    }
+    let shown = fs::read_dir(home.path().join("current")).unwrap().count();
+    assert_eq!(shown, modules.len(), "{list}");
+    let number = fs::read_link(home.path().join("current")).unwrap();
+    assert_eq!(number.file_name().unwrap().to_str().unwrap(), list["generation"].to_string());
+    assert!(home.leftovers().is_empty(), "{:?}", home.leftovers());
+}
+
+fn all_end_well<const N: usize>(running: [Running; N]) {
+    for running in running {
+        running.wait().ok();
+    }
+}
+
+#[test]
+fn four_updates_at_once_with_readers_never_fail_and_never_miss() {
+    let (home, repos) = installed();
+    let (done, reads) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                read_whole(home.path());
+                reads.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        for number in 1..=12 {
+            publish(&repos, number);
+            let updates = [0; 4].map(|_| home.spawn(&["update"]));
+            let readers =
+                [["list"].as_slice(), &["status"], &["path", "m1", "--entry"], &["history"]];
+            let readers = readers.map(|args| home.spawn(args));
+            all_end_well(readers);
+            all_end_well(updates);
+            for repo in &repos {
+                assert_eq!(home.tree(repo.name()), repo.tree("main"), "round {number}");
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(reads.into_inner() > 100, "the reader hardly ran");
+    assert_consistent(&home);
+}
+
+#[test]
+fn a_held_lock_ends_an_update_that_does_not_wait_with_3_and_the_name_of_its_holder() {
+    let (home, repos) = installed();
+    publish(&repos, 1);
+    let lock = home.path().join("locks/store");
+    let held = Lock::take(&lock, "modstore a-test", Patience::of(Duration::ZERO)).unwrap();
+    let pid = format!("process {} (modstore a-test)", std::process::id());
+    for args in
+        [["update"].as_slice(), &["remove", "m0"], &["rollback", "--to", "1"], &["link", "m1", "/"]]
+    {
+        let ran =
+            home.run(&[&["--lock-timeout", "0"], args].concat()).fails(3).says(&pid).says("hint:");
+        assert_eq!(ran.stderr.matches("error:").count(), 1, "{ran:?}");
+        let json = home.run(&[&["--json", "--lock-timeout", "0"], args].concat()).fails(3).json();
+        assert!(json["error"]["causes"].to_string().contains(&pid), "{json}");
+        assert!(home.leftovers().is_empty(), "{:?}", home.leftovers());
+    }
+    for args in [
+        ["list"].as_slice(),
+        &["status"],
+        &["history"],
+        &["outdated"],
+        &["path", "m0"],
+        &["show", "m0"],
+    ] {
+        home.run(args).ok();
+    }
+    drop(held);
+    let edit = Lock::take(
+        &home.path().join("locks/modules.toml"),
+        "modstore a-test",
+        Patience::of(Duration::ZERO),
+    )
+    .unwrap();
+    home.run(&["--lock-timeout", "0", "remove", "m0"]).fails(3).says(&pid);
+    home.run(&["update"]).ok();
+    drop(edit);
+    assert_consistent(&home);
+}
+
+#[test]
+fn whoever_waits_for_a_lock_says_for_whom_and_goes_on_when_it_is_free() {
+    let (home, repos) = installed();
+    publish(&repos, 1);
+    let held = Lock::take(
+        &home.path().join("locks/store"),
+        "modstore a-test",
+        Patience::of(Duration::ZERO),
+    )
+    .unwrap();
+    let mut running = home.spawn(&["update"]);
+    assert!(!running.ends_within(Duration::from_millis(1_500)), "it waits");
+    drop(held);
+    let ran = running.wait().ok().says("modstore a-test");
+    assert!(ran.stderr.contains(&std::process::id().to_string()), "{ran:?}");
+    assert_consistent(&home);
+}
+
+#[test]
+fn a_holder_that_is_killed_blocks_nobody() {
+    let (home, repos) = installed();
+    publish(&repos, 1);
+    // Stopped, it holds what it has for as long as it likes; where that is, chance decides.
+    for pause in [5, 15, 25, 35, 45] {
+        let running = home.spawn(&["update"]);
+        std::thread::sleep(Duration::from_millis(pause));
+        running.signal(Signal::STOP);
+        running.signal(Signal::KILL);
+        drop(running.wait());
+        home.run(&["update", "--lock-timeout", "0"]).ok();
+        publish(&repos, pause);
+    }
+    let lock = home.path().join("locks/store");
+    let flock = ["-x", lock.to_str().unwrap(), "sleep", "60"];
+    let holder = Running::start(home.command_of(Path::new("flock"), &flock));
+    let begun = Instant::now();
+    while Lock::try_take(&lock, "a test").unwrap().is_some() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "flock does not lock");
+    }
+    home.run(&["update", "--lock-timeout", "0"]).fails(3);
+    let children =
+        fs::read_to_string(format!("/proc/{0}/task/{0}/children", holder.id())).unwrap_or_default();
+    for child in children.split_whitespace() {
+        let child = rustix::process::Pid::from_raw(child.parse().unwrap()).unwrap();
+        rustix::process::kill_process(child, Signal::KILL).unwrap();
+    }
+    holder.signal(Signal::KILL);
+    drop(holder.wait());
+    home.run(&["update", "--lock-timeout", "1"]).ok();
+    assert_consistent(&home);
+}
+
+#[test]
+fn a_module_that_is_removed_during_updates_is_not_shown_after_the_next() {
+    let (home, repos) = installed();
+    let source = format!("git+{}", repos[0].url_file());
+    for number in 1..=10 {
+        publish(&repos, number);
+        let updates = [0; 2].map(|_| home.spawn(&["update"]));
+        let remove = home.spawn(&["remove", "m0"]);
+        remove.wait().ok();
+        all_end_well(updates);
+        home.run(&["update"]).ok();
+        assert!(
+            fs::symlink_metadata(home.target("m0")).is_err(),
+            "round {number}: shown and not declared"
+        );
+        let status = home.run(&["status", "--json"]).ok().json();
+        assert_eq!(
+            (&status["undeclared"], &status["missing"]),
+            (&serde_json::json!([]), &serde_json::json!([]))
+        );
+        home.run(&["add", &source]).ok();
+    }
+    assert_consistent(&home);
+}
