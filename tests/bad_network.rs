@@ -20,6 +20,8 @@ mod answers;
 mod wishes;
 #[path = "bad_network/packs.rs"]
 mod packs;
+#[path = "bad_network/spoilt_staging.rs"]
+mod spoilt_staging;
 #[path = "bad_network/bases.rs"]
 mod bases;
 #[path = "bad_network/trees.rs"]

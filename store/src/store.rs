@@ -448,6 +448,9 @@ impl ChangeError {
             Self::Format(FormatError::Newer { .. }) => {
                 "use the version of modstore that made the store"
             }
+            Self::Update(UpdateError::Commit(CommitError::Spoilt { .. })) => {
+                "keep other programs out of the store's home, and run it again"
+            }
             Self::EntryGone { .. } => "`modstore update` fetches what is declared now",
             Self::Update(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. })))
             | Self::Format(FormatError::Lock(LockError::Busy { .. })) => {

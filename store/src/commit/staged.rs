@@ -12,8 +12,13 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use rayon::prelude::*;
+
 use crate::{
-    disk::{Disk, DiskError, Layout, Lock, Planting, is_random_name, names_in, random_name},
+    disk::{
+        Disk, DiskError, Layout, Lock, Planting, is_random_name, is_unchanged, names_in,
+        random_name,
+    },
     model::{Digest, GitTree, Manifest},
 };
 
@@ -158,6 +163,18 @@ impl Staged {
             files: manifest.files().len() as u64,
             bytes: manifest.size(),
             tree,
+        })
+    }
+
+    /// Whether it is still what was written: nobody else has any business here, but a cleaner of caches
+    /// may think otherwise. Contents are not read.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let list = std::fs::read(&self.list).unwrap_or_default();
+        let proven = crate::model::digest_of(&list) == self.digest;
+        let manifest = Manifest::from_bytes(&list).ok().filter(|_| proven);
+        manifest.is_some_and(|manifest| {
+            manifest.files().par_iter().all(|file| is_unchanged(file, &self.tree))
         })
     }
 

@@ -92,6 +92,12 @@ pub enum CommitError {
     /// Nothing has changed.
     #[error("nothing was changed")]
     NotDone(#[source] DiskError),
+    /// Nothing has changed: what was fetched is not what it was when it was written.
+    #[error("another program has changed or removed {} meanwhile", tree.display())]
+    Spoilt {
+        /// The staged tree.
+        tree: PathBuf,
+    },
     /// Nothing has changed: a rollback to a generation that the journal does not know.
     #[error("there is no generation {0}")]
     NoGeneration(Generation),
@@ -121,7 +127,7 @@ impl CommitError {
         match self {
             Self::NotDone(source) | Self::Show { source, .. } => source.is_sync(),
             Self::Record { .. } => true,
-            Self::NoGeneration(_) => false,
+            Self::NoGeneration(_) | Self::Spoilt { .. } => false,
         }
     }
 }
@@ -251,6 +257,9 @@ impl Transaction {
     /// Each [`CommitError`] says whether it has happened.
     pub fn commit(self, reason: &str) -> Result<Generation, CommitError> {
         let next = self.state.head().map_or(Generation::FIRST, |head| head.number.next());
+        if let Some(spoilt) = self.entering.values().find(|staged| !staged.is_whole()) {
+            return Err(CommitError::Spoilt { tree: spoilt.tree.clone() });
+        }
         let prepared = self.prepare(next).map_err(CommitError::NotDone)?;
         self.disk
             .sync_tree(self.staging.directory(), self.barrier)
