@@ -3,6 +3,12 @@
 //!
 //! Limits: power cuts are tested elsewhere; mounts and other users need root, and system calls that fail need strace.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
+
 use std::{
     collections::{BTreeMap, HashSet},
     fs, io,

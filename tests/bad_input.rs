@@ -3,6 +3,12 @@
 //!
 //! Limits: what servers and disks do wrong is in `bad_network` and `bad_disk`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
+
 use std::{
     collections::BTreeMap,
     ffi::OsStr,

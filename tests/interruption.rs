@@ -53,10 +53,10 @@ impl Scene {
     fn publish(&mut self) {
         self.round += 1;
         for (number, repo) in self.repos.iter().enumerate() {
-            let seed = blake(self.round * 100 + number as u64);
+            let content = noise(self.round * 100 + number as u64);
             repo.commit(
                 "main",
-                &[Change::write("noise", seed), Change::write("round", self.round.to_string())],
+                &[Change::write("noise", content), Change::write("round", self.round.to_string())],
             );
         }
     }
@@ -129,7 +129,7 @@ impl Scene {
 }
 
 /// Bytes that do not shrink, different for each seed.
-fn blake(seed: u64) -> Vec<u8> {
+fn noise(seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         state ^= state << 13;
@@ -318,7 +318,7 @@ fn an_update_that_is_killed_mid_pack_leaves_nothing_that_the_next_run_does_not_r
         scene.server.fault_times(
             repo,
             1,
-            Fault::on_pack(50_000, move || drop(reached.lock().unwrap().send(()))),
+            Fault::on_pack(50_000, move || reached.lock().unwrap().send(()).unwrap()),
         );
         scene.server.fault_on_fetch(repo, Fault::HangMidPack { after: 60_000 });
         let running = scene.home.spawn(&["update"]);

@@ -2,6 +2,12 @@
 //!
 //! Limits: one machine and a local file system; threads of one process are `readers`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
+
 use std::{
     fs,
     path::Path,

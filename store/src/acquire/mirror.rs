@@ -90,7 +90,7 @@ impl<'a> Mirror<'a> {
         let hash = place.origin.hash();
         let path = place.layout.lock(&format!("origin-{hash}"));
         let lock = take(place, &path, waiting, cancel).map_err(|source| match source {
-            LockError::Busy { .. } if cancel.is_cancelled() => AcquireError::Cancelled,
+            LockError::Stopped => AcquireError::Cancelled,
             source => MirrorError::Locked { url: url.to_owned(), source }.into(),
         })?;
         let directory = place.layout.mirrors();
