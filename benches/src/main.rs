@@ -220,7 +220,7 @@ impl Bench {
         let files = usize::try_from(self.arguments.large_files)?;
         let shape = Shape { modules: 1, files, touched: 10, mean_size: 5000 };
         self.on(shape, |site| {
-            let rounds = usize::from(self.arguments.runs).min(4);
+            let rounds = usize::from(self.arguments.runs).min(3);
             let table = fetch::compare(site, &self.git_and_ours(site), &LARGE_AIMS, rounds, &say)?;
             print(&format!("\n### large: one repository of {files} files\n\n{table}"));
             Ok(())
