@@ -60,7 +60,19 @@ pub(super) fn run(site: &Site<'_>, job: &RepositoryJob) -> Vec<Answer> {
 
 /// The binding of a member that names a commit it already leads to: nobody need be asked.
 fn unchanged_pin(site: &Site<'_>, job: &RepositoryJob, member: &Member) -> Option<Binding> {
-    let Wanted::Commit(commit) = member.wanted else { return None };
+    match member.wanted {
+        Wanted::Commit(commit) => settled(site, job, member, commit).cloned(),
+        Wanted::Head | Wanted::Named(_) => None,
+    }
+}
+
+/// What the member leads to now, if that is its part of `commit` and its entry is there.
+fn settled<'s>(
+    site: &'s Site<'_>,
+    job: &RepositoryJob,
+    member: &Member,
+    commit: ObjectId,
+) -> Option<&'s Binding> {
     let now = site.state.modules().get(member.module.as_str())?;
     let Bound::Entry { digest, subdirectory, fetched: Some(fetched) } = &now.bound else {
         return None;
@@ -70,7 +82,7 @@ fn unchanged_pin(site: &Site<'_>, job: &RepositoryJob, member: &Member) -> Optio
         && subdirectory.as_deref() == member.source.subdirectory.as_ref().map(Subdirectory::as_str)
         && now.source == member.text
         && member.locked.as_ref().is_none_or(|(locked, _)| locked == digest);
-    (same && site.layout.entry(*digest).is_dir()).then(|| now.clone())
+    (same && site.layout.entry(*digest).is_dir()).then_some(now)
 }
 
 /// Asks the repository, by each spelling in turn, what the members mean.
@@ -115,10 +127,15 @@ fn fetch_all(
     meant: Vec<Meant<'_>>,
 ) -> Vec<Answer> {
     let mut commits: BTreeMap<ObjectId, Vec<Meant<'_>>> = BTreeMap::new();
-    for (member, resolved) in meant {
-        commits.entry(resolved.commit).or_default().push((member, resolved));
-    }
     let mut answers = Vec::new();
+    for (member, resolved) in meant {
+        match settled(site, job, member, resolved.commit) {
+            Some(now) if reference_of(now) == resolved.name.as_deref() => {
+                answers.push(Answer::unchanged(&member.module, now.clone()));
+            }
+            _ => commits.entry(resolved.commit).or_default().push((member, resolved)),
+        }
+    }
     for (commit, members) in commits {
         match tree_of(site, job, session, commit, &members) {
             Ok(mut tree) => {
@@ -130,6 +147,14 @@ fn fetch_all(
         }
     }
     answers
+}
+
+/// The full name of the reference that a binding followed.
+fn reference_of(binding: &Binding) -> Option<&str> {
+    match &binding.bound {
+        Bound::Entry { fetched: Some(fetched), .. } => fetched.reference.as_deref(),
+        _ => None,
+    }
 }
 
 /// The commit's tree: in the store already, or fetched.
