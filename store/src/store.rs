@@ -18,7 +18,7 @@ use crate::{
     disk::{Disk, Format, FormatError, Layout, LockError, Patience},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
     update::{
-        self, Difference, Events, Ground, Options, Outdated, UpdateError, UpdateReport,
+        self, Difference, Events, Ground, Options, Outdated, Silent, UpdateError, UpdateReport,
         UpdateRequest,
     },
 };
@@ -364,8 +364,7 @@ impl Store {
     }
 
     fn editing<'a>(&'a self, cancel: &'a Cancel) -> Editing<'a> {
-        let Options { lock_limit, ref command, .. } = self.options;
-        Editing { disk: &self.disk, layout: &self.layout, lock_limit, command, cancel }
+        self.ground(&Silent, cancel).editing()
     }
 
     const fn ground<'a>(&'a self, events: &'a dyn Events, cancel: &'a Cancel) -> Ground<'a> {

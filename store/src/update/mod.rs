@@ -7,6 +7,7 @@ mod options;
 mod events;
 mod report;
 mod plan;
+mod ground;
 mod site;
 mod answer;
 mod repository;
@@ -25,5 +26,6 @@ pub use report::{
 pub use run::UpdateError;
 
 pub(crate) use difference::difference;
+pub(crate) use ground::Ground;
 pub(crate) use outdated::outdated;
-pub(crate) use run::{Ground, begin, commit_if_changed, update};
+pub(crate) use run::{begin, commit_if_changed, update};

@@ -6,10 +6,11 @@ use super::{
     answer::Why,
     events::Event,
     gather::in_parallel,
+    ground::Ground,
     plan::{Job, Member, RepositoryJob, plan, select},
     report::{Outdated, Would},
     repository::connect,
-    run::{Ground, UpdateError, failed, undeclared, unknown},
+    run::{UpdateError, failed, undeclared, unknown},
     site::Site,
 };
 use crate::{
@@ -30,8 +31,7 @@ pub(crate) fn outdated(
     let selected = select(declared, names).map_err(|name| unknown(declared, name))?;
     let state = Journal::state(&ground.layout.journal())?;
     ground.events.happened(Event::Began { modules: selected.len() });
-    let Ground { disk, layout, options, events, cancel } = ground;
-    let site = Site::new(disk, layout, options, events, cancel, state)?;
+    let site = Site::new(ground, state)?;
     let jobs = plan(selected.iter().copied(), None);
     let mut outdated = in_parallel(&site, &jobs, |job| look(&site, job));
     if names.is_empty() {
@@ -39,7 +39,7 @@ pub(crate) fn outdated(
         outdated.extend(gone.map(|module| answer(&site, module, Would::Go)));
     }
     outdated.sort_by(|a, b| a.module.cmp(&b.module));
-    if cancel.is_cancelled() { Err(UpdateError::Cancelled) } else { Ok(outdated) }
+    if ground.cancel.is_cancelled() { Err(UpdateError::Cancelled) } else { Ok(outdated) }
 }
 
 fn answer(site: &Site<'_>, module: ModuleName, would: Would) -> Outdated {

@@ -7,8 +7,9 @@ use std::{
 
 use super::{
     answer::{Answer, Outcome, Why},
-    events::{Event, Events},
+    events::Event,
     gather::gather,
+    ground::Ground,
     lock::lock_of,
     options::{Options, UpdateRequest},
     plan::{plan, select},
@@ -16,13 +17,13 @@ use super::{
     site::Site,
 };
 use crate::{
-    acquire::{Cancel, NetworkError},
+    acquire::NetworkError,
     commit::{
         BeginError, Beginning, Binding, CommitError, JournalError, Staging, StagingError, State,
         Transaction, shown,
     },
-    declare::{self, DeclareError, Editing},
-    disk::{Disk, DiskError, Layout, LockError, Patience},
+    declare::{self, DeclareError},
+    disk::{DiskError, LockError, Patience},
     model::{Declarations, Generation, Lockfile, ModuleName, nearest},
 };
 
@@ -82,16 +83,6 @@ fn did_you_mean(near: Option<&str>) -> String {
     near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
 }
 
-/// What an update works on.
-#[derive(Clone, Copy)]
-pub(crate) struct Ground<'a> {
-    pub(crate) disk: &'a Disk,
-    pub(crate) layout: &'a Layout,
-    pub(crate) options: &'a Options,
-    pub(crate) events: &'a dyn Events,
-    pub(crate) cancel: &'a Cancel,
-}
-
 /// Makes what `declared` says the thing that is shown, as far as it can be had.
 ///
 /// # Errors
@@ -109,10 +100,9 @@ pub(crate) fn update(
 
     let start = Instant::now();
     let jobs = plan(selected.iter().copied(), lock);
-    let Ground { disk, layout, options, events, cancel } = ground;
-    let site = Site::new(disk, layout, options, events, cancel, state)?;
+    let site = Site::new(ground, state)?;
     let answers = gather(&site, &jobs);
-    if cancel.is_cancelled() {
+    if ground.cancel.is_cancelled() {
         return Err(UpdateError::Cancelled);
     }
     let removed =
@@ -122,7 +112,7 @@ pub(crate) fn update(
 
     let wanted = !report.updated.is_empty() || !report.removed.is_empty();
     let allowed = report.failed.is_empty() || !request.all_or_nothing;
-    let behind = shown(layout) != site.state.head().map(|head| head.number);
+    let behind = shown(ground.layout) != site.state.head().map(|head| head.number);
     if (wanted && allowed) || behind {
         let start = Instant::now();
         commit(ground, site, &mut report, wanted && allowed)?;
@@ -287,12 +277,4 @@ pub(crate) fn commit_if_changed(
     let generation = transaction.commit(&ground.options.command)?;
     ground.events.happened(Event::Shown { generation });
     Ok(Committed { generation: Some(generation), anew: true })
-}
-
-impl<'a> Ground<'a> {
-    /// The same, for edits of the declarations.
-    pub(crate) fn editing(self) -> Editing<'a> {
-        let Options { lock_limit, ref command, .. } = *self.options;
-        Editing { disk: self.disk, layout: self.layout, lock_limit, command, cancel: self.cancel }
-    }
 }

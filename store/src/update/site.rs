@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{events::Events, options::Options};
+use super::{events::Events, ground::Ground, options::Options};
 use crate::{
     acquire::{Cancel, Network, NetworkError},
     commit::{Staged, Staging, StagingError, State},
@@ -25,14 +25,8 @@ pub(super) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    pub(super) fn new(
-        disk: &'a Disk,
-        layout: &'a Layout,
-        options: &'a Options,
-        events: &'a dyn Events,
-        cancel: &'a Cancel,
-        state: State,
-    ) -> Result<Self, NetworkError> {
+    pub(super) fn new(ground: Ground<'a>, state: State) -> Result<Self, NetworkError> {
+        let Ground { disk, layout, options, events, cancel } = ground;
         let scratch = layout.mirrors();
         let network =
             Network::open(&scratch, options.limits, options.interactive, options.offline)?;

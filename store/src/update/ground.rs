@@ -1,0 +1,26 @@
+//! What an update is given to work on: the store, how to work with it, and who listens.
+
+use super::{events::Events, options::Options};
+use crate::{
+    acquire::Cancel,
+    declare::Editing,
+    disk::{Disk, Layout},
+};
+
+/// What an update works on.
+#[derive(Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    pub(crate) disk: &'a Disk,
+    pub(crate) layout: &'a Layout,
+    pub(crate) options: &'a Options,
+    pub(crate) events: &'a dyn Events,
+    pub(crate) cancel: &'a Cancel,
+}
+
+impl<'a> Ground<'a> {
+    /// The same, for edits of the declarations.
+    pub(crate) fn editing(self) -> Editing<'a> {
+        let Options { lock_limit, ref command, .. } = *self.options;
+        Editing { disk: self.disk, layout: self.layout, lock_limit, command, cancel: self.cancel }
+    }
+}
