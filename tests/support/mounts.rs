@@ -126,6 +126,11 @@ impl Mount {
         must(Command::new("mount").args(&self.options).arg(self.path()));
     }
 
+    /// Whether processes must be stopped before its power is cut under them.
+    pub fn must_be_stopped(&self) -> bool {
+        self.kind == Kind::Btrfs
+    }
+
     /// A process that was just killed may take a moment to let go of its files.
     fn unmount(&self) {
         let mut tries = 0..50;
