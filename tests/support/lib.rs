@@ -27,6 +27,7 @@ mod running;
 mod home;
 mod mounts;
 mod netns;
+pub mod sabotage;
 
 pub use chance::Chance;
 pub use faults::Fault;

@@ -30,8 +30,8 @@ enum Kind {
     Unlogged,
     /// Does not shut down on request.
     Btrfs,
-    /// Survives nothing.
-    Tmpfs,
+    /// Has no power to lose: tmpfs, overlay.
+    Other,
 }
 
 /// What happens in a power cut to what nobody had asked to be made durable.
@@ -67,7 +67,7 @@ impl Mount {
 
     /// A tmpfs with room for so many MiB.
     pub fn tmpfs(size_mib: u64) -> Option<Self> {
-        Self::mounted(Kind::Tmpfs, |_| {
+        Self::mounted(Kind::Other, |_| {
             Ok(vec![
                 "-t".into(),
                 "tmpfs".into(),
@@ -75,6 +75,24 @@ impl Mount {
                 format!("size={size_mib}m"),
                 "tmpfs".into(),
             ])
+        })
+    }
+
+    /// An overlay that writes to `upper/written`, over an empty lower layer. `more`: further options, each after a comma.
+    pub fn overlay(upper: &Path, more: &str) -> Option<Self> {
+        Self::mounted(Kind::Other, |place| {
+            let (lower, written, work) =
+                (place.join("lower"), upper.join("written"), upper.join("work"));
+            for dir in [&lower, &written, &work] {
+                fs::create_dir_all(dir).map_err(|e| format!("making a layer: {e}"))?;
+            }
+            let layers = format!(
+                "lowerdir={},upperdir={},workdir={}{more}",
+                lower.display(),
+                written.display(),
+                work.display()
+            );
+            Ok(["-t", "overlay", "-o", &layers, "overlay"].map(str::to_owned).to_vec())
         })
     }
 
@@ -101,7 +119,7 @@ impl Mount {
 
     /// The same under processes that still run, or, for a btrfs, are stopped. They are gone when `end` returns.
     pub fn power_cut_under(&self, luck: Luck, end: impl FnOnce()) {
-        assert_ne!(self.kind, Kind::Tmpfs, "a tmpfs has nothing to start again with");
+        assert_ne!(self.kind, Kind::Other, "nothing to start again with");
         if self.kind != Kind::Btrfs {
             let flush = (luck == Luck::Names).then_some(" -f").unwrap_or_default();
             let shutdown = format!("shutdown{flush}");
