@@ -27,10 +27,10 @@ impl Moment {
     /// Mostly where it is hard: between the barrier and the last sync, and right after the end.
     pub(crate) fn any(chance: &mut Chance) -> Self {
         match chance.within(0..100) {
-            0..50 => Self::Barrier(chance.within(0..26)),
-            50..62 => Self::Act(chance.within(0..12)),
-            62..70 => Self::Act(chance.within(0..150)),
-            70..82 => Self::End,
+            0..54 => Self::Barrier(chance.within(0..16)),
+            54..66 => Self::Act(chance.within(0..12)),
+            66..74 => Self::Act(chance.within(0..100)),
+            74..80 => Self::End,
             _ => Self::Time(chance.within(0..25_000)),
         }
     }
