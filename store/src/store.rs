@@ -6,22 +6,27 @@
 use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
 };
 
 use crate::{
     acquire::Cancel,
     commit::{
-        BeginError, CommitError, Journal, JournalError, Staging, State, is_whole, read_manifest,
-        shown,
+        self, BeginError, CommitError, Journal, JournalError, Staging, State, is_whole,
+        read_manifest, shown,
     },
     declare::{self, Addition, DeclareError, Editing},
-    disk::{Disk, Ensured, FileSystem, Format, FormatError, Layout, LockError, Patience},
+    disk::{Disk, Ensured, FileSystem, Format, FormatError, Holder, Layout, LockError, Patience},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
+    reclaim::{self, PlanError, Policy, SweepError, SweepPlan, SweepReport},
     update::{
-        self, Difference, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
+        self, Difference, Done, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
         UpdateReport, UpdateRequest,
     },
 };
+
+/// So long may deleting take that nobody asked for.
+const BRIEF: Duration = Duration::from_millis(200);
 
 /// A store, open. Shared by reference between threads; each process opens its own.
 #[derive(Debug)]
@@ -76,6 +81,12 @@ pub enum ChangeError {
         /// The module.
         module: String,
     },
+    /// What a sweep would do cannot be told.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The sweep itself.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
     /// A sync failed earlier; open the store again.
     #[error("a sync failed earlier, so this process does not write any more")]
     Poisoned,
@@ -186,7 +197,10 @@ impl Store {
         self.prepare(events, cancel)?;
         let lock = if request.locked { Some(declare::read_lock(&self.layout)?) } else { None };
         let ground = self.ground(events, cancel);
-        Ok(self.minding_syncs(update::update(ground, state, declared, lock.as_ref(), request))?)
+        let done = update::update(ground, state, declared, lock.as_ref(), request);
+        let Done { report, after } = self.minding_syncs(done)?;
+        self.sweep_briefly(after.as_ref(), events, cancel);
+        Ok(report)
     }
 
     /// What an update would change. Changes nothing.
@@ -368,7 +382,87 @@ impl Store {
             change(&mut transaction)?;
             update::commit_if_changed(ground, transaction)
         })();
-        Ok(self.minding_syncs(done)?.generation)
+        let done = self.minding_syncs(done)?;
+        self.sweep_briefly(done.after.as_ref(), events, cancel);
+        Ok(done.generation)
+    }
+
+    /// What a sweep would do. Takes no lock and changes nothing.
+    ///
+    /// # Errors
+    /// [`ChangeError::Plan`], when it cannot be told what is in use.
+    pub fn plan_sweep(&self, policy: &Policy) -> Result<SweepPlan, ChangeError> {
+        Ok(reclaim::plan_now(&self.layout, policy, commit::now())?)
+    }
+
+    /// Gives up what is planned, and deletes it.
+    ///
+    /// # Errors
+    /// [`SweepError::Stale`], when the plan was made for another state of the store; see [`SweepError`] for whether
+    /// anything happened otherwise. What cannot be deleted is no error: it is in the report.
+    pub fn sweep(
+        &self,
+        plan: SweepPlan,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<SweepReport, ChangeError> {
+        if plan.is_empty() && Format::read(&self.layout)?.is_none() {
+            return Ok(SweepReport::default());
+        }
+        self.prepare(events, cancel)?;
+        self.sweeping(events, cancel, self.options.lock_limit, None, |ground| {
+            reclaim::sweep(ground, plan)
+        })
+    }
+
+    /// Makes the journal as short as it can be. What is retired is told no more.
+    ///
+    /// # Errors
+    /// The journal is as it was, or compacted.
+    pub fn compact(&self, events: &dyn Events, cancel: &Cancel) -> Result<(), ChangeError> {
+        self.prepare(events, cancel)?;
+        self.sweeping(events, cancel, self.options.lock_limit, None, reclaim::compact)
+    }
+
+    /// What follows each change: sweeps if there is anything to sweep, waits for nobody, and leaves what takes
+    /// long to the next. Its failure is none of the change's.
+    fn sweep_briefly(&self, after: Option<&State>, events: &dyn Events, cancel: &Cancel) {
+        let (Some(policy), Some(after)) = (&self.options.sweep, after) else { return };
+        if self.options.offline || cancel.is_cancelled() {
+            return;
+        }
+        let until = Instant::now() + BRIEF;
+        let _ = self.sweeping(events, cancel, Duration::ZERO, Some(until), |ground| {
+            reclaim::sweep_briefly(ground, policy, after, commit::now())
+        });
+    }
+
+    fn sweeping<T>(
+        &self,
+        events: &dyn Events,
+        cancel: &Cancel,
+        limit: Duration,
+        until: Option<Instant>,
+        work: impl FnOnce(reclaim::Ground<'_>) -> Result<T, SweepError>,
+    ) -> Result<T, ChangeError> {
+        let (stop, tell) = (
+            || cancel.is_cancelled(),
+            |holder: Option<&Holder>| events.happened(Event::Waiting { holder }),
+        );
+        let done = work(reclaim::Ground {
+            disk: &self.disk,
+            layout: &self.layout,
+            command: &self.options.command,
+            barrier: self.options.barrier,
+            patience: Patience { limit, stop: &stop, told: &tell },
+            cancel,
+            until,
+            told: &|done, of| events.happened(Event::Deleting { done, of }),
+        });
+        if done.as_ref().is_err_and(SweepError::poisons) {
+            self.poisoned.store(true, Ordering::Relaxed);
+        }
+        Ok(done?)
     }
 
     fn editing<'a>(&'a self, cancel: &'a Cancel) -> Editing<'a> {
@@ -423,12 +517,13 @@ impl ChangeError {
     /// Whether the change has happened, or may have, although there is an error.
     #[must_use]
     pub const fn has_happened(&self) -> bool {
-        matches!(
-            self,
-            Self::Update(UpdateError::Commit(
-                CommitError::Record { .. } | CommitError::Show { .. }
-            ))
-        )
+        match self {
+            Self::Update(UpdateError::Commit(error)) => {
+                matches!(error, CommitError::Record { .. } | CommitError::Show { .. })
+            }
+            Self::Sweep(error) => error.has_happened(),
+            _ => false,
+        }
     }
 
     /// How a command line ends with it.
@@ -444,11 +539,15 @@ impl ChangeError {
             Self::Update(error) => match error {
                 UpdateError::Unknown { .. } => Exit::Usage,
                 UpdateError::Cancelled => Exit::Interrupted,
-                UpdateError::Journal(JournalError::Corrupt { .. })
-                | UpdateError::Begin(
-                    BeginError::Lost { .. } | BeginError::Journal(JournalError::Corrupt { .. }),
-                ) => Exit::Damaged,
-                UpdateError::Begin(BeginError::Lock(error)) => exit_of_wait(error),
+                UpdateError::Journal(error) => exit_of_journal(error),
+                UpdateError::Begin(error) => exit_of_begin(error),
+                _ => Exit::Failed,
+            },
+            Self::Plan(error) | Self::Sweep(SweepError::Plan(error)) => exit_of_plan(error),
+            Self::Sweep(error) => match error {
+                SweepError::Stale { .. } => Exit::Busy,
+                SweepError::Cancelled => Exit::Interrupted,
+                SweepError::Begin(error) => exit_of_begin(error),
                 _ => Exit::Failed,
             },
             _ => Exit::Failed,
@@ -471,7 +570,11 @@ impl ChangeError {
                 "keep other programs out of the store's home, and run it again"
             }
             Self::EntryGone { .. } => "`modstore update` fetches what is declared now",
-            Self::Update(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. })))
+            Self::Sweep(SweepError::Stale { .. }) => {
+                "plan again: something else has changed the store"
+            }
+            Self::Sweep(SweepError::Begin(BeginError::Lock(LockError::Busy { .. })))
+            | Self::Update(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. })))
             | Self::Format(FormatError::Lock(LockError::Busy { .. })) => {
                 "wait for the other process, or give --lock-timeout a longer time"
             }
@@ -481,6 +584,30 @@ impl ChangeError {
             _ => return None,
         };
         Some(text.to_owned())
+    }
+}
+
+const fn exit_of_begin(error: &BeginError) -> Exit {
+    match error {
+        BeginError::Lost { .. } => Exit::Damaged,
+        BeginError::Journal(error) => exit_of_journal(error),
+        BeginError::Lock(error) => exit_of_wait(error),
+        _ => Exit::Failed,
+    }
+}
+
+const fn exit_of_journal(error: &JournalError) -> Exit {
+    match error {
+        JournalError::Corrupt { .. } => Exit::Damaged,
+        _ => Exit::Failed,
+    }
+}
+
+const fn exit_of_plan(error: &PlanError) -> Exit {
+    match error {
+        PlanError::Root { .. } => Exit::Damaged,
+        PlanError::Journal(error) => exit_of_journal(error),
+        _ => Exit::Failed,
     }
 }
 

@@ -120,6 +120,23 @@ impl Lock {
         Ok(Some(Self { file: file.into_inner() }))
     }
 
+    /// Whether somebody holds the lock of this file. Writes nothing; a file that is not there is held by nobody.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    pub fn is_held(path: &Path) -> Result<bool, DiskError> {
+        let read = |source| DiskError::new(Verb::Read, path, source);
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened.map_err(read)?,
+        };
+        match fd_lock::RwLock::new(file).try_write() {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+            Err(error) => Err(read(error)),
+        }
+    }
+
     /// Takes the lock, waiting for it if somebody holds it.
     ///
     /// # Errors

@@ -141,22 +141,36 @@ impl Drop for Lease {
     }
 }
 
-/// Every lease that somebody holds. Those of processes that are no more are removed.
+/// Every lease that somebody holds. Changes nothing.
 ///
 /// # Errors
 /// When it cannot be told whether a lease is held; then nothing may be swept.
-pub(crate) fn live_leases(disk: &Disk, layout: &Layout) -> Result<Vec<Leased>, DiskError> {
+pub(crate) fn live_leases(layout: &Layout) -> Result<Vec<Leased>, DiskError> {
     let at = layout.leases();
     let mut live = Vec::new();
     for name in names_in(&at)? {
         let Some(generation) = leased_generation(&name) else { continue };
         let path = at.join(&name);
-        match Lock::try_take(&path, "removal of a dead lease")? {
-            Some(_dead) => disk.remove_file(&path)?,
-            None => live.push(Leased { generation, holder: Holder::read(&path) }),
+        if Lock::is_held(&path)? {
+            live.push(Leased { generation, holder: Holder::read(&path) });
         }
     }
     Ok(live)
+}
+
+/// Removes the leases of processes that are no more.
+///
+/// # Errors
+/// Some may have been removed.
+pub(crate) fn remove_dead_leases(disk: &Disk, layout: &Layout) -> Result<(), DiskError> {
+    let at = layout.leases();
+    for name in names_in(&at)?.iter().filter(|name| leased_generation(name).is_some()) {
+        let path = at.join(name);
+        if let Some(_dead) = Lock::try_take(&path, "removal of a dead lease")? {
+            disk.remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The generation in the name of a lease; none, when the name is none of ours.

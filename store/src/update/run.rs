@@ -93,7 +93,7 @@ pub(crate) fn update(
     declared: &Declarations,
     lock: Option<&Lockfile>,
     request: &UpdateRequest,
-) -> Result<UpdateReport, UpdateError> {
+) -> Result<Done, UpdateError> {
     Staging::remove_dead(ground.disk, ground.layout).map_err(UpdateError::Leftovers)?;
     let selected = select(declared, &request.names).map_err(|name| unknown(declared, name))?;
     ground.events.happened(Event::Began { modules: selected.len() });
@@ -113,12 +113,21 @@ pub(crate) fn update(
     let wanted = !report.updated.is_empty() || !report.removed.is_empty();
     let allowed = report.failed.is_empty() || !request.all_or_nothing;
     let behind = shown(ground.layout) != site.state.head().map(|head| head.number);
+    let mut after = None;
     if (wanted && allowed) || behind {
         let start = Instant::now();
-        commit(ground, site, &mut report, wanted && allowed)?;
+        after = commit(ground, site, &mut report, wanted && allowed)?;
         report.cost.committing = start.elapsed();
     }
-    Ok(report)
+    Ok(Done { report, after })
+}
+
+/// What an update came to.
+pub(crate) struct Done {
+    /// For whoever asked.
+    pub(crate) report: UpdateReport,
+    /// What the store adds up to, if this update changed that.
+    pub(crate) after: Option<State>,
 }
 
 /// Names a module that is not declared, and the nearest that is.
@@ -189,7 +198,7 @@ fn commit(
     site: Site<'_>,
     report: &mut UpdateReport,
     change: bool,
-) -> Result<(), UpdateError> {
+) -> Result<Option<State>, UpdateError> {
     let before = site.state.modules().clone();
     let (staging, staged) = site.into_staging()?;
     let mut transaction = begin(ground, staging)?;
@@ -205,9 +214,9 @@ fn commit(
         }
         report.removed.iter().cloned().for_each(|module| transaction.unbind(module));
     }
-    let Committed { generation, anew } = commit_if_changed(ground, transaction)?;
-    (report.generation, report.committed) = (generation, anew);
-    Ok(())
+    let Committed { generation, after } = commit_if_changed(ground, transaction)?;
+    (report.generation, report.committed) = (generation, after.is_some());
+    Ok(after)
 }
 
 /// Leaves alone what another process has changed since this update looked: what it did counts as done
@@ -255,8 +264,8 @@ pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction,
 pub(crate) struct Committed {
     /// What is shown now.
     pub(crate) generation: Option<Generation>,
-    /// Whether this transaction made it.
-    pub(crate) anew: bool,
+    /// What the store adds up to, if this transaction changed that.
+    pub(crate) after: Option<State>,
 }
 
 /// Commits, unless that would show nothing else than what is shown. `modules.lock` goes along.
@@ -270,11 +279,14 @@ pub(crate) fn commit_if_changed(
             declare::write_lock(ground.editing(), &lock).map_err(UpdateError::Lock)?;
         }
         let generation = transaction.state().head().map(|head| head.number);
-        return Ok(Committed { generation, anew: false });
+        return Ok(Committed { generation, after: None });
     }
     transaction.accompany(ground.layout.modules_lock(), lock);
     ground.events.happened(Event::Committing);
-    let generation = transaction.commit(&ground.options.command)?;
-    ground.events.happened(Event::Shown { generation });
-    Ok(Committed { generation: Some(generation), anew: true })
+    let after = transaction.commit(&ground.options.command)?;
+    let generation = after.head().map(|head| head.number);
+    if let Some(generation) = generation {
+        ground.events.happened(Event::Shown { generation });
+    }
+    Ok(Committed { generation, after: Some(after) })
 }
