@@ -24,6 +24,7 @@ mod wire;
 mod ssh_server;
 mod running;
 mod home;
+mod strace;
 mod mounts;
 mod netns;
 
@@ -40,4 +41,5 @@ pub use repo::{Change, Repo};
 pub use running::{Ran, Running};
 pub use skip::skip_loudly;
 pub use ssh_server::SshServer;
+pub use strace::has_strace;
 pub use wire::Wire;
