@@ -27,6 +27,7 @@ mod home;
 mod strace;
 mod mounts;
 mod netns;
+pub mod sabotage;
 
 pub use faults::Fault;
 pub use git::git;
