@@ -10,7 +10,7 @@ pub(crate) fn all() -> bool {
 /// Of `total` points, all or about `few`: each n-th, and the last one always. The same ones in every run.
 pub(crate) fn slice(total: usize, few: usize) -> impl Iterator<Item = usize> {
     let step = if all() { 1 } else { total.div_ceil(few).max(1) };
-    (0..total).filter(move |point| (total - 1 - point) % step == 0)
+    (0..total).filter(move |point| (total - 1 - point).is_multiple_of(step))
 }
 
 /// What came of the points of one law for one scenario.
