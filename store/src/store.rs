@@ -3,10 +3,7 @@
 //! Holds no logic of its own: what is decided is decided in `update`, what changes the disk is in
 //! `commit`. Opening creates nothing; the first writing call makes the store.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::path::{Path, PathBuf};
 
 use crate::{
     acquire::Cancel,
@@ -29,8 +26,6 @@ pub struct Store {
     disk: Disk,
     layout: Layout,
     options: Options,
-    // A sync that failed may have lost what was written before it. Never again from this handle.
-    poisoned: AtomicBool,
 }
 
 /// The store is not for this version to use, or cannot be read. Nothing was changed.
@@ -106,7 +101,7 @@ impl Store {
     pub fn open_on(disk: Disk, home: &Path, options: Options) -> Result<Self, OpenError> {
         let layout = Layout::new(home);
         Format::read(&layout)?;
-        Ok(Self { disk, layout, options, poisoned: AtomicBool::new(false) })
+        Ok(Self { disk, layout, options })
     }
 
     /// Every path in the store.
@@ -186,7 +181,7 @@ impl Store {
         self.prepare(events, cancel)?;
         let lock = if request.locked { Some(declare::read_lock(&self.layout)?) } else { None };
         let ground = self.ground(events, cancel);
-        Ok(self.minding_syncs(update::update(ground, state, declared, lock.as_ref(), request))?)
+        Ok(update::update(ground, state, declared, lock.as_ref(), request)?)
     }
 
     /// What an update would change. Changes nothing.
@@ -361,14 +356,12 @@ impl Store {
         change: impl FnOnce(&mut crate::commit::Transaction) -> Result<(), CommitError>,
     ) -> Result<Option<Generation>, ChangeError> {
         let ground = self.ground(events, cancel);
-        let done = (|| {
-            Staging::remove_dead(&self.disk, &self.layout).map_err(UpdateError::Leftovers)?;
-            let staging = Staging::claim(&self.disk, &self.layout, &self.options.command)?;
-            let mut transaction = update::begin(ground, staging)?;
-            change(&mut transaction)?;
-            update::commit_if_changed(ground, transaction)
-        })();
-        Ok(self.minding_syncs(done)?.generation)
+        Staging::remove_dead(&self.disk, &self.layout).map_err(UpdateError::Leftovers)?;
+        let staging = Staging::claim(&self.disk, &self.layout, &self.options.command)
+            .map_err(UpdateError::from)?;
+        let mut transaction = update::begin(ground, staging)?;
+        change(&mut transaction).map_err(UpdateError::from)?;
+        Ok(update::commit_if_changed(ground, transaction)?.generation)
     }
 
     fn editing<'a>(&'a self, cancel: &'a Cancel) -> Editing<'a> {
@@ -381,7 +374,7 @@ impl Store {
 
     /// Makes the store if there is none, and finds out early whether it can be written to.
     fn prepare(&self, events: &dyn Events, cancel: &Cancel) -> Result<(), ChangeError> {
-        if self.poisoned.load(Ordering::Relaxed) {
+        if self.disk.has_failed_to_sync() {
             return Err(ChangeError::Poisoned);
         }
         let stop = || cancel.is_cancelled();
@@ -402,14 +395,6 @@ impl Store {
             let text = format!("the store in {} lies on {found}: {concern}", home.display());
             events.happened(Event::Notice { text: &text });
         }
-    }
-
-    /// Remembers when a sync failed.
-    fn minding_syncs<T>(&self, done: Result<T, UpdateError>) -> Result<T, UpdateError> {
-        if done.as_ref().is_err_and(UpdateError::poisons) {
-            self.poisoned.store(true, Ordering::Relaxed);
-        }
-        done
     }
 }
 

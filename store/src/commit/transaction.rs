@@ -84,18 +84,6 @@ pub enum CommitError {
     },
 }
 
-impl CommitError {
-    /// Whether a sync failed, after which this process must not write any more.
-    #[must_use]
-    pub const fn poisons(&self) -> bool {
-        match self {
-            Self::NotDone(source) | Self::Show { source, .. } => source.is_sync(),
-            Self::Record { .. } => true,
-            Self::NoGeneration(_) | Self::Spoilt { .. } | Self::Swept { .. } => false,
-        }
-    }
-}
-
 impl Transaction {
     /// Takes the store's lock and finishes or removes what a crash left.
     ///
@@ -162,12 +150,6 @@ impl Transaction {
             .extend(then.iter().map(|(module, binding)| (name(module), Some(binding.clone()))));
         self.restores = Some(generation);
         Ok(())
-    }
-
-    /// Whether beginning had to show what an earlier process had recorded and not shown.
-    #[must_use]
-    pub const fn finished_another(&self) -> bool {
-        self.locked.finished
     }
 
     /// A file of the home that is replaced together with the switch, at no cost of its own. It is

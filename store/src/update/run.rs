@@ -22,7 +22,7 @@ use crate::{
         BeginError, Beginning, Binding, CommitError, JournalError, Staging, StagingError, State,
         Transaction, shown,
     },
-    declare::{self, DeclareError},
+    declare,
     disk::{DiskError, LockError, Patience},
     model::{Declarations, Generation, Lockfile, ModuleName, nearest},
 };
@@ -51,9 +51,6 @@ pub enum UpdateError {
     /// What an earlier process left cannot be removed.
     #[error("cannot remove what an earlier process left")]
     Leftovers(#[source] DiskError),
-    /// An earlier process's generation is shown now, and `modules.lock` is behind it.
-    #[error("modules.lock cannot be written")]
-    Lock(#[source] DeclareError),
     /// No transaction could be begun.
     #[error(transparent)]
     Begin(#[from] BeginError),
@@ -63,20 +60,6 @@ pub enum UpdateError {
     /// Somebody asked to stop.
     #[error("interrupted; nothing was changed")]
     Cancelled,
-}
-
-impl UpdateError {
-    /// Whether a sync failed. What was written before it may be lost, so the process must not go on.
-    #[must_use]
-    pub const fn poisons(&self) -> bool {
-        match self {
-            Self::Commit(error) => error.poisons(),
-            Self::Begin(
-                BeginError::Redo(error) | BeginError::Journal(JournalError::Disk(error)),
-            ) => error.is_sync(),
-            _ => false,
-        }
-    }
 }
 
 fn did_you_mean(near: Option<&str>) -> String {
@@ -244,7 +227,11 @@ pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction,
         stop: &|| ground.cancel.is_cancelled(),
         told: &|holder| ground.events.happened(Event::Waiting { holder }),
     };
-    let how = Beginning { command, patience, barrier };
+    let companion = |state: &State| {
+        let modules = state.modules().iter().map(|(module, binding)| (module.as_str(), binding));
+        (ground.layout.modules_lock(), lock_of(&modules.collect()).print())
+    };
+    let how = Beginning { command, patience, barrier, companion: &companion };
     Transaction::begin(ground.disk, ground.layout, staging, how).map_err(|error| match error {
         BeginError::Lock(LockError::Stopped) => UpdateError::Cancelled,
         error => UpdateError::Begin(error),
@@ -264,14 +251,11 @@ pub(crate) fn commit_if_changed(
     ground: Ground<'_>,
     mut transaction: Transaction,
 ) -> Result<Committed, UpdateError> {
-    let lock = lock_of(&transaction.modules_after()).print();
     if !transaction.changes_anything() {
-        if transaction.finished_another() {
-            declare::write_lock(ground.editing(), &lock).map_err(UpdateError::Lock)?;
-        }
         let generation = transaction.state().head().map(|head| head.number);
         return Ok(Committed { generation, anew: false });
     }
+    let lock = lock_of(&transaction.modules_after()).print();
     transaction.accompany(ground.layout.modules_lock(), lock);
     ground.events.happened(Event::Committing);
     let generation = transaction.commit(&ground.options.command)?;
