@@ -12,7 +12,7 @@ use crate::{
         shown,
     },
     declare::{self, Addition, DeclareError, Editing},
-    disk::{Disk, Ensured, FileSystem, Format, FormatError, Layout, LockError, Patience},
+    disk::{Disk, Ensured, FileSystem, Format, FormatError, Layout, LockError, Patience, names_in},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
     update::{
         self, Difference, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
@@ -157,7 +157,7 @@ impl Store {
         // First the state: a module that is added and shown in between is then not taken for undeclared.
         let state = self.state().map_err(UpdateError::from)?;
         let declared = self.declarations()?;
-        if declared.modules.is_empty() && request.names.is_empty() && self.shown().is_none() {
+        if declared.modules.is_empty() && request.names.is_empty() && self.is_empty() {
             return Ok(UpdateReport::of_nothing());
         }
         match self.update_declared(state, &declared, request, events, cancel) {
@@ -182,6 +182,14 @@ impl Store {
         let lock = if request.locked { Some(declare::read_lock(&self.layout)?) } else { None };
         let ground = self.ground(events, cancel);
         Ok(update::update(ground, state, declared, lock.as_ref(), request)?)
+    }
+
+    /// Whether nothing was ever shown, and no process that died on the way there left anything.
+    fn is_empty(&self) -> bool {
+        let nothing_in = |at: PathBuf| names_in(&at).is_ok_and(|names| names.is_empty());
+        self.shown().is_none()
+            && nothing_in(self.layout.staging())
+            && nothing_in(self.layout.generations())
     }
 
     /// What an update would change. Changes nothing.

@@ -208,6 +208,15 @@ pub fn shown(layout: &Layout) -> Option<Generation> {
     text.strip_prefix("generations").ok()?.to_str()?.parse().ok()
 }
 
+/// Whether a crash left something that only a transaction finishes or removes: a switch to the head, or
+/// a generation that no frame records.
+#[must_use]
+pub(crate) fn is_unfinished(layout: &Layout, state: &State) -> bool {
+    let head = state.head().map(|head| head.number);
+    let next = head.map_or(Generation::FIRST, Generation::next);
+    shown(layout) != head || layout.generation(next).symlink_metadata().is_ok()
+}
+
 /// Shows the head when a crash came between its frame and its switch. What goes along goes first here
 /// too: whoever finds the switch made has nothing left to finish.
 fn finish_showing(

@@ -259,16 +259,21 @@ impl Transaction {
     }
 
     /// Renames everything to where it belongs, and makes the names durable.
+    ///
+    /// The names that went count as well: where no journal of the file system's own moves a directory in
+    /// one step, it may else be found under both, and a check of the file system takes either away.
     fn place(&self, next: Generation, prepared: &Prepared) -> Result<(), DiskError> {
+        let Locked { disk, layout, .. } = &self.locked;
         for staged in self.entering.values() {
             self.place_entry(staged)?;
         }
+        disk.rename(&prepared.generation, &layout.generation(next))?;
         if !self.entering.is_empty() {
-            self.locked.disk.sync_dir(&self.locked.layout.manifests())?;
-            self.locked.disk.sync_dir(&self.locked.layout.entries())?;
+            disk.sync_dir(&layout.manifests())?;
+            disk.sync_dir(&layout.entries())?;
         }
-        self.locked.disk.rename(&prepared.generation, &self.locked.layout.generation(next))?;
-        self.locked.disk.sync_dir(&self.locked.layout.generations())
+        disk.sync_dir(&layout.generations())?;
+        disk.sync_dir(self.locked.staging.directory())
     }
 
     fn place_entry(&self, staged: &Staged) -> Result<(), DiskError> {

@@ -20,7 +20,7 @@ use crate::{
     acquire::NetworkError,
     commit::{
         BeginError, Beginning, Binding, CommitError, JournalError, Staging, StagingError, State,
-        Transaction, shown,
+        Transaction, is_unfinished, shown,
     },
     declare,
     disk::{DiskError, LockError, Patience},
@@ -95,8 +95,7 @@ pub(crate) fn update(
 
     let wanted = !report.updated.is_empty() || !report.removed.is_empty();
     let allowed = report.failed.is_empty() || !request.all_or_nothing;
-    let behind = shown(ground.layout) != site.state.head().map(|head| head.number);
-    if (wanted && allowed) || behind {
+    if (wanted && allowed) || is_unfinished(ground.layout, &site.state) {
         let start = Instant::now();
         commit(ground, site, &mut report, wanted && allowed)?;
         report.cost.committing = start.elapsed();
