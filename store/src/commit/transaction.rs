@@ -220,23 +220,15 @@ impl Transaction {
             return Err(CommitError::Swept { module });
         }
         let prepared = self.prepare(next).map_err(CommitError::NotDone)?;
-        self.locked
-            .disk
-            .sync_tree(self.locked.staging.directory(), self.locked.barrier)
-            .map_err(CommitError::NotDone)?;
+        let Locked { disk, layout, staging, barrier, .. } = &self.locked;
+        disk.sync_tree(staging.directory(), *barrier).map_err(CommitError::NotDone)?;
         self.place(next, &prepared).map_err(CommitError::NotDone)?;
         let records = self.records(next, reason);
-        self.locked
-            .journal
-            .append(&self.locked.disk, records)
-            .map_err(|source| CommitError::Record { generation: next, source })?;
-        show_with(
-            &self.locked.disk,
-            &self.locked.layout,
-            &prepared,
-            self.companion.as_ref().map(|(path, _)| path.as_path()),
-        )
-        .map_err(|source| CommitError::Show { generation: next, source })?;
+        let record = |source| CommitError::Record { generation: next, source };
+        self.locked.journal.append(disk, records).map_err(record)?;
+        let companion = self.companion.as_ref().map(|(path, _)| path.as_path());
+        let show = |source| CommitError::Show { generation: next, source };
+        show_with(disk, layout, &prepared, companion).map_err(show)?;
         Ok(next)
     }
 
