@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone says what there is.
 
-.PHONY: help demo test check bench golden
+.PHONY: help demo test check bench golden sabotage
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -24,3 +24,7 @@ bench:
 ## make golden  write the golden traces anew, to be read before they are committed
 golden:
 	UPDATE_GOLDEN=1 cargo nextest run -p modstore-cli --test golden
+
+## make sabotage  plant each fault of tests/sabotages/ and see that its test notices
+sabotage:
+	cargo run --quiet -p modstore-tests --bin sabotage

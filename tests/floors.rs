@@ -10,7 +10,10 @@ use std::{
 };
 
 /// From the ground up. A folder imports only from those before it.
-const FLOORS: [&str; 7] = ["model", "disk", "commit", "acquire", "declare", "update", "store"];
+const FLOORS: [&str; 10] = [
+    "model", "disk", "commit", "acquire", "reclaim", "verify", "declare", "update", "repair",
+    "store",
+];
 
 /// Calls that change a disk, which only `disk` makes.
 const WRITES: [&str; 9] = [

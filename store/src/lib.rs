@@ -19,6 +19,7 @@ pub mod model;
 pub mod disk;
 pub mod commit;
 pub mod acquire;
+pub mod reclaim;
 mod declare;
 pub mod update;
 mod store;

@@ -165,7 +165,14 @@ impl Store {
         if declared.modules.is_empty() && request.names.is_empty() && self.shown().is_none() {
             return Ok(UpdateReport::of_nothing());
         }
-        self.update_declared(state, &declared, request, events, cancel)
+        match self.update_declared(state, &declared, request, events, cancel) {
+            // A sweep took away an old entry that this update wanted to show again: it is fetched now.
+            Err(ChangeError::Update(UpdateError::Commit(CommitError::Swept { .. }))) => {
+                let state = self.state().map_err(UpdateError::from)?;
+                self.update_declared(state, &declared, request, events, cancel)
+            }
+            done => done,
+        }
     }
 
     fn update_declared(
@@ -317,9 +324,10 @@ impl Store {
     ) -> Result<Generation, ChangeError> {
         self.prepare(cancel)?;
         let state = self.state().map_err(UpdateError::from)?;
-        let before = state.generations().iter().rev().nth(1).map(|info| info.number);
+        let before = state.kept().rev().nth(1).map(|info| info.number);
         let wanted = to.or(before).ok_or(ChangeError::NoGeneration { wanted: to })?;
-        let modules = state.modules_of(wanted).ok_or(ChangeError::NoGeneration { wanted: to })?;
+        let modules = state.modules_of(wanted).filter(|_| state.is_kept(wanted));
+        let modules = modules.ok_or(ChangeError::NoGeneration { wanted: to })?;
         for (module, binding) in &modules {
             if binding.digest().is_some_and(|digest| !is_whole(&self.layout, digest)) {
                 return Err(ChangeError::EntryGone { wanted, module: module.clone() });

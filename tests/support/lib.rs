@@ -26,6 +26,7 @@ mod running;
 mod home;
 mod mounts;
 mod netns;
+pub mod sabotage;
 
 pub use faults::Fault;
 pub use git::git;

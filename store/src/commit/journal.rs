@@ -116,6 +116,38 @@ impl Journal {
         disk.sync_open_file(&self.file, &self.path)?;
         Ok(frame)
     }
+
+    /// Replaces the journal by one whose only frame is `checkpoint`, durably. A reader sees the old one
+    /// or the new one. `spare` is a free name in the same file system.
+    ///
+    /// # Errors
+    /// The journal is the old one or the new one, and says the same. It must not be used again.
+    pub fn replace(
+        self,
+        disk: &Disk,
+        spare: &Path,
+        checkpoint: Vec<Record>,
+    ) -> Result<(), JournalError> {
+        let frame = Frame { sequence: self.sequence + 1, previous: self.link, records: checkpoint };
+        Ok(disk.replace_file(&self.path, spare, &frame.to_bytes().0)?)
+    }
+
+    /// How many bytes the journal has.
+    ///
+    /// # Errors
+    /// When its file cannot be asked.
+    pub fn size(&self) -> Result<u64, DiskError> {
+        let read = |source| DiskError::new(Verb::Read, &self.path, source);
+        self.file.metadata().map(|meta| meta.len()).map_err(read)
+    }
+}
+
+/// A frame follows the one before it. The first has none, or is a checkpoint, which stands for all
+/// that were before it and goes on with their count and their chain.
+fn follows(frame: &Frame, before: &Replay) -> bool {
+    let is_next = frame.sequence == before.sequence + 1 && frame.previous == before.link;
+    let is_checkpoint = matches!(frame.records.first(), Some(Record::Checkpoint { .. }));
+    is_next || (before.sequence == 0 && is_checkpoint)
 }
 
 fn replay(path: &Path, bytes: &[u8]) -> Result<Replay, JournalError> {
@@ -127,7 +159,7 @@ fn replay(path: &Path, bytes: &[u8]) -> Result<Replay, JournalError> {
         let rest = bytes.get(at..).unwrap_or_default();
         match Frame::read(rest) {
             Ok((frame, length, link)) => {
-                if frame.sequence != replay.sequence + 1 || frame.previous != replay.link {
+                if !follows(&frame, &replay) {
                     return Err(corrupt(Some(FrameError::Damaged(
                         "it does not follow the one before",
                     ))));

@@ -5,13 +5,15 @@ mod frame;
 mod state;
 mod journal;
 mod staged;
+mod condemned;
+mod locked;
 mod transaction;
 
+pub use condemned::Condemned;
 pub use frame::{Frame, FrameError};
 pub use journal::{Journal, JournalError};
+pub use locked::{BeginError, Beginning, GiveUpError, Locked, shown};
 pub use record::{Binding, Bound, DecodeError, Fetched, Record};
 pub use staged::{Staged, Staging, StagingError};
 pub use state::{EntryInfo, GenerationInfo, State};
-pub use transaction::{
-    BeginError, Beginning, CommitError, Transaction, is_whole, read_manifest, shown,
-};
+pub use transaction::{CommitError, Transaction, is_whole, read_manifest};

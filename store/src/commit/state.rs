@@ -3,7 +3,7 @@
 //! A fold of frames and nothing else: no I/O, no clock. The bindings of generations before the head
 //! are not kept; they are folded again when somebody asks, which is seldom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     frame::Frame,
@@ -17,6 +17,7 @@ pub struct State {
     generations: Vec<GenerationInfo>,
     modules: BTreeMap<String, Binding>,
     entries: BTreeMap<Digest, EntryInfo>,
+    sequence: u64,
 }
 
 /// What the journal says about a generation.
@@ -32,6 +33,8 @@ pub struct GenerationInfo {
     pub restores: Option<Generation>,
     /// What it binds anew, or unbinds (`None`), against the one before.
     pub changes: Vec<(String, Option<Binding>)>,
+    /// Whether it is kept no longer; then its entries may be gone.
+    pub retired: bool,
 }
 
 /// What the journal says about an entry.
@@ -46,6 +49,7 @@ pub struct EntryInfo {
 impl State {
     /// Adds a frame.
     pub fn apply(&mut self, frame: &Frame) {
+        self.sequence = frame.sequence;
         for record in &frame.records {
             self.apply_record(record);
         }
@@ -63,6 +67,7 @@ impl State {
                     reason: reason.clone(),
                     restores: *restores,
                     changes: Vec::new(),
+                    retired: false,
                 })
             }
             Record::Bound { module, binding } => {
@@ -72,6 +77,16 @@ impl State {
             Record::Unbound { module } => {
                 self.modules.remove(module);
                 self.note_change(module, None);
+            }
+            Record::Retired { number } => {
+                let retired = self.generations.iter_mut().find(|info| info.number == *number);
+                retired.into_iter().for_each(|info| info.retired = true);
+            }
+            Record::Forgotten { digest } => {
+                self.entries.remove(digest);
+            }
+            Record::Checkpoint { .. } => {
+                *self = Self { sequence: self.sequence, ..Self::default() };
             }
         }
     }
@@ -100,6 +115,23 @@ impl State {
         &self.generations
     }
 
+    /// The generations that are kept, oldest first. The head is always one of them.
+    pub fn kept(&self) -> impl DoubleEndedIterator<Item = &GenerationInfo> {
+        self.generations.iter().filter(|info| !info.retired)
+    }
+
+    /// Whether `generation` is kept, so that it can be shown again.
+    #[must_use]
+    pub fn is_kept(&self, generation: Generation) -> bool {
+        self.kept().any(|info| info.number == generation)
+    }
+
+    /// The number of the last frame, 0 for none. It goes up with every change of the store.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
     /// The bindings of `generation`, or `None` when the journal knows none of that number.
     #[must_use]
     pub fn modules_of(&self, generation: Generation) -> Option<BTreeMap<String, Binding>> {
@@ -116,6 +148,59 @@ impl State {
         Some(modules)
     }
 
+    /// Every kept generation with its bindings, oldest first.
+    pub fn kept_modules(
+        &self,
+    ) -> impl Iterator<Item = (&GenerationInfo, BTreeMap<&str, &Binding>)> {
+        let folded = self.generations.iter().scan(BTreeMap::new(), |modules, info| {
+            for (module, binding) in &info.changes {
+                match binding {
+                    Some(binding) => modules.insert(module.as_str(), binding),
+                    None => modules.remove(module.as_str()),
+                };
+            }
+            Some((!info.retired).then(|| (info, modules.clone())))
+        });
+        folded.flatten()
+    }
+
+    /// How many kept generations lead to each entry: the first of the two books. An entry that is not
+    /// in it has refcount 0. Counted, never stored, so that it cannot drift.
+    #[must_use]
+    pub fn refcounts(&self) -> BTreeMap<Digest, u64> {
+        let mut counts = BTreeMap::new();
+        for (_, modules) in self.kept_modules() {
+            let digests: BTreeSet<Digest> =
+                modules.values().filter_map(|binding| binding.digest()).collect();
+            digests.into_iter().for_each(|digest| *counts.entry(digest).or_default() += 1);
+        }
+        counts
+    }
+
+    /// The fewest records that lead to this state, but for what is retired.
+    #[must_use]
+    pub fn checkpoint(&self, at: u64, reason: &str) -> Vec<Record> {
+        let start = Record::Checkpoint { at, reason: reason.to_owned() };
+        let entered = self.entries.iter().map(|(digest, info)| Record::Entered {
+            digest: *digest,
+            files: info.files,
+            bytes: info.bytes,
+        });
+        let mut records: Vec<Record> = [start].into_iter().chain(entered).collect();
+        let mut before = BTreeMap::new();
+        for (info, modules) in self.kept_modules() {
+            records.push(Record::Generation {
+                number: info.number,
+                at: info.at,
+                reason: info.reason.clone(),
+                restores: info.restores,
+            });
+            records.extend(changes(&before, &modules));
+            before = modules;
+        }
+        records
+    }
+
     /// What is known of an entry.
     #[must_use]
     pub fn entry(&self, digest: Digest) -> Option<EntryInfo> {
@@ -127,6 +212,21 @@ impl State {
     pub const fn entries(&self) -> &BTreeMap<Digest, EntryInfo> {
         &self.entries
     }
+}
+
+/// The records that lead from the bindings `before` to those `after`.
+fn changes(
+    before: &BTreeMap<&str, &Binding>,
+    after: &BTreeMap<&str, &Binding>,
+) -> impl Iterator<Item = Record> {
+    let bound = after.iter().filter(|(module, binding)| before.get(*module) != Some(*binding));
+    let bound = bound.map(|(module, binding)| Record::Bound {
+        module: (*module).to_owned(),
+        binding: (*binding).clone(),
+    });
+    let unbound = before.keys().filter(|module| !after.contains_key(*module));
+    let unbound = unbound.map(|module| Record::Unbound { module: (*module).to_owned() });
+    bound.chain(unbound).collect::<Vec<_>>().into_iter()
 }
 
 impl Binding {
@@ -178,5 +278,57 @@ mod tests {
         assert_eq!(told(three), ["a/2"]);
         assert_eq!(state.modules_of(three).as_ref(), Some(state.modules()));
         assert_eq!(state.modules_of(three.next()), None);
+    }
+
+    #[test]
+    fn a_checkpoint_leads_to_the_same_state_but_for_what_is_retired() {
+        let (one, two, three) =
+            (Generation::FIRST, Generation::FIRST.next(), Generation::FIRST.next().next());
+        let mut state = State::default();
+        state.apply(&frame(one, &[("a", Some("/1")), ("b", Some("/1"))]));
+        state.apply(&frame(two, &[("a", Some("/2")), ("b", None)]));
+        state.apply(&frame(three, &[("c", Some("/3"))]));
+        let digest = Digest::from_bytes([7; 32]);
+        let records = vec![
+            Record::Entered { digest, files: 1, bytes: 2 },
+            Record::Retired { number: one },
+            Record::Retired { number: two },
+        ];
+        state.apply(&Frame { sequence: 4, previous: [0; 16], records });
+        let mut folded = State::default();
+        let records = state.checkpoint(9, "gc");
+        folded.apply(&Frame { sequence: 5, previous: [0; 16], records });
+        assert_eq!(folded.modules(), state.modules());
+        assert_eq!(folded.entries(), state.entries());
+        assert_eq!(folded.head().map(|head| head.number), Some(three));
+        assert_eq!(folded.generations().len(), 1);
+        assert_eq!(folded.modules_of(three), state.modules_of(three));
+    }
+
+    #[test]
+    fn a_retired_generation_counts_for_no_entry() {
+        let (one, two) = (Generation::FIRST, Generation::FIRST.next());
+        let digest = |byte| Digest::from_bytes([byte; 32]);
+        let bound = |byte| Record::Bound {
+            module: "a".into(),
+            binding: Binding {
+                source: String::new(),
+                bound: Bound::Entry { digest: digest(byte), subdirectory: None, fetched: None },
+            },
+        };
+        let mut state = State::default();
+        for (number, byte) in [(one, 1), (two, 2)] {
+            let mut frame = frame(number, &[]);
+            frame.records.push(bound(byte));
+            state.apply(&frame);
+        }
+        assert_eq!(state.refcounts(), BTreeMap::from([(digest(1), 1), (digest(2), 1)]));
+        state.apply(&Frame {
+            sequence: 3,
+            previous: [0; 16],
+            records: vec![Record::Retired { number: one }],
+        });
+        assert_eq!(state.refcounts(), BTreeMap::from([(digest(2), 1)]));
+        assert!(!state.is_kept(one) && state.is_kept(two));
     }
 }

@@ -18,17 +18,17 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use super::{
-    journal::{Journal, JournalError},
+    journal::JournalError,
+    locked::{BeginError, Beginning, Locked, now, show},
     record::{Binding, Bound, Record},
-    staged::{Staged, Staging, StagingError},
+    staged::{Staged, Staging},
     state::State,
 };
 use crate::{
-    disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, names_in},
+    disk::{Disk, DiskError, Layout},
     model::{Digest, Generation, Manifest, ModuleName},
 };
 
@@ -36,53 +36,11 @@ use crate::{
 #[derive(Debug)]
 #[must_use = "a transaction that is dropped changes nothing"]
 pub struct Transaction {
-    disk: Disk,
-    layout: Layout,
-    barrier: Barrier,
-    staging: Staging,
-    journal: Journal,
-    state: State,
+    locked: Locked,
     entering: BTreeMap<Digest, Staged>,
     changes: BTreeMap<ModuleName, Option<Binding>>,
     restores: Option<Generation>,
     companion: Option<(PathBuf, String)>,
-    finished: bool,
-    _lock: Lock,
-}
-
-/// How to begin.
-#[derive(Debug, Clone, Copy)]
-pub struct Beginning<'a> {
-    /// The command, for those who wait for the lock.
-    pub command: &'a str,
-    /// How to wait for the lock.
-    pub patience: Patience<'a>,
-    /// How the content is made durable.
-    pub barrier: Barrier,
-}
-
-/// No transaction was begun. Nothing was changed, except that leftovers of a crash may be gone.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BeginError {
-    /// Somebody else is writing.
-    #[error("cannot begin a transaction")]
-    Lock(#[from] LockError),
-    /// The home cannot be written to.
-    #[error("cannot begin a transaction")]
-    Staging(#[from] StagingError),
-    /// The journal is damaged or cannot be read.
-    #[error("cannot begin a transaction")]
-    Journal(#[from] JournalError),
-    /// What is shown is newer than what is recorded, so recorded frames were lost.
-    #[error("`current` shows generation {shown}, and the journal ends before it")]
-    Lost {
-        /// The generation shown.
-        shown: Generation,
-    },
-    /// What a crash left cannot be finished or removed.
-    #[error("cannot finish what an earlier process left")]
-    Redo(#[source] DiskError),
 }
 
 /// The transaction did not end well.
@@ -98,9 +56,15 @@ pub enum CommitError {
         /// The staged tree.
         tree: PathBuf,
     },
-    /// Nothing has changed: a rollback to a generation that the journal does not know.
+    /// Nothing has changed: a rollback to a generation that the journal does not know, or keeps no longer.
     #[error("there is no generation {0}")]
     NoGeneration(Generation),
+    /// Nothing has changed: an entry that was there when this was planned has been swept since.
+    #[error("the entry of `{module}` was swept meanwhile")]
+    Swept {
+        /// The module that was to lead to it.
+        module: ModuleName,
+    },
     /// It has happened if the frame reached the disk; the next command tells.
     #[error("generation {generation} may or may not have been recorded")]
     Record {
@@ -127,7 +91,7 @@ impl CommitError {
         match self {
             Self::NotDone(source) | Self::Show { source, .. } => source.is_sync(),
             Self::Record { .. } => true,
-            Self::NoGeneration(_) | Self::Spoilt { .. } => false,
+            Self::NoGeneration(_) | Self::Spoilt { .. } | Self::Swept { .. } => false,
         }
     }
 }
@@ -143,30 +107,19 @@ impl Transaction {
         staging: Staging,
         how: Beginning<'_>,
     ) -> Result<Self, BeginError> {
-        let lock = Lock::take(&layout.lock("store"), how.command, how.patience)?;
-        let (journal, state) = Journal::open(disk, &layout.journal())?;
-        let finished = finish_showing(disk, layout, &state, &staging, how.barrier)?;
-        remove_unrecorded(disk, layout, &state).map_err(BeginError::Redo)?;
         Ok(Self {
-            disk: disk.clone(),
-            layout: layout.clone(),
-            barrier: how.barrier,
-            staging,
-            journal,
-            state,
+            locked: Locked::take(disk, layout, staging, how)?,
             entering: BTreeMap::new(),
             changes: BTreeMap::new(),
             restores: None,
             companion: None,
-            finished,
-            _lock: lock,
         })
     }
 
     /// What the store adds up to, before this transaction.
     #[must_use]
     pub const fn state(&self) -> &State {
-        &self.state
+        &self.locked.state
     }
 
     /// Takes a staged tree in as an entry.
@@ -189,14 +142,16 @@ impl Transaction {
     /// Makes every module what it was in `generation`.
     ///
     /// # Errors
-    /// When the journal knows no such generation.
+    /// When the journal knows no such generation, or keeps it no longer.
     pub fn restore(&mut self, generation: Generation) -> Result<(), CommitError> {
-        let then =
-            self.state.modules_of(generation).ok_or(CommitError::NoGeneration(generation))?;
+        let state = &self.locked.state;
+        let then = state.modules_of(generation).filter(|_| state.is_kept(generation));
+        let then = then.ok_or(CommitError::NoGeneration(generation))?;
         let name = |module: &str| {
             module.parse::<ModuleName>().expect("the journal holds only module names")
         };
         self.changes = self
+            .locked
             .state
             .modules()
             .keys()
@@ -212,7 +167,7 @@ impl Transaction {
     /// Whether beginning had to show what an earlier process had recorded and not shown.
     #[must_use]
     pub const fn finished_another(&self) -> bool {
-        self.finished
+        self.locked.finished
     }
 
     /// A file of the home that is replaced together with the switch, at no cost of its own. It is
@@ -225,6 +180,7 @@ impl Transaction {
     #[must_use]
     pub fn modules_after(&self) -> BTreeMap<&str, &Binding> {
         let mut modules: BTreeMap<&str, &Binding> = self
+            .locked
             .state
             .modules()
             .iter()
@@ -243,11 +199,11 @@ impl Transaction {
     /// shown and not there.
     #[must_use]
     pub fn changes_anything(&self) -> bool {
-        let modules = self.state.modules();
+        let modules = self.locked.state.modules();
         let rebinds = |(module, to): (&ModuleName, &Option<Binding>)| {
             modules.get(module.as_str()) != to.as_ref()
         };
-        let is_gone = |digest: &Digest| !is_whole(&self.layout, *digest);
+        let is_gone = |digest: &Digest| !is_whole(&self.locked.layout, *digest);
         self.changes.iter().any(rebinds) || self.entering.keys().any(is_gone)
     }
 
@@ -256,53 +212,67 @@ impl Transaction {
     /// # Errors
     /// Each [`CommitError`] says whether it has happened.
     pub fn commit(self, reason: &str) -> Result<Generation, CommitError> {
-        let next = self.state.head().map_or(Generation::FIRST, |head| head.number.next());
+        let next = self.locked.state.head().map_or(Generation::FIRST, |head| head.number.next());
         if let Some(spoilt) = self.entering.values().find(|staged| !staged.is_whole()) {
             return Err(CommitError::Spoilt { tree: spoilt.tree.clone() });
         }
+        if let Some(module) = self.swept() {
+            return Err(CommitError::Swept { module });
+        }
         let prepared = self.prepare(next).map_err(CommitError::NotDone)?;
-        self.disk
-            .sync_tree(self.staging.directory(), self.barrier)
-            .map_err(CommitError::NotDone)?;
+        let Locked { disk, layout, staging, barrier, .. } = &self.locked;
+        disk.sync_tree(staging.directory(), *barrier).map_err(CommitError::NotDone)?;
         self.place(next, &prepared).map_err(CommitError::NotDone)?;
         let records = self.records(next, reason);
-        self.journal
-            .append(&self.disk, records)
-            .map_err(|source| CommitError::Record { generation: next, source })?;
-        show_with(
-            &self.disk,
-            &self.layout,
-            &prepared,
-            self.companion.as_ref().map(|(path, _)| path.as_path()),
-        )
-        .map_err(|source| CommitError::Show { generation: next, source })?;
+        let record = |source| CommitError::Record { generation: next, source };
+        self.locked.journal.append(disk, records).map_err(record)?;
+        let companion = self.companion.as_ref().map(|(path, _)| path.as_path());
+        let show = |source| CommitError::Show { generation: next, source };
+        show_with(disk, layout, &prepared, companion).map_err(show)?;
         Ok(next)
+    }
+
+    /// A module that is to lead to an entry that is not in the store. It was, when somebody without the
+    /// lock looked.
+    fn swept(&self) -> Option<ModuleName> {
+        let is_there = |digest: Digest| {
+            self.entering.contains_key(&digest)
+                || (self.locked.state.entry(digest).is_some()
+                    && self.locked.layout.entry(digest).is_dir())
+        };
+        let mut changes = self.changes.iter();
+        let gone = changes.find(|(_, to)| {
+            to.as_ref().and_then(Binding::digest).is_some_and(|digest| !is_there(digest))
+        });
+        gone.map(|(module, _)| module.clone())
     }
 
     /// Builds in staging what the later steps rename.
     fn prepare(&self, next: Generation) -> Result<Prepared, DiskError> {
-        let prepared = Prepared::in_staging(&self.staging);
-        self.disk.create_dir(&prepared.generation)?;
+        let prepared = Prepared::in_staging(&self.locked.staging);
+        self.locked.disk.create_dir(&prepared.generation)?;
         for (module, binding) in self.modules_after() {
             let link = prepared.generation.join(module);
             match self.kept_link(module, binding) {
-                Some(kept) if self.disk.hard_link(&kept, &link).is_ok() => {}
-                _ => self.disk.symlink(&link_text(binding), &link)?,
+                Some(kept) if self.locked.disk.hard_link(&kept, &link).is_ok() => {}
+                _ => self.locked.disk.symlink(&link_text(binding), &link)?,
             }
         }
         if let Some((_, contents)) = &self.companion {
-            self.disk.create_file(&prepared.companion, contents.as_bytes())?;
+            self.locked.disk.create_file(&prepared.companion, contents.as_bytes())?;
         }
-        self.disk.symlink(&Layout::current_text(next), &prepared.switch)?;
+        self.locked.disk.symlink(&Layout::current_text(next), &prepared.switch)?;
         Ok(prepared)
     }
 
     /// The link of the generation before, when it says the same: a second name for it costs no inode,
     /// and no block for a text too long to lie in the inode.
     fn kept_link(&self, module: &str, binding: &Binding) -> Option<PathBuf> {
-        let before = self.state.modules().get(module)?;
+        let before = self.locked.state.modules().get(module)?;
         let same = link_text(before) == link_text(binding);
-        same.then(|| Some(self.layout.generation(self.state.head()?.number).join(module)))?
+        same.then(|| {
+            Some(self.locked.layout.generation(self.locked.state.head()?.number).join(module))
+        })?
     }
 
     /// Renames everything to where it belongs, and makes the names durable.
@@ -311,32 +281,31 @@ impl Transaction {
             self.place_entry(staged)?;
         }
         if !self.entering.is_empty() {
-            self.disk.sync_dir(&self.layout.manifests())?;
-            self.disk.sync_dir(&self.layout.entries())?;
+            self.locked.disk.sync_dir(&self.locked.layout.manifests())?;
+            self.locked.disk.sync_dir(&self.locked.layout.entries())?;
         }
-        self.disk.rename(&prepared.generation, &self.layout.generation(next))?;
-        self.disk.sync_dir(&self.layout.generations())
+        self.locked.disk.rename(&prepared.generation, &self.locked.layout.generation(next))?;
+        self.locked.disk.sync_dir(&self.locked.layout.generations())
     }
 
     fn place_entry(&self, staged: &Staged) -> Result<(), DiskError> {
         let digest = staged.digest();
-        self.disk.rename(&staged.list, &self.layout.manifest(digest))?;
+        self.locked.disk.rename(&staged.list, &self.locked.layout.manifest(digest))?;
         if let Some(git) = &staged.git {
-            self.disk.rename(git, &self.layout.git_tree(digest))?;
+            self.locked.disk.rename(git, &self.locked.layout.git_tree(digest))?;
         }
-        let entry = self.layout.entry(digest);
+        let entry = self.locked.layout.entry(digest);
         if entry.symlink_metadata().is_err() {
-            self.disk.rename(&staged.tree, &entry)?;
-        } else if !is_whole(&self.layout, digest) {
+            self.locked.disk.rename(&staged.tree, &entry)?;
+        } else if !is_whole(&self.locked.layout, digest) {
             // The damaged one goes with the staging; nobody finds nothing at any moment.
-            self.disk.exchange(&staged.tree, &entry)?;
+            self.locked.disk.exchange(&staged.tree, &entry)?;
         }
         // Only now: a directory is moved by whoever may write to it.
-        self.disk.set_mode(&entry, 0o555)
+        self.locked.disk.set_mode(&entry, 0o555)
     }
 
     fn records(&self, next: Generation, reason: &str) -> Vec<Record> {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let entered = self.entering.values().map(|staged| Record::Entered {
             digest: staged.digest(),
             files: staged.files(),
@@ -344,11 +313,11 @@ impl Transaction {
         });
         let generation = Record::Generation {
             number: next,
-            at: u64::try_from(at).unwrap_or(u64::MAX),
+            at: now(),
             reason: reason.to_owned(),
             restores: self.restores,
         };
-        let now = self.state.modules();
+        let now = self.locked.state.modules();
         let changed =
             self.changes.iter().filter(|(module, to)| now.get(module.as_str()) != to.as_ref());
         let bindings = changed.map(|(module, binding)| match binding {
@@ -398,55 +367,6 @@ fn show_with(
         disk.rename(&prepared.companion, path)?;
     }
     show(disk, layout, &prepared.switch)
-}
-
-/// The switch: readers see the whole of one generation before it and the whole of the next after it.
-fn show(disk: &Disk, layout: &Layout, switch: &Path) -> Result<(), DiskError> {
-    disk.rename(switch, &layout.current())?;
-    disk.sync_dir(layout.home())
-}
-
-/// The generation that `current` shows, or `None` when there is none or it is no link of ours.
-#[must_use]
-pub fn shown(layout: &Layout) -> Option<Generation> {
-    let text = std::fs::read_link(layout.current()).ok()?;
-    text.strip_prefix("generations").ok()?.to_str()?.parse().ok()
-}
-
-/// Shows the head when a crash came between its frame and its switch; says whether it had to.
-fn finish_showing(
-    disk: &Disk,
-    layout: &Layout,
-    state: &State,
-    staging: &Staging,
-    barrier: Barrier,
-) -> Result<bool, BeginError> {
-    let head = state.head().map(|head| head.number);
-    match (shown(layout), head) {
-        (Some(shown), head) if Some(shown) > head => Err(BeginError::Lost { shown }),
-        (shown, Some(head)) if shown != Some(head) => {
-            let redo = || {
-                let switch = staging.fresh();
-                disk.symlink(&Layout::current_text(head), &switch)?;
-                disk.sync_tree(staging.directory(), barrier)?;
-                show(disk, layout, &switch)
-            };
-            redo().map(|()| true).map_err(BeginError::Redo)
-        }
-        _ => Ok(false),
-    }
-}
-
-/// Removes generations that a crash left between *place* and *commit*. No link ever led to them.
-fn remove_unrecorded(disk: &Disk, layout: &Layout, state: &State) -> Result<(), DiskError> {
-    let head = state.head().map(|head| head.number);
-    for name in names_in(&layout.generations())? {
-        let number = name.to_str().and_then(|name| name.parse::<Generation>().ok());
-        if number.is_some_and(|number| Some(number) > head) {
-            disk.remove_tree(&layout.generations().join(name))?;
-        }
-    }
-    Ok(())
 }
 
 /// Whether an entry has every file of its manifest, by kind and size. Contents are not read.

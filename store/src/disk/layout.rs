@@ -150,6 +150,25 @@ impl Layout {
         self.home.join("trash")
     }
 
+    /// The leases of processes that run with a generation.
+    #[must_use]
+    pub fn leases(&self) -> PathBuf {
+        self.home.join("leases")
+    }
+
+    /// Damaged trees and files that were replaced by good ones, kept for a person to look at. Made when
+    /// first needed.
+    #[must_use]
+    pub fn quarantine(&self) -> PathBuf {
+        self.home.join("quarantine")
+    }
+
+    /// What a sweep that is at work is about to take away.
+    #[must_use]
+    pub fn condemned(&self) -> PathBuf {
+        self.home.join("condemned")
+    }
+
     /// The lock file `name`. Lock files are never unlinked.
     #[must_use]
     pub fn lock(&self, name: &str) -> PathBuf {

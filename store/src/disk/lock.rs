@@ -136,15 +136,32 @@ impl Lock {
                 return Err(LockError::Stopped);
             }
             if start.elapsed() >= limit {
-                return Err(LockError::Busy { holder: read_holder(path) });
+                return Err(LockError::Busy { holder: Holder::read(path) });
             }
             if !told && start.elapsed() >= Duration::from_secs(1) {
-                tell(read_holder(path).as_ref());
+                tell(Holder::read(path).as_ref());
                 told = true;
             }
             std::thread::sleep(pause.min(limit.saturating_sub(start.elapsed())));
             pause = (pause * 2).min(Duration::from_millis(50));
         }
+    }
+
+    /// Lets programs that this process starts from now on inherit the lock: it is then let go with the last
+    /// of their descriptors.
+    ///
+    /// # Errors
+    /// They would not inherit it.
+    pub fn let_children_inherit(&self, path: &Path) -> Result<(), DiskError> {
+        rustix::io::fcntl_setfd(&self.file, rustix::io::FdFlags::empty())
+            .map_err(|source| DiskError::new(Verb::Read, path, source))
+    }
+
+    /// Whether programs that this process starts inherit the lock.
+    #[must_use]
+    pub fn is_inherited(&self) -> bool {
+        let flags = rustix::io::fcntl_getfd(&self.file);
+        flags.is_ok_and(|flags| !flags.contains(rustix::io::FdFlags::CLOEXEC))
     }
 
     /// Whether the locked file still has a name. A lock on a file that somebody removed excludes nobody.
@@ -170,12 +187,16 @@ fn write_holder(file: &mut File, command: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-fn read_holder(path: &Path) -> Option<Holder> {
-    let mut text = String::new();
-    File::open(path).ok()?.take(4096).read_to_string(&mut text).ok()?;
-    let mut lines = text.lines();
-    let (pid, since) = (lines.next()?.parse().ok()?, lines.next()?.parse().ok()?);
-    Some(Holder { pid, since, command: lines.next()?.to_owned() })
+impl Holder {
+    /// Who holds, or last held, the lock of this file, when the file tells.
+    #[must_use]
+    pub fn read(path: &Path) -> Option<Self> {
+        let mut text = String::new();
+        File::open(path).ok()?.take(4096).read_to_string(&mut text).ok()?;
+        let mut lines = text.lines();
+        let (pid, since) = (lines.next()?.parse().ok()?, lines.next()?.parse().ok()?);
+        Some(Self { pid, since, command: lines.next()?.to_owned() })
+    }
 }
 
 fn now() -> u64 {

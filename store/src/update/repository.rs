@@ -220,7 +220,8 @@ fn stored_tree(site: &Site<'_>, job: &RepositoryJob, commit: ObjectId) -> Option
         false => is_whole(site.layout, digest),
     };
     let digest = bindings_of(site, job).find_map(|(digest, fetched)| {
-        (commit == fetched.revision.as_str() && is_there(digest)).then_some(digest)
+        let is_known = site.state.entry(digest).is_some();
+        (commit == fetched.revision.as_str() && is_known && is_there(digest)).then_some(digest)
     })?;
     let manifest = read_manifest(site.layout, digest)?;
     let submodules = BaseEntry::submodules(site.layout, digest, &manifest)?;

@@ -1,0 +1,248 @@
+//! [`Locked`]: the store under its lock, and what a crash left finished or removed.
+//!
+//! Whoever changes what the store holds has one: a transaction, a sweep, a repair. Only it can append to
+//! the journal, and appending consumes it, so a lock is held for one change.
+//!
+//! Fetches nothing and waits for nothing but the lock.
+
+use std::{
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    condemned::Condemned,
+    journal::{Journal, JournalError},
+    record::Record,
+    staged::{Staging, StagingError},
+    state::State,
+};
+use crate::{
+    disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, names_in, random_name},
+    model::Generation,
+};
+
+/// The store, locked, and as its journal says.
+#[derive(Debug)]
+pub struct Locked {
+    pub(super) disk: Disk,
+    pub(super) layout: Layout,
+    pub(super) barrier: Barrier,
+    pub(super) staging: Staging,
+    pub(super) journal: Journal,
+    pub(super) state: State,
+    pub(super) finished: bool,
+    _lock: Lock,
+}
+
+/// How to begin.
+#[derive(Debug, Clone, Copy)]
+pub struct Beginning<'a> {
+    /// The command, for those who wait for the lock.
+    pub command: &'a str,
+    /// How to wait for the lock.
+    pub patience: Patience<'a>,
+    /// How the content is made durable.
+    pub barrier: Barrier,
+}
+
+/// The store is not locked. Nothing was changed, except that leftovers of a crash may be gone.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BeginError {
+    /// Somebody else is writing.
+    #[error("cannot begin a transaction")]
+    Lock(#[from] LockError),
+    /// The home cannot be written to.
+    #[error("cannot begin a transaction")]
+    Staging(#[from] StagingError),
+    /// The journal is damaged or cannot be read.
+    #[error("cannot begin a transaction")]
+    Journal(#[from] JournalError),
+    /// What is shown is newer than what is recorded, so recorded frames were lost.
+    #[error("`current` shows generation {shown}, and the journal ends before it")]
+    Lost {
+        /// The generation shown.
+        shown: Generation,
+    },
+    /// What a crash left cannot be finished or removed.
+    #[error("cannot finish what an earlier process left")]
+    Redo(#[source] DiskError),
+}
+
+impl Locked {
+    /// Takes the store's lock and finishes or removes what a crash left.
+    ///
+    /// # Errors
+    /// See [`BeginError`].
+    pub fn take(
+        disk: &Disk,
+        layout: &Layout,
+        staging: Staging,
+        how: Beginning<'_>,
+    ) -> Result<Self, BeginError> {
+        let lock = Lock::take(&layout.lock("store"), how.command, how.patience)?;
+        let (journal, state) = Journal::open(disk, &layout.journal())?;
+        let finished = finish_showing(disk, layout, &state, &staging, how.barrier)?;
+        remove_unrecorded(disk, layout, &state).map_err(BeginError::Redo)?;
+        finish_sweeping(disk, layout, &state).map_err(BeginError::Redo)?;
+        Ok(Self {
+            disk: disk.clone(),
+            layout: layout.clone(),
+            barrier: how.barrier,
+            staging,
+            journal,
+            state,
+            finished,
+            _lock: lock,
+        })
+    }
+
+    /// What the store adds up to.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Shows readers what is about to go; see [`Condemned`].
+    ///
+    /// # Errors
+    /// Nothing is condemned.
+    pub fn condemn(&self, condemned: &Condemned) -> Result<(), DiskError> {
+        condemned.publish(&self.disk, &self.layout, &self.staging)
+    }
+
+    /// Takes it back: nothing goes.
+    ///
+    /// # Errors
+    /// It is still condemned; the next one to take the lock takes it back.
+    pub fn reprieve(&self) -> Result<(), DiskError> {
+        Condemned::withdraw(&self.disk, &self.layout)
+    }
+
+    /// Gives up what is condemned: first in the journal, then by moving it to the trash. The journal comes
+    /// first, so that it never counts on what is not there; what it has given up and is still in its place
+    /// is moved by whoever takes the lock next.
+    ///
+    /// # Errors
+    /// Each [`GiveUpError`] says whether it has happened.
+    pub fn give_up(self, condemned: &Condemned) -> Result<(), GiveUpError> {
+        let Self { disk, layout, journal, mut state, .. } = self;
+        let retired = condemned.generations.iter().filter(|number| state.is_kept(**number));
+        let forgotten = condemned.entries.iter().filter(|digest| state.entry(**digest).is_some());
+        let records: Vec<Record> = retired
+            .map(|number| Record::Retired { number: *number })
+            .chain(forgotten.map(|digest| Record::Forgotten { digest: *digest }))
+            .collect();
+        if !records.is_empty() {
+            let frame = journal.append(&disk, records).map_err(GiveUpError::Record)?;
+            state.apply(&frame);
+        }
+        let discard = || {
+            let into = layout.trash().join(random_name(&layout.trash())?);
+            condemned.discard(&disk, &layout, &state, &into)?;
+            Condemned::withdraw(&disk, &layout)
+        };
+        discard().map_err(GiveUpError::Discard)
+    }
+
+    /// Replaces the journal by the fewest records that say the same; what is retired is told no more.
+    ///
+    /// # Errors
+    /// The journal is the old one or the new one.
+    pub fn compact(self, reason: &str) -> Result<(), JournalError> {
+        let records = self.state.checkpoint(now(), reason);
+        self.journal.replace(&self.disk, &self.staging.fresh(), records)
+    }
+
+    /// How many bytes the journal has.
+    ///
+    /// # Errors
+    /// When its file cannot be asked.
+    pub fn journal_size(&self) -> Result<u64, DiskError> {
+        self.journal.size()
+    }
+}
+
+/// What was condemned is not all in the trash.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GiveUpError {
+    /// It has happened if the frame reached the disk; the next command tells.
+    #[error("what is swept may or may not have been recorded")]
+    Record(#[source] JournalError),
+    /// It has happened: the journal counts on none of it. The next one to take the lock moves the rest.
+    #[error("what was swept is still in its place")]
+    Discard(#[source] DiskError),
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    u64::try_from(since).unwrap_or(u64::MAX)
+}
+
+/// The switch: readers see the whole of one generation before it and the whole of the next after it.
+pub(super) fn show(disk: &Disk, layout: &Layout, switch: &Path) -> Result<(), DiskError> {
+    disk.rename(switch, &layout.current())?;
+    disk.sync_dir(layout.home())
+}
+
+/// The generation that `current` shows, or `None` when there is none or it is no link of ours.
+#[must_use]
+pub fn shown(layout: &Layout) -> Option<Generation> {
+    let text = std::fs::read_link(layout.current()).ok()?;
+    text.strip_prefix("generations").ok()?.to_str()?.parse().ok()
+}
+
+/// Shows the head when a crash came between its frame and its switch; says whether it had to.
+fn finish_showing(
+    disk: &Disk,
+    layout: &Layout,
+    state: &State,
+    staging: &Staging,
+    barrier: Barrier,
+) -> Result<bool, BeginError> {
+    let head = state.head().map(|head| head.number);
+    match (shown(layout), head) {
+        (Some(shown), head) if Some(shown) > head => Err(BeginError::Lost { shown }),
+        (shown, Some(head)) if shown != Some(head) => {
+            let redo = || {
+                let switch = staging.fresh();
+                disk.symlink(&Layout::current_text(head), &switch)?;
+                disk.sync_tree(staging.directory(), barrier)?;
+                show(disk, layout, &switch)
+            };
+            redo().map(|()| true).map_err(BeginError::Redo)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Removes generations that a crash left between *place* and *commit*. No link ever led to them.
+fn remove_unrecorded(disk: &Disk, layout: &Layout, state: &State) -> Result<(), DiskError> {
+    let head = state.head().map(|head| head.number);
+    for name in names_in(&layout.generations())? {
+        let number = name.to_str().and_then(|name| name.parse::<Generation>().ok());
+        if number.is_some_and(|number| Some(number) > head) {
+            disk.remove_tree(&layout.generations().join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Moves to the trash what a sweep had given up in the journal when it died, and takes back the rest.
+fn finish_sweeping(disk: &Disk, layout: &Layout, state: &State) -> Result<(), DiskError> {
+    if layout.condemned().symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let into = layout.trash().join(random_name(&layout.trash())?);
+    Condemned::read(layout)?.discard(disk, layout, state, &into)?;
+    Condemned::withdraw(disk, layout)
+}
