@@ -220,8 +220,9 @@ impl Transaction {
             return Err(CommitError::Swept { module });
         }
         let prepared = self.prepare(next).map_err(CommitError::NotDone)?;
-        let Locked { disk, layout, staging, barrier, .. } = &self.locked;
-        disk.sync_tree(staging.directory(), *barrier).map_err(CommitError::NotDone)?;
+        let (disk, layout) = (&self.locked.disk, &self.locked.layout);
+        let filled = self.locked.staging.directory();
+        disk.sync_tree(filled, self.locked.barrier).map_err(CommitError::NotDone)?;
         self.place(next, &prepared).map_err(CommitError::NotDone)?;
         let records = self.records(next, reason);
         let record = |source| CommitError::Record { generation: next, source };
