@@ -42,10 +42,13 @@ fn kind(record: &Record) -> &'static str {
             Bound::Linked { .. } => "linked",
         },
         Record::Unbound { .. } => "unbound",
+        Record::Retired { .. } => "retired",
+        Record::Forgotten { .. } => "forgotten",
+        Record::Checkpoint { .. } => "checkpoint",
     }
 }
 
-/// Every kind of record. `seed` makes those of another journal others.
+/// Every kind of record, as they may follow each other. `seed` makes those of another journal others.
 fn every_record(seed: u8) -> Vec<Record> {
     let digest = Digest::from_bytes([seed; 32]);
     let fetched = Fetched {
@@ -69,6 +72,7 @@ fn every_record(seed: u8) -> Vec<Record> {
         restores,
     };
     vec![
+        Record::Checkpoint { at: 1_790_000_000_000, reason: "gc".into() },
         Record::Entered { digest, files: 3, bytes: 70_000 },
         generation(Generation::FIRST, None),
         bound("a", entry(Some("modules/a"), Some(fetched))),
@@ -76,6 +80,8 @@ fn every_record(seed: u8) -> Vec<Record> {
         generation(Generation::FIRST.next(), Some(Generation::FIRST)),
         bound("c", Bound::Linked { path: "/home/me/c".into() }),
         Record::Unbound { module: "a".into() },
+        Record::Retired { number: Generation::FIRST },
+        Record::Forgotten { digest },
     ]
 }
 
@@ -95,8 +101,9 @@ impl Scene {
             frames: Vec::new(),
             states: vec![State::default()],
         };
-        let mut previous = [0; 16];
-        for (record, sequence) in every_record(seed).into_iter().zip(1..) {
+        // It has been compacted: its first frame goes on with the count and the chain of the journal before.
+        let mut previous = [seed; 16];
+        for (record, sequence) in every_record(seed).into_iter().zip(40..) {
             let frame = Frame { sequence, previous, records: vec![record] };
             let (bytes, link) = frame.to_bytes();
             let mut state = scene.states.last().unwrap().clone();
@@ -270,7 +277,7 @@ fn frames_of_another_journal_are_damage() {
         for from in 0..count {
             let mut frames = scene.frames.clone();
             frames[at].clone_from(&other.frames[from]);
-            // The first of the other is a first frame, and what follows does not follow it.
+            // The first of the other may stand first, and what follows does not follow it.
             let bad = if (at, from) == (0, 0) { other.frames[0].len() } else { starts[at] };
             scene.assert_damaged(&frames.concat(), bad, &format!("{from} for {at}"));
             let mut frames = scene.frames.clone();
