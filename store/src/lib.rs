@@ -26,5 +26,6 @@ mod store;
 
 pub use acquire::Cancel;
 pub use declare::{Addition, DeclareError};
+pub use reclaim::{Lease, LeaseError, Leased};
 pub use store::{Added, ChangeError, Exit, OpenError, Store};
 pub use update::{Event, Events, Options, Silent, Step, UpdateReport, UpdateRequest};

@@ -12,8 +12,12 @@ use crate::{
         shown,
     },
     declare::{self, Addition, DeclareError, Editing},
-    disk::{Disk, Ensured, FileSystem, Format, FormatError, Layout, LockError, Patience, names_in},
+    disk::{
+        Disk, DiskError, Ensured, FileSystem, Format, FormatError, Layout, LockError, Patience,
+        names_in,
+    },
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
+    reclaim::{self, Lease, LeaseError, Leased},
     update::{
         self, Difference, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
         UpdateReport, UpdateRequest,
@@ -134,6 +138,47 @@ impl Store {
     #[must_use]
     pub fn manifest(&self, digest: Digest) -> Option<Manifest> {
         read_manifest(&self.layout, digest)
+    }
+
+    /// Leases the generation that is shown, so that it stays for as long as the lease lives. Waits for no lock.
+    ///
+    /// For a host: resolve what is shown once, when it starts, and read everything below
+    /// [`directory`](Lease::directory). A path through `current` is resolved anew each time, so that a process
+    /// that loads its modules one by one would mix two generations when an update comes in between.
+    ///
+    /// ```no_run
+    /// use modstore::{Options, Store};
+    /// # fn load(module: &std::path::Path) {}
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let options = Options { command: "my host".into(), ..Options::default() };
+    /// let store = Store::open("/home/me/.local/share/modstore".as_ref(), options)?;
+    /// let mut lease = store.lease()?;
+    /// load(&lease.directory().join("weather"));
+    /// // Workers that are started from here on keep the generation too, also when they outlive the host.
+    /// lease.let_children_inherit()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`LeaseError`].
+    pub fn lease(&self) -> Result<Lease, LeaseError> {
+        Lease::take(&self.disk, &self.layout, &self.options.command)
+    }
+
+    /// Leases a generation that was shown before. As [`lease`](Self::lease) otherwise.
+    ///
+    /// # Errors
+    /// See [`LeaseError`].
+    pub fn lease_of(&self, generation: Generation) -> Result<Lease, LeaseError> {
+        Lease::take_of(&self.disk, &self.layout, generation, &self.options.command)
+    }
+
+    /// Every lease that somebody holds, by generation. Changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be told whether a lease is held.
+    pub fn leases(&self) -> Result<Vec<Leased>, DiskError> {
+        reclaim::leases(&self.layout)
     }
 
     /// What `modules.toml` declares; nothing, when there is none.

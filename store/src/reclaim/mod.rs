@@ -3,4 +3,4 @@
 mod lease;
 
 pub(crate) use lease::live_leases;
-pub use lease::{Lease, LeaseError, Leased};
+pub use lease::{Lease, LeaseError, Leased, leases};

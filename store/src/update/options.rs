@@ -25,7 +25,7 @@ pub struct Options {
     pub limits: Limits,
     /// What one pack may cost.
     pub packs: PackLimits,
-    /// The command, as those who wait for a lock read it. Holds no secret.
+    /// The command, as those who wait for a lock, and who list leases, read it. Holds no secret.
     pub command: String,
 }
 
