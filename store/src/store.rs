@@ -5,7 +5,6 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -16,9 +15,14 @@ use crate::{
         read_manifest, shown,
     },
     declare::{self, Addition, DeclareError, Editing},
-    disk::{Disk, Ensured, FileSystem, Format, FormatError, Holder, Layout, LockError, Patience},
+    disk::{
+        Disk, DiskError, Ensured, FileSystem, Format, FormatError, Holder, Layout, LockError,
+        Patience, names_in,
+    },
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
-    reclaim::{self, PlanError, Policy, SweepError, SweepPlan, SweepReport},
+    reclaim::{
+        self, Lease, LeaseError, Leased, PlanError, Policy, SweepError, SweepPlan, SweepReport,
+    },
     update::{
         self, Difference, Done, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
         UpdateReport, UpdateRequest,
@@ -34,8 +38,6 @@ pub struct Store {
     disk: Disk,
     layout: Layout,
     options: Options,
-    // A sync that failed may have lost what was written before it. Never again from this handle.
-    poisoned: AtomicBool,
 }
 
 /// The store is not for this version to use, or cannot be read. Nothing was changed.
@@ -117,7 +119,7 @@ impl Store {
     pub fn open_on(disk: Disk, home: &Path, options: Options) -> Result<Self, OpenError> {
         let layout = Layout::new(home);
         Format::read(&layout)?;
-        Ok(Self { disk, layout, options, poisoned: AtomicBool::new(false) })
+        Ok(Self { disk, layout, options })
     }
 
     /// Every path in the store.
@@ -152,6 +154,47 @@ impl Store {
         read_manifest(&self.layout, digest)
     }
 
+    /// Leases the generation that is shown, so that it stays for as long as the lease lives. Waits for no lock.
+    ///
+    /// For a host: resolve what is shown once, when it starts, and read everything below
+    /// [`directory`](Lease::directory). A path through `current` is resolved anew each time, so that a process
+    /// that loads its modules one by one would mix two generations when an update comes in between.
+    ///
+    /// ```no_run
+    /// use modstore::{Options, Store};
+    /// # fn load(module: &std::path::Path) {}
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let options = Options { command: "my host".into(), ..Options::default() };
+    /// let store = Store::open("/home/me/.local/share/modstore".as_ref(), options)?;
+    /// let mut lease = store.lease()?;
+    /// load(&lease.directory().join("weather"));
+    /// // Workers that are started from here on keep the generation too, also when they outlive the host.
+    /// lease.let_children_inherit()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`LeaseError`].
+    pub fn lease(&self) -> Result<Lease, LeaseError> {
+        Lease::take(&self.disk, &self.layout, &self.options.command)
+    }
+
+    /// Leases a generation that was shown before. As [`lease`](Self::lease) otherwise.
+    ///
+    /// # Errors
+    /// See [`LeaseError`].
+    pub fn lease_of(&self, generation: Generation) -> Result<Lease, LeaseError> {
+        Lease::take_of(&self.disk, &self.layout, generation, &self.options.command)
+    }
+
+    /// Every lease that somebody holds, by generation. Changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be told whether a lease is held.
+    pub fn leases(&self) -> Result<Vec<Leased>, DiskError> {
+        reclaim::leases(&self.layout)
+    }
+
     /// What `modules.toml` declares; nothing, when there is none.
     ///
     /// # Errors
@@ -173,7 +216,7 @@ impl Store {
         // First the state: a module that is added and shown in between is then not taken for undeclared.
         let state = self.state().map_err(UpdateError::from)?;
         let declared = self.declarations()?;
-        if declared.modules.is_empty() && request.names.is_empty() && self.shown().is_none() {
+        if declared.modules.is_empty() && request.names.is_empty() && self.is_empty() {
             return Ok(UpdateReport::of_nothing());
         }
         match self.update_declared(state, &declared, request, events, cancel) {
@@ -197,10 +240,18 @@ impl Store {
         self.prepare(events, cancel)?;
         let lock = if request.locked { Some(declare::read_lock(&self.layout)?) } else { None };
         let ground = self.ground(events, cancel);
-        let done = update::update(ground, state, declared, lock.as_ref(), request);
-        let Done { report, after } = self.minding_syncs(done)?;
+        let Done { report, after } =
+            update::update(ground, state, declared, lock.as_ref(), request)?;
         self.sweep_briefly(after.as_ref(), events, cancel);
         Ok(report)
+    }
+
+    /// Whether nothing was ever shown, and no process that died on the way there left anything.
+    fn is_empty(&self) -> bool {
+        let nothing_in = |at: PathBuf| names_in(&at).is_ok_and(|names| names.is_empty());
+        self.shown().is_none()
+            && nothing_in(self.layout.staging())
+            && nothing_in(self.layout.generations())
     }
 
     /// What an update would change. Changes nothing.
@@ -375,14 +426,12 @@ impl Store {
         change: impl FnOnce(&mut crate::commit::Transaction) -> Result<(), CommitError>,
     ) -> Result<Option<Generation>, ChangeError> {
         let ground = self.ground(events, cancel);
-        let done = (|| {
-            Staging::remove_dead(&self.disk, &self.layout).map_err(UpdateError::Leftovers)?;
-            let staging = Staging::claim(&self.disk, &self.layout, &self.options.command)?;
-            let mut transaction = update::begin(ground, staging)?;
-            change(&mut transaction)?;
-            update::commit_if_changed(ground, transaction)
-        })();
-        let done = self.minding_syncs(done)?;
+        Staging::remove_dead(&self.disk, &self.layout).map_err(UpdateError::Leftovers)?;
+        let staging = Staging::claim(&self.disk, &self.layout, &self.options.command)
+            .map_err(UpdateError::from)?;
+        let mut transaction = update::begin(ground, staging)?;
+        change(&mut transaction).map_err(UpdateError::from)?;
+        let done = update::commit_if_changed(ground, transaction)?;
         self.sweep_briefly(done.after.as_ref(), events, cancel);
         Ok(done.generation)
     }
@@ -449,20 +498,17 @@ impl Store {
             || cancel.is_cancelled(),
             |holder: Option<&Holder>| events.happened(Event::Waiting { holder }),
         );
-        let done = work(reclaim::Ground {
+        Ok(work(reclaim::Ground {
             disk: &self.disk,
             layout: &self.layout,
             command: &self.options.command,
             barrier: self.options.barrier,
             patience: Patience { limit, stop: &stop, told: &tell },
+            companion: &|state| update::companion_of(&self.layout, state),
             cancel,
             until,
             told: &|done, of| events.happened(Event::Deleting { done, of }),
-        });
-        if done.as_ref().is_err_and(SweepError::poisons) {
-            self.poisoned.store(true, Ordering::Relaxed);
-        }
-        Ok(done?)
+        })?)
     }
 
     fn editing<'a>(&'a self, cancel: &'a Cancel) -> Editing<'a> {
@@ -475,7 +521,7 @@ impl Store {
 
     /// Makes the store if there is none, and finds out early whether it can be written to.
     fn prepare(&self, events: &dyn Events, cancel: &Cancel) -> Result<(), ChangeError> {
-        if self.poisoned.load(Ordering::Relaxed) {
+        if self.disk.has_failed_to_sync() {
             return Err(ChangeError::Poisoned);
         }
         let stop = || cancel.is_cancelled();
@@ -496,14 +542,6 @@ impl Store {
             let text = format!("the store in {} lies on {found}: {concern}", home.display());
             events.happened(Event::Notice { text: &text });
         }
-    }
-
-    /// Remembers when a sync failed.
-    fn minding_syncs<T>(&self, done: Result<T, UpdateError>) -> Result<T, UpdateError> {
-        if done.as_ref().is_err_and(UpdateError::poisons) {
-            self.poisoned.store(true, Ordering::Relaxed);
-        }
-        done
     }
 }
 

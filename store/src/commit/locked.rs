@@ -6,7 +6,8 @@
 //! Fetches nothing and waits for nothing but the lock.
 
 use std::{
-    path::Path,
+    fmt,
+    path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -32,12 +33,11 @@ pub struct Locked {
     pub(super) staging: Staging,
     pub(super) journal: Journal,
     pub(super) state: State,
-    pub(super) finished: bool,
     _lock: Lock,
 }
 
 /// How to begin.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Beginning<'a> {
     /// The command, for those who wait for the lock.
     pub command: &'a str,
@@ -45,6 +45,14 @@ pub struct Beginning<'a> {
     pub patience: Patience<'a>,
     /// How the content is made durable.
     pub barrier: Barrier,
+    /// The file of the home that goes along with a switch to this state, and what it says then.
+    pub companion: &'a dyn Fn(&State) -> (PathBuf, String),
+}
+
+impl fmt::Debug for Beginning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beginning").field("command", &self.command).finish_non_exhaustive()
+    }
 }
 
 /// The store is not locked. Nothing was changed, except that leftovers of a crash may be gone.
@@ -84,7 +92,7 @@ impl Locked {
     ) -> Result<Self, BeginError> {
         let lock = Lock::take(&layout.lock("store"), how.command, how.patience)?;
         let (journal, state) = Journal::open(disk, &layout.journal())?;
-        let finished = finish_showing(disk, layout, &state, &staging, how.barrier)?;
+        finish_showing(disk, layout, &state, &staging, how)?;
         remove_unrecorded(disk, layout, &state).map_err(BeginError::Redo)?;
         finish_sweeping(disk, layout, &state).map_err(BeginError::Redo)?;
         Ok(Self {
@@ -94,7 +102,6 @@ impl Locked {
             staging,
             journal,
             state,
-            finished,
             _lock: lock,
         })
     }
@@ -208,27 +215,42 @@ pub fn shown(layout: &Layout) -> Option<Generation> {
     text.strip_prefix("generations").ok()?.to_str()?.parse().ok()
 }
 
-/// Shows the head when a crash came between its frame and its switch; says whether it had to.
+/// Whether a crash left something that only a transaction finishes or removes: a switch to the head, or
+/// a generation that no frame records.
+#[must_use]
+pub(crate) fn is_unfinished(layout: &Layout, state: &State) -> bool {
+    let head = state.head().map(|head| head.number);
+    let next = head.map_or(Generation::FIRST, Generation::next);
+    shown(layout) != head || layout.generation(next).symlink_metadata().is_ok()
+}
+
+/// Shows the head when a crash came between its frame and its switch. What goes along goes first here
+/// too: whoever finds the switch made has nothing left to finish.
 fn finish_showing(
     disk: &Disk,
     layout: &Layout,
     state: &State,
     staging: &Staging,
-    barrier: Barrier,
-) -> Result<bool, BeginError> {
+    how: Beginning<'_>,
+) -> Result<(), BeginError> {
     let head = state.head().map(|head| head.number);
     match (shown(layout), head) {
         (Some(shown), head) if Some(shown) > head => Err(BeginError::Lost { shown }),
         (shown, Some(head)) if shown != Some(head) => {
             let redo = || {
-                let switch = staging.fresh();
+                let (companion, contents) = (how.companion)(state);
+                let (spare, switch) = (staging.fresh(), staging.fresh());
+                disk.create_file(&spare, contents.as_bytes())?;
                 disk.symlink(&Layout::current_text(head), &switch)?;
-                disk.sync_tree(staging.directory(), barrier)?;
+                disk.sync_tree(staging.directory(), how.barrier)?;
+                // The crash may have come before its sync, and a barrier need not reach it.
+                disk.sync_file(&layout.journal())?;
+                disk.rename(&spare, &companion)?;
                 show(disk, layout, &switch)
             };
-            redo().map(|()| true).map_err(BeginError::Redo)
+            redo().map_err(BeginError::Redo)
         }
-        _ => Ok(false),
+        _ => Ok(()),
     }
 }
 

@@ -12,6 +12,7 @@ mod transaction;
 pub use condemned::Condemned;
 pub use frame::{Frame, FrameError};
 pub use journal::{Journal, JournalError};
+pub(crate) use locked::is_unfinished;
 pub use locked::{BeginError, Beginning, GiveUpError, Locked, shown};
 pub use record::{Binding, Bound, DecodeError, Fetched, Record};
 pub use staged::{Staged, Staging, StagingError};

@@ -84,18 +84,6 @@ pub enum CommitError {
     },
 }
 
-impl CommitError {
-    /// Whether a sync failed, after which this process must not write any more.
-    #[must_use]
-    pub const fn poisons(&self) -> bool {
-        match self {
-            Self::NotDone(source) | Self::Show { source, .. } => source.is_sync(),
-            Self::Record { .. } => true,
-            Self::NoGeneration(_) | Self::Spoilt { .. } | Self::Swept { .. } => false,
-        }
-    }
-}
-
 impl Transaction {
     /// Takes the store's lock and finishes or removes what a crash left.
     ///
@@ -162,12 +150,6 @@ impl Transaction {
             .extend(then.iter().map(|(module, binding)| (name(module), Some(binding.clone()))));
         self.restores = Some(generation);
         Ok(())
-    }
-
-    /// Whether beginning had to show what an earlier process had recorded and not shown.
-    #[must_use]
-    pub const fn finished_another(&self) -> bool {
-        self.locked.finished
     }
 
     /// A file of the home that is replaced together with the switch, at no cost of its own. It is
@@ -280,16 +262,21 @@ impl Transaction {
     }
 
     /// Renames everything to where it belongs, and makes the names durable.
+    ///
+    /// The names that went count as well: where no journal of the file system's own moves a directory in
+    /// one step, it may else be found under both, and a check of the file system takes either away.
     fn place(&self, next: Generation, prepared: &Prepared) -> Result<(), DiskError> {
+        let Locked { disk, layout, .. } = &self.locked;
         for staged in self.entering.values() {
             self.place_entry(staged)?;
         }
+        disk.rename(&prepared.generation, &layout.generation(next))?;
         if !self.entering.is_empty() {
-            self.locked.disk.sync_dir(&self.locked.layout.manifests())?;
-            self.locked.disk.sync_dir(&self.locked.layout.entries())?;
+            disk.sync_dir(&layout.manifests())?;
+            disk.sync_dir(&layout.entries())?;
         }
-        self.locked.disk.rename(&prepared.generation, &self.locked.layout.generation(next))?;
-        self.locked.disk.sync_dir(&self.locked.layout.generations())
+        disk.sync_dir(&layout.generations())?;
+        disk.sync_dir(self.locked.staging.directory())
     }
 
     fn place_entry(&self, staged: &Staged) -> Result<(), DiskError> {

@@ -7,7 +7,7 @@ mod plan;
 mod trash;
 mod sweep;
 
-pub use lease::{Lease, LeaseError, Leased};
+pub use lease::{Lease, LeaseError, Leased, leases};
 pub use plan::{Disagreement, Gone, Kept, PlanError, SweepPlan};
 pub use policy::Policy;
 pub use roots::Root;

@@ -15,11 +15,12 @@
 use std::{
     collections::BTreeMap,
     fs,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use super::{
-    lease::{live_leases, remove_dead_leases},
+    lease::{leases, live_leases},
     plan::{Gone, PlanError, SweepPlan, plan},
     policy::Policy,
     roots::{Found, mirrors_of},
@@ -49,6 +50,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) command: &'a str,
     pub(crate) barrier: Barrier,
     pub(crate) patience: Patience<'a>,
+    /// What goes along with a switch that a crash has left to be made.
+    pub(crate) companion: &'a dyn Fn(&State) -> (PathBuf, String),
     pub(crate) cancel: &'a Cancel,
     /// What of the deletion is left after this is left to the next sweep.
     pub(crate) until: Option<Instant>,
@@ -118,20 +121,6 @@ fn told(generation: Option<Generation>) -> String {
 }
 
 impl SweepError {
-    /// Whether a sync failed, after which this process must not write any more.
-    #[must_use]
-    pub const fn poisons(&self) -> bool {
-        match self {
-            Self::NotDone(error) | Self::GiveUp(GiveUpError::Discard(error)) => error.is_sync(),
-            Self::GiveUp(GiveUpError::Record(_)) => true,
-            Self::Begin(
-                BeginError::Redo(error) | BeginError::Journal(JournalError::Disk(error)),
-            )
-            | Self::Compact(JournalError::Disk(error)) => error.is_sync(),
-            _ => false,
-        }
-    }
-
     /// Whether the change has happened, or may have, although there is an error.
     #[must_use]
     pub const fn has_happened(&self) -> bool {
@@ -145,7 +134,7 @@ impl SweepError {
 /// See [`PlanError`].
 pub(crate) fn plan_now(layout: &Layout, policy: &Policy, now: u64) -> Result<SweepPlan, PlanError> {
     let attempt = || {
-        let leases = live_leases(layout).map_err(PlanError::Disk)?;
+        let leases = leases(layout).map_err(PlanError::Disk)?;
         let state = Journal::state(&layout.journal())?;
         let found = Found::read(layout).map_err(PlanError::Disk)?;
         let held = leases.iter().map(|lease| lease.generation).chain(found.shown).collect();
@@ -169,7 +158,8 @@ pub(crate) fn plan_now(layout: &Layout, policy: &Policy, now: u64) -> Result<Swe
 pub(crate) fn sweep(ground: Ground<'_>, planned: SweepPlan) -> Result<SweepReport, SweepError> {
     let mut report = SweepReport::default();
     Staging::remove_dead(ground.disk, ground.layout).map_err(SweepError::NotDone)?;
-    remove_dead_leases(ground.disk, ground.layout).map_err(SweepError::NotDone)?;
+    // For the dead that it buries.
+    live_leases(ground.disk, ground.layout).map_err(SweepError::NotDone)?;
     // What an earlier sweep left comes first: it needs no space, and may give the space to go on with.
     report.note(empty_trash(ground)?);
     if !planned.gives_up_nothing() {
@@ -230,7 +220,7 @@ fn give_up(ground: Ground<'_>, planned: SweepPlan) -> Result<SweepPlan, SweepErr
 /// What of the plan still holds, condemned anew if that is less.
 fn look_again(locked: &Locked, planned: SweepPlan) -> Result<SweepPlan, SweepError> {
     let layout = locked.layout();
-    let leases = live_leases(layout).map_err(PlanError::Disk)?;
+    let leases = leases(layout).map_err(PlanError::Disk)?;
     let found = Found::read(layout).map_err(PlanError::Disk)?;
     let again = plan(locked.state(), found, &leases, &planned.retire)?;
     let condemned = planned.condemned();
@@ -243,9 +233,9 @@ fn look_again(locked: &Locked, planned: SweepPlan) -> Result<SweepPlan, SweepErr
 }
 
 fn lock(ground: Ground<'_>, patience: Patience<'_>) -> Result<Locked, SweepError> {
-    let Ground { disk, layout, command, barrier, .. } = ground;
+    let Ground { disk, layout, command, barrier, companion, .. } = ground;
     let staging = Staging::claim(disk, layout, command)?;
-    let how = Beginning { command, patience, barrier };
+    let how = Beginning { command, patience, barrier, companion };
     Locked::take(disk, layout, staging, how).map_err(|error| match error {
         BeginError::Lock(LockError::Stopped) => SweepError::Cancelled,
         error => SweepError::Begin(error),

@@ -28,7 +28,7 @@ pub struct Options {
     pub packs: PackLimits,
     /// What is swept after an update, briefly and never while offline; nothing, when there is no policy.
     pub sweep: Option<Policy>,
-    /// The command, as those who wait for a lock read it. Holds no secret.
+    /// The command, as those who wait for a lock, and who list leases, read it. Holds no secret.
     pub command: String,
 }
 

@@ -10,7 +10,7 @@ use super::{
     events::Event,
     gather::gather,
     ground::Ground,
-    lock::lock_of,
+    lock::{companion_of, lock_of},
     options::{Options, UpdateRequest},
     plan::{plan, select},
     report::{Cost, Failed, Unchanged, UpdateReport, Updated, Warning},
@@ -20,9 +20,9 @@ use crate::{
     acquire::NetworkError,
     commit::{
         BeginError, Beginning, Binding, CommitError, JournalError, Staging, StagingError, State,
-        Transaction, shown,
+        Transaction, is_unfinished, shown,
     },
-    declare::{self, DeclareError},
+    declare,
     disk::{DiskError, LockError, Patience},
     model::{Declarations, Generation, Lockfile, ModuleName, nearest},
 };
@@ -51,9 +51,6 @@ pub enum UpdateError {
     /// What an earlier process left cannot be removed.
     #[error("cannot remove what an earlier process left")]
     Leftovers(#[source] DiskError),
-    /// An earlier process's generation is shown now, and `modules.lock` is behind it.
-    #[error("modules.lock cannot be written")]
-    Lock(#[source] DeclareError),
     /// No transaction could be begun.
     #[error(transparent)]
     Begin(#[from] BeginError),
@@ -63,20 +60,6 @@ pub enum UpdateError {
     /// Somebody asked to stop.
     #[error("interrupted; nothing was changed")]
     Cancelled,
-}
-
-impl UpdateError {
-    /// Whether a sync failed. What was written before it may be lost, so the process must not go on.
-    #[must_use]
-    pub const fn poisons(&self) -> bool {
-        match self {
-            Self::Commit(error) => error.poisons(),
-            Self::Begin(
-                BeginError::Redo(error) | BeginError::Journal(JournalError::Disk(error)),
-            ) => error.is_sync(),
-            _ => false,
-        }
-    }
 }
 
 fn did_you_mean(near: Option<&str>) -> String {
@@ -112,9 +95,8 @@ pub(crate) fn update(
 
     let wanted = !report.updated.is_empty() || !report.removed.is_empty();
     let allowed = report.failed.is_empty() || !request.all_or_nothing;
-    let behind = shown(ground.layout) != site.state.head().map(|head| head.number);
     let mut after = None;
-    if (wanted && allowed) || behind {
+    if (wanted && allowed) || is_unfinished(ground.layout, &site.state) {
         let start = Instant::now();
         after = commit(ground, site, &mut report, wanted && allowed)?;
         report.cost.committing = start.elapsed();
@@ -253,7 +235,8 @@ pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction,
         stop: &|| ground.cancel.is_cancelled(),
         told: &|holder| ground.events.happened(Event::Waiting { holder }),
     };
-    let how = Beginning { command, patience, barrier };
+    let companion = |state: &State| companion_of(ground.layout, state);
+    let how = Beginning { command, patience, barrier, companion: &companion };
     Transaction::begin(ground.disk, ground.layout, staging, how).map_err(|error| match error {
         BeginError::Lock(LockError::Stopped) => UpdateError::Cancelled,
         error => UpdateError::Begin(error),
@@ -273,14 +256,11 @@ pub(crate) fn commit_if_changed(
     ground: Ground<'_>,
     mut transaction: Transaction,
 ) -> Result<Committed, UpdateError> {
-    let lock = lock_of(&transaction.modules_after()).print();
     if !transaction.changes_anything() {
-        if transaction.finished_another() {
-            declare::write_lock(ground.editing(), &lock).map_err(UpdateError::Lock)?;
-        }
         let generation = transaction.state().head().map(|head| head.number);
         return Ok(Committed { generation, after: None });
     }
+    let lock = lock_of(&transaction.modules_after()).print();
     transaction.accompany(ground.layout.modules_lock(), lock);
     ground.events.happened(Event::Committing);
     let after = transaction.commit(&ground.options.command)?;
