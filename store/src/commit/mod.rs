@@ -18,3 +18,5 @@ pub use record::{Binding, Bound, DecodeError, Fetched, Record};
 pub use staged::{Staged, Staging, StagingError};
 pub use state::{EntryInfo, GenerationInfo, State};
 pub use transaction::{CommitError, Transaction, is_whole, read_manifest};
+
+pub(crate) use locked::now;
