@@ -8,15 +8,20 @@ mod objects;
 
 use std::io::{self, IsTerminal as _};
 
+use anstream::AutoStream;
 use modstore::{Event, Events};
 
 use self::{bars::Bars, lines::Lines, objects::Objects};
-use crate::args::{Global, ProgressMode};
+use crate::{
+    args::{Global, ProgressMode},
+    report::write_warning,
+};
 
 /// Listens to an update and shows it.
 #[derive(Debug)]
 pub(crate) struct Progress {
     how: How,
+    quiet: bool,
 }
 
 #[derive(Debug)]
@@ -38,17 +43,29 @@ impl Progress {
             ProgressMode::Auto | ProgressMode::Bar if terminal => How::Bars(Bars::default()),
             _ => How::Lines(Lines::new(global.verbose)),
         };
-        Self { how }
+        Self { how, quiet: global.quiet }
+    }
+
+    /// Tells what a person should know even where no progress is shown.
+    fn warn(&self, text: &str) {
+        // Nobody can be told when standard error is gone.
+        let say = || drop(write_warning(&mut AutoStream::auto(io::stderr().lock()), text));
+        match &self.how {
+            _ if self.quiet => {}
+            How::Bars(bars) => bars.aside(say),
+            _ => say(),
+        }
     }
 }
 
 impl Events for Progress {
     fn happened(&self, event: Event<'_>) {
-        match &self.how {
-            How::Bars(bars) => bars.happened(event),
-            How::Lines(lines) => lines.happened(event),
-            How::Objects(objects) => objects.happened(event),
-            How::Nothing => {}
+        match (&self.how, event) {
+            (How::Objects(objects), _) => objects.happened(event),
+            (_, Event::Notice { text }) => self.warn(text),
+            (How::Bars(bars), _) => bars.happened(event),
+            (How::Lines(lines), _) => lines.happened(event),
+            (How::Nothing, _) => {}
         }
     }
 }

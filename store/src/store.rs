@@ -15,11 +15,11 @@ use crate::{
         shown,
     },
     declare::{self, Addition, DeclareError, Editing},
-    disk::{Disk, Format, FormatError, Layout, LockError, Patience},
+    disk::{Disk, Ensured, FileSystem, Format, FormatError, Layout, LockError, Patience},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
     update::{
-        self, Difference, Events, Ground, Options, Outdated, Silent, UpdateError, UpdateReport,
-        UpdateRequest,
+        self, Difference, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
+        UpdateReport, UpdateRequest,
     },
 };
 
@@ -183,7 +183,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
-        self.prepare(cancel)?;
+        self.prepare(events, cancel)?;
         let lock = if request.locked { Some(declare::read_lock(&self.layout)?) } else { None };
         let ground = self.ground(events, cancel);
         Ok(self.minding_syncs(update::update(ground, state, declared, lock.as_ref(), request))?)
@@ -214,7 +214,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Added, ChangeError> {
-        self.prepare(cancel)?;
+        self.prepare(events, cancel)?;
         let edited = declare::add(self.editing(cancel), additions)?;
         let modules = edited.names.clone();
         if !fetch {
@@ -234,7 +234,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Option<Generation>, ChangeError> {
-        self.prepare(cancel)?;
+        self.prepare(events, cancel)?;
         let undeclare = |text: &str| {
             names.iter().try_fold(text.to_owned(), |text, name| model::remove_module(&text, name))
         };
@@ -260,7 +260,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
-        self.prepare(cancel)?;
+        self.prepare(events, cancel)?;
         let declared = self.declarations()?;
         let edited = declare::edit(self.editing(cancel), name, |text| match declared.get(name) {
             Some(_) => model::link_module(text, name, path),
@@ -279,7 +279,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
-        self.prepare(cancel)?;
+        self.prepare(events, cancel)?;
         let edited =
             declare::edit(self.editing(cancel), name, |text| model::unlink_module(text, name))?;
         self.follow(edited, events, cancel)
@@ -322,7 +322,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Generation, ChangeError> {
-        self.prepare(cancel)?;
+        self.prepare(events, cancel)?;
         let state = self.state().map_err(UpdateError::from)?;
         let before = state.kept().rev().nth(1).map(|info| info.number);
         let wanted = to.or(before).ok_or(ChangeError::NoGeneration { wanted: to })?;
@@ -380,16 +380,28 @@ impl Store {
     }
 
     /// Makes the store if there is none, and finds out early whether it can be written to.
-    fn prepare(&self, cancel: &Cancel) -> Result<(), ChangeError> {
+    fn prepare(&self, events: &dyn Events, cancel: &Cancel) -> Result<(), ChangeError> {
         if self.poisoned.load(Ordering::Relaxed) {
             return Err(ChangeError::Poisoned);
         }
         let stop = || cancel.is_cancelled();
         let patience = Patience { stop: &stop, ..Patience::of(self.options.lock_limit) };
-        Format::ensure(&self.disk, &self.layout, patience)?;
+        if let Ensured::Made(_) = Format::ensure(&self.disk, &self.layout, patience)? {
+            self.tell_of_file_system(events);
+        }
         rustix::fs::access(self.layout.staging(), rustix::fs::Access::WRITE_OK).map_err(|source| {
             ChangeError::ReadOnly { home: self.layout.home().to_owned(), source: source.into() }
         })
+    }
+
+    /// Tells, once in a store's life, what it cannot promise where it lies. Not to know keeps nobody from working.
+    fn tell_of_file_system(&self, events: &dyn Events) {
+        let home = self.layout.home();
+        let Ok(found) = FileSystem::of(home) else { return };
+        for concern in found.serious() {
+            let text = format!("the store in {} lies on {found}: {concern}", home.display());
+            events.happened(Event::Notice { text: &text });
+        }
     }
 
     /// Remembers when a sync failed.

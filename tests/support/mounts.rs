@@ -45,6 +45,24 @@ impl Mount {
         })
     }
 
+    /// An overlay that writes to `upper/written`, over an empty lower layer. `more`: further options, each after a comma.
+    pub fn overlay(upper: &Path, more: &str) -> Option<Self> {
+        Self::mounted(|place| {
+            let (lower, written, work) =
+                (place.join("lower"), upper.join("written"), upper.join("work"));
+            for dir in [&lower, &written, &work] {
+                fs::create_dir_all(dir).map_err(|e| format!("making a layer: {e}"))?;
+            }
+            let layers = format!(
+                "lowerdir={},upperdir={},workdir={}{more}",
+                lower.display(),
+                written.display(),
+                work.display()
+            );
+            Ok(["-t", "overlay", "-o", &layers, "overlay"].map(str::to_owned).to_vec())
+        })
+    }
+
     /// Where it is mounted.
     pub fn path(&self) -> PathBuf {
         self.place.path().join("mount")

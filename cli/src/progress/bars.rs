@@ -39,6 +39,11 @@ impl Bars {
         }
     }
 
+    /// Does something on standard error that the bars are not drawn into.
+    pub(super) fn aside(&self, say: impl FnOnce()) {
+        self.all.suspend(say);
+    }
+
     fn total(&self, modules: usize) -> &ProgressBar {
         self.total.get_or_init(|| {
             let bar = self.all.add(ProgressBar::new(modules as u64));

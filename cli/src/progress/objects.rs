@@ -54,6 +54,7 @@ fn object(event: Event<'_>) -> Option<Value> {
         Event::Warning { module, text } => {
             json!({"event": "warning", "module": module, "text": text})
         }
+        Event::Notice { text } => json!({"event": "notice", "text": text}),
         Event::Committing => json!({"event": "committing"}),
         Event::Shown { generation } => json!({"event": "shown", "generation": generation.number()}),
         _ => return None,

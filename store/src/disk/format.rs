@@ -34,6 +34,15 @@ pub struct Format {
     pub incompat: Vec<String>,
 }
 
+/// There is a store to write to, and who made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ensured {
+    /// It was there.
+    Found(Format),
+    /// This call has made it.
+    Made(Format),
+}
+
 /// The home is no store that this version can use. Directories of a new one may have been made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -91,10 +100,10 @@ impl Format {
         disk: &Disk,
         layout: &Layout,
         patience: Patience<'_>,
-    ) -> Result<Self, FormatError> {
+    ) -> Result<Ensured, FormatError> {
         if let Some(format) = Self::read(layout)? {
             return match format.ro_compat.is_empty() {
-                true => Ok(format),
+                true => Ok(Ensured::Found(format)),
                 false => {
                     Err(FormatError::Newer { found: format.format, unknown: format.ro_compat })
                 }
@@ -106,8 +115,8 @@ impl Format {
         }
         let _lock = Lock::take(&layout.lock("format"), "making the store", patience)?;
         match Self::read(layout)? {
-            Some(format) => Ok(format),
-            None => Self::create(disk, layout),
+            Some(format) => Ok(Ensured::Found(format)),
+            None => Self::create(disk, layout).map(Ensured::Made),
         }
     }
 
@@ -147,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    fn ensure(layout: &Layout) -> Result<Format, FormatError> {
+    fn ensure(layout: &Layout) -> Result<Ensured, FormatError> {
         Format::ensure(&Disk::default(), layout, Patience::of(Duration::from_secs(5)))
     }
 
@@ -156,8 +165,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path().join("a/b"));
         assert_eq!(Format::read(&layout).unwrap(), None);
-        let made = ensure(&layout).unwrap();
-        assert_eq!(ensure(&layout).unwrap(), made);
+        let Ensured::Made(made) = ensure(&layout).unwrap() else { panic!("it was not there") };
+        assert_eq!(ensure(&layout).unwrap(), Ensured::Found(made.clone()));
         assert_eq!(Format::read(&layout).unwrap(), Some(made));
     }
 

@@ -3,12 +3,17 @@
 mod verbs;
 mod barrier;
 mod layout;
+#[cfg(target_os = "linux")]
+mod mount_table;
+mod mounted;
+mod file_system;
 mod lock;
 mod format;
 mod planting;
 
 pub use barrier::Barrier;
-pub use format::{Format, FormatError};
+pub use file_system::{Concern, FileSystem};
+pub use format::{Ensured, Format, FormatError};
 pub use layout::Layout;
 pub use lock::{Holder, Lock, LockError, Patience};
 pub(crate) use planting::is_unchanged;

@@ -37,6 +37,12 @@ pub enum Event<'a> {
         /// One line.
         text: &'a str,
     },
+    /// Something about the store as a whole that a person should know, and that keeps nothing from
+    /// working. Said once, by the call that makes the store.
+    Notice {
+        /// One line.
+        text: &'a str,
+    },
     /// All is fetched; it is being made durable and shown.
     Committing,
     /// The switch has happened.
