@@ -132,8 +132,14 @@ impl<'a> Life<'a> {
         let store = Store::open(self.path(), Options::default()).unwrap();
         let state = store.state().expect("the journal verifies");
         let kept: BTreeSet<String> = state.kept().map(|info| info.number.to_string()).collect();
-        assert_eq!(names_in(&self.path().join("generations")), kept, "generations");
+        let there = names_in(&self.path().join("generations"));
         let head = state.head().map(|head| head.number);
+        // What was retired and could not be moved away is for the next sweep; anything else is gone.
+        let is_old =
+            |name: &String| name.parse::<Generation>().is_ok_and(|number| Some(number) < head);
+        assert!(kept.is_subset(&there), "{kept:?} are kept, {there:?} are there");
+        assert!(there.difference(&kept).all(is_old), "{kept:?} are kept, {there:?} are there");
+        assert!(!self.path().join("condemned").exists(), "something is condemned");
         assert_eq!(store.shown(), head);
         if let Some(head) = head {
             self.check_shown(&state, head.number());
@@ -152,9 +158,11 @@ impl<'a> Life<'a> {
         assert_eq!(plan.disagreements().count(), 0, "{:?}", plan.disagreements().next());
         let report = store.sweep(plan, &Silent, &Cancel::new()).unwrap();
         assert!(report.retired.is_empty(), "{report:?}");
-        assert!(self.home.leftovers().is_empty(), "{:?}", self.home.leftovers());
-        let entries: BTreeSet<String> =
-            store.state().unwrap().entries().keys().map(ToString::to_string).collect();
+        assert!(self.home.leftovers().is_empty(), "{:?}\n{report:?}", self.home.leftovers());
+        let state = store.state().unwrap();
+        let kept = state.kept().map(|info| info.number.to_string()).collect();
+        assert_eq!(names_in(&self.path().join("generations")), kept, "generations");
+        let entries: BTreeSet<String> = state.entries().keys().map(ToString::to_string).collect();
         assert_eq!(names_in(&self.path().join("entries")), entries, "entries");
     }
 
