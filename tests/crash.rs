@@ -86,6 +86,7 @@ laws! {
     update_of_5: scenario::UPDATE_OF_5;
     failed_update: scenario::FAILED_UPDATE;
     partial_update: scenario::PARTIAL_UPDATE;
+    mirrored_update: scenario::MIRRORED_UPDATE;
     rollback: scenario::ROLLBACK;
     remove: scenario::REMOVE;
     link: scenario::LINK;

@@ -8,12 +8,12 @@ use std::{
 };
 
 use modstore::disk::Disk;
-use modstore_tests::{Change, Item, Repo, listing};
+use modstore_tests::{Change, Fault, HttpServer, Item, Repo, listing};
 
 use crate::{
     left::{Left, left_in},
     operation::{Operation, open_on},
-    scenario::{Scenario, Spoilt},
+    scenario::{Scenario, Upstream},
 };
 
 /// What `current` shows: its text, and each module as it is read through it.
@@ -25,6 +25,7 @@ pub(crate) struct Shown {
 
 /// One scenario, ready to be run as often as there are points.
 pub(crate) struct World {
+    modules: Modules,
     place: tempfile::TempDir,
     pub(crate) scenario: Scenario,
     /// What may be seen.
@@ -39,33 +40,40 @@ impl World {
     /// Makes repositories and home, and runs the operation once, to see what it leaves when nobody disturbs it.
     pub(crate) fn of(scenario: &Scenario) -> Self {
         let place = tempfile::tempdir_in(place()).unwrap();
-        let modules = Modules::create(place.path(), scenario.before.len());
+        let modules = Modules::create(place.path(), scenario);
         let home = place.path().join("home");
         modules.install(&home, scenario.before);
-        if let Some((number, how)) = scenario.spoilt {
-            modules.repos[number].spoil(how);
+        match scenario.upstream {
+            Upstream::Gone(number) => modules.repos[number].vanish(),
+            Upstream::Broken(number) => modules.repos[number].lose_a_blob(),
+            Upstream::Sound | Upstream::WithoutShallow(_) => {}
         }
         let mut world = Self {
             place,
             scenario: *scenario,
+            modules,
             before: Shown::default(),
             after: Shown::default(),
             undisturbed: Left::default(),
         };
         world.before = shown(&home);
-        assert_eq!(world.before.modules, modules.of_set(scenario.before), "the home before");
+        assert_eq!(world.before.modules, world.modules.of_set(scenario.before), "the home before");
         let done = world.copy("undisturbed");
         let ended = scenario.operation.run_on(Disk::default(), &done, &world.linked());
-        assert_eq!(ended.is_ok(), scenario.spoilt.is_none(), "undisturbed: {ended:?}");
+        assert_eq!(ended.is_ok(), scenario.upstream.failing().is_none(), "undisturbed: {ended:?}");
         world.after = shown(&done);
-        assert_eq!(world.after.modules, modules.of_set(scenario.after), "the home after");
+        assert_eq!(world.after.modules, world.modules.of_set(scenario.after), "the home after");
         world.undisturbed = left_in(&done);
+        // The host's configuration is one; the other is made because a server needs it.
+        let mirrors = fs::read_dir(done.join("mirrors")).unwrap().count();
+        let needed = matches!(scenario.upstream, Upstream::WithoutShallow(_));
+        assert_eq!(mirrors > 1, needed, "{mirrors} mirrors");
         world
     }
 
     /// The directory that a module may be linked to.
     pub(crate) fn linked(&self) -> PathBuf {
-        self.place.path().join("linked")
+        self.modules.linked.clone()
     }
 
     /// A home of this name, as the prepared one.
@@ -107,9 +115,9 @@ impl World {
 
     /// Whether that is how the operation ends when nobody disturbs it.
     pub(crate) fn ended_as_ever(&self, ended: &Result<(), String>) -> bool {
-        match (ended, self.scenario.spoilt) {
+        match (ended, self.scenario.upstream.failing()) {
             (Ok(()), None) => true,
-            (Err(error), Some((number, _))) => error.starts_with(&format!("m{number}: ")),
+            (Err(error), Some(number)) => error.starts_with(&format!("m{number}: ")),
             _ => false,
         }
     }
@@ -186,15 +194,17 @@ fn shown(home: &Path) -> Shown {
 }
 
 /// A repository with two commits, and git's own trees of them.
-struct Upstream {
+struct Source {
     repo: Repo,
+    url: String,
     heads: [String; 2],
     trees: [BTreeMap<String, Item>; 2],
 }
 
-impl Upstream {
-    fn create(root: &Path, number: usize) -> Self {
+impl Source {
+    fn create(root: &Path, number: usize, server: Option<&HttpServer>) -> Self {
         let repo = Repo::create(root, &format!("m{number}"));
+        let url = server.map_or_else(|| repo.url_file(), |server| server.url(repo.name()));
         let commit = |version: &str| {
             let changes = [
                 Change::write("a", format!("{number} {version}\n")),
@@ -207,42 +217,54 @@ impl Upstream {
         };
         let heads = [commit("old"), commit("new")];
         let trees = heads.each_ref().map(|head| repo.tree(head));
-        Self { repo, heads, trees }
+        Self { repo, url, heads, trees }
     }
 
-    fn spoil(&self, how: Spoilt) {
+    fn vanish(&self) {
         let path = self.repo.path();
-        match how {
-            Spoilt::Gone => fs::rename(path, path.with_extension("gone")).unwrap(),
-            Spoilt::Broken => {
-                let blob = self.repo.git(&["rev-parse", "refs/heads/main:a"]);
-                let (folder, name) = blob.split_at(2);
-                fs::remove_file(path.join("objects").join(folder).join(name)).unwrap();
-            }
-        }
+        fs::rename(path, path.with_extension("gone")).unwrap();
+    }
+
+    fn lose_a_blob(&self) {
+        let blob = self.repo.git(&["rev-parse", "refs/heads/main:a"]);
+        let (folder, name) = blob.split_at(2);
+        fs::remove_file(self.repo.path().join("objects").join(folder).join(name)).unwrap();
     }
 }
 
 /// `m0`, `m1`, … and the directory that one may be linked to.
 struct Modules {
-    repos: Vec<Upstream>,
+    repos: Vec<Source>,
+    _server: Option<HttpServer>,
     linked: PathBuf,
 }
 
 impl Modules {
-    fn create(root: &Path, count: usize) -> Self {
+    fn create(root: &Path, scenario: &Scenario) -> Self {
         let linked = root.join("linked");
         fs::create_dir(&linked).unwrap();
         fs::write(linked.join("mine"), "a file of the user's own\n").unwrap();
-        Self { repos: (0..count).map(|number| Upstream::create(root, number)).collect(), linked }
+        let mirrored = match scenario.upstream {
+            Upstream::WithoutShallow(number) => Some(number),
+            _ => None,
+        };
+        let server = mirrored.map(|number| {
+            let server = HttpServer::start(root);
+            server.fault(&format!("m{number}"), Fault::WithoutCapability("shallow"));
+            server
+        });
+        let repos = (0..scenario.before.len()).map(|number| {
+            let server = server.as_ref().filter(|_| mirrored == Some(number));
+            Source::create(root, number, server)
+        });
+        Self { repos: repos.collect(), _server: server, linked }
     }
 
     /// Makes a home that declares all of them and shows `set`. Upstream has the second commits then.
     fn install(&self, home: &Path, set: &str) {
         fs::create_dir(home).unwrap();
-        let declare = |upstream: &Upstream| {
-            let Upstream { repo, .. } = upstream;
-            format!("[modules.{}]\nsource = \"git+{}\"\n", repo.name(), repo.url_file())
+        let declare = |Source { repo, url, .. }: &Source| {
+            format!("[modules.{}]\nsource = \"git+{url}\"\n", repo.name())
         };
         let declared: String = self.repos.iter().map(declare).collect();
         fs::write(home.join("modules.toml"), declared).unwrap();
@@ -264,14 +286,14 @@ impl Modules {
 
     /// What a set shows.
     fn of_set(&self, set: &str) -> BTreeMap<String, BTreeMap<String, Item>> {
-        let modules = self.repos.iter().zip(set.bytes()).filter_map(|(upstream, letter)| {
+        let modules = self.repos.iter().zip(set.bytes()).filter_map(|(source, letter)| {
             let tree = match letter {
-                b'o' => upstream.trees[0].clone(),
-                b'n' => upstream.trees[1].clone(),
+                b'o' => source.trees[0].clone(),
+                b'n' => source.trees[1].clone(),
                 b'l' => listing(&self.linked),
                 _ => return None,
             };
-            Some((upstream.repo.name().to_owned(), tree))
+            Some((source.repo.name().to_owned(), tree))
         });
         modules.collect()
     }
