@@ -336,10 +336,7 @@ fn a_deletion_that_was_interrupted_goes_on_at_the_next_sweep() {
 fn an_error_before_the_journal_leaves_everything_and_condemns_nothing() {
     let (place, fault) = faulty(3, |act| act.verb == Verb::Append);
     let error = place.sweep_error(place.plan(1));
-    assert!(
-        error.has_happened(),
-        "nobody knows whether the append came through"
-    );
+    assert!(error.has_happened(), "nobody knows whether the append came through");
     fault.armed.store(false, Ordering::Relaxed);
     let again = Store::open(&place.home(), Options::default()).unwrap();
     let plan = again.plan_sweep(&keeping(1)).unwrap();
