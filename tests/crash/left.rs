@@ -16,7 +16,7 @@ use std::{
 
 use modstore::{Store, disk::Disk};
 
-use crate::operation::open_on;
+use crate::operation::open;
 
 /// Everything below a home, told by name.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,13 @@ pub(crate) fn left_in(home: &Path) -> Left {
 }
 
 impl Left {
+    /// What the journal is about: without the file that people edit, and the locks that came to be used.
+    pub(crate) fn without_declarations(&self) -> Self {
+        let mut rest = self.0.clone();
+        rest.retain(|name, _| name != "modules.toml" && !name.starts_with("locks/"));
+        Self(rest)
+    }
+
     /// Says what one has and the other has not.
     pub(crate) fn must_be(&self, other: &Self) -> Result<(), String> {
         let names: BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
@@ -90,7 +97,7 @@ fn content(name: &str, path: &Path) -> String {
 
 /// What the journal adds up to, without clock and reasons.
 fn journal(home: &Path) -> String {
-    let store: Store = open_on(Disk::default(), home).unwrap();
+    let store: Store = open(Disk::default(), home, None).unwrap();
     let state = store.state().unwrap();
     let generations: Vec<_> = state
         .generations()

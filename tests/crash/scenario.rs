@@ -96,3 +96,24 @@ pub(crate) const LINK: Scenario = Scenario {
     after: "nln",
     upstream: Upstream::Sound,
 };
+
+pub(crate) const SWEEPING_UPDATE: Scenario = Scenario {
+    before: "ooo",
+    operation: Operation::SweepingUpdate,
+    after: "nnn",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const SWEEP: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Sweep,
+    after: "nnn",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const COMPACTION: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Compact,
+    after: "nnn",
+    upstream: Upstream::Sound,
+};

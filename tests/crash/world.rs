@@ -3,16 +3,21 @@
 use std::{
     collections::BTreeMap,
     fs,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use modstore::disk::Disk;
+use modstore::{
+    Cancel, Policy, Silent,
+    disk::Disk,
+    verify::{Depth, Severity},
+};
 use modstore_tests::{Change, Fault, HttpServer, Item, Repo, listing};
 
 use crate::{
     left::{Left, left_in},
-    operation::{Operation, open_on},
+    operation::{Operation, open, sweep},
     scenario::{Scenario, Upstream},
 };
 
@@ -32,6 +37,8 @@ pub(crate) struct World {
     pub(crate) before: Shown,
     /// What is seen in the end.
     pub(crate) after: Shown,
+    /// What the home is before.
+    prepared: Left,
     /// What the home is in the end.
     undisturbed: Left,
 }
@@ -54,6 +61,7 @@ impl World {
             modules,
             before: Shown::default(),
             after: Shown::default(),
+            prepared: left_in(&home),
             undisturbed: Left::default(),
         };
         world.before = shown(&home);
@@ -100,7 +108,7 @@ impl World {
         if now != self.before && now != self.after {
             return Err(format!("readers see neither the set before nor the set after: {now:#?}"));
         }
-        let store = open_on(Disk::default(), home)?;
+        let store = open(Disk::default(), home, None)?;
         store.state().map(drop).map_err(|error| format!("the state cannot be read: {error:?}"))
     }
 
@@ -131,7 +139,22 @@ impl World {
     /// The home is what it is when nobody disturbs the operation, by name, kind, mode, time and content.
     pub(crate) fn nothing_left(&self, home: &Path) -> Result<(), String> {
         self.is_after(home)?;
+        is_verified(home)?;
         left_in(home).must_be(&self.undisturbed)
+    }
+
+    /// After sweeps that retire nothing, and nothing else, the home is what it was before the operation or what it is
+    /// after it: what nobody recorded is gone, what was recorded is finished.
+    pub(crate) fn is_settled_by_sweeps(&self, home: &Path) -> Result<(), String> {
+        let nothing_retires = Policy { keep: NonZeroUsize::MAX, ..Policy::default() };
+        // The first finishes what a crash has left, the next finds what nothing leads to any more.
+        for _ in 0..2 {
+            sweep(&open(Disk::default(), home, None)?, &nothing_retires)?;
+        }
+        is_verified(home)?;
+        let settled = left_in(home).without_declarations();
+        let [before, after] = [&self.prepared, &self.undisturbed].map(Left::without_declarations);
+        settled.must_be(&before).or_else(|_| settled.must_be(&after))
     }
 
     /// Each module is what it is before or after, whatever the others are.
@@ -165,6 +188,16 @@ impl World {
         self.recovery(Disk::default(), home)?;
         self.nothing_left(home)
     }
+}
+
+/// Nothing is wrong with the store, and nothing is left in it by a crash.
+fn is_verified(home: &Path) -> Result<(), String> {
+    let store = open(Disk::default(), home, None)?;
+    let verified = store.verify(Depth::Full, &[], &Silent, &Cancel::new());
+    let mut findings = verified.map_err(|error| format!("{error:?}"))?.findings;
+    // That it lies in memory, for one, is no finding about what happened to it.
+    findings.retain(|finding| matches!(finding.severity(), Severity::Damage | Severity::Leftover));
+    if findings.is_empty() { Ok(()) } else { Err(format!("verify finds {findings:#?}")) }
 }
 
 /// Memory, or what `MODSTORE_CRASH_ON` says.
