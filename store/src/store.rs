@@ -17,6 +17,7 @@ use crate::{
     declare::{self, Addition, DeclareError, Editing},
     disk::{Disk, Ensured, FileSystem, Format, FormatError, Layout, LockError, Patience},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
+    repair::{self, RepairError, RepairReport},
     update::{
         self, Difference, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
         UpdateReport, UpdateRequest,
@@ -76,6 +77,9 @@ pub enum ChangeError {
         /// The module.
         module: String,
     },
+    /// The repair itself.
+    #[error(transparent)]
+    Repair(#[from] RepairError),
     /// A sync failed earlier; open the store again.
     #[error("a sync failed earlier, so this process does not write any more")]
     Poisoned,
@@ -337,6 +341,29 @@ impl Store {
         shown.ok_or(ChangeError::NoGeneration { wanted: to })
     }
 
+    /// Mends what is damaged: each thing is put right, made anew from what the store knows, or fetched anew; what
+    /// was damaged is kept in the quarantine. Readers miss nothing meanwhile.
+    ///
+    /// # Errors
+    /// What was mended until then stays mended. What cannot be mended is no error; it is in the report.
+    pub fn repair(
+        &self,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<RepairReport, ChangeError> {
+        if self.poisoned.load(Ordering::Relaxed) {
+            return Err(ChangeError::Poisoned);
+        }
+        if !repair::is_there(&self.layout) {
+            return Ok(RepairReport::default());
+        }
+        let done = repair::repair(self.ground(events, cancel));
+        if done.as_ref().is_err_and(RepairError::poisons) {
+            self.poisoned.store(true, Ordering::Relaxed);
+        }
+        Ok(done?)
+    }
+
     /// What differs between two generations.
     ///
     /// # Errors
@@ -441,6 +468,11 @@ impl ChangeError {
             Self::Declare(DeclareError::Disk(_)) => Exit::Failed,
             Self::Declare(_) | Self::NoGeneration { .. } => Exit::Usage,
             Self::Format(FormatError::Malformed { .. }) => Exit::Damaged,
+            Self::Repair(RepairError::Cancelled) => Exit::Interrupted,
+            Self::Repair(error) => match error.wait() {
+                Some(wait) => exit_of_wait(wait),
+                None => Exit::Failed,
+            },
             Self::Update(error) => match error {
                 UpdateError::Unknown { .. } => Exit::Usage,
                 UpdateError::Cancelled => Exit::Interrupted,

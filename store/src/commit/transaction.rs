@@ -348,7 +348,7 @@ impl Prepared {
 }
 
 /// The text of the link that leads a target to what it is bound to.
-fn link_text(binding: &Binding) -> PathBuf {
+pub(crate) fn link_text(binding: &Binding) -> PathBuf {
     match &binding.bound {
         Bound::Entry { digest, subdirectory, .. } => {
             Layout::entry_text(*digest, subdirectory.as_deref())

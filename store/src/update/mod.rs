@@ -12,7 +12,6 @@ mod site;
 mod answer;
 mod repository;
 mod gather;
-mod lock;
 mod run;
 mod outdated;
 mod difference;

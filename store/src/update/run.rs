@@ -10,7 +10,6 @@ use super::{
     events::Event,
     gather::gather,
     ground::Ground,
-    lock::lock_of,
     options::{Options, UpdateRequest},
     plan::{plan, select},
     report::{Cost, Failed, Unchanged, UpdateReport, Updated, Warning},
@@ -20,7 +19,7 @@ use crate::{
     acquire::NetworkError,
     commit::{
         BeginError, Beginning, Binding, CommitError, JournalError, Staging, StagingError, State,
-        Transaction, shown,
+        Transaction, lock_of, shown,
     },
     declare::{self, DeclareError},
     disk::{DiskError, LockError, Patience},

@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::{
-    commit::{Binding, Bound},
-    model::{Locked, Lockfile, ModuleName, Source},
-};
+use super::record::{Binding, Bound};
+use crate::model::{Locked, Lockfile, ModuleName, Source};
 
 /// The lock of these bindings. Linked modules are never locked.
 pub(crate) fn lock_of(modules: &BTreeMap<&str, &Binding>) -> Lockfile {
