@@ -48,6 +48,15 @@ impl Context {
 
     /// The store, to be read or changed with so many jobs at once.
     pub(crate) fn store_with_jobs(&self, jobs: Option<usize>) -> Result<Store, Failure> {
+        Ok(Store::open(self.home()?, self.options(jobs)?)?)
+    }
+
+    /// The store, however damaged it is.
+    pub(crate) fn store_to_inspect(&self) -> Result<Store, Failure> {
+        Ok(Store::open_to_inspect(self.home()?, self.options(None)?)?)
+    }
+
+    fn options(&self, jobs: Option<usize>) -> Result<Options, Failure> {
         let default = Options::default();
         let options = Options {
             lock_limit: Duration::from_secs(self.global.lock_timeout),
@@ -57,9 +66,8 @@ impl Context {
             command: format!("modstore {}", self.command),
             ..default
         };
-        let options = limits::limited(options)
-            .map_err(|error| Failure::of(Exit::Usage, &error).hint(error.hint()))?;
-        Ok(Store::open(self.home()?, options)?)
+        limits::limited(options)
+            .map_err(|error| Failure::of(Exit::Usage, &error).hint(error.hint()))
     }
 
     /// The store.

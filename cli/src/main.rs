@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 fn run(context: &Context, command: &Command) -> ExitCode {
     use commands::{
         add, completions, demo, diff, history, link, list, outdated, path, remove, rollback, show,
-        status, unlink, update,
+        status, unlink, update, verify,
     };
     let Context { output, .. } = context;
     let shown = || context.generation();
@@ -55,6 +55,7 @@ fn run(context: &Context, command: &Command) -> ExitCode {
         Command::History(_) => output.end(shown, history::run(context)),
         Command::Diff(args) => output.end(shown, diff::run(context, args)),
         Command::Rollback(args) => output.end(shown, rollback::run(context, args)),
+        Command::Verify(args) => output.end(shown, verify::run(context, args)),
         Command::Completions(args) => output.end(shown, completions::run(args)),
         Command::Demo(args) => output.end(shown, demo::run(context, args)),
     };

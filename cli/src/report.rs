@@ -154,6 +154,12 @@ impl From<JournalError> for Failure {
     }
 }
 
+impl From<modstore::verify::VerifyError> for Failure {
+    fn from(error: modstore::verify::VerifyError) -> Self {
+        ChangeError::from(error).into()
+    }
+}
+
 impl From<modstore::DeclareError> for Failure {
     fn from(error: modstore::DeclareError) -> Self {
         ChangeError::from(error).into()

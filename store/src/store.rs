@@ -22,6 +22,7 @@ use crate::{
         self, Difference, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
         UpdateReport, UpdateRequest,
     },
+    verify::{self, Depth, Looking, Verification, VerifyError},
 };
 
 /// A store, open. Shared by reference between threads; each process opens its own.
@@ -63,6 +64,9 @@ pub enum ChangeError {
     /// What was added could not be had, and `modules.toml` is as it was.
     #[error("nothing was added")]
     NotAdded(Box<UpdateReport>),
+    /// The store could not be looked at.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// There is no generation of that number, or none to go back to.
     #[error("there is no generation {}", wanted.map_or_else(|| "before this one".into(), |wanted| wanted.to_string()))]
     NoGeneration {
@@ -111,6 +115,19 @@ impl Store {
         let layout = Layout::new(home);
         Format::read(&layout)?;
         Ok(Self { disk, layout, options, poisoned: AtomicBool::new(false) })
+    }
+
+    /// As [`open`](Self::open), for [`verify`](Self::verify) and for repairs: a format marker that is damaged
+    /// is one more thing to find.
+    ///
+    /// # Errors
+    /// When the store was made by a newer version.
+    pub fn open_to_inspect(home: &Path, options: Options) -> Result<Self, OpenError> {
+        let (disk, layout) = (Disk::default(), Layout::new(home));
+        match Format::read(&layout) {
+            Err(error @ FormatError::Newer { .. }) => Err(error.into()),
+            _ => Ok(Self { disk, layout, options, poisoned: AtomicBool::new(false) }),
+        }
     }
 
     /// Every path in the store.
@@ -364,6 +381,30 @@ impl Store {
         Ok(done?)
     }
 
+    /// Looks whether everything is as it was written: the journal, both books, every link, and every file
+    /// of every entry, or of those that `names` lead to in any kept generation. Changes nothing. Takes the
+    /// store's lock only when something seems wrong, to look at that again while nobody writes, and never for
+    /// as long as files are read.
+    ///
+    /// # Errors
+    /// See [`VerifyError`]. Damage is no error; it is among the findings.
+    pub fn verify(
+        &self,
+        depth: Depth,
+        names: &[ModuleName],
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Verification, VerifyError> {
+        let patience = Patience {
+            limit: self.options.lock_limit,
+            stop: &|| cancel.is_cancelled(),
+            told: &|holder| events.happened(Event::Waiting { holder }),
+        };
+        let progress = |bytes, of| events.happened(Event::Hashing { bytes, of });
+        let (progress, command) = (&progress, &*self.options.command);
+        verify::verify(&self.layout, &Looking { depth, names, command, patience, progress, cancel })
+    }
+
     /// What differs between two generations.
     ///
     /// # Errors
@@ -466,7 +507,11 @@ impl ChangeError {
                 exit_of_wait(error)
             }
             Self::Declare(DeclareError::Disk(_)) => Exit::Failed,
-            Self::Declare(_) | Self::NoGeneration { .. } => Exit::Usage,
+            Self::Declare(_)
+            | Self::NoGeneration { .. }
+            | Self::Verify(VerifyError::Unknown { .. }) => Exit::Usage,
+            Self::Verify(VerifyError::Lock(error)) => exit_of_wait(error),
+            Self::Verify(VerifyError::Cancelled) => Exit::Interrupted,
             Self::Format(FormatError::Malformed { .. }) => Exit::Damaged,
             Self::Repair(RepairError::Cancelled) => Exit::Interrupted,
             Self::Repair(error) => match error.wait() {
@@ -494,6 +539,9 @@ impl ChangeError {
             Self::ReadOnly { .. } => {
                 "choose another home with --home or MODSTORE_HOME, or make this one writable"
             }
+            Self::Verify(VerifyError::Unknown { .. }) => {
+                "`modstore list` shows the modules there are"
+            }
             Self::NoGeneration { .. } => "`modstore history` lists the generations there are",
             Self::Declare(error) => return error.hint(),
             Self::Format(FormatError::Newer { .. }) => {
@@ -504,11 +552,12 @@ impl ChangeError {
             }
             Self::EntryGone { .. } => "`modstore update` fetches what is declared now",
             Self::Update(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. })))
-            | Self::Format(FormatError::Lock(LockError::Busy { .. })) => {
+            | Self::Format(FormatError::Lock(LockError::Busy { .. }))
+            | Self::Verify(VerifyError::Lock(LockError::Busy { .. })) => {
                 "wait for the other process, or give --lock-timeout a longer time"
             }
             _ if matches!(self.exit(), Exit::Damaged) => {
-                "what is shown still works; keep a copy of the home before anything else"
+                "what is shown still works; `modstore verify` tells what is damaged"
             }
             _ => return None,
         };

@@ -147,6 +147,16 @@ impl Lock {
         }
     }
 
+    /// Whether somebody holds the lock of this file at this moment. Changes nothing; a file that is not there, or
+    /// has lost its name meanwhile, is held by nobody.
+    #[must_use]
+    pub fn is_held(path: &Path) -> bool {
+        let Ok(file) = File::open(path) else { return false };
+        // Shared, so that two who ask do not take each other for a holder; let go with the descriptor.
+        let lock = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared);
+        lock.is_err_and(|error| error == rustix::io::Errno::WOULDBLOCK)
+    }
+
     /// Lets programs that this process starts from now on inherit the lock: it is then let go with the last
     /// of their descriptors.
     ///

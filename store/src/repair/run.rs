@@ -16,6 +16,7 @@ use crate::{
     disk::{DiskError, Layout, LockError, Patience, read_if_there},
     model::{Digest, Locked as LockedModule},
     update::{Event, Ground},
+    verify::{self, Depth, Looking, Mend, Verification, VerifyError},
 };
 
 /// A repair came to no report. What was mended until then stays mended, and running it again goes on.
@@ -40,6 +41,9 @@ pub enum RepairError {
     /// `modules.lock` cannot be written.
     #[error("modules.lock cannot be written")]
     Lock(#[source] DeclareError),
+    /// The store cannot be looked at.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// Something cannot be put in place.
     #[error("the repair came to no end")]
     Disk(#[from] DiskError),
@@ -88,8 +92,14 @@ pub(crate) fn repair(ground: Ground<'_>) -> Result<RepairReport, RepairError> {
     Staging::remove_dead(disk, layout)?;
     mend_history(ground, &mut report)?;
     finish(ground)?;
-    mend_entries(ground, &mut report)?;
     rewrite_lock(ground, &mut report)?;
+    let found = look(ground)?;
+    let damaged = damaged(&found);
+    report.after = found;
+    if !damaged.is_empty() {
+        mend_entries(ground, &damaged, &mut report)?;
+        report.after = look(ground)?;
+    }
     Ok(report)
 }
 
@@ -140,13 +150,40 @@ fn lock(ground: Ground<'_>) -> Result<Locked, RepairError> {
     Ok(Locked::take(ground.disk, ground.layout, staging(ground)?, how)?)
 }
 
+/// What is wrong now, every byte read.
+fn look(ground: Ground<'_>) -> Result<Verification, RepairError> {
+    let stop = || ground.cancel.is_cancelled();
+    let progress = |bytes, of| ground.events.happened(Event::Hashing { bytes, of });
+    let Ground { options, cancel, .. } = ground;
+    let (patience, command, depth) = (patience(ground, &stop), &*options.command, Depth::Full);
+    let how = Looking { depth, names: &[], command, patience, progress: &progress, cancel };
+    verify::verify(ground.layout, &how).map_err(|error| match error {
+        VerifyError::Cancelled => RepairError::Cancelled,
+        error => error.into(),
+    })
+}
+
+/// The entries that something is wrong with.
+fn damaged(found: &Verification) -> BTreeSet<Digest> {
+    let wrong = found.findings.iter().filter(|finding| {
+        matches!(
+            finding.mend(),
+            Mend::Rebuild | Mend::RebuildManifest | Mend::SetMode | Mend::SetAside
+        )
+    });
+    wrong.filter_map(|finding| finding.entry).collect()
+}
+
 /// The entries: all that is fetched is fetched before the lock is taken.
-fn mend_entries(ground: Ground<'_>, report: &mut RepairReport) -> Result<(), RepairError> {
+fn mend_entries(
+    ground: Ground<'_>,
+    damaged: &BTreeSet<Digest>,
+    report: &mut RepairReport,
+) -> Result<(), RepairError> {
     let state = Journal::state(&ground.layout.journal())?;
-    let damaged: BTreeSet<Digest> = state.entries().keys().copied().collect();
     let mut entries = Entries { ground, state: &state, mended: Vec::new(), unmended: Vec::new() };
     let place = staging(ground)?;
-    let ready = entries.prepare(&place, &damaged)?;
+    let ready = entries.prepare(&place, damaged)?;
     if ground.cancel.is_cancelled() {
         return Err(RepairError::Cancelled);
     }

@@ -167,6 +167,8 @@ codes! {
     /// The file system does not keep the promise, or not all of it.
     FileSystem = "file-system", Warning, ByHand;
 
+    /// A spare that the making of the store has left.
+    SpareLeft = "spare-left", Leftover, Remove;
     /// A generation's directory that no frame records, or that is kept no longer.
     GenerationUnrecorded = "generation-unrecorded", Leftover, Remove;
     /// An entry that no frame records.
@@ -182,6 +184,10 @@ codes! {
     /// A sweep that ended early has left what it was about to take away.
     CondemnedLeft = "condemned-left", Leftover, Finish;
 
+    /// Something to know about the file system.
+    FileSystemRemark = "file-system-remark", Note, ByHand;
+    /// Bytes of the journal that were kept aside.
+    JournalKept = "journal-kept", Note, ByHand;
     /// What was damaged and has been replaced is kept for a person to look at.
     Quarantined = "quarantined", Note, ByHand;
     /// A name that is none of the store's.

@@ -5,8 +5,18 @@
 mod code;
 mod finding;
 mod looking;
+mod home;
+mod journal;
+mod leads;
+mod links;
+mod declared;
+mod leftovers;
+mod entry;
+mod content;
+mod run;
 
 pub use code::{Code, Mend, Severity};
 pub use finding::{Checked, Depth, Finding, Verification};
 pub(crate) use looking::Looking;
 pub use looking::VerifyError;
+pub(crate) use run::verify;
