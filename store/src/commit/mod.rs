@@ -19,7 +19,7 @@ pub use frame::{Frame, FrameError};
 pub use journal::{Journal, JournalError, Reading};
 pub use locked::{BeginError, Beginning, GiveUpError, Locked, shown};
 pub use mending::{Mending, NewJournal, RebuildError, Relinked};
-pub(crate) use quarantine::{put_away, put_in_place};
+pub(crate) use quarantine::put_away;
 pub use rebuild::{Hints, Rebuilt};
 pub use record::{Binding, Bound, DecodeError, Fetched, Record};
 pub(crate) use resolved::lock_of;

@@ -25,6 +25,8 @@ pub(crate) fn put_in_place(
     let Some(there) = there else {
         disk.rename(good, path)?;
         disk.sync_dir(parent(path))?;
+        // Without a journal of its own, a file system may bring a renamed directory back under both names.
+        disk.sync_dir(parent(good))?;
         return Ok(None);
     };
     if there.is_dir() {
@@ -35,6 +37,7 @@ pub(crate) fn put_in_place(
     disk.rename(good, &aside)?;
     disk.exchange(&aside, path)?;
     sync_both(disk, layout, path)?;
+    disk.sync_dir(parent(good))?;
     Ok(Some(aside))
 }
 

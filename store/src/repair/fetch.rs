@@ -22,8 +22,7 @@ use crate::{
 
 /// Why an entry could not be had anew.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unhad {
+pub(super) enum Unhad {
     /// Nothing is left that says where it came from.
     #[error("nothing tells where it came from")]
     NoSource,

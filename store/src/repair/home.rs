@@ -130,7 +130,7 @@ impl MendingHome<'_> {
             let path = locks.join(name);
             if path.is_file() {
                 self.open_up(&path, 0o600)?;
-            } else {
+            } else if name_is_ours(&path) {
                 let aside = put_away(self.disk, self.layout, &path)?;
                 self.mended.push(Mended::new(path, How::Made, Some(aside)));
             }
@@ -157,13 +157,19 @@ impl MendingHome<'_> {
     fn marker(&mut self) -> Result<bool, HomeError> {
         let path = self.layout.format();
         match Format::read(self.layout) {
-            Ok(format) => Ok(format.is_some()),
+            Ok(None) => Ok(false),
+            Ok(Some(format)) if format.is_plausible() => Ok(true),
             Err(newer @ FormatError::Newer { .. }) => Err(newer.into()),
-            Err(_) => {
+            Ok(Some(_)) | Err(_) => {
                 let aside = self.beside(&path)?;
                 self.mended.push(Mended::new(path, How::PutAside, Some(aside)));
                 Ok(false)
             }
         }
     }
+}
+
+fn name_is_ours(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    ["store", "modules.toml", "format"].contains(&name) || name.starts_with("origin-")
 }
