@@ -16,8 +16,9 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use modstore::{
-    ChangeError, Exit, OpenError,
+    ChangeError, Exit, LeaseError, OpenError,
     commit::JournalError,
+    disk::DiskError,
     model::{ParseSourceError, Source},
     update::UpdateError,
 };
@@ -69,6 +70,11 @@ impl Failure {
     /// The same, with its causes, outermost first.
     pub(crate) fn because(self, causes: Vec<String>) -> Self {
         Self { causes, ..self }
+    }
+
+    /// The same, with an exit code that is not one of the store's.
+    pub(crate) fn with_exit(self, exit: u8) -> Self {
+        Self { exit, ..self }
     }
 
     /// A source that was typed and is none.
@@ -145,6 +151,22 @@ impl From<ChangeError> for Failure {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         ChangeError::from(error).into()
+    }
+}
+
+impl From<LeaseError> for Failure {
+    fn from(error: LeaseError) -> Self {
+        let exit = match error {
+            LeaseError::Gone(_) => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self::of(exit, &error).hint(error.hint())
+    }
+}
+
+impl From<DiskError> for Failure {
+    fn from(error: DiskError) -> Self {
+        Self::of(Exit::Failed, &error)
     }
 }
 

@@ -17,13 +17,16 @@ mod mending;
 pub use condemned::Condemned;
 pub use frame::{Frame, FrameError};
 pub use journal::{Journal, JournalError, Reading};
+pub(crate) use locked::is_unfinished;
 pub use locked::{BeginError, Beginning, GiveUpError, Locked, shown};
 pub use mending::{Mending, NewJournal, RebuildError, Relinked};
 pub(crate) use quarantine::put_away;
 pub use rebuild::{Hints, Rebuilt};
 pub use record::{Binding, Bound, DecodeError, Fetched, Record};
-pub(crate) use resolved::lock_of;
+pub(crate) use resolved::{companion_of, lock_of};
 pub use staged::{Staged, Staging, StagingError};
 pub use state::{EntryInfo, GenerationInfo, State};
 pub(crate) use transaction::link_text;
 pub use transaction::{CommitError, Transaction, is_whole, read_manifest};
+
+pub(crate) use locked::now;

@@ -136,6 +136,11 @@ impl Format {
         if read_if_there(&layout.journal())?.is_none() {
             disk.create_file(&layout.journal(), b"")?;
         }
+        // A directory's name may reach the disk before what it stands for: on a file system without a
+        // journal, an old block would then be read as its content.
+        for name in Layout::DIRECTORIES {
+            disk.sync_dir(&layout.home().join(name))?;
+        }
         disk.sync_dir(layout.home())?;
         // A crash here leaves the spare; the next one to hold the lock removes it.
         let spare = layout.format().with_extension("json.new");
@@ -146,15 +151,14 @@ impl Format {
     }
 }
 
-/// Makes the home and what leads to it, each name durable.
+/// Makes the home and what leads to it durable: each directory first, its name after it.
 fn make_home(disk: &Disk, home: &Path) -> Result<(), DiskError> {
     let missing: Vec<&Path> = home.ancestors().take_while(|path| !path.is_dir()).collect();
     disk.ensure_dir(home)?;
-    for made in missing {
-        let parent = made.parent().filter(|parent| *parent != Path::new(""));
-        disk.sync_dir(parent.unwrap_or(Path::new(".")))?;
-    }
-    Ok(())
+    missing.iter().try_for_each(|made| disk.sync_dir(made))?;
+    let Some(highest) = missing.last() else { return Ok(()) };
+    let parent = highest.parent().filter(|parent| *parent != Path::new(""));
+    disk.sync_dir(parent.unwrap_or(Path::new(".")))
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use super::{
 use crate::{
     commit::{
         BeginError, Beginning, Binding, Bound, Fetched, Hints, Journal, JournalError, Locked,
-        Mending, RebuildError, Staging, StagingError, lock_of, put_away,
+        Mending, RebuildError, Staging, StagingError, State, companion_of, put_away,
     },
-    declare::{self, DeclareError},
+    declare,
     disk::{DiskError, Layout, LockError, Patience, read_if_there},
     model::{Digest, Locked as LockedModule},
     update::{Event, Ground},
@@ -38,9 +38,6 @@ pub enum RepairError {
     /// The journal cannot be read or written.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// `modules.lock` cannot be written.
-    #[error("modules.lock cannot be written")]
-    Lock(#[source] DeclareError),
     /// The store cannot be looked at.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -53,21 +50,6 @@ pub enum RepairError {
 }
 
 impl RepairError {
-    /// Whether a sync failed. What was written before it may be lost, so the process must not go on.
-    #[must_use]
-    pub const fn poisons(&self) -> bool {
-        match self {
-            Self::Disk(error)
-            | Self::Home(HomeError::Disk(error))
-            | Self::Rebuild(RebuildError::Disk(error))
-            | Self::Journal(JournalError::Disk(error))
-            | Self::Begin(
-                BeginError::Redo(error) | BeginError::Journal(JournalError::Disk(error)),
-            ) => error.is_sync(),
-            _ => false,
-        }
-    }
-
     /// The lock that could not be had, if that is why.
     #[must_use]
     pub const fn wait(&self) -> Option<&LockError> {
@@ -117,7 +99,8 @@ fn begin(ground: Ground<'_>, staging: Staging) -> Result<Mending, RepairError> {
     let told = |holder: Option<&_>| ground.events.happened(Event::Waiting { holder });
     let patience = Patience { told: &told, ..patience(ground, &stop) };
     let (command, barrier) = (ground.options.command.as_str(), ground.options.barrier);
-    let how = Beginning { command, patience, barrier };
+    let companion = |state: &State| companion_of(ground.layout, state);
+    let how = Beginning { command, patience, barrier, companion: &companion };
     Mending::take(ground.disk, ground.layout, staging, how).map_err(|error| match error {
         BeginError::Lock(LockError::Stopped) => RepairError::Cancelled,
         error => error.into(),
@@ -146,7 +129,9 @@ fn finish(ground: Ground<'_>) -> Result<(), RepairError> {
 fn lock(ground: Ground<'_>) -> Result<Locked, RepairError> {
     let stop = || ground.cancel.is_cancelled();
     let (command, barrier) = (ground.options.command.as_str(), ground.options.barrier);
-    let how = Beginning { command, patience: patience(ground, &stop), barrier };
+    let (patience, companion) =
+        (patience(ground, &stop), |state: &State| companion_of(ground.layout, state));
+    let how = Beginning { command, patience, barrier, companion: &companion };
     Ok(Locked::take(ground.disk, ground.layout, staging(ground)?, how)?)
 }
 
@@ -201,22 +186,19 @@ fn mend_entries(
 
 /// Writes `modules.lock` as the state says.
 fn rewrite_lock(ground: Ground<'_>, report: &mut RepairReport) -> Result<(), RepairError> {
-    let path = ground.layout.modules_lock();
     let locked = lock(ground)?;
-    let modules = locked.state().modules().iter();
-    let text = lock_of(&modules.map(|(module, to)| (module.as_str(), to)).collect()).print();
+    let (path, text) = companion_of(ground.layout, locked.state());
     let before = read_if_there(&path);
-    let is_file = path.symlink_metadata().is_ok_and(|meta| meta.is_file());
     let is_said = before.as_ref().is_ok_and(|before| before.as_deref() == Some(text.as_bytes()));
     if is_said || (locked.state().head().is_none() && matches!(before, Ok(None))) {
         return Ok(());
     }
-    let is_there = path.symlink_metadata().is_ok();
-    let aside = match is_there && !is_file {
+    let is_in_the_way = path.symlink_metadata().is_ok_and(|meta| !meta.is_file());
+    let aside = match is_in_the_way {
         true => Some(put_away(ground.disk, ground.layout, &path)?),
         false => None,
     };
-    declare::write_lock(ground.editing(), &text).map_err(RepairError::Lock)?;
+    ground.disk.replace_file(&path, &staging(ground)?.fresh(), text.as_bytes())?;
     report.mended.push(Mended::new(path, How::Rewritten, aside));
     Ok(())
 }

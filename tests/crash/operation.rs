@@ -1,0 +1,107 @@
+//! What is done to a store, in both ways: by the library and by the command line.
+
+use std::error::Error;
+use std::path::Path;
+
+use modstore::{
+    Cancel, ChangeError, Options, Silent, Store, UpdateReport, UpdateRequest, disk::Disk,
+};
+
+/// One command of a person or a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// Every module or none.
+    Update,
+    /// What can be had.
+    PartialUpdate,
+    /// To generation 1, so that doing it again changes nothing.
+    Rollback,
+    /// The module of this name.
+    Remove(&'static str),
+    /// The module of this name, to the directory `linked` beside the home's parent.
+    Link(&'static str),
+}
+
+impl Operation {
+    /// Does it with this handle. The error is the whole chain, in one line.
+    pub(crate) fn run(self, store: &Store, linked: &Path) -> Result<(), String> {
+        let cancel = Cancel::new();
+        let done = match self {
+            Self::Update => update(store, true),
+            Self::PartialUpdate => update(store, false),
+            Self::Rollback => {
+                store.rollback(Some("1".parse().unwrap()), &Silent, &cancel).map(|_| None)
+            }
+            Self::Remove(name) => {
+                store.remove(&[name.parse().unwrap()], &Silent, &cancel).map(|_| None)
+            }
+            Self::Link(name) => {
+                store.link(&name.parse().unwrap(), linked, &Silent, &cancel).map(Some)
+            }
+        };
+        match done {
+            Ok(Some(report)) => no_failures(&report),
+            Ok(None) => Ok(()),
+            Err(ChangeError::NotAdded(report)) => no_failures(&report),
+            Err(error) => Err(chain(&error)),
+        }
+    }
+
+    /// Opens the store on `disk` and does it.
+    pub(crate) fn run_on(self, disk: Disk, home: &Path, linked: &Path) -> Result<(), String> {
+        self.run(&open_on(disk, home)?, linked)
+    }
+
+    /// The arguments with which the command line does it.
+    pub(crate) fn args(self, linked: &Path) -> Vec<String> {
+        let linked = linked.to_str().unwrap();
+        let args: &[&str] = match self {
+            Self::Update => &["update", "--jobs", "1", "--all-or-nothing"],
+            Self::PartialUpdate => &["update", "--jobs", "1"],
+            Self::Rollback => &["rollback", "--to", "1"],
+            Self::Remove(name) => &["remove", name],
+            Self::Link(name) => &["link", name, linked],
+        };
+        args.iter().map(|arg| (*arg).to_owned()).collect()
+    }
+
+    /// What a person does after a crash: the same again, and where that is refused because it has been done in part,
+    /// an update. (A module that is declared no more cannot be removed twice.)
+    pub(crate) fn again(self, disk: Disk, home: &Path, linked: &Path) -> Result<(), String> {
+        match self.run_on(disk.clone(), home, linked) {
+            Err(error) if self.may_be_refused() && error.contains("is not declared") => {
+                Self::Update.run_on(disk, home, linked)
+            }
+            done => done,
+        }
+    }
+
+    /// Whether [`again`](Self::again) may need something else.
+    pub(crate) fn may_be_refused(self) -> bool {
+        matches!(self, Self::Remove(_))
+    }
+}
+
+/// A store whose acts come in one order.
+pub(crate) fn open_on(disk: Disk, home: &Path) -> Result<Store, String> {
+    let options = Options { jobs: 1, command: "test".into(), ..Options::default() };
+    Store::open_on(disk, home, options).map_err(|error| chain(&error))
+}
+
+fn update(store: &Store, all_or_nothing: bool) -> Result<Option<UpdateReport>, ChangeError> {
+    let request = UpdateRequest { all_or_nothing, ..UpdateRequest::default() };
+    store.update(&request, &Silent, &Cancel::new()).map(Some)
+}
+
+fn no_failures(report: &UpdateReport) -> Result<(), String> {
+    let failed = report.failed.iter();
+    let told: Vec<_> = failed
+        .map(|failed| format!("{}: {}", failed.module, chain(failed.error.as_ref())))
+        .collect();
+    if told.is_empty() { Ok(()) } else { Err(told.join("; ")) }
+}
+
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
