@@ -58,16 +58,16 @@ impl Context {
         Ok(Store::open(self.home()?, Options { jobs, ..options })?)
     }
 
-    /// The store, however damaged it is.
-    pub(crate) fn store_to_inspect(&self) -> Result<Store, Failure> {
-        Ok(Store::open_to_inspect(self.home()?, self.options()?)?)
-    }
-
     /// The store, for what this program is about to do; it is named to whoever asks who is at work.
     pub(crate) fn store_for(&self, program: &str) -> Result<Store, Failure> {
         let options = self.options()?;
         let command = format!("{} {program}", options.command);
         Ok(Store::open(self.home()?, Options { command, ..options })?)
+    }
+
+    /// The store, however damaged it is.
+    pub(crate) fn store_to_inspect(&self) -> Result<Store, Failure> {
+        Ok(Store::open_to_inspect(self.home()?, self.options()?)?)
     }
 
     fn options(&self) -> Result<Options, Failure> {

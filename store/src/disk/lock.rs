@@ -153,16 +153,6 @@ impl Lock {
         }
     }
 
-    /// Whether somebody holds the lock of this file at this moment. Changes nothing; a file that is not there, or
-    /// has lost its name meanwhile, is held by nobody.
-    #[must_use]
-    pub fn is_held(path: &Path) -> bool {
-        let Ok(file) = File::open(path) else { return false };
-        // Shared, so that two who ask do not take each other for a holder; let go with the descriptor.
-        let lock = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared);
-        lock.is_err_and(|error| error == rustix::io::Errno::WOULDBLOCK)
-    }
-
     /// Shares the lock of a file or directory that is there, or `None` when somebody has it alone. Needs no
     /// more than the right to read it, and writes nothing.
     ///
@@ -195,6 +185,13 @@ impl Lock {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(DiskError::new(Verb::Read, path, error)),
         }
+    }
+
+    /// Whether somebody has the lock of this file alone at this moment. Changes nothing; a file that is not
+    /// there is held by nobody.
+    #[must_use]
+    pub fn is_held(path: &Path) -> bool {
+        matches!(Self::try_share(path), Ok(None))
     }
 
     /// Lets programs that this process starts from now on, from any of its threads, inherit the lock: it is
