@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, names_in},
-    model::Generation,
+    model::{Digest, Generation},
 };
 
 /// The store, locked, and as its journal says.
@@ -157,6 +157,24 @@ impl Locked {
             Condemned::withdraw(&disk, &layout)
         };
         discard().map_err(GiveUpError::Discard)
+    }
+
+    /// Records that these entries are in the store no longer, as far as it has them and no kept generation
+    /// needs them. Their trees are for the caller to put away.
+    ///
+    /// # Errors
+    /// It has happened if the frame reached the disk.
+    pub fn forget(self, digests: &[Digest]) -> Result<(), JournalError> {
+        let needed = self.state.refcounts();
+        let known = digests.iter().filter(|digest| self.state.entry(**digest).is_some());
+        let records: Vec<Record> = known
+            .filter(|digest| !needed.contains_key(*digest))
+            .map(|digest| Record::Forgotten { digest: *digest })
+            .collect();
+        match records.is_empty() {
+            true => Ok(()),
+            false => self.journal.append(&self.disk, records).map(drop),
+        }
     }
 
     /// Replaces the journal by the fewest records that say the same; what is retired is told no more.
