@@ -89,7 +89,7 @@ impl Campaign<'_> {
         let orders = Orders {
             home: life.path().to_owned(),
             upstream: life.upstream().to_owned(),
-            seed: chance.next(),
+            seed: chance.draw(),
             // The first install is what the first cut is about.
             before: if age == 0 { 0 } else { chance.within(0..4) },
             moment: Moment::any(chance),

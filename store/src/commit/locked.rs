@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, names_in},
-    model::Generation,
+    model::{Digest, Generation},
 };
 
 /// The store, locked, and as its journal says.
@@ -159,6 +159,24 @@ impl Locked {
         discard().map_err(GiveUpError::Discard)
     }
 
+    /// Records that these entries are in the store no longer, as far as it has them and no kept generation
+    /// needs them. Their trees are for the caller to put away.
+    ///
+    /// # Errors
+    /// It has happened if the frame reached the disk.
+    pub fn forget(self, digests: &[Digest]) -> Result<(), JournalError> {
+        let needed = self.state.refcounts();
+        let known = digests.iter().filter(|digest| self.state.entry(**digest).is_some());
+        let records: Vec<Record> = known
+            .filter(|digest| !needed.contains_key(*digest))
+            .map(|digest| Record::Forgotten { digest: *digest })
+            .collect();
+        match records.is_empty() {
+            true => Ok(()),
+            false => self.journal.append(&self.disk, records).map(drop),
+        }
+    }
+
     /// Replaces the journal by the fewest records that say the same; what is retired is told no more.
     ///
     /// # Errors
@@ -215,8 +233,9 @@ pub fn shown(layout: &Layout) -> Option<Generation> {
     text.strip_prefix("generations").ok()?.to_str()?.parse().ok()
 }
 
-/// Whether a crash left something that only whoever has the lock finishes or removes: a switch to the head,
-/// a generation that no frame records, or what a sweep had condemned.
+/// Whether a crash left something that only [`Locked::take`] finishes or removes: a switch to the head, a
+/// generation that no frame records, or what a sweep had condemned. Another process that is just at it looks
+/// the same; the lock tells.
 #[must_use]
 pub(crate) fn is_unfinished(layout: &Layout, state: &State) -> bool {
     let head = state.head().map(|head| head.number);
