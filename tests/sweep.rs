@@ -336,10 +336,7 @@ fn a_deletion_that_was_interrupted_goes_on_at_the_next_sweep() {
 fn an_error_before_the_journal_leaves_everything_and_condemns_nothing() {
     let (place, fault) = faulty(3, |act| act.verb == Verb::Append);
     let error = place.sweep_error(place.plan(1));
-    assert!(
-        error.has_happened(),
-        "nobody knows whether the append came through"
-    );
+    assert!(error.has_happened(), "nobody knows whether the append came through");
     fault.armed.store(false, Ordering::Relaxed);
     let again = Store::open(&place.home(), Options::default()).unwrap();
     let plan = again.plan_sweep(&keeping(1)).unwrap();
@@ -499,6 +496,30 @@ fn an_update_running_against_sweeps_never_fails_and_never_shows_a_missing_entry(
     let state = place.store.state().unwrap();
     assert!(state.refcounts().keys().all(|digest| place.path_of(*digest).is_dir()));
     assert!(other.plan_sweep(&keeping(1)).unwrap().disagreements().next().is_none());
+}
+
+#[test]
+fn what_is_shared_by_hard_links_is_counted_once() {
+    let place = Place::with_generations(3);
+    let plan = place.plan(1);
+    let sizes = place.store.sizes(&plan).unwrap();
+    let all = |generation: u64, what: &str| {
+        let path = place.path_of(place.entry(generation));
+        let path = if what.is_empty() { path } else { path.join(what) };
+        std::os::unix::fs::MetadataExt::blocks(&fs::symlink_metadata(path).unwrap()) * 512
+    };
+    // Each has a directory and a file of its own; one more file is the same in all three.
+    let own = |generation| all(generation, "") + all(generation, "number");
+    assert_eq!(sizes.freed, own(1) + own(2));
+    assert_eq!(sizes.kept, own(3) + all(3, "shared"));
+    for generation in 1..=3 {
+        let size = sizes.entries[&place.entry(generation)];
+        assert_eq!((size.logical, size.own), (10_001, own(generation)));
+    }
+    // Once only one is left, all of it is its own.
+    place.sweep(1);
+    let size = place.store.sizes(&place.plan(1)).unwrap().entries[&place.entry(3)];
+    assert_eq!(size.own, own(3) + all(3, "shared"));
 }
 
 #[test]

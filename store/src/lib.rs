@@ -26,8 +26,6 @@ mod store;
 
 pub use acquire::Cancel;
 pub use declare::{Addition, DeclareError};
-pub use reclaim::{
-    Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport,
-};
+pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
 pub use store::{Added, ChangeError, Exit, OpenError, Store};
 pub use update::{Event, Events, Options, Silent, Step, UpdateReport, UpdateRequest};

@@ -57,6 +57,7 @@ fn object(event: Event<'_>) -> Option<Value> {
         Event::Notice { text } => json!({"event": "notice", "text": text}),
         Event::Committing => json!({"event": "committing"}),
         Event::Shown { generation } => json!({"event": "shown", "generation": generation.number()}),
+        Event::Deleting { done, of } => json!({"event": "deleting", "done": done, "of": of}),
         _ => return None,
     })
 }
