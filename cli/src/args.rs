@@ -436,7 +436,7 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: Shell,
 }
 
-/// See it work: real repositories, an update, a cut fetch and a rollback, in a temporary directory
+/// See it work: real repositories, an update, a cut fetch, a rollback and a sweep, in a temporary directory
 ///
 /// Makes a few git repositories of its own, runs the commands a person would type, prints what they
 /// print, and checks every claim it makes. Needs git and nothing else; touches nothing outside the
