@@ -229,7 +229,8 @@ fn an_entry_that_the_disk_alone_calls_free_stays_and_is_reported() {
 #[test]
 fn a_root_that_cannot_be_read_stops_the_sweep_and_is_named() {
     let place = Place::with_generations(3);
-    let damage: [(&str, &dyn Fn(&Path)); 3] = [
+    type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
+    let damage: [Damage<'_>; 3] = [
         ("generation 2", &|home| {
             fs::remove_dir_all(home.join("generations/2")).unwrap();
             fs::write(home.join("generations/2"), "not a directory").unwrap();

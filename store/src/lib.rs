@@ -20,6 +20,7 @@ pub mod disk;
 pub mod commit;
 pub mod acquire;
 pub mod reclaim;
+pub mod verify;
 mod declare;
 pub mod update;
 mod store;

@@ -28,6 +28,7 @@ use crate::{
         self, Difference, Done, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
         UpdateReport, UpdateRequest,
     },
+    verify::{self, Depth, Looking, Verification, VerifyError},
 };
 
 /// So long may deleting take that nobody asked for.
@@ -70,6 +71,9 @@ pub enum ChangeError {
     /// What was added could not be had, and `modules.toml` is as it was.
     #[error("nothing was added")]
     NotAdded(Box<UpdateReport>),
+    /// The store could not be looked at.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// There is no generation of that number, or none to go back to.
     #[error("there is no generation {}", wanted.map_or_else(|| "before this one".into(), |wanted| wanted.to_string()))]
     NoGeneration {
@@ -134,6 +138,19 @@ impl Store {
         let layout = Layout::new(home);
         Format::read(&layout)?;
         Ok(Self { disk, layout, options })
+    }
+
+    /// As [`open`](Self::open), for [`verify`](Self::verify) and for repairs: a format marker that is damaged
+    /// is one more thing to find.
+    ///
+    /// # Errors
+    /// When the store was made by a newer version.
+    pub fn open_to_inspect(home: &Path, options: Options) -> Result<Self, OpenError> {
+        let (disk, layout) = (Disk::default(), Layout::new(home));
+        match Format::read(&layout) {
+            Err(error @ FormatError::Newer { .. }) => Err(error.into()),
+            _ => Ok(Self { disk, layout, options }),
+        }
     }
 
     /// Every path in the store.
@@ -419,6 +436,30 @@ impl Store {
         shown.ok_or(ChangeError::NoGeneration { wanted: to })
     }
 
+    /// Looks whether everything is as it was written: the journal, both books, every link, and every file
+    /// of every entry, or of those that `names` lead to in any kept generation. Changes nothing. Takes the
+    /// store's lock only when something seems wrong, to look at that again while nobody writes, and never for
+    /// as long as files are read.
+    ///
+    /// # Errors
+    /// See [`VerifyError`]. Damage is no error; it is among the findings.
+    pub fn verify(
+        &self,
+        depth: Depth,
+        names: &[ModuleName],
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Verification, VerifyError> {
+        let patience = Patience {
+            limit: self.options.lock_limit,
+            stop: &|| cancel.is_cancelled(),
+            told: &|holder| events.happened(Event::Waiting { holder }),
+        };
+        let progress = |bytes, of| events.happened(Event::Hashing { bytes, of });
+        let (progress, command) = (&progress, &*self.options.command);
+        verify::verify(&self.layout, &Looking { depth, names, command, patience, progress, cancel })
+    }
+
     /// What differs between two generations.
     ///
     /// # Errors
@@ -529,7 +570,7 @@ impl Store {
             command: &self.options.command,
             barrier: self.options.barrier,
             patience: Patience { limit, stop: &stop, told: &tell },
-            companion: &|state| update::companion_of(&self.layout, state),
+            companion: &|state| commit::companion_of(&self.layout, state),
             cancel,
             until,
             told: &|done, of| events.happened(Event::Deleting { done, of }),
@@ -597,7 +638,12 @@ impl ChangeError {
                 exit_of_wait(error)
             }
             Self::Declare(DeclareError::Disk(_)) => Exit::Failed,
-            Self::Declare(_) | Self::NoGeneration { .. } | Self::Retired { .. } => Exit::Usage,
+            Self::Declare(_)
+            | Self::NoGeneration { .. }
+            | Self::Retired { .. }
+            | Self::Verify(VerifyError::Unknown { .. }) => Exit::Usage,
+            Self::Verify(VerifyError::Lock(error)) => exit_of_wait(error),
+            Self::Verify(VerifyError::Cancelled) => Exit::Interrupted,
             Self::Format(FormatError::Malformed { .. }) => Exit::Damaged,
             Self::Update(error) => match error {
                 UpdateError::Unknown { .. } => Exit::Usage,
@@ -624,6 +670,9 @@ impl ChangeError {
             Self::ReadOnly { .. } => {
                 "choose another home with --home or MODSTORE_HOME, or make this one writable"
             }
+            Self::Verify(VerifyError::Unknown { .. }) => {
+                "`modstore list` shows the modules there are"
+            }
             Self::NoGeneration { .. } | Self::Retired { .. } => {
                 "`modstore history` lists the generations there are"
             }
@@ -640,11 +689,12 @@ impl ChangeError {
             }
             Self::Sweep(SweepError::Begin(BeginError::Lock(LockError::Busy { .. })))
             | Self::Update(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. })))
-            | Self::Format(FormatError::Lock(LockError::Busy { .. })) => {
+            | Self::Format(FormatError::Lock(LockError::Busy { .. }))
+            | Self::Verify(VerifyError::Lock(LockError::Busy { .. })) => {
                 "wait for the other process, or give --lock-timeout a longer time"
             }
             _ if matches!(self.exit(), Exit::Damaged) => {
-                "what is shown still works; keep a copy of the home before anything else"
+                "what is shown still works; `modstore verify` tells what is damaged"
             }
             _ => return None,
         };

@@ -17,5 +17,6 @@ pub(crate) mod diff;
 pub(crate) mod rollback;
 pub(crate) mod gc;
 pub(crate) mod exec;
+pub(crate) mod verify;
 pub(crate) mod completions;
 pub(crate) mod demo;

@@ -338,7 +338,7 @@ impl Prepared {
 }
 
 /// The text of the link that leads a target to what it is bound to.
-fn link_text(binding: &Binding) -> PathBuf {
+pub(crate) fn link_text(binding: &Binding) -> PathBuf {
     match &binding.bound {
         Bound::Entry { digest, subdirectory, .. } => {
             Layout::entry_text(*digest, subdirectory.as_deref())

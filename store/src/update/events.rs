@@ -43,6 +43,13 @@ pub enum Event<'a> {
         /// One line.
         text: &'a str,
     },
+    /// Files are being read and hashed. Told of every mebibyte, from many threads.
+    Hashing {
+        /// Bytes so far.
+        bytes: u64,
+        /// Bytes in all.
+        of: u64,
+    },
     /// All is fetched; it is being made durable and shown.
     Committing,
     /// The switch has happened.

@@ -12,7 +12,6 @@ mod site;
 mod answer;
 mod repository;
 mod gather;
-mod lock;
 mod run;
 mod outdated;
 mod difference;
@@ -27,6 +26,5 @@ pub use run::UpdateError;
 
 pub(crate) use difference::difference;
 pub(crate) use ground::Ground;
-pub(crate) use lock::companion_of;
 pub(crate) use outdated::outdated;
 pub(crate) use run::{Done, begin, commit_if_changed, update};

@@ -10,7 +10,6 @@ use super::{
     events::Event,
     gather::gather,
     ground::Ground,
-    lock::{companion_of, lock_of},
     options::{Options, UpdateRequest},
     plan::{plan, select},
     report::{Cost, Failed, Unchanged, UpdateReport, Updated, Warning},
@@ -20,7 +19,7 @@ use crate::{
     acquire::NetworkError,
     commit::{
         BeginError, Beginning, Binding, CommitError, JournalError, Staging, StagingError, State,
-        Transaction, is_unfinished, shown,
+        Transaction, companion_of, is_unfinished, lock_of, shown,
     },
     declare,
     disk::{DiskError, LockError, Patience},

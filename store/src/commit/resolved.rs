@@ -5,8 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::{
+    record::{Binding, Bound},
+    state::State,
+};
 use crate::{
-    commit::{Binding, Bound, State},
     disk::Layout,
     model::{Locked, Lockfile, ModuleName, Source},
 };
