@@ -10,10 +10,12 @@
 //!
 //! Without `git+`, an `https`, `http` or `file` URL must end in `.git` or be a repository of a known forge.
 //! A ref begins at the first `@` of the path, after its `.git` if it has one, and may hold `/` and `@`; in
-//! refs and subdirectories `%XX` is read. Windows paths, registry names and `namespace:path` are not sources.
+//! refs and subdirectories `%XX` is read. A local path ends at the last `#subdirectory=` or `#egg=`.
+//! Windows paths, registry names and `namespace:path` are not sources.
 
 use std::path::Path;
 
+use super::source::PATH_ENDS;
 use super::source_error::Refusal;
 use super::written::percent_decode;
 use super::{
@@ -59,9 +61,9 @@ fn is_scheme_byte(byte: u8) -> bool {
 }
 
 fn read_local(text: &str, base: &Path, home: Option<&Path>) -> Result<Source, Refusal> {
-    // A `#` alone belongs to the path: directories may be called so.
-    let (path, fragment) = match text.find("#subdirectory=").or_else(|| text.find("#egg=")) {
-        Some(at) => (text.get(..at).unwrap_or(text), text.get(at + 1..)),
+    let end = PATH_ENDS.iter().filter_map(|mark| text.rfind(mark)).max();
+    let (path, fragment) = match end.and_then(|at| text.split_at_checked(at)) {
+        Some((path, fragment)) => (path, fragment.get(1..)),
         None => (text, None),
     };
     let start = match path.strip_prefix('~') {

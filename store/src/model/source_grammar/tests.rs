@@ -99,6 +99,8 @@ fn a_path_is_a_linked_directory() {
         ("/a/b.git", "/a/b.git"),
         ("./b#egg=x&subdirectory=c%20d", "/base/b/c d"),
         ("/a\nb", "/a\nb"),
+        ("/a#egg=x#egg=", "/a#egg=x"),
+        ("/a#subdirectory=x#subdirectory=c", "/a#subdirectory=x/c"),
     ];
     for (text, path) in table {
         assert_eq!(source(text), Source::Linked(PathBuf::from(path)), "{text}");
@@ -363,6 +365,22 @@ fn sources() -> impl Strategy<Value = Source> {
             }
         ),
     ]
+}
+
+#[test]
+fn a_login_that_begins_like_a_scheme_is_still_a_login_when_it_is_read_back() {
+    let odd = source("git+git+x@h:o/r@main");
+    assert_eq!(odd, git("git+x@h:o/r", Some("main"), None));
+    assert_eq!(odd.to_string(), "git+git+x@h:o/r@main");
+    assert_eq!(parse(&odd.to_string()), Ok(odd));
+}
+
+#[test]
+fn a_directory_with_a_mark_in_its_name_reads_back() {
+    for path in ["/a#egg=x", "/a#subdirectory=x/y", "/a#egg=x#subdirectory=y", "/a#egg=/b"] {
+        let linked = Source::linked(Path::new(path));
+        assert_eq!(parse(&linked.to_string()), Ok(linked), "{path}");
+    }
 }
 
 proptest! {
