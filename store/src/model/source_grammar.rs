@@ -95,7 +95,9 @@ fn read_with_scheme(text: &str, scheme: &str) -> Result<Source, Refusal> {
             Err(Refusal::new(0, Expected::Scheme)
                 .suggest(format!("archive+{}", with_checksum(url))))
         }
-        "" if matches!(known, Some(Scheme::Ssh | Scheme::Git)) => read_git(url).map(Source::Git),
+        "" if matches!(known, Some(Scheme::Ssh | Scheme::Git)) => {
+            read_git(url).and_then(|git| not_a_page(git, 0))
+        }
         "" if known.is_some() => read_bare(url),
         _ => Err(Refusal::new(0, Expected::Scheme)),
     }
@@ -144,7 +146,7 @@ fn read_without_scheme(text: &str) -> Result<Source, Refusal> {
 fn read_bare(url: &str) -> Result<Source, Refusal> {
     let git = read_git(url)?;
     if git.url.path().to_ascii_lowercase().ends_with(".git") {
-        return Ok(Source::Git(git));
+        return not_a_page(git, 0);
     }
     if git.url.is_at_forge() && ArchiveKind::split_name(git.url.path()).is_none() {
         return not_a_page(git, 0);

@@ -376,6 +376,17 @@ fn a_login_that_begins_like_a_scheme_is_still_a_login_when_it_is_read_back() {
 }
 
 #[test]
+fn what_is_no_repository_at_a_forge_is_none_in_any_spelling() {
+    for text in ["https://github.com/r.git", "ssh://git@github.com/r.git", "git://github.com/a/b/c"]
+    {
+        let spelled = [text.to_owned(), format!("git+{text}")];
+        for text in spelled {
+            assert_eq!(parse(&text).map_err(|error| error.expected), Err(Expected::Repository));
+        }
+    }
+}
+
+#[test]
 fn a_directory_with_a_mark_in_its_name_reads_back() {
     for path in ["/a#egg=x", "/a#subdirectory=x/y", "/a#egg=x#subdirectory=y", "/a#egg=/b"] {
         let linked = Source::linked(Path::new(path));
