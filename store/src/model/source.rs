@@ -228,8 +228,9 @@ impl fmt::Display for Source {
 impl fmt::Display for GitSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.to_string();
-        // The scp form needs no `git+`, but for a login that begins like one.
-        let is_plain = self.url.is_scp() && !url.starts_with("git+");
+        // The scp form needs no `git+`, but for a login that begins like one, or like a path.
+        let is_odd = url.starts_with("git+") || url.starts_with('~');
+        let is_plain = self.url.is_scp() && !is_odd;
         write!(f, "{}{url}", if is_plain { "" } else { "git+" })?;
         if let Some(reference) = &self.reference {
             write!(f, "@{}", percent_encode(&reference.to_string(), b"#"))?;

@@ -368,11 +368,14 @@ fn sources() -> impl Strategy<Value = Source> {
 }
 
 #[test]
-fn a_login_that_begins_like_a_scheme_is_still_a_login_when_it_is_read_back() {
-    let odd = source("git+git+x@h:o/r@main");
-    assert_eq!(odd, git("git+x@h:o/r", Some("main"), None));
-    assert_eq!(odd.to_string(), "git+git+x@h:o/r@main");
-    assert_eq!(parse(&odd.to_string()), Ok(odd));
+fn a_login_that_begins_like_something_else_is_still_a_login_when_it_is_read_back() {
+    for login in ["git+x", "~x"] {
+        let text = format!("git+{login}@h:o/r@main");
+        let odd = source(&text);
+        assert_eq!(odd, git(&format!("{login}@h:o/r"), Some("main"), None));
+        assert_eq!(odd.to_string(), text);
+        assert_eq!(parse(&text), Ok(odd));
+    }
 }
 
 #[test]
