@@ -2,6 +2,8 @@
 //!
 //! A fault that does not bite would make every test above it pass for nothing; so each is seen to make git fail.
 
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
+
 use std::io::Read as _;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};

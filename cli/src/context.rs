@@ -65,6 +65,11 @@ impl Context {
         Ok(Store::open(self.home()?, Options { command, ..options })?)
     }
 
+    /// The store, however damaged it is.
+    pub(crate) fn store_to_inspect(&self) -> Result<Store, Failure> {
+        Ok(Store::open_to_inspect(self.home()?, self.options()?)?)
+    }
+
     fn options(&self) -> Result<Options, Failure> {
         limits::limited(Options {
             lock_limit: Duration::from_secs(self.global.lock_timeout),

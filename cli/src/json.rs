@@ -409,6 +409,52 @@ pub(crate) struct Files {
     pub(crate) removed: Vec<String>,
 }
 
+/// `verify`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Verify {
+    pub(crate) generation: Option<u64>,
+    pub(crate) home: String,
+    /// Whether there is no damage.
+    pub(crate) sound: bool,
+    /// `quick` or `full`.
+    pub(crate) depth: &'static str,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) checked: Checked,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Finding {
+    /// See `docs/verify.md`.
+    pub(crate) code: &'static str,
+    /// `damage`, `warning`, `leftover` or `note`.
+    pub(crate) severity: &'static str,
+    pub(crate) path: String,
+    /// The digest of the entry it is about.
+    pub(crate) entry: Option<String>,
+    /// The modules concerned.
+    pub(crate) modules: Vec<String>,
+    /// The kept generations concerned.
+    pub(crate) generations: Vec<u64>,
+    pub(crate) what: String,
+    /// What a repair does about it.
+    pub(crate) mend: &'static str,
+}
+
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Checked {
+    /// Of the journal.
+    pub(crate) frames: u64,
+    pub(crate) generations: u64,
+    pub(crate) links: u64,
+    pub(crate) entries: u64,
+    /// Files and links in the entries.
+    pub(crate) files: u64,
+    /// Read and hashed.
+    pub(crate) bytes: u64,
+}
+
 /// `rollback`.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Rollback {

@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 fn run(context: &Context, command: &Command) -> ExitCode {
     use commands::{
         add, completions, demo, diff, exec, history, link, list, outdated, path, remove, rollback,
-        show, status, unlink, update,
+        show, status, unlink, update, verify,
     };
     let Context { output, .. } = context;
     let shown = || context.generation();
@@ -62,7 +62,11 @@ fn run(context: &Context, command: &Command) -> ExitCode {
         Command::History(_) => output.end(shown, history::run(context)),
         Command::Diff(args) => output.end(shown, diff::run(context, args)),
         Command::Rollback(args) => output.end(shown, rollback::run(context, args)),
-        Command::Exec(args) => output.fail(shown(), &exec::run(context, args)),
+        Command::Exec(args) => {
+            let failure = exec::run(context, args);
+            output.fail(shown(), &failure)
+        }
+        Command::Verify(args) => output.end(shown, verify::run(context, args)),
         Command::Completions(args) => output.end(shown, completions::run(args)),
         Command::Demo(args) => output.end(shown, demo::run(context, args)),
     };

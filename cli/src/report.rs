@@ -92,7 +92,13 @@ impl Failure {
         let text = redacted(&error.render().to_string(), std::env::args());
         let mut lines = text.lines().map(str::trim_end);
         let message = lines.next().unwrap_or_default();
-        let message = message.strip_prefix("error: ").unwrap_or(message);
+        let mut message = message.strip_prefix("error: ").unwrap_or(message).to_owned();
+        if message.ends_with(':') {
+            // What is missing stands below, one a line.
+            let named: Vec<&str> =
+                lines.by_ref().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            message = format!("{message} {}", named.join(", "));
+        }
         let tip = lines.find_map(|line| line.trim_start().strip_prefix("tip: "));
         let usage =
             text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("modstore");
@@ -173,6 +179,12 @@ impl From<DiskError> for Failure {
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         ChangeError::from(UpdateError::from(error)).into()
+    }
+}
+
+impl From<modstore::verify::VerifyError> for Failure {
+    fn from(error: modstore::verify::VerifyError) -> Self {
+        ChangeError::from(error).into()
     }
 }
 

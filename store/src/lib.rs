@@ -20,12 +20,13 @@ pub mod disk;
 pub mod commit;
 pub mod acquire;
 pub mod reclaim;
+pub mod verify;
 mod declare;
 pub mod update;
 mod store;
 
 pub use acquire::Cancel;
 pub use declare::{Addition, DeclareError};
-pub use reclaim::{Lease, LeaseError, Leased};
+pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
 pub use store::{Added, ChangeError, Exit, OpenError, Store};
 pub use update::{Event, Events, Options, Silent, Step, UpdateReport, UpdateRequest};

@@ -3,26 +3,35 @@
 //! Holds no logic of its own: what is decided is decided in `update`, what changes the disk is in
 //! `commit`. Opening creates nothing; the first writing call makes the store.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use crate::{
     acquire::Cancel,
     commit::{
-        BeginError, CommitError, Journal, JournalError, Staging, State, is_whole, read_manifest,
-        shown,
+        self, BeginError, CommitError, Journal, JournalError, Staging, State, is_whole,
+        read_manifest, shown,
     },
     declare::{self, Addition, DeclareError, Editing},
     disk::{
-        Disk, DiskError, Ensured, FileSystem, Format, FormatError, Layout, LockError, Patience,
-        names_in,
+        Disk, DiskError, Ensured, FileSystem, Format, FormatError, Holder, Layout, LockError,
+        Patience, names_in,
     },
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
-    reclaim::{self, Lease, LeaseError, Leased},
+    reclaim::{
+        self, Lease, LeaseError, Leased, PlanError, Policy, SweepError, SweepPlan, SweepReport,
+    },
     update::{
-        self, Difference, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
+        self, Difference, Done, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
         UpdateReport, UpdateRequest,
     },
+    verify::{self, Depth, Looking, Verification, VerifyError},
 };
+
+/// So long may deleting take that nobody asked for.
+const BRIEF: Duration = Duration::from_millis(200);
 
 /// A store, open. Shared by reference between threads; each process opens its own.
 #[derive(Debug)]
@@ -61,6 +70,9 @@ pub enum ChangeError {
     /// What was added could not be had, and `modules.toml` is as it was.
     #[error("nothing was added")]
     NotAdded(Box<UpdateReport>),
+    /// The store could not be looked at.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// There is no generation of that number, or none to go back to.
     #[error("there is no generation {}", wanted.map_or_else(|| "before this one".into(), |wanted| wanted.to_string()))]
     NoGeneration {
@@ -75,6 +87,12 @@ pub enum ChangeError {
         /// The module.
         module: String,
     },
+    /// What a sweep would do cannot be told.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The sweep itself.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
     /// A sync failed earlier; open the store again.
     #[error("a sync failed earlier, so this process does not write any more")]
     Poisoned,
@@ -106,6 +124,19 @@ impl Store {
         let layout = Layout::new(home);
         Format::read(&layout)?;
         Ok(Self { disk, layout, options })
+    }
+
+    /// As [`open`](Self::open), for [`verify`](Self::verify) and for repairs: a format marker that is damaged
+    /// is one more thing to find.
+    ///
+    /// # Errors
+    /// When the store was made by a newer version.
+    pub fn open_to_inspect(home: &Path, options: Options) -> Result<Self, OpenError> {
+        let (disk, layout) = (Disk::default(), Layout::new(home));
+        match Format::read(&layout) {
+            Err(error @ FormatError::Newer { .. }) => Err(error.into()),
+            _ => Ok(Self { disk, layout, options }),
+        }
     }
 
     /// Every path in the store.
@@ -226,7 +257,10 @@ impl Store {
         self.prepare(events, cancel)?;
         let lock = if request.locked { Some(declare::read_lock(&self.layout)?) } else { None };
         let ground = self.ground(events, cancel);
-        Ok(update::update(ground, state, declared, lock.as_ref(), request)?)
+        let Done { report, after } =
+            update::update(ground, state, declared, lock.as_ref(), request)?;
+        self.sweep_briefly(after.as_ref(), events, cancel);
+        Ok(report)
     }
 
     /// Whether nothing was ever shown, and no process that died on the way there left anything.
@@ -385,6 +419,30 @@ impl Store {
         shown.ok_or(ChangeError::NoGeneration { wanted: to })
     }
 
+    /// Looks whether everything is as it was written: the journal, both books, every link, and every file
+    /// of every entry, or of those that `names` lead to in any kept generation. Changes nothing. Takes the
+    /// store's lock only when something seems wrong, to look at that again while nobody writes, and never for
+    /// as long as files are read.
+    ///
+    /// # Errors
+    /// See [`VerifyError`]. Damage is no error; it is among the findings.
+    pub fn verify(
+        &self,
+        depth: Depth,
+        names: &[ModuleName],
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Verification, VerifyError> {
+        let patience = Patience {
+            limit: self.options.lock_limit,
+            stop: &|| cancel.is_cancelled(),
+            told: &|holder| events.happened(Event::Waiting { holder }),
+        };
+        let progress = |bytes, of| events.happened(Event::Hashing { bytes, of });
+        let (progress, command) = (&progress, &*self.options.command);
+        verify::verify(&self.layout, &Looking { depth, names, command, patience, progress, cancel })
+    }
+
     /// What differs between two generations.
     ///
     /// # Errors
@@ -414,7 +472,84 @@ impl Store {
             .map_err(UpdateError::from)?;
         let mut transaction = update::begin(ground, staging)?;
         change(&mut transaction).map_err(UpdateError::from)?;
-        Ok(update::commit_if_changed(ground, transaction)?.generation)
+        let done = update::commit_if_changed(ground, transaction)?;
+        self.sweep_briefly(done.after.as_ref(), events, cancel);
+        Ok(done.generation)
+    }
+
+    /// What a sweep would do. Takes no lock and changes nothing.
+    ///
+    /// # Errors
+    /// [`ChangeError::Plan`], when it cannot be told what is in use.
+    pub fn plan_sweep(&self, policy: &Policy) -> Result<SweepPlan, ChangeError> {
+        Ok(reclaim::plan_now(&self.layout, policy, commit::now())?)
+    }
+
+    /// Gives up what is planned, and deletes it.
+    ///
+    /// # Errors
+    /// [`SweepError::Stale`], when the plan was made for another state of the store; see [`SweepError`] for whether
+    /// anything happened otherwise. What cannot be deleted is no error: it is in the report.
+    pub fn sweep(
+        &self,
+        plan: SweepPlan,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<SweepReport, ChangeError> {
+        if plan.is_empty() && Format::read(&self.layout)?.is_none() {
+            return Ok(SweepReport::default());
+        }
+        self.prepare(events, cancel)?;
+        self.sweeping(events, cancel, self.options.lock_limit, None, |ground| {
+            reclaim::sweep(ground, plan)
+        })
+    }
+
+    /// Makes the journal as short as it can be. What is retired is told no more.
+    ///
+    /// # Errors
+    /// The journal is as it was, or compacted.
+    pub fn compact(&self, events: &dyn Events, cancel: &Cancel) -> Result<(), ChangeError> {
+        self.prepare(events, cancel)?;
+        self.sweeping(events, cancel, self.options.lock_limit, None, reclaim::compact)
+    }
+
+    /// What follows each change: sweeps if there is anything to sweep, waits for nobody, and leaves what takes
+    /// long to the next. Its failure is none of the change's.
+    fn sweep_briefly(&self, after: Option<&State>, events: &dyn Events, cancel: &Cancel) {
+        let (Some(policy), Some(after)) = (&self.options.sweep, after) else { return };
+        if self.options.offline || cancel.is_cancelled() {
+            return;
+        }
+        let until = Instant::now() + BRIEF;
+        let _ = self.sweeping(events, cancel, Duration::ZERO, Some(until), |ground| {
+            reclaim::sweep_briefly(ground, policy, after, commit::now())
+        });
+    }
+
+    fn sweeping<T>(
+        &self,
+        events: &dyn Events,
+        cancel: &Cancel,
+        limit: Duration,
+        until: Option<Instant>,
+        work: impl FnOnce(reclaim::Ground<'_>) -> Result<T, SweepError>,
+    ) -> Result<T, ChangeError> {
+        let (stop, tell) = (
+            || cancel.is_cancelled(),
+            |holder: Option<&Holder>| events.happened(Event::Waiting { holder }),
+        );
+        Ok(work(reclaim::Ground {
+            disk: &self.disk,
+            layout: &self.layout,
+            command: &self.options.command,
+            barrier: self.options.barrier,
+            patience: Patience { limit, stop: &stop, told: &tell },
+            companion: &|state| commit::companion_of(&self.layout, state),
+            cancel,
+            until,
+            told: &|done, of| events.happened(Event::Deleting { done, of }),
+        })?)
     }
 
     fn editing<'a>(&'a self, cancel: &'a Cancel) -> Editing<'a> {
@@ -461,12 +596,13 @@ impl ChangeError {
     /// Whether the change has happened, or may have, although there is an error.
     #[must_use]
     pub const fn has_happened(&self) -> bool {
-        matches!(
-            self,
-            Self::Update(UpdateError::Commit(
-                CommitError::Record { .. } | CommitError::Show { .. }
-            ))
-        )
+        match self {
+            Self::Update(UpdateError::Commit(error)) => {
+                matches!(error, CommitError::Record { .. } | CommitError::Show { .. })
+            }
+            Self::Sweep(error) => error.has_happened(),
+            _ => false,
+        }
     }
 
     /// How a command line ends with it.
@@ -477,16 +613,24 @@ impl ChangeError {
                 exit_of_wait(error)
             }
             Self::Declare(DeclareError::Disk(_)) => Exit::Failed,
-            Self::Declare(_) | Self::NoGeneration { .. } => Exit::Usage,
+            Self::Declare(_)
+            | Self::NoGeneration { .. }
+            | Self::Verify(VerifyError::Unknown { .. }) => Exit::Usage,
+            Self::Verify(VerifyError::Lock(error)) => exit_of_wait(error),
+            Self::Verify(VerifyError::Cancelled) => Exit::Interrupted,
             Self::Format(FormatError::Malformed { .. }) => Exit::Damaged,
             Self::Update(error) => match error {
                 UpdateError::Unknown { .. } => Exit::Usage,
                 UpdateError::Cancelled => Exit::Interrupted,
-                UpdateError::Journal(JournalError::Corrupt { .. })
-                | UpdateError::Begin(
-                    BeginError::Lost { .. } | BeginError::Journal(JournalError::Corrupt { .. }),
-                ) => Exit::Damaged,
-                UpdateError::Begin(BeginError::Lock(error)) => exit_of_wait(error),
+                UpdateError::Journal(error) => exit_of_journal(error),
+                UpdateError::Begin(error) => exit_of_begin(error),
+                _ => Exit::Failed,
+            },
+            Self::Plan(error) | Self::Sweep(SweepError::Plan(error)) => exit_of_plan(error),
+            Self::Sweep(error) => match error {
+                SweepError::Stale { .. } => Exit::Busy,
+                SweepError::Cancelled => Exit::Interrupted,
+                SweepError::Begin(error) => exit_of_begin(error),
                 _ => Exit::Failed,
             },
             _ => Exit::Failed,
@@ -500,6 +644,9 @@ impl ChangeError {
             Self::ReadOnly { .. } => {
                 "choose another home with --home or MODSTORE_HOME, or make this one writable"
             }
+            Self::Verify(VerifyError::Unknown { .. }) => {
+                "`modstore list` shows the modules there are"
+            }
             Self::NoGeneration { .. } => "`modstore history` lists the generations there are",
             Self::Declare(error) => return error.hint(),
             Self::Format(FormatError::Newer { .. }) => {
@@ -509,16 +656,45 @@ impl ChangeError {
                 "keep other programs out of the store's home, and run it again"
             }
             Self::EntryGone { .. } => "`modstore update` fetches what is declared now",
-            Self::Update(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. })))
-            | Self::Format(FormatError::Lock(LockError::Busy { .. })) => {
+            Self::Sweep(SweepError::Stale { .. }) => {
+                "plan again: something else has changed the store"
+            }
+            Self::Sweep(SweepError::Begin(BeginError::Lock(LockError::Busy { .. })))
+            | Self::Update(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. })))
+            | Self::Format(FormatError::Lock(LockError::Busy { .. }))
+            | Self::Verify(VerifyError::Lock(LockError::Busy { .. })) => {
                 "wait for the other process, or give --lock-timeout a longer time"
             }
             _ if matches!(self.exit(), Exit::Damaged) => {
-                "what is shown still works; keep a copy of the home before anything else"
+                "what is shown still works; `modstore verify` tells what is damaged"
             }
             _ => return None,
         };
         Some(text.to_owned())
+    }
+}
+
+const fn exit_of_begin(error: &BeginError) -> Exit {
+    match error {
+        BeginError::Lost { .. } => Exit::Damaged,
+        BeginError::Journal(error) => exit_of_journal(error),
+        BeginError::Lock(error) => exit_of_wait(error),
+        _ => Exit::Failed,
+    }
+}
+
+const fn exit_of_journal(error: &JournalError) -> Exit {
+    match error {
+        JournalError::Corrupt { .. } => Exit::Damaged,
+        _ => Exit::Failed,
+    }
+}
+
+const fn exit_of_plan(error: &PlanError) -> Exit {
+    match error {
+        PlanError::Root { .. } => Exit::Damaged,
+        PlanError::Journal(error) => exit_of_journal(error),
+        _ => Exit::Failed,
     }
 }
 

@@ -69,6 +69,10 @@ impl Campaign<'_> {
             checked(|| life.check_past())?;
             met.generations += life.generations();
             modstore::disk::Disk::default().remove_tree(life.path()).unwrap();
+            // What a removed store leaves on the disk is not to come back as part of the next one.
+            assert!(
+                Command::new("sync").arg("-f").arg(self.mount.path()).status().unwrap().success()
+            );
         }
         Ok(met)
     }
@@ -84,7 +88,7 @@ impl Campaign<'_> {
         let orders = Orders {
             home: life.path().to_owned(),
             upstream: life.upstream().to_owned(),
-            seed: chance.next(),
+            seed: chance.draw(),
             // The first install is what the first cut is about.
             before: if age == 0 { 0 } else { chance.within(0..4) },
             moment: Moment::any(chance),

@@ -33,9 +33,9 @@ pub(crate) struct Orders {
     pub(crate) upstream: PathBuf,
     /// Decides all operations.
     pub(crate) seed: u64,
-    /// How many operations end well before the one that is cut.
+    /// How many operations end well before the first that may be cut.
     pub(crate) before: u64,
-    /// When, in the one that is cut.
+    /// When, in such a one.
     pub(crate) moment: Moment,
     /// Whether each file is synced by itself.
     pub(crate) each_file: bool,
@@ -95,7 +95,11 @@ pub(crate) fn run() {
     for _ in 0..orders.before {
         host.one(&mut chance, || ());
     }
-    host.one(&mut chance, || holding.arm());
+    // An operation may be over before the moment has come; the next one may have it.
+    let tries = if orders.moment == Moment::End { 1 } else { 4 };
+    for _ in 0..tries {
+        host.one(&mut chance, || holding.arm());
+    }
     say("held at the end");
     for_ever();
 }
@@ -114,11 +118,11 @@ struct Host {
 
 impl Host {
     /// One operation, from its announcement to its acknowledgement.
-    fn one(&self, chance: &mut Chance, begin: impl FnOnce()) {
+    fn one(&self, chance: &mut Chance, arm: impl FnOnce()) {
         let before = self.declared();
         let operation = self.any(chance, &before);
         say(&format!("begin {operation:?} | {}", joined(&after(&operation, before))));
-        begin();
+        arm();
         let generation = self.run(&operation).unwrap_or_else(|error| {
             say(&format!("failed {error:?}"));
             for_ever()

@@ -117,5 +117,5 @@ fn filled(root: &Path, name: &str) -> Repo {
 }
 
 fn noise(chance: &mut Chance, size: usize) -> Vec<u8> {
-    std::iter::repeat_with(|| chance.next().to_le_bytes()).flatten().take(size).collect()
+    std::iter::repeat_with(|| chance.draw().to_le_bytes()).flatten().take(size).collect()
 }

@@ -13,7 +13,7 @@ impl Chance {
     /// The stream of this seed.
     pub fn of(seed: u64) -> Self {
         let mut chance = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        chance.next();
+        chance.draw();
         chance
     }
 
@@ -33,7 +33,7 @@ impl Chance {
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -42,7 +42,7 @@ impl Chance {
 
     /// A number of the range, which is not empty.
     pub fn within(&mut self, range: Range<u64>) -> u64 {
-        range.start + (self.next() >> 11) % (range.end - range.start)
+        range.start + (self.draw() >> 11) % (range.end - range.start)
     }
 
     /// Whether something of this probability, in percent, is the case.

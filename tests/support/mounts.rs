@@ -121,7 +121,7 @@ impl Mount {
     pub fn power_cut_under(&self, luck: Luck, end: impl FnOnce()) {
         assert_ne!(self.kind, Kind::Other, "nothing to start again with");
         if self.kind != Kind::Btrfs {
-            let flush = (luck == Luck::Names).then_some(" -f").unwrap_or_default();
+            let flush = if luck == Luck::Names { " -f" } else { "" };
             let shutdown = format!("shutdown{flush}");
             must(Command::new("xfs_io").args(["-x", "-c", &shutdown]).arg(self.path()));
         }

@@ -16,5 +16,6 @@ pub(crate) mod history;
 pub(crate) mod diff;
 pub(crate) mod rollback;
 pub(crate) mod exec;
+pub(crate) mod verify;
 pub(crate) mod completions;
 pub(crate) mod demo;

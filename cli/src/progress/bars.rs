@@ -32,6 +32,16 @@ impl Bars {
                 let who = holder.map_or_else(|| "another process".into(), ToString::to_string);
                 self.total(0).set_message(format!("waiting: {}", clean(&who)));
             }
+            Event::Hashing { bytes, of } => {
+                let bar = self.total(0);
+                if bar.length() != Some(of) {
+                    bar.set_style(style(
+                        "{bar:30.green} {bytes}/{total_bytes}  {bytes_per_sec}  {wide_msg}",
+                    ));
+                    bar.set_length(of);
+                }
+                bar.set_position(bytes);
+            }
             Event::Committing => {
                 self.total.get().iter().for_each(|total| total.set_message("switching"))
             }

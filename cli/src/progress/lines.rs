@@ -21,11 +21,12 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(super) struct Lines {
     verbose: bool,
     told: Mutex<BTreeMap<ModuleName, Instant>>,
+    hashed: Mutex<Option<Instant>>,
 }
 
 impl Lines {
     pub(super) fn new(verbose: bool) -> Self {
-        Self { verbose, told: Mutex::default() }
+        Self { verbose, told: Mutex::default(), hashed: Mutex::default() }
     }
 
     pub(super) fn happened(&self, event: Event<'_>) {
@@ -36,6 +37,9 @@ impl Lines {
             Event::Module { module, step } => self.step(module, step),
             Event::Waiting { holder: Some(holder) } => say(&format!("waiting: {holder}")),
             Event::Waiting { holder: None } => say("waiting: another process holds the lock"),
+            Event::Hashing { bytes, of } if self.is_time_to_tell_of_hashing() => {
+                say(&format!("hashing, {} of {}", size(bytes), size(of)))
+            }
             Event::Committing if self.verbose => say("switching"),
             _ => {}
         }
@@ -60,14 +64,22 @@ impl Lines {
     /// Whether this module has been at it for so long that it should be mentioned.
     fn is_time(&self, module: &ModuleName) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let last = told.entry(module.clone()).or_insert(now);
-        let due = now.duration_since(*last) >= PAUSE;
-        if due {
-            *last = now;
-        }
-        due
+        is_due(told.entry(module.clone()).or_insert_with(Instant::now))
     }
+
+    fn is_time_to_tell_of_hashing(&self) -> bool {
+        let mut hashed = self.hashed.lock().unwrap_or_else(PoisonError::into_inner);
+        is_due(hashed.get_or_insert_with(Instant::now))
+    }
+}
+
+/// Whether the pause since `last` is over; then the next begins.
+fn is_due(last: &mut Instant) -> bool {
+    let due = last.elapsed() >= PAUSE;
+    if due {
+        *last = Instant::now();
+    }
+    due
 }
 
 fn say(text: &str) {

@@ -1,6 +1,6 @@
 //! For programs: one JSON object per line.
 //!
-//! A module that is being received is told at most ten times a second.
+//! A module that is being received, and hashing, are told at most ten times a second.
 
 use std::{
     collections::BTreeMap,
@@ -17,24 +17,28 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The objects.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    told: Mutex<BTreeMap<ModuleName, Instant>>,
+    told: Mutex<BTreeMap<Option<ModuleName>, Instant>>,
 }
 
 impl Objects {
     pub(super) fn happened(&self, event: Event<'_>) {
         match event {
-            Event::Module { module, step: Step::Receiving { .. } } if !self.is_time(module) => {}
+            Event::Module { module, step: Step::Receiving { .. } }
+                if !self.is_time(Some(module)) => {}
+            Event::Hashing { bytes, of } if bytes < of && !self.is_time(None) => {}
             _ => object(event).iter().for_each(say),
         }
     }
 
-    fn is_time(&self, module: &ModuleName) -> bool {
+    /// Whether this module, or hashing, should be told again.
+    fn is_time(&self, module: Option<&ModuleName>) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        match told.get(module) {
+        let key = module.cloned();
+        match told.get(&key) {
             Some(last) if now.duration_since(*last) < PAUSE => false,
             _ => {
-                told.insert(module.clone(), now);
+                told.insert(key, now);
                 true
             }
         }
@@ -55,6 +59,7 @@ fn object(event: Event<'_>) -> Option<Value> {
             json!({"event": "warning", "module": module, "text": text})
         }
         Event::Notice { text } => json!({"event": "notice", "text": text}),
+        Event::Hashing { bytes, of } => json!({"event": "hashing", "bytes": bytes, "of": of}),
         Event::Committing => json!({"event": "committing"}),
         Event::Shown { generation } => json!({"event": "shown", "generation": generation.number()}),
         _ => return None,

@@ -48,9 +48,21 @@ pub enum JournalError {
     Disk(#[from] DiskError),
 }
 
+/// A journal, read and not opened.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// What it adds up to.
+    pub state: State,
+    /// How many frames it has.
+    pub frames: u64,
+    /// Where a torn end begins, if there is one, in bytes.
+    pub torn: Option<usize>,
+}
+
 /// What reading a journal gives.
 struct Replay {
     state: State,
+    frames: u64,
     sequence: u64,
     link: Link,
     /// Bytes that verify; the rest is torn.
@@ -73,6 +85,16 @@ impl Journal {
     pub fn state(path: &Path) -> Result<State, JournalError> {
         let bytes = crate::disk::read_if_there(path)?.unwrap_or_default();
         Ok(replay(path, &bytes)?.state)
+    }
+
+    /// Reads the journal for whoever inspects it. No journal is an empty one.
+    ///
+    /// # Errors
+    /// When it is damaged or cannot be read.
+    pub fn read(path: &Path) -> Result<Reading, JournalError> {
+        let bytes = crate::disk::read_if_there(path)?.unwrap_or_default();
+        let Replay { state, frames, length, .. } = replay(path, &bytes)?;
+        Ok(Reading { state, frames, torn: (length < bytes.len()).then_some(length) })
     }
 
     /// Opens the journal for the one who holds the store's lock, cutting off a torn end.
@@ -151,8 +173,8 @@ fn follows(frame: &Frame, before: &Replay) -> bool {
 }
 
 fn replay(path: &Path, bytes: &[u8]) -> Result<Replay, JournalError> {
-    let mut replay =
-        Replay { state: State::default(), sequence: 0, link: Link::default(), length: 0 };
+    let (state, link) = (State::default(), Link::default());
+    let mut replay = Replay { state, frames: 0, sequence: 0, link, length: 0 };
     loop {
         let at = replay.length;
         let corrupt = |source| JournalError::Corrupt { path: path.to_owned(), at, source };
@@ -165,6 +187,7 @@ fn replay(path: &Path, bytes: &[u8]) -> Result<Replay, JournalError> {
                     ))));
                 }
                 replay.state.apply(&frame);
+                replay.frames += 1;
                 replay.sequence = frame.sequence;
                 replay.link = link;
                 replay.length += length;

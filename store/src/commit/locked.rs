@@ -13,13 +13,14 @@ use std::{
 
 use super::{
     condemned::Condemned,
+    frame::{Frame, Link},
     journal::{Journal, JournalError},
     record::Record,
     staged::{Staging, StagingError},
     state::State,
 };
 use crate::{
-    disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, names_in, random_name},
+    disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, names_in},
     model::Generation,
 };
 
@@ -117,12 +118,12 @@ impl Locked {
         &self.layout
     }
 
-    /// Shows readers what is about to go; see [`Condemned`].
+    /// Shows readers what is about to go, in place of what was shown before; see [`Condemned`].
     ///
     /// # Errors
     /// Nothing is condemned.
     pub fn condemn(&self, condemned: &Condemned) -> Result<(), DiskError> {
-        condemned.publish(&self.disk, &self.layout, &self.staging)
+        condemned.publish(&self.disk, &self.layout, &self.staging, self.state.sequence())
     }
 
     /// Takes it back: nothing goes.
@@ -152,8 +153,7 @@ impl Locked {
             state.apply(&frame);
         }
         let discard = || {
-            let into = layout.trash().join(random_name(&layout.trash())?);
-            condemned.discard(&disk, &layout, &state, &into)?;
+            condemned.discard(&disk, &layout, &state)?;
             Condemned::withdraw(&disk, &layout)
         };
         discard().map_err(GiveUpError::Discard)
@@ -166,6 +166,13 @@ impl Locked {
     pub fn compact(self, reason: &str) -> Result<(), JournalError> {
         let records = self.state.checkpoint(now(), reason);
         self.journal.replace(&self.disk, &self.staging.fresh(), records)
+    }
+
+    /// How many bytes the journal would have if it were [compacted](Self::compact).
+    #[must_use]
+    pub fn compacted_size(&self) -> u64 {
+        let records = self.state.checkpoint(0, "");
+        Frame { sequence: 0, previous: Link::default(), records }.to_bytes().0.len() as u64
     }
 
     /// How many bytes the journal has.
@@ -190,7 +197,7 @@ pub enum GiveUpError {
 }
 
 /// Milliseconds since 1970.
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     u64::try_from(since).unwrap_or(u64::MAX)
 }
@@ -264,7 +271,8 @@ fn finish_sweeping(disk: &Disk, layout: &Layout, state: &State) -> Result<(), Di
     if layout.condemned().symlink_metadata().is_err() {
         return Ok(());
     }
-    let into = layout.trash().join(random_name(&layout.trash())?);
-    Condemned::read(layout)?.discard(disk, layout, state, &into)?;
+    if Condemned::was_given_up(layout, state.sequence())? {
+        Condemned::read(layout)?.discard(disk, layout, state)?;
+    }
     Condemned::withdraw(disk, layout)
 }

@@ -8,13 +8,18 @@ mod staged;
 mod condemned;
 mod locked;
 mod transaction;
+mod resolved;
 
 pub use condemned::Condemned;
 pub use frame::{Frame, FrameError};
-pub use journal::{Journal, JournalError};
+pub use journal::{Journal, JournalError, Reading};
 pub(crate) use locked::is_unfinished;
 pub use locked::{BeginError, Beginning, GiveUpError, Locked, shown};
 pub use record::{Binding, Bound, DecodeError, Fetched, Record};
+pub(crate) use resolved::{companion_of, lock_of};
 pub use staged::{Staged, Staging, StagingError};
 pub use state::{EntryInfo, GenerationInfo, State};
+pub(crate) use transaction::link_text;
 pub use transaction::{CommitError, Transaction, is_whole, read_manifest};
+
+pub(crate) use locked::now;

@@ -189,11 +189,12 @@ impl Transaction {
         self.changes.iter().any(rebinds) || self.entering.keys().any(is_gone)
     }
 
-    /// Makes all of it durable, records it and shows it.
+    /// Makes all of it durable, records it and shows it. Gives what the store adds up to then; its head is the
+    /// new generation.
     ///
     /// # Errors
     /// Each [`CommitError`] says whether it has happened.
-    pub fn commit(self, reason: &str) -> Result<Generation, CommitError> {
+    pub fn commit(self, reason: &str) -> Result<State, CommitError> {
         let next = self.locked.state.head().map_or(Generation::FIRST, |head| head.number.next());
         if let Some(spoilt) = self.entering.values().find(|staged| !staged.is_whole()) {
             return Err(CommitError::Spoilt { tree: spoilt.tree.clone() });
@@ -208,11 +209,13 @@ impl Transaction {
         self.place(next, &prepared).map_err(CommitError::NotDone)?;
         let records = self.records(next, reason);
         let record = |source| CommitError::Record { generation: next, source };
-        self.locked.journal.append(disk, records).map_err(record)?;
+        let frame = self.locked.journal.append(disk, records).map_err(record)?;
         let companion = self.companion.as_ref().map(|(path, _)| path.as_path());
         let show = |source| CommitError::Show { generation: next, source };
         show_with(disk, layout, &prepared, companion).map_err(show)?;
-        Ok(next)
+        let mut after = self.locked.state;
+        after.apply(&frame);
+        Ok(after)
     }
 
     /// A module that is to lead to an entry that is not in the store. It was, when somebody without the
@@ -335,7 +338,7 @@ impl Prepared {
 }
 
 /// The text of the link that leads a target to what it is bound to.
-fn link_text(binding: &Binding) -> PathBuf {
+pub(crate) fn link_text(binding: &Binding) -> PathBuf {
     match &binding.bound {
         Bound::Entry { digest, subdirectory, .. } => {
             Layout::entry_text(*digest, subdirectory.as_deref())

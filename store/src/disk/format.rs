@@ -129,8 +129,9 @@ impl Format {
         if read_if_there(&layout.journal())?.is_none() {
             disk.create_file(&layout.journal(), b"")?;
         }
-        // A directory's name may reach the disk before what it stands for: on a file system without a
-        // journal, an old block would then be read as its content.
+        // A name may reach the disk before what it stands for: on a file system without a journal, an old
+        // block would then be read as its content, and for a journal of ours that must not be.
+        disk.sync_file(&layout.journal())?;
         for name in Layout::DIRECTORIES {
             disk.sync_dir(&layout.home().join(name))?;
         }

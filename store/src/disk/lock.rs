@@ -187,6 +187,13 @@ impl Lock {
         }
     }
 
+    /// Whether somebody has the lock of this file alone at this moment. Changes nothing; a file that is not
+    /// there is held by nobody.
+    #[must_use]
+    pub fn is_held(path: &Path) -> bool {
+        matches!(Self::try_share(path), Ok(None))
+    }
+
     /// Lets programs that this process starts from now on, from any of its threads, inherit the lock: it is
     /// then let go with the last of their descriptors.
     ///

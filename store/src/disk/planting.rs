@@ -199,6 +199,10 @@ impl Planting {
         });
         match linked {
             Err(error) if cannot_link(&error.source) => self.copy(path, file, &from),
+            // The entry was there when it was looked at: a sweep has taken it since.
+            Err(_) if from.symlink_metadata().is_err() => {
+                Err(LinkError::Damaged { path: file.path.clone(), what: "it is gone" })
+            }
             done => Ok(done?),
         }
     }

@@ -43,12 +43,26 @@ pub enum Event<'a> {
         /// One line.
         text: &'a str,
     },
+    /// Files are being read and hashed. Told of every mebibyte, from many threads.
+    Hashing {
+        /// Bytes so far.
+        bytes: u64,
+        /// Bytes in all.
+        of: u64,
+    },
     /// All is fetched; it is being made durable and shown.
     Committing,
     /// The switch has happened.
     Shown {
         /// What is shown now.
         generation: Generation,
+    },
+    /// What was given up is being deleted.
+    Deleting {
+        /// How many trees and files are deleted.
+        done: usize,
+        /// Of how many.
+        of: usize,
     },
 }
 

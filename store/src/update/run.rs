@@ -10,7 +10,6 @@ use super::{
     events::Event,
     gather::gather,
     ground::Ground,
-    lock::lock_of,
     options::{Options, UpdateRequest},
     plan::{plan, select},
     report::{Cost, Failed, Unchanged, UpdateReport, Updated, Warning},
@@ -20,7 +19,7 @@ use crate::{
     acquire::NetworkError,
     commit::{
         BeginError, Beginning, Binding, CommitError, JournalError, Staging, StagingError, State,
-        Transaction, is_unfinished, shown,
+        Transaction, companion_of, is_unfinished, lock_of, shown,
     },
     declare,
     disk::{DiskError, LockError, Patience},
@@ -76,7 +75,7 @@ pub(crate) fn update(
     declared: &Declarations,
     lock: Option<&Lockfile>,
     request: &UpdateRequest,
-) -> Result<UpdateReport, UpdateError> {
+) -> Result<Done, UpdateError> {
     Staging::remove_dead(ground.disk, ground.layout).map_err(UpdateError::Leftovers)?;
     let selected = select(declared, &request.names).map_err(|name| unknown(declared, name))?;
     ground.events.happened(Event::Began { modules: selected.len() });
@@ -95,12 +94,21 @@ pub(crate) fn update(
 
     let wanted = !report.updated.is_empty() || !report.removed.is_empty();
     let allowed = report.failed.is_empty() || !request.all_or_nothing;
+    let mut after = None;
     if (wanted && allowed) || is_unfinished(ground.layout, &site.state) {
         let start = Instant::now();
-        commit(ground, site, &mut report, wanted && allowed)?;
+        after = commit(ground, site, &mut report, wanted && allowed)?;
         report.cost.committing = start.elapsed();
     }
-    Ok(report)
+    Ok(Done { report, after })
+}
+
+/// What an update came to.
+pub(crate) struct Done {
+    /// For whoever asked.
+    pub(crate) report: UpdateReport,
+    /// What the store adds up to, if this update changed that.
+    pub(crate) after: Option<State>,
 }
 
 /// Names a module that is not declared, and the nearest that is.
@@ -171,7 +179,7 @@ fn commit(
     site: Site<'_>,
     report: &mut UpdateReport,
     change: bool,
-) -> Result<(), UpdateError> {
+) -> Result<Option<State>, UpdateError> {
     let before = site.state.modules().clone();
     let (staging, staged) = site.into_staging()?;
     let mut transaction = begin(ground, staging)?;
@@ -187,9 +195,9 @@ fn commit(
         }
         report.removed.iter().cloned().for_each(|module| transaction.unbind(module));
     }
-    let Committed { generation, anew } = commit_if_changed(ground, transaction)?;
-    (report.generation, report.committed) = (generation, anew);
-    Ok(())
+    let Committed { generation, after } = commit_if_changed(ground, transaction)?;
+    (report.generation, report.committed) = (generation, after.is_some());
+    Ok(after)
 }
 
 /// Leaves alone what another process has changed since this update looked: what it did counts as done
@@ -226,10 +234,7 @@ pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction,
         stop: &|| ground.cancel.is_cancelled(),
         told: &|holder| ground.events.happened(Event::Waiting { holder }),
     };
-    let companion = |state: &State| {
-        let modules = state.modules().iter().map(|(module, binding)| (module.as_str(), binding));
-        (ground.layout.modules_lock(), lock_of(&modules.collect()).print())
-    };
+    let companion = |state: &State| companion_of(ground.layout, state);
     let how = Beginning { command, patience, barrier, companion: &companion };
     Transaction::begin(ground.disk, ground.layout, staging, how).map_err(|error| match error {
         BeginError::Lock(LockError::Stopped) => UpdateError::Cancelled,
@@ -241,8 +246,8 @@ pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction,
 pub(crate) struct Committed {
     /// What is shown now.
     pub(crate) generation: Option<Generation>,
-    /// Whether this transaction made it.
-    pub(crate) anew: bool,
+    /// What the store adds up to, if this transaction changed that.
+    pub(crate) after: Option<State>,
 }
 
 /// Commits, unless that would show nothing else than what is shown. `modules.lock` goes along.
@@ -252,12 +257,15 @@ pub(crate) fn commit_if_changed(
 ) -> Result<Committed, UpdateError> {
     if !transaction.changes_anything() {
         let generation = transaction.state().head().map(|head| head.number);
-        return Ok(Committed { generation, anew: false });
+        return Ok(Committed { generation, after: None });
     }
     let lock = lock_of(&transaction.modules_after()).print();
     transaction.accompany(ground.layout.modules_lock(), lock);
     ground.events.happened(Event::Committing);
-    let generation = transaction.commit(&ground.options.command)?;
-    ground.events.happened(Event::Shown { generation });
-    Ok(Committed { generation: Some(generation), anew: true })
+    let after = transaction.commit(&ground.options.command)?;
+    let generation = after.head().map(|head| head.number);
+    if let Some(generation) = generation {
+        ground.events.happened(Event::Shown { generation });
+    }
+    Ok(Committed { generation, after: Some(after) })
 }
