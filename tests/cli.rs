@@ -13,7 +13,7 @@ use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "add",
     "remove",
     "link",
@@ -27,6 +27,7 @@ const COMMANDS: [&str; 15] = [
     "history",
     "diff",
     "rollback",
+    "verify",
     "completions",
     "demo",
 ];
@@ -157,7 +158,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
         value
     };
     // An empty store has an answer to everything that only reads.
-    for command in ["update", "outdated", "list", "status", "history"] {
+    for command in ["update", "outdated", "list", "status", "history", "verify"] {
         assert_eq!(ok(&[command])["generation"], Value::Null);
     }
     assert_eq!(ok(&["add", &whole, "--no-update"])["added"][0], "whole");
@@ -179,6 +180,8 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["rollback"])["restores"], 4);
     assert_eq!(ok(&["history"])["generations"][0]["restores"], 4);
     assert_eq!(ok(&["remove", "other"])["removed"][0], "other");
+    assert_eq!(ok(&["verify"])["depth"], "full");
+    assert_eq!(ok(&["verify", "whole", "--quick"])["checked"]["bytes"], 0);
     assert!(ok(&["completions", "bash"])["script"].as_str().unwrap().contains("modstore"));
     assert!(ok(&["demo"])["steps"].as_array().unwrap().len() >= 5);
     let never: Vec<&str> =
