@@ -7,9 +7,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "helpers panic, and that is how a test fails"
 )]
 
+#[expect(unreachable_pub, reason = "the fuzz targets' own crate has the same file")]
 #[path = "fuzz/properties.rs"]
 mod properties;
 
