@@ -1,7 +1,8 @@
-//! Bad disks: full, read-only, somebody else's, failing at any one act. Each ends with an error that names the cause,
+//! Bad disks: full, read-only, somebody else's, with system calls that fail. Each ends with an error that names the cause,
 //! the old or the new generation served whole, and nothing left that the next run does not remove.
 //!
-//! Limits: power cuts are tested elsewhere; mounts and other users need root, and system calls that fail need strace.
+//! Limits: power cuts are tested elsewhere, and acts that fail one by one, of every operation, in `crash`; mounts and other
+//! users need root, and system calls that fail need strace.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,22 +11,17 @@
 )]
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     fs, io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
 };
 
-use modstore::{
-    Cancel, Options, Silent, Store, UpdateRequest,
-    disk::{Act, Disk, Observer},
+use modstore::disk::Disk;
+use modstore_tests::{
+    Fault, HttpServer, Item, Mount, Ran, Repo, TestHome, has_strace, skip_loudly,
 };
-use modstore_tests::{Fault, HttpServer, Item, Mount, Ran, Repo, TestHome, skip_loudly};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");
 
@@ -344,270 +340,12 @@ fn the_staging_of_a_dead_process_is_removed_and_that_of_a_live_one_is_kept() {
     assert!(home.leftovers().is_empty(), "{:?}", home.leftovers());
 }
 
-// ---- Every act fails once, and every act is the last one of its process.
-
-/// Counts acts; the one of this number does not happen.
-struct FailsAt {
-    at: usize,
-    count: AtomicUsize,
-    how: How,
-}
-
-#[derive(Clone, Copy)]
-enum How {
-    Error(i32),
-    Abort,
-}
-
-impl Observer for FailsAt {
-    fn before(&self, _: Act<'_>) -> io::Result<()> {
-        match (self.count.fetch_add(1, Ordering::SeqCst) == self.at, self.how) {
-            (false, _) => Ok(()),
-            (true, How::Error(code)) => Err(io::Error::from_raw_os_error(code)),
-            (true, How::Abort) => std::process::abort(),
-        }
-    }
-}
-
-impl FailsAt {
-    fn new(at: usize, how: How) -> Arc<Self> {
-        Arc::new(Self { at, count: AtomicUsize::new(0), how })
-    }
-}
-
-/// Updates with one job on a disk that `observer` sees; whether it went well.
-fn update_on(disk: Disk, home: &Path) -> Result<(), String> {
-    let options = Options { jobs: 1, ..Options::default() };
-    let store = Store::open_on(disk, home, options).map_err(|error| format!("{error:?}"))?;
-    // What can be had is switched even if some cannot; here it is one generation or the other.
-    let request = UpdateRequest { all_or_nothing: true, ..UpdateRequest::default() };
-    let report = store.update(&request, &Silent, &Cancel::new());
-    match report {
-        Ok(report) if report.failed.is_empty() => Ok(()),
-        Ok(report) => Err(format!("{:?}", report.failed)),
-        Err(error) => Err(format!("{error:?}")),
-    }
-}
-
-/// Two repositories with one change each, and what they show before and after it.
-struct Scene {
-    place: tempfile::TempDir,
-    repos: [Repo; 2],
-    states: [BTreeMap<String, Item>; 2],
-    heads: [[String; 2]; 2],
-}
-
-impl Scene {
-    fn new() -> Self {
-        let place =
-            tempfile::tempdir_in(if Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" })
-                .unwrap();
-        let repos = ["one", "two"].map(|name| Repo::create(place.path(), name));
-        let write = |text: &str| {
-            repos
-                .each_ref()
-                .map(|repo| repo.write(&[("a", text), ("deep/b", text), ("same", "same\n")]))
-        };
-        let heads = [write("1"), write("2")];
-        let states = heads.each_ref().map(|heads| {
-            let trees = repos.iter().zip(heads).map(|(repo, head)| (repo.name(), repo.tree(head)));
-            prefixed(trees)
-        });
-        Self { place, repos, states, heads }
-    }
-
-    /// Makes the repositories be what they were in this state.
-    fn publish(&self, state: usize) {
-        for (repo, head) in self.repos.iter().zip(&self.heads[state]) {
-            repo.branch("main", head);
-        }
-    }
-
-    /// A home that declares both and shows state 0 if `installed`.
-    fn home(&self, name: &str, installed: bool) -> PathBuf {
-        let home = self.place.path().join(name);
-        fs::create_dir(&home).unwrap();
-        let declared: String = self
-            .repos
-            .iter()
-            .map(|repo| format!("[modules.{}]\nsource = \"{}\"\n", repo.name(), git(repo)))
-            .collect();
-        fs::write(home.join("modules.toml"), declared).unwrap();
-        if installed {
-            self.publish(0);
-            update_on(Disk::default(), &home).unwrap();
-            self.publish(1);
-        }
-        home
-    }
-
-    /// After a failure: what is shown is nothing (if nothing was), the old or the new, whole; then the next update
-    /// brings the new, and leaves nothing behind.
-    fn assert_recovers(&self, home: &Path, installed: bool, what: &str) {
-        let old = if installed { self.states[0].clone() } else { BTreeMap::new() };
-        let now = shown(home);
-        assert!(
-            now == old || now == self.states[1],
-            "{what}: neither the old nor the new, but {now:?}"
-        );
-        let store = Store::open(home, Options::default())
-            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        store.state().unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        update_on(Disk::default(), home)
-            .unwrap_or_else(|error| panic!("{what}: the next update: {error}"));
-        assert_eq!(shown(home), self.states[1], "{what}: the next update");
-        assert_nothing_left(home, what);
-    }
-}
-
-fn prefixed<'a>(
-    trees: impl Iterator<Item = (&'a str, BTreeMap<String, Item>)>,
-) -> BTreeMap<String, Item> {
-    trees
-        .flat_map(|(name, tree)| {
-            tree.into_iter().map(move |(path, item)| (format!("{name}/{path}"), item))
-        })
-        .collect()
-}
-
-/// All that `current` shows.
-fn shown(home: &Path) -> BTreeMap<String, Item> {
-    let modules = fs::read_dir(home.join("current")).into_iter().flatten().flatten();
-    let mut all = BTreeMap::new();
-    for module in modules {
-        let name = module.file_name().into_string().unwrap();
-        fs::metadata(module.path()).expect("a target leads somewhere");
-        all.extend(prefixed(
-            [(name.as_str(), modstore_tests::listing(&module.path()))].into_iter(),
-        ));
-    }
-    all
-}
-
-fn assert_nothing_left(home: &Path, what: &str) {
-    let names = |dir: &str| -> HashSet<String> {
-        fs::read_dir(home.join(dir))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|child| child.file_name().into_string().unwrap())
-            .collect()
-    };
-    assert_eq!(names("staging"), HashSet::new(), "{what}: staging");
-    let store = Store::open(home, Options::default()).unwrap();
-    let known: HashSet<String> =
-        store.state().unwrap().generations().iter().map(|info| info.number.to_string()).collect();
-    assert_eq!(names("generations"), known, "{what}: generations");
-    let odd: Vec<_> = names(".")
-        .into_iter()
-        .filter(|name| name.contains(".new") || name.contains(".tmp"))
-        .collect();
-    assert!(odd.is_empty(), "{what}: {odd:?}");
-}
-
-/// How many acts an install or an update has.
-fn acts(scene: &Scene, installed: bool) -> usize {
-    let home = scene.home(&format!("counted-{installed}"), installed);
-    let counter = FailsAt::new(usize::MAX, How::Error(0));
-    update_on(Disk::observed(counter.clone()), &home).unwrap();
-    counter.count.load(Ordering::SeqCst)
-}
-
-fn each_act_fails(installed: bool) {
-    let scene = Scene::new();
-    let acts = acts(&scene, installed);
-    assert!(acts > 40, "{acts} acts");
-    for at in 0..acts {
-        for code in [28, 5] {
-            let what = format!("act {at} of {acts} failed with {code}");
-            let home = scene.home(&format!("{at}-{code}"), installed);
-            let disk = FailsAt::new(at, How::Error(code));
-            // An error may be survived: a link that cannot be made is written instead.
-            let done = update_on(Disk::observed(disk.clone()), &home);
-            if let Err(error) = &done {
-                let said = error.contains(&format!("code: {code}"));
-                assert!(said, "{what}: the cause is not told: {error}");
-            } else {
-                assert_eq!(shown(&home), scene.states[1], "{what}, and it claims to have worked");
-            }
-            assert!(disk.count.load(Ordering::SeqCst) > at, "{what}: it did not come to that");
-            scene.assert_recovers(&home, installed, &what);
-            Disk::default().remove_tree(&home).unwrap();
-        }
-    }
-}
-
-#[test]
-fn whichever_act_of_an_install_fails_the_next_update_converges_and_nothing_is_left() {
-    each_act_fails(false);
-}
-
-#[test]
-fn whichever_act_of_an_update_fails_the_next_update_converges_and_nothing_is_left() {
-    each_act_fails(true);
-}
-
-const CRASH: &str = "MODSTORE_TEST_CRASH_AT";
-
-/// Not a law of its own: the process that [`each_act_is_the_last`] starts, which aborts at the act it is told.
-#[test]
-fn an_update_in_a_process_that_may_abort_works() {
-    let Some(told) = std::env::var_os(CRASH) else { return };
-    let told = told.into_string().unwrap();
-    let (at, home) = told.split_once(' ').unwrap();
-    update_on(Disk::observed(FailsAt::new(at.parse().unwrap(), How::Abort)), Path::new(home))
-        .unwrap();
-}
-
-fn each_act_is_the_last(installed: bool) {
-    let scene = Scene::new();
-    let acts = acts(&scene, installed);
-    for at in 0..acts {
-        let what = format!("the process ended at act {at} of {acts}");
-        let home = scene.home(&at.to_string(), installed);
-        let status = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "an_update_in_a_process_that_may_abort_works"])
-            .env(CRASH, format!("{at} {}", home.display()))
-            .output()
-            .unwrap()
-            .status;
-        assert!(!status.success(), "{what}: it did not");
-        scene.assert_recovers(&home, installed, &what);
-        Disk::default().remove_tree(&home).unwrap();
-    }
-}
-
-#[test]
-fn whichever_act_of_an_install_is_the_last_of_its_process_the_next_update_converges() {
-    each_act_is_the_last(false);
-}
-
-#[test]
-fn whichever_act_of_an_update_is_the_last_of_its_process_the_next_update_converges() {
-    each_act_is_the_last(true);
-}
-
 // ---- System calls that fail, in the program as it is shipped.
 
-fn strace(home: &TestHome, log: &Path, calls: &str, inject: &[String]) -> Ran {
-    let mut args: Vec<String> = ["-f", "-q", "-o"].map(str::to_owned).to_vec();
-    args.extend([log.display().to_string(), "-e".into(), format!("trace={calls}")]);
-    for inject in inject {
-        args.extend(["-e".into(), format!("inject={inject}")]);
-    }
-    args.extend([BINARY.to_owned(), "update".to_owned()]);
-    modstore_tests::Running::start(home.command_of(Path::new("strace"), &args)).wait()
-}
-
-fn has_strace() -> bool {
-    let there = Command::new("strace")
-        .args(["-o", "/dev/null", "true"])
-        .status()
-        .is_ok_and(|status| status.success());
-    if !there {
-        skip_loudly("strace cannot be run");
-    }
-    there
+/// An update with these calls traced, and some of them failing.
+fn strace(home: &TestHome, log: &Path, calls: &str, inject: &str) -> Ran {
+    let (trace, inject) = (format!("trace={calls}"), format!("inject={inject}"));
+    home.run_traced(log, &["-e", &trace, "-e", &inject], &["update"])
 }
 
 #[test]
@@ -638,7 +376,7 @@ fn an_update_whose_system_calls_fail_ends_with_the_old_or_the_new_generation_and
             repo.write(&[("a", &number.to_string())]);
             let after = repo.tree("main");
             let what = format!("{call} number {when} fails with {error}");
-            let ran = strace(&home, &log, call, &[format!("{call}:error={error}:when={when}")]);
+            let ran = strace(&home, &log, call, &format!("{call}:error={error}:when={when}"));
             let now = home.tree("tool");
             assert!(now == before || now == after, "{what}\n{now:?}\n{ran:?}");
             let hit = fs::read_to_string(&log).unwrap().contains("(INJECTED)");
@@ -673,7 +411,7 @@ fn a_sync_that_failed_is_never_tried_again() {
             .enumerate()
     {
         repo.write(&[("a", &format!("sync {number}"))]);
-        strace(&home, &log, calls, &[format!("{call}:error=EIO:when={when}")])
+        strace(&home, &log, calls, &format!("{call}:error=EIO:when={when}"))
             .fails(1)
             .says("Input/output error");
         let trace = fs::read_to_string(&log).unwrap();

@@ -13,7 +13,7 @@ use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "add",
     "remove",
     "link",
@@ -28,6 +28,7 @@ const COMMANDS: [&str; 16] = [
     "diff",
     "rollback",
     "verify",
+    "exec",
     "completions",
     "demo",
 ];
@@ -184,6 +185,8 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["verify", "whole", "--quick"])["checked"]["bytes"], 0);
     assert!(ok(&["completions", "bash"])["script"].as_str().unwrap().contains("modstore"));
     assert!(ok(&["demo"])["steps"].as_array().unwrap().len() >= 5);
+    // One has no answer: it becomes another program.
+    seen.push("exec".to_owned());
     let never: Vec<&str> =
         COMMANDS.into_iter().filter(|command| !seen.iter().any(|seen| seen == command)).collect();
     assert!(never.is_empty(), "not tried: {never:?}");
@@ -193,7 +196,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
 fn every_failure_gives_one_object_and_says_on_stderr_what_to_do() {
     let world = World::with_modules();
     let gone = format!("git+file://{}/gone", world.home.scratch().display());
-    let failures: [(&[&str], i32); 12] = [
+    let failures: [(&[&str], i32); 15] = [
         (&["add", &gone], 1),
         (&["add", "ftp://h/r"], 2),
         (&["add", &world.whole(), "--name", "part"], 2),
@@ -205,6 +208,9 @@ fn every_failure_gives_one_object_and_says_on_stderr_what_to_do() {
         (&["path", "wole"], 1),
         (&["diff", "99"], 2),
         (&["rollback", "--to", "99"], 2),
+        (&["exec", "--generation", "99", "--", "true"], 2),
+        (&["exec", "--", "no-such-program"], 127),
+        (&["exec", "--", "/"], 126),
         (&["--home", "", "list"], 2),
     ];
     for (arguments, exit) in failures {

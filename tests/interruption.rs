@@ -1,7 +1,7 @@
 //! Ctrl-C, SIGTERM and SIGKILL at many moments: the generation before is served whole or the new one is, a signal that
 //! can be heard is answered soon and leaves nothing behind, and the next run converges.
 //!
-//! Limits: the moments within a transaction are `bad_disk`'s, one by one; here they are met by chance.
+//! Limits: the moments within a transaction are `crash`'s, one by one; here they are met by chance.
 
 use std::{
     collections::BTreeMap,

@@ -11,6 +11,7 @@ sshd|openssh-server|everything over ssh
 mkfs.ext4|e2fsprogs|disk-full, read-only and power-cut tests
 mkfs.xfs|xfsprogs|power-cut tests on xfs
 xfs_io|xfsprogs|power-cut tests (they use its shutdown command)
+mkfs.btrfs|btrfs-progs|power-cut tests on btrfs
 losetup|mount|disk-full, read-only and power-cut tests
 ip|iproute2|cut-network tests
 strace|strace|golden disk traces and the kill matrix

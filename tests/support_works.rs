@@ -2,6 +2,8 @@
 //!
 //! A fault that does not bite would make every test above it pass for nothing; so each is seen to make git fail.
 
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
+
 use std::io::Read as _;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -12,8 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use modstore_tests::{
-    BlackHole, Change, CutNetwork, Fault, GitDaemon, HttpServer, Item, Mount, RefusedPort, Repo,
-    Running, SshServer, TestHome, Wire, git, listing,
+    BlackHole, Change, CutNetwork, Fault, GitDaemon, HttpServer, Item, Luck, Mount, RefusedPort,
+    Repo, Running, SshServer, TestHome, Wire, git, listing,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -750,20 +752,37 @@ fn small_file_systems_fill_up_and_read_only_ones_refuse() {
     }
 }
 
+/// Writes one file that is synced and one that is not, cuts the power, and says what is left of the second.
+fn lost_in_a_cut(disk: &Mount, luck: Luck) -> Option<Vec<u8>> {
+    let kept = std::fs::File::create(disk.path().join("kept")).unwrap();
+    std::io::Write::write_all(&mut &kept, b"synced").unwrap();
+    kept.sync_all().unwrap();
+    std::fs::File::open(disk.path()).unwrap().sync_all().unwrap();
+    drop(kept);
+    std::fs::write(disk.path().join("lost"), "not synced").unwrap();
+    disk.power_cut_under(luck, || ());
+    assert_eq!(std::fs::read(disk.path().join("kept")).unwrap(), b"synced");
+    std::fs::read(disk.path().join("lost")).ok()
+}
+
 #[test]
 fn a_power_cut_loses_what_was_not_synced_and_keeps_what_was() {
-    for disk in [Mount::ext4(64), Mount::xfs(300)] {
-        let Some(disk) = disk else { return };
-        let kept = std::fs::File::create(disk.path().join("kept")).unwrap();
-        std::io::Write::write_all(&mut &kept, b"synced").unwrap();
-        kept.sync_all().unwrap();
-        std::fs::File::open(disk.path()).unwrap().sync_all().unwrap();
-        drop(kept);
-        std::fs::write(disk.path().join("lost"), "not synced").unwrap();
-        disk.power_cut();
-        assert_eq!(std::fs::read(disk.path().join("kept")).unwrap(), b"synced");
-        let lost = std::fs::read(disk.path().join("lost")).unwrap_or_default();
-        assert!(lost.is_empty(), "the plug was not pulled");
+    type Kind = (&'static str, fn(u64) -> Option<Mount>);
+    let kinds: [Kind; 4] = [
+        ("ext4", Mount::ext4),
+        ("ext4 without journal", Mount::ext4_without_journal),
+        ("xfs", Mount::xfs),
+        ("btrfs", Mount::btrfs),
+    ];
+    for (name, make) in kinds {
+        let Some(disk) = make(64) else { return };
+        for round in 0..3 {
+            let left = lost_in_a_cut(&disk, Luck::Nothing);
+            assert_eq!(left, None, "{name}, round {round}: the plug was not pulled");
+        }
+        let left = lost_in_a_cut(&disk, Luck::Names);
+        let wanted = (name != "btrfs").then(Vec::new);
+        assert_eq!(left, wanted, "{name}: the name was to survive, and the content was not");
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::{ffi::OsString, num::NonZeroU16, path::PathBuf};
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use modstore::model::{Generation, ModuleName, Subdirectory};
 
@@ -123,6 +123,7 @@ pub(crate) enum Command {
     History(HistoryArgs),
     Diff(DiffArgs),
     Rollback(RollbackArgs),
+    Exec(ExecArgs),
     Verify(VerifyArgs),
     Completions(CompletionsArgs),
     Demo(DemoArgs),
@@ -346,6 +347,47 @@ pub(crate) struct RollbackArgs {
     pub(crate) to: Option<Generation>,
 }
 
+/// Run a program that sees one generation from its start to its end
+///
+/// A path through `current` is resolved anew each time, so that a program that loads its modules one by
+/// one mixes two generations when an update comes in between. `exec` resolves it once, takes a lease on
+/// that generation, tells the program where it is, and becomes the program: same process, terminal,
+/// signals and exit code. The generation is kept until the last process that the program has started
+/// is gone, however they end. `modstore status` lists the leases.
+///
+/// The program is given:
+///   MODSTORE_MODULES      the generation's directory, with one link per module
+///   MODSTORE_GENERATION   its number
+///   MODSTORE_HOME         the store's directory, as an absolute path
+///
+/// A descendant holds the lease through an open file that it inherits. Programs that close what they do
+/// not know (sudo, Python's subprocess for its children) let go of it: then it lives as long as the rest.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  modstore exec -- python3 -m my_host
+  modstore exec -- sh -c 'ls \"$MODSTORE_MODULES\"'
+  modstore exec --generation 12 -- my-host      (an older one)
+
+Exit codes: those of the program; 127 if it is not found, 126 if it cannot be run; 1 if no lease
+can be taken, 2 for wrong usage or a generation that is not there."
+)]
+pub(crate) struct ExecArgs {
+    /// This generation instead of the one that is shown
+    #[arg(long, value_name = "G")]
+    pub(crate) generation: Option<Generation>,
+    /// The program and its arguments
+    #[arg(
+        required = true,
+        value_name = "CMD",
+        trailing_var_arg = true,
+        value_hint = ValueHint::CommandWithArguments
+    )]
+    pub(crate) command: Vec<OsString>,
+}
+
 /// Look whether everything in the store is as it was written
 ///
 /// Reads the journal, compares both books (what the journal counts and what the links lead to), looks at
@@ -416,6 +458,7 @@ impl Command {
             Self::History(_) => "history",
             Self::Diff(_) => "diff",
             Self::Rollback(_) => "rollback",
+            Self::Exec(_) => "exec",
             Self::Verify(_) => "verify",
             Self::Completions(_) => "completions",
             Self::Demo(_) => "demo",

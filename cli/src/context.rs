@@ -27,13 +27,18 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// The context of `command`; signals are listened to from now on.
+    /// The context of `command`; nobody listens to signals yet.
     pub(crate) fn new(global: Global, command: &'static str) -> Self {
         let output = Output::new(&global, command);
         let home = home::store_home(global.home.as_ref());
-        let (last_words, place) = (output.clone(), home.as_ref().ok().cloned());
+        Self { global, output, interrupt: Interrupt::default(), home, command }
+    }
+
+    /// The same; signals are listened to from now on.
+    pub(crate) fn listening(self) -> Self {
+        let (last_words, place) = (self.output.clone(), self.home.as_ref().ok().cloned());
         let interrupt = Interrupt::listen(move || last_words.interrupted(place.as_deref()));
-        Self { global, output, interrupt, home, command }
+        Self { interrupt, ..self }
     }
 
     /// The store's directory.
@@ -48,26 +53,32 @@ impl Context {
 
     /// The store, to be read or changed with so many jobs at once.
     pub(crate) fn store_with_jobs(&self, jobs: Option<usize>) -> Result<Store, Failure> {
-        Ok(Store::open(self.home()?, self.options(jobs)?)?)
+        let options = self.options()?;
+        let jobs = jobs.unwrap_or(options.jobs);
+        Ok(Store::open(self.home()?, Options { jobs, ..options })?)
+    }
+
+    /// The store, for what this program is about to do; it is named to whoever asks who is at work.
+    pub(crate) fn store_for(&self, program: &str) -> Result<Store, Failure> {
+        let options = self.options()?;
+        let command = format!("{} {program}", options.command);
+        Ok(Store::open(self.home()?, Options { command, ..options })?)
     }
 
     /// The store, however damaged it is.
     pub(crate) fn store_to_inspect(&self) -> Result<Store, Failure> {
-        Ok(Store::open_to_inspect(self.home()?, self.options(None)?)?)
+        Ok(Store::open_to_inspect(self.home()?, self.options()?)?)
     }
 
-    fn options(&self, jobs: Option<usize>) -> Result<Options, Failure> {
-        let default = Options::default();
-        let options = Options {
+    fn options(&self) -> Result<Options, Failure> {
+        limits::limited(Options {
             lock_limit: Duration::from_secs(self.global.lock_timeout),
-            jobs: jobs.unwrap_or(default.jobs),
             offline: self.global.offline,
             interactive: self.global.interactive,
             command: format!("modstore {}", self.command),
-            ..default
-        };
-        limits::limited(options)
-            .map_err(|error| Failure::of(Exit::Usage, &error).hint(error.hint()))
+            ..Options::default()
+        })
+        .map_err(|error| Failure::of(Exit::Usage, &error).hint(error.hint()))
     }
 
     /// The store.

@@ -4,10 +4,13 @@
 //! text have the odd bytes replaced; times are in UTC.
 
 use modstore::{
+    Leased,
     commit::{Binding, Bound},
     update::{Cost as StoreCost, Failed as StoreFailed, Updated as StoreUpdated},
 };
 use serde::Serialize;
+
+use crate::time;
 
 /// What a module is in some generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -323,6 +326,32 @@ pub(crate) struct Status {
     pub(crate) entries: usize,
     /// The files of all entries, as if none were shared.
     pub(crate) bytes: u64,
+    /// By generation.
+    pub(crate) leases: Vec<Lease>,
+}
+
+/// A lease that somebody holds.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Lease {
+    /// The generation it keeps.
+    pub(crate) generation: u64,
+    /// The process that took it.
+    pub(crate) pid: Option<u32>,
+    /// What that process was.
+    pub(crate) command: Option<String>,
+    /// When it took it.
+    pub(crate) since: Option<String>,
+}
+
+impl From<Leased> for Lease {
+    fn from(Leased { generation, holder }: Leased) -> Self {
+        Self {
+            generation: generation.number(),
+            pid: holder.as_ref().map(|holder| holder.pid),
+            since: holder.as_ref().map(|holder| time::stamp(holder.since.saturating_mul(1000))),
+            command: holder.map(|holder| holder.command),
+        }
+    }
 }
 
 /// `history`.

@@ -29,15 +29,22 @@ use self::{
 
 fn main() -> ExitCode {
     match Arguments::try_parse() {
-        Ok(Arguments { global, command }) => run(&Context::new(global, command.name()), &command),
+        Ok(Arguments { global, command }) => {
+            let context = Context::new(global, command.name());
+            match command {
+                // What is done about signals is left as it is, for the program that takes over.
+                Command::Exec(_) => run(&context, &command),
+                _ => run(&context.listening(), &command),
+            }
+        }
         Err(error) => ExitCode::from(explain(&error)),
     }
 }
 
 fn run(context: &Context, command: &Command) -> ExitCode {
     use commands::{
-        add, completions, demo, diff, history, link, list, outdated, path, remove, rollback, show,
-        status, unlink, update, verify,
+        add, completions, demo, diff, exec, history, link, list, outdated, path, remove, rollback,
+        show, status, unlink, update, verify,
     };
     let Context { output, .. } = context;
     let shown = || context.generation();
@@ -55,6 +62,10 @@ fn run(context: &Context, command: &Command) -> ExitCode {
         Command::History(_) => output.end(shown, history::run(context)),
         Command::Diff(args) => output.end(shown, diff::run(context, args)),
         Command::Rollback(args) => output.end(shown, rollback::run(context, args)),
+        Command::Exec(args) => {
+            let failure = exec::run(context, args);
+            output.fail(shown(), &failure)
+        }
         Command::Verify(args) => output.end(shown, verify::run(context, args)),
         Command::Completions(args) => output.end(shown, completions::run(args)),
         Command::Demo(args) => output.end(shown, demo::run(context, args)),

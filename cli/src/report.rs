@@ -16,8 +16,9 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use modstore::{
-    ChangeError, Exit, OpenError,
+    ChangeError, Exit, LeaseError, OpenError,
     commit::JournalError,
+    disk::DiskError,
     model::{ParseSourceError, Source},
     update::UpdateError,
 };
@@ -71,6 +72,11 @@ impl Failure {
         Self { causes, ..self }
     }
 
+    /// The same, with an exit code that is not one of the store's.
+    pub(crate) fn with_exit(self, exit: u8) -> Self {
+        Self { exit, ..self }
+    }
+
     /// A source that was typed and is none.
     pub(crate) fn of_source(error: ParseSourceError) -> Self {
         let hint = error.suggestion.as_ref().map(|suggestion| format!("write {suggestion}"));
@@ -86,7 +92,13 @@ impl Failure {
         let text = redacted(&error.render().to_string(), std::env::args());
         let mut lines = text.lines().map(str::trim_end);
         let message = lines.next().unwrap_or_default();
-        let message = message.strip_prefix("error: ").unwrap_or(message);
+        let mut message = message.strip_prefix("error: ").unwrap_or(message).to_owned();
+        if message.ends_with(':') {
+            // What is missing stands below, one a line.
+            let named: Vec<&str> =
+                lines.by_ref().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            message = format!("{message} {}", named.join(", "));
+        }
         let tip = lines.find_map(|line| line.trim_start().strip_prefix("tip: "));
         let usage =
             text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("modstore");
@@ -145,6 +157,22 @@ impl From<ChangeError> for Failure {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         ChangeError::from(error).into()
+    }
+}
+
+impl From<LeaseError> for Failure {
+    fn from(error: LeaseError) -> Self {
+        let exit = match error {
+            LeaseError::Gone(_) => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self::of(exit, &error).hint(error.hint())
+    }
+}
+
+impl From<DiskError> for Failure {
+    fn from(error: DiskError) -> Self {
+        Self::of(Exit::Failed, &error)
     }
 }
 

@@ -3,10 +3,7 @@
 //! An edit is read, changed and written under a lock of its own, so that two of them never lose one.
 //! Knows nothing of generations.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use crate::{
     acquire::Cancel,
@@ -262,8 +259,15 @@ fn take_lock(editing: Editing<'_>) -> Result<Lock, LockError> {
     Lock::take(&path, editing.command, patience)
 }
 
+/// Replaces `modules.toml`, if it says anything else. The new one is made in a staging, so that a crash
+/// leaves nothing that is not removed, and nobody removes it before.
 fn write(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {
-    replace(editing, &editing.layout.modules_toml(), text)
+    let path = editing.layout.modules_toml();
+    if read_if_there(&path)?.as_deref() == Some(text.as_bytes()) {
+        return Ok(());
+    }
+    let staging = Staging::claim(editing.disk, editing.layout, editing.command)?;
+    Ok(editing.disk.replace_file(&path, &staging.fresh(), text.as_bytes())?)
 }
 
 /// `modules.lock`, read.
@@ -273,19 +277,4 @@ pub(crate) fn read_lock(layout: &Layout) -> Result<Lockfile, DeclareError> {
         .ok_or_else(|| DeclareError::Locked { path: path.clone(), source: None })?;
     let text = String::from_utf8(bytes).map_err(|_| DeclareError::Text { path: path.clone() })?;
     Lockfile::parse(&text).map_err(|source| DeclareError::Locked { path, source: Some(source) })
-}
-
-/// Replaces `modules.lock`, if it says anything else.
-pub(crate) fn write_lock(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {
-    replace(editing, &editing.layout.modules_lock(), text)
-}
-
-/// Replaces a file, if it says anything else. The new one is made in a staging, so that a crash leaves
-/// nothing that is not removed, and nobody removes it before.
-fn replace(editing: Editing<'_>, path: &Path, text: &str) -> Result<(), DeclareError> {
-    if read_if_there(path)?.as_deref() == Some(text.as_bytes()) {
-        return Ok(());
-    }
-    let staging = Staging::claim(editing.disk, editing.layout, editing.command)?;
-    Ok(editing.disk.replace_file(path, &staging.fresh(), text.as_bytes())?)
 }

@@ -5,24 +5,34 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
 };
 
 use crate::{
     acquire::Cancel,
     commit::{
-        BeginError, CommitError, Journal, JournalError, Staging, State, is_whole, read_manifest,
-        shown,
+        self, BeginError, CommitError, Journal, JournalError, Staging, State, is_whole,
+        read_manifest, shown,
     },
     declare::{self, Addition, DeclareError, Editing},
-    disk::{Disk, Ensured, FileSystem, Format, FormatError, Layout, LockError, Patience},
+    disk::{
+        Disk, DiskError, Ensured, FileSystem, Format, FormatError, Holder, Layout, LockError,
+        Patience, names_in,
+    },
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
+    reclaim::{
+        self, Lease, LeaseError, Leased, PlanError, Policy, SweepError, SweepPlan, SweepReport,
+    },
+    repair::{self, RepairError, RepairReport},
     update::{
-        self, Difference, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
+        self, Difference, Done, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
         UpdateReport, UpdateRequest,
     },
     verify::{self, Depth, Looking, Verification, VerifyError},
 };
+
+/// So long may deleting take that nobody asked for.
+const BRIEF: Duration = Duration::from_millis(200);
 
 /// A store, open. Shared by reference between threads; each process opens its own.
 #[derive(Debug)]
@@ -30,8 +40,6 @@ pub struct Store {
     disk: Disk,
     layout: Layout,
     options: Options,
-    // A sync that failed may have lost what was written before it. Never again from this handle.
-    poisoned: AtomicBool,
 }
 
 /// The store is not for this version to use, or cannot be read. Nothing was changed.
@@ -80,6 +88,15 @@ pub enum ChangeError {
         /// The module.
         module: String,
     },
+    /// What a sweep would do cannot be told.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The sweep itself.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
+    /// The repair itself.
+    #[error(transparent)]
+    Repair(#[from] RepairError),
     /// A sync failed earlier; open the store again.
     #[error("a sync failed earlier, so this process does not write any more")]
     Poisoned,
@@ -110,7 +127,7 @@ impl Store {
     pub fn open_on(disk: Disk, home: &Path, options: Options) -> Result<Self, OpenError> {
         let layout = Layout::new(home);
         Format::read(&layout)?;
-        Ok(Self { disk, layout, options, poisoned: AtomicBool::new(false) })
+        Ok(Self { disk, layout, options })
     }
 
     /// As [`open`](Self::open), for [`verify`](Self::verify) and for repairs: a format marker that is damaged
@@ -122,7 +139,7 @@ impl Store {
         let (disk, layout) = (Disk::default(), Layout::new(home));
         match Format::read(&layout) {
             Err(error @ FormatError::Newer { .. }) => Err(error.into()),
-            _ => Ok(Self { disk, layout, options, poisoned: AtomicBool::new(false) }),
+            _ => Ok(Self { disk, layout, options }),
         }
     }
 
@@ -158,6 +175,47 @@ impl Store {
         read_manifest(&self.layout, digest)
     }
 
+    /// Leases the generation that is shown, so that it stays for as long as the lease lives. Waits for no lock.
+    ///
+    /// For a host: resolve what is shown once, when it starts, and read everything below
+    /// [`directory`](Lease::directory). A path through `current` is resolved anew each time, so that a process
+    /// that loads its modules one by one would mix two generations when an update comes in between.
+    ///
+    /// ```no_run
+    /// use modstore::{Options, Store};
+    /// # fn load(module: &std::path::Path) {}
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let options = Options { command: "my host".into(), ..Options::default() };
+    /// let store = Store::open("/home/me/.local/share/modstore".as_ref(), options)?;
+    /// let mut lease = store.lease()?;
+    /// load(&lease.directory().join("weather"));
+    /// // Workers that are started from here on keep the generation too, also when they outlive the host.
+    /// lease.let_children_inherit()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`LeaseError`].
+    pub fn lease(&self) -> Result<Lease, LeaseError> {
+        Lease::take(&self.disk, &self.layout, &self.options.command)
+    }
+
+    /// Leases a generation that was shown before. As [`lease`](Self::lease) otherwise.
+    ///
+    /// # Errors
+    /// See [`LeaseError`].
+    pub fn lease_of(&self, generation: Generation) -> Result<Lease, LeaseError> {
+        Lease::take_of(&self.disk, &self.layout, generation, &self.options.command)
+    }
+
+    /// Every lease that somebody holds, by generation. Changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be told whether a lease is held.
+    pub fn leases(&self) -> Result<Vec<Leased>, DiskError> {
+        reclaim::leases(&self.layout)
+    }
+
     /// What `modules.toml` declares; nothing, when there is none.
     ///
     /// # Errors
@@ -179,7 +237,7 @@ impl Store {
         // First the state: a module that is added and shown in between is then not taken for undeclared.
         let state = self.state().map_err(UpdateError::from)?;
         let declared = self.declarations()?;
-        if declared.modules.is_empty() && request.names.is_empty() && self.shown().is_none() {
+        if declared.modules.is_empty() && request.names.is_empty() && self.is_empty() {
             return Ok(UpdateReport::of_nothing());
         }
         match self.update_declared(state, &declared, request, events, cancel) {
@@ -203,7 +261,18 @@ impl Store {
         self.prepare(events, cancel)?;
         let lock = if request.locked { Some(declare::read_lock(&self.layout)?) } else { None };
         let ground = self.ground(events, cancel);
-        Ok(self.minding_syncs(update::update(ground, state, declared, lock.as_ref(), request))?)
+        let Done { report, after } =
+            update::update(ground, state, declared, lock.as_ref(), request)?;
+        self.sweep_briefly(after.as_ref(), events, cancel);
+        Ok(report)
+    }
+
+    /// Whether nothing was ever shown, and no process that died on the way there left anything.
+    fn is_empty(&self) -> bool {
+        let nothing_in = |at: PathBuf| names_in(&at).is_ok_and(|names| names.is_empty());
+        self.shown().is_none()
+            && nothing_in(self.layout.staging())
+            && nothing_in(self.layout.generations())
     }
 
     /// What an update would change. Changes nothing.
@@ -354,6 +423,25 @@ impl Store {
         shown.ok_or(ChangeError::NoGeneration { wanted: to })
     }
 
+    /// Mends what is damaged: each thing is put right, made anew from what the store knows, or fetched anew; what
+    /// was damaged is kept in the quarantine. Readers miss nothing meanwhile.
+    ///
+    /// # Errors
+    /// What was mended until then stays mended. What cannot be mended is no error; it is in the report.
+    pub fn repair(
+        &self,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<RepairReport, ChangeError> {
+        if self.disk.has_failed_to_sync() {
+            return Err(ChangeError::Poisoned);
+        }
+        if !repair::is_there(&self.layout) {
+            return Ok(RepairReport::default());
+        }
+        Ok(repair::repair(self.ground(events, cancel))?)
+    }
+
     /// Looks whether everything is as it was written: the journal, both books, every link, and every file
     /// of every entry, or of those that `names` lead to in any kept generation. Changes nothing. Takes the
     /// store's lock only when something seems wrong, to look at that again while nobody writes, and never for
@@ -402,14 +490,89 @@ impl Store {
         change: impl FnOnce(&mut crate::commit::Transaction) -> Result<(), CommitError>,
     ) -> Result<Option<Generation>, ChangeError> {
         let ground = self.ground(events, cancel);
-        let done = (|| {
-            Staging::remove_dead(&self.disk, &self.layout).map_err(UpdateError::Leftovers)?;
-            let staging = Staging::claim(&self.disk, &self.layout, &self.options.command)?;
-            let mut transaction = update::begin(ground, staging)?;
-            change(&mut transaction)?;
-            update::commit_if_changed(ground, transaction)
-        })();
-        Ok(self.minding_syncs(done)?.generation)
+        Staging::remove_dead(&self.disk, &self.layout).map_err(UpdateError::Leftovers)?;
+        let staging = Staging::claim(&self.disk, &self.layout, &self.options.command)
+            .map_err(UpdateError::from)?;
+        let mut transaction = update::begin(ground, staging)?;
+        change(&mut transaction).map_err(UpdateError::from)?;
+        let done = update::commit_if_changed(ground, transaction)?;
+        self.sweep_briefly(done.after.as_ref(), events, cancel);
+        Ok(done.generation)
+    }
+
+    /// What a sweep would do. Takes no lock and changes nothing.
+    ///
+    /// # Errors
+    /// [`ChangeError::Plan`], when it cannot be told what is in use.
+    pub fn plan_sweep(&self, policy: &Policy) -> Result<SweepPlan, ChangeError> {
+        Ok(reclaim::plan_now(&self.layout, policy, commit::now())?)
+    }
+
+    /// Gives up what is planned, and deletes it.
+    ///
+    /// # Errors
+    /// [`SweepError::Stale`], when the plan was made for another state of the store; see [`SweepError`] for whether
+    /// anything happened otherwise. What cannot be deleted is no error: it is in the report.
+    pub fn sweep(
+        &self,
+        plan: SweepPlan,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<SweepReport, ChangeError> {
+        if plan.is_empty() && Format::read(&self.layout)?.is_none() {
+            return Ok(SweepReport::default());
+        }
+        self.prepare(events, cancel)?;
+        self.sweeping(events, cancel, self.options.lock_limit, None, |ground| {
+            reclaim::sweep(ground, plan)
+        })
+    }
+
+    /// Makes the journal as short as it can be. What is retired is told no more.
+    ///
+    /// # Errors
+    /// The journal is as it was, or compacted.
+    pub fn compact(&self, events: &dyn Events, cancel: &Cancel) -> Result<(), ChangeError> {
+        self.prepare(events, cancel)?;
+        self.sweeping(events, cancel, self.options.lock_limit, None, reclaim::compact)
+    }
+
+    /// What follows each change: sweeps if there is anything to sweep, waits for nobody, and leaves what takes
+    /// long to the next. Its failure is none of the change's.
+    fn sweep_briefly(&self, after: Option<&State>, events: &dyn Events, cancel: &Cancel) {
+        let (Some(policy), Some(after)) = (&self.options.sweep, after) else { return };
+        if self.options.offline || cancel.is_cancelled() {
+            return;
+        }
+        let until = Instant::now() + BRIEF;
+        let _ = self.sweeping(events, cancel, Duration::ZERO, Some(until), |ground| {
+            reclaim::sweep_briefly(ground, policy, after, commit::now())
+        });
+    }
+
+    fn sweeping<T>(
+        &self,
+        events: &dyn Events,
+        cancel: &Cancel,
+        limit: Duration,
+        until: Option<Instant>,
+        work: impl FnOnce(reclaim::Ground<'_>) -> Result<T, SweepError>,
+    ) -> Result<T, ChangeError> {
+        let (stop, tell) = (
+            || cancel.is_cancelled(),
+            |holder: Option<&Holder>| events.happened(Event::Waiting { holder }),
+        );
+        Ok(work(reclaim::Ground {
+            disk: &self.disk,
+            layout: &self.layout,
+            command: &self.options.command,
+            barrier: self.options.barrier,
+            patience: Patience { limit, stop: &stop, told: &tell },
+            companion: &|state| commit::companion_of(&self.layout, state),
+            cancel,
+            until,
+            told: &|done, of| events.happened(Event::Deleting { done, of }),
+        })?)
     }
 
     fn editing<'a>(&'a self, cancel: &'a Cancel) -> Editing<'a> {
@@ -422,7 +585,7 @@ impl Store {
 
     /// Makes the store if there is none, and finds out early whether it can be written to.
     fn prepare(&self, events: &dyn Events, cancel: &Cancel) -> Result<(), ChangeError> {
-        if self.poisoned.load(Ordering::Relaxed) {
+        if self.disk.has_failed_to_sync() {
             return Err(ChangeError::Poisoned);
         }
         let stop = || cancel.is_cancelled();
@@ -444,14 +607,6 @@ impl Store {
             events.happened(Event::Notice { text: &text });
         }
     }
-
-    /// Remembers when a sync failed.
-    fn minding_syncs<T>(&self, done: Result<T, UpdateError>) -> Result<T, UpdateError> {
-        if done.as_ref().is_err_and(UpdateError::poisons) {
-            self.poisoned.store(true, Ordering::Relaxed);
-        }
-        done
-    }
 }
 
 impl From<OpenError> for ChangeError {
@@ -464,12 +619,13 @@ impl ChangeError {
     /// Whether the change has happened, or may have, although there is an error.
     #[must_use]
     pub const fn has_happened(&self) -> bool {
-        matches!(
-            self,
-            Self::Update(UpdateError::Commit(
-                CommitError::Record { .. } | CommitError::Show { .. }
-            ))
-        )
+        match self {
+            Self::Update(UpdateError::Commit(error)) => {
+                matches!(error, CommitError::Record { .. } | CommitError::Show { .. })
+            }
+            Self::Sweep(error) => error.has_happened(),
+            _ => false,
+        }
     }
 
     /// How a command line ends with it.
@@ -486,14 +642,23 @@ impl ChangeError {
             Self::Verify(VerifyError::Lock(error)) => exit_of_wait(error),
             Self::Verify(VerifyError::Cancelled) => Exit::Interrupted,
             Self::Format(FormatError::Malformed { .. }) => Exit::Damaged,
+            Self::Repair(RepairError::Cancelled) => Exit::Interrupted,
+            Self::Repair(error) => match error.wait() {
+                Some(wait) => exit_of_wait(wait),
+                None => Exit::Failed,
+            },
             Self::Update(error) => match error {
                 UpdateError::Unknown { .. } => Exit::Usage,
                 UpdateError::Cancelled => Exit::Interrupted,
-                UpdateError::Journal(JournalError::Corrupt { .. })
-                | UpdateError::Begin(
-                    BeginError::Lost { .. } | BeginError::Journal(JournalError::Corrupt { .. }),
-                ) => Exit::Damaged,
-                UpdateError::Begin(BeginError::Lock(error)) => exit_of_wait(error),
+                UpdateError::Journal(error) => exit_of_journal(error),
+                UpdateError::Begin(error) => exit_of_begin(error),
+                _ => Exit::Failed,
+            },
+            Self::Plan(error) | Self::Sweep(SweepError::Plan(error)) => exit_of_plan(error),
+            Self::Sweep(error) => match error {
+                SweepError::Stale { .. } => Exit::Busy,
+                SweepError::Cancelled => Exit::Interrupted,
+                SweepError::Begin(error) => exit_of_begin(error),
                 _ => Exit::Failed,
             },
             _ => Exit::Failed,
@@ -519,7 +684,11 @@ impl ChangeError {
                 "keep other programs out of the store's home, and run it again"
             }
             Self::EntryGone { .. } => "`modstore update` fetches what is declared now",
-            Self::Update(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. })))
+            Self::Sweep(SweepError::Stale { .. }) => {
+                "plan again: something else has changed the store"
+            }
+            Self::Sweep(SweepError::Begin(BeginError::Lock(LockError::Busy { .. })))
+            | Self::Update(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. })))
             | Self::Format(FormatError::Lock(LockError::Busy { .. }))
             | Self::Verify(VerifyError::Lock(LockError::Busy { .. })) => {
                 "wait for the other process, or give --lock-timeout a longer time"
@@ -530,6 +699,30 @@ impl ChangeError {
             _ => return None,
         };
         Some(text.to_owned())
+    }
+}
+
+const fn exit_of_begin(error: &BeginError) -> Exit {
+    match error {
+        BeginError::Lost { .. } => Exit::Damaged,
+        BeginError::Journal(error) => exit_of_journal(error),
+        BeginError::Lock(error) => exit_of_wait(error),
+        _ => Exit::Failed,
+    }
+}
+
+const fn exit_of_journal(error: &JournalError) -> Exit {
+    match error {
+        JournalError::Corrupt { .. } => Exit::Damaged,
+        _ => Exit::Failed,
+    }
+}
+
+const fn exit_of_plan(error: &PlanError) -> Exit {
+    match error {
+        PlanError::Root { .. } => Exit::Damaged,
+        PlanError::Journal(error) => exit_of_journal(error),
+        _ => Exit::Failed,
     }
 }
 

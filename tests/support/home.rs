@@ -57,6 +57,11 @@ impl TestHome {
         &self.store
     }
 
+    /// The command line's program.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
     /// The HOME of the commands.
     pub fn user_home(&self) -> PathBuf {
         self.place.path().join("home")

@@ -8,6 +8,7 @@
 //! Not here: assertions about the store itself, which each kind of law makes for itself.
 
 mod skip;
+mod chance;
 mod listing;
 mod git;
 mod repo;
@@ -24,21 +25,24 @@ mod wire;
 mod ssh_server;
 mod running;
 mod home;
+mod strace;
 mod mounts;
 mod netns;
 pub mod sabotage;
 
+pub use chance::Chance;
 pub use faults::Fault;
 pub use git::git;
 pub use git_daemon::GitDaemon;
 pub use home::TestHome;
 pub use http_server::{HttpServer, Seen, Stats};
 pub use listing::{Item, listing};
-pub use mounts::Mount;
+pub use mounts::{Luck, Mount};
 pub use netns::CutNetwork;
 pub use ports::{BlackHole, RefusedPort};
 pub use repo::{Change, Repo};
 pub use running::{Ran, Running};
 pub use skip::skip_loudly;
 pub use ssh_server::SshServer;
+pub use strace::has_strace;
 pub use wire::Wire;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::{
     context::Context,
-    json::Status,
+    json::{Lease, Status},
     output::Answer,
     report::Failure,
     text::{Table, count, size},
@@ -33,6 +33,7 @@ pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
         generations: state.generations().len(),
         entries: state.entries().len(),
         bytes: state.entries().values().map(|entry| entry.bytes).sum(),
+        leases: store.leases()?.into_iter().map(Lease::from).collect(),
     })
 }
 
@@ -53,6 +54,9 @@ impl Answer for Status {
         }
         let entries = format!("{}, {}", self.entries, size(self.bytes));
         table.row(["entries", &entries]);
+        for lease in &self.leases {
+            table.row(["leased", &lease.told()]);
+        }
         table.write(to, 0)?;
         match (
             self.missing.is_empty() && self.undeclared.is_empty(),
@@ -79,6 +83,19 @@ impl Status {
                 format!("generation {generation} ({of}), made by {reason}, {}", ago(&age))
             }
             _ => format!("generation {generation}, which the journal does not know"),
+        }
+    }
+}
+
+impl Lease {
+    fn told(&self) -> String {
+        let generation = format!("generation {}", self.generation);
+        let since = self.since.as_deref().and_then(time::read);
+        match (self.pid, &self.command, since.map(|since| time::age(since, time::now()))) {
+            (Some(pid), Some(command), Some(age)) => {
+                format!("{generation}, by process {pid} ({command}), {}", ago(&age))
+            }
+            _ => format!("{generation}, by a process that cannot write to the store"),
         }
     }
 }

@@ -5,19 +5,23 @@
 //! go. The head is never condemned, so whoever reads `current` anew finds something that stays.
 //!
 //! The file is there only while a sweep holds the store's lock. One that is found by the next to hold it
-//! was left by a crash: what the journal has given up by then is moved to the trash, the rest stays.
+//! was left by a crash. If a frame was appended after it was published, the sweep had looked at the leases:
+//! what the journal has given up is moved to the trash. If not, it is only withdrawn; what of it the journal
+//! does not keep, the next sweep finds.
 //!
-//! Text, one name a line: generations as numbers, entries as digests. Never synced: after a power cut
-//! there is no reader left to whom it could matter.
+//! Text, one name a line: `after` and the number of the journal's last frame, then generations as numbers
+//! and entries as digests. Never synced: after a power cut there is no reader left to whom it could matter.
 
 use std::{
     collections::BTreeSet,
+    io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
 use super::{staged::Staging, state::State};
 use crate::{
-    disk::{Disk, DiskError, Layout, read_if_there},
+    disk::{Disk, DiskError, Layout, Verb, random_name, read_if_there},
     model::{Digest, Generation},
 };
 
@@ -44,19 +48,29 @@ impl Condemned {
         })
     }
 
-    /// Shows all of it to readers, in one step.
+    /// Shows all of it to readers, in one step, and that `sequence` was the journal's last frame then.
     pub(super) fn publish(
         &self,
         disk: &Disk,
         layout: &Layout,
         staging: &Staging,
+        sequence: u64,
     ) -> Result<(), DiskError> {
         let generations = self.generations.iter().map(|generation| format!("{generation}\n"));
         let entries = self.entries.iter().map(|digest| format!("{digest}\n"));
-        let text: String = generations.chain(entries).collect();
+        let after = std::iter::once(format!("after {sequence}\n"));
+        let text: String = after.chain(generations).chain(entries).collect();
         let spare = staging.fresh();
         disk.create_file(&spare, text.as_bytes())?;
         disk.rename(&spare, &layout.condemned())
+    }
+
+    /// Whether what is published was given up: a frame came after it.
+    pub(super) fn was_given_up(layout: &Layout, sequence: u64) -> Result<bool, DiskError> {
+        let bytes = read_if_there(&layout.condemned())?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let after = text.lines().find_map(|line| line.strip_prefix("after ")?.parse::<u64>().ok());
+        Ok(after.is_some_and(|after| sequence > after))
     }
 
     /// Takes it back, or says that it is done.
@@ -64,42 +78,49 @@ impl Condemned {
         disk.remove_file(&layout.condemned())
     }
 
-    /// Moves to `into`, a new directory in the trash, what the journal has given up. Doing it again
-    /// does no harm. The names are durable afterwards.
+    /// Moves to the trash what the journal has given up. Doing it again does no harm. The names are durable
+    /// afterwards: those of generations before any entry moves, so that none ever leads to what is gone.
     pub(super) fn discard(
         &self,
         disk: &Disk,
         layout: &Layout,
         state: &State,
-        into: &Path,
     ) -> Result<(), DiskError> {
         let generations = self.generations.iter().filter(|number| !state.is_kept(**number));
+        discard_all(disk, layout, generations.map(|number| layout.generation(*number)))?;
         let entries = self.entries.iter().filter(|digest| state.entry(**digest).is_none());
-        let mut touched = BTreeSet::new();
-        for number in generations {
-            let to = into.join(number.to_string());
-            touched.extend(discard_one(disk, layout.generation(*number), &to)?);
-        }
-        for digest in entries {
-            let to = |extension: &str| into.join(format!("{digest}.{extension}"));
-            touched.extend(discard_one(disk, layout.entry(*digest), &to("tree"))?);
-            touched.extend(discard_one(disk, layout.manifest(*digest), &to("list"))?);
-            touched.extend(discard_one(disk, layout.git_tree(*digest), &to("git"))?);
-        }
-        touched.iter().try_for_each(|directory| disk.sync_dir(directory))
+        let paths = entries.flat_map(|digest| {
+            [layout.entry(*digest), layout.manifest(*digest), layout.git_tree(*digest)]
+        });
+        discard_all(disk, layout, paths)
     }
 }
 
-/// Moves one name to the trash, and gives the directory it was in; nothing, when it is gone already.
-fn discard_one(disk: &Disk, path: PathBuf, to: &Path) -> Result<Option<PathBuf>, DiskError> {
-    let Ok(meta) = path.symlink_metadata() else { return Ok(None) };
-    if let Some(parent) = to.parent() {
-        disk.ensure_dir(parent)?;
+/// Moves names to the trash and makes that durable; those that are gone already are no error.
+fn discard_all(
+    disk: &Disk,
+    layout: &Layout,
+    paths: impl Iterator<Item = PathBuf>,
+) -> Result<(), DiskError> {
+    let mut touched = BTreeSet::new();
+    for path in paths {
+        if discard_one(disk, layout, &path)? {
+            touched.extend(path.parent().map(Path::to_owned));
+        }
     }
-    if meta.is_dir() {
+    touched.iter().try_for_each(|directory| disk.sync_dir(directory))
+}
+
+/// Moves one name to the trash, under a name that nobody else has; says whether it was there. Each gets a
+/// place of its own, so that whoever empties the trash meanwhile takes nothing from under the next.
+fn discard_one(disk: &Disk, layout: &Layout, path: &Path) -> Result<bool, DiskError> {
+    let meta = match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        meta => meta.map_err(|source| DiskError::new(Verb::Read, path, source))?,
+    };
+    if meta.is_dir() && meta.permissions().mode() & 0o200 == 0 {
         // Entries are read-only, and a directory is moved by whoever may write to it.
-        disk.set_mode(&path, 0o755)?;
+        disk.set_mode(path, 0o755)?;
     }
-    disk.rename(&path, to)?;
-    Ok(path.parent().map(Path::to_owned))
+    disk.rename(path, &layout.trash().join(random_name(path)?)).map(|()| true)
 }

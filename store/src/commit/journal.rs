@@ -192,12 +192,15 @@ fn replay(path: &Path, bytes: &[u8]) -> Result<Replay, JournalError> {
                 replay.link = link;
                 replay.length += length;
             }
-            Err(FrameError::Cut) => return Ok(replay),
             Err(error @ FrameError::Records(_)) => return Err(corrupt(Some(error))),
             // A torn end is followed by nothing: there is one append, and one sync, per frame.
-            Err(error @ FrameError::Damaged(_)) => {
+            Err(error @ (FrameError::Cut | FrameError::Damaged(_))) => {
                 let after = rest.get(1..).unwrap_or_default();
-                return if Frame::is_in(after) { Err(corrupt(Some(error))) } else { Ok(replay) };
+                return if Frame::begins_in(after) {
+                    Err(corrupt(Some(error)))
+                } else {
+                    Ok(replay)
+                };
             }
         }
     }

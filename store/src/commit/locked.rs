@@ -6,20 +6,22 @@
 //! Fetches nothing and waits for nothing but the lock.
 
 use std::{
-    path::Path,
+    fmt,
+    path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use super::{
     condemned::Condemned,
+    frame::{Frame, Link},
     journal::{Journal, JournalError},
     record::Record,
     staged::{Staging, StagingError},
     state::State,
 };
 use crate::{
-    disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, names_in, random_name},
-    model::Generation,
+    disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, names_in},
+    model::{Digest, Generation},
 };
 
 /// The store, locked, and as its journal says.
@@ -31,12 +33,11 @@ pub struct Locked {
     pub(super) staging: Staging,
     pub(super) journal: Journal,
     pub(super) state: State,
-    pub(super) finished: bool,
     _lock: Lock,
 }
 
 /// How to begin.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Beginning<'a> {
     /// The command, for those who wait for the lock.
     pub command: &'a str,
@@ -44,6 +45,14 @@ pub struct Beginning<'a> {
     pub patience: Patience<'a>,
     /// How the content is made durable.
     pub barrier: Barrier,
+    /// The file of the home that goes along with a switch to this state, and what it says then.
+    pub companion: &'a dyn Fn(&State) -> (PathBuf, String),
+}
+
+impl fmt::Debug for Beginning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beginning").field("command", &self.command).finish_non_exhaustive()
+    }
 }
 
 /// The store is not locked. Nothing was changed, except that leftovers of a crash may be gone.
@@ -83,7 +92,7 @@ impl Locked {
     ) -> Result<Self, BeginError> {
         let lock = Lock::take(&layout.lock("store"), how.command, how.patience)?;
         let (journal, state) = Journal::open(disk, &layout.journal())?;
-        let finished = finish_showing(disk, layout, &state, &staging, how.barrier)?;
+        finish_showing(disk, layout, &state, &staging, how)?;
         remove_unrecorded(disk, layout, &state).map_err(BeginError::Redo)?;
         finish_sweeping(disk, layout, &state).map_err(BeginError::Redo)?;
         Ok(Self {
@@ -93,7 +102,6 @@ impl Locked {
             staging,
             journal,
             state,
-            finished,
             _lock: lock,
         })
     }
@@ -110,12 +118,12 @@ impl Locked {
         &self.layout
     }
 
-    /// Shows readers what is about to go; see [`Condemned`].
+    /// Shows readers what is about to go, in place of what was shown before; see [`Condemned`].
     ///
     /// # Errors
     /// Nothing is condemned.
     pub fn condemn(&self, condemned: &Condemned) -> Result<(), DiskError> {
-        condemned.publish(&self.disk, &self.layout, &self.staging)
+        condemned.publish(&self.disk, &self.layout, &self.staging, self.state.sequence())
     }
 
     /// Takes it back: nothing goes.
@@ -145,11 +153,28 @@ impl Locked {
             state.apply(&frame);
         }
         let discard = || {
-            let into = layout.trash().join(random_name(&layout.trash())?);
-            condemned.discard(&disk, &layout, &state, &into)?;
+            condemned.discard(&disk, &layout, &state)?;
             Condemned::withdraw(&disk, &layout)
         };
         discard().map_err(GiveUpError::Discard)
+    }
+
+    /// Records that these entries are in the store no longer, as far as it has them and no kept generation
+    /// needs them. Their trees are for the caller to put away.
+    ///
+    /// # Errors
+    /// It has happened if the frame reached the disk.
+    pub fn forget(self, digests: &[Digest]) -> Result<(), JournalError> {
+        let needed = self.state.refcounts();
+        let known = digests.iter().filter(|digest| self.state.entry(**digest).is_some());
+        let records: Vec<Record> = known
+            .filter(|digest| !needed.contains_key(*digest))
+            .map(|digest| Record::Forgotten { digest: *digest })
+            .collect();
+        match records.is_empty() {
+            true => Ok(()),
+            false => self.journal.append(&self.disk, records).map(drop),
+        }
     }
 
     /// Replaces the journal by the fewest records that say the same; what is retired is told no more.
@@ -159,6 +184,13 @@ impl Locked {
     pub fn compact(self, reason: &str) -> Result<(), JournalError> {
         let records = self.state.checkpoint(now(), reason);
         self.journal.replace(&self.disk, &self.staging.fresh(), records)
+    }
+
+    /// How many bytes the journal would have if it were [compacted](Self::compact).
+    #[must_use]
+    pub fn compacted_size(&self) -> u64 {
+        let records = self.state.checkpoint(0, "");
+        Frame { sequence: 0, previous: Link::default(), records }.to_bytes().0.len() as u64
     }
 
     /// How many bytes the journal has.
@@ -183,7 +215,7 @@ pub enum GiveUpError {
 }
 
 /// Milliseconds since 1970.
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     u64::try_from(since).unwrap_or(u64::MAX)
 }
@@ -201,27 +233,44 @@ pub fn shown(layout: &Layout) -> Option<Generation> {
     text.strip_prefix("generations").ok()?.to_str()?.parse().ok()
 }
 
-/// Shows the head when a crash came between its frame and its switch; says whether it had to.
+/// Whether a crash left something that only [`Locked::take`] finishes or removes: a switch to the head, a
+/// generation that no frame records, or what a sweep had condemned. Another process that is just at it looks
+/// the same; the lock tells.
+#[must_use]
+pub(crate) fn is_unfinished(layout: &Layout, state: &State) -> bool {
+    let head = state.head().map(|head| head.number);
+    let next = head.map_or(Generation::FIRST, Generation::next);
+    let is_there = |path: PathBuf| path.symlink_metadata().is_ok();
+    shown(layout) != head || is_there(layout.generation(next)) || is_there(layout.condemned())
+}
+
+/// Shows the head when a crash came between its frame and its switch. What goes along goes first here
+/// too: whoever finds the switch made has nothing left to finish.
 fn finish_showing(
     disk: &Disk,
     layout: &Layout,
     state: &State,
     staging: &Staging,
-    barrier: Barrier,
-) -> Result<bool, BeginError> {
+    how: Beginning<'_>,
+) -> Result<(), BeginError> {
     let head = state.head().map(|head| head.number);
     match (shown(layout), head) {
         (Some(shown), head) if Some(shown) > head => Err(BeginError::Lost { shown }),
         (shown, Some(head)) if shown != Some(head) => {
             let redo = || {
-                let switch = staging.fresh();
+                let (companion, contents) = (how.companion)(state);
+                let (spare, switch) = (staging.fresh(), staging.fresh());
+                disk.create_file(&spare, contents.as_bytes())?;
                 disk.symlink(&Layout::current_text(head), &switch)?;
-                disk.sync_tree(staging.directory(), barrier)?;
+                disk.sync_tree(staging.directory(), how.barrier)?;
+                // The crash may have come before its sync, and a barrier need not reach it.
+                disk.sync_file(&layout.journal())?;
+                disk.rename(&spare, &companion)?;
                 show(disk, layout, &switch)
             };
-            redo().map(|()| true).map_err(BeginError::Redo)
+            redo().map_err(BeginError::Redo)
         }
-        _ => Ok(false),
+        _ => Ok(()),
     }
 }
 
@@ -242,7 +291,8 @@ fn finish_sweeping(disk: &Disk, layout: &Layout, state: &State) -> Result<(), Di
     if layout.condemned().symlink_metadata().is_err() {
         return Ok(());
     }
-    let into = layout.trash().join(random_name(&layout.trash())?);
-    Condemned::read(layout)?.discard(disk, layout, state, &into)?;
+    if Condemned::was_given_up(layout, state.sequence())? {
+        Condemned::read(layout)?.discard(disk, layout, state)?;
+    }
     Condemned::withdraw(disk, layout)
 }

@@ -1,15 +1,29 @@
 //! One change in the journal, a [`Record`], and its bytes.
 //!
-//! This is the only file that knows `bincode`. It is pinned at 2.0.1 (3.0.0 is an empty release), its
-//! size limit is checked before anything is allocated, and golden bytes of every record keep the
-//! encoding still: a record may be added at the end, none may ever change.
+//! This is the only file that knows `bincode`. It is pinned at 2.0.1 (3.0.0 is an empty release), and
+//! golden bytes of every record keep the encoding still: a record may be added at the end, none may ever
+//! change.
+//!
+//! bincode makes room for as many bytes as a text says it has before it looks whether they are there, up
+//! to a limit that is the same for all inputs. So records are read one by one, and each may claim only
+//! what the bytes that are left can hold.
 
-use serde::{Deserialize, Serialize};
+use bincode::{
+    Decode as _,
+    de::{Decoder as _, DecoderImpl, read::Reader},
+    error::DecodeError as BincodeError,
+    serde::Compat,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::model::{Digest, Generation};
 
 /// The most bytes the records of one transaction may have.
 pub(super) const LIMIT: usize = 64 << 20;
+/// The most records one transaction may have.
+const MOST: usize = 1 << 20;
+/// What bincode counts for one encoded byte at most: a number takes one byte or nine, and counts as eight.
+const CLAIM: usize = 8;
 
 /// One change. A transaction is a list of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,13 +131,16 @@ fn configuration() -> impl bincode::config::Config {
 /// The bytes of `records`.
 ///
 /// # Panics
-/// When they have more than [`LIMIT`] bytes: a million modules in one transaction.
+/// When they are more than can be read again: a million modules in one transaction.
 pub(super) fn encode(records: &[Record]) -> Vec<u8> {
-    bincode::serde::encode_to_vec(records, configuration())
-        .expect("records hold nothing that cannot be encoded")
+    let bytes = bincode::serde::encode_to_vec(records, configuration())
+        .expect("records hold nothing that cannot be encoded");
+    assert!(records.len() <= MOST && bytes.len() <= LIMIT, "a transaction is too large to be read");
+    bytes
 }
 
-/// The records that `bytes` hold, all of them.
+/// The records that `bytes` hold, all of them. Allocates no more than a record for each byte there is,
+/// and for [`MOST`] records.
 ///
 /// # Errors
 /// When the bytes are too many, are no records, or go on after them.
@@ -131,9 +148,42 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Record>, DecodeError> {
     if bytes.len() > LIMIT {
         return Err(DecodeError(None));
     }
-    let (records, used) = bincode::serde::decode_from_slice(bytes, configuration())
-        .map_err(|error| DecodeError(Some(error)))?;
-    if used == bytes.len() { Ok(records) } else { Err(DecodeError(None)) }
+    let mut rest = bytes;
+    let count: u64 = next(&mut rest)?;
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    if count > rest.len().min(MOST) {
+        return Err(DecodeError(None));
+    }
+    let mut records = Vec::with_capacity(count);
+    for _ in 0..count {
+        records.push(next(&mut rest)?);
+    }
+    if rest.is_empty() { Ok(records) } else { Err(DecodeError(None)) }
+}
+
+/// The value at the start of `rest`, which is then what follows it.
+fn next<T: DeserializeOwned>(rest: &mut &[u8]) -> Result<T, DecodeError> {
+    let allowed = rest.len().saturating_mul(CLAIM).min(LIMIT);
+    let mut decoder = DecoderImpl::new(Rest(rest), configuration(), ());
+    let read =
+        decoder.claim_bytes_read(LIMIT - allowed).and_then(|()| Compat::decode(&mut decoder));
+    read.map(|Compat(value)| value).map_err(|error| DecodeError(Some(error)))
+}
+
+/// Takes bytes off the front of a slice that somebody else goes on with.
+struct Rest<'rest, 'bytes>(&'rest mut &'bytes [u8]);
+
+impl Reader for Rest<'_, '_> {
+    fn read(&mut self, into: &mut [u8]) -> Result<(), BincodeError> {
+        let additional = into.len().saturating_sub(self.0.len());
+        let (taken, rest) = self
+            .0
+            .split_at_checked(into.len())
+            .ok_or(BincodeError::UnexpectedEnd { additional })?;
+        into.copy_from_slice(taken);
+        *self.0 = rest;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -208,5 +258,23 @@ mod tests {
     fn a_hostile_length_is_refused_before_it_is_allocated() {
         // A list of 2^63 records, in the variable-length encoding: 253 and eight bytes.
         assert!(decode(&[253, 0, 0, 0, 0, 0, 0, 0, 0x80]).is_err());
+        // One `Unbound` whose name has 63 MiB. How much is allocated is measured in `tests/journal.rs`.
+        assert!(decode(&[1, 3, 252, 0, 0, 0xf0, 0x03]).is_err());
+    }
+
+    #[test]
+    fn a_transaction_of_very_many_records_reads_back() {
+        let records: Vec<Record> = (0..100_000_u64)
+            .map(|files| Record::Entered { digest: Digest::from_bytes([7; 32]), files, bytes: 1 })
+            .collect();
+        assert_eq!(decode(&encode(&records)).unwrap(), records);
+    }
+
+    #[test]
+    fn a_transaction_that_could_not_be_read_is_never_written() {
+        let records = vec![Record::Unbound { module: "a".into() }; MOST + 1];
+        assert!(std::panic::catch_unwind(|| encode(&records)).is_err());
+        let records = [Record::Unbound { module: "a".repeat(LIMIT) }];
+        assert!(std::panic::catch_unwind(|| encode(&records)).is_err());
     }
 }

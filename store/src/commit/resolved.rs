@@ -1,9 +1,18 @@
 //! What `modules.lock` says of a state: derived, and written again after every transaction.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use super::record::{Binding, Bound};
-use crate::model::{Locked, Lockfile, ModuleName, Source};
+use super::{
+    record::{Binding, Bound},
+    state::State,
+};
+use crate::{
+    disk::Layout,
+    model::{Locked, Lockfile, ModuleName, Source},
+};
 
 /// The lock of these bindings. Linked modules are never locked.
 pub(crate) fn lock_of(modules: &BTreeMap<&str, &Binding>) -> Lockfile {
@@ -11,6 +20,12 @@ pub(crate) fn lock_of(modules: &BTreeMap<&str, &Binding>) -> Lockfile {
         Some((module.parse::<ModuleName>().ok()?, locked(binding)?))
     };
     Lockfile { modules: modules.iter().filter_map(locked).collect() }
+}
+
+/// The file that goes along with a switch to `state`, and what it says then.
+pub(crate) fn companion_of(layout: &Layout, state: &State) -> (PathBuf, String) {
+    let modules = state.modules().iter().map(|(module, binding)| (module.as_str(), binding));
+    (layout.modules_lock(), lock_of(&modules.collect()).print())
 }
 
 fn locked(binding: &Binding) -> Option<Locked> {

@@ -100,6 +100,11 @@ impl Staging {
         let mut removed = 0;
         for name in claimed_names(&at)? {
             let lock_path = at.join(&name).with_extension("lock");
+            // On a file system without a journal, a name that was not synced may stand for anything after a
+            // power cut: a directory, or a link that leads out of the store.
+            if lock_path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+                disk.remove_tree(&lock_path)?;
+            }
             let Some(_lock) = Lock::try_take(&lock_path, "removal of a dead staging")? else {
                 continue;
             };
@@ -170,12 +175,23 @@ impl Staged {
     /// may think otherwise. Contents are not read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let list = std::fs::read(&self.list).unwrap_or_default();
-        let proven = crate::model::digest_of(&list) == self.digest;
-        let manifest = Manifest::from_bytes(&list).ok().filter(|_| proven);
-        manifest.is_some_and(|manifest| {
+        self.manifest().is_some_and(|manifest| {
             manifest.files().par_iter().all(|file| is_unchanged(file, &self.tree))
         })
+    }
+
+    /// Where the tree is.
+    #[must_use]
+    pub fn tree(&self) -> &Path {
+        &self.tree
+    }
+
+    /// The list of the tree, if it is still what was written.
+    #[must_use]
+    pub fn manifest(&self) -> Option<Manifest> {
+        let list = std::fs::read(&self.list).ok()?;
+        let proven = crate::model::digest_of(&list) == self.digest;
+        Manifest::from_bytes(&list).ok().filter(|_| proven)
     }
 
     /// The tree's name.
@@ -217,6 +233,20 @@ mod tests {
         disk.create_file(&unknown, b"mine").unwrap();
         assert_eq!(Staging::remove_dead(&disk, &layout).unwrap(), 1);
         assert!(live.directory().exists() && unknown.exists() && !dead.exists());
+    }
+
+    #[test]
+    fn a_lock_of_a_staging_that_is_no_file_is_nobodys() {
+        let home = tempfile::tempdir().unwrap();
+        let (disk, layout) = store(home.path());
+        let outside = tempfile::tempdir().unwrap();
+        let [directory, link] = ["0123456789abcdef.lock", "fedcba9876543210.lock"]
+            .map(|name| layout.staging().join(name));
+        disk.ensure_dir(&directory.join("deep")).unwrap();
+        disk.symlink(&outside.path().join("new"), &link).unwrap();
+        assert_eq!(Staging::remove_dead(&disk, &layout).unwrap(), 2);
+        assert!(names_in(&layout.staging()).unwrap().is_empty());
+        assert!(names_in(outside.path()).unwrap().is_empty(), "a link was followed");
     }
 
     #[test]

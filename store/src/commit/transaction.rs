@@ -84,18 +84,6 @@ pub enum CommitError {
     },
 }
 
-impl CommitError {
-    /// Whether a sync failed, after which this process must not write any more.
-    #[must_use]
-    pub const fn poisons(&self) -> bool {
-        match self {
-            Self::NotDone(source) | Self::Show { source, .. } => source.is_sync(),
-            Self::Record { .. } => true,
-            Self::NoGeneration(_) | Self::Spoilt { .. } | Self::Swept { .. } => false,
-        }
-    }
-}
-
 impl Transaction {
     /// Takes the store's lock and finishes or removes what a crash left.
     ///
@@ -164,12 +152,6 @@ impl Transaction {
         Ok(())
     }
 
-    /// Whether beginning had to show what an earlier process had recorded and not shown.
-    #[must_use]
-    pub const fn finished_another(&self) -> bool {
-        self.locked.finished
-    }
-
     /// A file of the home that is replaced together with the switch, at no cost of its own. It is
     /// derived, so a crash in between may leave the old one.
     pub fn accompany(&mut self, path: PathBuf, contents: String) {
@@ -207,11 +189,12 @@ impl Transaction {
         self.changes.iter().any(rebinds) || self.entering.keys().any(is_gone)
     }
 
-    /// Makes all of it durable, records it and shows it.
+    /// Makes all of it durable, records it and shows it. Gives what the store adds up to then; its head is the
+    /// new generation.
     ///
     /// # Errors
     /// Each [`CommitError`] says whether it has happened.
-    pub fn commit(self, reason: &str) -> Result<Generation, CommitError> {
+    pub fn commit(self, reason: &str) -> Result<State, CommitError> {
         let next = self.locked.state.head().map_or(Generation::FIRST, |head| head.number.next());
         if let Some(spoilt) = self.entering.values().find(|staged| !staged.is_whole()) {
             return Err(CommitError::Spoilt { tree: spoilt.tree.clone() });
@@ -226,11 +209,13 @@ impl Transaction {
         self.place(next, &prepared).map_err(CommitError::NotDone)?;
         let records = self.records(next, reason);
         let record = |source| CommitError::Record { generation: next, source };
-        self.locked.journal.append(disk, records).map_err(record)?;
+        let frame = self.locked.journal.append(disk, records).map_err(record)?;
         let companion = self.companion.as_ref().map(|(path, _)| path.as_path());
         let show = |source| CommitError::Show { generation: next, source };
         show_with(disk, layout, &prepared, companion).map_err(show)?;
-        Ok(next)
+        let mut after = self.locked.state;
+        after.apply(&frame);
+        Ok(after)
     }
 
     /// A module that is to lead to an entry that is not in the store. It was, when somebody without the
@@ -277,16 +262,21 @@ impl Transaction {
     }
 
     /// Renames everything to where it belongs, and makes the names durable.
+    ///
+    /// The names that went count as well: where no journal of the file system's own moves a directory in
+    /// one step, it may else be found under both, and a check of the file system takes either away.
     fn place(&self, next: Generation, prepared: &Prepared) -> Result<(), DiskError> {
+        let Locked { disk, layout, .. } = &self.locked;
         for staged in self.entering.values() {
             self.place_entry(staged)?;
         }
+        disk.rename(&prepared.generation, &layout.generation(next))?;
         if !self.entering.is_empty() {
-            self.locked.disk.sync_dir(&self.locked.layout.manifests())?;
-            self.locked.disk.sync_dir(&self.locked.layout.entries())?;
+            disk.sync_dir(&layout.manifests())?;
+            disk.sync_dir(&layout.entries())?;
         }
-        self.locked.disk.rename(&prepared.generation, &self.locked.layout.generation(next))?;
-        self.locked.disk.sync_dir(&self.locked.layout.generations())
+        disk.sync_dir(&layout.generations())?;
+        disk.sync_dir(self.locked.staging.directory())
     }
 
     fn place_entry(&self, staged: &Staged) -> Result<(), DiskError> {

@@ -76,6 +76,13 @@ fn features(unknown: &[String]) -> String {
 }
 
 impl Format {
+    /// Whether it says what a store says: a version from 1, and an identity of 32 hex digits.
+    #[must_use]
+    pub fn is_plausible(&self) -> bool {
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        self.format > 0 && self.store.len() == 32 && self.store.bytes().all(is_hex)
+    }
+
     /// Reads the marker; `None` when there is no store yet.
     ///
     /// # Errors
@@ -129,6 +136,12 @@ impl Format {
         if read_if_there(&layout.journal())?.is_none() {
             disk.create_file(&layout.journal(), b"")?;
         }
+        // A name may reach the disk before what it stands for: on a file system without a journal, an old
+        // block would then be read as its content, and for a journal of ours that must not be.
+        disk.sync_file(&layout.journal())?;
+        for name in Layout::DIRECTORIES {
+            disk.sync_dir(&layout.home().join(name))?;
+        }
         disk.sync_dir(layout.home())?;
         // A crash here leaves the spare; the next one to hold the lock removes it.
         let spare = layout.format().with_extension("json.new");
@@ -139,15 +152,14 @@ impl Format {
     }
 }
 
-/// Makes the home and what leads to it, each name durable.
+/// Makes the home and what leads to it durable: each directory first, its name after it.
 fn make_home(disk: &Disk, home: &Path) -> Result<(), DiskError> {
     let missing: Vec<&Path> = home.ancestors().take_while(|path| !path.is_dir()).collect();
     disk.ensure_dir(home)?;
-    for made in missing {
-        let parent = made.parent().filter(|parent| *parent != Path::new(""));
-        disk.sync_dir(parent.unwrap_or(Path::new(".")))?;
-    }
-    Ok(())
+    missing.iter().try_for_each(|made| disk.sync_dir(made))?;
+    let Some(highest) = missing.last() else { return Ok(()) };
+    let parent = highest.parent().filter(|parent| *parent != Path::new(""));
+    disk.sync_dir(parent.unwrap_or(Path::new(".")))
 }
 
 #[cfg(test)]

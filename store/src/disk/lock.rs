@@ -5,7 +5,8 @@
 //! `Lock` has a file description of its own.
 //!
 //! The files in `locks/` are never unlinked. That of a staging is, by whoever holds it; see
-//! [`Lock::is_named`].
+//! [`Lock::is_named`]. So is that of a lease, by whoever finds that nobody holds it; see
+//! [`Lock::try_share`].
 //!
 //! Not for network file systems, whose locks may not exclude other machines.
 
@@ -20,13 +21,18 @@ use std::{
 
 use super::verbs::{DiskError, Verb};
 
-/// An exclusive lock; dropping it lets go.
+/// A lock; dropping it lets go.
 #[derive(Debug)]
 #[must_use = "a lock that is dropped is let go"]
 pub struct Lock {
-    // The kernel frees the lock when this, the only descriptor of its file description, is closed.
+    // The kernel frees the lock when the last descriptor of this file description is closed: here, and in
+    // whoever inherited it. So it is never unlocked in any other way.
     file: File,
 }
+
+/// Where descriptors go that others inherit. Scripts use low numbers for files of their own
+/// (`exec 3<file`), which would close ours.
+const OUT_OF_THE_WAY: i32 = 100;
 
 /// Who holds a lock, as its file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,31 +153,67 @@ impl Lock {
         }
     }
 
-    /// Whether somebody holds the lock of this file at this moment. Changes nothing; a file that is not there, or
-    /// has lost its name meanwhile, is held by nobody.
-    #[must_use]
-    pub fn is_held(path: &Path) -> bool {
-        let Ok(file) = File::open(path) else { return false };
-        // Shared, so that two who ask do not take each other for a holder; let go with the descriptor.
-        let lock = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared);
-        lock.is_err_and(|error| error == rustix::io::Errno::WOULDBLOCK)
+    /// Shares the lock of a file or directory that is there, or `None` when somebody has it alone. Needs no
+    /// more than the right to read it, and writes nothing.
+    ///
+    /// # Errors
+    /// When it is not there, a symbolic link, or cannot be read.
+    pub fn try_share(path: &Path) -> Result<Option<Self>, DiskError> {
+        let file = fd_lock::RwLock::new(open_existing(path)?);
+        // As in `try_take`: closing the file unlocks.
+        let taken = file.try_read().map(std::mem::forget);
+        Self::if_taken(path, taken, file)
     }
 
-    /// Lets programs that this process starts from now on inherit the lock: it is then let go with the last
-    /// of their descriptors.
+    /// As [`try_share`](Self::try_share), but alone: `None` when anybody has it or shares it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_take_existing(path: &Path) -> Result<Option<Self>, DiskError> {
+        let mut file = fd_lock::RwLock::new(open_existing(path)?);
+        let taken = file.try_write().map(std::mem::forget);
+        Self::if_taken(path, taken, file)
+    }
+
+    fn if_taken(
+        path: &Path,
+        taken: io::Result<()>,
+        file: fd_lock::RwLock<File>,
+    ) -> Result<Option<Self>, DiskError> {
+        match taken {
+            Ok(()) => Ok(Some(Self { file: file.into_inner() })),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(DiskError::new(Verb::Read, path, error)),
+        }
+    }
+
+    /// Whether somebody has the lock of this file alone at this moment. Changes nothing; a file that is not
+    /// there is held by nobody.
+    #[must_use]
+    pub fn is_held(path: &Path) -> bool {
+        matches!(Self::try_share(path), Ok(None))
+    }
+
+    /// Lets programs that this process starts from now on, from any of its threads, inherit the lock: it is
+    /// then let go with the last of their descriptors.
     ///
     /// # Errors
     /// They would not inherit it.
-    pub fn let_children_inherit(&self, path: &Path) -> Result<(), DiskError> {
+    pub fn let_children_inherit(&mut self, path: &Path) -> Result<(), DiskError> {
+        // Where so many descriptors are not allowed, a low number has to do.
+        if let Ok(moved) = rustix::io::fcntl_dupfd_cloexec(&self.file, OUT_OF_THE_WAY) {
+            self.file = moved.into();
+        }
         rustix::io::fcntl_setfd(&self.file, rustix::io::FdFlags::empty())
             .map_err(|source| DiskError::new(Verb::Read, path, source))
     }
 
-    /// Whether programs that this process starts inherit the lock.
+    /// Whether `path` names what is locked.
     #[must_use]
-    pub fn is_inherited(&self) -> bool {
-        let flags = rustix::io::fcntl_getfd(&self.file);
-        flags.is_ok_and(|flags| !flags.contains(rustix::io::FdFlags::CLOEXEC))
+    pub fn is_at(&self, path: &Path) -> bool {
+        let named = rustix::fs::lstat(path).map(|stat| (stat.st_dev, stat.st_ino));
+        let locked = rustix::fs::fstat(&self.file).map(|stat| (stat.st_dev, stat.st_ino));
+        named.is_ok() && named == locked
     }
 
     /// Whether the locked file still has a name. A lock on a file that somebody removed excludes nobody.
@@ -190,8 +232,17 @@ fn open(path: &Path) -> Result<File, DiskError> {
         .map_err(|source| DiskError::new(Verb::CreateFile, PathBuf::from(path), source))
 }
 
+/// Opens what is there to look whether it is locked: a pipe of that name does not make us wait, and a link
+/// leads nowhere.
+fn open_existing(path: &Path) -> Result<File, DiskError> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags.bits().cast_signed());
+    options.open(path).map_err(|source| DiskError::new(Verb::Read, path, source))
+}
+
 fn write_holder(file: &mut File, command: &str) -> io::Result<()> {
-    let text = format!("{}\n{}\n{}\n", std::process::id(), now(), command.replace('\n', " "));
+    let text = format!("{}\n{}\n{}\n", std::process::id(), now(), one_line(command));
     file.set_len(0)?;
     file.rewind()?;
     file.write_all(text.as_bytes())
@@ -201,12 +252,18 @@ impl Holder {
     /// Who holds, or last held, the lock of this file, when the file tells.
     #[must_use]
     pub fn read(path: &Path) -> Option<Self> {
-        let mut text = String::new();
-        File::open(path).ok()?.take(4096).read_to_string(&mut text).ok()?;
+        let mut bytes = Vec::new();
+        open_existing(path).ok()?.take(1024).read_to_end(&mut bytes).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
         let mut lines = text.lines();
         let (pid, since) = (lines.next()?.parse().ok()?, lines.next()?.parse().ok()?);
-        Some(Self { pid, since, command: lines.next()?.to_owned() })
+        Some(Self { pid, since, command: one_line(lines.next()?) })
     }
+}
+
+/// A command as a line that can be shown anywhere: nothing in it that a terminal obeys, and not long.
+fn one_line(command: &str) -> String {
+    command.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
 }
 
 fn now() -> u64 {
@@ -237,6 +294,35 @@ mod tests {
         let stop = || asked.replace(asked.get() + 1) == 3;
         let patience = Patience { stop: &stop, ..Patience::of(Duration::from_secs(300)) };
         assert!(matches!(Lock::take(&path, "gc", patience), Err(LockError::Stopped)));
+    }
+
+    #[test]
+    fn a_shared_lock_needs_no_right_to_write_creates_nothing_and_excludes_who_wants_it_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Lock::try_share(&dir.path().join("none")).is_err());
+        let (one, two) =
+            (Lock::try_share(dir.path()).unwrap(), Lock::try_share(dir.path()).unwrap());
+        assert!(one.is_some() && two.is_some());
+        assert!(Lock::try_take_existing(dir.path()).unwrap().is_none());
+        drop((one, two));
+        let alone = Lock::try_take_existing(dir.path()).unwrap().unwrap();
+        assert!(alone.is_at(dir.path()) && Lock::try_share(dir.path()).unwrap().is_none());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_holder_is_told_in_one_line_whatever_the_file_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let command = |text: &[u8]| {
+            std::fs::write(&path, text).unwrap();
+            Holder::read(&path).map(|holder| holder.command)
+        };
+        assert_eq!(command(b"7\n1\na \x1b[2Jb\rc\n").unwrap(), "a  [2Jb c");
+        assert_eq!(command(b"7\n1\n\xff\n").unwrap(), "\u{fffd}");
+        let long = [b"7\n1\n".as_slice(), "ü".repeat(5000).as_bytes()].concat();
+        assert_eq!(command(&long).unwrap().chars().count(), 200);
+        assert_eq!((command(b""), command(b"x\n1\na\n"), command(b"7\n")), (None, None, None));
     }
 
     #[test]

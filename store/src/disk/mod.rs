@@ -16,7 +16,7 @@ pub use file_system::{Concern, FileSystem};
 pub use format::{Ensured, Format, FormatError};
 pub use layout::Layout;
 pub use lock::{Holder, Lock, LockError, Patience};
-pub(crate) use planting::is_unchanged;
 pub use planting::{LinkError, Planting, StreamError};
+pub(crate) use planting::{directory_time, is_unchanged};
 pub use verbs::{Act, Disk, DiskError, Observer, Verb};
 pub(crate) use verbs::{is_random_name, names_in, random_name, read_if_there};

@@ -13,7 +13,10 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// What an act does to the disk.
@@ -118,10 +121,11 @@ impl DiskError {
     }
 }
 
-/// The handle through which the disk is changed. Cheap to clone.
+/// The handle through which the disk is changed. Cheap to clone; what happens to one happens to all clones.
 #[derive(Clone, Default)]
 pub struct Disk {
     observer: Option<Arc<dyn Observer>>,
+    sync_failed: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Disk {
@@ -134,7 +138,14 @@ impl Disk {
     /// A disk whose acts `observer` sees.
     #[must_use]
     pub fn observed(observer: Arc<dyn Observer>) -> Self {
-        Self { observer: Some(observer) }
+        Self { observer: Some(observer), sync_failed: Arc::default() }
+    }
+
+    /// Whether a sync has failed on this handle: what was written before it may be gone, and another sync
+    /// would lie. Whoever is about to begin something new asks this first.
+    #[must_use]
+    pub fn has_failed_to_sync(&self) -> bool {
+        self.sync_failed.load(Ordering::Relaxed)
     }
 
     /// Reports an act and then does it. Each verb goes through here.
@@ -144,7 +155,13 @@ impl Disk {
         run: impl FnOnce() -> io::Result<T>,
     ) -> Result<T, DiskError> {
         let seen = self.observer.as_ref().map_or(Ok(()), |observer| observer.before(act));
-        seen.and_then(|()| run()).map_err(|source| DiskError::new(act.verb, act.path, source))
+        seen.and_then(|()| run()).map_err(|source| {
+            let error = DiskError::new(act.verb, act.path, source);
+            if error.is_sync() {
+                self.sync_failed.store(true, Ordering::Relaxed);
+            }
+            error
+        })
     }
 
     /// Makes a directory with mode 0777 less the umask. Its parent exists, it does not.

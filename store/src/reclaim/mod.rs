@@ -1,6 +1,16 @@
 //! retired → gone: what no kept generation and no lease names is given up, and then deleted.
 
 mod lease;
+mod policy;
+mod roots;
+mod plan;
+mod trash;
+mod sweep;
 
-pub(crate) use lease::live_leases;
-pub use lease::{Lease, LeaseError, Leased};
+pub use lease::{Lease, LeaseError, Leased, leases};
+pub use plan::{Disagreement, Gone, Kept, PlanError, SweepPlan};
+pub use policy::Policy;
+pub use roots::Root;
+pub use sweep::{SweepError, SweepReport};
+
+pub(crate) use sweep::{Ground, compact, plan_now, sweep, sweep_briefly};

@@ -57,6 +57,13 @@ pub enum Event<'a> {
         /// What is shown now.
         generation: Generation,
     },
+    /// What was given up is being deleted.
+    Deleting {
+        /// How many trees and files are deleted.
+        done: usize,
+        /// Of how many.
+        of: usize,
+    },
 }
 
 /// Where a module is on its way.

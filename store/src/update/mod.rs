@@ -27,4 +27,4 @@ pub use run::UpdateError;
 pub(crate) use difference::difference;
 pub(crate) use ground::Ground;
 pub(crate) use outdated::outdated;
-pub(crate) use run::{begin, commit_if_changed, update};
+pub(crate) use run::{Done, begin, commit_if_changed, update};

@@ -6,6 +6,7 @@ use crate::{
     acquire::{Limits, PackLimits},
     disk::Barrier,
     model::ModuleName,
+    reclaim::Policy,
 };
 
 /// How a store is worked with.
@@ -25,7 +26,9 @@ pub struct Options {
     pub limits: Limits,
     /// What one pack may cost.
     pub packs: PackLimits,
-    /// The command, as those who wait for a lock read it. Holds no secret.
+    /// What is swept after an update, briefly and never while offline; nothing, when there is no policy.
+    pub sweep: Option<Policy>,
+    /// The command, as those who wait for a lock, and who list leases, read it. Holds no secret.
     pub command: String,
 }
 
@@ -39,6 +42,7 @@ impl Default for Options {
             interactive: false,
             limits: Limits::default(),
             packs: PackLimits::default(),
+            sweep: Some(Policy::default()),
             command: "a host".into(),
         }
     }

@@ -19,9 +19,9 @@ use crate::{
     acquire::NetworkError,
     commit::{
         BeginError, Beginning, Binding, CommitError, JournalError, Staging, StagingError, State,
-        Transaction, lock_of, shown,
+        Transaction, companion_of, is_unfinished, lock_of, shown,
     },
-    declare::{self, DeclareError},
+    declare,
     disk::{DiskError, LockError, Patience},
     model::{Declarations, Generation, Lockfile, ModuleName, nearest},
 };
@@ -50,9 +50,6 @@ pub enum UpdateError {
     /// What an earlier process left cannot be removed.
     #[error("cannot remove what an earlier process left")]
     Leftovers(#[source] DiskError),
-    /// An earlier process's generation is shown now, and `modules.lock` is behind it.
-    #[error("modules.lock cannot be written")]
-    Lock(#[source] DeclareError),
     /// No transaction could be begun.
     #[error(transparent)]
     Begin(#[from] BeginError),
@@ -62,20 +59,6 @@ pub enum UpdateError {
     /// Somebody asked to stop.
     #[error("interrupted; nothing was changed")]
     Cancelled,
-}
-
-impl UpdateError {
-    /// Whether a sync failed. What was written before it may be lost, so the process must not go on.
-    #[must_use]
-    pub const fn poisons(&self) -> bool {
-        match self {
-            Self::Commit(error) => error.poisons(),
-            Self::Begin(
-                BeginError::Redo(error) | BeginError::Journal(JournalError::Disk(error)),
-            ) => error.is_sync(),
-            _ => false,
-        }
-    }
 }
 
 fn did_you_mean(near: Option<&str>) -> String {
@@ -92,7 +75,7 @@ pub(crate) fn update(
     declared: &Declarations,
     lock: Option<&Lockfile>,
     request: &UpdateRequest,
-) -> Result<UpdateReport, UpdateError> {
+) -> Result<Done, UpdateError> {
     Staging::remove_dead(ground.disk, ground.layout).map_err(UpdateError::Leftovers)?;
     let selected = select(declared, &request.names).map_err(|name| unknown(declared, name))?;
     ground.events.happened(Event::Began { modules: selected.len() });
@@ -111,13 +94,21 @@ pub(crate) fn update(
 
     let wanted = !report.updated.is_empty() || !report.removed.is_empty();
     let allowed = report.failed.is_empty() || !request.all_or_nothing;
-    let behind = shown(ground.layout) != site.state.head().map(|head| head.number);
-    if (wanted && allowed) || behind {
+    let mut after = None;
+    if (wanted && allowed) || is_unfinished(ground.layout, &site.state) {
         let start = Instant::now();
-        commit(ground, site, &mut report, wanted && allowed)?;
+        after = commit(ground, site, &mut report, wanted && allowed)?;
         report.cost.committing = start.elapsed();
     }
-    Ok(report)
+    Ok(Done { report, after })
+}
+
+/// What an update came to.
+pub(crate) struct Done {
+    /// For whoever asked.
+    pub(crate) report: UpdateReport,
+    /// What the store adds up to, if this update changed that.
+    pub(crate) after: Option<State>,
 }
 
 /// Names a module that is not declared, and the nearest that is.
@@ -188,7 +179,7 @@ fn commit(
     site: Site<'_>,
     report: &mut UpdateReport,
     change: bool,
-) -> Result<(), UpdateError> {
+) -> Result<Option<State>, UpdateError> {
     let before = site.state.modules().clone();
     let (staging, staged) = site.into_staging()?;
     let mut transaction = begin(ground, staging)?;
@@ -204,9 +195,9 @@ fn commit(
         }
         report.removed.iter().cloned().for_each(|module| transaction.unbind(module));
     }
-    let Committed { generation, anew } = commit_if_changed(ground, transaction)?;
-    (report.generation, report.committed) = (generation, anew);
-    Ok(())
+    let Committed { generation, after } = commit_if_changed(ground, transaction)?;
+    (report.generation, report.committed) = (generation, after.is_some());
+    Ok(after)
 }
 
 /// Leaves alone what another process has changed since this update looked: what it did counts as done
@@ -243,7 +234,8 @@ pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction,
         stop: &|| ground.cancel.is_cancelled(),
         told: &|holder| ground.events.happened(Event::Waiting { holder }),
     };
-    let how = Beginning { command, patience, barrier };
+    let companion = |state: &State| companion_of(ground.layout, state);
+    let how = Beginning { command, patience, barrier, companion: &companion };
     Transaction::begin(ground.disk, ground.layout, staging, how).map_err(|error| match error {
         BeginError::Lock(LockError::Stopped) => UpdateError::Cancelled,
         error => UpdateError::Begin(error),
@@ -254,8 +246,8 @@ pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction,
 pub(crate) struct Committed {
     /// What is shown now.
     pub(crate) generation: Option<Generation>,
-    /// Whether this transaction made it.
-    pub(crate) anew: bool,
+    /// What the store adds up to, if this transaction changed that.
+    pub(crate) after: Option<State>,
 }
 
 /// Commits, unless that would show nothing else than what is shown. `modules.lock` goes along.
@@ -263,17 +255,17 @@ pub(crate) fn commit_if_changed(
     ground: Ground<'_>,
     mut transaction: Transaction,
 ) -> Result<Committed, UpdateError> {
-    let lock = lock_of(&transaction.modules_after()).print();
     if !transaction.changes_anything() {
-        if transaction.finished_another() {
-            declare::write_lock(ground.editing(), &lock).map_err(UpdateError::Lock)?;
-        }
         let generation = transaction.state().head().map(|head| head.number);
-        return Ok(Committed { generation, anew: false });
+        return Ok(Committed { generation, after: None });
     }
+    let lock = lock_of(&transaction.modules_after()).print();
     transaction.accompany(ground.layout.modules_lock(), lock);
     ground.events.happened(Event::Committing);
-    let generation = transaction.commit(&ground.options.command)?;
-    ground.events.happened(Event::Shown { generation });
-    Ok(Committed { generation: Some(generation), anew: true })
+    let after = transaction.commit(&ground.options.command)?;
+    let generation = after.head().map(|head| head.number);
+    if let Some(generation) = generation {
+        ground.events.happened(Event::Shown { generation });
+    }
+    Ok(Committed { generation, after: Some(after) })
 }

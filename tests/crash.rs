@@ -1,0 +1,102 @@
+//! The kill matrix and the fault matrix: every operation on a store, ended or failing at each of its acts.
+//!
+//! A *scenario* is a home prepared once, one operation on it, and what may be seen; a *point* is one copy of that home on
+//! which the operation is killed, or fails, at one place. Four laws hold for each scenario:
+//!
+//! * killed before any act that the store's own observer sees, in a process of its own and by a real SIGKILL,
+//!   readers see the set before or the set after, whole; the operation done again ends well, and the home is then,
+//!   name by name, what it would have been;
+//! * the same, when the one that recovers is killed as well;
+//! * the same, for the system calls of the program as it is shipped, killed by `strace`;
+//! * whichever act fails, the error names what was tried and on what, and the next process ends well. After a sync that
+//!   failed the handle writes no more.
+//!
+//! As it stands, a slice by a fixed rule is run ([`points`]); `MODSTORE_CRASH=all` runs every point, and
+//! `MODSTORE_CRASH_ON=DIR` on the file system of that directory. Each law prints its row of `docs/reliability.md`.
+//!
+//! Limits: a process dies here and never the machine, so nothing is lost that was written; power cuts are tested
+//! elsewhere. One process at a time. What threads do side by side is put in one order, by one job and one thread.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
+
+#[path = "crash/operation.rs"]
+mod operation;
+#[path = "crash/world.rs"]
+mod world;
+#[path = "crash/left.rs"]
+mod left;
+#[path = "crash/scenario.rs"]
+mod scenario;
+#[path = "crash/points.rs"]
+mod points;
+#[path = "crash/child.rs"]
+mod child;
+#[path = "crash/acts.rs"]
+mod acts;
+#[path = "crash/calls.rs"]
+mod calls;
+#[path = "crash/faults.rs"]
+mod faults;
+
+use scenario::Scenario;
+
+/// The laws named for each scenario.
+macro_rules! laws {
+    ($($name:ident: $scenario:ident, $($law:ident)*;)*) => {
+        $(mod $name {
+            $(law!($law, $name, crate::scenario::$scenario);)*
+        })*
+
+        fn scenario_named(name: &str) -> Scenario {
+            match name {
+                $(stringify!($name) => scenario::$scenario,)*
+                _ => panic!("there is no scenario {name}"),
+            }
+        }
+    };
+}
+
+macro_rules! law {
+    (acts, $name:ident, $scenario:expr) => {
+        #[test]
+        fn is_whole_and_converges_whichever_act_is_the_last_of_its_process() {
+            crate::acts::each_is_the_last(stringify!($name), &$scenario);
+        }
+    };
+    (recovery, $name:ident, $scenario:expr) => {
+        #[test]
+        fn is_whole_and_converges_when_the_recovery_is_killed_too() {
+            crate::acts::each_of_the_recovery_is_the_last(stringify!($name), &$scenario);
+        }
+    };
+    (calls, $name:ident, $scenario:expr) => {
+        #[test]
+        fn is_whole_and_converges_whichever_system_call_is_the_last() {
+            crate::calls::each_is_the_last(stringify!($name), &$scenario);
+        }
+    };
+    (faults, $name:ident, $scenario:expr) => {
+        #[test]
+        fn names_what_failed_and_is_undone_or_done_whichever_act_fails() {
+            crate::faults::each_act_fails(stringify!($name), &$scenario);
+        }
+    };
+}
+
+laws! {
+    first_install: FIRST_INSTALL, acts recovery calls faults;
+    update_of_5: UPDATE_OF_5, acts recovery calls faults;
+    failed_update: FAILED_UPDATE, acts recovery calls faults;
+    partial_update: PARTIAL_UPDATE, acts recovery calls faults;
+    mirrored_update: MIRRORED_UPDATE, acts recovery calls faults;
+    rollback: ROLLBACK, acts recovery calls faults;
+    remove: REMOVE, acts recovery calls faults;
+    link: LINK, acts recovery calls faults;
+    sweep: SWEEP, acts recovery faults;
+    sweeping_update: SWEEPING_UPDATE, acts recovery faults;
+    compaction: COMPACTION, acts recovery faults;
+}

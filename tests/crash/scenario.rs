@@ -1,0 +1,119 @@
+//! The table of scenarios.
+//!
+//! A set of modules is one letter for each of `m0`, `m1`, …: `o` its first commit, `n` its second, `l` the directory
+//! it is linked to, `-` not there. A home that shows `n` had `o` as the generation before.
+
+use crate::operation::Operation;
+
+/// One operation, where it starts and what may be seen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scenario {
+    /// The set shown before it.
+    pub(crate) before: &'static str,
+    /// What is done.
+    pub(crate) operation: Operation,
+    /// The set shown after it.
+    pub(crate) after: &'static str,
+    /// Where the second commits come from.
+    pub(crate) upstream: Upstream,
+}
+
+/// Whether every repository can be had. The number is a module's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Upstream {
+    /// Every one, without more ado.
+    Sound,
+    /// That one is no more.
+    Gone(usize),
+    /// That one lists its references, and cannot make the pack.
+    Broken(usize),
+    /// That one's server gives no commit alone, so that a mirror is needed.
+    WithoutShallow(usize),
+}
+
+impl Upstream {
+    /// The module that cannot be had: the operation ends with an error that names it.
+    pub(crate) const fn failing(self) -> Option<usize> {
+        match self {
+            Self::Gone(number) | Self::Broken(number) => Some(number),
+            Self::Sound | Self::WithoutShallow(_) => None,
+        }
+    }
+}
+
+pub(crate) const FIRST_INSTALL: Scenario = Scenario {
+    before: "---",
+    operation: Operation::Update,
+    after: "nnn",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const UPDATE_OF_5: Scenario = Scenario {
+    before: "ooooo",
+    operation: Operation::Update,
+    after: "nnnnn",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const FAILED_UPDATE: Scenario = Scenario {
+    before: "ooooo",
+    operation: Operation::Update,
+    after: "ooooo",
+    upstream: Upstream::Broken(3),
+};
+
+pub(crate) const PARTIAL_UPDATE: Scenario = Scenario {
+    before: "ooooo",
+    operation: Operation::PartialUpdate,
+    after: "nnnon",
+    upstream: Upstream::Gone(3),
+};
+
+pub(crate) const MIRRORED_UPDATE: Scenario = Scenario {
+    before: "oo",
+    operation: Operation::Update,
+    after: "nn",
+    upstream: Upstream::WithoutShallow(1),
+};
+
+pub(crate) const ROLLBACK: Scenario = Scenario {
+    before: "nnnnn",
+    operation: Operation::Rollback,
+    after: "ooooo",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const REMOVE: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Remove("m1"),
+    after: "n-n",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const LINK: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Link("m1"),
+    after: "nln",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const SWEEPING_UPDATE: Scenario = Scenario {
+    before: "ooo",
+    operation: Operation::SweepingUpdate,
+    after: "nnn",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const SWEEP: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Sweep,
+    after: "nnn",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const COMPACTION: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Compact,
+    after: "nnn",
+    upstream: Upstream::Sound,
+};

@@ -1,0 +1,333 @@
+//! Where one scenario plays: repositories, a home prepared once, and a copy of it for each point.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use modstore::{
+    Cancel, Policy, Silent,
+    disk::Disk,
+    verify::{Depth, Severity},
+};
+use modstore_tests::{Change, Fault, HttpServer, Item, Repo, listing};
+
+use crate::{
+    left::{Left, left_in},
+    operation::{Operation, open, sweep},
+    scenario::{Scenario, Upstream},
+};
+
+/// What `current` shows: its text, and each module as it is read through it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Shown {
+    pub(crate) link: Option<PathBuf>,
+    pub(crate) modules: BTreeMap<String, BTreeMap<String, Item>>,
+}
+
+/// One scenario, ready to be run as often as there are points.
+pub(crate) struct World {
+    modules: Modules,
+    place: tempfile::TempDir,
+    pub(crate) scenario: Scenario,
+    /// What may be seen.
+    pub(crate) before: Shown,
+    /// What is seen in the end.
+    pub(crate) after: Shown,
+    /// What the home is before.
+    prepared: Left,
+    /// What the home is in the end.
+    undisturbed: Left,
+}
+
+impl World {
+    /// Makes repositories and home, and runs the operation once, to see what it leaves when nobody disturbs it.
+    pub(crate) fn of(scenario: &Scenario) -> Self {
+        let place = tempfile::tempdir_in(place()).unwrap();
+        let modules = Modules::create(place.path(), scenario);
+        let home = place.path().join("home");
+        modules.install(&home, scenario.before);
+        match scenario.upstream {
+            Upstream::Gone(number) => modules.repos[number].vanish(),
+            Upstream::Broken(number) => modules.repos[number].lose_a_blob(),
+            Upstream::Sound | Upstream::WithoutShallow(_) => {}
+        }
+        let mut world = Self {
+            place,
+            scenario: *scenario,
+            modules,
+            before: Shown::default(),
+            after: Shown::default(),
+            prepared: left_in(&home),
+            undisturbed: Left::default(),
+        };
+        world.before = shown(&home);
+        assert_eq!(world.before.modules, world.modules.of_set(scenario.before), "the home before");
+        let done = world.copy("undisturbed");
+        let ended = scenario.operation.run_on(Disk::default(), &done, &world.linked());
+        assert_eq!(ended.is_ok(), scenario.upstream.failing().is_none(), "undisturbed: {ended:?}");
+        world.after = shown(&done);
+        assert_eq!(world.after.modules, world.modules.of_set(scenario.after), "the home after");
+        world.undisturbed = left_in(&done);
+        // The host's configuration is one; the other is made because a server needs it.
+        let mirrors = fs::read_dir(done.join("mirrors")).unwrap().count();
+        let needed = matches!(scenario.upstream, Upstream::WithoutShallow(_));
+        assert_eq!(mirrors > 1, needed, "{mirrors} mirrors");
+        world
+    }
+
+    /// The directory that a module may be linked to.
+    pub(crate) fn linked(&self) -> PathBuf {
+        self.modules.linked.clone()
+    }
+
+    /// A home of this name, as the prepared one.
+    pub(crate) fn copy(&self, name: &str) -> PathBuf {
+        self.copy_of(&self.place.path().join("home"), name)
+    }
+
+    /// A home of this name, as that one: times, modes and second names included.
+    pub(crate) fn copy_of(&self, home: &Path, name: &str) -> PathBuf {
+        let copy = self.place.path().join(name);
+        let status = Command::new("cp").arg("-a").args([home, &copy]).status().unwrap();
+        assert!(status.success(), "cp -a {} {}", home.display(), copy.display());
+        copy
+    }
+
+    /// Removes such a copy.
+    pub(crate) fn drop_copy(&self, home: &Path) {
+        Disk::default().remove_tree(home).unwrap();
+    }
+
+    /// Readers see the set before or the set after, whole, and the store can be read.
+    pub(crate) fn readers(&self, home: &Path) -> Result<(), String> {
+        let now = shown(home);
+        if now != self.before && now != self.after {
+            return Err(format!("readers see neither the set before nor the set after: {now:#?}"));
+        }
+        let store = open(Disk::default(), home, None)?;
+        store.state().map(drop).map_err(|error| format!("the state cannot be read: {error:?}"))
+    }
+
+    /// The operation again ends as it does when nobody disturbs it.
+    pub(crate) fn recovery(&self, disk: Disk, home: &Path) -> Result<(), String> {
+        let ended = self.scenario.operation.again(disk, home, &self.linked());
+        match self.ended_as_ever(&ended) {
+            true => Ok(()),
+            false => Err(format!("done again, it ends with {ended:?}")),
+        }
+    }
+
+    /// Whether that is how the operation ends when nobody disturbs it.
+    pub(crate) fn ended_as_ever(&self, ended: &Result<(), String>) -> bool {
+        match (ended, self.scenario.upstream.failing()) {
+            (Ok(()), None) => true,
+            (Err(error), Some(number)) => error.starts_with(&format!("m{number}: ")),
+            _ => false,
+        }
+    }
+
+    /// The set after is what is shown.
+    pub(crate) fn is_after(&self, home: &Path) -> Result<(), String> {
+        let now = shown(home);
+        if now == self.after { Ok(()) } else { Err(format!("it shows {now:#?}")) }
+    }
+
+    /// The home is what it is when nobody disturbs the operation, by name, kind, mode, time and content.
+    pub(crate) fn nothing_left(&self, home: &Path) -> Result<(), String> {
+        self.is_after(home)?;
+        is_verified(home)?;
+        left_in(home).must_be(&self.undisturbed)
+    }
+
+    /// After sweeps that retire nothing, and nothing else, the home is what it was before the operation or what it is
+    /// after it: what nobody recorded is gone, what was recorded is finished.
+    pub(crate) fn is_settled_by_sweeps(&self, home: &Path) -> Result<(), String> {
+        let nothing_retires = Policy { keep: NonZeroUsize::MAX, ..Policy::default() };
+        // The first finishes what a crash has left, the next finds what nothing leads to any more.
+        for _ in 0..2 {
+            sweep(&open(Disk::default(), home, None)?, &nothing_retires)?;
+        }
+        is_verified(home)?;
+        let settled = left_in(home).without_declarations();
+        let [before, after] = [&self.prepared, &self.undisturbed].map(Left::without_declarations);
+        settled.must_be(&before).or_else(|_| settled.must_be(&after))
+    }
+
+    /// Each module is what it is before or after, whatever the others are.
+    pub(crate) fn each_is_whole(&self, home: &Path) -> Result<(), String> {
+        let [before, after] = [&self.before, &self.after].map(|shown| &shown.modules);
+        let now = shown(home).modules;
+        let odd = now
+            .iter()
+            .find(|(name, tree)| before.get(*name) != Some(tree) && after.get(*name) != Some(tree));
+        match odd {
+            None if now.len() == after.len() => Ok(()),
+            odd => Err(format!("readers see neither the one before nor the one after: {odd:#?}")),
+        }
+    }
+
+    /// Every module is what it is after the operation, and no staging is left.
+    pub(crate) fn all_is_shown(&self, home: &Path) -> Result<(), String> {
+        let now = shown(home).modules;
+        let staging = fs::read_dir(home.join("staging")).unwrap().count();
+        match now == self.after.modules && staging == 0 {
+            true => Ok(()),
+            false => {
+                Err(format!("done again, it shows {now:#?}, with {staging} names in staging/"))
+            }
+        }
+    }
+
+    /// All that must hold after one point.
+    pub(crate) fn judge(&self, home: &Path) -> Result<(), String> {
+        self.readers(home)?;
+        self.recovery(Disk::default(), home)?;
+        self.nothing_left(home)
+    }
+}
+
+/// Nothing is wrong with the store, and nothing is left in it by a crash.
+fn is_verified(home: &Path) -> Result<(), String> {
+    let store = open(Disk::default(), home, None)?;
+    let verified = store.verify(Depth::Full, &[], &Silent, &Cancel::new());
+    let mut findings = verified.map_err(|error| format!("{error:?}"))?.findings;
+    // That it lies in memory, for one, is no finding about what happened to it.
+    findings.retain(|finding| matches!(finding.severity(), Severity::Damage | Severity::Leftover));
+    if findings.is_empty() { Ok(()) } else { Err(format!("verify finds {findings:#?}")) }
+}
+
+/// Memory, or what `MODSTORE_CRASH_ON` says.
+fn place() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    match std::env::var_os("MODSTORE_CRASH_ON") {
+        Some(place) => place.into(),
+        None if memory.is_dir() => memory.to_owned(),
+        None => std::env::temp_dir(),
+    }
+}
+
+/// All that `current` shows, each module read through it.
+fn shown(home: &Path) -> Shown {
+    let current = home.join("current");
+    let link = fs::read_link(&current).ok();
+    let modules = fs::read_dir(&current).into_iter().flatten().flatten().map(|module| {
+        let led = fs::metadata(module.path()).is_ok();
+        let tree = if led {
+            listing(&module.path())
+        } else {
+            BTreeMap::from([("leads nowhere".into(), Item::Other)])
+        };
+        (module.file_name().into_string().unwrap(), tree)
+    });
+    Shown { link, modules: modules.collect() }
+}
+
+/// A repository with two commits, and git's own trees of them.
+struct Source {
+    repo: Repo,
+    url: String,
+    heads: [String; 2],
+    trees: [BTreeMap<String, Item>; 2],
+}
+
+impl Source {
+    fn create(root: &Path, number: usize, server: Option<&HttpServer>) -> Self {
+        let repo = Repo::create(root, &format!("m{number}"));
+        let url = server.map_or_else(|| repo.url_file(), |server| server.url(repo.name()));
+        let commit = |version: &str| {
+            let changes = [
+                Change::write("a", format!("{number} {version}\n")),
+                Change::write("deep/b", version),
+                Change::write("deep/same", format!("{number} stays\n")),
+                Change::exec("run.sh", "#!/bin/sh\n"),
+                Change::symlink("to", format!("deep/{version}")),
+            ];
+            repo.commit("main", &changes)
+        };
+        let heads = [commit("old"), commit("new")];
+        let trees = heads.each_ref().map(|head| repo.tree(head));
+        Self { repo, url, heads, trees }
+    }
+
+    fn vanish(&self) {
+        let path = self.repo.path();
+        fs::rename(path, path.with_extension("gone")).unwrap();
+    }
+
+    fn lose_a_blob(&self) {
+        let blob = self.repo.git(&["rev-parse", "refs/heads/main:a"]);
+        let (folder, name) = blob.split_at(2);
+        fs::remove_file(self.repo.path().join("objects").join(folder).join(name)).unwrap();
+    }
+}
+
+/// `m0`, `m1`, … and the directory that one may be linked to.
+struct Modules {
+    repos: Vec<Source>,
+    _server: Option<HttpServer>,
+    linked: PathBuf,
+}
+
+impl Modules {
+    fn create(root: &Path, scenario: &Scenario) -> Self {
+        let linked = root.join("linked");
+        fs::create_dir(&linked).unwrap();
+        fs::write(linked.join("mine"), "a file of the user's own\n").unwrap();
+        let mirrored = match scenario.upstream {
+            Upstream::WithoutShallow(number) => Some(number),
+            _ => None,
+        };
+        let server = mirrored.map(|number| {
+            let server = HttpServer::start(root);
+            server.fault(&format!("m{number}"), Fault::WithoutCapability("shallow"));
+            server
+        });
+        let repos = (0..scenario.before.len()).map(|number| {
+            let server = server.as_ref().filter(|_| mirrored == Some(number));
+            Source::create(root, number, server)
+        });
+        Self { repos: repos.collect(), _server: server, linked }
+    }
+
+    /// Makes a home that declares all of them and shows `set`. Upstream has the second commits then.
+    fn install(&self, home: &Path, set: &str) {
+        fs::create_dir(home).unwrap();
+        let declare = |Source { repo, url, .. }: &Source| {
+            format!("[modules.{}]\nsource = \"git+{url}\"\n", repo.name())
+        };
+        let declared: String = self.repos.iter().map(declare).collect();
+        fs::write(home.join("modules.toml"), declared).unwrap();
+        let generations: &[usize] = match set.as_bytes()[0] {
+            b'o' => &[0],
+            b'n' => &[0, 1],
+            _ => &[],
+        };
+        for generation in generations {
+            self.publish(*generation);
+            Operation::Update.run_on(Disk::default(), home, &self.linked).unwrap();
+        }
+        self.publish(1);
+    }
+
+    fn publish(&self, version: usize) {
+        self.repos.iter().for_each(|each| each.repo.branch("main", &each.heads[version]));
+    }
+
+    /// What a set shows.
+    fn of_set(&self, set: &str) -> BTreeMap<String, BTreeMap<String, Item>> {
+        let modules = self.repos.iter().zip(set.bytes()).filter_map(|(source, letter)| {
+            let tree = match letter {
+                b'o' => source.trees[0].clone(),
+                b'n' => source.trees[1].clone(),
+                b'l' => listing(&self.linked),
+                _ => return None,
+            };
+            Some((source.repo.name().to_owned(), tree))
+        });
+        modules.collect()
+    }
+}

@@ -1,0 +1,17 @@
+//! A lease keeps a generation for as long as anybody holds it, and nobody who was given one ever misses anything.
+//!
+//! The collector here is a sweep that keeps nothing but the head. Limits: one machine; what a sweep decides to give
+//! up is for `sweep`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
+
+#[path = "leases/churn.rs"]
+mod churn;
+#[path = "leases/programs.rs"]
+mod programs;
+#[path = "leases/race.rs"]
+mod race;

@@ -1,0 +1,269 @@
+//! The process whose power is cut: a host program that works with the library and says what has been acknowledged.
+//!
+//! It speaks in lines that begin with `@`: `begin OPERATION | DECLARED AFTER IT`,
+//! `done GENERATION | BINDINGS | DECLARED | RETIRED`, `held WHERE`. What follows `@` is parsed by the parent.
+
+use std::{
+    collections::BTreeSet,
+    io::Write as _,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use modstore::{
+    Addition, Cancel, ChangeError, Options, Policy, Silent, Store, UpdateReport, UpdateRequest,
+    commit::{Binding, Bound},
+    disk::{Barrier, Disk},
+    model::{Generation, ModuleName, Source},
+};
+use modstore_tests::Chance;
+
+use crate::{
+    moment::{Holding, Moment, for_ever},
+    upstream::{NAMES, Upstream},
+};
+
+/// What the parent tells the process, in one variable.
+#[derive(Debug, Clone)]
+pub(crate) struct Orders {
+    /// The store.
+    pub(crate) home: PathBuf,
+    /// The repositories.
+    pub(crate) upstream: PathBuf,
+    /// Decides all operations.
+    pub(crate) seed: u64,
+    /// How many operations end well before the first that may be cut.
+    pub(crate) before: u64,
+    /// When, in such a one.
+    pub(crate) moment: Moment,
+    /// Whether each file is synced by itself.
+    pub(crate) each_file: bool,
+    /// Whether each change is followed by a sweep that keeps two generations.
+    pub(crate) sweeps: bool,
+}
+
+impl Orders {
+    /// The variable they are in.
+    pub(crate) const VARIABLE: &'static str = "MODSTORE_TEST_POWER";
+
+    /// As the value of the variable.
+    pub(crate) fn to_line(&self) -> String {
+        let Self { home, upstream, seed, before, moment, each_file, sweeps } = self;
+        let (home, upstream) = (home.display(), upstream.display());
+        format!("{home}|{upstream}|{seed}|{before}|{moment}|{each_file}|{sweeps}")
+    }
+
+    fn of_line(line: &str) -> Self {
+        let parts: Vec<&str> = line.split('|').collect();
+        let [home, upstream, seed, before, moment, each_file, sweeps] = parts[..] else {
+            panic!("{line}")
+        };
+        Self {
+            home: home.into(),
+            upstream: upstream.into(),
+            seed: seed.parse().unwrap(),
+            before: before.parse().unwrap(),
+            moment: moment.parse().unwrap(),
+            each_file: each_file.parse().unwrap(),
+            sweeps: sweeps.parse().unwrap(),
+        }
+    }
+}
+
+/// Something a host does with a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Operation {
+    Add(Vec<String>),
+    Remove(String),
+    Update,
+    Rollback(Option<Generation>),
+    Link(String),
+    Unlink(String),
+    Sweep(usize),
+    Compact,
+}
+
+/// The newest of these, and no other, however young.
+pub(crate) fn keeping(newest: usize) -> Policy {
+    Policy { keep: NonZeroUsize::new(newest).unwrap(), grace: Duration::ZERO, ..Policy::default() }
+}
+
+/// Does as ordered, if anything was.
+pub(crate) fn run() {
+    let Ok(orders) = std::env::var(Orders::VARIABLE) else { return };
+    let orders = Orders::of_line(&orders);
+    say(&format!("process {}", std::process::id()));
+    let holding = Arc::new(Holding::at(orders.moment, say));
+    let options = Options {
+        barrier: if orders.each_file { Barrier::EachFile } else { Barrier::FileSystem },
+        // A holder that died must not block anybody, least of all for so long that nobody notices.
+        lock_limit: Duration::from_secs(5),
+        sweep: orders.sweeps.then(|| keeping(2)),
+        ..Options::default()
+    };
+    let store = Store::open_on(Disk::observed(holding.clone()), &orders.home, options).unwrap();
+    let host = Host { store, upstream: Upstream::found_in(&orders.upstream) };
+    let mut chance = Chance::of(orders.seed);
+    for _ in 0..orders.before {
+        host.one(&mut chance, || ());
+    }
+    // An operation may be over before the moment has come; the next one may have it.
+    let tries = if orders.moment == Moment::End { 1 } else { 4 };
+    for _ in 0..tries {
+        host.one(&mut chance, || holding.arm());
+    }
+    say("held at the end");
+    for_ever();
+}
+
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    // Nobody listens any more when the power is gone.
+    let _ = writeln!(out, "@{line}");
+    let _ = out.flush();
+}
+
+struct Host {
+    store: Store,
+    upstream: Upstream,
+}
+
+impl Host {
+    /// One operation, from its announcement to its acknowledgement.
+    fn one(&self, chance: &mut Chance, arm: impl FnOnce()) {
+        let before = self.declared();
+        let operation = self.any(chance, &before);
+        say(&format!("begin {operation:?} | {}", joined(&after(&operation, before))));
+        arm();
+        let (generation, retired) = self.run(&operation).unwrap_or_else(|error| {
+            say(&format!("failed {error:?}"));
+            for_ever()
+        });
+        let state = self.store.state().unwrap();
+        let bindings = generation.and_then(|generation| state.modules_of(generation));
+        let bindings = bindings.unwrap_or_default().into_iter();
+        let bindings: BTreeSet<_> =
+            bindings.map(|(module, binding)| format!("{module}={}", told(&binding))).collect();
+        let number = generation.map_or(0, Generation::number);
+        let retired = retired.iter().map(ToString::to_string).collect();
+        let (bindings, declared) = (joined(&bindings), joined(&self.declared()));
+        say(&format!("done {number} | {bindings} | {declared} | {}", joined(&retired)));
+    }
+
+    fn any(&self, chance: &mut Chance, declared: &BTreeSet<String>) -> Operation {
+        let missing: Vec<_> =
+            NAMES.map(str::to_owned).into_iter().filter(|name| !declared.contains(name)).collect();
+        let there: Vec<_> = declared.iter().cloned().collect();
+        if there.is_empty() {
+            let many = chance.within(1..NAMES.len() as u64 + 1) as usize;
+            return Operation::Add(missing.into_iter().take(many).collect());
+        }
+        match chance.within(0..100) {
+            0..12 if !missing.is_empty() => Operation::Add(vec![chance.pick(&missing).clone()]),
+            12..20 if there.len() > 1 => Operation::Remove(chance.pick(&there).clone()),
+            20..34 => self.any_rollback(chance),
+            34..42 => self.link_or_unlink(chance.pick(&there).clone()),
+            42..60 => Operation::Sweep(chance.within(1..4) as usize),
+            60..66 => Operation::Compact,
+            _ => {
+                self.upstream.publish(chance);
+                Operation::Update
+            }
+        }
+    }
+
+    fn link_or_unlink(&self, name: String) -> Operation {
+        let declared = self.store.declarations().unwrap();
+        let linked = declared.get(&module(&name)).is_some_and(|module| module.linked.is_some());
+        if linked { Operation::Unlink(name) } else { Operation::Link(name) }
+    }
+
+    fn any_rollback(&self, chance: &mut Chance) -> Operation {
+        let state = self.store.state().unwrap();
+        let numbers: Vec<_> = state.kept().map(|info| info.number).collect();
+        match numbers.len() {
+            0 | 1 => Operation::Update,
+            _ if chance.percent(50) => Operation::Rollback(None),
+            _ => Operation::Rollback(Some(*chance.pick(&numbers))),
+        }
+    }
+
+    /// Runs it; what is shown afterwards, and what has been retired.
+    fn run(
+        &self,
+        operation: &Operation,
+    ) -> Result<(Option<Generation>, Vec<Generation>), ChangeError> {
+        let (store, cancel) = (&self.store, Cancel::new());
+        let whole = |report: UpdateReport| {
+            assert!(report.failed.is_empty(), "{report:?}");
+            report.generation
+        };
+        let shown = match operation {
+            Operation::Add(names) => {
+                let additions = names.iter().map(|name| self.addition(name)).collect::<Vec<_>>();
+                let added = store.add(&additions, true, &Silent, &cancel)?;
+                added.report.and_then(whole)
+            }
+            Operation::Remove(name) => {
+                store.remove(&[module(name)], &Silent, &cancel)?.or(store.shown())
+            }
+            Operation::Update => {
+                whole(store.update(&UpdateRequest::default(), &Silent, &cancel)?)
+            }
+            Operation::Rollback(to) => Some(store.rollback(*to, &Silent, &cancel)?),
+            Operation::Link(name) => {
+                whole(store.link(&module(name), Path::new("/usr"), &Silent, &cancel)?)
+            }
+            Operation::Unlink(name) => whole(store.unlink(&module(name), &Silent, &cancel)?),
+            Operation::Sweep(newest) => {
+                let _lease = store.lease().unwrap();
+                let plan = store.plan_sweep(&keeping(*newest))?;
+                let report = store.sweep(plan, &Silent, &cancel)?;
+                return Ok((store.shown(), report.retired));
+            }
+            Operation::Compact => {
+                store.compact(&Silent, &cancel)?;
+                store.shown()
+            }
+        };
+        Ok((shown, Vec::new()))
+    }
+
+    fn addition(&self, name: &str) -> Addition {
+        let source = Source::parse(&self.upstream.source(name), Path::new("/"), None).unwrap();
+        Addition { name: Some(module(name)), source }
+    }
+
+    fn declared(&self) -> BTreeSet<String> {
+        let declared = self.store.declarations().unwrap();
+        declared.modules.iter().map(|(name, _)| name.to_string()).collect()
+    }
+}
+
+/// What is declared after an operation.
+fn after(operation: &Operation, mut declared: BTreeSet<String>) -> BTreeSet<String> {
+    match operation {
+        Operation::Add(names) => declared.extend(names.iter().cloned()),
+        Operation::Remove(name) => drop(declared.remove(name)),
+        _ => {}
+    }
+    declared
+}
+
+fn module(name: &str) -> ModuleName {
+    name.parse().unwrap()
+}
+
+fn joined(words: &BTreeSet<String>) -> String {
+    words.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// What a module is: a commit, or `/` and the rest of a path.
+pub(crate) fn told(binding: &Binding) -> String {
+    match &binding.bound {
+        Bound::Entry { fetched, .. } => fetched.as_ref().unwrap().revision.clone(),
+        Bound::Linked { path } => path.clone(),
+    }
+}

@@ -1,0 +1,121 @@
+//! Repositories outside the file system whose power is cut, with all their commits made beforehand: publishing one is
+//! writing forty bytes, in whichever process.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use modstore_tests::{Chance, Change, Item, Repo};
+
+/// The modules there may be.
+pub(crate) const NAMES: [&str; 5] = ["m0", "m1", "m2", "m3", "m4"];
+
+const COMMITS: u64 = 10;
+
+/// Everything a module shows, by path.
+pub(crate) type Tree = BTreeMap<String, Item>;
+
+/// Where the repositories are, and which commits they have. Each process has its own.
+pub(crate) struct Upstream {
+    root: PathBuf,
+    commits: BTreeMap<String, Vec<String>>,
+}
+
+impl Upstream {
+    /// What [`Origin::make`] made in `root`.
+    pub(crate) fn found_in(root: &Path) -> Self {
+        let commits = |name: &str| {
+            let list = fs::read_to_string(root.join(name).with_extension("commits")).unwrap();
+            list.lines().map(str::to_owned).collect()
+        };
+        let commits = NAMES.into_iter().map(|name| (name.to_owned(), commits(name))).collect();
+        Self { root: root.to_owned(), commits }
+    }
+
+    /// The source of a module.
+    pub(crate) fn source(&self, name: &str) -> String {
+        format!("git+file://{}/{name}.git", self.root.display())
+    }
+
+    /// Makes `main` of some repositories, one at least, lead somewhere else.
+    pub(crate) fn publish(&self, chance: &mut Chance) {
+        let first = *chance.pick(&NAMES);
+        for name in NAMES {
+            if name == first || chance.percent(40) {
+                let commit = chance.pick(&self.commits[name]);
+                let main = self.root.join(format!("{name}.git/refs/heads/main"));
+                fs::write(main, format!("{commit}\n")).unwrap();
+            }
+        }
+    }
+}
+
+/// The repositories themselves, and what git says is in them.
+pub(crate) struct Origin {
+    root: tempfile::TempDir,
+    repos: BTreeMap<String, Repo>,
+    trees: RefCell<HashMap<(String, String), Rc<Tree>>>,
+}
+
+impl Origin {
+    /// Makes all repositories, with `main` at their first commits.
+    pub(crate) fn make() -> Self {
+        let memory = Path::new("/dev/shm");
+        let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let root = tempfile::tempdir_in(place).unwrap();
+        let repos = NAMES.map(|name| (name.to_owned(), filled(root.path(), name))).into();
+        Self { root, repos, trees: RefCell::default() }
+    }
+
+    /// The directory of them all.
+    pub(crate) fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// What git checks out for a commit.
+    pub(crate) fn tree(&self, name: &str, revision: &str) -> Rc<Tree> {
+        let tree = || Rc::new(self.repos[name].tree(revision));
+        let key = (name.to_owned(), revision.to_owned());
+        Rc::clone(self.trees.borrow_mut().entry(key).or_insert_with(tree))
+    }
+
+    /// The commit that `main` leads to now.
+    pub(crate) fn tip(&self, name: &str) -> String {
+        let main = self.root.path().join(format!("{name}.git/refs/heads/main"));
+        fs::read_to_string(main).unwrap().trim_end().to_owned()
+    }
+}
+
+/// A repository of some twenty files, of nothing up to 60 kB, of which each commit changes about a third.
+fn filled(root: &Path, name: &str) -> Repo {
+    let repo = Repo::create(root, name);
+    let mut chance = Chance::of(name.bytes().map(u64::from).sum());
+    let mut commits = String::new();
+    for number in 0..COMMITS {
+        let mut changes = vec![
+            Change::write("number", number.to_string()),
+            Change::exec("bin/run", format!("#!/bin/sh\necho {number}\n")),
+            Change::symlink("deep/er/link", "../../number"),
+            Change::write("empty", ""),
+        ];
+        for file in 0..18 {
+            if number == 0 || chance.percent(33) {
+                let size = *chance.pick(&[10, 300, 4096, 5000, 20_000, 60_000]);
+                let path = format!("{}file{file}", ["", "src/", "deep/er/"][file % 3]);
+                changes.push(Change::write(path, noise(&mut chance, size)));
+            }
+        }
+        commits += &(repo.commit("main", &changes) + "\n");
+    }
+    fs::write(root.join(name).with_extension("commits"), &commits).unwrap();
+    repo.branch("main", commits.lines().next().unwrap());
+    repo
+}
+
+fn noise(chance: &mut Chance, size: usize) -> Vec<u8> {
+    std::iter::repeat_with(|| chance.draw().to_le_bytes()).flatten().take(size).collect()
+}
