@@ -99,4 +99,5 @@ laws! {
     sweep: SWEEP, acts recovery faults;
     sweeping_update: SWEEPING_UPDATE, acts recovery faults;
     compaction: COMPACTION, acts recovery faults;
+    repair: REPAIR, acts recovery faults;
 }
