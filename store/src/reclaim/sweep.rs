@@ -32,7 +32,10 @@ use crate::{
         BeginError, Beginning, GiveUpError, Journal, JournalError, Locked, Staging, StagingError,
         State, is_unfinished,
     },
-    disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, random_name},
+    disk::{
+        Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, ensure_reserve, random_name,
+        use_reserve,
+    },
     model::{Digest, Generation},
 };
 
@@ -141,9 +144,14 @@ pub(crate) fn plan_now(layout: &Layout, policy: &Policy, now: u64) -> Result<Swe
         plan(&state, found, &leases, &policy.retiring(&state, &held, now))
     };
     // A directory that somebody removed while it was read could not be read; the next time it is not there.
+    // And books that differ because a transaction came in between the two do not differ the next time.
+    let is_doubtful = |planned: &Result<SweepPlan, PlanError>| match planned {
+        Ok(plan) => plan.disagreements().next().is_some(),
+        Err(error) => matches!(error, PlanError::Root { .. } | PlanError::Disk(_)),
+    };
     let mut planned = attempt();
     for _ in 1..ATTEMPTS {
-        if !matches!(planned, Err(PlanError::Root { .. } | PlanError::Disk(_))) {
+        if !is_doubtful(&planned) {
             break;
         }
         planned = attempt();
@@ -162,6 +170,7 @@ pub(crate) fn sweep(ground: Ground<'_>, planned: SweepPlan) -> Result<SweepRepor
     live_leases(ground.disk, ground.layout).map_err(SweepError::NotDone)?;
     // What an earlier sweep left comes first: it needs no space, and may give the space to go on with.
     report.note(empty_trash(ground)?);
+    use_reserve(ground.disk, ground.layout);
     if !planned.gives_up_nothing() {
         if ground.cancel.is_cancelled() {
             return Err(SweepError::Cancelled);
@@ -177,6 +186,7 @@ pub(crate) fn sweep(ground: Ground<'_>, planned: SweepPlan) -> Result<SweepRepor
     report.mirrors = discard_mirrors(ground, &planned.mirrors).map_err(SweepError::NotDone)?;
     report.note(empty_trash(ground)?);
     report.compacted = compact_if_worthwhile(ground)?;
+    ensure_reserve(ground.disk, ground.layout);
     Ok(report)
 }
 
