@@ -31,7 +31,7 @@ pub(crate) fn each_is_the_last(name: &'static str, scenario: &Scenario) {
     let world = World::of(name, scenario);
     let acts = acts_of(&world);
     let mut points = Points::of(format!("{name}, killed before each of {} acts", acts.len()));
-    for at in chosen(&acts, 40) {
+    for at in chosen(&acts, 24) {
         let home = world.copy("killed");
         let lived = live(&world, Part::Operation, &home, Fate::Killed(at));
         assert!(lived.ended.is_none(), "it came to {} acts and not to {at}", lived.acts.len());
@@ -58,7 +58,7 @@ pub(crate) fn each_of_the_recovery_is_the_last(name: &'static str, scenario: &Sc
         let recovered = world.copy_of(&crashed, "recovered");
         let recovery = live(&world, Part::Recovery, &recovered, Fate::Undisturbed).acts;
         world.drop_copy(&recovered);
-        for second in slice(recovery.len(), 12) {
+        for second in slice(recovery.len(), 8) {
             let home = world.copy_of(&crashed, "killed twice");
             let lived = live(&world, Part::Recovery, &home, Fate::Killed(second));
             assert!(

@@ -27,7 +27,7 @@ pub(crate) fn each_act_fails(name: &'static str, scenario: &Scenario) {
     world.drop_copy(&home);
     let fates: Vec<_> = (0..total).flat_map(faults).collect();
     let mut points = Points::of(format!("{name}, each of {total} acts fails in 4 ways"));
-    for point in slice(fates.len(), 100) {
+    for point in slice(fates.len(), 60) {
         let fate = fates[point];
         let home = world.copy("failing");
         let lived = live(&world, Part::Operation, &home, fate);
