@@ -23,10 +23,12 @@ pub mod reclaim;
 pub mod verify;
 mod declare;
 pub mod update;
+pub mod repair;
 mod store;
 
 pub use acquire::Cancel;
 pub use declare::{Addition, DeclareError};
 pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
+pub use repair::RepairReport;
 pub use store::{Added, ChangeError, Exit, OpenError, Store};
 pub use update::{Event, Events, Options, Silent, Step, UpdateReport, UpdateRequest};

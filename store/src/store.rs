@@ -24,6 +24,7 @@ use crate::{
         self, Lease, LeaseError, Leased, PlanError, Policy, Sizes, SweepError, SweepPlan,
         SweepReport,
     },
+    repair::{self, RepairError, RepairReport},
     update::{
         self, Difference, Done, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
         UpdateReport, UpdateRequest,
@@ -102,6 +103,9 @@ pub enum ChangeError {
     /// The sweep itself.
     #[error(transparent)]
     Sweep(#[from] SweepError),
+    /// The repair itself.
+    #[error(transparent)]
+    Repair(#[from] RepairError),
     /// A sync failed earlier; open the store again.
     #[error("a sync failed earlier, so this process does not write any more")]
     Poisoned,
@@ -436,6 +440,25 @@ impl Store {
         shown.ok_or(ChangeError::NoGeneration { wanted: to })
     }
 
+    /// Mends what is damaged: each thing is put right, made anew from what the store knows, or fetched anew; what
+    /// was damaged is kept in the quarantine. Readers miss nothing meanwhile.
+    ///
+    /// # Errors
+    /// What was mended until then stays mended. What cannot be mended is no error; it is in the report.
+    pub fn repair(
+        &self,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<RepairReport, ChangeError> {
+        if self.disk.has_failed_to_sync() {
+            return Err(ChangeError::Poisoned);
+        }
+        if !repair::is_there(&self.layout) {
+            return Ok(RepairReport::default());
+        }
+        Ok(repair::repair(self.ground(events, cancel))?)
+    }
+
     /// Looks whether everything is as it was written: the journal, both books, every link, and every file
     /// of every entry, or of those that `names` lead to in any kept generation. Changes nothing. Takes the
     /// store's lock only when something seems wrong, to look at that again while nobody writes, and never for
@@ -645,6 +668,11 @@ impl ChangeError {
             Self::Verify(VerifyError::Lock(error)) => exit_of_wait(error),
             Self::Verify(VerifyError::Cancelled) => Exit::Interrupted,
             Self::Format(FormatError::Malformed { .. }) => Exit::Damaged,
+            Self::Repair(RepairError::Cancelled) => Exit::Interrupted,
+            Self::Repair(error) => match error.wait() {
+                Some(wait) => exit_of_wait(wait),
+                None => Exit::Failed,
+            },
             Self::Update(error) => match error {
                 UpdateError::Unknown { .. } => Exit::Usage,
                 UpdateError::Cancelled => Exit::Interrupted,

@@ -119,6 +119,37 @@ pub fn fetch_commit(
     }
 }
 
+/// The commit from the mirror alone, without asking any server; `None` when the mirror cannot give it.
+///
+/// # Errors
+/// What was written stays in the staging, under names of its own, and goes with it.
+pub fn commit_from_mirror(
+    commit: ObjectId,
+    into: Destination<'_>,
+    news: &(dyn Fn(FetchNews<'_>) + Sync),
+    cancel: &Cancel,
+) -> Result<Option<FetchedCommit>, AcquireError> {
+    if !Mirror::is_there(&into.mirror) {
+        return Ok(None);
+    }
+    let origin = into.mirror.origin.as_str();
+    let waiting = |holder: Option<&Holder>| news(FetchNews::Waiting(holder));
+    let mirror = Mirror::lock(into.disk, &into.mirror, origin, &waiting, cancel)?;
+    let Some(objects) = mirror.objects_with(commit) else { return Ok(None) };
+    let find = |id: &ObjectId, buffer: &mut Vec<u8>| objects.find(id, buffer);
+    let fetching = Fetching { commit, into, news, cancel };
+    let planted = objects.tree_of(commit).map_err(|error| blame(error, origin)).and_then(|tree| {
+        fetching.plant(None, |planting, options| {
+            plant_tree(&find, tree, planting, options).map_err(|error| blame(error, origin))
+        })
+    });
+    match planted {
+        Ok(fetched) => Ok(Some(fetched)),
+        Err(Flaw::Mirror(_)) => Ok(None),
+        Err(Flaw::Other(error)) => Err(error),
+    }
+}
+
 /// Attempts it with the base, and once more without when that turns out not to hold what it should.
 fn with_base<'b, E: MayBlameBase>(
     base: Option<&'b Base<'b>>,

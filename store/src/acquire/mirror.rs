@@ -103,6 +103,16 @@ impl<'a> Mirror<'a> {
         self.directory.join(format!("{}.git", self.hash))
     }
 
+    /// The objects of the mirror, when it is there and has `commit`. Asks nobody.
+    pub(super) fn objects_with(&self, commit: ObjectId) -> Option<Objects> {
+        Objects::open(&self.path()).ok().filter(|objects| objects.has(commit))
+    }
+
+    /// Whether there is a mirror of this origin.
+    pub(super) fn is_there(place: &MirrorPlace<'_>) -> bool {
+        place.layout.mirrors().join(format!("{}.git", place.origin.hash())).is_dir()
+    }
+
     /// Lets `work` have the mirror, with `commit` fetched into it. When the mirror turns out to be
     /// damaged, on the way or by `work`, it is made anew and `work` is called once more.
     ///

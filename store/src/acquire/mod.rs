@@ -54,7 +54,9 @@ pub use archive::{AcquiredArchive, acquire_archive};
 pub use archive_error::{ArchiveError, ArchiveLimits};
 pub use base::{Base, base_is_usable};
 pub use checkout::Planted;
-pub use fetched_commit::{BaseEntry, Destination, FetchNews, FetchedCommit, fetch_commit};
+pub use fetched_commit::{
+    BaseEntry, Destination, FetchNews, FetchedCommit, commit_from_mirror, fetch_commit,
+};
 pub use limits::{Cancel, Counts, Limits};
 pub use listing::{Resolved, Wanted};
 pub use mirror::MirrorPlace;

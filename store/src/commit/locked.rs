@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, names_in},
-    model::Generation,
+    model::{Digest, Generation},
 };
 
 /// The store, locked, and as its journal says.
@@ -159,6 +159,24 @@ impl Locked {
         discard().map_err(GiveUpError::Discard)
     }
 
+    /// Records that these entries are in the store no longer, as far as it has them and no kept generation
+    /// needs them. Their trees are for the caller to put away.
+    ///
+    /// # Errors
+    /// It has happened if the frame reached the disk.
+    pub fn forget(self, digests: &[Digest]) -> Result<(), JournalError> {
+        let needed = self.state.refcounts();
+        let known = digests.iter().filter(|digest| self.state.entry(**digest).is_some());
+        let records: Vec<Record> = known
+            .filter(|digest| !needed.contains_key(*digest))
+            .map(|digest| Record::Forgotten { digest: *digest })
+            .collect();
+        match records.is_empty() {
+            true => Ok(()),
+            false => self.journal.append(&self.disk, records).map(drop),
+        }
+    }
+
     /// Replaces the journal by the fewest records that say the same; what is retired is told no more.
     ///
     /// # Errors
@@ -215,13 +233,15 @@ pub fn shown(layout: &Layout) -> Option<Generation> {
     text.strip_prefix("generations").ok()?.to_str()?.parse().ok()
 }
 
-/// Whether a crash left something that only a transaction finishes or removes: a switch to the head, or
-/// a generation that no frame records.
+/// Whether a crash left something that only [`Locked::take`] finishes or removes: a switch to the head, a
+/// generation that no frame records, or what a sweep had condemned. Another process that is just at it looks
+/// the same; the lock tells.
 #[must_use]
 pub(crate) fn is_unfinished(layout: &Layout, state: &State) -> bool {
     let head = state.head().map(|head| head.number);
     let next = head.map_or(Generation::FIRST, Generation::next);
-    shown(layout) != head || layout.generation(next).symlink_metadata().is_ok()
+    let is_there = |path: PathBuf| path.symlink_metadata().is_ok();
+    shown(layout) != head || is_there(layout.generation(next)) || is_there(layout.condemned())
 }
 
 /// Shows the head when a crash came between its frame and its switch. What goes along goes first here

@@ -175,12 +175,23 @@ impl Staged {
     /// may think otherwise. Contents are not read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let list = std::fs::read(&self.list).unwrap_or_default();
-        let proven = crate::model::digest_of(&list) == self.digest;
-        let manifest = Manifest::from_bytes(&list).ok().filter(|_| proven);
-        manifest.is_some_and(|manifest| {
+        self.manifest().is_some_and(|manifest| {
             manifest.files().par_iter().all(|file| is_unchanged(file, &self.tree))
         })
+    }
+
+    /// Where the tree is.
+    #[must_use]
+    pub fn tree(&self) -> &Path {
+        &self.tree
+    }
+
+    /// The list of the tree, if it is still what was written.
+    #[must_use]
+    pub fn manifest(&self) -> Option<Manifest> {
+        let list = std::fs::read(&self.list).ok()?;
+        let proven = crate::model::digest_of(&list) == self.digest;
+        Manifest::from_bytes(&list).ok().filter(|_| proven)
     }
 
     /// The tree's name.

@@ -215,7 +215,7 @@ impl State {
 }
 
 /// The records that lead from the bindings `before` to those `after`.
-fn changes(
+pub(super) fn changes(
     before: &BTreeMap<&str, &Binding>,
     after: &BTreeMap<&str, &Binding>,
 ) -> impl Iterator<Item = Record> {

@@ -77,6 +77,13 @@ fn features(unknown: &[String]) -> String {
 }
 
 impl Format {
+    /// Whether it says what a store says: a version from 1, and an identity of 32 hex digits.
+    #[must_use]
+    pub fn is_plausible(&self) -> bool {
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        self.format > 0 && self.store.len() == 32 && self.store.bytes().all(is_hex)
+    }
+
     /// Reads the marker; `None` when there is no store yet.
     ///
     /// # Errors

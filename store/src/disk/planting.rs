@@ -259,9 +259,22 @@ impl Planting {
     }
 }
 
+impl Disk {
+    /// Sets the modification time of a file, link or directory, in seconds since 1970.
+    ///
+    /// # Errors
+    /// It is as it was.
+    pub fn set_time(&self, path: &Path, seconds: i64) -> Result<(), DiskError> {
+        self.act(Act { verb: Verb::SetTime, path, from: None }, || {
+            let (cwd, flags) = (rustix::fs::CWD, AtFlags::SYMLINK_NOFOLLOW);
+            Ok(rustix::fs::utimensat(cwd, path, &times(seconds), flags)?)
+        })
+    }
+}
+
 /// The time of a directory, made of all that is below it: Python keeps a directory's listing for as
 /// long as its time stays the same, also across a switch.
-fn directory_time(manifest: &Manifest, path: &BStr) -> i64 {
+pub(crate) fn directory_time(manifest: &Manifest, path: &BStr) -> i64 {
     ContentHash::of(&canonical_bytes(manifest.below(path))).file_time()
 }
 

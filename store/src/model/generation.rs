@@ -25,6 +25,12 @@ impl Generation {
         Self(self.0 + 1)
     }
 
+    /// The generation before this one; the first has none.
+    #[must_use]
+    pub fn before(self) -> Option<Self> {
+        (self > Self::FIRST).then_some(Self(self.0 - 1))
+    }
+
     /// The number.
     #[must_use]
     pub const fn number(self) -> u64 {

@@ -30,7 +30,7 @@ use crate::{
     acquire::Cancel,
     commit::{
         BeginError, Beginning, GiveUpError, Journal, JournalError, Locked, Staging, StagingError,
-        State,
+        State, is_unfinished,
     },
     disk::{
         Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, ensure_reserve, random_name,
@@ -174,12 +174,19 @@ pub(crate) fn sweep(ground: Ground<'_>, planned: SweepPlan) -> Result<SweepRepor
         let given_up = give_up(ground, planned.clone())?;
         report.spared = wanted - given_up.size();
         (report.retired, report.removed) = (given_up.retire, given_up.remove);
+    } else if is_unfinished(ground.layout, &journal_state(ground)?) {
+        // Taking the lock finishes it. What it takes to the trash goes below.
+        drop(lock(ground, ground.patience)?);
     }
     report.mirrors = discard_mirrors(ground, &planned.mirrors).map_err(SweepError::NotDone)?;
     report.note(empty_trash(ground)?);
     report.compacted = compact_if_worthwhile(ground)?;
     ensure_reserve(ground.disk, ground.layout);
     Ok(report)
+}
+
+fn journal_state(ground: Ground<'_>) -> Result<State, PlanError> {
+    Ok(Journal::state(&ground.layout.journal())?)
 }
 
 impl SweepReport {
@@ -283,6 +290,7 @@ fn compact_if_worthwhile(ground: Ground<'_>) -> Result<bool, SweepError> {
 /// # Errors
 /// See [`SweepError`].
 pub(crate) fn compact(ground: Ground<'_>) -> Result<(), SweepError> {
+    Staging::remove_dead(ground.disk, ground.layout).map_err(SweepError::NotDone)?;
     lock(ground, ground.patience)?.compact(ground.command).map_err(SweepError::Compact)
 }
 

@@ -1,0 +1,184 @@
+//! An entry had anew from where it came from: the commit or the archive that the journal records.
+//!
+//! Fetched whole, without a base: the files of a base are the very files that are damaged.
+
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+use gix::ObjectId;
+
+use super::report::Origin;
+use crate::{
+    acquire::{
+        AcquireError, Destination, FetchNews, FetchedCommit, MirrorPlace, Network, NetworkError,
+        Wanted, acquire_archive, commit_from_mirror, fetch_commit,
+    },
+    commit::{Binding, Bound, Staged, Staging},
+    model::{ArchiveSource, Digest, GitSource, ModuleName, Origin as RepositoryOrigin, Source},
+    update::{Event, Ground, Step},
+};
+
+/// Why an entry could not be had anew.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unhad {
+    /// Nothing is left that says where it came from.
+    #[error("nothing tells where it came from")]
+    NoSource,
+    /// It could not be fetched.
+    #[error("it could not be had from {from}")]
+    Acquire {
+        /// Where it was asked for, without any secret.
+        from: String,
+        /// Why not.
+        source: Arc<AcquireError>,
+    },
+    /// Something else came.
+    #[error("what {from} has now is {found}")]
+    Other {
+        /// Where it was asked for, without any secret.
+        from: String,
+        /// What came.
+        found: Digest,
+    },
+    /// The host's git configuration cannot be read.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+impl Unhad {
+    /// The next thing to do.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Acquire { source, .. } => source.hint(),
+            Self::NoSource | Self::Other { .. } => {
+                Some("`modstore update` fetches what is declared now".into())
+            }
+            Self::Network(_) => None,
+        }
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Acquire { source, .. } if matches!(**source, AcquireError::Cancelled))
+    }
+}
+
+/// Fetches entries; the network is only opened for the first.
+pub(super) struct Fetcher<'a> {
+    pub(super) ground: Ground<'a>,
+    pub(super) staging: &'a Staging,
+    pub(super) network: OnceLock<Network>,
+}
+
+impl Fetcher<'_> {
+    /// Has `digest` anew from the first of the places it came from that still gives it. `bindings` are those
+    /// that lead to it.
+    pub(super) fn fetch(
+        &self,
+        digest: Digest,
+        bindings: &[(String, Binding)],
+    ) -> Result<(Staged, Origin), Unhad> {
+        let mut first = None;
+        for (module, binding) in bindings {
+            let Bound::Entry { fetched, .. } = &binding.bound else { continue };
+            let had = match (Source::parse(&binding.source, Path::new("/"), None), fetched) {
+                (Ok(Source::Git(source)), Some(fetched)) => {
+                    let Ok(commit) = fetched.revision.parse() else { continue };
+                    let origin = fetched.origin.parse().unwrap_or_else(|_| source.url.origin());
+                    self.commit(module, &source, &origin, commit)
+                }
+                (Ok(Source::Archive(source)), _) => self.archive(&source),
+                _ => continue,
+            };
+            let from = &binding.source;
+            let found = match had {
+                Ok((staged, origin)) if staged.digest() == digest => return Ok((staged, origin)),
+                Ok((staged, _)) => Unhad::Other { from: from.clone(), found: staged.digest() },
+                Err(Problem::Acquire(source)) => {
+                    Unhad::Acquire { from: from.clone(), source: Arc::new(source) }
+                }
+                Err(Problem::Network(error)) => error.into(),
+            };
+            if found.is_cancelled() {
+                return Err(found);
+            }
+            first.get_or_insert(found);
+        }
+        Err(first.unwrap_or(Unhad::NoSource))
+    }
+
+    fn network(&self) -> Result<&Network, Problem> {
+        if let Some(network) = self.network.get() {
+            return Ok(network);
+        }
+        let Ground { layout, options, .. } = self.ground;
+        let opened =
+            Network::open(&layout.mirrors(), options.limits, options.interactive, options.offline);
+        let opened = opened.map_err(Problem::Network)?;
+        Ok(self.network.get_or_init(|| opened))
+    }
+
+    fn commit(
+        &self,
+        module: &str,
+        source: &GitSource,
+        origin: &RepositoryOrigin,
+        commit: ObjectId,
+    ) -> Result<(Staged, Origin), Problem> {
+        let Ground { disk, layout, options, cancel, .. } = self.ground;
+        let (command, lock_limit) = (options.command.as_str(), options.lock_limit);
+        let mirror = MirrorPlace { layout, origin, command, lock_limit };
+        let into = Destination { mirror, disk, staging: self.staging, packs: options.packs };
+        let news = |news: FetchNews<'_>| self.tell(module, news);
+        // What is here needs no server; what is wrong with it is for the server to make good.
+        match commit_from_mirror(commit, into, &news, cancel) {
+            Err(AcquireError::Cancelled) => return Err(AcquireError::Cancelled.into()),
+            Ok(Some(FetchedCommit { staged, .. })) => return Ok((staged, Origin::Mirror)),
+            Ok(None) | Err(_) => {}
+        }
+        if let Ok(module) = &module.parse::<ModuleName>() {
+            self.ground.events.happened(Event::Module { module, step: Step::Listing });
+        }
+        let url = source.url.expose();
+        let wanted = Wanted::Commit(commit);
+        let connected = self.network()?.connect_for(&url, &wanted, cancel);
+        let (mut session, resolved) = connected.map_err(AcquireError::from)?;
+        let fetched = fetch_commit(&mut session, resolved.commit, None, into, &news, cancel)?;
+        Ok((fetched.staged, Origin::Git))
+    }
+
+    fn archive(&self, source: &ArchiveSource) -> Result<(Staged, Origin), Problem> {
+        let Ground { disk, cancel, .. } = self.ground;
+        let acquired = acquire_archive(self.network()?, source, disk, self.staging, cancel)?;
+        Ok((acquired.staged, Origin::Archive))
+    }
+
+    fn tell(&self, module: &str, news: FetchNews<'_>) {
+        let Ok(module) = &module.parse::<ModuleName>() else { return };
+        let step = match news {
+            FetchNews::Says(text) => Step::Remote(text),
+            FetchNews::Pack(pack) => Step::Receiving {
+                bytes: pack.bytes,
+                objects: pack.objects.into(),
+                of: Some(pack.total.into()).filter(|total| *total > 0),
+            },
+            FetchNews::Waiting(holder) => {
+                return self.ground.events.happened(Event::Waiting { holder });
+            }
+        };
+        self.ground.events.happened(Event::Module { module, step });
+    }
+}
+
+/// Why one place did not give it.
+enum Problem {
+    Acquire(AcquireError),
+    Network(NetworkError),
+}
+
+impl From<AcquireError> for Problem {
+    fn from(error: AcquireError) -> Self {
+        Self::Acquire(error)
+    }
+}
