@@ -13,7 +13,7 @@ use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "add",
     "remove",
     "link",
@@ -29,6 +29,7 @@ const COMMANDS: [&str; 17] = [
     "rollback",
     "gc",
     "exec",
+    "verify",
     "completions",
     "demo",
 ];
@@ -162,7 +163,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
         value
     };
     // An empty store has an answer to everything that only reads.
-    for command in ["update", "outdated", "list", "status", "history"] {
+    for command in ["update", "outdated", "list", "status", "history", "verify"] {
         assert_eq!(ok(&[command])["generation"], Value::Null);
     }
     assert_eq!(ok(&["add", &whole, "--no-update"])["added"][0], "whole");
@@ -191,6 +192,8 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     }
     assert_eq!((swept["retired"].as_array().unwrap().len(), &swept["trash"]), (6, &0.into()));
     assert_eq!(ok(&["history"])["generations"][1]["retired"], true);
+    assert_eq!(ok(&["verify"])["depth"], "full");
+    assert_eq!(ok(&["verify", "whole", "--quick"])["checked"]["bytes"], 0);
     assert!(ok(&["completions", "bash"])["script"].as_str().unwrap().contains("modstore"));
     assert!(ok(&["demo"])["steps"].as_array().unwrap().len() >= 5);
     // One has no answer: it becomes another program.

@@ -429,13 +429,19 @@ pub(crate) struct ExecArgs {
 /// every link, and hashes every file of every entry. Changes nothing, and may run while others work. What
 /// is found is printed with a code that never changes; docs/verify.md lists them.
 ///
+/// With --repair, what is damaged is mended: put right in place, made anew from what the store knows, or
+/// fetched anew, whatever needs least. Nothing is deleted: what was damaged is kept in `quarantine/` of the
+/// home, and programs that use the store miss nothing meanwhile.
+///
 /// Exits with 0 when the store is sound, which warnings and leftovers of a crash do not keep it from, and
-/// with 4 when something is damaged.
+/// with 4 when something is damaged, or could not be mended.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   modstore verify
   modstore verify weather --quick    (names, sizes, times and links; reads no file)
+  modstore verify --repair           (mends what is damaged)
+  modstore --offline verify --repair (only from what is here)
   modstore verify --json")]
 pub(crate) struct VerifyArgs {
     /// Only the entries of these modules, in every kept generation; all when none is named
@@ -444,6 +450,9 @@ pub(crate) struct VerifyArgs {
     /// Look at names, kinds, sizes, times, permissions and links, and read no file
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Mend what is damaged
+    #[arg(long, conflicts_with_all = ["names", "quick"])]
+    pub(crate) repair: bool,
 }
 
 /// Print the completions for a shell

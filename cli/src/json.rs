@@ -420,8 +420,59 @@ pub(crate) struct Verify {
     pub(crate) sound: bool,
     /// `quick` or `full`.
     pub(crate) depth: &'static str,
+    /// After the repair, if there was one.
     pub(crate) findings: Vec<Finding>,
     pub(crate) checked: Checked,
+    /// What `--repair` did.
+    pub(crate) repair: Option<Repair>,
+}
+
+/// What a repair did.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Repair {
+    pub(crate) mended: Vec<Mended>,
+    pub(crate) unmended: Vec<Unmended>,
+    /// What became of the history, when the journal was made anew.
+    pub(crate) journal: Option<NewJournal>,
+}
+
+/// Something that is damaged no longer.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Mended {
+    pub(crate) path: String,
+    pub(crate) how: &'static str,
+    /// Where the damaged thing is now.
+    pub(crate) aside: Option<String>,
+    pub(crate) modules: Vec<String>,
+}
+
+/// Something that could not be mended.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Unmended {
+    pub(crate) path: String,
+    pub(crate) error: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) hint: Option<String>,
+    pub(crate) modules: Vec<String>,
+}
+
+/// A journal that was made anew.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct NewJournal {
+    /// How many frames could still be read.
+    pub(crate) frames: usize,
+    pub(crate) generations: Vec<u64>,
+    /// Generations of which nobody can say what they were.
+    pub(crate) lost: Vec<u64>,
+    /// Modules whose source or commit is known no more, with the generation.
+    pub(crate) unclear: Vec<Unclear>,
+}
+
+/// A module of which only the tree is known.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Unclear {
+    pub(crate) generation: u64,
+    pub(crate) module: String,
 }
 
 /// One thing that is wrong.

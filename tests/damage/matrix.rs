@@ -2,13 +2,18 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    process::Command,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
+
+use modstore::{Cancel, Options, Silent, Store, verify::Depth};
+use modstore_tests::{Running, skip_loudly};
 
 use super::{
     harm::{Harm, undo_permissions},
@@ -141,20 +146,71 @@ fn the_matrix_has_every_file_of_a_home() {
 }
 
 #[test]
-fn no_flipped_bit_of_the_marker_or_the_switch_keeps_a_command_from_ending_well() {
+fn no_flipped_bit_of_the_marker_keeps_a_store_from_being_opened_or_looked_at() {
     let world = World::new();
     let home = world.copy();
     let path = home.path().join("format.json");
-    let good = std::fs::read(&path).unwrap();
-    let mut found = 0;
+    let good = fs::read(&path).unwrap();
+    let mut noticed = 0;
     for bit in 0..good.len() * 8 {
         let mut bytes = good.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        std::fs::write(&path, bytes).unwrap();
-        let ran = home.run(&["verify", "--quick", "--json"]);
-        assert!(matches!(ran.status, 0 | 1 | 4) && !ran.stderr.contains("panicked"), "{ran:?}");
-        found += usize::from(ran.status != 0);
+        fs::write(&path, bytes).unwrap();
+        let opened = Store::open(home.path(), Options::default());
+        let found = Store::open_to_inspect(home.path(), Options::default())
+            .map(|store| store.verify(Depth::Quick, &[], &Silent, &Cancel::new()).unwrap());
+        match found {
+            // Another version: it is for that version to say what is damaged.
+            Err(error) => assert!(error.to_string().contains("format"), "bit {bit}: {error}"),
+            Ok(found) => assert!(opened.is_ok() || !found.is_sound(), "bit {bit}"),
+        }
+        noticed += usize::from(opened.is_err());
     }
-    println!("{found} of {} flipped bits of format.json are noticed", good.len() * 8);
-    assert!(found > good.len() * 4);
+    println!("{noticed} of {} flipped bits of format.json are noticed", good.len() * 8);
+}
+
+#[test]
+fn a_last_frame_that_rots_after_it_was_shown_is_given_away_by_the_switch() {
+    let world = World::new();
+    let home = world.copy();
+    let path = home.path().join("journal");
+    let good = fs::read(&path).unwrap();
+    let starts = good.windows(4).enumerate().filter(|(_, bytes)| bytes == b"msj1");
+    let last = starts.last().unwrap().0;
+    for byte in (last..good.len()).step_by(7) {
+        let mut bytes = good.clone();
+        bytes[byte] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let verified = Verified::of(&home, &["--quick"]);
+        let torn_or_damaged = verified.has("journal-torn", "journal")
+            && verified.has("current-ahead", "current")
+            || verified.has("journal-damaged", "journal");
+        assert!(torn_or_damaged && !verified.is_sound(), "byte {byte}: {:?}", verified.findings());
+    }
+}
+
+#[test]
+fn what_may_not_be_read_is_found_by_who_may_not_read_it() {
+    if !rustix::process::geteuid().is_root() {
+        return skip_loudly("becoming another user needs root");
+    }
+    let world = World::new();
+    for kind in [Kind::Journal, Kind::Manifest, Kind::Entry, Kind::File, Kind::Folder, Kind::Part] {
+        for path in kind.stand_ins(&world) {
+            let home = world.copy();
+            let binary = home.scratch().join("modstore");
+            fs::copy(super::BINARY, &binary).unwrap();
+            let place = home.path().parent().unwrap();
+            let owned = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(place).status();
+            assert!(owned.unwrap().success());
+            assert!(Harm::Permissions.does(&home.path().join(&path), |length| length / 2));
+            let user = ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"];
+            let command = [&user[..], &[binary.to_str().unwrap(), "verify", "--json"]].concat();
+            let ran = Running::start(home.command_of(Path::new("setpriv"), &command)).wait();
+            let ran = ran.fails(4);
+            let findings = ran.json()["findings"].to_string();
+            assert!(findings.contains(&path), "{kind:?} {path}: {findings}");
+            undo_permissions(home.path());
+        }
+    }
 }

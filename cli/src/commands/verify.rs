@@ -6,22 +6,28 @@ use std::{
 };
 
 use modstore::{
-    Exit,
+    Exit, RepairReport,
     verify::{Checked as StoreChecked, Depth, Finding as StoreFinding, Severity, Verification},
 };
 
 use crate::{
     args::VerifyArgs,
     context::Context,
-    json::{Checked, Finding, Verify},
+    json::{Checked, Finding, Mended, NewJournal, Repair, Unclear, Unmended, Verify},
     output::Answer,
     report::Failure,
     text::{Table, count, size},
 };
 
-/// Looks.
+/// Looks, and mends if that is wanted.
 pub(crate) fn run(context: &Context, args: &VerifyArgs) -> Result<Verify, Failure> {
     let store = context.store_to_inspect()?;
+    if args.repair {
+        let report = store.repair(&context.progress(), context.cancel())?;
+        let generation = store.shown().map(|shown| shown.number());
+        let told = answer(store.layout().home(), generation, Depth::Full, &report.after);
+        return Ok(Verify { repair: Some(repair(&report)), ..told });
+    }
     let depth = if args.quick { Depth::Quick } else { Depth::Full };
     let verification = store.verify(depth, &args.names, &context.progress(), context.cancel())?;
     let generation = store.shown().map(|shown| shown.number());
@@ -44,6 +50,81 @@ fn answer(
         },
         findings: verification.findings.iter().map(finding).collect(),
         checked: checked(verification.checked),
+        repair: None,
+    }
+}
+
+fn repair(report: &RepairReport) -> Repair {
+    let mended = report.mended.iter().map(|mended| Mended {
+        path: mended.path.display().to_string(),
+        how: mended.how.as_str(),
+        aside: mended.aside.as_ref().map(|aside| aside.display().to_string()),
+        modules: mended.modules.clone(),
+    });
+    let unmended = report.unmended.iter().map(|unmended| {
+        let first = unmended.error.source();
+        let causes = std::iter::successors(first, |error| (*error).source());
+        Unmended {
+            path: unmended.path.display().to_string(),
+            error: unmended.error.to_string(),
+            causes: causes.map(ToString::to_string).collect(),
+            hint: unmended.hint.clone(),
+            modules: unmended.modules.clone(),
+        }
+    });
+    let journal = report.journal.as_ref().map(|rebuilt| NewJournal {
+        frames: rebuilt.frames,
+        generations: rebuilt.generations.iter().map(|number| number.number()).collect(),
+        lost: rebuilt.lost.iter().map(|number| number.number()).collect(),
+        unclear: rebuilt
+            .unclear
+            .iter()
+            .map(|(generation, module)| Unclear {
+                generation: generation.number(),
+                module: module.clone(),
+            })
+            .collect(),
+    });
+    Repair { mended: mended.collect(), unmended: unmended.collect(), journal }
+}
+
+impl Verify {
+    /// A path as a person in the home would write it.
+    fn below<'a>(&'a self, path: &'a str) -> &'a str {
+        let below = Path::new(path).strip_prefix(&self.home).ok().and_then(Path::to_str);
+        below.filter(|below| !below.is_empty()).unwrap_or(path)
+    }
+
+    fn write_repair(&self, to: &mut dyn Write, repair: &Repair) -> io::Result<()> {
+        let mut table = Table::default();
+        for Mended { path, how, aside, modules } in &repair.mended {
+            let aside = aside.as_ref().map(|aside| format!("; what it was: {}", self.below(aside)));
+            let told = format!("{how}{}{}", of(modules), aside.unwrap_or_default());
+            table.row(["mended", self.below(path), &told]);
+        }
+        table.write(to, 0)?;
+        if let Some(NewJournal { frames, generations, lost, unclear }) = &repair.journal {
+            writeln!(
+                to,
+                "the journal had {} left, and tells of {} now",
+                count(*frames, "frame"),
+                count(generations.len(), "generation")
+            )?;
+            for number in lost {
+                writeln!(to, "nobody can say what generation {number} was")?;
+            }
+            for Unclear { generation, module } in unclear {
+                writeln!(to, "where {module} in generation {generation} came from is not known")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn of(modules: &[String]) -> String {
+    match modules {
+        [] => String::new(),
+        modules => format!(" ({})", modules.join(", ")),
     }
 }
 
@@ -67,16 +148,13 @@ fn checked(checked: StoreChecked) -> Checked {
 
 impl Answer for Verify {
     fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        if let Some(repair) = &self.repair {
+            self.write_repair(to, repair)?;
+        }
         let mut table = Table::default();
         for finding in &self.findings {
-            let path = Path::new(&finding.path).strip_prefix(&self.home);
-            let path = path.map_or(finding.path.clone(), |path| path.display().to_string());
-            let place = if path.is_empty() { &finding.path } else { &path };
-            let modules = match finding.modules.as_slice() {
-                [] => String::new(),
-                modules => format!(" ({})", modules.join(", ")),
-            };
-            let told = format!("{place}: {}{modules}", finding.what);
+            let place = self.below(&finding.path);
+            let told = format!("{place}: {}{}", finding.what, of(&finding.modules));
             table.row([finding.severity, finding.code, &told]);
         }
         table.write(to, 0)?;
@@ -96,12 +174,29 @@ impl Answer for Verify {
         if self.sound { writeln!(to, "no damage") } else { Ok(()) }
     }
 
+    fn troubles(&self) -> Vec<Failure> {
+        let unmended = self.repair.iter().flat_map(|repair| &repair.unmended);
+        let told = unmended.map(|Unmended { path, error, causes, hint, modules }| {
+            let message = format!("{}{}: {error}", self.below(path), of(modules));
+            let failure = Failure::new(Exit::Damaged, message).because(causes.clone());
+            match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        });
+        told.collect()
+    }
+
     fn failure(&self) -> Option<Failure> {
         let damage = Severity::Damage.as_str();
         let damaged = self.findings.iter().filter(|finding| finding.severity == damage).count();
         (damaged > 0).then(|| {
             let what = format!("the store is damaged: {}", count(damaged, "finding"));
-            Failure::new(Exit::Damaged, what).hint("`modstore verify --repair` mends it")
+            let failure = Failure::new(Exit::Damaged, what);
+            match self.repair {
+                Some(_) => failure.hint("what is damaged stays as it is; nothing was deleted"),
+                None => failure.hint("`modstore verify --repair` mends it"),
+            }
         })
     }
 }

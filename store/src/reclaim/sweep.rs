@@ -144,9 +144,14 @@ pub(crate) fn plan_now(layout: &Layout, policy: &Policy, now: u64) -> Result<Swe
         plan(&state, found, &leases, &policy.retiring(&state, &held, now))
     };
     // A directory that somebody removed while it was read could not be read; the next time it is not there.
+    // And books that differ because a transaction came in between the two do not differ the next time.
+    let is_doubtful = |planned: &Result<SweepPlan, PlanError>| match planned {
+        Ok(plan) => plan.disagreements().next().is_some(),
+        Err(error) => matches!(error, PlanError::Root { .. } | PlanError::Disk(_)),
+    };
     let mut planned = attempt();
     for _ in 1..ATTEMPTS {
-        if !matches!(planned, Err(PlanError::Root { .. } | PlanError::Disk(_))) {
+        if !is_doubtful(&planned) {
             break;
         }
         planned = attempt();
