@@ -22,8 +22,8 @@ use std::{
 
 use super::{
     journal::JournalError,
-    quarantine::put_in_place,
     locked::{BeginError, Beginning, Locked, now, show},
+    quarantine::put_in_place,
     record::{Binding, Bound, Record},
     staged::{Staged, Staging},
     state::State,
@@ -203,9 +203,7 @@ impl Transaction {
             modules.get(module.as_str()) != to.as_ref()
         };
         let is_gone = |digest: &Digest| !is_whole(&self.locked.layout, *digest);
-        self.anew
-            || self.changes.iter().any(rebinds)
-            || self.entering.keys().any(is_gone)
+        self.anew || self.changes.iter().any(rebinds) || self.entering.keys().any(is_gone)
     }
 
     /// Makes all of it durable, records it and shows it. Gives what the store adds up to then; its head is the

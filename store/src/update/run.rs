@@ -18,8 +18,8 @@ use super::{
 use crate::{
     acquire::NetworkError,
     commit::{
-        BeginError, Beginning, Binding, CommitError, JournalError, Staged, Staging, StagingError, State,
-        Transaction, companion_of, is_right, is_unfinished, lock_of, shown,
+        BeginError, Beginning, Binding, CommitError, JournalError, Staged, Staging, StagingError,
+        State, Transaction, companion_of, is_right, is_unfinished, lock_of, shown,
     },
     declare,
     disk::{DiskError, LockError, Patience},
