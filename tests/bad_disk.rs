@@ -73,6 +73,39 @@ fn assert_no_space(ran: Ran) {
     assert!(ran.stderr.contains("error:"), "{ran:?}");
 }
 
+/// A sweep needs a directory, a small file and a frame in the journal; on a full disk it has them all the same.
+fn sweep_on_full_disk(mount: Mount) {
+    let home = TestHome::in_memory(BINARY).with_store_at(mount.path().join("store"));
+    let repo = Repo::create(&home.scratch(), "tool");
+    home.declare(&[("tool", &git(&repo))]);
+    for seed in 0..3 {
+        write_noise(&repo, 500_000, seed);
+        home.run(&["update"]).ok();
+    }
+    let served = home.tree("tool");
+    fill(&mount, 0);
+    let ran = home.run(&["gc", "--keep", "1", "--older-than", "0s"]).ok();
+    assert!(ran.stdout.contains("2 entries deleted"), "{ran:?}");
+    assert_eq!(home.tree("tool"), served);
+    assert_eq!(fs::read_dir(home.path().join("entries")).unwrap().count(), 1);
+    assert!(home.leftovers().is_empty(), "{:?}", home.leftovers());
+    // What it freed is enough for the next update.
+    write_noise(&repo, 500_000, 9);
+    home.run(&["update"]).ok();
+}
+
+#[test]
+fn a_sweep_works_on_a_full_ext4() {
+    let Some(mount) = Mount::ext4(16) else { return };
+    sweep_on_full_disk(mount);
+}
+
+#[test]
+fn a_sweep_works_on_a_full_tmpfs() {
+    let Some(mount) = Mount::tmpfs(4) else { return };
+    sweep_on_full_disk(mount);
+}
+
 fn full_disk(mount: Mount) {
     let home = TestHome::in_memory(BINARY).with_store_at(mount.path().join("store"));
     let repo = Repo::create(&home.scratch(), "tool");

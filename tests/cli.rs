@@ -13,7 +13,7 @@ use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 18] = [
     "add",
     "remove",
     "link",
@@ -27,7 +27,9 @@ const COMMANDS: [&str; 16] = [
     "history",
     "diff",
     "rollback",
+    "gc",
     "exec",
+    "verify",
     "completions",
     "demo",
 ];
@@ -116,7 +118,7 @@ fn the_help_of_every_command_has_a_summary_a_paragraph_and_an_example() {
 #[test]
 fn wrong_usage_ends_with_2_and_still_gives_one_object_in_json_mode() {
     let world = World::new();
-    let wrong: [&[&str]; 9] = [
+    let wrong: [&[&str]; 12] = [
         &[],
         &["nonsense"],
         &["add"],
@@ -126,6 +128,9 @@ fn wrong_usage_ends_with_2_and_still_gives_one_object_in_json_mode() {
         &["rollback", "--to", "x"],
         &["update", "--all-or-nothing", "--allow-partial"],
         &["completions", "nushell"],
+        &["gc", "--keep", "0"],
+        &["gc", "--older-than", "7"],
+        &["gc", "--max-size", "1.5G"],
     ];
     for arguments in wrong {
         let ran = world.home.run(arguments).fails(2);
@@ -158,7 +163,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
         value
     };
     // An empty store has an answer to everything that only reads.
-    for command in ["update", "outdated", "list", "status", "history"] {
+    for command in ["update", "outdated", "list", "status", "history", "verify"] {
         assert_eq!(ok(&[command])["generation"], Value::Null);
     }
     assert_eq!(ok(&["add", &whole, "--no-update"])["added"][0], "whole");
@@ -180,6 +185,15 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["rollback"])["restores"], 4);
     assert_eq!(ok(&["history"])["generations"][0]["restores"], 4);
     assert_eq!(ok(&["remove", "other"])["removed"][0], "other");
+    let planned = ok(&["gc", "--dry-run", "--keep", "1", "--older-than", "0s"]);
+    let swept = ok(&["gc", "--keep", "1", "--older-than", "0s"]);
+    for field in ["retired", "removed", "kept", "freed_disk_bytes"] {
+        assert_eq!(planned[field], swept[field], "a sweep does what the dry run told");
+    }
+    assert_eq!((swept["retired"].as_array().unwrap().len(), &swept["trash"]), (6, &0.into()));
+    assert_eq!(ok(&["history"])["generations"][1]["retired"], true);
+    assert_eq!(ok(&["verify"])["depth"], "full");
+    assert_eq!(ok(&["verify", "whole", "--quick"])["checked"]["bytes"], 0);
     assert!(ok(&["completions", "bash"])["script"].as_str().unwrap().contains("modstore"));
     assert!(ok(&["demo"])["steps"].as_array().unwrap().len() >= 5);
     // One has no answer: it becomes another program.
@@ -219,6 +233,34 @@ fn every_failure_gives_one_object_and_says_on_stderr_what_to_do() {
         assert_eq!(world.home.tree("whole"), before, "{arguments:?} changed something");
         world.home.run(arguments).fails(exit);
     }
+}
+
+#[test]
+fn a_retired_generation_is_marked_and_a_rollback_to_it_names_the_ones_there_are() {
+    let world = World::with_modules();
+    for text in ["2\n", "3\n"] {
+        world.repo.write(&[("a.txt", text)]);
+        world.home.run(&["update"]).ok();
+    }
+    let before = modstore_tests::listing(world.home.path());
+    let dry = world.home.run(&["gc", "--dry-run", "--keep", "2", "--older-than", "0s"]).ok();
+    assert!(
+        dry.stdout.contains("would go") && dry.stdout.contains("nothing was changed"),
+        "{dry:?}"
+    );
+    assert_eq!(modstore_tests::listing(world.home.path()), before, "a dry run changes nothing");
+    let ran = world.home.run(&["gc", "--keep", "2", "--older-than", "0s"]).ok();
+    assert!(ran.stdout.contains("1 generation kept no longer: 1"), "{ran:?}");
+    assert!(ran.stdout.contains("no kept generation leads to it"), "{ran:?}");
+    assert!(ran.stdout.contains("`current`, generation 3"), "{ran:?}");
+    let history = world.home.run(&["history"]).ok().stdout;
+    assert!(history.contains("kept no longer"), "{history}");
+    let ran = world.home.run(&["rollback", "--to", "1"]).fails(2);
+    ran.says("generation 1 is kept no longer; there are 2, 3").says("hint:");
+    world.home.run(&["rollback"]).ok();
+    world.home.run(&["gc", "--keep", "0"]).fails(2);
+    world.home.run(&["gc", "--older-than", "1w"]).fails(2).says("30m, 12h or 7d");
+    world.home.run(&["gc", "--max-size", "2g"]).fails(2).says("500M or 2G");
 }
 
 #[test]

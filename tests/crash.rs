@@ -44,49 +44,59 @@ mod faults;
 
 use scenario::Scenario;
 
-/// The four laws for each scenario of this name.
+/// The laws named for each scenario.
 macro_rules! laws {
-    ($($name:ident: $scenario:expr;)*) => {$(
-        mod $name {
-            use crate::scenario;
+    ($($name:ident: $scenario:ident, $($law:ident)*;)*) => {
+        $(mod $name {
+            $(law!($law, $name, crate::scenario::$scenario);)*
+        })*
 
-            #[test]
-            fn is_whole_and_converges_whichever_act_is_the_last_of_its_process() {
-                crate::acts::each_is_the_last(stringify!($name), &$scenario);
-            }
-
-            #[test]
-            fn is_whole_and_converges_when_the_recovery_is_killed_too() {
-                crate::acts::each_of_the_recovery_is_the_last(stringify!($name), &$scenario);
-            }
-
-            #[test]
-            fn is_whole_and_converges_whichever_system_call_is_the_last() {
-                crate::calls::each_is_the_last(stringify!($name), &$scenario);
-            }
-
-            #[test]
-            fn names_what_failed_and_is_undone_or_done_whichever_act_fails() {
-                crate::faults::each_act_fails(stringify!($name), &$scenario);
+        fn scenario_named(name: &str) -> Scenario {
+            match name {
+                $(stringify!($name) => scenario::$scenario,)*
+                _ => panic!("there is no scenario {name}"),
             }
         }
-    )*
+    };
+}
 
-    fn scenario_named(name: &str) -> Scenario {
-        match name {
-            $(stringify!($name) => $scenario,)*
-            _ => panic!("there is no scenario {name}"),
+macro_rules! law {
+    (acts, $name:ident, $scenario:expr) => {
+        #[test]
+        fn is_whole_and_converges_whichever_act_is_the_last_of_its_process() {
+            crate::acts::each_is_the_last(stringify!($name), &$scenario);
         }
-    }
+    };
+    (recovery, $name:ident, $scenario:expr) => {
+        #[test]
+        fn is_whole_and_converges_when_the_recovery_is_killed_too() {
+            crate::acts::each_of_the_recovery_is_the_last(stringify!($name), &$scenario);
+        }
+    };
+    (calls, $name:ident, $scenario:expr) => {
+        #[test]
+        fn is_whole_and_converges_whichever_system_call_is_the_last() {
+            crate::calls::each_is_the_last(stringify!($name), &$scenario);
+        }
+    };
+    (faults, $name:ident, $scenario:expr) => {
+        #[test]
+        fn names_what_failed_and_is_undone_or_done_whichever_act_fails() {
+            crate::faults::each_act_fails(stringify!($name), &$scenario);
+        }
     };
 }
 
 laws! {
-    first_install: scenario::FIRST_INSTALL;
-    update_of_5: scenario::UPDATE_OF_5;
-    failed_update: scenario::FAILED_UPDATE;
-    partial_update: scenario::PARTIAL_UPDATE;
-    rollback: scenario::ROLLBACK;
-    remove: scenario::REMOVE;
-    link: scenario::LINK;
+    first_install: FIRST_INSTALL, acts recovery calls faults;
+    update_of_5: UPDATE_OF_5, acts recovery calls faults;
+    failed_update: FAILED_UPDATE, acts recovery calls faults;
+    partial_update: PARTIAL_UPDATE, acts recovery calls faults;
+    mirrored_update: MIRRORED_UPDATE, acts recovery calls faults;
+    rollback: ROLLBACK, acts recovery calls faults;
+    remove: REMOVE, acts recovery calls faults;
+    link: LINK, acts recovery calls faults;
+    sweep: SWEEP, acts recovery faults;
+    sweeping_update: SWEEPING_UPDATE, acts recovery faults;
+    compaction: COMPACTION, acts recovery faults;
 }

@@ -1,4 +1,4 @@
-//! The durability argument as lines in a diff: every act on the disk of an install and of an update.
+//! The durability argument as lines in a diff: every act on the disk of an install, of an update and of a sweep.
 //!
 //! What happens before the barrier may happen in any order, so it is sorted here; what comes after is
 //! in the order in which it happened. `UPDATE_GOLDEN=1` writes the files anew, for a person to read.
@@ -16,7 +16,7 @@ use std::{
 };
 
 use modstore::{
-    Cancel, Options, Silent, Store, UpdateRequest,
+    Cancel, Options, Policy, Silent, Store, UpdateRequest,
     disk::{Act, Disk, Observer, Verb},
 };
 use modstore_tests::Repo;
@@ -151,4 +151,64 @@ fn an_install_and_an_update_have_one_barrier_then_renames_then_the_journal_then_
 
     assert!(update().updated.is_empty());
     assert!(trace.acts.lock().unwrap().is_empty(), "nothing changed, so nothing is written");
+}
+
+/// Condemned before anything else; then the journal, synced; then generations away, durably, before any entry; all
+/// durable before it is condemned no more; only then anything is deleted.
+fn assert_order_of_sweep(acts: &[(Verb, String)]) {
+    let at = |what: &str| {
+        let found = acts.iter().position(|(_, line)| line.starts_with(what));
+        found.unwrap_or_else(|| panic!("no act is: {what}"))
+    };
+    let line = |verb: &str, rest: &str| format!("{verb:<25}{rest}");
+    let (condemned, journal) =
+        (at(&line("rename", "condemned")), at(&line("append to", "journal")));
+    assert!(condemned < journal);
+    assert_eq!(acts[journal + 1].1, line("sync file", "journal"));
+    let moves: Vec<usize> =
+        (0..acts.len()).filter(|at| acts[*at].1.starts_with(&line("rename", "trash/"))).collect();
+    assert!(moves[0] > journal + 1, "nothing moves before it is recorded");
+    let from = |at: usize, directory: &str| acts[at].1.contains(&format!("<- {directory}/"));
+    let generations = at(&line("sync directory", "generations"));
+    for at in &moves {
+        assert_eq!(from(*at, "generations"), *at < generations, "{}", acts[*at].1);
+    }
+    let withdrawn = at(&line("remove", "condemned"));
+    for directory in ["generations", "entries", "manifests"] {
+        assert!(at(&line("sync directory", directory)) < withdrawn);
+    }
+    let deleted = at(&line("remove", "trash/"));
+    assert!(withdrawn < deleted && *moves.last().unwrap() < withdrawn);
+    assert!(!acts.iter().any(|(verb, _)| *verb == Verb::SyncFileSystem), "no barrier is needed");
+}
+
+#[test]
+fn a_sweep_condemns_then_records_then_moves_and_deletes_last() {
+    let root = tempfile::tempdir().unwrap();
+    let repo = Repo::create(root.path(), "tool");
+    let home = root.path().join("home");
+    std::fs::create_dir(&home).unwrap();
+    let declared = format!("[modules.tool]\nsource = \"git+{}\"\n", repo.url_file());
+    std::fs::write(home.join("modules.toml"), declared).unwrap();
+    let trace = Arc::new(Trace { home: home.clone(), acts: Mutex::default() });
+    let store = Store::open_on(Disk::observed(trace.clone()), &home, Options::default()).unwrap();
+    for version in ["1", "2"] {
+        repo.write(&[("tool.py", version)]);
+        store.update(&UpdateRequest::default(), &Silent, &Cancel::new()).unwrap();
+    }
+    trace.take();
+    let policy = Policy {
+        keep: std::num::NonZeroUsize::MIN,
+        grace: std::time::Duration::ZERO,
+        max_bytes: None,
+    };
+    let plan = store.plan_sweep(&policy).unwrap();
+    assert!(trace.acts.lock().unwrap().is_empty(), "a plan writes nothing");
+    store.sweep(plan, &Silent, &Cancel::new()).unwrap();
+    let mut acts = std::mem::take(&mut *trace.acts.lock().unwrap());
+    assert_order_of_sweep(&acts);
+    // What is in the trash is deleted by many threads.
+    let deleting = acts.iter().rposition(|(_, line)| line.contains("staging/")).unwrap() + 1;
+    acts[deleting..].sort_by(|a, b| (&a.1[25..], &a.1).cmp(&(&b.1[25..], &b.1)));
+    compare_with_golden("sweep.txt", &acts);
 }

@@ -1,7 +1,7 @@
 //! A lease keeps a generation for as long as anybody holds it, and nobody who was given one ever misses anything.
 //!
-//! The collector here makes the acts of a sweep, in a sweep's order, and gives up all but the head: more than any
-//! policy would. Limits: one machine; what a sweep decides to give up is for other tests.
+//! The collector here is a sweep that keeps nothing but the head. Limits: one machine; what a sweep decides to give
+//! up is for `sweep`.
 
 #![expect(
     clippy::unwrap_used,

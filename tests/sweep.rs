@@ -500,6 +500,30 @@ fn an_update_running_against_sweeps_never_fails_and_never_shows_a_missing_entry(
 }
 
 #[test]
+fn what_is_shared_by_hard_links_is_counted_once() {
+    let place = Place::with_generations(3);
+    let plan = place.plan(1);
+    let sizes = place.store.sizes(&plan).unwrap();
+    let all = |generation: u64, what: &str| {
+        let path = place.path_of(place.entry(generation));
+        let path = if what.is_empty() { path } else { path.join(what) };
+        std::os::unix::fs::MetadataExt::blocks(&fs::symlink_metadata(path).unwrap()) * 512
+    };
+    // Each has a directory and a file of its own; one more file is the same in all three.
+    let own = |generation| all(generation, "") + all(generation, "number");
+    assert_eq!(sizes.freed, own(1) + own(2));
+    assert_eq!(sizes.kept, own(3) + all(3, "shared"));
+    for generation in 1..=3 {
+        let size = sizes.entries[&place.entry(generation)];
+        assert_eq!((size.logical, size.own), (10_001, own(generation)));
+    }
+    // Once only one is left, all of it is its own.
+    place.sweep(1);
+    let size = place.store.sizes(&place.plan(1)).unwrap().entries[&place.entry(3)];
+    assert_eq!(size.own, own(3) + all(3, "shared"));
+}
+
+#[test]
 fn a_compacted_journal_says_the_same_but_for_what_is_retired() {
     let place = Place::with_generations(6);
     place.sweep(2);

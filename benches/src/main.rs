@@ -17,6 +17,9 @@ mod floors;
 mod machine;
 mod fetch;
 mod breakdown;
+mod stores;
+mod inside;
+mod local;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -29,6 +32,7 @@ use crate::contender::{Contender, Step};
 use crate::corpus::{Corpus, Shape};
 use crate::fetch::Site;
 use crate::git::{Git, Habit};
+use crate::local::Local;
 use crate::modstore::Modstore;
 use crate::sheldon::Sheldon;
 
@@ -83,6 +87,14 @@ enum Section {
     Large,
     /// Where modstore's time goes.
     Where,
+    /// A journal of 100,000 records: opened, and compacted.
+    Open,
+    /// What the quickest commands take with 1,000 modules.
+    Start,
+    /// A sweep of 10,000 entries: planned, and deleted.
+    Sweep,
+    /// Every file re-hashed.
+    Verify,
 }
 
 /// Programs and places of a whole run.
@@ -90,6 +102,7 @@ struct Bench {
     arguments: Arguments,
     modstore: Option<PathBuf>,
     sheldon: Option<PathBuf>,
+    b3sum: Option<PathBuf>,
     ground: Ground,
 }
 
@@ -136,6 +149,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     {
         return Ok(fill(Path::new(root), numbers)?);
     }
+    if let [_, command, what, home, numbers @ ..] = words.as_slice()
+        && command == "inside"
+    {
+        return inside::child(what, Path::new(home), numbers);
+    }
     if let [_, command, root] = words.as_slice()
         && command == "serve"
     {
@@ -172,10 +190,17 @@ impl Bench {
             Some(binary) => Some(binary.canonicalize()?),
             None => or_say(Modstore::build(&cargo, target)),
         };
-        let wants_sheldon = !arguments.without_sheldon;
+        let wanted = |among: &[Section]| {
+            let named = &arguments.sections;
+            named.is_empty() || named.iter().any(|section| among.contains(section))
+        };
+        let wants_sheldon = !arguments.without_sheldon && wanted(&[Section::Fetch]);
         let sheldon = wants_sheldon.then(|| or_say(Sheldon::install(&cargo, target))).flatten();
+        let b3sum = wanted(&[Section::Verify])
+            .then(|| or_say(local::install_b3sum(&cargo, target)))
+            .flatten();
         let ground = Ground::new(arguments.place.as_deref())?;
-        Ok(Self { arguments, modstore, sheldon, ground })
+        Ok(Self { arguments, modstore, sheldon, b3sum, ground })
     }
 
     fn run(&self) -> Result<(), Box<dyn Error>> {
@@ -187,6 +212,27 @@ impl Bench {
         }
         if self.wants(Section::Large) {
             self.one_large()?;
+        }
+        self.without_server()
+    }
+
+    /// The sections that need no repositories.
+    fn without_server(&self) -> Result<(), Box<dyn Error>> {
+        let Some(modstore) = &self.modstore else { return Ok(()) };
+        let (place, rounds) = (self.ground.path(), usize::from(self.arguments.runs));
+        let local = Local { place: &place, modstore, rounds };
+        let section = |section, title: &str, work: &dyn Fn() -> Result<String, String>| {
+            if self.wants(section) {
+                say(title);
+                print(&format!("\n### {title}\n\n{}", work()?));
+            }
+            Ok::<(), String>(())
+        };
+        section(Section::Open, "open: a journal of 100,000 records", &|| local.open())?;
+        section(Section::Start, "start: 1,000 modules", &|| local.start())?;
+        section(Section::Sweep, "sweep: 10,000 entries", &|| local.sweep())?;
+        if let (true, Some(b3sum)) = (self.wants(Section::Verify), &self.b3sum) {
+            section(Section::Verify, "verify: every file", &|| local.verify(b3sum))?;
         }
         Ok(())
     }

@@ -3,11 +3,13 @@
 //! Every command has one line, a paragraph and examples. Values are only parsed here; whether a module
 //! of a name exists is the command's to find out.
 
-use std::{ffi::OsString, num::NonZeroU16, path::PathBuf};
+use std::{ffi::OsString, num::NonZeroU16, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use modstore::model::{Generation, ModuleName, Subdirectory};
+
+use crate::amounts;
 
 /// Keeps the modules that a host program installs from git: nothing it points at is ever missing,
 /// half-written or silently stale.
@@ -123,6 +125,7 @@ pub(crate) enum Command {
     History(HistoryArgs),
     Diff(DiffArgs),
     Rollback(RollbackArgs),
+    Gc(GcArgs),
     Exec(ExecArgs),
     Verify(VerifyArgs),
     Completions(CompletionsArgs),
@@ -347,6 +350,38 @@ pub(crate) struct RollbackArgs {
     pub(crate) to: Option<Generation>,
 }
 
+/// Delete what no kept generation needs
+///
+/// Keeps the newest generations, all that was shown lately, and every generation that a running program
+/// holds a lease on. What of the entries none of them leads to is deleted. Two books must agree on that: the
+/// journal, and the links on the disk; where they do not, the entry stays and is named. The same happens
+/// by itself after each update, with the defaults, for at most a fifth of a second.
+///
+/// Nothing has to stop meanwhile. A deletion that is interrupted goes on with the next gc. Names in the
+/// store that are not modstore's are never deleted.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore gc --dry-run              (what would go, what stays, and why)
+  modstore gc
+  modstore gc --keep 1 --older-than 0s
+  modstore gc --max-size 2G          (also what is younger, while there is more than that)")]
+pub(crate) struct GcArgs {
+    /// Only tell what would be deleted, and change nothing at all
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Keep so many of the newest generations, the one that is shown among them [default: 3]
+    #[arg(long, value_name = "N")]
+    pub(crate) keep: Option<NonZeroU16>,
+    /// Keep what was shown less long ago than this, for example 30m, 12h or 7d [default: 1d]
+    #[arg(long, value_name = "D", value_parser = amounts::time)]
+    pub(crate) older_than: Option<Duration>,
+    /// While the files of all kept entries have more bytes than this, for example 500M or 2G, keep no more
+    /// than the newest generations
+    #[arg(long, value_name = "S", value_parser = amounts::size)]
+    pub(crate) max_size: Option<u64>,
+}
+
 /// Run a program that sees one generation from its start to its end
 ///
 /// A path through `current` is resolved anew each time, so that a program that loads its modules one by
@@ -434,7 +469,7 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: Shell,
 }
 
-/// See it work: real repositories, an update, a cut fetch and a rollback, in a temporary directory
+/// See it work: real repositories, an update, a cut fetch, a rollback and a sweep, in a temporary directory
 ///
 /// Makes a few git repositories of its own, runs the commands a person would type, prints what they
 /// print, and checks every claim it makes. Needs git and nothing else; touches nothing outside the
@@ -467,6 +502,7 @@ impl Command {
             Self::History(_) => "history",
             Self::Diff(_) => "diff",
             Self::Rollback(_) => "rollback",
+            Self::Gc(_) => "gc",
             Self::Exec(_) => "exec",
             Self::Verify(_) => "verify",
             Self::Completions(_) => "completions",

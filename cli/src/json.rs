@@ -10,7 +10,7 @@ use modstore::{
 };
 use serde::Serialize;
 
-use crate::time;
+use crate::{report::Failure, time};
 
 /// What a module is in some generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -372,6 +372,8 @@ pub(crate) struct Past {
     /// The generation it went back to.
     pub(crate) restores: Option<u64>,
     pub(crate) shown: bool,
+    /// Whether it is kept no longer, so that nobody can go back to it.
+    pub(crate) retired: bool,
     pub(crate) changes: Vec<Change>,
 }
 
@@ -515,6 +517,66 @@ pub(crate) struct Rollback {
     /// The generation whose modules are shown again.
     pub(crate) restores: Option<u64>,
     pub(crate) changes: Vec<Change>,
+}
+
+/// `gc`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Gc {
+    pub(crate) generation: Option<u64>,
+    /// Whether nothing was changed, and all of it only would be.
+    pub(crate) dry_run: bool,
+    /// Generations that are kept no longer.
+    pub(crate) retired: Vec<u64>,
+    /// Directories of generations that a crash left.
+    pub(crate) leftovers: Vec<u64>,
+    pub(crate) removed: Vec<GcEntry>,
+    pub(crate) kept: Vec<GcKept>,
+    /// By the hash of their origin.
+    pub(crate) mirrors: Vec<String>,
+    /// Names in the store's directories that are not modstore's.
+    pub(crate) unknown: Vec<String>,
+    /// How many generations and entries came into use after the plan was made, and stay.
+    pub(crate) spared: usize,
+    /// On the disk, hard links counted once.
+    pub(crate) kept_disk_bytes: u64,
+    /// On the disk, hard links counted once.
+    pub(crate) freed_disk_bytes: u64,
+    /// How many trees and files were deleted.
+    pub(crate) deleted: usize,
+    /// How many are still to be deleted.
+    pub(crate) trash: usize,
+    pub(crate) compacted: bool,
+    /// What could not be deleted.
+    #[serde(skip)]
+    pub(crate) trouble: Option<Failure>,
+    #[serde(skip)]
+    pub(crate) interrupted: bool,
+    /// So many entries are listed for people, or none.
+    #[serde(skip)]
+    pub(crate) listed: usize,
+}
+
+/// An entry, what it costs, and why it goes or stays.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct GcEntry {
+    pub(crate) digest: String,
+    pub(crate) bytes: u64,
+    /// On the disk, not shared with anything.
+    pub(crate) disk_bytes: u64,
+    pub(crate) why: String,
+}
+
+/// An entry that stays.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct GcKept {
+    #[serde(flatten)]
+    pub(crate) entry: GcEntry,
+    /// The kept generations that the journal counts it in.
+    pub(crate) generations: Vec<u64>,
+    /// What on the disk leads to it.
+    pub(crate) roots: Vec<String>,
+    /// `only_disk` or `only_journal`.
+    pub(crate) disagreement: Option<&'static str>,
 }
 
 /// `completions`.

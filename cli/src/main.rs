@@ -2,6 +2,7 @@
 //!
 //! Prints nothing itself (see `output`, `report` and `progress`) and decides nothing about the store.
 
+mod amounts;
 mod args;
 mod home;
 mod limits;
@@ -43,8 +44,8 @@ fn main() -> ExitCode {
 
 fn run(context: &Context, command: &Command) -> ExitCode {
     use commands::{
-        add, completions, demo, diff, exec, history, link, list, outdated, path, remove, rollback,
-        show, status, unlink, update, verify,
+        add, completions, demo, diff, exec, gc, history, link, list, outdated, path, remove,
+        rollback, show, status, unlink, update, verify,
     };
     let Context { output, .. } = context;
     let shown = || context.generation();
@@ -62,7 +63,11 @@ fn run(context: &Context, command: &Command) -> ExitCode {
         Command::History(_) => output.end(shown, history::run(context)),
         Command::Diff(args) => output.end(shown, diff::run(context, args)),
         Command::Rollback(args) => output.end(shown, rollback::run(context, args)),
-        Command::Exec(args) => output.fail(shown(), &exec::run(context, args)),
+        Command::Gc(args) => output.end(shown, gc::run(context, args)),
+        Command::Exec(args) => {
+            let failure = exec::run(context, args);
+            output.fail(shown(), &failure)
+        }
         Command::Verify(args) => output.end(shown, verify::run(context, args)),
         Command::Completions(args) => output.end(shown, completions::run(args)),
         Command::Demo(args) => output.end(shown, demo::run(context, args)),

@@ -21,7 +21,8 @@ use crate::{
     },
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
     reclaim::{
-        self, Lease, LeaseError, Leased, PlanError, Policy, SweepError, SweepPlan, SweepReport,
+        self, Lease, LeaseError, Leased, PlanError, Policy, Sizes, SweepError, SweepPlan,
+        SweepReport,
     },
     repair::{self, RepairError, RepairReport},
     update::{
@@ -80,6 +81,14 @@ pub enum ChangeError {
         /// What was asked for.
         wanted: Option<Generation>,
     },
+    /// The generation was retired: its entries may be gone.
+    #[error("generation {wanted} is kept no longer{}", there_are(.kept))]
+    Retired {
+        /// What was asked for.
+        wanted: Generation,
+        /// Those that are kept, oldest first.
+        kept: Vec<Generation>,
+    },
     /// An entry of the generation is not in the store any more, or not the whole of it.
     #[error("generation {wanted} cannot be shown: the entry of `{module}` is gone or damaged")]
     EntryGone {
@@ -100,6 +109,11 @@ pub enum ChangeError {
     /// A sync failed earlier; open the store again.
     #[error("a sync failed earlier, so this process does not write any more")]
     Poisoned,
+}
+
+fn there_are(kept: &[Generation]) -> String {
+    let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
+    format!("; there are {}", kept.join(", "))
 }
 
 /// What came of adding.
@@ -412,8 +426,11 @@ impl Store {
         let state = self.state().map_err(UpdateError::from)?;
         let before = state.kept().rev().nth(1).map(|info| info.number);
         let wanted = to.or(before).ok_or(ChangeError::NoGeneration { wanted: to })?;
-        let modules = state.modules_of(wanted).filter(|_| state.is_kept(wanted));
-        let modules = modules.ok_or(ChangeError::NoGeneration { wanted: to })?;
+        let modules = state.modules_of(wanted).ok_or(ChangeError::NoGeneration { wanted: to })?;
+        if !state.is_kept(wanted) {
+            let kept = state.kept().map(|info| info.number).collect();
+            return Err(ChangeError::Retired { wanted, kept });
+        }
         for (module, binding) in &modules {
             if binding.digest().is_some_and(|digest| !is_whole(&self.layout, digest)) {
                 return Err(ChangeError::EntryGone { wanted, module: module.clone() });
@@ -506,6 +523,14 @@ impl Store {
     /// [`ChangeError::Plan`], when it cannot be told what is in use.
     pub fn plan_sweep(&self, policy: &Policy) -> Result<SweepPlan, ChangeError> {
         Ok(reclaim::plan_now(&self.layout, policy, commit::now())?)
+    }
+
+    /// What the entries of a plan cost on the disk. Looks at every file of each of them.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn sizes(&self, plan: &SweepPlan) -> Result<Sizes, ChangeError> {
+        Ok(reclaim::measure(&self.layout, plan).map_err(PlanError::Disk)?)
     }
 
     /// Gives up what is planned, and deletes it.
@@ -638,6 +663,7 @@ impl ChangeError {
             Self::Declare(DeclareError::Disk(_)) => Exit::Failed,
             Self::Declare(_)
             | Self::NoGeneration { .. }
+            | Self::Retired { .. }
             | Self::Verify(VerifyError::Unknown { .. }) => Exit::Usage,
             Self::Verify(VerifyError::Lock(error)) => exit_of_wait(error),
             Self::Verify(VerifyError::Cancelled) => Exit::Interrupted,
@@ -675,7 +701,9 @@ impl ChangeError {
             Self::Verify(VerifyError::Unknown { .. }) => {
                 "`modstore list` shows the modules there are"
             }
-            Self::NoGeneration { .. } => "`modstore history` lists the generations there are",
+            Self::NoGeneration { .. } | Self::Retired { .. } => {
+                "`modstore history` lists the generations there are"
+            }
             Self::Declare(error) => return error.hint(),
             Self::Format(FormatError::Newer { .. }) => {
                 "use the version of modstore that made the store"

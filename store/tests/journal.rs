@@ -270,6 +270,21 @@ fn frames_in_any_other_order_are_damage() {
 }
 
 #[test]
+fn a_checkpoint_anywhere_but_at_the_start_is_damage() {
+    let scene = Scene::new(1);
+    let first = scene.frames[0].clone();
+    let (frame, ..) = Frame::read(&first).unwrap();
+    let (.., previous) = Frame::read(scene.frames.last().unwrap()).unwrap();
+    let sequence = frame.sequence + scene.frames.len() as u64;
+    let (again, _) = Frame { sequence, previous, ..frame.clone() }.to_bytes();
+    let bytes = [scene.bytes(), again].concat();
+    scene.assert_damaged(&bytes, scene.bytes().len(), "a second checkpoint, in its place");
+    let records = [frame.records.clone(), frame.records.clone()].concat();
+    let (twice, _) = Frame { records, ..frame }.to_bytes();
+    scene.assert_damaged(&twice, 0, "two in one frame");
+}
+
+#[test]
 fn frames_of_another_journal_are_damage() {
     let (scene, other) = (Scene::new(1), Scene::new(2));
     let (count, starts) = (scene.frames.len(), scene.starts());

@@ -2,6 +2,7 @@
 
 use crate::{
     child::{Fate, Part, live},
+    operation::Operation,
     points::{Points, slice},
     scenario::Scenario,
     world::World,
@@ -34,7 +35,14 @@ pub(crate) fn each_is_the_last(name: &str, scenario: &Scenario) {
         let home = world.copy("killed");
         let lived = live(name, &world, Part::Operation, &home, Fate::Killed(at));
         assert!(lived.ended.is_none(), "it came to {} acts and not to {at}", lived.acts.len());
-        points.tried(|| format!("killed before act {at}, {}", lived.acts[at]), world.judge(&home));
+        let settled = world.copy_of(&home, "settled");
+        let mut came = world.judge(&home);
+        if scenario.operation != Operation::SweepingUpdate && !scenario.before.starts_with('-') {
+            let swept = || world.is_settled_by_sweeps(&settled);
+            came = came.and_then(|()| swept().map_err(|why| format!("swept: {why}")));
+        }
+        points.tried(|| format!("killed before act {at}, {}", lived.acts[at]), came);
+        world.drop_copy(&settled);
         world.drop_copy(&home);
     }
     points.end();

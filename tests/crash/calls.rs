@@ -80,7 +80,11 @@ struct Calls {
 
 fn calls_of(world: &World) -> Calls {
     let (home, status, _) = traced(world, &[]);
-    assert_eq!(status == 0, world.scenario.spoilt.is_none(), "undisturbed it ends with {status}");
+    assert_eq!(
+        status == 0,
+        world.scenario.upstream.failing().is_none(),
+        "undisturbed it ends with {status}"
+    );
     world.nothing_left(&home).unwrap();
     let log = fs::read_to_string(log_of(&home)).unwrap();
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();

@@ -20,7 +20,7 @@ use std::{
 use modstore::disk::{Act, Disk, Observer};
 use rustix::process::{Signal, getpid, kill_process};
 
-use crate::{operation::open_on, scenario_named, world::World};
+use crate::{scenario_named, world::World};
 
 const TOLD: &str = "MODSTORE_TEST_CRASH";
 
@@ -173,7 +173,7 @@ fn lives_as_it_is_told() {
     };
     match part {
         "Operation" => {
-            let store = open_on(disk, home).unwrap();
+            let store = operation.open_on(disk, home).unwrap();
             tell_end(operation.run(&store, linked));
             if hand.sync_failed.load(Ordering::SeqCst) {
                 tell_end(operation.run(&store, linked));

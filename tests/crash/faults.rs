@@ -87,7 +87,9 @@ fn told(world: &World, home: &Path, lived: &Lived, fate: Fate) -> Result<(), Str
         return Ok(());
     }
     let is_sync = failed.first().is_some_and(|act| is_sync(act));
-    match !is_sync && world.ended_as_ever(ended) {
+    // A brief sweep after an update is not what was asked for; that the handle ends with it is looked at elsewhere.
+    let is_aside = world.scenario.operation == Operation::SweepingUpdate;
+    match (!is_sync || is_aside) && world.ended_as_ever(ended) {
         true => world.is_after(home),
         false => Err(format!("what failed is not told: {ended:?}")),
     }

@@ -3,7 +3,8 @@
 //! What differs between two runs of the same is taken out: random names, the store's own identity, the texts of locks,
 //! and of the journal the clock and the reason. The journal is compared as what it adds up to.
 //!
-//! Limits: times are compared in `entries/` only, where they are made of content.
+//! Limits: times are compared in `entries/` only, where they are made of content. Of a mirror only what a killed fetch
+//! may have left unfinished is told: which packs it has depends on how often it was asked.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +16,7 @@ use std::{
 
 use modstore::{Store, disk::Disk};
 
-use crate::operation::open_on;
+use crate::operation::open;
 
 /// Everything below a home, told by name.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,13 @@ pub(crate) fn left_in(home: &Path) -> Left {
 }
 
 impl Left {
+    /// What the journal is about: without the file that people edit, and the locks that came to be used.
+    pub(crate) fn without_declarations(&self) -> Self {
+        let mut rest = self.0.clone();
+        rest.retain(|name, _| name != "modules.toml" && !name.starts_with("locks/"));
+        Self(rest)
+    }
+
     /// Says what one has and the other has not.
     pub(crate) fn must_be(&self, other: &Self) -> Result<(), String> {
         let names: BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
@@ -62,8 +70,17 @@ fn tell(home: &Path, directory: &Path, left: &mut BTreeMap<String, String>) {
             let _ = write!(told, " {}", content(&name, &path));
         }
         // Two random names are one here, so they are counted.
-        left.entry(name).and_modify(|more| *more += " and one more").or_insert(told);
+        if !is_finished_in_a_mirror(&name) {
+            left.entry(name).and_modify(|more| *more += " and one more").or_insert(told);
+        }
     }
+}
+
+/// Whether the name lies in a bare repository, and is none that a fetch takes away again when it is done.
+fn is_finished_in_a_mirror(name: &str) -> bool {
+    let last = name.rsplit('/').next().unwrap_or_default();
+    let within = name.starts_with("mirrors/") && name.matches('/').count() > 1;
+    within && !last.contains("tmp") && !last.ends_with(".lock")
 }
 
 fn content(name: &str, path: &Path) -> String {
@@ -80,7 +97,7 @@ fn content(name: &str, path: &Path) -> String {
 
 /// What the journal adds up to, without clock and reasons.
 fn journal(home: &Path) -> String {
-    let store: Store = open_on(Disk::default(), home).unwrap();
+    let store: Store = open(Disk::default(), home, None).unwrap();
     let state = store.state().unwrap();
     let generations: Vec<_> = state
         .generations()

@@ -1,10 +1,9 @@
 //! What is done to a store, in both ways: by the library and by the command line.
 
-use std::error::Error;
-use std::path::Path;
+use std::{error::Error, num::NonZeroUsize, path::Path, time::Duration};
 
 use modstore::{
-    Cancel, ChangeError, Options, Silent, Store, UpdateReport, UpdateRequest, disk::Disk,
+    Cancel, ChangeError, Options, Policy, Silent, Store, UpdateReport, UpdateRequest, disk::Disk,
 };
 
 /// One command of a person or a host.
@@ -14,12 +13,18 @@ pub(crate) enum Operation {
     Update,
     /// What can be had.
     PartialUpdate,
+    /// Every module, and then a brief sweep of all but what is shown.
+    SweepingUpdate,
     /// To generation 1, so that doing it again changes nothing.
     Rollback,
     /// The module of this name.
     Remove(&'static str),
     /// The module of this name, to the directory `linked` beside the home's parent.
     Link(&'static str),
+    /// Of all but what is shown.
+    Sweep,
+    /// Of the journal.
+    Compact,
 }
 
 impl Operation {
@@ -27,7 +32,7 @@ impl Operation {
     pub(crate) fn run(self, store: &Store, linked: &Path) -> Result<(), String> {
         let cancel = Cancel::new();
         let done = match self {
-            Self::Update => update(store, true),
+            Self::Update | Self::SweepingUpdate => update(store, true),
             Self::PartialUpdate => update(store, false),
             Self::Rollback => {
                 store.rollback(Some("1".parse().unwrap()), &Silent, &cancel).map(|_| None)
@@ -38,6 +43,8 @@ impl Operation {
             Self::Link(name) => {
                 store.link(&name.parse().unwrap(), linked, &Silent, &cancel).map(Some)
             }
+            Self::Sweep => return sweep(store, &all_but_what_is_shown()),
+            Self::Compact => store.compact(&Silent, &cancel).map(|()| None),
         };
         match done {
             Ok(Some(report)) => no_failures(&report),
@@ -49,18 +56,26 @@ impl Operation {
 
     /// Opens the store on `disk` and does it.
     pub(crate) fn run_on(self, disk: Disk, home: &Path, linked: &Path) -> Result<(), String> {
-        self.run(&open_on(disk, home)?, linked)
+        self.run(&self.open_on(disk, home)?, linked)
+    }
+
+    /// The store as this operation works on it.
+    pub(crate) fn open_on(self, disk: Disk, home: &Path) -> Result<Store, String> {
+        let sweep = (self == Self::SweepingUpdate).then(all_but_what_is_shown);
+        open(disk, home, sweep)
     }
 
     /// The arguments with which the command line does it.
     pub(crate) fn args(self, linked: &Path) -> Vec<String> {
         let linked = linked.to_str().unwrap();
         let args: &[&str] = match self {
-            Self::Update => &["update", "--jobs", "1", "--all-or-nothing"],
+            Self::Update | Self::SweepingUpdate => &["update", "--jobs", "1", "--all-or-nothing"],
             Self::PartialUpdate => &["update", "--jobs", "1"],
             Self::Rollback => &["rollback", "--to", "1"],
             Self::Remove(name) => &["remove", name],
             Self::Link(name) => &["link", name, linked],
+            Self::Sweep => &["gc", "--keep", "1", "--older-than", "0s"],
+            Self::Compact => panic!("no command compacts and does nothing else"),
         };
         args.iter().map(|arg| (*arg).to_owned()).collect()
     }
@@ -69,6 +84,8 @@ impl Operation {
     /// an update. (A module that is declared no more cannot be removed twice.)
     pub(crate) fn again(self, disk: Disk, home: &Path, linked: &Path) -> Result<(), String> {
         match self.run_on(disk.clone(), home, linked) {
+            // An update that changes nothing any more sweeps nothing; whoever wants it swept says so.
+            Ok(()) if self == Self::SweepingUpdate => Self::Sweep.run_on(disk, home, linked),
             Err(error) if self.may_be_refused() && error.contains("is not declared") => {
                 Self::Update.run_on(disk, home, linked)
             }
@@ -83,9 +100,23 @@ impl Operation {
 }
 
 /// A store whose acts come in one order.
-pub(crate) fn open_on(disk: Disk, home: &Path) -> Result<Store, String> {
-    let options = Options { jobs: 1, command: "test".into(), ..Options::default() };
+pub(crate) fn open(disk: Disk, home: &Path, sweep: Option<Policy>) -> Result<Store, String> {
+    let options = Options { jobs: 1, sweep, command: "test".into(), ..Options::default() };
     Store::open_on(disk, home, options).map_err(|error| chain(&error))
+}
+
+fn all_but_what_is_shown() -> Policy {
+    Policy { keep: NonZeroUsize::MIN, grace: Duration::ZERO, max_bytes: None }
+}
+
+/// Plans by `policy`, and sweeps. What could not be deleted is an error here.
+pub(crate) fn sweep(store: &Store, policy: &Policy) -> Result<(), String> {
+    let plan = store.plan_sweep(policy).map_err(|error| chain(&error))?;
+    let report = store.sweep(plan, &Silent, &Cancel::new()).map_err(|error| chain(&error))?;
+    match report.trouble {
+        Some(trouble) => Err(chain(&trouble)),
+        None => Ok(()),
+    }
 }
 
 fn update(store: &Store, all_or_nothing: bool) -> Result<Option<UpdateReport>, ChangeError> {

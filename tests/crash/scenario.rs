@@ -14,44 +14,106 @@ pub(crate) struct Scenario {
     pub(crate) operation: Operation,
     /// The set shown after it.
     pub(crate) after: &'static str,
-    /// The module whose repository cannot be had, and how: the operation ends with an error that names it.
-    pub(crate) spoilt: Option<(usize, Spoilt)>,
+    /// Where the second commits come from.
+    pub(crate) upstream: Upstream,
 }
 
-/// How a repository cannot be had.
+/// Whether every repository can be had. The number is a module's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Spoilt {
-    /// There is none.
-    Gone,
-    /// It lists its references, and cannot make the pack.
-    Broken,
+pub(crate) enum Upstream {
+    /// Every one, without more ado.
+    Sound,
+    /// That one is no more.
+    Gone(usize),
+    /// That one lists its references, and cannot make the pack.
+    Broken(usize),
+    /// That one's server gives no commit alone, so that a mirror is needed.
+    WithoutShallow(usize),
 }
 
-pub(crate) const FIRST_INSTALL: Scenario =
-    Scenario { before: "---", operation: Operation::Update, after: "nnn", spoilt: None };
+impl Upstream {
+    /// The module that cannot be had: the operation ends with an error that names it.
+    pub(crate) const fn failing(self) -> Option<usize> {
+        match self {
+            Self::Gone(number) | Self::Broken(number) => Some(number),
+            Self::Sound | Self::WithoutShallow(_) => None,
+        }
+    }
+}
 
-pub(crate) const UPDATE_OF_5: Scenario =
-    Scenario { before: "ooooo", operation: Operation::Update, after: "nnnnn", spoilt: None };
+pub(crate) const FIRST_INSTALL: Scenario = Scenario {
+    before: "---",
+    operation: Operation::Update,
+    after: "nnn",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const UPDATE_OF_5: Scenario = Scenario {
+    before: "ooooo",
+    operation: Operation::Update,
+    after: "nnnnn",
+    upstream: Upstream::Sound,
+};
 
 pub(crate) const FAILED_UPDATE: Scenario = Scenario {
     before: "ooooo",
     operation: Operation::Update,
     after: "ooooo",
-    spoilt: Some((3, Spoilt::Broken)),
+    upstream: Upstream::Broken(3),
 };
 
 pub(crate) const PARTIAL_UPDATE: Scenario = Scenario {
     before: "ooooo",
     operation: Operation::PartialUpdate,
     after: "nnnon",
-    spoilt: Some((3, Spoilt::Gone)),
+    upstream: Upstream::Gone(3),
 };
 
-pub(crate) const ROLLBACK: Scenario =
-    Scenario { before: "nnnnn", operation: Operation::Rollback, after: "ooooo", spoilt: None };
+pub(crate) const MIRRORED_UPDATE: Scenario = Scenario {
+    before: "oo",
+    operation: Operation::Update,
+    after: "nn",
+    upstream: Upstream::WithoutShallow(1),
+};
 
-pub(crate) const REMOVE: Scenario =
-    Scenario { before: "nnn", operation: Operation::Remove("m1"), after: "n-n", spoilt: None };
+pub(crate) const ROLLBACK: Scenario = Scenario {
+    before: "nnnnn",
+    operation: Operation::Rollback,
+    after: "ooooo",
+    upstream: Upstream::Sound,
+};
 
-pub(crate) const LINK: Scenario =
-    Scenario { before: "nnn", operation: Operation::Link("m1"), after: "nln", spoilt: None };
+pub(crate) const REMOVE: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Remove("m1"),
+    after: "n-n",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const LINK: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Link("m1"),
+    after: "nln",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const SWEEPING_UPDATE: Scenario = Scenario {
+    before: "ooo",
+    operation: Operation::SweepingUpdate,
+    after: "nnn",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const SWEEP: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Sweep,
+    after: "nnn",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const COMPACTION: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Compact,
+    after: "nnn",
+    upstream: Upstream::Sound,
+};

@@ -3,17 +3,22 @@
 use std::{
     collections::BTreeMap,
     fs,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use modstore::disk::Disk;
-use modstore_tests::{Change, Item, Repo, listing};
+use modstore::{
+    Cancel, Policy, Silent,
+    disk::Disk,
+    verify::{Depth, Severity},
+};
+use modstore_tests::{Change, Fault, HttpServer, Item, Repo, listing};
 
 use crate::{
     left::{Left, left_in},
-    operation::{Operation, open_on},
-    scenario::{Scenario, Spoilt},
+    operation::{Operation, open, sweep},
+    scenario::{Scenario, Upstream},
 };
 
 /// What `current` shows: its text, and each module as it is read through it.
@@ -25,12 +30,15 @@ pub(crate) struct Shown {
 
 /// One scenario, ready to be run as often as there are points.
 pub(crate) struct World {
+    modules: Modules,
     place: tempfile::TempDir,
     pub(crate) scenario: Scenario,
     /// What may be seen.
     pub(crate) before: Shown,
     /// What is seen in the end.
     pub(crate) after: Shown,
+    /// What the home is before.
+    prepared: Left,
     /// What the home is in the end.
     undisturbed: Left,
 }
@@ -39,33 +47,41 @@ impl World {
     /// Makes repositories and home, and runs the operation once, to see what it leaves when nobody disturbs it.
     pub(crate) fn of(scenario: &Scenario) -> Self {
         let place = tempfile::tempdir_in(place()).unwrap();
-        let modules = Modules::create(place.path(), scenario.before.len());
+        let modules = Modules::create(place.path(), scenario);
         let home = place.path().join("home");
         modules.install(&home, scenario.before);
-        if let Some((number, how)) = scenario.spoilt {
-            modules.repos[number].spoil(how);
+        match scenario.upstream {
+            Upstream::Gone(number) => modules.repos[number].vanish(),
+            Upstream::Broken(number) => modules.repos[number].lose_a_blob(),
+            Upstream::Sound | Upstream::WithoutShallow(_) => {}
         }
         let mut world = Self {
             place,
             scenario: *scenario,
+            modules,
             before: Shown::default(),
             after: Shown::default(),
+            prepared: left_in(&home),
             undisturbed: Left::default(),
         };
         world.before = shown(&home);
-        assert_eq!(world.before.modules, modules.of_set(scenario.before), "the home before");
+        assert_eq!(world.before.modules, world.modules.of_set(scenario.before), "the home before");
         let done = world.copy("undisturbed");
         let ended = scenario.operation.run_on(Disk::default(), &done, &world.linked());
-        assert_eq!(ended.is_ok(), scenario.spoilt.is_none(), "undisturbed: {ended:?}");
+        assert_eq!(ended.is_ok(), scenario.upstream.failing().is_none(), "undisturbed: {ended:?}");
         world.after = shown(&done);
-        assert_eq!(world.after.modules, modules.of_set(scenario.after), "the home after");
+        assert_eq!(world.after.modules, world.modules.of_set(scenario.after), "the home after");
         world.undisturbed = left_in(&done);
+        // The host's configuration is one; the other is made because a server needs it.
+        let mirrors = fs::read_dir(done.join("mirrors")).unwrap().count();
+        let needed = matches!(scenario.upstream, Upstream::WithoutShallow(_));
+        assert_eq!(mirrors > 1, needed, "{mirrors} mirrors");
         world
     }
 
     /// The directory that a module may be linked to.
     pub(crate) fn linked(&self) -> PathBuf {
-        self.place.path().join("linked")
+        self.modules.linked.clone()
     }
 
     /// A home of this name, as the prepared one.
@@ -92,7 +108,7 @@ impl World {
         if now != self.before && now != self.after {
             return Err(format!("readers see neither the set before nor the set after: {now:#?}"));
         }
-        let store = open_on(Disk::default(), home)?;
+        let store = open(Disk::default(), home, None)?;
         store.state().map(drop).map_err(|error| format!("the state cannot be read: {error:?}"))
     }
 
@@ -107,9 +123,9 @@ impl World {
 
     /// Whether that is how the operation ends when nobody disturbs it.
     pub(crate) fn ended_as_ever(&self, ended: &Result<(), String>) -> bool {
-        match (ended, self.scenario.spoilt) {
+        match (ended, self.scenario.upstream.failing()) {
             (Ok(()), None) => true,
-            (Err(error), Some((number, _))) => error.starts_with(&format!("m{number}: ")),
+            (Err(error), Some(number)) => error.starts_with(&format!("m{number}: ")),
             _ => false,
         }
     }
@@ -123,7 +139,22 @@ impl World {
     /// The home is what it is when nobody disturbs the operation, by name, kind, mode, time and content.
     pub(crate) fn nothing_left(&self, home: &Path) -> Result<(), String> {
         self.is_after(home)?;
+        is_verified(home)?;
         left_in(home).must_be(&self.undisturbed)
+    }
+
+    /// After sweeps that retire nothing, and nothing else, the home is what it was before the operation or what it is
+    /// after it: what nobody recorded is gone, what was recorded is finished.
+    pub(crate) fn is_settled_by_sweeps(&self, home: &Path) -> Result<(), String> {
+        let nothing_retires = Policy { keep: NonZeroUsize::MAX, ..Policy::default() };
+        // The first finishes what a crash has left, the next finds what nothing leads to any more.
+        for _ in 0..2 {
+            sweep(&open(Disk::default(), home, None)?, &nothing_retires)?;
+        }
+        is_verified(home)?;
+        let settled = left_in(home).without_declarations();
+        let [before, after] = [&self.prepared, &self.undisturbed].map(Left::without_declarations);
+        settled.must_be(&before).or_else(|_| settled.must_be(&after))
     }
 
     /// Each module is what it is before or after, whatever the others are.
@@ -159,6 +190,16 @@ impl World {
     }
 }
 
+/// Nothing is wrong with the store, and nothing is left in it by a crash.
+fn is_verified(home: &Path) -> Result<(), String> {
+    let store = open(Disk::default(), home, None)?;
+    let verified = store.verify(Depth::Full, &[], &Silent, &Cancel::new());
+    let mut findings = verified.map_err(|error| format!("{error:?}"))?.findings;
+    // That it lies in memory, for one, is no finding about what happened to it.
+    findings.retain(|finding| matches!(finding.severity(), Severity::Damage | Severity::Leftover));
+    if findings.is_empty() { Ok(()) } else { Err(format!("verify finds {findings:#?}")) }
+}
+
 /// Memory, or what `MODSTORE_CRASH_ON` says.
 fn place() -> PathBuf {
     let memory = Path::new("/dev/shm");
@@ -186,15 +227,17 @@ fn shown(home: &Path) -> Shown {
 }
 
 /// A repository with two commits, and git's own trees of them.
-struct Upstream {
+struct Source {
     repo: Repo,
+    url: String,
     heads: [String; 2],
     trees: [BTreeMap<String, Item>; 2],
 }
 
-impl Upstream {
-    fn create(root: &Path, number: usize) -> Self {
+impl Source {
+    fn create(root: &Path, number: usize, server: Option<&HttpServer>) -> Self {
         let repo = Repo::create(root, &format!("m{number}"));
+        let url = server.map_or_else(|| repo.url_file(), |server| server.url(repo.name()));
         let commit = |version: &str| {
             let changes = [
                 Change::write("a", format!("{number} {version}\n")),
@@ -207,42 +250,54 @@ impl Upstream {
         };
         let heads = [commit("old"), commit("new")];
         let trees = heads.each_ref().map(|head| repo.tree(head));
-        Self { repo, heads, trees }
+        Self { repo, url, heads, trees }
     }
 
-    fn spoil(&self, how: Spoilt) {
+    fn vanish(&self) {
         let path = self.repo.path();
-        match how {
-            Spoilt::Gone => fs::rename(path, path.with_extension("gone")).unwrap(),
-            Spoilt::Broken => {
-                let blob = self.repo.git(&["rev-parse", "refs/heads/main:a"]);
-                let (folder, name) = blob.split_at(2);
-                fs::remove_file(path.join("objects").join(folder).join(name)).unwrap();
-            }
-        }
+        fs::rename(path, path.with_extension("gone")).unwrap();
+    }
+
+    fn lose_a_blob(&self) {
+        let blob = self.repo.git(&["rev-parse", "refs/heads/main:a"]);
+        let (folder, name) = blob.split_at(2);
+        fs::remove_file(self.repo.path().join("objects").join(folder).join(name)).unwrap();
     }
 }
 
 /// `m0`, `m1`, … and the directory that one may be linked to.
 struct Modules {
-    repos: Vec<Upstream>,
+    repos: Vec<Source>,
+    _server: Option<HttpServer>,
     linked: PathBuf,
 }
 
 impl Modules {
-    fn create(root: &Path, count: usize) -> Self {
+    fn create(root: &Path, scenario: &Scenario) -> Self {
         let linked = root.join("linked");
         fs::create_dir(&linked).unwrap();
         fs::write(linked.join("mine"), "a file of the user's own\n").unwrap();
-        Self { repos: (0..count).map(|number| Upstream::create(root, number)).collect(), linked }
+        let mirrored = match scenario.upstream {
+            Upstream::WithoutShallow(number) => Some(number),
+            _ => None,
+        };
+        let server = mirrored.map(|number| {
+            let server = HttpServer::start(root);
+            server.fault(&format!("m{number}"), Fault::WithoutCapability("shallow"));
+            server
+        });
+        let repos = (0..scenario.before.len()).map(|number| {
+            let server = server.as_ref().filter(|_| mirrored == Some(number));
+            Source::create(root, number, server)
+        });
+        Self { repos: repos.collect(), _server: server, linked }
     }
 
     /// Makes a home that declares all of them and shows `set`. Upstream has the second commits then.
     fn install(&self, home: &Path, set: &str) {
         fs::create_dir(home).unwrap();
-        let declare = |upstream: &Upstream| {
-            let Upstream { repo, .. } = upstream;
-            format!("[modules.{}]\nsource = \"git+{}\"\n", repo.name(), repo.url_file())
+        let declare = |Source { repo, url, .. }: &Source| {
+            format!("[modules.{}]\nsource = \"git+{url}\"\n", repo.name())
         };
         let declared: String = self.repos.iter().map(declare).collect();
         fs::write(home.join("modules.toml"), declared).unwrap();
@@ -264,14 +319,14 @@ impl Modules {
 
     /// What a set shows.
     fn of_set(&self, set: &str) -> BTreeMap<String, BTreeMap<String, Item>> {
-        let modules = self.repos.iter().zip(set.bytes()).filter_map(|(upstream, letter)| {
+        let modules = self.repos.iter().zip(set.bytes()).filter_map(|(source, letter)| {
             let tree = match letter {
-                b'o' => upstream.trees[0].clone(),
-                b'n' => upstream.trees[1].clone(),
+                b'o' => source.trees[0].clone(),
+                b'n' => source.trees[1].clone(),
                 b'l' => listing(&self.linked),
                 _ => return None,
             };
-            Some((upstream.repo.name().to_owned(), tree))
+            Some((source.repo.name().to_owned(), tree))
         });
         modules.collect()
     }

@@ -1,20 +1,18 @@
 //! A store that is changed and collected without git and without waiting: generations of two modules, whose one file
 //! holds the number it was published with.
 
-use std::{collections::BTreeSet, fs, io, path::Path};
+use std::{fs, io, num::NonZeroUsize, path::Path, time::Duration};
 
 use modstore::{
-    Options, Store,
-    commit::{Beginning, Binding, Bound, Condemned, Locked, Staged, Staging, State, Transaction},
+    Cancel, ChangeError, Options, Policy, Silent, Store,
+    commit::{Beginning, Binding, Bound, Staged, Staging, State, Transaction},
     disk::{Barrier, Disk, Format, Layout, Patience, Planting},
-    model::{Digest, FileKind, Generation, Manifest, TreeFile},
+    model::{FileKind, Generation, Manifest, TreeFile},
 };
 
 pub(crate) const MODULES: [&str; 2] = ["one", "two"];
 
 const PATIENCE: Patience<'_> = Patience::of(std::time::Duration::from_secs(60));
-const HOW: Beginning<'_> =
-    Beginning { command: "a test", patience: PATIENCE, barrier: Barrier::FileSystem };
 
 /// The store in this home, made if need be, for a reader of its own.
 pub(crate) fn open(home: &Path) -> Store {
@@ -28,14 +26,21 @@ pub(crate) fn publish(home: &Path, number: u64) -> Generation {
     let (disk, layout) = (Disk::default(), Layout::new(home));
     let staging = Staging::claim(&disk, &layout, "a test").unwrap();
     let staged = MODULES.map(|name| stage(&disk, &staging, &format!("{number} {name}")));
-    let mut transaction = Transaction::begin(&disk, &layout, staging, HOW).unwrap();
+    let companion = |_: &State| (layout.modules_lock(), String::new());
+    let how = Beginning {
+        command: "a test",
+        patience: PATIENCE,
+        barrier: Barrier::FileSystem,
+        companion: &companion,
+    };
+    let mut transaction = Transaction::begin(&disk, &layout, staging, how).unwrap();
     for (name, staged) in MODULES.into_iter().zip(staged) {
         let digest = transaction.enter(staged);
         let bound = Bound::Entry { digest, subdirectory: None, fetched: None };
         let source = format!("git+https://example.com/{name}");
         transaction.bind(name.parse().unwrap(), Binding { source, bound });
     }
-    transaction.commit("a test").unwrap()
+    transaction.commit("a test").unwrap().head().unwrap().number
 }
 
 fn stage(disk: &Disk, staging: &Staging, text: &str) -> Staged {
@@ -59,33 +64,14 @@ pub(crate) fn read(generation: &Path) -> io::Result<u64> {
     if one == two { Ok(one) } else { Err(io::Error::other(format!("a mixture: {one}, {two}"))) }
 }
 
-/// Gives up every generation but the head and what is leased, as a sweep does: it condemns, looks for leases, and
-/// gives up the rest. Says how many it gave up. `disk` makes all its acts.
-pub(crate) fn collect(home: &Path, disk: &Disk) -> Result<usize, Box<dyn std::error::Error>> {
-    let layout = Layout::new(home);
-    let staging = Staging::claim(disk, &layout, "a collector")?;
-    let locked = Locked::take(disk, &layout, staging, HOW)?;
-    let head = locked.state().head().map(|head| head.number);
-    let old = locked.state().kept().map(|info| info.number).filter(|number| Some(*number) != head);
-    let all = of_generations(locked.state(), old.collect());
-    locked.condemn(&all)?;
-    let leased: BTreeSet<Generation> =
-        modstore::reclaim::leases(&layout)?.iter().map(|leased| leased.generation).collect();
-    let rest = of_generations(locked.state(), &all.generations - &leased);
-    let count = rest.generations.len();
-    locked.give_up(&rest)?;
-    disk.remove_tree(&layout.trash())?;
-    disk.create_dir(&layout.trash())?;
-    Ok(count)
-}
-
-/// These generations, and what no other one that is kept leads to.
-fn of_generations(state: &State, generations: BTreeSet<Generation>) -> Condemned {
-    let kept = state.kept().filter(|info| !generations.contains(&info.number));
-    let named = kept.filter_map(|info| state.modules_of(info.number)).flatten();
-    let named: BTreeSet<Digest> = named.filter_map(|(_, binding)| binding.digest()).collect();
-    let entries = state.entries().keys().filter(|digest| !named.contains(digest)).copied();
-    Condemned { entries: entries.collect(), generations }
+/// Sweeps all but the head and what is leased: less than any policy keeps of itself. Says how many generations went.
+/// `disk` makes all its acts.
+pub(crate) fn collect(home: &Path, disk: &Disk) -> Result<usize, ChangeError> {
+    let options = Options { command: "a collector".into(), ..Options::default() };
+    let store = Store::open_on(disk.clone(), home, options)?;
+    let policy = Policy { keep: NonZeroUsize::MIN, grace: Duration::ZERO, max_bytes: None };
+    let plan = store.plan_sweep(&policy)?;
+    Ok(store.sweep(plan, &Silent, &Cancel::new())?.retired.len())
 }
 
 /// How many files lie in `leases/`.

@@ -219,7 +219,7 @@ fn a_held_lock_keeps_nobody_from_a_lease() {
 }
 
 #[test]
-fn the_lease_of_the_dead_is_not_listed_and_who_only_looks_removes_nothing() {
+fn the_leases_of_the_dead_are_removed_by_the_next_collector_and_unknown_files_never() {
     let home = home();
     exec(&home, "kill -KILL $$").fails(128 + 9);
     let notes = home.path().join("leases/notes.txt");
@@ -227,6 +227,9 @@ fn the_lease_of_the_dead_is_not_listed_and_who_only_looks_removes_nothing() {
     assert_eq!(lease_files(home.path()), 2);
     assert!(home.run(&["status", "--json"]).ok().json()["leases"].as_array().unwrap().is_empty());
     assert_eq!(lease_files(home.path()), 2, "who only looks removes nothing");
+    collect(home.path(), &Disk::default()).unwrap();
+    assert_eq!(lease_files(home.path()), 1);
+    assert_eq!(fs::read_to_string(notes).unwrap(), "mine");
 }
 
 #[test]

@@ -3,18 +3,20 @@
 use std::{
     io,
     path::Path,
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use modstore::{
     Lease, LeaseError,
-    disk::{Act, Disk, Observer},
+    disk::{Act, Disk, Observer, Verb},
     model::Generation,
 };
-use modstore_tests::TestHome;
+use modstore_tests::{Running, TestHome, skip_loudly};
 
 use super::churn::{collect, lease_files, leased, open, publish, read};
 
@@ -120,6 +122,63 @@ fn a_lease_survives_a_collector_that_dies_at_any_act_and_whoever_tidies_up_after
         tried += 1;
     }
     assert!(tried > 10, "{tried} acts");
+}
+
+/// Starts the command line on the oldest generation, held up for half a second at this system call on something that
+/// decides whether it is still there; comes back when it is held up.
+fn taker_held_up_at(home: &TestHome, call: &str) -> Running {
+    let (store, log) = (home.path().display(), home.scratch().join("strace"));
+    let mut args = vec!["-o".to_owned(), log.display().to_string()];
+    for path in ["condemned", "current", "generations/1"] {
+        args.extend(["-P".to_owned(), format!("{store}/{path}")]);
+    }
+    args.extend(["-e".to_owned(), format!("inject={call}:delay_enter=500000:when=1")]);
+    let modstore = env!("CARGO_BIN_EXE_modstore");
+    args.extend([modstore, "exec", "--generation", "1", "cat"].map(str::to_owned));
+    args.push(format!("{store}/generations/1/one/number"));
+    let taker = Running::start(home.command_of(Path::new("strace"), &args));
+    let begun = Instant::now();
+    while lease_files(home.path()) == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no lease is taken");
+    }
+    // What comes between the lease and the call takes microseconds.
+    std::thread::sleep(Duration::from_millis(50));
+    taker
+}
+
+#[test]
+fn a_taker_that_comes_after_the_look_and_is_held_up_until_all_is_gone_is_refused() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        return skip_loudly("strace cannot be run");
+    }
+    for call in ["?openat,?open", "?stat,?statx,?newfstatat", "?readlink,?readlinkat"] {
+        let home = Arc::new(home_of_three());
+        let (taker, its_home) = (Arc::new(Mutex::new(None)), Arc::clone(&home));
+        let started = Arc::clone(&taker);
+        // The collector has looked for leases, and is about to write down what it gives up.
+        let then = move || *started.lock().unwrap() = Some(taker_held_up_at(&its_home, call));
+        let observer = BeforeJournal { then, once: AtomicBool::new(false) };
+        collect(home.path(), &Disk::observed(Arc::new(observer))).unwrap();
+        assert!(!home.path().join("condemned").exists(), "the collector is done");
+        let ran = taker.lock().unwrap().take().unwrap().wait();
+        drop(ran.fails(2).says("generation 1 is not there"));
+        assert_eq!(lease_files(home.path()), 0, "{call}");
+    }
+}
+
+/// Does something once, before the first frame is appended.
+struct BeforeJournal<F> {
+    then: F,
+    once: AtomicBool,
+}
+
+impl<F: Fn() + Send + Sync> Observer for BeforeJournal<F> {
+    fn before(&self, act: Act<'_>) -> io::Result<()> {
+        if act.verb == Verb::Append && !self.once.swap(true, Ordering::SeqCst) {
+            (self.then)();
+        }
+        Ok(())
+    }
 }
 
 const LEASES: u64 = 1_000;

@@ -59,13 +59,14 @@ impl Campaign<'_> {
             let home = TestHome::in_memory(env!("CARGO_BIN_EXE_modstore"))
                 .with_store_at(self.mount.path().join(format!("store-{number}")));
             let mut life = Life::beginning(&origin, home);
-            let each_file = self.each_file && chance.percent(25);
+            let ways = (self.each_file && chance.percent(25), chance.percent(50));
             for age in 0..LIFETIME.min(self.cuts - number) {
                 let what = format!("{}, seed {}, cut {number}", self.name, self.seed);
-                self.one(&mut life, age, each_file, &mut chance, &mut met)
+                self.one(&mut life, age, ways, &mut chance, &mut met)
                     .map_err(|why| format!("{what}: {why}"))?;
                 number += 1;
             }
+            checked(|| life.check_swept())?;
             checked(|| life.check_past())?;
             met.generations += life.generations();
             modstore::disk::Disk::default().remove_tree(life.path()).unwrap();
@@ -81,7 +82,7 @@ impl Campaign<'_> {
         &self,
         life: &mut Life<'_>,
         age: u64,
-        each_file: bool,
+        (each_file, sweeps): (bool, bool),
         chance: &mut Chance,
         met: &mut Met,
     ) -> Result<(), String> {
@@ -93,6 +94,7 @@ impl Campaign<'_> {
             before: if age == 0 { 0 } else { chance.within(0..4) },
             moment: Moment::any(chance),
             each_file,
+            sweeps,
         };
         let luck = if chance.percent(50) { Luck::Nothing } else { Luck::Names };
         let at_once = chance.percent(50);
@@ -106,7 +108,8 @@ impl Campaign<'_> {
         if chance.percent(60) {
             crate::upstream::Upstream::found_in(&orders.upstream).publish(chance);
         }
-        checked(|| life.check_converges()).map_err(told)
+        checked(|| life.check_converges()).map_err(told)?;
+        if chance.percent(30) { checked(|| life.check_swept()).map_err(told) } else { Ok(()) }
     }
 }
 

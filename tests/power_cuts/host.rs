@@ -1,18 +1,19 @@
 //! The process whose power is cut: a host program that works with the library and says what has been acknowledged.
 //!
-//! It speaks in lines that begin with `@`: `begin OPERATION | DECLARED AFTER IT`, `done GENERATION | BINDINGS | DECLARED`,
-//! `held WHERE`. What follows `@` is parsed by the parent.
+//! It speaks in lines that begin with `@`: `begin OPERATION | DECLARED AFTER IT`,
+//! `done GENERATION | BINDINGS | DECLARED | RETIRED`, `held WHERE`. What follows `@` is parsed by the parent.
 
 use std::{
     collections::BTreeSet,
     io::Write as _,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use modstore::{
-    Addition, Cancel, ChangeError, Options, Silent, Store, UpdateReport, UpdateRequest,
+    Addition, Cancel, ChangeError, Options, Policy, Silent, Store, UpdateReport, UpdateRequest,
     commit::{Binding, Bound},
     disk::{Barrier, Disk},
     model::{Generation, ModuleName, Source},
@@ -39,6 +40,8 @@ pub(crate) struct Orders {
     pub(crate) moment: Moment,
     /// Whether each file is synced by itself.
     pub(crate) each_file: bool,
+    /// Whether each change is followed by a sweep that keeps two generations.
+    pub(crate) sweeps: bool,
 }
 
 impl Orders {
@@ -47,14 +50,16 @@ impl Orders {
 
     /// As the value of the variable.
     pub(crate) fn to_line(&self) -> String {
-        let Self { home, upstream, seed, before, moment, each_file } = self;
+        let Self { home, upstream, seed, before, moment, each_file, sweeps } = self;
         let (home, upstream) = (home.display(), upstream.display());
-        format!("{home}|{upstream}|{seed}|{before}|{moment}|{each_file}")
+        format!("{home}|{upstream}|{seed}|{before}|{moment}|{each_file}|{sweeps}")
     }
 
     fn of_line(line: &str) -> Self {
         let parts: Vec<&str> = line.split('|').collect();
-        let [home, upstream, seed, before, moment, each_file] = parts[..] else { panic!("{line}") };
+        let [home, upstream, seed, before, moment, each_file, sweeps] = parts[..] else {
+            panic!("{line}")
+        };
         Self {
             home: home.into(),
             upstream: upstream.into(),
@@ -62,6 +67,7 @@ impl Orders {
             before: before.parse().unwrap(),
             moment: moment.parse().unwrap(),
             each_file: each_file.parse().unwrap(),
+            sweeps: sweeps.parse().unwrap(),
         }
     }
 }
@@ -75,6 +81,13 @@ enum Operation {
     Rollback(Option<Generation>),
     Link(String),
     Unlink(String),
+    Sweep(usize),
+    Compact,
+}
+
+/// The newest of these, and no other, however young.
+pub(crate) fn keeping(newest: usize) -> Policy {
+    Policy { keep: NonZeroUsize::new(newest).unwrap(), grace: Duration::ZERO, ..Policy::default() }
 }
 
 /// Does as ordered, if anything was.
@@ -87,6 +100,7 @@ pub(crate) fn run() {
         barrier: if orders.each_file { Barrier::EachFile } else { Barrier::FileSystem },
         // A holder that died must not block anybody, least of all for so long that nobody notices.
         lock_limit: Duration::from_secs(5),
+        sweep: orders.sweeps.then(|| keeping(2)),
         ..Options::default()
     };
     let store = Store::open_on(Disk::observed(holding.clone()), &orders.home, options).unwrap();
@@ -123,7 +137,7 @@ impl Host {
         let operation = self.any(chance, &before);
         say(&format!("begin {operation:?} | {}", joined(&after(&operation, before))));
         arm();
-        let generation = self.run(&operation).unwrap_or_else(|error| {
+        let (generation, retired) = self.run(&operation).unwrap_or_else(|error| {
             say(&format!("failed {error:?}"));
             for_ever()
         });
@@ -133,7 +147,9 @@ impl Host {
         let bindings: BTreeSet<_> =
             bindings.map(|(module, binding)| format!("{module}={}", told(&binding))).collect();
         let number = generation.map_or(0, Generation::number);
-        say(&format!("done {number} | {} | {}", joined(&bindings), joined(&self.declared())));
+        let retired = retired.iter().map(ToString::to_string).collect();
+        let (bindings, declared) = (joined(&bindings), joined(&self.declared()));
+        say(&format!("done {number} | {bindings} | {declared} | {}", joined(&retired)));
     }
 
     fn any(&self, chance: &mut Chance, declared: &BTreeSet<String>) -> Operation {
@@ -145,10 +161,12 @@ impl Host {
             return Operation::Add(missing.into_iter().take(many).collect());
         }
         match chance.within(0..100) {
-            0..14 if !missing.is_empty() => Operation::Add(vec![chance.pick(&missing).clone()]),
-            14..24 if there.len() > 1 => Operation::Remove(chance.pick(&there).clone()),
-            24..40 => self.any_rollback(chance),
-            40..52 => self.link_or_unlink(chance.pick(&there).clone()),
+            0..12 if !missing.is_empty() => Operation::Add(vec![chance.pick(&missing).clone()]),
+            12..20 if there.len() > 1 => Operation::Remove(chance.pick(&there).clone()),
+            20..34 => self.any_rollback(chance),
+            34..42 => self.link_or_unlink(chance.pick(&there).clone()),
+            42..60 => Operation::Sweep(chance.within(1..4) as usize),
+            60..66 => Operation::Compact,
             _ => {
                 self.upstream.publish(chance);
                 Operation::Update
@@ -164,7 +182,7 @@ impl Host {
 
     fn any_rollback(&self, chance: &mut Chance) -> Operation {
         let state = self.store.state().unwrap();
-        let numbers: Vec<_> = state.generations().iter().map(|info| info.number).collect();
+        let numbers: Vec<_> = state.kept().map(|info| info.number).collect();
         match numbers.len() {
             0 | 1 => Operation::Update,
             _ if chance.percent(50) => Operation::Rollback(None),
@@ -172,31 +190,45 @@ impl Host {
         }
     }
 
-    /// Runs it; what is shown afterwards.
-    fn run(&self, operation: &Operation) -> Result<Option<Generation>, ChangeError> {
+    /// Runs it; what is shown afterwards, and what has been retired.
+    fn run(
+        &self,
+        operation: &Operation,
+    ) -> Result<(Option<Generation>, Vec<Generation>), ChangeError> {
         let (store, cancel) = (&self.store, Cancel::new());
         let whole = |report: UpdateReport| {
             assert!(report.failed.is_empty(), "{report:?}");
             report.generation
         };
-        match operation {
+        let shown = match operation {
             Operation::Add(names) => {
                 let additions = names.iter().map(|name| self.addition(name)).collect::<Vec<_>>();
                 let added = store.add(&additions, true, &Silent, &cancel)?;
-                Ok(added.report.and_then(whole))
+                added.report.and_then(whole)
             }
             Operation::Remove(name) => {
-                store.remove(&[module(name)], &Silent, &cancel).map(|shown| shown.or(store.shown()))
+                store.remove(&[module(name)], &Silent, &cancel)?.or(store.shown())
             }
             Operation::Update => {
-                store.update(&UpdateRequest::default(), &Silent, &cancel).map(whole)
+                whole(store.update(&UpdateRequest::default(), &Silent, &cancel)?)
             }
-            Operation::Rollback(to) => store.rollback(*to, &Silent, &cancel).map(Some),
+            Operation::Rollback(to) => Some(store.rollback(*to, &Silent, &cancel)?),
             Operation::Link(name) => {
-                store.link(&module(name), Path::new("/usr"), &Silent, &cancel).map(whole)
+                whole(store.link(&module(name), Path::new("/usr"), &Silent, &cancel)?)
             }
-            Operation::Unlink(name) => store.unlink(&module(name), &Silent, &cancel).map(whole),
-        }
+            Operation::Unlink(name) => whole(store.unlink(&module(name), &Silent, &cancel)?),
+            Operation::Sweep(newest) => {
+                let _lease = store.lease().unwrap();
+                let plan = store.plan_sweep(&keeping(*newest))?;
+                let report = store.sweep(plan, &Silent, &cancel)?;
+                return Ok((store.shown(), report.retired));
+            }
+            Operation::Compact => {
+                store.compact(&Silent, &cancel)?;
+                store.shown()
+            }
+        };
+        Ok((shown, Vec::new()))
     }
 
     fn addition(&self, name: &str) -> Addition {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use modstore::{
-    Options, Store,
+    Cancel, Options, Silent, Store,
     commit::{Bound, State},
     model::Generation,
 };
@@ -23,6 +23,8 @@ pub(crate) struct Life<'a> {
     home: TestHome,
     /// What the host was told, by generation.
     acknowledged: BTreeMap<u64, Bindings>,
+    /// The generations that the host was told are given up.
+    retired: BTreeSet<u64>,
     /// What is declared, if what was under way has happened, and if not.
     declared: [BTreeSet<String>; 2],
 }
@@ -34,6 +36,7 @@ impl<'a> Life<'a> {
             origin,
             home,
             acknowledged: BTreeMap::new(),
+            retired: BTreeSet::new(),
             declared: [BTreeSet::new(), BTreeSet::new()],
         }
     }
@@ -57,7 +60,7 @@ impl<'a> Life<'a> {
         {
             self.declared[1] = words(after);
         }
-        if let [done, bindings, declared] = parts[..]
+        if let [done, bindings, declared, retired] = parts[..]
             && let Some(number) = done.strip_prefix("done ")
         {
             let bindings = bindings.split_whitespace().map(|word| {
@@ -66,6 +69,8 @@ impl<'a> Life<'a> {
             });
             self.acknowledged.insert(number.parse().unwrap(), bindings.collect());
             self.declared = [words(declared), words(declared)];
+            self.retired
+                .extend(retired.split_whitespace().map(|word| word.parse::<u64>().unwrap()));
         }
     }
 
@@ -74,17 +79,20 @@ impl<'a> Life<'a> {
         let store = Store::open(self.path(), Options::default()).unwrap();
         let state = store.state().expect("the journal verifies");
         for (number, bindings) in self.acknowledged.iter().filter(|(number, _)| **number > 0) {
-            let found = state.modules_of(generation(*number));
-            assert_eq!(
-                found.map(|found| told(&found)).as_ref(),
-                Some(bindings),
-                "generation {number} was acknowledged"
+            // What was retired may be told no more; what is told is told as it was.
+            let is_kept = state.is_kept(generation(*number));
+            let found = state.modules_of(generation(*number)).filter(|_| is_kept);
+            assert!(
+                found.is_none_or(|found| told(&found) == *bindings),
+                "generation {number} was acknowledged as {bindings:?}"
             );
+            assert!(!is_kept || !self.retired.contains(number), "{number} was retired");
         }
         let last = self.acknowledged.last_key_value().map_or(0, |(number, _)| *number);
         let head = state.head().map_or(0, |head| head.number.number());
         let shown = store.shown().map_or(0, Generation::number);
         assert!(shown >= last, "{last} was acknowledged, {shown} is shown");
+        assert!(last == 0 || state.is_kept(generation(last)), "{last} was acknowledged");
         assert!(head == shown || head == shown + 1, "{shown} is shown, {head} is recorded");
         if shown > 0 {
             self.check_shown(&state, shown);
@@ -119,17 +127,19 @@ impl<'a> Life<'a> {
     /// The next update brings what is declared, as upstream is now, and leaves nothing behind.
     pub(crate) fn check_converges(&mut self) {
         self.home.run(&["update"]).ok();
-        assert!(self.home.leftovers().is_empty(), "{:?}", self.home.leftovers());
+        let left = names_in(&self.path().join("staging"));
+        assert_eq!(left, BTreeSet::new(), "staging");
         let store = Store::open(self.path(), Options::default()).unwrap();
         let state = store.state().expect("the journal verifies");
-        let names = |known: &[modstore::commit::GenerationInfo]| -> BTreeSet<String> {
-            known.iter().map(|info| info.number.to_string()).collect()
-        };
-        let there = fs::read_dir(self.path().join("generations")).into_iter().flatten();
-        let there: BTreeSet<String> =
-            there.map(|child| child.unwrap().file_name().into_string().unwrap()).collect();
-        assert_eq!(there, names(state.generations()), "generations");
+        let kept: BTreeSet<String> = state.kept().map(|info| info.number.to_string()).collect();
+        let there = names_in(&self.path().join("generations"));
         let head = state.head().map(|head| head.number);
+        // What was retired and could not be moved away is for the next sweep; anything else is gone.
+        let is_old =
+            |name: &String| name.parse::<Generation>().is_ok_and(|number| Some(number) < head);
+        assert!(kept.is_subset(&there), "{kept:?} are kept, {there:?} are there");
+        assert!(there.difference(&kept).all(is_old), "{kept:?} are kept, {there:?} are there");
+        assert!(!self.path().join("condemned").exists(), "something is condemned");
         assert_eq!(store.shown(), head);
         if let Some(head) = head {
             self.check_shown(&state, head.number());
@@ -138,6 +148,22 @@ impl<'a> Life<'a> {
         self.check_up_to_date(&store, &state);
         let declared = declared(&store);
         self.declared = [declared.clone(), declared];
+    }
+
+    /// A sweep that gives nothing up removes what was deleted, but not yet gone, and what nobody recorded: both books
+    /// and the disk agree.
+    pub(crate) fn check_swept(&self) {
+        let store = Store::open(self.path(), Options::default()).unwrap();
+        let plan = store.plan_sweep(&host::keeping(usize::MAX)).unwrap();
+        assert_eq!(plan.disagreements().count(), 0, "{:?}", plan.disagreements().next());
+        let report = store.sweep(plan, &Silent, &Cancel::new()).unwrap();
+        assert!(report.retired.is_empty(), "{report:?}");
+        assert!(self.home.leftovers().is_empty(), "{:?}\n{report:?}", self.home.leftovers());
+        let state = store.state().unwrap();
+        let kept = state.kept().map(|info| info.number.to_string()).collect();
+        assert_eq!(names_in(&self.path().join("generations")), kept, "generations");
+        let entries: BTreeSet<String> = state.entries().keys().map(ToString::to_string).collect();
+        assert_eq!(names_in(&self.path().join("entries")), entries, "entries");
     }
 
     fn check_up_to_date(&self, store: &Store, state: &State) {
@@ -154,12 +180,12 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Every generation that was ever recorded is whole: its links, and what they lead to.
+    /// Every generation that is kept is whole: its links, and what they lead to.
     pub(crate) fn check_past(&self) {
         let store = Store::open(self.path(), Options::default()).unwrap();
         let state = store.state().unwrap();
         let mut seen = BTreeSet::new();
-        for info in state.generations() {
+        for info in state.kept() {
             let directory = self.path().join("generations").join(info.number.to_string());
             for (module, binding) in state.modules_of(info.number).unwrap() {
                 let link = directory.join(&module);
@@ -177,6 +203,11 @@ impl<'a> Life<'a> {
     pub(crate) fn generations(&self) -> usize {
         self.acknowledged.len()
     }
+}
+
+fn names_in(directory: &Path) -> BTreeSet<String> {
+    let names = fs::read_dir(directory).into_iter().flatten();
+    names.map(|child| child.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 /// Byte for byte; where not, it names the file.

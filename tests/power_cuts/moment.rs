@@ -15,7 +15,7 @@ use modstore_tests::Chance;
 pub(crate) enum Moment {
     /// Before its n-th act, counted from 0.
     Act(u64),
-    /// Before the n-th act from its barrier on: 0 is before the barrier, 1 right after it.
+    /// Before the n-th act from its barrier on, or from its frame, if it has no barrier: 0 is before it, 1 right after.
     Barrier(u64),
     /// When it has just been acknowledged.
     End,
@@ -27,7 +27,8 @@ impl Moment {
     /// Mostly where it is hard: between the barrier and the last sync, and right after the end.
     pub(crate) fn any(chance: &mut Chance) -> Self {
         match chance.within(0..100) {
-            0..54 => Self::Barrier(chance.within(0..16)),
+            0..34 => Self::Barrier(chance.within(0..16)),
+            34..54 => Self::Barrier(chance.within(0..40)),
             54..66 => Self::Act(chance.within(0..12)),
             66..74 => Self::Act(chance.within(0..100)),
             74..80 => Self::End,
@@ -115,8 +116,9 @@ impl Observer for Holding {
         if !counted.armed {
             return Ok(());
         }
-        if act.verb == Verb::SyncFileSystem && counted.since_barrier.is_none() {
-            counted.since_barrier = Some(0);
+        // A sweep has no barrier; what is hard there begins with its frame.
+        if matches!(act.verb, Verb::SyncFileSystem | Verb::Append) {
+            counted.since_barrier.get_or_insert(0);
         }
         let now = match self.moment {
             Moment::Act(number) => counted.acts == number,

@@ -58,7 +58,8 @@ impl Play<'_> {
         self.a_changed_file()?;
         self.a_cut_fetch()?;
         self.the_connection_is_back()?;
-        self.a_rollback()
+        self.a_rollback()?;
+        self.a_sweep()
     }
 
     fn first_update(&mut self) -> Result<(), Failure> {
@@ -149,6 +150,25 @@ impl Play<'_> {
             self.shows("good morning\n", "tick\n", "6\n"),
         )?;
         self.check("that is a new generation", self.sandbox.shown() == Some(5))
+    }
+
+    fn a_sweep(&mut self) -> Result<(), Failure> {
+        self.step("What nothing needs any more is deleted, and nothing else")?;
+        let sweep = ["gc", "--keep", "1", "--older-than", "0s"];
+        let before = self.entries();
+        self.modstore(&[&sweep[..], &["--dry-run"]].concat(), 0)?;
+        self.check("a dry run deletes nothing", self.entries() == before && before > 2)?;
+        self.modstore(&sweep, 0)?;
+        self.check("only the entries that are shown are left", self.entries() == 2)?;
+        self.check(
+            "every module is what it was",
+            self.sandbox.shown() == Some(5) && self.shows("good morning\n", "tick\n", "6\n"),
+        )
+    }
+
+    /// How many entries the store has.
+    fn entries(&self) -> usize {
+        std::fs::read_dir(self.sandbox.store().join("entries")).map_or(0, Iterator::count)
     }
 
     fn shows(&self, greeting: &str, clock: &str, dice: &str) -> bool {

@@ -33,6 +33,7 @@ fn past(state: &State, shown: Option<u64>) -> Vec<Past> {
         reason: info.reason.clone(),
         restores: info.restores.map(|restores| restores.number()),
         shown: Some(info.number.number()) == shown,
+        retired: info.retired,
         changes: apply(&mut modules, info),
     });
     let mut past: Vec<Past> = past.collect();
@@ -69,7 +70,11 @@ impl Answer for History {
         }
         let mut table = Table::default();
         for past in &self.generations {
-            let mark = if past.shown { "*" } else { "" };
+            let mark = match (past.shown, past.retired) {
+                (true, _) => "*",
+                (_, true) => "-",
+                _ => "",
+            };
             let at = time::read(&past.at).map(time::local).unwrap_or_default();
             let reason = match past.restores {
                 Some(restores) => format!("{} to {restores}", past.reason),
@@ -81,6 +86,10 @@ impl Answer for History {
             };
             table.row([past.number.to_string(), mark.into(), at, reason, what]);
         }
-        table.write(to, 0)
+        table.write(to, 0)?;
+        match self.generations.iter().any(|past| past.retired) {
+            true => writeln!(to, "(-: kept no longer; a rollback cannot show it)"),
+            false => Ok(()),
+        }
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod status;
 pub(crate) mod history;
 pub(crate) mod diff;
 pub(crate) mod rollback;
+pub(crate) mod gc;
 pub(crate) mod exec;
 pub(crate) mod verify;
 pub(crate) mod completions;

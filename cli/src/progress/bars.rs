@@ -18,6 +18,7 @@ use crate::text::clean;
 pub(super) struct Bars {
     all: MultiProgress,
     total: OnceLock<ProgressBar>,
+    deleting: OnceLock<ProgressBar>,
     modules: Mutex<BTreeMap<ModuleName, ProgressBar>>,
 }
 
@@ -108,7 +109,7 @@ impl Bars {
 
 impl Drop for Bars {
     fn drop(&mut self) {
-        for bar in self.lock().values().chain(self.total.get()) {
+        for bar in self.lock().values().chain(self.total.get()).chain(self.deleting.get()) {
             bar.finish_and_clear();
         }
         // A terminal that is gone needs no clearing.

@@ -37,6 +37,9 @@ impl Lines {
             Event::Module { module, step } => self.step(module, step),
             Event::Waiting { holder: Some(holder) } => say(&format!("waiting: {holder}")),
             Event::Waiting { holder: None } => say("waiting: another process holds the lock"),
+            Event::Deleting { done, of } if self.verbose && done == of => {
+                say(&format!("deleted {} from the trash", count(of, "name")))
+            }
             Event::Hashing { bytes, of } if self.is_time_to_tell_of_hashing() => {
                 say(&format!("hashing, {} of {}", size(bytes), size(of)))
             }

@@ -62,6 +62,7 @@ fn object(event: Event<'_>) -> Option<Value> {
         Event::Hashing { bytes, of } => json!({"event": "hashing", "bytes": bytes, "of": of}),
         Event::Committing => json!({"event": "committing"}),
         Event::Shown { generation } => json!({"event": "shown", "generation": generation.number()}),
+        Event::Deleting { done, of } => json!({"event": "deleting", "done": done, "of": of}),
         _ => return None,
     })
 }

@@ -164,12 +164,15 @@ impl Journal {
     }
 }
 
-/// A frame follows the one before it. The first has none, or is a checkpoint, which stands for all
-/// that were before it and goes on with their count and their chain.
+/// A frame follows the one before it. The first has none, or begins with a checkpoint, which stands for
+/// all that were before it and goes on with their count and their chain. There is no other checkpoint.
 fn follows(frame: &Frame, before: &Replay) -> bool {
+    let is_first = before.sequence == 0;
+    let is_checkpoint = |record: &Record| matches!(record, Record::Checkpoint { .. });
+    let begins_anew = is_first && frame.records.first().is_some_and(is_checkpoint);
     let is_next = frame.sequence == before.sequence + 1 && frame.previous == before.link;
-    let is_checkpoint = matches!(frame.records.first(), Some(Record::Checkpoint { .. }));
-    is_next || (before.sequence == 0 && is_checkpoint)
+    let checkpoints = frame.records.iter().filter(|record| is_checkpoint(record)).count();
+    (is_next || begins_anew) && checkpoints == usize::from(begins_anew)
 }
 
 fn replay(path: &Path, bytes: &[u8]) -> Result<Replay, JournalError> {

@@ -233,13 +233,15 @@ pub fn shown(layout: &Layout) -> Option<Generation> {
     text.strip_prefix("generations").ok()?.to_str()?.parse().ok()
 }
 
-/// Whether a crash left something that only a transaction finishes or removes: a switch to the head, or
-/// a generation that no frame records.
+/// Whether a crash left something that only [`Locked::take`] finishes or removes: a switch to the head, a
+/// generation that no frame records, or what a sweep had condemned. Another process that is just at it looks
+/// the same; the lock tells.
 #[must_use]
 pub(crate) fn is_unfinished(layout: &Layout, state: &State) -> bool {
     let head = state.head().map(|head| head.number);
     let next = head.map_or(Generation::FIRST, Generation::next);
-    shown(layout) != head || layout.generation(next).symlink_metadata().is_ok()
+    let is_there = |path: PathBuf| path.symlink_metadata().is_ok();
+    shown(layout) != head || is_there(layout.generation(next)) || is_there(layout.condemned())
 }
 
 /// Shows the head when a crash came between its frame and its switch. What goes along goes first here

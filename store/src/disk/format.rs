@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     layout::Layout,
     lock::{Lock, LockError, Patience},
+    reserve::ensure_reserve,
     verbs::{Disk, DiskError, random_name, read_if_there},
 };
 
@@ -142,6 +143,7 @@ impl Format {
         for name in Layout::DIRECTORIES {
             disk.sync_dir(&layout.home().join(name))?;
         }
+        ensure_reserve(disk, layout);
         disk.sync_dir(layout.home())?;
         // A crash here leaves the spare; the next one to hold the lock removes it.
         let spare = layout.format().with_extension("json.new");

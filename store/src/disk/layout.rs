@@ -169,6 +169,12 @@ impl Layout {
         self.home.join("condemned")
     }
 
+    /// Room that is given back when the file system is full.
+    #[must_use]
+    pub fn reserve(&self) -> PathBuf {
+        self.home.join("reserve")
+    }
+
     /// The lock file `name`. Lock files are never unlinked.
     #[must_use]
     pub fn lock(&self, name: &str) -> PathBuf {

@@ -3,6 +3,7 @@
 mod verbs;
 mod barrier;
 mod layout;
+mod reserve;
 #[cfg(target_os = "linux")]
 mod mount_table;
 mod mounted;
@@ -18,5 +19,6 @@ pub use layout::Layout;
 pub use lock::{Holder, Lock, LockError, Patience};
 pub use planting::{LinkError, Planting, StreamError};
 pub(crate) use planting::{directory_time, is_unchanged};
+pub(crate) use reserve::{ensure_reserve, use_reserve};
 pub use verbs::{Act, Disk, DiskError, Observer, Verb};
 pub(crate) use verbs::{is_random_name, names_in, random_name, read_if_there};

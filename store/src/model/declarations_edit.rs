@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
+use super::source::written_path;
 use super::toml_fields::{self, TomlFault};
 use super::{ModuleName, Source};
 
@@ -115,7 +116,7 @@ pub fn remove_module(text: &str, name: &ModuleName) -> Result<String, EditError>
 pub fn link_module(text: &str, name: &ModuleName, path: &Path) -> Result<String, EditError> {
     let path = path.to_str().ok_or_else(|| EditError::PathText(path.to_owned()))?;
     let mut document = document(text)?;
-    set_value(module_of(&mut document, name)?, "linked", path.into());
+    set_value(module_of(&mut document, name)?, "linked", written_path(path).into());
     Ok(document.to_string())
 }
 

@@ -219,7 +219,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Git(git) => git.fmt(f),
-            Self::Linked(path) => path.display().fmt(f),
+            Self::Linked(path) => f.write_str(&written_path(&path.to_string_lossy())),
             Self::Archive(archive) => archive.fmt(f),
         }
     }
@@ -227,8 +227,11 @@ impl fmt::Display for Source {
 
 impl fmt::Display for GitSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.url.is_scp() { "" } else { "git+" };
-        write!(f, "{kind}{}", self.url)?;
+        let url = self.url.to_string();
+        // The scp form needs no `git+`, but for a login that begins like one, or like a path.
+        let is_odd = url.starts_with("git+") || url.starts_with('~');
+        let is_plain = self.url.is_scp() && !is_odd;
+        write!(f, "{}{url}", if is_plain { "" } else { "git+" })?;
         if let Some(reference) = &self.reference {
             write!(f, "@{}", percent_encode(&reference.to_string(), b"#"))?;
         }
@@ -248,6 +251,15 @@ impl fmt::Display for ArchiveSource {
             None => Ok(()),
         }
     }
+}
+
+/// The marks behind which a path has ended. Another `#` is a part of it: directories may be called so.
+pub(super) const PATH_ENDS: [&str; 2] = ["#subdirectory=", "#egg="];
+
+/// A path as it is read back: one that itself holds a mark ends with another, which says nothing.
+pub(super) fn written_path(path: &str) -> String {
+    let is_marked = PATH_ENDS.iter().any(|mark| path.contains(mark));
+    format!("{path}{}", if is_marked { "#egg=" } else { "" })
 }
 
 fn in_fragment(subdirectory: &Subdirectory) -> String {

@@ -10,10 +10,12 @@
 //!
 //! Without `git+`, an `https`, `http` or `file` URL must end in `.git` or be a repository of a known forge.
 //! A ref begins at the first `@` of the path, after its `.git` if it has one, and may hold `/` and `@`; in
-//! refs and subdirectories `%XX` is read. Windows paths, registry names and `namespace:path` are not sources.
+//! refs and subdirectories `%XX` is read. A local path ends at the last `#subdirectory=` or `#egg=`.
+//! Windows paths, registry names and `namespace:path` are not sources.
 
 use std::path::Path;
 
+use super::source::PATH_ENDS;
 use super::source_error::Refusal;
 use super::written::percent_decode;
 use super::{
@@ -59,9 +61,9 @@ fn is_scheme_byte(byte: u8) -> bool {
 }
 
 fn read_local(text: &str, base: &Path, home: Option<&Path>) -> Result<Source, Refusal> {
-    // A `#` alone belongs to the path: directories may be called so.
-    let (path, fragment) = match text.find("#subdirectory=").or_else(|| text.find("#egg=")) {
-        Some(at) => (text.get(..at).unwrap_or(text), text.get(at + 1..)),
+    let end = PATH_ENDS.iter().filter_map(|mark| text.rfind(mark)).max();
+    let (path, fragment) = match end.and_then(|at| text.split_at_checked(at)) {
+        Some((path, fragment)) => (path, fragment.get(1..)),
         None => (text, None),
     };
     let start = match path.strip_prefix('~') {
@@ -93,7 +95,9 @@ fn read_with_scheme(text: &str, scheme: &str) -> Result<Source, Refusal> {
             Err(Refusal::new(0, Expected::Scheme)
                 .suggest(format!("archive+{}", with_checksum(url))))
         }
-        "" if matches!(known, Some(Scheme::Ssh | Scheme::Git)) => read_git(url).map(Source::Git),
+        "" if matches!(known, Some(Scheme::Ssh | Scheme::Git)) => {
+            read_git(url).and_then(|git| not_a_page(git, 0))
+        }
         "" if known.is_some() => read_bare(url),
         _ => Err(Refusal::new(0, Expected::Scheme)),
     }
@@ -142,7 +146,7 @@ fn read_without_scheme(text: &str) -> Result<Source, Refusal> {
 fn read_bare(url: &str) -> Result<Source, Refusal> {
     let git = read_git(url)?;
     if git.url.path().to_ascii_lowercase().ends_with(".git") {
-        return Ok(Source::Git(git));
+        return not_a_page(git, 0);
     }
     if git.url.is_at_forge() && ArchiveKind::split_name(git.url.path()).is_none() {
         return not_a_page(git, 0);

@@ -4,6 +4,7 @@ mod lease;
 mod policy;
 mod roots;
 mod plan;
+mod sizes;
 mod trash;
 mod sweep;
 
@@ -11,6 +12,8 @@ pub use lease::{Lease, LeaseError, Leased, leases};
 pub use plan::{Disagreement, Gone, Kept, PlanError, SweepPlan};
 pub use policy::Policy;
 pub use roots::Root;
+pub use sizes::{EntrySize, Sizes};
 pub use sweep::{SweepError, SweepReport};
 
+pub(crate) use sizes::measure;
 pub(crate) use sweep::{Ground, compact, plan_now, sweep, sweep_briefly};

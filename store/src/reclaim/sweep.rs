@@ -30,9 +30,12 @@ use crate::{
     acquire::Cancel,
     commit::{
         BeginError, Beginning, GiveUpError, Journal, JournalError, Locked, Staging, StagingError,
-        State,
+        State, is_unfinished,
     },
-    disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, random_name},
+    disk::{
+        Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, ensure_reserve, random_name,
+        use_reserve,
+    },
     model::{Digest, Generation},
 };
 
@@ -141,9 +144,14 @@ pub(crate) fn plan_now(layout: &Layout, policy: &Policy, now: u64) -> Result<Swe
         plan(&state, found, &leases, &policy.retiring(&state, &held, now))
     };
     // A directory that somebody removed while it was read could not be read; the next time it is not there.
+    // And books that differ because a transaction came in between the two do not differ the next time.
+    let is_doubtful = |planned: &Result<SweepPlan, PlanError>| match planned {
+        Ok(plan) => plan.disagreements().next().is_some(),
+        Err(error) => matches!(error, PlanError::Root { .. } | PlanError::Disk(_)),
+    };
     let mut planned = attempt();
     for _ in 1..ATTEMPTS {
-        if !matches!(planned, Err(PlanError::Root { .. } | PlanError::Disk(_))) {
+        if !is_doubtful(&planned) {
             break;
         }
         planned = attempt();
@@ -162,6 +170,7 @@ pub(crate) fn sweep(ground: Ground<'_>, planned: SweepPlan) -> Result<SweepRepor
     live_leases(ground.disk, ground.layout).map_err(SweepError::NotDone)?;
     // What an earlier sweep left comes first: it needs no space, and may give the space to go on with.
     report.note(empty_trash(ground)?);
+    use_reserve(ground.disk, ground.layout);
     if !planned.gives_up_nothing() {
         if ground.cancel.is_cancelled() {
             return Err(SweepError::Cancelled);
@@ -170,11 +179,19 @@ pub(crate) fn sweep(ground: Ground<'_>, planned: SweepPlan) -> Result<SweepRepor
         let given_up = give_up(ground, planned.clone())?;
         report.spared = wanted - given_up.size();
         (report.retired, report.removed) = (given_up.retire, given_up.remove);
+    } else if is_unfinished(ground.layout, &journal_state(ground)?) {
+        // Taking the lock finishes it. What it takes to the trash goes below.
+        drop(lock(ground, ground.patience)?);
     }
     report.mirrors = discard_mirrors(ground, &planned.mirrors).map_err(SweepError::NotDone)?;
     report.note(empty_trash(ground)?);
     report.compacted = compact_if_worthwhile(ground)?;
+    ensure_reserve(ground.disk, ground.layout);
     Ok(report)
+}
+
+fn journal_state(ground: Ground<'_>) -> Result<State, PlanError> {
+    Ok(Journal::state(&ground.layout.journal())?)
 }
 
 impl SweepReport {
@@ -278,6 +295,7 @@ fn compact_if_worthwhile(ground: Ground<'_>) -> Result<bool, SweepError> {
 /// # Errors
 /// See [`SweepError`].
 pub(crate) fn compact(ground: Ground<'_>) -> Result<(), SweepError> {
+    Staging::remove_dead(ground.disk, ground.layout).map_err(SweepError::NotDone)?;
     lock(ground, ground.patience)?.compact(ground.command).map_err(SweepError::Compact)
 }
 

@@ -70,6 +70,11 @@ fn read_one<'a>(same: &'a [Unread], progress: &Progress<'_>) -> impl Iterator<It
 
 /// How much one read asks for: enough that calls cost nothing, and small enough to stay in the cache.
 const CHUNK: usize = 128 << 10;
+/// The same for a large file, whose every chunk is hashed by all processors, so that none of them is idle while
+/// the last file is read.
+const LARGE_CHUNK: usize = 2 << 20;
+/// From how many bytes on a file is large.
+const LARGE: u64 = 16 << 20;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; CHUNK]);
@@ -80,25 +85,46 @@ fn hash(path: &Path, size: u64, progress: &Progress<'_>) -> io::Result<ContentHa
     use rustix::fs::{Mode, OFlags, open};
     // Whatever may have taken its place since, no link is followed and no pipe waited for.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let mut file = File::from(open(path, flags, Mode::empty())?);
+    let file = File::from(open(path, flags, Mode::empty())?);
     let mut hasher = blake3::Hasher::new();
-    BUFFER.with_borrow_mut(|buffer| {
-        let mut left = size;
-        while left > 0 && !progress.cancel.is_cancelled() {
-            let most = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
-            let read = match file.read(buffer.split_at_mut(most).0) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            hasher.update(buffer.split_at(read).0);
-            progress.add(read as u64);
-            left -= read as u64;
-        }
-        Ok(())
-    })?;
+    if size >= LARGE {
+        // A buffer of its own: while rayon hashes this chunk, this thread may begin with another file.
+        let mut buffer = vec![0; LARGE_CHUNK];
+        read(file, size, &mut buffer, progress, |chunk| {
+            hasher.update_rayon(chunk);
+        })?;
+    } else {
+        BUFFER.with_borrow_mut(|buffer| {
+            read(file, size, buffer, progress, |chunk| {
+                hasher.update(chunk);
+            })
+        })?;
+    }
     Ok(ContentHash::from_bytes(hasher.finalize().into()))
+}
+
+/// Gives `size` bytes of the file, as far as it has them, chunk by chunk.
+fn read(
+    mut file: File,
+    size: u64,
+    buffer: &mut [u8],
+    progress: &Progress<'_>,
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<()> {
+    let mut left = size;
+    while left > 0 && !progress.cancel.is_cancelled() {
+        let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let read = match file.read(buffer.split_at_mut(most).0) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        take(buffer.split_at(read).0);
+        progress.add(read as u64);
+        left -= read as u64;
+    }
+    Ok(())
 }
 
 struct Progress<'a> {

@@ -48,9 +48,10 @@ pub(super) struct Unread {
     pub(super) content: ContentHash,
 }
 
-/// Looks at the entry and its list, and at what git called its files, if there is such a file.
-pub(super) fn look(layout: &Layout, digest: Digest) -> Looked {
-    let mut looking = Looking { digest, root: layout.entry(digest), looked: Looked::default() };
+/// Looks at the entry and its list, and at what git called its files, which must be there if it is `from_git`.
+pub(super) fn look(layout: &Layout, digest: Digest, from_git: bool) -> Looked {
+    let (root, looked) = (layout.entry(digest), Looked::default());
+    let mut looking = Looking { digest, root, from_git, looked };
     let manifest = looking.manifest(layout);
     match looking.root.symlink_metadata() {
         Err(_) => looking.find(Code::EntryMissing, &layout.entry(digest), "it is not there"),
@@ -63,7 +64,8 @@ pub(super) fn look(layout: &Layout, digest: Digest) -> Looked {
             looking.folder(&root, &meta);
             looking.walk(&root, &mut found);
             if let Some(manifest) = &manifest {
-                found.sort_by(|(a, _), (b, _)| a.cmp(b));
+                // Not as paths are compared, part by part: `a-b` comes before `a/b`.
+                found.sort_by(|(a, _), (b, _)| bytes(a).cmp(bytes(b)));
                 looking.compare(manifest, &found);
             }
         }
@@ -75,6 +77,7 @@ pub(super) fn look(layout: &Layout, digest: Digest) -> Looked {
 struct Looking {
     digest: Digest,
     root: PathBuf,
+    from_git: bool,
     looked: Looked,
 }
 
@@ -116,7 +119,7 @@ impl Looking {
     fn git_names(&mut self, layout: &Layout, manifest: &Manifest) {
         let path = layout.git_tree(self.digest);
         match read_if_there(&path) {
-            Ok(None) => {}
+            Ok(None) if !self.from_git => {}
             Ok(Some(bytes)) if GitTree::from_bytes(&bytes, manifest).is_some() => {
                 let digest = self.digest;
                 let closed = must_allow(&path, 0o400).map(|finding| finding.of_entry(digest));
@@ -162,6 +165,9 @@ impl Looking {
                 self.find(Code::FileUnknown, unknown, "the entry has no such file");
             }
             match found.next_if(|(other, _)| *other == path) {
+                None if path.symlink_metadata().is_ok() => {
+                    self.find(Code::FileKind, &path, "this is a directory");
+                }
                 None => self.find(Code::FileMissing, &path, "it is not there"),
                 Some((_, meta)) => self.file(file, path, meta),
             }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    commit::State,
+    commit::{Bound, State},
     disk::{Layout, names_in},
     model::{Digest, Generation, ModuleName},
 };
@@ -25,6 +25,7 @@ pub(super) struct Leads {
 pub(super) struct Book {
     to: BTreeMap<Digest, Leads>,
     modules: BTreeSet<String>,
+    from_git: BTreeSet<Digest>,
 }
 
 impl Book {
@@ -34,6 +35,9 @@ impl Book {
         for (info, modules) in state.kept_modules() {
             for (module, binding) in modules {
                 book.note(info.number, module, binding.digest());
+                if let Bound::Entry { digest, fetched: Some(_), .. } = binding.bound {
+                    book.from_git.insert(digest);
+                }
             }
         }
         book
@@ -66,6 +70,11 @@ impl Book {
     /// Who leads to `entry`.
     pub(super) fn to(&self, entry: Digest) -> Option<&Leads> {
         self.to.get(&entry)
+    }
+
+    /// Whether `entry` is known to have come from git.
+    pub(super) fn is_from_git(&self, entry: Digest) -> bool {
+        self.from_git.contains(&entry)
     }
 
     /// Every entry that somebody leads to.

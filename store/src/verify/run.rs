@@ -42,7 +42,7 @@ pub(crate) fn verify(layout: &Layout, how: &Looking<'_>) -> Result<Verification,
         return Err(VerifyError::Unknown { name: name.clone() });
     }
     let digests = entries(layout, state.as_ref(), &book, how);
-    let looked = entry_by_entry(layout, &digests, how.cancel);
+    let looked = entry_by_entry(layout, &digests, &book, how.cancel);
     checked.entries = digests.len() as u64;
     let mut unread = Vec::new();
     for looked in looked {
@@ -57,7 +57,10 @@ pub(crate) fn verify(layout: &Layout, how: &Looking<'_>) -> Result<Verification,
     if how.cancel.is_cancelled() {
         return Err(VerifyError::Cancelled);
     }
-    let may_be_a_writer = |finding: &Finding| finding.severity() != Severity::Note;
+    // No writer makes another file system, or a name that is none of ours.
+    let may_be_a_writer = |finding: &Finding| {
+        finding.severity() != Severity::Note && finding.code != Code::FileSystem
+    };
     let (mut findings, book) = match findings.iter().any(may_be_a_writer) || !rotten.is_empty() {
         true => {
             let again = look_again(layout, &findings, rotten, how)?;
@@ -114,10 +117,15 @@ fn entries(layout: &Layout, state: Option<&State>, book: &Book, how: &Looking<'_
     all.into_iter().filter(|digest| book.concerns(how.names, *digest)).collect()
 }
 
-fn entry_by_entry(layout: &Layout, digests: &[Digest], cancel: &Cancel) -> Vec<entry::Looked> {
+fn entry_by_entry(
+    layout: &Layout,
+    digests: &[Digest],
+    book: &Book,
+    cancel: &Cancel,
+) -> Vec<entry::Looked> {
     let look = |digest: &Digest| match cancel.is_cancelled() {
         true => entry::Looked::default(),
-        false => entry::look(layout, *digest),
+        false => entry::look(layout, *digest, book.is_from_git(*digest)),
     };
     digests.par_iter().map(look).collect()
 }
@@ -147,7 +155,7 @@ fn look_again(
         .filter(counts)
         .filter(|digest| book.concerns(how.names, *digest))
         .collect();
-    let looked = entry_by_entry(layout, &suspects, how.cancel);
+    let looked = entry_by_entry(layout, &suspects, &book, how.cancel);
     findings.extend(looked.into_iter().flat_map(|looked| looked.findings));
     let still = rotten.into_iter().filter(Rotten::is_there);
     let still = still.filter(|rotten| rotten.finding.entry.is_some_and(|entry| counts(&entry)));

@@ -99,6 +99,8 @@ fn a_path_is_a_linked_directory() {
         ("/a/b.git", "/a/b.git"),
         ("./b#egg=x&subdirectory=c%20d", "/base/b/c d"),
         ("/a\nb", "/a\nb"),
+        ("/a#egg=x#egg=", "/a#egg=x"),
+        ("/a#subdirectory=x#subdirectory=c", "/a#subdirectory=x/c"),
     ];
     for (text, path) in table {
         assert_eq!(source(text), Source::Linked(PathBuf::from(path)), "{text}");
@@ -363,6 +365,36 @@ fn sources() -> impl Strategy<Value = Source> {
             }
         ),
     ]
+}
+
+#[test]
+fn a_login_that_begins_like_something_else_is_still_a_login_when_it_is_read_back() {
+    for login in ["git+x", "~x"] {
+        let text = format!("git+{login}@h:o/r@main");
+        let odd = source(&text);
+        assert_eq!(odd, git(&format!("{login}@h:o/r"), Some("main"), None));
+        assert_eq!(odd.to_string(), text);
+        assert_eq!(parse(&text), Ok(odd));
+    }
+}
+
+#[test]
+fn what_is_no_repository_at_a_forge_is_none_in_any_spelling() {
+    for text in ["https://github.com/r.git", "ssh://git@github.com/r.git", "git://github.com/a/b/c"]
+    {
+        let spelled = [text.to_owned(), format!("git+{text}")];
+        for text in spelled {
+            assert_eq!(parse(&text).map_err(|error| error.expected), Err(Expected::Repository));
+        }
+    }
+}
+
+#[test]
+fn a_directory_with_a_mark_in_its_name_reads_back() {
+    for path in ["/a#egg=x", "/a#subdirectory=x/y", "/a#egg=x#subdirectory=y", "/a#egg=/b"] {
+        let linked = Source::linked(Path::new(path));
+        assert_eq!(parse(&linked.to_string()), Ok(linked), "{path}");
+    }
 }
 
 proptest! {

@@ -1,0 +1,140 @@
+//! Stores made by the library, of any size and without git: for sections that are about what is there, not how it came.
+//!
+//! Runs in a child of the harness, whose memory would otherwise be taken for the contenders'.
+//! Limits: every file differs from every other, so nothing is shared between entries; texts are made up.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use modstore::commit::{
+    Beginning, Binding, Bound, Fetched, Frame, Record, Staged, Staging, State, Transaction,
+};
+use modstore::disk::{Barrier, Disk, Format, Layout, Patience, Planting};
+use modstore::model::{Digest, FileKind, Generation, Manifest, TreeFile, digest_of};
+
+type Done = Result<(), Box<dyn Error>>;
+
+/// How much of it there is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) generations: usize,
+    /// Each has an entry of its own in each generation.
+    pub(crate) modules: usize,
+    /// In each entry.
+    pub(crate) files: usize,
+    /// On average; from a fifth of it to nine fifths.
+    pub(crate) bytes: usize,
+}
+
+/// Makes a store in `home`, and declares its modules.
+pub(crate) fn fill(home: &Path, size: Size) -> Done {
+    fs::create_dir_all(home)?;
+    let (disk, layout) = (Disk::default(), Layout::new(home));
+    Format::ensure(&disk, &layout, patience())?;
+    let declared = (0..size.modules).map(|module| {
+        let (name, source) = (name(module), source(module));
+        format!("[modules.{name}]\nsource = \"{source}\"\n\n")
+    });
+    fs::write(layout.modules_toml(), declared.collect::<String>())?;
+    (0..size.generations).try_for_each(|generation| publish(&disk, &layout, size, generation))
+}
+
+fn publish(disk: &Disk, layout: &Layout, size: Size, generation: usize) -> Done {
+    let staging = Staging::claim(disk, layout, "a benchmark")?;
+    let staged: Result<Vec<Staged>, Box<dyn Error>> =
+        (0..size.modules).map(|module| stage(disk, &staging, size, generation, module)).collect();
+    let companion = |_: &State| (layout.modules_lock(), String::new());
+    let (patience, barrier) = (patience(), Barrier::FileSystem);
+    let how = Beginning { command: "a benchmark", patience, barrier, companion: &companion };
+    let mut transaction = Transaction::begin(disk, layout, staging, how)?;
+    for (module, staged) in staged?.into_iter().enumerate() {
+        let digest = transaction.enter(staged);
+        transaction.bind(name(module).parse()?, binding(module, generation, digest));
+    }
+    transaction.commit("a benchmark")?;
+    Ok(())
+}
+
+fn stage(
+    disk: &Disk,
+    staging: &Staging,
+    size: Size,
+    generation: usize,
+    module: usize,
+) -> Result<Staged, Box<dyn Error>> {
+    let planting = Planting::create(disk, &staging.fresh())?;
+    planting.directory("src".into())?;
+    let mut files = Vec::with_capacity(size.files);
+    for at in 0..size.files {
+        let path = format!("src/file_{at:04}.py");
+        let line = format!("value_{at} = \"{generation} {module} {at}\"  # made up\n");
+        // The same spread every time, without chance: a stride through nine steps.
+        let bytes = size.bytes * (1 + (at * 7 + module) % 9) / 5;
+        let text = line.repeat(bytes / line.len() + 1);
+        let content = planting.write(path.as_str().into(), FileKind::File, text.as_bytes())?;
+        let size = text.len() as u64;
+        files.push(TreeFile { path: path.into(), kind: FileKind::File, size, content });
+    }
+    let manifest = Manifest::new(files)?;
+    Ok(Staged::seal(disk, planting, &manifest, None)?)
+}
+
+/// Makes a store in `home` of which only the journal is large: so many records at least, ten modules of a thousand
+/// changed in each generation. The one shown has its directory, the others are retired already.
+pub(crate) fn journal(home: &Path, records: usize) -> Done {
+    fs::create_dir_all(home)?;
+    let (disk, layout) = (Disk::default(), Layout::new(home));
+    Format::ensure(&disk, &layout, patience())?;
+    let (mut bytes, mut previous, mut number) = (Vec::new(), [0; 16], Generation::FIRST);
+    let (mut written, mut sequence) = (0, 0);
+    while written < records {
+        sequence += 1;
+        number = if sequence == 1 { Generation::FIRST } else { number.next() };
+        let records = generation(number, usize::try_from(sequence)?);
+        written += records.len();
+        let (frame, link) = Frame { sequence, previous, records }.to_bytes();
+        bytes.extend_from_slice(&frame);
+        previous = link;
+    }
+    fs::write(layout.journal(), bytes)?;
+    fs::create_dir(layout.generation(number))?;
+    std::os::unix::fs::symlink(Layout::current_text(number), layout.current())?;
+    Ok(())
+}
+
+fn generation(number: Generation, at: usize) -> Vec<Record> {
+    let reason = "modstore update".to_owned();
+    let mut records = vec![Record::Generation { number, at: 0, reason, restores: None }];
+    for change in 0..10 {
+        let module = (at * 10 + change) % 1000;
+        let digest = digest_of(format!("{at} {change}").as_bytes());
+        records.insert(0, Record::Entered { digest, files: 40, bytes: 270_000 });
+        let binding = binding(module, at, digest);
+        records.push(Record::Bound { module: name(module), binding });
+    }
+    records
+}
+
+fn binding(module: usize, generation: usize, digest: Digest) -> Binding {
+    let fetched = Some(Fetched {
+        origin: format!("example.com/organisation/repository-{module:04}"),
+        reference: Some("refs/heads/main".to_owned()),
+        revision: format!("{module:020x}{generation:020x}"),
+    });
+    let bound = Bound::Entry { digest, subdirectory: None, fetched };
+    Binding { source: source(module), bound }
+}
+
+fn name(module: usize) -> String {
+    format!("module-{module:04}")
+}
+
+fn source(module: usize) -> String {
+    format!("git+https://example.com/organisation/repository-{module:04}@main")
+}
+
+fn patience() -> Patience<'static> {
+    Patience::of(Duration::from_secs(60))
+}

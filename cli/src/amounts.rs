@@ -1,0 +1,95 @@
+//! Times and sizes, as people type them: `30m`, `7d`, `500M`.
+//!
+//! Whole numbers with one unit, and nothing else: no `1h30m`, no `1.5G`, no guessing what a bare number means.
+
+use std::time::Duration;
+
+/// What was typed is no time or size.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write a whole number and a unit, {examples}")]
+pub(crate) struct AmountError {
+    examples: &'static str,
+}
+
+const TIME: AmountError = AmountError { examples: "one of s, m, h and d: 0s, 30m, 12h or 7d" };
+const SIZE: AmountError = AmountError {
+    examples: "one of B, k, M, G and T, each 1000 times the one before: 800k, 500M or 2G",
+};
+
+/// A time: `0s`, `30m`, `12h`, `7d`.
+pub(crate) fn time(text: &str) -> Result<Duration, AmountError> {
+    let seconds = |unit: &str| match unit {
+        "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(60 * 60),
+        "d" => Some(24 * 60 * 60),
+        _ => None,
+    };
+    amount(text, seconds).map(Duration::from_secs).ok_or(TIME)
+}
+
+/// A size in bytes: `800k`, `500M`, `2G`. As everywhere in what modstore prints, k is 1000.
+pub(crate) fn size(text: &str) -> Result<u64, AmountError> {
+    let bytes = |unit: &str| match unit.strip_suffix('B').unwrap_or(unit) {
+        "" if unit == "B" => Some(1),
+        "k" => Some(1000),
+        "M" => Some(1_000_000),
+        "G" => Some(1_000_000_000),
+        "T" => Some(1_000_000_000_000),
+        _ => None,
+    };
+    amount(text, bytes).ok_or(SIZE)
+}
+
+fn amount(text: &str, worth: impl Fn(&str) -> Option<u64>) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    number.parse::<u64>().ok()?.checked_mul(worth(unit)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_whole_number_and_a_unit() {
+        let table = [("0s", 0), ("30m", 1800), ("12h", 43_200), ("7d", 604_800)];
+        for (text, seconds) in table {
+            assert_eq!(time(text), Ok(Duration::from_secs(seconds)));
+        }
+        for bad in [
+            "",
+            "0",
+            "7",
+            "d",
+            "7 d",
+            "-1d",
+            "1.5h",
+            "1h30m",
+            "7D",
+            "99999999999999999999s",
+            "9999999999999999999d",
+        ] {
+            assert_eq!(time(bad), Err(TIME), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_a_whole_number_and_a_unit() {
+        let table = [
+            ("0B", 0),
+            ("12B", 12),
+            ("800k", 800_000),
+            ("500M", 500_000_000),
+            ("500MB", 500_000_000),
+            ("2G", 2_000_000_000),
+            ("1T", 1_000_000_000_000),
+        ];
+        for (text, bytes) in table {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for bad in ["", "0", "G", "2 G", "-2G", "1.5G", "2g", "2GiB", "99999999T"] {
+            assert_eq!(size(bad), Err(SIZE), "{bad}");
+        }
+    }
+}
