@@ -126,7 +126,7 @@ for round in 1 2 3; do
 done
 "#;
 
-/// Gives up all but the newest three generations, over and over; the store may change between a plan and its sweep.
+/// Sweeps without any pause, as no command does; the store may change between a plan and its sweep.
 fn sweep(home: &Path, done: &AtomicBool, seen: &Seen) {
     let options = Options { command: "a sweep".into(), ..Options::default() };
     let store = Store::open(home, options).unwrap();
@@ -197,15 +197,16 @@ fn a_crowd_of_processes_never_fails_never_misses_and_never_sees_a_mixture() {
     std::thread::scope(|scope| {
         let (home, seen, done) = (&home, &seen, &done);
         let exec: &[&[&str]] = &[&["exec", "--", "sh", "-c", LEASED]];
-        let crowd = [(UPDATES, 4), (LOOKS, 2), (exec, 2)];
+        let gc: &[&[&str]] = &[&["gc", "--older-than", "0s"], &["gc", "--dry-run"]];
+        let crowd = [(UPDATES, 4), (LOOKS, 2), (exec, 2), (gc, 2)];
         let crowd: Vec<_> = crowd
             .into_iter()
             .flat_map(|(of, many)| std::iter::repeat_n(of, many))
             .map(|of| scope.spawn(move || commands(home, rounds, of, seen)))
             .collect();
         let mut others = Vec::new();
+        others.push(scope.spawn(|| sweep(home.path(), done, seen)));
         for _ in 0..2 {
-            others.push(scope.spawn(|| sweep(home.path(), done, seen)));
             others.push(scope.spawn(|| read_leased(home.path(), done, seen)));
         }
         for _ in 0..4 {

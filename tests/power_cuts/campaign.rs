@@ -58,7 +58,7 @@ impl Campaign<'_> {
         while number < self.cuts {
             let home = TestHome::in_memory(env!("CARGO_BIN_EXE_modstore"))
                 .with_store_at(self.mount.path().join(format!("store-{number}")));
-            let mut life = Life::beginning(&origin, home);
+            let mut life = Life::beginning(&origin, home, self.mount.must_be_checked());
             let ways = (self.each_file && chance.percent(25), chance.percent(50));
             for age in 0..LIFETIME.min(self.cuts - number) {
                 let what = format!("{}, seed {}, cut {number}", self.name, self.seed);
@@ -67,6 +67,7 @@ impl Campaign<'_> {
                 number += 1;
             }
             checked(|| life.check_swept())?;
+            checked(|| life.check_verifies())?;
             checked(|| life.check_past())?;
             met.generations += life.generations();
             modstore::disk::Disk::default().remove_tree(life.path()).unwrap();

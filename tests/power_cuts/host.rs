@@ -1,12 +1,14 @@
 //! The process whose power is cut: a host program that works with the library and says what has been acknowledged.
 //!
-//! It speaks in lines that begin with `@`: `begin OPERATION | DECLARED AFTER IT`,
+//! It speaks in lines that begin with `@`: `damaged MODULE`, `begin OPERATION | DECLARED AFTER IT`,
 //! `done GENERATION | BINDINGS | DECLARED | RETIRED`, `held WHERE`. What follows `@` is parsed by the parent.
 
 use std::{
     collections::BTreeSet,
+    fs,
     io::Write as _,
     num::NonZeroUsize,
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -18,7 +20,7 @@ use modstore::{
     disk::{Barrier, Disk},
     model::{Generation, ModuleName, Source},
 };
-use modstore_tests::Chance;
+use modstore_tests::{Chance, Item};
 
 use crate::{
     moment::{Holding, Moment, for_ever},
@@ -83,6 +85,7 @@ enum Operation {
     Unlink(String),
     Sweep(usize),
     Compact,
+    Repair(String),
 }
 
 /// The newest of these, and no other, however young.
@@ -131,10 +134,31 @@ struct Host {
 }
 
 impl Host {
+    /// Changes one byte of one file of a module, as a failing disk might.
+    fn damage(&self, name: &str, chance: &mut Chance) {
+        let shown = self.store.target(&module(name));
+        let files: Vec<_> = modstore_tests::listing(&shown)
+            .into_iter()
+            .filter(|(_, item)| matches!(item, Item::File { bytes, .. } if !bytes.is_empty()))
+            .collect();
+        // A linked module is nobody's to damage.
+        if fs::read_link(&shown).unwrap().is_absolute() {
+            return;
+        }
+        let (path, Item::File { bytes, .. }) = chance.pick(&files) else { return };
+        let file = fs::OpenOptions::new().write(true).open(shown.join(path)).unwrap();
+        let at = chance.within(0..bytes.len() as u64);
+        file.write_all_at(&[!bytes[at as usize]], at).unwrap();
+    }
+
     /// One operation, from its announcement to its acknowledgement.
     fn one(&self, chance: &mut Chance, arm: impl FnOnce()) {
         let before = self.declared();
         let operation = self.any(chance, &before);
+        if let Operation::Repair(name) = &operation {
+            say(&format!("damaged {name}"));
+            self.damage(name, chance);
+        }
         say(&format!("begin {operation:?} | {}", joined(&after(&operation, before))));
         arm();
         let (generation, retired) = self.run(&operation).unwrap_or_else(|error| {
@@ -165,8 +189,9 @@ impl Host {
             12..20 if there.len() > 1 => Operation::Remove(chance.pick(&there).clone()),
             20..34 => self.any_rollback(chance),
             34..42 => self.link_or_unlink(chance.pick(&there).clone()),
-            42..60 => Operation::Sweep(chance.within(1..4) as usize),
-            60..66 => Operation::Compact,
+            42..57 => Operation::Sweep(chance.within(1..4) as usize),
+            57..62 => Operation::Compact,
+            62..72 => self.repair_of(chance.pick(&there).clone()),
             _ => {
                 self.upstream.publish(chance);
                 Operation::Update
@@ -178,6 +203,12 @@ impl Host {
         let declared = self.store.declarations().unwrap();
         let linked = declared.get(&module(&name)).is_some_and(|module| module.linked.is_some());
         if linked { Operation::Unlink(name) } else { Operation::Link(name) }
+    }
+
+    fn repair_of(&self, name: String) -> Operation {
+        // What is declared need not be shown: something else may have been rolled back to.
+        let is_shown = self.store.target(&module(&name)).exists();
+        if is_shown { Operation::Repair(name) } else { Operation::Update }
     }
 
     fn any_rollback(&self, chance: &mut Chance) -> Operation {
@@ -222,6 +253,11 @@ impl Host {
                 let plan = store.plan_sweep(&keeping(*newest))?;
                 let report = store.sweep(plan, &Silent, &cancel)?;
                 return Ok((store.shown(), report.retired));
+            }
+            Operation::Repair(_) => {
+                let report = store.repair(&Silent, &cancel)?;
+                assert!(report.is_sound(), "{report:?}");
+                store.shown()
             }
             Operation::Compact => {
                 store.compact(&Silent, &cancel)?;

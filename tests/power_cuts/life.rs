@@ -25,18 +25,24 @@ pub(crate) struct Life<'a> {
     acknowledged: BTreeMap<u64, Bindings>,
     /// The generations that the host was told are given up.
     retired: BTreeSet<u64>,
+    /// What the host has just damaged, when it was not told yet that it is mended.
+    damaged: Option<String>,
+    /// Whether a directory that was being exchanged may be found under no name; see docs/concurrency.md.
+    unlogged: bool,
     /// What is declared, if what was under way has happened, and if not.
     declared: [BTreeSet<String>; 2],
 }
 
 impl<'a> Life<'a> {
     /// A store that is not there yet.
-    pub(crate) fn beginning(origin: &'a Origin, home: TestHome) -> Self {
+    pub(crate) fn beginning(origin: &'a Origin, home: TestHome, unlogged: bool) -> Self {
         Self {
             origin,
             home,
             acknowledged: BTreeMap::new(),
             retired: BTreeSet::new(),
+            damaged: None,
+            unlogged,
             declared: [BTreeSet::new(), BTreeSet::new()],
         }
     }
@@ -55,6 +61,9 @@ impl<'a> Life<'a> {
     pub(crate) fn hear(&mut self, line: &str) {
         let parts: Vec<&str> = line.split('|').map(str::trim).collect();
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+        if let Some(module) = line.strip_prefix("damaged ") {
+            self.damaged = Some(module.to_owned());
+        }
         if let [begun, after] = parts[..]
             && begun.starts_with("begin ")
         {
@@ -69,6 +78,7 @@ impl<'a> Life<'a> {
             });
             self.acknowledged.insert(number.parse().unwrap(), bindings.collect());
             self.declared = [words(declared), words(declared)];
+            self.damaged = None;
             self.retired
                 .extend(retired.split_whitespace().map(|word| word.parse::<u64>().unwrap()));
         }
@@ -116,6 +126,10 @@ impl<'a> Life<'a> {
                 Bound::Linked { path } => {
                     assert_eq!(fs::read_link(&link).unwrap(), Path::new(path), "{module}");
                 }
+                Bound::Entry { .. } if self.damaged.as_ref() == Some(module) => {
+                    let is_there = link.is_dir() || self.unlogged;
+                    assert!(is_there, "{module} in generation {shown} is gone");
+                }
                 Bound::Entry { .. } => {
                     let wanted = self.origin.tree(module, &host::told(binding));
                     assert_same(&wanted, &link, &format!("{module} in generation {shown}"));
@@ -126,6 +140,12 @@ impl<'a> Life<'a> {
 
     /// The next update brings what is declared, as upstream is now, and leaves nothing behind.
     pub(crate) fn check_converges(&mut self) {
+        if self.damaged.take().is_some() {
+            self.home.run(&["verify", "--repair"]).ok();
+            let store = Store::open(self.path(), Options::default()).unwrap();
+            let shown = store.shown().map_or(0, Generation::number);
+            self.check_shown(&store.state().unwrap(), shown);
+        }
         self.home.run(&["update"]).ok();
         let left = names_in(&self.path().join("staging"));
         assert_eq!(left, BTreeSet::new(), "staging");
@@ -178,6 +198,11 @@ impl<'a> Life<'a> {
             let digest = binding.digest().map(|digest| digest.to_string()).unwrap_or_default();
             assert!(lock.contains(&digest), "{module}: {digest} is not in modules.lock:\n{lock}");
         }
+    }
+
+    /// The store's own judgement is the same.
+    pub(crate) fn check_verifies(&self) {
+        self.home.run(&["verify"]).ok();
     }
 
     /// Every generation that is kept is whole: its links, and what they lead to.

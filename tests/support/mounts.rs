@@ -144,6 +144,11 @@ impl Mount {
         must(Command::new("mount").args(&self.options).arg(self.path()));
     }
 
+    /// Whether it is checked before it is mounted again, because nothing else mends it.
+    pub fn must_be_checked(&self) -> bool {
+        self.kind == Kind::Unlogged
+    }
+
     /// Whether processes must be stopped before its power is cut under them.
     pub fn must_be_stopped(&self) -> bool {
         self.kind == Kind::Btrfs

@@ -231,7 +231,7 @@ impl Transaction {
         let show = |source| CommitError::Show { generation: next, source };
         show_with(disk, layout, &prepared, companion).map_err(show)?;
         let mut after = self.locked.state;
-        after.apply(&frame);
+        after.apply(frame);
         Ok(after)
     }
 
