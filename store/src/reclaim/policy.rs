@@ -38,6 +38,13 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Nothing but what is shown, and what is leased.
+    #[must_use]
+    pub const fn only_what_is_shown() -> Self {
+        let keep = const { NonZeroUsize::new(1).expect("one is not zero") };
+        Self { keep, grace: Duration::ZERO, max_bytes: None }
+    }
+
     /// The generations that are to be kept no longer, oldest first. `now` is in milliseconds since 1970; a
     /// clock that went back retires nothing.
     #[must_use]
