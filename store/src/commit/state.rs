@@ -294,10 +294,10 @@ mod tests {
             Record::Retired { number: one },
             Record::Retired { number: two },
         ];
-        state.apply(&Frame { sequence: 4, previous: [0; 16], records });
+        state.apply(Frame { sequence: 4, previous: [0; 16], records });
         let mut folded = State::default();
         let records = state.checkpoint(9, "gc");
-        folded.apply(&Frame { sequence: 5, previous: [0; 16], records });
+        folded.apply(Frame { sequence: 5, previous: [0; 16], records });
         assert_eq!(folded.modules(), state.modules());
         assert_eq!(folded.entries(), state.entries());
         assert_eq!(folded.head().map(|head| head.number), Some(three));
@@ -320,10 +320,10 @@ mod tests {
         for (number, byte) in [(one, 1), (two, 2)] {
             let mut frame = frame(number, &[]);
             frame.records.push(bound(byte));
-            state.apply(&frame);
+            state.apply(frame);
         }
         assert_eq!(state.refcounts(), BTreeMap::from([(digest(1), 1), (digest(2), 1)]));
-        state.apply(&Frame {
+        state.apply(Frame {
             sequence: 3,
             previous: [0; 16],
             records: vec![Record::Retired { number: one }],

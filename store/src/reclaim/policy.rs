@@ -151,7 +151,7 @@ mod tests {
                     binding: Binding { source: "s".into(), bound },
                 },
             ];
-            state.apply(&Frame { sequence: each, previous: [0; 16], records });
+            state.apply(Frame { sequence: each, previous: [0; 16], records });
         }
         state
     }
@@ -215,7 +215,7 @@ mod tests {
         let mut state = hourly(4);
         let records =
             vec![Record::Retired { number: number(1) }, Record::Retired { number: number(3) }];
-        state.apply(&Frame { sequence: 5, previous: [0; 16], records });
+        state.apply(Frame { sequence: 5, previous: [0; 16], records });
         assert_eq!(retiring(&keeping(1, 0), &state, &[], u64::MAX), [2]);
         // Generation 2 was shown until 3 came, whatever became of 3.
         assert!(retiring(&keeping(1, 1), &state, &[], 3 * HOUR - 1).is_empty());
