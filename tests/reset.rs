@@ -2,11 +2,7 @@
 //!
 //! Limits: kills and power cuts during a reset are tested with those of everything else.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers panic, and that is how a test fails"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
 
 use std::{
     collections::BTreeSet,
