@@ -96,7 +96,8 @@ laws! {
     rollback: ROLLBACK, acts recovery calls faults;
     remove: REMOVE, acts recovery calls faults;
     link: LINK, acts recovery calls faults;
-    sweep: SWEEP, acts recovery faults;
+    sweep: SWEEP, acts recovery calls faults;
     sweeping_update: SWEEPING_UPDATE, acts recovery faults;
     compaction: COMPACTION, acts recovery faults;
+    repair: REPAIR, acts recovery calls faults;
 }

@@ -11,7 +11,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     reason = "helpers panic, and that is how a test fails"
 )]
 

@@ -48,14 +48,14 @@ const CALLS: [&str; 26] = [
     "utimensat",
 ];
 
-pub(crate) fn each_is_the_last(name: &str, scenario: &Scenario) {
+pub(crate) fn each_is_the_last(name: &'static str, scenario: &Scenario) {
     if !has_strace() {
         return;
     }
-    let world = World::of(scenario);
+    let world = World::of(name, scenario);
     let calls = calls_of(&world);
     let mut points = Points::of(format!("{name}, killed at system calls, {} in all", calls.in_all));
-    for number in slice(calls.points.len(), 16) {
+    for number in slice(calls.points.len(), 12) {
         let (call, when) = &calls.points[number];
         let (home, status, last) =
             traced(&world, &[format!("inject={call}:signal=KILL:when={when}")]);

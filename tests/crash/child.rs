@@ -20,7 +20,7 @@ use std::{
 use modstore::disk::{Act, Disk, Observer};
 use rustix::process::{Signal, getpid, kill_process};
 
-use crate::{scenario_named, world::World};
+use crate::{operation::settle, scenario_named, world::World};
 
 const TOLD: &str = "MODSTORE_TEST_CRASH";
 
@@ -34,6 +34,8 @@ pub(crate) enum Part {
     Operation,
     /// What recovers from an earlier end of it.
     Recovery,
+    /// Sweeps that retire nothing.
+    Settling,
 }
 
 /// What happens to it.
@@ -127,9 +129,10 @@ pub(crate) struct Lived {
 }
 
 /// Does `part` of the scenario to `home` in a process of its own, and gives it this fate.
-pub(crate) fn live(name: &str, world: &World, part: Part, home: &Path, fate: Fate) -> Lived {
+pub(crate) fn live(world: &World, part: Part, home: &Path, fate: Fate) -> Lived {
     let (part, fate, linked) = (format!("{part:?}"), fate.to_string(), world.linked());
-    let told = [name, &part, &fate, home.to_str().unwrap(), linked.to_str().unwrap()].join("\n");
+    let told =
+        [world.name, &part, &fate, home.to_str().unwrap(), linked.to_str().unwrap()].join("\n");
     let ran = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child::lives_as_it_is_told"])
         .env(TOLD, told)
@@ -179,6 +182,7 @@ fn lives_as_it_is_told() {
                 tell_end(operation.run(&store, linked));
             }
         }
-        _ => tell_end(operation.again(disk, home, linked)),
+        "Recovery" => tell_end(operation.again(disk, home, linked)),
+        _ => tell_end(settle(disk, home)),
     }
 }

@@ -2,8 +2,6 @@
 
 use std::{io, path::Path};
 
-use modstore::disk::Disk;
-
 use crate::{
     child::{Fate, Lived, Part, is_sync, live},
     operation::Operation,
@@ -22,17 +20,17 @@ fn faults(at: usize) -> [Fate; 4] {
     [once(EIO), once(ENOSPC), once(EMFILE), Fate::FromThenOn(at, EIO)]
 }
 
-pub(crate) fn each_act_fails(name: &str, scenario: &Scenario) {
-    let world = World::of(scenario);
+pub(crate) fn each_act_fails(name: &'static str, scenario: &Scenario) {
+    let world = World::of(name, scenario);
     let home = world.copy("counted");
-    let total = live(name, &world, Part::Operation, &home, Fate::Undisturbed).acts.len();
+    let total = live(&world, Part::Operation, &home, Fate::Undisturbed).acts.len();
     world.drop_copy(&home);
     let fates: Vec<_> = (0..total).flat_map(faults).collect();
     let mut points = Points::of(format!("{name}, each of {total} acts fails in 4 ways"));
-    for point in slice(fates.len(), 100) {
+    for point in slice(fates.len(), 60) {
         let fate = fates[point];
         let home = world.copy("failing");
-        let lived = live(name, &world, Part::Operation, &home, fate);
+        let lived = live(&world, Part::Operation, &home, fate);
         points.tried(
             || format!("{fate}, {:?}", failed(&lived, fate)),
             judge(&world, &home, &lived, fate),
@@ -63,11 +61,11 @@ fn judge(world: &World, home: &Path, lived: &Lived, fate: Fate) -> Result<(), St
     if world.scenario.operation == Operation::PartialUpdate {
         // What can be had is shown, so any module may be behind, and be brought in one generation more.
         world.each_is_whole(home)?;
-        world.recovery(Disk::default(), home)?;
+        world.recovery(home)?;
         return world.all_is_shown(home);
     }
     world.readers(home)?;
-    world.recovery(Disk::default(), home)?;
+    world.recovery(home)?;
     world.nothing_left(home)
 }
 

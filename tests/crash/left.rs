@@ -18,6 +18,9 @@ use modstore::{Store, disk::Disk};
 
 use crate::operation::open;
 
+/// Ends the names under which is told how many names a file of an entry has.
+const SHARING: &str = " is shared";
+
 /// Everything below a home, told by name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Left(BTreeMap<String, String>);
@@ -35,6 +38,14 @@ impl Left {
     pub(crate) fn without_declarations(&self) -> Self {
         let mut rest = self.0.clone();
         rest.retain(|name, _| name != "modules.toml" && !name.starts_with("locks/"));
+        Self(rest)
+    }
+
+    /// Without what depends on how often a repair was begun: how many names the files of entries have, since what is
+    /// made anew shares them with whatever is there, and the quarantine.
+    pub(crate) fn without_repairs(&self) -> Self {
+        let mut rest = self.0.clone();
+        rest.retain(|name, _| !name.ends_with(SHARING) && !name.starts_with("quarantine/"));
         Self(rest)
     }
 
@@ -60,7 +71,8 @@ fn tell(home: &Path, directory: &Path, left: &mut BTreeMap<String, String>) {
         let name = named(path.strip_prefix(home).unwrap());
         let mut told = format!("{:o}", meta.mode());
         if name.starts_with("entries/") {
-            let _ = write!(told, " of {} with {} names", meta.mtime(), meta.nlink());
+            let _ = write!(told, " of {}", meta.mtime());
+            left.insert(format!("{name}{SHARING}"), format!("{} names", meta.nlink()));
         }
         if meta.is_dir() {
             tell(home, &path, left);

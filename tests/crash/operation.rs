@@ -25,6 +25,8 @@ pub(crate) enum Operation {
     Sweep,
     /// Of the journal.
     Compact,
+    /// Of whatever is damaged.
+    Repair,
 }
 
 impl Operation {
@@ -44,6 +46,7 @@ impl Operation {
                 store.link(&name.parse().unwrap(), linked, &Silent, &cancel).map(Some)
             }
             Self::Sweep => return sweep(store, &all_but_what_is_shown()),
+            Self::Repair => return repair(store),
             Self::Compact => store.compact(&Silent, &cancel).map(|()| None),
         };
         match done {
@@ -75,6 +78,7 @@ impl Operation {
             Self::Remove(name) => &["remove", name],
             Self::Link(name) => &["link", name, linked],
             Self::Sweep => &["gc", "--keep", "1", "--older-than", "0s"],
+            Self::Repair => &["verify", "--repair"],
             Self::Compact => panic!("no command compacts and does nothing else"),
         };
         args.iter().map(|arg| (*arg).to_owned()).collect()
@@ -109,14 +113,32 @@ fn all_but_what_is_shown() -> Policy {
     Policy { keep: NonZeroUsize::MIN, grace: Duration::ZERO, max_bytes: None }
 }
 
-/// Plans by `policy`, and sweeps. What could not be deleted is an error here.
-pub(crate) fn sweep(store: &Store, policy: &Policy) -> Result<(), String> {
+/// Sweeps that retire nothing. The first finishes what a crash has left, the next finds what nothing leads to any more.
+pub(crate) fn settle(disk: Disk, home: &Path) -> Result<(), String> {
+    let store = open(disk, home, None)?;
+    let retires_nothing = Policy { keep: NonZeroUsize::MAX, ..Policy::default() };
+    sweep(&store, &retires_nothing)?;
+    sweep(&store, &retires_nothing)
+}
+
+/// Plans by `policy`, and sweeps. What is left in the trash is an error here.
+fn sweep(store: &Store, policy: &Policy) -> Result<(), String> {
     let plan = store.plan_sweep(policy).map_err(|error| chain(&error))?;
     let report = store.sweep(plan, &Silent, &Cancel::new()).map_err(|error| chain(&error))?;
     match report.trouble {
         Some(trouble) => Err(chain(&trouble)),
+        None if report.left > 0 => Err(format!("{} left in the trash", report.left)),
         None => Ok(()),
     }
+}
+
+fn repair(store: &Store) -> Result<(), String> {
+    let report = store.repair(&Silent, &Cancel::new()).map_err(|error| chain(&error))?;
+    let unmended = report.unmended.iter();
+    let told: Vec<_> = unmended
+        .map(|each| format!("{}: {}", each.path.display(), chain(each.error.as_ref())))
+        .collect();
+    if told.is_empty() { Ok(()) } else { Err(told.join("; ")) }
 }
 
 fn update(store: &Store, all_or_nothing: bool) -> Result<Option<UpdateReport>, ChangeError> {

@@ -1,7 +1,8 @@
 //! The table of scenarios.
 //!
 //! A set of modules is one letter for each of `m0`, `m1`, …: `o` its first commit, `n` its second, `l` the directory
-//! it is linked to, `-` not there. A home that shows `n` had `o` as the generation before.
+//! it is linked to, `d` the second with a file of it altered in the store, `-` not there. A home that shows `n` had
+//! `o` as the generation before.
 
 use crate::operation::Operation;
 
@@ -114,6 +115,13 @@ pub(crate) const SWEEP: Scenario = Scenario {
 pub(crate) const COMPACTION: Scenario = Scenario {
     before: "nnn",
     operation: Operation::Compact,
+    after: "nnn",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const REPAIR: Scenario = Scenario {
+    before: "ndn",
+    operation: Operation::Repair,
     after: "nnn",
     upstream: Upstream::Sound,
 };

@@ -3,21 +3,22 @@
 use std::{
     collections::BTreeMap,
     fs,
-    num::NonZeroUsize,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use modstore::{
-    Cancel, Policy, Silent,
+    Cancel, Silent,
     disk::Disk,
     verify::{Depth, Severity},
 };
 use modstore_tests::{Change, Fault, HttpServer, Item, Repo, listing};
 
 use crate::{
+    child::{Fate, Part, live},
     left::{Left, left_in},
-    operation::{Operation, open, sweep},
+    operation::{Operation, open},
     scenario::{Scenario, Upstream},
 };
 
@@ -30,6 +31,7 @@ pub(crate) struct Shown {
 
 /// One scenario, ready to be run as often as there are points.
 pub(crate) struct World {
+    pub(crate) name: &'static str,
     modules: Modules,
     place: tempfile::TempDir,
     pub(crate) scenario: Scenario,
@@ -45,17 +47,19 @@ pub(crate) struct World {
 
 impl World {
     /// Makes repositories and home, and runs the operation once, to see what it leaves when nobody disturbs it.
-    pub(crate) fn of(scenario: &Scenario) -> Self {
+    pub(crate) fn of(name: &'static str, scenario: &Scenario) -> Self {
         let place = tempfile::tempdir_in(place()).unwrap();
         let modules = Modules::create(place.path(), scenario);
         let home = place.path().join("home");
         modules.install(&home, scenario.before);
+        modules.damage(&home, scenario.before);
         match scenario.upstream {
             Upstream::Gone(number) => modules.repos[number].vanish(),
             Upstream::Broken(number) => modules.repos[number].lose_a_blob(),
             Upstream::Sound | Upstream::WithoutShallow(_) => {}
         }
         let mut world = Self {
+            name,
             place,
             scenario: *scenario,
             modules,
@@ -113,11 +117,10 @@ impl World {
     }
 
     /// The operation again ends as it does when nobody disturbs it.
-    pub(crate) fn recovery(&self, disk: Disk, home: &Path) -> Result<(), String> {
-        let ended = self.scenario.operation.again(disk, home, &self.linked());
-        match self.ended_as_ever(&ended) {
-            true => Ok(()),
-            false => Err(format!("done again, it ends with {ended:?}")),
+    pub(crate) fn recovery(&self, home: &Path) -> Result<(), String> {
+        match live(self, Part::Recovery, home, Fate::Undisturbed).ended {
+            Some(ended) if self.ended_as_ever(&ended) => Ok(()),
+            ended => Err(format!("done again, it ends with {ended:?}")),
         }
     }
 
@@ -140,17 +143,37 @@ impl World {
     pub(crate) fn nothing_left(&self, home: &Path) -> Result<(), String> {
         self.is_after(home)?;
         is_verified(home)?;
-        left_in(home).must_be(&self.undisturbed)
+        match self.scenario.operation {
+            Operation::Repair => {
+                self.quarantine(home)?;
+                left_in(home).without_repairs().must_be(&self.undisturbed.without_repairs())
+            }
+            _ => left_in(home).must_be(&self.undisturbed),
+        }
+    }
+
+    /// Every damaged tree is in the quarantine, once. Beside them there may be the good one that a crash kept from
+    /// taking its place (`commit/quarantine.rs`).
+    fn quarantine(&self, home: &Path) -> Result<(), String> {
+        let kept = fs::read_dir(home.join("quarantine")).into_iter().flatten().flatten();
+        let kept: Vec<_> = kept.map(|child| listing(&child.path())).collect();
+        let known = self.modules.of_set(&self.scenario.before.replace('d', "n"));
+        let count =
+            |tree: &BTreeMap<String, Item>| kept.iter().filter(|each| **each == *tree).count();
+        let damaged: Vec<_> =
+            self.before.modules.iter().filter(|(name, tree)| known[*name] != **tree).collect();
+        let once = damaged.iter().all(|(_, tree)| count(tree) == 1);
+        let good = damaged.iter().map(|(name, _)| count(&known[*name])).sum::<usize>();
+        match once && kept.len() == damaged.len() + good {
+            true => Ok(()),
+            false => Err(format!("the quarantine has {kept:#?}")),
+        }
     }
 
     /// After sweeps that retire nothing, and nothing else, the home is what it was before the operation or what it is
     /// after it: what nobody recorded is gone, what was recorded is finished.
     pub(crate) fn is_settled_by_sweeps(&self, home: &Path) -> Result<(), String> {
-        let nothing_retires = Policy { keep: NonZeroUsize::MAX, ..Policy::default() };
-        // The first finishes what a crash has left, the next finds what nothing leads to any more.
-        for _ in 0..2 {
-            sweep(&open(Disk::default(), home, None)?, &nothing_retires)?;
-        }
+        live(self, Part::Settling, home, Fate::Undisturbed).ended.expect("nobody kills it")?;
         is_verified(home)?;
         let settled = left_in(home).without_declarations();
         let [before, after] = [&self.prepared, &self.undisturbed].map(Left::without_declarations);
@@ -185,7 +208,7 @@ impl World {
     /// All that must hold after one point.
     pub(crate) fn judge(&self, home: &Path) -> Result<(), String> {
         self.readers(home)?;
-        self.recovery(Disk::default(), home)?;
+        self.recovery(home)?;
         self.nothing_left(home)
     }
 }
@@ -313,6 +336,20 @@ impl Modules {
         self.publish(1);
     }
 
+    /// Alters a file of each module that is to be damaged, and takes the lists of all others away.
+    fn damage(&self, home: &Path, set: &str) {
+        for (source, letter) in self.repos.iter().zip(set.bytes()).filter(|_| set.contains('d')) {
+            let entry = fs::canonicalize(home.join("current").join(source.repo.name())).unwrap();
+            if letter == b'd' {
+                let file = entry.join("deep/b");
+                fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+                fs::write(&file, "bad").unwrap();
+            } else {
+                fs::remove_file(home.join("manifests").join(entry.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+
     fn publish(&self, version: usize) {
         self.repos.iter().for_each(|each| each.repo.branch("main", &each.heads[version]));
     }
@@ -324,10 +361,17 @@ impl Modules {
                 b'o' => source.trees[0].clone(),
                 b'n' => source.trees[1].clone(),
                 b'l' => listing(&self.linked),
+                b'd' => source.trees[1].clone().into_iter().map(damaged).collect(),
                 _ => return None,
             };
             Some((source.repo.name().to_owned(), tree))
         });
         modules.collect()
     }
+}
+
+/// As [`Modules::damage`] makes it.
+fn damaged((path, item): (String, Item)) -> (String, Item) {
+    let bad = Item::File { bytes: b"bad".to_vec(), executable: false };
+    if path == "deep/b" { (path, bad) } else { (path, item) }
 }

@@ -84,7 +84,8 @@ fn read_with_scheme(text: &str, scheme: &str) -> Result<Source, Refusal> {
     let (kind, name) = scheme.split_once('+').unwrap_or(("", scheme));
     let url_at = scheme.len() - name.len();
     let url = text.get(url_at..).unwrap_or_default();
-    let known = Scheme::named(name);
+    // A `+` with nothing before it is no kind.
+    let known = Scheme::named(name).filter(|_| !scheme.starts_with('+'));
     let from_url = |refusal: Refusal| refusal.shifted(url_at);
     match kind.to_ascii_lowercase().as_str() {
         "git" if known.is_some() => {

@@ -390,6 +390,14 @@ fn what_is_no_repository_at_a_forge_is_none_in_any_spelling() {
 }
 
 #[test]
+fn a_plus_with_nothing_before_it_is_refused_where_it_stands() {
+    for text in ["+https://h/o/r.git", "+ssh://h/o/r", "+https://h\u{40d}#subdirectory=.://h/r"] {
+        let error = parse(text).unwrap_err();
+        assert_eq!((error.at, error.expected), (0, Expected::Scheme), "{text}");
+    }
+}
+
+#[test]
 fn a_directory_with_a_mark_in_its_name_reads_back() {
     for path in ["/a#egg=x", "/a#subdirectory=x/y", "/a#egg=x#subdirectory=y", "/a#egg=/b"] {
         let linked = Source::linked(Path::new(path));

@@ -1,0 +1,5 @@
+//! Whole journals, sound and damaged.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| modstore_fuzz::journal(bytes));

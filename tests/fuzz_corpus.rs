@@ -1,0 +1,128 @@
+//! The fuzz targets' corpus, and mutations of it, against the properties the targets check: what fuzzing found once is
+//! looked at on every run of the tests, by the compiler that the rest is built with.
+//!
+//! The mutations are the same each time; `MODSTORE_MUTATIONS=1000000` is the long form, and fuzzing itself is in
+//! `tests/fuzz/`. Limits: mutations without coverage find little that is new.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers panic, and that is how a test fails"
+)]
+
+#[expect(unreachable_pub, reason = "the fuzz targets' own crate has the same file")]
+#[path = "fuzz/properties.rs"]
+mod properties;
+
+use std::{env, fs, path::Path};
+
+/// How many mutations of each corpus are tried.
+const MUTATIONS: u64 = 40_000;
+
+/// The files of one target, in the order of their names.
+fn corpus(target: &str) -> Vec<Vec<u8>> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus").join(target);
+    let mut paths: Vec<_> =
+        fs::read_dir(directory).unwrap().map(|child| child.unwrap().path()).collect();
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+/// Numbers that are the same on every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// Less than `end`, and 0 if that is 0.
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % (end as u64).max(1)) as usize
+    }
+}
+
+/// What lengths and counts are made of when somebody means harm.
+const HOSTILE: [&[u8]; 8] = [
+    &[0xff],
+    &[0, 0],
+    &[251, 0xff, 0xff],
+    &[252, 0, 0, 0xf0, 0x03],
+    &[0xff; 4],
+    &[253, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+    b"msj1",
+    b"@{#%/:\\\n\"'.",
+];
+
+/// One to four changes of one file: a bit, a byte, a cut, a repetition, something hostile, a piece of another file.
+fn mutated(corpus: &[Vec<u8>], numbers: &mut Numbers) -> Vec<u8> {
+    let mut bytes = corpus[numbers.below(corpus.len())].clone();
+    for _ in 0..=numbers.below(4) {
+        let at = numbers.below(bytes.len() + 1);
+        let to = (at + numbers.below(16)).min(bytes.len());
+        match numbers.below(7) {
+            0 if at < bytes.len() => bytes[at] ^= 1 << numbers.below(8),
+            1 if at < bytes.len() => bytes[at] = numbers.next() as u8,
+            2 => drop(bytes.drain(at..to)),
+            3 => bytes.truncate(at),
+            4 => drop(bytes.splice(at..at, bytes[at..to].to_vec())),
+            5 => drop(bytes.splice(at..to, HOSTILE[numbers.below(HOSTILE.len())].to_vec())),
+            _ => {
+                let other = &corpus[numbers.below(corpus.len())];
+                let from = numbers.below(other.len() + 1);
+                let end = (from + numbers.below(64)).min(other.len());
+                drop(bytes.splice(at..to, other[from..end].to_vec()));
+            }
+        }
+    }
+    bytes
+}
+
+fn holds_for_all(target: &str, property: fn(&[u8])) {
+    let corpus = corpus(target);
+    assert!(corpus.len() > 3, "the corpus of {target} is gone");
+    corpus.iter().for_each(|bytes| property(bytes));
+    let wanted = env::var("MODSTORE_MUTATIONS").map_or(MUTATIONS, |text| text.parse().unwrap());
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    for number in 0..wanted {
+        let bytes = mutated(&corpus, &mut numbers);
+        if std::panic::catch_unwind(|| property(&bytes)).is_err() {
+            panic!("{target}, mutation {number}: {:?}", bytes.escape_ascii().to_string());
+        }
+    }
+    println!("{target}: {} files, {wanted} mutations", corpus.len());
+}
+
+#[test]
+fn any_payload_of_a_frame_is_read_as_itself_or_refused_and_costs_what_it_is_worth() {
+    holds_for_all("records", properties::records);
+}
+
+#[test]
+fn any_damage_to_any_journal_is_noticed_or_a_torn_end() {
+    holds_for_all("journal", properties::journal);
+}
+
+#[test]
+fn any_text_is_a_source_that_reads_back_or_is_refused() {
+    holds_for_all("source", properties::source);
+}
+
+#[test]
+fn any_edit_of_any_declarations_changes_what_it_says_and_nothing_else() {
+    holds_for_all("declarations", properties::declarations);
+}
+
+#[test]
+fn any_lockfile_reads_back_or_is_refused() {
+    holds_for_all("lockfile", properties::lockfile);
+}
+
+#[test]
+fn any_manifest_has_one_form_or_is_refused() {
+    holds_for_all("manifest", properties::manifest);
+}
