@@ -137,14 +137,14 @@ impl Host {
     /// Changes one byte of one file of a module, as a failing disk might.
     fn damage(&self, name: &str, chance: &mut Chance) {
         let shown = self.store.target(&module(name));
-        let files: Vec<_> = modstore_tests::listing(&shown)
-            .into_iter()
-            .filter(|(_, item)| matches!(item, Item::File { bytes, .. } if !bytes.is_empty()))
-            .collect();
         // A linked module is nobody's to damage.
         if fs::read_link(&shown).unwrap().is_absolute() {
             return;
         }
+        let files: Vec<_> = modstore_tests::listing(&shown)
+            .into_iter()
+            .filter(|(_, item)| matches!(item, Item::File { bytes, .. } if !bytes.is_empty()))
+            .collect();
         let (path, Item::File { bytes, .. }) = chance.pick(&files) else { return };
         let file = fs::OpenOptions::new().write(true).open(shown.join(path)).unwrap();
         let at = chance.within(0..bytes.len() as u64);
