@@ -13,7 +13,7 @@ use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "add",
     "remove",
     "link",
@@ -30,6 +30,7 @@ const COMMANDS: [&str; 18] = [
     "gc",
     "exec",
     "verify",
+    "reset",
     "completions",
     "demo",
 ];
@@ -193,6 +194,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!((swept["retired"].as_array().unwrap().len(), &swept["trash"]), (6, &0.into()));
     assert_eq!(ok(&["history"])["generations"][1]["retired"], true);
     assert_eq!(ok(&["verify"])["depth"], "full");
+    assert_eq!(ok(&["verify", "--repair"])["repair"]["mended"].as_array().unwrap().len(), 0);
     assert_eq!(ok(&["verify", "whole", "--quick"])["checked"]["bytes"], 0);
     assert!(ok(&["completions", "bash"])["script"].as_str().unwrap().contains("modstore"));
     assert!(ok(&["demo"])["steps"].as_array().unwrap().len() >= 5);

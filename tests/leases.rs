@@ -3,11 +3,7 @@
 //! The collector here is a sweep that keeps nothing but the head. Limits: one machine; what a sweep decides to give
 //! up is for `sweep`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers panic, and that is how a test fails"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
 
 #[path = "leases/churn.rs"]
 mod churn;

@@ -59,7 +59,7 @@ impl Local<'_> {
         let compacted = of("bytes_after").map_or(0.0, |bytes| bytes / 1e6);
         empty(&home)?;
         Ok(format!(
-            "{:.1} MB, 100,000 records in frames of 21; {compacted:.2} MB when compacted.\n\n{table}",
+            "{:.1} MB, 100,000 records, up to 32 for each generation; {compacted:.2} MB when compacted.\n\n{table}",
             bytes as f64 / 1e6
         ))
     }

@@ -82,7 +82,7 @@ fn stage(
 }
 
 /// Makes a store in `home` of which only the journal is large: so many records at least, ten modules of a thousand
-/// changed in each generation. The one shown has its directory, the others are retired already.
+/// changed in each generation. Only the one shown has its directory.
 pub(crate) fn journal(home: &Path, records: usize) -> Done {
     fs::create_dir_all(home)?;
     let (disk, layout) = (Disk::default(), Layout::new(home));
@@ -92,7 +92,7 @@ pub(crate) fn journal(home: &Path, records: usize) -> Done {
     while written < records {
         sequence += 1;
         number = if sequence == 1 { Generation::FIRST } else { number.next() };
-        let records = generation(number, usize::try_from(sequence)?);
+        let records = generation(number, usize::try_from(sequence)?)?;
         written += records.len();
         let (frame, link) = Frame { sequence, previous, records }.to_bytes();
         bytes.extend_from_slice(&frame);
@@ -104,17 +104,27 @@ pub(crate) fn journal(home: &Path, records: usize) -> Done {
     Ok(())
 }
 
-fn generation(number: Generation, at: usize) -> Vec<Record> {
+/// What an update and the sweep after it write: ten modules changed, the generation three before it retired, and what
+/// only that one led to forgotten.
+fn generation(number: Generation, at: usize) -> Result<Vec<Record>, Box<dyn Error>> {
     let reason = "modstore update".to_owned();
     let mut records = vec![Record::Generation { number, at: 0, reason, restores: None }];
     for change in 0..10 {
         let module = (at * 10 + change) % 1000;
         let digest = digest_of(format!("{at} {change}").as_bytes());
+        if at > 103 {
+            // A module changes every hundred generations.
+            let digest = digest_of(format!("{} {change}", at - 103).as_bytes());
+            records.push(Record::Forgotten { digest });
+        }
         records.insert(0, Record::Entered { digest, files: 40, bytes: 270_000 });
         let binding = binding(module, at, digest);
         records.push(Record::Bound { module: name(module), binding });
     }
-    records
+    if at > 3 {
+        records.push(Record::Retired { number: (at - 3).to_string().parse()? });
+    }
+    Ok(records)
 }
 
 fn binding(module: usize, generation: usize, digest: Digest) -> Binding {

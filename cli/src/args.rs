@@ -128,6 +128,7 @@ pub(crate) enum Command {
     Gc(GcArgs),
     Exec(ExecArgs),
     Verify(VerifyArgs),
+    Reset(ResetArgs),
     Completions(CompletionsArgs),
     Demo(DemoArgs),
 }
@@ -455,6 +456,31 @@ pub(crate) struct VerifyArgs {
     pub(crate) repair: bool,
 }
 
+/// Have everything anew and drop the rest, or take the whole store away
+///
+/// Fetches every declared module as if nothing were here, and shows all of them in one switch, as a fresh
+/// generation. Only when every module could be had, the other generations and what only they need are
+/// dropped. There is never a moment without modules; what a running program has leased stays. When a
+/// module fails, it keeps what it has, nothing is dropped, and the exit code is 1.
+///
+/// With --purge, everything that modstore has made in the home is taken away, unless a program has a lease
+/// (exit code 3). What you have declared stays, and so do names that are not modstore's; the next update
+/// makes the store anew.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore reset --dry-run           (what would go, and why the rest stays)
+  modstore reset
+  modstore reset --purge")]
+pub(crate) struct ResetArgs {
+    /// Only tell what would go, and why the rest stays
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Take the store away instead
+    #[arg(long)]
+    pub(crate) purge: bool,
+}
+
 /// Print the completions for a shell
 ///
 /// Writes a script to standard output that teaches the shell to complete modstore's commands and options.
@@ -505,6 +531,7 @@ impl Command {
             Self::Gc(_) => "gc",
             Self::Exec(_) => "exec",
             Self::Verify(_) => "verify",
+            Self::Reset(_) => "reset",
             Self::Completions(_) => "completions",
             Self::Demo(_) => "demo",
         }

@@ -579,6 +579,33 @@ pub(crate) struct GcKept {
     pub(crate) disagreement: Option<&'static str>,
 }
 
+/// `reset`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Reset {
+    pub(crate) generation: Option<u64>,
+    /// Whether nothing was changed, and all of it only would be.
+    pub(crate) dry_run: bool,
+    /// Whether the store was taken away.
+    pub(crate) purge: bool,
+    /// What was had anew.
+    pub(crate) update: Option<Update>,
+    /// What was dropped, or would be.
+    pub(crate) dropped: Option<Gc>,
+    /// What a purge took away, or would.
+    pub(crate) removed: Vec<String>,
+    /// What it left, or would.
+    pub(crate) stay: Vec<Stay>,
+    /// Who keeps it from being done.
+    pub(crate) leases: Vec<Lease>,
+}
+
+/// Something that stays.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Stay {
+    pub(crate) path: String,
+    pub(crate) why: String,
+}
+
 /// `completions`.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Completions {

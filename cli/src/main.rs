@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 
 fn run(context: &Context, command: &Command) -> ExitCode {
     use commands::{
-        add, completions, demo, diff, exec, gc, history, link, list, outdated, path, remove,
+        add, completions, demo, diff, exec, gc, history, link, list, outdated, path, remove, reset,
         rollback, show, status, unlink, update, verify,
     };
     let Context { output, .. } = context;
@@ -69,6 +69,7 @@ fn run(context: &Context, command: &Command) -> ExitCode {
             output.fail(shown(), &failure)
         }
         Command::Verify(args) => output.end(shown, verify::run(context, args)),
+        Command::Reset(args) => output.end(shown, reset::run(context, args)),
         Command::Completions(args) => output.end(shown, completions::run(args)),
         Command::Demo(args) => output.end(shown, demo::run(context, args)),
     };

@@ -24,11 +24,13 @@ pub mod verify;
 mod declare;
 pub mod update;
 pub mod repair;
+pub mod reset;
 mod store;
 
 pub use acquire::Cancel;
 pub use declare::{Addition, DeclareError};
 pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
 pub use repair::RepairReport;
-pub use store::{Added, ChangeError, Exit, OpenError, Store};
+pub use reset::{PurgeError, PurgePlan, PurgeReport};
+pub use store::{Added, ChangeError, Dropped, Exit, OpenError, Reset, Store};
 pub use update::{Event, Events, Options, Silent, Step, UpdateReport, UpdateRequest};

@@ -25,12 +25,16 @@ use crate::{
         SweepReport,
     },
     repair::{self, RepairError, RepairReport},
+    reset::{self, PurgeError, PurgePlan, PurgeReport},
     update::{
         self, Difference, Done, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
         UpdateReport, UpdateRequest,
     },
     verify::{self, Depth, Looking, Verification, VerifyError},
 };
+
+/// A plan is made anew so often when others keep changing the store.
+const ATTEMPTS: usize = 10;
 
 /// So long may deleting take that nobody asked for.
 const BRIEF: Duration = Duration::from_millis(200);
@@ -103,6 +107,9 @@ pub enum ChangeError {
     /// The sweep itself.
     #[error(transparent)]
     Sweep(#[from] SweepError),
+    /// Taking the store away.
+    #[error(transparent)]
+    Purge(#[from] PurgeError),
     /// The repair itself.
     #[error(transparent)]
     Repair(#[from] RepairError),
@@ -114,6 +121,26 @@ pub enum ChangeError {
 fn there_are(kept: &[Generation]) -> String {
     let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
     format!("; there are {}", kept.join(", "))
+}
+
+/// What came of a reset.
+#[derive(Debug)]
+pub struct Reset {
+    /// What could be had anew. Modules that could not keep what they have, and then nothing is dropped.
+    pub update: UpdateReport,
+    /// What was dropped.
+    pub dropped: Option<Dropped>,
+}
+
+/// What a reset dropped.
+#[derive(Debug)]
+pub struct Dropped {
+    /// What was to go, and why the rest stays.
+    pub plan: SweepPlan,
+    /// What that costs on the disk.
+    pub sizes: Sizes,
+    /// What went.
+    pub report: SweepReport,
 }
 
 /// What came of adding.
@@ -483,6 +510,59 @@ impl Store {
         verify::verify(&self.layout, &Looking { depth, names, command, patience, progress, cancel })
     }
 
+    /// Has every declared module anew, as if nothing were in the store, and shows all of them as one fresh
+    /// generation. Only when every module could be had, the rest is dropped: all other generations but those
+    /// that are leased, and the entries that only they need. Never a moment without modules.
+    ///
+    /// # Errors
+    /// As for [`update`](Self::update). An error of the sweep comes after the reset itself has happened.
+    pub fn reset(&self, events: &dyn Events, cancel: &Cancel) -> Result<Reset, ChangeError> {
+        let request = UpdateRequest { fresh: true, ..UpdateRequest::default() };
+        let update = self.update(&request, events, cancel)?;
+        if !update.failed.is_empty() || !update.committed {
+            return Ok(Reset { update, dropped: None });
+        }
+        for attempt in 1.. {
+            let plan = self.plan_sweep(&Policy::only_what_is_shown())?;
+            let sizes = self.sizes(&plan)?;
+            match self.sweep(plan.clone(), events, cancel) {
+                Err(ChangeError::Sweep(SweepError::Stale { .. })) if attempt < ATTEMPTS => {}
+                done => {
+                    let dropped = Some(Dropped { plan, sizes, report: done? });
+                    return Ok(Reset { update, dropped });
+                }
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// What [`purge`](Self::purge) would take away, and what would stay. Changes nothing.
+    ///
+    /// # Errors
+    /// When a directory of the store cannot be read.
+    pub fn plan_purge(&self) -> Result<PurgePlan, ChangeError> {
+        let planned = reset::plan(&self.layout, reset::declares(&self.layout));
+        Ok(planned.map_err(PurgeError::NotDone)?)
+    }
+
+    /// Takes away everything that is modstore's, unless somebody has a lease. What you have declared, lock files
+    /// and names that are none of ours stay. The next update makes the store anew.
+    ///
+    /// # Errors
+    /// [`PurgeError`] says what is gone.
+    pub fn purge(&self, events: &dyn Events, cancel: &Cancel) -> Result<PurgeReport, ChangeError> {
+        if self.disk.has_failed_to_sync() {
+            return Err(ChangeError::Poisoned);
+        }
+        if !self.layout.lock("store").exists() && self.plan_purge()?.remove.is_empty() {
+            return Ok(PurgeReport::default());
+        }
+        for directory in [self.layout.home().join("locks"), self.layout.staging()] {
+            self.disk.ensure_dir(&directory).map_err(PurgeError::NotDone)?;
+        }
+        Ok(reset::purge(self.ground(events, cancel))?)
+    }
+
     /// What differs between two generations.
     ///
     /// # Errors
@@ -668,6 +748,12 @@ impl ChangeError {
             Self::Verify(VerifyError::Lock(error)) => exit_of_wait(error),
             Self::Verify(VerifyError::Cancelled) => Exit::Interrupted,
             Self::Format(FormatError::Malformed { .. }) => Exit::Damaged,
+            Self::Purge(error) => match error {
+                PurgeError::Leased(_) => Exit::Busy,
+                PurgeError::Lock(error) => exit_of_wait(error),
+                PurgeError::Cancelled => Exit::Interrupted,
+                _ => Exit::Failed,
+            },
             Self::Repair(RepairError::Cancelled) => Exit::Interrupted,
             Self::Repair(error) => match error.wait() {
                 Some(wait) => exit_of_wait(wait),
@@ -711,6 +797,8 @@ impl ChangeError {
             Self::Update(UpdateError::Commit(CommitError::Spoilt { .. })) => {
                 "keep other programs out of the store's home, and run it again"
             }
+            Self::Purge(PurgeError::Leased(_)) => "end these processes, and run it again",
+            Self::Purge(PurgeError::Partly(_)) => "run `modstore reset --purge` again",
             Self::EntryGone { .. } => "`modstore update` fetches what is declared now",
             Self::Sweep(SweepError::Stale { .. }) => {
                 "plan again: something else has changed the store"

@@ -107,7 +107,7 @@ impl Scene {
             let frame = Frame { sequence, previous, records: vec![record] };
             let (bytes, link) = frame.to_bytes();
             let mut state = scene.states.last().unwrap().clone();
-            state.apply(&frame);
+            state.apply(frame);
             previous = link;
             scene.frames.push(bytes);
             scene.states.push(state);

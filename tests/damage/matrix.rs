@@ -175,8 +175,7 @@ fn a_last_frame_that_rots_after_it_was_shown_is_given_away_by_the_switch() {
     let home = world.copy();
     let path = home.path().join("journal");
     let good = fs::read(&path).unwrap();
-    let starts = good.windows(4).enumerate().filter(|(_, bytes)| bytes == b"msj1");
-    let last = starts.last().unwrap().0;
+    let last = good.windows(4).rposition(|bytes| bytes == b"msj1").unwrap();
     for byte in (last..good.len()).step_by(7) {
         let mut bytes = good.clone();
         bytes[byte] ^= 1;

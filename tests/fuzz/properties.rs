@@ -114,7 +114,7 @@ fn chain(mut payloads: &[u8]) -> (Vec<u8>, Vec<usize>, Vec<State>) {
         let mut state = states.last().cloned().unwrap_or_default();
         match Frame::read(&frame) {
             Ok((frame, ..)) if are_records && begins_well(&frame, ends.len()) => {
-                state.apply(&frame);
+                state.apply(frame);
                 states.push(state);
             }
             _ => are_records = false,

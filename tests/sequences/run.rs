@@ -136,8 +136,11 @@ impl<'a> Run<'a> {
         match command {
             Command::Update { names, all_or_nothing } => {
                 let names = names.iter().map(|name| module(*name)).collect();
-                let request =
-                    UpdateRequest { names, all_or_nothing: *all_or_nothing, locked: false };
+                let request = UpdateRequest {
+                    names,
+                    all_or_nothing: *all_or_nothing,
+                    ..UpdateRequest::default()
+                };
                 store.update(&request, &Silent, cancel).map(|report| failed(&report))
             }
             Command::Add { module: name, from, fetch } => {

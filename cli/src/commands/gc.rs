@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// More entries than this are listed only with `--verbose`.
-const MANY: usize = 20;
+pub(super) const MANY: usize = 20;
 
 /// A plan is made anew so often when others keep changing the store.
 const ATTEMPTS: usize = 10;
@@ -68,7 +68,7 @@ fn sweep(context: &Context, store: &Store, policy: &Policy) -> Result<Gc, Failur
     unreachable!("the last attempt returns")
 }
 
-fn planned(plan: &SweepPlan, sizes: &Sizes) -> Gc {
+pub(super) fn planned(plan: &SweepPlan, sizes: &Sizes) -> Gc {
     let numbers = |numbers: &[modstore::model::Generation]| {
         numbers.iter().map(|number| number.number()).collect()
     };
@@ -86,7 +86,7 @@ fn planned(plan: &SweepPlan, sizes: &Sizes) -> Gc {
     }
 }
 
-fn swept(plan: &SweepPlan, sizes: &Sizes, report: SweepReport, interrupted: bool) -> Gc {
+pub(super) fn swept(plan: &SweepPlan, sizes: &Sizes, report: SweepReport, interrupted: bool) -> Gc {
     let causes = |error: modstore::disk::DiskError| Failure::of(Exit::Failed, &error);
     Gc {
         retired: report.retired.iter().map(|number| number.number()).collect(),

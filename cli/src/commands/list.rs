@@ -1,14 +1,14 @@
 //! `list`: what is declared and what is shown.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
 
 use modstore::{
     Store,
     commit::{Binding, GenerationInfo, State},
-    model::{Declarations, Generation, ModuleName},
+    model::{Declared, Generation},
 };
 
 use super::served::brief;
@@ -24,40 +24,31 @@ use crate::{
 /// Lists.
 pub(crate) fn run(context: &Context) -> Result<List, Failure> {
     let store = context.store()?;
-    let (declared, state) = (store.declarations()?, store.state()?);
-    let shown = store.shown();
-    let modules = names(&declared, &state, shown);
-    let modules =
-        modules.iter().map(|name| listed(&store, &declared, &state, shown, name)).collect();
-    Ok(List { generation: shown.map(|shown| shown.number()), modules })
+    let (declared, state, shown) = (store.declarations()?, store.state()?, store.shown());
+    let declared: BTreeMap<&str, &Declared> =
+        declared.modules.iter().map(|(name, declared)| (name.as_str(), declared)).collect();
+    let changes = last_changes(&state, shown);
+    let served =
+        changes.iter().filter(|(_, (_, binding))| binding.is_some()).map(|(name, _)| *name);
+    let names: BTreeSet<&str> = declared.keys().copied().chain(served).collect();
+    let modules = names
+        .into_iter()
+        .map(|name| listed(&store, name, declared.get(name).copied(), changes.get(name).copied()));
+    Ok(List { generation: shown.map(|shown| shown.number()), modules: modules.collect() })
 }
 
-/// Every module that is declared, shown, or both.
-fn names(
-    declared: &Declarations,
-    state: &State,
-    shown: Option<Generation>,
-) -> BTreeSet<ModuleName> {
-    let shown = shown.and_then(|shown| state.modules_of(shown)).unwrap_or_default();
-    let shown = shown.keys().filter_map(|name| name.parse().ok());
-    declared.modules.iter().map(|(name, _)| name.clone()).chain(shown).collect()
-}
-
-/// One module.
+/// One module, as it is declared, and as it was last changed.
 pub(super) fn listed(
     store: &Store,
-    declared: &Declarations,
-    state: &State,
-    shown: Option<Generation>,
-    name: &ModuleName,
+    name: &str,
+    declared: Option<&Declared>,
+    since: Option<LastChange<'_>>,
 ) -> Listed {
-    let declared = declared.get(name);
-    let since = last_change(state, shown, name);
     let served = since.and_then(|(_, binding)| binding);
     let since = since.map(|(info, _)| info).filter(|_| served.is_some());
     Listed {
-        module: name.to_string(),
-        target: store.target(name).display().to_string(),
+        module: name.to_owned(),
+        target: store.layout().current().join(name).display().to_string(),
         declared: declared.map(|declared| declared.text.clone()),
         served: served.map(Served::from),
         since_generation: since.map(|info| info.number.number()),
@@ -65,17 +56,19 @@ pub(super) fn listed(
     }
 }
 
-/// The generation, up to the one shown, that made the module what it is, and what it made of it.
-fn last_change<'s>(
-    state: &'s State,
+/// The generation that made a module what it is, and what it made of it.
+pub(super) type LastChange<'s> = (&'s GenerationInfo, Option<&'s Binding>);
+
+/// The last change of each module up to the generation that is shown.
+pub(super) fn last_changes(
+    state: &State,
     shown: Option<Generation>,
-    name: &ModuleName,
-) -> Option<(&'s GenerationInfo, Option<&'s Binding>)> {
-    let until = state.generations().iter().rev().skip_while(|info| Some(info.number) > shown);
-    until.filter(|_| shown.is_some()).find_map(|info| {
-        let change = info.changes.iter().rev().find(|(module, _)| module == name.as_str())?;
-        Some((info, change.1.as_ref()))
-    })
+) -> BTreeMap<&str, LastChange<'_>> {
+    let until = state.generations().iter().take_while(|info| Some(info.number) <= shown);
+    until
+        .flat_map(|info| info.changes.iter().map(move |change| (info, change)))
+        .map(|(info, (module, binding))| (module.as_str(), (info, binding.as_ref())))
+        .collect()
 }
 
 impl Answer for List {

@@ -18,5 +18,6 @@ pub(crate) mod rollback;
 pub(crate) mod gc;
 pub(crate) mod exec;
 pub(crate) mod verify;
+pub(crate) mod reset;
 pub(crate) mod completions;
 pub(crate) mod demo;

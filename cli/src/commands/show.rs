@@ -19,7 +19,8 @@ use crate::{
 pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<Show, Failure> {
     let store = context.store()?;
     let (declared, state, shown) = (store.declarations()?, store.state()?, store.shown());
-    let listed = list::listed(&store, &declared, &state, shown, &args.name);
+    let since = list::last_changes(&state, shown).get(args.name.as_str()).copied();
+    let listed = list::listed(&store, args.name.as_str(), declared.get(&args.name), since);
     if listed.declared.is_none() && listed.served.is_none() {
         return Err(super::served::unknown(&store, &args.name, Exit::Failed));
     }

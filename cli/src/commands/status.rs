@@ -1,6 +1,9 @@
 //! `status`: how the store stands.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+};
 
 use crate::{
     context::Context,
@@ -19,8 +22,7 @@ pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
     let info = state.generations().iter().find(|info| Some(info.number) == shown);
     let linked = modules.iter().filter(|(_, binding)| binding.digest().is_none());
     let missing = declared.modules.iter().filter(|(name, _)| !modules.contains_key(name.as_str()));
-    let is_declared =
-        |name: &String| declared.modules.iter().any(|(each, _)| each.as_str() == name);
+    let named: BTreeSet<&str> = declared.modules.iter().map(|(name, _)| name.as_str()).collect();
     Ok(Status {
         generation: shown.map(|shown| shown.number()),
         home: context.home()?.display().to_string(),
@@ -29,7 +31,7 @@ pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
         modules: modules.len(),
         linked: linked.map(|(name, _)| name.clone()).collect(),
         missing: missing.map(|(name, _)| name.to_string()).collect(),
-        undeclared: modules.keys().filter(|name| !is_declared(name)).cloned().collect(),
+        undeclared: modules.keys().filter(|name| !named.contains(name.as_str())).cloned().collect(),
         generations: state.generations().len(),
         entries: state.entries().len(),
         bytes: state.entries().values().map(|entry| entry.bytes).sum(),

@@ -37,6 +37,7 @@ pub(crate) fn run(context: &Context, args: &UpdateArgs) -> Result<Answered, Fail
         names: args.names.clone(),
         all_or_nothing: args.all_or_nothing,
         locked: args.locked,
+        fresh: false,
     };
     let report = store.update(&request, &context.progress(), context.cancel())?;
     let update = told(&store, &report);

@@ -54,6 +54,8 @@ pub struct MirrorPlace<'a> {
     pub command: &'a str,
     /// How long to wait for the lock.
     pub lock_limit: Duration,
+    /// Whether one that is there does not count, and is made anew.
+    pub anew: bool,
 }
 
 impl From<AcquireError> for Flaw {
@@ -67,6 +69,7 @@ pub(super) struct Mirror<'a> {
     disk: &'a Disk,
     directory: PathBuf,
     hash: String,
+    anew: bool,
     _lock: Lock,
 }
 
@@ -94,7 +97,7 @@ impl<'a> Mirror<'a> {
             source => MirrorError::Locked { url: url.to_owned(), source }.into(),
         })?;
         let directory = place.layout.mirrors();
-        let mirror = Mirror { disk, directory, hash, _lock: lock };
+        let mirror = Mirror { disk, directory, hash, anew: place.anew, _lock: lock };
         mirror.remove_leftovers().map_err(AcquireError::Write)?;
         Ok(mirror)
     }
@@ -133,7 +136,7 @@ impl<'a> Mirror<'a> {
             };
             work(&Objects::open(&self.path()).map_err(Flaw::Mirror)?, received)
         };
-        match attempt(!self.path().is_dir()) {
+        match attempt(self.anew || !self.path().is_dir()) {
             Ok(done) => return Ok(done),
             Err(Flaw::Other(error)) => return Err(error),
             Err(Flaw::Mirror(_)) => {}

@@ -49,7 +49,7 @@ impl Condemned {
     }
 
     /// Shows all of it to readers, in one step, and that `sequence` was the journal's last frame then.
-    pub(super) fn publish(
+    pub(crate) fn publish(
         &self,
         disk: &Disk,
         layout: &Layout,
@@ -74,7 +74,7 @@ impl Condemned {
     }
 
     /// Takes it back, or says that it is done.
-    pub(super) fn withdraw(disk: &Disk, layout: &Layout) -> Result<(), DiskError> {
+    pub(crate) fn withdraw(disk: &Disk, layout: &Layout) -> Result<(), DiskError> {
         disk.remove_file(&layout.condemned())
     }
 

@@ -189,9 +189,9 @@ fn replay(path: &Path, bytes: &[u8]) -> Result<Replay, JournalError> {
                         "it does not follow the one before",
                     ))));
                 }
-                replay.state.apply(&frame);
-                replay.frames += 1;
                 replay.sequence = frame.sequence;
+                replay.state.apply(frame);
+                replay.frames += 1;
                 replay.link = link;
                 replay.length += length;
             }

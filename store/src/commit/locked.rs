@@ -150,7 +150,7 @@ impl Locked {
             .collect();
         if !records.is_empty() {
             let frame = journal.append(&disk, records).map_err(GiveUpError::Record)?;
-            state.apply(&frame);
+            state.apply(frame);
         }
         let discard = || {
             condemned.discard(&disk, &layout, &state)?;

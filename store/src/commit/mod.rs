@@ -10,11 +10,14 @@ mod condemned;
 mod quarantine;
 mod locked;
 mod transaction;
+mod content;
 mod salvage;
 mod rebuild;
 mod mending;
 
 pub use condemned::Condemned;
+pub use content::is_right;
+pub(crate) use content::{content_of, has_content, place};
 pub use frame::{Frame, FrameError};
 pub use journal::{Journal, JournalError, Reading};
 pub(crate) use locked::is_unfinished;

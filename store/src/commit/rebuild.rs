@@ -90,11 +90,11 @@ pub(super) fn rebuild(
     let (bindings, entries) = (salvage.bindings(), salvage.entries());
     let sources = Sources { layout, hints, bindings, entries };
     let mut told = Rebuilt { frames: salvage.frames.len(), ..Rebuilt::default() };
-    let mut past = sources.from_frames(salvage, &mut told);
+    let mut past = sources.told_by_frames(salvage, &mut told);
     let recorded = past.keys().next_back().copied();
     for number in directories_of(layout)? {
         if !past.contains_key(&number)
-            && let Some(found) = sources.from_directory(number, &mut told)
+            && let Some(found) = sources.told_by_directory(number, &mut told)
         {
             past.insert(number, found);
         }
@@ -148,7 +148,7 @@ fn head_of(
 impl Sources<'_> {
     /// The generations that whole frames tell of. After a gap, the links of the generation before, or of the
     /// generation itself, stand in for what is missing.
-    fn from_frames(&self, salvage: &Salvage, told: &mut Rebuilt) -> BTreeMap<Generation, Past> {
+    fn told_by_frames(&self, salvage: &Salvage, told: &mut Rebuilt) -> BTreeMap<Generation, Past> {
         let mut fold = Fold { modules: Some(BTreeMap::new()), now: None, past: BTreeMap::new() };
         for (frame, follows) in salvage.in_order() {
             if !follows {
@@ -197,7 +197,7 @@ impl Sources<'_> {
     }
 
     /// A generation of which no frame tells.
-    fn from_directory(&self, number: Generation, told: &mut Rebuilt) -> Option<Past> {
+    fn told_by_directory(&self, number: Generation, told: &mut Rebuilt) -> Option<Past> {
         let modules = self.links(number, told)?;
         let changed = self.layout.generation(number).symlink_metadata().ok()?.modified().ok();
         let since = changed.and_then(|changed| changed.duration_since(UNIX_EPOCH).ok());

@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn the_next_sequence_is_above_all_that_can_have_been() {
         let (bytes, ends) = chain();
-        let cut = Salvage::of(&[&bytes[..ends[0]], &vec![0; 2 * SMALLEST_FRAME]].concat()).unwrap();
+        let cut = Salvage::of(&[&bytes[..ends[0]], &[0; 2 * SMALLEST_FRAME]].concat()).unwrap();
         assert_eq!(cut.next(None).0, 4);
         assert_eq!(cut.next(Some(Generation::FIRST)).0, 4);
         assert_eq!(Salvage::default().next("7".parse().ok()).0, 8);

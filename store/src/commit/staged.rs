@@ -91,6 +91,12 @@ impl Staging {
         self.directory.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
 
+    /// Whether the owner of the staging that this path, or the lock beside it, belongs to is at work.
+    #[must_use]
+    pub(crate) fn is_live(path: &Path) -> bool {
+        Lock::is_held(&path.with_extension("lock"))
+    }
+
     /// Removes the stagings of processes that are no more, and says how many.
     ///
     /// # Errors

@@ -48,42 +48,42 @@ pub struct EntryInfo {
 
 impl State {
     /// Adds a frame.
-    pub fn apply(&mut self, frame: &Frame) {
+    pub fn apply(&mut self, frame: Frame) {
         self.sequence = frame.sequence;
-        for record in &frame.records {
+        for record in frame.records {
             self.apply_record(record);
         }
     }
 
-    fn apply_record(&mut self, record: &Record) {
+    fn apply_record(&mut self, record: Record) {
         match record {
             Record::Entered { digest, files, bytes } => {
-                self.entries.insert(*digest, EntryInfo { files: *files, bytes: *bytes });
+                self.entries.insert(digest, EntryInfo { files, bytes });
             }
             Record::Generation { number, at, reason, restores } => {
-                self.generations.push(GenerationInfo {
-                    number: *number,
-                    at: *at,
-                    reason: reason.clone(),
-                    restores: *restores,
-                    changes: Vec::new(),
-                    retired: false,
-                })
+                let (changes, retired) = (Vec::new(), false);
+                let info = GenerationInfo { number, at, reason, restores, changes, retired };
+                self.generations.push(info);
             }
             Record::Bound { module, binding } => {
-                self.modules.insert(module.clone(), binding.clone());
+                match self.modules.get_mut(&module) {
+                    Some(bound) => bound.clone_from(&binding),
+                    None => drop(self.modules.insert(module.clone(), binding.clone())),
+                }
                 self.note_change(module, Some(binding));
             }
             Record::Unbound { module } => {
-                self.modules.remove(module);
+                self.modules.remove(&module);
                 self.note_change(module, None);
             }
             Record::Retired { number } => {
-                let retired = self.generations.iter_mut().find(|info| info.number == *number);
+                // Numbers only go up, and a sweep may retire thousands.
+                let at = self.generations.binary_search_by_key(&number, |info| info.number);
+                let retired = at.ok().and_then(|at| self.generations.get_mut(at));
                 retired.into_iter().for_each(|info| info.retired = true);
             }
             Record::Forgotten { digest } => {
-                self.entries.remove(digest);
+                self.entries.remove(&digest);
             }
             Record::Checkpoint { .. } => {
                 *self = Self { sequence: self.sequence, ..Self::default() };
@@ -91,9 +91,9 @@ impl State {
         }
     }
 
-    fn note_change(&mut self, module: &str, binding: Option<&Binding>) {
+    fn note_change(&mut self, module: String, binding: Option<Binding>) {
         if let Some(last) = self.generations.last_mut() {
-            last.changes.push((module.to_owned(), binding.cloned()));
+            last.changes.push((module, binding));
         }
     }
 
@@ -263,9 +263,9 @@ mod tests {
         let (one, two, three) =
             (Generation::FIRST, Generation::FIRST.next(), Generation::FIRST.next().next());
         let mut state = State::default();
-        state.apply(&frame(one, &[("a", Some("/1")), ("b", Some("/1"))]));
-        state.apply(&frame(two, &[("a", Some("/2"))]));
-        state.apply(&frame(three, &[("b", None)]));
+        state.apply(frame(one, &[("a", Some("/1")), ("b", Some("/1"))]));
+        state.apply(frame(two, &[("a", Some("/2"))]));
+        state.apply(frame(three, &[("b", None)]));
         let told = |generation| {
             let modules = state.modules_of(generation).unwrap();
             modules
@@ -285,19 +285,19 @@ mod tests {
         let (one, two, three) =
             (Generation::FIRST, Generation::FIRST.next(), Generation::FIRST.next().next());
         let mut state = State::default();
-        state.apply(&frame(one, &[("a", Some("/1")), ("b", Some("/1"))]));
-        state.apply(&frame(two, &[("a", Some("/2")), ("b", None)]));
-        state.apply(&frame(three, &[("c", Some("/3"))]));
+        state.apply(frame(one, &[("a", Some("/1")), ("b", Some("/1"))]));
+        state.apply(frame(two, &[("a", Some("/2")), ("b", None)]));
+        state.apply(frame(three, &[("c", Some("/3"))]));
         let digest = Digest::from_bytes([7; 32]);
         let records = vec![
             Record::Entered { digest, files: 1, bytes: 2 },
             Record::Retired { number: one },
             Record::Retired { number: two },
         ];
-        state.apply(&Frame { sequence: 4, previous: [0; 16], records });
+        state.apply(Frame { sequence: 4, previous: [0; 16], records });
         let mut folded = State::default();
         let records = state.checkpoint(9, "gc");
-        folded.apply(&Frame { sequence: 5, previous: [0; 16], records });
+        folded.apply(Frame { sequence: 5, previous: [0; 16], records });
         assert_eq!(folded.modules(), state.modules());
         assert_eq!(folded.entries(), state.entries());
         assert_eq!(folded.head().map(|head| head.number), Some(three));
@@ -320,10 +320,10 @@ mod tests {
         for (number, byte) in [(one, 1), (two, 2)] {
             let mut frame = frame(number, &[]);
             frame.records.push(bound(byte));
-            state.apply(&frame);
+            state.apply(frame);
         }
         assert_eq!(state.refcounts(), BTreeMap::from([(digest(1), 1), (digest(2), 1)]));
-        state.apply(&Frame {
+        state.apply(Frame {
             sequence: 3,
             previous: [0; 16],
             records: vec![Record::Retired { number: one }],

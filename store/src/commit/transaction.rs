@@ -16,13 +16,14 @@
 //! Deletes no entry: that is for a sweep.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use super::{
     journal::JournalError,
     locked::{BeginError, Beginning, Locked, now, show},
+    quarantine::put_in_place,
     record::{Binding, Bound, Record},
     staged::{Staged, Staging},
     state::State,
@@ -41,6 +42,9 @@ pub struct Transaction {
     changes: BTreeMap<ModuleName, Option<Binding>>,
     restores: Option<Generation>,
     companion: Option<(PathBuf, String)>,
+    /// Entries that are not what they should be, whatever they look like.
+    rotten: BTreeSet<Digest>,
+    anew: bool,
 }
 
 /// The transaction did not end well.
@@ -101,6 +105,8 @@ impl Transaction {
             changes: BTreeMap::new(),
             restores: None,
             companion: None,
+            rotten: BTreeSet::new(),
+            anew: false,
         })
     }
 
@@ -115,6 +121,17 @@ impl Transaction {
         let digest = staged.digest();
         self.entering.entry(digest).or_insert(staged);
         digest
+    }
+
+    /// Says that what the store has under these names is damaged, although it may look whole: a tree that is
+    /// entered takes its place, and it goes to the quarantine.
+    pub fn replace(&mut self, rotten: BTreeSet<Digest>) {
+        self.rotten = rotten;
+    }
+
+    /// Makes a new generation even if it is the same as the one before.
+    pub const fn show_anew(&mut self) {
+        self.anew = true;
     }
 
     /// Makes `module` lead to what `binding` says. Its entry is in the store, or was entered here.
@@ -186,7 +203,7 @@ impl Transaction {
             modules.get(module.as_str()) != to.as_ref()
         };
         let is_gone = |digest: &Digest| !is_whole(&self.locked.layout, *digest);
-        self.changes.iter().any(rebinds) || self.entering.keys().any(is_gone)
+        self.anew || self.changes.iter().any(rebinds) || self.entering.keys().any(is_gone)
     }
 
     /// Makes all of it durable, records it and shows it. Gives what the store adds up to then; its head is the
@@ -214,7 +231,7 @@ impl Transaction {
         let show = |source| CommitError::Show { generation: next, source };
         show_with(disk, layout, &prepared, companion).map_err(show)?;
         let mut after = self.locked.state;
-        after.apply(&frame);
+        after.apply(frame);
         Ok(after)
     }
 
@@ -288,6 +305,8 @@ impl Transaction {
         let entry = self.locked.layout.entry(digest);
         if entry.symlink_metadata().is_err() {
             self.locked.disk.rename(&staged.tree, &entry)?;
+        } else if self.rotten.contains(&digest) {
+            put_in_place(&self.locked.disk, &self.locked.layout, &staged.tree, &entry)?;
         } else if !is_whole(&self.locked.layout, digest) {
             // The damaged one goes with the staging; nobody finds nothing at any moment.
             self.locked.disk.exchange(&staged.tree, &entry)?;

@@ -38,6 +38,13 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Nothing but what is shown, and what is leased.
+    #[must_use]
+    pub const fn only_what_is_shown() -> Self {
+        let keep = const { NonZeroUsize::new(1).expect("one is not zero") };
+        Self { keep, grace: Duration::ZERO, max_bytes: None }
+    }
+
     /// The generations that are to be kept no longer, oldest first. `now` is in milliseconds since 1970; a
     /// clock that went back retires nothing.
     #[must_use]
@@ -144,7 +151,7 @@ mod tests {
                     binding: Binding { source: "s".into(), bound },
                 },
             ];
-            state.apply(&Frame { sequence: each, previous: [0; 16], records });
+            state.apply(Frame { sequence: each, previous: [0; 16], records });
         }
         state
     }
@@ -208,7 +215,7 @@ mod tests {
         let mut state = hourly(4);
         let records =
             vec![Record::Retired { number: number(1) }, Record::Retired { number: number(3) }];
-        state.apply(&Frame { sequence: 5, previous: [0; 16], records });
+        state.apply(Frame { sequence: 5, previous: [0; 16], records });
         assert_eq!(retiring(&keeping(1, 0), &state, &[], u64::MAX), [2]);
         // Generation 2 was shown until 3 came, whatever became of 3.
         assert!(retiring(&keeping(1, 1), &state, &[], 3 * HOUR - 1).is_empty());

@@ -128,7 +128,7 @@ impl Fetcher<'_> {
     ) -> Result<(Staged, Origin), Problem> {
         let Ground { disk, layout, options, cancel, .. } = self.ground;
         let (command, lock_limit) = (options.command.as_str(), options.lock_limit);
-        let mirror = MirrorPlace { layout, origin, command, lock_limit };
+        let mirror = MirrorPlace { layout, origin, command, lock_limit, anew: false };
         let into = Destination { mirror, disk, staging: self.staging, packs: options.packs };
         let news = |news: FetchNews<'_>| self.tell(module, news);
         // What is here needs no server; what is wrong with it is for the server to make good.

@@ -171,5 +171,5 @@ impl MendingHome<'_> {
 
 fn name_is_ours(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    ["store", "modules.toml", "format"].contains(&name) || name.starts_with("origin-")
+    ["store", "modules.toml", "format", "trash"].contains(&name) || name.starts_with("origin-")
 }

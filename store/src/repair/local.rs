@@ -13,9 +13,9 @@ use std::{
 
 use gix::bstr::{BString, ByteSlice as _};
 
-use super::tree::{has_content, parents, place};
+use super::tree::parents;
 use crate::{
-    commit::{Staged, Staging},
+    commit::{Staged, Staging, has_content, place},
     disk::{Disk, DiskError, LinkError, Planting, StreamError, Verb},
     model::{ContentHash, FileKind, Manifest, TreeFile},
 };

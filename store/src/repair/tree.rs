@@ -5,9 +5,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ffi::OsStr,
-    fs::File,
-    io::{self, Read},
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
@@ -16,8 +13,9 @@ use gix::bstr::{BStr, BString, ByteSlice as _};
 use rayon::prelude::*;
 
 use crate::{
+    commit::{content_of, has_content, place},
     disk::{Disk, DiskError, Verb, directory_time, names_in},
-    model::{ContentHash, FileKind, Manifest, TreeFile},
+    model::{FileKind, Manifest, TreeFile},
 };
 
 /// What was found at a path.
@@ -46,11 +44,6 @@ pub(super) struct Differences {
     pub(super) has_more: bool,
     /// What has the right content and another time than that gives it.
     late: Vec<(PathBuf, i64)>,
-}
-
-/// The path of a tree's file below `root`.
-pub(super) fn place(root: &Path, path: &BStr) -> PathBuf {
-    root.join(OsStr::from_bytes(path.as_bytes()))
 }
 
 impl Tree {
@@ -97,7 +90,7 @@ impl Tree {
                 (_, true, true) => FileKind::Executable,
                 _ => return None,
             };
-            let (content, size) = hash(&place(&self.root, path.as_bstr()), kind).ok()?;
+            let (content, size) = content_of(&place(&self.root, path.as_bstr()), kind).ok()?;
             Some(TreeFile { path: path.clone(), kind, size, content })
         });
         Manifest::new(listed.collect::<Option<_>>()?).ok()
@@ -183,12 +176,6 @@ impl Differences {
     }
 }
 
-/// Whether `file` of the tree at `root` has the content it should, every byte read.
-pub(super) fn has_content(root: &Path, file: &TreeFile) -> bool {
-    hash(&place(root, file.path.as_bstr()), file.kind)
-        .is_ok_and(|(content, _)| content == file.content)
-}
-
 /// The directories that lead to a path, the outermost first.
 pub(super) fn parents(path: &BStr) -> impl Iterator<Item = BString> {
     path.find_iter(b"/")
@@ -205,23 +192,4 @@ fn see(path: &Path) -> Result<Seen, DiskError> {
         mode: meta.mode() & 0o7777,
         mtime: (meta.mtime(), meta.mtime_nsec()),
     })
-}
-
-fn hash(path: &Path, kind: FileKind) -> io::Result<(ContentHash, u64)> {
-    if kind == FileKind::Symlink {
-        let text = std::fs::read_link(path)?;
-        let text = text.as_os_str().as_bytes();
-        return Ok((ContentHash::of(text), text.len() as u64));
-    }
-    let (mut file, mut hasher, mut chunk) =
-        (File::open(path)?, blake3::Hasher::new(), vec![0; 128 << 10]);
-    loop {
-        match file.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(read) => drop(hasher.update(chunk.get(..read).unwrap_or_default())),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((ContentHash::from_bytes(hasher.finalize().into()), hasher.count()))
 }

@@ -90,6 +90,7 @@ fn run_job(site: &Site<'_>, job: &Job) -> Vec<Answer> {
 /// An archive is named by its checksum, so one that was had is never asked for again.
 fn archive(site: &Site<'_>, module: &ModuleName, source: &ArchiveSource, text: &str) -> Answer {
     if let Some(now) = site.state.modules().get(module.as_str())
+        && !site.fresh
         && now.source == text
         && now.digest().is_some_and(|digest| site.layout.entry(digest).is_dir())
     {

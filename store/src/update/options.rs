@@ -57,4 +57,6 @@ pub struct UpdateRequest {
     pub all_or_nothing: bool,
     /// Take exactly the revisions of `modules.lock`.
     pub locked: bool,
+    /// Have everything anew, as if the store had nothing, and show it as a new generation.
+    pub fresh: bool,
 }

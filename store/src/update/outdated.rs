@@ -31,7 +31,7 @@ pub(crate) fn outdated(
     let selected = select(declared, names).map_err(|name| unknown(declared, name))?;
     let state = Journal::state(&ground.layout.journal())?;
     ground.events.happened(Event::Began { modules: selected.len() });
-    let site = Site::new(ground, state)?;
+    let site = Site::new(ground, state, false)?;
     let jobs = plan(selected.iter().copied(), None);
     let mut outdated = in_parallel(&site, &jobs, |job| look(&site, job));
     if names.is_empty() {

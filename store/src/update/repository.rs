@@ -73,7 +73,7 @@ fn settled<'s>(
     member: &Member,
     commit: ObjectId,
 ) -> Option<&'s Binding> {
-    let now = site.state.modules().get(member.module.as_str())?;
+    let now = site.state.modules().get(member.module.as_str()).filter(|_| !site.fresh)?;
     let Bound::Entry { digest, subdirectory, fetched: Some(fetched) } = &now.bound else {
         return None;
     };
@@ -165,7 +165,9 @@ fn tree_of(
     commit: ObjectId,
     members: &[Meant<'_>],
 ) -> Result<Tree, AcquireError> {
-    if let Some(tree) = stored_tree(site, job, commit) {
+    if !site.fresh
+        && let Some(tree) = stored_tree(site, job, commit)
+    {
         return Ok(tree);
     }
     let staging = site.staging()?;
@@ -174,10 +176,11 @@ fn tree_of(
         origin: &job.origin,
         command: &site.options.command,
         lock_limit: site.options.lock_limit,
+        anew: site.fresh,
     };
     let into =
         Destination { mirror, disk: site.disk, staging: &staging, packs: site.options.packs };
-    let base = base_for(site, job, members);
+    let base = if site.fresh { None } else { base_for(site, job, members) };
     let first = members.first().map(|(member, _)| &member.module);
     let news = |news: FetchNews<'_>| {
         if let Some(module) = first {

@@ -18,12 +18,12 @@ use super::{
 use crate::{
     acquire::NetworkError,
     commit::{
-        BeginError, Beginning, Binding, CommitError, JournalError, Staging, StagingError, State,
-        Transaction, companion_of, is_unfinished, lock_of, shown,
+        BeginError, Beginning, Binding, CommitError, JournalError, Staged, Staging, StagingError,
+        State, Transaction, companion_of, is_right, is_unfinished, lock_of, shown,
     },
     declare,
     disk::{DiskError, LockError, Patience},
-    model::{Declarations, Generation, Lockfile, ModuleName, nearest},
+    model::{Declarations, Digest, Generation, Lockfile, ModuleName, nearest},
 };
 
 /// An update came to no report. Unless a variant says otherwise, nothing was changed.
@@ -82,7 +82,7 @@ pub(crate) fn update(
 
     let start = Instant::now();
     let jobs = plan(selected.iter().copied(), lock);
-    let site = Site::new(ground, state)?;
+    let site = Site::new(ground, state, request.fresh)?;
     let answers = gather(&site, &jobs);
     if ground.cancel.is_cancelled() {
         return Err(UpdateError::Cancelled);
@@ -92,7 +92,8 @@ pub(crate) fn update(
     let mut report = report(&site, answers, removed);
     report.cost.acquiring = start.elapsed();
 
-    let wanted = !report.updated.is_empty() || !report.removed.is_empty();
+    let changed = !report.updated.is_empty() || !report.removed.is_empty();
+    let wanted = changed || (request.fresh && report.failed.is_empty());
     let allowed = report.failed.is_empty() || !request.all_or_nothing;
     let mut after = None;
     if (wanted && allowed) || is_unfinished(ground.layout, &site.state) {
@@ -173,6 +174,13 @@ pub(super) fn failed(module: ModuleName, why: &Why, serving: Option<Binding>) ->
     Failed { module, class, stage, error, hint, serving }
 }
 
+/// Which of the trees that came are in the store already and not what they should be. Every byte is read, and
+/// no lock is held.
+fn rotten(ground: Ground<'_>, staged: &[Staged]) -> BTreeSet<Digest> {
+    let there = staged.iter().map(Staged::digest).collect::<BTreeSet<_>>().into_iter();
+    there.filter(|digest| !is_right(ground.layout, *digest)).collect()
+}
+
 /// The transaction. With `change` false, it only finishes what a crash left.
 fn commit(
     ground: Ground<'_>,
@@ -181,8 +189,14 @@ fn commit(
     change: bool,
 ) -> Result<Option<State>, UpdateError> {
     let before = site.state.modules().clone();
+    let fresh = site.fresh && change;
     let (staging, staged) = site.into_staging()?;
+    let rotten = if fresh { rotten(ground, &staged) } else { BTreeSet::new() };
     let mut transaction = begin(ground, staging)?;
+    transaction.replace(rotten);
+    if fresh {
+        transaction.show_anew();
+    }
     if change {
         give_way(ground, &transaction, &before, report);
         let wanted: BTreeSet<_> =

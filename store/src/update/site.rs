@@ -19,19 +19,21 @@ pub(super) struct Site<'a> {
     pub(super) events: &'a dyn Events,
     pub(super) cancel: &'a Cancel,
     pub(super) state: State,
+    /// Whether nothing that is in the store counts.
+    pub(super) fresh: bool,
     pub(super) network: Network,
     staging: Mutex<Option<Arc<Staging>>>,
     staged: Mutex<Vec<Staged>>,
 }
 
 impl<'a> Site<'a> {
-    pub(super) fn new(ground: Ground<'a>, state: State) -> Result<Self, NetworkError> {
+    pub(super) fn new(ground: Ground<'a>, state: State, fresh: bool) -> Result<Self, NetworkError> {
         let Ground { disk, layout, options, events, cancel } = ground;
         let scratch = layout.mirrors();
         let network =
             Network::open(&scratch, options.limits, options.interactive, options.offline)?;
         let (staging, staged) = (Mutex::default(), Mutex::default());
-        Ok(Self { disk, layout, options, events, cancel, state, network, staging, staged })
+        Ok(Self { disk, layout, options, events, cancel, state, fresh, network, staging, staged })
     }
 
     /// The staging, which the first one to ask makes.

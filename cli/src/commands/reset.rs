@@ -1,0 +1,138 @@
+//! `reset`: everything anew, and the rest dropped; or the whole store taken away.
+
+use std::io::{self, Write};
+
+use modstore::{Dropped, Exit, Policy, Store, reset::Stay as StoreStay};
+
+use super::{gc, update};
+use crate::{
+    args::ResetArgs,
+    context::Context,
+    json::{Gc, Reset, Stay, Update},
+    output::Answer,
+    report::Failure,
+    text::count,
+};
+
+/// Resets.
+pub(crate) fn run(context: &Context, args: &ResetArgs) -> Result<Reset, Failure> {
+    let store = context.store()?;
+    let mut answer = match (args.purge, args.dry_run) {
+        (false, false) => anew(context, &store)?,
+        (false, true) => would_drop(&store)?,
+        (true, false) => purge(context, &store)?,
+        (true, true) => would_purge(&store)?,
+    };
+    (answer.dry_run, answer.purge) = (args.dry_run, args.purge);
+    answer.generation = store.shown().map(|shown| shown.number());
+    if let Some(dropped) = &mut answer.dropped {
+        (dropped.generation, dropped.dry_run) = (answer.generation, args.dry_run);
+        dropped.listed = if context.global.verbose { usize::MAX } else { gc::MANY };
+    }
+    Ok(answer)
+}
+
+fn nothing() -> Reset {
+    Reset {
+        generation: None,
+        dry_run: false,
+        purge: false,
+        update: None,
+        dropped: None,
+        removed: Vec::new(),
+        stay: Vec::new(),
+        leases: Vec::new(),
+    }
+}
+
+fn anew(context: &Context, store: &Store) -> Result<Reset, Failure> {
+    let reset = store.reset(&context.progress(), context.cancel())?;
+    let told = update::told(store, &reset.update);
+    update::warn(&context.output, &told);
+    let interrupted = context.cancel().is_cancelled();
+    let dropped = reset
+        .dropped
+        .map(|Dropped { plan, sizes, report }| gc::swept(&plan, &sizes, report, interrupted));
+    Ok(Reset { update: Some(told), dropped, ..nothing() })
+}
+
+/// What is shown stands for what would be had anew.
+fn would_drop(store: &Store) -> Result<Reset, Failure> {
+    let plan = store.plan_sweep(&Policy::only_what_is_shown())?;
+    let sizes = store.sizes(&plan)?;
+    Ok(Reset { dropped: Some(gc::planned(&plan, &sizes)), ..nothing() })
+}
+
+fn purge(context: &Context, store: &Store) -> Result<Reset, Failure> {
+    let report = store.purge(&context.progress(), context.cancel())?;
+    Ok(Reset { removed: paths(&report.removed), stay: stay(&report.stay), ..nothing() })
+}
+
+fn would_purge(store: &Store) -> Result<Reset, Failure> {
+    let plan = store.plan_purge()?;
+    let leases = plan.leases.into_iter().map(Into::into).collect();
+    Ok(Reset { removed: paths(&plan.remove), stay: stay(&plan.stay), leases, ..nothing() })
+}
+
+fn paths(paths: &[std::path::PathBuf]) -> Vec<String> {
+    let mut paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    paths.sort();
+    paths
+}
+
+fn stay(stay: &[StoreStay]) -> Vec<Stay> {
+    let told =
+        |stay: &StoreStay| Stay { path: stay.path.display().to_string(), why: stay.why.clone() };
+    let mut told: Vec<Stay> = stay.iter().map(told).collect();
+    told.sort_by(|a, b| a.path.cmp(&b.path));
+    told
+}
+
+impl Answer for Reset {
+    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        if self.purge {
+            return self.write_purge(to);
+        }
+        if let Some(update) = &self.update {
+            if update.generation.is_none() && update.failed.is_empty() {
+                return writeln!(to, "No modules are declared, and nothing is shown.");
+            }
+            update::write_update(to, update)?;
+        } else {
+            writeln!(to, "Every declared module would be fetched anew, and then:")?;
+        }
+        match &self.dropped {
+            Some(dropped) => dropped.write(to),
+            None => writeln!(to, "nothing was dropped"),
+        }
+    }
+
+    fn troubles(&self) -> Vec<Failure> {
+        self.update.as_ref().map(update::troubles).unwrap_or_default()
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        if self.dry_run && !self.leases.is_empty() {
+            let who = count(self.leases.len(), "lease");
+            return Some(Failure::new(Exit::Busy, format!("the store is in use: {who}")));
+        }
+        let failed = self.update.as_ref().and_then(|update: &Update| {
+            Some(update::failure(update)?.hint("nothing was dropped; run it again"))
+        });
+        failed.or_else(|| self.dropped.as_ref().and_then(Gc::failure))
+    }
+}
+
+impl Reset {
+    fn write_purge(&self, to: &mut dyn Write) -> io::Result<()> {
+        for Stay { path, why } in &self.stay {
+            writeln!(to, "{path} stays: {why}")?;
+        }
+        let names = count(self.removed.len(), "name");
+        match (self.dry_run, self.removed.is_empty()) {
+            (_, true) => writeln!(to, "There is no store to take away."),
+            (true, _) => writeln!(to, "{names} would go; nothing was changed"),
+            (false, _) => writeln!(to, "{names} gone; `modstore update` makes the store anew"),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What files of entries really hold, every byte read: for whoever does not trust sizes and times.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{self, Read as _},
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+use gix::bstr::{BStr, ByteSlice as _};
+use rayon::prelude::*;
+
+use super::transaction::{is_whole, read_manifest};
+use crate::{
+    disk::Layout,
+    model::{ContentHash, Digest, FileKind, TreeFile},
+};
+
+/// Whether an entry has every file of its manifest with its content.
+#[must_use]
+pub fn is_right(layout: &Layout, digest: Digest) -> bool {
+    let Some(manifest) = read_manifest(layout, digest) else { return false };
+    let root = layout.entry(digest);
+    is_whole(layout, digest) && manifest.files().par_iter().all(|file| has_content(&root, file))
+}
+
+/// The path of a tree's file below `root`.
+pub(crate) fn place(root: &Path, path: &BStr) -> PathBuf {
+    root.join(OsStr::from_bytes(path.as_bytes()))
+}
+
+/// Whether `file` of the tree at `root` has the content it should.
+pub(crate) fn has_content(root: &Path, file: &TreeFile) -> bool {
+    content_of(&place(root, file.path.as_bstr()), file.kind)
+        .is_ok_and(|(content, _)| content == file.content)
+}
+
+/// The hash and size of a file's content, or of a link's text.
+pub(crate) fn content_of(path: &Path, kind: FileKind) -> io::Result<(ContentHash, u64)> {
+    if kind == FileKind::Symlink {
+        let text = std::fs::read_link(path)?;
+        let text = text.as_os_str().as_bytes();
+        return Ok((ContentHash::of(text), text.len() as u64));
+    }
+    let (mut file, mut hasher, mut chunk) =
+        (File::open(path)?, blake3::Hasher::new(), vec![0; 128 << 10]);
+    loop {
+        match file.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => drop(hasher.update(chunk.get(..read).unwrap_or_default())),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((ContentHash::from_bytes(hasher.finalize().into()), hasher.count()))
+}

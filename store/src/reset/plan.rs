@@ -1,0 +1,124 @@
+//! [`PurgePlan`]: what in a home is modstore's own, and what stays and why. Looks and changes nothing.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    commit::Staging,
+    disk::{DiskError, Layout, is_random_name, names_in},
+    model::{Digest, Generation},
+    reclaim::{Leased, leases},
+};
+
+/// What a purge would take away.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct PurgePlan {
+    /// Paths that go, in no order.
+    pub remove: Vec<PathBuf>,
+    /// Paths that stay, and why.
+    pub stay: Vec<Stay>,
+    /// Who works with a generation at this moment; nothing goes while anybody does.
+    pub leases: Vec<Leased>,
+}
+
+/// Something that stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stay {
+    /// What, below the home as it was given.
+    pub path: PathBuf,
+    /// Why, in one clause.
+    pub why: String,
+}
+
+impl Stay {
+    pub(super) fn new(path: PathBuf, why: &str) -> Self {
+        Self { path, why: why.to_owned() }
+    }
+}
+
+/// Looks at the whole home. `declares` tells whether `modules.toml` declares anything.
+///
+/// # Errors
+/// When a directory of the store, or a lease, cannot be read.
+pub(crate) fn plan(layout: &Layout, declares: bool) -> Result<PurgePlan, DiskError> {
+    let mut plan = PurgePlan { leases: leases(layout)?, ..PurgePlan::default() };
+    for name in names_in(layout.home())? {
+        let path = layout.home().join(&name);
+        match name.to_str().unwrap_or_default() {
+            "current" if path.is_symlink() || path.is_file() => plan.remove.push(path),
+            "journal" | "format.json" | "format.json.new" | "modules.lock" | "condemned"
+            | "reserve" => plan.remove.push(path),
+            "modules.toml" if declares => {
+                plan.stay.push(Stay::new(path, "it is what you have declared"));
+            }
+            "modules.toml" => plan.remove.push(path),
+            "locks" => plan.stay.push(Stay::new(path, "lock files are never removed")),
+            name if is_kept_aside(name) => plan.remove.push(path),
+            name if Layout::DIRECTORIES.contains(&name) || name == "quarantine" => {
+                plan.look_into(&path, name)?;
+            }
+            _ => plan.stay.push(unknown(path)),
+        }
+    }
+    Ok(plan)
+}
+
+impl PurgePlan {
+    /// The names in one of the store's directories; the directory goes with the last of them.
+    fn look_into(&mut self, directory: &Path, kind: &str) -> Result<(), DiskError> {
+        if !directory.is_dir() {
+            self.stay.push(unknown(directory.to_owned()));
+            return Ok(());
+        }
+        for name in names_in(directory)? {
+            let path = directory.join(&name);
+            let name = name.to_str().unwrap_or_default();
+            match is_ours(kind, name) {
+                true if kind == "staging" && Staging::is_live(&path) => {
+                    self.stay.push(Stay::new(path, "a process is working there"));
+                }
+                true => self.remove.push(path),
+                false => self.stay.push(unknown(path)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unknown(path: PathBuf) -> Stay {
+    Stay::new(path, "it is not modstore's")
+}
+
+/// Names beside the journal and the marker that hold what was damaged.
+fn is_kept_aside(name: &str) -> bool {
+    let aside =
+        ["journal.torn-", "journal.damaged-", "format.json.damaged-", "quarantine.damaged-"];
+    let random = aside.iter().find_map(|prefix| name.strip_prefix(prefix));
+    random.is_some_and(is_random)
+}
+
+/// Whether a name in the directory of this kind is one that modstore gives.
+fn is_ours(kind: &str, name: &str) -> bool {
+    let ends_randomly = || name.rsplit_once('-').is_some_and(|(_, random)| is_random(random));
+    match kind {
+        "generations" => name.parse::<Generation>().is_ok(),
+        "entries" => name.parse::<Digest>().is_ok(),
+        "manifests" => name.strip_suffix(".git").unwrap_or(name).parse::<Digest>().is_ok(),
+        "mirrors" => name == "host.git" || is_mirror(name),
+        "staging" => is_random(name.strip_suffix(".lock").unwrap_or(name)),
+        "trash" => is_random(name),
+        "leases" | "quarantine" => ends_randomly(),
+        _ => false,
+    }
+}
+
+fn is_random(name: &str) -> bool {
+    is_random_name(name.as_ref())
+}
+
+/// `<32 hex>.git`, or what was left of making one.
+fn is_mirror(name: &str) -> bool {
+    let Some((hash, rest)) = name.split_once('.') else { return false };
+    let is_hash = hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash && (rest == "git" || is_random(rest))
+}

@@ -1,0 +1,206 @@
+//! Taking it all away.
+//!
+//! ```text
+//! lock      the store's lock
+//! condemn   every generation: from now on nobody is given a lease; whoever has one is named, and nothing goes
+//! hide      `current` removed, the home synced          ← readers find no store from here on
+//! forget    the marker removed, then the journal, each synced
+//! delete    everything else that is modstore's, directories last
+//! ```
+//!
+//! A crash before the journal is gone leaves a store that the next writer shows again, whole; one after it leaves
+//! no store, and names that the next purge, or the next store's first sweep, takes away.
+//!
+//! Lock files stay: one that is unlinked excludes nobody. What is not modstore's stays.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::plan::{PurgePlan, Stay, plan};
+use crate::{
+    commit::{Condemned, Staging, StagingError},
+    declare,
+    disk::{Disk, DiskError, Layout, Lock, LockError, Patience, names_in},
+    model::Generation,
+    reclaim::{Leased, leases},
+    update::{Event, Ground},
+};
+
+/// What a purge did.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct PurgeReport {
+    /// What was taken away.
+    pub removed: Vec<PathBuf>,
+    /// What stays, and why.
+    pub stay: Vec<Stay>,
+}
+
+/// The store was not taken away, or not all of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PurgeError {
+    /// Nothing was changed.
+    #[error("the store cannot be taken away now")]
+    Lock(#[from] LockError),
+    /// Nothing was changed.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
+    /// Nothing was changed: somebody works with the store's modules.
+    #[error("the store is in use: {}", holders(.0))]
+    Leased(Vec<Leased>),
+    /// Nothing was changed.
+    #[error("nothing was changed")]
+    NotDone(#[source] DiskError),
+    /// Some of it is gone, and a reader sees the whole store or none. Running it again goes on.
+    #[error("the store is only taken away in part")]
+    Partly(#[source] DiskError),
+    /// Nothing was changed: somebody asked to stop.
+    #[error("interrupted; nothing was changed")]
+    Cancelled,
+}
+
+fn holders(leases: &[Leased]) -> String {
+    let told = leases.iter().map(|lease| match &lease.holder {
+        Some(holder) => format!(
+            "process {} ({}) has generation {} since {} s after 1970",
+            holder.pid, holder.command, lease.generation, holder.since
+        ),
+        None => format!("somebody has generation {}", lease.generation),
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
+/// Takes everything away that is modstore's.
+///
+/// # Errors
+/// See [`PurgeError`].
+pub(crate) fn purge(ground: Ground<'_>) -> Result<PurgeReport, PurgeError> {
+    let Ground { disk, layout, options, cancel, .. } = ground;
+    Staging::remove_dead(disk, layout).map_err(PurgeError::NotDone)?;
+    let _lock = lock(ground)?;
+    let staging = Staging::claim(disk, layout, &options.command)?;
+    if cancel.is_cancelled() {
+        return Err(PurgeError::Cancelled);
+    }
+    condemn_all(disk, layout, &staging)?;
+    hide(disk, layout).map_err(PurgeError::Partly)?;
+    drop(staging);
+    let plan = plan(layout, declares(layout)).map_err(PurgeError::Partly)?;
+    delete(ground, plan).map_err(PurgeError::Partly)
+}
+
+fn lock(ground: Ground<'_>) -> Result<Lock, PurgeError> {
+    let Ground { layout, options, events, cancel, .. } = ground;
+    let (stop, told) =
+        (|| cancel.is_cancelled(), |holder: Option<&_>| events.happened(Event::Waiting { holder }));
+    let patience = Patience { limit: options.lock_limit, stop: &stop, told: &told };
+    Lock::take(&layout.lock("store"), &options.command, patience).map_err(|error| match error {
+        LockError::Stopped => PurgeError::Cancelled,
+        error => error.into(),
+    })
+}
+
+/// Lets nobody take a lease any more, unless somebody has one: then nothing happens.
+fn condemn_all(disk: &Disk, layout: &Layout, staging: &Staging) -> Result<(), PurgeError> {
+    let generations = names_in(&layout.generations()).map_err(PurgeError::NotDone)?;
+    let numbers = generations.iter().filter_map(|name| name.to_str()?.parse::<Generation>().ok());
+    let condemned = Condemned { generations: numbers.collect(), ..Condemned::default() };
+    // With this number nothing counts as given up, whatever the journal says.
+    condemned.publish(disk, layout, staging, u64::MAX).map_err(PurgeError::NotDone)?;
+    match leases(layout) {
+        Ok(leases) if leases.is_empty() => Ok(()),
+        held => {
+            // If this fails too, the next one to have the lock takes it back.
+            let _ = Condemned::withdraw(disk, layout);
+            Err(held.map_or_else(PurgeError::NotDone, PurgeError::Leased))
+        }
+    }
+}
+
+/// First the switch, then the marker, last the journal: what is shown follows from it.
+fn hide(disk: &Disk, layout: &Layout) -> Result<(), DiskError> {
+    for path in [layout.current(), layout.format(), layout.journal()] {
+        if path.is_symlink() || path.exists() {
+            if !path.is_symlink() && path.is_dir() {
+                continue;
+            }
+            disk.remove_file(&path)?;
+            disk.sync_dir(layout.home())?;
+        }
+    }
+    Ok(())
+}
+
+/// Everything else.
+fn delete(ground: Ground<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskError> {
+    let Ground { disk, layout, events, options, .. } = ground;
+    let PurgePlan { remove, mut stay, .. } = plan;
+    let of = remove.len();
+    // As long as this is there, nobody is given a lease.
+    let (last, remove): (Vec<_>, Vec<_>) =
+        remove.into_iter().partition(|path| *path == layout.condemned());
+    let (shared, others): (Vec<_>, Vec<_>) = remove
+        .into_iter()
+        .partition(|path| path.starts_with(layout.mirrors()) || *path == layout.modules_toml());
+    events.happened(Event::Deleting { done: 0, of });
+    others.par_iter().try_for_each(|path| disk.remove_tree(path))?;
+    let mut removed = others;
+    for path in shared {
+        match hold(layout, &path, &options.command)? {
+            Held::Free(_held) => disk.remove_tree(&path)?,
+            Held::Wanted => {
+                stay.push(Stay::new(path, "a process is working with it"));
+                continue;
+            }
+        }
+        removed.push(path);
+    }
+    last.iter().try_for_each(|path| disk.remove_file(path))?;
+    removed.extend(last);
+    events.happened(Event::Deleting { done: removed.len(), of });
+    for name in Layout::DIRECTORIES.into_iter().chain(["quarantine"]) {
+        let path = layout.home().join(name);
+        if name != "locks" && path.is_dir() && !path.is_symlink() && is_empty(&path)? {
+            disk.remove_tree(&path)?;
+            removed.push(path);
+        }
+    }
+    disk.sync_dir(layout.home())?;
+    Ok(PurgeReport { removed, stay })
+}
+
+/// Whether something that others use without the store's lock may be taken away.
+enum Held {
+    /// It may; with the lock, where there is one.
+    Free(Option<Lock>),
+    /// Somebody else is at work with it, or has filled it meanwhile.
+    Wanted,
+}
+
+/// Takes the lock of a mirror's origin, or of the declarations; waits for nobody.
+fn hold(layout: &Layout, path: &Path, command: &str) -> Result<Held, DiskError> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let lock = match name.split_once('.') {
+        Some(("host", _)) => return Ok(Held::Free(None)),
+        Some((hash, _)) if *path != layout.modules_toml() => format!("origin-{hash}"),
+        _ => name.to_owned(),
+    };
+    let held = Lock::try_take(&layout.lock(&lock), command)?;
+    let is_filled = *path == layout.modules_toml() && declares(layout);
+    Ok(match held {
+        Some(lock) if !is_filled => Held::Free(Some(lock)),
+        _ => Held::Wanted,
+    })
+}
+
+/// Whether `modules.toml` says anything; one that cannot be read may.
+pub(crate) fn declares(layout: &Layout) -> bool {
+    let read = declare::read(layout);
+    read.map_or(true, |(_, declarations)| !declarations.modules.is_empty())
+}
+
+fn is_empty(path: &Path) -> Result<bool, DiskError> {
+    Ok(names_in(path)?.is_empty())
+}
