@@ -12,11 +12,14 @@ const BYTES: u64 = 256 * 1024;
 /// Makes the reserve if there is none and the file system has plenty of room.
 pub(crate) fn ensure_reserve(disk: &Disk, layout: &Layout) {
     let path = layout.reserve();
-    if path.symlink_metadata().is_err() && free(layout.home()) > BYTES * 4 {
-        // Half a reserve is of no use to anybody.
-        if disk.create_file(&path, &noise()).is_err() {
-            let _ = disk.remove_file(&path);
-        }
+    let found = path.symlink_metadata().map(|meta| meta.len()).ok();
+    if found == Some(BYTES) || free(layout.home()) <= BYTES * 4 {
+        return;
+    }
+    // Half a reserve, which a crash or a full disk left, is of no use to anybody.
+    let gone = found.map_or(Ok(()), |_| disk.remove_file(&path));
+    if gone.and_then(|()| disk.create_file(&path, &noise())).is_err() {
+        let _ = disk.remove_file(&path);
     }
 }
 
