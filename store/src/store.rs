@@ -554,8 +554,9 @@ impl Store {
         if self.disk.has_failed_to_sync() {
             return Err(ChangeError::Poisoned);
         }
-        if !self.layout.lock("store").exists() && self.plan_purge()?.remove.is_empty() {
-            return Ok(PurgeReport::default());
+        let planned = self.plan_purge()?;
+        if planned.remove.is_empty() {
+            return Ok(PurgeReport { removed: Vec::new(), stay: planned.stay });
         }
         for directory in [self.layout.home().join("locks"), self.layout.staging()] {
             self.disk.ensure_dir(&directory).map_err(PurgeError::NotDone)?;

@@ -70,7 +70,11 @@ impl PurgePlan {
             self.stay.push(unknown(directory.to_owned()));
             return Ok(());
         }
-        for name in names_in(directory)? {
+        let names = names_in(directory)?;
+        if names.is_empty() {
+            self.remove.push(directory.to_owned());
+        }
+        for name in names {
             let path = directory.join(&name);
             let name = name.to_str().unwrap_or_default();
             match is_ours(kind, name) {

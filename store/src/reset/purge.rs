@@ -29,7 +29,6 @@ use crate::{
 
 /// What a purge did.
 #[derive(Debug, Default)]
-#[non_exhaustive]
 pub struct PurgeReport {
     /// What was taken away.
     pub removed: Vec<PathBuf>,
