@@ -62,10 +62,7 @@ pub enum PurgeError {
 
 fn holders(leases: &[Leased]) -> String {
     let told = leases.iter().map(|lease| match &lease.holder {
-        Some(holder) => format!(
-            "process {} ({}) has generation {} since {} s after 1970",
-            holder.pid, holder.command, lease.generation, holder.since
-        ),
+        Some(holder) => format!("generation {}: {holder}", lease.generation),
         None => format!("somebody has generation {}", lease.generation),
     });
     told.collect::<Vec<_>>().join("; ")
