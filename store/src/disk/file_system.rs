@@ -151,7 +151,7 @@ fn concerns(mounted: &Mounted) -> Vec<Concern> {
 fn of_kind(kind: &str) -> Option<Concern> {
     Some(match kind {
         // An overlay is judged by what lies below it.
-        "ext4" | "xfs" | OVERLAY => return None,
+        "ext4" | "xfs" | "btrfs" | OVERLAY => return None,
         "ext2" => Concern::NoJournal,
         "tmpfs" | "ramfs" | "rootfs" => Concern::Memory,
         "nfs" | "nfs4" | "cifs" | "smb3" | "smbfs" | "9p" | "virtiofs" | "vboxsf" | "prl_fs"
@@ -187,7 +187,8 @@ mod tests {
             ("9p", &["network"]),
             ("fuse.sshfs", &["user"]),
             ("fuseblk", &["user"]),
-            ("btrfs", &["untested"]),
+            ("btrfs", &[]),
+            ("f2fs", &["untested"]),
             ("zfs", &["untested"]),
             ("unknown", &["untested"]),
             ("overlay", &["hidden-upper"]),
