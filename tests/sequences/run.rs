@@ -399,7 +399,8 @@ impl<'a> Run<'a> {
             let left = names_in(&self.home.join(empty));
             law!(left.is_empty(), "{left:?} are left in {empty}");
         }
-        const KNOWN: [&str; 14] = [
+        const KNOWN: [&str; 15] = [
+            "reserve",
             "modules.toml",
             "modules.lock",
             "format.json",
