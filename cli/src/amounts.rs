@@ -1,14 +1,24 @@
-//! Times and sizes, as people type them: `30m`, `7d`, `500M`.
+//! Times, sizes and numbers, as people type them: `30m`, `7d`, `500M`, `3`.
 //!
 //! Whole numbers with one unit, and nothing else: no `1h30m`, no `1.5G`, no guessing what a bare number means.
 
-use std::time::Duration;
+use std::{num::NonZeroU16, time::Duration};
 
 /// What was typed is no time or size.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write a whole number and a unit, {examples}")]
 pub(crate) struct AmountError {
     examples: &'static str,
+}
+
+/// What was typed is no number of things.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write a whole number, at least 1 and at most 65535")]
+pub(crate) struct NumberError;
+
+/// How many of something, at least one.
+pub(crate) fn number(text: &str) -> Result<NonZeroU16, NumberError> {
+    text.parse().map_err(|_| NumberError)
 }
 
 const TIME: AmountError = AmountError { examples: "one of s, m, h and d: 0s, 30m, 12h or 7d" };

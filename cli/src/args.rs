@@ -225,7 +225,7 @@ pub(crate) struct UpdateArgs {
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<ModuleName>,
     /// How many repositories are asked at once
-    #[arg(long, short, value_name = "J")]
+    #[arg(long, short, value_name = "J", value_parser = amounts::number)]
     pub(crate) jobs: Option<NonZeroU16>,
     /// Switch nothing unless every module could be had
     #[arg(long, conflicts_with = "allow_partial")]
@@ -251,7 +251,7 @@ pub(crate) struct OutdatedArgs {
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<ModuleName>,
     /// How many repositories are asked at once
-    #[arg(long, short, value_name = "J")]
+    #[arg(long, short, value_name = "J", value_parser = amounts::number)]
     pub(crate) jobs: Option<NonZeroU16>,
 }
 
@@ -372,7 +372,7 @@ pub(crate) struct GcArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Keep so many of the newest generations, the one that is shown among them [default: 3]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = amounts::number)]
     pub(crate) keep: Option<NonZeroU16>,
     /// Keep what was shown less long ago than this, for example 30m, 12h or 7d [default: 1d]
     #[arg(long, value_name = "D", value_parser = amounts::time)]

@@ -120,7 +120,7 @@ pub enum ChangeError {
 
 fn there_are(kept: &[Generation]) -> String {
     let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
-    format!("; there are {}", kept.join(", "))
+    format!("; kept: {}", kept.join(", "))
 }
 
 /// What came of a reset.
