@@ -100,4 +100,6 @@ laws! {
     sweeping_update: SWEEPING_UPDATE, acts recovery faults;
     compaction: COMPACTION, acts recovery faults;
     repair: REPAIR, acts recovery calls faults;
+    reset: RESET, acts recovery calls faults;
+    purge: PURGE, acts recovery calls faults;
 }

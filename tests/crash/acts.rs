@@ -78,9 +78,10 @@ pub(crate) fn each_of_the_recovery_is_the_last(name: &'static str, scenario: &Sc
 }
 
 /// Whether a home on which the operation died is as it was, or done, once somebody has swept. Not where there is no store
-/// yet, which a sweep makes; nor where the operation is two, or mends what a sweep leaves alone.
+/// yet, which a sweep makes; nor where the operation is two, or does what a sweep leaves alone.
 fn is_settled_by_sweeps(scenario: &Scenario) -> bool {
-    let is_one = !matches!(scenario.operation, Operation::SweepingUpdate | Operation::Repair);
+    use Operation::{Purge, Repair, Reset, SweepingUpdate};
+    let is_one = !matches!(scenario.operation, SweepingUpdate | Repair | Reset | Purge);
     is_one && !scenario.before.starts_with('-')
 }
 

@@ -49,6 +49,21 @@ impl Left {
         Self(rest)
     }
 
+    /// Without what depends on how often a reset was begun: each shows a generation more, and drops those before.
+    pub(crate) fn without_numbers(&self) -> Self {
+        let unnumbered = |text: &str| {
+            let digits = |c: char| c.is_ascii_digit();
+            match text.split_once("generations/") {
+                Some((start, rest)) => {
+                    format!("{start}generations/{}", rest.trim_start_matches(digits))
+                }
+                None => text.to_owned(),
+            }
+        };
+        let rest = self.0.iter().filter(|(name, _)| *name != "journal");
+        Self(rest.map(|(name, told)| (unnumbered(name), unnumbered(told))).collect())
+    }
+
     /// Says what one has and the other has not.
     pub(crate) fn must_be(&self, other: &Self) -> Result<(), String> {
         let names: BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();

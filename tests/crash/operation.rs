@@ -27,6 +27,10 @@ pub(crate) enum Operation {
     Compact,
     /// Of whatever is damaged.
     Repair,
+    /// Everything anew, and the rest dropped.
+    Reset,
+    /// Everything away.
+    Purge,
 }
 
 impl Operation {
@@ -47,6 +51,8 @@ impl Operation {
             }
             Self::Sweep => return sweep(store, &all_but_what_is_shown()),
             Self::Repair => return repair(store),
+            Self::Reset => store.reset(&Silent, &cancel).map(|reset| Some(reset.update)),
+            Self::Purge => store.purge(&Silent, &cancel).map(|_| None),
             Self::Compact => store.compact(&Silent, &cancel).map(|()| None),
         };
         match done {
@@ -79,6 +85,8 @@ impl Operation {
             Self::Link(name) => &["link", name, linked],
             Self::Sweep => &["gc", "--keep", "1", "--older-than", "0s"],
             Self::Repair => &["verify", "--repair"],
+            Self::Reset => &["reset"],
+            Self::Purge => &["reset", "--purge"],
             Self::Compact => panic!("no command compacts and does nothing else"),
         };
         args.iter().map(|arg| (*arg).to_owned()).collect()

@@ -125,3 +125,17 @@ pub(crate) const REPAIR: Scenario = Scenario {
     after: "nnn",
     upstream: Upstream::Sound,
 };
+
+pub(crate) const RESET: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Reset,
+    after: "nnn",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const PURGE: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Purge,
+    after: "---",
+    upstream: Upstream::Sound,
+};
