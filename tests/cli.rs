@@ -196,6 +196,10 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["verify"])["depth"], "full");
     assert_eq!(ok(&["verify", "--repair"])["repair"]["mended"].as_array().unwrap().len(), 0);
     assert_eq!(ok(&["verify", "whole", "--quick"])["checked"]["bytes"], 0);
+    assert!(ok(&["reset", "--dry-run"])["dropped"]["dry_run"].as_bool().unwrap());
+    assert_eq!(ok(&["reset"])["update"]["failed"].as_array().unwrap().len(), 0);
+    assert!(!ok(&["reset", "--purge", "--dry-run"])["removed"].as_array().unwrap().is_empty());
+    assert_eq!(ok(&["reset", "--purge"])["generation"], Value::Null);
     assert!(ok(&["completions", "bash"])["script"].as_str().unwrap().contains("modstore"));
     assert!(ok(&["demo"])["steps"].as_array().unwrap().len() >= 5);
     // One has no answer: it becomes another program.

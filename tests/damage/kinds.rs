@@ -27,12 +27,14 @@ pub(super) enum Kind {
     Manifest,
     GitNames,
     LockFile,
+    /// Room for the day when the disk is full; its content is nothing.
+    Reserve,
     /// All below `mirrors/`: a cache, rebuilt when it is needed.
     Cache,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Format,
         Self::Journal,
         Self::Declarations,
@@ -49,6 +51,7 @@ impl Kind {
         Self::Manifest,
         Self::GitNames,
         Self::LockFile,
+        Self::Reserve,
         Self::Cache,
     ];
 
@@ -73,6 +76,7 @@ impl Kind {
             ["manifests", name] if name.ends_with(".git") => Self::GitNames,
             ["manifests", _] => Self::Manifest,
             ["locks", _] => Self::LockFile,
+            ["reserve"] => Self::Reserve,
             ["mirrors", ..] => Self::Cache,
             _ => return None,
         })
@@ -105,6 +109,7 @@ impl Kind {
             Self::LockFile => {
                 ["store", "modules.toml", "format"].map(|n| format!("locks/{n}")).into()
             }
+            Self::Reserve => vec!["reserve".into()],
             Self::Cache => vec!["mirrors/host.git".into()],
         }
     }
@@ -121,7 +126,7 @@ impl Kind {
     pub(super) fn found_as(self, harm: Harm) -> Option<(&'static str, bool)> {
         use Harm::{Deleted, Directory, Flipped, Permissions, SilentlyFlipped, Truncated};
         let (code, quick) = match (self, harm) {
-            (Self::Cache, _) => return None,
+            (Self::Cache | Self::Reserve, _) => return None,
             // Made again by whoever takes it; their content is for people.
             (Self::LockFile, Deleted | Truncated | Flipped | SilentlyFlipped) => return None,
             (Self::LockFile, Directory) => ("directory-replaced", true),

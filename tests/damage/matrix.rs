@@ -100,8 +100,52 @@ fn run(world: &World, point: &Point) -> Option<String> {
     Some(found)
 }
 
+/// Damages, repairs, and says how it was mended; none, when the damage makes no sense for that kind of file.
+fn repair(world: &World, point: &Point) -> Option<String> {
+    let Point { kind, path, harm } = point;
+    let what = format!("{kind:?} {path} {harm:?}");
+    let home = world.copy();
+    if !harm.does(&home.path().join(path), |length| kind.flipped_byte(length)) {
+        return None;
+    }
+    let yours = fs::read(home.path().join("modules.toml")).ok();
+    let ran = home.run(&["verify", "--repair", "--json"]).ok();
+    let mended = ran.json()["repair"]["mended"].clone();
+    let hows = mended.as_array().unwrap().iter().map(|mended| mended["how"].as_str().unwrap());
+    let hows = hows.collect::<Vec<_>>().join(", ");
+    let now = Verified::of(&home, &[]);
+    // What is yours is not touched, and git's names come with the next full fetch.
+    let may_stay = |code: &str| {
+        code.starts_with("declarations-")
+            || ["quarantined", "journal-kept", "git-damaged"].contains(&code)
+    };
+    let left = now.codes().into_iter().filter(|code| !may_stay(code));
+    assert_eq!(left.collect::<Vec<_>>(), Vec::<String>::new(), "{what}: {:?}", now.findings());
+    assert_eq!(fs::read(home.path().join("modules.toml")).ok(), yours, "{what}");
+    if *kind != Kind::Declarations {
+        home.run(&["list"]).ok();
+        world.assert_serves_what_git_has(&home, &what);
+        home.run(&["rollback", "--to", "1"]).ok();
+        world.assert_serves_what_git_has(&home, &format!("{what}, then a rollback"));
+    }
+    let again = home.run(&["verify", "--repair", "--json"]).ok();
+    assert_eq!(again.json()["repair"]["mended"].as_array().unwrap().len(), 0, "{what}: {again:?}");
+    undo_permissions(home.path());
+    Some(if hows.is_empty() { "-".into() } else { hows })
+}
+
 #[test]
 fn every_kind_of_damage_to_every_kind_of_file_is_found_and_named() {
+    try_all(run);
+}
+
+#[test]
+fn every_kind_of_damage_to_every_kind_of_file_is_repaired() {
+    try_all(repair);
+}
+
+/// Tries every point, and prints what came of it.
+fn try_all(run: impl Fn(&World, &Point) -> Option<String> + Sync) {
     let world = World::new();
     let (points, next) = (points(&world), AtomicUsize::new(0));
     let found: Mutex<BTreeMap<(Kind, Harm), String>> = Mutex::default();

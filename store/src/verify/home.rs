@@ -7,7 +7,7 @@ use super::{code::Code, finding::Finding};
 use crate::disk::{FileSystem, Format, FormatError, Layout, names_in};
 
 /// Names in a home besides its directories.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "modules.toml",
     "modules.lock",
     "format.json",
@@ -16,10 +16,11 @@ const FILES: [&str; 8] = [
     "current",
     "condemned",
     "quarantine",
+    "reserve",
 ];
 
 /// What a store's own lock files are called; those of mirrors are `origin-…`.
-const LOCKS: [&str; 3] = ["store", "modules.toml", "format"];
+const LOCKS: [&str; 4] = ["store", "modules.toml", "format", "trash"];
 
 /// Whether there is a store at all, or the making of one that did not come to its end.
 pub(super) fn has_store(layout: &Layout) -> bool {
@@ -100,6 +101,11 @@ fn names(layout: &Layout, findings: &mut Vec<Finding>) {
             }
             text if text.starts_with("journal.") => {
                 Some(Finding::new(Code::JournalKept, path, "bytes of the journal, kept aside"))
+            }
+            text if text.contains(".damaged-")
+                && FILES.iter().any(|file| text.starts_with(file)) =>
+            {
+                Some(Finding::new(Code::Quarantined, path, "what was damaged is kept here"))
             }
             text if FILES.contains(&text) || Layout::DIRECTORIES.contains(&text) => None,
             _ => Some(unknown(&path)),
