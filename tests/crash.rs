@@ -5,7 +5,8 @@
 //!
 //! * killed before any act that the store's own observer sees, in a process of its own and by a real SIGKILL,
 //!   readers see the set before or the set after, whole; the operation done again ends well, and the home is then,
-//!   name by name, what it would have been;
+//!   name by name, what it would have been, and `verify` finds nothing; or, when it is swept instead, what it was before
+//!   the operation or what it is after it;
 //! * the same, when the one that recovers is killed as well;
 //! * the same, for the system calls of the program as it is shipped, killed by `strace`;
 //! * whichever act fails, the error names what was tried and on what, and the next process ends well. After a sync that
