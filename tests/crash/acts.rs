@@ -86,10 +86,13 @@ fn is_settled_by_sweeps(scenario: &Scenario) -> bool {
 }
 
 /// Where the first kill falls: in the middle of what is staged, before the journal, before it is synced, before the
-/// switch, after it.
+/// switch, after it. For a purge: before the journal goes, and after.
 fn firsts(acts: &[String]) -> Vec<usize> {
     let place = |pattern: &str| acts.iter().position(|act| act.contains(pattern));
+    let gone = acts.iter().position(|act| act.starts_with("remove") && act.ends_with("/journal"));
     let mut firsts: Vec<_> = [
+        gone,
+        gone.map(|gone| gone + 1),
         place("sync the file system").map(|barrier| barrier / 2),
         place("append to"),
         place("append to").map(|append| append + 1),

@@ -153,15 +153,6 @@ impl Journal {
         let frame = Frame { sequence: self.sequence + 1, previous: self.link, records: checkpoint };
         Ok(disk.replace_file(&self.path, spare, &frame.to_bytes().0)?)
     }
-
-    /// How many bytes the journal has.
-    ///
-    /// # Errors
-    /// When its file cannot be asked.
-    pub fn size(&self) -> Result<u64, DiskError> {
-        let read = |source| DiskError::new(Verb::Read, &self.path, source);
-        self.file.metadata().map(|meta| meta.len()).map_err(read)
-    }
 }
 
 /// A frame follows the one before it. The first has none, or begins with a checkpoint, which stands for

@@ -13,9 +13,8 @@ use std::{
 
 use super::{
     condemned::Condemned,
-    frame::{Frame, Link},
     journal::{Journal, JournalError},
-    record::Record,
+    record::{self, Record},
     staged::{Staging, StagingError},
     state::State,
 };
@@ -177,28 +176,25 @@ impl Locked {
         }
     }
 
-    /// Replaces the journal by the fewest records that say the same; what is retired is told no more.
+    /// Replaces the journal by the fewest records that say the same; what is retired is told no more. A state
+    /// that is too large for one frame stays as it is.
     ///
     /// # Errors
     /// The journal is the old one or the new one.
     pub fn compact(self, reason: &str) -> Result<(), JournalError> {
         let records = self.state.checkpoint(now(), reason);
+        if record::try_encode(&records).is_none() {
+            return Ok(());
+        }
         self.journal.replace(&self.disk, &self.staging.fresh(), records)
     }
 
-    /// How many bytes the journal would have if it were [compacted](Self::compact).
+    /// How many bytes the records of a [compacted](Self::compact) journal would have; nothing, when they are
+    /// too many for one frame.
     #[must_use]
-    pub fn compacted_size(&self) -> u64 {
-        let records = self.state.checkpoint(0, "");
-        Frame { sequence: 0, previous: Link::default(), records }.to_bytes().0.len() as u64
-    }
-
-    /// How many bytes the journal has.
-    ///
-    /// # Errors
-    /// When its file cannot be asked.
-    pub fn journal_size(&self) -> Result<u64, DiskError> {
-        self.journal.size()
+    pub fn compacted_size(&self) -> Option<u64> {
+        let bytes = record::try_encode(&self.state.checkpoint(0, ""))?;
+        u64::try_from(bytes.len()).ok()
     }
 }
 

@@ -133,10 +133,15 @@ fn configuration() -> impl bincode::config::Config {
 /// # Panics
 /// When they are more than can be read again: a million modules in one transaction.
 pub(super) fn encode(records: &[Record]) -> Vec<u8> {
+    try_encode(records).expect("a transaction is not too large to be read")
+}
+
+/// The bytes of `records`, unless they are more than can be read again.
+pub(super) fn try_encode(records: &[Record]) -> Option<Vec<u8>> {
+    // The encoding has no limit of its own when it writes.
     let bytes = bincode::serde::encode_to_vec(records, configuration())
         .expect("records hold nothing that cannot be encoded");
-    assert!(records.len() <= MOST && bytes.len() <= LIMIT, "a transaction is too large to be read");
-    bytes
+    (records.len() <= MOST && bytes.len() <= LIMIT).then_some(bytes)
 }
 
 /// The records that `bytes` hold, all of them. Allocates no more than a record for each byte there is,

@@ -284,7 +284,7 @@ fn compact_if_worthwhile(ground: Ground<'_>) -> Result<bool, SweepError> {
         Err(SweepError::Begin(BeginError::Lock(LockError::Busy { .. }))) => return Ok(false),
         locked => locked?,
     };
-    if locked.compacted_size() * 2 > length {
+    if locked.compacted_size().is_none_or(|compacted| compacted * 2 > length) {
         return Ok(false);
     }
     locked.compact(ground.command).map(|()| true).map_err(SweepError::Compact)

@@ -137,9 +137,9 @@ fn delete(ground: Ground<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskError>
     // As long as this is there, nobody is given a lease.
     let (last, remove): (Vec<_>, Vec<_>) =
         remove.into_iter().partition(|path| *path == layout.condemned());
-    let (shared, others): (Vec<_>, Vec<_>) = remove
-        .into_iter()
-        .partition(|path| path.starts_with(layout.mirrors()) || *path == layout.modules_toml());
+    let (shared, others): (Vec<_>, Vec<_>) = remove.into_iter().partition(|path| {
+        path.parent() == Some(&layout.mirrors()) || *path == layout.modules_toml()
+    });
     events.happened(Event::Deleting { done: 0, of });
     others.par_iter().try_for_each(|path| disk.remove_tree(path))?;
     let mut removed = others;
