@@ -6,7 +6,7 @@
 //! shared lock on the generation's own directory, which needs nothing but the right to read it. So a
 //! sweep that can see the directory sees the lease, also from outside a container.
 //!
-//! Taking one and sweeping are paired, see [`Condemned`](crate::commit::Condemned): a reader first takes
+//! Taking one and sweeping are paired, see [`Condemned`]: a reader first takes
 //! its lease and then looks whether the generation is condemned or gone, a sweep first condemns and then
 //! looks for leases. So nobody who was given a lease ever misses an entry.
 //!
