@@ -17,7 +17,7 @@ use crate::{
     },
     commit::{Binding, Bound, Staged, Staging},
     model::{ArchiveSource, Digest, GitSource, ModuleName, Origin as RepositoryOrigin, Source},
-    update::{Event, Ground, Step},
+    update::{Event, Ground, Step, tell_fetch},
 };
 
 /// Why an entry could not be had anew.
@@ -156,18 +156,7 @@ impl Fetcher<'_> {
 
     fn tell(&self, module: &str, news: FetchNews<'_>) {
         let Ok(module) = &module.parse::<ModuleName>() else { return };
-        let step = match news {
-            FetchNews::Says(text) => Step::Remote(text),
-            FetchNews::Pack(pack) => Step::Receiving {
-                bytes: pack.bytes,
-                objects: pack.objects.into(),
-                of: Some(pack.total.into()).filter(|total| *total > 0),
-            },
-            FetchNews::Waiting(holder) => {
-                return self.ground.events.happened(Event::Waiting { holder });
-            }
-        };
-        self.ground.events.happened(Event::Module { module, step });
+        tell_fetch(self.ground.events, module, news);
     }
 }
 

@@ -27,4 +27,5 @@ pub use run::UpdateError;
 pub(crate) use difference::difference;
 pub(crate) use ground::Ground;
 pub(crate) use outdated::outdated;
+pub(crate) use repository::tell_fetch;
 pub(crate) use run::{Done, begin, commit_if_changed, update};

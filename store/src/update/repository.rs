@@ -6,7 +6,7 @@ use gix::ObjectId;
 
 use super::{
     answer::{Answer, Got},
-    events::{Event, Step},
+    events::{Event, Events, Step},
     plan::{Member, RepositoryJob},
     site::Site,
 };
@@ -184,7 +184,7 @@ fn tree_of(
     let first = members.first().map(|(member, _)| &member.module);
     let news = |news: FetchNews<'_>| {
         if let Some(module) = first {
-            tell(site, module, news);
+            tell_fetch(site.events, module, news);
         }
     };
     let fetched = fetch_commit(session, commit, base.as_ref(), into, &news, site.cancel)?;
@@ -201,7 +201,8 @@ fn tree_of(
     })
 }
 
-fn tell(site: &Site<'_>, module: &ModuleName, news: FetchNews<'_>) {
+/// Tells whoever listens how the fetch for a module goes on.
+pub(crate) fn tell_fetch(events: &dyn Events, module: &ModuleName, news: FetchNews<'_>) {
     let step = match news {
         FetchNews::Says(text) => Step::Remote(text),
         FetchNews::Pack(pack) => Step::Receiving {
@@ -209,9 +210,9 @@ fn tell(site: &Site<'_>, module: &ModuleName, news: FetchNews<'_>) {
             objects: pack.objects.into(),
             of: Some(pack.total.into()).filter(|total| *total > 0),
         },
-        FetchNews::Waiting(holder) => return site.events.happened(Event::Waiting { holder }),
+        FetchNews::Waiting(holder) => return events.happened(Event::Waiting { holder }),
     };
-    site.events.happened(Event::Module { module, step });
+    events.happened(Event::Module { module, step });
 }
 
 /// An entry of the store that was made of this commit, now or in an earlier generation. One that is not
