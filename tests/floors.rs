@@ -10,9 +10,20 @@ use std::{
 };
 
 /// From the ground up. A folder imports only from those before it.
-const FLOORS: [&str; 11] = [
-    "model", "disk", "commit", "acquire", "reclaim", "verify", "declare", "update", "repair",
-    "reset", "store",
+const FLOORS: [&str; 13] = [
+    "model",
+    "disk",
+    "commit",
+    "acquire",
+    "program",
+    "environment",
+    "reclaim",
+    "verify",
+    "declare",
+    "update",
+    "repair",
+    "reset",
+    "store",
 ];
 
 /// Calls that change a disk, which only `disk` makes.

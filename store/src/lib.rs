@@ -19,6 +19,8 @@ pub mod model;
 pub mod disk;
 pub mod commit;
 pub mod acquire;
+pub mod program;
+pub mod environment;
 pub mod reclaim;
 pub mod verify;
 mod declare;

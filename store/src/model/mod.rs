@@ -9,6 +9,7 @@ mod nearest;
 
 mod written;
 mod module_name;
+mod distribution_name;
 mod revision;
 mod subdirectory;
 mod reference;
@@ -35,6 +36,7 @@ pub use nearest::{distance, nearest};
 pub use build_spec::BuildSpec;
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
 pub use declarations_edit::{EditError, add_module, link_module, remove_module, unlink_module};
+pub use distribution_name::{DistributionName, ParseDistributionNameError};
 pub use lockfile::{Locked, Lockfile, LockfileFault, ParseLockfileError};
 pub use module_name::{ModuleName, ParseModuleNameError};
 pub use origin::{Origin, ParseOriginError};
