@@ -15,7 +15,8 @@ mkfs.btrfs|btrfs-progs|power-cut tests on btrfs
 losetup|mount|disk-full, read-only and power-cut tests
 ip|iproute2|cut-network tests
 strace|strace|golden disk traces and the kill matrix
-python3|python3|everything about Python environments
+python3|python3-venv|everything about Python environments
+cc|gcc|compiled modules
 '
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -64,6 +65,28 @@ elif cargo install --locked --quiet cargo-nextest; then
     say 'installed cargo-nextest'
 else
     say 'cargo-nextest could not be installed; `cargo test` runs the same tests, slower' >&2
+fi
+
+# Python's side: uv, and the wheels of build backends, so that no test needs a network for them.
+tools="$(dirname "$0")/../target/tools"
+wheels='uv_build hatchling hatch-vcs setuptools setuptools-scm wheel flit_core pdm-backend poetry-core scikit-build-core
+ editables cmake ninja maturin six==1.16.0 six==1.17.0 iniconfig'
+python_tools() {
+    mkdir -p "$tools/wheels" || return 1
+    python3 -m venv "$tools/uv" && "$tools/uv/bin/python" -m pip install --quiet uv==0.13.9 || return 1
+    for wheel in $wheels; do
+        "$tools/uv/bin/python" -m pip download --quiet --only-binary :all: -d "$tools/wheels" "$wheel" || return 1
+    done
+    echo "$wheels" >"$tools/wheels/complete"
+}
+if ! there python3; then
+    :
+elif [ "$(cat "$tools/wheels/complete" 2>/dev/null)" = "$wheels" ]; then
+    say 'uv and the wheels of build backends are there'
+elif python_tools; then
+    say 'fetched uv and the wheels of build backends into target/tools'
+else
+    say 'WARNING: uv or wheels could not be fetched, so tests about Python environments will SKIP' >&2
 fi
 
 missing skips | while read -r line; do say "WARNING: $line" >&2; done

@@ -28,6 +28,7 @@ mod home;
 mod strace;
 mod mounts;
 mod netns;
+mod python;
 pub mod sabotage;
 
 pub use chance::Chance;
@@ -40,6 +41,7 @@ pub use listing::{Item, listing};
 pub use mounts::{Luck, Mount};
 pub use netns::CutNetwork;
 pub use ports::{BlackHole, RefusedPort};
+pub use python::{Backend, Project, Python, PythonTools, Venv};
 pub use repo::{Change, Repo};
 pub use running::{Ran, Running};
 pub use skip::skip_loudly;
