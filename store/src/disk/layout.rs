@@ -7,6 +7,7 @@
 //! ├── generations/17/<module> -> ../../entries/<digest>[/<subdirectory>]
 //! ├── live/  entries/<digest>/  manifests/<digest>  mirrors/<origin-hash>.git
 //! ├── staging/<random>/  trash/  leases/  locks/
+//! ├── environments/<hash>.json  probes/<hash>/
 //! ```
 //!
 //! Names only; nothing here looks at the disk. All links inside the store are relative, so that the
@@ -167,6 +168,25 @@ impl Layout {
     #[must_use]
     pub fn condemned(&self) -> PathBuf {
         self.home.join("condemned")
+    }
+
+    /// The real directories that environments install from, one for each bound module.
+    #[must_use]
+    pub fn live(&self) -> PathBuf {
+        self.home.join("live")
+    }
+
+    /// The environments that are looked after. Made when first needed.
+    #[must_use]
+    pub fn environments(&self) -> PathBuf {
+        self.home.join("environments")
+    }
+
+    /// What building Python projects told about them: a cache that may be deleted at any time. Made when first
+    /// needed.
+    #[must_use]
+    pub fn probes(&self) -> PathBuf {
+        self.home.join("probes")
     }
 
     /// Room that is given back when the file system is full.

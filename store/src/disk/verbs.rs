@@ -203,6 +203,16 @@ impl Disk {
         })
     }
 
+    /// Makes a new file with the content and permissions of another one. Not yet durable.
+    ///
+    /// # Errors
+    /// The file may exist, in part.
+    pub fn copy_file(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        self.act(Act { verb: Verb::CreateFile, path: to, from: Some(from) }, || {
+            std::fs::copy(from, to).map(|_| ())
+        })
+    }
+
     /// Makes a symbolic link `link` with the text `to`.
     ///
     /// # Errors

@@ -1,0 +1,285 @@
+//! [`Variant`]: what a module puts on the import path, for one Python, where the entry's files as they lie do not do.
+//!
+//! It is a directory `.modstore/<tag>/` in the module's directory within the entry: the entry's files once more, as
+//! hard links, under the names by which they are imported, and beside them what was compiled: extension modules,
+//! and byte code if that is wanted. It lies in the entry so that the one switch moves it too, and goes with it. It is
+//! no part of the tree that the entry's digest is of; it is made from that, and may be made again at any time.
+//!
+//! A tree that has a `.modstore` of its own can have no variant.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::facts::Facts;
+use crate::{
+    disk::{Disk, DiskError, Verb},
+    model::ContentHash,
+};
+
+/// The directory in a module's directory that holds its variants.
+pub(crate) const DIRECTORY: &str = ".modstore";
+
+/// Where the variant of a module in `directory` is, for the Python of this tag.
+pub(crate) fn place(directory: &Path, tag: &str) -> PathBuf {
+    directory.join(DIRECTORY).join(tag)
+}
+
+/// The text of the link `live/<module>/<tag>`.
+pub(crate) fn link_text(tag: &str) -> PathBuf {
+    Path::new("current").join(DIRECTORY).join(tag)
+}
+
+/// A variant that is being made.
+pub(crate) struct Variant<'a> {
+    /// The directory of the module in its entry, or in a tree that is to be one.
+    pub(crate) directory: &'a Path,
+    pub(crate) facts: &'a Facts,
+    /// What was compiled, by its path on the import path; the files lie below this directory.
+    pub(crate) compiled: &'a Path,
+}
+
+impl Variant<'_> {
+    /// Makes it in `at`, which is not there yet. More files may be added before it is sealed.
+    ///
+    /// # Errors
+    /// Some of it may be there.
+    pub(crate) fn make(&self, disk: &Disk, at: &Path) -> Result<Made, DiskError> {
+        let mut files = BTreeMap::new();
+        for path in &self.facts.paths {
+            let root = self.directory.join(path);
+            for name in names(&root)? {
+                let is_module = Path::new(&name).file_stem().and_then(|stem| stem.to_str());
+                // The project's own directory has more in it than what is to be imported.
+                let is_imported = is_module.is_some_and(|name| self.facts.imports.contains(name));
+                if !path.is_empty() || is_imported {
+                    collect(&root.join(&name), Path::new(&name), &mut files)?;
+                }
+            }
+        }
+        for (package, path) in &self.facts.mapped {
+            let below: PathBuf = package.split('.').collect();
+            collect(&self.directory.join(path), &below, &mut files)?;
+        }
+        for path in &self.facts.compiled {
+            files.insert(PathBuf::from(path), self.compiled.join(path));
+        }
+        plant(disk, at, &files)
+    }
+}
+
+/// The names in a directory but that of its variants.
+fn names(directory: &Path) -> Result<Vec<std::ffi::OsString>, DiskError> {
+    let mut names = crate::disk::names_in(directory)?;
+    names.retain(|name| name != DIRECTORY);
+    names.sort();
+    Ok(names)
+}
+
+/// Every file at or below `from`, as it is to lie at or below `to`.
+fn collect(
+    from: &Path,
+    to: &Path,
+    files: &mut BTreeMap<PathBuf, PathBuf>,
+) -> Result<(), DiskError> {
+    let read = |error| DiskError::new(Verb::Read, from, error);
+    if !from.symlink_metadata().map_err(read)?.is_dir() {
+        files.insert(to.to_owned(), from.to_owned());
+        return Ok(());
+    }
+    names(from)?.iter().try_for_each(|name| collect(&from.join(name), &to.join(name), files))
+}
+
+/// A variant whose files are there, and what its directories' times are made of.
+pub(crate) struct Made {
+    at: PathBuf,
+    listings: BTreeMap<PathBuf, blake3::Hasher>,
+}
+
+fn plant(disk: &Disk, at: &Path, files: &BTreeMap<PathBuf, PathBuf>) -> Result<Made, DiskError> {
+    disk.create_dir(at)?;
+    let mut listings: BTreeMap<PathBuf, blake3::Hasher> = BTreeMap::new();
+    for (path, from) in files {
+        for directory in path.ancestors().skip(1) {
+            let listing = listings.entry(directory.to_owned()).or_default();
+            listing
+                .update(path.as_os_str().as_encoded_bytes())
+                .update(&time_of(from)?.to_le_bytes());
+        }
+        let target = at.join(path);
+        disk.ensure_dir(target.parent().unwrap_or(at))?;
+        disk.hard_link(from, &target).or_else(|_unlinkable| disk.copy_file(from, &target))?;
+    }
+    Ok(Made { at: at.to_owned(), listings })
+}
+
+impl Made {
+    /// Gives the directories times that come from what is in them, and takes the right to write from all but the
+    /// top one, which is still to be moved.
+    ///
+    /// # Errors
+    /// Some may have been given.
+    pub(crate) fn seal(self, disk: &Disk) -> Result<(), DiskError> {
+        for (directory, listing) in self.listings.iter().rev() {
+            let hash = ContentHash::from_bytes(listing.finalize().into());
+            let path = self.at.join(directory);
+            disk.set_time(&path, hash.file_time())?;
+            if !directory.as_os_str().is_empty() {
+                disk.set_mode(&path, 0o555)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn time_of(path: &Path) -> Result<i64, DiskError> {
+    let meta = path.symlink_metadata();
+    meta.map(|meta| meta.mtime()).map_err(|error| DiskError::new(Verb::Read, path, error))
+}
+
+/// Moves a finished variant `made` to its place in `directory`, which may be read-only; its time and mode are the
+/// same afterwards. One that is there already stays.
+///
+/// # Errors
+/// The directory may be left writable, which the next `verify --repair` mends.
+pub(crate) fn install(
+    disk: &Disk,
+    directory: &Path,
+    tag: &str,
+    made: &Path,
+) -> Result<(), DiskError> {
+    let target = place(directory, tag);
+    if target.is_dir() {
+        return Ok(());
+    }
+    let meta =
+        directory.metadata().map_err(|error| DiskError::new(Verb::Read, directory, error))?;
+    disk.set_mode(directory, 0o755)?;
+    let moved = disk
+        .ensure_dir(&directory.join(DIRECTORY))
+        .and_then(|()| match disk.rename(made, &target) {
+            // Somebody else made the same.
+            Err(error) if is_taken(&error.source) => Ok(()),
+            moved => moved,
+        })
+        .and_then(|()| disk.set_mode(&target, 0o555));
+    disk.set_time(directory, meta.mtime())?;
+    disk.set_mode(directory, meta.mode() & 0o7777)?;
+    moved
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::{super::facts::tests::facts, *};
+
+    /// A module's directory with a package in `src`, another one under another name, and tests beside them.
+    fn module(at: &Path) -> PathBuf {
+        let directory = at.join("module");
+        for (path, text) in [
+            ("src/pkg/__init__.py", "1"),
+            ("src/pkg/deep/data.txt", "2"),
+            ("lib/__init__.py", "3"),
+            ("flat/__init__.py", "4"),
+            ("tests/test.py", "5"),
+        ] {
+            let path = directory.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        directory
+    }
+
+    fn listing(at: &Path) -> Vec<String> {
+        let mut files = BTreeMap::new();
+        collect(at, Path::new(""), &mut files).unwrap();
+        files.keys().map(|path| path.display().to_string()).collect()
+    }
+
+    #[test]
+    fn a_variant_has_what_is_imported_under_the_names_by_which_it_is() {
+        let place = tempfile::tempdir().unwrap();
+        let (disk, directory) = (Disk::default(), module(place.path()));
+        let compiled = place.path().join("compiled");
+        std::fs::create_dir_all(compiled.join("pkg")).unwrap();
+        std::fs::write(compiled.join("pkg/core.so"), "so").unwrap();
+        let facts = Facts {
+            paths: vec!["src".into(), String::new()],
+            mapped: [("named.other".to_owned(), "lib".to_owned())].into(),
+            compiled: ["pkg/core.so".to_owned()].into(),
+            imports: ["flat".to_owned(), "pkg".to_owned()].into(),
+            ..facts()
+        };
+        let variant = Variant { directory: &directory, facts: &facts, compiled: &compiled };
+        let made = place.path().join("made");
+        variant.make(&disk, &made).unwrap().seal(&disk).unwrap();
+        let expected = [
+            "flat/__init__.py",
+            "named/other/__init__.py",
+            "pkg/__init__.py",
+            "pkg/core.so",
+            "pkg/deep/data.txt",
+        ];
+        assert_eq!(listing(&made), expected);
+        let inode = |path: &Path| path.metadata().unwrap().ino();
+        assert_eq!(
+            inode(&made.join("pkg/__init__.py")),
+            inode(&directory.join("src/pkg/__init__.py"))
+        );
+    }
+
+    #[test]
+    fn installing_a_variant_leaves_its_module_as_it_was_but_for_the_variant() {
+        let place = tempfile::tempdir().unwrap();
+        let (disk, directory) = (Disk::default(), module(place.path()));
+        disk.set_time(&directory, 1_000_000_000).unwrap();
+        disk.set_mode(&directory, 0o555).unwrap();
+        let facts = facts();
+        let variant = Variant { directory: &directory, facts: &facts, compiled: place.path() };
+        for attempt in ["one", "two"] {
+            let made = place.path().join(attempt);
+            variant.make(&disk, &made).unwrap().seal(&disk).unwrap();
+            install(&disk, &directory, "tag", &made).unwrap();
+        }
+        let meta = directory.metadata().unwrap();
+        assert_eq!((meta.mtime(), meta.permissions().mode() & 0o777), (1_000_000_000, 0o555));
+        assert_eq!(
+            listing(&self::place(&directory, "tag")),
+            ["pkg/__init__.py", "pkg/deep/data.txt"]
+        );
+        let again = place.path().join("again");
+        Variant {
+            directory: &directory,
+            facts: &Facts { paths: vec![String::new()], ..facts.clone() },
+            compiled: place.path(),
+        }
+        .make(&disk, &again)
+        .unwrap();
+        assert!(listing(&again).is_empty(), "a variant is no part of a variant");
+    }
+
+    #[test]
+    fn equal_variants_have_equal_times_and_others_have_others() {
+        let place = tempfile::tempdir().unwrap();
+        let (disk, directory) = (Disk::default(), module(place.path()));
+        let time = |at: &str| {
+            let facts = facts();
+            let variant = Variant { directory: &directory, facts: &facts, compiled: place.path() };
+            let at = place.path().join(at);
+            variant.make(&disk, &at).unwrap().seal(&disk).unwrap();
+            at.join("pkg").metadata().unwrap().mtime()
+        };
+        let one = time("one");
+        assert_eq!(one, time("two"));
+        std::fs::write(directory.join("src/pkg/new.py"), "new").unwrap();
+        assert_ne!(one, time("three"));
+    }
+}
