@@ -13,7 +13,7 @@ use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 21] = [
     "add",
     "remove",
     "link",
@@ -30,6 +30,8 @@ const COMMANDS: [&str; 19] = [
     "gc",
     "exec",
     "verify",
+    "bind",
+    "unbind",
     "reset",
     "completions",
     "demo",
@@ -196,6 +198,14 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["verify"])["depth"], "full");
     assert_eq!(ok(&["verify", "--repair"])["repair"]["mended"].as_array().unwrap().len(), 0);
     assert_eq!(ok(&["verify", "whole", "--quick"])["checked"]["bytes"], 0);
+    let venv = world.home.scratch().join("venv");
+    let mut made = std::process::Command::new("python3");
+    made.args(["-m", "venv", "--without-pip"]);
+    assert!(made.arg(&venv).status().expect("python3 starts").success());
+    let venv = venv.to_str().unwrap();
+    assert_eq!(ok(&["bind", "--python", venv])["skipped"][0], "whole");
+    assert_eq!(ok(&["status"])["environments"][0]["environment"], venv);
+    assert_eq!(ok(&["unbind", "--python", venv])["environment"], venv);
     assert!(ok(&["reset", "--dry-run"])["dropped"]["dry_run"].as_bool().unwrap());
     assert_eq!(ok(&["reset"])["update"]["failed"].as_array().unwrap().len(), 0);
     assert!(!ok(&["reset", "--purge", "--dry-run"])["removed"].as_array().unwrap().is_empty());
@@ -213,7 +223,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
 fn every_failure_gives_one_object_and_says_on_stderr_what_to_do() {
     let world = World::with_modules();
     let gone = format!("git+file://{}/gone", world.home.scratch().display());
-    let failures: [(&[&str], i32); 15] = [
+    let failures: [(&[&str], i32); 18] = [
         (&["add", &gone], 1),
         (&["add", "ftp://h/r"], 2),
         (&["add", &world.whole(), "--name", "part"], 2),
@@ -226,6 +236,9 @@ fn every_failure_gives_one_object_and_says_on_stderr_what_to_do() {
         (&["diff", "99"], 2),
         (&["rollback", "--to", "99"], 2),
         (&["exec", "--generation", "99", "--", "true"], 2),
+        (&["bind", "--python", "/no/python"], 2),
+        (&["bind", "--python", "python3", "wole"], 2),
+        (&["unbind", "--python", "/no/python"], 2),
         (&["exec", "--", "no-such-program"], 127),
         (&["exec", "--", "/"], 126),
         (&["--home", "", "list"], 2),

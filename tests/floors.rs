@@ -10,7 +10,7 @@ use std::{
 };
 
 /// From the ground up. A folder imports only from those before it.
-const FLOORS: [&str; 13] = [
+const FLOORS: [&str; 14] = [
     "model",
     "disk",
     "commit",
@@ -23,6 +23,7 @@ const FLOORS: [&str; 13] = [
     "update",
     "repair",
     "reset",
+    "change_error",
     "store",
 ];
 

@@ -128,6 +128,8 @@ pub(crate) enum Command {
     Gc(GcArgs),
     Exec(ExecArgs),
     Verify(VerifyArgs),
+    Bind(BindArgs),
+    Unbind(UnbindArgs),
     Reset(ResetArgs),
     Completions(CompletionsArgs),
     Demo(DemoArgs),
@@ -456,6 +458,58 @@ pub(crate) struct VerifyArgs {
     pub(crate) repair: bool,
 }
 
+/// Let a Python environment follow modules, so that no update leaves it behind
+///
+/// Installs a stand-in for each module, by uv (or the environment's pip) and by one call. What Python then
+/// follows leads through the store's switch: an update moves all modules at once, and starts an installer
+/// only for a module whose metadata has changed. Each module's own build backend is asked once for that
+/// metadata, on a copy. When no module is named, all that are Python projects are bound, and those that are
+/// added later.
+///
+/// From then on an update adds what new versions need, imports every changed module in the environment, and
+/// switches only then. Bind again to mend what somebody has uninstalled; an update does that too.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore bind --python .venv
+  modstore bind --python ~/.local/share/uv/tools/my-host/bin/python
+  modstore bind --python .venv provider-openai tool-bash")]
+pub(crate) struct BindArgs {
+    /// The environment: its interpreter, its directory, or a name in PATH
+    #[arg(long, value_name = "PY", value_hint = ValueHint::AnyPath)]
+    pub(crate) python: PathBuf,
+    /// Only these modules; all when none is named, also those that come later
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<ModuleName>,
+    /// A file of version constraints for the installer, now and in updates
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) constraints: Option<PathBuf>,
+    /// Compile byte code ahead, now and in updates: entries are read-only, so that Python cannot keep its own
+    #[arg(long, conflicts_with = "no_compile")]
+    pub(crate) compile: bool,
+    /// Compile no byte code any more
+    #[arg(long)]
+    pub(crate) no_compile: bool,
+}
+
+/// Take modules out of a Python environment
+///
+/// Uninstalls the stand-ins that `bind` has installed, of the modules that are named or of all, and looks
+/// after the environment no more if none is left. The store keeps the modules.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore unbind --python .venv
+  modstore unbind --python .venv tool-bash")]
+pub(crate) struct UnbindArgs {
+    /// The environment: its interpreter, its directory, or a name in PATH
+    #[arg(long, value_name = "PY", value_hint = ValueHint::AnyPath)]
+    pub(crate) python: PathBuf,
+    /// Only these modules; all when none is named
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<ModuleName>,
+}
+
 /// Have everything anew and drop the rest, or take the whole store away
 ///
 /// Fetches every declared module as if nothing were here, and shows all of them in one switch, as a fresh
@@ -531,6 +585,8 @@ impl Command {
             Self::Gc(_) => "gc",
             Self::Exec(_) => "exec",
             Self::Verify(_) => "verify",
+            Self::Bind(_) => "bind",
+            Self::Unbind(_) => "unbind",
             Self::Reset(_) => "reset",
             Self::Completions(_) => "completions",
             Self::Demo(_) => "demo",

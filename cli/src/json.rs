@@ -3,9 +3,13 @@
 //! Around each come `schema`, `command`, `ok` and, on failure, `error` (see `output`). Paths that are no
 //! text have the odd bytes replaced; times are in UTC.
 
+use std::error::Error;
+
 use modstore::{
     Leased,
     commit::{Binding, Bound},
+    environment::{Exception as StoreException, Settled},
+    model::ModuleName,
     update::{Cost as StoreCost, Failed as StoreFailed, Updated as StoreUpdated},
 };
 use serde::Serialize;
@@ -69,7 +73,93 @@ pub(crate) struct Update {
     pub(crate) removed: Vec<String>,
     pub(crate) failed: Vec<Failed>,
     pub(crate) warnings: Vec<Warning>,
+    pub(crate) environments: Vec<Environment>,
     pub(crate) cost: Cost,
+}
+
+/// What was done in an environment that follows the store.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Environment {
+    /// Its directory.
+    pub(crate) environment: String,
+    /// Modules that were installed, for the first time or again.
+    pub(crate) installed: Vec<String>,
+    /// Modules that somebody had uninstalled or replaced, and that are there again.
+    pub(crate) healed: Vec<String>,
+    /// Modules that are shown no more.
+    pub(crate) removed: Vec<String>,
+    pub(crate) failed: Vec<Unfollowed>,
+}
+
+/// A module that an environment does not have as it is shown.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Unfollowed {
+    pub(crate) module: String,
+    pub(crate) error: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) exception: Option<Exception>,
+}
+
+impl Unfollowed {
+    /// Of this module, why.
+    pub(crate) fn new(module: &ModuleName, error: &(dyn Error + 'static)) -> Self {
+        Self {
+            module: module.to_string(),
+            error: error.to_string(),
+            causes: causes(error),
+            exception: exception(error).or_else(|| error.downcast_ref().map(Exception::from)),
+        }
+    }
+}
+
+impl From<&Settled> for Environment {
+    fn from(settled: &Settled) -> Self {
+        let names = |names: &[ModuleName]| names.iter().map(ToString::to_string).collect();
+        let failed = settled.failed.iter().map(|(module, error)| Unfollowed::new(module, error));
+        Self {
+            environment: settled.prefix.display().to_string(),
+            installed: names(&settled.installed),
+            healed: names(&settled.healed),
+            removed: names(&settled.removed),
+            failed: failed.collect(),
+        }
+    }
+}
+
+/// `bind`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Bind {
+    pub(crate) generation: Option<u64>,
+    #[serde(flatten)]
+    pub(crate) environment: Environment,
+    pub(crate) python: String,
+    /// What compiled files are made for.
+    pub(crate) tag: String,
+    pub(crate) installer: Option<String>,
+    /// All modules that are bound now.
+    pub(crate) bound: Vec<BoundModule>,
+    /// Modules that are no Python project.
+    pub(crate) skipped: Vec<String>,
+    /// A command line that makes an upgrade of the tool in this environment keep the modules.
+    pub(crate) upgrade: Option<String>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A module that is bound.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct BoundModule {
+    pub(crate) module: String,
+    pub(crate) distribution: String,
+    /// What it puts on the import path.
+    pub(crate) paths: Vec<String>,
+}
+
+/// `unbind`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Unbind {
+    pub(crate) generation: Option<u64>,
+    pub(crate) environment: String,
+    pub(crate) removed: Vec<String>,
 }
 
 /// A module that leads to something else now.
@@ -134,8 +224,35 @@ pub(crate) struct Failed {
     pub(crate) error: String,
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<String>,
+    /// What importing it raised, if that is why.
+    pub(crate) exception: Option<Exception>,
     /// What the module still leads to.
     pub(crate) serving: Option<Serving>,
+}
+
+/// What a Python said when it imported a module.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Exception {
+    /// Its type; empty, when the process ended without one.
+    pub(crate) r#type: String,
+    pub(crate) message: String,
+    /// The name that was not found, of an `ImportError`.
+    pub(crate) name: Option<String>,
+    /// What was being imported.
+    pub(crate) importing: Option<String>,
+    pub(crate) traceback: String,
+}
+
+impl From<&StoreException> for Exception {
+    fn from(exception: &StoreException) -> Self {
+        Self {
+            r#type: exception.kind.clone(),
+            message: exception.message.clone(),
+            name: exception.name.clone(),
+            importing: exception.importing.clone(),
+            traceback: exception.traceback.clone(),
+        }
+    }
 }
 
 /// What a module that failed still leads to.
@@ -148,16 +265,16 @@ pub(crate) struct Serving {
 
 impl From<&StoreFailed> for Failed {
     fn from(failed: &StoreFailed) -> Self {
-        let first = failed.error.source();
-        let causes = std::iter::successors(first, |error| (*error).source());
+        let causes = causes(&*failed.error);
         let serving = failed.serving.as_ref().map(Served::from);
         Self {
             module: failed.module.to_string(),
             class: failed.class.to_string(),
             stage: failed.stage.to_string(),
             error: failed.error.to_string(),
-            causes: causes.map(ToString::to_string).collect(),
+            causes,
             hint: failed.hint.clone(),
+            exception: exception(&*failed.error),
             serving: serving.map(|Served { digest, revision, linked, .. }| Serving {
                 digest,
                 revision,
@@ -165,6 +282,18 @@ impl From<&StoreFailed> for Failed {
             }),
         }
     }
+}
+
+/// Why, outermost first.
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
+    let first = error.source();
+    std::iter::successors(first, |error| (*error).source()).map(ToString::to_string).collect()
+}
+
+/// The exception of a Python among the causes of an error.
+fn exception(error: &(dyn Error + 'static)) -> Option<Exception> {
+    let mut chain = std::iter::successors(Some(error), |error| (*error).source());
+    chain.find_map(|error| error.downcast_ref::<StoreException>()).map(Exception::from)
 }
 
 /// Something a person should know.
@@ -326,6 +455,8 @@ pub(crate) struct Status {
     pub(crate) entries: usize,
     /// The files of all entries, as if none were shared.
     pub(crate) bytes: u64,
+    /// The environments that follow the store.
+    pub(crate) environments: Vec<Following>,
     /// By generation.
     pub(crate) leases: Vec<Lease>,
 }
@@ -341,6 +472,20 @@ pub(crate) struct Lease {
     pub(crate) command: Option<String>,
     /// When it took it.
     pub(crate) since: Option<String>,
+}
+
+/// An environment that follows the store.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Following {
+    /// Its directory.
+    pub(crate) environment: String,
+    pub(crate) python: String,
+    /// The modules that are bound.
+    pub(crate) modules: Vec<String>,
+    /// Whether its directory is not there.
+    pub(crate) missing: bool,
+    /// Whether it has what is shown, as far as a quick look tells.
+    pub(crate) follows: bool,
 }
 
 impl From<Leased> for Lease {

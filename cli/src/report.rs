@@ -116,7 +116,10 @@ impl Failure {
             writeln!(to, "  {}\n  {:before$}^", clean(text), "")?;
         }
         for cause in &self.causes {
-            writeln!(to, "  caused by: {}", clean(cause))?;
+            // What a program said has more than one line.
+            let mut lines = cause.lines();
+            writeln!(to, "  caused by: {}", clean(lines.next().unwrap_or_default()))?;
+            lines.try_for_each(|line| writeln!(to, "    {}", clean(line)))?;
         }
         match &self.hint {
             Some(hint) => writeln!(to, "{CYAN}hint:{CYAN:#} {}", clean(hint)),
@@ -184,6 +187,12 @@ impl From<JournalError> for Failure {
 
 impl From<modstore::verify::VerifyError> for Failure {
     fn from(error: modstore::verify::VerifyError) -> Self {
+        ChangeError::from(error).into()
+    }
+}
+
+impl From<modstore::environment::RegistrationError> for Failure {
+    fn from(error: modstore::environment::RegistrationError) -> Self {
         ChangeError::from(error).into()
     }
 }

@@ -27,12 +27,14 @@ mod declare;
 pub mod update;
 pub mod repair;
 pub mod reset;
+mod change_error;
 mod store;
 
 pub use acquire::Cancel;
+pub use change_error::{ChangeError, Exit, OpenError};
 pub use declare::{Addition, DeclareError};
 pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
 pub use repair::RepairReport;
 pub use reset::{PurgeError, PurgePlan, PurgeReport};
-pub use store::{Added, ChangeError, Dropped, Exit, OpenError, Reset, Store};
-pub use update::{Event, Events, Options, Silent, Step, UpdateReport, UpdateRequest};
+pub use store::{Added, Dropped, Reset, Store};
+pub use update::{BindRequest, Event, Events, Options, Silent, Step, UpdateReport, UpdateRequest};

@@ -63,32 +63,35 @@ pub enum ProgramError {
         source: io::Error,
     },
     /// It took too long, and was killed.
-    #[error("{program} took longer than {} s, and was ended{}", .limit.as_secs_f32(), said(.stderr))]
+    #[error("{program} took longer than {} s, and was ended", .limit.as_secs_f32())]
     TimedOut {
         /// The program.
         program: String,
         /// The time limit.
         limit: Duration,
         /// The end of what it said.
-        stderr: String,
+        #[source]
+        said: Option<Said>,
     },
     /// It ended with an error.
-    #[error("{program} ended with {}{}", ending(.status), said(.stderr))]
+    #[error("{program} ended with {}", ending(.status))]
     Failed {
         /// The program.
         program: String,
         /// How.
         status: ExitStatus,
         /// The end of what it said.
-        stderr: String,
+        #[source]
+        said: Option<Said>,
     },
     /// It said something that it should not have.
-    #[error("{program} gave an answer that cannot be understood{}", said(.stderr))]
+    #[error("{program} gave an answer that cannot be understood")]
     Answer {
         /// The program.
         program: String,
         /// The end of what it said.
-        stderr: String,
+        #[source]
+        said: Option<Said>,
     },
     /// Somebody wished to stop.
     #[error("interrupted while {program} ran")]
@@ -98,8 +101,22 @@ pub enum ProgramError {
     },
 }
 
-fn said(stderr: &str) -> String {
-    if stderr.is_empty() { String::new() } else { format!(":\n{stderr}") }
+/// The end of what a program said on standard error: often the only thing that tells why. More than one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Said(String);
+
+impl Said {
+    /// What was said, unless that is nothing.
+    pub(crate) fn of(text: String) -> Option<Self> {
+        (!text.is_empty()).then_some(Self(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
 }
 
 fn ending(status: &ExitStatus) -> String {
@@ -133,7 +150,9 @@ impl Running<'_> {
         let program = name(command.get_program());
         match self.run(command)? {
             ran if ran.status.success() => Ok(ran),
-            Ran { status, stderr, .. } => Err(ProgramError::Failed { program, status, stderr }),
+            Ran { status, stderr, .. } => {
+                Err(ProgramError::Failed { program, status, said: Said::of(stderr) })
+            }
         }
     }
 
@@ -155,7 +174,7 @@ impl Running<'_> {
             Ok(status) => Ok(Ran { status, stdout: all(&stdout), stderr }),
             Err(Stopped::Cancelled) => Err(ProgramError::Cancelled { program }),
             Err(Stopped::TimedOut) => {
-                Err(ProgramError::TimedOut { program, limit: self.limit, stderr })
+                Err(ProgramError::TimedOut { program, limit: self.limit, said: Said::of(stderr) })
             }
             Err(Stopped::Lost(source)) => Err(ProgramError::Start { program, source }),
         }
@@ -323,7 +342,8 @@ mod tests {
         assert_eq!((ran.stdout.as_slice(), &*ran.stderr), (b"what it reads".as_slice(), "two"));
         assert_eq!(ran.status.code(), Some(3));
         let error = running(&cancel, LONG).succeed(shell("echo why >&2; exit 3")).unwrap_err();
-        assert_eq!(error.to_string(), "sh ended with exit code 3:\nwhy");
+        assert_eq!(error.to_string(), "sh ended with exit code 3");
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "why");
     }
 
     #[test]

@@ -10,25 +10,27 @@ use std::{
 
 use crate::{
     acquire::Cancel,
+    change_error::{ChangeError, OpenError},
     commit::{
-        self, BeginError, CommitError, Journal, JournalError, Staging, State, is_whole,
+        self, CommitError, Journal, JournalError, Staging, State, Transaction, is_whole,
         read_manifest, shown,
     },
     declare::{self, Addition, DeclareError, Editing},
     disk::{
-        Disk, DiskError, Ensured, FileSystem, Format, FormatError, Holder, Layout, LockError,
-        Patience, names_in,
+        Disk, DiskError, Ensured, FileSystem, Format, FormatError, Holder, Layout, Patience,
+        names_in,
     },
+    environment::{Registration, RegistrationError, Settled},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
     reclaim::{
         self, Lease, LeaseError, Leased, PlanError, Policy, Sizes, SweepError, SweepPlan,
         SweepReport,
     },
-    repair::{self, RepairError, RepairReport},
+    repair::{self, RepairReport},
     reset::{self, PurgeError, PurgePlan, PurgeReport},
     update::{
-        self, Difference, Done, Event, Events, Ground, Options, Outdated, Silent, UpdateError,
-        UpdateReport, UpdateRequest,
+        self, BindReport, BindRequest, Difference, Done, Environments, Event, Events, Ground,
+        Options, Outdated, Silent, UpdateError, UpdateReport, UpdateRequest,
     },
     verify::{self, Depth, Looking, Verification, VerifyError},
 };
@@ -45,82 +47,6 @@ pub struct Store {
     disk: Disk,
     layout: Layout,
     options: Options,
-}
-
-/// The store is not for this version to use, or cannot be read. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct OpenError(#[from] FormatError);
-
-/// Why a store did not do what it was asked. Whether anything happened is told by the error within.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ChangeError {
-    /// The store cannot be made or used.
-    #[error(transparent)]
-    Format(#[from] FormatError),
-    /// The home cannot be written to.
-    #[error("the store in {} cannot be written to", home.display())]
-    ReadOnly {
-        /// The home.
-        home: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// `modules.toml` or `modules.lock` cannot be read or changed.
-    #[error(transparent)]
-    Declare(#[from] DeclareError),
-    /// The update itself.
-    #[error(transparent)]
-    Update(#[from] UpdateError),
-    /// What was added could not be had, and `modules.toml` is as it was.
-    #[error("nothing was added")]
-    NotAdded(Box<UpdateReport>),
-    /// The store could not be looked at.
-    #[error(transparent)]
-    Verify(#[from] VerifyError),
-    /// There is no generation of that number, or none to go back to.
-    #[error("there is no generation {}", wanted.map_or_else(|| "before this one".into(), |wanted| wanted.to_string()))]
-    NoGeneration {
-        /// What was asked for.
-        wanted: Option<Generation>,
-    },
-    /// The generation was retired: its entries may be gone.
-    #[error("generation {wanted} is kept no longer{}", there_are(.kept))]
-    Retired {
-        /// What was asked for.
-        wanted: Generation,
-        /// Those that are kept, oldest first.
-        kept: Vec<Generation>,
-    },
-    /// An entry of the generation is not in the store any more, or not the whole of it.
-    #[error("generation {wanted} cannot be shown: the entry of `{module}` is gone or damaged")]
-    EntryGone {
-        /// What was asked for.
-        wanted: Generation,
-        /// The module.
-        module: String,
-    },
-    /// What a sweep would do cannot be told.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// The sweep itself.
-    #[error(transparent)]
-    Sweep(#[from] SweepError),
-    /// Taking the store away.
-    #[error(transparent)]
-    Purge(#[from] PurgeError),
-    /// The repair itself.
-    #[error(transparent)]
-    Repair(#[from] RepairError),
-    /// A sync failed earlier; open the store again.
-    #[error("a sync failed earlier, so this process does not write any more")]
-    Poisoned,
-}
-
-fn there_are(kept: &[Generation]) -> String {
-    let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
-    format!("; kept: {}", kept.join(", "))
 }
 
 /// What came of a reset.
@@ -366,7 +292,8 @@ impl Store {
             names.iter().try_fold(text.to_owned(), |text, name| model::remove_module(&text, name))
         };
         let unbind = || {
-            self.transact(events, cancel, |transaction| {
+            let environments = Environments::hold(self.ground(events, cancel))?;
+            self.transact(environments, events, cancel, |transaction| {
                 names.iter().cloned().for_each(|name| transaction.unbind(name));
                 Ok(())
             })
@@ -463,7 +390,11 @@ impl Store {
                 return Err(ChangeError::EntryGone { wanted, module: module.clone() });
             }
         }
-        let shown = self.transact(events, cancel, |transaction| transaction.restore(wanted))?;
+        let ground = self.ground(events, cancel);
+        let environments = Environments::hold(ground)?;
+        environments.equip(ground, &modules)?;
+        let restore = |transaction: &mut Transaction| transaction.restore(wanted);
+        let shown = self.transact(environments, events, cancel, restore)?;
         shown.ok_or(ChangeError::NoGeneration { wanted: to })
     }
 
@@ -508,6 +439,44 @@ impl Store {
         let progress = |bytes, of| events.happened(Event::Hashing { bytes, of });
         let (progress, command) = (&progress, &*self.options.command);
         verify::verify(&self.layout, &Looking { depth, names, command, patience, progress, cancel })
+    }
+
+    /// Binds an environment: registers it, and installs stand-ins of modules in it, which follow every switch from
+    /// then on. Done again, it mends what is missing.
+    ///
+    /// # Errors
+    /// See [`BindError`].
+    pub fn bind(
+        &self,
+        request: &BindRequest,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<BindReport, ChangeError> {
+        self.prepare(events, cancel)?;
+        Ok(update::bind(self.ground(events, cancel), request)?)
+    }
+
+    /// Takes the stand-ins of these modules, or of all, out of an environment.
+    ///
+    /// # Errors
+    /// See [`BindError`].
+    pub fn unbind(
+        &self,
+        python: &Path,
+        names: &[ModuleName],
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Settled, ChangeError> {
+        self.prepare(events, cancel)?;
+        Ok(update::unbind(self.ground(events, cancel), python, names)?)
+    }
+
+    /// The environments that are looked after.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn environments(&self) -> Result<Vec<Registration>, RegistrationError> {
+        Registration::all(&self.layout)
     }
 
     /// Has every declared module anew, as if nothing were in the store, and shows all of them as one fresh
@@ -580,12 +549,14 @@ impl Store {
         Ok(update::difference(&self.layout, &modules(from)?, &modules(to)?))
     }
 
-    /// One transaction that fetches nothing.
+    /// One transaction that fetches nothing. Environments follow it; one that cannot is told, and what is shown
+    /// stays.
     fn transact(
         &self,
+        mut environments: Environments,
         events: &dyn Events,
         cancel: &Cancel,
-        change: impl FnOnce(&mut crate::commit::Transaction) -> Result<(), CommitError>,
+        change: impl FnOnce(&mut Transaction) -> Result<(), CommitError>,
     ) -> Result<Option<Generation>, ChangeError> {
         let ground = self.ground(events, cancel);
         Staging::remove_dead(&self.disk, &self.layout).map_err(UpdateError::Leftovers)?;
@@ -594,6 +565,9 @@ impl Store {
         let mut transaction = update::begin(ground, staging)?;
         change(&mut transaction).map_err(UpdateError::from)?;
         let done = update::commit_if_changed(ground, transaction)?;
+        if let Some(after) = &done.after {
+            environments.settle(ground, after).map_err(ChangeError::Environment)?;
+        }
         self.sweep_briefly(done.after.as_ref(), events, cancel);
         Ok(done.generation)
     }
@@ -711,171 +685,6 @@ impl Store {
         for concern in found.serious() {
             let text = format!("the store in {} lies on {found}: {concern}", home.display());
             events.happened(Event::Notice { text: &text });
-        }
-    }
-}
-
-impl From<OpenError> for ChangeError {
-    fn from(OpenError(error): OpenError) -> Self {
-        Self::Format(error)
-    }
-}
-
-impl ChangeError {
-    /// Whether the change has happened, or may have, although there is an error.
-    #[must_use]
-    pub const fn has_happened(&self) -> bool {
-        match self {
-            Self::Update(UpdateError::Commit(error)) => {
-                matches!(error, CommitError::Record { .. } | CommitError::Show { .. })
-            }
-            Self::Sweep(error) => error.has_happened(),
-            _ => false,
-        }
-    }
-
-    /// How a command line ends with it.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
-        match self {
-            Self::Declare(DeclareError::Lock(error)) | Self::Format(FormatError::Lock(error)) => {
-                exit_of_wait(error)
-            }
-            Self::Declare(DeclareError::Disk(_)) => Exit::Failed,
-            Self::Declare(_)
-            | Self::NoGeneration { .. }
-            | Self::Retired { .. }
-            | Self::Verify(VerifyError::Unknown { .. }) => Exit::Usage,
-            Self::Verify(VerifyError::Lock(error)) => exit_of_wait(error),
-            Self::Verify(VerifyError::Cancelled) => Exit::Interrupted,
-            Self::Format(FormatError::Malformed { .. }) => Exit::Damaged,
-            Self::Purge(error) => match error {
-                PurgeError::Leased(_) => Exit::Busy,
-                PurgeError::Lock(error) => exit_of_wait(error),
-                PurgeError::Cancelled => Exit::Interrupted,
-                _ => Exit::Failed,
-            },
-            Self::Repair(RepairError::Cancelled) => Exit::Interrupted,
-            Self::Repair(error) => match error.wait() {
-                Some(wait) => exit_of_wait(wait),
-                None => Exit::Failed,
-            },
-            Self::Update(error) => match error {
-                UpdateError::Unknown { .. } => Exit::Usage,
-                UpdateError::Cancelled => Exit::Interrupted,
-                UpdateError::Journal(error) => exit_of_journal(error),
-                UpdateError::Begin(error) => exit_of_begin(error),
-                _ => Exit::Failed,
-            },
-            Self::Plan(error) | Self::Sweep(SweepError::Plan(error)) => exit_of_plan(error),
-            Self::Sweep(error) => match error {
-                SweepError::Stale { .. } => Exit::Busy,
-                SweepError::Cancelled => Exit::Interrupted,
-                SweepError::Begin(error) => exit_of_begin(error),
-                _ => Exit::Failed,
-            },
-            _ => Exit::Failed,
-        }
-    }
-
-    /// The next thing to do.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let text = match self {
-            Self::ReadOnly { .. } => {
-                "choose another home with --home or MODSTORE_HOME, or make this one writable"
-            }
-            Self::Verify(VerifyError::Unknown { .. }) => {
-                "`modstore list` shows the modules there are"
-            }
-            Self::NoGeneration { .. } | Self::Retired { .. } => {
-                "`modstore history` lists the generations there are"
-            }
-            Self::Declare(error) => return error.hint(),
-            Self::Format(FormatError::Newer { .. }) => {
-                "use the version of modstore that made the store"
-            }
-            Self::Update(UpdateError::Commit(CommitError::Spoilt { .. })) => {
-                "keep other programs out of the store's home, and run it again"
-            }
-            Self::Purge(PurgeError::Leased(_)) => "end these processes, and run it again",
-            Self::Purge(PurgeError::Partly(_)) => "run `modstore reset --purge` again",
-            Self::EntryGone { .. } => "`modstore update` fetches what is declared now",
-            Self::Sweep(SweepError::Stale { .. }) => {
-                "plan again: something else has changed the store"
-            }
-            Self::Sweep(SweepError::Begin(BeginError::Lock(LockError::Busy { .. })))
-            | Self::Update(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. })))
-            | Self::Format(FormatError::Lock(LockError::Busy { .. }))
-            | Self::Verify(VerifyError::Lock(LockError::Busy { .. })) => {
-                "wait for the other process, or give --lock-timeout a longer time"
-            }
-            _ if matches!(self.exit(), Exit::Damaged) => {
-                "what is shown still works; `modstore verify` tells what is damaged"
-            }
-            _ => return None,
-        };
-        Some(text.to_owned())
-    }
-}
-
-const fn exit_of_begin(error: &BeginError) -> Exit {
-    match error {
-        BeginError::Lost { .. } => Exit::Damaged,
-        BeginError::Journal(error) => exit_of_journal(error),
-        BeginError::Lock(error) => exit_of_wait(error),
-        _ => Exit::Failed,
-    }
-}
-
-const fn exit_of_journal(error: &JournalError) -> Exit {
-    match error {
-        JournalError::Corrupt { .. } => Exit::Damaged,
-        _ => Exit::Failed,
-    }
-}
-
-const fn exit_of_plan(error: &PlanError) -> Exit {
-    match error {
-        PlanError::Root { .. } => Exit::Damaged,
-        PlanError::Journal(error) => exit_of_journal(error),
-        _ => Exit::Failed,
-    }
-}
-
-const fn exit_of_wait(error: &LockError) -> Exit {
-    match error {
-        LockError::Stopped => Exit::Interrupted,
-        LockError::Disk(_) => Exit::Failed,
-        _ => Exit::Busy,
-    }
-}
-
-/// How a command line ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Something could not be had or done: 1.
-    Failed,
-    /// Wrong usage or bad input: 2.
-    Usage,
-    /// Somebody else holds a lock: 3.
-    Busy,
-    /// The store is damaged: 4.
-    Damaged,
-    /// A person interrupted it, and it was rolled back: 130.
-    Interrupted,
-}
-
-impl Exit {
-    /// The exit code.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Failed => 1,
-            Self::Usage => 2,
-            Self::Busy => 3,
-            Self::Damaged => 4,
-            Self::Interrupted => 130,
         }
     }
 }

@@ -18,6 +18,7 @@ pub(crate) mod rollback;
 pub(crate) mod gc;
 pub(crate) mod exec;
 pub(crate) mod verify;
+pub(crate) mod bind;
 pub(crate) mod reset;
 pub(crate) mod completions;
 pub(crate) mod demo;

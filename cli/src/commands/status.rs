@@ -5,9 +5,14 @@ use std::{
     io::{self, Write},
 };
 
+use modstore::{
+    Store,
+    environment::{Registration, lost},
+};
+
 use crate::{
     context::Context,
-    json::{Lease, Status},
+    json::{Following, Lease, Status},
     output::Answer,
     report::Failure,
     text::{Table, count, size},
@@ -35,6 +40,7 @@ pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
         generations: state.generations().len(),
         entries: state.entries().len(),
         bytes: state.entries().values().map(|entry| entry.bytes).sum(),
+        environments: store.environments()?.iter().map(|each| following(&store, each)).collect(),
         leases: store.leases()?.into_iter().map(Lease::from).collect(),
     })
 }
@@ -56,6 +62,9 @@ impl Answer for Status {
         }
         let entries = format!("{}, {}", self.entries, size(self.bytes));
         table.row(["entries", &entries]);
+        for each in &self.environments {
+            table.row(["followed by", &each.told()]);
+        }
         for lease in &self.leases {
             table.row(["leased", &lease.told()]);
         }
@@ -86,6 +95,32 @@ impl Status {
             }
             _ => format!("generation {generation}, which the journal does not know"),
         }
+    }
+}
+
+fn following(store: &Store, registration: &Registration) -> Following {
+    let missing = registration.is_missing();
+    Following {
+        environment: registration.prefix.display().to_string(),
+        python: registration.python.display().to_string(),
+        modules: registration.installed.keys().map(ToString::to_string).collect(),
+        missing,
+        follows: !missing
+            && registration.is_settled_for(store.shown())
+            && lost(store.layout(), registration).is_empty(),
+    }
+}
+
+impl Following {
+    fn told(&self) -> String {
+        let state = match (self.missing, self.follows) {
+            (true, _) => ", which is gone",
+            (false, false) => {
+                ", which does not have all that is shown: `modstore update` mends that"
+            }
+            (false, true) => "",
+        };
+        format!("{} ({}){state}", self.environment, count(self.modules.len(), "module"))
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::{
     args::UpdateArgs,
     context::Context,
-    json::{Failed, Served, Unchanged, Update, Updated, Warning},
+    json::{Environment, Failed, Served, Unchanged, Unfollowed, Update, Updated, Warning},
     output::{Answer, Output},
     report::Failure,
     text::{Table, count, short},
@@ -47,6 +47,7 @@ pub(crate) fn run(context: &Context, args: &UpdateArgs) -> Result<Answered, Fail
 
 /// What the store did, as values.
 pub(super) fn told(store: &Store, report: &UpdateReport) -> Update {
+    let environments = &report.environments;
     let unchanged = report.unchanged.iter().map(|unchanged| {
         let Served { digest, revision, .. } = Served::from(&unchanged.binding);
         Unchanged { module: unchanged.module.to_string(), digest, revision }
@@ -61,12 +62,18 @@ pub(super) fn told(store: &Store, report: &UpdateReport) -> Update {
         updated: report
             .updated
             .iter()
-            .map(|updated| Updated::new(updated, differing(store, updated)))
+            .map(|updated| Updated {
+                reinstalled: environments
+                    .iter()
+                    .any(|settled| settled.installed.contains(&updated.module)),
+                ..Updated::new(updated, differing(store, updated))
+            })
             .collect(),
         unchanged: unchanged.collect(),
         removed: report.removed.iter().map(ToString::to_string).collect(),
         failed: report.failed.iter().map(Failed::from).collect(),
         warnings: report.warnings.iter().map(warning).collect(),
+        environments: environments.iter().map(Environment::from).collect(),
         cost: report.cost.into(),
     }
 }
@@ -172,7 +179,8 @@ pub(super) fn troubles(update: &Update) -> Vec<Failure> {
             None => failure,
         }
     };
-    update.failed.iter().map(trouble).collect()
+    let environments = update.environments.iter().flat_map(unfollowed);
+    update.failed.iter().map(trouble).chain(environments).collect()
 }
 
 /// Tells an update: a line for each change, the number of modules that are as they were, the generation.
@@ -187,6 +195,7 @@ pub(super) fn write_update(to: &mut dyn Write, update: &Update) -> io::Result<()
         table.row([module.as_str(), "removed", ""]);
     }
     table.write(to, 0)?;
+    write_environments(to, &update.environments)?;
     if !update.unchanged.is_empty() {
         writeln!(to, "{} unchanged", count(update.unchanged.len(), "module"))?;
     }
@@ -202,6 +211,32 @@ pub(super) fn write_update(to: &mut dyn Write, update: &Update) -> io::Result<()
         Some(generation) => writeln!(to, "generation {generation} is still shown"),
         None => writeln!(to, "nothing is shown yet"),
     }
+}
+
+/// Tells what was done in environments, a line for each thing.
+pub(super) fn write_environments(
+    to: &mut dyn Write,
+    environments: &[Environment],
+) -> io::Result<()> {
+    for Environment { environment, installed, healed, removed, .. } in environments {
+        for (what, modules) in
+            [("installed", installed), ("put back", healed), ("uninstalled", removed)]
+        {
+            if !modules.is_empty() {
+                writeln!(to, "{what} in {environment}: {}", modules.join(", "))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What an environment does not have as it is shown, one by one.
+pub(super) fn unfollowed(environment: &Environment) -> Vec<Failure> {
+    let trouble = |failed: &Unfollowed| {
+        let message = format!("{} in {}: {}", failed.module, environment.environment, failed.error);
+        Failure::new(Exit::Failed, message).because(failed.causes.clone())
+    };
+    environment.failed.iter().map(trouble).collect()
 }
 
 fn step(updated: &Updated) -> String {

@@ -11,6 +11,7 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use modstore::{Event, Step, model::ModuleName};
 
+use super::lines::doing_text;
 use crate::text::clean;
 
 /// The bars.
@@ -42,6 +43,11 @@ impl Bars {
                     bar.set_length(of);
                 }
                 bar.set_position(bytes);
+            }
+            Event::Environment { doing, .. } => {
+                if let Some(text) = doing_text(doing, true) {
+                    self.total(0).set_message(clean(&text).into_owned());
+                }
             }
             Event::Committing => {
                 self.total.get().iter().for_each(|total| total.set_message("switching"))

@@ -5,11 +5,12 @@
 use std::{
     collections::BTreeMap,
     io::Write as _,
+    path::Path,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use modstore::{Event, Step, model::ModuleName};
+use modstore::{Event, Step, environment::Doing, model::ModuleName};
 
 use crate::text::{clean, count, size};
 
@@ -43,6 +44,7 @@ impl Lines {
             Event::Hashing { bytes, of } if self.is_time_to_tell_of_hashing() => {
                 say(&format!("hashing, {} of {}", size(bytes), size(of)))
             }
+            Event::Environment { prefix, doing } => self.environment(prefix, doing),
             Event::Committing if self.verbose => say("switching"),
             _ => {}
         }
@@ -64,6 +66,12 @@ impl Lines {
         }
     }
 
+    fn environment(&self, prefix: &Path, doing: Doing<'_>) {
+        if let Some(text) = doing_text(doing, self.verbose) {
+            say(&format!("{}: {text}", prefix.display()));
+        }
+    }
+
     /// Whether this module has been at it for so long that it should be mentioned.
     fn is_time(&self, module: &ModuleName) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,6 +81,20 @@ impl Lines {
     fn is_time_to_tell_of_hashing(&self) -> bool {
         let mut hashed = self.hashed.lock().unwrap_or_else(PoisonError::into_inner);
         is_due(hashed.get_or_insert_with(Instant::now))
+    }
+}
+
+/// What is done in an environment, in words; nothing for what only somebody curious wants to read.
+pub(super) fn doing_text(doing: Doing<'_>, verbose: bool) -> Option<String> {
+    match doing {
+        Doing::Probing(module) => Some(format!("asking the build backend of {module}")),
+        Doing::Adding { requirements } => {
+            Some(format!("adding what new versions need: {}", count(requirements, "requirement")))
+        }
+        Doing::Importing { modules } => Some(format!("importing {}", count(modules, "module"))),
+        Doing::Installing { modules } => Some(format!("installing {}", count(modules, "module"))),
+        Doing::Said(text) if verbose => Some(text.trim().to_owned()),
+        _ => None,
     }
 }
 

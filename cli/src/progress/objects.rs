@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::lines::doing_text;
 use modstore::{Event, Step, model::ModuleName};
 use serde_json::{Value, json};
 
@@ -57,6 +58,9 @@ fn object(event: Event<'_>) -> Option<Value> {
         }),
         Event::Warning { module, text } => {
             json!({"event": "warning", "module": module, "text": text})
+        }
+        Event::Environment { prefix, doing } => {
+            json!({"event": "environment", "environment": prefix.display().to_string(), "text": doing_text(doing, true)?})
         }
         Event::Notice { text } => json!({"event": "notice", "text": text}),
         Event::Hashing { bytes, of } => json!({"event": "hashing", "bytes": bytes, "of": of}),

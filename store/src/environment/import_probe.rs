@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     acquire::Cancel,
     disk::DiskError,
-    program::{ProgramError, Running},
+    program::{ProgramError, Running, Said},
 };
 
 /// So long the interpreter may take besides what is imported.
@@ -153,9 +153,10 @@ impl ImportProbe<'_> {
             Some(Probed { module: module.clone(), failure: answer.failure() })
         });
         let program = self.python.display().to_string();
-        probed
-            .collect::<Option<Vec<_>>>()
-            .ok_or(ImportProbeError::Program(ProgramError::Answer { program, stderr }))
+        probed.collect::<Option<Vec<_>>>().ok_or(ImportProbeError::Program(ProgramError::Answer {
+            program,
+            said: Said::of(stderr),
+        }))
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::{
     acquire::Cancel,
-    program::{ProgramError, Running, in_path, is_executable},
+    program::{ProgramError, Running, Said, in_path, is_executable},
 };
 
 /// An interpreter that has not answered by then is broken.
@@ -182,7 +182,7 @@ impl Interpreter {
         let ran = running.succeed(command).map_err(silent)?;
         let told: Told = serde_json::from_slice(&ran.stdout).map_err(|_| {
             let program = executable.display().to_string();
-            silent(ProgramError::Answer { program, stderr: ran.stderr })
+            silent(ProgramError::Answer { program, said: Said::of(ran.stderr) })
         })?;
         let Told { prefix, site, scripts, version, tag, is_virtual, managed } = told;
         let places = Places { executable: executable.clone(), prefix, site };

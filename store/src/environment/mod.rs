@@ -3,14 +3,36 @@
 mod interpreter;
 mod importable;
 mod import_probe;
+mod installer;
 mod registration;
 mod project;
 mod facts;
 mod stand_in;
 mod variant;
+mod subject;
+mod ground;
+mod told;
+mod probe;
+mod held;
+mod ready;
+mod settle;
 
 pub use facts::Facts;
+pub use ground::Doing;
+pub use held::{HoldError, Lost, lost};
 pub use import_probe::{Exception, ImportProbe, ImportProbeError, Imported, Probed};
+pub use installer::{Install, Installer, quoted};
 pub use interpreter::{Interpreter, Places, PythonError};
+pub use probe::ProbeError;
+pub use ready::{NotReady, Unready};
 pub use registration::{Installed, Registration, RegistrationError};
+pub use settle::{SettleError, Settled, with_editables};
 pub use stand_in::{StandIn, site_file};
+pub use told::TellError;
+
+pub(crate) use ground::Ground;
+pub(crate) use held::{Held, IMPORT_LIMIT};
+pub(crate) use probe::known;
+pub(crate) use ready::{Readiness, equip, ready};
+pub(crate) use settle::{OnFailure, settle};
+pub(crate) use subject::Subject;

@@ -247,7 +247,7 @@ mod tests {
         let one = registration(Path::new("/a/venv"));
         one.write(&disk, &layout, &home.path().join("spare")).unwrap();
         assert_eq!(Registration::find(&layout, Path::new("/a/venv")).unwrap(), Some(one.clone()));
-        assert_eq!(Registration::all(&layout).unwrap(), [one.clone()]);
+        assert_eq!(Registration::all(&layout).unwrap(), std::slice::from_ref(&one));
         one.forget(&disk, &layout).unwrap();
         assert_eq!(Registration::find(&layout, Path::new("/a/venv")).unwrap(), None);
     }

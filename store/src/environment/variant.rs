@@ -12,13 +12,20 @@ use std::{
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
 };
 
 use super::facts::Facts;
 use crate::{
+    acquire::Cancel,
     disk::{Disk, DiskError, Verb},
     model::ContentHash,
+    program::{ProgramError, Running},
 };
+
+/// So long compiling a module's byte code may take.
+const COMPILING: Duration = Duration::from_secs(600);
 
 /// The directory in a module's directory that holds its variants.
 pub(crate) const DIRECTORY: &str = ".modstore";
@@ -132,6 +139,25 @@ impl Made {
             }
         }
         Ok(())
+    }
+}
+
+/// Compiles the byte code of everything in `made`, which is going to be seen at `shown`: tracebacks name that, and
+/// the same files give the same bytes. What is written is checked by its source's content, never by a time.
+pub(crate) fn compile(
+    python: &Path,
+    made: &Path,
+    shown: &Path,
+    cancel: &Cancel,
+) -> Result<(), ProgramError> {
+    let mut command = Command::new(python);
+    command.args(["-I", "-m", "compileall", "-q", "--invalidation-mode", "checked-hash"]);
+    command.arg("-s").arg(made).arg("-p").arg(shown).arg(made);
+    let running = Running { input: b"", limit: COMPILING, cancel, told: &|_| {} };
+    match running.succeed(command) {
+        // A file that is no Python, or for another one, is in many a tree; it is not imported either.
+        Err(ProgramError::Failed { status, .. }) if status.code() == Some(1) => Ok(()),
+        ran => ran.map(drop),
     }
 }
 

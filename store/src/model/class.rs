@@ -22,8 +22,12 @@ pub enum Stage {
     Fetch,
     /// Writing it to staging.
     Place,
-    /// Building it.
+    /// Building it, or having its own build backend tell what it is.
     Build,
+    /// Importing it in an environment that is bound to it.
+    Import,
+    /// Installing it, or what it needs, in such an environment.
+    Install,
 }
 
 impl fmt::Display for Class {
@@ -43,6 +47,8 @@ impl fmt::Display for Stage {
             Self::Fetch => "fetch",
             Self::Place => "place",
             Self::Build => "build",
+            Self::Import => "import",
+            Self::Install => "install",
         })
     }
 }

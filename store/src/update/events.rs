@@ -3,8 +3,11 @@
 //! For progress only: an update is the same whether anybody listens or not. Events of different
 //! modules come from different threads, in any order.
 
+use std::path::Path;
+
 use crate::{
     disk::Holder,
+    environment::Doing,
     model::{Generation, ModuleName},
 };
 
@@ -49,6 +52,13 @@ pub enum Event<'a> {
         bytes: u64,
         /// Bytes in all.
         of: u64,
+    },
+    /// Something is done in an environment that follows the store.
+    Environment {
+        /// Its directory.
+        prefix: &'a Path,
+        /// What.
+        doing: Doing<'a>,
     },
     /// All is fetched; it is being made durable and shown.
     Committing,

@@ -1,10 +1,14 @@
 //! What an update is given to work on: the store, how to work with it, and who listens.
 
+use std::path::Path;
+
 use super::{events::Events, options::Options};
 use crate::{
     acquire::Cancel,
+    commit::Staging,
     declare::Editing,
     disk::{Disk, Layout},
+    environment::{self, Doing},
 };
 
 /// What an update works on.
@@ -18,6 +22,23 @@ pub(crate) struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
+    /// The same, for work on environments.
+    pub(crate) fn for_environments(
+        self,
+        staging: &'a Staging,
+        told: &'a (dyn Fn(&Path, Doing<'_>) + Sync),
+    ) -> environment::Ground<'a> {
+        environment::Ground {
+            disk: self.disk,
+            layout: self.layout,
+            barrier: self.options.barrier,
+            staging,
+            offline: self.options.offline,
+            cancel: self.cancel,
+            told,
+        }
+    }
+
     /// The same, for edits of the declarations.
     pub(crate) fn editing(self) -> Editing<'a> {
         let Options { lock_limit, ref command, .. } = *self.options;

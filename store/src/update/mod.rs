@@ -12,10 +12,14 @@ mod site;
 mod answer;
 mod repository;
 mod gather;
+mod environments;
+mod bind;
 mod run;
 mod outdated;
 mod difference;
 
+pub use bind::{BindError, BindReport, BindRequest};
+pub use environments::{EquipError, TakenBack};
 pub use events::{Event, Events, Silent, Step};
 pub use options::{Options, UpdateRequest};
 pub use report::{
@@ -24,7 +28,9 @@ pub use report::{
 };
 pub use run::UpdateError;
 
+pub(crate) use bind::{bind, unbind};
 pub(crate) use difference::difference;
+pub(crate) use environments::Environments;
 pub(crate) use ground::Ground;
 pub(crate) use outdated::outdated;
 pub(crate) use repository::tell_fetch;

@@ -4,6 +4,7 @@ use std::{error::Error, path::PathBuf, time::Duration};
 
 use crate::{
     commit::Binding,
+    environment::Settled,
     model::{Class, Generation, ModuleName, Stage},
 };
 
@@ -25,6 +26,8 @@ pub struct UpdateReport {
     pub failed: Vec<Failed>,
     /// Things a person should know.
     pub warnings: Vec<Warning>,
+    /// What was done in the environments that follow the store.
+    pub environments: Vec<Settled>,
     /// What it cost.
     pub cost: Cost,
 }
@@ -41,6 +44,7 @@ impl UpdateReport {
             removed: Vec::new(),
             failed: Vec::new(),
             warnings: Vec::new(),
+            environments: Vec::new(),
             cost: Cost::default(),
         }
     }

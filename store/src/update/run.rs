@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     answer::{Answer, Outcome, Why},
+    environments::{Environments, TakenBack},
     events::Event,
     gather::gather,
     ground::Ground,
@@ -23,7 +24,8 @@ use crate::{
     },
     declare,
     disk::{DiskError, LockError, Patience},
-    model::{Declarations, Digest, Generation, Lockfile, ModuleName, nearest},
+    environment::HoldError,
+    model::{Class, Declarations, Digest, Generation, Lockfile, ModuleName, Stage, nearest},
 };
 
 /// An update came to no report. Unless a variant says otherwise, nothing was changed.
@@ -56,6 +58,12 @@ pub enum UpdateError {
     /// The transaction failed; its error says whether it has happened.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// An environment that follows the store cannot be worked on.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
+    /// An environment does not have what is shown, and there is nothing to go back to.
+    #[error("the environment {} does not have what is shown", .0.prefix.display())]
+    Environment(#[source] TakenBack),
     /// Somebody asked to stop.
     #[error("interrupted; nothing was changed")]
     Cancelled,
@@ -91,17 +99,74 @@ pub(crate) fn update(
         if request.names.is_empty() { undeclared(&site.state, declared) } else { Vec::new() };
     let mut report = report(&site, answers, removed);
     report.cost.acquiring = start.elapsed();
+    let changes = !report.updated.is_empty() || !report.removed.is_empty();
+    let mut environments = Environments::hold_if_needed(ground, &site.state, changes)?;
+    prepare(ground, &site, &environments, &mut report)?;
 
     let changed = !report.updated.is_empty() || !report.removed.is_empty();
     let wanted = changed || (request.fresh && report.failed.is_empty());
     let allowed = report.failed.is_empty() || !request.all_or_nothing;
+    let before = site.state.clone();
     let mut after = None;
     if (wanted && allowed) || is_unfinished(ground.layout, &site.state) {
         let start = Instant::now();
         after = commit(ground, site, &mut report, wanted && allowed)?;
         report.cost.committing = start.elapsed();
     }
+    let after = settle(ground, &mut environments, before, after, &mut report)?;
     Ok(Done { report, after })
+}
+
+/// Makes the environments ready, and drops what they are not ready for.
+fn prepare(
+    ground: Ground<'_>,
+    site: &Site<'_>,
+    environments: &Environments,
+    report: &mut UpdateReport,
+) -> Result<(), UpdateError> {
+    if environments.is_empty() || report.updated.is_empty() {
+        return Ok(());
+    }
+    let staging = site.staging()?;
+    site.with_staged(|staged| environments.prepare(ground, &staging, staged, report));
+    if ground.cancel.is_cancelled() { Err(UpdateError::Cancelled) } else { Ok(()) }
+}
+
+/// Gives the environments the stand-ins of what is shown. If one cannot follow, what was shown `before` is shown
+/// again. Gives what the store adds up to then, if that has changed.
+fn settle(
+    ground: Ground<'_>,
+    environments: &mut Environments,
+    before: State,
+    after: Option<State>,
+    report: &mut UpdateReport,
+) -> Result<Option<State>, UpdateError> {
+    let taken_back = match environments.settle(ground, after.as_ref().unwrap_or(&before)) {
+        Ok(settled) => {
+            report.environments = settled;
+            return Ok(after);
+        }
+        Err(error) => error,
+    };
+    let (Some(_), Some(head)) = (&after, before.head()) else {
+        // There is nothing to go back to, or nothing was changed: what is off is told, and the next one tries again.
+        return Err(UpdateError::Environment(taken_back));
+    };
+    let staging = Staging::claim(ground.disk, ground.layout, &ground.options.command)?;
+    let mut transaction = begin(ground, staging)?;
+    transaction.restore(head.number)?;
+    let Committed { generation, after } = commit_if_changed(ground, transaction)?;
+    (report.generation, report.committed) = (generation, false);
+    for Updated { module, from, .. } in std::mem::take(&mut report.updated) {
+        let error = Box::new(taken_back.clone());
+        let (class, stage, hint) = (Class::Transient, Stage::Install, None);
+        report.failed.push(Failed { module, class, stage, error, hint, serving: from });
+    }
+    // As far as it goes: what cannot be put back now is put back by the next update.
+    if let Ok(settled) = environments.settle(ground, after.as_ref().unwrap_or(&before)) {
+        report.environments = settled;
+    }
+    Ok(after)
 }
 
 /// What an update came to.
@@ -140,6 +205,7 @@ fn report(site: &Site<'_>, mut answers: Vec<Answer>, removed: Vec<ModuleName>) -
         removed,
         failed: Vec::new(),
         warnings: Vec::new(),
+        environments: Vec::new(),
         cost: Cost {
             requests: counts.requests,
             connections: counts.connections,

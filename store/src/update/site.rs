@@ -52,6 +52,12 @@ impl<'a> Site<'a> {
         self.staged.lock().expect("no thread panics while it holds this").push(staged);
     }
 
+    /// What is staged so far, to be looked at.
+    pub(super) fn with_staged<T>(&self, look: impl FnOnce(&[&Staged]) -> T) -> T {
+        let staged = self.staged.lock().expect("no thread panics while it holds this");
+        look(&staged.iter().collect::<Vec<_>>())
+    }
+
     /// The staging and what was staged, once all jobs are done.
     pub(super) fn into_staging(self) -> Result<(Staging, Vec<Staged>), StagingError> {
         let staging = self.staging()?;

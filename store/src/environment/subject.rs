@@ -1,0 +1,128 @@
+//! [`Subject`]: a module as it is looked at for Python: where its files are, in the store or still in staging.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::project::{Project, files_below};
+use crate::{
+    commit::{Binding, Bound, Staged, read_manifest},
+    disk::Layout,
+    model::{ContentHash, Digest, FileKind, Manifest, ModuleName, TreeFile},
+};
+
+/// A file of the user's own that is larger than this is no input of any metadata.
+const LARGE: u64 = 1 << 20;
+
+/// A module and its files.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) module: ModuleName,
+    /// The tree that a build needs all of.
+    pub(crate) tree: PathBuf,
+    /// The part of it that is the module.
+    pub(crate) subdirectory: Option<String>,
+    /// The list of the tree; none for a directory of the user's own.
+    manifest: Option<Manifest>,
+}
+
+impl Subject {
+    /// The module as `binding` says, from `staged` trees or the store. `None` if its tree is nowhere.
+    pub(crate) fn of(
+        layout: &Layout,
+        module: &ModuleName,
+        binding: &Binding,
+        staged: &BTreeMap<Digest, &Staged>,
+    ) -> Option<Self> {
+        let module = module.clone();
+        match &binding.bound {
+            Bound::Linked { path } => {
+                Some(Self { module, tree: path.into(), subdirectory: None, manifest: None })
+            }
+            Bound::Entry { digest, subdirectory, .. } => {
+                let entry = layout.entry(*digest);
+                let (tree, manifest) = match staged.get(digest).filter(|_| !entry.is_dir()) {
+                    Some(staged) => (staged.tree().to_owned(), staged.manifest()?),
+                    None => (entry, read_manifest(layout, *digest)?),
+                };
+                let subdirectory = subdirectory.clone();
+                Some(Self { module, tree, subdirectory, manifest: Some(manifest) })
+            }
+        }
+    }
+
+    /// The module's own directory.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.subdirectory.as_ref().map_or_else(|| self.tree.clone(), |below| self.tree.join(below))
+    }
+
+    /// Whether it is a directory of the user's own, live.
+    pub(crate) const fn is_linked(&self) -> bool {
+        self.manifest.is_none()
+    }
+
+    /// Whether a file of this name lies at or below the top of the module, as its source has it.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.manifest.as_ref().is_some_and(|manifest| {
+            let files = files_below(manifest, self.subdirectory.as_deref());
+            files.iter().any(|(path, _)| Path::new(path).starts_with(name))
+        })
+    }
+
+    /// The paths of its files, as its source has them; none for a directory of the user's own.
+    pub(crate) fn files(&self) -> BTreeSet<PathBuf> {
+        let files = self.manifest.iter();
+        let files = files.flat_map(|manifest| files_below(manifest, self.subdirectory.as_deref()));
+        files.map(|(path, _)| PathBuf::from(path)).collect()
+    }
+
+    /// The Python project that it is, and the key of that, if it is one.
+    pub(crate) fn project(&self) -> Option<(Project, ContentHash)> {
+        let directory = self.directory();
+        let project = Project::read(|file| fs::read_to_string(directory.join(file)).ok())?;
+        let key = match &self.manifest {
+            Some(manifest) => project.key(&files_below(manifest, self.subdirectory.as_deref())),
+            None => {
+                let files = files_of(&directory);
+                let files: Vec<(&str, &TreeFile)> =
+                    files.iter().map(|(path, file)| (path.as_str(), file)).collect();
+                // Two directories of the same files need not stay the same.
+                let at = ContentHash::of(directory.as_os_str().as_encoded_bytes());
+                let key = project.key(&files);
+                ContentHash::of(&[*at.as_bytes(), *key.as_bytes()].concat())
+            }
+        };
+        Some((project, key))
+    }
+}
+
+/// The files at the top of a directory of the user's own, and of its `src`: those that metadata can depend on, but
+/// for a readme or a version elsewhere.
+fn files_of(directory: &Path) -> Vec<(String, TreeFile)> {
+    let mut files = Vec::new();
+    for below in ["", "src/"] {
+        for child in fs::read_dir(directory.join(below)).into_iter().flatten().flatten() {
+            let Some(name) = child.file_name().to_str().map(|name| format!("{below}{name}")) else {
+                continue;
+            };
+            let path = child.path();
+            let package = path.join("__init__.py");
+            let (name, path) = if package.is_file() {
+                (format!("{name}/__init__.py"), package)
+            } else {
+                (name, path)
+            };
+            files.extend(file_of(&path).map(|file| (name, file)));
+        }
+    }
+    files.sort_by(|(a, _), (b, _)| a.cmp(b));
+    files
+}
+
+fn file_of(path: &Path) -> Option<TreeFile> {
+    let meta = fs::metadata(path).ok().filter(|meta| meta.is_file() && meta.len() <= LARGE)?;
+    let content = ContentHash::of(&fs::read(path).ok()?);
+    Some(TreeFile { path: "".into(), kind: FileKind::File, size: meta.len(), content })
+}

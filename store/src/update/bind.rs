@@ -1,0 +1,308 @@
+//! Binding: an environment is registered and given the stand-ins of modules; and the way back.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    environments::{hold_one, settle_one, subjects},
+    ground::Ground,
+};
+use crate::{
+    commit::{Journal, JournalError, State},
+    disk::DiskError,
+    environment::{
+        self, Exception, Facts, Held, HoldError, IMPORT_LIMIT, ImportProbe, ImportProbeError,
+        Imported, Installer, Interpreter, OnFailure, PythonError, Registration, RegistrationError,
+        SettleError, Settled, StandIn,
+    },
+    model::{Generation, ModuleName, nearest},
+};
+
+/// What is to be bound to which environment.
+#[derive(Debug, Clone, Default)]
+pub struct BindRequest {
+    /// The interpreter, the environment's directory, or a name in `PATH`.
+    pub python: PathBuf,
+    /// These modules; when none is named, all that are Python projects, and those that come later.
+    pub modules: Vec<ModuleName>,
+    /// A file of constraints for the installer, from now on. `None`: what was said before.
+    pub constraints: Option<PathBuf>,
+    /// Whether byte code is compiled ahead, from now on. `None`: what was said before.
+    pub compile: Option<bool>,
+}
+
+/// What came of binding.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct BindReport {
+    /// The generation whose modules are bound.
+    pub generation: Option<Generation>,
+    /// The environment, and what was installed in it.
+    pub registration: Registration,
+    /// What it was installed with.
+    pub installer: Option<Installer>,
+    /// What was done.
+    pub settled: Settled,
+    /// Modules that are bound and cannot be imported.
+    pub broken: Vec<(ModuleName, Exception)>,
+    /// Why no import could be tried, if none could.
+    pub untried: Option<ImportProbeError>,
+    /// What a person types so that an upgrade of the tool that lives in this environment keeps the stand-ins.
+    pub upgrade: Option<String>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// Nothing was bound or unbound, unless a variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The environment cannot be looked at.
+    #[error(transparent)]
+    Python(#[from] PythonError),
+    /// The operating system's own Python.
+    #[error("{} is managed by the operating system, and installers leave it alone", python.display())]
+    Managed {
+        /// The interpreter.
+        python: PathBuf,
+    },
+    /// The store has nothing that could be bound.
+    #[error("the store shows nothing yet")]
+    Empty,
+    /// There is no such module.
+    #[error("there is no module `{name}`{}", near.as_ref().map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default())]
+    Unknown {
+        /// Its name.
+        name: ModuleName,
+        /// The nearest that there is.
+        near: Option<String>,
+    },
+    /// The store's path cannot stand in what installers write.
+    #[error("the store's home {} cannot be installed from: {why}", home.display())]
+    Home {
+        /// The home.
+        home: PathBuf,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The environment is not registered.
+    #[error("the environment {} is not bound", prefix.display())]
+    NotBound {
+        /// Its directory.
+        prefix: PathBuf,
+    },
+    /// The journal cannot be read.
+    #[error("the store cannot be read")]
+    Journal(#[from] JournalError),
+    /// The environment cannot be worked on.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
+    /// What is known of environments cannot be read or written.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+    /// Some of it may have been installed.
+    #[error("the environment {} does not have what it was to have", prefix.display())]
+    Settle {
+        /// Its directory.
+        prefix: PathBuf,
+        /// Why not.
+        source: Box<SettleError>,
+    },
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// Binds.
+///
+/// # Errors
+/// See [`BindError`]. Modules that fail are no error; they are in the report.
+pub(crate) fn bind(ground: Ground<'_>, request: &BindRequest) -> Result<BindReport, BindError> {
+    let interpreter = Interpreter::ask(&request.python, ground.cancel)?;
+    if interpreter.is_externally_managed {
+        return Err(BindError::Managed { python: interpreter.places.executable });
+    }
+    let warnings = check_home(ground.layout.home(), &interpreter)?;
+    let state = Journal::state(&ground.layout.journal())?;
+    check_names(&state, &request.modules)?;
+    let mut held = hold_one(ground, Registration::of(&interpreter))?;
+    adopt(&mut held.registration, interpreter, request);
+    // Only now: whatever is shown by now is what is bound, and who changes that waits for the environment's lock.
+    let state = Journal::state(&ground.layout.journal())?;
+    let settled = settle_in(ground, &state, &mut held, OnFailure::TryEach)?;
+    let (broken, untried) = match try_imports(ground, &state, &held) {
+        Ok(broken) => (broken, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    Ok(BindReport {
+        generation: state.head().map(|head| head.number),
+        upgrade: upgrade(ground, &held.registration),
+        registration: held.registration,
+        installer: held.installer,
+        settled,
+        broken,
+        untried,
+        warnings,
+    })
+}
+
+/// What of the home's path would break what installers write.
+fn check_home(home: &Path, interpreter: &Interpreter) -> Result<Vec<String>, BindError> {
+    let text = home.to_string_lossy();
+    let refuse = |why| Err(BindError::Home { home: home.to_owned(), why });
+    if home.to_str().is_none() {
+        return refuse("it is no text");
+    }
+    if text.contains('#') {
+        return refuse("installers take `#` for the beginning of a fragment");
+    }
+    if text.contains(['\n', '\r']) {
+        return refuse("a line of a .pth file cannot hold a line break");
+    }
+    let reads_by_locale = ["3.8.", "3.9.", "3.10.", "3.11.", "3.12."]
+        .iter()
+        .any(|version| interpreter.version.starts_with(version));
+    let warning = format!(
+        "{text} is not ASCII, and Python {} reads .pth files in the encoding of its locale: with LC_ALL=C it finds no module",
+        interpreter.version
+    );
+    Ok((!text.is_ascii() && reads_by_locale).then_some(warning).into_iter().collect())
+}
+
+fn check_names(state: &State, names: &[ModuleName]) -> Result<(), BindError> {
+    if state.modules().is_empty() {
+        return Err(BindError::Empty);
+    }
+    let unknown = names.iter().find(|name| !state.modules().contains_key(name.as_str()));
+    unknown.map_or(Ok(()), |name| {
+        let near = nearest(name.as_str(), state.modules().keys().map(String::as_str));
+        Err(BindError::Unknown { name: name.clone(), near: near.map(str::to_owned) })
+    })
+}
+
+/// Takes the request into the registration.
+fn adopt(registration: &mut Registration, interpreter: Interpreter, request: &BindRequest) {
+    let Interpreter { places, tag, .. } = interpreter;
+    (registration.python, registration.site, registration.tag) =
+        (places.executable, places.site, tag);
+    match &mut registration.modules {
+        modules if request.modules.is_empty() => *modules = None,
+        None => {}
+        Some(modules) => {
+            modules.extend(request.modules.iter().cloned());
+            modules.sort();
+            modules.dedup();
+        }
+    }
+    if let Some(constraints) = &request.constraints {
+        let absolute = std::path::absolute(constraints).unwrap_or_else(|_| constraints.clone());
+        registration.constraints = Some(absolute);
+    }
+    registration.compile = request.compile.unwrap_or(registration.compile);
+}
+
+fn settle_in(
+    ground: Ground<'_>,
+    state: &State,
+    held: &mut Held,
+    on_failure: OnFailure,
+) -> Result<Settled, BindError> {
+    let shown = subjects(ground, state.modules(), &[]);
+    let generation = state.head().map(|head| head.number);
+    let prefix = held.registration.prefix.clone();
+    settle_one(ground, held, generation, &shown, on_failure)
+        .map_err(|error| BindError::Settle { prefix, source: Box::new(error) })
+}
+
+/// The bound modules that cannot be imported, and why.
+fn try_imports(
+    ground: Ground<'_>,
+    state: &State,
+    held: &Held,
+) -> Result<Vec<(ModuleName, Exception)>, ImportProbeError> {
+    let shown = subjects(ground, state.modules(), &[]);
+    let imported: Vec<Imported> = held
+        .registration
+        .installed
+        .keys()
+        .filter_map(|module| {
+            let facts: Facts =
+                environment::known(ground.layout, shown.get(module)?, &held.registration.tag)?;
+            Some(Imported { module: module.to_string(), imports: facts.imports })
+        })
+        .collect();
+    if imported.is_empty() {
+        return Ok(Vec::new());
+    }
+    let scratch = ground.layout.staging();
+    let probe = ImportProbe {
+        python: &held.registration.python,
+        modules: &imported,
+        paths: &[],
+        limit: IMPORT_LIMIT,
+        scratch: &scratch,
+    };
+    let probed = probe.run(ground.cancel)?.into_iter();
+    let broken = probed.filter_map(|probed| Some((probed.module.parse().ok()?, probed.failure?)));
+    Ok(broken.collect())
+}
+
+/// For the environment of a tool that uv installed.
+fn upgrade(ground: Ground<'_>, registration: &Registration) -> Option<String> {
+    let receipt = registration.prefix.join("uv-receipt.toml");
+    if !receipt.is_file() || registration.installed.is_empty() {
+        return None;
+    }
+    let tool = registration.prefix.file_name()?.to_str()?;
+    let directories: Vec<PathBuf> = registration
+        .installed
+        .keys()
+        .map(|module| StandIn::directory(ground.layout, module))
+        .map(|path| path.canonicalize().unwrap_or(path))
+        .collect();
+    Some(environment::with_editables(tool, &directories))
+}
+
+/// Takes the stand-ins of these modules, or of all, out of an environment. Gives what was removed.
+///
+/// # Errors
+/// See [`BindError`].
+pub(crate) fn unbind(
+    ground: Ground<'_>,
+    python: &Path,
+    names: &[ModuleName],
+) -> Result<Settled, BindError> {
+    let prefix = prefix_of(ground, python)?;
+    let not_bound = || BindError::NotBound { prefix: prefix.clone() };
+    let registration = Registration::find(ground.layout, &prefix)?.ok_or_else(not_bound)?;
+    let mut held = hold_one(ground, registration)?;
+    if held.registration.is_missing() {
+        held.registration.forget(ground.disk, ground.layout)?;
+        return Ok(Settled { prefix, ..Settled::default() });
+    }
+    let bound = &held.registration.installed;
+    if let Some(name) = names.iter().find(|name| !bound.contains_key(*name)) {
+        let near = nearest(name.as_str(), bound.keys().map(ModuleName::as_str)).map(str::to_owned);
+        return Err(BindError::Unknown { name: name.clone(), near });
+    }
+    let stay = bound.keys().filter(|module| !names.is_empty() && !names.contains(module));
+    held.registration.modules = Some(stay.cloned().collect());
+    let state = Journal::state(&ground.layout.journal())?;
+    let settled = settle_in(ground, &state, &mut held, OnFailure::Stop)?;
+    if held.registration.installed.is_empty() {
+        held.registration.forget(ground.disk, ground.layout)?;
+    }
+    Ok(settled)
+}
+
+/// The directory of the environment that is meant: one that is gone, or whose interpreter is broken, is found by
+/// its registration.
+fn prefix_of(ground: Ground<'_>, python: &Path) -> Result<PathBuf, BindError> {
+    let error = match environment::Places::find(python, ground.cancel) {
+        Ok(places) => return Ok(places.prefix),
+        Err(error) => error,
+    };
+    let meant = std::path::absolute(python).unwrap_or_else(|_| python.to_owned());
+    let known = Registration::all(ground.layout)?.into_iter();
+    let mut known = known.filter(|known| known.python == meant || known.prefix == meant);
+    known.next().map(|known| known.prefix).ok_or(BindError::Python(error))
+}
