@@ -740,6 +740,8 @@ pub(crate) struct Reset {
     pub(crate) removed: Vec<String>,
     /// What it left, or would.
     pub(crate) stay: Vec<Stay>,
+    /// The environments it took modules out of, or would.
+    pub(crate) unbound: Vec<String>,
     /// Who keeps it from being done.
     pub(crate) leases: Vec<Lease>,
 }

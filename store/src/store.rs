@@ -511,26 +511,35 @@ impl Store {
     /// When a directory of the store cannot be read.
     pub fn plan_purge(&self) -> Result<PurgePlan, ChangeError> {
         let planned = reset::plan(&self.layout, reset::declares(&self.layout));
-        Ok(planned.map_err(PurgeError::NotDone)?)
+        let environments = self.environments()?.into_iter().map(|each| each.prefix).collect();
+        Ok(PurgePlan { environments, ..planned.map_err(PurgeError::NotDone)? })
     }
 
-    /// Takes away everything that is modstore's, unless somebody has a lease. What you have declared, lock files
-    /// and names that are none of ours stay. The next update makes the store anew.
+    /// Takes away everything that is modstore's, unless somebody has a lease: first the stand-ins out of the
+    /// environments that follow the store, then the store. What you have declared, lock files and names that are
+    /// none of ours stay. The next update makes the store anew.
     ///
     /// # Errors
-    /// [`PurgeError`] says what is gone.
+    /// [`PurgeError`] says what is gone. An environment that the stand-ins cannot be taken out of keeps the store.
     pub fn purge(&self, events: &dyn Events, cancel: &Cancel) -> Result<PurgeReport, ChangeError> {
         if self.disk.has_failed_to_sync() {
             return Err(ChangeError::Poisoned);
         }
         let planned = self.plan_purge()?;
         if planned.remove.is_empty() {
-            return Ok(PurgeReport { removed: Vec::new(), stay: planned.stay });
+            return Ok(PurgeReport { stay: planned.stay, ..PurgeReport::default() });
+        }
+        if !planned.leases.is_empty() {
+            return Err(PurgeError::Leased(planned.leases).into());
         }
         for directory in [self.layout.home().join("locks"), self.layout.staging()] {
             self.disk.ensure_dir(&directory).map_err(PurgeError::NotDone)?;
         }
-        Ok(reset::purge(self.ground(events, cancel))?)
+        for prefix in &planned.environments {
+            update::unbind(self.ground(events, cancel), prefix, &[])?;
+        }
+        let report = reset::purge(self.ground(events, cancel))?;
+        Ok(PurgeReport { environments: planned.environments, ..report })
     }
 
     /// What differs between two generations.

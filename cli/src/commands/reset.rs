@@ -41,6 +41,7 @@ fn nothing() -> Reset {
         dropped: None,
         removed: Vec::new(),
         stay: Vec::new(),
+        unbound: Vec::new(),
         leases: Vec::new(),
     }
 }
@@ -65,13 +66,15 @@ fn would_drop(store: &Store) -> Result<Reset, Failure> {
 
 fn purge(context: &Context, store: &Store) -> Result<Reset, Failure> {
     let report = store.purge(&context.progress(), context.cancel())?;
-    Ok(Reset { removed: paths(&report.removed), stay: stay(&report.stay), ..nothing() })
+    let unbound = paths(&report.environments);
+    Ok(Reset { removed: paths(&report.removed), stay: stay(&report.stay), unbound, ..nothing() })
 }
 
 fn would_purge(store: &Store) -> Result<Reset, Failure> {
     let plan = store.plan_purge()?;
     let leases = plan.leases.into_iter().map(Into::into).collect();
-    Ok(Reset { removed: paths(&plan.remove), stay: stay(&plan.stay), leases, ..nothing() })
+    let (unbound, stay) = (paths(&plan.environments), stay(&plan.stay));
+    Ok(Reset { removed: paths(&plan.remove), stay, unbound, leases, ..nothing() })
 }
 
 fn paths(paths: &[std::path::PathBuf]) -> Vec<String> {
@@ -127,6 +130,10 @@ impl Reset {
     fn write_purge(&self, to: &mut dyn Write) -> io::Result<()> {
         for Stay { path, why } in &self.stay {
             writeln!(to, "{path} stays: {why}")?;
+        }
+        for environment in &self.unbound {
+            let would = if self.dry_run { "would be" } else { "are" };
+            writeln!(to, "the store's modules {would} uninstalled from {environment}")?;
         }
         let names = count(self.removed.len(), "name");
         match (self.dry_run, self.removed.is_empty()) {

@@ -14,6 +14,8 @@ use gix::validate::path::component;
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::disk::Layout;
+
 /// Longest path in a tree, in bytes; PATH_MAX of Linux.
 pub const LONGEST_PATH: usize = 4096;
 /// Longest text of a symbolic link, in bytes.
@@ -34,7 +36,7 @@ pub struct RefusedTree {
 /// The rule that a path breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
-    /// Empty, `.`, `..`, with a `/` or NUL inside, or `.git` in any of its disguises.
+    /// Empty, `.`, `..`, with a `/` or NUL inside, `.git` in any of its disguises, or `.modstore`.
     #[error("the name is not allowed ({0})")]
     Name(String),
     /// Neither file, executable, symbolic link, directory nor submodule.
@@ -82,6 +84,9 @@ pub enum Refusal {
 pub(crate) fn check_name(name: &BStr, is_link: bool) -> Result<(), Refusal> {
     if name.contains(&0) {
         return Err(Refusal::Name("it contains NUL".into()));
+    }
+    if name.eq_ignore_ascii_case(Layout::OWN.as_bytes()) {
+        return Err(Refusal::Name("the store has things of its own under it".into()));
     }
     // Only protect_windows would refuse characters that are ordinary on the systems we run on.
     let options =
@@ -174,6 +179,8 @@ mod tests {
             ".gIt",
             "git~1",
             "GIT~1",
+            ".modstore",
+            ".Modstore",
             ".git ",
             ".git.",
             ".g\u{200c}it",

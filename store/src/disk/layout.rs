@@ -24,6 +24,9 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The directory in a module's directory that is no part of its tree: what was made from that for one Python.
+    pub const OWN: &'static str = ".modstore";
+
     /// The directories every store has, in the order they are made.
     pub const DIRECTORIES: [&'static str; 9] = [
         "generations",

@@ -36,3 +36,4 @@ pub(crate) use probe::known;
 pub(crate) use ready::{Readiness, equip, ready};
 pub(crate) use settle::{OnFailure, settle};
 pub(crate) use subject::Subject;
+pub(crate) use variant::faults;

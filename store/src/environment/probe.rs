@@ -19,7 +19,6 @@ use super::{
     installer::{Install, Installer},
     subject::Subject,
     told::{TellError, Told},
-    variant,
 };
 use crate::{
     disk::{DiskError, Layout, Verb, copy_to_scratch, read_if_there},
@@ -77,7 +76,7 @@ pub enum ProbeError {
     /// It is compiled, or its packages have other names, and its tree has a directory of the name that is ours.
     #[error(
         "it needs a directory of its own in {}, and its source has one of that name",
-        variant::DIRECTORY
+        Layout::OWN
     )]
     Taken,
     /// It is compiled into the environment, and its directory is the user's own.
@@ -159,9 +158,6 @@ impl Prober<'_> {
         (self.ground.told)(self.prefix, Doing::Probing(&subject.module));
         let told = self.build(subject, installer, &project.backend)?;
         let is_compiled = !told.facts.compiled.is_empty();
-        if told.facts.needs_variant() && subject.has(variant::DIRECTORY) {
-            return Err(ProbeError::Taken);
-        }
         if is_compiled && subject.is_linked() {
             return Err(ProbeError::Linked { backend: project.backend });
         }
@@ -185,7 +181,7 @@ impl Prober<'_> {
             true => subject.directory().canonicalize().map_err(read)?,
             false => {
                 let copy = scratch.join("project");
-                copy_to_scratch(&subject.tree, &copy, &|name| name == variant::DIRECTORY)?;
+                copy_to_scratch(&subject.tree, &copy, &|name| name == Layout::OWN)?;
                 subject.subdirectory.as_ref().map_or_else(|| copy.clone(), |below| copy.join(below))
             }
         };

@@ -63,14 +63,6 @@ impl Subject {
         self.manifest.is_none()
     }
 
-    /// Whether a file of this name lies at or below the top of the module, as its source has it.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.manifest.as_ref().is_some_and(|manifest| {
-            let files = files_below(manifest, self.subdirectory.as_deref());
-            files.iter().any(|(path, _)| Path::new(path).starts_with(name))
-        })
-    }
-
     /// The paths of its files, as its source has them; none for a directory of the user's own.
     pub(crate) fn files(&self) -> BTreeSet<PathBuf> {
         let files = self.manifest.iter();

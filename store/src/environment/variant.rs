@@ -5,7 +5,7 @@
 //! and byte code if that is wanted. It lies in the entry so that the one switch moves it too, and goes with it. It is
 //! no part of the tree that the entry's digest is of; it is made from that, and may be made again at any time.
 //!
-//! A tree that has a `.modstore` of its own can have no variant.
+//! No tree has a `.modstore` of its own: it is refused when it is fetched.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use std::{
 use super::facts::Facts;
 use crate::{
     acquire::Cancel,
-    disk::{Disk, DiskError, Verb},
+    disk::{Disk, DiskError, Layout, Verb},
     model::ContentHash,
     program::{ProgramError, Running},
 };
@@ -27,17 +27,17 @@ use crate::{
 /// So long compiling a module's byte code may take.
 const COMPILING: Duration = Duration::from_secs(600);
 
-/// The directory in a module's directory that holds its variants.
-pub(crate) const DIRECTORY: &str = ".modstore";
+/// The list in a variant of what is no hard link of an entry's file, with the BLAKE3 of each.
+const LIST: &str = ".variant";
 
 /// Where the variant of a module in `directory` is, for the Python of this tag.
 pub(crate) fn place(directory: &Path, tag: &str) -> PathBuf {
-    directory.join(DIRECTORY).join(tag)
+    directory.join(Layout::OWN).join(tag)
 }
 
 /// The text of the link `live/<module>/<tag>`.
 pub(crate) fn link_text(tag: &str) -> PathBuf {
-    Path::new("current").join(DIRECTORY).join(tag)
+    Path::new("current").join(Layout::OWN).join(tag)
 }
 
 /// A variant that is being made.
@@ -74,14 +74,16 @@ impl Variant<'_> {
         for path in &self.facts.compiled {
             files.insert(PathBuf::from(path), self.compiled.join(path));
         }
-        plant(disk, at, &files)
+        let directory = self.directory.to_owned();
+        plant(disk, at, &files)?;
+        Ok(Made { at: at.to_owned(), files, directory })
     }
 }
 
 /// The names in a directory but that of its variants.
 fn names(directory: &Path) -> Result<Vec<std::ffi::OsString>, DiskError> {
     let mut names = crate::disk::names_in(directory)?;
-    names.retain(|name| name != DIRECTORY);
+    names.retain(|name| name != Layout::OWN);
     names.sort();
     Ok(names)
 }
@@ -100,37 +102,45 @@ fn collect(
     names(from)?.iter().try_for_each(|name| collect(&from.join(name), &to.join(name), files))
 }
 
-/// A variant whose files are there, and what its directories' times are made of.
+/// A variant whose files are there.
 pub(crate) struct Made {
     at: PathBuf,
-    listings: BTreeMap<PathBuf, blake3::Hasher>,
+    /// Every file by its path, and what it was made from.
+    files: BTreeMap<PathBuf, PathBuf>,
+    /// The module's directory: what was made from a file in it is the entry's own.
+    directory: PathBuf,
 }
 
-fn plant(disk: &Disk, at: &Path, files: &BTreeMap<PathBuf, PathBuf>) -> Result<Made, DiskError> {
+fn plant(disk: &Disk, at: &Path, files: &BTreeMap<PathBuf, PathBuf>) -> Result<(), DiskError> {
     disk.create_dir(at)?;
-    let mut listings: BTreeMap<PathBuf, blake3::Hasher> = BTreeMap::new();
     for (path, from) in files {
-        for directory in path.ancestors().skip(1) {
-            let listing = listings.entry(directory.to_owned()).or_default();
-            listing
-                .update(path.as_os_str().as_encoded_bytes())
-                .update(&time_of(from)?.to_le_bytes());
-        }
         let target = at.join(path);
         disk.ensure_dir(target.parent().unwrap_or(at))?;
         disk.hard_link(from, &target).or_else(|_unlinkable| disk.copy_file(from, &target))?;
     }
-    Ok(Made { at: at.to_owned(), listings })
+    Ok(())
 }
 
 impl Made {
-    /// Gives the directories times that come from what is in them, and takes the right to write from all but the
-    /// top one, which is still to be moved.
+    /// Writes the list of what is no hard link of an entry's file, gives the directories times that come from what
+    /// is in them, and takes the right to write from all but the top one, which is still to be moved.
     ///
     /// # Errors
-    /// Some may have been given.
+    /// Some of it may have been done.
     pub(crate) fn seal(self, disk: &Disk) -> Result<(), DiskError> {
-        for (directory, listing) in self.listings.iter().rev() {
+        let mut own = BTreeMap::new();
+        let mut found = BTreeMap::new();
+        collect(&self.at, Path::new(""), &mut found)?;
+        for (path, at) in &found {
+            let from = self.files.get(path).filter(|from| from.starts_with(&self.directory));
+            let is_link = from.is_some_and(|from| inode(from) == inode(at));
+            if !is_link && let Some(path) = path.to_str() {
+                own.insert(path.to_owned(), hash(at)?.to_string());
+            }
+        }
+        let list = serde_json::to_vec_pretty(&own).expect("texts can be written as JSON");
+        disk.create_file(&self.at.join(LIST), &list)?;
+        for (directory, listing) in self.listings()?.iter().rev() {
             let hash = ContentHash::from_bytes(listing.finalize().into());
             let path = self.at.join(directory);
             disk.set_time(&path, hash.file_time())?;
@@ -140,6 +150,67 @@ impl Made {
         }
         Ok(())
     }
+
+    /// What the times of directories are made of.
+    fn listings(&self) -> Result<BTreeMap<PathBuf, blake3::Hasher>, DiskError> {
+        let mut listings: BTreeMap<PathBuf, blake3::Hasher> = BTreeMap::new();
+        for (path, from) in &self.files {
+            for directory in path.ancestors().skip(1) {
+                let listing = listings.entry(directory.to_owned()).or_default();
+                let time = time_of(from)?.to_le_bytes();
+                listing.update(path.as_os_str().as_encoded_bytes()).update(&time);
+            }
+        }
+        Ok(listings)
+    }
+}
+
+/// What is wrong with a variant, file by file. Files that are the entry's own, which `is_entrys` knows by inode, are
+/// not read again; those that were compiled are, if `all` is wanted.
+pub(crate) fn faults(
+    at: &Path,
+    is_entrys: &dyn Fn(u64, u64) -> bool,
+    all: bool,
+) -> Vec<(PathBuf, &'static str)> {
+    let mut faults = Vec::new();
+    let list = std::fs::read(at.join(LIST)).ok();
+    let list: Option<BTreeMap<String, String>> =
+        list.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let Some(mut list) = list else {
+        return vec![(at.join(LIST), "the list of what was compiled cannot be read")];
+    };
+    let mut found = BTreeMap::new();
+    if collect(at, Path::new(""), &mut found).is_err() {
+        return vec![(at.to_owned(), "it cannot be read")];
+    }
+    for (path, file) in found.into_iter().filter(|(path, _)| path != Path::new(LIST)) {
+        let listed = path.to_str().and_then(|path| list.remove(path));
+        match (listed, inode(&file)) {
+            (None, Some((device, number))) if is_entrys(device, number) => {}
+            (None, _) => faults.push((file, "it is neither the entry's nor compiled")),
+            (Some(listed), _)
+                if all && hash(&file).map_or(true, |hash| hash.to_string() != listed) =>
+            {
+                faults.push((file, "its content is not what was compiled"));
+            }
+            (Some(_), _) => {}
+        }
+    }
+    faults.extend(list.keys().map(|path| (at.join(path), "it is not there")));
+    faults
+}
+
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    path.symlink_metadata().ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+fn hash(path: &Path) -> Result<blake3::Hash, DiskError> {
+    let read = |error| DiskError::new(Verb::Read, path, error);
+    let bytes = match path.symlink_metadata().map_err(read)?.is_symlink() {
+        true => std::fs::read_link(path).map_err(read)?.into_os_string().into_encoded_bytes(),
+        false => std::fs::read(path).map_err(read)?,
+    };
+    Ok(blake3::hash(&bytes))
 }
 
 /// Compiles the byte code of everything in `made`, which is going to be seen at `shown`: tracebacks name that, and
@@ -185,7 +256,7 @@ pub(crate) fn install(
         directory.metadata().map_err(|error| DiskError::new(Verb::Read, directory, error))?;
     disk.set_mode(directory, 0o755)?;
     let moved = disk
-        .ensure_dir(&directory.join(DIRECTORY))
+        .ensure_dir(&directory.join(Layout::OWN))
         .and_then(|()| match disk.rename(made, &target) {
             // Somebody else made the same.
             Err(error) if is_taken(&error.source) => Ok(()),
@@ -254,8 +325,7 @@ mod tests {
             "pkg/core.so",
             "pkg/deep/data.txt",
         ];
-        assert_eq!(listing(&made), expected);
-        let inode = |path: &Path| path.metadata().unwrap().ino();
+        assert_eq!(listing(&made)[1..], expected);
         assert_eq!(
             inode(&made.join("pkg/__init__.py")),
             inode(&directory.join("src/pkg/__init__.py"))
@@ -279,7 +349,7 @@ mod tests {
         assert_eq!((meta.mtime(), meta.permissions().mode() & 0o777), (1_000_000_000, 0o555));
         assert_eq!(
             listing(&self::place(&directory, "tag")),
-            ["pkg/__init__.py", "pkg/deep/data.txt"]
+            [LIST, "pkg/__init__.py", "pkg/deep/data.txt"]
         );
         let again = place.path().join("again");
         Variant {
@@ -307,5 +377,44 @@ mod tests {
         assert_eq!(one, time("two"));
         std::fs::write(directory.join("src/pkg/new.py"), "new").unwrap();
         assert_ne!(one, time("three"));
+    }
+
+    #[test]
+    fn whatever_is_changed_in_a_variant_is_found() {
+        let place = tempfile::tempdir().unwrap();
+        let (disk, directory) = (Disk::default(), module(place.path()));
+        let compiled = place.path().join("compiled");
+        std::fs::create_dir_all(&compiled).unwrap();
+        std::fs::write(compiled.join("core.so"), "so").unwrap();
+        let facts = Facts { compiled: ["core.so".to_owned()].into(), ..facts() };
+        let variant = Variant { directory: &directory, facts: &facts, compiled: &compiled };
+        let at = place.path().join("at");
+        let made = variant.make(&disk, &at).unwrap();
+        // As byte code is: written by somebody else before it is sealed.
+        std::fs::write(at.join("pkg/code.pyc"), "byte code").unwrap();
+        made.seal(&disk).unwrap();
+        let entrys: Vec<_> = ["src/pkg/__init__.py", "src/pkg/deep/data.txt"]
+            .iter()
+            .filter_map(|path| inode(&directory.join(path)))
+            .collect();
+        let faults = || -> Vec<String> {
+            let found = faults(&at, &|device, number| entrys.contains(&(device, number)), true);
+            found
+                .iter()
+                .map(|(path, what)| {
+                    format!("{}: {what}", path.strip_prefix(&at).unwrap().display())
+                })
+                .collect()
+        };
+        assert!(faults().is_empty(), "{:?}", faults());
+        disk.set_mode(&at.join("pkg"), 0o755).unwrap();
+        std::fs::write(at.join("pkg/code.pyc"), "other").unwrap();
+        assert_eq!(faults(), ["pkg/code.pyc: its content is not what was compiled"]);
+        std::fs::remove_file(at.join("pkg/code.pyc")).unwrap();
+        assert_eq!(faults(), ["pkg/code.pyc: it is not there"]);
+        std::fs::write(at.join("pkg/new.py"), "new").unwrap();
+        assert!(
+            faults().contains(&"pkg/new.py: it is neither the entry's nor compiled".to_owned())
+        );
     }
 }

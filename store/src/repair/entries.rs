@@ -103,6 +103,10 @@ impl Entries<'_> {
             self.mended.push(self.told(digest, entry, How::SetRight, None));
         }
         self.put_git_away(digest, &manifest)?;
+        for variant in tree.damaged_variants() {
+            let aside = crate::commit::put_away(self.disk(), self.layout(), &variant)?;
+            self.mended.push(self.told(digest, variant, How::PutAside, Some(aside)));
+        }
         Ok(if is_listed { Need::Nothing } else { Need::List(manifest) })
     }
 

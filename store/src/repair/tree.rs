@@ -14,7 +14,8 @@ use rayon::prelude::*;
 
 use crate::{
     commit::{content_of, has_content, place},
-    disk::{Disk, DiskError, Verb, directory_time, names_in},
+    disk::{Disk, DiskError, Layout, Verb, directory_time, names_in},
+    environment::faults,
     model::{FileKind, Manifest, TreeFile},
 };
 
@@ -33,6 +34,8 @@ pub(super) struct Tree {
     root: PathBuf,
     files: BTreeMap<BString, Seen>,
     directories: BTreeMap<BString, Seen>,
+    /// Directories of the store's own in it.
+    own: Vec<PathBuf>,
 }
 
 /// How a tree differs from its manifest, once permissions are set right.
@@ -72,6 +75,10 @@ impl Tree {
             }
             below.extend_from_slice(name.as_bytes());
             let child = directory.join(&name);
+            if name == Layout::OWN {
+                self.own.push(child);
+                continue;
+            }
             let seen = see(&child)?;
             match child.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
                 true => self.walk(disk, below)?,
@@ -79,6 +86,21 @@ impl Tree {
             }
         }
         Ok(())
+    }
+
+    /// What was made from the tree for some Python and is not what was made.
+    pub(super) fn damaged_variants(&self) -> Vec<PathBuf> {
+        let inodes: BTreeSet<(u64, u64)> = self
+            .files
+            .keys()
+            .filter_map(|path| place(&self.root, path.as_bstr()).symlink_metadata().ok())
+            .map(|meta| (meta.dev(), meta.ino()))
+            .collect();
+        let is_own = |device, number| inodes.contains(&(device, number));
+        let variants = self.own.iter().flat_map(|own| {
+            names_in(own).unwrap_or_default().into_iter().map(|name| own.join(name))
+        });
+        variants.filter(|variant| !faults(variant, &is_own, true).is_empty()).collect()
     }
 
     /// The manifest of the tree as it is, every byte read; `None` when something in it has no place in a tree.

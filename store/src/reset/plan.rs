@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     commit::Staging,
     disk::{DiskError, Layout, is_random_name, names_in},
-    model::{Digest, Generation},
+    model::{Digest, Generation, ModuleName},
     reclaim::{Leased, leases},
 };
 
@@ -17,6 +17,8 @@ pub struct PurgePlan {
     pub remove: Vec<PathBuf>,
     /// Paths that stay, and why.
     pub stay: Vec<Stay>,
+    /// Environments from which the store's modules are uninstalled before, by their directories.
+    pub environments: Vec<PathBuf>,
     /// Who works with a generation at this moment; nothing goes while anybody does.
     pub leases: Vec<Leased>,
 }
@@ -54,7 +56,9 @@ pub(crate) fn plan(layout: &Layout, declares: bool) -> Result<PurgePlan, DiskErr
             "modules.toml" => plan.remove.push(path),
             "locks" => plan.stay.push(Stay::new(path, "lock files are never removed")),
             name if is_kept_aside(name) => plan.remove.push(path),
-            name if Layout::DIRECTORIES.contains(&name) || name == "quarantine" => {
+            name if Layout::DIRECTORIES.contains(&name)
+                || ["quarantine", "environments", "probes"].contains(&name) =>
+            {
                 plan.look_into(&path, name)?;
             }
             _ => plan.stay.push(unknown(path)),
@@ -112,6 +116,9 @@ fn is_ours(kind: &str, name: &str) -> bool {
         "staging" => is_random(name.strip_suffix(".lock").unwrap_or(name)),
         "trash" => is_random(name),
         "leases" | "quarantine" => ends_randomly(),
+        "live" => name.parse::<ModuleName>().is_ok(),
+        "environments" => name.strip_suffix(".json").is_some_and(is_random),
+        "probes" => name.get(..64).is_some_and(|key| key.parse::<Digest>().is_ok()),
         _ => false,
     }
 }

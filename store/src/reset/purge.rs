@@ -34,6 +34,8 @@ pub struct PurgeReport {
     pub removed: Vec<PathBuf>,
     /// What stays, and why.
     pub stay: Vec<Stay>,
+    /// Environments from which the store's modules were uninstalled, by their directories.
+    pub environments: Vec<PathBuf>,
 }
 
 /// The store was not taken away, or not all of it.
@@ -164,7 +166,7 @@ fn delete(ground: Ground<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskError>
         }
     }
     disk.sync_dir(layout.home())?;
-    Ok(PurgeReport { removed, stay })
+    Ok(PurgeReport { removed, stay, environments: Vec::new() })
 }
 
 /// Whether something that others use without the store's lock may be taken away.

@@ -155,6 +155,8 @@ codes! {
     FolderPermissions = "folder-permissions", Damage, SetMode;
     /// A directory of the entry may be written to, or has special bits.
     FolderWritable = "folder-writable", Warning, SetMode;
+    /// What was made from the entry for one Python is not what was made.
+    VariantDamaged = "variant-damaged", Damage, SetAside;
     /// What git called the files of the entry cannot be used. Costs one full fetch.
     GitDamaged = "git-damaged", Warning, SetAside;
 

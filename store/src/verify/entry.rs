@@ -4,14 +4,20 @@
 //! Directories that no file of the list is in are no finding: an archive may have brought them.
 
 use std::{
+    collections::BTreeSet,
     fs::Metadata,
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
-use super::{code::Code, finding::Finding, home::must_allow};
+use super::{
+    code::Code,
+    finding::{Depth, Finding},
+    home::must_allow,
+};
 use crate::{
-    disk::{Layout, read_if_there},
+    disk::{Layout, names_in, read_if_there},
+    environment::faults,
     model::{ContentHash, Digest, FileKind, GitTree, Manifest, TreeFile, digest_of},
 };
 
@@ -48,10 +54,11 @@ pub(super) struct Unread {
     pub(super) content: ContentHash,
 }
 
-/// Looks at the entry and its list, and at what git called its files, which must be there if it is `from_git`.
-pub(super) fn look(layout: &Layout, digest: Digest, from_git: bool) -> Looked {
+/// Looks at the entry and its list, at what git called its files, which must be there if it is `from_git`, and at
+/// what was made from it, whose files are few and read here if `depth` says so.
+pub(super) fn look(layout: &Layout, digest: Digest, from_git: bool, depth: Depth) -> Looked {
     let (root, looked) = (layout.entry(digest), Looked::default());
-    let mut looking = Looking { digest, root, from_git, looked };
+    let mut looking = Looking { digest, root, from_git, looked, own: Vec::new() };
     let manifest = looking.manifest(layout);
     match looking.root.symlink_metadata() {
         Err(_) => looking.find(Code::EntryMissing, &layout.entry(digest), "it is not there"),
@@ -68,6 +75,7 @@ pub(super) fn look(layout: &Layout, digest: Digest, from_git: bool) -> Looked {
                 found.sort_by(|(a, _), (b, _)| bytes(a).cmp(bytes(b)));
                 looking.compare(manifest, &found);
             }
+            looking.variants(&found, depth);
         }
     }
     looking.looked.files = manifest.map_or(0, |manifest| manifest.files().len() as u64);
@@ -79,6 +87,8 @@ struct Looking {
     root: PathBuf,
     from_git: bool,
     looked: Looked,
+    /// Directories of the store's own in the entry.
+    own: Vec<PathBuf>,
 }
 
 impl Looking {
@@ -137,7 +147,9 @@ impl Looking {
         for child in children.flatten() {
             let Ok(meta) = child.metadata() else { continue };
             let path = child.path();
-            if meta.is_dir() {
+            if meta.is_dir() && child.file_name() == Layout::OWN {
+                self.own.push(path);
+            } else if meta.is_dir() {
                 self.folder(&path, &meta);
                 self.walk(&path, found);
             } else {
@@ -174,6 +186,24 @@ impl Looking {
         }
         for (unknown, _) in found {
             self.find(Code::FileUnknown, unknown, "the entry has no such file");
+        }
+    }
+
+    /// What was made from the entry is made of its files, and of others that are listed.
+    fn variants(&mut self, found: &[(PathBuf, Metadata)], depth: Depth) {
+        let own = std::mem::take(&mut self.own);
+        if own.is_empty() {
+            return;
+        }
+        let entrys: BTreeSet<Inode> = found.iter().map(|(_, meta)| Inode::of(meta)).collect();
+        let is_entrys = |device, number| entrys.contains(&Inode { device, number });
+        let tags = own.iter().flat_map(|own| {
+            names_in(own).unwrap_or_default().into_iter().map(|name| own.join(name))
+        });
+        for variant in tags {
+            for (path, what) in faults(&variant, &is_entrys, depth == Depth::Full) {
+                self.find(Code::VariantDamaged, &path, what);
+            }
         }
     }
 

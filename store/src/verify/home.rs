@@ -7,7 +7,7 @@ use super::{code::Code, finding::Finding};
 use crate::disk::{FileSystem, Format, FormatError, Layout, names_in};
 
 /// Names in a home besides its directories.
-const FILES: [&str; 9] = [
+const FILES: [&str; 11] = [
     "modules.toml",
     "modules.lock",
     "format.json",
@@ -17,9 +17,11 @@ const FILES: [&str; 9] = [
     "condemned",
     "quarantine",
     "reserve",
+    "environments",
+    "probes",
 ];
 
-/// What a store's own lock files are called; those of mirrors are `origin-…`.
+/// What a store's own lock files are called; those of mirrors are `origin-…`, of environments `environment-…`.
 const LOCKS: [&str; 4] = ["store", "modules.toml", "format", "trash"];
 
 /// Whether there is a store at all, or the making of one that did not come to its end.
@@ -77,8 +79,10 @@ fn locks(layout: &Layout, findings: &mut Vec<Finding>) {
     let at = layout.home().join("locks");
     for name in names_in(&at).unwrap_or_default() {
         let path = at.join(&name);
-        let ours =
-            name.to_str().is_some_and(|name| LOCKS.contains(&name) || name.starts_with("origin-"));
+        let ours = name.to_str().is_some_and(|name| {
+            let of_one = ["origin-", "environment-"];
+            LOCKS.contains(&name) || of_one.iter().any(|prefix| name.starts_with(prefix))
+        });
         let Ok(meta) = path.symlink_metadata() else { continue };
         findings.extend(match (ours, meta.is_file()) {
             (false, _) => Some(unknown(&path)),

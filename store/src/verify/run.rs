@@ -23,7 +23,6 @@ use super::{
     looking::{Looking, VerifyError},
 };
 use crate::{
-    acquire::Cancel,
     commit::State,
     disk::{Layout, Lock, LockError, names_in},
     model::Digest,
@@ -42,7 +41,7 @@ pub(crate) fn verify(layout: &Layout, how: &Looking<'_>) -> Result<Verification,
         return Err(VerifyError::Unknown { name: name.clone() });
     }
     let digests = entries(layout, state.as_ref(), &book, how);
-    let looked = entry_by_entry(layout, &digests, &book, how.cancel);
+    let looked = entry_by_entry(layout, &digests, &book, how);
     checked.entries = digests.len() as u64;
     let mut unread = Vec::new();
     for looked in looked {
@@ -121,11 +120,12 @@ fn entry_by_entry(
     layout: &Layout,
     digests: &[Digest],
     book: &Book,
-    cancel: &Cancel,
+    how: &Looking<'_>,
 ) -> Vec<entry::Looked> {
+    let (cancel, depth) = (how.cancel, how.depth);
     let look = |digest: &Digest| match cancel.is_cancelled() {
         true => entry::Looked::default(),
-        false => entry::look(layout, *digest, book.is_from_git(*digest)),
+        false => entry::look(layout, *digest, book.is_from_git(*digest), depth),
     };
     digests.par_iter().map(look).collect()
 }
@@ -155,7 +155,7 @@ fn look_again(
         .filter(counts)
         .filter(|digest| book.concerns(how.names, *digest))
         .collect();
-    let looked = entry_by_entry(layout, &suspects, &book, how.cancel);
+    let looked = entry_by_entry(layout, &suspects, &book, how);
     findings.extend(looked.into_iter().flat_map(|looked| looked.findings));
     let still = rotten.into_iter().filter(Rotten::is_there);
     let still = still.filter(|rotten| rotten.finding.entry.is_some_and(|entry| counts(&entry)));
