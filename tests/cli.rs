@@ -13,7 +13,7 @@ use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "add",
     "remove",
     "link",
@@ -33,6 +33,7 @@ const COMMANDS: [&str; 21] = [
     "bind",
     "unbind",
     "reset",
+    "helper",
     "completions",
     "demo",
 ];
@@ -210,6 +211,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["reset"])["update"]["failed"].as_array().unwrap().len(), 0);
     assert!(!ok(&["reset", "--purge", "--dry-run"])["removed"].as_array().unwrap().is_empty());
     assert_eq!(ok(&["reset", "--purge"])["generation"], Value::Null);
+    assert!(ok(&["helper", "python"])["text"].as_str().unwrap().contains("def pin("));
     assert!(ok(&["completions", "bash"])["script"].as_str().unwrap().contains("modstore"));
     assert!(ok(&["demo"])["steps"].as_array().unwrap().len() >= 5);
     // One has no answer: it becomes another program.

@@ -131,6 +131,7 @@ pub(crate) enum Command {
     Bind(BindArgs),
     Unbind(UnbindArgs),
     Reset(ResetArgs),
+    Helper(HelperArgs),
     Completions(CompletionsArgs),
     Demo(DemoArgs),
 }
@@ -397,6 +398,8 @@ pub(crate) struct GcArgs {
 ///   MODSTORE_MODULES      the generation's directory, with one link per module
 ///   MODSTORE_GENERATION   its number
 ///   MODSTORE_HOME         the store's directory, as an absolute path
+///   PYTHONPATH            what the generation's modules put on the import path, before what it was, for
+///                         the Python environment that the program is in, or all that are bound
 ///
 /// A descendant holds the lease through an open file that it inherits. Programs that close what they do
 /// not know (sudo, Python's subprocess for its children) let go of it: then it lives as long as the rest.
@@ -416,6 +419,9 @@ pub(crate) struct ExecArgs {
     /// This generation instead of the one that is shown
     #[arg(long, value_name = "G")]
     pub(crate) generation: Option<Generation>,
+    /// The Python environment whose modules go on PYTHONPATH; when left out, the one the program is in
+    #[arg(long, value_name = "PY", value_hint = ValueHint::AnyPath)]
+    pub(crate) python: Option<PathBuf>,
     /// The program and its arguments
     #[arg(
         required = true,
@@ -535,6 +541,28 @@ pub(crate) struct ResetArgs {
     pub(crate) purge: bool,
 }
 
+/// Print a file that a host written in another language can use
+///
+/// `python` is a single file without requirements: `import modstore_host; modstore_host.pin()` makes a host
+/// see one generation of every module for as long as it, and what it starts, lives. It does what `exec` does,
+/// from within, and leaves the order of the import path as it is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  modstore helper python > my_host/modstore_host.py")]
+pub(crate) struct HelperArgs {
+    /// The language
+    #[arg(value_name = "LANGUAGE", value_enum)]
+    pub(crate) language: Language,
+}
+
+/// A language that hosts are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    /// Python 3.8 or later
+    Python,
+}
+
 /// Print the completions for a shell
 ///
 /// Writes a script to standard output that teaches the shell to complete modstore's commands and options.
@@ -588,6 +616,7 @@ impl Command {
             Self::Bind(_) => "bind",
             Self::Unbind(_) => "unbind",
             Self::Reset(_) => "reset",
+            Self::Helper(_) => "helper",
             Self::Completions(_) => "completions",
             Self::Demo(_) => "demo",
         }

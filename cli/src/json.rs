@@ -753,6 +753,14 @@ pub(crate) struct Stay {
     pub(crate) why: String,
 }
 
+/// `helper`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Helper {
+    pub(crate) generation: Option<u64>,
+    pub(crate) language: &'static str,
+    pub(crate) text: &'static str,
+}
+
 /// `completions`.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Completions {

@@ -20,7 +20,7 @@ use crate::{
         Disk, DiskError, Ensured, FileSystem, Format, FormatError, Holder, Layout, Patience,
         names_in,
     },
-    environment::{Registration, RegistrationError, Settled},
+    environment::{self, Registration, RegistrationError, Settled},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
     reclaim::{
         self, Lease, LeaseError, Leased, PlanError, Policy, Sizes, SweepError, SweepPlan,
@@ -173,6 +173,26 @@ impl Store {
     /// See [`LeaseError`].
     pub fn lease_of(&self, generation: Generation) -> Result<Lease, LeaseError> {
         Lease::take_of(&self.disk, &self.layout, generation, &self.options.command)
+    }
+
+    /// What a lease's generation puts on the import path of an environment, in the order of the modules' names: for
+    /// `PYTHONPATH` of a program that is to see no other.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, which is only looked at for another generation than is shown.
+    pub fn pinned_paths(
+        &self,
+        lease: &Lease,
+        registration: &Registration,
+    ) -> Result<Vec<PathBuf>, JournalError> {
+        let generation = lease.generation();
+        let state = match registration.is_settled_for(Some(generation)) {
+            true => None,
+            false => Some(self.state()?),
+        };
+        let modules = || state.and_then(|state| state.modules_of(generation));
+        let pinned = environment::pinned(&self.layout, registration, generation, modules);
+        Ok(pinned.into_values().flatten().collect())
     }
 
     /// Every lease that somebody holds, by generation. Changes nothing.

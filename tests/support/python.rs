@@ -65,9 +65,14 @@ impl PythonTools {
 
     /// Makes every installer that is started in this home find the wheels, and uv, and no network.
     pub fn lead(&self, home: &mut TestHome) {
-        home.env("UV_FIND_LINKS", &self.wheels).env("UV_NO_INDEX", "1");
+        // uv has no variable that keeps it from the index.
+        let settings = home.user_home().join(".config/uv");
+        fs::create_dir_all(&settings).expect("a home takes a directory");
+        let text = format!("no-index = true\nfind-links = [{:?}]\n", self.wheels);
+        fs::write(settings.join("uv.toml"), text).expect("a directory takes a file");
+        home.env("UV_PYTHON_DOWNLOADS", "never");
         home.env("PIP_FIND_LINKS", &self.wheels).env("PIP_NO_INDEX", "1");
-        home.env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("UV_PYTHON_DOWNLOADS", "never");
+        home.env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
         let path = std::env::var_os("PATH").unwrap_or_default();
         let own = self.uv.parent().expect("a program is in a directory");
         // uv alone: its environment's own `python` and `pip` are not to be found.

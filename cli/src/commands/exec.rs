@@ -6,9 +6,15 @@
 //! What Rust does at the start of every program cannot be taken back: SIGPIPE is as usual again, and no signal is
 //! blocked, whatever the caller of modstore had set.
 
-use std::{ffi::OsStr, io, os::unix::process::CommandExt as _, path::Path, process::Command};
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use modstore::{Exit, Lease};
+use modstore::{Exit, Lease, environment::Registration};
 
 use crate::{args::ExecArgs, context::Context, report::Failure};
 
@@ -28,6 +34,9 @@ fn try_run(context: &Context, args: &ExecArgs) -> Result<Failure, Failure> {
     command.args(arguments).env("MODSTORE_HOME", context.home()?);
     command.env("MODSTORE_GENERATION", lease.generation().to_string());
     command.env("MODSTORE_MODULES", lease.directory());
+    if let Some(paths) = import_path(context, args, program, &lease)? {
+        command.env("PYTHONPATH", paths);
+    }
     // Comes back only if it could not be done.
     Ok(not_run(program, &command.exec()))
 }
@@ -42,6 +51,62 @@ fn lease(context: &Context, args: &ExecArgs, program: &OsStr) -> Result<Lease, F
     };
     lease.let_children_inherit()?;
     Ok(lease)
+}
+
+/// What the leased generation puts on the import path, before what `PYTHONPATH` says already.
+fn import_path(
+    context: &Context,
+    args: &ExecArgs,
+    program: &OsStr,
+    lease: &Lease,
+) -> Result<Option<OsString>, Failure> {
+    let store = context.store()?;
+    let registrations = store.environments()?;
+    let wanted = match &args.python {
+        Some(python) => vec![bound(&registrations, python)?],
+        None => match registrations.iter().find(|each| is_in(each, program)) {
+            Some(registration) => vec![registration],
+            None => registrations.iter().filter(|each| !each.is_missing()).collect(),
+        },
+    };
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for registration in wanted {
+        let pinned = store.pinned_paths(lease, registration)?;
+        paths.extend(pinned.into_iter().filter(|path| !paths.contains(path)).collect::<Vec<_>>());
+    }
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let before = std::env::var_os("PYTHONPATH").filter(|before| !before.is_empty());
+    paths.extend(before.iter().flat_map(std::env::split_paths));
+    std::env::join_paths(paths).map(Some).map_err(|error| {
+        Failure::new(Exit::Failed, "the store's path cannot stand in PYTHONPATH")
+            .because(vec![error.to_string()])
+    })
+}
+
+/// The environment that is meant by an interpreter or a directory.
+fn bound<'a>(
+    registrations: &'a [Registration],
+    python: &Path,
+) -> Result<&'a Registration, Failure> {
+    let meant = std::path::absolute(python).unwrap_or_else(|_| python.to_owned());
+    let found = registrations.iter().find(|each| each.python == meant || each.prefix == meant);
+    found.ok_or_else(|| {
+        let message = format!("the environment {} is not bound", python.display());
+        Failure::new(Exit::Usage, message).hint("`modstore status` lists the environments that are")
+    })
+}
+
+/// Whether the program, as it is found in `PATH`, lies in the environment.
+fn is_in(registration: &Registration, program: &OsStr) -> bool {
+    let is_name = Path::new(program).components().count() == 1;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = match is_name {
+        true => std::env::split_paths(&path).map(|at| at.join(program)).find(|path| path.is_file()),
+        false => std::path::absolute(program).ok(),
+    };
+    found.is_some_and(|found| found.starts_with(&registration.prefix))
 }
 
 fn nothing_to_run() -> Failure {

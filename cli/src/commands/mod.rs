@@ -20,5 +20,6 @@ pub(crate) mod exec;
 pub(crate) mod verify;
 pub(crate) mod bind;
 pub(crate) mod reset;
+pub(crate) mod helper;
 pub(crate) mod completions;
 pub(crate) mod demo;

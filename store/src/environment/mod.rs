@@ -16,6 +16,11 @@ mod probe;
 mod held;
 mod ready;
 mod settle;
+mod pin;
+
+/// A file for hosts that are written in Python: `import modstore_host; modstore_host.pin()`. Only Python's standard
+/// library.
+pub const PYTHON_HOST: &str = include_str!("modstore_host.py");
 
 pub use facts::Facts;
 pub use ground::Doing;
@@ -23,6 +28,7 @@ pub use held::{HoldError, Lost, lost};
 pub use import_probe::{Exception, ImportProbe, ImportProbeError, Imported, Probed};
 pub use installer::{Install, Installer, quoted};
 pub use interpreter::{Interpreter, Places, PythonError};
+pub use pin::pinned;
 pub use probe::ProbeError;
 pub use ready::{NotReady, Unready};
 pub use registration::{Installed, Registration, RegistrationError};

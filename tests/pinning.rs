@@ -1,0 +1,183 @@
+//! A host pinned to one generation: by `exec`, and by the Python file that hosts may copy.
+//!
+//! Real Pythons, each minor version of the machine; modules without any build, bound by a file of the test's own would
+//! be no proof, so they are bound by uv. What a lease is worth against sweeps is in `leases.rs`.
+
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
+
+use std::fs;
+
+use modstore_tests::{Backend, Project, Python, PythonTools, Ran, Repo, Running, TestHome, Venv};
+
+/// A bound environment with two modules, each in two versions; version 2 is shown.
+struct World {
+    home: TestHome,
+    tools: PythonTools,
+    repos: Vec<(Project, Repo)>,
+}
+
+impl World {
+    fn new() -> Option<Self> {
+        let tools = PythonTools::find()?;
+        let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+        tools.lead(&mut home);
+        let mut repos = Vec::new();
+        for (name, backend) in [("mod-a", Backend::Hatchling), ("mod-b", Backend::HatchlingFlat)] {
+            let project = Project::new(name, backend).with_code("VALUE = 1");
+            let repo = Repo::create(&home.scratch(), name);
+            commit(&repo, &project, 1);
+            home.run(&["add", &format!("git+{}", repo.url_file())]).ok();
+            repos.push((project, repo));
+        }
+        Some(Self { home, tools, repos })
+    }
+
+    fn bind(&self, python: &Python, name: &str) -> Venv<'_> {
+        let venv = Venv::create(&self.home, &self.tools, python, name);
+        self.home.run(&["bind", "--python", &venv.python_text()]).ok();
+        venv
+    }
+
+    fn update_to(&self, value: u32) {
+        self.repos.iter().for_each(|(project, repo)| drop(commit(repo, project, value)));
+        self.home.run(&["update"]).ok();
+    }
+
+    fn write_helper(&self) -> std::path::PathBuf {
+        let place = self.home.scratch().join("host");
+        fs::create_dir_all(&place).unwrap();
+        let text = self.home.run(&["helper", "python"]).ok().stdout;
+        fs::write(place.join("modstore_host.py"), text).unwrap();
+        place
+    }
+}
+
+/// A commit in which the package and its lazily imported part have this value.
+fn commit(repo: &Repo, project: &Project, value: u32) -> String {
+    let project = project.with_code(&format!("VALUE = {value}"));
+    let mut files = project.files();
+    let init = files[1].0.clone();
+    files.push((init.replace("__init__.py", "lazy.py"), format!("VALUE = {value}\n")));
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    repo.write(&files)
+}
+
+/// A host that pins itself, says what it sees, waits for a line, and says what it sees then: of modules that it
+/// imports only now, of a child, and of its environment.
+const HOST: &str = r#"
+import sys; sys.path.insert(0, sys.argv[1])
+import modstore_host
+pinned = modstore_host.pin()
+import mod_a
+print(mod_a.VALUE, flush=True)
+sys.stdin.readline()
+import mod_a.lazy, mod_b, mod_b.lazy, os, subprocess
+print(mod_a.lazy.VALUE, mod_b.VALUE, mod_b.lazy.VALUE)
+code = "import mod_a, mod_b.lazy; print(mod_a.VALUE, mod_b.lazy.VALUE)"
+print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip())
+print(sorted(os.listdir(pinned.directory)), os.environ["MODSTORE_GENERATION"] == str(pinned.number))
+"#;
+
+/// Starts the host, and waits until it has imported the first module.
+fn start(world: &World, venv: &Venv<'_>, script: &str) -> std::process::Child {
+    let place = world.write_helper();
+    let mut command =
+        world.home.command_of(&venv.python(), &["-c", script, place.to_str().unwrap()]);
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    command.spawn().unwrap()
+}
+
+#[test]
+fn a_host_that_pins_itself_sees_one_generation_until_it_ends_and_keeps_it_from_every_sweep() {
+    let Some(world) = World::new() else { return };
+    for (number, python) in Python::all().into_iter().enumerate() {
+        let value = u32::try_from(number).unwrap() * 2 + 2;
+        let venv = world.bind(&python, &format!("venv-{number}"));
+        world.update_to(value);
+        let mut host = start(&world, &venv, HOST);
+        let mut stdout = std::io::BufReader::new(host.stdout.take().unwrap());
+        let mut first = String::new();
+        std::io::BufRead::read_line(&mut stdout, &mut first).unwrap();
+        assert_eq!(first.trim(), value.to_string(), "{python:?}");
+        let leases = world.home.run(&["status"]).ok().stdout;
+        assert!(leases.contains("leased"), "{leases}");
+        world.update_to(value + 1);
+        world.home.run(&["gc", "--keep", "1", "--older-than", "0s"]).ok();
+        assert_eq!(venv.says("import mod_a; print(mod_a.VALUE)"), (value + 1).to_string());
+        std::io::Write::write_all(&mut host.stdin.take().unwrap(), b"\n").unwrap();
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut stdout, &mut rest).unwrap();
+        assert!(host.wait().unwrap().success());
+        let expected =
+            format!("{value} {value} {value}\n{value} {value}\n['mod-a', 'mod-b'] True\n");
+        assert_eq!(rest, expected, "{python:?}");
+        assert!(!world.home.run(&["status"]).ok().stdout.contains("leased"));
+    }
+}
+
+#[test]
+fn exec_gives_a_whole_process_tree_one_generation_also_an_older_one() {
+    let Some(world) = World::new() else { return };
+    let Some(python) = Python::any() else { return };
+    let venv = world.bind(&python, "venv");
+    world.update_to(2);
+    let code = "import mod_a, mod_b.lazy, os; print(mod_a.VALUE, mod_b.lazy.VALUE, os.environ.get('PYTHONPATH', '').count('generations'))";
+    let python = venv.python_text();
+    let run = |options: &[&str]| -> Ran {
+        let command = ["--", python.as_str(), "-c", code];
+        let arguments: Vec<&str> =
+            ["exec"].into_iter().chain(options.iter().copied()).chain(command).collect();
+        world.home.run(&arguments).ok()
+    };
+    assert_eq!(run(&[]).stdout.trim(), "2 2 2");
+    let shown = world.home.run(&["--json", "status"]).ok().json()["generation"].as_u64().unwrap();
+    let before = (shown - 1).to_string();
+    assert_eq!(run(&["--generation", &before]).stdout.trim(), "1 1 2");
+    assert_eq!(run(&["--python", venv.prefix().to_str().unwrap()]).stdout.trim(), "2 2 2");
+    world.home.run(&["exec", "--python", "/no/python", "--", "true"]).fails(2).says("not bound");
+    // A program of no environment gets the paths of all that are bound, and its own after them.
+    let mut shell = world.home.command(&["exec", "--", "sh", "-c", "echo $PYTHONPATH"]);
+    shell.env("PYTHONPATH", "/its/own");
+    let shown = Running::start(shell).wait().ok().stdout;
+    assert!(shown.trim().ends_with(":/its/own") && shown.matches("mod-").count() == 2, "{shown}");
+}
+
+#[test]
+fn a_host_started_by_exec_pins_itself_to_what_it_was_given() {
+    let Some(world) = World::new() else { return };
+    let Some(python) = Python::any() else { return };
+    let venv = world.bind(&python, "venv");
+    world.update_to(2);
+    let place = world.write_helper();
+    let code = format!(
+        "import sys; sys.path.insert(0, {:?}); import modstore_host; p = modstore_host.pin(); import mod_a, mod_b; print(mod_a.VALUE, mod_b.VALUE)",
+        place.to_str().unwrap()
+    );
+    let shown = world.home.run(&["--json", "status"]).ok().json()["generation"].as_u64().unwrap();
+    let before = (shown - 1).to_string();
+    let python = venv.python_text();
+    let ran = world.home.run(&["exec", "--generation", &before, "--", &python, "-c", &code]).ok();
+    assert_eq!(ran.stdout.trim(), "1 1");
+}
+
+#[test]
+fn a_store_that_shows_nothing_is_said_and_a_read_only_one_can_be_pinned() {
+    let Some(world) = World::new() else { return };
+    let Some(python) = Python::any() else { return };
+    let venv = world.bind(&python, "venv");
+    let place = world.write_helper();
+    let pin = |home: &str| {
+        format!(
+            "import sys; sys.path.insert(0, {:?}); import modstore_host\ntry:\n  print(modstore_host.pin({home:?}).number)\nexcept modstore_host.NothingShown as e: print('nothing', e)",
+            place.to_str().unwrap()
+        )
+    };
+    let empty = world.home.scratch().join("empty");
+    assert!(venv.says(&pin(empty.to_str().unwrap())).starts_with("nothing the store in"));
+    // As if it could not be written to: leases are taken on the generation's own directory then.
+    let leases = world.home.path().join("leases");
+    fs::rename(&leases, world.home.path().join("elsewhere")).unwrap();
+    let shown = world.home.run(&["--json", "status"]).ok().json()["generation"].as_u64().unwrap();
+    assert_eq!(venv.says(&pin(world.home.path().to_str().unwrap())), shown.to_string());
+}
