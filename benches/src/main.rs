@@ -20,6 +20,7 @@ mod breakdown;
 mod stores;
 mod inside;
 mod local;
+mod switch;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -95,6 +96,8 @@ enum Section {
     Sweep,
     /// Every file re-hashed.
     Verify,
+    /// Twenty Python modules switched, against installing them again.
+    Switch,
 }
 
 /// Programs and places of a whole run.
@@ -234,6 +237,7 @@ impl Bench {
         if let (true, Some(b3sum)) = (self.wants(Section::Verify), &self.b3sum) {
             section(Section::Verify, "verify: every file", &|| local.verify(b3sum))?;
         }
+        section(Section::Switch, "switch: 20 Python modules", &|| local.switch())?;
         Ok(())
     }
 

@@ -179,6 +179,22 @@ impl Environments {
     }
 }
 
+/// Gives the environments what they do not have of what `state` shows, as far as it goes: an entry that was replaced
+/// took its variants along. What does not go is told; the next update tries again.
+pub(crate) fn give_back(ground: Ground<'_>, state: &State) {
+    let text = match Environments::hold_if_needed(ground, state, false) {
+        Ok(mut environments) => match environments.settle(ground, state) {
+            Ok(_) => return,
+            Err(TakenBack { prefix, source }) => {
+                let (prefix, why) = (prefix.display(), causes(&*source));
+                format!("the environment {prefix} does not have what is shown: {why}")
+            }
+        },
+        Err(error) => format!("Python environments were not looked at: {}", causes(&error)),
+    };
+    ground.events.happened(Event::Notice { text: &text });
+}
+
 /// Locks one environment.
 pub(crate) fn hold_one(ground: Ground<'_>, registration: Registration) -> Result<Held, HoldError> {
     let patience = Patience {
