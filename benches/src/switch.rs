@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use modstore_tests::{Backend, Project, Python, PythonTools, Repo, TestHome, Venv};
 
-use crate::local::{Local, Samples, middle, milliseconds, ratio};
+use crate::local::{Local, Samples, middle, milliseconds};
 use crate::measure::sync;
-use crate::report::Table;
+use crate::report::{Table, number};
 
 const MODULES: usize = 20;
 
@@ -80,8 +80,8 @@ impl Local<'_> {
             Table::new(1, &["what", "ms, median [min..max]", "× reinstalling editables"]);
         for (name, what) in ROWS {
             let shown = milliseconds(&samples, name);
-            let times = ratio(middle(&samples, name), least);
-            table.row(vec![what.to_owned(), shown, times]);
+            let times = middle(&samples, name).zip(least).map(|(ours, theirs)| ours / theirs);
+            table.row(vec![what.to_owned(), shown, number(times, 4)]);
         }
         Ok(format!("After each, the code of every module is asked for its version.\n\n{table}"))
     }
