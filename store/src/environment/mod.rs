@@ -37,7 +37,7 @@ pub use stand_in::{StandIn, site_file};
 pub use told::TellError;
 
 pub(crate) use ground::Ground;
-pub(crate) use held::{Held, IMPORT_LIMIT};
+pub(crate) use held::{Held, IMPORT_LIMIT, has_moved_on};
 pub(crate) use probe::known;
 pub(crate) use ready::{Readiness, equip, ready};
 pub(crate) use settle::{OnFailure, settle};
