@@ -92,6 +92,7 @@ impl Environments {
             let layout = ground.layout;
             !registration.is_missing()
                 && (!registration.is_settled_for(head)
+                    || environment::is_interrupted(&registration)
                     || !environment::lost(layout, &registration).is_empty()
                     || environment::has_moved_on(layout, &registration, linked.values()))
         };
