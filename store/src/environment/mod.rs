@@ -15,6 +15,7 @@ mod told;
 mod probe;
 mod held;
 mod ready;
+mod bridge;
 mod settle;
 mod pin;
 
@@ -36,8 +37,9 @@ pub use settle::{SettleError, Settled, with_editables};
 pub use stand_in::{StandIn, site_file};
 pub use told::TellError;
 
+pub(crate) use bridge::is_up as is_interrupted;
 pub(crate) use ground::Ground;
-pub(crate) use held::{Held, IMPORT_LIMIT};
+pub(crate) use held::{Held, IMPORT_LIMIT, has_moved_on};
 pub(crate) use probe::known;
 pub(crate) use ready::{Readiness, equip, ready};
 pub(crate) use settle::{OnFailure, settle};

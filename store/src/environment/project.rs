@@ -88,8 +88,28 @@ impl Project {
         Some(Self { name: name.and_then(|name| name.parse().ok()), backend, inputs })
     }
 
-    /// The key of this project among `files`, whose paths are below its directory.
-    pub(crate) fn key(&self, files: &[(&str, &TreeFile)]) -> ContentHash {
+    /// Whether a build may read files beside the project's own directory, in the tree that it is a part of.
+    pub(crate) fn counts_all(&self) -> bool {
+        self.inputs == Inputs::All
+    }
+
+    /// The files out of its own directory that it names.
+    pub(crate) fn outside(&self) -> impl Iterator<Item = &str> {
+        let named = match &self.inputs {
+            Inputs::All => None,
+            Inputs::Some(named) => Some(named),
+        };
+        named.into_iter().flatten().map(String::as_str).filter(|path| path.starts_with("../"))
+    }
+
+    /// The key of this project among `files`, whose paths are below its directory, and of what it depends on beside
+    /// that: the files that it names [outside](Self::outside), or all others of the tree if [all
+    /// count](Self::counts_all).
+    pub(crate) fn key(
+        &self,
+        files: &[(&str, &TreeFile)],
+        beside: &[(&str, &TreeFile)],
+    ) -> ContentHash {
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
         for (path, file) in files {
             match self.counts(path) {
@@ -101,6 +121,10 @@ impl Project {
                 }
                 Counts::Not => {}
             }
+        }
+        for (path, file) in beside {
+            hasher.update(b"beside\0").update(path.as_bytes());
+            hasher.update(b"\0").update(file.content.as_bytes());
         }
         ContentHash::from_bytes(hasher.finalize().into())
     }
@@ -229,7 +253,7 @@ mod tests {
             content: ContentHash::of(text.as_bytes()),
         };
         let key = |file: Option<&TreeFile>| {
-            project.key(&file.map(|file| (path, file)).into_iter().collect::<Vec<_>>())
+            project.key(&file.map(|file| (path, file)).into_iter().collect::<Vec<_>>(), &[])
         };
         let (one, two) = (file("1"), file("2"));
         (key(Some(&one)) != key(Some(&two)), key(Some(&one)) != key(None))
@@ -283,6 +307,22 @@ mod tests {
         );
         assert_eq!(counts(&flit, "my_pkg/__init__.py"), (true, true));
         assert_eq!(counts(&flit, "my_pkg/code.py"), (false, false));
+    }
+
+    #[test]
+    fn what_lies_outside_of_its_directory_counts_when_it_is_named() {
+        let dynamic = STATIC.replace("version='1'", "dynamic=['version']");
+        let hatch = project(&format!("{dynamic}[tool.hatch.version]\npath='../../VERSION'\n"));
+        assert_eq!(hatch.outside().collect::<Vec<_>>(), ["../../VERSION"]);
+        let file = |text: &str| TreeFile {
+            path: "VERSION".into(),
+            kind: FileKind::File,
+            size: 1,
+            content: ContentHash::of(text.as_bytes()),
+        };
+        let key = |text: &str| hatch.key(&[], &[("../../VERSION", &file(text))]);
+        assert_ne!(key("1"), key("2"));
+        assert_eq!(project(STATIC).outside().count(), 0);
     }
 
     #[test]

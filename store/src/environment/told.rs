@@ -46,6 +46,12 @@ pub enum TellError {
         /// Where it leads.
         path: PathBuf,
     },
+    /// Something leads to what only the build has made.
+    #[error("it leads to {path}, which is made by its build and is no part of its source")]
+    Made {
+        /// Where, below the project.
+        path: String,
+    },
     /// Nothing would be put on the import path.
     #[error("it puts nothing on the import path")]
     Nothing,

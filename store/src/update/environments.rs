@@ -82,12 +82,21 @@ impl Environments {
     ) -> Result<Self, HoldError> {
         let head = state.head().map(|head| head.number);
         let mut registrations = Registration::all(ground.layout)?.into_iter();
+        if registrations.len() == 0 {
+            return Ok(Self { held: Vec::new() });
+        }
+        let mut linked = state.modules().clone();
+        linked.retain(|_, binding| binding.digest().is_none());
+        let linked = subjects(ground, &linked, &[]);
         let is_off = |registration: Registration| {
+            let layout = ground.layout;
             !registration.is_missing()
                 && (!registration.is_settled_for(head)
-                    || !environment::lost(ground.layout, &registration).is_empty())
+                    || environment::is_interrupted(&registration)
+                    || !environment::lost(layout, &registration).is_empty()
+                    || environment::has_moved_on(layout, &registration, linked.values()))
         };
-        match registrations.len() > 0 && (changes || registrations.any(is_off)) {
+        match changes || registrations.any(is_off) {
             true => Self::hold(ground),
             false => Ok(Self { held: Vec::new() }),
         }
