@@ -3,7 +3,10 @@
 //!
 //! Values only. How they are learnt is in `probe`, what is made of them in `stand_in`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,10 +26,10 @@ pub struct Facts {
     pub entry_points: Option<String>,
     /// The directories below the project that go on the import path; `""` is the project's own.
     pub paths: Vec<String>,
-    /// Packages that are imported by another name than that of their directory, and where they lie below the
-    /// project.
+    /// Modules and packages that are put on the import path one by one, by the name by which they are imported, and
+    /// where they lie below the project.
     pub mapped: BTreeMap<String, String>,
-    /// Files that were compiled, by their path on the import path.
+    /// Files that the build made, compiled or written, by their path on the import path.
     pub compiled: BTreeSet<String>,
     /// What can be imported.
     pub imports: BTreeSet<String>,
@@ -39,10 +42,19 @@ impl Facts {
         head.lines().filter_map(|line| line.strip_prefix("Requires-Dist:")).map(str::trim)
     }
 
-    /// Whether the files of the entry as they lie do not do: some are compiled, or have another name.
+    /// Whether the files of the entry as they lie do not do: some are made by the build, or mapped.
     #[must_use]
     pub fn needs_variant(&self) -> bool {
         !self.compiled.is_empty() || !self.mapped.is_empty()
+    }
+
+    /// Where what is mapped to `name` from `path` lies on the import path. A single module keeps the end of its name.
+    pub(crate) fn place_of(name: &str, path: &str) -> PathBuf {
+        let mut place: PathBuf = name.split('.').collect();
+        if let Some(end) = Path::new(path).extension() {
+            place.set_extension(end);
+        }
+        place
     }
 
     /// The digest of all that an installer records, 16 hex digits. A stand-in is installed again when it changes.
