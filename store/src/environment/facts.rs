@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     path::{Path, PathBuf},
 };
 
@@ -50,11 +51,12 @@ impl Facts {
 
     /// Where what is mapped to `name` from `path` lies on the import path. A single module keeps the end of its name.
     pub(crate) fn place_of(name: &str, path: &str) -> PathBuf {
-        let mut place: PathBuf = name.split('.').collect();
-        if let Some(end) = Path::new(path).extension() {
-            place.set_extension(end);
+        let place: PathBuf = name.split('.').collect();
+        let end = Path::new(path).extension().and_then(OsStr::to_str);
+        match end.filter(|end| ["py", "so", "pyd"].contains(end)) {
+            Some(end) => place.with_extension(end),
+            None => place,
         }
-        place
     }
 
     /// The digest of all that an installer records, 16 hex digits. A stand-in is installed again when it changes.
@@ -109,6 +111,18 @@ pub(super) mod tests {
         assert_eq!(names, ["six".parse().unwrap(), "a-b".parse().unwrap()]);
         assert_eq!(required("git+https://example.com/x"), Some("git".parse().unwrap()));
         assert_eq!(required(""), None);
+    }
+
+    #[test]
+    fn a_mapped_module_keeps_the_end_of_its_file_and_a_directory_has_none() {
+        for (name, path, place) in [
+            ("one", "lib/one.py", "one.py"),
+            ("a.b", "b.cpython-312.so", "a/b.so"),
+            ("pkg", "src/my.pkg", "pkg"),
+            ("ns.part", "ns/part", "ns/part"),
+        ] {
+            assert_eq!(Facts::place_of(name, path), Path::new(place), "{path}");
+        }
     }
 
     #[test]

@@ -313,3 +313,153 @@ fn collect(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A project in one directory and what its backend installed in another.
+    struct Probed(tempfile::TempDir, Before);
+
+    impl Probed {
+        fn of(own: &[(&str, &str)]) -> Self {
+            let place = tempfile::tempdir().unwrap();
+            let before = own
+                .iter()
+                .map(|(path, text)| (PathBuf::from(path), ContentHash::of(text.as_bytes())))
+                .collect();
+            let probed = Self(place, before);
+            own.iter().for_each(|(path, text)| probed.write(&format!("project/{path}"), text));
+            probed.install("m-1.0.dist-info/METADATA", "Name: M\nVersion: 1.0\n");
+            probed
+        }
+
+        fn write(&self, path: &str, text: &str) {
+            let path = self.0.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+
+        /// `PROJECT` in the text stands for where the project is.
+        fn install(&self, name: &str, text: &str) {
+            let project = self.0.path().join("project");
+            self.write(
+                &format!("target/{name}"),
+                &text.replace("PROJECT", project.to_str().unwrap()),
+            );
+        }
+
+        fn read(&self) -> Result<Told, TellError> {
+            Told::read(&self.0.path().join("target"), &self.0.path().join("project"), &self.1)
+        }
+
+        fn refusal(&self) -> String {
+            self.read().unwrap_err().to_string()
+        }
+    }
+
+    const FINDER: &str = "MAPPING: dict[str, str] = {'flat': 'PROJECT/flat', 'ns.part': 'PROJECT/lib/part', 'one': 'PROJECT/one'}\nNAMESPACES: dict[str, list[str]] = {'ns': []}\n\n\nclass _EditableFinder:\n    pass\n";
+    const SETS_UP: &str = "import __editable___m_1_0_finder; __editable___m_1_0_finder.install()";
+
+    fn of_setuptools() -> Probed {
+        let own = ["flat/__init__.py", "lib/part/__init__.py", "one.py", "setup.py"];
+        let probed = Probed::of(&own.map(|path| (path, "own")));
+        probed.install("__editable__.m-1.0.pth", SETS_UP);
+        probed.install("__editable___m_1_0_finder.py", FINDER);
+        probed
+    }
+
+    #[test]
+    fn what_a_finder_maps_is_followed() {
+        let facts = of_setuptools().read().unwrap().facts;
+        let mapped: Vec<_> = facts.mapped.iter().map(|(name, path)| (&**name, &**path)).collect();
+        assert_eq!(mapped, [("flat", "flat"), ("ns.part", "lib/part"), ("one", "one.py")]);
+        assert!(facts.paths.is_empty() && facts.compiled.is_empty());
+        assert_eq!(facts.imports.iter().collect::<Vec<_>>(), ["flat", "ns.part", "one"]);
+        assert_eq!((facts.distribution.as_str(), facts.version.as_str()), ("m", "1.0"));
+    }
+
+    #[test]
+    fn what_the_build_wrote_among_the_packages_belongs_to_them() {
+        let probed = of_setuptools();
+        probed.write("project/flat/_version.py", "made");
+        probed.write("project/lib/part/__init__.py", "made, too");
+        probed.write("project/flat.egg-info/PKG-INFO", "beside");
+        probed.write("project/build/lib/flat/__init__.py", "beside");
+        let told = probed.read().unwrap();
+        let made: Vec<_> = told.facts.compiled.iter().collect();
+        assert_eq!(made, ["flat/_version.py", "ns/part/__init__.py"]);
+        assert!(told.compiled["flat/_version.py"].ends_with("project/flat/_version.py"));
+    }
+
+    #[test]
+    fn of_a_path_what_is_imported_counts_and_what_backends_keep_there_does_not() {
+        let probed = Probed::of(&[("src/pkg/__init__.py", "own"), ("pyproject.toml", "own")]);
+        probed.install("m.pth", "PROJECT/src\n");
+        for path in [
+            "src/pkg/_version.py",
+            "src/new.py",
+            "src/m.egg-info/x",
+            "src/pkg/__pycache__/x.pyc",
+            "target/x.so",
+        ] {
+            probed.write(&format!("project/{path}"), "made");
+        }
+        probed.install("pkg/_core.so", "made");
+        probed.install("_top.so", "made");
+        let compiled =
+            |probed: &Probed| probed.read().unwrap().facts.compiled.into_iter().collect::<Vec<_>>();
+        assert_eq!(compiled(&probed), ["_top.so", "new.py", "pkg/_core.so", "pkg/_version.py"]);
+        let flat = Probed::of(&[("pkg/__init__.py", "own"), ("pyproject.toml", "own")]);
+        flat.install("m.pth", "PROJECT");
+        for path in
+            ["pkg/_version.py", "target/debug/x.so", "build/lib/pkg/__init__.py", "_core.so"]
+        {
+            flat.write(&format!("project/{path}"), "made");
+        }
+        assert_eq!(compiled(&flat), ["_core.so", "pkg/_version.py"]);
+    }
+
+    #[test]
+    fn what_cannot_be_followed_is_refused_with_its_file() {
+        let probed = of_setuptools();
+        probed.install("__editable___m_1_0_finder.py", &FINDER.replace("'PROJECT/flat'", "HERE"));
+        assert!(
+            probed
+                .refusal()
+                .starts_with("__editable___m_1_0_finder.py is a finder that does not say")
+        );
+        probed
+            .install("__editable___m_1_0_finder.py", &FINDER.replace("PROJECT/flat", "/elsewhere"));
+        assert!(probed.refusal().contains("leads to /elsewhere, which is not in the project"));
+        probed.install("__editable___m_1_0_finder.py", "import sys\n");
+        assert_eq!(
+            probed.refusal(),
+            "__editable__.m-1.0.pth runs code at the start of each interpreter"
+        );
+        probed.install("__editable__.m-1.0.pth", "import sys; sys.x = 1");
+        assert_eq!(
+            probed.refusal(),
+            "__editable__.m-1.0.pth runs code at the start of each interpreter"
+        );
+        // As setuptools does in its strict mode.
+        probed.write("project/build/__editable__.m/flat/__init__.py", "a link");
+        probed.install("__editable__.m-1.0.pth", "PROJECT/build/__editable__.m");
+        assert!(
+            probed.refusal().contains("which the build made in place of"),
+            "{}",
+            probed.refusal()
+        );
+        // As meson-python does.
+        probed.install("__editable__.m-1.0.pth", "import _m_editable_loader");
+        probed.install("_m_editable_loader.py", "class MesonpyMetaFinder:\n    pass\n\ndef init():\n    finder = MesonpyMetaFinder(\n        'm',\n        {'m'},\n        'PROJECT/build',\n        ['ninja'],\n        False,\n    )\n");
+        assert_eq!(
+            probed.refusal(),
+            "_m_editable_loader.py runs a build whenever something is imported"
+        );
+        probed.install("__editable__.m-1.0.pth", "");
+        std::fs::remove_file(probed.0.path().join("target/_m_editable_loader.py")).unwrap();
+        std::fs::remove_file(probed.0.path().join("target/__editable___m_1_0_finder.py")).unwrap();
+        assert_eq!(probed.refusal(), "it puts nothing on the import path");
+    }
+}
