@@ -161,7 +161,8 @@ pub(crate) fn forget_gone(
             forgotten.push(registration.prefix);
         } else if registration.is_missing() != registration.missing_since.is_some() {
             let missing_since = registration.is_missing().then_some(now);
-            let registration = Registration { missing_since, ..registration };
+            let mut registration = registration;
+            registration.missing_since = missing_since;
             let staging = Staging::claim(disk, layout, command)?;
             registration.write(disk, layout, &staging.fresh())?;
         }

@@ -1,7 +1,6 @@
 //! The sweep: what a [`SweepPlan`] gives up is given up, and then deleted.
 //!
 //! ```text
-//! forget    environments that have been gone for a day
 //! lock      the store's lock; a plan for another state is refused
 //! condemn   `condemned` published: from now on nobody is given a lease on what is listed
 //! look      the leases and both books once more; what is in use by now is taken off the list
@@ -9,6 +8,7 @@
 //! move      generations, then entries, renamed to the trash; their directories synced
 //! withdraw  `condemned` removed, the lock let go
 //! delete    the trash, in parallel, without the lock; the next sweep goes on where this one ended
+//! forget    environments that have been gone for a day
 //! ```
 //!
 //! What keeps entries is in `roots`, what is kept how long in `policy`. Waits for nothing but the store's lock.
@@ -103,7 +103,7 @@ pub enum SweepError {
     /// Nothing was given up: it cannot be told what is in use.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// Nothing was given up.
+    /// The sweep has happened. An environment that is gone is looked after as before.
     #[error(transparent)]
     Forget(#[from] ForgetError),
     /// Nothing was given up.
@@ -134,7 +134,7 @@ impl SweepError {
     /// Whether the change has happened, or may have, although there is an error.
     #[must_use]
     pub const fn has_happened(&self) -> bool {
-        matches!(self, Self::GiveUp(_) | Self::Compact(_))
+        matches!(self, Self::GiveUp(_) | Self::Forget(_) | Self::Compact(_))
     }
 }
 
@@ -176,8 +176,7 @@ pub(crate) fn sweep(
     planned: SweepPlan,
     now: u64,
 ) -> Result<SweepReport, SweepError> {
-    let forgotten = forget_gone(ground.disk, ground.layout, ground.command, now)?;
-    let mut report = SweepReport { forgotten, ..SweepReport::default() };
+    let mut report = SweepReport::default();
     Staging::remove_dead(ground.disk, ground.layout).map_err(SweepError::NotDone)?;
     // For the dead that it buries.
     live_leases(ground.disk, ground.layout).map_err(SweepError::NotDone)?;
@@ -198,6 +197,7 @@ pub(crate) fn sweep(
     }
     report.mirrors = discard_mirrors(ground, &planned.mirrors).map_err(SweepError::NotDone)?;
     report.note(empty_trash(ground)?);
+    report.forgotten = forget_gone(ground.disk, ground.layout, ground.command, now)?;
     report.compacted = compact_if_worthwhile(ground)?;
     ensure_reserve(ground.disk, ground.layout);
     Ok(report)
