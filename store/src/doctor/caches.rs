@@ -28,8 +28,6 @@ const NOT_WITHIN: [&str; 7] =
 #[derive(Debug, Clone)]
 pub(crate) struct Cached {
     pub(crate) directory: PathBuf,
-    /// The 16 digits.
-    pub(crate) hash: String,
     pub(crate) meta: Option<Meta>,
     pub(crate) checkout: Option<Checkout>,
 }
@@ -60,11 +58,10 @@ impl Meta {
 impl Cached {
     /// What is in this directory, if it has such a name.
     pub(crate) fn at(directory: &Path) -> Option<Self> {
-        let (_, hash) = split_name(directory.file_name()?.to_str()?)?;
+        split_name(directory.file_name()?.to_str()?)?;
         let meta = std::fs::read(directory.join(Meta::FILE)).ok();
         Some(Self {
             directory: directory.to_owned(),
-            hash: hash.to_owned(),
             meta: meta.and_then(|text| serde_json::from_slice(&text).ok()),
             checkout: Checkout::at(directory),
         })
@@ -132,9 +129,9 @@ fn plain(address: &str) -> Option<String> {
 fn spellings(origin: &str) -> impl Iterator<Item = String> {
     let forms = ["https://", "ssh://git@", "http://", "git://", "ssh://", "file://"];
     let origin = origin.strip_prefix("file://").unwrap_or(origin).to_owned();
-    forms.into_iter().flat_map(move |form| {
-        ["", ".git", "/"].map(|end| format!("{form}{origin}{end}"))
-    })
+    forms
+        .into_iter()
+        .flat_map(move |form| ["", ".git", "/"].map(|end| format!("{form}{origin}{end}")))
 }
 
 /// The digits of a repository's address and ref.
@@ -157,7 +154,9 @@ pub(crate) fn split_name(name: &str) -> Option<(&str, &str)> {
 /// The cached directory that a path is in or below, whether or not that is there.
 pub(crate) fn cached_above(path: &Path) -> Option<&Path> {
     path.ancestors().find(|path| {
-        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| split_name(name).is_some())
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| split_name(name).is_some())
     })
 }
 
@@ -205,7 +204,6 @@ mod tests {
         };
         let cached = Cached {
             directory: "/cache/amplifier-module-provider-openai-f62df101b02f7b3e".into(),
-            hash: "f62df101b02f7b3e".into(),
             meta: Some(meta),
             checkout: None,
         };
@@ -217,7 +215,9 @@ mod tests {
     #[test]
     fn the_directory_of_a_cache_is_known_by_its_name() {
         assert_eq!(split_name("a-b-e2c4b8c10222ed8c"), Some(("a-b", "e2c4b8c10222ed8c")));
-        for name in ["e2c4b8c10222ed8c", "-e2c4b8c10222ed8c", "a-e2c4b8c10222ed8", "a-E2c4b8c10222ed8c"] {
+        for name in
+            ["e2c4b8c10222ed8c", "-e2c4b8c10222ed8c", "a-e2c4b8c10222ed8", "a-E2c4b8c10222ed8c"]
+        {
             assert_eq!(split_name(name), None, "{name}");
         }
         let above = cached_above(Path::new("/c/a-e2c4b8c10222ed8c/modules/x/src"));

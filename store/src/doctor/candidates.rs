@@ -91,7 +91,9 @@ fn beside(distribution: &DistributionName, dangling: &Path) -> Vec<PathBuf> {
     let within = parts.as_path();
     let named = |path: &Path| {
         // Of a cache, all that may hold it are known already, wherever it lies within.
-        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| split_name(name).is_none())
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| split_name(name).is_none())
     };
     let mut found = Vec::new();
     for child in children(standing).into_iter().filter(|child| named(child)) {
@@ -143,7 +145,8 @@ fn choose(found: Vec<PathBuf>, dangling: &Path) -> Choice {
     let Some(heads) = heads.into_iter().collect::<Option<Vec<_>>>() else {
         return Choice::Several(found);
     };
-    if let Some((_, commit)) = heads.first().filter(|first| heads.iter().all(|head| head.1 == first.1))
+    if let Some((_, commit)) =
+        heads.first().filter(|first| heads.iter().all(|head| head.1 == first.1))
     {
         let why = format!("all {} are at commit {}", found.len(), short(commit));
         return single(first.clone(), why);
@@ -152,7 +155,8 @@ fn choose(found: Vec<PathBuf>, dangling: &Path) -> Choice {
     let mut at = heads.iter().zip(&about).filter(|((time, _), _)| Some(*time) == newest);
     match (at.next(), at.next()) {
         (Some(((_, commit), (path, _))), None) => {
-            let why = format!("of {}, the one with the newest commit, {}", found.len(), short(commit));
+            let why =
+                format!("of {}, the one with the newest commit, {}", found.len(), short(commit));
             single((*path).clone(), why)
         }
         _ => Choice::Several(found),
@@ -199,7 +203,9 @@ mod tests {
         project(&root.join("v2/other"), "my-mod");
         project(&root.join("v3"), "my-mod-two");
         let search = Search::new(vec![]);
-        let Choice::One(candidate) = search.choose(&name(), &root.join("v1/py/src")) else { panic!() };
+        let Choice::One(candidate) = search.choose(&name(), &root.join("v1/py/src")) else {
+            panic!()
+        };
         assert_eq!(candidate.directory, root.join("v2/py"));
         assert_eq!(search.choose(&name(), &root.join("v1/elsewhere")), Choice::None);
     }

@@ -71,7 +71,8 @@ impl Checkout {
         };
         let (first, rest) = head.split_at_checked(2)?;
         let objects = self.git.join("objects");
-        if objects.join(first).join(rest).is_file() || self.git.join("objects/info/alternates").is_file()
+        if objects.join(first).join(rest).is_file()
+            || self.git.join("objects/info/alternates").is_file()
         {
             return None;
         }
@@ -185,20 +186,17 @@ fn is_edited(path: &Path, stat: &gix::index::entry::Stat, id: gix::ObjectId) -> 
 }
 
 /// Python files that git does not know, but for what builds make.
-fn added(
-    top: &Path,
-    below: &Path,
-    is_known: &dyn Fn(&BStr) -> bool,
-    found: &mut Vec<PathBuf>,
-) {
-    const MADE: [&str; 6] = ["__pycache__", "build", "dist", "target", "node_modules", "site-packages"];
+fn added(top: &Path, below: &Path, is_known: &dyn Fn(&BStr) -> bool, found: &mut Vec<PathBuf>) {
+    const MADE: [&str; 6] =
+        ["__pycache__", "build", "dist", "target", "node_modules", "site-packages"];
     for child in std::fs::read_dir(top.join(below)).into_iter().flatten().flatten() {
         let name = child.file_name();
         let text = name.to_string_lossy();
         let path = below.join(&name);
         match child.file_type() {
             Ok(kind) if kind.is_dir() => {
-                if !text.starts_with('.') && !MADE.contains(&&*text) && !text.ends_with(".egg-info") {
+                if !text.starts_with('.') && !MADE.contains(&&*text) && !text.ends_with(".egg-info")
+                {
                     added(top, &path, is_known, found);
                 }
             }

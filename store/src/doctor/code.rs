@@ -99,12 +99,16 @@ impl Code {
             Self::D06 => "a cached checkout is at another commit than is recorded or pinned",
             Self::D07 => "a cached checkout is incomplete",
             Self::D08 => "a cached checkout was edited",
-            Self::D09 => "a requirement is not met, or the project has changed since it was installed",
+            Self::D09 => {
+                "a requirement is not met, or the project has changed since it was installed"
+            }
             Self::D10 => "it leads into the cache of another home",
             Self::D11 => "a distribution that has to be compiled is used from its source",
             Self::D12 => "the interpreter cannot be run, or is not the one it was",
             Self::D13 => "a registry names a directory that is not there",
-            Self::D14 => "a cached directory that nothing uses, or of a layout that is used no more",
+            Self::D14 => {
+                "a cached directory that nothing uses, or of a layout that is used no more"
+            }
             Self::D15 => "a secret is written in a file",
             Self::D17 => "the lock or lease of a process that is no more",
             Self::D18 => "a repository is cached a second time for skills",

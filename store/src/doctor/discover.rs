@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{acquire::Cancel, environment::{Places, PythonError, Registration}};
+use crate::{
+    acquire::Cancel,
+    environment::{Places, PythonError, Registration},
+};
 
 /// An environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +69,7 @@ fn tool_directories(variable: &impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf
     if let Some(named) = absolute("UV_TOOL_DIR") {
         return vec![named];
     }
-    let data = absolute("XDG_DATA_HOME")
-        .or_else(|| Some(absolute("HOME")?.join(".local/share")));
+    let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
     data.map(|data| data.join("uv/tools")).into_iter().collect()
 }
 

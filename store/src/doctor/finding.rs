@@ -93,7 +93,8 @@ impl Finding {
     /// Whether it is the same fault as another one: the same code at the same place.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        let key = |f: &Self| (f.code, f.environment.clone(), f.distribution.clone(), f.path.clone());
+        let key =
+            |f: &Self| (f.code, f.environment.clone(), f.distribution.clone(), f.path.clone());
         key(self) == key(other)
     }
 }

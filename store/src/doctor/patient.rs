@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::discover::Found;
 use crate::{
     environment::{
-        Distribution, EntryPoint, Finder, How, Installer, Line, Pointer, RecordedFile, Registration,
-        Scan, lines,
+        Distribution, EntryPoint, Finder, How, Installer, Line, Pointer, RecordedFile,
+        Registration, Scan, lines,
     },
     model::DistributionName,
     program::is_executable,
@@ -152,7 +152,8 @@ fn owner(scan: &Scan, pointer: &Pointer) -> Option<DistributionName> {
         return stem.parse().ok();
     }
     // A line of `easy-install.pth` belongs to the `.egg-link` that says the same.
-    let linked = scan.pointers.iter().find(|it| it.how == How::EggLink && it.target == pointer.target);
+    let linked =
+        scan.pointers.iter().find(|it| it.how == How::EggLink && it.target == pointer.target);
     if let Some(linked) = linked {
         return linked.file.file_stem()?.to_str()?.parse().ok();
     }
@@ -164,7 +165,8 @@ fn owner(scan: &Scan, pointer: &Pointer) -> Option<DistributionName> {
 fn is_named_after(stem: &str, distribution: &Distribution) -> bool {
     let name = distribution.name.in_file_names();
     let version = distribution.version.as_deref().unwrap_or_default();
-    let rest = ["_editable_impl_", "_editable_skbc_", "__editable___", "__editable__.", "_modstore_"];
+    let rest =
+        ["_editable_impl_", "_editable_skbc_", "__editable___", "__editable__.", "_modstore_"];
     let rest = rest.into_iter().find_map(|prefix| stem.strip_prefix(prefix)).unwrap_or(stem);
     let rest = rest.strip_suffix("_finder").unwrap_or(rest).to_ascii_lowercase();
     let plain = rest.replace(['-', '.'], "_");
@@ -244,7 +246,9 @@ impl Editable<'_> {
         };
         let calls = code.split(';').skip(1).map(str::trim).filter(|call| !call.is_empty());
         let is_install = |call: &str| {
-            modules.iter().any(|module| call.strip_prefix(module).is_some_and(|rest| rest == ".install()"))
+            modules
+                .iter()
+                .any(|module| call.strip_prefix(module).is_some_and(|rest| rest == ".install()"))
         };
         !modules.is_empty() && modules.iter().all(is_finder) && calls.into_iter().all(is_install)
     }
@@ -273,7 +277,8 @@ fn has_files(directory: &Path, depth: usize) -> bool {
 
 /// The Python of the environment, as its settings or the names of its directories tell.
 fn version_of(found: &Found) -> Option<(u32, u32, Option<u32>)> {
-    let settings = std::fs::read_to_string(found.places.prefix.join("pyvenv.cfg")).unwrap_or_default();
+    let settings =
+        std::fs::read_to_string(found.places.prefix.join("pyvenv.cfg")).unwrap_or_default();
     let mut fields = settings.lines().filter_map(|line| line.split_once('='));
     let written = fields.find(|(key, _)| matches!(key.trim(), "version" | "version_info"));
     let of_site = || {

@@ -62,7 +62,9 @@ mod tests {
         let one = "sha256=dpLDrTVAu4A8Ags67mbNiIcSMjTqDG5xQ8Ct1z_0Me0";
         let none = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
         assert_eq!(hash_of(b""), none);
-        let expected = format!("a.pth,{one},3\r\n\"b,c.pth\",{none},0\n../x,sha256=y,3\nd-1.dist-info/RECORD,,\n");
+        let expected = format!(
+            "a.pth,{one},3\r\n\"b,c.pth\",{none},0\n../x,sha256=y,3\nd-1.dist-info/RECORD,,\n"
+        );
         assert_eq!(with_files(site, text, &files), expected);
         assert_eq!(with_files(site, text, &[]), text);
     }

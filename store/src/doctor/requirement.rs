@@ -334,7 +334,10 @@ mod tests {
             ("extra == 'dev'", Some(false)),
             ("extra == 'dev' and platform_release > '5'", Some(false)),
             ("platform_release > '5'", None),
-            ("(os_name == 'nt' or os.name == 'posix') and platform_machine in 'x86_64 arm64'", Some(true)),
+            (
+                "(os_name == 'nt' or os.name == 'posix') and platform_machine in 'x86_64 arm64'",
+                Some(true),
+            ),
             ("implementation_name == 'cpython'", Some(true)),
             ("platform_python_implementation not in 'PyPy Jython'", Some(true)),
         ] {

@@ -168,7 +168,9 @@ impl Doctor<'_> {
                 return Err(DoctorError::Cancelled);
             }
         }
-        used.extend(seen.roots.iter().flat_map(|root| findings::registered(root)).map(|(_, path)| path));
+        used.extend(
+            seen.roots.iter().flat_map(|root| findings::registered(root)).map(|(_, path)| path),
+        );
         let looking = Looking {
             shared: &shared,
             is_full: !request.quick,
@@ -198,7 +200,8 @@ impl Doctor<'_> {
             let mut about = findings::pointers(editable, shared);
             about.extend(findings::records(patient, editable, shared));
             about.extend(findings::origins(patient, editable, shared));
-            let directory = editable.distribution.map(|it| it.directory.clone()).unwrap_or_default();
+            let directory =
+                editable.distribution.map(|it| it.directory.clone()).unwrap_or_default();
             let mut told = |what| seen.unclear.push((directory.clone(), what));
             for unmet in findings::requirements(patient, editable, &mut told) {
                 about.push(unmet.finding);
@@ -208,7 +211,8 @@ impl Doctor<'_> {
             found.extend(about.into_iter().map(of));
         }
         for bound in findings::bound(patient, shared) {
-            if !found.iter().any(|it| it.distribution == bound.distribution && it.is_about_paths()) {
+            if !found.iter().any(|it| it.distribution == bound.distribution && it.is_about_paths())
+            {
                 found.push(bound);
             }
         }
@@ -231,8 +235,10 @@ impl Doctor<'_> {
         let is_told = |path: &PathBuf| seen.findings.iter().any(|finding| finding.path == *path);
         let troubles = patient.scans.iter().flat_map(|scan| &scan.troubles);
         let troubles = troubles.map(|trouble| (trouble.file.clone(), trouble.what.clone()));
-        let troubles: Vec<_> =
-            troubles.chain(patient.unread.iter().cloned()).filter(|(path, _)| !is_told(path)).collect();
+        let troubles: Vec<_> = troubles
+            .chain(patient.unread.iter().cloned())
+            .filter(|(path, _)| !is_told(path))
+            .collect();
         seen.unclear.extend(troubles);
     }
 
@@ -259,13 +265,16 @@ impl Doctor<'_> {
             }
         };
         let note = |tasks: &[Task], how: &str, done: &mut Vec<(PathBuf, String, String)>| {
-            let each = tasks.iter().map(|it| (prefix.clone(), it.distribution.to_string(), how.to_owned()));
+            let each = tasks
+                .iter()
+                .map(|it| (prefix.clone(), it.distribution.to_string(), how.to_owned()));
             done.extend(each);
         };
         if let Some(installer) = patient.installer.as_ref().filter(|_| patient.can_run()) {
             let how = installer.to_string();
             (self.told)(&format!("{how} installs {} in {}", tasks.len(), prefix.display()));
-            let installed = mend::reinstall(patient, installer, &tasks, self.offline, self.cancel, self.told);
+            let installed =
+                mend::reinstall(patient, installer, &tasks, self.offline, self.cancel, self.told);
             match installed {
                 Ok(()) => {
                     note(&tasks, &how, done);
@@ -299,11 +308,14 @@ impl Doctor<'_> {
         task: &Task,
     ) -> Result<(), HandError> {
         let Some(editable) = editables.iter().find(|it| it.name == task.distribution) else {
-            return Err(HandError::NotUnderstood("it is not installed, and there is no installer".into()));
+            return Err(HandError::NotUnderstood(
+                "it is not installed, and there is no installer".into(),
+            ));
         };
         let planned = ByHand::plan(editable, task)?;
         if planned.is_done() {
-            let what = "its files are as they should be; what was installed of it needs an installer";
+            let what =
+                "its files are as they should be; what was installed of it needs an installer";
             return Err(HandError::NotUnderstood(what.into()));
         }
         planned.carry_out(&self.disk, patient.prefix(), self.patience())
@@ -347,7 +359,14 @@ impl Doctor<'_> {
             has_tried = true;
             let how = installer.to_string();
             (self.told)(&format!("{how} adds {} in {}", wanted.join(", "), prefix.display()));
-            let added = mend::requirements(patient, installer, &wanted, self.offline, self.cancel, self.told);
+            let added = mend::requirements(
+                patient,
+                installer,
+                &wanted,
+                self.offline,
+                self.cancel,
+                self.told,
+            );
             match added {
                 Ok(()) => done.push((prefix.to_owned(), String::new(), how)),
                 Err(error) => attempts.push(Attempt {
@@ -443,7 +462,11 @@ fn command(patient: &Patient, finding: &Finding) -> Option<String> {
 }
 
 /// What was wrong and is not any more, and by what.
-fn mended(before: &[Finding], after: &[Finding], done: &[(PathBuf, String, String)]) -> Vec<Mended> {
+fn mended(
+    before: &[Finding],
+    after: &[Finding],
+    done: &[(PathBuf, String, String)],
+) -> Vec<Mended> {
     let gone = before.iter().filter(|finding| !after.iter().any(|it| it.is_same(finding)));
     let how = |finding: &Finding| {
         let environment = finding.environment.as_ref()?;
@@ -452,7 +475,8 @@ fn mended(before: &[Finding], after: &[Finding], done: &[(PathBuf, String, Strin
         let own = here().find(|(_, distribution, _)| Some(distribution) == name.as_ref());
         own.or_else(|| here().next()).map(|(_, _, how)| how.clone())
     };
-    let mended = gone.filter_map(|finding| Some(Mended { how: how(finding)?, finding: finding.clone() }));
+    let mended =
+        gone.filter_map(|finding| Some(Mended { how: how(finding)?, finding: finding.clone() }));
     mended.collect()
 }
 
@@ -468,6 +492,11 @@ fn attempt(prefix: &Path, tasks: &[Task], how: &str, error: &dyn Error, is_busy:
 
 /// An error and why, outermost first.
 fn causes(error: &dyn Error) -> Vec<String> {
-    let first = Some(error);
-    std::iter::successors(first, |error| error.source()).map(ToString::to_string).collect()
+    let mut all = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(error) = source {
+        all.push(error.to_string());
+        source = error.source();
+    }
+    all
 }

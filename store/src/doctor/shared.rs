@@ -44,7 +44,8 @@ impl Stock {
         }
         let mut stand_ins = BTreeMap::new();
         for name in names_in(&layout.live()).unwrap_or_default() {
-            let Some(module) = name.to_str().and_then(|name| name.parse::<ModuleName>().ok()) else {
+            let Some(module) = name.to_str().and_then(|name| name.parse::<ModuleName>().ok())
+            else {
                 continue;
             };
             let directory = StandIn::directory(&layout, &module);
@@ -60,7 +61,10 @@ impl Stock {
     }
 
     /// The module that is this distribution, and the directory that is installed for it.
-    pub(crate) fn stand_in(&self, distribution: &DistributionName) -> Option<(&ModuleName, PathBuf)> {
+    pub(crate) fn stand_in(
+        &self,
+        distribution: &DistributionName,
+    ) -> Option<(&ModuleName, PathBuf)> {
         let (module, directory) = self.stand_ins.get(distribution)?;
         Some((module, directory.canonicalize().unwrap_or_else(|_| directory.clone())))
     }

@@ -43,7 +43,10 @@ pub use told::TellError;
 
 pub(crate) use ground::Ground;
 pub(crate) use held::{Held, IMPORT_LIMIT};
+pub(crate) use importable::{is_identifier, names_below};
 pub(crate) use probe::known;
+pub(crate) use project::Project;
+pub(crate) use reading::{Finder, Line, lexical, lines};
 pub(crate) use ready::{Readiness, equip, ready};
 pub(crate) use settle::{OnFailure, settle};
 pub(crate) use subject::Subject;

@@ -74,8 +74,13 @@ fn twins(all: &[Cached]) -> Vec<Finding> {
         let (first, rest) = twins.split_first()?;
         let last = rest.last()?;
         let names: Vec<String> = twins.iter().map(|cached| name_of(&cached.directory)).collect();
-        let spelled: Vec<String> = twins.iter().filter_map(|cached| shown(&cached.address()?)).collect();
-        let what = format!("{origin} is cached {} times, as it was spelled: {}", twins.len(), spelled.join(", "));
+        let spelled: Vec<String> =
+            twins.iter().filter_map(|cached| shown(&cached.address()?)).collect();
+        let what = format!(
+            "{origin} is cached {} times, as it was spelled: {}",
+            twins.len(),
+            spelled.join(", ")
+        );
         let why = format!("which of {} its host uses is the host's to know", names.join(" and "));
         let finding = Finding::new(Code::D05, &last.directory, what).leading_to(&first.directory);
         Some(finding.not_mended(why))
@@ -152,7 +157,10 @@ fn edited(cached: &Cached) -> Option<Finding> {
     let first = edited.first()?.display();
     let what = match edited.len() {
         1 => format!("{first} was edited, and the next update of its host takes that away"),
-        more => format!("{first} and {} more were edited, and the next update of its host takes that away", more - 1),
+        more => format!(
+            "{first} and {} more were edited, and the next update of its host takes that away",
+            more - 1
+        ),
     };
     let directory = quoted(cached.directory.as_os_str());
     let finding = Finding::new(Code::D08, &cached.directory, what);
@@ -219,7 +227,11 @@ fn orphan(cached: &Cached, looking: &Looking<'_>) -> Option<Finding> {
     if is_used || cached.projects().is_empty() {
         return None;
     }
-    let size = if looking.is_full { format!(" ({} kB)", size_of(directory) / 1000) } else { String::new() };
+    let size = if looking.is_full {
+        format!(" ({} kB)", size_of(directory) / 1000)
+    } else {
+        String::new()
+    };
     let what = format!("no environment that is known leads to it{size}");
     Some(unused(directory, what))
 }
@@ -237,7 +249,8 @@ fn legacy(root: &Path) -> Vec<Finding> {
         let name = name_of(path);
         let is_hash = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         let refs = std::fs::read_dir(path).into_iter().flatten().flatten();
-        is_hash && refs.into_iter().any(|it| it.path().join(".amplifier_cache_metadata.json").is_file())
+        is_hash
+            && refs.into_iter().any(|it| it.path().join(".amplifier_cache_metadata.json").is_file())
     };
     let mut old: Vec<PathBuf> = children.map(|child| child.path()).filter(is_old).collect();
     old.sort();

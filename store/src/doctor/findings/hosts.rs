@@ -9,7 +9,10 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{caches::{has_secret, secret}, pointers::name_of};
+use super::{
+    caches::{has_secret, secret},
+    pointers::name_of,
+};
 use crate::{
     disk::{Layout, Lock, names_in},
     doctor::{
@@ -63,7 +66,8 @@ pub(crate) fn registered(root: &Path) -> Vec<(String, PathBuf)> {
 /// D13.
 fn registry(root: &Path) -> Vec<Finding> {
     let path = root.parent().unwrap_or(root).join("registry.json");
-    let gone = registered(root).into_iter().filter(|(_, path)| path.is_absolute() && !path.exists());
+    let gone =
+        registered(root).into_iter().filter(|(_, path)| path.is_absolute() && !path.exists());
     let told = gone.map(|(name, directory)| {
         let what = format!("{name} is said to be in {}, which is not there", directory.display());
         let finding = Finding::new(Code::D13, &path, what).leading_to(&directory);

@@ -79,7 +79,10 @@ fn explains(finding: &Finding, exception: &Exception, editable: &Editable<'_>) -
             let top = name.split('.').next().unwrap_or_default();
             let is_own = editable.imports().iter().any(|own| own.split('.').next() == Some(top));
             let distribution: Option<DistributionName> = top.parse().ok();
-            !is_own && distribution.is_some_and(|it| finding.what.contains(it.as_str()) || finding.what.contains(top))
+            !is_own
+                && distribution.is_some_and(|it| {
+                    finding.what.contains(it.as_str()) || finding.what.contains(top)
+                })
         }),
         _ => false,
     }

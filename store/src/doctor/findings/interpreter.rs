@@ -44,7 +44,10 @@ fn does_not_answer(patient: &Patient, cancel: &Cancel) -> Option<String> {
         Ok(told) => {
             let (major, minor, _) = patient.python?;
             let is_same = told.version.starts_with(&format!("{major}.{minor}."));
-            let what = format!("it is Python {} now, and the environment was made for {major}.{minor}", told.version);
+            let what = format!(
+                "it is Python {} now, and the environment was made for {major}.{minor}",
+                told.version
+            );
             return (!is_same).then_some(what);
         }
     };
@@ -62,19 +65,30 @@ fn left_behind(patient: &Patient) -> Option<Finding> {
     let lib = patient.prefix().join("lib");
     let sites = &patient.found.places.site;
     let has_editables = |site: &Path| {
-        std::fs::read_dir(site).into_iter().flatten().flatten().any(|child| {
-            child.path().join("direct_url.json").is_file()
-        })
+        std::fs::read_dir(site)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|child| child.path().join("direct_url.json").is_file())
     };
-    let mut others = std::fs::read_dir(lib).into_iter().flatten().flatten().map(|child| child.path());
+    let mut others =
+        std::fs::read_dir(lib).into_iter().flatten().flatten().map(|child| child.path());
     let old = others.find(|path| {
         let site = path.join("site-packages");
-        let is_python = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python"));
+        let is_python =
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python"));
         is_python && !path.is_symlink() && !sites.contains(&site) && has_editables(&site)
     })?;
-    let what = format!("what was installed for {} is not seen by the Python that is there now", name_of(&old));
+    let what = format!(
+        "what was installed for {} is not seen by the Python that is there now",
+        name_of(&old)
+    );
     let finding = Finding::new(Code::D12, old, what).at(Severity::Warning);
-    Some(finding.mended_by(renewal(patient)).not_mended("what was installed has to be installed again"))
+    Some(
+        finding
+            .mended_by(renewal(patient))
+            .not_mended("what was installed has to be installed again"),
+    )
 }
 
 /// What makes the environment anew.

@@ -20,11 +20,7 @@ const COMPILERS: [&str; 5] =
     ["maturin", "setuptools_rust", "scikit_build_core.build", "mesonpy", "py_build_cmake.build"];
 
 /// Looks whether a distribution is from where it should be.
-pub(crate) fn origins(
-    patient: &Patient,
-    editable: &Editable<'_>,
-    shared: &Shared,
-) -> Vec<Finding> {
+pub(crate) fn origins(patient: &Patient, editable: &Editable<'_>, shared: &Shared) -> Vec<Finding> {
     if editable.dangling().is_some() {
         return Vec::new();
     }
@@ -96,9 +92,19 @@ fn in_another_home(editable: &Editable<'_>, shared: &Shared, home: &Path) -> Opt
     };
     let (pointer, root) =
         editable.followed.iter().find_map(|pointer| Some((pointer, stray(&pointer.target)?)))?;
-    let what = format!("it leads into {}, the cache of another home than {}", root.display(), home.display());
+    let what = format!(
+        "it leads into {}, the cache of another home than {}",
+        root.display(),
+        home.display()
+    );
     let finding = Finding::new(Code::D10, &pointer.file, what).leading_to(&pointer.target);
-    let ours: Vec<PathBuf> = shared.search.holders(&editable.name).iter().filter(|path| is_ours(path)).cloned().collect();
+    let ours: Vec<PathBuf> = shared
+        .search
+        .holders(&editable.name)
+        .iter()
+        .filter(|path| is_ours(path))
+        .cloned()
+        .collect();
     Some(match ours.as_slice() {
         [] => finding.not_mended(format!("{} does not hold it", cache.display())),
         [only] => {
@@ -125,11 +131,15 @@ fn uncompiled(patient: &Patient, editable: &Editable<'_>) -> Option<Finding> {
     let (severity, what) = match is_built {
         true => (
             Severity::Warning,
-            format!("{backend} has compiled it within a cache, where the next fetch takes the compiled files away"),
+            format!(
+                "{backend} has compiled it within a cache, where the next fetch takes the compiled files away"
+            ),
         ),
         false => (
             Severity::Broken,
-            format!("it has to be compiled by {backend}, and it is used from its source without that"),
+            format!(
+                "it has to be compiled by {backend}, and it is used from its source without that"
+            ),
         ),
     };
     let (python, name) = (quoted(patient.executable().as_os_str()), &editable.name);
@@ -149,7 +159,7 @@ fn has_compiled(path: &Path, depth: usize) -> bool {
     }
     let Some(depth) = depth.checked_sub(1) else { return false };
     let children = std::fs::read_dir(path).into_iter().flatten().flatten();
-    children.map(|child| child.path()).any(|child| {
-        is_compiled(&child) || (child.is_dir() && has_compiled(&child, depth))
-    })
+    children
+        .map(|child| child.path())
+        .any(|child| is_compiled(&child) || (child.is_dir() && has_compiled(&child, depth)))
 }

@@ -15,7 +15,11 @@ pub(crate) fn pointers(editable: &Editable<'_>, shared: &Shared) -> Vec<Finding>
     if let Some(pointer) = editable.dangling() {
         let file = name_of(&pointer.file);
         let target = &pointer.target;
-        let left = if target.exists() { ", which is only what a deletion has left" } else { ", which is not there" };
+        let left = if target.exists() {
+            ", which is only what a deletion has left"
+        } else {
+            ", which is not there"
+        };
         let what = format!("{file} leads to {}{left}", target.display());
         let finding = Finding::new(Code::D01, &pointer.file, what).leading_to(target);
         let gone = editable.recorded.as_ref().filter(|recorded| !recorded.exists());
@@ -34,13 +38,16 @@ pub(crate) fn pointers(editable: &Editable<'_>, shared: &Shared) -> Vec<Finding>
         pointer.target.display()
     );
     let candidate = |directory: &Path, why: &str| {
-        let candidate = Candidate { directory: directory.to_owned(), why: why.into(), others: vec![] };
+        let candidate =
+            Candidate { directory: directory.to_owned(), why: why.into(), others: vec![] };
         Choice::One(candidate)
     };
     if !recorded.exists() {
         let what = format!("{shown}; what is shown is not there");
         return vec![match followed {
-            Some(directory) => chosen(finding(what), candidate(&directory, "where Python finds it")),
+            Some(directory) => {
+                chosen(finding(what), candidate(&directory, "where Python finds it"))
+            }
             None => finding(what).not_mended("the project that Python finds does not say its name"),
         }];
     }

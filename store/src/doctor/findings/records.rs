@@ -22,18 +22,18 @@ use crate::{
 const HIDES: (u32, u32, Option<u32>) = (3, 12, Some(4));
 
 /// Looks at what was recorded of a distribution. Nothing is said of one that leads nowhere, which is worse.
-pub(crate) fn records(
-    patient: &Patient,
-    editable: &Editable<'_>,
-    shared: &Shared,
-) -> Vec<Finding> {
+pub(crate) fn records(patient: &Patient, editable: &Editable<'_>, shared: &Shared) -> Vec<Finding> {
     if let Some((file, why)) = &editable.unclear {
         return vec![unclear(file, why)];
     }
     if editable.dangling().is_some() {
         return Vec::new();
     }
-    let lost = if editable.followed.is_empty() { leads_nowhere(editable) } else { passed_over(patient, editable) };
+    let lost = if editable.followed.is_empty() {
+        leads_nowhere(editable)
+    } else {
+        passed_over(patient, editable)
+    };
     let found = lost.or_else(|| not_as_recorded(editable));
     let Some(finding) = found else { return Vec::new() };
     let project = editable.recorded.clone().filter(|recorded| recorded.is_dir());
@@ -56,7 +56,8 @@ fn leads_nowhere(editable: &Editable<'_>) -> Option<Finding> {
     let gone = editable.recorded_pths().find(|path| !path.exists());
     Some(match gone {
         Some(path) => {
-            let what = format!("{} is not there, and nothing else leads to its code", name_of(path));
+            let what =
+                format!("{} is not there, and nothing else leads to its code", name_of(path));
             Finding::new(Code::D04, path, what)
         }
         None => {
@@ -75,9 +76,8 @@ fn passed_over(patient: &Patient, editable: &Editable<'_>) -> Option<Finding> {
 
 fn not_as_recorded(editable: &Editable<'_>) -> Option<Finding> {
     let distribution = editable.distribution?;
-    let warning = |path: &Path, what: String| {
-        Some(Finding::new(Code::D04, path, what).at(Severity::Warning))
-    };
+    let warning =
+        |path: &Path, what: String| Some(Finding::new(Code::D04, path, what).at(Severity::Warning));
     let Some(files) = &editable.files else {
         // An `.egg-info` has none.
         let has_records = distribution.directory.extension().is_some_and(|it| it == "dist-info");
@@ -87,7 +87,10 @@ fn not_as_recorded(editable: &Editable<'_>) -> Option<Finding> {
     let pointing = editable.pointing_files();
     let is_gone = |file: &&RecordedFile| !is_byte_code(&file.path) && !file.path.exists();
     if let Some(gone) = files.iter().find(is_gone) {
-        return warning(&gone.path, format!("{} was installed, and is not there", name_of(&gone.path)));
+        return warning(
+            &gone.path,
+            format!("{} was installed, and is not there", name_of(&gone.path)),
+        );
     }
     let changed = files.iter().find(|file| pointing.contains(&file.path) && has_changed(file))?;
     let what = format!("{} is not as RECORD has it", name_of(&changed.path));

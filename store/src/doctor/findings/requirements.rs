@@ -50,11 +50,8 @@ pub(crate) fn requirements(
     let declared = declared_by(editable);
     let mut wishes: Vec<String> = metadata.iter().flat_map(|it| it.requires.clone()).collect();
     wishes.extend(declared.iter().flat_map(|it| it.dependencies.clone()));
-    let surroundings = Surroundings {
-        python,
-        implementation: "CPython".into(),
-        machine: machine(),
-    };
+    let surroundings =
+        Surroundings { python, implementation: "CPython".into(), machine: machine() };
     let mut unmet: BTreeMap<DistributionName, Unmet> = BTreeMap::new();
     for wish in wishes {
         match Requirement::parse(&wish) {
@@ -70,7 +67,10 @@ pub(crate) fn requirements(
     let requires = metadata.as_ref().and_then(|it| it.requires_python.as_deref());
     let is_other = requires.filter(|requires| admits_python(requires, python) == Some(false));
     let wrong_python = is_other.map(|requires| {
-        let what = format!("it is for Python {requires}, and the environment has {}.{}", python.0, python.1);
+        let what = format!(
+            "it is for Python {requires}, and the environment has {}.{}",
+            python.0, python.1
+        );
         let finding = Finding::new(Code::D09, &distribution.directory, what);
         let finding = finding.not_mended("the environment has another Python");
         Unmet { finding, requirement: None }
@@ -114,7 +114,8 @@ fn changed(editable: &Editable<'_>, declared: &Declared) -> Option<Unmet> {
     };
     let finding = Finding::new(Code::D09, &distribution.directory, what).at(Severity::Warning);
     let recorded = editable.recorded.clone().filter(|recorded| recorded.is_dir());
-    let directory = recorded.or_else(|| project_above(&editable.followed.first()?.target, &editable.name))?;
+    let directory =
+        recorded.or_else(|| project_above(&editable.followed.first()?.target, &editable.name))?;
     let candidate = Candidate { directory, why: "its own project".into(), others: Vec::new() };
     Some(Unmet { finding: Finding { candidate: Some(candidate), ..finding }, requirement: None })
 }

@@ -19,8 +19,13 @@ use serde_json::Value;
 
 use super::plan::Task;
 use crate::{
-    disk::{Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name, read_if_there},
-    doctor::{patient::{Editable, leads_somewhere}, recorded::with_files},
+    disk::{
+        Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name, read_if_there,
+    },
+    doctor::{
+        patient::{Editable, leads_somewhere},
+        recorded::with_files,
+    },
     environment::{Finder, How, Pointer, lexical},
 };
 
@@ -164,9 +169,9 @@ impl ByHand {
     }
 
     fn remove_spares(&self, disk: &Disk) -> Result<(), DiskError> {
-        let spares = names_in(&self.site)?.into_iter().filter(|name| {
-            name.to_string_lossy().starts_with(SPARE)
-        });
+        let spares = names_in(&self.site)?
+            .into_iter()
+            .filter(|name| name.to_string_lossy().starts_with(SPARE));
         spares.map(|name| self.site.join(name)).try_for_each(|spare| disk.remove_file(&spare))
     }
 
@@ -259,9 +264,9 @@ impl Moving {
             .collect();
         let holds = |name: &String| {
             let top = name.split('.').next().unwrap_or_default();
-            roots.iter().any(|root| {
-                root.join(top).is_dir() || root.join(format!("{top}.py")).is_file()
-            })
+            roots
+                .iter()
+                .any(|root| root.join(top).is_dir() || root.join(format!("{top}.py")).is_file())
         };
         let by_finder = moved.iter().filter_map(|(pointer, _)| pointer.name.clone());
         let by_finder: Vec<String> = by_finder.collect();
@@ -285,7 +290,8 @@ impl Moving {
         path: &Path,
         before: &[u8],
     ) -> Result<Vec<u8>, HandError> {
-        let not_understood = || HandError::NotUnderstood(format!("{} is not understood", path.display()));
+        let not_understood =
+            || HandError::NotUnderstood(format!("{} is not understood", path.display()));
         let text = std::str::from_utf8(before).map_err(|_| not_understood())?;
         let pointers: Vec<&Pointer> =
             editable.followed.iter().copied().filter(|pointer| pointer.file == path).collect();
@@ -330,13 +336,20 @@ impl Moving {
     /// Whether the finder leads to all that it led to, in the new place, and to nothing else.
     fn is_moved(&self, editable: &Editable<'_>, before: &str, after: &str) -> bool {
         let site = &editable.scan.site;
-        let (Ok(Some(before)), Ok(Some(after))) = (Finder::read(site, before), Finder::read(site, after))
+        let (Ok(Some(before)), Ok(Some(after))) =
+            (Finder::read(site, before), Finder::read(site, after))
         else {
             return false;
         };
         let moved = |path: &PathBuf| self.moved(path).unwrap_or_else(|| path.clone());
         // How a single module's file is named is looked up on the disk, and so may change with the place.
-        let bare = |path: &Path| if path.extension().is_some_and(|end| end == "py") { path.with_extension("") } else { path.to_owned() };
+        let bare = |path: &Path| {
+            if path.extension().is_some_and(|end| end == "py") {
+                path.with_extension("")
+            } else {
+                path.to_owned()
+            }
+        };
         let named = |pairs: &[(String, PathBuf)], moved: &dyn Fn(&PathBuf) -> PathBuf| {
             pairs.iter().map(|(name, path)| (name.clone(), bare(&moved(path)))).collect::<Vec<_>>()
         };
@@ -388,7 +401,8 @@ fn url_of(directory: &Path) -> String {
     for byte in directory.as_os_str().as_bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => url.push(char::from(*byte)),
-            b'-' | b'.' | b'_' | b'~' | b'/' | b'!' | b'$' | b'&' | b'(' | b')' | b'+' | b',' | b';' | b'=' | b':' | b'@' => {
+            b'-' | b'.' | b'_' | b'~' | b'/' | b'!' | b'$' | b'&' | b'(' | b')' | b'+' | b','
+            | b';' | b'=' | b':' | b'@' => {
                 url.push(char::from(*byte));
             }
             byte => {

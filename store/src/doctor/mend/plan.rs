@@ -6,7 +6,10 @@ use std::{
 };
 
 use crate::{
-    doctor::{finding::{Candidate, Finding}, patient::Editable},
+    doctor::{
+        finding::{Candidate, Finding},
+        patient::Editable,
+    },
     model::DistributionName,
 };
 
@@ -37,7 +40,9 @@ pub(crate) fn plan(prefix: &Path, findings: &[Finding], editables: &[Editable<'_
         editables.iter().find(|it| it.name == *name).is_none_or(|it| it.unclear.is_none())
     };
     let tasks = wanted.into_iter().filter(|(name, _)| is_understood(name));
-    tasks.filter_map(|(distribution, directory)| Some(Task { distribution, directory: directory? })).collect()
+    tasks
+        .filter_map(|(distribution, directory)| Some(Task { distribution, directory: directory? }))
+        .collect()
 }
 
 #[cfg(test)]
@@ -46,7 +51,8 @@ mod tests {
     use crate::doctor::code::Code;
 
     fn finding(distribution: &str, directory: &str) -> Finding {
-        let candidate = Candidate { directory: directory.into(), why: String::new(), others: vec![] };
+        let candidate =
+            Candidate { directory: directory.into(), why: String::new(), others: vec![] };
         let finding = Finding::new(Code::D01, "/venv/x.pth", "");
         let finding = finding.of(&distribution.parse().unwrap(), None);
         Finding { candidate: Some(candidate), environment: Some("/venv".into()), ..finding }
@@ -58,7 +64,10 @@ mod tests {
             [finding("a", "/x"), finding("a", "/x"), finding("b", "/x"), finding("b", "/y")];
         let planned = plan(Path::new("/venv"), &findings, &[]);
         assert_eq!(planned.len(), 1);
-        assert_eq!((planned[0].distribution.as_str(), planned[0].directory.to_str()), ("a", Some("/x")));
+        assert_eq!(
+            (planned[0].distribution.as_str(), planned[0].directory.to_str()),
+            ("a", Some("/x"))
+        );
         assert_eq!(plan(Path::new("/other"), &findings, &[]), []);
     }
 }

@@ -19,3 +19,6 @@ pub use distribution::{Distribution, DistributionError};
 pub use metadata::{EntryPoint, Metadata};
 pub use record::RecordedFile;
 pub use scan::{How, Pointer, Scan, ScanError, Trouble};
+
+pub(crate) use finder::Finder;
+pub(crate) use pth::{Line, lexical, lines};
