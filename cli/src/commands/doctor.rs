@@ -145,6 +145,15 @@ impl Doctor {
         self.findings.iter().filter(move |finding| finding.environment == environment)
     }
 
+    /// Whether what an attempt was for is as it should be all the same.
+    fn was_mended_otherwise(&self, attempt: &Attempt) -> bool {
+        let is_left = |name: &String| {
+            self.of(Some(&attempt.environment))
+                .any(|finding| finding.distribution.as_ref() == Some(name))
+        };
+        !attempt.distributions.iter().any(is_left) && !attempt.distributions.is_empty()
+    }
+
     fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity.as_str()).count()
     }
@@ -202,7 +211,8 @@ impl Answer for Doctor {
     }
 
     fn troubles(&self) -> Vec<Failure> {
-        let tried = self.attempts.iter().map(|attempt| {
+        let tried = self.attempts.iter().filter(|attempt| !self.was_mended_otherwise(attempt));
+        let tried = tried.map(|attempt| {
             let what = match attempt.how.as_str() {
                 "lock" => "is in use".to_owned(),
                 "hand" => format!("{} cannot be mended by hand", attempt.distributions.join(", ")),
