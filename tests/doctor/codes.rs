@@ -128,6 +128,31 @@ fn d03_what_the_store_has_bound_and_somebody_has_taken_away_or_replaced_comes_ba
 }
 
 #[test]
+fn d03_a_module_is_installed_from_elsewhere_than_its_host_is_set_to() {
+    let Some(mut world) = World::new() else { return };
+    let home = world.home.scratch().join("host");
+    world.home.env("AMPLIFIER_HOME", &home);
+    let world = world;
+    let venv = world.venv("venv");
+    let project = module("provider-openai");
+    let old = home.join("cache").join(format!("{}-{}", project.name, MODULES[0].2));
+    let new = old.with_file_name(format!("{}-{}", project.name, MODULES[0].1));
+    project.write_to(&old);
+    project.with_version("2.0").write_to(&new);
+    install(&venv, &[&old]);
+    let settings = format!(
+        "sources:\n  modules:\n    {0}: git+https://github.com/microsoft/{0}@main\n",
+        project.name
+    );
+    fs::write(home.join("settings.yaml"), settings).unwrap();
+    let (ran, told) = world.doctor(&venv, &[]);
+    ran.ok();
+    assert!(what(&told, "D03").starts_with("its host is set to have it from"), "{told:#}");
+    world.doctor(&venv, &["--fix"]).0.ok();
+    assert_eq!(import(&venv, &project.package()), "2.0");
+}
+
+#[test]
 fn d03_a_registration_that_cannot_be_read_is_the_stores_damage() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");

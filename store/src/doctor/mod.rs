@@ -10,6 +10,7 @@ mod recorded;
 mod checkout;
 mod caches;
 mod candidates;
+mod settings;
 mod discover;
 mod patient;
 mod shared;

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::discover::Found;
+use super::{discover::Found, recorded::is_changed};
 use crate::{
     environment::{
         Distribution, EntryPoint, Finder, How, Installer, Line, Pointer, RecordedFile,
@@ -186,6 +186,13 @@ impl Editable<'_> {
         files.dedup();
         files.extend(self.direct_url_file().filter(|file| file.is_file()));
         files
+    }
+
+    /// Whether somebody has edited what says where it lies: an installer would take that away.
+    pub(crate) fn is_edited(&self) -> bool {
+        let pointing = self.pointing_files();
+        let mut files = self.files.iter().flatten();
+        files.any(|file| pointing.contains(&file.path) && is_changed(file))
     }
 
     pub(crate) fn direct_url_file(&self) -> Option<PathBuf> {

@@ -5,11 +5,19 @@ use std::path::{Path, PathBuf};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
-use crate::environment::lexical;
+use crate::environment::{RecordedFile, lexical};
 
 /// The hash of a file as `RECORD` writes it.
 pub(crate) fn hash_of(content: &[u8]) -> String {
     format!("sha256={}", URL_SAFE_NO_PAD.encode(Sha256::digest(content)))
+}
+
+/// Whether a file is another than was recorded; one without a hash of a known kind is not.
+pub(crate) fn is_changed(file: &RecordedFile) -> bool {
+    let Some(hash) = file.hash.as_ref().filter(|hash| hash.starts_with("sha256=")) else {
+        return false;
+    };
+    std::fs::read(&file.path).is_ok_and(|content| hash_of(&content) != *hash)
 }
 
 /// Whether a file is one that Python makes by itself.

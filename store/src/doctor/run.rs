@@ -17,6 +17,7 @@ use super::{
     mend::{self, ByHand, HandError, Task},
     patient::{Editable, Patient},
     report::{Attempt, Examined, Mended, Report},
+    settings::wishes,
     shared::{Shared, Stock},
 };
 use crate::{
@@ -157,7 +158,8 @@ impl Doctor<'_> {
         let patients: Vec<Patient> = found.iter().map(look_at).collect();
         let home = host_home();
         let roots = roots(&patients, home.as_deref());
-        let shared = Shared { search: Search::new(roots.clone()), store, home };
+        let wishes = home.as_deref().map(wishes).unwrap_or_default();
+        let shared = Shared { search: Search::new(roots.clone()), store, home, wishes };
         let mut seen = Seen { roots, ..Seen::default() };
         let mut used = Vec::new();
         for patient in &patients {
@@ -270,26 +272,34 @@ impl Doctor<'_> {
                 .map(|it| (prefix.clone(), it.distribution.to_string(), how.to_owned()));
             done.extend(each);
         };
-        if let Some(installer) = patient.installer.as_ref().filter(|_| patient.can_run()) {
-            let how = installer.to_string();
-            (self.told)(&format!("{how} installs {} in {}", tasks.len(), prefix.display()));
-            let installed =
-                mend::reinstall(patient, installer, &tasks, self.offline, self.cancel, self.told);
-            match installed {
-                Ok(()) => {
-                    note(&tasks, &how, done);
-                    return true;
+        let is_edited =
+            |task: &Task| editables.iter().any(|it| it.name == task.distribution && it.is_edited());
+        let (mut by_hand, by_installer): (Vec<Task>, Vec<Task>) =
+            tasks.into_iter().partition(is_edited);
+        match patient.installer.as_ref().filter(|_| patient.can_run() && !by_installer.is_empty()) {
+            None => by_hand.extend(by_installer),
+            Some(installer) => {
+                let how = installer.to_string();
+                let count = by_installer.len();
+                (self.told)(&format!("{how} installs {count} in {}", prefix.display()));
+                let (offline, cancel) = (self.offline, self.cancel);
+                match mend::reinstall(patient, installer, &by_installer, offline, cancel, self.told)
+                {
+                    Ok(()) => note(&by_installer, &how, done),
+                    Err(error) => {
+                        attempts.push(attempt(&prefix, &by_installer, &how, &error, false));
+                        by_hand.extend(by_installer);
+                    }
                 }
-                Err(error) => attempts.push(attempt(&prefix, &tasks, &how, &error, false)),
             }
-            if self.cancel.is_cancelled() {
-                return true;
-            }
+        }
+        if self.cancel.is_cancelled() {
+            return true;
         }
         // An installer that has failed may have changed something.
         let now = Patient::look_at(patient.found.clone(), patient.registration.as_slice());
         let editables = now.editables();
-        for task in tasks {
+        for task in by_hand {
             match self.by_hand(&now, &editables, &task) {
                 Ok(()) => note(std::slice::from_ref(&task), "hand", done),
                 Err(error) => {

@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) store: Option<Stock>,
     /// The host's home whose cache is meant, if that can be told.
     pub(crate) home: Option<PathBuf>,
+    /// What the settings there say of where modules come from.
+    pub(crate) wishes: Vec<(String, PathBuf)>,
 }
 
 /// What the store has for environments.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::pointers::chosen;
+use super::pointers::{chosen, is_within};
 use crate::{
     doctor::{
         caches::cached_above,
@@ -10,7 +10,7 @@ use crate::{
         code::{Code, Severity},
         finding::{Candidate, Finding},
         patient::{Editable, Patient},
-        shared::{Shared, Stock, project_above},
+        shared::{Shared, Stock, is_project_of, project_above},
     },
     environment::{How, Lost, Project, lost, quoted, site_file},
 };
@@ -26,6 +26,7 @@ pub(crate) fn origins(patient: &Patient, editable: &Editable<'_>, shared: &Share
     }
     let found = [
         shared.store.as_ref().and_then(|store| in_entry(editable, store)),
+        not_as_set(editable, shared),
         shared.home.as_ref().and_then(|home| in_another_home(editable, shared, home)),
         uncompiled(patient, editable),
     ];
@@ -43,6 +44,27 @@ fn in_entry(editable: &Editable<'_>, store: &Stock) -> Option<Finding> {
             chosen(finding, Choice::One(Candidate { directory, why, others: Vec::new() }))
         }
         None => finding.not_mended("the store has no stand-in for it; `modstore bind` makes one"),
+    })
+}
+
+/// D03 of a module whose host is set to have it from elsewhere.
+fn not_as_set(editable: &Editable<'_>, shared: &Shared) -> Option<Finding> {
+    let module = editable.module.as_ref()?;
+    let (_, wished) = shared.wishes.iter().find(|(name, _)| name == module)?;
+    let stray = |target: &Path| !is_within(target, wished);
+    let pointer = editable.followed.iter().find(|pointer| stray(&pointer.target))?;
+    let what = format!(
+        "its host is set to have it from {}, and Python follows {}",
+        wished.display(),
+        pointer.target.display()
+    );
+    let finding = Finding::new(Code::D03, &pointer.file, what).leading_to(&pointer.target);
+    Some(match wished.is_dir() && is_project_of(wished, &editable.name) {
+        true => {
+            let (directory, why) = (wished.clone(), "what its host is set to".into());
+            chosen(finding, Choice::One(Candidate { directory, why, others: Vec::new() }))
+        }
+        false => finding.not_mended("its host has not fetched that yet"),
     })
 }
 

@@ -74,7 +74,7 @@ pub(super) fn chosen(finding: Finding, choice: Choice) -> Finding {
 }
 
 /// Whether a path is that directory or in it, as written or as it is.
-fn is_within(path: &Path, directory: &Path) -> bool {
+pub(super) fn is_within(path: &Path, directory: &Path) -> bool {
     path.starts_with(directory)
         || match (path.canonicalize(), directory.canonicalize()) {
             (Ok(path), Ok(directory)) => path.starts_with(directory),

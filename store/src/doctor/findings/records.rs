@@ -12,7 +12,7 @@ use crate::{
         code::{Code, Severity},
         finding::{Candidate, Finding},
         patient::{Editable, Patient},
-        recorded::{hash_of, is_byte_code},
+        recorded::{is_byte_code, is_changed},
         shared::{Shared, project_above},
     },
     environment::RecordedFile,
@@ -92,16 +92,9 @@ fn not_as_recorded(editable: &Editable<'_>) -> Option<Finding> {
             format!("{} was installed, and is not there", name_of(&gone.path)),
         );
     }
-    let changed = files.iter().find(|file| pointing.contains(&file.path) && has_changed(file))?;
+    let changed = files.iter().find(|file| pointing.contains(&file.path) && is_changed(file))?;
     let what = format!("{} is not as RECORD has it", name_of(&changed.path));
     warning(&changed.path, what)
-}
-
-fn has_changed(file: &RecordedFile) -> bool {
-    let Some(hash) = file.hash.as_ref().filter(|hash| hash.starts_with("sha256=")) else {
-        return false;
-    };
-    std::fs::read(&file.path).is_ok_and(|content| hash_of(&content) != *hash)
 }
 
 /// Directories that tell of a distribution and have lost what makes them do so.

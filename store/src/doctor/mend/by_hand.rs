@@ -225,7 +225,8 @@ impl Moving {
         if let Some((file, why)) = &editable.unclear {
             return Err(not_understood(format!("{}: {why}", file.display())));
         }
-        let Some(first) = editable.followed.first() else {
+        let leaving = leaving(editable);
+        let Some(first) = leaving.first() else {
             return Err(not_understood("no file says where it lies".into()));
         };
         if editable.followed.iter().any(|pointer| pointer.how == How::Build) {
@@ -240,7 +241,7 @@ impl Moving {
         let by_end = ends(&first.target);
         let fits = |from: &PathBuf| {
             let moving = Self { from: from.clone(), to: to.clone() };
-            moving.finds_all(editable)
+            moving.finds_all(editable, &leaving)
         };
         match by_record.into_iter().chain(by_end).find(fits) {
             Some(from) => Ok(Self { from, to }),
@@ -253,10 +254,12 @@ impl Moving {
     }
 
     /// Whether all that the distribution leads to is there in its new place, and has what is imported from it.
-    fn finds_all(&self, editable: &Editable<'_>) -> bool {
-        let moved: Option<Vec<(&Pointer, PathBuf)>> =
-            editable.followed.iter().map(|it| Some((*it, self.moved(&it.target)?))).collect();
-        let Some(moved) = moved else { return false };
+    fn finds_all(&self, editable: &Editable<'_>, leaving: &[&Pointer]) -> bool {
+        let all = editable.followed.iter().map(|pointer| match leaving.contains(pointer) {
+            true => Some((*pointer, self.moved(&pointer.target)?)),
+            false => Some((*pointer, pointer.target.clone())),
+        });
+        let Some(moved) = all.collect::<Option<Vec<(&Pointer, PathBuf)>>>() else { return false };
         let roots: Vec<&PathBuf> = moved
             .iter()
             .filter(|(pointer, _)| pointer.how == How::Pth)
@@ -358,6 +361,14 @@ impl Moving {
             && named(&before.namespaces, &moved) == named(&after.namespaces, &as_is)
             && before.paths.iter().map(moved).collect::<Vec<_>>() == after.paths
     }
+}
+
+/// What of a distribution is to lead elsewhere: what leads nowhere, and all of it when nothing does.
+fn leaving<'a>(editable: &Editable<'a>) -> Vec<&'a Pointer> {
+    let all = || editable.followed.iter().copied();
+    let dangling: Vec<&Pointer> =
+        all().filter(|pointer| !leads_somewhere(&pointer.target)).collect();
+    if dangling.is_empty() { all().collect() } else { dangling }
 }
 
 /// Where the old project may have been: above the target, the longest end first that may be the same in the new one.
