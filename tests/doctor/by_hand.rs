@@ -12,7 +12,7 @@ use crate::world::{MODULES, World, assert_recorded, codes, import, install, modu
 
 /// Installs a project and renames its directory.
 fn stranded(world: &World, venv: &Venv<'_>, project: &Project) -> PathBuf {
-    let old = world.cached(project, MODULES[0].1, "https://h.example/r");
+    let old = world.cached(project, MODULES[0].1, &format!("https://h.example/{}", project.name));
     install(venv, &[&old]);
     let new = old.with_file_name(format!("{}-{}", project.name, MODULES[0].2));
     fs::rename(&old, &new).unwrap();
@@ -176,17 +176,14 @@ fn a_mending_that_is_killed_anywhere_is_finished_by_the_next() {
     }
     let venv = world.venv("venv");
     let project = Project::new("mod-flat", Backend::SetuptoolsFlat);
-    let here = stranded(&world, &venv, &project);
-    let there = here.with_file_name(format!("mod-flat-{}", MODULES[0].1));
-    let (mut at, mut killed) = (here, 0);
+    let here = world.cached(&project, MODULES[0].1, "https://h.example/r");
+    let there = here.with_file_name(format!("mod-flat-{}", MODULES[0].2));
+    install(&venv, &[&here]);
+    let (mut at, mut killed) = (here.clone(), 0);
     let empty = world.home.scratch().join("empty");
     fs::create_dir_all(&empty).unwrap();
     for count in 1.. {
-        let target = if at == there {
-            there.with_file_name(format!("mod-flat-{}", MODULES[0].2))
-        } else {
-            there.clone()
-        };
+        let target = if at == there { here.clone() } else { there.clone() };
         fs::rename(&at, &target).unwrap();
         at = target;
         let inject = format!(

@@ -53,7 +53,7 @@ fn d02_what_tools_show_is_gone_and_python_follows_another_place() {
     ran.ok();
     assert!(what(&told, "D02").contains("tools show /gone, and Python follows"), "{told:#}");
     world.doctor_without_uv(&venv, &["--fix"]).0.ok();
-    assert_eq!(fs::read_to_string(&url).unwrap().contains(text(&here)), true);
+    assert!(fs::read_to_string(&url).unwrap().contains(text(&here)));
     assert_eq!(codes(&world.doctor(&venv, &[]).1), Vec::<&str>::new());
 
     // Both are there, and nothing says which is meant.
@@ -156,7 +156,9 @@ fn d03_a_module_is_installed_from_elsewhere_than_its_host_is_set_to() {
 fn d03_a_registration_that_cannot_be_read_is_the_stores_damage() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
-    world.home.declare(&[]);
+    let repo = Repo::create(&world.home.scratch(), "m");
+    repo.write(&[("a", "1")]);
+    world.home.run(&["add", &format!("git+{}", repo.url_file())]).ok();
     world.home.run(&["bind", "--python", &venv.python_text()]).ok();
     let environments = world.home.path().join("environments");
     let file = fs::read_dir(&environments).unwrap().next().unwrap().unwrap().path();
@@ -250,16 +252,13 @@ fn d06_a_checkout_is_at_another_commit_than_is_pinned_or_written_down() {
 #[test]
 fn d07_a_checkout_whose_fetch_was_cut_off_is_told() {
     let Some(world) = World::new() else { return };
-    let (venv, repo, directory) = cloned(&world, "mod-a");
+    let (venv, repo, _) = cloned(&world, "mod-a");
     let half = clone(&world, &repo, "half-00000000000000bb");
     let packs = half.join(".git/objects/pack");
     for child in fs::read_dir(&packs).unwrap().flatten() {
         fs::remove_file(child.path()).unwrap();
     }
     fs::write(packs.join("tmp_pack_x"), "").unwrap();
-    for name in ["01", "23"] {
-        let _ = name;
-    }
     for child in fs::read_dir(half.join(".git/objects")).unwrap().flatten() {
         if child.file_name().len() == 2 {
             fs::remove_dir_all(child.path()).unwrap();
@@ -281,7 +280,6 @@ fn d07_a_checkout_whose_fetch_was_cut_off_is_told() {
         ];
         assert_eq!(told, expected);
     }
-    drop(directory);
 }
 
 #[test]

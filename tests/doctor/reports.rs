@@ -5,8 +5,7 @@ use std::{fs, path::PathBuf};
 use modstore_tests::{Backend, Project};
 
 use crate::world::{
-    MODULES, World, assert_recorded, codes, distribution, import, install, module, only, text,
-    with_code,
+    MODULES, World, codes, distribution, import, install, module, only, text, with_code,
 };
 
 #[test]
@@ -29,7 +28,7 @@ fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_mended_
     let is_none = format!("import importlib.util as u; print(u.find_spec({package:?}))");
     assert_eq!(venv.says(&is_none), "None", "as in the reports");
     let (ran, told) = world.doctor(&venv, &[]);
-    let ran = ran.fails(1).says("error: 4 things are broken").says("modstore doctor --fix");
+    let ran = ran.fails(1).says("error: 4 things are broken").says("the same with --fix");
     drop(ran);
     assert_eq!(codes(&told), ["D01"], "{told:#}");
     for ((name, ..), (old, new)) in MODULES.iter().zip(&moved) {
@@ -90,7 +89,7 @@ fn a_finder_of_setuptools_is_mended_like_a_path() {
     for (name, backend) in [("mod-flat", Backend::SetuptoolsFlat), ("mod-src", Backend::Setuptools)]
     {
         let project = Project::new(name, backend);
-        let old = world.cached(&project, MODULES[0].1, "https://h.example/r");
+        let old = world.cached(&project, MODULES[0].1, &format!("https://h.example/{name}"));
         install(&venv, &[&old]);
         fs::rename(&old, old.with_file_name(format!("{name}-{}", MODULES[0].2))).unwrap();
     }

@@ -248,7 +248,7 @@ impl Answer for Doctor {
         let broken = |finding: &&Ailment| finding.severity == Severity::Broken.as_str();
         let can_mend = self.findings.iter().filter(broken).any(|it| it.candidate.is_some());
         Some(match (self.fix, can_mend) {
-            (false, true) => failure.hint("`modstore doctor --fix` mends what can be mended"),
+            (false, true) => failure.hint("the same with --fix mends what can be mended"),
             (false, false) => failure.hint("docs/doctor.md says what each code means"),
             (true, _) => failure.hint("what is left is told above, with what mends it"),
         })

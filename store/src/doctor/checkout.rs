@@ -133,7 +133,7 @@ impl Checkout {
 
     /// The files that somebody has edited, deleted or added.
     pub(crate) fn edited(&self) -> Vec<PathBuf> {
-        let options = gix::index::decode::Options::default();
+        let options = gix::index::decode::Options { thread_limit: Some(1), ..Default::default() };
         let (path, kind) = (self.git.join("index"), gix::hash::Kind::Sha1);
         let Ok(index) = gix::index::File::at(path, kind, true, options) else {
             return Vec::new();

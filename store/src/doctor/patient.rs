@@ -3,7 +3,10 @@
 //!
 //! Read by files alone. Which distribution a `.pth` belongs to is told by `RECORD`; where there is none, by its name.
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::OnceCell,
+    path::{Path, PathBuf},
+};
 
 use super::{discover::Found, recorded::is_changed};
 use crate::{
@@ -45,6 +48,17 @@ pub(crate) struct Editable<'a> {
     pub(crate) entry_points: Vec<EntryPoint>,
     /// A file of its own that is not understood, and why.
     pub(crate) unclear: Option<(PathBuf, String)>,
+    own: OnceCell<Option<OwnProject>>,
+}
+
+/// The project that a distribution is made of, where Python finds it.
+#[derive(Debug)]
+pub(crate) struct OwnProject {
+    pub(crate) directory: PathBuf,
+    /// Its build backend.
+    pub(crate) backend: String,
+    /// The text of its `pyproject.toml`, if it has one.
+    pub(crate) settings: String,
 }
 
 impl Patient {
@@ -125,6 +139,7 @@ impl Patient {
             files,
             entry_points,
             unclear: None,
+            own: OnceCell::new(),
         };
         editable.unclear = editable.not_understood();
         editable
@@ -174,6 +189,23 @@ fn is_named_after(stem: &str, distribution: &Distribution) -> bool {
 }
 
 impl Editable<'_> {
+    /// The project that Python finds, as its own files name it.
+    pub(crate) fn project(&self) -> Option<&OwnProject> {
+        let find = || {
+            let mut above = self.followed.first()?.target.ancestors().take(5);
+            above.find_map(|directory| {
+                let read = |file: &str| std::fs::read_to_string(directory.join(file)).ok();
+                let project = Project::read(read)?;
+                (project.name.as_ref() == Some(&self.name)).then(|| OwnProject {
+                    directory: directory.to_owned(),
+                    backend: project.backend,
+                    settings: read("pyproject.toml").unwrap_or_default(),
+                })
+            })
+        };
+        self.own.get_or_init(find).as_ref()
+    }
+
     /// What of it leads nowhere.
     pub(crate) fn dangling(&self) -> Option<&Pointer> {
         self.followed.iter().copied().find(|pointer| !leads_somewhere(&pointer.target))

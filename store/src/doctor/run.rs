@@ -82,6 +82,7 @@ struct Seen {
     findings: Vec<Finding>,
     unclear: Vec<(PathBuf, String)>,
     untried: Vec<Option<String>>,
+    editables: Vec<usize>,
     /// By environment, what an installer would have to add.
     unmet: Vec<(PathBuf, String)>,
 }
@@ -165,6 +166,7 @@ impl Doctor<'_> {
         for patient in &patients {
             let editables = patient.editables();
             used.extend(places(&editables));
+            seen.editables.push(editables.len());
             self.examine(request, patient, &editables, &shared, &mut seen);
             if self.cancel.is_cancelled() {
                 return Err(DoctorError::Cancelled);
@@ -200,7 +202,10 @@ impl Doctor<'_> {
         found.extend(findings::remains(patient));
         for editable in editables {
             let mut about = findings::pointers(editable, shared);
-            about.extend(findings::records(patient, editable, shared));
+            // What is recorded of something that leads to two places is right for one of them.
+            if about.is_empty() || editable.unclear.is_some() {
+                about.extend(findings::records(patient, editable, shared));
+            }
             about.extend(findings::origins(patient, editable, shared));
             let directory =
                 editable.distribution.map(|it| it.directory.clone()).unwrap_or_default();
@@ -401,19 +406,21 @@ impl Seen {
             findings: self.findings.clone(),
             unclear: self.unclear.clone(),
             untried: self.untried.clone(),
+            editables: self.editables.clone(),
             unmet: self.unmet.clone(),
         }
     }
 
     fn tell(self, report: &mut Report) {
         let untried = self.untried.into_iter().chain(std::iter::repeat(None));
-        let examined = self.patients.iter().zip(untried).map(|(patient, untried)| Examined {
+        let counted = self.patients.iter().zip(self.editables).zip(untried);
+        let examined = counted.map(|((patient, editables), untried)| Examined {
             prefix: patient.prefix().to_owned(),
             python: patient.executable().to_owned(),
             tool: patient.found.tool.clone(),
             installer: patient.installer.as_ref().map(ToString::to_string),
             distributions: patient.scans.iter().map(|scan| scan.distributions.len()).sum(),
-            editables: patient.editables().len(),
+            editables,
             untried,
         });
         report.environments = examined.collect();

@@ -132,7 +132,8 @@ fn at_another_commit(cached: &Cached) -> Option<Finding> {
 fn incomplete(cached: &Cached, is_full: bool) -> Option<Finding> {
     let what = match &cached.checkout {
         Some(checkout) => {
-            checkout.missing().or_else(|| checkout.missing_object().filter(|_| is_full))?
+            let looked_up = || if is_full { checkout.missing_object() } else { None };
+            checkout.missing().or_else(looked_up)?
         }
         None => {
             let mut children = std::fs::read_dir(&cached.directory).ok()?.flatten();

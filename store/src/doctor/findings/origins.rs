@@ -10,9 +10,9 @@ use crate::{
         code::{Code, Severity},
         finding::{Candidate, Finding},
         patient::{Editable, Patient},
-        shared::{Shared, Stock, is_project_of, project_above},
+        shared::{Shared, Stock, is_project_of},
     },
-    environment::{How, Lost, Project, lost, quoted, site_file},
+    environment::{How, Lost, lost, quoted, site_file},
 };
 
 /// Build backends whose projects cannot be used without being compiled.
@@ -141,8 +141,7 @@ fn in_another_home(editable: &Editable<'_>, shared: &Shared, home: &Path) -> Opt
 fn uncompiled(patient: &Patient, editable: &Editable<'_>) -> Option<Finding> {
     let pointer = editable.followed.first()?;
     cached_above(&pointer.target)?;
-    let directory = project_above(&pointer.target, &editable.name)?;
-    let project = Project::read(|file| std::fs::read_to_string(directory.join(file)).ok())?;
+    let project = editable.project()?;
     if !COMPILERS.contains(&project.backend.as_str()) {
         return None;
     }

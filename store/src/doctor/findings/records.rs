@@ -13,7 +13,7 @@ use crate::{
         finding::{Candidate, Finding},
         patient::{Editable, Patient},
         recorded::{is_byte_code, is_changed},
-        shared::{Shared, project_above},
+        shared::Shared,
     },
     environment::RecordedFile,
 };
@@ -37,7 +37,7 @@ pub(crate) fn records(patient: &Patient, editable: &Editable<'_>, shared: &Share
     let found = lost.or_else(|| not_as_recorded(editable));
     let Some(finding) = found else { return Vec::new() };
     let project = editable.recorded.clone().filter(|recorded| recorded.is_dir());
-    let followed = || project_above(&editable.followed.first()?.target, &editable.name);
+    let followed = || editable.project().map(|project| project.directory.clone());
     let choice = match project.or_else(followed) {
         Some(directory) => {
             let why = "where it was installed from".into();

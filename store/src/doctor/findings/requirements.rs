@@ -13,7 +13,6 @@ use crate::{
         finding::{Candidate, Finding},
         patient::{Editable, Patient},
         requirement::{Requirement, Surroundings, admits_python, is_same_version},
-        shared::project_above,
     },
     environment::quoted,
     model::DistributionName,
@@ -114,17 +113,14 @@ fn changed(editable: &Editable<'_>, declared: &Declared) -> Option<Unmet> {
     };
     let finding = Finding::new(Code::D09, &distribution.directory, what).at(Severity::Warning);
     let recorded = editable.recorded.clone().filter(|recorded| recorded.is_dir());
-    let directory =
-        recorded.or_else(|| project_above(&editable.followed.first()?.target, &editable.name))?;
+    let directory = recorded.or_else(|| Some(editable.project()?.directory.clone()))?;
     let candidate = Candidate { directory, why: "its own project".into(), others: Vec::new() };
     Some(Unmet { finding: Finding { candidate: Some(candidate), ..finding }, requirement: None })
 }
 
 /// What the project says that a distribution leads to.
 fn declared_by(editable: &Editable<'_>) -> Option<Declared> {
-    let directory = project_above(&editable.followed.first()?.target, &editable.name)?;
-    let text = std::fs::read_to_string(directory.join("pyproject.toml")).ok()?;
-    let document = Document::parse(text.as_str()).ok()?;
+    let document = Document::parse(editable.project()?.settings.as_str()).ok()?;
     let project = document.get("project").and_then(Item::as_table)?;
     let texts = |item: &Item| {
         let array = item.as_array()?.iter();
