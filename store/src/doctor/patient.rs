@@ -11,7 +11,7 @@ use std::{
 use super::{discover::Found, recorded::is_changed};
 use crate::{
     environment::{
-        Distribution, EntryPoint, Finder, How, Installer, Line, Pointer, RecordedFile,
+        Distribution, EntryPoint, Finder, How, Installer, Line, Pointer, Project, RecordedFile,
         Registration, Scan, lines,
     },
     model::DistributionName,
