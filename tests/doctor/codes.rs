@@ -164,7 +164,7 @@ fn d03_a_registration_that_cannot_be_read_is_the_stores_damage() {
     let file = fs::read_dir(&environments).unwrap().next().unwrap().unwrap().path();
     fs::write(&file, "torn").unwrap();
     let (ran, told) = world.doctor(&venv, &[]);
-    ran.fails(4).says("modstore verify");
+    ran.fails(4).says("move that file away");
     assert!(told["store_error"].as_str().unwrap().contains("no registration"), "{told:#}");
 }
 

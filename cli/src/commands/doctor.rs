@@ -222,18 +222,14 @@ impl Answer for Doctor {
             Failure::new(exit, format!("{}: {what}", attempt.environment))
                 .because(attempt.causes.clone())
         });
-        let store = self.store_error.iter().map(|error| {
-            let failure =
-                Failure::new(Exit::Damaged, "what the store knows of environments cannot be read");
-            failure.because(vec![error.clone()])
-        });
-        tried.chain(store).collect()
+        tried.collect()
     }
 
     fn failure(&self) -> Option<Failure> {
-        if self.store_error.is_some() {
-            let failure = Failure::new(Exit::Damaged, "the store cannot be read");
-            return Some(failure.hint("`modstore verify` says what is wrong with it"));
+        if let Some(error) = &self.store_error {
+            let what = "what the store knows of environments cannot be read";
+            let failure = Failure::new(Exit::Damaged, what).because(vec![error.clone()]);
+            return Some(failure.hint("move that file away, and bind the environment again"));
         }
         let broken = self.count(Severity::Broken);
         if broken == 0 {
