@@ -13,7 +13,7 @@ use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
     "add",
     "remove",
     "link",
@@ -32,6 +32,7 @@ const COMMANDS: [&str; 22] = [
     "verify",
     "bind",
     "unbind",
+    "doctor",
     "reset",
     "helper",
     "completions",
@@ -207,6 +208,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["bind", "--python", venv])["skipped"][0], "whole");
     assert_eq!(ok(&["status"])["environments"][0]["environment"], venv);
     assert_eq!(ok(&["unbind", "--python", venv])["environment"], venv);
+    assert_eq!(ok(&["doctor", "--python", venv])["environments"][0]["environment"], venv);
     assert!(ok(&["reset", "--dry-run"])["dropped"]["dry_run"].as_bool().unwrap());
     assert_eq!(ok(&["reset"])["update"]["failed"].as_array().unwrap().len(), 0);
     assert!(!ok(&["reset", "--purge", "--dry-run"])["removed"].as_array().unwrap().is_empty());
@@ -225,7 +227,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
 fn every_failure_gives_one_object_and_says_on_stderr_what_to_do() {
     let world = World::with_modules();
     let gone = format!("git+file://{}/gone", world.home.scratch().display());
-    let failures: [(&[&str], i32); 18] = [
+    let failures: [(&[&str], i32); 19] = [
         (&["add", &gone], 1),
         (&["add", "ftp://h/r"], 2),
         (&["add", &world.whole(), "--name", "part"], 2),
@@ -241,6 +243,7 @@ fn every_failure_gives_one_object_and_says_on_stderr_what_to_do() {
         (&["bind", "--python", "/no/python"], 2),
         (&["bind", "--python", "python3", "wole"], 2),
         (&["unbind", "--python", "/no/python"], 2),
+        (&["doctor", "--python", "/no/python"], 2),
         (&["exec", "--", "no-such-program"], 127),
         (&["exec", "--", "/"], 126),
         (&["--home", "", "list"], 2),

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// From the ground up. A folder imports only from those before it.
-const FLOORS: [&str; 14] = [
+const FLOORS: [&str; 15] = [
     "model",
     "disk",
     "commit",
@@ -19,6 +19,7 @@ const FLOORS: [&str; 14] = [
     "environment",
     "reclaim",
     "verify",
+    "doctor",
     "declare",
     "update",
     "repair",

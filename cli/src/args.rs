@@ -130,6 +130,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Bind(BindArgs),
     Unbind(UnbindArgs),
+    Doctor(DoctorArgs),
     Reset(ResetArgs),
     Helper(HelperArgs),
     Completions(CompletionsArgs),
@@ -516,6 +517,41 @@ pub(crate) struct UnbindArgs {
     pub(crate) names: Vec<ModuleName>,
 }
 
+/// Find what is wrong with Python environments and caches of modules, and mend it
+///
+/// Works on any environment, whether or not the store has anything to do with it, and when its interpreter is
+/// broken: what Python follows and what tools show is read from files. Then each distribution that lies elsewhere is
+/// imported in the environment's own Python, unless --quick is given. When no environment is named, those of `uv
+/// tool`, the active one, ./.venv and those that follow the store are looked at, with the caches they lead into.
+///
+/// Nothing is changed without --fix. With it, what leads nowhere leads to the store's module afterwards, or else to
+/// the directory of a cache that holds the distribution now: by one call of the environment's installer, or, where
+/// that is missing or fails, by writing the files anew. When several directories would do and nothing says which is
+/// meant, or a file is not understood, it says so and leaves it alone.
+///
+/// Exits with 0 when nothing is broken (any more), which warnings and notes do not keep it from; with 1 when
+/// something is; with 4 when the store itself cannot be read.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore doctor
+  modstore doctor --fix
+  modstore doctor --python ~/.local/share/uv/tools/my-host/bin/python --fix
+  modstore doctor --quick --json     (reads files only; fast enough for every start of a host)
+
+Every code is told in docs/doctor.md.")]
+pub(crate) struct DoctorArgs {
+    /// An environment: its interpreter, its directory, or a name in PATH; may be given again
+    #[arg(long, value_name = "PY", value_hint = ValueHint::AnyPath)]
+    pub(crate) python: Vec<PathBuf>,
+    /// Mend what can be mended
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// Read files only: start no interpreter, import nothing
+    #[arg(long)]
+    pub(crate) quick: bool,
+}
+
 /// Have everything anew and drop the rest, or take the whole store away
 ///
 /// Fetches every declared module as if nothing were here, and shows all of them in one switch, as a fresh
@@ -615,6 +651,7 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Bind(_) => "bind",
             Self::Unbind(_) => "unbind",
+            Self::Doctor(_) => "doctor",
             Self::Reset(_) => "reset",
             Self::Helper(_) => "helper",
             Self::Completions(_) => "completions",

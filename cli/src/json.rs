@@ -154,6 +154,102 @@ pub(crate) struct BoundModule {
     pub(crate) paths: Vec<String>,
 }
 
+/// `doctor`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Doctor {
+    pub(crate) generation: Option<u64>,
+    pub(crate) quick: bool,
+    /// Whether mending was wanted.
+    pub(crate) fix: bool,
+    pub(crate) environments: Vec<Examined>,
+    /// The roots of the caches that were looked at.
+    pub(crate) caches: Vec<String>,
+    /// What is wrong now.
+    pub(crate) findings: Vec<Ailment>,
+    /// What was wrong and is not any more.
+    pub(crate) mended: Vec<Cured>,
+    /// What was tried and did not work.
+    pub(crate) attempts: Vec<Attempt>,
+    /// Files that were not understood.
+    pub(crate) unclear: Vec<NotUnderstood>,
+    /// Why the store cannot be read, if it cannot.
+    pub(crate) store_error: Option<String>,
+}
+
+/// An environment that a doctor looked at.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Examined {
+    /// Its directory.
+    pub(crate) environment: String,
+    pub(crate) python: String,
+    /// The tool that `uv tool` has installed in it.
+    pub(crate) tool: Option<String>,
+    pub(crate) installer: Option<String>,
+    pub(crate) distributions: usize,
+    /// How many of them lie elsewhere.
+    pub(crate) editables: usize,
+    /// Why nothing was imported, if it should have been.
+    pub(crate) untried: Option<String>,
+}
+
+/// Something that a doctor finds wrong.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Ailment {
+    pub(crate) code: &'static str,
+    pub(crate) severity: &'static str,
+    pub(crate) environment: Option<String>,
+    pub(crate) distribution: Option<String>,
+    pub(crate) module: Option<String>,
+    pub(crate) path: String,
+    /// Where it leads.
+    pub(crate) target: Option<String>,
+    pub(crate) what: String,
+    pub(crate) exception: Option<Exception>,
+    /// Where it is to lead.
+    pub(crate) candidate: Option<Candidate>,
+    /// Why it is not mended, if it is not.
+    pub(crate) unmended: Option<String>,
+    /// What a person types to mend it.
+    pub(crate) fix: Option<String>,
+}
+
+/// A directory that holds a distribution.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Candidate {
+    pub(crate) directory: String,
+    /// How it was chosen.
+    pub(crate) why: String,
+    /// The directories that were not chosen.
+    pub(crate) others: Vec<String>,
+}
+
+/// Something that was mended.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Cured {
+    #[serde(flatten)]
+    pub(crate) finding: Ailment,
+    /// By what: `uv`, `pip` or `hand`.
+    pub(crate) how: String,
+}
+
+/// Something that was tried and did not work.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Attempt {
+    pub(crate) environment: String,
+    pub(crate) distributions: Vec<String>,
+    pub(crate) how: String,
+    pub(crate) causes: Vec<String>,
+    /// Whether somebody else was at work.
+    pub(crate) busy: bool,
+}
+
+/// A file that was not understood.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct NotUnderstood {
+    pub(crate) path: String,
+    pub(crate) why: String,
+}
+
 /// `unbind`.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Unbind {

@@ -44,8 +44,8 @@ fn main() -> ExitCode {
 
 fn run(context: &Context, command: &Command) -> ExitCode {
     use commands::{
-        add, bind, completions, demo, diff, exec, gc, helper, history, link, list, outdated, path,
-        remove, reset, rollback, show, status, unlink, update, verify,
+        add, bind, completions, demo, diff, doctor, exec, gc, helper, history, link, list,
+        outdated, path, remove, reset, rollback, show, status, unlink, update, verify,
     };
     let Context { output, .. } = context;
     let shown = || context.generation();
@@ -71,6 +71,7 @@ fn run(context: &Context, command: &Command) -> ExitCode {
         Command::Verify(args) => output.end(shown, verify::run(context, args)),
         Command::Bind(args) => output.end(shown, bind::run(context, args)),
         Command::Unbind(args) => output.end(shown, bind::unbind(context, args)),
+        Command::Doctor(args) => output.end(shown, doctor::run(context, args)),
         Command::Reset(args) => output.end(shown, reset::run(context, args)),
         Command::Helper(args) => output.end(shown, helper::run(context, args)),
         Command::Completions(args) => output.end(shown, completions::run(args)),

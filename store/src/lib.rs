@@ -23,6 +23,7 @@ pub mod program;
 pub mod environment;
 pub mod reclaim;
 pub mod verify;
+pub mod doctor;
 mod declare;
 pub mod update;
 pub mod repair;

@@ -19,6 +19,7 @@ pub(crate) mod gc;
 pub(crate) mod exec;
 pub(crate) mod verify;
 pub(crate) mod bind;
+pub(crate) mod doctor;
 pub(crate) mod reset;
 pub(crate) mod helper;
 pub(crate) mod completions;

@@ -21,4 +21,4 @@ pub use record::RecordedFile;
 pub use scan::{How, Pointer, Scan, ScanError, Trouble};
 
 pub(crate) use finder::{Finder, Unclear, package_directory};
-pub(crate) use pth::{Line, NotText, lines, started};
+pub(crate) use pth::{Line, NotText, lexical, lines, started};

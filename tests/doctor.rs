@@ -1,0 +1,25 @@
+//! The doctor on environments that never heard of a store: what the two reports show, every code, and mending in every
+//! way there is.
+//!
+//! Real uv, pip, Pythons and build backends; the digits in the names of cached directories are those of the reports.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
+
+#[path = "doctor/world.rs"]
+mod world;
+
+#[path = "doctor/reports.rs"]
+mod reports;
+
+#[path = "doctor/by_hand.rs"]
+mod by_hand;
+
+#[path = "doctor/codes.rs"]
+mod codes;
+
+#[path = "doctor/finding.rs"]
+mod finding;
