@@ -3,8 +3,6 @@
 //! Each is built once by its real backend, bound, and must follow two switches and a sweep. What cannot be followed is
 //! refused by the name of its backend.
 
-#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
-
 use modstore_tests::{Backend, Project, Python, PythonTools, Ran, Repo, TestHome, Venv};
 
 struct World {
