@@ -297,6 +297,6 @@ pub(crate) fn milliseconds(samples: &Samples, name: &str) -> String {
     spread(samples, name).map_or_else(crate::report::dash, shown)
 }
 
-fn ratio(ours: Option<f64>, theirs: Option<f64>) -> String {
+pub(crate) fn ratio(ours: Option<f64>, theirs: Option<f64>) -> String {
     number(ours.zip(theirs).map(|(ours, theirs)| ours / theirs), 2)
 }

@@ -2,11 +2,12 @@
 
 mod interpreter;
 mod importable;
+mod reading;
 mod import_probe;
 mod installer;
 mod registration;
-mod project;
 mod facts;
+mod project;
 mod stand_in;
 mod byte_code;
 mod variant;
@@ -32,6 +33,10 @@ pub use installer::{Install, Installer, quoted};
 pub use interpreter::{Interpreter, Places, PythonError};
 pub use pin::pinned;
 pub use probe::ProbeError;
+pub use reading::{
+    Commit, DirectUrl, Distribution, DistributionError, EntryPoint, How, Metadata, Pointer,
+    RecordedFile, Scan, ScanError, Trouble,
+};
 pub use ready::{NotReady, Unready};
 pub use registration::{Installed, Registration, RegistrationError};
 pub use settle::{SettleError, Settled, with_editables};

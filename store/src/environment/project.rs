@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use gix::bstr::ByteSlice as _;
 use toml_edit::{Document, Item, Table};
 
+use super::facts::required;
 use crate::model::{ContentHash, DistributionName, Manifest, TreeFile};
 
 /// What the key of a project is made in. A change of how projects are probed changes it.
@@ -25,6 +26,18 @@ const PLAIN: [&str; 6] = [
     "poetry.core.masonry.api",
     "uv_build",
     "setuptools.build_meta",
+];
+
+/// What those need to build anything at all.
+const NO_PLUGINS: [&str; 8] = [
+    "hatchling",
+    "flit-core",
+    "pdm-backend",
+    "poetry-core",
+    "uv-build",
+    "setuptools",
+    "wheel",
+    "editables",
 ];
 
 /// Settings that make one of them run code of the project's, or compile.
@@ -168,7 +181,7 @@ pub(crate) fn files_below<'m>(
 
 fn inputs(table: &Table, backend: &str) -> Inputs {
     let runs_code = HOOKS.iter().any(|path| at(table, path).is_some());
-    if !PLAIN.contains(&backend) || runs_code {
+    if !PLAIN.contains(&backend) || runs_code || has_plugin(table) {
         return Inputs::All;
     }
     let mut named = BTreeSet::new();
@@ -208,6 +221,13 @@ fn inputs(table: &Table, backend: &str) -> Inputs {
         }
         _ => Inputs::All,
     }
+}
+
+/// Whether a build needs anything that could take part in it, as plugins do that nothing else of the project names.
+fn has_plugin(table: &Table) -> bool {
+    let requires = at(table, &["build-system", "requires"]).and_then(Item::as_array);
+    let mut names = requires.into_iter().flatten().map(|text| required(text.as_str()?));
+    names.any(|name| name.is_none_or(|name| !NO_PLUGINS.contains(&name.as_str())))
 }
 
 fn at<'t>(table: &'t Table, path: &[&str]) -> Option<&'t Item> {
@@ -287,6 +307,9 @@ mod tests {
         for project in [
             with("[tool.hatch.build.hooks.custom]\n"),
             project(&STATIC.replace("hatchling.build", "maturin")),
+            project(
+                &STATIC.replace("build-b", "requires=['hatchling>=1', 'hatch-cython']\nbuild-b"),
+            ),
             project(&dynamic),
             project(&format!("{dynamic}[tool.hatch.version]\nsource='vcs'\n")),
             project_with(STATIC, &["setup.py"]).unwrap(),

@@ -1,7 +1,7 @@
 //! [`Subject`]: a module as it is looked at for Python: where its files are, in the store or still in staging.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -63,11 +63,11 @@ impl Subject {
         self.manifest.is_none()
     }
 
-    /// The paths of its files, as its source has them; none for a directory of the user's own.
-    pub(crate) fn files(&self) -> BTreeSet<PathBuf> {
+    /// Its files by their path, as its source has them; none for a directory of the user's own.
+    pub(crate) fn files(&self) -> BTreeMap<PathBuf, ContentHash> {
         let files = self.manifest.iter();
         let files = files.flat_map(|manifest| files_below(manifest, self.subdirectory.as_deref()));
-        files.map(|(path, _)| PathBuf::from(path)).collect()
+        files.map(|(path, file)| (PathBuf::from(path), file.content)).collect()
     }
 
     /// The files beside the directory of a project that its metadata can depend on.

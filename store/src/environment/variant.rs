@@ -48,7 +48,7 @@ pub(crate) struct Variant<'a> {
     /// The directory of the module in its entry, or in a tree that is to be one.
     pub(crate) directory: &'a Path,
     pub(crate) facts: &'a Facts,
-    /// What was compiled, by its path on the import path; the files lie below this directory.
+    /// What the build made, by its path on the import path; the files lie below this directory.
     pub(crate) compiled: &'a Path,
 }
 
@@ -71,8 +71,8 @@ impl Variant<'_> {
             }
         }
         for (package, path) in &self.facts.mapped {
-            let below: PathBuf = package.split('.').collect();
-            collect(&self.directory.join(path), &below, &mut files)?;
+            let place = Facts::place_of(package, path);
+            collect(&self.directory.join(path), &place, &mut files)?;
         }
         // What some Python has kept beside the sources is no part of them.
         files.retain(|path, _| path.iter().all(|name| name != DIRECTORY));

@@ -1,0 +1,24 @@
+//! What lies in a directory of Python distributions, and what each thing in it points at: read, never run.
+//!
+//! Python itself follows three things: the path lines of `.pth` files, finders that `import` lines or `.start` files set
+//! up, and old `.egg-link` files by way of a `.pth`. `direct_url.json` is only what tools show. A finder is a program; what
+//! the known backends write into theirs is data in one line of it, and that line is read. All else is said to be not
+//! understood, never guessed.
+
+mod literals;
+mod pth;
+mod finder;
+mod direct_url;
+mod metadata;
+mod record;
+mod distribution;
+mod scan;
+
+pub use direct_url::{Commit, DirectUrl};
+pub use distribution::{Distribution, DistributionError};
+pub use metadata::{EntryPoint, Metadata};
+pub use record::RecordedFile;
+pub use scan::{How, Pointer, Scan, ScanError, Trouble};
+
+pub(crate) use finder::{Finder, Unclear, package_directory};
+pub(crate) use pth::{Line, NotText, lines, started};
