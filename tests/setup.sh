@@ -71,17 +71,21 @@ fi
 tools="$(dirname "$0")/../target/tools"
 wheels='uv_build hatchling hatch-vcs setuptools setuptools-scm wheel flit_core pdm-backend poetry-core scikit-build-core
  editables cmake ninja maturin six==1.16.0 six==1.17.0 iniconfig'
+uv='0.13.9' old_uv='0.6.17'
 python_tools() {
     mkdir -p "$tools/wheels" || return 1
-    python3 -m venv "$tools/uv" && "$tools/uv/bin/python" -m pip install --quiet uv==0.13.9 || return 1
+    for which in "uv $uv" "uv-old $old_uv"; do
+        place="$tools/${which% *}"
+        python3 -m venv "$place" && "$place/bin/python" -m pip install --quiet "uv==${which#* }" || return 1
+    done
     for wheel in $wheels; do
         "$tools/uv/bin/python" -m pip download --quiet --only-binary :all: -d "$tools/wheels" "$wheel" || return 1
     done
-    echo "$wheels" >"$tools/wheels/complete"
+    echo "$wheels $uv $old_uv" >"$tools/wheels/complete"
 }
 if ! there python3; then
     :
-elif [ "$(cat "$tools/wheels/complete" 2>/dev/null)" = "$wheels" ]; then
+elif [ "$(cat "$tools/wheels/complete" 2>/dev/null)" = "$wheels $uv $old_uv" ]; then
     say 'uv and the wheels of build backends are there'
 elif python_tools; then
     say 'fetched uv and the wheels of build backends into target/tools'

@@ -134,6 +134,9 @@ impl Running<'_> {
     /// It was not started, or was killed: by its time limit, or by the wish to stop.
     pub(crate) fn run(&self, mut command: Command) -> Result<Ran, ProgramError> {
         let program = name(command.get_program());
+        if self.cancel.is_cancelled() {
+            return Err(ProgramError::Cancelled { program });
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0);
         let child = command

@@ -168,6 +168,48 @@ fn nothing_is_ever_written_into_an_entry_by_binding_and_importing() {
     world.home.run(&["verify"]).ok();
 }
 
+/// T24 for root, whom no permission binds: it is told, and no damage; and it is nobody's business where it is compiled
+/// ahead.
+#[test]
+fn byte_code_that_root_keeps_in_an_entry_is_no_damage_and_goes_with_a_repair() {
+    let (Some(world), Some(python)) = (World::new(), Python::any()) else { return };
+    if !rustix::process::geteuid().is_root() {
+        skip_loudly("only root can write into an entry");
+        return;
+    }
+    publish(&world, 1);
+    let venv = world.bound(&python, "venv");
+    assert_eq!(venv.says(SEEN), "1 1 1 1");
+    let kept = byte_code_in_entries(&world);
+    assert_eq!(kept.len(), 4, "{kept:?}");
+    let codes = |world: &World| -> Vec<String> {
+        let answer = world.home.run(&["--json", "verify"]).ok().json();
+        let findings = answer["findings"].as_array().unwrap().iter();
+        let codes = findings.map(|finding| finding["code"].as_str().unwrap().to_owned());
+        let others = ["file-system", "file-system-remark", "quarantined"];
+        codes.filter(|code| !others.contains(&code.as_str())).collect()
+    };
+    assert_eq!(codes(&world), ["byte-code"; 4]);
+    // What is no byte code of this very source is damage: Python would run it.
+    let bytes = fs::read(&kept[0]).unwrap();
+    let mut other = bytes.clone();
+    other[8] ^= 1;
+    fs::write(&kept[0], other).unwrap();
+    world.home.run(&["verify"]).fails(4);
+    fs::write(&kept[0], bytes).unwrap();
+    world.home.run(&["verify", "--repair"]).ok();
+    assert_eq!(codes(&world), [] as [&str; 0]);
+    assert_eq!(byte_code_in_entries(&world), [] as [PathBuf; 0]);
+    world.home.run(&["bind", "--compile", "--python", &venv.python_text()]).ok();
+    assert_eq!(venv.says(SEEN), "1 1 1 1");
+    assert_eq!(codes(&world), [] as [&str; 0]);
+    world.home.run(&["bind", "--no-compile", "--python", &venv.python_text()]).ok();
+    publish(&world, 2);
+    world.update();
+    assert_eq!(venv.says(SEEN), "2 2 2 2");
+    assert!(codes(&world).iter().all(|code| code == "byte-code"));
+}
+
 /// T25.
 #[test]
 fn byte_code_that_is_compiled_ahead_is_used_is_the_same_each_time_and_is_had_for_each_python() {

@@ -5,9 +5,13 @@ use modstore_tests::{Backend, Project, Python};
 
 use super::world::{World, names, values, version};
 
-/// Four modules in one environment.
+/// Four modules whose metadata is soon told.
 fn four(world: &World) -> Vec<Project> {
-    let backends = [Backend::Hatchling, Backend::Flit, Backend::UvBuild, Backend::Setuptools];
+    four_of(world, [Backend::UvBuild, Backend::Flit, Backend::UvBuild, Backend::UvBuild])
+}
+
+/// Four modules, one of each backend.
+fn four_of(world: &World, backends: [Backend; 4]) -> Vec<Project> {
     let names = ["mod-a", "mod-b", "mod-c", "mod-d"];
     let projects: Vec<Project> = names
         .iter()
@@ -24,7 +28,8 @@ const PACKAGES: [&str; 4] = ["mod_a", "mod_b", "mod_c", "mod_d"];
 #[test]
 fn a_change_of_code_starts_no_installer_and_the_next_interpreter_has_it() {
     let (Some(world), Some(python)) = (World::new(), Python::any()) else { return };
-    let projects = four(&world);
+    let backends = [Backend::Hatchling, Backend::Flit, Backend::UvBuild, Backend::Setuptools];
+    let projects = four_of(&world, backends);
     let venv = world.bound(&python, "venv");
     let before = venv.pth_files();
     for round in 2..5 {

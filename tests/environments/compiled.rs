@@ -4,7 +4,7 @@ use std::process::Command;
 
 use modstore_tests::{Backend, Project, Python, skip_loudly};
 
-use super::world::{World, names, values};
+use super::world::World;
 
 fn has_compiler() -> bool {
     let there = Command::new("cc").arg("--version").output().is_ok_and(|ran| ran.status.success());
@@ -73,7 +73,7 @@ fn what_scikit_build_core_compiles_switches_with_the_code_and_back_for_each_pyth
 
 /// T01 for maturin, which compiles into the project's own tree.
 #[test]
-fn what_maturin_compiles_is_followed_or_refused_by_name() {
+fn what_maturin_compiles_switches_with_the_code_and_back() {
     let (Some(mut world), Some(python)) = (World::new(), Python::any()) else { return };
     if !has_compiler() {
         return;
@@ -84,27 +84,28 @@ fn what_maturin_compiles_is_followed_or_refused_by_name() {
         let place = std::env::var_os(name).map_or_else(|| home.join(place), Into::into);
         world.home.env(name, place);
     }
-    let mut project = Project::new("mod-rust", Backend::Maturin).with_code("VALUE = 1");
-    project.settings =
-        "[tool.maturin]\nbindings = \"cffi\"\npython-source = \"src\"\nmodule-name = \"mod_rust._core\"\n".into();
-    world.publish(&project);
-    world.publish(&Project::new("mod-other", Backend::UvBuild).with_code("VALUE = 1"));
+    let project = Project::new("mod-rust", Backend::Maturin);
+    let publish = |value: &str| {
+        let mut files = project.with_code(&format!("VALUE = {value}")).files();
+        for (_, text) in &mut files {
+            *text = text.replace(", 42)", &format!(", {value})"));
+        }
+        world.publish_files("mod-rust", &files);
+    };
+    publish("1");
     world.update();
     let venv = world.venv(&python, "venv");
-    let ran = world.home.run(&["--json", "bind", "--python", &venv.python_text()]);
-    let bound = ran.json();
-    assert_eq!(values(&venv, &["mod_other"]), "1");
-    if ran.status == 0 {
-        let library = "import mod_rust, pathlib; print(len(list(pathlib.Path(mod_rust.__file__).parent.rglob('*.so'))))";
-        assert_eq!(venv.says(library), "1", "{bound}");
-        world.publish(&project.with_code("VALUE = 2"));
-        world.update();
-        world.sweep();
-        assert_eq!(values(&venv, &["mod_rust"]), "2");
-        assert_eq!(venv.says(library), "1");
-        world.home.run(&["verify"]).ok();
-    } else {
-        assert_eq!(names(&bound["failed"]), ["mod-rust"], "{bound}");
-        assert!(bound["failed"][0]["causes"].to_string().contains("maturin"), "{bound}");
-    }
+    world.bind(&venv);
+    let seen = || venv.says("import mod_rust._core; print(mod_rust.VALUE, mod_rust._core.ANSWER)");
+    assert_eq!(seen(), "1 1");
+    assert_eq!(world.leads_into_entries(&venv), [] as [std::path::PathBuf; 0]);
+    publish("2");
+    world.update();
+    assert_eq!(seen(), "2 2");
+    world.home.run(&["rollback"]).ok();
+    assert_eq!(seen(), "1 1");
+    world.sweep();
+    assert_eq!(seen(), "1 1");
+    let codes = world.home.run(&["--json", "verify"]).ok().json()["findings"].to_string();
+    assert!(!codes.contains("damage"), "{codes}");
 }

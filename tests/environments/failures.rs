@@ -199,6 +199,19 @@ fn a_module_that_needs_the_new_version_of_one_that_fails_is_not_shown_either() {
 }
 
 #[test]
+fn a_module_that_fails_only_for_another_that_fails_is_shown_beside_the_old_one() {
+    let Some(python) = Python::any() else { return };
+    let Some((world, name)) = with_next(&python) else { return };
+    let venv = venv(&world, name);
+    world.publish(&project("mod-a", 2).with_code(RAISES));
+    world.publish(&project("mod-b", 2).with_code("import mod_a\nVALUE = 2"));
+    world.publish(&project("mod-c", 2).with_code("import mod_b\nVALUE = mod_b.VALUE"));
+    let answer = world.update_fails();
+    assert_eq!(names(&answer["failed"]), ["mod-a"], "{answer}");
+    assert_eq!(values(&venv, &PACKAGES), "1 2 2 2");
+}
+
+#[test]
 fn a_build_that_fails_is_told_with_what_its_backend_said() {
     let Some(python) = Python::any() else { return };
     let Some((world, name)) = with_next(&python) else { return };

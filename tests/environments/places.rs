@@ -14,7 +14,7 @@ fn world_at(name: &str) -> Option<World> {
 }
 
 fn publish(world: &World, value: u32) {
-    for (name, backend) in [("mod-a", Backend::Flit), ("mod-b", Backend::Hatchling)] {
+    for (name, backend) in [("mod-a", Backend::Flit), ("mod-b", Backend::UvBuild)] {
         let project = Project::new(name, backend).with_version(&format!("{value}.0"));
         world.publish(&project.with_code(&format!("VALUE = {value}")));
     }

@@ -360,10 +360,9 @@ impl Project {
             ]),
             Backend::Maturin => files.extend([
                 ("Cargo.toml".into(), cargo(&package)),
-                (
-                    "rust/lib.rs".into(),
-                    "#[unsafe(no_mangle)] pub extern \"C\" fn answer() -> i32 { 42 }\n".into(),
-                ),
+                ("rust/lib.rs".into(), RUST_MODULE.into()),
+                ("pyo3-ffi/Cargo.toml".into(), FFI_CRATE.into()),
+                ("pyo3-ffi/src/lib.rs".into(), FFI.into()),
             ]),
             _ => {}
         }
@@ -376,8 +375,11 @@ impl Project {
         let dependencies: Vec<String> =
             self.dependencies.iter().map(|text| format!("{text:?}")).collect();
         let more = match self.backend {
-            Backend::HatchlingExact => "[tool.hatch.build]\ndev-mode-exact = true\n",
-            _ => "",
+            Backend::HatchlingExact => "[tool.hatch.build]\ndev-mode-exact = true\n".to_owned(),
+            Backend::Maturin => format!(
+                "[tool.maturin]\npython-source = \"src\"\nmodule-name = \"{package}._core\"\n"
+            ),
+            _ => String::new(),
         };
         format!(
             "[build-system]\nrequires = [{requires:?}]\nbuild-backend = {build:?}\n\n\
@@ -425,10 +427,42 @@ fn c_module() -> String {
         .into()
 }
 
-/// A crate without dependencies, so that nothing of Rust's registry is needed; bound by cffi.
+/// A crate that needs nothing of any registry. maturin knows an extension module by a crate of this name, and this one
+/// lies in the project.
 fn cargo(package: &str) -> String {
     format!(
         "[package]\nname = {package:?}\nversion = \"1.0.0\"\nedition = \"2024\"\n\n[lib]\npath = \"rust/lib.rs\"\n\
-         crate-type = [\"cdylib\"]\n\n[workspace]\n"
+         crate-type = [\"cdylib\"]\n\n[dependencies]\npyo3-ffi = {{ path = \"pyo3-ffi\" }}\n\n[workspace]\n"
     )
 }
+
+const FFI_CRATE: &str =
+    "[package]\nname = \"pyo3-ffi\"\nversion = \"0.26.0\"\nedition = \"2024\"\n";
+
+const FFI: &str = r#"
+use std::ffi::{c_char, c_int, c_long, c_void};
+unsafe extern "C" {
+    pub fn PyModule_Create2(definition: *mut c_void, api: c_int) -> *mut c_void;
+    pub fn PyModule_AddIntConstant(module: *mut c_void, name: *const c_char, value: c_long) -> c_int;
+}
+"#;
+
+/// An extension module whose `ANSWER` is 42.
+const RUST_MODULE: &str = r#"
+use std::ffi::c_void;
+
+// A PyModuleDef: its head of five words, a name, no text, a size of -1.
+static mut DEFINITION: [usize; 13] = [0; 13];
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyInit__core() -> *mut c_void {
+    unsafe {
+        DEFINITION[0] = 1;
+        DEFINITION[5] = c"_core".as_ptr() as usize;
+        DEFINITION[7] = usize::MAX;
+        let module = pyo3_ffi::PyModule_Create2((&raw mut DEFINITION).cast(), 1013);
+        pyo3_ffi::PyModule_AddIntConstant(module, c"ANSWER".as_ptr(), 42);
+        module
+    }
+}
+"#;

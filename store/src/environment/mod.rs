@@ -9,6 +9,7 @@ mod registration;
 mod facts;
 mod project;
 mod stand_in;
+mod byte_code;
 mod variant;
 mod subject;
 mod ground;
@@ -43,6 +44,7 @@ pub use stand_in::{StandIn, site_file};
 pub use told::TellError;
 
 pub(crate) use bridge::is_up as is_interrupted;
+pub(crate) use byte_code::{DIRECTORY as BYTE_CODE, is_byte_code};
 pub(crate) use ground::Ground;
 pub(crate) use held::{Held, IMPORT_LIMIT, has_moved_on};
 pub(crate) use importable::{is_identifier, names_below};

@@ -97,11 +97,35 @@ pub(crate) fn ready(
     // A module that stays as it is may make another one fail that was written for the new one.
     loop {
         let before = readiness.unready.len();
-        for each in &mut getting {
-            each.try_imports(changed, &mut readiness);
-        }
+        getting.iter().for_each(|each| each.try_imports(changed, &mut readiness));
         if readiness.unready.len() == before {
-            return readiness;
+            break;
+        }
+    }
+    try_again(&getting, changed, &mut readiness);
+    readiness
+}
+
+/// Tries what could not be imported once more, one by one: it may have failed for a new module that failed too, and do
+/// beside the old one.
+fn try_again(
+    getting: &[Getting<'_>],
+    changed: &BTreeMap<ModuleName, Subject>,
+    readiness: &mut Readiness,
+) {
+    let is_import = |unready: &Unready| matches!(*unready.source, NotReady::Import(_));
+    let failed = readiness.unready.iter().filter(|(_, unready)| is_import(unready));
+    let failed: Vec<ModuleName> = failed.map(|(module, _)| module.clone()).collect();
+    if failed.len() < 2 {
+        return;
+    }
+    for module in failed {
+        let Some(why) = readiness.unready.remove(&module) else { continue };
+        let others: BTreeSet<ModuleName> = readiness.unready.keys().cloned().collect();
+        getting.iter().for_each(|each| each.try_imports(changed, readiness));
+        if readiness.unready.len() > others.len() {
+            readiness.unready.retain(|module, _| others.contains(module));
+            readiness.unready.insert(module, why);
         }
     }
 }
@@ -214,11 +238,12 @@ impl<'a> Getting<'a> {
     }
 
     /// Imports each module that is not refused yet, with the paths of all of them.
-    fn try_imports(&mut self, changed: &BTreeMap<ModuleName, Subject>, readiness: &mut Readiness) {
+    fn try_imports(&self, changed: &BTreeMap<ModuleName, Subject>, readiness: &mut Readiness) {
         let registration = &self.held.registration;
-        self.probes.retain(|module, _| !readiness.unready.contains_key(*module));
         let (mut modules, mut paths) = (Vec::new(), Vec::new());
-        for (module, probe) in &self.probes {
+        let tried = self.probes.iter();
+        for (module, probe) in tried.filter(|(module, _)| !readiness.unready.contains_key(**module))
+        {
             let Some(subject) = changed.get(*module) else { continue };
             let imports = probe.facts.imports.clone();
             modules.push(Imported { module: module.to_string(), imports });

@@ -16,7 +16,10 @@ use std::{
     time::Duration,
 };
 
-use super::facts::Facts;
+use super::{
+    byte_code::{DIRECTORY, is_byte_code},
+    facts::Facts,
+};
 use crate::{
     acquire::Cancel,
     disk::{Disk, DiskError, Layout, Verb},
@@ -71,6 +74,8 @@ impl Variant<'_> {
             let place = Facts::place_of(package, path);
             collect(&self.directory.join(path), &place, &mut files)?;
         }
+        // What some Python has kept beside the sources is no part of them.
+        files.retain(|path, _| path.iter().all(|name| name != DIRECTORY));
         for path in &self.facts.compiled {
             files.insert(PathBuf::from(path), self.compiled.join(path));
         }
@@ -187,6 +192,7 @@ pub(crate) fn faults(
         let listed = path.to_str().and_then(|path| list.remove(path));
         match (listed, inode(&file)) {
             (None, Some((device, number))) if is_entrys(device, number) => {}
+            (None, _) if is_byte_code(&file) => {}
             (None, _) => faults.push((file, "it is neither the entry's nor compiled")),
             (Some(listed), _)
                 if all && hash(&file).map_or(true, |hash| hash.to_string() != listed) =>
@@ -292,6 +298,9 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
+        let kept = directory.join("src/pkg/__pycache__");
+        std::fs::create_dir(&kept).unwrap();
+        std::fs::write(kept.join("__init__.cpython-312.pyc"), "kept").unwrap();
         directory
     }
 

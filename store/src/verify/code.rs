@@ -151,6 +151,8 @@ codes! {
     FileWritable = "file-writable", Warning, SetMode;
     /// A file that the list does not have.
     FileUnknown = "file-unknown", Damage, Rebuild;
+    /// A Python that was run by root has kept byte code in the entry.
+    ByteCode = "byte-code", Warning, Rebuild;
     /// A directory of the entry may not be looked into.
     FolderPermissions = "folder-permissions", Damage, SetMode;
     /// A directory of the entry may be written to, or has special bits.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     disk::{Layout, names_in, read_if_there},
-    environment::faults,
+    environment::{BYTE_CODE, faults, is_byte_code},
     model::{ContentHash, Digest, FileKind, GitTree, Manifest, TreeFile, digest_of},
 };
 
@@ -150,7 +150,9 @@ impl Looking {
             if meta.is_dir() && child.file_name() == Layout::OWN {
                 self.own.push(path);
             } else if meta.is_dir() {
-                self.folder(&path, &meta);
+                if child.file_name() != BYTE_CODE {
+                    self.folder(&path, &meta);
+                }
                 self.walk(&path, found);
             } else {
                 found.push((path, meta));
@@ -174,7 +176,7 @@ impl Looking {
         for file in manifest.files() {
             let path = root.join(std::ffi::OsStr::from_bytes(&file.path));
             while let Some((unknown, _)) = found.next_if(|(other, _)| bytes(other) < bytes(&path)) {
-                self.find(Code::FileUnknown, unknown, "the entry has no such file");
+                self.unknown(unknown);
             }
             match found.next_if(|(other, _)| *other == path) {
                 None if path.symlink_metadata().is_ok() => {
@@ -185,7 +187,14 @@ impl Looking {
             }
         }
         for (unknown, _) in found {
-            self.find(Code::FileUnknown, unknown, "the entry has no such file");
+            self.unknown(unknown);
+        }
+    }
+
+    fn unknown(&mut self, path: &Path) {
+        match is_byte_code(path) {
+            true => self.find(Code::ByteCode, path, "a Python has kept this, run by root"),
+            false => self.find(Code::FileUnknown, path, "the entry has no such file"),
         }
     }
 
