@@ -7,10 +7,13 @@ use std::error::Error;
 
 use modstore::{
     Leased,
-    commit::{Binding, Bound},
+    commit::{Attempt as StoreAttempt, Binding, Bound},
     environment::{Exception as StoreException, Settled},
     model::ModuleName,
-    update::{Cost as StoreCost, Failed as StoreFailed, Updated as StoreUpdated},
+    update::{
+        Cost as StoreCost, Failed as StoreFailed, PutOff, Updated as StoreUpdated,
+        Waiting as StoreWaiting,
+    },
 };
 use serde::Serialize;
 
@@ -72,6 +75,8 @@ pub(crate) struct Update {
     pub(crate) unchanged: Vec<Unchanged>,
     pub(crate) removed: Vec<String>,
     pub(crate) failed: Vec<Failed>,
+    /// Not as they are wanted, and not tried now.
+    pub(crate) waiting: Vec<Waiting>,
     pub(crate) warnings: Vec<Warning>,
     pub(crate) environments: Vec<Environment>,
     pub(crate) cost: Cost,
@@ -228,6 +233,89 @@ pub(crate) struct Failed {
     pub(crate) exception: Option<Exception>,
     /// What the module still leads to.
     pub(crate) serving: Option<Serving>,
+    /// What is remembered of it, unless it was not really tried.
+    pub(crate) attempt: Option<Attempt>,
+}
+
+/// The last try of a module that is not as it is wanted.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Attempt {
+    pub(crate) class: String,
+    pub(crate) stage: String,
+    pub(crate) error: String,
+    pub(crate) causes: Vec<String>,
+    /// The source that was wanted.
+    pub(crate) source: String,
+    /// The commit that was wanted, if that was found out.
+    pub(crate) revision: Option<String>,
+    /// How many tries of the same thing have failed.
+    pub(crate) count: u64,
+    pub(crate) first: String,
+    pub(crate) last: String,
+    /// From when on a scan tries again; none when only a change or `--retry` brings that about.
+    pub(crate) next: Option<String>,
+}
+
+impl From<&StoreAttempt> for Attempt {
+    fn from(attempt: &StoreAttempt) -> Self {
+        Self {
+            class: attempt.class.to_string(),
+            stage: attempt.stage.to_string(),
+            error: attempt.error.clone(),
+            causes: attempt.causes.clone(),
+            source: attempt.source.clone(),
+            revision: attempt.revision.clone(),
+            count: attempt.count,
+            first: time::stamp(attempt.first),
+            last: time::stamp(attempt.last),
+            next: attempt.next_scan().map(time::stamp),
+        }
+    }
+}
+
+/// A module that was not tried now.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Waiting {
+    pub(crate) module: String,
+    /// `until`, `pinned`, `host` or `builds`.
+    pub(crate) why: &'static str,
+    /// Until when, for `until`.
+    pub(crate) until: Option<String>,
+    /// Which, for `host`.
+    pub(crate) host: Option<String>,
+    pub(crate) attempt: Option<Attempt>,
+    /// What the module still leads to.
+    pub(crate) serving: Option<Serving>,
+}
+
+impl From<&StoreWaiting> for Waiting {
+    fn from(waiting: &StoreWaiting) -> Self {
+        let (why, until, host) = match &waiting.put_off {
+            PutOff::Until(until) => ("until", Some(time::stamp(*until)), None),
+            PutOff::Host(host) => ("host", None, Some(host.clone())),
+            PutOff::Builds => ("builds", None, None),
+            _ => ("pinned", None, None),
+        };
+        Self {
+            module: waiting.module.to_string(),
+            why,
+            until,
+            host,
+            attempt: waiting.attempt.as_ref().map(Attempt::from),
+            serving: waiting.serving.as_ref().map(Serving::from),
+        }
+    }
+}
+
+/// A module that is not as it is wanted, and what it is meanwhile.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Wanting {
+    pub(crate) module: String,
+    #[serde(flatten)]
+    pub(crate) attempt: Attempt,
+    pub(crate) serving: Option<Serving>,
+    /// When what it still leads to was first shown.
+    pub(crate) serving_since: Option<String>,
 }
 
 /// What a Python said when it imported a module.
@@ -266,7 +354,6 @@ pub(crate) struct Serving {
 impl From<&StoreFailed> for Failed {
     fn from(failed: &StoreFailed) -> Self {
         let causes = causes(&*failed.error);
-        let serving = failed.serving.as_ref().map(Served::from);
         Self {
             module: failed.module.to_string(),
             class: failed.class.to_string(),
@@ -275,12 +362,16 @@ impl From<&StoreFailed> for Failed {
             causes,
             hint: failed.hint.clone(),
             exception: exception(&*failed.error),
-            serving: serving.map(|Served { digest, revision, linked, .. }| Serving {
-                digest,
-                revision,
-                linked,
-            }),
+            serving: failed.serving.as_ref().map(Serving::from),
+            attempt: failed.attempt.as_ref().map(Attempt::from),
         }
+    }
+}
+
+impl From<&Binding> for Serving {
+    fn from(binding: &Binding) -> Self {
+        let Served { digest, revision, linked, .. } = Served::from(binding);
+        Self { digest, revision, linked }
     }
 }
 
@@ -399,6 +490,8 @@ pub(crate) struct Listed {
     pub(crate) since_generation: Option<u64>,
     /// When that was.
     pub(crate) since: Option<String>,
+    /// The last try, if it is not as it is wanted.
+    pub(crate) attempt: Option<Attempt>,
 }
 
 /// `show`.
@@ -449,6 +542,8 @@ pub(crate) struct Status {
     pub(crate) missing: Vec<String>,
     /// Shown, but not declared any more.
     pub(crate) undeclared: Vec<String>,
+    /// Not as they are wanted, and why.
+    pub(crate) attempts: Vec<Wanting>,
     /// How many generations the store knows.
     pub(crate) generations: usize,
     /// How many entries.

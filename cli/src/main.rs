@@ -55,6 +55,7 @@ fn run(context: &Context, command: &Command) -> ExitCode {
         Command::Link(args) => output.end(shown, link::run(context, args)),
         Command::Unlink(args) => output.end(shown, unlink::run(context, args)),
         Command::Update(args) => output.end(shown, update::run(context, args)),
+        Command::Scan(args) => output.end(shown, update::scan(context, args)),
         Command::Outdated(args) => output.end(shown, outdated::run(context, args)),
         Command::List(_) => output.end(shown, list::run(context)),
         Command::Show(args) => output.end(shown, show::run(context, args)),

@@ -314,7 +314,10 @@ impl Store {
         let unbind = || {
             let environments = Environments::hold(self.ground(events, cancel))?;
             self.transact(environments, events, cancel, |transaction| {
-                names.iter().cloned().for_each(|name| transaction.unbind(name));
+                for name in names {
+                    transaction.unbind(name.clone());
+                    transaction.note(name.clone(), None);
+                }
                 Ok(())
             })
         };
@@ -376,7 +379,7 @@ impl Store {
             self.update_declared(state, &edited.declarations, &request, events, cancel)
         });
         match updated {
-            Ok(report) if report.failed.is_empty() => Ok(report),
+            Ok(report) if report.has_all() => Ok(report),
             Err(error) if error.has_happened() => Err(error),
             failed => {
                 edited.undo(self.editing(cancel))?;
@@ -508,7 +511,7 @@ impl Store {
     pub fn reset(&self, events: &dyn Events, cancel: &Cancel) -> Result<Reset, ChangeError> {
         let request = UpdateRequest { fresh: true, ..UpdateRequest::default() };
         let update = self.update(&request, events, cancel)?;
-        if !update.failed.is_empty() || !update.committed {
+        if !update.has_all() || !update.committed {
             return Ok(Reset { update, dropped: None });
         }
         for attempt in 1.. {

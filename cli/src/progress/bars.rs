@@ -85,7 +85,7 @@ impl Bars {
                 bar.set_message(crate::text::size(bytes));
             }
             Step::Remote(text) => self.bar(module).set_message(clean(text.trim()).into_owned()),
-            Step::Unchanged | Step::Fetched | Step::Failed(_) => {
+            Step::Unchanged | Step::Fetched | Step::Waiting | Step::Failed(_) => {
                 if let Some(bar) = self.lock().remove(module) {
                     bar.finish_and_clear();
                     self.all.remove(&bar);

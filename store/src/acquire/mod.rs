@@ -61,7 +61,7 @@ pub use limits::{Cancel, Counts, Limits};
 pub use listing::{Resolved, Wanted};
 pub use mirror::MirrorPlace;
 pub use mirror_error::MirrorError;
-pub use network_error::{FetchError, NetworkError, RemoteError};
+pub use network_error::{Fault, FetchError, NetworkError, RemoteError};
 pub use pack_error::{PackError, PackLimits};
 pub(crate) use part::check_subdirectory;
 pub use plant::{FindObject, PackNews, PlantOptions, plant_pack, plant_tree};

@@ -77,6 +77,7 @@ struct Sources<'a> {
     hints: &'a Hints,
     bindings: Vec<(&'a str, &'a Binding)>,
     entries: BTreeMap<Digest, EntryInfo>,
+    attempts: Vec<Record>,
 }
 
 /// The records of a journal that says what is still known. `shown` is what `current` shows.
@@ -88,7 +89,8 @@ pub(super) fn rebuild(
     (now, reason): (u64, &str),
 ) -> Result<Rebuilding, DiskError> {
     let (bindings, entries) = (salvage.bindings(), salvage.entries());
-    let sources = Sources { layout, hints, bindings, entries };
+    let attempts = salvage.attempts();
+    let sources = Sources { layout, hints, bindings, entries, attempts };
     let mut told = Rebuilt { frames: salvage.frames.len(), ..Rebuilt::default() };
     let mut past = sources.told_by_frames(salvage, &mut told);
     let recorded = past.keys().next_back().copied();
@@ -178,7 +180,11 @@ impl Sources<'_> {
             Record::Unbound { module } => {
                 fold.modules.iter_mut().for_each(|known| drop(known.remove(module)));
             }
-            Record::Entered { .. } | Record::Retired { .. } | Record::Forgotten { .. } => {}
+            Record::Entered { .. }
+            | Record::Retired { .. }
+            | Record::Forgotten { .. }
+            | Record::Attempted { .. }
+            | Record::Cleared { .. } => {}
         }
     }
 
@@ -289,6 +295,7 @@ impl Sources<'_> {
             records.extend(changes(&before, &modules));
             before = modules;
         }
+        records.extend(self.attempts.iter().cloned());
         Ok(records)
     }
 

@@ -16,7 +16,7 @@ use bincode::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::model::{Digest, Generation};
+use crate::model::{Class, Digest, Generation, Stage};
 
 /// The most bytes the records of one transaction may have.
 pub(super) const LIMIT: usize = 64 << 20;
@@ -78,6 +78,46 @@ pub enum Record {
         /// The command that wrote it.
         reason: String,
     },
+    /// What is wanted of the module was tried, and could not be had.
+    Attempted {
+        /// The module.
+        module: String,
+        /// How that ended.
+        attempt: Box<Attempt>,
+    },
+    /// The module is as it is wanted: what went wrong before is over.
+    Cleared {
+        /// The module.
+        module: String,
+    },
+}
+
+/// The last try to have what is wanted of a module, and why it failed. What is shown meanwhile is none of its
+/// business.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The source that was wanted, without any secret.
+    pub source: String,
+    /// The commit that was wanted, if that much was found out.
+    pub revision: Option<String>,
+    /// A name for all else that it depended on; none, where nobody can say.
+    pub conditions: Option<Digest>,
+    /// When it is worth trying again.
+    pub class: Class,
+    /// How far it came.
+    pub stage: Stage,
+    /// What went wrong, in one clause. Holds no secret.
+    pub error: String,
+    /// Why, outermost first; the last often the end of what a program said.
+    pub causes: Vec<String>,
+    /// How many tries of the same thing have failed.
+    pub count: u64,
+    /// When the first of them did, in milliseconds since 1970.
+    pub first: u64,
+    /// When the last of them did.
+    pub last: u64,
+    /// Not to be tried again of itself before then.
+    pub not_before: u64,
 }
 
 /// What a module is in a generation.
@@ -232,7 +272,27 @@ mod tests {
             Record::Retired { number: Generation::FIRST },
             Record::Forgotten { digest },
             Record::Checkpoint { at: 1_790_000_000_002, reason: "gc".into() },
+            attempted(Class::Transient, Stage::Resolve, None),
+            attempted(Class::Deterministic, Stage::Validate, Some(digest)),
+            Record::Cleared { module: "a".into() },
         ]
+    }
+
+    fn attempted(class: Class, stage: Stage, conditions: Option<Digest>) -> Record {
+        let attempt = Attempt {
+            source: "git+https://example.com/o/r@main".into(),
+            revision: conditions.map(|_| "0123456789abcdef0123456789abcdef01234567".into()),
+            conditions,
+            class,
+            stage,
+            error: "could not list https://example.com/o/r".into(),
+            causes: vec!["the connection was refused".into()],
+            count: 2,
+            first: 1_790_000_000_003,
+            last: 1_790_000_000_004,
+            not_before: 1_790_000_010_004,
+        };
+        Record::Attempted { module: "a".into(), attempt: Box::new(attempt) }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     frame::Frame,
-    record::{Binding, Bound, Record},
+    record::{Attempt, Binding, Bound, Record},
 };
 use crate::model::{Digest, Generation};
 
@@ -17,6 +17,7 @@ pub struct State {
     generations: Vec<GenerationInfo>,
     modules: BTreeMap<String, Binding>,
     entries: BTreeMap<Digest, EntryInfo>,
+    attempts: BTreeMap<String, Attempt>,
     sequence: u64,
 }
 
@@ -84,6 +85,12 @@ impl State {
             }
             Record::Forgotten { digest } => {
                 self.entries.remove(&digest);
+            }
+            Record::Attempted { module, attempt } => {
+                self.attempts.insert(module, *attempt);
+            }
+            Record::Cleared { module } => {
+                self.attempts.remove(&module);
             }
             Record::Checkpoint { .. } => {
                 *self = Self { sequence: self.sequence, ..Self::default() };
@@ -198,7 +205,18 @@ impl State {
             records.extend(changes(&before, &modules));
             before = modules;
         }
+        let attempts = self.attempts.iter().map(|(module, attempt)| Record::Attempted {
+            module: module.clone(),
+            attempt: Box::new(attempt.clone()),
+        });
+        records.extend(attempts);
         records
+    }
+
+    /// The last try of each module that is not as it is wanted.
+    #[must_use]
+    pub const fn attempts(&self) -> &BTreeMap<String, Attempt> {
+        &self.attempts
     }
 
     /// What is known of an entry.

@@ -24,7 +24,7 @@ use super::{
     journal::JournalError,
     locked::{BeginError, Beginning, Locked, now, show},
     quarantine::put_in_place,
-    record::{Binding, Bound, Record},
+    record::{Attempt, Binding, Bound, Record},
     staged::{Staged, Staging},
     state::State,
 };
@@ -40,6 +40,8 @@ pub struct Transaction {
     locked: Locked,
     entering: BTreeMap<Digest, Staged>,
     changes: BTreeMap<ModuleName, Option<Binding>>,
+    /// What is remembered of tries, and shown to nobody.
+    notes: BTreeMap<ModuleName, Option<Attempt>>,
     restores: Option<Generation>,
     companion: Option<(PathBuf, String)>,
     /// Entries that are not what they should be, whatever they look like.
@@ -103,6 +105,7 @@ impl Transaction {
             locked: Locked::take(disk, layout, staging, how)?,
             entering: BTreeMap::new(),
             changes: BTreeMap::new(),
+            notes: BTreeMap::new(),
             restores: None,
             companion: None,
             rotten: BTreeSet::new(),
@@ -142,6 +145,11 @@ impl Transaction {
     /// Makes `module` lead nowhere.
     pub fn unbind(&mut self, module: ModuleName) {
         self.changes.insert(module, None);
+    }
+
+    /// Remembers how the last try of `module` ended, or, with `None`, that nothing of it is wanting.
+    pub fn note(&mut self, module: ModuleName, attempt: Option<Attempt>) {
+        self.notes.insert(module, attempt);
     }
 
     /// Makes every module what it was in `generation`.
@@ -334,7 +342,41 @@ impl Transaction {
             Some(binding) => Record::Bound { module: module.to_string(), binding: binding.clone() },
             None => Record::Unbound { module: module.to_string() },
         });
-        entered.chain([generation]).chain(bindings).collect()
+        entered.chain([generation]).chain(bindings).chain(self.noted()).collect()
+    }
+
+    /// The notes that say anything new.
+    fn noted(&self) -> Vec<Record> {
+        let known = self.locked.state.attempts();
+        let new = self
+            .notes
+            .iter()
+            .filter(|(module, attempt)| known.get(module.as_str()) != attempt.as_ref());
+        let record = |(module, attempt): (&ModuleName, &Option<Attempt>)| match attempt.clone() {
+            Some(attempt) => {
+                Record::Attempted { module: module.to_string(), attempt: Box::new(attempt) }
+            }
+            None => Record::Cleared { module: module.to_string() },
+        };
+        new.map(record).collect()
+    }
+
+    /// Whether there is anything to remember that the journal does not say.
+    #[must_use]
+    pub fn notes_anything(&self) -> bool {
+        !self.noted().is_empty()
+    }
+
+    /// Records what is to be remembered and nothing else: no generation is made. Gives what the store adds up to
+    /// then.
+    ///
+    /// # Errors
+    /// It is remembered if the frame reached the disk.
+    pub fn commit_notes(self) -> Result<State, JournalError> {
+        let records = self.noted();
+        let Locked { disk, journal, mut state, .. } = self.locked;
+        state.apply(journal.append(&disk, records)?);
+        Ok(state)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What came of one module's part of a job: values, for the report.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::plan::Impossible;
+use super::{plan::Impossible, report::PutOff};
 use crate::{
     acquire::AcquireError,
     commit::Binding,
@@ -23,8 +23,10 @@ pub(super) enum Outcome {
     Unchanged(Binding),
     /// Something else, whose entry is in staging or in the store.
     Bound { binding: Binding, warnings: Vec<String>, got: Got },
-    /// Not to be had.
-    Failed(Why),
+    /// Not to be had; and the commit that was wanted, if that was found out.
+    Failed(Why, Option<String>),
+    /// Not tried now.
+    Waiting(PutOff),
 }
 
 /// Why a module is not to be had.
@@ -61,13 +63,27 @@ impl Answer {
     /// Why it failed, if it did.
     pub(super) const fn why(&self) -> Option<&Why> {
         match &self.outcome {
-            Outcome::Failed(why) => Some(why),
-            Outcome::Unchanged(_) | Outcome::Bound { .. } => None,
+            Outcome::Failed(why, _) => Some(why),
+            Outcome::Unchanged(_) | Outcome::Bound { .. } | Outcome::Waiting(_) => None,
         }
     }
 
     pub(super) fn failed(module: &ModuleName, error: Arc<AcquireError>) -> Self {
-        Self { module: module.clone(), outcome: Outcome::Failed(Why::Acquire(error)) }
+        Self { module: module.clone(), outcome: Outcome::Failed(Why::Acquire(error), None) }
+    }
+
+    /// It failed, and this is the commit that it would have been.
+    pub(super) fn failed_at(
+        module: &ModuleName,
+        error: Arc<AcquireError>,
+        revision: String,
+    ) -> Self {
+        let outcome = Outcome::Failed(Why::Acquire(error), Some(revision));
+        Self { module: module.clone(), outcome }
+    }
+
+    pub(super) fn waiting(module: &ModuleName, put_off: PutOff) -> Self {
+        Self { module: module.clone(), outcome: Outcome::Waiting(put_off) }
     }
 }
 
@@ -84,6 +100,22 @@ impl Why {
             Self::Acquire(error) => error.stage(),
             Self::Impossible(Impossible::Build) => Stage::Build,
             Self::Impossible(_) => Stage::Resolve,
+        }
+    }
+
+    /// Whether anything was really tried, so that it says something about the next time.
+    pub(super) fn is_telling(&self) -> bool {
+        match self {
+            Self::Acquire(error) => !error.is_cancelled() && !error.is_offline(),
+            Self::Impossible(_) => false,
+        }
+    }
+
+    /// How long the server asked us to stay away.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Acquire(error) => error.retry_after(),
+            Self::Impossible(_) => None,
         }
     }
 

@@ -97,6 +97,8 @@ pub enum Step<'a> {
     Unchanged,
     /// Its new tree is in staging.
     Fetched,
+    /// It is not tried now.
+    Waiting,
     /// It could not be had.
     Failed(&'a str),
 }

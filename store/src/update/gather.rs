@@ -82,7 +82,8 @@ fn run_job(site: &Site<'_>, job: &Job) -> Vec<Answer> {
             }]
         }
         Job::Impossible { module, why } => {
-            vec![Answer { module: module.clone(), outcome: Outcome::Failed(Why::Impossible(*why)) }]
+            let outcome = Outcome::Failed(Why::Impossible(*why), None);
+            vec![Answer { module: module.clone(), outcome }]
         }
     }
 }
@@ -96,12 +97,25 @@ fn archive(site: &Site<'_>, module: &ModuleName, source: &ArchiveSource, text: &
     {
         return Answer::unchanged(module, now.clone());
     }
+    let origin = source.url.address().origin();
+    if let Some(put_off) = site.put_off(module, text, origin.host()) {
+        return Answer::waiting(module, put_off);
+    }
     let acquired = site.staging().map_err(AcquireError::from).and_then(|staging| {
         acquire_archive(&site.network, source, site.disk, &staging, site.cancel)
     });
     match acquired {
-        Err(error) => Answer::failed(module, Arc::new(error)),
+        Err(error) => {
+            if let Some(host) = origin.host() {
+                match error.is_network() {
+                    true => site.breaker.failed(host),
+                    false => site.breaker.answered(host),
+                }
+            }
+            Answer::failed(module, Arc::new(error))
+        }
         Ok(acquired) => {
+            origin.host().iter().for_each(|host| site.breaker.answered(host));
             let bound = Bound::Entry {
                 digest: acquired.staged.digest(),
                 subdirectory: source.subdirectory.as_ref().map(ToString::to_string),
@@ -139,7 +153,8 @@ fn tell(site: &Site<'_>, answer: &Answer) {
             site.events.happened(Event::Module { module, step: Step::Fetched });
             warnings.iter().for_each(|text| site.events.happened(Event::Warning { module, text }));
         }
-        Outcome::Failed(why) => {
+        Outcome::Waiting(_) => site.events.happened(Event::Module { module, step: Step::Waiting }),
+        Outcome::Failed(why, _) => {
             let text = match why {
                 Why::Acquire(error) => error.to_string(),
                 Why::Impossible(why) => why.to_string(),
