@@ -125,6 +125,7 @@ pub(crate) enum Command {
     Path(PathArgs),
     Status(StatusArgs),
     History(HistoryArgs),
+    Events(EventsArgs),
     Diff(DiffArgs),
     Rollback(RollbackArgs),
     Gc(GcArgs),
@@ -356,6 +357,28 @@ Examples:
   modstore history
   modstore history --json")]
 pub(crate) struct HistoryArgs {}
+
+/// Tell what happened, one JSON object a line, for a host to follow
+///
+/// From the journal: each generation with what it changed, each failure, each module that is as it is wanted
+/// again, each sweep. All have the number of their journal frame, in `sequence`: a host that has seen number N
+/// goes on with --since N.
+///
+/// With --follow it goes on as things happen, until it is interrupted. A host that only wants to know of new
+/// generations can watch the link `current` in the store's directory instead: it is replaced for each.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore events
+  modstore events --since 42 --follow")]
+pub(crate) struct EventsArgs {
+    /// Only what was recorded after this frame
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) since: u64,
+    /// Go on with what happens from now on
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
 
 /// Tell what differs between two generations
 ///
@@ -644,6 +667,7 @@ impl Command {
             Self::Path(_) => "path",
             Self::Status(_) => "status",
             Self::History(_) => "history",
+            Self::Events(_) => "events",
             Self::Diff(_) => "diff",
             Self::Rollback(_) => "rollback",
             Self::Gc(_) => "gc",

@@ -594,6 +594,14 @@ impl From<Leased> for Lease {
     }
 }
 
+/// `events`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Events {
+    pub(crate) generation: Option<u64>,
+    /// In the order in which they happened.
+    pub(crate) events: Vec<serde_json::Value>,
+}
+
 /// `history`.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct History {

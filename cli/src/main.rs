@@ -44,8 +44,8 @@ fn main() -> ExitCode {
 
 fn run(context: &Context, command: &Command) -> ExitCode {
     use commands::{
-        add, bind, completions, demo, diff, exec, gc, helper, history, link, list, outdated, path,
-        remove, reset, rollback, show, status, unlink, update, verify,
+        add, bind, completions, demo, diff, events, exec, gc, helper, history, link, list,
+        outdated, path, remove, reset, rollback, show, status, unlink, update, verify,
     };
     let Context { output, .. } = context;
     let shown = || context.generation();
@@ -61,6 +61,7 @@ fn run(context: &Context, command: &Command) -> ExitCode {
         Command::Show(args) => output.end(shown, show::run(context, args)),
         Command::Path(args) => output.end(shown, path::run(context, args)),
         Command::Status(_) => output.end(shown, status::run(context)),
+        Command::Events(args) => output.end(shown, events::run(context, args)),
         Command::History(_) => output.end(shown, history::run(context)),
         Command::Diff(args) => output.end(shown, diff::run(context, args)),
         Command::Rollback(args) => output.end(shown, rollback::run(context, args)),

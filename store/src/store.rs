@@ -12,7 +12,7 @@ use crate::{
     acquire::Cancel,
     change_error::{ChangeError, OpenError},
     commit::{
-        self, CommitError, Journal, JournalError, Staging, State, Transaction, is_whole,
+        self, CommitError, Frame, Journal, JournalError, Staging, State, Transaction, is_whole,
         read_manifest, shown,
     },
     declare::{self, Addition, DeclareError, Editing},
@@ -122,6 +122,16 @@ impl Store {
     /// When the journal is damaged or cannot be read.
     pub fn state(&self) -> Result<State, JournalError> {
         Journal::state(&self.layout.journal())
+    }
+
+    /// What was recorded after the frame of this number, in order: what a host reads to learn what happened since it
+    /// last looked. Takes no lock. A journal that was compacted begins with a checkpoint, which tells all that is
+    /// kept; one whose last number is below `since` was made anew, and is told from its start.
+    ///
+    /// # Errors
+    /// When the journal is damaged or cannot be read.
+    pub fn frames(&self, since: u64) -> Result<Vec<Frame>, JournalError> {
+        Journal::frames(&self.layout.journal(), since)
     }
 
     /// The generation that is shown.
@@ -372,6 +382,7 @@ impl Store {
         let request = UpdateRequest {
             names: edited.names.clone(),
             all_or_nothing: true,
+            tentative: true,
             ..UpdateRequest::default()
         };
         let updated = self.state().map_err(|error| UpdateError::from(error).into());

@@ -42,6 +42,7 @@ pub(crate) fn run(context: &Context, args: &UpdateArgs) -> Result<Answered, Fail
         all_or_nothing: args.all_or_nothing,
         locked: args.locked,
         fresh: false,
+        tentative: false,
         trying: match (args.scan, args.retry) {
             (_, true) => Trying::All,
             (true, false) => Trying::Scan,

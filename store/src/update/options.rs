@@ -100,6 +100,8 @@ pub struct UpdateRequest {
     pub locked: bool,
     /// Have everything anew, as if the store had nothing, and show it as a new generation.
     pub fresh: bool,
+    /// What is declared is taken back when it cannot be had, so that how it failed is not remembered.
+    pub tentative: bool,
     /// What of that which failed before is tried again.
     pub trying: Trying,
 }

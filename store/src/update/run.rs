@@ -115,7 +115,8 @@ pub(crate) fn update(
     let change = wanted && allowed;
     let before = site.state.clone();
     let clock = (ground.options.retry, now());
-    let notes = memory::notes(&mut report, &before, declared, change, clock);
+    let mut notes = memory::notes(&mut report, &before, declared, change, clock);
+    notes.retain(|_, attempt| !request.tentative || attempt.is_none());
     let mut after = None;
     if change || is_unfinished(ground.layout, &site.state) {
         let start = Instant::now();
