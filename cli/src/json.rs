@@ -7,7 +7,7 @@ use std::error::Error;
 
 use modstore::{
     Leased,
-    commit::{Attempt as StoreAttempt, Binding, Bound},
+    commit::{Attempt as StoreAttempt, Binding, Bound, Built, MadeFrom},
     environment::{Exception as StoreException, Settled},
     model::ModuleName,
     update::{
@@ -36,6 +36,36 @@ pub(crate) struct Served {
     pub(crate) reference: Option<String>,
     /// The repository's canonical identity.
     pub(crate) origin: Option<String>,
+    /// How it was built, if it was.
+    pub(crate) built: Option<BuiltFrom>,
+}
+
+/// How an entry was built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct BuiltFrom {
+    /// The name of all that the build depended on.
+    pub(crate) key: String,
+    /// The entry it was built from, if that was one.
+    pub(crate) entry: Option<String>,
+    /// The part of that which is the module.
+    pub(crate) subdirectory: Option<String>,
+    /// The directory of the user's it was built from, if that was one.
+    pub(crate) directory: Option<String>,
+    /// The files that the build said it has read.
+    pub(crate) read: Vec<String>,
+}
+
+impl From<&Built> for BuiltFrom {
+    fn from(built: &Built) -> Self {
+        let (entry, subdirectory, directory) = match &built.from {
+            MadeFrom::Entry { digest, subdirectory, .. } => {
+                (Some(digest.to_string()), subdirectory.clone(), None)
+            }
+            MadeFrom::Directory { path } => (None, None, Some(path.clone())),
+        };
+        let (key, read) = (built.key.to_string(), built.read.clone());
+        Self { key, entry, subdirectory, directory, read }
+    }
 }
 
 impl From<&Binding> for Served {
@@ -46,15 +76,24 @@ impl From<&Binding> for Served {
             Bound::Linked { path } => Self {
                 source,
                 linked: Some(path.clone()),
+                built: None,
                 digest: none(),
                 subdirectory: none(),
                 revision: none(),
                 reference: none(),
                 origin: none(),
             },
+            Bound::Built(built) => Self {
+                digest: Some(built.digest.to_string()),
+                linked: None,
+                subdirectory: None,
+                built: Some(BuiltFrom::from(&**built)),
+                ..Self::from(&Binding { source, bound: binding.bound.unbuilt() })
+            },
             Bound::Entry { digest, subdirectory, fetched } => Self {
                 source,
                 linked: None,
+                built: None,
                 digest: Some(digest.to_string()),
                 subdirectory: subdirectory.clone(),
                 revision: fetched.as_ref().map(|fetched| fetched.revision.clone()),

@@ -20,6 +20,7 @@ pub mod disk;
 pub mod commit;
 pub mod acquire;
 pub mod program;
+pub mod build;
 pub mod environment;
 pub mod reclaim;
 pub mod verify;

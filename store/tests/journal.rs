@@ -19,8 +19,8 @@ use std::{
 use modstore::{
     Cancel, Exit, Options, Silent, Store,
     commit::{
-        Attempt, Binding, Bound, Fetched, Frame, FrameError, Journal, JournalError, Record, State,
-        shown,
+        Attempt, Binding, Bound, Built, Fetched, Frame, FrameError, Journal, JournalError,
+        MadeFrom, Record, State, shown,
     },
     disk::Disk,
     model::{Class, Digest, Generation, Stage},
@@ -41,6 +41,7 @@ fn kind(record: &Record) -> &'static str {
             Bound::Entry { fetched: Some(_), .. } => "fetched",
             Bound::Entry { fetched: None, .. } => "entry",
             Bound::Linked { .. } => "linked",
+            Bound::Built(_) => "built",
         },
         Record::Unbound { .. } => "unbound",
         Record::Retired { .. } => "retired",
@@ -85,9 +86,15 @@ fn every_record(seed: u8) -> Vec<Record> {
         Record::Unbound { module: "a".into() },
         Record::Retired { number: Generation::FIRST },
         Record::Forgotten { digest },
+        bound("d", built(digest)),
         attempted(seed),
         Record::Cleared { module: "b".into() },
     ]
+}
+
+fn built(digest: Digest) -> Bound {
+    let from = MadeFrom::Entry { digest, subdirectory: None, fetched: None };
+    Bound::Built(Box::new(Built { digest, from, key: digest, read: vec!["a".into()] }))
 }
 
 fn attempted(seed: u8) -> Record {

@@ -71,6 +71,12 @@ impl Answer for Show {
                     .map(String::as_str),
             );
             row("linked to", served.linked.as_deref());
+            let built = served.built.as_ref();
+            row(
+                "built from",
+                built.and_then(|built| built.directory.as_deref().or(built.entry.as_deref())),
+            );
+            row("build key", built.map(|built| built.key.as_str()));
             row("origin", served.origin.as_deref());
             row("reference", served.reference.as_deref());
             row("revision", served.revision.as_deref());

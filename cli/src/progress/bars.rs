@@ -72,6 +72,8 @@ impl Bars {
 
     fn step(&self, module: &ModuleName, step: Step<'_>) {
         match step {
+            Step::Building => self.bar(module).set_message("building"),
+            Step::Says(text) => self.bar(module).set_message(clean(text.trim()).into_owned()),
             Step::Listing => self.bar(module).set_message("asking"),
             Step::Receiving { bytes, objects, of } => {
                 let bar = self.bar(module);

@@ -43,7 +43,7 @@ pub(super) fn stage(
     if found.is_empty() {
         return Err(nothing());
     }
-    found.sort();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
     found.iter().try_for_each(|(path, kind)| check(root, path.as_bstr(), *kind))?;
     plant(disk, staging, root, &found).map_err(BuildError::Keep)
 }
@@ -71,7 +71,7 @@ fn plant(
     let mut made: std::collections::BTreeSet<BString> = std::collections::BTreeSet::new();
     let mut files = Vec::new();
     for (path, kind) in found {
-        for (at, _) in path.match_indices("/") {
+        for at in path.find_iter("/") {
             let parent = BString::from(path.get(..at).unwrap_or_default());
             if !made.contains(&parent) {
                 planting.directory(parent.as_bstr())?;

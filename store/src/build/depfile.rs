@@ -6,7 +6,9 @@ use std::path::{Component, Path, PathBuf};
 pub(super) fn paths(text: &str) -> Vec<String> {
     match text.lines().any(|line| is_rule(line)) {
         true => rules(text),
-        false => text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
+        false => {
+            text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+        }
     }
 }
 

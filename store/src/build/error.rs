@@ -8,6 +8,7 @@ use std::{io, os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
 use crate::{
     acquire::RefusedTree,
+    commit::StagingError,
     disk::DiskError,
     model::{Class, Stage},
     program::ProgramError,
@@ -17,6 +18,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
+    /// The home cannot be written to.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
     /// What it is built from cannot be read.
     #[error("what it is built from cannot be read")]
     Inputs(#[source] DiskError),
@@ -55,13 +59,20 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// Nothing was begun, because somebody asked to stop.
+    pub(crate) fn cancelled() -> Self {
+        Self::Run(ProgramError::Cancelled { program: "it".into() })
+    }
+
     /// When it is worth trying again.
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Inputs(_) | Self::Scratch(_) | Self::Keep(_) | Self::Toolchain(_) => {
-                Class::Transient
-            }
+            Self::Staging(_)
+            | Self::Inputs(_)
+            | Self::Scratch(_)
+            | Self::Keep(_)
+            | Self::Toolchain(_) => Class::Transient,
             Self::Run(error) | Self::Validate(error) => judge(error).0,
             Self::NoOutput { .. } | Self::Depfile { .. } | Self::Refused(_) => Class::Deterministic,
         }
@@ -91,7 +102,8 @@ impl BuildError {
     pub const fn is_cancelled(&self) -> bool {
         matches!(
             self,
-            Self::Run(ProgramError::Cancelled { .. }) | Self::Validate(ProgramError::Cancelled { .. })
+            Self::Run(ProgramError::Cancelled { .. })
+                | Self::Validate(ProgramError::Cancelled { .. })
         )
     }
 
@@ -285,7 +297,8 @@ mod tests {
     #[test]
     fn a_time_limit_and_a_missing_tool_pass() {
         let (program, limit, said) = ("build".to_owned(), std::time::Duration::from_secs(1), None);
-        let over = BuildError::Run(ProgramError::TimedOut { program: program.clone(), limit, said });
+        let over =
+            BuildError::Run(ProgramError::TimedOut { program: program.clone(), limit, said });
         assert_eq!((over.class(), over.is_of_the_moment()), PASSES);
         let source = io::ErrorKind::NotFound.into();
         let missing = BuildError::Run(ProgramError::Start { program, source });

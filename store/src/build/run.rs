@@ -19,9 +19,7 @@ use super::{
 use crate::{
     acquire::Cancel,
     commit::{Staged, Staging},
-    disk::{
-        Disk, DiskError, copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch,
-    },
+    disk::{Disk, DiskError, copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch},
     model::{Digest, Subdirectory},
     program::{ProgramError, Ran, Running, Said},
 };
@@ -137,8 +135,8 @@ impl Build<'_> {
         // It names paths of the scratch, which are others each time.
         remove_from_scratch(&at).map_err(BuildError::Keep)?;
         let named = depfile::paths(&text).into_iter();
-        let placed =
-            named.filter_map(|path| depfile::placed(&path, &scratch.at, &scratch.tree, &scratch.all));
+        let placed = named
+            .filter_map(|path| depfile::placed(&path, &scratch.at, &scratch.tree, &scratch.all));
         let seen = placed.filter_map(|path| {
             let seen = self.seen(&path, before, begun);
             // What is there now and was not before has been made by the build.
@@ -165,12 +163,7 @@ impl Build<'_> {
         }
     }
 
-    fn program(
-        &self,
-        words: &[String],
-        at: &Path,
-        scratch: &Scratch,
-    ) -> Result<(), ProgramError> {
+    fn program(&self, words: &[String], at: &Path, scratch: &Scratch) -> Result<(), ProgramError> {
         let command = self.recipe.command(words, at, &scratch.home, &scratch.temporary);
         let name = Path::new(command.get_program()).file_name().unwrap_or_default();
         let program = name.to_string_lossy().into_owned();

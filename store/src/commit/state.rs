@@ -184,6 +184,17 @@ impl State {
         counts
     }
 
+    /// The entries that what kept generations show was built from. No link leads to them; they stay so that it can be
+    /// built again, with or without a network.
+    #[must_use]
+    pub fn materials(&self) -> BTreeSet<Digest> {
+        let kept = self.kept_modules();
+        kept.flat_map(|(_, modules)| {
+            modules.into_values().filter_map(Binding::material).collect::<Vec<_>>()
+        })
+        .collect()
+    }
+
     /// The fewest records that lead to this state, but for what is retired.
     #[must_use]
     pub fn checkpoint(&self, at: u64, reason: &str) -> Vec<Record> {
@@ -254,6 +265,16 @@ impl Binding {
         match &self.bound {
             Bound::Entry { digest, .. } => Some(*digest),
             Bound::Linked { .. } => None,
+            Bound::Built(built) => Some(built.digest),
+        }
+    }
+
+    /// The entry that what is shown was built from: no link leads to it, and it is kept as long.
+    #[must_use]
+    pub const fn material(&self) -> Option<Digest> {
+        match &self.bound {
+            Bound::Built(_) => self.bound.source_entry(),
+            Bound::Entry { .. } | Bound::Linked { .. } => None,
         }
     }
 }

@@ -24,7 +24,7 @@ use super::{
     journal::JournalError,
     locked::{BeginError, Beginning, Locked, now, show},
     quarantine::put_in_place,
-    record::{Attempt, Binding, Bound, Record},
+    record::{Attempt, Binding, Bound, Built, Record},
     staged::{Staged, Staging},
     state::State,
 };
@@ -253,7 +253,8 @@ impl Transaction {
         };
         let mut changes = self.changes.iter();
         let gone = changes.find(|(_, to)| {
-            to.as_ref().and_then(Binding::digest).is_some_and(|digest| !is_there(digest))
+            let needed = to.iter().flat_map(|to| [to.digest(), to.material()]).flatten();
+            needed.into_iter().any(|digest| !is_there(digest))
         });
         gone.map(|(module, _)| module.clone())
     }
@@ -309,6 +310,9 @@ impl Transaction {
         self.locked.disk.rename(&staged.list, &self.locked.layout.manifest(digest))?;
         if let Some(git) = &staged.git {
             self.locked.disk.rename(git, &self.locked.layout.git_tree(digest))?;
+        }
+        if let Some(built) = &staged.built {
+            self.locked.disk.rename(built, &self.locked.layout.built(digest))?;
         }
         let entry = self.locked.layout.entry(digest);
         if entry.symlink_metadata().is_err() {
@@ -405,6 +409,7 @@ pub(crate) fn link_text(binding: &Binding) -> PathBuf {
             Layout::entry_text(*digest, subdirectory.as_deref())
         }
         Bound::Linked { path } => PathBuf::from(path),
+        Bound::Built(built) => Layout::entry_text(built.digest, None),
     }
 }
 
@@ -426,6 +431,13 @@ fn show_with(
 pub fn is_whole(layout: &Layout, digest: Digest) -> bool {
     let Some(manifest) = read_manifest(layout, digest) else { return false };
     manifest.files().iter().all(|file| crate::disk::is_unchanged(file, &layout.entry(digest)))
+}
+
+/// How an entry was built, as far as that was written beside it.
+pub(crate) fn read_built(layout: &Layout, digest: Digest) -> Option<Built> {
+    let bytes = std::fs::read(layout.built(digest)).ok()?;
+    let built: Built = serde_json::from_slice(&bytes).ok()?;
+    (built.digest == digest).then_some(built)
 }
 
 /// The manifest of an entry, if it is there and proves itself.

@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use super::{plan::Impossible, report::PutOff};
 use crate::{
     acquire::AcquireError,
+    build::BuildError,
     commit::Binding,
-    model::{Class, ModuleName, Stage},
+    model::{Class, Digest, ModuleName, Stage},
 };
 
 /// What came of one module.
@@ -36,6 +37,8 @@ pub(super) enum Why {
     Acquire(Arc<AcquireError>),
     /// It was not even tried.
     Impossible(Impossible),
+    /// It was not built; and a name for all that it was to be built from, where that is known.
+    Build(Arc<BuildError>, Option<Digest>),
 }
 
 /// What one fetch brought.
@@ -92,14 +95,15 @@ impl Why {
         match self {
             Self::Acquire(error) => error.class(),
             Self::Impossible(_) => Class::Permanent,
+            Self::Build(error, _) => error.class(),
         }
     }
 
     pub(super) fn stage(&self) -> Stage {
         match self {
             Self::Acquire(error) => error.stage(),
-            Self::Impossible(Impossible::Build) => Stage::Build,
             Self::Impossible(_) => Stage::Resolve,
+            Self::Build(error, _) => error.stage(),
         }
     }
 
@@ -108,6 +112,7 @@ impl Why {
         match self {
             Self::Acquire(error) => !error.is_cancelled() && !error.is_offline(),
             Self::Impossible(_) => false,
+            Self::Build(error, _) => !error.is_cancelled(),
         }
     }
 
@@ -115,14 +120,22 @@ impl Why {
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Acquire(error) => error.retry_after(),
-            Self::Impossible(_) => None,
+            Self::Impossible(_) | Self::Build(..) => None,
+        }
+    }
+
+    /// A name for all that it depended on.
+    pub(super) const fn conditions(&self) -> Option<Digest> {
+        match self {
+            Self::Build(_, conditions) => *conditions,
+            Self::Acquire(_) | Self::Impossible(_) => None,
         }
     }
 
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Acquire(error) => error.hint(),
-            Self::Impossible(Impossible::Build) => None,
+            Self::Build(error, _) => error.hint(),
             Self::Impossible(_) => Some("run `modstore update` without --locked first".into()),
         }
     }

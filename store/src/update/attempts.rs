@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::options::{Retry, Trying};
 use crate::{
-    commit::{Attempt, Binding, Bound},
+    commit::{Attempt, Binding},
     model::{Class, Digest, Stage},
 };
 
@@ -37,10 +37,7 @@ pub(super) struct Tried {
 impl Tried {
     /// What came as far as this, and was not shown.
     pub(super) fn of(binding: &Binding) -> Self {
-        let revision = match &binding.bound {
-            Bound::Entry { fetched, .. } => fetched.as_ref().map(|from| from.revision.clone()),
-            Bound::Linked { .. } => None,
-        };
+        let revision = binding.bound.fetched().map(|from| from.revision.clone());
         Self { source: binding.source.clone(), revision, conditions: None, retry_after: None }
     }
 }

@@ -23,11 +23,8 @@ use super::{
 };
 use crate::{
     build::{self, Build, BuildError, Material, Recipe, Toolchains, key_of, trial},
-    commit::{
-        Binding, Bound, Built, From, Manifests, StagingError, State, is_right, is_whole,
-        read_manifest,
-    },
-    disk::DiskError,
+    commit::{Binding, Bound, Built, MadeFrom, is_right, is_whole, read_manifest},
+    disk::{DiskError, Verb},
     model::{BuildSpec, Declarations, Declared, Digest, Manifest, ModuleName, Stage},
 };
 
@@ -55,11 +52,7 @@ struct Work<'a> {
 }
 
 /// Turns the answers for sources into those for what is built from them, and leaves the others as they are.
-pub(super) fn run(
-    site: &Site<'_>,
-    declared: &Declarations,
-    answers: Vec<Answer>,
-) -> Vec<Answer> {
+pub(super) fn run(site: &Site<'_>, declared: &Declarations, answers: Vec<Answer>) -> Vec<Answer> {
     let (mut done, mut work) = (Vec::new(), Vec::new());
     for answer in answers {
         match declared.get(&answer.module) {
@@ -134,7 +127,9 @@ fn as_work<'a>(answer: Answer, spec: &'a BuildSpec) -> Result<Work<'a>, Answer> 
 fn as_it_is(site: &Site<'_>, answer: Answer) -> Answer {
     let Answer { module, outcome } = answer;
     match outcome {
-        Outcome::Unchanged(binding) if site.state.modules().get(module.as_str()) != Some(&binding) => {
+        Outcome::Unchanged(binding)
+            if site.state.modules().get(module.as_str()) != Some(&binding) =>
+        {
             Answer::bound(&module, binding, Vec::new(), Got::default())
         }
         outcome => Answer { module, outcome },
@@ -182,10 +177,10 @@ impl Work<'_> {
             Ok(Decided::Had(built)) => return self.bound(site, built),
             Ok(Decided::PutOff(put_off)) => return Answer::waiting(&self.module, put_off),
             Ok(Decided::Build(recipe, files, key)) => (recipe, files, key),
-            Err(error) => return self.failed(site, error, None),
+            Err(error) => return self.failed(error, None),
         };
         if site.cancel.is_cancelled() {
-            return self.failed(site, BuildError::cancelled(), None);
+            return self.failed(BuildError::cancelled(), None);
         }
         site.events.happened(Event::Module { module: &self.module, step: Step::Building });
         match self.build(site, &recipe, &files) {
@@ -204,7 +199,7 @@ impl Work<'_> {
                     Stage::Validate => trial(key, self.spec),
                     _ => key,
                 };
-                self.failed(site, error, Some(conditions))
+                self.failed(error, Some(conditions))
             }
         }
     }
@@ -218,9 +213,8 @@ impl Work<'_> {
         let recipe = builds.toolchains.recipe(self.spec, site.cancel);
         let recipe = recipe.map_err(BuildError::Toolchain)?;
         let files = self.files(site).map_err(BuildError::Inputs)?;
-        let key = |read: &[String]| {
-            key_of(&recipe, files.material(), read).map_err(BuildError::Inputs)
-        };
+        let key =
+            |read: &[String]| key_of(&recipe, files.material(), read).map_err(BuildError::Inputs);
         let mut keys: BTreeMap<Vec<String>, Digest> = BTreeMap::new();
         for known in self.known(site) {
             let now = match keys.get(&known.read) {
@@ -253,7 +247,8 @@ impl Work<'_> {
         let generations = if site.fresh { &[] } else { site.state.generations() };
         let before = generations.iter().rev().flat_map(|info| &info.changes);
         let before = before.filter(move |(name, _)| name.as_str() == module.as_str());
-        let all = now.into_iter().filter(|_| !site.fresh).chain(before.filter_map(|(_, to)| to.as_ref()));
+        let all =
+            now.into_iter().filter(|_| !site.fresh).chain(before.filter_map(|(_, to)| to.as_ref()));
         all.filter_map(|binding| match &binding.bound {
             Bound::Built(built) => Some(&**built),
             _ => None,
@@ -285,7 +280,7 @@ impl Work<'_> {
         let found = staged.or_else(|| Some((entry.clone(), read_manifest(site.layout, digest)?)));
         let lost = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let (at, manifest) = found
-            .ok_or_else(|| DiskError::new(crate::disk::Verb::Read, &site.layout.manifest(digest), lost()))?;
+            .ok_or_else(|| DiskError::new(Verb::Read, &site.layout.manifest(digest), lost()))?;
         Ok(Files::Tree { at, manifest, part })
     }
 
@@ -307,28 +302,30 @@ impl Work<'_> {
             cancel: site.cancel,
             told: &told,
         };
-        let build::Built { staged, key, read } = build.run()?;
-        let from = From::of(&self.source.bound);
+        let build::Built { mut staged, key, read } = build.run()?;
+        let from = MadeFrom::of(&self.source.bound);
         let built = Built { digest: staged.digest(), from, key, read };
+        staged.describe(site.disk, &built).map_err(BuildError::Keep)?;
         site.keep(staged);
         Ok(built)
     }
 
     /// The module as it was built, now or before, from what it comes from now.
     fn bound(&self, site: &Site<'_>, built: Built) -> Answer {
-        let from = From::of(&self.source.bound);
+        let from = MadeFrom::of(&self.source.bound);
         let now = site.state.modules().get(self.module.as_str());
         // Where a directory lies says nothing of what is in it: a home that was moved is shown as it is.
         let is_same = |now: &&Binding| match &now.bound {
             Bound::Built(shown) => {
-                let is_directory = |from: &From| matches!(from, From::Directory { .. });
+                let is_directory = |from: &MadeFrom| matches!(from, MadeFrom::Directory { .. });
                 let same_place = shown.from == from && now.source == self.source.source;
                 let moved = is_directory(&shown.from) && is_directory(&from);
                 shown.digest == built.digest && shown.key == built.key && (same_place || moved)
             }
             _ => false,
         };
-        let is_staged = site.with_staged(|staged| staged.iter().any(|one| one.digest() == built.digest));
+        let is_staged =
+            site.with_staged(|staged| staged.iter().any(|one| one.digest() == built.digest));
         if let Some(now) = now.filter(is_same).filter(|_| !is_staged) {
             return Answer::unchanged(&self.module, now.clone());
         }
@@ -337,12 +334,11 @@ impl Work<'_> {
         Answer::bound(&self.module, binding, self.warnings.clone(), self.got)
     }
 
-    fn failed(&self, site: &Site<'_>, error: BuildError, conditions: Option<Digest>) -> Answer {
+    fn failed(&self, error: BuildError, conditions: Option<Digest>) -> Answer {
         let revision = match &self.source.bound {
             Bound::Entry { fetched, .. } => fetched.as_ref().map(|from| from.revision.clone()),
             _ => None,
         };
-        let _ = site;
         let outcome = Outcome::Failed(Why::Build(Arc::new(error), conditions), revision);
         Answer { module: self.module.clone(), outcome }
     }

@@ -90,7 +90,7 @@ fn run_job(site: &Site<'_>, job: &Job) -> Vec<Answer> {
 
 /// An archive is named by its checksum, so one that was had is never asked for again.
 fn archive(site: &Site<'_>, module: &ModuleName, source: &ArchiveSource, text: &str) -> Answer {
-    if let Some(now) = site.state.modules().get(module.as_str())
+    if let Some(now) = site.source(module)
         && !site.fresh
         && now.source == text
         && now.digest().is_some_and(|digest| site.layout.entry(digest).is_dir())
@@ -137,13 +137,13 @@ fn stand(
     warnings: Vec<String>,
     got: Got,
 ) -> Answer {
-    match site.state.modules().get(module.as_str()) == Some(&binding) {
+    match site.source(module) == Some(&binding) {
         true => Answer::unchanged(module, binding),
         false => Answer::bound(module, binding, warnings, got),
     }
 }
 
-fn tell(site: &Site<'_>, answer: &Answer) {
+pub(super) fn tell(site: &Site<'_>, answer: &Answer) {
     let module = &answer.module;
     match &answer.outcome {
         Outcome::Unchanged(_) => {
@@ -158,6 +158,7 @@ fn tell(site: &Site<'_>, answer: &Answer) {
             let text = match why {
                 Why::Acquire(error) => error.to_string(),
                 Why::Impossible(why) => why.to_string(),
+                Why::Build(error, _) => error.to_string(),
             };
             site.events.happened(Event::Module { module, step: Step::Failed(&text) });
         }

@@ -15,6 +15,7 @@ mod site;
 mod answer;
 mod repository;
 mod gather;
+mod builds;
 mod environments;
 mod bind;
 mod run;

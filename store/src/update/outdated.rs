@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     acquire::Resolved,
-    commit::{Binding, Bound, Journal},
+    commit::{Binding, Fetched, Journal},
     model::{Declarations, ModuleName},
 };
 
@@ -88,11 +88,9 @@ fn look_at_repository(site: &Site<'_>, job: &RepositoryJob) -> Vec<Outdated> {
 
 fn would(now: Option<&Binding>, member: &Member, resolved: &Resolved) -> Would {
     let revision = resolved.commit.to_string();
-    let stays = now.is_some_and(|now| match &now.bound {
-        Bound::Entry { fetched: Some(fetched), .. } => {
-            fetched.revision == revision && now.source == member.text
-        }
-        _ => false,
+    let stays = now.is_some_and(|now| {
+        let is_same = |from: &Fetched| from.revision == revision && now.source == member.text;
+        now.bound.fetched().is_some_and(is_same)
     });
     match stays {
         true => Would::Stay,

@@ -62,9 +62,6 @@ pub(super) enum Impossible {
     /// `modules.lock` has it, from another source than is declared now.
     #[error("modules.lock has it from another source")]
     LockedElsewhere,
-    /// It declares a build.
-    #[error("it declares a build, and this version does not build")]
-    Build,
 }
 
 /// A repository and the modules that come from it.
@@ -98,9 +95,6 @@ pub(super) fn plan<'a>(
         let source = declared.effective_source();
         let text = source.to_toml_text();
         match source {
-            _ if declared.build.is_some() => {
-                jobs.push(Job::Impossible { module, why: Impossible::Build })
-            }
             Source::Linked(path) => jobs.push(Job::Linked { module, path, text }),
             Source::Archive(source) => jobs.push(Job::Archive { module, source, text }),
             Source::Git(source) => match member(module.clone(), source, text, lock) {

@@ -85,7 +85,7 @@ fn settled<'s>(
     member: &Member,
     commit: ObjectId,
 ) -> Option<&'s Binding> {
-    let now = site.state.modules().get(member.module.as_str()).filter(|_| !site.fresh)?;
+    let now = site.source(&member.module).filter(|_| !site.fresh)?;
     let Bound::Entry { digest, subdirectory, fetched: Some(fetched) } = &now.bound else {
         return None;
     };
@@ -287,20 +287,16 @@ fn bindings_of<'a>(
     job: &'a RepositoryJob,
 ) -> impl Iterator<Item = (Digest, &'a Fetched)> {
     let changes = site.state.generations().iter().rev().flat_map(|info| &info.changes);
-    changes.filter_map(|(_, binding)| match &binding.as_ref()?.bound {
-        Bound::Entry { digest, fetched: Some(fetched), .. }
-            if fetched.origin == job.origin.as_str() =>
-        {
-            Some((*digest, fetched))
-        }
-        _ => None,
+    changes.filter_map(|(_, binding)| {
+        let bound = &binding.as_ref()?.bound;
+        let fetched = bound.fetched().filter(|from| from.origin == job.origin.as_str())?;
+        Some((bound.source_entry()?, fetched))
     })
 }
 
 /// What the members lead to now is nearest to what they will; else the newest of the repository.
 fn base_for(site: &Site<'_>, job: &RepositoryJob, members: &[Meant<'_>]) -> Option<BaseEntry> {
-    let now =
-        members.iter().filter_map(|(member, _)| site.state.modules().get(member.module.as_str()));
+    let now = members.iter().filter_map(|(member, _)| site.source(&member.module));
     let now = now.filter_map(|binding| match &binding.bound {
         Bound::Entry { digest, fetched: Some(fetched), .. }
             if fetched.origin == job.origin.as_str() =>
@@ -338,7 +334,7 @@ fn bind(
             fetched: Some(fetched),
         },
     };
-    let now = site.state.modules().get(member.module.as_str());
+    let now = site.source(&member.module);
     // A new tree for an old binding: somebody took the entry away.
     if now == Some(&binding) && !tree.is_new {
         return Answer::unchanged(&member.module, binding);

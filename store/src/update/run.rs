@@ -8,6 +8,7 @@ use std::{
 use super::{
     answer::{Answer, Outcome, Why},
     attempts::Tried,
+    builds,
     environments::{Environments, TakenBack},
     events::Event,
     gather::gather,
@@ -63,6 +64,9 @@ pub enum UpdateError {
     /// The transaction failed; its error says whether it has happened.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// The tries of this update are not remembered. Nothing else was to be changed.
+    #[error("what failed cannot be remembered")]
+    Remember(#[source] JournalError),
     /// An environment that follows the store cannot be worked on.
     #[error(transparent)]
     Hold(#[from] HoldError),
@@ -98,6 +102,8 @@ pub(crate) fn update(
     let mut site = Site::new(ground, state, request.fresh, request.trying)?;
     let mut answers = gather(&site, &jobs);
     try_again(&mut site, &jobs, &mut answers);
+    site.trying = request.trying;
+    let answers = builds::run(&site, declared, answers);
     if ground.cancel.is_cancelled() {
         return Err(UpdateError::Cancelled);
     }
@@ -123,7 +129,7 @@ pub(crate) fn update(
         after = commit(ground, site, &mut report, change, notes)?;
         report.cost.committing = start.elapsed();
     } else if !notes.is_empty() {
-        remember(ground, notes);
+        remember(ground, notes)?;
     }
     let after = settle(ground, &mut environments, before, after, &mut report)?;
     Ok(Done { report, after })
@@ -152,8 +158,9 @@ fn try_again(site: &mut Site<'_>, jobs: &[Job], answers: &mut Vec<Answer>) {
 }
 
 /// Remembers how tries ended, when there is nothing else to write. What somebody else who is writing keeps it from
-/// is lost, and so is what cannot be written: a failure is not made worse by not being remembered.
-fn remember(ground: Ground<'_>, notes: Notes) {
+/// is lost, and so is what cannot be written: a failure is not made worse by not being remembered. Only a sync that
+/// failed is an error here as everywhere.
+fn remember(ground: Ground<'_>, notes: Notes) -> Result<(), UpdateError> {
     let options = Options { lock_limit: BRIEF, ..ground.options.clone() };
     let ground = Ground { options: &options, ..ground };
     let write = || -> Result<(), UpdateError> {
@@ -161,12 +168,13 @@ fn remember(ground: Ground<'_>, notes: Notes) {
         let mut transaction = begin(ground, staging)?;
         notes.into_iter().for_each(|(module, attempt)| transaction.note(module, attempt));
         if transaction.notes_anything() {
-            transaction.commit_notes()?;
+            transaction.commit_notes().map_err(UpdateError::Remember)?;
         }
         Ok(())
     };
     match write() {
         Ok(()) | Err(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. }))) => {}
+        Err(error) if ground.disk.has_failed_to_sync() => return Err(error),
         Err(error) => {
             let causes =
                 std::iter::successors(std::error::Error::source(&error), |error| (*error).source());
@@ -175,6 +183,7 @@ fn remember(ground: Ground<'_>, notes: Notes) {
             ground.events.happened(Event::Notice { text: &text });
         }
     }
+    Ok(())
 }
 
 /// Makes the environments ready, and drops what they are not ready for.
@@ -225,7 +234,7 @@ fn settle(
         report.failed.push(Failed { module, class, stage, error, hint, serving, attempt, tried });
     }
     let clock = (ground.options.retry, now());
-    remember(ground, memory::failures(&mut report.failed, &before, clock));
+    remember(ground, memory::failures(&mut report.failed, &before, clock))?;
     // As far as it goes: what cannot be put back now is put back by the next update.
     if let Ok(settled) = environments.settle(ground, after.as_ref().unwrap_or(&before)) {
         report.environments = settled;
@@ -291,7 +300,7 @@ fn report(
                     declared.get(&module).filter(|_| why.is_telling()).map(|declared| Tried {
                         source: declared.effective_source().to_toml_text(),
                         revision,
-                        conditions: None,
+                        conditions: why.conditions(),
                         retry_after: why.retry_after(),
                     });
                 report.failed.push(failed(module, &why, now, tried));
@@ -324,6 +333,7 @@ pub(super) fn failed(
     let error: Box<dyn std::error::Error + Send + Sync> = match why {
         Why::Acquire(error) => Box::new(std::sync::Arc::clone(error)),
         Why::Impossible(why) => Box::new(*why),
+        Why::Build(error, _) => Box::new(std::sync::Arc::clone(error)),
     };
     Failed { module, class, stage, error, hint, serving, attempt: None, tried }
 }
@@ -345,8 +355,10 @@ fn commit(
 ) -> Result<Option<State>, UpdateError> {
     let before = site.state.modules().clone();
     let fresh = site.fresh && change;
+    // Somebody who wants everything tried does not believe sizes and times either.
+    let all = fresh || site.trying == Trying::All;
     let (staging, staged) = site.into_staging()?;
-    let rotten = if fresh { rotten(ground, &staged) } else { BTreeSet::new() };
+    let rotten = if all { rotten(ground, &staged) } else { BTreeSet::new() };
     let mut transaction = begin(ground, staging)?;
     transaction.replace(rotten);
     notes.into_iter().for_each(|(module, attempt)| transaction.note(module, attempt));
@@ -355,8 +367,9 @@ fn commit(
     }
     if change {
         give_way(ground, &transaction, &before, report);
-        let wanted: BTreeSet<_> =
-            report.updated.iter().filter_map(|updated| updated.to.digest()).collect();
+        let wanted = report.updated.iter().map(|updated| &updated.to);
+        let wanted: BTreeSet<Digest> =
+            wanted.flat_map(|to| [to.digest(), to.material()]).flatten().collect();
         staged.into_iter().filter(|staged| wanted.contains(&staged.digest())).for_each(|staged| {
             transaction.enter(staged);
         });
@@ -428,7 +441,7 @@ pub(crate) fn commit_if_changed(
     if !transaction.changes_anything() {
         let generation = transaction.state().head().map(|head| head.number);
         if transaction.notes_anything() {
-            transaction.commit_notes()?;
+            transaction.commit_notes().map_err(UpdateError::Remember)?;
         }
         return Ok(Committed { generation, after: None });
     }

@@ -2,7 +2,10 @@
 //!
 //! An update that finds nothing changed writes nothing, so it must not make a staging to find that out.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use super::{
     attempts::{Verdict, before_asking},
@@ -14,7 +17,7 @@ use super::{
 };
 use crate::{
     acquire::{Cancel, Network, NetworkError},
-    commit::{Attempt, Staged, Staging, StagingError, State, now},
+    commit::{Attempt, Binding, Bound, Staged, Staging, StagingError, State, now},
     disk::{Disk, Layout},
     model::ModuleName,
 };
@@ -27,6 +30,8 @@ pub(super) struct Site<'a> {
     pub(super) events: &'a dyn Events,
     pub(super) cancel: &'a Cancel,
     pub(super) state: State,
+    /// What those modules would be without a build that were built.
+    sources: BTreeMap<String, Binding>,
     /// Whether nothing that is in the store counts.
     pub(super) fresh: bool,
     /// What of that which failed before is tried again.
@@ -57,6 +62,7 @@ impl<'a> Site<'a> {
             options,
             events,
             cancel,
+            sources: sources(&state),
             state,
             fresh,
             trying,
@@ -66,6 +72,12 @@ impl<'a> Site<'a> {
             staging,
             staged,
         })
+    }
+
+    /// What a module is now, or would be without a build.
+    pub(super) fn source(&self, module: &ModuleName) -> Option<&Binding> {
+        let now = self.state.modules().get(module.as_str())?;
+        Some(self.sources.get(module.as_str()).unwrap_or(now))
     }
 
     /// How the last try of a module ended, if it is not as it is wanted.
@@ -121,4 +133,13 @@ impl<'a> Site<'a> {
         let staging = Arc::into_inner(staging).expect("all jobs are done, so nobody else has it");
         Ok((staging, staged))
     }
+}
+
+fn sources(state: &State) -> BTreeMap<String, Binding> {
+    let built = state.modules().iter().filter(|(_, now)| matches!(now.bound, Bound::Built(_)));
+    let unbuilt = built.map(|(module, now)| {
+        let (source, bound) = (now.source.clone(), now.bound.unbuilt());
+        (module.clone(), Binding { source, bound })
+    });
+    unbuilt.collect()
 }
