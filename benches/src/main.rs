@@ -20,6 +20,7 @@ mod breakdown;
 mod stores;
 mod inside;
 mod local;
+mod scan;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -95,6 +96,8 @@ enum Section {
     Sweep,
     /// Every file re-hashed.
     Verify,
+    /// A scan of 1,000 modules with nothing to do, and 107 builds without a network.
+    Scan,
 }
 
 /// Programs and places of a whole run.
@@ -231,6 +234,8 @@ impl Bench {
         section(Section::Open, "open: a journal of 100,000 records", &|| local.open())?;
         section(Section::Start, "start: 1,000 modules", &|| local.start())?;
         section(Section::Sweep, "sweep: 10,000 entries", &|| local.sweep())?;
+        section(Section::Scan, "scan: 1,000 modules, nothing to do", &|| scan::idle(&local))?;
+        section(Section::Scan, "scan: 107 builds, no network", &|| scan::dead(&local))?;
         if let (true, Some(b3sum)) = (self.wants(Section::Verify), &self.b3sum) {
             section(Section::Verify, "verify: every file", &|| local.verify(b3sum))?;
         }

@@ -159,7 +159,7 @@ fn by_status(status: ExitStatus) -> Option<(Class, bool)> {
 }
 
 /// Words that tell of no network, as libc, OpenSSL, rustls, Node, npm, Deno, pip, uv, cargo and git write them.
-const NETWORK: [&str; 33] = [
+const NETWORK: [&str; 34] = [
     "could not resolve",
     "couldn't resolve",
     "name resolution",
@@ -188,6 +188,7 @@ const NETWORK: [&str; 33] = [
     "unable to connect",
     "failed to connect",
     "network error",
+    "network timeout",
     "network request failed",
     "502 bad gateway",
     "503 service unavailable",
@@ -270,6 +271,8 @@ mod tests {
             "error: Import 'https://deno.land/x.ts' failed.\n  error sending request for url: client error (Connect): dns error: failed to lookup address information: Temporary failure in name resolution",
             "npm error code EAI_AGAIN\nnpm error syscall getaddrinfo",
             "npm error code ECONNREFUSED",
+            "npm error network timeout at: http://10.0.0.1/is-number",
+            "error: Failed loading http://r/@esbuild%2flinux-x64 for package \"@esbuild/linux-x64\"\n\nCaused by:\n    error sending request for url",
             "npm error network request to https://registry.npmjs.org/x failed, reason: connect ENETUNREACH",
             "fatal: unable to access 'https://h/r/': Could not resolve host: h",
             "pip._vendor.urllib3: Failed to establish a new connection: [Errno 101] Network is unreachable",
