@@ -27,7 +27,7 @@ fi
 if [ -n "$BROKEN" ] && [ "$MODSTORE_TEST_NAME" = "$BROKEN" ]; then exit 65; fi
 mkdir -p made
 printf 'echo %s\n' "$(cat main.txt)" > made/run.sh
-[ -z "$READS" ] || { cat $READS > made/read; echo "made: $READS" > deps; }
+[ -z "$READS" ] || { cat $READS > made/read || exit 65; echo "made: $READS" > deps; }
 "#;
 
 /// The home, the builder, and the directories of the modules.

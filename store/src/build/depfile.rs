@@ -15,7 +15,7 @@ pub(super) fn paths(text: &str) -> Vec<String> {
 /// `target: prerequisite …`, of which the targets are no news.
 fn is_rule(line: &str) -> bool {
     line.split_once(':').is_some_and(|(target, rest)| {
-        !target.is_empty() && (rest.is_empty() || rest.starts_with([' ', '\t', '\\']))
+        !target.is_empty() && (matches!(rest, "" | "\\") || rest.starts_with([' ', '\t']))
     })
 }
 

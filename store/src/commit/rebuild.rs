@@ -263,7 +263,7 @@ impl Sources<'_> {
             Bound::Linked { .. } | Bound::Built(_) => None,
         });
         if subdirectory.is_none()
-            && let Some(built) = read_built(self.layout, digest)
+            && let Some(built) = read_built(self.layout, digest, module)
         {
             let is_clear = declared.is_some();
             let source = declared.unwrap_or_else(|| UNKNOWN_SOURCE.into());

@@ -14,7 +14,6 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::record::Built;
 use crate::{
     disk::{
         Disk, DiskError, Layout, Lock, Planting, is_random_name, is_unchanged, names_in,
@@ -47,7 +46,6 @@ pub struct Staged {
     pub(super) tree: PathBuf,
     pub(super) list: PathBuf,
     pub(super) git: Option<PathBuf>,
-    pub(super) built: Option<PathBuf>,
     digest: Digest,
     files: u64,
     bytes: u64,
@@ -172,24 +170,11 @@ impl Staged {
         Ok(Self {
             list,
             git,
-            built: None,
             digest,
             files: manifest.files().len() as u64,
             bytes: manifest.size(),
             tree,
         })
-    }
-
-    /// Writes beside it how it was built, for when the journal is lost.
-    ///
-    /// # Errors
-    /// The tree is not to be used.
-    pub fn describe(&mut self, disk: &Disk, built: &Built) -> Result<(), DiskError> {
-        let path = self.tree.with_extension("built");
-        let text = serde_json::to_vec_pretty(built).expect("texts can be written as JSON");
-        disk.create_file(&path, &text)?;
-        self.built = Some(path);
-        Ok(())
     }
 
     /// Whether it is still what was written: nobody else has any business here, but a cleaner of caches

@@ -211,7 +211,11 @@ impl Transaction {
             modules.get(module.as_str()) != to.as_ref()
         };
         let is_gone = |digest: &Digest| !is_whole(&self.locked.layout, *digest);
-        self.anew || self.changes.iter().any(rebinds) || self.entering.keys().any(is_gone)
+        let is_rotten = |digest: &Digest| self.rotten.contains(digest);
+        let mut entering = self.entering.keys();
+        self.anew
+            || self.changes.iter().any(rebinds)
+            || entering.any(|digest| is_rotten(digest) || is_gone(digest))
     }
 
     /// Makes all of it durable, records it and shows it. Gives what the store adds up to then; its head is the
@@ -261,7 +265,7 @@ impl Transaction {
 
     /// Builds in staging what the later steps rename.
     fn prepare(&self, next: Generation) -> Result<Prepared, DiskError> {
-        let prepared = Prepared::in_staging(&self.locked.staging);
+        let mut prepared = Prepared::in_staging(&self.locked.staging);
         self.locked.disk.create_dir(&prepared.generation)?;
         for (module, binding) in self.modules_after() {
             let link = prepared.generation.join(module);
@@ -270,11 +274,34 @@ impl Transaction {
                 _ => self.locked.disk.symlink(&link_text(binding), &link)?,
             }
         }
+        prepared.built = self.describe_built()?;
         if let Some((_, contents)) = &self.companion {
             self.locked.disk.create_file(&prepared.companion, contents.as_bytes())?;
         }
         self.locked.disk.symlink(&Layout::current_text(next), &prepared.switch)?;
         Ok(prepared)
+    }
+
+    /// Writes how the entries were built that are bound anew, for when the journal is lost.
+    fn describe_built(&self) -> Result<Vec<(PathBuf, Digest)>, DiskError> {
+        let after = self.modules_after();
+        let changed = self.changes.values().flatten().filter_map(|to| match &to.bound {
+            Bound::Built(built) => Some(built.digest),
+            _ => None,
+        });
+        let mut written = Vec::new();
+        for digest in changed.collect::<BTreeSet<_>>() {
+            let of_it = after.iter().filter_map(|(module, to)| match &to.bound {
+                Bound::Built(built) if built.digest == digest => Some((*module, &**built)),
+                _ => None,
+            });
+            let of_it: BTreeMap<&str, &Built> = of_it.collect();
+            let text = serde_json::to_vec_pretty(&of_it).expect("texts can be written as JSON");
+            let path = self.locked.staging.fresh().with_extension("built");
+            self.locked.disk.create_file(&path, &text)?;
+            written.push((path, digest));
+        }
+        Ok(written)
     }
 
     /// The link of the generation before, when it says the same: a second name for it costs no inode,
@@ -296,9 +323,14 @@ impl Transaction {
         for staged in self.entering.values() {
             self.place_entry(staged)?;
         }
+        for (path, digest) in &prepared.built {
+            disk.rename(path, &layout.built(*digest))?;
+        }
         disk.rename(&prepared.generation, &layout.generation(next))?;
-        if !self.entering.is_empty() {
+        if !self.entering.is_empty() || !prepared.built.is_empty() {
             disk.sync_dir(&layout.manifests())?;
+        }
+        if !self.entering.is_empty() {
             disk.sync_dir(&layout.entries())?;
         }
         disk.sync_dir(&layout.generations())?;
@@ -310,9 +342,6 @@ impl Transaction {
         self.locked.disk.rename(&staged.list, &self.locked.layout.manifest(digest))?;
         if let Some(git) = &staged.git {
             self.locked.disk.rename(git, &self.locked.layout.git_tree(digest))?;
-        }
-        if let Some(built) = &staged.built {
-            self.locked.disk.rename(built, &self.locked.layout.built(digest))?;
         }
         let entry = self.locked.layout.entry(digest);
         if entry.symlink_metadata().is_err() {
@@ -389,6 +418,8 @@ struct Prepared {
     generation: PathBuf,
     companion: PathBuf,
     switch: PathBuf,
+    /// How entries were built.
+    built: Vec<(PathBuf, Digest)>,
 }
 
 impl Prepared {
@@ -397,6 +428,7 @@ impl Prepared {
         Self {
             companion: generation.with_extension("companion"),
             switch: generation.with_extension("link"),
+            built: Vec::new(),
             generation,
         }
     }
@@ -433,11 +465,12 @@ pub fn is_whole(layout: &Layout, digest: Digest) -> bool {
     manifest.files().iter().all(|file| crate::disk::is_unchanged(file, &layout.entry(digest)))
 }
 
-/// How an entry was built, as far as that was written beside it.
-pub(crate) fn read_built(layout: &Layout, digest: Digest) -> Option<Built> {
+/// How an entry was built for `module`, or for another that it is the same for, as far as that was written beside it.
+pub(crate) fn read_built(layout: &Layout, digest: Digest, module: &str) -> Option<Built> {
     let bytes = std::fs::read(layout.built(digest)).ok()?;
-    let built: Built = serde_json::from_slice(&bytes).ok()?;
-    (built.digest == digest).then_some(built)
+    let mut built: BTreeMap<String, Built> = serde_json::from_slice(&bytes).ok()?;
+    let own = built.remove(module);
+    own.or_else(|| built.into_values().next()).filter(|built| built.digest == digest)
 }
 
 /// The manifest of an entry, if it is there and proves itself.

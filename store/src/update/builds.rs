@@ -302,10 +302,9 @@ impl Work<'_> {
             cancel: site.cancel,
             told: &told,
         };
-        let build::Built { mut staged, key, read } = build.run()?;
+        let build::Built { staged, key, read } = build.run()?;
         let from = MadeFrom::of(&self.source.bound);
         let built = Built { digest: staged.digest(), from, key, read };
-        staged.describe(site.disk, &built).map_err(BuildError::Keep)?;
         site.keep(staged);
         Ok(built)
     }
