@@ -13,18 +13,20 @@ use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 25] = [
     "add",
     "remove",
     "link",
     "unlink",
     "update",
+    "scan",
     "outdated",
     "list",
     "show",
     "path",
     "status",
     "history",
+    "events",
     "diff",
     "rollback",
     "gc",
@@ -168,7 +170,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
         value
     };
     // An empty store has an answer to everything that only reads.
-    for command in ["update", "outdated", "list", "status", "history", "verify"] {
+    for command in ["update", "scan", "outdated", "list", "status", "history", "verify"] {
         assert_eq!(ok(&[command])["generation"], Value::Null);
     }
     assert_eq!(ok(&["add", &whole, "--no-update"])["added"][0], "whole");
@@ -189,6 +191,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["diff", "1"])["modules"][1]["files"]["changed"][0], "a.txt");
     assert_eq!(ok(&["rollback"])["restores"], 4);
     assert_eq!(ok(&["history"])["generations"][0]["restores"], 4);
+    assert_eq!(ok(&["events"])["events"][0]["event"], "generation");
     assert_eq!(ok(&["remove", "other"])["removed"][0], "other");
     let planned = ok(&["gc", "--dry-run", "--keep", "1", "--older-than", "0s"]);
     let swept = ok(&["gc", "--keep", "1", "--older-than", "0s"]);

@@ -10,12 +10,13 @@ use std::{
 };
 
 /// From the ground up. A folder imports only from those before it.
-const FLOORS: [&str; 15] = [
+const FLOORS: [&str; 16] = [
     "model",
     "disk",
     "commit",
     "acquire",
     "program",
+    "build",
     "environment",
     "reclaim",
     "verify",

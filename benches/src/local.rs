@@ -223,7 +223,7 @@ impl Local<'_> {
         Ok(format!("{count} files, about 270 MB, in 100 entries; all in memory.\n\n{table}"))
     }
 
-    fn fresh(&self, name: &str) -> Result<PathBuf, String> {
+    pub(crate) fn fresh(&self, name: &str) -> Result<PathBuf, String> {
         let home = self.place.join(name);
         empty(&home)?;
         Ok(home)
@@ -274,7 +274,7 @@ fn make_writable(directory: &Path) -> std::io::Result<()> {
 }
 
 /// How many seconds it takes.
-fn timed(work: impl FnOnce() -> Result<(), String>) -> Result<f64, String> {
+pub(crate) fn timed(work: impl FnOnce() -> Result<(), String>) -> Result<f64, String> {
     let start = Instant::now();
     work()?;
     Ok(Duration::as_secs_f64(&start.elapsed()))

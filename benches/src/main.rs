@@ -22,6 +22,7 @@ mod inside;
 mod local;
 mod switch;
 mod environments;
+mod scan;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -101,6 +102,8 @@ enum Section {
     Switch,
     /// What 20 editables among 300 distributions lead to.
     Environment,
+    /// A scan of 1,000 modules with nothing to do, and 107 builds without a network.
+    Scan,
 }
 
 /// Programs and places of a whole run.
@@ -240,6 +243,8 @@ impl Bench {
         section(Section::Environment, "environment: 300 distributions, 20 editables", &|| {
             environments::measure(&place, rounds)
         })?;
+        section(Section::Scan, "scan: 1,000 modules, nothing to do", &|| scan::idle(&local))?;
+        section(Section::Scan, "scan: 107 builds, no network", &|| scan::dead(&local))?;
         if let (true, Some(b3sum)) = (self.wants(Section::Verify), &self.b3sum) {
             section(Section::Verify, "verify: every file", &|| local.verify(b3sum))?;
         }

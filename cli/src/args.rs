@@ -37,6 +37,7 @@ Environment:
   MODSTORE_HOME                     the store's directory
   MODSTORE_CONNECT_TIMEOUT          seconds until a server must be connected (20)
   MODSTORE_IDLE_TIMEOUT             seconds that a server may be silent (60)
+  MODSTORE_RETRY_AFTER              seconds until a scan tries again what failed once (5)
   MODSTORE_PACK_MEMORY              bytes of a pack kept in memory; more goes to a file (67108864)
 What git reads is honoured too: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
 
@@ -117,12 +118,14 @@ pub(crate) enum Command {
     Link(LinkArgs),
     Unlink(UnlinkArgs),
     Update(UpdateArgs),
+    Scan(ScanArgs),
     Outdated(OutdatedArgs),
     List(ListArgs),
     Show(ShowArgs),
     Path(PathArgs),
     Status(StatusArgs),
     History(HistoryArgs),
+    Events(EventsArgs),
     Diff(DiffArgs),
     Rollback(RollbackArgs),
     Gc(GcArgs),
@@ -223,7 +226,8 @@ pub(crate) struct UnlinkArgs {
 Examples:
   modstore update
   modstore update weather tool-bash
-  modstore update --locked           (exactly what modules.lock says, for CI)")]
+  modstore update --locked           (exactly what modules.lock says, for CI)
+  modstore update --retry            (also what failed and would fail again)")]
 pub(crate) struct UpdateArgs {
     /// Only these modules; all when none is named
     #[arg(value_name = "NAME")]
@@ -240,6 +244,38 @@ pub(crate) struct UpdateArgs {
     /// Take exactly the revisions of modules.lock
     #[arg(long)]
     pub(crate) locked: bool,
+    /// Leave alone what has failed and is not due yet, or would fail again: as `modstore scan`
+    #[arg(long, conflicts_with = "retry")]
+    pub(crate) scan: bool,
+    /// Try everything that failed before, also what would fail again
+    #[arg(long)]
+    pub(crate) retry: bool,
+}
+
+/// What a host does at its natural moments: update, and leave alone what is not due
+///
+/// The same as `update --scan`. What could not be had is tried again when it is due: five seconds after the
+/// first failure, then twice as long each time, ten minutes at most, and at once when its host has answered
+/// somebody else. What will not change by itself is not tried again until something that it depends on
+/// changes, or with `update --retry`. Each module is tried at most once. Whatever fails, the last good entry
+/// of the module stays shown.
+///
+/// The exit code is 1 while some module is not as it is wanted, whether it was tried now or not.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore scan
+  modstore --json scan               (what waits is in `waiting`, and why)")]
+pub(crate) struct ScanArgs {
+    /// Only these modules; all when none is named
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<ModuleName>,
+    /// How many repositories are asked at once
+    #[arg(long, short, value_name = "J", value_parser = amounts::number)]
+    pub(crate) jobs: Option<NonZeroU16>,
+    /// Exit with 0 even if some module is not as it is wanted
+    #[arg(long)]
+    pub(crate) allow_partial: bool,
 }
 
 /// Tell what an update would change, and change nothing
@@ -322,6 +358,28 @@ Examples:
   modstore history
   modstore history --json")]
 pub(crate) struct HistoryArgs {}
+
+/// Tell what happened, one JSON object a line, for a host to follow
+///
+/// From the journal: each generation with what it changed, each failure, each module that is as it is wanted
+/// again, each sweep. All have the number of their journal frame, in `sequence`: a host that has seen number N
+/// goes on with --since N.
+///
+/// With --follow it goes on as things happen, until it is interrupted. A host that only wants to know of new
+/// generations can watch the link `current` in the store's directory instead: it is replaced for each.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore events
+  modstore events --since 42 --follow")]
+pub(crate) struct EventsArgs {
+    /// Only what was recorded after this frame
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) since: u64,
+    /// Go on with what happens from now on
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
 
 /// Tell what differs between two generations
 ///
@@ -638,12 +696,14 @@ impl Command {
             Self::Link(_) => "link",
             Self::Unlink(_) => "unlink",
             Self::Update(_) => "update",
+            Self::Scan(_) => "scan",
             Self::Outdated(_) => "outdated",
             Self::List(_) => "list",
             Self::Show(_) => "show",
             Self::Path(_) => "path",
             Self::Status(_) => "status",
             Self::History(_) => "history",
+            Self::Events(_) => "events",
             Self::Diff(_) => "diff",
             Self::Rollback(_) => "rollback",
             Self::Gc(_) => "gc",

@@ -7,10 +7,13 @@ use std::error::Error;
 
 use modstore::{
     Leased,
-    commit::{Binding, Bound},
+    commit::{Attempt as StoreAttempt, Binding, Bound, Built, MadeFrom},
     environment::{Exception as StoreException, Settled},
     model::ModuleName,
-    update::{Cost as StoreCost, Failed as StoreFailed, Updated as StoreUpdated},
+    update::{
+        Cost as StoreCost, Failed as StoreFailed, PutOff, Updated as StoreUpdated,
+        Waiting as StoreWaiting,
+    },
 };
 use serde::Serialize;
 
@@ -33,6 +36,36 @@ pub(crate) struct Served {
     pub(crate) reference: Option<String>,
     /// The repository's canonical identity.
     pub(crate) origin: Option<String>,
+    /// How it was built, if it was.
+    pub(crate) built: Option<BuiltFrom>,
+}
+
+/// How an entry was built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct BuiltFrom {
+    /// The name of all that the build depended on.
+    pub(crate) key: String,
+    /// The entry it was built from, if that was one.
+    pub(crate) entry: Option<String>,
+    /// The part of that which is the module.
+    pub(crate) subdirectory: Option<String>,
+    /// The directory of the user's it was built from, if that was one.
+    pub(crate) directory: Option<String>,
+    /// The files that the build said it has read.
+    pub(crate) read: Vec<String>,
+}
+
+impl From<&Built> for BuiltFrom {
+    fn from(built: &Built) -> Self {
+        let (entry, subdirectory, directory) = match &built.from {
+            MadeFrom::Entry { digest, subdirectory, .. } => {
+                (Some(digest.to_string()), subdirectory.clone(), None)
+            }
+            MadeFrom::Directory { path } => (None, None, Some(path.clone())),
+        };
+        let (key, read) = (built.key.to_string(), built.read.clone());
+        Self { key, entry, subdirectory, directory, read }
+    }
 }
 
 impl From<&Binding> for Served {
@@ -43,15 +76,24 @@ impl From<&Binding> for Served {
             Bound::Linked { path } => Self {
                 source,
                 linked: Some(path.clone()),
+                built: None,
                 digest: none(),
                 subdirectory: none(),
                 revision: none(),
                 reference: none(),
                 origin: none(),
             },
+            Bound::Built(built) => Self {
+                digest: Some(built.digest.to_string()),
+                linked: None,
+                subdirectory: None,
+                built: Some(BuiltFrom::from(&**built)),
+                ..Self::from(&Binding { source, bound: binding.bound.unbuilt() })
+            },
             Bound::Entry { digest, subdirectory, fetched } => Self {
                 source,
                 linked: None,
+                built: None,
                 digest: Some(digest.to_string()),
                 subdirectory: subdirectory.clone(),
                 revision: fetched.as_ref().map(|fetched| fetched.revision.clone()),
@@ -72,6 +114,8 @@ pub(crate) struct Update {
     pub(crate) unchanged: Vec<Unchanged>,
     pub(crate) removed: Vec<String>,
     pub(crate) failed: Vec<Failed>,
+    /// Not as they are wanted, and not tried now.
+    pub(crate) waiting: Vec<Waiting>,
     pub(crate) warnings: Vec<Warning>,
     pub(crate) environments: Vec<Environment>,
     pub(crate) cost: Cost,
@@ -169,7 +213,7 @@ pub(crate) struct Doctor {
     /// What was wrong and is not any more.
     pub(crate) mended: Vec<Cured>,
     /// What was tried and did not work.
-    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) trials: Vec<Trial>,
     /// Files that were not understood.
     pub(crate) unclear: Vec<NotUnderstood>,
     /// Why the store cannot be read, if it cannot.
@@ -234,7 +278,7 @@ pub(crate) struct Cured {
 
 /// Something that was tried and did not work.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Attempt {
+pub(crate) struct Trial {
     pub(crate) environment: String,
     pub(crate) distributions: Vec<String>,
     pub(crate) how: String,
@@ -324,6 +368,89 @@ pub(crate) struct Failed {
     pub(crate) exception: Option<Exception>,
     /// What the module still leads to.
     pub(crate) serving: Option<Serving>,
+    /// What is remembered of it, unless it was not really tried.
+    pub(crate) attempt: Option<Attempt>,
+}
+
+/// The last try of a module that is not as it is wanted.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Attempt {
+    pub(crate) class: String,
+    pub(crate) stage: String,
+    pub(crate) error: String,
+    pub(crate) causes: Vec<String>,
+    /// The source that was wanted.
+    pub(crate) source: String,
+    /// The commit that was wanted, if that was found out.
+    pub(crate) revision: Option<String>,
+    /// How many tries of the same thing have failed.
+    pub(crate) count: u64,
+    pub(crate) first: String,
+    pub(crate) last: String,
+    /// From when on a scan tries again; none when only a change or `--retry` brings that about.
+    pub(crate) next: Option<String>,
+}
+
+impl From<&StoreAttempt> for Attempt {
+    fn from(attempt: &StoreAttempt) -> Self {
+        Self {
+            class: attempt.class.to_string(),
+            stage: attempt.stage.to_string(),
+            error: attempt.error.clone(),
+            causes: attempt.causes.clone(),
+            source: attempt.source.clone(),
+            revision: attempt.revision.clone(),
+            count: attempt.count,
+            first: time::stamp(attempt.first),
+            last: time::stamp(attempt.last),
+            next: attempt.next_scan().map(time::stamp),
+        }
+    }
+}
+
+/// A module that was not tried now.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Waiting {
+    pub(crate) module: String,
+    /// `until`, `pinned`, `host` or `builds`.
+    pub(crate) why: &'static str,
+    /// Until when, for `until`.
+    pub(crate) until: Option<String>,
+    /// Which, for `host`.
+    pub(crate) host: Option<String>,
+    pub(crate) attempt: Option<Attempt>,
+    /// What the module still leads to.
+    pub(crate) serving: Option<Serving>,
+}
+
+impl From<&StoreWaiting> for Waiting {
+    fn from(waiting: &StoreWaiting) -> Self {
+        let (why, until, host) = match &waiting.put_off {
+            PutOff::Until(until) => ("until", Some(time::stamp(*until)), None),
+            PutOff::Host(host) => ("host", None, Some(host.clone())),
+            PutOff::Builds => ("builds", None, None),
+            _ => ("pinned", None, None),
+        };
+        Self {
+            module: waiting.module.to_string(),
+            why,
+            until,
+            host,
+            attempt: waiting.attempt.as_ref().map(Attempt::from),
+            serving: waiting.serving.as_ref().map(Serving::from),
+        }
+    }
+}
+
+/// A module that is not as it is wanted, and what it is meanwhile.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Wanting {
+    pub(crate) module: String,
+    #[serde(flatten)]
+    pub(crate) attempt: Attempt,
+    pub(crate) serving: Option<Serving>,
+    /// When what it still leads to was first shown.
+    pub(crate) serving_since: Option<String>,
 }
 
 /// What a Python said when it imported a module.
@@ -362,7 +489,6 @@ pub(crate) struct Serving {
 impl From<&StoreFailed> for Failed {
     fn from(failed: &StoreFailed) -> Self {
         let causes = causes(&*failed.error);
-        let serving = failed.serving.as_ref().map(Served::from);
         Self {
             module: failed.module.to_string(),
             class: failed.class.to_string(),
@@ -371,12 +497,16 @@ impl From<&StoreFailed> for Failed {
             causes,
             hint: failed.hint.clone(),
             exception: exception(&*failed.error),
-            serving: serving.map(|Served { digest, revision, linked, .. }| Serving {
-                digest,
-                revision,
-                linked,
-            }),
+            serving: failed.serving.as_ref().map(Serving::from),
+            attempt: failed.attempt.as_ref().map(Attempt::from),
         }
+    }
+}
+
+impl From<&Binding> for Serving {
+    fn from(binding: &Binding) -> Self {
+        let Served { digest, revision, linked, .. } = Served::from(binding);
+        Self { digest, revision, linked }
     }
 }
 
@@ -495,6 +625,8 @@ pub(crate) struct Listed {
     pub(crate) since_generation: Option<u64>,
     /// When that was.
     pub(crate) since: Option<String>,
+    /// The last try, if it is not as it is wanted.
+    pub(crate) attempt: Option<Attempt>,
 }
 
 /// `show`.
@@ -545,6 +677,8 @@ pub(crate) struct Status {
     pub(crate) missing: Vec<String>,
     /// Shown, but not declared any more.
     pub(crate) undeclared: Vec<String>,
+    /// Not as they are wanted, and why.
+    pub(crate) attempts: Vec<Wanting>,
     /// How many generations the store knows.
     pub(crate) generations: usize,
     /// How many entries.
@@ -593,6 +727,14 @@ impl From<Leased> for Lease {
             command: holder.map(|holder| holder.command),
         }
     }
+}
+
+/// `events`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Events {
+    pub(crate) generation: Option<u64>,
+    /// In the order in which they happened.
+    pub(crate) events: Vec<serde_json::Value>,
 }
 
 /// `history`.

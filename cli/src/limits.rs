@@ -1,4 +1,5 @@
-//! The limits that the environment may set: how long a server may keep us waiting, how much memory a pack may take.
+//! The limits that the environment may set: how long a server may keep us waiting, how long what failed is left
+//! alone, how much memory a pack may take.
 //!
 //! They are variables and no options, since they belong to a machine and its network, not to a command.
 
@@ -8,6 +9,7 @@ use modstore::Options;
 
 const CONNECT: &str = "MODSTORE_CONNECT_TIMEOUT";
 const IDLE: &str = "MODSTORE_IDLE_TIMEOUT";
+const RETRY: &str = "MODSTORE_RETRY_AFTER";
 const PACK_MEMORY: &str = "MODSTORE_PACK_MEMORY";
 
 /// A variable that makes no sense. Nothing was changed.
@@ -41,6 +43,10 @@ fn limited_by(
     }
     if let Some(time) = look(IDLE).map(seconds).transpose()? {
         options.limits.idle = time;
+    }
+    if let Some(time) = look(RETRY).map(seconds).transpose()? {
+        options.retry.first = time;
+        options.retry.most = options.retry.most.max(time);
     }
     if let Some(bytes) = look(PACK_MEMORY).map(bytes).transpose()? {
         options.packs.memory = bytes;
@@ -83,6 +89,8 @@ mod tests {
             (Duration::from_millis(250), Options::default().limits.connect)
         );
         assert_eq!(with(CONNECT, "7").unwrap().limits.connect, Duration::from_secs(7));
+        assert_eq!(with(RETRY, "0.5").unwrap().retry.first, Duration::from_millis(500));
+        assert_eq!(with(RETRY, "9000").unwrap().retry.wait(3), Duration::from_secs(9000));
         assert_eq!(with(PACK_MEMORY, "4096").unwrap().packs.memory, 4096);
         assert_eq!(with(IDLE, "").unwrap().limits, Options::default().limits);
     }

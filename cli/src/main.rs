@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 
 fn run(context: &Context, command: &Command) -> ExitCode {
     use commands::{
-        add, bind, completions, demo, diff, doctor, exec, gc, helper, history, link, list,
+        add, bind, completions, demo, diff, doctor, events, exec, gc, helper, history, link, list,
         outdated, path, remove, reset, rollback, show, status, unlink, update, verify,
     };
     let Context { output, .. } = context;
@@ -55,11 +55,13 @@ fn run(context: &Context, command: &Command) -> ExitCode {
         Command::Link(args) => output.end(shown, link::run(context, args)),
         Command::Unlink(args) => output.end(shown, unlink::run(context, args)),
         Command::Update(args) => output.end(shown, update::run(context, args)),
+        Command::Scan(args) => output.end(shown, update::scan(context, args)),
         Command::Outdated(args) => output.end(shown, outdated::run(context, args)),
         Command::List(_) => output.end(shown, list::run(context)),
         Command::Show(args) => output.end(shown, show::run(context, args)),
         Command::Path(args) => output.end(shown, path::run(context, args)),
         Command::Status(_) => output.end(shown, status::run(context)),
+        Command::Events(args) => output.end(shown, events::run(context, args)),
         Command::History(_) => output.end(shown, history::run(context)),
         Command::Diff(args) => output.end(shown, diff::run(context, args)),
         Command::Rollback(args) => output.end(shown, rollback::run(context, args)),

@@ -39,6 +39,17 @@ pub(crate) fn age(at: u64, now: u64) -> String {
     }
 }
 
+/// How long until then: `now`, `in 20 s`, `in 3 min`.
+pub(crate) fn left(at: u64, now: u64) -> String {
+    let seconds = at.saturating_sub(now).div_ceil(1000);
+    match seconds {
+        0 => "now".into(),
+        1..100 => format!("in {seconds} s"),
+        100..7200 => format!("in {} min", seconds.div_ceil(60)),
+        _ => format!("in {} h", seconds.div_ceil(3600)),
+    }
+}
+
 fn timestamp(at: u64) -> Timestamp {
     let at = i64::try_from(at).unwrap_or(i64::MAX);
     Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX)
@@ -54,6 +65,16 @@ mod tests {
         assert_eq!(stamp(1_790_000_000_123), "2026-09-21T14:13:20.123Z");
         assert!(stamp(u64::MAX).starts_with("9999-"));
         assert_eq!(read(&stamp(1_790_000_000_123)), Some(1_790_000_000_123));
+    }
+
+    #[test]
+    fn what_is_left_is_never_told_too_short() {
+        let table = [(0, "now"), (1, "in 1 s"), (5000, "in 5 s"), (99_001, "in 2 min")];
+        for (left_ms, told) in table {
+            assert_eq!(left(1_000 + left_ms, 1_000), told);
+        }
+        assert_eq!(left(7_300_000, 0), "in 3 h");
+        assert_eq!(left(1_000, 5_000), "now");
     }
 
     #[test]

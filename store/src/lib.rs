@@ -20,6 +20,7 @@ pub mod disk;
 pub mod commit;
 pub mod acquire;
 pub mod program;
+pub mod build;
 pub mod environment;
 pub mod reclaim;
 pub mod verify;
@@ -38,4 +39,6 @@ pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, Swee
 pub use repair::RepairReport;
 pub use reset::{PurgeError, PurgePlan, PurgeReport};
 pub use store::{Added, Dropped, Reset, Store};
-pub use update::{BindRequest, Event, Events, Options, Silent, Step, UpdateReport, UpdateRequest};
+pub use update::{
+    BindRequest, Event, Events, Options, Retry, Silent, Step, Trying, UpdateReport, UpdateRequest,
+};

@@ -12,7 +12,7 @@ use crate::{
     acquire::Cancel,
     change_error::{ChangeError, OpenError},
     commit::{
-        self, CommitError, Journal, JournalError, Staging, State, Transaction, is_whole,
+        self, CommitError, Frame, Journal, JournalError, Staging, State, Transaction, is_whole,
         read_manifest, shown,
     },
     declare::{self, Addition, DeclareError, Editing},
@@ -122,6 +122,16 @@ impl Store {
     /// When the journal is damaged or cannot be read.
     pub fn state(&self) -> Result<State, JournalError> {
         Journal::state(&self.layout.journal())
+    }
+
+    /// What was recorded after the frame of this number, in order: what a host reads to learn what happened since it
+    /// last looked. Takes no lock. A journal that was compacted begins with a checkpoint, which tells all that is
+    /// kept; one whose last number is below `since` was made anew, and is told from its start.
+    ///
+    /// # Errors
+    /// When the journal is damaged or cannot be read.
+    pub fn frames(&self, since: u64) -> Result<Vec<Frame>, JournalError> {
+        Journal::frames(&self.layout.journal(), since)
     }
 
     /// The generation that is shown.
@@ -314,7 +324,10 @@ impl Store {
         let unbind = || {
             let environments = Environments::hold(self.ground(events, cancel))?;
             self.transact(environments, events, cancel, |transaction| {
-                names.iter().cloned().for_each(|name| transaction.unbind(name));
+                for name in names {
+                    transaction.unbind(name.clone());
+                    transaction.note(name.clone(), None);
+                }
                 Ok(())
             })
         };
@@ -369,6 +382,7 @@ impl Store {
         let request = UpdateRequest {
             names: edited.names.clone(),
             all_or_nothing: true,
+            tentative: true,
             ..UpdateRequest::default()
         };
         let updated = self.state().map_err(|error| UpdateError::from(error).into());
@@ -376,7 +390,7 @@ impl Store {
             self.update_declared(state, &edited.declarations, &request, events, cancel)
         });
         match updated {
-            Ok(report) if report.failed.is_empty() => Ok(report),
+            Ok(report) if report.has_all() => Ok(report),
             Err(error) if error.has_happened() => Err(error),
             failed => {
                 edited.undo(self.editing(cancel))?;
@@ -508,7 +522,7 @@ impl Store {
     pub fn reset(&self, events: &dyn Events, cancel: &Cancel) -> Result<Reset, ChangeError> {
         let request = UpdateRequest { fresh: true, ..UpdateRequest::default() };
         let update = self.update(&request, events, cancel)?;
-        if !update.failed.is_empty() || !update.committed {
+        if !update.has_all() || !update.committed {
             return Ok(Reset { update, dropped: None });
         }
         for attempt in 1.. {

@@ -19,10 +19,11 @@ use std::{
 use modstore::{
     Cancel, Exit, Options, Silent, Store,
     commit::{
-        Binding, Bound, Fetched, Frame, FrameError, Journal, JournalError, Record, State, shown,
+        Attempt, Binding, Bound, Built, Fetched, Frame, FrameError, Journal, JournalError,
+        MadeFrom, Record, State, shown,
     },
     disk::Disk,
-    model::{Digest, Generation},
+    model::{Class, Digest, Generation, Stage},
 };
 
 /// What `read` may allocate for each byte it is given, and for none: a record in memory for each.
@@ -40,11 +41,14 @@ fn kind(record: &Record) -> &'static str {
             Bound::Entry { fetched: Some(_), .. } => "fetched",
             Bound::Entry { fetched: None, .. } => "entry",
             Bound::Linked { .. } => "linked",
+            Bound::Built(_) => "built",
         },
         Record::Unbound { .. } => "unbound",
         Record::Retired { .. } => "retired",
         Record::Forgotten { .. } => "forgotten",
         Record::Checkpoint { .. } => "checkpoint",
+        Record::Attempted { .. } => "attempted",
+        Record::Cleared { .. } => "cleared",
     }
 }
 
@@ -82,7 +86,32 @@ fn every_record(seed: u8) -> Vec<Record> {
         Record::Unbound { module: "a".into() },
         Record::Retired { number: Generation::FIRST },
         Record::Forgotten { digest },
+        bound("d", built(digest)),
+        attempted(seed),
+        Record::Cleared { module: "b".into() },
     ]
+}
+
+fn built(digest: Digest) -> Bound {
+    let from = MadeFrom::Entry { digest, subdirectory: None, fetched: None };
+    Bound::Built(Box::new(Built { digest, from, key: digest, read: vec!["a".into()] }))
+}
+
+fn attempted(seed: u8) -> Record {
+    let attempt = Attempt {
+        source: format!("git+https://example.com/o/r@v{seed}"),
+        revision: None,
+        conditions: Some(Digest::from_bytes([seed; 32])),
+        class: Class::Transient,
+        stage: Stage::Fetch,
+        error: "could not fetch from https://example.com/o/r".into(),
+        causes: vec!["the connection broke off".into()],
+        count: 1,
+        first: 1_790_000_000_000,
+        last: 1_790_000_000_000,
+        not_before: 1_790_000_005_000,
+    };
+    Record::Attempted { module: "b".into(), attempt: Box::new(attempt) }
 }
 
 /// A journal of one frame for each of these, in a directory of its own.

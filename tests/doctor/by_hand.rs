@@ -80,7 +80,7 @@ fn what_pip_has_installed_is_mended_by_pip_or_by_hand() {
     let ran = modstore_tests::Running::start(command).wait().ok();
     let told = ran.json();
     assert!(told["mended"].as_array().unwrap().iter().all(|it| it["how"] == "hand"), "{told:#}");
-    assert!(!told["attempts"][0]["causes"].as_array().unwrap().is_empty(), "why pip could not");
+    assert!(!told["trials"][0]["causes"].as_array().unwrap().is_empty(), "why pip could not");
     for name in ["mod-a", "mod-b"] {
         assert_eq!(import(&venv, &name.replace('-', "_")), "1.0");
         assert_recorded(&venv, name);

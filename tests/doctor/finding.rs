@@ -77,7 +77,7 @@ fn while_somebody_else_works_on_the_environment_nothing_is_mended_by_hand() {
     let held = modstore::disk::Lock::try_take_existing(&lock).unwrap().unwrap();
     let (ran, told) = world.doctor_without_uv(&venv, &["--fix", "--lock-timeout", "0"]);
     ran.fails(3);
-    assert_eq!(told["attempts"][0]["busy"], true, "{told:#}");
+    assert_eq!(told["trials"][0]["busy"], true, "{told:#}");
     drop(held);
     world.doctor_without_uv(&venv, &["--fix"]).0.ok();
     assert_eq!(import(&venv, &module.package()), "1.0");

@@ -301,5 +301,6 @@ pub(crate) fn told(binding: &Binding) -> String {
     match &binding.bound {
         Bound::Entry { fetched, .. } => fetched.as_ref().unwrap().revision.clone(),
         Bound::Linked { path } => path.clone(),
+        Bound::Built(_) => unreachable!("nothing is built here"),
     }
 }

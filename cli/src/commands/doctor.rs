@@ -14,7 +14,7 @@ use modstore::{
 use crate::{
     args::DoctorArgs,
     context::Context,
-    json::{Ailment, Attempt, Candidate, Cured, Doctor, Examined, Exception, NotUnderstood},
+    json::{Ailment, Candidate, Cured, Doctor, Examined, Exception, NotUnderstood, Trial},
     output::Answer,
     report::Failure,
     text::count,
@@ -57,12 +57,12 @@ fn told(report: &Report, args: &DoctorArgs, generation: Option<u64>) -> Doctor {
         untried: examined.untried.clone(),
     });
     let mended = report.mended.iter();
-    let attempts = report.attempts.iter().map(|attempt| Attempt {
-        environment: attempt.environment.display().to_string(),
-        distributions: attempt.distributions.clone(),
-        how: attempt.how.clone(),
-        causes: attempt.causes.clone(),
-        busy: attempt.is_busy,
+    let trials = report.trials.iter().map(|trial| Trial {
+        environment: trial.environment.display().to_string(),
+        distributions: trial.distributions.clone(),
+        how: trial.how.clone(),
+        causes: trial.causes.clone(),
+        busy: trial.is_busy,
     });
     let unclear = report
         .unclear
@@ -78,7 +78,7 @@ fn told(report: &Report, args: &DoctorArgs, generation: Option<u64>) -> Doctor {
         mended: mended
             .map(|it| Cured { finding: ailment(&it.finding), how: it.how.clone() })
             .collect(),
-        attempts: attempts.collect(),
+        trials: trials.collect(),
         unclear: unclear.collect(),
         store_error: report.store.clone(),
     }
@@ -145,13 +145,13 @@ impl Doctor {
         self.findings.iter().filter(move |finding| finding.environment == environment)
     }
 
-    /// Whether what an attempt was for is as it should be all the same.
-    fn was_mended_otherwise(&self, attempt: &Attempt) -> bool {
+    /// Whether what an trial was for is as it should be all the same.
+    fn was_mended_otherwise(&self, trial: &Trial) -> bool {
         let is_left = |name: &String| {
-            self.of(Some(&attempt.environment))
+            self.of(Some(&trial.environment))
                 .any(|finding| finding.distribution.as_ref() == Some(name))
         };
-        !attempt.distributions.iter().any(is_left) && !attempt.distributions.is_empty()
+        !trial.distributions.iter().any(is_left) && !trial.distributions.is_empty()
     }
 
     fn count(&self, severity: Severity) -> usize {
@@ -211,16 +211,16 @@ impl Answer for Doctor {
     }
 
     fn troubles(&self) -> Vec<Failure> {
-        let tried = self.attempts.iter().filter(|attempt| !self.was_mended_otherwise(attempt));
-        let tried = tried.map(|attempt| {
-            let what = match attempt.how.as_str() {
+        let tried = self.trials.iter().filter(|trial| !self.was_mended_otherwise(trial));
+        let tried = tried.map(|trial| {
+            let what = match trial.how.as_str() {
                 "lock" => "is in use".to_owned(),
-                "hand" => format!("{} cannot be mended by hand", attempt.distributions.join(", ")),
-                how => format!("{how} cannot install {}", attempt.distributions.join(", ")),
+                "hand" => format!("{} cannot be mended by hand", trial.distributions.join(", ")),
+                how => format!("{how} cannot install {}", trial.distributions.join(", ")),
             };
-            let exit = if attempt.busy { Exit::Busy } else { Exit::Failed };
-            Failure::new(exit, format!("{}: {what}", attempt.environment))
-                .because(attempt.causes.clone())
+            let exit = if trial.busy { Exit::Busy } else { Exit::Failed };
+            Failure::new(exit, format!("{}: {what}", trial.environment))
+                .because(trial.causes.clone())
         });
         tried.collect()
     }
@@ -239,7 +239,7 @@ impl Answer for Doctor {
             1 => "1 thing is broken".to_owned(),
             more => format!("{more} things are broken"),
         };
-        let is_busy = self.attempts.iter().any(|attempt| attempt.busy);
+        let is_busy = self.trials.iter().any(|trial| trial.busy);
         let failure = Failure::new(if is_busy { Exit::Busy } else { Exit::Failed }, what);
         let broken = |finding: &&Ailment| finding.severity == Severity::Broken.as_str();
         let can_mend = self.findings.iter().filter(broken).any(|it| it.candidate.is_some());

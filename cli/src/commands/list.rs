@@ -14,7 +14,7 @@ use modstore::{
 use super::served::brief;
 use crate::{
     context::Context,
-    json::{List, Listed, Served},
+    json::{Attempt, List, Listed, Served},
     output::Answer,
     report::Failure,
     text::Table,
@@ -31,9 +31,11 @@ pub(crate) fn run(context: &Context) -> Result<List, Failure> {
     let served =
         changes.iter().filter(|(_, (_, binding))| binding.is_some()).map(|(name, _)| *name);
     let names: BTreeSet<&str> = declared.keys().copied().chain(served).collect();
-    let modules = names
-        .into_iter()
-        .map(|name| listed(&store, name, declared.get(name).copied(), changes.get(name).copied()));
+    let modules = names.into_iter().map(|name| {
+        let listed = listed(&store, name, declared.get(name).copied(), changes.get(name).copied());
+        let attempt = state.attempts().get(name).map(Attempt::from);
+        Listed { attempt, ..listed }
+    });
     Ok(List { generation: shown.map(|shown| shown.number()), modules: modules.collect() })
 }
 
@@ -53,6 +55,7 @@ pub(super) fn listed(
         served: served.map(Served::from),
         since_generation: since.map(|info| info.number.number()),
         since: since.map(|info| time::stamp(info.at)),
+        attempt: None,
     }
 }
 
@@ -87,7 +90,15 @@ impl Answer for List {
             let (revision, source) = (revision(module), source(module));
             table.row([module.module.as_str(), &revision, &age.unwrap_or_default(), &source]);
         }
-        table.write(to, 0)
+        table.write(to, 0)?;
+        match self.modules.iter().filter(|module| module.attempt.is_some()).count() {
+            0 => Ok(()),
+            1 => writeln!(to, "1 module is not as it is wanted: `modstore status` tells why"),
+            some => writeln!(
+                to,
+                "{some} modules are not as they are wanted: `modstore status` tells why"
+            ),
+        }
     }
 }
 

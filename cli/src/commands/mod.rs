@@ -13,6 +13,7 @@ pub(crate) mod show;
 pub(crate) mod path;
 pub(crate) mod status;
 pub(crate) mod history;
+pub(crate) mod events;
 pub(crate) mod diff;
 pub(crate) mod rollback;
 pub(crate) mod gc;

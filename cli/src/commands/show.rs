@@ -8,10 +8,10 @@ use super::{list, served::brief};
 use crate::{
     args::ShowArgs,
     context::Context,
-    json::{Listed, ModuleChange, Served, Show},
+    json::{Attempt, Listed, ModuleChange, Served, Show},
     output::Answer,
     report::Failure,
-    text::{Table, count, size},
+    text::{Table, clean, count, size},
     time,
 };
 
@@ -20,7 +20,8 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<Show, Failure> {
     let store = context.store()?;
     let (declared, state, shown) = (store.declarations()?, store.state()?, store.shown());
     let since = list::last_changes(&state, shown).get(args.name.as_str()).copied();
-    let listed = list::listed(&store, args.name.as_str(), declared.get(&args.name), since);
+    let mut listed = list::listed(&store, args.name.as_str(), declared.get(&args.name), since);
+    listed.attempt = state.attempts().get(args.name.as_str()).map(Attempt::from);
     if listed.declared.is_none() && listed.served.is_none() {
         return Err(super::served::unknown(&store, &args.name, Exit::Failed));
     }
@@ -70,6 +71,12 @@ impl Answer for Show {
                     .map(String::as_str),
             );
             row("linked to", served.linked.as_deref());
+            let built = served.built.as_ref();
+            row(
+                "built from",
+                built.and_then(|built| built.directory.as_deref().or(built.entry.as_deref())),
+            );
+            row("build key", built.map(|built| built.key.as_str()));
             row("origin", served.origin.as_deref());
             row("reference", served.reference.as_deref());
             row("revision", served.revision.as_deref());
@@ -84,11 +91,29 @@ impl Answer for Show {
             .map(|(files, bytes)| format!("{}, {}", count(files, "file"), size(bytes)));
         row("content", content.as_deref());
         table.write(to, 0)?;
+        self.write_attempt(to)?;
         self.write_history(to)
     }
 }
 
 impl Show {
+    fn write_attempt(&self, to: &mut dyn Write) -> io::Result<()> {
+        let Some(attempt) = &self.listed.attempt else { return Ok(()) };
+        let Attempt { class, stage, error, causes, count, first, last, next, .. } = attempt;
+        writeln!(to, "not as it is wanted ({stage}, {class})")?;
+        writeln!(to, "  {}", clean(error))?;
+        for cause in causes {
+            cause.lines().try_for_each(|line| writeln!(to, "    {}", clean(line)))?;
+        }
+        let local = |stamp: &String| time::read(stamp).map(time::local).unwrap_or_default();
+        let mut table = Table::default();
+        table.row(["tried", &format!("{count} times, {} to {}", local(first), local(last))]);
+        let next = next.as_ref().map(local);
+        let never = "when something changes, or with --retry";
+        table.row(["next", next.as_deref().unwrap_or(never)]);
+        table.write(to, 2)
+    }
+
     fn write_history(&self, to: &mut dyn Write) -> io::Result<()> {
         let mut table = Table::default();
         for change in &self.history {

@@ -1,18 +1,21 @@
 //! `status`: how the store stands.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
 
 use modstore::{
     Store,
+    commit::{Binding, State},
     environment::{Registration, lost},
+    model::Generation,
 };
 
+use super::list::last_changes;
 use crate::{
     context::Context,
-    json::{Following, Lease, Status},
+    json::{Attempt, Following, Lease, Serving, Status, Wanting},
     output::Answer,
     report::Failure,
     text::{Table, count, size},
@@ -36,6 +39,7 @@ pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
         modules: modules.len(),
         linked: linked.map(|(name, _)| name.clone()).collect(),
         missing: missing.map(|(name, _)| name.to_string()).collect(),
+        attempts: wanting(&state, shown, &modules),
         undeclared: modules.keys().filter(|name| !named.contains(name.as_str())).cloned().collect(),
         generations: state.generations().len(),
         entries: state.entries().len(),
@@ -43,6 +47,26 @@ pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
         environments: store.environments()?.iter().map(|each| following(&store, each)).collect(),
         leases: store.leases()?.into_iter().map(Lease::from).collect(),
     })
+}
+
+/// The modules that are not as they are wanted.
+fn wanting(
+    state: &State,
+    shown: Option<Generation>,
+    modules: &BTreeMap<String, Binding>,
+) -> Vec<Wanting> {
+    let changes = last_changes(state, shown);
+    let wanting = state.attempts().iter().map(|(module, attempt)| {
+        let serving = modules.get(module);
+        let since = changes.get(module.as_str()).filter(|_| serving.is_some());
+        Wanting {
+            module: module.clone(),
+            attempt: Attempt::from(attempt),
+            serving: serving.map(Serving::from),
+            serving_since: since.map(|(info, _)| time::stamp(info.at)),
+        }
+    });
+    wanting.collect()
 }
 
 impl Answer for Status {
@@ -59,6 +83,10 @@ impl Answer for Status {
             if !names.is_empty() {
                 table.row([what, &names.join(", ")]);
             }
+        }
+        for wanting in &self.attempts {
+            table.row(["not as wanted", &format!("{}: {}", wanting.module, wanting.why())]);
+            table.row(["", &wanting.told()]);
         }
         let entries = format!("{}, {}", self.entries, size(self.bytes));
         table.row(["entries", &entries]);
@@ -95,6 +123,36 @@ impl Status {
             }
             _ => format!("generation {generation}, which the journal does not know"),
         }
+    }
+}
+
+impl Wanting {
+    /// The root of it, in one line; what a program said last, where it was a program.
+    fn why(&self) -> String {
+        let Attempt { class, stage, error, causes, .. } = &self.attempt;
+        let last =
+            causes.last().and_then(|cause| cause.lines().rfind(|line| !line.trim().is_empty()));
+        let root = last.map_or_else(String::new, |last| format!(": {}", last.trim()));
+        format!("{error}{root} ({stage}, {class})")
+    }
+
+    /// How often, since when, when again, and what is shown meanwhile.
+    fn told(&self) -> String {
+        let Attempt { count: tries, first, next, .. } = &self.attempt;
+        let read = |stamp: &String| time::read(stamp);
+        let first = read(first).map(|at| ago(&time::age(at, time::now()))).unwrap_or_default();
+        let tries = match tries {
+            1 => format!("tried once, {first}"),
+            tries => format!("tried {tries} times, first {first}"),
+        };
+        let next = match next.as_ref().and_then(read) {
+            Some(at) => format!("again {}", time::left(at, time::now())),
+            None => "again when something changes, or with --retry".into(),
+        };
+        let since = self.serving_since.as_ref().and_then(read);
+        let since = since.map(|at| format!(", shown since {}", time::age(at, time::now())));
+        let shown = super::update::stays(self.serving.as_ref());
+        format!("{tries}; {next}; {shown}{}", since.unwrap_or_default())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use modstore::{
-    Exit, Store, UpdateReport, UpdateRequest,
+    Exit, Store, Trying, UpdateReport, UpdateRequest,
     commit::{Binding, Bound},
     model::{Manifest, TreeFile},
     update::Updated as StoreUpdated,
@@ -11,12 +11,16 @@ use modstore::{
 use serde::Serialize;
 
 use crate::{
-    args::UpdateArgs,
+    args::{ScanArgs, UpdateArgs},
     context::Context,
-    json::{Environment, Failed, Served, Unchanged, Unfollowed, Update, Updated, Warning},
+    json::{
+        Environment, Failed, Served, Serving, Unchanged, Unfollowed, Update, Updated, Waiting,
+        Warning,
+    },
     output::{Answer, Output},
     report::Failure,
     text::{Table, count, short},
+    time,
 };
 
 /// What an update did, and how much of it had to work.
@@ -38,11 +42,25 @@ pub(crate) fn run(context: &Context, args: &UpdateArgs) -> Result<Answered, Fail
         all_or_nothing: args.all_or_nothing,
         locked: args.locked,
         fresh: false,
+        tentative: false,
+        trying: match (args.scan, args.retry) {
+            (_, true) => Trying::All,
+            (true, false) => Trying::Scan,
+            (false, false) => Trying::Asked,
+        },
     };
     let report = store.update(&request, &context.progress(), context.cancel())?;
     let update = told(&store, &report);
     warn(&context.output, &update);
     Ok(Answered { update, allow_partial: args.allow_partial, verbose: context.global.verbose })
+}
+
+/// Updates as a host does at its natural moments.
+pub(crate) fn scan(context: &Context, args: &ScanArgs) -> Result<Answered, Failure> {
+    let ScanArgs { names, jobs, allow_partial } = args;
+    let (names, jobs, allow_partial) = (names.clone(), *jobs, *allow_partial);
+    let (all_or_nothing, locked, scan, retry) = (false, false, true, false);
+    run(context, &UpdateArgs { names, jobs, allow_partial, all_or_nothing, locked, scan, retry })
 }
 
 /// What the store did, as values.
@@ -72,6 +90,7 @@ pub(super) fn told(store: &Store, report: &UpdateReport) -> Update {
         unchanged: unchanged.collect(),
         removed: report.removed.iter().map(ToString::to_string).collect(),
         failed: report.failed.iter().map(Failed::from).collect(),
+        waiting: report.waiting.iter().map(Waiting::from).collect(),
         warnings: report.warnings.iter().map(warning).collect(),
         environments: environments.iter().map(Environment::from).collect(),
         cost: report.cost.into(),
@@ -125,8 +144,9 @@ fn manifest(store: &Store, binding: Option<&Binding>) -> Option<Manifest> {
 
 impl Answer for Answered {
     fn write(&self, to: &mut dyn Write) -> io::Result<()> {
-        let Update { updated, unchanged, removed, failed, .. } = &self.update;
-        if updated.is_empty() && unchanged.is_empty() && removed.is_empty() && failed.is_empty() {
+        let Update { updated, unchanged, removed, .. } = &self.update;
+        let nothing = updated.is_empty() && unchanged.is_empty() && removed.is_empty();
+        if nothing && self.update.failed.is_empty() && self.update.waiting.is_empty() {
             writeln!(to, "No modules are declared. Declare one with `modstore add SOURCE`.")?;
             return writeln!(to, "`modstore help add` shows what a source can be.");
         }
@@ -148,30 +168,22 @@ impl Answer for Answered {
 
 /// Why an update as a whole has not succeeded.
 pub(super) fn failure(update: &Update) -> Option<Failure> {
-    let all = update.failed.len() + update.updated.len() + update.unchanged.len();
-    match update.failed.len() {
-        0 => None,
-        failed => {
-            let which = format!("{failed} of {} could not be had", count(all, "module"));
-            Some(Failure::new(Exit::Failed, which))
-        }
-    }
+    let wanting = update.failed.len() + update.waiting.len();
+    let all = wanting + update.updated.len() + update.unchanged.len();
+    let of = count(all, "module");
+    let which = match (update.failed.len(), update.waiting.len()) {
+        (0, 0) => return None,
+        (failed, 0) => format!("{failed} of {of} could not be had"),
+        (0, waiting) => format!("{waiting} of {of} could not be had before, and waits"),
+        (failed, waiting) => format!("{failed} of {of} could not be had, and {waiting} waits"),
+    };
+    Some(Failure::new(Exit::Failed, which))
 }
 
 /// Each module that failed, with what it still leads to.
 pub(super) fn troubles(update: &Update) -> Vec<Failure> {
     let trouble = |failed: &Failed| {
-        let serving = match &failed.serving {
-            None => "nothing is shown for it yet".to_owned(),
-            Some(serving) => {
-                let id = serving.linked.as_deref().or(serving
-                    .revision
-                    .as_deref()
-                    .or(serving.digest.as_deref())
-                    .map(short));
-                format!("it stays at {}", id.unwrap_or("what it was"))
-            }
-        };
+        let serving = stays(failed.serving.as_ref());
         let message = format!("{}: {} ({}; {serving})", failed.module, failed.error, failed.class);
         let failure = Failure::new(Exit::Failed, message).because(failed.causes.clone());
         match &failed.hint {
@@ -180,7 +192,42 @@ pub(super) fn troubles(update: &Update) -> Vec<Failure> {
         }
     };
     let environments = update.environments.iter().flat_map(unfollowed);
-    update.failed.iter().map(trouble).chain(environments).collect()
+    let waiting = update.waiting.iter().map(waits);
+    update.failed.iter().map(trouble).chain(waiting).chain(environments).collect()
+}
+
+/// What is shown of a module that could not be had.
+pub(super) fn stays(serving: Option<&Serving>) -> String {
+    let Some(serving) = serving else { return "nothing is shown for it yet".to_owned() };
+    let id = serving.revision.as_deref().or(serving.digest.as_deref()).map(short);
+    format!("it stays at {}", serving.linked.as_deref().or(id).unwrap_or("what it was"))
+}
+
+/// A module that is not as it is wanted, and was not tried now.
+fn waits(waiting: &Waiting) -> Failure {
+    let left = |until: &String| time::read(until).map(|until| time::left(until, time::now()));
+    let (why, hint) = match (waiting.why, &waiting.host) {
+        ("until", _) => {
+            let left = waiting.until.as_ref().and_then(left).unwrap_or_default();
+            (format!("failed before, and is tried again {left}"), "`modstore update` tries now")
+        }
+        ("host", Some(host)) => (
+            format!("was put off: {host} has failed several times"),
+            "see whether the network and the host work, and run it again",
+        ),
+        ("builds", _) => (
+            "was put off: several builds have found no network".to_owned(),
+            "see whether the network works, and run it again",
+        ),
+        _ => (
+            "failed before, and nothing that it depends on has changed".to_owned(),
+            "change what is wrong, or try again with --retry",
+        ),
+    };
+    let message = format!("{}: {why} ({})", waiting.module, stays(waiting.serving.as_ref()));
+    let attempt = waiting.attempt.iter();
+    let causes = attempt.flat_map(|last| [&last.error].into_iter().chain(&last.causes)).cloned();
+    Failure::new(Exit::Failed, message).because(causes.collect()).hint(hint)
 }
 
 /// Tells an update: a line for each change, the number of modules that are as they were, the generation.
@@ -201,6 +248,9 @@ pub(super) fn write_update(to: &mut dyn Write, update: &Update) -> io::Result<()
     }
     if !update.failed.is_empty() {
         writeln!(to, "{} failed", count(update.failed.len(), "module"))?;
+    }
+    if !update.waiting.is_empty() {
+        writeln!(to, "{} waiting", count(update.waiting.len(), "module"))?;
     }
     let changed = !update.updated.is_empty() || !update.removed.is_empty();
     match update.generation {

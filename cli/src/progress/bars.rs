@@ -72,6 +72,8 @@ impl Bars {
 
     fn step(&self, module: &ModuleName, step: Step<'_>) {
         match step {
+            Step::Building => self.bar(module).set_message("building"),
+            Step::Says(text) => self.bar(module).set_message(clean(text.trim()).into_owned()),
             Step::Listing => self.bar(module).set_message("asking"),
             Step::Receiving { bytes, objects, of } => {
                 let bar = self.bar(module);
@@ -85,7 +87,7 @@ impl Bars {
                 bar.set_message(crate::text::size(bytes));
             }
             Step::Remote(text) => self.bar(module).set_message(clean(text.trim()).into_owned()),
-            Step::Unchanged | Step::Fetched | Step::Failed(_) => {
+            Step::Unchanged | Step::Fetched | Step::Waiting | Step::Failed(_) => {
                 if let Some(bar) = self.lock().remove(module) {
                     bar.finish_and_clear();
                     self.all.remove(&bar);

@@ -59,6 +59,9 @@ impl Lines {
             }
             Step::Listing if self.verbose => say(&format!("{module}: asking its repository")),
             Step::Unchanged if self.verbose => say(&format!("{module}: unchanged")),
+            Step::Building => say(&format!("{module}: building")),
+            Step::Says(text) if self.verbose => say(&format!("{module}: {}", text.trim_end())),
+            Step::Waiting if self.verbose => say(&format!("{module}: not tried now")),
             Step::Remote(text) if self.verbose => {
                 say(&format!("{module}: server: {}", text.trim()))
             }

@@ -80,6 +80,9 @@ fn step_object(module: &ModuleName, step: Step<'_>) -> Value {
         Step::Remote(text) => json!({"step": "remote", "text": text}),
         Step::Unchanged => json!({"step": "unchanged"}),
         Step::Fetched => json!({"step": "fetched"}),
+        Step::Building => json!({"step": "building"}),
+        Step::Says(text) => json!({"step": "says", "text": text}),
+        Step::Waiting => json!({"step": "waiting"}),
         Step::Failed(text) => json!({"step": "failed", "text": text}),
         _ => json!({"step": "other"}),
     };

@@ -1,13 +1,13 @@
 //! [`AcquireError`]: why a module's tree is not in staging.
 
-use std::{error::Error as _, path::PathBuf};
+use std::{error::Error as _, path::PathBuf, time::Duration};
 
 use gix::bstr::BString;
 
 use super::{
     archive_error::ArchiveError,
     mirror_error::MirrorError,
-    network_error::{self, FetchError, RemoteError},
+    network_error::{self, Fault, FetchError, RemoteError},
     pack_error::PackError,
 };
 use crate::{
@@ -145,6 +145,36 @@ impl AcquireError {
             .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
             .map(std::io::Error::kind);
         kinds.any(|kind| kind == std::io::ErrorKind::StorageFull)
+    }
+
+    /// Whether the network, or the server, did not do its part: then the server's other repositories are not to be
+    /// had either.
+    #[must_use]
+    pub fn is_network(&self) -> bool {
+        self.fault().is_some_and(Fault::is_network)
+    }
+
+    /// Whether nobody was asked, because the network is not to be used.
+    #[must_use]
+    pub const fn is_offline(&self) -> bool {
+        matches!(
+            self,
+            Self::Remote(RemoteError::Offline { .. })
+                | Self::Fetch(FetchError::Remote(RemoteError::Offline { .. }))
+        )
+    }
+
+    /// How long the server asked us to stay away.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.fault().and_then(Fault::retry_after)
+    }
+
+    fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => error.fault(),
+            _ => None,
+        }
     }
 
     /// Whether it ended because somebody asked to stop.

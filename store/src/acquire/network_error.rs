@@ -212,6 +212,19 @@ impl Fault {
         })
     }
 
+    /// Whether the way to the server, or the server as a whole, is what failed: not this repository of it.
+    pub const fn is_network(&self) -> bool {
+        matches!(
+            self,
+            Fault::Status { status: 408 | 429 | 500..=599, .. }
+                | Fault::UnknownHost { .. }
+                | Fault::Refused { .. }
+                | Fault::ConnectLimit(_)
+                | Fault::Idle(_)
+                | Fault::Dropped { .. }
+        )
+    }
+
     /// How long the server asked us to stay away.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

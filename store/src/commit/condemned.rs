@@ -89,9 +89,7 @@ impl Condemned {
         let generations = self.generations.iter().filter(|number| !state.is_kept(**number));
         discard_all(disk, layout, generations.map(|number| layout.generation(*number)))?;
         let entries = self.entries.iter().filter(|digest| state.entry(**digest).is_none());
-        let paths = entries.flat_map(|digest| {
-            [layout.entry(*digest), layout.manifest(*digest), layout.git_tree(*digest)]
-        });
+        let paths = entries.flat_map(|digest| layout.all_of(*digest));
         discard_all(disk, layout, paths)
     }
 }

@@ -87,6 +87,21 @@ impl Journal {
         Ok(replay(path, &bytes)?.state)
     }
 
+    /// The frames after the one of this number, for a reader. When the journal ends before it, which it does only
+    /// when it was made anew, all there are.
+    ///
+    /// # Errors
+    /// When it is damaged or cannot be read.
+    pub fn frames(path: &Path, since: u64) -> Result<Vec<Frame>, JournalError> {
+        let bytes = crate::disk::read_if_there(path)?.unwrap_or_default();
+        let mut frames = Vec::new();
+        let replay = replay_telling(path, &bytes, &mut |frame| frames.push(frame.clone()))?;
+        if replay.sequence >= since {
+            frames.retain(|frame| frame.sequence > since);
+        }
+        Ok(frames)
+    }
+
     /// Reads the journal for whoever inspects it. No journal is an empty one.
     ///
     /// # Errors
@@ -167,6 +182,15 @@ fn follows(frame: &Frame, before: &Replay) -> bool {
 }
 
 fn replay(path: &Path, bytes: &[u8]) -> Result<Replay, JournalError> {
+    replay_telling(path, bytes, &mut |_| {})
+}
+
+/// As [`replay`], telling each frame.
+fn replay_telling(
+    path: &Path,
+    bytes: &[u8],
+    told: &mut dyn FnMut(&Frame),
+) -> Result<Replay, JournalError> {
     let (state, link) = (State::default(), Link::default());
     let mut replay = Replay { state, frames: 0, sequence: 0, link, length: 0 };
     loop {
@@ -181,6 +205,7 @@ fn replay(path: &Path, bytes: &[u8]) -> Result<Replay, JournalError> {
                     ))));
                 }
                 replay.sequence = frame.sequence;
+                told(&frame);
                 replay.state.apply(frame);
                 replay.frames += 1;
                 replay.link = link;

@@ -164,10 +164,10 @@ impl Locked {
     /// # Errors
     /// It has happened if the frame reached the disk.
     pub fn forget(self, digests: &[Digest]) -> Result<(), JournalError> {
-        let needed = self.state.refcounts();
+        let (needed, materials) = (self.state.refcounts(), self.state.materials());
         let known = digests.iter().filter(|digest| self.state.entry(**digest).is_some());
         let records: Vec<Record> = known
-            .filter(|digest| !needed.contains_key(*digest))
+            .filter(|digest| !needed.contains_key(*digest) && !materials.contains(*digest))
             .map(|digest| Record::Forgotten { digest: *digest })
             .collect();
         match records.is_empty() {

@@ -25,7 +25,7 @@ pub use locked::{BeginError, Beginning, GiveUpError, Locked, shown};
 pub use mending::{Mending, NewJournal, RebuildError, Relinked};
 pub(crate) use quarantine::put_away;
 pub use rebuild::{Hints, Rebuilt};
-pub use record::{Binding, Bound, DecodeError, Fetched, Record};
+pub use record::{Attempt, Binding, Bound, Built, DecodeError, Fetched, MadeFrom, Record};
 pub(crate) use resolved::{companion_of, lock_of};
 pub use staged::{Staged, Staging, StagingError};
 pub use state::{EntryInfo, GenerationInfo, State};

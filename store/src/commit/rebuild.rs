@@ -15,7 +15,7 @@ use super::{
     record::{Binding, Bound, Record},
     salvage::Salvage,
     state::{EntryInfo, changes},
-    transaction::read_manifest,
+    transaction::{read_built, read_manifest},
 };
 use crate::{
     disk::{DiskError, Layout, names_in},
@@ -77,6 +77,7 @@ struct Sources<'a> {
     hints: &'a Hints,
     bindings: Vec<(&'a str, &'a Binding)>,
     entries: BTreeMap<Digest, EntryInfo>,
+    attempts: Vec<Record>,
 }
 
 /// The records of a journal that says what is still known. `shown` is what `current` shows.
@@ -88,7 +89,8 @@ pub(super) fn rebuild(
     (now, reason): (u64, &str),
 ) -> Result<Rebuilding, DiskError> {
     let (bindings, entries) = (salvage.bindings(), salvage.entries());
-    let sources = Sources { layout, hints, bindings, entries };
+    let attempts = salvage.attempts();
+    let sources = Sources { layout, hints, bindings, entries, attempts };
     let mut told = Rebuilt { frames: salvage.frames.len(), ..Rebuilt::default() };
     let mut past = sources.told_by_frames(salvage, &mut told);
     let recorded = past.keys().next_back().copied();
@@ -178,7 +180,11 @@ impl Sources<'_> {
             Record::Unbound { module } => {
                 fold.modules.iter_mut().for_each(|known| drop(known.remove(module)));
             }
-            Record::Entered { .. } | Record::Retired { .. } | Record::Forgotten { .. } => {}
+            Record::Entered { .. }
+            | Record::Retired { .. }
+            | Record::Forgotten { .. }
+            | Record::Attempted { .. }
+            | Record::Cleared { .. } => {}
         }
     }
 
@@ -239,9 +245,12 @@ impl Sources<'_> {
                 return (Binding { source, bound: Bound::Linked { path } }, true);
             }
         };
-        let is_part = |binding: &Binding| {
-            matches!(&binding.bound, Bound::Entry { digest: known, subdirectory: part, .. }
-                if *known == digest && *part == subdirectory)
+        let is_part = |binding: &Binding| match &binding.bound {
+            Bound::Entry { digest: known, subdirectory: part, .. } => {
+                *known == digest && *part == subdirectory
+            }
+            Bound::Built(built) => built.digest == digest && subdirectory.is_none(),
+            Bound::Linked { .. } => false,
         };
         let own = self.known(|name, binding| name == module && is_part(binding));
         if let Some(own) = own.or_else(|| self.known(|_, binding| is_part(binding))) {
@@ -251,8 +260,15 @@ impl Sources<'_> {
         let fetched = self.known(|_, binding| binding.digest() == Some(digest));
         let fetched = fetched.and_then(|known| match &known.bound {
             Bound::Entry { fetched, .. } => fetched.clone(),
-            Bound::Linked { .. } => None,
+            Bound::Linked { .. } | Bound::Built(_) => None,
         });
+        if subdirectory.is_none()
+            && let Some(built) = read_built(self.layout, digest, module)
+        {
+            let is_clear = declared.is_some();
+            let source = declared.unwrap_or_else(|| UNKNOWN_SOURCE.into());
+            return (Binding { source, bound: Bound::Built(Box::new(built)) }, is_clear);
+        }
         let is_clear = declared.is_some() && fetched.is_some();
         let source = declared.unwrap_or_else(|| UNKNOWN_SOURCE.into());
         (Binding { source, bound: Bound::Entry { digest, subdirectory, fetched } }, is_clear)
@@ -278,7 +294,8 @@ impl Sources<'_> {
     ) -> Result<Vec<Record>, DiskError> {
         let mut records = vec![Record::Checkpoint { at, reason: reason.to_owned() }];
         let bound = past.values().flat_map(|past| past.modules.values());
-        let mut digests: BTreeSet<Digest> = bound.filter_map(Binding::digest).collect();
+        let mut digests: BTreeSet<Digest> =
+            bound.flat_map(|to| [to.digest(), to.material()]).flatten().collect();
         digests.extend(digests_in(&self.layout.manifests())?);
         digests.extend(digests_in(&self.layout.entries())?);
         records.extend(digests.into_iter().map(|digest| self.entered(digest)));
@@ -289,6 +306,7 @@ impl Sources<'_> {
             records.extend(changes(&before, &modules));
             before = modules;
         }
+        records.extend(self.attempts.iter().cloned());
         Ok(records)
     }
 

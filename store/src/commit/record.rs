@@ -8,15 +8,20 @@
 //! to a limit that is the same for all inputs. So records are read one by one, and each may claim only
 //! what the bytes that are left can hold.
 
+use std::fmt;
+
 use bincode::{
     Decode as _,
     de::{Decoder as _, DecoderImpl, read::Reader},
     error::DecodeError as BincodeError,
     serde::Compat,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, SeqAccess, Visitor},
+};
 
-use crate::model::{Digest, Generation};
+use crate::model::{Class, Digest, Generation, Stage};
 
 /// The most bytes the records of one transaction may have.
 pub(super) const LIMIT: usize = 64 << 20;
@@ -78,6 +83,47 @@ pub enum Record {
         /// The command that wrote it.
         reason: String,
     },
+    /// What is wanted of the module was tried, and could not be had.
+    Attempted {
+        /// The module.
+        module: String,
+        /// How that ended.
+        attempt: Box<Attempt>,
+    },
+    /// The module is as it is wanted: what went wrong before is over.
+    Cleared {
+        /// The module.
+        module: String,
+    },
+}
+
+/// The last try to have what is wanted of a module, and why it failed. What is shown meanwhile is none of its
+/// business.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The source that was wanted, without any secret.
+    pub source: String,
+    /// The commit that was wanted, if that much was found out.
+    pub revision: Option<String>,
+    /// A name for all else that it depended on; none, where nobody can say.
+    pub conditions: Option<Digest>,
+    /// When it is worth trying again.
+    pub class: Class,
+    /// How far it came.
+    pub stage: Stage,
+    /// What went wrong, in one clause. Holds no secret.
+    pub error: String,
+    /// Why, outermost first; the last often the end of what a program said.
+    #[serde(deserialize_with = "one_by_one")]
+    pub causes: Vec<String>,
+    /// How many tries of the same thing have failed.
+    pub count: u64,
+    /// When the first of them did, in milliseconds since 1970.
+    pub first: u64,
+    /// When the last of them did.
+    pub last: u64,
+    /// Not to be tried again of itself before then.
+    pub not_before: u64,
 }
 
 /// What a module is in a generation.
@@ -106,6 +152,98 @@ pub enum Bound {
         /// Its absolute path.
         path: String,
     },
+    /// An entry of the store that was built.
+    Built(Box<Built>),
+}
+
+/// A tree that was built, and all that is known of how. It is never given another key than that of what it was really
+/// built from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Built {
+    /// The entry.
+    pub digest: Digest,
+    /// What it was built from.
+    pub from: MadeFrom,
+    /// The name of all that the build depended on.
+    pub key: Digest,
+    /// The files that the build said it has read: by their path in the module's tree, or absolute outside of it.
+    #[serde(deserialize_with = "one_by_one")]
+    pub read: Vec<String>,
+}
+
+/// What something was built from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MadeFrom {
+    /// An entry of the store, kept for as long as what was built from it.
+    Entry {
+        /// The entry.
+        digest: Digest,
+        /// The part of it that is the module.
+        subdirectory: Option<String>,
+        /// Where the tree came from, when that was git.
+        fetched: Option<Fetched>,
+    },
+    /// A directory that is the user's own.
+    Directory {
+        /// Its absolute path.
+        path: String,
+    },
+}
+
+impl MadeFrom {
+    /// What a module is built from that would be this without a build.
+    #[must_use]
+    pub fn of(bound: &Bound) -> Self {
+        match bound.clone() {
+            Bound::Entry { digest, subdirectory, fetched } => {
+                Self::Entry { digest, subdirectory, fetched }
+            }
+            Bound::Linked { path } => Self::Directory { path },
+            Bound::Built(built) => built.from,
+        }
+    }
+}
+
+impl Bound {
+    /// What it would be without a build.
+    #[must_use]
+    pub fn unbuilt(&self) -> Self {
+        match self {
+            Self::Built(built) => match built.from.clone() {
+                MadeFrom::Entry { digest, subdirectory, fetched } => {
+                    Self::Entry { digest, subdirectory, fetched }
+                }
+                MadeFrom::Directory { path } => Self::Linked { path },
+            },
+            bound => bound.clone(),
+        }
+    }
+
+    /// The commit it comes from, if that is git.
+    #[must_use]
+    pub fn fetched(&self) -> Option<&Fetched> {
+        match self {
+            Self::Entry { fetched, .. } => fetched.as_ref(),
+            Self::Built(built) => match &built.from {
+                MadeFrom::Entry { fetched, .. } => fetched.as_ref(),
+                MadeFrom::Directory { .. } => None,
+            },
+            Self::Linked { .. } => None,
+        }
+    }
+
+    /// The entry that the source's tree is, whether that is shown or something built from it.
+    #[must_use]
+    pub const fn source_entry(&self) -> Option<Digest> {
+        match self {
+            Self::Entry { digest, .. } => Some(*digest),
+            Self::Built(built) => match &built.from {
+                MadeFrom::Entry { digest, .. } => Some(*digest),
+                MadeFrom::Directory { .. } => None,
+            },
+            Self::Linked { .. } => None,
+        }
+    }
 }
 
 /// The git commit a tree came from.
@@ -117,6 +255,27 @@ pub struct Fetched {
     pub reference: Option<String>,
     /// The commit, 40 hex digits.
     pub revision: String,
+}
+
+/// Reads texts one by one: room for as many as a list says it has is only made when they are there.
+fn one_by_one<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    struct Texts;
+    impl<'de> Visitor<'de> for Texts {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of texts")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut texts = Vec::new();
+            while let Some(text) = list.next_element()? {
+                texts.push(text);
+            }
+            Ok(texts)
+        }
+    }
+    from.deserialize_seq(Texts)
 }
 
 /// Bytes that are not the records of a transaction.
@@ -232,7 +391,37 @@ mod tests {
             Record::Retired { number: Generation::FIRST },
             Record::Forgotten { digest },
             Record::Checkpoint { at: 1_790_000_000_002, reason: "gc".into() },
+            attempted(Class::Transient, Stage::Resolve, None),
+            attempted(Class::Deterministic, Stage::Validate, Some(digest)),
+            Record::Cleared { module: "a".into() },
+            bound("a", built(digest, MadeFrom::Directory { path: "/home/me/c".into() })),
+            bound(
+                "a",
+                built(digest, MadeFrom::Entry { digest, subdirectory: None, fetched: None }),
+            ),
         ]
+    }
+
+    fn built(digest: Digest, from: MadeFrom) -> Bound {
+        let read = vec!["src/main.ts".into(), "/usr/lib/lib.d.ts".into()];
+        Bound::Built(Box::new(Built { digest, from, key: Digest::from_bytes([0xa5; 32]), read }))
+    }
+
+    fn attempted(class: Class, stage: Stage, conditions: Option<Digest>) -> Record {
+        let attempt = Attempt {
+            source: "git+https://example.com/o/r@main".into(),
+            revision: conditions.map(|_| "0123456789abcdef0123456789abcdef01234567".into()),
+            conditions,
+            class,
+            stage,
+            error: "could not list https://example.com/o/r".into(),
+            causes: vec!["the connection was refused".into()],
+            count: 2,
+            first: 1_790_000_000_003,
+            last: 1_790_000_000_004,
+            not_before: 1_790_000_010_004,
+        };
+        Record::Attempted { module: "a".into(), attempt: Box::new(attempt) }
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub(crate) fn companion_of(layout: &Layout, state: &State) -> (PathBuf, String) 
 }
 
 fn locked(binding: &Binding) -> Option<Locked> {
-    let Bound::Entry { digest, subdirectory, fetched } = &binding.bound else { return None };
+    let bound = binding.bound.unbuilt();
+    let Bound::Entry { digest, subdirectory, fetched } = &bound else { return None };
     Some(Locked {
         source: Source::parse(&binding.source, Path::new("/"), None).ok()?,
         origin: fetched.as_ref().and_then(|fetched| fetched.origin.parse().ok()),

@@ -92,6 +92,20 @@ impl Salvage {
         retired.collect()
     }
 
+    /// The last try of each module, as far as frames tell of it.
+    pub(super) fn attempts(&self) -> Vec<Record> {
+        let mut attempts = BTreeMap::new();
+        for record in self.records() {
+            match record {
+                Record::Attempted { module, .. } => drop(attempts.insert(module, record)),
+                Record::Cleared { module } => drop(attempts.remove(module)),
+                Record::Checkpoint { .. } => attempts.clear(),
+                _ => {}
+            }
+        }
+        attempts.into_values().cloned().collect()
+    }
+
     /// What the frames tell of entries.
     pub(super) fn entries(&self) -> BTreeMap<Digest, EntryInfo> {
         let mut entries = BTreeMap::new();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     frame::Frame,
-    record::{Binding, Bound, Record},
+    record::{Attempt, Binding, Bound, Record},
 };
 use crate::model::{Digest, Generation};
 
@@ -17,6 +17,7 @@ pub struct State {
     generations: Vec<GenerationInfo>,
     modules: BTreeMap<String, Binding>,
     entries: BTreeMap<Digest, EntryInfo>,
+    attempts: BTreeMap<String, Attempt>,
     sequence: u64,
 }
 
@@ -84,6 +85,12 @@ impl State {
             }
             Record::Forgotten { digest } => {
                 self.entries.remove(&digest);
+            }
+            Record::Attempted { module, attempt } => {
+                self.attempts.insert(module, *attempt);
+            }
+            Record::Cleared { module } => {
+                self.attempts.remove(&module);
             }
             Record::Checkpoint { .. } => {
                 *self = Self { sequence: self.sequence, ..Self::default() };
@@ -177,6 +184,17 @@ impl State {
         counts
     }
 
+    /// The entries that what kept generations show was built from. No link leads to them; they stay so that it can be
+    /// built again, with or without a network.
+    #[must_use]
+    pub fn materials(&self) -> BTreeSet<Digest> {
+        let kept = self.kept_modules();
+        kept.flat_map(|(_, modules)| {
+            modules.into_values().filter_map(Binding::material).collect::<Vec<_>>()
+        })
+        .collect()
+    }
+
     /// The fewest records that lead to this state, but for what is retired.
     #[must_use]
     pub fn checkpoint(&self, at: u64, reason: &str) -> Vec<Record> {
@@ -198,7 +216,18 @@ impl State {
             records.extend(changes(&before, &modules));
             before = modules;
         }
+        let attempts = self.attempts.iter().map(|(module, attempt)| Record::Attempted {
+            module: module.clone(),
+            attempt: Box::new(attempt.clone()),
+        });
+        records.extend(attempts);
         records
+    }
+
+    /// The last try of each module that is not as it is wanted.
+    #[must_use]
+    pub const fn attempts(&self) -> &BTreeMap<String, Attempt> {
+        &self.attempts
     }
 
     /// What is known of an entry.
@@ -236,6 +265,16 @@ impl Binding {
         match &self.bound {
             Bound::Entry { digest, .. } => Some(*digest),
             Bound::Linked { .. } => None,
+            Bound::Built(built) => Some(built.digest),
+        }
+    }
+
+    /// The entry that what is shown was built from: no link leads to it, and it is kept as long.
+    #[must_use]
+    pub const fn material(&self) -> Option<Digest> {
+        match &self.bound {
+            Bound::Built(_) => self.bound.source_entry(),
+            Bound::Entry { .. } | Bound::Linked { .. } => None,
         }
     }
 }

@@ -24,7 +24,7 @@ use super::{
     journal::JournalError,
     locked::{BeginError, Beginning, Locked, now, show},
     quarantine::put_in_place,
-    record::{Binding, Bound, Record},
+    record::{Attempt, Binding, Bound, Built, Record},
     staged::{Staged, Staging},
     state::State,
 };
@@ -40,6 +40,8 @@ pub struct Transaction {
     locked: Locked,
     entering: BTreeMap<Digest, Staged>,
     changes: BTreeMap<ModuleName, Option<Binding>>,
+    /// What is remembered of tries, and shown to nobody.
+    notes: BTreeMap<ModuleName, Option<Attempt>>,
     restores: Option<Generation>,
     companion: Option<(PathBuf, String)>,
     /// Entries that are not what they should be, whatever they look like.
@@ -103,6 +105,7 @@ impl Transaction {
             locked: Locked::take(disk, layout, staging, how)?,
             entering: BTreeMap::new(),
             changes: BTreeMap::new(),
+            notes: BTreeMap::new(),
             restores: None,
             companion: None,
             rotten: BTreeSet::new(),
@@ -142,6 +145,11 @@ impl Transaction {
     /// Makes `module` lead nowhere.
     pub fn unbind(&mut self, module: ModuleName) {
         self.changes.insert(module, None);
+    }
+
+    /// Remembers how the last try of `module` ended, or, with `None`, that nothing of it is wanting.
+    pub fn note(&mut self, module: ModuleName, attempt: Option<Attempt>) {
+        self.notes.insert(module, attempt);
     }
 
     /// Makes every module what it was in `generation`.
@@ -203,7 +211,11 @@ impl Transaction {
             modules.get(module.as_str()) != to.as_ref()
         };
         let is_gone = |digest: &Digest| !is_whole(&self.locked.layout, *digest);
-        self.anew || self.changes.iter().any(rebinds) || self.entering.keys().any(is_gone)
+        let is_rotten = |digest: &Digest| self.rotten.contains(digest);
+        let mut entering = self.entering.keys();
+        self.anew
+            || self.changes.iter().any(rebinds)
+            || entering.any(|digest| is_rotten(digest) || is_gone(digest))
     }
 
     /// Makes all of it durable, records it and shows it. Gives what the store adds up to then; its head is the
@@ -245,14 +257,15 @@ impl Transaction {
         };
         let mut changes = self.changes.iter();
         let gone = changes.find(|(_, to)| {
-            to.as_ref().and_then(Binding::digest).is_some_and(|digest| !is_there(digest))
+            let needed = to.iter().flat_map(|to| [to.digest(), to.material()]).flatten();
+            needed.into_iter().any(|digest| !is_there(digest))
         });
         gone.map(|(module, _)| module.clone())
     }
 
     /// Builds in staging what the later steps rename.
     fn prepare(&self, next: Generation) -> Result<Prepared, DiskError> {
-        let prepared = Prepared::in_staging(&self.locked.staging);
+        let mut prepared = Prepared::in_staging(&self.locked.staging);
         self.locked.disk.create_dir(&prepared.generation)?;
         for (module, binding) in self.modules_after() {
             let link = prepared.generation.join(module);
@@ -261,11 +274,34 @@ impl Transaction {
                 _ => self.locked.disk.symlink(&link_text(binding), &link)?,
             }
         }
+        prepared.built = self.describe_built()?;
         if let Some((_, contents)) = &self.companion {
             self.locked.disk.create_file(&prepared.companion, contents.as_bytes())?;
         }
         self.locked.disk.symlink(&Layout::current_text(next), &prepared.switch)?;
         Ok(prepared)
+    }
+
+    /// Writes how the entries were built that are bound anew, for when the journal is lost.
+    fn describe_built(&self) -> Result<Vec<(PathBuf, Digest)>, DiskError> {
+        let after = self.modules_after();
+        let changed = self.changes.values().flatten().filter_map(|to| match &to.bound {
+            Bound::Built(built) => Some(built.digest),
+            _ => None,
+        });
+        let mut written = Vec::new();
+        for digest in changed.collect::<BTreeSet<_>>() {
+            let of_it = after.iter().filter_map(|(module, to)| match &to.bound {
+                Bound::Built(built) if built.digest == digest => Some((*module, &**built)),
+                _ => None,
+            });
+            let of_it: BTreeMap<&str, &Built> = of_it.collect();
+            let text = serde_json::to_vec_pretty(&of_it).expect("texts can be written as JSON");
+            let path = self.locked.staging.fresh().with_extension("built");
+            self.locked.disk.create_file(&path, &text)?;
+            written.push((path, digest));
+        }
+        Ok(written)
     }
 
     /// The link of the generation before, when it says the same: a second name for it costs no inode,
@@ -287,9 +323,14 @@ impl Transaction {
         for staged in self.entering.values() {
             self.place_entry(staged)?;
         }
+        for (path, digest) in &prepared.built {
+            disk.rename(path, &layout.built(*digest))?;
+        }
         disk.rename(&prepared.generation, &layout.generation(next))?;
-        if !self.entering.is_empty() {
+        if !self.entering.is_empty() || !prepared.built.is_empty() {
             disk.sync_dir(&layout.manifests())?;
+        }
+        if !self.entering.is_empty() {
             disk.sync_dir(&layout.entries())?;
         }
         disk.sync_dir(&layout.generations())?;
@@ -334,7 +375,41 @@ impl Transaction {
             Some(binding) => Record::Bound { module: module.to_string(), binding: binding.clone() },
             None => Record::Unbound { module: module.to_string() },
         });
-        entered.chain([generation]).chain(bindings).collect()
+        entered.chain([generation]).chain(bindings).chain(self.noted()).collect()
+    }
+
+    /// The notes that say anything new.
+    fn noted(&self) -> Vec<Record> {
+        let known = self.locked.state.attempts();
+        let new = self
+            .notes
+            .iter()
+            .filter(|(module, attempt)| known.get(module.as_str()) != attempt.as_ref());
+        let record = |(module, attempt): (&ModuleName, &Option<Attempt>)| match attempt.clone() {
+            Some(attempt) => {
+                Record::Attempted { module: module.to_string(), attempt: Box::new(attempt) }
+            }
+            None => Record::Cleared { module: module.to_string() },
+        };
+        new.map(record).collect()
+    }
+
+    /// Whether there is anything to remember that the journal does not say.
+    #[must_use]
+    pub fn notes_anything(&self) -> bool {
+        !self.noted().is_empty()
+    }
+
+    /// Records what is to be remembered and nothing else: no generation is made. Gives what the store adds up to
+    /// then.
+    ///
+    /// # Errors
+    /// It is remembered if the frame reached the disk.
+    pub fn commit_notes(self) -> Result<State, JournalError> {
+        let records = self.noted();
+        let Locked { disk, journal, mut state, .. } = self.locked;
+        state.apply(journal.append(&disk, records)?);
+        Ok(state)
     }
 }
 
@@ -343,6 +418,8 @@ struct Prepared {
     generation: PathBuf,
     companion: PathBuf,
     switch: PathBuf,
+    /// How entries were built.
+    built: Vec<(PathBuf, Digest)>,
 }
 
 impl Prepared {
@@ -351,6 +428,7 @@ impl Prepared {
         Self {
             companion: generation.with_extension("companion"),
             switch: generation.with_extension("link"),
+            built: Vec::new(),
             generation,
         }
     }
@@ -363,6 +441,7 @@ pub(crate) fn link_text(binding: &Binding) -> PathBuf {
             Layout::entry_text(*digest, subdirectory.as_deref())
         }
         Bound::Linked { path } => PathBuf::from(path),
+        Bound::Built(built) => Layout::entry_text(built.digest, None),
     }
 }
 
@@ -384,6 +463,14 @@ fn show_with(
 pub fn is_whole(layout: &Layout, digest: Digest) -> bool {
     let Some(manifest) = read_manifest(layout, digest) else { return false };
     manifest.files().iter().all(|file| crate::disk::is_unchanged(file, &layout.entry(digest)))
+}
+
+/// How an entry was built for `module`, or for another that it is the same for, as far as that was written beside it.
+pub(crate) fn read_built(layout: &Layout, digest: Digest, module: &str) -> Option<Built> {
+    let bytes = std::fs::read(layout.built(digest)).ok()?;
+    let mut built: BTreeMap<String, Built> = serde_json::from_slice(&bytes).ok()?;
+    let own = built.remove(module);
+    own.or_else(|| built.into_values().next()).filter(|built| built.digest == digest)
 }
 
 /// The manifest of an entry, if it is there and proves itself.

@@ -136,6 +136,26 @@ impl Layout {
         self.manifests().join(format!("{digest}.git"))
     }
 
+    /// How the entry was built: the journal says so too, and this is for when it is lost.
+    #[must_use]
+    pub fn built(&self, digest: Digest) -> PathBuf {
+        self.manifests().join(format!("{digest}.built"))
+    }
+
+    /// Everything that is there for an entry, the tree first.
+    #[must_use]
+    pub fn all_of(&self, digest: Digest) -> [PathBuf; 4] {
+        [self.entry(digest), self.manifest(digest), self.git_tree(digest), self.built(digest)]
+    }
+
+    /// The entry that a name in `manifests/` is about.
+    #[must_use]
+    pub fn listed(name: &str) -> Option<Digest> {
+        let endings = [".git", ".built"];
+        let name = endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+        name.parse().ok()
+    }
+
     /// Bare repositories, each a cache that may be deleted at any time.
     #[must_use]
     pub fn mirrors(&self) -> PathBuf {

@@ -21,6 +21,6 @@ pub use lock::{Holder, Lock, LockError, Patience};
 pub use planting::{LinkError, Planting, StreamError};
 pub(crate) use planting::{directory_time, is_unchanged};
 pub(crate) use reserve::{ensure_reserve, use_reserve};
-pub(crate) use scratch::copy_to_scratch;
+pub(crate) use scratch::{copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch};
 pub use verbs::{Act, Disk, DiskError, Observer, Verb};
 pub(crate) use verbs::{is_random_name, names_in, random_name, read_if_there};

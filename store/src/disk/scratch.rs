@@ -36,6 +36,28 @@ pub(crate) fn copy_to_scratch(
     Ok(())
 }
 
+/// Makes a directory in which somebody else's program may do as it likes.
+///
+/// # Errors
+/// It is not there.
+pub(crate) fn make_scratch(at: &Path) -> Result<(), DiskError> {
+    std::fs::create_dir(at).map_err(|error| DiskError::new(Verb::CreateDir, at, error))
+}
+
+/// Removes a file from a scratch.
+///
+/// # Errors
+/// It is still there.
+pub(crate) fn remove_from_scratch(at: &Path) -> Result<(), DiskError> {
+    std::fs::remove_file(at).map_err(|error| DiskError::new(Verb::Remove, at, error))
+}
+
+/// Removes a scratch, as far as that can be done: what a program has made unreadable goes with the staging, or stays.
+pub(crate) fn remove_scratch(at: &Path) {
+    // Whoever removes the staging tries once more, and tells.
+    let _ = std::fs::remove_dir_all(at);
+}
+
 fn copy_one(from: &Path, to: &Path, is_link: bool) -> io::Result<()> {
     if is_link {
         return std::os::unix::fs::symlink(std::fs::read_link(from)?, to);

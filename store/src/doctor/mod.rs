@@ -21,5 +21,5 @@ mod run;
 
 pub use code::{Code, Severity};
 pub use finding::{Candidate, Finding};
-pub use report::{Attempt, Examined, Mended, Report};
+pub use report::{Examined, Mended, Report, Trial};
 pub use run::{Doctor, DoctorError, Request};

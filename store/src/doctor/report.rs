@@ -17,7 +17,7 @@ pub struct Report {
     /// What was wrong and is not any more.
     pub mended: Vec<Mended>,
     /// What was tried and did not work.
-    pub attempts: Vec<Attempt>,
+    pub trials: Vec<Trial>,
     /// Files that were not understood, or could not be read, and why. Nothing is said of them, and nothing was done.
     pub unclear: Vec<(PathBuf, String)>,
     /// Why the store could not be read, if there is one that cannot.
@@ -55,7 +55,7 @@ pub struct Mended {
 
 /// Something that was tried and did not work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
+pub struct Trial {
     /// Where.
     pub environment: PathBuf,
     /// What was to be mended; empty, if it is all of it.

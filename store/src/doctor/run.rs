@@ -16,7 +16,7 @@ use super::{
     findings::{self, Looking},
     mend::{self, ByHand, HandError, Task},
     patient::{Editable, Patient},
-    report::{Attempt, Examined, Mended, Report},
+    report::{Examined, Mended, Report, Trial},
     settings::wishes,
     shared::{Shared, Stock},
 };
@@ -105,10 +105,10 @@ impl Doctor<'_> {
         }
         let (mut done, mut changed) = (Vec::new(), false);
         for patient in &first.patients {
-            changed |= self.mend(patient, &first.findings, &mut done, &mut report.attempts);
+            changed |= self.mend(patient, &first.findings, &mut done, &mut report.trials);
         }
         let mut last = if changed { look()? } else { first.again() };
-        if self.add(&last, &mut done, &mut report.attempts) {
+        if self.add(&last, &mut done, &mut report.trials) {
             last = look()?;
         }
         report.mended = mended(&first.findings, &last.findings, &done);
@@ -255,7 +255,7 @@ impl Doctor<'_> {
         patient: &Patient,
         findings: &[Finding],
         done: &mut Vec<(PathBuf, String, String)>,
-        attempts: &mut Vec<Attempt>,
+        trials: &mut Vec<Trial>,
     ) -> bool {
         let editables = patient.editables();
         let tasks = mend::plan(patient.prefix(), findings, &editables);
@@ -267,7 +267,7 @@ impl Doctor<'_> {
             Ok(held) => held,
             Err(error) => {
                 let is_busy = matches!(error, LockError::Busy { .. });
-                attempts.push(attempt(&prefix, &tasks, "lock", &error, is_busy));
+                trials.push(trial(&prefix, &tasks, "lock", &error, is_busy));
                 return false;
             }
         };
@@ -292,7 +292,7 @@ impl Doctor<'_> {
                 {
                     Ok(()) => note(&by_installer, &how, done),
                     Err(error) => {
-                        attempts.push(attempt(&prefix, &by_installer, &how, &error, false));
+                        trials.push(trial(&prefix, &by_installer, &how, &error, false));
                         by_hand.extend(by_installer);
                     }
                 }
@@ -309,7 +309,7 @@ impl Doctor<'_> {
                 Ok(()) => note(std::slice::from_ref(&task), "hand", done),
                 Err(error) => {
                     let is_busy = matches!(error, HandError::Lock(LockError::Busy { .. }));
-                    attempts.push(attempt(&prefix, &[task], "hand", &error, is_busy));
+                    trials.push(trial(&prefix, &[task], "hand", &error, is_busy));
                 }
             }
         }
@@ -354,7 +354,7 @@ impl Doctor<'_> {
         &self,
         seen: &Seen,
         done: &mut Vec<(PathBuf, String, String)>,
-        attempts: &mut Vec<Attempt>,
+        trials: &mut Vec<Trial>,
     ) -> bool {
         let mut has_tried = false;
         for patient in &seen.patients {
@@ -384,9 +384,9 @@ impl Doctor<'_> {
             );
             match added {
                 Ok(()) => done.push((prefix.to_owned(), String::new(), how)),
-                Err(error) => attempts.push(Attempt {
+                Err(error) => trials.push(Trial {
                     distributions: wanted,
-                    ..attempt(prefix, &[], &how, &error, false)
+                    ..trial(prefix, &[], &how, &error, false)
                 }),
             }
         }
@@ -497,8 +497,8 @@ fn mended(
     mended.collect()
 }
 
-fn attempt(prefix: &Path, tasks: &[Task], how: &str, error: &dyn Error, is_busy: bool) -> Attempt {
-    Attempt {
+fn trial(prefix: &Path, tasks: &[Task], how: &str, error: &dyn Error, is_busy: bool) -> Trial {
+    Trial {
         environment: prefix.to_owned(),
         distributions: tasks.iter().map(|task| task.distribution.to_string()).collect(),
         how: how.to_owned(),

@@ -41,13 +41,17 @@ impl Subject {
             Bound::Linked { path } => {
                 Some(Self { module, tree: path.into(), subdirectory: None, manifest: None })
             }
-            Bound::Entry { digest, subdirectory, .. } => {
-                let entry = layout.entry(*digest);
-                let (tree, manifest) = match staged.get(digest).filter(|_| !entry.is_dir()) {
-                    Some(staged) => (staged.tree().to_owned(), staged.manifest()?),
-                    None => (entry, read_manifest(layout, *digest)?),
+            Bound::Entry { .. } | Bound::Built(_) => {
+                let digest = binding.digest()?;
+                let subdirectory = match &binding.bound {
+                    Bound::Entry { subdirectory, .. } => subdirectory.clone(),
+                    _ => None,
                 };
-                let subdirectory = subdirectory.clone();
+                let entry = layout.entry(digest);
+                let (tree, manifest) = match staged.get(&digest).filter(|_| !entry.is_dir()) {
+                    Some(staged) => (staged.tree().to_owned(), staged.manifest()?),
+                    None => (entry, read_manifest(layout, digest)?),
+                };
                 Some(Self { module, tree, subdirectory, manifest: Some(manifest) })
             }
         }

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// When it is worth trying again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// Its place in this list is what the journal holds: a class may be added at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Class {
     /// At any later time: the network, a server, a full disk.
     Transient,
@@ -14,7 +18,9 @@ pub enum Class {
 }
 
 /// How far things had come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// Its place in this list is what the journal holds: a stage may be added at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Stage {
     /// Finding out which commit is wanted.
     Resolve,
@@ -28,6 +34,8 @@ pub enum Stage {
     Import,
     /// Installing it, or what it needs, in such an environment.
     Install,
+    /// Trying what was built, before it is shown.
+    Validate,
 }
 
 impl fmt::Display for Class {
@@ -49,6 +57,7 @@ impl fmt::Display for Stage {
             Self::Build => "build",
             Self::Import => "import",
             Self::Install => "install",
+            Self::Validate => "validate",
         })
     }
 }

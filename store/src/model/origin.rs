@@ -127,6 +127,12 @@ fn is_unreserved(byte: u8) -> bool {
 }
 
 impl Origin {
+    /// The host and port it is at; none, when it is in the local file system.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.0.split('/').next().filter(|host| !host.is_empty() && *host != "file:")
+    }
+
     /// The canonical text.
     #[must_use]
     pub fn as_str(&self) -> &str {

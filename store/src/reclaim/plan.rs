@@ -15,7 +15,7 @@ use super::{
     roots::{FindError, Found, Root},
 };
 use crate::{
-    commit::{Bound, Condemned, EntryInfo, JournalError, State},
+    commit::{Condemned, EntryInfo, JournalError, State},
     disk::DiskError,
     environment::RegistrationError,
     model::{Digest, Generation, Origin},
@@ -187,7 +187,8 @@ pub(crate) fn plan(
         found.generations.keys().copied().filter(|number| is_leftover(*number)).collect();
     found.generations.retain(|number, _| !retire.contains(number) && !leftovers.contains(number));
     let counted = counted(state, &retire);
-    let books = Books { state, counted, marked: marked(&mut found, &leased)? };
+    let materials = materials(state, &retire);
+    let books = Books { state, counted, materials, marked: marked(&mut found, &leased)? };
     let (keep, remove) = books.sort(&found);
     Ok(SweepPlan {
         generation: head,
@@ -211,6 +212,13 @@ fn counted(state: &State, retire: &BTreeSet<Generation>) -> BTreeMap<Digest, BTr
         }
     }
     counted
+}
+
+/// What stays because something was built from it that stays. No link leads there, so there is no second book.
+fn materials(state: &State, retire: &BTreeSet<Generation>) -> BTreeSet<Digest> {
+    let kept = state.kept_modules().filter(|(info, _)| !retire.contains(&info.number));
+    let bindings = kept.flat_map(|(_, modules)| modules.into_values());
+    bindings.filter_map(|binding| binding.material()).collect()
 }
 
 /// The second book: the roots that lead to each entry.
@@ -242,6 +250,7 @@ struct Books<'s> {
     state: &'s State,
     counted: BTreeMap<Digest, BTreeSet<Generation>>,
     marked: BTreeMap<Digest, BTreeSet<Root>>,
+    materials: BTreeSet<Digest>,
 }
 
 impl Books<'_> {
@@ -255,7 +264,7 @@ impl Books<'_> {
             let info = self.state.entry(digest);
             let counted = self.counted.remove(&digest).unwrap_or_default();
             let roots = self.marked.remove(&digest).unwrap_or_default();
-            if counted.is_empty() && roots.is_empty() {
+            if counted.is_empty() && roots.is_empty() && !self.materials.contains(&digest) {
                 let is_there = found.entries.contains(&digest);
                 remove.push(Gone { digest, info, is_there });
             } else {
@@ -295,12 +304,9 @@ fn unnamed_mirrors(state: &State, found: &Found, retire: &BTreeSet<Generation>) 
         return Vec::new();
     }
     let kept = state.kept_modules().filter(|(info, _)| !retire.contains(&info.number));
-    let origins = kept.flat_map(|(_, modules)| modules.into_values()).filter_map(|binding| {
-        match &binding.bound {
-            Bound::Entry { fetched: Some(fetched), .. } => Some(fetched.origin.as_str()),
-            _ => None,
-        }
-    });
+    let origins = kept
+        .flat_map(|(_, modules)| modules.into_values())
+        .filter_map(|binding| binding.bound.fetched().map(|fetched| fetched.origin.as_str()));
     let origins: BTreeSet<&str> = origins.collect();
     let hashes: BTreeSet<String> = origins
         .into_iter()
@@ -324,6 +330,9 @@ impl Kept {
             }
             Some(Disagreement::OnlyCounted) => {
                 format!("the journal counts it in {}, and no link leads to it", counted())
+            }
+            None if self.counted.is_empty() && self.roots.is_empty() => {
+                "what is kept was built from it".into()
             }
             None if self.counted.is_empty() => roots(),
             None if others.is_empty() => counted().to_string(),

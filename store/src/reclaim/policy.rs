@@ -99,7 +99,7 @@ struct Held {
 impl Held {
     fn of(state: &State) -> Self {
         let digests = |modules: BTreeMap<&str, &crate::commit::Binding>| {
-            modules.values().filter_map(|binding| binding.digest()).collect()
+            modules.values().filter_map(|binding| binding.digest()).collect::<BTreeSet<Digest>>()
         };
         let entries =
             state.kept_modules().map(|(info, modules)| (info.number, digests(modules))).collect();

@@ -103,7 +103,7 @@ impl Found {
             Some(())
         })?;
         found.sort(&layout.manifests(), |found, name| {
-            found.lists.insert(name.strip_suffix(".git").unwrap_or(name).parse().ok()?);
+            found.lists.insert(Layout::listed(name)?);
             Some(())
         })?;
         found.sort(&layout.mirrors(), |found, name| match name {

@@ -338,6 +338,8 @@ pub(crate) fn sweep_briefly(
 /// Whether a sweep could find anything, as far as the journal tells.
 fn may_reclaim(policy: &Policy, state: &State, now: u64) -> bool {
     let counted: BTreeMap<Digest, u64> = state.refcounts();
-    counted.len() < state.entries().len()
+    let only_built_from =
+        state.materials().into_iter().filter(|entry| !counted.contains_key(entry));
+    counted.len() + only_built_from.count() < state.entries().len()
         || !policy.retiring(state, &std::collections::BTreeSet::new(), now).is_empty()
 }

@@ -72,13 +72,14 @@ impl Entries<'_> {
         staging: &Staging,
         damaged: &BTreeSet<Digest>,
     ) -> Result<Ready, DiskError> {
-        let needed = self.state.refcounts();
+        let (needed, materials) = (self.state.refcounts(), self.state.materials());
+        let is_needed = |digest: &Digest| needed.contains_key(digest) || materials.contains(digest);
         let (mut ready, mut trees) = (Ready::default(), Vec::new());
         for digest in damaged {
             match self.look(*digest)? {
                 Need::Nothing => {}
                 Need::List(manifest) => ready.lists.push(manifest),
-                Need::Tree(_) if !needed.contains_key(digest) => ready.useless.push(*digest),
+                Need::Tree(_) if !is_needed(digest) => ready.useless.push(*digest),
                 Need::Tree(manifest) => trees.push((*digest, manifest)),
             }
         }
@@ -193,7 +194,8 @@ impl Entries<'_> {
         let mut found: Vec<(String, Binding)> = Vec::new();
         let changes = self.state.generations().iter().rev().flat_map(|info| &info.changes);
         for (module, binding) in changes.filter_map(|(name, to)| Some((name, to.as_ref()?))) {
-            if binding.digest() == Some(digest) && found.iter().all(|(_, known)| known != binding) {
+            let leads = [binding.digest(), binding.bound.source_entry()].contains(&Some(digest));
+            if leads && found.iter().all(|(_, known)| known != binding) {
                 found.push((module.clone(), binding.clone()));
             }
         }
@@ -202,7 +204,7 @@ impl Entries<'_> {
 
     fn modules(&self, digest: Digest) -> Vec<String> {
         let leads = |(module, to): (&&str, &&Binding)| {
-            (to.digest() == Some(digest)).then(|| (*module).to_owned())
+            [to.digest(), to.material()].contains(&Some(digest)).then(|| (*module).to_owned())
         };
         let kept = self.state.kept_modules();
         let modules: BTreeSet<String> = kept
@@ -217,11 +219,12 @@ impl Entries<'_> {
 
     /// Puts in place what is ready, unless a sweep has taken it away meanwhile.
     pub(super) fn place(&mut self, mending: &Mending, ready: &Ready) -> Result<(), DiskError> {
-        let needed = mending.state().map(|state| state.refcounts()).unwrap_or_default();
+        let state = mending.state().unwrap_or_default();
+        let (needed, materials) = (state.refcounts(), state.materials());
         mending.barrier()?;
         for (staged, origin) in &ready.trees {
             let digest = staged.digest();
-            if needed.contains_key(&digest) {
+            if needed.contains_key(&digest) || materials.contains(&digest) {
                 let aside = mending.replace_entry(staged)?;
                 let path = self.layout().entry(digest);
                 self.mended.push(self.told(digest, path, How::Rebuilt(*origin), aside));
@@ -245,8 +248,7 @@ impl Entries<'_> {
         let known = mending.state().unwrap_or_default();
         for digest in useless.iter().filter(|digest| known.entry(**digest).is_none()) {
             let layout = self.layout();
-            for path in [layout.entry(*digest), layout.manifest(*digest), layout.git_tree(*digest)]
-            {
+            for path in layout.all_of(*digest) {
                 if path.symlink_metadata().is_ok() {
                     let aside = Some(mending.put_away(&path)?);
                     self.mended.push(self.told(*digest, path, How::PutAside, aside));

@@ -15,7 +15,7 @@ use crate::{
         AcquireError, Destination, FetchNews, FetchedCommit, MirrorPlace, Network, NetworkError,
         Wanted, acquire_archive, commit_from_mirror, fetch_commit,
     },
-    commit::{Binding, Bound, Staged, Staging},
+    commit::{Binding, Staged, Staging},
     model::{ArchiveSource, Digest, GitSource, ModuleName, Origin as RepositoryOrigin, Source},
     update::{Event, Ground, Step, tell_fetch},
 };
@@ -81,7 +81,11 @@ impl Fetcher<'_> {
     ) -> Result<(Staged, Origin), Unhad> {
         let mut first = None;
         for (module, binding) in bindings {
-            let Bound::Entry { fetched, .. } = &binding.bound else { continue };
+            // What was built is built again by an update; what it was built from is had like any other.
+            if binding.bound.source_entry() != Some(digest) {
+                continue;
+            }
+            let fetched = binding.bound.fetched();
             let had = match (Source::parse(&binding.source, Path::new("/"), None), fetched) {
                 (Ok(Source::Git(source)), Some(fetched)) => {
                     let Ok(commit) = fetched.revision.parse() else { continue };

@@ -111,7 +111,7 @@ fn is_ours(kind: &str, name: &str) -> bool {
     match kind {
         "generations" => name.parse::<Generation>().is_ok(),
         "entries" => name.parse::<Digest>().is_ok(),
-        "manifests" => name.strip_suffix(".git").unwrap_or(name).parse::<Digest>().is_ok(),
+        "manifests" => Layout::listed(name).is_some(),
         "mirrors" => name == "host.git" || is_mirror(name),
         "staging" => is_random(name.strip_suffix(".lock").unwrap_or(name)),
         "trash" => is_random(name),

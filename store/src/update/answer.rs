@@ -1,12 +1,13 @@
 //! What came of one module's part of a job: values, for the report.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::plan::Impossible;
+use super::{plan::Impossible, report::PutOff};
 use crate::{
     acquire::AcquireError,
+    build::BuildError,
     commit::Binding,
-    model::{Class, ModuleName, Stage},
+    model::{Class, Digest, ModuleName, Stage},
 };
 
 /// What came of one module.
@@ -23,8 +24,10 @@ pub(super) enum Outcome {
     Unchanged(Binding),
     /// Something else, whose entry is in staging or in the store.
     Bound { binding: Binding, warnings: Vec<String>, got: Got },
-    /// Not to be had.
-    Failed(Why),
+    /// Not to be had; and the commit that was wanted, if that was found out.
+    Failed(Why, Option<String>),
+    /// Not tried now.
+    Waiting(PutOff),
 }
 
 /// Why a module is not to be had.
@@ -34,6 +37,8 @@ pub(super) enum Why {
     Acquire(Arc<AcquireError>),
     /// It was not even tried.
     Impossible(Impossible),
+    /// It was not built; and a name for all that it was to be built from, where that is known.
+    Build(Arc<BuildError>, Option<Digest>),
 }
 
 /// What one fetch brought.
@@ -61,13 +66,27 @@ impl Answer {
     /// Why it failed, if it did.
     pub(super) const fn why(&self) -> Option<&Why> {
         match &self.outcome {
-            Outcome::Failed(why) => Some(why),
-            Outcome::Unchanged(_) | Outcome::Bound { .. } => None,
+            Outcome::Failed(why, _) => Some(why),
+            Outcome::Unchanged(_) | Outcome::Bound { .. } | Outcome::Waiting(_) => None,
         }
     }
 
     pub(super) fn failed(module: &ModuleName, error: Arc<AcquireError>) -> Self {
-        Self { module: module.clone(), outcome: Outcome::Failed(Why::Acquire(error)) }
+        Self { module: module.clone(), outcome: Outcome::Failed(Why::Acquire(error), None) }
+    }
+
+    /// It failed, and this is the commit that it would have been.
+    pub(super) fn failed_at(
+        module: &ModuleName,
+        error: Arc<AcquireError>,
+        revision: String,
+    ) -> Self {
+        let outcome = Outcome::Failed(Why::Acquire(error), Some(revision));
+        Self { module: module.clone(), outcome }
+    }
+
+    pub(super) fn waiting(module: &ModuleName, put_off: PutOff) -> Self {
+        Self { module: module.clone(), outcome: Outcome::Waiting(put_off) }
     }
 }
 
@@ -76,21 +95,47 @@ impl Why {
         match self {
             Self::Acquire(error) => error.class(),
             Self::Impossible(_) => Class::Permanent,
+            Self::Build(error, _) => error.class(),
         }
     }
 
     pub(super) fn stage(&self) -> Stage {
         match self {
             Self::Acquire(error) => error.stage(),
-            Self::Impossible(Impossible::Build) => Stage::Build,
             Self::Impossible(_) => Stage::Resolve,
+            Self::Build(error, _) => error.stage(),
+        }
+    }
+
+    /// Whether anything was really tried, so that it says something about the next time.
+    pub(super) fn is_telling(&self) -> bool {
+        match self {
+            Self::Acquire(error) => !error.is_cancelled() && !error.is_offline(),
+            Self::Impossible(_) => false,
+            Self::Build(error, _) => !error.is_cancelled(),
+        }
+    }
+
+    /// How long the server asked us to stay away.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Acquire(error) => error.retry_after(),
+            Self::Impossible(_) | Self::Build(..) => None,
+        }
+    }
+
+    /// A name for all that it depended on.
+    pub(super) const fn conditions(&self) -> Option<Digest> {
+        match self {
+            Self::Build(_, conditions) => *conditions,
+            Self::Acquire(_) | Self::Impossible(_) => None,
         }
     }
 
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Acquire(error) => error.hint(),
-            Self::Impossible(Impossible::Build) => None,
+            Self::Build(error, _) => error.hint(),
             Self::Impossible(_) => Some("run `modstore update` without --locked first".into()),
         }
     }

@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
+    attempts::Tried,
     events::Event,
     ground::Ground,
     report::{Failed, UpdateReport, Updated},
@@ -129,9 +130,9 @@ impl Environments {
             .into_iter()
             .partition(|updated| !unready.contains_key(&updated.module));
         report.updated = updated;
-        for Updated { module, from, .. } in failed {
-            if let Some(unready) = unready.remove(&module) {
-                report.failed.push(failure(module, unready, from));
+        for updated in failed {
+            if let Some(unready) = unready.remove(&updated.module) {
+                report.failed.push(failure(updated, unready));
             }
         }
         report.failed.sort_by(|a, b| a.module.cmp(&b.module));
@@ -256,7 +257,8 @@ fn told<'a>(ground: Ground<'a>) -> impl Fn(&Path, Doing<'_>) + Sync + 'a {
     move |prefix, doing| ground.events.happened(Event::Environment { prefix, doing })
 }
 
-fn failure(module: ModuleName, unready: Unready, serving: Option<Binding>) -> Failed {
+fn failure(updated: Updated, unready: Unready) -> Failed {
+    let Updated { module, from: serving, to, .. } = updated;
     let (class, stage) = (class_of(&unready.source), stage_of(&unready.source));
     let hint = match &*unready.source {
         NotReady::Import(exception) => exception
@@ -265,7 +267,8 @@ fn failure(module: ModuleName, unready: Unready, serving: Option<Binding>) -> Fa
             .map(|name| format!("`{name}` is not to be found in {}", unready.prefix.display())),
         _ => None,
     };
-    Failed { module, class, stage, error: Box::new(unready), hint, serving }
+    let tried = Some(Tried::of(&to));
+    Failed { module, class, stage, error: Box::new(unready), hint, serving, attempt: None, tried }
 }
 
 fn stage_of(error: &NotReady) -> Stage {

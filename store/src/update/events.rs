@@ -97,6 +97,12 @@ pub enum Step<'a> {
     Unchanged,
     /// Its new tree is in staging.
     Fetched,
+    /// It is being built.
+    Building,
+    /// Its build says this.
+    Says(&'a str),
+    /// It is not tried now.
+    Waiting,
     /// It could not be had.
     Failed(&'a str),
 }

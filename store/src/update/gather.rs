@@ -82,26 +82,40 @@ fn run_job(site: &Site<'_>, job: &Job) -> Vec<Answer> {
             }]
         }
         Job::Impossible { module, why } => {
-            vec![Answer { module: module.clone(), outcome: Outcome::Failed(Why::Impossible(*why)) }]
+            let outcome = Outcome::Failed(Why::Impossible(*why), None);
+            vec![Answer { module: module.clone(), outcome }]
         }
     }
 }
 
 /// An archive is named by its checksum, so one that was had is never asked for again.
 fn archive(site: &Site<'_>, module: &ModuleName, source: &ArchiveSource, text: &str) -> Answer {
-    if let Some(now) = site.state.modules().get(module.as_str())
+    if let Some(now) = site.source(module)
         && !site.fresh
         && now.source == text
         && now.digest().is_some_and(|digest| site.layout.entry(digest).is_dir())
     {
         return Answer::unchanged(module, now.clone());
     }
+    let origin = source.url.address().origin();
+    if let Some(put_off) = site.put_off(module, text, origin.host()) {
+        return Answer::waiting(module, put_off);
+    }
     let acquired = site.staging().map_err(AcquireError::from).and_then(|staging| {
         acquire_archive(&site.network, source, site.disk, &staging, site.cancel)
     });
     match acquired {
-        Err(error) => Answer::failed(module, Arc::new(error)),
+        Err(error) => {
+            if let Some(host) = origin.host() {
+                match error.is_network() {
+                    true => site.breaker.failed(host),
+                    false => site.breaker.answered(host),
+                }
+            }
+            Answer::failed(module, Arc::new(error))
+        }
         Ok(acquired) => {
+            origin.host().iter().for_each(|host| site.breaker.answered(host));
             let bound = Bound::Entry {
                 digest: acquired.staged.digest(),
                 subdirectory: source.subdirectory.as_ref().map(ToString::to_string),
@@ -123,13 +137,13 @@ fn stand(
     warnings: Vec<String>,
     got: Got,
 ) -> Answer {
-    match site.state.modules().get(module.as_str()) == Some(&binding) {
+    match site.source(module) == Some(&binding) {
         true => Answer::unchanged(module, binding),
         false => Answer::bound(module, binding, warnings, got),
     }
 }
 
-fn tell(site: &Site<'_>, answer: &Answer) {
+pub(super) fn tell(site: &Site<'_>, answer: &Answer) {
     let module = &answer.module;
     match &answer.outcome {
         Outcome::Unchanged(_) => {
@@ -139,10 +153,12 @@ fn tell(site: &Site<'_>, answer: &Answer) {
             site.events.happened(Event::Module { module, step: Step::Fetched });
             warnings.iter().for_each(|text| site.events.happened(Event::Warning { module, text }));
         }
-        Outcome::Failed(why) => {
+        Outcome::Waiting(_) => site.events.happened(Event::Module { module, step: Step::Waiting }),
+        Outcome::Failed(why, _) => {
             let text = match why {
                 Why::Acquire(error) => error.to_string(),
                 Why::Impossible(why) => why.to_string(),
+                Why::Build(error, _) => error.to_string(),
             };
             site.events.happened(Event::Module { module, step: Step::Failed(&text) });
         }

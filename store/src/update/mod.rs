@@ -5,13 +5,17 @@
 
 mod options;
 mod events;
+mod attempts;
 mod report;
+mod memory;
+mod breaker;
 mod plan;
 mod ground;
 mod site;
 mod answer;
 mod repository;
 mod gather;
+mod builds;
 mod environments;
 mod bind;
 mod run;
@@ -21,10 +25,10 @@ mod difference;
 pub use bind::{BindError, BindReport, BindRequest};
 pub use environments::{EquipError, TakenBack};
 pub use events::{Event, Events, Silent, Step};
-pub use options::{Options, UpdateRequest};
+pub use options::{Options, Retry, Trying, UpdateRequest};
 pub use report::{
-    Cost, Difference, Failed, FileChanges, Outdated, Unchanged, UpdateReport, Updated, Warning,
-    Would,
+    Cost, Difference, Failed, FileChanges, Outdated, PutOff, Unchanged, UpdateReport, Updated,
+    Waiting, Warning, Would,
 };
 pub use run::UpdateError;
 

@@ -24,6 +24,8 @@ pub struct Options {
     pub interactive: bool,
     /// Time limits of the network.
     pub limits: Limits,
+    /// How long what has failed is left alone by a scan.
+    pub retry: Retry,
     /// What one pack may cost.
     pub packs: PackLimits,
     /// What is swept after an update, briefly and never while offline; nothing, when there is no policy.
@@ -41,11 +43,50 @@ impl Default for Options {
             offline: false,
             interactive: false,
             limits: Limits::default(),
+            retry: Retry::default(),
             packs: PackLimits::default(),
             sweep: Some(Policy::default()),
             command: "a host".into(),
         }
     }
+}
+
+/// How long what has failed, and may work at another time, is left alone by a scan: longer each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// After the first failure.
+    pub first: Duration,
+    /// At most.
+    pub most: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(5), most: Duration::from_secs(600) }
+    }
+}
+
+impl Retry {
+    /// How long after the failure of this number, from 1.
+    #[must_use]
+    pub fn wait(self, count: u64) -> Duration {
+        let doublings = u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX);
+        let factor = 2_u32.checked_pow(doublings);
+        let wait = factor.and_then(|factor| self.first.checked_mul(factor));
+        wait.map_or(self.most, |wait| wait.min(self.most))
+    }
+}
+
+/// What of that which failed before is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trying {
+    /// Everything, except builds that failed for what they were given, and would be given the same: a person asks.
+    #[default]
+    Asked,
+    /// What is due by now, or has changed since: a host asks, at its natural moments.
+    Scan,
+    /// Everything.
+    All,
 }
 
 /// What an update is asked for.
@@ -59,4 +100,8 @@ pub struct UpdateRequest {
     pub locked: bool,
     /// Have everything anew, as if the store had nothing, and show it as a new generation.
     pub fresh: bool,
+    /// What is declared is taken back when it cannot be had, so that how it failed is not remembered.
+    pub tentative: bool,
+    /// What of that which failed before is tried again.
+    pub trying: Trying,
 }

@@ -7,6 +7,7 @@ use super::{
     events::Event,
     gather::in_parallel,
     ground::Ground,
+    options::Trying,
     plan::{Job, Member, RepositoryJob, plan, select},
     report::{Outdated, Would},
     repository::connect,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     acquire::Resolved,
-    commit::{Binding, Bound, Journal},
+    commit::{Binding, Fetched, Journal},
     model::{Declarations, ModuleName},
 };
 
@@ -31,7 +32,7 @@ pub(crate) fn outdated(
     let selected = select(declared, names).map_err(|name| unknown(declared, name))?;
     let state = Journal::state(&ground.layout.journal())?;
     ground.events.happened(Event::Began { modules: selected.len() });
-    let site = Site::new(ground, state, false)?;
+    let site = Site::new(ground, state, false, Trying::Asked)?;
     let jobs = plan(selected.iter().copied(), None);
     let mut outdated = in_parallel(&site, &jobs, |job| look(&site, job));
     if names.is_empty() {
@@ -49,7 +50,7 @@ fn answer(site: &Site<'_>, module: ModuleName, would: Would) -> Outdated {
 
 fn fail(site: &Site<'_>, module: &ModuleName, why: &Why) -> Outdated {
     let serving = site.state.modules().get(module.as_str()).cloned();
-    answer(site, module.clone(), Would::Fail(failed(module.clone(), why, serving)))
+    answer(site, module.clone(), Would::Fail(failed(module.clone(), why, serving, None)))
 }
 
 fn look(site: &Site<'_>, job: &Job) -> Vec<Outdated> {
@@ -87,11 +88,9 @@ fn look_at_repository(site: &Site<'_>, job: &RepositoryJob) -> Vec<Outdated> {
 
 fn would(now: Option<&Binding>, member: &Member, resolved: &Resolved) -> Would {
     let revision = resolved.commit.to_string();
-    let stays = now.is_some_and(|now| match &now.bound {
-        Bound::Entry { fetched: Some(fetched), .. } => {
-            fetched.revision == revision && now.source == member.text
-        }
-        _ => false,
+    let stays = now.is_some_and(|now| {
+        let is_same = |from: &Fetched| from.revision == revision && now.source == member.text;
+        now.bound.fetched().is_some_and(is_same)
     });
     match stays {
         true => Would::Stay,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What is to be done, one job for each repository, archive or directory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Job {
     /// Ask a repository.
     Repository(RepositoryJob),
@@ -26,6 +26,33 @@ pub(super) enum Job {
     Impossible { module: ModuleName, why: Impossible },
 }
 
+impl Job {
+    /// The host it asks, unless that is this machine.
+    pub(super) fn host(&self) -> Option<String> {
+        let origin = match self {
+            Self::Repository(job) => job.origin.clone(),
+            Self::Archive { source, .. } => source.url.address().origin(),
+            Self::Linked { .. } | Self::Impossible { .. } => return None,
+        };
+        origin.host().map(str::to_owned)
+    }
+
+    /// The same for some of its modules; nothing, when there are none.
+    pub(super) fn only(&self, of: impl Fn(&ModuleName) -> bool) -> Option<Self> {
+        match self {
+            Self::Repository(job) => {
+                let members = job.members.iter().filter(|member| of(&member.module));
+                let members: Vec<Member> = members.cloned().collect();
+                let origin = job.origin.clone();
+                (!members.is_empty()).then_some(Self::Repository(RepositoryJob { origin, members }))
+            }
+            Self::Archive { module, .. }
+            | Self::Linked { module, .. }
+            | Self::Impossible { module, .. } => of(module).then(|| self.clone()),
+        }
+    }
+}
+
 /// Why nothing can be done for a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Impossible {
@@ -35,20 +62,17 @@ pub(super) enum Impossible {
     /// `modules.lock` has it, from another source than is declared now.
     #[error("modules.lock has it from another source")]
     LockedElsewhere,
-    /// It declares a build.
-    #[error("it declares a build, and this version does not build")]
-    Build,
 }
 
 /// A repository and the modules that come from it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RepositoryJob {
     pub(super) origin: Origin,
     pub(super) members: Vec<Member>,
 }
 
 /// A module of a repository.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Member {
     pub(super) module: ModuleName,
     pub(super) source: GitSource,
@@ -71,9 +95,6 @@ pub(super) fn plan<'a>(
         let source = declared.effective_source();
         let text = source.to_toml_text();
         match source {
-            _ if declared.build.is_some() => {
-                jobs.push(Job::Impossible { module, why: Impossible::Build })
-            }
             Source::Linked(path) => jobs.push(Job::Linked { module, path, text }),
             Source::Archive(source) => jobs.push(Job::Archive { module, source, text }),
             Source::Git(source) => match member(module.clone(), source, text, lock) {

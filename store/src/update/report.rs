@@ -2,8 +2,9 @@
 
 use std::{error::Error, path::PathBuf, time::Duration};
 
+use super::attempts::Tried;
 use crate::{
-    commit::Binding,
+    commit::{Attempt, Binding},
     environment::Settled,
     model::{Class, Generation, ModuleName, Stage},
 };
@@ -24,6 +25,8 @@ pub struct UpdateReport {
     pub removed: Vec<ModuleName>,
     /// Modules that could not be had; each keeps what it had.
     pub failed: Vec<Failed>,
+    /// Modules that are not as they are wanted, and were not tried now; each keeps what it had.
+    pub waiting: Vec<Waiting>,
     /// Things a person should know.
     pub warnings: Vec<Warning>,
     /// What was done in the environments that follow the store.
@@ -33,6 +36,12 @@ pub struct UpdateReport {
 }
 
 impl UpdateReport {
+    /// Whether every module is as it is wanted.
+    #[must_use]
+    pub const fn has_all(&self) -> bool {
+        self.failed.is_empty() && self.waiting.is_empty()
+    }
+
     /// Of a store that declares nothing and shows nothing.
     #[must_use]
     pub fn of_nothing() -> Self {
@@ -43,6 +52,7 @@ impl UpdateReport {
             unchanged: Vec::new(),
             removed: Vec::new(),
             failed: Vec::new(),
+            waiting: Vec::new(),
             warnings: Vec::new(),
             environments: Vec::new(),
             cost: Cost::default(),
@@ -87,6 +97,37 @@ pub struct Failed {
     pub hint: Option<String>,
     /// What the module still leads to.
     pub serving: Option<Binding>,
+    /// What is remembered of it: how often it has failed, and when it is tried again. Nothing, when it was not
+    /// really tried.
+    pub attempt: Option<Attempt>,
+    pub(super) tried: Option<Tried>,
+}
+
+/// A module that was not tried now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The module.
+    pub module: ModuleName,
+    /// What for.
+    pub put_off: PutOff,
+    /// The last try, if there was one.
+    pub attempt: Option<Attempt>,
+    /// What the module still leads to.
+    pub serving: Option<Binding>,
+}
+
+/// What a module waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PutOff {
+    /// This time, in milliseconds since 1970.
+    Until(u64),
+    /// A change of what it is made from or with: it failed, and would fail again.
+    Pinned,
+    /// The next scan: this host has failed several times in this one.
+    Host(String),
+    /// The next scan: several builds have found no network in this one.
+    Builds,
 }
 
 /// Something a person should know about a module.

@@ -6,13 +6,15 @@ use gix::ObjectId;
 
 use super::{
     answer::{Answer, Got},
+    attempts::{Verdict, before_fetching},
     events::{Event, Events, Step},
     plan::{Member, RepositoryJob},
+    report::PutOff,
     site::Site,
 };
 use crate::{
     acquire::{
-        AcquireError, BaseEntry, Destination, FetchNews, MirrorPlace, RemoteError, Resolved,
+        AcquireError, BaseEntry, Destination, Fault, FetchNews, MirrorPlace, RemoteError, Resolved,
         Session, Wanted, check_subdirectory, fetch_commit,
     },
     commit::{Binding, Bound, Fetched, is_whole, read_manifest},
@@ -42,6 +44,16 @@ pub(super) fn run(site: &Site<'_>, job: &RepositoryJob) -> Vec<Answer> {
         let binding = unchanged_pin(site, job, member).expect("it was one a moment ago");
         answers.push(Answer::unchanged(&member.module, binding));
     }
+    let put_off = |member: &Member| {
+        site.put_off(&member.module, &member.text, job.origin.host())
+            .map(|put_off| Answer::waiting(&member.module, put_off))
+    };
+    let (waiting, open): (Vec<_>, Vec<_>) = open
+        .into_iter()
+        .map(|member| (member, put_off(member)))
+        .partition(|(_, off)| off.is_some());
+    answers.extend(waiting.into_iter().filter_map(|(_, waiting)| waiting));
+    let open: Vec<&Member> = open.into_iter().map(|(member, _)| member).collect();
     if open.is_empty() {
         return answers;
     }
@@ -73,7 +85,7 @@ fn settled<'s>(
     member: &Member,
     commit: ObjectId,
 ) -> Option<&'s Binding> {
-    let now = site.state.modules().get(member.module.as_str()).filter(|_| !site.fresh)?;
+    let now = site.source(&member.module).filter(|_| !site.fresh)?;
     let Bound::Entry { digest, subdirectory, fetched: Some(fetched) } = &now.bound else {
         return None;
     };
@@ -102,8 +114,12 @@ pub(super) fn connect<'a>(
         let url = urls.next().expect("a job has a member");
         match site.network.connect(url, &wanted, site.cancel) {
             Err(_) if urls.peek().is_some() && !site.cancel.is_cancelled() => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                note_host(site, members, error.fault());
+                return Err(error);
+            }
             Ok(mut session) => {
+                note_host(site, members, None);
                 let (mut meant, mut failed) = (Vec::new(), Vec::new());
                 for (member, resolution) in members.iter().zip(session.take_resolutions()) {
                     match resolution {
@@ -116,6 +132,16 @@ pub(super) fn connect<'a>(
                 return Ok((session, meant, failed));
             }
         }
+    }
+}
+
+/// Remembers, for the rest of this update, whether the host has answered.
+fn note_host(site: &Site<'_>, members: &[&Member], fault: Option<&Fault>) {
+    let origin = members.first().map(|member| member.source.url.origin());
+    let Some(host) = origin.as_ref().and_then(|origin| origin.host()) else { return };
+    match fault.is_some_and(Fault::is_network) {
+        true => site.breaker.failed(host),
+        false => site.breaker.answered(host),
     }
 }
 
@@ -133,6 +159,9 @@ fn fetch_all(
             Some(now) if reference_of(now) == resolved.name.as_deref() => {
                 answers.push(Answer::unchanged(&member.module, now.clone()));
             }
+            _ if is_pinned(site, member, resolved.commit) => {
+                answers.push(Answer::waiting(&member.module, PutOff::Pinned));
+            }
             _ => commits.entry(resolved.commit).or_default().push((member, resolved)),
         }
     }
@@ -142,11 +171,24 @@ fn fetch_all(
                 answers.extend(members.iter().map(|meant| bind(site, job, &mut tree, meant)))
             }
             Err(error) => {
-                answers.extend(fail_all(members.iter().map(|(member, _)| *member), error))
+                if let Some(host) = job.origin.host().filter(|_| error.is_network()) {
+                    site.breaker.failed(host);
+                }
+                let error = Arc::new(error);
+                answers.extend(members.iter().map(|(member, _)| {
+                    Answer::failed_at(&member.module, Arc::clone(&error), commit.to_string())
+                }));
             }
         }
     }
     answers
+}
+
+/// Whether this very commit was refused before, so that there is no use in fetching it.
+fn is_pinned(site: &Site<'_>, member: &Member, commit: ObjectId) -> bool {
+    let attempt = site.attempt(&member.module);
+    let revision = commit.to_string();
+    before_fetching(attempt, &member.text, &revision, site.trying) == Verdict::Pinned
 }
 
 /// The full name of the reference that a binding followed.
@@ -245,20 +287,16 @@ fn bindings_of<'a>(
     job: &'a RepositoryJob,
 ) -> impl Iterator<Item = (Digest, &'a Fetched)> {
     let changes = site.state.generations().iter().rev().flat_map(|info| &info.changes);
-    changes.filter_map(|(_, binding)| match &binding.as_ref()?.bound {
-        Bound::Entry { digest, fetched: Some(fetched), .. }
-            if fetched.origin == job.origin.as_str() =>
-        {
-            Some((*digest, fetched))
-        }
-        _ => None,
+    changes.filter_map(|(_, binding)| {
+        let bound = &binding.as_ref()?.bound;
+        let fetched = bound.fetched().filter(|from| from.origin == job.origin.as_str())?;
+        Some((bound.source_entry()?, fetched))
     })
 }
 
 /// What the members lead to now is nearest to what they will; else the newest of the repository.
 fn base_for(site: &Site<'_>, job: &RepositoryJob, members: &[Meant<'_>]) -> Option<BaseEntry> {
-    let now =
-        members.iter().filter_map(|(member, _)| site.state.modules().get(member.module.as_str()));
+    let now = members.iter().filter_map(|(member, _)| site.source(&member.module));
     let now = now.filter_map(|binding| match &binding.bound {
         Bound::Entry { digest, fetched: Some(fetched), .. }
             if fetched.origin == job.origin.as_str() =>
@@ -279,7 +317,8 @@ fn bind(
     (member, resolved): &Meant<'_>,
 ) -> Answer {
     if let Err(error) = check_part(tree, member) {
-        return Answer::failed(&member.module, Arc::new(error));
+        let revision = resolved.commit.to_string();
+        return Answer::failed_at(&member.module, Arc::new(error), revision);
     }
     let locked_reference = member.locked.as_ref().and_then(|(_, reference)| reference.clone());
     let fetched = Fetched {
@@ -295,7 +334,7 @@ fn bind(
             fetched: Some(fetched),
         },
     };
-    let now = site.state.modules().get(member.module.as_str());
+    let now = site.source(&member.module);
     // A new tree for an old binding: somebody took the entry away.
     if now == Some(&binding) && !tree.is_new {
         return Answer::unchanged(&member.module, binding);

@@ -2,31 +2,38 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
     answer::{Answer, Outcome, Why},
+    attempts::Tried,
+    builds,
     environments::{Environments, TakenBack},
     events::Event,
     gather::gather,
     ground::Ground,
-    options::{Options, UpdateRequest},
-    plan::{plan, select},
-    report::{Cost, Failed, Unchanged, UpdateReport, Updated, Warning},
+    memory::{self, Notes},
+    options::{Options, Trying, UpdateRequest},
+    plan::{Job, plan, select},
+    report::{Cost, Failed, PutOff, Unchanged, UpdateReport, Updated, Waiting, Warning},
     site::Site,
 };
 use crate::{
     acquire::NetworkError,
     commit::{
         BeginError, Beginning, Binding, CommitError, Journal, JournalError, Staged, Staging,
-        StagingError, State, Transaction, companion_of, is_right, is_unfinished, lock_of, shown,
+        StagingError, State, Transaction, companion_of, is_right, is_unfinished, lock_of, now,
+        shown,
     },
     declare,
     disk::{DiskError, LockError, Patience},
     environment::HoldError,
     model::{Class, Declarations, Digest, Generation, Lockfile, ModuleName, Stage, nearest},
 };
+
+/// So long somebody else who is writing is waited for when there is nothing but tries to remember.
+const BRIEF: Duration = Duration::from_millis(500);
 
 /// An update came to no report. Unless a variant says otherwise, nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +65,9 @@ pub enum UpdateError {
     /// The transaction failed; its error says whether it has happened.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// The tries of this update are not remembered. Nothing else was to be changed.
+    #[error("what failed cannot be remembered")]
+    Remember(#[source] JournalError),
     /// An environment that follows the store cannot be worked on.
     #[error(transparent)]
     Hold(#[from] HoldError),
@@ -90,14 +100,17 @@ pub(crate) fn update(
 
     let start = Instant::now();
     let jobs = plan(selected.iter().copied(), lock);
-    let site = Site::new(ground, state, request.fresh)?;
-    let answers = gather(&site, &jobs);
+    let mut site = Site::new(ground, state, request.fresh, request.trying)?;
+    let mut answers = gather(&site, &jobs);
+    try_again(&mut site, &jobs, &mut answers);
+    site.trying = request.trying;
+    let answers = builds::run(&site, declared, answers);
     if ground.cancel.is_cancelled() {
         return Err(UpdateError::Cancelled);
     }
     let removed =
         if request.names.is_empty() { undeclared(&site.state, declared) } else { Vec::new() };
-    let mut report = report(&site, answers, removed);
+    let mut report = report(&site, declared, answers, removed);
     report.cost.acquiring = start.elapsed();
     let changes = !report.updated.is_empty() || !report.removed.is_empty();
     let mut environments = Environments::hold_if_needed(ground, &site.state, changes)?;
@@ -109,16 +122,73 @@ pub(crate) fn update(
     prepare(ground, &site, &environments, &mut report)?;
 
     let changed = !report.updated.is_empty() || !report.removed.is_empty();
-    let wanted = changed || (request.fresh && report.failed.is_empty());
-    let allowed = report.failed.is_empty() || !request.all_or_nothing;
+    let wanted = changed || (request.fresh && report.has_all());
+    let allowed = report.has_all() || !request.all_or_nothing;
+    let change = wanted && allowed;
+    let clock = (ground.options.retry, now());
+    let mut notes = memory::notes(&mut report, &before, declared, change, clock);
+    notes.retain(|_, attempt| !request.tentative || attempt.is_none());
     let mut after = None;
-    if (wanted && allowed) || is_unfinished(ground.layout, &site.state) {
+    if change || is_unfinished(ground.layout, &site.state) {
         let start = Instant::now();
-        after = commit(ground, site, &mut report, wanted && allowed)?;
+        after = commit(ground, site, &mut report, change, notes)?;
         report.cost.committing = start.elapsed();
+    } else if !notes.is_empty() {
+        remember(ground, notes)?;
     }
     let after = settle(ground, &mut environments, before, after, &mut report)?;
     Ok(Done { report, after })
+}
+
+/// Once more what waits for its time, where its host has answered somebody meanwhile.
+fn try_again(site: &mut Site<'_>, jobs: &[Job], answers: &mut Vec<Answer>) {
+    let answering = site.breaker.answering();
+    let waits = |answer: &Answer| matches!(answer.outcome, Outcome::Waiting(PutOff::Until(_)));
+    let again: Vec<Job> = jobs
+        .iter()
+        .filter(|job| job.host().is_some_and(|host| answering.contains(&host)))
+        .filter_map(|job| {
+            job.only(|module| {
+                answers.iter().any(|answer| answer.module == *module && waits(answer))
+            })
+        })
+        .collect();
+    if again.is_empty() || site.cancel.is_cancelled() {
+        return;
+    }
+    site.trying = Trying::All;
+    let done = gather(site, &again);
+    answers.retain(|answer| !done.iter().any(|done| done.module == answer.module));
+    answers.extend(done);
+}
+
+/// Remembers how tries ended, when there is nothing else to write. What somebody else who is writing keeps it from
+/// is lost, and so is what cannot be written: a failure is not made worse by not being remembered. Only a sync that
+/// failed is an error here as everywhere.
+fn remember(ground: Ground<'_>, notes: Notes) -> Result<(), UpdateError> {
+    let options = Options { lock_limit: BRIEF, ..ground.options.clone() };
+    let ground = Ground { options: &options, ..ground };
+    let write = || -> Result<(), UpdateError> {
+        let staging = Staging::claim(ground.disk, ground.layout, &options.command)?;
+        let mut transaction = begin(ground, staging)?;
+        notes.into_iter().for_each(|(module, attempt)| transaction.note(module, attempt));
+        if transaction.notes_anything() {
+            transaction.commit_notes().map_err(UpdateError::Remember)?;
+        }
+        Ok(())
+    };
+    match write() {
+        Ok(()) | Err(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. }))) => {}
+        Err(error) if ground.disk.has_failed_to_sync() => return Err(error),
+        Err(error) => {
+            let causes =
+                std::iter::successors(std::error::Error::source(&error), |error| (*error).source());
+            let why = causes.map(|cause| format!(": {cause}")).collect::<String>();
+            let text = format!("what failed could not be remembered: {error}{why}");
+            ground.events.happened(Event::Notice { text: &text });
+        }
+    }
+    Ok(())
 }
 
 /// Makes the environments ready, and drops what they are not ready for.
@@ -161,11 +231,15 @@ fn settle(
     transaction.restore(head.number)?;
     let Committed { generation, after } = commit_if_changed(ground, transaction)?;
     (report.generation, report.committed) = (generation, false);
-    for Updated { module, from, .. } in std::mem::take(&mut report.updated) {
+    for Updated { module, from, to, .. } in std::mem::take(&mut report.updated) {
         let error = Box::new(taken_back.clone());
         let (class, stage, hint) = (Class::Transient, Stage::Install, None);
-        report.failed.push(Failed { module, class, stage, error, hint, serving: from });
+        let tried = Some(Tried::of(&to));
+        let (serving, attempt) = (from, None);
+        report.failed.push(Failed { module, class, stage, error, hint, serving, attempt, tried });
     }
+    let clock = (ground.options.retry, now());
+    remember(ground, memory::failures(&mut report.failed, &before, clock))?;
     // As far as it goes: what cannot be put back now is put back by the next update.
     if let Ok(settled) = environments.settle(ground, after.as_ref().unwrap_or(&before)) {
         report.environments = settled;
@@ -198,7 +272,12 @@ pub(super) fn undeclared(state: &State, declared: &Declarations) -> Vec<ModuleNa
 }
 
 /// Sorts the answers into a report, by module.
-fn report(site: &Site<'_>, mut answers: Vec<Answer>, removed: Vec<ModuleName>) -> UpdateReport {
+fn report(
+    site: &Site<'_>,
+    declared: &Declarations,
+    mut answers: Vec<Answer>,
+    removed: Vec<ModuleName>,
+) -> UpdateReport {
     answers.sort_by(|a, b| a.module.cmp(&b.module));
     let counts = site.network.counts();
     let mut report = UpdateReport {
@@ -208,6 +287,7 @@ fn report(site: &Site<'_>, mut answers: Vec<Answer>, removed: Vec<ModuleName>) -
         unchanged: Vec::new(),
         removed,
         failed: Vec::new(),
+        waiting: Vec::new(),
         warnings: Vec::new(),
         environments: Vec::new(),
         cost: Cost {
@@ -220,7 +300,20 @@ fn report(site: &Site<'_>, mut answers: Vec<Answer>, removed: Vec<ModuleName>) -
         let now = site.state.modules().get(module.as_str()).cloned();
         match outcome {
             Outcome::Unchanged(binding) => report.unchanged.push(Unchanged { module, binding }),
-            Outcome::Failed(why) => report.failed.push(failed(module, &why, now)),
+            Outcome::Failed(why, revision) => {
+                let tried =
+                    declared.get(&module).filter(|_| why.is_telling()).map(|declared| Tried {
+                        source: declared.effective_source().to_toml_text(),
+                        revision,
+                        conditions: why.conditions(),
+                        retry_after: why.retry_after(),
+                    });
+                report.failed.push(failed(module, &why, now, tried));
+            }
+            Outcome::Waiting(put_off) => {
+                let attempt = site.attempt(&module).cloned();
+                report.waiting.push(Waiting { module, put_off, attempt, serving: now });
+            }
             Outcome::Bound { binding, warnings, got } => {
                 report.cost.written += got.written;
                 report.cost.linked += got.linked;
@@ -235,13 +328,19 @@ fn report(site: &Site<'_>, mut answers: Vec<Answer>, removed: Vec<ModuleName>) -
     report
 }
 
-pub(super) fn failed(module: ModuleName, why: &Why, serving: Option<Binding>) -> Failed {
+pub(super) fn failed(
+    module: ModuleName,
+    why: &Why,
+    serving: Option<Binding>,
+    tried: Option<Tried>,
+) -> Failed {
     let (class, stage, hint) = (why.class(), why.stage(), why.hint());
     let error: Box<dyn std::error::Error + Send + Sync> = match why {
         Why::Acquire(error) => Box::new(std::sync::Arc::clone(error)),
         Why::Impossible(why) => Box::new(*why),
+        Why::Build(error, _) => Box::new(std::sync::Arc::clone(error)),
     };
-    Failed { module, class, stage, error, hint, serving }
+    Failed { module, class, stage, error, hint, serving, attempt: None, tried }
 }
 
 /// Which of the trees that came are in the store already and not what they should be. Every byte is read, and
@@ -257,20 +356,25 @@ fn commit(
     site: Site<'_>,
     report: &mut UpdateReport,
     change: bool,
+    notes: Notes,
 ) -> Result<Option<State>, UpdateError> {
     let before = site.state.modules().clone();
     let fresh = site.fresh && change;
+    // Somebody who wants everything tried does not believe sizes and times either.
+    let all = fresh || site.trying == Trying::All;
     let (staging, staged) = site.into_staging()?;
-    let rotten = if fresh { rotten(ground, &staged) } else { BTreeSet::new() };
+    let rotten = if all { rotten(ground, &staged) } else { BTreeSet::new() };
     let mut transaction = begin(ground, staging)?;
     transaction.replace(rotten);
+    notes.into_iter().for_each(|(module, attempt)| transaction.note(module, attempt));
     if fresh {
         transaction.show_anew();
     }
     if change {
         give_way(ground, &transaction, &before, report);
-        let wanted: BTreeSet<_> =
-            report.updated.iter().filter_map(|updated| updated.to.digest()).collect();
+        let wanted = report.updated.iter().map(|updated| &updated.to);
+        let wanted: BTreeSet<Digest> =
+            wanted.flat_map(|to| [to.digest(), to.material()]).flatten().collect();
         staged.into_iter().filter(|staged| wanted.contains(&staged.digest())).for_each(|staged| {
             transaction.enter(staged);
         });
@@ -341,6 +445,9 @@ pub(crate) fn commit_if_changed(
 ) -> Result<Committed, UpdateError> {
     if !transaction.changes_anything() {
         let generation = transaction.state().head().map(|head| head.number);
+        if transaction.notes_anything() {
+            transaction.commit_notes().map_err(UpdateError::Remember)?;
+        }
         return Ok(Committed { generation, after: None });
     }
     let lock = lock_of(&transaction.modules_after()).print();

@@ -2,13 +2,24 @@
 //!
 //! An update that finds nothing changed writes nothing, so it must not make a staging to find that out.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
-use super::{events::Events, ground::Ground, options::Options};
+use super::{
+    attempts::{Verdict, before_asking},
+    breaker::Breaker,
+    events::Events,
+    ground::Ground,
+    options::{Options, Trying},
+    report::PutOff,
+};
 use crate::{
     acquire::{Cancel, Network, NetworkError},
-    commit::{Staged, Staging, StagingError, State},
+    commit::{Attempt, Binding, Bound, Staged, Staging, StagingError, State, now},
     disk::{Disk, Layout},
+    model::ModuleName,
 };
 
 /// What all jobs of one update share.
@@ -19,21 +30,77 @@ pub(super) struct Site<'a> {
     pub(super) events: &'a dyn Events,
     pub(super) cancel: &'a Cancel,
     pub(super) state: State,
+    /// What those modules would be without a build that were built.
+    sources: BTreeMap<String, Binding>,
     /// Whether nothing that is in the store counts.
     pub(super) fresh: bool,
+    /// What of that which failed before is tried again.
+    pub(super) trying: Trying,
+    /// When this update began, in milliseconds since 1970.
+    pub(super) now: u64,
+    pub(super) breaker: Breaker,
     pub(super) network: Network,
     staging: Mutex<Option<Arc<Staging>>>,
     staged: Mutex<Vec<Staged>>,
 }
 
 impl<'a> Site<'a> {
-    pub(super) fn new(ground: Ground<'a>, state: State, fresh: bool) -> Result<Self, NetworkError> {
+    pub(super) fn new(
+        ground: Ground<'a>,
+        state: State,
+        fresh: bool,
+        trying: Trying,
+    ) -> Result<Self, NetworkError> {
         let Ground { disk, layout, options, events, cancel } = ground;
         let scratch = layout.mirrors();
         let network =
             Network::open(&scratch, options.limits, options.interactive, options.offline)?;
         let (staging, staged) = (Mutex::default(), Mutex::default());
-        Ok(Self { disk, layout, options, events, cancel, state, fresh, network, staging, staged })
+        Ok(Self {
+            disk,
+            layout,
+            options,
+            events,
+            cancel,
+            sources: sources(&state),
+            state,
+            fresh,
+            trying,
+            now: now(),
+            breaker: Breaker::default(),
+            network,
+            staging,
+            staged,
+        })
+    }
+
+    /// What a module is now, or would be without a build.
+    pub(super) fn source(&self, module: &ModuleName) -> Option<&Binding> {
+        let now = self.state.modules().get(module.as_str())?;
+        Some(self.sources.get(module.as_str()).unwrap_or(now))
+    }
+
+    /// How the last try of a module ended, if it is not as it is wanted.
+    pub(super) fn attempt(&self, module: &ModuleName) -> Option<&Attempt> {
+        self.state.attempts().get(module.as_str())
+    }
+
+    /// What a module waits for that is to come from this host, if it is not asked for now.
+    pub(super) fn put_off(
+        &self,
+        module: &ModuleName,
+        source: &str,
+        host: Option<&str>,
+    ) -> Option<PutOff> {
+        let clock = (self.trying, self.now);
+        match before_asking(self.attempt(module), source, host.is_none(), clock) {
+            Verdict::Later(until) => Some(PutOff::Until(until)),
+            Verdict::Pinned => Some(PutOff::Pinned),
+            Verdict::Now => {
+                let host = host.filter(|host| self.breaker.is_open(host))?;
+                Some(PutOff::Host(host.to_owned()))
+            }
+        }
     }
 
     /// The staging, which the first one to ask makes.
@@ -66,4 +133,13 @@ impl<'a> Site<'a> {
         let staging = Arc::into_inner(staging).expect("all jobs are done, so nobody else has it");
         Ok((staging, staged))
     }
+}
+
+fn sources(state: &State) -> BTreeMap<String, Binding> {
+    let built = state.modules().iter().filter(|(_, now)| matches!(now.bound, Bound::Built(_)));
+    let unbuilt = built.map(|(module, now)| {
+        let (source, bound) = (now.source.clone(), now.bound.unbuilt());
+        (module.clone(), Binding { source, bound })
+    });
+    unbuilt.collect()
 }

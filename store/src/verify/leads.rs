@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    commit::{Bound, State},
+    commit::State,
     disk::{Layout, names_in},
     model::{Digest, Generation, ModuleName},
 };
@@ -35,8 +35,12 @@ impl Book {
         for (info, modules) in state.kept_modules() {
             for (module, binding) in modules {
                 book.note(info.number, module, binding.digest());
-                if let Bound::Entry { digest, fetched: Some(_), .. } = binding.bound {
-                    book.from_git.insert(digest);
+                // What it was built from has to be sound too, or it could not be built again.
+                if binding.material().is_some() {
+                    book.note(info.number, module, binding.material());
+                }
+                if binding.bound.fetched().is_some() {
+                    book.from_git.extend(binding.bound.source_entry());
                 }
             }
         }

@@ -86,7 +86,8 @@ fn entries(at: &Path, is_recorded: impl Fn(Digest) -> bool, findings: &mut Vec<F
 fn manifests(at: &Path, is_recorded: impl Fn(Digest) -> bool, findings: &mut Vec<Finding>) {
     for name in names_in(at).unwrap_or_default() {
         let path = at.join(&name);
-        let name = name.to_str().map(|name| name.strip_suffix(".git").unwrap_or(name));
+        let listed = name.to_str().and_then(Layout::listed).map(|digest| digest.to_string());
+        let name = listed.as_deref().or_else(|| name.to_str());
         findings.extend(unrecorded(Code::ManifestUnrecorded, path, name, &is_recorded));
     }
 }

@@ -161,7 +161,7 @@ fn linked<'a>(
 ) -> impl Iterator<Item = Finding> + 'a {
     let linked = state.modules().iter().filter_map(|(module, binding)| match &binding.bound {
         Bound::Linked { path } => Some((module, Path::new(path))),
-        Bound::Entry { .. } => None,
+        Bound::Entry { .. } | Bound::Built(_) => None,
     });
     linked.filter(|(_, path)| !path.is_dir()).map(|(module, path)| {
         let what = format!("it leads to {}, which is no directory", path.display());

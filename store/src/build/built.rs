@@ -1,0 +1,112 @@
+//! What a build has made, taken in as a tree like any other: read-only, with times from its content, and with nothing in
+//! it that no entry may have.
+
+use std::{fs::File, os::unix::ffi::OsStrExt as _, path::Path};
+
+use gix::bstr::{BStr, BString, ByteSlice as _};
+
+use super::{
+    error::BuildError,
+    inputs::{on_disk, walk},
+};
+use crate::{
+    acquire::{RefusedTree, check_link, check_name},
+    commit::{Staged, Staging},
+    disk::{Disk, DiskError, Planting, StreamError, Verb},
+    model::{FileKind, Manifest, TreeFile},
+};
+
+/// Stages the tree, or the one file, at `output`.
+///
+/// # Errors
+/// The tree is not to be used.
+pub(super) fn stage(
+    disk: &Disk,
+    staging: &Staging,
+    output: &Path,
+    name: &str,
+) -> Result<Staged, BuildError> {
+    let nothing = || BuildError::NoOutput { output: name.to_owned() };
+    let mut found: Vec<(BString, FileKind)> = Vec::new();
+    let (root, is_file) = match output.symlink_metadata() {
+        Ok(meta) if meta.is_dir() => (output, false),
+        Ok(meta) if meta.is_file() => (output.parent().ok_or_else(nothing)?, true),
+        _ => return Err(nothing()),
+    };
+    walk(root, &BString::default(), &mut |path, from, kind| {
+        if !is_file || from == output {
+            found.push((path.to_owned(), kind));
+        }
+        Ok(())
+    })
+    .map_err(BuildError::Keep)?;
+    if found.is_empty() {
+        return Err(nothing());
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found.iter().try_for_each(|(path, kind)| check(root, path.as_bstr(), *kind))?;
+    plant(disk, staging, root, &found).map_err(BuildError::Keep)
+}
+
+fn check(root: &Path, path: &BStr, kind: FileKind) -> Result<(), BuildError> {
+    let refuse = |reason| BuildError::Refused(RefusedTree { path: path.to_owned(), reason });
+    let is_link = kind == FileKind::Symlink;
+    for name in path.split_str("/") {
+        check_name(name.as_bstr(), is_link).map_err(refuse)?;
+    }
+    if is_link {
+        let text = std::fs::read_link(on_disk(root, path)).unwrap_or_default();
+        check_link(path, text.as_os_str().as_bytes().as_bstr()).map_err(refuse)?;
+    }
+    Ok(())
+}
+
+fn plant(
+    disk: &Disk,
+    staging: &Staging,
+    root: &Path,
+    found: &[(BString, FileKind)],
+) -> Result<Staged, DiskError> {
+    let planting = Planting::create(disk, &staging.fresh())?;
+    let mut made: std::collections::BTreeSet<BString> = std::collections::BTreeSet::new();
+    let mut files = Vec::new();
+    for (path, kind) in found {
+        for at in path.find_iter("/") {
+            let parent = BString::from(path.get(..at).unwrap_or_default());
+            if !made.contains(&parent) {
+                planting.directory(parent.as_bstr())?;
+                made.insert(parent);
+            }
+        }
+        files.push(take(&planting, root, path, *kind)?);
+    }
+    let manifest = Manifest::new(files).expect("a directory has each name once");
+    Staged::seal(disk, planting, &manifest, None)
+}
+
+fn take(
+    planting: &Planting,
+    root: &Path,
+    path: &BString,
+    kind: FileKind,
+) -> Result<TreeFile, DiskError> {
+    let from = on_disk(root, path.as_bstr());
+    let read = |error| DiskError::new(Verb::Read, &from, error);
+    let (content, size) = match kind {
+        FileKind::Symlink => {
+            let text = std::fs::read_link(&from).map_err(read)?;
+            let text = text.as_os_str().as_bytes();
+            (planting.write(path.as_bstr(), kind, text)?, text.len() as u64)
+        }
+        FileKind::File | FileKind::Executable => {
+            let mut contents = File::open(&from).map_err(read)?;
+            let may_run = kind == FileKind::Executable;
+            match planting.write_stream(path.as_bstr(), may_run, &mut contents) {
+                Ok(written) => written,
+                Err(StreamError::Disk(error)) => return Err(error),
+                Err(StreamError::Read(error)) => return Err(read(error)),
+            }
+        }
+    };
+    Ok(TreeFile { path: path.clone(), kind, size, content })
+}

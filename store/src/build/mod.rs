@@ -1,0 +1,15 @@
+//! Source tree → built tree: a command of the module's own, run on a scratch copy, and a name for all it depends on.
+//!
+//! Nothing here is visible to anybody: what is built is staged, and shown by a transaction like any other tree.
+
+mod error;
+mod recipe;
+mod inputs;
+mod depfile;
+mod built;
+mod run;
+
+pub use error::BuildError;
+pub(crate) use inputs::{Material, key_of};
+pub(crate) use recipe::{Recipe, Toolchains, trial};
+pub(crate) use run::{Build, Built};
