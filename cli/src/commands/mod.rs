@@ -1,6 +1,7 @@
 //! One file per command: asks the store, gives what it says as a value of `json`, and writes that for
 //! people. None prints by itself.
 
+mod scratch;
 pub(crate) mod served;
 pub(crate) mod update;
 pub(crate) mod add;
@@ -22,4 +23,5 @@ pub(crate) mod bind;
 pub(crate) mod reset;
 pub(crate) mod helper;
 pub(crate) mod completions;
+pub(crate) mod bench;
 pub(crate) mod demo;

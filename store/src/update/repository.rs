@@ -187,6 +187,11 @@ fn tree_of(
             tell_fetch(site.events, module, news);
         }
     };
+    // From here on it is no longer the listing that is waited for.
+    if let Some(module) = first {
+        let step = Step::Receiving { bytes: 0, objects: 0, of: None };
+        site.events.happened(Event::Module { module, step });
+    }
     let fetched = fetch_commit(session, commit, base.as_ref(), into, &news, site.cancel)?;
     let digest = fetched.staged.digest();
     site.keep(fetched.staged);
