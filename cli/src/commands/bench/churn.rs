@@ -89,7 +89,7 @@ impl Upstream {
             mean_size: usize::try_from(args.file_size).unwrap_or(usize::MAX),
             seed: args.seed,
         };
-        say(context, &format!("making {}", count(shape.modules, "repository")))?;
+        say(context, &format!("making repositories for {}", count(shape.modules, "module")))?;
         let root = scratch.path().join("repositories");
         fs::create_dir(&root).map_err(|error| cannot("make a directory", &error))?;
         let variables = variables(scratch.path());

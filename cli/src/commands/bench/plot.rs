@@ -13,7 +13,7 @@ use crate::{
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 600.0;
 const LEFT: f64 = 76.0;
-const RIGHT: f64 = 770.0;
+const RIGHT: f64 = 752.0;
 
 /// Of each phase, in their order.
 const COLOURS: [&str; 6] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9"];

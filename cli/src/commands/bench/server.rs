@@ -113,7 +113,8 @@ fn read(from: &mut impl BufRead) -> io::Result<Option<Question>> {
     let target = line.split(' ').nth(1).ok_or_else(bad)?;
     let (repository, rest) = target.trim_start_matches('/').split_once('/').ok_or_else(bad)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
-    if !repository.bytes().all(plain) || repository.starts_with('.') {
+    let is_plain = repository.bytes().all(plain) && !repository.starts_with('.');
+    if !is_plain || !repository.ends_with(".git") {
         return Err(bad());
     }
     let (repository, asks_for_pack) = (repository.to_owned(), rest == "git-upload-pack");
