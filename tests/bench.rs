@@ -2,6 +2,9 @@
 //!
 //! How long things take is never tested.
 
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
+#![expect(clippy::indexing_slicing, reason = "what is not there is null, and fails the test")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -141,4 +144,29 @@ fn ones_own_modules_are_measured_in_a_scratch_store() {
     }
     assert!(!home.path().join("current").exists(), "the store of the user is left alone");
     home.run(&["bench", "churn", "--real", "--modules", "3"]).fails(2);
+}
+
+#[test]
+fn what_is_filled_is_what_git_serves() {
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let root = home.scratch().join("repositories");
+    fs::create_dir(&root).unwrap();
+    let root = root.to_str().unwrap();
+    let shape = ["--modules", "3", "--files", "5", "--rounds", "2", "--change", "34"];
+    let told = home.run(&[&["bench", "fill"][..], &shape, &[root]].concat()).ok().stdout;
+    let lines: Vec<Vec<&str>> = told.lines().map(|line| line.split(' ').collect()).collect();
+    assert_eq!(lines.len(), 3 + 2 * 2, "{told}");
+    for line in &lines {
+        let [round, module, commit] = line[..] else { panic!("{line:?}") };
+        let repository = format!("{root}/{module}.git");
+        let git = |words: &[&str]| {
+            let ran = modstore_tests::git().args(["--git-dir", &repository]).args(words).output();
+            String::from_utf8(ran.unwrap().stdout).unwrap()
+        };
+        assert_eq!(git(&["ls-tree", "-r", "--name-only", commit]).lines().count(), 5);
+        assert_eq!(git(&["rev-parse", "main"]).trim() == commit, round == "0", "{line:?}");
+        let expected = if round == "0" { "" } else { "1 file" };
+        let changed = git(&["show", "--shortstat", "--format=", commit]);
+        assert!(changed.contains(expected), "8 % of five files is one: {changed}");
+    }
 }

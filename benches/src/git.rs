@@ -118,4 +118,16 @@ impl Contender for Git {
     fn tree(&self, module: &str) -> PathBuf {
         self.place.join(module)
     }
+
+    fn collect(&self, moved: &[&str]) -> Result<Usage, String> {
+        for_each_at_once(moved, |module| {
+            let mut gc = self.git();
+            gc.arg("-C").arg(self.tree(module)).args(["gc", "--quiet", "--prune=now"]);
+            Ok(run(&mut gc)?.0)
+        })
+    }
+
+    fn place(&self) -> &Path {
+        &self.place
+    }
 }

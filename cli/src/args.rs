@@ -599,6 +599,8 @@ pub(crate) enum BenchCommand {
     Churn(ChurnArgs),
     #[command(hide = true)]
     Serve(BenchServeArgs),
+    #[command(hide = true)]
+    Fill(BenchFillArgs),
 }
 
 /// Cache churn: modules change, and the store follows, round by round
@@ -656,6 +658,15 @@ pub(crate) struct ChurnArgs {
     /// Work in this directory's file system instead of where temporary files are
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) place: Option<PathBuf>,
+}
+
+/// Make the repositories of a churn, and print which module is at which commit in which round. For benchmarks.
+#[derive(Debug, Args)]
+pub(crate) struct BenchFillArgs {
+    #[command(flatten)]
+    pub(crate) churn: ChurnArgs,
+    /// An empty directory
+    pub(crate) root: PathBuf,
 }
 
 /// Serve repositories on loopback until standard input ends. For `bench churn` itself.

@@ -28,8 +28,8 @@ use crate::{
 pub(crate) enum Answered {
     /// Of a churn.
     Churn(Box<Bench>),
-    /// Of the server, which has said what it had to say.
-    Served {},
+    /// Of what serves and fills, which has said what it had to say.
+    Nothing {},
 }
 
 /// Measures.
@@ -39,7 +39,8 @@ pub(crate) fn run(context: &Context, args: &BenchArgs) -> Result<Answered, Failu
             churn::run(context, args).map(|bench| Answered::Churn(Box::new(bench)))
         }
         BenchCommand::Serve(args) => {
-            server::run(&context.output, args).map(|()| Answered::Served {})
+            server::run(&context.output, args).map(|()| Answered::Nothing {})
         }
+        BenchCommand::Fill(args) => churn::fill(context, args).map(|()| Answered::Nothing {}),
     }
 }

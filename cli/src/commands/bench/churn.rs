@@ -30,7 +30,7 @@ use super::{
     server::Server,
 };
 use crate::{
-    args::ChurnArgs,
+    args::{BenchFillArgs, ChurnArgs},
     commands::scratch::{Scratch, cannot},
     context::Context,
     json::{Bench, BenchDisk, BenchPhase, BenchReader, BenchRound},
@@ -70,6 +70,24 @@ pub(super) fn run(context: &Context, args: &ChurnArgs) -> Result<Bench, Failure>
     Ok(bench)
 }
 
+/// Only makes the repositories, and tells what is in them.
+pub(super) fn fill(context: &Context, args: &BenchFillArgs) -> Result<(), Failure> {
+    let corpus = Corpus::build(&args.root, shape_of(&args.churn), &variables(&args.root))?;
+    Ok(context.output.for_people(|to| corpus.tell(to))?)
+}
+
+fn shape_of(args: &ChurnArgs) -> Shape {
+    Shape {
+        modules: args.modules as usize,
+        files: args.files as usize,
+        rounds: args.rounds.into(),
+        change: args.change.into(),
+        touch: args.touch.into(),
+        mean_size: usize::try_from(args.file_size).unwrap_or(usize::MAX),
+        seed: args.seed,
+    }
+}
+
 /// Where the modules come from.
 enum Upstream {
     /// Repositories of our own, and who serves them.
@@ -80,15 +98,7 @@ enum Upstream {
 
 impl Upstream {
     fn made(scratch: &Scratch, args: &ChurnArgs, context: &Context) -> Result<Self, Failure> {
-        let shape = Shape {
-            modules: args.modules as usize,
-            files: args.files as usize,
-            rounds: args.rounds.into(),
-            change: args.change.into(),
-            touch: args.touch.into(),
-            mean_size: usize::try_from(args.file_size).unwrap_or(usize::MAX),
-            seed: args.seed,
-        };
+        let shape = shape_of(args);
         say(context, &format!("making repositories for {}", count(shape.modules, "module")))?;
         let root = scratch.path().join("repositories");
         fs::create_dir(&root).map_err(|error| cannot("make a directory", &error))?;

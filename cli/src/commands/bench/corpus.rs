@@ -103,6 +103,15 @@ impl Corpus {
         self.changed.get(round).copied().unwrap_or_default()
     }
 
+    /// Which module is at which commit in which round, a line for each change.
+    pub(super) fn tell(&self, to: &mut dyn Write) -> io::Result<()> {
+        let rounds = self.turns.iter().enumerate();
+        let mut moves = rounds.flat_map(|(round, turn)| turn.iter().map(move |it| (round, it)));
+        moves.try_for_each(|(round, (module, commit))| {
+            writeln!(to, "{round} {} {commit}", name(*module))
+        })
+    }
+
     /// `modules.toml`, for a server on this port of loopback.
     pub(super) fn declared(&self, port: u16) -> String {
         let module = |number| {

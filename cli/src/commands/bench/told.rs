@@ -15,7 +15,7 @@ impl Answer for Answered {
     fn write(&self, to: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Churn(bench) => write_churn(to, bench),
-            Self::Served {} => Ok(()),
+            Self::Nothing {} => Ok(()),
         }
     }
 }
