@@ -45,7 +45,7 @@ pub(crate) fn curve(
     for size in sizes {
         say(&format!("scale: {}", count(size)));
         for (step, point) in one(modstore, place, size)?.into_iter().enumerate() {
-            points.get_mut(step).map_or((), |points| points.push(point));
+            points.get_mut(step).into_iter().for_each(|points| points.push(point));
         }
     }
     Ok(table(&points))
