@@ -122,7 +122,9 @@ impl Contender for Git {
     fn collect(&self, moved: &[&str]) -> Result<Usage, String> {
         for_each_at_once(moved, |module| {
             let mut gc = self.git();
-            gc.arg("-C").arg(self.tree(module)).args(["gc", "--quiet", "--prune=now"]);
+            // `look` reads the branch from its file.
+            gc.args(["-c", "gc.packRefs=false", "-C"]).arg(self.tree(module));
+            gc.args(["gc", "--quiet", "--prune=now"]);
             Ok(run(&mut gc)?.0)
         })
     }

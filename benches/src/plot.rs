@@ -83,7 +83,7 @@ fn one(body: &mut String, y: f64, bar: &Bar, ratio: f64) {
         "<rect x=\"{LEFT}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"14\" rx=\"2\" fill=\"{colour}\"/>\n"
     );
     let more = if ratio > MOST { "→ " } else { "" };
-    text(body, x(ratio) + 8.0, y, "", &format!("{more}{ratio:.2} × ({:.2} s)", bar.seconds));
+    text(body, RIGHT + 12.0, y, "", &format!("{more}{ratio:.2} × ({:.2} s)", bar.seconds));
 }
 
 fn text(body: &mut String, x: f64, y: f64, class: &str, text: &str) {

@@ -126,6 +126,10 @@ impl Contender for Prek {
     }
 
     fn collect(&self, _: &[&str]) -> Result<Usage, String> {
+        // It collects for projects in which hooks have run, which it notes here; none run in this one.
+        let project = serde_json::json!([self.configuration()]).to_string();
+        fs::write(self.cache().join("config-tracking.json"), project)
+            .map_err(|error| error.to_string())?;
         self.prek(&["cache", "gc"])
     }
 

@@ -2,13 +2,17 @@
 //!
 //! An update that finds nothing changed writes nothing, so it must not make a staging to find that out.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock},
+};
 
 use super::{events::Events, ground::Ground, options::Options};
 use crate::{
     acquire::{Cancel, Network, NetworkError},
-    commit::{Staged, Staging, StagingError, State},
+    commit::{Bound, Fetched, Staged, Staging, StagingError, State},
     disk::{Disk, Layout},
+    model::{Digest, Origin},
 };
 
 /// What all jobs of one update share.
@@ -22,6 +26,9 @@ pub(super) struct Site<'a> {
     /// Whether nothing that is in the store counts.
     pub(super) fresh: bool,
     pub(super) network: Network,
+    /// Every fetched binding of any generation, newest first, by its origin. Made when first asked for: going
+    /// through all of them for each repository would cost the square of their number.
+    history: OnceLock<HashMap<String, Vec<(Digest, Fetched)>>>,
     staging: Mutex<Option<Arc<Staging>>>,
     staged: Mutex<Vec<Staged>>,
 }
@@ -32,8 +39,20 @@ impl<'a> Site<'a> {
         let scratch = layout.mirrors();
         let network =
             Network::open(&scratch, options.limits, options.interactive, options.offline)?;
-        let (staging, staged) = (Mutex::default(), Mutex::default());
-        Ok(Self { disk, layout, options, events, cancel, state, fresh, network, staging, staged })
+        let (history, staging, staged) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        Ok(Self {
+            disk,
+            layout,
+            options,
+            events,
+            cancel,
+            state,
+            fresh,
+            network,
+            history,
+            staging,
+            staged,
+        })
     }
 
     /// The staging, which the first one to ask makes.
@@ -45,6 +64,12 @@ impl<'a> Site<'a> {
         let made = Arc::new(Staging::claim(self.disk, self.layout, &self.options.command)?);
         *staging = Some(Arc::clone(&made));
         Ok(made)
+    }
+
+    /// Every entry that any generation bound from this repository, newest first.
+    pub(super) fn history_of(&self, origin: &Origin) -> &[(Digest, Fetched)] {
+        let history = self.history.get_or_init(|| history(&self.state));
+        history.get(origin.as_str()).map_or(&[], Vec::as_slice)
     }
 
     /// Keeps a staged tree for the transaction.
@@ -66,4 +91,16 @@ impl<'a> Site<'a> {
         let staging = Arc::into_inner(staging).expect("all jobs are done, so nobody else has it");
         Ok((staging, staged))
     }
+}
+
+fn history(state: &State) -> HashMap<String, Vec<(Digest, Fetched)>> {
+    let mut history: HashMap<String, Vec<_>> = HashMap::new();
+    let changes = state.generations().iter().rev().flat_map(|info| &info.changes);
+    for binding in changes.filter_map(|(_, binding)| binding.as_ref()) {
+        if let Bound::Entry { digest, fetched: Some(fetched), .. } = &binding.bound {
+            let origin = history.entry(fetched.origin.clone()).or_default();
+            origin.push((*digest, fetched.clone()));
+        }
+    }
+    history
 }
