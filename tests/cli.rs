@@ -13,7 +13,7 @@ use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "add",
     "remove",
     "link",
@@ -38,6 +38,7 @@ const COMMANDS: [&str; 25] = [
     "reset",
     "helper",
     "completions",
+    "bench",
     "demo",
 ];
 
@@ -218,6 +219,8 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["reset", "--purge"])["generation"], Value::Null);
     assert!(ok(&["helper", "python"])["text"].as_str().unwrap().contains("def pin("));
     assert!(ok(&["completions", "bash"])["script"].as_str().unwrap().contains("modstore"));
+    let churn = ["bench", "churn", "--modules", "2", "--files", "4", "--rounds", "1"];
+    assert_eq!(ok(&churn)["rounds"].as_array().unwrap().len(), 1);
     assert!(ok(&["demo"])["steps"].as_array().unwrap().len() >= 5);
     // One has no answer: it becomes another program.
     seen.push("exec".to_owned());

@@ -17,7 +17,7 @@ use crate::modstore::Modstore;
 use crate::report::{Table, middle, milliseconds, number};
 
 /// How often each system call was made.
-type Calls = BTreeMap<String, u64>;
+pub(crate) type Calls = BTreeMap<String, u64>;
 
 /// The system calls that are worth a row of their own, by what they are for.
 const CALLS: [(&str, &[&str]); 10] = [
@@ -139,7 +139,8 @@ fn system_calls(site: &Site<'_>, ours: &Modstore) -> Result<String, String> {
     Ok(table.to_string())
 }
 
-fn trace(place: &Path, ours: &Modstore) -> Result<Calls, String> {
+/// How often a run from here makes each system call.
+pub(crate) fn trace(place: &Path, ours: &Modstore) -> Result<Calls, String> {
     let counts = place.join("strace.txt");
     let out = counts.display().to_string();
     run(&mut ours.update(&["strace", "-f", "-c", "-o", &out]))?;

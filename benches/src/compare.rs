@@ -1,6 +1,6 @@
 //! Whether a live tree is what git checks out: same names, same bytes, same executables and links.
 //!
-//! Limits: a `.git` at the top of the live tree is passed over; times and owners do not count.
+//! Limits: a `.git` and prek's mark at the top of the live tree are passed over; times and owners do not count.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -13,7 +13,9 @@ use std::path::Path;
 pub(crate) fn same(expected: &Path, live: &Path) -> Result<(), String> {
     let told = |error: io::Error| format!("{}: {error}", live.display());
     let mut live_names = names(live).map_err(told)?;
-    live_names.remove(&OsString::from(".git"));
+    for own in [".git", ".prek-repo.json"] {
+        live_names.remove(&OsString::from(own));
+    }
     // The top may be a link, as a stable path is.
     let live = fs::canonicalize(live).map_err(told)?;
     same_names(expected, &live, &live_names)

@@ -80,6 +80,21 @@ pub(crate) trait Contender {
 
     /// Where a module's live tree stands.
     fn tree(&self, module: &str) -> PathBuf;
+
+    /// The part of the repository that the live tree is; all of it, unless the contender takes no more.
+    fn part(&self, module: &str) -> PathBuf {
+        let _ = module;
+        PathBuf::new()
+    }
+
+    /// Deletes what nothing needs any more, of modules that have moved. Timed.
+    fn collect(&self, moved: &[&str]) -> Result<Usage, String> {
+        let _ = moved;
+        Ok(Usage::default())
+    }
+
+    /// The directory that everything of it lies in.
+    fn place(&self) -> &Path;
 }
 
 /// An existing and empty directory.

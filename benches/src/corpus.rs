@@ -1,7 +1,8 @@
 //! The repositories that are served, the same on every run, and what git itself checks out of them.
 //!
 //! A module is Python-like text, files from 200 bytes to 30 kB (log-uniform), three old commits below the one that is
-//! served first, all in one pack as a host would keep it, and one commit to come as loose objects, as a push leaves it.
+//! served first, all in one pack as a host would keep it, and two commits to come as loose objects, as a push leaves
+//! them. Two files are what prek and uv ask of a module, and never change.
 //! The filling happens in a child process, whose memory would otherwise be taken for the contenders'.
 //! Limits: text only; no submodules, no binaries.
 
@@ -35,14 +36,16 @@ pub(crate) enum Version {
     Base,
     /// The one after it.
     Next,
+    /// The one after that.
+    Later,
 }
 
 /// A module on the server.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) name: String,
-    base: String,
-    next: String,
+    /// By [`Version`].
+    ids: [String; 3],
 }
 
 /// All repositories, below one directory.
@@ -81,9 +84,11 @@ impl Corpus {
 
     /// The commit's id.
     pub(crate) fn id<'a>(&self, module: &'a Served, version: Version) -> &'a str {
+        let [base, next, later] = &module.ids;
         match version {
-            Version::Base => &module.base,
-            Version::Next => &module.next,
+            Version::Base => base,
+            Version::Next => next,
+            Version::Later => later,
         }
     }
 
@@ -100,7 +105,7 @@ impl Corpus {
 
 fn served(line: &str) -> Option<Served> {
     let mut words = line.split(' ').map(str::to_owned);
-    Some(Served { name: words.next()?, base: words.next()?, next: words.next()? })
+    Some(Served { name: words.next()?, ids: [words.next()?, words.next()?, words.next()?] })
 }
 
 fn expected(root: &Path, name: &str, id: &str) -> PathBuf {
@@ -113,8 +118,8 @@ pub(crate) fn fill(root: &Path, shape: Shape) -> Result<String, String> {
 }
 
 fn fill_one(root: &Path, shape: Shape, number: usize) -> Result<String, String> {
-    let mut module = Module::new(shape, number);
     let repo = Repo::create(root, &format!("m{number:03}"));
+    let mut module = Module::new(shape, number, repo.name());
     let mut base = repo.commit("main", &module.all());
     for _ in 0..OLD_COMMITS {
         base = repo.commit("main", &module.touch());
@@ -122,11 +127,12 @@ fn fill_one(root: &Path, shape: Shape, number: usize) -> Result<String, String> 
     repo.git(&["repack", "-a", "-d", "-q", "--window=5", "--threads=2"]);
     repo.branch("next", &base);
     let next = repo.commit("next", &module.touch());
+    let later = repo.commit("next", &module.touch());
     repo.delete_ref("refs/heads/next");
-    for id in [&base, &next] {
+    for id in [&base, &next, &later] {
         check_out(&repo, id, &expected(root, repo.name(), id))?;
     }
-    Ok(format!("{} {base} {next}\n", repo.name()))
+    Ok(format!("{} {base} {next} {later}\n", repo.name()))
 }
 
 /// Asks git for the tree of a commit.
@@ -154,13 +160,15 @@ struct Module {
 }
 
 impl Module {
-    fn new(shape: Shape, number: usize) -> Self {
+    fn new(shape: Shape, number: usize, name: &str) -> Self {
         let mut text = Text(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1));
         let unscaled: Vec<f64> = (0..shape.files).map(|at| size(at, shape.files)).collect();
         let mean = unscaled.iter().sum::<f64>() / shape.files.max(1) as f64;
         let scale = shape.mean_size as f64 / mean;
-        let file = |(at, unscaled): (usize, &f64)| {
-            (path(at, shape.files), text.lines((unscaled * scale) as usize))
+        let file = |(at, unscaled): (usize, &f64)| match (at, shape.files) {
+            (1, ..1000) => (".pre-commit-hooks.yaml".to_owned(), hooks(name)),
+            (2, ..1000) => ("pyproject.toml".to_owned(), project(name)),
+            _ => (path(at, shape.files, name), text.lines((unscaled * scale) as usize)),
         };
         let files = unscaled.iter().enumerate().map(file).collect();
         Self { text, files, touched: shape.touched, cursor: number }
@@ -177,6 +185,9 @@ impl Module {
         for _ in 0..self.touched {
             // 7 has no factor in common with 40 or 50,000, so that every file has its turn.
             self.cursor = (self.cursor + 7) % count;
+            if count < 1000 && (self.cursor == 1 || self.cursor == 2) {
+                self.cursor = (self.cursor + 7) % count;
+            }
             let Some((path, content)) = self.files.get_mut(self.cursor) else { continue };
             let middle = content.len() / 2;
             content.splice(middle..middle, self.text.lines(120));
@@ -197,13 +208,28 @@ fn size(at: usize, files: usize) -> f64 {
 }
 
 /// About 4 files in a directory of a small module, 50 in one of a large.
-fn path(at: usize, files: usize) -> String {
+fn path(at: usize, files: usize, name: &str) -> String {
     match (at, files) {
         (0, _) => "run.sh".to_owned(),
+        (3, ..1000) => format!("{name}/__init__.py"),
         (1..=3, _) => format!("top_{at}.py"),
-        (_, ..1000) => format!("package/part_{:02}/file_{at:03}.py", at / 4),
+        (_, ..1000) => format!("{name}/part_{:02}/file_{at:03}.py", at / 4),
         _ => format!("package/area_{:02}/part_{:02}/file_{at:05}.py", at / 2000, at / 50 % 40),
     }
+}
+
+/// What prek wants of a repository.
+fn hooks(name: &str) -> Vec<u8> {
+    format!("- id: {name}\n  name: {name}\n  entry: run.sh\n  language: script\n").into_bytes()
+}
+
+/// What uv wants of one; its own back end, which it runs without a process.
+fn project(name: &str) -> Vec<u8> {
+    format!(
+        "[project]\nname = \"{name}\"\nversion = \"1\"\n\n[build-system]\nrequires = [\"uv_build\"]\n\
+         build-backend = \"uv_build\"\n\n[tool.uv.build-backend]\nmodule-name = \"{name}\"\nmodule-root = \"\"\n"
+    )
+    .into_bytes()
 }
 
 /// Text that compresses as source code does, from a fixed seed (xorshift). Few runs of 16 bytes recur, so that a pack of

@@ -14,7 +14,7 @@ use crate::compare;
 use crate::contender::{Contender, Role, Step};
 use crate::corpus::{Corpus, Served, Version};
 use crate::measure::{Sample, Spread, sample};
-use crate::report::{Table, mebibytes, middle, number, seconds};
+use crate::report::{Bar, Table, mebibytes, middle, number, seconds};
 
 /// Where contenders meet: what is served, by whom, and the file system they work on.
 pub(crate) struct Site<'a> {
@@ -33,14 +33,14 @@ struct Results {
 /// The steps, each with what we want to need of git's time.
 pub(crate) type Aims<'a> = &'a [(Step, Option<f64>)];
 
-/// Runs all rounds; gives the table and what failed.
+/// Runs all rounds; gives the table with what failed, and what a plot shows of it.
 pub(crate) fn compare(
     site: &Site<'_>,
     contenders: &[Box<dyn Contender>],
     aims: Aims<'_>,
     rounds: usize,
     say: &dyn Fn(&str),
-) -> Result<String, String> {
+) -> Result<(String, Vec<Bar>), String> {
     let mut results = Results::default();
     for round in 0..rounds {
         say(&format!("round {} of {rounds}", round + 1));
@@ -55,7 +55,24 @@ pub(crate) fn compare(
     }
     all_at(site, Version::Base)?;
     contenders.iter().try_for_each(|contender| contender.clear())?;
-    Ok(table(&results, contenders, aims, site.corpus.modules.len()))
+    let table = table(&results, contenders, aims, site.corpus.modules.len());
+    Ok((table, bars(&results, contenders, aims)))
+}
+
+fn bars(results: &Results, contenders: &[Box<dyn Contender>], aims: Aims<'_>) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    for (step, _) in aims {
+        for (at, contender) in contenders.iter().enumerate() {
+            let walls = results.good.get(&(*step, at)).into_iter().flatten().map(|it| it.wall);
+            bars.extend(middle(walls).map(|seconds| Bar {
+                group: step.to_string(),
+                name: contender.name().to_owned(),
+                is_ours: contender.role() == Role::Ours,
+                seconds,
+            }));
+        }
+    }
+    bars
 }
 
 /// The modules that move before a step.
@@ -96,8 +113,19 @@ fn check(site: &Site<'_>, contender: &dyn Contender, step: Step) -> Result<(), S
     };
     corpus.modules.iter().try_for_each(|module| {
         let version = if moved(module) { Version::Next } else { Version::Base };
-        compare::same(&corpus.expected(module, version), &contender.tree(&module.name))
+        same(corpus, contender, module, version)
     })
+}
+
+/// Compares one live tree with what git makes of a commit.
+pub(crate) fn same(
+    corpus: &Corpus,
+    contender: &dyn Contender,
+    module: &Served,
+    version: Version,
+) -> Result<(), String> {
+    let expected = corpus.expected(module, version).join(contender.part(&module.name));
+    compare::same(&expected, &contender.tree(&module.name))
 }
 
 const COLUMNS: [&str; 13] = [

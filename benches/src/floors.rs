@@ -69,7 +69,7 @@ fn timed(
 }
 
 /// Lists every repository, and takes the packs of the first few, as protocol version 0 has it.
-fn ask(corpus: &Corpus, server: &HttpServer, packs: usize) -> io::Result<()> {
+pub(crate) fn ask(corpus: &Corpus, server: &HttpServer, packs: usize) -> io::Result<()> {
     let address = format!("127.0.0.1:{}", server.port());
     let modules = Mutex::new(corpus.modules.iter().enumerate());
     let next = || modules.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();

@@ -118,4 +118,18 @@ impl Contender for Git {
     fn tree(&self, module: &str) -> PathBuf {
         self.place.join(module)
     }
+
+    fn collect(&self, moved: &[&str]) -> Result<Usage, String> {
+        for_each_at_once(moved, |module| {
+            let mut gc = self.git();
+            // `look` reads the branch from its file.
+            gc.args(["-c", "gc.packRefs=false", "-C"]).arg(self.tree(module));
+            gc.args(["gc", "--quiet", "--prune=now"]);
+            Ok(run(&mut gc)?.0)
+        })
+    }
+
+    fn place(&self) -> &Path {
+        &self.place
+    }
 }

@@ -1,6 +1,6 @@
-//! modstore against git and sheldon, in one run, on real servers: ratios, not absolute times.
+//! modstore against git, sheldon, prek and uv, in one run, on real servers: ratios, not absolute times.
 //!
-//! `cargo run --release -p modstore-benches -- [fetch] [large] [where]` prints a Markdown table for each section, ready
+//! `cargo run --release -p modstore-benches -- [fetch] [churn] [far] [large] [where] [scale] …` prints a Markdown table for each section, ready
 //! for `benches/README.md`, which says what each contender does and how to read the numbers.
 //! Limits: Linux for memory, processor time of the server, and the file system of its own; elsewhere these are left out.
 
@@ -10,13 +10,19 @@ mod compare;
 mod contender;
 mod git;
 mod sheldon;
+mod prek;
+mod uv;
 mod modstore;
 mod corpus;
 mod http;
 mod floors;
 mod machine;
 mod fetch;
+mod churn;
+mod far;
 mod breakdown;
+mod scale;
+mod plot;
 mod stores;
 mod inside;
 mod local;
@@ -32,12 +38,15 @@ use clap::{Parser, ValueEnum};
 use modstore_tests::{HttpServer, Mount};
 
 use crate::contender::{Contender, Step};
-use crate::corpus::{Corpus, Shape};
+use crate::corpus::{Corpus, Shape, Version};
 use crate::fetch::Site;
 use crate::git::{Git, Habit};
 use crate::local::Local;
 use crate::modstore::Modstore;
+use crate::prek::Prek;
+use crate::report::Bar;
 use crate::sheldon::Sheldon;
+use crate::uv::Uv;
 
 /// Room for every contender's trees and clones.
 const DISK_MIB: u64 = 6 * 1024;
@@ -77,6 +86,12 @@ struct Arguments {
     /// Leave sheldon out.
     #[arg(long)]
     without_sheldon: bool,
+    /// The most modules in `scale`.
+    #[arg(long, default_value_t = 10_000)]
+    largest: usize,
+    /// Draw what `fetch` and `churn` took into this file.
+    #[arg(long)]
+    plot: Option<PathBuf>,
     /// Work below this directory instead of on an ext4 of our own.
     #[arg(long)]
     place: Option<PathBuf>,
@@ -86,10 +101,16 @@ struct Arguments {
 enum Section {
     /// Many modules: cold, nothing changed, 1 changed, 10 changed.
     Fetch,
+    /// 20 rounds in which a tenth moves, collected after each.
+    Churn,
+    /// Nothing changed, 40 ms away.
+    Far,
     /// One repository of many files: cold, nothing changed, 1 commit.
     Large,
     /// Where modstore's time goes.
     Where,
+    /// 1, 10, 100, 1,000, 10,000 modules.
+    Scale,
     /// A journal of 100,000 records: opened, and compacted.
     Open,
     /// What the quickest commands take with 1,000 modules.
@@ -111,7 +132,10 @@ struct Bench {
     arguments: Arguments,
     modstore: Option<PathBuf>,
     sheldon: Option<PathBuf>,
+    prek: Option<PathBuf>,
     b3sum: Option<PathBuf>,
+    /// Where cargo builds, and tools are.
+    target: PathBuf,
     ground: Ground,
 }
 
@@ -203,24 +227,40 @@ impl Bench {
             let named = &arguments.sections;
             named.is_empty() || named.iter().any(|section| among.contains(section))
         };
-        let wants_sheldon = !arguments.without_sheldon && wanted(&[Section::Fetch]);
+        let peers = wanted(&[Section::Fetch, Section::Churn, Section::Far]);
+        let wants_sheldon = !arguments.without_sheldon && peers;
+        let prek = peers.then(|| or_say(Prek::install(target))).flatten();
         let sheldon = wants_sheldon.then(|| or_say(Sheldon::install(&cargo, target))).flatten();
         let b3sum = wanted(&[Section::Verify])
             .then(|| or_say(local::install_b3sum(&cargo, target)))
             .flatten();
         let ground = Ground::new(arguments.place.as_deref())?;
-        Ok(Self { arguments, modstore, sheldon, b3sum, ground })
+        let target = target.to_owned();
+        Ok(Self { arguments, modstore, sheldon, prek, b3sum, target, ground })
     }
 
     fn run(&self) -> Result<(), Box<dyn Error>> {
-        let programs = [Some(Path::new("git")), self.sheldon.as_deref(), self.modstore.as_deref()];
+        let uv = Uv::binary(&self.target);
+        let programs = [
+            Some(Path::new("git")),
+            self.sheldon.as_deref(),
+            self.prek.as_deref(),
+            Some(uv.as_path()).filter(|uv| uv.exists()),
+            self.modstore.as_deref(),
+        ];
         let programs: Vec<&Path> = programs.into_iter().flatten().collect();
         print(&machine::describe(&self.ground.path(), self.ground.name(), &programs));
-        if self.wants(Section::Fetch) || self.wants(Section::Where) {
+        let many = [Section::Fetch, Section::Churn, Section::Far, Section::Where];
+        if many.into_iter().any(|section| self.wants(section)) {
             self.many()?;
         }
         if self.wants(Section::Large) {
             self.one_large()?;
+        }
+        if let (true, Some(modstore)) = (self.wants(Section::Scale), &self.modstore) {
+            let (place, largest) = (self.ground.path(), self.arguments.largest);
+            let table = scale::curve(modstore, &place, largest, &say)?;
+            print(&format!("\n### scale: modules of 4 files\n\n{table}"));
         }
         self.without_server()
     }
@@ -256,15 +296,35 @@ impl Bench {
         self.arguments.sections.is_empty() || self.arguments.sections.contains(&section)
     }
 
-    /// `fetch` and `where`, on the same repositories.
+    /// `fetch`, `churn`, `far` and `where`, on the same repositories.
     fn many(&self) -> Result<(), Box<dyn Error>> {
         let (modules, files) = (self.arguments.modules.into(), self.arguments.files.into());
         let shape = Shape { modules, files, touched: 3, mean_size: 6750 };
         self.on(shape, |site| {
+            let mut bars: Vec<Bar> = Vec::new();
             if self.wants(Section::Fetch) {
                 let rounds = self.arguments.runs.into();
-                let table = fetch::compare(site, &self.everybody(site), &AIMS, rounds, &say)?;
+                let (table, more) = fetch::compare(site, &self.everybody(site), &AIMS, rounds, &say)?;
                 print(&format!("\n### fetch: {modules} modules of {files} files\n\n{table}"));
+                bars.extend(more);
+            }
+            if self.wants(Section::Churn) {
+                let (table, more) = churn::run(site, &self.one_of_each(site), &say)?;
+                let rounds = churn::ROUNDS;
+                print(&format!("\n### churn: {rounds} rounds, a tenth of {modules} modules moves in each\n\n{table}"));
+                bars.extend(more);
+            }
+            if self.wants(Section::Far) {
+                say("far away");
+                let runs = usize::from(self.arguments.runs).min(5);
+                let table = far::look(site, &self.one_of_each(site), runs)?;
+                let delay = far::DELAY_MS;
+                print(&format!("\n### far: nothing changed, every answer {delay} ms late\n\n{table}"));
+            }
+            if let (Some(plot), false) = (&self.arguments.plot, bars.is_empty()) {
+                let title = format!("Keeping {modules} modules of {files} files up to date");
+                let drawn = std::fs::write(plot, plot::draw(&title, &bars));
+                drawn.map_err(|error| format!("{}: {error}", plot.display()))?;
             }
             if let (true, Some(binary)) = (self.wants(Section::Where), &self.modstore) {
                 say("where the time goes");
@@ -282,7 +342,8 @@ impl Bench {
         let shape = Shape { modules: 1, files, touched: 10, mean_size: 5000 };
         self.on(shape, |site| {
             let rounds = usize::from(self.arguments.runs).min(3);
-            let table = fetch::compare(site, &self.git_and_ours(site), &LARGE_AIMS, rounds, &say)?;
+            let everybody = self.git_and_ours(site);
+            let (table, _) = fetch::compare(site, &everybody, &LARGE_AIMS, rounds, &say)?;
             print(&format!("\n### large: one repository of {files} files\n\n{table}"));
             Ok(())
         })
@@ -310,11 +371,37 @@ impl Bench {
             Box::new(Git::new(Habit::FetchAll, place, &wanted)),
             Box::new(Git::with_protocol_0(place, &wanted)),
         ];
-        if let Some(binary) = &self.sheldon {
-            all.push(Box::new(Sheldon::new(binary, place, &wanted)));
-        }
+        all.extend(self.peers(site));
         all.extend(self.ours(site));
         all
+    }
+
+    /// Git in its better habit, the peers, and us.
+    fn one_of_each(&self, site: &Site<'_>) -> Vec<Box<dyn Contender>> {
+        let git = Git::new(Habit::LookFirst, site.place, &site.corpus.wanted(site.server));
+        let mut all: Vec<Box<dyn Contender>> = vec![Box::new(git)];
+        all.extend(self.peers(site));
+        all.extend(self.ours(site));
+        all
+    }
+
+    fn peers(&self, site: &Site<'_>) -> Vec<Box<dyn Contender>> {
+        let (place, wanted) = (site.place, site.corpus.wanted(site.server));
+        let mut peers: Vec<Box<dyn Contender>> = Vec::new();
+        if let Some(binary) = &self.sheldon {
+            peers.push(Box::new(Sheldon::new(binary, place, &wanted)));
+        }
+        if let Some(binary) = &self.prek {
+            let first = |module| site.corpus.id(module, Version::Base).to_owned();
+            let commits = site.corpus.modules.iter().map(first).collect();
+            peers.push(Box::new(Prek::new(binary, place, &wanted, commits)));
+        }
+        if Uv::binary(&self.target).exists() {
+            peers.push(Box::new(Uv::new(&self.target, place, &wanted)));
+        } else {
+            say("left out: uv, which `sh tests/setup.sh` puts into target/tools");
+        }
+        peers
     }
 
     /// Git in both its habits, and us.

@@ -38,6 +38,10 @@ impl Modstore {
 
     /// The main job, not yet started. With `tracer`, that program is started, with the job for its last arguments.
     pub(crate) fn update(&self, tracer: &[&str]) -> Command {
+        self.command(tracer, &["update"])
+    }
+
+    fn command(&self, tracer: &[&str], words: &[&str]) -> Command {
         let mut command = match tracer.split_first() {
             Some((program, args)) => {
                 let mut traced = Command::new(program);
@@ -51,7 +55,7 @@ impl Modstore {
             command.env("PATH", path);
         }
         command.arg("--home").arg(self.place.join("home"));
-        command.args(["--progress", "none", "--json", "update"]);
+        command.args(["--progress", "none", "--json"]).args(words);
         command
     }
 
@@ -95,5 +99,14 @@ impl Contender for Modstore {
 
     fn tree(&self, module: &str) -> PathBuf {
         self.place.join("home/current").join(module)
+    }
+
+    fn collect(&self, _: &[&str]) -> Result<Usage, String> {
+        let words = ["gc", "--keep", "3", "--older-than", "0s"];
+        Ok(run(&mut self.command(&[], &words))?.0)
+    }
+
+    fn place(&self) -> &Path {
+        &self.place
     }
 }

@@ -41,6 +41,17 @@ impl fmt::Display for Table {
     }
 }
 
+/// One bar of the plot.
+#[derive(Debug, Clone)]
+pub(crate) struct Bar {
+    /// What was to be done.
+    pub(crate) group: String,
+    /// Who did it.
+    pub(crate) name: String,
+    pub(crate) is_ours: bool,
+    pub(crate) seconds: f64,
+}
+
 /// Median and extremes, in seconds.
 pub(crate) fn seconds(spread: Option<Spread>) -> String {
     let shown = |it: Spread| format!("{:.3} [{:.3}..{:.3}]", it.median, it.least, it.most);

@@ -90,4 +90,8 @@ impl Contender for Sheldon {
         // It names a clone after its URL without scheme and port.
         self.place.join("repos").join(host).join(path)
     }
+
+    fn place(&self) -> &Path {
+        &self.place
+    }
 }

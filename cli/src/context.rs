@@ -70,7 +70,8 @@ impl Context {
         Ok(Store::open_to_inspect(self.home()?, self.options()?)?)
     }
 
-    fn options(&self) -> Result<Options, Failure> {
+    /// How a store is worked with, as the command line says.
+    pub(crate) fn options(&self) -> Result<Options, Failure> {
         limits::limited(Options {
             lock_limit: Duration::from_secs(self.global.lock_timeout),
             offline: self.global.offline,

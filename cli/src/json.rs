@@ -3,6 +3,8 @@
 //! Around each come `schema`, `command`, `ok` and, on failure, `error` (see `output`). Paths that are no
 //! text have the odd bytes replaced; times are in UTC.
 
+mod bench;
+
 use std::error::Error;
 
 use modstore::{
@@ -17,6 +19,7 @@ use modstore::{
 };
 use serde::Serialize;
 
+pub(crate) use self::bench::{Bench, BenchDisk, BenchPhase, BenchReader, BenchRound};
 use crate::{report::Failure, time};
 
 /// What a module is in some generation.

@@ -44,8 +44,8 @@ fn main() -> ExitCode {
 
 fn run(context: &Context, command: &Command) -> ExitCode {
     use commands::{
-        add, bind, completions, demo, diff, doctor, events, exec, gc, helper, history, link, list,
-        outdated, path, remove, reset, rollback, show, status, unlink, update, verify,
+        add, bench, bind, completions, demo, diff, doctor, events, exec, gc, helper, history, link,
+        list, outdated, path, remove, reset, rollback, show, status, unlink, update, verify,
     };
     let Context { output, .. } = context;
     let shown = || context.generation();
@@ -77,6 +77,7 @@ fn run(context: &Context, command: &Command) -> ExitCode {
         Command::Reset(args) => output.end(shown, reset::run(context, args)),
         Command::Helper(args) => output.end(shown, helper::run(context, args)),
         Command::Completions(args) => output.end(shown, completions::run(args)),
+        Command::Bench(args) => output.end(shown, bench::run(context, args)),
         Command::Demo(args) => output.end(shown, demo::run(context, args)),
     };
     ExitCode::from(code)

@@ -184,6 +184,28 @@ fn a_listing_over_the_limit_is_asked_for_by_name_in_version_2() {
 }
 
 #[test]
+fn a_listing_over_the_limit_is_asked_for_by_name_at_once_in_the_next_run() {
+    let limits = Limits { advertisement: 300, ..Limits::default() };
+    let world = World::new();
+    let repo = world.repo("m");
+    (0..20).for_each(|n| repo.branch(&format!("other-{n}"), "main"));
+    let server = HttpServer::start(world.root());
+    let scratch = world.root().join("kept");
+    std::fs::create_dir(&scratch).unwrap();
+    let cost = || {
+        let network = Network::open(&scratch, limits, false, false).unwrap();
+        network.connect_for(&server.url("m"), &named("main"), &Cancel::new()).unwrap();
+        let counts = network.counts();
+        (counts.requests, counts.connections)
+    };
+    assert_eq!(cost(), (3, 2), "the connection on which the listing is broken off is lost");
+    assert_eq!(cost(), (2, 1));
+    std::fs::remove_dir_all(&scratch).unwrap();
+    std::fs::create_dir(&scratch).unwrap();
+    assert_eq!(cost(), (3, 2), "what is not remembered is found out again");
+}
+
+#[test]
 fn nothing_new_costs_one_request_and_something_new_two_on_one_connection() {
     let world = World::new();
     let repo = world.repo("m");

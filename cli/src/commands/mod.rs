@@ -1,6 +1,7 @@
 //! One file per command: asks the store, gives what it says as a value of `json`, and writes that for
 //! people. None prints by itself.
 
+mod scratch;
 pub(crate) mod served;
 pub(crate) mod update;
 pub(crate) mod add;
@@ -24,4 +25,5 @@ pub(crate) mod doctor;
 pub(crate) mod reset;
 pub(crate) mod helper;
 pub(crate) mod completions;
+pub(crate) mod bench;
 pub(crate) mod demo;

@@ -27,6 +27,8 @@ pub(crate) use gix::sec::identity::Account;
 pub(crate) struct Host {
     repository: gix::ThreadSafeRepository,
     interactive: bool,
+    /// Where the repository is, if it stays there.
+    kept: Option<PathBuf>,
 }
 
 /// Where a conversation goes.
@@ -69,22 +71,28 @@ impl Host {
     pub(crate) fn read(scratch: &Path, interactive: bool) -> Result<Self, NetworkError> {
         let failed = |source| NetworkError::Scratch { path: scratch.to_owned(), source };
         let kept = scratch.join("host.git");
-        let (path, _temporary) =
-            if is_minimal_repository(&kept) || minimal_repository(&kept).is_ok() {
-                (kept, None)
-            } else {
-                // A home that is read-only, or not there yet.
-                let temporary = tempfile::tempdir().map_err(failed)?;
-                minimal_repository(temporary.path()).map_err(failed)?;
-                (temporary.path().to_owned(), Some(temporary))
-            };
+        let (path, temporary) = if is_minimal_repository(&kept) || minimal_repository(&kept).is_ok()
+        {
+            (kept, None)
+        } else {
+            // A home that is read-only, or not there yet.
+            let temporary = tempfile::tempdir().map_err(failed)?;
+            minimal_repository(temporary.path()).map_err(failed)?;
+            (temporary.path().to_owned(), Some(temporary))
+        };
         let options = gix::open::Options::default()
             .permissions(gix::open::Permissions::all())
             .with(gix::sec::Trust::Full)
             .open_path_as_is(true);
-        let repository = gix::open_opts(path, options)
+        let repository = gix::open_opts(path.clone(), options)
             .map_err(|source| NetworkError::Configuration { source: source.to_string().into() })?;
-        Ok(Host { repository: repository.into_sync(), interactive })
+        let kept = temporary.is_none().then_some(path);
+        Ok(Host { repository: repository.into_sync(), interactive, kept })
+    }
+
+    /// A directory for what is worth remembering from run to run; nothing where there is none that lasts.
+    pub(crate) fn memory(&self) -> Option<&Path> {
+        self.kept.as_deref()
     }
 
     pub(crate) fn interactive(&self) -> bool {

@@ -8,6 +8,7 @@ mod limits;
 pub mod network_error;
 mod idle;
 mod host;
+mod host_memory;
 mod listing;
 mod process;
 mod http_agent;

@@ -7,11 +7,10 @@
 //!
 //! Limits: SHA-1 repositories.
 
-use std::collections::HashSet;
 use std::error::Error;
 use std::io::BufRead;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use gix::ObjectId;
 use gix::bstr::BString;
@@ -23,6 +22,7 @@ pub use crate::acquire::conversation::RemoteNews;
 use crate::acquire::conversation::{Conversation, Refusal, Trouble, Wish};
 use crate::acquire::download::Download;
 use crate::acquire::host::{Host, Route};
+use crate::acquire::host_memory::LongListings;
 use crate::acquire::http_agent::Agents;
 use crate::acquire::idle::Watch;
 use crate::acquire::limits::{Cancel, Counters, Counts, Limits};
@@ -44,8 +44,8 @@ struct Shared {
     limits: Limits,
     offline: bool,
     counters: Arc<Counters>,
-    /// The addresses whose greeting was over the limit: not asked for it again.
-    long: Mutex<HashSet<String>>,
+    /// The addresses whose greeting was over the limit, now or in an earlier run: not asked for it again.
+    long: LongListings,
 }
 
 /// Talks with one server about one repository. Dropping it says goodbye.
@@ -68,13 +68,14 @@ impl Network {
         offline: bool,
     ) -> Result<Network, NetworkError> {
         let counters = Arc::new(Counters::default());
+        let host = Host::read(scratch, interactive)?;
         let shared = Shared {
-            host: Host::read(scratch, interactive)?,
+            long: LongListings::read(host.memory()),
+            host,
             agents: Agents::new(limits, Arc::clone(&counters)),
             limits,
             offline,
             counters,
-            long: Mutex::new(HashSet::new()),
         };
         Ok(Network { shared: Arc::new(shared) })
     }
@@ -137,10 +138,6 @@ impl Network {
 }
 
 impl Shared {
-    fn is_long(&self, route: &Route) -> bool {
-        self.long.lock().unwrap_or_else(PoisonError::into_inner).contains(&route.shown)
-    }
-
     /// Greet the server, with a version that keeps the greeting under the limit.
     fn begin(
         &self,
@@ -155,7 +152,7 @@ impl Shared {
         // the only way.
         let attempts: &[_] = match version {
             Protocol::V2 => &[(Protocol::V2, LONGEST)],
-            _ if self.is_long(route) => &[(Protocol::V2, LONGEST)],
+            _ if self.long.contains(&route.shown) => &[(Protocol::V2, LONGEST)],
             _ => &[(Protocol::V1, short), (Protocol::V2, LONGEST)],
         };
         for (version, longest) in attempts {
@@ -164,12 +161,7 @@ impl Shared {
             match Conversation::begin(host, agents, route, *version, limits, *longest, watch) {
                 Ok(conversation) => return Ok(conversation),
                 Err(Refusal::Fault(stage, fault)) => return Err(failed(stage, fault)),
-                Err(Refusal::TooLong) => {
-                    self.long
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .insert(route.shown.clone());
-                }
+                Err(Refusal::TooLong) => self.long.add(&route.shown),
             }
         }
         Err(failed(Stage::List, Fault::Protocol { source: "the listing has no end".into() }))

@@ -146,7 +146,11 @@ impl Planting {
         });
         match unread {
             Some(error) => Err(StreamError::Read(error)),
-            None => Ok(written?),
+            None => {
+                let (hash, size) = written?;
+                self.disk.wrote(size);
+                Ok((hash, size))
+            }
         }
     }
 
@@ -161,7 +165,9 @@ impl Planting {
             let mut file = self.new_file(path, mode)?;
             file.write_all(contents)?;
             Ok(rustix::fs::futimens(&file, &times(hash.file_time()))?)
-        })
+        })?;
+        self.disk.wrote(contents.len() as u64);
+        Ok(())
     }
 
     fn new_file(&self, path: &BStr, mode: u32) -> io::Result<File> {

@@ -94,6 +94,11 @@ pub trait Observer: Send + Sync {
     /// # Errors
     /// Whatever fault a test wants to see.
     fn before(&self, act: Act<'_>) -> io::Result<()>;
+
+    /// Hears how many bytes an act has put into a file, after it did.
+    fn wrote(&self, bytes: u64) {
+        let _ = bytes;
+    }
 }
 
 /// An act that failed. It did not happen, or, for a sync, nobody knows how much of it did.
@@ -164,6 +169,13 @@ impl Disk {
         })
     }
 
+    /// Reports what an act has written.
+    pub(super) fn wrote(&self, bytes: u64) {
+        if let Some(observer) = &self.observer {
+            observer.wrote(bytes);
+        }
+    }
+
     /// Makes a directory with mode 0777 less the umask. Its parent exists, it does not.
     ///
     /// # Errors
@@ -200,7 +212,9 @@ impl Disk {
             let mut file =
                 OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
             file.write_all(contents)
-        })
+        })?;
+        self.wrote(contents.len() as u64);
+        Ok(())
     }
 
     /// Makes a new file with the content and permissions of another one. Not yet durable.
@@ -208,9 +222,9 @@ impl Disk {
     /// # Errors
     /// The file may exist, in part.
     pub fn copy_file(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
-        self.act(Act { verb: Verb::CreateFile, path: to, from: Some(from) }, || {
-            std::fs::copy(from, to).map(|_| ())
-        })
+        let act = Act { verb: Verb::CreateFile, path: to, from: Some(from) };
+        self.wrote(self.act(act, || std::fs::copy(from, to))?);
+        Ok(())
     }
 
     /// Makes a symbolic link `link` with the text `to`.
@@ -277,7 +291,9 @@ impl Disk {
     /// # Errors
     /// Some of the bytes may have been written.
     pub fn append(&self, file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
-        self.act(Act { verb: Verb::Append, path, from: None }, || file.write_all(bytes))
+        self.act(Act { verb: Verb::Append, path, from: None }, || file.write_all(bytes))?;
+        self.wrote(bytes.len() as u64);
+        Ok(())
     }
 
     /// Cuts `file`, which `path` names, down to `length` bytes.

@@ -229,6 +229,11 @@ fn tree_of(
             tell_fetch(site.events, module, news);
         }
     };
+    // From here on it is no longer the listing that is waited for.
+    if let Some(module) = first {
+        let step = Step::Receiving { bytes: 0, objects: 0, of: None };
+        site.events.happened(Event::Module { module, step });
+    }
     let fetched = fetch_commit(session, commit, base.as_ref(), into, &news, site.cancel)?;
     let digest = fetched.staged.digest();
     site.keep(fetched.staged);
@@ -265,9 +270,9 @@ fn stored_tree(site: &Site<'_>, job: &RepositoryJob, commit: ObjectId) -> Option
         true => site.layout.entry(digest).is_dir(),
         false => is_whole(site.layout, digest),
     };
-    let digest = bindings_of(site, job).find_map(|(digest, fetched)| {
-        let is_known = site.state.entry(digest).is_some();
-        (commit == fetched.revision.as_str() && is_known && is_there(digest)).then_some(digest)
+    let digest = site.history_of(&job.origin).iter().find_map(|(digest, fetched)| {
+        let is_known = site.state.entry(*digest).is_some();
+        (commit == fetched.revision.as_str() && is_known && is_there(*digest)).then_some(*digest)
     })?;
     let manifest = read_manifest(site.layout, digest)?;
     let submodules = BaseEntry::submodules(site.layout, digest, &manifest)?;
@@ -278,19 +283,6 @@ fn stored_tree(site: &Site<'_>, job: &RepositoryJob, commit: ObjectId) -> Option
         warnings: Vec::new(),
         got: Got::default(),
         is_new: false,
-    })
-}
-
-/// Every entry that any generation bound from this repository, newest first.
-fn bindings_of<'a>(
-    site: &'a Site<'_>,
-    job: &'a RepositoryJob,
-) -> impl Iterator<Item = (Digest, &'a Fetched)> {
-    let changes = site.state.generations().iter().rev().flat_map(|info| &info.changes);
-    changes.filter_map(|(_, binding)| {
-        let bound = &binding.as_ref()?.bound;
-        let fetched = bound.fetched().filter(|from| from.origin == job.origin.as_str())?;
-        Some((bound.source_entry()?, fetched))
     })
 }
 
@@ -305,7 +297,8 @@ fn base_for(site: &Site<'_>, job: &RepositoryJob, members: &[Meant<'_>]) -> Opti
         }
         _ => None,
     });
-    let (digest, fetched) = now.chain(bindings_of(site, job)).next()?;
+    let before = site.history_of(&job.origin).iter().map(|(digest, fetched)| (*digest, fetched));
+    let (digest, fetched) = now.chain(before).next()?;
     BaseEntry::open(site.layout, digest, fetched.revision.parse().ok()?)
 }
 

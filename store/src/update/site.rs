@@ -3,8 +3,8 @@
 //! An update that finds nothing changed writes nothing, so it must not make a staging to find that out.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use super::{
@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     acquire::{Cancel, Network, NetworkError},
-    commit::{Attempt, Binding, Bound, Staged, Staging, StagingError, State, now},
+    commit::{Attempt, Binding, Bound, Fetched, Staged, Staging, StagingError, State, now},
     disk::{Disk, Layout},
-    model::ModuleName,
+    model::{Digest, ModuleName, Origin},
 };
 
 /// What all jobs of one update share.
@@ -40,6 +40,9 @@ pub(super) struct Site<'a> {
     pub(super) now: u64,
     pub(super) breaker: Breaker,
     pub(super) network: Network,
+    /// Every fetched binding of any generation, newest first, by its origin. Made when first asked for: going
+    /// through all of them for each repository would cost the square of their number.
+    history: OnceLock<HashMap<String, Vec<(Digest, Fetched)>>>,
     staging: Mutex<Option<Arc<Staging>>>,
     staged: Mutex<Vec<Staged>>,
 }
@@ -55,7 +58,7 @@ impl<'a> Site<'a> {
         let scratch = layout.mirrors();
         let network =
             Network::open(&scratch, options.limits, options.interactive, options.offline)?;
-        let (staging, staged) = (Mutex::default(), Mutex::default());
+        let (history, staging, staged) = (OnceLock::new(), Mutex::default(), Mutex::default());
         Ok(Self {
             disk,
             layout,
@@ -69,6 +72,7 @@ impl<'a> Site<'a> {
             now: now(),
             breaker: Breaker::default(),
             network,
+            history,
             staging,
             staged,
         })
@@ -114,6 +118,12 @@ impl<'a> Site<'a> {
         Ok(made)
     }
 
+    /// Every entry that any generation bound from this repository, newest first.
+    pub(super) fn history_of(&self, origin: &Origin) -> &[(Digest, Fetched)] {
+        let history = self.history.get_or_init(|| history(&self.state));
+        history.get(origin.as_str()).map_or(&[], Vec::as_slice)
+    }
+
     /// Keeps a staged tree for the transaction.
     pub(super) fn keep(&self, staged: Staged) {
         self.staged.lock().expect("no thread panics while it holds this").push(staged);
@@ -142,4 +152,18 @@ fn sources(state: &State) -> BTreeMap<String, Binding> {
         (module.clone(), Binding { source, bound })
     });
     unbuilt.collect()
+}
+
+fn history(state: &State) -> HashMap<String, Vec<(Digest, Fetched)>> {
+    let mut history: HashMap<String, Vec<_>> = HashMap::new();
+    let changes = state.generations().iter().rev().flat_map(|info| &info.changes);
+    for binding in changes.filter_map(|(_, binding)| binding.as_ref()) {
+        if let (Some(fetched), Some(digest)) =
+            (binding.bound.fetched(), binding.bound.source_entry())
+        {
+            let origin = history.entry(fetched.origin.clone()).or_default();
+            origin.push((digest, fetched.clone()));
+        }
+    }
+    history
 }

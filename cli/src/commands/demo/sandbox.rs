@@ -5,22 +5,21 @@
 use std::{
     ffi::{OsStr, OsString},
     fs, io,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
 use modstore::{Cancel, Exit};
-use tempfile::TempDir;
 
-use crate::report::Failure;
+use crate::{
+    commands::scratch::{Scratch, cannot},
+    report::Failure,
+};
 
 /// The place.
 #[derive(Debug)]
 pub(super) struct Sandbox {
-    // None only once it is kept.
-    place: Option<TempDir>,
-    path: PathBuf,
+    place: Scratch,
     program: PathBuf,
     cancel: Cancel,
 }
@@ -37,20 +36,16 @@ impl Sandbox {
     pub(super) fn new(cancel: Cancel) -> Result<Self, Failure> {
         let program =
             std::env::current_exe().map_err(|error| cannot("find this program", &error))?;
-        let place = tempfile::Builder::new().prefix("modstore-demo-").tempdir();
-        let place = place.map_err(|error| cannot("make a temporary directory", &error))?;
-        // git takes paths literally, and they are shown: no links on the way, such as macOS has.
-        let path = fs::canonicalize(place.path())
-            .map_err(|error| cannot("use the temporary directory", &error))?;
-        Ok(Self { place: Some(place), path, program, cancel })
+        let place = Scratch::new("modstore-demo-", None)?;
+        Ok(Self { place, program, cancel })
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.place.path()
     }
 
     pub(super) fn store(&self) -> PathBuf {
-        self.path.join("store")
+        self.path().join("store")
     }
 
     /// The number of the generation that is shown.
@@ -64,10 +59,8 @@ impl Sandbox {
     }
 
     /// Leaves the directory where it is.
-    pub(super) fn keep(mut self) {
-        if let Some(place) = self.place.take() {
-            let _ = place.keep();
-        }
+    pub(super) fn keep(self) {
+        self.place.keep();
     }
 
     /// Runs this program on the sandbox's store.
@@ -88,10 +81,10 @@ impl Sandbox {
 
     /// Commits files to a repository, which the first commit makes.
     pub(super) fn commit(&self, repository: &str, files: &[(&str, &[u8])]) -> Result<(), Failure> {
-        let place = self.path.join(repository);
+        let place = self.path().join(repository);
         if !place.exists() {
             self.git(
-                &self.path,
+                self.path(),
                 &["init", "--quiet", "--template=", "--initial-branch=main", repository],
             )?;
         }
@@ -122,7 +115,7 @@ impl Sandbox {
 
     fn run(&self, command: &mut Command) -> io::Result<Output> {
         command.env_clear().envs(self.git_variables()).env("MODSTORE_HOME", self.store());
-        command.current_dir(&self.path).stdin(Stdio::null()).output()
+        command.current_dir(self.path()).stdin(Stdio::null()).output()
     }
 
     /// The variables every program here runs with.
@@ -130,7 +123,7 @@ impl Sandbox {
         let kept = ["PATH", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE"];
         let kept = kept.into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?)));
         let own = [
-            ("HOME", self.path.as_os_str()),
+            ("HOME", self.path().as_os_str()),
             ("GIT_CONFIG_NOSYSTEM", OsStr::new("1")),
             ("GIT_AUTHOR_NAME", OsStr::new("modstore demo")),
             ("GIT_AUTHOR_EMAIL", OsStr::new("demo@example.com")),
@@ -140,30 +133,4 @@ impl Sandbox {
         ];
         kept.chain(own.map(|(name, value)| (name.into(), value.to_owned()))).collect()
     }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        if let Some(place) = self.place.take() {
-            make_writable(&self.path);
-            // It is in the directory for temporary files, where others clean up too.
-            let _ = place.close();
-        }
-    }
-}
-
-/// Lets the read-only directories of a store's entries be removed.
-fn make_writable(path: &Path) {
-    if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
-        return;
-    }
-    // What cannot be changed here cannot be removed either, which is then found out.
-    let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
-    for child in fs::read_dir(path).into_iter().flatten().flatten() {
-        make_writable(&child.path());
-    }
-}
-
-fn cannot(what: &str, error: &io::Error) -> Failure {
-    Failure::new(Exit::Failed, format!("could not {what}")).because(vec![error.to_string()])
 }

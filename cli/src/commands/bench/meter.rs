@@ -1,0 +1,358 @@
+//! What each phase of an update and a sweep takes: seen from outside, by what the store tells and what it does to the disk.
+//!
+//! Modules are asked and fetched at once, so that while they are, a moment is divided among the phases in proportion to
+//! how many modules are in each; from then on there is one phase at a time, told by the acts themselves. A sync
+//! counts as sync until the next act. What is counted are acts that change the disk: reading is not seen, and neither is
+//! what a server does. Processor time is that of the whole process.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use modstore::{
+    Event, Events, Step,
+    disk::{Act, Observer, Verb},
+    model::ModuleName,
+};
+use rustix::time::{ClockId, clock_gettime};
+
+/// A part of what a round does, in the order in which they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Asking every repository what it has.
+    Check,
+    /// Receiving packs, and writing the trees they make.
+    Fetch,
+    /// The links of the next generation, and the renames that put all in place.
+    Place,
+    /// Waiting for the disk: the barrier, and the directories and the journal after it.
+    Sync,
+    /// The frame in the journal, and the rename of `current`.
+    Switch,
+    /// Planning what goes, and deleting it.
+    Sweep,
+}
+
+impl Phase {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Check, Self::Fetch, Self::Place, Self::Sync, Self::Switch, Self::Sweep];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Fetch => "fetch",
+            Self::Place => "place",
+            Self::Sync => "sync",
+            Self::Switch => "switch",
+            Self::Sweep => "sweep",
+        }
+    }
+}
+
+/// What a phase took.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Spent {
+    pub(super) wall: Duration,
+    pub(super) cpu: Duration,
+    /// Bytes put into files.
+    pub(super) written: u64,
+    /// Files and symbolic links made.
+    pub(super) created: u64,
+    /// Hard links made.
+    pub(super) linked: u64,
+    pub(super) syncs: u64,
+    /// Acts that change the disk, all of these among them.
+    pub(super) acts: u64,
+}
+
+/// By [`Phase::ALL`].
+pub(super) type Spending = [Spent; 6];
+
+/// The meter. It is told of everything, and looks at the clock only where a phase ends.
+#[derive(Debug, Default)]
+pub(super) struct Meter(Mutex<Reading>);
+
+#[derive(Debug, Default)]
+struct Reading {
+    /// Since when the time is not yet given to any phase; nothing while nobody measures.
+    since: Option<(Instant, Duration)>,
+    stage: Stage,
+    /// Where each module is that is on its way.
+    modules: BTreeMap<ModuleName, Phase>,
+    spending: Spending,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    /// Modules are looked at; between them, what is to come is prepared.
+    #[default]
+    Gathering,
+    /// The transaction, and where it is; it is recorded from the switch on.
+    Committing {
+        phase: Phase,
+        recorded: bool,
+    },
+    Sweeping,
+}
+
+impl Meter {
+    /// An update begins.
+    pub(super) fn update(&self) {
+        self.begin(Stage::Gathering);
+    }
+
+    /// A sweep begins.
+    pub(super) fn sweep(&self) {
+        self.begin(Stage::Sweeping);
+    }
+
+    fn begin(&self, stage: Stage) {
+        let mut reading = self.reading();
+        reading.modules.clear();
+        (reading.stage, reading.since) = (stage, Some(now()));
+    }
+
+    /// What was begun has ended.
+    pub(super) fn end(&self) {
+        let mut reading = self.reading();
+        reading.pass();
+        reading.since = None;
+    }
+
+    /// What was spent since this was last asked.
+    pub(super) fn take(&self) -> Spending {
+        std::mem::take(&mut self.reading().spending)
+    }
+
+    fn reading(&self) -> MutexGuard<'_, Reading> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn now() -> (Instant, Duration) {
+    let cpu = clock_gettime(ClockId::ProcessCPUTime);
+    let whole = Duration::from_secs(cpu.tv_sec.try_into().unwrap_or_default());
+    (Instant::now(), whole + Duration::from_nanos(cpu.tv_nsec.try_into().unwrap_or_default()))
+}
+
+impl Reading {
+    /// Gives the time since the last look to the phases that were on.
+    fn pass(&mut self) {
+        let Some((wall, cpu)) = self.since else { return };
+        let (wall_now, cpu_now) = now();
+        self.since = Some((wall_now, cpu_now));
+        let (wall, cpu) = (wall_now.duration_since(wall), cpu_now.saturating_sub(cpu));
+        let fetching = self.modules.values().filter(|phase| **phase == Phase::Fetch).count();
+        match (self.stage, self.modules.len()) {
+            (Stage::Gathering, 1..) => {
+                let share = fetching as f64 / self.modules.len() as f64;
+                let (fetch_wall, fetch_cpu) = (wall.mul_f64(share), cpu.mul_f64(share));
+                self.give(Phase::Fetch, fetch_wall, fetch_cpu);
+                let rest = (wall.saturating_sub(fetch_wall), cpu.saturating_sub(fetch_cpu));
+                self.give(Phase::Check, rest.0, rest.1);
+            }
+            (Stage::Gathering, 0) => self.give(Phase::Check, wall, cpu),
+            (Stage::Committing { phase, .. }, _) => self.give(phase, wall, cpu),
+            (Stage::Sweeping, _) => self.give(Phase::Sweep, wall, cpu),
+        }
+    }
+
+    fn give(&mut self, phase: Phase, wall: Duration, cpu: Duration) {
+        let spent = self.of(phase);
+        spent.wall += wall;
+        spent.cpu += cpu;
+    }
+
+    fn of(&mut self, phase: Phase) -> &mut Spent {
+        let [check, fetch, place, sync, switch, sweep] = &mut self.spending;
+        match phase {
+            Phase::Check => check,
+            Phase::Fetch => fetch,
+            Phase::Place => place,
+            Phase::Sync => sync,
+            Phase::Switch => switch,
+            Phase::Sweep => sweep,
+        }
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        if self.stage != stage {
+            self.pass();
+            self.stage = stage;
+        }
+    }
+
+    fn step(&mut self, module: &ModuleName, step: Step<'_>) {
+        let to = match step {
+            Step::Listing => Some(Phase::Check),
+            Step::Receiving { .. } | Step::Remote(_) => Some(Phase::Fetch),
+            _ => None,
+        };
+        if self.modules.get(module) == to.as_ref() {
+            return;
+        }
+        self.pass();
+        match to {
+            Some(phase) => self.modules.insert(module.clone(), phase),
+            None => self.modules.remove(module),
+        };
+    }
+
+    /// The phase that an act belongs to, which it may begin.
+    fn phase_of(&mut self, verb: Verb) -> Phase {
+        match self.stage {
+            Stage::Gathering => Phase::Fetch,
+            Stage::Sweeping => Phase::Sweep,
+            Stage::Committing { recorded, .. } => {
+                let recorded = recorded || verb == Verb::Append;
+                let phase = match (is_sync(verb), recorded) {
+                    (true, _) => Phase::Sync,
+                    (false, true) => Phase::Switch,
+                    (false, false) => Phase::Place,
+                };
+                self.enter(Stage::Committing { phase, recorded });
+                phase
+            }
+        }
+    }
+}
+
+const fn is_sync(verb: Verb) -> bool {
+    matches!(verb, Verb::SyncFileSystem | Verb::SyncFile | Verb::SyncDir)
+}
+
+impl Events for Meter {
+    fn happened(&self, event: Event<'_>) {
+        match event {
+            Event::Module { module, step } => self.reading().step(module, step),
+            Event::Committing => {
+                self.reading().enter(Stage::Committing { phase: Phase::Place, recorded: false });
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Observer for Meter {
+    fn before(&self, act: Act<'_>) -> io::Result<()> {
+        let mut reading = self.reading();
+        let phase = reading.phase_of(act.verb);
+        let spent = reading.of(phase);
+        spent.acts += 1;
+        match act.verb {
+            Verb::CreateFile | Verb::Symlink => spent.created += 1,
+            Verb::HardLink => spent.linked += 1,
+            verb if is_sync(verb) => spent.syncs += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn wrote(&self, bytes: u64) {
+        let mut reading = self.reading();
+        let phase = match reading.stage {
+            Stage::Gathering => Phase::Fetch,
+            Stage::Committing { phase, .. } => phase,
+            Stage::Sweeping => Phase::Sweep,
+        };
+        reading.of(phase).written += bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn act(meter: &Meter, verb: Verb) {
+        meter.before(Act { verb, path: Path::new("x"), from: None }).unwrap();
+    }
+
+    fn spent(spending: &Spending, phase: Phase) -> Spent {
+        spending[Phase::ALL.iter().position(|each| *each == phase).unwrap()]
+    }
+
+    fn a_while() {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(5) {}
+    }
+
+    #[test]
+    fn every_act_and_all_of_the_time_is_in_exactly_one_phase() {
+        let meter = Meter::default();
+        let module: ModuleName = "m".parse().unwrap();
+        let start = Instant::now();
+        meter.update();
+        meter.happened(Event::Module { module: &module, step: Step::Listing });
+        a_while();
+        let receiving = Step::Receiving { bytes: 0, objects: 0, of: None };
+        meter.happened(Event::Module { module: &module, step: receiving });
+        act(&meter, Verb::CreateFile);
+        meter.wrote(10);
+        act(&meter, Verb::HardLink);
+        a_while();
+        meter.happened(Event::Module { module: &module, step: Step::Fetched });
+        meter.happened(Event::Committing);
+        let transaction = [
+            Verb::Symlink,
+            Verb::SyncFileSystem,
+            Verb::Rename,
+            Verb::SyncDir,
+            Verb::Append,
+            Verb::SyncFile,
+            Verb::Rename,
+            Verb::SyncDir,
+        ];
+        for verb in transaction {
+            act(&meter, verb);
+            a_while();
+        }
+        meter.end();
+        let took = start.elapsed();
+        a_while();
+        meter.sweep();
+        act(&meter, Verb::Remove);
+        a_while();
+        meter.end();
+        let spending = meter.take();
+        let of = |phase| spent(&spending, phase);
+        let acts = Phase::ALL.map(|phase| of(phase).acts);
+        assert_eq!(acts, [0, 2, 2, 4, 2, 1]);
+        let fetch = of(Phase::Fetch);
+        assert_eq!((fetch.created, fetch.linked, fetch.written), (1, 1, 10));
+        assert_eq!((of(Phase::Sync).syncs, of(Phase::Place).created), (4, 1));
+        for (phase, whiles) in Phase::ALL.into_iter().zip([1, 1, 2, 4, 2, 1]) {
+            assert!(of(phase).wall >= Duration::from_millis(5 * whiles), "{phase:?}: {spending:?}");
+        }
+        let updating: Duration = spending.iter().take(5).map(|spent| spent.wall).sum();
+        assert!(
+            updating <= took && updating + Duration::from_millis(2) > took,
+            "{spending:?} {took:?}"
+        );
+        assert_eq!(meter.take(), Spending::default(), "what was taken is not there twice");
+    }
+
+    #[test]
+    fn while_modules_overlap_a_moment_is_divided_among_their_phases() {
+        let meter = Meter::default();
+        let names: Vec<ModuleName> = ["a", "b", "c", "d"].map(|name| name.parse().unwrap()).into();
+        meter.update();
+        for module in &names {
+            meter.happened(Event::Module { module, step: Step::Listing });
+        }
+        let receiving = Step::Receiving { bytes: 0, objects: 0, of: None };
+        meter.happened(Event::Module { module: &names[0], step: receiving });
+        meter.take();
+        a_while();
+        meter.end();
+        let spending = meter.take();
+        let (check, fetch) =
+            (spent(&spending, Phase::Check).wall, spent(&spending, Phase::Fetch).wall);
+        let ratio = check.as_secs_f64() / fetch.as_secs_f64();
+        assert!((2.9..3.1).contains(&ratio), "three are asked and one is fetched: {spending:?}");
+    }
+}
