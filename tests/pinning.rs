@@ -56,8 +56,8 @@ impl World {
 fn commit(repo: &Repo, project: &Project, value: u32) -> String {
     let project = project.with_code(&format!("VALUE = {value}"));
     let mut files = project.files();
-    let init = files[1].0.clone();
-    files.push((init.replace("__init__.py", "lazy.py"), format!("VALUE = {value}\n")));
+    let lazy = format!("{}{}/lazy.py", project.backend.root(), project.package());
+    files.push((lazy, format!("VALUE = {value}\n")));
     let files: Vec<(&str, &str)> =
         files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     repo.write(&files)

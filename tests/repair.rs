@@ -26,7 +26,7 @@ use modstore::{
     repair::{How, Origin},
     verify::Depth,
 };
-use modstore_tests::{Change, Repo, TestHome};
+use modstore_tests::{Backend, Change, Project, Python, PythonTools, Repo, TestHome, Venv};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");
 
@@ -500,4 +500,29 @@ fn an_update_after_a_repair_fetches_nothing_that_is_known() {
     let store = world.store();
     let report = store.update(&UpdateRequest::default(), &Silent, &Cancel::new()).unwrap();
     assert_eq!((report.updated.len(), report.unchanged.len()), (0, 2), "{report:#?}");
+}
+
+#[test]
+fn an_environment_has_again_what_was_made_for_it_in_an_entry_that_was_repaired() {
+    let (Some(tools), Some(python)) = (PythonTools::find(), Python::any()) else { return };
+    let mut home = TestHome::new(BINARY);
+    tools.lead(&mut home);
+    let repo = Repo::create(&home.scratch(), "mod-a");
+    let files = Project::new("mod-a", Backend::Hatchling).with_code("VALUE = 1").files();
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    repo.write(&files);
+    home.run(&["add", &git(&repo)]).ok();
+    let venv = Venv::create(&home, &tools, &python, "venv");
+    home.run(&["bind", "--compile", "--python", &venv.python_text()]).ok();
+    let byte_code = || venv.says("import mod_a; print(mod_a.__cached__)");
+    assert!(Path::new(&byte_code()).is_file(), "{}", byte_code());
+    let entry = fs::canonicalize(home.target("mod-a")).unwrap();
+    let code = entry.join(files[1].0);
+    fs::set_permissions(code.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::remove_file(&code).unwrap();
+    home.run(&["verify", "--repair"]).ok();
+    assert!(code.is_file());
+    assert!(Path::new(&byte_code()).is_file(), "{}", byte_code());
+    home.run(&["verify"]).ok();
 }

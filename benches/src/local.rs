@@ -13,7 +13,7 @@ use crate::measure::{Spread, run, sync};
 use crate::report::{Table, number};
 
 /// Values by what was measured.
-type Samples = BTreeMap<String, Vec<f64>>;
+pub(crate) type Samples = BTreeMap<String, Vec<f64>>;
 
 /// Where these sections work, and with what.
 #[derive(Debug)]
@@ -280,7 +280,7 @@ fn timed(work: impl FnOnce() -> Result<(), String>) -> Result<f64, String> {
     Ok(Duration::as_secs_f64(&start.elapsed()))
 }
 
-fn middle(samples: &Samples, name: &str) -> Option<f64> {
+pub(crate) fn middle(samples: &Samples, name: &str) -> Option<f64> {
     spread(samples, name).map(|it| it.median)
 }
 
@@ -288,7 +288,7 @@ fn spread(samples: &Samples, name: &str) -> Option<Spread> {
     Spread::of(samples.get(name)?.iter().copied())
 }
 
-fn milliseconds(samples: &Samples, name: &str) -> String {
+pub(crate) fn milliseconds(samples: &Samples, name: &str) -> String {
     let shown = |it: Spread| {
         let [median, least, most] = [it.median, it.least, it.most].map(|seconds| seconds * 1000.0);
         let digits = if median < 100.0 { 2 } else { 0 };
@@ -297,6 +297,6 @@ fn milliseconds(samples: &Samples, name: &str) -> String {
     spread(samples, name).map_or_else(crate::report::dash, shown)
 }
 
-fn ratio(ours: Option<f64>, theirs: Option<f64>) -> String {
+pub(crate) fn ratio(ours: Option<f64>, theirs: Option<f64>) -> String {
     number(ours.zip(theirs).map(|(ours, theirs)| ours / theirs), 2)
 }

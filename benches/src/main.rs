@@ -20,6 +20,8 @@ mod breakdown;
 mod stores;
 mod inside;
 mod local;
+mod switch;
+mod environments;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -95,6 +97,10 @@ enum Section {
     Sweep,
     /// Every file re-hashed.
     Verify,
+    /// Twenty Python modules switched, against installing them again.
+    Switch,
+    /// What 20 editables among 300 distributions lead to.
+    Environment,
 }
 
 /// Programs and places of a whole run.
@@ -231,9 +237,13 @@ impl Bench {
         section(Section::Open, "open: a journal of 100,000 records", &|| local.open())?;
         section(Section::Start, "start: 1,000 modules", &|| local.start())?;
         section(Section::Sweep, "sweep: 10,000 entries", &|| local.sweep())?;
+        section(Section::Environment, "environment: 300 distributions, 20 editables", &|| {
+            environments::measure(&place, rounds)
+        })?;
         if let (true, Some(b3sum)) = (self.wants(Section::Verify), &self.b3sum) {
             section(Section::Verify, "verify: every file", &|| local.verify(b3sum))?;
         }
+        section(Section::Switch, "switch: 20 Python modules", &|| local.switch())?;
         Ok(())
     }
 

@@ -787,6 +787,8 @@ pub(crate) struct Gc {
     /// How many are still to be deleted.
     pub(crate) trash: usize,
     pub(crate) compacted: bool,
+    /// Environments that are gone, and looked after no longer.
+    pub(crate) forgotten: Vec<String>,
     /// What could not be deleted.
     #[serde(skip)]
     pub(crate) trouble: Option<Failure>,

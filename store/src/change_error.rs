@@ -8,7 +8,7 @@ use crate::{
     disk::{FormatError, LockError},
     environment::{HoldError, PythonError, RegistrationError},
     model::Generation,
-    reclaim::{PlanError, SweepError},
+    reclaim::{PlanError, Root, SweepError},
     repair::RepairError,
     reset::PurgeError,
     update::{BindError, EquipError, TakenBack, UpdateError, UpdateReport},
@@ -209,6 +209,11 @@ impl ChangeError {
             | Self::Verify(VerifyError::Lock(LockError::Busy { .. })) => {
                 "wait for the other process, or give --lock-timeout a longer time"
             }
+            Self::Plan(error) | Self::Sweep(SweepError::Plan(error))
+                if hint_of_plan(error).is_some() =>
+            {
+                hint_of_plan(error)?
+            }
             _ if matches!(self.exit(), Exit::Damaged) => {
                 "what is shown still works; `modstore verify` tells what is damaged"
             }
@@ -231,6 +236,18 @@ fn hint_of_bind(error: &BindError) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+const fn hint_of_plan(error: &PlanError) -> Option<&'static str> {
+    match error {
+        PlanError::Root { root: Root::Environment { .. }, .. } => Some(
+            "make it readable, delete the environment if nobody needs it, or `modstore unbind --python` it, and sweep again",
+        ),
+        PlanError::Environments(_) => Some(
+            "delete that file and `modstore bind --python` the environment again, or use the version that wrote it",
+        ),
+        _ => None,
+    }
 }
 
 const fn exit_of_begin(error: &BeginError) -> Exit {
@@ -272,6 +289,7 @@ const fn exit_of_journal(error: &JournalError) -> Exit {
 
 const fn exit_of_plan(error: &PlanError) -> Exit {
     match error {
+        PlanError::Root { root: Root::Environment { .. }, .. } => Exit::Failed,
         PlanError::Root { .. } => Exit::Damaged,
         PlanError::Journal(error) => exit_of_journal(error),
         _ => Exit::Failed,

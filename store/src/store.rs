@@ -633,7 +633,7 @@ impl Store {
         }
         self.prepare(events, cancel)?;
         self.sweeping(events, cancel, self.options.lock_limit, None, |ground| {
-            reclaim::sweep(ground, plan)
+            reclaim::sweep(ground, plan, commit::now())
         })
     }
 

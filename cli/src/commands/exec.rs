@@ -90,8 +90,7 @@ fn bound<'a>(
     registrations: &'a [Registration],
     python: &Path,
 ) -> Result<&'a Registration, Failure> {
-    let meant = std::path::absolute(python).unwrap_or_else(|_| python.to_owned());
-    let found = registrations.iter().find(|each| each.python == meant || each.prefix == meant);
+    let found = registrations.iter().find(|each| each.is_meant_by(python));
     found.ok_or_else(|| {
         let message = format!("the environment {} is not bound", python.display());
         Failure::new(Exit::Usage, message).hint("`modstore status` lists the environments that are")
@@ -106,7 +105,11 @@ fn is_in(registration: &Registration, program: &OsStr) -> bool {
         true => std::env::split_paths(&path).map(|at| at.join(program)).find(|path| path.is_file()),
         false => std::path::absolute(program).ok(),
     };
-    found.is_some_and(|found| found.starts_with(&registration.prefix))
+    let resolved = |found: &Path| found.parent()?.canonicalize().ok();
+    found.is_some_and(|found| {
+        found.starts_with(&registration.prefix)
+            || resolved(&found).is_some_and(|at| at.starts_with(&registration.prefix))
+    })
 }
 
 fn nothing_to_run() -> Failure {

@@ -97,6 +97,7 @@ pub(super) fn swept(plan: &SweepPlan, sizes: &Sizes, report: SweepReport, interr
         trash: report.left,
         trouble: report.trouble.map(causes),
         compacted: report.compacted,
+        forgotten: report.forgotten.iter().map(|path| path.display().to_string()).collect(),
         interrupted: interrupted && report.left > 0,
         ..planned(plan, sizes)
     }
@@ -184,6 +185,9 @@ impl Answer for Gc {
         }
         if !self.mirrors.is_empty() {
             writeln!(to, "{} {}", count(self.mirrors.len(), "mirror"), self.word())?;
+        }
+        for environment in &self.forgotten {
+            writeln!(to, "{environment} is gone, and looked after no longer")?;
         }
         writeln!(to, "{} kept, {} on disk", entries(self.kept.len()), size(self.kept_disk_bytes))?;
         match (self.trash, self.dry_run) {

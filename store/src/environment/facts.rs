@@ -3,7 +3,11 @@
 //!
 //! Values only. How they are learnt is in `probe`, what is made of them in `stand_in`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,10 +27,10 @@ pub struct Facts {
     pub entry_points: Option<String>,
     /// The directories below the project that go on the import path; `""` is the project's own.
     pub paths: Vec<String>,
-    /// Packages that are imported by another name than that of their directory, and where they lie below the
-    /// project.
+    /// Modules and packages that are put on the import path one by one, by the name by which they are imported, and
+    /// where they lie below the project.
     pub mapped: BTreeMap<String, String>,
-    /// Files that were compiled, by their path on the import path.
+    /// Files that the build made, compiled or written, by their path on the import path.
     pub compiled: BTreeSet<String>,
     /// What can be imported.
     pub imports: BTreeSet<String>,
@@ -39,10 +43,20 @@ impl Facts {
         head.lines().filter_map(|line| line.strip_prefix("Requires-Dist:")).map(str::trim)
     }
 
-    /// Whether the files of the entry as they lie do not do: some are compiled, or have another name.
+    /// Whether the files of the entry as they lie do not do: some are made by the build, or mapped.
     #[must_use]
     pub fn needs_variant(&self) -> bool {
         !self.compiled.is_empty() || !self.mapped.is_empty()
+    }
+
+    /// Where what is mapped to `name` from `path` lies on the import path. A single module keeps the end of its name.
+    pub(crate) fn place_of(name: &str, path: &str) -> PathBuf {
+        let place: PathBuf = name.split('.').collect();
+        let end = Path::new(path).extension().and_then(OsStr::to_str);
+        match end.filter(|end| ["py", "so", "pyd"].contains(end)) {
+            Some(end) => place.with_extension(end),
+            None => place,
+        }
     }
 
     /// The digest of all that an installer records, 16 hex digits. A stand-in is installed again when it changes.
@@ -97,6 +111,18 @@ pub(super) mod tests {
         assert_eq!(names, ["six".parse().unwrap(), "a-b".parse().unwrap()]);
         assert_eq!(required("git+https://example.com/x"), Some("git".parse().unwrap()));
         assert_eq!(required(""), None);
+    }
+
+    #[test]
+    fn a_mapped_module_keeps_the_end_of_its_file_and_a_directory_has_none() {
+        for (name, path, place) in [
+            ("one", "lib/one.py", "one.py"),
+            ("a.b", "b.cpython-312.so", "a/b.so"),
+            ("pkg", "src/my.pkg", "pkg"),
+            ("ns.part", "ns/part", "ns/part"),
+        ] {
+            assert_eq!(Facts::place_of(name, path), Path::new(place), "{path}");
+        }
     }
 
     #[test]

@@ -12,9 +12,10 @@ use super::{
     ground::Ground,
     installer::Installer,
     interpreter::{Interpreter, PythonError},
-    probe::Prober,
+    probe::{Prober, known},
     registration::{Registration, RegistrationError},
     stand_in::site_file,
+    subject::Subject,
 };
 use crate::{
     acquire::Cancel,
@@ -120,6 +121,22 @@ pub fn lost(layout: &Layout, registration: &Registration) -> Vec<(ModuleName, Lo
         Some((module.clone(), lost))
     });
     lost.collect()
+}
+
+/// Whether the metadata of one of these modules, which are directories of the user's own, is not what was installed of
+/// it, or is not known as the directory is now.
+#[must_use]
+pub(crate) fn has_moved_on<'s>(
+    layout: &Layout,
+    registration: &Registration,
+    mut linked: impl Iterator<Item = &'s Subject>,
+) -> bool {
+    linked.any(|subject| {
+        registration.installed.get(&subject.module).is_some_and(|installed| {
+            let facts = known(layout, subject, &registration.tag);
+            facts.is_none_or(|facts| facts.digest() != installed.metadata)
+        })
+    })
 }
 
 /// How a bound module is not as it was installed.

@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 /// What projects keep in their own directory besides what is to be imported. Running `setup.py` is no test.
-const BESIDE: [&str; 20] = [
+const BESIDE: [&str; 22] = [
     "benchmark",
     "benchmarks",
     "build",
@@ -17,8 +17,10 @@ const BESIDE: [&str; 20] = [
     "example",
     "examples",
     "fabfile",
+    "hatch_build",
     "manage",
     "noxfile",
+    "pdm_build",
     "scripts",
     "setup",
     "tasks",

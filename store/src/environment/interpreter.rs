@@ -93,7 +93,8 @@ struct Told {
 }
 
 /// The interpreter that a person means: a path, the directory of an environment, or a name to be found in
-/// `PATH`. Absolute, and not resolved.
+/// `PATH`. Absolute, and itself not resolved; the directory of a virtual environment is, so that it is one environment by
+/// whatever link it is reached.
 ///
 /// # Errors
 /// [`PythonError::None`].
@@ -102,13 +103,25 @@ pub(crate) fn meant(given: &Path) -> Result<PathBuf, PythonError> {
     let absolute = std::path::absolute(given).map_err(|_| none())?;
     if absolute.is_dir() {
         let inside = ["bin/python", "bin/python3"].map(|name| absolute.join(name));
-        return inside.into_iter().find(|path| is_named(path)).ok_or_else(none);
+        let found = inside.into_iter().find(|path| is_named(path)).ok_or_else(none)?;
+        return Ok(in_resolved_environment(found));
     }
     if is_named(&absolute) {
-        return Ok(absolute);
+        return Ok(in_resolved_environment(absolute));
     }
     let name = given.to_str().filter(|name| !name.contains('/')).ok_or_else(none)?;
-    in_path(name).ok_or_else(none)
+    in_path(name).map(in_resolved_environment).ok_or_else(none)
+}
+
+/// The same interpreter, below the resolved directory of its virtual environment.
+fn in_resolved_environment(executable: PathBuf) -> PathBuf {
+    let resolved = || {
+        let prefix = executable.parent()?.parent()?;
+        let below = executable.strip_prefix(prefix).ok()?;
+        let is_virtual = prefix.join("pyvenv.cfg").is_file();
+        is_virtual.then(|| prefix.canonicalize().ok().map(|prefix| prefix.join(below)))?
+    };
+    resolved().unwrap_or(executable)
 }
 
 /// Whether there is anything of this name: the interpreter of an environment may be a link to one that is gone.
@@ -199,7 +212,7 @@ mod tests {
     fn what_files_tell_of_a_virtual_environment_is_what_its_interpreter_tells() {
         let Some(python) = in_path("python3") else { return };
         let place = tempfile::tempdir().unwrap();
-        let venv = place.path().join("venv");
+        let venv = place.path().canonicalize().unwrap().join("venv");
         let made = Command::new(python).args(["-m", "venv", "--without-pip"]).arg(&venv).status();
         assert!(made.unwrap().success());
         let cancel = Cancel::new();
@@ -210,9 +223,27 @@ mod tests {
     }
 
     #[test]
+    fn an_environment_is_the_same_by_whatever_link_it_is_reached() {
+        let place = tempfile::tempdir().unwrap();
+        let place = place.path().canonicalize().unwrap();
+        let (venv, link) = (place.join("venv"), place.join("link"));
+        std::fs::create_dir_all(venv.join("bin")).unwrap();
+        std::fs::write(venv.join("pyvenv.cfg"), "").unwrap();
+        std::os::unix::fs::symlink("/some/python", venv.join("bin/python")).unwrap();
+        std::os::unix::fs::symlink("venv", &link).unwrap();
+        for given in [venv.clone(), venv.join("bin/python"), link.clone(), link.join("bin/python")]
+        {
+            assert_eq!(meant(&given).unwrap(), venv.join("bin/python"), "{}", given.display());
+        }
+        // What is no virtual environment may be two things by two links.
+        std::fs::remove_file(venv.join("pyvenv.cfg")).unwrap();
+        assert_eq!(meant(&link).unwrap(), link.join("bin/python"));
+    }
+
+    #[test]
     fn an_environment_whose_interpreter_is_gone_still_has_places() {
         let place = tempfile::tempdir().unwrap();
-        let prefix = place.path();
+        let prefix = &place.path().canonicalize().unwrap();
         for directory in ["bin", "lib/python3.11/site-packages", "lib/python3.12/site-packages"] {
             std::fs::create_dir_all(prefix.join(directory)).unwrap();
         }

@@ -6,8 +6,8 @@ mod reading;
 mod import_probe;
 mod installer;
 mod registration;
-mod project;
 mod facts;
+mod project;
 mod stand_in;
 mod variant;
 mod subject;
@@ -16,6 +16,7 @@ mod told;
 mod probe;
 mod held;
 mod ready;
+mod bridge;
 mod settle;
 mod pin;
 
@@ -41,8 +42,9 @@ pub use settle::{SettleError, Settled, with_editables};
 pub use stand_in::{StandIn, site_file};
 pub use told::TellError;
 
+pub(crate) use bridge::is_up as is_interrupted;
 pub(crate) use ground::Ground;
-pub(crate) use held::{Held, IMPORT_LIMIT};
+pub(crate) use held::{Held, IMPORT_LIMIT, has_moved_on};
 pub(crate) use importable::{is_identifier, names_below};
 pub(crate) use probe::known;
 pub(crate) use project::Project;

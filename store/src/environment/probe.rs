@@ -5,13 +5,12 @@
 //! learnt is kept in `probes/<key>/`, by a key of all that it can depend on; a change of code alone finds it there.
 //! That is a cache: it may be deleted at any time, and a torn one is made anew.
 //!
-//! A project that watches its own imports (meson-python's editable loader), or maps single files, cannot be followed and
-//! is refused by name.
+//! What the build wrote among the project's own files is kept with that: it is imported as they are.
+//!
+//! A project that builds itself when it is imported (meson-python's editable loader) cannot be followed and is refused
+//! by name.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::{
     facts::Facts,
@@ -41,7 +40,7 @@ const VARIABLES: [(&str, &str); 4] = [
 #[derive(Debug, Clone)]
 pub(crate) struct Probe {
     pub(crate) facts: Facts,
-    /// Where the compiled files lie.
+    /// Where the files lie that the build made.
     pub(crate) compiled: PathBuf,
 }
 
@@ -199,8 +198,7 @@ impl Prober<'_> {
         installer
             .install(self.python, &what, self.ground.cancel, &told)
             .map_err(|source| ProbeError::Build { backend: backend.to_owned(), source })?;
-        let before: BTreeSet<PathBuf> = subject.files();
-        Told::read(&target, &project, &before)
+        Told::read(&target, &project, &subject.files())
             .map_err(|source| ProbeError::Tell { backend: backend.to_owned(), source })
     }
 

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use gix::bstr::ByteSlice as _;
 use toml_edit::{Document, Item, Table};
 
+use super::facts::required;
 use crate::model::{ContentHash, DistributionName, Manifest, TreeFile};
 
 /// What the key of a project is made in. A change of how projects are probed changes it.
@@ -25,6 +26,18 @@ const PLAIN: [&str; 6] = [
     "poetry.core.masonry.api",
     "uv_build",
     "setuptools.build_meta",
+];
+
+/// What those need to build anything at all.
+const NO_PLUGINS: [&str; 8] = [
+    "hatchling",
+    "flit-core",
+    "pdm-backend",
+    "poetry-core",
+    "uv-build",
+    "setuptools",
+    "wheel",
+    "editables",
 ];
 
 /// Settings that make one of them run code of the project's, or compile.
@@ -88,8 +101,28 @@ impl Project {
         Some(Self { name: name.and_then(|name| name.parse().ok()), backend, inputs })
     }
 
-    /// The key of this project among `files`, whose paths are below its directory.
-    pub(crate) fn key(&self, files: &[(&str, &TreeFile)]) -> ContentHash {
+    /// Whether a build may read files beside the project's own directory, in the tree that it is a part of.
+    pub(crate) fn counts_all(&self) -> bool {
+        self.inputs == Inputs::All
+    }
+
+    /// The files out of its own directory that it names.
+    pub(crate) fn outside(&self) -> impl Iterator<Item = &str> {
+        let named = match &self.inputs {
+            Inputs::All => None,
+            Inputs::Some(named) => Some(named),
+        };
+        named.into_iter().flatten().map(String::as_str).filter(|path| path.starts_with("../"))
+    }
+
+    /// The key of this project among `files`, whose paths are below its directory, and of what it depends on beside
+    /// that: the files that it names [outside](Self::outside), or all others of the tree if [all
+    /// count](Self::counts_all).
+    pub(crate) fn key(
+        &self,
+        files: &[(&str, &TreeFile)],
+        beside: &[(&str, &TreeFile)],
+    ) -> ContentHash {
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
         for (path, file) in files {
             match self.counts(path) {
@@ -101,6 +134,10 @@ impl Project {
                 }
                 Counts::Not => {}
             }
+        }
+        for (path, file) in beside {
+            hasher.update(b"beside\0").update(path.as_bytes());
+            hasher.update(b"\0").update(file.content.as_bytes());
         }
         ContentHash::from_bytes(hasher.finalize().into())
     }
@@ -144,7 +181,7 @@ pub(crate) fn files_below<'m>(
 
 fn inputs(table: &Table, backend: &str) -> Inputs {
     let runs_code = HOOKS.iter().any(|path| at(table, path).is_some());
-    if !PLAIN.contains(&backend) || runs_code {
+    if !PLAIN.contains(&backend) || runs_code || has_plugin(table) {
         return Inputs::All;
     }
     let mut named = BTreeSet::new();
@@ -184,6 +221,13 @@ fn inputs(table: &Table, backend: &str) -> Inputs {
         }
         _ => Inputs::All,
     }
+}
+
+/// Whether a build needs anything that could take part in it, as plugins do that nothing else of the project names.
+fn has_plugin(table: &Table) -> bool {
+    let requires = at(table, &["build-system", "requires"]).and_then(Item::as_array);
+    let mut names = requires.into_iter().flatten().map(|text| required(text.as_str()?));
+    names.any(|name| name.is_none_or(|name| !NO_PLUGINS.contains(&name.as_str())))
 }
 
 fn at<'t>(table: &'t Table, path: &[&str]) -> Option<&'t Item> {
@@ -229,7 +273,7 @@ mod tests {
             content: ContentHash::of(text.as_bytes()),
         };
         let key = |file: Option<&TreeFile>| {
-            project.key(&file.map(|file| (path, file)).into_iter().collect::<Vec<_>>())
+            project.key(&file.map(|file| (path, file)).into_iter().collect::<Vec<_>>(), &[])
         };
         let (one, two) = (file("1"), file("2"));
         (key(Some(&one)) != key(Some(&two)), key(Some(&one)) != key(None))
@@ -263,6 +307,9 @@ mod tests {
         for project in [
             with("[tool.hatch.build.hooks.custom]\n"),
             project(&STATIC.replace("hatchling.build", "maturin")),
+            project(
+                &STATIC.replace("build-b", "requires=['hatchling>=1', 'hatch-cython']\nbuild-b"),
+            ),
             project(&dynamic),
             project(&format!("{dynamic}[tool.hatch.version]\nsource='vcs'\n")),
             project_with(STATIC, &["setup.py"]).unwrap(),
@@ -283,6 +330,22 @@ mod tests {
         );
         assert_eq!(counts(&flit, "my_pkg/__init__.py"), (true, true));
         assert_eq!(counts(&flit, "my_pkg/code.py"), (false, false));
+    }
+
+    #[test]
+    fn what_lies_outside_of_its_directory_counts_when_it_is_named() {
+        let dynamic = STATIC.replace("version='1'", "dynamic=['version']");
+        let hatch = project(&format!("{dynamic}[tool.hatch.version]\npath='../../VERSION'\n"));
+        assert_eq!(hatch.outside().collect::<Vec<_>>(), ["../../VERSION"]);
+        let file = |text: &str| TreeFile {
+            path: "VERSION".into(),
+            kind: FileKind::File,
+            size: 1,
+            content: ContentHash::of(text.as_bytes()),
+        };
+        let key = |text: &str| hatch.key(&[], &[("../../VERSION", &file(text))]);
+        assert_ne!(key("1"), key("2"));
+        assert_eq!(project(STATIC).outside().count(), 0);
     }
 
     #[test]

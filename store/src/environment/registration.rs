@@ -14,7 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::interpreter::{Interpreter, Places};
+use super::interpreter::{Interpreter, Places, meant};
 use crate::{
     disk::{Disk, DiskError, Layout, Verb, names_in, read_if_there},
     model::{DistributionName, Generation, ModuleName},
@@ -148,6 +148,15 @@ impl Registration {
 
     fn file(&self, layout: &Layout) -> PathBuf {
         layout.environments().join(self.name()).with_extension("json")
+    }
+
+    /// Whether this is the environment that is meant by an interpreter or a directory, also when it is gone.
+    #[must_use]
+    pub fn is_meant_by(&self, given: &Path) -> bool {
+        let absolute = std::path::absolute(given).unwrap_or_else(|_| given.to_owned());
+        let meant = meant(given).unwrap_or_else(|_| absolute.clone());
+        [&absolute, &meant].into_iter().any(|path| self.python == *path || self.prefix == *path)
+            || self.prefix.join("bin").join(meant.file_name().unwrap_or_default()) == meant
     }
 
     /// The registration of the environment in this directory, if there is one.

@@ -5,7 +5,8 @@
 //! remove     stand-ins of modules that are shown no more, by one call of the installer
 //! install    those that are missing or whose metadata is another, by one call
 //! check      every one is there, byte for byte, and leads to a directory
-//! remember   in the registration, with the generation that all this was made for
+//! remember   in the registration, with the generation that all this was made for; then the bridge, which kept
+//!            modules importable while they were installed again, is taken away
 //! ```
 //!
 //! Each step looks for itself whether there is anything to do, so that one that was killed is finished by the next
@@ -17,6 +18,7 @@ use std::{
 };
 
 use super::{
+    bridge,
     ground::{Doing, Ground},
     held::{Held, Lost, lost},
     installer::Install,
@@ -148,11 +150,14 @@ pub(crate) fn settle(
     let mut settling = Settling { ground, on_failure, wanted, settled };
     settling.settled.prefix.clone_from(&held.registration.prefix);
     settling.stand_in(held, shown)?;
-    settling.remove(held)?;
-    settling.install(held)?;
-    settling.check(held)?;
-    settling.remember(held, generation)?;
-    Ok(settling.settled)
+    let done = settling
+        .remove(held)
+        .and_then(|()| settling.install(held))
+        .and_then(|()| settling.check(held))
+        .and_then(|()| settling.remember(held, generation));
+    // Last of all: who has listed the site before the installer was done may still be about to read it.
+    bridge::take_away(ground.disk, &held.registration)?;
+    done.map(|()| settling.settled)
 }
 
 struct Settling<'a> {
@@ -325,7 +330,7 @@ impl Settling<'_> {
         if modules.is_empty() {
             return Ok(());
         }
-        let Ground { layout, offline, cancel, told, .. } = self.ground;
+        let Ground { disk, layout, offline, cancel, told, .. } = self.ground;
         let installer = held.installer.as_ref().ok_or(SettleError::NoInstaller)?;
         let prefix = &held.registration.prefix;
         told(prefix, Doing::Installing { modules: modules.len() });
@@ -342,6 +347,10 @@ impl Settling<'_> {
             constraints: held.registration.constraints.as_deref(),
             ..Install::default()
         };
+        let home = layout.home().canonicalize().unwrap_or_else(|_| layout.home().to_owned());
+        let bridged =
+            held.registration.installed.iter().filter(|(module, _)| modules.contains(module));
+        bridge::put_up(disk, &home, &held.registration, bridged)?;
         let said = |line: &str| told(prefix, Doing::Said(line));
         installer
             .install(&held.registration.python, &what, cancel, &said)

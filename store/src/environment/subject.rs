@@ -1,7 +1,7 @@
 //! [`Subject`]: a module as it is looked at for Python: where its files are, in the store or still in staging.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -63,11 +63,32 @@ impl Subject {
         self.manifest.is_none()
     }
 
-    /// The paths of its files, as its source has them; none for a directory of the user's own.
-    pub(crate) fn files(&self) -> BTreeSet<PathBuf> {
+    /// Its files by their path, as its source has them; none for a directory of the user's own.
+    pub(crate) fn files(&self) -> BTreeMap<PathBuf, ContentHash> {
         let files = self.manifest.iter();
         let files = files.flat_map(|manifest| files_below(manifest, self.subdirectory.as_deref()));
-        files.map(|(path, _)| PathBuf::from(path)).collect()
+        files.map(|(path, file)| (PathBuf::from(path), file.content)).collect()
+    }
+
+    /// The files beside the directory of a project that its metadata can depend on.
+    fn beside<'a>(
+        &self,
+        manifest: &'a Manifest,
+        project: &'a Project,
+    ) -> Vec<(&'a str, &'a TreeFile)> {
+        let Some(below) = &self.subdirectory else { return Vec::new() };
+        let mut all = files_below(manifest, None);
+        if project.counts_all() {
+            let own = format!("{below}/");
+            all.retain(|(path, _)| !path.starts_with(&own));
+            return all;
+        }
+        let found = project.outside().filter_map(|named| {
+            let at = resolved(below, named)?;
+            let (_, file) = all.iter().find(|(path, _)| *path == at)?;
+            Some((named, *file))
+        });
+        found.collect()
     }
 
     /// The Python project that it is, and the key of that, if it is one.
@@ -75,19 +96,35 @@ impl Subject {
         let directory = self.directory();
         let project = Project::read(|file| fs::read_to_string(directory.join(file)).ok())?;
         let key = match &self.manifest {
-            Some(manifest) => project.key(&files_below(manifest, self.subdirectory.as_deref())),
+            Some(manifest) => project.key(
+                &files_below(manifest, self.subdirectory.as_deref()),
+                &self.beside(manifest, &project),
+            ),
             None => {
                 let files = files_of(&directory);
                 let files: Vec<(&str, &TreeFile)> =
                     files.iter().map(|(path, file)| (path.as_str(), file)).collect();
                 // Two directories of the same files need not stay the same.
                 let at = ContentHash::of(directory.as_os_str().as_encoded_bytes());
-                let key = project.key(&files);
+                let key = project.key(&files, &[]);
                 ContentHash::of(&[*at.as_bytes(), *key.as_bytes()].concat())
             }
         };
         Some((project, key))
     }
+}
+
+/// A path of a tree: that of `directory`, and `path` below it, which may lead up.
+fn resolved(directory: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            ".." => drop(parts.pop()?),
+            "" | "." => {}
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 /// The files at the top of a directory of the user's own, and of its `src`: those that metadata can depend on, but
@@ -117,4 +154,21 @@ fn file_of(path: &Path) -> Option<TreeFile> {
     let meta = fs::metadata(path).ok().filter(|meta| meta.is_file() && meta.len() <= LARGE)?;
     let content = ContentHash::of(&fs::read(path).ok()?);
     Some(TreeFile { path: "".into(), kind: FileKind::File, size: meta.len(), content })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_may_lead_up_but_not_out_of_the_tree() {
+        for (path, expected) in [
+            ("../../VERSION", Some("VERSION")),
+            ("../b/./c", Some("modules/b/c")),
+            ("x", Some("modules/a/x")),
+            ("../../../x", None),
+        ] {
+            assert_eq!(resolved("modules/a", path).as_deref(), expected, "{path}");
+        }
+    }
 }

@@ -45,7 +45,7 @@ pub(crate) struct Variant<'a> {
     /// The directory of the module in its entry, or in a tree that is to be one.
     pub(crate) directory: &'a Path,
     pub(crate) facts: &'a Facts,
-    /// What was compiled, by its path on the import path; the files lie below this directory.
+    /// What the build made, by its path on the import path; the files lie below this directory.
     pub(crate) compiled: &'a Path,
 }
 
@@ -68,8 +68,8 @@ impl Variant<'_> {
             }
         }
         for (package, path) in &self.facts.mapped {
-            let below: PathBuf = package.split('.').collect();
-            collect(&self.directory.join(path), &below, &mut files)?;
+            let place = Facts::place_of(package, path);
+            collect(&self.directory.join(path), &place, &mut files)?;
         }
         for path in &self.facts.compiled {
             files.insert(PathBuf::from(path), self.compiled.join(path));

@@ -2,12 +2,14 @@
 
 mod lease;
 mod policy;
+mod environments;
 mod roots;
 mod plan;
 mod sizes;
 mod trash;
 mod sweep;
 
+pub use environments::ForgetError;
 pub use lease::{Lease, LeaseError, Leased, leases};
 pub use plan::{Disagreement, Gone, Kept, PlanError, SweepPlan};
 pub use policy::Policy;

@@ -12,11 +12,12 @@ use std::{
 
 use super::{
     lease::Leased,
-    roots::{Found, Root},
+    roots::{FindError, Found, Root},
 };
 use crate::{
     commit::{Bound, Condemned, EntryInfo, JournalError, State},
     disk::DiskError,
+    environment::RegistrationError,
     model::{Digest, Generation, Origin},
 };
 
@@ -100,6 +101,18 @@ pub enum PlanError {
     /// The second book cannot be read: a directory of the store, `current` or a lease.
     #[error("what is in use cannot be told, so nothing is swept")]
     Disk(#[source] DiskError),
+    /// It cannot be told which environments there are.
+    #[error("what environments keep cannot be told, so nothing is swept")]
+    Environments(#[source] RegistrationError),
+}
+
+impl From<FindError> for PlanError {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Disk(error) => Self::Disk(error),
+            FindError::Registration(error) => Self::Environments(error),
+        }
+    }
 }
 
 impl SweepPlan {
@@ -142,10 +155,10 @@ impl SweepPlan {
     }
 }
 
-/// Decides. Whatever `retire` says, what is shown and what is leased stays.
+/// Decides. Whatever `retire` says, what is shown, what is leased and what an environment leads through stays.
 ///
 /// # Errors
-/// [`PlanError::Root`], when a generation that stays cannot be read.
+/// [`PlanError::Root`], when a generation that stays, or an environment, cannot be read.
 pub(crate) fn plan(
     state: &State,
     mut found: Found,
@@ -154,8 +167,13 @@ pub(crate) fn plan(
 ) -> Result<SweepPlan, PlanError> {
     let head = state.head().map(|head| head.number);
     let leased: BTreeSet<Generation> = leases.iter().map(|lease| lease.generation).collect();
+    let led_through = found.led_through();
+    let shown = found.shown;
     let is_held = |number: Generation| {
-        leased.contains(&number) || head == Some(number) || found.shown == Some(number)
+        leased.contains(&number)
+            || led_through.contains(&number)
+            || head == Some(number)
+            || shown == Some(number)
     };
     let retire: BTreeSet<Generation> = retire
         .iter()
@@ -210,6 +228,13 @@ fn marked(
             marked.entry(digest).or_default().extend(roots.iter().flatten().cloned());
         }
     }
+    for (python, pointed) in std::mem::take(&mut found.environments) {
+        let root = Root::Environment { python };
+        let pointed = pointed.map_err(|source| PlanError::Root { root: root.clone(), source })?;
+        for digest in pointed.entries {
+            marked.entry(digest).or_default().insert(root.clone());
+        }
+    }
     Ok(marked)
 }
 
@@ -247,9 +272,10 @@ impl Books<'_> {
         roots: &BTreeSet<Root>,
     ) -> Option<Disagreement> {
         let head = self.state.head().map(|head| head.number);
-        // A lease may outlive what the journal keeps, and what is above the head is not recorded yet.
+        // A lease may outlive what the journal keeps, an environment may lead anywhere, and what is above the head is
+        // not recorded yet.
         let is_expected = |root: &Root| match root {
-            Root::Lease(_) => true,
+            Root::Lease(_) | Root::Environment { .. } => true,
             Root::Generation(number) => {
                 Some(*number) > head || roots.contains(&Root::Lease(*number))
             }

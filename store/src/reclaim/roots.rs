@@ -1,7 +1,7 @@
 //! The second book: what the disk itself says is in use, read from links and never from the journal.
 //!
-//! A [`Root`] is something that keeps entries: `current`, a generation, a lease. What they lead to is read from
-//! the texts of links. One that cannot be read is never taken for an empty one: it is told, and whoever plans
+//! A [`Root`] is something that keeps entries: `current`, a generation, a lease, an environment. What they lead to is
+//! read from the texts of links, and of the files of environments. One that cannot be read is never taken for an empty one: it is told, and whoever plans
 //! stops.
 //!
 //! Stagings are no roots: the trees in them are names of their own, and a transaction that wants an entry of
@@ -13,8 +13,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use super::environments::{Pointed, pointed};
 use crate::{
     disk::{DiskError, Layout, Verb, is_random_name, names_in},
+    environment::RegistrationError,
     model::{Digest, Generation},
 };
 
@@ -28,6 +30,11 @@ pub enum Root {
     Generation(Generation),
     /// A process that works with a generation.
     Lease(Generation),
+    /// A registered environment that leads to an entry without following the switch.
+    Environment {
+        /// Its interpreter.
+        python: PathBuf,
+    },
 }
 
 impl fmt::Display for Root {
@@ -36,6 +43,7 @@ impl fmt::Display for Root {
             Self::Current => f.write_str("`current`"),
             Self::Generation(number) => write!(f, "generation {number}"),
             Self::Lease(number) => write!(f, "a lease on generation {number}"),
+            Self::Environment { python } => write!(f, "the environment of {}", python.display()),
         }
     }
 }
@@ -47,6 +55,8 @@ pub(crate) struct Found {
     pub(crate) shown: Option<Generation>,
     /// The directories of generations, and the entries that their links lead to.
     pub(crate) generations: BTreeMap<Generation, Result<BTreeSet<Digest>, DiskError>>,
+    /// What registered environments lead to, by their interpreters.
+    pub(crate) environments: BTreeMap<PathBuf, Result<Pointed, DiskError>>,
     /// The names in `entries/`.
     pub(crate) entries: BTreeSet<Digest>,
     /// The names in `manifests/`.
@@ -59,14 +69,29 @@ pub(crate) struct Found {
     pub(crate) unknown: Vec<PathBuf>,
 }
 
+/// What is in a store's directories cannot be told.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) enum FindError {
+    Disk(#[from] DiskError),
+    Registration(#[from] RegistrationError),
+}
+
 impl Found {
+    /// The generations that environments lead through.
+    pub(crate) fn led_through(&self) -> BTreeSet<Generation> {
+        let pointed = self.environments.values().flatten();
+        pointed.flat_map(|pointed| pointed.generations.iter().copied()).collect()
+    }
+
     /// Looks.
     ///
     /// # Errors
-    /// When a directory of the store, or `current`, cannot be read. A generation that cannot be read is told in
-    /// its place.
-    pub(crate) fn read(layout: &Layout) -> Result<Self, DiskError> {
-        let mut found = Self { shown: shown(layout)?, ..Self::default() };
+    /// When a directory of the store, `current` or a registration cannot be read. A generation or an environment that
+    /// cannot be read is told in its place.
+    pub(crate) fn read(layout: &Layout) -> Result<Self, FindError> {
+        let environments = pointed(layout)?;
+        let mut found = Self { shown: shown(layout)?, environments, ..Self::default() };
         found.trash = trash_names(layout)?.len();
         found.sort(&layout.generations(), |found, name| {
             let number = name.parse().ok()?;

@@ -8,6 +8,7 @@
 //! move      generations, then entries, renamed to the trash; their directories synced
 //! withdraw  `condemned` removed, the lock let go
 //! delete    the trash, in parallel, without the lock; the next sweep goes on where this one ended
+//! forget    environments that have been gone for a day
 //! ```
 //!
 //! What keeps entries is in `roots`, what is kept how long in `policy`. Waits for nothing but the store's lock.
@@ -20,6 +21,7 @@ use std::{
 };
 
 use super::{
+    environments::{ForgetError, forget_gone},
     lease::{leases, live_leases},
     plan::{Gone, PlanError, SweepPlan, plan},
     policy::Policy,
@@ -82,6 +84,8 @@ pub struct SweepReport {
     pub trouble: Option<DiskError>,
     /// Whether the journal was compacted.
     pub compacted: bool,
+    /// The directories of environments that have been gone for a day, and are looked after no longer.
+    pub forgotten: Vec<PathBuf>,
 }
 
 /// The sweep did not end well.
@@ -99,6 +103,9 @@ pub enum SweepError {
     /// Nothing was given up: it cannot be told what is in use.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The sweep has happened. An environment that is gone is looked after as before.
+    #[error(transparent)]
+    Forget(#[from] ForgetError),
     /// Nothing was given up.
     #[error(transparent)]
     Staging(#[from] StagingError),
@@ -127,7 +134,7 @@ impl SweepError {
     /// Whether the change has happened, or may have, although there is an error.
     #[must_use]
     pub const fn has_happened(&self) -> bool {
-        matches!(self, Self::GiveUp(_) | Self::Compact(_))
+        matches!(self, Self::GiveUp(_) | Self::Forget(_) | Self::Compact(_))
     }
 }
 
@@ -139,8 +146,9 @@ pub(crate) fn plan_now(layout: &Layout, policy: &Policy, now: u64) -> Result<Swe
     let attempt = || {
         let leases = leases(layout).map_err(PlanError::Disk)?;
         let state = Journal::state(&layout.journal())?;
-        let found = Found::read(layout).map_err(PlanError::Disk)?;
-        let held = leases.iter().map(|lease| lease.generation).chain(found.shown).collect();
+        let found = Found::read(layout)?;
+        let leased = leases.iter().map(|lease| lease.generation);
+        let held = leased.chain(found.shown).chain(found.led_through()).collect();
         plan(&state, found, &leases, &policy.retiring(&state, &held, now))
     };
     // A directory that somebody removed while it was read could not be read; the next time it is not there.
@@ -163,7 +171,11 @@ pub(crate) fn plan_now(layout: &Layout, policy: &Policy, now: u64) -> Result<Swe
 ///
 /// # Errors
 /// See [`SweepError`].
-pub(crate) fn sweep(ground: Ground<'_>, planned: SweepPlan) -> Result<SweepReport, SweepError> {
+pub(crate) fn sweep(
+    ground: Ground<'_>,
+    planned: SweepPlan,
+    now: u64,
+) -> Result<SweepReport, SweepError> {
     let mut report = SweepReport::default();
     Staging::remove_dead(ground.disk, ground.layout).map_err(SweepError::NotDone)?;
     // For the dead that it buries.
@@ -185,6 +197,7 @@ pub(crate) fn sweep(ground: Ground<'_>, planned: SweepPlan) -> Result<SweepRepor
     }
     report.mirrors = discard_mirrors(ground, &planned.mirrors).map_err(SweepError::NotDone)?;
     report.note(empty_trash(ground)?);
+    report.forgotten = forget_gone(ground.disk, ground.layout, ground.command, now)?;
     report.compacted = compact_if_worthwhile(ground)?;
     ensure_reserve(ground.disk, ground.layout);
     Ok(report)
@@ -238,7 +251,7 @@ fn give_up(ground: Ground<'_>, planned: SweepPlan) -> Result<SweepPlan, SweepErr
 fn look_again(locked: &Locked, planned: SweepPlan) -> Result<SweepPlan, SweepError> {
     let layout = locked.layout();
     let leases = leases(layout).map_err(PlanError::Disk)?;
-    let found = Found::read(layout).map_err(PlanError::Disk)?;
+    let found = Found::read(layout).map_err(PlanError::from)?;
     let again = plan(locked.state(), found, &leases, &planned.retire)?;
     let condemned = planned.condemned();
     let reduced = planned.reduced_to(&again);
@@ -311,6 +324,7 @@ pub(crate) fn sweep_briefly(
     now: u64,
 ) -> Result<Option<SweepReport>, SweepError> {
     if !may_reclaim(policy, state, now) {
+        forget_gone(ground.disk, ground.layout, ground.command, now)?;
         let deleted = empty_trash(ground)?;
         let mut report = SweepReport::default();
         let did = deleted.deleted > 0;
@@ -318,7 +332,7 @@ pub(crate) fn sweep_briefly(
         return Ok(did.then_some(report));
     }
     let plan = plan_now(ground.layout, policy, now)?;
-    if plan.is_empty() { Ok(None) } else { sweep(ground, plan).map(Some) }
+    if plan.is_empty() { Ok(None) } else { sweep(ground, plan, now).map(Some) }
 }
 
 /// Whether a sweep could find anything, as far as the journal tells.

@@ -15,7 +15,7 @@ use crate::{
     declare,
     disk::{DiskError, Layout, LockError, Patience, read_if_there},
     model::{Digest, Locked as LockedModule},
-    update::{Event, Ground},
+    update::{Event, Ground, give_back},
     verify::{self, Depth, Looking, Mend, Verification, VerifyError},
 };
 
@@ -80,6 +80,7 @@ pub(crate) fn repair(ground: Ground<'_>) -> Result<RepairReport, RepairError> {
     report.after = found;
     if !damaged.is_empty() {
         mend_entries(ground, &damaged, &mut report)?;
+        give_back(ground, &Journal::state(&layout.journal())?);
         report.after = look(ground)?;
     }
     Ok(report)

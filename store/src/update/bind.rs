@@ -301,8 +301,7 @@ fn prefix_of(ground: Ground<'_>, python: &Path) -> Result<PathBuf, BindError> {
         Ok(places) => return Ok(places.prefix),
         Err(error) => error,
     };
-    let meant = std::path::absolute(python).unwrap_or_else(|_| python.to_owned());
     let known = Registration::all(ground.layout)?.into_iter();
-    let mut known = known.filter(|known| known.python == meant || known.prefix == meant);
+    let mut known = known.filter(|known| known.is_meant_by(python));
     known.next().map(|known| known.prefix).ok_or(BindError::Python(error))
 }

@@ -82,12 +82,21 @@ impl Environments {
     ) -> Result<Self, HoldError> {
         let head = state.head().map(|head| head.number);
         let mut registrations = Registration::all(ground.layout)?.into_iter();
+        if registrations.len() == 0 {
+            return Ok(Self { held: Vec::new() });
+        }
+        let mut linked = state.modules().clone();
+        linked.retain(|_, binding| binding.digest().is_none());
+        let linked = subjects(ground, &linked, &[]);
         let is_off = |registration: Registration| {
+            let layout = ground.layout;
             !registration.is_missing()
                 && (!registration.is_settled_for(head)
-                    || !environment::lost(ground.layout, &registration).is_empty())
+                    || environment::is_interrupted(&registration)
+                    || !environment::lost(layout, &registration).is_empty()
+                    || environment::has_moved_on(layout, &registration, linked.values()))
         };
-        match registrations.len() > 0 && (changes || registrations.any(is_off)) {
+        match changes || registrations.any(is_off) {
             true => Self::hold(ground),
             false => Ok(Self { held: Vec::new() }),
         }
@@ -177,6 +186,22 @@ impl Environments {
         }
         Ok(done)
     }
+}
+
+/// Gives the environments what they do not have of what `state` shows, as far as it goes: an entry that was replaced
+/// took its variants along. What does not go is told; the next update tries again.
+pub(crate) fn give_back(ground: Ground<'_>, state: &State) {
+    let text = match Environments::hold_if_needed(ground, state, false) {
+        Ok(mut environments) => match environments.settle(ground, state) {
+            Ok(_) => return,
+            Err(TakenBack { prefix, source }) => {
+                let (prefix, why) = (prefix.display(), causes(&*source));
+                format!("the environment {prefix} does not have what is shown: {why}")
+            }
+        },
+        Err(error) => format!("Python environments were not looked at: {}", causes(&error)),
+    };
+    ground.events.happened(Event::Notice { text: &text });
 }
 
 /// Locks one environment.

@@ -30,7 +30,7 @@ pub use run::UpdateError;
 
 pub(crate) use bind::{bind, unbind};
 pub(crate) use difference::difference;
-pub(crate) use environments::Environments;
+pub(crate) use environments::{Environments, give_back};
 pub(crate) use ground::Ground;
 pub(crate) use outdated::outdated;
 pub(crate) use repository::tell_fetch;

@@ -19,8 +19,8 @@ use super::{
 use crate::{
     acquire::NetworkError,
     commit::{
-        BeginError, Beginning, Binding, CommitError, JournalError, Staged, Staging, StagingError,
-        State, Transaction, companion_of, is_right, is_unfinished, lock_of, shown,
+        BeginError, Beginning, Binding, CommitError, Journal, JournalError, Staged, Staging,
+        StagingError, State, Transaction, companion_of, is_right, is_unfinished, lock_of, shown,
     },
     declare,
     disk::{DiskError, LockError, Patience},
@@ -101,12 +101,16 @@ pub(crate) fn update(
     report.cost.acquiring = start.elapsed();
     let changes = !report.updated.is_empty() || !report.removed.is_empty();
     let mut environments = Environments::hold_if_needed(ground, &site.state, changes)?;
+    // Whoever has switched while this one waited for the environments has settled them for that.
+    let before = match environments.is_empty() {
+        true => site.state.clone(),
+        false => Journal::state(&ground.layout.journal())?,
+    };
     prepare(ground, &site, &environments, &mut report)?;
 
     let changed = !report.updated.is_empty() || !report.removed.is_empty();
     let wanted = changed || (request.fresh && report.failed.is_empty());
     let allowed = report.failed.is_empty() || !request.all_or_nothing;
-    let before = site.state.clone();
     let mut after = None;
     if (wanted && allowed) || is_unfinished(ground.layout, &site.state) {
         let start = Instant::now();

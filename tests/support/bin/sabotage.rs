@@ -62,6 +62,8 @@ fn run_test(sabotage: &Sabotage, copy: &Path) -> Option<i32> {
     cargo.args(["nextest", "run", "--retries", "0", "-p", package]).args(binary);
     cargo.args(["--", "--exact", &sabotage.test]);
     cargo.current_dir(copy).env("CARGO_TARGET_DIR", copy.with_file_name("build"));
+    // A test that skips would let a fault pass.
+    cargo.env("MODSTORE_TESTS_NO_SKIP", "1");
     let log = fs::File::create(copy.with_file_name(format!("{}.log", sabotage.name))).unwrap();
     cargo.stdout(Stdio::null()).stderr(log);
     cargo.status().unwrap().code()
@@ -83,5 +85,11 @@ fn copy_repository(to: &Path) {
         }
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::write(to, now).unwrap();
+    }
+    // Tests look for uv and wheels where `tests/setup.sh` puts them.
+    let (tools, there) = (repository().join("target/tools"), to.join("target/tools"));
+    fs::create_dir_all(there.parent().unwrap()).unwrap();
+    if tools.is_dir() && there.symlink_metadata().is_err() {
+        std::os::unix::fs::symlink(tools.canonicalize().unwrap(), there).unwrap();
     }
 }

@@ -3,7 +3,10 @@
 //! Known are those of setuptools, of the `editables` library (hatchling's and pdm's exact modes), of scikit-build-core and
 //! of meson-python. Each holds its data as literals in one line; nothing else of it is looked at.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{literals::Literal, pth::lexical};
 
@@ -44,6 +47,28 @@ impl Finder {
         };
         let found = read(&Source { site, text }).ok_or(Unclear { backend })?;
         Ok(Some(Self { backend, ..found }))
+    }
+
+    /// The modules without those that lie in the directory of a package that is among them.
+    pub(crate) fn outermost(&self) -> Vec<(String, PathBuf)> {
+        let package =
+            |(name, path): &(String, PathBuf)| Some((name.clone(), package_directory(path)?));
+        let packages: BTreeMap<String, PathBuf> = self.modules.iter().filter_map(package).collect();
+        let is_within = |name: &str, path: &Path| {
+            let above = name.rsplit_once('.').map(|(above, _)| above);
+            let mut names = std::iter::successors(above, |name| Some(name.rsplit_once('.')?.0));
+            names.any(|above| packages.get(above).is_some_and(|within| path.starts_with(within)))
+        };
+        let modules = self.modules.iter().filter(|(name, path)| !is_within(name, path));
+        modules.cloned().collect()
+    }
+}
+
+/// The directory of the package that is found at this path, if it is one.
+pub(crate) fn package_directory(path: &Path) -> Option<PathBuf> {
+    match path.file_name()? == "__init__.py" {
+        true => path.parent().map(Path::to_owned),
+        false => path.extension().is_none().then(|| path.to_owned()),
     }
 }
 

@@ -20,5 +20,5 @@ pub use metadata::{EntryPoint, Metadata};
 pub use record::RecordedFile;
 pub use scan::{How, Pointer, Scan, ScanError, Trouble};
 
-pub(crate) use finder::Finder;
-pub(crate) use pth::{Line, lexical, lines};
+pub(crate) use finder::{Finder, Unclear, package_directory};
+pub(crate) use pth::{Line, NotText, lexical, lines, started};

@@ -215,7 +215,7 @@ impl<'a> Looking<'a> {
     }
 
     fn found(&mut self, file: &Path, finder: Finder, how: How, is_hidden: bool) {
-        let modules = outermost(finder.modules).into_iter().chain(finder.namespaces);
+        let modules = finder.outermost().into_iter().chain(finder.namespaces.clone());
         let modules = modules.map(|(name, target)| (how, target, Some(name)));
         let paths = finder.paths.into_iter().map(|target| (how, target, None));
         let builds = finder.builds.into_iter().map(|target| (How::Build, target, None));
@@ -297,22 +297,6 @@ impl<'a> Looking<'a> {
             pointer.distribution = owners.get(&pointer.file).cloned();
         }
     }
-}
-
-/// The modules without those that lie in the directory of a package that is among them.
-fn outermost(modules: Vec<(String, PathBuf)>) -> Vec<(String, PathBuf)> {
-    let directory = |path: &Path| match path.file_name().is_some_and(|name| name == "__init__.py") {
-        true => path.parent().map(Path::to_owned),
-        false => path.extension().is_none().then(|| path.to_owned()),
-    };
-    let packages: BTreeMap<String, PathBuf> =
-        modules.iter().filter_map(|(name, path)| Some((name.clone(), directory(path)?))).collect();
-    let is_within = |name: &str, path: &Path| {
-        let above = name.rsplit_once('.').map(|(above, _)| above);
-        let mut names = std::iter::successors(above, |name| Some(name.rsplit_once('.')?.0));
-        names.any(|above| packages.get(above).is_some_and(|package| path.starts_with(package)))
-    };
-    modules.into_iter().filter(|(name, path)| !is_within(name, path)).collect()
 }
 
 /// Whether Python passes over the `.pth`: from 3.12.4 on one whose name begins with a dot, and on macOS one with the
