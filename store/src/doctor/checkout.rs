@@ -193,17 +193,15 @@ fn added(top: &Path, below: &Path, is_known: &dyn Fn(&BStr) -> bool, found: &mut
         let name = child.file_name();
         let text = name.to_string_lossy();
         let path = below.join(&name);
+        let is_source =
+            !text.starts_with('.') && !MADE.contains(&&*text) && !text.ends_with(".egg-info");
+        let is_python = text.ends_with(".py") && text != "_version.py";
         match child.file_type() {
-            Ok(kind) if kind.is_dir() => {
-                if !text.starts_with('.') && !MADE.contains(&&*text) && !text.ends_with(".egg-info")
-                {
-                    added(top, &path, is_known, found);
-                }
-            }
-            Ok(_) if text.ends_with(".py") && text != "_version.py" => {
-                if !is_known(path.as_os_str().as_bytes().into()) {
-                    found.push(path);
-                }
+            Ok(kind) if kind.is_dir() && is_source => added(top, &path, is_known, found),
+            Ok(kind)
+                if !kind.is_dir() && is_python && !is_known(path.as_os_str().as_bytes().into()) =>
+            {
+                found.push(path);
             }
             _ => {}
         }
@@ -218,8 +216,9 @@ fn commit_at(git: &Path, name: &str, depth: u8) -> Option<String> {
         Err(_) => {
             let packed = std::fs::read_to_string(git.join("packed-refs")).ok()?;
             let lines = packed.lines().filter_map(|line| line.split_once(' '));
-            let found = lines.filter(|(_, packed)| *packed == name).map(|(id, _)| id.to_owned());
-            found.last()?
+            let mut found =
+                lines.filter(|(_, packed)| *packed == name).map(|(id, _)| id.to_owned());
+            found.next_back()?
         }
     };
     let text = text.trim();
