@@ -8,6 +8,7 @@
 use std::{
     collections::BTreeSet,
     ffi::OsString,
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -114,7 +115,13 @@ impl Staging {
             let Some(_lock) = Lock::try_take(&lock_path, "removal of a dead staging")? else {
                 continue;
             };
-            disk.remove_tree(&at.join(&name))?;
+            if let Err(error) = disk.remove_tree(&at.join(&name)) {
+                // An installer that outlived whoever had started it still works there: the next writer removes it.
+                match error.source.kind() {
+                    ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound => continue,
+                    _ => return Err(error),
+                }
+            }
             disk.remove_file(&lock_path)?;
             removed += 1;
         }
