@@ -9,6 +9,18 @@ use modstore_tests::{CutNetwork, Host, HttpServer, Repo, skip_loudly};
 
 use super::world::World;
 
+/// Waits until the far end reaches this server: a cable that is put back works a moment later.
+fn wait_for(network: &CutNetwork, url: &str) {
+    let script = "import sys, urllib.request, urllib.error\ntry: urllib.request.urlopen(sys.argv[1], timeout=2)\nexcept urllib.error.HTTPError: pass";
+    let reached = (0..100).any(|_| {
+        let mut python = Command::new("python3");
+        python.args(["-c", script, url]).env("PATH", std::env::var_os("PATH").unwrap());
+        let mut there = network.wrap(&python);
+        there.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    });
+    assert!(reached, "the cable is put back, and nobody answers");
+}
+
 #[test]
 fn a_host_that_started_without_a_network_recovers_by_itself_with_exactly_one_build() {
     let Some(network) = CutNetwork::new() else { return };
@@ -40,6 +52,7 @@ fn a_host_that_started_without_a_network_recovers_by_itself_with_exactly_one_bui
     assert_eq!(status["attempts"][0]["stage"], "build", "{status}");
     assert_eq!(host.run("tool"), "unknown module tool");
     network.restore();
+    wait_for(&network, &url);
     let mut scan = host.scan();
     for _ in 0..100 {
         if scan["ok"] == true {
@@ -145,6 +158,7 @@ fn a_real_npm_build_that_found_no_registry_is_made_at_a_later_scan_once_there_is
     );
     assert!(scan["failed"][0]["causes"].to_string().contains("npm error"), "{scan}");
     network.restore();
+    wait_for(&network, &registry.url);
     let shown = (0..100).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(100));
         host.scan()["ok"] == true

@@ -31,7 +31,7 @@ fn module(found: &StoreOutdated) -> OutdatedModule {
         Would::Stay => ("stay", None, None, None),
         Would::Move { revision, reference } => ("move", revision.clone(), reference.clone(), None),
         Would::Go => ("go", None, None, None),
-        Would::Fail(failed) => ("fail", None, None, Some(Failed::from(failed))),
+        Would::Fail(failed) => ("fail", None, None, Some(Failed::from(&**failed))),
     };
     let (module, now) = (found.module.to_string(), found.now.as_ref().map(Served::from));
     OutdatedModule { module, would, now, revision, reference, failure }

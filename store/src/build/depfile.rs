@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// The paths that a depfile lists, in no order.
 pub(super) fn paths(text: &str) -> Vec<String> {
-    match text.lines().any(|line| is_rule(line)) {
+    match text.lines().any(is_rule) {
         true => rules(text),
         false => {
             text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()

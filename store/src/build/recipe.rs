@@ -42,8 +42,11 @@ pub(crate) struct Recipe<'a> {
 /// What tools call themselves, asked once in a scan.
 #[derive(Debug, Default)]
 pub(crate) struct Toolchains {
-    known: Mutex<BTreeMap<(Vec<String>, Variables), Arc<Answer>>>,
+    known: Mutex<BTreeMap<Question, Arc<Answer>>>,
 }
+
+/// A command, and what it sees.
+type Question = (Vec<String>, Variables);
 
 type Answer = OnceLock<Result<[u8; 32], Arc<ProgramError>>>;
 

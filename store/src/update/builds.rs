@@ -58,7 +58,7 @@ pub(super) fn run(site: &Site<'_>, declared: &Declarations, answers: Vec<Answer>
         match declared.get(&answer.module) {
             Some(Declared { build: Some(spec), .. }) => match as_work(answer, spec) {
                 Ok(one) => work.push(one),
-                Err(answer) => done.push(answer),
+                Err(answer) => done.push(*answer),
             },
             _ => done.push(as_it_is(site, answer)),
         }
@@ -110,7 +110,8 @@ fn in_parallel<T: Sync>(
     answers.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn as_work<'a>(answer: Answer, spec: &'a BuildSpec) -> Result<Work<'a>, Answer> {
+/// The work that a source makes; what is no source is given back.
+fn as_work<'a>(answer: Answer, spec: &'a BuildSpec) -> Result<Work<'a>, Box<Answer>> {
     let Answer { module, outcome } = answer;
     match outcome {
         Outcome::Unchanged(source) => {
@@ -119,7 +120,7 @@ fn as_work<'a>(answer: Answer, spec: &'a BuildSpec) -> Result<Work<'a>, Answer> 
         Outcome::Bound { binding: source, warnings, got } => {
             Ok(Work { module, spec, source, warnings, got })
         }
-        outcome => Err(Answer { module, outcome }),
+        outcome => Err(Box::new(Answer { module, outcome })),
     }
 }
 
@@ -280,7 +281,7 @@ impl Work<'_> {
         let found = staged.or_else(|| Some((entry.clone(), read_manifest(site.layout, digest)?)));
         let lost = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let (at, manifest) = found
-            .ok_or_else(|| DiskError::new(Verb::Read, &site.layout.manifest(digest), lost()))?;
+            .ok_or_else(|| DiskError::new(Verb::Read, site.layout.manifest(digest), lost()))?;
         Ok(Files::Tree { at, manifest, part })
     }
 

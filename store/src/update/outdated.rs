@@ -50,7 +50,7 @@ fn answer(site: &Site<'_>, module: ModuleName, would: Would) -> Outdated {
 
 fn fail(site: &Site<'_>, module: &ModuleName, why: &Why) -> Outdated {
     let serving = site.state.modules().get(module.as_str()).cloned();
-    answer(site, module.clone(), Would::Fail(failed(module.clone(), why, serving, None)))
+    answer(site, module.clone(), Would::Fail(Box::new(failed(module.clone(), why, serving, None))))
 }
 
 fn look(site: &Site<'_>, job: &Job) -> Vec<Outdated> {

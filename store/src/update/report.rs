@@ -184,7 +184,7 @@ pub enum Would {
     /// Drop it: it is declared no more.
     Go,
     /// Fail.
-    Fail(Failed),
+    Fail(Box<Failed>),
 }
 
 /// What differs between two generations.
