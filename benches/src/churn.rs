@@ -200,8 +200,9 @@ fn table(contenders: &[Box<dyn Contender>], totals: &[Total], live: u64) -> Stri
 }
 
 fn bars(contenders: &[Box<dyn Contender>], totals: &[Total]) -> Vec<Bar> {
-    let good = contenders.iter().zip(totals).filter(|(_, total)| total.failed.is_none());
-    let bar = |(contender, total): (&Box<dyn Contender>, &Total)| Bar {
+    let good = contenders.iter().map(|contender| &**contender).zip(totals);
+    let good = good.filter(|(_, total)| total.failed.is_none());
+    let bar = |(contender, total): (&dyn Contender, &Total)| Bar {
         group: "20 rounds, collected".to_owned(),
         name: contender.name().to_owned(),
         is_ours: contender.role() == Role::Ours,

@@ -479,7 +479,7 @@ impl Store {
     /// then on. Done again, it mends what is missing.
     ///
     /// # Errors
-    /// See [`BindError`].
+    /// See [`BindError`](update::BindError).
     pub fn bind(
         &self,
         request: &BindRequest,
@@ -493,7 +493,7 @@ impl Store {
     /// Takes the stand-ins of these modules, or of all, out of an environment.
     ///
     /// # Errors
-    /// See [`BindError`].
+    /// See [`BindError`](update::BindError).
     pub fn unbind(
         &self,
         python: &Path,
