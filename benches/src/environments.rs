@@ -27,7 +27,7 @@ const METADATA: &str = "import importlib.metadata as m, json\n\
     print(sum(1 for text in found if text and json.loads(text)['dir_info'].get('editable')))\n";
 
 /// An environment of 300 distributions, 20 of them editable, two of which lead nowhere.
-pub(crate) fn measure(place: &Path, rounds: usize) -> Result<String, String> {
+pub(crate) fn measure(place: &Path, modstore: &Path, rounds: usize) -> Result<String, String> {
     let Some(tools) = PythonTools::find() else {
         return Ok("uv is not in target/tools; tests/setup.sh fetches it.\n".to_owned());
     };
@@ -53,6 +53,9 @@ pub(crate) fn measure(place: &Path, rounds: usize) -> Result<String, String> {
         for _ in 0..50 {
             take("check", &|| check(&site))?;
         }
+        for _ in 0..5 {
+            take("doctor", &|| doctor(modstore, &venv))?;
+        }
         take("uv", &|| {
             let mut uv = Command::new(tools.uv());
             uv.args(["pip", "list", "--editable", "--offline", "--quiet", "--python"]).arg(&python);
@@ -70,6 +73,7 @@ fn table(samples: &Samples) -> String {
         Table::new(1, &["what", "ms, median [min..max]", "× of the check", "finds what dangles"]);
     for (name, what, finds) in [
         ("check", "the check, in the process (aim: below 1 ms)", "yes"),
+        ("doctor", "`modstore doctor --quick`, as a process (aim: below 50 ms)", "yes"),
         ("uv", "`uv pip list --editable`", "no"),
         ("metadata", "Python with `importlib.metadata`", "no"),
         ("python", "Python that does nothing", ""),
@@ -95,6 +99,17 @@ fn check(site: &Path) -> Result<(), String> {
     match black_box(found) == (DISTRIBUTIONS, EDITABLES, DANGLING) {
         true => Ok(()),
         false => Err(format!("the check found {found:?}, and {:?} in the way", scan.troubles)),
+    }
+}
+
+/// The same by the program, which ends with 1 because something leads nowhere.
+fn doctor(modstore: &Path, venv: &Path) -> Result<(), String> {
+    let mut doctor = Command::new(modstore);
+    doctor.arg("--home").arg(venv.join("no-store")).args(["doctor", "--quick", "--python"]);
+    let ended = doctor.arg(venv).output().map_err(|error| format!("doctor: {error}"))?;
+    match ended.status.code() {
+        Some(1) => Ok(()),
+        other => Err(format!("doctor ended with {other:?}")),
     }
 }
 

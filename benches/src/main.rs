@@ -281,7 +281,7 @@ impl Bench {
         section(Section::Start, "start: 1,000 modules", &|| local.start())?;
         section(Section::Sweep, "sweep: 10,000 entries", &|| local.sweep())?;
         section(Section::Environment, "environment: 300 distributions, 20 editables", &|| {
-            environments::measure(&place, rounds)
+            environments::measure(&place, modstore, rounds)
         })?;
         section(Section::Scan, "scan: 1,000 modules, nothing to do", &|| scan::idle(&local))?;
         section(Section::Scan, "scan: 107 builds, no network", &|| scan::dead(&local))?;
