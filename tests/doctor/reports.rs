@@ -52,7 +52,7 @@ fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_mended_
     ));
 
     let (ran, told) = world.doctor(&venv, &["--fix"]);
-    ran.ok();
+    ran.ok().says("installing 4 modules");
     assert_eq!((codes(&told), told["mended"].as_array().unwrap().len()), (vec![], 4), "{told:#}");
     assert!(told["mended"].as_array().unwrap().iter().all(|it| it["how"] == "uv"));
     for (name, ..) in MODULES {

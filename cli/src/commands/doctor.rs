@@ -9,6 +9,7 @@ use modstore::{
         Candidate as StoreCandidate, Doctor as StoreDoctor, DoctorError, Finding, Report, Request,
         Severity,
     },
+    update::{Event, Events as _},
 };
 
 use crate::{
@@ -22,14 +23,14 @@ use crate::{
 
 /// Looks, and mends if that is wanted.
 pub(crate) fn run(context: &Context, args: &DoctorArgs) -> Result<Doctor, Failure> {
-    context.heed();
+    let progress = context.progress();
     let doctor = StoreDoctor {
         disk: Disk::default(),
         home: context.home().ok().cloned(),
         offline: context.global.offline,
         lock_limit: std::time::Duration::from_secs(context.global.lock_timeout),
         cancel: context.cancel(),
-        told: &|_| {},
+        told: &|prefix, doing| progress.happened(Event::Environment { prefix, doing }),
     };
     let request = Request { python: args.python.clone(), quick: args.quick, fix: args.fix };
     let report = doctor.run(&request).map_err(|error| failed(&error))?;

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     acquire::Cancel,
     disk::{Disk, Layout, Lock, LockError, Patience},
-    environment::{PythonError, Registration, quoted},
+    environment::{Doing, PythonError, Registration, quoted},
 };
 
 /// Who looks, and what that may use.
@@ -38,8 +38,8 @@ pub struct Doctor<'a> {
     pub lock_limit: Duration,
     /// The wish to stop.
     pub cancel: &'a Cancel,
-    /// Hears what is done.
-    pub told: &'a dyn Fn(&str),
+    /// Hears what is done in the environment of this directory.
+    pub told: &'a dyn Fn(&Path, Doing<'_>),
 }
 
 /// What is to be looked at, and how.
@@ -285,11 +285,10 @@ impl Doctor<'_> {
             None => by_hand.extend(by_installer),
             Some(installer) => {
                 let how = installer.to_string();
-                let count = by_installer.len();
-                (self.told)(&format!("{how} installs {count} in {}", prefix.display()));
+                (self.told)(&prefix, Doing::Installing { modules: by_installer.len() });
+                let said = |line: &str| (self.told)(&prefix, Doing::Said(line));
                 let (offline, cancel) = (self.offline, self.cancel);
-                match mend::reinstall(patient, installer, &by_installer, offline, cancel, self.told)
-                {
+                match mend::reinstall(patient, installer, &by_installer, offline, cancel, &said) {
                     Ok(()) => note(&by_installer, &how, done),
                     Err(error) => {
                         trials.push(trial(&prefix, &by_installer, &how, &error, false));
@@ -373,15 +372,10 @@ impl Doctor<'_> {
             }
             has_tried = true;
             let how = installer.to_string();
-            (self.told)(&format!("{how} adds {} in {}", wanted.join(", "), prefix.display()));
-            let added = mend::requirements(
-                patient,
-                installer,
-                &wanted,
-                self.offline,
-                self.cancel,
-                self.told,
-            );
+            (self.told)(prefix, Doing::Adding { requirements: wanted.len() });
+            let said = |line: &str| (self.told)(prefix, Doing::Said(line));
+            let (offline, cancel) = (self.offline, self.cancel);
+            let added = mend::requirements(patient, installer, &wanted, offline, cancel, &said);
             match added {
                 Ok(()) => done.push((prefix.to_owned(), String::new(), how)),
                 Err(error) => trials.push(Trial {
