@@ -51,6 +51,13 @@ impl Layout {
         &self.home
     }
 
+    /// The home without any link in its path, as what is installed elsewhere names it; as it was given, where that
+    /// cannot be told.
+    #[must_use]
+    pub fn resolved_home(&self) -> PathBuf {
+        self.home.canonicalize().unwrap_or_else(|_| self.home.clone())
+    }
+
     /// What the user declared.
     #[must_use]
     pub fn modules_toml(&self) -> PathBuf {

@@ -106,7 +106,7 @@ impl Held {
 /// resolved for each.
 #[must_use]
 pub fn lost(layout: &Layout, registration: &Registration) -> Vec<(ModuleName, Lost)> {
-    let home = layout.home().canonicalize().unwrap_or_else(|_| layout.home().to_owned());
+    let home = layout.resolved_home();
     let lost = registration.installed.iter().filter_map(|(module, installed)| {
         let (name, text) = site_file(&home, module, installed);
         let site = registration.site.first()?;
@@ -156,6 +156,6 @@ pub(crate) const IMPORT_LIMIT: Duration = Duration::from_secs(60);
 
 /// The path below which everything that an environment gets from a module is.
 pub(crate) fn live_prefix(layout: &Layout, module: &ModuleName) -> PathBuf {
-    let home = layout.home().canonicalize().unwrap_or_else(|_| layout.home().to_owned());
+    let home = layout.resolved_home();
     home.join(Path::new("live").join(module.as_str()))
 }

@@ -347,7 +347,7 @@ impl Settling<'_> {
             constraints: held.registration.constraints.as_deref(),
             ..Install::default()
         };
-        let home = layout.home().canonicalize().unwrap_or_else(|_| layout.home().to_owned());
+        let home = layout.resolved_home();
         let bridged =
             held.registration.installed.iter().filter(|(module, _)| modules.contains(module));
         bridge::put_up(disk, &home, &held.registration, bridged)?;

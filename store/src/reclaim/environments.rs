@@ -36,7 +36,7 @@ pub(crate) fn pointed(
 ) -> Result<BTreeMap<PathBuf, Result<Pointed, DiskError>>, RegistrationError> {
     let registrations = Registration::all(layout)?.into_iter();
     let there = registrations.filter(|registration| !registration.is_missing());
-    let home = layout.home().canonicalize().unwrap_or_else(|_| layout.home().to_owned());
+    let home = layout.resolved_home();
     let stores = [layout.clone(), Layout::new(home)];
     Ok(there.map(|each| (each.python.clone(), points(&stores, &each))).collect())
 }
