@@ -11,6 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::reading::Metadata;
 use crate::model::DistributionName;
 
 /// What is learnt of a Python project.
@@ -38,9 +39,9 @@ pub struct Facts {
 
 impl Facts {
     /// What it needs, as written in its metadata.
-    pub fn requirements(&self) -> impl Iterator<Item = &str> {
-        let head = self.metadata.split("\n\n").next().unwrap_or_default();
-        head.lines().filter_map(|line| line.strip_prefix("Requires-Dist:")).map(str::trim)
+    #[must_use]
+    pub fn requirements(&self) -> Vec<String> {
+        Metadata::read(&self.metadata).requires
     }
 
     /// Whether the files of the entry as they lie do not do: some are made by the build, or mapped.
@@ -105,7 +106,7 @@ pub(super) mod tests {
     #[test]
     fn requirements_stand_in_the_head_of_the_metadata() {
         let facts = facts();
-        let requirements: Vec<&str> = facts.requirements().collect();
+        let requirements = facts.requirements();
         assert_eq!(requirements, ["six>=1 ; python_version > '3'", "a_b[c]"]);
         let names: Vec<_> = requirements.iter().map(|text| required(text).unwrap()).collect();
         assert_eq!(names, ["six".parse().unwrap(), "a-b".parse().unwrap()]);

@@ -212,10 +212,11 @@ impl<'a> Getting<'a> {
         let before = StandIn::read(self.ground.layout, module)
             .filter(|_| self.held.registration.installed.contains_key(module));
         let before = before.as_ref().map(StandIn::requirements).unwrap_or_default();
-        let new = facts.requirements().filter(|requirement| !before.contains(requirement));
-        let new = new
-            .filter(|requirement| required(requirement).is_none_or(|name| !bound.contains(&name)));
-        new.map(str::to_owned).collect()
+        let is_bound =
+            |requirement: &str| required(requirement).is_some_and(|name| bound.contains(&name));
+        let mut new = facts.requirements();
+        new.retain(|requirement| !before.contains(requirement) && !is_bound(requirement));
+        new
     }
 
     fn add(&self, requirements: &[String]) -> Result<(), ProgramError> {

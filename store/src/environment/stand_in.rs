@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{facts::Facts, registration::Installed};
+use super::{facts::Facts, reading::Metadata, registration::Installed};
 use crate::{
     disk::{Disk, DiskError, Layout, read_if_there},
     model::{DistributionName, ModuleName},
@@ -104,11 +104,10 @@ impl StandIn {
         (written.schema == 1).then(|| Self { module: module.clone(), written })
     }
 
-    /// The head of the metadata's requirements, as of [`Facts::requirements`].
+    /// What the module needs, as of [`Facts::requirements`].
     #[must_use]
-    pub fn requirements(&self) -> Vec<&str> {
-        let head = self.written.metadata.split("\n\n").next().unwrap_or_default();
-        head.lines().filter_map(|line| line.strip_prefix("Requires-Dist:")).map(str::trim).collect()
+    pub fn requirements(&self) -> Vec<String> {
+        Metadata::read(&self.written.metadata).requires
     }
 
     /// Makes the directory be this, one step at a time; a reader finds each file whole at every moment. Not yet
