@@ -24,6 +24,7 @@ use crate::{
     acquire::Cancel,
     disk::{Disk, Layout, Lock, LockError, Patience},
     environment::{Doing, PythonError, Registration, quoted},
+    model::causes,
 };
 
 /// Who looks, and what that may use.
@@ -499,15 +500,4 @@ fn trial(prefix: &Path, tasks: &[Task], how: &str, error: &dyn Error, is_busy: b
         causes: causes(error),
         is_busy,
     }
-}
-
-/// An error and why, outermost first.
-fn causes(error: &dyn Error) -> Vec<String> {
-    let mut all = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(error) = source {
-        all.push(error.to_string());
-        source = error.source();
-    }
-    all
 }

@@ -5,6 +5,7 @@ mod manifest;
 mod git_tree;
 mod generation;
 mod class;
+mod causes;
 mod nearest;
 
 mod written;
@@ -47,3 +48,5 @@ pub use source::{ArchiveKind, ArchiveSource, ArchiveUrl, GitSource, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
 pub use toml_fields::TomlFault;
+
+pub(crate) use causes::causes;

@@ -19,7 +19,7 @@ use crate::{
         self, Doing, Held, HoldError, NotReady, OnFailure, Readiness, Registration, SettleError,
         Settled, Subject, Unready,
     },
-    model::{Class, Digest, Generation, ModuleName, Stage},
+    model::{Class, Digest, Generation, ModuleName, Stage, causes},
 };
 
 /// The environments that a change is about, locked.
@@ -137,7 +137,7 @@ impl Environments {
         }
         report.failed.sort_by(|a, b| a.module.cmp(&b.module));
         for (prefix, error) in untried {
-            let (prefix, why) = (prefix.display(), causes(&error));
+            let (prefix, why) = (prefix.display(), causes(&error).join(": "));
             let text = format!("what is new was not tried in the environment {prefix}: {why}");
             ground.events.happened(Event::Notice { text: &text });
         }
@@ -196,11 +196,13 @@ pub(crate) fn give_back(ground: Ground<'_>, state: &State) {
         Ok(mut environments) => match environments.settle(ground, state) {
             Ok(_) => return,
             Err(TakenBack { prefix, source }) => {
-                let (prefix, why) = (prefix.display(), causes(&*source));
+                let (prefix, why) = (prefix.display(), causes(&*source).join(": "));
                 format!("the environment {prefix} does not have what is shown: {why}")
             }
         },
-        Err(error) => format!("Python environments were not looked at: {}", causes(&error)),
+        Err(error) => {
+            format!("Python environments were not looked at: {}", causes(&error).join(": "))
+        }
     };
     ground.events.happened(Event::Notice { text: &text });
 }
@@ -288,9 +290,4 @@ fn class_of(error: &NotReady) -> Class {
         NotReady::Probe(error) if error.may_be_the_network() => Class::Transient,
         _ => Class::Deterministic,
     }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let chain = std::iter::successors(Some(error), |error| (*error).source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,11 +1,10 @@
 //! The journal: every frame, read as a writer would read it.
 
-use std::error::Error;
-
 use super::{code::Code, finding::Finding, home::must_allow};
 use crate::{
     commit::{Journal, JournalError, Reading},
     disk::Layout,
+    model::causes,
 };
 
 /// What the journal adds up to; nothing when it cannot be believed.
@@ -25,24 +24,15 @@ pub(super) fn look(layout: &Layout, findings: &mut Vec<Finding>) -> Option<Readi
             Some(reading)
         }
         Err(JournalError::Corrupt { at, source, .. }) => {
-            let why = source.map(|source| format!(": {}", chain(&source))).unwrap_or_default();
+            let why = source
+                .map(|source| format!(": {}", causes(&source).join(": ")))
+                .unwrap_or_default();
             findings.push(found(Code::JournalDamaged, format!("it is damaged at byte {at}{why}")));
             None
         }
         Err(error) => {
-            findings.push(found(Code::JournalUnreadable, chain(&error)));
+            findings.push(found(Code::JournalUnreadable, causes(&error).join(": ")));
             None
         }
     }
-}
-
-/// An error and all it came from, in one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text = format!("{text}: {error}");
-        next = error.source();
-    }
-    text
 }
