@@ -112,16 +112,21 @@ impl Distribution {
     /// # Errors
     /// See [`DistributionError`].
     pub fn record(&self) -> Result<Option<Vec<RecordedFile>>, DistributionError> {
-        let path = self.directory.join("RECORD");
-        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
-        let files = record::read(&self.site, &bytes);
-        files.map(Some).map_err(|source| DistributionError::Record { path, source })
+        self.record_where(|_| true)
     }
 
-    /// Whether `RECORD` may have one of these names: a quick look that is never wrong when it says no.
-    pub(super) fn may_record(&self, names: &[&str]) -> bool {
-        let text = text(&self.directory.join("RECORD")).ok().flatten();
-        text.is_some_and(|text| names.iter().any(|name| text.contains(name)))
+    /// The files that were installed, if that was recorded in bytes that are `wanted`: most records need not be taken
+    /// apart to tell that they have none of some names.
+    pub(super) fn record_where(
+        &self,
+        wanted: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<Option<Vec<RecordedFile>>, DistributionError> {
+        let path = self.directory.join("RECORD");
+        let Some(bytes) = read_if_there(&path)?.filter(|bytes| wanted(bytes)) else {
+            return Ok(None);
+        };
+        let files = record::read(&self.site, &bytes);
+        files.map(Some).map_err(|source| DistributionError::Record { path, source })
     }
 }
 

@@ -284,11 +284,12 @@ impl<'a> Looking<'a> {
             if open.is_empty() {
                 break;
             }
-            let names = open.iter().filter_map(|file| file.file_name()?.to_str());
-            if !distribution.may_record(&names.collect::<Vec<_>>()) {
-                continue;
-            }
-            let record = distribution.record().ok().flatten().unwrap_or_default();
+            let has_one = |record: &[u8]| {
+                let text = String::from_utf8_lossy(record);
+                let mut names = open.iter().filter_map(|file| file.file_name()?.to_str());
+                names.any(|name| text.contains(name))
+            };
+            let record = distribution.record_where(has_one).ok().flatten().unwrap_or_default();
             for file in record.iter().filter_map(|recorded| open.take(&recorded.path)) {
                 owners.insert(file, distribution.name.clone());
             }
