@@ -6,6 +6,7 @@ use std::{
 };
 
 use modstore_tests::{CutNetwork, Host, HttpServer, Repo, skip_loudly};
+use serde_json::Value;
 
 use super::world::World;
 
@@ -21,6 +22,24 @@ fn wait_for(network: &CutNetwork, url: &str) {
     assert!(reached, "the cable is put back, and nobody answers");
 }
 
+/// Has the module built by this command, in a host that starts without a network: it is tried once, and that passes.
+/// Gives the host, and what it told of that scan.
+fn fails_without_network(world: &World, network: &CutNetwork, command: &str) -> (Host, Value) {
+    let toml = world.home.path().join("modules.toml");
+    let text = std::fs::read_to_string(&toml).unwrap();
+    let before = text.lines().find(|line| line.starts_with("command")).unwrap();
+    std::fs::write(&toml, text.replace(before, command)).unwrap();
+    network.cut();
+    let mut host = Host::start_as(network.wrap(&Host::command(&world.home)));
+    let scan = host.scan();
+    assert_eq!(
+        (scan["failed"][0]["class"].as_str(), world.starts()),
+        (Some("transient"), 1),
+        "{scan}"
+    );
+    (host, scan)
+}
+
 #[test]
 fn a_host_that_started_without_a_network_recovers_by_itself_with_exactly_one_build() {
     let Some(network) = CutNetwork::new() else { return };
@@ -32,22 +51,11 @@ fn a_host_that_started_without_a_network_recovers_by_itself_with_exactly_one_bui
     let server = HttpServer::start_on(&root, network.near());
     world.home.env("READS", "").env("MODSTORE_RETRY_AFTER", "0.2");
     // Its build needs the network: it has git fetch what it depends on.
-    let toml = world.home.path().join("modules.toml");
-    let text = std::fs::read_to_string(&toml).unwrap();
-    let command = text.lines().find(|line| line.starts_with("command")).unwrap().to_owned();
     let url = server.url("dependency");
     let shell = format!(
         "command = [\"sh\", \"-c\", \"echo x >> $BOOK/starts; timeout 3 git -c http.lowSpeedTime=2 clone -q {url} dep || exit 75; mkdir made; echo echo $(cat dep/lib.txt) > made/run.sh\"]"
     );
-    std::fs::write(&toml, text.replace(&command, &shell)).unwrap();
-    network.cut();
-    let mut host = Host::start_as(network.wrap(&Host::command(&world.home)));
-    let scan = host.scan();
-    assert_eq!(
-        (scan["failed"][0]["class"].as_str(), world.starts()),
-        (Some("transient"), 1),
-        "{scan}"
-    );
+    let (mut host, _) = fails_without_network(&world, &network, &shell);
     let status = host.status();
     assert_eq!(status["attempts"][0]["stage"], "build", "{status}");
     assert_eq!(host.run("tool"), "unknown module tool");
@@ -138,24 +146,13 @@ fn a_real_npm_build_that_found_no_registry_is_made_at_a_later_scan_once_there_is
         return skip_loudly("npm, or its registry, is not to be had");
     };
     world.home.env("MODSTORE_RETRY_AFTER", "0.2");
-    let toml = world.home.path().join("modules.toml");
-    let text = std::fs::read_to_string(&toml).unwrap();
-    let command = text.lines().find(|line| line.starts_with("command")).unwrap().to_owned();
     let install =
         "npm install --no-audit --no-fund --fetch-retries=0 --fetch-timeout=2000 --registry";
     let shell = format!(
         "command = [\"sh\", \"-c\", \"echo x >> $BOOK/starts; {install} {} is-number@7.0.0 && mkdir made && mv node_modules made/ && echo echo $(grep -c version made/node_modules/is-number/package.json) > made/run.sh\"]",
         registry.url
     );
-    std::fs::write(&toml, text.replace(&command, &shell)).unwrap();
-    network.cut();
-    let mut host = Host::start_as(network.wrap(&Host::command(&world.home)));
-    let scan = host.scan();
-    assert_eq!(
-        (scan["failed"][0]["class"].as_str(), world.starts()),
-        (Some("transient"), 1),
-        "{scan}"
-    );
+    let (mut host, scan) = fails_without_network(&world, &network, &shell);
     assert!(scan["failed"][0]["causes"].to_string().contains("npm error"), "{scan}");
     network.restore();
     wait_for(&network, &registry.url);

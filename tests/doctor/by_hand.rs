@@ -10,15 +10,6 @@ use serde_json::Value;
 
 use crate::world::{MODULES, World, assert_recorded, codes, import, install, module, only, text};
 
-/// Installs a project and renames its directory.
-fn stranded(world: &World, venv: &Venv<'_>, project: &Project) -> PathBuf {
-    let old = world.cached(project, MODULES[0].1, &format!("https://h.example/{}", project.name));
-    install(venv, &[&old]);
-    let new = old.with_file_name(format!("{}-{}", project.name, MODULES[0].2));
-    fs::rename(&old, &new).unwrap();
-    new
-}
-
 #[test]
 fn whatever_backend_has_installed_it_the_files_are_written_anew_and_everybody_agrees_with_them() {
     let Some(world) = World::new() else { return };
@@ -27,7 +18,7 @@ fn whatever_backend_has_installed_it_the_files_are_written_anew_and_everybody_ag
     let mut packages = Vec::new();
     for (number, backend) in Backend::PURE.into_iter().enumerate() {
         let project = Project::new(&format!("mod-{number}"), backend);
-        let new = stranded(&world, &venv, &project);
+        let (_, new) = world.stranded(&venv, &project);
         packages.push((project, new, backend));
     }
     let (ran, told) = world.doctor_without_uv(&venv, &["--fix"]);
@@ -108,7 +99,7 @@ fn a_pth_that_somebody_has_edited_into_something_else_is_left_alone_and_said() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
-    stranded(&world, &venv, &project);
+    world.stranded(&venv, &project);
     let pth = venv.site().join("_editable_impl_amplifier_module_provider_openai.pth");
     let code = "import sys; sys.path.insert(0, '/somewhere/of/my/own')\n";
     fs::write(&pth, format!("{}\n{code}", fs::read_to_string(&pth).unwrap())).unwrap();
@@ -130,7 +121,7 @@ fn a_pth_with_a_line_of_ones_own_keeps_it() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
-    let new = stranded(&world, &venv, &project);
+    let (_, new) = world.stranded(&venv, &project);
     let pth = venv.site().join("_editable_impl_amplifier_module_provider_openai.pth");
     let own = world.home.scratch().join("own");
     project.write_to(&own);
@@ -152,7 +143,7 @@ fn an_environment_that_cannot_be_written_to_is_told_with_what_the_system_says() 
     let place = mount.path().join("venv");
     let venv = Venv::create(&world.home, &world.tools, &world.python, text(&place));
     let project = module("provider-openai");
-    stranded(&world, &venv, &project);
+    world.stranded(&venv, &project);
     let before = snapshot(&venv.site());
     mount.read_only();
     let (ran, told) = world.doctor_without_uv(&venv, &["--fix"]);

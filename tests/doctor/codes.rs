@@ -413,10 +413,7 @@ fn d12_an_environment_whose_interpreter_is_gone_is_told_and_its_paths_are_mended
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
-    let old = world.cached(&project, MODULES[0].1, "https://h.example/r");
-    install(&venv, &[&old]);
-    let new = old.with_file_name(format!("{}-{}", project.name, MODULES[0].2));
-    fs::rename(&old, &new).unwrap();
+    world.stranded(&venv, &project);
     let python = venv.prefix().join("bin/python");
     let leads = fs::read_link(&python).unwrap();
     fs::remove_file(&python).unwrap();

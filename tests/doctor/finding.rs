@@ -4,7 +4,7 @@ use std::fs;
 
 use modstore_tests::Venv;
 
-use crate::world::{MODULES, World, codes, import, install, module, text};
+use crate::world::{World, codes, import, module, text};
 
 #[test]
 fn tools_of_uv_are_found_without_being_named() {
@@ -17,9 +17,7 @@ fn tools_of_uv_are_found_without_being_named() {
     let python = text(&world.python.executable).to_owned();
     venv.uv_with(&["tool", "install", "-q", "--python", &python, text(&host)]).ok();
     let module = module("provider-openai");
-    let old = world.cached(&module, MODULES[0].1, "https://h.example/r");
-    install(&venv, &[&old]);
-    fs::rename(&old, old.with_file_name(format!("{}-{}", module.name, MODULES[0].2))).unwrap();
+    world.stranded(&venv, &module);
     let (ran, told) = world.json(&["doctor"]);
     ran.fails(1);
     let environment = &told["environments"][0];
@@ -47,10 +45,7 @@ fn looking_changes_nothing_at_all() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let module = module("provider-openai");
-    let old = world.cached(&module, MODULES[0].1, "https://h.example/r");
-    install(&venv, &[&old]);
-    let new = old.with_file_name(format!("{}-{}", module.name, MODULES[0].2));
-    fs::rename(&old, &new).unwrap();
+    let (_, new) = world.stranded(&venv, &module);
     let seen = || [venv.prefix(), &new].map(modstore_tests::listing);
     let before = seen();
     for more in [&["--quick"][..], &[]] {
@@ -67,9 +62,7 @@ fn while_somebody_else_works_on_the_environment_nothing_is_mended_by_hand() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let module = module("provider-openai");
-    let old = world.cached(&module, MODULES[0].1, "https://h.example/r");
-    install(&venv, &[&old]);
-    fs::rename(&old, old.with_file_name(format!("{}-{}", module.name, MODULES[0].2))).unwrap();
+    world.stranded(&venv, &module);
     let lock = venv.prefix().join(".lock");
     if !lock.exists() {
         fs::write(&lock, "").unwrap();

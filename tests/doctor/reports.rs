@@ -71,9 +71,7 @@ fn the_command_that_is_told_mends_what_it_is_told_for() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv with space");
     let project = module("provider-openai");
-    let old = world.cached(&project, MODULES[0].1, "https://github.com/microsoft/x");
-    install(&venv, &[&old]);
-    fs::rename(&old, old.with_file_name(format!("{}-{}", project.name, MODULES[0].2))).unwrap();
+    world.stranded(&venv, &project);
     let (_, told) = world.doctor(&venv, &["--quick"]);
     let fix = only(&told, "D01")["fix"].as_str().unwrap().to_owned();
     let ran = world.home.command_of("sh".as_ref(), &["-c", &fix]);
@@ -89,9 +87,7 @@ fn a_finder_of_setuptools_is_mended_like_a_path() {
     for (name, backend) in [("mod-flat", Backend::SetuptoolsFlat), ("mod-src", Backend::Setuptools)]
     {
         let project = Project::new(name, backend);
-        let old = world.cached(&project, MODULES[0].1, &format!("https://h.example/{name}"));
-        install(&venv, &[&old]);
-        fs::rename(&old, old.with_file_name(format!("{name}-{}", MODULES[0].2))).unwrap();
+        world.stranded(&venv, &project);
     }
     let (ran, told) = world.doctor(&venv, &[]);
     ran.fails(1);
@@ -111,10 +107,7 @@ fn a_pth_is_wrong_although_every_tool_shows_the_right_place() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
-    let old = world.cached(&project, MODULES[0].1, "https://h.example/r");
-    install(&venv, &[&old]);
-    let new = old.with_file_name(format!("{}-{}", project.name, MODULES[0].2));
-    fs::rename(&old, &new).unwrap();
+    let (old, new) = world.stranded(&venv, &project);
     let url = venv.site().join("amplifier_module_provider_openai-1.0.dist-info/direct_url.json");
     let before = fs::read_to_string(&url).unwrap();
     fs::write(&url, before.replace(text(&old), text(&new))).unwrap();

@@ -57,6 +57,17 @@ impl World {
         directory
     }
 
+    /// Installs a project out of the cache and renames its directory there, as an update does that finds it under its
+    /// other spelling. Gives the directory that is gone, and the one that is there.
+    pub(crate) fn stranded(&self, venv: &Venv<'_>, project: &Project) -> (PathBuf, PathBuf) {
+        let address = format!("https://h.example/{}", project.name);
+        let old = self.cached(project, MODULES[0].1, &address);
+        install(venv, &[&old]);
+        let new = old.with_file_name(format!("{}-{}", project.name, MODULES[0].2));
+        fs::rename(&old, &new).unwrap();
+        (old, new)
+    }
+
     /// Runs the doctor on one environment, with `--json`.
     pub(crate) fn doctor(&self, venv: &Venv<'_>, more: &[&str]) -> (Ran, Value) {
         self.json(&[&["doctor", "--python", text(venv.prefix())], more].concat())
