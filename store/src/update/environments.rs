@@ -61,7 +61,13 @@ impl Environments {
     /// # Errors
     /// None is locked then.
     pub(crate) fn hold(ground: Ground<'_>) -> Result<Self, HoldError> {
-        let mut registrations = Registration::all(ground.layout)?;
+        Self::hold_all(ground, Registration::all(ground.layout)?)
+    }
+
+    fn hold_all(
+        ground: Ground<'_>,
+        mut registrations: Vec<Registration>,
+    ) -> Result<Self, HoldError> {
         registrations.retain(|registration| !registration.is_missing());
         registrations.sort_by_key(Registration::name);
         let mut held = Vec::new();
@@ -81,24 +87,9 @@ impl Environments {
         state: &State,
         changes: bool,
     ) -> Result<Self, HoldError> {
-        let head = state.head().map(|head| head.number);
-        let mut registrations = Registration::all(ground.layout)?.into_iter();
-        if registrations.len() == 0 {
-            return Ok(Self { held: Vec::new() });
-        }
-        let mut linked = state.modules().clone();
-        linked.retain(|_, binding| binding.digest().is_none());
-        let linked = subjects(ground, &linked, &[]);
-        let is_off = |registration: Registration| {
-            let layout = ground.layout;
-            !registration.is_missing()
-                && (!registration.is_settled_for(head)
-                    || environment::is_interrupted(&registration)
-                    || !environment::lost(layout, &registration).is_empty()
-                    || environment::has_moved_on(layout, &registration, linked.values()))
-        };
-        match changes || registrations.any(is_off) {
-            true => Self::hold(ground),
+        let registrations = Registration::all(ground.layout)?;
+        match changes || is_any_off(ground, state, &registrations) {
+            true => Self::hold_all(ground, registrations),
             false => Ok(Self { held: Vec::new() }),
         }
     }
@@ -187,6 +178,24 @@ impl Environments {
         }
         Ok(done)
     }
+}
+
+/// Whether one of these environments does not have what `state` shows, as far as a quick look tells.
+fn is_any_off(ground: Ground<'_>, state: &State, registrations: &[Registration]) -> bool {
+    if registrations.is_empty() {
+        return false;
+    }
+    let (layout, head) = (ground.layout, state.head().map(|head| head.number));
+    let linked = state.modules().iter().filter(|(_, binding)| binding.digest().is_none());
+    let linked = linked.map(|(name, binding)| (name.clone(), binding.clone())).collect();
+    let linked = subjects(ground, &linked, &[]);
+    registrations.iter().any(|registration| {
+        !registration.is_missing()
+            && (!registration.is_settled_for(head)
+                || environment::is_interrupted(registration)
+                || !environment::lost(layout, registration).is_empty()
+                || environment::has_moved_on(layout, registration, linked.values()))
+    })
 }
 
 /// Gives the environments what they do not have of what `state` shows, as far as it goes: an entry that was replaced

@@ -29,7 +29,9 @@ use crate::{
     declare,
     disk::{DiskError, LockError, Patience},
     environment::HoldError,
-    model::{Class, Declarations, Digest, Generation, Lockfile, ModuleName, Stage, nearest},
+    model::{
+        Class, Declarations, Digest, Generation, Lockfile, ModuleName, Stage, causes, nearest,
+    },
 };
 
 /// So long somebody else who is writing is waited for when there is nothing but tries to remember.
@@ -181,10 +183,8 @@ fn remember(ground: Ground<'_>, notes: Notes) -> Result<(), UpdateError> {
         Ok(()) | Err(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. }))) => {}
         Err(error) if ground.disk.has_failed_to_sync() => return Err(error),
         Err(error) => {
-            let causes =
-                std::iter::successors(std::error::Error::source(&error), |error| (*error).source());
-            let why = causes.map(|cause| format!(": {cause}")).collect::<String>();
-            let text = format!("what failed could not be remembered: {error}{why}");
+            let why = causes(&error).join(": ");
+            let text = format!("what failed could not be remembered: {why}");
             ground.events.happened(Event::Notice { text: &text });
         }
     }
