@@ -514,7 +514,7 @@ impl From<&Binding> for Serving {
 }
 
 /// Why, outermost first.
-pub(crate) fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
+pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
     let first = error.source();
     std::iter::successors(first, |error| (*error).source()).map(ToString::to_string).collect()
 }

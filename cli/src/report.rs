@@ -24,7 +24,7 @@ use modstore::{
 };
 use serde::Serialize;
 
-use crate::text::clean;
+use crate::{json::causes, text::clean};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -55,11 +55,7 @@ impl Failure {
 
     /// The failure that `error`, with its causes, is.
     pub(crate) fn of(exit: Exit, error: &dyn Error) -> Self {
-        let causes = std::iter::successors(error.source(), |error| (*error).source());
-        Self {
-            causes: causes.map(ToString::to_string).collect(),
-            ..Self::new(exit, error.to_string())
-        }
+        Self { causes: causes(error), ..Self::new(exit, error.to_string()) }
     }
 
     /// The same, with the next thing to do.

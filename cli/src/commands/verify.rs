@@ -13,7 +13,7 @@ use modstore::{
 use crate::{
     args::VerifyArgs,
     context::Context,
-    json::{Checked, Finding, Mended, NewJournal, Repair, Unclear, Unmended, Verify},
+    json::{Checked, Finding, Mended, NewJournal, Repair, Unclear, Unmended, Verify, causes},
     output::Answer,
     report::Failure,
     text::{Table, count, size},
@@ -61,16 +61,12 @@ fn repair(report: &RepairReport) -> Repair {
         aside: mended.aside.as_ref().map(|aside| aside.display().to_string()),
         modules: mended.modules.clone(),
     });
-    let unmended = report.unmended.iter().map(|unmended| {
-        let first = unmended.error.source();
-        let causes = std::iter::successors(first, |error| (*error).source());
-        Unmended {
-            path: unmended.path.display().to_string(),
-            error: unmended.error.to_string(),
-            causes: causes.map(ToString::to_string).collect(),
-            hint: unmended.hint.clone(),
-            modules: unmended.modules.clone(),
-        }
+    let unmended = report.unmended.iter().map(|unmended| Unmended {
+        path: unmended.path.display().to_string(),
+        error: unmended.error.to_string(),
+        causes: causes(&*unmended.error),
+        hint: unmended.hint.clone(),
+        modules: unmended.modules.clone(),
     });
     let journal = report.journal.as_ref().map(|rebuilt| NewJournal {
         frames: rebuilt.frames,

@@ -33,7 +33,7 @@ use crate::{
     args::{BenchFillArgs, ChurnArgs},
     commands::scratch::{Scratch, cannot},
     context::Context,
-    json::{Bench, BenchDisk, BenchPhase, BenchReader, BenchRound},
+    json::{Bench, BenchDisk, BenchPhase, BenchReader, BenchRound, causes},
     report::Failure,
     text::{count, size},
 };
@@ -286,12 +286,8 @@ impl<'a> Run<'a> {
         match report.failed.first() {
             Some(failed) if !self.args.real => {
                 let message = format!("{} could not be had", failed.module);
-                let causes = std::iter::successors(
-                    Some(&*failed.error as &dyn std::error::Error),
-                    |error| error.source(),
-                );
-                Err(Failure::new(Exit::Failed, message)
-                    .because(causes.map(ToString::to_string).collect()))
+                let why = std::iter::once(failed.error.to_string()).chain(causes(&*failed.error));
+                Err(Failure::new(Exit::Failed, message).because(why.collect()))
             }
             _ => Ok(report),
         }
