@@ -1,7 +1,7 @@
 //! Rounds in which a tenth of the modules move: every contender follows and collects after each, by turns.
 //!
 //! After each round every live tree is compared with git's. What is left on the disk at the end is measured in blocks, hard
-//! links once, against the bytes of the files that are live.
+//! links once, and in bytes of files, against the bytes of the files that are live.
 //! Limits: a module moves at most twice, so that after twice as many rounds as there are tenths nothing moves.
 
 use std::collections::HashSet;
@@ -29,9 +29,18 @@ struct Total {
     cpu: Duration,
     server_cpu: Duration,
     sync: Duration,
-    at_start: u64,
-    at_end: u64,
+    at_start: Disk,
+    at_end: Disk,
     failed: Option<String>,
+}
+
+/// What a directory takes, hard links once.
+#[derive(Debug, Clone, Copy, Default)]
+struct Disk {
+    /// Of the file system, in bytes; directories count.
+    blocks: u64,
+    /// Of the files.
+    bytes: u64,
 }
 
 /// Runs all rounds; gives the table, and what a plot shows of it.
@@ -49,7 +58,7 @@ pub(crate) fn run(
             Ok(sample) => total.cold = sample.wall,
             Err(error) => total.failed = Some(format!("cold: {error}")),
         }
-        total.at_start = blocks(contender.place())?;
+        total.at_start = taken(contender.place())?;
     }
     for round in 0..ROUNDS {
         say(&format!("round {} of {ROUNDS}", round + 1));
@@ -68,7 +77,7 @@ pub(crate) fn run(
         }
     }
     for (contender, total) in contenders.iter().zip(&mut totals) {
-        total.at_end = blocks(contender.place())?;
+        total.at_end = taken(contender.place())?;
     }
     let live = live(site)?;
     all_at(site, Version::Base)?;
@@ -129,22 +138,23 @@ fn bytes(path: &Path) -> io::Result<u64> {
     fs::read_dir(path)?.map(|child| bytes(&child?.path())).sum()
 }
 
-/// What everything below a directory takes on the disk, hard links once.
-fn blocks(path: &Path) -> Result<u64, String> {
-    let mut seen = HashSet::new();
-    blocks_of(path, &mut seen).map_err(|error| format!("{}: {error}", path.display()))
+fn taken(path: &Path) -> Result<Disk, String> {
+    let (mut seen, mut disk) = (HashSet::new(), Disk::default());
+    add(path, &mut seen, &mut disk).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(disk)
 }
 
-fn blocks_of(path: &Path, seen: &mut HashSet<u64>) -> io::Result<u64> {
+fn add(path: &Path, seen: &mut HashSet<u64>, disk: &mut Disk) -> io::Result<()> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.nlink() > 1 && !metadata.is_dir() && !seen.insert(metadata.ino()) {
-        return Ok(0);
+        return Ok(());
     }
-    let own = metadata.blocks() * 512;
+    disk.blocks += metadata.blocks() * 512;
     if !metadata.is_dir() {
-        return Ok(own);
+        disk.bytes += metadata.len();
+        return Ok(());
     }
-    fs::read_dir(path)?.try_fold(own, |sum, child| Ok(sum + blocks_of(&child?.path(), seen)?))
+    fs::read_dir(path)?.try_for_each(|child| add(&child?.path(), seen, disk))
 }
 
 fn table(contenders: &[Box<dyn Contender>], totals: &[Total], live: u64) -> String {
@@ -159,8 +169,10 @@ fn table(contenders: &[Box<dyn Contender>], totals: &[Total], live: u64) -> Stri
             "client CPU s",
             "server CPU s",
             "sync after s",
-            "disk ÷ live, cold",
-            "disk ÷ live, at the end",
+            "blocks ÷ live, cold",
+            "at the end",
+            "bytes ÷ live, cold",
+            "at the end",
         ],
     );
     let wall = |role: Role, name: Option<&str>| {
@@ -192,8 +204,10 @@ fn table(contenders: &[Box<dyn Contender>], totals: &[Total], live: u64) -> Stri
             seconds(total.cpu),
             seconds(total.server_cpu),
             seconds(total.sync),
-            amplified(total.at_start),
-            amplified(total.at_end),
+            amplified(total.at_start.blocks),
+            amplified(total.at_end.blocks),
+            amplified(total.at_start.bytes),
+            amplified(total.at_end.bytes),
         ]);
     }
     table.to_string() + &failures

@@ -105,3 +105,11 @@ pub(crate) fn empty(dir: &Path) -> Result<(), String> {
     };
     emptied.map_err(|error| format!("emptying {}: {error}", dir.display()))
 }
+
+/// Makes a symbolic link lead somewhere else, in one step.
+pub(crate) fn point(link: &Path, target: &Path) -> Result<(), String> {
+    let new = link.with_extension("new");
+    std::os::unix::fs::symlink(target, &new)
+        .and_then(|()| std::fs::rename(&new, link))
+        .map_err(|error| format!("{}: {error}", link.display()))
+}

@@ -1,4 +1,4 @@
-//! What is done without a server: opening, starting, sweeping, compacting, verifying; each beside its peer, by turns.
+//! What is done without a server: opening, starting, sweeping, compacting; each beside its peer, by turns.
 //!
 //! Limits: everything is in the page cache, as it is after an update; other programs on the machine are not kept away.
 
@@ -172,57 +172,6 @@ impl Local<'_> {
         Ok([("rm".to_owned(), vec![wall]), ("rm_sync".to_owned(), vec![after])].into())
     }
 
-    /// A full verify against `b3sum` of the same files, and a quick one.
-    pub(crate) fn verify(&self, b3sum: &Path) -> Result<String, String> {
-        let home = self.fresh("verify")?;
-        child("fill", &home, &[1, 100, 400, 6750])?;
-        let files = home.join("files");
-        let find = "cd \"$0\" && find entries manifests -type f -print0 > files";
-        run(Command::new("sh").args(["-c", find]).arg(&home))?;
-        let mut samples = Samples::new();
-        let (sum, one) = ("xargs -0 \"$1\" < files", "xargs -0 \"$1\" --num-threads 1 < files");
-        let shell = |script: &str| {
-            let script = format!("cd \"$0\" && {script} > /dev/null");
-            let mut command = Command::new("sh");
-            command.args(["-c", &script]).arg(&home).arg(b3sum);
-            command
-        };
-        let ours = |args: &[&str]| {
-            let mut command = Command::new(self.modstore);
-            command.arg("--home").arg(&home).args(["--progress", "none", "verify"]).args(args);
-            command
-        };
-        for round in 0..=self.rounds {
-            for (name, mut command) in [
-                ("b3sum", shell(sum)),
-                ("b3sum, 1 thread", shell(one)),
-                ("verify", ours(&[])),
-                ("verify --quick", ours(&["--quick"])),
-            ] {
-                let wall = timed(|| run(&mut command).map(drop))?;
-                if round > 0 {
-                    samples.entry(name.to_owned()).or_default().push(wall);
-                }
-            }
-        }
-        let least = middle(&samples, "b3sum");
-        let mut table = Table::new(1, &["what", "ms, median [min..max]", "× b3sum", "aim"]);
-        for (name, aim) in
-            [("b3sum", ""), ("b3sum, 1 thread", ""), ("verify", "≤ 1.2"), ("verify --quick", "")]
-        {
-            table.row(vec![
-                name.to_owned(),
-                milliseconds(&samples, name),
-                ratio(middle(&samples, name), least),
-                aim.to_owned(),
-            ]);
-        }
-        let listed = fs::read(&files).unwrap_or_default();
-        let count = listed.iter().filter(|byte| **byte == 0).count();
-        empty(&home)?;
-        Ok(format!("{count} files, about 270 MB, in 100 entries; all in memory.\n\n{table}"))
-    }
-
     pub(crate) fn fresh(&self, name: &str) -> Result<PathBuf, String> {
         let home = self.place.join(name);
         empty(&home)?;
@@ -230,21 +179,8 @@ impl Local<'_> {
     }
 }
 
-/// b3sum, built from the registry into `target/tools` if it is not there.
-pub(crate) fn install_b3sum(cargo: &Path, target: &Path) -> Result<PathBuf, String> {
-    let binary = target.join("tools/bin/b3sum");
-    if !binary.exists() {
-        let mut install = Command::new("nice");
-        install.args(["-n", "19"]).arg(cargo).args(["install", "--quiet", "--locked", "-j", "1"]);
-        install.args(["--version", "1.8.7", "--root"]).arg(target.join("tools"));
-        install.arg("--target-dir").arg(target.join("tools-build")).arg("b3sum");
-        run(&mut install)?;
-    }
-    Ok(binary)
-}
-
 /// Asks a child of this program for work and samples.
-fn child(what: &str, home: &Path, numbers: &[usize]) -> Result<Samples, String> {
+pub(crate) fn child(what: &str, home: &Path, numbers: &[usize]) -> Result<Samples, String> {
     let program = std::env::current_exe().map_err(|error| format!("own program: {error}"))?;
     let mut command = Command::new(program);
     command.args(["inside", what]).arg(home).args(numbers.iter().map(ToString::to_string));

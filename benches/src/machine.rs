@@ -18,7 +18,7 @@ pub(crate) fn describe(place: &Path, on: &str, programs: &[&Path]) -> String {
     let versions: Vec<String> = programs
         .iter()
         .map(|program| said(&program.display().to_string(), &["--version"]))
-        .map(|version| version.lines().next().unwrap_or_default().to_owned())
+        .map(|version| first(&version))
         .collect();
     let command: Vec<String> = std::env::args().skip(1).collect();
     format!(
@@ -38,6 +38,16 @@ pub(crate) fn describe(place: &Path, on: &str, programs: &[&Path]) -> String {
 fn said(program: &str, args: &[&str]) -> String {
     let printed = run(Command::new(program).args(args)).map(|(_, printed)| printed);
     String::from_utf8_lossy(&printed.unwrap_or_default()).trim().to_owned()
+}
+
+/// The line that tells a version; some put a title above it.
+fn first(version: &str) -> String {
+    let mut lines = version.lines().map(str::trim);
+    let line = lines.next().unwrap_or_default();
+    if line.ends_with(':') {
+        return format!("{line} {}", lines.next().unwrap_or_default());
+    }
+    line.to_owned()
 }
 
 /// Type and options of the mount that holds `place`.

@@ -1,4 +1,4 @@
-//! modstore against git, sheldon, prek and uv, in one run, on real servers: ratios, not absolute times.
+//! modstore against git, sheldon, prek, uv, Nix and OSTree, in one run, on real servers: ratios, not absolute times.
 //!
 //! `cargo run --release -p modstore-benches -- [fetch] [churn] [far] [large] [where] [scale] …` prints a Markdown table for each section, ready
 //! for `benches/README.md`, which says what each contender does and how to read the numbers.
@@ -12,6 +12,8 @@ mod git;
 mod sheldon;
 mod prek;
 mod uv;
+mod nix;
+mod ostree;
 mod modstore;
 mod corpus;
 mod http;
@@ -26,6 +28,7 @@ mod plot;
 mod stores;
 mod inside;
 mod local;
+mod verify;
 mod switch;
 mod environments;
 mod scan;
@@ -43,10 +46,13 @@ use crate::fetch::Site;
 use crate::git::{Git, Habit};
 use crate::local::Local;
 use crate::modstore::Modstore;
+use crate::nix::Nix;
+use crate::ostree::Ostree;
 use crate::prek::Prek;
 use crate::report::Bar;
 use crate::sheldon::Sheldon;
 use crate::uv::Uv;
+use crate::verify::Amount;
 
 /// Room for every contender's trees and clones.
 const DISK_MIB: u64 = 6 * 1024;
@@ -63,7 +69,7 @@ const AIMS: [(Step, Option<f64>); 4] = [
 const LARGE_AIMS: [(Step, Option<f64>); 3] =
     [(Step::Cold, Some(0.8)), (Step::Nothing, None), (Step::One, None)];
 
-/// Measures modstore against git and sheldon over smart HTTP on loopback.
+/// Measures modstore against git and the stores of others over smart HTTP on loopback.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// What to measure; everything when nothing is named.
@@ -218,7 +224,7 @@ impl Bench {
         let program = std::env::current_exe()?;
         let target =
             program.ancestors().nth(2).ok_or("the program is not in a target directory")?;
-        say("building modstore, and sheldon if it is not there");
+        say("building modstore, and what of its peers is not there");
         let modstore = match arguments.modstore.clone() {
             Some(binary) => Some(binary.canonicalize()?),
             None => or_say(Modstore::build(&cargo, target)),
@@ -232,7 +238,7 @@ impl Bench {
         let prek = peers.then(|| or_say(Prek::install(target))).flatten();
         let sheldon = wants_sheldon.then(|| or_say(Sheldon::install(&cargo, target))).flatten();
         let b3sum = wanted(&[Section::Verify])
-            .then(|| or_say(local::install_b3sum(&cargo, target)))
+            .then(|| or_say(verify::install_b3sum(&cargo, target)))
             .flatten();
         let ground = Ground::new(arguments.place.as_deref())?;
         let target = target.to_owned();
@@ -246,6 +252,8 @@ impl Bench {
             self.sheldon.as_deref(),
             self.prek.as_deref(),
             Some(uv.as_path()).filter(|uv| uv.exists()),
+            Nix::is_there().then_some(Path::new("nix-store")),
+            Ostree::is_there().then_some(Path::new("ostree")),
             self.modstore.as_deref(),
         ];
         let programs: Vec<&Path> = programs.into_iter().flatten().collect();
@@ -285,8 +293,13 @@ impl Bench {
         })?;
         section(Section::Scan, "scan: 1,000 modules, nothing to do", &|| scan::idle(&local))?;
         section(Section::Scan, "scan: 107 builds, no network", &|| scan::dead(&local))?;
-        if let (true, Some(b3sum)) = (self.wants(Section::Verify), &self.b3sum) {
-            section(Section::Verify, "verify: every file", &|| local.verify(b3sum))?;
+        for (title, amount) in [
+            ("verify: 100 modules", Amount { entries: 100, files: 40 }),
+            ("verify: ten times as many files", Amount { entries: 100, files: 400 }),
+        ] {
+            section(Section::Verify, title, &|| {
+                verify::measure(&local, self.b3sum.as_deref(), amount)
+            })?;
         }
         section(Section::Switch, "switch: 20 Python modules", &|| local.switch())?;
         Ok(())
@@ -400,6 +413,12 @@ impl Bench {
             peers.push(Box::new(Uv::new(&self.target, place, &wanted)));
         } else {
             say("left out: uv, which `sh tests/setup.sh` puts into target/tools");
+        }
+        if Nix::is_there() {
+            peers.push(Box::new(Nix::new(place, &wanted)));
+        }
+        if Ostree::is_there() {
+            peers.push(Box::new(Ostree::new(place, &wanted)));
         }
         peers
     }

@@ -42,3 +42,13 @@ pub use store::{Added, Dropped, Reset, Store};
 pub use update::{
     BindRequest, Event, Events, Options, Retry, Silent, Step, Trying, UpdateReport, UpdateRequest,
 };
+
+/// The examples of the guides, which must compile.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../docs/hosts.md")]
+    struct Hosts;
+}
