@@ -188,8 +188,7 @@ pub(crate) fn add(editing: Editing<'_>, additions: &[Addition]) -> Result<Edited
         })
     })?;
     for (name, source) in &named {
-        let declared = edited.declarations.modules.iter_mut().find(|(module, _)| module == name);
-        if let Some((_, declared)) = declared {
+        if let Some(declared) = edited.declarations.modules.get_mut(name) {
             declared.source = (*source).clone();
         }
     }

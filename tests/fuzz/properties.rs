@@ -192,12 +192,12 @@ pub fn declarations(bytes: &[u8]) {
         |text: &str| Declarations::parse(text, Path::new("/base"), Some(Path::new("/home/me")));
     let Ok(declared) = parse(text) else { return };
     let others = |declared: &Declarations, name: &ModuleName| -> Vec<String> {
-        let others = declared.modules.iter().filter(|(each, _)| each != name);
+        let others = declared.modules.iter().filter(|(each, _)| *each != name);
         others.map(|other| format!("{other:?}")).collect()
     };
     let new: ModuleName = "brand-new".parse().expect("it is a name");
     let added = Source::linked(Path::new("/live"));
-    let names = declared.modules.iter().map(|(name, _)| name).chain([&new]);
+    let names = declared.modules.keys().chain([&new]);
     for name in names {
         let rest = others(&declared, name);
         let check = |edited: &str| {

@@ -274,7 +274,7 @@ impl Host {
 
     fn declared(&self) -> BTreeSet<String> {
         let declared = self.store.declarations().unwrap();
-        declared.modules.iter().map(|(name, _)| name.to_string()).collect()
+        declared.modules.keys().map(ToString::to_string).collect()
     }
 }
 

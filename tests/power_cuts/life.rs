@@ -251,7 +251,7 @@ fn told(bindings: &BTreeMap<String, modstore::commit::Binding>) -> Bindings {
 
 fn declared(store: &Store) -> BTreeSet<String> {
     let declared = store.declarations().expect("modules.toml is whole");
-    declared.modules.iter().map(|(name, _)| name.to_string()).collect()
+    declared.modules.keys().map(ToString::to_string).collect()
 }
 
 fn generation(number: u64) -> Generation {

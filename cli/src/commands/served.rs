@@ -49,7 +49,7 @@ pub(super) fn unknown(store: &Store, name: &ModuleName, exit: Exit) -> Failure {
     let shown = std::fs::read_dir(store.layout().current()).into_iter().flatten().flatten();
     let shown = shown.filter_map(|entry| entry.file_name().into_string().ok());
     let known: Vec<String> =
-        declared.modules.iter().map(|(name, _)| name.to_string()).chain(shown).collect();
+        declared.modules.keys().map(ToString::to_string).chain(shown).collect();
     if known.iter().any(|known| known == name.as_str()) {
         let message = format!("module `{name}` is shown, but declared no more");
         let hint = "`modstore update` makes what is shown the same as what is declared";

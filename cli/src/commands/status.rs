@@ -1,7 +1,7 @@
 //! `status`: how the store stands.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     io::{self, Write},
 };
 
@@ -30,7 +30,6 @@ pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
     let info = state.generations().iter().find(|info| Some(info.number) == shown);
     let linked = modules.iter().filter(|(_, binding)| binding.digest().is_none());
     let missing = declared.modules.iter().filter(|(name, _)| !modules.contains_key(name.as_str()));
-    let named: BTreeSet<&str> = declared.modules.iter().map(|(name, _)| name.as_str()).collect();
     Ok(Status {
         generation: shown.map(|shown| shown.number()),
         home: context.home()?.display().to_string(),
@@ -40,7 +39,11 @@ pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
         linked: linked.map(|(name, _)| name.clone()).collect(),
         missing: missing.map(|(name, _)| name.to_string()).collect(),
         attempts: wanting(&state, shown, &modules),
-        undeclared: modules.keys().filter(|name| !named.contains(name.as_str())).cloned().collect(),
+        undeclared: modules
+            .keys()
+            .filter(|name| !declared.modules.contains_key(name.as_str()))
+            .cloned()
+            .collect(),
         generations: state.generations().len(),
         entries: state.entries().len(),
         bytes: state.entries().values().map(|entry| entry.bytes).sum(),

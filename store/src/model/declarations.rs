@@ -3,7 +3,7 @@
 //! Only reads; edits that keep a person's comments are in `declarations_edit`.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     error::Error,
     fmt,
     path::{Path, PathBuf},
@@ -13,11 +13,11 @@ use super::toml_fields::{self, Fields, Placed, TomlFault};
 use super::written::redact;
 use super::{BuildSpec, ModuleName, ParseModuleNameError, ParseSourceError, Source};
 
-/// The declared modules, in the order of the file.
+/// The declared modules.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Declarations {
     /// Each module once; no two names differ only in case.
-    pub modules: Vec<(ModuleName, Declared)>,
+    pub modules: BTreeMap<ModuleName, Declared>,
 }
 
 /// What one module is declared to be.
@@ -104,7 +104,7 @@ impl Declarations {
     /// What `name` is declared to be.
     #[must_use]
     pub fn get(&self, name: &ModuleName) -> Option<&Declared> {
-        self.modules.iter().find_map(|(each, declared)| (each == name).then_some(declared))
+        self.modules.get(name)
     }
 }
 
@@ -127,7 +127,7 @@ fn read(
     let Some(table) = root.table("modules").map_err(in_toml)? else {
         return Ok(Declarations::default());
     };
-    let mut modules = Vec::new();
+    let mut modules = BTreeMap::new();
     let mut folded = HashMap::new();
     for key in table.keys() {
         let name: ModuleName =
@@ -137,7 +137,7 @@ fn read(
         }
         let fields = table.table(key).map_err(in_toml)?.expect("the key was just listed");
         let declared = read_module(&name, fields, base, home)?;
-        modules.push((name, declared));
+        modules.insert(name, declared);
     }
     Ok(Declarations { modules })
 }
@@ -202,11 +202,11 @@ validate  = ["deno", "check", "out.js"]
     }
 
     #[test]
-    fn the_design_s_own_file_reads_in_its_order() {
+    fn the_design_s_own_file_reads() {
         let declarations = parse(DESIGN).unwrap();
         let names: Vec<String> =
-            declarations.modules.iter().map(|(name, _)| name.to_string()).collect();
-        assert_eq!(names, ["provider-openai", "hooks-routing", "my-fork", "weather"]);
+            declarations.modules.keys().map(ToString::to_string).collect();
+        assert_eq!(names, ["hooks-routing", "my-fork", "provider-openai", "weather"]);
         let weather = declarations.get(&"weather".parse().unwrap()).unwrap();
         let build = weather.build.as_ref().unwrap();
         assert_eq!(build.command, ["deno", "bundle", "main.ts", "out.js"]);
@@ -236,7 +236,7 @@ validate  = ["deno", "check", "out.js"]
     #[test]
     fn a_linked_directory_stands_in_for_the_source() {
         let text = "[modules.a]\nsource = 'git+https://h/r'\nlinked = './x'";
-        let declared = parse(text).unwrap().modules.remove(0).1;
+        let declared = parse(text).unwrap().modules.pop_first().unwrap().1;
         assert_eq!(declared.effective_source(), Source::linked(Path::new("/base/x")));
         assert!(parse("[modules.a]\nsource = './y'\nlinked = 'git+https://h/r'").is_err());
     }
@@ -244,9 +244,8 @@ validate  = ["deno", "check", "out.js"]
     #[test]
     fn a_build_needs_only_a_command() {
         let text = "[modules.a]\nsource = './x'\nbuild.command = ['make']";
-        let declarations = parse(text).unwrap();
-        let (_, declared) = &declarations.modules[0];
-        let build = declared.build.clone().unwrap();
+        let (_, declared) = parse(text).unwrap().modules.pop_first().unwrap();
+        let build = declared.build.unwrap();
         let BuildSpec { command, output, inputs, env, toolchain, timeout, depfile, validate } =
             build;
         assert_eq!((command, inputs, env), (vec!["make".into()], vec!["**".into()], vec![]));

@@ -1,6 +1,6 @@
 //! What came of one module's part of a job: values, for the report.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{plan::Impossible, report::PutOff};
 use crate::{
@@ -49,7 +49,19 @@ pub(super) struct Got {
     pub(super) received: u64,
 }
 
+/// Puts later answers in the place of earlier ones of the same modules.
+pub(super) fn replace(answers: &mut Vec<Answer>, later: Vec<Answer>) {
+    let modules: BTreeSet<&ModuleName> = later.iter().map(|answer| &answer.module).collect();
+    answers.retain(|answer| !modules.contains(&answer.module));
+    answers.extend(later);
+}
+
 impl Answer {
+    /// Whether it was not tried because its time has not come.
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.outcome, Outcome::Waiting(PutOff::Until(_)))
+    }
+
     pub(super) fn unchanged(module: &ModuleName, binding: Binding) -> Self {
         Self { module: module.clone(), outcome: Outcome::Unchanged(binding) }
     }

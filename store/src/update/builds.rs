@@ -5,7 +5,7 @@
 //! made when the build ran: nothing that was built is ever given another.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     num::NonZeroUsize,
     sync::{
         Arc, Mutex, PoisonError,
@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{
-    answer::{Answer, Got, Outcome, Why},
+    answer::{self, Answer, Got, Outcome, Why},
     attempts::{Verdict, before_building},
     events::{Event, Step},
     options::Trying,
@@ -76,14 +76,11 @@ pub(super) fn run(site: &Site<'_>, declared: &Declarations, answers: Vec<Answer>
 
 /// What waits for its time is built now: another build has shown that the network is back.
 fn again(site: &Site<'_>, builds: &Builds, work: &[Work<'_>], built: &mut Vec<Answer>) {
-    let waits = |answer: &Answer| matches!(answer.outcome, Outcome::Waiting(PutOff::Until(_)));
-    let waiting: Vec<&Work<'_>> = work
-        .iter()
-        .filter(|work| built.iter().any(|answer| answer.module == work.module && waits(answer)))
-        .collect();
-    let done = in_parallel(site, &waiting, |work| work.answer_now(site, builds));
-    built.retain(|answer| !done.iter().any(|done| done.module == answer.module));
-    built.extend(done);
+    let waiting: BTreeSet<&ModuleName> =
+        built.iter().filter(|answer| answer.waits()).map(|answer| &answer.module).collect();
+    let waiting: Vec<&Work<'_>> =
+        work.iter().filter(|work| waiting.contains(&work.module)).collect();
+    answer::replace(built, in_parallel(site, &waiting, |work| work.answer_now(site, builds)));
 }
 
 /// As many at once as there are processors: a build is not a wait for the network.

@@ -85,7 +85,7 @@ pub(super) struct Member {
 
 /// The jobs for `modules` of `declared`; with a lock, only what it says is wanted.
 pub(super) fn plan<'a>(
-    modules: impl Iterator<Item = &'a (ModuleName, Declared)>,
+    modules: impl Iterator<Item = (&'a ModuleName, &'a Declared)>,
     lock: Option<&Lockfile>,
 ) -> Vec<Job> {
     let mut jobs = Vec::new();
@@ -148,12 +148,12 @@ fn member(
 pub(super) fn select<'a>(
     declared: &'a Declarations,
     names: &'a [ModuleName],
-) -> Result<Vec<&'a (ModuleName, Declared)>, &'a ModuleName> {
+) -> Result<Vec<(&'a ModuleName, &'a Declared)>, &'a ModuleName> {
     if names.is_empty() {
         return Ok(declared.modules.iter().collect());
     }
     names
         .iter()
-        .map(|name| declared.modules.iter().find(|(module, _)| module == name).ok_or(name))
+        .map(|name| declared.modules.get_key_value(name).ok_or(name))
         .collect()
 }

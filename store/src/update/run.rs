@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    answer::{Answer, Outcome, Why},
+    answer::{self, Answer, Outcome, Why},
     attempts::Tried,
     builds,
     environments::{Environments, TakenBack},
@@ -16,7 +16,7 @@ use super::{
     memory::{self, Notes},
     options::{Options, Trying, UpdateRequest},
     plan::{Job, plan, select},
-    report::{Cost, Failed, PutOff, Unchanged, UpdateReport, Updated, Waiting, Warning},
+    report::{Cost, Failed, Unchanged, UpdateReport, Updated, Waiting, Warning},
     site::Site,
 };
 use crate::{
@@ -145,23 +145,18 @@ pub(crate) fn update(
 /// Once more what waits for its time, where its host has answered somebody meanwhile.
 fn try_again(site: &mut Site<'_>, jobs: &[Job], answers: &mut Vec<Answer>) {
     let answering = site.breaker.answering();
-    let waits = |answer: &Answer| matches!(answer.outcome, Outcome::Waiting(PutOff::Until(_)));
+    let waiting: BTreeSet<&ModuleName> =
+        answers.iter().filter(|answer| answer.waits()).map(|answer| &answer.module).collect();
     let again: Vec<Job> = jobs
         .iter()
         .filter(|job| job.host().is_some_and(|host| answering.contains(&host)))
-        .filter_map(|job| {
-            job.only(|module| {
-                answers.iter().any(|answer| answer.module == *module && waits(answer))
-            })
-        })
+        .filter_map(|job| job.only(|module| waiting.contains(module)))
         .collect();
     if again.is_empty() || site.cancel.is_cancelled() {
         return;
     }
     site.trying = Trying::All;
-    let done = gather(site, &again);
-    answers.retain(|answer| !done.iter().any(|done| done.module == answer.module));
-    answers.extend(done);
+    answer::replace(answers, gather(site, &again));
 }
 
 /// Remembers how tries ended, when there is nothing else to write. What somebody else who is writing keeps it from
@@ -257,17 +252,15 @@ pub(crate) struct Done {
 
 /// Names a module that is not declared, and the nearest that is.
 pub(super) fn unknown(declared: &Declarations, name: &ModuleName) -> UpdateError {
-    let declared = declared.modules.iter().map(|(module, _)| module.as_str());
+    let declared = declared.modules.keys().map(ModuleName::as_str);
     let near = nearest(name.as_str(), declared).map(str::to_owned);
     UpdateError::Unknown { name: name.clone(), near }
 }
 
 /// Modules that are shown and declared no more.
 pub(super) fn undeclared(state: &State, declared: &Declarations) -> Vec<ModuleName> {
-    let gone = state
-        .modules()
-        .keys()
-        .filter(|module| declared.modules.iter().all(|(name, _)| name.as_str() != module.as_str()));
+    let gone =
+        state.modules().keys().filter(|module| !declared.modules.contains_key(module.as_str()));
     gone.map(|module| module.parse().expect("the journal holds only module names")).collect()
 }
 

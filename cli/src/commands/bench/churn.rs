@@ -113,8 +113,7 @@ impl Upstream {
     /// What the user has declared, copied.
     fn declared(context: &Context, home: &Path) -> Result<Self, Failure> {
         let declared = context.store()?.declarations()?;
-        let modules: Vec<ModuleName> =
-            declared.modules.iter().map(|(module, _)| module.clone()).collect();
+        let modules: Vec<ModuleName> = declared.modules.into_keys().collect();
         if modules.is_empty() {
             return Err(Failure::new(Exit::Usage, "no modules are declared")
                 .hint("leave --real out, or declare some with `modstore add`"));
