@@ -17,9 +17,13 @@ mod shared;
 mod findings;
 mod mend;
 mod report;
+mod look;
+mod tools;
+mod work;
 mod run;
 
 pub use code::{Code, Severity};
 pub use finding::{Candidate, Finding};
 pub use report::{Examined, Mended, Report, Trial};
-pub use run::{Doctor, DoctorError, Request};
+pub use run::{DoctorError, Request};
+pub use tools::Doctor;
