@@ -3,7 +3,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
 };
 
 use super::{
@@ -80,53 +82,54 @@ fn look_at_generation(
             None => finding,
         });
     };
-    match at.symlink_metadata() {
-        Err(_) => {
-            found(Code::GenerationMissing, &at, "there is no such generation".into(), None);
+    let names = match names_of(&at) {
+        Ok(names) => names,
+        Err((code, what)) => {
+            found(code, &at, what.into(), None);
             return BTreeSet::new();
         }
-        Ok(meta) if !meta.is_dir() => {
-            found(Code::GenerationReplaced, &at, "this is no directory".into(), None);
-            return BTreeSet::new();
-        }
-        Ok(_) => {}
-    }
-    let Ok(names) = names_in(&at) else {
-        found(Code::GenerationReplaced, &at, "it cannot be read".into(), None);
-        return BTreeSet::new();
     };
-    for name in names {
-        let module = name.to_str().filter(|name| modules.contains_key(name));
-        if module.is_none() {
-            found(
-                Code::LinkUnknown,
-                &at.join(name),
-                "the generation has no such module".into(),
-                None,
-            );
-        }
+    let is_known = |name: &OsString| name.to_str().is_some_and(|name| modules.contains_key(name));
+    for name in names.into_iter().filter(|name| !is_known(name)) {
+        let what = "the generation has no such module".into();
+        found(Code::LinkUnknown, &at.join(name), what, None);
     }
     let mut led_to = BTreeSet::new();
     for (module, binding) in modules {
         checked.links += 1;
         let (path, wanted) = (at.join(module), link_text(binding));
-        match std::fs::read_link(&path) {
-            Ok(text) => {
-                led_to.extend(digest_in(&text));
-                if text != wanted {
-                    let what =
-                        format!("it leads to {}, not to {}", text.display(), wanted.display());
-                    found(Code::LinkWrong, &path, what, Some(module));
-                }
-            }
-            Err(_) if path.symlink_metadata().is_err() => {
-                found(Code::LinkMissing, &path, "the module has no link".into(), Some(module));
-            }
-            Err(_) => found(Code::LinkWrong, &path, "this is no link".into(), Some(module)),
+        let text = std::fs::read_link(&path);
+        led_to.extend(text.as_deref().ok().and_then(digest_in));
+        if let Some((code, what)) = wrong_link(&path, text, &wanted) {
+            found(code, &path, what, Some(module));
         }
     }
     findings.extend(must_allow(&at, 0o500).map(|finding| finding.of_generation(number)));
     led_to
+}
+
+/// What is in the directory of a generation.
+fn names_of(at: &Path) -> Result<Vec<OsString>, (Code, &'static str)> {
+    match at.symlink_metadata() {
+        Err(_) => Err((Code::GenerationMissing, "there is no such generation")),
+        Ok(meta) if !meta.is_dir() => Err((Code::GenerationReplaced, "this is no directory")),
+        Ok(_) => names_in(at).map_err(|_| (Code::GenerationReplaced, "it cannot be read")),
+    }
+}
+
+/// What is wrong with a link of which this was read.
+fn wrong_link(path: &Path, text: io::Result<PathBuf>, wanted: &Path) -> Option<(Code, String)> {
+    match text {
+        Ok(text) if text == wanted => None,
+        Ok(text) => {
+            let what = format!("it leads to {}, not to {}", text.display(), wanted.display());
+            Some((Code::LinkWrong, what))
+        }
+        Err(_) if path.symlink_metadata().is_err() => {
+            Some((Code::LinkMissing, "the module has no link".into()))
+        }
+        Err(_) => Some((Code::LinkWrong, "this is no link".into())),
+    }
 }
 
 /// Both books must say the same of every entry, and the journal must know what its generations lead to.
