@@ -30,6 +30,8 @@ pub(crate) enum Upstream {
     Broken(usize),
     /// That one's server gives no commit alone, so that a mirror is needed.
     WithoutShallow(usize),
+    /// Every one can be had, and what is shown of that one is built from it.
+    Built(usize),
 }
 
 impl Upstream {
@@ -37,7 +39,7 @@ impl Upstream {
     pub(crate) const fn failing(self) -> Option<usize> {
         match self {
             Self::Gone(number) | Self::Broken(number) => Some(number),
-            Self::Sound | Self::WithoutShallow(_) => None,
+            Self::Sound | Self::WithoutShallow(_) | Self::Built(_) => None,
         }
     }
 }
@@ -75,6 +77,13 @@ pub(crate) const MIRRORED_UPDATE: Scenario = Scenario {
     operation: Operation::Update,
     after: "nn",
     upstream: Upstream::WithoutShallow(1),
+};
+
+pub(crate) const BUILDING_UPDATE: Scenario = Scenario {
+    before: "oo",
+    operation: Operation::Update,
+    after: "nn",
+    upstream: Upstream::Built(1),
 };
 
 pub(crate) const ROLLBACK: Scenario = Scenario {

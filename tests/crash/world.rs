@@ -56,7 +56,7 @@ impl World {
         match scenario.upstream {
             Upstream::Gone(number) => modules.repos[number].vanish(),
             Upstream::Broken(number) => modules.repos[number].lose_a_blob(),
-            Upstream::Sound | Upstream::WithoutShallow(_) => {}
+            Upstream::Sound | Upstream::WithoutShallow(_) | Upstream::Built(_) => {}
         }
         let mut world = Self {
             name,
@@ -302,7 +302,12 @@ struct Modules {
     repos: Vec<Source>,
     _server: Option<HttpServer>,
     linked: PathBuf,
+    built: Option<usize>,
 }
+
+/// What a module that is built says of that: two of its files become one.
+const BUILD: &str =
+    "build.command = ['sh', '-c', 'mkdir out && cat a deep/b > out/ab']\nbuild.output = 'out'\n";
 
 impl Modules {
     fn create(root: &Path, scenario: &Scenario) -> Self {
@@ -322,16 +327,21 @@ impl Modules {
             let server = server.as_ref().filter(|_| mirrored == Some(number));
             Source::create(root, number, server)
         });
-        Self { repos: repos.collect(), _server: server, linked }
+        let built = match scenario.upstream {
+            Upstream::Built(number) => Some(number),
+            _ => None,
+        };
+        Self { repos: repos.collect(), _server: server, linked, built }
     }
 
     /// Makes a home that declares all of them and shows `set`. Upstream has the second commits then.
     fn install(&self, home: &Path, set: &str) {
         fs::create_dir(home).unwrap();
-        let declare = |Source { repo, url, .. }: &Source| {
-            format!("[modules.{}]\nsource = \"git+{url}\"\n", repo.name())
+        let declare = |(number, Source { repo, url, .. }): (usize, &Source)| {
+            let build = if self.built == Some(number) { BUILD } else { "" };
+            format!("[modules.{}]\nsource = \"git+{url}\"\n{build}", repo.name())
         };
-        let declared: String = self.repos.iter().map(declare).collect();
+        let declared: String = self.repos.iter().enumerate().map(declare).collect();
         fs::write(home.join("modules.toml"), declared).unwrap();
         let generations: &[usize] = match set.as_bytes()[0] {
             b'o' => &[0],
@@ -365,10 +375,15 @@ impl Modules {
 
     /// What a set shows.
     fn of_set(&self, set: &str) -> BTreeMap<String, BTreeMap<String, Item>> {
-        let modules = self.repos.iter().zip(set.bytes()).filter_map(|(source, letter)| {
+        let numbered = self.repos.iter().enumerate().zip(set.bytes());
+        let modules = numbered.filter_map(|((number, source), letter)| {
+            let shown = |tree: &BTreeMap<String, Item>| match self.built == Some(number) {
+                true => built(tree),
+                false => tree.clone(),
+            };
             let tree = match letter {
-                b'o' => source.trees[0].clone(),
-                b'n' => source.trees[1].clone(),
+                b'o' => shown(&source.trees[0]),
+                b'n' => shown(&source.trees[1]),
                 b'l' => listing(&self.linked),
                 b'd' => source.trees[1].clone().into_iter().map(damaged).collect(),
                 _ => return None,
@@ -377,6 +392,15 @@ impl Modules {
         });
         modules.collect()
     }
+}
+
+/// What [`BUILD`] makes of a tree.
+fn built(tree: &BTreeMap<String, Item>) -> BTreeMap<String, Item> {
+    let bytes = ["a", "deep/b"].map(|name| match &tree[name] {
+        Item::File { bytes, .. } => bytes.clone(),
+        other => panic!("{name} is {other:?}"),
+    });
+    BTreeMap::from([("ab".to_owned(), Item::File { bytes: bytes.concat(), executable: false })])
 }
 
 /// As [`Modules::damage`] makes it.

@@ -78,6 +78,66 @@ fn what_pip_has_installed_is_mended_by_pip_or_by_hand() {
     }
 }
 
+#[test]
+fn what_setup_py_develop_has_left_is_mended_in_both_of_its_files() {
+    let Some(world) = World::new() else { return };
+    let venv = world.venv("venv");
+    let project = Project::new("mod-egg", Backend::SetuptoolsFlat);
+    let old = world.cached(&project, MODULES[0].1, "https://h.example/r");
+    // As old releases of setuptools write them; no newer one can be made to.
+    fs::create_dir(old.join("mod_egg.egg-info")).unwrap();
+    fs::write(old.join("mod_egg.egg-info/PKG-INFO"), "Name: mod-egg\nVersion: 1.0\n").unwrap();
+    let (link, lines) =
+        (venv.site().join("mod-egg.egg-link"), venv.site().join("easy-install.pth"));
+    fs::write(&link, format!("{}\n.", text(&old))).unwrap();
+    fs::write(&lines, format!("/somebody/elses\n{}\n", text(&old))).unwrap();
+    assert_eq!(import(&venv, "mod_egg"), "1.0");
+    let new = old.with_file_name(format!("mod-egg-{}", MODULES[0].2));
+    fs::rename(&old, &new).unwrap();
+    let (ran, told) = world.doctor_without_uv(&venv, &[]);
+    ran.fails(1);
+    assert_eq!(only(&told, "D01")["distribution"], "mod-egg", "{told:#}");
+    let (_, told) = world.doctor_without_uv(&venv, &["--fix"]);
+    assert_eq!(told["mended"][0]["how"], "hand", "{told:#}");
+    assert_eq!(fs::read_to_string(link).unwrap(), format!("{}\n.", text(&new)));
+    let expected = format!("/somebody/elses\n{}\n", text(&new));
+    assert_eq!(fs::read_to_string(lines).unwrap(), expected);
+    assert_eq!(import(&venv, "mod_egg"), "1.0");
+}
+
+#[test]
+fn a_finder_that_a_start_file_sets_up_is_mended_as_one_of_a_pth_is() {
+    let Some(world) = World::new() else { return };
+    let venv = world.venv("venv");
+    let project = Project::new("mod-start", Backend::Hatchling);
+    let (old, new) = world.stranded(&venv, &project);
+    // The same distribution as an installer for Python 3.15 would have made it.
+    let finder = |at: &Path| {
+        format!(
+            "from editables.redirector import RedirectingFinder as F\nF.install()\n\
+             F.map_module('mod_start', '{}/src/mod_start/__init__.py')\n",
+            text(at)
+        )
+    };
+    let (site, name) = (venv.site(), "_editable_impl_mod_start");
+    fs::remove_file(site.join(format!("{name}.pth"))).unwrap();
+    fs::write(site.join(format!("{name}.py")), finder(&old)).unwrap();
+    fs::write(site.join("mod_start.start"), format!("{name}:install\n")).unwrap();
+    let record = site.join("mod_start-1.0.dist-info/RECORD");
+    let written = fs::read_to_string(&record).unwrap();
+    let pth = written.lines().find(|line| line.starts_with(name)).unwrap();
+    let both = format!("{name}.py,,\nmod_start.start,,");
+    fs::write(&record, written.replace(pth, &both)).unwrap();
+    let (_, told) = world.doctor_without_uv(&venv, &["--quick", "--fix"]);
+    assert_eq!(told["mended"][0]["how"], "hand", "{told:#}");
+    assert_eq!(fs::read_to_string(site.join(format!("{name}.py"))).unwrap(), finder(&new));
+    assert_eq!(
+        fs::read_to_string(site.join("mod_start.start")).unwrap(),
+        format!("{name}:install\n")
+    );
+    assert_recorded(&venv, "mod-start");
+}
+
 /// Every file of a directory with its bytes.
 fn snapshot(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
