@@ -204,8 +204,7 @@ validate  = ["deno", "check", "out.js"]
     #[test]
     fn the_design_s_own_file_reads() {
         let declarations = parse(DESIGN).unwrap();
-        let names: Vec<String> =
-            declarations.modules.keys().map(ToString::to_string).collect();
+        let names: Vec<String> = declarations.modules.keys().map(ToString::to_string).collect();
         assert_eq!(names, ["hooks-routing", "my-fork", "provider-openai", "weather"]);
         let weather = declarations.get(&"weather".parse().unwrap()).unwrap();
         let build = weather.build.as_ref().unwrap();
