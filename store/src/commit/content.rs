@@ -43,8 +43,9 @@ pub(crate) fn content_of(path: &Path, kind: FileKind) -> io::Result<(ContentHash
         let text = text.as_os_str().as_bytes();
         return Ok((ContentHash::of(text), text.len() as u64));
     }
+    // On the stack: most files are small, and a larger buffer would take longer to be made than they to be read.
     let (mut file, mut hasher, mut chunk) =
-        (File::open(path)?, blake3::Hasher::new(), vec![0; 128 << 10]);
+        (File::open(path)?, blake3::Hasher::new(), [0; 32 << 10]);
     loop {
         match file.read(&mut chunk) {
             Ok(0) => break,
