@@ -3,7 +3,8 @@
 //! A program gets a process group of its own and a time limit; when that is over, or somebody wishes to
 //! stop, the whole group is killed. When it has ended by itself, what is left of its group is killed too,
 //! so that nothing it started outlives it. Nothing is read from a terminal: standard input is what is given
-//! here, and no more.
+//! here, and no more. A build is ended when this process is killed, too ([`Watch`]); an installer is not, for what it
+//! has begun is better ended well.
 //!
 //! A descendant that makes a group of its own (`setsid`) escapes. What a program does to the disk is its own.
 
@@ -39,6 +40,8 @@ pub(crate) struct Running<'a> {
     pub(crate) cancel: &'a Cancel,
     /// Hears each line of standard error as it comes.
     pub(crate) told: &'a dyn Fn(&str),
+    /// Whether it ends with this process, however that ends.
+    pub(crate) ends_with_us: bool,
 }
 
 /// What came of a program that ended by itself.
@@ -166,6 +169,8 @@ impl Running<'_> {
             let source = io::ErrorKind::BrokenPipe.into();
             return Err(ProgramError::Start { program, source });
         };
+        // Where there is no shell, it goes on to its end, which harms nobody.
+        let _watch = if self.ends_with_us { Watch::over(&group).ok() } else { None };
         feed(stdin, self.input.to_vec());
         let stdout = listen(stdout);
         let mut stderr =
@@ -218,6 +223,27 @@ impl Drop for Group {
             // Nobody is left in most groups by now.
             let _ = kill_process_group(group, Signal::KILL);
         }
+        let _ = self.0.wait();
+    }
+}
+
+/// A shell that kills a group as soon as this process is no more, by whatever it was ended: it reads from a pipe that
+/// only we hold open. Dropping it ends it.
+struct Watch(Child);
+
+impl Watch {
+    fn over(group: &Group) -> io::Result<Self> {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "read _; kill -s KILL -- \"-$0\"", &group.0.id().to_string()]);
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        shell.env_clear().current_dir("/").spawn().map(Self)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // The signal is there before the pipe is closed, which waiting does.
+        let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
@@ -327,7 +353,7 @@ mod tests {
     use super::*;
 
     fn running(cancel: &Cancel, limit: Duration) -> Running<'_> {
-        Running { input: b"what it reads", limit, cancel, told: &|_| {} }
+        Running { input: b"what it reads", limit, cancel, told: &|_| {}, ends_with_us: true }
     }
 
     fn shell(script: &str) -> Command {

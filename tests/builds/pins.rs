@@ -1,5 +1,8 @@
 //! What will fail again is left alone, until something that it depends on changes: T3, T4; and what a failure means.
 
+use modstore_tests::{HttpServer, Repo};
+use rustix::process::Signal;
+
 use super::world::{World, names};
 
 #[test]
@@ -87,16 +90,36 @@ fn a_build_that_takes_too_long_is_ended_with_all_that_it_started() {
     let failed = &told["failed"][0];
     assert_eq!((&failed["class"], &failed["stage"]), (&"transient".into(), &"build".into()));
     assert!(failed["causes"][0].as_str().unwrap().contains("took longer than"), "{failed}");
-    let left = std::process::Command::new("pgrep").args(["-f", "^sleep 300$"]).output();
-    if let Ok(left) = left {
-        let left = String::from_utf8_lossy(&left.stdout).trim().to_owned();
-        let ours = |id: &&str| {
-            let environment = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
-            let book = world.book("").display().to_string();
-            String::from_utf8_lossy(&environment).contains(book.trim_end_matches('/'))
-        };
-        assert_eq!(left.lines().filter(ours).count(), 0, "a sleep outlived its build");
-    }
+    assert_eq!(sleeping(&world), 0, "a sleep outlived its build");
+}
+
+#[test]
+fn a_build_whose_modstore_is_killed_is_ended_with_it() {
+    let world = World::new();
+    world.flag("slow", Some("300"));
+    let running = world.home.spawn(&["scan"]);
+    let wait_for = |count| {
+        let came = (0..500).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            sleeping(&world) == count
+        });
+        assert!(came, "{} builds are sleeping, not {count}", sleeping(&world));
+    };
+    wait_for(1);
+    running.signal(Signal::KILL);
+    wait_for(0);
+}
+
+/// How many builders of this world are in their sleep.
+fn sleeping(world: &World) -> usize {
+    let book = world.book("").display().to_string();
+    let is_ours = |process: &std::path::Path| {
+        let read = |name| std::fs::read(process.join(name)).unwrap_or_default();
+        let environment = String::from_utf8_lossy(&read("environ")).into_owned();
+        read("cmdline") == b"sleep\x00300\0" && environment.contains(book.trim_end_matches('/'))
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes.filter(|process| is_ours(&process.path())).count()
 }
 
 #[test]

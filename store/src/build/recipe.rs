@@ -83,7 +83,7 @@ fn name_of(
     let nowhere = std::env::temp_dir();
     let mut command = program(words, &nowhere, &nowhere, &nowhere);
     set(&mut command, variables);
-    let running = Running { input: b"", limit: NAMING, cancel, told: &|_| {} };
+    let running = Running { input: b"", limit: NAMING, cancel, told: &|_| {}, ends_with_us: false };
     let ran = running.succeed(command)?;
     let mut hasher = blake3::Hasher::new();
     hasher.update(&ran.stdout).update(b"\0").update(ran.stderr.as_bytes());

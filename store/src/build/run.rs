@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use super::{
@@ -19,15 +19,15 @@ use super::{
 use crate::{
     acquire::Cancel,
     commit::{Staged, Staging},
-    disk::{Disk, DiskError, copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch},
+    disk::{
+        Disk, DiskError, Verb, copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch,
+    },
     model::{Digest, Subdirectory},
     program::{ProgramError, Ran, Running, Said},
 };
 
 /// The most of what a build says on standard output that is told of a failure.
 const TAIL: usize = 16 << 10;
-/// Times of files are coarser than the clock.
-const COARSE: Duration = Duration::from_secs(2);
 
 /// A build that is about to be run.
 pub(crate) struct Build<'a> {
@@ -60,6 +60,14 @@ struct Scratch {
     temporary: PathBuf,
 }
 
+impl Scratch {
+    /// When it was made, by the clock of files, which lags behind the other one.
+    fn made(&self) -> Result<SystemTime, DiskError> {
+        let made = self.temporary.metadata().and_then(|meta| meta.modified());
+        made.map_err(|error| DiskError::new(Verb::Read, &self.temporary, error))
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         remove_scratch(&self.all);
@@ -72,8 +80,8 @@ impl Build<'_> {
     /// # Errors
     /// See [`BuildError`].
     pub(crate) fn run(&self) -> Result<Built, BuildError> {
-        let begun = SystemTime::now();
         let scratch = self.prepare().map_err(BuildError::Scratch)?;
+        let begun = scratch.made().map_err(BuildError::Scratch)?;
         let before = self.before(&scratch).map_err(BuildError::Inputs)?;
         let spec = self.recipe.spec;
         self.program(&spec.command, &scratch.at, &scratch).map_err(BuildError::Run)?;
@@ -149,9 +157,8 @@ impl Build<'_> {
     fn seen(&self, path: &str, before: &Before, begun: SystemTime) -> Seen {
         if path.starts_with('/') {
             let changed = Path::new(path).metadata().and_then(|meta| meta.modified());
-            let is_old = |changed: SystemTime| changed + COARSE < begun;
             return match changed {
-                Ok(changed) if !is_old(changed) && changed >= begun => Seen::Unsteady,
+                Ok(changed) if changed >= begun => Seen::Unsteady,
                 _ => self.material.seen(path),
             };
         }
@@ -169,7 +176,8 @@ impl Build<'_> {
         let program = name.to_string_lossy().into_owned();
         let told = |line: &str| (self.told)(line);
         let limit = self.recipe.spec.timeout;
-        let running = Running { input: b"", limit, cancel: self.cancel, told: &told };
+        let running =
+            Running { input: b"", limit, cancel: self.cancel, told: &told, ends_with_us: true };
         match running.run(command) {
             Ok(ran) if ran.status.success() => Ok(()),
             Ok(Ran { status, stdout, stderr }) => {

@@ -132,7 +132,7 @@ impl ImportProbe<'_> {
         })?;
         let rounds = u32::try_from(modules.len().div_ceil(at_once)).unwrap_or(u32::MAX);
         let limit = self.limit.saturating_mul(rounds).saturating_add(OVERHEAD);
-        let running = Running { input: &input, limit, cancel, told: &|_| {} };
+        let running = Running { input: &input, limit, cancel, told: &|_| {}, ends_with_us: false };
         let mut command = Command::new(self.python);
         command.args(["-B", "-c", include_str!("import_probe.py")]);
         command.current_dir(scratch.path());

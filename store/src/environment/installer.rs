@@ -179,7 +179,8 @@ impl Installer {
 }
 
 fn run(command: Command, cancel: &Cancel, told: &dyn Fn(&str)) -> Result<(), ProgramError> {
-    Running { input: b"", limit: LIMIT, cancel, told }.succeed(command).map(drop)
+    let running = Running { input: b"", limit: LIMIT, cancel, told, ends_with_us: false };
+    running.succeed(command).map(drop)
 }
 
 /// A word as a shell reads it.

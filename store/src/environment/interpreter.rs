@@ -187,7 +187,8 @@ impl Interpreter {
             });
             return Err(PythonError::Broken { executable, source });
         }
-        let running = Running { input: b"", limit: LIMIT, cancel, told: &|_| {} };
+        let running =
+            Running { input: b"", limit: LIMIT, cancel, told: &|_| {}, ends_with_us: false };
         // Without what the surroundings add to the path, and without writing byte code anywhere.
         let mut command = Command::new(&executable);
         command.args(["-I", "-B", "-c", include_str!("interpreter.py")]);

@@ -230,7 +230,8 @@ pub(crate) fn compile(
     let mut command = Command::new(python);
     command.args(["-I", "-m", "compileall", "-q", "--invalidation-mode", "checked-hash"]);
     command.arg("-s").arg(made).arg("-p").arg(shown).arg(made);
-    let running = Running { input: b"", limit: COMPILING, cancel, told: &|_| {} };
+    let running =
+        Running { input: b"", limit: COMPILING, cancel, told: &|_| {}, ends_with_us: false };
     match running.succeed(command) {
         // A file that is no Python, or for another one, is in many a tree; it is not imported either.
         Err(ProgramError::Failed { status, .. }) if status.code() == Some(1) => Ok(()),
