@@ -48,6 +48,37 @@ fn t4_what_did_not_pass_is_tried_again_by_another_validator_and_not_before() {
 }
 
 #[test]
+fn the_source_of_a_pinned_build_is_fetched_again_only_when_it_would_be_built_otherwise() {
+    let world = World::new();
+    let served = world.home.scratch().join("served");
+    std::fs::create_dir(&served).unwrap();
+    let repo = Repo::create(&served, "repo");
+    repo.write(&[("main.txt", "syntax error\n")]);
+    let server = HttpServer::start(&served);
+    world.declare_tool(&format!("git+{}", server.url("repo")));
+    let scan = |exit| {
+        server.forget();
+        let (starts, told) = world.scan(exit);
+        (starts, server.stats().requests.len(), told["waiting"][0]["why"].clone())
+    };
+    let (pinned, nothing) = (serde_json::json!("pinned"), serde_json::Value::Null);
+    assert_eq!(scan(1), (1, 2, nothing.clone()), "listed, fetched, built");
+    assert_eq!(scan(1), (0, 1, pinned.clone()), "listed");
+    world.flag("version", Some("2\n"));
+    assert_eq!(scan(1), (1, 2, nothing.clone()), "another toolchain");
+    assert_eq!(scan(1), (0, 1, pinned.clone()));
+    let toml = world.home.path().join("modules.toml");
+    let text = std::fs::read_to_string(&toml).unwrap();
+    std::fs::write(&toml, format!("{text}inputs = [\"main.txt\", \"new\"]\n")).unwrap();
+    assert_eq!(scan(1), (0, 2, pinned.clone()), "other globs, which name the same files");
+    std::fs::write(&toml, text).unwrap();
+    assert_eq!(scan(1), (0, 1, pinned));
+    repo.write(&[("main.txt", "one\n")]);
+    assert_eq!(scan(0), (1, 2, nothing.clone()), "another commit");
+    assert_eq!(scan(0), (0, 1, nothing));
+}
+
+#[test]
 fn a_build_says_with_its_exit_code_whether_it_is_worth_trying_again() {
     let world = World::new();
     world.flag("code", Some("75"));

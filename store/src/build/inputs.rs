@@ -68,6 +68,17 @@ pub(crate) fn key_of(
     Ok(key(recipe, &inputs, &read))
 }
 
+/// A name for all that a build depends on but for its source. The globs count here, which say what of a source does.
+pub(crate) fn key_but_for_source(recipe: &Recipe<'_>, read: &[String]) -> Digest {
+    let outside = read.iter().filter(|path| path.starts_with('/'));
+    let outside = outside.map(|path| (path.clone(), seen_at(path.as_ref()))).collect();
+    let all = key(recipe, &Files::new(), &outside);
+    let mut hasher = blake3::Hasher::new_derive_key("modstore 2026 build recipe v1");
+    hasher.update(all.as_bytes());
+    recipe.spec.inputs.iter().for_each(|glob| text(&mut hasher, glob.as_bytes()));
+    Digest::from_bytes(hasher.finalize().into())
+}
+
 /// The name of these.
 pub(super) fn key(recipe: &Recipe<'_>, inputs: &Files, read: &BTreeMap<String, Seen>) -> Digest {
     let mut hasher = blake3::Hasher::new_derive_key("modstore 2026 build v1");
@@ -128,15 +139,14 @@ impl Material<'_> {
 
     /// What a file is now that a build has read.
     pub(super) fn seen(&self, path: &str) -> Seen {
-        let content = match self {
-            _ if path.starts_with('/') => content_of(Path::new(path), FileKind::File).ok(),
+        match self {
+            _ if path.starts_with('/') => seen_at(path.as_ref()),
             Self::Tree { manifest, .. } => {
                 let found = manifest.find(path.into());
-                return found.map_or(Seen::Absent, |(_, file)| Seen::Content(file.content));
+                found.map_or(Seen::Absent, |(_, file)| Seen::Content(file.content))
             }
-            Self::Directory { at } => content_of(&at.join(path), FileKind::File).ok(),
-        };
-        content.map_or(Seen::Absent, |(content, _)| Seen::Content(content))
+            Self::Directory { at } => seen_at(&at.join(path)),
+        }
     }
 
     /// Where it lies, and which part of it is the module.
@@ -146,6 +156,11 @@ impl Material<'_> {
             Self::Directory { at } => (at, ""),
         }
     }
+}
+
+fn seen_at(path: &Path) -> Seen {
+    let content = content_of(path, FileKind::File);
+    content.map_or(Seen::Absent, |(content, _)| Seen::Content(content))
 }
 
 /// Whether a path is named by the globs: the last that fits decides, and one with `!` says no.

@@ -10,6 +10,6 @@ mod built;
 mod run;
 
 pub use error::BuildError;
-pub(crate) use inputs::{Material, key_of};
-pub(crate) use recipe::{Recipe, Toolchains, trial};
+pub(crate) use inputs::{Material, key_but_for_source, key_of};
+pub(crate) use recipe::{Recipe, Toolchains, conditions, is_built_of, is_built_so, trial};
 pub(crate) use run::{Build, Built};

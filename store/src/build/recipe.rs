@@ -24,6 +24,9 @@ use crate::{
 /// So long the command that names the tools may take.
 const NAMING: Duration = Duration::from_secs(60);
 
+/// Bytes of the half of a name: no less than what chains frames.
+const HALF: usize = 16;
+
 /// Parts of the names of variables whose values are never told to anybody.
 const SECRET: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY"];
 
@@ -181,6 +184,23 @@ pub(crate) fn trial(key: Digest, spec: &BuildSpec) -> Digest {
         hasher.update(&meta.size().to_le_bytes()).update(&time.to_le_bytes());
     }
     Digest::from_bytes(hasher.finalize().into())
+}
+
+/// One name of two: how it is built, and all that it depends on.
+pub(crate) fn conditions(recipe: Digest, all: Digest) -> Digest {
+    let mut both = *all.as_bytes();
+    both.iter_mut().zip(recipe.as_bytes()).take(HALF).for_each(|(byte, named)| *byte = *named);
+    Digest::from_bytes(both)
+}
+
+/// Whether these conditions are of something that was built so.
+pub(crate) fn is_built_so(conditions: Digest, recipe: Digest) -> bool {
+    conditions.as_bytes().iter().zip(recipe.as_bytes()).take(HALF).all(|(a, b)| a == b)
+}
+
+/// Whether these conditions, or that name, are of something that depended on all this.
+pub(crate) fn is_built_of(conditions: Digest, all: Digest) -> bool {
+    conditions.as_bytes().iter().zip(all.as_bytes()).skip(HALF).all(|(a, b)| a == b)
 }
 
 /// Adds a text to a name, so that no two lists of texts have the same.

@@ -105,7 +105,8 @@ pub struct Attempt {
     pub source: String,
     /// The commit that was wanted, if that much was found out.
     pub revision: Option<String>,
-    /// A name for all else that it depended on; none, where nobody can say.
+    /// A name for all else that it depended on; none, where nobody can say. Of a build the first half is a name for all
+    /// but its source, so that with the commit it tells without a fetch that it would be the same again.
     pub conditions: Option<Digest>,
     /// When it is worth trying again.
     pub class: Class,

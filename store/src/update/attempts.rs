@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::options::{Retry, Trying};
 use crate::{
+    build::is_built_of,
     commit::{Attempt, Binding},
     model::{Class, Digest, Stage},
 };
@@ -97,23 +98,21 @@ pub(super) fn before_asking(
     }
 }
 
-/// Whether a commit is fetched, now that it is known which.
+/// Whether a source is had, now that it is known which commit of it. `is_built_so`: whether it would now be built as
+/// under these conditions, whatever from.
 pub(super) fn before_fetching(
     attempt: Option<&Attempt>,
-    source: &str,
-    revision: &str,
+    (source, revision): (&str, Option<&str>),
+    is_built_so: impl FnOnce(&Attempt, Digest) -> bool,
     trying: Trying,
 ) -> Verdict {
-    let is_same = |attempt: &&Attempt| {
-        attempt.source == source
-            && attempt.revision.as_deref() == Some(revision)
-            && attempt.conditions.is_none()
-            && attempt.class == Class::Permanent
+    let is_same = |it: &&Attempt| it.source == source && it.revision.as_deref() == revision;
+    let Some(attempt) = attempt.filter(is_same) else { return Verdict::Now };
+    let is_pinned = match attempt.conditions {
+        None => revision.is_some() && trying == Trying::Scan && attempt.class == Class::Permanent,
+        Some(failed) => is_pinned(attempt, trying) && is_built_so(attempt, failed),
     };
-    match (trying, attempt.filter(is_same)) {
-        (Trying::Scan, Some(_)) => Verdict::Pinned,
-        _ => Verdict::Now,
-    }
+    if is_pinned { Verdict::Pinned } else { Verdict::Now }
 }
 
 /// Whether something is built from what is there, under `conditions`, which say all that it depends on.
@@ -122,16 +121,23 @@ pub(super) fn before_building(
     conditions: Digest,
     (trying, now): (Trying, u64),
 ) -> Verdict {
-    let Some(attempt) = attempt.filter(|attempt| attempt.conditions == Some(conditions)) else {
+    let is_same = |failed: Option<Digest>| failed.is_some_and(|it| is_built_of(it, conditions));
+    let Some(attempt) = attempt.filter(|attempt| is_same(attempt.conditions)) else {
         return Verdict::Now;
     };
     match (trying, attempt.class) {
-        (Trying::All, _) | (Trying::Asked, Class::Transient | Class::Permanent) => Verdict::Now,
-        (Trying::Asked | Trying::Scan, Class::Deterministic) | (Trying::Scan, Class::Permanent) => {
-            Verdict::Pinned
-        }
+        _ if is_pinned(attempt, trying) => Verdict::Pinned,
         (Trying::Scan, Class::Transient) => due(attempt, now),
+        _ => Verdict::Now,
     }
+}
+
+/// Whether a build that failed is left alone for as long as it would be the same.
+const fn is_pinned(attempt: &Attempt, trying: Trying) -> bool {
+    matches!(
+        (trying, attempt.class),
+        (Trying::Asked | Trying::Scan, Class::Deterministic) | (Trying::Scan, Class::Permanent)
+    )
 }
 
 fn due(attempt: &Attempt, now: u64) -> Verdict {
@@ -176,7 +182,11 @@ fn is_same(before: &Attempt, tried: &Tried) -> bool {
         (Some(before), Some(now)) => before == now,
         _ => true,
     };
-    before.source == tried.source && before.conditions == tried.conditions && same_revision
+    let same_conditions = match (before.conditions, tried.conditions) {
+        (Some(before), Some(now)) => is_built_of(before, now),
+        (before, now) => before == now,
+    };
+    before.source == tried.source && same_conditions && same_revision
 }
 
 /// The end of a text: what a program says last is what it failed of.
@@ -288,13 +298,16 @@ mod tests {
     fn a_commit_that_is_refused_is_fetched_again_only_when_it_is_another() {
         let tried = Tried { revision: Some("abc".into()), ..tried(None) };
         let refused = failed(Class::Permanent, Stage::Place, &tried, None);
-        let fetch =
-            |revision, trying| before_fetching(Some(&refused), &tried.source, revision, trying);
+        let never = |_: &Attempt, _| panic!("it was not built");
+        let fetch = |revision, trying| {
+            before_fetching(Some(&refused), (&tried.source, Some(revision)), never, trying)
+        };
         assert_eq!(fetch("abc", Trying::Scan), Verdict::Pinned);
         assert_eq!(fetch("def", Trying::Scan), Verdict::Now);
         assert_eq!(fetch("abc", Trying::Asked), Verdict::Now);
         let transient = failed(Class::Transient, Stage::Place, &tried, None);
-        let again = before_fetching(Some(&transient), &tried.source, "abc", Trying::Scan);
+        let what = (&*tried.source, Some("abc"));
+        let again = before_fetching(Some(&transient), what, never, Trying::Scan);
         assert_eq!(again, Verdict::Now, "it was due, or nobody would have been asked");
     }
 
@@ -313,6 +326,25 @@ mod tests {
         assert_eq!(build(Class::Permanent, Trying::Scan, 1), Verdict::Pinned);
         assert_eq!(build(Class::Transient, Trying::Asked, 1), Verdict::Now);
         assert_eq!(build(Class::Transient, Trying::Scan, 1), Verdict::Later(NOW + 5000));
+    }
+
+    #[test]
+    fn the_source_of_a_pinned_build_is_had_again_only_when_it_would_be_built_otherwise() {
+        let tried = Tried { revision: Some("abc".into()), ..tried(Some(1)) };
+        let fetch = |class, trying, revision, is_built_so| {
+            let failed = failed(class, Stage::Build, &tried, None);
+            let what = (&*tried.source, Some(revision));
+            before_fetching(Some(&failed), what, |_, _| is_built_so, trying)
+        };
+        for trying in [Trying::Asked, Trying::Scan] {
+            assert_eq!(fetch(Class::Deterministic, trying, "abc", true), Verdict::Pinned);
+            assert_eq!(fetch(Class::Deterministic, trying, "abc", false), Verdict::Now);
+            assert_eq!(fetch(Class::Deterministic, trying, "def", true), Verdict::Now);
+            assert_eq!(fetch(Class::Transient, trying, "abc", true), Verdict::Now);
+        }
+        assert_eq!(fetch(Class::Deterministic, Trying::All, "abc", true), Verdict::Now);
+        assert_eq!(fetch(Class::Permanent, Trying::Asked, "abc", true), Verdict::Now);
+        assert_eq!(fetch(Class::Permanent, Trying::Scan, "abc", true), Verdict::Pinned);
     }
 
     #[test]

@@ -22,7 +22,9 @@ use super::{
     site::Site,
 };
 use crate::{
-    build::{self, Build, BuildError, Material, Recipe, Toolchains, key_of, trial},
+    build::{
+        self, Build, BuildError, Material, Recipe, conditions, key_but_for_source, key_of, trial,
+    },
     commit::{Binding, Bound, Built, MadeFrom, is_right, is_whole, read_manifest},
     disk::{DiskError, Verb},
     model::{BuildSpec, Declarations, Declared, Digest, Manifest, ModuleName, Stage},
@@ -34,7 +36,6 @@ const FEW: u32 = 3;
 /// What all builds of one update share.
 #[derive(Debug, Default)]
 pub(super) struct Builds {
-    toolchains: Toolchains,
     /// How many have failed for a reason of the moment.
     failures: AtomicU32,
     /// Whether one has worked that had failed before for such a reason.
@@ -193,10 +194,8 @@ impl Work<'_> {
                 if error.is_of_the_moment() {
                     builds.failures.fetch_add(1, Ordering::Relaxed);
                 }
-                let conditions = match error.stage() {
-                    Stage::Validate => trial(key, self.spec),
-                    _ => key,
-                };
+                let is_trial = error.stage() == Stage::Validate;
+                let conditions = self.conditions(site, &recipe, key, is_trial);
                 self.failed(error, Some(conditions))
             }
         }
@@ -208,13 +207,13 @@ impl Work<'_> {
         builds: &Builds,
         trying: Trying,
     ) -> Result<Decided<'_>, BuildError> {
-        let recipe = builds.toolchains.recipe(self.spec, site.cancel);
+        let recipe = site.toolchains.recipe(self.spec, site.cancel);
         let recipe = recipe.map_err(BuildError::Toolchain)?;
         let files = self.files(site).map_err(BuildError::Inputs)?;
         let key =
             |read: &[String]| key_of(&recipe, files.material(), read).map_err(BuildError::Inputs);
         let mut keys: BTreeMap<Vec<String>, Digest> = BTreeMap::new();
-        for known in self.known(site) {
+        for known in site.built(&self.module) {
             let now = match keys.get(&known.read) {
                 Some(now) => *now,
                 None => *keys.entry(known.read.clone()).or_insert(key(&known.read)?),
@@ -223,11 +222,11 @@ impl Work<'_> {
                 return Ok(Decided::Had(known.clone()));
             }
         }
-        let read = self.known(site).next().map(|known| known.read.clone()).unwrap_or_default();
-        let key = key(&read)?;
+        let read = site.last_read(&self.module);
+        let key = key(read)?;
         let attempt = site.attempt(&self.module);
         let is_trial = attempt.is_some_and(|attempt| attempt.stage == Stage::Validate);
-        let conditions = if is_trial { trial(key, self.spec) } else { key };
+        let conditions = self.conditions(site, &recipe, key, is_trial);
         Ok(match before_building(attempt, conditions, (trying, site.now)) {
             Verdict::Later(until) => Decided::PutOff(PutOff::Until(until)),
             Verdict::Pinned => Decided::PutOff(PutOff::Pinned),
@@ -238,19 +237,17 @@ impl Work<'_> {
         })
     }
 
-    /// What was ever built for this module and may still be there, what is shown now first.
-    fn known<'s>(&self, site: &'s Site<'_>) -> impl Iterator<Item = &'s Built> {
-        let now = site.state.modules().get(self.module.as_str());
-        let module = self.module.clone();
-        let generations = if site.fresh { &[] } else { site.state.generations() };
-        let before = generations.iter().rev().flat_map(|info| &info.changes);
-        let before = before.filter(move |(name, _)| name.as_str() == module.as_str());
-        let all =
-            now.into_iter().filter(|_| !site.fresh).chain(before.filter_map(|(_, to)| to.as_ref()));
-        all.filter_map(|binding| match &binding.bound {
-            Bound::Built(built) => Some(&**built),
-            _ => None,
-        })
+    /// A name for all that a build of this, or a trial of what comes of it, depends on.
+    fn conditions(
+        &self,
+        site: &Site<'_>,
+        recipe: &Recipe<'_>,
+        key: Digest,
+        is_trial: bool,
+    ) -> Digest {
+        let name = |name| if is_trial { trial(name, self.spec) } else { name };
+        let recipe = key_but_for_source(recipe, site.last_read(&self.module));
+        conditions(name(recipe), name(key))
     }
 
     /// Whether what was built is there: by size and time of each file, or, when a person wants everything tried,

@@ -10,14 +10,15 @@ use std::sync::{
 use super::{
     answer::{Answer, Got, Outcome, Why},
     events::{Event, Step},
-    plan::Job,
+    plan::{ArchiveJob, Job},
+    report::PutOff,
     repository,
     site::Site,
 };
 use crate::{
     acquire::{AcquireError, acquire_archive},
     commit::{Binding, Bound},
-    model::{ArchiveSource, ModuleName},
+    model::ModuleName,
 };
 
 /// Does all jobs and gives one answer for each module, in no order.
@@ -61,7 +62,7 @@ fn run_job(site: &Site<'_>, job: &Job) -> Vec<Answer> {
                 .collect()
         }
         Job::Repository(job) => repository::run(site, job),
-        Job::Archive { module, source, text } => vec![archive(site, module, source, text)],
+        Job::Archive(job) => vec![archive(site, job)],
         Job::Linked { module, path, text } => {
             let bound = path
                 .to_str()
@@ -89,10 +90,11 @@ fn run_job(site: &Site<'_>, job: &Job) -> Vec<Answer> {
 }
 
 /// An archive is named by its checksum, so one that was had is never asked for again.
-fn archive(site: &Site<'_>, module: &ModuleName, source: &ArchiveSource, text: &str) -> Answer {
+fn archive(site: &Site<'_>, job: &ArchiveJob) -> Answer {
+    let ArchiveJob { module, source, text, build } = job;
     if let Some(now) = site.source(module)
         && !site.fresh
-        && now.source == text
+        && now.source == *text
         && now.digest().is_some_and(|digest| site.layout.entry(digest).is_dir())
     {
         return Answer::unchanged(module, now.clone());
@@ -100,6 +102,9 @@ fn archive(site: &Site<'_>, module: &ModuleName, source: &ArchiveSource, text: &
     let origin = source.url.address().origin();
     if let Some(put_off) = site.put_off(module, text, origin.host()) {
         return Answer::waiting(module, put_off);
+    }
+    if site.is_pinned(module, (text, None), build.as_ref()) {
+        return Answer::waiting(module, PutOff::Pinned);
     }
     let acquired = site.staging().map_err(AcquireError::from).and_then(|staging| {
         acquire_archive(&site.network, source, site.disk, &staging, site.cancel)
@@ -124,7 +129,7 @@ fn archive(site: &Site<'_>, module: &ModuleName, source: &ArchiveSource, text: &
             let got =
                 Got { written: acquired.staged.files(), linked: 0, received: acquired.received };
             site.keep(acquired.staged);
-            let binding = Binding { source: text.to_owned(), bound };
+            let binding = Binding { source: text.clone(), bound };
             Answer::bound(module, binding, acquired.warnings, got)
         }
     }

@@ -56,15 +56,19 @@ fn fail(site: &Site<'_>, module: &ModuleName, why: &Why) -> Outdated {
 fn look(site: &Site<'_>, job: &Job) -> Vec<Outdated> {
     match job {
         Job::Repository(job) => look_at_repository(site, job),
-        Job::Archive { module, text, .. } | Job::Linked { module, text, .. } => {
-            let would = match site.state.modules().get(module.as_str()) {
-                Some(now) if now.source == *text => Would::Stay,
-                _ => Would::Move { revision: None, reference: None },
-            };
-            vec![answer(site, module.clone(), would)]
-        }
+        Job::Archive(job) => vec![look_at_text(site, &job.module, &job.text)],
+        Job::Linked { module, text, .. } => vec![look_at_text(site, module, text)],
         Job::Impossible { module, why } => vec![fail(site, module, &Why::Impossible(*why))],
     }
+}
+
+/// What is known by its source alone.
+fn look_at_text(site: &Site<'_>, module: &ModuleName, text: &str) -> Outdated {
+    let would = match site.state.modules().get(module.as_str()) {
+        Some(now) if now.source == text => Would::Stay,
+        _ => Would::Move { revision: None, reference: None },
+    };
+    answer(site, module.clone(), would)
 }
 
 fn look_at_repository(site: &Site<'_>, job: &RepositoryJob) -> Vec<Outdated> {

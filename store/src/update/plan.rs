@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use crate::{
     acquire::Wanted,
     model::{
-        ArchiveSource, Declarations, Declared, Digest, GitSource, Lockfile, ModuleName, Origin,
-        Reference, Source,
+        ArchiveSource, BuildSpec, Declarations, Declared, Digest, GitSource, Lockfile, ModuleName,
+        Origin, Reference, Source,
     },
 };
 
@@ -19,7 +19,7 @@ pub(super) enum Job {
     /// Ask a repository.
     Repository(RepositoryJob),
     /// Download an archive.
-    Archive { module: ModuleName, source: ArchiveSource, text: String },
+    Archive(Box<ArchiveJob>),
     /// Look whether a directory is there.
     Linked { module: ModuleName, path: PathBuf, text: String },
     /// Nothing can be done.
@@ -31,7 +31,7 @@ impl Job {
     pub(super) fn host(&self) -> Option<String> {
         let origin = match self {
             Self::Repository(job) => job.origin.clone(),
-            Self::Archive { source, .. } => source.url.address().origin(),
+            Self::Archive(job) => job.source.url.address().origin(),
             Self::Linked { .. } | Self::Impossible { .. } => return None,
         };
         origin.host().map(str::to_owned)
@@ -46,9 +46,10 @@ impl Job {
                 let origin = job.origin.clone();
                 (!members.is_empty()).then_some(Self::Repository(RepositoryJob { origin, members }))
             }
-            Self::Archive { module, .. }
-            | Self::Linked { module, .. }
-            | Self::Impossible { module, .. } => of(module).then(|| self.clone()),
+            Self::Archive(job) => of(&job.module).then(|| self.clone()),
+            Self::Linked { module, .. } | Self::Impossible { module, .. } => {
+                of(module).then(|| self.clone())
+            }
         }
     }
 }
@@ -62,6 +63,16 @@ pub(super) enum Impossible {
     /// `modules.lock` has it, from another source than is declared now.
     #[error("modules.lock has it from another source")]
     LockedElsewhere,
+}
+
+/// An archive and the module that it is.
+#[derive(Debug, Clone)]
+pub(super) struct ArchiveJob {
+    pub(super) module: ModuleName,
+    pub(super) source: ArchiveSource,
+    pub(super) text: String,
+    /// How it is built, if it is.
+    pub(super) build: Option<BuildSpec>,
 }
 
 /// A repository and the modules that come from it.
@@ -81,6 +92,8 @@ pub(super) struct Member {
     pub(super) wanted: Wanted,
     /// What the tree must be, and the reference it was, when the lock says so.
     pub(super) locked: Option<(Digest, Option<String>)>,
+    /// How it is built, if it is.
+    pub(super) build: Option<BuildSpec>,
 }
 
 /// The jobs for `modules` of `declared`; with a lock, only what it says is wanted.
@@ -96,9 +109,13 @@ pub(super) fn plan<'a>(
         let text = source.to_toml_text();
         match source {
             Source::Linked(path) => jobs.push(Job::Linked { module, path, text }),
-            Source::Archive(source) => jobs.push(Job::Archive { module, source, text }),
+            Source::Archive(source) => {
+                let build = declared.build.clone();
+                jobs.push(Job::Archive(Box::new(ArchiveJob { module, source, text, build })));
+            }
             Source::Git(source) => match member(module.clone(), source, text, lock) {
                 Ok(member) => {
+                    let member = Member { build: declared.build.clone(), ..member };
                     repositories.entry(member.source.url.origin()).or_default().push(member)
                 }
                 Err(why) => jobs.push(Job::Impossible { module, why }),
@@ -124,7 +141,7 @@ fn member(
             Some(Reference::Named(name)) => Wanted::Named(name.clone()),
             Some(Reference::Commit(revision)) => Wanted::Commit((*revision).into()),
         };
-        return Ok(Member { module, source, text, wanted, locked: None });
+        return Ok(Member { module, source, text, wanted, locked: None, build: None });
     };
     let locked = lock.modules.get(&module).ok_or(Impossible::NotLocked)?;
     let revision = locked
@@ -138,6 +155,7 @@ fn member(
         text,
         wanted,
         locked: Some((locked.digest, locked.reference.clone())),
+        build: None,
     })
 }
 
@@ -152,8 +170,5 @@ pub(super) fn select<'a>(
     if names.is_empty() {
         return Ok(declared.modules.iter().collect());
     }
-    names
-        .iter()
-        .map(|name| declared.modules.get_key_value(name).ok_or(name))
-        .collect()
+    names.iter().map(|name| declared.modules.get_key_value(name).ok_or(name)).collect()
 }

@@ -6,7 +6,6 @@ use gix::ObjectId;
 
 use super::{
     answer::{Answer, Got},
-    attempts::{Verdict, before_fetching},
     events::{Event, Events, Step},
     plan::{Member, RepositoryJob},
     report::PutOff,
@@ -184,11 +183,10 @@ fn fetch_all(
     answers
 }
 
-/// Whether this very commit was refused before, so that there is no use in fetching it.
+/// Whether there is no use in fetching this very commit.
 fn is_pinned(site: &Site<'_>, member: &Member, commit: ObjectId) -> bool {
-    let attempt = site.attempt(&member.module);
     let revision = commit.to_string();
-    before_fetching(attempt, &member.text, &revision, site.trying) == Verdict::Pinned
+    site.is_pinned(&member.module, (&member.text, Some(&revision)), member.build.as_ref())
 }
 
 /// The full name of the reference that a binding followed.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    attempts::{Verdict, before_asking},
+    attempts::{Verdict, before_asking, before_fetching},
     breaker::Breaker,
     events::Events,
     ground::Ground,
@@ -17,9 +17,10 @@ use super::{
 };
 use crate::{
     acquire::{Cancel, Network, NetworkError},
-    commit::{Attempt, Binding, Bound, Fetched, Staged, Staging, StagingError, State, now},
+    build::{Toolchains, is_built_of, is_built_so, key_but_for_source, trial},
+    commit::{Attempt, Binding, Bound, Built, Fetched, Staged, Staging, StagingError, State, now},
     disk::{Disk, Layout},
-    model::{Digest, ModuleName, Origin},
+    model::{BuildSpec, Digest, ModuleName, Origin, Stage},
 };
 
 /// What all jobs of one update share.
@@ -40,6 +41,8 @@ pub(super) struct Site<'a> {
     pub(super) now: u64,
     pub(super) breaker: Breaker,
     pub(super) network: Network,
+    /// What the tools of builds call themselves.
+    pub(super) toolchains: Toolchains,
     /// Every fetched binding of any generation, newest first, by its origin. Made when first asked for: going
     /// through all of them for each repository would cost the square of their number.
     history: OnceLock<HashMap<String, Vec<(Digest, Fetched)>>>,
@@ -72,6 +75,7 @@ impl<'a> Site<'a> {
             now: now(),
             breaker: Breaker::default(),
             network,
+            toolchains: Toolchains::default(),
             history,
             staging,
             staged,
@@ -105,6 +109,55 @@ impl<'a> Site<'a> {
                 Some(PutOff::Host(host.to_owned()))
             }
         }
+    }
+
+    /// Whether a source, and a commit of it, is not had, because what it is, or what would be built of it, has failed
+    /// before.
+    pub(super) fn is_pinned(
+        &self,
+        module: &ModuleName,
+        what: (&str, Option<&str>),
+        build: Option<&BuildSpec>,
+    ) -> bool {
+        let would_be_same = |attempt: &Attempt, failed: Digest| {
+            let recipe = build.and_then(|spec| self.recipe(module, spec, attempt.stage));
+            let is_same = recipe.is_some_and(|recipe| is_built_so(failed, recipe));
+            is_same && !self.has_built(module, failed)
+        };
+        let verdict = before_fetching(self.attempt(module), what, would_be_same, self.trying);
+        verdict == Verdict::Pinned
+    }
+
+    /// A name for how a module is built now, or tried, when that is where it failed. Nothing, when its tools do not tell
+    /// what they are.
+    fn recipe(&self, module: &ModuleName, spec: &BuildSpec, failed_at: Stage) -> Option<Digest> {
+        let recipe = self.toolchains.recipe(spec, self.cancel).ok()?;
+        let name = key_but_for_source(&recipe, self.last_read(module));
+        Some(if failed_at == Stage::Validate { trial(name, spec) } else { name })
+    }
+
+    /// Whether something is in the store that was built under these conditions.
+    fn has_built(&self, module: &ModuleName, conditions: Digest) -> bool {
+        let is_there = |built: &&Built| self.state.entry(built.digest).is_some();
+        self.built(module).filter(is_there).any(|built| is_built_of(conditions, built.key))
+    }
+
+    /// What was ever built for a module, what is shown now first.
+    pub(super) fn built(&self, module: &ModuleName) -> impl Iterator<Item = &Built> {
+        let now = self.state.modules().get(module.as_str()).filter(|_| !self.fresh);
+        let generations = if self.fresh { &[] } else { self.state.generations() };
+        let before = generations.iter().rev().flat_map(|info| &info.changes);
+        let before = before.filter(move |(name, _)| name.as_str() == module.as_str());
+        let all = now.into_iter().chain(before.filter_map(|(_, to)| to.as_ref()));
+        all.filter_map(|binding| match &binding.bound {
+            Bound::Built(built) => Some(&**built),
+            _ => None,
+        })
+    }
+
+    /// The files that the last build of a module said it has read.
+    pub(super) fn last_read(&self, module: &ModuleName) -> &[String] {
+        self.built(module).next().map_or(&[], |built| &built.read)
     }
 
     /// The staging, which the first one to ask makes.
