@@ -176,10 +176,7 @@ mod tree {
             let (room, files) = old.as_ref()?;
             let planting = Planting::create(&disk, &room.path().join("new")).ok()?;
             let from = room.path().join("old");
-            files
-                .iter()
-                .try_for_each(|file| planting.link(file.path.as_ref(), file, &from))
-                .ok()
+            files.iter().try_for_each(|file| planting.link(file.path.as_ref(), file, &from)).ok()
         });
     }
 

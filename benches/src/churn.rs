@@ -82,7 +82,9 @@ pub(crate) fn run(
     let live = live(site)?;
     all_at(site, Version::Base)?;
     contenders.iter().try_for_each(|contender| contender.clear())?;
-    Ok((table(contenders, &totals, live), bars(contenders, &totals)))
+    let alone = live.blocks as f64 / live.bytes.max(1) as f64;
+    let floor = format!("\nThe live trees alone take {alone:.2} × their bytes in blocks.\n");
+    Ok((table(contenders, &totals, live.bytes) + &floor, bars(contenders, &totals)))
 }
 
 /// The modules that move before a round, and to what.
@@ -124,18 +126,12 @@ fn version(site: &Site<'_>, module: &Served, round: usize) -> Version {
     last.map_or(Version::Base, |round| moving(site, round).1)
 }
 
-/// The bytes of the files that are served in the end.
-fn live(site: &Site<'_>) -> Result<u64, String> {
-    let of = |module| bytes(&site.corpus.expected(module, version(site, module, ROUNDS - 1)));
-    site.corpus.modules.iter().map(of).sum::<io::Result<u64>>().map_err(|error| error.to_string())
-}
-
-fn bytes(path: &Path) -> io::Result<u64> {
-    let metadata = fs::symlink_metadata(path)?;
-    if !metadata.is_dir() {
-        return Ok(metadata.len());
-    }
-    fs::read_dir(path)?.map(|child| bytes(&child?.path())).sum()
+/// What the trees that are served in the end take by themselves.
+fn live(site: &Site<'_>) -> Result<Disk, String> {
+    let of = |module| taken(&site.corpus.expected(module, version(site, module, ROUNDS - 1)));
+    let each = site.corpus.modules.iter().map(of).collect::<Result<Vec<Disk>, String>>()?;
+    let sum = |of: fn(&Disk) -> u64| each.iter().map(of).sum();
+    Ok(Disk { blocks: sum(|disk| disk.blocks), bytes: sum(|disk| disk.bytes) })
 }
 
 fn taken(path: &Path) -> Result<Disk, String> {
@@ -219,7 +215,7 @@ fn bars(contenders: &[Box<dyn Contender>], totals: &[Total]) -> Vec<Bar> {
     let bar = |(contender, total): (&dyn Contender, &Total)| Bar {
         group: "20 rounds, collected".to_owned(),
         name: contender.name().to_owned(),
-        is_ours: contender.role() == Role::Ours,
+        role: contender.role(),
         seconds: total.wall.as_secs_f64(),
     };
     good.map(bar).collect()

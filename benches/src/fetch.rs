@@ -30,8 +30,8 @@ struct Results {
     failed: BTreeMap<(Step, usize), Vec<String>>,
 }
 
-/// The steps, each with what we want to need of git's time.
-pub(crate) type Aims<'a> = &'a [(Step, Option<f64>)];
+/// The steps, each with what we want to need of somebody's time.
+pub(crate) type Aims<'a> = &'a [(Step, &'a str)];
 
 /// Runs all rounds; gives the table with what failed, and what a plot shows of it.
 pub(crate) fn compare(
@@ -67,7 +67,7 @@ fn bars(results: &Results, contenders: &[Box<dyn Contender>], aims: Aims<'_>) ->
             bars.extend(middle(walls).map(|seconds| Bar {
                 group: step.to_string(),
                 name: contender.name().to_owned(),
-                is_ours: contender.role() == Role::Ours,
+                role: contender.role(),
                 seconds,
             }));
         }
@@ -128,11 +128,12 @@ pub(crate) fn same(
     compare::same(&expected, &contender.tree(&module.name))
 }
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "step",
     "contender",
     "wall s, median [min..max]",
     "× git",
+    "× sheldon",
     "aim",
     "requests /module",
     "connections /module",
@@ -152,13 +153,17 @@ fn table(
 ) -> String {
     let mut table = Table::new(2, &COLUMNS);
     for &(step, aim) in aims {
-        let reference = reference(results, contenders, step);
+        let git = reference(results, contenders, step, |it| it.role() == Role::Reference);
+        let sheldon = reference(results, contenders, step, |it| it.name() == "sheldon");
         for (at, contender) in contenders.iter().enumerate() {
             let good = results.good.get(&(step, at)).map_or(&[][..], Vec::as_slice);
             let failed = results.failed.get(&(step, at)).map_or(0, Vec::len);
-            let aim = aim.filter(|_| contender.role() == Role::Ours);
-            let mut row = vec![step.to_string(), contender.name().to_owned()];
-            row.extend(cells(good, reference, aim, modules));
+            let wall = Spread::of(good.iter().map(|it| it.wall.as_secs_f64()));
+            let times = |of: Option<f64>| number(wall.zip(of).map(|(it, of)| it.median / of), 2);
+            let aim = if contender.role() == Role::Ours { aim } else { "" };
+            let mut row = vec![step.to_string(), contender.name().to_owned(), seconds(wall)];
+            row.extend([times(git), times(sheldon), aim.to_owned()]);
+            row.extend(cells(good, modules));
             row.push(format!("{}/{}", good.len(), good.len() + failed));
             table.row(row);
         }
@@ -166,25 +171,25 @@ fn table(
     table.to_string() + &failures(results, contenders)
 }
 
-/// The quickest of git's own ways, in seconds.
-fn reference(results: &Results, contenders: &[Box<dyn Contender>], step: Step) -> Option<f64> {
-    let git = contenders.iter().enumerate().filter(|(_, it)| it.role() == Role::Reference);
+/// The quickest of these, in seconds.
+fn reference(
+    results: &Results,
+    contenders: &[Box<dyn Contender>],
+    step: Step,
+    is_one: impl Fn(&dyn Contender) -> bool,
+) -> Option<f64> {
+    let them = contenders.iter().enumerate().filter(|(_, it)| is_one(&***it));
     let wall = |(at, _)| middle(results.good.get(&(step, at))?.iter().map(|it| it.wall));
-    git.filter_map(wall).min_by(f64::total_cmp)
+    them.filter_map(wall).min_by(f64::total_cmp)
 }
 
-fn cells(good: &[Sample], reference: Option<f64>, aim: Option<f64>, modules: usize) -> Vec<String> {
-    let wall = Spread::of(good.iter().map(|it| it.wall.as_secs_f64()));
-    let ratio = wall.zip(reference).map(|(wall, reference)| wall.median / reference);
+fn cells(good: &[Sample], modules: usize) -> Vec<String> {
     let per_module = |count: fn(&Sample) -> usize| {
         let counts = Spread::of(good.iter().map(|it| count(it) as f64));
         number(counts.map(|it| it.median / modules.max(1) as f64), 2)
     };
     let peak = Spread::of(good.iter().map(|it| it.used.peak as f64));
     vec![
-        seconds(wall),
-        number(ratio, 2),
-        aim.map_or_else(String::new, |aim| format!("≤ {aim}")),
         per_module(|it| it.requests),
         per_module(|it| it.connections),
         number(middle(good.iter().map(|it| it.used.user)), 2),

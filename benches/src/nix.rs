@@ -12,7 +12,8 @@ use crate::contender::{Contender, Role, Step, Wanted, empty, point};
 use crate::git::Git;
 use crate::measure::{Usage, run};
 
-const SETTINGS: &str = "sandbox = false\nbuild-users-group =\nsubstitute = false\nauto-optimise-store = true\n";
+const SETTINGS: &str =
+    "sandbox = false\nbuild-users-group =\nsubstitute = false\nauto-optimise-store = true\n";
 
 /// A store with git beside it.
 #[derive(Debug)]

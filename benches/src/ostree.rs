@@ -55,7 +55,8 @@ impl Ostree {
         let id = String::from_utf8_lossy(&id).trim().to_owned();
         let checkout = self.place.join("checkouts").join(&id);
         let mut out = self.ostree("checkout");
-        let (checked_out, _) = run(out.args(["--user-mode", "--require-hardlinks", &id]).arg(&checkout))?;
+        let (checked_out, _) =
+            run(out.args(["--user-mode", "--require-hardlinks", &id]).arg(&checkout))?;
         point(&self.tree(name), &checkout)?;
         Ok(committed.and(checked_out))
     }

@@ -5,6 +5,7 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use crate::contender::Role;
 use crate::measure::Spread;
 
 /// A Markdown table.
@@ -48,7 +49,7 @@ pub(crate) struct Bar {
     pub(crate) group: String,
     /// Who did it.
     pub(crate) name: String,
-    pub(crate) is_ours: bool,
+    pub(crate) role: Role,
     pub(crate) seconds: f64,
 }
 

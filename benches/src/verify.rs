@@ -25,6 +25,8 @@ pub(crate) struct Amount {
 /// One contender: its name, what is wanted of ours, and the work.
 type Turn<'a> = (&'static str, &'static str, Box<dyn Fn() -> Result<(), String> + 'a>);
 
+const NIX: &str = "nix-store --verify --check-contents";
+
 /// A full verify and a quick one against everybody who is there.
 pub(crate) fn measure(
     local: &Local<'_>,
@@ -37,35 +39,18 @@ pub(crate) fn measure(
     run(Command::new("sh").args(["-c", find]).arg(&home))?;
     let (nix, ostree) = (Nix::new(local.place, &[]), Ostree::new(local.place, &[]));
     let mut turns: Vec<Turn<'_>> = Vec::new();
-    if let Some(b3sum) = b3sum {
-        let sum = |more: &'static str| {
-            let script = format!("cd \"$0\" && xargs -0 \"$1\" {more} < files > /dev/null");
-            let home = home.clone();
-            move || run(Command::new("sh").args(["-c", &script]).arg(&home).arg(b3sum)).map(drop)
-        };
-        turns.push(("b3sum", "", Box::new(sum(""))));
-        turns.push(("b3sum, 1 thread", "", Box::new(sum("--num-threads 1"))));
-    }
+    turns.extend(b3sum.into_iter().flat_map(|b3sum| by_b3sum(&home, b3sum)));
     if Nix::is_there() {
         nix.init()?;
         trees(&home)?.iter().try_for_each(|(name, tree)| nix.add(tree, name).map(drop))?;
-        turns.push(("nix-store --verify --check-contents", "", Box::new(|| nix.verify().map(drop))));
+        turns.push((NIX, "", Box::new(|| nix.verify().map(drop))));
     }
     if Ostree::is_there() {
         ostree.init()?;
         trees(&home)?.iter().try_for_each(|(name, tree)| ostree.add(tree, name).map(drop))?;
         turns.push(("ostree fsck", "", Box::new(|| ostree.verify().map(drop))));
     }
-    let ours = |more: &'static [&'static str]| {
-        let home = home.clone();
-        move || {
-            let mut modstore = Command::new(local.modstore);
-            modstore.arg("--home").arg(&home).args(["--progress", "none", "verify"]).args(more);
-            run(&mut modstore).map(drop)
-        }
-    };
-    turns.push(("modstore verify", "≤ 0.6 × nix, ≤ 1.2 × b3sum", Box::new(ours(&[]))));
-    turns.push(("modstore verify --quick", "", Box::new(ours(&["--quick"]))));
+    turns.extend(ours(local, &home));
     let samples = by_turns(&turns, local.rounds)?;
     let names: Vec<_> = turns.iter().map(|(name, aim, _)| (*name, *aim)).collect();
     drop(turns);
@@ -73,14 +58,35 @@ pub(crate) fn measure(
     let count = listed.iter().filter(|byte| **byte == 0).count();
     let megabytes = amount.entries * amount.files * 6750 / 1_000_000;
     nix.remove()?;
-    for place in [&home, ostree.place()] {
-        empty(place)?;
-    }
-    Ok(format!(
-        "{count} files, about {megabytes} MB, in {} entries; all in memory.\n\n{}",
-        amount.entries,
-        table(&names, &samples)
-    ))
+    [&home, ostree.place()].into_iter().try_for_each(empty)?;
+    let (entries, table) = (amount.entries, table(&names, &samples));
+    let what = format!("{count} files, about {megabytes} MB, in {entries} entries");
+    Ok(format!("{what}; all in memory.\n\n{table}"))
+}
+
+/// All files listed in `home/files`, on both cores and on one.
+fn by_b3sum<'a>(home: &Path, b3sum: &'a Path) -> [Turn<'a>; 2] {
+    let sum = |more: &str| {
+        let script = format!("cd \"$0\" && xargs -0 \"$1\" {more} < files > /dev/null");
+        let home = home.to_owned();
+        move || run(Command::new("sh").args(["-c", &script]).arg(&home).arg(b3sum)).map(drop)
+    };
+    [("b3sum", "", Box::new(sum(""))), ("b3sum, 1 thread", "", Box::new(sum("--num-threads 1")))]
+}
+
+fn ours<'a>(local: &'a Local<'_>, home: &Path) -> [Turn<'a>; 2] {
+    let verify = |more: &'static [&'static str]| {
+        let home = home.to_owned();
+        move || {
+            let mut modstore = Command::new(local.modstore);
+            modstore.arg("--home").arg(&home).args(["--progress", "none", "verify"]).args(more);
+            run(&mut modstore).map(drop)
+        }
+    };
+    [
+        ("modstore verify", "≤ 0.6 × nix, ≤ 1.2 × b3sum", Box::new(verify(&[]))),
+        ("modstore verify --quick", "", Box::new(verify(&["--quick"]))),
+    ]
 }
 
 /// The trees of a store, each with its name.
@@ -107,7 +113,7 @@ fn by_turns(turns: &[Turn<'_>], rounds: usize) -> Result<Samples, String> {
 
 fn table(names: &[(&str, &str)], samples: &Samples) -> String {
     let mut table = Table::new(1, &["what", "ms, median [min..max]", "× b3sum", "× nix", "aim"]);
-    let nix = middle(samples, "nix-store --verify --check-contents");
+    let nix = middle(samples, NIX);
     for (name, aim) in names {
         let own = middle(samples, name);
         table.row(vec![
