@@ -7,7 +7,7 @@ cargo clippy --workspace --all-targets --quiet -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
 
 # deny.toml says what is allowed and why; its advisories need a database that is fetched from elsewhere.
+sh tests/deny.sh
 PATH="$PWD/target/tools/bin:$PATH"
-command -v cargo-deny >/dev/null 2>&1 || cargo install --locked --quiet --debug --root target/tools cargo-deny
 cargo fetch --locked --quiet
 cargo deny --offline check bans licenses sources
