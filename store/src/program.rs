@@ -3,7 +3,7 @@
 //! A program gets a process group of its own and a time limit; when that is over, or somebody wishes to
 //! stop, the whole group is killed. When it has ended by itself, what is left of its group is killed too,
 //! so that nothing it started outlives it. Nothing is read from a terminal: standard input is what is given
-//! here, and no more. A build is ended when this process is killed, too ([`Watch`]); an installer is not, for what it
+//! here, and no more. A build is ended when this process is killed, too (`Watch`); an installer is not, for what it
 //! has begun is better ended well.
 //!
 //! A descendant that makes a group of its own (`setsid`) escapes. What a program does to the disk is its own.
