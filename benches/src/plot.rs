@@ -60,7 +60,7 @@ pub(crate) fn draw(title: &str, bars: &[Bar]) -> String {
         24.0,
         56.0,
         "quiet",
-        "times git in its quicker habit, eight at a time (the dashed line); shorter is better; modstore's contents are on the disk at the end",
+        "times git's quicker habit, eight at a time (dashed); shorter is better; modstore's contents are on the disk at the end",
     );
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 {height}\" width=\"860\" height=\"{height}\" role=\"img\">\n\

@@ -8,7 +8,7 @@ use std::{
 use modstore::{
     Store,
     commit::{Binding, GenerationInfo, State},
-    model::{Declared, Generation},
+    model::{Declared, Generation, ModuleName},
 };
 
 use super::served::brief;
@@ -25,14 +25,13 @@ use crate::{
 pub(crate) fn run(context: &Context) -> Result<List, Failure> {
     let store = context.store()?;
     let (declared, state, shown) = (store.declarations()?, store.state()?, store.shown());
-    let declared: BTreeMap<&str, &Declared> =
-        declared.modules.iter().map(|(name, declared)| (name.as_str(), declared)).collect();
+    let declared = declared.modules;
     let changes = last_changes(&state, shown);
     let served =
         changes.iter().filter(|(_, (_, binding))| binding.is_some()).map(|(name, _)| *name);
-    let names: BTreeSet<&str> = declared.keys().copied().chain(served).collect();
+    let names: BTreeSet<&str> = declared.keys().map(ModuleName::as_str).chain(served).collect();
     let modules = names.into_iter().map(|name| {
-        let listed = listed(&store, name, declared.get(name).copied(), changes.get(name).copied());
+        let listed = listed(&store, name, declared.get(name), changes.get(name).copied());
         let attempt = state.attempts().get(name).map(Attempt::from);
         Listed { attempt, ..listed }
     });
