@@ -11,5 +11,5 @@ mod run;
 
 pub use error::BuildError;
 pub(crate) use inputs::{Material, key_but_for_source, key_of};
-pub(crate) use recipe::{Recipe, Toolchains, conditions, is_built_of, is_built_so, trial};
+pub(crate) use recipe::{Recipe, Toolchains, conditions, failing_at, is_built_of, is_built_so};
 pub(crate) use run::{Build, Built};

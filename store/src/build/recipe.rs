@@ -17,7 +17,7 @@ use std::{
 
 use crate::{
     acquire::Cancel,
-    model::{BuildSpec, Digest},
+    model::{BuildSpec, Digest, Stage},
     program::{ProgramError, Running, Said, in_path},
 };
 
@@ -167,8 +167,13 @@ impl Recipe<'_> {
     }
 }
 
+/// What a failure at this stage depended on: a trial of what was built also depends on how that is tried.
+pub(crate) fn failing_at(stage: Stage, name: Digest, spec: &BuildSpec) -> Digest {
+    if stage == Stage::Validate { trial(name, spec) } else { name }
+}
+
 /// The name of a trial of what was built under `key`: other words, or another program, try it anew.
-pub(crate) fn trial(key: Digest, spec: &BuildSpec) -> Digest {
+fn trial(key: Digest, spec: &BuildSpec) -> Digest {
     let mut hasher = blake3::Hasher::new_derive_key("modstore 2026 build trial v1");
     hasher.update(key.as_bytes());
     for word in spec.validate.iter().flatten() {

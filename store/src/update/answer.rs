@@ -49,6 +49,12 @@ pub(super) struct Got {
     pub(super) received: u64,
 }
 
+/// The modules that were not tried because their time has not come.
+pub(super) fn waiting(answers: &[Answer]) -> BTreeSet<&ModuleName> {
+    let waits = |answer: &&Answer| matches!(answer.outcome, Outcome::Waiting(PutOff::Until(_)));
+    answers.iter().filter(waits).map(|answer| &answer.module).collect()
+}
+
 /// Puts later answers in the place of earlier ones of the same modules.
 pub(super) fn replace(answers: &mut Vec<Answer>, later: Vec<Answer>) {
     let modules: BTreeSet<&ModuleName> = later.iter().map(|answer| &answer.module).collect();
@@ -57,11 +63,6 @@ pub(super) fn replace(answers: &mut Vec<Answer>, later: Vec<Answer>) {
 }
 
 impl Answer {
-    /// Whether it was not tried because its time has not come.
-    pub(super) fn waits(&self) -> bool {
-        matches!(self.outcome, Outcome::Waiting(PutOff::Until(_)))
-    }
-
     pub(super) fn unchanged(module: &ModuleName, binding: Binding) -> Self {
         Self { module: module.clone(), outcome: Outcome::Unchanged(binding) }
     }

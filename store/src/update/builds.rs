@@ -5,7 +5,7 @@
 //! made when the build ran: nothing that was built is ever given another.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     num::NonZeroUsize,
     sync::{
         Arc, Mutex, PoisonError,
@@ -23,7 +23,8 @@ use super::{
 };
 use crate::{
     build::{
-        self, Build, BuildError, Material, Recipe, conditions, key_but_for_source, key_of, trial,
+        self, Build, BuildError, Material, Recipe, conditions, failing_at, key_but_for_source,
+        key_of,
     },
     commit::{Binding, Bound, Built, MadeFrom, is_right, is_whole, read_manifest},
     disk::{DiskError, Verb},
@@ -77,8 +78,7 @@ pub(super) fn run(site: &Site<'_>, declared: &Declarations, answers: Vec<Answer>
 
 /// What waits for its time is built now: another build has shown that the network is back.
 fn again(site: &Site<'_>, builds: &Builds, work: &[Work<'_>], built: &mut Vec<Answer>) {
-    let waiting: BTreeSet<&ModuleName> =
-        built.iter().filter(|answer| answer.waits()).map(|answer| &answer.module).collect();
+    let waiting = answer::waiting(built);
     let waiting: Vec<&Work<'_>> =
         work.iter().filter(|work| waiting.contains(&work.module)).collect();
     answer::replace(built, in_parallel(site, &waiting, |work| work.answer_now(site, builds)));
@@ -194,8 +194,9 @@ impl Work<'_> {
                 if error.is_of_the_moment() {
                     builds.failures.fetch_add(1, Ordering::Relaxed);
                 }
-                let is_trial = error.stage() == Stage::Validate;
-                let conditions = self.conditions(site, &recipe, key, is_trial);
+                let name = |name| failing_at(error.stage(), name, self.spec);
+                let recipe = key_but_for_source(&recipe, site.last_read(&self.module));
+                let conditions = conditions(name(recipe), name(key));
                 self.failed(error, Some(conditions))
             }
         }
@@ -225,9 +226,9 @@ impl Work<'_> {
         let read = site.last_read(&self.module);
         let key = key(read)?;
         let attempt = site.attempt(&self.module);
-        let is_trial = attempt.is_some_and(|attempt| attempt.stage == Stage::Validate);
-        let conditions = self.conditions(site, &recipe, key, is_trial);
-        Ok(match before_building(attempt, conditions, (trying, site.now)) {
+        let failed_at = attempt.map_or(Stage::Build, |attempt| attempt.stage);
+        let depends_on = failing_at(failed_at, key, self.spec);
+        Ok(match before_building(attempt, depends_on, (trying, site.now)) {
             Verdict::Later(until) => Decided::PutOff(PutOff::Until(until)),
             Verdict::Pinned => Decided::PutOff(PutOff::Pinned),
             Verdict::Now if builds.failures.load(Ordering::Relaxed) >= FEW => {
@@ -235,19 +236,6 @@ impl Work<'_> {
             }
             Verdict::Now => Decided::Build(recipe, files, key),
         })
-    }
-
-    /// A name for all that a build of this, or a trial of what comes of it, depends on.
-    fn conditions(
-        &self,
-        site: &Site<'_>,
-        recipe: &Recipe<'_>,
-        key: Digest,
-        is_trial: bool,
-    ) -> Digest {
-        let name = |name| if is_trial { trial(name, self.spec) } else { name };
-        let recipe = key_but_for_source(recipe, site.last_read(&self.module));
-        conditions(name(recipe), name(key))
     }
 
     /// Whether what was built is there: by size and time of each file, or, when a person wants everything tried,

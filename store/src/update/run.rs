@@ -145,8 +145,7 @@ pub(crate) fn update(
 /// Once more what waits for its time, where its host has answered somebody meanwhile.
 fn try_again(site: &mut Site<'_>, jobs: &[Job], answers: &mut Vec<Answer>) {
     let answering = site.breaker.answering();
-    let waiting: BTreeSet<&ModuleName> =
-        answers.iter().filter(|answer| answer.waits()).map(|answer| &answer.module).collect();
+    let waiting = answer::waiting(answers);
     let again: Vec<Job> = jobs
         .iter()
         .filter(|job| job.host().is_some_and(|host| answering.contains(&host)))

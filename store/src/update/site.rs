@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     acquire::{Cancel, Network, NetworkError},
-    build::{Toolchains, is_built_of, is_built_so, key_but_for_source, trial},
+    build::{Toolchains, failing_at, is_built_of, is_built_so, key_but_for_source},
     commit::{Attempt, Binding, Bound, Built, Fetched, Staged, Staging, StagingError, State, now},
     disk::{Disk, Layout},
     model::{BuildSpec, Digest, ModuleName, Origin, Stage},
@@ -133,7 +133,7 @@ impl<'a> Site<'a> {
     fn recipe(&self, module: &ModuleName, spec: &BuildSpec, failed_at: Stage) -> Option<Digest> {
         let recipe = self.toolchains.recipe(spec, self.cancel).ok()?;
         let name = key_but_for_source(&recipe, self.last_read(module));
-        Some(if failed_at == Stage::Validate { trial(name, spec) } else { name })
+        Some(failing_at(failed_at, name, spec))
     }
 
     /// Whether something is in the store that was built under these conditions.
