@@ -43,7 +43,7 @@ pub(crate) fn content_of(path: &Path, kind: FileKind) -> io::Result<(ContentHash
         let text = text.as_os_str().as_bytes();
         return Ok((ContentHash::of(text), text.len() as u64));
     }
-    // On the stack: most files are small, and a larger buffer would take longer to be made than they to be read.
+    // Most files are small, and to make a larger buffer takes a fifth as long as to read one of them.
     let (mut file, mut hasher, mut chunk) =
         (File::open(path)?, blake3::Hasher::new(), [0; 32 << 10]);
     loop {
