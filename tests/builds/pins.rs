@@ -1,6 +1,6 @@
 //! What will fail again is left alone, until something that it depends on changes: T3, T4; and what a failure means.
 
-use modstore_tests::{HttpServer, Repo};
+use modstore_tests::{HttpServer, Repo, until};
 use rustix::process::Signal;
 
 use super::world::{World, names};
@@ -129,16 +129,10 @@ fn a_build_whose_modstore_is_killed_is_ended_with_it() {
     let world = World::new();
     world.flag("slow", Some("300"));
     let running = world.home.spawn(&["scan"]);
-    let wait_for = |count| {
-        let came = (0..500).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            sleeping(&world) == count
-        });
-        assert!(came, "{} builds are sleeping, not {count}", sleeping(&world));
-    };
-    wait_for(1);
+    let soon = std::time::Duration::from_secs(5);
+    until(soon, "the build runs", || sleeping(&world) == 1);
     running.signal(Signal::KILL);
-    wait_for(0);
+    until(soon, "the build is ended", || sleeping(&world) == 0);
 }
 
 /// How many builders of this world are in their sleep.

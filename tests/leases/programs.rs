@@ -5,11 +5,11 @@ use std::{
     fs,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::Path,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use modstore::disk::Disk;
-use modstore_tests::{Mount, Ran, TestHome};
+use modstore_tests::{Mount, Ran, TestHome, until};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::churn::{collect, lease_files, leased, open, publish, read};
@@ -27,15 +27,8 @@ fn exec(home: &TestHome, script: &str) -> Ran {
     home.run(&["exec", "--", "sh", "-c", script])
 }
 
-/// Waits for something that another process is about to do.
-#[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
+/// So long another process may take for what it is about to do.
+const SOON: Duration = Duration::from_secs(30);
 
 fn kill(pid: &str) {
     let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
@@ -54,7 +47,7 @@ fn the_exit_code_the_signal_and_the_process_are_the_programs() {
     let ready = home.scratch().join("ready");
     let script = "trap 'echo caught; exit 7' INT; : > \"$0\"; while :; do sleep 0.01; done";
     let running = home.spawn(&["exec", "sh", "-c", script, ready.to_str().unwrap()]);
-    until("the program runs", || ready.exists());
+    until(SOON, "the program runs", || ready.exists());
     running.signal(Signal::INT);
     assert_eq!(running.wait().fails(7).stdout, "caught\n");
 }
@@ -94,7 +87,7 @@ fn the_whole_process_tree_sees_one_generation_whatever_is_shown_meanwhile() {
          \"$MODSTORE\" exec --generation \"$MODSTORE_GENERATION\" sh -c '{look}'"
     );
     let running = home.spawn(&["exec", "sh", "-c", &script, go.to_str().unwrap()]);
-    until("the program runs", || go.with_extension("ready").exists());
+    until(SOON, "the program runs", || go.with_extension("ready").exists());
     for number in 2..=9 {
         publish(home.path(), number);
         collect(home.path(), &Disk::default()).unwrap();
@@ -120,11 +113,11 @@ fn a_lease_lives_as_long_as_the_last_descendant_and_dies_with_it() {
         "their parent is dead, they are not"
     );
     kill(pids[0]);
-    until("the first is dead", || !Path::new("/proc").join(pids[0]).join("fd/0").exists());
+    until(SOON, "the first is dead", || !Path::new("/proc").join(pids[0]).join("fd/0").exists());
     assert_eq!(leased(&store), [1]);
     assert_eq!(read(&home.path().join("generations/1")).unwrap(), 1);
     kill(pids[1]);
-    until("the lease is free", || leased(&store).is_empty());
+    until(SOON, "the lease is free", || leased(&store).is_empty());
     assert_eq!(collect(home.path(), &Disk::default()).unwrap(), 1);
 }
 
@@ -137,11 +130,11 @@ fn killing_the_whole_tree_frees_the_lease() {
         command.process_group(0);
         command
     });
-    until("the lease is taken", || leased(&store) == [1]);
+    until(SOON, "the lease is taken", || leased(&store) == [1]);
     let group = Pid::from_raw(running.id().cast_signed()).unwrap();
     rustix::process::kill_process_group(group, Signal::KILL).unwrap();
     drop(running.wait());
-    until("the lease is free", || leased(&store).is_empty());
+    until(SOON, "the lease is free", || leased(&store).is_empty());
 }
 
 #[test]
@@ -251,6 +244,6 @@ fn a_store_that_cannot_be_written_to_is_leased_all_the_same_and_a_collector_sees
     mount.read_write();
     assert_eq!(collect(home.path(), &Disk::default()).unwrap(), 0, "it is leased");
     kill(pid);
-    until("the lease is free", || leased(&store).is_empty());
+    until(SOON, "the lease is free", || leased(&store).is_empty());
     assert_eq!(collect(home.path(), &Disk::default()).unwrap(), 1);
 }

@@ -14,6 +14,19 @@ use rustix::process::{Pid, Signal, kill_process};
 /// How long a command may take before the test calls it hung.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// Waits for what another process is about to do.
+///
+/// # Panics
+/// When it has not come within this time.
+#[track_caller]
+pub fn until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}: not within {limit:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// A command under way. Dropped unfinished, it is killed.
 #[derive(Debug)]
 pub struct Running {
