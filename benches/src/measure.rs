@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -63,6 +63,26 @@ pub(crate) fn run(command: &mut Command) -> Result<(Usage, Vec<u8>), String> {
     }
     let it = ended.rusage;
     Ok((Usage { user: it.utime, system: it.stime, peak: it.maxrss }, printed))
+}
+
+/// A program of somebody else's, built from the registry into `target/tools` if it is not there; out of the way of what
+/// else goes on.
+pub(crate) fn install(
+    cargo: &Path,
+    target: &Path,
+    package: &str,
+    version: &str,
+) -> Result<PathBuf, String> {
+    let tools = target.join("tools");
+    let binary = tools.join("bin").join(package);
+    if !binary.exists() {
+        let mut install = Command::new("nice");
+        install.args(["-n", "19"]).arg(cargo).args(["install", "--quiet", "--locked", "-j", "1"]);
+        install.args(["--version", version, "--root"]).arg(&tools);
+        install.arg("--target-dir").arg(target.join("tools-build")).arg(package);
+        run(&mut install)?;
+    }
+    Ok(binary)
 }
 
 /// Does `work` for every item, [`AT_A_TIME`] at once; stops at the first error.

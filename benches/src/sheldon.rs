@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::contender::{Contender, Role, Step, Wanted, empty};
-use crate::measure::{Usage, run};
+use crate::measure::{Usage, install, run};
 
 /// The release that is measured.
 const VERSION: &str = "0.8.5";
@@ -29,19 +29,7 @@ impl Sheldon {
 
     /// The program, built from the registry into `target/tools` if it is not there; minutes the first time.
     pub(crate) fn install(cargo: &Path, target: &Path) -> Result<PathBuf, String> {
-        let tools = target.join("tools");
-        let binary = tools.join("bin/sheldon");
-        if !binary.exists() {
-            let mut install = Command::new("nice");
-            install
-                .args(["-n", "19"])
-                .arg(cargo)
-                .args(["install", "--quiet", "--locked", "-j", "1"]);
-            install.args(["--version", VERSION, "--root"]).arg(&tools);
-            install.arg("--target-dir").arg(target.join("tools-build")).arg("sheldon");
-            run(&mut install)?;
-        }
-        Ok(binary)
+        install(cargo, target, "sheldon", VERSION)
     }
 
     fn configuration(&self) -> String {

@@ -1,7 +1,6 @@
-//! Every file of a store re-hashed, against those who do the same: `b3sum`, Nix, OSTree, and git.
+//! Every file of a store re-hashed, against those who do the same: `b3sum`, Nix and OSTree.
 //!
-//! All hold the same trees and go by turns. Limits: everything is in the page cache; git checks its own objects, which hold the same
-//! contents compressed.
+//! All hold the same trees and go by turns. Limits: everything is in the page cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use std::process::Command;
 
 use crate::contender::{Contender as _, empty};
 use crate::local::{Local, Samples, child, middle, milliseconds, ratio, timed};
-use crate::measure::run;
+use crate::measure::{install, run};
 use crate::nix::Nix;
 use crate::ostree::Ostree;
 use crate::report::Table;
@@ -100,8 +99,7 @@ fn trees(home: &Path) -> Result<Vec<(String, PathBuf)>, String> {
 fn by_turns(turns: &[Turn<'_>], rounds: usize) -> Result<Samples, String> {
     let mut samples = Samples::new();
     for round in 0..=rounds {
-        for at in (0..turns.len()).cycle().skip(round).take(turns.len()) {
-            let Some((name, _, work)) = turns.get(at) else { continue };
+        for (name, _, work) in turns.iter().cycle().skip(round).take(turns.len()) {
             let wall = timed(work)?;
             if round > 0 {
                 samples.entry((*name).to_owned()).or_default().push(wall);
@@ -129,13 +127,5 @@ fn table(names: &[(&str, &str)], samples: &Samples) -> String {
 
 /// b3sum, built from the registry into `target/tools` if it is not there.
 pub(crate) fn install_b3sum(cargo: &Path, target: &Path) -> Result<PathBuf, String> {
-    let binary = target.join("tools/bin/b3sum");
-    if !binary.exists() {
-        let mut install = Command::new("nice");
-        install.args(["-n", "19"]).arg(cargo).args(["install", "--quiet", "--locked", "-j", "1"]);
-        install.args(["--version", "1.8.7", "--root"]).arg(target.join("tools"));
-        install.arg("--target-dir").arg(target.join("tools-build")).arg("b3sum");
-        run(&mut install)?;
-    }
-    Ok(binary)
+    install(cargo, target, "b3sum", "1.8.7")
 }
