@@ -151,22 +151,6 @@ fn about(
 }
 
 impl Seen {
-    /// The same, when nothing was changed.
-    pub(super) fn again(&self) -> Self {
-        let patients = self.patients.iter().map(|patient| {
-            Patient::look_at(patient.found.clone(), patient.registration.as_slice())
-        });
-        Self {
-            patients: patients.collect(),
-            roots: self.roots.clone(),
-            findings: self.findings.clone(),
-            unclear: self.unclear.clone(),
-            untried: self.untried.clone(),
-            editables: self.editables.clone(),
-            unmet: self.unmet.clone(),
-        }
-    }
-
     /// Puts it into a report.
     pub(super) fn tell(self, report: &mut Report) {
         let untried = self.untried.into_iter().chain(std::iter::repeat(None));

@@ -68,12 +68,13 @@ impl Doctor<'_> {
         for patient in &first.patients {
             changed |= work.mend(patient, &first.findings);
         }
-        let mut last = if changed { look()? } else { first.again() };
+        let before = first.findings.clone();
+        let mut last = if changed { look()? } else { first };
         if work.add(&last) {
             last = look()?;
         }
         report.trials = work.trials;
-        report.mended = mended(&first.findings, &last.findings, &work.done);
+        report.mended = mended(&before, &last.findings, &work.done);
         last.tell(&mut report);
         Ok(report)
     }
