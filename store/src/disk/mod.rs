@@ -1,5 +1,6 @@
 //! The only code that changes the disk.
 
+mod bounded;
 mod verbs;
 mod barrier;
 mod layout;
@@ -14,6 +15,7 @@ mod planting;
 mod scratch;
 
 pub use barrier::Barrier;
+pub(crate) use bounded::read_regular_text;
 pub use file_system::{Concern, FileSystem};
 pub use format::{Ensured, Format, FormatError};
 pub use layout::Layout;

@@ -19,6 +19,8 @@ use std::{
     },
 };
 
+use super::bounded::{OWN_FILE, read_regular};
+
 /// What an act does to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
@@ -395,9 +397,9 @@ pub(crate) fn names_in(path: &Path) -> Result<Vec<std::ffi::OsString>, DiskError
 /// The whole file `path`, or `None` when there is none.
 ///
 /// # Errors
-/// When it is there and cannot be read.
+/// When it is there and cannot be read, is no regular file, or is larger than [`OWN_FILE`].
 pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
-    match std::fs::read(path) {
+    match read_regular(path, OWN_FILE) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(DiskError::new(Verb::Read, path, error)),

@@ -6,10 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use super::caches::hash_of;
+use crate::disk::read_regular_text;
 
 /// Each module whose source is set, and the directory that its host would use for it.
 pub(crate) fn wishes(home: &Path) -> Vec<(String, PathBuf)> {
-    let text = std::fs::read_to_string(home.join("settings.yaml")).unwrap_or_default();
+    let text = read_regular_text(&home.join("settings.yaml")).unwrap_or_default();
     let sources = modules(&text).into_iter();
     sources.filter_map(|(name, source)| Some((name, directory_of(home, &source)?))).collect()
 }
