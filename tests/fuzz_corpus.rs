@@ -83,10 +83,19 @@ fn mutated(corpus: &[Vec<u8>], numbers: &mut Numbers) -> Vec<u8> {
 }
 
 fn holds_for_all(target: &str, property: fn(&[u8])) {
+    holds_for(target, MUTATIONS, property);
+}
+
+/// The same where one execution writes a tree or asks a server, and so takes a thousand times as long.
+fn holds_for_some(target: &str, property: fn(&[u8])) {
+    holds_for(target, MUTATIONS / 100, property);
+}
+
+fn holds_for(target: &str, mutations: u64, property: fn(&[u8])) {
     let corpus = corpus(target);
     assert!(corpus.len() > 3, "the corpus of {target} is gone");
     corpus.iter().for_each(|bytes| property(bytes));
-    let wanted = env::var("MODSTORE_MUTATIONS").map_or(MUTATIONS, |text| text.parse().unwrap());
+    let wanted = env::var("MODSTORE_MUTATIONS").map_or(mutations, |text| text.parse().unwrap());
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     for number in 0..wanted {
         let bytes = mutated(&corpus, &mut numbers);
@@ -125,4 +134,28 @@ fn any_lockfile_reads_back_or_is_refused() {
 #[test]
 fn any_manifest_has_one_form_or_is_refused() {
     holds_for_all("manifest", properties::manifest);
+}
+
+#[test]
+fn any_pack_becomes_the_tree_that_git_would_make_of_it_or_is_refused() {
+    let sound = corpus("pack").iter().filter(|bytes| properties::pack(bytes)).count();
+    assert!(sound >= 6, "only {sound} packs of the corpus are sound");
+    holds_for_some("pack", |bytes| drop(properties::pack(bytes)));
+}
+
+#[test]
+fn any_answer_of_any_server_comes_to_an_end_and_names_no_commit_of_its_own_making() {
+    holds_for_some("answers", properties::answers);
+}
+
+#[test]
+fn any_archive_is_unpacked_within_its_tree_or_is_refused() {
+    let sound = corpus("archive").iter().filter(|bytes| properties::archive(bytes)).count();
+    assert!(sound >= 4, "only {sound} archives of the corpus are sound");
+    holds_for_some("archive", |bytes| drop(properties::archive(bytes)));
+}
+
+#[test]
+fn any_file_of_any_environment_is_read_or_is_a_trouble_that_is_told() {
+    holds_for_some("environment", properties::environment);
 }

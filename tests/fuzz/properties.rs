@@ -4,7 +4,14 @@
 //! it is no more than the bytes are worth; about a journal, that no damage loses a frame that another one follows. The
 //! fuzz targets call these with what libFuzzer finds, `tests/fuzz_corpus.rs` with the corpus and mutations of it.
 //!
-//! Limits: packs, archives and answers of servers have tests of their own, not fuzz targets.
+//! What comes from servers and lies in environments stands in files of its own: [`mod@pack`], [`mod@answers`],
+//! [`mod@archive`], [`mod@environment`].
+
+mod script;
+mod pack;
+mod answers;
+mod archive;
+mod environment;
 
 use std::{fs, path::Path, path::PathBuf};
 
@@ -16,6 +23,11 @@ use modstore::{
         link_module, remove_module, unlink_module,
     },
 };
+
+pub use answers::answers;
+pub use archive::archive;
+pub use environment::environment;
+pub use pack::pack;
 
 /// Bytes of memory that a byte of input may cost: a record for each, at the worst.
 const WORTH: u64 = 256;
@@ -129,14 +141,19 @@ fn begins_well(frame: &Frame, number: usize) -> bool {
     !records.any(|record| matches!(record, Record::Checkpoint { .. }))
 }
 
+/// Where files cost no disk, if there is such a place.
+pub(crate) fn memory_directory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+}
+
 /// A directory with a journal in it.
 struct Place(tempfile::TempDir);
 
 impl Place {
     fn new() -> Self {
-        let memory = Path::new("/dev/shm");
-        let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        Self(tempfile::tempdir_in(place).expect("a temporary directory can be made"))
+        let place = tempfile::tempdir_in(memory_directory());
+        Self(place.expect("a temporary directory can be made"))
     }
 
     fn path(&self) -> PathBuf {

@@ -1,0 +1,7 @@
+//! Packs that a script makes, honest and not.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _became_a_tree = modstore_fuzz::pack(bytes);
+});
