@@ -15,7 +15,7 @@ mod planting;
 mod scratch;
 
 pub use barrier::Barrier;
-pub(crate) use bounded::read_regular_text;
+pub(crate) use bounded::{OWN_FILE, open_own, read_own, read_regular_text, read_whole};
 pub use file_system::{Concern, FileSystem};
 pub use format::{Ensured, Format, FormatError};
 pub use layout::Layout;
@@ -25,4 +25,6 @@ pub(crate) use planting::{directory_time, is_unchanged};
 pub(crate) use reserve::{ensure_reserve, use_reserve};
 pub(crate) use scratch::{copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch};
 pub use verbs::{Act, Disk, DiskError, Observer, Verb};
-pub(crate) use verbs::{is_random_name, names_in, random_name, read_if_there};
+pub(crate) use verbs::{
+    is_random_name, names_in, random_name, read_if_there, read_linked_if_there, read_own_if_there,
+};
