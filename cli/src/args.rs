@@ -35,6 +35,7 @@ Examples:
 
 Environment:
   MODSTORE_HOME                     the store's directory
+  MODSTORE_TRUST_HOME               stores that are used although others own them or may write to them: paths, or *
   MODSTORE_CONNECT_TIMEOUT          seconds until a server must be connected (20)
   MODSTORE_IDLE_TIMEOUT             seconds that a server may be silent (60)
   MODSTORE_RETRY_AFTER              seconds until a scan tries again what failed once (5)

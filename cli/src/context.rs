@@ -75,6 +75,7 @@ impl Context {
         limits::limited(Options {
             lock_limit: Duration::from_secs(self.global.lock_timeout),
             offline: self.global.offline,
+            trust_home: self.home.as_ref().is_ok_and(|home| home::is_trusted(home)),
             interactive: self.global.interactive,
             command: format!("modstore {}", self.command),
             ..Options::default()

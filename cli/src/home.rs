@@ -2,9 +2,12 @@
 //! `~/.local/share/modstore`.
 //!
 //! Any path will do, with spaces, `#`, line ends or bytes that are no text. Nothing is looked up here.
+//!
+//! `MODSTORE_TRUST_HOME` names homes, as `PATH` names directories, that are worked in although other users own them or may
+//! write to them; `*` stands for all. It is a variable and no setting of a file, so that no directory can ask for it.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io,
     path::{Path, PathBuf},
 };
@@ -41,6 +44,20 @@ impl HomeError {
 /// The store's home, as an absolute path. `given` is what `--home` said.
 pub(crate) fn store_home(given: Option<&OsString>) -> Result<PathBuf, HomeError> {
     choose(given, std::env::var_os, std::env::home_dir())
+}
+
+/// Whether the user trusts all who may write to `home`.
+pub(crate) fn is_trusted(home: &Path) -> bool {
+    std::env::var_os("MODSTORE_TRUST_HOME").is_some_and(|trusted| names(&trusted, home))
+}
+
+fn names(trusted: &OsStr, home: &Path) -> bool {
+    let resolved = |path: &Path| path.canonicalize().ok();
+    std::env::split_paths(trusted).filter(|path| !path.as_os_str().is_empty()).any(|path| {
+        path.as_os_str() == "*"
+            || path == home
+            || resolved(&path).is_some_and(|path| resolved(home) == Some(path))
+    })
 }
 
 fn choose(
@@ -100,6 +117,20 @@ mod tests {
             let found = chosen(given, variables, user);
             assert_eq!(found, home.map(PathBuf::from), "{given:?} {variables:?} {user:?}");
         }
+    }
+
+    #[test]
+    fn a_home_is_trusted_by_its_own_name_another_of_the_same_or_with_all() {
+        let place = tempfile::tempdir().unwrap();
+        let (home, link) = (place.path().join("home"), place.path().join("link"));
+        std::fs::create_dir(&home).unwrap();
+        std::os::unix::fs::symlink(&home, &link).unwrap();
+        let says = |trusted: String| names(trusted.as_ref(), &home);
+        let (shown, link) = (home.display(), link.display());
+        assert!(says("*".into()) && says(format!("/other:{shown}")) && says(format!("{link}")));
+        assert!(says(format!("{shown}/")) && says("/other:*".into()));
+        assert!(!says(String::new()) && !says(":".into()) && !says("/".into()));
+        assert!(!says(format!("{shown}/below")) && !says("home".into()));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser as _, error::ErrorKind};
 use modstore::Exit;
+use rustix::fs::Mode;
 
 use self::{
     args::{Arguments, Command},
@@ -35,11 +36,21 @@ fn main() -> ExitCode {
             match command {
                 // What is done about signals is left as it is, for the program that takes over.
                 Command::Exec(_) => run(&context, &command),
-                _ => run(&context.listening(), &command),
+                _ => {
+                    close_to_others();
+                    run(&context.listening(), &command)
+                }
             }
         }
         Err(error) => ExitCode::from(explain(&error)),
     }
+}
+
+/// Lets nobody else write to what this program makes, nor to what builders and installers make for it.
+fn close_to_others() {
+    let others = Mode::WGRP | Mode::WOTH;
+    let before = rustix::process::umask(others);
+    rustix::process::umask(before | others);
 }
 
 fn run(context: &Context, command: &Command) -> ExitCode {

@@ -18,7 +18,7 @@ use anstyle::{AnsiColor, Style};
 use modstore::{
     ChangeError, Exit, LeaseError, OpenError,
     commit::JournalError,
-    disk::DiskError,
+    disk::{DiskError, FormatError, UnsafeHome},
     model::{ParseSourceError, Source},
     update::UpdateError,
 };
@@ -71,6 +71,11 @@ impl Failure {
     /// The same, with an exit code that is not one of the store's.
     pub(crate) fn with_exit(self, exit: u8) -> Self {
         Self { exit, ..self }
+    }
+
+    /// A home that is not safe to look into.
+    pub(crate) fn of_home(error: &UnsafeHome) -> Self {
+        ChangeError::from(FormatError::from(error.clone())).into()
     }
 
     /// A source that was typed and is none.
@@ -162,7 +167,7 @@ impl From<OpenError> for Failure {
 impl From<LeaseError> for Failure {
     fn from(error: LeaseError) -> Self {
         let exit = match error {
-            LeaseError::Gone(_) => Exit::Usage,
+            LeaseError::Gone(_) | LeaseError::Unsafe(_) => Exit::Usage,
             _ => Exit::Failed,
         };
         Self::of(exit, &error).hint(error.hint())

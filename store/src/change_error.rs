@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::{
     commit::{BeginError, CommitError, JournalError},
     declare::DeclareError,
-    disk::{FormatError, LockError},
+    disk::{FormatError, LockError, UnsafeHome},
     environment::{HoldError, PythonError, RegistrationError},
     model::Generation,
     reclaim::{PlanError, Root, SweepError},
@@ -141,6 +141,7 @@ impl ChangeError {
             Self::Verify(VerifyError::Lock(error)) => exit_of_wait(error),
             Self::Verify(VerifyError::Cancelled) => Exit::Interrupted,
             Self::Format(FormatError::Malformed { .. }) => Exit::Damaged,
+            Self::Format(FormatError::Unsafe(error)) => exit_of_home(error),
             Self::Purge(error) => match error {
                 PurgeError::Leased(_) => Exit::Busy,
                 PurgeError::Lock(error) => exit_of_wait(error),
@@ -187,6 +188,7 @@ impl ChangeError {
                 "`modstore history` lists the generations there are"
             }
             Self::Declare(error) => return error.hint(),
+            Self::Format(FormatError::Unsafe(error)) => return Some(error.hint()),
             Self::Format(FormatError::Newer { .. }) => {
                 "use the version of modstore that made the store"
             }
@@ -247,6 +249,14 @@ const fn hint_of_plan(error: &PlanError) -> Option<&'static str> {
             "delete that file and `modstore bind --python` the environment again, or use the version that wrote it",
         ),
         _ => None,
+    }
+}
+
+/// A link that was planted is damage, which a repair removes; whose the home is, the user decides.
+pub(crate) const fn exit_of_home(error: &UnsafeHome) -> Exit {
+    match error {
+        UnsafeHome::Link { .. } => Exit::Damaged,
+        _ => Exit::Usage,
     }
 }
 

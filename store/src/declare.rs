@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 use crate::{
     acquire::Cancel,
     commit::{Staging, StagingError},
-    disk::{Disk, DiskError, Layout, Lock, LockError, Patience, read_if_there},
+    disk::{Disk, DiskError, Layout, Lock, LockError, Patience, read_linked_if_there},
     model::{
         self, Declarations, Declared, EditError, Lockfile, ModuleName, ParseDeclarationsError,
         ParseLockfileError, Source,
@@ -120,7 +120,9 @@ pub(crate) struct Edited {
 /// The text of `modules.toml`, and what it declares; its secrets are in neither error nor log.
 pub(crate) fn read(layout: &Layout) -> Result<(Option<String>, Declarations), DeclareError> {
     let path = layout.modules_toml();
-    let Some(bytes) = read_if_there(&path)? else { return Ok((None, Declarations::default())) };
+    let Some(bytes) = read_linked_if_there(&path)? else {
+        return Ok((None, Declarations::default()));
+    };
     let text = String::from_utf8(bytes).map_err(|_| DeclareError::Text { path })?;
     let declarations = parse(layout, &text)?;
     Ok((Some(text), declarations))
@@ -262,7 +264,7 @@ fn take_lock(editing: Editing<'_>) -> Result<Lock, LockError> {
 /// leaves nothing that is not removed, and nobody removes it before.
 fn write(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {
     let path = editing.layout.modules_toml();
-    if read_if_there(&path)?.as_deref() == Some(text.as_bytes()) {
+    if read_linked_if_there(&path)?.as_deref() == Some(text.as_bytes()) {
         return Ok(());
     }
     let staging = Staging::claim(editing.disk, editing.layout, editing.command)?;
@@ -272,7 +274,7 @@ fn write(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {
 /// `modules.lock`, read.
 pub(crate) fn read_lock(layout: &Layout) -> Result<Lockfile, DeclareError> {
     let path = layout.modules_lock();
-    let bytes = read_if_there(&path)?
+    let bytes = read_linked_if_there(&path)?
         .ok_or_else(|| DeclareError::Locked { path: path.clone(), source: None })?;
     let text = String::from_utf8(bytes).map_err(|_| DeclareError::Text { path: path.clone() })?;
     Lockfile::parse(&text).map_err(|source| DeclareError::Locked { path, source: Some(source) })

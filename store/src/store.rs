@@ -18,7 +18,7 @@ use crate::{
     declare::{self, Addition, DeclareError, Editing},
     disk::{
         Disk, DiskError, Ensured, FileSystem, Format, FormatError, Holder, Layout, Patience,
-        names_in,
+        UnsafeHome, has_no_links, is_ours, names_in,
     },
     environment::{self, Registration, RegistrationError, Settled},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
@@ -82,7 +82,7 @@ impl Store {
     /// Opens the store in `home`. A home that is not there is an empty store.
     ///
     /// # Errors
-    /// When the store was made by a newer version, or cannot be read.
+    /// When the store was made by a newer version, cannot be read, or has a link in the place of a directory.
     pub fn open(home: &Path, options: Options) -> Result<Self, OpenError> {
         Self::open_on(Disk::default(), home, options)
     }
@@ -93,6 +93,7 @@ impl Store {
     /// As [`open`](Self::open).
     pub fn open_on(disk: Disk, home: &Path, options: Options) -> Result<Self, OpenError> {
         let layout = Layout::new(home);
+        has_no_links(&layout).map_err(FormatError::from)?;
         Format::read(&layout)?;
         Ok(Self { disk, layout, options })
     }
@@ -174,6 +175,7 @@ impl Store {
     /// # Errors
     /// See [`LeaseError`].
     pub fn lease(&self) -> Result<Lease, LeaseError> {
+        self.must_be_ours()?;
         Lease::take(&self.disk, &self.layout, &self.options.command)
     }
 
@@ -182,6 +184,7 @@ impl Store {
     /// # Errors
     /// See [`LeaseError`].
     pub fn lease_of(&self, generation: Generation) -> Result<Lease, LeaseError> {
+        self.must_be_ours()?;
         Lease::take_of(&self.disk, &self.layout, generation, &self.options.command)
     }
 
@@ -448,6 +451,7 @@ impl Store {
         if !repair::is_there(&self.layout) {
             return Ok(RepairReport::default());
         }
+        self.must_be_ours().map_err(FormatError::from)?;
         Ok(repair::repair(self.ground(events, cancel))?)
     }
 
@@ -472,7 +476,10 @@ impl Store {
         };
         let progress = |bytes, of| events.happened(Event::Hashing { bytes, of });
         let (progress, command) = (&progress, &*self.options.command);
-        verify::verify(&self.layout, &Looking { depth, names, command, patience, progress, cancel })
+        // Another user's store is read, and not written to.
+        let may_lock = self.must_be_ours().is_ok() && has_no_links(&self.layout).is_ok();
+        let how = Looking { depth, names, command, patience, may_lock, progress, cancel };
+        verify::verify(&self.layout, &how)
     }
 
     /// Binds an environment: registers it, and installs stand-ins of modules in it, which follow every switch from
@@ -559,6 +566,7 @@ impl Store {
         if self.disk.has_failed_to_sync() {
             return Err(ChangeError::Poisoned);
         }
+        self.must_be_ours().map_err(FormatError::from)?;
         let planned = self.plan_purge()?;
         if planned.remove.is_empty() {
             return Ok(PurgeReport { stay: planned.stay, ..PurgeReport::default() });
@@ -711,14 +719,22 @@ impl Store {
         if self.disk.has_failed_to_sync() {
             return Err(ChangeError::Poisoned);
         }
+        self.must_be_ours().map_err(FormatError::from)?;
         let stop = || cancel.is_cancelled();
         let patience = Patience { stop: &stop, ..Patience::of(self.options.lock_limit) };
         if let Ensured::Made(_) = Format::ensure(&self.disk, &self.layout, patience)? {
+            // Where others may write to its parent, the home may have become one of theirs just now.
+            self.must_be_ours().map_err(FormatError::from)?;
             self.tell_of_file_system(events);
         }
         rustix::fs::access(self.layout.staging(), rustix::fs::Access::WRITE_OK).map_err(|source| {
             ChangeError::ReadOnly { home: self.layout.home().to_owned(), source: source.into() }
         })
+    }
+
+    /// Refuses a home that other users may write to, unless it is trusted as it is.
+    fn must_be_ours(&self) -> Result<(), UnsafeHome> {
+        if self.options.trust_home { Ok(()) } else { is_ours(&self.layout) }
     }
 
     /// Tells, once in a store's life, what it cannot promise where it lies. Not to know keeps nobody from working.

@@ -6,7 +6,12 @@ use std::{
     path::{Component, Path as StdPath, PathBuf},
 };
 
-use modstore::{Exit, commit::shown, disk::Layout, model::ModuleName};
+use modstore::{
+    Exit,
+    commit::shown,
+    disk::{Layout, has_no_links},
+    model::ModuleName,
+};
 use serde::Serialize;
 
 use crate::{args::PathArgs, context::Context, json::Path, output::Answer, report::Failure};
@@ -23,6 +28,7 @@ pub(crate) struct Answered {
 /// Finds it.
 pub(crate) fn run(context: &Context, args: &PathArgs) -> Result<Answered, Failure> {
     let layout = Layout::new(context.home()?);
+    has_no_links(&layout).map_err(|error| Failure::of_home(&error))?;
     let target = layout.current().join(args.name.as_str());
     if std::fs::symlink_metadata(&target).is_err() {
         return Err(super::served::unknown(&context.store()?, &args.name, Exit::Failed));

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     commit::{Staged, Staging, read_manifest},
-    disk::{Disk, Holder, Layout, Planting},
+    disk::{Disk, Holder, Layout, Planting, read_own},
     model::{Digest, GitTree, Manifest},
 };
 
@@ -81,7 +81,7 @@ impl BaseEntry {
     #[must_use]
     pub fn open(layout: &Layout, digest: Digest, commit: ObjectId) -> Option<Self> {
         let manifest = read_manifest(layout, digest)?;
-        let git = GitTree::from_bytes(&std::fs::read(layout.git_tree(digest)).ok()?, &manifest)?;
+        let git = GitTree::from_bytes(&read_own(&layout.git_tree(digest)).ok()?, &manifest)?;
         Some(Self { root: layout.entry(digest), commit, manifest, git })
     }
 
@@ -92,7 +92,7 @@ impl BaseEntry {
         digest: Digest,
         manifest: &Manifest,
     ) -> Option<Vec<BString>> {
-        let git = GitTree::from_bytes(&std::fs::read(layout.git_tree(digest)).ok()?, manifest)?;
+        let git = GitTree::from_bytes(&read_own(&layout.git_tree(digest)).ok()?, manifest)?;
         Some(git.gitlinks.into_iter().map(|(path, _)| path).collect())
     }
 }

@@ -9,7 +9,10 @@
 //! never happens is a question on the terminal.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use gix::bstr::{BString, ByteSlice};
@@ -19,6 +22,7 @@ use gix::url::Scheme;
 use gix_transport::client::blocking_io::ssh::ProgramKind;
 
 use crate::acquire::network_error::{NetworkError, RemoteError};
+use crate::disk::{is_only_ours, names_in, read_own};
 
 /// A user name and a password. Never printed.
 pub(crate) use gix::sec::identity::Account;
@@ -71,11 +75,10 @@ impl Host {
     pub(crate) fn read(scratch: &Path, interactive: bool) -> Result<Self, NetworkError> {
         let failed = |source| NetworkError::Scratch { path: scratch.to_owned(), source };
         let kept = scratch.join("host.git");
-        let (path, temporary) = if is_minimal_repository(&kept) || minimal_repository(&kept).is_ok()
-        {
+        let (path, temporary) = if is_believed(scratch, &kept) {
             (kept, None)
         } else {
-            // A home that is read-only, or not there yet.
+            // A home that is read-only, not there yet, or another user's; or something else lies there.
             let temporary = tempfile::tempdir().map_err(failed)?;
             minimal_repository(temporary.path()).map_err(failed)?;
             (temporary.path().to_owned(), Some(temporary))
@@ -234,26 +237,75 @@ fn parsed(effective: &str, shown: String) -> Result<Route, RemoteError> {
 const MINIMAL_CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n";
 const MINIMAL_HEAD: &str = "ref: refs/heads/none\n";
 
-fn is_minimal_repository(path: &Path) -> bool {
-    let says = |name: &str, text: &str| {
-        fs_err::read(path.join(name)).is_ok_and(|bytes| bytes == text.as_bytes())
-    };
-    says("HEAD", MINIMAL_HEAD)
-        && says("config", MINIMAL_CONFIG)
-        && path.join("objects").is_dir()
-        && path.join("refs").is_dir()
+/// What is remembered of servers, beside the repository.
+pub(super) const LONG_LISTINGS: &str = "long-listings";
+
+/// Whether the repository in `mirrors/` is ours, with nothing in it that we did not write, making it if it is not there:
+/// a configuration, or what leads to one, that another program put there would be carried out.
+fn is_believed(mirrors: &Path, kept: &Path) -> bool {
+    let home = mirrors.parent().unwrap_or(mirrors);
+    let is_ours = |path: &Path| path.is_dir() && is_only_ours(path);
+    // Of the home's own path, the last part may be a link.
+    is_ours(&home.canonicalize().unwrap_or_default())
+        && is_ours(mirrors)
+        && (is_minimal_repository(kept)
+            || minimal_repository(kept).is_ok() && is_minimal_repository(kept))
+        && is_ours(kept)
 }
 
-/// Makes it in a directory whose parent is there already.
+/// Whether a repository is what [`minimal_repository`] makes, and no more than that.
+fn is_minimal_repository(path: &Path) -> bool {
+    is_plain_repository(path)
+        && names_in(path).is_ok_and(|names| names.iter().all(|name| is_known(name)))
+}
+
+/// Whether a name in the repository is one that we give. What a process that was killed had begun is among them.
+fn is_known(name: &OsStr) -> bool {
+    ["HEAD", "config", "objects", "refs", LONG_LISTINGS].iter().any(|known| name == *known)
+        || name.as_encoded_bytes().starts_with(b".tmp")
+}
+
+/// Whether a repository has the configuration that [`minimal_repository`] writes, and directories that are no links.
+pub(crate) fn is_plain_repository(path: &Path) -> bool {
+    is_directory(path)
+        && is_directory(&path.join("objects"))
+        && is_directory(&path.join("refs"))
+        && says(&path.join("HEAD"), MINIMAL_HEAD)
+        && says(&path.join("config"), MINIMAL_CONFIG)
+}
+
+fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_dir())
+}
+
+/// Makes it in a directory whose parent is there already. What else lies there stays, and is neither followed nor
+/// written to; [`is_plain_repository`] tells afterwards whether it will do.
 pub(crate) fn minimal_repository(path: &Path) -> std::io::Result<()> {
     for directory in [path, &path.join("objects"), &path.join("refs")] {
-        if !directory.is_dir() {
-            fs_err::create_dir(directory)?;
+        if !is_directory(directory) {
+            DirBuilder::new().mode(0o755).create(directory)?;
         }
     }
-    fs_err::write(path.join("config"), MINIMAL_CONFIG)?;
     // The last file: whoever sees it sees a whole repository.
-    fs_err::write(path.join("HEAD"), MINIMAL_HEAD)
+    put(&path.join("config"), MINIMAL_CONFIG)?;
+    put(&path.join("HEAD"), MINIMAL_HEAD)
+}
+
+/// Makes a file that says this, in the place of any other file or link.
+fn put(path: &Path, text: &str) -> std::io::Result<()> {
+    if says(path, text) {
+        return Ok(());
+    }
+    match fs_err::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut new = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
+    new.write_all(text.as_bytes())
+}
+
+fn says(path: &Path, text: &str) -> bool {
+    read_own(path).is_ok_and(|bytes| bytes == text.as_bytes())
 }
 
 /// `written`, fit to be shown: without passwords, and for HTTP without anything that may be a token.

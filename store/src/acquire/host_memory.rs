@@ -5,13 +5,18 @@
 //! asked then, does for a short listing too.
 
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-const FILE: &str = "long-listings";
+use super::host::LONG_LISTINGS;
+use crate::disk::{open_own, read_whole};
+
 /// With more than this it begins anew.
 const MOST: usize = 10_000;
+/// More bytes than this are nothing that we wrote.
+const LARGEST: u64 = 1 << 20;
 
 /// The addresses, by their hash.
 #[derive(Debug)]
@@ -24,7 +29,7 @@ pub(crate) struct LongListings {
 impl LongListings {
     /// What is remembered in this directory.
     pub(crate) fn read(place: Option<&Path>) -> Self {
-        let file = place.map(|place| place.join(FILE));
+        let file = place.map(|place| place.join(LONG_LISTINGS));
         let known = Mutex::new(file.as_deref().map(lines).unwrap_or_default());
         Self { file, known }
     }
@@ -54,7 +59,9 @@ fn hash(address: &str) -> String {
 }
 
 fn lines(file: &Path) -> BTreeSet<String> {
-    let text = fs_err::read_to_string(file).unwrap_or_default();
+    let bytes =
+        open_own(file, OpenOptions::new().read(true)).and_then(|file| read_whole(&file, LARGEST));
+    let text = String::from_utf8(bytes.unwrap_or_default()).unwrap_or_default();
     text.lines().filter(|line| line.len() == 64).take(MOST).map(str::to_owned).collect()
 }
 
@@ -85,7 +92,7 @@ mod tests {
         let three = LongListings::read(Some(place.path()));
         assert!(three.contains("https://h/one") && three.contains("https://h/two"));
         assert!(!three.contains("https://h/three"));
-        let text = std::fs::read_to_string(place.path().join(FILE)).unwrap();
+        let text = std::fs::read_to_string(place.path().join(LONG_LISTINGS)).unwrap();
         assert!(!text.contains("h/"), "no address is written down: {text}");
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "nothing else is left");
     }
@@ -93,7 +100,7 @@ mod tests {
     #[test]
     fn a_file_that_makes_no_sense_and_a_place_that_is_not_there_are_no_trouble() {
         let place = tempfile::tempdir().unwrap();
-        std::fs::write(place.path().join(FILE), b"\xff\nnonsense\n").unwrap();
+        std::fs::write(place.path().join(LONG_LISTINGS), b"\xff\nnonsense\n").unwrap();
         for place in [Some(place.path()), Some(Path::new("/nonexistent")), None] {
             let memory = LongListings::read(place);
             assert!(!memory.contains("a"));

@@ -28,7 +28,7 @@ use gix::traverse::commit::simple::CommitTimeOrder;
 
 use super::acquire_error::AcquireError;
 use super::base::hash_of;
-use super::host::minimal_repository;
+use super::host::{is_plain_repository, minimal_repository};
 use super::limits::Cancel;
 use super::mirror_error::MirrorError;
 use super::network_error::{FetchError, RemoteError};
@@ -169,7 +169,7 @@ impl<'a> Mirror<'a> {
         make().map_err(written)?;
         let received = self.fetch_into(&aside, session, commit, progress, cancel)?;
         let replace = || {
-            if self.path().is_dir() {
+            if self.path().symlink_metadata().is_ok() {
                 self.disk.rename(&self.path(), &self.aside()?)?;
             }
             self.disk.rename(&aside, &self.path())
@@ -240,6 +240,10 @@ impl<'a> Mirror<'a> {
 
     /// Removes what nobody can be using: this origin's lock is ours.
     fn remove_leftovers(&self) -> Result<(), DiskError> {
+        let path = self.path();
+        if path.symlink_metadata().is_ok() && !is_our_own(&path) {
+            self.disk.rename(&path, &self.aside()?)?;
+        }
         for name in names_in(&self.directory)? {
             let ours =
                 name.to_str().and_then(|name| name.strip_prefix(&self.hash)?.strip_prefix('.'));
@@ -262,6 +266,19 @@ impl<'a> Mirror<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a mirror is what we make: with our configuration and no other, and with nothing that leads elsewhere. What we
+/// write and delete in it would be there, and what we read from there.
+fn is_our_own(path: &Path) -> bool {
+    let leads_nowhere = |below: &&str| {
+        let found = path.join(below).symlink_metadata();
+        found.map_or(true, |found| found.is_dir())
+    };
+    let is_absent = |below: &&str| path.join(below).symlink_metadata().is_err();
+    is_plain_repository(path)
+        && ["objects/pack", "objects/info", "refs/modstore"].iter().all(leads_nowhere)
+        && ["commondir", "objects/info/alternates", "shallow"].iter().all(is_absent)
 }
 
 fn take(

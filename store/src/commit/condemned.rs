@@ -21,7 +21,7 @@ use std::{
 
 use super::{staged::Staging, state::State};
 use crate::{
-    disk::{Disk, DiskError, Layout, Verb, random_name, read_if_there},
+    disk::{Disk, DiskError, Layout, Verb, random_name, read_own_if_there},
     model::{Digest, Generation},
 };
 
@@ -40,7 +40,7 @@ impl Condemned {
     /// # Errors
     /// When the file is there and cannot be read.
     pub fn read(layout: &Layout) -> Result<Self, DiskError> {
-        let bytes = read_if_there(&layout.condemned())?.unwrap_or_default();
+        let bytes = read_own_if_there(&layout.condemned())?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         Ok(Self {
             generations: text.lines().filter_map(|line| line.parse().ok()).collect(),
@@ -67,7 +67,7 @@ impl Condemned {
 
     /// Whether what is published was given up: a frame came after it.
     pub(super) fn was_given_up(layout: &Layout, sequence: u64) -> Result<bool, DiskError> {
-        let bytes = read_if_there(&layout.condemned())?.unwrap_or_default();
+        let bytes = read_own_if_there(&layout.condemned())?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let after = text.lines().find_map(|line| line.strip_prefix("after ")?.parse::<u64>().ok());
         Ok(after.is_some_and(|after| sequence > after))

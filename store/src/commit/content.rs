@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
+    fs::OpenOptions,
     io::{self, Read as _},
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::transaction::{is_whole, read_manifest};
 use crate::{
-    disk::Layout,
+    disk::{Layout, open_own},
     model::{ContentHash, Digest, FileKind, TreeFile},
 };
 
@@ -45,7 +45,7 @@ pub(crate) fn content_of(path: &Path, kind: FileKind) -> io::Result<(ContentHash
     }
     // Most files are small, and to make a larger buffer takes a fifth as long as to read one of them.
     let (mut file, mut hasher, mut chunk) =
-        (File::open(path)?, blake3::Hasher::new(), [0; 32 << 10]);
+        (open_own(path, OpenOptions::new().read(true))?, blake3::Hasher::new(), [0; 32 << 10]);
     loop {
         match file.read(&mut chunk) {
             Ok(0) => break,

@@ -17,7 +17,7 @@ use super::{
     record::Record,
     state::State,
 };
-use crate::disk::{Disk, DiskError, Verb};
+use crate::disk::{Disk, DiskError, OWN_FILE, Verb, open_own, read_own_if_there, read_whole};
 
 /// The journal, open for one writer.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Journal {
     /// # Errors
     /// When it is damaged or cannot be read.
     pub fn state(path: &Path) -> Result<State, JournalError> {
-        let bytes = crate::disk::read_if_there(path)?.unwrap_or_default();
+        let bytes = read_own_if_there(path)?.unwrap_or_default();
         Ok(replay(path, &bytes)?.state)
     }
 
@@ -93,7 +93,7 @@ impl Journal {
     /// # Errors
     /// When it is damaged or cannot be read.
     pub fn frames(path: &Path, since: u64) -> Result<Vec<Frame>, JournalError> {
-        let bytes = crate::disk::read_if_there(path)?.unwrap_or_default();
+        let bytes = read_own_if_there(path)?.unwrap_or_default();
         let mut frames = Vec::new();
         let replay = replay_telling(path, &bytes, &mut |frame| frames.push(frame.clone()))?;
         if replay.sequence >= since {
@@ -107,7 +107,7 @@ impl Journal {
     /// # Errors
     /// When it is damaged or cannot be read.
     pub fn read(path: &Path) -> Result<Reading, JournalError> {
-        let bytes = crate::disk::read_if_there(path)?.unwrap_or_default();
+        let bytes = read_own_if_there(path)?.unwrap_or_default();
         let Replay { state, frames, length, .. } = replay(path, &bytes)?;
         Ok(Reading { state, frames, torn: (length < bytes.len()).then_some(length) })
     }
@@ -117,14 +117,11 @@ impl Journal {
     /// # Errors
     /// Nothing was changed, except that a torn end may have been saved aside.
     pub fn open(disk: &Disk, path: &Path) -> Result<(Self, State), JournalError> {
-        let bytes =
-            std::fs::read(path).map_err(|source| DiskError::new(Verb::Read, path, source))?;
+        let failed = |verb| move |source| DiskError::new(verb, path, source);
+        let file = open_own(path, OpenOptions::new().read(true).append(true))
+            .map_err(failed(Verb::Append))?;
+        let bytes = read_whole(&file, OWN_FILE).map_err(failed(Verb::Read))?;
         let replay = replay(path, &bytes)?;
-        let mut options = OpenOptions::new();
-        let file = options
-            .append(true)
-            .open(path)
-            .map_err(|source| DiskError::new(Verb::Append, path, source))?;
         let journal =
             Self { path: path.to_owned(), file, sequence: replay.sequence, link: replay.link };
         if let Some(torn @ [_, ..]) = bytes.get(replay.length..) {

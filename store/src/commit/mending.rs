@@ -21,7 +21,9 @@ use super::{
     transaction::link_text,
 };
 use crate::{
-    disk::{Barrier, Disk, DiskError, Layout, Lock, names_in, random_name, read_if_there},
+    disk::{
+        Barrier, Disk, DiskError, Layout, Lock, names_in, random_name, read_own, read_own_if_there,
+    },
     model::{Generation, Manifest},
 };
 
@@ -117,7 +119,7 @@ impl Mending {
         }
         let path = self.layout.journal();
         let is_file = path.symlink_metadata().is_ok_and(|meta| meta.is_file());
-        let bytes = if is_file { read_if_there(&path)? } else { None }.unwrap_or_default();
+        let bytes = if is_file { read_own_if_there(&path)? } else { None }.unwrap_or_default();
         let salvage = Salvage::of(&bytes).map_err(RebuildError::Newer)?;
         let shown = shown(&self.layout);
         let rebuilding = rebuild(&self.layout, &salvage, hints, shown, (now(), reason))?;
@@ -249,13 +251,13 @@ impl Mending {
         let entry = self.layout.entry(digest);
         let aside = put_in_place(&self.disk, &self.layout, &staged.tree, &entry)?;
         // Only now: a directory is moved by whoever may write to it.
-        self.disk.set_mode(&entry, 0o555)?;
+        self.disk.make_read_only(&entry)?;
         Ok(aside)
     }
 
     /// Puts a durable file in the place of one that says anything else.
     fn replace_file(&self, good: &Path, path: &Path) -> Result<Option<PathBuf>, DiskError> {
-        match std::fs::read(path).ok() == Some(read_if_there(good)?.unwrap_or_default()) {
+        match read_own(path).ok() == Some(read_own_if_there(good)?.unwrap_or_default()) {
             true => Ok(None),
             false => put_in_place(&self.disk, &self.layout, good, path),
         }

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use crate::{
     disk::{
         Disk, DiskError, Layout, Lock, Planting, is_random_name, is_unchanged, names_in,
-        random_name,
+        random_name, read_own,
     },
     model::{Digest, GitTree, Manifest},
 };
@@ -202,7 +202,7 @@ impl Staged {
     /// The list of the tree, if it is still what was written.
     #[must_use]
     pub fn manifest(&self) -> Option<Manifest> {
-        let list = std::fs::read(&self.list).ok()?;
+        let list = read_own(&self.list).ok()?;
         let proven = crate::model::digest_of(&list) == self.digest;
         Manifest::from_bytes(&list).ok().filter(|_| proven)
     }

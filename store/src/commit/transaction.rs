@@ -29,7 +29,7 @@ use super::{
     state::State,
 };
 use crate::{
-    disk::{Disk, DiskError, Layout},
+    disk::{Disk, DiskError, Layout, read_own},
     model::{Digest, Generation, Manifest, ModuleName},
 };
 
@@ -353,7 +353,7 @@ impl Transaction {
             self.locked.disk.exchange(&staged.tree, &entry)?;
         }
         // Only now: a directory is moved by whoever may write to it.
-        self.locked.disk.set_mode(&entry, 0o555)
+        self.locked.disk.make_read_only(&entry)
     }
 
     fn records(&self, next: Generation, reason: &str) -> Vec<Record> {
@@ -467,7 +467,7 @@ pub fn is_whole(layout: &Layout, digest: Digest) -> bool {
 
 /// How an entry was built for `module`, or for another that it is the same for, as far as that was written beside it.
 pub(crate) fn read_built(layout: &Layout, digest: Digest, module: &str) -> Option<Built> {
-    let bytes = std::fs::read(layout.built(digest)).ok()?;
+    let bytes = read_own(&layout.built(digest)).ok()?;
     let mut built: BTreeMap<String, Built> = serde_json::from_slice(&bytes).ok()?;
     let own = built.remove(module);
     own.or_else(|| built.into_values().next()).filter(|built| built.digest == digest)
@@ -476,7 +476,7 @@ pub(crate) fn read_built(layout: &Layout, digest: Digest, module: &str) -> Optio
 /// The manifest of an entry, if it is there and proves itself.
 #[must_use]
 pub fn read_manifest(layout: &Layout, digest: Digest) -> Option<Manifest> {
-    let bytes = std::fs::read(layout.manifest(digest)).ok()?;
+    let bytes = read_own(&layout.manifest(digest)).ok()?;
     let proven = crate::model::digest_of(&bytes) == digest;
     proven.then(|| Manifest::from_bytes(&bytes).ok())?
 }

@@ -3,10 +3,11 @@
 //! A named pipe would be waited for, a device or a sparse file of terabytes would be read into memory. Here each is an
 //! error at once, that says what lies there.
 //!
-//! Limits: links are followed, as environments and work trees use them.
+//! In environments and work trees links are followed, as people use them there. The store's own files are never links:
+//! one that was planted would lead what is written, or what is believed, elsewhere.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, Read as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
@@ -25,13 +26,42 @@ pub(crate) const OWN_FILE: u64 = 256 << 20;
 /// # Errors
 /// When it cannot be opened, and when a pipe, a device, a socket or a directory lies there.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file =
-        std::fs::OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    regular(without_waiting(OpenOptions::new().read(true), OFlags::empty()).open(path)?)
+}
+
+/// The store's own regular file `path`, opened as `options` say.
+///
+/// # Errors
+/// As [`open_regular`], and when a link lies there.
+pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    regular(without_waiting(options, OFlags::NOFOLLOW).open(path).map_err(of_link)?)
+}
+
+/// Lets `options` neither wait for the other end of a pipe nor take a terminal.
+fn without_waiting(options: &mut OpenOptions, besides: OFlags) -> &mut OpenOptions {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | besides;
+    options.custom_flags(flags.bits().cast_signed())
+}
+
+fn regular(file: File) -> io::Result<File> {
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
     }
+}
+
+/// Says in plain words what systems say in different ones when a link is not followed.
+pub(crate) fn of_link(error: io::Error) -> io::Error {
+    let code = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+    match code {
+        Some(rustix::io::Errno::LOOP | rustix::io::Errno::MLINK) => link_in_the_way(),
+        _ => error,
+    }
+}
+
+/// A link lies where the store never has one.
+pub(super) fn link_in_the_way() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "a symbolic link, which is not followed here")
 }
 
 /// The whole regular file `path`, of `limit` bytes at most.
@@ -39,7 +69,22 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As [`open_regular`], and [`io::ErrorKind::FileTooLarge`] when it is longer; then no more than `limit` bytes were read.
 pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = open_regular(path)?;
+    read_whole(&open_regular(path)?, limit)
+}
+
+/// The store's own file `path`, of [`OWN_FILE`] bytes at most.
+///
+/// # Errors
+/// As [`read_regular`], and when a link lies there.
+pub(crate) fn read_own(path: &Path) -> io::Result<Vec<u8>> {
+    read_whole(&open_own(path, OpenOptions::new().read(true))?, OWN_FILE)
+}
+
+/// All of `file` from where it stands, of `limit` bytes at most.
+///
+/// # Errors
+/// As [`read_regular`].
+pub(crate) fn read_whole(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     let length = file.metadata()?.len();
     let too_large = || {
         let why = format!("larger than the {limit} bytes that are read of such a file");
@@ -90,5 +135,26 @@ mod tests {
         assert_eq!(read_regular(&at("good"), 3).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(read_regular(&at("good"), 4).unwrap(), b"text");
         assert_eq!(read_regular_text(&at("good")).unwrap(), "text");
+    }
+
+    #[test]
+    fn a_file_of_the_stores_own_is_never_a_link() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        std::fs::write(at("victim"), "text").unwrap();
+        for (name, leads) in [("link", "victim"), ("dangling", "nowhere"), ("device", "/dev/zero")]
+        {
+            std::os::unix::fs::symlink(leads, at(name)).unwrap();
+            let mut writing = OpenOptions::new();
+            let writing = writing.read(true).write(true).create(true).truncate(true);
+            for error in [
+                read_own(&at(name)).unwrap_err(),
+                open_own(&at(name), writing).map(drop).unwrap_err(),
+            ] {
+                assert!(error.to_string().contains("symbolic link"), "{name}: {error}");
+            }
+        }
+        assert_eq!(read_own(&at("victim")).unwrap(), b"text");
+        assert!(!at("nowhere").exists());
     }
 }

@@ -3,15 +3,16 @@
 //! The marker is the last thing made: where it is, the whole layout is. A program that meets a
 //! feature it does not know refuses the store (`incompat`), or only reads it (`ro_compat`).
 
-use std::path::Path;
+use std::{os::unix::fs::PermissionsExt as _, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     layout::Layout,
     lock::{Lock, LockError, Patience},
+    ownership::{UnsafeHome, is_to_be_closed},
     reserve::ensure_reserve,
-    verbs::{Disk, DiskError, random_name, read_if_there},
+    verbs::{Disk, DiskError, random_name, read_own_if_there},
 };
 
 /// The format this version writes.
@@ -54,6 +55,9 @@ pub enum FormatError {
     /// Another process is making this store and does not come to an end.
     #[error("the store cannot be made")]
     Lock(#[from] LockError),
+    /// Others may do as they like in the home. Nothing was changed.
+    #[error("the store's home is not safe to work in")]
+    Unsafe(#[from] UnsafeHome),
     /// The marker is no JSON of ours.
     #[error("{path} is not the format marker of a store")]
     Malformed {
@@ -90,7 +94,7 @@ impl Format {
     /// When the store is not for this version to read.
     pub fn read(layout: &Layout) -> Result<Option<Self>, FormatError> {
         let path = layout.format();
-        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
+        let Some(bytes) = read_own_if_there(&path)? else { return Ok(None) };
         let format: Self = serde_json::from_slice(&bytes).map_err(|source| {
             FormatError::Malformed { path: path.display().to_string(), source }
         })?;
@@ -134,7 +138,7 @@ impl Format {
         let store = random()? + &random()?;
         let format =
             Self { format: VERSION, store, compat: none(), ro_compat: none(), incompat: none() };
-        if read_if_there(&layout.journal())?.is_none() {
+        if read_own_if_there(&layout.journal())?.is_none() {
             disk.create_file(&layout.journal(), b"")?;
         }
         // A name may reach the disk before what it stands for: on a file system without a journal, an old
@@ -158,6 +162,10 @@ impl Format {
 fn make_home(disk: &Disk, home: &Path) -> Result<(), DiskError> {
     let missing: Vec<&Path> = home.ancestors().take_while(|path| !path.is_dir()).collect();
     disk.ensure_dir(home)?;
+    if is_to_be_closed(home) {
+        let mode = home.metadata().map_or(0o755, |meta| meta.permissions().mode());
+        disk.set_mode(&home.canonicalize().unwrap_or_else(|_| home.to_owned()), mode & 0o7755)?;
+    }
     missing.iter().try_for_each(|made| disk.sync_dir(made))?;
     let Some(highest) = missing.last() else { return Ok(()) };
     let parent = highest.parent().filter(|parent| *parent != Path::new(""));

@@ -40,6 +40,9 @@ impl Layout {
         "locks",
     ];
 
+    /// The directories that are made when they are first needed.
+    pub const LATER: [&'static str; 4] = ["quarantine", "environments", "probes", "state"];
+
     /// The layout below `home`.
     pub fn new(home: impl Into<PathBuf>) -> Self {
         Self { home: home.into() }

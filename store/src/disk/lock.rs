@@ -19,7 +19,10 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use super::verbs::{DiskError, Verb};
+use super::{
+    bounded::{of_link, open_own},
+    verbs::{DiskError, Verb},
+};
 
 /// A lock; dropping it lets go.
 #[derive(Debug)]
@@ -226,9 +229,8 @@ impl Lock {
 fn open(path: &Path) -> Result<File, DiskError> {
     // Read and write: some network file systems refuse an exclusive lock on a read-only descriptor.
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o666);
-    options
-        .open(path)
+    options.read(true).write(true).create(true).truncate(false).mode(0o644);
+    open_own(path, &mut options)
         .map_err(|source| DiskError::new(Verb::CreateFile, PathBuf::from(path), source))
 }
 
@@ -238,7 +240,7 @@ fn open_existing(path: &Path) -> Result<File, DiskError> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags.bits().cast_signed());
-    options.open(path).map_err(|source| DiskError::new(Verb::Read, path, source))
+    options.open(path).map_err(|source| DiskError::new(Verb::Read, path, of_link(source)))
 }
 
 fn write_holder(file: &mut File, command: &str) -> io::Result<()> {

@@ -11,7 +11,7 @@ use std::{
     ffi::OsStr,
     fs::File,
     io::{self, Read, Write as _},
-    os::unix::ffi::OsStrExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -19,7 +19,7 @@ use std::{
 use gix::bstr::{BStr, BString, ByteSlice as _};
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 
-use super::verbs::{Act, Disk, DiskError, Verb};
+use super::verbs::{Act, Disk, DiskError, READ_ONLY, Verb};
 use crate::model::{ContentHash, FileKind, Manifest, TreeFile, canonical_bytes};
 
 /// A tree being filled. Shared by reference between threads.
@@ -28,6 +28,8 @@ pub struct Planting {
     disk: Disk,
     root: PathBuf,
     top: File,
+    /// What the umask leaves of the permissions of a directory that nobody writes to.
+    read_only: u32,
     directories: Mutex<Vec<BString>>,
 }
 
@@ -67,8 +69,11 @@ impl Planting {
     /// The directory may have been made.
     pub fn create(disk: &Disk, root: &Path) -> Result<Self, DiskError> {
         disk.create_dir(root)?;
-        let top = File::open(root).map_err(|source| DiskError::new(Verb::Read, root, source))?;
-        Ok(Self { disk: disk.clone(), root: root.to_owned(), top, directories: Mutex::default() })
+        let read = |source| DiskError::new(Verb::Read, root, source);
+        let top = File::open(root).map_err(read)?;
+        let read_only = top.metadata().map_err(read)?.permissions().mode() & READ_ONLY;
+        let (disk, root) = (disk.clone(), root.to_owned());
+        Ok(Self { disk, root, top, read_only, directories: Mutex::default() })
     }
 
     /// Where the tree is being written.
@@ -173,12 +178,7 @@ impl Planting {
     fn new_file(&self, path: &BStr, mode: u32) -> io::Result<File> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        #[expect(
-            clippy::useless_conversion,
-            reason = "the width of a mode differs between systems"
-        )]
-        let mode = Mode::from_raw_mode(mode.try_into().expect("permission bits fit every mode"));
-        Ok(File::from(rustix::fs::openat(&self.top, os(path), flags, mode)?))
+        Ok(File::from(rustix::fs::openat(&self.top, os(path), flags, raw(mode))?))
     }
 
     fn write_link(&self, path: &BStr, text: &[u8], hash: ContentHash) -> Result<(), DiskError> {
@@ -242,7 +242,11 @@ impl Planting {
             self.act(Verb::SetTime, path, None, || {
                 self.set_time(path, directory_time(manifest, path))
             })?;
-            self.disk.set_mode(&self.root.join(os(path)), 0o555)?;
+            // Made by this planting, so no link, and no call is spent on looking.
+            self.act(Verb::SetMode, path, None, || {
+                let flags = AtFlags::empty();
+                Ok(rustix::fs::chmodat(&self.top, os(path), raw(self.read_only), flags)?)
+            })?;
         }
         let time = times(directory_time(manifest, BStr::new("")));
         self.act(Verb::SetTime, BStr::new(""), None, || Ok(rustix::fs::futimens(&self.top, &time)?))
@@ -326,13 +330,18 @@ fn times(seconds: i64) -> Timestamps {
     }
 }
 
+#[expect(clippy::useless_conversion, reason = "the width of a mode differs between systems")]
+fn raw(mode: u32) -> Mode {
+    Mode::from_raw_mode(mode.try_into().expect("permission bits fit every mode"))
+}
+
 fn os(path: &BStr) -> &Path {
     Path::new(OsStr::from_bytes(path.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
 

@@ -5,7 +5,7 @@
 
 use std::{io, os::unix::fs::PermissionsExt as _, path::Path};
 
-use super::verbs::{DiskError, Verb};
+use super::verbs::{DiskError, OTHERS_WRITE, Verb, make_dir};
 
 /// Copies the tree `from` to `to`, which is not there yet. Everything in the copy may be written to; times are not
 /// kept. Names that `leave` says yes to, at the top, are left out.
@@ -17,7 +17,7 @@ pub(crate) fn copy_to_scratch(
     to: &Path,
     leave: &dyn Fn(&std::ffi::OsStr) -> bool,
 ) -> Result<(), DiskError> {
-    std::fs::create_dir(to).map_err(|error| DiskError::new(Verb::CreateDir, to, error))?;
+    make_dir(to).map_err(|error| DiskError::new(Verb::CreateDir, to, error))?;
     let read = |error: io::Error| DiskError::new(Verb::Read, from, error);
     for child in std::fs::read_dir(from).map_err(read)? {
         let child = child.map_err(read)?;
@@ -41,7 +41,7 @@ pub(crate) fn copy_to_scratch(
 /// # Errors
 /// It is not there.
 pub(crate) fn make_scratch(at: &Path) -> Result<(), DiskError> {
-    std::fs::create_dir(at).map_err(|error| DiskError::new(Verb::CreateDir, at, error))
+    make_dir(at).map_err(|error| DiskError::new(Verb::CreateDir, at, error))
 }
 
 /// Removes a file from a scratch.
@@ -63,7 +63,7 @@ fn copy_one(from: &Path, to: &Path, is_link: bool) -> io::Result<()> {
         return std::os::unix::fs::symlink(std::fs::read_link(from)?, to);
     }
     std::fs::copy(from, to)?;
-    let mode = std::fs::metadata(to)?.permissions().mode() | 0o200;
+    let mode = std::fs::metadata(to)?.permissions().mode() & !OTHERS_WRITE | 0o200;
     std::fs::set_permissions(to, std::fs::Permissions::from_mode(mode))
 }
 

@@ -11,7 +11,7 @@ use std::{
     fmt,
     fs::{File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -19,7 +19,7 @@ use std::{
     },
 };
 
-use super::bounded::{OWN_FILE, read_regular};
+use super::bounded::{OWN_FILE, link_in_the_way, open_own, read_own, read_regular};
 
 /// What an act does to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -178,12 +178,12 @@ impl Disk {
         }
     }
 
-    /// Makes a directory with mode 0777 less the umask. Its parent exists, it does not.
+    /// Makes a directory with mode 0755 less the umask. Its parent exists, it does not.
     ///
     /// # Errors
     /// Nothing was made.
     pub fn create_dir(&self, path: &Path) -> Result<(), DiskError> {
-        self.act(Act { verb: Verb::CreateDir, path, from: None }, || std::fs::create_dir(path))
+        self.act(Act { verb: Verb::CreateDir, path, from: None }, || make_dir(path))
     }
 
     /// Makes a directory and its parents; none of them need be new.
@@ -219,13 +219,21 @@ impl Disk {
         Ok(())
     }
 
-    /// Makes a new file with the content and permissions of another one. Not yet durable.
+    /// Makes a new file with the content and permissions of another one, which nobody else may write to. Not yet
+    /// durable.
     ///
     /// # Errors
     /// The file may exist, in part.
     pub fn copy_file(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
         let act = Act { verb: Verb::CreateFile, path: to, from: Some(from) };
-        self.wrote(self.act(act, || std::fs::copy(from, to))?);
+        let copied = self.act(act, || {
+            let mut source = File::open(from)?;
+            let mode = source.metadata()?.permissions().mode() & 0o7777 & !OTHERS_WRITE;
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+            file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+            io::copy(&mut source, &mut file)
+        })?;
+        self.wrote(copied);
         Ok(())
     }
 
@@ -306,13 +314,34 @@ impl Disk {
         self.act(Act { verb: Verb::Truncate, path, from: None }, || file.set_len(length))
     }
 
-    /// Sets the permission bits of `path`.
+    /// Sets the permission bits of `path`, which is no link.
     ///
     /// # Errors
     /// They are as they were.
     pub fn set_mode(&self, path: &Path, mode: u32) -> Result<(), DiskError> {
+        self.act(Act { verb: Verb::SetMode, path, from: None }, || match std::fs::symlink_metadata(
+            path,
+        )?
+        .is_symlink()
+        {
+            true => Err(link_in_the_way()),
+            false => std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)),
+        })
+    }
+
+    /// Takes from everybody the right to write to `path`, which is no link; who may read it stays as it is.
+    ///
+    /// # Errors
+    /// Its permissions are as they were.
+    pub fn make_read_only(&self, path: &Path) -> Result<(), DiskError> {
         self.act(Act { verb: Verb::SetMode, path, from: None }, || {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+            let meta = std::fs::symlink_metadata(path)?;
+            let mode = std::fs::Permissions::from_mode(meta.permissions().mode() & READ_ONLY);
+            if meta.is_symlink() {
+                Err(link_in_the_way())
+            } else {
+                std::fs::set_permissions(path, mode)
+            }
         })
     }
 
@@ -329,7 +358,9 @@ impl Disk {
     /// # Errors
     /// See [`sync_open_file`](Self::sync_open_file).
     pub fn sync_file(&self, path: &Path) -> Result<(), DiskError> {
-        self.act(Act { verb: Verb::SyncFile, path, from: None }, || File::open(path)?.sync_all())
+        self.act(Act { verb: Verb::SyncFile, path, from: None }, || {
+            open_own(path, OpenOptions::new().read(true))?.sync_all()
+        })
     }
 
     /// Makes the names in the directory `path` durable.
@@ -378,6 +409,17 @@ impl Disk {
     }
 }
 
+/// The bits that files and directories of entries may have.
+pub(super) const READ_ONLY: u32 = 0o555;
+
+/// The bits that let others than the owner write.
+pub(super) const OTHERS_WRITE: u32 = 0o022;
+
+/// Makes a directory that nobody else may write to, whatever the umask.
+pub(super) fn make_dir(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().mode(0o755).create(path)
+}
+
 /// The names in the directory `path`, unsorted; none when there is no such directory.
 ///
 /// # Errors
@@ -399,7 +441,33 @@ pub(crate) fn names_in(path: &Path) -> Result<Vec<std::ffi::OsString>, DiskError
 /// # Errors
 /// When it is there and cannot be read, is no regular file, or is larger than [`OWN_FILE`].
 pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
-    match read_regular(path, OWN_FILE) {
+    if_there(path, read_regular(path, OWN_FILE))
+}
+
+/// As [`read_if_there`], for a file of the store's own, which is never a link.
+///
+/// # Errors
+/// As there, and when a link lies there.
+pub(crate) fn read_own_if_there(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
+    if_there(path, read_own(path))
+}
+
+/// As [`read_if_there`], for a file that people write, and may keep elsewhere and link to.
+///
+/// # Errors
+/// As there, and for a link that leads nowhere: its file is away, and says more than none would.
+pub(crate) fn read_linked_if_there(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
+    match read_if_there(path)? {
+        None if path.is_symlink() => {
+            let source = io::Error::new(io::ErrorKind::NotFound, "a link that leads nowhere");
+            Err(DiskError::new(Verb::Read, path, source))
+        }
+        read => Ok(read),
+    }
+}
+
+fn if_there(path: &Path, read: io::Result<Vec<u8>>) -> Result<Option<Vec<u8>>, DiskError> {
+    match read {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(DiskError::new(Verb::Read, path, error)),
@@ -456,6 +524,33 @@ mod tests {
         disk.remove_tree(&tree).unwrap();
         disk.remove_tree(&tree).unwrap();
         assert!(!tree.exists() && kept.exists());
+    }
+
+    #[test]
+    fn permissions_are_not_changed_and_files_not_written_through_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let disk = Disk::default();
+        disk.create_file(&at("victim"), b"precious").unwrap();
+        disk.symlink(Path::new("victim"), &at("link")).unwrap();
+        disk.create_file(&at("other"), b"x").unwrap();
+        assert!(disk.set_mode(&at("link"), 0o777).is_err());
+        assert!(disk.copy_file(&at("other"), &at("link")).is_err());
+        assert!(disk.sync_file(&at("link")).is_err());
+        assert_eq!(std::fs::read(at("victim")).unwrap(), b"precious");
+        assert_eq!(at("victim").metadata().unwrap().permissions().mode() & 0o002, 0);
+    }
+
+    #[test]
+    fn a_file_that_is_away_behind_a_link_is_not_taken_for_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        assert_eq!(read_linked_if_there(&at("link")).unwrap(), None);
+        std::os::unix::fs::symlink("kept", at("link")).unwrap();
+        assert!(read_linked_if_there(&at("link")).unwrap_err().to_string().contains("link"));
+        std::fs::write(at("kept"), "mine").unwrap();
+        assert_eq!(read_linked_if_there(&at("link")).unwrap().unwrap(), b"mine");
+        assert!(read_own_if_there(&at("link")).is_err());
     }
 
     #[test]

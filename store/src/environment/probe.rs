@@ -20,7 +20,7 @@ use super::{
     told::{TellError, Told},
 };
 use crate::{
-    disk::{DiskError, Layout, Verb, copy_to_scratch, read_if_there},
+    disk::{DiskError, Layout, Verb, copy_to_scratch, read_own_if_there},
     model::{ContentHash, ModuleName},
     program::ProgramError,
 };
@@ -117,7 +117,7 @@ pub(crate) fn known(layout: &Layout, subject: &Subject, tag: &str) -> Option<Fac
 fn look_up(layout: &Layout, key: ContentHash, tag: &str) -> Option<Probe> {
     [None, Some(tag)].into_iter().find_map(|tag| {
         let place = place(layout, key, tag);
-        let bytes = read_if_there(&place.join("facts.json")).ok()??;
+        let bytes = read_own_if_there(&place.join("facts.json")).ok()??;
         let facts: Facts = serde_json::from_slice(&bytes).ok()?;
         let compiled = place.join("files");
         let is_whole = facts.compiled.iter().all(|path| compiled.join(path).is_file());

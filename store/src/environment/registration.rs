@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::interpreter::{Interpreter, Places, meant};
 use crate::{
-    disk::{Disk, DiskError, Layout, Verb, names_in, read_if_there},
+    disk::{Disk, DiskError, Layout, Verb, names_in, read_own_if_there},
     model::{DistributionName, Generation, ModuleName},
 };
 
@@ -184,7 +184,7 @@ impl Registration {
     }
 
     fn read(path: &Path) -> Result<Option<Self>, RegistrationError> {
-        let Some(bytes) = read_if_there(path)? else { return Ok(None) };
+        let Some(bytes) = read_own_if_there(path)? else { return Ok(None) };
         let malformed = |source| RegistrationError::Malformed { path: path.to_owned(), source };
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(malformed)?;
         let schema = value.get("schema").and_then(serde_json::Value::as_u64);

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{facts::Facts, reading::Metadata, registration::Installed};
 use crate::{
-    disk::{Disk, DiskError, Layout, read_if_there},
+    disk::{Disk, DiskError, Layout, read_own_if_there},
     model::{DistributionName, ModuleName},
 };
 
@@ -100,7 +100,7 @@ impl StandIn {
     #[must_use]
     pub fn read(layout: &Layout, module: &ModuleName) -> Option<Self> {
         let path = Self::directory(layout, module).join("stand-in.json");
-        let written: Written = serde_json::from_slice(&read_if_there(&path).ok()??).ok()?;
+        let written: Written = serde_json::from_slice(&read_own_if_there(&path).ok()??).ok()?;
         (written.schema == 1).then(|| Self { module: module.clone(), written })
     }
 
@@ -132,7 +132,7 @@ impl StandIn {
         ];
         for (name, text) in files {
             let path = directory.join(name);
-            if read_if_there(&path)?.as_deref() != Some(text) {
+            if read_own_if_there(&path)?.as_deref() != Some(text) {
                 let spare = fresh();
                 disk.create_file(&spare, text)?;
                 disk.rename(&spare, &path)?;

@@ -150,7 +150,7 @@ impl Made {
             let path = self.at.join(directory);
             disk.set_time(&path, hash.file_time())?;
             if !directory.as_os_str().is_empty() {
-                disk.set_mode(&path, 0o555)?;
+                disk.make_read_only(&path)?;
             }
         }
         Ok(())
@@ -269,7 +269,7 @@ pub(crate) fn install(
             Err(error) if is_taken(&error.source) => Ok(()),
             moved => moved,
         })
-        .and_then(|()| disk.set_mode(&target, 0o555));
+        .and_then(|()| disk.make_read_only(&target));
     disk.set_time(directory, meta.mtime())?;
     disk.set_mode(directory, meta.mode() & 0o7777)?;
     moved

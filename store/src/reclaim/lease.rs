@@ -25,7 +25,10 @@ use std::{
 
 use crate::{
     commit::{Condemned, shown},
-    disk::{Disk, DiskError, Holder, Layout, Lock, Verb, is_random_name, names_in, random_name},
+    disk::{
+        Disk, DiskError, Holder, Layout, Lock, UnsafeHome, Verb, is_random_name, names_in,
+        random_name,
+    },
     model::Generation,
 };
 
@@ -62,6 +65,9 @@ pub enum LeaseError {
     /// The generation was never shown, is not kept, or is about to go.
     #[error("generation {0} is not there, or about to go")]
     Gone(Generation),
+    /// Other users decide what is in the home, and so what would run.
+    #[error("no lease can be taken")]
+    Unsafe(#[from] UnsafeHome),
     /// The home cannot be read.
     #[error("no lease can be taken")]
     Disk(#[from] DiskError),
@@ -70,14 +76,16 @@ pub enum LeaseError {
 impl LeaseError {
     /// The next thing to do.
     #[must_use]
-    pub const fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> String {
+        let text = match self {
+            Self::Unsafe(error) => return error.hint(),
             Self::Empty => {
                 "`modstore add SOURCE` declares a module and fetches it; --home or MODSTORE_HOME name another store"
             }
             Self::Gone(_) => "`modstore history` lists the generations there are",
             Self::Disk(_) => "a lease needs the right to read the store; `ls -ld` tells who has it",
-        }
+        };
+        text.to_owned()
     }
 }
 
@@ -133,7 +141,7 @@ impl Lease {
         let directory = self.directory();
         let is_there = match &self.hold {
             Some(hold) if !hold.is_own_file => hold.lock.is_at(&directory),
-            _ => directory.is_dir(),
+            _ => is_directory(&directory),
         };
         Ok(condemned || !is_there || shown(&self.layout) < Some(self.generation))
     }
@@ -274,7 +282,7 @@ fn locked_directories(layout: &Layout) -> Result<Vec<Leased>, DiskError> {
     for name in names_in(&layout.generations())? {
         let generation = name.to_str().and_then(|name| name.parse::<Generation>().ok());
         let path = layout.generations().join(&name);
-        let Some(generation) = generation.filter(|_| path.is_dir()) else { continue };
+        let Some(generation) = generation.filter(|_| is_directory(&path)) else { continue };
         match patiently(|| Lock::try_take_existing(&path)) {
             Ok(Some(_free)) => {}
             Ok(None) => live.push(Leased { generation, holder: None }),
@@ -283,6 +291,11 @@ fn locked_directories(layout: &Layout) -> Result<Vec<Leased>, DiskError> {
         }
     }
     Ok(live)
+}
+
+/// A generation is a directory, and never a link to one.
+fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|meta| meta.is_dir())
 }
 
 /// A lease is a file: what else has such a name is none of ours.

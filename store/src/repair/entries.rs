@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     commit::{Binding, Mending, Staged, Staging, State, read_manifest},
-    disk::{Disk, DiskError, Layout, names_in},
+    disk::{Disk, DiskError, Layout, names_in, read_own},
     model::{ContentHash, Digest, GitTree, Manifest},
     update::Ground,
 };
@@ -124,7 +124,7 @@ impl Entries<'_> {
         if path.symlink_metadata().is_err() {
             return Ok(());
         }
-        let bytes = std::fs::read(&path).unwrap_or_default();
+        let bytes = read_own(&path).unwrap_or_default();
         if GitTree::from_bytes(&bytes, manifest).is_none() {
             let aside = crate::commit::put_away(self.disk(), self.layout(), &path)?;
             self.mended.push(self.told(digest, path, How::PutAside, Some(aside)));

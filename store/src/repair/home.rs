@@ -60,6 +60,7 @@ pub(super) fn mend_home(
     for name in Layout::DIRECTORIES {
         mending.directory(&layout.home().join(name))?;
     }
+    mending.later()?;
     mending.files()?;
     let is_marked = mending.marker()?;
     drop(lock);
@@ -92,7 +93,7 @@ impl MendingHome<'_> {
     /// What stands where the quarantine should be cannot be put into it.
     fn quarantine(&mut self) -> Result<(), DiskError> {
         let path = self.layout.quarantine();
-        if path.symlink_metadata().is_ok() && !path.is_dir() {
+        if path.symlink_metadata().is_ok_and(|meta| !meta.is_dir()) {
             let aside = self.beside(&path)?;
             self.mended.push(Mended::new(path, How::PutAside, Some(aside)));
             return Ok(());
@@ -110,16 +111,28 @@ impl MendingHome<'_> {
         Ok(aside)
     }
 
-    /// A directory that every store has. One that is a link to a directory elsewhere is the user's wish.
+    /// A directory that every store has. A link to one elsewhere is none: what the store deletes would be there.
     fn directory(&mut self, path: &Path) -> Result<(), DiskError> {
-        if path.is_dir() {
+        let there = path.symlink_metadata().ok();
+        if there.as_ref().is_some_and(|meta| meta.is_dir()) {
             return self.open_up(path, 0o700);
         }
-        let is_there = path.symlink_metadata().is_ok();
+        let is_there = there.is_some();
         let aside = is_there.then(|| put_away(self.disk, self.layout, path)).transpose()?;
         self.disk.create_dir(path)?;
         self.disk.sync_dir(self.layout.home())?;
         self.mended.push(Mended::new(path.to_owned(), How::Made, aside));
+        Ok(())
+    }
+
+    /// Directories that are made when they are needed: what stands in their place goes.
+    fn later(&mut self) -> Result<(), DiskError> {
+        for path in Layout::LATER.map(|name| self.layout.home().join(name)) {
+            if path.symlink_metadata().is_ok_and(|meta| !meta.is_dir()) {
+                let aside = put_away(self.disk, self.layout, &path)?;
+                self.mended.push(Mended::new(path, How::PutAside, Some(aside)));
+            }
+        }
         Ok(())
     }
 
@@ -128,7 +141,7 @@ impl MendingHome<'_> {
         let locks = self.layout.home().join("locks");
         for name in names_in(&locks)? {
             let path = locks.join(name);
-            if path.is_file() {
+            if path.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
                 self.open_up(&path, 0o600)?;
             } else if name_is_ours(&path) {
                 let aside = put_away(self.disk, self.layout, &path)?;

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fs::File,
+    fs::OpenOptions,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
@@ -16,7 +16,7 @@ use gix::bstr::{BString, ByteSlice as _};
 use super::tree::parents;
 use crate::{
     commit::{Staged, Staging, has_content, place},
-    disk::{Disk, DiskError, LinkError, Planting, StreamError, Verb},
+    disk::{Disk, DiskError, LinkError, Planting, StreamError, Verb, open_own},
     model::{ContentHash, FileKind, Manifest, TreeFile},
 };
 
@@ -97,7 +97,7 @@ fn take(
             planting.write(file.path.as_bstr(), file.kind, text.as_os_str().as_bytes())?
         }
         FileKind::File | FileKind::Executable => {
-            let mut contents = File::open(&from).map_err(read)?;
+            let mut contents = open_own(&from, OpenOptions::new().read(true)).map_err(read)?;
             let may_run = file.kind == FileKind::Executable;
             let written = planting.write_stream(file.path.as_bstr(), may_run, &mut contents);
             match written {

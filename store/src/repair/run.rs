@@ -13,7 +13,7 @@ use crate::{
         Mending, RebuildError, Staging, StagingError, State, companion_of, put_away,
     },
     declare,
-    disk::{DiskError, Layout, LockError, Patience, read_if_there},
+    disk::{DiskError, Layout, LockError, Patience, read_linked_if_there},
     model::{Digest, Locked as LockedModule},
     update::{Event, Ground, give_back},
     verify::{self, Depth, Looking, Mend, Verification, VerifyError},
@@ -142,7 +142,8 @@ fn look(ground: Ground<'_>) -> Result<Verification, RepairError> {
     let progress = |bytes, of| ground.events.happened(Event::Hashing { bytes, of });
     let Ground { options, cancel, .. } = ground;
     let (patience, command, depth) = (patience(ground, &stop), &*options.command, Depth::Full);
-    let how = Looking { depth, names: &[], command, patience, progress: &progress, cancel };
+    let (names, may_lock, progress) = (&[], true, &progress);
+    let how = Looking { depth, names, command, patience, may_lock, progress, cancel };
     verify::verify(ground.layout, &how).map_err(|error| match error {
         VerifyError::Cancelled => RepairError::Cancelled,
         error => error.into(),
@@ -189,7 +190,7 @@ fn mend_entries(
 fn rewrite_lock(ground: Ground<'_>, report: &mut RepairReport) -> Result<(), RepairError> {
     let locked = lock(ground)?;
     let (path, text) = companion_of(ground.layout, locked.state());
-    let before = read_if_there(&path);
+    let before = read_linked_if_there(&path);
     let is_said = before.as_ref().is_ok_and(|before| before.as_deref() == Some(text.as_bytes()));
     if is_said || (locked.state().head().is_none() && matches!(before, Ok(None))) {
         return Ok(());

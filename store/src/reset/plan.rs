@@ -70,7 +70,8 @@ pub(crate) fn plan(layout: &Layout, declares: bool) -> Result<PurgePlan, DiskErr
 impl PurgePlan {
     /// The names in one of the store's directories; the directory goes with the last of them.
     fn look_into(&mut self, directory: &Path, kind: &str) -> Result<(), DiskError> {
-        if !directory.is_dir() {
+        // A link to a directory elsewhere is none of ours, nor is what lies there.
+        if !directory.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
             self.stay.push(unknown(directory.to_owned()));
             return Ok(());
         }

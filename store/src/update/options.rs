@@ -22,6 +22,8 @@ pub struct Options {
     pub offline: bool,
     /// Whether a credential helper or ssh may ask a person.
     pub interactive: bool,
+    /// Whether the home is worked in whoever owns it and may write to it.
+    pub trust_home: bool,
     /// Time limits of the network.
     pub limits: Limits,
     /// How long what has failed is left alone by a scan.
@@ -42,6 +44,7 @@ impl Default for Options {
             jobs: 8,
             offline: false,
             interactive: false,
+            trust_home: false,
             limits: Limits::default(),
             retry: Retry::default(),
             packs: PackLimits::default(),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _};
 use super::{code::Code, finding::Finding, home::must_allow};
 use crate::{
     commit::{State, lock_of},
-    disk::{Layout, read_if_there},
+    disk::{Layout, read_linked_if_there},
     model::Declarations,
 };
 
@@ -19,7 +19,7 @@ fn declarations(layout: &Layout, state: Option<&State>) -> Option<Finding> {
     let path = layout.modules_toml();
     let unreadable = |what: String| Finding::new(Code::DeclarationsUnreadable, &path, what);
     let is_readable = path.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o400 != 0);
-    match read_if_there(&path) {
+    match read_linked_if_there(&path) {
         Err(error) => Some(unreadable(format!("it cannot be read: {}", error.source))),
         Ok(None) if state.is_some_and(|state| !state.modules().is_empty()) => {
             let what = "modules are shown, and nothing is declared";
@@ -45,7 +45,7 @@ fn lock(layout: &Layout, state: &State) -> Option<Finding> {
     state.head()?;
     let modules: BTreeMap<_, _> =
         state.modules().iter().map(|(module, binding)| (module.as_str(), binding)).collect();
-    match read_if_there(&path) {
+    match read_linked_if_there(&path) {
         Ok(None) => Some(stale("it is not there")),
         Err(error) => Some(stale(&format!("it cannot be read: {}", error.source))),
         Ok(Some(bytes)) if bytes != lock_of(&modules).print().as_bytes() => {

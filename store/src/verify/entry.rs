@@ -16,7 +16,7 @@ use super::{
     home::must_allow,
 };
 use crate::{
-    disk::{Layout, names_in, read_if_there},
+    disk::{Layout, names_in, read_own_if_there},
     environment::{BYTE_CODE, faults, is_byte_code},
     model::{ContentHash, Digest, FileKind, GitTree, Manifest, TreeFile, digest_of},
 };
@@ -99,7 +99,7 @@ impl Looking {
     /// The list, if it proves itself.
     fn manifest(&mut self, layout: &Layout) -> Option<Manifest> {
         let path = layout.manifest(self.digest);
-        let manifest = match read_if_there(&path) {
+        let manifest = match read_own_if_there(&path) {
             Ok(None) => {
                 self.find(Code::ManifestMissing, &path, "the list of the entry is not there");
                 return None;
@@ -128,7 +128,7 @@ impl Looking {
 
     fn git_names(&mut self, layout: &Layout, manifest: &Manifest) {
         let path = layout.git_tree(self.digest);
-        match read_if_there(&path) {
+        match read_own_if_there(&path) {
             Ok(None) if !self.from_git => {}
             Ok(Some(bytes)) if GitTree::from_bytes(&bytes, manifest).is_some() => {
                 let digest = self.digest;

@@ -39,7 +39,13 @@ pub(super) fn look(layout: &Layout, findings: &mut Vec<Finding>) {
         let path = layout.home().join(name);
         must_be_directory(&path, 0o700)
     }));
-    findings.extend(must_be_directory(layout.home(), 0o700));
+    findings.extend(Layout::LATER.iter().filter_map(|name| {
+        let path = layout.home().join(name);
+        must_be_directory(&path, 0).filter(|finding| finding.code != Code::DirectoryMissing)
+    }));
+    // Where a user keeps the home, and through which link it is reached, is the user's choice.
+    let home = layout.home().canonicalize();
+    findings.extend(must_be_directory(home.as_deref().unwrap_or(layout.home()), 0o700));
     locks(layout, findings);
     names(layout, findings);
 }
@@ -134,11 +140,9 @@ pub(super) fn unknown(path: &Path) -> Finding {
 
 /// What keeps `path` from being a directory that its owner may use so.
 pub(super) fn must_be_directory(path: &Path, need: u32) -> Option<Finding> {
-    match path.metadata() {
+    match path.symlink_metadata() {
         Ok(meta) if meta.is_dir() => allows(path, &meta, need),
-        Err(error)
-            if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() =>
-        {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Some(Finding::new(Code::DirectoryMissing, path, "there is no such directory"))
         }
         _ => Some(Finding::new(Code::DirectoryReplaced, path, "this is no directory")),

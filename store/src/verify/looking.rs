@@ -19,6 +19,8 @@ pub(crate) struct Looking<'a> {
     pub(crate) command: &'a str,
     /// How to wait for the lock, which is taken only when something seems wrong.
     pub(crate) patience: Patience<'a>,
+    /// Whether it may be taken at all: whoever takes it writes to the home.
+    pub(crate) may_lock: bool,
     /// Hears how many bytes are hashed, and of how many.
     pub(crate) progress: &'a (dyn Fn(u64, u64) + Sync),
     /// Ends it.

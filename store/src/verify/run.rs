@@ -6,7 +6,8 @@
 //! for as long as it is the same file. So nobody waits for the reading.
 //!
 //! Where the lock cannot be taken because its file cannot be opened (a home that is read-only, or damaged just
-//! there), the second look is without it, too; then nobody can write either.
+//! there), the second look is without it, too; then nobody can write either. So it is where the home is another user's
+//! or leads elsewhere, since who takes a lock writes down that it has it.
 
 use std::collections::BTreeSet;
 
@@ -137,11 +138,12 @@ fn look_again(
     rotten: Vec<Rotten>,
     how: &Looking<'_>,
 ) -> Result<Survey, VerifyError> {
-    let _lock = match Lock::take(&layout.lock("store"), how.command, how.patience) {
-        Ok(lock) => Some(lock),
-        Err(LockError::Disk(_)) => None,
-        Err(LockError::Stopped) => return Err(VerifyError::Cancelled),
-        Err(error) => return Err(error.into()),
+    let lock = || Lock::take(&layout.lock("store"), how.command, how.patience);
+    let _lock = match how.may_lock.then(lock) {
+        Some(Ok(lock)) => Some(lock),
+        None | Some(Err(LockError::Disk(_))) => None,
+        Some(Err(LockError::Stopped)) => return Err(VerifyError::Cancelled),
+        Some(Err(error)) => return Err(error.into()),
     };
     let suspects: BTreeSet<Digest> = findings.iter().filter_map(|finding| finding.entry).collect();
     let Survey { state, book, mut findings, checked } = survey(layout);
