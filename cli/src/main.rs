@@ -31,6 +31,7 @@ use self::{
 };
 
 fn main() -> ExitCode {
+    limits::outlive_file_sizes();
     match Arguments::try_parse() {
         Ok(Arguments { global, command }) => {
             let context = Context::new(global, command.name());
@@ -45,6 +46,9 @@ fn main() -> ExitCode {
 }
 
 fn run(context: &Context, command: &Command) -> ExitCode {
+    if let Err(failure) = context.ready_for(command) {
+        return ExitCode::from(context.output.fail(context.generation(), &failure));
+    }
     use commands::{
         add, bench, bind, completions, demo, diff, doctor, events, exec, gc, helper, history, link,
         list, outdated, path, remove, reset, rollback, show, status, unlink, update, verify,

@@ -1,5 +1,6 @@
 //! The only code that changes the disk.
 
+mod workers;
 mod bounded;
 mod verbs;
 mod barrier;
@@ -26,3 +27,4 @@ pub(crate) use reserve::{ensure_reserve, use_reserve};
 pub(crate) use scratch::{copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch};
 pub use verbs::{Act, Disk, DiskError, Observer, Verb};
 pub(crate) use verbs::{is_random_name, names_in, random_name, read_if_there};
+pub use workers::start_workers;
