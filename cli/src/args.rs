@@ -24,6 +24,7 @@ use crate::amounts;
 #[derive(Debug, Parser)]
 #[command(
     name = "modstore",
+    bin_name = "modstore",
     version,
     max_term_width = 100,
     after_help = "\
@@ -788,6 +789,23 @@ pub(crate) struct DemoArgs {
 }
 
 impl Command {
+    /// Whether it only reads what the store says of itself, which no other thread helps with.
+    pub(crate) const fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::List(_)
+                | Self::Show(_)
+                | Self::Path(_)
+                | Self::Status(_)
+                | Self::History(_)
+                | Self::Events(_)
+                | Self::Diff(_)
+                | Self::Exec(_)
+                | Self::Helper(_)
+                | Self::Completions(_)
+        )
+    }
+
     /// The command's word.
     pub(crate) const fn name(&self) -> &'static str {
         match self {

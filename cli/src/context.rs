@@ -4,10 +4,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use modstore::{Cancel, Exit, Options, Store};
+use modstore::{Cancel, Exit, Options, Store, disk::start_workers};
 
 use crate::{
-    args::Global,
+    args::{Command, Global},
     home::{self, HomeError},
     interrupt::Interrupt,
     limits,
@@ -39,6 +39,18 @@ impl Context {
         let (last_words, place) = (self.output.clone(), self.home.as_ref().ok().cloned());
         let interrupt = Interrupt::listen(move || last_words.interrupted(place.as_deref()));
         Self { interrupt, ..self }
+    }
+
+    /// Starts what the command needs beside this thread.
+    pub(crate) fn ready_for(&self, command: &Command) -> Result<(), Failure> {
+        if command.only_reads() {
+            return Ok(());
+        }
+        start_workers().map_err(|error| {
+            Failure::new(Exit::Failed, "cannot start the threads that work in parallel")
+                .because(vec![error.to_string()])
+                .hint("raise the limit of processes (`ulimit -u`) or of memory (`ulimit -v`)")
+        })
     }
 
     /// The store's directory.

@@ -6,11 +6,21 @@
 use std::{env, ffi::OsString, num::NonZeroUsize, time::Duration};
 
 use modstore::Options;
+use nix::sys::signal::{SigSet, Signal};
 
 const CONNECT: &str = "MODSTORE_CONNECT_TIMEOUT";
 const IDLE: &str = "MODSTORE_IDLE_TIMEOUT";
 const RETRY: &str = "MODSTORE_RETRY_AFTER";
 const PACK_MEMORY: &str = "MODSTORE_PACK_MEMORY";
+
+/// A file that grows beyond `ulimit -f` is then an error of the write, which is undone and told, and no signal that ends
+/// the process. To be called while there is one thread; programs that are started have it as usual.
+pub(crate) fn outlive_file_sizes() {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGXFSZ);
+    // Where it cannot be blocked, the process ends by it, which is safe at any point.
+    let _ = signals.thread_block();
+}
 
 /// A variable that makes no sense. Nothing was changed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

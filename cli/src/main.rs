@@ -7,6 +7,8 @@ mod args;
 mod home;
 mod limits;
 mod interrupt;
+mod escape;
+mod page;
 mod text;
 mod time;
 mod report;
@@ -16,7 +18,7 @@ mod json;
 mod context;
 mod commands;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::{Parser as _, error::ErrorKind};
 use modstore::Exit;
@@ -30,6 +32,7 @@ use self::{
 };
 
 fn main() -> ExitCode {
+    limits::outlive_file_sizes();
     match Arguments::try_parse() {
         Ok(Arguments { global, command }) => {
             let context = Context::new(global, command.name());
@@ -42,7 +45,7 @@ fn main() -> ExitCode {
                 }
             }
         }
-        Err(error) => ExitCode::from(explain(&error)),
+        Err(error) => ExitCode::from(explain(error)),
     }
 }
 
@@ -54,6 +57,9 @@ fn close_to_others() {
 }
 
 fn run(context: &Context, command: &Command) -> ExitCode {
+    if let Err(failure) = context.ready_for(command) {
+        return ExitCode::from(context.output.fail(context.generation(), &failure));
+    }
     use commands::{
         add, bench, bind, completions, demo, diff, doctor, events, exec, gc, helper, history, link,
         list, outdated, path, remove, reset, rollback, show, status, unlink, update, verify,
@@ -95,11 +101,15 @@ fn run(context: &Context, command: &Command) -> ExitCode {
 }
 
 /// Help and versions go where they were asked for; wrong usage is a failure like any other, code 2.
-fn explain(error: &clap::Error) -> u8 {
+fn explain(mut error: clap::Error) -> u8 {
     if !error.use_stderr() {
-        // A reader that has gone away has read enough.
-        let _ = error.print();
-        return 0;
+        return match error.print() {
+            // A reader that has gone away has read enough.
+            Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
+                Output::of_usage(false).fail(None, &failed.into())
+            }
+            _ => 0,
+        };
     }
     let mut arguments = std::env::args_os().take_while(|argument| argument != "--");
     let json = arguments.any(|argument| argument == "--json");
@@ -108,5 +118,5 @@ fn explain(error: &clap::Error) -> u8 {
         let _ = error.print();
         return Exit::Usage.code();
     }
-    Output::of_usage(json).fail(None, &Failure::of_usage(error))
+    Output::of_usage(json).fail(None, &Failure::of_usage(&mut error))
 }

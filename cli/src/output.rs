@@ -1,9 +1,9 @@
-//! Standard output, for people or as one JSON object. Nobody else prints there.
+//! What a command says, for people or as one JSON object.
 //!
 //! A reader that goes away (`modstore list | head -1`) ends the output and nothing else.
 
 use std::{
-    io::{self, Write},
+    io,
     path::Path,
     sync::{
         Arc,
@@ -11,19 +11,20 @@ use std::{
     },
 };
 
-use anstream::{AutoStream, ColorChoice};
+use anstream::ColorChoice;
 use modstore::Exit;
 use serde::Serialize;
 
 use crate::{
     args::{ColorMode, Global},
+    page::{Page, on_stderr, on_stdout},
     report::{Failure, write_warning},
 };
 
 /// What a command has to say, in both ways: its fields are the JSON, `write` is for people.
 pub(crate) trait Answer: Serialize {
     /// Writes it for a person.
-    fn write(&self, to: &mut dyn Write) -> io::Result<()>;
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()>;
 
     /// What did not work, one by one, for standard error.
     fn troubles(&self) -> Vec<Failure> {
@@ -121,43 +122,31 @@ impl Output {
     fn envelope<T: Serialize>(&self, body: &T, error: Option<&Failure>) -> io::Result<()> {
         let (ok, command) = (error.is_none(), self.command);
         let object = Envelope { schema: 1, command, ok, body, error };
-        let mut text = serde_json::to_vec(&object).map_err(io::Error::other)?;
-        text.push(b'\n');
         if self.ended.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
-        let mut to = io::stdout().lock();
-        to.write_all(&text)?;
-        to.flush()
+        on_stdout(|to| to.json(&object))
     }
 
     /// Writes for a person, unless it is a program that reads.
     pub(crate) fn for_people(
         &self,
-        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+        write: impl FnOnce(&mut Page<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         if self.json {
             return Ok(());
         }
-        // As it is: the paths of some people hold what would be taken for a colour and dropped.
-        let mut to = io::BufWriter::new(io::stdout().lock());
-        write(&mut to)?;
-        to.flush()
+        on_stdout(write)
     }
 
     fn say(&self, failures: &[Failure]) {
-        let mut to = AutoStream::auto(io::stderr().lock());
-        for failure in failures {
-            // Nobody can be told when standard error is gone.
-            let _ = failure.write(&mut to);
-        }
+        on_stderr(|to| failures.iter().try_for_each(|failure| failure.write(to)));
     }
 
     /// Tells a person something that keeps nothing from working, on standard error.
     pub(crate) fn warn(&self, text: &str) {
         if !self.quiet {
-            // As above.
-            let _ = write_warning(&mut AutoStream::auto(io::stderr().lock()), text);
+            on_stderr(|to| write_warning(to, text));
         }
     }
 

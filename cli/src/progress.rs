@@ -8,12 +8,12 @@ mod objects;
 
 use std::io::{self, IsTerminal as _};
 
-use anstream::AutoStream;
 use modstore::{Event, Events};
 
 use self::{bars::Bars, lines::Lines, objects::Objects};
 use crate::{
     args::{Global, ProgressMode},
+    page::on_stderr,
     report::write_warning,
 };
 
@@ -48,8 +48,7 @@ impl Progress {
 
     /// Tells what a person should know even where no progress is shown.
     fn warn(&self, text: &str) {
-        // Nobody can be told when standard error is gone.
-        let say = || drop(write_warning(&mut AutoStream::auto(io::stderr().lock()), text));
+        let say = || on_stderr(|to| write_warning(to, text));
         match &self.how {
             _ if self.quiet => {}
             How::Bars(bars) => bars.aside(say),

@@ -8,13 +8,10 @@
 //!
 //! Errors of the store hold no secret; what clap repeats from the command line is cleaned here.
 
-use std::{
-    error::Error,
-    io::{self, Write},
-    path::Path,
-};
+use std::{error::Error, io, path::Path};
 
 use anstyle::{AnsiColor, Style};
+use clap::error::ContextValue;
 use modstore::{
     ChangeError, Exit, LeaseError, OpenError,
     commit::JournalError,
@@ -24,7 +21,7 @@ use modstore::{
 };
 use serde::Serialize;
 
-use crate::{json::causes, text::clean};
+use crate::{escape::escaped, json::causes, page::Page};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -86,11 +83,13 @@ impl Failure {
     }
 
     /// Wrong usage, in clap's words, without the secrets that may have been typed.
-    pub(crate) fn of_usage(error: &clap::Error) -> Self {
+    pub(crate) fn of_usage(error: &mut clap::Error) -> Self {
         if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
             return Self::new(Exit::Usage, "no command was given").hint("see `modstore --help`");
         }
-        let text = redacted(&error.render().to_string(), std::env::args());
+        write_out(error);
+        let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+        let text = redacted(&error.render().to_string(), arguments);
         let mut lines = text.lines().map(str::trim_end);
         let message = lines.next().unwrap_or_default();
         let mut message = message.strip_prefix("error: ").unwrap_or(message).to_owned();
@@ -110,28 +109,43 @@ impl Failure {
     }
 
     /// Writes it for a person.
-    pub(crate) fn write(&self, to: &mut dyn Write) -> io::Result<()> {
-        writeln!(to, "{RED}error:{RED:#} {}", clean(&self.message))?;
+    pub(crate) fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
+        to.marked(RED, "error:", &self.message)?;
         if let Some((text, at)) = &self.excerpt {
-            let before = clean(text.get(..*at).unwrap_or(text)).chars().count();
-            writeln!(to, "  {}\n  {:before$}^", clean(text), "")?;
+            let before = escaped(text.get(..*at).unwrap_or(text)).chars().count();
+            writeln!(to, "  {text}")?;
+            writeln!(to, "  {}^", " ".repeat(before))?;
         }
         for cause in &self.causes {
             // What a program said has more than one line.
-            let mut lines = cause.lines();
-            writeln!(to, "  caused by: {}", clean(lines.next().unwrap_or_default()))?;
-            lines.try_for_each(|line| writeln!(to, "    {}", clean(line)))?;
+            to.block("  caused by: ", "    ", cause)?;
         }
         match &self.hint {
-            Some(hint) => writeln!(to, "{CYAN}hint:{CYAN:#} {}", clean(hint)),
+            Some(hint) => to.marked(CYAN, "hint:", hint),
             None => Ok(()),
         }
     }
 }
 
 /// Writes something a person should know.
-pub(crate) fn write_warning(to: &mut dyn Write, text: &str) -> io::Result<()> {
-    writeln!(to, "{YELLOW}warning:{YELLOW:#} {}", clean(text))
+pub(crate) fn write_warning(to: &mut Page<'_>, text: &str) -> io::Result<()> {
+    to.marked(YELLOW, "warning:", text)
+}
+
+/// What was typed stands on one line of clap's words, so that none of it is taken for a line of clap's.
+fn write_out(error: &mut clap::Error) {
+    let one = |value: &ContextValue| match value {
+        ContextValue::String(text) => Some(ContextValue::String(escaped(text).into_owned())),
+        ContextValue::Strings(texts) => Some(ContextValue::Strings(
+            texts.iter().map(|text| escaped(text).into_owned()).collect(),
+        )),
+        _ => None,
+    };
+    let typed: Vec<_> =
+        error.context().filter_map(|(kind, value)| Some((kind, one(value)?))).collect();
+    for (kind, value) in typed {
+        error.insert(kind, value);
+    }
 }
 
 /// `text` with every one of `arguments` that holds a secret replaced by itself without it.
@@ -212,11 +226,13 @@ impl From<io::Error> for Failure {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
 
     fn written(failure: &Failure) -> String {
         let mut bytes = Vec::new();
-        failure.write(&mut anstream::StripStream::new(&mut bytes)).unwrap();
+        failure.write(&mut Page::new(&mut anstream::StripStream::new(&mut bytes))).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -235,6 +251,16 @@ mod tests {
         let text = written(&Failure::new(Exit::Failed, "it says \u{1b}[2Jboo\nerror: fake"));
         assert_eq!(text.lines().count(), 1);
         assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+
+    #[test]
+    fn what_was_typed_cannot_pass_for_what_clap_says() {
+        let typed = ["modstore", "--progress", "x\n\n  tip: run `rm -rf /`\u{202e}\u{1b}[2J"];
+        let mut error = crate::args::Arguments::try_parse_from(typed).unwrap_err();
+        let failure = Failure::of_usage(&mut error);
+        assert!(failure.message.contains(r"tip: run `rm -rf /`\u{202e}"), "{failure:?}");
+        assert!(!failure.hint.unwrap().contains("rm"));
+        assert!(!failure.message.contains(crate::escape::is_deceptive), "{}", failure.message);
     }
 
     #[test]

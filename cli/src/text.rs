@@ -2,24 +2,27 @@
 //!
 //! Widths are counted in characters; wide ones (CJK) are not looked up.
 
-use std::{
-    borrow::Cow,
-    io::{self, Write},
-};
+use std::{borrow::Cow, io};
 
-/// `text` on one line, without what a terminal would obey.
-pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(char::is_control) {
-        return Cow::Borrowed(text);
+use crate::{escape::escaped, page::Page};
+
+/// The longest text of somebody else's that is shown, in characters.
+const LONGEST: usize = 4096;
+
+/// The widest column that other rows are padded for.
+const WIDEST: usize = 256;
+
+/// `text`, of which at most so many characters are shown; it says how many there are when it is more.
+pub(crate) fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most).and_then(|(end, _)| text.get(..end)) {
+        None => Cow::Borrowed(text),
+        Some(shown) => format!("{shown}… ({} characters)", text.chars().count()).into(),
     }
-    text.chars()
-        .flat_map(|c| {
-            if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
-                .chars()
-                .collect::<Vec<_>>()
-        })
-        .collect::<String>()
-        .into()
+}
+
+/// What is shown of a text that somebody else chose the length of.
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
+    cut(text, LONGEST)
 }
 
 /// The first seven digits of a commit or entry: enough for a person.
@@ -57,21 +60,30 @@ pub(crate) struct Table {
 impl Table {
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<str>>) {
-        self.rows.push(cells.into_iter().map(|cell| clean(cell.as_ref()).into_owned()).collect());
+        let cell = |cell: &str| escaped(&shortened(cell)).into_owned();
+        self.rows.push(cells.into_iter().map(|text| cell(text.as_ref())).collect());
     }
 
     /// Writes it, with `indent` spaces before each row.
-    pub(crate) fn write(&self, to: &mut dyn Write, indent: usize) -> io::Result<()> {
+    pub(crate) fn write(&self, to: &mut Page<'_>, indent: usize) -> io::Result<()> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
-            let cells = self.rows.iter().filter_map(|row: &Vec<String>| row.get(column));
-            cells.map(|cell| cell.chars().count()).max()
+            // Nothing stands behind the last cell of a row, so that it pushes nothing aside.
+            let rows = self.rows.iter().filter(|row| column + 1 < row.len());
+            rows.filter_map(|row| Some(row.get(column)?.chars().count()))
+                .max()
+                .unwrap_or(0)
+                .min(WIDEST)
         };
-        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        let widths: Vec<usize> = (0..columns).map(width).collect();
         for row in &self.rows {
-            let line: String =
-                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  ")).collect();
-            writeln!(to, "{:indent$}{}", "", line.trim_end())?;
+            let mut line = " ".repeat(indent);
+            for (cell, width) in row.iter().zip(&widths) {
+                line.push_str(cell);
+                // A width in a format string has a limit, and panics beyond it.
+                line.push_str(&" ".repeat(width.saturating_sub(cell.chars().count()) + 2));
+            }
+            writeln!(to, "{}", line.trim_end())?;
         }
         Ok(())
     }
@@ -87,7 +99,7 @@ mod tests {
         table.row(["a", "bb", ""]);
         table.row(["üüü", "b", "c"]);
         let mut text = Vec::new();
-        table.write(&mut text, 2).unwrap();
+        table.write(&mut Page::new(&mut text), 2).unwrap();
         assert_eq!(String::from_utf8(text).unwrap(), "  a    bb\n  üüü  b   c\n");
     }
 
@@ -106,8 +118,17 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_obey_is_shown_and_not_sent() {
-        assert_eq!(clean("a b"), "a b");
-        assert_eq!(clean("a\u{1b}[31m\nb"), "a\\u{1b}[31m\\nb");
+    fn a_row_of_any_width_is_written() {
+        let mut table = Table::default();
+        table.row(["a", &"b".repeat(70_000)]);
+        table.row(["c", &"d".repeat(66_000), "e"]);
+        table.row(["f", "g", "h"]);
+        let mut text = Vec::new();
+        table.write(&mut Page::new(&mut text), 0).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with("b… (70000 characters)"), "{text}");
+        assert!(lines[1].ends_with("d… (66000 characters)  e"), "{text}");
+        assert_eq!(lines[2].len(), 3 + WIDEST + 2 + 1, "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! `add`: declares modules by their sources, and fetches them.
 
-use std::io::{self, Write};
+use std::io;
 
 use modstore::{
     Addition, ChangeError, Exit,
@@ -9,7 +9,9 @@ use modstore::{
 use serde::Serialize;
 
 use super::update;
-use crate::{args::AddArgs, context::Context, json::Add, output::Answer, report::Failure};
+use crate::{
+    args::AddArgs, context::Context, json::Add, output::Answer, page::Page, report::Failure,
+};
 
 /// What came of adding.
 #[derive(Debug, Serialize)]
@@ -114,7 +116,7 @@ fn tell_of_secrets(context: &Context, additions: &[Addition]) {
 }
 
 impl Answer for Answered {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let Self(Add { added, update, .. }) = self;
         match update {
             Some(update) => {

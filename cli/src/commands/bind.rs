@@ -1,6 +1,6 @@
 //! `bind` and `unbind`: environments that follow the store.
 
-use std::io::{self, Write};
+use std::io;
 
 use modstore::{BindRequest, Exit, update::BindReport};
 
@@ -10,6 +10,7 @@ use crate::{
     context::Context,
     json::{Bind, BoundModule, Environment, Unbind, Unfollowed},
     output::Answer,
+    page::Page,
     report::Failure,
     text::{Table, count},
 };
@@ -77,7 +78,7 @@ fn told(report: &BindReport) -> Bind {
 }
 
 impl Answer for Bind {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         write_environments(to, std::slice::from_ref(&self.environment))?;
         let mut table = Table::default();
         for BoundModule { module, distribution, paths } in &self.bound {
@@ -92,10 +93,13 @@ impl Answer for Bind {
         writeln!(to, "{environment} follows {modules}")?;
         match &self.upgrade {
             None => Ok(()),
-            Some(command) => writeln!(
-                to,
-                "An upgrade of this tool uninstalls them; the next update puts them back. To have them survive it:\n  {command}"
-            ),
+            Some(command) => {
+                writeln!(
+                    to,
+                    "An upgrade of this tool uninstalls them; the next update puts them back. To have them survive it:"
+                )?;
+                writeln!(to, "  {command}")
+            }
         }
     }
 
@@ -113,7 +117,7 @@ impl Answer for Bind {
 }
 
 impl Answer for Unbind {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         match self.removed.as_slice() {
             [] => writeln!(to, "{} had nothing of the store", self.environment),
             removed => writeln!(to, "uninstalled in {}: {}", self.environment, removed.join(", ")),

@@ -1,6 +1,6 @@
 //! `completions`: a script that teaches a shell to complete the commands and options.
 
-use std::io::{self, Write};
+use std::io;
 
 use clap::CommandFactory as _;
 
@@ -8,6 +8,7 @@ use crate::{
     args::{Arguments, CompletionsArgs},
     json::Completions,
     output::Answer,
+    page::Page,
     report::Failure,
 };
 
@@ -21,7 +22,7 @@ pub(crate) fn run(args: &CompletionsArgs) -> Result<Completions, Failure> {
 }
 
 impl Answer for Completions {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
-        to.write_all(self.script.as_bytes())
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
+        to.ours(&self.script)
     }
 }

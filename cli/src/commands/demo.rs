@@ -6,10 +6,7 @@
 mod sandbox;
 mod server;
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::{io, path::PathBuf};
 
 use modstore::Exit;
 
@@ -22,8 +19,9 @@ use crate::{
     context::Context,
     json::{Demo, DemoStep},
     output::{Answer, Output},
+    page::Page,
     report::Failure,
-    text::{clean, count},
+    text::count,
 };
 
 /// So much of what the server sends comes through before the cut; the pack is many times as large.
@@ -200,7 +198,7 @@ impl Play<'_> {
         self.say(&format!("   $ {shown}\n"))?;
         let ran = self.sandbox.modstore(arguments)?;
         let lines = ran.stdout.lines().chain(ran.stderr.lines());
-        let lines: String = lines.map(|line| format!("   {}\n", clean(line))).collect();
+        let lines: String = lines.map(|line| format!("   {}\n", line)).collect();
         self.say(&format!("{lines}\n"))?;
         if let Some(step) = self.steps.last_mut() {
             step.commands.push(shown.clone());
@@ -231,7 +229,8 @@ impl Play<'_> {
     }
 
     fn say(&self, text: &str) -> Result<(), Failure> {
-        match self.output.for_people(|to| to.write_all(text.as_bytes())) {
+        match self.output.for_people(|to| text.lines().try_for_each(|line| writeln!(to, "{line}")))
+        {
             // Whoever read has read enough; the checks go on.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => Ok(written?),
@@ -262,9 +261,10 @@ fn noise() -> Vec<u8> {
 }
 
 impl Answer for Demo {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let checks = self.steps.iter().map(|step| step.checked.len()).sum();
-        writeln!(to, "\n{} held.", count(checks, "check"))?;
+        writeln!(to)?;
+        writeln!(to, "{} held.", count(checks, "check"))?;
         match self.kept {
             true => writeln!(to, "All of it is still in {}", self.directory),
             false => writeln!(

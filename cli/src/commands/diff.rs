@@ -1,6 +1,6 @@
 //! `diff`: what differs between two generations, down to the files.
 
-use std::io::{self, Write};
+use std::io;
 
 use modstore::{Exit, update::Difference};
 
@@ -10,8 +10,8 @@ use crate::{
     context::Context,
     json::{Change, Diff, Differing, Files, Served},
     output::Answer,
+    page::Page,
     report::Failure,
-    text::clean,
 };
 
 /// Compares.
@@ -42,16 +42,16 @@ pub(super) fn differing(difference: Difference) -> Differing {
 }
 
 impl Answer for Diff {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if self.modules.is_empty() {
             return writeln!(to, "generations {} and {} show the same", self.from, self.to);
         }
         for Differing { change: Change { module, from, to: now }, files } in &self.modules {
-            writeln!(to, "{module}  {}", clean(&change(from.as_ref(), now.as_ref())))?;
+            writeln!(to, "{module}  {}", change(from.as_ref(), now.as_ref()))?;
             let Some(Files { added, changed, removed }) = files else { continue };
             for (mark, paths) in [("+", added), ("~", changed), ("-", removed)] {
                 for path in paths {
-                    writeln!(to, "  {mark} {}", clean(path))?;
+                    writeln!(to, "  {mark} {}", path)?;
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! `doctor`: what is wrong with environments and caches, and mending it.
 
-use std::io::{self, Write};
+use std::io;
 
 use modstore::{
     Exit,
@@ -17,8 +17,9 @@ use crate::{
     context::Context,
     json::{Ailment, Candidate, Cured, Doctor, Examined, Exception, NotUnderstood, Trial},
     output::Answer,
+    page::Page,
     report::Failure,
-    text::count,
+    text::{count, shortened},
 };
 
 /// Looks, and mends if that is wanted.
@@ -120,23 +121,22 @@ impl Ailment {
         }
     }
 
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
-        let clean = crate::text::clean;
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let place =
             if self.distribution.is_none() { format!("{}: ", self.path) } else { String::new() };
         let told = format!("{}{place}{}", self.whom(), self.what);
-        writeln!(to, "{} {:8}{}", self.code, self.severity, clean(&told))?;
+        writeln!(to, "{} {:8}{}", self.code, self.severity, shortened(&told))?;
         if let Some(exception) = &self.exception {
             let raised = format!("{}: {}", exception.r#type, exception.message);
-            writeln!(to, "    raises  {}", clean(raised.trim_start_matches(": ")))?;
+            writeln!(to, "    raises  {}", shortened(raised.trim_start_matches(": ")))?;
         }
         if let Some(Candidate { directory, why, .. }) = &self.candidate {
-            writeln!(to, "    now in  {}", clean(&format!("{directory} ({why})")))?;
+            writeln!(to, "    now in  {directory} ({why})")?;
         }
         if let Some(why) = &self.unmended {
-            writeln!(to, "    is not mended: {}", clean(why))?;
+            writeln!(to, "    is not mended: {}", shortened(why))?;
         }
-        self.fix.iter().try_for_each(|fix| writeln!(to, "    mend    {}", clean(fix)))
+        self.fix.iter().try_for_each(|fix| writeln!(to, "    mend    {fix}"))
     }
 }
 
@@ -159,11 +159,11 @@ impl Doctor {
         self.findings.iter().filter(|finding| finding.severity == severity.as_str()).count()
     }
 
-    fn write_environments(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write_environments(&self, to: &mut Page<'_>) -> io::Result<()> {
         for examined in &self.environments {
             let found: Vec<&Ailment> = self.of(Some(&examined.environment)).collect();
             if !found.is_empty() {
-                writeln!(to, "{}", crate::text::clean(&examined.environment))?;
+                writeln!(to, "{}", examined.environment)?;
             }
             found.into_iter().try_for_each(|finding| finding.write(to))?;
         }
@@ -176,26 +176,22 @@ impl Doctor {
 }
 
 impl Answer for Doctor {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         for Cured { finding, how } in &self.mended {
             let told = format!("{}{}", finding.whom(), finding.what);
-            writeln!(to, "{} mended by {how}: {}", finding.code, crate::text::clean(&told))?;
+            writeln!(to, "{} mended by {how}: {}", finding.code, shortened(&told))?;
             if let Some(Candidate { directory, why, .. }) = &finding.candidate {
-                writeln!(
-                    to,
-                    "    now in  {}",
-                    crate::text::clean(&format!("{directory} ({why})"))
-                )?;
+                writeln!(to, "    now in  {directory} ({why})")?;
             }
         }
         self.write_environments(to)?;
         for NotUnderstood { path, why } in &self.unclear {
-            writeln!(to, "not understood: {}", crate::text::clean(&format!("{path}: {why}")))?;
+            writeln!(to, "not understood: {}", shortened(&format!("{path}: {why}")))?;
         }
         for examined in &self.environments {
             if let Some(why) = &examined.untried {
                 let told = format!("{}: {why}", examined.environment);
-                writeln!(to, "not imported: {}", crate::text::clean(&told))?;
+                writeln!(to, "not imported: {}", shortened(&told))?;
             }
         }
         let editables = self.environments.iter().map(|examined| examined.editables).sum();

@@ -3,12 +3,7 @@
 //! The journal is looked at ten times a second: a look is one call to the system, and needs nothing that only one
 //! system has.
 
-use std::{
-    io::{self, Write as _},
-    os::unix::fs::MetadataExt as _,
-    path::Path,
-    time::Duration,
-};
+use std::{io, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
 
 use modstore::{
     Exit, Store,
@@ -21,6 +16,7 @@ use crate::{
     context::Context,
     json::{Attempt, Events, Served},
     output::Answer,
+    page::{Page, on_stdout},
     report::Failure,
     time,
 };
@@ -70,9 +66,8 @@ fn look(journal: &Path) -> Option<(u64, u64, i64, i64)> {
 }
 
 fn write_lines(events: &[Value]) -> Result<(), Failure> {
-    let mut to = io::stdout().lock();
-    let written = events.iter().try_for_each(|event| writeln!(to, "{event}"));
-    written.and_then(|()| to.flush()).map_err(|error| match error.kind() {
+    let written = on_stdout(|to| events.iter().try_for_each(|event| to.json(event)));
+    written.map_err(|error| match error.kind() {
         // Whoever read has read enough.
         io::ErrorKind::BrokenPipe => Failure::new(Exit::Interrupted, "nobody reads any more"),
         _ => error.into(),
@@ -131,7 +126,7 @@ fn numbered(sequence: u64, event: Value) -> Value {
 }
 
 impl Answer for Events {
-    fn write(&self, to: &mut dyn io::Write) -> io::Result<()> {
-        self.events.iter().try_for_each(|event| writeln!(to, "{event}"))
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
+        self.events.iter().try_for_each(|event| to.json(event))
     }
 }

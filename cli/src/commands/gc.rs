@@ -1,6 +1,6 @@
 //! `gc`: deletes what no kept generation needs, or only tells what that would be.
 
-use std::io::{self, Write};
+use std::io;
 
 use modstore::{
     ChangeError, Exit, Policy, Store, SweepError, SweepPlan, SweepReport,
@@ -13,6 +13,7 @@ use crate::{
     context::Context,
     json::{Gc, GcEntry, GcKept},
     output::Answer,
+    page::Page,
     report::Failure,
     text::{Table, count, short, size},
 };
@@ -153,7 +154,7 @@ fn warn(context: &Context, answer: &Gc) {
 }
 
 impl Answer for Gc {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let mut table = Table::default();
         if self.removed.len() <= self.listed {
             self.removed.iter().for_each(|entry| row(&mut table, self.word(), entry));

@@ -1,6 +1,6 @@
 //! `helper`: a file for hosts in another language.
 
-use std::io::{self, Write};
+use std::io;
 
 use modstore::environment::PYTHON_HOST;
 
@@ -9,6 +9,7 @@ use crate::{
     context::Context,
     json::Helper,
     output::Answer,
+    page::Page,
     report::Failure,
 };
 
@@ -21,7 +22,7 @@ pub(crate) fn run(context: &Context, args: &HelperArgs) -> Result<Helper, Failur
 }
 
 impl Answer for Helper {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
-        to.write_all(self.text.as_bytes())
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
+        to.ours(self.text)
     }
 }

@@ -1,9 +1,6 @@
 //! `history`: the generations, the newest first.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-};
+use std::{collections::BTreeMap, io};
 
 use modstore::commit::{Binding, GenerationInfo, State};
 
@@ -12,6 +9,7 @@ use crate::{
     context::Context,
     json::{Change, History, Past, Served},
     output::Answer,
+    page::Page,
     report::Failure,
     text::{Table, count},
     time,
@@ -61,7 +59,7 @@ fn apply<'s>(
 }
 
 impl Answer for History {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if self.generations.is_empty() {
             return writeln!(
                 to,

@@ -1,11 +1,13 @@
 //! `link`: a directory of the user's own stands in for a module's source.
 
-use std::io::{self, Write};
+use std::io;
 
 use modstore::{ChangeError, Exit, Store, UpdateReport};
 
 use super::update;
-use crate::{args::LinkArgs, context::Context, json::Link, output::Answer, report::Failure};
+use crate::{
+    args::LinkArgs, context::Context, json::Link, output::Answer, page::Page, report::Failure,
+};
 
 /// Links.
 pub(crate) fn run(context: &Context, args: &LinkArgs) -> Result<Link, Failure> {
@@ -33,7 +35,7 @@ pub(super) fn told(
 }
 
 impl Answer for Link {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if !self.update.failed.is_empty() {
             writeln!(to, "nothing was changed")?;
         }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{self, Write},
+    io,
 };
 
 use modstore::{
@@ -16,6 +16,7 @@ use crate::{
     context::Context,
     json::{Attempt, List, Listed, Served},
     output::Answer,
+    page::Page,
     report::Failure,
     text::Table,
     time,
@@ -74,7 +75,7 @@ pub(super) fn last_changes(
 }
 
 impl Answer for List {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if self.modules.is_empty() {
             return writeln!(
                 to,

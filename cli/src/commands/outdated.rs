@@ -1,6 +1,6 @@
 //! `outdated`: what an update would change, without changing anything.
 
-use std::io::{self, Write};
+use std::io;
 
 use modstore::{
     Exit,
@@ -13,6 +13,7 @@ use crate::{
     context::Context,
     json::{Failed, Outdated, OutdatedModule, Served},
     output::Answer,
+    page::Page,
     report::Failure,
     text::{Table, count, short},
 };
@@ -38,7 +39,7 @@ fn module(found: &StoreOutdated) -> OutdatedModule {
 }
 
 impl Answer for Outdated {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let mut table = Table::default();
         for each in &self.modules {
             let now = brief(each.now.as_ref());

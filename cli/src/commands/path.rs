@@ -1,8 +1,7 @@
 //! `path`: where a module is. Reads links only, so that a host can ask at every start.
 
 use std::{
-    io::{self, Write},
-    os::unix::ffi::OsStrExt as _,
+    io,
     path::{Component, Path as StdPath, PathBuf},
 };
 
@@ -14,7 +13,9 @@ use modstore::{
 };
 use serde::Serialize;
 
-use crate::{args::PathArgs, context::Context, json::Path, output::Answer, report::Failure};
+use crate::{
+    args::PathArgs, context::Context, json::Path, output::Answer, page::Page, report::Failure,
+};
 
 /// Where a module is; the bytes for people are those of the file system.
 #[derive(Debug, Serialize)]
@@ -77,8 +78,7 @@ fn not_there(target: &StdPath, error: &io::Error) -> Failure {
 }
 
 impl Answer for Answered {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
-        to.write_all(self.path.as_os_str().as_bytes())?;
-        to.write_all(b"\n")
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
+        to.path(&self.path)
     }
 }

@@ -1,8 +1,10 @@
 //! `remove`: declares modules no more, and shows a generation without them.
 
-use std::io::{self, Write};
+use std::io;
 
-use crate::{args::RemoveArgs, context::Context, json::Remove, output::Answer, report::Failure};
+use crate::{
+    args::RemoveArgs, context::Context, json::Remove, output::Answer, page::Page, report::Failure,
+};
 
 /// Removes.
 pub(crate) fn run(context: &Context, args: &RemoveArgs) -> Result<Remove, Failure> {
@@ -17,7 +19,7 @@ pub(crate) fn run(context: &Context, args: &RemoveArgs) -> Result<Remove, Failur
 }
 
 impl Answer for Remove {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         writeln!(to, "removed {}", self.removed.join(", "))?;
         match self.generation {
             Some(generation) => writeln!(to, "generation {generation} is shown"),

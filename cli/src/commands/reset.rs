@@ -1,6 +1,6 @@
 //! `reset`: everything anew, and the rest dropped; or the whole store taken away.
 
-use std::io::{self, Write};
+use std::io;
 
 use modstore::{Dropped, Exit, Policy, Store, reset::Stay as StoreStay};
 
@@ -10,6 +10,7 @@ use crate::{
     context::Context,
     json::{Gc, Reset, Stay, Update},
     output::Answer,
+    page::Page,
     report::Failure,
     text::count,
 };
@@ -92,7 +93,7 @@ fn stay(stay: &[StoreStay]) -> Vec<Stay> {
 }
 
 impl Answer for Reset {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if self.purge {
             return self.write_purge(to);
         }
@@ -127,7 +128,7 @@ impl Answer for Reset {
 }
 
 impl Reset {
-    fn write_purge(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write_purge(&self, to: &mut Page<'_>) -> io::Result<()> {
         for Stay { path, why } in &self.stay {
             writeln!(to, "{path} stays: {why}")?;
         }

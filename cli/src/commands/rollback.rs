@@ -1,10 +1,11 @@
 //! `rollback`: shows what an earlier generation showed, as a new one.
 
-use std::io::{self, Write};
+use std::io;
 
 use super::{diff, served::changes};
 use crate::{
-    args::RollbackArgs, context::Context, json::Rollback, output::Answer, report::Failure,
+    args::RollbackArgs, context::Context, json::Rollback, output::Answer, page::Page,
+    report::Failure,
 };
 
 /// Goes back.
@@ -31,13 +32,15 @@ pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Result<Rollback, Fa
 }
 
 impl Answer for Rollback {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let generation = self.generation.unwrap_or_default();
         if self.generation == self.from {
             return writeln!(to, "generation {generation} shows the same already");
         }
         if !self.changes.is_empty() {
-            writeln!(to, "{}", changes(&self.changes).replace(", ", "\n"))?;
+            for each in &self.changes {
+                writeln!(to, "{}", changes(std::slice::from_ref(each)))?;
+            }
         }
         match self.restores {
             Some(restores) => {

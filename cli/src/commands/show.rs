@@ -1,6 +1,6 @@
 //! `show`: all about one module.
 
-use std::io::{self, Write};
+use std::io;
 
 use modstore::{Exit, Store, commit::State, model::ModuleName};
 
@@ -10,8 +10,9 @@ use crate::{
     context::Context,
     json::{Attempt, Listed, ModuleChange, Served, Show},
     output::Answer,
+    page::Page,
     report::Failure,
-    text::{Table, clean, count, size},
+    text::{Table, count, shortened, size},
     time,
 };
 
@@ -52,7 +53,7 @@ fn history(state: &State, name: &ModuleName) -> Vec<ModuleChange> {
 }
 
 impl Answer for Show {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let Listed { module, target, declared, served, .. } = &self.listed;
         let mut table = Table::default();
         let mut row = |what: &str, text: Option<&str>| {
@@ -97,13 +98,13 @@ impl Answer for Show {
 }
 
 impl Show {
-    fn write_attempt(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write_attempt(&self, to: &mut Page<'_>) -> io::Result<()> {
         let Some(attempt) = &self.listed.attempt else { return Ok(()) };
         let Attempt { class, stage, error, causes, count, first, last, next, .. } = attempt;
         writeln!(to, "not as it is wanted ({stage}, {class})")?;
-        writeln!(to, "  {}", clean(error))?;
+        writeln!(to, "  {}", shortened(error))?;
         for cause in causes {
-            cause.lines().try_for_each(|line| writeln!(to, "    {}", clean(line)))?;
+            to.block("    ", "    ", cause)?;
         }
         let local = |stamp: &String| time::read(stamp).map(time::local).unwrap_or_default();
         let mut table = Table::default();
@@ -114,7 +115,7 @@ impl Show {
         table.write(to, 2)
     }
 
-    fn write_history(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write_history(&self, to: &mut Page<'_>) -> io::Result<()> {
         let mut table = Table::default();
         for change in &self.history {
             let at = time::read(&change.at).map(time::local).unwrap_or_default();

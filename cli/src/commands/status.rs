@@ -1,9 +1,6 @@
 //! `status`: how the store stands.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-};
+use std::{collections::BTreeMap, io};
 
 use modstore::{
     Store,
@@ -17,6 +14,7 @@ use crate::{
     context::Context,
     json::{Attempt, Following, Lease, Serving, Status, Wanting},
     output::Answer,
+    page::Page,
     report::Failure,
     text::{Table, count, size},
     time,
@@ -73,7 +71,7 @@ fn wanting(
 }
 
 impl Answer for Status {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let mut table = Table::default();
         table.row(["store", &self.home]);
         table.row(["shown", &self.shown()]);

@@ -1,6 +1,6 @@
 //! `update`: the main job. Also how the update that follows an edit is told.
 
-use std::io::{self, Write};
+use std::io;
 
 use modstore::{
     Exit, Store, Trying, UpdateReport, UpdateRequest,
@@ -18,6 +18,7 @@ use crate::{
         Warning,
     },
     output::{Answer, Output},
+    page::Page,
     report::Failure,
     text::{Table, count, short},
     time,
@@ -143,7 +144,7 @@ fn manifest(store: &Store, binding: Option<&Binding>) -> Option<Manifest> {
 }
 
 impl Answer for Answered {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let Update { updated, unchanged, removed, .. } = &self.update;
         let nothing = updated.is_empty() && unchanged.is_empty() && removed.is_empty();
         if nothing && self.update.failed.is_empty() && self.update.waiting.is_empty() {
@@ -231,7 +232,7 @@ fn waits(waiting: &Waiting) -> Failure {
 }
 
 /// Tells an update: a line for each change, the number of modules that are as they were, the generation.
-pub(super) fn write_update(to: &mut dyn Write, update: &Update) -> io::Result<()> {
+pub(super) fn write_update(to: &mut Page<'_>, update: &Update) -> io::Result<()> {
     let mut table = Table::default();
     for updated in &update.updated {
         let files =
@@ -265,7 +266,7 @@ pub(super) fn write_update(to: &mut dyn Write, update: &Update) -> io::Result<()
 
 /// Tells what was done in environments, a line for each thing.
 pub(super) fn write_environments(
-    to: &mut dyn Write,
+    to: &mut Page<'_>,
     environments: &[Environment],
 ) -> io::Result<()> {
     for Environment { environment, installed, healed, removed, .. } in environments {
@@ -304,7 +305,7 @@ fn step(updated: &Updated) -> String {
     }
 }
 
-fn write_cost(to: &mut dyn Write, update: &Update) -> io::Result<()> {
+fn write_cost(to: &mut Page<'_>, update: &Update) -> io::Result<()> {
     let cost = update.cost;
     writeln!(
         to,

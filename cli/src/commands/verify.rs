@@ -1,9 +1,6 @@
 //! `verify`: whether everything in the store is as it was written.
 
-use std::{
-    io::{self, Write},
-    path::Path,
-};
+use std::{io, path::Path};
 
 use modstore::{
     Exit, RepairReport,
@@ -15,6 +12,7 @@ use crate::{
     context::Context,
     json::{Checked, Finding, Mended, NewJournal, Repair, Unclear, Unmended, Verify, causes},
     output::Answer,
+    page::Page,
     report::Failure,
     text::{Table, count, size},
 };
@@ -91,7 +89,7 @@ impl Verify {
         below.filter(|below| !below.is_empty()).unwrap_or(path)
     }
 
-    fn write_repair(&self, to: &mut dyn Write, repair: &Repair) -> io::Result<()> {
+    fn write_repair(&self, to: &mut Page<'_>, repair: &Repair) -> io::Result<()> {
         let mut table = Table::default();
         for Mended { path, how, aside, modules } in &repair.mended {
             let aside = aside.as_ref().map(|aside| format!("; what it was: {}", self.below(aside)));
@@ -143,7 +141,7 @@ fn checked(checked: StoreChecked) -> Checked {
 }
 
 impl Answer for Verify {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if let Some(repair) = &self.repair {
             self.write_repair(to, repair)?;
         }

@@ -4,7 +4,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
+    thread,
     time::Duration,
 };
 
@@ -12,7 +16,13 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use modstore::{Event, Step, model::ModuleName};
 
 use super::lines::doing_text;
-use crate::text::clean;
+use crate::{
+    escape::escaped,
+    text::{shortened, size},
+};
+
+/// Between two drawings of what does not change.
+const TICK: Duration = Duration::from_millis(200);
 
 /// The bars.
 #[derive(Debug, Default)]
@@ -21,6 +31,8 @@ pub(super) struct Bars {
     total: OnceLock<ProgressBar>,
     deleting: OnceLock<ProgressBar>,
     modules: Mutex<BTreeMap<ModuleName, ProgressBar>>,
+    /// Dropped with the bars, which ends their turning.
+    turning: OnceLock<Sender<()>>,
 }
 
 impl Bars {
@@ -32,7 +44,7 @@ impl Bars {
             Event::Module { module, step } => self.step(module, step),
             Event::Waiting { holder } => {
                 let who = holder.map_or_else(|| "another process".into(), ToString::to_string);
-                self.total(0).set_message(format!("waiting: {}", clean(&who)));
+                say(self.total(0), &format!("waiting: {who}"));
             }
             Event::Hashing { bytes, of } => {
                 let bar = self.total(0);
@@ -46,11 +58,11 @@ impl Bars {
             }
             Event::Environment { doing, .. } => {
                 if let Some(text) = doing_text(doing, true) {
-                    self.total(0).set_message(clean(&text).into_owned());
+                    say(self.total(0), &text);
                 }
             }
             Event::Committing => {
-                self.total.get().iter().for_each(|total| total.set_message("switching"))
+                self.total.get().into_iter().for_each(|total| say(total, "switching"))
             }
             _ => {}
         }
@@ -65,16 +77,31 @@ impl Bars {
         self.total.get_or_init(|| {
             let bar = self.all.add(ProgressBar::new(modules as u64));
             bar.set_style(style("{bar:30.green} {pos}/{len} modules  {elapsed}  {wide_msg}"));
-            bar.enable_steady_tick(Duration::from_millis(200));
+            self.turn(bar.clone());
             bar
         })
     }
 
+    /// Draws a bar again and again, so that its clock goes on. A bar that stands still is no reason to fail, as
+    /// indicatif's own ticker does where no thread can be started.
+    fn turn(&self, bar: ProgressBar) {
+        let (stop, stopped) = mpsc::channel();
+        let draw = move || {
+            while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) && !bar.is_finished()
+            {
+                bar.tick();
+            }
+        };
+        if thread::Builder::new().spawn(draw).is_ok() {
+            let _ = self.turning.set(stop); // Once, as the bar is made once.
+        }
+    }
+
     fn step(&self, module: &ModuleName, step: Step<'_>) {
         match step {
-            Step::Building => self.bar(module).set_message("building"),
-            Step::Says(text) => self.bar(module).set_message(clean(text.trim()).into_owned()),
-            Step::Listing => self.bar(module).set_message("asking"),
+            Step::Building => say(&self.bar(module), "building"),
+            Step::Says(text) => say(&self.bar(module), text.trim()),
+            Step::Listing => say(&self.bar(module), "asking"),
             Step::Receiving { bytes, objects, of } => {
                 let bar = self.bar(module);
                 if let Some(of) = of {
@@ -84,9 +111,9 @@ impl Bars {
                     bar.set_length(of);
                 }
                 bar.set_position(objects);
-                bar.set_message(crate::text::size(bytes));
+                say(&bar, &size(bytes));
             }
-            Step::Remote(text) => self.bar(module).set_message(clean(text.trim()).into_owned()),
+            Step::Remote(text) => say(&self.bar(module), text.trim()),
             Step::Unchanged | Step::Fetched | Step::Waiting | Step::Failed(_) => {
                 if let Some(bar) = self.lock().remove(module) {
                     bar.finish_and_clear();
@@ -123,6 +150,11 @@ impl Drop for Bars {
         // A terminal that is gone needs no clearing.
         let _ = self.all.clear();
     }
+}
+
+/// The only way that words get into a bar.
+fn say(bar: &ProgressBar, text: &str) {
+    bar.set_message(escaped(&shortened(text)).into_owned());
 }
 
 fn style(template: &str) -> ProgressStyle {

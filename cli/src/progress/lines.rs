@@ -4,7 +4,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
     path::Path,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -12,7 +11,10 @@ use std::{
 
 use modstore::{Event, Step, environment::Doing, model::ModuleName};
 
-use crate::text::{clean, count, size};
+use crate::{
+    page::on_stderr,
+    text::{count, shortened, size},
+};
 
 /// How often a module that is being received is mentioned.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -111,7 +113,5 @@ fn is_due(last: &mut Instant) -> bool {
 }
 
 fn say(text: &str) {
-    // One write, so that lines of several threads or processes are not mixed. Nobody can be told when
-    // standard error is gone.
-    let _ = std::io::stderr().write_all(format!("{}\n", clean(text)).as_bytes());
+    on_stderr(|to| writeln!(to, "{}", shortened(text)));
 }

@@ -4,14 +4,15 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use super::lines::doing_text;
 use modstore::{Event, Step, model::ModuleName};
 use serde_json::{Value, json};
+
+use super::lines::doing_text;
+use crate::page::on_stderr;
 
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -94,6 +95,5 @@ fn step_object(module: &ModuleName, step: Step<'_>) -> Value {
 }
 
 fn say(object: &Value) {
-    // One write per line; nobody can be told when standard error is gone.
-    let _ = std::io::stderr().write_all(format!("{object}\n").as_bytes());
+    on_stderr(|to| to.json(object));
 }

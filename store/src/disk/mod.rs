@@ -1,5 +1,6 @@
 //! The only code that changes the disk.
 
+mod workers;
 mod bounded;
 mod verbs;
 mod barrier;
@@ -31,3 +32,4 @@ pub use verbs::{Act, Disk, DiskError, Observer, Verb};
 pub(crate) use verbs::{
     is_random_name, names_in, random_name, read_if_there, read_linked_if_there, read_own_if_there,
 };
+pub use workers::start_workers;

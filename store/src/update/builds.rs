@@ -101,7 +101,10 @@ fn in_parallel<T: Sync>(
     };
     std::thread::scope(|scope| {
         for _ in 1..site.options.jobs.min(processors).clamp(1, work.len().max(1)) {
-            scope.spawn(go_on);
+            // Where no thread can be started, those that run do all of it.
+            if std::thread::Builder::new().spawn_scoped(scope, go_on).is_err() {
+                break;
+            }
         }
         go_on();
     });

@@ -45,7 +45,10 @@ pub(super) fn in_parallel<T: Send>(
     };
     std::thread::scope(|scope| {
         for _ in 1..site.options.jobs.clamp(1, jobs.len().max(1)) {
-            scope.spawn(work);
+            // Where no thread can be started, those that run do all of it.
+            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
         }
         work();
     });

@@ -15,7 +15,7 @@ use std::{
 use modstore::Exit;
 
 use super::chance::Chance;
-use crate::{commands::scratch::cannot, report::Failure};
+use crate::{commands::scratch::cannot, page::Page, report::Failure};
 
 const SMALLEST: f64 = 200.0;
 const LARGEST: f64 = 30_000.0;
@@ -104,7 +104,7 @@ impl Corpus {
     }
 
     /// Which module is at which commit in which round, a line for each change.
-    pub(super) fn tell(&self, to: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn tell(&self, to: &mut Page<'_>) -> io::Result<()> {
         let rounds = self.turns.iter().enumerate();
         let mut moves = rounds.flat_map(|(round, turn)| turn.iter().map(move |it| (round, it)));
         moves.try_for_each(|(round, (module, commit))| {

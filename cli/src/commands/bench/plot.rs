@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::{
+    escape::escaped,
     json::{Bench, BenchDisk, BenchRound},
     text::count,
 };
@@ -91,7 +92,7 @@ impl Svg {
     }
 
     fn text(&mut self, x: f64, y: f64, anchor: &str, class: &str, text: &str) {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;");
+        let text = escaped(text).replace('&', "&amp;").replace('<', "&lt;");
         self.put(&format!(
             "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" class=\"{class}\">{text}</text>"
         ));

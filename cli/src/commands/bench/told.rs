@@ -2,17 +2,18 @@
 //!
 //! Times are medians of all rounds; what the system does not tell is a dash.
 
-use std::io::{self, Write};
+use std::io;
 
 use super::{Answered, churn::middle};
 use crate::{
     json::{Bench, BenchPhase, BenchReader, BenchRound},
     output::Answer,
+    page::Page,
     text::{Table, count, size},
 };
 
 impl Answer for Answered {
-    fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         match self {
             Self::Churn(bench) => write_churn(to, bench),
             Self::Nothing {} => Ok(()),
@@ -20,14 +21,14 @@ impl Answer for Answered {
     }
 }
 
-fn write_churn(to: &mut dyn Write, bench: &Bench) -> io::Result<()> {
+fn write_churn(to: &mut Page<'_>, bench: &Bench) -> io::Result<()> {
     writeln!(to)?;
     write_what(to, bench)?;
-    writeln!(to, "\nThe first fill:\n")?;
+    heading(to, "The first fill:")?;
     write_phases(to, &bench.fill.phases)?;
     write_round(to, &bench.fill)?;
     let rounds = count(bench.rounds.len(), "round");
-    writeln!(to, "\nA round, the median of {rounds}:\n")?;
+    heading(to, &format!("A round, the median of {rounds}:"))?;
     write_phases(to, &bench.median)?;
     write_median(to, bench)?;
     write_disk(to, bench)?;
@@ -35,12 +36,21 @@ fn write_churn(to: &mut dyn Write, bench: &Bench) -> io::Result<()> {
         write_reader(to, reader)?;
     }
     match &bench.plot {
-        Some(plot) => writeln!(to, "\nThe plot is in {plot}"),
+        Some(plot) => {
+            writeln!(to)?;
+            writeln!(to, "The plot is in {plot}")
+        }
         None => Ok(()),
     }
 }
 
-fn write_what(to: &mut dyn Write, bench: &Bench) -> io::Result<()> {
+fn heading(to: &mut Page<'_>, text: &str) -> io::Result<()> {
+    writeln!(to)?;
+    writeln!(to, "{text}")?;
+    writeln!(to)
+}
+
+fn write_what(to: &mut Page<'_>, bench: &Bench) -> io::Result<()> {
     let modules = count(bench.modules, "module");
     match (bench.files, bench.touch_percent) {
         (Some(files), Some(touch)) => writeln!(
@@ -65,7 +75,7 @@ fn write_what(to: &mut dyn Write, bench: &Bench) -> io::Result<()> {
     writeln!(to, "the store lies on {}{concerns}; a sweep keeps {keep}", bench.file_system)
 }
 
-fn write_phases(to: &mut dyn Write, phases: &[BenchPhase]) -> io::Result<()> {
+fn write_phases(to: &mut Page<'_>, phases: &[BenchPhase]) -> io::Result<()> {
     let mut table = Table::default();
     table.row([
         "phase",
@@ -92,7 +102,7 @@ fn write_phases(to: &mut dyn Write, phases: &[BenchPhase]) -> io::Result<()> {
     table.write(to, 2)
 }
 
-fn write_round(to: &mut dyn Write, round: &BenchRound) -> io::Result<()> {
+fn write_round(to: &mut Page<'_>, round: &BenchRound) -> io::Result<()> {
     write_sum(
         to,
         [round.wall_us, round.cpu_us, round.requests, round.received_bytes],
@@ -101,7 +111,7 @@ fn write_round(to: &mut dyn Write, round: &BenchRound) -> io::Result<()> {
     )
 }
 
-fn write_median(to: &mut dyn Write, bench: &Bench) -> io::Result<()> {
+fn write_median(to: &mut Page<'_>, bench: &Bench) -> io::Result<()> {
     let of = |figure: fn(&BenchRound) -> u64| middle(bench.rounds.iter().map(figure).collect());
     let may = |figure: fn(&BenchRound) -> Option<u64>| {
         let told: Option<Vec<u64>> = bench.rounds.iter().map(figure).collect();
@@ -125,7 +135,7 @@ fn write_median(to: &mut dyn Write, bench: &Bench) -> io::Result<()> {
 }
 
 fn write_sum(
-    to: &mut dyn Write,
+    to: &mut Page<'_>,
     [wall, cpu, requests, received]: [u64; 4],
     server: Option<u64>,
     peak: Option<u64>,
@@ -140,7 +150,7 @@ fn write_sum(
     writeln!(to, "  {requests} requests, {} received, memory at most {peak}", size(received))
 }
 
-fn write_disk(to: &mut dyn Write, bench: &Bench) -> io::Result<()> {
+fn write_disk(to: &mut Page<'_>, bench: &Bench) -> io::Result<()> {
     let mut table = Table::default();
     table.row(["", "live bytes", "live on disk", "store on disk", "store ÷ live"]);
     for (name, round) in
@@ -157,15 +167,16 @@ fn write_disk(to: &mut dyn Write, bench: &Bench) -> io::Result<()> {
             &times,
         ]);
     }
-    writeln!(to, "\nDisk:\n")?;
+    heading(to, "Disk:")?;
     table.write(to, 2)
 }
 
-fn write_reader(to: &mut dyn Write, reader: &BenchReader) -> io::Result<()> {
+fn write_reader(to: &mut Page<'_>, reader: &BenchReader) -> io::Result<()> {
     let BenchReader { reads, misses, p50_us, p90_us, p99_us, max_us } = reader;
+    writeln!(to)?;
     writeln!(
         to,
-        "\nA reader meanwhile: {reads} reads, {misses} misses; half of them within {p50_us:.0} µs,"
+        "A reader meanwhile: {reads} reads, {misses} misses; half of them within {p50_us:.0} µs,"
     )?;
     writeln!(
         to,
