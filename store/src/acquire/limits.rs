@@ -3,9 +3,10 @@
 //! Limits: a name look-up for `git://` ends when the system's resolver gives up, not by
 //! [`Limits::connect`].
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+pub use crate::cancel::Cancel;
 
 /// How long a server may keep us waiting, and how much it may say before we ask for less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,38 +26,6 @@ impl Default for Limits {
             idle: Duration::from_secs(60),
             advertisement: 256 * 1024,
         }
-    }
-}
-
-/// The wish to stop, shared by whoever may have it and all who must obey. Clones are one wish.
-#[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
-
-impl Cancel {
-    /// Nobody wishes to stop yet.
-    pub fn new() -> Self {
-        Cancel::default()
-    }
-
-    /// Stop: every read that obeys this fails within a fraction of a second. Cannot be taken back.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// What is set when somebody wishes to stop.
-    pub(super) fn flag(&self) -> &AtomicBool {
-        &self.0
-    }
-
-    /// Whether [`Cancel::cancel`] was called on any clone.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl From<Arc<AtomicBool>> for Cancel {
-    fn from(flag: Arc<AtomicBool>) -> Self {
-        Cancel(flag)
     }
 }
 
