@@ -10,12 +10,13 @@ use std::{
 };
 
 /// From the ground up. A folder imports only from those before it.
-const FLOORS: [&str; 16] = [
+const FLOORS: [&str; 17] = [
+    "cancel",
     "model",
     "disk",
     "commit",
-    "acquire",
     "program",
+    "acquire",
     "build",
     "environment",
     "reclaim",

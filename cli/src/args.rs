@@ -39,6 +39,9 @@ Environment:
   MODSTORE_TRUST_HOME               stores that are used although others own them or may write to them: paths, or *
   MODSTORE_CONNECT_TIMEOUT          seconds until a server must be connected (20)
   MODSTORE_IDLE_TIMEOUT             seconds that a server may be silent (60)
+  MODSTORE_PROGRESS_TIMEOUT         seconds that it may send nothing of use (5 times the idle time)
+  MODSTORE_LOWEST_RATE              bytes a second below which that time is used up (128)
+  MODSTORE_FETCH_TIMEOUT            seconds that all about one repository may take (3600)
   MODSTORE_RETRY_AFTER              seconds until a scan tries again what failed once (5)
   MODSTORE_PACK_MEMORY              bytes of a pack kept in memory; more goes to a file (67108864)
 What git reads is honoured too: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.

@@ -1,42 +1,80 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first asks to stop, the second stops.
+//! Ctrl-C, SIGTERM and SIGHUP: the first asks to stop and sees to it, the second stops.
 //!
-//! A command that looks at the [`Cancel`] ends in good order, or is so near its end that it is done first.
-//! Others have changed nothing yet and end at once. The second signal may leave something behind, which
-//! the next command removes.
+//! A command that looks at the [`Cancel`] ends in good order, or is so near its end that it is done first. It has
+//! [`GRACE`] for that. Whatever it waits for then (a disk that does not answer, a system call that nobody can interrupt,
+//! a terminal that takes no more) is not waited for: the process ends, its programs with it. That is as safe as a power
+//! cut, at any point; what it leaves behind, the next command removes. Only a switch that has begun may end, so that what
+//! is said of it is true.
+//!
+//! Other commands have changed nothing yet and end at once.
 
 use std::{
     process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
+    thread,
+    time::{Duration, Instant},
 };
 
-use modstore::Cancel;
+use modstore::{Cancel, program};
 
 /// The exit code of an interrupted command.
 pub(crate) const INTERRUPTED: u8 = 130;
+
+/// How long a command has to end in good order.
+const GRACE: Duration = Duration::from_millis(1500);
+/// How long a switch that has begun may take to end.
+const SWITCHING: Duration = Duration::from_secs(10);
+/// How long the last words may take, which nobody may be there to read.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// The wish to stop, and whether whoever is at work looks at it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupt {
     cancel: Cancel,
     heeded: Arc<AtomicBool>,
+    switching: Switching,
+}
+
+/// Whether a switch has begun and not ended.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Switching(Arc<AtomicBool>);
+
+impl Switching {
+    pub(crate) fn set(&self, is_switching: bool) {
+        self.0.store(is_switching, Ordering::SeqCst);
+    }
+
+    fn is_on(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 impl Interrupt {
     /// Listens from now on. `last_words` is called before the process ends without anybody else
     /// having a say.
-    pub(crate) fn listen(last_words: impl Fn() + Send + 'static) -> Self {
+    pub(crate) fn listen(last_words: impl Fn() + Send + Sync + 'static) -> Self {
         let interrupt = Self::default();
         let mine = interrupt.clone();
+        let last_words = Arc::new(last_words);
         let handler = move || {
             let second = mine.cancel.is_cancelled();
             mine.cancel.cancel();
             if second || !mine.heeded.load(Ordering::SeqCst) {
-                last_words();
-                process::exit(i32::from(INTERRUPTED));
+                stop(&last_words);
             }
+            let (switching, last_words) = (mine.switching.clone(), Arc::clone(&last_words));
+            thread::spawn(move || {
+                let asked = Instant::now();
+                thread::sleep(GRACE);
+                while switching.is_on() && asked.elapsed() < SWITCHING {
+                    thread::sleep(Duration::from_millis(20));
+                }
+                stop(&last_words);
+            });
         };
         // Where no handler can be set, the signals end the process at once, which is safe at any point.
         let _ = ctrlc::set_handler(handler);
@@ -48,8 +86,27 @@ impl Interrupt {
         &self.cancel
     }
 
+    /// Who is to know of a switch.
+    pub(crate) const fn switching(&self) -> &Switching {
+        &self.switching
+    }
+
     /// From now on whoever is at work looks at the [`Cancel`].
     pub(crate) fn set_heeded(&self) {
         self.heeded.store(true, Ordering::SeqCst);
     }
+}
+
+/// Ends the process and the programs that it runs, whatever its threads are at.
+fn stop<F: Fn() + Send + Sync + 'static>(last_words: &Arc<F>) -> ! {
+    program::end_all();
+    let (said, heard) = mpsc::channel::<()>();
+    let last_words = Arc::clone(last_words);
+    thread::spawn(move || {
+        last_words();
+        drop(said);
+    });
+    // It says nothing, and is gone when it is done.
+    let _ = heard.recv_timeout(LAST_WORDS);
+    process::exit(i32::from(INTERRUPTED))
 }

@@ -10,6 +10,9 @@ use nix::sys::signal::{SigSet, Signal};
 
 const CONNECT: &str = "MODSTORE_CONNECT_TIMEOUT";
 const IDLE: &str = "MODSTORE_IDLE_TIMEOUT";
+const PROGRESS: &str = "MODSTORE_PROGRESS_TIMEOUT";
+const RATE: &str = "MODSTORE_LOWEST_RATE";
+const FETCH: &str = "MODSTORE_FETCH_TIMEOUT";
 const RETRY: &str = "MODSTORE_RETRY_AFTER";
 const PACK_MEMORY: &str = "MODSTORE_PACK_MEMORY";
 
@@ -54,6 +57,15 @@ fn limited_by(
     if let Some(time) = look(IDLE).map(seconds).transpose()? {
         options.limits.idle = time;
     }
+    if let Some(time) = look(PROGRESS).map(seconds).transpose()? {
+        options.limits.progress = Some(time);
+    }
+    if let Some(rate) = look(RATE).map(number).transpose()? {
+        options.limits.rate = Some(rate);
+    }
+    if let Some(time) = look(FETCH).map(seconds).transpose()? {
+        options.limits.fetch = time;
+    }
     if let Some(time) = look(RETRY).map(seconds).transpose()? {
         options.retry.first = time;
         options.retry.most = options.retry.most.max(time);
@@ -72,6 +84,11 @@ fn seconds((name, value): (&'static str, OsString)) -> Result<Duration, LimitErr
         value,
         wanted: "number of seconds above 0",
     })
+}
+
+fn number((name, value): (&'static str, OsString)) -> Result<u64, LimitError> {
+    let number = value.to_str().and_then(|text| text.parse().ok());
+    number.ok_or(LimitError { name, value, wanted: "number of bytes a second" })
 }
 
 fn bytes((name, value): (&'static str, OsString)) -> Result<usize, LimitError> {
@@ -99,6 +116,9 @@ mod tests {
             (Duration::from_millis(250), Options::default().limits.connect)
         );
         assert_eq!(with(CONNECT, "7").unwrap().limits.connect, Duration::from_secs(7));
+        assert_eq!(with(PROGRESS, "9").unwrap().limits.progress, Some(Duration::from_secs(9)));
+        assert_eq!(with(RATE, "0").unwrap().limits.rate, Some(0));
+        assert_eq!(with(FETCH, "90").unwrap().limits.fetch, Duration::from_secs(90));
         assert_eq!(with(RETRY, "0.5").unwrap().retry.first, Duration::from_millis(500));
         assert_eq!(with(RETRY, "9000").unwrap().retry.wait(3), Duration::from_secs(9000));
         assert_eq!(with(PACK_MEMORY, "4096").unwrap().packs.memory, 4096);
@@ -107,9 +127,15 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_no_number_above_zero_is_refused_by_name() {
-        for (name, value) in
-            [(IDLE, "soon"), (IDLE, "-1"), (IDLE, "0"), (CONNECT, "NaN"), (PACK_MEMORY, "1.5")]
-        {
+        for (name, value) in [
+            (IDLE, "soon"),
+            (IDLE, "-1"),
+            (IDLE, "0"),
+            (CONNECT, "NaN"),
+            (RATE, "-1"),
+            (FETCH, "0"),
+            (PACK_MEMORY, "1.5"),
+        ] {
             let error = with(name, value).unwrap_err();
             assert!(
                 error.to_string().contains(name) && error.to_string().contains(value),

@@ -13,6 +13,7 @@ use modstore::{Event, Events};
 use self::{bars::Bars, lines::Lines, objects::Objects};
 use crate::{
     args::{Global, ProgressMode},
+    interrupt::Switching,
     page::on_stderr,
     report::write_warning,
 };
@@ -22,6 +23,7 @@ use crate::{
 pub(crate) struct Progress {
     how: How,
     quiet: bool,
+    switching: Switching,
 }
 
 #[derive(Debug)]
@@ -34,7 +36,7 @@ enum How {
 
 impl Progress {
     /// Shows it as the options say.
-    pub(crate) fn new(global: &Global) -> Self {
+    pub(crate) fn new(global: &Global, switching: &Switching) -> Self {
         let terminal = io::stderr().is_terminal() && !global.interactive;
         let how = match global.progress {
             ProgressMode::Json => How::Objects(Objects::default()),
@@ -43,7 +45,7 @@ impl Progress {
             ProgressMode::Auto | ProgressMode::Bar if terminal => How::Bars(Bars::default()),
             _ => How::Lines(Lines::new(global.verbose)),
         };
-        Self { how, quiet: global.quiet }
+        Self { how, quiet: global.quiet, switching: switching.clone() }
     }
 
     /// Tells what a person should know even where no progress is shown.
@@ -59,6 +61,11 @@ impl Progress {
 
 impl Events for Progress {
     fn happened(&self, event: Event<'_>) {
+        match event {
+            Event::Committing => self.switching.set(true),
+            Event::Shown { .. } => self.switching.set(false),
+            _ => {}
+        }
         match (&self.how, event) {
             (How::Objects(objects), _) => objects.happened(event),
             (_, Event::Notice { text }) => self.warn(text),

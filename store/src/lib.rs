@@ -15,11 +15,12 @@
 //! # Ok(()) }
 //! ```
 
+mod cancel;
 pub mod model;
 pub mod disk;
 pub mod commit;
-pub mod acquire;
 pub mod program;
+pub mod acquire;
 pub mod build;
 pub mod environment;
 pub mod reclaim;
@@ -32,7 +33,7 @@ pub mod reset;
 mod change_error;
 mod store;
 
-pub use acquire::Cancel;
+pub use cancel::Cancel;
 pub use change_error::{ChangeError, Exit, OpenError};
 pub use declare::{Addition, DeclareError};
 pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};

@@ -5,7 +5,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::io::{BufReader, BufWriter};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::sync::Arc;
 
 use gix::bstr::{BStr, BString};
@@ -21,8 +21,9 @@ use crate::acquire::http::HttpTransport;
 use crate::acquire::http_agent::Agents;
 use crate::acquire::idle::{Patient, Watch};
 use crate::acquire::limits::Limits;
-use crate::acquire::network_error::{Cause, Fault};
-use crate::acquire::process::{Program, Stderr, ssh, upload_pack};
+use crate::acquire::network_error::Fault;
+use crate::acquire::process::{Input, Output, Program, Stderr, ssh, upload_pack};
+use crate::acquire::tcp;
 
 /// gix's view of a connection.
 pub(crate) type BoxedTransport = Box<dyn Transport + Send>;
@@ -47,14 +48,15 @@ pub(crate) fn dial(
 ) -> Result<Link, Fault> {
     match route.url.scheme {
         Scheme::Http | Scheme::Https => {
-            let options = host.http(&route.url);
+            // A proxy may want a login, for which programs are asked.
+            let options = watch.during(|| host.http(&route.url));
             let agent = agents.get(&options.connection)?;
             let transport = HttpTransport::new(agent, options, route, version, watch);
             Ok(Link { transport: Box::new(transport), stderr: None })
         }
         Scheme::Git => daemon(route, version, limits, watch),
         Scheme::Ssh => {
-            let command = ssh(&host.ssh(), route, version, host.interactive(), limits)?;
+            let command = ssh(&host.ssh(), route, version, host.interactive(), limits, watch)?;
             let started = Program::start(command, "ssh", !host.interactive(), watch)?;
             Ok(talk(started, route, version))
         }
@@ -66,7 +68,7 @@ pub(crate) fn dial(
 }
 
 fn talk(
-    (program, output, input): (Program, crate::acquire::process::Output, std::process::ChildStdin),
+    (program, output, input): (Program, Output, Input),
     route: &Route,
     version: Protocol,
 ) -> Link {
@@ -93,8 +95,7 @@ fn daemon(
     let host = route.url.host().unwrap_or_default().to_owned();
     let stream = tcp(&host, route.url.port.unwrap_or(PORT), limits, watch)?;
     let broken = |error: std::io::Error| Fault::Dropped { source: Some(error.into()) };
-    let writer = stream.try_clone().map_err(broken)?;
-    writer.set_write_timeout(Some(limits.idle)).map_err(broken)?;
+    let writer = Patient::new(stream.try_clone().map_err(broken)?, Arc::clone(watch));
     let reader = BufReader::with_capacity(64 * 1024, Patient::new(stream, Arc::clone(watch)));
     let path: BString = route.url.path.clone();
     // A question is one message: a server that refuses its first line closes on the rest, and what it
@@ -112,26 +113,13 @@ fn daemon(
 }
 
 fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStream, Fault> {
-    let unknown = |source: Cause| Fault::UnknownHost { source: Some(source) };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let addresses = (bare, port).to_socket_addrs().map_err(|error| unknown(error.into()))?;
-    let mut last = Fault::UnknownHost { source: None };
-    for address in addresses {
-        watch.proceed().map_err(|_| Fault::Cancelled)?;
-        match TcpStream::connect_timeout(&address, limits.connect) {
-            Ok(stream) => {
-                watch.counters.connection();
-                // Our messages are single small writes that want an answer.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-                last = Fault::ConnectLimit(limits.connect);
-            }
-            Err(error) => last = Fault::Refused { source: Some(error.into()) },
-        }
-    }
-    Err(last)
+    let lost = |error: std::io::Error| {
+        watch.take_fault().unwrap_or(Fault::Dropped { source: Some(error.into()) })
+    };
+    let addresses = tcp::look_up(host, port, watch, limits.connect).map_err(lost)?;
+    let stream = tcp::connect(addresses, watch, limits.connect).map_err(lost)?;
+    watch.counters.connection();
+    Ok(stream)
 }
 
 /// A transport whose program lives as long as it.

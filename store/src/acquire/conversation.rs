@@ -6,6 +6,7 @@ use std::error::Error;
 use std::io::{self, BufRead, Read};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice};
@@ -29,6 +30,11 @@ use crate::acquire::network_error::{Fault, Stage};
 /// What this program calls itself in the protocol.
 const AGENT: &str = concat!("modstore/", env!("CARGO_PKG_VERSION"));
 
+/// What may follow a pack until the end of its answer, in bytes and in time. With more, the pack is good all the same and
+/// the connection is not used again.
+const AFTER_THE_PACK: u64 = 64 * 1024;
+const SOON: Duration = Duration::from_secs(1);
+
 /// What a server reports while a pack is made and received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemoteNews<'a> {
@@ -43,6 +49,8 @@ pub(crate) struct Conversation {
     link: Link,
     watch: Arc<Watch>,
     greeting: Greeting,
+    /// Whether the last answer was read to its end.
+    at_end: bool,
 }
 
 /// What a pack is to hold.
@@ -86,10 +94,11 @@ impl Conversation {
         let mut link = dial(host, agents, route, version, limits, &watch).map_err(at_once)?;
         count(&link, &watch);
         watch.allow(longest);
-        let greeting = Greeting::exchange(&mut link.transport, host.authenticate(route));
+        let greeting =
+            watch.during(|| Greeting::exchange(&mut link.transport, host.authenticate(route)));
         watch.allow(usize::MAX);
         match greeting {
-            Ok(greeting) => Ok(Conversation { link, watch, greeting }),
+            Ok(greeting) => Ok(Conversation { link, watch, greeting, at_end: true }),
             Err(_) if watch.exceeded() => Err(Refusal::TooLong),
             Err(error) => {
                 let fault = diagnose(&error, &watch, link.stderr.as_ref());
@@ -141,7 +150,8 @@ impl Conversation {
 
     /// Whether another question can follow a pack: a lasting connection in version 0 is over.
     pub(crate) fn outlives_a_pack(&self) -> bool {
-        self.speaks_v2() || !self.link.transport.connection_persists_across_multiple_requests()
+        let lasts = self.link.transport.connection_persists_across_multiple_requests();
+        !lasts || (self.speaks_v2() && self.at_end)
     }
 
     /// The refs of the greeting, or in version 2 those that begin with `prefixes`, in a listing of
@@ -175,7 +185,7 @@ impl Conversation {
         progress: &dyn Fn(RemoteNews<'_>),
         receive: impl FnOnce(&mut dyn BufRead) -> Result<R, E>,
     ) -> Result<R, Trouble<E>> {
-        let Conversation { link, watch, greeting } = self;
+        let Conversation { link, watch, greeting, at_end } = self;
         let mut arguments = arguments(greeting, wish).map_err(Trouble::Fault)?;
         let stderr = link.stderr.clone();
         let diagnose = |error: &(dyn Error + 'static)| diagnose(error, watch, stderr.as_ref());
@@ -187,7 +197,7 @@ impl Conversation {
         reader.set_progress_handler(Some(Box::new(|is_error, text| {
             hear(is_error, text, watch, progress)
         })));
-        let mut pack = Pack { reader, watch, progress, received: 0, left: 0 };
+        let mut pack = Pack { reader, watch, progress, received: 0, left: 0, is_whole: false };
         match receive(&mut pack) {
             // The receiver saw a pack that ends too early; why it did is known here.
             Err(_) if watch.has_fault() => {
@@ -198,8 +208,12 @@ impl Conversation {
             Ok(received) => {
                 // What is left is the end of the answer, and it must be read for the connection to be
                 // of use again. The pack is whole, whatever happens now.
-                let _ = io::copy(&mut pack, &mut io::sink());
+                pack.is_whole = true;
+                watch.hurry(SOON);
+                let rest = io::copy(&mut (&mut pack).take(AFTER_THE_PACK), &mut io::sink());
+                *at_end = rest.is_ok_and(|rest| rest < AFTER_THE_PACK);
                 drop(pack);
+                watch.relax();
                 watch.take_fault();
                 Ok(received)
             }
@@ -209,7 +223,8 @@ impl Conversation {
 
 impl Drop for Conversation {
     fn drop(&mut self) {
-        // A server that is hung up on without a word writes a complaint into its log.
+        // A server that is hung up on without a word writes a complaint into its log. It need not be heard.
+        self.watch.hurry(SOON);
         let _ = gix::protocol::indicate_end_of_interaction(&mut self.link.transport, false);
     }
 }
@@ -314,6 +329,8 @@ struct Pack<'a> {
     progress: &'a dyn Fn(RemoteNews<'_>),
     received: u64,
     left: usize,
+    /// Whether what still comes is of no use.
+    is_whole: bool,
 }
 
 impl BufRead for Pack<'_> {
@@ -326,6 +343,9 @@ impl BufRead for Pack<'_> {
         if self.left == 0 && !filled.is_empty() {
             self.received += filled.len() as u64;
             self.left = filled.len();
+            if !self.is_whole {
+                self.watch.earn(filled.len());
+            }
             (self.progress)(RemoteNews::Received(self.received));
         }
         Ok(filled)

@@ -49,7 +49,7 @@ impl Download {
     /// The next piece of the file, 0 bytes at its end.
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> Result<usize, RemoteError> {
         let Download { body, watch, left, .. } = self;
-        let read = watch.during(|| read_some(body, buf, watch));
+        let read = watch.during(|| read_some(body, buf, watch)).inspect(|read| watch.earn(*read));
         let read = read.map_err(|error| cause(watch, error)).and_then(|read| match left {
             Some(left) if read == 0 && *left > 0 => Err(Fault::Dropped { source: None }),
             Some(left) => {
@@ -67,12 +67,13 @@ impl Download {
 }
 
 fn ask(host: &Host, agents: &Agents, route: &Route, watch: &Arc<Watch>) -> Result<Response, Fault> {
-    let options = host.http(&route.url);
+    let options = watch.during(|| host.http(&route.url));
     let agent = agents.get(&options.connection)?;
     let mut client = Client::new(agent, options, route, watch);
     let log_in = || -> Option<Account> {
         let url = route.url.to_bstring();
-        let answer = host.authenticate(route)(Action::get_for_url(url)).ok().flatten();
+        let mut authenticate = host.authenticate(route);
+        let answer = watch.during(|| authenticate(Action::get_for_url(url))).ok().flatten();
         answer.map(|outcome| outcome.identity)
     };
     let url = route.url.to_bstring().to_string();

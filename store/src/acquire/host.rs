@@ -4,8 +4,8 @@
 //! gix reads git configuration only through a repository, so a minimal bare one is made in a scratch
 //! directory: three directories and two files, without objects.
 //!
-//! Limits: of `http.*` it reads `proxy`, `sslVerify`, `sslCAInfo`, `extraHeader`, `userAgent` and
-//! `followRedirects`, each also per URL. A graphical credential helper may still open a window; what
+//! Limits: of `http.*` it reads `proxy`, `sslVerify`, `sslCAInfo`, `extraHeader`, `userAgent`,
+//! `followRedirects`, `lowSpeedLimit` and `lowSpeedTime`, each also per URL. A graphical credential helper may still open a window; what
 //! never happens is a question on the terminal.
 
 use std::env;
@@ -21,6 +21,8 @@ use gix::credentials::protocol::{Context, Outcome};
 use gix::url::Scheme;
 use gix_transport::client::blocking_io::ssh::ProgramKind;
 
+use crate::acquire::helpers;
+use crate::acquire::limits::LowSpeed;
 use crate::acquire::network_error::{NetworkError, RemoteError};
 use crate::disk::{is_only_ours, names_in, read_own};
 
@@ -154,6 +156,23 @@ impl Host {
         }
     }
 
+    /// What git's configuration and environment say about the lowest rate at `url`.
+    pub(crate) fn low_speed(&self, url: &gix::Url) -> LowSpeed {
+        if !matches!(url.scheme, Scheme::Http | Scheme::Https) {
+            return LowSpeed::default();
+        }
+        let repository = self.repository.to_thread_local();
+        let config = repository.config_snapshot();
+        let number = |variable: &str, key: &str| {
+            let configured = || Some(http_values(config.plumbing(), url, key).pop()?.to_string());
+            number(&env::var(variable).ok().or_else(configured)?)
+        };
+        LowSpeed {
+            limit: number("GIT_HTTP_LOW_SPEED_LIMIT", "lowSpeedLimit"),
+            time: number("GIT_HTTP_LOW_SPEED_TIME", "lowSpeedTime"),
+        }
+    }
+
     /// The ssh program as git would choose it.
     pub(crate) fn ssh(&self) -> SshProgram {
         let options = self.repository.to_thread_local().ssh_connect_options().unwrap_or_default();
@@ -186,7 +205,7 @@ impl Host {
             }
             let lone_user =
                 url.user().filter(|_| matches!(action, Action::Get(_))).map(str::to_owned);
-            match (cascade.invoke(action, prompt), lone_user) {
+            match (helpers::invoke(cascade, action, prompt, interactive), lone_user) {
                 // A token as the user name, without a password, is how many hosts write it.
                 (Err(_) | Ok(None), Some(username)) => {
                     guessed = true;
@@ -439,6 +458,12 @@ fn names_host(list: &str, host: &str, port: Option<u16>) -> bool {
             host.strip_suffix(&name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
         entry == "*" || (below && (wanted.is_none() || wanted == port))
     })
+}
+
+/// As git writes numbers; what is below 0 counts as 0.
+fn number(text: &str) -> Option<u64> {
+    let number = gix::config::Integer::try_from(BString::from(text.trim())).ok()?;
+    Some(u64::try_from(number.to_decimal()?).unwrap_or(0))
 }
 
 fn is_false(value: &str) -> bool {

@@ -1,27 +1,37 @@
 //! The HTTP connections of all threads: kept alive, counted, and never waiting without an end.
 //!
-//! Limits: HTTP/1.1. A proxy is used by CONNECT for plain http too, which some proxies refuse.
+//! Limits: HTTP/1.1. A proxy is used by CONNECT for plain http too, which some proxies refuse. Talking to a SOCKS proxy
+//! until it has connected us ends by the connection's limit, not by the wish to stop.
 
 use std::fmt;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ureq::config::Config;
+use ureq::http::Uri;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector,
-    SocksConnector, TcpConnector, Transport,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
+    RustlsConnector, SocksConnector, Transport,
 };
-use ureq::{Agent, Proxy, ProxyProtocol};
+use ureq::{Agent, Proxy, ProxyProtocol, Timeout};
 
 use crate::acquire::host::ConnectionOptions;
-use crate::acquire::idle::Watch;
-use crate::acquire::limits::{Counters, Limits};
+use crate::acquire::idle::{SLICE, Watch};
+use crate::acquire::limits::{Cancel, Counters, Limits, LowSpeed};
 use crate::acquire::network_error::Fault;
+use crate::acquire::pace::Pace;
+use crate::acquire::tcp;
 
 /// Idle connections kept for one server: as many as there are modules fetched at once.
 const PER_HOST: usize = 16;
+
+/// The buffers of a connection.
+const INPUT: usize = 64 * 1024;
+const OUTPUT: usize = 128 * 1024;
 
 /// One agent, which is one pool, for each way to connect. Nearly always there is one way.
 pub(crate) struct Agents {
@@ -57,17 +67,17 @@ impl Agents {
             .timeout_per_write(Some(self.limits.idle))
             .max_idle_connections(PER_HOST * 4)
             .max_idle_connections_per_host(PER_HOST)
-            .input_buffer_size(64 * 1024)
+            .input_buffer_size(INPUT)
             .proxy(proxy)
             .tls_config(tls(options)?)
             .build();
         let connector =
             ().chain(SocksConnector::default())
                 .chain(ConnectProxyConnector::default())
-                .chain(TcpConnector::default())
+                .chain(PatientTcp(self.limits))
                 .chain(PatientConnector(Arc::clone(&self.counters)))
                 .chain(RustlsConnector::default());
-        Ok(Agent::with_parts(config, connector, DefaultResolver::default()))
+        Ok(Agent::with_parts(config, connector, PatientResolver(self.limits)))
     }
 }
 
@@ -86,6 +96,120 @@ fn tls(options: &ConnectionOptions) -> Result<TlsConfig, Fault> {
         }
     };
     Ok(TlsConfig::builder().root_certs(roots).disable_verification(options.no_verify).build())
+}
+
+/// The watch of this thread; where there is none, one of its own.
+fn watch(limits: &Limits) -> Arc<Watch> {
+    Watch::obeyed().unwrap_or_else(|| {
+        let pace = Arc::new(Pace::new(limits, LowSpeed::default()));
+        Watch::new(Cancel::new(), limits, Arc::default(), pace)
+    })
+}
+
+/// Name look-ups that can be given up.
+#[derive(Debug)]
+struct PatientResolver(Limits);
+
+impl Resolver for PatientResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
+        let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
+            Some("https") => 443,
+            Some("socks4" | "socks4a" | "socks5" | "socks5h") => 1080,
+            _ => 80,
+        });
+        let found = tcp::look_up(host, port, &watch(&self.0), *timeout.after)?;
+        let mut addresses = self.empty();
+        found.into_iter().for_each(|address| addresses.push(address));
+        Ok(addresses)
+    }
+}
+
+/// Connections that can be given up while they are made.
+#[derive(Debug)]
+struct PatientTcp(Limits);
+
+impl<In: Transport> Connector<In> for PatientTcp {
+    type Out = Either<In, TcpTransport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        if let Some(chained) = chained {
+            return Ok(Some(Either::A(chained)));
+        }
+        let addresses = details.addrs.iter().copied().collect();
+        let limit = self.0.connect.min(*details.timeout.after);
+        let stream = tcp::connect(addresses, &watch(&self.0), limit)?;
+        stream.set_write_timeout(Some(SLICE))?;
+        let buffers = LazyBuffers::new(INPUT, OUTPUT);
+        Ok(Some(Either::B(TcpTransport { stream, buffers, reads_within: None, limits: self.0 })))
+    }
+}
+
+/// A TCP connection.
+#[derive(Debug)]
+struct TcpTransport {
+    stream: TcpStream,
+    buffers: LazyBuffers,
+    /// The time limit for reading that the socket has.
+    reads_within: Option<Duration>,
+    limits: Limits,
+}
+
+impl Transport for TcpTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        let watch = watch(&self.limits);
+        let mut rest = self.buffers.output().get(..amount).unwrap_or_default();
+        while !rest.is_empty() {
+            let written = watch.patiently(|_| match self.stream.write(rest) {
+                Err(error) if is_late(&error) => None,
+                result => Some(result),
+            })??;
+            rest = rest.get(written..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        // A limit of 0 would be none at all.
+        let within = Some((*timeout.after).min(SLICE).max(Duration::from_millis(1)));
+        if self.reads_within != within {
+            self.stream.set_read_timeout(within)?;
+            self.reads_within = within;
+        }
+        match self.stream.read(self.buffers.input_append_buf()) {
+            Ok(read) => {
+                self.buffers.input_appended(read);
+                Ok(read > 0)
+            }
+            Err(error) if is_late(&error) => Err(ureq::Error::Timeout(Timeout::PerRead)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        // A server that has something to say before it was asked means to close, or worse.
+        let is_quiet = self.stream.set_nonblocking(true).is_ok()
+            && matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+        is_quiet && self.stream.set_nonblocking(false).is_ok()
+    }
+}
+
+/// Whether only the time of this call was up.
+fn is_late(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 /// Below TLS, so that a wait that is cut into slices never cuts a TLS record.
@@ -143,16 +267,18 @@ impl<T: Transport> Transport for PatientTransport<T> {
         let Some(watch) = Watch::obeyed() else { return self.0.await_input(timeout) };
         let deadline: Duration = *timeout.after;
         let begun = Instant::now();
-        watch
-            .patiently(|slice| {
-                let left = deadline.saturating_sub(begun.elapsed());
-                let after = slice.min(left).into();
-                match self.0.await_input(NextTimeout { after, ..timeout }) {
-                    Err(ureq::Error::Timeout(_)) if !left.is_zero() => None,
-                    result => Some(result),
-                }
-            })
-            .map_err(ureq::Error::Io)?
+        let before = self.0.buffers().input().len();
+        let came = watch.patiently(|slice| {
+            let left = deadline.saturating_sub(begun.elapsed());
+            let after = slice.min(left).into();
+            match self.0.await_input(NextTimeout { after, ..timeout }) {
+                Err(ureq::Error::Timeout(_)) if !left.is_zero() => None,
+                Err(ureq::Error::Timeout(_)) => Some(Err(ureq::Error::Timeout(timeout.reason))),
+                result => Some(result),
+            }
+        })??;
+        watch.receive(self.0.buffers().input().len().saturating_sub(before))?;
+        Ok(came)
     }
 
     fn is_open(&mut self) -> bool {

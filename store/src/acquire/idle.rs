@@ -1,13 +1,11 @@
-//! No wait without an end: reads that give up after the idle limit or when somebody wishes to stop,
-//! and the place where the first cause of a failure is kept.
+//! No wait without an end: reads and writes that give up after the idle limit, when the time of the whole fetch is used
+//! up (`pace`), or when somebody wishes to stop, and the place where the first cause of a failure is kept.
 //!
 //! gix wraps an I/O error in layers of its own on the way up. Whoever sees the cause first writes it
 //! into the [`Watch`] of the conversation, and the classification is made from there.
-//!
-//! Limits: writes are bounded by the socket's own time limit, and are small.
 
 use std::cell::RefCell;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +15,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::acquire::limits::{Cancel, Counters, Limits};
 use crate::acquire::network_error::Fault;
+use crate::acquire::pace::Pace;
+
+/// Bytes that can be written at once without waiting where a pipe says that it takes some (POSIX: `PIPE_BUF`).
+const PIECE: usize = 4096;
 
 /// The longest a wish to stop goes unnoticed.
 pub(crate) const SLICE: Duration = Duration::from_millis(200);
@@ -32,12 +34,22 @@ pub(crate) struct Watch {
     allowance: AtomicUsize,
     exceeded: AtomicBool,
     connections: AtomicUsize,
+    pace: Arc<Pace>,
+    /// When no more is waited for, whatever is allowed otherwise.
+    end: Mutex<Option<Instant>>,
 }
 
 impl Watch {
-    pub(crate) fn new(cancel: Cancel, limits: &Limits, counters: Arc<Counters>) -> Arc<Self> {
+    pub(crate) fn new(
+        cancel: Cancel,
+        limits: &Limits,
+        counters: Arc<Counters>,
+        pace: Arc<Pace>,
+    ) -> Arc<Self> {
         Arc::new(Watch {
             cancel,
+            pace,
+            end: Mutex::new(None),
             idle: limits.idle,
             connect: limits.connect,
             counters,
@@ -85,13 +97,15 @@ impl Watch {
         self.exceeded.load(Ordering::Relaxed)
     }
 
-    /// Count `bytes`, and fail if they are more than allowed.
+    /// Count `bytes` of an answer, and fail if they are more than allowed. Those of an answer with a limit of its own, a
+    /// greeting or a listing, are what was asked for.
     pub(crate) fn admit(&self, bytes: usize) -> io::Result<()> {
         self.counters.received(bytes);
         let left = self.allowance.load(Ordering::Relaxed);
         if left == usize::MAX {
             return Ok(());
         }
+        self.pace.earn(bytes);
         match left.checked_sub(bytes) {
             Some(left) => {
                 self.allowance.store(left, Ordering::Relaxed);
@@ -109,20 +123,68 @@ impl Watch {
         if self.cancel.is_cancelled() { Err(self.fail(Fault::Cancelled)) } else { Ok(()) }
     }
 
-    /// Call `wait` with short waits until it has something, the limit is reached, or somebody
-    /// wishes to stop. `wait` gives `None` when its time was up.
-    pub(crate) fn patiently<T>(
+    /// Count `bytes` that were asked for: of a pack, of a file.
+    pub(crate) fn earn(&self, bytes: usize) {
+        self.pace.earn(bytes);
+    }
+
+    /// Count `bytes` from the wire, of whatever use they are.
+    pub(crate) fn receive(&self, bytes: usize) -> io::Result<()> {
+        self.pace.receive(bytes).map_err(|fault| self.fail(fault))
+    }
+
+    /// From now on wait for no longer than this, all waits together.
+    pub(crate) fn hurry(&self, time: Duration) {
+        let end = Instant::now() + time;
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+    }
+
+    /// Wait as ever again.
+    pub(crate) fn relax(&self) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The wish to stop that this watch obeys.
+    pub(crate) fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// How long something that says nothing may still take, as far as the whole fetch is concerned.
+    pub(crate) fn left(&self) -> io::Result<Duration> {
+        self.pace.left().map_err(|fault| self.fail(fault))
+    }
+
+    /// So long was waited for something that did not go through [`Watch::within`].
+    pub(crate) fn spend(&self, time: Duration) {
+        self.pace.spend(time);
+    }
+
+    /// Call `wait` with short waits until it has something, the idle limit is reached, the time of the fetch is used up,
+    /// or somebody wishes to stop. `wait` gives `None` when its time was up.
+    pub(crate) fn patiently<T>(&self, wait: impl FnMut(Duration) -> Option<T>) -> io::Result<T> {
+        self.within(self.idle, || Fault::Idle(self.idle), wait)
+    }
+
+    /// The same with a limit of its own, and the fault of passing it.
+    pub(crate) fn within<T>(
         &self,
+        limit: Duration,
+        over: impl FnOnce() -> Fault,
         mut wait: impl FnMut(Duration) -> Option<T>,
     ) -> io::Result<T> {
+        let end = *self.end.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
+        let limit = end.map_or(limit, |end| limit.min(end.saturating_duration_since(begun)));
         loop {
             self.proceed()?;
-            let left = self.idle.saturating_sub(begun.elapsed());
+            let now = Instant::now();
+            let left = limit.saturating_sub(now.duration_since(begun));
             if left.is_zero() {
-                return Err(self.fail(Fault::Idle(self.idle)));
+                return Err(self.fail(over()));
             }
-            if let Some(result) = wait(left.min(SLICE)) {
+            let result = wait(left.min(self.left()?).min(SLICE));
+            self.pace.spend(now.elapsed());
+            if let Some(result) = result {
                 return Ok(result);
             }
         }
@@ -148,7 +210,7 @@ thread_local! {
     static OBEYED: RefCell<Option<Arc<Watch>>> = const { RefCell::new(None) };
 }
 
-/// A reader that waits no longer than its watch allows.
+/// A reader or writer that waits no longer than its watch allows.
 pub(crate) struct Patient<R> {
     inner: R,
     watch: Arc<Watch>,
@@ -163,21 +225,34 @@ impl<R> Patient<R> {
 impl<R: Read + AsFd> Read for Patient<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let fd = self.inner.as_fd();
-        self.watch.patiently(|slice| readable(fd, slice))??;
+        self.watch.patiently(|slice| ready(fd, PollFlags::IN, slice))??;
         let read = self.inner.read(buf).inspect_err(|error| {
             self.watch.fail(Fault::Dropped { source: Some(error.to_string().into()) });
         })?;
+        self.watch.receive(read)?;
         self.watch.admit(read)?;
         Ok(read)
     }
 }
 
-fn readable(fd: BorrowedFd<'_>, within: Duration) -> Option<io::Result<()>> {
+impl<W: Write + AsFd> Write for Patient<W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let fd = self.inner.as_fd();
+        self.watch.patiently(|slice| ready(fd, PollFlags::OUT, slice))??;
+        self.inner.write(buf.get(..PIECE).unwrap_or(buf))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn ready(fd: BorrowedFd<'_>, what: PollFlags, within: Duration) -> Option<io::Result<()>> {
     let wait = Timespec {
         tv_sec: i64::try_from(within.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: within.subsec_nanos().into(),
     };
-    match poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], Some(&wait)) {
+    match poll(&mut [PollFd::from_borrowed_fd(fd, what)], Some(&wait)) {
         Ok(0) | Err(rustix::io::Errno::INTR) => None,
         Ok(_) => Some(Ok(())),
         Err(error) => Some(Err(error.into())),

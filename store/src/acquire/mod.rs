@@ -6,7 +6,10 @@
 
 mod limits;
 pub mod network_error;
+mod pace;
 mod idle;
+mod tcp;
+mod helpers;
 mod host;
 mod host_memory;
 mod listing;

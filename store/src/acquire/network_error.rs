@@ -75,6 +75,24 @@ pub enum Fault {
     /// No byte within [`Limits::idle`](crate::acquire::limits::Limits::idle).
     #[error("the server was silent for {}", seconds(.0))]
     Idle(Duration),
+    /// It was not silent, but sent less of what was asked for than [`Limits::rate`](crate::acquire::limits::Limits::rate)
+    /// says, for all the time that [`Limits::progress`](crate::acquire::limits::Limits::progress) allows.
+    #[error("the server made no progress for {}, or less than {rate} bytes a second", seconds(.over))]
+    Slow {
+        /// The lowest rate, in bytes a second.
+        rate: u64,
+        /// The time.
+        over: Duration,
+    },
+    /// All about one repository took longer than [`Limits::fetch`](crate::acquire::limits::Limits::fetch).
+    #[error("the fetch took longer than {}", seconds(.0))]
+    Overlong(Duration),
+    /// Too many bytes besides what was asked for: headers, progress, keep-alives, trailers, what follows a pack.
+    #[error("the server sent more than {} MiB besides what was asked for", .0 >> 20)]
+    Chatter(u64),
+    /// A program that knows logins did not answer in time, or said too much.
+    #[error("a credential helper could not be used: {0}")]
+    Helper(String),
     /// The server hung up before it had said everything.
     #[error("the connection broke off")]
     Dropped {
@@ -145,6 +163,10 @@ impl Fault {
             | Fault::Refused { .. }
             | Fault::ConnectLimit(_)
             | Fault::Idle(_)
+            | Fault::Slow { .. }
+            | Fault::Overlong(_)
+            | Fault::Chatter(_)
+            | Fault::Helper(_)
             | Fault::Dropped { .. }
             | Fault::Moved
             | Fault::Said(_)
@@ -205,6 +227,14 @@ impl Fault {
             Fault::Idle(_) => {
                 "check the network and try again, or allow more time with MODSTORE_IDLE_TIMEOUT".into()
             }
+            Fault::Slow { .. } => {
+                "try again later, or allow more with MODSTORE_PROGRESS_TIMEOUT (seconds) or MODSTORE_LOWEST_RATE (bytes a second)".into()
+            }
+            Fault::Overlong(_) => "allow more time with MODSTORE_FETCH_TIMEOUT, in seconds".into(),
+            Fault::Chatter(_) => "an honest server sends far less; ask whoever runs it".into(),
+            Fault::Helper(_) => {
+                "run `git credential fill` to see what it does, or allow more time with MODSTORE_PROGRESS_TIMEOUT".into()
+            }
             Fault::Dropped { .. } | Fault::Moved => "try again".into(),
             Fault::Proxy(_) => "check http.proxy in the git configuration, and http_proxy and no_proxy".into(),
             Fault::Redirect(_) => "find out where the repository is now, and correct the module's source".into(),
@@ -221,6 +251,8 @@ impl Fault {
                 | Fault::Refused { .. }
                 | Fault::ConnectLimit(_)
                 | Fault::Idle(_)
+                | Fault::Slow { .. }
+                | Fault::Helper(_)
                 | Fault::Dropped { .. }
         )
     }

@@ -4,28 +4,26 @@
 //! stderr is kept, because it is often the only thing that says why.
 //!
 //! Limits: an interactive ssh stays in our process group, or it could not ask; then only ssh itself
-//! is ended, not what it started.
+//! is ended, and asked to end what it started.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufReader, Read};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use gix::bstr::ByteSlice;
-use gix::url::ArgumentSafety;
-use gix_transport::Protocol;
-use gix_transport::client::blocking_io::ssh::ProgramKind;
-use rustix::process::{Pid, Signal, kill_process_group};
-
 use crate::acquire::host::{Route, SshProgram};
 use crate::acquire::idle::{Patient, Watch};
 use crate::acquire::limits::Limits;
 use crate::acquire::network_error::Fault;
+use crate::program::{Group, Manner, Running, Stderr as Said};
+use gix::bstr::ByteSlice;
+use gix::url::ArgumentSafety;
+use gix_transport::Protocol;
+use gix_transport::client::blocking_io::ssh::ProgramKind;
 
 /// How much of the end of stderr is kept.
 const KEPT: usize = 4096;
@@ -56,10 +54,12 @@ const REPOSITORY_VARIABLES: [&str; 16] = [
 /// The reading side of a program.
 pub(crate) type Output = BufReader<Patient<ChildStdout>>;
 
+/// The writing side of a program.
+pub(crate) type Input = Patient<ChildStdin>;
+
 /// A running program. Dropping it ends it.
 pub(crate) struct Program {
-    child: Child,
-    has_group: bool,
+    _group: Group,
     stderr: Stderr,
 }
 
@@ -77,41 +77,26 @@ impl Program {
         name: &str,
         has_group: bool,
         watch: &Arc<Watch>,
-    ) -> Result<(Program, Output, ChildStdin), Fault> {
+    ) -> Result<(Program, Output, Input), Fault> {
         for name in REPOSITORY_VARIABLES {
             command.env_remove(name);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        if has_group {
-            command.process_group(0);
-        }
         let failed = |source| Fault::Start { program: name.to_owned(), source };
-        let mut child = command.spawn().map_err(failed)?;
+        let mut group = Group::start(command, has_group).map_err(failed)?;
         watch.counters.connection();
+        let child = group.child();
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(failed(io::ErrorKind::BrokenPipe.into()));
         };
-        let program = Program { child, has_group, stderr: Stderr::listen(stderr) };
+        let program = Program { _group: group, stderr: Stderr::listen(stderr) };
         let output = BufReader::with_capacity(64 * 1024, Patient::new(stdout, Arc::clone(watch)));
-        Ok((program, output, stdin))
+        Ok((program, output, Patient::new(stdin, Arc::clone(watch))))
     }
 
     pub(crate) fn stderr(&self) -> Stderr {
         self.stderr.clone()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let group =
-            i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).filter(|_| self.has_group);
-        // Not there any more is as good as ended; a child that was not waited for keeps its number.
-        let _ = match group {
-            Some(group) => kill_process_group(group, Signal::KILL).map_err(io::Error::from),
-            None => self.child.kill(),
-        };
-        let _ = self.child.wait();
     }
 }
 
@@ -162,6 +147,7 @@ pub(crate) fn ssh(
     version: Protocol,
     interactive: bool,
     limits: &Limits,
+    watch: &Watch,
 ) -> Result<Command, Fault> {
     let refuse = |why: &str| Fault::Protocol { source: why.to_owned().into() };
     let ArgumentSafety::Usable(host) = route.url.host_as_argument() else {
@@ -174,7 +160,7 @@ pub(crate) fn ssh(
             return Err(refuse("the user name could be taken for an option"));
         }
     };
-    let kind = program.kind.unwrap_or_else(|| guess_kind(program, host));
+    let kind = program.kind.unwrap_or_else(|| guess_kind(program, host, limits, watch));
     let mut command = base_command(program);
     command.args(options(kind, route.url.port, interactive, limits)?);
     let path = gix::url::expand_path::for_shell(route.url.path.clone());
@@ -234,19 +220,19 @@ fn options(
 }
 
 /// What git does: by name, and if the name says nothing, by asking it for OpenSSH's `-G`.
-fn guess_kind(program: &SshProgram, host: &str) -> ProgramKind {
+fn guess_kind(program: &SshProgram, host: &str, limits: &Limits, watch: &Watch) -> ProgramKind {
     let line = program.command.to_string_lossy();
     let first =
         if program.shell { line.split_whitespace().next().unwrap_or_default() } else { &line };
     match ProgramKind::from(OsStr::new(first)) {
         ProgramKind::Simple => {
             let mut probe = base_command(program);
-            probe
-                .args(["-G", host])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
-            let is_openssh = probe.status().is_ok_and(|status| status.success());
+            probe.args(["-G", host]);
+            let (limit, cancel) = (limits.connect, watch.cancel());
+            let running = Running { input: b"", limit, cancel, told: &|_| {}, ends_with_us: false };
+            let manner = Manner { stderr: Said::Nowhere, ..Manner::default() };
+            let ran = running.run_as(probe, manner);
+            let is_openssh = ran.is_ok_and(|ran| ran.status.success());
             if is_openssh { ProgramKind::Ssh } else { ProgramKind::Simple }
         }
         kind => kind,

@@ -28,6 +28,7 @@ use crate::acquire::idle::Watch;
 use crate::acquire::limits::{Cancel, Counters, Counts, Limits};
 use crate::acquire::listing::{Resolved, Wanted, missing, prefixes, resolve};
 use crate::acquire::network_error::{Fault, FetchError, NetworkError, RemoteError, Stage};
+use crate::acquire::pace::Pace;
 
 /// Bytes of a listing that no server goes over in good faith: half a million refs.
 const LONGEST: usize = 64 * 1024 * 1024;
@@ -53,6 +54,7 @@ pub struct Session {
     shared: Arc<Shared>,
     route: Route,
     cancel: Cancel,
+    pace: Arc<Pace>,
     conversation: Option<Conversation>,
     resolutions: Vec<Result<Resolved, RemoteError>>,
 }
@@ -95,11 +97,13 @@ impl Network {
         }
         let by_id = wanted.iter().any(|each| matches!(each, Wanted::Commit(_)));
         let version = if by_id { Protocol::V2 } else { Protocol::V1 };
-        let conversation = self.shared.begin(&route, version, cancel)?;
+        let pace = self.shared.pace(&route);
+        let conversation = self.shared.begin(&route, version, cancel, &pace)?;
         let mut session = Session {
             shared: Arc::clone(&self.shared),
             route,
             cancel: cancel.clone(),
+            pace,
             conversation: Some(conversation),
             resolutions: Vec::new(),
         };
@@ -127,7 +131,8 @@ impl Network {
         if *offline {
             return Err(RemoteError::Offline { url: route.shown });
         }
-        let watch = Watch::new(cancel.clone(), limits, Arc::clone(counters));
+        let pace = self.shared.pace(&route);
+        let watch = Watch::new(cancel.clone(), limits, Arc::clone(counters), pace);
         Download::open(host, agents, route, watch)
     }
 
@@ -138,12 +143,18 @@ impl Network {
 }
 
 impl Shared {
+    /// The time that all about one repository, or one file, may take.
+    fn pace(&self, route: &Route) -> Arc<Pace> {
+        Arc::new(Pace::new(&self.limits, self.host.low_speed(&route.url)))
+    }
+
     /// Greet the server, with a version that keeps the greeting under the limit.
     fn begin(
         &self,
         route: &Route,
         version: Protocol,
         cancel: &Cancel,
+        pace: &Arc<Pace>,
     ) -> Result<Conversation, RemoteError> {
         let failed =
             |stage, source| RemoteError::Failed { stage, url: route.shown.clone(), source };
@@ -156,7 +167,8 @@ impl Shared {
             _ => &[(Protocol::V1, short), (Protocol::V2, LONGEST)],
         };
         for (version, longest) in attempts {
-            let watch = Watch::new(cancel.clone(), &self.limits, Arc::clone(&self.counters));
+            let counters = Arc::clone(&self.counters);
+            let watch = Watch::new(cancel.clone(), &self.limits, counters, Arc::clone(pace));
             let (host, agents, limits) = (&self.host, &self.agents, &self.limits);
             match Conversation::begin(host, agents, route, *version, limits, *longest, watch) {
                 Ok(conversation) => return Ok(conversation),
@@ -275,12 +287,12 @@ impl Session {
             return Ok(conversation);
         }
         if self.has_name(commit) {
-            let again = self.shared.begin(&self.route, Protocol::V1, &self.cancel)?;
+            let again = self.shared.begin(&self.route, Protocol::V1, &self.cancel, &self.pace)?;
             if again.may_give(commit) {
                 return Ok(again);
             }
         }
-        self.shared.begin(&self.route, Protocol::V2, &self.cancel)
+        self.shared.begin(&self.route, Protocol::V2, &self.cancel, &self.pace)
     }
 
     /// Whether `commit` is at the end of a name, as far as we were told.

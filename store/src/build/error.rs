@@ -144,7 +144,7 @@ fn judge(error: &ProgramError) -> (Class, bool) {
             let said = said.as_ref().map(|said| said.text().to_lowercase()).unwrap_or_default();
             by_status(*status).unwrap_or_else(|| by_words(&said))
         }
-        ProgramError::Answer { .. } => (Class::Deterministic, false),
+        ProgramError::Answer { .. } | ProgramError::TooMuch { .. } => (Class::Deterministic, false),
     }
 }
 
