@@ -38,7 +38,8 @@ Environment:
   MODSTORE_CONNECT_TIMEOUT          seconds until a server must be connected (20)
   MODSTORE_IDLE_TIMEOUT             seconds that a server may be silent (60)
   MODSTORE_RETRY_AFTER              seconds until a scan tries again what failed once (5)
-  MODSTORE_PACK_MEMORY              bytes of a pack kept in memory; more goes to a file (67108864)
+  MODSTORE_PACK_MEMORY              bytes that all fetches of an update hold in memory (268435456)
+  MODSTORE_PACK_OBJECT, …           other limits of a pack; the error that names one names its variable
 What git reads is honoured too: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
 
 Exit codes: 0 done, 1 some module failed, 2 usage or bad input, 3 busy, 4 store damaged,

@@ -15,7 +15,7 @@ mod planting;
 mod scratch;
 
 pub use barrier::Barrier;
-pub(crate) use bounded::read_regular_text;
+pub(crate) use bounded::{open_regular, read_regular_text};
 pub use file_system::{Concern, FileSystem};
 pub use format::{Ensured, Format, FormatError};
 pub use layout::Layout;
@@ -23,6 +23,8 @@ pub use lock::{Holder, Lock, LockError, Patience};
 pub use planting::{LinkError, Planting, StreamError};
 pub(crate) use planting::{directory_time, is_unchanged};
 pub(crate) use reserve::{ensure_reserve, use_reserve};
-pub(crate) use scratch::{copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch};
+pub(crate) use scratch::{
+    copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch, unnamed_file,
+};
 pub use verbs::{Act, Disk, DiskError, Observer, Verb};
 pub(crate) use verbs::{is_random_name, names_in, random_name, read_if_there};
