@@ -43,7 +43,8 @@ Environment:
   MODSTORE_LOWEST_RATE              bytes a second below which that time is used up (128)
   MODSTORE_FETCH_TIMEOUT            seconds that all about one repository may take (3600)
   MODSTORE_RETRY_AFTER              seconds until a scan tries again what failed once (5)
-  MODSTORE_PACK_MEMORY              bytes of a pack kept in memory; more goes to a file (67108864)
+  MODSTORE_PACK_MEMORY              bytes that all fetches of an update hold in memory (268435456)
+  MODSTORE_PACK_OBJECT, …           other limits of a pack; the error that names one names its variable
 What git reads is honoured too: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
 
 Exit codes: 0 done, 1 some module failed, 2 usage or bad input, 3 busy, 4 store damaged,

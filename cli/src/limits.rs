@@ -1,11 +1,11 @@
 //! The limits that the environment may set: how long a server may keep us waiting, how long what failed is left
-//! alone, how much memory a pack may take.
+//! alone, what a pack may cost.
 //!
 //! They are variables and no options, since they belong to a machine and its network, not to a command.
 
-use std::{env, ffi::OsString, num::NonZeroUsize, time::Duration};
+use std::{env, ffi::OsString, num::NonZeroU64, time::Duration};
 
-use modstore::Options;
+use modstore::{Options, acquire::PackLimit};
 use nix::sys::signal::{SigSet, Signal};
 
 const CONNECT: &str = "MODSTORE_CONNECT_TIMEOUT";
@@ -14,7 +14,6 @@ const PROGRESS: &str = "MODSTORE_PROGRESS_TIMEOUT";
 const RATE: &str = "MODSTORE_LOWEST_RATE";
 const FETCH: &str = "MODSTORE_FETCH_TIMEOUT";
 const RETRY: &str = "MODSTORE_RETRY_AFTER";
-const PACK_MEMORY: &str = "MODSTORE_PACK_MEMORY";
 
 /// A file that grows beyond `ulimit -f` is then an error of the write, which is undone and told, and no signal that ends
 /// the process. To be called while there is one thread; programs that are started have it as usual.
@@ -70,8 +69,10 @@ fn limited_by(
         options.retry.first = time;
         options.retry.most = options.retry.most.max(time);
     }
-    if let Some(bytes) = look(PACK_MEMORY).map(bytes).transpose()? {
-        options.packs.memory = bytes;
+    for limit in PackLimit::ALL {
+        if let Some(most) = look(limit.variable()).map(count).transpose()? {
+            options.packs.set(limit, most);
+        }
     }
     Ok(options)
 }
@@ -91,18 +92,16 @@ fn number((name, value): (&'static str, OsString)) -> Result<u64, LimitError> {
     number.ok_or(LimitError { name, value, wanted: "number of bytes a second" })
 }
 
-fn bytes((name, value): (&'static str, OsString)) -> Result<usize, LimitError> {
-    let number: Option<NonZeroUsize> = value.to_str().and_then(|text| text.parse().ok());
-    number.map(NonZeroUsize::get).ok_or(LimitError {
-        name,
-        value,
-        wanted: "number of bytes above 0",
-    })
+fn count((name, value): (&'static str, OsString)) -> Result<u64, LimitError> {
+    let number: Option<NonZeroU64> = value.to_str().and_then(|text| text.parse().ok());
+    number.map(NonZeroU64::get).ok_or(LimitError { name, value, wanted: "whole number above 0" })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PACK_MEMORY: &str = "MODSTORE_PACK_MEMORY";
 
     fn with(name: &'static str, value: &str) -> Result<Options, LimitError> {
         limited_by(Options::default(), |asked| (asked == name).then(|| value.into()))
@@ -122,6 +121,12 @@ mod tests {
         assert_eq!(with(RETRY, "0.5").unwrap().retry.first, Duration::from_millis(500));
         assert_eq!(with(RETRY, "9000").unwrap().retry.wait(3), Duration::from_secs(9000));
         assert_eq!(with(PACK_MEMORY, "4096").unwrap().packs.memory, 4096);
+        for limit in PackLimit::ALL {
+            let (mut wanted, name) = (Options::default().packs, limit.variable());
+            wanted.set(limit, 4321);
+            assert_ne!(wanted, Options::default().packs, "{name}");
+            assert_eq!(with(name, "4321").unwrap().packs, wanted, "{name}");
+        }
         assert_eq!(with(IDLE, "").unwrap().limits, Options::default().limits);
     }
 

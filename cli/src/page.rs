@@ -34,6 +34,7 @@ pub(crate) struct Page<'a> {
 
 impl<'a> Page<'a> {
     /// A page that is not a terminal.
+    #[cfg(test)]
     pub(crate) fn new(to: &'a mut dyn Write) -> Self {
         Self { to, is_terminal: false }
     }

@@ -18,11 +18,6 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// What is set when somebody wishes to stop.
-    pub(crate) fn flag(&self) -> &AtomicBool {
-        &self.0
-    }
-
     /// Whether [`Cancel::cancel`] was called on any clone.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -118,7 +118,7 @@ impl AcquireError {
         let text = match self {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => return error.hint(),
             Self::Fetch(FetchError::Receive { source, .. }) => {
-                return source.hint().map(str::to_owned);
+                return source.hint();
             }
             Self::Archive(error) => return error.hint(),
             Self::Mirror(MirrorError::Damaged { .. }) => {

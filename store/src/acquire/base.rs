@@ -5,19 +5,22 @@
 //!
 //! Limits: trust in the manifest itself (that it belongs to the entry's digest) is the caller's.
 
+use std::collections::HashMap;
+use std::error::Error as StdError;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use gix::ObjectId;
 use gix::bstr::{BStr, BString, ByteSlice};
-use gix::hashtable::HashMap;
+use gix::hash::Hasher;
 use gix::objs::Kind;
 
 use crate::acquire::pack_error::PackError;
 use crate::acquire::rebuilt_trees::RebuiltTrees;
+use crate::disk::open_regular;
 use crate::model::{FileKind, GitTree, Manifest, TreeFile};
 
 /// The previous entry of a module, for receiving only what changed since.
@@ -67,7 +70,7 @@ impl<'a> Base<'a> {
     pub(super) fn file_of(&self, id: &ObjectId) -> Option<&'a TreeFile> {
         let blobs = self.blobs.get_or_init(|| {
             let numbered = self.git.blobs.iter().zip(0u32..);
-            let mut blobs = HashMap::default();
+            let mut blobs = HashMap::with_capacity(self.git.blobs.len());
             numbered.for_each(|(id, number)| {
                 blobs.entry(*id).or_insert(number);
             });
@@ -82,6 +85,20 @@ impl<'a> Base<'a> {
         here.filter(|(number, _)| self.git.blobs.get(*number) == Some(id))
             .map(|(_, file)| file)
             .or_else(|| self.file_of(id))
+    }
+
+    /// Opens a file that is too large to be read whole, as a stream that finds out what it is.
+    pub(super) fn open(&self, file: &TreeFile) -> Result<Hashing<File>, PackError> {
+        let damaged = |source: io::Error| PackError::BaseDamaged {
+            path: file.path.clone(),
+            source: Some(source.into()),
+        };
+        let opened = open_regular(&self.root.join(os_path(file.path.as_bstr())));
+        let opened = opened.map_err(damaged)?;
+        match opened.metadata().map_err(damaged)?.len() == file.size {
+            true => Ok(Hashing::new(opened, Kind::Blob, file.size)),
+            false => Err(PackError::BaseDamaged { path: file.path.clone(), source: None }),
+        }
     }
 
     /// Reads a file, or a link's text, and checks that it is the blob `id`.
@@ -113,6 +130,64 @@ pub(super) fn contents(path: &Path, kind: FileKind, size: u64) -> std::io::Resul
     let mut contents = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
     File::open(path)?.take(size.saturating_add(1)).read_to_end(&mut contents)?;
     Ok(contents)
+}
+
+/// A reader that finds out the id of the object it reads.
+pub(super) struct Hashing<R> {
+    inner: R,
+    hasher: Hasher,
+}
+
+impl<R> Hashing<R> {
+    /// The object has `size` bytes.
+    pub(super) fn new(inner: R, kind: Kind, size: u64) -> Hashing<R> {
+        Hashing { inner, hasher: hasher_of(kind, size) }
+    }
+
+    /// What was read, if that was all, and the reader.
+    pub(super) fn id(self) -> Result<(ObjectId, R), PackError> {
+        Ok((finish(self.hasher)?, self.inner))
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(out)?;
+        self.hasher.update(out.get(..read).unwrap_or_default());
+        Ok(read)
+    }
+}
+
+/// Begins the id of an object that comes in pieces.
+pub(super) fn hasher_of(kind: Kind, size: u64) -> Hasher {
+    let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
+    hasher.update(&gix::objs::encode::loose_header(kind, size));
+    hasher
+}
+
+/// Ends it.
+pub(super) fn finish(hasher: Hasher) -> Result<ObjectId, PackError> {
+    hasher.try_finalize().map_err(|error| PackError::corrupt(0, error.to_string()))
+}
+
+/// Answers with an object's kind, its bytes in the buffer, or `None` when it is not there.
+pub type FindObject<'f> = dyn Fn(&ObjectId, &mut Vec<u8>) -> Result<Option<Kind>, Box<dyn StdError + Send + Sync>>
+    + Sync
+    + 'f;
+
+/// Finds an object and checks that it is what its id says; `false` when it is not there.
+pub(super) fn find_checked(
+    find: &FindObject<'_>,
+    id: &ObjectId,
+    kind: Kind,
+    buffer: &mut Vec<u8>,
+) -> Result<bool, PackError> {
+    let found = find(id, buffer).map_err(|source| PackError::Find { id: *id, source })?;
+    match found {
+        None => Ok(false),
+        Some(found) if found == kind && hash_of(kind, buffer)? == *id => Ok(true),
+        Some(_) => Err(PackError::corrupt(0, format!("object {id} is not what its id says"))),
+    }
 }
 
 /// The path below an entry's directory.

@@ -5,26 +5,31 @@
 //!
 //! Limits: does not seal the tree, and knows nothing of packs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gix::ObjectId;
 use gix::bstr::{BStr, BString, ByteSlice};
-use gix::hashtable::HashMap;
 use gix::objs::Kind;
 use rayon::prelude::*;
 
-use crate::acquire::base::{Base, contents, hash_of, name_of, os_path};
+use crate::acquire::allowance::Allowance;
+use crate::acquire::base::{Base, Hashing, contents, hash_of, name_of, os_path};
+use crate::acquire::content::from_stream;
 use crate::acquire::lfs;
-use crate::acquire::pack_error::{PackError, PackLimits};
-use crate::acquire::refusal;
+use crate::acquire::pack_error::{PackError, PackLimit};
+use crate::acquire::refusal::{self, LONGEST_LINK, Refusal};
 use crate::acquire::tree_plan::{Collision, Extras, PlannedFile};
-use crate::disk::{DiskError, LinkError, Planting, Verb};
+use crate::disk::{DiskError, LinkError, Planting, StreamError, Verb, open_regular};
 use crate::model::{ContentHash, FileKind, GitTree, Manifest, TreeFile};
 
 /// Linking changes a file's ctime, and uv rebuilds a project when that of one of these changed.
 const NEVER_LINKED: [&str; 3] = ["pyproject.toml", "setup.py", "setup.cfg"];
+
+/// Files up to this size are read whole when they are copied.
+const WHOLE: u64 = 1 << 20;
 
 /// A tree in staging, complete but not sealed.
 #[derive(Debug)]
@@ -75,7 +80,7 @@ struct Table {
 pub(super) struct Checkout<'a> {
     planting: &'a Planting,
     base: Option<&'a Base<'a>>,
-    limits: PackLimits,
+    allowance: &'a Allowance<'a>,
     table: Mutex<Table>,
     /// Directories made.
     directories: Mutex<HashSet<BString>>,
@@ -94,12 +99,12 @@ impl<'a> Checkout<'a> {
     pub(super) fn new(
         base: Option<&'a Base<'a>>,
         planting: &'a Planting,
-        limits: &PackLimits,
+        allowance: &'a Allowance<'a>,
     ) -> Checkout<'a> {
         Checkout {
             planting,
             base,
-            limits: *limits,
+            allowance,
             table: Mutex::default(),
             directories: Mutex::default(),
             done: Mutex::default(),
@@ -150,6 +155,11 @@ impl<'a> Checkout<'a> {
         locked(&self.table).wanted.keys().copied().collect()
     }
 
+    /// Whether no file is waiting for any blob.
+    pub(super) fn wants_nothing(&self) -> bool {
+        locked(&self.table).wanted.is_empty()
+    }
+
     /// Whether a file is waiting for this blob.
     pub(super) fn wants(&self, id: &ObjectId) -> bool {
         locked(&self.table).wanted.contains_key(id)
@@ -163,7 +173,13 @@ impl<'a> Checkout<'a> {
             self.look_for_lfs(&base.read(old, &file.id)?);
         }
         if !may_be_linked(file, old) {
-            return self.write(&added, &base.read(old, &file.id)?);
+            return match old.size > WHOLE && old.kind != FileKind::Symlink {
+                true => self.copy(&added, old.size, base.open(old)?, || PackError::BaseDamaged {
+                    path: old.path.clone(),
+                    source: None,
+                }),
+                false => self.write(&added, &base.read(old, &file.id)?),
+            };
         }
         match self.planting.link(file.path.as_bstr(), old, &base.root) {
             Ok(()) => {
@@ -181,17 +197,79 @@ impl<'a> Checkout<'a> {
         }
     }
 
-    /// Writes a blob to all paths that wait for it. `id` is its id.
-    pub(super) fn plant(&self, id: &ObjectId, contents: &[u8]) -> Result<(), PackError> {
+    /// Writes a blob to all paths that wait for it, and says whether there are any. `id` is its id.
+    pub(super) fn plant(&self, id: &ObjectId, contents: &[u8]) -> Result<bool, PackError> {
+        let Some(waiting) = locked(&self.table).begin(id) else { return Ok(false) };
+        waiting.iter().try_for_each(|added| self.write(added, contents))?;
+        Ok(true)
+    }
+
+    /// The same for a blob of `size` bytes that memory should not hold: `open` gives it as often as it is wanted.
+    pub(super) fn plant_stream<R: Read>(
+        &self,
+        id: &ObjectId,
+        size: u64,
+        open: &mut dyn FnMut() -> Result<R, PackError>,
+    ) -> Result<(), PackError> {
         let Some(waiting) = locked(&self.table).begin(id) else { return Ok(()) };
-        waiting.iter().try_for_each(|added| self.write(added, contents))
+        waiting.iter().try_for_each(|added| self.write_stream(added, size, &mut open()?))
+    }
+
+    fn count(&self, size: u64) -> Result<(), PackError> {
+        self.allowance.go_on()?;
+        let so_far = self.written_bytes.fetch_add(size, Ordering::Relaxed) + size;
+        PackError::check_limit(PackLimit::Tree, so_far, self.allowance.limits().tree)?;
+        self.allowance.staged(size)
+    }
+
+    /// Writes a file that is too large to be a link, a pointer or a list of attributes.
+    fn write_stream(
+        &self,
+        added: &Added,
+        size: u64,
+        contents: &mut dyn Read,
+    ) -> Result<(), PackError> {
+        let file = &added.file;
+        let executable = match file.kind {
+            FileKind::File => false,
+            FileKind::Executable => true,
+            FileKind::Symlink if size > LONGEST_LINK as u64 => {
+                return Err(PackError::refused(file.path.clone(), Refusal::LinkText));
+            }
+            FileKind::Symlink => {
+                let mut text = Vec::new();
+                let read = contents.read_to_end(&mut text);
+                read.map_err(|error| from_stream(error, 0, self.allowance))?;
+                return self.write(added, &text);
+            }
+        };
+        self.count(size)?;
+        let mut contents = Interruptible { inner: contents, allowance: self.allowance };
+        let written = self.planting.write_stream(file.path.as_bstr(), executable, &mut contents);
+        let (hash, size) = written.map_err(|error| match error {
+            StreamError::Disk(error) => PackError::Write(error),
+            StreamError::Read(error) => from_stream(error, 0, self.allowance),
+        })?;
+        locked(&self.done).push((added.number, hash, size));
+        Ok(())
+    }
+
+    /// Writes what `contents` gives, which must be the file's blob.
+    fn copy<R: Read>(
+        &self,
+        added: &Added,
+        size: u64,
+        mut contents: Hashing<R>,
+        other: impl FnOnce() -> PackError,
+    ) -> Result<(), PackError> {
+        self.write_stream(added, size, &mut contents)?;
+        if contents.id()?.0 == added.file.id { Ok(()) } else { Err(other()) }
     }
 
     fn write(&self, added: &Added, contents: &[u8]) -> Result<(), PackError> {
         let file = &added.file;
         let size = contents.len() as u64;
-        let so_far = self.written_bytes.fetch_add(size, Ordering::Relaxed) + size;
-        PackError::check_limit("size of all files", so_far, self.limits.tree)?;
+        self.count(size)?;
         if file.kind == FileKind::Symlink {
             let text = contents.as_bstr();
             refusal::check_link(file.path.as_bstr(), text)
@@ -216,11 +294,17 @@ impl<'a> Checkout<'a> {
         again.par_iter().try_for_each(|(added, first)| {
             let path = self.planting.root().join(os_path(first.file.path.as_bstr()));
             let unread = |source| PackError::Write(DiskError::new(Verb::Read, &path, source));
-            let contents = contents(&path, first.file.kind, u64::MAX).map_err(unread)?;
-            if hash_of(Kind::Blob, &contents)? != added.file.id {
-                return Err(unread(std::io::Error::other("it is not what was just written")));
+            let other = || unread(std::io::Error::other("it is not what was just written"));
+            let size = std::fs::symlink_metadata(&path).map_err(unread)?.len();
+            if size > WHOLE {
+                let file = open_regular(&path).map_err(unread)?;
+                return self.copy(added, size, Hashing::new(file, Kind::Blob, size), other);
             }
-            self.write(added, &contents)
+            let contents = contents(&path, first.file.kind, WHOLE).map_err(unread)?;
+            match hash_of(Kind::Blob, &contents)? == added.file.id {
+                true => self.write(added, &contents),
+                false => Err(other()),
+            }
         })
     }
 
@@ -311,6 +395,19 @@ impl Table {
         let waiting = self.wanted.remove(id)?;
         self.begun.extend(waiting.first().map(|first| (*id, first.clone())));
         Some(waiting)
+    }
+}
+
+/// A stream that ends when somebody wishes to stop.
+struct Interruptible<'c, 'a> {
+    inner: &'c mut dyn Read,
+    allowance: &'c Allowance<'a>,
+}
+
+impl Read for Interruptible<'_, '_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        self.allowance.go_on().map_err(std::io::Error::other)?;
+        self.inner.read(out)
     }
 }
 

@@ -14,10 +14,11 @@ use super::{
     base::Base,
     checkout::Planted,
     limits::Cancel,
-    mirror::{Flaw, Mirror, MirrorPlace},
+    memory_budget::MemoryBudget,
+    mirror::{Flaw, Mirror, MirrorPlace, Supply},
     network_error::FetchError,
     pack_error::{PackError, PackLimits},
-    plant::{PackNews, PlantOptions, plant_pack, plant_tree},
+    plant::{PackNews, PlantOptions, plant_history, plant_pack, plant_tree},
     session::{RemoteNews, Session},
 };
 use crate::{
@@ -74,6 +75,8 @@ pub struct Destination<'a> {
     pub staging: &'a Staging,
     /// What a pack may cost.
     pub packs: PackLimits,
+    /// The memory of all fetches that run now.
+    pub memory: &'a MemoryBudget,
 }
 
 impl BaseEntry {
@@ -145,18 +148,18 @@ pub fn commit_from_mirror(
     });
     match planted {
         Ok(fetched) => Ok(Some(fetched)),
-        Err(Flaw::Mirror(_)) => Ok(None),
+        Err(Flaw::Mirror(_) | Flaw::Sent(_)) => Ok(None),
         Err(Flaw::Other(error)) => Err(error),
     }
 }
 
 /// Attempts it with the base, and once more without when that turns out not to hold what it should.
-fn with_base<'b, E: MayBlameBase>(
+fn with_base<'b>(
     base: Option<&'b Base<'b>>,
-    mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<FetchedCommit, E>,
-) -> Result<FetchedCommit, E> {
+    mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<FetchedCommit, AcquireError>,
+) -> Result<FetchedCommit, AcquireError> {
     let tried = attempt(base);
-    let lacking = tried.as_ref().err().filter(|_| base.is_some()).and_then(E::lacking_in_base);
+    let lacking = tried.as_ref().err().filter(|_| base.is_some()).and_then(lacking_in_base);
     let Some(path) = lacking.cloned() else { return tried };
     let mut fetched = attempt(None)?;
     let warning =
@@ -165,30 +168,15 @@ fn with_base<'b, E: MayBlameBase>(
     Ok(fetched)
 }
 
-/// An error that may say that the base does not hold what it should.
-trait MayBlameBase {
-    fn lacking_in_base(&self) -> Option<&BString>;
-}
-
-impl MayBlameBase for AcquireError {
-    fn lacking_in_base(&self) -> Option<&BString> {
-        match self {
-            // Missing: the base has less than its commit, for what git holds is not all in a tree.
-            Self::Fetch(FetchError::Receive {
-                source: PackError::BaseDamaged { path, .. } | PackError::MissingObject { path, .. },
-                ..
-            }) => Some(path),
-            _ => None,
-        }
-    }
-}
-
-impl MayBlameBase for Flaw {
-    fn lacking_in_base(&self) -> Option<&BString> {
-        match self {
-            Self::Other(error) => error.lacking_in_base(),
-            Self::Mirror(_) => None,
-        }
+/// What the base lacks, if that is the error.
+fn lacking_in_base(error: &AcquireError) -> Option<&BString> {
+    match error {
+        // Missing: the base has less than its commit, for what git holds is not all in a tree.
+        AcquireError::Fetch(FetchError::Receive {
+            source: PackError::BaseDamaged { path, .. } | PackError::MissingObject { path, .. },
+            ..
+        }) => Some(path),
+        _ => None,
     }
 }
 
@@ -212,6 +200,7 @@ impl Fetching<'_> {
             base,
             folds: FOLDS_NAMES,
             limits: self.into.packs,
+            memory: self.into.memory,
             progress: &|progress| (self.news)(FetchNews::Pack(progress)),
             cancel: &|| self.cancel.is_cancelled(),
         };
@@ -251,15 +240,30 @@ impl Fetching<'_> {
             }
             news => self.says(news),
         };
-        mirror.with_commit(session, self.commit, &told, self.cancel, |objects, received| {
-            let tree = objects.tree_of(self.commit).map_err(|error| blame(error, &url))?;
-            let find = |id: &ObjectId, buffer: &mut Vec<u8>| objects.find(id, buffer);
-            let fetched = with_base(base, |base| {
-                self.plant(base, |planting, options| {
-                    plant_tree(&find, tree, planting, options).map_err(|error| blame(error, &url))
-                })
-            });
-            Ok(FetchedCommit { received, ..fetched? })
+        with_base(base, |base| {
+            mirror.with_commit(session, self.commit, &told, self.cancel, |supply| match supply {
+                Supply::Objects(objects) => {
+                    let tree = objects.tree_of(self.commit).map_err(|error| blame(error, &url))?;
+                    let find = |id: &ObjectId, buffer: &mut Vec<u8>| objects.find(id, buffer);
+                    let fetched = self.plant(base, |planting, options| {
+                        plant_tree(&find, tree, planting, options)
+                            .map_err(|error| blame(error, &url))
+                    })?;
+                    Ok((fetched, Vec::new()))
+                }
+                Supply::Pack(pack, kept) => {
+                    let (mut known, scratch) = (Vec::new(), self.into.staging.fresh());
+                    let fetched = self.plant(base, |planting, options| {
+                        let planted =
+                            plant_history(pack, self.commit, planting, kept, &scratch, options);
+                        let (planted, found) =
+                            planted.map_err(|source| Flaw::Other(receiving(source, &url)))?;
+                        known = found;
+                        Ok::<_, Flaw>(planted)
+                    })?;
+                    Ok((fetched, known))
+                }
+            })
         })
     }
 
@@ -277,9 +281,14 @@ fn blame(error: PackError, url: &str) -> Flaw {
             Flaw::Mirror(error.into())
         }
         PackError::Cancelled => Flaw::Other(AcquireError::Cancelled),
-        source => {
-            Flaw::Other(AcquireError::Fetch(FetchError::Receive { url: url.to_owned(), source }))
-        }
+        source => Flaw::Other(receiving(source, url)),
+    }
+}
+
+fn receiving(source: PackError, url: &str) -> AcquireError {
+    match source {
+        PackError::Cancelled => AcquireError::Cancelled,
+        source => AcquireError::Fetch(FetchError::Receive { url: url.to_owned(), source }),
     }
 }
 

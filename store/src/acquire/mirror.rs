@@ -1,6 +1,10 @@
 //! The fall-back for servers that cannot give one commit alone: a bare repository of our own, with
 //! the history that such a server insists on.
 //!
+//! The tree is planted while the pack comes in, by the code and under the limits of every other pack, and the mirror
+//! keeps the pack. Its index has the commits, the trees and the blobs that were looked at: what nothing asked for is not
+//! resolved. A later commit that needs more finds that the mirror lacks it.
+//!
 //! It is a cache. Nothing in it is made durable, it may be deleted at any time, and what is missing or
 //! damaged in it costs one making anew, aside. It is used under the lock of its origin only, so what
 //! an interrupted fetch left behind can be told from what a living one is writing.
@@ -13,26 +17,29 @@
 //! Limits: packs are mapped into memory while the tree is planted. Whoever cuts one short in that
 //! moment, rather than replacing it, stops the process.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use gix::ObjectId;
 use gix::bstr::BString;
-use gix::objs::{CommitRefIter, Find as _, Kind};
-use gix::odb::pack::Bundle;
-use gix::progress::Discard;
+use gix::objs::{Find as _, FindHeader as _, Kind};
 use gix::revision::walk::Sorting;
 use gix::traverse::commit::simple::CommitTimeOrder;
 
 use super::acquire_error::AcquireError;
 use super::base::hash_of;
+use super::delta_families::MODEST;
 use super::host::{is_plain_repository, minimal_repository};
 use super::limits::Cancel;
 use super::mirror_error::MirrorError;
 use super::network_error::{FetchError, RemoteError};
 use super::pack_error::PackError;
+use super::pack_index::index_of;
+use super::pack_objects::root_in;
+use super::plant::{KeptPack, KnownObject};
 use super::session::{RemoteNews, Session};
 use crate::disk::{
     Disk, DiskError, Holder, Layout, Lock, LockError, Patience, Verb, is_random_name, names_in,
@@ -77,9 +84,27 @@ pub(super) struct Mirror<'a> {
 pub(super) enum Flaw {
     /// It is missing, damaged, or was tampered with: one made anew may do.
     Mirror(Box<dyn std::error::Error + Send + Sync>),
+    /// The server sent it like that, knowing nothing of a mirror: it may come whole the next time.
+    Sent(AcquireError),
     /// It is not the mirror's fault.
     Other(AcquireError),
 }
+
+/// Where the tree of a commit comes from.
+pub(super) enum Supply<'s> {
+    /// The mirror has it.
+    Objects(&'s Objects),
+    /// The server sends it, in a pack that the mirror keeps.
+    Pack(&'s mut dyn BufRead, KeptPack<'s>),
+}
+
+/// What was made of it, and what the mirror can give again of the pack.
+pub(super) type Supplied<T> = (T, Vec<KnownObject>);
+
+/// Receiving was ended; why is known where it was.
+#[derive(Debug, thiserror::Error)]
+#[error("receiving ended")]
+struct Ended;
 
 impl<'a> Mirror<'a> {
     /// Takes the lock of the origin, and removes what dead processes left.
@@ -116,8 +141,8 @@ impl<'a> Mirror<'a> {
         place.layout.mirrors().join(format!("{}.git", place.origin.hash())).is_dir()
     }
 
-    /// Lets `work` have the mirror, with `commit` fetched into it. When the mirror turns out to be
-    /// damaged, on the way or by `work`, it is made anew and `work` is called once more.
+    /// Lets `work` have what `commit` is made of, from the mirror or from the server. When the mirror turns out to be
+    /// damaged, or lacks something, or the pack is damaged, the mirror is made anew and `work` is called once more.
     ///
     /// # Errors
     /// The mirror is gone or as good as it was; the next one to use it tries again.
@@ -127,23 +152,20 @@ impl<'a> Mirror<'a> {
         commit: ObjectId,
         progress: &dyn Fn(RemoteNews<'_>),
         cancel: &Cancel,
-        mut work: impl FnMut(&Objects, u64) -> Result<T, Flaw>,
+        mut work: impl FnMut(Supply<'_>) -> Result<Supplied<T>, Flaw>,
     ) -> Result<T, AcquireError> {
-        let mut attempt = |anew: bool| {
-            let received = match anew {
-                false => self.fetch_into(&self.path(), session, commit, progress, cancel)?,
-                true => self.make_anew(session, commit, progress, cancel)?,
-            };
-            work(&Objects::open(&self.path()).map_err(Flaw::Mirror)?, received)
+        let mut attempt = |anew: bool| match anew {
+            false => self.fetch_into(&self.path(), session, commit, progress, cancel, &mut work),
+            true => self.make_anew(session, commit, progress, cancel, &mut work),
         };
         match attempt(self.anew || !self.path().is_dir()) {
             Ok(done) => return Ok(done),
             Err(Flaw::Other(error)) => return Err(error),
-            Err(Flaw::Mirror(_)) => {}
+            Err(Flaw::Mirror(_) | Flaw::Sent(_)) => {}
         }
         match attempt(true) {
             Ok(done) => Ok(done),
-            Err(Flaw::Other(error)) => Err(error),
+            Err(Flaw::Other(error) | Flaw::Sent(error)) => Err(error),
             Err(Flaw::Mirror(source)) => {
                 Err(MirrorError::Damaged { url: session.url().to_owned(), source }.into())
             }
@@ -151,13 +173,14 @@ impl<'a> Mirror<'a> {
     }
 
     /// Makes a mirror aside and puts it in place of the one that is there.
-    fn make_anew(
+    fn make_anew<T>(
         &self,
         session: &mut Session,
         commit: ObjectId,
         progress: &dyn Fn(RemoteNews<'_>),
         cancel: &Cancel,
-    ) -> Result<u64, Flaw> {
+        work: &mut dyn FnMut(Supply<'_>) -> Result<Supplied<T>, Flaw>,
+    ) -> Result<T, Flaw> {
         let written = |error| Flaw::Other(AcquireError::Write(error));
         let aside = self.aside().map_err(written)?;
         let make = || {
@@ -167,7 +190,11 @@ impl<'a> Mirror<'a> {
                 .map_err(|source| DiskError::new(Verb::CreateFile, &aside, source))
         };
         make().map_err(written)?;
-        let received = self.fetch_into(&aside, session, commit, progress, cancel)?;
+        let done = self.fetch_into(&aside, session, commit, progress, cancel, work);
+        let done = done.inspect_err(|_| {
+            // What cannot be removed now is removed by the next one to take the lock.
+            let _ = self.disk.remove_tree(&aside);
+        })?;
         let replace = || {
             if self.path().symlink_metadata().is_ok() {
                 self.disk.rename(&self.path(), &self.aside()?)?;
@@ -177,7 +204,7 @@ impl<'a> Mirror<'a> {
         // Whoever took it away while it was being put in place may have stopped by now.
         replace().map_err(|error| Flaw::Mirror(error.into()))?;
         self.remove_leftovers().map_err(written)?;
-        Ok(received)
+        Ok(done)
     }
 
     fn aside(&self) -> Result<PathBuf, DiskError> {
@@ -185,40 +212,43 @@ impl<'a> Mirror<'a> {
         Ok(self.directory.join(name))
     }
 
-    /// Fetches `commit` with its history into the repository at `path`, unless it is there, and says
-    /// how many bytes came.
-    fn fetch_into(
+    /// Lets `work` have `commit` from the repository at `path`, which it is fetched into unless it is there.
+    fn fetch_into<T>(
         &self,
         path: &Path,
         session: &mut Session,
         commit: ObjectId,
         progress: &dyn Fn(RemoteNews<'_>),
         cancel: &Cancel,
-    ) -> Result<u64, Flaw> {
+        work: &mut dyn FnMut(Supply<'_>) -> Result<Supplied<T>, Flaw>,
+    ) -> Result<T, Flaw> {
         let haves = haves(path).map_err(Flaw::Mirror)?;
-        if haves.contains(&commit) || Objects::open(path).map_err(Flaw::Mirror)?.has(commit) {
-            return Ok(0);
+        let objects = Objects::open(path).map_err(Flaw::Mirror)?;
+        if haves.contains(&commit) || objects.has(commit) {
+            return Ok(work(Supply::Objects(&objects))?.0);
         }
-        let received = std::cell::Cell::new(0);
-        let counted = |news: RemoteNews<'_>| {
-            if let RemoteNews::Received(bytes) = news {
-                received.set(bytes);
-            }
-            progress(news);
+        let mut failed = None;
+        let receive = |pack: &mut dyn BufRead| {
+            let received = keep_pack(pack, path, &objects, work);
+            received.map_err(|flaw| {
+                failed = Some(flaw);
+                Ended
+            })
         };
-        session
-            .fetch_history(commit, &haves, &counted, |pack| keep_pack(pack, path, cancel))
-            .map_err(|error| flaw(error, path, cancel))?;
-        if !Objects::open(path).map_err(Flaw::Mirror)?.has(commit) {
-            let error = session.not_given(commit);
-            // What we said we have and have no more, the server did not send.
-            return Err(match haves.is_empty() {
-                true => Flaw::Other(error.into()),
-                false => Flaw::Mirror(error.into()),
-            });
-        }
+        let done = match (session.fetch_history(commit, &haves, progress, receive), failed) {
+            (Ok(done), _) => done,
+            (Err(FetchError::Remote(error)), _) => {
+                return Err(Flaw::Other(from_network(error, cancel)));
+            }
+            (Err(FetchError::Receive { .. }), Some(flaw)) => {
+                return Err(judge(flaw, commit, session, haves.is_empty()));
+            }
+            (Err(FetchError::Receive { source, .. }), None) => {
+                return Err(Flaw::Mirror(source.into()));
+            }
+        };
         self.name(path, commit, &haves).map_err(|error| Flaw::Mirror(error.into()))?;
-        Ok(received.get())
+        Ok(done)
     }
 
     /// Gives `commit` a ref, so that nobody's `git gc` takes it away, and takes the refs of those
@@ -292,51 +322,73 @@ fn take(
     Lock::take(path, place.command, patience)
 }
 
-/// Writes the pack and its index, and lets nothing of them be seen before both are whole.
-fn keep_pack(pack: &mut dyn BufRead, path: &Path, cancel: &Cancel) -> Result<(), gix::Error> {
-    let bases = open(path)?.objects.clone();
-    let written = Bundle::write_to_directory(
-        pack,
-        Some(&path.join("objects/pack")),
-        &mut Discard,
-        cancel.flag(),
-        Some(bases),
-        gix::hash::Kind::Sha1,
-        gix::odb::pack::bundle::write::Options::default(),
-    )?;
-    // It kept others from collecting the pack before it was in use; that it stays does no harm.
-    let _ = written.keep_path.map(std::fs::remove_file);
-    Ok(())
+/// Lets `work` have the pack, keeps it with its index, and lets nothing of them be seen before both are whole.
+fn keep_pack<T>(
+    pack: &mut dyn BufRead,
+    path: &Path,
+    objects: &Objects,
+    work: &mut dyn FnMut(Supply<'_>) -> Result<Supplied<T>, Flaw>,
+) -> Result<T, Flaw> {
+    let directory = path.join("objects/pack");
+    let not_kept = |error: io::Error| Flaw::Mirror(error.into());
+    let name = random_name(&directory).map_err(|error| Flaw::Mirror(error.into()))?;
+    let temporary = directory.join(format!(".tmp-{name}"));
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.read(true).write(true).create_new(true).mode(0o444).open(&temporary);
+    let file = file.map_err(not_kept)?;
+    let earlier = |id: &ObjectId, buffer: &mut Vec<u8>| objects.find(id, buffer);
+    let kept = KeptPack { file, path: &temporary, earlier: &earlier };
+    let received = work(Supply::Pack(pack, kept)).and_then(|(done, known)| {
+        install(&directory, &temporary, &known)?;
+        Ok(done)
+    });
+    if received.is_err() {
+        // What cannot be removed now is removed by the next one to take the lock.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    received
 }
 
-fn flaw(error: FetchError<gix::Error>, path: &Path, cancel: &Cancel) -> Flaw {
-    match error {
-        FetchError::Remote(error) => Flaw::Other(from_network(error, cancel)),
-        FetchError::Receive { .. } if cancel.is_cancelled() => Flaw::Other(AcquireError::Cancelled),
-        FetchError::Receive { source, .. } => match disk_is_full(&source) {
-            Some(full) => Flaw::Other(AcquireError::Write(DiskError::new(
-                Verb::CreateFile,
-                path.join("objects/pack"),
-                full,
-            ))),
-            None => Flaw::Mirror(source.into()),
-        },
+/// Gives a whole pack its index and its name.
+fn install(directory: &Path, temporary: &Path, known: &[KnownObject]) -> Result<(), Flaw> {
+    let install = || -> io::Result<()> {
+        let mut sum = [0; 20];
+        let mut file = std::fs::File::open(temporary)?;
+        file.seek(SeekFrom::End(-20))?;
+        file.read_exact(&mut sum)?;
+        let name = directory.join(format!("pack-{}", ObjectId::Sha1(sum)));
+        let index = temporary.with_extension("idx");
+        std::fs::write(&index, index_of(known, &sum).map_err(io::Error::other)?)?;
+        std::fs::rename(temporary, name.with_extension("pack"))?;
+        std::fs::rename(index, name.with_extension("idx"))
+    };
+    install().map_err(|error| Flaw::Mirror(error.into()))
+}
+
+/// Whose fault it is that a pack did not become a tree. Where the server was told what the mirror has, it may be the
+/// mirror's; where it was told nothing, it sent what it sent.
+fn judge(flaw: Flaw, commit: ObjectId, session: &Session, from_nothing: bool) -> Flaw {
+    let Flaw::Other(AcquireError::Fetch(FetchError::Receive { url, source })) = flaw else {
+        return flaw;
+    };
+    let error: AcquireError = match source {
+        PackError::MissingObject { id, .. } if id == commit => session.not_given(commit).into(),
+        source @ (PackError::MissingObject { .. }
+        | PackError::Find { .. }
+        | PackError::Corrupt { .. }
+        | PackError::Truncated { .. }) => AcquireError::Fetch(FetchError::Receive { url, source }),
+        source => {
+            return Flaw::Other(AcquireError::Fetch(FetchError::Receive { url, source }));
+        }
+    };
+    match from_nothing {
+        true => Flaw::Sent(error),
+        false => Flaw::Mirror(error.into()),
     }
 }
 
 fn from_network(error: RemoteError, cancel: &Cancel) -> AcquireError {
     if cancel.is_cancelled() { AcquireError::Cancelled } else { error.into() }
-}
-
-fn disk_is_full(error: &gix::Error) -> Option<io::ErrorKind> {
-    let causes =
-        std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |cause| {
-            cause.source()
-        });
-    let full = |kind: &io::ErrorKind| {
-        matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-    };
-    causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind).find(full)
 }
 
 fn open(path: &Path) -> gix::Result<gix::Repository> {
@@ -370,12 +422,17 @@ fn ancestors(
 pub(super) struct Objects {
     /// Each use takes one and gives it back; their caches make it worth while.
     handles: Mutex<Vec<gix::OdbHandle>>,
+    /// Held while a large object is decoded: one at a time.
+    large: Mutex<()>,
 }
+
+/// Objects from this size on are decoded one at a time.
+const LARGE: u64 = 1 << 20;
 
 impl Objects {
     fn open(path: &Path) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let handle = open(path)?.objects.clone();
-        Ok(Objects { handles: Mutex::new(vec![handle]) })
+        Ok(Objects { handles: Mutex::new(vec![handle]), large: Mutex::default() })
     }
 
     fn has(&self, id: ObjectId) -> bool {
@@ -389,9 +446,25 @@ impl Objects {
         buffer: &mut Vec<u8>,
     ) -> Result<Option<Kind>, Box<dyn std::error::Error + Send + Sync>> {
         let handle = self.take();
-        let found = handle.try_find(id, buffer).map(|found| found.map(|data| data.kind));
+        let found = self.find_with(&handle, id, buffer);
         self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
-        Ok(found?)
+        found
+    }
+
+    fn find_with(
+        &self,
+        handle: &gix::OdbHandle,
+        id: &ObjectId,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<Kind>, Box<dyn std::error::Error + Send + Sync>> {
+        let Some(header) = handle.try_header(id)? else { return Ok(None) };
+        // The mirror is said to lack what would be too much to hold.
+        if header.size > MODEST {
+            return Ok(None);
+        }
+        let alone = || self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = (header.size >= LARGE).then(alone);
+        Ok(handle.try_find(id, buffer)?.map(|data| data.kind))
     }
 
     /// The tree of a commit.
@@ -410,9 +483,7 @@ impl Objects {
         if hash_of(kind, &bytes)? != commit {
             return Err(PackError::corrupt(0, format!("{commit} is not what its id says")));
         }
-        CommitRefIter::from_bytes(&bytes, gix::hash::Kind::Sha1)
-            .tree_id()
-            .map_err(|source| PackError::Find { id: commit, source: source.into() })
+        root_in(&commit, &bytes)
     }
 
     fn take(&self) -> gix::OdbHandle {

@@ -29,15 +29,19 @@ mod refusal;
 mod lfs;
 mod delta;
 mod pack_error;
+mod memory_budget;
 mod pack_bytes;
 mod pack_reader;
+mod allowance;
 mod rebuilt_trees;
 mod base;
+mod content;
 mod tree_plan;
 mod checkout;
 mod pack_objects;
 mod delta_families;
 mod plant;
+mod pack_index;
 #[cfg(test)]
 mod plant_tests;
 
@@ -56,19 +60,20 @@ mod archive_tests;
 pub use acquire_error::AcquireError;
 pub use archive::{AcquiredArchive, acquire_archive};
 pub use archive_error::{ArchiveError, ArchiveLimits};
-pub use base::{Base, base_is_usable};
+pub use base::{Base, FindObject, base_is_usable};
 pub use checkout::Planted;
 pub use fetched_commit::{
     BaseEntry, Destination, FetchNews, FetchedCommit, commit_from_mirror, fetch_commit,
 };
 pub use limits::{Cancel, Counts, Limits};
 pub use listing::{Resolved, Wanted};
+pub use memory_budget::MemoryBudget;
 pub use mirror::MirrorPlace;
 pub use mirror_error::MirrorError;
 pub use network_error::{Fault, FetchError, NetworkError, RemoteError};
-pub use pack_error::{PackError, PackLimits};
+pub use pack_error::{PackError, PackLimit, PackLimits};
 pub(crate) use part::check_subdirectory;
-pub use plant::{FindObject, PackNews, PlantOptions, plant_pack, plant_tree};
+pub use plant::{PackNews, PlantOptions, plant_pack, plant_tree};
 pub use refusal::{DEEPEST, LONGEST_LINK, LONGEST_PATH, Refusal, RefusedTree};
 pub(crate) use refusal::{check_link, check_name};
 pub use session::{Network, RemoteNews, Session};

@@ -17,10 +17,12 @@ use crate::model::{Class, ManifestError};
 /// What one pack may cost. A pack that wants more is [`PackError::TooLarge`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PackLimits {
-    /// Compressed bytes kept in memory; what comes after goes to the spill file.
+    /// Memory for all fetches of an update together, in bytes. What can be in a file as well is in a file beyond it.
     pub memory: usize,
     /// Largest single object, in bytes.
     pub object: u64,
+    /// Largest commit, tree or tag, in bytes: these are looked at whole.
+    pub listing: u64,
     /// Most objects in a pack.
     pub objects: u32,
     /// All commits and trees together, in bytes.
@@ -29,6 +31,14 @@ pub struct PackLimits {
     pub files: usize,
     /// All files of a tree together, in bytes.
     pub tree: u64,
+    /// What may be inflated and made by deltas, in bytes, and 64 more for each byte received.
+    pub unpacked: u64,
+    /// What may be written to the staging, in bytes, and 64 more for each byte received.
+    pub staging: u64,
+    /// What may be received that nothing asks for, in bytes.
+    pub unwanted: u64,
+    /// A pack with all its history, from a server that gives no less, in bytes.
+    pub history: u64,
     /// Inflated files waiting for a worker, in bytes.
     pub in_flight: usize,
 }
@@ -36,13 +46,123 @@ pub struct PackLimits {
 impl Default for PackLimits {
     fn default() -> PackLimits {
         PackLimits {
-            memory: 64 << 20,
+            memory: 256 << 20,
             object: 1 << 30,
+            listing: 64 << 20,
             objects: 8_000_000,
             trees: 512 << 20,
             files: 2_000_000,
             tree: 64 << 30,
+            unpacked: 2 << 30,
+            staging: 768 << 20,
+            unwanted: 512 << 20,
+            history: 512 << 20,
             in_flight: 8 << 20,
+        }
+    }
+}
+
+/// One of [`PackLimits`], by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PackLimit {
+    /// [`PackLimits::memory`].
+    Memory,
+    /// [`PackLimits::object`].
+    Object,
+    /// [`PackLimits::listing`].
+    Listing,
+    /// [`PackLimits::objects`].
+    Objects,
+    /// [`PackLimits::trees`].
+    Trees,
+    /// [`PackLimits::files`].
+    Files,
+    /// [`PackLimits::tree`].
+    Tree,
+    /// [`PackLimits::unpacked`].
+    Unpacked,
+    /// [`PackLimits::staging`].
+    Staging,
+    /// [`PackLimits::unwanted`].
+    Unwanted,
+    /// [`PackLimits::history`].
+    History,
+}
+
+impl PackLimit {
+    /// All of them.
+    pub const ALL: [PackLimit; 11] = [
+        PackLimit::Memory,
+        PackLimit::Object,
+        PackLimit::Listing,
+        PackLimit::Objects,
+        PackLimit::Trees,
+        PackLimit::Files,
+        PackLimit::Tree,
+        PackLimit::Unpacked,
+        PackLimit::Staging,
+        PackLimit::Unwanted,
+        PackLimit::History,
+    ];
+
+    /// The environment variable that sets it.
+    #[must_use]
+    pub const fn variable(self) -> &'static str {
+        match self {
+            PackLimit::Memory => "MODSTORE_PACK_MEMORY",
+            PackLimit::Object => "MODSTORE_PACK_OBJECT",
+            PackLimit::Listing => "MODSTORE_PACK_LISTING",
+            PackLimit::Objects => "MODSTORE_PACK_OBJECTS",
+            PackLimit::Trees => "MODSTORE_PACK_TREES",
+            PackLimit::Files => "MODSTORE_PACK_FILES",
+            PackLimit::Tree => "MODSTORE_PACK_TREE",
+            PackLimit::Unpacked => "MODSTORE_PACK_UNPACKED",
+            PackLimit::Staging => "MODSTORE_PACK_STAGING",
+            PackLimit::Unwanted => "MODSTORE_PACK_UNWANTED",
+            PackLimit::History => "MODSTORE_PACK_HISTORY",
+        }
+    }
+
+    const fn what(self) -> &'static str {
+        match self {
+            PackLimit::Memory => "the memory of all fetches together",
+            PackLimit::Object => "an object",
+            PackLimit::Listing => "a commit, tree or tag",
+            PackLimit::Objects => "number of objects",
+            PackLimit::Trees => "size of all commits and trees",
+            PackLimit::Files => "number of files",
+            PackLimit::Tree => "size of all files",
+            PackLimit::Unpacked => "what the pack is inflated to",
+            PackLimit::Staging => "what so small a pack writes to the disk",
+            PackLimit::Unwanted => "size of what nothing asked for",
+            PackLimit::History => "a pack with its history",
+        }
+    }
+}
+
+impl std::fmt::Display for PackLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.what())
+    }
+}
+
+impl PackLimits {
+    /// Sets one of them by name, to the largest that it can be where `value` is larger.
+    pub fn set(&mut self, limit: PackLimit, value: u64) {
+        let size = usize::try_from(value).unwrap_or(usize::MAX);
+        match limit {
+            PackLimit::Memory => self.memory = size,
+            PackLimit::Object => self.object = value,
+            PackLimit::Listing => self.listing = value,
+            PackLimit::Objects => self.objects = u32::try_from(value).unwrap_or(u32::MAX),
+            PackLimit::Trees => self.trees = value,
+            PackLimit::Files => self.files = size,
+            PackLimit::Tree => self.tree = value,
+            PackLimit::Unpacked => self.unpacked = value,
+            PackLimit::Staging => self.staging = value,
+            PackLimit::Unwanted => self.unwanted = value,
+            PackLimit::History => self.history = value,
         }
     }
 }
@@ -86,11 +206,11 @@ pub enum PackError {
     /// More than [`PackLimits`] allow.
     #[error("{what} of {size} is over the limit of {limit}")]
     TooLarge {
-        /// What is too large.
-        what: &'static str,
+        /// The limit.
+        what: PackLimit,
         /// How large it is, or how large it had become when reading stopped.
         size: u64,
-        /// The limit.
+        /// What is allowed.
         limit: u64,
     },
     /// The tree has something that no entry may have.
@@ -126,6 +246,14 @@ pub enum PackError {
     /// The caller asked to stop.
     #[error("receiving was cancelled")]
     Cancelled,
+    /// An object is what its id says, and not what git makes: it will be the same the next time.
+    #[error("{kind} {id} is malformed")]
+    Malformed {
+        /// What it should be.
+        kind: &'static str,
+        /// The object.
+        id: ObjectId,
+    },
     /// The id names an object, but no commit.
     #[error("{id} is not a commit")]
     NotACommit {
@@ -144,6 +272,7 @@ impl PackError {
         match self {
             Self::TooLarge { .. }
             | Self::Refused(_)
+            | Self::Malformed { .. }
             | Self::NotACommit { .. }
             | Self::Manifest(_) => Class::Permanent,
             _ => Class::Transient,
@@ -152,24 +281,28 @@ impl PackError {
 
     /// The next thing to do.
     #[must_use]
-    pub const fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Truncated { .. } | Self::Stream { .. } => Some("try again"),
-            Self::Corrupt { .. } | Self::MissingObject { .. } | Self::Find { .. } => Some(
-                "try again; if it stays so, the server or something on the way to it damages what it sends",
-            ),
-            Self::Refused(_) | Self::Manifest(_) => Some(
-                "only the repository's owner can change that; another commit can be named in the module's source",
-            ),
-            Self::NotACommit { .. } => {
-                Some("name a commit, a branch or a tag in the module's source")
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Truncated { .. } | Self::Stream { .. } => "try again",
+            Self::Corrupt { .. } | Self::MissingObject { .. } | Self::Find { .. } => {
+                "try again; if it stays so, the server or something on the way to it damages what it sends"
             }
+            Self::Refused(_) | Self::Manifest(_) | Self::Malformed { .. } => {
+                "only the repository's owner can change that; another commit can be named in the module's source"
+            }
+            Self::NotACommit { .. } => "name a commit, a branch or a tag in the module's source",
             Self::Spill { .. } | Self::Write(_) => {
-                Some("free some space, and see that the store can be written to")
+                "free some space, and see that the store can be written to"
             }
-            Self::TooLarge { .. } => Some("name a smaller repository, or a commit before it grew"),
-            Self::BaseDamaged { .. } | Self::Cancelled => None,
-        }
+            Self::TooLarge { what, size, .. } => {
+                let variable = what.variable();
+                return Some(format!(
+                    "if the repository is meant to be like that, set {variable} to {size} or more; else name a smaller one"
+                ));
+            }
+            Self::BaseDamaged { .. } | Self::Cancelled => return None,
+        };
+        Some(text.to_owned())
     }
 
     pub(super) fn corrupt(at: u64, what: impl Into<String>) -> PackError {
@@ -181,7 +314,7 @@ impl PackError {
     }
 
     /// Fails when `size` is over `limit`.
-    pub(super) fn check_limit(what: &'static str, size: u64, limit: u64) -> Result<(), PackError> {
+    pub(super) fn check_limit(what: PackLimit, size: u64, limit: u64) -> Result<(), PackError> {
         if size > limit { Err(PackError::TooLarge { what, size, limit }) } else { Ok(()) }
     }
 }

@@ -3,18 +3,20 @@
 //! Every byte read is also kept in a [`PackBytes`]. Sizes are checked before anything is allocated
 //! for them.
 //!
-//! Limits: version 2 packs with SHA-1 ids. The checksum at the end must be there but is not
-//! compared: every object that the tree needs is checked against its own id.
+//! Limits: version 2 packs with SHA-1 ids. The checksum at the end must be there but is compared only where the pack
+//! is kept: every object that the tree needs is checked against its own id.
 
 use std::io::{BufRead, ErrorKind};
 
 use gix::ObjectId;
 use gix::objs::Kind;
 
-use crate::acquire::pack_bytes::{Inflater, PackBytes};
-use crate::acquire::pack_error::{PackError, PackLimits};
+use crate::acquire::pack_bytes::{Inflater, PackBytes, Step};
+use crate::acquire::pack_error::{PackError, PackLimit, PackLimits};
 
 const ID_LENGTH: usize = 20;
+/// An object that is not kept is inflated in pieces of this.
+const PIECE: usize = 64 << 10;
 
 /// How an entry holds its object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,7 @@ impl<'s> PackReader<'s> {
             return Err(PackError::corrupt(4, format!("version {version} is unknown")));
         }
         let entries = u32::from_be_bytes(reader.array()?);
-        PackError::check_limit("number of objects", entries.into(), limits.objects.into())?;
+        PackError::check_limit(PackLimit::Objects, entries.into(), limits.objects.into())?;
         Ok((reader, entries))
     }
 
@@ -85,7 +87,7 @@ impl<'s> PackReader<'s> {
         let start = self.at;
         let first = self.byte()?;
         let size = self.size(first)?;
-        PackError::check_limit("an object", size, self.largest)?;
+        PackError::check_limit(PackLimit::Object, size, self.largest)?;
         let encoding = match (first >> 4) & 7 {
             1 => Encoding::Whole(Kind::Commit),
             2 => Encoding::Whole(Kind::Tree),
@@ -119,9 +121,32 @@ impl<'s> PackReader<'s> {
         }
     }
 
+    /// Inflates the entry whose header was just read, and gives its bytes to `each` in pieces.
+    pub(super) fn skim(
+        &mut self,
+        header: &EntryHeader,
+        each: &mut dyn FnMut(&[u8]) -> Result<(), PackError>,
+    ) -> Result<(), PackError> {
+        let mut out = vec![0; PIECE];
+        let zlib = self.inflater.begin_stream();
+        loop {
+            let input = fill(self.stream, self.at)?;
+            let step = Step::take(zlib, input, &mut out, header.size)
+                .map_err(|what| PackError::corrupt(header.start, what))?;
+            self.bytes.push(input.split_at(step.used).0)?;
+            self.stream.consume(step.used);
+            self.at += step.used as u64;
+            each(out.split_at(step.made).0)?;
+            if step.done {
+                return Ok(());
+            }
+        }
+    }
+
     /// Reads the checksum after the last entry and hands over the bytes.
     pub(super) fn finish(mut self) -> Result<PackBytes, PackError> {
-        self.array::<ID_LENGTH>()?;
+        let checksum = self.unkept::<ID_LENGTH>()?;
+        self.bytes.finish(&checksum)?;
         Ok(self.bytes)
     }
 
@@ -131,6 +156,12 @@ impl<'s> PackReader<'s> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], PackError> {
+        let out = self.unkept()?;
+        self.bytes.push(&out)?;
+        Ok(out)
+    }
+
+    fn unkept<const N: usize>(&mut self) -> Result<[u8; N], PackError> {
         let mut out = [0; N];
         let mut left = out.as_mut_slice();
         while !left.is_empty() {
@@ -141,7 +172,6 @@ impl<'s> PackReader<'s> {
                 *to = *from;
             }
             self.stream.consume(count);
-            self.bytes.push(now)?;
             self.at += count as u64;
             left = later;
         }

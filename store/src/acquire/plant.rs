@@ -4,14 +4,17 @@
 //! becomes known, and blobs are written by rayon's threads while the calling thread receives; a delta
 //! goes to the worker that has its base in hand. Whatever comes in another order is written after the
 //! last byte.
-//! There is no repository, pack file or index on disk.
+//! There is no repository, pack file or index on disk, but where a mirror keeps the pack.
+//!
+//! What is large, or finds no room in the budget, is not held in memory: it is streamed, and what deltas copy from
+//! lies in scratch files. What nothing asks for is not written, and not resolved once everything asked for is there.
 //!
 //! Limits: does not seal the tree, does not fetch submodules or LFS content, and on failure leaves
 //! the staging directory to its owner.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::error::Error as StdError;
+use std::fs::File;
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,14 +26,16 @@ use gix::objs::Kind;
 use rayon::Scope;
 use rayon::prelude::*;
 
-use crate::acquire::base::{Base, hash_of};
+use crate::acquire::allowance::{Allowance, Room};
+use crate::acquire::base::{Base, FindObject, find_checked, finish, hash_of, hasher_of};
 use crate::acquire::checkout::{Checkout, Kept, Planted};
 use crate::acquire::delta;
-use crate::acquire::delta_families::Families;
+use crate::acquire::delta_families::{Families, MODEST};
+use crate::acquire::memory_budget::MemoryBudget;
 use crate::acquire::pack_bytes::PackBytes;
-use crate::acquire::pack_error::{PackError, PackLimits};
+use crate::acquire::pack_error::{PackError, PackLimit, PackLimits};
 use crate::acquire::pack_objects::{Filed, PackObjects};
-use crate::acquire::pack_reader::{Encoding, PackReader};
+use crate::acquire::pack_reader::{Encoding, EntryHeader, PackReader};
 use crate::acquire::tree_plan::{PlannedFile, Walk};
 use crate::disk::Planting;
 
@@ -39,6 +44,8 @@ const BATCH_BYTES: usize = 256 << 10;
 const BATCH_BLOBS: usize = 64;
 /// ...but deltas of its blobs still join it up to here.
 const FAMILY_BYTES: usize = 4 << 20;
+/// Blobs up to this size are held for a worker, larger ones when the budget has room.
+const HELD: u64 = 1 << 20;
 /// Files of the previous entry are taken this many at a time.
 const BATCH_KEPT: usize = 256;
 /// Bytes between two reports of progress.
@@ -64,6 +71,8 @@ pub struct PlantOptions<'a> {
     pub folds: bool,
     /// What the pack may cost.
     pub limits: PackLimits,
+    /// The memory of all fetches that run now.
+    pub memory: &'a MemoryBudget,
     /// Told about progress, on the calling thread.
     pub progress: &'a (dyn Fn(PackNews) + Sync),
     /// Asked often, on any thread; `true` ends the work with [`PackError::Cancelled`].
@@ -75,11 +84,6 @@ impl std::fmt::Debug for PlantOptions<'_> {
         f.debug_struct("PlantOptions").field("folds", &self.folds).finish_non_exhaustive()
     }
 }
-
-/// Answers with an object's kind, its bytes in the buffer, or `None` when it is not there.
-pub type FindObject<'f> = dyn Fn(&ObjectId, &mut Vec<u8>) -> Result<Option<Kind>, Box<dyn StdError + Send + Sync>>
-    + Sync
-    + 'f;
 
 /// Plants the tree of `commit` from the pack that `pack` is about to give, up to and including the
 /// pack's last byte. A pack too large for memory spills to a file at `spill`, unlinked while in use.
@@ -93,10 +97,63 @@ pub fn plant_pack(
     spill: &Path,
     options: &PlantOptions<'_>,
 ) -> Result<Planted, PackError> {
-    let crew = Crew::new(planting, options);
+    let bytes = PackBytes::new(options.memory, spill);
+    let (planted, _) = plant(pack, commit, planting, (bytes, spill), options, None)?;
+    Ok(planted)
+}
+
+/// The same for a pack with its history that a mirror is to keep: `kept` is where it lies, whole when this returns;
+/// scratch files lie beside `scratch`.
+/// What the server does not send comes from `earlier`. Gives the objects by which the pack can be used again: all
+/// commits and trees, and the blobs that were looked at.
+pub(super) fn plant_history(
+    pack: &mut dyn BufRead,
+    commit: ObjectId,
+    planting: &Planting,
+    kept: KeptPack<'_>,
+    scratch: &Path,
+    options: &PlantOptions<'_>,
+) -> Result<(Planted, Vec<KnownObject>), PackError> {
+    let KeptPack { file, path, earlier } = kept;
+    let bytes = PackBytes::kept(options.memory, file, path);
+    let limits = PackLimits { unwanted: u64::MAX, ..options.limits };
+    let options = PlantOptions { limits, ..*options };
+    plant(pack, commit, planting, (bytes, scratch), &options, Some(earlier))
+}
+
+/// Where a mirror keeps a pack, and what it had before.
+pub(super) struct KeptPack<'k> {
+    /// Empty.
+    pub(super) file: File,
+    /// Where it lies.
+    pub(super) path: &'k Path,
+    /// The objects of the mirror.
+    pub(super) earlier: &'k FindObject<'k>,
+}
+
+/// An object of a pack, and where its entry lies.
+pub(super) struct KnownObject {
+    pub(super) id: ObjectId,
+    pub(super) offset: u64,
+    pub(super) crc32: u32,
+}
+
+fn plant(
+    pack: &mut dyn BufRead,
+    commit: ObjectId,
+    planting: &Planting,
+    (bytes, scratch): (PackBytes, &Path),
+    options: &PlantOptions<'_>,
+    earlier: Option<&FindObject<'_>>,
+) -> Result<(Planted, Vec<KnownObject>), PackError> {
+    let spare = options.base.map_or(0, |base| base.manifest.size());
+    let allowance = Allowance::new(&options.limits, options.memory, scratch, spare, options.cancel);
+    let crew = Crew::new(planting, options.base, &allowance);
     let received = rayon::in_place_scope(|scope| {
-        let receiving = Receiving { crew: &crew, scope, commit, options, kept: RefCell::default() };
-        let received = receiving.receive(pack, spill);
+        let (kept, history) = (RefCell::default(), earlier.is_some());
+        let crew = &crew;
+        let receiving = Receiving { crew, scope, commit, options, earlier, history, kept };
+        let received = receiving.receive(pack, bytes);
         crew.stop_unless(received.is_ok());
         received
     });
@@ -105,13 +162,26 @@ pub fn plant_pack(
     }
     let Received { objects, bytes, walk, length } = received?;
     let (root, extras) = walk.finish()?;
-    let (checkout, planted) = crew.dismiss(objects.entries().len());
-    if !checkout.wanted().is_empty() {
-        let (base, cancel, largest) = (options.base, options.cancel, options.limits.object);
-        let (objects, bytes, checkout, planted) = (&objects, &bytes, &checkout, &planted);
-        Families { objects, bytes, checkout, base, planted, largest, cancel }.plant()?;
+    let (checkout, mut planted) = crew.dismiss(objects.entries().len());
+    if !checkout.wants_nothing() {
+        let base = options.base;
+        let (objects, bytes, checkout, allowance) = (&objects, &bytes, &checkout, &allowance);
+        let made = Families { objects, bytes, checkout, base, planted: &planted, allowance };
+        for (number, id) in made.plant()? {
+            if let Some(slot) = planted.get_mut(number as usize) {
+                *slot = Some(id);
+            }
+        }
     }
-    Ok(Planted { received_bytes: length, ..checkout.finish(root, extras)? })
+    let known = match earlier {
+        None => Vec::new(),
+        Some(find) => {
+            plant_found(find, &checkout)?;
+            known_objects(&objects, &bytes, &planted)?
+        }
+    };
+    drop(objects);
+    Ok((Planted { received_bytes: length, ..checkout.finish(root, extras)? }, known))
 }
 
 /// Plants the tree with id `tree` from an object database. Every object is checked against its id.
@@ -131,44 +201,57 @@ pub fn plant_tree(
         let mut bytes = Vec::new();
         Ok(find_checked(find, id, Kind::Tree, &mut bytes)?.then_some(Cow::Owned(bytes)))
     };
-    let go_on = || if (options.cancel)() { Err(PackError::Cancelled) } else { Ok(()) };
-    let checkout = Checkout::new(options.base, planting, &options.limits);
-    let mut walk = Walk::new(options.folds, &options.limits);
+    // What a database gives was received before, and was small for its pack then.
+    let limits = PackLimits { staging: u64::MAX, ..options.limits };
+    let allowance = Allowance::new(&limits, options.memory, planting.root(), 0, options.cancel);
+    let checkout = Checkout::new(options.base, planting, &allowance);
+    let mut walk = Walk::new(options.folds, &allowance);
     let mut kept = Vec::new();
     walk.start(tree, &find_tree, &mut |directory, files| {
         kept.extend(checkout.add(directory, files)?);
-        go_on()
+        allowance.go_on()
     })?;
     let (root, extras) = walk.finish()?;
-    kept.into_par_iter().try_for_each(|kept| go_on().and_then(|()| checkout.keep(kept)))?;
-    checkout.wanted().par_iter().try_for_each_init(Vec::new, |buffer, id| {
-        go_on()?;
-        match find_checked(find, id, Kind::Blob, buffer)? {
-            true => checkout.plant(id, buffer),
-            false => Ok(()),
-        }
-    })?;
+    let keep = |kept| allowance.go_on().and_then(|()| checkout.keep(kept));
+    kept.into_par_iter().try_for_each(keep)?;
+    plant_found(find, &checkout)?;
     checkout.finish(root, extras)
 }
 
-fn find_checked(
-    find: &FindObject<'_>,
-    id: &ObjectId,
-    kind: Kind,
-    buffer: &mut Vec<u8>,
-) -> Result<bool, PackError> {
-    let found = find(id, buffer).map_err(|source| PackError::Find { id: *id, source })?;
-    match found {
-        None => Ok(false),
-        Some(found) if found == kind && hash_of(kind, buffer)? == *id => Ok(true),
-        Some(_) => Err(PackError::corrupt(0, format!("object {id} is not what its id says"))),
+/// Plants what is still waited for, as far as it is found.
+fn plant_found(find: &FindObject<'_>, checkout: &Checkout<'_>) -> Result<(), PackError> {
+    checkout.wanted().par_iter().try_for_each_init(Vec::new, |buffer, id| {
+        match find_checked(find, id, Kind::Blob, buffer)? {
+            true => checkout.plant(id, buffer).map(drop),
+            false => Ok(()),
+        }
+    })
+}
+
+/// The objects whose ids are known and that are not too large, nor made of such.
+fn known_objects(
+    objects: &PackObjects<'_>,
+    bytes: &PackBytes,
+    blobs: &[Option<ObjectId>],
+) -> Result<Vec<KnownObject>, PackError> {
+    let blobs = (0u32..).zip(blobs).filter_map(|(number, id)| Some((number, (*id)?)));
+    let mut known = Vec::new();
+    for (number, id) in objects.small_ids().chain(blobs) {
+        let Some(entry) = objects.entries().get(number as usize) else { continue };
+        let Some(offset) = objects.start_of(number).filter(|_| entry.size <= MODEST) else {
+            continue;
+        };
+        known.push(KnownObject { id, offset, crc32: bytes.crc32(offset..entry.end)? });
     }
+    known.sort_by_key(|object| (object.id, object.offset));
+    known.dedup_by_key(|object| object.id);
+    Ok(known)
 }
 
 /// What the receiving thread and the workers share.
 struct Crew<'a> {
     checkout: Checkout<'a>,
-    cancel: &'a (dyn Fn() -> bool + Sync),
+    allowance: &'a Allowance<'a>,
     stopped: AtomicBool,
     failure: Mutex<Option<PackError>>,
     in_flight: AtomicUsize,
@@ -191,37 +274,43 @@ struct Item {
     /// A blob, or a delta of an item before this one.
     data: Vec<u8>,
     base: Option<usize>,
+    _room: Option<Room>,
 }
 
 impl Batch {
-    fn add(&mut self, number: u32, at: u64, data: Vec<u8>) {
+    fn add(&mut self, number: u32, at: u64, data: Vec<u8>, room: Option<Room>) {
         self.bytes += data.len();
-        self.items.push(Item { number, at, data, base: None });
+        self.items.push(Item { number, at, data, base: None, _room: room });
     }
 
     fn is_full(&self) -> bool {
         self.bytes >= BATCH_BYTES || self.items.len() >= BATCH_BLOBS
     }
 
-    /// Takes a delta when its base is here and the result small. What is not taken waits for the end.
-    fn add_delta(&mut self, number: u32, at: u64, delta: Vec<u8>, base: u32) {
-        let Ok(base) = self.items.binary_search_by_key(&base, |item| item.number) else { return };
-        let made = delta::result_size(&delta).and_then(|size| usize::try_from(size).ok());
-        let Some(bytes) = made.and_then(|made| made.checked_add(self.bytes + delta.len())) else {
-            return;
-        };
-        if bytes <= FAMILY_BYTES {
-            self.bytes = bytes;
-            self.items.push(Item { number, at, data: delta, base: Some(base) });
+    /// Takes a delta when its base is here and the result small, and says how large that is. What is not taken
+    /// waits for the end.
+    fn add_delta(&mut self, number: u32, at: u64, delta: Vec<u8>, base: u32) -> Option<u64> {
+        let base = self.items.binary_search_by_key(&base, |item| item.number).ok()?;
+        let made = delta::result_size(&delta)?;
+        let bytes = usize::try_from(made).ok()?.checked_add(self.bytes + delta.len())?;
+        if bytes > FAMILY_BYTES {
+            return None;
         }
+        self.bytes = bytes;
+        self.items.push(Item { number, at, data: delta, base: Some(base), _room: None });
+        Some(made)
     }
 }
 
 impl<'a> Crew<'a> {
-    fn new(planting: &'a Planting, options: &PlantOptions<'a>) -> Crew<'a> {
+    fn new(
+        planting: &'a Planting,
+        base: Option<&'a Base<'a>>,
+        allowance: &'a Allowance<'a>,
+    ) -> Crew<'a> {
         Crew {
-            checkout: Checkout::new(options.base, planting, &options.limits),
-            cancel: options.cancel,
+            checkout: Checkout::new(base, planting, allowance),
+            allowance,
             stopped: AtomicBool::new(false),
             failure: Mutex::default(),
             in_flight: AtomicUsize::new(0),
@@ -236,10 +325,10 @@ impl<'a> Crew<'a> {
     }
 
     fn go_on(&self) -> Result<(), PackError> {
-        if self.stopped.load(Ordering::Relaxed) || (self.cancel)() {
+        if self.stopped.load(Ordering::Relaxed) {
             return Err(PackError::Cancelled);
         }
-        Ok(())
+        self.allowance.go_on()
     }
 
     /// Does a worker's job; the first failure stops everybody and is the one reported.
@@ -259,7 +348,7 @@ impl<'a> Crew<'a> {
         self.work(|checkout| {
             let mut made: Vec<Vec<u8>> = Vec::with_capacity(batch.items.len());
             let mut ids = Vec::with_capacity(batch.items.len());
-            for Item { number, at, data, base } in batch.items {
+            for Item { number, at, data, base, _room } in batch.items {
                 self.go_on()?;
                 let data = match base.map(|base| made.get(base).map_or(&[][..], Vec::as_slice)) {
                     None => data,
@@ -267,13 +356,20 @@ impl<'a> Crew<'a> {
                         .map_err(|error| PackError::corrupt(at, error.to_string()))?,
                 };
                 let id = hash_of(Kind::Blob, &data)?;
-                checkout.plant(&id, &data)?;
+                if !checkout.plant(&id, &data)? {
+                    self.allowance.unwanted(data.len() as u64)?;
+                }
                 ids.push((number, id));
                 made.push(data);
             }
-            self.planted.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+            self.has(ids);
             Ok(())
         });
+    }
+
+    /// Takes note of blobs that had their turn.
+    fn has(&self, ids: Vec<(u32, ObjectId)>) {
+        self.planted.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
     }
 
     fn take_failure(&self) -> Option<PackError> {
@@ -298,6 +394,9 @@ struct Receiving<'r, 'scope, 'a> {
     scope: &'r Scope<'scope>,
     commit: ObjectId,
     options: &'r PlantOptions<'a>,
+    earlier: Option<&'a FindObject<'a>>,
+    /// Whether the pack has more than the commit.
+    history: bool,
     /// Files of the previous entry on their way to a worker.
     kept: RefCell<Vec<Kept<'a>>>,
 }
@@ -306,32 +405,33 @@ struct Receiving<'r, 'scope, 'a> {
 struct Received<'a> {
     objects: PackObjects<'a>,
     bytes: PackBytes,
-    walk: Walk,
+    walk: Walk<'a>,
     length: u64,
 }
 
 impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
-    fn receive(&self, pack: &mut dyn BufRead, spill: &Path) -> Result<Received<'a>, PackError> {
-        let limits = &self.options.limits;
-        let (mut reader, total) =
-            PackReader::open(pack, PackBytes::new(limits.memory, spill), limits)?;
-        let mut objects = PackObjects::new(self.options.base, limits);
-        let mut walk = Walk::new(self.options.folds, limits);
+    fn receive(&self, pack: &mut dyn BufRead, bytes: PackBytes) -> Result<Received<'a>, PackError> {
+        let (limits, allowance) = (&self.options.limits, self.crew.allowance);
+        let (mut reader, total) = PackReader::open(pack, bytes, limits)?;
+        let mut objects = PackObjects::new(self.options.base, self.earlier, allowance);
+        let mut walk = Walk::new(self.options.folds, allowance);
         let mut batch = Batch::default();
         let mut reported = 0;
         for received in 0..total {
             self.crew.go_on()?;
+            self.note(reader.position())?;
             if received == 0 || reader.position() - reported >= REPORT_EVERY {
                 reported = reader.position();
                 self.report(reported, received, total);
             }
             match self.entry(&mut reader, &mut objects)? {
                 Arrival::Small => self.grow(&mut walk, &mut objects)?,
-                arrival => self.distribute(arrival, &mut batch),
+                arrival => self.distribute(arrival, &mut batch)?,
             }
         }
         self.hand_over(batch);
         let length = reader.position();
+        objects.end_at(length);
         let bytes = reader.finish()?;
         self.report(length, total, total);
         if !walk.has_root() {
@@ -342,20 +442,20 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
     }
 
     /// Walks on with the trees that have just become known.
-    fn grow(&self, walk: &mut Walk, objects: &mut PackObjects<'a>) -> Result<(), PackError> {
+    fn grow(&self, walk: &mut Walk<'a>, objects: &mut PackObjects<'a>) -> Result<(), PackError> {
         for id in objects.take_arrived() {
             if id == self.commit && !walk.has_root() {
                 self.start(walk, objects)?;
             } else {
-                walk.go_on(&id, &|id| Ok(objects.tree(id)), &mut |at, files| self.add(at, files))?;
+                walk.go_on(&id, &|id| objects.tree(id), &mut |at, files| self.add(at, files))?;
             }
         }
         Ok(())
     }
 
-    fn start(&self, walk: &mut Walk, objects: &PackObjects<'a>) -> Result<(), PackError> {
+    fn start(&self, walk: &mut Walk<'a>, objects: &PackObjects<'a>) -> Result<(), PackError> {
         let root = objects.root_of(&self.commit)?;
-        walk.start(root, &|id| Ok(objects.tree(id)), &mut |at, files| self.add(at, files))
+        walk.start(root, &|id| objects.tree(id), &mut |at, files| self.add(at, files))
     }
 
     /// Adds a directory's files, and gives those that the previous entry has to workers.
@@ -379,21 +479,48 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         });
     }
 
+    /// Takes note of how far receiving has come.
+    fn note(&self, bytes: u64) -> Result<(), PackError> {
+        self.crew.allowance.received(bytes);
+        match self.history {
+            true => {
+                let most = self.options.limits.history;
+                PackError::check_limit(PackLimit::History, bytes, most)
+            }
+            false => Ok(()),
+        }
+    }
+
     fn report(&self, bytes: u64, objects: u32, total: u32) {
         (self.options.progress)(PackNews { bytes, objects, total });
     }
 
     /// Gives what arrived to the batch, and a full batch to a worker.
-    fn distribute(&self, arrival: Arrival, batch: &mut Batch) {
+    fn distribute(&self, arrival: Arrival, batch: &mut Batch) -> Result<(), PackError> {
+        let allowance = self.crew.allowance;
         match arrival {
-            Arrival::Blob { number, at, data } => {
+            Arrival::Blob { number, at, data, room } => {
                 if batch.is_full() {
                     self.hand_over(std::mem::take(batch));
                 }
-                batch.add(number, at, data);
+                batch.add(number, at, data, room);
+                Ok(())
             }
-            Arrival::Delta { number, at, delta, base } => batch.add_delta(number, at, delta, base),
-            Arrival::Small | Arrival::Waits => {}
+            Arrival::Delta { number, at, delta, base, packed } => {
+                match batch.add_delta(number, at, delta, base) {
+                    Some(made) => allowance.made(made),
+                    None => allowance.unwanted(packed),
+                }
+            }
+            Arrival::Large { number, id, size } => {
+                if !self.crew.checkout.wants(&id) {
+                    allowance.unwanted(size)?;
+                }
+                self.crew.has(vec![(number, id)]);
+                Ok(())
+            }
+            Arrival::Waits { packed } => allowance.unwanted(packed),
+            Arrival::Small => Ok(()),
         }
     }
 
@@ -403,11 +530,9 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         objects: &mut PackObjects<'_>,
     ) -> Result<Arrival, PackError> {
         let header = reader.header()?;
-        let number = objects.enter(&header);
+        let number = objects.enter(&header)?;
         match header.encoding {
-            Encoding::Whole(Kind::Blob) => {
-                Ok(Arrival::Blob { number, at: header.start, data: reader.inflate(&header)? })
-            }
+            Encoding::Whole(Kind::Blob) => self.blob(number, &header, reader),
             Encoding::Whole(kind) => {
                 objects.check_room(header.size)?;
                 let data = reader.inflate(&header)?;
@@ -415,23 +540,62 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
                 Ok(Arrival::Small)
             }
             Encoding::DeltaOf(_) | Encoding::DeltaOfOffset(_) => {
-                let delta = reader.inflate(&header)?;
-                Ok(match objects.delta(number, &header, &delta, reader.bytes())? {
-                    Filed::Resolved => Arrival::Small,
-                    Filed::UnderId => Arrival::Waits,
-                    Filed::UnderEntry(base) => {
-                        Arrival::Delta { number, at: header.start, delta, base }
-                    }
-                })
+                self.delta(number, &header, reader, objects)
             }
         }
+    }
+
+    fn blob(
+        &self,
+        number: u32,
+        header: &EntryHeader,
+        reader: &mut PackReader<'_>,
+    ) -> Result<Arrival, PackError> {
+        let (at, size, allowance) = (header.start, header.size, self.crew.allowance);
+        allowance.made(size)?;
+        let room = if size <= HELD { None } else { allowance.room(size) };
+        if size <= HELD || room.is_some() {
+            return Ok(Arrival::Blob { number, at, data: reader.inflate(header)?, room });
+        }
+        let mut hasher = hasher_of(Kind::Blob, size);
+        reader.skim(header, &mut |piece| {
+            hasher.update(piece);
+            self.crew.go_on()
+        })?;
+        Ok(Arrival::Large { number, id: finish(hasher)?, size })
+    }
+
+    fn delta(
+        &self,
+        number: u32,
+        header: &EntryHeader,
+        reader: &mut PackReader<'_>,
+        objects: &mut PackObjects<'_>,
+    ) -> Result<Arrival, PackError> {
+        self.crew.allowance.made(header.size)?;
+        let delta = match header.size <= HELD {
+            true => Some(reader.inflate(header)?),
+            false => {
+                reader.skim(header, &mut |_| self.crew.go_on())?;
+                None
+            }
+        };
+        let packed = reader.position() - header.start;
+        let filed = objects.delta(number, header, delta.as_deref(), reader.bytes())?;
+        Ok(match (filed, delta) {
+            (Filed::Resolved, _) => Arrival::Small,
+            (Filed::UnderEntry(base), Some(delta)) => {
+                Arrival::Delta { number, at: header.start, delta, base, packed }
+            }
+            (Filed::UnderEntry(_) | Filed::UnderId, _) => Arrival::Waits { packed },
+        })
     }
 
     /// Gives a batch to the pool, or does it here when the pool is behind: nothing waits, and memory
     /// stays bounded.
     fn hand_over(&self, batch: Batch) {
         let (crew, bytes) = (self.crew, batch.bytes);
-        if crew.in_flight.load(Ordering::Relaxed) + bytes > self.options.limits.in_flight {
+        if crew.in_flight.load(Ordering::Relaxed) + bytes > crew.allowance.in_flight() {
             crew.plant(batch);
             return;
         }
@@ -443,16 +607,18 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
     }
 }
 
-/// What came out of one entry.
+/// What came out of one entry. `packed` is what it takes of the pack.
 enum Arrival {
     /// A commit, tree or tag, already put away.
     Small,
-    /// A delta that waits for an object of which only the id is known.
-    Waits,
+    /// A delta that waits for an object of which only the id is known, or is large itself.
+    Waits { packed: u64 },
     /// A delta of an entry that is no commit or tree.
-    Delta { number: u32, at: u64, delta: Vec<u8>, base: u32 },
+    Delta { number: u32, at: u64, delta: Vec<u8>, base: u32, packed: u64 },
     /// A whole blob.
-    Blob { number: u32, at: u64, data: Vec<u8> },
+    Blob { number: u32, at: u64, data: Vec<u8>, room: Option<Room> },
+    /// A whole blob that was not kept.
+    Large { number: u32, id: ObjectId, size: u64 },
 }
 
 #[cfg(test)]
@@ -464,10 +630,9 @@ mod tests {
     fn a_worker_that_gives_up_does_not_hide_why() {
         let dir = tempfile::tempdir().unwrap();
         let planting = Planting::create(&Disk::default(), &dir.path().join("tree")).unwrap();
-        let limits = PackLimits::default();
-        let (progress, cancel) = (&|_| {}, &|| false);
-        let options = PlantOptions { base: None, folds: false, limits, progress, cancel };
-        let crew = Crew::new(&planting, &options);
+        let (limits, memory) = (PackLimits::default(), MemoryBudget::new(1 << 20, 1));
+        let allowance = Allowance::new(&limits, &memory, dir.path(), 0, &|| false);
+        let crew = Crew::new(&planting, None, &allowance);
         crew.work(|_| {
             crew.stop_unless(false);
             crew.go_on()

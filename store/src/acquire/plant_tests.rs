@@ -8,6 +8,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice};
@@ -15,8 +16,8 @@ use gix::objs::Kind;
 
 use crate::acquire::base::hash_of;
 use crate::acquire::{
-    Base, PackError, PackLimits, PlantOptions, Planted, Refusal, base_is_usable, plant_pack,
-    plant_tree,
+    Base, MemoryBudget, PackError, PackLimit, PackLimits, PlantOptions, Planted, Refusal,
+    base_is_usable, plant_pack, plant_tree,
 };
 use crate::disk::{Disk, Planting};
 use crate::model::{FileKind, GitTree, Manifest};
@@ -110,21 +111,24 @@ impl Repo {
 struct Store {
     dir: tempfile::TempDir,
     limits: PackLimits,
+    memory: OnceLock<MemoryBudget>,
     folds: bool,
 }
 
 impl Store {
     fn new() -> Store {
-        Store { dir: tempfile::tempdir().unwrap(), limits: PackLimits::default(), folds: false }
+        let (dir, limits) = (tempfile::tempdir().unwrap(), PackLimits::default());
+        Store { dir, limits, memory: OnceLock::new(), folds: false }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn options<'a>(&self, base: Option<&'a Base<'a>>) -> PlantOptions<'a> {
+    fn options<'a>(&'a self, base: Option<&'a Base<'a>>) -> PlantOptions<'a> {
         let (limits, folds) = (self.limits, self.folds);
-        PlantOptions { base, folds, limits, progress: &|_| {}, cancel: &|| false }
+        let memory = self.memory.get_or_init(|| MemoryBudget::new(limits.memory, 1));
+        PlantOptions { base, folds, limits, memory, progress: &|_| {}, cancel: &|| false }
     }
 
     fn planting(&self, name: &str) -> Planting {

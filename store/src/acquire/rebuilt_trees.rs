@@ -7,9 +7,10 @@
 //! Limits: directories without files are not in a manifest and not made again; such a tree does
 //! not get its recorded root id, and its entry cannot be a base.
 
+use std::collections::HashMap;
+
 use gix::ObjectId;
 use gix::bstr::{BStr, BString, ByteSlice};
-use gix::hashtable::HashMap;
 use gix::objs::Kind;
 
 use crate::acquire::refusal::DEEPEST;
@@ -54,7 +55,7 @@ fn leaves<'a>(manifest: &'a Manifest, git: &'a GitTree) -> Option<Vec<Leaf<'a>>>
     if manifest.files().len() != git.blobs.len() {
         return None;
     }
-    let odd: std::collections::HashMap<&BStr, u32> =
+    let odd: HashMap<&BStr, u32> =
         git.odd_modes.iter().map(|(path, mode)| (path.as_bstr(), *mode)).collect();
     let mut links: Vec<&(BString, ObjectId)> = git.gitlinks.iter().collect();
     links.sort();

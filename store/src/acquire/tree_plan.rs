@@ -7,16 +7,20 @@
 //! Limits: the text of links is not known yet; it is checked when it is.
 
 use std::borrow::Cow;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 use gix::ObjectId;
 use gix::bstr::{BStr, BString, ByteSlice};
-use gix::hashtable::HashMap;
 
-use crate::acquire::pack_error::{PackError, PackLimits};
+use crate::acquire::allowance::Allowance;
+use crate::acquire::pack_error::{PackError, PackLimit};
 use crate::acquire::rebuilt_trees::mode_of;
 use crate::acquire::refusal::{self, DEEPEST, LONGEST_PATH, Refusal};
 use crate::model::FileKind;
+
+/// What a file costs in the tables of the walk and of those who write it, in bytes, besides its path.
+const FILE: u64 = 512;
 
 /// Answers with a tree's bytes, `None` when it is not there.
 pub(super) type FindTree<'f> = dyn Fn(&ObjectId) -> Result<Option<Cow<'f, [u8]>>, PackError> + 'f;
@@ -56,9 +60,11 @@ struct Expected {
 }
 
 /// A walk in progress.
-pub(super) struct Walk {
+pub(super) struct Walk<'a> {
     folds: bool,
-    limits: PackLimits,
+    allowance: &'a Allowance<'a>,
+    /// Names are chosen by who made the tree.
+    key: RandomState,
     root: Option<ObjectId>,
     missing: HashMap<ObjectId, Vec<Expected>>,
     /// Files and directories met; one small tree named twice in each of thirty is a billion.
@@ -76,14 +82,15 @@ pub(super) struct Extras {
     pub(super) collisions: Vec<Collision>,
 }
 
-impl Walk {
+impl<'a> Walk<'a> {
     /// With `folds`, names that collide when folded are refused.
-    pub(super) fn new(folds: bool, limits: &PackLimits) -> Walk {
+    pub(super) fn new(folds: bool, allowance: &'a Allowance<'a>) -> Walk<'a> {
         Walk {
             folds,
-            limits: *limits,
+            allowance,
+            key: RandomState::new(),
             root: None,
-            missing: HashMap::default(),
+            missing: HashMap::new(),
             seen: 0,
             path_bytes: 0,
             names: Vec::new(),
@@ -147,6 +154,7 @@ impl Walk {
         take: &mut TakeFiles<'_>,
     ) -> Result<(), PackError> {
         while let Some(next) = open.pop() {
+            self.allowance.go_on()?;
             match find(&next.id)? {
                 Some(bytes) => self.directory(&next, &bytes, &mut open, take)?,
                 None if next.id.is_empty_tree() => {}
@@ -168,7 +176,7 @@ impl Walk {
         let mut entries = Vec::new();
         let mut rest = bytes;
         while !rest.is_empty() {
-            let malformed = || PackError::corrupt(0, format!("tree {id} is malformed"));
+            let malformed = || PackError::Malformed { kind: "tree", id };
             let (entry, after) = read_entry(rest).ok_or_else(malformed)?;
             entries.push(entry);
             rest = after;
@@ -209,8 +217,10 @@ impl Walk {
         }
         self.seen += 1;
         self.path_bytes += path.len() as u64;
-        PackError::check_limit("number of files", self.seen as u64, self.limits.files as u64)?;
-        PackError::check_limit("length of all paths", self.path_bytes, self.limits.trees)
+        let limits = self.allowance.limits();
+        PackError::check_limit(PackLimit::Files, self.seen as u64, limits.files as u64)?;
+        PackError::check_limit(PackLimit::Trees, self.path_bytes, limits.trees)?;
+        self.allowance.need(FILE + 3 * path.len() as u64)
     }
 
     /// Refuses bad names, names that occur twice, and, as wished, names that fold together.
@@ -220,9 +230,7 @@ impl Walk {
         for (number, entry) in entries.iter().enumerate() {
             refusal::check_name(entry.name, entry.mode == 0o120_000)
                 .map_err(|reason| PackError::refused(join(directory, entry.name), reason))?;
-            let mut hasher = DefaultHasher::new();
-            refusal::fold(entry.name).hash(&mut hasher);
-            names.push((hasher.finish(), number));
+            names.push((self.key.hash_one(refusal::fold(entry.name)), number));
         }
         names.sort_unstable();
         let met = names.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1);

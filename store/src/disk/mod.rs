@@ -17,7 +17,7 @@ mod planting;
 mod scratch;
 
 pub use barrier::Barrier;
-pub(crate) use bounded::{OWN_FILE, open_own, read_own, read_regular_text, read_whole};
+pub(crate) use bounded::{OWN_FILE, open_own, open_regular, read_own, read_regular_text, read_whole};
 pub use file_system::{Concern, FileSystem};
 pub use format::{Ensured, Format, FormatError};
 pub use layout::Layout;
@@ -27,7 +27,9 @@ pub use ownership::{UnsafeHome, User, has_no_links, is_ours};
 pub use planting::{LinkError, Planting, StreamError};
 pub(crate) use planting::{directory_time, is_unchanged};
 pub(crate) use reserve::{ensure_reserve, use_reserve};
-pub(crate) use scratch::{copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch};
+pub(crate) use scratch::{
+    copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch, unnamed_file,
+};
 pub use verbs::{Act, Disk, DiskError, Observer, Verb};
 pub(crate) use verbs::{
     is_random_name, names_in, random_name, read_if_there, read_linked_if_there, read_own_if_there,

@@ -44,6 +44,16 @@ pub(crate) fn make_scratch(at: &Path) -> Result<(), DiskError> {
     make_dir(at).map_err(|error| DiskError::new(Verb::CreateDir, at, error))
 }
 
+/// An empty file to write to and read from that has no name any more: whatever happens, nothing of it is left.
+///
+/// # Errors
+/// It could not be made, or something lies at `at`.
+pub(crate) fn unnamed_file(at: &Path) -> io::Result<std::fs::File> {
+    let file = std::fs::File::options().read(true).write(true).create_new(true).open(at)?;
+    std::fs::remove_file(at)?;
+    Ok(file)
+}
+
 /// Removes a file from a scratch.
 ///
 /// # Errors

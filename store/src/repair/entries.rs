@@ -16,6 +16,7 @@ use super::{
     tree::Tree,
 };
 use crate::{
+    acquire::MemoryBudget,
     commit::{Binding, Mending, Staged, Staging, State, read_manifest},
     disk::{Disk, DiskError, Layout, names_in, read_own},
     model::{ContentHash, Digest, GitTree, Manifest},
@@ -140,7 +141,10 @@ impl Entries<'_> {
     ) -> Result<Vec<(Staged, Origin)>, DiskError> {
         let mut stock = self.stock(&trees)?;
         let wanted = contents(&trees);
-        let fetcher = Fetcher { ground: self.ground, staging, network: OnceLock::new() };
+        let options = self.ground.options;
+        let memory = MemoryBudget::new(options.packs.memory, options.jobs);
+        let network = OnceLock::new();
+        let fetcher = Fetcher { ground: self.ground, staging, network, memory };
         let mut ready = Vec::new();
         while !trees.is_empty() {
             let mut rest = Vec::new();

@@ -12,8 +12,8 @@ use gix::ObjectId;
 use super::report::Origin;
 use crate::{
     acquire::{
-        AcquireError, Destination, FetchNews, FetchedCommit, MirrorPlace, Network, NetworkError,
-        Wanted, acquire_archive, commit_from_mirror, fetch_commit,
+        AcquireError, Destination, FetchNews, FetchedCommit, MemoryBudget, MirrorPlace, Network,
+        NetworkError, Wanted, acquire_archive, commit_from_mirror, fetch_commit,
     },
     commit::{Binding, Staged, Staging},
     model::{ArchiveSource, Digest, GitSource, ModuleName, Origin as RepositoryOrigin, Source},
@@ -69,6 +69,8 @@ pub(super) struct Fetcher<'a> {
     pub(super) ground: Ground<'a>,
     pub(super) staging: &'a Staging,
     pub(super) network: OnceLock<Network>,
+    /// What all fetches of this repair may hold in memory together.
+    pub(super) memory: MemoryBudget,
 }
 
 impl Fetcher<'_> {
@@ -133,7 +135,8 @@ impl Fetcher<'_> {
         let Ground { disk, layout, options, cancel, .. } = self.ground;
         let (command, lock_limit) = (options.command.as_str(), options.lock_limit);
         let mirror = MirrorPlace { layout, origin, command, lock_limit, anew: false };
-        let into = Destination { mirror, disk, staging: self.staging, packs: options.packs };
+        let (staging, packs, memory) = (self.staging, options.packs, &self.memory);
+        let into = Destination { mirror, disk, staging, packs, memory };
         let news = |news: FetchNews<'_>| self.tell(module, news);
         // What is here needs no server; what is wrong with it is for the server to make good.
         match commit_from_mirror(commit, into, &news, cancel) {

@@ -218,8 +218,8 @@ fn tree_of(
         lock_limit: site.options.lock_limit,
         anew: site.fresh,
     };
-    let into =
-        Destination { mirror, disk: site.disk, staging: &staging, packs: site.options.packs };
+    let (disk, packs, memory) = (site.disk, site.options.packs, &site.memory);
+    let into = Destination { mirror, disk, staging: &staging, packs, memory };
     let base = if site.fresh { None } else { base_for(site, job, members) };
     let first = members.first().map(|(member, _)| &member.module);
     let news = |news: FetchNews<'_>| {

@@ -16,7 +16,7 @@ use super::{
     report::PutOff,
 };
 use crate::{
-    acquire::{Cancel, Network, NetworkError},
+    acquire::{Cancel, MemoryBudget, Network, NetworkError},
     build::{Toolchains, failing_at, is_built_of, is_built_so, key_but_for_source},
     commit::{Attempt, Binding, Bound, Built, Fetched, Staged, Staging, StagingError, State, now},
     disk::{Disk, Layout},
@@ -41,6 +41,8 @@ pub(super) struct Site<'a> {
     pub(super) now: u64,
     pub(super) breaker: Breaker,
     pub(super) network: Network,
+    /// What all fetches of this update may hold in memory together.
+    pub(super) memory: MemoryBudget,
     /// What the tools of builds call themselves.
     pub(super) toolchains: Toolchains,
     /// Every fetched binding of any generation, newest first, by its origin. Made when first asked for: going
@@ -75,6 +77,7 @@ impl<'a> Site<'a> {
             now: now(),
             breaker: Breaker::default(),
             network,
+            memory: MemoryBudget::new(options.packs.memory, options.jobs),
             toolchains: Toolchains::default(),
             history,
             staging,
