@@ -9,6 +9,8 @@
 mod world;
 #[path = "servers/schemes.rs"]
 mod schemes;
+#[path = "servers/tags.rs"]
+mod tags;
 #[path = "servers/sharing.rs"]
 mod sharing;
 #[path = "servers/host.rs"]

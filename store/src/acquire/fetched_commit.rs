@@ -14,6 +14,7 @@ use super::{
     base::Base,
     checkout::Planted,
     limits::Cancel,
+    listing::Tip,
     mirror::{Flaw, Mirror, MirrorPlace},
     network_error::FetchError,
     pack_error::{PackError, PackLimits},
@@ -229,7 +230,7 @@ impl Fetching<'_> {
         let have = base.map(|base| base.commit);
         self.plant(base, |planting, options| {
             let receive =
-                |pack: &mut dyn BufRead| plant_pack(pack, self.commit, planting, &spill, options);
+                |pack: &mut dyn BufRead, tip: Tip| plant_pack(pack, tip, planting, &spill, options);
             let planted = session.fetch(self.commit, have, &|news| self.says(news), receive);
             planted.map_err(AcquireError::Fetch)
         })

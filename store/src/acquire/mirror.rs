@@ -30,10 +30,12 @@ use super::acquire_error::AcquireError;
 use super::base::hash_of;
 use super::host::minimal_repository;
 use super::limits::Cancel;
+use super::listing::Tip;
 use super::mirror_error::MirrorError;
 use super::network_error::{FetchError, RemoteError};
 use super::pack_error::PackError;
 use super::session::{RemoteNews, Session};
+use super::tag::check_tag;
 use crate::disk::{
     Disk, DiskError, Holder, Layout, Lock, LockError, Patience, Verb, is_random_name, names_in,
     random_name,
@@ -206,10 +208,14 @@ impl<'a> Mirror<'a> {
             }
             progress(news);
         };
-        session
-            .fetch_history(commit, &haves, &counted, |pack| keep_pack(pack, path, cancel))
+        let tip = session
+            .fetch_history(commit, &haves, &counted, |pack, tip| {
+                keep_pack(pack, path, cancel).map(|()| tip)
+            })
             .map_err(|error| flaw(error, path, cancel))?;
-        if !Objects::open(path).map_err(Flaw::Mirror)?.has(commit) {
+        let objects = Objects::open(path).map_err(Flaw::Mirror)?;
+        objects.check_tag(tip, session.url())?;
+        if !objects.has(commit) {
             let error = session.not_given(commit);
             // What we said we have and have no more, the server did not send.
             return Err(match haves.is_empty() {
@@ -217,7 +223,10 @@ impl<'a> Mirror<'a> {
                 false => Flaw::Mirror(error.into()),
             });
         }
-        self.name(path, commit, &haves).map_err(|error| Flaw::Mirror(error.into()))?;
+        // Only commits have history for the server to build on.
+        if objects.tree_of(commit).is_ok() {
+            self.name(path, commit, &haves).map_err(|error| Flaw::Mirror(error.into()))?;
+        }
         Ok(received.get())
     }
 
@@ -375,6 +384,25 @@ impl Objects {
         let found = handle.try_find(id, buffer).map(|found| found.map(|data| data.kind));
         self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
         Ok(found?)
+    }
+
+    /// Fails unless the tag that a commit was asked for by leads to it. A mirror that lacks the tag may be damaged.
+    fn check_tag(&self, tip: Tip, url: &str) -> Result<(), Flaw> {
+        let find = |id: &ObjectId| {
+            let mut bytes = Vec::new();
+            let found = self.find(id, &mut bytes);
+            let kind = found.map_err(|source| PackError::Find { id: *id, source })?;
+            let Some(kind) = kind else { return Ok(None) };
+            let is_it = hash_of(kind, &bytes)? == *id;
+            Ok(is_it.then_some((kind, bytes)))
+        };
+        check_tag(tip, find).map_err(|error| match error {
+            PackError::Find { .. } | PackError::MissingObject { .. } => Flaw::Mirror(error.into()),
+            source => {
+                let url = url.to_owned();
+                Flaw::Other(AcquireError::Fetch(FetchError::Receive { url, source }))
+            }
+        })
     }
 
     /// The tree of a commit.

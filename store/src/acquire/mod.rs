@@ -26,6 +26,7 @@ mod refusal;
 mod lfs;
 mod delta;
 mod pack_error;
+mod tag;
 mod pack_bytes;
 mod pack_reader;
 mod rebuilt_trees;
@@ -59,7 +60,7 @@ pub use fetched_commit::{
     BaseEntry, Destination, FetchNews, FetchedCommit, commit_from_mirror, fetch_commit,
 };
 pub use limits::{Cancel, Counts, Limits};
-pub use listing::{Resolved, Wanted};
+pub use listing::{Resolved, Tip, Wanted};
 pub use mirror::MirrorPlace;
 pub use mirror_error::MirrorError;
 pub use network_error::{Fault, FetchError, NetworkError, RemoteError};

@@ -220,6 +220,16 @@ impl<'b> PackObjects<'b> {
         (kind == Kind::Tree).then_some(Cow::Borrowed(data))
     }
 
+    /// A commit, tree or tag of the pack, and which of these it is.
+    pub(super) fn small(&self, id: &ObjectId) -> Option<(Kind, Vec<u8>)> {
+        self.small.get(id).cloned()
+    }
+
+    /// Whether the pack has this commit.
+    pub(super) fn is_commit(&self, id: &ObjectId) -> bool {
+        self.small.get(id).is_some_and(|(kind, _)| *kind == Kind::Commit)
+    }
+
     /// The root tree of a commit.
     pub(super) fn root_of(&self, commit: &ObjectId) -> Result<ObjectId, PackError> {
         match self.small.get(commit) {

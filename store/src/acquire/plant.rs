@@ -27,10 +27,12 @@ use crate::acquire::base::{Base, hash_of};
 use crate::acquire::checkout::{Checkout, Kept, Planted};
 use crate::acquire::delta;
 use crate::acquire::delta_families::Families;
+use crate::acquire::listing::Tip;
 use crate::acquire::pack_bytes::PackBytes;
 use crate::acquire::pack_error::{PackError, PackLimits};
 use crate::acquire::pack_objects::{Filed, PackObjects};
 use crate::acquire::pack_reader::{Encoding, PackReader};
+use crate::acquire::tag::check_tag;
 use crate::acquire::tree_plan::{PlannedFile, Walk};
 use crate::disk::Planting;
 
@@ -81,21 +83,21 @@ pub type FindObject<'f> = dyn Fn(&ObjectId, &mut Vec<u8>) -> Result<Option<Kind>
     + Sync
     + 'f;
 
-/// Plants the tree of `commit` from the pack that `pack` is about to give, up to and including the
-/// pack's last byte. A pack too large for memory spills to a file at `spill`, unlinked while in use.
+/// Plants the tree of the commit of `tip` from the pack that `pack` is about to give, up to and including the
+/// pack's last byte; where it was asked for by a tag, the tag in the pack must lead to it. A pack too large for memory spills to a file at `spill`, unlinked while in use.
 ///
 /// # Errors
 /// The staging directory holds a part of the tree, or none of it, and must be thrown away.
 pub fn plant_pack(
     pack: &mut dyn BufRead,
-    commit: ObjectId,
+    tip: impl Into<Tip>,
     planting: &Planting,
     spill: &Path,
     options: &PlantOptions<'_>,
 ) -> Result<Planted, PackError> {
-    let crew = Crew::new(planting, options);
+    let (crew, tip) = (Crew::new(planting, options), tip.into());
     let received = rayon::in_place_scope(|scope| {
-        let receiving = Receiving { crew: &crew, scope, commit, options, kept: RefCell::default() };
+        let receiving = Receiving { crew: &crew, scope, tip, options, kept: RefCell::default() };
         let received = receiving.receive(pack, spill);
         crew.stop_unless(received.is_ok());
         received
@@ -296,7 +298,7 @@ impl<'a> Crew<'a> {
 struct Receiving<'r, 'scope, 'a> {
     crew: &'scope Crew<'a>,
     scope: &'r Scope<'scope>,
-    commit: ObjectId,
+    tip: Tip,
     options: &'r PlantOptions<'a>,
     /// Files of the previous entry on their way to a worker.
     kept: RefCell<Vec<Kept<'a>>>,
@@ -327,6 +329,7 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
             }
             match self.entry(&mut reader, &mut objects)? {
                 Arrival::Small => self.grow(&mut walk, &mut objects)?,
+                Arrival::Blob { data, .. } if total == 1 => return Err(self.no_commit(&data)?),
                 arrival => self.distribute(arrival, &mut batch),
             }
         }
@@ -334,6 +337,7 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         let length = reader.position();
         let bytes = reader.finish()?;
         self.report(length, total, total);
+        check_tag(self.tip, |id| Ok(objects.small(id)))?;
         if !walk.has_root() {
             self.start(&mut walk, &objects)?;
         }
@@ -344,7 +348,9 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
     /// Walks on with the trees that have just become known.
     fn grow(&self, walk: &mut Walk, objects: &mut PackObjects<'a>) -> Result<(), PackError> {
         for id in objects.take_arrived() {
-            if id == self.commit && !walk.has_root() {
+            // What is no commit is named by its tag, if it has one, when all is there.
+            let is_root = id == self.tip.commit && !walk.has_root();
+            if is_root && (self.tip.tag.is_none() || objects.is_commit(&id)) {
                 self.start(walk, objects)?;
             } else {
                 walk.go_on(&id, &|id| Ok(objects.tree(id)), &mut |at, files| self.add(at, files))?;
@@ -353,8 +359,17 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         Ok(())
     }
 
+    /// The error for a pack of nothing but a blob: it may be the very thing that was asked for.
+    fn no_commit(&self, blob: &[u8]) -> Result<PackError, PackError> {
+        let (id, wanted) = (hash_of(Kind::Blob, blob)?, self.tip.commit);
+        Ok(match id == wanted {
+            true => PackError::NotACommit { id },
+            false => PackError::MissingObject { id: wanted, path: "".into() },
+        })
+    }
+
     fn start(&self, walk: &mut Walk, objects: &PackObjects<'a>) -> Result<(), PackError> {
-        let root = objects.root_of(&self.commit)?;
+        let root = objects.root_of(&self.tip.commit)?;
         walk.start(root, &|id| Ok(objects.tree(id)), &mut |at, files| self.add(at, files))
     }
 
