@@ -11,6 +11,8 @@ mod world;
 mod schemes;
 #[path = "servers/tags.rs"]
 mod tags;
+#[path = "servers/logins.rs"]
+mod logins;
 #[path = "servers/sharing.rs"]
 mod sharing;
 #[path = "servers/host.rs"]

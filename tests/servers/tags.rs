@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use modstore_tests::{Change, Fault, Repo, Ran, TestHome};
+use modstore_tests::{Change, Fault, Ran, Repo, TestHome};
 
 use crate::world::{World, is_settled, only};
 
@@ -151,8 +151,8 @@ fn a_tag_of_no_commit_is_refused_for_good_and_by_what_it_is() {
     let repo = filled(&world);
     repo.annotated_tag("of-a-tree", "main^{tree}");
     repo.annotated_tag("of-a-file", "main:README");
-    repo.tag("tree", &repo.rev("main^{tree}").expect("a commit has a tree"));
-    repo.tag("file", &repo.rev("main:README").expect("the file is there"));
+    repo.tag("tree", &repo.rev("main:part").expect("the directory is there"));
+    repo.tag("file", &repo.rev("main:part/kept").expect("the file is there"));
     for source in world.sources(&repo) {
         for (tag, words) in [
             ("of-a-tree", "is the tag of a tree, and not of a commit"),

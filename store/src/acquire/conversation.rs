@@ -74,7 +74,7 @@ pub(crate) enum Trouble<E> {
 impl Conversation {
     /// Greet the server, in `version` if it knows that, with a greeting of at most `longest` bytes.
     pub(crate) fn begin(
-        host: &Host,
+        host: &Arc<Host>,
         agents: &Agents,
         route: &Route,
         version: Protocol,
@@ -87,7 +87,7 @@ impl Conversation {
         let mut link = dial(host, agents, route, version, limits, &watch).map_err(at_once)?;
         count(&link, &watch);
         watch.allow(longest);
-        let greeting = Greeting::exchange(&mut link.transport, host.authenticate(route));
+        let greeting = Greeting::hear(&mut link.transport);
         watch.allow(usize::MAX);
         match greeting {
             Ok(greeting) => Ok(Conversation { link, watch, greeting }),

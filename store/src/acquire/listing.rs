@@ -216,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_commit_is_asked_for_by_its_own_id_unless_only_a_tag_leads_to_it() {
-        let tag = Ref::Peeled { full_ref_name: "refs/tags/x".into(), tag: id('1'), object: id('2') };
+        let tag =
+            Ref::Peeled { full_ref_name: "refs/tags/x".into(), tag: id('1'), object: id('2') };
         let refs = [tag, direct("refs/tags/y", '3')];
         assert_eq!(tip_of(&refs, id('2')), Some(Tip { commit: id('2'), tag: Some(id('1')) }));
         assert_eq!(tip_of(&refs, id('3')), Some(id('3').into()));

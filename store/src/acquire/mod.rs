@@ -13,6 +13,7 @@ mod listing;
 mod process;
 mod http_agent;
 mod http_text;
+mod login;
 mod exchange;
 mod http;
 mod download;

@@ -40,7 +40,7 @@ pub struct Network {
 }
 
 struct Shared {
-    host: Host,
+    host: Arc<Host>,
     agents: Agents,
     limits: Limits,
     offline: bool,
@@ -74,7 +74,7 @@ impl Network {
         let host = Host::read(scratch, interactive)?;
         let shared = Shared {
             long: LongListings::read(host.memory()),
-            host,
+            host: Arc::new(host),
             agents: Agents::new(limits, Arc::clone(&counters)),
             limits,
             offline,
@@ -237,9 +237,8 @@ impl Session {
     /// Whether [`Session::fetch`] can have `commit` alone, as far as can be told before it is asked for.
     pub(super) fn gives_alone(&mut self, commit: ObjectId) -> Result<bool, RemoteError> {
         let conversation = self.conversation_for(commit)?;
-        let gives = conversation.may_give(commit)
-            || conversation.gives_unlisted()
-            || self.has_name(commit);
+        let gives =
+            conversation.may_give(commit) || conversation.gives_unlisted() || self.has_name(commit);
         let gives = gives && conversation.can_shallow();
         self.conversation = Some(conversation);
         Ok(gives)
@@ -323,8 +322,7 @@ impl Session {
 
     /// The tag that leads to `commit`, if the server lists one, in a conversation that can go on.
     fn find_tag(&self, commit: ObjectId) -> Option<(Conversation, Tip)> {
-        let mut conversation =
-            self.shared.begin(&self.route, Protocol::V2, &self.cancel).ok()?;
+        let mut conversation = self.shared.begin(&self.route, Protocol::V2, &self.cancel).ok()?;
         let tags = conversation.refs(vec!["refs/tags/".into()], LONGEST).ok()?;
         let tip = tip_of(&tags, commit).filter(|tip| tip.tag.is_some())?;
         Some((conversation, tip))

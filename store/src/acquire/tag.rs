@@ -57,7 +57,8 @@ mod tests {
     }
 
     fn tag(target: usize, kind: &str) -> (Kind, Vec<u8>) {
-        let text = format!("object {}\ntype {kind}\ntag t\ntagger a <a@b> 1 +0000\n\nx\n", id(target));
+        let text =
+            format!("object {}\ntype {kind}\ntag t\ntagger a <a@b> 1 +0000\n\nx\n", id(target));
         (Kind::Tag, text.into_bytes())
     }
 
