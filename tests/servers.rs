@@ -9,6 +9,10 @@
 mod world;
 #[path = "servers/schemes.rs"]
 mod schemes;
+#[path = "servers/tags.rs"]
+mod tags;
+#[path = "servers/logins.rs"]
+mod logins;
 #[path = "servers/sharing.rs"]
 mod sharing;
 #[path = "servers/host.rs"]

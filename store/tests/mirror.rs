@@ -164,9 +164,14 @@ fn a_server_without_shallow_fetches_serves_branches_tags_and_pinned_commits() {
         assert!(world.server.stats().requests.iter().all(|request| request.method == "GET") || !v0);
 
         repo.annotated_tag("v1", &first);
+        let tagged = repo.commit("side", &[Change::write("side", "only by a tag\n")]);
+        repo.annotated_tag("v2", &tagged);
+        repo.delete_ref("refs/heads/side");
         repo.commit("main", &[Change::write("a.txt", "three\n")]);
         world.declare("@v1");
         world.update_to(&repo, &first);
+        world.declare("@v2");
+        world.update_to(&repo, &tagged);
         world.declare(&format!("@{second}"));
         world.update_to(&repo, &second);
         assert!(world.server.stats().faults_fired > 0);

@@ -72,7 +72,7 @@ fn fetch(
     commit: ObjectId,
     have: Option<ObjectId>,
 ) -> Result<Vec<u8>, FetchError<io::Error>> {
-    session.fetch(commit, have, &|_| (), |pack| {
+    session.fetch(commit, have, &|_| (), |pack, _| {
         let mut bytes = Vec::new();
         pack.read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -388,7 +388,7 @@ fn progress_is_told_in_bytes_and_in_the_servers_words() {
             RemoteNews::Received(total) => bytes.set(total),
             RemoteNews::Says(text) => says.borrow_mut().push_str(text),
         };
-        let read = |pack: &mut dyn BufRead| io::copy(pack, &mut io::sink());
+        let read = |pack: &mut dyn BufRead, _| io::copy(pack, &mut io::sink());
         let length = session.fetch(commit, None, &news, read).unwrap();
         assert_eq!(bytes.get(), length);
         assert!(says.borrow().contains("objects"), "{url}: {:?}", says.borrow());
@@ -539,8 +539,9 @@ fn a_receivers_error_is_not_the_servers() {
     let repo = world.repo("m");
     let commit = id(&repo.rev("main").unwrap());
     let (mut session, _) = world.connect(&repo.url_file(), named("main")).unwrap();
-    let full =
-        |_: &mut dyn BufRead| -> Result<(), io::Error> { Err(io::ErrorKind::StorageFull.into()) };
+    let full = |_: &mut dyn BufRead, _| -> Result<(), io::Error> {
+        Err(io::ErrorKind::StorageFull.into())
+    };
     let error = session.fetch(commit, None, &|_| (), full).err().unwrap();
     assert!(
         matches!(error, FetchError::Receive { source, .. } if source.kind() == io::ErrorKind::StorageFull)
@@ -828,7 +829,8 @@ fn no_program_outlives_its_conversation() {
     assert!(world.connect(&hole.url("ssh", "m"), Wanted::Head).is_err());
     assert_eq!(children(), before);
     let (mut session, resolved) = world.connect(&repo.url_file(), Wanted::Head).unwrap();
-    let stop = |_: &mut dyn BufRead| -> Result<(), io::Error> { Err(io::ErrorKind::Other.into()) };
+    let stop =
+        |_: &mut dyn BufRead, _| -> Result<(), io::Error> { Err(io::ErrorKind::Other.into()) };
     assert!(session.fetch(resolved.commit, None, &|_| (), stop).is_err());
     assert_eq!(children(), before);
 }

@@ -59,7 +59,7 @@ fn converse(url: &str, said: &[u8]) {
         let is_said = said.windows(40).any(|each| each.eq_ignore_ascii_case(id.as_bytes()));
         assert!(is_said, "{id} is nothing that the server said");
         let mut received = 0;
-        drop(session.fetch(resolved.commit, None, &|_| {}, |pack| {
+        drop(session.fetch(resolved.commit, None, &|_| {}, |pack, _| {
             let mut part = [0; 4096];
             while received < 1 << 20 {
                 match pack.read(&mut part) {

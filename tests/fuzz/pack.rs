@@ -13,7 +13,7 @@ use std::{
 
 use gix::{ObjectId, objs::Kind};
 use modstore::{
-    acquire::{Base, PackLimits, PlantOptions, Planted, base_is_usable, plant_pack},
+    acquire::{Base, MemoryBudget, PackLimits, PlantOptions, Planted, base_is_usable, plant_pack},
     disk::{Disk, Planting},
 };
 
@@ -77,9 +77,11 @@ fn received(
     let commit = pack.commit?;
     let disk = Disk::default();
     let planting = Planting::create(&disk, &place.join(name)).expect("the directory is new");
-    let limits = PackLimits { memory: 4096, object: LARGEST, ..PackLimits::default() };
+    let limits = PackLimits { object: LARGEST, ..PackLimits::default() };
+    // So little that most packs spill.
+    let memory = &MemoryBudget::new(4096);
     let (progress, cancel) = (&|_| {}, &|| false);
-    let options = PlantOptions { base, folds: pack.folds, limits, progress, cancel };
+    let options = PlantOptions { base, folds: pack.folds, limits, memory, progress, cancel };
     let mut planted = None;
     let used = allocation_counter::measure(|| {
         let mut stream = BufReader::with_capacity(97, &*pack.bytes);

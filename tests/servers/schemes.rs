@@ -64,7 +64,7 @@ fn every_way_to_name_a_commit_is_understood_at_every_server() {
     let hidden = repo.rev("main").unwrap();
     let old = repo.write(&[("README", "second\n")]);
     repo.tag("light", &old);
-    repo.annotated_tag("annotated", &old);
+    let released = crate::tags::released(&repo, "annotated", "released\n");
     let tip = repo.write(&[("README", "third\n")]);
     let side = repo.commit("side/branch", &[Change::write("side", "only here\n")]);
     let (head, old_tag, tag_tag) =
@@ -76,7 +76,7 @@ fn every_way_to_name_a_commit_is_understood_at_every_server() {
         ("@side/branch", &side, Some("refs/heads/side/branch")),
         ("@light", &old, old_tag),
         ("@refs/tags/light", &old, old_tag),
-        ("@annotated", &old, tag_tag),
+        ("@annotated", &released, tag_tag),
         (&format!("@{tip}"), &tip, None),
         (&format!("@{hidden}"), &hidden, None),
     ];

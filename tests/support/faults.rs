@@ -42,6 +42,8 @@ pub enum Fault {
     WithoutCapability(&'static str),
     /// The request for protocol v2 is not seen, so that v0 is spoken.
     ForceProtocolV0,
+    /// A request for a pack of this object is refused, as servers do that give only what they have listed.
+    RefuseWant(String),
     /// Anything but this user and password is answered with 401.
     BasicAuth {
         /// The user to come as.
@@ -93,6 +95,7 @@ impl fmt::Debug for Fault {
             Self::FlipByteInPack { at } => write!(f, "FlipByteInPack({at})"),
             Self::WithoutCapability(name) => write!(f, "WithoutCapability({name})"),
             Self::ForceProtocolV0 => f.write_str("ForceProtocolV0"),
+            Self::RefuseWant(id) => write!(f, "RefuseWant({id})"),
             Self::BasicAuth { user, .. } => write!(f, "BasicAuth({user})"),
             Self::Redirect { to } => write!(f, "Redirect({to})"),
             Self::Delay(ms) => write!(f, "Delay({ms} ms)"),

@@ -253,6 +253,13 @@ fn instead(
             armed.fires();
             plain(401, "WWW-Authenticate", "Basic realm=\"test\"")
         }
+        Fault::RefuseWant(id) if wants(request, id) && armed.fires() => {
+            let said = format!("ERR upload-pack: not our ref {id}");
+            let body = format!("{:04x}{said}", said.len() + 4);
+            let kind = "application/x-git-upload-pack-result".to_owned();
+            send(to, 200, &[("Content-Type".to_owned(), kind)], body.as_bytes())?;
+            Ok(Some(After::KeepOpen))
+        }
         Fault::HangBeforeReply if armed.fires() => {
             shared.faults.hang(|| is_closed(to));
             Ok(Some(After::Close))
@@ -327,6 +334,12 @@ fn is_closed(stream: &TcpStream) -> bool {
     let waits = stream.set_nonblocking(true);
     let closed = matches!(stream.peek(&mut [0]), Ok(0));
     waits.and_then(|()| stream.set_nonblocking(false)).is_err() || closed
+}
+
+/// Whether a pack of this object is asked for, in a body that the client has not compressed.
+fn wants(request: &Request, id: &str) -> bool {
+    let line = format!("want {id}");
+    request.body.windows(line.len()).any(|part| part == line.as_bytes())
 }
 
 fn is_authorised(request: &Request, user: &str, password: &str) -> bool {

@@ -591,6 +591,25 @@ fn an_archive_is_downloaded_and_redirects_take_no_login_along() {
 }
 
 #[test]
+fn an_archives_login_is_not_told_to_another_place_that_asks_for_one() {
+    let asks = "401 No\r\nWWW-Authenticate: Basic realm=\"x\"";
+    let far = Server::start(move |_, stream| reply(stream, asks, b""));
+    let to = format!("302 Found\r\nLocation: http://127.0.0.1:{}/y", far.port);
+    let near = Server::start(move |head, stream| {
+        let known = head.to_lowercase().contains("authorization");
+        reply(stream, if known { &to } else { asks }, b"");
+    });
+    let world = World::new();
+    for login in ["s3cret@", "user:s3cret@"] {
+        let error = fault(world.acquire(&near.source(login, "x.tar.gz", b"")));
+        assert!(matches!(error, Fault::Login { tried: false }), "{login} {error:?}");
+    }
+    let far = far.asked.lock().unwrap().clone();
+    assert_eq!(far.len(), 2, "{far:?}");
+    assert!(far.iter().all(|head| !head.to_lowercase().contains("authorization")), "{far:?}");
+}
+
+#[test]
 fn a_server_that_hangs_up_or_fails_is_transient_and_one_that_has_nothing_is_permanent() {
     let bytes = gz(&tar(&[file("a", &big())]));
     let given = bytes.clone();

@@ -17,7 +17,7 @@ use gix_transport::client::{Error, MessageKind, TransportWithoutIO, WriteMode};
 use gix_transport::{Protocol, Service};
 
 use crate::acquire::host::{Host, Route};
-use crate::acquire::http::HttpTransport;
+use crate::acquire::http::{Client, transport};
 use crate::acquire::http_agent::Agents;
 use crate::acquire::idle::{Patient, Watch};
 use crate::acquire::limits::Limits;
@@ -39,7 +39,7 @@ pub(crate) struct Link {
 
 /// Connect to `route`. Over HTTP nothing happens until something is asked.
 pub(crate) fn dial(
-    host: &Host,
+    host: &Arc<Host>,
     agents: &Agents,
     route: &Route,
     version: Protocol,
@@ -51,8 +51,8 @@ pub(crate) fn dial(
             // A proxy may want a login, for which programs are asked.
             let options = watch.during(|| host.http(&route.url));
             let agent = agents.get(&options.connection)?;
-            let transport = HttpTransport::new(agent, options, route, version, watch);
-            Ok(Link { transport: Box::new(transport), stderr: None })
+            let client = Client::new(host, agent, options, route, watch);
+            Ok(Link { transport: Box::new(transport(client, route, version)), stderr: None })
         }
         Scheme::Git => daemon(route, version, limits, watch),
         Scheme::Ssh => {

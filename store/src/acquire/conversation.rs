@@ -25,6 +25,7 @@ use crate::acquire::host::{Host, Route};
 use crate::acquire::http_agent::Agents;
 use crate::acquire::idle::Watch;
 use crate::acquire::limits::Limits;
+use crate::acquire::listing::{Tip, tip_of};
 use crate::acquire::network_error::{Fault, Stage};
 
 /// What this program calls itself in the protocol.
@@ -54,12 +55,12 @@ pub(crate) struct Conversation {
 }
 
 /// What a pack is to hold.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Wish<'w> {
-    /// A commit and its files, without its history, and maybe without what `have` has.
-    Alone { commit: ObjectId, have: Option<ObjectId> },
-    /// Commits with all their history, but for that of `haves`.
-    History { wants: &'w [ObjectId], haves: &'w [ObjectId] },
+    /// A commit, or the tag of one, and its files, without its history, and maybe without what `have` has.
+    Alone { want: ObjectId, have: Option<ObjectId> },
+    /// Commits and tags with all their history, but for that of `haves`.
+    History { wants: Vec<ObjectId>, haves: &'w [ObjectId] },
 }
 
 /// Why there is no greeting.
@@ -81,7 +82,7 @@ pub(crate) enum Trouble<E> {
 impl Conversation {
     /// Greet the server, in `version` if it knows that, with a greeting of at most `longest` bytes.
     pub(crate) fn begin(
-        host: &Host,
+        host: &Arc<Host>,
         agents: &Agents,
         route: &Route,
         version: Protocol,
@@ -94,8 +95,7 @@ impl Conversation {
         let mut link = dial(host, agents, route, version, limits, &watch).map_err(at_once)?;
         count(&link, &watch);
         watch.allow(longest);
-        let greeting =
-            watch.during(|| Greeting::exchange(&mut link.transport, host.authenticate(route)));
+        let greeting = watch.during(|| Greeting::hear(&mut link.transport));
         watch.allow(usize::MAX);
         match greeting {
             Ok(greeting) => Ok(Conversation { link, watch, greeting, at_end: true }),
@@ -117,12 +117,13 @@ impl Conversation {
 
     /// Whether the server will give a pack of `commit` as far as can be told: version 0 gives what
     /// it has listed.
-    pub(crate) fn may_give(&self, commit: &ObjectId) -> bool {
-        let names = |each: &Ref| {
-            let (_, object, peeled) = each.unpack();
-            peeled.or(object).is_some_and(|id| id == *commit)
-        };
-        self.greeting.refs.as_ref().is_none_or(|refs| refs.iter().any(names))
+    pub(crate) fn may_give(&self, commit: ObjectId) -> bool {
+        self.greeting.refs.as_ref().is_none_or(|refs| tip_of(refs, commit).is_some())
+    }
+
+    /// How to ask for `commit`, as far as the greeting tells.
+    pub(crate) fn listed(&self, commit: ObjectId) -> Option<Tip> {
+        tip_of(self.greeting.refs.as_ref()?, commit)
     }
 
     /// Whether the server gives any commit that its branches and tags reach, listed or not.
@@ -288,8 +289,8 @@ fn arguments(greeting: &Greeting, wish: Wish<'_>) -> Result<Arguments, Fault> {
     features.retain(|(name, _)| alone || *name != "thin-pack");
     let mut arguments = Arguments::new(version, features, false);
     match wish {
-        Wish::Alone { commit, have } => {
-            arguments.want(commit);
+        Wish::Alone { want, have } => {
+            arguments.want(want);
             if let Some(have) = have {
                 arguments.shallow(have);
                 arguments.have(have);

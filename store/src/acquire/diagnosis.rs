@@ -46,7 +46,11 @@ fn from_chain(error: &(dyn Error + 'static)) -> Fault {
 pub(crate) fn from_server(said: &str) -> Fault {
     let said = said.lines().next().unwrap_or_default().trim().to_owned();
     let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
-    if has(&["not our ref", "unadvertised object", "no such remote ref", "bad object"]) {
+    // "want … not valid" are the words of JGit, so of Gerrit and of other servers in Java.
+    let refuses_want = said.starts_with("want ") && said.contains(" not valid");
+    if refuses_want
+        || has(&["not our ref", "unadvertised object", "no such remote ref", "bad object"])
+    {
         Fault::NotOurs(said)
     } else if has(&[
         "access denied",

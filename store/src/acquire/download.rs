@@ -7,11 +7,10 @@
 use std::io;
 use std::sync::Arc;
 
-use gix::credentials::helper::Action;
 use ureq::BodyReader;
 
 use crate::acquire::exchange::{Response, read_some};
-use crate::acquire::host::{Account, Host, Route};
+use crate::acquire::host::{Host, Route};
 use crate::acquire::http::Client;
 use crate::acquire::http_agent::Agents;
 use crate::acquire::idle::Watch;
@@ -29,7 +28,7 @@ pub(crate) struct Download {
 impl Download {
     /// Asks for what `route` leads to, and gives it when the server has begun to answer.
     pub(crate) fn open(
-        host: &Host,
+        host: &Arc<Host>,
         agents: &Agents,
         route: Route,
         watch: Arc<Watch>,
@@ -66,18 +65,17 @@ impl Download {
     }
 }
 
-fn ask(host: &Host, agents: &Agents, route: &Route, watch: &Arc<Watch>) -> Result<Response, Fault> {
+fn ask(
+    host: &Arc<Host>,
+    agents: &Agents,
+    route: &Route,
+    watch: &Arc<Watch>,
+) -> Result<Response, Fault> {
     let options = watch.during(|| host.http(&route.url));
     let agent = agents.get(&options.connection)?;
-    let mut client = Client::new(agent, options, route, watch);
-    let log_in = || -> Option<Account> {
-        let url = route.url.to_bstring();
-        let mut authenticate = host.authenticate(route);
-        let answer = watch.during(|| authenticate(Action::get_for_url(url))).ok().flatten();
-        answer.map(|outcome| outcome.identity)
-    };
+    let client = Client::new(host, agent, options, route, watch);
     let url = route.url.to_bstring().to_string();
-    client.download(url, log_in).map_err(|error| cause(watch, error))
+    client.download(&url).map_err(|error| cause(watch, error))
 }
 
 fn cause(watch: &Watch, error: io::Error) -> Fault {

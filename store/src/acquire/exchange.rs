@@ -6,8 +6,7 @@ use std::io::{self, Cursor, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gix_transport::client::AuthenticationRequired;
-use ureq::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use ureq::http::header::RETRY_AFTER;
 use ureq::{Agent, Body};
 
 use crate::acquire::http_text::is_loopback;
@@ -74,8 +73,11 @@ pub(crate) struct Exchange {
     state: State,
 }
 
+/// Sends a whole question, and gives the headers of its good answer as lines, and the answer.
+pub(crate) type Post = Box<dyn FnOnce(&[u8]) -> io::Result<(Vec<u8>, Response)> + Send>;
+
 enum State {
-    Writing { request: Request, letter: Vec<u8> },
+    Writing { send: Post, letter: Vec<u8> },
     Reading(Answer),
     Failed,
 }
@@ -89,27 +91,21 @@ struct Answer {
 
 impl Exchange {
     /// A question that is still to be written.
-    pub(crate) fn begin(request: Request, watch: &Arc<Watch>) -> Self {
-        let state = State::Writing { request, letter: Vec::new() };
+    pub(crate) fn begin(send: Post, watch: &Arc<Watch>) -> Self {
+        let state = State::Writing { send, letter: Vec::new() };
         Exchange { watch: Arc::clone(watch), state }
     }
 
     /// The answer; the question is sent first if it was not yet.
     fn answer(&mut self) -> io::Result<&mut Answer> {
-        if let State::Writing { request, letter } = &self.state {
-            let answer = request.send(&self.watch, Some(letter)).and_then(|response| {
-                let headers = accept(&self.watch, &response, request.login)?;
+        self.state = match std::mem::replace(&mut self.state, State::Failed) {
+            State::Writing { send, letter } => {
+                let (headers, response) = send(&letter)?;
                 let body = Box::new(response.into_body().into_reader());
-                Ok(Answer { headers: Cursor::new(headers), body, later: None })
-            });
-            match answer {
-                Ok(answer) => self.state = State::Reading(answer),
-                Err(error) => {
-                    self.state = State::Failed;
-                    return Err(error);
-                }
+                State::Reading(Answer { headers: Cursor::new(headers), body, later: None })
             }
-        }
+            state => state,
+        };
         match &mut self.state {
             State::Reading(answer) => Ok(answer),
             _ => Err(io::ErrorKind::NotConnected.into()),
@@ -198,12 +194,7 @@ impl Read for Part {
 pub(crate) fn accept(watch: &Watch, response: &Response, login: bool) -> io::Result<Vec<u8>> {
     let status = response.status().as_u16();
     if status == 401 {
-        watch.fail(Fault::Login { tried: login });
-        let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
-        let www_authenticate = challenges.map(|value| value.as_bytes().into()).collect();
-        // The one error gix answers by asking the credential helpers.
-        let question = AuthenticationRequired { www_authenticate };
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, question));
+        return Err(watch.fail(Fault::Login { tried: login }));
     }
     if !response.status().is_success() {
         let seconds =

@@ -14,6 +14,7 @@ use super::{
     base::Base,
     checkout::Planted,
     limits::Cancel,
+    listing::Tip,
     memory_budget::MemoryBudget,
     mirror::{Flaw, Mirror, MirrorPlace, Supply},
     network_error::FetchError,
@@ -218,7 +219,7 @@ impl Fetching<'_> {
         let have = base.map(|base| base.commit);
         self.plant(base, |planting, options| {
             let receive =
-                |pack: &mut dyn BufRead| plant_pack(pack, self.commit, planting, &spill, options);
+                |pack: &mut dyn BufRead, tip: Tip| plant_pack(pack, tip, planting, &spill, options);
             let planted = session.fetch(self.commit, have, &|news| self.says(news), receive);
             planted.map_err(AcquireError::Fetch)
         })
@@ -251,11 +252,10 @@ impl Fetching<'_> {
                     })?;
                     Ok((fetched, Vec::new()))
                 }
-                Supply::Pack(pack, kept) => {
+                Supply::Pack(pack, tip, kept) => {
                     let (mut known, scratch) = (Vec::new(), self.into.staging.fresh());
                     let fetched = self.plant(base, |planting, options| {
-                        let planted =
-                            plant_history(pack, self.commit, planting, kept, &scratch, options);
+                        let planted = plant_history(pack, tip, planting, kept, &scratch, options);
                         let (planted, found) =
                             planted.map_err(|source| Flaw::Other(receiving(source, &url)))?;
                         known = found;

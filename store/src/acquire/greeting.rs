@@ -6,15 +6,12 @@
 //! Limits: SHA-1 ids.
 
 use std::collections::HashMap;
-use std::io;
 
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice};
-use gix::credentials::helper::Action;
-use gix::credentials::protocol::{Context, Outcome};
 use gix::protocol::handshake::Ref;
 use gix_transport::client::blocking_io::{ReadlineBufRead, SetServiceResponse, Transport};
-use gix_transport::client::{AuthenticationRequired, Capabilities, Error, TransportWithoutIO};
+use gix_transport::client::{Capabilities, Error};
 use gix_transport::{Protocol, Service};
 
 use crate::acquire::connect::BoxedTransport;
@@ -28,29 +25,12 @@ pub(crate) struct Greeting {
 }
 
 impl Greeting {
-    /// Greet the server, and once more with what `authenticate` gives if it wants to know who we are.
-    pub(crate) fn exchange(
-        transport: &mut BoxedTransport,
-        mut authenticate: impl FnMut(Action) -> gix::Result<Option<Outcome>>,
-    ) -> Result<Self, Error> {
-        let refusal = match hear(transport) {
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied => error,
-            greeting => return greeting,
-        };
-        let Ok(Some(answer)) = authenticate(Action::Get(question(transport, &refusal))) else {
-            return Err(Error::Io(refusal));
-        };
-        transport.set_identity(answer.identity)?;
-        let greeting = hear(transport);
-        // A helper that cannot remember or forget a login is no reason to fail.
-        let _ = match &greeting {
-            Ok(_) => authenticate(answer.next.store()),
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                authenticate(answer.next.erase())
-            }
-            Err(_) => Ok(None),
-        };
-        greeting
+    /// Greet the server, and hear what it says.
+    pub(crate) fn hear(transport: &mut BoxedTransport) -> Result<Self, Error> {
+        let SetServiceResponse { actual_protocol, capabilities, refs } =
+            transport.handshake(Service::UploadPack, &[])?;
+        let refs = refs.map(|mut lines| read_refs(lines.as_mut(), &capabilities)).transpose()?;
+        Ok(Greeting { version: actual_protocol, capabilities, refs })
     }
 
     /// Whether the server can give one commit without its history.
@@ -63,25 +43,6 @@ impl Greeting {
             _ => self.capabilities.contains("shallow"),
         }
     }
-}
-
-fn question(transport: &BoxedTransport, refusal: &io::Error) -> Context {
-    let challenges =
-        refusal.get_ref().and_then(|inner| inner.downcast_ref::<AuthenticationRequired>());
-    Context {
-        url: Some(transport.to_url().into_owned()),
-        www_authenticate: challenges
-            .map(|inner| inner.www_authenticate.clone())
-            .unwrap_or_default(),
-        ..Context::default()
-    }
-}
-
-fn hear(transport: &mut BoxedTransport) -> Result<Greeting, Error> {
-    let SetServiceResponse { actual_protocol, capabilities, refs } =
-        transport.handshake(Service::UploadPack, &[])?;
-    let refs = refs.map(|mut lines| read_refs(lines.as_mut(), &capabilities)).transpose()?;
-    Ok(Greeting { version: actual_protocol, capabilities, refs })
 }
 
 fn read_refs(

@@ -16,8 +16,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use gix::bstr::{BString, ByteSlice};
-use gix::credentials::helper::{Action, NextAction};
-use gix::credentials::protocol::{Context, Outcome};
+use gix::credentials::helper::Action;
+use gix::credentials::protocol::Outcome;
 use gix::url::Scheme;
 use gix_transport::client::blocking_io::ssh::ProgramKind;
 
@@ -54,7 +54,18 @@ pub(crate) struct HttpOptions {
     pub(crate) connection: ConnectionOptions,
     pub(crate) extra_headers: Vec<(String, String)>,
     pub(crate) user_agent: Option<String>,
-    pub(crate) never_redirect: bool,
+    pub(crate) redirects: Redirects,
+}
+
+/// Which redirects are followed, as `http.followRedirects` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Redirects {
+    Never,
+    /// That of the first request of a conversation.
+    #[default]
+    Initial,
+    /// Also those of the requests that follow it.
+    Always,
 }
 
 /// The part of [`HttpOptions`] that a connection is made with; equal ones can share connections.
@@ -152,7 +163,7 @@ impl Host {
             },
             extra_headers: extra_headers(values("extraHeader")),
             user_agent: env::var("GIT_HTTP_USER_AGENT").ok().or_else(|| last("userAgent")),
-            never_redirect: last("followRedirects").is_some_and(|value| is_false(&value)),
+            redirects: redirects(last("followRedirects").as_deref()),
         }
     }
 
@@ -183,44 +194,29 @@ impl Host {
         }
     }
 
-    /// Answers gix's questions about logins for one conversation, without a prompt unless interactive.
-    pub(crate) fn authenticate(
+    /// Lets the credential helpers that are configured for `url` answer or take note, without a prompt unless interactive.
+    /// A question is about `url`, whatever address it has.
+    pub(crate) fn credentials(
         &self,
-        route: &Route,
-    ) -> impl FnMut(Action) -> gix::Result<Option<Outcome>> {
+        url: &gix::Url,
+        action: Action,
+    ) -> gix::Result<Option<Outcome>> {
         let repository = self.repository.to_thread_local();
-        let interactive = self.interactive;
-        let url = route.url.clone();
-        let mut guessed = false;
-        move |action| {
-            if guessed && !matches!(action, Action::Get(_)) {
-                return Ok(None);
-            }
-            let (mut cascade, _, mut prompt) =
-                repository.config_snapshot().credential_helpers(url.clone())?;
-            if !interactive {
-                prompt.mode = gix::prompt::Mode::Disable;
-                prompt.askpass = None;
-                cascade.stderr = false;
-            }
-            let lone_user =
-                url.user().filter(|_| matches!(action, Action::Get(_))).map(str::to_owned);
-            match (helpers::invoke(cascade, action, prompt, interactive), lone_user) {
-                // A token as the user name, without a password, is how many hosts write it.
-                (Err(_) | Ok(None), Some(username)) => {
-                    guessed = true;
-                    Ok(Some(Outcome {
-                        identity: Account {
-                            username,
-                            password: String::new(),
-                            oauth_refresh_token: None,
-                        },
-                        next: NextAction::from(Context::default()),
-                    }))
-                }
-                (answer, _) => answer,
-            }
+        let (mut cascade, question, mut prompt) =
+            repository.config_snapshot().credential_helpers(url.clone())?;
+        if !self.interactive {
+            prompt.mode = gix::prompt::Mode::Disable;
+            prompt.askpass = None;
+            cascade.stderr = false;
         }
+        let action = match (action, question) {
+            (Action::Get(asked), Action::Get(mut question)) => {
+                question.www_authenticate = asked.www_authenticate;
+                Action::Get(question)
+            }
+            (action, _) => action,
+        };
+        helpers::invoke(cascade, action, prompt, self.interactive)
     }
 
     fn proxy_login(&self, proxy: String) -> String {
@@ -229,9 +225,8 @@ impl Host {
         if url.user().is_none() || url.password().is_some() {
             return with_scheme;
         }
-        let route = Route { url: url.clone(), login: None, shown: String::new() };
-        let answer = self.authenticate(&route)(Action::get_for_url(url.to_bstring()));
-        if let Ok(Some(outcome)) = answer {
+        let question = Action::get_for_url(url.to_bstring());
+        if let Ok(Some(outcome)) = self.credentials(&url, question) {
             url.set_user(Some(outcome.identity.username));
             url.set_password(Some(outcome.identity.password));
         }
@@ -379,9 +374,10 @@ fn allowed(config: &gix::config::File, scheme: &str) -> bool {
     policy.is_none_or(|policy| policy != "never")
 }
 
-/// All values of `http.<key>` from the sections that match `url` best; the general section matches worst.
+/// All values of `http.<key>` as git collects them: in their order, but for those of a section that matches `url` worse
+/// than one before it. The general section matches worst. Of a key with one value the last one counts.
 fn http_values(config: &gix::config::File, url: &gix::Url, key: &str) -> Vec<BString> {
-    let mut best = (0, Vec::new());
+    let (mut best, mut all) = (0, Vec::new());
     for section in config.sections_by_name("http").into_iter().flatten() {
         let weight = match section.header().subsection_name() {
             None => 0,
@@ -392,16 +388,12 @@ fn http_values(config: &gix::config::File, url: &gix::Url, key: &str) -> Vec<BSt
         };
         let values: Vec<BString> =
             section.values(key).into_iter().map(|value| value.to_owned()).collect();
-        if values.is_empty() || weight < best.0 {
-            continue;
-        }
-        if weight > best.0 {
-            best = (weight, values);
-        } else {
-            best.1.extend(values);
+        if !values.is_empty() && weight >= best {
+            best = weight;
+            all.extend(values);
         }
     }
-    best.1
+    all
 }
 
 /// How much of `url` the pattern of an `http.<pattern>.*` section names, if it matches.
@@ -423,8 +415,9 @@ fn extra_headers(values: Vec<BString>) -> Vec<(String, String)> {
     for value in values {
         match value.to_str_lossy().split_once(':') {
             Some((name, value)) => headers.push((name.trim().to_owned(), value.trim().to_owned())),
-            // An empty value takes back what came before.
-            None => headers.clear(),
+            // An empty value takes back what came before; a header without a value is none.
+            None if value.trim().is_empty() => headers.clear(),
+            None => {}
         }
     }
     headers
@@ -464,6 +457,14 @@ fn names_host(list: &str, host: &str, port: Option<u16>) -> bool {
 fn number(text: &str) -> Option<u64> {
     let number = gix::config::Integer::try_from(BString::from(text.trim())).ok()?;
     Some(u64::try_from(number.to_decimal()?).unwrap_or(0))
+}
+
+fn redirects(value: Option<&str>) -> Redirects {
+    match value {
+        None | Some("initial") => Redirects::Initial,
+        Some(value) if is_false(value) => Redirects::Never,
+        Some(_) => Redirects::Always,
+    }
 }
 
 fn is_false(value: &str) -> bool {

@@ -2,114 +2,76 @@
 //!
 //! The listing is read whole, so that its connection is free again before the pack is asked for; a
 //! request's body is a few lines and is sent when the answer is first looked at. Logins are added
-//! here and not by gix, because they must also be kept from plain http, and from other hosts after a
-//! redirect.
+//! here and not by gix, because they must also be kept from plain http, and from other places after a
+//! redirect; so must the headers that the configuration adds.
 //!
-//! Limits: basic authentication only. Redirects are followed for the listing, as git does, and for
-//! downloads; a redirected POST is an error.
+//! Limits: basic authentication only. Redirects of a pack's request are followed only where
+//! `http.followRedirects` is true.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::io::{self, BufReader};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use gix::bstr::BStr;
+use gix::bstr::BString;
+use gix_transport::Protocol;
 use gix_transport::client::blocking_io::http::{
     GetResponse, Http, PostBodyDataKind, PostResponse, Transport as OverHttp,
 };
-use gix_transport::client::blocking_io::{RequestWriter, SetServiceResponse, Transport};
-use gix_transport::client::{Error, MessageKind, TransportWithoutIO, WriteMode};
-use gix_transport::{Protocol, Service};
 use ureq::Agent;
-use ureq::http::header::{AUTHORIZATION, LOCATION};
+use ureq::http::header::{AUTHORIZATION, LOCATION, WWW_AUTHENTICATE};
 
 use crate::acquire::exchange::{
     Exchange, Headers, Letter, Part, Request, Response, accept, read_whole,
 };
-use crate::acquire::host::{Account, HttpOptions, Route};
-use crate::acquire::http_text::{absolute, base64, place, without_user};
+use crate::acquire::host::{Host, HttpOptions, Redirects, Route};
+use crate::acquire::http_text::{
+    Place, base64, kinds_of_login, place, resolved, without_password, without_user,
+};
 use crate::acquire::idle::Watch;
+use crate::acquire::login::Logins;
 use crate::acquire::network_error::Fault;
 
 /// As many as git follows.
 const REDIRECTS: usize = 20;
 
 /// gix's HTTP transport on our connections.
-pub(crate) struct HttpTransport {
-    inner: OverHttp<Client>,
-    login: Arc<Mutex<Login>>,
-    watch: Arc<Watch>,
-}
-
-#[derive(Default)]
-struct Login {
-    account: Option<Account>,
-    /// Set by a redirect to another place: what was meant for the first is not for the second.
-    foreign: bool,
-}
-
-impl HttpTransport {
-    pub(crate) fn new(
-        agent: Agent,
-        options: HttpOptions,
-        route: &Route,
-        version: Protocol,
-        watch: &Arc<Watch>,
-    ) -> Self {
-        let client = Client::new(agent, options, route, watch);
-        let login = Arc::clone(&client.login);
-        let inner = OverHttp::new_http(client, route.url.clone(), version, false);
-        HttpTransport { inner, login, watch: Arc::clone(watch) }
-    }
-}
-
-impl TransportWithoutIO for HttpTransport {
-    fn set_identity(&mut self, identity: Account) -> Result<(), Error> {
-        // The refusal was the question; this is the answer.
-        self.watch.take_fault();
-        self.login.lock().unwrap_or_else(PoisonError::into_inner).account = Some(identity);
-        Ok(())
-    }
-
-    fn to_url(&self) -> Cow<'_, BStr> {
-        self.inner.to_url()
-    }
-
-    fn connection_persists_across_multiple_requests(&self) -> bool {
-        false
-    }
-
-    fn configure(&mut self, config: &dyn Any) -> gix::Result<()> {
-        self.inner.configure(config)
-    }
-}
-
-impl Transport for HttpTransport {
-    fn handshake<'a>(
-        &mut self,
-        service: Service,
-        extra: &'a [(&'a str, Option<&'a str>)],
-    ) -> Result<SetServiceResponse<'_>, Error> {
-        self.inner.handshake(service, extra)
-    }
-
-    fn request(
-        &mut self,
-        mode: WriteMode,
-        end: MessageKind,
-        trace: bool,
-    ) -> Result<RequestWriter<'_>, Error> {
-        self.inner.request(mode, end, trace)
-    }
+pub(crate) fn transport(client: Client, route: &Route, version: Protocol) -> OverHttp<Client> {
+    OverHttp::new_http(client, route.url.clone(), version, false)
 }
 
 /// One conversation's view of the shared agent.
 pub(crate) struct Client {
+    courier: Arc<Courier>,
+    redirected: Option<String>,
+}
+
+/// What all requests of a conversation have in common.
+struct Courier {
     agent: Agent,
     options: HttpOptions,
     watch: Arc<Watch>,
-    login: Arc<Mutex<Login>>,
-    redirected: Option<String>,
+    logins: Logins,
+    /// The place that the conversation was begun with.
+    home: Option<Place>,
+}
+
+/// A request, wherever redirects and questions for a login lead.
+struct Errand<'e> {
+    url: &'e str,
+    /// What follows the repository's address in `url`.
+    tail: &'e str,
+    headers: &'e Headers,
+    letter: Option<&'e [u8]>,
+    follow: bool,
+}
+
+/// The good end of an [`Errand`].
+struct Arrived {
+    /// The address that answered.
+    at: String,
+    /// The answer's headers, as lines.
+    headers: Vec<u8>,
+    response: Response,
 }
 
 impl Http for Client {
@@ -123,9 +85,8 @@ impl Http for Client {
         base_url: &str,
         headers: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> gix::Result<GetResponse<Self::Headers, Self::ResponseBody>> {
-        let tail = url.strip_prefix(base_url).unwrap_or_default().to_owned();
-        let headers = parse(headers);
-        let (headers, body) = match self.listing(url.to_owned(), &tail, &headers) {
+        let tail = url.strip_prefix(base_url).unwrap_or_default();
+        let (headers, body) = match self.listing(url, tail, &parse(headers)) {
             Ok((headers, body)) => (Part::whole(headers), Part::whole(body)),
             Err(error) => (Part::Failed(Some(error)), Part::whole(Vec::new())),
         };
@@ -138,12 +99,20 @@ impl Http for Client {
     fn post(
         &mut self,
         url: &str,
-        _base_url: &str,
+        base_url: &str,
         headers: impl IntoIterator<Item = impl AsRef<str>>,
         _kind: PostBodyDataKind,
     ) -> gix::Result<PostResponse<Self::Headers, Self::ResponseBody, Self::PostBody>> {
-        let request = self.request(url, parse(headers));
-        let exchange = Arc::new(Mutex::new(Exchange::begin(request, &self.watch)));
+        let (courier, headers) = (Arc::clone(&self.courier), parse(headers));
+        let tail = url.strip_prefix(base_url).unwrap_or_default().to_owned();
+        let url = url.to_owned();
+        let send = move |letter: &[u8]| {
+            let (follow, letter) = (courier.options.redirects == Redirects::Always, Some(letter));
+            let errand = Errand { url: &url, tail: &tail, headers: &headers, letter, follow };
+            courier.carry(&errand).map(|arrived| (arrived.headers, arrived.response))
+        };
+        let exchange = Exchange::begin(Box::new(send), &self.courier.watch);
+        let exchange = Arc::new(Mutex::new(exchange));
         Ok(PostResponse {
             post_body: Letter(Arc::clone(&exchange)),
             headers: BufReader::new(Part::HeadersOf(Arc::clone(&exchange))),
@@ -162,120 +131,141 @@ impl Http for Client {
 
 impl Client {
     pub(crate) fn new(
+        host: &Arc<Host>,
         agent: Agent,
         options: HttpOptions,
         route: &Route,
         watch: &Arc<Watch>,
     ) -> Self {
-        let login = Login { account: route.login.clone(), foreign: false };
-        let (watch, login) = (Arc::clone(watch), Arc::new(Mutex::new(login)));
-        Client { agent, options, watch, login, redirected: None }
+        let courier = Courier {
+            agent,
+            options,
+            watch: Arc::clone(watch),
+            logins: Logins::new(host, route),
+            home: place(&route.url.to_bstring().to_string()),
+        };
+        Client { courier: Arc::new(courier), redirected: None }
     }
 
     /// Follow redirects to the listing, and read it whole.
     fn listing(
         &mut self,
-        mut url: String,
+        url: &str,
         tail: &str,
         headers: &Headers,
     ) -> io::Result<(Vec<u8>, Vec<u8>)> {
-        for _ in 0..REDIRECTS {
-            let response = self.request(&url, headers.clone()).send(&self.watch, None)?;
-            if response.status().is_redirection() && !self.options.never_redirect {
-                url = self.redirect(&url, &response)?;
-                let base = url.strip_suffix(tail).map(str::to_owned);
-                let base = base.ok_or_else(|| self.refuse("it is not to a git repository"))?;
-                self.redirected = Some(base);
-                continue;
-            }
-            let headers = accept(&self.watch, &response, self.offers_login())?;
-            let body = read_whole(response, &self.watch)?;
-            return Ok((headers, body));
+        let courier = &self.courier;
+        let follow = courier.options.redirects != Redirects::Never;
+        let arrived = courier.carry(&Errand { url, tail, headers, letter: None, follow })?;
+        if arrived.at != url {
+            let base = arrived.at.strip_suffix(tail).map(without_password);
+            let base = base.ok_or_else(|| courier.refuse("it is not to a git repository"))?;
+            self.redirected = Some(base);
         }
-        Err(self.refuse("too often"))
+        let body = read_whole(arrived.response, &courier.watch)?;
+        Ok((arrived.headers, body))
     }
 
-    /// GET `url`, wherever it redirects to. `ask` is asked once for a login if the server wants one.
-    pub(crate) fn download(
-        &mut self,
-        mut url: String,
-        ask: impl FnOnce() -> Option<Account>,
-    ) -> io::Result<Response> {
-        let mut ask = Some(ask);
-        for _ in 0..REDIRECTS {
-            let response = self.request(&url, Vec::new()).send(&self.watch, None)?;
-            if response.status().is_redirection() && !self.options.never_redirect {
-                url = self.redirect(&url, &response)?;
-                continue;
+    /// GET `url`, wherever it redirects to.
+    pub(crate) fn download(&self, url: &str) -> io::Result<Response> {
+        let follow = self.courier.options.redirects != Redirects::Never;
+        let errand = Errand { url, tail: "", headers: &Vec::new(), letter: None, follow };
+        self.courier.carry(&errand).map(|arrived| arrived.response)
+    }
+}
+
+impl Courier {
+    fn carry(&self, errand: &Errand<'_>) -> io::Result<Arrived> {
+        let (mut at, mut redirects) = (errand.url.to_owned(), 0);
+        loop {
+            let request = self.request(&at, errand.headers);
+            let response = request.send(&self.watch, errand.letter)?;
+            if response.status().is_redirection() && errand.follow {
+                redirects += 1;
+                at = self.redirect(&at, &response, redirects)?;
+            } else if !self.has_another_login(&at, errand.tail, &request, &response)? {
+                let headers = accept(&self.watch, &response, request.login)?;
+                self.watch.during(|| self.logins.accepted(&at));
+                return Ok(Arrived { at, headers, response });
             }
-            if response.status().as_u16() == 401
-                && self.may_ask()
-                && let Some(account) = ask.take().and_then(|ask| ask())
-            {
-                self.login.lock().unwrap_or_else(PoisonError::into_inner).account = Some(account);
-                continue;
-            }
-            accept(&self.watch, &response, self.offers_login())?;
-            return Ok(response);
         }
-        Err(self.refuse("too often"))
     }
 
-    fn may_ask(&self) -> bool {
-        let login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
-        login.account.is_none() && !login.foreign
+    /// Whether the answer is a question for a login, and there is one that was not tried.
+    fn has_another_login(
+        &self,
+        at: &str,
+        tail: &str,
+        request: &Request,
+        response: &Response,
+    ) -> io::Result<bool> {
+        // A header of the configuration's goes before every login, so another would change nothing.
+        if response.status().as_u16() != 401 || has_authorization(&request.headers) != request.login
+        {
+            return Ok(false);
+        }
+        let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
+        let challenges: Vec<BString> = challenges.map(|value| value.as_bytes().into()).collect();
+        let kinds = kinds_of_login(&challenges);
+        if kinds.iter().any(|kind| kind.eq_ignore_ascii_case("basic")) {
+            let base = without_password(at.strip_suffix(tail).unwrap_or(at));
+            return Ok(self.watch.during(|| self.logins.another(at, &base, challenges)));
+        }
+        match kinds.is_empty() {
+            true => Ok(false),
+            false => Err(self.watch.fail(Fault::KindOfLogin(kinds.join(", ")))),
+        }
     }
 
     fn refuse(&self, why: &str) -> io::Error {
         self.watch.fail(Fault::Redirect(why.to_owned()))
     }
 
-    /// Where `response` sends us, if that is no less secure. To another place no login goes.
-    fn redirect(&self, from: &str, response: &Response) -> io::Result<String> {
-        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    /// Where `response` sends us, if that is no less secure.
+    fn redirect(&self, from: &str, response: &Response, number: usize) -> io::Result<String> {
+        if number > REDIRECTS {
+            return Err(self.refuse("too often"));
+        }
+        let location = response.headers().get(LOCATION);
         let to = location
-            .and_then(|to| absolute(from, to))
+            .and_then(|to| resolved(from, to.as_bytes()))
             .ok_or_else(|| self.refuse("it does not say where"))?;
         let safe = to.starts_with("https://")
             || (to.starts_with("http://") && from.starts_with("http://"));
         if !safe {
             return Err(self.refuse("it is less secure"));
         }
-        if place(from) != place(&to) {
-            let mut login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
-            login.account = None;
-            login.foreign = true;
+        if place(&to).is_none() {
+            return Err(self.refuse("it does not say where"));
         }
+        self.logins.redirected(&to);
         Ok(to)
     }
 
-    fn offers_login(&self) -> bool {
-        self.login.lock().unwrap_or_else(PoisonError::into_inner).account.is_some()
-    }
-
-    /// Everything needed to ask for `url`.
-    fn request(&self, url: &str, mut headers: Headers) -> Request {
-        let login = self.login.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Everything needed to ask for `url`. What was meant for another place is not for this one.
+    fn request(&self, url: &str, headers: &Headers) -> Request {
         let default_agent = concat!("git/modstore-", env!("CARGO_PKG_VERSION"));
+        let mut headers = headers.clone();
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("user-agent"));
         headers.push((
             "User-Agent".into(),
             self.options.user_agent.as_deref().unwrap_or(default_agent).into(),
         ));
-        if !login.foreign {
+        if self.home.is_some() && place(url) == self.home {
             headers.extend(self.options.extra_headers.iter().cloned());
         }
-        if let Some(account) = &login.account {
+        let account = self.logins.of(url).filter(|_| !has_authorization(&headers));
+        if let Some(account) = &account {
             let pair = format!("{}:{}", account.username, account.password);
             headers.push((AUTHORIZATION.to_string(), format!("Basic {}", base64(pair.as_bytes()))));
         }
-        Request {
-            agent: self.agent.clone(),
-            url: without_user(url),
-            headers,
-            login: login.account.is_some(),
-        }
+        let login = account.is_some();
+        Request { agent: self.agent.clone(), url: without_user(url), headers, login }
     }
+}
+
+fn has_authorization(headers: &Headers) -> bool {
+    headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
 }
 
 fn parse(headers: impl IntoIterator<Item = impl AsRef<str>>) -> Headers {

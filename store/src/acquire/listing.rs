@@ -35,6 +35,29 @@ pub struct Resolved {
     pub tag: Option<ObjectId>,
 }
 
+/// A commit, and the annotated tag that it is asked for by where no name leads to it straight: servers give what they
+/// list, and they list the tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tip {
+    /// The commit.
+    pub commit: ObjectId,
+    /// The tag object, the first one where it is a tag of a tag.
+    pub tag: Option<ObjectId>,
+}
+
+impl Tip {
+    /// The id that the server is asked for.
+    pub(crate) fn wanted(&self) -> ObjectId {
+        self.tag.unwrap_or(self.commit)
+    }
+}
+
+impl From<ObjectId> for Tip {
+    fn from(commit: ObjectId) -> Self {
+        Tip { commit, tag: None }
+    }
+}
+
 /// How many names a "no such ref" gives for comparison.
 const NEAR: usize = 10;
 
@@ -60,6 +83,21 @@ pub(crate) fn resolve(refs: &[Ref], wanted: &Wanted, url: &str) -> Result<Resolv
         }
         Wanted::Named(name) => short(refs, name, url),
     }
+}
+
+/// How to ask a server that lists `refs` for `commit`; `None` where no name leads to it.
+pub(crate) fn tip_of(refs: &[Ref], commit: ObjectId) -> Option<Tip> {
+    let mut tagged = None;
+    for each in refs {
+        match each.unpack() {
+            (_, Some(object), None) if object == commit => return Some(commit.into()),
+            (_, Some(tag), Some(peeled)) if peeled == commit => {
+                tagged.get_or_insert(Tip { commit, tag: Some(tag.to_owned()) });
+            }
+            _ => {}
+        }
+    }
+    tagged
 }
 
 /// The error for a name that is not there; `refs` should be all branches and tags.
@@ -148,7 +186,7 @@ mod tests {
     use gix::ObjectId;
     use gix::protocol::handshake::Ref;
 
-    use super::{Wanted, resolve};
+    use super::{Tip, Wanted, resolve, tip_of};
     use crate::acquire::network_error::RemoteError;
 
     fn id(digit: char) -> ObjectId {
@@ -174,6 +212,18 @@ mod tests {
             matches!(&error, RemoteError::Ambiguous { branch, tag, .. } if *branch == id('1') && *tag == id('2'))
         );
         assert_eq!(resolve(&refs, &named("refs/tags/v1"), "u").unwrap().tag, Some(id('1')));
+    }
+
+    #[test]
+    fn a_commit_is_asked_for_by_its_own_id_unless_only_a_tag_leads_to_it() {
+        let tag =
+            Ref::Peeled { full_ref_name: "refs/tags/x".into(), tag: id('1'), object: id('2') };
+        let refs = [tag, direct("refs/tags/y", '3')];
+        assert_eq!(tip_of(&refs, id('2')), Some(Tip { commit: id('2'), tag: Some(id('1')) }));
+        assert_eq!(tip_of(&refs, id('3')), Some(id('3').into()));
+        assert_eq!(tip_of(&refs, id('1')), None, "a tag object is no commit");
+        let refs = [&refs[..], &[direct("refs/heads/main", '2')]].concat();
+        assert_eq!(tip_of(&refs, id('2')), Some(id('2').into()));
     }
 
     #[test]

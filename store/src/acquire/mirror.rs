@@ -34,6 +34,7 @@ use super::base::hash_of;
 use super::delta_families::MODEST;
 use super::host::{is_plain_repository, minimal_repository};
 use super::limits::Cancel;
+use super::listing::Tip;
 use super::mirror_error::MirrorError;
 use super::network_error::{FetchError, RemoteError};
 use super::pack_error::PackError;
@@ -95,7 +96,7 @@ pub(super) enum Supply<'s> {
     /// The mirror has it.
     Objects(&'s Objects),
     /// The server sends it, in a pack that the mirror keeps.
-    Pack(&'s mut dyn BufRead, KeptPack<'s>),
+    Pack(&'s mut dyn BufRead, Tip, KeptPack<'s>),
 }
 
 /// What was made of it, and what the mirror can give again of the pack.
@@ -228,8 +229,8 @@ impl<'a> Mirror<'a> {
             return Ok(work(Supply::Objects(&objects))?.0);
         }
         let mut failed = None;
-        let receive = |pack: &mut dyn BufRead| {
-            let received = keep_pack(pack, path, &objects, work);
+        let receive = |pack: &mut dyn BufRead, tip: Tip| {
+            let received = keep_pack(pack, tip, path, &objects, work);
             received.map_err(|flaw| {
                 failed = Some(flaw);
                 Ended
@@ -325,6 +326,7 @@ fn take(
 /// Lets `work` have the pack, keeps it with its index, and lets nothing of them be seen before both are whole.
 fn keep_pack<T>(
     pack: &mut dyn BufRead,
+    tip: Tip,
     path: &Path,
     objects: &Objects,
     work: &mut dyn FnMut(Supply<'_>) -> Result<Supplied<T>, Flaw>,
@@ -338,7 +340,7 @@ fn keep_pack<T>(
     let file = file.map_err(not_kept)?;
     let earlier = |id: &ObjectId, buffer: &mut Vec<u8>| objects.find(id, buffer);
     let kept = KeptPack { file, path: &temporary, earlier: &earlier };
-    let received = work(Supply::Pack(pack, kept)).and_then(|(done, known)| {
+    let received = work(Supply::Pack(pack, tip, kept)).and_then(|(done, known)| {
         install(&directory, &temporary, &known)?;
         Ok(done)
     });

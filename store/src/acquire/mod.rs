@@ -16,6 +16,7 @@ mod listing;
 mod process;
 mod http_agent;
 mod http_text;
+mod login;
 mod exchange;
 mod http;
 mod download;
@@ -30,6 +31,7 @@ mod lfs;
 mod delta;
 mod pack_error;
 mod memory_budget;
+mod tag;
 mod pack_bytes;
 mod pack_reader;
 mod allowance;
@@ -66,7 +68,7 @@ pub use fetched_commit::{
     BaseEntry, Destination, FetchNews, FetchedCommit, commit_from_mirror, fetch_commit,
 };
 pub use limits::{Cancel, Counts, Limits};
-pub use listing::{Resolved, Wanted};
+pub use listing::{Resolved, Tip, Wanted};
 pub use memory_budget::MemoryBudget;
 pub use mirror::MirrorPlace;
 pub use mirror_error::MirrorError;

@@ -114,6 +114,9 @@ pub enum Fault {
         /// Whether a login was offered.
         tried: bool,
     },
+    /// The server wants a login of a kind that is not known here.
+    #[error("the server wants a login by {0}, and only Basic is supported")]
+    KindOfLogin(String),
     /// A login would have been readable by anyone on the way. It was not sent.
     #[error("the login was not sent over plain http")]
     ClearText,
@@ -176,6 +179,7 @@ impl Fault {
             | Fault::Proxy(_)
             | Fault::Login { .. }
             | Fault::ClearText
+            | Fault::KindOfLogin(_)
             | Fault::Redirect(_)
             | Fault::NoRepository(_)
             | Fault::NotOurs(_)
@@ -205,6 +209,7 @@ impl Fault {
             Fault::Login { tried: true } => {
                 "renew the token or key this host's git configuration gives".into()
             }
+            Fault::KindOfLogin(_) => "let the server offer Basic over https, or use ssh".into(),
             Fault::ClearText => "use https; plain http with a login is accepted for this machine only".into(),
             Fault::NotOurs(_) => {
                 "check the commit id; some servers give only commits that a branch or tag reaches".into()

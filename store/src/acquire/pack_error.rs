@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use gix::ObjectId;
 use gix::bstr::BString;
+use gix::objs::Kind;
 use thiserror::Error;
 
 use crate::acquire::refusal::{Refusal, RefusedTree};
@@ -260,6 +261,38 @@ pub enum PackError {
         /// The object.
         id: ObjectId,
     },
+    /// The tag names something that has no files in it, or no history.
+    #[error("{tag} is the tag of a {kind}, and not of a commit")]
+    TagOfNoCommit {
+        /// The tag object that was asked for.
+        tag: ObjectId,
+        /// What it names.
+        kind: Kind,
+    },
+    /// The listing said one thing of the tag, and the tag says another.
+    #[error("the tag {tag} leads to {found}, and the server said that it leads to {listed}")]
+    TagLeadsElsewhere {
+        /// The tag object that was asked for.
+        tag: ObjectId,
+        /// The commit that it leads to.
+        found: ObjectId,
+        /// The commit that was listed.
+        listed: ObjectId,
+    },
+    /// More tags of tags than are followed.
+    #[error("the tag {tag} is the first of a chain of more than {limit} tags")]
+    TagChain {
+        /// The tag object that was asked for.
+        tag: ObjectId,
+        /// The limit.
+        limit: usize,
+    },
+    /// A tag object that cannot be read.
+    #[error("the tag {tag} is malformed")]
+    BadTag {
+        /// The tag object.
+        tag: ObjectId,
+    },
     /// The files received do not make a manifest.
     #[error("the tree has no manifest")]
     Manifest(#[source] ManifestError),
@@ -274,6 +307,10 @@ impl PackError {
             | Self::Refused(_)
             | Self::Malformed { .. }
             | Self::NotACommit { .. }
+            | Self::TagOfNoCommit { .. }
+            | Self::TagLeadsElsewhere { .. }
+            | Self::TagChain { .. }
+            | Self::BadTag { .. }
             | Self::Manifest(_) => Class::Permanent,
             _ => Class::Transient,
         }
@@ -290,7 +327,15 @@ impl PackError {
             Self::Refused(_) | Self::Manifest(_) | Self::Malformed { .. } => {
                 "only the repository's owner can change that; another commit can be named in the module's source"
             }
-            Self::NotACommit { .. } => "name a commit, a branch or a tag in the module's source",
+            Self::NotACommit { .. }
+            | Self::TagOfNoCommit { .. }
+            | Self::TagChain { .. }
+            | Self::BadTag { .. } => {
+                "name a commit, or a branch or tag of one, in the module's source"
+            }
+            Self::TagLeadsElsewhere { .. } => {
+                "the server contradicts itself; name the commit in the module's source"
+            }
             Self::Spill { .. } | Self::Write(_) => {
                 "free some space, and see that the store can be written to"
             }

@@ -343,6 +343,17 @@ impl<'b> PackObjects<'b> {
         Ok(find_checked(earlier, id, Kind::Tree, &mut data)?.then_some(Cow::Owned(data)))
     }
 
+    /// A commit, tree or tag of the pack, and which of these it is.
+    pub(super) fn small(&self, id: &ObjectId) -> Result<Option<(Kind, Vec<u8>)>, PackError> {
+        let Some(small) = self.small.get(id) else { return Ok(None) };
+        Ok(Some((small.kind, self.read(&small.place)?.into_owned())))
+    }
+
+    /// Whether the pack has this commit.
+    pub(super) fn is_commit(&self, id: &ObjectId) -> bool {
+        self.small.get(id).is_some_and(|small| small.kind == Kind::Commit)
+    }
+
     /// The root tree of a commit.
     pub(super) fn root_of(&self, commit: &ObjectId) -> Result<ObjectId, PackError> {
         match self.small_object(commit)? {

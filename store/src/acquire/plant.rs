@@ -31,11 +31,13 @@ use crate::acquire::base::{Base, FindObject, find_checked, finish, hash_of, hash
 use crate::acquire::checkout::{Checkout, Kept, Planted};
 use crate::acquire::delta;
 use crate::acquire::delta_families::{Families, MODEST};
+use crate::acquire::listing::Tip;
 use crate::acquire::memory_budget::MemoryBudget;
 use crate::acquire::pack_bytes::PackBytes;
 use crate::acquire::pack_error::{PackError, PackLimit, PackLimits};
 use crate::acquire::pack_objects::{Filed, PackObjects};
 use crate::acquire::pack_reader::{Encoding, EntryHeader, PackReader};
+use crate::acquire::tag::check_tag;
 use crate::acquire::tree_plan::{PlannedFile, Walk};
 use crate::disk::Planting;
 
@@ -85,20 +87,21 @@ impl std::fmt::Debug for PlantOptions<'_> {
     }
 }
 
-/// Plants the tree of `commit` from the pack that `pack` is about to give, up to and including the
-/// pack's last byte. A pack too large for memory spills to a file at `spill`, unlinked while in use.
+/// Plants the tree of the commit of `tip` from the pack that `pack` is about to give, up to and including the pack's last
+/// byte; where the commit was asked for by a tag, the tag in the pack must lead to it. A pack too large for memory spills
+/// to a file at `spill`, unlinked while in use.
 ///
 /// # Errors
 /// The staging directory holds a part of the tree, or none of it, and must be thrown away.
 pub fn plant_pack(
     pack: &mut dyn BufRead,
-    commit: ObjectId,
+    tip: impl Into<Tip>,
     planting: &Planting,
     spill: &Path,
     options: &PlantOptions<'_>,
 ) -> Result<Planted, PackError> {
     let bytes = PackBytes::new(options.memory, spill);
-    let (planted, _) = plant(pack, commit, planting, (bytes, spill), options, None)?;
+    let (planted, _) = plant(pack, tip.into(), planting, (bytes, spill), options, None)?;
     Ok(planted)
 }
 
@@ -108,7 +111,7 @@ pub fn plant_pack(
 /// commits and trees, and the blobs that were looked at.
 pub(super) fn plant_history(
     pack: &mut dyn BufRead,
-    commit: ObjectId,
+    tip: Tip,
     planting: &Planting,
     kept: KeptPack<'_>,
     scratch: &Path,
@@ -118,7 +121,7 @@ pub(super) fn plant_history(
     let bytes = PackBytes::kept(options.memory, file, path);
     let limits = PackLimits { unwanted: u64::MAX, ..options.limits };
     let options = PlantOptions { limits, ..*options };
-    plant(pack, commit, planting, (bytes, scratch), &options, Some(earlier))
+    plant(pack, tip, planting, (bytes, scratch), &options, Some(earlier))
 }
 
 /// Where a mirror keeps a pack, and what it had before.
@@ -140,7 +143,7 @@ pub(super) struct KnownObject {
 
 fn plant(
     pack: &mut dyn BufRead,
-    commit: ObjectId,
+    tip: Tip,
     planting: &Planting,
     (bytes, scratch): (PackBytes, &Path),
     options: &PlantOptions<'_>,
@@ -152,7 +155,7 @@ fn plant(
     let received = rayon::in_place_scope(|scope| {
         let (kept, history) = (RefCell::default(), earlier.is_some());
         let crew = &crew;
-        let receiving = Receiving { crew, scope, commit, options, earlier, history, kept };
+        let receiving = Receiving { crew, scope, tip, options, earlier, history, kept };
         let received = receiving.receive(pack, bytes);
         crew.stop_unless(received.is_ok());
         received
@@ -392,7 +395,7 @@ impl<'a> Crew<'a> {
 struct Receiving<'r, 'scope, 'a> {
     crew: &'scope Crew<'a>,
     scope: &'r Scope<'scope>,
-    commit: ObjectId,
+    tip: Tip,
     options: &'r PlantOptions<'a>,
     earlier: Option<&'a FindObject<'a>>,
     /// Whether the pack has more than the commit.
@@ -426,6 +429,7 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
             }
             match self.entry(&mut reader, &mut objects)? {
                 Arrival::Small => self.grow(&mut walk, &mut objects)?,
+                Arrival::Blob { data, .. } if total == 1 => return Err(self.no_commit(&data)?),
                 arrival => self.distribute(arrival, &mut batch)?,
             }
         }
@@ -434,6 +438,7 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         objects.end_at(length);
         let bytes = reader.finish()?;
         self.report(length, total, total);
+        check_tag(self.tip, |id| objects.small(id))?;
         if !walk.has_root() {
             self.start(&mut walk, &objects)?;
         }
@@ -444,7 +449,9 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
     /// Walks on with the trees that have just become known.
     fn grow(&self, walk: &mut Walk<'a>, objects: &mut PackObjects<'a>) -> Result<(), PackError> {
         for id in objects.take_arrived() {
-            if id == self.commit && !walk.has_root() {
+            // What is no commit is named by its tag, if it has one, when all is there.
+            let is_root = id == self.tip.commit && !walk.has_root();
+            if is_root && (self.tip.tag.is_none() || objects.is_commit(&id)) {
                 self.start(walk, objects)?;
             } else {
                 walk.go_on(&id, &|id| objects.tree(id), &mut |at, files| self.add(at, files))?;
@@ -453,8 +460,17 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         Ok(())
     }
 
+    /// The error for a pack of nothing but a blob: it may be the very thing that was asked for.
+    fn no_commit(&self, blob: &[u8]) -> Result<PackError, PackError> {
+        let (id, wanted) = (hash_of(Kind::Blob, blob)?, self.tip.commit);
+        Ok(match id == wanted {
+            true => PackError::NotACommit { id },
+            false => PackError::MissingObject { id: wanted, path: "".into() },
+        })
+    }
+
     fn start(&self, walk: &mut Walk<'a>, objects: &PackObjects<'a>) -> Result<(), PackError> {
-        let root = objects.root_of(&self.commit)?;
+        let root = objects.root_of(&self.tip.commit)?;
         walk.start(root, &|id| objects.tree(id), &mut |at, files| self.add(at, files))
     }
 

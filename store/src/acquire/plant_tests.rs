@@ -16,7 +16,7 @@ use gix::objs::Kind;
 
 use crate::acquire::base::hash_of;
 use crate::acquire::{
-    Base, MemoryBudget, PackError, PackLimit, PackLimits, PlantOptions, Planted, Refusal,
+    Base, MemoryBudget, PackError, PackLimit, PackLimits, PlantOptions, Planted, Refusal, Tip,
     base_is_usable, plant_pack, plant_tree,
 };
 use crate::disk::{Disk, Planting};
@@ -143,12 +143,12 @@ impl Store {
         &self,
         name: &str,
         mut pack: &[u8],
-        commit: ObjectId,
+        tip: impl Into<Tip>,
         base: Option<&Base<'_>>,
     ) -> Result<Planted, PackError> {
         let planting = self.planting(name);
         let spill = self.path("spill");
-        let planted = plant_pack(&mut pack, commit, &planting, &spill, &self.options(base))?;
+        let planted = plant_pack(&mut pack, tip, &planting, &spill, &self.options(base))?;
         assert!(pack.is_empty(), "the whole pack is read");
         assert!(!spill.exists());
         planting.seal(&planted.manifest).unwrap();
@@ -606,6 +606,43 @@ fn another_commit_than_the_one_asked_for_is_refused() {
     let tree = repo.id(&format!("{commit}^{{tree}}"));
     let error = store.plant("entry", &pack, tree, None).unwrap_err();
     assert!(matches!(error, PackError::NotACommit { id } if id == tree), "{error:?}");
+}
+
+#[test]
+fn a_tag_in_the_pack_must_lead_to_the_commit_that_was_listed() {
+    let (repo, commit, _) = small();
+    let other = changed_once(&repo);
+    for (name, target) in [("right", commit), ("wrong", other), ("tree", repo.id("HEAD^{tree}"))] {
+        repo.git(&["tag", "-a", "-m", "x", name, &target.to_string()], b"");
+    }
+    let store = Store::new();
+    let plant = |name: &str, absent: bool| {
+        let tag = repo.id(name);
+        let revs = match absent {
+            true => format!("{commit}\n"),
+            false => format!("{tag}\n{commit}\n"),
+        };
+        let pack = repo.git(&["pack-objects", "--stdout", "--revs", "-q"], revs.as_bytes());
+        store.plant("entry", &pack, Tip { commit, tag: Some(tag) }, None)
+    };
+    plant("right", false).unwrap();
+    let wrong = plant("wrong", false).unwrap_err();
+    assert!(
+        matches!(wrong, PackError::TagLeadsElsewhere { found, listed, .. } if found == other && listed == commit),
+        "{wrong:?}"
+    );
+    let tree = plant("tree", false).unwrap_err();
+    assert!(matches!(tree, PackError::TagOfNoCommit { kind: Kind::Tree, .. }), "{tree:?}");
+    let absent = plant("right", true).unwrap_err();
+    assert!(
+        matches!(absent, PackError::MissingObject { id, .. } if id == repo.id("right")),
+        "{absent:?}"
+    );
+}
+
+fn changed_once(repo: &Repo) -> ObjectId {
+    repo.write("another", "file");
+    repo.commit()
 }
 
 #[test]

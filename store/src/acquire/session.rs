@@ -7,6 +7,7 @@
 //!
 //! Limits: SHA-1 repositories.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::BufRead;
 use std::path::Path;
@@ -26,7 +27,7 @@ use crate::acquire::host_memory::LongListings;
 use crate::acquire::http_agent::Agents;
 use crate::acquire::idle::Watch;
 use crate::acquire::limits::{Cancel, Counters, Counts, Limits};
-use crate::acquire::listing::{Resolved, Wanted, missing, prefixes, resolve};
+use crate::acquire::listing::{Resolved, Tip, Wanted, missing, prefixes, resolve, tip_of};
 use crate::acquire::network_error::{Fault, FetchError, NetworkError, RemoteError, Stage};
 use crate::acquire::pace::Pace;
 
@@ -40,7 +41,7 @@ pub struct Network {
 }
 
 struct Shared {
-    host: Host,
+    host: Arc<Host>,
     agents: Agents,
     limits: Limits,
     offline: bool,
@@ -57,6 +58,8 @@ pub struct Session {
     pace: Arc<Pace>,
     conversation: Option<Conversation>,
     resolutions: Vec<Result<Resolved, RemoteError>>,
+    /// How each commit that a name led to is asked for.
+    named: BTreeMap<ObjectId, Tip>,
 }
 
 impl Network {
@@ -73,7 +76,7 @@ impl Network {
         let host = Host::read(scratch, interactive)?;
         let shared = Shared {
             long: LongListings::read(host.memory()),
-            host,
+            host: Arc::new(host),
             agents: Agents::new(limits, Arc::clone(&counters)),
             limits,
             offline,
@@ -106,8 +109,10 @@ impl Network {
             pace,
             conversation: Some(conversation),
             resolutions: Vec::new(),
+            named: BTreeMap::new(),
         };
         session.resolutions = session.resolve(wanted)?;
+        session.remember();
         Ok(session)
     }
 
@@ -205,18 +210,18 @@ impl Session {
     /// Receive `commit` and all its files as one pack, without history. With `have`, the server is
     /// told that we have that commit's files, and may leave them out and send differences to them.
     ///
-    /// `receive` gets the pack from its `PACK` to its checksum. May be called again for another
-    /// commit; a conversation that cannot go on is then begun anew.
+    /// `receive` gets the pack from its `PACK` to its checksum, and what was asked for: where that is a tag, the pack
+    /// holds it too. May be called again for another commit; a conversation that cannot go on is then begun anew.
     pub fn fetch<R, E: Error + 'static>(
         &mut self,
         commit: ObjectId,
         have: Option<ObjectId>,
         progress: &dyn Fn(RemoteNews<'_>),
-        receive: impl FnOnce(&mut dyn BufRead) -> Result<R, E>,
+        receive: impl FnOnce(&mut dyn BufRead, Tip) -> Result<R, E>,
     ) -> Result<R, FetchError<E>> {
-        let conversation = self.conversation_for(&commit).map_err(FetchError::Remote)?;
-        let wish = Wish::Alone { commit, have };
-        self.fetch_in(conversation, commit, wish, progress, receive)
+        let conversation = self.conversation_for(commit).map_err(FetchError::Remote)?;
+        let wish = |want| Wish::Alone { want, have };
+        self.deliver(conversation, commit, &wish, progress, receive)
     }
 
     /// Receive `commit` with all its history but for that of `haves`. Where the server does not give
@@ -226,23 +231,26 @@ impl Session {
         commit: ObjectId,
         haves: &[ObjectId],
         progress: &dyn Fn(RemoteNews<'_>),
-        receive: impl FnOnce(&mut dyn BufRead) -> Result<R, E>,
+        receive: impl FnOnce(&mut dyn BufRead, Tip) -> Result<R, E>,
     ) -> Result<R, FetchError<E>> {
-        let conversation = self.conversation_for(&commit).map_err(FetchError::Remote)?;
-        let wants = match conversation.may_give(&commit) || conversation.gives_unlisted() {
-            true => vec![commit],
-            false => conversation.listed_tips(),
+        let conversation = self.conversation_for(commit).map_err(FetchError::Remote)?;
+        let given = conversation.may_give(commit) || conversation.gives_unlisted();
+        let tips = if given { Vec::new() } else { conversation.listed_tips() };
+        let wish = |want| match given {
+            true => Wish::History { wants: vec![want], haves },
+            false => Wish::History { wants: tips.clone(), haves },
         };
-        let wish = Wish::History { wants: &wants, haves };
-        self.fetch_in(conversation, commit, wish, progress, receive)
+        // Among all tips the tag may not be: nobody asked for it.
+        let receive =
+            |pack: &mut dyn BufRead, tip| receive(pack, if given { tip } else { commit.into() });
+        self.deliver(conversation, commit, &wish, progress, receive)
     }
 
     /// Whether [`Session::fetch`] can have `commit` alone, as far as can be told before it is asked for.
     pub(super) fn gives_alone(&mut self, commit: ObjectId) -> Result<bool, RemoteError> {
-        let conversation = self.conversation_for(&commit)?;
-        let gives = conversation.may_give(&commit)
-            || conversation.gives_unlisted()
-            || self.has_name(&commit);
+        let conversation = self.conversation_for(commit)?;
+        let gives =
+            conversation.may_give(commit) || conversation.gives_unlisted() || self.has_name(commit);
         let gives = gives && conversation.can_shallow();
         self.conversation = Some(conversation);
         Ok(gives)
@@ -251,26 +259,55 @@ impl Session {
     /// The error that says that the server has no way to give `commit`.
     pub(super) fn not_given(&self, commit: ObjectId) -> RemoteError {
         let fault = Fault::NotOurs(format!("no branch or tag reaches {commit}"));
-        let source = if self.has_name(&commit) { moved(fault) } else { fault };
+        let source = if self.has_name(commit) { moved(fault) } else { fault };
         RemoteError::Failed { stage: Stage::Fetch, url: self.route.shown.clone(), source }
     }
 
-    fn fetch_in<R, E: Error + 'static>(
+    /// Receive what `wish` makes of the id that `commit` is asked for by. A server that refuses a commit whose name
+    /// nobody told us is asked once more when it lists a tag that leads there.
+    fn deliver<'w, R, E: Error + 'static>(
+        &mut self,
+        conversation: Conversation,
+        commit: ObjectId,
+        wish: &dyn Fn(ObjectId) -> Wish<'w>,
+        progress: &dyn Fn(RemoteNews<'_>),
+        receive: impl FnOnce(&mut dyn BufRead, Tip) -> Result<R, E>,
+    ) -> Result<R, FetchError<E>> {
+        let tip = conversation.listed(commit).or_else(|| self.named.get(&commit).copied());
+        let (is_named, tip) = (tip.is_some(), tip.unwrap_or(commit.into()));
+        let mut receive = Some(receive);
+        let mut once = |pack: &mut dyn BufRead, tip| {
+            let receive = receive.take().expect("one of two requests is answered with a pack");
+            receive(pack, tip)
+        };
+        let refused = match self.fetch_in(conversation, tip, wish, progress, &mut once) {
+            Err(FetchError::Remote(error)) if !is_named && is_not_ours(&error) => error,
+            result => return result,
+        };
+        match self.find_tag(commit) {
+            Some((conversation, tip)) => {
+                self.fetch_in(conversation, tip, wish, progress, &mut once)
+            }
+            None => Err(FetchError::Remote(refused)),
+        }
+    }
+
+    fn fetch_in<'w, R, E: Error + 'static>(
         &mut self,
         mut conversation: Conversation,
-        commit: ObjectId,
-        wish: Wish<'_>,
+        tip: Tip,
+        wish: &dyn Fn(ObjectId) -> Wish<'w>,
         progress: &dyn Fn(RemoteNews<'_>),
-        receive: impl FnOnce(&mut dyn BufRead) -> Result<R, E>,
+        receive: impl FnOnce(&mut dyn BufRead, Tip) -> Result<R, E>,
     ) -> Result<R, FetchError<E>> {
         let url = || self.route.shown.clone();
-        match conversation.fetch(wish, progress, receive) {
+        match conversation.fetch(wish(tip.wanted()), progress, |pack| receive(pack, tip)) {
             Ok(received) => {
                 self.conversation = Some(conversation).filter(Conversation::outlives_a_pack);
                 Ok(received)
             }
             Err(Trouble::Fault(fault)) => {
-                let source = if self.has_name(&commit) { moved(fault) } else { fault };
+                let source = if self.has_name(tip.commit) { moved(fault) } else { fault };
                 Err(FetchError::Remote(RemoteError::Failed {
                     stage: Stage::Fetch,
                     url: url(),
@@ -282,7 +319,7 @@ impl Session {
     }
 
     /// The conversation at hand if it can give `commit`, else a new one.
-    fn conversation_for(&mut self, commit: &ObjectId) -> Result<Conversation, RemoteError> {
+    fn conversation_for(&mut self, commit: ObjectId) -> Result<Conversation, RemoteError> {
         if let Some(conversation) = self.conversation.take().filter(|each| each.may_give(commit)) {
             return Ok(conversation);
         }
@@ -295,9 +332,28 @@ impl Session {
         self.shared.begin(&self.route, Protocol::V2, &self.cancel, &self.pace)
     }
 
+    /// The tag that leads to `commit`, if the server lists one, in a conversation that can go on.
+    fn find_tag(&self, commit: ObjectId) -> Option<(Conversation, Tip)> {
+        let begun = self.shared.begin(&self.route, Protocol::V2, &self.cancel, &self.pace);
+        let mut conversation = begun.ok()?;
+        let tags = conversation.refs(vec!["refs/tags/".into()], LONGEST).ok()?;
+        let tip = tip_of(&tags, commit).filter(|tip| tip.tag.is_some())?;
+        Some((conversation, tip))
+    }
+
     /// Whether `commit` is at the end of a name, as far as we were told.
-    fn has_name(&self, commit: &ObjectId) -> bool {
-        self.resolutions.iter().flatten().any(|each| each.commit == *commit && each.name.is_some())
+    fn has_name(&self, commit: ObjectId) -> bool {
+        self.named.contains_key(&commit)
+    }
+
+    /// Remembers how the commits that names lead to are asked for.
+    fn remember(&mut self) {
+        let named = self.resolutions.iter().flatten().filter(|each| each.name.is_some());
+        for Resolved { commit, tag, .. } in named {
+            let tip = self.named.entry(*commit).or_insert(Tip { commit: *commit, tag: *tag });
+            // A name that leads straight there will do without the tag.
+            tip.tag = tip.tag.filter(|_| tag.is_some());
+        }
     }
 
     fn resolve(
@@ -339,6 +395,10 @@ fn moved(fault: Fault) -> Fault {
         Fault::NotOurs(_) => Fault::Moved,
         fault => fault,
     }
+}
+
+fn is_not_ours(error: &RemoteError) -> bool {
+    matches!(error.fault(), Some(Fault::NotOurs(_)))
 }
 
 /// The error again, with the names that exist.

@@ -17,7 +17,9 @@ mod planting;
 mod scratch;
 
 pub use barrier::Barrier;
-pub(crate) use bounded::{OWN_FILE, open_own, open_regular, read_own, read_regular_text, read_whole};
+pub(crate) use bounded::{
+    OWN_FILE, open_own, open_regular, read_own, read_regular_text, read_whole,
+};
 pub use file_system::{Concern, FileSystem};
 pub use format::{Ensured, Format, FormatError};
 pub use layout::Layout;
