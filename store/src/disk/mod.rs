@@ -2,6 +2,8 @@
 
 mod bounded;
 mod verbs;
+mod parts;
+mod folding;
 mod barrier;
 mod layout;
 mod reserve;
@@ -17,6 +19,8 @@ mod scratch;
 pub use barrier::Barrier;
 pub(crate) use bounded::read_regular_text;
 pub use file_system::{Concern, FileSystem};
+pub use folding::FoldsNames;
+pub(crate) use folding::folds_names;
 pub use format::{Ensured, Format, FormatError};
 pub use layout::Layout;
 pub use lock::{Holder, Lock, LockError, Patience};
