@@ -32,7 +32,7 @@ use crate::acquire::pack_error::{PackError, PackLimits};
 use crate::acquire::pack_objects::{Filed, PackObjects};
 use crate::acquire::pack_reader::{Encoding, PackReader};
 use crate::acquire::tree_plan::{PlannedFile, Walk};
-use crate::disk::Planting;
+use crate::disk::{FoldsNames, Planting};
 
 /// A batch of blobs is handed to a worker when it has this many bytes or blobs...
 const BATCH_BYTES: usize = 256 << 10;
@@ -60,8 +60,9 @@ pub struct PackNews {
 pub struct PlantOptions<'a> {
     /// The previous entry, if there is one and [`base_is_usable`](super::base_is_usable).
     pub base: Option<&'a Base<'a>>,
-    /// Whether the target file system takes names for equal that differ in case or normalisation.
-    pub folds: bool,
+    /// Whether the target file system takes names for equal that differ in case or normalisation. Asked only when a tree
+    /// has names for which it matters.
+    pub folds: &'a FoldsNames<'a>,
     /// What the pack may cost.
     pub limits: PackLimits,
     /// Told about progress, on the calling thread.
@@ -72,7 +73,7 @@ pub struct PlantOptions<'a> {
 
 impl std::fmt::Debug for PlantOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PlantOptions").field("folds", &self.folds).finish_non_exhaustive()
+        f.debug_struct("PlantOptions").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -111,7 +112,7 @@ pub fn plant_pack(
         let (objects, bytes, checkout, planted) = (&objects, &bytes, &checkout, &planted);
         Families { objects, bytes, checkout, base, planted, largest, cancel }.plant()?;
     }
-    Ok(Planted { received_bytes: length, ..checkout.finish(root, extras)? })
+    Ok(Planted { received_bytes: length, ..checkout.finish(root, extras, options.folds)? })
 }
 
 /// Plants the tree with id `tree` from an object database. Every object is checked against its id.
@@ -148,7 +149,7 @@ pub fn plant_tree(
             false => Ok(()),
         }
     })?;
-    checkout.finish(root, extras)
+    checkout.finish(root, extras, options.folds)
 }
 
 fn find_checked(
@@ -306,7 +307,7 @@ struct Receiving<'r, 'scope, 'a> {
 struct Received<'a> {
     objects: PackObjects<'a>,
     bytes: PackBytes,
-    walk: Walk,
+    walk: Walk<'a>,
     length: u64,
 }
 
@@ -342,7 +343,7 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
     }
 
     /// Walks on with the trees that have just become known.
-    fn grow(&self, walk: &mut Walk, objects: &mut PackObjects<'a>) -> Result<(), PackError> {
+    fn grow(&self, walk: &mut Walk<'_>, objects: &mut PackObjects<'a>) -> Result<(), PackError> {
         for id in objects.take_arrived() {
             if id == self.commit && !walk.has_root() {
                 self.start(walk, objects)?;
@@ -353,7 +354,7 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         Ok(())
     }
 
-    fn start(&self, walk: &mut Walk, objects: &PackObjects<'a>) -> Result<(), PackError> {
+    fn start(&self, walk: &mut Walk<'_>, objects: &PackObjects<'a>) -> Result<(), PackError> {
         let root = objects.root_of(&self.commit)?;
         walk.start(root, &|id| Ok(objects.tree(id)), &mut |at, files| self.add(at, files))
     }
@@ -466,7 +467,7 @@ mod tests {
         let planting = Planting::create(&Disk::default(), &dir.path().join("tree")).unwrap();
         let limits = PackLimits::default();
         let (progress, cancel) = (&|_| {}, &|| false);
-        let options = PlantOptions { base: None, folds: false, limits, progress, cancel };
+        let options = PlantOptions { base: None, folds: &|| Ok(false), limits, progress, cancel };
         let crew = Crew::new(&planting, &options);
         crew.work(|_| {
             crew.stop_unless(false);

@@ -18,7 +18,7 @@ use crate::acquire::{
     Base, PackError, PackLimits, PlantOptions, Planted, Refusal, base_is_usable, plant_pack,
     plant_tree,
 };
-use crate::disk::{Disk, Planting};
+use crate::disk::{Disk, FoldsNames, Planting};
 use crate::model::{FileKind, GitTree, Manifest};
 
 /// A repository made by git.
@@ -123,7 +123,8 @@ impl Store {
     }
 
     fn options<'a>(&self, base: Option<&'a Base<'a>>) -> PlantOptions<'a> {
-        let (limits, folds) = (self.limits, self.folds);
+        let limits = self.limits;
+        let folds: &FoldsNames<'_> = if self.folds { &|| Ok(true) } else { &|| Ok(false) };
         PlantOptions { base, folds, limits, progress: &|_| {}, cancel: &|| false }
     }
 

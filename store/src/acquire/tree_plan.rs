@@ -16,6 +16,7 @@ use gix::hashtable::HashMap;
 use crate::acquire::pack_error::{PackError, PackLimits};
 use crate::acquire::rebuilt_trees::mode_of;
 use crate::acquire::refusal::{self, DEEPEST, LONGEST_PATH, Refusal};
+use crate::disk::FoldsNames;
 use crate::model::FileKind;
 
 /// Answers with a tree's bytes, `None` when it is not there.
@@ -56,8 +57,8 @@ struct Expected {
 }
 
 /// A walk in progress.
-pub(super) struct Walk {
-    folds: bool,
+pub(super) struct Walk<'w> {
+    folds: &'w FoldsNames<'w>,
     limits: PackLimits,
     root: Option<ObjectId>,
     missing: HashMap<ObjectId, Vec<Expected>>,
@@ -76,9 +77,9 @@ pub(super) struct Extras {
     pub(super) collisions: Vec<Collision>,
 }
 
-impl Walk {
-    /// With `folds`, names that collide when folded are refused.
-    pub(super) fn new(folds: bool, limits: &PackLimits) -> Walk {
+impl<'w> Walk<'w> {
+    /// Where names fold, those that collide are refused.
+    pub(super) fn new(folds: &'w FoldsNames<'w>, limits: &PackLimits) -> Walk<'w> {
         Walk {
             folds,
             limits: *limits,
@@ -247,7 +248,7 @@ impl Walk {
         if refusal::fold(a) != refusal::fold(b) {
             return Ok(());
         }
-        if self.folds {
+        if (self.folds)().map_err(PackError::Write)? {
             return Err(PackError::refused(second, Refusal::Folds(first)));
         }
         self.extras.collisions.push(Collision { first, second });
