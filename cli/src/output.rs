@@ -6,7 +6,7 @@ use std::{
     io::{self, Write},
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -46,6 +46,8 @@ struct Envelope<'a, T> {
     body: T,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a Failure>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notices: Vec<String>,
 }
 
 /// What a failure without an answer says of the store.
@@ -61,6 +63,7 @@ pub(crate) struct Output {
     quiet: bool,
     command: Option<&'static str>,
     ended: Arc<AtomicBool>,
+    notices: Arc<Mutex<Vec<String>>>,
 }
 
 impl Output {
@@ -76,12 +79,14 @@ impl Output {
             quiet: global.quiet,
             command: Some(command),
             ended: Arc::default(),
+            notices: Arc::default(),
         }
     }
 
     /// The output when not even the command could be read.
     pub(crate) fn of_usage(json: bool) -> Self {
-        Self { json, quiet: false, command: None, ended: Arc::default() }
+        let (ended, notices) = (Arc::default(), Arc::default());
+        Self { json, quiet: false, command: None, ended, notices }
     }
 
     /// Says how the command ended, and gives the exit code.
@@ -120,7 +125,8 @@ impl Output {
 
     fn envelope<T: Serialize>(&self, body: &T, error: Option<&Failure>) -> io::Result<()> {
         let (ok, command) = (error.is_none(), self.command);
-        let object = Envelope { schema: 1, command, ok, body, error };
+        let notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let object = Envelope { schema: 1, command, ok, body, error, notices };
         let mut text = serde_json::to_vec(&object).map_err(io::Error::other)?;
         text.push(b'\n');
         if self.ended.swap(true, Ordering::SeqCst) {
@@ -151,6 +157,11 @@ impl Output {
             // Nobody can be told when standard error is gone.
             let _ = failure.write(&mut to);
         }
+    }
+
+    /// Keeps something that keeps nothing from working for the object that `--json` prints.
+    pub(crate) fn note(&self, text: &str) {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
     }
 
     /// Tells a person something that keeps nothing from working, on standard error.

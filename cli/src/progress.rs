@@ -14,6 +14,7 @@ use modstore::{Event, Events};
 use self::{bars::Bars, lines::Lines, objects::Objects};
 use crate::{
     args::{Global, ProgressMode},
+    output::Output,
     report::write_warning,
 };
 
@@ -22,6 +23,7 @@ use crate::{
 pub(crate) struct Progress {
     how: How,
     quiet: bool,
+    output: Output,
 }
 
 #[derive(Debug)]
@@ -34,7 +36,7 @@ enum How {
 
 impl Progress {
     /// Shows it as the options say.
-    pub(crate) fn new(global: &Global) -> Self {
+    pub(crate) fn new(global: &Global, output: Output) -> Self {
         let terminal = io::stderr().is_terminal() && !global.interactive;
         let how = match global.progress {
             ProgressMode::Json => How::Objects(Objects::default()),
@@ -43,7 +45,7 @@ impl Progress {
             ProgressMode::Auto | ProgressMode::Bar if terminal => How::Bars(Bars::default()),
             _ => How::Lines(Lines::new(global.verbose)),
         };
-        Self { how, quiet: global.quiet }
+        Self { how, quiet: global.quiet, output }
     }
 
     /// Tells what a person should know even where no progress is shown.
@@ -60,6 +62,9 @@ impl Progress {
 
 impl Events for Progress {
     fn happened(&self, event: Event<'_>) {
+        if let Event::Notice { text } = event {
+            self.output.note(text);
+        }
         match (&self.how, event) {
             (How::Objects(objects), _) => objects.happened(event),
             (_, Event::Notice { text }) => self.warn(text),
