@@ -11,7 +11,7 @@
 use std::{path::Path, sync::LazyLock, time::Duration};
 
 use modstore::disk::Lock;
-use modstore_tests::{Change, Fault, HttpServer, RefusedPort, Repo, TestHome};
+use modstore_tests::{Change, Fault, HttpServer, Mount, RefusedPort, Repo, TestHome};
 use serde_json::Value;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
@@ -345,4 +345,45 @@ fn whoever_follows_hears_of_each_generation_and_each_failure_as_it_happens() {
     child.kill().unwrap();
     child.wait().unwrap();
     world.home.run(&["--json", "events", "--follow"]).fails(2);
+}
+
+#[test]
+fn a_full_disk_waits_its_time_whatever_its_host_answers_to_others() {
+    let Some(mount) = Mount::tmpfs(8) else { return };
+    let World { home, server, tool } = World::new();
+    let home = home.with_store_at(mount.path().join("store"));
+    let world = World { home, server, tool };
+    world.repo("other");
+    let large: Vec<Vec<u8>> = (0..8_u32)
+        .map(|seed| {
+            (0..300_000_u32)
+                .flat_map(|at| (at ^ seed << 24).wrapping_mul(0x9e37_79b9).to_be_bytes())
+                .collect()
+        })
+        .collect();
+    let large = large.iter().enumerate();
+    let changes: Vec<Change> =
+        large.map(|(number, content)| Change::write(format!("large{number}"), content)).collect();
+    world.tool.commit("main", &changes);
+    world.declare(&["other", "tool"]);
+    let full = world.json(&["scan"], 1);
+    assert_eq!(names(&full["failed"]), ["tool"], "{full}");
+    let failed = &full["failed"][0];
+    assert_eq!(
+        (&failed["class"], &failed["stage"]),
+        (&"transient".into(), &"place".into()),
+        "{full}"
+    );
+    assert_eq!(names(&full["updated"]), ["other"], "a full disk holds back nobody else: {full}");
+    let again = world.json(&["scan"], 1);
+    assert_eq!(
+        names(&again["waiting"]),
+        ["tool"],
+        "the host has answered, and there is no more room"
+    );
+    assert_eq!(again["waiting"][0]["attempt"]["count"], 1);
+    // The same alone: it is remembered although the disk was full.
+    world.declare(&["tool"]);
+    assert_eq!(world.json(&["update"], 1)["failed"][0]["attempt"]["count"], 2);
+    assert_eq!(names(&world.json(&["scan"], 1)["waiting"]), ["tool"]);
 }

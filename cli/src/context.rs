@@ -103,7 +103,7 @@ impl Context {
     /// Shows the progress of something that looks at [`cancel`](Self::cancel).
     pub(crate) fn progress(&self) -> Progress {
         self.heed();
-        Progress::new(&self.global, self.interrupt.switching())
+        Progress::new(&self.global, self.interrupt.switching(), self.output.clone())
     }
 
     /// From now on whoever is at work looks at [`cancel`](Self::cancel) often enough.

@@ -20,7 +20,7 @@ use modstore::{
 use serde::Serialize;
 
 pub(crate) use self::bench::{Bench, BenchDisk, BenchPhase, BenchReader, BenchRound};
-use crate::{report::Failure, time};
+use crate::time;
 
 /// What a module is in some generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -692,6 +692,18 @@ pub(crate) struct Status {
     pub(crate) environments: Vec<Following>,
     /// By generation.
     pub(crate) leases: Vec<Lease>,
+    /// What a crash left, or could not be cleaned up; it does no harm.
+    pub(crate) leftovers: Vec<Leftover>,
+}
+
+/// A name that nothing needs any more.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Leftover {
+    pub(crate) path: String,
+    /// What kind of thing it is, as `verify` calls it.
+    pub(crate) code: &'static str,
+    /// In words.
+    pub(crate) what: String,
 }
 
 /// A lease that somebody holds.
@@ -934,9 +946,6 @@ pub(crate) struct Gc {
     pub(crate) compacted: bool,
     /// Environments that are gone, and looked after no longer.
     pub(crate) forgotten: Vec<String>,
-    /// What could not be deleted.
-    #[serde(skip)]
-    pub(crate) trouble: Option<Failure>,
     #[serde(skip)]
     pub(crate) interrupted: bool,
     /// So many entries are listed for people, or none.

@@ -6,7 +6,7 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -47,6 +47,8 @@ struct Envelope<'a, T> {
     body: T,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a Failure>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notices: Vec<String>,
 }
 
 /// What a failure without an answer says of the store.
@@ -62,6 +64,7 @@ pub(crate) struct Output {
     quiet: bool,
     command: Option<&'static str>,
     ended: Arc<AtomicBool>,
+    notices: Arc<Mutex<Vec<String>>>,
 }
 
 impl Output {
@@ -77,12 +80,14 @@ impl Output {
             quiet: global.quiet,
             command: Some(command),
             ended: Arc::default(),
+            notices: Arc::default(),
         }
     }
 
     /// The output when not even the command could be read.
     pub(crate) fn of_usage(json: bool) -> Self {
-        Self { json, quiet: false, command: None, ended: Arc::default() }
+        let (ended, notices) = (Arc::default(), Arc::default());
+        Self { json, quiet: false, command: None, ended, notices }
     }
 
     /// Says how the command ended, and gives the exit code.
@@ -121,7 +126,8 @@ impl Output {
 
     fn envelope<T: Serialize>(&self, body: &T, error: Option<&Failure>) -> io::Result<()> {
         let (ok, command) = (error.is_none(), self.command);
-        let object = Envelope { schema: 1, command, ok, body, error };
+        let notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let object = Envelope { schema: 1, command, ok, body, error, notices };
         if self.ended.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
@@ -141,6 +147,11 @@ impl Output {
 
     fn say(&self, failures: &[Failure]) {
         on_stderr(|to| failures.iter().try_for_each(|failure| failure.write(to)));
+    }
+
+    /// Keeps something that keeps nothing from working for the object that `--json` prints.
+    pub(crate) fn note(&self, text: &str) {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
     }
 
     /// Tells a person something that keeps nothing from working, on standard error.

@@ -14,6 +14,7 @@ use self::{bars::Bars, lines::Lines, objects::Objects};
 use crate::{
     args::{Global, ProgressMode},
     interrupt::Switching,
+    output::Output,
     page::on_stderr,
     report::write_warning,
 };
@@ -24,6 +25,7 @@ pub(crate) struct Progress {
     how: How,
     quiet: bool,
     switching: Switching,
+    output: Output,
 }
 
 #[derive(Debug)]
@@ -36,7 +38,7 @@ enum How {
 
 impl Progress {
     /// Shows it as the options say.
-    pub(crate) fn new(global: &Global, switching: &Switching) -> Self {
+    pub(crate) fn new(global: &Global, switching: &Switching, output: Output) -> Self {
         let terminal = io::stderr().is_terminal() && !global.interactive;
         let how = match global.progress {
             ProgressMode::Json => How::Objects(Objects::default()),
@@ -45,7 +47,7 @@ impl Progress {
             ProgressMode::Auto | ProgressMode::Bar if terminal => How::Bars(Bars::default()),
             _ => How::Lines(Lines::new(global.verbose)),
         };
-        Self { how, quiet: global.quiet, switching: switching.clone() }
+        Self { how, quiet: global.quiet, switching: switching.clone(), output }
     }
 
     /// Tells what a person should know even where no progress is shown.
@@ -64,6 +66,7 @@ impl Events for Progress {
         match event {
             Event::Committing => self.switching.set(true),
             Event::Shown { .. } => self.switching.set(false),
+            Event::Notice { text } => self.output.note(text),
             _ => {}
         }
         match (&self.how, event) {

@@ -32,7 +32,7 @@ use crate::{
         self, BindReport, BindRequest, Difference, Done, Environments, Event, Events, Ground,
         Options, Outdated, Silent, UpdateError, UpdateReport, UpdateRequest,
     },
-    verify::{self, Depth, Looking, Verification, VerifyError},
+    verify::{self, Depth, Finding, Looking, Verification, VerifyError},
 };
 
 /// A plan is made anew so often when others keep changing the store.
@@ -40,6 +40,22 @@ const ATTEMPTS: usize = 10;
 
 /// So long may deleting take that nobody asked for.
 const BRIEF: Duration = Duration::from_millis(200);
+
+/// Tells what could not be cleaned up when it is dropped.
+struct Telling<'a> {
+    disk: &'a Disk,
+    events: &'a dyn Events,
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        for error in self.disk.take_left() {
+            let why = model::causes(&error).join(": ");
+            let text = format!("{why}; the next command that changes the store tries again");
+            self.events.happened(Event::Notice { text: &text });
+        }
+    }
+}
 
 /// A store, open. Shared by reference between threads; each process opens its own.
 #[derive(Debug)]
@@ -234,6 +250,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
+        let _telling = self.telling(events);
         // First the state: a module that is added and shown in between is then not taken for undeclared.
         let state = self.state().map_err(UpdateError::from)?;
         let declared = self.declarations()?;
@@ -300,6 +317,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Added, ChangeError> {
+        let _telling = self.telling(events);
         self.prepare(events, cancel)?;
         let edited = declare::add(self.editing(cancel), additions)?;
         let modules = edited.names.clone();
@@ -320,6 +338,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Option<Generation>, ChangeError> {
+        let _telling = self.telling(events);
         self.prepare(events, cancel)?;
         let undeclare = |text: &str| {
             names.iter().try_fold(text.to_owned(), |text, name| model::remove_module(&text, name))
@@ -350,6 +369,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
+        let _telling = self.telling(events);
         self.prepare(events, cancel)?;
         let declared = self.declarations()?;
         let edited = declare::edit(self.editing(cancel), name, |text| match declared.get(name) {
@@ -369,6 +389,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, ChangeError> {
+        let _telling = self.telling(events);
         self.prepare(events, cancel)?;
         let edited =
             declare::edit(self.editing(cancel), name, |text| model::unlink_module(text, name))?;
@@ -413,6 +434,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Generation, ChangeError> {
+        let _telling = self.telling(events);
         self.prepare(events, cancel)?;
         let state = self.state().map_err(UpdateError::from)?;
         let before = state.kept().rev().nth(1).map(|info| info.number);
@@ -445,6 +467,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<RepairReport, ChangeError> {
+        let _telling = self.telling(events);
         if self.disk.has_failed_to_sync() {
             return Err(ChangeError::Poisoned);
         }
@@ -482,6 +505,12 @@ impl Store {
         verify::verify(&self.layout, &how)
     }
 
+    /// What crashes left and what could not be cleaned up, by a look at names: the next sweep tries to remove it.
+    #[must_use]
+    pub fn leftovers(&self, state: &State) -> Vec<Finding> {
+        verify::leftovers(&self.layout, state)
+    }
+
     /// Binds an environment: registers it, and installs stand-ins of modules in it, which follow every switch from
     /// then on. Done again, it mends what is missing.
     ///
@@ -493,6 +522,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<BindReport, ChangeError> {
+        let _telling = self.telling(events);
         self.prepare(events, cancel)?;
         Ok(update::bind(self.ground(events, cancel), request)?)
     }
@@ -508,6 +538,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Settled, ChangeError> {
+        let _telling = self.telling(events);
         self.prepare(events, cancel)?;
         Ok(update::unbind(self.ground(events, cancel), python, names)?)
     }
@@ -527,6 +558,7 @@ impl Store {
     /// # Errors
     /// As for [`update`](Self::update). An error of the sweep comes after the reset itself has happened.
     pub fn reset(&self, events: &dyn Events, cancel: &Cancel) -> Result<Reset, ChangeError> {
+        let _telling = self.telling(events);
         let request = UpdateRequest { fresh: true, ..UpdateRequest::default() };
         let update = self.update(&request, events, cancel)?;
         if !update.has_all() || !update.committed {
@@ -563,6 +595,7 @@ impl Store {
     /// # Errors
     /// [`PurgeError`] says what is gone. An environment that the stand-ins cannot be taken out of keeps the store.
     pub fn purge(&self, events: &dyn Events, cancel: &Cancel) -> Result<PurgeReport, ChangeError> {
+        let _telling = self.telling(events);
         if self.disk.has_failed_to_sync() {
             return Err(ChangeError::Poisoned);
         }
@@ -650,6 +683,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<SweepReport, ChangeError> {
+        let _telling = self.telling(events);
         if plan.is_empty() && Format::read(&self.layout)?.is_none() {
             return Ok(SweepReport::default());
         }
@@ -664,6 +698,7 @@ impl Store {
     /// # Errors
     /// The journal is as it was, or compacted.
     pub fn compact(&self, events: &dyn Events, cancel: &Cancel) -> Result<(), ChangeError> {
+        let _telling = self.telling(events);
         self.prepare(events, cancel)?;
         self.sweeping(events, cancel, self.options.lock_limit, None, reclaim::compact)
     }
@@ -704,6 +739,11 @@ impl Store {
             until,
             told: &|done, of| events.happened(Event::Deleting { done, of }),
         })?)
+    }
+
+    /// Tells what could not be cleaned up, when the method that made this ends, whatever came of it.
+    const fn telling<'a>(&'a self, events: &'a dyn Events) -> Telling<'a> {
+        Telling { disk: &self.disk, events }
     }
 
     fn editing<'a>(&'a self, cancel: &'a Cancel) -> Editing<'a> {

@@ -40,7 +40,7 @@ pub use home::TestHome;
 pub use host::Host;
 pub use http_server::{HttpServer, Seen, Stats};
 pub use listing::{Item, listing};
-pub use mounts::{Luck, Mount};
+pub use mounts::{BindMount, Luck, Mount};
 pub use netns::CutNetwork;
 pub use ports::{BlackHole, RefusedPort};
 pub use python::{Backend, Project, Python, PythonTools, Venv};

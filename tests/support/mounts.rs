@@ -96,6 +96,46 @@ impl Mount {
         })
     }
 
+    /// An overlay over the directory `lower`, as a container sees the layers of its image. What is written goes to
+    /// `upper/written`. `more`: further options, each after a comma.
+    pub fn layered(lower: &Path, upper: &Path, more: &str) -> Option<Self> {
+        Self::mounted(Kind::Other, |_| {
+            let (written, work) = (upper.join("written"), upper.join("work"));
+            for dir in [&written, &work] {
+                fs::create_dir_all(dir).map_err(|e| format!("making a layer: {e}"))?;
+            }
+            let layers = format!(
+                "lowerdir={},upperdir={},workdir={}{more}",
+                lower.display(),
+                written.display(),
+                work.display()
+            );
+            Ok(["-t", "overlay", "-o", &layers, "overlay"].map(str::to_owned).to_vec())
+        })
+    }
+
+    /// The directory `from`, mounted at `at` too.
+    pub fn bind(from: &Path, at: &Path) -> Option<BindMount> {
+        if !is_root() {
+            skip_loudly("mounting needs root");
+            return None;
+        }
+        let bound = attempt(Command::new("mount").arg("--bind").arg(from).arg(at));
+        bound.map_err(|why| skip_loudly(&why)).ok()?;
+        Some(BindMount(at.to_owned()))
+    }
+
+    /// An ext4 that can fold names, of so many MiB, with a directory `folding` in which it does.
+    pub fn casefold(size_mib: u64) -> Option<Self> {
+        let mkfs = ["mkfs.ext4", "-q", "-F", "-O", "casefold"];
+        let mount = Self::formatted(Kind::Logged, size_mib, &mkfs)?;
+        let folding = mount.path().join("folding");
+        let made = fs::create_dir(&folding).map_err(|e| format!("making a directory: {e}"));
+        let marked = made.and_then(|()| attempt(Command::new("chattr").arg("+F").arg(&folding)));
+        marked.map_err(|why| skip_loudly(&why)).ok()?;
+        Some(mount)
+    }
+
     /// Where it is mounted.
     pub fn path(&self) -> PathBuf {
         self.place.path().join("mount")
@@ -193,6 +233,16 @@ impl Mount {
             Ok(Self { place, options, kind })
         })();
         attempted.map_err(|why| skip_loudly(&why)).ok()
+    }
+}
+
+/// A directory that is mounted at a second place; unmounted when dropped.
+#[derive(Debug)]
+pub struct BindMount(PathBuf);
+
+impl Drop for BindMount {
+    fn drop(&mut self) {
+        let _ = attempt(Command::new("umount").arg("-l").arg(&self.0));
     }
 }
 

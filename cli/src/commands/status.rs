@@ -7,12 +7,13 @@ use modstore::{
     commit::{Binding, State},
     environment::{Registration, lost},
     model::Generation,
+    verify::Finding,
 };
 
 use super::list::last_changes;
 use crate::{
     context::Context,
-    json::{Attempt, Following, Lease, Serving, Status, Wanting},
+    json::{Attempt, Following, Lease, Leftover, Serving, Status, Wanting},
     output::Answer,
     page::Page,
     report::Failure,
@@ -47,6 +48,7 @@ pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
         bytes: state.entries().values().map(|entry| entry.bytes).sum(),
         environments: store.environments()?.iter().map(|each| following(&store, each)).collect(),
         leases: store.leases()?.into_iter().map(Lease::from).collect(),
+        leftovers: store.leftovers(&state).into_iter().map(Leftover::from).collect(),
     })
 }
 
@@ -96,6 +98,10 @@ impl Answer for Status {
         }
         for lease in &self.leases {
             table.row(["leased", &lease.told()]);
+        }
+        if !self.leftovers.is_empty() {
+            let names = count(self.leftovers.len(), "name");
+            table.row(["left over", &format!("{names}, which the next `modstore gc` removes")]);
         }
         table.write(to, 0)?;
         match (
@@ -180,6 +186,13 @@ impl Following {
             (false, true) => "",
         };
         format!("{} ({}){state}", self.environment, count(self.modules.len(), "module"))
+    }
+}
+
+impl From<Finding> for Leftover {
+    fn from(finding: Finding) -> Self {
+        let path = finding.path.display().to_string();
+        Self { path, code: finding.code.as_str(), what: finding.what }
     }
 }
 

@@ -105,6 +105,12 @@ impl AcquireError {
                 network_error::Stage::Connect | network_error::Stage::List => Stage::Resolve,
                 network_error::Stage::Fetch => Stage::Fetch,
             },
+            // Receiving and writing go side by side; what the disk refuses is no fault of the network.
+            Self::Fetch(FetchError::Receive {
+                source: PackError::Write(_) | PackError::Spill { .. },
+                ..
+            }) => Stage::Place,
+            Self::Mirror(_) if self.is_want_of_space() => Stage::Place,
             Self::Fetch(FetchError::Receive { .. }) | Self::Cancelled => Stage::Fetch,
             Self::Archive(ArchiveError::WrongSum { .. }) | Self::Mirror(_) => Stage::Fetch,
             Self::NoDirectory { .. } | Self::Archive(ArchiveError::Open { .. }) => Stage::Resolve,

@@ -13,7 +13,6 @@ use sha2::{Digest as _, Sha256};
 use super::acquire_error::AcquireError;
 use super::archive_error::{ArchiveError, ArchiveLimits};
 use super::archive_tree::{ArchiveTree, check_limit};
-use super::fetched_commit::FOLDS_NAMES;
 use super::limits::Cancel;
 use super::network_error::{Fault, RemoteError};
 use super::part::check_subdirectory;
@@ -43,7 +42,7 @@ pub struct AcquiredArchive {
 /// (`name-1.2.3/`, as many hosts pack it) stays, and `subdirectory=name-1.2.3` leads into it.
 ///
 /// # Errors
-/// What was written stays in the staging, under names of its own, and goes with it.
+/// Nothing that was written is left, as far as it can be removed; the rest goes with the staging.
 pub fn acquire_archive(
     network: &Network,
     source: &ArchiveSource,
@@ -51,7 +50,14 @@ pub fn acquire_archive(
     staging: &Staging,
     cancel: &Cancel,
 ) -> Result<AcquiredArchive, AcquireError> {
-    Acquiring { network, source, disk, staging, cancel, limits: ArchiveLimits::default() }.run()
+    let limits = ArchiveLimits::default();
+    let (archive, tree) = (staging.fresh(), staging.fresh());
+    let acquiring = Acquiring { network, source, disk, staging, cancel, limits };
+    acquiring.run(&archive, &tree).inspect_err(|_| {
+        // Others may need the room before the staging goes.
+        let _ = disk.remove_file(&archive);
+        let _ = disk.remove_tree(&tree);
+    })
 }
 
 /// All that acquiring an archive needs.
@@ -65,17 +71,16 @@ pub(super) struct Acquiring<'a> {
 }
 
 impl Acquiring<'_> {
-    pub(super) fn run(&self) -> Result<AcquiredArchive, AcquireError> {
-        let path = self.staging.fresh();
-        let received = self.receive(&path)?;
-        let planting =
-            Planting::create(self.disk, &self.staging.fresh()).map_err(AcquireError::Write)?;
-        let kind = self.source.url.kind();
-        let mut tree = ArchiveTree::new(&planting, kind, FOLDS_NAMES, self.limits, self.cancel);
-        let file = File::open(&path).map_err(|error| unusable(&path, error))?;
+    /// Receives the archive at `path`, and unpacks it at `root`; both are free, and in the staging.
+    pub(super) fn run(&self, path: &Path, root: &Path) -> Result<AcquiredArchive, AcquireError> {
+        let received = self.receive(path)?;
+        let planting = Planting::create(self.disk, root).map_err(AcquireError::Write)?;
+        let (kind, folds) = (self.source.url.kind(), || self.staging.folds_names());
+        let mut tree = ArchiveTree::new(&planting, kind, &folds, self.limits, self.cancel);
+        let file = File::open(path).map_err(|error| unusable(path, error))?;
         unpack(kind, file, &self.limits, &mut tree)?;
         let tree = tree.finish()?;
-        self.disk.remove_file(&path).map_err(AcquireError::Write)?;
+        self.disk.remove_file(path).map_err(AcquireError::Write)?;
         check_subdirectory(&tree.manifest, self.source.subdirectory.as_ref())?;
         let staged =
             Staged::seal(self.disk, planting, &tree.manifest, None).map_err(AcquireError::Write)?;

@@ -61,7 +61,7 @@ impl World {
     fn acquire_source(&self, source: &ArchiveSource) -> Result<AcquiredArchive, AcquireError> {
         let Self { network, staging, cancel, limits, .. } = self;
         Acquiring { network, source, disk: &Disk::default(), staging, cancel, limits: *limits }
-            .run()
+            .run(&staging.fresh(), &staging.fresh())
     }
 
     fn tar_gz(&self, entries: &[Entry<'_>]) -> Result<AcquiredArchive, AcquireError> {

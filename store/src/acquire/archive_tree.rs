@@ -22,7 +22,7 @@ use super::lfs;
 use super::limits::Cancel;
 use super::refusal::{self, DEEPEST, LONGEST_LINK, LONGEST_PATH, Refusal, RefusedTree};
 use super::tree_plan::Collision;
-use crate::disk::{Planting, StreamError};
+use crate::disk::{FoldsNames, Planting, StreamError};
 use crate::model::{ArchiveKind, FileKind, Manifest, TreeFile};
 
 /// Files up to this size are read whole before they are written.
@@ -40,7 +40,7 @@ pub(super) struct UnpackedTree {
 pub(super) struct ArchiveTree<'a> {
     planting: &'a Planting,
     kind: ArchiveKind,
-    folds: bool,
+    folds: &'a FoldsNames<'a>,
     limits: ArchiveLimits,
     cancel: &'a Cancel,
     nodes: HashMap<BString, Node>,
@@ -61,11 +61,11 @@ enum Node {
 }
 
 impl<'a> ArchiveTree<'a> {
-    /// An empty tree. With `folds`, names that collide when folded are refused.
+    /// An empty tree. Where names fold, those that collide are refused.
     pub(super) fn new(
         planting: &'a Planting,
         kind: ArchiveKind,
-        folds: bool,
+        folds: &'a FoldsNames<'a>,
         limits: ArchiveLimits,
         cancel: &'a Cancel,
     ) -> Self {
@@ -199,11 +199,9 @@ impl<'a> ArchiveTree<'a> {
         if self.files.is_empty() {
             return Err(self.malformed("it has no files"));
         }
-        let nodes = &self.nodes;
-        let is_link = |path: &BStr| matches!(nodes.get(path), Some(Node::File(FileKind::Symlink)));
-        for (path, text) in &self.link_texts {
-            refusal::check_link_steps(path.as_bstr(), text.as_bstr(), &is_link)
-                .map_err(|reason| refused(path, reason))?;
+        let leaving = refusal::first_that_leaves(&self.link_texts, self.folds);
+        if let Some(refused) = leaving.map_err(AcquireError::Write)? {
+            return Err(ArchiveError::Refused(refused).into());
         }
         let manifest = Manifest::new(self.files).expect("no path was entered twice");
         Ok(UnpackedTree { manifest, warnings: self.warnings })
@@ -275,7 +273,7 @@ impl<'a> ArchiveTree<'a> {
         refusal::check_name(name, is_link).map_err(|reason| refused(&path, reason))?;
         let key = [directory, b"/", refusal::fold(name).as_ref()].concat();
         if let Some(first) = self.folded.get(&key) {
-            if self.folds {
+            if (self.folds)().map_err(AcquireError::Write)? {
                 return Err(refused(&path, Refusal::Folds(first.clone())));
             }
             let collision = Collision { first: first.clone(), second: path.clone() };

@@ -22,7 +22,7 @@ use crate::acquire::lfs;
 use crate::acquire::pack_error::{PackError, PackLimit};
 use crate::acquire::refusal::{self, LONGEST_LINK, Refusal};
 use crate::acquire::tree_plan::{Collision, Extras, PlannedFile};
-use crate::disk::{DiskError, LinkError, Planting, StreamError, Verb, open_regular};
+use crate::disk::{DiskError, FoldsNames, LinkError, Planting, StreamError, Verb, open_regular};
 use crate::model::{ContentHash, FileKind, GitTree, Manifest, TreeFile};
 
 /// Linking changes a file's ctime, and uv rebuilds a project when that of one of these changed.
@@ -315,9 +315,14 @@ impl<'a> Checkout<'a> {
     }
 
     /// Reads the result off what was done.
-    pub(super) fn finish(self, root: ObjectId, extras: Extras) -> Result<Planted, PackError> {
+    pub(super) fn finish(
+        self,
+        root: ObjectId,
+        extras: Extras,
+        folds: &FoldsNames<'_>,
+    ) -> Result<Planted, PackError> {
         self.copy_again()?;
-        self.check_link_steps()?;
+        self.check_link_steps(folds)?;
         self.find_linked_pointers()?;
         let added = unlocked(self.table).files;
         let mut slots: Vec<Option<(ContentHash, u64)>> = vec![None; added.len()];
@@ -357,14 +362,11 @@ impl<'a> Checkout<'a> {
 
     /// Links are checked by their text before they are written; that one of them does not lead
     /// another one out shows only when all are known.
-    fn check_link_steps(&self) -> Result<(), PackError> {
-        let texts = locked(&self.link_texts);
-        let links: HashSet<&BStr> = texts.iter().map(|(path, _)| path.as_bstr()).collect();
-        let is_link = |path: &BStr| links.contains(path);
-        texts.iter().try_for_each(|(path, text)| {
-            refusal::check_link_steps(path.as_bstr(), text.as_bstr(), &is_link)
-                .map_err(|reason| PackError::refused(path.clone(), reason))
-        })
+    fn check_link_steps(&self, folds: &FoldsNames<'_>) -> Result<(), PackError> {
+        let leaving = refusal::first_that_leaves(&locked(&self.link_texts), folds);
+        leaving
+            .map_err(PackError::Write)?
+            .map_or(Ok(()), |refused| Err(PackError::Refused(refused)))
     }
 
     /// Files that were linked have not been read. Only where the tree's attributes speak of LFS are

@@ -196,16 +196,20 @@ impl Fetching<'_> {
         run: impl FnOnce(&Planting, &PlantOptions<'_>) -> Result<Planted, E>,
     ) -> Result<FetchedCommit, E> {
         let Destination { disk, staging, .. } = self.into;
-        let planting = Planting::create(disk, &staging.fresh()).map_err(AcquireError::Write)?;
+        let root = staging.fresh();
+        let planting = Planting::create(disk, &root).map_err(AcquireError::Write)?;
         let options = PlantOptions {
             base,
-            folds: FOLDS_NAMES,
+            folds: &|| staging.folds_names(),
             limits: self.into.packs,
             memory: self.into.memory,
             progress: &|progress| (self.news)(FetchNews::Pack(progress)),
             cancel: &|| self.cancel.is_cancelled(),
         };
-        let planted = run(&planting, &options)?;
+        let planted = run(&planting, &options).inspect_err(|_| {
+            // Others may need the room before the staging goes.
+            let _ = disk.remove_tree(&root);
+        })?;
         Ok(stage(disk, planting, planted)?)
     }
 
@@ -291,9 +295,6 @@ fn receiving(source: PackError, url: &str) -> AcquireError {
         source => AcquireError::Fetch(FetchError::Receive { url: url.to_owned(), source }),
     }
 }
-
-/// macOS file systems take names for equal that differ only in case or normalisation.
-pub(super) const FOLDS_NAMES: bool = cfg!(target_vendor = "apple");
 
 /// Seals what was planted, and says what a person should know of it.
 pub(super) fn stage(

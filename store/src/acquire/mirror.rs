@@ -198,7 +198,9 @@ impl<'a> Mirror<'a> {
         })?;
         let replace = || {
             if self.path().symlink_metadata().is_ok() {
-                self.disk.rename(&self.path(), &self.aside()?)?;
+                // A directory of an overlay's lower layer is not renamed; a mirror may be deleted at any time.
+                let moved = self.disk.rename(&self.path(), &self.aside()?);
+                moved.or_else(|_stays| self.disk.remove_tree(&self.path()))?;
             }
             self.disk.rename(&aside, &self.path())
         };
@@ -269,7 +271,7 @@ impl<'a> Mirror<'a> {
         Ok(())
     }
 
-    /// Removes what nobody can be using: this origin's lock is ours.
+    /// Removes what nobody can be using: this origin's lock is ours. What cannot be removed is left.
     fn remove_leftovers(&self) -> Result<(), DiskError> {
         let path = self.path();
         if path.symlink_metadata().is_ok() && !is_our_own(&path) {
@@ -279,7 +281,9 @@ impl<'a> Mirror<'a> {
             let ours =
                 name.to_str().and_then(|name| name.strip_prefix(&self.hash)?.strip_prefix('.'));
             if ours.is_some_and(|rest| is_random_name(rest.as_ref())) {
-                self.disk.remove_tree(&self.directory.join(name))?;
+                self.disk
+                    .remove_tree(&self.directory.join(name))
+                    .or_else(|error| self.disk.leave(error))?;
             }
         }
         for below in ["", "objects/pack", "refs/modstore"] {
@@ -291,7 +295,9 @@ impl<'a> Mirror<'a> {
                 if text.ends_with(".lock")
                     || (packing && (text.starts_with(".tmp") || text.ends_with(".keep")))
                 {
-                    self.disk.remove_tree(&directory.join(&name))?;
+                    self.disk
+                        .remove_tree(&directory.join(&name))
+                        .or_else(|error| self.disk.leave(error))?;
                 }
             }
         }

@@ -77,6 +77,6 @@ pub use pack_error::{PackError, PackLimit, PackLimits};
 pub(crate) use part::check_subdirectory;
 pub use plant::{PackNews, PlantOptions, plant_pack, plant_tree};
 pub use refusal::{DEEPEST, LONGEST_LINK, LONGEST_PATH, Refusal, RefusedTree};
-pub(crate) use refusal::{check_link, check_name};
+pub(crate) use refusal::{check_link, check_name, first_that_leaves};
 pub use session::{Network, RemoteNews, Session};
 pub use tree_plan::Collision;

@@ -39,7 +39,7 @@ use crate::acquire::pack_objects::{Filed, PackObjects};
 use crate::acquire::pack_reader::{Encoding, EntryHeader, PackReader};
 use crate::acquire::tag::check_tag;
 use crate::acquire::tree_plan::{PlannedFile, Walk};
-use crate::disk::Planting;
+use crate::disk::{FoldsNames, Planting};
 
 /// A batch of blobs is handed to a worker when it has this many bytes or blobs...
 const BATCH_BYTES: usize = 256 << 10;
@@ -69,8 +69,9 @@ pub struct PackNews {
 pub struct PlantOptions<'a> {
     /// The previous entry, if there is one and [`base_is_usable`](super::base_is_usable).
     pub base: Option<&'a Base<'a>>,
-    /// Whether the target file system takes names for equal that differ in case or normalisation.
-    pub folds: bool,
+    /// Whether the target file system takes names for equal that differ in case or normalisation. Asked only when a tree
+    /// has names for which it matters.
+    pub folds: &'a FoldsNames<'a>,
     /// What the pack may cost.
     pub limits: PackLimits,
     /// The memory of all fetches that run now.
@@ -83,7 +84,7 @@ pub struct PlantOptions<'a> {
 
 impl std::fmt::Debug for PlantOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PlantOptions").field("folds", &self.folds).finish_non_exhaustive()
+        f.debug_struct("PlantOptions").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -184,7 +185,7 @@ fn plant(
         }
     };
     drop(objects);
-    Ok((Planted { received_bytes: length, ..checkout.finish(root, extras)? }, known))
+    Ok((Planted { received_bytes: length, ..checkout.finish(root, extras, options.folds)? }, known))
 }
 
 /// Plants the tree with id `tree` from an object database. Every object is checked against its id.
@@ -218,7 +219,7 @@ pub fn plant_tree(
     let keep = |kept| allowance.go_on().and_then(|()| checkout.keep(kept));
     kept.into_par_iter().try_for_each(keep)?;
     plant_found(find, &checkout)?;
-    checkout.finish(root, extras)
+    checkout.finish(root, extras, options.folds)
 }
 
 /// Plants what is still waited for, as far as it is found.

@@ -16,10 +16,10 @@ use gix::objs::Kind;
 
 use crate::acquire::base::hash_of;
 use crate::acquire::{
-    Base, MemoryBudget, PackError, PackLimit, PackLimits, PlantOptions, Planted, Refusal, Tip,
-    base_is_usable, plant_pack, plant_tree,
+    Base, MemoryBudget, PackError, PackLimits, PlantOptions, Planted, Refusal, Tip, base_is_usable,
+    plant_pack, plant_tree,
 };
-use crate::disk::{Disk, Planting};
+use crate::disk::{Disk, FoldsNames, Planting};
 use crate::model::{FileKind, GitTree, Manifest};
 
 /// A repository made by git.
@@ -126,7 +126,8 @@ impl Store {
     }
 
     fn options<'a>(&'a self, base: Option<&'a Base<'a>>) -> PlantOptions<'a> {
-        let (limits, folds) = (self.limits, self.folds);
+        let limits = self.limits;
+        let folds: &FoldsNames<'_> = if self.folds { &|| Ok(true) } else { &|| Ok(false) };
         let memory = self.memory.get_or_init(|| MemoryBudget::new(limits.memory, 1));
         PlantOptions { base, folds, limits, memory, progress: &|_| {}, cancel: &|| false }
     }

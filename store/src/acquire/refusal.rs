@@ -4,17 +4,18 @@
 //! path is written. Names are checked with git's own protections for HFS+ and NTFS, because a store
 //! may be copied to, or mounted from, such a file system.
 //!
-//! Limits: which names a file system really folds together is not asked here; [`fold`] is a broad
-//! guess (normalisation C, upper then lower case), so it may report two names that a disk keeps apart.
+//! Whether names fold is asked of the disk, and only where it matters. Which ones do is guessed broadly ([`fold`]:
+//! normalisation C, upper then lower case, without what is not seen and what is cut off at the end), so where they
+//! fold, two names that the disk would keep apart may be refused.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use gix::bstr::{BStr, BString, ByteSlice};
 use gix::validate::path::component;
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::disk::Layout;
+use crate::disk::{DiskError, FoldsNames, Layout};
 
 /// Longest path in a tree, in bytes; PATH_MAX of Linux.
 pub const LONGEST_PATH: usize = 4096;
@@ -85,8 +86,17 @@ pub(crate) fn check_name(name: &BStr, is_link: bool) -> Result<(), Refusal> {
     if name.contains(&0) {
         return Err(Refusal::Name("it contains NUL".into()));
     }
-    if name.eq_ignore_ascii_case(Layout::OWN.as_bytes()) {
+    // Whatever is left out of it when it is folded, what begins both names is a dot.
+    let folded = if name.starts_with(b".") || !name.is_ascii() {
+        fold(name)
+    } else {
+        Cow::Borrowed(name.as_bytes())
+    };
+    if *folded == *Layout::OWN.as_bytes() {
         return Err(Refusal::Name("the store has things of its own under it".into()));
+    }
+    if *folded == *b".git" {
+        return Err(Refusal::Name("some file systems take it for .git".into()));
     }
     // Only protect_windows would refuse characters that are ordinary on the systems we run on.
     let options =
@@ -149,22 +159,80 @@ pub(crate) fn check_link_steps(
     Ok(())
 }
 
-/// The form under which a folding file system would look the name up.
+/// The first link that leaves the tree by a step up behind another link, of all that the tree has: paths and texts.
+/// Where names fold, another spelling of a link is that link.
+///
+/// # Errors
+/// The disk cannot be asked whether names fold.
+pub(crate) fn first_that_leaves(
+    links: &[(BString, BString)],
+    folds: &FoldsNames<'_>,
+) -> Result<Option<RefusedTree>, DiskError> {
+    let exact: HashSet<&BStr> = links.iter().map(|(path, _)| path.as_bstr()).collect();
+    let folded: HashSet<Vec<u8>> =
+        links.iter().map(|(path, _)| fold_path(path.as_bstr())).collect();
+    let is_link = |path: &BStr| exact.contains(path);
+    let may_be_link = |path: &BStr| folded.contains(&fold_path(path));
+    for (path, text) in links {
+        let check = |is_link| check_link_steps(path.as_bstr(), text.as_bstr(), is_link);
+        let Err(reason) = check(&may_be_link) else { continue };
+        if check(&is_link).is_err() || folds()? {
+            return Ok(Some(RefusedTree { path: path.clone(), reason }));
+        }
+    }
+    Ok(None)
+}
+
+fn fold_path(path: &BStr) -> Vec<u8> {
+    let names: Vec<_> = path.split_str("/").map(|name| fold(name.as_bstr())).collect();
+    names.join(&b'/')
+}
+
+/// The form under which a folding file system would look the name up: without differences of case and normalisation,
+/// without what is not seen, and without dots and spaces at the end.
 #[must_use]
 pub(crate) fn fold(name: &BStr) -> Cow<'_, [u8]> {
     if name.is_ascii() {
-        if name.iter().any(u8::is_ascii_uppercase) {
-            return Cow::Owned(name.to_ascii_lowercase());
-        }
-        return Cow::Borrowed(name);
+        let end = name.iter().rposition(|byte| !matches!(byte, b'.' | b' '));
+        let kept = name.get(..end.map_or(0, |end| end + 1)).unwrap_or_default();
+        return match kept.iter().any(u8::is_ascii_uppercase) {
+            true => Cow::Owned(kept.to_ascii_lowercase()),
+            false => Cow::Borrowed(kept),
+        };
     }
     match name.to_str() {
         Ok(text) => {
-            let cased = text.nfc().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
-            Cow::Owned(cased.nfc().collect::<String>().into_bytes())
+            let seen = text.chars().filter(|c| !is_ignorable(*c)).nfc();
+            let cased = seen.flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+            let folded = cased.nfc().collect::<String>();
+            Cow::Owned(folded.trim_end_matches(['.', ' ']).to_owned().into_bytes())
         }
         Err(_) => Cow::Owned(name.to_ascii_lowercase()),
     }
+}
+
+/// Characters that HFS+ and ext4 leave out when they compare names: those that Unicode calls ignorable by default.
+const fn is_ignorable(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 #[cfg(test)]
@@ -183,7 +251,16 @@ mod tests {
             ".Modstore",
             ".git ",
             ".git.",
+            ".git. .",
+            ".Git::$INDEX_ALLOCATION",
+            ".git:x",
+            "git~1 .",
             ".g\u{200c}it",
+            ".gi\u{ad}t",
+            ".G\u{fe0f}IT",
+            ".mod\u{200d}store",
+            ".mod\u{17f}tore",
+            ".modstore.",
             "..",
             ".",
             "",
@@ -228,8 +305,39 @@ mod tests {
     }
 
     #[test]
+    fn a_step_up_behind_another_spelling_of_a_link_is_refused_where_names_fold() {
+        let links = |links: &[(&str, &str)]| -> Vec<(BString, BString)> {
+            links.iter().map(|(path, text)| ((*path).into(), (*text).into())).collect()
+        };
+        let leaves = |of: &[(&str, &str)], folds: bool| {
+            let asked = std::sync::atomic::AtomicBool::new(false);
+            let answer = || {
+                asked.store(true, std::sync::atomic::Ordering::Relaxed);
+                Ok(folds)
+            };
+            let found = first_that_leaves(&links(of), &answer).unwrap();
+            (found.is_some(), asked.into_inner())
+        };
+        for (text, up) in [
+            ("x/up/../..", "x/UP"),
+            ("X/up/../..", "x/UP"),
+            ("x/e\u{301}/../..", "x/\u{c9}"),
+            ("x/u\u{200d}p/../..", "x/up"),
+            ("x/up./../..", "x/up"),
+        ] {
+            let tree = [(up, "."), ("out", text)];
+            assert_eq!(leaves(&tree, true), (true, true), "{text}");
+            assert_eq!(leaves(&tree, false), (false, true), "{text}");
+        }
+        assert_eq!(leaves(&[("x/up", "."), ("out", "x/up/../..")], false), (true, false));
+        assert_eq!(leaves(&[("x/up", "."), ("in", "x/UP/y")], true), (false, false));
+    }
+
+    #[test]
     fn names_that_a_file_system_may_fold_have_one_form() {
         for (a, b) in [
+            ("u\u{200d}p", "UP"),
+            ("a. .", "A"),
             ("README", "readme"),
             ("\u{e9}", "e\u{301}"),
             ("\u{212a}", "k"),

@@ -17,6 +17,7 @@ use crate::acquire::allowance::Allowance;
 use crate::acquire::pack_error::{PackError, PackLimit};
 use crate::acquire::rebuilt_trees::mode_of;
 use crate::acquire::refusal::{self, DEEPEST, LONGEST_PATH, Refusal};
+use crate::disk::FoldsNames;
 use crate::model::FileKind;
 
 /// What a file costs in the tables of the walk and of those who write it, in bytes, besides its path.
@@ -61,7 +62,7 @@ struct Expected {
 
 /// A walk in progress.
 pub(super) struct Walk<'a> {
-    folds: bool,
+    folds: &'a FoldsNames<'a>,
     allowance: &'a Allowance<'a>,
     /// Names are chosen by who made the tree.
     key: RandomState,
@@ -83,8 +84,8 @@ pub(super) struct Extras {
 }
 
 impl<'a> Walk<'a> {
-    /// With `folds`, names that collide when folded are refused.
-    pub(super) fn new(folds: bool, allowance: &'a Allowance<'a>) -> Walk<'a> {
+    /// Where names fold, those that collide are refused.
+    pub(super) fn new(folds: &'a FoldsNames<'a>, allowance: &'a Allowance<'a>) -> Walk<'a> {
         Walk {
             folds,
             allowance,
@@ -255,7 +256,7 @@ impl<'a> Walk<'a> {
         if refusal::fold(a) != refusal::fold(b) {
             return Ok(());
         }
-        if self.folds {
+        if (self.folds)().map_err(PackError::Write)? {
             return Err(PackError::refused(second, Refusal::Folds(first)));
         }
         self.extras.collisions.push(Collision { first, second });

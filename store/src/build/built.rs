@@ -10,7 +10,7 @@ use super::{
     inputs::{on_disk, walk},
 };
 use crate::{
-    acquire::{RefusedTree, check_link, check_name},
+    acquire::{RefusedTree, check_link, check_name, first_that_leaves},
     commit::{Staged, Staging},
     disk::{Disk, DiskError, Planting, StreamError, Verb},
     model::{FileKind, Manifest, TreeFile},
@@ -45,6 +45,7 @@ pub(super) fn stage(
     }
     found.sort_by(|a, b| a.0.cmp(&b.0));
     found.iter().try_for_each(|(path, kind)| check(root, path.as_bstr(), *kind))?;
+    check_links(staging, root, &found)?;
     plant(disk, staging, root, &found).map_err(BuildError::Keep)
 }
 
@@ -59,6 +60,21 @@ fn check(root: &Path, path: &BStr, kind: FileKind) -> Result<(), BuildError> {
         check_link(path, text.as_os_str().as_bytes().as_bstr()).map_err(refuse)?;
     }
     Ok(())
+}
+
+/// What one link says is checked; where it leads by way of the others shows only when all are known.
+fn check_links(
+    staging: &Staging,
+    root: &Path,
+    found: &[(BString, FileKind)],
+) -> Result<(), BuildError> {
+    let links = found.iter().filter(|(_, kind)| *kind == FileKind::Symlink).map(|(path, _)| {
+        let text = std::fs::read_link(on_disk(root, path.as_bstr())).unwrap_or_default();
+        (path.clone(), BString::from(text.as_os_str().as_bytes()))
+    });
+    let links: Vec<(BString, BString)> = links.collect();
+    let leaving = first_that_leaves(&links, &|| staging.folds_names());
+    leaving.map_err(BuildError::Keep)?.map_or(Ok(()), |refused| Err(BuildError::Refused(refused)))
 }
 
 fn plant(

@@ -32,6 +32,8 @@ pub struct Locked {
     pub(super) staging: Staging,
     pub(super) journal: Journal,
     pub(super) state: State,
+    /// The highest generation above the head that could not be removed.
+    above: Option<Generation>,
     _lock: Lock,
 }
 
@@ -73,7 +75,7 @@ pub enum BeginError {
         /// The generation shown.
         shown: Generation,
     },
-    /// What a crash left cannot be finished or removed.
+    /// What a crash left cannot be finished: the switch, or making what was removed durable.
     #[error("cannot finish what an earlier process left")]
     Redo(#[source] DiskError),
 }
@@ -92,7 +94,7 @@ impl Locked {
         let lock = Lock::take(&layout.lock("store"), how.command, how.patience)?;
         let (journal, state) = Journal::open(disk, &layout.journal())?;
         finish_showing(disk, layout, &state, &staging, how)?;
-        remove_unrecorded(disk, layout, &state).map_err(BeginError::Redo)?;
+        let above = remove_unrecorded(disk, layout, &state).map_err(BeginError::Redo)?;
         finish_sweeping(disk, layout, &state).map_err(BeginError::Redo)?;
         Ok(Self {
             disk: disk.clone(),
@@ -101,8 +103,16 @@ impl Locked {
             staging,
             journal,
             state,
+            above,
             _lock: lock,
         })
+    }
+
+    /// The number of the generation that comes next: one whose name is free, also where a crash's left-over could not
+    /// be removed.
+    pub(super) fn next_generation(&self) -> Generation {
+        let head = self.state.head().map(|head| head.number);
+        head.max(self.above).map_or(Generation::FIRST, Generation::next)
     }
 
     /// What the store adds up to.
@@ -133,9 +143,10 @@ impl Locked {
         Condemned::withdraw(&self.disk, &self.layout)
     }
 
-    /// Gives up what is condemned: first in the journal, then by moving it to the trash. The journal comes
-    /// first, so that it never counts on what is not there; what it has given up and is still in its place
-    /// is moved by whoever takes the lock next.
+    /// Gives up what is condemned: first in the journal, then by moving it to the trash, or by deleting it where it
+    /// cannot be moved. The journal comes first, so that it never counts on what is not there; what it has given up
+    /// and is still in its place, because of a crash or because it cannot be taken away, is for whoever takes the
+    /// lock next.
     ///
     /// # Errors
     /// Each [`GiveUpError`] says whether it has happened.
@@ -151,11 +162,7 @@ impl Locked {
             let frame = journal.append(&disk, records).map_err(GiveUpError::Record)?;
             state.apply(frame);
         }
-        let discard = || {
-            condemned.discard(&disk, &layout, &state)?;
-            Condemned::withdraw(&disk, &layout)
-        };
-        discard().map_err(GiveUpError::Discard)
+        discard(&disk, &layout, condemned, &state).map_err(GiveUpError::Discard)
     }
 
     /// Records that these entries are in the store no longer, as far as it has them and no kept generation
@@ -205,8 +212,8 @@ pub enum GiveUpError {
     /// It has happened if the frame reached the disk; the next command tells.
     #[error("what is swept may or may not have been recorded")]
     Record(#[source] JournalError),
-    /// It has happened: the journal counts on none of it. The next one to take the lock moves the rest.
-    #[error("what was swept is still in its place")]
+    /// It has happened: the journal counts on none of it, and a sync of what was moved failed.
+    #[error("what was swept may come back, until it is swept again")]
     Discard(#[source] DiskError),
 }
 
@@ -270,25 +277,47 @@ fn finish_showing(
     }
 }
 
-/// Removes generations that a crash left between *place* and *commit*. No link ever led to them.
-fn remove_unrecorded(disk: &Disk, layout: &Layout, state: &State) -> Result<(), DiskError> {
+/// Removes generations that a crash left between *place* and *commit*. No link ever led to them. Gives the highest of
+/// those that cannot be removed.
+fn remove_unrecorded(
+    disk: &Disk,
+    layout: &Layout,
+    state: &State,
+) -> Result<Option<Generation>, DiskError> {
     let head = state.head().map(|head| head.number);
+    let mut left = None;
     for name in names_in(&layout.generations())? {
         let number = name.to_str().and_then(|name| name.parse::<Generation>().ok());
-        if number.is_some_and(|number| Some(number) > head) {
-            disk.remove_tree(&layout.generations().join(name))?;
+        let Some(number) = number.filter(|number| Some(*number) > head) else { continue };
+        if let Err(error) = disk.remove_tree(&layout.generations().join(name)) {
+            disk.leave(error)?;
+            left = left.max(Some(number));
         }
     }
-    Ok(())
+    Ok(left)
 }
 
-/// Moves to the trash what a sweep had given up in the journal when it died, and takes back the rest.
+/// Takes away what a sweep had given up in the journal and left in its place, and takes back the rest.
 fn finish_sweeping(disk: &Disk, layout: &Layout, state: &State) -> Result<(), DiskError> {
     if layout.condemned().symlink_metadata().is_err() {
         return Ok(());
     }
-    if Condemned::was_given_up(layout, state.sequence())? {
-        Condemned::read(layout)?.discard(disk, layout, state)?;
+    match Condemned::was_given_up(layout).and_then(|it| Ok((it, Condemned::read(layout)?))) {
+        Ok((true, condemned)) => discard(disk, layout, &condemned, state),
+        Ok((false, _)) => Condemned::withdraw(disk, layout).or_else(|error| disk.leave(error)),
+        Err(error) => disk.leave(error),
     }
-    Condemned::withdraw(disk, layout)
+}
+
+/// Takes away what is given up. It is condemned until all of it is gone: that is how the next to take the lock knows.
+fn discard(
+    disk: &Disk,
+    layout: &Layout,
+    condemned: &Condemned,
+    state: &State,
+) -> Result<(), DiskError> {
+    match condemned.discard(disk, layout, state)? {
+        true => Condemned::withdraw(disk, layout).or_else(|error| disk.leave(error)),
+        false => Ok(()),
+    }
 }

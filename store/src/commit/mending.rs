@@ -137,7 +137,7 @@ impl Mending {
         let Ok(there) = path.symlink_metadata() else { return Ok(None) };
         let aside = path.with_file_name(format!("journal.damaged-{}", random_name(path)?));
         if !there.is_file() {
-            self.disk.rename(path, &aside)?;
+            self.disk.move_tree(path, &aside)?;
         } else if bytes.is_empty() {
             return Ok(None);
         } else if self.disk.hard_link(path, &aside).is_err() {

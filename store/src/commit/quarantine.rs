@@ -2,7 +2,8 @@
 //!
 //! Nothing is deleted without a copy, and nobody misses anything at any moment: the good one is first put
 //! into the quarantine, under the name that the damaged one is to have, and then the two are exchanged
-//! in one step. A crash in between leaves a good copy in the quarantine, which does no harm.
+//! in one step. A crash in between leaves a good copy in the quarantine, which does no harm. A directory that a lower
+//! layer of an overlay brought cannot be exchanged: its names are replaced one by one, each in one step.
 //!
 //! Nothing in there is ever read again or deleted, but by `reset --purge`.
 
@@ -35,7 +36,9 @@ pub(crate) fn put_in_place(
     }
     let aside = name_in_quarantine(disk, layout, path)?;
     disk.rename(good, &aside)?;
-    disk.exchange(&aside, path)?;
+    let kept = name_in_quarantine(disk, layout, path)?;
+    let by_parts = disk.exchange_tree(&aside, path, &kept)?;
+    let aside = if by_parts { kept } else { aside };
     sync_both(disk, layout, path)?;
     disk.sync_dir(parent(good))?;
     Ok(Some(aside))
@@ -50,7 +53,7 @@ pub(crate) fn put_away(disk: &Disk, layout: &Layout, path: &Path) -> Result<Path
         disk.set_mode(path, 0o755)?;
     }
     let aside = name_in_quarantine(disk, layout, path)?;
-    disk.rename(path, &aside)?;
+    disk.move_tree(path, &aside)?;
     sync_both(disk, layout, path)?;
     Ok(aside)
 }

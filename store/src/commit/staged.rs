@@ -10,15 +10,18 @@ use std::{
     ffi::OsString,
     io::ErrorKind,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use rayon::prelude::*;
 
 use crate::{
     disk::{
-        Disk, DiskError, Layout, Lock, Planting, is_random_name, is_unchanged, names_in,
-        random_name, read_own,
+        Disk, DiskError, Layout, Lock, Planting, folds_names, is_random_name, is_unchanged,
+        names_in, random_name, read_own,
     },
     model::{Digest, GitTree, Manifest},
 };
@@ -30,6 +33,8 @@ pub struct Staging {
     directory: PathBuf,
     lock_path: PathBuf,
     next: AtomicU64,
+    /// Whether names fold here, once that was asked.
+    folds: Mutex<Option<bool>>,
     _lock: Lock,
 }
 
@@ -76,6 +81,7 @@ impl Staging {
                 directory,
                 lock_path,
                 next: AtomicU64::new(0),
+                folds: Mutex::default(),
                 _lock: lock,
             });
         }
@@ -92,40 +98,63 @@ impl Staging {
         self.directory.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
 
+    /// Whether the file system takes names for equal that differ, in the trees that are written here. The disk is asked
+    /// once.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub fn folds_names(&self) -> Result<bool, DiskError> {
+        let mut folds = self.folds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folds) = *folds {
+            return Ok(folds);
+        }
+        let answer = folds_names(&self.disk, &self.lock_path, &self.fresh())?;
+        *folds = Some(answer);
+        Ok(answer)
+    }
+
     /// Whether the owner of the staging that this path, or the lock beside it, belongs to is at work.
     #[must_use]
     pub(crate) fn is_live(path: &Path) -> bool {
         Lock::is_held(&path.with_extension("lock"))
     }
 
-    /// Removes the stagings of processes that are no more, and says how many.
+    /// Removes the stagings of processes that are no more, and says how many. One that cannot be removed is
+    /// [left](Disk::leave) to the next writer.
     ///
     /// # Errors
-    /// Some may have been removed.
+    /// It cannot be told which stagings there are.
     pub fn remove_dead(disk: &Disk, layout: &Layout) -> Result<usize, DiskError> {
         let at = layout.staging();
         let mut removed = 0;
         for name in claimed_names(&at)? {
-            let lock_path = at.join(&name).with_extension("lock");
-            // On a file system without a journal, a name that was not synced may stand for anything after a
-            // power cut: a directory, or a link that leads out of the store.
-            if lock_path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
-                disk.remove_tree(&lock_path)?;
+            match Self::remove_if_dead(disk, &at.join(&name)) {
+                Ok(true) => removed += 1,
+                Ok(false) => {}
+                Err(error) => disk.leave(error)?,
             }
-            let Some(_lock) = Lock::try_take(&lock_path, "removal of a dead staging")? else {
-                continue;
-            };
-            if let Err(error) = disk.remove_tree(&at.join(&name)) {
-                // An installer that outlived whoever had started it still works there: the next writer removes it.
-                match error.source.kind() {
-                    ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound => continue,
-                    _ => return Err(error),
-                }
-            }
-            disk.remove_file(&lock_path)?;
-            removed += 1;
         }
         Ok(removed)
+    }
+
+    fn remove_if_dead(disk: &Disk, directory: &Path) -> Result<bool, DiskError> {
+        let lock_path = directory.with_extension("lock");
+        // On a file system without a journal, a name that was not synced may stand for anything after a
+        // power cut: a directory, or a link that leads out of the store.
+        if lock_path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+            disk.remove_tree(&lock_path)?;
+        }
+        let Some(_lock) = Lock::try_take(&lock_path, "removal of a dead staging")? else {
+            return Ok(false);
+        };
+        if let Err(error) = disk.remove_tree(directory) {
+            // An installer that outlived whoever had started it still works there: the next writer removes it.
+            return match error.source.kind() {
+                ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound => Ok(false),
+                _ => Err(error),
+            };
+        }
+        disk.remove_file(&lock_path).map(|()| true)
     }
 }
 

@@ -224,7 +224,7 @@ impl Transaction {
     /// # Errors
     /// Each [`CommitError`] says whether it has happened.
     pub fn commit(self, reason: &str) -> Result<State, CommitError> {
-        let next = self.locked.state.head().map_or(Generation::FIRST, |head| head.number.next());
+        let next = self.locked.next_generation();
         if let Some(spoilt) = self.entering.values().find(|staged| !staged.is_whole()) {
             return Err(CommitError::Spoilt { tree: spoilt.tree.clone() });
         }
@@ -350,7 +350,8 @@ impl Transaction {
             put_in_place(&self.locked.disk, &self.locked.layout, &staged.tree, &entry)?;
         } else if !is_whole(&self.locked.layout, digest) {
             // The damaged one goes with the staging; nobody finds nothing at any moment.
-            self.locked.disk.exchange(&staged.tree, &entry)?;
+            let aside = self.locked.staging.fresh();
+            self.locked.disk.exchange_tree(&staged.tree, &entry, &aside)?;
         }
         // Only now: a directory is moved by whoever may write to it.
         self.locked.disk.make_read_only(&entry)

@@ -3,6 +3,8 @@
 mod workers;
 mod bounded;
 mod verbs;
+mod parts;
+mod folding;
 mod barrier;
 mod layout;
 mod reserve;
@@ -21,6 +23,8 @@ pub(crate) use bounded::{
     OWN_FILE, open_own, open_regular, read_own, read_regular_text, read_whole,
 };
 pub use file_system::{Concern, FileSystem};
+pub use folding::FoldsNames;
+pub(crate) use folding::folds_names;
 pub use format::{Ensured, Format, FormatError};
 pub use layout::Layout;
 pub use lock::{Holder, Lock, LockError, Patience};

@@ -14,7 +14,7 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -121,6 +121,15 @@ impl DiskError {
         Self { verb, path: path.into(), source: source.into() }
     }
 
+    /// The same error once more.
+    fn copy(&self) -> Self {
+        let source = match self.source.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(self.source.kind(), self.source.to_string()),
+        };
+        Self { verb: self.verb, path: self.path.clone(), source }
+    }
+
     /// Whether a sync failed. Its data may be gone from memory and disk alike, so it is never retried.
     #[must_use]
     pub const fn is_sync(&self) -> bool {
@@ -133,6 +142,7 @@ impl DiskError {
 pub struct Disk {
     observer: Option<Arc<dyn Observer>>,
     sync_failed: Arc<AtomicBool>,
+    left: Arc<Mutex<Vec<DiskError>>>,
 }
 
 impl fmt::Debug for Disk {
@@ -145,7 +155,7 @@ impl Disk {
     /// A disk whose acts `observer` sees.
     #[must_use]
     pub fn observed(observer: Arc<dyn Observer>) -> Self {
-        Self { observer: Some(observer), sync_failed: Arc::default() }
+        Self { observer: Some(observer), ..Self::default() }
     }
 
     /// Whether a sync has failed on this handle: what was written before it may be gone, and another sync
@@ -153,6 +163,32 @@ impl Disk {
     #[must_use]
     pub fn has_failed_to_sync(&self) -> bool {
         self.sync_failed.load(Ordering::Relaxed)
+    }
+
+    /// Notes that something which nothing needs any more could not be cleaned up. It blocks nothing: the caller goes
+    /// on, and the next writer tries again.
+    ///
+    /// # Errors
+    /// A failed sync is no failed clean-up: the handle writes nothing more.
+    pub(crate) fn leave(&self, error: DiskError) -> Result<(), DiskError> {
+        if error.is_sync() {
+            return Err(error);
+        }
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.iter().all(|known| known.path != error.path) {
+            left.push(error);
+        }
+        Ok(())
+    }
+
+    /// The first thing that could not be cleaned up, of those that [`take_left`](Self::take_left) will give.
+    pub(crate) fn first_left(&self) -> Option<DiskError> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).first().map(DiskError::copy)
+    }
+
+    /// What could not be cleaned up since the last call, each path once.
+    pub(crate) fn take_left(&self) -> Vec<DiskError> {
+        std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reports an act and then does it. Each verb goes through here.
@@ -385,26 +421,33 @@ impl Disk {
     }
 
     /// Removes a tree, read-only directories included; one that is gone already is no error.
-    /// Links are removed and never followed.
+    /// Links are removed and never followed, and what is mounted in the tree is left alone. One name that cannot be
+    /// removed keeps no other from going.
     ///
     /// # Errors
-    /// Some of it may be gone.
+    /// Some of it may be gone. The first failure is the one that is told.
     pub fn remove_tree(&self, path: &Path) -> Result<(), DiskError> {
         let read = |source| DiskError::new(Verb::Read, path, source);
-        match std::fs::symlink_metadata(path) {
+        match look_at(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(read(error)),
-            Ok(meta) if !meta.is_dir() => return self.remove_file(path),
-            Ok(meta) if meta.permissions().mode() & 0o700 != 0o700 => self.set_mode(path, 0o755)?,
+            Ok(Looked { is_mount: true, .. }) => {
+                return Err(DiskError::new(Verb::Remove, path, rustix::io::Errno::BUSY));
+            }
+            Ok(Looked { is_directory: false, .. }) => return self.remove_file(path),
+            Ok(Looked { mode, .. }) if mode & 0o700 != 0o700 => self.set_mode(path, 0o755)?,
             Ok(_) => {}
         }
+        let mut failed = Ok(());
         for child in std::fs::read_dir(path).map_err(read)? {
             let child = child.map_err(read)?;
-            match child.file_type().map_err(read)?.is_dir() {
-                true => self.remove_tree(&child.path())?,
-                false => self.remove_file(&child.path())?,
-            }
+            let removed = match child.file_type().map_err(read)?.is_dir() {
+                true => self.remove_tree(&child.path()),
+                false => self.remove_file(&child.path()),
+            };
+            failed = failed.and(removed);
         }
+        failed?;
         self.act(Act { verb: Verb::Remove, path, from: None }, || std::fs::remove_dir(path))
     }
 }
@@ -418,6 +461,33 @@ pub(super) const OTHERS_WRITE: u32 = 0o022;
 /// Makes a directory that nobody else may write to, whatever the umask.
 pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().mode(0o755).create(path)
+}
+
+/// What is to be known of a name before it is removed.
+struct Looked {
+    is_directory: bool,
+    /// Whether another file system, or another directory, is mounted there: what lies in it is not the store's.
+    is_mount: bool,
+    mode: u32,
+}
+
+#[cfg(target_os = "linux")]
+fn look_at(path: &Path) -> io::Result<Looked> {
+    use rustix::fs::{AtFlags, CWD, FileType, StatxAttributes, StatxFlags, statx};
+    let found = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE | StatxFlags::MODE)?;
+    let mode = u32::from(found.stx_mode);
+    Ok(Looked {
+        is_directory: FileType::from_raw_mode(mode).is_dir(),
+        is_mount: found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
+        mode,
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn look_at(path: &Path) -> io::Result<Looked> {
+    let found = std::fs::symlink_metadata(path)?;
+    // `rmdir` refuses a mount point there too; what is mounted in it is not seen.
+    Ok(Looked { is_directory: found.is_dir(), is_mount: false, mode: found.permissions().mode() })
 }
 
 /// The names in the directory `path`, unsorted; none when there is no such directory.

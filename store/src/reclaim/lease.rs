@@ -245,12 +245,13 @@ pub fn leases(layout: &Layout) -> Result<Vec<Leased>, DiskError> {
     look(layout, |_| Ok(()))
 }
 
-/// Every lease that somebody holds, by generation. Those of processes that are no more are removed.
+/// Every lease that somebody holds, by generation. Those of processes that are no more are removed, or
+/// [left](Disk::leave) where they cannot be.
 ///
 /// # Errors
 /// When it cannot be told whether a lease is held; then nothing may be swept.
 pub(crate) fn live_leases(disk: &Disk, layout: &Layout) -> Result<Vec<Leased>, DiskError> {
-    look(layout, |dead| disk.remove_file(dead))
+    look(layout, |dead| disk.remove_file(dead).or_else(|error| disk.leave(error)))
 }
 
 /// Looks at every lease. `bury` is called with the file of a dead one, while nobody can take it.

@@ -5,8 +5,9 @@
 //! condemn   `condemned` published: from now on nobody is given a lease on what is listed
 //! look      the leases and both books once more; what is in use by now is taken off the list
 //! record    one frame appended to the journal, synced                            ← it has happened
-//! move      generations, then entries, renamed to the trash; their directories synced
-//! withdraw  `condemned` removed, the lock let go
+//! move      generations, then entries, renamed to the trash, or deleted where that is refused; their directories
+//!           synced
+//! withdraw  `condemned` removed if all of it is gone, the lock let go
 //! delete    the trash, in parallel, without the lock; the next sweep goes on where this one ended
 //! forget    environments that have been gone for a day
 //! ```
@@ -80,7 +81,8 @@ pub struct SweepReport {
     pub deleted: usize,
     /// How many are left there for the next sweep.
     pub left: usize,
-    /// What could not be deleted.
+    /// What could not be cleaned up, if anything: it keeps nothing else from working, and the next one to write tries
+    /// again.
     pub trouble: Option<DiskError>,
     /// Whether the journal was compacted.
     pub compacted: bool,
@@ -197,6 +199,7 @@ pub(crate) fn sweep(
     }
     report.mirrors = discard_mirrors(ground, &planned.mirrors).map_err(SweepError::NotDone)?;
     report.note(empty_trash(ground)?);
+    report.trouble = ground.disk.first_left();
     report.forgotten = forget_gone(ground.disk, ground.layout, ground.command, now)?;
     report.compacted = compact_if_worthwhile(ground)?;
     ensure_reserve(ground.disk, ground.layout);
@@ -208,10 +211,9 @@ fn journal_state(ground: Ground<'_>) -> Result<State, PlanError> {
 }
 
 impl SweepReport {
-    fn note(&mut self, Deleted { deleted, left, trouble }: Deleted) {
+    const fn note(&mut self, Deleted { deleted, left }: Deleted) {
         self.deleted += deleted;
         self.left = left;
-        self.trouble = trouble;
     }
 }
 
@@ -272,17 +274,26 @@ fn lock(ground: Ground<'_>, patience: Patience<'_>) -> Result<Locked, SweepError
     })
 }
 
-/// Moves mirrors to the trash, each under the lock of its origin; one in use stays.
+/// Moves mirrors to the trash, or deletes them where that is refused, each under the lock of its origin. One in use
+/// stays, and so does one that cannot be taken away.
 fn discard_mirrors(ground: Ground<'_>, hashes: &[String]) -> Result<Vec<String>, DiskError> {
     let Ground { disk, layout, command, .. } = ground;
     let mut discarded = Vec::new();
     for hash in hashes {
         let lock = layout.lock(&format!("origin-{hash}"));
-        let Some(_lock) = Lock::try_take(&lock, command)? else { continue };
-        for path in mirrors_of(layout, hash)? {
-            disk.rename(&path, &layout.trash().join(random_name(&path)?))?;
+        let discard = || {
+            let Some(_lock) = Lock::try_take(&lock, command)? else { return Ok(false) };
+            for path in mirrors_of(layout, hash)? {
+                let moved = disk.rename(&path, &layout.trash().join(random_name(&path)?));
+                moved.or_else(|_stays| disk.remove_tree(&path))?;
+            }
+            Ok(true)
+        };
+        match discard() {
+            Ok(true) => discarded.push(hash.clone()),
+            Ok(false) => {}
+            Err(error) => disk.leave(error)?,
         }
-        discarded.push(hash.clone());
     }
     Ok(discarded)
 }

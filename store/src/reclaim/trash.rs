@@ -35,15 +35,25 @@ pub(crate) struct Deleted {
     pub(crate) deleted: usize,
     /// How many are left.
     pub(crate) left: usize,
-    /// What could not be deleted, if anything.
-    pub(crate) trouble: Option<DiskError>,
 }
 
-/// Deletes what is in the trash.
+/// Deletes what is in the trash. What cannot be deleted is [left](Disk::leave) to the next.
 ///
 /// # Errors
-/// When the trash cannot be looked into; nothing was deleted.
+/// None but of a sync, and there is none in deleting.
 pub(crate) fn empty(
+    disk: &Disk,
+    layout: &Layout,
+    command: &str,
+    how: Deleting<'_>,
+) -> Result<Deleted, DiskError> {
+    match try_to_empty(disk, layout, command, how) {
+        Err(error) => disk.leave(error).map(|()| Deleted::default()),
+        done => done,
+    }
+}
+
+fn try_to_empty(
     disk: &Disk,
     layout: &Layout,
     command: &str,
@@ -58,21 +68,20 @@ pub(crate) fn empty(
     let trees = trash_names(layout)?;
     let deleted = AtomicUsize::new(0);
     (how.told)(0, trees.len());
-    let delete = |tree: &PathBuf| -> Option<DiskError> {
+    // One that cannot be deleted keeps no other from going.
+    trees.par_iter().try_for_each(|tree: &PathBuf| {
         let is_over = how.until.is_some_and(|until| Instant::now() >= until);
         if is_over || how.cancel.is_cancelled() {
-            return None;
+            return Ok(());
         }
         match disk.remove_tree(tree) {
-            Err(error) => Some(error),
+            Err(error) => disk.leave(error),
             Ok(()) => {
                 (how.told)(deleted.fetch_add(1, Ordering::Relaxed) + 1, trees.len());
-                None
+                Ok(())
             }
         }
-    };
-    // One that cannot be deleted keeps no other from going.
-    let trouble = trees.par_iter().filter_map(delete).reduce_with(|first, _| first);
+    })?;
     let deleted = deleted.into_inner();
-    Ok(Deleted { deleted, left: trees.len() - deleted, trouble })
+    Ok(Deleted { deleted, left: trees.len() - deleted })
 }

@@ -106,7 +106,7 @@ impl MendingHome<'_> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".damaged-{}", random_name(path)?));
         let aside = path.with_file_name(name);
-        self.disk.rename(path, &aside)?;
+        self.disk.move_tree(path, &aside)?;
         self.disk.sync_dir(self.layout.home())?;
         Ok(aside)
     }

@@ -143,17 +143,22 @@ fn delete(ground: Ground<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskError>
         path.parent() == Some(&layout.mirrors()) || *path == layout.modules_toml()
     });
     events.happened(Event::Deleting { done: 0, of });
-    others.par_iter().try_for_each(|path| disk.remove_tree(path))?;
+    // One that cannot be deleted keeps no other from going; the first is told in the end.
+    let done: Vec<_> = others.par_iter().map(|path| disk.remove_tree(path)).collect();
+    let mut failed = done.into_iter().find_map(Result::err);
     let mut removed = others;
     for path in shared {
         match hold(layout, &path, &options.command)? {
-            Held::Free(_held) => disk.remove_tree(&path)?,
+            Held::Free(_held) => failed = failed.or(disk.remove_tree(&path).err()),
             Held::Wanted => {
                 stay.push(Stay::new(path, "a process is working with it"));
                 continue;
             }
         }
         removed.push(path);
+    }
+    if let Some(failed) = failed {
+        return Err(failed);
     }
     last.iter().try_for_each(|path| disk.remove_file(path))?;
     removed.extend(last);

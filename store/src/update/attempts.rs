@@ -53,6 +53,12 @@ impl Attempt {
             (Class::Transient, _) | (Class::Deterministic, None) => Some(self.not_before),
         }
     }
+
+    /// Whether it is tried at once when its host has answered somebody: only where the network failed. A full disk, or
+    /// a build, does not get better by that.
+    pub(super) const fn may_end_with_an_answer(&self) -> bool {
+        matches!((self.class, self.stage), (Class::Transient, Stage::Resolve | Stage::Fetch))
+    }
 }
 
 /// Whether something is tried now.

@@ -22,12 +22,12 @@ use super::{
 use crate::{
     acquire::NetworkError,
     commit::{
-        BeginError, Beginning, Binding, CommitError, Journal, JournalError, Staged, Staging,
-        StagingError, State, Transaction, companion_of, is_right, is_unfinished, lock_of, now,
-        shown,
+        Attempt, BeginError, Beginning, Binding, CommitError, Journal, JournalError, Staged,
+        Staging, StagingError, State, Transaction, companion_of, is_right, is_unfinished, lock_of,
+        now, shown,
     },
     declare,
-    disk::{DiskError, LockError, Patience},
+    disk::{DiskError, LockError, Patience, use_reserve},
     environment::HoldError,
     model::{
         Class, Declarations, Digest, Generation, Lockfile, ModuleName, Stage, causes, nearest,
@@ -136,26 +136,32 @@ pub(crate) fn update(
         after = commit(ground, site, &mut report, change, notes)?;
         report.cost.committing = start.elapsed();
     } else if !notes.is_empty() {
+        // What was staged may be what has filled the disk, and the journal needs room.
+        drop(site);
         remember(ground, notes)?;
     }
     let after = settle(ground, &mut environments, before, after, &mut report)?;
     Ok(Done { report, after })
 }
 
-/// Once more what waits for its time, where its host has answered somebody meanwhile.
+/// Once more what waits for its time because the network had failed it, where its host has answered somebody meanwhile.
 fn try_again(site: &mut Site<'_>, jobs: &[Job], answers: &mut Vec<Answer>) {
     let answering = site.breaker.answering();
     let waiting = answer::waiting(answers);
     let again: Vec<Job> = jobs
         .iter()
         .filter(|job| job.host().is_some_and(|host| answering.contains(&host)))
-        .filter_map(|job| job.only(|module| waiting.contains(module)))
+        .filter_map(|job| job.only(|module| waiting.contains(module) && of_network(site, module)))
         .collect();
     if again.is_empty() || site.cancel.is_cancelled() {
         return;
     }
     site.trying = Trying::All;
     answer::replace(answers, gather(site, &again));
+}
+
+fn of_network(site: &Site<'_>, module: &ModuleName) -> bool {
+    site.attempt(module).is_some_and(Attempt::may_end_with_an_answer)
 }
 
 /// Remembers how tries ended, when there is nothing else to write. What somebody else who is writing keeps it from
@@ -165,6 +171,7 @@ fn remember(ground: Ground<'_>, notes: Notes) -> Result<(), UpdateError> {
     let options = Options { lock_limit: BRIEF, ..ground.options.clone() };
     let ground = Ground { options: &options, ..ground };
     let write = || -> Result<(), UpdateError> {
+        use_reserve(ground.disk, ground.layout);
         let staging = Staging::claim(ground.disk, ground.layout, &options.command)?;
         let mut transaction = begin(ground, staging)?;
         notes.into_iter().for_each(|(module, attempt)| transaction.note(module, attempt));

@@ -181,11 +181,11 @@ codes! {
     ManifestUnrecorded = "manifest-unrecorded", Leftover, Remove;
     /// The staging of a process that is no more.
     StagingDead = "staging-dead", Leftover, Remove;
-    /// What a sweep took away and has not deleted yet, or never will.
+    /// What a sweep took away and has not deleted yet, or could not.
     TrashLeft = "trash-left", Leftover, Remove;
     /// The lease of a process that is no more.
     LeaseDead = "lease-dead", Leftover, Remove;
-    /// A sweep that ended early has left what it was about to take away.
+    /// A sweep has ended early, or could not take all of it away.
     CondemnedLeft = "condemned-left", Leftover, Finish;
 
     /// Something to know about the file system.

@@ -8,12 +8,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{code::Code, finding::Finding, home::unknown};
+use super::{
+    code::{Code, Severity},
+    finding::Finding,
+    home::unknown,
+};
 use crate::{
     commit::State,
     disk::{Layout, Lock, is_random_name, names_in},
     model::Digest,
 };
+
+/// What a crash left or could not be cleaned up, by a look at names; what another process is at work with may be among
+/// it.
+pub(crate) fn leftovers(layout: &Layout, state: &State) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    look(layout, Some(state), &mut findings);
+    findings.retain(|finding| finding.severity() == Severity::Leftover);
+    findings
+}
 
 /// Looks everywhere.
 pub(super) fn look(layout: &Layout, state: Option<&State>, findings: &mut Vec<Finding>) {
@@ -21,7 +34,7 @@ pub(super) fn look(layout: &Layout, state: Option<&State>, findings: &mut Vec<Fi
     leases(layout, findings);
     trash(layout, findings);
     if layout.condemned().symlink_metadata().is_ok() {
-        let what = "a sweep has ended before it took these away";
+        let what = "a sweep has ended, or could not take all of it away";
         findings.push(Finding::new(Code::CondemnedLeft, layout.condemned(), what));
     }
     if let Some(state) = state {
@@ -70,7 +83,7 @@ fn trash(layout: &Layout, findings: &mut Vec<Finding>) {
     let at = layout.trash();
     let names = names_in(&at).unwrap_or_default();
     let left = |name| {
-        let what = "it is being deleted, or a sweep has ended before";
+        let what = "it is being deleted, or could not be until now";
         Finding::new(Code::TrashLeft, at.join(name), what)
     };
     findings.extend(names.into_iter().map(left));

@@ -17,6 +17,7 @@ mod run;
 
 pub use code::{Code, Mend, Severity};
 pub use finding::{Checked, Depth, Finding, Verification};
+pub(crate) use leftovers::leftovers;
 pub(crate) use looking::Looking;
 pub use looking::VerifyError;
 pub(crate) use run::verify;
