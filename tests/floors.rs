@@ -10,7 +10,7 @@ use std::{
 };
 
 /// From the ground up. A folder imports only from those before it.
-const FLOORS: [&str; 16] = [
+const FLOORS: [&str; 17] = [
     "model",
     "disk",
     "commit",
@@ -22,6 +22,7 @@ const FLOORS: [&str; 16] = [
     "verify",
     "doctor",
     "declare",
+    "consent",
     "update",
     "repair",
     "reset",

@@ -11,10 +11,11 @@ const CONNECT: &str = "MODSTORE_CONNECT_TIMEOUT";
 const IDLE: &str = "MODSTORE_IDLE_TIMEOUT";
 const RETRY: &str = "MODSTORE_RETRY_AFTER";
 const PACK_MEMORY: &str = "MODSTORE_PACK_MEMORY";
+const ALLOW_BUILDS: &str = "MODSTORE_ALLOW_BUILDS";
 
 /// A variable that makes no sense. Nothing was changed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is {}, which is no {wanted}", value.display())]
+#[error("{name} is {}, which is not {wanted}", value.display())]
 pub(crate) struct LimitError {
     name: &'static str,
     value: OsString,
@@ -24,7 +25,7 @@ pub(crate) struct LimitError {
 impl LimitError {
     /// The next thing to do.
     pub(crate) fn hint(&self) -> String {
-        format!("unset {}, or set it to a {}", self.name, self.wanted)
+        format!("unset {}, or set it to {}", self.name, self.wanted)
     }
 }
 
@@ -51,7 +52,18 @@ fn limited_by(
     if let Some(bytes) = look(PACK_MEMORY).map(bytes).transpose()? {
         options.packs.memory = bytes;
     }
+    if let Some(allow) = look(ALLOW_BUILDS).map(switch).transpose()? {
+        options.allow_builds = allow;
+    }
     Ok(options)
+}
+
+fn switch((name, value): (&'static str, OsString)) -> Result<bool, LimitError> {
+    match value.to_str() {
+        Some("1") => Ok(true),
+        Some("0") => Ok(false),
+        _ => Err(LimitError { name, value, wanted: "1 or 0" }),
+    }
 }
 
 fn seconds((name, value): (&'static str, OsString)) -> Result<Duration, LimitError> {
@@ -60,7 +72,7 @@ fn seconds((name, value): (&'static str, OsString)) -> Result<Duration, LimitErr
     time.filter(|time| !time.is_zero()).ok_or(LimitError {
         name,
         value,
-        wanted: "number of seconds above 0",
+        wanted: "a number of seconds above 0",
     })
 }
 
@@ -69,7 +81,7 @@ fn bytes((name, value): (&'static str, OsString)) -> Result<usize, LimitError> {
     number.map(NonZeroUsize::get).ok_or(LimitError {
         name,
         value,
-        wanted: "number of bytes above 0",
+        wanted: "a number of bytes above 0",
     })
 }
 
@@ -92,13 +104,15 @@ mod tests {
         assert_eq!(with(RETRY, "0.5").unwrap().retry.first, Duration::from_millis(500));
         assert_eq!(with(RETRY, "9000").unwrap().retry.wait(3), Duration::from_secs(9000));
         assert_eq!(with(PACK_MEMORY, "4096").unwrap().packs.memory, 4096);
+        assert!(with(ALLOW_BUILDS, "1").unwrap().allow_builds);
+        assert!(!with(ALLOW_BUILDS, "0").unwrap().allow_builds);
         assert_eq!(with(IDLE, "").unwrap().limits, Options::default().limits);
     }
 
     #[test]
     fn a_limit_that_is_no_number_above_zero_is_refused_by_name() {
-        for (name, value) in
-            [(IDLE, "soon"), (IDLE, "-1"), (IDLE, "0"), (CONNECT, "NaN"), (PACK_MEMORY, "1.5")]
+        let wrong = [(IDLE, "soon"), (IDLE, "-1"), (IDLE, "0"), (CONNECT, "NaN")];
+        for (name, value) in wrong.into_iter().chain([(PACK_MEMORY, "1.5"), (ALLOW_BUILDS, "yes")])
         {
             let error = with(name, value).unwrap_err();
             assert!(

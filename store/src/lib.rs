@@ -26,6 +26,7 @@ pub mod reclaim;
 pub mod verify;
 pub mod doctor;
 mod declare;
+mod consent;
 pub mod update;
 pub mod repair;
 pub mod reset;
@@ -34,6 +35,7 @@ mod store;
 
 pub use acquire::Cancel;
 pub use change_error::{ChangeError, Exit, OpenError};
+pub use consent::DeclaredBuild;
 pub use declare::{Addition, DeclareError};
 pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
 pub use repair::RepairReport;
