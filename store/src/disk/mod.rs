@@ -15,7 +15,7 @@ mod planting;
 mod scratch;
 
 pub use barrier::Barrier;
-pub(crate) use bounded::read_regular_text;
+pub(crate) use bounded::{SMALL_FILE, open_regular, read_regular, read_regular_text};
 pub use file_system::{Concern, FileSystem};
 pub use format::{Ensured, Format, FormatError};
 pub use layout::Layout;

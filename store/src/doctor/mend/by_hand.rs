@@ -20,13 +20,13 @@ use serde_json::Value;
 use super::plan::Task;
 use crate::{
     disk::{
-        Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name, read_if_there,
+        Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name,
     },
     doctor::{
         patient::{Editable, leads_somewhere},
         recorded::with_files,
     },
-    environment::{Finder, How, Pointer, lexical},
+    environment::{Finder, How, Pointer, lexical, small_if_there},
 };
 
 /// What our spares are called; no name that Python or an installer would look at.
@@ -86,7 +86,7 @@ impl ByHand {
         };
         let direct_url = editable.direct_url_file();
         for path in editable.pointing_files() {
-            let Some(before) = read_if_there(&path)? else { continue };
+            let Some(before) = small_if_there(&path)? else { continue };
             let after = match Some(&path) == direct_url.as_ref() {
                 true => with_url(&before, &task.directory)?,
                 false => moving.rewritten(editable, &path, &before)?,
@@ -109,7 +109,7 @@ impl ByHand {
     fn record(&mut self, editable: &Editable<'_>) -> Result<(), HandError> {
         let Some(distribution) = editable.distribution else { return Ok(()) };
         let path = distribution.directory.join("RECORD");
-        let Some(before) = read_if_there(&path)? else { return Ok(()) };
+        let Some(before) = small_if_there(&path)? else { return Ok(()) };
         let Ok(text) = std::str::from_utf8(&before) else { return Ok(()) };
         let written: Vec<(PathBuf, Vec<u8>)> =
             self.files.iter().map(|file| (file.path.clone(), file.after.clone())).collect();
@@ -135,7 +135,7 @@ impl ByHand {
     ) -> Result<(), HandError> {
         let _lock = lock(disk, prefix, patience)?;
         for file in self.files.iter().chain(&self.record) {
-            if read_if_there(&file.path)?.as_deref() != Some(&*file.before) {
+            if small_if_there(&file.path)?.as_deref() != Some(&*file.before) {
                 return Err(HandError::Changed { path: file.path.clone() });
             }
         }
