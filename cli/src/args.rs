@@ -612,7 +612,8 @@ pub(crate) struct UnbindArgs {
 /// Works on any environment, whether or not the store has anything to do with it, and when its interpreter is
 /// broken: what Python follows and what tools show is read from files. Then each distribution that lies elsewhere is
 /// imported in the environment's own Python, unless --quick is given. When no environment is named, those of `uv
-/// tool`, the active one, ./.venv and those that follow the store are looked at, with the caches they lead into.
+/// tool`, the active one, ./.venv and those that follow the store are looked at, with the caches they lead into. Nothing of
+/// ./.venv is run or changed unless it is named, active or follows the store: it may have come with a repository.
 ///
 /// Nothing is changed without --fix. With it, what leads nowhere leads to the store's module afterwards, or else to
 /// the directory of a cache that holds the distribution now: by one call of the environment's installer, or, where

@@ -73,7 +73,7 @@ impl Patient {
                 Err(error) => unread.push((site.clone(), error.source.source.to_string())),
             }
         }
-        let installer = Installer::find(&found.places);
+        let installer = Installer::find(&found.places).filter(|_| found.unasked.is_none());
         let python = version_of(&found);
         Self { found, registration, scans, unread, installer, python }
     }
@@ -89,6 +89,11 @@ impl Patient {
     /// Whether its interpreter can be started, as far as files tell.
     pub(crate) fn can_run(&self) -> bool {
         is_executable(self.executable())
+    }
+
+    /// Whether anybody has asked for it to be run.
+    pub(crate) const fn may_run(&self) -> bool {
+        self.found.unasked.is_none()
     }
 
     /// The distributions whose code lies elsewhere, by site and name.

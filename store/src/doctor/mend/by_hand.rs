@@ -19,9 +19,7 @@ use serde_json::Value;
 
 use super::plan::Task;
 use crate::{
-    disk::{
-        Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name,
-    },
+    disk::{Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name},
     doctor::{
         patient::{Editable, leads_somewhere},
         recorded::with_files,
@@ -39,6 +37,9 @@ pub(crate) enum HandError {
     /// What is there cannot be written anew without guessing. Nothing was changed.
     #[error("{0}")]
     NotUnderstood(String),
+    /// What would be written is not ours to write. Nothing was changed.
+    #[error("{0}")]
+    LeftAlone(String),
     /// Somebody has changed it meanwhile. Nothing was changed.
     #[error("{} was changed by somebody else meanwhile", path.display())]
     Changed {
@@ -135,6 +136,7 @@ impl ByHand {
     ) -> Result<(), HandError> {
         let _lock = lock(disk, prefix, patience)?;
         for file in self.files.iter().chain(&self.record) {
+            refuse_link(&file.path)?;
             if small_if_there(&file.path)?.as_deref() != Some(&*file.before) {
                 return Err(HandError::Changed { path: file.path.clone() });
             }
@@ -156,10 +158,7 @@ impl ByHand {
         }
         let read = |error| DiskError::new(Verb::Read, &file.path, error);
         let meta = file.path.symlink_metadata().map_err(read)?;
-        if meta.is_symlink() {
-            let what = format!("{} is a link", file.path.display());
-            return Err(HandError::NotUnderstood(what));
-        }
+        refuse_link(&file.path)?;
         let spare = self.site.join(format!("{SPARE}{}", random_name(&self.site)?));
         disk.create_file(&spare, &file.after)?;
         disk.set_mode(&spare, meta.permissions().mode() & 0o7777)?;
@@ -177,6 +176,10 @@ impl ByHand {
 
     fn remove_stale(&self, disk: &Disk) -> Result<(), DiskError> {
         for (directory, stem) in &self.stale {
+            // What lies behind a link is another one's.
+            if directory.is_symlink() {
+                continue;
+            }
             let of_module = format!("{stem}.");
             for name in names_in(directory)? {
                 if name.to_string_lossy().starts_with(&of_module) {
@@ -188,9 +191,17 @@ impl ByHand {
     }
 }
 
+fn refuse_link(path: &Path) -> Result<(), HandError> {
+    match path.is_symlink() {
+        true => Err(HandError::LeftAlone(format!("{} is a link", path.display()))),
+        false => Ok(()),
+    }
+}
+
 /// The lock that uv takes, made if need be.
 fn lock(disk: &Disk, prefix: &Path, patience: Patience<'_>) -> Result<Lock, HandError> {
     let path = prefix.join(".lock");
+    refuse_link(&path)?;
     if path.symlink_metadata().is_err()
         && let Err(error) = disk.create_file(&path, b"")
         && error.source.kind() != std::io::ErrorKind::AlreadyExists
