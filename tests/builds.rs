@@ -11,6 +11,7 @@ mod builds {
     pub(crate) mod world;
     mod laws;
     mod pins;
+    mod consent;
     mod inputs;
     mod moves;
     mod network;

@@ -13,7 +13,8 @@ use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
+    "allow",
     "add",
     "remove",
     "link",
@@ -174,6 +175,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     for command in ["update", "scan", "outdated", "list", "status", "history", "verify"] {
         assert_eq!(ok(&[command])["generation"], Value::Null);
     }
+    assert_eq!(ok(&["allow", "--list"])["builds"], serde_json::json!([]));
     assert_eq!(ok(&["add", &whole, "--no-update"])["added"][0], "whole");
     assert_eq!(ok(&["list"])["modules"][0]["served"], Value::Null);
     assert_eq!(ok(&["status"])["missing"][0], "whole");

@@ -23,3 +23,6 @@ mod codes;
 
 #[path = "doctor/finding.rs"]
 mod finding;
+
+#[path = "doctor/foreign.rs"]
+mod foreign;

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// From the ground up. A folder imports only from those before it.
-const FLOORS: [&str; 17] = [
+const FLOORS: [&str; 18] = [
     "cancel",
     "model",
     "disk",
@@ -23,6 +23,7 @@ const FLOORS: [&str; 17] = [
     "verify",
     "doctor",
     "declare",
+    "consent",
     "update",
     "repair",
     "reset",

@@ -45,6 +45,7 @@ Environment:
   MODSTORE_RETRY_AFTER              seconds until a scan tries again what failed once (5)
   MODSTORE_PACK_MEMORY              bytes that all fetches of an update hold in memory (268435456)
   MODSTORE_PACK_OBJECT, …           other limits of a pack; the error that names one names its variable
+  MODSTORE_ALLOW_BUILDS             1: run every declared build without `modstore allow`, for CI
 What git reads is honoured too: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
 
 Exit codes: 0 done, 1 some module failed, 2 usage or bad input, 3 busy, 4 store damaged,
@@ -120,6 +121,7 @@ pub(crate) enum ColorMode {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Add(AddArgs),
+    Allow(AllowArgs),
     Remove(RemoveArgs),
     Link(LinkArgs),
     Unlink(UnlinkArgs),
@@ -175,6 +177,35 @@ pub(crate) struct AddArgs {
     /// Only declare; the next update fetches
     #[arg(long)]
     pub(crate) no_update: bool,
+    /// Allow the builds that modules.toml already declares for these modules, as `modstore allow` does
+    #[arg(long)]
+    pub(crate) allow_build: bool,
+}
+
+/// Allow the builds of modules, exactly as they are declared now
+///
+/// A build runs the commands that modules.toml declares for a module. It runs only after this: the module fails before,
+/// and keeps its current version. What is allowed is printed, and nothing is run; the next update or scan builds.
+///
+/// The permission is for this store, this module, where it comes from, and everything in its `build` table. When one of
+/// these changes, the build has to be allowed again. New commits of the module do not need that.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore allow --list              (every build, its commands, and whether it is allowed)
+  modstore allow weather
+  modstore allow --revoke weather    (its build is not run any more; its entry stays)
+  MODSTORE_ALLOW_BUILDS=1 modstore update      (for CI: allows every build, and records nothing)")]
+pub(crate) struct AllowArgs {
+    /// The modules
+    #[arg(required_unless_present = "list", value_name = "NAME")]
+    pub(crate) names: Vec<ModuleName>,
+    /// List the builds that are declared, and allow nothing
+    #[arg(long, conflicts_with_all = ["names", "revoke"])]
+    pub(crate) list: bool,
+    /// Withdraw the permission instead
+    #[arg(long)]
+    pub(crate) revoke: bool,
 }
 
 /// Declare modules no more and show a generation without them
@@ -587,7 +618,8 @@ pub(crate) struct UnbindArgs {
 /// Works on any environment, whether or not the store has anything to do with it, and when its interpreter is
 /// broken: what Python follows and what tools show is read from files. Then each distribution that lies elsewhere is
 /// imported in the environment's own Python, unless --quick is given. When no environment is named, those of `uv
-/// tool`, the active one, ./.venv and those that follow the store are looked at, with the caches they lead into.
+/// tool`, the active one, ./.venv and those that follow the store are looked at, with the caches they lead into. Nothing of
+/// ./.venv is run or changed unless it is named, active or follows the store: it may have come with a repository.
 ///
 /// Nothing is changed without --fix. With it, what leads nowhere leads to the store's module afterwards, or else to
 /// the directory of a cache that holds the distribution now: by one call of the environment's installer, or, where
@@ -814,6 +846,7 @@ impl Command {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Add(_) => "add",
+            Self::Allow(_) => "allow",
             Self::Remove(_) => "remove",
             Self::Link(_) => "link",
             Self::Unlink(_) => "unlink",

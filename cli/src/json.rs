@@ -8,10 +8,10 @@ mod bench;
 use std::error::Error;
 
 use modstore::{
-    Leased,
+    DeclaredBuild, Leased,
     commit::{Attempt as StoreAttempt, Binding, Bound, Built, MadeFrom},
     environment::{Exception as StoreException, Settled},
-    model::ModuleName,
+    model::{ModuleName, Subdirectory},
     update::{
         Cost as StoreCost, Failed as StoreFailed, PutOff, Updated as StoreUpdated,
         Waiting as StoreWaiting,
@@ -364,6 +364,8 @@ pub(crate) struct Failed {
     pub(crate) module: String,
     pub(crate) class: String,
     pub(crate) stage: String,
+    /// A name for the cause that never changes, where there is one yet.
+    pub(crate) code: Option<&'static str>,
     pub(crate) error: String,
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<String>,
@@ -496,6 +498,7 @@ impl From<&StoreFailed> for Failed {
             module: failed.module.to_string(),
             class: failed.class.to_string(),
             stage: failed.stage.to_string(),
+            code: failed.code,
             error: failed.error.to_string(),
             causes,
             hint: failed.hint.clone(),
@@ -632,6 +635,54 @@ pub(crate) struct Listed {
     pub(crate) attempt: Option<Attempt>,
 }
 
+/// A build that modules.toml declares, and whether it may run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Build {
+    pub(crate) module: String,
+    pub(crate) allowed: bool,
+    pub(crate) command: Vec<String>,
+    /// Names the version of the tools.
+    pub(crate) toolchain: Option<Vec<String>>,
+    /// Is run on the result.
+    pub(crate) validate: Option<Vec<String>>,
+    /// What of the module's directory becomes the entry; all of it, if this is null.
+    pub(crate) output: Option<String>,
+    pub(crate) depfile: Option<String>,
+    pub(crate) inputs: Vec<String>,
+    /// The variables that are passed on.
+    pub(crate) env: Vec<String>,
+    pub(crate) timeout_ms: u64,
+}
+
+impl From<DeclaredBuild> for Build {
+    fn from(build: DeclaredBuild) -> Self {
+        let DeclaredBuild { module, spec, is_allowed: allowed, .. } = build;
+        let path = |path: Option<Subdirectory>| path.map(|path| path.to_string());
+        Self {
+            module: module.to_string(),
+            allowed,
+            command: spec.command,
+            toolchain: spec.toolchain,
+            validate: spec.validate,
+            output: path(spec.output),
+            depfile: path(spec.depfile),
+            inputs: spec.inputs,
+            env: spec.env,
+            timeout_ms: u64::try_from(spec.timeout.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// `allow`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Allow {
+    pub(crate) generation: Option<u64>,
+    /// Those that are allowed now, or all, if that was asked for.
+    pub(crate) builds: Vec<Build>,
+    /// Modules of which nothing is allowed any more.
+    pub(crate) revoked: Vec<String>,
+}
+
 /// `show`.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Show {
@@ -644,6 +695,8 @@ pub(crate) struct Show {
     pub(crate) files: Option<u64>,
     /// Of the whole entry.
     pub(crate) bytes: Option<u64>,
+    /// How it is built, if it is.
+    pub(crate) build: Option<Build>,
     /// The generations that changed it, the newest first.
     pub(crate) history: Vec<ModuleChange>,
 }
@@ -682,6 +735,8 @@ pub(crate) struct Status {
     pub(crate) undeclared: Vec<String>,
     /// Not as they are wanted, and why.
     pub(crate) attempts: Vec<Wanting>,
+    /// Modules whose build is not allowed.
+    pub(crate) to_allow: Vec<String>,
     /// How many generations the store knows.
     pub(crate) generations: usize,
     /// How many entries.

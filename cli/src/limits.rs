@@ -14,6 +14,7 @@ const PROGRESS: &str = "MODSTORE_PROGRESS_TIMEOUT";
 const RATE: &str = "MODSTORE_LOWEST_RATE";
 const FETCH: &str = "MODSTORE_FETCH_TIMEOUT";
 const RETRY: &str = "MODSTORE_RETRY_AFTER";
+const ALLOW_BUILDS: &str = "MODSTORE_ALLOW_BUILDS";
 
 /// A file that grows beyond `ulimit -f` is then an error of the write, which is undone and told, and no signal that ends
 /// the process. To be called while there is one thread; programs that are started have it as usual.
@@ -26,7 +27,7 @@ pub(crate) fn outlive_file_sizes() {
 
 /// A variable that makes no sense. Nothing was changed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is {}, which is no {wanted}", value.display())]
+#[error("{name} is {}, which is not {wanted}", value.display())]
 pub(crate) struct LimitError {
     name: &'static str,
     value: OsString,
@@ -36,7 +37,7 @@ pub(crate) struct LimitError {
 impl LimitError {
     /// The next thing to do.
     pub(crate) fn hint(&self) -> String {
-        format!("unset {}, or set it to a {}", self.name, self.wanted)
+        format!("unset {}, or set it to {}", self.name, self.wanted)
     }
 }
 
@@ -74,7 +75,18 @@ fn limited_by(
             options.packs.set(limit, most);
         }
     }
+    if let Some(allow) = look(ALLOW_BUILDS).map(switch).transpose()? {
+        options.allow_builds = allow;
+    }
     Ok(options)
+}
+
+fn switch((name, value): (&'static str, OsString)) -> Result<bool, LimitError> {
+    match value.to_str() {
+        Some("1") => Ok(true),
+        Some("0") => Ok(false),
+        _ => Err(LimitError { name, value, wanted: "1 or 0" }),
+    }
 }
 
 fn seconds((name, value): (&'static str, OsString)) -> Result<Duration, LimitError> {
@@ -83,7 +95,7 @@ fn seconds((name, value): (&'static str, OsString)) -> Result<Duration, LimitErr
     time.filter(|time| !time.is_zero()).ok_or(LimitError {
         name,
         value,
-        wanted: "number of seconds above 0",
+        wanted: "a number of seconds above 0",
     })
 }
 
@@ -127,6 +139,8 @@ mod tests {
             assert_ne!(wanted, Options::default().packs, "{name}");
             assert_eq!(with(name, "4321").unwrap().packs, wanted, "{name}");
         }
+        assert!(with(ALLOW_BUILDS, "1").unwrap().allow_builds);
+        assert!(!with(ALLOW_BUILDS, "0").unwrap().allow_builds);
         assert_eq!(with(IDLE, "").unwrap().limits, Options::default().limits);
     }
 
@@ -140,6 +154,7 @@ mod tests {
             (RATE, "-1"),
             (FETCH, "0"),
             (PACK_MEMORY, "1.5"),
+            (ALLOW_BUILDS, "yes"),
         ] {
             let error = with(name, value).unwrap_err();
             assert!(

@@ -61,13 +61,15 @@ fn run(context: &Context, command: &Command) -> ExitCode {
         return ExitCode::from(context.output.fail(context.generation(), &failure));
     }
     use commands::{
-        add, bench, bind, completions, demo, diff, doctor, events, exec, gc, helper, history, link,
-        list, outdated, path, remove, reset, rollback, show, status, unlink, update, verify,
+        add, allow, bench, bind, completions, demo, diff, doctor, events, exec, gc, helper,
+        history, link, list, outdated, path, remove, reset, rollback, show, status, unlink, update,
+        verify,
     };
     let Context { output, .. } = context;
     let shown = || context.generation();
     let code = match command {
         Command::Add(args) => output.end(shown, add::run(context, args)),
+        Command::Allow(args) => output.end(shown, allow::run(context, args)),
         Command::Remove(args) => output.end(shown, remove::run(context, args)),
         Command::Link(args) => output.end(shown, link::run(context, args)),
         Command::Unlink(args) => output.end(shown, unlink::run(context, args)),

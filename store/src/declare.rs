@@ -3,7 +3,10 @@
 //! An edit is read, changed and written under a lock of its own, so that two of them never lose one.
 //! Knows nothing of generations.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
     acquire::Cancel,
@@ -73,6 +76,12 @@ pub enum DeclareError {
     /// The edit makes no sense.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// The module is not built, so that there is nothing to allow.
+    #[error("module `{name}` has no build that could be allowed")]
+    NoBuild {
+        /// The module.
+        name: ModuleName,
+    },
     /// No name can be guessed from the source.
     #[error("no name can be made from `{source_text}`")]
     NoName {
@@ -97,6 +106,7 @@ impl DeclareError {
             Self::NoName { .. } => "give it one with --name",
             Self::Taken { .. } => "choose another name with --name, or remove the module first",
             Self::Locked { source: None, .. } => "run `modstore update` once without --locked",
+            Self::NoBuild { .. } => "a build is declared as `[modules.NAME.build]` in modules.toml",
             Self::Toml { .. } => "nothing was changed; correct the file and run it again",
             Self::Lock(LockError::Busy { .. }) => {
                 "wait for the other process, or give --lock-timeout a longer time"
@@ -253,22 +263,26 @@ fn as_before(
     }
 }
 
-fn take_lock(editing: Editing<'_>) -> Result<Lock, LockError> {
+pub(crate) fn take_lock(editing: Editing<'_>) -> Result<Lock, LockError> {
     let path = editing.layout.lock("modules.toml");
     let patience =
         Patience { stop: &|| editing.cancel.is_cancelled(), ..Patience::of(editing.lock_limit) };
     Lock::take(&path, editing.command, patience)
 }
 
-/// Replaces `modules.toml`, if it says anything else. The new one is made in a staging, so that a crash
-/// leaves nothing that is not removed, and nobody removes it before.
 fn write(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {
-    let path = editing.layout.modules_toml();
-    if read_linked_if_there(&path)?.as_deref() == Some(text.as_bytes()) {
+    replace(editing, &editing.layout.modules_toml(), text)
+}
+
+/// Replaces a file, if it says anything else. The new one is made in a staging, so that a crash
+/// leaves nothing that is not removed, and nobody removes it before.
+pub(crate) fn replace(editing: Editing<'_>, path: &Path, text: &str) -> Result<(), DeclareError> {
+    // Whatever else lies there gives way.
+    if read_linked_if_there(path).ok().flatten().as_deref() == Some(text.as_bytes()) {
         return Ok(());
     }
     let staging = Staging::claim(editing.disk, editing.layout, editing.command)?;
-    Ok(editing.disk.replace_file(&path, &staging.fresh(), text.as_bytes())?)
+    Ok(editing.disk.replace_file(path, &staging.fresh(), text.as_bytes())?)
 }
 
 /// `modules.lock`, read.

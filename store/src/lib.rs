@@ -27,6 +27,7 @@ pub mod reclaim;
 pub mod verify;
 pub mod doctor;
 mod declare;
+mod consent;
 pub mod update;
 pub mod repair;
 pub mod reset;
@@ -35,6 +36,7 @@ mod store;
 
 pub use cancel::Cancel;
 pub use change_error::{ChangeError, Exit, OpenError};
+pub use consent::DeclaredBuild;
 pub use declare::{Addition, DeclareError};
 pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
 pub use repair::RepairReport;

@@ -15,6 +15,7 @@ use crate::{
         self, CommitError, Frame, Journal, JournalError, Staging, State, Transaction, is_whole,
         read_manifest, shown,
     },
+    consent::{self, Consents, DeclaredBuild},
     declare::{self, Addition, DeclareError, Editing},
     disk::{
         Disk, DiskError, Ensured, FileSystem, Format, FormatError, Holder, Layout, Patience,
@@ -306,6 +307,42 @@ impl Store {
         Ok(update::outdated(self.ground(events, cancel), &declared, names)?)
     }
 
+    /// Allows the builds of these modules in this store, each exactly as it is declared now: until then, and after each
+    /// change of it, a module that is built fails with the code `build-not-allowed` and keeps what it has. Runs nothing.
+    ///
+    /// # Errors
+    /// Nothing is allowed, when one of them is not declared or not built, or when that cannot be recorded.
+    pub fn allow(
+        &self,
+        names: &[ModuleName],
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Vec<DeclaredBuild>, ChangeError> {
+        self.prepare(events, cancel)?;
+        Ok(consent::allow(self.editing(cancel), names)?)
+    }
+
+    /// Takes back all that was allowed of these modules. Gives those of which something was. What was built stays.
+    ///
+    /// # Errors
+    /// What was allowed still is.
+    pub fn revoke(
+        &self,
+        names: &[ModuleName],
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Vec<ModuleName>, ChangeError> {
+        self.prepare(events, cancel)?;
+        Ok(consent::revoke(self.editing(cancel), names)?)
+    }
+
+    /// Every module that `declared` says is built, and whether that is allowed.
+    #[must_use]
+    pub fn builds(&self, declared: &Declarations) -> Vec<DeclaredBuild> {
+        let consents = self.ground(&Silent, &Cancel::new()).consents(declared);
+        consents.of(declared.modules.iter())
+    }
+
     /// Declares modules and, if `fetch`, updates them. When they cannot be had, nothing is declared.
     ///
     /// # Errors
@@ -376,6 +413,7 @@ impl Store {
             Some(_) => model::link_module(text, name, path),
             None => model::add_module(text, name, &Source::linked(path)),
         })?;
+        self.keep_allowed(&declared, name, cancel);
         self.follow(edited, events, cancel)
     }
 
@@ -391,9 +429,20 @@ impl Store {
     ) -> Result<UpdateReport, ChangeError> {
         let _telling = self.telling(events);
         self.prepare(events, cancel)?;
+        let declared = self.declarations()?;
         let edited =
             declare::edit(self.editing(cancel), name, |text| model::unlink_module(text, name))?;
+        self.keep_allowed(&declared, name, cancel);
         self.follow(edited, events, cancel)
+    }
+
+    /// Lets a build that was allowed be allowed with the directory that a person has just linked, or unlinked. What keeps
+    /// that from being recorded is told by the build, which then is not allowed.
+    fn keep_allowed(&self, before: &Declarations, name: &ModuleName, cancel: &Cancel) {
+        let built = before.get(name).filter(|declared| declared.build.is_some());
+        if built.is_some_and(|declared| Consents::recorded(&self.layout).allow(name, declared)) {
+            let _ = consent::allow(self.editing(cancel), std::slice::from_ref(name));
+        }
     }
 
     /// Updates the modules that an edit was about, and takes the edit back when that fails.

@@ -113,7 +113,8 @@ impl Operation {
 
 /// A store whose acts come in one order.
 pub(crate) fn open(disk: Disk, home: &Path, sweep: Option<Policy>) -> Result<Store, String> {
-    let options = Options { jobs: 1, sweep, command: "test".into(), ..Options::default() };
+    let (jobs, command, allow_builds) = (1, "test".into(), true);
+    let options = Options { jobs, sweep, command, allow_builds, ..Options::default() };
     Store::open_on(disk, home, options).map_err(|error| chain(&error))
 }
 

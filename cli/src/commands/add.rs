@@ -3,7 +3,7 @@
 use std::io;
 
 use modstore::{
-    Addition, ChangeError, Exit,
+    Addition, ChangeError, Exit, Store,
     model::{ModuleName, Source, Subdirectory},
 };
 use serde::Serialize;
@@ -22,6 +22,9 @@ pub(crate) fn run(context: &Context, args: &AddArgs) -> Result<Answered, Failure
     let additions = additions(args)?;
     let store = context.store()?;
     tell_of_secrets(context, &additions);
+    if args.allow_build {
+        allow(context, &store, &additions)?;
+    }
     match store.add(&additions, !args.no_update, &context.progress(), context.cancel()) {
         Ok(added) => {
             let update = added.report.as_ref().map(|report| update::told(&store, report));
@@ -41,6 +44,19 @@ pub(crate) fn run(context: &Context, args: &AddArgs) -> Result<Answered, Failure
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Allows the builds that are declared of these modules.
+fn allow(context: &Context, store: &Store, additions: &[Addition]) -> Result<(), Failure> {
+    let declared = store.declarations()?;
+    let named =
+        |name: &&ModuleName| additions.iter().any(|addition| addition.name.as_ref() == Some(*name));
+    let built = declared.modules.iter().filter(|(_, declared)| declared.build.is_some());
+    let names: Vec<ModuleName> = built.map(|(name, _)| name).filter(named).cloned().collect();
+    if !names.is_empty() {
+        store.allow(&names, &context.progress(), context.cancel())?;
+    }
+    Ok(())
 }
 
 /// What is to be declared.

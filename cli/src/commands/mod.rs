@@ -5,6 +5,7 @@ mod scratch;
 pub(crate) mod served;
 pub(crate) mod update;
 pub(crate) mod add;
+pub(crate) mod allow;
 pub(crate) mod remove;
 pub(crate) mod link;
 pub(crate) mod unlink;

@@ -2,13 +2,17 @@
 
 use std::io;
 
-use modstore::{Exit, Store, commit::State, model::ModuleName};
+use modstore::{
+    Exit, Store,
+    commit::State,
+    model::{Declarations, ModuleName},
+};
 
 use super::{list, served::brief};
 use crate::{
     args::ShowArgs,
     context::Context,
-    json::{Attempt, Listed, ModuleChange, Served, Show},
+    json::{Attempt, Build, Listed, ModuleChange, Served, Show},
     output::Answer,
     page::Page,
     report::Failure,
@@ -33,6 +37,7 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<Show, Failure> {
         entry: entry(&store, &args.name, &listed),
         files: known.map(|entry| entry.files),
         bytes: known.map(|entry| entry.bytes),
+        build: build(&store, &declared, &args.name),
         history: history(&state, &args.name),
         listed,
     })
@@ -41,6 +46,11 @@ pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<Show, Failure> {
 fn entry(store: &Store, name: &ModuleName, listed: &Listed) -> Option<String> {
     listed.served.as_ref()?;
     super::path::entry(store.layout(), name).ok().map(|path| path.display().to_string())
+}
+
+fn build(store: &Store, declared: &Declarations, name: &ModuleName) -> Option<Build> {
+    let build = store.builds(declared).into_iter().find(|build| build.module == *name);
+    build.map(Build::from)
 }
 
 fn history(state: &State, name: &ModuleName) -> Vec<ModuleChange> {
@@ -92,6 +102,7 @@ impl Answer for Show {
             .map(|(files, bytes)| format!("{}, {}", count(files, "file"), size(bytes)));
         row("content", content.as_deref());
         table.write(to, 0)?;
+        self.build.iter().try_for_each(|build| build.write(to))?;
         self.write_attempt(to)?;
         self.write_history(to)
     }

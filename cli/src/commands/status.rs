@@ -6,7 +6,7 @@ use modstore::{
     Store,
     commit::{Binding, State},
     environment::{Registration, lost},
-    model::Generation,
+    model::{Declarations, Generation},
     verify::Finding,
 };
 
@@ -38,6 +38,7 @@ pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
         linked: linked.map(|(name, _)| name.clone()).collect(),
         missing: missing.map(|(name, _)| name.to_string()).collect(),
         attempts: wanting(&state, shown, &modules),
+        to_allow: to_allow(&store, &declared),
         undeclared: modules
             .keys()
             .filter(|name| !declared.modules.contains_key(name.as_str()))
@@ -50,6 +51,12 @@ pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
         leases: store.leases()?.into_iter().map(Lease::from).collect(),
         leftovers: store.leftovers(&state).into_iter().map(Leftover::from).collect(),
     })
+}
+
+/// The modules that are not built, because nobody has allowed that.
+fn to_allow(store: &Store, declared: &Declarations) -> Vec<String> {
+    let builds = store.builds(declared).into_iter().filter(|build| !build.is_allowed);
+    builds.map(|build| build.module.to_string()).collect()
 }
 
 /// The modules that are not as they are wanted.
@@ -90,6 +97,10 @@ impl Answer for Status {
         for wanting in &self.attempts {
             table.row(["not as wanted", &format!("{}: {}", wanting.module, wanting.why())]);
             table.row(["", &wanting.told()]);
+        }
+        if !self.to_allow.is_empty() {
+            table.row(["not allowed", &format!("the builds of {}", self.to_allow.join(", "))]);
+            table.row(["", "`modstore allow --list` shows what they run"]);
         }
         let entries = format!("{}, {}", self.entries, size(self.bytes));
         table.row(["entries", &entries]);

@@ -1,7 +1,7 @@
 //! What a build has made, taken in as a tree like any other: read-only, with times from its content, and with nothing in
 //! it that no entry may have.
 
-use std::{fs::File, os::unix::ffi::OsStrExt as _, path::Path};
+use std::{os::unix::ffi::OsStrExt as _, path::Path};
 
 use gix::bstr::{BStr, BString, ByteSlice as _};
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     acquire::{RefusedTree, check_link, check_name, first_that_leaves},
     commit::{Staged, Staging},
-    disk::{Disk, DiskError, Planting, StreamError, Verb},
+    disk::{Disk, DiskError, Planting, StreamError, Verb, open_regular},
     model::{FileKind, Manifest, TreeFile},
 };
 
@@ -115,7 +115,7 @@ fn take(
             (planting.write(path.as_bstr(), kind, text)?, text.len() as u64)
         }
         FileKind::File | FileKind::Executable => {
-            let mut contents = File::open(&from).map_err(read)?;
+            let mut contents = open_regular(&from).map_err(read)?;
             let may_run = kind == FileKind::Executable;
             match planting.write_stream(path.as_bstr(), may_run, &mut contents) {
                 Ok(written) => written,

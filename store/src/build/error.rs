@@ -10,7 +10,7 @@ use crate::{
     acquire::RefusedTree,
     commit::StagingError,
     disk::DiskError,
-    model::{Class, Stage},
+    model::{BuildSpec, Class, ModuleName, Stage, command_line},
     program::ProgramError,
 };
 
@@ -21,6 +21,14 @@ pub enum BuildError {
     /// The home cannot be written to.
     #[error(transparent)]
     Staging(#[from] StagingError),
+    /// Nobody has allowed it. Nothing of it was run.
+    #[error("its build is not allowed in this store")]
+    NotAllowed {
+        /// The module.
+        module: ModuleName,
+        /// What it would run, for a person.
+        runs: String,
+    },
     /// What it is built from cannot be read.
     #[error("what it is built from cannot be read")]
     Inputs(#[source] DiskError),
@@ -59,6 +67,21 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// Nobody has allowed the build of this module.
+    pub(crate) fn not_allowed(module: &ModuleName, spec: &BuildSpec) -> Self {
+        let commands = spec.commands().into_iter();
+        let each = commands.map(|(key, words)| match key {
+            "command" => format!("`{}`", command_line(words)),
+            key => format!("`{}` ({key})", command_line(words)),
+        });
+        let mut runs = each.collect::<Vec<_>>().join(", ");
+        if let Some((at, _)) = runs.char_indices().nth(MOST_SHOWN) {
+            runs.truncate(at);
+            runs.push_str("… (`modstore show` tells all of it)");
+        }
+        Self::NotAllowed { module: module.clone(), runs }
+    }
+
     /// Nothing was begun, because somebody asked to stop.
     pub(crate) fn cancelled() -> Self {
         Self::Run(ProgramError::Cancelled { program: "it".into() })
@@ -75,6 +98,7 @@ impl BuildError {
             | Self::Toolchain(_) => Class::Transient,
             Self::Run(error) | Self::Validate(error) => judge(error).0,
             Self::NoOutput { .. } | Self::Depfile { .. } | Self::Refused(_) => Class::Deterministic,
+            Self::NotAllowed { .. } => Class::Permanent,
         }
     }
 
@@ -107,10 +131,27 @@ impl BuildError {
         )
     }
 
+    /// Whether something was tried, so that it says anything of the next time.
+    pub(crate) const fn is_telling(&self) -> bool {
+        !self.is_cancelled() && !matches!(self, Self::NotAllowed { .. })
+    }
+
+    /// A name for the cause that never changes, where there is one.
+    #[must_use]
+    pub const fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::NotAllowed { .. } => Some("build-not-allowed"),
+            _ => None,
+        }
+    }
+
     /// The next thing to do.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let text = match self {
+            Self::NotAllowed { module, runs } => {
+                return Some(format!("`modstore allow {module}` lets it run {runs}"));
+            }
             Self::Toolchain(_) | Self::Run(ProgramError::Start { .. }) => {
                 "install it, or correct the module's `build` in modules.toml"
             }
@@ -127,6 +168,9 @@ impl BuildError {
         Some(text.to_owned())
     }
 }
+
+/// The most characters of a build's commands that a hint shows.
+const MOST_SHOWN: usize = 1000;
 
 /// The exit code by which a build says that it may work at another time; `EX_TEMPFAIL` of sysexits.h.
 const LATER: i32 = 75;

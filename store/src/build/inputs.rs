@@ -159,6 +159,10 @@ impl Material<'_> {
 }
 
 fn seen_at(path: &Path) -> Seen {
+    // A pipe or a device has no content that one could come to the end of.
+    if !path.is_file() {
+        return Seen::Absent;
+    }
     let content = content_of(path, FileKind::File);
     content.map_or(Seen::Absent, |(content, _)| Seen::Content(content))
 }

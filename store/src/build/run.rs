@@ -20,7 +20,8 @@ use crate::{
     acquire::Cancel,
     commit::{Staged, Staging},
     disk::{
-        Disk, DiskError, Verb, copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch,
+        Disk, DiskError, Verb, copy_to_scratch, make_scratch, read_regular_text,
+        remove_from_scratch, remove_scratch,
     },
     model::{Digest, Subdirectory},
     program::{ProgramError, Ran, Running, Said},
@@ -138,7 +139,7 @@ impl Build<'_> {
     ) -> Result<BTreeMap<String, Seen>, BuildError> {
         let Some(path) = &self.recipe.spec.depfile else { return Ok(BTreeMap::new()) };
         let at = scratch.at.join(path.as_path());
-        let text = std::fs::read_to_string(&at)
+        let text = read_regular_text(&at)
             .map_err(|source| BuildError::Depfile { path: path.to_string(), source })?;
         // It names paths of the scratch, which are others each time.
         remove_from_scratch(&at).map_err(BuildError::Keep)?;

@@ -7,7 +7,7 @@
 //! ├── generations/17/<module> -> ../../entries/<digest>[/<subdirectory>]
 //! ├── live/  entries/<digest>/  manifests/<digest>  mirrors/<origin-hash>.git
 //! ├── staging/<random>/  trash/  leases/  locks/
-//! ├── environments/<hash>.json  probes/<hash>/
+//! ├── environments/<hash>.json  probes/<hash>/  allowed.json
 //! ```
 //!
 //! Names only; nothing here looks at the disk. All links inside the store are relative, so that the
@@ -220,6 +220,12 @@ impl Layout {
     #[must_use]
     pub fn probes(&self) -> PathBuf {
         self.home.join("probes")
+    }
+
+    /// The builds that a person has allowed here. Made when first needed.
+    #[must_use]
+    pub fn allowed(&self) -> PathBuf {
+        self.home.join("allowed.json")
     }
 
     /// Room that is given back when the file system is full.

@@ -20,7 +20,8 @@ mod scratch;
 
 pub use barrier::Barrier;
 pub(crate) use bounded::{
-    OWN_FILE, open_own, open_regular, read_own, read_regular_text, read_whole,
+    OWN_FILE, SMALL_FILE, open_own, open_regular, read_own, read_regular, read_regular_text,
+    read_whole,
 };
 pub use file_system::{Concern, FileSystem};
 pub use folding::FoldsNames;

@@ -28,7 +28,7 @@ pub(crate) fn copy_to_scratch(
         let kind = child.file_type().map_err(read)?;
         if kind.is_dir() {
             copy_to_scratch(&source, &target, &|_| false)?;
-        } else {
+        } else if kind.is_file() || kind.is_symlink() {
             copy_one(&source, &target, kind.is_symlink())
                 .map_err(|error| DiskError::new(Verb::CreateFile, &target, error))?;
         }

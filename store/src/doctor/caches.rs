@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::checkout::Checkout;
 use crate::{
-    environment::Project,
+    environment::{Project, small_bytes, small_text},
     model::{DistributionName, Origin, Source},
 };
 
@@ -59,7 +59,7 @@ impl Cached {
     /// What is in this directory, if it has such a name.
     pub(crate) fn at(directory: &Path) -> Option<Self> {
         split_name(directory.file_name()?.to_str()?)?;
-        let meta = std::fs::read(directory.join(Meta::FILE)).ok();
+        let meta = small_bytes(&directory.join(Meta::FILE));
         Some(Self {
             directory: directory.to_owned(),
             meta: meta.and_then(|text| serde_json::from_slice(&text).ok()),
@@ -185,7 +185,7 @@ fn collect(directory: &Path, depth: usize, found: &mut Vec<Held>) {
 
 /// The distribution that the project in this very directory makes, as its files say without being run.
 pub(crate) fn distribution_in(directory: &Path) -> Option<DistributionName> {
-    Project::read(|file| std::fs::read_to_string(directory.join(file)).ok())?.name
+    Project::read(|file| small_text(&directory.join(file)))?.name
 }
 
 #[cfg(test)]

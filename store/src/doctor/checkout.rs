@@ -7,6 +7,7 @@ use std::{
     collections::BTreeSet,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
     time::{Duration, SystemTime},
 };
 
@@ -15,8 +16,19 @@ use gix::{
     index::entry::{Mode, Stage},
 };
 
+use crate::{
+    disk::{SMALL_FILE, open_regular, read_regular_text},
+    environment::{small_bytes, small_text},
+};
+
 /// A lock of git's that nobody has touched for so long belongs to nobody.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
+
+/// Most bytes of a file whose content is looked at to see whether it was edited.
+const LONGEST: u64 = 256 << 20;
+
+/// Most bytes of a commit.
+const LONGEST_COMMIT: u64 = 1 << 20;
 
 /// A git work tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +44,7 @@ impl Checkout {
     pub(crate) fn at(directory: &Path) -> Option<Self> {
         let mut git = directory.join(".git");
         if git.is_file() {
-            let text = std::fs::read_to_string(&git).ok()?;
+            let text = small_text(&git)?;
             git = directory.join(text.strip_prefix("gitdir:")?.trim());
         }
         if !git.is_dir() {
@@ -44,15 +56,16 @@ impl Checkout {
 
     /// Where its repository says that it comes from, as written: perhaps with a secret.
     pub(crate) fn remote(&self) -> Option<String> {
-        let config = self.git.join("config");
-        let source = gix::config::Source::Local;
-        let config = gix::config::File::from_path_no_includes(config, source).ok()?;
+        let text = small_bytes(&self.git.join("config"))?;
+        let meta = gix::config::file::Metadata::from(gix::config::Source::Local);
+        let config = gix::config::File::from_bytes_no_includes(&text, meta, Default::default());
+        let config = config.ok()?;
         config.string("remote.origin.url").map(|url| url.to_str_lossy().into_owned())
     }
 
     /// The branch that is checked out.
     pub(crate) fn branch(&self) -> Option<String> {
-        let head = std::fs::read_to_string(self.git.join("HEAD")).ok()?;
+        let head = small_text(&self.git.join("HEAD"))?;
         head.trim().strip_prefix("ref: refs/heads/").map(str::to_owned)
     }
 
@@ -96,16 +109,42 @@ impl Checkout {
         }
     }
 
+    /// Opened as a repository, if nothing in it is a pipe, a device or a giant where git has a file.
     fn open(&self) -> Option<gix::Repository> {
+        if !self.is_sound() {
+            return None;
+        }
         let options = gix::open::Options::isolated().with(gix::sec::Trust::Full);
         gix::open_opts(&self.directory, options).ok()
+    }
+
+    /// Whether everything that is read to look a commit up is a file or a directory, and no longer than it may be.
+    fn is_sound(&self) -> bool {
+        let objects = self.git.join("objects");
+        let loose = self.head.as_ref().and_then(|head| head.split_at_checked(2));
+        let loose = loose.map(|(first, rest)| objects.join(first).join(rest));
+        let directories = [self.git.clone(), objects.join("info"), objects.join("pack")];
+        let inside = directories.iter().flat_map(|directory| {
+            let children = std::fs::read_dir(directory).into_iter().flatten().flatten();
+            children.map(|child| child.path())
+        });
+        inside.chain(loose).all(|path| match path.metadata() {
+            Ok(meta) if meta.is_file() => {
+                let is_pack = path.extension().is_some_and(|it| it == "pack" || it == "idx");
+                is_pack || meta.len() <= SMALL_FILE
+            }
+            Ok(meta) => meta.is_dir(),
+            // A link that leads nowhere, and what is not there, is not read either.
+            Err(_) => true,
+        })
     }
 
     /// When the commit that is checked out was made, in seconds since 1970.
     pub(crate) fn committed_at(&self) -> Option<i64> {
         let id = gix::ObjectId::from_hex(self.head.as_ref()?.as_bytes()).ok()?;
         let repository = self.open()?;
-        let commit = repository.find_commit(id).ok()?;
+        let size = repository.find_header(id).ok()?.size();
+        let commit = (size <= LONGEST_COMMIT).then(|| repository.find_commit(id).ok())??;
         commit.time().ok().map(|time| time.seconds)
     }
 
@@ -122,7 +161,7 @@ impl Checkout {
             }
         }
         let path = self.git.join("gc.pid");
-        if let Ok(text) = std::fs::read_to_string(&path)
+        if let Some(text) = small_text(&path)
             && let Some(pid) = text.split_whitespace().next().and_then(|pid| pid.parse().ok())
             && !is_alive(pid)
         {
@@ -131,13 +170,17 @@ impl Checkout {
         left
     }
 
-    /// The files that somebody has edited, deleted or added.
-    pub(crate) fn edited(&self) -> Vec<PathBuf> {
+    /// What git wrote down of the files that it checked out.
+    fn index(&self) -> Option<gix::index::File> {
         let options = gix::index::decode::Options { thread_limit: Some(1), ..Default::default() };
         let (path, kind) = (self.git.join("index"), gix::hash::Kind::Sha1);
-        let Ok(index) = gix::index::File::at(path, kind, true, options) else {
-            return Vec::new();
-        };
+        let is_small = path.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= SMALL_FILE);
+        if is_small { gix::index::File::at(path, kind, true, options).ok() } else { None }
+    }
+
+    /// The files that somebody has edited, deleted or added.
+    pub(crate) fn edited(&self) -> Vec<PathBuf> {
+        let Some(index) = self.index() else { return Vec::new() };
         let mut edited = Vec::new();
         let mut known = BTreeSet::new();
         for entry in index.entries() {
@@ -176,13 +219,21 @@ fn is_edited(path: &Path, stat: &gix::index::entry::Stat, id: gix::ObjectId) -> 
     if is_same_time && meta.len() == u64::from(stat.size) {
         return false;
     }
-    let content = match meta.is_symlink() {
-        true => std::fs::read_link(path).map(|to| to.as_os_str().as_bytes().to_vec()),
-        false => std::fs::read(path),
-    };
-    let Ok(content) = content else { return true };
-    let kind = gix::object::Kind::Blob;
-    !gix::objs::compute_hash(gix::hash::Kind::Sha1, kind, &content).is_ok_and(|now| now == id)
+    let (kind, hash) = (gix::object::Kind::Blob, gix::hash::Kind::Sha1);
+    if meta.is_symlink() {
+        let to = std::fs::read_link(path).unwrap_or_default();
+        let now = gix::objs::compute_hash(hash, kind, to.as_os_str().as_bytes());
+        return !now.is_ok_and(|now| now == id);
+    }
+    // Of a file so long only the size and the time count.
+    if meta.len() > LONGEST {
+        return meta.len() != u64::from(stat.size);
+    }
+    let Ok(mut file) = open_regular(path) else { return true };
+    let (mut progress, stop) = (gix::progress::Discard, AtomicBool::new(false));
+    let now =
+        gix::objs::compute_stream_hash(hash, kind, &mut file, meta.len(), &mut progress, &stop);
+    !now.is_ok_and(|now| now == id)
 }
 
 /// Python files that git does not know, but for what builds make.
@@ -211,10 +262,10 @@ fn added(top: &Path, below: &Path, is_known: &dyn Fn(&BStr) -> bool, found: &mut
 /// The commit that a reference leads to.
 fn commit_at(git: &Path, name: &str, depth: u8) -> Option<String> {
     let depth = depth.checked_sub(1)?;
-    let text = match std::fs::read_to_string(git.join(name)) {
-        Ok(text) => text,
-        Err(_) => {
-            let packed = std::fs::read_to_string(git.join("packed-refs")).ok()?;
+    let text = match small_text(&git.join(name)) {
+        Some(text) => text,
+        None => {
+            let packed = read_regular_text(&git.join("packed-refs")).ok()?;
             let lines = packed.lines().filter_map(|line| line.split_once(' '));
             let mut found =
                 lines.filter(|(_, packed)| *packed == name).map(|(id, _)| id.to_owned());

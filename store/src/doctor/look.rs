@@ -13,6 +13,8 @@ use super::{
     discover::Found,
     finding::Finding,
     findings::{self, Looking},
+    hands::foreign,
+    mend,
     patient::{Editable, Patient},
     report::{Examined, Report},
     settings::wishes,
@@ -95,7 +97,7 @@ impl Look<'_> {
         shared: &Shared,
         seen: &mut Seen,
     ) {
-        let start = (!self.quick).then_some(self.cancel);
+        let start = (!self.quick && patient.may_run()).then_some(self.cancel);
         let mut found = findings::interpreter(patient, start);
         found.extend(findings::remains(patient));
         for editable in editables {
@@ -107,12 +109,10 @@ impl Look<'_> {
                 found.push(bound);
             }
         }
-        let untried = match self.quick || !patient.can_run() {
-            true => None,
-            false => findings::imports(patient, editables, &mut found, self.cancel).err(),
-        };
+        let untried = self.try_imports(patient, editables, &mut found);
         for finding in &mut found {
             finding.environment = Some(patient.prefix().to_owned());
+            keep_off(patient, editables, finding);
             if finding.fix.is_none() {
                 finding.fix = command(patient, finding);
             }
@@ -126,6 +126,46 @@ impl Look<'_> {
         let unclear = seen.unclear_in(patient);
         seen.unclear.extend(unclear);
     }
+
+    /// Imports all that lies elsewhere. Gives why nothing was, if something could have been expected to be.
+    fn try_imports(
+        &self,
+        patient: &Patient,
+        editables: &[Editable<'_>],
+        found: &mut Vec<Finding>,
+    ) -> Option<String> {
+        match &patient.found.unasked {
+            _ if self.quick || !patient.can_run() => None,
+            Some(unasked) => Some(format!("{unasked}; `{}` runs it", named(patient))),
+            None => findings::imports(patient, editables, found, self.cancel).err(),
+        }
+    }
+}
+
+/// Lets alone what nobody has asked for, and what is not ours to write.
+fn keep_off(patient: &Patient, editables: &[Editable<'_>], finding: &mut Finding) {
+    if let Some(unasked) = &patient.found.unasked {
+        // Other commands would start its interpreter.
+        finding.unmended = Some(unasked.to_string());
+        finding.fix = Some(format!("{} --fix", named(patient)));
+        return;
+    }
+    let Some(candidate) = &finding.candidate else { return };
+    if let Some(foreign) = foreign(&candidate.directory) {
+        finding.unmended = Some(format!("to install it runs its code, and {foreign}"));
+        finding.fix = patient.installer.as_ref().and_then(|_| command(patient, finding));
+        finding.candidate = None;
+        return;
+    }
+    let editable = editables.iter().find(|it| Some(&it.name) == finding.distribution.as_ref());
+    if let Some(why) = mend::in_the_way(patient, editable) {
+        (finding.candidate, finding.unmended) = (None, Some(why));
+    }
+}
+
+/// The command that looks at this environment because a person says so.
+fn named(patient: &Patient) -> String {
+    format!("modstore doctor --python {}", quoted(patient.prefix().as_os_str()))
 }
 
 /// What is wrong with one distribution.
@@ -221,9 +261,6 @@ fn command(patient: &Patient, finding: &Finding) -> Option<String> {
             let arguments = [OsStr::new("--no-deps"), "-e".as_ref(), directory.as_os_str()];
             Some(installer.shown(patient.executable(), &arguments))
         }
-        None => {
-            let prefix = quoted(patient.prefix().as_os_str());
-            Some(format!("modstore doctor --python {prefix} --fix"))
-        }
+        None => Some(format!("{} --fix", named(patient))),
     }
 }

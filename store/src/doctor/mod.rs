@@ -11,6 +11,7 @@ mod checkout;
 mod caches;
 mod candidates;
 mod settings;
+mod hands;
 mod discover;
 mod patient;
 mod shared;

@@ -11,8 +11,8 @@ use std::{
 use super::{discover::Found, recorded::is_changed};
 use crate::{
     environment::{
-        Distribution, EntryPoint, Finder, How, Installer, Line, Pointer, Project, RecordedFile,
-        Registration, Scan, lines,
+        Distribution, DistributionError, EntryPoint, Finder, How, Installer, Line, Pointer,
+        Project, RecordedFile, Registration, Scan, lines, small_bytes, small_text,
     },
     model::DistributionName,
     program::is_executable,
@@ -73,7 +73,7 @@ impl Patient {
                 Err(error) => unread.push((site.clone(), error.source.source.to_string())),
             }
         }
-        let installer = Installer::find(&found.places);
+        let installer = Installer::find(&found.places).filter(|_| found.unasked.is_none());
         let python = version_of(&found);
         Self { found, registration, scans, unread, installer, python }
     }
@@ -89,6 +89,11 @@ impl Patient {
     /// Whether its interpreter can be started, as far as files tell.
     pub(crate) fn can_run(&self) -> bool {
         is_executable(self.executable())
+    }
+
+    /// Whether anybody has asked for it to be run.
+    pub(crate) const fn may_run(&self) -> bool {
+        self.found.unasked.is_none()
     }
 
     /// The distributions whose code lies elsewhere, by site and name.
@@ -124,9 +129,11 @@ impl Patient {
         followed: Vec<&'a Pointer>,
     ) -> Editable<'a> {
         let distribution = scan.distributions.iter().find(|it| it.name == name);
-        let entry_points =
-            distribution.and_then(|found| found.entry_points().ok()).unwrap_or_default();
-        let files = distribution.and_then(|found| found.record().ok()).flatten();
+        let mut unread = None;
+        let entry_points = distribution.map(|found| found.entry_points());
+        let entry_points = kept(entry_points, &mut unread).unwrap_or_default();
+        let files = kept(distribution.map(|found| found.record()), &mut unread).flatten();
+        kept(distribution.map(|found| found.metadata()), &mut unread);
         let recorded = distribution.and_then(|found| found.direct_url.as_ref()?.path.clone());
         let module = self.module_of(&name, &entry_points);
         let mut editable = Editable {
@@ -141,7 +148,7 @@ impl Patient {
             unclear: None,
             own: OnceCell::new(),
         };
-        editable.unclear = editable.not_understood();
+        editable.unclear = unread.or_else(|| editable.not_understood());
         editable
     }
 
@@ -188,13 +195,31 @@ fn is_named_after(stem: &str, distribution: &Distribution) -> bool {
     plain == name || plain == format!("{name}_{version}").replace(['-', '.'], "_")
 }
 
+/// What was read of a distribution; that it cannot be is kept in `unread`, by file.
+fn kept<T>(
+    read: Option<Result<T, DistributionError>>,
+    unread: &mut Option<(PathBuf, String)>,
+) -> Option<T> {
+    let error = match read? {
+        Ok(read) => return Some(read),
+        Err(error) => error,
+    };
+    *unread = Some(match error {
+        DistributionError::Disk(error) => {
+            (error.path, format!("it cannot be read: {}", error.source))
+        }
+        DistributionError::Record { path, source } => (path, format!("it is no table: {source}")),
+    });
+    None
+}
+
 impl Editable<'_> {
     /// The project that Python finds, as its own files name it.
     pub(crate) fn project(&self) -> Option<&OwnProject> {
         let find = || {
             let mut above = self.followed.first()?.target.ancestors().take(5);
             above.find_map(|directory| {
-                let read = |file: &str| std::fs::read_to_string(directory.join(file)).ok();
+                let read = |file: &str| small_text(&directory.join(file));
                 let project = Project::read(read)?;
                 (project.name.as_ref() == Some(&self.name)).then(|| OwnProject {
                     directory: directory.to_owned(),
@@ -268,7 +293,7 @@ impl Editable<'_> {
 
     /// A line of the `.pth` that runs something else than a finder of a known kind.
     fn unknown_code(&self, file: &Path) -> Option<String> {
-        let lines = lines(&self.scan.site, &std::fs::read(file).ok()?).ok()?;
+        let lines = lines(&self.scan.site, &small_bytes(file)?).ok()?;
         lines.into_iter().find_map(|line| match line {
             Line::Code(code) if !self.is_known(&code) => Some(code),
             _ => None,
@@ -280,8 +305,8 @@ impl Editable<'_> {
         let modules = Line::imported(code);
         let is_finder = |module: &&str| {
             let file = self.scan.site.join(format!("{module}.py"));
-            let text = std::fs::read_to_string(file);
-            text.is_ok_and(|text| matches!(Finder::read(&self.scan.site, &text), Ok(Some(_))))
+            let text = small_text(&file);
+            text.is_some_and(|text| matches!(Finder::read(&self.scan.site, &text), Ok(Some(_))))
         };
         let calls = code.split(';').skip(1).map(str::trim).filter(|call| !call.is_empty());
         let is_install = |call: &str| {
@@ -316,8 +341,7 @@ fn has_files(directory: &Path, depth: usize) -> bool {
 
 /// The Python of the environment, as its settings or the names of its directories tell.
 fn version_of(found: &Found) -> Option<(u32, u32, Option<u32>)> {
-    let settings =
-        std::fs::read_to_string(found.places.prefix.join("pyvenv.cfg")).unwrap_or_default();
+    let settings = small_text(&found.places.prefix.join("pyvenv.cfg")).unwrap_or_default();
     let mut fields = settings.lines().filter_map(|line| line.split_once('='));
     let written = fields.find(|(key, _)| matches!(key.trim(), "version" | "version_info"));
     let of_site = || {

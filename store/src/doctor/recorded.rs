@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
-use crate::environment::{RecordedFile, lexical};
+use crate::environment::{RecordedFile, lexical, small_bytes};
 
 /// The hash of a file as `RECORD` writes it.
 pub(crate) fn hash_of(content: &[u8]) -> String {
@@ -17,7 +17,7 @@ pub(crate) fn is_changed(file: &RecordedFile) -> bool {
     let Some(hash) = file.hash.as_ref().filter(|hash| hash.starts_with("sha256=")) else {
         return false;
     };
-    std::fs::read(&file.path).is_ok_and(|content| hash_of(&content) != *hash)
+    small_bytes(&file.path).is_some_and(|content| hash_of(&content) != *hash)
 }
 
 /// Whether a file is one that Python makes by itself.

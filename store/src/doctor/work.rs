@@ -41,6 +41,9 @@ impl<'a> Work<'a> {
 
     /// Mends what leads elsewhere than it should in one environment. Gives whether anything was tried.
     pub(super) fn mend(&mut self, patient: &Patient, findings: &[Finding]) -> bool {
+        if patient.found.unasked.is_some() {
+            return false;
+        }
         let editables = patient.editables();
         let tasks = mend::plan(patient.prefix(), findings, &editables);
         if tasks.is_empty() || self.doctor.cancel.is_cancelled() {
@@ -112,6 +115,9 @@ impl<'a> Work<'a> {
                 "it is not installed, and there is no installer".into(),
             ));
         };
+        if let Some(why) = mend::in_the_way(patient, Some(editable)) {
+            return Err(HandError::LeftAlone(why));
+        }
         let planned = ByHand::plan(editable, task)?;
         if planned.is_done() {
             let what =
@@ -138,7 +144,8 @@ impl<'a> Work<'a> {
         wanted.dedup();
         let Doctor { told, offline, cancel, .. } = self.doctor;
         let Some(installer) = &patient.installer else { return false };
-        if wanted.is_empty() || !patient.can_run() || cancel.is_cancelled() {
+        let is_kept_off = || mend::in_the_way(patient, None).is_some();
+        if wanted.is_empty() || !patient.can_run() || cancel.is_cancelled() || is_kept_off() {
             return false;
         }
         let how = installer.to_string();

@@ -4,7 +4,9 @@
 //! runs a host as root, as in many a container, has byte code in the entries after the first import. Python takes it
 //! for as good as the source if it names the source's time and size; so it is known by that.
 
-use std::{fs::File, io::Read as _, os::unix::fs::MetadataExt as _, path::Path};
+use std::{io::Read as _, os::unix::fs::MetadataExt as _, path::Path};
+
+use crate::disk::open_regular;
 
 /// The name of the directories that Python keeps byte code in.
 pub(crate) const DIRECTORY: &str = "__pycache__";
@@ -21,7 +23,7 @@ pub(crate) fn is_byte_code(file: &Path) -> bool {
         let (module, _tag) = name.split_once('.')?;
         let source = directory.parent()?.join(format!("{module}.py")).symlink_metadata().ok()?;
         let mut header = [0; HEADER];
-        File::open(file).ok()?.read_exact(&mut header).ok()?;
+        open_regular(file).ok()?.read_exact(&mut header).ok()?;
         // Both are kept as the lowest four bytes, and so they are compared.
         let [time, size] = [source.mtime().to_le_bytes(), source.size().to_le_bytes()];
         let is_by_time = header.get(4..8)? == [0; 4];

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     acquire::Cancel,
-    disk::{DiskError, Layout, Lock, LockError, Patience},
+    disk::{DiskError, Layout, Lock, LockError, Patience, SMALL_FILE, read_regular},
     model::ModuleName,
 };
 
@@ -110,7 +110,7 @@ pub fn lost(layout: &Layout, registration: &Registration) -> Vec<(ModuleName, Lo
     let lost = registration.installed.iter().filter_map(|(module, installed)| {
         let (name, text) = site_file(&home, module, installed);
         let site = registration.site.first()?;
-        let lost = match std::fs::read(site.join(name)) {
+        let lost = match read_regular(&site.join(name), SMALL_FILE) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Lost::Gone,
             Ok(found) if found == text.as_bytes() => {
                 let dead = installed.paths.iter().find(|path| !home.join(path).is_dir())?;

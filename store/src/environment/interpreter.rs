@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::{
     acquire::Cancel,
+    disk::read_regular_text,
     program::{ProgramError, Running, Said, in_path, is_executable},
 };
 
@@ -147,7 +148,7 @@ impl Places {
     #[must_use]
     pub fn in_files(executable: &Path) -> Option<Self> {
         let prefix = executable.parent()?.parent()?.to_owned();
-        let settings = std::fs::read_to_string(prefix.join("pyvenv.cfg")).ok()?;
+        let settings = read_regular_text(&prefix.join("pyvenv.cfg")).ok()?;
         let minor = minor_version(&settings);
         let mut site: Vec<PathBuf> = std::fs::read_dir(prefix.join("lib"))
             .ok()?

@@ -50,7 +50,7 @@ pub(crate) use held::{Held, IMPORT_LIMIT, has_moved_on};
 pub(crate) use importable::{is_identifier, names_below};
 pub(crate) use probe::known;
 pub(crate) use project::Project;
-pub(crate) use reading::{Finder, Line, lexical, lines};
+pub(crate) use reading::{Finder, Line, lexical, lines, small_bytes, small_if_there, small_text};
 pub(crate) use ready::{Readiness, equip, ready};
 pub(crate) use settle::{OnFailure, settle};
 pub(crate) use subject::Subject;

@@ -6,10 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::project::{Project, files_below};
+use super::{
+    project::{Project, files_below},
+    reading::small_text,
+};
 use crate::{
     commit::{Binding, Bound, Staged, read_manifest},
-    disk::Layout,
+    disk::{Layout, read_regular},
     model::{ContentHash, Digest, FileKind, Manifest, ModuleName, TreeFile},
 };
 
@@ -98,7 +101,7 @@ impl Subject {
     /// The Python project that it is, and the key of that, if it is one.
     pub(crate) fn project(&self) -> Option<(Project, ContentHash)> {
         let directory = self.directory();
-        let project = Project::read(|file| fs::read_to_string(directory.join(file)).ok())?;
+        let project = Project::read(|file| small_text(&directory.join(file)))?;
         let key = match &self.manifest {
             Some(manifest) => project.key(
                 &files_below(manifest, self.subdirectory.as_deref()),
@@ -156,7 +159,7 @@ fn files_of(directory: &Path) -> Vec<(String, TreeFile)> {
 
 fn file_of(path: &Path) -> Option<TreeFile> {
     let meta = fs::metadata(path).ok().filter(|meta| meta.is_file() && meta.len() <= LARGE)?;
-    let content = ContentHash::of(&fs::read(path).ok()?);
+    let content = ContentHash::of(&read_regular(path, LARGE).ok()?);
     Some(TreeFile { path: "".into(), kind: FileKind::File, size: meta.len(), content })
 }
 

@@ -17,8 +17,9 @@ use super::{
     reading::{Finder, Line, Metadata, NotText, Unclear, lines, package_directory, started},
 };
 use crate::{
+    commit::content_of,
     disk::{DiskError, Verb, names_in, read_if_there},
-    model::ContentHash,
+    model::{ContentHash, FileKind},
 };
 
 /// What was told, and where the files lie that the build made, by their path on the import path.
@@ -245,7 +246,7 @@ impl Reading<'_> {
         let own = file.strip_prefix(self.project).ok().and_then(|below| self.before.get(below));
         let is_link = || file.is_symlink();
         own.is_none_or(|own| {
-            !is_link() && std::fs::read(file).is_ok_and(|bytes| ContentHash::of(&bytes) != *own)
+            !is_link() && content_of(file, FileKind::File).is_ok_and(|(content, _)| content != *own)
         })
     }
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     acquire::Cancel,
-    disk::{Disk, DiskError, Layout, Verb},
+    disk::{Disk, DiskError, Layout, SMALL_FILE, Verb, open_regular, read_regular},
     model::ContentHash,
     program::{ProgramError, Running},
 };
@@ -178,7 +178,7 @@ pub(crate) fn faults(
     all: bool,
 ) -> Vec<(PathBuf, &'static str)> {
     let mut faults = Vec::new();
-    let list = std::fs::read(at.join(LIST)).ok();
+    let list = read_regular(&at.join(LIST), SMALL_FILE).ok();
     let list: Option<BTreeMap<String, String>> =
         list.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let Some(mut list) = list else {
@@ -212,11 +212,13 @@ fn inode(path: &Path) -> Option<(u64, u64)> {
 
 fn hash(path: &Path) -> Result<blake3::Hash, DiskError> {
     let read = |error| DiskError::new(Verb::Read, path, error);
-    let bytes = match path.symlink_metadata().map_err(read)?.is_symlink() {
-        true => std::fs::read_link(path).map_err(read)?.into_os_string().into_encoded_bytes(),
-        false => std::fs::read(path).map_err(read)?,
-    };
-    Ok(blake3::hash(&bytes))
+    if path.symlink_metadata().map_err(read)?.is_symlink() {
+        let text = std::fs::read_link(path).map_err(read)?.into_os_string();
+        return Ok(blake3::hash(text.as_encoded_bytes()));
+    }
+    let mut hasher = blake3::Hasher::new();
+    let file = open_regular(path).map_err(read)?;
+    Ok(hasher.update_reader(file).map_err(read)?.finalize())
 }
 
 /// Compiles the byte code of everything in `made`, which is going to be seen at `shown`: tracebacks name that, and

@@ -32,6 +32,15 @@ impl BuildSpec {
     /// How long a build may take if its table does not say.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 
+    /// Every command that a build runs, by the key that names it.
+    #[must_use]
+    pub fn commands(&self) -> Vec<(&'static str, &[String])> {
+        let Self { command, toolchain, validate, .. } = self;
+        let others = [("toolchain", toolchain), ("validate", validate)];
+        let others = others.into_iter().filter_map(|(key, words)| Some((key, words.as_deref()?)));
+        std::iter::once(("command", command.as_slice())).chain(others).collect()
+    }
+
     const KEYS: [&'static str; 8] =
         ["command", "output", "inputs", "env", "toolchain", "timeout", "depfile", "validate"];
 
@@ -49,6 +58,17 @@ impl BuildSpec {
             validate: command_or_none(&fields, "validate")?,
         })
     }
+}
+
+/// A command in one line: what a person reads is what would run. Nothing in it can move a cursor or turn the text round.
+#[must_use]
+pub fn command_line(words: &[String]) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
+    let shown = |word: &String| match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.clone(),
+        false => format!("{word:?}"),
+    };
+    words.iter().map(shown).collect::<Vec<_>>().join(" ")
 }
 
 fn command(fields: &Fields<'_>, key: &str) -> Result<Option<Vec<String>>, Placed<TomlFault>> {
@@ -117,6 +137,14 @@ fn duration(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_shown_so_that_each_word_can_be_told_and_none_can_hide() {
+        let words = ["sh", "-c", "a \"b\"", "", "x\u{1b}[2K\ny", "\u{202e}fdp", "\u{200b}"];
+        let words = words.map(str::to_owned);
+        let expected = r#"sh -c "a \"b\"" "" "x\u{1b}[2K\ny" "\u{202e}fdp" "\u{200b}""#;
+        assert_eq!(command_line(&words), expected);
+    }
 
     #[test]
     fn a_time_is_a_whole_number_with_its_unit() {

@@ -34,7 +34,7 @@ pub use manifest::{
 };
 pub use nearest::{distance, nearest};
 
-pub use build_spec::BuildSpec;
+pub use build_spec::{BuildSpec, command_line};
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
 pub use declarations_edit::{EditError, add_module, link_module, remove_module, unlink_module};
 pub use distribution_name::{DistributionName, ParseDistributionNameError};

@@ -15,8 +15,8 @@ use std::{
 
 use crate::{
     commit::{Staging, StagingError},
-    disk::{Disk, DiskError, Layout, Lock, Verb, read_if_there},
-    environment::{Places, Registration, RegistrationError, Scan, Trouble},
+    disk::{Disk, DiskError, Layout, Lock, Verb},
+    environment::{Places, Registration, RegistrationError, Scan, Trouble, small_if_there},
     model::{Digest, Generation},
 };
 
@@ -107,7 +107,7 @@ impl Pointed {
             let why = io::Error::other(trouble.what.clone());
             return Err(DiskError::new(Verb::Read, &trouble.file, why));
         }
-        let bytes = read_if_there(&trouble.file)?.unwrap_or_default();
+        let bytes = small_if_there(&trouble.file)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let words = text.split(|c: char| !c.is_ascii_hexdigit());
         self.entries.extend(words.filter_map(|word| word.parse::<Digest>().ok()));

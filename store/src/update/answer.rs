@@ -7,7 +7,7 @@ use crate::{
     acquire::AcquireError,
     build::BuildError,
     commit::Binding,
-    model::{Class, Digest, ModuleName, Stage},
+    model::{BuildSpec, Class, Digest, ModuleName, Stage},
 };
 
 /// What came of one module.
@@ -84,6 +84,13 @@ impl Answer {
         }
     }
 
+    /// Its build is not allowed, so that not even its source is fetched.
+    pub(super) fn not_allowed(module: &ModuleName, spec: &BuildSpec) -> Self {
+        let error = Arc::new(BuildError::not_allowed(module, spec));
+        let outcome = Outcome::Failed(Why::Build(error, None), None);
+        Self { module: module.clone(), outcome }
+    }
+
     pub(super) fn failed(module: &ModuleName, error: Arc<AcquireError>) -> Self {
         Self { module: module.clone(), outcome: Outcome::Failed(Why::Acquire(error), None) }
     }
@@ -125,7 +132,7 @@ impl Why {
         match self {
             Self::Acquire(error) => !error.is_cancelled() && !error.is_offline(),
             Self::Impossible(_) => false,
-            Self::Build(error, _) => !error.is_cancelled(),
+            Self::Build(error, _) => error.is_telling(),
         }
     }
 
@@ -141,6 +148,14 @@ impl Why {
     pub(super) const fn conditions(&self) -> Option<Digest> {
         match self {
             Self::Build(_, conditions) => *conditions,
+            Self::Acquire(_) | Self::Impossible(_) => None,
+        }
+    }
+
+    /// A name for the cause that never changes, where there is one.
+    pub(super) fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Build(error, _) => error.code(),
             Self::Acquire(_) | Self::Impossible(_) => None,
         }
     }

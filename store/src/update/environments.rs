@@ -279,7 +279,8 @@ fn failure(updated: Updated, unready: Unready) -> Failed {
         _ => None,
     };
     let tried = Some(Tried::of(&to));
-    Failed { module, class, stage, error: Box::new(unready), hint, serving, attempt: None, tried }
+    let (error, code) = (Box::new(unready), None);
+    Failed { module, class, stage, code, error, hint, serving, attempt: None, tried }
 }
 
 fn stage_of(error: &NotReady) -> Stage {

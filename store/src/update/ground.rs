@@ -6,9 +6,11 @@ use super::{events::Events, options::Options};
 use crate::{
     acquire::Cancel,
     commit::Staging,
+    consent::Consents,
     declare::Editing,
     disk::{Disk, Layout},
     environment::{self, Doing},
+    model::Declarations,
 };
 
 /// What an update works on.
@@ -36,6 +38,15 @@ impl<'a> Ground<'a> {
             offline: self.options.offline,
             cancel: self.cancel,
             told,
+        }
+    }
+
+    /// Which of the builds that are declared may run.
+    pub(crate) fn consents(self, declared: &Declarations) -> Consents {
+        let builds = declared.modules.values().any(|declared| declared.build.is_some());
+        match builds && !self.options.allow_builds {
+            true => Consents::recorded(self.layout),
+            false => Consents::Everything,
         }
     }
 

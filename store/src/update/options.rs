@@ -30,6 +30,9 @@ pub struct Options {
     pub retry: Retry,
     /// What one pack may cost.
     pub packs: PackLimits,
+    /// Whether every build that is declared counts as allowed: for machines on which nothing declares what a person has not
+    /// read, such as continuous integration.
+    pub allow_builds: bool,
     /// What is swept after an update, briefly and never while offline; nothing, when there is no policy.
     pub sweep: Option<Policy>,
     /// The command, as those who wait for a lock, and who list leases, read it. Holds no secret.
@@ -48,6 +51,7 @@ impl Default for Options {
             limits: Limits::default(),
             retry: Retry::default(),
             packs: PackLimits::default(),
+            allow_builds: false,
             sweep: Some(Policy::default()),
             command: "a host".into(),
         }

@@ -11,7 +11,7 @@ use super::{
     plan::{Job, Member, RepositoryJob, plan, select},
     report::{Outdated, Would},
     repository::connect,
-    run::{UpdateError, failed, undeclared, unknown},
+    run::{UpdateError, by_consent, failed, undeclared, unknown},
     site::Site,
 };
 use crate::{
@@ -33,8 +33,11 @@ pub(crate) fn outdated(
     let state = Journal::state(&ground.layout.journal())?;
     ground.events.happened(Event::Began { modules: selected.len() });
     let site = Site::new(ground, state, false, Trying::Asked)?;
-    let jobs = plan(selected.iter().copied(), None);
+    let (allowed, refused) = by_consent(ground, declared, selected);
+    let jobs = plan(allowed.iter().copied(), None);
     let mut outdated = in_parallel(&site, &jobs, |job| look(&site, job));
+    let refused = refused.iter();
+    outdated.extend(refused.filter_map(|answer| Some(fail(&site, &answer.module, answer.why()?))));
     if names.is_empty() {
         let gone = undeclared(&site.state, declared).into_iter();
         outdated.extend(gone.map(|module| answer(&site, module, Would::Go)));

@@ -91,6 +91,8 @@ pub struct Failed {
     pub class: Class,
     /// How far it came.
     pub stage: Stage,
+    /// A name for the cause that never changes, where there is one yet: `build-not-allowed`.
+    pub code: Option<&'static str>,
     /// What went wrong, with its causes behind it; holds no secret.
     pub error: Box<dyn Error + Send + Sync>,
     /// The next thing to do.

@@ -11,7 +11,7 @@ use super::{
     builds,
     environments::{Environments, TakenBack},
     events::Event,
-    gather::gather,
+    gather::{gather, tell},
     ground::Ground,
     memory::{self, Notes},
     options::{Options, Trying, UpdateRequest},
@@ -30,7 +30,8 @@ use crate::{
     disk::{DiskError, LockError, Patience, use_reserve},
     environment::HoldError,
     model::{
-        Class, Declarations, Digest, Generation, Lockfile, ModuleName, Stage, causes, nearest,
+        Class, Declarations, Declared, Digest, Generation, Lockfile, ModuleName, Stage, causes,
+        nearest,
     },
 };
 
@@ -101,12 +102,15 @@ pub(crate) fn update(
     ground.events.happened(Event::Began { modules: selected.len() });
 
     let start = Instant::now();
-    let jobs = plan(selected.iter().copied(), lock);
+    let (allowed, refused) = by_consent(ground, declared, selected);
+    let jobs = plan(allowed.iter().copied(), lock);
     let mut site = Site::new(ground, state, request.fresh, request.trying)?;
     let mut answers = gather(&site, &jobs);
     try_again(&mut site, &jobs, &mut answers);
     site.trying = request.trying;
-    let answers = builds::run(&site, declared, answers);
+    let mut answers = builds::run(&site, declared, answers);
+    refused.iter().for_each(|answer| tell(&site, answer));
+    answers.extend(refused);
     if ground.cancel.is_cancelled() {
         return Err(UpdateError::Cancelled);
     }
@@ -142,6 +146,22 @@ pub(crate) fn update(
     }
     let after = settle(ground, &mut environments, before, after, &mut report)?;
     Ok(Done { report, after })
+}
+
+/// The modules that may be built, or are not, and an answer for each of the others: nothing is asked for those, and
+/// nothing of their builds is run, not even what names their tools.
+pub(super) fn by_consent<'a>(
+    ground: Ground<'_>,
+    declared: &Declarations,
+    selected: Vec<(&'a ModuleName, &'a Declared)>,
+) -> (Vec<(&'a ModuleName, &'a Declared)>, Vec<Answer>) {
+    let consents = ground.consents(declared);
+    let (allowed, refused): (Vec<_>, Vec<_>) =
+        selected.into_iter().partition(|(module, declared)| consents.allow(module, declared));
+    let refused = refused.into_iter().filter_map(|(module, declared)| {
+        Some(Answer::not_allowed(module, declared.build.as_ref()?))
+    });
+    (allowed, refused.collect())
 }
 
 /// Once more what waits for its time because the network had failed it, where its host has answered somebody meanwhile.
@@ -236,8 +256,9 @@ fn settle(
         let error = Box::new(taken_back.clone());
         let (class, stage, hint) = (Class::Transient, Stage::Install, None);
         let tried = Some(Tried::of(&to));
-        let (serving, attempt) = (from, None);
-        report.failed.push(Failed { module, class, stage, error, hint, serving, attempt, tried });
+        let (serving, attempt, code) = (from, None, None);
+        let failed = Failed { module, class, stage, code, error, hint, serving, attempt, tried };
+        report.failed.push(failed);
     }
     let clock = (ground.options.retry, now());
     remember(ground, memory::failures(&mut report.failed, &before, clock))?;
@@ -333,13 +354,13 @@ pub(super) fn failed(
     serving: Option<Binding>,
     tried: Option<Tried>,
 ) -> Failed {
-    let (class, stage, hint) = (why.class(), why.stage(), why.hint());
+    let (class, stage, code, hint) = (why.class(), why.stage(), why.code(), why.hint());
     let error: Box<dyn std::error::Error + Send + Sync> = match why {
         Why::Acquire(error) => Box::new(std::sync::Arc::clone(error)),
         Why::Impossible(why) => Box::new(*why),
         Why::Build(error, _) => Box::new(std::sync::Arc::clone(error)),
     };
-    Failed { module, class, stage, error, hint, serving, attempt: None, tried }
+    Failed { module, class, stage, code, error, hint, serving, attempt: None, tried }
 }
 
 /// Which of the trees that came are in the store already and not what they should be. Every byte is read, and

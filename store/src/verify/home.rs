@@ -7,7 +7,7 @@ use super::{code::Code, finding::Finding};
 use crate::disk::{FileSystem, Format, FormatError, Layout, names_in};
 
 /// Names in a home besides its directories.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "modules.toml",
     "modules.lock",
     "format.json",
@@ -19,6 +19,7 @@ const FILES: [&str; 11] = [
     "reserve",
     "environments",
     "probes",
+    "allowed.json",
 ];
 
 /// What a store's own lock files are called; those of mirrors are `origin-…`, of environments `environment-…`.

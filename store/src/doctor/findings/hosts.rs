@@ -21,7 +21,7 @@ use crate::{
         patient::Patient,
         shared::Shared,
     },
-    environment::quoted,
+    environment::{quoted, small_bytes},
 };
 
 #[derive(Deserialize)]
@@ -56,7 +56,7 @@ pub(crate) fn hosts(roots: &[PathBuf], patients: &[Patient], shared: &Shared) ->
 /// The directories that a registry beside this cache names.
 pub(crate) fn registered(root: &Path) -> Vec<(String, PathBuf)> {
     let read = || {
-        let text = std::fs::read(root.parent()?.join("registry.json")).ok()?;
+        let text = small_bytes(&root.parent()?.join("registry.json"))?;
         serde_json::from_slice::<Registry>(&text).ok()
     };
     let bundles = read().into_iter().flat_map(|registry| registry.bundles);
@@ -80,7 +80,7 @@ fn registry(root: &Path) -> Vec<Finding> {
 /// D12 as the host remembers it.
 fn installs(root: &Path, patients: &[Patient]) -> Option<Finding> {
     let path = root.join("install-state.json");
-    let known: Installs = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
+    let known: Installs = serde_json::from_slice(&small_bytes(&path)?).ok()?;
     patients.iter().find(|patient| {
         known.python.parent().is_some_and(|bin| bin == patient.prefix().join("bin"))
     })?;

@@ -19,14 +19,12 @@ use serde_json::Value;
 
 use super::plan::Task;
 use crate::{
-    disk::{
-        Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name, read_if_there,
-    },
+    disk::{Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name},
     doctor::{
         patient::{Editable, leads_somewhere},
         recorded::with_files,
     },
-    environment::{Finder, How, Pointer, lexical},
+    environment::{Finder, How, Pointer, lexical, small_if_there},
 };
 
 /// What our spares are called; no name that Python or an installer would look at.
@@ -39,6 +37,9 @@ pub(crate) enum HandError {
     /// What is there cannot be written anew without guessing. Nothing was changed.
     #[error("{0}")]
     NotUnderstood(String),
+    /// What would be written is not ours to write. Nothing was changed.
+    #[error("{0}")]
+    LeftAlone(String),
     /// Somebody has changed it meanwhile. Nothing was changed.
     #[error("{} was changed by somebody else meanwhile", path.display())]
     Changed {
@@ -86,7 +87,7 @@ impl ByHand {
         };
         let direct_url = editable.direct_url_file();
         for path in editable.pointing_files() {
-            let Some(before) = read_if_there(&path)? else { continue };
+            let Some(before) = small_if_there(&path)? else { continue };
             let after = match Some(&path) == direct_url.as_ref() {
                 true => with_url(&before, &task.directory)?,
                 false => moving.rewritten(editable, &path, &before)?,
@@ -109,7 +110,7 @@ impl ByHand {
     fn record(&mut self, editable: &Editable<'_>) -> Result<(), HandError> {
         let Some(distribution) = editable.distribution else { return Ok(()) };
         let path = distribution.directory.join("RECORD");
-        let Some(before) = read_if_there(&path)? else { return Ok(()) };
+        let Some(before) = small_if_there(&path)? else { return Ok(()) };
         let Ok(text) = std::str::from_utf8(&before) else { return Ok(()) };
         let written: Vec<(PathBuf, Vec<u8>)> =
             self.files.iter().map(|file| (file.path.clone(), file.after.clone())).collect();
@@ -135,7 +136,8 @@ impl ByHand {
     ) -> Result<(), HandError> {
         let _lock = lock(disk, prefix, patience)?;
         for file in self.files.iter().chain(&self.record) {
-            if read_if_there(&file.path)?.as_deref() != Some(&*file.before) {
+            refuse_link(&file.path)?;
+            if small_if_there(&file.path)?.as_deref() != Some(&*file.before) {
                 return Err(HandError::Changed { path: file.path.clone() });
             }
         }
@@ -156,10 +158,7 @@ impl ByHand {
         }
         let read = |error| DiskError::new(Verb::Read, &file.path, error);
         let meta = file.path.symlink_metadata().map_err(read)?;
-        if meta.is_symlink() {
-            let what = format!("{} is a link", file.path.display());
-            return Err(HandError::NotUnderstood(what));
-        }
+        refuse_link(&file.path)?;
         let spare = self.site.join(format!("{SPARE}{}", random_name(&self.site)?));
         disk.create_file(&spare, &file.after)?;
         disk.set_mode(&spare, meta.permissions().mode() & 0o7777)?;
@@ -177,6 +176,10 @@ impl ByHand {
 
     fn remove_stale(&self, disk: &Disk) -> Result<(), DiskError> {
         for (directory, stem) in &self.stale {
+            // What lies behind a link is another one's.
+            if directory.is_symlink() {
+                continue;
+            }
             let of_module = format!("{stem}.");
             for name in names_in(directory)? {
                 if name.to_string_lossy().starts_with(&of_module) {
@@ -188,9 +191,17 @@ impl ByHand {
     }
 }
 
+fn refuse_link(path: &Path) -> Result<(), HandError> {
+    match path.is_symlink() {
+        true => Err(HandError::LeftAlone(format!("{} is a link", path.display()))),
+        false => Ok(()),
+    }
+}
+
 /// The lock that uv takes, made if need be.
 fn lock(disk: &Disk, prefix: &Path, patience: Patience<'_>) -> Result<Lock, HandError> {
     let path = prefix.join(".lock");
+    refuse_link(&path)?;
     if path.symlink_metadata().is_err()
         && let Err(error) = disk.create_file(&path, b"")
         && error.source.kind() != std::io::ErrorKind::AlreadyExists

@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::{
     direct_url::DirectUrl,
+    limits::small_if_there,
     metadata::{EntryPoint, Metadata},
     record::{self, RecordedFile},
 };
-use crate::{
-    disk::{DiskError, read_if_there},
-    model::DistributionName,
-};
+use crate::{disk::DiskError, model::DistributionName};
 
 /// A project that is installed in a site directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +81,8 @@ impl Distribution {
         for name in names {
             let path =
                 if name.is_empty() { self.directory.clone() } else { self.directory.join(name) };
-            if path.is_file() {
+            // Whatever else has the name of a file is told; the directory itself is none.
+            if path.is_file() || (!name.is_empty() && path.exists()) {
                 return Ok(text(&path)?.map(|text| Metadata::read(&text)));
             }
         }
@@ -122,7 +121,7 @@ impl Distribution {
         wanted: impl FnOnce(&[u8]) -> bool,
     ) -> Result<Option<Vec<RecordedFile>>, DistributionError> {
         let path = self.directory.join("RECORD");
-        let Some(bytes) = read_if_there(&path)?.filter(|bytes| wanted(bytes)) else {
+        let Some(bytes) = small_if_there(&path)?.filter(|bytes| wanted(bytes)) else {
             return Ok(None);
         };
         let files = record::read(&self.site, &bytes);
@@ -134,7 +133,7 @@ fn text(path: &Path) -> Result<Option<String>, DiskError> {
     let bytes = match path.parent().is_some_and(Path::is_file) {
         // An old `.egg-info` is a file; it has nothing below it.
         true => None,
-        false => read_if_there(path)?,
+        false => small_if_there(path)?,
     };
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }

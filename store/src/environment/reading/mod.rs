@@ -5,6 +5,7 @@
 //! the known backends write into theirs is data in one line of it, and that line is read. All else is said to be not
 //! understood, never guessed.
 
+mod limits;
 mod literals;
 mod pth;
 mod finder;
@@ -21,4 +22,5 @@ pub use record::RecordedFile;
 pub use scan::{How, Pointer, Scan, ScanError, Trouble};
 
 pub(crate) use finder::{Finder, Unclear, package_directory};
+pub(crate) use limits::{small_bytes, small_if_there, small_text};
 pub(crate) use pth::{Line, NotText, lexical, lines, started};

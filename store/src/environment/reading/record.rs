@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::pth::lexical;
+use super::{limits::RECORDED, pth::lexical};
 
 /// A file in `RECORD`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,14 @@ pub struct RecordedFile {
 /// Reads the text of a `RECORD`, whose paths are from `site`.
 pub(super) fn read(site: &Path, text: &[u8]) -> Result<Vec<RecordedFile>, csv::Error> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
-    let rows = reader.records().map(|row| {
+    let too_many = || {
+        let why = format!("more than {RECORDED} files");
+        csv::Error::from(std::io::Error::new(std::io::ErrorKind::FileTooLarge, why))
+    };
+    let rows = reader.records().enumerate().map(|(number, row)| {
+        if number == RECORDED {
+            return Err(too_many());
+        }
         let row = row?;
         let filled = |at: usize| row.get(at).filter(|text| !text.is_empty());
         Ok(RecordedFile {

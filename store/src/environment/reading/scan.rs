@@ -12,10 +12,11 @@ use super::{
     direct_url::DirectUrl,
     distribution::Distribution,
     finder::{Finder, Unclear},
+    limits::{self, LONGEST, POINTERS, POINTING, POINTING_FILES},
     pth::{Line, lexical, lines, started},
 };
 use crate::{
-    disk::{DiskError, Verb, names_in, read_if_there},
+    disk::{DiskError, Verb, names_in},
     model::DistributionName,
 };
 
@@ -102,7 +103,8 @@ impl Scan {
             .map_err(|error| failed(DiskError::new(Verb::Read, site, error)))?;
         let names = names_in(&absolute).map_err(failed)?;
         let names = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
-        let mut looking = Looking { names: &names, seen: BTreeSet::new(), scan: Self::default() };
+        let (seen, scan) = (BTreeSet::new(), Self::default());
+        let mut looking = Looking { names: &names, seen, is_full: false, scan };
         looking.scan.site = absolute;
         looking.look();
         Ok(looking.scan)
@@ -114,6 +116,8 @@ struct Looking<'a> {
     names: &'a BTreeSet<String>,
     /// The finders that were looked at.
     seen: BTreeSet<&'a str>,
+    /// Whether there is more that leads elsewhere than is kept.
+    is_full: bool,
     scan: Scan,
 }
 
@@ -122,9 +126,16 @@ impl<'a> Looking<'a> {
     fn look(&mut self) {
         let names = self.names;
         let ending = |end: &'static str| names.iter().filter(move |name| name.ends_with(end));
-        ending(".pth").for_each(|name| self.pth(name));
-        ending(".start").for_each(|name| self.start(name));
-        ending(".egg-link").for_each(|name| self.egg_link(name));
+        let few = |end: &'static str| ending(end).take(POINTING_FILES);
+        few(".pth").for_each(|name| self.pth(name));
+        few(".start").for_each(|name| self.start(name));
+        few(".egg-link").for_each(|name| self.egg_link(name));
+        for end in [".pth", ".start", ".egg-link"] {
+            if let Some(name) = ending(end).nth(POINTING_FILES) {
+                let what = format!("more than {POINTING_FILES} files *{end} are not read");
+                self.trouble(self.file(name), what);
+            }
+        }
         ending("-info").for_each(|name| self.distribution(name));
         self.scan.distributions.sort_by(|a, b| a.name.cmp(&b.name));
         self.tell_owners();
@@ -134,9 +145,9 @@ impl<'a> Looking<'a> {
         self.scan.site.join(name)
     }
 
-    /// The file's content; that it cannot be read is told.
-    fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
-        read_if_there(path).unwrap_or_else(|error| {
+    /// The content of a file of `limit` bytes at most; that it cannot be read is told.
+    fn read(&mut self, path: &Path, limit: u64) -> Option<Vec<u8>> {
+        limits::read(path, limit).unwrap_or_else(|error| {
             let what = format!("it cannot be read: {}", error.source);
             self.scan.troubles.push(Trouble { file: path.to_owned(), what, is_unread: true });
             None
@@ -149,14 +160,14 @@ impl<'a> Looking<'a> {
 
     fn pth(&mut self, name: &'a str) {
         let file = self.file(name);
-        let Some(bytes) = self.read(&file) else { return };
+        let Some(bytes) = self.read(&file, POINTING) else { return };
         let Ok(lines) = lines(&self.scan.site, &bytes) else {
             return self.trouble(file, "it is not in UTF-8, so Python may or may not read it");
         };
         let is_hidden = is_hidden(&file, name);
         for line in lines {
             match line {
-                Line::Path(target) => self.scan.pointers.push(Pointer {
+                Line::Path(target) => self.point(Pointer {
                     file: file.clone(),
                     how: How::Pth,
                     target,
@@ -175,7 +186,7 @@ impl<'a> Looking<'a> {
 
     fn start(&mut self, name: &str) {
         let file = self.file(name);
-        let Some(bytes) = self.read(&file) else { return };
+        let Some(bytes) = self.read(&file, POINTING) else { return };
         let Ok(modules) = started(&bytes) else {
             return self.trouble(file, "it is not in UTF-8");
         };
@@ -198,7 +209,7 @@ impl<'a> Looking<'a> {
             return;
         }
         let file = self.file(name);
-        let Some(bytes) = self.read(&file) else { return };
+        let Some(bytes) = self.read(&file, LONGEST) else { return };
         match Finder::read(&self.scan.site, &String::from_utf8_lossy(&bytes)) {
             Ok(Some(finder)) => self.found(&file, finder, how, is_hidden),
             Ok(None) if is_named_so => self.trouble(file, "it is a finder of an unknown kind"),
@@ -219,14 +230,28 @@ impl<'a> Looking<'a> {
         let modules = modules.map(|(name, target)| (how, target, Some(name)));
         let paths = finder.paths.into_iter().map(|target| (how, target, None));
         let builds = finder.builds.into_iter().map(|target| (How::Build, target, None));
-        self.scan.pointers.extend(modules.chain(paths).chain(builds).map(|(how, target, name)| {
-            Pointer { file: file.to_owned(), how, target, name, distribution: None, is_hidden }
-        }));
+        for (how, target, name) in modules.chain(paths).chain(builds) {
+            let file = file.to_owned();
+            self.point(Pointer { file, how, target, name, distribution: None, is_hidden });
+        }
+    }
+
+    /// Keeps what leads elsewhere, unless there is too much of that; which is told once.
+    fn point(&mut self, pointer: Pointer) {
+        match self.scan.pointers.len() {
+            POINTERS if self.is_full => {}
+            POINTERS => {
+                self.is_full = true;
+                let what = format!("more than {POINTERS} lines lead elsewhere; no more are read");
+                self.trouble(pointer.file, what);
+            }
+            _ => self.scan.pointers.push(pointer),
+        }
     }
 
     fn egg_link(&mut self, name: &str) {
         let file = self.file(name);
-        let Some(bytes) = self.read(&file) else { return };
+        let Some(bytes) = self.read(&file, POINTING) else { return };
         let text = String::from_utf8_lossy(&bytes);
         let mut written = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let (Some(target), Some(project)) = (written.next(), name.strip_suffix(".egg-link")) else {
@@ -235,7 +260,7 @@ impl<'a> Looking<'a> {
         let target = lexical(&self.scan.site, Path::new(target));
         let info = format!("{}.egg-info", project.replace('-', "_"));
         let distribution = Distribution::named(&target, &info);
-        self.scan.pointers.push(Pointer {
+        self.point(Pointer {
             file,
             how: How::EggLink,
             target,
@@ -250,7 +275,7 @@ impl<'a> Looking<'a> {
         let Some(mut found) = Distribution::named(&self.scan.site, name) else { return };
         let file = found.directory.join("direct_url.json");
         // An old `.egg-info` may be a file, and never has one.
-        let bytes = if name.ends_with(".dist-info") { self.read(&file) } else { None };
+        let bytes = if name.ends_with(".dist-info") { self.read(&file, POINTING) } else { None };
         match bytes.as_deref().map(DirectUrl::read) {
             Some(Ok(url)) => found.direct_url = Some(url),
             Some(Err(error)) => {
@@ -260,7 +285,7 @@ impl<'a> Looking<'a> {
         }
         let url = found.direct_url.as_ref().filter(|url| url.is_editable);
         if let Some(path) = url.and_then(|url| url.path.as_ref()) {
-            self.scan.pointers.push(Pointer {
+            self.point(Pointer {
                 file,
                 how: How::DirectUrl,
                 target: lexical(&self.scan.site, path),
