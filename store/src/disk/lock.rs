@@ -244,6 +244,10 @@ fn open_existing(path: &Path) -> Result<File, DiskError> {
 }
 
 fn write_holder(file: &mut File, command: &str) -> io::Result<()> {
+    // Under its other name it is a file of someone else's.
+    if rustix::fs::fstat(&*file)?.st_nlink > 1 {
+        return Ok(());
+    }
     let text = format!("{}\n{}\n{}\n", std::process::id(), now(), one_line(command));
     file.set_len(0)?;
     file.rewind()?;
@@ -325,6 +329,24 @@ mod tests {
         let long = [b"7\n1\n".as_slice(), "ü".repeat(5000).as_bytes()].concat();
         assert_eq!(command(&long).unwrap().chars().count(), 200);
         assert_eq!((command(b""), command(b"x\n1\na\n"), command(b"7\n")), (None, None, None));
+    }
+
+    #[test]
+    fn a_lock_that_is_a_link_or_a_pipe_is_refused_and_a_second_name_of_a_file_is_not_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("victim"), "precious").unwrap();
+        std::os::unix::fs::symlink("victim", at("link")).unwrap();
+        std::os::unix::fs::symlink("nowhere", at("dangling")).unwrap();
+        std::fs::hard_link(at("victim"), at("second")).unwrap();
+        let (cwd, fifo) = (rustix::fs::CWD, rustix::fs::FileType::Fifo);
+        rustix::fs::mknodat(cwd, at("pipe"), fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        for name in ["link", "dangling", "pipe"] {
+            assert!(Lock::try_take(&at(name), "update").is_err(), "{name}");
+        }
+        assert!(Lock::try_take(&at("second"), "update").unwrap().is_some());
+        assert_eq!(std::fs::read(at("victim")).unwrap(), b"precious");
+        assert!(!at("nowhere").exists());
     }
 
     #[test]

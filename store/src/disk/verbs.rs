@@ -597,6 +597,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_made_is_closed_to_others_whatever_the_umask() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let (disk, before) = (Disk::default(), rustix::process::umask(rustix::fs::Mode::empty()));
+        disk.create_dir(&at("directory")).unwrap();
+        disk.create_file(&at("file"), b"x").unwrap();
+        std::fs::write(at("open"), "x").unwrap();
+        disk.copy_file(&at("open"), &at("copy")).unwrap();
+        drop(crate::disk::Lock::try_take(&at("lock"), "test").unwrap());
+        rustix::process::umask(before);
+        for (name, wanted) in
+            [("directory", 0o755), ("file", 0o644), ("copy", 0o644), ("lock", 0o644)]
+        {
+            let mode = at(name).metadata().unwrap().permissions().mode() & 0o7777;
+            assert_eq!(mode, wanted, "{name} is {mode:o}");
+        }
+    }
+
+    #[test]
     fn permissions_are_not_changed_and_files_not_written_through_a_link() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
