@@ -240,6 +240,15 @@ impl Mount {
 #[derive(Debug)]
 pub struct BindMount(PathBuf);
 
+impl BindMount {
+    /// The same, whose directory has another name by now.
+    #[must_use]
+    pub fn moved_to(mut self, at: PathBuf) -> Self {
+        self.0 = at;
+        self
+    }
+}
+
 impl Drop for BindMount {
     fn drop(&mut self) {
         let _ = attempt(Command::new("umount").arg("-l").arg(&self.0));
