@@ -11,11 +11,12 @@ use std::time::Duration;
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice};
 use gix::progress::Discard;
-use gix::protocol::fetch::{Arguments, Response};
+use gix::protocol::fetch::Arguments;
 use gix::protocol::handshake::Ref;
 use gix::protocol::ls_refs::RefPrefixes;
 use gix::protocol::{Command, LsRefsCommand};
 use gix_transport::Protocol;
+use gix_transport::client::MessageKind;
 use gix_transport::client::blocking_io::ExtendedBufRead;
 
 use crate::acquire::connect::{Link, dial};
@@ -230,30 +231,121 @@ impl Drop for Conversation {
     }
 }
 
-/// Read the answer up to its pack.
+/// Read the answer up to its pack. What stands before it is not needed; the watch bounds it.
+///
+/// This is not left to gix, which keeps all of it, compares every acknowledgement with those before, and takes a server
+/// that ends a section where none begins for a fault of the program.
 fn until_pack<'a>(
     reader: &mut impl ExtendedBufRead<'a>,
     version: Protocol,
     diagnose: impl Fn(&(dyn Error + 'static)) -> Fault,
 ) -> Result<(), Fault> {
-    match reader.peek_data_line() {
-        // gix looks for such a line on lasting connections only.
-        Some(Ok(Ok(line))) => {
-            if let Some(said) = line.strip_prefix(b"ERR ") {
-                return Err(from_server(&said.to_str_lossy()));
-            }
+    let found = match version {
+        Protocol::V2 => pass_sections(reader),
+        Protocol::V0 | Protocol::V1 => pass_lines(reader),
+    };
+    found.map_err(|ended| match ended {
+        Ended::Told(said) => from_server(&said),
+        Ended::Unknown(line) => {
+            let what = format!(
+                "the server sent {:?} where a pack begins",
+                line.escape_ascii().to_string()
+            );
+            Fault::Protocol { source: what.into() }
         }
-        Some(Ok(Err(error))) => return Err(diagnose(&error)),
-        Some(Err(error)) => return Err(diagnose(&error)),
-        None => {}
+        Ended::Read(error) => diagnose(&error),
+    })
+}
+
+/// Why an answer has no pack.
+enum Ended {
+    /// The server says why.
+    Told(String),
+    /// Something else stands there.
+    Unknown(BString),
+    /// It could not be read, or ended.
+    Read(io::Error),
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Self {
+        Ended::Read(error)
     }
-    let response = Response::from_line_reader(version, reader, true, false)
-        .map_err(|error| diagnose(&error))?;
-    if response.has_pack() {
-        Ok(())
-    } else {
-        Err(diagnose(&io::Error::from(io::ErrorKind::UnexpectedEof)))
+}
+
+/// Versions 0 and 1: lines about the boundary of history and about what both have, then the pack.
+fn pass_lines<'a>(reader: &mut impl ExtendedBufRead<'a>) -> Result<(), Ended> {
+    let mut boundary_ended = false;
+    loop {
+        match peek(reader)?.map(is_pack).transpose()? {
+            Some(true) => return Ok(()),
+            Some(false) => skip(reader)?,
+            // The lines about the boundary end like this, once.
+            None if reader.stopped_at() == Some(MessageKind::Flush) && !boundary_ended => {
+                boundary_ended = true;
+                reader.reset(Protocol::V1);
+            }
+            None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        }
     }
+}
+
+/// Whether the pack begins with this line, and no other line that may stand before it.
+fn is_pack(line: &[u8]) -> Result<bool, Ended> {
+    let before_it = [&b"shallow "[..], b"unshallow ", b"ACK ", b"NAK"];
+    match line {
+        [1..=3, ..] => Ok(true),
+        line if before_it.iter().any(|begin| line.starts_with(begin)) => Ok(false),
+        line if line.starts_with(b"ERR ") => Err(told(line)),
+        line => Err(Ended::Unknown(line.into())),
+    }
+}
+
+/// Version 2: sections with a headline each, of which the pack is the last.
+fn pass_sections<'a>(reader: &mut impl ExtendedBufRead<'a>) -> Result<(), Ended> {
+    reader.reset(Protocol::V2);
+    loop {
+        let Some(headline) = peek(reader)? else {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        };
+        match headline.trim_end() {
+            line if line.starts_with(b"ERR ") => return Err(told(line)),
+            b"packfile" => return skip(reader),
+            b"acknowledgments" | b"shallow-info" | b"wanted-refs" => {}
+            line => return Err(Ended::Unknown(line.into())),
+        }
+        while peek(reader)?.is_some() {
+            skip(reader)?;
+        }
+        if reader.stopped_at() != Some(MessageKind::Delimiter) {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        reader.reset(Protocol::V2);
+    }
+}
+
+/// The next line, if one comes before the end of a section or of the answer.
+fn peek<'r, 'a>(reader: &'r mut impl ExtendedBufRead<'a>) -> Result<Option<&'r [u8]>, Ended> {
+    match reader.peek_data_line() {
+        None => Ok(None),
+        Some(Ok(Ok(line))) => Ok(Some(line)),
+        Some(Ok(Err(error))) => Err(io::Error::other(error).into()),
+        Some(Err(error)) => Err(error.into()),
+    }
+}
+
+/// Goes past a line that was peeked at.
+fn skip<'a>(reader: &mut impl ExtendedBufRead<'a>) -> Result<(), Ended> {
+    match reader.readline() {
+        Some(Ok(Ok(_))) => Ok(()),
+        Some(Ok(Err(error))) => Err(io::Error::other(error).into()),
+        Some(Err(error)) => Err(error.into()),
+        None => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+    }
+}
+
+fn told(line: &[u8]) -> Ended {
+    Ended::Told(line.strip_prefix(b"ERR ").unwrap_or(line).to_str_lossy().into_owned())
 }
 
 /// The request.
