@@ -39,7 +39,7 @@ Environment:
   MODSTORE_IDLE_TIMEOUT             seconds that a server may be silent (60)
   MODSTORE_RETRY_AFTER              seconds until a scan tries again what failed once (5)
   MODSTORE_PACK_MEMORY              bytes that all fetches of an update hold in memory (268435456)
-  MODSTORE_PACK_OBJECT, …           other limits of a pack; the error that names one names its variable
+  MODSTORE_PACK_…, MODSTORE_ARCHIVE_…   other limits of what is fetched; the error of one names its variable
 What git reads is honoured too: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
 
 Exit codes: 0 done, 1 some module failed, 2 usage or bad input, 3 busy, 4 store damaged,

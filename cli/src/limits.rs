@@ -5,7 +5,10 @@
 
 use std::{env, ffi::OsString, num::NonZeroU64, time::Duration};
 
-use modstore::{Options, acquire::PackLimit};
+use modstore::{
+    Options,
+    acquire::{ArchiveLimit, PackLimit},
+};
 
 const CONNECT: &str = "MODSTORE_CONNECT_TIMEOUT";
 const IDLE: &str = "MODSTORE_IDLE_TIMEOUT";
@@ -52,6 +55,11 @@ fn limited_by(
             options.packs.set(limit, most);
         }
     }
+    for limit in ArchiveLimit::ALL {
+        if let Some(most) = look(limit.variable()).map(count).transpose()? {
+            options.archives.set(limit, most);
+        }
+    }
     Ok(options)
 }
 
@@ -96,6 +104,12 @@ mod tests {
             wanted.set(limit, 4321);
             assert_ne!(wanted, Options::default().packs, "{name}");
             assert_eq!(with(name, "4321").unwrap().packs, wanted, "{name}");
+        }
+        for limit in ArchiveLimit::ALL {
+            let (mut wanted, name) = (Options::default().archives, limit.variable());
+            wanted.set(limit, 4321);
+            assert_ne!(wanted, Options::default().archives, "{name}");
+            assert_eq!(with(name, "4321").unwrap().archives, wanted, "{name}");
         }
         assert_eq!(with(IDLE, "").unwrap().limits, Options::default().limits);
     }

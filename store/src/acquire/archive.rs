@@ -11,10 +11,11 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::acquire_error::AcquireError;
-use super::archive_error::{ArchiveError, ArchiveLimits};
+use super::archive_error::{ArchiveError, ArchiveLimit, ArchiveLimits};
 use super::archive_tree::{ArchiveTree, check_limit};
 use super::fetched_commit::FOLDS_NAMES;
 use super::limits::Cancel;
+use super::memory_budget::MemoryBudget;
 use super::network_error::{Fault, RemoteError};
 use super::part::check_subdirectory;
 use super::session::Network;
@@ -50,8 +51,10 @@ pub fn acquire_archive(
     disk: &Disk,
     staging: &Staging,
     cancel: &Cancel,
+    limits: ArchiveLimits,
+    memory: &MemoryBudget,
 ) -> Result<AcquiredArchive, AcquireError> {
-    Acquiring { network, source, disk, staging, cancel, limits: ArchiveLimits::default() }.run()
+    Acquiring { network, source, disk, staging, cancel, limits, memory }.run()
 }
 
 /// All that acquiring an archive needs.
@@ -62,6 +65,8 @@ pub(super) struct Acquiring<'a> {
     pub(super) staging: &'a Staging,
     pub(super) cancel: &'a Cancel,
     pub(super) limits: ArchiveLimits,
+    /// The memory of all fetches that run now.
+    pub(super) memory: &'a MemoryBudget,
 }
 
 impl Acquiring<'_> {
@@ -71,7 +76,9 @@ impl Acquiring<'_> {
         let planting =
             Planting::create(self.disk, &self.staging.fresh()).map_err(AcquireError::Write)?;
         let kind = self.source.url.kind();
-        let mut tree = ArchiveTree::new(&planting, kind, FOLDS_NAMES, self.limits, self.cancel);
+        let (limits, memory, cancel) = (self.limits, self.memory, self.cancel);
+        let what = (kind, received);
+        let mut tree = ArchiveTree::new(&planting, what, FOLDS_NAMES, limits, memory, cancel);
         let file = File::open(&path).map_err(|error| unusable(&path, error))?;
         unpack(kind, file, &self.limits, &mut tree)?;
         let tree = tree.finish()?;
@@ -98,7 +105,7 @@ impl Acquiring<'_> {
                 break;
             }
             received += filled.len() as u64;
-            check_limit("the archive has bytes", received, self.limits.archive)?;
+            check_limit(ArchiveLimit::Archive, received, self.limits.archive)?;
             sum.update(filled);
             self.disk.append(&mut file, path, filled).map_err(AcquireError::Write)?;
         }
