@@ -115,6 +115,14 @@ fn only_disk_changes_the_disk() {
 }
 
 #[test]
+fn ids_that_a_server_chooses_are_hashed_with_a_key() {
+    // The tables of gix take the first bytes of an id for its hash: who chooses ids, chooses collisions.
+    for (path, text) in sources() {
+        assert!(!text.contains("hashtable"), "{} has a table without a key", path.display());
+    }
+}
+
+#[test]
 fn every_file_says_at_its_top_what_it_is() {
     for (path, text) in sources() {
         assert!(text.starts_with("//!"), "{} has no header", path.display());

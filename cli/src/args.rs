@@ -44,7 +44,7 @@ Environment:
   MODSTORE_FETCH_TIMEOUT            seconds that all about one repository may take (3600)
   MODSTORE_RETRY_AFTER              seconds until a scan tries again what failed once (5)
   MODSTORE_PACK_MEMORY              bytes that all fetches of an update hold in memory (268435456)
-  MODSTORE_PACK_OBJECT, …           other limits of a pack; the error that names one names its variable
+  MODSTORE_PACK_…, MODSTORE_ARCHIVE_…   other limits of what is fetched; the error of one names its variable
   MODSTORE_ALLOW_BUILDS             1: run every declared build without `modstore allow`, for CI
 What git reads is honoured too: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
 

@@ -5,7 +5,10 @@
 
 use std::{env, ffi::OsString, num::NonZeroU64, time::Duration};
 
-use modstore::{Options, acquire::PackLimit};
+use modstore::{
+    Options,
+    acquire::{ArchiveLimit, PackLimit},
+};
 use nix::sys::signal::{SigSet, Signal};
 
 const CONNECT: &str = "MODSTORE_CONNECT_TIMEOUT";
@@ -75,6 +78,11 @@ fn limited_by(
             options.packs.set(limit, most);
         }
     }
+    for limit in ArchiveLimit::ALL {
+        if let Some(most) = look(limit.variable()).map(count).transpose()? {
+            options.archives.set(limit, most);
+        }
+    }
     if let Some(allow) = look(ALLOW_BUILDS).map(switch).transpose()? {
         options.allow_builds = allow;
     }
@@ -141,6 +149,12 @@ mod tests {
         }
         assert!(with(ALLOW_BUILDS, "1").unwrap().allow_builds);
         assert!(!with(ALLOW_BUILDS, "0").unwrap().allow_builds);
+        for limit in ArchiveLimit::ALL {
+            let (mut wanted, name) = (Options::default().archives, limit.variable());
+            wanted.set(limit, 4321);
+            assert_ne!(wanted, Options::default().archives, "{name}");
+            assert_eq!(with(name, "4321").unwrap().archives, wanted, "{name}");
+        }
         assert_eq!(with(IDLE, "").unwrap().limits, Options::default().limits);
     }
 

@@ -442,6 +442,39 @@ fn a_pack_that_is_corrupt_on_the_way_is_asked_for_once_more() {
 }
 
 #[test]
+fn a_pack_that_stays_corrupt_is_the_server_s_fault_and_nothing_of_it_is_kept() {
+    for fault in
+        [Fault::FlipByteInPack { at: 5_000 }, Fault::TruncatedPackCleanEof { after: 9_000 }]
+    {
+        let (world, _repo) = World::new(true);
+        world.declare("@main");
+        world.server.fault_times("m", 100, fault);
+        let report = world.update();
+        assert_eq!(report.failed[0].class, Class::Transient);
+        let why = why(&report);
+        assert!(why.contains("the pack from") && !why.contains("mirror"), "{why}");
+        assert_eq!(world.mirrors(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn what_a_mirror_has_not_looked_at_is_fetched_when_it_is_needed() {
+    let (world, repo) = World::new(true);
+    let before = repo.rev("main").unwrap();
+    let mut body = noise(1);
+    body.extend(b"a little more");
+    repo.commit("main", &[Change::write("dir/b", body.clone()), Change::write("a.txt", "two\n")]);
+    world.declare("@main");
+    world.update_to(&repo, "main");
+    // The server knows that we have the old content, and does not send it.
+    repo.commit("main", &[Change::write("dir/b", noise(1)), Change::write("a.txt", "one\n")]);
+    world.update_to(&repo, "main");
+    world.declare(&format!("@{before}"));
+    world.update_to(&repo, &before);
+    assert_eq!(world.mirrors().len(), 1, "{:?}", world.mirrors());
+}
+
+#[test]
 fn whoever_waits_in_vain_for_the_mirror_is_told_who_has_it() {
     let (world, repo) = World::new(true);
     world.declare("@main");

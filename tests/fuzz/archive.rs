@@ -8,7 +8,7 @@ use std::{
 
 use modstore::{
     Cancel,
-    acquire::{Limits, Network, acquire_archive},
+    acquire::{ArchiveLimits, Limits, MemoryBudget, Network, acquire_archive},
     commit::Staging,
     disk::{Disk, Layout},
     model::Source,
@@ -57,9 +57,10 @@ fn unpacked(home: &Path, file: &Path, content: &[u8]) -> bool {
     let staging = Staging::claim(&disk, &layout, "fuzz").expect("the home is ours");
     let network = Network::open(&home.join("host.git"), Limits::default(), false, true)
         .expect("git's configuration can be read");
-    let Ok(acquired) = acquire_archive(&network, &source, &disk, &staging, &Cancel::new()) else {
-        return false;
-    };
+    let (cancel, limits) = (Cancel::new(), ArchiveLimits::default());
+    let memory = MemoryBudget::new(64 << 20, 1);
+    let acquired = acquire_archive(&network, &source, &disk, &staging, &cancel, limits, &memory);
+    let Ok(acquired) = acquired else { return false };
     let root = acquired.staged.tree().canonicalize().expect("the tree is there");
     leads_nowhere_else(&root, &root);
     true

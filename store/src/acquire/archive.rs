@@ -11,9 +11,10 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::acquire_error::AcquireError;
-use super::archive_error::{ArchiveError, ArchiveLimits};
+use super::archive_error::{ArchiveError, ArchiveLimit, ArchiveLimits};
 use super::archive_tree::{ArchiveTree, check_limit};
 use super::limits::Cancel;
+use super::memory_budget::MemoryBudget;
 use super::network_error::{Fault, RemoteError};
 use super::part::check_subdirectory;
 use super::session::Network;
@@ -49,10 +50,11 @@ pub fn acquire_archive(
     disk: &Disk,
     staging: &Staging,
     cancel: &Cancel,
+    limits: ArchiveLimits,
+    memory: &MemoryBudget,
 ) -> Result<AcquiredArchive, AcquireError> {
-    let limits = ArchiveLimits::default();
     let (archive, tree) = (staging.fresh(), staging.fresh());
-    let acquiring = Acquiring { network, source, disk, staging, cancel, limits };
+    let acquiring = Acquiring { network, source, disk, staging, cancel, limits, memory };
     acquiring.run(&archive, &tree).inspect_err(|_| {
         // Others may need the room before the staging goes.
         let _ = disk.remove_file(&archive);
@@ -68,6 +70,8 @@ pub(super) struct Acquiring<'a> {
     pub(super) staging: &'a Staging,
     pub(super) cancel: &'a Cancel,
     pub(super) limits: ArchiveLimits,
+    /// The memory of all fetches that run now.
+    pub(super) memory: &'a MemoryBudget,
 }
 
 impl Acquiring<'_> {
@@ -76,7 +80,9 @@ impl Acquiring<'_> {
         let received = self.receive(path)?;
         let planting = Planting::create(self.disk, root).map_err(AcquireError::Write)?;
         let (kind, folds) = (self.source.url.kind(), || self.staging.folds_names());
-        let mut tree = ArchiveTree::new(&planting, kind, &folds, self.limits, self.cancel);
+        let (limits, memory, cancel) = (self.limits, self.memory, self.cancel);
+        let what = (kind, received);
+        let mut tree = ArchiveTree::new(&planting, what, &folds, limits, memory, cancel);
         let file = File::open(path).map_err(|error| unusable(path, error))?;
         unpack(kind, file, &self.limits, &mut tree)?;
         let tree = tree.finish()?;
@@ -103,7 +109,7 @@ impl Acquiring<'_> {
                 break;
             }
             received += filled.len() as u64;
-            check_limit("the archive has bytes", received, self.limits.archive)?;
+            check_limit(ArchiveLimit::Archive, received, self.limits.archive)?;
             sum.update(filled);
             self.disk.append(&mut file, path, filled).map_err(AcquireError::Write)?;
         }

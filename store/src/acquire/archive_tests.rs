@@ -17,6 +17,7 @@ use super::limits::{Cancel, Limits};
 use super::network_error::{Fault, RemoteError};
 use super::refusal::{Refusal, RefusedTree};
 use super::session::Network;
+use crate::acquire::memory_budget::MemoryBudget;
 use crate::commit::Staging;
 use crate::disk::{Disk, Layout};
 use crate::model::{ArchiveSource, Class, Source, Stage};
@@ -60,7 +61,8 @@ impl World {
 
     fn acquire_source(&self, source: &ArchiveSource) -> Result<AcquiredArchive, AcquireError> {
         let Self { network, staging, cancel, limits, .. } = self;
-        Acquiring { network, source, disk: &Disk::default(), staging, cancel, limits: *limits }
+        let (disk, memory) = (&Disk::default(), &MemoryBudget::new(256 << 20, 1));
+        Acquiring { network, source, disk, staging, cancel, limits: *limits, memory }
             .run(&staging.fresh(), &staging.fresh())
     }
 

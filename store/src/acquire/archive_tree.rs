@@ -16,10 +16,12 @@ use std::io::{self, Read};
 use gix::bstr::{BStr, BString, ByteSlice};
 
 use super::acquire_error::AcquireError;
-use super::archive_error::{ArchiveError, ArchiveLimits};
+use super::archive_error::{ArchiveError, ArchiveLimit, ArchiveLimits};
 use super::base::os_path;
 use super::lfs;
 use super::limits::Cancel;
+use super::memory_budget::{MemoryBudget, Needs};
+use super::pack_error::PackError;
 use super::refusal::{self, DEEPEST, LONGEST_LINK, LONGEST_PATH, Refusal, RefusedTree};
 use super::tree_plan::Collision;
 use crate::disk::{FoldsNames, Planting, StreamError};
@@ -27,6 +29,8 @@ use crate::model::{ArchiveKind, FileKind, Manifest, TreeFile};
 
 /// Files up to this size are read whole before they are written.
 const SMALL: u64 = 256 << 10;
+/// What an entry costs in the tables here, in bytes, besides its path.
+const ENTRY: u64 = 384;
 
 /// What an archive became. Not sealed.
 #[derive(Debug)]
@@ -42,6 +46,9 @@ pub(super) struct ArchiveTree<'a> {
     kind: ArchiveKind,
     folds: &'a FoldsNames<'a>,
     limits: ArchiveLimits,
+    /// What all files may have, and the limit that says so.
+    most: (ArchiveLimit, u64),
+    needs: Needs,
     cancel: &'a Cancel,
     nodes: HashMap<BString, Node>,
     /// Each name as a folding file system would know it, and the path that has it.
@@ -61,12 +68,13 @@ enum Node {
 }
 
 impl<'a> ArchiveTree<'a> {
-    /// An empty tree. Where names fold, those that collide are refused.
+    /// An empty tree, of an archive of `size` bytes. Where names fold, those that collide are refused.
     pub(super) fn new(
         planting: &'a Planting,
-        kind: ArchiveKind,
+        (kind, size): (ArchiveKind, u64),
         folds: &'a FoldsNames<'a>,
         limits: ArchiveLimits,
+        memory: &MemoryBudget,
         cancel: &'a Cancel,
     ) -> Self {
         ArchiveTree {
@@ -74,6 +82,8 @@ impl<'a> ArchiveTree<'a> {
             kind,
             folds,
             limits,
+            most: limits.files_of(size),
+            needs: Needs::new(memory),
             cancel,
             nodes: HashMap::new(),
             folded: HashMap::new(),
@@ -109,7 +119,7 @@ impl<'a> ArchiveTree<'a> {
     ) -> Result<(), AcquireError> {
         let kind = if executable { FileKind::Executable } else { FileKind::File };
         let path = self.place(listed, kind)?;
-        let allowed = self.limits.files.saturating_sub(self.file_bytes);
+        let allowed = self.most.1.saturating_sub(self.file_bytes);
         let mut metered =
             Metered { inner: contents, left: allowed, cancel: self.cancel, stopped: None };
         let written = write(self.planting, path.as_bstr(), executable, &mut metered);
@@ -214,8 +224,8 @@ impl<'a> ArchiveTree<'a> {
         }
         self.seen += 1;
         self.path_bytes += listed.len() as u64;
-        check_limit("the archive lists entries", self.seen, self.limits.entries)?;
-        check_limit("the archive's paths have bytes", self.path_bytes, self.limits.paths)?;
+        check_limit(ArchiveLimit::Entries, self.seen, self.limits.entries)?;
+        check_limit(ArchiveLimit::Paths, self.path_bytes, self.limits.paths)?;
         if listed.len() > LONGEST_PATH {
             let start = listed.get(..LONGEST_PATH).unwrap_or_default();
             return Err(refused(start, Refusal::LongPath));
@@ -264,8 +274,20 @@ impl<'a> ArchiveTree<'a> {
         Ok(())
     }
 
+    /// Counts memory that stays until the archive is unpacked.
+    pub(super) fn need(&self, bytes: u64) -> Result<(), AcquireError> {
+        self.needs.need(bytes).map_err(|error| {
+            let limit = match error {
+                PackError::TooLarge { limit, .. } => limit,
+                _ => 0,
+            };
+            ArchiveError::TooLarge { what: ArchiveLimit::Memory, limit }.into()
+        })
+    }
+
     /// Enters a path whose directory is entered, if its name is allowed.
     fn enter(&mut self, path: BString, node: Node, is_link: bool) -> Result<(), AcquireError> {
+        self.need(ENTRY + 4 * path.len() as u64)?;
         let (directory, name) = match path.rsplit_once_str("/") {
             Some((directory, name)) => (directory, name.as_bstr()),
             None => (&b""[..], path.as_bstr()),
@@ -286,8 +308,8 @@ impl<'a> ArchiveTree<'a> {
     }
 
     fn too_large(&self) -> AcquireError {
-        let limit = self.limits.files;
-        ArchiveError::TooLarge { what: "the archive's files have bytes", limit }.into()
+        let (what, limit) = self.most;
+        ArchiveError::TooLarge { what, limit }.into()
     }
 }
 
@@ -297,7 +319,7 @@ fn refused(path: impl AsRef<[u8]>, reason: Refusal) -> AcquireError {
 }
 
 /// Fails when `size` is over `limit`.
-pub(super) fn check_limit(what: &'static str, size: u64, limit: u64) -> Result<(), ArchiveError> {
+pub(super) fn check_limit(what: ArchiveLimit, size: u64, limit: u64) -> Result<(), ArchiveError> {
     if size > limit { Err(ArchiveError::TooLarge { what, limit }) } else { Ok(()) }
 }
 

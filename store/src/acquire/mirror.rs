@@ -439,7 +439,9 @@ const LARGE: u64 = 1 << 20;
 
 impl Objects {
     fn open(path: &Path) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let handle = open(path)?.objects.clone();
+        let mut handle = open(path)?.objects.clone();
+        // Nobody adds to it while its lock is ours; to look at the disk for each object that is not there is dear.
+        handle.refresh_never();
         Ok(Objects { handles: Mutex::new(vec![handle]), large: Mutex::default() })
     }
 

@@ -61,7 +61,7 @@ mod archive_tests;
 
 pub use acquire_error::AcquireError;
 pub use archive::{AcquiredArchive, acquire_archive};
-pub use archive_error::{ArchiveError, ArchiveLimits};
+pub use archive_error::{ArchiveError, ArchiveLimit, ArchiveLimits};
 pub use base::{Base, FindObject, base_is_usable};
 pub use checkout::Planted;
 pub use fetched_commit::{

@@ -16,11 +16,11 @@ use gix::objs::Kind;
 
 use crate::acquire::base::hash_of;
 use crate::acquire::{
-    Base, MemoryBudget, PackError, PackLimits, PlantOptions, Planted, Refusal, Tip, base_is_usable,
-    plant_pack, plant_tree,
+    Base, MemoryBudget, PackError, PackLimit, PackLimits, PlantOptions, Planted, Refusal, Tip,
+    base_is_usable, plant_pack, plant_tree,
 };
 use crate::disk::{Disk, FoldsNames, Planting};
-use crate::model::{FileKind, GitTree, Manifest};
+use crate::model::{Class, FileKind, GitTree, Manifest};
 
 /// A repository made by git.
 struct Repo {
@@ -1069,4 +1069,107 @@ fn a_manifest_alone_does_not_make_a_base() {
     let manifest = Manifest::new(Vec::new()).unwrap();
     let base = Base::new("/nonexistent".into(), git.root, &manifest, &git);
     assert!(base_is_usable(&base), "an empty tree is git's empty tree");
+}
+
+#[test]
+fn a_malformed_object_stays_as_it_is_and_is_not_asked_for_again() {
+    let id = blob_id(b"x");
+    let mut cut = tree(&[("100644", b"a", id)]);
+    cut.truncate(cut.len() - 5);
+    let roots = [
+        ("the mode -1", tree(&[("-1", b"a", id)])),
+        ("the mode 10064x", tree(&[("10064x", b"a", id)])),
+        ("no mode", tree(&[("", b"a", id)])),
+        ("a mode of 17 bits", tree(&[("200000", b"a", id)])),
+        ("an id that is cut short", cut),
+        ("no end of a name", b"100644 a".to_vec()),
+    ];
+    for (what, root) in roots {
+        let (pack, commit) = pack_of(&root, &[(Kind::Blob, b"x")]);
+        let error = Store::new().plant("entry", &pack, commit, None).unwrap_err();
+        assert_eq!(error.class(), Class::Permanent, "{what}: {error:?}");
+        assert!(error.hint().is_some(), "{what}");
+    }
+    for bytes in [&b"tree 12\n"[..], b"", b"parent x\n"] {
+        let mut hand = Hand::new();
+        let commit = hand.add(Kind::Commit, bytes);
+        let error = Store::new().plant("entry", &hand.finish(), commit, None).unwrap_err();
+        assert_eq!(error.class(), Class::Permanent, "{error:?}");
+    }
+}
+
+#[test]
+fn a_delta_that_nothing_needs_is_not_made() {
+    let root = tree(&[("100644", b"a", blob_id(b"base one"))]);
+    for whole in [false, true] {
+        let mut hand = Hand::new();
+        let root_id = hand.add(Kind::Tree, &root);
+        let commit = hand.add(Kind::Commit, &commit_of(root_id));
+        hand.add(Kind::Blob, b"base");
+        if whole {
+            hand.add(Kind::Blob, b"base one");
+        } else {
+            hand.append(Kind::Blob, b"base", b" one");
+        }
+        // Whoever makes these fails.
+        for _ in 0..3 {
+            let broken = [4, 9, 0];
+            hand.header(7, broken.len());
+            hand.pack.extend_from_slice(blob_id(b"base").as_slice());
+            hand.body(&broken);
+        }
+        let store = Store::new();
+        store.plant("entry", &hand.finish(), commit, None).unwrap();
+        assert_eq!(fs::read(store.path("entry/a")).unwrap(), b"base one");
+    }
+}
+
+#[test]
+fn what_a_small_pack_may_become_is_bounded_and_the_error_says_how_to_raise_it() {
+    let zeros = vec![0; 1 << 20];
+    let root = tree(&[("100644", b"a", blob_id(&zeros))]);
+    let (pack, commit) = pack_of(&root, &[(Kind::Blob, &zeros)]);
+    let (useless, other) = pack_of(&tree(&[]), &[(Kind::Blob, &zeros)]);
+    for limit in [PackLimit::Unpacked, PackLimit::Staging, PackLimit::Unwanted] {
+        let (pack, commit) = match limit {
+            PackLimit::Unwanted => (&useless, other),
+            _ => (&pack, commit),
+        };
+        let mut store = Store::new();
+        store.plant("entry", pack, commit, None).unwrap();
+        store.limits.set(limit, 1000);
+        let error = store.plant("entry", pack, commit, None).unwrap_err();
+        let PackError::TooLarge { what, size, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(*what, limit);
+        assert!(*size >= 1 << 20);
+        let hint = error.hint().unwrap();
+        assert!(hint.contains(limit.variable()) && hint.contains(&size.to_string()), "{hint}");
+        store.limits.set(limit, *size);
+        store.plant("entry", pack, commit, None).unwrap();
+    }
+}
+
+#[test]
+fn a_commit_tree_or_tag_that_is_too_large_is_refused_by_its_header() {
+    for kind in [1, 2, 4] {
+        let mut hand = Hand::new();
+        hand.header(kind, 65 << 20);
+        let error = Store::new().plant("entry", &hand.finish(), blob_id(b""), None).unwrap_err();
+        let is_listing = matches!(error, PackError::TooLarge { what: PackLimit::Listing, .. });
+        assert!(is_listing, "{error:?}");
+    }
+}
+
+#[test]
+fn no_server_says_how_much_memory_its_tables_take() {
+    let names: Vec<String> = (0..200_000).map(|number| format!("{number:06}")).collect();
+    let id = blob_id(b"x");
+    let entries: Vec<(&str, &[u8], ObjectId)> =
+        names.iter().map(|name| ("100644", name.as_bytes(), id)).collect();
+    let (pack, commit) = pack_of(&tree(&entries), &[]);
+    let mut store = Store::new();
+    store.limits.memory = 1 << 20;
+    let error = store.plant("entry", &pack, commit, None).unwrap_err();
+    let is_memory = matches!(error, PackError::TooLarge { what: PackLimit::Memory, .. });
+    assert!(is_memory, "{error:?}");
 }

@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
             allowance,
             key: RandomState::new(),
             root: None,
-            missing: HashMap::new(),
+            missing: HashMap::default(),
             seen: 0,
             path_bytes: 0,
             names: Vec::new(),

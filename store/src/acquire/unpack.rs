@@ -61,7 +61,7 @@ impl<R: Read> Read for Allowed<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buf)?;
         let left = self.left.get().checked_sub(read as u64);
-        self.left.set(left.ok_or_else(|| io::Error::other("its headers have no end"))?);
+        self.left.set(left.ok_or_else(|| io::Error::other("its headers have no end (MODSTORE_ARCHIVE_HEADERS sets how many bytes they may have)"))?);
         Ok(read)
     }
 }
@@ -127,6 +127,7 @@ fn unpack_zip(
     left.set(headers);
     let mut archive = ZipArchive::new(file).map_err(|error| tree.malformed(error))?;
     left.set(u64::MAX);
+    tree.need(archive.len() as u64 * ZIP_ENTRY)?;
     if archive.has_duplicate_names() {
         return Err(tree.malformed("it lists a name twice"));
     }
@@ -152,6 +153,11 @@ fn unpack_zip(
     Ok(())
 }
 
+/// The largest window of a Zstandard frame, which is held in memory. `zstd -19` makes one of 8 MiB.
+const LARGEST_WINDOW: u64 = 32 << 20;
+/// What an entry of a zip archive's directory costs in memory, in bytes.
+const ZIP_ENTRY: u64 = 512;
+
 /// Zstandard frames one after another, as `zstd` reads them; the library reads one.
 struct Frames<R> {
     source: R,
@@ -161,7 +167,9 @@ struct Frames<R> {
 
 impl<R: BufRead> Frames<R> {
     fn new(source: R) -> Self {
-        Self { source, decoder: FrameDecoder::new(), within: false }
+        let mut decoder = FrameDecoder::new();
+        decoder.set_max_window_size(LARGEST_WINDOW);
+        Self { source, decoder, within: false }
     }
 
     /// Begins the next frame that holds something; `false` at the end.

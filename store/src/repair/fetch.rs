@@ -156,8 +156,11 @@ impl Fetcher<'_> {
     }
 
     fn archive(&self, source: &ArchiveSource) -> Result<(Staged, Origin), Problem> {
-        let Ground { disk, cancel, .. } = self.ground;
-        let acquired = acquire_archive(self.network()?, source, disk, self.staging, cancel)?;
+        let Ground { disk, options, cancel, .. } = self.ground;
+        let (limits, memory) = (options.archives, &self.memory);
+        let network = self.network()?;
+        let acquired =
+            acquire_archive(network, source, disk, self.staging, cancel, limits, memory)?;
         Ok((acquired.staged, Origin::Archive))
     }
 

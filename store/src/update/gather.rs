@@ -110,7 +110,8 @@ fn archive(site: &Site<'_>, job: &ArchiveJob) -> Answer {
         return Answer::waiting(module, PutOff::Pinned);
     }
     let acquired = site.staging().map_err(AcquireError::from).and_then(|staging| {
-        acquire_archive(&site.network, source, site.disk, &staging, site.cancel)
+        let (network, memory, limits) = (&site.network, &site.memory, site.options.archives);
+        acquire_archive(network, source, site.disk, &staging, site.cancel, limits, memory)
     });
     match acquired {
         Err(error) => {

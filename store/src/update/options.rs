@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    acquire::{Limits, PackLimits},
+    acquire::{ArchiveLimits, Limits, PackLimits},
     disk::Barrier,
     model::ModuleName,
     reclaim::Policy,
@@ -28,11 +28,13 @@ pub struct Options {
     pub limits: Limits,
     /// How long what has failed is left alone by a scan.
     pub retry: Retry,
-    /// What one pack may cost.
+    /// What one pack may cost, and all fetches in memory.
     pub packs: PackLimits,
     /// Whether every build that is declared counts as allowed: for machines on which nothing declares what a person has not
     /// read, such as continuous integration.
     pub allow_builds: bool,
+    /// What one archive may cost.
+    pub archives: ArchiveLimits,
     /// What is swept after an update, briefly and never while offline; nothing, when there is no policy.
     pub sweep: Option<Policy>,
     /// The command, as those who wait for a lock, and who list leases, read it. Holds no secret.
@@ -52,6 +54,7 @@ impl Default for Options {
             retry: Retry::default(),
             packs: PackLimits::default(),
             allow_builds: false,
+            archives: ArchiveLimits::default(),
             sweep: Some(Policy::default()),
             command: "a host".into(),
         }
