@@ -55,7 +55,7 @@ impl Consents {
     }
 
     /// Whether a module may be built, or is not.
-    pub(crate) fn allow(&self, module: &ModuleName, declared: &Declared) -> bool {
+    pub(crate) fn permit(&self, module: &ModuleName, declared: &Declared) -> bool {
         match (self, &declared.build) {
             (Self::Everything, _) | (_, None) => true,
             (Self::Recorded(record), Some(spec)) => record.allows(module, declared, spec),
@@ -69,7 +69,7 @@ impl Consents {
     ) -> Vec<DeclaredBuild> {
         let built = modules.filter_map(|(module, declared)| {
             let spec = declared.build.clone()?;
-            let is_allowed = self.allow(module, declared);
+            let is_allowed = self.permit(module, declared);
             Some(DeclaredBuild { module: module.clone(), spec, is_allowed })
         });
         built.collect()
@@ -232,7 +232,7 @@ mod tests {
         fn allows(&self, text: &str) -> bool {
             let declared = Declarations::parse(text, Path::new("/base"), None).unwrap();
             let declared = declared.get(&module()).unwrap();
-            Consents::recorded(&self.layout).allow(&module(), declared)
+            Consents::recorded(&self.layout).permit(&module(), declared)
         }
     }
 
@@ -297,14 +297,14 @@ mod tests {
         let declared = Declarations::parse(&text, Path::new("/base"), None).unwrap();
         let name: ModuleName = "n".parse().unwrap();
         let consents = Consents::recorded(&one.layout);
-        assert!(!consents.allow(&name, declared.get(&name).unwrap()));
+        assert!(!consents.permit(&name, declared.get(&name).unwrap()));
         // A home that was moved is the same store.
         one.allow();
         let moved = one.place.path().join("moved");
         std::fs::rename(one.layout.home(), &moved).unwrap();
         let declared = Declarations::parse(PLAIN, Path::new("/base"), None).unwrap();
         let consents = Consents::recorded(&Layout::new(moved));
-        assert!(consents.allow(&module(), declared.get(&module()).unwrap()));
+        assert!(consents.permit(&module(), declared.get(&module()).unwrap()));
     }
 
     #[test]

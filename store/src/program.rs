@@ -538,6 +538,15 @@ pub(crate) fn in_path(name: &str) -> Option<PathBuf> {
         .find(|path| is_executable(path))
 }
 
+/// A new empty directory in which nobody else may look, whatever the umask; it goes away with the value.
+///
+/// # Errors
+/// None was made.
+pub(crate) fn own_directory() -> std::io::Result<tempfile::TempDir> {
+    let own = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o700);
+    tempfile::Builder::new().permissions(own).tempdir()
+}
+
 /// Whether this is a file that may be run.
 pub(crate) fn is_executable(path: &Path) -> bool {
     path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()

@@ -440,7 +440,7 @@ impl Store {
     /// that from being recorded is told by the build, which then is not allowed.
     fn keep_allowed(&self, before: &Declarations, name: &ModuleName, cancel: &Cancel) {
         let built = before.get(name).filter(|declared| declared.build.is_some());
-        if built.is_some_and(|declared| Consents::recorded(&self.layout).allow(name, declared)) {
+        if built.is_some_and(|declared| Consents::recorded(&self.layout).permit(name, declared)) {
             let _ = consent::allow(self.editing(cancel), std::slice::from_ref(name));
         }
     }

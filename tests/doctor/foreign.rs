@@ -124,7 +124,7 @@ fn an_environment_that_was_only_found_is_read_and_nothing_of_it_is_run_or_change
         let fix = told["findings"][0]["fix"].as_str().unwrap();
         assert!(fix.starts_with("modstore doctor --python ") && fix.ends_with(" --fix"), "{fix}");
         let untried = told["environments"][0]["untried"].as_str().unwrap_or("--python");
-        assert_eq!(untried.contains("--python"), true, "{untried}");
+        assert!(untried.contains("--python"), "{untried}");
         assert_eq!(told["environments"][0]["installer"], Value::Null);
     }
     assert_eq!(modstore_tests::listing(&clone.directory), before);

@@ -18,7 +18,7 @@ use std::{
 use crate::{
     acquire::Cancel,
     model::{BuildSpec, Digest, Stage},
-    program::{ProgramError, Running, Said, in_path},
+    program::{ProgramError, Running, Said, in_path, own_directory},
 };
 
 /// So long the command that names the tools may take.
@@ -88,7 +88,7 @@ fn name_of(
         program: words.first().cloned().unwrap_or_default(),
         source,
     };
-    let own = tempfile::tempdir().map_err(start)?;
+    let own = own_directory().map_err(start)?;
     let mut command = program(words, Path::new("/"), own.path(), own.path());
     set(&mut command, variables);
     let running = Running { input: b"", limit: NAMING, cancel, told: &|_| {}, ends_with_us: false };

@@ -157,7 +157,7 @@ pub(super) fn by_consent<'a>(
 ) -> (Vec<(&'a ModuleName, &'a Declared)>, Vec<Answer>) {
     let consents = ground.consents(declared);
     let (allowed, refused): (Vec<_>, Vec<_>) =
-        selected.into_iter().partition(|(module, declared)| consents.allow(module, declared));
+        selected.into_iter().partition(|(module, declared)| consents.permit(module, declared));
     let refused = refused.into_iter().filter_map(|(module, declared)| {
         Some(Answer::not_allowed(module, declared.build.as_ref()?))
     });

@@ -11,6 +11,7 @@ use crate::{
     },
     environment::{Exception, ImportProbe, Imported, is_identifier, names_below},
     model::DistributionName,
+    program::own_directory,
 };
 
 /// So long a distribution may take to be imported.
@@ -28,7 +29,7 @@ pub(crate) fn imports(
     if modules.is_empty() {
         return Ok(());
     }
-    let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let scratch = own_directory().map_err(|error| error.to_string())?;
     let probe = ImportProbe {
         python: patient.executable(),
         modules: &modules,
