@@ -12,7 +12,7 @@ use std::{
 };
 
 use anstream::{AutoStream, ColorChoice};
-use modstore::Exit;
+use modstore::{Cancel, Exit};
 use serde::Serialize;
 
 use crate::{
@@ -61,6 +61,7 @@ pub(crate) struct Output {
     quiet: bool,
     command: Option<&'static str>,
     ended: Arc<AtomicBool>,
+    interrupted: Cancel,
 }
 
 impl Output {
@@ -76,12 +77,19 @@ impl Output {
             quiet: global.quiet,
             command: Some(command),
             ended: Arc::default(),
+            interrupted: Cancel::default(),
         }
+    }
+
+    /// The same, of a command that somebody may interrupt.
+    pub(crate) fn interruptible(self, interrupted: &Cancel) -> Self {
+        Self { interrupted: interrupted.clone(), ..self }
     }
 
     /// The output when not even the command could be read.
     pub(crate) fn of_usage(json: bool) -> Self {
-        Self { json, quiet: false, command: None, ended: Arc::default() }
+        let (ended, interrupted) = (Arc::default(), Cancel::default());
+        Self { json, quiet: false, command: None, ended, interrupted }
     }
 
     /// Says how the command ended, and gives the exit code.
@@ -92,6 +100,10 @@ impl Output {
     ) -> u8 {
         match result {
             Ok(answer) => self.answer(&answer),
+            // Whatever it says that it failed of, this is why.
+            Err(failure) if self.interrupted.is_cancelled() => {
+                self.fail(generation(), &failure.with_exit(Exit::Interrupted.code()))
+            }
             Err(failure) => self.fail(generation(), &failure),
         }
     }
