@@ -18,6 +18,8 @@ mod reaching;
 mod answers;
 #[path = "bad_network/wishes.rs"]
 mod wishes;
+#[path = "bad_network/endless.rs"]
+mod endless;
 #[path = "bad_network/packs.rs"]
 mod packs;
 #[path = "bad_network/spoilt_staging.rs"]

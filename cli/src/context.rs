@@ -37,8 +37,11 @@ impl Context {
     /// The same; signals are listened to from now on.
     pub(crate) fn listening(self) -> Self {
         let (last_words, place) = (self.output.clone(), self.home.as_ref().ok().cloned());
-        let interrupt = Interrupt::listen(move || last_words.interrupted(place.as_deref()));
-        Self { interrupt, ..self }
+        let interrupt = Interrupt::listen(self.global.interactive, move || {
+            last_words.interrupted(place.as_deref());
+        });
+        let output = self.output.interruptible(interrupt.cancel());
+        Self { interrupt, output, ..self }
     }
 
     /// Starts what the command needs beside this thread.

@@ -9,6 +9,7 @@
 //! Other commands have changed nothing yet and end at once.
 
 use std::{
+    fs::File,
     process,
     sync::{
         Arc,
@@ -20,6 +21,7 @@ use std::{
 };
 
 use modstore::{Cancel, program};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// The exit code of an interrupted command.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -55,11 +57,15 @@ impl Switching {
 
 impl Interrupt {
     /// Listens from now on. `last_words` is called before the process ends without anybody else
-    /// having a say.
-    pub(crate) fn listen(last_words: impl Fn() + Send + Sync + 'static) -> Self {
+    /// having a say. What may ask on the terminal is `interactive`.
+    pub(crate) fn listen(interactive: bool, last_words: impl Fn() + Send + Sync + 'static) -> Self {
         let interrupt = Self::default();
         let mine = interrupt.clone();
-        let last_words = Arc::new(last_words);
+        let terminal = interactive.then(Terminal::remember).flatten();
+        let last_words = Arc::new(move || {
+            terminal.iter().for_each(Terminal::restore);
+            last_words();
+        });
         let handler = move || {
             let second = mine.cancel.is_cancelled();
             mine.cancel.cancel();
@@ -94,6 +100,22 @@ impl Interrupt {
     /// From now on whoever is at work looks at the [`Cancel`].
     pub(crate) fn set_heeded(&self) {
         self.heeded.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The terminal as it was found. Who is asked for a password does not see what is typed, and would not afterwards either.
+struct Terminal(File, Termios);
+
+impl Terminal {
+    fn remember() -> Option<Self> {
+        let terminal = File::open("/dev/tty").ok()?;
+        let state = tcgetattr(&terminal).ok()?;
+        Some(Self(terminal, state))
+    }
+
+    fn restore(&self) {
+        // A terminal that is gone has nothing to restore.
+        let _ = tcsetattr(&self.0, OptionalActions::Now, &self.1);
     }
 }
 

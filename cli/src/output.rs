@@ -12,7 +12,7 @@ use std::{
 };
 
 use anstream::ColorChoice;
-use modstore::Exit;
+use modstore::{Cancel, Exit};
 use serde::Serialize;
 
 use crate::{
@@ -65,6 +65,7 @@ pub(crate) struct Output {
     command: Option<&'static str>,
     ended: Arc<AtomicBool>,
     notices: Arc<Mutex<Vec<String>>>,
+    interrupted: Cancel,
 }
 
 impl Output {
@@ -81,13 +82,19 @@ impl Output {
             command: Some(command),
             ended: Arc::default(),
             notices: Arc::default(),
+            interrupted: Cancel::default(),
         }
+    }
+
+    /// The same, of a command that somebody may interrupt.
+    pub(crate) fn interruptible(self, interrupted: &Cancel) -> Self {
+        Self { interrupted: interrupted.clone(), ..self }
     }
 
     /// The output when not even the command could be read.
     pub(crate) fn of_usage(json: bool) -> Self {
-        let (ended, notices) = (Arc::default(), Arc::default());
-        Self { json, quiet: false, command: None, ended, notices }
+        let (ended, notices, interrupted) = (Arc::default(), Arc::default(), Cancel::default());
+        Self { json, quiet: false, command: None, ended, notices, interrupted }
     }
 
     /// Says how the command ended, and gives the exit code.
@@ -98,6 +105,10 @@ impl Output {
     ) -> u8 {
         match result {
             Ok(answer) => self.answer(&answer),
+            // Whatever it says that it failed of, this is why.
+            Err(failure) if self.interrupted.is_cancelled() => {
+                self.fail(generation(), &failure.with_exit(Exit::Interrupted.code()))
+            }
             Err(failure) => self.fail(generation(), &failure),
         }
     }

@@ -3,6 +3,7 @@
 //! Limits: a fault is armed for requests that begin after it; one repository's faults apply in the order they were armed.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -58,6 +59,31 @@ pub enum Fault {
     },
     /// Every reply begins this many milliseconds late.
     Delay(u64),
+    /// These bytes are the beginning of every reply, and these follow without an end.
+    BytesWithoutEnd {
+        /// The beginning, sent once.
+        first: &'static [u8],
+        /// What follows, again and again.
+        again: &'static [u8],
+        /// Milliseconds between two times.
+        pause: u64,
+    },
+    /// These pkt-lines come before the pack, or after it, without an end.
+    LinesWithoutEnd {
+        /// Whether the pack comes first, whole.
+        after_the_pack: bool,
+        /// The lines, with their lengths.
+        lines: Vec<u8>,
+        /// Milliseconds between two times.
+        pause: u64,
+    },
+    /// The pack comes in pieces.
+    PackInPieces {
+        /// Bytes of a piece.
+        piece: usize,
+        /// Milliseconds before each.
+        pause: u64,
+    },
     /// Calls back when a request has been read, before it is answered.
     OnRequest(Arc<dyn Fn() + Send + Sync>),
     /// Calls back when so many pack bytes have been sent, and sends the rest after it returns.
@@ -99,6 +125,14 @@ impl fmt::Debug for Fault {
             Self::BasicAuth { user, .. } => write!(f, "BasicAuth({user})"),
             Self::Redirect { to } => write!(f, "Redirect({to})"),
             Self::Delay(ms) => write!(f, "Delay({ms} ms)"),
+            Self::BytesWithoutEnd { again, .. } => {
+                write!(f, "BytesWithoutEnd({})", again.escape_ascii())
+            }
+            Self::LinesWithoutEnd { after_the_pack, lines, .. } => {
+                let start = lines.get(..20).unwrap_or(lines).escape_ascii();
+                write!(f, "LinesWithoutEnd({start}, after the pack: {after_the_pack})")
+            }
+            Self::PackInPieces { piece, pause } => write!(f, "PackInPieces({piece}, {pause} ms)"),
             Self::OnRequest(_) => f.write_str("OnRequest"),
             Self::OnPack { at, .. } => write!(f, "OnPack({at})"),
         }
@@ -190,6 +224,16 @@ impl Faults {
             let wait = self.clearing.wait_timeout(cleared, Duration::from_millis(50));
             cleared = wait.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+}
+
+/// Sends `bytes` again and again, until nobody takes them any more.
+pub(crate) fn without_end(to: &mut dyn Write, bytes: &[u8], pause: u64) -> io::Error {
+    loop {
+        if let Err(error) = to.write_all(bytes).and_then(|()| to.flush()) {
+            return error;
+        }
+        std::thread::sleep(Duration::from_millis(pause));
     }
 }
 

@@ -3,7 +3,7 @@
 //! One thread per connection; connections are kept open between requests.
 //! Limits: no TLS; no pushing.
 
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::cgi::{Backend, CgiReply};
-use crate::faults::{Armed, Fault, Faults, lock};
+use crate::faults::{Armed, Fault, Faults, lock, without_end};
 use crate::http::{Chunks, Request, send, send_chunked_head, send_closing_head};
 use crate::pack_stream::{End, PackStream};
 use crate::pkt_line::without_capability;
@@ -265,6 +265,10 @@ fn instead(
             Ok(Some(After::Close))
         }
         Fault::CloseBeforeReply if armed.fires() => Ok(Some(After::Close)),
+        Fault::BytesWithoutEnd { first, again, pause } if armed.fires() => {
+            to.write_all(first)?;
+            Err(without_end(to, again, *pause))
+        }
         Fault::Delay(ms) if armed.fires() => {
             std::thread::sleep(Duration::from_millis(*ms));
             Ok(None)

@@ -5,8 +5,9 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::faults::{Armed, Fault};
+use crate::faults::{Armed, Fault, without_end};
 use crate::pkt_line::{Pkt, length_of, read_pkt};
 
 const PACK_BAND: u8 = 1;
@@ -26,21 +27,26 @@ pub(crate) enum End {
 pub(crate) struct PackStream<'a> {
     to: &'a mut dyn Write,
     faults: Vec<Arc<Armed>>,
+    /// Those that concern no offset.
+    others: Vec<Arc<Armed>>,
     sent: u64,
 }
 
 impl<'a> PackStream<'a> {
     /// A stream to `to` with those of `faults` that concern packs, by offset.
-    pub(crate) fn new(to: &'a mut dyn Write, faults: &[Arc<Armed>]) -> Self {
+    pub(crate) fn new(to: &'a mut dyn Write, all: &[Arc<Armed>]) -> Self {
         let mut faults: Vec<_> =
-            faults.iter().filter(|armed| offset(&armed.fault).is_some()).cloned().collect();
+            all.iter().filter(|armed| offset(&armed.fault).is_some()).cloned().collect();
         faults.sort_by_key(|armed| offset(&armed.fault));
-        Self { to, faults, sent: 0 }
+        let others = all.iter().filter(|armed| {
+            matches!(armed.fault, Fault::LinesWithoutEnd { .. } | Fault::PackInPieces { .. })
+        });
+        Self { to, faults, others: others.cloned().collect(), sent: 0 }
     }
 
     /// Sends all of `from`, or as much as the faults allow.
     pub(crate) fn copy(mut self, from: &mut dyn Read) -> io::Result<End> {
-        if self.faults.is_empty() {
+        if self.faults.is_empty() && self.others.is_empty() {
             return self.copy_untouched(from);
         }
         while let Some(pkt) = read_pkt(from)? {
@@ -81,6 +87,7 @@ impl<'a> PackStream<'a> {
             self.to.write_all(&payload)?;
             return Ok(None);
         };
+        self.lines_without_end(false)?;
         if let Some(keep) = self.truncation_within(pack.len() as u64) {
             let pack = pack.get(..keep).unwrap_or(pack);
             self.send_band(pack)?;
@@ -142,10 +149,35 @@ impl<'a> PackStream<'a> {
     }
 
     fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.to.write_all(bytes)?;
-        self.to.flush()?;
-        self.sent += bytes.len() as u64;
+        let (piece, pause) = self.pieces().unwrap_or((usize::MAX, 0));
+        for piece in bytes.chunks(piece) {
+            std::thread::sleep(Duration::from_millis(pause));
+            self.to.write_all(piece)?;
+            self.to.flush()?;
+            self.sent += piece.len() as u64;
+        }
         Ok(())
+    }
+
+    fn pieces(&self) -> Option<(usize, u64)> {
+        self.others.iter().find_map(|armed| match armed.fault {
+            Fault::PackInPieces { piece, pause } if armed.fires() => Some((piece, pause)),
+            _ => None,
+        })
+    }
+
+    /// Comes back only when there are none for this place, or nobody takes them any more.
+    fn lines_without_end(&mut self, now: bool) -> io::Result<()> {
+        let found = self.others.iter().find_map(|armed| match &armed.fault {
+            Fault::LinesWithoutEnd { after_the_pack, lines, pause } if *after_the_pack == now => {
+                armed.fires().then(|| (lines.clone(), *pause))
+            }
+            _ => None,
+        });
+        match found {
+            Some((lines, pause)) => Err(without_end(self.to, &lines, pause)),
+            None => Ok(()),
+        }
     }
 
     /// Takes out the faults with an offset below `end`.
@@ -170,6 +202,7 @@ impl<'a> PackStream<'a> {
             return Ok(None);
         }
         self.to.flush()?;
+        self.lines_without_end(true)?;
         Ok(std::mem::take(&mut self.faults).iter().find_map(|armed| happen(armed)))
     }
 }

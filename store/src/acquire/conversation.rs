@@ -192,6 +192,7 @@ impl Conversation {
         let stderr = link.stderr.clone();
         let diagnose = |error: &(dyn Error + 'static)| diagnose(error, watch, stderr.as_ref());
         count(link, watch);
+        watch.expect_pack(true);
         let mut reader = arguments
             .send(&mut link.transport, true)
             .map_err(|error| Trouble::Fault(diagnose(&error)))?;
@@ -199,7 +200,7 @@ impl Conversation {
         reader.set_progress_handler(Some(Box::new(|is_error, text| {
             hear(is_error, text, watch, progress)
         })));
-        let mut pack = Pack { reader, watch, progress, received: 0, left: 0, is_whole: false };
+        let mut pack = Pack { reader, watch, progress, received: 0, left: 0 };
         match receive(&mut pack) {
             // The receiver saw a pack that ends too early; why it did is known here.
             Err(_) if watch.has_fault() => {
@@ -210,7 +211,7 @@ impl Conversation {
             Ok(received) => {
                 // What is left is the end of the answer, and it must be read for the connection to be
                 // of use again. The pack is whole, whatever happens now.
-                pack.is_whole = true;
+                watch.expect_pack(false);
                 watch.hurry(SOON);
                 let rest = io::copy(&mut (&mut pack).take(AFTER_THE_PACK), &mut io::sink());
                 *at_end = rest.is_ok_and(|rest| rest < AFTER_THE_PACK);
@@ -422,8 +423,6 @@ struct Pack<'a> {
     progress: &'a dyn Fn(RemoteNews<'_>),
     received: u64,
     left: usize,
-    /// Whether what still comes is of no use.
-    is_whole: bool,
 }
 
 impl BufRead for Pack<'_> {
@@ -436,9 +435,6 @@ impl BufRead for Pack<'_> {
         if self.left == 0 && !filled.is_empty() {
             self.received += filled.len() as u64;
             self.left = filled.len();
-            if !self.is_whole {
-                self.watch.earn(filled.len());
-            }
             (self.progress)(RemoteNews::Received(self.received));
         }
         Ok(filled)

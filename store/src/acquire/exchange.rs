@@ -222,7 +222,7 @@ pub(crate) fn read_some(
     watch.proceed()?;
     let read =
         reader.read(buf).map_err(|error| watch.fail(fault(ureq::Error::from(error), watch)))?;
-    watch.admit(read)?;
+    watch.admit(buf.get(..read).unwrap_or_default())?;
     Ok(read)
 }
 

@@ -176,9 +176,11 @@ impl Helpers {
         let fault = match ran {
             Ok(ran) => return Ok(ran.status.success().then_some(ran.stdout)),
             Err(ProgramError::Cancelled { .. }) => Fault::Cancelled,
-            Err(error @ (ProgramError::TimedOut { .. } | ProgramError::TooMuch { .. })) => {
-                Fault::Helper(error.to_string())
+            Err(ProgramError::TimedOut { program, limit, .. }) => {
+                let seconds = limit.as_secs_f64().ceil();
+                Fault::Helper(format!("{program} gave no answer within {seconds} s"))
             }
+            Err(error @ ProgramError::TooMuch { .. }) => Fault::Helper(error.to_string()),
             Err(error) => return Err(std::io::Error::other(error)),
         };
         // That the server wants a login is known already; this is why there is none.

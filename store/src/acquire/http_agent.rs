@@ -123,7 +123,8 @@ impl Resolver for PatientResolver {
             Some("socks4" | "socks4a" | "socks5" | "socks5h") => 1080,
             _ => 80,
         });
-        let found = tcp::look_up(host, port, &watch(&self.0), *timeout.after)?;
+        let limit = self.0.connect.min(*timeout.after);
+        let found = tcp::look_up(host, port, &watch(&self.0), limit)?;
         let mut addresses = self.empty();
         found.into_iter().for_each(|address| addresses.push(address));
         Ok(addresses)

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::acquire::bands::Bands;
 use crate::acquire::limits::{Cancel, Counters, Limits};
 use crate::acquire::network_error::Fault;
 use crate::acquire::pace::Pace;
@@ -35,6 +36,8 @@ pub(crate) struct Watch {
     exceeded: AtomicBool,
     connections: AtomicUsize,
     pace: Arc<Pace>,
+    /// While an answer is received that has a pack.
+    bands: Mutex<Option<Bands>>,
     /// When no more is waited for, whatever is allowed otherwise.
     end: Mutex<Option<Instant>>,
 }
@@ -49,6 +52,7 @@ impl Watch {
         Arc::new(Watch {
             cancel,
             pace,
+            bands: Mutex::new(None),
             end: Mutex::new(None),
             idle: limits.idle,
             connect: limits.connect,
@@ -99,14 +103,17 @@ impl Watch {
 
     /// Count `bytes` of an answer, and fail if they are more than allowed. Those of an answer with a limit of its own, a
     /// greeting or a listing, are what was asked for.
-    pub(crate) fn admit(&self, bytes: usize) -> io::Result<()> {
-        self.counters.received(bytes);
+    pub(crate) fn admit(&self, bytes: &[u8]) -> io::Result<()> {
+        self.counters.received(bytes.len());
+        if let Some(bands) = &mut *self.bands.lock().unwrap_or_else(PoisonError::into_inner) {
+            self.pace.earn(bands.useful(bytes));
+        }
         let left = self.allowance.load(Ordering::Relaxed);
         if left == usize::MAX {
             return Ok(());
         }
-        self.pace.earn(bytes);
-        match left.checked_sub(bytes) {
+        self.pace.earn(bytes.len());
+        match left.checked_sub(bytes.len()) {
             Some(left) => {
                 self.allowance.store(left, Ordering::Relaxed);
                 Ok(())
@@ -123,9 +130,15 @@ impl Watch {
         if self.cancel.is_cancelled() { Err(self.fail(Fault::Cancelled)) } else { Ok(()) }
     }
 
-    /// Count `bytes` that were asked for: of a pack, of a file.
+    /// Count `bytes` of a file that was asked for.
     pub(crate) fn earn(&self, bytes: usize) {
         self.pace.earn(bytes);
+    }
+
+    /// From now on an answer comes that has a pack, whose bytes are what was asked for; or none does.
+    pub(crate) fn expect_pack(&self, is_expected: bool) {
+        let bands = is_expected.then(Bands::default);
+        *self.bands.lock().unwrap_or_else(PoisonError::into_inner) = bands;
     }
 
     /// Count `bytes` from the wire, of whatever use they are.
@@ -230,7 +243,7 @@ impl<R: Read + AsFd> Read for Patient<R> {
             self.watch.fail(Fault::Dropped { source: Some(error.to_string().into()) });
         })?;
         self.watch.receive(read)?;
-        self.watch.admit(read)?;
+        self.watch.admit(buf.get(..read).unwrap_or_default())?;
         Ok(read)
     }
 }

@@ -7,6 +7,7 @@
 mod limits;
 pub mod network_error;
 mod pace;
+mod bands;
 mod idle;
 mod tcp;
 mod helpers;

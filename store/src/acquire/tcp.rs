@@ -2,8 +2,6 @@
 //!
 //! The system's calls for both cannot be interrupted. Each is made on a thread of its own, which is left behind when its
 //! time is over or somebody wishes to stop; it ends by itself and holds nothing that anybody waits for.
-//!
-//! Limits: addresses are tried one after another.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -16,6 +14,8 @@ use crate::acquire::network_error::Fault;
 
 /// No more addresses of one name are tried.
 const ADDRESSES: usize = 16;
+/// How long an address is waited for before the next is tried as well (RFC 8305).
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// The addresses of `host`, which may be one.
 pub(crate) fn look_up(
@@ -59,19 +59,36 @@ pub(crate) fn connect(
     Ok(stream)
 }
 
-/// Each gets half of the time that is left, so that one that does not answer leaves some to the others.
+/// One after another with a little head start each, so that one that does not answer holds back the others no longer.
 fn try_each(addresses: &[SocketAddr], limit: Duration) -> io::Result<TcpStream> {
+    if let [address] = addresses {
+        return TcpStream::connect_timeout(address, limit);
+    }
     let begun = Instant::now();
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for (number, address) in addresses.iter().enumerate() {
-        let left = limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
-        let share = if number + 1 == addresses.len() { left } else { left / 2 };
-        match TcpStream::connect_timeout(address, share) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
+    let (send, receive) = sync_channel(addresses.len());
+    let (mut last, mut under_way) = (io::Error::from(io::ErrorKind::AddrNotAvailable), 0);
+    let mut rest = addresses.iter();
+    loop {
+        let wait = match rest.next() {
+            Some(&address) => {
+                let send = send.clone();
+                let left = limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
+                // Whoever waited for it may have another by then.
+                let work = move || drop(send.send(TcpStream::connect_timeout(&address, left)));
+                thread::Builder::new().spawn(work)?;
+                under_way += 1;
+                HEAD_START
+            }
+            None if under_way > 0 => limit,
+            None => return Err(last),
+        };
+        match receive.recv_timeout(wait) {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => (last, under_way) = (error, under_way - 1),
+            Err(_) if wait == limit => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => {}
         }
     }
-    Err(last)
 }
 
 fn aside<T: Send + 'static>(
