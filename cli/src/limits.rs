@@ -131,12 +131,12 @@ fn seconds((name, value): (&'static str, OsString)) -> Result<Duration, LimitErr
 
 fn number((name, value): (&'static str, OsString)) -> Result<u64, LimitError> {
     let number = value.to_str().and_then(|text| text.parse().ok());
-    number.ok_or(LimitError { name, value, wanted: "number of bytes a second" })
+    number.ok_or(LimitError { name, value, wanted: "a number of bytes a second" })
 }
 
 fn count((name, value): (&'static str, OsString)) -> Result<u64, LimitError> {
     let number: Option<NonZeroU64> = value.to_str().and_then(|text| text.parse().ok());
-    number.map(NonZeroU64::get).ok_or(LimitError { name, value, wanted: "whole number above 0" })
+    number.map(NonZeroU64::get).ok_or(LimitError { name, value, wanted: "a whole number above 0" })
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     declare::{self, DeclareError, Editing, take_lock},
-    disk::{Format, Layout, read_if_there},
+    disk::{Format, Layout, read_own_if_there},
     model::{BuildSpec, Declared, Digest, EditError, ModuleName, Source, Subdirectory},
 };
 
@@ -81,7 +81,7 @@ impl Record {
         let store = Format::read(layout).ok().flatten().map(|format| format.store);
         let store = store.unwrap_or_default();
         let written = || -> Option<Self> {
-            serde_json::from_slice(&read_if_there(&layout.allowed()).ok()??).ok()
+            serde_json::from_slice(&read_own_if_there(&layout.allowed()).ok()??).ok()
         };
         let ours = written().filter(|record| record.store == store && !store.is_empty());
         ours.unwrap_or_else(|| Self { store, builds: BTreeMap::new() })

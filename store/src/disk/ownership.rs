@@ -22,9 +22,10 @@ use super::{
 };
 
 /// Files that steer what a command does, and that must be of an owner that a home may have.
-const CONTROL: [&str; 8] = [
+const CONTROL: [&str; 9] = [
     "journal",
     "format.json",
+    "allowed.json",
     "condemned",
     "reserve",
     "locks/store",
