@@ -193,7 +193,8 @@ fn is_of(place: &str, value: &str, login: &Login) -> bool {
     }
 }
 
-fn compare(places: &Places, login: &Login, first: First, second: Second) {
+/// Whether the second place was told its own login, and let it pass.
+fn compare(places: &Places, login: &Login, first: First, second: Second) -> bool {
     let what = format!("{}; the first {first:?}, the second {second:?}", login.name);
     places.behave(first, second, login);
     let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
@@ -221,20 +222,23 @@ fn compare(places: &Places, login: &Login, first: First, second: Second) {
         "{what}: git clones, and this fails: {ran:?}"
     );
     assert!(ran.status != 0 || home.tree("m") == places.repo.tree("main"), "{what}: {ran:?}");
+    ran.status == 0 && told.iter().any(|(place, ..)| *place == "second")
 }
 
 fn compare_all(by_name: bool) {
     let places = Places::new(by_name);
+    let mut welcome = 0;
     for login in logins(&places) {
         for first in [First::Gives, First::AsksAndGives, First::LeadsToItself] {
             compare(&places, &login, first, Second::Gives);
         }
         for first in [First::Leads, First::AsksAndLeads] {
             for second in [Second::Gives, Second::Asks, Second::AsksForThePack] {
-                compare(&places, &login, first, second);
+                welcome += usize::from(compare(&places, &login, first, second));
             }
         }
     }
+    assert!(welcome > 5, "logins are for the second place too: {welcome}");
 }
 
 #[test]
@@ -432,6 +436,25 @@ fn a_kind_of_login_that_is_not_known_is_named_and_gets_no_password() {
     let source = format!("git+{}", places.first.url("m"));
     home.run(&["add", &source]).fails(1).says("a login by Digest");
     assert_eq!(places.told(), Told::new());
+}
+
+#[test]
+fn a_login_in_one_modules_address_is_not_used_for_another_module() {
+    let places = Places::new(false);
+    places.first.fault("m", Fault::BasicAuth { user: "u", password: "p" });
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let url = places.first.url("m");
+    let with = url.replace("://", "://u:p@");
+    assert_ne!(git(&home, &url).status, 0);
+    home.declare(&[("with", &format!("git+{with}")), ("without", &format!("git+{url}"))]);
+    let ran = home.run(&["update", "--json"]).fails(1);
+    assert_eq!(ran.json()["updated"][0]["module"], "with", "{ran:?}");
+    assert_eq!(ran.json()["failed"][0]["module"], "without", "{ran:?}");
+    home.declare(&[("with", &format!("git+{with}")), ("too", &format!("git+{with}@main"))]);
+    places.told();
+    home.run(&["update"]).ok();
+    let entries = fs::read_dir(home.path().join("entries")).expect("the store has entries");
+    assert_eq!(entries.count(), 1);
 }
 
 /// A place that gives the answer that `of` makes of a request's head, and keeps the heads.

@@ -147,6 +147,12 @@ impl RemoteUrl {
         Self { login, ..self.clone() }
     }
 
+    /// Whether a repository is asked for with the same login by both addresses. Over ssh the login is the key's.
+    pub(crate) fn has_login_of(&self, other: &Self) -> bool {
+        let is_http = |scheme| matches!(scheme, Scheme::Http | Scheme::Https);
+        self.login == other.login || !(is_http(self.scheme) || is_http(other.scheme))
+    }
+
     /// The full address **with its secret**, for the transport and for nothing else: never store,
     /// log or print it, or put it on a command line or into an error.
     #[must_use]

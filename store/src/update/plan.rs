@@ -1,7 +1,8 @@
 //! What is to be done for each declared module: pure, before anything is asked of anybody.
 //!
 //! Modules that share an Origin become one job, whatever spellings they use, so that a repository is
-//! listed once and each of its commits fetched once.
+//! listed once and each of its commits fetched once. Only a login that is written in an address is for the modules that
+//! have it: those with another, or with none, are a job of their own.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -102,7 +103,7 @@ pub(super) fn plan<'a>(
     lock: Option<&Lockfile>,
 ) -> Vec<Job> {
     let mut jobs = Vec::new();
-    let mut repositories: BTreeMap<Origin, Vec<Member>> = BTreeMap::new();
+    let mut repositories: BTreeMap<Origin, Vec<Vec<Member>>> = BTreeMap::new();
     for (module, declared) in modules {
         let module = module.clone();
         let source = declared.effective_source();
@@ -116,17 +117,31 @@ pub(super) fn plan<'a>(
             Source::Git(source) => match member(module.clone(), source, text, lock) {
                 Ok(member) => {
                     let member = Member { build: declared.build.clone(), ..member };
-                    repositories.entry(member.source.url.origin()).or_default().push(member)
+                    join(repositories.entry(member.source.url.origin()).or_default(), member);
                 }
                 Err(why) => jobs.push(Job::Impossible { module, why }),
             },
         }
     }
-    let repositories = repositories.into_iter();
-    jobs.extend(
-        repositories.map(|(origin, members)| Job::Repository(RepositoryJob { origin, members })),
-    );
+    for (origin, groups) in repositories {
+        jobs.extend(
+            groups
+                .into_iter()
+                .map(|members| Job::Repository(RepositoryJob { origin: origin.clone(), members })),
+        );
+    }
     jobs
+}
+
+/// Adds `member` to those of the same repository that have the same login.
+fn join(groups: &mut Vec<Vec<Member>>, member: Member) {
+    let same = |group: &&mut Vec<Member>| {
+        group.first().is_some_and(|first| first.source.url.has_login_of(&member.source.url))
+    };
+    match groups.iter_mut().find(same) {
+        Some(group) => group.push(member),
+        None => groups.push(vec![member]),
+    }
 }
 
 fn member(
