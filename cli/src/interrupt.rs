@@ -58,10 +58,7 @@ impl Switching {
 impl Interrupt {
     /// Listens from now on. `last_words` is called before the process ends without anybody else
     /// having a say. What may ask on the terminal is `interactive`.
-    pub(crate) fn listen(
-        interactive: bool,
-        last_words: impl Fn() + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn listen(interactive: bool, last_words: impl Fn() + Send + Sync + 'static) -> Self {
         let interrupt = Self::default();
         let mine = interrupt.clone();
         let terminal = interactive.then(Terminal::remember).flatten();

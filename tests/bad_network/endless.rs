@@ -132,7 +132,7 @@ fn all_about_one_repository_has_an_end_however_well_it_goes() {
 fn the_lowest_rate_that_git_is_given_is_kept() {
     let mut day = Day::begun();
     let config = day.root().join("gitconfig");
-    day.server.fault_on_fetch("troubled", Fault::PackInPieces { piece: 1000, pause: 100 });
+    day.server.fault_on_fetch("troubled", Fault::PackInPieces { piece: 3000, pause: 50 });
     fs::write(&config, "[http]\n\tlowSpeedLimit = 100k\n\tlowSpeedTime = 1\n").unwrap();
     day.home.env("GIT_CONFIG_GLOBAL", &config);
     let words = &["made no progress for 1 s, or less than 102400 bytes a second"];
