@@ -91,7 +91,8 @@ fn bytes_without_use_have_a_budget_however_fast_they_come() {
 
 #[test]
 fn what_follows_a_pack_is_not_waited_for() {
-    let day = Day::begun();
+    let mut day = Day::begun();
+    day.home.env("MODSTORE_IDLE_TIMEOUT", "30");
     for (lines, pause) in
         [(band(2, b"Counting\r"), 20), (band(1, &[b'z'; 60_000]), 0), (keep_alive(), 300)]
     {
@@ -132,7 +133,7 @@ fn all_about_one_repository_has_an_end_however_well_it_goes() {
 fn the_lowest_rate_that_git_is_given_is_kept() {
     let mut day = Day::begun();
     let config = day.root().join("gitconfig");
-    day.server.fault_on_fetch("troubled", Fault::PackInPieces { piece: 1000, pause: 100 });
+    day.server.fault_on_fetch("troubled", Fault::PackInPieces { piece: 3000, pause: 50 });
     fs::write(&config, "[http]\n\tlowSpeedLimit = 100k\n\tlowSpeedTime = 1\n").unwrap();
     day.home.env("GIT_CONFIG_GLOBAL", &config);
     let words = &["made no progress for 1 s, or less than 102400 bytes a second"];
@@ -224,6 +225,8 @@ fn one_signal_ends_what_waits_for_a_program_and_for_what_cannot_be_interrupted()
     let mut day = Day::begun();
     let program = silent_program(day.root(), "");
     helper(&mut day, &program.display().to_string());
+    // Until a SOCKS proxy has connected us, the wish to stop is not seen.
+    day.home.env("MODSTORE_CONNECT_TIMEOUT", "30");
     let hole = BlackHole::start();
     let socks = format!("socks5h://127.0.0.1:{}", hole.port());
     for (signal, proxy) in [(Signal::INT, ""), (Signal::TERM, ""), (Signal::INT, socks.as_str())] {

@@ -115,7 +115,7 @@ impl Resolver for PatientResolver {
         &self,
         uri: &Uri,
         _: &Config,
-        timeout: NextTimeout,
+        _: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
         let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
@@ -123,8 +123,7 @@ impl Resolver for PatientResolver {
             Some("socks4" | "socks4a" | "socks5" | "socks5h") => 1080,
             _ => 80,
         });
-        let limit = self.0.connect.min(*timeout.after);
-        let found = tcp::look_up(host, port, &watch(&self.0), limit)?;
+        let found = tcp::look_up(host, port, &watch(&self.0), self.0.connect)?;
         let mut addresses = self.empty();
         found.into_iter().for_each(|address| addresses.push(address));
         Ok(addresses)
@@ -147,8 +146,7 @@ impl<In: Transport> Connector<In> for PatientTcp {
             return Ok(Some(Either::A(chained)));
         }
         let addresses = details.addrs.iter().copied().collect();
-        let limit = self.0.connect.min(*details.timeout.after);
-        let stream = tcp::connect(addresses, &watch(&self.0), limit)?;
+        let stream = tcp::connect(addresses, &watch(&self.0), self.0.connect)?;
         stream.set_write_timeout(Some(SLICE))?;
         let buffers = LazyBuffers::new(INPUT, OUTPUT);
         Ok(Some(Either::B(TcpTransport { stream, buffers, reads_within: None, limits: self.0 })))
