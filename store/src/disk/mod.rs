@@ -29,5 +29,6 @@ pub(crate) use reserve::{ensure_reserve, use_reserve};
 pub(crate) use scratch::{copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch};
 pub use verbs::{Act, Disk, DiskError, Observer, Verb};
 pub(crate) use verbs::{
-    is_random_name, names_in, random_name, read_if_there, read_linked_if_there, read_own_if_there,
+    is_directory, is_random_name, names_in, random_name, read_if_there, read_linked_if_there,
+    read_own_if_there,
 };

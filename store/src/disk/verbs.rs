@@ -420,6 +420,11 @@ pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().mode(0o755).create(path)
 }
 
+/// Whether a directory lies at `path`, and no link to one.
+pub(crate) fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|meta| meta.is_dir())
+}
+
 /// The names in the directory `path`, unsorted; none when there is no such directory.
 ///
 /// # Errors
