@@ -254,6 +254,56 @@ fn a_mirror_that_was_damaged_since_is_made_anew() {
 }
 
 #[test]
+fn what_was_planted_in_a_mirror_is_neither_believed_nor_followed_and_a_new_one_is_made() {
+    let (world, repo) = World::new(false);
+    world.declare("");
+    world.update_to(&repo, "main");
+    let victim = world.root.path().join("victim");
+    std::fs::create_dir(&victim).unwrap();
+    for name in ["precious.lock", ".tmp-precious", "precious.keep"] {
+        std::fs::write(victim.join(name), "precious").unwrap();
+    }
+    let before = listing(&victim);
+    let link = |below: &str| {
+        let path = world.mirror().join(below);
+        match path.is_dir() {
+            true => std::fs::remove_dir_all(&path).unwrap(),
+            false => drop(std::fs::remove_file(&path)),
+        }
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+    };
+    let text = |below: &str, text: &str| std::fs::write(world.mirror().join(below), text).unwrap();
+    let plants: [&dyn Fn(); 8] = [
+        &|| link("objects/pack"),
+        &|| link("objects"),
+        &|| link("refs/modstore"),
+        &|| link("refs"),
+        &|| link(""),
+        &|| text("commondir", "../../../victim\n"),
+        &|| text("config", "[core]\n\tbare = true\n[include]\n\tpath = /dev/zero\n"),
+        &|| {
+            std::fs::create_dir_all(world.mirror().join("objects/info")).unwrap();
+            text("objects/info/alternates", victim.to_str().unwrap());
+        },
+    ];
+    for (number, plant) in plants.iter().enumerate() {
+        plant();
+        repo.commit("main", &[Change::write("a.txt", format!("{number}\n"))]);
+        world.update_to(&repo, "main");
+        assert_eq!(listing(&victim), before, "plant {number}");
+        for below in ["", "objects", "objects/pack", "refs", "refs/modstore"] {
+            assert!(!world.mirror().join(below).is_symlink(), "plant {number}: {below}");
+        }
+        for below in ["commondir", "objects/info/alternates"] {
+            assert!(!world.mirror().join(below).exists(), "plant {number}: {below}");
+        }
+        let config = std::fs::read_to_string(world.mirror().join("config")).unwrap();
+        assert!(!config.contains("include"), "plant {number}: {config}");
+        assert_eq!(world.mirrors().len(), 1, "plant {number}");
+    }
+}
+
+#[test]
 fn a_flipped_byte_in_the_mirror_s_pack_is_never_served() {
     let (world, repo) = World::new(true);
     world.declare("@main");

@@ -24,7 +24,7 @@ use gix_transport::client::blocking_io::ssh::ProgramKind;
 use crate::acquire::helpers;
 use crate::acquire::limits::LowSpeed;
 use crate::acquire::network_error::{NetworkError, RemoteError};
-use crate::disk::{is_only_ours, names_in, read_own};
+use crate::disk::{is_directory, is_only_ours, names_in, read_own};
 
 /// A user name and a password. Never printed.
 pub(crate) use gix::sec::identity::Account;
@@ -286,10 +286,6 @@ pub(crate) fn is_plain_repository(path: &Path) -> bool {
         && is_directory(&path.join("refs"))
         && says(&path.join("HEAD"), MINIMAL_HEAD)
         && says(&path.join("config"), MINIMAL_CONFIG)
-}
-
-fn is_directory(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|found| found.is_dir())
 }
 
 /// Makes it in a directory whose parent is there already. What else lies there stays, and is neither followed nor

@@ -18,7 +18,7 @@ use super::{
     transaction::{read_built, read_manifest},
 };
 use crate::{
-    disk::{DiskError, Layout, names_in},
+    disk::{DiskError, Layout, is_directory, names_in},
     model::{Digest, Generation, ModuleName},
 };
 
@@ -106,7 +106,7 @@ pub(super) fn rebuild(
     told.lost.extend(past.keys().filter(|number| Some(**number) < head));
     past.retain(|number, past| {
         let is_there = || {
-            layout.generation(*number).is_dir()
+            is_directory(&layout.generation(*number))
                 || past.modules.values().all(|to| sources.is_there(to))
         };
         Some(*number) == head || (Some(*number) < head && !retired.contains(number) && is_there())
@@ -214,7 +214,7 @@ impl Sources<'_> {
     /// What the links of a generation lead to, as far as they are ours; `None` when there is no such directory.
     fn links(&self, number: Generation, told: &mut Rebuilt) -> Option<BTreeMap<String, Binding>> {
         let directory = self.layout.generation(number);
-        if !directory.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        if !is_directory(&directory) {
             return None;
         }
         let mut modules = BTreeMap::new();
@@ -282,7 +282,7 @@ impl Sources<'_> {
     }
 
     fn is_there(&self, binding: &Binding) -> bool {
-        binding.digest().is_none_or(|digest| self.layout.entry(digest).is_dir())
+        binding.digest().is_none_or(|digest| is_directory(&self.layout.entry(digest)))
     }
 
     /// One checkpoint that says all of it.

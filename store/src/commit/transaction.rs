@@ -29,7 +29,7 @@ use super::{
     state::State,
 };
 use crate::{
-    disk::{Disk, DiskError, Layout, read_own},
+    disk::{Disk, DiskError, Layout, is_directory, is_unchanged, read_own},
     model::{Digest, Generation, Manifest, ModuleName},
 };
 
@@ -253,7 +253,7 @@ impl Transaction {
         let is_there = |digest: Digest| {
             self.entering.contains_key(&digest)
                 || (self.locked.state.entry(digest).is_some()
-                    && self.locked.layout.entry(digest).is_dir())
+                    && is_directory(&self.locked.layout.entry(digest)))
         };
         let mut changes = self.changes.iter();
         let gone = changes.find(|(_, to)| {
@@ -463,7 +463,8 @@ fn show_with(
 #[must_use]
 pub fn is_whole(layout: &Layout, digest: Digest) -> bool {
     let Some(manifest) = read_manifest(layout, digest) else { return false };
-    manifest.files().iter().all(|file| crate::disk::is_unchanged(file, &layout.entry(digest)))
+    let entry = layout.entry(digest);
+    is_directory(&entry) && manifest.files().iter().all(|file| is_unchanged(file, &entry))
 }
 
 /// How an entry was built for `module`, or for another that it is the same for, as far as that was written beside it.

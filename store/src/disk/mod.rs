@@ -39,6 +39,7 @@ pub(crate) use scratch::{
 };
 pub use verbs::{Act, Disk, DiskError, Observer, Verb};
 pub(crate) use verbs::{
-    is_random_name, names_in, random_name, read_if_there, read_linked_if_there, read_own_if_there,
+    is_directory, is_random_name, names_in, random_name, read_if_there, read_linked_if_there,
+    read_own_if_there,
 };
 pub use workers::start_workers;

@@ -6,7 +6,7 @@
 //! called by `sudo` works on what its caller owns.
 //!
 //! Limits: access lists count as far as the group's bits show them. A parent directory in which others may rename is
-//! not looked at: what they put in the home's place is theirs, and is refused as that.
+//! not looked at: what they put in the place of the home is theirs, and is refused as theirs.
 
 use std::{
     fmt,
@@ -37,7 +37,7 @@ const CONTROL: [&str; 9] = [
 /// Files that people write: their group may, since editors ask nobody.
 const WRITTEN_BY_PEOPLE: [&str; 2] = ["modules.toml", "modules.lock"];
 
-/// Whoever may write to everything and everywhere.
+/// The user who may write everywhere.
 const ROOT: u32 = 0;
 
 /// The home is not safe to work in. Nothing was changed.

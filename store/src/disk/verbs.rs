@@ -463,6 +463,11 @@ pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().mode(0o755).create(path)
 }
 
+/// Whether a directory lies at `path`, and no link to one.
+pub(crate) fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|meta| meta.is_dir())
+}
+
 /// What is to be known of a name before it is removed.
 struct Looked {
     is_directory: bool,

@@ -122,6 +122,10 @@ impl StandIn {
         fresh: &dyn Fn() -> PathBuf,
     ) -> Result<(), DiskError> {
         let directory = Self::directory(layout, &self.module);
+        if directory.is_symlink() {
+            // What is written below it would be elsewhere.
+            disk.remove_file(&directory)?;
+        }
         disk.ensure_dir(&directory)?;
         let json = serde_json::to_vec_pretty(&self.written).expect("texts can be written as JSON");
         let backend = include_bytes!("stand_in.py").as_slice();

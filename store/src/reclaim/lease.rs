@@ -26,8 +26,8 @@ use std::{
 use crate::{
     commit::{Condemned, shown},
     disk::{
-        Disk, DiskError, Holder, Layout, Lock, UnsafeHome, Verb, is_random_name, names_in,
-        random_name,
+        Disk, DiskError, Holder, Layout, Lock, UnsafeHome, Verb, is_directory, is_random_name,
+        names_in, random_name,
     },
     model::Generation,
 };
@@ -292,11 +292,6 @@ fn locked_directories(layout: &Layout) -> Result<Vec<Leased>, DiskError> {
         }
     }
     Ok(live)
-}
-
-/// A generation is a directory, and never a link to one.
-fn is_directory(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|meta| meta.is_dir())
 }
 
 /// A lease is a file: what else has such a name is none of ours.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     commit::Staging,
-    disk::{DiskError, Layout, is_random_name, names_in},
+    disk::{DiskError, Layout, is_directory, is_random_name, names_in},
     model::{Digest, Generation, ModuleName},
     reclaim::{Leased, leases},
 };
@@ -71,7 +71,7 @@ impl PurgePlan {
     /// The names in one of the store's directories; the directory goes with the last of them.
     fn look_into(&mut self, directory: &Path, kind: &str) -> Result<(), DiskError> {
         // A link to a directory elsewhere is none of ours, nor is what lies there.
-        if !directory.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        if !is_directory(directory) {
             self.stay.push(unknown(directory.to_owned()));
             return Ok(());
         }

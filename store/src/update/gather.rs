@@ -18,6 +18,7 @@ use super::{
 use crate::{
     acquire::{AcquireError, acquire_archive},
     commit::{Binding, Bound},
+    disk::is_directory,
     model::ModuleName,
 };
 
@@ -98,7 +99,7 @@ fn archive(site: &Site<'_>, job: &ArchiveJob) -> Answer {
     if let Some(now) = site.source(module)
         && !site.fresh
         && now.source == *text
-        && now.digest().is_some_and(|digest| site.layout.entry(digest).is_dir())
+        && now.digest().is_some_and(|digest| is_directory(&site.layout.entry(digest)))
     {
         return Answer::unchanged(module, now.clone());
     }

@@ -17,6 +17,7 @@ use crate::{
         Session, Wanted, check_subdirectory, fetch_commit,
     },
     commit::{Binding, Bound, Fetched, is_whole, read_manifest},
+    disk::is_directory,
     model::{Digest, Manifest, ModuleName, Subdirectory},
 };
 
@@ -93,7 +94,7 @@ fn settled<'s>(
         && subdirectory.as_deref() == member.source.subdirectory.as_ref().map(Subdirectory::as_str)
         && now.source == member.text
         && member.locked.as_ref().is_none_or(|(locked, _)| locked == digest);
-    (same && site.layout.entry(*digest).is_dir()).then_some(now)
+    (same && is_directory(&site.layout.entry(*digest))).then_some(now)
 }
 
 /// Asks the repository, by each spelling in turn, what the members mean.
@@ -265,7 +266,7 @@ pub(crate) fn tell_fetch(events: &dyn Events, module: &ModuleName, news: FetchNe
 fn stored_tree(site: &Site<'_>, job: &RepositoryJob, commit: ObjectId) -> Option<Tree> {
     let is_shown = |digest| site.state.modules().values().any(|now| now.digest() == Some(digest));
     let is_there = |digest| match is_shown(digest) {
-        true => site.layout.entry(digest).is_dir(),
+        true => is_directory(&site.layout.entry(digest)),
         false => is_whole(site.layout, digest),
     };
     let digest = site.history_of(&job.origin).iter().find_map(|(digest, fetched)| {
