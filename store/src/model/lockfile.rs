@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Write, path::Path};
 use toml_edit::{Key, Value};
 
 use super::toml_fields::{self, Fields, Placed, TomlFault};
-use super::{Digest, ModuleName, Origin, Reference, Revision, Source, Subdirectory};
+use super::{Digest, ModuleName, Origin, Reference, Revision, Source, Subdirectory, is_deceptive};
 
 /// The locked modules by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -86,12 +86,25 @@ impl Lockfile {
             let key = Key::new(name.as_str());
             write!(text, "\n[modules.{}]\n", key.display_repr()).expect("a String takes all");
             for (key, value) in locked.fields() {
-                let value = Value::from(value);
-                writeln!(text, "{key} = {value}").expect("a String takes all");
+                writeln!(text, "{key} = {}", to_toml(value)).expect("a String takes all");
             }
         }
         text
     }
+}
+
+/// A string in TOML. What deceives whoever reads the file stands there as an escape: a server chooses the name of the
+/// branch that its HEAD leads to.
+fn to_toml(text: String) -> String {
+    if !text.contains(is_deceptive) {
+        return Value::from(text).to_string();
+    }
+    let escape = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if is_deceptive(c) => format!("\\U{:08X}", u32::from(c)),
+        c => c.to_string(),
+    };
+    format!("\"{}\"", text.chars().map(escape).collect::<String>())
 }
 
 impl Locked {
@@ -275,7 +288,7 @@ subdirectory = "a b"
         fn a_lockfile_reads_back_from_what_it_prints(
             modules in prop::collection::btree_map(
                 "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,6}",
-                (any::<bool>(), "[a-z]{1,4}", prop::option::of("[a-zü '\"\\\\n#%&]{1,6}"), any::<[u8; 32]>()),
+                (any::<bool>(), "[a-z]{1,4}", prop::option::of("[a-zü '\"\\\\n#%&\u{202e}\u{e0041}]{1,6}"), any::<[u8; 32]>()),
                 0..6,
             ),
         ) {
@@ -291,6 +304,7 @@ subdirectory = "a b"
             });
             let lockfile = Lockfile { modules: modules.collect() };
             let text = lockfile.print();
+            prop_assert!(!text.contains(|c| c != '\n' && is_deceptive(c)), "{text:?}");
             prop_assert_eq!(Lockfile::parse(&text), Ok(lockfile), "{}", text);
         }
     }

@@ -6,6 +6,7 @@ mod git_tree;
 mod generation;
 mod class;
 mod causes;
+mod deceptive;
 mod nearest;
 
 mod written;
@@ -26,6 +27,7 @@ mod declarations_edit;
 mod lockfile;
 
 pub use class::{Class, Stage};
+pub use deceptive::{escaped, is_deceptive};
 pub use digest::{ContentHash, Digest, ParseDigestError};
 pub use generation::{Generation, ParseGenerationError};
 pub use git_tree::GitTree;
