@@ -3,10 +3,14 @@
 //!
 //! They are variables and no options, since they belong to a machine and its network, not to a command.
 
-use std::{env, ffi::OsString, num::NonZeroUsize, time::Duration};
+use std::{
+    env, ffi::OsString, num::NonZeroUsize, panic::resume_unwind, process::ExitCode, thread,
+    time::Duration,
+};
 
 use modstore::Options;
 use nix::sys::signal::{SigSet, Signal};
+use rustix::process::{Resource, getrlimit};
 
 const CONNECT: &str = "MODSTORE_CONNECT_TIMEOUT";
 const IDLE: &str = "MODSTORE_IDLE_TIMEOUT";
@@ -20,6 +24,24 @@ pub(crate) fn outlive_file_sizes() {
     signals.add(Signal::SIGXFSZ);
     // Where it cannot be blocked, the process ends by it, which is safe at any point.
     let _ = signals.thread_block();
+}
+
+/// The stack that a command runs on.
+const STACK: usize = 4 << 20;
+
+/// Runs it on a stack that is large enough, whatever `ulimit -s` says.
+pub(crate) fn with_room(run: fn() -> ExitCode) -> ExitCode {
+    let limit = getrlimit(Resource::Stack).current;
+    if limit.is_none_or(|limit| limit >= STACK as u64) {
+        return run();
+    }
+    thread::scope(|scope| {
+        match thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run) {
+            Ok(running) => running.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // Some commands need little.
+            Err(_) => run(),
+        }
+    })
 }
 
 /// A variable that makes no sense. Nothing was changed.

@@ -32,6 +32,10 @@ use self::{
 
 fn main() -> ExitCode {
     limits::outlive_file_sizes();
+    limits::with_room(command_line)
+}
+
+fn command_line() -> ExitCode {
     match Arguments::try_parse() {
         Ok(Arguments { global, command }) => {
             let context = Context::new(global, command.name());

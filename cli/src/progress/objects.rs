@@ -54,7 +54,7 @@ fn object(event: Event<'_>) -> Option<Value> {
         Event::Waiting { holder } => json!({
             "event": "waiting",
             "holder": holder.map(|holder| json!({
-                "pid": holder.pid, "command": holder.command, "since": crate::time::stamp(holder.since * 1000),
+                "pid": holder.pid, "command": holder.command, "since": crate::time::stamp(holder.since.saturating_mul(1000)),
             })),
         }),
         Event::Warning { module, text } => {

@@ -136,6 +136,13 @@ pub enum Fault {
     Cancelled,
 }
 
+/// Whether the machine lacks open files, processes or memory, which others may give back.
+fn is_shortage(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let short = [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM];
+    error.raw_os_error().is_some_and(|code| short.iter().any(|errno| errno.raw_os_error() == code))
+}
+
 impl Fault {
     /// Whether trying again may help.
     pub fn class(&self) -> Class {
@@ -149,6 +156,7 @@ impl Fault {
             | Fault::Moved
             | Fault::Said(_)
             | Fault::Cancelled => Class::Transient,
+            Fault::Start { source, .. } if is_shortage(source) => Class::Transient,
             Fault::Status { .. }
             | Fault::Tls { .. }
             | Fault::Proxy(_)
@@ -186,6 +194,9 @@ impl Fault {
             Fault::ClearText => "use https; plain http with a login is accepted for this machine only".into(),
             Fault::NotOurs(_) => {
                 "check the commit id; some servers give only commits that a branch or tag reaches".into()
+            }
+            Fault::Start { source, .. } if is_shortage(source) => {
+                "raise the limits of this machine on open files, processes and memory (`ulimit -a`)".into()
             }
             Fault::Start { program, .. } => format!("install {program}, or correct the git configuration that names it"),
             Fault::HostKey(_) => "connect once with ssh by hand, and compare the key".into(),

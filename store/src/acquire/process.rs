@@ -120,7 +120,8 @@ impl Stderr {
         let tail = Arc::new(Mutex::new(Vec::new()));
         let (end, ended) = channel();
         let kept = Arc::clone(&tail);
-        thread::spawn(move || {
+        // Where no thread can be started, its last words are not heard, and it runs as well.
+        let _ = thread::Builder::new().spawn(move || {
             let mut chunk = [0; 1024];
             while let Ok(read @ 1..) = stderr.read(&mut chunk) {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
