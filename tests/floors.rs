@@ -120,6 +120,28 @@ fn every_file_says_at_its_top_what_it_is() {
 }
 
 #[test]
+fn only_a_page_writes_to_standard_output_and_error() {
+    // Bars are drawn by indicatif, whose words all go through one function; clap prints its own help.
+    let words =
+        ["stdout()", "stderr()", "println!", "print!(", "set_message(", "set_prefix(", "/dev/tty"];
+    let mut faults = Vec::new();
+    for (path, text) in sources_of("cli/src") {
+        for (number, line) in text.lines().enumerate() {
+            let is_asked = line.contains("stderr().is_terminal()") || line.contains("use_stderr()");
+            let is_bar = path.ends_with("bars.rs")
+                && ["escaped(&shortened(text))", "module.to_string()"]
+                    .iter()
+                    .any(|it| line.contains(it));
+            let writes = words.iter().any(|word| line.contains(word));
+            if writes && !is_asked && !is_bar && !path.ends_with("page.rs") {
+                faults.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "only page.rs may do this:\n{}", faults.join("\n"));
+}
+
+#[test]
 fn the_reader_of_imports_sees_nested_lists() {
     let text = "use crate::{\n    commit::{A, b::C},\n    disk,\n};\nuse super::x;\n";
     let found: Vec<String> = imports(text).into_iter().map(|(_, import)| import).collect();
@@ -128,7 +150,14 @@ fn the_reader_of_imports_sees_nested_lists() {
 
 /// Every source file of the library without the tests at its end, by path below `store/src`.
 fn sources() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../store/src");
+    let found = sources_of("store/src");
+    assert!(found.len() > 40, "the library is somewhere else");
+    found
+}
+
+/// The same below another directory.
+fn sources_of(directory: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(directory);
     let mut found = Vec::new();
     let mut open = vec![root.clone()];
     while let Some(directory) = open.pop() {
@@ -145,7 +174,7 @@ fn sources() -> Vec<(PathBuf, String)> {
             }
         }
     }
-    assert!(found.len() > 40, "the library is somewhere else");
+    assert!(found.len() > 10, "{directory} is somewhere else");
     found.sort();
     found
 }

@@ -45,7 +45,7 @@ pub use netns::CutNetwork;
 pub use ports::{BlackHole, RefusedPort};
 pub use python::{Backend, Project, Python, PythonTools, Venv};
 pub use repo::{Change, Repo};
-pub use running::{Ran, Running, until};
+pub use running::{Ran, Running, on_terminal, until};
 pub use skip::skip_loudly;
 pub use ssh_server::SshServer;
 pub use strace::has_strace;

@@ -2,14 +2,18 @@
 //!
 //! Limits: output is gathered in memory; signals go to the one process, not to its children.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::fs::File;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// How long a command may take before the test calls it hung.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -25,6 +29,27 @@ pub fn until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "{what}: not within {limit:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Runs a command to its end on a terminal of its own, for input and output alike, and gives all that it writes there.
+///
+/// # Panics
+/// Where there is no terminal to be had, or the command does not end in time.
+pub fn on_terminal(mut command: Command) -> Vec<u8> {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there are terminals");
+    grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("a new terminal is ours");
+    let name = ptsname(&ours, Vec::new()).expect("a terminal has a name");
+    let its = File::options().read(true).write(true).open(OsStr::from_bytes(name.to_bytes()));
+    let its = its.expect("a terminal can be opened");
+    let side = || Stdio::from(its.try_clone().expect("a file can be named twice"));
+    command.env("TERM", "xterm").stdin(side()).stdout(side()).stderr(side());
+    let mut child = command.spawn().expect("the command starts");
+    drop((command, its));
+    let written = gather(File::from(ours));
+    until(LIMIT, "a command on a terminal", || {
+        child.try_wait().expect("a child can be waited for").is_some()
+    });
+    written.recv().unwrap_or_default()
 }
 
 /// A command under way. Dropped unfinished, it is killed.
