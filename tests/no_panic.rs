@@ -184,7 +184,7 @@ fn any_value_of_a_variable_ends_in_an_answer_or_an_error() {
         "PATH",
     ];
     for name in names {
-        for value in [ODD, b"", b"1", b"99999999999999999999", b"1e300", b"/nowhere"] {
+        for value in [ODD, b"", b"1", b"99999999999999999999", b"1e300", b"/dev/null/x"] {
             home.env(name, OsStr::from_bytes(value));
             for command in [&["status"][..], &["update"], &["history"], &["doctor", "--quick"]] {
                 let ran = sound(&format!("{name} {command:?}"), home.run(command));
@@ -246,8 +246,10 @@ fn few_open_files_are_an_error_that_says_so() {
 
 #[test]
 fn a_limit_on_the_size_of_files_is_an_error_of_the_write() {
-    let (home, repo) = home_with_tool();
-    let source = format!("git+{}", repo.url_file());
+    let (home, _repo) = home_with_tool();
+    let large = Repo::create(&home.scratch(), "large");
+    large.write(&[("file", &"large".repeat(20_000))]);
+    let source = format!("git+{}", large.url_file());
     for blocks in [0, 1, 8] {
         let before = format!("ulimit -f {blocks};");
         for command in COMMANDS {

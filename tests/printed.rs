@@ -139,17 +139,19 @@ fn a_lockfile_shows_what_a_branch_is_called_and_still_means_it() {
 fn a_refusal_in_several_lines_is_one_cause_and_no_lines_of_ours() {
     let mut home = home();
     let ssh = home.scratch().join("ssh");
-    let says = [b"no\n", ODD, FORGED].concat();
+    let says = [b"no ", ODD, FORGED].concat();
     let packet = [format!("{:04x}ERR ", says.len() + 8).as_bytes(), &says].concat();
     fs::write(home.scratch().join("packet"), packet).unwrap();
     fs::write(home.scratch().join("words"), &says).unwrap();
-    let script = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\ncat words >&2\ncat packet\n";
+    let script = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\ncat words >&2\ncat packet\nexit 3\n";
     fs::write(&ssh, script).unwrap();
     fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
     home.env("GIT_SSH_COMMAND", &ssh).env("GIT_SSH_VARIANT", "simple");
     let add = ["add", "git+ssh://example.invalid/x", "--name", "m"];
     let ran = home.run(&add).fails(1);
     assert!(ran.stderr.contains(r"\u{1b}]0;T"), "what it said is shown: {ran:?}");
+    harmless(&home, &add);
+    fs::remove_file(home.scratch().join("packet")).unwrap();
     harmless(&home, &add);
     home.declare(&[("m", "git+ssh://example.invalid/x")]);
     home.run(&["update"]).fails(1);
