@@ -12,8 +12,6 @@ use std::sync::{Arc, Mutex};
 
 use modstore_tests::{Fault, HttpServer, Ran, Repo, Running, TestHome};
 
-use crate::world::World;
-
 /// A way to be known: what stands before the host, git's configuration, and what the first place accepts.
 struct Login {
     name: &'static str,
