@@ -3,8 +3,6 @@
 //!
 //! Limits: `ulimit -v` is not here: Rust ends a process that gets no memory, at any point, which is safe as a power cut is.
 
-#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
-
 use std::{
     ffi::{OsStr, OsString},
     fs,

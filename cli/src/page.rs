@@ -33,7 +33,7 @@ pub(crate) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// A page that is not a terminal.
+    /// A page that is not a terminal, for a test to read.
     #[cfg(test)]
     pub(crate) fn new(to: &'a mut dyn Write) -> Self {
         Self { to, is_terminal: false }
