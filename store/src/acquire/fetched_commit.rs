@@ -138,7 +138,8 @@ pub fn commit_from_mirror(
     }
     let origin = into.mirror.origin.as_str();
     let waiting = |holder: Option<&Holder>| news(FetchNews::Waiting(holder));
-    let mirror = Mirror::lock(into.disk, &into.mirror, origin, &waiting, cancel)?;
+    let staging = into.staging.directory();
+    let mirror = Mirror::lock(into.disk, &into.mirror, staging, origin, &waiting, cancel)?;
     let Some(objects) = mirror.objects_with(commit) else { return Ok(None) };
     let find = |id: &ObjectId, buffer: &mut Vec<u8>| objects.find(id, buffer);
     let fetching = Fetching { commit, into, news, cancel };
@@ -235,10 +236,10 @@ impl Fetching<'_> {
         session: &mut Session,
         base: Option<&'b Base<'b>>,
     ) -> Result<FetchedCommit, AcquireError> {
-        let Destination { disk, mirror: place, .. } = &self.into;
+        let Destination { disk, staging, mirror: place, .. } = &self.into;
         let url = session.url().to_owned();
         let waiting = |holder: Option<&Holder>| (self.news)(FetchNews::Waiting(holder));
-        let mirror = Mirror::lock(disk, place, &url, &waiting, self.cancel)?;
+        let mirror = Mirror::lock(disk, place, staging.directory(), &url, &waiting, self.cancel)?;
         let told = |news: RemoteNews<'_>| match news {
             RemoteNews::Received(bytes) => {
                 (self.news)(FetchNews::Pack(PackNews { bytes, objects: 0, total: 0 }));

@@ -78,6 +78,8 @@ pub(super) struct Mirror<'a> {
     directory: PathBuf,
     hash: String,
     anew: bool,
+    /// Where a pack lies until it is whole: whoever is killed leaves it to those who remove stagings.
+    staging: PathBuf,
     _lock: Lock,
 }
 
@@ -112,6 +114,7 @@ impl<'a> Mirror<'a> {
     pub(super) fn lock(
         disk: &'a Disk,
         place: &MirrorPlace<'_>,
+        staging: &Path,
         url: &str,
         waiting: &dyn Fn(Option<&Holder>),
         cancel: &Cancel,
@@ -123,7 +126,8 @@ impl<'a> Mirror<'a> {
             source => MirrorError::Locked { url: url.to_owned(), source }.into(),
         })?;
         let directory = place.layout.mirrors();
-        let mirror = Mirror { disk, directory, hash, anew: place.anew, _lock: lock };
+        let (anew, staging) = (place.anew, staging.to_owned());
+        let mirror = Mirror { disk, directory, hash, anew, staging, _lock: lock };
         mirror.remove_leftovers().map_err(AcquireError::Write)?;
         Ok(mirror)
     }
@@ -232,7 +236,7 @@ impl<'a> Mirror<'a> {
         }
         let mut failed = None;
         let receive = |pack: &mut dyn BufRead, tip: Tip| {
-            let received = keep_pack(pack, tip, path, &objects, work);
+            let received = keep_pack(pack, tip, (path, &self.staging), &objects, work);
             received.map_err(|flaw| {
                 failed = Some(flaw);
                 Ended
@@ -333,14 +337,14 @@ fn take(
 fn keep_pack<T>(
     pack: &mut dyn BufRead,
     tip: Tip,
-    path: &Path,
+    (path, staging): (&Path, &Path),
     objects: &Objects,
     work: &mut dyn FnMut(Supply<'_>) -> Result<Supplied<T>, Flaw>,
 ) -> Result<T, Flaw> {
     let directory = path.join("objects/pack");
     let not_kept = |error: io::Error| Flaw::Mirror(error.into());
-    let name = random_name(&directory).map_err(|error| Flaw::Mirror(error.into()))?;
-    let temporary = directory.join(format!(".tmp-{name}"));
+    let name = random_name(staging).map_err(|error| Flaw::Mirror(error.into()))?;
+    let temporary = staging.join(format!("{name}.pack"));
     let mut options = std::fs::OpenOptions::new();
     let file = options.read(true).write(true).create_new(true).mode(0o444).open(&temporary);
     let file = file.map_err(not_kept)?;
@@ -351,7 +355,7 @@ fn keep_pack<T>(
         Ok(done)
     });
     if received.is_err() {
-        // What cannot be removed now is removed by the next one to take the lock.
+        // What cannot be removed now goes with the staging.
         let _ = std::fs::remove_file(&temporary);
     }
     received
