@@ -264,8 +264,13 @@ fn what_was_planted_in_a_mirror_is_neither_believed_nor_followed_and_a_new_one_i
         std::fs::write(victim.join(name), "precious").unwrap();
     }
     let before = listing(&victim);
+    // A path that ends with a slash would name what a link leads to.
+    let part = |below: &str| match below {
+        "" => world.mirror(),
+        below => world.mirror().join(below),
+    };
     let link = |below: &str| {
-        let path = world.mirror().join(below);
+        let path = part(below);
         match path.is_dir() {
             true => std::fs::remove_dir_all(&path).unwrap(),
             false => drop(std::fs::remove_file(&path)),
@@ -292,7 +297,7 @@ fn what_was_planted_in_a_mirror_is_neither_believed_nor_followed_and_a_new_one_i
         world.update_to(&repo, "main");
         assert_eq!(listing(&victim), before, "plant {number}");
         for below in ["", "objects", "objects/pack", "refs", "refs/modstore"] {
-            assert!(!world.mirror().join(below).is_symlink(), "plant {number}: {below}");
+            assert!(!part(below).is_symlink(), "plant {number}: {below}");
         }
         for below in ["commondir", "objects/info/alternates"] {
             assert!(!world.mirror().join(below).exists(), "plant {number}: {below}");
