@@ -8,7 +8,6 @@
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, os::unix::fs::PermissionsExt as _};
 
-use modstore::model::is_deceptive;
 use modstore_tests::{Change, Repo, TestHome, on_terminal};
 
 /// A title, a cleared screen, a bell, C1 as a byte and as text, changes of direction, what has no width, tags.
@@ -25,6 +24,14 @@ const MODES: [&[&str]; 5] = [
     &["--color", "always", "--progress", "bar"],
 ];
 
+/// What terminals obey and what CVE-2021-42574 and its kind are made of; a list of its own, so that one that is missing in
+/// the product's is missed.
+fn deceives(c: char) -> bool {
+    matches!(u32::from(c),
+        0..=0x1f | 0x7f..=0x9f | 0x61c | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x2069 | 0xfe00..=0xfe0f | 0xfeff
+        | 0xe0000..=0xe007f)
+}
+
 fn home() -> TestHome {
     TestHome::in_memory(env!("CARGO_BIN_EXE_modstore"))
 }
@@ -38,7 +45,7 @@ fn assert_harmless(what: &str, written: &[u8]) {
         assert!(!text.contains(sequence), "{what}: {text:?}");
     }
     let mut rest = text.as_str();
-    while let Some(at) = rest.find(|c| is_deceptive(c) && c != '\n' && c != '\r') {
+    while let Some(at) = rest.find(|c| deceives(c) && c != '\n' && c != '\r') {
         let ours = rest.get(at..).and_then(|from| from.strip_prefix("\u{1b}["));
         let end = ours.and_then(|from| from.find(|c: char| c.is_ascii_alphabetic()));
         let (Some(ours), Some(end)) = (ours, end) else { panic!("{what}: {text:?}") };
