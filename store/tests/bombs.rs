@@ -44,7 +44,7 @@ fn a_child_updates_its_home() {
     }
     for failed in &report.failed {
         let first: Option<&dyn Error> = Some(failed.error.as_ref());
-        let causes = std::iter::successors(first, |error| error.source());
+        let causes = std::iter::successors(first, |error| (*error).source());
         let causes: Vec<String> = causes.map(ToString::to_string).collect();
         println!("RESULT {}: {:?}: {}", failed.module, failed.class, causes.join(": "));
     }
