@@ -43,7 +43,7 @@ fn a_child_updates_its_home() {
         println!("RESULT {}: shown", updated.module);
     }
     for failed in &report.failed {
-        let first: Option<&(dyn Error + 'static)> = Some(failed.error.as_ref());
+        let first: Option<&dyn Error> = Some(failed.error.as_ref());
         let causes = std::iter::successors(first, |error| (*error).source());
         let causes: Vec<String> = causes.map(ToString::to_string).collect();
         println!("RESULT {}: {:?}: {}", failed.module, failed.class, causes.join(": "));

@@ -19,6 +19,9 @@ const GROWTH: u64 = 64;
 /// Objects up to this size are not counted one by one while they are worked on.
 const UNCOUNTED: u64 = 64 << 10;
 
+/// The same of commits, trees and tags, which the receiving thread has one of in hand.
+const UNHELD: u64 = 1 << 20;
+
 /// See the module. Shared by all threads of a fetch.
 pub(super) struct Allowance<'a> {
     limits: PackLimits,
@@ -91,6 +94,14 @@ impl<'a> Allowance<'a> {
     /// Counts memory that stays until the fetch ends.
     pub(super) fn need(&self, bytes: u64) -> Result<(), PackError> {
         self.needs.need(bytes)
+    }
+
+    /// Memory for `bytes` that an object which must be looked at whole takes for a while.
+    pub(super) fn hold(&self, bytes: u64) -> Result<Room, PackError> {
+        match bytes <= UNHELD {
+            true => Ok(Room::Uncounted),
+            false => Ok(Room::Counted { _share: self.needs.hold(bytes)? }),
+        }
     }
 
     /// Memory for `bytes` of an object; `None` when they are to be in a file, or to be streamed.

@@ -188,6 +188,8 @@ impl ArchiveError {
                 }
                 _ => Class::Transient,
             },
+            // Others may have taken it.
+            Self::TooLarge { what: ArchiveLimit::Memory, .. } => Class::Transient,
             Self::WrongSum { .. }
             | Self::TooLarge { .. }
             | Self::Malformed { .. }

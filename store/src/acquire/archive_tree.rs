@@ -278,7 +278,7 @@ impl<'a> ArchiveTree<'a> {
     pub(super) fn need(&self, bytes: u64) -> Result<(), AcquireError> {
         self.needs.need(bytes).map_err(|error| {
             let limit = match error {
-                PackError::TooLarge { limit, .. } => limit,
+                PackError::TooLarge { limit, .. } | PackError::Crowded { limit, .. } => limit,
                 _ => 0,
             };
             ArchiveError::TooLarge { what: ArchiveLimit::Memory, limit }.into()

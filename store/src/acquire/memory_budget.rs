@@ -39,6 +39,8 @@ struct Pool {
     /// Offers are made as long as no more than this is taken.
     offers: u64,
     taken: AtomicU64,
+    /// Fetches that run now.
+    fetches: AtomicU64,
 }
 
 impl MemoryBudget {
@@ -53,6 +55,7 @@ impl MemoryBudget {
             needs: (total - quarter).max(LEAST),
             offers: (total - quarter) / 2,
             taken: AtomicU64::new(0),
+            fetches: AtomicU64::new(0),
         }))
     }
 
@@ -100,6 +103,7 @@ pub(super) struct Needs {
 impl Needs {
     pub(super) fn new(budget: &MemoryBudget) -> Needs {
         let (needed, reserved) = (AtomicU64::new(0), AtomicU64::new(0));
+        budget.0.fetches.fetch_add(1, Ordering::Relaxed);
         Needs { budget: budget.clone(), needed, reserved }
     }
 
@@ -128,21 +132,44 @@ impl Needs {
             self.reserved.fetch_add(step, Ordering::Relaxed);
             return Ok(());
         }
-        let Pool { total, ref taken, .. } = *self.budget.0;
-        let size = (total / 4).saturating_add(taken.load(Ordering::Relaxed)).saturating_add(step);
-        Err(PackError::TooLarge { what: PackLimit::Memory, size, limit: total })
+        Err(self.refusal(step))
+    }
+
+    /// Takes `bytes` for a while, for an object that must be looked at whole.
+    ///
+    /// # Errors
+    /// As [`Needs::need`].
+    pub(super) fn hold(&self, bytes: u64) -> Result<Share, PackError> {
+        match self.budget.take(bytes, self.budget.0.needs) {
+            true => Ok(Share { budget: self.budget.clone(), bytes }),
+            false => Err(self.refusal(bytes)),
+        }
+    }
+
+    /// Why `bytes` more cannot be had: it is too much, or others have taken what would have done.
+    fn refusal(&self, bytes: u64) -> PackError {
+        let Pool { total, needs, ref taken, ref fetches, .. } = *self.budget.0;
+        let mine = self.reserved.load(Ordering::Relaxed).saturating_add(bytes);
+        let taken = taken.load(Ordering::Relaxed);
+        if fetches.load(Ordering::Relaxed) > 1 && mine <= needs / 2 {
+            return PackError::Crowded { taken, limit: needs };
+        }
+        let size = (total / 4).saturating_add(taken).saturating_add(bytes);
+        PackError::TooLarge { what: PackLimit::Memory, size, limit: total }
     }
 }
 
 impl Drop for Needs {
     fn drop(&mut self) {
         self.budget.give_back(*self.reserved.get_mut());
+        self.budget.0.fetches.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Class;
 
     const MIB: u64 = 1 << 20;
 
@@ -152,7 +179,9 @@ mod tests {
         let (greedy, modest) = (Needs::new(&budget), Needs::new(&budget));
         while greedy.need(MIB).is_ok() {}
         assert!(modest.need(4 * MIB).is_ok(), "its own part is left");
-        assert!(modest.need(2 * MIB).is_err(), "the shared part is taken");
+        let crowded = modest.need(2 * MIB).unwrap_err();
+        assert_eq!(crowded.class(), Class::Transient, "others have the shared part: {crowded}");
+        assert_eq!(greedy.need(MIB).unwrap_err().class(), Class::Permanent);
         drop(greedy);
         assert!(modest.need(2 * MIB).is_ok(), "what was taken is given back");
     }

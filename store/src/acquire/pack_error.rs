@@ -214,6 +214,14 @@ pub enum PackError {
         /// What is allowed.
         limit: u64,
     },
+    /// Other fetches have taken the memory that it needs now.
+    #[error("other fetches hold {taken} of the {limit} bytes of memory that all of them share")]
+    Crowded {
+        /// What is taken.
+        taken: u64,
+        /// What can be.
+        limit: u64,
+    },
     /// The tree has something that no entry may have.
     #[error("the tree is not accepted")]
     Refused(#[source] RefusedTree),
@@ -343,6 +351,12 @@ impl PackError {
                 let variable = what.variable();
                 return Some(format!(
                     "if the repository is meant to be like that, set {variable} to {size} or more; else name a smaller one"
+                ));
+            }
+            Self::Crowded { limit, .. } => {
+                let variable = PackLimit::Memory.variable();
+                return Some(format!(
+                    "run it again, with fewer --jobs, or set {variable} to more than {limit}"
                 ));
             }
             Self::BaseDamaged { .. } | Self::Cancelled => return None,

@@ -69,6 +69,9 @@ enum Place {
     },
 }
 
+/// A commit, tree or tag, wherever it is.
+type Found<'p> = (Kind, Cow<'p, [u8]>);
+
 /// See the module.
 pub(super) struct PackObjects<'b> {
     base: Option<&'b Base<'b>>,
@@ -306,6 +309,7 @@ impl<'b> PackObjects<'b> {
         let limits = self.allowance.limits();
         let size = delta::result_size(delta).unwrap_or_default();
         self.check_room(size)?;
+        let _room = self.allowance.hold(size + base.len() as u64 + delta.len() as u64)?;
         let data = delta::apply(&base, delta, limits.listing)
             .map_err(|error| PackError::corrupt(at, error.to_string()))?;
         Ok((data, kind))
@@ -315,7 +319,7 @@ impl<'b> PackObjects<'b> {
         self.small.contains_key(id) || self.base.is_some_and(|base| base.tree(id).is_some())
     }
 
-    fn small_object(&self, id: &ObjectId) -> Result<Option<(Kind, Cow<'_, [u8]>)>, PackError> {
+    fn small_object(&self, id: &ObjectId) -> Result<Option<Found<'_>>, PackError> {
         match self.small.get(id) {
             Some(small) => Ok(Some((small.kind, self.read(&small.place)?))),
             None => {

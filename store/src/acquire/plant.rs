@@ -552,6 +552,7 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
             Encoding::Whole(Kind::Blob) => self.blob(number, &header, reader),
             Encoding::Whole(kind) => {
                 objects.check_room(header.size)?;
+                let _room = self.crew.allowance.hold(header.size)?;
                 let data = reader.inflate(&header)?;
                 objects.keep(number, kind, data, reader.bytes())?;
                 Ok(Arrival::Small)

@@ -23,6 +23,9 @@ use crate::model::FileKind;
 /// What a file costs in the tables of the walk and of those who write it, in bytes, besides its path.
 const FILE: u64 = 512;
 
+/// What a tree takes while it is walked, for each of its bytes: itself, its entries, and their hashes.
+const WALKED: u64 = 4;
+
 /// Answers with a tree's bytes, `None` when it is not there.
 pub(super) type FindTree<'f> = dyn Fn(&ObjectId) -> Result<Option<Cow<'f, [u8]>>, PackError> + 'f;
 
@@ -173,6 +176,7 @@ impl<'a> Walk<'a> {
         take: &mut TakeFiles<'_>,
     ) -> Result<(), PackError> {
         let (id, depth) = (directory.id, directory.depth);
+        let _room = self.allowance.hold(bytes.len() as u64 * WALKED)?;
         let directory = directory.path.as_bstr();
         let mut entries = Vec::new();
         let mut rest = bytes;
