@@ -125,14 +125,14 @@ fn a_lease_survives_a_collector_that_dies_at_any_act_and_whoever_tidies_up_after
 }
 
 /// Starts the command line on the oldest generation, held up for half a second at this system call on something that
-/// decides whether it is still there; comes back when it is held up.
-fn taker_held_up_at(home: &TestHome, call: &str) -> Running {
+/// decides whether it is still there, the `when`th of its kind; comes back when it is held up.
+fn taker_held_up_at(home: &TestHome, (call, when): (&str, usize)) -> Running {
     let (store, log) = (home.path().display(), home.scratch().join("strace"));
     let mut args = vec!["-o".to_owned(), log.display().to_string()];
     for path in ["condemned", "current", "generations/1"] {
         args.extend(["-P".to_owned(), format!("{store}/{path}")]);
     }
-    args.extend(["-e".to_owned(), format!("inject={call}:delay_enter=500000:when=1")]);
+    args.extend(["-e".to_owned(), format!("inject={call}:delay_enter=500000:when={when}")]);
     let modstore = env!("CARGO_BIN_EXE_modstore");
     args.extend([modstore, "exec", "--generation", "1", "cat"].map(str::to_owned));
     args.push(format!("{store}/generations/1/one/number"));
@@ -151,7 +151,8 @@ fn a_taker_that_comes_after_the_look_and_is_held_up_until_all_is_gone_is_refused
     if Command::new("strace").arg("-V").output().is_err() {
         return skip_loudly("strace cannot be run");
     }
-    for call in ["?openat,?open", "?stat,?statx,?newfstatat"] {
+    // Before the lease there is one look, at whose the home's files are.
+    for call in [("?openat,?open", 1), ("?stat,?statx,?newfstatat", 2)] {
         let home = Arc::new(home_of_three());
         let (taker, its_home) = (Arc::new(Mutex::new(None)), Arc::clone(&home));
         let started = Arc::clone(&taker);
@@ -162,7 +163,7 @@ fn a_taker_that_comes_after_the_look_and_is_held_up_until_all_is_gone_is_refused
         assert!(!home.path().join("condemned").exists(), "the collector is done");
         let ran = taker.lock().unwrap().take().unwrap().wait();
         drop(ran.fails(2).says("generation 1 is not there"));
-        assert_eq!(lease_files(home.path()), 0, "{call}");
+        assert_eq!(lease_files(home.path()), 0, "{call:?}");
     }
 }
 
