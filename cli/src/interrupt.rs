@@ -72,15 +72,12 @@ impl Interrupt {
             if second || !mine.heeded.load(Ordering::SeqCst) {
                 stop(&last_words);
             }
-            let (switching, last_words) = (mine.switching.clone(), Arc::clone(&last_words));
-            thread::spawn(move || {
-                let asked = Instant::now();
-                thread::sleep(GRACE);
-                while switching.is_on() && asked.elapsed() < SWITCHING {
-                    thread::sleep(Duration::from_millis(20));
-                }
-                stop(&last_words);
-            });
+            let (switching, words) = (mine.switching.clone(), Arc::clone(&last_words));
+            let wait = move || stop_in_time(&switching, &words);
+            // Without a thread for it a second signal is not heard.
+            if thread::Builder::new().spawn(wait).is_err() {
+                stop_in_time(&mine.switching, &last_words);
+            }
         };
         // Where no handler can be set, the signals end the process at once, which is safe at any point.
         let _ = ctrlc::set_handler(handler);
@@ -119,16 +116,27 @@ impl Terminal {
     }
 }
 
+/// Ends the process when who is at work has had time to, and more of it while a switch is under way.
+fn stop_in_time<F: Fn() + Send + Sync + 'static>(switching: &Switching, last_words: &Arc<F>) -> ! {
+    let asked = Instant::now();
+    thread::sleep(GRACE);
+    while switching.is_on() && asked.elapsed() < SWITCHING {
+        thread::sleep(Duration::from_millis(20));
+    }
+    stop(last_words)
+}
+
 /// Ends the process and the programs that it runs, whatever its threads are at.
 fn stop<F: Fn() + Send + Sync + 'static>(last_words: &Arc<F>) -> ! {
     program::end_all();
     let (said, heard) = mpsc::channel::<()>();
     let last_words = Arc::clone(last_words);
-    thread::spawn(move || {
+    let speak = move || {
         last_words();
         drop(said);
-    });
-    // It says nothing, and is gone when it is done.
+    };
+    // It says nothing, and is gone when it is done; also when no thread can be started.
+    let _ = thread::Builder::new().spawn(speak);
     let _ = heard.recv_timeout(LAST_WORDS);
     process::exit(i32::from(INTERRUPTED))
 }

@@ -236,9 +236,13 @@ impl Running<'_> {
         let stderr = child.stderr.take();
         // Where there is no shell, it goes on to its end, which harms nobody.
         let _watch = if self.ends_with_us { Watch::over(&group).ok() } else { None };
-        feed(stdin, self.input.to_vec());
-        let stdout = Gathered::of(stdout, manner.most);
-        let from = stderr.map_or_else(nothing, listen);
+        let heard = || -> io::Result<_> {
+            feed(stdin, self.input.to_vec())?;
+            let stdout = Gathered::of(stdout, manner.most)?;
+            Ok((stdout, stderr.map_or_else(|| Ok(nothing()), listen)?))
+        };
+        let (stdout, from) =
+            heard().map_err(|source| ProgramError::Start { program: program.clone(), source })?;
         let mut stderr = Lines { from, told: self.told, tail: vec![], line: vec![] };
         let ended = self.wait(&mut group, &stdout, &mut stderr);
         if manner.may_leave_others && ended.is_ok() {
@@ -394,25 +398,26 @@ impl Drop for Watch {
 }
 
 /// Gives a program what it may read. Nobody waits for that: it need not read it.
-fn feed(mut stdin: ChildStdin, input: Vec<u8>) {
-    thread::spawn(move || {
+fn feed(mut stdin: ChildStdin, input: Vec<u8>) -> io::Result<()> {
+    let write = move || {
         let _ = stdin.write_all(&input);
-    });
+    };
+    thread::Builder::new().spawn(write).map(drop)
 }
 
 /// Reads to the end on a thread of its own. Nobody waits for that thread: one who has escaped may hold the
 /// pipe open. Whoever does not hear makes the program wait.
-fn listen(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+fn listen(mut from: impl Read + Send + 'static) -> io::Result<Receiver<Vec<u8>>> {
     let (send, receive) = mpsc::sync_channel(QUEUE);
-    thread::spawn(move || {
+    let read = move || {
         let mut chunk = [0; 8192];
         while let Ok(read @ 1..) = from.read(&mut chunk) {
             if send.send(chunk.split_at(read).0.to_vec()).is_err() {
                 return;
             }
         }
-    });
-    receive
+    };
+    thread::Builder::new().spawn(read).map(|_| receive)
 }
 
 /// What is heard of a program whose standard error is not ours to hear.
@@ -428,11 +433,11 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn of(mut from: impl Read + Send + 'static, most: usize) -> Self {
+    fn of(mut from: impl Read + Send + 'static, most: usize) -> io::Result<Self> {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let (end, ended) = mpsc::channel::<()>();
         let kept = Arc::clone(&bytes);
-        thread::spawn(move || {
+        let read = move || {
             let mut chunk = [0; 8192];
             while let Ok(read @ 1..) = from.read(&mut chunk) {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -442,8 +447,8 @@ impl Gathered {
                 }
             }
             drop(end);
-        });
-        Self { bytes, ended, most }
+        };
+        thread::Builder::new().spawn(read).map(|_| Self { bytes, ended, most })
     }
 
     fn length(&self) -> usize {
