@@ -351,14 +351,18 @@ fn an_error_before_the_journal_leaves_everything_and_condemns_nothing() {
 
 #[test]
 fn what_was_recorded_and_not_moved_is_moved_by_the_next_to_have_the_lock() {
+    // Neither moved nor deleted in its place.
     let (place, fault) = faulty(4, |act| {
-        act.verb == Verb::Rename
-            && act.from.is_some_and(|from| {
-                from.starts_with("/") && from.iter().any(|part| part == "entries")
-            })
+        let is_entry = |path: &Path| path.iter().any(|part| part == "entries");
+        match act.verb {
+            Verb::Rename => act.from.is_some_and(is_entry),
+            Verb::Remove | Verb::SetMode => is_entry(act.path),
+            _ => false,
+        }
     });
-    let error = place.sweep_error(place.plan(1));
-    assert!(error.has_happened(), "{error:?}");
+    let report = place.sweep(1);
+    assert_eq!((report.removed.len(), report.trouble.is_some()), (3, true), "{report:?}");
+    assert_eq!(place.names("entries").len(), 4);
     assert!(place.home().join("condemned").exists());
     fault.armed.store(false, Ordering::Relaxed);
     place.publish(5);
