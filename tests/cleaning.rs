@@ -358,11 +358,12 @@ impl Image {
     }
 
     fn publish(&self, text: &str) {
-        for repo in &self.repos {
+        for (number, repo) in self.repos.iter().enumerate() {
             repo.commit(
                 "main",
                 &[
                     Change::write("text", text),
+                    Change::write("number", number.to_string()),
                     Change::write("deep/same", "the same"),
                     Change::exec("run", "#!/bin/sh\n"),
                     Change::symlink("link", "deep/same"),

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::skip::{is_root, skip_loudly};
+use crate::skip::{is_root, skip_for_this_kernel, skip_loudly};
 
 /// A mounted file system; unmounted when dropped.
 #[derive(Debug)]
@@ -127,6 +127,10 @@ impl Mount {
 
     /// An ext4 that can fold names, of so many MiB, with a directory `folding` in which it does.
     pub fn casefold(size_mib: u64) -> Option<Self> {
+        if !Path::new("/sys/fs/ext4/features/casefold").exists() {
+            skip_for_this_kernel("ext4 that folds names (CONFIG_UNICODE)");
+            return None;
+        }
         let mkfs = ["mkfs.ext4", "-q", "-F", "-O", "casefold"];
         let mount = Self::formatted(Kind::Logged, size_mib, &mkfs)?;
         let folding = mount.path().join("folding");

@@ -10,6 +10,15 @@ pub fn skip_loudly(reason: &str) {
         std::env::var_os("MODSTORE_TESTS_NO_SKIP").is_none(),
         "would skip, but MODSTORE_TESTS_NO_SKIP is set: {reason}"
     );
+    say(reason);
+}
+
+/// The same where no setting up can help, since the running kernel was built without it. Never an error.
+pub(crate) fn skip_for_this_kernel(lacks: &str) {
+    say(&format!("the kernel has no {lacks}"));
+}
+
+fn say(reason: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Nobody can be told when stderr is closed.
     let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: {reason}");
