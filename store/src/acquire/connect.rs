@@ -117,7 +117,7 @@ fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStrea
         watch.take_fault().unwrap_or(Fault::Dropped { source: Some(error.into()) })
     };
     let addresses = tcp::look_up(host, port, watch, limits.connect).map_err(lost)?;
-    let stream = tcp::connect(addresses, watch, limits.connect).map_err(lost)?;
+    let stream = tcp::connect(&addresses, watch, limits.connect).map_err(lost)?;
     watch.counters.connection();
     Ok(stream)
 }

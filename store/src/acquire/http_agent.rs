@@ -145,8 +145,8 @@ impl<In: Transport> Connector<In> for PatientTcp {
         if let Some(chained) = chained {
             return Ok(Some(Either::A(chained)));
         }
-        let addresses = details.addrs.iter().copied().collect();
-        let stream = tcp::connect(addresses, &watch(&self.0), self.0.connect)?;
+        let addresses: Vec<_> = details.addrs.iter().copied().collect();
+        let stream = tcp::connect(&addresses, &watch(&self.0), self.0.connect)?;
         stream.set_write_timeout(Some(SLICE))?;
         let buffers = LazyBuffers::new(INPUT, OUTPUT);
         Ok(Some(Either::B(TcpTransport { stream, buffers, reads_within: None, limits: self.0 })))

@@ -1,13 +1,20 @@
 //! From a name to a connection, without a wait that cannot be ended.
 //!
-//! The system's calls for both cannot be interrupted. Each is made on a thread of its own, which is left behind when its
-//! time is over or somebody wishes to stop; it ends by itself and holds nothing that anybody waits for.
+//! The system's call for a name cannot be interrupted. It is made on a thread of its own, which is left behind when its
+//! time is over or somebody wishes to stop; it ends by itself and holds nothing that anybody waits for. Connections are
+//! begun and then waited for in short pieces, all of one name together.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::slice::Iter;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::net::{AddressFamily, SocketType, sockopt::socket_error};
 
 use crate::acquire::idle::Watch;
 use crate::acquire::network_error::Fault;
@@ -28,7 +35,7 @@ pub(crate) fn look_up(
     if let Ok(address) = bare.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    let found = aside(watch, limit, limit, move || {
+    let found = aside(watch, limit, move || {
         let found = (bare.as_str(), port).to_socket_addrs()?;
         Ok(found.take(ADDRESSES).collect::<Vec<_>>())
     })?;
@@ -41,67 +48,120 @@ pub(crate) fn look_up(
 
 /// A connection to the first of `addresses` that answers.
 pub(crate) fn connect(
-    addresses: Vec<SocketAddr>,
+    addresses: &[SocketAddr],
     watch: &Watch,
     limit: Duration,
 ) -> io::Result<TcpStream> {
-    // The attempts keep the limit by themselves, and then know better why they failed.
-    let patience = limit + Duration::from_secs(1);
-    let stream = aside(watch, limit, patience, move || try_each(&addresses, limit))?;
-    let stream = stream.map_err(|error| {
-        watch.fail(match error.kind() {
-            io::ErrorKind::TimedOut => Fault::ConnectLimit(limit),
-            _ => Fault::Refused { source: Some(error.into()) },
-        })
-    })?;
+    let mut attempts = Attempts::new(addresses);
+    let stream = watch.within(
+        limit,
+        || Fault::ConnectLimit(limit),
+        |slice| attempts.go_on(slice.min(HEAD_START)).transpose(),
+    )?;
+    let stream = stream.map_err(|error| watch.fail(Fault::Refused { source: Some(error.into()) }))?;
     // Our messages are single small writes that want an answer.
     let _ = stream.set_nodelay(true);
     Ok(stream)
 }
 
-/// One after another with a little head start each, so that one that does not answer holds back the others no longer.
-fn try_each(addresses: &[SocketAddr], limit: Duration) -> io::Result<TcpStream> {
-    if let [address] = addresses {
-        return TcpStream::connect_timeout(address, limit);
+/// Connections being made to the addresses of one name: one after another with a little head start each, so that one that
+/// does not answer holds back the others no longer.
+struct Attempts<'a> {
+    rest: Iter<'a, SocketAddr>,
+    /// When the next address is tried although others are still waited for.
+    next_at: Instant,
+    under_way: Vec<OwnedFd>,
+    last: io::Error,
+}
+
+impl<'a> Attempts<'a> {
+    fn new(addresses: &'a [SocketAddr]) -> Self {
+        let last = io::ErrorKind::AddrNotAvailable.into();
+        Attempts { rest: addresses.iter(), next_at: Instant::now(), under_way: Vec::new(), last }
     }
-    let begun = Instant::now();
-    let (send, receive) = sync_channel(addresses.len());
-    let (mut last, mut under_way) = (io::Error::from(io::ErrorKind::AddrNotAvailable), 0);
-    let mut rest = addresses.iter();
-    loop {
-        let wait = match rest.next() {
-            Some(&address) => {
-                let send = send.clone();
-                let left = limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
-                // Whoever waited for it may have another by then.
-                let work = move || drop(send.send(TcpStream::connect_timeout(&address, left)));
-                thread::Builder::new().spawn(work)?;
-                under_way += 1;
-                HEAD_START
+
+    /// A connection, if one is made within that time; an error when every address has failed.
+    fn go_on(&mut self, time: Duration) -> io::Result<Option<TcpStream>> {
+        while self.under_way.is_empty() || self.next_at <= Instant::now() {
+            let Some(address) = self.rest.next() else { break };
+            self.next_at = Instant::now() + HEAD_START;
+            match begin(address) {
+                Ok(socket) => self.under_way.push(socket),
+                Err(error) => self.last = error,
             }
-            None if under_way > 0 => limit,
-            None => return Err(last),
+        }
+        if self.under_way.is_empty() {
+            return Err(std::mem::replace(&mut self.last, io::ErrorKind::AddrNotAvailable.into()));
+        }
+        self.wait(time)
+    }
+
+    fn wait(&mut self, time: Duration) -> io::Result<Option<TcpStream>> {
+        let mut asked: Vec<PollFd<'_>> =
+            self.under_way.iter().map(|socket| PollFd::new(socket, PollFlags::OUT)).collect();
+        let time = Timespec::try_from(time).map_err(io::Error::other)?;
+        match poll(&mut asked, Some(&time)) {
+            Ok(0) | Err(Errno::INTR) => return Ok(None),
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let Some(ready) = asked.iter().position(|each| !each.revents().is_empty()) else {
+            return Ok(None);
         };
-        match receive.recv_timeout(wait) {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => (last, under_way) = (error, under_way - 1),
-            Err(_) if wait == limit => return Err(io::ErrorKind::TimedOut.into()),
-            Err(_) => {}
+        drop(asked);
+        let socket = self.under_way.swap_remove(ready);
+        match socket_error(&socket)? {
+            Ok(()) => {
+                ioctl_fionbio(&socket, false)?;
+                Ok(Some(socket.into()))
+            }
+            Err(error) => {
+                self.last = error.into();
+                Ok(None)
+            }
         }
     }
+}
+
+/// Begins to connect, and does not wait for it.
+fn begin(address: &SocketAddr) -> io::Result<OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = socket(family)?;
+    ioctl_fionbio(&socket, true)?;
+    match rustix::net::connect(&socket, address) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A socket that programs we start do not inherit.
+#[cfg(not(target_vendor = "apple"))]
+fn socket(family: AddressFamily) -> io::Result<OwnedFd> {
+    let flags = rustix::net::SocketFlags::CLOEXEC;
+    Ok(rustix::net::socket_with(family, SocketType::STREAM, flags, None)?)
+}
+
+/// A socket that programs we start do not inherit, but for those that start at this very moment.
+#[cfg(target_vendor = "apple")]
+fn socket(family: AddressFamily) -> io::Result<OwnedFd> {
+    let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(socket)
 }
 
 fn aside<T: Send + 'static>(
     watch: &Watch,
     limit: Duration,
-    patience: Duration,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<io::Result<T>> {
     let (send, receive) = sync_channel(1);
     // Whoever waited for it may have gone.
     thread::Builder::new().spawn(move || drop(send.send(work())))?;
     watch.within(
-        patience,
+        limit,
         || Fault::ConnectLimit(limit),
         |slice| match receive.recv_timeout(slice) {
             Ok(done) => Some(done),
@@ -117,14 +177,23 @@ mod tests {
 
     use super::*;
 
+    fn first_of(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+        let mut attempts = Attempts::new(addresses);
+        loop {
+            if let Some(stream) = attempts.go_on(Duration::from_millis(200))? {
+                return Ok(stream);
+            }
+        }
+    }
+
     #[test]
     fn an_address_that_refuses_leaves_the_connection_to_the_next() {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let there = listener.local_addr().unwrap();
-        let stream = try_each(&[free, there], Duration::from_secs(5)).unwrap();
+        let stream = first_of(&[free, there]).unwrap();
         assert_eq!(stream.peer_addr().unwrap(), there);
-        let error = try_each(&[free], Duration::from_secs(5)).unwrap_err();
+        let error = first_of(&[free]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 }
