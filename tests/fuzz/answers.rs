@@ -45,7 +45,7 @@ pub fn answers(bytes: &[u8]) {
 fn converse(url: &str, said: &[u8]) {
     let limits = Limits {
         connect: Duration::from_secs(1),
-        idle: Duration::from_millis(500),
+        idle: Duration::from_millis(60),
         advertisement: 4096,
         ..Limits::default()
     };
