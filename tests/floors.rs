@@ -137,7 +137,9 @@ fn only_a_page_writes_to_standard_output_and_error() {
     let mut faults = Vec::new();
     for (path, text) in sources_of("cli/src") {
         for (number, line) in text.lines().enumerate() {
-            let is_asked = line.contains("stderr().is_terminal()") || line.contains("use_stderr()");
+            // The last opens a terminal to read, for its settings.
+            let asks = ["stderr().is_terminal()", "use_stderr()", "File::open(\"/dev/tty\")"];
+            let is_asked = asks.iter().any(|ask| line.contains(ask));
             let is_bar = path.ends_with("bars.rs")
                 && ["escaped(&shortened(text))", "module.to_string()"]
                     .iter()
