@@ -58,7 +58,8 @@ pub(crate) fn connect(
         || Fault::ConnectLimit(limit),
         |slice| attempts.go_on(slice.min(HEAD_START)).transpose(),
     )?;
-    let stream = stream.map_err(|error| watch.fail(Fault::Refused { source: Some(error.into()) }))?;
+    let stream =
+        stream.map_err(|error| watch.fail(Fault::Refused { source: Some(error.into()) }))?;
     // Our messages are single small writes that want an answer.
     let _ = stream.set_nodelay(true);
     Ok(stream)
