@@ -86,7 +86,7 @@ impl Condemned {
     }
 
     /// Takes away what the journal has given up: to the trash, or, where it cannot be moved, by deleting it in its
-    /// place. Doing it again does no harm. Says whether all of it is gone; what is not is [left](Disk::leave).
+    /// place. Doing it again does no harm. Says whether all of it is gone; what is not is left.
     ///
     /// The names are durable afterwards: those of generations before any entry goes, so that none ever leads to what
     /// is gone. For the same reason what a generation leads to that is left is left too.

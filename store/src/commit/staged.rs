@@ -120,7 +120,7 @@ impl Staging {
     }
 
     /// Removes the stagings of processes that are no more, and says how many. One that cannot be removed is
-    /// [left](Disk::leave) to the next writer.
+    /// left to the next writer.
     ///
     /// # Errors
     /// It cannot be told which stagings there are.

@@ -246,7 +246,7 @@ pub fn leases(layout: &Layout) -> Result<Vec<Leased>, DiskError> {
 }
 
 /// Every lease that somebody holds, by generation. Those of processes that are no more are removed, or
-/// [left](Disk::leave) where they cannot be.
+/// left where they cannot be.
 ///
 /// # Errors
 /// When it cannot be told whether a lease is held; then nothing may be swept.

@@ -37,7 +37,7 @@ pub(crate) struct Deleted {
     pub(crate) left: usize,
 }
 
-/// Deletes what is in the trash. What cannot be deleted is [left](Disk::leave) to the next.
+/// Deletes what is in the trash. What cannot be deleted is left to the next.
 ///
 /// # Errors
 /// None but of a sync, and there is none in deleting.
