@@ -1,5 +1,5 @@
 //! Text from outside as it is printed: what deceives is written out, in JSON as the escapes that JSON has, so that the
-//! value stays exactly what it was. `--json` has the exact text for whoever needs it.
+//! value stays exactly what it was. `--json` has the exact text.
 
 use std::{fmt::Write as _, io};
 

@@ -268,6 +268,12 @@ enum Ended {
     Read(io::Error),
 }
 
+impl Ended {
+    fn too_soon() -> Self {
+        Ended::Read(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
 impl From<io::Error> for Ended {
     fn from(error: io::Error) -> Self {
         Ended::Read(error)
@@ -286,7 +292,7 @@ fn pass_lines<'a>(reader: &mut impl ExtendedBufRead<'a>) -> Result<(), Ended> {
                 boundary_ended = true;
                 reader.reset(Protocol::V1);
             }
-            None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            None => return Err(Ended::too_soon()),
         }
     }
 }
@@ -307,7 +313,7 @@ fn pass_sections<'a>(reader: &mut impl ExtendedBufRead<'a>) -> Result<(), Ended>
     reader.reset(Protocol::V2);
     loop {
         let Some(headline) = peek(reader)? else {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            return Err(Ended::too_soon());
         };
         match headline.trim_end() {
             line if line.starts_with(b"ERR ") => return Err(told(line)),
@@ -319,7 +325,7 @@ fn pass_sections<'a>(reader: &mut impl ExtendedBufRead<'a>) -> Result<(), Ended>
             skip(reader)?;
         }
         if reader.stopped_at() != Some(MessageKind::Delimiter) {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            return Err(Ended::too_soon());
         }
         reader.reset(Protocol::V2);
     }
@@ -341,7 +347,7 @@ fn skip<'a>(reader: &mut impl ExtendedBufRead<'a>) -> Result<(), Ended> {
         Some(Ok(Ok(_))) => Ok(()),
         Some(Ok(Err(error))) => Err(io::Error::other(error).into()),
         Some(Err(error)) => Err(error.into()),
-        None => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        None => Err(Ended::too_soon()),
     }
 }
 

@@ -154,9 +154,8 @@ fn plant(
     let allowance = Allowance::new(&options.limits, options.memory, scratch, spare, options.cancel);
     let crew = Crew::new(planting, options.base, &allowance);
     let received = rayon::in_place_scope(|scope| {
-        let (kept, history) = (RefCell::default(), earlier.is_some());
-        let crew = &crew;
-        let receiving = Receiving { crew, scope, tip, options, earlier, history, kept };
+        let (crew, kept) = (&crew, RefCell::default());
+        let receiving = Receiving { crew, scope, tip, options, earlier, kept };
         let received = receiving.receive(pack, bytes);
         crew.stop_unless(received.is_ok());
         received
@@ -398,9 +397,8 @@ struct Receiving<'r, 'scope, 'a> {
     scope: &'r Scope<'scope>,
     tip: Tip,
     options: &'r PlantOptions<'a>,
+    /// What a mirror had before; with it, the pack has more than the commit.
     earlier: Option<&'a FindObject<'a>>,
-    /// Whether the pack has more than the commit.
-    history: bool,
     /// Files of the previous entry on their way to a worker.
     kept: RefCell<Vec<Kept<'a>>>,
 }
@@ -499,7 +497,7 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
     /// Takes note of how far receiving has come.
     fn note(&self, bytes: u64) -> Result<(), PackError> {
         self.crew.allowance.received(bytes);
-        match self.history {
+        match self.earlier.is_some() {
             true => {
                 let most = self.options.limits.history;
                 PackError::check_limit(PackLimit::History, bytes, most)

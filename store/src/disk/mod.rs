@@ -29,7 +29,7 @@ pub(crate) use folding::folds_names;
 pub use format::{Ensured, Format, FormatError};
 pub use layout::Layout;
 pub use lock::{Holder, Lock, LockError, Patience};
-pub(crate) use ownership::is_only_ours;
+pub(crate) use ownership::{Owners, is_only_ours};
 pub use ownership::{UnsafeHome, User, has_no_links, is_ours};
 pub use planting::{LinkError, Planting, StreamError};
 pub(crate) use planting::{directory_time, is_unchanged};

@@ -122,21 +122,21 @@ fn name_of(uid: u32) -> Option<String> {
     })
 }
 
-/// Who may own what we write to.
+/// Who may own what we write to: we, root, and as root the caller of `sudo`.
 #[derive(Debug, Clone, Copy)]
-struct Owners {
+pub(crate) struct Owners {
     own: u32,
     caller: Option<u32>,
 }
 
 impl Owners {
-    fn of_process() -> Self {
+    pub(crate) fn of_process() -> Self {
         let own = rustix::process::geteuid().as_raw();
         let caller = || std::env::var("SUDO_UID").ok()?.parse().ok();
         Self { own, caller: if own == ROOT { caller() } else { None } }
     }
 
-    fn has(self, uid: u32) -> bool {
+    pub(crate) fn has(self, uid: u32) -> bool {
         uid == ROOT || uid == self.own || Some(uid) == self.caller
     }
 }

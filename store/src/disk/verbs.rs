@@ -355,14 +355,7 @@ impl Disk {
     /// # Errors
     /// They are as they were.
     pub fn set_mode(&self, path: &Path, mode: u32) -> Result<(), DiskError> {
-        self.act(Act { verb: Verb::SetMode, path, from: None }, || match std::fs::symlink_metadata(
-            path,
-        )?
-        .is_symlink()
-        {
-            true => Err(link_in_the_way()),
-            false => std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)),
-        })
+        self.change_mode(path, |_| mode)
     }
 
     /// Takes from everybody the right to write to `path`, which is no link; who may read it stays as it is.
@@ -370,14 +363,17 @@ impl Disk {
     /// # Errors
     /// Its permissions are as they were.
     pub fn make_read_only(&self, path: &Path) -> Result<(), DiskError> {
+        self.change_mode(path, |mode| mode & READ_ONLY)
+    }
+
+    fn change_mode(&self, path: &Path, change: impl FnOnce(u32) -> u32) -> Result<(), DiskError> {
         self.act(Act { verb: Verb::SetMode, path, from: None }, || {
             let meta = std::fs::symlink_metadata(path)?;
-            let mode = std::fs::Permissions::from_mode(meta.permissions().mode() & READ_ONLY);
             if meta.is_symlink() {
-                Err(link_in_the_way())
-            } else {
-                std::fs::set_permissions(path, mode)
+                return Err(link_in_the_way());
             }
+            let mode = change(meta.permissions().mode());
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
         })
     }
 

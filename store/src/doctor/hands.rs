@@ -11,6 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::disk::Owners;
+
 /// In such a directory everybody may write, and nobody may replace what is another one's.
 const STICKY: u32 = 0o1000;
 
@@ -37,24 +39,20 @@ impl fmt::Display for Foreign {
     }
 }
 
-/// The user and the group that this runs as, and, where root was asked to by `sudo`, who asked.
+/// Whose hands count as one's own, and the group that this runs as.
 #[derive(Debug, Clone, Copy)]
 struct Person {
-    user: u32,
+    owners: Owners,
     group: u32,
-    asked: Option<u32>,
 }
 
 impl Person {
     fn here() -> Self {
-        let user = rustix::process::geteuid().as_raw();
-        let group = rustix::process::getegid().as_raw();
-        let asked = std::env::var("SUDO_UID").ok().filter(|_| user == 0);
-        Self { user, group, asked: asked.and_then(|uid| uid.parse().ok()) }
+        Self { owners: Owners::of_process(), group: rustix::process::getegid().as_raw() }
     }
 
     fn sees(self, meta: &Metadata) -> Option<How> {
-        let is_own = [Some(0), Some(self.user), self.asked].contains(&Some(meta.uid()));
+        let is_own = self.owners.has(meta.uid());
         let mode = meta.mode();
         // The bits of a link say nothing.
         let is_open = !meta.is_symlink()
