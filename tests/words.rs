@@ -25,7 +25,15 @@ use list::List;
 ///
 /// Still to come, as their parts are rewritten: the pages of docs/ that are not listed yet, `help`, `cli`,
 /// `store/core`, `store/fetch`, `store/python`, `store/doctor`, `store/modstore`, `tests`, `benches`.
-const CLEAN: [&str; 3] = ["README.md", "CONTRIBUTING.md", "SECURITY.md"];
+const CLEAN: [&str; 7] = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/doctor.md",
+    "docs/verify.md",
+    "docs/failures.md",
+    "docs/hosts.md",
+];
 
 /// The first decision that is held to the list. Older ones are history, and are amended, not rewritten.
 const FIRST_PLAIN_DECISION: &str = "0047";
