@@ -7,6 +7,8 @@ mod cancel;
 pub mod model;
 pub mod disk;
 pub mod events;
+mod context;
 pub mod program;
 
 pub use cancel::Cancel;
+pub use context::Context;

@@ -5,6 +5,7 @@ mod manifest;
 mod git_tree;
 mod generation;
 mod class;
+mod failure_code;
 mod causes;
 mod deceptive;
 mod nearest;
@@ -31,6 +32,7 @@ pub use binding::{Attempt, Binding, Bound, Built, Fetched, MadeFrom};
 pub use class::{Class, Stage};
 pub use deceptive::{escaped, is_deceptive};
 pub use digest::{ContentHash, Digest, ParseDigestError};
+pub use failure_code::FailureCode;
 pub use generation::{Generation, ParseGenerationError};
 pub use git_tree::GitTree;
 pub use manifest::{
