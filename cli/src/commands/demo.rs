@@ -8,8 +8,8 @@ mod server;
 
 use std::{io, path::PathBuf};
 
+use crate::exit::Exit;
 use clap::Args;
-use modstore::Exit;
 
 use self::{
     sandbox::{Ran, Sandbox},

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use modstore::Exit;
+use crate::exit::Exit;
 
 use super::args::BenchServeArgs;
 use crate::{commands::scratch::cannot, output::Output, report::Failure};
