@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modstore::Exit;
+use crate::exit::Exit;
 use tempfile::TempDir;
 
 use crate::report::Failure;

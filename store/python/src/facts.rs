@@ -89,7 +89,7 @@ pub(crate) fn required(requirement: &str) -> Option<DistributionName> {
 pub(super) mod tests {
     use super::*;
 
-    pub(in crate::environment) fn facts() -> Facts {
+    pub(crate) fn facts() -> Facts {
         Facts {
             distribution: "my-module".parse().unwrap(),
             version: "1.0".into(),

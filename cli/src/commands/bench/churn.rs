@@ -14,13 +14,15 @@ use std::{
 };
 
 use modstore::{
-    Exit, Options, Policy, Store, UpdateReport, UpdateRequest,
+    Options, Policy, Store, UpdateReport, UpdateRequest,
     commit::{Binding, Bound},
     disk::{Disk, FileSystem, Layout},
     model::{FileKind, ModuleName},
 };
 
 use super::{
+    answer::{Bench, BenchDisk, BenchPhase, BenchReader, BenchRound},
+    args::{BenchFillArgs, ChurnArgs},
     chance::Chance,
     corpus::{Corpus, Shape},
     machine::{Room, forget_peak, peak},
@@ -30,10 +32,10 @@ use super::{
     server::Server,
 };
 use crate::{
-    args::{BenchFillArgs, ChurnArgs},
+    causes::causes,
     commands::scratch::{Scratch, cannot},
     context::Context,
-    json::{Bench, BenchDisk, BenchPhase, BenchReader, BenchRound, causes},
+    exit::Exit,
     report::Failure,
     text::{count, size},
 };
@@ -347,7 +349,7 @@ impl<'a> Run<'a> {
         let mut reads = Reads::default();
         self.all_reads.into_iter().for_each(|more| reads.add(more));
         Ok(Bench {
-            generation: self.store.shown().map(|shown| shown.number()),
+            generation: self.store.current().map(|shown| shown.number()),
             what: "churn",
             modules: self.upstream.modules(args),
             files: (!args.real).then_some(args.files as usize),

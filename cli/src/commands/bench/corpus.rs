@@ -12,7 +12,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use modstore::Exit;
+use crate::exit::Exit;
 
 use super::chance::Chance;
 use crate::{commands::scratch::cannot, page::Page, report::Failure};

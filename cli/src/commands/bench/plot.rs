@@ -5,11 +5,8 @@
 
 use std::fmt::Write as _;
 
-use crate::{
-    escape::escaped,
-    json::{Bench, BenchDisk, BenchRound},
-    text::count,
-};
+use super::answer::{Bench, BenchDisk, BenchRound};
+use crate::{escape::escaped, text::count};
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 600.0;

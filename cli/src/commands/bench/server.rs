@@ -14,9 +14,10 @@ use std::{
     time::Duration,
 };
 
-use modstore::Exit;
+use crate::exit::Exit;
 
-use crate::{args::BenchServeArgs, commands::scratch::cannot, output::Output, report::Failure};
+use super::args::BenchServeArgs;
+use crate::{commands::scratch::cannot, output::Output, report::Failure};
 
 /// The server, as the one who started it has it. It ends when this goes.
 #[derive(Debug)]

@@ -9,10 +9,11 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use modstore::{Cancel, Exit};
+use modstore::Cancel;
 
 use crate::{
     commands::scratch::{Scratch, cannot},
+    exit::Exit,
     report::Failure,
 };
 

@@ -16,7 +16,7 @@ use std::{
     thread,
 };
 
-use modstore::Exit;
+use crate::exit::Exit;
 
 use crate::report::Failure;
 
