@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use gix::ObjectId;
 use modstore_core::Cancel;
-use modstore_fetch::network_error::{Class, Fault as Cause, FetchError, RemoteError, Stage};
+use modstore_fetch::{Class, Fault as Cause, FetchError, RemoteError, Stage};
 use modstore_fetch::{Counts, Limits, Network, RemoteNews, Resolved, Session, Wanted};
 use modstore_tests::{
     BlackHole, Change, Fault, GitDaemon, HttpServer, RefusedPort, Repo, SshServer, git,
