@@ -6,16 +6,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    caches::distribution_in,
-    candidates::{Choice, Search},
-    finding::Candidate,
-    patient::Editable,
-};
-use crate::{
+use modstore_core::{
     disk::{Layout, names_in},
-    environment::StandIn,
     model::{DistributionName, ModuleName},
+};
+use modstore_python::StandIn;
+
+use crate::{
+    cache::{Choice, Search, distribution_in},
+    finding::Candidate,
+    inspected::Editable,
 };
 
 /// What is known besides the environments.

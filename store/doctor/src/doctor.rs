@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Cancel, disk::Disk, events::Doing};
+use modstore_core::{Cancel, disk::Disk, events::Doing};
 
 /// Who looks, and what that may use.
 pub struct Doctor<'a> {

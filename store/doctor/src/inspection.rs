@@ -7,22 +7,19 @@ use std::{
     time::SystemTime,
 };
 
-use super::{
-    caches::cached_above,
-    candidates::Search,
-    discover::Found,
-    finding::Finding,
-    findings::{self, Looking},
-    hands::foreign,
-    mend,
-    patient::{Editable, Patient},
-    report::{Examined, Report},
-    settings::wishes,
-    shared::{Shared, Stock},
-};
+use modstore_core::Cancel;
+use modstore_python::{Registration, quoted};
+
 use crate::{
-    Cancel,
-    environment::{Registration, quoted},
+    cache::{Search, cached_above},
+    catalog::{Shared, Stock},
+    check::{self, Looking},
+    finding::Finding,
+    fix,
+    hosts::wishes,
+    inspected::{Editable, Found, Patient},
+    ownership::foreign,
+    report::{Examined, Report},
 };
 
 /// How one looks.
@@ -74,7 +71,7 @@ impl Look<'_> {
             }
         }
         used.extend(
-            seen.roots.iter().flat_map(|root| findings::registered(root)).map(|(_, path)| path),
+            seen.roots.iter().flat_map(|root| check::registered(root)).map(|(_, path)| path),
         );
         let looking = Looking {
             shared: &shared,
@@ -83,8 +80,8 @@ impl Look<'_> {
             // Of environments that were not looked at nobody knows what they use.
             used: self.is_everywhere.then_some(&*used),
         };
-        seen.findings.extend(findings::caches(&seen.roots, &looking));
-        seen.findings.extend(findings::hosts(&seen.roots, &patients, &shared));
+        seen.findings.extend(check::caches(&seen.roots, &looking));
+        seen.findings.extend(check::hosts(&seen.roots, &patients, &shared));
         seen.patients = patients;
         Some(seen)
     }
@@ -98,12 +95,12 @@ impl Look<'_> {
         seen: &mut Seen,
     ) {
         let start = (!self.quick && patient.may_run()).then_some(self.cancel);
-        let mut found = findings::interpreter(patient, start);
-        found.extend(findings::remains(patient));
+        let mut found = check::interpreter(patient, start);
+        found.extend(check::remains(patient));
         for editable in editables {
             found.extend(about(patient, editable, shared, seen));
         }
-        for bound in findings::bound(patient, shared) {
+        for bound in check::bound(patient, shared) {
             if !found.iter().any(|it| it.distribution == bound.distribution && it.is_about_paths())
             {
                 found.push(bound);
@@ -137,7 +134,7 @@ impl Look<'_> {
         match &patient.found.unasked {
             _ if self.quick || !patient.can_run() => None,
             Some(unasked) => Some(format!("{unasked}; `{}` runs it", named(patient))),
-            None => findings::imports(patient, editables, found, self.cancel).err(),
+            None => check::imports(patient, editables, found, self.cancel).err(),
         }
     }
 }
@@ -158,7 +155,7 @@ fn keep_off(patient: &Patient, editables: &[Editable<'_>], finding: &mut Finding
         return;
     }
     let editable = editables.iter().find(|it| Some(&it.name) == finding.distribution.as_ref());
-    if let Some(why) = mend::in_the_way(patient, editable) {
+    if let Some(why) = fix::in_the_way(patient, editable) {
         (finding.candidate, finding.unmended) = (None, Some(why));
     }
 }
@@ -175,15 +172,15 @@ fn about(
     shared: &Shared,
     seen: &mut Seen,
 ) -> impl Iterator<Item = Finding> {
-    let mut about = findings::pointers(editable, shared);
+    let mut about = check::pointers(editable, shared);
     // What is recorded of something that leads to two places is right for one of them.
     if about.is_empty() || editable.unclear.is_some() {
-        about.extend(findings::records(patient, editable, shared));
+        about.extend(check::records(patient, editable, shared));
     }
-    about.extend(findings::origins(patient, editable, shared));
+    about.extend(check::origins(patient, editable, shared));
     let directory = editable.distribution.map(|it| it.directory.clone()).unwrap_or_default();
     let mut told = |what| seen.unclear.push((directory.clone(), what));
-    for unmet in findings::requirements(patient, editable, &mut told) {
+    for unmet in check::requirements(patient, editable, &mut told) {
         about.push(unmet.finding);
         seen.unmet.extend(unmet.requirement.map(|it| (patient.prefix().to_owned(), it)));
     }

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::disk::Owners;
+use modstore_core::disk::Owners;
 
 /// In such a directory everybody may write, and nobody may replace what is another one's.
 const STICKY: u32 = 0o1000;

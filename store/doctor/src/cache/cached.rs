@@ -8,14 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use modstore_core::model::{DistributionName, Origin, Source};
+use modstore_python::{Project, small_bytes, small_text};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::checkout::Checkout;
-use crate::{
-    environment::{Project, small_bytes, small_text},
-    model::{DistributionName, Origin, Source},
-};
 
 /// How deep below its top a repository's projects are looked for.
 const DEPTH: usize = 3;

@@ -10,12 +10,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use modstore_core::model::DistributionName;
+
 use super::{
-    caches::{Cached, Held, cached_above, distribution_in, projects_below, split_name},
+    cached::{Cached, Held, cached_above, distribution_in, projects_below, split_name},
     checkout::short,
-    finding::Candidate,
 };
-use crate::model::DistributionName;
+use crate::finding::Candidate;
 
 /// A directory with more children than this is no cache of somebody's modules.
 const CROWD: usize = 2000;
@@ -223,7 +224,7 @@ mod tests {
         // The hash of what is gone tells which repository and ref it was.
         let meta = r#"{"git_url": "ssh://git@h.example/a", "ref": "v1"}"#;
         std::fs::write(two.join(".amplifier_cache_meta.json"), meta).unwrap();
-        let hash = super::super::caches::hash_of("https://h.example/a", "v1");
+        let hash = crate::cache::hash_of("https://h.example/a", "v1");
         let gone = root.join(format!("a-{hash}"));
         let Choice::One(candidate) = search.choose(&name(), &gone) else { panic!() };
         assert_eq!(candidate.directory, two);

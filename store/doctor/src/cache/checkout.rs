@@ -15,11 +15,8 @@ use gix::{
     bstr::{BStr, ByteSlice as _},
     index::entry::{Mode, Stage},
 };
-
-use crate::{
-    disk::{SMALL_FILE, open_regular, read_regular_text},
-    environment::{small_bytes, small_text},
-};
+use modstore_core::disk::{SMALL_FILE, open_regular, read_regular_text};
+use modstore_python::{small_bytes, small_text};
 
 /// A lock of git's that nobody has touched for so long belongs to nobody.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);

@@ -8,15 +8,15 @@ use std::{
     time::SystemTime,
 };
 
+use modstore_core::model::{Origin, Source};
+use modstore_python::quoted;
+
 use super::pointers::name_of;
 use crate::{
-    caches::{Cached, Meta, cached_above, source_of},
-    checkout::{is_commit, short},
+    cache::{Cached, Meta, cached_above, is_commit, short, source_of},
+    catalog::Shared,
     code::Code,
-    environment::quoted,
     finding::Finding,
-    model::{Origin, Source},
-    shared::Shared,
 };
 
 /// How caches are looked at.

@@ -7,6 +7,8 @@ use std::{
     time::UNIX_EPOCH,
 };
 
+use modstore_core::disk::{Layout, Lock, names_in};
+use modstore_python::{quoted, small_bytes};
 use serde::Deserialize;
 
 use super::{
@@ -14,12 +16,10 @@ use super::{
     pointers::name_of,
 };
 use crate::{
+    catalog::Shared,
     code::{Code, Severity},
-    disk::{Layout, Lock, names_in},
-    environment::{quoted, small_bytes},
     finding::Finding,
-    patient::Patient,
-    shared::Shared,
+    inspected::Patient,
 };
 
 #[derive(Deserialize)]

@@ -2,14 +2,13 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
+use modstore_core::{Cancel, model::DistributionName, program::own_directory};
+use modstore_python::{Exception, ImportProbe, Imported, is_identifier, names_below};
+
 use crate::{
-    Cancel,
     code::{Code, Severity},
-    environment::{Exception, ImportProbe, Imported, is_identifier, names_below},
     finding::Finding,
-    model::DistributionName,
-    patient::{Editable, Patient, leads_somewhere},
-    program::own_directory,
+    inspected::{Editable, Patient, leads_somewhere},
 };
 
 /// So long a distribution may take to be imported.
@@ -40,7 +39,7 @@ pub(crate) fn imports(
         format!("{error}{}", cause.unwrap_or_default())
     })?;
     for (editable, exception) in editables.iter().filter_map(|editable| {
-        let of = |it: &&crate::environment::Probed| it.module == editable.name.as_str();
+        let of = |it: &&modstore_python::Probed| it.module == editable.name.as_str();
         Some((editable, probed.iter().find(of)?.failure.clone()?))
     }) {
         tell(editable, exception, findings);

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use modstore_core::Cancel;
+use modstore_python::{Interpreter, quoted};
+
 use super::pointers::name_of;
 use crate::{
-    Cancel,
     code::{Code, Severity},
-    environment::{Interpreter, quoted},
     finding::Finding,
-    patient::Patient,
+    inspected::Patient,
 };
 
 /// Looks at an environment's interpreter; starts it, unless only files are to be read.

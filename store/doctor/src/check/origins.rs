@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use modstore_python::{How, Lost, lost, quoted, site_file};
+
 use super::pointers::{chosen, is_within};
 use crate::{
-    caches::cached_above,
-    candidates::Choice,
+    cache::{Choice, cached_above},
+    catalog::{Shared, Stock, is_project_of},
     code::{Code, Severity},
-    environment::{How, Lost, lost, quoted, site_file},
     finding::{Candidate, Finding},
-    patient::{Editable, Patient},
-    shared::{Shared, Stock, is_project_of},
+    inspected::{Editable, Patient},
 };
 
 /// Build backends whose projects cannot be used without being compiled.

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use crate::{
-    candidates::Choice,
+    cache::Choice,
+    catalog::{Shared, is_project_of, project_above},
     code::{Code, Severity},
     finding::{Candidate, Finding},
-    patient::Editable,
-    shared::{Shared, is_project_of, project_above},
+    inspected::Editable,
 };
 
 /// Looks at where a distribution leads.

@@ -5,15 +5,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::pointers::{name_of, unclear};
+use modstore_python::RecordedFile;
+
+use super::pointers::{chosen, name_of, unclear};
 use crate::{
-    candidates::Choice,
+    cache::Choice,
+    catalog::Shared,
     code::{Code, Severity},
-    environment::RecordedFile,
     finding::{Candidate, Finding},
-    patient::{Editable, Patient},
-    recorded::{is_byte_code, is_changed},
-    shared::Shared,
+    inspected::{Editable, Patient, is_byte_code, is_changed},
 };
 
 /// From this version on Python passes over hidden `.pth` files.
@@ -46,7 +46,7 @@ pub(crate) fn records(patient: &Patient, editable: &Editable<'_>, shared: &Share
             shared.candidate(editable, &gone)
         }
     };
-    vec![super::pointers::chosen(finding, choice)]
+    vec![chosen(finding, choice)]
 }
 
 fn leads_nowhere(editable: &Editable<'_>) -> Option<Finding> {
@@ -107,7 +107,7 @@ pub(crate) fn remains(patient: &Patient) -> Vec<Finding> {
         let what = "it has no METADATA: its installation or its removal was cut off";
         let finding = Finding::new(Code::D04, directory, what).at(Severity::Warning);
         let finding = finding.of(&info.name, None).not_mended("what is left of it is not known");
-        finding.mended_by(format!("rm -r {}", crate::environment::quoted(directory.as_os_str())))
+        finding.mended_by(format!("rm -r {}", modstore_python::quoted(directory.as_os_str())))
     });
     told.collect()
 }

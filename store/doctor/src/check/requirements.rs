@@ -5,15 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use modstore_core::model::DistributionName;
+use modstore_python::quoted;
 use toml_edit::{Document, Item, Table};
 
 use crate::{
     code::{Code, Severity},
-    environment::quoted,
     finding::{Candidate, Finding},
-    model::DistributionName,
-    patient::{Editable, Patient},
-    requirement::{Requirement, Surroundings, admits_python, is_same_version},
+    inspected::{Editable, Patient, Requirement, Surroundings, admits_python, is_same_version},
 };
 
 /// What is not met, for an installer.

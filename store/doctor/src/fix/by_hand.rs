@@ -15,15 +15,14 @@
 
 use std::path::{Path, PathBuf};
 
+use modstore_core::disk::{
+    Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name,
+};
+use modstore_python::{Finder, How, Pointer, lexical, small_if_there};
 use serde_json::Value;
 
 use super::plan::Task;
-use crate::{
-    disk::{Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name},
-    environment::{Finder, How, Pointer, lexical, small_if_there},
-    patient::{Editable, leads_somewhere},
-    recorded::with_files,
-};
+use crate::inspected::{Editable, leads_somewhere, with_files};
 
 /// What our spares are called; no name that Python or an installer would look at.
 const SPARE: &str = ".modstore-spare-";

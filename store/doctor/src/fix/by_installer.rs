@@ -3,13 +3,11 @@
 
 use std::path::PathBuf;
 
+use modstore_core::{Cancel, program::ProgramError};
+use modstore_python::{Install, Installer};
+
 use super::plan::Task;
-use crate::{
-    Cancel,
-    environment::{Install, Installer},
-    patient::Patient,
-    program::ProgramError,
-};
+use crate::inspected::Patient;
 
 /// Installs the projects of all tasks, without what they need.
 ///

@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    hands::foreign,
-    patient::{Editable, Patient},
+    inspected::{Editable, Patient},
+    ownership::foreign,
 };
 
 /// Why nothing is written for a distribution, or, without one, anything at all in this environment.

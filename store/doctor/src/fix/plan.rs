@@ -5,10 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use modstore_core::model::DistributionName;
+
 use crate::{
     finding::{Candidate, Finding},
-    model::DistributionName,
-    patient::Editable,
+    inspected::Editable,
 };
 
 /// A distribution that is to lead to this project.

@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::caches::hash_of;
-use crate::disk::read_regular_text;
+use modstore_core::disk::read_regular_text;
+
+use crate::cache::hash_of;
 
 /// Each module whose source is set, and the directory that its host would use for it.
 pub(crate) fn wishes(home: &Path) -> Vec<(String, PathBuf)> {

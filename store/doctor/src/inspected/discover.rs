@@ -9,11 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::hands::{Foreign, foreign};
-use crate::{
-    Cancel,
-    environment::{Places, PythonError, Registration},
-};
+use modstore_core::Cancel;
+use modstore_python::{Places, PythonError, Registration};
+
+use crate::ownership::{Foreign, foreign};
 
 /// An environment.
 #[derive(Debug, Clone, PartialEq, Eq)]

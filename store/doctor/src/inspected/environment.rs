@@ -8,15 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{discover::Found, recorded::is_changed};
-use crate::{
-    environment::{
-        Distribution, DistributionError, EntryPoint, Finder, How, Installer, Line, Pointer,
-        Project, RecordedFile, Registration, Scan, lines, small_bytes, small_text,
-    },
-    model::DistributionName,
-    program::is_executable,
+use modstore_core::{model::DistributionName, program::is_executable};
+use modstore_python::{
+    Distribution, DistributionError, EntryPoint, Finder, How, Installer, Line, Pointer, Project,
+    RecordedFile, Registration, Scan, lines, small_bytes, small_text,
 };
+
+use super::{discover::Found, recorded::is_changed};
 
 /// An environment.
 #[derive(Debug)]

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use modstore_python::{RecordedFile, lexical, small_bytes};
 use sha2::{Digest as _, Sha256};
-
-use crate::environment::{RecordedFile, lexical, small_bytes};
 
 /// The hash of a file as `RECORD` writes it.
 pub(crate) fn hash_of(content: &[u8]) -> String {

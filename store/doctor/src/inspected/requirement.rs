@@ -4,9 +4,8 @@
 //! an algebra of markers along that nobody here needs. Three answers: yes, no, and that it is not understood, in
 //! which case nothing is claimed.
 
+use modstore_core::model::DistributionName;
 use pep440_rs::{Version, VersionSpecifiers};
-
-use crate::model::DistributionName;
 
 /// What a distribution needs.
 #[derive(Debug, Clone, PartialEq)]

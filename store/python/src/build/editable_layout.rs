@@ -11,15 +11,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    facts::Facts,
-    importable::{named_by, names_below},
-    reading::{Finder, Line, Metadata, NotText, Unclear, lines, package_directory, started},
-};
-use crate::{
-    disk::content_of,
-    disk::{DiskError, Verb, names_in, read_if_there},
+use modstore_core::{
+    disk::{DiskError, Verb, content_of, names_in, read_if_there},
     model::{ContentHash, FileKind},
+};
+
+use super::project_metadata::Facts;
+use crate::read::{
+    Finder, Line, Metadata, NotText, Unclear, lines, named_by, names_below, package_directory,
+    started,
 };
 
 /// What was told, and where the files lie that the build made, by their path on the import path.

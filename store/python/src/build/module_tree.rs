@@ -6,16 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    project::{Project, files_below},
-    reading::small_text,
+use modstore_core::{
+    disk::{Layout, Staged, read_manifest, read_regular},
+    model::{Binding, Bound, ContentHash, Digest, FileKind, Manifest, ModuleName, TreeFile},
 };
-use crate::{
-    disk::{Layout, read_regular},
-    disk::{Staged, read_manifest},
-    model::{Binding, Bound},
-    model::{ContentHash, Digest, FileKind, Manifest, ModuleName, TreeFile},
-};
+
+use super::project::{Project, files_below};
+use crate::read::small_text;
 
 /// A file of the user's own that is larger than this is no input of any metadata.
 const LARGE: u64 = 1 << 20;

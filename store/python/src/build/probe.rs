@@ -12,18 +12,21 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    facts::Facts,
-    ground::Ground,
-    installer::{Install, Installer},
-    subject::Subject,
-    told::{TellError, Told},
-};
-use crate::{
+use modstore_core::{
     disk::{DiskError, Layout, Verb, copy_to_scratch, read_own_if_there},
     events::Doing,
     model::{ContentHash, ModuleName},
     program::ProgramError,
+};
+
+use super::{
+    editable_layout::{TellError, Told},
+    module_tree::Subject,
+    project_metadata::Facts,
+};
+use crate::{
+    ground::Ground,
+    run::{Install, Installer},
 };
 
 /// The version of a project that takes it from git, which is not there. It depends on the tree alone.

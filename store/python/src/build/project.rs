@@ -10,10 +10,10 @@
 use std::collections::BTreeSet;
 
 use gix::bstr::ByteSlice as _;
+use modstore_core::model::{ContentHash, DistributionName, Manifest, TreeFile};
 use toml_edit::{Document, Item, Table};
 
-use super::facts::required;
-use crate::model::{ContentHash, DistributionName, Manifest, TreeFile};
+use super::project_metadata::required;
 
 /// What the key of a project is made in. A change of how projects are probed changes it.
 const CONTEXT: &str = "modstore 2026 python project v1";
@@ -245,7 +245,7 @@ fn name_in_setup_cfg(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::FileKind;
+    use modstore_core::model::FileKind;
 
     const STATIC: &str = "[build-system]\nbuild-backend='hatchling.build'\n[project]\nname='My.Module'\nversion='1'\nreadme='docs/READ.md'\n";
 

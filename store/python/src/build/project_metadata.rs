@@ -9,10 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use modstore_core::model::DistributionName;
 use serde::{Deserialize, Serialize};
 
-use super::reading::Metadata;
-use crate::model::DistributionName;
+use crate::read::Metadata;
 
 /// What is learnt of a Python project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

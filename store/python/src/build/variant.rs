@@ -16,16 +16,15 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    byte_code::{DIRECTORY, is_byte_code},
-    facts::Facts,
-};
-use crate::{
+use modstore_core::{
     Cancel,
     disk::{Disk, DiskError, Layout, SMALL_FILE, Verb, open_regular, read_regular},
     model::ContentHash,
     program::{ProgramError, Running},
 };
+
+use super::project_metadata::Facts;
+use crate::read::{DIRECTORY, is_byte_code};
 
 /// So long compiling a module's byte code may take.
 const COMPILING: Duration = Duration::from_secs(600);
@@ -87,7 +86,7 @@ impl Variant<'_> {
 
 /// The names in a directory but that of its variants.
 fn names(directory: &Path) -> Result<Vec<std::ffi::OsString>, DiskError> {
-    let mut names = crate::disk::names_in(directory)?;
+    let mut names = modstore_core::disk::names_in(directory)?;
     names.retain(|name| name != Layout::OWN);
     names.sort();
     Ok(names)
@@ -285,7 +284,8 @@ fn is_taken(error: &io::Error) -> bool {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::{super::facts::tests::facts, *};
+    use super::*;
+    use crate::build::facts;
 
     /// A module's directory with a package in `src`, another one under another name, and tests beside them.
     fn module(at: &Path) -> PathBuf {

@@ -8,19 +8,20 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    ground::Ground,
-    installer::Installer,
-    interpreter::{Interpreter, PythonError},
-    probe::{Prober, known},
-    registration::{Registration, RegistrationError},
-    stand_in::site_file,
-    subject::Subject,
-};
-use crate::{
+use modstore_core::{
     Cancel,
     disk::{DiskError, Layout, Lock, LockError, Patience, SMALL_FILE, read_regular},
     model::ModuleName,
+};
+
+use super::{
+    registration::{Registration, RegistrationError},
+    stand_in::site_file,
+};
+use crate::{
+    build::{Prober, Subject, known},
+    ground::Ground,
+    run::{Installer, Interpreter, PythonError},
 };
 
 /// A registered environment, locked.

@@ -9,17 +9,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    probe::known,
-    registration::{Installed, Registration},
-    subject::Subject,
-    variant,
-};
-use crate::{
+use modstore_core::{
     disk::Layout,
-    model::Binding,
-    model::{Generation, ModuleName},
+    model::{Binding, Generation, ModuleName},
 };
+
+use super::registration::{Installed, Registration};
+use crate::build::{Subject, known, variant};
 
 /// What the modules of `generation` put on the import path of an environment, by module. `modules` tells what the
 /// generation binds, if that is not what the environment was settled for.

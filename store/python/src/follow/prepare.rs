@@ -15,22 +15,24 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    facts::{Facts, required},
-    ground::Ground,
-    held::{Held, IMPORT_LIMIT, live_prefix},
-    import_probe::{Exception, ImportProbe, ImportProbeError, Imported, Probed},
-    installer::Install,
-    probe::{Probe, ProbeError},
-    stand_in::StandIn,
-    subject::Subject,
-    variant::{self, Variant},
-};
-use crate::{
+use modstore_core::{
     disk::DiskError,
     events::Doing,
     model::{DistributionName, ModuleName},
     program::ProgramError,
+};
+
+use super::{
+    locked::{Held, IMPORT_LIMIT, live_prefix},
+    stand_in::StandIn,
+};
+use crate::{
+    build::{
+        Facts, Probe, ProbeError, Subject, required,
+        variant::{self, Variant},
+    },
+    ground::Ground,
+    run::{Exception, ImportProbe, ImportProbeError, Imported, Install, Probed},
 };
 
 /// Why a module cannot be shown to an environment.

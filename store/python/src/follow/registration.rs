@@ -12,13 +12,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
-
-use super::interpreter::{Interpreter, Places, meant};
-use crate::{
+use modstore_core::{
     disk::{Disk, DiskError, Layout, Verb, names_in, read_own_if_there},
     model::{DistributionName, Generation, ModuleName},
 };
+use serde::{Deserialize, Serialize};
+
+use crate::run::{Interpreter, Places, meant};
 
 /// So long an environment may be gone before it is forgotten: a day, in milliseconds.
 const GRACE: u64 = 24 * 60 * 60 * 1000;

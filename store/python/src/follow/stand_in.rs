@@ -14,13 +14,14 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use super::{facts::Facts, reading::Metadata, registration::Installed};
-use crate::{
+use modstore_core::{
     disk::{Disk, DiskError, Layout, read_own_if_there},
     model::{DistributionName, ModuleName},
 };
+use serde::{Deserialize, Serialize};
+
+use super::registration::Installed;
+use crate::{build::Facts, read::Metadata};
 
 const PYPROJECT: &str = "\
 # A stand-in for a module of a modstore store. Do not edit: it is written anew.
@@ -181,7 +182,8 @@ pub fn site_file(home: &Path, module: &ModuleName, installed: &Installed) -> (St
 mod tests {
     use std::cell::Cell;
 
-    use super::{super::facts::tests::facts, *};
+    use super::*;
+    use crate::build::facts;
 
     #[test]
     fn writing_the_same_again_changes_nothing_and_what_changes_is_replaced_in_one_step() {

@@ -17,24 +17,24 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    bridge,
-    ground::Ground,
-    held::{Held, Lost, lost},
-    installer::Install,
-    probe::ProbeError,
-    ready::{NotReady, make_variant},
-    registration::{Installed, Registration, RegistrationError},
-    stand_in::{StandIn, point, site_file},
-    subject::Subject,
-    variant,
-};
-use crate::{
-    disk::DiskError,
-    disk::StagingError,
+use modstore_core::{
+    disk::{DiskError, StagingError},
     events::Doing,
     model::{DistributionName, Generation, ModuleName},
     program::ProgramError,
+};
+
+use super::{
+    locked::{Held, Lost, lost},
+    prepare::{NotReady, make_variant},
+    registration::{Installed, Registration, RegistrationError},
+    stand_in::{StandIn, point, site_file},
+    temporary_pth,
+};
+use crate::{
+    build::{ProbeError, Subject, variant},
+    ground::Ground,
+    run::Install,
 };
 
 /// What was done in an environment.
@@ -155,7 +155,7 @@ pub fn settle(
         .and_then(|()| settling.check(held))
         .and_then(|()| settling.remember(held, generation));
     // Last of all: who has listed the site before the installer was done may still be about to read it.
-    bridge::take_away(ground.disk, &held.registration)?;
+    temporary_pth::take_away(ground.disk, &held.registration)?;
     done.map(|()| settling.settled)
 }
 
@@ -349,7 +349,7 @@ impl Settling<'_> {
         let home = layout.resolved_home();
         let bridged =
             held.registration.installed.iter().filter(|(module, _)| modules.contains(module));
-        bridge::put_up(disk, &home, &held.registration, bridged)?;
+        temporary_pth::put_up(disk, &home, &held.registration, bridged)?;
         let said = |line: &str| told(prefix, Doing::Said(line));
         installer
             .install(&held.registration.python, &what, cancel, &said)
@@ -383,7 +383,7 @@ impl Settling<'_> {
 /// What a person types so that `uv tool upgrade` keeps the stand-ins: the tool's name, and a directory for each.
 #[must_use]
 pub fn with_editables(tool: &str, directories: &[PathBuf]) -> String {
-    let quoted = |path: &Path| super::installer::quoted(path.as_os_str());
+    let quoted = |path: &Path| crate::run::quoted(path.as_os_str());
     let options: Vec<String> =
         directories.iter().map(|path| format!(" --with-editable {}", quoted(path))).collect();
     format!("uv tool install {tool}{}", options.concat())

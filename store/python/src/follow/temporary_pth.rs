@@ -9,13 +9,14 @@
 
 use std::path::{Path, PathBuf};
 
+use modstore_core::{
+    disk::{Disk, DiskError},
+    model::ModuleName,
+};
+
 use super::{
     registration::{Installed, Registration},
     stand_in::site_file,
-};
-use crate::{
-    disk::{Disk, DiskError},
-    model::ModuleName,
 };
 
 /// The name of the file; Python reads every `.pth` file of a site.

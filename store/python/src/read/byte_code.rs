@@ -6,7 +6,7 @@
 
 use std::{io::Read as _, os::unix::fs::MetadataExt as _, path::Path};
 
-use crate::disk::open_regular;
+use modstore_core::disk::open_regular;
 
 /// The name of the directories that Python keeps byte code in.
 pub const DIRECTORY: &str = "__pycache__";

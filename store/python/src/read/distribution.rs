@@ -3,13 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
+use modstore_core::{disk::DiskError, model::DistributionName};
+
 use super::{
     direct_url::DirectUrl,
     limits::small_if_there,
     metadata::{EntryPoint, Metadata},
     record::{self, RecordedFile},
 };
-use crate::{disk::DiskError, model::DistributionName};
 
 /// A project that is installed in a site directory.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use crate::disk::{DiskError, Verb, read_regular};
+use modstore_core::disk::{DiskError, Verb, read_regular};
 
 /// Most bytes of a file that points somewhere: `.pth`, `.start`, `.egg-link`, `direct_url.json`.
 pub(super) const POINTING: u64 = 1 << 20;

@@ -14,6 +14,8 @@ mod metadata;
 mod record;
 mod distribution;
 mod scan;
+mod importable;
+mod byte_code;
 
 pub use direct_url::{Commit, DirectUrl};
 pub use distribution::{Distribution, DistributionError};
@@ -21,8 +23,11 @@ pub use metadata::{EntryPoint, Metadata};
 pub use record::RecordedFile;
 pub use scan::{How, Pointer, Scan, ScanError, Trouble};
 
+pub use byte_code::{DIRECTORY, is_byte_code};
 pub use finder::Finder;
 pub(crate) use finder::{Unclear, package_directory};
+pub(crate) use importable::named_by;
+pub use importable::{is_identifier, names_below};
 pub use limits::{small_bytes, small_if_there, small_text};
 pub use pth::{Line, lexical, lines};
 pub(crate) use pth::{NotText, started};

@@ -8,16 +8,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use modstore_core::{
+    disk::{DiskError, Verb, names_in},
+    model::DistributionName,
+};
+
 use super::{
     direct_url::DirectUrl,
     distribution::Distribution,
     finder::{Finder, Unclear},
     limits::{self, LONGEST, POINTERS, POINTING, POINTING_FILES},
     pth::{Line, lexical, lines, started},
-};
-use crate::{
-    disk::{DiskError, Verb, names_in},
-    model::DistributionName,
 };
 
 /// What is in a site directory.

@@ -13,13 +13,12 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
-
-use crate::{
+use modstore_core::{
     Cancel,
     disk::DiskError,
     program::{ProgramError, Running, Said},
 };
+use serde::{Deserialize, Serialize};
 
 /// So long the interpreter may take besides what is imported.
 const OVERHEAD: Duration = Duration::from_secs(20);
@@ -119,8 +118,9 @@ impl ImportProbe<'_> {
     /// See [`ImportProbeError`]. That a module cannot be imported is no error.
     pub fn run(&self, cancel: &Cancel) -> Result<Vec<Probed>, ImportProbeError> {
         let scratch = tempfile::Builder::new().prefix("import-").tempdir_in(self.scratch);
-        let scratch = scratch
-            .map_err(|error| DiskError::new(crate::disk::Verb::CreateDir, self.scratch, error))?;
+        let scratch = scratch.map_err(|error| {
+            DiskError::new(modstore_core::disk::Verb::CreateDir, self.scratch, error)
+        })?;
         let at_once = std::thread::available_parallelism().map_or(1, usize::from).min(4);
         let (modules, paths) = (self.modules, self.paths);
         let limit = self.limit.as_secs_f64();
@@ -182,7 +182,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::in_path;
+    use modstore_core::program::in_path;
 
     /// Modules by name and source, and what comes of importing each, if there is a Python.
     fn probe(sources: &[(&str, &str)]) -> Option<Vec<Probed>> {

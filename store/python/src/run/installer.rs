@@ -11,12 +11,13 @@ use std::{
     time::Duration,
 };
 
-use super::interpreter::Places;
-use crate::{
+use modstore_core::{
     Cancel,
     model::DistributionName,
     program::{ProgramError, Running, in_path, is_executable},
 };
+
+use super::interpreter::Places;
 
 /// An installer may have to compile what it installs.
 const LIMIT: Duration = Duration::from_secs(30 * 60);

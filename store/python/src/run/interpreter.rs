@@ -9,13 +9,12 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
-
-use crate::{
+use modstore_core::{
     Cancel,
     disk::read_regular_text,
     program::{ProgramError, Running, Said, in_path, is_executable},
 };
+use serde::Deserialize;
 
 /// An interpreter that has not answered by then is broken.
 const LIMIT: Duration = Duration::from_secs(20);
