@@ -239,6 +239,8 @@ pub trait Inspection {
 
 /// The findings of one program.
 pub type FindingOf<I> = Finding<<I as Inspection>::Repair, <I as Inspection>::About>;
+/// How a repair ended.
+pub type Repaired<I> = Result<(), <I as Inspection>::Error>;
 
 /// A check: what it finds, and the repair of that.
 pub struct Check<I: Inspection> {
@@ -255,9 +257,9 @@ pub enum RepairStep<I: Inspection> {
     /// It does not: what it finds is the user's, or the repair of another check sees to it.
     None,
     /// Without findings: it looks for itself what there is to do, so that doing it again does no harm.
-    LooksItself(fn(&mut I::Work<'_>) -> Result<(), I::Error>),
+    LooksItself(fn(&mut I::Work<'_>) -> Repaired<I>),
     /// What a search of all checks found.
-    OfFindings(fn(&mut I::Work<'_>, &[FindingOf<I>]) -> Result<(), I::Error>),
+    OfFindings(fn(&mut I::Work<'_>, &[FindingOf<I>]) -> Repaired<I>),
 }
 
 #[cfg(test)]
