@@ -8,7 +8,7 @@
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, os::unix::fs::PermissionsExt as _};
 
-use modstore_tests::{Change, Repo, TestHome, on_terminal};
+use modstore_testbed::{Change, Repo, TestHome, on_terminal};
 
 /// A title, a cleared screen, a bell, C1 as a byte and as text, changes of direction, what has no width, tags.
 const ODD: &[u8] = b"\x1b]0;T\x07\x1b[2J\x1b[1A\x9b31m\xc2\x9b31m\xe2\x80\xae\xe2\x81\xa6RTL\xe2\x80\x8b\xf3\xa0\x81\x81\xef\xbb\xbf";

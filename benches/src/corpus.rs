@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use modstore_tests::{Change, HttpServer, Repo, git};
+use modstore_testbed::{Change, HttpServer, Repo, git};
 
 use crate::contender::Wanted;
 use crate::measure::run;

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use modstore_tests::HttpServer;
+use modstore_testbed::HttpServer;
 
 use crate::compare;
 use crate::contender::{Contender, Role, Step};

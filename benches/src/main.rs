@@ -38,7 +38,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
-use modstore_tests::{HttpServer, Mount};
+use modstore_testbed::{HttpServer, Mount};
 
 use crate::contender::{Contender, Step};
 use crate::corpus::{Corpus, Shape, Version};

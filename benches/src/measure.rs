@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use modstore_tests::HttpServer;
+use modstore_testbed::HttpServer;
 use wait4::Wait4 as _;
 
 /// How many modules git is given at a time.

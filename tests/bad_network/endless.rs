@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use modstore_tests::{BlackHole, Fault, until};
+use modstore_testbed::{BlackHole, Fault, until};
 use rustix::process::Signal;
 
 use crate::day::{Day, Trouble};

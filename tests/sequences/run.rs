@@ -12,7 +12,7 @@ use modstore::{
     commit::{self, Binding, State, shown},
     model::{self, Lockfile, ModuleName, Source},
 };
-use modstore_tests::listing;
+use modstore_testbed::listing;
 
 use crate::{
     command::{Command, From, MODULES, Step, every_from},

@@ -233,12 +233,11 @@ fn assert_same(store: &Store, name: &str, planted: &Planted, repo: &Repo, commit
 }
 
 /// Text that deflates little and differs little between versions.
-fn text(seed: u32, lines: usize) -> Vec<u8> {
-    let mut state = seed;
+fn text(seed: u64, lines: usize) -> Vec<u8> {
+    let mut random = Random::of(seed);
     let mut out = Vec::new();
     for line in 0..lines {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        writeln!(out, "{line} {state:08x} {:08x}", state.rotate_left(9) ^ 0x5bd1).unwrap();
+        writeln!(out, "{line} {:016x}", random.draw()).unwrap();
     }
     out
 }
@@ -823,7 +822,7 @@ fn a_blob_may_come_long_before_or_after_the_trees_that_want_it() {
 }
 
 /// Half a megabyte.
-fn noise(seed: u32) -> Vec<u8> {
+fn noise(seed: u64) -> Vec<u8> {
     text(seed, 24_000)
 }
 

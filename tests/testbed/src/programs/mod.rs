@@ -1,0 +1,13 @@
+//! Programs under way: the command line in a home of its own, a host, Python environments.
+
+mod running;
+mod home;
+mod host;
+mod strace;
+mod python;
+
+pub use home::TestHome;
+pub use host::Host;
+pub use python::{Backend, Project, Python, PythonTools, Venv};
+pub use running::{Ran, Running, on_terminal, until};
+pub use strace::has_strace;
