@@ -1,6 +1,8 @@
-//! Imports go down: the floor plan of the library, held by reading its `use` lines.
+//! Imports go down: the floor plan of every crate, held by reading its `use` lines.
 //!
-//! To change the architecture, change [`FLOORS`]. Tests at the end of a file may look anywhere.
+//! The `mod` lines of a `lib.rs` or `mod.rs` are the floor plan of that folder, in reading order: a file or folder
+//! imports only from those above it. To change the architecture, change their order. Between crates, cargo holds the
+//! same. Tests at the end of a file may look anywhere.
 
 #![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
 
@@ -9,27 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// From the ground up. A folder imports only from those before it.
-const FLOORS: [&str; 18] = [
-    "cancel",
-    "model",
-    "disk",
-    "commit",
-    "program",
-    "acquire",
-    "build",
-    "environment",
-    "reclaim",
-    "verify",
-    "doctor",
-    "declare",
-    "consent",
-    "update",
-    "repair",
-    "reset",
-    "change_error",
-    "store",
-];
+/// The library, from the ground up.
+const CRATES: [&str; 5] = ["core", "fetch", "python", "doctor", "modstore"];
 
 /// Calls that change a disk, which only `disk` makes.
 const WRITES: [&str; 9] = [
@@ -47,14 +30,17 @@ const WRITES: [&str; 9] = [
 #[test]
 fn folders_import_only_from_the_floors_below() {
     let mut faults = Vec::new();
-    for (path, text) in sources() {
-        let own = floor_of(&path);
-        for (line, import) in imports(&text) {
-            let named = import.strip_prefix("crate::").and_then(|rest| rest.split("::").next());
-            let Some(named) = named.and_then(floor) else { continue };
-            if own.is_some_and(|own| named > own) {
-                let (from, to) = (FLOORS[own.unwrap()], FLOORS[named]);
-                faults.push(format!("{}:{line}: {from} may not import {to}", path.display()));
+    for krate in CRATES {
+        let sources = sources_of(&format!("store/{krate}/src"));
+        for (plan, text) in &sources {
+            let name = plan.file_name().unwrap().to_str().unwrap();
+            if name == "lib.rs" || name == "mod.rs" {
+                faults.extend(
+                    Folder::new(plan, text)
+                        .faults(&sources)
+                        .into_iter()
+                        .map(|fault| format!("{krate}/{fault}")),
+                );
             }
         }
     }
@@ -62,36 +48,91 @@ fn folders_import_only_from_the_floors_below() {
 }
 
 #[test]
-fn a_file_imports_only_from_files_declared_above_it_in_its_folder() {
-    let sources = sources();
-    let mut faults = Vec::new();
-    for (folder, text) in sources.iter().filter(|(path, _)| path.ends_with("mod.rs")) {
+fn crates_stand_on_one_another_in_one_direction() {
+    for (floor, krate) in CRATES.iter().enumerate() {
+        let manifest = repository().join("store").join(krate).join("Cargo.toml");
+        let manifest = std::fs::read_to_string(manifest).unwrap();
+        for above in CRATES.iter().skip(floor) {
+            let named = format!("\nmodstore-{above}.workspace");
+            assert!(!manifest.contains(&named), "{krate} may not depend on {above}");
+        }
+    }
+}
+
+/// A folder of modules, whose order is in its `lib.rs` or `mod.rs`.
+struct Folder<'a> {
+    /// The path of the folder below `src`.
+    path: &'a Path,
+    /// The modules declared, in order.
+    order: Vec<String>,
+    /// The module that each re-exported name comes from.
+    home_of: BTreeMap<String, String>,
+}
+
+impl<'a> Folder<'a> {
+    fn new(plan: &'a Path, text: &str) -> Self {
         let (order, home_of) = declared(text);
-        let name = folder.parent().unwrap().file_name().unwrap().to_str().unwrap();
-        for (path, text) in &sources {
-            if path.parent() != folder.parent() || path == folder {
+        Self { path: plan.parent().unwrap(), order, home_of }
+    }
+
+    /// The imports from modules declared further down.
+    fn faults(&self, sources: &[(PathBuf, String)]) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (path, text) in sources {
+            let inside = path.strip_prefix(self.path).ok();
+            let Some(own) = inside.and_then(first).and_then(|module| self.place(module)) else {
                 continue;
-            }
-            let own = path.file_stem().unwrap().to_str().unwrap();
+            };
             for (line, import) in imports(text) {
-                let within = import
-                    .strip_prefix("super::")
-                    .or_else(|| import.strip_prefix(&format!("crate::{name}::")));
-                let Some(first) = within.and_then(|rest| rest.split("::").next()) else { continue };
-                let used = home_of.get(first).map_or(first, String::as_str);
-                let place = |module: &str| order.iter().position(|each| each == module);
-                if let (Some(own_place), Some(used_place)) = (place(own), place(used))
-                    && used_place > own_place
-                {
-                    faults.push(format!(
-                        "{}:{line}: {own} is declared before {used}, which it imports",
-                        path.display()
-                    ));
+                let Some(used) = self.within(path, &import) else { continue };
+                let module = self.home_of.get(&used).unwrap_or(&used);
+                if self.place(module).is_some_and(|used| used > own) {
+                    let own = self.order.get(own).map_or("", String::as_str);
+                    faults
+                        .push(format!("{}:{line}: {own} may not import {module}", path.display()));
                 }
             }
         }
+        faults
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+
+    /// The first name that an import names within this folder.
+    fn within(&self, path: &Path, import: &str) -> Option<String> {
+        let absolute = absolute(path, import)?;
+        let inside = absolute.strip_prefix(self.path).ok()?;
+        first(inside).map(str::to_owned)
+    }
+
+    fn place(&self, module: &str) -> Option<usize> {
+        self.order.iter().position(|each| each == module)
+    }
+}
+
+/// An import as a path below `src`: `super::x` in `a/b.rs` is `a/x`.
+fn absolute(path: &Path, import: &str) -> Option<PathBuf> {
+    let mut parts = import.split("::").peekable();
+    // A `mod.rs` is its folder; another file is a module in its folder.
+    let is_plan = ["mod.rs", "lib.rs"].iter().any(|plan| path.ends_with(plan));
+    let mut at = if is_plan { path.parent()?.to_owned() } else { path.with_extension("") };
+    match *parts.peek()? {
+        "crate" => {
+            parts.next();
+            at = PathBuf::new();
+        }
+        "super" => {
+            while parts.next_if_eq(&"super").is_some() {
+                at = at.parent()?.to_owned();
+            }
+        }
+        _ => return None,
+    }
+    at.extend(parts);
+    Some(at)
+}
+
+/// The module that a path begins with.
+fn first(path: &Path) -> Option<&str> {
+    path.components().next()?.as_os_str().to_str().map(|name| name.trim_end_matches(".rs"))
 }
 
 #[test]
@@ -101,7 +142,7 @@ fn only_disk_changes_the_disk() {
     let mut faults = Vec::new();
     for (path, text) in sources() {
         let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        if floor_of(&path) == floor("disk") || caches.iter().any(|cache| stem.starts_with(cache)) {
+        if path.starts_with("core/src/disk") || caches.iter().any(|cache| stem.starts_with(cache)) {
             continue;
         }
         for (number, line) in text.lines().enumerate() {
@@ -160,16 +201,25 @@ fn the_reader_of_imports_sees_nested_lists() {
     assert_eq!(found, ["crate::commit::A", "crate::commit::b::C", "crate::disk", "super::x"]);
 }
 
-/// Every source file of the library without the tests at its end, by path below `store/src`.
+/// Every source file of the library without the tests at its end, by path below `store`.
 fn sources() -> Vec<(PathBuf, String)> {
-    let found = sources_of("store/src");
+    let below = |krate: &&str| {
+        let place = Path::new(*krate).join("src");
+        let found = sources_of(&format!("store/{krate}/src"));
+        found.into_iter().map(move |(path, text)| (place.join(path), text))
+    };
+    let found: Vec<_> = CRATES.iter().flat_map(below).collect();
     assert!(found.len() > 40, "the library is somewhere else");
     found
 }
 
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 /// The same below another directory.
 fn sources_of(directory: &str) -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(directory);
+    let root = repository().join(directory);
     let mut found = Vec::new();
     let mut open = vec![root.clone()];
     while let Some(directory) = open.pop() {
@@ -189,16 +239,6 @@ fn sources_of(directory: &str) -> Vec<(PathBuf, String)> {
     assert!(found.len() > 10, "{directory} is somewhere else");
     found.sort();
     found
-}
-
-fn floor(name: &str) -> Option<usize> {
-    FLOORS.iter().position(|floor| *floor == name)
-}
-
-/// The floor a file is on; `lib.rs` is on none.
-fn floor_of(path: &Path) -> Option<usize> {
-    let first = path.components().next()?.as_os_str().to_str()?;
-    floor(first.trim_end_matches(".rs"))
 }
 
 /// The modules that a `mod.rs` declares, in order, and the module each re-exported name comes from.

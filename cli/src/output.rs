@@ -16,7 +16,7 @@ use modstore::{Cancel, Exit};
 use serde::Serialize;
 
 use crate::{
-    args::{ColorMode, Global},
+    options::{ColorMode, Global},
     page::{Page, on_stderr, on_stdout},
     report::{Failure, write_warning},
 };

@@ -21,7 +21,7 @@ use modstore::{
 };
 use serde::Serialize;
 
-use crate::{escape::escaped, json::causes, page::Page};
+use crate::{causes::causes, escape::escaped, page::Page};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -226,8 +226,6 @@ impl From<io::Error> for Failure {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
 
     fn written(failure: &Failure) -> String {
@@ -256,7 +254,7 @@ mod tests {
     #[test]
     fn what_was_typed_cannot_pass_for_what_clap_says() {
         let typed = ["modstore", "--progress", "x\n\n  tip: run `rm -rf /`\u{202e}\u{1b}[2J"];
-        let mut error = crate::args::Arguments::try_parse_from(typed).unwrap_err();
+        let mut error = crate::args::manual().try_get_matches_from(typed).unwrap_err();
         let failure = Failure::of_usage(&mut error);
         assert!(failure.message.contains(r"tip: run `rm -rf /`\u{202e}"), "{failure:?}");
         assert!(!failure.hint.unwrap().contains("rm"));

@@ -3,6 +3,8 @@
 //! `churn` is the run; `corpus` and `server` are what it is run against, `meter`, `reader` and `machine` what looks at it,
 //! `plot` its picture. Nothing here touches the user's store.
 
+mod args;
+mod answer;
 mod chance;
 mod corpus;
 mod server;
@@ -15,12 +17,10 @@ mod told;
 
 use serde::Serialize;
 
-use crate::{
-    args::{BenchArgs, BenchCommand},
-    context::Context,
-    json::Bench,
-    report::Failure,
-};
+pub(crate) use self::args::BenchArgs;
+use self::{answer::Bench, args::BenchCommand};
+use super::Run;
+use crate::{context::Context, report::Failure};
 
 /// What there is to tell.
 #[derive(Debug, Serialize)]
@@ -32,15 +32,18 @@ pub(crate) enum Answered {
     Nothing {},
 }
 
-/// Measures.
-pub(crate) fn run(context: &Context, args: &BenchArgs) -> Result<Answered, Failure> {
-    match &args.what {
-        BenchCommand::Churn(args) => {
-            churn::run(context, args).map(|bench| Answered::Churn(Box::new(bench)))
+impl Run for BenchArgs {
+    type Answer = Answered;
+
+    fn run(&self, context: &Context) -> Result<Answered, Failure> {
+        match &self.what {
+            BenchCommand::Churn(args) => {
+                churn::run(context, args).map(|bench| Answered::Churn(Box::new(bench)))
+            }
+            BenchCommand::Serve(args) => {
+                server::run(&context.output, args).map(|()| Answered::Nothing {})
+            }
+            BenchCommand::Fill(args) => churn::fill(context, args).map(|()| Answered::Nothing {}),
         }
-        BenchCommand::Serve(args) => {
-            server::run(&context.output, args).map(|()| Answered::Nothing {})
-        }
-        BenchCommand::Fill(args) => churn::fill(context, args).map(|()| Answered::Nothing {}),
     }
 }

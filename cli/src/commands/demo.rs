@@ -8,14 +8,15 @@ mod server;
 
 use std::{io, path::PathBuf};
 
+use clap::Args;
 use modstore::Exit;
 
 use self::{
     sandbox::{Ran, Sandbox},
     server::Server,
 };
+use super::Run;
 use crate::{
-    args::DemoArgs,
     context::Context,
     json::{Demo, DemoStep},
     output::{Answer, Output},
@@ -27,20 +28,39 @@ use crate::{
 /// So much of what the server sends comes through before the cut; the pack is many times as large.
 const CUT: u64 = 64 * 1024;
 
-/// Plays it.
-pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Demo, Failure> {
-    context.heed();
-    let sandbox = Sandbox::new(context.cancel().clone())?;
-    let server = Server::start(sandbox.path(), sandbox.git_variables())?;
-    let mut play = Play { sandbox, server, output: &context.output, steps: Vec::new() };
-    let played = play.all();
-    let Play { sandbox, steps, .. } = play;
-    let (directory, generation) = (sandbox.path().display().to_string(), sandbox.shown());
-    if args.keep {
-        sandbox.keep();
+/// See it work: real repositories, an update, a cut fetch, a rollback and a sweep, in a temporary directory
+///
+/// Makes a few git repositories of its own, runs the commands a person would type, prints what they
+/// print, and checks every claim it makes. Needs git and nothing else; touches nothing outside the
+/// temporary directory, which it removes at the end.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore demo
+  modstore demo --keep               (leaves the directory, to look around)")]
+pub(crate) struct DemoArgs {
+    /// Leave the temporary directory
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Run for DemoArgs {
+    type Answer = Demo;
+
+    fn run(&self, context: &Context) -> Result<Demo, Failure> {
+        context.heed();
+        let sandbox = Sandbox::new(context.cancel().clone())?;
+        let server = Server::start(sandbox.path(), sandbox.git_variables())?;
+        let mut play = Play { sandbox, server, output: &context.output, steps: Vec::new() };
+        let played = play.all();
+        let Play { sandbox, steps, .. } = play;
+        let (directory, generation) = (sandbox.path().display().to_string(), sandbox.shown());
+        if self.keep {
+            sandbox.keep();
+        }
+        played?;
+        Ok(Demo { generation, directory, kept: self.keep, steps })
     }
-    played?;
-    Ok(Demo { generation, directory, kept: args.keep, steps })
 }
 
 struct Play<'a> {

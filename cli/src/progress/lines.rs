@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::{Event, Step, environment::Doing, model::ModuleName};
+use modstore::{Event, Step, events::Doing, model::ModuleName};
 
 use crate::{
     page::on_stderr,

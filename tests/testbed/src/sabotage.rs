@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! the law that is broken, in plain words
-//! in store/src/commit/locked.rs
+//! in store/modstore/src/commit/locked.rs
 //! caught by modstore-cli::golden an_install_and_an_update_have_one_barrier_…
 //! --- was
 //! lines that occur once in that file

@@ -21,6 +21,8 @@ use modstore::{
 };
 
 use super::{
+    answer::{Bench, BenchDisk, BenchPhase, BenchReader, BenchRound},
+    args::{BenchFillArgs, ChurnArgs},
     chance::Chance,
     corpus::{Corpus, Shape},
     machine::{Room, forget_peak, peak},
@@ -30,10 +32,9 @@ use super::{
     server::Server,
 };
 use crate::{
-    args::{BenchFillArgs, ChurnArgs},
+    causes::causes,
     commands::scratch::{Scratch, cannot},
     context::Context,
-    json::{Bench, BenchDisk, BenchPhase, BenchReader, BenchRound, causes},
     report::Failure,
     text::{count, size},
 };

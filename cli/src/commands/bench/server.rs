@@ -16,7 +16,8 @@ use std::{
 
 use modstore::Exit;
 
-use crate::{args::BenchServeArgs, commands::scratch::cannot, output::Output, report::Failure};
+use super::args::BenchServeArgs;
+use crate::{commands::scratch::cannot, output::Output, report::Failure};
 
 /// The server, as the one who started it has it. It ends when this goes.
 #[derive(Debug)]

@@ -4,9 +4,12 @@
 
 use std::io;
 
-use super::{Answered, churn::middle};
+use super::{
+    Answered,
+    answer::{Bench, BenchPhase, BenchReader, BenchRound},
+    churn::middle,
+};
 use crate::{
-    json::{Bench, BenchPhase, BenchReader, BenchRound},
     output::Answer,
     page::Page,
     text::{Table, count, size},

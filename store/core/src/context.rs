@@ -1,0 +1,31 @@
+//! [`Context`]: what work on a store is given, the same on every floor.
+
+use std::time::Duration;
+
+use crate::{
+    Cancel,
+    disk::{Barrier, Disk, Layout},
+    events::Events,
+};
+
+/// What work on a store is given: where it is, how it is written to, who listens, and who may stop it. `Copy`, so that
+/// each floor hands it down as it is and adds what it alone needs beside it.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The disk, and who watches it.
+    pub disk: &'a Disk,
+    /// Where everything is in the home.
+    pub layout: &'a Layout,
+    /// How content is made durable.
+    pub barrier: Barrier,
+    /// The longest wait for a lock.
+    pub lock_limit: Duration,
+    /// Whether to stay off the network.
+    pub offline: bool,
+    /// The command, as those who wait for a lock read it. Holds no secret.
+    pub command: &'a str,
+    /// Who listens.
+    pub events: &'a dyn Events,
+    /// The wish to stop.
+    pub cancel: &'a Cancel,
+}

@@ -1,0 +1,78 @@
+//! What an entry should hold, by its manifest, and what it holds: by kind and size, or every byte read.
+
+use std::{
+    ffi::OsStr,
+    fs::OpenOptions,
+    io::{self, Read as _},
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+use gix::bstr::{BStr, ByteSlice as _};
+use rayon::prelude::*;
+
+use super::{
+    bounded::{open_own, read_own},
+    layout::Layout,
+    planting::is_unchanged,
+    verbs::is_directory,
+};
+use crate::model::{ContentHash, Digest, FileKind, Manifest, TreeFile, digest_of};
+
+/// The manifest of an entry, if it is there and proves itself.
+#[must_use]
+pub fn read_manifest(layout: &Layout, digest: Digest) -> Option<Manifest> {
+    let bytes = read_own(&layout.manifest(digest)).ok()?;
+    let proven = digest_of(&bytes) == digest;
+    proven.then(|| Manifest::from_bytes(&bytes).ok())?
+}
+
+/// Whether an entry has every file of its manifest, by kind and size. Contents are not read.
+#[must_use]
+pub fn is_whole(layout: &Layout, digest: Digest) -> bool {
+    let Some(manifest) = read_manifest(layout, digest) else { return false };
+    let entry = layout.entry(digest);
+    is_directory(&entry) && manifest.files().iter().all(|file| is_unchanged(file, &entry))
+}
+
+/// Whether an entry has every file of its manifest with its content.
+#[must_use]
+pub fn is_right(layout: &Layout, digest: Digest) -> bool {
+    let Some(manifest) = read_manifest(layout, digest) else { return false };
+    let root = layout.entry(digest);
+    is_whole(layout, digest) && manifest.files().par_iter().all(|file| has_content(&root, file))
+}
+
+/// The path of a tree's file below `root`.
+pub fn place(root: &Path, path: &BStr) -> PathBuf {
+    root.join(OsStr::from_bytes(path.as_bytes()))
+}
+
+/// Whether `file` of the tree at `root` has the content it should.
+pub fn has_content(root: &Path, file: &TreeFile) -> bool {
+    let path = place(root, file.path.as_bstr());
+    // A giant in its place is not read to its end.
+    let has_size = path.symlink_metadata().is_ok_and(|meta| meta.len() == file.size);
+    has_size && content_of(&path, file.kind).is_ok_and(|(content, _)| content == file.content)
+}
+
+/// The hash and size of a file's content, or of a link's text.
+pub fn content_of(path: &Path, kind: FileKind) -> io::Result<(ContentHash, u64)> {
+    if kind == FileKind::Symlink {
+        let text = std::fs::read_link(path)?;
+        let text = text.as_os_str().as_bytes();
+        return Ok((ContentHash::of(text), text.len() as u64));
+    }
+    // Most files are small, and to make a larger buffer takes a fifth as long as to read one of them.
+    let (mut file, mut hasher, mut chunk) =
+        (open_own(path, OpenOptions::new().read(true))?, blake3::Hasher::new(), [0; 32 << 10]);
+    loop {
+        match file.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => drop(hasher.update(chunk.get(..read).unwrap_or_default())),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((ContentHash::from_bytes(hasher.finalize().into()), hasher.count()))
+}

@@ -1,0 +1,58 @@
+//! Plain values: no I/O, no clock.
+
+mod digest;
+mod manifest;
+mod git_tree;
+mod generation;
+mod class;
+mod failure_code;
+mod causes;
+mod deceptive;
+mod nearest;
+
+mod written;
+mod module_name;
+mod distribution_name;
+mod revision;
+mod subdirectory;
+mod reference;
+mod source_error;
+mod remote_url;
+mod origin;
+mod source;
+mod source_grammar;
+mod toml_fields;
+mod build_spec;
+mod declarations;
+mod declarations_edit;
+mod lockfile;
+mod binding;
+
+pub use binding::{Attempt, Binding, Bound, Built, Fetched, MadeFrom};
+pub use class::{Class, Stage};
+pub use deceptive::{escaped, is_deceptive};
+pub use digest::{ContentHash, Digest, ParseDigestError};
+pub use failure_code::FailureCode;
+pub use generation::{Generation, ParseGenerationError};
+pub use git_tree::GitTree;
+pub use manifest::{
+    FileKind, Manifest, ManifestError, TREE_CONTEXT, TreeFile, canonical_bytes, digest_of,
+};
+pub use nearest::{distance, nearest};
+
+pub use build_spec::{BuildSpec, command_line};
+pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
+pub use declarations_edit::{EditError, add_module, link_module, remove_module, unlink_module};
+pub use distribution_name::{DistributionName, ParseDistributionNameError};
+pub use lockfile::{Locked, Lockfile, LockfileFault, ParseLockfileError};
+pub use module_name::{ModuleName, ParseModuleNameError};
+pub use origin::{Origin, ParseOriginError};
+pub use reference::{ParseReferenceError, Reference};
+pub use remote_url::{RemoteUrl, Scheme};
+pub use revision::{ParseRevisionError, Revision};
+pub use source::{ArchiveKind, ArchiveSource, ArchiveUrl, GitSource, Source};
+pub use source_error::{Expected, ParseSourceError};
+pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
+pub use toml_fields::TomlFault;
+
+pub use causes::causes;

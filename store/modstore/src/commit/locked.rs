@@ -1,0 +1,325 @@
+//! [`Locked`]: the store under its lock, and what a crash left finished or removed.
+//!
+//! Whoever changes what the store holds has one: a transaction, a sweep, a repair. Only it can append to
+//! the journal, and appending consumes it, so a lock is held for one change.
+//!
+//! Fetches nothing and waits for nothing but the lock.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    condemned::Condemned,
+    journal::{Journal, JournalError},
+    record::{self, Record},
+    state::State,
+};
+use crate::{
+    disk::{
+        Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, Staging, StagingError,
+        names_in,
+    },
+    model::{Digest, Generation},
+};
+
+/// The store, locked, and as its journal says.
+#[derive(Debug)]
+pub struct Locked {
+    pub(super) disk: Disk,
+    pub(super) layout: Layout,
+    pub(super) barrier: Barrier,
+    pub(super) staging: Staging,
+    pub(super) journal: Journal,
+    pub(super) state: State,
+    /// The highest generation above the head that could not be removed.
+    above: Option<Generation>,
+    _lock: Lock,
+}
+
+/// How to begin.
+#[derive(Clone, Copy)]
+pub struct Beginning<'a> {
+    /// The command, for those who wait for the lock.
+    pub command: &'a str,
+    /// How to wait for the lock.
+    pub patience: Patience<'a>,
+    /// How the content is made durable.
+    pub barrier: Barrier,
+    /// The file of the home that goes along with a switch to this state, and what it says then.
+    pub companion: &'a dyn Fn(&State) -> (PathBuf, String),
+}
+
+impl fmt::Debug for Beginning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beginning").field("command", &self.command).finish_non_exhaustive()
+    }
+}
+
+/// The store is not locked. Nothing was changed, except that leftovers of a crash may be gone.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BeginError {
+    /// Somebody else is writing.
+    #[error("cannot begin a transaction")]
+    Lock(#[from] LockError),
+    /// The home cannot be written to.
+    #[error("cannot begin a transaction")]
+    Staging(#[from] StagingError),
+    /// The journal is damaged or cannot be read.
+    #[error("cannot begin a transaction")]
+    Journal(#[from] JournalError),
+    /// What is shown is newer than what is recorded, so recorded frames were lost.
+    #[error("`current` shows generation {shown}, and the journal ends before it")]
+    Lost {
+        /// The generation shown.
+        shown: Generation,
+    },
+    /// What a crash left cannot be finished: the switch, or making what was removed durable.
+    #[error("cannot finish what an earlier process left")]
+    Redo(#[source] DiskError),
+}
+
+impl Locked {
+    /// Takes the store's lock and finishes or removes what a crash left.
+    ///
+    /// # Errors
+    /// See [`BeginError`].
+    pub fn take(
+        disk: &Disk,
+        layout: &Layout,
+        staging: Staging,
+        how: Beginning<'_>,
+    ) -> Result<Self, BeginError> {
+        let lock = Lock::take(&layout.lock("store"), how.command, how.patience)?;
+        let (journal, state) = Journal::open(disk, &layout.journal())?;
+        finish_showing(disk, layout, &state, &staging, how)?;
+        let above = remove_unrecorded(disk, layout, &state).map_err(BeginError::Redo)?;
+        finish_sweeping(disk, layout, &state).map_err(BeginError::Redo)?;
+        Ok(Self {
+            disk: disk.clone(),
+            layout: layout.clone(),
+            barrier: how.barrier,
+            staging,
+            journal,
+            state,
+            above,
+            _lock: lock,
+        })
+    }
+
+    /// The number of the generation that comes next: one whose name is free, also where a crash's left-over could not
+    /// be removed.
+    pub(super) fn next_generation(&self) -> Generation {
+        let head = self.state.head().map(|head| head.number);
+        head.max(self.above).map_or(Generation::FIRST, Generation::next)
+    }
+
+    /// What the store adds up to.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Shows readers what is about to go, in place of what was shown before; see [`Condemned`].
+    ///
+    /// # Errors
+    /// Nothing is condemned.
+    pub fn condemn(&self, condemned: &Condemned) -> Result<(), DiskError> {
+        condemned.publish(&self.disk, &self.layout, &self.staging, self.state.sequence())
+    }
+
+    /// Takes it back: nothing goes.
+    ///
+    /// # Errors
+    /// It is still condemned; the next one to take the lock takes it back.
+    pub fn reprieve(&self) -> Result<(), DiskError> {
+        Condemned::withdraw(&self.disk, &self.layout)
+    }
+
+    /// Gives up what is condemned: first in the journal, then by moving it to the trash, or by deleting it where it
+    /// cannot be moved. The journal comes first, so that it never counts on what is not there; what it has given up
+    /// and is still in its place, because of a crash or because it cannot be taken away, is for whoever takes the
+    /// lock next.
+    ///
+    /// # Errors
+    /// Each [`GiveUpError`] says whether it has happened.
+    pub fn give_up(self, condemned: &Condemned) -> Result<(), GiveUpError> {
+        let Self { disk, layout, journal, mut state, .. } = self;
+        let retired = condemned.generations.iter().filter(|number| state.is_kept(**number));
+        let forgotten = condemned.entries.iter().filter(|digest| state.entry(**digest).is_some());
+        let records: Vec<Record> = retired
+            .map(|number| Record::Retired { number: *number })
+            .chain(forgotten.map(|digest| Record::Forgotten { digest: *digest }))
+            .collect();
+        if !records.is_empty() {
+            let frame = journal.append(&disk, records).map_err(GiveUpError::Record)?;
+            state.apply(frame);
+        }
+        discard(&disk, &layout, condemned, &state).map_err(GiveUpError::Discard)
+    }
+
+    /// Records that these entries are in the store no longer, as far as it has them and no kept generation
+    /// needs them. Their trees are for the caller to put away.
+    ///
+    /// # Errors
+    /// It has happened if the frame reached the disk.
+    pub fn forget(self, digests: &[Digest]) -> Result<(), JournalError> {
+        let (needed, materials) = (self.state.refcounts(), self.state.materials());
+        let known = digests.iter().filter(|digest| self.state.entry(**digest).is_some());
+        let records: Vec<Record> = known
+            .filter(|digest| !needed.contains_key(*digest) && !materials.contains(*digest))
+            .map(|digest| Record::Forgotten { digest: *digest })
+            .collect();
+        match records.is_empty() {
+            true => Ok(()),
+            false => self.journal.append(&self.disk, records).map(drop),
+        }
+    }
+
+    /// Replaces the journal by the fewest records that say the same; what is retired is told no more. A state
+    /// that is too large for one frame stays as it is.
+    ///
+    /// # Errors
+    /// The journal is the old one or the new one.
+    pub fn compact(self, reason: &str) -> Result<(), JournalError> {
+        let records = self.state.checkpoint(now(), reason);
+        if record::try_encode(&records).is_none() {
+            return Ok(());
+        }
+        self.journal.replace(&self.disk, &self.staging.fresh(), records)
+    }
+
+    /// How many bytes the records of a [compacted](Self::compact) journal would have; nothing, when they are
+    /// too many for one frame.
+    #[must_use]
+    pub fn compacted_size(&self) -> Option<u64> {
+        let bytes = record::try_encode(&self.state.checkpoint(0, ""))?;
+        u64::try_from(bytes.len()).ok()
+    }
+}
+
+/// What was condemned is not all in the trash.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GiveUpError {
+    /// It has happened if the frame reached the disk; the next command tells.
+    #[error("what is swept may or may not have been recorded")]
+    Record(#[source] JournalError),
+    /// It has happened: the journal counts on none of it, and a sync of what was moved failed.
+    #[error("what was swept may come back, until it is swept again")]
+    Discard(#[source] DiskError),
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    u64::try_from(since).unwrap_or(u64::MAX)
+}
+
+/// The switch: readers see the whole of one generation before it and the whole of the next after it.
+pub(super) fn show(disk: &Disk, layout: &Layout, switch: &Path) -> Result<(), DiskError> {
+    disk.rename(switch, &layout.current())?;
+    disk.sync_dir(layout.home())
+}
+
+/// The generation that `current` shows, or `None` when there is none or it is no link of ours.
+#[must_use]
+pub fn shown(layout: &Layout) -> Option<Generation> {
+    let text = std::fs::read_link(layout.current()).ok()?;
+    text.strip_prefix("generations").ok()?.to_str()?.parse().ok()
+}
+
+/// Whether a crash left something that only [`Locked::take`] finishes or removes: a switch to the head, a
+/// generation that no frame records, or what a sweep had condemned. Another process that is just at it looks
+/// the same; the lock tells.
+#[must_use]
+pub(crate) fn is_unfinished(layout: &Layout, state: &State) -> bool {
+    let head = state.head().map(|head| head.number);
+    let next = head.map_or(Generation::FIRST, Generation::next);
+    let is_there = |path: PathBuf| path.symlink_metadata().is_ok();
+    shown(layout) != head || is_there(layout.generation(next)) || is_there(layout.condemned())
+}
+
+/// Shows the head when a crash came between its frame and its switch. What goes along goes first here
+/// too: whoever finds the switch made has nothing left to finish.
+fn finish_showing(
+    disk: &Disk,
+    layout: &Layout,
+    state: &State,
+    staging: &Staging,
+    how: Beginning<'_>,
+) -> Result<(), BeginError> {
+    let head = state.head().map(|head| head.number);
+    match (shown(layout), head) {
+        (Some(shown), head) if Some(shown) > head => Err(BeginError::Lost { shown }),
+        (shown, Some(head)) if shown != Some(head) => {
+            let redo = || {
+                let (companion, contents) = (how.companion)(state);
+                let (spare, switch) = (staging.fresh(), staging.fresh());
+                disk.create_file(&spare, contents.as_bytes())?;
+                disk.symlink(&Layout::current_text(head), &switch)?;
+                disk.sync_tree(staging.directory(), how.barrier)?;
+                // The crash may have come before its sync, and a barrier need not reach it.
+                disk.sync_file(&layout.journal())?;
+                disk.rename(&spare, &companion)?;
+                show(disk, layout, &switch)
+            };
+            redo().map_err(BeginError::Redo)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes generations that a crash left between *place* and *commit*. No link ever led to them. Gives the highest of
+/// those that cannot be removed.
+fn remove_unrecorded(
+    disk: &Disk,
+    layout: &Layout,
+    state: &State,
+) -> Result<Option<Generation>, DiskError> {
+    let head = state.head().map(|head| head.number);
+    let mut left = None;
+    for name in names_in(&layout.generations())? {
+        let number = name.to_str().and_then(|name| name.parse::<Generation>().ok());
+        let Some(number) = number.filter(|number| Some(*number) > head) else { continue };
+        if let Err(error) = disk.remove_tree(&layout.generations().join(name)) {
+            disk.leave(error)?;
+            left = left.max(Some(number));
+        }
+    }
+    Ok(left)
+}
+
+/// Takes away what a sweep had given up in the journal and left in its place, and takes back the rest.
+fn finish_sweeping(disk: &Disk, layout: &Layout, state: &State) -> Result<(), DiskError> {
+    if layout.condemned().symlink_metadata().is_err() {
+        return Ok(());
+    }
+    match Condemned::was_given_up(layout).and_then(|it| Ok((it, Condemned::read(layout)?))) {
+        Ok((true, condemned)) => discard(disk, layout, &condemned, state),
+        Ok((false, _)) => Condemned::withdraw(disk, layout).or_else(|error| disk.leave(error)),
+        Err(error) => disk.leave(error),
+    }
+}
+
+/// Takes away what is given up. It is condemned until all of it is gone: that is how the next to take the lock knows.
+fn discard(
+    disk: &Disk,
+    layout: &Layout,
+    condemned: &Condemned,
+    state: &State,
+) -> Result<(), DiskError> {
+    match condemned.discard(disk, layout, state)? {
+        true => Condemned::withdraw(disk, layout).or_else(|error| disk.leave(error)),
+        false => Ok(()),
+    }
+}

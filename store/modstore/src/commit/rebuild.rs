@@ -1,0 +1,364 @@
+//! A journal made anew: from the frames that are left, the generations on the disk, the manifests, and what
+//! is otherwise known of the modules.
+//!
+//! Decides only; writing it is for [`Mending`](super::Mending). What an unbroken chain of frames tells is taken
+//! before what a directory of links shows, and that before nothing. Nothing is invented: a binding
+//! whose source is known nowhere says so, and the next update asks again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Component, Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use super::{
+    record::Record,
+    salvage::Salvage,
+    state::{EntryInfo, changes},
+    transaction::read_built,
+};
+use crate::{
+    disk::{DiskError, Layout, is_directory, names_in, read_manifest},
+    model::{Binding, Bound, Digest, Generation, ModuleName},
+};
+
+/// The source of a module of which nothing is known but its tree.
+const UNKNOWN_SOURCE: &str = "unknown";
+/// The reason of a generation of which nothing is known but its links.
+const UNKNOWN_REASON: &str = "unknown";
+
+/// What is known of the modules outside the journal.
+#[derive(Debug, Clone, Default)]
+pub struct Hints {
+    /// What `modules.lock` says.
+    pub locked: Vec<(String, Binding)>,
+    /// The source that `modules.toml` declares, by module.
+    pub sources: BTreeMap<String, String>,
+}
+
+/// What became of the history when the journal was made anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// How many frames could still be read.
+    pub frames: usize,
+    /// The generations that the new journal tells of.
+    pub generations: Vec<Generation>,
+    /// Generations that were told of, or lie on the disk, and are in it no more: nobody can say what they were.
+    pub lost: Vec<Generation>,
+    /// Modules of which only the tree is known, with the generation: their source or commit is not.
+    pub unclear: BTreeSet<(Generation, String)>,
+}
+
+/// A journal that can be written, and what it tells.
+pub(super) struct Rebuilding {
+    pub(super) records: Vec<Record>,
+    pub(super) told: Rebuilt,
+}
+
+/// One generation as it will be told.
+#[derive(Debug, Clone)]
+struct Past {
+    at: u64,
+    reason: String,
+    restores: Option<Generation>,
+    modules: BTreeMap<String, Binding>,
+}
+
+/// The frames so far, added up. The modules are not known behind a gap.
+struct Fold {
+    modules: Option<BTreeMap<String, Binding>>,
+    now: Option<(Generation, Past)>,
+    past: BTreeMap<Generation, Past>,
+}
+
+/// Everything the journal can be made of.
+struct Sources<'a> {
+    layout: &'a Layout,
+    hints: &'a Hints,
+    bindings: Vec<(&'a str, &'a Binding)>,
+    entries: BTreeMap<Digest, EntryInfo>,
+    attempts: Vec<Record>,
+}
+
+/// The records of a journal that says what is still known. `shown` is what `current` shows.
+pub(super) fn rebuild(
+    layout: &Layout,
+    salvage: &Salvage,
+    hints: &Hints,
+    shown: Option<Generation>,
+    (now, reason): (u64, &str),
+) -> Result<Rebuilding, DiskError> {
+    let (bindings, entries) = (salvage.bindings(), salvage.entries());
+    let attempts = salvage.attempts();
+    let sources = Sources { layout, hints, bindings, entries, attempts };
+    let mut told = Rebuilt { frames: salvage.frames.len(), ..Rebuilt::default() };
+    let mut past = sources.told_by_frames(salvage, &mut told);
+    let recorded = past.keys().next_back().copied();
+    for number in directories_of(layout)? {
+        if !past.contains_key(&number)
+            && let Some(found) = sources.told_by_directory(number, &mut told)
+        {
+            past.insert(number, found);
+        }
+    }
+    let head = head_of(&past, recorded, shown);
+    let retired = salvage.retired();
+    told.lost.extend(past.keys().filter(|number| Some(**number) < head));
+    past.retain(|number, past| {
+        let is_there = || {
+            is_directory(&layout.generation(*number))
+                || past.modules.values().all(|to| sources.is_there(to))
+        };
+        Some(*number) == head || (Some(*number) < head && !retired.contains(number) && is_there())
+    });
+    if let Some(again) = shown.and_then(|shown| above(shown, &past, now, reason)) {
+        past.insert(again.0, again.1);
+    }
+    told.lost.retain(|number| !past.contains_key(number) && !retired.contains(number));
+    told.lost.sort();
+    told.lost.dedup();
+    told.unclear.retain(|(number, _)| past.contains_key(number));
+    told.generations = past.keys().copied().collect();
+    Ok(Rebuilding { records: sources.records(&past, now, reason)?, told })
+}
+
+/// When `current` shows a generation of which nothing is left: numbers only go up, so the newest that is
+/// known is told once more, as the one after it.
+fn above(
+    shown: Generation,
+    past: &BTreeMap<Generation, Past>,
+    at: u64,
+    reason: &str,
+) -> Option<(Generation, Past)> {
+    let (last, newest) = past.last_key_value().filter(|(last, _)| shown > **last)?;
+    let again = Past { at, reason: reason.into(), restores: Some(*last), ..newest.clone() };
+    Some((shown.next(), again))
+}
+
+/// What is to be shown: the newest that a frame tells of, or what `current` shows when that is newer.
+/// A directory that neither knows was being made when its process died.
+fn head_of(
+    past: &BTreeMap<Generation, Past>,
+    recorded: Option<Generation>,
+    shown: Option<Generation>,
+) -> Option<Generation> {
+    let shown = shown.filter(|shown| past.contains_key(shown));
+    let known = recorded.max(shown);
+    known.or_else(|| past.keys().next_back().copied())
+}
+
+impl Sources<'_> {
+    /// The generations that whole frames tell of. After a gap, the links of the generation before, or of the
+    /// generation itself, stand in for what is missing.
+    fn told_by_frames(&self, salvage: &Salvage, told: &mut Rebuilt) -> BTreeMap<Generation, Past> {
+        let mut fold = Fold { modules: Some(BTreeMap::new()), now: None, past: BTreeMap::new() };
+        for (frame, follows) in salvage.in_order() {
+            if !follows {
+                fold.modules = None;
+            }
+            frame.records.iter().for_each(|record| self.fold(&mut fold, record, told));
+            self.close(&mut fold, told);
+        }
+        fold.past
+    }
+
+    fn fold(&self, fold: &mut Fold, record: &Record, told: &mut Rebuilt) {
+        match record {
+            Record::Checkpoint { .. } => fold.modules = Some(BTreeMap::new()),
+            Record::Generation { number, at, reason, restores } => {
+                self.close(fold, told);
+                if fold.modules.is_none() {
+                    fold.modules = number.before().and_then(|before| self.links(before, told));
+                }
+                let (at, reason, restores) = (*at, reason.clone(), *restores);
+                fold.now = Some((*number, Past { at, reason, restores, modules: BTreeMap::new() }));
+            }
+            Record::Bound { module, binding } => {
+                let modules = fold.modules.iter_mut();
+                modules.for_each(|known| drop(known.insert(module.clone(), binding.clone())));
+            }
+            Record::Unbound { module } => {
+                fold.modules.iter_mut().for_each(|known| drop(known.remove(module)));
+            }
+            Record::Entered { .. }
+            | Record::Retired { .. }
+            | Record::Forgotten { .. }
+            | Record::Attempted { .. }
+            | Record::Cleared { .. } => {}
+        }
+    }
+
+    /// All records of a generation have been seen.
+    fn close(&self, fold: &mut Fold, told: &mut Rebuilt) {
+        let Some((number, past)) = fold.now.take() else { return };
+        if fold.modules.is_none() {
+            fold.modules = self.links(number, told);
+        }
+        match &fold.modules {
+            Some(modules) => {
+                drop(fold.past.insert(number, Past { modules: modules.clone(), ..past }))
+            }
+            None => told.lost.push(number),
+        }
+    }
+
+    /// A generation of which no frame tells.
+    fn told_by_directory(&self, number: Generation, told: &mut Rebuilt) -> Option<Past> {
+        let modules = self.links(number, told)?;
+        let changed = self.layout.generation(number).symlink_metadata().ok()?.modified().ok();
+        let since = changed.and_then(|changed| changed.duration_since(UNIX_EPOCH).ok());
+        let at = since.and_then(|since| u64::try_from(since.as_millis()).ok()).unwrap_or_default();
+        Some(Past { at, reason: UNKNOWN_REASON.into(), restores: None, modules })
+    }
+
+    /// What the links of a generation lead to, as far as they are ours; `None` when there is no such directory.
+    fn links(&self, number: Generation, told: &mut Rebuilt) -> Option<BTreeMap<String, Binding>> {
+        let directory = self.layout.generation(number);
+        if !is_directory(&directory) {
+            return None;
+        }
+        let mut modules = BTreeMap::new();
+        for name in names_in(&directory).ok()? {
+            let Ok(text) = std::fs::read_link(directory.join(&name)) else { continue };
+            let module = name.to_str().filter(|name| name.parse::<ModuleName>().is_ok());
+            if let Some((module, to)) = module.zip(led_to(&text)) {
+                let (binding, is_clear) = self.binding(module, to);
+                if !is_clear {
+                    told.unclear.insert((number, module.to_owned()));
+                }
+                modules.insert(module.to_owned(), binding);
+            }
+        }
+        Some(modules)
+    }
+
+    /// The binding of a module whose link leads there, and whether it is known where that came from.
+    fn binding(&self, module: &str, to: LedTo) -> (Binding, bool) {
+        let declared = self.hints.sources.get(module).cloned();
+        let (digest, subdirectory) = match to {
+            LedTo::Entry(digest, subdirectory) => (digest, subdirectory),
+            LedTo::Linked(path) => {
+                let known = self.known(|_, binding| {
+                    matches!(&binding.bound, Bound::Linked { path: known } if *known == path)
+                });
+                let source = known.map_or_else(|| path.clone(), |known| known.source.clone());
+                return (Binding { source, bound: Bound::Linked { path } }, true);
+            }
+        };
+        let is_part = |binding: &Binding| match &binding.bound {
+            Bound::Entry { digest: known, subdirectory: part, .. } => {
+                *known == digest && *part == subdirectory
+            }
+            Bound::Built(built) => built.digest == digest && subdirectory.is_none(),
+            Bound::Linked { .. } => false,
+        };
+        let own = self.known(|name, binding| name == module && is_part(binding));
+        if let Some(own) = own.or_else(|| self.known(|_, binding| is_part(binding))) {
+            return (own.clone(), true);
+        }
+        // Another part of the same tree came from the same commit.
+        let fetched = self.known(|_, binding| binding.digest() == Some(digest));
+        let fetched = fetched.and_then(|known| match &known.bound {
+            Bound::Entry { fetched, .. } => fetched.clone(),
+            Bound::Linked { .. } | Bound::Built(_) => None,
+        });
+        if subdirectory.is_none()
+            && let Some(built) = read_built(self.layout, digest, module)
+        {
+            let is_clear = declared.is_some();
+            let source = declared.unwrap_or_else(|| UNKNOWN_SOURCE.into());
+            return (Binding { source, bound: Bound::Built(Box::new(built)) }, is_clear);
+        }
+        let is_clear = declared.is_some() && fetched.is_some();
+        let source = declared.unwrap_or_else(|| UNKNOWN_SOURCE.into());
+        (Binding { source, bound: Bound::Entry { digest, subdirectory, fetched } }, is_clear)
+    }
+
+    /// The first binding that fits: of the frames, the newest first, then of `modules.lock`.
+    fn known(&self, fits: impl Fn(&str, &Binding) -> bool) -> Option<&Binding> {
+        let locked = self.hints.locked.iter().map(|(module, binding)| (module.as_str(), binding));
+        let mut all = self.bindings.iter().copied().chain(locked);
+        all.find(|(module, binding)| fits(module, binding)).map(|(_, binding)| binding)
+    }
+
+    fn is_there(&self, binding: &Binding) -> bool {
+        binding.digest().is_none_or(|digest| is_directory(&self.layout.entry(digest)))
+    }
+
+    /// One checkpoint that says all of it.
+    fn records(
+        &self,
+        past: &BTreeMap<Generation, Past>,
+        at: u64,
+        reason: &str,
+    ) -> Result<Vec<Record>, DiskError> {
+        let mut records = vec![Record::Checkpoint { at, reason: reason.to_owned() }];
+        let bound = past.values().flat_map(|past| past.modules.values());
+        let mut digests: BTreeSet<Digest> =
+            bound.flat_map(|to| [to.digest(), to.material()]).flatten().collect();
+        digests.extend(digests_in(&self.layout.manifests())?);
+        digests.extend(digests_in(&self.layout.entries())?);
+        records.extend(digests.into_iter().map(|digest| self.entered(digest)));
+        let mut before: BTreeMap<&str, &Binding> = BTreeMap::new();
+        for (number, past) in past {
+            records.push(generation(*number, past));
+            let modules = past.modules.iter().map(|(module, to)| (module.as_str(), to)).collect();
+            records.extend(changes(&before, &modules));
+            before = modules;
+        }
+        records.extend(self.attempts.iter().cloned());
+        Ok(records)
+    }
+
+    /// What is told of an entry: its manifest's sums, else what a frame said of it.
+    fn entered(&self, digest: Digest) -> Record {
+        let manifest = read_manifest(self.layout, digest);
+        let listed = manifest.map(|manifest| EntryInfo {
+            files: manifest.files().len() as u64,
+            bytes: manifest.size(),
+        });
+        let info = listed.or_else(|| self.entries.get(&digest).copied());
+        let EntryInfo { files, bytes } = info.unwrap_or(EntryInfo { files: 0, bytes: 0 });
+        Record::Entered { digest, files, bytes }
+    }
+}
+
+fn generation(number: Generation, past: &Past) -> Record {
+    let Past { at, reason, restores, .. } = past.clone();
+    Record::Generation { number, at, reason, restores }
+}
+
+/// What the link of a module leads to.
+enum LedTo {
+    Entry(Digest, Option<String>),
+    Linked(String),
+}
+
+/// Reads the text of a module's link, if it is one of ours.
+fn led_to(text: &Path) -> Option<LedTo> {
+    if text.is_absolute() {
+        return text.to_str().map(|path| LedTo::Linked(path.to_owned()));
+    }
+    let below = text.strip_prefix("../../entries").ok()?;
+    let mut parts = below.components();
+    let Some(Component::Normal(digest)) = parts.next() else { return None };
+    let rest: PathBuf = parts.collect();
+    let subdirectory = (rest != Path::new("")).then(|| rest.to_str().map(str::to_owned));
+    let subdirectory = match subdirectory {
+        Some(text) => Some(text?),
+        None => None,
+    };
+    Some(LedTo::Entry(digest.to_str()?.parse().ok()?, subdirectory))
+}
+
+/// The generations that have a directory.
+pub(super) fn directories_of(layout: &Layout) -> Result<BTreeSet<Generation>, DiskError> {
+    let names = names_in(&layout.generations())?;
+    Ok(names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
+}
+
+/// The digests that are names in a directory.
+fn digests_in(path: &Path) -> Result<impl Iterator<Item = Digest>, DiskError> {
+    let names = names_in(path)?.into_iter();
+    Ok(names.filter_map(|name| name.to_str()?.parse().ok()))
+}

@@ -1,0 +1,350 @@
+//! [`State`]: what the journal adds up to.
+//!
+//! A fold of frames and nothing else: no I/O, no clock. The bindings of generations before the head
+//! are not kept; they are folded again when somebody asks, which is seldom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{frame::Frame, record::Record};
+use crate::model::{Attempt, Binding, Digest, Generation};
+
+/// The sum of all frames so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    generations: Vec<GenerationInfo>,
+    modules: BTreeMap<String, Binding>,
+    entries: BTreeMap<Digest, EntryInfo>,
+    attempts: BTreeMap<String, Attempt>,
+    sequence: u64,
+}
+
+/// What the journal says about a generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenerationInfo {
+    /// Its number.
+    pub number: Generation,
+    /// When it was recorded, in milliseconds since 1970.
+    pub at: u64,
+    /// The command that made it.
+    pub reason: String,
+    /// The generation whose bindings it took over, for a rollback.
+    pub restores: Option<Generation>,
+    /// What it binds anew, or unbinds (`None`), against the one before.
+    pub changes: Vec<(String, Option<Binding>)>,
+    /// Whether it is kept no longer; then its entries may be gone.
+    pub retired: bool,
+}
+
+/// What the journal says about an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryInfo {
+    /// How many files it has.
+    pub files: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+}
+
+impl State {
+    /// Adds a frame.
+    pub fn apply(&mut self, frame: Frame) {
+        self.sequence = frame.sequence;
+        for record in frame.records {
+            self.apply_record(record);
+        }
+    }
+
+    fn apply_record(&mut self, record: Record) {
+        match record {
+            Record::Entered { digest, files, bytes } => {
+                self.entries.insert(digest, EntryInfo { files, bytes });
+            }
+            Record::Generation { number, at, reason, restores } => {
+                let (changes, retired) = (Vec::new(), false);
+                let info = GenerationInfo { number, at, reason, restores, changes, retired };
+                self.generations.push(info);
+            }
+            Record::Bound { module, binding } => {
+                match self.modules.get_mut(&module) {
+                    Some(bound) => bound.clone_from(&binding),
+                    None => drop(self.modules.insert(module.clone(), binding.clone())),
+                }
+                self.note_change(module, Some(binding));
+            }
+            Record::Unbound { module } => {
+                self.modules.remove(&module);
+                self.note_change(module, None);
+            }
+            Record::Retired { number } => {
+                // Numbers only go up, and a sweep may retire thousands.
+                let at = self.generations.binary_search_by_key(&number, |info| info.number);
+                let retired = at.ok().and_then(|at| self.generations.get_mut(at));
+                retired.into_iter().for_each(|info| info.retired = true);
+            }
+            Record::Forgotten { digest } => {
+                self.entries.remove(&digest);
+            }
+            Record::Attempted { module, attempt } => {
+                self.attempts.insert(module, *attempt);
+            }
+            Record::Cleared { module } => {
+                self.attempts.remove(&module);
+            }
+            Record::Checkpoint { .. } => {
+                *self = Self { sequence: self.sequence, ..Self::default() };
+            }
+        }
+    }
+
+    fn note_change(&mut self, module: String, binding: Option<Binding>) {
+        if let Some(last) = self.generations.last_mut() {
+            last.changes.push((module, binding));
+        }
+    }
+
+    /// The newest generation: the one that is shown, or about to be.
+    #[must_use]
+    pub fn head(&self) -> Option<&GenerationInfo> {
+        self.generations.last()
+    }
+
+    /// The bindings of the head, by module.
+    #[must_use]
+    pub const fn modules(&self) -> &BTreeMap<String, Binding> {
+        &self.modules
+    }
+
+    /// All generations, oldest first.
+    #[must_use]
+    pub fn generations(&self) -> &[GenerationInfo] {
+        &self.generations
+    }
+
+    /// The generations that are kept, oldest first. The head is always one of them.
+    pub fn kept(&self) -> impl DoubleEndedIterator<Item = &GenerationInfo> {
+        self.generations.iter().filter(|info| !info.retired)
+    }
+
+    /// Whether `generation` is kept, so that it can be shown again.
+    #[must_use]
+    pub fn is_kept(&self, generation: Generation) -> bool {
+        self.kept().any(|info| info.number == generation)
+    }
+
+    /// The number of the last frame, 0 for none. It goes up with every change of the store.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The bindings of `generation`, or `None` when the journal knows none of that number.
+    #[must_use]
+    pub fn modules_of(&self, generation: Generation) -> Option<BTreeMap<String, Binding>> {
+        let until = self.generations.iter().position(|info| info.number == generation)?;
+        let mut modules = BTreeMap::new();
+        for (module, binding) in
+            self.generations.iter().take(until + 1).flat_map(|info| &info.changes)
+        {
+            match binding {
+                Some(binding) => modules.insert(module.clone(), binding.clone()),
+                None => modules.remove(module),
+            };
+        }
+        Some(modules)
+    }
+
+    /// Every kept generation with its bindings, oldest first.
+    pub fn kept_modules(
+        &self,
+    ) -> impl Iterator<Item = (&GenerationInfo, BTreeMap<&str, &Binding>)> {
+        let folded = self.generations.iter().scan(BTreeMap::new(), |modules, info| {
+            for (module, binding) in &info.changes {
+                match binding {
+                    Some(binding) => modules.insert(module.as_str(), binding),
+                    None => modules.remove(module.as_str()),
+                };
+            }
+            Some((!info.retired).then(|| (info, modules.clone())))
+        });
+        folded.flatten()
+    }
+
+    /// How many kept generations lead to each entry: the first of the two books. An entry that is not
+    /// in it has refcount 0. Counted, never stored, so that it cannot drift.
+    #[must_use]
+    pub fn refcounts(&self) -> BTreeMap<Digest, u64> {
+        let mut counts = BTreeMap::new();
+        for (_, modules) in self.kept_modules() {
+            let digests: BTreeSet<Digest> =
+                modules.values().filter_map(|binding| binding.digest()).collect();
+            digests.into_iter().for_each(|digest| *counts.entry(digest).or_default() += 1);
+        }
+        counts
+    }
+
+    /// The entries that what kept generations show was built from. No link leads to them; they stay so that it can be
+    /// built again, with or without a network.
+    #[must_use]
+    pub fn materials(&self) -> BTreeSet<Digest> {
+        let kept = self.kept_modules();
+        kept.flat_map(|(_, modules)| {
+            modules.into_values().filter_map(Binding::material).collect::<Vec<_>>()
+        })
+        .collect()
+    }
+
+    /// The fewest records that lead to this state, but for what is retired.
+    #[must_use]
+    pub fn checkpoint(&self, at: u64, reason: &str) -> Vec<Record> {
+        let start = Record::Checkpoint { at, reason: reason.to_owned() };
+        let entered = self.entries.iter().map(|(digest, info)| Record::Entered {
+            digest: *digest,
+            files: info.files,
+            bytes: info.bytes,
+        });
+        let mut records: Vec<Record> = [start].into_iter().chain(entered).collect();
+        let mut before = BTreeMap::new();
+        for (info, modules) in self.kept_modules() {
+            records.push(Record::Generation {
+                number: info.number,
+                at: info.at,
+                reason: info.reason.clone(),
+                restores: info.restores,
+            });
+            records.extend(changes(&before, &modules));
+            before = modules;
+        }
+        let attempts = self.attempts.iter().map(|(module, attempt)| Record::Attempted {
+            module: module.clone(),
+            attempt: Box::new(attempt.clone()),
+        });
+        records.extend(attempts);
+        records
+    }
+
+    /// The last try of each module that is not as it is wanted.
+    #[must_use]
+    pub const fn attempts(&self) -> &BTreeMap<String, Attempt> {
+        &self.attempts
+    }
+
+    /// What is known of an entry.
+    #[must_use]
+    pub fn entry(&self, digest: Digest) -> Option<EntryInfo> {
+        self.entries.get(&digest).copied()
+    }
+
+    /// All entries the journal knows.
+    #[must_use]
+    pub const fn entries(&self) -> &BTreeMap<Digest, EntryInfo> {
+        &self.entries
+    }
+}
+
+/// The records that lead from the bindings `before` to those `after`.
+pub(super) fn changes(
+    before: &BTreeMap<&str, &Binding>,
+    after: &BTreeMap<&str, &Binding>,
+) -> impl Iterator<Item = Record> {
+    let bound = after.iter().filter(|(module, binding)| before.get(*module) != Some(*binding));
+    let bound = bound.map(|(module, binding)| Record::Bound {
+        module: (*module).to_owned(),
+        binding: (*binding).clone(),
+    });
+    let unbound = before.keys().filter(|module| !after.contains_key(*module));
+    let unbound = unbound.map(|module| Record::Unbound { module: (*module).to_owned() });
+    bound.chain(unbound).collect::<Vec<_>>().into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Bound;
+
+    fn binding(text: &str) -> Binding {
+        Binding { source: text.into(), bound: Bound::Linked { path: text.into() } }
+    }
+
+    fn frame(number: Generation, changes: &[(&str, Option<&str>)]) -> Frame {
+        let mut records =
+            vec![Record::Generation { number, at: 0, reason: "test".into(), restores: None }];
+        records.extend(changes.iter().map(|(module, to)| match to {
+            Some(to) => Record::Bound { module: (*module).into(), binding: binding(to) },
+            None => Record::Unbound { module: (*module).into() },
+        }));
+        Frame { sequence: number.number(), previous: [0; 16], records }
+    }
+
+    #[test]
+    fn every_generation_can_be_told_as_it_was() {
+        let (one, two, three) =
+            (Generation::FIRST, Generation::FIRST.next(), Generation::FIRST.next().next());
+        let mut state = State::default();
+        state.apply(frame(one, &[("a", Some("/1")), ("b", Some("/1"))]));
+        state.apply(frame(two, &[("a", Some("/2"))]));
+        state.apply(frame(three, &[("b", None)]));
+        let told = |generation| {
+            let modules = state.modules_of(generation).unwrap();
+            modules
+                .into_iter()
+                .map(|(module, binding)| module + &binding.source)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(one), ["a/1", "b/1"]);
+        assert_eq!(told(two), ["a/2", "b/1"]);
+        assert_eq!(told(three), ["a/2"]);
+        assert_eq!(state.modules_of(three).as_ref(), Some(state.modules()));
+        assert_eq!(state.modules_of(three.next()), None);
+    }
+
+    #[test]
+    fn a_checkpoint_leads_to_the_same_state_but_for_what_is_retired() {
+        let (one, two, three) =
+            (Generation::FIRST, Generation::FIRST.next(), Generation::FIRST.next().next());
+        let mut state = State::default();
+        state.apply(frame(one, &[("a", Some("/1")), ("b", Some("/1"))]));
+        state.apply(frame(two, &[("a", Some("/2")), ("b", None)]));
+        state.apply(frame(three, &[("c", Some("/3"))]));
+        let digest = Digest::from_bytes([7; 32]);
+        let records = vec![
+            Record::Entered { digest, files: 1, bytes: 2 },
+            Record::Retired { number: one },
+            Record::Retired { number: two },
+        ];
+        state.apply(Frame { sequence: 4, previous: [0; 16], records });
+        let mut folded = State::default();
+        let records = state.checkpoint(9, "gc");
+        folded.apply(Frame { sequence: 5, previous: [0; 16], records });
+        assert_eq!(folded.modules(), state.modules());
+        assert_eq!(folded.entries(), state.entries());
+        assert_eq!(folded.head().map(|head| head.number), Some(three));
+        assert_eq!(folded.generations().len(), 1);
+        assert_eq!(folded.modules_of(three), state.modules_of(three));
+    }
+
+    #[test]
+    fn a_retired_generation_counts_for_no_entry() {
+        let (one, two) = (Generation::FIRST, Generation::FIRST.next());
+        let digest = |byte| Digest::from_bytes([byte; 32]);
+        let bound = |byte| Record::Bound {
+            module: "a".into(),
+            binding: Binding {
+                source: String::new(),
+                bound: Bound::Entry { digest: digest(byte), subdirectory: None, fetched: None },
+            },
+        };
+        let mut state = State::default();
+        for (number, byte) in [(one, 1), (two, 2)] {
+            let mut frame = frame(number, &[]);
+            frame.records.push(bound(byte));
+            state.apply(frame);
+        }
+        assert_eq!(state.refcounts(), BTreeMap::from([(digest(1), 1), (digest(2), 1)]));
+        state.apply(Frame {
+            sequence: 3,
+            previous: [0; 16],
+            records: vec![Record::Retired { number: one }],
+        });
+        assert_eq!(state.refcounts(), BTreeMap::from([(digest(2), 1)]));
+        assert!(!state.is_kept(one) && state.is_kept(two));
+    }
+}

@@ -1,0 +1,467 @@
+//! A [`Transaction`]: changes that become visible as one.
+//!
+//! ```text
+//! begin     take the store's lock, cut a torn journal, finish what a crash left
+//! prepare   the next generation's links and the temporary link of the switch, in staging
+//! barrier   one sync for all of it
+//! place     renames: manifests, trees, the generation; their directories synced
+//! commit    one frame appended to the journal, synced                            ← commit point
+//! show      the temporary link renamed over `current`, the home synced           ← the switch
+//! ```
+//!
+//! The link of the switch is made before the barrier because the inode of a symbolic link cannot be
+//! synced by itself; afterwards there are only renames. A crash before *commit* leaves nothing but
+//! names that the next writer removes; a crash after it is finished by the next writer.
+//!
+//! Deletes no entry: that is for a sweep.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    journal::JournalError,
+    locked::{BeginError, Beginning, Locked, now, show},
+    quarantine::put_in_place,
+    record::Record,
+    state::State,
+};
+use crate::{
+    disk::{Disk, DiskError, Layout, Staged, Staging, is_directory, is_whole, read_own},
+    model::{Attempt, Binding, Bound, Built, Digest, Generation, ModuleName},
+};
+
+/// A transaction that has begun and holds the store's lock.
+#[derive(Debug)]
+#[must_use = "a transaction that is dropped changes nothing"]
+pub struct Transaction {
+    locked: Locked,
+    entering: BTreeMap<Digest, Staged>,
+    changes: BTreeMap<ModuleName, Option<Binding>>,
+    /// What is remembered of tries, and shown to nobody.
+    notes: BTreeMap<ModuleName, Option<Attempt>>,
+    restores: Option<Generation>,
+    companion: Option<(PathBuf, String)>,
+    /// Entries that are not what they should be, whatever they look like.
+    rotten: BTreeSet<Digest>,
+    anew: bool,
+}
+
+/// The transaction did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// Nothing has changed.
+    #[error("nothing was changed")]
+    NotDone(#[source] DiskError),
+    /// Nothing has changed: what was fetched is not what it was when it was written.
+    #[error("another program has changed or removed {} meanwhile", tree.display())]
+    Spoilt {
+        /// The staged tree.
+        tree: PathBuf,
+    },
+    /// Nothing has changed: a rollback to a generation that the journal does not know, or keeps no longer.
+    #[error("there is no generation {0}")]
+    NoGeneration(Generation),
+    /// Nothing has changed: an entry that was there when this was planned has been swept since.
+    #[error("the entry of `{module}` was swept meanwhile")]
+    Swept {
+        /// The module that was to lead to it.
+        module: ModuleName,
+    },
+    /// It has happened if the frame reached the disk; the next command tells.
+    #[error("generation {generation} may or may not have been recorded")]
+    Record {
+        /// The generation.
+        generation: Generation,
+        /// What went wrong.
+        source: JournalError,
+    },
+    /// It has happened. The next one to begin will finish showing it, if it is not shown already: the
+    /// last sync may be what failed.
+    #[error("generation {generation} is recorded, but `current` may still show the one before")]
+    Show {
+        /// The generation.
+        generation: Generation,
+        /// What went wrong.
+        source: DiskError,
+    },
+}
+
+impl Transaction {
+    /// Takes the store's lock and finishes or removes what a crash left.
+    ///
+    /// # Errors
+    /// See [`BeginError`].
+    pub fn begin(
+        disk: &Disk,
+        layout: &Layout,
+        staging: Staging,
+        how: Beginning<'_>,
+    ) -> Result<Self, BeginError> {
+        Ok(Self {
+            locked: Locked::take(disk, layout, staging, how)?,
+            entering: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            restores: None,
+            companion: None,
+            rotten: BTreeSet::new(),
+            anew: false,
+        })
+    }
+
+    /// What the store adds up to, before this transaction.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.locked.state
+    }
+
+    /// Takes a staged tree in as an entry.
+    pub fn enter(&mut self, staged: Staged) -> Digest {
+        let digest = staged.digest();
+        self.entering.entry(digest).or_insert(staged);
+        digest
+    }
+
+    /// Says that what the store has under these names is damaged, although it may look whole: a tree that is
+    /// entered takes its place, and it goes to the quarantine.
+    pub fn replace(&mut self, rotten: BTreeSet<Digest>) {
+        self.rotten = rotten;
+    }
+
+    /// Makes a new generation even if it is the same as the one before.
+    pub const fn show_anew(&mut self) {
+        self.anew = true;
+    }
+
+    /// Makes `module` lead to what `binding` says. Its entry is in the store, or was entered here.
+    pub fn bind(&mut self, module: ModuleName, binding: Binding) {
+        self.changes.insert(module, Some(binding));
+    }
+
+    /// Makes `module` lead nowhere.
+    pub fn unbind(&mut self, module: ModuleName) {
+        self.changes.insert(module, None);
+    }
+
+    /// Remembers how the last try of `module` ended, or, with `None`, that nothing of it is wanting.
+    pub fn note(&mut self, module: ModuleName, attempt: Option<Attempt>) {
+        self.notes.insert(module, attempt);
+    }
+
+    /// Makes every module what it was in `generation`.
+    ///
+    /// # Errors
+    /// When the journal knows no such generation, or keeps it no longer.
+    pub fn restore(&mut self, generation: Generation) -> Result<(), CommitError> {
+        let state = &self.locked.state;
+        let then = state.modules_of(generation).filter(|_| state.is_kept(generation));
+        let then = then.ok_or(CommitError::NoGeneration(generation))?;
+        let name = |module: &str| {
+            module.parse::<ModuleName>().expect("the journal holds only module names")
+        };
+        self.changes = self
+            .locked
+            .state
+            .modules()
+            .keys()
+            .filter(|now| !then.contains_key(*now))
+            .map(|now| (name(now), None))
+            .collect();
+        self.changes
+            .extend(then.iter().map(|(module, binding)| (name(module), Some(binding.clone()))));
+        self.restores = Some(generation);
+        Ok(())
+    }
+
+    /// A file of the home that is replaced together with the switch, at no cost of its own. It is
+    /// derived, so a crash in between may leave the old one.
+    pub fn accompany(&mut self, path: PathBuf, contents: String) {
+        self.companion = Some((path, contents));
+    }
+
+    /// The bindings this transaction leads to, by module.
+    #[must_use]
+    pub fn modules_after(&self) -> BTreeMap<&str, &Binding> {
+        let mut modules: BTreeMap<&str, &Binding> = self
+            .locked
+            .state
+            .modules()
+            .iter()
+            .map(|(module, binding)| (module.as_str(), binding))
+            .collect();
+        for (module, binding) in &self.changes {
+            match binding {
+                Some(binding) => modules.insert(module.as_str(), binding),
+                None => modules.remove(module.as_str()),
+            };
+        }
+        modules
+    }
+
+    /// Whether committing would show anything else than what is shown, or bring back an entry that is
+    /// shown and not there.
+    #[must_use]
+    pub fn changes_anything(&self) -> bool {
+        let modules = self.locked.state.modules();
+        let rebinds = |(module, to): (&ModuleName, &Option<Binding>)| {
+            modules.get(module.as_str()) != to.as_ref()
+        };
+        let is_gone = |digest: &Digest| !is_whole(&self.locked.layout, *digest);
+        let is_rotten = |digest: &Digest| self.rotten.contains(digest);
+        let mut entering = self.entering.keys();
+        self.anew
+            || self.changes.iter().any(rebinds)
+            || entering.any(|digest| is_rotten(digest) || is_gone(digest))
+    }
+
+    /// Makes all of it durable, records it and shows it. Gives what the store adds up to then; its head is the
+    /// new generation.
+    ///
+    /// # Errors
+    /// Each [`CommitError`] says whether it has happened.
+    pub fn commit(self, reason: &str) -> Result<State, CommitError> {
+        let next = self.locked.next_generation();
+        if let Some(spoilt) = self.entering.values().find(|staged| !staged.is_whole()) {
+            return Err(CommitError::Spoilt { tree: spoilt.tree().to_owned() });
+        }
+        if let Some(module) = self.swept() {
+            return Err(CommitError::Swept { module });
+        }
+        let prepared = self.prepare(next).map_err(CommitError::NotDone)?;
+        let (disk, layout) = (&self.locked.disk, &self.locked.layout);
+        let filled = self.locked.staging.directory();
+        disk.sync_tree(filled, self.locked.barrier).map_err(CommitError::NotDone)?;
+        self.place(next, &prepared).map_err(CommitError::NotDone)?;
+        let records = self.records(next, reason);
+        let record = |source| CommitError::Record { generation: next, source };
+        let frame = self.locked.journal.append(disk, records).map_err(record)?;
+        let companion = self.companion.as_ref().map(|(path, _)| path.as_path());
+        let show = |source| CommitError::Show { generation: next, source };
+        show_with(disk, layout, &prepared, companion).map_err(show)?;
+        let mut after = self.locked.state;
+        after.apply(frame);
+        Ok(after)
+    }
+
+    /// A module that is to lead to an entry that is not in the store. It was, when somebody without the
+    /// lock looked.
+    fn swept(&self) -> Option<ModuleName> {
+        let is_there = |digest: Digest| {
+            self.entering.contains_key(&digest)
+                || (self.locked.state.entry(digest).is_some()
+                    && is_directory(&self.locked.layout.entry(digest)))
+        };
+        let mut changes = self.changes.iter();
+        let gone = changes.find(|(_, to)| {
+            let needed = to.iter().flat_map(|to| [to.digest(), to.material()]).flatten();
+            needed.into_iter().any(|digest| !is_there(digest))
+        });
+        gone.map(|(module, _)| module.clone())
+    }
+
+    /// Builds in staging what the later steps rename.
+    fn prepare(&self, next: Generation) -> Result<Prepared, DiskError> {
+        let mut prepared = Prepared::in_staging(&self.locked.staging);
+        self.locked.disk.create_dir(&prepared.generation)?;
+        for (module, binding) in self.modules_after() {
+            let link = prepared.generation.join(module);
+            match self.kept_link(module, binding) {
+                Some(kept) if self.locked.disk.hard_link(&kept, &link).is_ok() => {}
+                _ => self.locked.disk.symlink(&link_text(binding), &link)?,
+            }
+        }
+        prepared.built = self.describe_built()?;
+        if let Some((_, contents)) = &self.companion {
+            self.locked.disk.create_file(&prepared.companion, contents.as_bytes())?;
+        }
+        self.locked.disk.symlink(&Layout::current_text(next), &prepared.switch)?;
+        Ok(prepared)
+    }
+
+    /// Writes how the entries were built that are bound anew, for when the journal is lost.
+    fn describe_built(&self) -> Result<Vec<(PathBuf, Digest)>, DiskError> {
+        let after = self.modules_after();
+        let changed = self.changes.values().flatten().filter_map(|to| match &to.bound {
+            Bound::Built(built) => Some(built.digest),
+            _ => None,
+        });
+        let mut written = Vec::new();
+        for digest in changed.collect::<BTreeSet<_>>() {
+            let of_it = after.iter().filter_map(|(module, to)| match &to.bound {
+                Bound::Built(built) if built.digest == digest => Some((*module, &**built)),
+                _ => None,
+            });
+            let of_it: BTreeMap<&str, &Built> = of_it.collect();
+            let text = serde_json::to_vec_pretty(&of_it).expect("texts can be written as JSON");
+            let path = self.locked.staging.fresh().with_extension("built");
+            self.locked.disk.create_file(&path, &text)?;
+            written.push((path, digest));
+        }
+        Ok(written)
+    }
+
+    /// The link of the generation before, when it says the same: a second name for it costs no inode,
+    /// and no block for a text too long to lie in the inode.
+    fn kept_link(&self, module: &str, binding: &Binding) -> Option<PathBuf> {
+        let before = self.locked.state.modules().get(module)?;
+        let same = link_text(before) == link_text(binding);
+        same.then(|| {
+            Some(self.locked.layout.generation(self.locked.state.head()?.number).join(module))
+        })?
+    }
+
+    /// Renames everything to where it belongs, and makes the names durable.
+    ///
+    /// The names that went count as well: where no journal of the file system's own moves a directory in
+    /// one step, it may else be found under both, and a check of the file system takes either away.
+    fn place(&self, next: Generation, prepared: &Prepared) -> Result<(), DiskError> {
+        let Locked { disk, layout, .. } = &self.locked;
+        for staged in self.entering.values() {
+            self.place_entry(staged)?;
+        }
+        for (path, digest) in &prepared.built {
+            disk.rename(path, &layout.built(*digest))?;
+        }
+        disk.rename(&prepared.generation, &layout.generation(next))?;
+        if !self.entering.is_empty() || !prepared.built.is_empty() {
+            disk.sync_dir(&layout.manifests())?;
+        }
+        if !self.entering.is_empty() {
+            disk.sync_dir(&layout.entries())?;
+        }
+        disk.sync_dir(&layout.generations())?;
+        disk.sync_dir(self.locked.staging.directory())
+    }
+
+    fn place_entry(&self, staged: &Staged) -> Result<(), DiskError> {
+        let digest = staged.digest();
+        self.locked.disk.rename(staged.list(), &self.locked.layout.manifest(digest))?;
+        if let Some(git) = staged.git() {
+            self.locked.disk.rename(git, &self.locked.layout.git_tree(digest))?;
+        }
+        let entry = self.locked.layout.entry(digest);
+        if entry.symlink_metadata().is_err() {
+            self.locked.disk.rename(staged.tree(), &entry)?;
+        } else if self.rotten.contains(&digest) {
+            put_in_place(&self.locked.disk, &self.locked.layout, staged.tree(), &entry)?;
+        } else if !is_whole(&self.locked.layout, digest) {
+            // The damaged one goes with the staging; nobody finds nothing at any moment.
+            let aside = self.locked.staging.fresh();
+            self.locked.disk.exchange_tree(staged.tree(), &entry, &aside)?;
+        }
+        // Only now: a directory is moved by whoever may write to it.
+        self.locked.disk.make_read_only(&entry)
+    }
+
+    fn records(&self, next: Generation, reason: &str) -> Vec<Record> {
+        let entered = self.entering.values().map(|staged| Record::Entered {
+            digest: staged.digest(),
+            files: staged.files(),
+            bytes: staged.bytes(),
+        });
+        let generation = Record::Generation {
+            number: next,
+            at: now(),
+            reason: reason.to_owned(),
+            restores: self.restores,
+        };
+        let now = self.locked.state.modules();
+        let changed =
+            self.changes.iter().filter(|(module, to)| now.get(module.as_str()) != to.as_ref());
+        let bindings = changed.map(|(module, binding)| match binding {
+            Some(binding) => Record::Bound { module: module.to_string(), binding: binding.clone() },
+            None => Record::Unbound { module: module.to_string() },
+        });
+        entered.chain([generation]).chain(bindings).chain(self.noted()).collect()
+    }
+
+    /// The notes that say anything new.
+    fn noted(&self) -> Vec<Record> {
+        let known = self.locked.state.attempts();
+        let new = self
+            .notes
+            .iter()
+            .filter(|(module, attempt)| known.get(module.as_str()) != attempt.as_ref());
+        let record = |(module, attempt): (&ModuleName, &Option<Attempt>)| match attempt.clone() {
+            Some(attempt) => {
+                Record::Attempted { module: module.to_string(), attempt: Box::new(attempt) }
+            }
+            None => Record::Cleared { module: module.to_string() },
+        };
+        new.map(record).collect()
+    }
+
+    /// Whether there is anything to remember that the journal does not say.
+    #[must_use]
+    pub fn notes_anything(&self) -> bool {
+        !self.noted().is_empty()
+    }
+
+    /// Records what is to be remembered and nothing else: no generation is made. Gives what the store adds up to
+    /// then.
+    ///
+    /// # Errors
+    /// It is remembered if the frame reached the disk.
+    pub fn commit_notes(self) -> Result<State, JournalError> {
+        let records = self.noted();
+        let Locked { disk, journal, mut state, .. } = self.locked;
+        state.apply(journal.append(&disk, records)?);
+        Ok(state)
+    }
+}
+
+/// What waits in staging to be renamed.
+struct Prepared {
+    generation: PathBuf,
+    companion: PathBuf,
+    switch: PathBuf,
+    /// How entries were built.
+    built: Vec<(PathBuf, Digest)>,
+}
+
+impl Prepared {
+    fn in_staging(staging: &Staging) -> Self {
+        let generation = staging.fresh();
+        Self {
+            companion: generation.with_extension("companion"),
+            switch: generation.with_extension("link"),
+            built: Vec::new(),
+            generation,
+        }
+    }
+}
+
+/// The text of the link that leads a target to what it is bound to.
+pub(crate) fn link_text(binding: &Binding) -> PathBuf {
+    match &binding.bound {
+        Bound::Entry { digest, subdirectory, .. } => {
+            Layout::entry_text(*digest, subdirectory.as_deref())
+        }
+        Bound::Linked { path } => PathBuf::from(path),
+        Bound::Built(built) => Layout::entry_text(built.digest, None),
+    }
+}
+
+/// The switch, and before it the file that goes along.
+fn show_with(
+    disk: &Disk,
+    layout: &Layout,
+    prepared: &Prepared,
+    companion: Option<&Path>,
+) -> Result<(), DiskError> {
+    if let Some(path) = companion {
+        disk.rename(&prepared.companion, path)?;
+    }
+    show(disk, layout, &prepared.switch)
+}
+
+/// How an entry was built for `module`, or for another that it is the same for, as far as that was written beside it.
+pub(crate) fn read_built(layout: &Layout, digest: Digest, module: &str) -> Option<Built> {
+    let bytes = read_own(&layout.built(digest)).ok()?;
+    let mut built: BTreeMap<String, Built> = serde_json::from_slice(&bytes).ok()?;
+    let own = built.remove(module);
+    own.or_else(|| built.into_values().next()).filter(|built| built.digest == digest)
+}

@@ -1,0 +1,295 @@
+//! The files people keep in a store: `modules.toml`, and `modules.lock` beside it.
+//!
+//! An edit is read, changed and written under a lock of its own, so that two of them never lose one.
+//! Knows nothing of generations.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    Cancel,
+    commit::{Staging, StagingError},
+    disk::{Disk, DiskError, Layout, Lock, LockError, Patience, read_linked_if_there},
+    model::{
+        self, Declarations, Declared, EditError, Lockfile, ModuleName, ParseDeclarationsError,
+        ParseLockfileError, Source,
+    },
+};
+
+/// A module to declare.
+#[derive(Debug, Clone)]
+pub struct Addition {
+    /// Its name; guessed from the source when there is none.
+    pub name: Option<ModuleName>,
+    /// Where it comes from. A secret in it is used now and not written down.
+    pub source: Source,
+}
+
+/// Who edits, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct Editing<'a> {
+    pub(crate) disk: &'a Disk,
+    pub(crate) layout: &'a Layout,
+    pub(crate) lock_limit: Duration,
+    /// Ends a wait for the lock. Edits that are undone wait in spite of it.
+    pub(crate) cancel: &'a Cancel,
+    pub(crate) command: &'a str,
+}
+
+/// `modules.toml` or `modules.lock` cannot be read, understood or changed. Neither was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeclareError {
+    /// The file cannot be read or written.
+    #[error("the declarations cannot be used")]
+    Disk(#[from] DiskError),
+    /// The new file has nowhere to be made.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
+    /// Somebody else is editing.
+    #[error("the declarations cannot be changed")]
+    Lock(#[from] LockError),
+    /// The file is not UTF-8 text.
+    #[error("{} is not text in UTF-8", path.display())]
+    Text {
+        /// The file.
+        path: PathBuf,
+    },
+    /// `modules.toml` does not say what it should.
+    #[error("{} cannot be understood", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: ParseDeclarationsError,
+    },
+    /// `modules.lock` does not say what it should, or is not there.
+    #[error("{} cannot be used", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// Where and why; none when there is no such file.
+        source: Option<ParseLockfileError>,
+    },
+    /// The edit makes no sense.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// The module is not built, so that there is nothing to allow.
+    #[error("module `{name}` has no build that could be allowed")]
+    NoBuild {
+        /// The module.
+        name: ModuleName,
+    },
+    /// No name can be guessed from the source.
+    #[error("no name can be made from `{source_text}`")]
+    NoName {
+        /// The source, without any secret.
+        source_text: String,
+    },
+    /// The name is taken by another source.
+    #[error("module `{name}` is declared already, from {declared}")]
+    Taken {
+        /// The name.
+        name: ModuleName,
+        /// Its source, without any secret.
+        declared: String,
+    },
+}
+
+impl DeclareError {
+    /// The next thing to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NoName { .. } => "give it one with --name",
+            Self::Taken { .. } => "choose another name with --name, or remove the module first",
+            Self::Locked { source: None, .. } => "run `modstore update` once without --locked",
+            Self::NoBuild { .. } => "a build is declared as `[modules.NAME.build]` in modules.toml",
+            Self::Toml { .. } => "nothing was changed; correct the file and run it again",
+            Self::Lock(LockError::Busy { .. }) => {
+                "wait for the other process, or give --lock-timeout a longer time"
+            }
+            Self::Edit(EditError::NotDeclared(_)) => "`modstore list` shows the modules there are",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// An edit that has been written.
+#[derive(Debug)]
+pub(crate) struct Edited {
+    pub(crate) names: Vec<ModuleName>,
+    pub(crate) declarations: Declarations,
+    before: Option<String>,
+    after: String,
+}
+
+/// The text of `modules.toml`, and what it declares; its secrets are in neither error nor log.
+pub(crate) fn read(layout: &Layout) -> Result<(Option<String>, Declarations), DeclareError> {
+    let path = layout.modules_toml();
+    let Some(bytes) = read_linked_if_there(&path)? else {
+        return Ok((None, Declarations::default()));
+    };
+    let text = String::from_utf8(bytes).map_err(|_| DeclareError::Text { path })?;
+    let declarations = parse(layout, &text)?;
+    Ok((Some(text), declarations))
+}
+
+fn parse(layout: &Layout, text: &str) -> Result<Declarations, DeclareError> {
+    let home = std::env::home_dir();
+    let base = std::path::absolute(layout.home()).unwrap_or_else(|_| layout.home().to_owned());
+    Declarations::parse(text, &base, home.as_deref())
+        .map_err(|source| DeclareError::Toml { path: layout.modules_toml(), source })
+}
+
+/// Changes what `modules.toml` says of module `name`, keeping what a person wrote.
+pub(crate) fn edit(
+    editing: Editing<'_>,
+    name: &ModuleName,
+    change: impl FnOnce(&str) -> Result<String, EditError>,
+) -> Result<Edited, DeclareError> {
+    let _lock = take_lock(editing)?;
+    edit_alone(editing, vec![name.clone()], change)
+}
+
+/// The edit, by the one who holds the lock.
+fn edit_alone(
+    editing: Editing<'_>,
+    names: Vec<ModuleName>,
+    change: impl FnOnce(&str) -> Result<String, EditError>,
+) -> Result<Edited, DeclareError> {
+    let (before, _) = read(editing.layout)?;
+    let after = change(before.as_deref().unwrap_or_default())?;
+    let declarations = parse(editing.layout, &after)?;
+    write(editing, &after)?;
+    Ok(Edited { names, declarations, before, after })
+}
+
+/// Edits and does `work`, which is soon done, while nobody else edits. When `work` ends with an error that
+/// `is_nothing` says has changed nothing, the edit has not happened either.
+pub(crate) fn edit_along<T, E: From<DeclareError>>(
+    editing: Editing<'_>,
+    change: impl FnOnce(&str) -> Result<String, EditError>,
+    work: impl FnOnce() -> Result<T, E>,
+    is_nothing: impl FnOnce(&E) -> bool,
+) -> Result<T, E> {
+    let _lock = take_lock(editing).map_err(DeclareError::from)?;
+    let edited = edit_alone(editing, Vec::new(), change)?;
+    let done = work();
+    if done.as_ref().is_err_and(is_nothing) {
+        edited.undo_alone(editing)?;
+    }
+    done
+}
+
+/// Declares modules. The declarations that come back still know the secrets, which the file does not.
+pub(crate) fn add(editing: Editing<'_>, additions: &[Addition]) -> Result<Edited, DeclareError> {
+    let _lock = take_lock(editing)?;
+    let (_, declared) = read(editing.layout)?;
+    let named = additions
+        .iter()
+        .map(|addition| name_of(addition, &declared))
+        .collect::<Result<Vec<_>, _>>()?;
+    let names = named.iter().map(|(name, _)| name.clone()).collect();
+    let mut edited = edit_alone(editing, names, |text| {
+        named.iter().try_fold(text.to_owned(), |text, (name, source)| {
+            model::add_module(&text, name, source)
+        })
+    })?;
+    for (name, source) in &named {
+        if let Some(declared) = edited.declarations.modules.get_mut(name) {
+            declared.source = (*source).clone();
+        }
+    }
+    Ok(edited)
+}
+
+fn name_of<'a>(
+    Addition { name, source }: &'a Addition,
+    declared: &Declarations,
+) -> Result<(ModuleName, &'a Source), DeclareError> {
+    let text = source.to_toml_text();
+    let name = match name.clone().or_else(|| ModuleName::guess_from(source)) {
+        Some(name) => name,
+        None => return Err(DeclareError::NoName { source_text: text }),
+    };
+    match declared.get(&name).map(|declared| declared.source.to_toml_text()) {
+        Some(declared) if declared != text => Err(DeclareError::Taken { name, declared }),
+        _ => Ok((name, source)),
+    }
+}
+
+impl Edited {
+    /// Puts `modules.toml` back as it was. What somebody else has changed in it since stays.
+    pub(crate) fn undo(self, editing: Editing<'_>) -> Result<(), DeclareError> {
+        let path = editing.layout.lock("modules.toml");
+        let _lock = Lock::take(&path, editing.command, Patience::of(editing.lock_limit))?;
+        self.undo_alone(editing)
+    }
+
+    fn undo_alone(self, editing: Editing<'_>) -> Result<(), DeclareError> {
+        let (now, declared) = read(editing.layout)?;
+        match (self.before, now) {
+            (before, Some(now)) if now != self.after => {
+                let before = parse(editing.layout, before.as_deref().unwrap_or_default())?;
+                let mut names = self.names.iter().filter(|name| declared.get(name).is_some());
+                let put_back =
+                    names.try_fold(now, |text, name| as_before(&text, name, before.get(name)))?;
+                write(editing, &put_back)
+            }
+            (Some(before), Some(_)) => write(editing, &before),
+            (None, Some(_)) => Ok(editing.disk.remove_file(&editing.layout.modules_toml())?),
+            (_, None) => Ok(()),
+        }
+    }
+}
+
+/// `text` with module `name` as it was `before`, when what it was given since is a link or its declaration.
+fn as_before(
+    text: &str,
+    name: &ModuleName,
+    before: Option<&Declared>,
+) -> Result<String, EditError> {
+    let Some(before) = before else { return model::remove_module(text, name) };
+    match &before.linked {
+        Some(path) => model::link_module(text, name, path),
+        None => match model::unlink_module(text, name) {
+            Err(EditError::NotLinked(_)) => Ok(text.to_owned()),
+            done => done,
+        },
+    }
+}
+
+pub(crate) fn take_lock(editing: Editing<'_>) -> Result<Lock, LockError> {
+    let path = editing.layout.lock("modules.toml");
+    let patience =
+        Patience { stop: &|| editing.cancel.is_cancelled(), ..Patience::of(editing.lock_limit) };
+    Lock::take(&path, editing.command, patience)
+}
+
+fn write(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {
+    replace(editing, &editing.layout.modules_toml(), text)
+}
+
+/// Replaces a file, if it says anything else. The new one is made in a staging, so that a crash
+/// leaves nothing that is not removed, and nobody removes it before.
+pub(crate) fn replace(editing: Editing<'_>, path: &Path, text: &str) -> Result<(), DeclareError> {
+    // Whatever else lies there gives way.
+    if read_linked_if_there(path).ok().flatten().as_deref() == Some(text.as_bytes()) {
+        return Ok(());
+    }
+    let staging = Staging::claim(editing.disk, editing.layout, editing.command)?;
+    Ok(editing.disk.replace_file(path, &staging.fresh(), text.as_bytes())?)
+}
+
+/// `modules.lock`, read.
+pub(crate) fn read_lock(layout: &Layout) -> Result<Lockfile, DeclareError> {
+    let path = layout.modules_lock();
+    let bytes = read_linked_if_there(&path)?
+        .ok_or_else(|| DeclareError::Locked { path: path.clone(), source: None })?;
+    let text = String::from_utf8(bytes).map_err(|_| DeclareError::Text { path: path.clone() })?;
+    Lockfile::parse(&text).map_err(|source| DeclareError::Locked { path, source: Some(source) })
+}

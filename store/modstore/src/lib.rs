@@ -1,0 +1,55 @@
+//! modstore: a transactional, content-addressed store for the modules a host program installs from git.
+//!
+//! The folders are the data flow: `acquire` turns a Source into a Staged tree, `commit` makes it an
+//! Entry and shows it, both on `disk` and `model`; `update` is the main job made of the two, and
+//! [`Store`] the handle. Imports only go down.
+//!
+//! ```no_run
+//! use modstore::{Cancel, Options, Silent, Store, UpdateRequest};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Store::open("/home/me/.local/share/modstore".as_ref(), Options::default())?;
+//! let report = store.update(&UpdateRequest::default(), &Silent, &Cancel::new())?;
+//! for updated in &report.updated {
+//!     println!("{} is now at {}", updated.module, updated.path.display());
+//! }
+//! # Ok(()) }
+//! ```
+
+pub use modstore_core::{disk, events, model, program};
+pub use modstore_doctor as doctor;
+pub use modstore_fetch as acquire;
+pub use modstore_python as environment;
+
+pub mod commit;
+pub mod build;
+pub mod reclaim;
+pub mod verify;
+mod declare;
+mod consent;
+pub mod update;
+pub mod repair;
+pub mod reset;
+mod change_error;
+mod store;
+
+pub use change_error::{ChangeError, Exit, OpenError};
+pub use consent::DeclaredBuild;
+pub use declare::{Addition, DeclareError};
+pub use modstore_core::Cancel;
+pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
+pub use repair::RepairReport;
+pub use reset::{PurgeError, PurgePlan, PurgeReport};
+pub use store::{Added, Dropped, Reset, Store};
+pub use update::{
+    BindRequest, Event, Events, Options, Retry, Silent, Step, Trying, UpdateReport, UpdateRequest,
+};
+
+/// The examples of the guides, which must compile.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../../docs/hosts.md")]
+    struct Hosts;
+}

@@ -1,0 +1,304 @@
+//! The Python half of a change: environments that follow the store are made ready before the switch, and have the
+//! stand-ins of what is shown after it.
+//!
+//! Nothing of this costs anything where no environment is registered. Where some are, each is locked before the
+//! store is, from the first look to the last check.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use super::{
+    attempts::Tried,
+    ground::Ground,
+    report::{Failed, UpdateReport, Updated},
+};
+use crate::{
+    commit::{Binding, Staged, Staging, StagingError, State},
+    disk::Patience,
+    environment::{
+        self, Held, HoldError, NotReady, OnFailure, Readiness, Registration, SettleError, Settled,
+        Subject, Unready,
+    },
+    events::Doing,
+    events::Event,
+    model::{Class, Digest, Generation, ModuleName, Stage, causes},
+};
+
+/// The environments that a change is about, locked.
+pub(crate) struct Environments {
+    held: Vec<Held>,
+}
+
+/// A change was taken back because an environment could not follow it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("what was shown before is shown again: the environment {} could not follow", prefix.display())]
+pub struct TakenBack {
+    /// The environment's directory.
+    pub prefix: std::path::PathBuf,
+    /// Why not.
+    pub source: Arc<SettleError>,
+}
+
+/// What is to be shown again is not to be had for an environment. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EquipError {
+    /// A module.
+    #[error("`{module}` cannot be shown again")]
+    Unready {
+        /// Which.
+        module: ModuleName,
+        /// Why not.
+        source: Unready,
+    },
+    /// The home cannot be written to.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
+}
+
+impl Environments {
+    /// Locks every registered environment that is there, by the name of its lock. One that is gone has nothing
+    /// that could follow; the next sweep but one forgets it.
+    ///
+    /// # Errors
+    /// None is locked then.
+    pub(crate) fn hold(ground: Ground<'_>) -> Result<Self, HoldError> {
+        Self::hold_all(ground, Registration::all(ground.layout)?)
+    }
+
+    fn hold_all(
+        ground: Ground<'_>,
+        mut registrations: Vec<Registration>,
+    ) -> Result<Self, HoldError> {
+        registrations.retain(|registration| !registration.is_missing());
+        registrations.sort_by_key(Registration::name);
+        let mut held = Vec::new();
+        for registration in registrations {
+            held.push(hold_one(ground, registration)?);
+        }
+        Ok(Self { held })
+    }
+
+    /// As [`hold`](Self::hold), if there is anything to do: something is about to change, or an environment does not
+    /// have what is shown. Otherwise nothing is locked and nothing started.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn hold_if_needed(
+        ground: Ground<'_>,
+        state: &State,
+        changes: bool,
+    ) -> Result<Self, HoldError> {
+        let registrations = Registration::all(ground.layout)?;
+        match changes || is_any_off(ground, state, &registrations) {
+            true => Self::hold_all(ground, registrations),
+            false => Ok(Self { held: Vec::new() }),
+        }
+    }
+
+    /// Whether there is no environment to look after.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Makes the environments ready for what the report says is updated. Modules that are not are moved to those
+    /// that failed.
+    pub(crate) fn prepare(
+        &self,
+        ground: Ground<'_>,
+        staging: &Staging,
+        staged: &[&Staged],
+        report: &mut UpdateReport,
+    ) {
+        if self.is_empty() || report.updated.is_empty() {
+            return;
+        }
+        let updated = report.updated.iter();
+        let to = updated.map(|updated| (updated.module.to_string(), updated.to.clone())).collect();
+        let changed = subjects(ground, &to, staged);
+        let events = told(ground);
+        let Readiness { mut unready, untried } =
+            environment::ready(ground.for_environments(staging, &events), &self.held, &changed);
+        let (updated, failed): (Vec<_>, Vec<_>) = std::mem::take(&mut report.updated)
+            .into_iter()
+            .partition(|updated| !unready.contains_key(&updated.module));
+        report.updated = updated;
+        for updated in failed {
+            if let Some(unready) = unready.remove(&updated.module) {
+                report.failed.push(failure(updated, unready));
+            }
+        }
+        report.failed.sort_by(|a, b| a.module.cmp(&b.module));
+        for (prefix, error) in untried {
+            let (prefix, why) = (prefix.display(), causes(&error).join(": "));
+            let text = format!("what is new was not tried in the environment {prefix}: {why}");
+            ground.events.happened(Event::Notice { text: &text });
+        }
+    }
+
+    /// Makes what is about to be shown again be there for the environments, and tries no import: nothing should
+    /// block a way back.
+    ///
+    /// # Errors
+    /// The first module that some environment cannot be shown.
+    pub(crate) fn equip(
+        &self,
+        ground: Ground<'_>,
+        modules: &BTreeMap<String, Binding>,
+    ) -> Result<(), EquipError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let staging = Staging::claim(ground.disk, ground.layout, &ground.options.command)?;
+        let shown = subjects(ground, modules, &[]);
+        let events = told(ground);
+        let at = ground.for_environments(&staging, &events);
+        let readiness = environment::equip(at, &self.held, &shown);
+        let unready = readiness.unready.into_iter().next();
+        unready.map_or(Ok(()), |(module, source)| Err(EquipError::Unready { module, source }))
+    }
+
+    /// Gives every environment the stand-ins of what `state` shows.
+    ///
+    /// # Errors
+    /// The first environment that could not follow; those before it have.
+    pub(crate) fn settle(
+        &mut self,
+        ground: Ground<'_>,
+        state: &State,
+    ) -> Result<Vec<Settled>, TakenBack> {
+        let mut done = Vec::new();
+        if self.is_empty() {
+            return Ok(done);
+        }
+        let generation = state.head().map(|head| head.number);
+        let shown = subjects(ground, state.modules(), &[]);
+        for held in &mut self.held {
+            let prefix = held.registration.prefix.clone();
+            let settled = settle_one(ground, held, generation, &shown, OnFailure::Stop);
+            done.push(settled.map_err(|error| TakenBack { prefix, source: Arc::new(error) })?);
+        }
+        Ok(done)
+    }
+}
+
+/// Whether one of these environments does not have what `state` shows, as far as a quick look tells.
+fn is_any_off(ground: Ground<'_>, state: &State, registrations: &[Registration]) -> bool {
+    if registrations.is_empty() {
+        return false;
+    }
+    let (layout, head) = (ground.layout, state.head().map(|head| head.number));
+    let linked = state.modules().iter().filter(|(_, binding)| binding.digest().is_none());
+    let linked = linked.map(|(name, binding)| (name.clone(), binding.clone())).collect();
+    let linked = subjects(ground, &linked, &[]);
+    registrations.iter().any(|registration| {
+        !registration.is_missing()
+            && (!registration.is_settled_for(head)
+                || environment::is_interrupted(registration)
+                || !environment::lost(layout, registration).is_empty()
+                || environment::has_moved_on(layout, registration, linked.values()))
+    })
+}
+
+/// Gives the environments what they do not have of what `state` shows, as far as it goes: an entry that was replaced
+/// took its variants along. What does not go is told; the next update tries again.
+pub(crate) fn give_back(ground: Ground<'_>, state: &State) {
+    let text = match Environments::hold_if_needed(ground, state, false) {
+        Ok(mut environments) => match environments.settle(ground, state) {
+            Ok(_) => return,
+            Err(TakenBack { prefix, source }) => {
+                let (prefix, why) = (prefix.display(), causes(&*source).join(": "));
+                format!("the environment {prefix} does not have what is shown: {why}")
+            }
+        },
+        Err(error) => {
+            format!("Python environments were not looked at: {}", causes(&error).join(": "))
+        }
+    };
+    ground.events.happened(Event::Notice { text: &text });
+}
+
+/// Locks one environment.
+pub(crate) fn hold_one(ground: Ground<'_>, registration: Registration) -> Result<Held, HoldError> {
+    let patience = Patience {
+        limit: ground.options.lock_limit,
+        stop: &|| ground.cancel.is_cancelled(),
+        told: &|holder| ground.events.happened(Event::Waiting { holder }),
+    };
+    let mut held = Held::take(ground.layout, &ground.options.command, registration, patience)?;
+    // An interpreter that is broken keeps nobody from the rest: what is to be done with it will fail by itself.
+    let _ = held.refresh(ground.cancel);
+    Ok(held)
+}
+
+/// Settles one environment.
+pub(crate) fn settle_one(
+    ground: Ground<'_>,
+    held: &mut Held,
+    generation: Option<Generation>,
+    shown: &BTreeMap<ModuleName, Subject>,
+    on_failure: OnFailure,
+) -> Result<Settled, SettleError> {
+    let staging = Staging::claim(ground.disk, ground.layout, &ground.options.command)
+        .map_err(SettleError::Staging)?;
+    let events = told(ground);
+    environment::settle(
+        ground.for_environments(&staging, &events),
+        held,
+        generation,
+        shown,
+        on_failure,
+    )
+}
+
+/// The modules of these bindings, as they are looked at for Python.
+pub(crate) fn subjects(
+    ground: Ground<'_>,
+    modules: &BTreeMap<String, Binding>,
+    staged: &[&Staged],
+) -> BTreeMap<ModuleName, Subject> {
+    let staged: BTreeMap<Digest, &Staged> =
+        staged.iter().map(|staged| (staged.digest(), *staged)).collect();
+    let found = modules.iter().filter_map(|(name, binding)| {
+        let subject = Subject::of(ground.layout, &name.parse().ok()?, binding, &staged)?;
+        Some((subject.module.clone(), subject))
+    });
+    found.collect()
+}
+
+fn told<'a>(ground: Ground<'a>) -> impl Fn(&Path, Doing<'_>) + Sync + 'a {
+    move |prefix, doing| ground.events.happened(Event::Environment { prefix, doing })
+}
+
+fn failure(updated: Updated, unready: Unready) -> Failed {
+    let Updated { module, from: serving, to, .. } = updated;
+    let (class, stage) = (class_of(&unready.source), stage_of(&unready.source));
+    let hint = match &*unready.source {
+        NotReady::Import(exception) => exception
+            .name
+            .as_ref()
+            .map(|name| format!("`{name}` is not to be found in {}", unready.prefix.display())),
+        _ => None,
+    };
+    let tried = Some(Tried::of(&to));
+    let (error, code) = (Box::new(unready), None);
+    Failed { module, class, stage, code, error, hint, serving, attempt: None, tried }
+}
+
+fn stage_of(error: &NotReady) -> Stage {
+    match error {
+        NotReady::Requirements(_) => Stage::Install,
+        NotReady::Import(_) => Stage::Import,
+        _ => Stage::Build,
+    }
+}
+
+/// What an installer could not get may be had at another time; what a module does when it is imported will not
+/// change by itself.
+fn class_of(error: &NotReady) -> Class {
+    match error {
+        NotReady::Requirements(_) => Class::Transient,
+        NotReady::Variant(_) => Class::Transient,
+        NotReady::Probe(error) if error.may_be_the_network() => Class::Transient,
+        _ => Class::Deterministic,
+    }
+}

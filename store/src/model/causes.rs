@@ -1,9 +1,0 @@
-//! An error told with all it came from.
-
-use std::error::Error;
-
-/// An error and its causes, outermost first.
-pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
-    let chain = std::iter::successors(Some(error), |error| (*error).source());
-    chain.map(ToString::to_string).collect()
-}
