@@ -12,16 +12,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use gix::ObjectId;
-<<<<<<< HEAD:store/tests/network.rs
-use modstore::acquire::network_error::{Class, Fault as Cause, FetchError, RemoteError, Stage};
-use modstore::acquire::{Cancel, Counts, Limits, Network, RemoteNews, Resolved, Session, Wanted};
-use modstore_testbed::{
-=======
 use modstore_core::Cancel;
 use modstore_fetch::network_error::{Class, Fault as Cause, FetchError, RemoteError, Stage};
 use modstore_fetch::{Counts, Limits, Network, RemoteNews, Resolved, Session, Wanted};
 use modstore_testbed::{
->>>>>>> main:store/fetch/tests/network.rs
     BlackHole, Change, Fault, GitDaemon, HttpServer, RefusedPort, Repo, SshServer, git,
 };
 use tempfile::TempDir;

@@ -53,10 +53,8 @@ fn a_child_updates_its_home() {
 fn received(bombs: &[&Bomb]) -> Watched {
     let server = Server::start(bombs);
     let home = tempfile::tempdir().unwrap();
-    let module = |bomb: &&Bomb| {
-        format!("[modules.{}]\nsource = \"git+{}\"\n", bomb.name, server.url(bomb.name))
-    };
-    let declared: String = bombs.iter().map(module).collect();
+    let declared = bombs.iter().map(|bomb| (bomb.name, format!("git+{}", server.url(bomb.name))));
+    let declared = modstore_testbed::modules_toml(declared);
     std::fs::write(home.path().join("modules.toml"), declared).unwrap();
     let watched = watch(home.path());
     let left: Vec<_> = std::fs::read_dir(home.path().join("staging")).unwrap().collect();

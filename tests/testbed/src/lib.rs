@@ -12,6 +12,8 @@
 //! Not here: assertions about the store itself, which each kind of test makes for itself.
 
 mod random;
+mod scratch;
+mod declarations;
 mod repositories;
 mod http;
 mod measure;
@@ -24,6 +26,7 @@ mod servers;
 #[cfg(feature = "full")]
 mod programs;
 
+pub use declarations::modules_toml;
 pub use http::{Fault, HttpServer, RecordedRequest, Stats};
 pub use measure::{
     Bar, Bars, DiskUsage, Line, Reader, Reads, Rounds, cpu_time, peak_memory, reset_peak_memory,
@@ -32,6 +35,8 @@ pub use random::Random;
 pub use repositories::{
     Change, Corpus, GitError, Item, ModuleFiles, Repo, Shape, git, listing, share,
 };
+pub use scratch::Scratch;
+
 #[cfg(feature = "packs")]
 pub use repositories::{Delta, PackWriter, commit_object, deflate, object_id, tree_object};
 

@@ -4,15 +4,20 @@
 //! temporary directory that goes away with the value.
 //! Limits: knows the store's layout only by the names of its directories.
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fs,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
-use crate::repositories::{Item, listing, walk};
 use super::running::{Ran, Running};
+use crate::{
+    declarations::modules_toml,
+    repositories::{Item, listing, walk},
+};
 
 /// An isolated home with a store in it.
 #[derive(Debug)]
@@ -100,11 +105,7 @@ impl TestHome {
 
     /// Declares modules by name and source, as [`TestHome::write_modules`] would.
     pub fn declare(&self, modules: &[(&str, &str)]) {
-        let text: String = modules
-            .iter()
-            .map(|(name, source)| format!("[modules.{name}]\nsource = \"{source}\"\n\n"))
-            .collect();
-        self.write_modules(&text);
+        self.write_modules(&modules_toml(modules.iter().copied()));
     }
 
     /// A command that has not started, with nothing to read on stdin.

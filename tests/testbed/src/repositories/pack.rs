@@ -172,12 +172,11 @@ impl Delta {
 }
 
 /// The bytes of a tree: mode such as `100644` or `40000`, name and id of each entry, sane or not.
-pub fn tree_object<N: AsRef<[u8]>>(
-    entries: impl IntoIterator<Item = (&'static str, N, ObjectId)>,
-) -> Vec<u8> {
+#[must_use]
+pub fn tree_object(entries: &[(&str, &[u8], ObjectId)]) -> Vec<u8> {
     let mut tree = Vec::new();
     for (mode, name, id) in entries {
-        tree.extend([mode.as_bytes(), b" ", name.as_ref(), b"\0", id.as_slice()].concat());
+        tree.extend([mode.as_bytes(), b" ", name, b"\0", id.as_slice()].concat());
     }
     tree
 }

@@ -1,4 +1,4 @@
-//! A temporary directory that goes with the value, also when a store with read-only trees is in it.
+//! A temporary directory that is removed with its value, read-only directories in it too.
 
 use std::{
     fs, io,
@@ -6,14 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modstore::Exit;
 use tempfile::TempDir;
-
-use crate::report::Failure;
 
 /// The directory.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub struct Scratch {
     // None only once it is kept.
     place: Option<TempDir>,
     path: PathBuf,
@@ -21,23 +18,26 @@ pub(super) struct Scratch {
 
 impl Scratch {
     /// A new one, in `below` or where temporary files are.
-    pub(super) fn new(prefix: &str, below: Option<&Path>) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new(prefix: &str, below: Option<&Path>) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         let builder = builder.prefix(prefix);
-        let place = below.map_or_else(|| builder.tempdir(), |below| builder.tempdir_in(below));
-        let place = place.map_err(|error| cannot("make a temporary directory", &error))?;
+        let place = below.map_or_else(|| builder.tempdir(), |below| builder.tempdir_in(below))?;
         // git takes paths literally, and they are shown: no links on the way, such as macOS has.
-        let path = fs::canonicalize(place.path())
-            .map_err(|error| cannot("use the temporary directory", &error))?;
+        let path = fs::canonicalize(place.path())?;
         Ok(Self { place: Some(place), path })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Its path, without symbolic links.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Leaves the directory where it is.
-    pub(super) fn keep(mut self) {
+    pub fn keep(mut self) {
         if let Some(place) = self.place.take() {
             let _ = place.keep();
         }
@@ -54,19 +54,13 @@ impl Drop for Scratch {
     }
 }
 
-/// Lets the read-only directories of a store's entries be removed.
 fn make_writable(path: &Path) {
     if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
         return;
     }
-    // What cannot be changed here cannot be removed either, which is then found out.
+    // A directory that cannot be changed here cannot be removed either, which shows then.
     let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
     for child in fs::read_dir(path).into_iter().flatten().flatten() {
         make_writable(&child.path());
     }
-}
-
-/// What a command needed of the system and could not have.
-pub(super) fn cannot(what: &str, error: &io::Error) -> Failure {
-    Failure::new(Exit::Failed, format!("could not {what}")).because(vec![error.to_string()])
 }

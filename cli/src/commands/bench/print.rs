@@ -1,11 +1,11 @@
-//! A churn, as people read it.
+//! A churn as text.
 //!
-//! Times are medians of all rounds; what the system does not tell is a dash.
+//! Times are medians of all rounds; a dash stands for a figure that the system does not give.
 
 use std::io;
 
 use super::{
-    Answered,
+    BenchAnswer,
     answer::{Bench, BenchPhase, BenchReader, BenchRound},
     churn::middle,
 };
@@ -15,7 +15,7 @@ use crate::{
     text::{Table, count, size},
 };
 
-impl Answer for Answered {
+impl Answer for BenchAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         match self {
             Self::Churn(bench) => write_churn(to, bench),
