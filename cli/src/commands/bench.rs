@@ -1,4 +1,4 @@
-//! `bench`: what keeping modules up to date takes on this machine.
+//! `bench`: the cost of keeping modules up to date on this machine.
 //!
 //! `churn` is the run, on the modules of `upstream`; `server` serves them; `meter` and `disk` measure; `print` and `plot`
 //! show the answer. The rest is in the crate that tests and benchmarks share. Nothing here touches the user's store.

@@ -1,4 +1,4 @@
-//! `demo`: the main job on real repositories, each claim checked while it is shown.
+//! `demo`: the main job on real repositories, each claim checked as it is printed.
 //!
 //! The commands are run as a person would run them, by this same program, and their output is theirs.
 //! The story is here; `sandbox` runs the commands.
@@ -100,7 +100,7 @@ impl Play<'_> {
         self.modstore(&["add", "--no-update", &greeter, &clock, &dice], 0)?;
         self.modstore(&["update"], 0)?;
         self.modstore(&["list"], 0)?;
-        self.check("generation 1 is shown", self.sandbox.current() == Some(1))?;
+        self.check("generation 1 is current", self.sandbox.current() == Some(1))?;
         self.check("each module is at its target", self.shows("hello\n", "tick\n", "6\n"))
     }
 
@@ -111,7 +111,7 @@ impl Play<'_> {
         self.say("   (a new greeting.txt is committed)\n")?;
         self.modstore(&["update"], 0)?;
         let after = (self.modstore(&["path", "greeter"], 0)?.stdout, self.leads_to("greeter"));
-        self.check("generation 2 is shown", self.sandbox.current() == Some(2))?;
+        self.check("generation 2 is current", self.sandbox.current() == Some(2))?;
         self.check(
             "the target's path is the same as before",
             before.0 == after.0 && !before.0.is_empty(),
@@ -121,7 +121,7 @@ impl Play<'_> {
             before.1.is_some() && after.1.is_some() && before.1 != after.1,
         )?;
         self.check(
-            "its content is the new one, and the others are as they were",
+            "its content is the new one, and the others keep theirs",
             self.shows("good morning\n", "tick\n", "6\n"),
         )
     }
@@ -145,10 +145,10 @@ impl Play<'_> {
             ran.stderr.contains("transient") && ran.stderr.contains("caused by:"),
         )?;
         self.check(
-            "what came is switched, what did not is still there",
+            "the module that was fetched is switched, the others keep their version",
             self.shows("good evening\n", "tick\n", "6\n"),
         )?;
-        self.check("generation 3 is shown", self.sandbox.current() == Some(3))
+        self.check("generation 3 is current", self.sandbox.current() == Some(3))
     }
 
     fn the_connection_is_back(&mut self) -> Result<(), Failure> {
@@ -156,10 +156,10 @@ impl Play<'_> {
         self.server.clear();
         self.modstore(&["update"], 0)?;
         self.check(
-            "generation 4 is shown, with all that is new",
+            "generation 4 is current, with every change",
             self.sandbox.current() == Some(4) && self.shows("good evening\n", "tock\n", "6\n"),
         )?;
-        self.check("nothing of the cut fetch is left", self.sandbox.is_tidy())
+        self.check("the cut fetch left nothing behind", self.sandbox.is_tidy())
     }
 
     fn a_rollback(&mut self) -> Result<(), Failure> {
@@ -167,22 +167,22 @@ impl Play<'_> {
         self.modstore(&["rollback", "--to", "2"], 0)?;
         self.modstore(&["history"], 0)?;
         self.check(
-            "every module is what it was in generation 2",
+            "every module has its files of generation 2",
             self.shows("good morning\n", "tick\n", "6\n"),
         )?;
         self.check("that is a new generation", self.sandbox.current() == Some(5))
     }
 
     fn a_sweep(&mut self) -> Result<(), Failure> {
-        self.step("What nothing needs any more is deleted, and nothing else")?;
+        self.step("Entries that nothing needs are deleted, and no others")?;
         let sweep = ["gc", "--keep", "1", "--older-than", "0s"];
         let before = self.entries();
         self.modstore(&[&sweep[..], &["--dry-run"]].concat(), 0)?;
         self.check("a dry run deletes nothing", self.entries() == before && before > 2)?;
         self.modstore(&sweep, 0)?;
-        self.check("only the entries that are shown are left", self.entries() == 2)?;
+        self.check("only the current entries are left", self.entries() == 2)?;
         self.check(
-            "every module is what it was",
+            "every module keeps its files",
             self.sandbox.current() == Some(5) && self.shows("good morning\n", "tick\n", "6\n"),
         )
     }

@@ -1,4 +1,4 @@
-//! What tests, benchmarks and the demo share: real git repositories, real servers with faults, random numbers,
+//! The testbed of tests, benchmarks and the demo: real git repositories, real servers with faults, random numbers,
 //! measuring and plots. It knows no store.
 //!
 //! A caller makes a [`Repo`] or a [`Corpus`] and serves it with an [`HttpServer`] (or through `file://`). Servers listen on
@@ -27,7 +27,7 @@ mod servers;
 mod programs;
 
 pub use declarations::modules_toml;
-pub use http::{Fault, HttpServer, RecordedRequest, Stats};
+pub use http::{Fault, HttpServer, RecordedRequest, ServedPack, Stats, pkt_line};
 pub use measure::{
     Bar, Bars, DiskUsage, Line, Reader, Reads, Rounds, cpu_time, peak_memory, reset_peak_memory,
 };

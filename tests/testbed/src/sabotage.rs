@@ -1,4 +1,4 @@
-//! A [`Sabotage`]: one thing this project promises, broken on purpose, and the test that has to notice.
+//! A [`Sabotage`]: one promise of this project, broken on purpose, and the test that has to notice.
 //!
 //! Each is a file in `tests/sabotages/`:
 //!
@@ -22,7 +22,7 @@ use std::{
 pub struct Sabotage {
     /// The name of its file, without the ending.
     pub name: String,
-    /// What is broken.
+    /// The law that it breaks.
     pub law: String,
     /// The source file, from the root of the repository.
     pub file: PathBuf,
@@ -87,5 +87,8 @@ impl Sabotage {
 /// Never: this package lies in it.
 #[must_use]
 pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("this package lies in the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("this package lies in the repository")
 }

@@ -155,7 +155,7 @@ impl<'a> Run<'a> {
         Ok(round)
     }
 
-    /// What is timed.
+    /// The timed part.
     fn work(&self, number: usize, again: Vec<ModuleName>) -> Result<UpdateReport, Failure> {
         let mut report = self.update(&UpdateRequest::default())?;
         if !again.is_empty() {

@@ -65,7 +65,7 @@ fn write_what(to: &mut Page<'_>, bench: &Bench) -> io::Result<()> {
         )?,
         _ => writeln!(
             to,
-            "{modules} of your own; {} % of them are fetched anew in a round (seed {})",
+            "{modules} of your own; {} % of them are fetched again in a round (seed {})",
             bench.change_percent, bench.seed,
         )?,
     }
@@ -117,8 +117,8 @@ fn write_round(to: &mut Page<'_>, round: &BenchRound) -> io::Result<()> {
 fn write_median(to: &mut Page<'_>, bench: &Bench) -> io::Result<()> {
     let of = |figure: fn(&BenchRound) -> u64| middle(bench.rounds.iter().map(figure).collect());
     let may = |figure: fn(&BenchRound) -> Option<u64>| {
-        let told: Option<Vec<u64>> = bench.rounds.iter().map(figure).collect();
-        told.map(middle)
+        let all: Option<Vec<u64>> = bench.rounds.iter().map(figure).collect();
+        all.map(middle)
     };
     write_sum(
         to,

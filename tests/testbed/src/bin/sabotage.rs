@@ -20,7 +20,7 @@ use std::{
 
 use modstore_testbed::sabotage::{Sabotage, repository};
 
-/// How the test runner ends when a test failed, which is what a sabotage is for.
+/// How the test runner ends when a test failed, which is the purpose of a sabotage.
 const TEST_FAILED: i32 = 100;
 
 fn main() -> ExitCode {
@@ -69,7 +69,7 @@ fn run_test(sabotage: &Sabotage, copy: &Path) -> Option<i32> {
     cargo.status().unwrap().code()
 }
 
-/// Copies what git knows of, as it lies here; a file that is as it was before keeps its time, so that cargo
+/// Copies the files that git knows, as they are here; a file that is as it was before keeps its time, so that cargo
 /// does not build it again.
 fn copy_repository(to: &Path) {
     let files = Command::new("git")

@@ -1,4 +1,4 @@
-//! What can go wrong at a server, and which of it is switched on for which repository right now.
+//! Faults of a server, and which of them are on for which repository.
 //!
 //! Limits: a fault is armed for requests that begin after it; one repository's faults apply in the order they were armed.
 
@@ -23,17 +23,17 @@ pub enum Fault {
     HangBeforeReply,
     /// The request is read and the connection closes without a reply.
     CloseBeforeReply,
-    /// The pack stops after so many bytes, and the connection stays open until the fault is cleared.
+    /// The pack stops after this many bytes, and the connection stays open until the fault is cleared.
     HangMidPack {
         /// Pack bytes sent before; at the pack's end if it is shorter.
         after: u64,
     },
-    /// The pack stops after so many bytes and the connection closes, mid-line and mid-chunk.
+    /// The pack stops after this many bytes and the connection closes, mid-line and mid-chunk.
     CloseMidPack {
         /// Pack bytes sent before; at the pack's end if it is shorter.
         after: u64,
     },
-    /// The pack stops after so many bytes, but pkt-lines and HTTP end in good order.
+    /// The pack stops after this many bytes, but pkt-lines and HTTP end in good order.
     TruncatedPackCleanEof {
         /// Pack bytes sent before. A shorter pack is not touched.
         after: u64,
@@ -47,7 +47,7 @@ pub enum Fault {
     WithoutCapability(&'static str),
     /// The request for protocol v2 is not seen, so that v0 is spoken.
     ForceProtocolV0,
-    /// A request for a pack of this object is refused, as servers do that give only what they have listed.
+    /// A request for a pack of this object is refused, as by servers that give only listed commits.
     RefuseWant(String),
     /// Anything but this user and password is answered with 401.
     BasicAuth {
@@ -67,7 +67,7 @@ pub enum Fault {
     BytesWithoutEnd {
         /// The beginning, sent once.
         first: &'static [u8],
-        /// What follows, again and again.
+        /// The bytes that follow, again and again.
         again: &'static [u8],
         /// Milliseconds between two times.
         pause: u64,
@@ -90,11 +90,11 @@ pub enum Fault {
     },
     /// Calls back when a request has been read, before it is answered.
     OnRequest(Arc<dyn Fn() + Send + Sync>),
-    /// Calls back when so many pack bytes have been sent, and sends the rest after it returns.
+    /// Calls back when this many pack bytes have been sent, and sends the rest after it returns.
     OnPack {
         /// Pack bytes sent before; at the pack's end if it is shorter.
         at: u64,
-        /// What to call. It may block: other connections go on.
+        /// The closure to call. It may block: other connections go on.
         call: Arc<dyn Fn() + Send + Sync>,
     },
 }
@@ -197,7 +197,7 @@ impl Faults {
         }));
     }
 
-    /// Switches everything off and lets go of what hangs.
+    /// Switches everything off and closes hanging connections.
     pub(crate) fn clear(&self) {
         lock(&self.armed).clear();
         *lock(&self.cleared) += 1;
@@ -220,7 +220,7 @@ impl Faults {
         self.fired.load(Ordering::SeqCst)
     }
 
-    /// Blocks until [`Faults::clear`], or until `gone` says that nobody waits for the answer any more.
+    /// Blocks until [`Faults::clear`], or until `gone` says that the client no longer waits.
     pub(crate) fn hang(&self, gone: impl Fn() -> bool) {
         let mut cleared = lock(&self.cleared);
         let before = *cleared;
@@ -231,7 +231,7 @@ impl Faults {
     }
 }
 
-/// Sends `bytes` again and again, until nobody takes them any more.
+/// Sends `bytes` again and again, until the client closes the connection.
 pub(crate) fn without_end(to: &mut dyn Write, bytes: &[u8], pause: u64) -> io::Error {
     loop {
         if let Err(error) = to.write_all(bytes).and_then(|()| to.flush()) {
@@ -241,7 +241,7 @@ pub(crate) fn without_end(to: &mut dyn Write, bytes: &[u8], pause: u64) -> io::E
     }
 }
 
-/// A lock that does not mind a panic elsewhere: the test is failing anyway.
+/// A lock that ignores a panic elsewhere: the test is failing anyway.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

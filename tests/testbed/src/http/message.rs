@@ -143,7 +143,7 @@ pub(crate) fn send_closing_head(
     to.write_all(&head(status, headers.iter().chain([&close])))
 }
 
-/// A body in chunks: what is written is gathered, and each flush sends a chunk. Dropped without [`Chunks::finish`],
+/// A body in chunks: written bytes are gathered, and each flush sends a chunk. Dropped without [`Chunks::finish`],
 /// it leaves the reply visibly unfinished.
 pub(crate) struct Chunks<'a> {
     to: &'a mut TcpStream,

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     fault::{Armed, Fault, without_end},
-    pkt_line::{Pkt, length_of, read_pkt},
+    pkt_line::{Pkt, length_of, pkt_line, read_pkt},
 };
 
 const PACK_BAND: u8 = 1;
@@ -87,8 +87,7 @@ impl<'a> PackStream<'a> {
 
     fn send_line(&mut self, payload: Vec<u8>) -> io::Result<Option<End>> {
         let Some((&PACK_BAND, pack)) = payload.split_first() else {
-            self.to.write_all(length_of(payload.len()).as_bytes())?;
-            self.to.write_all(&payload)?;
+            self.to.write_all(&pkt_line(payload))?;
             return Ok(None);
         };
         self.lines_without_end(false)?;
@@ -170,7 +169,7 @@ impl<'a> PackStream<'a> {
         })
     }
 
-    /// Comes back only when there are none for this place, or nobody takes them any more.
+    /// Returns only when there are none for this place, or when the client reads no more of them.
     fn lines_without_end(&mut self, now: bool) -> io::Result<()> {
         let found = self.others.iter().find_map(|armed| match &armed.fault {
             Fault::LinesWithoutEnd { after_the_pack, lines, pause } if *after_the_pack == now => {
@@ -200,7 +199,7 @@ impl<'a> PackStream<'a> {
         Some(offset(&cut.fault).unwrap_or(0).saturating_sub(self.sent) as usize)
     }
 
-    /// Lets those faults happen that wait for an offset beyond the pack's end.
+    /// The faults that wait for an offset beyond the pack's end.
     fn end_of_pack(&mut self) -> io::Result<Option<End>> {
         if self.sent == 0 {
             return Ok(None);

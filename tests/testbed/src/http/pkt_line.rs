@@ -1,6 +1,6 @@
 //! Git's pkt-lines: reading, writing, and taking a capability out of an advertisement.
 //!
-//! Limits: knows nothing about what the lines mean beyond the two advertisement forms.
+//! Limits: of the lines' meaning it knows the two forms of an advertisement, and nothing else.
 
 use std::io::{self, Read};
 
@@ -34,6 +34,13 @@ pub(crate) fn read_pkt(from: &mut dyn Read) -> io::Result<Option<Pkt>> {
     }
 }
 
+/// A whole pkt-line.
+#[must_use]
+pub fn pkt_line(payload: impl AsRef<[u8]>) -> Vec<u8> {
+    let payload = payload.as_ref();
+    [length_of(payload.len()).as_bytes(), payload].concat()
+}
+
 /// The four digits that go before a payload of this many bytes.
 pub(crate) fn length_of(payload: usize) -> String {
     format!("{:04x}", payload + 4)
@@ -48,8 +55,7 @@ pub(crate) fn without_capability(advertisement: &[u8], capability: &str) -> Vec<
             Pkt::Special(head) | Pkt::Raw(head) => out.extend(head),
             Pkt::Data(payload) => {
                 if let Some(payload) = stripped(&payload, capability) {
-                    out.extend(length_of(payload.len()).into_bytes());
-                    out.extend(payload);
+                    out.extend(pkt_line(payload));
                 }
             }
         }

@@ -1,10 +1,10 @@
 //! A smart HTTP server in front of the real `git upload-pack`, with faults that a caller switches on.
 //!
 //! One thread per connection; connections are kept open between requests.
-//! Limits: no TLS; no pushing; of what it was asked it remembers the last hundred thousand requests.
+//! Limits: no TLS; no pushing; it remembers the last hundred thousand requests only.
 
 use std::{
-    io::{self, BufReader, Read as _, Write as _},
+    io::{self, BufReader},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     path::Path,
     sync::{
@@ -14,14 +14,13 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-
 use super::{
-    fault::{Armed, Fault, Faults, lock, without_end},
-    message::{Chunks, Request, send, send_chunked_head, send_closing_head},
-    pack_stream::{End, PackStream},
-    pkt_line::without_capability,
-    upload_pack::{Reply, UploadPack},
+    answer::{After, Answers, answer},
+    fault::{Fault, Faults, lock},
+    message::Request,
+    pack_server::ServedPack,
+    reply::Repositories,
+    upload_pack::UploadPack,
 };
 
 const BODY_START: usize = 16 * 1024;
@@ -64,8 +63,7 @@ pub struct HttpServer {
 }
 
 struct Shared {
-    git: UploadPack,
-    faults: Faults,
+    answers: Answers,
     stats: Mutex<Stats>,
     open: Mutex<Vec<TcpStream>>,
     stopping: AtomicBool,
@@ -73,14 +71,8 @@ struct Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("git", &self.git).finish_non_exhaustive()
+        f.debug_struct("Shared").field("stats", &self.stats).finish_non_exhaustive()
     }
-}
-
-/// Whether the connection can carry another request.
-enum After {
-    KeepOpen,
-    Close,
 }
 
 impl HttpServer {
@@ -102,11 +94,22 @@ impl HttpServer {
     /// # Errors
     /// When there is no port.
     pub fn bind(root: &Path, address: Ipv4Addr) -> io::Result<Self> {
+        Self::serve(Box::new(UploadPack::new(root)), address)
+    }
+
+    /// Serves packs that were made by hand, on 127.0.0.1.
+    ///
+    /// # Panics
+    /// When there is no port.
+    pub fn start_with_packs(packs: Vec<ServedPack>) -> Self {
+        Self::serve(Box::new(packs), Ipv4Addr::LOCALHOST).expect("loopback has a free port")
+    }
+
+    fn serve(repositories: Box<dyn Repositories>, address: Ipv4Addr) -> io::Result<Self> {
         let listener = TcpListener::bind((address, 0))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            git: UploadPack::new(root),
-            faults: Faults::default(),
+            answers: Answers { repositories, faults: Faults::default() },
             stats: Mutex::default(),
             open: Mutex::default(),
             stopping: AtomicBool::new(false),
@@ -133,27 +136,30 @@ impl HttpServer {
 
     /// Switches a fault on for one repository (by name) or for all (`*`), until [`HttpServer::clear`].
     pub fn fault(&self, repo: &str, fault: Fault) {
-        self.shared.faults.arm(repo, fault, u64::MAX);
+        self.shared.answers.faults.arm(repo, fault, u64::MAX);
     }
 
-    /// Switches a fault on for its first `times` occasions; what comes after is served well.
+    /// Switches a fault on for its first `times` occasions; later requests are served well.
     pub fn fault_times(&self, repo: &str, times: u64, fault: Fault) {
-        self.shared.faults.arm(repo, fault, times);
+        self.shared.answers.faults.arm(repo, fault, times);
     }
 
     /// Switches a fault on for requests for a pack, while listings are served well.
     pub fn fault_on_fetch(&self, repo: &str, fault: Fault) {
-        self.shared.faults.arm_for_fetches(repo, fault);
+        self.shared.answers.faults.arm_for_fetches(repo, fault);
     }
 
-    /// Switches all faults off; what hangs is closed.
+    /// Switches all faults off; hanging connections are closed.
     pub fn clear(&self) {
-        self.shared.faults.clear();
+        self.shared.answers.faults.clear();
     }
 
     /// The requests and connections so far.
     pub fn stats(&self) -> Stats {
-        Stats { faults_fired: self.shared.faults.fired(), ..lock(&self.shared.stats).clone() }
+        Stats {
+            faults_fired: self.shared.answers.faults.fired(),
+            ..lock(&self.shared.stats).clone()
+        }
     }
 
     /// Forgets the requests and connections seen so far.
@@ -203,7 +209,7 @@ fn serve(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     while let Some(request) = Request::read(&mut reader, &mut stream)? {
         record(shared, &request);
-        let after = answer(shared, &request, &mut stream)?;
+        let after = answer(&shared.answers, &request, &mut stream)?;
         if matches!(after, After::Close) || !request.keep_alive() {
             break;
         }
@@ -226,148 +232,4 @@ fn record(shared: &Shared, request: &Request) {
         headers: request.headers.clone(),
         body_start: start.to_vec(),
     });
-}
-
-fn answer(shared: &Shared, request: &Request, to: &mut TcpStream) -> io::Result<After> {
-    let faults = shared.faults.of(request.repo_and_rest().0, request.is_fetch());
-    for armed in &faults {
-        if let Some(after) = instead(shared, armed, request, to)? {
-            return Ok(after);
-        }
-    }
-    let old =
-        faults.iter().any(|armed| matches!(armed.fault, Fault::ForceProtocolV0) && armed.fires());
-    let protocol = request.header("git-protocol").filter(|_| !old);
-    let reply = shared.git.answer(request, protocol)?;
-    if request.method == "GET" {
-        send_advertisement(reply, &faults, to)
-    } else {
-        send_stream(shared, reply, &faults, request, to)
-    }
-}
-
-/// What a fault does in place of, or before, the real answer.
-fn instead(
-    shared: &Shared,
-    armed: &Armed,
-    request: &Request,
-    to: &mut TcpStream,
-) -> io::Result<Option<After>> {
-    let mut plain = |status: u16, name: &str, value: &str| {
-        send(
-            to,
-            status,
-            &[(name.to_owned(), value.to_owned())],
-            b"a fault that the test asked for\n",
-        )?;
-        Ok(Some(After::KeepOpen))
-    };
-    match &armed.fault {
-        Fault::Status(status) if armed.fires() => plain(*status, "Content-Type", "text/plain"),
-        Fault::StatusWithHeader(status, name, value) if armed.fires() => {
-            plain(*status, name, value)
-        }
-        Fault::Redirect { to: other } if armed.fires() => {
-            plain(302, "Location", &format!("{other}{}", request.repo_and_rest().1))
-        }
-        Fault::BasicAuth { user, password } if !is_authorised(request, user, password) => {
-            armed.fires();
-            plain(401, "WWW-Authenticate", "Basic realm=\"test\"")
-        }
-        Fault::RefuseWant(id) if wants(request, id) && armed.fires() => {
-            let said = format!("ERR upload-pack: not our ref {id}");
-            let body = format!("{:04x}{said}", said.len() + 4);
-            let kind = "application/x-git-upload-pack-result".to_owned();
-            send(to, 200, &[("Content-Type".to_owned(), kind)], body.as_bytes())?;
-            Ok(Some(After::KeepOpen))
-        }
-        Fault::HangBeforeReply if armed.fires() => {
-            shared.faults.hang(|| is_closed(to));
-            Ok(Some(After::Close))
-        }
-        Fault::CloseBeforeReply if armed.fires() => Ok(Some(After::Close)),
-        Fault::BytesWithoutEnd { first, again, pause } if armed.fires() => {
-            to.write_all(first)?;
-            Err(without_end(to, again, *pause))
-        }
-        Fault::Delay(ms) if armed.fires() => {
-            std::thread::sleep(Duration::from_millis(*ms));
-            Ok(None)
-        }
-        Fault::OnRequest(call) if armed.fires() => {
-            call();
-            Ok(None)
-        }
-        _ => Ok(None),
-    }
-}
-
-/// A small reply, with its length, after capabilities have been taken out.
-fn send_advertisement(
-    mut reply: Reply,
-    faults: &[Arc<Armed>],
-    to: &mut TcpStream,
-) -> io::Result<After> {
-    let mut body = Vec::new();
-    reply.body.read_to_end(&mut body)?;
-    for armed in faults {
-        if let Fault::WithoutCapability(name) = armed.fault
-            && armed.fires()
-        {
-            body = without_capability(&body, name);
-        }
-    }
-    send(to, reply.status, &reply.headers, &body)?;
-    Ok(After::KeepOpen)
-}
-
-/// A reply that may carry a pack, sent while it is being made.
-fn send_stream(
-    shared: &Shared,
-    mut reply: Reply,
-    faults: &[Arc<Armed>],
-    request: &Request,
-    to: &mut TcpStream,
-) -> io::Result<After> {
-    if !request.keep_alive() {
-        send_closing_head(to, reply.status, &reply.headers)?;
-        let end = PackStream::new(to, faults).copy(&mut reply.body)?;
-        return Ok(ended(shared, end, to));
-    }
-    send_chunked_head(to, reply.status, &reply.headers)?;
-    let mut chunks = Chunks::new(to);
-    let end = PackStream::new(&mut chunks, faults).copy(&mut reply.body)?;
-    if end == End::Whole {
-        chunks.finish()?;
-    }
-    Ok(ended(shared, end, to))
-}
-
-fn ended(shared: &Shared, end: End, to: &TcpStream) -> After {
-    match end {
-        End::Whole => After::KeepOpen,
-        End::Close => After::Close,
-        End::Hang => {
-            shared.faults.hang(|| is_closed(to));
-            After::Close
-        }
-    }
-}
-
-/// Whether the other side has closed the connection; looks without waiting.
-fn is_closed(stream: &TcpStream) -> bool {
-    let waits = stream.set_nonblocking(true);
-    let closed = matches!(stream.peek(&mut [0]), Ok(0));
-    waits.and_then(|()| stream.set_nonblocking(false)).is_err() || closed
-}
-
-/// Whether a pack of this object is asked for, in a body that the client has not compressed.
-fn wants(request: &Request, id: &str) -> bool {
-    let line = format!("want {id}");
-    request.body.windows(line.len()).any(|part| part == line.as_bytes())
-}
-
-fn is_authorised(request: &Request, user: &str, password: &str) -> bool {
-    let right = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-    request.header("authorization") == Some(&right)
 }

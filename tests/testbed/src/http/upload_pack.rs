@@ -11,7 +11,10 @@ use std::{
 
 use flate2::read::GzDecoder;
 
-use super::message::Request;
+use super::{
+    message::Request,
+    reply::{Reply, Repositories},
+};
 use crate::repositories::isolate;
 
 /// The first lines of a listing in protocol v0; v2 does without.
@@ -23,23 +26,29 @@ pub(crate) struct UploadPack {
     root: PathBuf,
 }
 
-/// A reply whose body may still be in the making. Dropped early, it kills the program.
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Box<dyn Read>,
-}
-
 impl UploadPack {
     pub(crate) fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
-    /// Starts the answer. `protocol` becomes `GIT_PROTOCOL`.
-    pub(crate) fn answer(&self, request: &Request, protocol: Option<&str>) -> io::Result<Reply> {
+    /// The repository of this name, with or without `.git`; never anything outside of the root.
+    fn repository(&self, name: &str) -> Option<PathBuf> {
+        let name = Path::new(name.trim_start_matches('/'));
+        let plain = name.components().all(|part| matches!(part, Component::Normal(_)));
+        let place = self.root.join(name);
+        let exists = ["HEAD", ".git/HEAD"].iter().any(|head| place.join(head).is_file());
+        let longer = PathBuf::from(format!("{}.git/HEAD", place.display()));
+        (plain && (exists || longer.is_file())).then_some(place)
+    }
+}
+
+impl Repositories for UploadPack {
+    /// Starts the program. `protocol` becomes `GIT_PROTOCOL`.
+    fn answer(&self, request: &Request, protocol: Option<&str>) -> io::Result<Reply> {
         let (path, query) = request.path_and_query();
         let lists = request.method == "GET" && path.ends_with("/info/refs");
-        let (service, kind) = if lists { ("/info/refs", "advertisement") } else { ("/git-upload-pack", "result") };
+        let (service, kind) =
+            if lists { ("/info/refs", "advertisement") } else { ("/git-upload-pack", "result") };
         if !lists && request.method != "POST" || lists && query != "service=git-upload-pack" {
             return Ok(Reply::failed(403));
         }
@@ -59,29 +68,7 @@ impl UploadPack {
         let program = Program::start(git.arg(repository), body(request)?)?;
         let has_service_lines = lists && !protocol.is_some_and(|asked| asked.contains("version=2"));
         let first = if has_service_lines { SERVICE } else { &[] };
-        let kind = format!("application/x-git-upload-pack-{kind}");
-        let headers = [("Content-Type", kind.as_str()), ("Cache-Control", "no-cache")];
-        Ok(Reply {
-            status: 200,
-            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-            body: Box::new(first.chain(program)),
-        })
-    }
-
-    /// The repository of this name, with or without `.git`; never anything outside of the root.
-    fn repository(&self, name: &str) -> Option<PathBuf> {
-        let name = Path::new(name.trim_start_matches('/'));
-        let plain = name.components().all(|part| matches!(part, Component::Normal(_)));
-        let place = self.root.join(name);
-        let exists = ["HEAD", ".git/HEAD"].iter().any(|head| place.join(head).is_file());
-        let longer = PathBuf::from(format!("{}.git/HEAD", place.display()));
-        (plain && (exists || longer.is_file())).then_some(place)
-    }
-}
-
-impl Reply {
-    fn failed(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Box::new(io::empty()) }
+        Ok(Reply::git(kind, first.chain(program)))
     }
 }
 

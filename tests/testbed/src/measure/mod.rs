@@ -1,4 +1,4 @@
-//! What benchmarks measure with, and how they draw it.
+//! Measuring for benchmarks, and plots of the results.
 
 mod process;
 mod disk_usage;

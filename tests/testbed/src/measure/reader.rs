@@ -39,7 +39,7 @@ impl Reader {
     #[must_use]
     pub fn start(files: Arc<Vec<PathBuf>>, mut random: Random) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
+        let stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || {
             let mut reads = Reads::default();
             while let Some(file) = files.get(random.below(files.len())) {
@@ -47,7 +47,7 @@ impl Reader {
                 let read = fs::read(file);
                 reads.took.push(start.elapsed());
                 reads.misses += u64::from(!read.is_ok_and(|text| !text.is_empty()));
-                if told.load(Ordering::Relaxed) {
+                if stopped.load(Ordering::Relaxed) {
                     break;
                 }
                 thread::sleep(PAUSE);

@@ -34,7 +34,7 @@ impl TestHome {
         Self::below(&std::env::temp_dir(), binary.as_ref())
     }
 
-    /// The same in memory, where there is any to be had as a directory: for tests that sync often and are not
+    /// The same in memory, where the system offers it as a directory: for tests that sync often and are not
     /// about syncs.
     pub fn in_memory(binary: impl AsRef<Path>) -> Self {
         let memory = Path::new("/dev/shm");
@@ -159,12 +159,12 @@ impl TestHome {
         self.store.join("current").join(module)
     }
 
-    /// What the module shows now, by path. Empty if it is not there.
+    /// The current files of the module, by path. Empty if there are none.
     pub fn tree(&self, module: &str) -> BTreeMap<String, Item> {
         listing(&self.target(module))
     }
 
-    /// What no finished command should leave: anything in `staging/` and `trash/`, in the temporary directory, and
+    /// Leftovers that no finished command should leave: anything in `staging/` and `trash/`, in the temporary directory, and
     /// anything called `.tmp…` anywhere in the store.
     pub fn leftovers(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();

@@ -1,17 +1,18 @@
 //! A host as swamp is one: a process that lives long, scans at its natural moments, resolves modules and runs them.
 //!
-//! It is a loop in the shell, which knows the store by its command line alone: what it does is what `docs/hosts.md` tells
-//! hosts to do. One line in, one line out.
+//! It is a loop in the shell, which uses only the command line: `docs/hosts.md` describes this loop. One line in, one line out.
 //! Limits: an answer has one line.
 
-use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::{
+    io::{BufRead as _, BufReader, Lines, Write as _},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
 
 use serde_json::Value;
 
 use super::home::TestHome;
 
-/// `scan`: what a scan tells. `run M`: what the module's `run.sh` prints, from the entry that is shown now.
+/// `scan`: the JSON of a scan. `run M`: the output of the module's `run.sh`, from the current entry.
 const LOOP: &str = r#"
 while read -r word module; do
     case $word in
@@ -58,7 +59,7 @@ impl Host {
         Self { child, input, output: BufReader::new(output).lines() }
     }
 
-    /// Scans, and gives what that told.
+    /// Scans, and gives the JSON of that.
     pub fn scan(&mut self) -> Value {
         self.json("scan")
     }
@@ -68,7 +69,7 @@ impl Host {
         self.json("status")
     }
 
-    /// What the module says when it is run.
+    /// The output of a run of the module.
     pub fn run(&mut self, module: &str) -> String {
         self.ask(&format!("run {module}"))
     }

@@ -5,9 +5,11 @@ mod home;
 mod host;
 mod strace;
 mod python;
+mod project;
 
 pub use home::TestHome;
 pub use host::Host;
-pub use python::{Backend, Project, Python, PythonTools, Venv};
+pub use project::{Backend, Project};
+pub use python::{Python, PythonTools, Venv};
 pub use running::{Ran, Running, on_terminal, until};
 pub use strace::has_strace;

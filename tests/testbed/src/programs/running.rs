@@ -1,24 +1,27 @@
-//! A command under way, and one that has ended, with all that it said.
+//! A command under way, and one that has ended, with all its output.
 //!
 //! Limits: output is gathered in memory; signals go to the one process, not to its children.
 
-use std::ffi::OsStr;
-use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::{
+    ffi::OsStr,
+    fmt,
+    fs::File,
+    io::Read,
+    os::unix::{ffi::OsStrExt as _, process::ExitStatusExt as _},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    time::{Duration, Instant},
+};
 
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
 
 /// How long a command may take before the test calls it hung.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Waits for what another process is about to do.
+/// Waits until another process has done something.
 ///
 /// # Panics
 /// When it has not come within this time.
@@ -31,10 +34,10 @@ pub fn until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Runs a command to its end on a terminal of its own, for input and output alike, and gives all that it writes there.
+/// Runs a command to its end on a terminal of its own, for input and output alike, and gives all its output.
 ///
 /// # Panics
-/// Where there is no terminal to be had, or the command does not end in time.
+/// Where there is no terminal, or the command does not end in time.
 pub fn on_terminal(mut command: Command) -> Vec<u8> {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there are terminals");
     grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("a new terminal is ours");
@@ -63,7 +66,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts any command, gathering what it prints.
+    /// Starts any command, gathering its output.
     pub fn start(mut command: Command) -> Self {
         let shown = format!("{command:?}");
         let mut child = command
@@ -87,7 +90,7 @@ impl Running {
         kill_process(id, signal).unwrap_or_else(|e| panic!("signalling {}: {e}", self.shown));
     }
 
-    /// Whether the process ends by itself in this time. Its output is still to be had from [`Running::wait`].
+    /// Whether the process ends by itself in this time. [`Running::wait`] still gives its output.
     pub fn ends_within(&mut self, time: Duration) -> bool {
         let deadline = Instant::now() + time;
         while matches!(self.child.try_wait(), Ok(None)) {
@@ -104,7 +107,7 @@ impl Running {
         self.wait_within(LIMIT)
     }
 
-    /// Waits for the end, and for everyone who holds its output.
+    /// Waits for the end, and for every process that holds its output.
     ///
     /// # Panics
     /// When that takes longer than `limit`; the process is killed.
@@ -116,7 +119,7 @@ impl Running {
         };
         let (stdout, stderr) = (read(&self.stdout), read(&self.stderr));
         let (Ok(stdout), Ok(stderr)) = (stdout, stderr) else {
-            // Killed first, so that what it has said so far can be read.
+            // Killed first, so that its output so far can be read.
             let _ = self.child.kill();
             let said = |from: &Receiver<Vec<u8>>| {
                 from.recv_timeout(Duration::from_secs(1))
@@ -149,9 +152,9 @@ impl Drop for Running {
 pub struct Ran {
     /// Its exit code, or 128 and the signal's number.
     pub status: i32,
-    /// What it printed.
+    /// Its standard output.
     pub stdout: String,
-    /// What it said beside.
+    /// Its standard error.
     pub stderr: String,
     shown: String,
 }
@@ -209,7 +212,7 @@ fn gather(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (send, receive) = channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        // What was read before an error still counts, and the receiver may have given up.
+        // Bytes read before an error still count, and the receiver may have given up.
         let _ = from.read_to_end(&mut bytes);
         let _ = send.send(bytes);
     });

@@ -2,11 +2,12 @@
 //!
 //! Limits: Linux; a call is numbered within its thread, not within the process.
 
-use std::path::Path;
-use std::process::Command;
+use std::{path::Path, process::Command};
 
-use super::home::TestHome;
-use super::running::{Ran, Running};
+use super::{
+    home::TestHome,
+    running::{Ran, Running},
+};
 use crate::system::skip_loudly;
 
 /// Whether system calls can be traced here; says so when not.

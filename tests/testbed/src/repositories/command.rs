@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Why git did not make what it was asked for. What was made before stays.
+/// Why git did not make a repository or a commit. Earlier commits stay.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
     /// The program did not start.
@@ -24,7 +24,7 @@ pub enum GitError {
     Failed {
         /// The program and its arguments.
         command: String,
-        /// What it wrote to stderr and stdout.
+        /// Its stderr and stdout.
         said: String,
     },
     /// A file of a repository could not be written or read.

@@ -2,13 +2,14 @@
 //!
 //! Limits: no times, owners or permissions other than "executable"; names that are not UTF-8 are shown lossily.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
-/// What stands at one path.
+/// The file, link or directory at one path.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Item {
     /// A directory; its children are items of their own.
@@ -55,7 +56,7 @@ pub fn listing(dir: &Path) -> BTreeMap<String, Item> {
     found
 }
 
-/// Calls `visit` with every path under `dir`, parents before children. What vanishes meanwhile is left out.
+/// Calls `visit` with every path under `dir`, parents before children. Paths that vanish meanwhile are left out.
 pub(crate) fn walk(dir: &Path, visit: &mut dyn FnMut(&Path)) {
     let Ok(children) = fs::read_dir(dir) else { return };
     for child in children.flatten() {

@@ -2,20 +2,24 @@
 
 mod command;
 mod listing;
+mod change;
 mod repo;
+mod module_files;
 mod corpus;
 #[cfg(feature = "packs")]
 mod pack;
 
+pub use change::Change;
 pub use command::{GitError, git};
-pub use corpus::{Corpus, ModuleFiles, Shape, share};
+pub use corpus::Corpus;
 pub use listing::{Item, listing};
+pub use module_files::{ModuleFiles, Shape, share};
 #[cfg(feature = "packs")]
 pub use pack::{Delta, PackWriter, commit_object, deflate, object_id, tree_object};
-pub use repo::{Change, Repo};
+pub use repo::Repo;
 
+pub(crate) use command::isolate;
 #[cfg(feature = "full")]
 pub(crate) use command::{helper, line, run};
-pub(crate) use command::isolate;
 #[cfg(feature = "full")]
 pub(crate) use listing::walk;

@@ -4,13 +4,14 @@
 //! Limits: Linux and root only, elsewhere it skips loudly; IPv4, one address at each end, no name service; a test
 //! process that is killed leaves its namespace behind.
 
-use std::ffi::OsStr;
-use std::net::Ipv4Addr;
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    ffi::OsStr,
+    net::Ipv4Addr,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
-use crate::system::attempt;
-use crate::system::{is_root, skip_loudly};
+use crate::system::{attempt, is_root, skip_loudly};
 
 /// A namespace whose only way out is to [`CutNetwork::near`].
 #[derive(Debug)]

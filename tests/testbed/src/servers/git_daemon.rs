@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use crate::repositories::{git, helper, isolate};
 use super::process::ServerProcess;
+use crate::repositories::{git, helper, isolate};
 
 /// A running `git daemon` that serves every repository below one directory.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl GitDaemon {
         self.server.port()
     }
 
-    /// What the daemon has logged: one `Request upload-pack for` line per connection, among others.
+    /// The log of the daemon: one `Request upload-pack for` line per connection, among others.
     pub fn log(&self) -> String {
         self.server.log()
     }

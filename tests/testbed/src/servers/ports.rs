@@ -2,8 +2,10 @@
 //!
 //! Limits: a connection attempt that gets no answer at all needs a [`crate::CutNetwork`].
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::fd::OwnedFd,
+};
 
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 
@@ -34,7 +36,7 @@ impl BlackHole {
     }
 }
 
-/// A port where connections are refused, and which nobody else can take while this lives.
+/// A port where connections are refused, and which no other program can take while this lives.
 #[derive(Debug)]
 pub struct RefusedPort {
     // Bound but not listening: taken, yet refusing.

@@ -2,14 +2,16 @@
 //!
 //! The program runs in a process group of its own under a shell that waits on a pipe from us: when the pipe closes,
 //! because we dropped it or were killed, the shell kills the group.
-//! Limits: what leaves the group (sshd's sessions do) ends only when its connection does.
+//! Limits: a process that leaves the group (sshd's sessions do) ends only when its connection does.
 
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::{
+    fs::{self, File},
+    net::{Ipv4Addr, TcpListener},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 

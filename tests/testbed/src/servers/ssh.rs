@@ -1,16 +1,20 @@
-//! A real `sshd` on a loopback port, with keys of its own, that runs git for whoever runs the tests.
+//! A real `sshd` on a loopback port, with keys of its own, that runs git as the user of the tests.
 //!
 //! Limits: one user, one key; the login shell of that user must run commands; sessions outlive a dropped server until
 //! their client hangs up.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use crate::repositories::{line, run};
 use super::process::ServerProcess;
-use crate::system::{is_root, skip_loudly};
+use crate::{
+    repositories::{line, run},
+    system::{is_root, skip_loudly},
+};
 
 /// A name that only the client configuration of [`SshServer::ssh_command`] knows, with the port behind it.
 const HOST_ALIAS: &str = "modstore-test";
@@ -67,7 +71,7 @@ impl SshServer {
         self.client("wrong-host")
     }
 
-    /// What the server has logged.
+    /// The log of the server.
     pub fn log(&self) -> String {
         self.server.log()
     }

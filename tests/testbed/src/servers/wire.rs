@@ -1,12 +1,14 @@
-//! A wire between client and server that breaks or falls silent after so many bytes, whatever is spoken over it.
+//! A wire between client and server that breaks or falls silent after a number of bytes, with any protocol.
 //!
 //! For `git://` and ssh, whose servers have no faults of their own.
-//! Limits: loopback only; counts what the server sends, per connection, framing and handshakes included; a stalled
+//! Limits: loopback only; counts the bytes of the server, per connection, framing and handshakes included; a stalled
 //! connection ends when the wire is healed or dropped, even if its client has gone before.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex, PoisonError},
+};
 
 use crate::http::lock;
 
@@ -24,7 +26,7 @@ struct State {
     changed: Condvar,
 }
 
-/// How much of what the server sends comes through.
+/// How much of the server's output comes through.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Limit {
     #[default]
@@ -49,7 +51,7 @@ impl Wire {
                 }
                 let state = Arc::clone(&forwarding);
                 std::thread::spawn(move || {
-                    // An end that is not there, or goes away, is what this is made for.
+                    // A wire is made for ends that are missing or go away.
                     let _ = forward(&state, client, server);
                 });
             }
@@ -67,12 +69,12 @@ impl Wire {
         url.replacen(&format!(":{}/", self.server), &format!(":{}/", self.port), 1)
     }
 
-    /// From now on a connection is closed when the server has sent so many bytes over it.
+    /// From now on a connection is closed when the server has sent this many bytes over it.
     pub fn cut_after(&self, bytes: u64) {
         self.set(Limit::Cut(bytes));
     }
 
-    /// From now on a connection falls silent, but stays, when the server has sent so many bytes over it.
+    /// From now on a connection falls silent, but stays, when the server has sent this many bytes over it.
     pub fn stall_after(&self, bytes: u64) {
         self.set(Limit::Stall(bytes));
     }
@@ -102,7 +104,7 @@ fn forward(state: &State, client: TcpStream, server: u16) -> io::Result<()> {
     server.set_nodelay(true)?;
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     std::thread::spawn(move || {
-        // Whatever ended it, the server should hear that no more is coming.
+        // However it ended, the server should see the end of the stream.
         let _ = io::copy(&mut from_client, &mut to_server);
         let _ = to_server.shutdown(Shutdown::Write);
     });

@@ -7,9 +7,11 @@
 //! mount behind, with the image in the temporary directory. A device that lies about its own cache, or that writes
 //! half a sector, is not played.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::skip::{is_root, skip_for_this_kernel, skip_loudly};
 
@@ -21,7 +23,7 @@ pub struct Mount {
     kind: Kind,
 }
 
-/// What a power cut needs to know.
+/// How a power cut treats a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Shuts down on request, and its log brings it back: ext4, xfs.
@@ -34,7 +36,7 @@ enum Kind {
     Other,
 }
 
-/// What happens in a power cut to what nobody had asked to be made durable.
+/// The fate, in a power cut, of data that was not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Luck {
     /// It is lost.
@@ -45,7 +47,7 @@ pub enum Luck {
 }
 
 impl Mount {
-    /// An ext4 with a journal, of so many MiB.
+    /// An ext4 with a journal, of this many MiB.
     pub fn ext4(size_mib: u64) -> Option<Self> {
         Self::formatted(Kind::Logged, size_mib, &["mkfs.ext4", "-q", "-F"])
     }
@@ -65,7 +67,7 @@ impl Mount {
         Self::formatted(Kind::Btrfs, size_mib.max(128), &["mkfs.btrfs", "-q", "-f"])
     }
 
-    /// A tmpfs with room for so many MiB.
+    /// A tmpfs with room for this many MiB.
     pub fn tmpfs(size_mib: u64) -> Option<Self> {
         Self::mounted(Kind::Other, |_| {
             Ok(vec![
@@ -80,38 +82,13 @@ impl Mount {
 
     /// An overlay that writes to `upper/written`, over an empty lower layer. `more`: further options, each after a comma.
     pub fn overlay(upper: &Path, more: &str) -> Option<Self> {
-        Self::mounted(Kind::Other, |place| {
-            let (lower, written, work) =
-                (place.join("lower"), upper.join("written"), upper.join("work"));
-            for dir in [&lower, &written, &work] {
-                fs::create_dir_all(dir).map_err(|e| format!("making a layer: {e}"))?;
-            }
-            let layers = format!(
-                "lowerdir={},upperdir={},workdir={}{more}",
-                lower.display(),
-                written.display(),
-                work.display()
-            );
-            Ok(["-t", "overlay", "-o", &layers, "overlay"].map(str::to_owned).to_vec())
-        })
+        Self::mounted(Kind::Other, |place| overlay_options(&place.join("lower"), upper, more))
     }
 
-    /// An overlay over the directory `lower`, as a container sees the layers of its image. What is written goes to
+    /// An overlay over the directory `lower`, as a container sees the layers of its image. New files go to
     /// `upper/written`. `more`: further options, each after a comma.
     pub fn layered(lower: &Path, upper: &Path, more: &str) -> Option<Self> {
-        Self::mounted(Kind::Other, |_| {
-            let (written, work) = (upper.join("written"), upper.join("work"));
-            for dir in [&written, &work] {
-                fs::create_dir_all(dir).map_err(|e| format!("making a layer: {e}"))?;
-            }
-            let layers = format!(
-                "lowerdir={},upperdir={},workdir={}{more}",
-                lower.display(),
-                written.display(),
-                work.display()
-            );
-            Ok(["-t", "overlay", "-o", &layers, "overlay"].map(str::to_owned).to_vec())
-        })
+        Self::mounted(Kind::Other, |_| overlay_options(lower, upper, more))
     }
 
     /// The directory `from`, mounted at `at` too.
@@ -125,7 +102,7 @@ impl Mount {
         Some(BindMount(at.to_owned()))
     }
 
-    /// An ext4 that can fold names, of so many MiB, with a directory `folding` in which it does.
+    /// An ext4 that can fold names, of this many MiB, with a directory `folding` in which it does.
     pub fn casefold(size_mib: u64) -> Option<Self> {
         if !Path::new("/sys/fs/ext4/features/casefold").exists() {
             skip_for_this_kernel("ext4 that folds names (CONFIG_UNICODE)");
@@ -188,7 +165,7 @@ impl Mount {
         must(Command::new("mount").args(&self.options).arg(self.path()));
     }
 
-    /// Whether it is checked before it is mounted again, because nothing else mends it.
+    /// Whether it is checked before it is mounted again, because nothing else repairs it.
     pub fn must_be_checked(&self) -> bool {
         self.kind == Kind::Unlogged
     }
@@ -198,7 +175,7 @@ impl Mount {
         self.kind == Kind::Btrfs
     }
 
-    /// A process that was just killed may take a moment to let go of its files.
+    /// A process that was just killed may take a moment to release its files.
     fn unmount(&self) {
         let mut tries = 0..50;
         while let Err(why) = attempt(Command::new("umount").arg(self.path())) {
@@ -240,6 +217,21 @@ impl Mount {
     }
 }
 
+/// Makes the layers of an overlay where they are missing; gives the options that mount it.
+fn overlay_options(lower: &Path, upper: &Path, more: &str) -> Result<Vec<String>, String> {
+    let (written, work) = (upper.join("written"), upper.join("work"));
+    for layer in [lower, &written, &work] {
+        fs::create_dir_all(layer).map_err(|e| format!("making a layer: {e}"))?;
+    }
+    let layers = format!(
+        "lowerdir={},upperdir={},workdir={}{more}",
+        lower.display(),
+        written.display(),
+        work.display()
+    );
+    Ok(["-t", "overlay", "-o", &layers, "overlay"].map(str::to_owned).to_vec())
+}
+
 /// A directory that is mounted at a second place; unmounted when dropped.
 #[derive(Debug)]
 pub struct BindMount(PathBuf);
@@ -268,14 +260,14 @@ impl Drop for Mount {
     }
 }
 
-/// Where images lie: in memory if there is plenty, since what they are told to sync need not outlive the test.
+/// Where images lie: in memory if there is plenty, since synced data need not outlive the test.
 fn room() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let free = rustix::fs::statvfs(memory).map_or(0, |found| found.f_bavail * found.f_frsize);
     if free > 4 << 30 { memory.to_owned() } else { std::env::temp_dir() }
 }
 
-/// What a machine does before it mounts an ext4 without a journal that was not unmounted.
+/// The check that a machine makes before it mounts an ext4 without a journal that was not unmounted.
 fn check_ext4(image: &Path) {
     let path = std::env::var("PATH").unwrap_or_default();
     let output = Command::new("e2fsck")
@@ -284,7 +276,7 @@ fn check_ext4(image: &Path) {
         .arg(image)
         .output()
         .expect("e2fsck comes with mkfs.ext4");
-    // 1: something was mended; 2: and a machine that had it mounted should restart.
+    // 1: something was repaired; 2: and a machine that had it mounted should restart.
     let mended = output.status.code().is_some_and(|code| code <= 2);
     assert!(mended, "e2fsck: {}", String::from_utf8_lossy(&output.stdout));
 }
@@ -293,7 +285,7 @@ fn must(command: &mut Command) {
     attempt(command).unwrap_or_else(|why| panic!("{why}"));
 }
 
-/// Runs a system tool; the error is what it said.
+/// Runs a system tool; the error is its output.
 pub(crate) fn attempt(command: &mut Command) -> Result<(), String> {
     let path = std::env::var("PATH").unwrap_or_default();
     let output = command

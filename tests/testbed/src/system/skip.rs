@@ -1,6 +1,6 @@
 //! Saying that a test did not run, and making that an error where everything is supposed to run.
 //!
-//! Limits: the test runner still counts a skipped test as passed; only the line on stderr tells.
+//! Limits: the test runner still counts a skipped test as passed; only the line on stderr shows it.
 
 use std::io::Write as _;
 
@@ -20,7 +20,7 @@ pub(crate) fn skip_for_this_kernel(lacks: &str) {
 
 fn say(reason: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    // Nobody can be told when stderr is closed.
+    // With stderr closed there is no reader.
     let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: {reason}");
 }
 

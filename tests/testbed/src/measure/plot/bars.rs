@@ -39,7 +39,8 @@ impl Bars {
     #[must_use]
     pub fn draw(&self) -> String {
         let groups: Vec<&[Bar]> = self.bars.chunk_by(|one, next| one.group == next.group).collect();
-        let height = 92.0 + groups.len() as f64 * (Self::ROW + 20.0) + self.bars.len() as f64 * Self::ROW;
+        let height =
+            92.0 + groups.len() as f64 * (Self::ROW + 20.0) + self.bars.len() as f64 * Self::ROW;
         let mut page = Page::new(860.0, height, &self.title, &self.subtitle);
         let x = Self::x(1.0);
         page.put(&format!(

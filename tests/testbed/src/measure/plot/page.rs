@@ -2,7 +2,8 @@
 //! light ground or, where the reader's system says so, on a dark one. No scripts, no fonts of its own.
 
 /// Blue, orange, green, pink, red, light blue.
-pub(super) const COLOURS: [&str; 6] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9"];
+pub(super) const COLOURS: [&str; 6] =
+    ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9"];
 
 const STYLE: &str = "\
 text { font: 13px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: #1f2328 }

@@ -88,7 +88,9 @@ impl Rounds<'_> {
                 let _ = write!(points, "{:.1},{:.1} ", self.middle(round), panel.y(*value));
             }
             let points = points.trim_end();
-            page.put(&format!("<polyline class=\"line\" stroke=\"{colour}\" points=\"{points}\"/>"));
+            page.put(&format!(
+                "<polyline class=\"line\" stroke=\"{colour}\" points=\"{points}\"/>"
+            ));
             let y = panel.top + 12.0 + 26.0 * at as f64;
             let last = line.values.last().copied().unwrap_or_default();
             legend(page, y, colour, &format!("{} {last:.1} MB", line.name));
