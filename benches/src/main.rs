@@ -365,7 +365,7 @@ impl Bench {
     /// Fills repositories, serves them, and does `work` there.
     fn on(
         &self,
-        shape: Shape,
+        shape: modstore_testbed::Shape,
         work: impl FnOnce(&Site<'_>) -> Result<(), String>,
     ) -> Result<(), Box<dyn Error>> {
         say(&format!("filling {} repositories of {} files", shape.modules, shape.files));
