@@ -2,7 +2,7 @@
 
 use std::io;
 
-use modstore::Exit;
+use crate::exit::Exit;
 use modstore_testbed::GitError;
 
 use crate::{causes::causes, report::Failure};

@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use modstore::{Exit, disk::Layout, model::ModuleName};
+use crate::exit::Exit;
+use modstore::{disk::Layout, model::ModuleName};
 use modstore_testbed::{Corpus, Random, Shape, modules_toml, share};
 
 use super::{args::ChurnArgs, server::Server};
