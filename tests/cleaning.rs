@@ -28,7 +28,7 @@ use modstore::{
     disk::{Act, Disk, Observer, Patience, Verb},
     model::Generation,
 };
-use modstore_tests::{Change, Mount, Ran, Repo, TestHome};
+use modstore_testbed::{Change, Mount, Ran, Repo, TestHome};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");
 
@@ -523,7 +523,7 @@ fn an_immutable_file_stays_is_told_and_blocks_nothing() {
     };
     let file = entry.join("deep/file");
     if !chattr("+i", &file) {
-        return modstore_tests::skip_loudly("chattr cannot make a file immutable here");
+        return modstore_testbed::skip_loudly("chattr cannot make a file immutable here");
     }
     repo.write(&[("deep/file", "2")]);
     home.run(&["update"]).ok();

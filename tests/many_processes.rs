@@ -26,7 +26,7 @@ use modstore::{
     Cancel, Options, Policy, Silent, Store, SweepError, UpdateRequest,
     disk::{Act, Disk, Lock, Observer, Patience, Verb},
 };
-use modstore_tests::{Repo, Running, TestHome};
+use modstore_testbed::{Repo, Running, TestHome};
 use rustix::process::Signal;
 
 const NAMES: [&str; 4] = ["m0", "m1", "m2", "m3"];

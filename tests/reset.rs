@@ -21,7 +21,7 @@ use modstore::{
     disk::{Act, Disk, Layout, Observer},
     verify::Depth,
 };
-use modstore_tests::{Fault, HttpServer, Repo, TestHome};
+use modstore_testbed::{Fault, HttpServer, Repo, TestHome};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");
 

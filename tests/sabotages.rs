@@ -1,11 +1,11 @@
 //! The planted faults of `tests/sabotages/` fit: each can be planted, and the test it names is there. Whether
-//! that test notices takes a build for each; `cargo run -p modstore-tests --bin sabotage` does it.
+//! that test notices takes a build for each; `cargo run -p modstore-testbed --bin sabotage` does it.
 
 #![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use modstore_tests::sabotage::{Sabotage, repository};
+use modstore_testbed::sabotage::{Sabotage, repository};
 
 #[test]
 fn every_planted_fault_still_fits_its_place() {

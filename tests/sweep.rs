@@ -26,7 +26,7 @@ use modstore::{
     model::{Digest, Generation},
     reclaim::{Disagreement, Lease, PlanError},
 };
-use modstore_tests::Repo;
+use modstore_testbed::Repo;
 
 /// A store with one module, `tool`, whose repository gets a commit for each generation.
 struct Place {
@@ -96,8 +96,8 @@ impl Place {
     }
 
     /// Everything in the home, with what it holds.
-    fn everything(&self) -> Vec<(String, modstore_tests::Item)> {
-        modstore_tests::listing(&self.home()).into_iter().collect()
+    fn everything(&self) -> Vec<(String, modstore_testbed::Item)> {
+        modstore_testbed::listing(&self.home()).into_iter().collect()
     }
 }
 

@@ -16,7 +16,7 @@ use modstore::{
     disk::{Act, Disk, Observer, Verb},
     model::Generation,
 };
-use modstore_tests::{Running, TestHome, skip_loudly};
+use modstore_testbed::{Running, TestHome, skip_loudly};
 
 use super::churn::{collect, lease_files, leased, open, publish, read};
 

@@ -11,7 +11,7 @@ use modstore::{
     commit::{Bound, State},
     model::Generation,
 };
-use modstore_tests::{TestHome, listing};
+use modstore_testbed::{TestHome, listing};
 
 use crate::{host, upstream::Origin};
 

@@ -14,7 +14,7 @@ use modstore::{
     model::{self, Lockfile, ModuleName, Source},
     update::UpdateError,
 };
-use modstore_tests::listing;
+use modstore_testbed::listing;
 
 use crate::{
     command::{Command, From, MODULES, Step, every_from},

@@ -17,13 +17,14 @@ use std::{
 };
 
 use modstore::{
-    Cancel, Options, Silent, Store,
+    AddError, Cancel, Options, Silent, Store,
     commit::{
         Attempt, BeginError, Binding, Bound, Built, Fetched, Frame, FrameError, Journal,
         JournalError, MadeFrom, Record, State, shown,
     },
     disk::Disk,
     model::{Class, Digest, Generation, Stage},
+    update::UpdateError,
 };
 
 /// What `read` may allocate for each byte it is given, and for none: a record in memory for each.
@@ -510,9 +511,12 @@ fn a_shown_generation_whose_frame_is_spoilt_or_gone_is_never_written_over() {
 }
 
 /// Whether the cause of an error is a damaged journal, or one that ends before the current generation.
-fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| (*error).source()).any(|error| {
-        matches!(error.downcast_ref(), Some(JournalError::Corrupt { .. }))
-            || matches!(error.downcast_ref(), Some(BeginError::Lost { .. }))
-    })
+fn is_damage(error: &AddError) -> bool {
+    use JournalError::Corrupt;
+    let AddError::Update(error) = error else { return false };
+    matches!(
+        error,
+        UpdateError::Journal(Corrupt { .. })
+            | UpdateError::Begin(BeginError::Lost { .. } | BeginError::Journal(Corrupt { .. }))
+    )
 }
