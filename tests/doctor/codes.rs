@@ -87,7 +87,7 @@ fn d02_a_link_that_was_installed_leads_elsewhere_now() {
 }
 
 #[test]
-fn d03_what_the_store_has_bound_and_somebody_has_taken_away_or_replaced_comes_back() {
+fn d03_a_bound_module_that_was_uninstalled_or_replaced_comes_back() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let repo = Repo::create(&world.home.scratch(), "mod-a");
@@ -106,7 +106,7 @@ fn d03_what_the_store_has_bound_and_somebody_has_taken_away_or_replaced_comes_ba
     world.doctor(&venv, &["--fix"]).0.ok();
     assert_eq!(import(&venv, "mod_a"), "1.0");
 
-    // Somebody installs the target, whose entry the next update leaves behind.
+    // The target is installed, whose entry the next update leaves behind.
     install(&venv, &[&world.home.target("mod-a")]);
     let (_, told) = world.doctor(&venv, &["--fix"]);
     assert!(told["mended"].as_array().unwrap().iter().any(|it| it["code"] == "D03"), "{told:#}");
@@ -169,7 +169,7 @@ fn d03_a_registration_that_cannot_be_read_is_the_stores_damage() {
 }
 
 #[test]
-fn d04_what_was_recorded_and_is_not_there_is_told_and_comes_back() {
+fn d04_a_recorded_file_that_is_missing_is_reported_and_comes_back() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
@@ -250,7 +250,7 @@ fn d06_a_checkout_is_at_another_commit_than_is_pinned_or_written_down() {
 }
 
 #[test]
-fn d07_a_checkout_whose_fetch_was_cut_off_is_told() {
+fn d07_a_checkout_whose_fetch_was_cut_off_is_reported() {
     let Some(world) = World::new() else { return };
     let (venv, repo, _) = cloned(&world, "mod-a");
     let half = clone(&world, &repo, "half-00000000000000bb");
@@ -283,7 +283,7 @@ fn d07_a_checkout_whose_fetch_was_cut_off_is_told() {
 }
 
 #[test]
-fn d08_an_edit_in_a_checkout_is_told_and_never_lost() {
+fn d08_an_edit_in_a_checkout_is_reported_and_never_lost() {
     let Some(world) = World::new() else { return };
     let (venv, _repo, directory) = cloned(&world, "mod-a");
     let (init, pyproject) =
@@ -409,7 +409,7 @@ fn d11_a_distribution_that_has_to_be_compiled_is_used_from_a_cache_without_that(
 }
 
 #[test]
-fn d12_an_environment_whose_interpreter_is_gone_is_told_and_its_paths_are_mended_all_the_same() {
+fn d12_an_environment_whose_interpreter_is_gone_is_reported_and_its_paths_are_still_fixed() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
@@ -441,7 +441,7 @@ fn d12_an_environment_whose_interpreter_is_gone_is_told_and_its_paths_are_mended
 }
 
 #[test]
-fn d12_what_was_installed_for_an_older_python_and_a_memory_of_it_are_told() {
+fn d12_installations_for_an_older_python_and_a_record_of_it_are_reported() {
     let Some(mut world) = World::new() else { return };
     let home = world.home.scratch().join("host");
     world.home.env("AMPLIFIER_HOME", &home);
@@ -462,7 +462,7 @@ fn d12_what_was_installed_for_an_older_python_and_a_memory_of_it_are_told() {
 }
 
 #[test]
-fn d13_d14_d15_d17_d18_what_hosts_have_left_is_told_and_left() {
+fn d13_d14_d15_d17_d18_leftovers_of_hosts_are_reported_and_left() {
     let Some(mut world) = World::new() else { return };
     let home = world.home.scratch().join("host");
     world.home.env("AMPLIFIER_HOME", &home);
@@ -513,7 +513,7 @@ fn d13_d14_d15_d17_d18_what_hosts_have_left_is_told_and_left() {
             .unwrap()
             .ends_with("set-url origin https://github.com/microsoft/x")
     );
-    assert!(!ran.stdout.contains("s3cr3t"), "a secret is not told");
+    assert!(!ran.stdout.contains("s3cr3t"), "a secret is not printed");
     assert!(!format!("{:?}", world.home.run(&["doctor"])).contains("s3cr3t"));
     let locks = with_code(&told, "D17");
     assert_eq!(locks.len(), 2, "{told:#}");
@@ -523,7 +523,7 @@ fn d13_d14_d15_d17_d18_what_hosts_have_left_is_told_and_left() {
 }
 
 #[test]
-fn d15_d17_a_secret_in_an_environment_and_a_dead_lease_of_the_store_are_told() {
+fn d15_d17_a_secret_in_an_environment_and_a_dead_lease_of_the_store_are_reported() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let info = venv.site().join("x-1.0.dist-info");
@@ -544,7 +544,7 @@ fn d15_d17_a_secret_in_an_environment_and_a_dead_lease_of_the_store_are_told() {
 }
 
 #[test]
-fn d19_the_real_exception_is_told_when_all_paths_are_right() {
+fn d19_the_real_exception_is_reported_when_all_paths_are_right() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
