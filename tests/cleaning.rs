@@ -285,7 +285,7 @@ fn what_cannot_be_cleaned_up_blocks_nothing_is_reported_and_goes_later() {
     for path in [&stuck[0], &stuck[1], &stuck[3]] {
         assert_eq!(notices.of(path.to_str().unwrap()), 1, "{:?}", notices.0.lock().unwrap());
     }
-    assert_eq!(place.store.shown(), Some(number(6)), "the name of 5 is not free");
+    assert_eq!(place.store.current(), Some(number(6)), "the name of 5 is not free");
     let tool = "linked".parse().unwrap();
     place.store.link(&tool, place.root.path(), &notices, &cancel).unwrap();
     place.store.rollback(None, &notices, &cancel).unwrap();

@@ -367,7 +367,7 @@ fn a_retired_generation_is_marked_and_a_rollback_to_it_names_the_ones_there_are(
     let history = world.home.run(&["history"]).ok().stdout;
     assert!(history.contains("kept no longer"), "{history}");
     let ran = world.home.run(&["rollback", "--to", "1"]).fails(2);
-    ran.says("generation 1 is kept no longer; kept: 2, 3").says("hint:");
+    ran.says("generation 1 is no longer kept; kept: 2, 3").says("hint:");
     world.home.run(&["rollback"]).ok();
     world.home.run(&["gc", "--keep", "0"]).fails(2);
     world.home.run(&["gc", "--older-than", "1w"]).fails(2).says("30m, 12h or 7d");

@@ -27,7 +27,7 @@ mod life;
 mod campaign;
 
 use campaign::Campaign;
-use modstore_testbed::{Random, Mount, skip_loudly};
+use modstore_testbed::{Mount, Random, skip_loudly};
 
 /// Not a law of its own: the process whose power is cut.
 #[test]

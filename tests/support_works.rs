@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use modstore_testbed::{
-    BlackHole, Change, CutNetwork, Fault, GitDaemon, HttpServer, Item, Luck, Mount, Random, RefusedPort,
-    Repo, Running, SshServer, TestHome, Wire, git, listing,
+    BlackHole, Change, CutNetwork, Fault, GitDaemon, HttpServer, Item, Luck, Mount, Random,
+    RefusedPort, Repo, Running, SshServer, TestHome, Wire, git, listing,
 };
 use tempfile::{TempDir, tempdir};
 

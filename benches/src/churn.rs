@@ -13,7 +13,7 @@ use crate::contender::{Contender, Role, Step};
 use crate::corpus::{Served, Version};
 use crate::fetch::{Site, all_at, same};
 use crate::measure::sample;
-use crate::report::{Timing, Table, number};
+use crate::report::{Table, Timing, number};
 
 /// How many rounds there are.
 pub(crate) const ROUNDS: usize = 20;

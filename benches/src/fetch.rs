@@ -14,7 +14,7 @@ use crate::compare;
 use crate::contender::{Contender, Role, Step};
 use crate::corpus::{Corpus, Served, Version};
 use crate::measure::{Sample, Spread, sample};
-use crate::report::{Timing, Table, mebibytes, middle, number, seconds};
+use crate::report::{Table, Timing, mebibytes, middle, number, seconds};
 
 /// Where contenders meet: what is served, by whom, and the file system they work on.
 pub(crate) struct Site<'a> {

@@ -33,7 +33,8 @@ fn survives(spoil: fn(&Path)) {
     let publish = |seed: u64| {
         let files: Vec<_> =
             (0..40).map(|number| (format!("f{number}"), noise(seed * 100 + number))).collect();
-        let changes = files.iter().map(|(path, bytes)| modstore_testbed::Change::write(path, bytes));
+        let changes =
+            files.iter().map(|(path, bytes)| modstore_testbed::Change::write(path, bytes));
         repo.commit("main", &changes.collect::<Vec<_>>());
     };
     let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));

@@ -192,7 +192,11 @@ fn nothing_is_written_where_a_link_leads() {
         symlink(&moved, &path).unwrap();
         let before = modstore_testbed::listing(&clone.home.scratch());
         let told = clone.fix();
-        assert_eq!(modstore_testbed::listing(&clone.home.scratch()), before, "{linked:?}: {told:#}");
+        assert_eq!(
+            modstore_testbed::listing(&clone.home.scratch()),
+            before,
+            "{linked:?}: {told:#}"
+        );
         let said = told.to_string();
         assert!(said.contains("is a link"), "{linked:?}: {told:#}");
     }

@@ -95,7 +95,9 @@ fn lines(script: &mut Script<'_>) -> Vec<u8> {
             1 => b"0000".to_vec(),
             2 => b"0001".to_vec(),
             3 => b"0002".to_vec(),
-            4 => pkt_line(&[ID.as_bytes(), b" HEAD\0", CAPABILITIES, script.bytes(), b"\n"].concat()),
+            4 => {
+                pkt_line(&[ID.as_bytes(), b" HEAD\0", CAPABILITIES, script.bytes(), b"\n"].concat())
+            }
             5 => pkt_line(&[ID.as_bytes(), b" refs/heads/main\n"].concat()),
             6 => pkt_line(&[ID.as_bytes(), b" refs/tags/", script.bytes(), b"\n"].concat()),
             7 => pkt_line(b"version 2\n"),

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use modstore_testbed::{Random, Luck, Mount, TestHome};
+use modstore_testbed::{Luck, Mount, Random, TestHome};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::{host::Orders, life::Life, moment::Moment, upstream::Origin};

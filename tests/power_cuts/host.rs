@@ -15,12 +15,12 @@ use std::{
 };
 
 use modstore::{
-    Addition, Cancel, ChangeError, Options, Policy, Silent, Store, UpdateReport, UpdateRequest,
+    Addition, Cancel, Options, Policy, Silent, Store, UpdateReport, UpdateRequest,
     commit::{Binding, Bound},
     disk::{Barrier, Disk},
     model::{Generation, ModuleName, Source},
 };
-use modstore_testbed::{Random, Item};
+use modstore_testbed::{Item, Random};
 
 use crate::{
     moment::{Holding, Moment, for_ever},
@@ -225,7 +225,7 @@ impl Host {
     fn run(
         &self,
         operation: &Operation,
-    ) -> Result<(Option<Generation>, Vec<Generation>), ChangeError> {
+    ) -> Result<(Option<Generation>, Vec<Generation>), Box<dyn std::error::Error>> {
         let (store, cancel) = (&self.store, Cancel::new());
         let whole = |report: UpdateReport| {
             assert!(report.failed.is_empty(), "{report:?}");
@@ -238,7 +238,7 @@ impl Host {
                 added.report.and_then(whole)
             }
             Operation::Remove(name) => {
-                store.remove(&[module(name)], &Silent, &cancel)?.or(store.shown())
+                store.remove(&[module(name)], &Silent, &cancel)?.or(store.current())
             }
             Operation::Update => {
                 whole(store.update(&UpdateRequest::default(), &Silent, &cancel)?)
@@ -252,16 +252,16 @@ impl Host {
                 let _lease = store.lease().unwrap();
                 let plan = store.plan_sweep(&keeping(*newest))?;
                 let report = store.sweep(plan, &Silent, &cancel)?;
-                return Ok((store.shown(), report.retired));
+                return Ok((store.current(), report.retired));
             }
             Operation::Repair(_) => {
                 let report = store.repair(&Silent, &cancel)?;
                 assert!(report.is_sound(), "{report:?}");
-                store.shown()
+                store.current()
             }
             Operation::Compact => {
                 store.compact(&Silent, &cancel)?;
-                store.shown()
+                store.current()
             }
         };
         Ok((shown, Vec::new()))

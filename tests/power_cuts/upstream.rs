@@ -115,4 +115,3 @@ fn filled(root: &Path, name: &str) -> Repo {
     repo.branch("main", commits.lines().next().unwrap());
     repo
 }
-

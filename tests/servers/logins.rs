@@ -299,7 +299,9 @@ fn a_login_in_a_location_is_used_at_that_place_and_printed_nowhere() {
         }
     }
     assert_eq!(home.grep_bytes(SECRET), Vec::<std::path::PathBuf>::new());
-    let told = |seen: &modstore_testbed::RecordedRequest| seen.headers.iter().any(|(k, _)| k == "authorization");
+    let told = |seen: &modstore_testbed::RecordedRequest| {
+        seen.headers.iter().any(|(k, _)| k == "authorization")
+    };
     assert!(!places.first.stats().requests.iter().any(told));
 }
 

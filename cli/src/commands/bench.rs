@@ -41,7 +41,9 @@ impl Run for BenchArgs {
             BenchCommand::Serve(args) => {
                 server::run(&context.output, args).map(|()| BenchAnswer::Nothing {})
             }
-            BenchCommand::Fill(args) => churn::fill(context, args).map(|()| BenchAnswer::Nothing {}),
+            BenchCommand::Fill(args) => {
+                churn::fill(context, args).map(|()| BenchAnswer::Nothing {})
+            }
         }
     }
 }

@@ -7,8 +7,8 @@ mod sandbox;
 
 use std::{io, net::Ipv4Addr, path::PathBuf};
 
+use crate::exit::Exit;
 use clap::Args;
-use modstore::Exit;
 use modstore_testbed::{Change, Fault, HttpServer, Random, Repo};
 
 use self::sandbox::{Finished, Sandbox};

@@ -106,9 +106,7 @@ impl Code {
             Self::D11 => "a distribution that needs compiling is used from its source",
             Self::D12 => "the interpreter cannot be run, or is not the recorded one",
             Self::D13 => "a registry names a directory that does not exist",
-            Self::D14 => {
-                "a cached directory that nothing uses, or that has an obsolete layout"
-            }
+            Self::D14 => "a cached directory that nothing uses, or that has an obsolete layout",
             Self::D15 => "a file contains a secret",
             Self::D17 => "a lock or lease of a process that no longer exists",
             Self::D18 => "a repository is cached a second time for skills",

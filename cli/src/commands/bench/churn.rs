@@ -14,7 +14,7 @@ use std::{
 };
 
 use modstore::{
-    Exit, Options, Policy, Store, UpdateReport, UpdateRequest,
+    Options, Policy, Store, UpdateReport, UpdateRequest,
     commit::{Binding, Bound},
     disk::{Disk, FileSystem},
     model::{FileKind, ModuleName},
@@ -33,6 +33,7 @@ use crate::{
     causes::causes,
     commands::cannot::cannot,
     context::Context,
+    exit::Exit,
     report::Failure,
     text::{count, size},
 };
@@ -245,7 +246,7 @@ impl<'a> Run<'a> {
         let mut reads = Reads::default();
         self.all_reads.into_iter().for_each(|more| reads.add(more));
         Ok(Bench {
-            generation: self.store.shown().map(|shown| shown.number()),
+            generation: self.store.current().map(|shown| shown.number()),
             what: "churn",
             modules: self.upstream.modules(args),
             files: (!args.real).then_some(args.files as usize),

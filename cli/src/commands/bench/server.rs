@@ -8,11 +8,10 @@ use std::{
     time::Duration,
 };
 
-use modstore::Exit;
 use modstore_testbed::{HttpServer, cpu_time};
 
 use super::args::BenchServeArgs;
-use crate::{commands::cannot::cannot, output::Output, report::Failure};
+use crate::{commands::cannot::cannot, exit::Exit, output::Output, report::Failure};
 
 /// A running server. It ends with this value.
 #[derive(Debug)]

@@ -76,7 +76,11 @@ impl Upstream {
 
     /// Makes the change of a round. Gives how many modules change, and, where nothing can be made to change, the names of
     /// the modules to fetch again.
-    pub(super) fn change(&self, round: usize, args: &ChurnArgs) -> Result<(usize, Vec<ModuleName>), Failure> {
+    pub(super) fn change(
+        &self,
+        round: usize,
+        args: &ChurnArgs,
+    ) -> Result<(usize, Vec<ModuleName>), Failure> {
         match self {
             Self::Made { corpus, .. } => {
                 corpus.serve(round)?;

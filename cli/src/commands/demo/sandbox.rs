@@ -8,10 +8,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use modstore::{Cancel, Exit};
+use modstore::Cancel;
 use modstore_testbed::Scratch;
 
-use crate::{commands::cannot::cannot, report::Failure};
+use crate::{commands::cannot::cannot, exit::Exit, report::Failure};
 
 /// The directory.
 #[derive(Debug)]

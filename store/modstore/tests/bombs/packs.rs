@@ -175,8 +175,7 @@ fn wide_tree(names: usize) -> (Pack, ObjectId) {
 
 fn tiny_objects() -> (Pack, ObjectId) {
     let (mut pack, commit) = small();
-    let packed: Vec<Vec<u8>> =
-        (0..1000_u32).map(|number| deflate(&number.to_be_bytes())).collect();
+    let packed: Vec<Vec<u8>> = (0..1000_u32).map(|number| deflate(&number.to_be_bytes())).collect();
     for number in 0..1_500_000 {
         pack.add_deflated(Kind::Blob, 4, &packed[number % 1000]);
     }
@@ -190,7 +189,8 @@ fn deep_tree() -> (Pack, ObjectId) {
         levels.push([b"40000 a\0", below.as_slice()].concat());
     }
     let mut pack = pack_with(&[]).0;
-    let commit = pack.add(Kind::Commit, &commit_object(object_id(Kind::Tree, levels.last().unwrap())));
+    let commit =
+        pack.add(Kind::Commit, &commit_object(object_id(Kind::Tree, levels.last().unwrap())));
     levels.iter().rev().for_each(|level| _ = pack.add(Kind::Tree, level));
     (Pack::whole(pack), commit)
 }
