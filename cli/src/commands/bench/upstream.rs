@@ -2,11 +2,11 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use modstore::{Exit, disk::Layout, model::ModuleName};
+use modstore::{disk::Layout, model::ModuleName};
 use modstore_testbed::{Contents, Corpus, Random, Shape, modules_toml, share};
 
 use super::{args::ChurnArgs, server::Server};
-use crate::{commands::cannot::cannot, context::Context, report::Failure};
+use crate::{commands::cannot::cannot, context::Context, exit::Exit, report::Failure};
 
 /// Makes the repositories of a churn.
 pub(super) fn corpus(root: &Path, args: &ChurnArgs) -> Result<Corpus, Failure> {
