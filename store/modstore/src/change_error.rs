@@ -6,7 +6,7 @@ use crate::{
     commit::{BeginError, CommitError, JournalError},
     declare::DeclareError,
     disk::{FormatError, LockError, UnsafeHome},
-    environment::{HoldError, PythonError, RegistrationError},
+    environment::{EnvironmentLockError, PythonError, RegistrationError},
     model::Generation,
     reclaim::{PlanError, Root, SweepError},
     repair::RepairError,
@@ -89,7 +89,7 @@ pub enum ChangeError {
     Equip(#[from] EquipError),
     /// An environment that follows the store cannot be worked on. Nothing was changed.
     #[error(transparent)]
-    Hold(#[from] HoldError),
+    Hold(#[from] EnvironmentLockError),
     /// What is known of environments cannot be read. Nothing was changed.
     #[error(transparent)]
     Registration(#[from] RegistrationError),
@@ -269,9 +269,9 @@ const fn exit_of_begin(error: &BeginError) -> Exit {
     }
 }
 
-const fn exit_of_hold(error: &HoldError) -> Exit {
+const fn exit_of_hold(error: &EnvironmentLockError) -> Exit {
     match error {
-        HoldError::Lock { source, .. } => exit_of_wait(source),
+        EnvironmentLockError::Lock { source, .. } => exit_of_wait(source),
         _ => Exit::Failed,
     }
 }

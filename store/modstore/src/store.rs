@@ -21,7 +21,7 @@ use crate::{
         Disk, DiskError, Ensured, FileSystem, Format, FormatError, Holder, Layout, Patience,
         UnsafeHome, has_no_links, is_ours, names_in,
     },
-    environment::{self, Registration, RegistrationError, Settled},
+    environment::{self, Registration, RegistrationError, SyncReport},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName, Source},
     reclaim::{
         self, Lease, LeaseError, Leased, PlanError, Policy, Sizes, SweepError, SweepPlan,
@@ -216,7 +216,7 @@ impl Store {
         registration: &Registration,
     ) -> Result<Vec<PathBuf>, JournalError> {
         let generation = lease.generation();
-        let state = match registration.is_settled_for(Some(generation)) {
+        let state = match registration.is_synced_to(Some(generation)) {
             true => None,
             false => Some(self.state()?),
         };
@@ -586,7 +586,7 @@ impl Store {
         names: &[ModuleName],
         events: &dyn Events,
         cancel: &Cancel,
-    ) -> Result<Settled, ChangeError> {
+    ) -> Result<SyncReport, ChangeError> {
         let _telling = self.telling(events);
         self.prepare(events, cancel)?;
         Ok(update::unbind(self.ground(events, cancel), python, names)?)
