@@ -12,7 +12,9 @@ mod escape;
 mod page;
 mod text;
 mod time;
+mod exit;
 mod report;
+mod explain;
 mod output;
 mod progress;
 mod json;
@@ -23,13 +25,13 @@ mod args;
 use std::{io, process::ExitCode};
 
 use clap::error::ErrorKind;
-use modstore::Exit;
 use rustix::fs::Mode;
 
 use self::{
     args::{Arguments, Command},
     commands::Effect,
     context::Context,
+    exit::Exit,
     output::Output,
     report::Failure,
 };

@@ -4,13 +4,13 @@ use std::io;
 
 use clap::Args;
 use modstore::{
-    Addition, ChangeError, Exit, Store,
+    AddError, Addition, Store,
     model::{ModuleName, Source, Subdirectory},
 };
 use serde::Serialize;
 
 use super::{Run, update};
-use crate::{context::Context, json::Add, output::Answer, page::Page, report::Failure};
+use crate::{context::Context, exit::Exit, json::Add, output::Answer, page::Page, report::Failure};
 
 /// What came of adding.
 #[derive(Debug, Serialize)]
@@ -63,11 +63,11 @@ impl Run for AddArgs {
             Ok(added) => {
                 let update = added.report.as_ref().map(|report| update::told(&store, report));
                 update.iter().for_each(|update| update::warn(&context.output, update));
-                let generation = store.shown().map(|generation| generation.number());
+                let generation = store.current().map(|generation| generation.number());
                 let added = added.modules.iter().map(ToString::to_string).collect();
                 Ok(Answered(Add { generation, added, update }))
             }
-            Err(ChangeError::NotAdded(report)) => {
+            Err(AddError::NotFetched(report)) => {
                 let update = update::told(&store, &report);
                 update::warn(&context.output, &update);
                 Ok(Answered(Add {

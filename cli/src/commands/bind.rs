@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use clap::{Args, ValueHint};
-use modstore::{BindRequest, Exit, model::ModuleName, update::BindReport};
+use modstore::{BindRequest, model::ModuleName, update::BindReport};
 
 use super::{
     Run,
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     context::Context,
+    exit::Exit,
     json::{Bind, BoundModule, Environment, Unfollowed},
     output::Answer,
     page::Page,

@@ -3,11 +3,12 @@
 use std::io;
 
 use clap::Args;
-use modstore::{Exit, model::Generation, update::Difference};
+use modstore::{model::Generation, update::Difference};
 
 use super::{Effect, Run, served::change};
 use crate::{
     context::Context,
+    exit::Exit,
     json::{Change, Diff, Differing, Files, Served},
     output::Answer,
     page::Page,
@@ -37,7 +38,7 @@ impl Run for DiffArgs {
 
     fn run(&self, context: &Context) -> Result<Diff, Failure> {
         let store = context.store()?;
-        let shown = store.shown();
+        let shown = store.current();
         let none = || {
             Failure::new(Exit::Usage, "nothing is shown yet")
                 .hint("`modstore history` lists the generations")

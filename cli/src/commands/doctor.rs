@@ -4,7 +4,6 @@ use std::{io, path::PathBuf};
 
 use clap::{Args, ValueHint};
 use modstore::{
-    Exit,
     disk::Disk,
     doctor::{
         Candidate as StoreCandidate, Doctor as StoreDoctor, DoctorError, Finding, Report, Request,
@@ -16,6 +15,7 @@ use modstore::{
 use super::Run;
 use crate::{
     context::Context,
+    exit::Exit,
     json::{Ailment, Candidate, Cured, Doctor, Examined, Exception, NotUnderstood, Trial},
     output::Answer,
     page::Page,

@@ -7,7 +7,7 @@ use std::{io, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
 
 use clap::Args;
 use modstore::{
-    Exit, Store,
+    Store,
     commit::{Attempt as StoreAttempt, Frame, Record},
 };
 use serde_json::{Map, Value, json};
@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::{Effect, Run};
 use crate::{
     context::Context,
+    exit::Exit,
     json::{Attempt, Events, Served},
     output::Answer,
     page::{Page, on_stdout},
@@ -60,7 +61,7 @@ impl Run for EventsArgs {
         let store = context.store()?;
         let frames = store.frames(self.since)?;
         let last = frames.last().map_or(self.since, |frame| frame.sequence);
-        let generation = store.shown().map(|shown| shown.number());
+        let generation = store.current().map(|shown| shown.number());
         let told = Events { generation, events: frames.iter().flat_map(events).collect() };
         if self.follow {
             context.heed();

@@ -15,11 +15,11 @@ use std::{
 };
 
 use clap::{Args, ValueHint};
-use modstore::{Exit, Lease, environment::Registration, model::Generation};
+use modstore::{Lease, environment::Registration, model::Generation};
 use serde::Serialize;
 
 use super::{Effect, Run};
-use crate::{context::Context, output::Answer, page::Page, report::Failure};
+use crate::{context::Context, exit::Exit, output::Answer, page::Page, report::Failure};
 
 /// As shells say it.
 const NOT_FOUND: u8 = 127;

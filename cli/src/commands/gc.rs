@@ -4,7 +4,7 @@ use std::{io, num::NonZeroU16, time::Duration};
 
 use clap::Args;
 use modstore::{
-    ChangeError, Exit, Policy, Store, SweepError, SweepPlan, SweepReport,
+    Policy, Store, SweepError, SweepPlan, SweepReport,
     model::Digest,
     reclaim::{Disagreement, Gone, Kept, Sizes},
 };
@@ -13,6 +13,7 @@ use super::Run;
 use crate::{
     amounts,
     context::Context,
+    exit::Exit,
     json::{Gc, GcEntry, GcKept},
     output::Answer,
     page::Page,
@@ -72,7 +73,7 @@ impl Run for GcArgs {
             false => sweep(context, &store, &policy)?,
         };
         answer.dry_run = self.dry_run;
-        answer.generation = store.shown().map(|shown| shown.number());
+        answer.generation = store.current().map(|shown| shown.number());
         answer.listed = match (context.global.quiet, context.global.verbose) {
             (true, _) => 0,
             (_, true) => usize::MAX,
@@ -99,7 +100,7 @@ fn sweep(context: &Context, store: &Store, policy: &Policy) -> Result<Gc, Failur
         let plan = store.plan_sweep(policy)?;
         let sizes = store.sizes(&plan)?;
         match store.sweep(plan.clone(), &progress, context.cancel()) {
-            Err(ChangeError::Sweep(SweepError::Stale { .. })) if attempt < ATTEMPTS => {}
+            Err(SweepError::Stale { .. }) if attempt < ATTEMPTS => {}
             done => return Ok(swept(&plan, &sizes, done?, context.cancel().is_cancelled())),
         }
     }

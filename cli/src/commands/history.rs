@@ -33,7 +33,7 @@ impl Run for HistoryArgs {
     fn run(&self, context: &Context) -> Result<History, Failure> {
         let store = context.store()?;
         let state = store.state()?;
-        let shown = store.shown().map(|shown| shown.number());
+        let shown = store.current().map(|shown| shown.number());
         Ok(History { generation: shown, generations: past(&state, shown) })
     }
 }

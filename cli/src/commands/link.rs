@@ -3,10 +3,12 @@
 use std::{io, path::PathBuf};
 
 use clap::Args;
-use modstore::{ChangeError, Exit, Store, UpdateReport, model::ModuleName};
+use modstore::{AddError, Store, UpdateReport, model::ModuleName};
 
 use super::{Run, update};
-use crate::{context::Context, json::Link, output::Answer, page::Page, report::Failure};
+use crate::{
+    context::Context, exit::Exit, json::Link, output::Answer, page::Page, report::Failure,
+};
 
 /// Let a directory of yours stand in for a module's source
 ///
@@ -43,11 +45,11 @@ pub(super) fn told(
     context: &Context,
     store: &Store,
     module: &str,
-    done: Result<UpdateReport, ChangeError>,
+    done: Result<UpdateReport, AddError>,
 ) -> Result<Link, Failure> {
     let update = match done {
         Ok(report) => update::told(store, &report),
-        Err(ChangeError::NotAdded(report)) => update::told(store, &report),
+        Err(AddError::NotFetched(report)) => update::told(store, &report),
         Err(error) => return Err(error.into()),
     };
     update::warn(&context.output, &update);

@@ -39,7 +39,7 @@ impl Run for ListArgs {
 
     fn run(&self, context: &Context) -> Result<List, Failure> {
         let store = context.store()?;
-        let (declared, state, shown) = (store.declarations()?, store.state()?, store.shown());
+        let (declared, state, shown) = (store.declarations()?, store.state()?, store.current());
         let declared = declared.modules;
         let changes = last_changes(&state, shown);
         let served =

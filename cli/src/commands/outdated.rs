@@ -4,7 +4,6 @@ use std::{io, num::NonZeroU16};
 
 use clap::Args;
 use modstore::{
-    Exit,
     model::ModuleName,
     update::{Outdated as StoreOutdated, Would},
 };
@@ -13,6 +12,7 @@ use super::{Run, served::brief};
 use crate::{
     amounts,
     context::Context,
+    exit::Exit,
     json::{Failed, Outdated, OutdatedModule, Served},
     output::Answer,
     page::Page,
@@ -46,7 +46,7 @@ impl Run for OutdatedArgs {
         let outdated =
             found.iter().any(|found| matches!(found.would, Would::Move { .. } | Would::Go));
         let modules = found.iter().map(module).collect();
-        Ok(Outdated { generation: store.shown().map(|shown| shown.number()), outdated, modules })
+        Ok(Outdated { generation: store.current().map(|shown| shown.number()), outdated, modules })
     }
 }
 

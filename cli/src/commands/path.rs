@@ -7,7 +7,6 @@ use std::{
 
 use clap::Args;
 use modstore::{
-    Exit,
     commit::shown,
     disk::{Layout, has_no_links},
     model::ModuleName,
@@ -15,7 +14,9 @@ use modstore::{
 use serde::Serialize;
 
 use super::{Effect, Run};
-use crate::{context::Context, json::Path, output::Answer, page::Page, report::Failure};
+use crate::{
+    context::Context, exit::Exit, json::Path, output::Answer, page::Page, report::Failure,
+};
 
 /// Where a module is; the bytes for people are those of the file system.
 #[derive(Debug, Serialize)]
@@ -55,7 +56,7 @@ impl Run for PathArgs {
 
     fn run(&self, context: &Context) -> Result<Answered, Failure> {
         let layout = Layout::new(context.home()?);
-        has_no_links(&layout).map_err(|error| Failure::of_home(&error))?;
+        has_no_links(&layout)?;
         let target = layout.current().join(self.name.as_str());
         if std::fs::symlink_metadata(&target).is_err() {
             return Err(super::served::unknown(&context.store()?, &self.name, Exit::Failed));

@@ -3,11 +3,12 @@
 use std::io;
 
 use clap::Args;
-use modstore::{Dropped, Exit, Policy, Store, reset::Stay as StoreStay};
+use modstore::{Dropped, Policy, Store, reset::Stay as StoreStay};
 
 use super::{Run, gc, update};
 use crate::{
     context::Context,
+    exit::Exit,
     json::{Gc, Reset, Stay, Update},
     output::Answer,
     page::Page,
@@ -52,7 +53,7 @@ impl Run for ResetArgs {
             (true, true) => would_purge(&store)?,
         };
         (answer.dry_run, answer.purge) = (self.dry_run, self.purge);
-        answer.generation = store.shown().map(|shown| shown.number());
+        answer.generation = store.current().map(|shown| shown.number());
         if let Some(dropped) = &mut answer.dropped {
             (dropped.generation, dropped.dry_run) = (answer.generation, self.dry_run);
             dropped.listed = if context.global.verbose { usize::MAX } else { gc::MANY };

@@ -28,7 +28,7 @@ impl Run for RollbackArgs {
 
     fn run(&self, context: &Context) -> Result<Rollback, Failure> {
         let store = context.store()?;
-        let from = store.shown();
+        let from = store.current();
         let generation = store.rollback(self.to, &context.progress(), context.cancel())?;
         let changes = match from {
             Some(from) => store.difference(from, generation)?,

@@ -4,7 +4,7 @@ use std::io;
 
 use clap::Args;
 use modstore::{
-    Exit, Store,
+    Store,
     commit::State,
     model::{Declarations, ModuleName},
 };
@@ -12,6 +12,7 @@ use modstore::{
 use super::{Effect, Run, list, served::brief};
 use crate::{
     context::Context,
+    exit::Exit,
     json::{Attempt, Build, Listed, ModuleChange, Served, Show},
     output::Answer,
     page::Page,
@@ -39,7 +40,7 @@ impl Run for ShowArgs {
 
     fn run(&self, context: &Context) -> Result<Show, Failure> {
         let store = context.store()?;
-        let (declared, state, shown) = (store.declarations()?, store.state()?, store.shown());
+        let (declared, state, shown) = (store.declarations()?, store.state()?, store.current());
         let since = list::last_changes(&state, shown).get(self.name.as_str()).copied();
         let mut listed = list::listed(&store, self.name.as_str(), declared.get(&self.name), since);
         listed.attempt = state.attempts().get(self.name.as_str()).map(Attempt::from);

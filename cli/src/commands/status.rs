@@ -39,7 +39,7 @@ impl Run for StatusArgs {
 
     fn run(&self, context: &Context) -> Result<Status, Failure> {
         let store = context.store()?;
-        let (declared, state, shown) = (store.declarations()?, store.state()?, store.shown());
+        let (declared, state, shown) = (store.declarations()?, store.state()?, store.current());
         let modules = shown.and_then(|shown| state.modules_of(shown)).unwrap_or_default();
         let info = state.generations().iter().find(|info| Some(info.number) == shown);
         let linked = modules.iter().filter(|(_, binding)| binding.digest().is_none());
@@ -203,7 +203,7 @@ fn following(store: &Store, registration: &Registration) -> Following {
         modules: registration.installed.keys().map(ToString::to_string).collect(),
         missing,
         follows: !missing
-            && registration.is_synced_to(store.shown())
+            && registration.is_synced_to(store.current())
             && Drift::of(store.layout(), registration).is_empty(),
     }
 }

@@ -34,7 +34,7 @@ impl Run for UnbindArgs {
         let settled =
             store.unbind(&self.python, &self.names, &context.progress(), context.cancel())?;
         Ok(Unbind {
-            generation: store.shown().map(|shown| shown.number()),
+            generation: store.current().map(|shown| shown.number()),
             environment: settled.prefix.display().to_string(),
             removed: settled.removed.iter().map(ToString::to_string).collect(),
         })

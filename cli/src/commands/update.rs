@@ -4,7 +4,7 @@ use std::{io, num::NonZeroU16};
 
 use clap::Args;
 use modstore::{
-    Exit, Store, Trying, UpdateReport, UpdateRequest,
+    Store, Trying, UpdateReport, UpdateRequest,
     commit::{Binding, Bound},
     model::{Manifest, ModuleName, TreeFile},
     update::Updated as StoreUpdated,
@@ -15,6 +15,7 @@ use super::Run;
 use crate::{
     amounts,
     context::Context,
+    exit::Exit,
     json::{
         Environment, Failed, Served, Serving, Unchanged, Unfollowed, Update, Updated, Waiting,
         Warning,

@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use clap::Args;
 use modstore::{
-    Exit, RepairReport,
+    RepairReport,
     model::ModuleName,
     verify::{Checked as StoreChecked, Depth, Finding as StoreFinding, Severity, Verification},
 };
@@ -13,6 +13,7 @@ use super::Run;
 use crate::{
     causes::causes,
     context::Context,
+    exit::Exit,
     json::{Checked, Finding, Mended, NewJournal, Repair, Unclear, Unmended, Verify},
     output::Answer,
     page::Page,
@@ -59,14 +60,14 @@ impl Run for VerifyArgs {
         let store = context.store_to_inspect()?;
         if self.repair {
             let report = store.repair(&context.progress(), context.cancel())?;
-            let generation = store.shown().map(|shown| shown.number());
+            let generation = store.current().map(|shown| shown.number());
             let told = answer(store.layout().home(), generation, Depth::Full, &report.after);
             return Ok(Verify { repair: Some(repair(&report)), ..told });
         }
         let depth = if self.quick { Depth::Quick } else { Depth::Full };
         let verification =
             store.verify(depth, &self.names, &context.progress(), context.cancel())?;
-        let generation = store.shown().map(|shown| shown.number());
+        let generation = store.current().map(|shown| shown.number());
         Ok(answer(store.layout().home(), generation, depth, &verification))
     }
 }

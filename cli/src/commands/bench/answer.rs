@@ -1,4 +1,4 @@
-//! The fields of `bench`. What the system does not tell is null, never 0.
+//! The fields of `bench`. A figure that the system does not give is null, never 0.
 
 use serde::Serialize;
 
@@ -22,9 +22,9 @@ pub(crate) struct Bench {
     pub(crate) real: bool,
     /// Who serves the repositories; null with `--real`.
     pub(crate) server: Option<String>,
-    /// What the scratch store lies on.
+    /// The file system of the scratch store.
     pub(crate) file_system: String,
-    /// How far that can be trusted to keep what was synced, by name.
+    /// The reasons why it may lose synced data, by name.
     pub(crate) concerns: Vec<&'static str>,
     pub(crate) fill: BenchRound,
     pub(crate) rounds: Vec<BenchRound>,
@@ -41,9 +41,9 @@ pub(crate) struct Bench {
 pub(crate) struct BenchRound {
     /// 0 is the fill.
     pub(crate) round: usize,
-    /// Modules that were made to change, or to be fetched anew.
+    /// Modules that were made to change, or to be fetched again.
     pub(crate) changed: usize,
-    /// Modules that could not be had.
+    /// Modules that could not be fetched.
     pub(crate) failed: usize,
     pub(crate) wall_us: u64,
     pub(crate) cpu_us: u64,
@@ -61,7 +61,7 @@ pub(crate) struct BenchRound {
     pub(crate) reader: Option<BenchReader>,
 }
 
-/// What a phase took.
+/// The cost of a phase.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct BenchPhase {
     /// `check`, `fetch`, `place`, `sync`, `switch` or `sweep`.
@@ -76,7 +76,7 @@ pub(crate) struct BenchPhase {
     pub(crate) disk_calls: u64,
 }
 
-/// What the store takes when a round is over.
+/// The disk usage of the store after a round.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct BenchDisk {
     pub(crate) live_bytes: u64,
@@ -86,7 +86,7 @@ pub(crate) struct BenchDisk {
     pub(crate) amplification: Option<f64>,
 }
 
-/// What a reader met meanwhile.
+/// The reads of a reader meanwhile.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct BenchReader {
     pub(crate) reads: u64,

@@ -7,6 +7,7 @@ use super::{
     ground::Ground,
 };
 use crate::{
+    access::AccessError,
     commit::{Journal, JournalError, State},
     disk::DiskError,
     environment::{
@@ -56,6 +57,9 @@ pub struct BindReport {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
+    /// The store cannot be changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The environment cannot be looked at.
     #[error(transparent)]
     Python(#[from] PythonError),
