@@ -8,7 +8,7 @@ use std::error::Error;
 use modstore::{
     DeclaredBuild, Leased,
     commit::{Attempt as StoreAttempt, Binding, Bound, Built, MadeFrom},
-    environment::{Exception as StoreException, Settled},
+    environment::{Exception as StoreException, SyncReport},
     model::{ModuleName, Subdirectory},
     update::{
         Cost as StoreCost, Failed as StoreFailed, PutOff, Updated as StoreUpdated,
@@ -156,14 +156,14 @@ impl Unfollowed {
     }
 }
 
-impl From<&Settled> for Environment {
-    fn from(settled: &Settled) -> Self {
+impl From<&SyncReport> for Environment {
+    fn from(settled: &SyncReport) -> Self {
         let names = |names: &[ModuleName]| names.iter().map(ToString::to_string).collect();
         let failed = settled.failed.iter().map(|(module, error)| Unfollowed::new(module, error));
         Self {
             environment: settled.prefix.display().to_string(),
             installed: names(&settled.installed),
-            healed: names(&settled.healed),
+            healed: names(&settled.reinstalled),
             removed: names(&settled.removed),
             failed: failed.collect(),
         }

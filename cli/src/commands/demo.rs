@@ -7,7 +7,6 @@ mod sandbox;
 
 use std::{io, net::Ipv4Addr, path::PathBuf};
 
-use crate::exit::Exit;
 use clap::Args;
 use modstore_testbed::{Change, Fault, HttpServer, Random, Repo};
 
@@ -15,6 +14,7 @@ use self::sandbox::{Finished, Sandbox};
 use super::{Run, cannot::cannot};
 use crate::{
     context::Context,
+    exit::Exit,
     json::{Demo, DemoStep},
     output::{Answer, Output},
     page::Page,

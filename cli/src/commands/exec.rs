@@ -157,7 +157,7 @@ fn bound<'a>(
     registrations: &'a [Registration],
     python: &Path,
 ) -> Result<&'a Registration, Failure> {
-    let found = registrations.iter().find(|each| each.is_meant_by(python));
+    let found = registrations.iter().find(|each| each.is_named_by(python));
     found.ok_or_else(|| {
         let message = format!("the environment {} is not bound", python.display());
         Failure::new(Exit::Usage, message).hint("`modstore status` lists the environments that are")

@@ -6,7 +6,7 @@ use clap::Args;
 use modstore::{
     Store,
     commit::{Binding, State},
-    environment::{Registration, lost},
+    environment::{Drift, Registration},
     model::{Declarations, Generation},
     verify::Finding,
 };
@@ -203,8 +203,8 @@ fn following(store: &Store, registration: &Registration) -> Following {
         modules: registration.installed.keys().map(ToString::to_string).collect(),
         missing,
         follows: !missing
-            && registration.is_settled_for(store.current())
-            && lost(store.layout(), registration).is_empty(),
+            && registration.is_synced_to(store.current())
+            && Drift::of(store.layout(), registration).is_empty(),
     }
 }
 

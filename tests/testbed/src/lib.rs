@@ -33,7 +33,7 @@ pub use measure::{
 };
 pub use random::Random;
 pub use repositories::{
-    Change, Corpus, GitError, Item, ModuleFiles, Repo, Shape, git, listing, share,
+    Change, Contents, Corpus, GitError, Item, ModuleFiles, Repo, Shape, git, listing, share,
 };
 pub use scratch::Scratch;
 
