@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use modstore::{Cancel, Exit, Options, Store, disk::start_workers};
 
 use crate::{
-    commands::Effect,
+    effect::Effect,
     home::{self, HomeError},
     interrupt::Interrupt,
     limits,

@@ -5,6 +5,7 @@
 mod amounts;
 mod options;
 mod causes;
+mod effect;
 mod home;
 mod limits;
 mod interrupt;
@@ -19,6 +20,8 @@ mod json;
 mod context;
 mod commands;
 mod args;
+#[cfg(test)]
+mod schema;
 
 use std::{io, process::ExitCode};
 
@@ -28,8 +31,8 @@ use rustix::fs::Mode;
 
 use self::{
     args::{Arguments, Command},
-    commands::Effect,
     context::Context,
+    effect::Effect,
     output::Output,
     report::Failure,
 };

@@ -15,6 +15,7 @@ mod plot;
 mod churn;
 mod told;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(crate) use self::args::BenchArgs;
@@ -23,7 +24,7 @@ use super::Run;
 use crate::{context::Context, report::Failure};
 
 /// What there is to tell.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum Answered {
     /// Of a churn.

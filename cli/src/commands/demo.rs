@@ -10,6 +10,8 @@ use std::{io, path::PathBuf};
 
 use clap::Args;
 use modstore::Exit;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use self::{
     sandbox::{Ran, Sandbox},
@@ -18,7 +20,6 @@ use self::{
 use super::Run;
 use crate::{
     context::Context,
-    json::{Demo, DemoStep},
     output::{Answer, Output},
     page::Page,
     report::Failure,
@@ -44,10 +45,34 @@ pub(crate) struct DemoArgs {
     keep: bool,
 }
 
-impl Run for DemoArgs {
-    type Answer = Demo;
+/// The answer of `demo`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct DemoAnswer {
+    /// Of the demo's own store.
+    generation: Option<u64>,
+    /// The temporary directory.
+    directory: String,
+    /// Whether the directory is still there.
+    kept: bool,
+    /// The steps.
+    steps: Vec<DemoStep>,
+}
 
-    fn run(&self, context: &Context) -> Result<Demo, Failure> {
+/// A step of the demo.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct DemoStep {
+    /// What it shows.
+    title: String,
+    /// The commands, as typed.
+    commands: Vec<String>,
+    /// What was checked, and found true.
+    checked: Vec<String>,
+}
+
+impl Run for DemoArgs {
+    type Answer = DemoAnswer;
+
+    fn run(&self, context: &Context) -> Result<DemoAnswer, Failure> {
         context.heed();
         let sandbox = Sandbox::new(context.cancel().clone())?;
         let server = Server::start(sandbox.path(), sandbox.git_variables())?;
@@ -59,7 +84,7 @@ impl Run for DemoArgs {
             sandbox.keep();
         }
         played?;
-        Ok(Demo { generation, directory, kept: self.keep, steps })
+        Ok(DemoAnswer { generation, directory, kept: self.keep, steps })
     }
 }
 
@@ -280,7 +305,7 @@ fn noise() -> Vec<u8> {
     std::iter::repeat_with(next).take(1 << 17).flatten().collect()
 }
 
-impl Answer for Demo {
+impl Answer for DemoAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let checks = self.steps.iter().map(|step| step.checked.len()).sum();
         writeln!(to)?;
