@@ -131,7 +131,7 @@ fn a_reset_against_a_dead_server_changes_nothing_and_drops_nothing() {
         fs::rename(repo.path(), repo.path().with_extension("away")).unwrap();
     }
     let ran = world.home.run(&["reset"]).fails(1);
-    assert!(ran.stdout.contains("nothing was dropped"), "{ran:?}");
+    assert!(ran.stdout.contains("nothing was deleted"), "{ran:?}");
     assert_eq!((world.kept(), world.entries()), (kept, entries));
     assert_eq!(recorded(), before, "only that it failed is remembered");
 }
