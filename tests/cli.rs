@@ -9,7 +9,7 @@ use std::{
 };
 
 use modstore::disk::Lock;
-use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
+use modstore_testbed::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -353,13 +353,13 @@ fn a_retired_generation_is_marked_and_a_rollback_to_it_names_the_ones_there_are(
         world.repo.write(&[("a.txt", text)]);
         world.home.run(&["update"]).ok();
     }
-    let before = modstore_tests::listing(world.home.path());
+    let before = modstore_testbed::listing(world.home.path());
     let dry = world.home.run(&["gc", "--dry-run", "--keep", "2", "--older-than", "0s"]).ok();
     assert!(
         dry.stdout.contains("would be deleted") && dry.stdout.contains("nothing was changed"),
         "{dry:?}"
     );
-    assert_eq!(modstore_tests::listing(world.home.path()), before, "a dry run changes nothing");
+    assert_eq!(modstore_testbed::listing(world.home.path()), before, "a dry run changes nothing");
     let ran = world.home.run(&["gc", "--keep", "2", "--older-than", "0s"]).ok();
     assert!(ran.stdout.contains("1 generation retired: 1"), "{ran:?}");
     assert!(ran.stdout.contains("no kept generation leads to it"), "{ran:?}");
@@ -367,7 +367,7 @@ fn a_retired_generation_is_marked_and_a_rollback_to_it_names_the_ones_there_are(
     let history = world.home.run(&["history"]).ok().stdout;
     assert!(history.contains("retired"), "{history}");
     let ran = world.home.run(&["rollback", "--to", "1"]).fails(2);
-    ran.says("generation 1 is kept no longer; kept: 2, 3").says("hint:");
+    ran.says("generation 1 is no longer kept; kept: 2, 3").says("hint:");
     world.home.run(&["rollback"]).ok();
     world.home.run(&["gc", "--keep", "0"]).fails(2);
     world.home.run(&["gc", "--older-than", "1w"]).fails(2).says("30m, 12h or 7d");
@@ -452,7 +452,7 @@ fn a_home_that_is_no_text_works() {
     repo.write(&[("a.txt", "1\n")]);
     let store = home.scratch().join(std::ffi::OsStr::from_bytes(b"\xff\xfe"));
     if fs::create_dir(&store).is_err() {
-        modstore_tests::skip_loudly("this file system takes only names that are text");
+        modstore_testbed::skip_loudly("this file system takes only names that are text");
         return;
     }
     let home = home.with_store_at(&store);
@@ -526,7 +526,7 @@ fn the_demo_without_git_says_what_is_missing() {
 fn a_secret_in_a_source_is_in_no_output_and_in_no_file() {
     let world = World::with_modules();
     let secret = "s3cr3t-t0ken";
-    let port = modstore_tests::RefusedPort::reserve();
+    let port = modstore_testbed::RefusedPort::reserve();
     let good = format!("git+http://me:{secret}@127.0.0.1:{}/r.git", port.port());
     let tries: [&[&str]; 9] = [
         &["add", &good],

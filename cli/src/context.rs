@@ -4,10 +4,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use modstore::{Cancel, Exit, Options, Store, disk::start_workers};
+use modstore::{Cancel, Options, Store, disk::start_workers};
 
 use crate::{
     effect::Effect,
+    exit::Exit,
     home::{self, HomeError},
     interrupt::Interrupt,
     limits,

@@ -5,6 +5,7 @@
 mod amounts;
 mod options;
 mod causes;
+mod exit;
 mod effect;
 mod home;
 mod limits;
@@ -14,6 +15,7 @@ mod page;
 mod text;
 mod time;
 mod report;
+mod explain;
 mod output;
 mod progress;
 mod json;
@@ -26,13 +28,13 @@ mod schema;
 use std::{io, process::ExitCode};
 
 use clap::error::ErrorKind;
-use modstore::Exit;
 use rustix::fs::Mode;
 
 use self::{
     args::{Arguments, Command},
     context::Context,
     effect::Effect,
+    exit::Exit,
     output::Output,
     report::Failure,
 };

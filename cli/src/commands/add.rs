@@ -4,14 +4,16 @@ use std::io;
 
 use clap::Args;
 use modstore::{
-    Addition, ChangeError, Exit, Store,
+    AddError, Addition, Store,
     model::{ModuleName, Source, Subdirectory},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Run, changes::Update};
-use crate::{context::Context, json::texts, output::Answer, page::Page, report::Failure};
+use crate::{
+    context::Context, exit::Exit, json::texts, output::Answer, page::Page, report::Failure,
+};
 
 /// Add modules by their sources, fetch them and make them available
 ///
@@ -69,11 +71,11 @@ impl Run for AddArgs {
         let done = store.add(&additions, !self.no_update, &context.progress(), context.cancel());
         let answer = match done {
             Ok(added) => AddAnswer {
-                generation: store.shown().map(|generation| generation.number()),
+                generation: store.current().map(|generation| generation.number()),
                 added: texts(&added.modules),
                 update: added.report.map(|report| Update::new(&store, &report)),
             },
-            Err(ChangeError::NotAdded(report)) => AddAnswer {
+            Err(AddError::NotFetched(report)) => AddAnswer {
                 generation: report.generation.map(|generation| generation.number()),
                 added: Vec::new(),
                 update: Some(Update::new(&store, &report)),

@@ -3,9 +3,7 @@
 use std::{io, path::PathBuf};
 
 use clap::{Args, ValueHint};
-use modstore::{
-    BindRequest, Exit, environment::Registration, model::ModuleName, update::BindReport,
-};
+use modstore::{BindRequest, environment::Registration, model::ModuleName, update::BindReport};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -15,6 +13,7 @@ use super::{
 };
 use crate::{
     context::Context,
+    exit::Exit,
     json::{EnvironmentChanges, EnvironmentFailure, paths, texts},
     output::Answer,
     page::Page,

@@ -3,13 +3,14 @@
 use std::io;
 
 use clap::Args;
-use modstore::{Exit, model::Generation, update::Difference};
+use modstore::{model::Generation, update::Difference};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Run;
 use crate::{
-    context::Context, effect::Effect, json::Change, output::Answer, page::Page, report::Failure,
+    context::Context, effect::Effect, exit::Exit, json::Change, output::Answer, page::Page,
+    report::Failure,
 };
 
 /// Compare two generations
@@ -67,7 +68,7 @@ impl Run for DiffArgs {
 
     fn run(&self, context: &Context) -> Result<DiffAnswer, Failure> {
         let store = context.store()?;
-        let current = store.shown();
+        let current = store.current();
         let none = || {
             Failure::new(Exit::Usage, "there is no generation yet")
                 .hint("`modstore update` makes the first")

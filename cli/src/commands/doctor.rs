@@ -6,7 +6,6 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueHint};
 use modstore::{
-    Exit,
     disk::Disk,
     doctor::{
         Candidate as StoreCandidate, Doctor, DoctorError, Examined, Finding, Report, Request, Trial,
@@ -19,6 +18,7 @@ use serde::Serialize;
 use super::Run;
 use crate::{
     context::Context,
+    exit::Exit,
     json::{Exception, paths},
     report::Failure,
 };

@@ -8,7 +8,7 @@ mod event;
 use std::{io, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
 
 use clap::Args;
-use modstore::{Exit, Store};
+use modstore::Store;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ use super::Run;
 use crate::{
     context::Context,
     effect::Effect,
+    exit::Exit,
     output::Answer,
     page::{Page, on_stdout},
     report::Failure,
@@ -69,7 +70,7 @@ impl Run for EventsArgs {
         let frames = store.frames(self.since)?;
         let last = frames.last().map_or(self.since, |frame| frame.sequence);
         let answer = EventsAnswer {
-            generation: store.shown().map(|shown| shown.number()),
+            generation: store.current().map(|shown| shown.number()),
             events: frames.iter().flat_map(Event::of_frame).collect(),
         };
         if self.follow {

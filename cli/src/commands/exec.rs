@@ -15,12 +15,14 @@ use std::{
 };
 
 use clap::{Args, ValueHint};
-use modstore::{Exit, Lease, environment::Registration, model::Generation};
+use modstore::{Lease, environment::Registration, model::Generation};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Run;
-use crate::{context::Context, effect::Effect, output::Answer, page::Page, report::Failure};
+use crate::{
+    context::Context, effect::Effect, exit::Exit, output::Answer, page::Page, report::Failure,
+};
 
 /// As shells say it.
 const NOT_FOUND: u8 = 127;
@@ -158,7 +160,7 @@ fn bound<'a>(
     registrations: &'a [Registration],
     python: &Path,
 ) -> Result<&'a Registration, Failure> {
-    let found = registrations.iter().find(|each| each.is_meant_by(python));
+    let found = registrations.iter().find(|each| each.is_named_by(python));
     found.ok_or_else(|| {
         let message = format!("the environment {} is not bound", python.display());
         Failure::new(Exit::Usage, message).hint("`modstore status` lists the environments that are")

@@ -6,7 +6,7 @@ use std::{num::NonZeroU16, time::Duration};
 
 use clap::Args;
 use modstore::{
-    ChangeError, Policy, Store, SweepError, SweepPlan, SweepReport,
+    Policy, Store, SweepError, SweepPlan, SweepReport,
     model::Digest as StoreDigest,
     reclaim::{Disagreement as StoreDisagreement, Gone, Kept, Sizes},
 };
@@ -155,7 +155,7 @@ impl Run for GcArgs {
             sweep(context, &store, &policy)?
         };
         answer.dry_run = self.dry_run;
-        answer.generation = store.shown().map(|shown| shown.number());
+        answer.generation = store.current().map(|shown| shown.number());
         if !context.global.quiet {
             answer.list_entries(context.global.verbose);
         }
@@ -182,7 +182,7 @@ fn sweep(context: &Context, store: &Store, policy: &Policy) -> Result<GcAnswer, 
         let plan = store.plan_sweep(policy)?;
         let sizes = store.sizes(&plan)?;
         match store.sweep(plan.clone(), &progress, context.cancel()) {
-            Err(ChangeError::Sweep(SweepError::Stale { .. })) if attempt < ATTEMPTS => {}
+            Err(SweepError::Stale { .. }) if attempt < ATTEMPTS => {}
             done => {
                 let interrupted = context.cancel().is_cancelled();
                 return Ok(GcAnswer::swept(&plan, &sizes, done?, interrupted));

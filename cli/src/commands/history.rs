@@ -63,7 +63,7 @@ impl Run for HistoryArgs {
     fn run(&self, context: &Context) -> Result<HistoryAnswer, Failure> {
         let store = context.store()?;
         let state = store.state()?;
-        let current = store.shown().map(|current| current.number());
+        let current = store.current().map(|current| current.number());
         Ok(HistoryAnswer { generation: current, generations: past(&state, current) })
     }
 }

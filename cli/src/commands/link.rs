@@ -3,12 +3,12 @@
 use std::{io, path::PathBuf};
 
 use clap::Args;
-use modstore::{ChangeError, Exit, Store, UpdateReport, model::ModuleName};
+use modstore::{AddError, Store, UpdateReport, model::ModuleName};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Run, changes::Update};
-use crate::{context::Context, output::Answer, page::Page, report::Failure};
+use crate::{context::Context, exit::Exit, output::Answer, page::Page, report::Failure};
 
 /// Use a directory of yours in place of a module's source
 ///
@@ -56,11 +56,11 @@ impl LinkAnswer {
         context: &Context,
         store: &Store,
         module: &ModuleName,
-        done: Result<UpdateReport, ChangeError>,
+        done: Result<UpdateReport, AddError>,
     ) -> Result<Self, Failure> {
         let update = match done {
             Ok(report) => Update::new(store, &report),
-            Err(ChangeError::NotAdded(report)) => Update::new(store, &report),
+            Err(AddError::NotFetched(report)) => Update::new(store, &report),
             Err(error) => return Err(error.into()),
         };
         update.warn(&context.output);

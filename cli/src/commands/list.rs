@@ -70,7 +70,7 @@ impl Run for ListArgs {
         let store = context.store()?;
         let declared = store.declarations()?.modules;
         let state = store.state()?;
-        let generation = store.shown();
+        let generation = store.current();
         let changes = last_changes(&state, generation);
         let bound =
             changes.iter().filter(|(_, last)| last.binding.is_some()).map(|(name, _)| *name);

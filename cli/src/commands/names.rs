@@ -1,11 +1,11 @@
 //! Names of modules that somebody typed, and what to say about one that is not there.
 
 use modstore::{
-    Exit, Store,
+    Store,
     model::{ModuleName, nearest},
 };
 
-use crate::report::Failure;
+use crate::{exit::Exit, report::Failure};
 
 /// The failure of a module that is not there, with the nearest name that is.
 pub(super) fn unknown(store: &Store, name: &ModuleName, exit: Exit) -> Failure {

@@ -4,7 +4,6 @@ use std::{io, num::NonZeroU16};
 
 use clap::Args;
 use modstore::{
-    Exit,
     model::ModuleName,
     update::{Outdated, Would},
 };
@@ -15,6 +14,7 @@ use super::Run;
 use crate::{
     amounts,
     context::Context,
+    exit::Exit,
     json::{Binding, Failed, Revision},
     output::Answer,
     page::Page,
@@ -91,7 +91,7 @@ impl Run for OutdatedArgs {
             matches!(it.change, PlannedChange::Updated | PlannedChange::Removed)
         };
         Ok(OutdatedAnswer {
-            generation: store.shown().map(|current| current.number()),
+            generation: store.current().map(|current| current.number()),
             outdated: modules.iter().any(changes),
             modules,
         })

@@ -7,7 +7,6 @@ use std::{
 
 use clap::Args;
 use modstore::{
-    Exit,
     commit::shown,
     disk::{Layout, has_no_links},
     model::ModuleName,
@@ -16,7 +15,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Run, names};
-use crate::{context::Context, effect::Effect, output::Answer, page::Page, report::Failure};
+use crate::{
+    context::Context, effect::Effect, exit::Exit, output::Answer, page::Page, report::Failure,
+};
 
 /// Print where a module is
 ///
@@ -60,7 +61,7 @@ impl Run for PathArgs {
 
     fn run(&self, context: &Context) -> Result<PathAnswer, Failure> {
         let layout = Layout::new(context.home()?);
-        has_no_links(&layout).map_err(|error| Failure::of_home(&error))?;
+        has_no_links(&layout)?;
         let target = layout.current().join(self.name.as_str());
         if std::fs::symlink_metadata(&target).is_err() {
             return Err(names::unknown(&context.store()?, &self.name, Exit::Failed));

@@ -3,13 +3,14 @@
 use std::io;
 
 use clap::Args;
-use modstore::{Dropped, Exit, Policy, Store, reset::Stay as StoreStay};
+use modstore::{Dropped, Policy, Store, reset::Stay as StoreStay};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Run, changes::Update, gc::GcAnswer};
 use crate::{
     context::Context,
+    exit::Exit,
     json::{LeaseHolder, paths},
     output::Answer,
     page::Page,
@@ -85,7 +86,7 @@ impl Run for ResetArgs {
         };
         answer.dry_run = self.dry_run;
         answer.purge = self.purge;
-        answer.generation = store.shown().map(|current| current.number());
+        answer.generation = store.current().map(|current| current.number());
         if let Some(dropped) = &mut answer.dropped {
             dropped.generation = answer.generation;
             dropped.dry_run = self.dry_run;

@@ -42,7 +42,7 @@ impl Run for RollbackArgs {
 
     fn run(&self, context: &Context) -> Result<RollbackAnswer, Failure> {
         let store = context.store()?;
-        let from = store.shown();
+        let from = store.current();
         let generation = store.rollback(self.to, &context.progress(), context.cancel())?;
         let differences = match from {
             Some(from) => store.difference(from, generation)?,

@@ -4,7 +4,7 @@ use std::io;
 
 use clap::Args;
 use modstore::{
-    Exit, Store,
+    Store,
     commit::State,
     model::{Declarations, ModuleName},
 };
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     context::Context,
     effect::Effect,
+    exit::Exit,
     json::{Attempt, Binding, Time},
     output::Answer,
     page::Page,
@@ -78,7 +79,7 @@ impl Run for ShowArgs {
         let store = context.store()?;
         let declared = store.declarations()?;
         let state = store.state()?;
-        let current = store.shown();
+        let current = store.current();
         let changes = last_changes(&state, current);
         let last = changes.get(name);
         let listed = ListedModule::new(&store, &state, name, declared.get(&self.name), last);

@@ -8,7 +8,7 @@ use clap::Args;
 use modstore::{
     Store,
     commit::State,
-    environment::{Registration, lost},
+    environment::{Drift, Registration},
     model::{Binding as StoreBinding, Declarations, Generation},
     verify::Finding,
 };
@@ -118,7 +118,7 @@ impl Run for StatusArgs {
         let store = context.store()?;
         let declared = store.declarations()?;
         let state = store.state()?;
-        let current = store.shown();
+        let current = store.current();
         let modules = current.and_then(|current| state.modules_of(current)).unwrap_or_default();
         let info = state.generations().iter().find(|info| Some(info.number) == current);
         let linked = modules.iter().filter(|(_, binding)| binding.digest().is_none());
@@ -182,8 +182,8 @@ impl FollowingEnvironment {
             modules: texts(registration.installed.keys()),
             missing,
             in_sync: !missing
-                && registration.is_settled_for(store.shown())
-                && lost(store.layout(), registration).is_empty(),
+                && registration.is_synced_to(store.current())
+                && Drift::of(store.layout(), registration).is_empty(),
         }
     }
 }

@@ -46,7 +46,7 @@ impl Run for UnbindArgs {
         let progress = context.progress();
         let settled = store.unbind(&self.python, &self.names, &progress, context.cancel())?;
         Ok(UnbindAnswer {
-            generation: store.shown().map(|shown| shown.number()),
+            generation: store.current().map(|shown| shown.number()),
             environment: settled.prefix.display().to_string(),
             removed: texts(&settled.removed),
         })

@@ -205,13 +205,13 @@ impl Run for VerifyArgs {
         let home = store.layout().home();
         if self.repair {
             let report = store.repair(&context.progress(), context.cancel())?;
-            let answer = VerifyAnswer::new(home, store.shown(), Depth::Full, &report.after);
+            let answer = VerifyAnswer::new(home, store.current(), Depth::Full, &report.after);
             return Ok(VerifyAnswer { repair: Some(Repair::from(&report)), ..answer });
         }
         let depth = if self.quick { Depth::Quick } else { Depth::Full };
         let verification =
             store.verify(depth, &self.names, &context.progress(), context.cancel())?;
-        Ok(VerifyAnswer::new(home, store.shown(), depth, &verification))
+        Ok(VerifyAnswer::new(home, store.current(), depth, &verification))
     }
 }
 

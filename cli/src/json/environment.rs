@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use modstore::{environment::Settled, model::ModuleName};
+use modstore::{environment::SyncReport, model::ModuleName};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -49,13 +49,13 @@ impl EnvironmentFailure {
     }
 }
 
-impl From<&Settled> for EnvironmentChanges {
-    fn from(settled: &Settled) -> Self {
+impl From<&SyncReport> for EnvironmentChanges {
+    fn from(settled: &SyncReport) -> Self {
         let failed = settled.failed.iter();
         Self {
             environment: settled.prefix.display().to_string(),
             installed: texts(&settled.installed),
-            reinstalled: texts(&settled.healed),
+            reinstalled: texts(&settled.reinstalled),
             removed: texts(&settled.removed),
             failed: failed.map(|(module, error)| EnvironmentFailure::new(module, error)).collect(),
         }

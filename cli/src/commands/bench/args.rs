@@ -1,4 +1,4 @@
-//! What may be typed after `bench`.
+//! The arguments of `bench`.
 
 use std::{num::NonZeroU16, path::PathBuf};
 
@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueHint};
 
 use crate::amounts;
 
-/// Measure on this machine what keeping modules up to date takes
+/// Measure the cost of keeping modules up to date on this machine
 ///
 /// `bench churn` makes git repositories of its own, serves them on loopback, fills a scratch store from them, and
 /// then changes some of them round by round, with an update and a sweep after each. It never touches your store.
@@ -21,7 +21,7 @@ pub(crate) struct BenchArgs {
     pub(crate) what: BenchCommand,
 }
 
-/// What to measure.
+/// The benchmark.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
     Churn(ChurnArgs),
@@ -33,15 +33,15 @@ pub(crate) enum BenchCommand {
 
 /// Cache churn: modules change, and the store follows, round by round
 ///
-/// Tells for each phase of a round (check, fetch, place, sync, switch, sweep) its time, its processor time, the
+/// Reports for each phase of a round (check, fetch, place, sync, switch, sweep) its time, its processor time, the
 /// bytes and files it wrote, linked and synced; for each round the memory, the disk, and how long a reader
-/// that never stops reading had to wait. What this system does not tell is left out. Needs git.
+/// that never stops reading had to wait. Figures that this system does not give are left out. Needs git.
 ///
 /// The repositories are served over smart HTTP by `git upload-pack` in a process of its own, which shares the
-/// machine: its processor time is told apart.
+/// machine: its processor time is reported separately.
 ///
 /// With --real, the modules that you have declared are fetched from where they come from, into a scratch store.
-/// Nothing can be made to change there, so P % of them are fetched anew in each round, as a reset does.
+/// Nothing can be made to change there, so P % of them are fetched again in each round, as a reset does.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -2,10 +2,9 @@
 
 use std::io;
 
-use modstore::Exit;
-
 use super::{Cost, Update, Updated};
 use crate::{
+    exit::Exit,
     json::{Binding, Deferred, DeferredReason, EnvironmentChanges, EnvironmentFailure, Failed},
     page::Page,
     report::Failure,

@@ -2,12 +2,11 @@
 
 use std::io;
 
-use modstore::Exit;
-
 use super::{
     Candidate, DoctorAnswer, DoctorFinding, DoctorSeverity, FailedFix, Fixed, UnparsedFile,
 };
 use crate::{
+    exit::Exit,
     output::Answer,
     page::Page,
     report::Failure,

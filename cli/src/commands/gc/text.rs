@@ -2,10 +2,9 @@
 
 use std::io;
 
-use modstore::Exit;
-
 use super::GcAnswer;
 use crate::{
+    exit::Exit,
     output::Answer,
     page::Page,
     report::Failure,

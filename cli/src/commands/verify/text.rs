@@ -2,13 +2,12 @@
 
 use std::{io, path::Path};
 
-use modstore::Exit;
-
 use super::{
     CheckedAmounts, NotRepaired, RebuiltJournal, Repair, Repaired, UnknownSource, VerifyAnswer,
     VerifyDepth, VerifySeverity,
 };
 use crate::{
+    exit::Exit,
     output::Answer,
     page::Page,
     report::Failure,
