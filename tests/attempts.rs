@@ -1,4 +1,4 @@
-//! Failure is a state: what is shown and what was last tried are two things.
+//! Failure is a state: the current version and the last attempt are two things.
 //!
 //! Real servers that fail on purpose; what counts is also how often they were asked. Builds are in `tests/builds.rs`.
 
@@ -37,7 +37,7 @@ impl World {
         world
     }
 
-    /// As [`new`](Self::new), with the module shown.
+    /// As [`new`](Self::new), with the module current.
     fn shown() -> Self {
         let world = Self::new();
         world.home.run(&["update"]).ok();
@@ -102,7 +102,7 @@ fn seconds(from: &Value, to: &Value) -> f64 {
 }
 
 #[test]
-fn what_failed_is_told_with_its_root_its_count_and_what_is_shown_meanwhile_and_is_forgotten_when_it_works()
+fn a_failure_is_reported_with_its_root_its_count_and_the_current_version_and_is_forgotten_when_it_works()
  {
     let world = World::shown();
     let before = world.home.tree("tool");
@@ -130,7 +130,7 @@ fn what_failed_is_told_with_its_root_its_count_and_what_is_shown_meanwhile_and_i
     assert!(told.contains("HTTP status 503 (resolve, transient)"), "{told}");
     assert!(told.contains("tried 2 times") && told.contains("it stays at"), "{told}");
     assert!(world.home.run(&["show", "tool"]).ok().stdout.contains("HTTP status 503"));
-    assert_eq!(world.home.tree("tool"), before, "a failure changes nothing that is shown");
+    assert_eq!(world.home.tree("tool"), before, "a failure does not change what is current");
     assert_eq!(world.json(&["history"], 0)["generations"].as_array().unwrap().len(), 1);
 
     world.server.clear();
@@ -143,7 +143,7 @@ fn what_failed_is_told_with_its_root_its_count_and_what_is_shown_meanwhile_and_i
 }
 
 #[test]
-fn a_scan_asks_nobody_before_it_is_time_and_an_update_asks_at_once() {
+fn a_scan_asks_no_server_before_it_is_due_and_an_update_asks_at_once() {
     let mut world = World::new();
     world.server.fault("tool", Fault::Status(503));
     world.json(&["scan"], 1);
@@ -226,7 +226,7 @@ fn a_commit_that_is_refused_is_not_fetched_again_and_the_next_one_is() {
 }
 
 #[test]
-fn a_host_that_answers_somebody_is_asked_at_once_for_what_waits() {
+fn a_host_that_answers_for_one_module_is_asked_at_once_for_those_that_wait() {
     let world = World::new();
     world.repo("other");
     world.declare(&["other", "tool"]);
@@ -239,7 +239,7 @@ fn a_host_that_answers_somebody_is_asked_at_once_for_what_waits() {
 }
 
 #[test]
-fn the_modules_of_a_host_that_is_down_are_put_off_and_those_of_others_are_not() {
+fn the_modules_of_a_host_that_is_down_are_deferred_and_those_of_others_are_not() {
     let world = World::new();
     let dead = RefusedPort::reserve();
     let sources: Vec<(String, String)> = (0..10)
@@ -260,7 +260,7 @@ fn the_modules_of_a_host_that_is_down_are_put_off_and_those_of_others_are_not() 
 }
 
 #[test]
-fn remembering_a_failure_waits_for_nobody_who_writes() {
+fn remembering_a_failure_waits_for_no_writer() {
     let world = World::shown();
     world.server.fault("tool", Fault::Status(503));
     let lock = Lock::try_take(&world.home.path().join("locks/store"), "the test").unwrap().unwrap();
@@ -273,7 +273,7 @@ fn remembering_a_failure_waits_for_nobody_who_writes() {
 }
 
 #[test]
-fn what_was_not_really_tried_or_is_declared_no_more_is_not_remembered() {
+fn a_module_that_was_not_really_tried_or_is_not_declared_is_not_remembered() {
     let world = World::new();
     let offline = world.json(&["--offline", "update"], 1);
     assert_eq!(offline["failed"][0]["attempt"], Value::Null);
@@ -289,7 +289,7 @@ fn what_was_not_really_tried_or_is_declared_no_more_is_not_remembered() {
 }
 
 #[test]
-fn a_directory_that_was_away_is_shown_as_soon_as_it_is_back() {
+fn a_directory_that_was_away_is_current_as_soon_as_it_is_back() {
     let world = World::new();
     let own = world.home.scratch().join("own");
     world.home.declare(&[("own", own.to_str().unwrap())]);
@@ -300,7 +300,7 @@ fn a_directory_that_was_away_is_shown_as_soon_as_it_is_back() {
 }
 
 #[test]
-fn what_failed_is_still_known_when_the_journal_was_compacted_or_made_anew() {
+fn a_failure_is_still_known_when_the_journal_was_compacted_or_rebuilt() {
     let world = World::shown();
     world.server.fault("tool", Fault::Status(503));
     world.json(&["update"], 1);
@@ -323,7 +323,7 @@ fn damage(journal: &Path) {
 }
 
 #[test]
-fn whoever_follows_hears_of_each_generation_and_each_failure_as_it_happens() {
+fn a_follower_receives_each_generation_and_each_failure_as_it_happens() {
     let world = World::shown();
     let mut command = world.home.command(&["events", "--since", "1", "--follow"]);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
@@ -370,7 +370,11 @@ fn a_full_disk_waits_its_time_whatever_its_host_answers_to_others() {
         (&"transient".into(), &"place".into()),
         "{full}"
     );
-    assert_eq!(names(&full["updated"]), ["other"], "a full disk holds back nobody else: {full}");
+    assert_eq!(
+        names(&full["updated"]),
+        ["other"],
+        "a full disk holds back no other module: {full}"
+    );
     let again = world.json(&["scan"], 1);
     assert_eq!(
         names(&again["deferred"]),

@@ -278,7 +278,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     let planned = ok(&["gc", "--dry-run", "--keep", "1", "--older-than", "0s"]);
     let swept = ok(&["gc", "--keep", "1", "--older-than", "0s"]);
     for field in ["retired", "removed", "kept", "freed_disk_bytes"] {
-        assert_eq!(planned[field], swept[field], "a sweep does what the dry run told");
+        assert_eq!(planned[field], swept[field], "a sweep does what the dry run printed");
     }
     assert_eq!((swept["retired"].as_array().unwrap().len(), &swept["trash"]), (6, &0.into()));
     assert_eq!(ok(&["history"])["generations"][1]["retired"], true);
@@ -375,7 +375,7 @@ fn a_retired_generation_is_marked_and_a_rollback_to_it_names_the_ones_there_are(
 }
 
 #[test]
-fn a_module_that_fails_makes_1_and_the_others_are_switched_unless_told_otherwise() {
+fn a_module_that_fails_makes_1_and_the_others_switch_unless_an_option_forbids_it() {
     let world = World::with_modules();
     let other = Repo::create(&world.home.scratch(), "other");
     other.write(&[("o.txt", "1\n")]);
@@ -510,7 +510,7 @@ fn the_demo_s_directory_can_be_kept() {
     let directory = Path::new(value["directory"].as_str().unwrap());
     assert_eq!(value["kept"], true);
     assert!(directory.join("store/current/greeter/greeting.txt").exists());
-    // Read-only entries cannot be removed by everybody, and TestHome is about to.
+    // Not every user can remove read-only entries, and TestHome is about to.
     std::process::Command::new("chmod").args(["-R", "u+w"]).arg(directory).status().unwrap();
 }
 
@@ -556,7 +556,7 @@ fn a_secret_in_a_source_is_in_no_output_and_in_no_file() {
 }
 
 #[test]
-fn a_source_that_does_not_parse_is_shown_with_a_caret_below_the_place() {
+fn a_source_that_does_not_parse_is_printed_with_a_caret_below_the_place() {
     let world = World::new();
     let ran = world.home.run(&["add", "git+https://h/a/../b"]).fails(2);
     let lines: Vec<&str> = ran.stderr.lines().collect();
@@ -662,7 +662,7 @@ fn a_signal_in_the_middle_of_a_fetch_ends_it_with_130_and_changes_nothing() {
             }
             let before = (world.home.tree("whole"), fs::read(&declared).unwrap());
             world.repo.write(&[("a.txt", "2\n")]);
-            // The server says when it has gone silent, so nobody has to guess how long that takes.
+            // The server says when it has gone silent, so the test need not guess how long that takes.
             let (tell, told) = mpsc::channel();
             let silent = Fault::on_pack(1, move || {
                 tell.send(()).unwrap();
@@ -714,7 +714,7 @@ fn a_signal_ends_an_update_that_waits_for_the_lock() {
 }
 
 #[test]
-fn a_store_that_somebody_else_changes_is_busy_and_says_who() {
+fn a_store_that_another_process_changes_is_busy_and_says_which() {
     let world = World::with_modules();
     world.repo.write(&[("a.txt", "2\n")]);
     let declared = || fs::read(world.home.path().join("modules.toml")).unwrap();
@@ -732,7 +732,7 @@ fn a_store_that_somebody_else_changes_is_busy_and_says_who() {
 }
 
 #[test]
-fn a_damaged_journal_is_4_and_what_is_shown_still_works() {
+fn a_damaged_journal_is_4_and_the_current_generation_still_works() {
     let world = World::with_modules();
     world.repo.write(&[("a.txt", "2\n")]);
     let journal = world.home.path().join("journal");

@@ -101,7 +101,7 @@ fn names_branches_and_progress_of_a_server_are_written_out() {
     assert_harmless("add", added.stderr.as_bytes());
     assert!(
         added.stderr.contains(r"server: \u{1b}]0;T\u{7}\u{1b}[2J"),
-        "what it said is shown: {added:?}"
+        "its output is printed: {added:?}"
     );
     repo.commit("main", &[Change::write([b"c", ODD].concat(), "2")]);
     repo.branch("evil\u{202e}\u{200b}", &repo.rev("main").unwrap());
@@ -156,7 +156,7 @@ fn a_refusal_in_several_lines_is_one_cause_and_no_lines_of_ours() {
     home.env("GIT_SSH_COMMAND", &ssh).env("GIT_SSH_VARIANT", "simple");
     let add = ["add", "git+ssh://example.invalid/x", "--name", "m"];
     let ran = home.run(&add).fails(1);
-    assert!(ran.stderr.contains(r"\u{1b}]0;T"), "what it said is shown: {ran:?}");
+    assert!(ran.stderr.contains(r"\u{1b}]0;T"), "its output is printed: {ran:?}");
     harmless(&home, &add);
     fs::remove_file(home.scratch().join("packet")).unwrap();
     harmless(&home, &add);

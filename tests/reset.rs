@@ -1,4 +1,4 @@
-//! `reset`: everything had anew and the rest dropped, without a moment without modules; and `reset --purge`.
+//! `reset`: everything fetched again and the rest dropped, without a moment without modules; and `reset --purge`.
 //!
 //! Limits: kills and power cuts during a reset are tested with those of everything else.
 
@@ -92,7 +92,7 @@ fn rot(path: &Path) {
 }
 
 #[test]
-fn a_reset_shows_everything_anew_and_drops_the_rest() {
+fn a_reset_fetches_everything_again_and_drops_the_rest() {
     let world = World::new();
     assert_eq!((world.kept().len(), world.entries().len()), (2, 3));
     world.home.run(&["reset"]).ok();
@@ -137,7 +137,7 @@ fn a_reset_against_a_dead_server_changes_nothing_and_drops_nothing() {
 }
 
 #[test]
-fn when_one_module_fails_the_others_are_had_anew_and_nothing_is_dropped() {
+fn when_one_module_fails_the_others_are_fetched_again_and_nothing_is_dropped() {
     let world = World::new();
     let served = world.home.tree("two");
     fs::rename(world.repos[1].path(), world.repos[1].path().with_extension("away")).unwrap();

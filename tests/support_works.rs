@@ -522,7 +522,7 @@ fn a_client_with_a_time_limit_gives_up_on_a_hanging_server() {
 }
 
 #[test]
-fn a_fault_for_so_many_times_is_over_after_them() {
+fn a_fault_for_a_number_of_times_is_over_after_them() {
     let (root, _repo) = served();
     let server = HttpServer::start(root.path());
     server.fault_times("one", 2, Fault::Status(503));

@@ -164,7 +164,7 @@ impl Day {
         self.publish(&self.troubled);
     }
 
-    /// The same for a source that cannot be had.
+    /// The same for a source that cannot be fetched.
     #[track_caller]
     pub(crate) fn endures_source(&self, source: &str, trouble: &Trouble<'_>) {
         self.from(source);

@@ -33,7 +33,7 @@ fn refused(entries: &[(&str, &[u8], &str)], path: &str, rule: &str) {
         .collect();
     day.troubled.raw_tree_commit(&entries);
     day.fails(&Trouble { words: &["the tree is not accepted", path, rule], ..REFUSED });
-    // The owner mends it.
+    // The owner repairs it.
     day.troubled.branch("main", &day.served());
     day.publish(&day.troubled);
     day.is_sound_again();

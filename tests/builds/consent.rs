@@ -156,7 +156,7 @@ fn linking_a_directory_of_ones_own_keeps_what_was_allowed() {
     assert_eq!(world.says("tool").as_deref(), Some("mine"));
     world.json(&["unlink", "tool"], 0);
     assert_eq!((world.says("tool").as_deref(), world.starts()), (Some("one"), 2));
-    // A link that nobody typed is another matter.
+    // A link that no person typed is another matter.
     change(&world, "\n[modules.tool.build]", "\nlinked = \"/tmp\"\n[modules.tool.build]");
     assert_asked(&world, &["update"]);
 }

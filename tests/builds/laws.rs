@@ -1,4 +1,4 @@
-//! What is shown stays shown, and what failed for a reason that passes is tried again: T1, T2, T5, T6, T7, T9, T12, T13, T14.
+//! The current version stays, and a failure for a passing reason is tried again: T1, T2, T5, T6, T7, T9, T12, T13, T14.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use super::world::{World, flip, names, says};
 
 #[test]
-fn t1_a_first_build_without_network_is_told_and_works_at_a_later_scan_of_the_same_host() {
+fn t1_a_first_build_without_network_is_reported_and_works_at_a_later_scan_of_the_same_host() {
     let world = World::new();
     world.flag("offline", Some(""));
     let mut host = Host::start(&world.home);
@@ -49,7 +49,7 @@ fn t1_a_first_build_without_network_is_told_and_works_at_a_later_scan_of_the_sam
 }
 
 #[test]
-fn t2_what_was_built_is_never_given_another_key_and_is_built_anew_once_there_is_a_network() {
+fn t2_a_result_never_gets_another_key_and_is_built_again_once_there_is_a_network() {
     let world = World::new();
     assert_eq!(world.scan(0).0, 1);
     let before = world.served();
@@ -75,7 +75,7 @@ fn t2_what_was_built_is_never_given_another_key_and_is_built_anew_once_there_is_
 }
 
 #[test]
-fn t5_a_source_that_was_deleted_and_is_back_byte_for_byte_is_shown_without_a_build() {
+fn t5_a_source_that_was_deleted_and_is_back_byte_for_byte_is_current_without_a_build() {
     let world = World::new();
     world.scan(0);
     let (source, away) = (world.source("tool"), world.home.scratch().join("away"));
@@ -83,12 +83,12 @@ fn t5_a_source_that_was_deleted_and_is_back_byte_for_byte_is_shown_without_a_bui
     fs::rename(&source, &away).unwrap();
     let (starts, told) = world.scan(1);
     assert_eq!((starts, names(&told["failed"])), (0, vec!["tool"]));
-    assert_eq!(world.says("tool").as_deref(), Some("one"), "it stays shown");
+    assert_eq!(world.says("tool").as_deref(), Some("one"), "it stays current");
     fs::create_dir(&source).unwrap();
     fs::copy(away.join("main.txt"), source.join("main.txt")).unwrap();
     let (starts, told) = world.scan(0);
     assert_eq!((starts, names(&told["unchanged"])), (0, vec!["tool"]));
-    // The same for one that was declared no more meanwhile.
+    // The same for one that is not declared any longer.
     world.declare(&[]);
     world.scan(0);
     world.declare(&["tool"]);
@@ -97,7 +97,7 @@ fn t5_a_source_that_was_deleted_and_is_back_byte_for_byte_is_shown_without_a_bui
 }
 
 #[test]
-fn t6_another_toolchain_without_network_keeps_what_is_shown() {
+fn t6_another_toolchain_without_network_keeps_the_current_result() {
     let world = World::new();
     world.scan(0);
     world.starts();
@@ -140,7 +140,7 @@ fn t7_an_upgrade_that_does_not_pass_or_is_killed_leaves_every_byte_as_it_was() {
 }
 
 #[test]
-fn t9_whoever_comes_after_one_that_was_killed_goes_on_at_once() {
+fn t9_the_process_after_a_killed_one_continues_at_once() {
     let world = World::new();
     world.flag("slow", Some("5"));
     let running = world.home.spawn(&["scan"]);
@@ -266,14 +266,14 @@ fn what_comes_from_git_is_built_once_for_each_commit_and_its_source_is_kept_as_l
         (&why["why"], &why["disagreement"]),
         (&"what is kept was built from it".into(), &serde_json::Value::Null)
     );
-    // Without the repository: another toolchain is no reason to ask anybody.
+    // Without the repository: another toolchain is no reason to ask a server.
     world.home.run(&["verify"]).ok();
     world.home.run(&["rollback"]).fails(2);
     assert_eq!(world.scan(0).0, 0);
 }
 
 #[test]
-fn what_was_built_before_is_shown_again_without_a_build() {
+fn an_earlier_result_is_current_again_without_a_build() {
     let world = World::new();
     world.scan(0);
     world.edit("tool", "two");

@@ -91,7 +91,7 @@ fn a_build_says_with_its_exit_code_whether_it_is_worth_trying_again() {
 }
 
 #[test]
-fn when_several_builds_find_no_network_the_others_are_put_off_and_come_first_the_next_time() {
+fn when_several_builds_find_no_network_the_others_are_deferred_and_come_first_the_next_time() {
     let modules: Vec<String> = (0..12).map(|at| format!("m{at:02}")).collect();
     let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
     let world = World::with(&modules, "");
@@ -148,7 +148,7 @@ fn sleeping(world: &World) -> usize {
 }
 
 #[test]
-fn what_a_build_says_is_told_while_it_runs_and_its_end_when_it_fails() {
+fn the_output_of_a_build_is_printed_while_it_runs_and_its_end_when_it_fails() {
     let world = World::new();
     let ran = world.home.run(&["--progress", "json", "scan"]).ok();
     assert!(ran.stderr.contains("\"step\":\"building\""), "{ran:?}");
@@ -159,7 +159,7 @@ fn what_a_build_says_is_told_while_it_runs_and_its_end_when_it_fails() {
 }
 
 #[test]
-fn a_tool_that_is_missing_is_told_and_works_as_soon_as_it_is_there() {
+fn a_tool_that_is_missing_is_reported_and_works_as_soon_as_it_is_there() {
     let world = World::new();
     let (builder, away) = (world.book("builder"), world.book("away"));
     std::fs::rename(&builder, &away).unwrap();
@@ -171,7 +171,7 @@ fn a_tool_that_is_missing_is_told_and_works_as_soon_as_it_is_there() {
 }
 
 #[test]
-fn a_secret_that_a_build_is_given_is_not_told_when_it_fails() {
+fn a_secret_that_a_build_is_given_is_not_printed_when_it_fails() {
     let mut world = World::with(&["tool"], "");
     let toml = world.home.path().join("modules.toml");
     let text = std::fs::read_to_string(&toml).unwrap();

@@ -100,7 +100,7 @@ fn run(world: &World, point: &Point) -> Option<String> {
     Some(found)
 }
 
-/// Damages, repairs, and says how it was mended; none, when the damage makes no sense for that kind of file.
+/// Damages, repairs, and says how it was repaired; none, when the damage makes no sense for that kind of file.
 fn repair(world: &World, point: &Point) -> Option<String> {
     let Point { kind, path, harm } = point;
     let what = format!("{kind:?} {path} {harm:?}");
@@ -218,7 +218,7 @@ fn no_flipped_bit_of_the_marker_keeps_a_store_from_being_opened_or_looked_at() {
 }
 
 #[test]
-fn a_last_frame_that_rots_after_it_was_shown_is_given_away_by_the_switch() {
+fn a_last_frame_that_rots_after_the_switch_is_found_by_the_switch() {
     let world = World::new();
     let home = world.copy();
     let path = home.path().join("journal");

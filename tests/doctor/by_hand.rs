@@ -1,4 +1,4 @@
-//! Mending without an installer: every backend, what is left alone, and a mending that was cut off.
+//! Fixing without an installer: every backend, what is left alone, and a fix that was cut off.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::world::{MODULES, World, assert_recorded, codes, import, install, module, only, text};
 
 #[test]
-fn whatever_backend_has_installed_it_the_files_are_written_anew_and_everybody_agrees_with_them() {
+fn whatever_backend_has_installed_it_the_files_are_rewritten_and_all_tools_agree_with_them() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     venv.uv_pip("install", &["-q", "editables"]).ok();
@@ -43,7 +43,7 @@ fn whatever_backend_has_installed_it_the_files_are_written_anew_and_everybody_ag
 }
 
 #[test]
-fn what_pip_has_installed_is_mended_by_pip_or_by_hand() {
+fn an_installation_by_pip_is_fixed_by_pip_or_by_hand() {
     let Some(world) = World::new() else { return };
     let venv = Venv::with_pip(&world.home, &world.tools, &world.python, "venv");
     for (name, backend) in [("mod-a", Backend::SetuptoolsFlat), ("mod-b", Backend::Hatchling)] {
@@ -53,7 +53,7 @@ fn what_pip_has_installed_is_mended_by_pip_or_by_hand() {
         assert_eq!(import(&venv, &project.package()), "1.0", "and leaves byte code of the finder");
         fs::rename(&old, old.with_file_name(format!("{name}-{}", MODULES[0].2))).unwrap();
     }
-    // pip has no network here that a stranger's would have; it is told where the backends are.
+    // pip has no network here that a stranger's would have; a variable names the directory of the backends.
     let prefix = text(venv.prefix()).to_owned();
     let mut command = world.home.command(&["--json", "doctor", "--fix", "--python", &prefix]);
     command.env("PATH", world.home.scratch());
@@ -79,7 +79,7 @@ fn what_pip_has_installed_is_mended_by_pip_or_by_hand() {
 }
 
 #[test]
-fn what_setup_py_develop_has_left_is_mended_in_both_of_its_files() {
+fn an_installation_by_setup_py_develop_is_fixed_in_both_of_its_files() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = Project::new("mod-egg", Backend::SetuptoolsFlat);
@@ -106,7 +106,7 @@ fn what_setup_py_develop_has_left_is_mended_in_both_of_its_files() {
 }
 
 #[test]
-fn a_finder_that_a_start_file_sets_up_is_mended_as_one_of_a_pth_is() {
+fn a_finder_that_a_start_file_sets_up_is_fixed_as_one_of_a_pth_is() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = Project::new("mod-start", Backend::Hatchling);
@@ -155,7 +155,7 @@ fn snapshot(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn a_pth_that_somebody_has_edited_into_something_else_is_left_alone_and_said() {
+fn a_pth_that_was_edited_into_something_else_is_left_alone_and_reported() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
@@ -187,7 +187,7 @@ fn a_pth_with_a_line_of_ones_own_keeps_it() {
     project.write_to(&own);
     let before = fs::read_to_string(&pth).unwrap();
     fs::write(&pth, format!("# mine\r\n{before}\r\n\n{}/src\n", text(&own))).unwrap();
-    // uv is there, and would write the file anew without that line.
+    // uv is there, and would write the file again without that line.
     let (ran, told) = world.doctor(&venv, &["--fix"]);
     ran.ok();
     assert_eq!(told["fixed"][0]["how"], "hand", "{told:#}");
@@ -197,7 +197,7 @@ fn a_pth_with_a_line_of_ones_own_keeps_it() {
 }
 
 #[test]
-fn an_environment_that_cannot_be_written_to_is_told_with_what_the_system_says() {
+fn an_environment_that_cannot_be_written_to_is_reported_with_the_system_error() {
     let Some(world) = World::new() else { return };
     let Some(mount) = Mount::tmpfs(64) else { return };
     let place = mount.path().join("venv");
@@ -220,7 +220,7 @@ fn an_environment_that_cannot_be_written_to_is_told_with_what_the_system_says() 
 }
 
 #[test]
-fn a_mending_that_is_killed_anywhere_is_finished_by_the_next() {
+fn a_fix_that_is_killed_anywhere_is_finished_by_the_next() {
     let Some(world) = World::new() else { return };
     if !has_strace() {
         return;

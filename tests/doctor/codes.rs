@@ -92,7 +92,7 @@ fn d02_a_link_that_was_installed_leads_elsewhere_now() {
 }
 
 #[test]
-fn d03_what_the_store_has_bound_and_somebody_has_taken_away_or_replaced_comes_back() {
+fn d03_a_bound_module_that_was_uninstalled_or_replaced_comes_back() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let repo = Repo::create(&world.home.scratch(), "mod-a");
@@ -111,7 +111,7 @@ fn d03_what_the_store_has_bound_and_somebody_has_taken_away_or_replaced_comes_ba
     world.doctor(&venv, &["--fix"]).0.ok();
     assert_eq!(import(&venv, "mod_a"), "1.0");
 
-    // Somebody installs the target, whose entry the next update leaves behind.
+    // The target is installed, whose entry the next update leaves behind.
     install(&venv, &[&world.home.target("mod-a")]);
     let (_, told) = world.doctor(&venv, &["--fix"]);
     assert!(told["fixed"].as_array().unwrap().iter().any(|it| it["code"] == "D03"), "{told:#}");
@@ -174,7 +174,7 @@ fn d03_a_registration_that_cannot_be_read_is_the_stores_damage() {
 }
 
 #[test]
-fn d04_what_was_recorded_and_is_not_there_is_told_and_comes_back() {
+fn d04_a_recorded_file_that_is_missing_is_reported_and_comes_back() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
@@ -255,7 +255,7 @@ fn d06_a_checkout_is_at_another_commit_than_is_pinned_or_written_down() {
 }
 
 #[test]
-fn d07_a_checkout_whose_fetch_was_cut_off_is_told() {
+fn d07_a_checkout_whose_fetch_was_cut_off_is_reported() {
     let Some(world) = World::new() else { return };
     let (venv, repo, _) = cloned(&world, "mod-a");
     let half = clone(&world, &repo, "half-00000000000000bb");
@@ -288,7 +288,7 @@ fn d07_a_checkout_whose_fetch_was_cut_off_is_told() {
 }
 
 #[test]
-fn d08_an_edit_in_a_checkout_is_told_and_never_lost() {
+fn d08_an_edit_in_a_checkout_is_reported_and_never_lost() {
     let Some(world) = World::new() else { return };
     let (venv, _repo, directory) = cloned(&world, "mod-a");
     let (init, pyproject) =
@@ -414,7 +414,7 @@ fn d11_a_distribution_that_has_to_be_compiled_is_used_from_a_cache_without_that(
 }
 
 #[test]
-fn d12_an_environment_whose_interpreter_is_gone_is_told_and_its_paths_are_mended_all_the_same() {
+fn d12_an_environment_whose_interpreter_is_gone_is_reported_and_its_paths_are_still_fixed() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
@@ -446,7 +446,7 @@ fn d12_an_environment_whose_interpreter_is_gone_is_told_and_its_paths_are_mended
 }
 
 #[test]
-fn d12_what_was_installed_for_an_older_python_and_a_memory_of_it_are_told() {
+fn d12_installations_for_an_older_python_and_a_record_of_it_are_reported() {
     let Some(mut world) = World::new() else { return };
     let home = world.home.scratch().join("host");
     world.home.env("AMPLIFIER_HOME", &home);
@@ -467,7 +467,7 @@ fn d12_what_was_installed_for_an_older_python_and_a_memory_of_it_are_told() {
 }
 
 #[test]
-fn d13_d14_d15_d17_d18_what_hosts_have_left_is_told_and_left() {
+fn d13_d14_d15_d17_d18_leftovers_of_hosts_are_reported_and_left() {
     let Some(mut world) = World::new() else { return };
     let home = world.home.scratch().join("host");
     world.home.env("AMPLIFIER_HOME", &home);
@@ -518,7 +518,7 @@ fn d13_d14_d15_d17_d18_what_hosts_have_left_is_told_and_left() {
             .unwrap()
             .ends_with("set-url origin https://github.com/microsoft/x")
     );
-    assert!(!ran.stdout.contains("s3cr3t"), "a secret is not told");
+    assert!(!ran.stdout.contains("s3cr3t"), "a secret is not printed");
     assert!(!format!("{:?}", world.home.run(&["doctor"])).contains("s3cr3t"));
     let locks = with_code(&told, "D17");
     assert_eq!(locks.len(), 2, "{told:#}");
@@ -528,7 +528,7 @@ fn d13_d14_d15_d17_d18_what_hosts_have_left_is_told_and_left() {
 }
 
 #[test]
-fn d15_d17_a_secret_in_an_environment_and_a_dead_lease_of_the_store_are_told() {
+fn d15_d17_a_secret_in_an_environment_and_a_dead_lease_of_the_store_are_reported() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let info = venv.site().join("x-1.0.dist-info");
@@ -549,7 +549,7 @@ fn d15_d17_a_secret_in_an_environment_and_a_dead_lease_of_the_store_are_told() {
 }
 
 #[test]
-fn d19_the_real_exception_is_told_when_all_paths_are_right() {
+fn d19_the_real_exception_is_reported_when_all_paths_are_right() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");

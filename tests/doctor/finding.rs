@@ -58,7 +58,7 @@ fn looking_changes_nothing_at_all() {
 }
 
 #[test]
-fn while_somebody_else_works_on_the_environment_nothing_is_mended_by_hand() {
+fn while_another_process_works_on_the_environment_nothing_is_fixed_by_hand() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let module = module("provider-openai");

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// Bytes of address space that a doctor may have, which is less than the giants are long.
 const ADDRESSES: &str = "2000000";
 
-/// More than anything here takes, and less than the patience of whoever waits for a pipe.
+/// More than anything here takes, and less than the patience of a person who waits for a pipe.
 const SOON: Duration = Duration::from_secs(20);
 
 /// A directory with an environment that no installer has made: an editable install of `x` whose project has gone from
@@ -53,7 +53,7 @@ impl Clone {
         clone
     }
 
-    /// As [`new`](Self::new), with an interpreter that is gone, so that nothing but hands can mend it.
+    /// As [`new`](Self::new), with an interpreter that is gone, so that it can only be fixed by hand.
     fn without_programs() -> Self {
         let clone = Self::new();
         for name in ["python3", "pip", "uv", "python"] {
@@ -92,7 +92,7 @@ impl Clone {
         (ran, value)
     }
 
-    /// The doctor on the environment as a person names it, mending.
+    /// The doctor on the environment as a person names it, with `--fix`.
     fn fix(&self) -> Value {
         self.doctor(&["--fix", "--python", ".venv"], &[]).1
     }
@@ -148,7 +148,7 @@ fn an_environment_that_is_named_or_active_is_run() {
 }
 
 #[test]
-fn a_tool_that_somebody_else_may_have_written_is_not_run() {
+fn a_tool_that_another_user_may_have_written_is_not_run() {
     let clone = Clone::new();
     let tools = clone.directory.join("tools");
     fs::create_dir(&tools).unwrap();
@@ -335,7 +335,7 @@ fn whatever_lies_in_a_cache_or_a_work_tree_is_answered_for_soon() {
 }
 
 #[test]
-fn more_than_anybody_has_is_told_and_not_kept() {
+fn more_than_any_user_has_is_reported_and_not_kept() {
     let clone = Clone::without_programs();
     clone.in_site("many.pth", &"/a\n".repeat(300_000));
     clone.in_site("y-1.dist-info/RECORD", &",\n".repeat(3_000_000));

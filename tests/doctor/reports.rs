@@ -9,7 +9,7 @@ use crate::world::{
 };
 
 #[test]
-fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_mended_by_one_call() {
+fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_fixed_by_one_call() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let mut moved: Vec<(PathBuf, PathBuf)> = Vec::new();
@@ -67,7 +67,7 @@ fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_mended_
 }
 
 #[test]
-fn the_command_that_is_told_mends_what_it_is_told_for() {
+fn the_command_that_is_printed_fixes_its_finding() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv with space");
     let project = module("provider-openai");
@@ -81,7 +81,7 @@ fn the_command_that_is_told_mends_what_it_is_told_for() {
 }
 
 #[test]
-fn a_finder_of_setuptools_is_mended_like_a_path() {
+fn a_finder_of_setuptools_is_fixed_like_a_path() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     for (name, backend) in [("mod-flat", Backend::SetuptoolsFlat), ("mod-src", Backend::Setuptools)]
@@ -125,7 +125,7 @@ fn a_pth_is_wrong_although_every_tool_shows_the_right_place() {
 }
 
 #[test]
-fn of_two_directories_the_other_spelling_of_what_is_gone_is_taken_and_the_twins_are_told() {
+fn of_two_directories_the_other_spelling_of_the_missing_one_is_taken_and_the_twins_are_reported() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");

@@ -118,7 +118,7 @@ fn what_bind_says_to_type_survives_upgrades_and_another_python() {
     all_is_there("as typed");
     host.uv(&["tool", "upgrade", "my-host"]).ok();
     all_is_there("uv tool upgrade");
-    // It takes up the metadata of what is shown by then, too.
+    // It takes the metadata of the then current version, too.
     let project = Project::new("mod-a", Backend::Flit).with_code("VALUE = 2").with_version("2.0");
     world.publish(&project);
     world.update();
@@ -170,7 +170,7 @@ fn what_a_sync_takes_out_is_noticed_and_put_back_by_one_call() {
 }
 
 #[test]
-fn what_somebody_installed_in_a_modules_place_or_edited_is_noticed_and_put_right() {
+fn an_edit_or_another_installation_in_a_modules_place_is_noticed_and_corrected() {
     let Some(host) = Host::new() else { return };
     let world = &host.world;
     let venv = world.bound(&host.python, "venv");

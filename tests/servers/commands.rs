@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::world::{World, is_settled, only, untouched};
 
 #[test]
-fn outdated_tells_what_an_update_would_do_and_writes_nothing() {
+fn outdated_lists_the_changes_of_the_next_update_and_writes_nothing() {
     let world = World::new();
     let repo = world.repo("m");
     let first = repo.write(&[("a", "1")]);
@@ -36,7 +36,7 @@ fn outdated_tells_what_an_update_would_do_and_writes_nothing() {
 }
 
 #[test]
-fn offline_asks_nobody_and_serves_what_there_is() {
+fn offline_asks_no_server_and_serves_the_store() {
     let world = World::new();
     let repo = world.repo("m");
     let first = repo.write(&[("a", "1")]);
@@ -96,7 +96,7 @@ fn locked_takes_the_locks_revision_even_when_the_branch_has_moved() {
 }
 
 #[test]
-fn a_lock_whose_digest_is_another_is_an_error_and_nothing_is_shown() {
+fn a_lock_whose_digest_is_another_is_an_error_and_nothing_becomes_current() {
     let world = World::new();
     let repo = world.repo("m");
     repo.write(&[("a", "1")]);
