@@ -2,14 +2,8 @@
 
 use std::{fs, path::Path, time::Duration};
 
-<<<<<<< HEAD
 use modstore::{disk::Layout, model::ModuleName};
 use modstore_testbed::{Contents, Corpus, Random, Shape, modules_toml, share};
-=======
-use crate::exit::Exit;
-use modstore::{disk::Layout, model::ModuleName};
-use modstore_testbed::{Corpus, Random, Shape, modules_toml, share};
->>>>>>> main
 
 use super::{args::ChurnArgs, server::Server};
 use crate::{commands::cannot::cannot, context::Context, exit::Exit, report::Failure};
