@@ -79,7 +79,7 @@ fn a_host_that_started_without_a_network_recovers_by_itself_with_exactly_one_bui
     let scan = host.scan();
     assert_eq!(scan["failed"][0]["class"], "transient", "{scan}");
     assert_eq!(host.run("tool"), "from the registry");
-    let since = host.status()["attempts"][0]["serving_since"].clone();
+    let since = host.status()["failing"][0]["current_since"].clone();
     assert!(since.is_string(), "the age of the current version");
 }
 
