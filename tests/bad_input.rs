@@ -564,7 +564,7 @@ fn locked_without_a_lock_file_or_with_a_newer_one_or_a_garbled_one_is_refused() 
     }
     fs::write(&lock, "version = 1\n").unwrap();
     let failed = home.run(&["update", "--locked", "--json"]).fails(1).json();
-    assert_eq!(failed["failed"][0]["error"], "modules.lock does not have it");
+    assert_eq!(failed["failed"][0]["message"], "modules.lock does not have it");
     assert!(home.tree("tool").contains_key("README"));
 }
 

@@ -535,7 +535,7 @@ fn an_immutable_file_stays_is_reported_and_blocks_nothing() {
     );
     assert!(ran.stderr.contains("warning: cannot remove"), "{ran:?}");
     home.run(&["status"]).ok();
-    assert!(home.run(&["status"]).ok().stdout.contains("left over"));
+    assert!(home.run(&["status"]).ok().stdout.contains("leftovers"));
     repo.write(&[("deep/file", "3")]);
     for args in [&["update"][..], &["rollback"], &["update"], &SWEEP, &["verify", "--repair"]] {
         home.run(args).ok();
@@ -549,7 +549,7 @@ fn an_immutable_file_stays_is_reported_and_blocks_nothing() {
     assert!(chattr("-i", &stuck.expect("it is in the trash")));
     without_warning(home.run(&SWEEP));
     assert!(home.leftovers().is_empty(), "{:?}", home.leftovers());
-    assert!(!home.run(&["status"]).ok().stdout.contains("left over"));
+    assert!(!home.run(&["status"]).ok().stdout.contains("leftovers"));
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn a_deleted_environment_keeps_nothing_and_is_forgotten_after_a_day() {
     let aside = world.home.scratch().join("aside");
     fs::rename(venv.prefix(), &aside).unwrap();
     let told = world.sweep().ok().json();
-    assert!(!before.exists() && told["forgotten"].as_array().unwrap().is_empty());
+    assert!(!before.exists() && told["forgotten_environments"].as_array().unwrap().is_empty());
     let file = world.registrations().remove(0);
     let read =
         || -> serde_json::Value { serde_json::from_slice(&fs::read(&file).unwrap()).unwrap() };
@@ -241,6 +241,6 @@ fn a_deleted_environment_keeps_nothing_and_is_forgotten_after_a_day() {
     registration["missing_since"] = (since - DAY).into();
     fs::write(&file, registration.to_string()).unwrap();
     let told = world.sweep().ok().json();
-    assert_eq!(told["forgotten"][0], venv.prefix().to_str().unwrap());
+    assert_eq!(told["forgotten_environments"][0], venv.prefix().to_str().unwrap());
     assert!(world.registrations().is_empty());
 }

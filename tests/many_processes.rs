@@ -76,7 +76,7 @@ fn assert_consistent(home: &TestHome) {
     let lock = fs::read_to_string(home.path().join("modules.lock")).unwrap();
     for module in modules {
         let name = module["module"].as_str().unwrap();
-        let digest = module["served"]["digest"].as_str().unwrap();
+        let digest = module["current"]["digest"].as_str().unwrap();
         assert!(fs::canonicalize(home.target(name)).unwrap().ends_with(digest), "{module}");
         assert!(
             lock.contains(digest),

@@ -129,7 +129,7 @@ fn in_json_the_value_is_exactly_what_it_was() {
     home.run(&["add", &format!("git+{}", repo.url_file()), "--name", "m"]).ok();
     let shown = home.run(&["--json", "show", "m"]).ok();
     assert!(shown.stdout.contains(r#""refs/heads/evil\u202e\u200b""#), "{}", shown.stdout);
-    assert_eq!(shown.json()["served"]["reference"], "refs/heads/evil\u{202e}\u{200b}");
+    assert_eq!(shown.json()["current"]["reference"], "refs/heads/evil\u{202e}\u{200b}");
 }
 
 #[test]

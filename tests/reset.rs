@@ -131,7 +131,7 @@ fn a_reset_against_a_dead_server_changes_nothing_and_drops_nothing() {
         fs::rename(repo.path(), repo.path().with_extension("away")).unwrap();
     }
     let ran = world.home.run(&["reset"]).fails(1);
-    assert!(ran.stdout.contains("nothing was dropped"), "{ran:?}");
+    assert!(ran.stdout.contains("nothing was deleted"), "{ran:?}");
     assert_eq!((world.kept(), world.entries()), (kept, entries));
     assert_eq!(recorded(), before, "only that it failed is remembered");
 }
@@ -189,7 +189,7 @@ fn a_dry_run_says_what_would_go_and_changes_nothing() {
     assert_eq!(told["dropped"]["removed"].as_array().unwrap().len(), 1);
     let told = world.home.run(&["reset", "--purge", "--dry-run", "--json"]).ok().json();
     assert!(told["removed"].as_array().unwrap().len() > 8, "{told:#}");
-    assert!(told["stay"].to_string().contains("modules.toml"), "{told:#}");
+    assert!(told["kept"].to_string().contains("modules.toml"), "{told:#}");
     assert_eq!((world.kept(), world.entries()), (kept, entries));
     world.assert_sound();
 }

@@ -108,8 +108,8 @@ impl Day {
             (&trouble.class.into(), &trouble.stage.into()),
             "{ran:?}"
         );
-        assert_eq!(failed["serving"]["revision"], *self.served.borrow(), "{ran:?}");
-        let said = format!("{} {}", failed["error"], failed["causes"]);
+        assert_eq!(failed["current"]["revision"], *self.served.borrow(), "{ran:?}");
+        let said = format!("{} {}", failed["message"], failed["causes"]);
         trouble
             .words
             .iter()

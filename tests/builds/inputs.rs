@@ -50,7 +50,7 @@ fn what_a_build_says_it_has_read_counts_wherever_it_lies() {
     // A file that is written while a build runs cannot be distinguished from one that it has read.
     std::thread::sleep(std::time::Duration::from_millis(20));
     assert_eq!(world.scan(0).0, 1);
-    assert_eq!(world.served()["built"]["read"][1], "lib");
+    assert_eq!(world.served()["built"]["read_files"][1], "lib");
     assert_eq!(world.scan(0).0, 0);
     fs::write(world.source("tool").join("unread"), "2").unwrap();
     assert_eq!(world.scan(0).0, 0, "no build has read it");

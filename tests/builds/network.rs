@@ -57,7 +57,7 @@ fn a_host_that_started_without_a_network_recovers_by_itself_with_exactly_one_bui
     );
     let (mut host, _) = fails_without_network(&world, &network, &shell);
     let status = host.status();
-    assert_eq!(status["attempts"][0]["stage"], "build", "{status}");
+    assert_eq!(status["failing"][0]["attempt"]["stage"], "build", "{status}");
     assert_eq!(host.run("tool"), "unknown module tool");
     network.restore();
     wait_for(&network, &url);
@@ -66,7 +66,7 @@ fn a_host_that_started_without_a_network_recovers_by_itself_with_exactly_one_bui
         if scan["ok"] == true {
             break;
         }
-        assert_eq!(scan["waiting"][0]["why"], "until", "{scan}");
+        assert_eq!(scan["deferred"][0]["why"], "not-due", "{scan}");
         std::thread::sleep(std::time::Duration::from_millis(50));
         scan = host.scan();
     }
@@ -79,7 +79,7 @@ fn a_host_that_started_without_a_network_recovers_by_itself_with_exactly_one_bui
     let scan = host.scan();
     assert_eq!(scan["failed"][0]["class"], "transient", "{scan}");
     assert_eq!(host.run("tool"), "from the registry");
-    let since = host.status()["attempts"][0]["serving_since"].clone();
+    let since = host.status()["failing"][0]["current_since"].clone();
     assert!(since.is_string(), "the age of the current version");
 }
 

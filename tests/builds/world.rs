@@ -149,7 +149,7 @@ impl World {
     pub(crate) fn scan_when_due(&self, exit: i32) -> (usize, Value) {
         for _ in 0..200 {
             let status = self.json(&["status"], 0);
-            let next = status["attempts"][0]["next"].as_str().map(str::to_owned);
+            let next = status["failing"][0]["attempt"]["next"].as_str().map(str::to_owned);
             let now = stamp_now(&self.home);
             if next.is_none_or(|next| next <= now) {
                 return self.scan(exit);
@@ -161,11 +161,11 @@ impl World {
 
     /// The module's binding in the store.
     pub(crate) fn served(&self) -> Value {
-        self.json(&["show", "tool"], 0)["served"].clone()
+        self.json(&["show", "tool"], 0)["current"].clone()
     }
 
     pub(crate) fn attempt(&self) -> Value {
-        self.json(&["status"], 0)["attempts"][0].clone()
+        self.json(&["status"], 0)["failing"][0]["attempt"].clone()
     }
 }
 

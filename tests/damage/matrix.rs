@@ -110,7 +110,7 @@ fn repair(world: &World, point: &Point) -> Option<String> {
     }
     let yours = fs::read(home.path().join("modules.toml")).ok();
     let ran = home.run(&["verify", "--repair", "--json"]).ok();
-    let mended = ran.json()["repair"]["mended"].clone();
+    let mended = ran.json()["repair"]["repaired"].clone();
     let hows = mended.as_array().unwrap().iter().map(|mended| mended["how"].as_str().unwrap());
     let hows = hows.collect::<Vec<_>>().join(", ");
     let now = Verified::of(&home, &[]);
@@ -129,7 +129,11 @@ fn repair(world: &World, point: &Point) -> Option<String> {
         world.assert_serves_what_git_has(&home, &format!("{what}, then a rollback"));
     }
     let again = home.run(&["verify", "--repair", "--json"]).ok();
-    assert_eq!(again.json()["repair"]["mended"].as_array().unwrap().len(), 0, "{what}: {again:?}");
+    assert_eq!(
+        again.json()["repair"]["repaired"].as_array().unwrap().len(),
+        0,
+        "{what}: {again:?}"
+    );
     undo_permissions(home.path());
     Some(if hows.is_empty() { "-".into() } else { hows })
 }

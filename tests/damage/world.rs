@@ -79,7 +79,7 @@ impl World {
             return;
         }
         for module in listed.json()["modules"].as_array().unwrap() {
-            let (name, served) = (module["module"].as_str().unwrap(), &module["served"]);
+            let (name, served) = (module["module"].as_str().unwrap(), &module["current"]);
             let Some(revision) = served["revision"].as_str() else { continue };
             let below = served["subdirectory"].as_str();
             let git = self.repo.tree(

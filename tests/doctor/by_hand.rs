@@ -24,7 +24,7 @@ fn whatever_backend_has_installed_it_the_files_are_rewritten_and_all_tools_agree
     let (ran, told) = world.doctor_without_uv(&venv, &["--fix"]);
     ran.ok();
     assert_eq!(codes(&told), Vec::<&str>::new(), "{told:#}");
-    let mended = told["mended"].as_array().unwrap();
+    let mended = told["fixed"].as_array().unwrap();
     assert!(mended.len() == packages.len() && mended.iter().all(|it| it["how"] == "hand"));
     let shown = venv.uv_pip("freeze", &[""; 0]).ok().stdout;
     for (project, new, backend) in &packages {
@@ -59,7 +59,7 @@ fn an_installation_by_pip_is_fixed_by_pip_or_by_hand() {
     command.env("PATH", world.home.scratch());
     let ran = modstore_testbed::Running::start(command).wait().ok();
     let told = ran.json();
-    assert!(told["mended"].as_array().unwrap().iter().all(|it| it["how"] == "pip"), "{told:#}");
+    assert!(told["fixed"].as_array().unwrap().iter().all(|it| it["how"] == "pip"), "{told:#}");
     for name in ["mod-a", "mod-b"] {
         assert_eq!(import(&venv, &name.replace('-', "_")), "1.0");
         let at = |hash: &str| world.cache().join(format!("{name}-{hash}"));
@@ -70,8 +70,8 @@ fn an_installation_by_pip_is_fixed_by_pip_or_by_hand() {
     command.env("PATH", world.home.scratch()).env_remove("PIP_FIND_LINKS");
     let ran = modstore_testbed::Running::start(command).wait().ok();
     let told = ran.json();
-    assert!(told["mended"].as_array().unwrap().iter().all(|it| it["how"] == "hand"), "{told:#}");
-    assert!(!told["trials"][0]["causes"].as_array().unwrap().is_empty(), "why pip could not");
+    assert!(told["fixed"].as_array().unwrap().iter().all(|it| it["how"] == "hand"), "{told:#}");
+    assert!(!told["failed_fixes"][0]["causes"].as_array().unwrap().is_empty(), "why pip could not");
     for name in ["mod-a", "mod-b"] {
         assert_eq!(import(&venv, &name.replace('-', "_")), "1.0");
         assert_recorded(&venv, name);
@@ -98,7 +98,7 @@ fn an_installation_by_setup_py_develop_is_fixed_in_both_of_its_files() {
     ran.fails(1);
     assert_eq!(only(&told, "D01")["distribution"], "mod-egg", "{told:#}");
     let (_, told) = world.doctor_without_uv(&venv, &["--fix"]);
-    assert_eq!(told["mended"][0]["how"], "hand", "{told:#}");
+    assert_eq!(told["fixed"][0]["how"], "hand", "{told:#}");
     assert_eq!(fs::read_to_string(link).unwrap(), format!("{}\n.", text(&new)));
     let expected = format!("/somebody/elses\n{}\n", text(&new));
     assert_eq!(fs::read_to_string(lines).unwrap(), expected);
@@ -129,7 +129,7 @@ fn a_finder_that_a_start_file_sets_up_is_fixed_as_one_of_a_pth_is() {
     let both = format!("{name}.py,,\nmod_start.start,,");
     fs::write(&record, written.replace(pth, &both)).unwrap();
     let (_, told) = world.doctor_without_uv(&venv, &["--quick", "--fix"]);
-    assert_eq!(told["mended"][0]["how"], "hand", "{told:#}");
+    assert_eq!(told["fixed"][0]["how"], "hand", "{told:#}");
     assert_eq!(fs::read_to_string(site.join(format!("{name}.py"))).unwrap(), finder(&new));
     assert_eq!(
         fs::read_to_string(site.join("mod_start.start")).unwrap(),
@@ -169,10 +169,10 @@ fn a_pth_that_was_edited_into_something_else_is_left_alone_and_reported() {
         ran.fails(1);
         let found = told["findings"].as_array().unwrap();
         let unclear = found.iter().find(|it| it["code"] == "D04").unwrap();
-        assert!(unclear["what"].as_str().unwrap().contains("is not understood: it runs"));
+        assert!(unclear["message"].as_str().unwrap().contains("is not understood: it runs"));
         assert_eq!(unclear["path"], text(&pth));
         assert_eq!(snapshot(&venv.site()), before, "byte for byte");
-        assert_eq!(told["mended"], serde_json::json!([]));
+        assert_eq!(told["fixed"], serde_json::json!([]));
     }
 }
 
@@ -190,7 +190,7 @@ fn a_pth_with_a_line_of_ones_own_keeps_it() {
     // uv is there, and would write the file again without that line.
     let (ran, told) = world.doctor(&venv, &["--fix"]);
     ran.ok();
-    assert_eq!(told["mended"][0]["how"], "hand", "{told:#}");
+    assert_eq!(told["fixed"][0]["how"], "hand", "{told:#}");
     let expected = format!("# mine\r\n{}/src\r\n\n{}/src\n", text(&new), text(&own));
     assert_eq!(fs::read_to_string(&pth).unwrap(), expected);
     assert_eq!(codes(&told), ["D02"], "two places are on the import path");
@@ -207,7 +207,7 @@ fn an_environment_that_cannot_be_written_to_is_reported_with_the_system_error() 
     let before = snapshot(&venv.site());
     mount.read_only();
     let (ran, told) = world.doctor_without_uv(&venv, &["--fix"]);
-    let ran = ran.fails(1).says("cannot be mended by hand");
+    let ran = ran.fails(1).says("could not be rewritten");
     assert!(ran.stderr.contains("Read-only file system"), "{ran:?}");
     only(&told, "D01");
     let (ran, told) = world.doctor(&venv, &["--fix"]);

@@ -40,7 +40,7 @@ fn a_change_of_code_starts_no_installer_and_the_next_interpreter_has_it() {
         let updated = world.update();
         assert_eq!(world.calls.take(), [] as [&str; 0]);
         assert_eq!(names(&updated["updated"]).len(), 4, "{updated}");
-        assert!(updated["updated"].as_array().unwrap().iter().all(|it| it["reinstalled"] == false));
+        assert!(updated["updated"].as_array().unwrap().iter().all(|it| it["installed"] == false));
         assert_eq!(values(&venv, &PACKAGES), format!("{round} {round} {round} {round}"));
     }
     assert_eq!(venv.pth_files(), before);

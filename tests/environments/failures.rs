@@ -59,7 +59,7 @@ fn one_module_of_four_that_raises_keeps_what_it_had_and_the_other_three_are_new(
         "{traceback}"
     );
     assert!(!traceback.contains("importlib"), "{traceback}");
-    assert!(failed["serving"]["revision"].is_string(), "{failed}");
+    assert!(failed["current"]["revision"].is_string(), "{failed}");
     assert_eq!(values(&venv, &PACKAGES), "2 2 1 2");
     assert_eq!(NAMES.map(|name| version(&venv, name)), ["2.0", "2.0", "1.0", "2.0"]);
     assert!(world.follows());
@@ -286,7 +286,7 @@ fn an_update_that_can_fetch_nothing_still_looks_after_the_environments() {
     venv.uv_pip("uninstall", &["-q", "mod-a", "mod-c"]).ok();
     let answer = world.update_fails();
     assert_eq!(names(&answer["failed"]), NAMES);
-    assert_eq!(names(&answer["environments"][0]["healed"]), ["mod-a", "mod-c"], "{answer}");
+    assert_eq!(names(&answer["environments"][0]["reinstalled"]), ["mod-a", "mod-c"], "{answer}");
     assert_eq!(values(&venv, &PACKAGES), "1 1 1 1");
 }
 

@@ -113,7 +113,7 @@ impl World {
     /// Whether `status` says that every environment follows, which it tells by looking at files.
     pub(crate) fn follows(&self) -> bool {
         let status = self.home.run(&["--json", "status"]).ok().json();
-        status["environments"].as_array().unwrap().iter().all(|each| each["follows"] == true)
+        status["environments"].as_array().unwrap().iter().all(|each| each["in_sync"] == true)
     }
 
     /// The number of the current generation.

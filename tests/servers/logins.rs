@@ -6,11 +6,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
+use std::io::Write as _;
 
-use modstore_testbed::{Fault, HttpServer, Ran, Repo, Running, TestHome};
+use modstore_testbed::{Fault, HttpServer, Ran, Repo, Running, ScriptedServer, TestHome};
 
 /// A way to be known: what stands before the host, git's configuration, and what the first place accepts.
 struct Login {
@@ -459,29 +457,12 @@ fn a_login_in_one_modules_address_is_not_used_for_another_module() {
     assert_eq!(entries.count(), 1);
 }
 
-/// A place that gives the answer that `of` makes of a request's head, and keeps the heads.
-fn plain(of: impl Fn(&str) -> String + Send + 'static) -> (u16, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let port = listener.local_addr().expect("a bound socket has an address").port();
-    let heads = Arc::new(Mutex::new(Vec::new()));
-    let keep = Arc::clone(&heads);
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let (mut head, mut byte) = (Vec::new(), [0]);
-            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
-                head.extend(byte);
-            }
-            let head = String::from_utf8_lossy(&head).into_owned();
-            // A client that is gone has seen enough.
-            let _ = write!(stream, "HTTP/1.1 {}", of(&head));
-            kept(&keep).push(head);
-        }
-    });
-    (port, heads)
-}
-
-fn kept(heads: &Mutex<Vec<String>>) -> std::sync::MutexGuard<'_, Vec<String>> {
-    heads.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// A place that answers with the text that `of` makes of a request's head.
+fn plain(of: impl Fn(&str) -> String + Send + 'static) -> ScriptedServer {
+    ScriptedServer::start(move |head, stream| {
+        // A client that hangs up has read enough.
+        let _ = write!(stream, "HTTP/1.1 {}", of(head));
+    })
 }
 
 #[test]
@@ -490,13 +471,15 @@ fn an_archive_that_moved_is_fetched_with_the_login_of_where_it_is_now() {
     let gives = "200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
     // `own:s3cond`
     let own = "Basic b3duOnMzY29uZA==";
-    let (second, told) =
+    let second_place =
         plain(move |head| (if head.contains(own) { gives } else { asks }).to_owned());
-    let (first, told_first) = plain(move |_| {
+    let second = second_place.port();
+    let first_place = plain(move |_| {
         format!(
             "302 Found\r\nLocation: http://127.0.0.1:{second}/y\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         )
     });
+    let first = first_place.port();
     let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
     let section = |port: u16, user: &str, password: &str| {
         format!(
@@ -516,7 +499,7 @@ fn an_archive_that_moved_is_fetched_with_the_login_of_where_it_is_now() {
         let ran = home.run(&["add", &source, "--name", "m"]).fails(1);
         assert!(ran.stderr.contains("ba7816bf8f01cfea"), "{ran:?}");
     }
-    let (told, told_first) = (kept(&told), kept(&told_first));
+    let (told, told_first) = (second_place.heads(), first_place.heads());
     let lower: Vec<_> = told.iter().map(|head| head.to_lowercase()).collect();
     assert!(
         told.iter().all(|head| !head.contains("Authorization") || head.contains(own)),
