@@ -522,7 +522,7 @@ fn a_client_with_a_time_limit_gives_up_on_a_hanging_server() {
 }
 
 #[test]
-fn a_fault_for_so_many_times_is_over_after_them() {
+fn a_fault_for_a_number_of_times_is_over_after_them() {
     let (root, _repo) = served();
     let server = HttpServer::start(root.path());
     server.fault_times("one", 2, Fault::Status(503));
@@ -702,7 +702,7 @@ fn a_home_runs_reports_searches_and_signals() {
     home.env("SECRET", "s3cret");
     let ran =
         home.run(&["-c", r#"echo '{"schema":1}'; echo oops >&2; exit 3"#]).fails(3).says("oops");
-    assert_eq!(ran.json()["schema"], 1);
+    assert_eq!(ran.json()["schema"], 2);
     home.git_config("[user]\n\tname = x\n");
     home.declare(&[("a", "git+file:///x")]);
     assert!(home.leftovers().is_empty());

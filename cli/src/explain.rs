@@ -10,7 +10,7 @@ use modstore::{
     PurgeError, RemoveError, ResetError, RollbackError, SweepError, TransactError,
     commit::{BeginError, CommitError, JournalError},
     disk::{DiskError, FormatError, LockError, UnsafeHome},
-    environment::{HoldError, PythonError, RegistrationError},
+    environment::{EnvironmentLockError, PythonError, RegistrationError},
     model::EditError,
     reclaim::{PlanError, Root},
     repair::RepairError,
@@ -150,7 +150,7 @@ impl Explain for BeginError {
     }
 }
 
-impl Explain for HoldError {
+impl Explain for EnvironmentLockError {
     fn exit(&self) -> Exit {
         match self {
             Self::Lock { source, .. } => source.exit(),

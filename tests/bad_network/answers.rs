@@ -118,7 +118,7 @@ fn a_redirect_is_followed_to_a_repository_and_nowhere_else() {
 }
 
 #[test]
-fn a_redirect_in_a_circle_or_to_nobody_is_called_so() {
+fn a_redirect_in_a_circle_or_to_no_server_is_called_so() {
     let day = Day::begun();
     let circle = Fault::Redirect { to: day.server.url("troubled") };
     let trouble = Trouble {

@@ -103,7 +103,7 @@ impl Campaign<'_> {
         let said = host.until(&orders);
         host.cut(self.mount, unsynced, at_once, life);
         met.count(&orders, &said, &host);
-        let what = format!("{orders:?}, {unsynced:?}, at once: {at_once}, heard {:?}", host.heard);
+        let what = format!("{orders:?}, {unsynced:?}, at once: {at_once}, received {:?}", host.heard);
         let told = |why| format!("{why}\n{what}");
         checked(|| life.check_as_found()).map_err(told)?;
         if random.percent(60) {
@@ -230,7 +230,7 @@ impl Host {
         mount.power_cut_under(unsynced, || {
             kill_process(pid, Signal::KILL).unwrap();
             self.child.wait().unwrap();
-            // What it had been told before the end counts, also when nobody had read it yet.
+            // Everything that it reported before the end counts, even if the test had not read it yet.
             self.heard.extend(self.lines.iter());
         });
         self.heard.iter().for_each(|line| life.hear(line));

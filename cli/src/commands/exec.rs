@@ -16,10 +16,13 @@ use std::{
 
 use clap::{Args, ValueHint};
 use modstore::{Lease, environment::Registration, model::Generation};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Effect, Run};
-use crate::{context::Context, exit::Exit, output::Answer, page::Page, report::Failure};
+use super::Run;
+use crate::{
+    context::Context, effect::Effect, exit::Exit, output::Answer, page::Page, report::Failure,
+};
 
 /// As shells say it.
 const NOT_FOUND: u8 = 127;
@@ -84,7 +87,7 @@ impl Run for ExecArgs {
 }
 
 /// No answer: this process is another program by then.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) enum Replaced {}
 
 impl Answer for Replaced {
@@ -157,7 +160,7 @@ fn bound<'a>(
     registrations: &'a [Registration],
     python: &Path,
 ) -> Result<&'a Registration, Failure> {
-    let found = registrations.iter().find(|each| each.is_meant_by(python));
+    let found = registrations.iter().find(|each| each.is_named_by(python));
     found.ok_or_else(|| {
         let message = format!("the environment {} is not bound", python.display());
         Failure::new(Exit::Usage, message).hint("`modstore status` lists the environments that are")

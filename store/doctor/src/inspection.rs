@@ -63,7 +63,7 @@ impl Look<'_> {
         let mut used = Vec::new();
         for patient in &patients {
             let editables = patient.editables();
-            used.extend(places(&editables));
+            used.extend(paths(&editables));
             seen.editables.push(editables.len());
             self.examine(patient, &editables, &shared, &mut seen);
             if self.cancel.is_cancelled() {
@@ -173,7 +173,7 @@ fn about(
     seen: &mut Seen,
 ) -> impl Iterator<Item = Finding> {
     let mut about = check::pointers(editable, shared);
-    // What is recorded of something that leads to two places is right for one of them.
+    // What is recorded of something that leads to two paths is right for one of them.
     if about.is_empty() || editable.unclear.is_some() {
         about.extend(check::records(patient, editable, shared));
     }
@@ -243,7 +243,7 @@ fn roots(patients: &[Patient], home: Option<&Path>) -> Vec<PathBuf> {
 }
 
 /// Everything that distributions lead to.
-fn places(editables: &[Editable<'_>]) -> Vec<PathBuf> {
+fn paths(editables: &[Editable<'_>]) -> Vec<PathBuf> {
     let followed = editables.iter().flat_map(|it| &it.followed).map(|it| it.target.clone());
     let recorded = editables.iter().filter_map(|it| it.recorded.clone());
     let real = |path: PathBuf| path.canonicalize().unwrap_or(path);
@@ -256,7 +256,7 @@ fn command(patient: &Patient, finding: &Finding) -> Option<String> {
     match patient.installer.as_ref().filter(|_| patient.can_run()) {
         Some(installer) => {
             let arguments = [OsStr::new("--no-deps"), "-e".as_ref(), directory.as_os_str()];
-            Some(installer.shown(patient.executable(), &arguments))
+            Some(installer.install_command(patient.executable(), &arguments))
         }
         None => Some(format!("{} --fix", named(patient))),
     }

@@ -163,7 +163,7 @@ impl Store {
     ) -> Result<Vec<PathBuf>, JournalError> {
         let generation = lease.generation();
         let state =
-            if registration.is_settled_for(Some(generation)) { None } else { Some(self.state()?) };
+            if registration.is_synced_to(Some(generation)) { None } else { Some(self.state()?) };
         let modules = || state.and_then(|state| state.modules_of(generation));
         let pinned = environment::pinned(&self.layout, registration, generation, modules);
         Ok(pinned.into_values().flatten().collect())
@@ -212,16 +212,7 @@ impl Store {
 
     /// The same, as all floors understand it.
     pub(crate) fn context<'a>(&'a self, events: &'a dyn Events, cancel: &'a Cancel) -> Context<'a> {
-        Context {
-            disk: &self.disk,
-            layout: &self.layout,
-            barrier: self.options.barrier,
-            lock_limit: self.options.lock_limit,
-            offline: self.options.offline,
-            command: &self.options.command,
-            events,
-            cancel,
-        }
+        self.ground(events, cancel).context()
     }
 
     pub(crate) fn editing<'a>(&'a self, cancel: &'a Cancel) -> Editing<'a> {

@@ -1,27 +1,31 @@
-//! What Python follows: environments whose editable installs lead into the store, and those that never heard of it.
+//! Python environments: what Python follows in them, and how their editable installs follow a store.
 //!
-//! `read` looks at files and runs nothing; `run` starts the programs of others; `build` makes of a module what can be
-//! installed; `follow` keeps the environments that follow a store up to date.
+//! `read` looks at files and runs nothing; `run` starts the programs of others; `build` learns from a module's project
+//! what can be installed; `follow` keeps the environments that follow a store up to date.
 
 mod read;
 mod run;
-mod ground;
+mod workspace;
 mod build;
 mod follow;
 
-pub use build::{Facts, ProbeError, Project, Subject, TellError, known, variant::faults};
-pub use follow::{
-    Held, HoldError, IMPORT_LIMIT, Installed, Lost, NotReady, OnFailure, PYTHON_HOST, Readiness,
-    Registration, RegistrationError, SettleError, Settled, StandIn, Unready, equip, has_moved_on,
-    is_up as is_interrupted, lost, pinned, ready, settle, site_file, with_editables,
+pub use build::{
+    LayoutError, ModuleTree, ProbeError, Project, ProjectMetadata, known_metadata, variant_faults,
 };
-pub use ground::Ground;
+pub use follow::{
+    Drift, EnvironmentLockError, IMPORT_LIMIT, Installed, LockedEnvironment, NotPrepared,
+    OnFailure, PYTHON_HOST, Preparation, PrepareError, Registration, RegistrationError, StandIn,
+    SyncError, SyncReport, has_stale_metadata, is_interrupted, pinned, prepare,
+    prepare_without_import, site_file, sync, tool_install_command,
+};
 pub use read::{
-    Commit, DIRECTORY as BYTE_CODE, DirectUrl, Distribution, DistributionError, EntryPoint, Finder,
-    How, Line, Metadata, Pointer, RecordedFile, Scan, ScanError, Trouble, is_byte_code,
-    is_identifier, lexical, lines, names_below, small_bytes, small_if_there, small_text,
+    Commit, DIRECTORY as BYTE_CODE, DirectUrl, Distribution, DistributionError, EntryPoint,
+    EnvironmentPaths, Finder, How, Line, Metadata, Pointer, PythonVersion, RecordedFile, Scan,
+    ScanError, Trouble, is_byte_code, is_identifier, lexical, lines, names_below, small_bytes,
+    small_if_there, small_text,
 };
 pub use run::{
-    Exception, ImportProbe, ImportProbeError, Imported, Install, Installer, Interpreter, Places,
-    Probed, PythonError, quoted,
+    Exception, ImportProbe, ImportProbeError, ImportRequest, ImportResult, Install, Installer,
+    Interpreter, PythonError, quoted,
 };
+pub use workspace::Workspace;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use modstore_core::{Cancel, model::DistributionName, program::own_directory};
-use modstore_python::{Exception, ImportProbe, Imported, is_identifier, names_below};
+use modstore_python::{Exception, ImportProbe, ImportRequest, is_identifier, names_below};
 
 use crate::{
     code::{Code, Severity},
@@ -22,7 +22,7 @@ pub(crate) fn imports(
     findings: &mut Vec<Finding>,
     cancel: &Cancel,
 ) -> Result<(), String> {
-    let modules: Vec<Imported> = editables.iter().filter_map(wanted).collect();
+    let modules: Vec<ImportRequest> = editables.iter().filter_map(wanted).collect();
     if modules.is_empty() {
         return Ok(());
     }
@@ -39,7 +39,7 @@ pub(crate) fn imports(
         format!("{error}{}", cause.unwrap_or_default())
     })?;
     for (editable, exception) in editables.iter().filter_map(|editable| {
-        let of = |it: &&modstore_python::Probed| it.module == editable.name.as_str();
+        let of = |it: &&modstore_python::ImportResult| it.module == editable.name.as_str();
         Some((editable, probed.iter().find(of)?.failure.clone()?))
     }) {
         tell(editable, exception, findings);
@@ -87,7 +87,7 @@ fn explains(finding: &Finding, exception: &Exception, editable: &Editable<'_>) -
 }
 
 /// What of a distribution is to be imported; `None`, if nothing is known to be.
-fn wanted(editable: &Editable<'_>) -> Option<Imported> {
+fn wanted(editable: &Editable<'_>) -> Option<ImportRequest> {
     let mut imports: BTreeSet<String> = editable.imports().into_iter().collect();
     if imports.is_empty() {
         let roots = editable.followed.iter().map(|pointer| pointer.target.as_path());
@@ -97,7 +97,7 @@ fn wanted(editable: &Editable<'_>) -> Option<Imported> {
         imports.insert(editable.name.in_file_names());
     }
     imports.retain(|name| name.split('.').all(is_identifier));
-    (!imports.is_empty()).then(|| Imported { module: editable.name.to_string(), imports })
+    (!imports.is_empty()).then(|| ImportRequest { module: editable.name.to_string(), imports })
 }
 
 fn is_all_there(editable: &Editable<'_>) -> bool {

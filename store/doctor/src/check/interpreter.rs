@@ -38,7 +38,7 @@ fn cannot_run(patient: &Patient) -> Option<String> {
 }
 
 fn does_not_answer(patient: &Patient, cancel: &Cancel) -> Option<String> {
-    let error = match Interpreter::ask(patient.executable(), cancel) {
+    let error = match Interpreter::query(patient.executable(), cancel) {
         Err(error) => error,
         Ok(told) => {
             let (major, minor, _) = patient.python?;
@@ -62,7 +62,7 @@ fn does_not_answer(patient: &Patient, cancel: &Cancel) -> Option<String> {
 /// Distributions of a Python that the environment had before.
 fn left_behind(patient: &Patient) -> Option<Finding> {
     let lib = patient.prefix().join("lib");
-    let sites = &patient.found.places.site;
+    let sites = &patient.found.paths.site;
     let has_editables = |site: &Path| {
         std::fs::read_dir(site)
             .into_iter()

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use modstore_python::{How, Lost, lost, quoted, site_file};
+use modstore_python::{Drift, How, quoted, site_file};
 
 use super::pointers::{chosen, is_within};
 use crate::{
@@ -73,19 +73,19 @@ pub(crate) fn bound(patient: &Patient, shared: &Shared) -> Vec<Finding> {
     };
     let home = store.layout.home();
     let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
-    let told = lost(&store.layout, registration).into_iter().filter_map(|(module, how)| {
+    let told = Drift::of(&store.layout, registration).into_iter().filter_map(|(module, how)| {
         let installed = registration.installed.get(&module)?;
         let (name, _) = site_file(&home, &module, installed);
         let path = registration.site.first()?.join(name);
         let (severity, what) = match how {
-            Lost::Gone => {
+            Drift::Uninstalled => {
                 (Severity::Broken, format!("{module} was bound, and somebody has uninstalled it"))
             }
-            Lost::Changed => {
+            Drift::Changed => {
                 (Severity::Warning, format!("{module} was bound, and something else is installed"))
             }
             // It is told as what leads nowhere.
-            Lost::Dangling(_) => return None,
+            Drift::Dangling(_) => return None,
         };
         let finding = Finding::new(Code::D03, path, what).at(severity);
         let finding = finding.of(&installed.distribution, Some(module.as_str()));

@@ -16,7 +16,7 @@ use crate::{
 /// Why nothing is written for a distribution, or, without one, anything at all in this environment.
 pub(crate) fn in_the_way(patient: &Patient, editable: Option<&Editable<'_>>) -> Option<String> {
     let within = Within::of(patient);
-    let mut written = patient.found.places.site.clone();
+    let mut written = patient.found.paths.site.clone();
     if let Some(editable) = editable {
         written.extend(files_of(editable));
         let recorded = editable.files.iter().flatten().map(|file| file.path.as_path());
@@ -56,7 +56,7 @@ struct Within<'a> {
 impl<'a> Within<'a> {
     fn of(patient: &'a Patient) -> Self {
         let prefix = patient.prefix();
-        let above = patient.found.places.site.iter().filter_map(|site| site.ancestors().nth(3));
+        let above = patient.found.paths.site.iter().filter_map(|site| site.ancestors().nth(3));
         Self { prefix, roots: std::iter::once(prefix).chain(above).collect() }
     }
 

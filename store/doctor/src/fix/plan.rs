@@ -20,7 +20,7 @@ pub(crate) struct Task {
 }
 
 /// What is to be done in this environment about these findings. A distribution of which anything is not understood is
-/// left alone, and so is one that would have to lead to two places.
+/// left alone, and so is one that would have to lead to two paths.
 pub(crate) fn plan(prefix: &Path, findings: &[Finding], editables: &[Editable<'_>]) -> Vec<Task> {
     let mut wanted: BTreeMap<DistributionName, Option<PathBuf>> = BTreeMap::new();
     let here = findings.iter().filter(|it| it.environment.as_deref() == Some(prefix));

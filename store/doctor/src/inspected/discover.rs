@@ -10,14 +10,14 @@ use std::{
 };
 
 use modstore_core::Cancel;
-use modstore_python::{Places, PythonError, Registration};
+use modstore_python::{EnvironmentPaths, PythonError, Registration};
 
 use crate::ownership::{Foreign, foreign};
 
 /// An environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
-    pub places: Places,
+    pub paths: EnvironmentPaths,
     /// The tool that `uv tool` has installed in it.
     pub tool: Option<String>,
     /// Why nothing of it is run or changed, if nobody has asked for that.
@@ -47,9 +47,9 @@ impl std::fmt::Display for Unasked {
 /// # Errors
 /// When there is none.
 pub(crate) fn given(python: &Path, cancel: &Cancel) -> Result<Found, PythonError> {
-    let places = Places::find(python, cancel)?;
-    let tool = tool_of(&places.prefix);
-    Ok(Found { places, tool, unasked: None })
+    let paths = EnvironmentPaths::find(python, cancel)?;
+    let tool = tool_of(&paths.prefix);
+    Ok(Found { paths, tool, unasked: None })
 }
 
 /// All that are known without being named. `variable` gives a variable of the surroundings.
@@ -61,32 +61,34 @@ pub(crate) fn all(
     let mut found: Vec<Found> = Vec::new();
     for prefix in tools(&variable) {
         let unasked = foreign(&prefix.join("bin")).map(Unasked::Foreign);
-        add(&mut found, Places::in_files(&prefix.join("bin/python")), unasked);
+        add(&mut found, EnvironmentPaths::from_files(&prefix.join("bin/python")), unasked);
     }
     // Who activates an environment has its programs run by their bare names.
     let active = variable("VIRTUAL_ENV").map(PathBuf::from);
     let beside = working.map(|working| working.join(".venv"));
     for (prefix, unasked) in [(active, None), (beside, Some(Unasked::Beside))] {
         let prefix = prefix.filter(|prefix| prefix.is_absolute());
-        let places = prefix.and_then(|prefix| Places::in_files(&prefix.join("bin/python")));
-        add(&mut found, places, unasked);
+        let paths =
+            prefix.and_then(|prefix| EnvironmentPaths::from_files(&prefix.join("bin/python")));
+        add(&mut found, paths, unasked);
     }
     for registration in registrations.iter().filter(|registration| !registration.is_missing()) {
-        add(&mut found, Some(registration.places()), None);
+        add(&mut found, Some(registration.paths()), None);
     }
     found
 }
 
 /// Adds an environment; one that is there already is run if any way to it allows that.
-fn add(found: &mut Vec<Found>, places: Option<Places>, unasked: Option<Unasked>) {
-    let Some(places) = places else { return };
-    let real =
-        |places: &Places| places.prefix.canonicalize().unwrap_or_else(|_| places.prefix.clone());
-    let known = found.iter_mut().find(|known| real(&known.places) == real(&places));
+fn add(found: &mut Vec<Found>, paths: Option<EnvironmentPaths>, unasked: Option<Unasked>) {
+    let Some(paths) = paths else { return };
+    let real = |paths: &EnvironmentPaths| {
+        paths.prefix.canonicalize().unwrap_or_else(|_| paths.prefix.clone())
+    };
+    let known = found.iter_mut().find(|known| real(&known.paths) == real(&paths));
     match known {
         Some(known) if unasked.is_none() => known.unasked = None,
         Some(_) => {}
-        None => found.push(Found { tool: tool_of(&places.prefix), places, unasked }),
+        None => found.push(Found { tool: tool_of(&paths.prefix), paths, unasked }),
     }
 }
 
@@ -138,7 +140,7 @@ mod tests {
         };
         let found = all(&[], variable, Some(&place.path().join("work")));
         let named: Vec<_> =
-            found.iter().map(|it| (it.places.prefix.clone(), it.tool.as_deref())).collect();
+            found.iter().map(|it| (it.paths.prefix.clone(), it.tool.as_deref())).collect();
         let expected = [
             (tools.join("a"), Some("a")),
             (tools.join("b"), None),

@@ -62,26 +62,26 @@ pub(crate) struct OwnProject {
 impl Patient {
     /// Looks at an environment.
     pub(crate) fn look_at(found: Found, registrations: &[Registration]) -> Self {
-        let prefix = &found.places.prefix;
+        let prefix = &found.paths.prefix;
         let registration = registrations.iter().find(|known| known.prefix == *prefix).cloned();
         let (mut scans, mut unread) = (Vec::new(), Vec::new());
-        for site in &found.places.site {
+        for site in &found.paths.site {
             match Scan::of(site) {
                 Ok(scan) => scans.push(scan),
                 Err(error) => unread.push((site.clone(), error.source.source.to_string())),
             }
         }
-        let installer = Installer::find(&found.places).filter(|_| found.unasked.is_none());
-        let python = version_of(&found);
+        let installer = Installer::find(&found.paths).filter(|_| found.unasked.is_none());
+        let python = found.paths.python_version();
         Self { found, registration, scans, unread, installer, python }
     }
 
     pub(crate) fn prefix(&self) -> &Path {
-        &self.found.places.prefix
+        &self.found.paths.prefix
     }
 
     pub(crate) fn executable(&self) -> &Path {
-        &self.found.places.executable
+        &self.found.paths.executable
     }
 
     /// Whether its interpreter can be started, as far as files tell.
@@ -335,19 +335,4 @@ fn has_files(directory: &Path, depth: usize) -> bool {
         }
         _ => true,
     })
-}
-
-/// The Python of the environment, as its settings or the names of its directories tell.
-fn version_of(found: &Found) -> Option<(u32, u32, Option<u32>)> {
-    let settings = small_text(&found.places.prefix.join("pyvenv.cfg")).unwrap_or_default();
-    let mut fields = settings.lines().filter_map(|line| line.split_once('='));
-    let written = fields.find(|(key, _)| matches!(key.trim(), "version" | "version_info"));
-    let of_site = || {
-        let lib = found.places.site.first()?.parent()?.file_name()?.to_str()?;
-        lib.strip_prefix("python").map(str::to_owned)
-    };
-    let text = written.map(|(_, version)| version.trim().to_owned()).or_else(of_site)?;
-    let mut parts = text.split('.').map(str::parse);
-    let (major, minor) = (parts.next()?.ok()?, parts.next()?.ok()?);
-    Some((major, minor, parts.next().and_then(Result::ok)))
 }

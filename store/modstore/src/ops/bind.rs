@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     Cancel, Store,
-    environment::Settled,
+    environment::SyncReport,
     model::ModuleName,
     update::{self, BindError, BindReport, BindRequest, Events},
 };
@@ -36,7 +36,7 @@ impl Store {
         names: &[ModuleName],
         events: &dyn Events,
         cancel: &Cancel,
-    ) -> Result<Settled, BindError> {
+    ) -> Result<SyncReport, BindError> {
         let _leftovers = self.report_leftovers(events);
         self.ensure_writable(events, cancel)?;
         update::unbind(self.ground(events, cancel), python, names)

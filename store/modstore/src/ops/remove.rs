@@ -3,7 +3,7 @@
 use crate::{
     AccessError, Cancel, Store,
     declare::{self, DeclareError},
-    environment::HoldError,
+    environment::EnvironmentLockError,
     model::{self, Generation, ModuleName},
     ops::transact::TransactError,
     update::{Environments, Events},
@@ -21,7 +21,7 @@ pub enum RemoveError {
     Declare(#[from] DeclareError),
     /// An environment that is bound cannot be worked on.
     #[error(transparent)]
-    Hold(#[from] HoldError),
+    Hold(#[from] EnvironmentLockError),
     /// The transaction failed.
     #[error(transparent)]
     Transact(#[from] TransactError),

@@ -3,7 +3,7 @@
 use crate::{
     AccessError, Cancel, Store,
     commit::{JournalError, State, Transaction, is_whole},
-    environment::HoldError,
+    environment::EnvironmentLockError,
     model::{Generation, ModuleName},
     ops::transact::TransactError,
     update::{Environments, EquipError, Events},
@@ -45,7 +45,7 @@ pub enum RollbackError {
     },
     /// An environment that is bound cannot be worked on.
     #[error(transparent)]
-    Hold(#[from] HoldError),
+    Hold(#[from] EnvironmentLockError),
     /// An environment cannot be given what the generation needs.
     #[error(transparent)]
     Equip(#[from] EquipError),

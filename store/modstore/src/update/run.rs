@@ -28,7 +28,7 @@ use crate::{
     },
     declare::{self, DeclareError},
     disk::{DiskError, LockError, Patience, use_reserve},
-    environment::HoldError,
+    environment::EnvironmentLockError,
     events::Event,
     model::{
         Class, Declarations, Declared, Digest, Generation, Lockfile, ModuleName, Stage, causes,
@@ -80,7 +80,7 @@ pub enum UpdateError {
     Remember(#[source] JournalError),
     /// An environment that follows the store cannot be worked on.
     #[error(transparent)]
-    Hold(#[from] HoldError),
+    Hold(#[from] EnvironmentLockError),
     /// An environment does not have what is shown, and there is nothing to go back to.
     #[error("the environment {} does not have what is shown", .0.prefix.display())]
     Environment(#[source] TakenBack),

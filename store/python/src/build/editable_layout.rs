@@ -1,10 +1,9 @@
-//! What a build backend has told by installing a project into an empty directory: its [`Facts`], and where the
-//! files lie that it made.
+//! [`EditableLayout`]: the files that a build backend installed for a project into an empty directory, read as its
+//! [`ProjectMetadata`], and where the files lie that the build made.
 //!
-//! The import path is read from what was installed, never guessed: lines of a `.pth` file that lead into the project,
-//! and the packages that a finder maps. Anything else that would be run at the start of an interpreter is refused.
-//! What the build wrote among the project's own files, a module with its version in it, an extension, belongs to it as
-//! well.
+//! The import path is read from the installed files, never guessed: lines of a `.pth` file that lead into the project,
+//! and the packages that a finder maps. Any other code that would run at the start of an interpreter is refused. Files
+//! that the build wrote among the project's own, a module with its version in it, an extension, belong to it as well.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,41 +15,41 @@ use modstore_core::{
     model::{ContentHash, FileKind},
 };
 
-use super::project_metadata::Facts;
+use super::project_metadata::ProjectMetadata;
 use crate::read::{
     Finder, Line, Metadata, NotText, Unclear, lines, named_by, names_below, package_directory,
     started,
 };
 
-/// What was told, and where the files lie that the build made, by their path on the import path.
+/// The metadata, and where the files lie that the build made, by their path on the import path.
 #[derive(Debug)]
-pub(crate) struct Told {
-    pub facts: Facts,
+pub(crate) struct EditableLayout {
+    pub metadata: ProjectMetadata,
     pub compiled: BTreeMap<String, PathBuf>,
 }
 
-/// What was installed cannot be followed.
+/// The installed files cannot be followed. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
-pub enum TellError {
+pub enum LayoutError {
     /// Not exactly one distribution was installed.
     #[error("it installed {0} distributions where one was expected")]
     Distributions(usize),
     /// Its metadata does not say what it is.
     #[error("its METADATA has no name or version")]
     Metadata,
-    /// Something that runs at the start of each interpreter, in a way that is not known.
+    /// Unknown code runs at the start of each interpreter.
     #[error("{file} runs code at the start of each interpreter")]
     Hook {
         /// The file.
         file: String,
     },
-    /// A finder of a known kind says where it leads in a way that is not known.
+    /// A finder of a known kind that says where it leads in an unknown way.
     #[error("{file} is a finder that does not say where it leads in a way that can be read")]
     Unclear {
         /// The file.
         file: String,
     },
-    /// Whoever imports it starts a build, which would write into the store.
+    /// An import starts a build, which would write into the store.
     #[error("{file} runs a build whenever something is imported")]
     Builds {
         /// The file.
@@ -64,7 +63,7 @@ pub enum TellError {
         /// Where it leads.
         path: PathBuf,
     },
-    /// Something leads to what was made while it was built, and would not be made anew with each version.
+    /// Something leads to a directory that the build made, and that would not be made again for each version.
     #[error("{file} leads to {path}, which the build made in place of the project's own files")]
     Made {
         /// The file.
@@ -83,20 +82,24 @@ pub enum TellError {
 /// The files of a project by their path, as its source has them; none, for a directory that is built where it lies.
 pub(crate) type Before = BTreeMap<PathBuf, ContentHash>;
 
-impl Told {
+impl EditableLayout {
     /// Reads what was installed into `target` for the project at `project`, whose own files are `before`.
     ///
     /// # Errors
-    /// See [`TellError`].
-    pub(crate) fn read(target: &Path, project: &Path, before: &Before) -> Result<Self, TellError> {
+    /// See [`LayoutError`].
+    pub(crate) fn read(
+        target: &Path,
+        project: &Path,
+        before: &Before,
+    ) -> Result<Self, LayoutError> {
         let names: Vec<String> =
             names_in(target)?.into_iter().filter_map(|name| name.into_string().ok()).collect();
         let infos: Vec<&String> =
             names.iter().filter(|name| name.ends_with(".dist-info")).collect();
         let [info] = infos.as_slice() else {
-            return Err(TellError::Distributions(infos.len()));
+            return Err(LayoutError::Distributions(infos.len()));
         };
-        let mut reading = Reading {
+        let mut reader = LayoutReader {
             target,
             project,
             before,
@@ -105,18 +108,18 @@ impl Told {
             finders: BTreeSet::new(),
         };
         for name in names.iter().filter(|name| name.ends_with(".pth")) {
-            reading.pth(name)?;
+            reader.pth(name)?;
         }
         for name in names.iter().filter(|name| name.ends_with(".start")) {
-            reading.start(name)?;
+            reader.start(name)?;
         }
-        let made = reading.made(&names)?;
-        reading.facts(info, made)
+        let made = reader.made(&names)?;
+        reader.finish(info, made)
     }
 }
 
-/// What is being read.
-struct Reading<'a> {
+/// A layout that is being read.
+struct LayoutReader<'a> {
     target: &'a Path,
     project: &'a Path,
     before: &'a Before,
@@ -125,7 +128,7 @@ struct Reading<'a> {
     finders: BTreeSet<String>,
 }
 
-impl Reading<'_> {
+impl LayoutReader<'_> {
     fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, DiskError> {
         read_if_there(&self.target.join(name))
     }
@@ -134,9 +137,9 @@ impl Reading<'_> {
         Ok(self.bytes(name)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    fn pth(&mut self, name: &str) -> Result<(), TellError> {
+    fn pth(&mut self, name: &str) -> Result<(), LayoutError> {
         let bytes = self.bytes(name)?.unwrap_or_default();
-        let hook = |_: NotText| TellError::Hook { file: name.to_owned() };
+        let hook = |_: NotText| LayoutError::Hook { file: name.to_owned() };
         for line in lines(self.target, &bytes).map_err(hook)? {
             match line {
                 Line::Path(path) => {
@@ -144,7 +147,7 @@ impl Reading<'_> {
                     self.add(path);
                 }
                 Line::Code(code) => {
-                    // What else such a line does is what sets up the finder it imports.
+                    // The rest of such a line sets up the finder that it imports.
                     for module in Line::imported(&code) {
                         self.finder(name, module)?;
                     }
@@ -154,28 +157,28 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn start(&mut self, name: &str) -> Result<(), TellError> {
+    fn start(&mut self, name: &str) -> Result<(), LayoutError> {
         let bytes = self.bytes(name)?.unwrap_or_default();
-        let modules = started(&bytes).map_err(|_| TellError::Hook { file: name.to_owned() })?;
+        let modules = started(&bytes).map_err(|_| LayoutError::Hook { file: name.to_owned() })?;
         modules.iter().try_for_each(|module| self.finder(name, module))
     }
 
     /// Follows the module that `by` runs.
-    fn finder(&mut self, by: &str, module: &str) -> Result<(), TellError> {
+    fn finder(&mut self, by: &str, module: &str) -> Result<(), LayoutError> {
         let file = format!("{module}.py");
         if self.finders.contains(&file) {
             return Ok(());
         }
         let Some(text) = self.text(&file)? else {
-            return Err(TellError::Hook { file: by.to_owned() });
+            return Err(LayoutError::Hook { file: by.to_owned() });
         };
         let finder = match Finder::read(self.target, &text) {
             Ok(Some(finder)) => finder,
-            Ok(None) => return Err(TellError::Hook { file: by.to_owned() }),
-            Err(Unclear { .. }) => return Err(TellError::Unclear { file }),
+            Ok(None) => return Err(LayoutError::Hook { file: by.to_owned() }),
+            Err(Unclear { .. }) => return Err(LayoutError::Unclear { file }),
         };
         if finder.builds.is_some() {
-            return Err(TellError::Builds { file });
+            return Err(LayoutError::Builds { file });
         }
         for path in &finder.paths {
             let path = self.below(&file, path)?;
@@ -197,19 +200,19 @@ impl Reading<'_> {
     }
 
     /// A path as it lies below the project, and in its source.
-    fn below(&self, file: &str, path: &Path) -> Result<String, TellError> {
+    fn below(&self, file: &str, path: &Path) -> Result<String, LayoutError> {
         let below = path.strip_prefix(self.project).ok().and_then(Path::to_str);
         let Some(below) = below.map(str::to_owned) else {
-            return Err(TellError::Elsewhere { file: file.to_owned(), path: path.to_owned() });
+            return Err(LayoutError::Elsewhere { file: file.to_owned(), path: path.to_owned() });
         };
         if !self.before.is_empty() && !self.before.keys().any(|own| own.starts_with(&below)) {
-            return Err(TellError::Made { file: file.to_owned(), path: below });
+            return Err(LayoutError::Made { file: file.to_owned(), path: below });
         }
         Ok(below)
     }
 
-    /// What the build made that is to be imported: what was installed itself, and what it wrote among the project's
-    /// own files, by the path on the import path.
+    /// The importable files that the build made, by their path on the import path: the installed ones, and those that it
+    /// wrote among the project's own.
     fn made(&self, names: &[String]) -> Result<BTreeMap<String, PathBuf>, DiskError> {
         let mut found = BTreeMap::new();
         let installed =
@@ -234,28 +237,30 @@ impl Reading<'_> {
             }
         }
         for (name, path) in &self.mapped {
-            let to = Facts::place_of(name, path);
+            let to = ProjectMetadata::place_of(name, path);
             collect(&self.project.join(path), &to, &is_new, &mut found)?;
         }
         Ok(found)
     }
 
-    /// Whether the build wrote it, or something else into it.
+    /// Whether the build wrote the file, or changed it.
     fn is_new(&self, file: &Path) -> bool {
         let own = file.strip_prefix(self.project).ok().and_then(|below| self.before.get(below));
-        let is_link = || file.is_symlink();
-        own.is_none_or(|own| {
-            !is_link() && content_of(file, FileKind::File).is_ok_and(|(content, _)| content != *own)
-        })
+        let differs = |own: &ContentHash| {
+            content_of(file, FileKind::File).is_ok_and(|(content, _)| content != *own)
+        };
+        own.is_none_or(|own| !file.is_symlink() && differs(own))
     }
 
-    fn facts(self, info: &str, made: BTreeMap<String, PathBuf>) -> Result<Told, TellError> {
-        let metadata = self.text(&format!("{info}/METADATA"))?.ok_or(TellError::Metadata)?;
-        let said = Metadata::read(&metadata);
-        let name = said.name.and_then(|name| name.parse().ok());
-        let (Some(distribution), Some(version)) = (name, said.version) else {
-            return Err(TellError::Metadata);
-        };
+    fn finish(
+        self,
+        info: &str,
+        made: BTreeMap<String, PathBuf>,
+    ) -> Result<EditableLayout, LayoutError> {
+        let text = self.text(&format!("{info}/METADATA"))?.ok_or(LayoutError::Metadata)?;
+        let Metadata { name, version, .. } = Metadata::read(&text);
+        let distribution = name.and_then(|name| name.parse().ok()).ok_or(LayoutError::Metadata)?;
+        let version = version.ok_or(LayoutError::Metadata)?;
         let entry_points = self.text(&format!("{info}/entry_points.txt"))?;
         let mut imports = entry_points.as_deref().map(named_by).unwrap_or_default();
         for path in &self.paths {
@@ -263,23 +268,23 @@ impl Reading<'_> {
         }
         imports.extend(self.mapped.keys().cloned());
         if self.paths.is_empty() && self.mapped.is_empty() && made.is_empty() {
-            return Err(TellError::Nothing);
+            return Err(LayoutError::Nothing);
         }
-        let facts = Facts {
+        let metadata = ProjectMetadata {
             distribution,
             version,
-            metadata,
+            metadata: text,
             entry_points,
             paths: self.paths,
             mapped: self.mapped,
             compiled: made.keys().cloned().collect(),
             imports,
         };
-        Ok(Told { facts, compiled: made })
+        Ok(EditableLayout { metadata, compiled: made })
     }
 }
 
-/// Whether a name in the target is of what is imported, and not of what installers put there besides.
+/// Whether a name in the target is of something importable, and not of a file that installers add.
 fn is_installed(name: &str) -> bool {
     let is_other = name.starts_with('.')
         || ["bin", "__pycache__"].contains(&name)
@@ -287,7 +292,7 @@ fn is_installed(name: &str) -> bool {
     !is_other
 }
 
-/// Whether a name on the import path is of what backends write there for themselves.
+/// Whether a name on the import path is of a file that backends write for themselves.
 fn is_beside(name: &str) -> bool {
     name.starts_with('.') || name.ends_with(".egg-info") || name == "__pycache__"
 }
@@ -296,7 +301,7 @@ fn is_extension(path: &Path) -> bool {
     path.extension().is_some_and(|extension| ["so", "pyd", "dylib"].iter().any(|e| extension == *e))
 }
 
-/// Every file below `from` that is wanted, by its path below `to`.
+/// Every wanted file below `from`, by its path below `to`.
 fn collect(
     from: &Path,
     to: &Path,
@@ -319,9 +324,9 @@ mod tests {
     use super::*;
 
     /// A project in one directory and what its backend installed in another.
-    struct Probed(tempfile::TempDir, Before);
+    struct Installed(tempfile::TempDir, Before);
 
-    impl Probed {
+    impl Installed {
         fn of(own: &[(&str, &str)]) -> Self {
             let place = tempfile::tempdir().unwrap();
             let before = own
@@ -349,8 +354,12 @@ mod tests {
             );
         }
 
-        fn read(&self) -> Result<Told, TellError> {
-            Told::read(&self.0.path().join("target"), &self.0.path().join("project"), &self.1)
+        fn read(&self) -> Result<EditableLayout, LayoutError> {
+            EditableLayout::read(
+                &self.0.path().join("target"),
+                &self.0.path().join("project"),
+                &self.1,
+            )
         }
 
         fn refusal(&self) -> String {
@@ -361,9 +370,9 @@ mod tests {
     const FINDER: &str = "MAPPING: dict[str, str] = {'flat': 'PROJECT/flat', 'ns.part': 'PROJECT/lib/part', 'one': 'PROJECT/one'}\nNAMESPACES: dict[str, list[str]] = {'ns': []}\n\n\nclass _EditableFinder:\n    pass\n";
     const SETS_UP: &str = "import __editable___m_1_0_finder; __editable___m_1_0_finder.install()";
 
-    fn of_setuptools() -> Probed {
+    fn of_setuptools() -> Installed {
         let own = ["flat/__init__.py", "lib/part/__init__.py", "one.py", "setup.py"];
-        let probed = Probed::of(&own.map(|path| (path, "own")));
+        let probed = Installed::of(&own.map(|path| (path, "own")));
         probed.install("__editable__.m-1.0.pth", SETS_UP);
         probed.install("__editable___m_1_0_finder.py", FINDER);
         probed
@@ -371,7 +380,7 @@ mod tests {
 
     #[test]
     fn what_a_finder_maps_is_followed() {
-        let facts = of_setuptools().read().unwrap().facts;
+        let facts = of_setuptools().read().unwrap().metadata;
         let mapped: Vec<_> = facts.mapped.iter().map(|(name, path)| (&**name, &**path)).collect();
         assert_eq!(mapped, [("flat", "flat"), ("ns.part", "lib/part"), ("one", "one.py")]);
         assert!(facts.paths.is_empty() && facts.compiled.is_empty());
@@ -387,14 +396,14 @@ mod tests {
         probed.write("project/flat.egg-info/PKG-INFO", "beside");
         probed.write("project/build/lib/flat/__init__.py", "beside");
         let told = probed.read().unwrap();
-        let made: Vec<_> = told.facts.compiled.iter().collect();
+        let made: Vec<_> = told.metadata.compiled.iter().collect();
         assert_eq!(made, ["flat/_version.py", "ns/part/__init__.py"]);
         assert!(told.compiled["flat/_version.py"].ends_with("project/flat/_version.py"));
     }
 
     #[test]
     fn of_a_path_what_is_imported_counts_and_what_backends_keep_there_does_not() {
-        let probed = Probed::of(&[("src/pkg/__init__.py", "own"), ("pyproject.toml", "own")]);
+        let probed = Installed::of(&[("src/pkg/__init__.py", "own"), ("pyproject.toml", "own")]);
         probed.install("m.pth", "PROJECT/src\n");
         for path in [
             "src/pkg/_version.py",
@@ -407,10 +416,11 @@ mod tests {
         }
         probed.install("pkg/_core.so", "made");
         probed.install("_top.so", "made");
-        let compiled =
-            |probed: &Probed| probed.read().unwrap().facts.compiled.into_iter().collect::<Vec<_>>();
+        let compiled = |probed: &Installed| {
+            probed.read().unwrap().metadata.compiled.into_iter().collect::<Vec<_>>()
+        };
         assert_eq!(compiled(&probed), ["_top.so", "new.py", "pkg/_core.so", "pkg/_version.py"]);
-        let flat = Probed::of(&[("pkg/__init__.py", "own"), ("pyproject.toml", "own")]);
+        let flat = Installed::of(&[("pkg/__init__.py", "own"), ("pyproject.toml", "own")]);
         flat.install("m.pth", "PROJECT");
         for path in
             ["pkg/_version.py", "target/debug/x.so", "build/lib/pkg/__init__.py", "_core.so"]

@@ -1,5 +1,5 @@
-//! A module as a Python project: which of its files its metadata depends on, what its build backend makes of it, and
-//! the files that are made for one Python.
+//! A module as a Python project: which of its files its metadata depends on, the result of its build, and the files that
+//! are made for one Python.
 
 mod project_metadata;
 mod project;
@@ -8,12 +8,13 @@ mod module_tree;
 mod editable_layout;
 mod probe;
 
-pub use editable_layout::TellError;
-pub use module_tree::Subject;
-pub(crate) use probe::{Probe, Prober};
-pub use probe::{ProbeError, known};
+pub use editable_layout::LayoutError;
+pub use module_tree::ModuleTree;
+pub use probe::{ProbeError, known_metadata};
+pub(crate) use probe::{ProbedProject, Prober};
 pub use project::Project;
-pub use project_metadata::Facts;
+pub use project_metadata::ProjectMetadata;
 pub(crate) use project_metadata::required;
 #[cfg(test)]
 pub(crate) use project_metadata::tests::facts;
+pub use variant::variant_faults;

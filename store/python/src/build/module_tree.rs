@@ -1,4 +1,4 @@
-//! [`Subject`]: a module as it is looked at for Python: where its files are, in the store or still in staging.
+//! [`ModuleTree`]: a module and where its files are, in the store or still in staging.
 
 use std::{
     collections::BTreeMap,
@@ -14,23 +14,23 @@ use modstore_core::{
 use super::project::{Project, files_below};
 use crate::read::small_text;
 
-/// A file of the user's own that is larger than this is no input of any metadata.
+/// A file of a linked directory that is larger than this is no input of any metadata.
 const LARGE: u64 = 1 << 20;
 
 /// A module and its files.
 #[derive(Debug, Clone)]
-pub struct Subject {
+pub struct ModuleTree {
     /// Its name.
     pub module: ModuleName,
-    /// The tree that a build needs all of.
+    /// The whole tree that a build needs.
     pub tree: PathBuf,
     /// The part of it that is the module.
     pub subdirectory: Option<String>,
-    /// The list of the tree; none for a directory of the user's own.
+    /// The list of the tree; none for a linked directory.
     manifest: Option<Manifest>,
 }
 
-impl Subject {
+impl ModuleTree {
     /// The module as `binding` says, from `staged` trees or the store. `None` if its tree is nowhere.
     pub fn of(
         layout: &Layout,
@@ -64,12 +64,12 @@ impl Subject {
         self.subdirectory.as_ref().map_or_else(|| self.tree.clone(), |below| self.tree.join(below))
     }
 
-    /// Whether it is a directory of the user's own, live.
+    /// Whether it is a linked directory: the user's own, live.
     pub const fn is_linked(&self) -> bool {
         self.manifest.is_none()
     }
 
-    /// Its files by their path, as its source has them; none for a directory of the user's own.
+    /// Its files by their path, as its source has them; none for a linked directory.
     pub fn files(&self) -> BTreeMap<PathBuf, ContentHash> {
         let files = self.manifest.iter();
         let files = files.flat_map(|manifest| files_below(manifest, self.subdirectory.as_deref()));
@@ -120,7 +120,7 @@ impl Subject {
     }
 }
 
-/// A path of a tree: that of `directory`, and `path` below it, which may lead up.
+/// The path in a tree of `path` below `directory`; it may lead up.
 fn resolved(directory: &str, path: &str) -> Option<String> {
     let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
     for part in path.split('/') {
@@ -133,8 +133,8 @@ fn resolved(directory: &str, path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The files at the top of a directory of the user's own, and of its `src`: those that metadata can depend on, but
-/// for a readme or a version elsewhere.
+/// The files at the top of a linked directory, and of its `src`: those that metadata can depend on, except a readme or a
+/// version elsewhere.
 fn files_of(directory: &Path) -> Vec<(String, TreeFile)> {
     let mut files = Vec::new();
     for below in ["", "src/"] {

@@ -1,7 +1,7 @@
-//! [`Facts`]: what is learnt of a Python project by building it once: what installers show of it, and what it
-//! puts on the import path.
+//! [`ProjectMetadata`]: the result of building a Python project once: the metadata that installers record, and the
+//! directories and modules that it puts on the import path.
 //!
-//! Values only. How they are learnt is in `probe`, what is made of them in `stand_in`.
+//! Values only. `probe` builds the project; `stand_in` installs the result.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::read::Metadata;
 
-/// What is learnt of a Python project.
+/// The result of building a Python project once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {
+pub struct ProjectMetadata {
     /// The distribution.
     pub distribution: DistributionName,
     /// Its version, as its own backend wrote it.
@@ -32,12 +32,12 @@ pub struct Facts {
     pub mapped: BTreeMap<String, String>,
     /// Files that the build made, compiled or written, by their path on the import path.
     pub compiled: BTreeSet<String>,
-    /// What can be imported.
+    /// The names that can be imported.
     pub imports: BTreeSet<String>,
 }
 
-impl Facts {
-    /// What it needs, as written in its metadata.
+impl ProjectMetadata {
+    /// Its requirements, as written in its metadata.
     #[must_use]
     pub fn requirements(&self) -> Vec<String> {
         Metadata::read(&self.metadata).requires
@@ -49,7 +49,7 @@ impl Facts {
         !self.compiled.is_empty() || !self.mapped.is_empty()
     }
 
-    /// Where what is mapped to `name` from `path` lies on the import path. A single module keeps the end of its name.
+    /// The place on the import path of `path`, which is mapped to `name`. A single module keeps the end of its name.
     pub fn place_of(name: &str, path: &str) -> PathBuf {
         let place: PathBuf = name.split('.').collect();
         let end = Path::new(path).extension().and_then(OsStr::to_str);
@@ -59,7 +59,7 @@ impl Facts {
         }
     }
 
-    /// The digest of all that an installer records, 16 hex digits. A stand-in is installed again when it changes.
+    /// The digest of everything that an installer records, 16 hex digits. A stand-in is installed again when it changes.
     #[must_use]
     pub fn digest(&self) -> String {
         let per_python = self.needs_variant();
@@ -89,8 +89,8 @@ pub(crate) fn required(requirement: &str) -> Option<DistributionName> {
 pub(super) mod tests {
     use super::*;
 
-    pub(crate) fn facts() -> Facts {
-        Facts {
+    pub(crate) fn facts() -> ProjectMetadata {
+        ProjectMetadata {
             distribution: "my-module".parse().unwrap(),
             version: "1.0".into(),
             metadata: "Metadata-Version: 2.4\nName: my-module\nVersion: 1.0\nRequires-Dist: six>=1 ; python_version > '3'\nRequires-Dist: a_b[c]\n\nRequires-Dist: not this\n".into(),
@@ -121,25 +121,26 @@ pub(super) mod tests {
             ("pkg", "src/my.pkg", "pkg"),
             ("ns.part", "ns/part", "ns/part"),
         ] {
-            assert_eq!(Facts::place_of(name, path), Path::new(place), "{path}");
+            assert_eq!(ProjectMetadata::place_of(name, path), Path::new(place), "{path}");
         }
     }
 
     #[test]
     fn only_what_an_installer_records_counts_for_the_digest() {
         let one = facts();
-        let code = Facts { imports: BTreeSet::from(["other".into()]), ..facts() };
+        let code = ProjectMetadata { imports: BTreeSet::from(["other".into()]), ..facts() };
         assert_eq!(one.digest(), code.digest());
         for other in [
-            Facts { version: "1.1".into(), ..facts() },
-            Facts { metadata: "Name: my-module\n".into(), ..facts() },
-            Facts { entry_points: Some(String::new()), ..facts() },
-            Facts { paths: vec![String::new()], ..facts() },
-            Facts { compiled: BTreeSet::from(["a.so".into()]), ..facts() },
+            ProjectMetadata { version: "1.1".into(), ..facts() },
+            ProjectMetadata { metadata: "Name: my-module\n".into(), ..facts() },
+            ProjectMetadata { entry_points: Some(String::new()), ..facts() },
+            ProjectMetadata { paths: vec![String::new()], ..facts() },
+            ProjectMetadata { compiled: BTreeSet::from(["a.so".into()]), ..facts() },
         ] {
             assert_ne!(one.digest(), other.digest(), "{other:?}");
         }
-        let recompiled = |file: &str| Facts { compiled: BTreeSet::from([file.into()]), ..facts() };
+        let recompiled =
+            |file: &str| ProjectMetadata { compiled: BTreeSet::from([file.into()]), ..facts() };
         assert_eq!(recompiled("a.so").digest(), recompiled("b.so").digest());
     }
 }

@@ -1,9 +1,10 @@
-//! [`Variant`]: what a module puts on the import path, for one Python, where the entry's files as they lie do not do.
+//! [`Variant`]: the files that a module puts on the import path, for one Python, where the entry's files as they lie do
+//! not do.
 //!
 //! It is a directory `.modstore/<tag>/` in the module's directory within the entry: the entry's files once more, as
-//! hard links, under the names by which they are imported, and beside them what was compiled: extension modules,
-//! and byte code if that is wanted. It lies in the entry so that the one switch moves it too, and goes with it. It is
-//! no part of the tree that the entry's digest is of; it is made from that, and may be made again at any time.
+//! hard links, under the names by which they are imported, and beside them compiled files: extension modules,
+//! and byte code if the user asked for it. It lies in the entry so that the one switch moves it too, and is deleted with
+//! it. It is no part of the tree that the entry's digest is of; it is made from that, and may be made again at any time.
 //!
 //! No tree has a `.modstore` of its own: it is refused when it is fetched.
 
@@ -23,13 +24,13 @@ use modstore_core::{
     program::{ProgramError, Running},
 };
 
-use super::project_metadata::Facts;
+use super::project_metadata::ProjectMetadata;
 use crate::read::{DIRECTORY, is_byte_code};
 
-/// So long compiling a module's byte code may take.
+/// How long it may take to compile a module's byte code.
 const COMPILING: Duration = Duration::from_secs(600);
 
-/// The list in a variant of what is no hard link of an entry's file, with the BLAKE3 of each.
+/// The list in a variant of the files that are no hard links of an entry's, with the BLAKE3 of each.
 const LIST: &str = ".variant";
 
 /// Where the variant of a module in `directory` is, for the Python of this tag.
@@ -46,8 +47,8 @@ pub(crate) fn link_text(tag: &str) -> PathBuf {
 pub(crate) struct Variant<'a> {
     /// The directory of the module in its entry, or in a tree that is to be one.
     pub directory: &'a Path,
-    pub facts: &'a Facts,
-    /// What the build made, by its path on the import path; the files lie below this directory.
+    pub metadata: &'a ProjectMetadata,
+    /// The files that the build made lie below this directory, by their path on the import path.
     pub compiled: &'a Path,
 }
 
@@ -58,24 +59,25 @@ impl Variant<'_> {
     /// Some of it may be there.
     pub(crate) fn make(&self, disk: &Disk, at: &Path) -> Result<Made, DiskError> {
         let mut files = BTreeMap::new();
-        for path in &self.facts.paths {
+        for path in &self.metadata.paths {
             let root = self.directory.join(path);
             for name in names(&root)? {
                 let is_module = Path::new(&name).file_stem().and_then(|stem| stem.to_str());
-                // The project's own directory has more in it than what is to be imported.
-                let is_imported = is_module.is_some_and(|name| self.facts.imports.contains(name));
+                // The project's own directory has more in it than importable files.
+                let is_imported =
+                    is_module.is_some_and(|name| self.metadata.imports.contains(name));
                 if !path.is_empty() || is_imported {
                     collect(&root.join(&name), Path::new(&name), &mut files)?;
                 }
             }
         }
-        for (package, path) in &self.facts.mapped {
-            let place = Facts::place_of(package, path);
+        for (package, path) in &self.metadata.mapped {
+            let place = ProjectMetadata::place_of(package, path);
             collect(&self.directory.join(path), &place, &mut files)?;
         }
-        // What some Python has kept beside the sources is no part of them.
+        // Byte code that a Python kept beside the sources is no part of them.
         files.retain(|path, _| path.iter().all(|name| name != DIRECTORY));
-        for path in &self.facts.compiled {
+        for path in &self.metadata.compiled {
             files.insert(PathBuf::from(path), self.compiled.join(path));
         }
         let directory = self.directory.to_owned();
@@ -109,9 +111,9 @@ fn collect(
 /// A variant whose files are there.
 pub(crate) struct Made {
     at: PathBuf,
-    /// Every file by its path, and what it was made from.
+    /// Every file by its path, and the file that it was made from.
     files: BTreeMap<PathBuf, PathBuf>,
-    /// The module's directory: what was made from a file in it is the entry's own.
+    /// The module's directory: a file that was made from one in it is the entry's own.
     directory: PathBuf,
 }
 
@@ -126,8 +128,8 @@ fn plant(disk: &Disk, at: &Path, files: &BTreeMap<PathBuf, PathBuf>) -> Result<(
 }
 
 impl Made {
-    /// Writes the list of what is no hard link of an entry's file, gives the directories times that come from what
-    /// is in them, and takes the right to write from all but the top one, which is still to be moved.
+    /// Writes the list of the files that are no hard links of an entry's, sets the times of directories from their
+    /// content, and makes all but the top one read-only, which is still to be moved.
     ///
     /// # Errors
     /// Some of it may have been done.
@@ -155,7 +157,7 @@ impl Made {
         Ok(())
     }
 
-    /// What the times of directories are made of.
+    /// The listings that the times of directories are made of.
     fn listings(&self) -> Result<BTreeMap<PathBuf, blake3::Hasher>, DiskError> {
         let mut listings: BTreeMap<PathBuf, blake3::Hasher> = BTreeMap::new();
         for (path, from) in &self.files {
@@ -169,9 +171,9 @@ impl Made {
     }
 }
 
-/// What is wrong with a variant, file by file. Files that are the entry's own, which `is_entrys` knows by inode, are
-/// not read again; those that were compiled are, if `all` is wanted.
-pub fn faults(
+/// The faults of a variant, file by file. Files that are the entry's own, which `is_entrys` knows by inode, are not read
+/// again; compiled ones are, if `all` is set.
+pub fn variant_faults(
     at: &Path,
     is_entrys: &dyn Fn(u64, u64) -> bool,
     all: bool,
@@ -181,7 +183,7 @@ pub fn faults(
     let list: Option<BTreeMap<String, String>> =
         list.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let Some(mut list) = list else {
-        return vec![(at.join(LIST), "the list of what was compiled cannot be read")];
+        return vec![(at.join(LIST), "the list of compiled files cannot be read")];
     };
     let mut found = BTreeMap::new();
     if collect(at, Path::new(""), &mut found).is_err() {
@@ -196,7 +198,7 @@ pub fn faults(
             (Some(listed), _)
                 if all && hash(&file).map_or(true, |hash| hash.to_string() != listed) =>
             {
-                faults.push((file, "its content is not what was compiled"));
+                faults.push((file, "its content is not the compiled one"));
             }
             (Some(_), _) => {}
         }
@@ -220,21 +222,21 @@ fn hash(path: &Path) -> Result<blake3::Hash, DiskError> {
     Ok(hasher.update_reader(file).map_err(read)?.finalize())
 }
 
-/// Compiles the byte code of everything in `made`, which is going to be seen at `shown`: tracebacks name that, and
-/// the same files give the same bytes. What is written is checked by its source's content, never by a time.
+/// Compiles the byte code of everything in `made`, which is going to be seen at `seen_at`: tracebacks name that path,
+/// and the same files give the same bytes. Python checks the byte code by its source's content, never by a time.
 pub(crate) fn compile(
     python: &Path,
     made: &Path,
-    shown: &Path,
+    seen_at: &Path,
     cancel: &Cancel,
 ) -> Result<(), ProgramError> {
     let mut command = Command::new(python);
     command.args(["-I", "-m", "compileall", "-q", "--invalidation-mode", "checked-hash"]);
-    command.arg("-s").arg(made).arg("-p").arg(shown).arg(made);
+    command.arg("-s").arg(made).arg("-p").arg(seen_at).arg(made);
     let running =
         Running { input: b"", limit: COMPILING, cancel, told: &|_| {}, ends_with_us: false };
     match running.succeed(command) {
-        // A file that is no Python, or for another one, is in many a tree; it is not imported either.
+        // Many trees have a file that is no Python, or for another version; it is not imported either.
         Err(ProgramError::Failed { status, .. }) if status.code() == Some(1) => Ok(()),
         ran => ran.map(drop),
     }
@@ -249,7 +251,7 @@ fn time_of(path: &Path) -> Result<i64, DiskError> {
 /// same afterwards. One that is there already stays.
 ///
 /// # Errors
-/// The directory may be left writable, which the next `verify --repair` mends.
+/// The directory may be left writable, which the next `verify --repair` repairs.
 pub(crate) fn install(
     disk: &Disk,
     directory: &Path,
@@ -266,7 +268,7 @@ pub(crate) fn install(
     let moved = disk
         .ensure_dir(&directory.join(Layout::OWN))
         .and_then(|()| match disk.rename(made, &target) {
-            // Somebody else made the same.
+            // Another process made the same.
             Err(error) if is_taken(&error.source) => Ok(()),
             moved => moved,
         })
@@ -320,14 +322,14 @@ mod tests {
         let compiled = place.path().join("compiled");
         std::fs::create_dir_all(compiled.join("pkg")).unwrap();
         std::fs::write(compiled.join("pkg/core.so"), "so").unwrap();
-        let facts = Facts {
+        let facts = ProjectMetadata {
             paths: vec!["src".into(), String::new()],
             mapped: [("named.other".to_owned(), "lib".to_owned())].into(),
             compiled: ["pkg/core.so".to_owned()].into(),
             imports: ["flat".to_owned(), "pkg".to_owned()].into(),
             ..facts()
         };
-        let variant = Variant { directory: &directory, facts: &facts, compiled: &compiled };
+        let variant = Variant { directory: &directory, metadata: &facts, compiled: &compiled };
         let made = place.path().join("made");
         variant.make(&disk, &made).unwrap().seal(&disk).unwrap();
         let expected = [
@@ -351,7 +353,7 @@ mod tests {
         disk.set_time(&directory, 1_000_000_000).unwrap();
         disk.set_mode(&directory, 0o555).unwrap();
         let facts = facts();
-        let variant = Variant { directory: &directory, facts: &facts, compiled: place.path() };
+        let variant = Variant { directory: &directory, metadata: &facts, compiled: place.path() };
         for attempt in ["one", "two"] {
             let made = place.path().join(attempt);
             variant.make(&disk, &made).unwrap().seal(&disk).unwrap();
@@ -366,7 +368,7 @@ mod tests {
         let again = place.path().join("again");
         Variant {
             directory: &directory,
-            facts: &Facts { paths: vec![String::new()], ..facts.clone() },
+            metadata: &ProjectMetadata { paths: vec![String::new()], ..facts.clone() },
             compiled: place.path(),
         }
         .make(&disk, &again)
@@ -380,7 +382,8 @@ mod tests {
         let (disk, directory) = (Disk::default(), module(place.path()));
         let time = |at: &str| {
             let facts = facts();
-            let variant = Variant { directory: &directory, facts: &facts, compiled: place.path() };
+            let variant =
+                Variant { directory: &directory, metadata: &facts, compiled: place.path() };
             let at = place.path().join(at);
             variant.make(&disk, &at).unwrap().seal(&disk).unwrap();
             at.join("pkg").metadata().unwrap().mtime()
@@ -398,11 +401,11 @@ mod tests {
         let compiled = place.path().join("compiled");
         std::fs::create_dir_all(&compiled).unwrap();
         std::fs::write(compiled.join("core.so"), "so").unwrap();
-        let facts = Facts { compiled: ["core.so".to_owned()].into(), ..facts() };
-        let variant = Variant { directory: &directory, facts: &facts, compiled: &compiled };
+        let facts = ProjectMetadata { compiled: ["core.so".to_owned()].into(), ..facts() };
+        let variant = Variant { directory: &directory, metadata: &facts, compiled: &compiled };
         let at = place.path().join("at");
         let made = variant.make(&disk, &at).unwrap();
-        // As byte code is: written by somebody else before it is sealed.
+        // As byte code is: written by another process before it is sealed.
         std::fs::write(at.join("pkg/code.pyc"), "byte code").unwrap();
         made.seal(&disk).unwrap();
         let entrys: Vec<_> = ["src/pkg/__init__.py", "src/pkg/deep/data.txt"]
@@ -410,7 +413,8 @@ mod tests {
             .filter_map(|path| inode(&directory.join(path)))
             .collect();
         let faults = || -> Vec<String> {
-            let found = faults(&at, &|device, number| entrys.contains(&(device, number)), true);
+            let found =
+                variant_faults(&at, &|device, number| entrys.contains(&(device, number)), true);
             found
                 .iter()
                 .map(|(path, what)| {
@@ -421,7 +425,7 @@ mod tests {
         assert!(faults().is_empty(), "{:?}", faults());
         disk.set_mode(&at.join("pkg"), 0o755).unwrap();
         std::fs::write(at.join("pkg/code.pyc"), "other").unwrap();
-        assert_eq!(faults(), ["pkg/code.pyc: its content is not what was compiled"]);
+        assert_eq!(faults(), ["pkg/code.pyc: its content is not the compiled one"]);
         std::fs::remove_file(at.join("pkg/code.pyc")).unwrap();
         assert_eq!(faults(), ["pkg/code.pyc: it is not there"]);
         std::fs::write(at.join("pkg/new.py"), "new").unwrap();

@@ -1,8 +1,8 @@
-//! The import path of one generation: what an environment gets from its modules through the switch, with the
-//! switch taken out.
+//! The import path of one generation: the directories that an environment gets from its modules through the switch,
+//! with the switch taken out.
 //!
-//! A process that is given these paths in place of those through `current` sees one version of every module for as
-//! long as it lives, and so do its children. It has to hold a lease, or a sweep may take the generation away.
+//! A process that has these paths in place of those through `current` sees one version of every module for its whole
+//! life, and so do its children. It has to hold a lease, or a sweep may delete the generation.
 
 use std::{
     collections::BTreeMap,
@@ -14,11 +14,11 @@ use modstore_core::{
     model::{Binding, Generation, ModuleName},
 };
 
-use super::registration::{Installed, Registration};
-use crate::build::{Subject, known, variant};
+use super::registration::Registration;
+use crate::build::{ModuleTree, known_metadata, variant};
 
-/// What the modules of `generation` put on the import path of an environment, by module. `modules` tells what the
-/// generation binds, if that is not what the environment was settled for.
+/// The directories that the modules of `generation` put on the import path of an environment, by module. `modules`
+/// gives the bindings of the generation, if the environment was last synced to another one.
 pub fn pinned(
     layout: &Layout,
     registration: &Registration,
@@ -27,41 +27,38 @@ pub fn pinned(
 ) -> BTreeMap<ModuleName, Vec<PathBuf>> {
     let directory = layout.generation(generation);
     let bound = registration.installed.iter();
-    if registration.is_settled_for(Some(generation)) {
-        let paths = |(module, installed): (&ModuleName, &Installed)| {
-            (
-                module.clone(),
-                installed
-                    .paths
-                    .iter()
-                    .filter_map(|path| through(&directory, module, path))
-                    .collect(),
-            )
-        };
-        return bound.map(paths).collect();
+    if registration.is_synced_to(Some(generation)) {
+        let paths = bound.map(|(module, installed)| {
+            let paths = installed.paths.iter();
+            let paths = paths.filter_map(|path| through(&directory, module, path)).collect();
+            (module.clone(), paths)
+        });
+        return paths.collect();
     }
     let modules = modules().unwrap_or_default();
-    let then = bound.filter_map(|(module, _)| {
-        let subject = Subject::of(layout, module, modules.get(module.as_str())?, &BTreeMap::new())?;
-        let facts = known(layout, &subject, &registration.tag)?;
-        let shown = directory.join(module.as_str());
-        let made = variant::place(&shown, &registration.tag);
-        let paths = match made.is_dir() {
-            true => vec![made],
-            false => facts.paths.iter().map(|path| shown.join(path)).collect(),
+    let paths = bound.filter_map(|(module, _)| {
+        let binding = modules.get(module.as_str())?;
+        let tree = ModuleTree::of(layout, module, binding, &BTreeMap::new())?;
+        let metadata = known_metadata(layout, &tree, &registration.tag)?;
+        let target = directory.join(module.as_str());
+        let variant = variant::place(&target, &registration.tag);
+        let paths = if variant.is_dir() {
+            vec![variant]
+        } else {
+            metadata.paths.iter().map(|path| target.join(path)).collect()
         };
         Some((module.clone(), paths))
     });
-    then.collect()
+    paths.collect()
 }
 
 /// A path `live/<module>/current/…` or `live/<module>/<tag>`, as it is in a generation.
 fn through(generation: &Path, module: &ModuleName, path: &Path) -> Option<PathBuf> {
     let below = path.strip_prefix(Path::new("live").join(module.as_str())).ok()?;
-    let shown = generation.join(module.as_str());
+    let target = generation.join(module.as_str());
     match below.strip_prefix("current") {
-        Ok(root) => Some(shown.join(root).components().collect()),
-        Err(_) => Some(variant::place(&shown, below.to_str()?)),
+        Ok(root) => Some(target.join(root).components().collect()),
+        Err(_) => Some(variant::place(&target, below.to_str()?)),
     }
 }
 

@@ -1,10 +1,10 @@
-//! [`Registration`]: an environment that the store looks after, and what was installed in it.
+//! [`Registration`]: an environment that follows the store, and the modules that were installed in it.
 //!
 //! One file `environments/<16 hex>.json` for each, named by the path of its directory. It is written under the
-//! environment's own lock. What it says is installed is a memory, for a quick look; the environment itself is
-//! the truth, and a memory that is wrong costs one call of the installer.
+//! environment's own lock. The list of installed modules is a memory, for a quick look; the environment itself is
+//! the truth, and a wrong memory costs one call of the installer.
 //!
-//! An environment that is gone is not forgotten at once: `uv tool install --force` takes it away and makes it anew.
+//! An environment that is gone is not forgotten at once: `uv tool install --force` deletes it and makes it again.
 
 use std::{
     collections::BTreeMap,
@@ -18,12 +18,15 @@ use modstore_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::run::{Interpreter, Places, meant};
+use crate::{
+    read::{EnvironmentPaths, named_interpreter},
+    run::Interpreter,
+};
 
-/// So long an environment may be gone before it is forgotten: a day, in milliseconds.
+/// How long an environment may be gone before it is forgotten: a day, in milliseconds.
 const GRACE: u64 = 24 * 60 * 60 * 1000;
 
-/// An environment that the store looks after.
+/// An environment that follows the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
     schema: u8,
@@ -33,7 +36,7 @@ pub struct Registration {
     pub prefix: PathBuf,
     /// Where distributions are installed.
     pub site: Vec<PathBuf>,
-    /// What compiled files are made for.
+    /// The platform that compiled files are made for.
     pub tag: String,
     /// The modules that are bound; all that are Python projects, when `None`.
     pub modules: Option<Vec<ModuleName>>,
@@ -41,10 +44,11 @@ pub struct Registration {
     pub constraints: Option<PathBuf>,
     /// Whether byte code is compiled ahead.
     pub compile: bool,
-    /// What was installed.
+    /// The modules that were installed.
     pub installed: BTreeMap<ModuleName, Installed>,
     /// The generation for which all of that was made.
-    pub settled: Option<u64>,
+    #[serde(rename = "settled")]
+    pub synced: Option<u64>,
     /// Since when it is gone, in milliseconds since 1970.
     pub missing_since: Option<u64>,
 }
@@ -56,18 +60,18 @@ pub struct Installed {
     pub distribution: DistributionName,
     /// The digest of its metadata, hexadecimal.
     pub metadata: String,
-    /// What it puts on the import path: paths below the store's home.
+    /// The directories that it puts on the import path: paths below the store's home.
     pub paths: Vec<PathBuf>,
 }
 
-/// The environments that a store looks after cannot be told.
+/// The environments that follow a store cannot be listed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistrationError {
-    /// The disk. When it was to be written, it is as it was.
+    /// The disk. A registration that was to be written is as it was.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// What is written there is not what was written. Nothing was changed.
-    #[error("{} is no registration of an environment", path.display())]
+    /// The file was damaged or edited. Nothing was changed.
+    #[error("{} is not a registration of an environment", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -88,26 +92,26 @@ impl Registration {
     /// A registration of this environment, in which nothing is installed yet.
     #[must_use]
     pub fn of(interpreter: &Interpreter) -> Self {
-        let Interpreter { places, tag, .. } = interpreter.clone();
+        let Interpreter { paths, tag, .. } = interpreter.clone();
         Self {
             schema: Self::SCHEMA,
-            python: places.executable,
-            prefix: places.prefix,
-            site: places.site,
+            python: paths.executable,
+            prefix: paths.prefix,
+            site: paths.site,
             tag,
             modules: Some(Vec::new()),
             constraints: None,
             compile: false,
             installed: BTreeMap::new(),
-            settled: None,
+            synced: None,
             missing_since: None,
         }
     }
 
-    /// The places of the environment.
+    /// The directories of the environment.
     #[must_use]
-    pub fn places(&self) -> Places {
-        Places {
+    pub fn paths(&self) -> EnvironmentPaths {
+        EnvironmentPaths {
             executable: self.python.clone(),
             prefix: self.prefix.clone(),
             site: self.site.clone(),
@@ -122,8 +126,8 @@ impl Registration {
 
     /// Whether everything was made for this generation.
     #[must_use]
-    pub fn is_settled_for(&self, generation: Option<Generation>) -> bool {
-        self.settled == generation.map(Generation::number)
+    pub fn is_synced_to(&self, generation: Option<Generation>) -> bool {
+        self.synced == generation.map(Generation::number)
     }
 
     /// Whether the environment's directory is not there.
@@ -132,7 +136,7 @@ impl Registration {
         matches!(self.prefix.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Whether it has been gone for so long that nobody will bring it back.
+    /// Whether it has been gone for long enough to be forgotten.
     #[must_use]
     pub fn is_to_be_forgotten(&self, now: u64) -> bool {
         self.missing_since.is_some_and(|since| now.saturating_sub(since) >= GRACE)
@@ -148,13 +152,13 @@ impl Registration {
         layout.environments().join(self.name()).with_extension("json")
     }
 
-    /// Whether this is the environment that is meant by an interpreter or a directory, also when it is gone.
+    /// Whether a path that a user gave, to an interpreter or a directory, names this environment, also when it is gone.
     #[must_use]
-    pub fn is_meant_by(&self, given: &Path) -> bool {
+    pub fn is_named_by(&self, given: &Path) -> bool {
         let absolute = std::path::absolute(given).unwrap_or_else(|_| given.to_owned());
-        let meant = meant(given).unwrap_or_else(|_| absolute.clone());
-        [&absolute, &meant].into_iter().any(|path| self.python == *path || self.prefix == *path)
-            || self.prefix.join("bin").join(meant.file_name().unwrap_or_default()) == meant
+        let python = named_interpreter(given).unwrap_or_else(|| absolute.clone());
+        [&absolute, &python].into_iter().any(|path| self.python == *path || self.prefix == *path)
+            || self.prefix.join("bin").join(python.file_name().unwrap_or_default()) == python
     }
 
     /// The registration of the environment in this directory, if there is one.
@@ -230,13 +234,13 @@ mod tests {
     use super::*;
 
     fn registration(prefix: &Path) -> Registration {
-        let places = Places {
+        let paths = EnvironmentPaths {
             executable: prefix.join("bin/python"),
             prefix: prefix.to_owned(),
             site: vec![prefix.join("lib/python3.12/site-packages")],
         };
         let interpreter = Interpreter {
-            places,
+            paths,
             scripts: prefix.join("bin"),
             version: "3.12.1".into(),
             tag: "cpython-312-x86_64-linux-gnu".into(),

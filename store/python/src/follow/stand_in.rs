@@ -4,13 +4,13 @@
 //! live/<module>/             a real directory, made once
 //!   pyproject.toml           names the backend beside it; needs nothing
 //!   modstore_stand_in.py     the backend
-//!   stand-in.json            what an installer records: replaced in one step when that changes
+//!   stand-in.json            the data that an installer records: replaced in one step when it changes
 //!   current -> ../../current/<module>
 //!   <tag> -> current/.modstore/…         for a module that is compiled, or whose packages have other names
 //! ```
 //!
-//! An installer that is given a module's target writes the resolved path of the entry, so that the next switch
-//! leaves it behind (docs/python.md). It is given this directory instead: what it writes leads through `current`.
+//! An installer that gets a module's target writes the resolved path of the entry, so that the next switch leaves it
+//! behind (docs/python.md). It gets this directory instead: the path that it writes leads through `current`.
 
 use std::path::{Path, PathBuf};
 
@@ -21,29 +21,18 @@ use modstore_core::{
 use serde::{Deserialize, Serialize};
 
 use super::registration::Installed;
-use crate::{build::Facts, read::Metadata};
-
-const PYPROJECT: &str = "\
-# A stand-in for a module of a modstore store. Do not edit: it is written anew.
-[build-system]
-requires = []
-build-backend = \"modstore_stand_in\"
-backend-path = [\".\"]
-
-[tool.uv]
-cache-keys = [{ file = \"stand-in.json\" }]
-";
+use crate::{build::ProjectMetadata, read::Metadata};
 
 /// The stand-in of a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StandIn {
     module: ModuleName,
-    written: Written,
+    json: StandInJson,
 }
 
-/// What `stand-in.json` says; the backend reads it.
+/// The text of `stand-in.json`; the backend reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Written {
+struct StandInJson {
     schema: u8,
     module: ModuleName,
     digest: String,
@@ -53,66 +42,76 @@ struct Written {
     metadata: String,
     entry_points: Option<String>,
     paths: Vec<PathBuf>,
-    /// Whether only a path that was made for a Python will do.
+    /// Whether it needs a variant for each Python.
     per_python: bool,
 }
 
 impl StandIn {
-    /// The stand-in of a module of which this is known.
+    /// The stand-in of a module with this project.
     #[must_use]
-    pub fn of(module: &ModuleName, facts: &Facts) -> Self {
+    pub fn of(module: &ModuleName, project: &ProjectMetadata) -> Self {
         let through = |path: &String| Path::new("current").join(path).components().collect();
-        let written = Written {
+        let json = StandInJson {
             schema: 1,
             module: module.clone(),
-            digest: facts.digest(),
-            distribution: facts.distribution.clone(),
-            file_name: facts.distribution.in_file_names(),
-            version: facts.version.clone(),
-            metadata: facts.metadata.clone(),
-            entry_points: facts.entry_points.clone(),
-            paths: facts.paths.iter().map(through).collect(),
-            per_python: facts.needs_variant(),
+            digest: project.digest(),
+            distribution: project.distribution.clone(),
+            file_name: project.distribution.in_file_names(),
+            version: project.version.clone(),
+            metadata: project.metadata.clone(),
+            entry_points: project.entry_points.clone(),
+            paths: project.paths.iter().map(through).collect(),
+            per_python: project.needs_variant(),
         };
-        Self { module: module.clone(), written }
+        Self { module: module.clone(), json }
     }
 
-    /// The directory that is installed.
+    /// The directory that installers get.
     #[must_use]
     pub fn directory(layout: &Layout, module: &ModuleName) -> PathBuf {
         layout.live().join(module.as_str())
     }
 
-    /// What an environment whose Python has this tag gets from it: through a link of that name, where there is
+    /// The same with the links in the home's path resolved, as installers write it.
+    #[must_use]
+    pub fn resolved_directory(layout: &Layout, module: &ModuleName) -> PathBuf {
+        layout.resolved_home().join("live").join(module.as_str())
+    }
+
+    /// The part of it that an environment whose Python has this tag gets: through a link of that name, where there is
     /// one.
     #[must_use]
     pub fn installed(&self, layout: &Layout, tag: &str) -> Installed {
         let live = |path: &Path| Path::new("live").join(self.module.as_str()).join(path);
         let link = layout.home().join(live(tag.as_ref()));
-        let paths = match self.written.per_python || link.symlink_metadata().is_ok() {
-            true => vec![live(tag.as_ref())],
-            false => self.written.paths.iter().map(|path| live(path)).collect(),
+        let paths = if self.json.per_python || link.symlink_metadata().is_ok() {
+            vec![live(tag.as_ref())]
+        } else {
+            self.json.paths.iter().map(|path| live(path)).collect()
         };
-        let distribution = self.written.distribution.clone();
-        Installed { distribution, metadata: self.written.digest.clone(), paths }
+        Installed {
+            distribution: self.json.distribution.clone(),
+            metadata: self.json.digest.clone(),
+            paths,
+        }
     }
 
-    /// What `stand-in.json` says now, if there is one that can be read.
+    /// The stand-in as `stand-in.json` describes it, if that can be read.
     #[must_use]
     pub fn read(layout: &Layout, module: &ModuleName) -> Option<Self> {
         let path = Self::directory(layout, module).join("stand-in.json");
-        let written: Written = serde_json::from_slice(&read_own_if_there(&path).ok()??).ok()?;
-        (written.schema == 1).then(|| Self { module: module.clone(), written })
+        let json: StandInJson = serde_json::from_slice(&read_own_if_there(&path).ok()??).ok()?;
+        (json.schema == 1).then(|| Self { module: module.clone(), json })
     }
 
-    /// What the module needs, as of [`Facts::requirements`].
+    /// The requirements of the module, as of [`ProjectMetadata::requirements`].
     #[must_use]
     pub fn requirements(&self) -> Vec<String> {
-        Metadata::read(&self.written.metadata).requires
+        Metadata::read(&self.json.metadata).requires
     }
 
-    /// Makes the directory be this, one step at a time; a reader finds each file whole at every moment. Not yet
-    /// durable. `fresh` gives free names in the store.
+    /// Writes the directory, file by file; a reader finds each file whole at every moment. Not yet durable. `fresh` gives
+    /// free names in the store.
     ///
     /// # Errors
     /// Some of it may have been written.
@@ -124,15 +123,16 @@ impl StandIn {
     ) -> Result<(), DiskError> {
         let directory = Self::directory(layout, &self.module);
         if directory.is_symlink() {
-            // What is written below it would be elsewhere.
+            // Files written below a link would lie elsewhere.
             disk.remove_file(&directory)?;
         }
         disk.ensure_dir(&directory)?;
-        let json = serde_json::to_vec_pretty(&self.written).expect("texts can be written as JSON");
+        let json = serde_json::to_vec_pretty(&self.json).expect("texts can be written as JSON");
         let backend = include_bytes!("stand_in.py").as_slice();
+        let pyproject = include_bytes!("stand_in_pyproject.toml").as_slice();
         let files = [
             ("modstore_stand_in.py", backend),
-            ("pyproject.toml", PYPROJECT.as_bytes()),
+            ("pyproject.toml", pyproject),
             ("stand-in.json", &json),
         ];
         for (name, text) in files {
@@ -166,7 +166,7 @@ pub(crate) fn point(
     disk.rename(&spare, link)
 }
 
-/// The name of the `.pth` file of a stand-in, and what it says when `home` is the store's resolved home.
+/// The name of the `.pth` file of a stand-in, and its text when `home` is the store's resolved home.
 #[must_use]
 pub fn site_file(home: &Path, module: &ModuleName, installed: &Installed) -> (String, String) {
     let name = format!("_modstore_{}.pth", installed.distribution.in_file_names());
@@ -201,7 +201,7 @@ mod tests {
         let before = count.get();
         one.write(&disk, &layout, &fresh).unwrap();
         assert_eq!(count.get(), before);
-        let two = StandIn::of(&module, &Facts { version: "2.0".into(), ..facts() });
+        let two = StandIn::of(&module, &ProjectMetadata { version: "2.0".into(), ..facts() });
         two.write(&disk, &layout, &fresh).unwrap();
         assert_eq!(count.get(), before + 1, "one file");
         assert_eq!(StandIn::read(&layout, &module), Some(two));
@@ -216,16 +216,16 @@ mod tests {
         let layout = Layout::new(home.path());
         let module: ModuleName = "mod".parse().unwrap();
         let tag = "cpython-312-x86_64-linux-gnu";
-        let paths = |facts: &Facts| {
+        let paths = |facts: &ProjectMetadata| {
             let installed = StandIn::of(&module, facts).installed(&layout, tag);
             let (name, text) = site_file(Path::new("/home"), &module, &installed);
             assert_eq!(name, "_modstore_my_module.pth");
             text.lines().skip(1).map(str::to_owned).collect::<Vec<String>>()
         };
         assert_eq!(paths(&facts()), ["/home/live/mod/current/src"]);
-        let flat = Facts { paths: vec![String::new(), "lib".into()], ..facts() };
+        let flat = ProjectMetadata { paths: vec![String::new(), "lib".into()], ..facts() };
         assert_eq!(paths(&flat), ["/home/live/mod/current", "/home/live/mod/current/lib"]);
-        let compiled = Facts { compiled: [String::from("a.so")].into(), ..facts() };
+        let compiled = ProjectMetadata { compiled: [String::from("a.so")].into(), ..facts() };
         let of_this_python = [format!("/home/live/mod/{tag}")];
         assert_eq!(paths(&compiled), of_this_python);
         std::fs::create_dir_all(StandIn::directory(&layout, &module).join(tag)).unwrap();

@@ -16,6 +16,7 @@ mod distribution;
 mod scan;
 mod importable;
 mod byte_code;
+mod environment_paths;
 
 pub use direct_url::{Commit, DirectUrl};
 pub use distribution::{Distribution, DistributionError};
@@ -24,6 +25,8 @@ pub use record::RecordedFile;
 pub use scan::{How, Pointer, Scan, ScanError, Trouble};
 
 pub use byte_code::{DIRECTORY, is_byte_code};
+pub(crate) use environment_paths::named_interpreter;
+pub use environment_paths::{EnvironmentPaths, PythonVersion};
 pub use finder::Finder;
 pub(crate) use finder::{Unclear, package_directory};
 pub(crate) use importable::named_by;

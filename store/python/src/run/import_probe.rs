@@ -1,10 +1,10 @@
-//! [`ImportProbe`]: whether modules can be imported, told by the environment's own Python.
+//! [`ImportProbe`]: whether modules can be imported, tried in the environment's own Python.
 //!
-//! One interpreter, one fork for each module with a time limit, and the real exception as the answer. It may look
-//! at a generation that is not shown yet: paths on the import path are replaced by others.
+//! One interpreter, one fork for each module with a time limit, and the real exception as the answer. It can import a
+//! generation that is not current yet: paths on the import path are replaced by others.
 //!
-//! What is imported runs: it may do anything that its user may do. HOME, TMPDIR and the working directory are an
-//! empty directory that goes away afterwards, there is no terminal, and no byte code is written; no more is promised.
+//! An import runs code: it may do anything that the user may do. HOME, TMPDIR and the working directory are an empty
+//! directory that is deleted afterwards, there is no terminal, and no byte code is written; nothing else is promised.
 
 use std::{
     collections::BTreeSet,
@@ -15,41 +15,41 @@ use std::{
 
 use modstore_core::{
     Cancel,
-    disk::DiskError,
+    disk::{DiskError, Verb},
     program::{ProgramError, Running, Said},
 };
 use serde::{Deserialize, Serialize};
 
-/// So long the interpreter may take besides what is imported.
+/// How long the interpreter may take besides the imports.
 const OVERHEAD: Duration = Duration::from_secs(20);
 
-/// What is to be imported, and how.
+/// Modules to be imported, and how.
 #[derive(Debug, Clone)]
 pub struct ImportProbe<'a> {
     /// The environment's interpreter.
     pub python: &'a Path,
-    /// What is to be imported.
-    pub modules: &'a [Imported],
-    /// What is at or below the first on the import path becomes the second, or goes.
+    /// The modules to be imported.
+    pub modules: &'a [ImportRequest],
+    /// A path at or below the first on the import path is replaced by the second, or removed.
     pub paths: &'a [(PathBuf, Option<PathBuf>)],
-    /// So long each module may take.
+    /// How long each module may take.
     pub limit: Duration,
-    /// An existing directory; one of its own is made below it, and removed.
+    /// An existing directory; a scratch directory is made below it, and removed.
     pub scratch: &'a Path,
 }
 
-/// A module and what is to be imported of it.
+/// A module and the names to be imported of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Imported {
-    /// By this name the answer comes.
+pub struct ImportRequest {
+    /// The name that the result has.
     pub module: String,
     /// One after the other, in one process.
     pub imports: BTreeSet<String>,
 }
 
-/// What came of importing a module.
+/// The result of importing a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probed {
+pub struct ImportResult {
     /// The module.
     pub module: String,
     /// Why it cannot be imported, if it cannot.
@@ -67,9 +67,9 @@ pub struct Exception {
     /// For an `ImportError`: the name that was not found. If it is not one of the module's own, a dependency is
     /// missing.
     pub name: Option<String>,
-    /// What was being imported.
+    /// The name that was being imported.
     pub importing: Option<String>,
-    /// The traceback, or what it said on standard error.
+    /// The traceback, or the end of its standard error.
     pub traceback: String,
 }
 
@@ -77,16 +77,16 @@ pub struct Exception {
 #[derive(Debug, thiserror::Error)]
 pub enum ImportProbeError {
     /// There is no room for it.
-    #[error("the import of modules cannot be tried")]
+    #[error("cannot try to import the modules")]
     Disk(#[from] DiskError),
     /// The interpreter failed.
-    #[error("the import of modules cannot be tried")]
+    #[error("cannot try to import the modules")]
     Program(#[from] ProgramError),
 }
 
 #[derive(Serialize)]
-struct Wanted<'a> {
-    modules: &'a [Imported],
+struct Input<'a> {
+    modules: &'a [ImportRequest],
     paths: &'a [(PathBuf, Option<PathBuf>)],
     limit: f64,
     at_once: usize,
@@ -94,7 +94,7 @@ struct Wanted<'a> {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct ForkResult {
     module: String,
     error: Option<Raised>,
     ended: Option<String>,
@@ -116,20 +116,24 @@ impl ImportProbe<'_> {
     ///
     /// # Errors
     /// See [`ImportProbeError`]. That a module cannot be imported is no error.
-    pub fn run(&self, cancel: &Cancel) -> Result<Vec<Probed>, ImportProbeError> {
-        let scratch = tempfile::Builder::new().prefix("import-").tempdir_in(self.scratch);
-        let scratch = scratch.map_err(|error| {
-            DiskError::new(modstore_core::disk::Verb::CreateDir, self.scratch, error)
-        })?;
+    pub fn run(&self, cancel: &Cancel) -> Result<Vec<ImportResult>, ImportProbeError> {
+        let scratch = tempfile::Builder::new()
+            .prefix("import-")
+            .tempdir_in(self.scratch)
+            .map_err(|error| DiskError::new(Verb::CreateDir, self.scratch, error))?;
         let at_once = std::thread::available_parallelism().map_or(1, usize::from).min(4);
-        let (modules, paths) = (self.modules, self.paths);
-        let limit = self.limit.as_secs_f64();
-        let wanted = Wanted { modules, paths, limit, at_once, scratch: scratch.path() };
-        let input = serde_json::to_vec(&wanted).map_err(|error| {
+        let input = Input {
+            modules: self.modules,
+            paths: self.paths,
+            limit: self.limit.as_secs_f64(),
+            at_once,
+            scratch: scratch.path(),
+        };
+        let input = serde_json::to_vec(&input).map_err(|error| {
             let source = std::io::Error::other(error);
             ProgramError::Start { program: self.python.display().to_string(), source }
         })?;
-        let rounds = u32::try_from(modules.len().div_ceil(at_once)).unwrap_or(u32::MAX);
+        let rounds = u32::try_from(self.modules.len().div_ceil(at_once)).unwrap_or(u32::MAX);
         let limit = self.limit.saturating_mul(rounds).saturating_add(OVERHEAD);
         let running = Running { input: &input, limit, cancel, told: &|_| {}, ends_with_us: false };
         let mut command = Command::new(self.python);
@@ -143,13 +147,13 @@ impl ImportProbe<'_> {
         self.sort(&ran.stdout, ran.stderr)
     }
 
-    fn sort(&self, answers: &[u8], stderr: String) -> Result<Vec<Probed>, ImportProbeError> {
+    fn sort(&self, answers: &[u8], stderr: String) -> Result<Vec<ImportResult>, ImportProbeError> {
         let lines = answers.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let answers: Vec<Answer> =
+        let answers: Vec<ForkResult> =
             lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
-        let probed = self.modules.iter().map(|Imported { module, .. }| {
+        let probed = self.modules.iter().map(|ImportRequest { module, .. }| {
             let answer = answers.iter().find(|answer| answer.module == *module)?;
-            Some(Probed { module: module.clone(), failure: answer.failure() })
+            Some(ImportResult { module: module.clone(), failure: answer.failure() })
         });
         let program = self.python.display().to_string();
         probed.collect::<Option<Vec<_>>>().ok_or(ImportProbeError::Program(ProgramError::Answer {
@@ -159,7 +163,7 @@ impl ImportProbe<'_> {
     }
 }
 
-impl Answer {
+impl ForkResult {
     fn failure(&self) -> Option<Exception> {
         if let Some(raised) = &self.error {
             return Some(Exception {
@@ -185,7 +189,7 @@ mod tests {
     use modstore_core::program::in_path;
 
     /// Modules by name and source, and what comes of importing each, if there is a Python.
-    fn probe(sources: &[(&str, &str)]) -> Option<Vec<Probed>> {
+    fn probe(sources: &[(&str, &str)]) -> Option<Vec<ImportResult>> {
         let python = in_path("python3")?;
         let place = tempfile::tempdir().unwrap();
         let root = place.path().join("root");
@@ -194,7 +198,7 @@ mod tests {
         for (name, source) in sources {
             std::fs::write(root.join(format!("{name}.py")), source).unwrap();
             let imports = BTreeSet::from([(*name).to_owned()]);
-            modules.push(Imported { module: format!("module-{name}"), imports });
+            modules.push(ImportRequest { module: format!("module-{name}"), imports });
         }
         let probe = ImportProbe {
             python: &python,
@@ -273,7 +277,8 @@ mod tests {
         let Some(python) = in_path("python3") else { return };
         let place = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(place.path().join("gone/__pycache__")).unwrap();
-        let modules = [Imported { module: "m".into(), imports: BTreeSet::from(["gone".into()]) }];
+        let modules =
+            [ImportRequest { module: "m".into(), imports: BTreeSet::from(["gone".into()]) }];
         let paths = [("/no/such/place".into(), Some(place.path().to_owned()))];
         let (limit, scratch) = (Duration::from_secs(9), place.path());
         let probe =

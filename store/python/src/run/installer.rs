@@ -1,7 +1,8 @@
-//! [`Installer`]: what puts distributions into an environment: uv where there is one, else the environment's own pip.
+//! [`Installer`]: the program that installs distributions in an environment: uv where there is one, else the
+//! environment's own pip.
 //!
-//! The user's own configuration of either (indexes, certificates, proxies) is honoured; what would lead it to another
-//! environment is not. Nothing is asked: standard input is empty.
+//! The user's own configuration of either (indexes, certificates, proxies) is honoured; settings that would lead it to
+//! another environment are not. It asks the user nothing: standard input is empty.
 
 use std::{
     ffi::OsStr,
@@ -17,12 +18,12 @@ use modstore_core::{
     program::{ProgramError, Running, in_path, is_executable},
 };
 
-use super::interpreter::Places;
+use crate::read::EnvironmentPaths;
 
-/// An installer may have to compile what it installs.
+/// An installer may have to compile the distributions that it installs.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// What leads a Python, or an installer, elsewhere than it was told.
+/// Variables that lead a Python, or an installer, to another environment.
 const MISLEADING: [&str; 8] = [
     "PYTHONPATH",
     "PYTHONHOME",
@@ -43,22 +44,22 @@ pub enum Installer {
     Pip,
 }
 
-/// What is to be installed, by one call.
+/// Distributions to be installed, by one call.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Install<'a> {
     /// Requirements, as in the metadata of a distribution.
     pub requirements: &'a [String],
     /// Directories of projects, installed so that they are used where they lie.
     pub editables: &'a [PathBuf],
-    /// Nothing that these need.
+    /// Without their requirements.
     pub no_deps: bool,
-    /// From what is on this machine.
+    /// Without the network.
     pub offline: bool,
     /// A file of constraints.
     pub constraints: Option<&'a Path>,
     /// Into this directory instead.
     pub target: Option<&'a Path>,
-    /// Variables for the build of what is installed.
+    /// Variables for the builds.
     pub variables: &'a [(&'a str, &'a str)],
 }
 
@@ -74,7 +75,7 @@ impl fmt::Display for Installer {
 impl Installer {
     /// The installer for an environment: uv, wherever it is usually found, else the environment's own pip.
     #[must_use]
-    pub fn find(places: &Places) -> Option<Self> {
+    pub fn find(paths: &EnvironmentPaths) -> Option<Self> {
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let below_home =
             |directory: &str| home.as_ref().map(|home| home.join(directory).join("uv"));
@@ -82,12 +83,12 @@ impl Installer {
         let places_of_uv = [
             named,
             in_path("uv"),
-            Some(places.prefix.join("bin/uv")),
+            Some(paths.prefix.join("bin/uv")),
             below_home(".local/bin"),
             below_home(".cargo/bin"),
         ];
         let uv = places_of_uv.into_iter().flatten().find(|path| is_executable(path));
-        let has_pip = places.site.iter().any(|site| site.join("pip/__init__.py").is_file());
+        let has_pip = paths.site.iter().any(|site| site.join("pip/__init__.py").is_file());
         uv.map(Self::Uv).or_else(|| has_pip.then_some(Self::Pip))
     }
 
@@ -100,12 +101,12 @@ impl Installer {
         python: &Path,
         what: &Install<'_>,
         cancel: &Cancel,
-        told: &dyn Fn(&str),
+        on_line: &dyn Fn(&str),
     ) -> Result<(), ProgramError> {
         let mut command = self.command(python, "install");
         if let Self::Uv(_) = self {
-            // Sources of a project's own are for those who develop it: they name paths and repositories that are
-            // not here.
+            // `tool.uv.sources` of a project is for its developers: it names paths and repositories that are not
+            // here.
             command.arg("--no-sources");
         }
         if what.no_deps {
@@ -124,10 +125,10 @@ impl Installer {
         }
         command.envs(what.variables.iter().copied());
         command.arg("--").args(what.requirements);
-        run(command, cancel, told)
+        run(command, cancel, on_line)
     }
 
-    /// Takes distributions away; one that is not there is no error.
+    /// Uninstalls distributions; one that is not there is no error.
     ///
     /// # Errors
     /// Some of them may be gone.
@@ -145,9 +146,9 @@ impl Installer {
         run(command, cancel, &|_| {})
     }
 
-    /// What a person would type to install these, for a shell.
+    /// The command that installs these, for a shell.
     #[must_use]
-    pub fn shown(&self, python: &Path, arguments: &[&OsStr]) -> String {
+    pub fn install_command(&self, python: &Path, arguments: &[&OsStr]) -> String {
         let python = quoted(python.as_os_str());
         let arguments: Vec<String> = arguments.iter().map(|text| quoted(text)).collect();
         match self {
@@ -173,14 +174,14 @@ impl Installer {
         for name in MISLEADING {
             command.env_remove(name);
         }
-        // Where it is started, a project's own settings would be taken for it.
+        // In a project's directory it would read that project's settings.
         command.current_dir("/");
         command
     }
 }
 
-fn run(command: Command, cancel: &Cancel, told: &dyn Fn(&str)) -> Result<(), ProgramError> {
-    let running = Running { input: b"", limit: LIMIT, cancel, told, ends_with_us: false };
+fn run(command: Command, cancel: &Cancel, on_line: &dyn Fn(&str)) -> Result<(), ProgramError> {
+    let running = Running { input: b"", limit: LIMIT, cancel, told: on_line, ends_with_us: false };
     running.succeed(command).map(drop)
 }
 
@@ -189,10 +190,10 @@ fn run(command: Command, cancel: &Cancel, told: &dyn Fn(&str)) -> Result<(), Pro
 pub fn quoted(word: &OsStr) -> String {
     let text = word.to_string_lossy();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,#".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) && !text.starts_with('#') {
-        true => text.into_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
+    if !text.is_empty() && text.chars().all(is_plain) && !text.starts_with('#') {
+        return text.into_owned();
     }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

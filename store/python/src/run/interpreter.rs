@@ -1,9 +1,7 @@
-//! [`Interpreter`]: a Python interpreter and where it has its things; [`Places`]: as much of that as files tell.
-//!
-//! A virtual environment tells its places by its files, in a few calls and although its interpreter may be
-//! broken; any other Python has to be started. Only Linux and macOS layouts: `bin/`, `lib/pythonX.Y/`.
+//! [`Interpreter`]: a Python interpreter, queried for its paths, its version and its kind.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -11,35 +9,25 @@ use std::{
 
 use modstore_core::{
     Cancel,
-    disk::read_regular_text,
-    program::{ProgramError, Running, Said, in_path, is_executable},
+    program::{ProgramError, Running, Said, is_executable},
 };
 use serde::Deserialize;
+
+use crate::read::{EnvironmentPaths, named_interpreter};
 
 /// An interpreter that has not answered by then is broken.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Where an environment has its things.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
-    /// The interpreter, absolute. Never resolved: the link `bin/python` is what makes it this environment.
-    pub executable: PathBuf,
-    /// The environment's directory.
-    pub prefix: PathBuf,
-    /// Where distributions are installed; one directory, or two where compiled ones have another.
-    pub site: Vec<PathBuf>,
-}
-
-/// A Python interpreter, as it tells itself.
+/// A Python interpreter, by its own answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interpreter {
-    /// Where it has its things.
-    pub places: Places,
+    /// The directories of its environment.
+    pub paths: EnvironmentPaths,
     /// Where installers put the programs of distributions.
     pub scripts: PathBuf,
     /// For example `3.12.1`.
     pub version: String,
-    /// What compiled files are made for, for example `cpython-312-x86_64-linux-gnu`.
+    /// The platform that compiled files are made for, for example `cpython-312-x86_64-linux-gnu`.
     pub tag: String,
     /// Whether it is a virtual environment.
     pub is_virtual: bool,
@@ -47,7 +35,7 @@ pub struct Interpreter {
     pub is_externally_managed: bool,
 }
 
-/// A Python cannot be looked at. Nothing was changed.
+/// A Python cannot be queried. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PythonError {
     /// There is none.
@@ -55,7 +43,7 @@ pub enum PythonError {
         "there is no Python at {}: expected an interpreter, or the directory of a virtual environment", given.display()
     )]
     None {
-        /// What was given.
+        /// The path or name that was given.
         given: PathBuf,
     },
     /// There is the rest of an environment whose interpreter cannot be run.
@@ -64,146 +52,121 @@ pub enum PythonError {
         /// The interpreter.
         executable: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// It does not say where it has its things.
-    #[error("the interpreter {} does not say where it has its things", executable.display())]
-    Silent {
+    /// It does not start, does not end in time, or prints something else than the answer.
+    #[error("could not query the interpreter {} for its paths", executable.display())]
+    NoAnswer {
         /// The interpreter.
         executable: PathBuf,
         /// Why not.
         source: ProgramError,
     },
+    /// It runs, and its own library does not know its paths.
+    #[error("the interpreter {} does not know its own paths: {exception}", executable.display())]
+    NoPaths {
+        /// The interpreter.
+        executable: PathBuf,
+        /// The exception that it raised, with its type.
+        exception: String,
+    },
+    /// It has no virtual environments.
+    #[error("the interpreter {} is Python {version}, which is too old", executable.display())]
+    TooOld {
+        /// The interpreter.
+        executable: PathBuf,
+        /// Its version.
+        version: String,
+    },
 }
 
-/// What the script prints.
+/// The answer of `interpreter.py`.
 #[derive(Deserialize)]
-struct Told {
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Paths(InterpreterInfo),
+    Exception(String),
+    TooOld(String),
+}
+
+#[derive(Deserialize)]
+struct InterpreterInfo {
     prefix: PathBuf,
     site: Vec<PathBuf>,
     scripts: PathBuf,
     version: String,
     tag: String,
-    #[serde(rename = "virtual")]
     is_virtual: bool,
-    managed: bool,
-}
-
-/// The interpreter that a person means: a path, the directory of an environment, or a name to be found in
-/// `PATH`. Absolute, and itself not resolved; the directory of a virtual environment is, so that it is one environment by
-/// whatever link it is reached.
-///
-/// # Errors
-/// [`PythonError::None`].
-pub(crate) fn meant(given: &Path) -> Result<PathBuf, PythonError> {
-    let none = || PythonError::None { given: given.to_owned() };
-    let absolute = std::path::absolute(given).map_err(|_| none())?;
-    if absolute.is_dir() {
-        let inside = ["bin/python", "bin/python3"].map(|name| absolute.join(name));
-        let found = inside.into_iter().find(|path| is_named(path)).ok_or_else(none)?;
-        return Ok(in_resolved_environment(found));
-    }
-    if is_named(&absolute) {
-        return Ok(in_resolved_environment(absolute));
-    }
-    let name = given.to_str().filter(|name| !name.contains('/')).ok_or_else(none)?;
-    in_path(name).map(in_resolved_environment).ok_or_else(none)
-}
-
-/// The same interpreter, below the resolved directory of its virtual environment.
-fn in_resolved_environment(executable: PathBuf) -> PathBuf {
-    let resolved = || {
-        let prefix = executable.parent()?.parent()?;
-        let below = executable.strip_prefix(prefix).ok()?;
-        let is_virtual = prefix.join("pyvenv.cfg").is_file();
-        is_virtual.then(|| prefix.canonicalize().ok().map(|prefix| prefix.join(below)))?
-    };
-    resolved().unwrap_or(executable)
-}
-
-/// Whether there is anything of this name: the interpreter of an environment may be a link to one that is gone.
-fn is_named(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|meta| !meta.is_dir())
-}
-
-impl Places {
-    /// The places of the environment of this interpreter: from files, if it is a virtual environment, and
-    /// from the interpreter otherwise.
-    ///
-    /// # Errors
-    /// See [`PythonError`].
-    pub fn find(python: &Path, cancel: &Cancel) -> Result<Self, PythonError> {
-        let executable = meant(python)?;
-        match Self::in_files(&executable) {
-            Some(places) => Ok(places),
-            None => Interpreter::ask(&executable, cancel).map(|interpreter| interpreter.places),
-        }
-    }
-
-    /// As its files tell, if it is a virtual environment.
-    #[must_use]
-    pub fn in_files(executable: &Path) -> Option<Self> {
-        let prefix = executable.parent()?.parent()?.to_owned();
-        let settings = read_regular_text(&prefix.join("pyvenv.cfg")).ok()?;
-        let minor = minor_version(&settings);
-        let mut site: Vec<PathBuf> = std::fs::read_dir(prefix.join("lib"))
-            .ok()?
-            .flatten()
-            .filter(|child| child.file_name().to_string_lossy().starts_with("python"))
-            .map(|child| child.path().join("site-packages"))
-            .filter(|path| path.is_dir())
-            .collect();
-        site.sort();
-        if site.len() > 1 {
-            // Of an interpreter that was exchanged for a newer one, the older one's directory may be left.
-            let named = format!("python{}", minor?);
-            site.retain(|path| path.parent().is_some_and(|lib| lib.ends_with(&named)));
-        }
-        (!site.is_empty()).then(|| Self { executable: executable.to_owned(), prefix, site })
-    }
-}
-
-/// `3.12` of a `pyvenv.cfg`, which names it `version` (venv) or `version_info` (uv, virtualenv).
-fn minor_version(settings: &str) -> Option<String> {
-    let mut fields = settings.lines().filter_map(|line| line.split_once('='));
-    let (_, version) = fields.find(|(key, _)| matches!(key.trim(), "version" | "version_info"))?;
-    let mut parts = version.trim().split('.');
-    Some(format!("{}.{}", parts.next()?, parts.next()?))
+    is_externally_managed: bool,
 }
 
 impl Interpreter {
-    /// Asks the interpreter.
+    /// Queries the interpreter that a user names: a path, the directory of an environment, or a name in `PATH`.
     ///
     /// # Errors
     /// See [`PythonError`].
-    pub fn ask(python: &Path, cancel: &Cancel) -> Result<Self, PythonError> {
-        let executable = meant(python)?;
+    pub fn query(given: &Path, cancel: &Cancel) -> Result<Self, PythonError> {
+        Self::query_executable(executable_of(given)?, cancel)
+    }
+
+    fn query_executable(executable: PathBuf, cancel: &Cancel) -> Result<Self, PythonError> {
         if !is_executable(&executable) {
             let source = std::fs::metadata(&executable).err().unwrap_or_else(|| {
-                std::io::Error::new(std::io::ErrorKind::PermissionDenied, "it is no program")
+                io::Error::new(io::ErrorKind::PermissionDenied, "it is no program")
             });
             return Err(PythonError::Broken { executable, source });
         }
-        let running =
-            Running { input: b"", limit: LIMIT, cancel, told: &|_| {}, ends_with_us: false };
-        // Without what the surroundings add to the path, and without writing byte code anywhere.
-        let mut command = Command::new(&executable);
-        command.args(["-I", "-B", "-c", include_str!("interpreter.py")]);
-        let silent = |source| PythonError::Silent { executable: executable.clone(), source };
-        let ran = running.succeed(command).map_err(silent)?;
-        let told: Told = serde_json::from_slice(&ran.stdout).map_err(|_| {
-            let program = executable.display().to_string();
-            silent(ProgramError::Answer { program, said: Said::of(ran.stderr) })
-        })?;
-        let Told { prefix, site, scripts, version, tag, is_virtual, managed } = told;
-        let places = Places { executable: executable.clone(), prefix, site };
-        let is_externally_managed = managed;
-        Ok(Self { places, scripts, version, tag, is_virtual, is_externally_managed })
+        match answer_of(&executable, cancel) {
+            Ok(Answer::Paths(info)) => Ok(Self {
+                paths: EnvironmentPaths { executable, prefix: info.prefix, site: info.site },
+                scripts: info.scripts,
+                version: info.version,
+                tag: info.tag,
+                is_virtual: info.is_virtual,
+                is_externally_managed: info.is_externally_managed,
+            }),
+            Ok(Answer::Exception(exception)) => Err(PythonError::NoPaths { executable, exception }),
+            Ok(Answer::TooOld(version)) => Err(PythonError::TooOld { executable, version }),
+            Err(source) => Err(PythonError::NoAnswer { executable, source }),
+        }
     }
+}
+
+impl EnvironmentPaths {
+    /// The directories of the environment that a user names: from files, if it is a virtual environment, and from the
+    /// interpreter otherwise.
+    ///
+    /// # Errors
+    /// See [`PythonError`].
+    pub fn find(given: &Path, cancel: &Cancel) -> Result<Self, PythonError> {
+        let executable = executable_of(given)?;
+        match Self::from_files(&executable) {
+            Some(paths) => Ok(paths),
+            None => Interpreter::query_executable(executable, cancel).map(|found| found.paths),
+        }
+    }
+}
+
+fn executable_of(given: &Path) -> Result<PathBuf, PythonError> {
+    named_interpreter(given).ok_or_else(|| PythonError::None { given: given.to_owned() })
+}
+
+fn answer_of(executable: &Path, cancel: &Cancel) -> Result<Answer, ProgramError> {
+    let running = Running { input: b"", limit: LIMIT, cancel, told: &|_| {}, ends_with_us: false };
+    let mut command = Command::new(executable);
+    // `-I`: without the variables and directories that would change the import path. `-B`: no byte code is written.
+    command.args(["-I", "-B", "-c", include_str!("interpreter.py")]);
+    let ran = running.succeed(command)?;
+    serde_json::from_slice(&ran.stdout).map_err(|_| ProgramError::Answer {
+        program: executable.display().to_string(),
+        said: Said::of(ran.stderr),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use modstore_core::program::in_path;
+
     use super::*;
 
     #[test]
@@ -214,28 +177,10 @@ mod tests {
         let made = Command::new(python).args(["-m", "venv", "--without-pip"]).arg(&venv).status();
         assert!(made.unwrap().success());
         let cancel = Cancel::new();
-        let told = Interpreter::ask(&venv, &cancel).unwrap();
+        let told = Interpreter::query(&venv, &cancel).unwrap();
         assert!(told.is_virtual && !told.is_externally_managed);
-        assert_eq!(Places::find(&venv.join("bin/python"), &cancel).unwrap(), told.places);
-        assert_eq!(told.places.prefix, venv);
-    }
-
-    #[test]
-    fn an_environment_is_the_same_by_whatever_link_it_is_reached() {
-        let place = tempfile::tempdir().unwrap();
-        let place = place.path().canonicalize().unwrap();
-        let (venv, link) = (place.join("venv"), place.join("link"));
-        std::fs::create_dir_all(venv.join("bin")).unwrap();
-        std::fs::write(venv.join("pyvenv.cfg"), "").unwrap();
-        std::os::unix::fs::symlink("/some/python", venv.join("bin/python")).unwrap();
-        std::os::unix::fs::symlink("venv", &link).unwrap();
-        for given in [venv.clone(), venv.join("bin/python"), link.clone(), link.join("bin/python")]
-        {
-            assert_eq!(meant(&given).unwrap(), venv.join("bin/python"), "{}", given.display());
-        }
-        // What is no virtual environment may be two things by two links.
-        std::fs::remove_file(venv.join("pyvenv.cfg")).unwrap();
-        assert_eq!(meant(&link).unwrap(), link.join("bin/python"));
+        assert_eq!(EnvironmentPaths::find(&venv.join("bin/python"), &cancel).unwrap(), told.paths);
+        assert_eq!(told.paths.prefix, venv);
     }
 
     #[test]
@@ -248,9 +193,9 @@ mod tests {
         std::fs::write(prefix.join("pyvenv.cfg"), "home = /gone\nversion_info = 3.12.1\n").unwrap();
         std::os::unix::fs::symlink("/gone/python", prefix.join("bin/python")).unwrap();
         let cancel = Cancel::new();
-        let places = Places::find(prefix, &cancel).unwrap();
-        assert_eq!(places.site, [prefix.join("lib/python3.12/site-packages")]);
-        let error = Interpreter::ask(prefix, &cancel).unwrap_err();
+        let paths = EnvironmentPaths::find(prefix, &cancel).unwrap();
+        assert_eq!(paths.site, [prefix.join("lib/python3.12/site-packages")]);
+        let error = Interpreter::query(prefix, &cancel).unwrap_err();
         assert!(matches!(error, PythonError::Broken { .. }), "{error}");
     }
 
@@ -259,7 +204,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let cancel = Cancel::new();
         for given in [place.path(), Path::new("/no/python"), Path::new("no-such-python")] {
-            let error = Places::find(given, &cancel).unwrap_err().to_string();
+            let error = EnvironmentPaths::find(given, &cancel).unwrap_err().to_string();
             assert!(error.contains(&given.display().to_string()) && error.contains("expected"));
         }
     }
