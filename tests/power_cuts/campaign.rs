@@ -103,7 +103,8 @@ impl Campaign<'_> {
         let said = host.until(&orders);
         host.cut(self.mount, unsynced, at_once, life);
         met.count(&orders, &said, &host);
-        let what = format!("{orders:?}, {unsynced:?}, at once: {at_once}, received {:?}", host.heard);
+        let what =
+            format!("{orders:?}, {unsynced:?}, at once: {at_once}, received {:?}", host.heard);
         let told = |why| format!("{why}\n{what}");
         checked(|| life.check_as_found()).map_err(told)?;
         if random.percent(60) {
