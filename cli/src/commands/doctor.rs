@@ -9,7 +9,6 @@ use modstore::{
         Candidate as StoreCandidate, Doctor as StoreDoctor, DoctorError, Finding, Report, Request,
         Severity,
     },
-    update::{Event, Events as _},
 };
 
 use super::Run;
@@ -70,7 +69,7 @@ impl Run for DoctorArgs {
             offline: context.global.offline,
             lock_limit: std::time::Duration::from_secs(context.global.lock_timeout),
             cancel: context.cancel(),
-            told: &|prefix, doing| progress.happened(Event::Environment { prefix, doing }),
+            events: &progress,
         };
         let request = Request { python: self.python.clone(), quick: self.quick, fix: self.fix };
         let report = doctor.run(&request).map_err(|error| failed(&error))?;
@@ -96,10 +95,10 @@ fn told(report: &Report, args: &DoctorArgs, generation: Option<u64>) -> Doctor {
         installer: examined.installer.clone(),
         distributions: examined.distributions,
         editables: examined.editables,
-        untried: examined.untried.clone(),
+        untried: examined.import_skipped.clone(),
     });
-    let mended = report.mended.iter();
-    let trials = report.trials.iter().map(|trial| Trial {
+    let mended = report.fixed.iter();
+    let trials = report.failed_fixes.iter().map(|trial| Trial {
         environment: trial.environment.display().to_string(),
         distributions: trial.distributions.clone(),
         how: trial.how.clone(),
@@ -107,7 +106,7 @@ fn told(report: &Report, args: &DoctorArgs, generation: Option<u64>) -> Doctor {
         busy: trial.is_busy,
     });
     let unclear = report
-        .unclear
+        .unparsed
         .iter()
         .map(|(path, why)| NotUnderstood { path: path.display().to_string(), why: why.clone() });
     Doctor {
@@ -122,7 +121,7 @@ fn told(report: &Report, args: &DoctorArgs, generation: Option<u64>) -> Doctor {
             .collect(),
         trials: trials.collect(),
         unclear: unclear.collect(),
-        store_error: report.store.clone(),
+        store_error: report.store_error.clone(),
     }
 }
 
@@ -133,19 +132,20 @@ fn ailment(finding: &Finding) -> Ailment {
         why: candidate.why.clone(),
         others: candidate.others.iter().map(text).collect(),
     };
+    let about = &finding.about;
     Ailment {
         code: finding.code.as_str(),
         severity: finding.severity.as_str(),
-        environment: finding.environment.as_ref().map(text),
-        distribution: finding.distribution.as_ref().map(ToString::to_string),
-        module: finding.module.clone(),
+        environment: about.environment.as_ref().map(text),
+        distribution: about.distribution.as_ref().map(ToString::to_string),
+        module: about.module.clone(),
         path: text(&finding.path),
-        target: finding.target.as_ref().map(text),
+        target: about.target.as_ref().map(text),
         what: finding.what.clone(),
-        exception: finding.exception.as_ref().map(Exception::from),
-        candidate: finding.candidate.as_ref().map(candidate),
-        unmended: finding.unmended.clone(),
-        fix: finding.fix.clone(),
+        exception: about.exception.as_ref().map(Exception::from),
+        candidate: about.candidate.as_ref().map(candidate),
+        unmended: about.not_fixed_because.clone(),
+        fix: about.command.clone(),
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Requirement {
 
 /// For whom markers are evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Surroundings {
+pub(crate) struct MarkerEnvironment {
     /// Major, minor and, if it is known, patch version.
     pub python: (u32, u32, Option<u32>),
     pub implementation: String,
@@ -64,7 +64,7 @@ impl Requirement {
     }
 
     /// Whether it has to be met there, without any extra.
-    pub(crate) fn applies(&self, to: &Surroundings) -> Option<bool> {
+    pub(crate) fn applies(&self, to: &MarkerEnvironment) -> Option<bool> {
         self.marker.as_ref().map_or(Some(true), |marker| marker.holds(to))
     }
 
@@ -153,7 +153,7 @@ impl Marker {
         Some(Self::Compare(left, sign, words.pop()?.operand()?))
     }
 
-    fn holds(&self, to: &Surroundings) -> Option<bool> {
+    fn holds(&self, to: &MarkerEnvironment) -> Option<bool> {
         match self {
             Self::Or(parts) => together(parts, to, true),
             Self::And(parts) => together(parts, to, false),
@@ -163,7 +163,7 @@ impl Marker {
 }
 
 /// Of three-valued answers: `decides` if one is that, unknown if one is unknown, else the other.
-fn together(parts: &[Marker], to: &Surroundings, decides: bool) -> Option<bool> {
+fn together(parts: &[Marker], to: &MarkerEnvironment, decides: bool) -> Option<bool> {
     let answers: Vec<Option<bool>> = parts.iter().map(|part| part.holds(to)).collect();
     match answers.contains(&Some(decides)) {
         true => Some(decides),
@@ -172,7 +172,7 @@ fn together(parts: &[Marker], to: &Surroundings, decides: bool) -> Option<bool> 
     }
 }
 
-fn compare(left: &Operand, sign: &str, right: &Operand, to: &Surroundings) -> Option<bool> {
+fn compare(left: &Operand, sign: &str, right: &Operand, to: &MarkerEnvironment) -> Option<bool> {
     let variable = |operand: &Operand| match operand {
         Operand::Variable(name) => Some(name.clone()),
         Operand::Text(_) => None,
@@ -221,7 +221,7 @@ fn turned(sign: &str) -> Option<&str> {
     }
 }
 
-impl Surroundings {
+impl MarkerEnvironment {
     fn value(&self, name: &str) -> Option<String> {
         let (major, minor, patch) = self.python;
         let is_mac = cfg!(target_os = "macos");
@@ -292,8 +292,8 @@ fn words(text: &str) -> Option<Vec<Word>> {
 mod tests {
     use super::*;
 
-    fn surroundings() -> Surroundings {
-        Surroundings {
+    fn environment() -> MarkerEnvironment {
+        MarkerEnvironment {
             python: (3, 12, Some(1)),
             implementation: "CPython".into(),
             machine: "x86_64".into(),
@@ -342,7 +342,7 @@ mod tests {
         ] {
             let requirement = Requirement::parse(&format!("a ; {marker}"));
             let requirement = requirement.unwrap_or_else(|| panic!("{marker}"));
-            assert_eq!(requirement.applies(&surroundings()), holds, "{marker}");
+            assert_eq!(requirement.applies(&environment()), holds, "{marker}");
         }
     }
 
