@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use modstore_testbed::{HttpServer, ModuleFiles, Repo, Shape, git};
+use modstore_testbed::{Contents, HttpServer, ModuleFiles, Repo, Shape, git};
 
 use crate::contender::Wanted;
 use crate::measure::run;
@@ -19,7 +19,8 @@ const OLD_COMMITS: usize = 3;
 /// A corpus of this size, from the fixed seed of all benchmarks.
 pub(crate) fn shape(modules: usize, files: usize, touched: usize, mean_size: usize) -> Shape {
     let rounds = OLD_COMMITS + 2;
-    Shape { modules, files, rounds, changing: modules, touched, mean_size, seed: 1 }
+    let contents = Contents::Project;
+    Shape { modules, files, rounds, changing: modules, touched, mean_size, seed: 1, contents }
 }
 
 /// Which commit of a module is served, or expected.

@@ -2,10 +2,9 @@
 
 use std::io;
 
-use crate::exit::Exit;
 use modstore_testbed::GitError;
 
-use crate::{causes::causes, report::Failure};
+use crate::{causes::causes, exit::Exit, report::Failure};
 
 /// The system did not let the command do this.
 pub(super) fn cannot(what: &str, error: &io::Error) -> Failure {

@@ -33,7 +33,7 @@ pub use measure::{
 };
 pub use random::Random;
 pub use repositories::{
-    Change, Corpus, GitError, Item, ModuleFiles, Repo, Shape, git, listing, share,
+    Change, Contents, Corpus, GitError, Item, ModuleFiles, Repo, Shape, git, listing, share,
 };
 pub use scratch::Scratch;
 
@@ -46,6 +46,6 @@ pub use programs::{
     on_terminal, until,
 };
 #[cfg(feature = "full")]
-pub use servers::{BlackHole, CutNetwork, GitDaemon, RefusedPort, SshServer, Wire};
+pub use servers::{BlackHole, CutNetwork, GitDaemon, RefusedPort, ScriptedServer, SshServer, Wire};
 #[cfg(feature = "full")]
-pub use system::{BindMount, Luck, Mount, skip_loudly};
+pub use system::{BindMount, Mount, Unsynced, skip_loudly};

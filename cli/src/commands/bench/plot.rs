@@ -30,7 +30,7 @@ pub(super) fn draw(bench: &Bench) -> String {
 fn title(bench: &Bench) -> String {
     let modules = count(bench.modules, "module");
     let files = bench.files.map(|files| count(files, "file"));
-    let files = files.map_or_else(|| "a user's own".to_owned(), |files| files);
+    let files = files.unwrap_or_else(|| "a user's own".to_owned());
     format!("Cache churn: {modules} of {files}, {} % change in each round", bench.change_percent)
 }
 

@@ -2,12 +2,11 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use crate::exit::Exit;
 use modstore::{disk::Layout, model::ModuleName};
-use modstore_testbed::{Corpus, Random, Shape, modules_toml, share};
+use modstore_testbed::{Contents, Corpus, Random, Shape, modules_toml, share};
 
 use super::{args::ChurnArgs, server::Server};
-use crate::{commands::cannot::cannot, context::Context, report::Failure};
+use crate::{commands::cannot::cannot, context::Context, exit::Exit, report::Failure};
 
 /// Makes the repositories of a churn.
 pub(super) fn corpus(root: &Path, args: &ChurnArgs) -> Result<Corpus, Failure> {
@@ -20,6 +19,7 @@ pub(super) fn corpus(root: &Path, args: &ChurnArgs) -> Result<Corpus, Failure> {
         touched: share(files, args.touch.into()),
         mean_size: usize::try_from(args.file_size).unwrap_or(usize::MAX),
         seed: args.seed,
+        contents: Contents::Text,
     };
     Ok(Corpus::build(root, shape)?)
 }

@@ -175,7 +175,10 @@ fn write_all(
 
 #[cfg(test)]
 mod tests {
-    use super::{super::module_files::share, *};
+    use super::{
+        super::module_files::{Contents, share},
+        *,
+    };
 
     const SHAPE: Shape = Shape {
         modules: 20,
@@ -185,6 +188,7 @@ mod tests {
         touched: 1,
         mean_size: 2000,
         seed: 1,
+        contents: Contents::Text,
     };
 
     #[test]

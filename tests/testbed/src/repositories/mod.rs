@@ -13,7 +13,7 @@ pub use change::Change;
 pub use command::{GitError, git};
 pub use corpus::Corpus;
 pub use listing::{Item, listing};
-pub use module_files::{ModuleFiles, Shape, share};
+pub use module_files::{Contents, ModuleFiles, Shape, share};
 #[cfg(feature = "packs")]
 pub use pack::{Delta, PackWriter, commit_object, deflate, object_id, tree_object};
 pub use repo::Repo;

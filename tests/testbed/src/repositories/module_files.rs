@@ -1,7 +1,7 @@
 //! The files of a module: the same for the same seed, and the same changes from round to round.
 //!
-//! A module is a Python project of text files, from small to large by equal factors. Two of its files are for prek and uv,
-//! which read them, and never change.
+//! A module is text files, from small to large by equal factors. In a Python project two of them are for prek and uv, which
+//! read them, and never change.
 //! Text only: no links, no binaries.
 
 use super::change::Change;
@@ -9,7 +9,7 @@ use crate::random::Random;
 
 const SMALLEST: f64 = 200.0;
 const LARGEST: f64 = 30_000.0;
-/// From this many files on a module has areas of directories, and no file that never changes.
+/// From this many files on a module has areas of directories, and is no project.
 const LARGE_MODULE: usize = 1000;
 
 /// The size of a corpus, and how much of it changes.
@@ -29,6 +29,17 @@ pub struct Shape {
     pub mean_size: usize,
     /// The seed of all contents and choices.
     pub seed: u64,
+    /// Which files there are.
+    pub contents: Contents,
+}
+
+/// Which files a module has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// Text alone.
+    Text,
+    /// Text, and the files that prek and uv need to install the module.
+    Project,
 }
 
 /// This many percent of a number, rounded up; none of 0 percent, and else at least one.
@@ -60,9 +71,9 @@ impl ModuleFiles {
     #[must_use]
     pub fn new(shape: Shape, number: usize) -> Self {
         let name = name(number);
-        let texts = (0..shape.files).filter(|file| fixed(shape.files, *file, &name).is_none());
+        let texts = (0..shape.files).filter(|file| fixed(shape, *file, &name).is_none());
         let sum: f64 = texts.map(|file| unscaled(file, shape.files)).sum();
-        let fixed = (0..shape.files).filter_map(|file| fixed(shape.files, file, &name));
+        let fixed = (0..shape.files).filter_map(|file| fixed(shape, file, &name));
         let fixed: usize = fixed.map(|(_, text)| text.len()).sum();
         let wanted = (shape.files * shape.mean_size).saturating_sub(fixed);
         let scale = wanted as f64 / sum.max(1.0);
@@ -82,7 +93,7 @@ impl ModuleFiles {
             return (0..files).map(|file| self.write(file)).collect();
         }
         let texts: Vec<usize> =
-            (0..files).filter(|file| fixed(files, *file, &self.name).is_none()).collect();
+            (0..files).filter(|file| fixed(self.shape, *file, &self.name).is_none()).collect();
         let mut random = Random::at(seed, &[2, self.number as u64, round as u64]);
         let chosen = random.choose(touched, texts.len());
         chosen.into_iter().filter_map(|at| texts.get(at)).map(|file| self.write(*file)).collect()
@@ -90,7 +101,7 @@ impl ModuleFiles {
 
     /// The next version of a file.
     fn write(&mut self, file: usize) -> Change {
-        if let Some((path, text)) = fixed(self.shape.files, file, &self.name) {
+        if let Some((path, text)) = fixed(self.shape, file, &self.name) {
             return Change::write(path, text);
         }
         let version = self.versions.get_mut(file).map_or(1, |version| {
@@ -121,9 +132,9 @@ impl ModuleFiles {
 }
 
 /// Path and text of a file that never changes: the one that prek reads, and the one that uv reads.
-fn fixed(files: usize, file: usize, name: &str) -> Option<(&'static str, String)> {
+fn fixed(shape: Shape, file: usize, name: &str) -> Option<(&'static str, String)> {
     match file {
-        _ if files >= LARGE_MODULE => None,
+        _ if shape.contents == Contents::Text || shape.files >= LARGE_MODULE => None,
         1 => Some((
             ".pre-commit-hooks.yaml",
             format!("- id: {name}\n  name: {name}\n  entry: run.sh\n  language: script\n"),
@@ -144,7 +155,8 @@ fn fixed(files: usize, file: usize, name: &str) -> Option<(&'static str, String)
 fn path(file: usize, files: usize, name: &str) -> String {
     match file {
         0 => "run.sh".to_owned(),
-        1..=3 if files >= LARGE_MODULE => format!("top_{file}.py"),
+        1 | 2 => format!("top_{file}.py"),
+        3 if files >= LARGE_MODULE => format!("top_{file}.py"),
         _ if files >= LARGE_MODULE => {
             let (area, part) = (file / 2000, file / 50 % 40);
             format!("package/area_{area:02}/part_{part:02}/file_{file:05}.py")
@@ -206,6 +218,7 @@ mod tests {
         touched: 1,
         mean_size: 2000,
         seed: 1,
+        contents: Contents::Project,
     };
 
     #[test]
