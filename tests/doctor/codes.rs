@@ -170,7 +170,7 @@ fn d03_a_registration_that_cannot_be_read_is_the_stores_damage() {
     fs::write(&file, "torn").unwrap();
     let (ran, told) = world.doctor(&venv, &[]);
     ran.fails(4).says("move that file away");
-    assert!(told["store_error"].as_str().unwrap().contains("no registration"), "{told:#}");
+    assert!(told["store_error"].as_str().unwrap().contains("not a registration"), "{told:#}");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn d04_a_recorded_file_that_is_missing_is_reported_and_comes_back() {
     fs::remove_file(&program).unwrap();
     let (ran, told) = world.doctor(&venv, &[]);
     ran.ok();
-    assert!(what(&told, "D04").contains("was installed, and is not there"), "{told:#}");
+    assert!(what(&told, "D04").contains("was installed, and is missing"), "{told:#}");
     fs::remove_file(&pth).unwrap();
     let (ran, told) = world.doctor(&venv, &[]);
     ran.fails(1);
@@ -426,7 +426,7 @@ fn d12_an_environment_whose_interpreter_is_gone_is_reported_and_its_paths_are_st
     let (ran, told) = world.doctor(&venv, &["--fix"]);
     ran.fails(1);
     let found = only(&told, "D12");
-    assert_eq!(found["message"], "python is a link to /gone/python3, which is not there");
+    assert_eq!(found["message"], "python is a link to /gone/python3, which does not exist");
     assert!(found["fix"].as_str().unwrap().starts_with("uv venv --allow-existing --python 3."));
     assert_eq!(
         (&told["fixed"][0]["code"], &told["fixed"][0]["how"]),
@@ -462,8 +462,8 @@ fn d12_installations_for_an_older_python_and_a_record_of_it_are_reported() {
     ran.ok();
     let found = with_code(&told, "D12");
     let told: Vec<&str> = found.iter().map(|it| it["message"].as_str().unwrap()).collect();
-    assert!(told[0].contains("installed for python3.9 is not seen"), "{told:?}");
-    assert!(told[1].contains("was exchanged since its host"), "{told:?}");
+    assert!(told[0].contains("does not see what was installed for python3.9"), "{told:?}");
+    assert!(told[1].contains("was replaced since its host"), "{told:?}");
 }
 
 #[test]
@@ -522,7 +522,7 @@ fn d13_d14_d15_d17_d18_leftovers_of_hosts_are_reported_and_left() {
     assert!(!format!("{:?}", world.home.run(&["doctor"])).contains("s3cr3t"));
     let locks = with_code(&told, "D17");
     assert_eq!(locks.len(), 2, "{told:#}");
-    assert!(locks[1]["message"].as_str().unwrap().contains("process 999999999 is no more"));
+    assert!(locks[1]["message"].as_str().unwrap().contains("process 999999999 no longer exists"));
     assert!(what(&told, "D18").contains("is cached for skills too"), "{told:#}");
     assert!(lock.is_file() && legacy.is_dir() && here.is_dir());
 }

@@ -37,7 +37,7 @@ fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_fixed_b
         let found = found.iter().find(|it| it["distribution"] == *distribution).unwrap();
         assert_eq!(found["module"], *distribution, "the name of its entry point");
         assert_eq!(found["target"], text(&old.join("src")));
-        assert!(found["message"].as_str().unwrap().contains("which is not there"));
+        assert!(found["message"].as_str().unwrap().contains("which does not exist"));
         assert_eq!(found["candidate"]["directory"], text(new));
         let package = distribution.replace('-', "_");
         let raised = format!("No module named '{package}'");
@@ -150,7 +150,7 @@ fn of_two_directories_the_other_spelling_of_the_missing_one_is_taken_and_the_twi
     let (ran, told) = world.doctor(&venv, &[]);
     ran.ok();
     let what = only(&told, "D05")["message"].as_str().unwrap();
-    assert!(what.contains("is cached 2 times, as it was spelled: https://"), "{what}");
+    assert!(what.contains("is cached 2 times, spelled https://"), "{what}");
 }
 
 #[test]

@@ -210,7 +210,7 @@ mod tests {
         let search = Search::new(vec![root.to_owned()]);
         let gone = root.join("a-00000000000000ff");
         assert_eq!(search.choose(&name(), &gone), Choice::Several(vec![one, two.clone()]));
-        // The hash of what is gone tells which repository and ref it was.
+        // The key of the missing directory tells its repository and ref.
         let meta = r#"{"git_url": "ssh://git@h.example/a", "ref": "v1"}"#;
         std::fs::write(two.join(".amplifier_cache_meta.json"), meta).unwrap();
         let hash = HOSTS[0].key_of("https://h.example/a", "v1");

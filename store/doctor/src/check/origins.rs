@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use modstore_core::findings::{Severity, codes};
-use modstore_python::{Drift, How, quoted, site_file};
+use modstore_python::{Drift, PointerKind, quoted, site_file};
 
 use super::{
     paths::{DANGLING_PATH, DIFFERENT_PATHS, is_within},
@@ -117,7 +117,7 @@ fn uncompiled(view: &EditableView<'_>) -> Option<Finding> {
     if !COMPILERS.contains(&backend.as_str()) {
         return None;
     }
-    let is_built = editable.followed.iter().any(|pointer| pointer.how == How::Build)
+    let is_built = editable.followed.iter().any(|pointer| pointer.how == PointerKind::Build)
         || editable.files.iter().flatten().any(|file| is_compiled(&file.path))
         || editable.followed.iter().any(|pointer| has_compiled(&pointer.target, 3));
     let finding = |what: String| view.finding(UNCOMPILED, &pointer.file, what);

@@ -52,7 +52,7 @@ fn different(view: &EditableView<'_>) -> Option<Finding> {
         pointer.target.display()
     );
     if !recorded.exists() {
-        let finding = finding(format!("{paths}; the shown one does not exist"));
+        let finding = finding(format!("{paths}; the first does not exist"));
         return Some(match project_above(&pointer.target, &editable.name) {
             Some(directory) => finding.choose(Choice::only(directory, "where Python finds it")),
             None => finding.not_fixed("the project that Python finds does not say its name"),

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use modstore_core::disk::{
     Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name,
 };
-use modstore_python::{Finder, How, Pointer, lexical, small_if_there};
+use modstore_python::{Finder, Pointer, PointerKind, lexical, small_if_there};
 use serde_json::Value;
 
 use super::plan::Task;
@@ -237,7 +237,7 @@ impl Moving {
         let Some(first) = leaving.first() else {
             return Err(not_understood("no file says where it lies".into()));
         };
-        if editable.followed.iter().any(|pointer| pointer.how == How::Build) {
+        if editable.followed.iter().any(|pointer| pointer.how == PointerKind::Build) {
             return Err(not_understood("it is built whenever it is imported".into()));
         }
         // In a stand-in, Python follows its link.
@@ -270,7 +270,7 @@ impl Moving {
         let Some(moved) = all.collect::<Option<Vec<(&Pointer, PathBuf)>>>() else { return false };
         let roots: Vec<&PathBuf> = moved
             .iter()
-            .filter(|(pointer, _)| pointer.how == How::Pth)
+            .filter(|(pointer, _)| pointer.how == PointerKind::Pth)
             .map(|(_, root)| root)
             .collect();
         let holds = |name: &String| {
@@ -307,7 +307,7 @@ impl Moving {
         let pointers: Vec<&Pointer> =
             editable.followed.iter().copied().filter(|pointer| pointer.file == path).collect();
         let after = match pointers.first().map(|pointer| pointer.how) {
-            Some(How::Pth | How::EggLink) => self.lines(editable, text),
+            Some(PointerKind::Pth | PointerKind::EggLink) => self.lines(editable, text),
             Some(_) => self.literals(text).filter(|after| self.is_moved(editable, text, after)),
             None => None,
         };
@@ -334,7 +334,8 @@ impl Moving {
 
     /// The texts of a finder, by what they begin with.
     fn literals(&self, text: &str) -> Option<String> {
-        let (from, to) = (plain(&self.from)?, plain(&self.to)?);
+        let from = plain(&self.from)?;
+        let to = plain(&self.to)?;
         let mut after = text.to_owned();
         for sign in ['\'', '"'] {
             for end in ['/', sign] {

@@ -50,11 +50,9 @@ impl<'a> Fixer<'a> {
         environments: &[InspectedEnvironment],
         findings: &[Finding],
     ) -> bool {
-        let mut has_tried = false;
-        for environment in environments {
-            has_tried |= self.reinstall_in(environment, findings);
-        }
-        has_tried
+        environments
+            .iter()
+            .fold(false, |has_tried, each| self.reinstall_in(each, findings) | has_tried)
     }
 
     fn reinstall_in(&mut self, environment: &InspectedEnvironment, findings: &[Finding]) -> bool {
@@ -165,11 +163,9 @@ impl<'a> Fixer<'a> {
         environments: &[InspectedEnvironment],
         findings: &[Finding],
     ) -> bool {
-        let mut has_tried = false;
-        for environment in environments {
-            has_tried |= self.add_requirements_in(environment, findings);
-        }
-        has_tried
+        environments
+            .iter()
+            .fold(false, |has_tried, each| self.add_requirements_in(each, findings) | has_tried)
     }
 
     fn add_requirements_in(

@@ -9,8 +9,8 @@ use std::{
 
 use modstore_core::model::DistributionName;
 use modstore_python::{
-    Distribution, DistributionError, EntryPoint, Finder, How, Line, Pointer, Project, RecordedFile,
-    Registration, Scan, lines, small_bytes, small_text,
+    Distribution, DistributionError, EntryPoint, Finder, Line, Pointer, PointerKind, Project,
+    RecordedFile, Registration, Scan, lines, small_bytes, small_text,
 };
 
 use super::recorded::is_changed;
@@ -51,7 +51,7 @@ impl<'a> Editable<'a> {
         let mut owned: Vec<(DistributionName, &Pointer)> = scan
             .pointers
             .iter()
-            .filter(|pointer| pointer.how != How::DirectUrl)
+            .filter(|pointer| pointer.how != PointerKind::DirectUrl)
             .filter_map(|pointer| Some((owner(scan, pointer)?, pointer)))
             .collect();
         owned.sort_by(|a, b| a.0.cmp(&b.0));
@@ -120,12 +120,14 @@ fn owner(scan: &Scan, pointer: &Pointer) -> Option<DistributionName> {
         return Some(name.clone());
     }
     let stem = pointer.file.file_stem()?.to_str()?;
-    if pointer.how == How::EggLink {
+    if pointer.how == PointerKind::EggLink {
         return stem.parse().ok();
     }
     // A line of `easy-install.pth` belongs to the `.egg-link` that says the same.
-    let linked =
-        scan.pointers.iter().find(|it| it.how == How::EggLink && it.target == pointer.target);
+    let linked = scan
+        .pointers
+        .iter()
+        .find(|it| it.how == PointerKind::EggLink && it.target == pointer.target);
     if let Some(linked) = linked {
         return linked.file.file_stem()?.to_str()?.parse().ok();
     }
@@ -231,9 +233,9 @@ impl Editable<'_> {
             self.followed.iter().any(|pointer| pointer.file == file)
                 || self.files.iter().flatten().any(|recorded| recorded.path == file)
         };
-        let trouble = self.scan.troubles.iter().find(|trouble| is_own(&trouble.file));
-        if let Some(trouble) = trouble {
-            return Some((trouble.file.clone(), trouble.what.clone()));
+        let unparsed = self.scan.unparsed.iter().find(|unparsed| is_own(&unparsed.file));
+        if let Some(unparsed) = unparsed {
+            return Some((unparsed.file.clone(), unparsed.what.clone()));
         }
         self.recorded_pths().find_map(|file| {
             let code = self.unknown_code(file)?;
