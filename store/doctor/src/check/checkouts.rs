@@ -7,7 +7,7 @@ use std::path::Path;
 use modstore_core::findings::codes;
 use modstore_python::quoted;
 
-use super::view::{CacheView, CachedView, Check, Effort, OfCache, OfCached};
+use super::view::{CacheView, CachedView, Effort, OfCache, OfCached, Step};
 use crate::{
     cache::{Cached, is_commit, short},
     finding::{Code, Details as _, Finding, Fix},
@@ -25,20 +25,20 @@ codes! { pub(super) CODES of Code:
     UNUSED_CHECKOUT = "D14", Note, Fix::Command;
 }
 
-pub(super) const INCOMPLETE: Check<OfCached> = OfCached::check(CODES, |view, found| {
+pub(super) const INCOMPLETE: Step<OfCached> = OfCached::check(CODES, |view, found| {
     found.extend(incomplete(view.cached, view.effort));
 });
-pub(super) const COMMIT: Check<OfCached> = OfCached::check(CODES, |view, found| {
+pub(super) const COMMIT: Step<OfCached> = OfCached::check(CODES, |view, found| {
     found.extend(at_another_commit(view.cached));
 })
 .unless(&[INCOMPLETE_CHECKOUT]);
-pub(super) const EDITED: Check<OfCached> = OfCached::check(CODES, |view, found| {
+pub(super) const EDITED: Step<OfCached> = OfCached::check(CODES, |view, found| {
     found.extend(edited(view.cached));
 });
-pub(super) const UNUSED: Check<OfCached> = OfCached::check(CODES, |view, found| {
+pub(super) const UNUSED: Step<OfCached> = OfCached::check(CODES, |view, found| {
     found.extend(nothing_uses(view));
 });
-pub(super) const OBSOLETE: Check<OfCache> = OfCache::check(CODES, obsolete);
+pub(super) const OBSOLETE: Step<OfCache> = OfCache::check(CODES, obsolete);
 
 fn incomplete(cached: &Cached, effort: Effort) -> Option<Finding> {
     let what = match &cached.checkout {

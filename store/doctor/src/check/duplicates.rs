@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use modstore_core::{findings::codes, model::Origin};
 
-use super::view::{CacheView, Check, Effort, MachineView, OfCache, OfMachine};
+use super::view::{CacheView, Effort, MachineView, OfCache, OfMachine, Step};
 use crate::{
     cache::{Cached, without_secret},
     finding::{Code, Details as _, Finding, Fix, name_of},
@@ -18,9 +18,9 @@ codes! { pub(super) CODES of Code:
     SECOND_CLONE = "D18", Note, Fix::Nothing;
 }
 
-pub(super) const SPELLINGS: Check<OfCache> = OfCache::check(CODES, spellings);
-pub(super) const SECOND_CLONES: Check<OfCache> = OfCache::check(CODES, second_clones);
-pub(super) const REPOSITORIES: Check<OfMachine> = OfMachine::check(CODES, repositories);
+pub(super) const SPELLINGS: Step<OfCache> = OfCache::check(CODES, spellings);
+pub(super) const SECOND_CLONES: Step<OfCache> = OfCache::check(CODES, second_clones);
+pub(super) const REPOSITORIES: Step<OfMachine> = OfMachine::check(CODES, repositories);
 
 /// Directories of one repository and ref, in different spellings.
 fn spellings(view: &mut CacheView<'_>, found: &mut Vec<Finding>) {

@@ -19,7 +19,7 @@ use super::{
     paths::DANGLING_PATH,
     records::NOT_AS_RECORDED,
     requirements::UNMET_REQUIREMENT,
-    view::{Check, Effort, EnvironmentView, OfEnvironment},
+    view::{Effort, EnvironmentView, OfEnvironment, Step},
 };
 use crate::{
     finding::{Code, Details as _, Finding, Fix},
@@ -31,7 +31,7 @@ codes! { pub(super) CODES of Code:
     FAILED_IMPORT = "D19", Broken, Fix::Nothing;
 }
 
-pub(super) const CHECK: Check<OfEnvironment> = OfEnvironment::check(CODES, find);
+pub(super) const CHECK: Step<OfEnvironment> = OfEnvironment::check(CODES, find);
 
 /// The codes that explain why an import fails, whatever the exception. An unmet requirement explains only its own.
 const EXPLANATIONS: [Code; 4] = [DANGLING_PATH, NOT_AS_RECORDED, UNCOMPILED, WRONG_INTERPRETER];

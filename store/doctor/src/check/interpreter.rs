@@ -8,7 +8,7 @@ use modstore_core::{
 };
 use modstore_python::{Interpreter, quoted};
 
-use super::view::{Check, Effort, EnvironmentView, MachineView, OfEnvironment, OfMachine};
+use super::view::{Effort, EnvironmentView, MachineView, OfEnvironment, OfMachine, Step};
 use crate::{
     finding::{Code, Details as _, Finding, Fix, name_of},
     hosts::HOSTS,
@@ -20,8 +20,8 @@ codes! { pub(super) CODES of Code:
     WRONG_INTERPRETER = "D12", Broken, Fix::Command;
 }
 
-pub(super) const CHECK: Check<OfEnvironment> = OfEnvironment::check(CODES, find);
-pub(super) const INSTALL_STATE: Check<OfMachine> = OfMachine::check(CODES, outdated_install_state);
+pub(super) const CHECK: Step<OfEnvironment> = OfEnvironment::check(CODES, find);
+pub(super) const INSTALL_STATE: Step<OfMachine> = OfMachine::check(CODES, outdated_install_state);
 
 fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
     let environment = view.environment;

@@ -6,7 +6,7 @@ use modstore_core::{
 };
 use modstore_python::quoted;
 
-use super::view::{CachedView, Check, MachineView, OfCached, OfMachine};
+use super::view::{CachedView, MachineView, OfCached, OfMachine, Step};
 use crate::finding::{Code, Details as _, Finding, Fix, name_of};
 
 codes! { pub(super) CODES of Code:
@@ -14,8 +14,8 @@ codes! { pub(super) CODES of Code:
     STALE_LOCK = "D17", Warning, Fix::Command;
 }
 
-pub(super) const GIT: Check<OfCached> = OfCached::check(CODES, of_git);
-pub(super) const LEASES: Check<OfMachine> = OfMachine::check(CODES, leases);
+pub(super) const GIT: Step<OfCached> = OfCached::check(CODES, of_git);
+pub(super) const LEASES: Step<OfMachine> = OfMachine::check(CODES, leases);
 
 fn of_git(view: &mut CachedView<'_>, found: &mut Vec<Finding>) {
     let left = view.cached.checkout.iter().flat_map(|checkout| checkout.left_locks(view.now));

@@ -15,7 +15,7 @@ mod secrets;
 mod locks;
 mod registries;
 
-use view::{Check, OfCache, OfCached, OfEditable, OfEnvironment, OfMachine};
+use view::{OfCache, OfCached, OfEditable, OfEnvironment, OfMachine, Step};
 
 use crate::finding::Code;
 
@@ -35,20 +35,20 @@ const FAMILIES: [&[Code]; 11] = [
 ];
 
 /// Each environment, before its distributions.
-pub(crate) const ENVIRONMENT: [Check<OfEnvironment>; 2] = [interpreter::CHECK, records::REMAINS];
+pub(crate) const ENVIRONMENT: [Step<OfEnvironment>; 2] = [interpreter::CHECK, records::REMAINS];
 
 /// Each distribution whose code lies elsewhere.
-pub(crate) const EDITABLE: [Check<OfEditable>; 5] =
+pub(crate) const EDITABLE: [Step<OfEditable>; 5] =
     [paths::CHECK, records::UNPARSED, records::RECORDED, origins::CHECK, requirements::CHECK];
 
 /// Each environment, when all of that is known.
-pub(crate) const ENVIRONMENT_AT_LAST: [Check<OfEnvironment>; 2] = [origins::BOUND, imports::CHECK];
+pub(crate) const ENVIRONMENT_AT_LAST: [Step<OfEnvironment>; 2] = [origins::BOUND, imports::CHECK];
 
 /// Each cache, before its directories.
-pub(crate) const CACHE: [Check<OfCache>; 1] = [duplicates::SPELLINGS];
+pub(crate) const CACHE: [Step<OfCache>; 1] = [duplicates::SPELLINGS];
 
 /// Each repository in it.
-pub(crate) const CACHED: [Check<OfCached>; 6] = [
+pub(crate) const CACHED: [Step<OfCached>; 6] = [
     secrets::CACHED,
     checkouts::INCOMPLETE,
     checkouts::COMMIT,
@@ -58,11 +58,11 @@ pub(crate) const CACHED: [Check<OfCached>; 6] = [
 ];
 
 /// Each cache, after its directories.
-pub(crate) const CACHE_AT_LAST: [Check<OfCache>; 2] =
+pub(crate) const CACHE_AT_LAST: [Step<OfCache>; 2] =
     [duplicates::SECOND_CLONES, checkouts::OBSOLETE];
 
 /// Everything else, once.
-pub(crate) const MACHINE: [Check<OfMachine>; 5] = [
+pub(crate) const MACHINE: [Step<OfMachine>; 5] = [
     duplicates::REPOSITORIES,
     registries::CHECK,
     interpreter::INSTALL_STATE,

@@ -8,7 +8,7 @@ use modstore_python::{Drift, PointerKind, quoted, site_file};
 use super::{
     paths::{DANGLING_PATH, DIFFERENT_PATHS, is_within},
     records::NOT_AS_RECORDED,
-    view::{Check, EditableView, EnvironmentView, OfEditable, OfEnvironment},
+    view::{EditableView, EnvironmentView, OfEditable, OfEnvironment, Step},
 };
 use crate::{
     catalog::{StoreStandIns, is_project_of},
@@ -25,10 +25,10 @@ codes! { pub(super) CODES of Code:
     UNCOMPILED = "D11", Warning, Fix::Command;
 }
 
-pub(super) const CHECK: Check<OfEditable> = OfEditable::check(CODES, find).unless(&[DANGLING_PATH]);
+pub(super) const CHECK: Step<OfEditable> = OfEditable::check(CODES, find).unless(&[DANGLING_PATH]);
 
 /// A module that the store has installed; its other faults have findings of their own.
-pub(super) const BOUND: Check<OfEnvironment> = OfEnvironment::check(CODES, bound).unless(&[
+pub(super) const BOUND: Step<OfEnvironment> = OfEnvironment::check(CODES, bound).unless(&[
     DANGLING_PATH,
     DIFFERENT_PATHS,
     OTHER_SOURCE,

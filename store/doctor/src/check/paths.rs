@@ -4,7 +4,7 @@ use std::path::Path;
 
 use modstore_core::findings::codes;
 
-use super::view::{Check, EditableView, OfEditable};
+use super::view::{EditableView, OfEditable, Step};
 use crate::{
     catalog::{is_project_of, project_above},
     finding::{Choice, Code, Details as _, Finding, Fix, name_of},
@@ -17,7 +17,7 @@ codes! { pub(super) CODES of Code:
     DIFFERENT_PATHS = "D02", Warning, Fix::Install;
 }
 
-pub(super) const CHECK: Check<OfEditable> = OfEditable::check(CODES, find);
+pub(super) const CHECK: Step<OfEditable> = OfEditable::check(CODES, find);
 
 fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     found.extend(dangling(view).or_else(|| different(view)));

@@ -10,7 +10,7 @@ use modstore_python::{PythonVersion, RecordedFile, quoted};
 
 use super::{
     paths::{DANGLING_PATH, DIFFERENT_PATHS},
-    view::{Check, EditableView, EnvironmentView, OfEditable, OfEnvironment},
+    view::{EditableView, EnvironmentView, OfEditable, OfEnvironment, Step},
 };
 use crate::{
     finding::{Choice, Code, Details as _, Finding, Fix, name_of},
@@ -23,10 +23,10 @@ codes! { pub(super) CODES of Code:
 }
 
 /// A path that leads nowhere is worse, and of two different paths the record has one.
-pub(super) const RECORDED: Check<OfEditable> =
+pub(super) const RECORDED: Step<OfEditable> =
     OfEditable::check(CODES, recorded).unless(&[DANGLING_PATH, DIFFERENT_PATHS]);
-pub(super) const UNPARSED: Check<OfEditable> = OfEditable::check(CODES, unparsed);
-pub(super) const REMAINS: Check<OfEnvironment> = OfEnvironment::check(CODES, remains);
+pub(super) const UNPARSED: Step<OfEditable> = OfEditable::check(CODES, unparsed);
+pub(super) const REMAINS: Step<OfEnvironment> = OfEnvironment::check(CODES, remains);
 
 /// From this version on Python passes over hidden `.pth` files.
 const HIDES: PythonVersion = (3, 12, Some(4));

@@ -2,7 +2,7 @@
 
 use modstore_core::findings::codes;
 
-use super::view::{Check, MachineView, OfMachine};
+use super::view::{MachineView, OfMachine, Step};
 use crate::{
     finding::{Code, Details as _, Finding, Fix},
     hosts::HOSTS,
@@ -13,7 +13,7 @@ codes! { pub(super) CODES of Code:
     DANGLING_ENTRY = "D13", Warning, Fix::Command;
 }
 
-pub(super) const CHECK: Check<OfMachine> = OfMachine::check(CODES, find);
+pub(super) const CHECK: Step<OfMachine> = OfMachine::check(CODES, find);
 
 fn find(view: &mut MachineView<'_>, found: &mut Vec<Finding>) {
     let named = view.roots.iter().flat_map(|root| HOSTS.map(|host| host.registered(root)));

@@ -14,7 +14,7 @@ use toml_edit::{Document, Item, Table, TableLike};
 
 use super::{
     paths::DANGLING_PATH,
-    view::{Check, EditableView, OfEditable},
+    view::{EditableView, OfEditable, Step},
 };
 use crate::{
     finding::{Choice, Code, Details as _, Finding, Fix},
@@ -26,7 +26,7 @@ codes! { pub(super) CODES of Code:
     UNMET_REQUIREMENT = "D09", Broken, Fix::Install;
 }
 
-pub(super) const CHECK: Check<OfEditable> = OfEditable::check(CODES, find).unless(&[DANGLING_PATH]);
+pub(super) const CHECK: Step<OfEditable> = OfEditable::check(CODES, find).unless(&[DANGLING_PATH]);
 
 /// The project's own file, as far as it declares these.
 #[derive(Debug, Default)]

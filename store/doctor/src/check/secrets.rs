@@ -5,7 +5,7 @@ use std::path::Path;
 use modstore_core::{findings::codes, model::Source};
 use modstore_python::quoted;
 
-use super::view::{CachedView, Check, MachineView, OfCached, OfMachine};
+use super::view::{CachedView, MachineView, OfCached, OfMachine, Step};
 use crate::{
     cache::{source_of, without_secret},
     finding::{Code, Details as _, Finding, Fix, name_of},
@@ -16,8 +16,8 @@ codes! { pub(super) CODES of Code:
     SECRET = "D15", Warning, Fix::Command;
 }
 
-pub(super) const CACHED: Check<OfCached> = OfCached::check(CODES, in_cache);
-pub(super) const INSTALLED: Check<OfMachine> = OfMachine::check(CODES, in_environments);
+pub(super) const CACHED: Step<OfCached> = OfCached::check(CODES, in_cache);
+pub(super) const INSTALLED: Step<OfMachine> = OfMachine::check(CODES, in_environments);
 
 fn in_cache(view: &mut CachedView<'_>, found: &mut Vec<Finding>) {
     let cached = view.cached;

@@ -11,7 +11,7 @@ use std::{
 
 use modstore_core::{
     Cancel,
-    findings::{self, Inspection, RepairStep},
+    findings::{Check, Inspection, RepairStep},
 };
 
 use crate::{
@@ -104,9 +104,9 @@ macro_rules! scopes {
             pub(super) const fn check(
                 codes: &'static [Code],
                 find: fn(&mut $view<'_>, &mut Vec<Finding>),
-            ) -> Check<Self> {
+            ) -> Step<Self> {
                 let repair = RepairStep::None;
-                Check { check: findings::Check { codes, find, repair }, unless: &[] }
+                Step { check: Check { codes, find, repair }, unless: &[] }
             }
         }
     )+};
@@ -121,13 +121,13 @@ scopes! {
 }
 
 /// A check in a list, and the codes that make its findings superfluous.
-pub(crate) struct Check<I: Inspection> {
-    pub check: findings::Check<I>,
+pub(crate) struct Step<I: Inspection> {
+    pub check: Check<I>,
     /// A distribution with one of these has no finding of this check.
     unless: &'static [Code],
 }
 
-impl<I: Inspection<Repair = Fix, About = About>> Check<I> {
+impl<I: Inspection<Repair = Fix, About = About>> Step<I> {
     /// The same, without findings for a distribution that has one of these codes.
     pub(super) const fn unless(self, unless: &'static [Code]) -> Self {
         Self { unless, ..self }
@@ -136,11 +136,11 @@ impl<I: Inspection<Repair = Fix, About = About>> Check<I> {
 
 /// Runs the checks in their order.
 pub(crate) fn run<I: Inspection<Repair = Fix, About = About>>(
-    checks: &[Check<I>],
+    steps: &[Step<I>],
     view: &mut I::View<'_>,
     found: &mut Vec<Finding>,
 ) {
-    for Check { check, unless } in checks {
+    for Step { check, unless } in steps {
         let before = found.len();
         (check.find)(view, found);
         let new = found.split_off(before);
