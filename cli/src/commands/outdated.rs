@@ -30,12 +30,19 @@ pub(crate) fn run(context: &Context, args: &OutdatedArgs) -> Result<Outdated, Fa
 fn module(found: &StoreOutdated) -> OutdatedModule {
     let (would, revision, reference, failure) = match &found.would {
         Would::Stay => ("stay", None, None, None),
-        Would::Move { revision, reference } => ("move", revision.clone(), reference.clone(), None),
+        Would::Move { revision, reference } => ("move", *revision, reference.clone(), None),
         Would::Go => ("go", None, None, None),
         Would::Fail(failed) => ("fail", None, None, Some(Failed::from(&**failed))),
     };
     let (module, now) = (found.module.to_string(), found.now.as_ref().map(Served::from));
-    OutdatedModule { module, would, now, revision, reference, failure }
+    OutdatedModule {
+        module,
+        would,
+        now,
+        revision: revision.map(|revision| revision.to_string()),
+        reference: reference.map(String::from),
+        failure,
+    }
 }
 
 impl Answer for Outdated {

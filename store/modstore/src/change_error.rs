@@ -7,7 +7,7 @@ use crate::{
     declare::DeclareError,
     disk::{FormatError, LockError, UnsafeHome},
     environment::{HoldError, PythonError, RegistrationError},
-    model::Generation,
+    model::{Generation, ModuleName},
     reclaim::{PlanError, Root, SweepError},
     repair::RepairError,
     reset::PurgeError,
@@ -67,7 +67,7 @@ pub enum ChangeError {
         /// What was asked for.
         wanted: Generation,
         /// The module.
-        module: String,
+        module: ModuleName,
     },
     /// What a sweep would do cannot be told.
     #[error(transparent)]

@@ -30,8 +30,8 @@ use crate::{
     environment::HoldError,
     events::Event,
     model::{
-        Class, Declarations, Declared, Digest, Generation, Lockfile, ModuleName, Stage, causes,
-        nearest,
+        Class, Declarations, Declared, Digest, Generation, Lockfile, ModuleName, RecordedSource,
+        Stage, causes, nearest,
     },
 };
 
@@ -286,9 +286,8 @@ pub(super) fn unknown(declared: &Declarations, name: &ModuleName) -> UpdateError
 
 /// Modules that are shown and declared no more.
 pub(super) fn undeclared(state: &State, declared: &Declarations) -> Vec<ModuleName> {
-    let gone =
-        state.modules().keys().filter(|module| !declared.modules.contains_key(module.as_str()));
-    gone.map(|module| module.parse().expect("the journal holds only module names")).collect()
+    let gone = state.modules().keys().filter(|module| declared.get(module).is_none());
+    gone.cloned().collect()
 }
 
 /// Sorts the answers into a report, by module.
@@ -323,7 +322,7 @@ fn report(
             Outcome::Failed(why, revision) => {
                 let tried =
                     declared.get(&module).filter(|_| why.is_telling()).map(|declared| Tried {
-                        source: declared.effective_source().to_toml_text(),
+                        source: RecordedSource::from(&declared.effective_source()),
                         revision,
                         conditions: why.conditions(),
                         retry_after: why.retry_after(),
@@ -413,7 +412,7 @@ fn commit(
 fn give_way(
     ground: Ground<'_>,
     transaction: &Transaction,
-    before: &BTreeMap<String, Binding>,
+    before: &BTreeMap<ModuleName, Binding>,
     report: &mut UpdateReport,
 ) {
     let now = transaction.state().modules();
@@ -470,7 +469,7 @@ pub(crate) fn commit_if_changed(
         }
         return Ok(Committed { generation, after: None });
     }
-    let lock = lock_of(&transaction.modules_after()).print();
+    let lock = lock_of(transaction.modules_after()).print();
     transaction.accompany(ground.layout.modules_lock(), lock);
     ground.events.happened(Event::Committing);
     let after = transaction.commit(&ground.options.command)?;
