@@ -9,7 +9,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use modstore::commit::{Frame, Journal};
-use modstore_tests::{Ran, Running, TestHome};
+use modstore_testbed::{Ran, Running, TestHome};
 
 /// Every store of an earlier release: its archive, its current generation, and the generations that are kept.
 const STORES: [(&str, u64, &[u64]); 2] =
