@@ -1,5 +1,5 @@
 //! Ctrl-C, SIGTERM and SIGKILL at many moments: the generation before is served whole or the new one is, a signal that
-//! can be heard is answered soon and leaves nothing behind, and the next run converges.
+//! can be received is answered soon and leaves nothing behind, and the next run converges.
 //!
 //! Limits: the moments within a transaction are `crash`'s, one by one; here they are met by chance.
 
@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::disk::{Lock, Patience};
+use modstore::disk::{Lock, LockWait};
 use modstore_testbed::{Change, Fault, HttpServer, Item, Ran, Random, Repo, Running, TestHome};
 use rustix::process::Signal;
 
@@ -111,7 +111,7 @@ impl Scene {
                 assert_eq!(self.shown(), self.wanted(), "{what}: it says that it is done\n{ran:?}")
             }
             130 | 143 => {
-                // Shown before the signal, or not at all.
+                // Current before the signal, or not at all.
                 assert_eq!(
                     self.shown(),
                     before,
@@ -230,7 +230,7 @@ fn a_command_that_is_interrupted_while_it_waits_for_a_lock_ends_soon_and_leaves_
     let before = fs::read(scene.home.path().join("modules.toml")).unwrap();
     for lock in ["store", "modules.toml"] {
         let path = scene.home.path().join("locks").join(lock);
-        let _held = Lock::take(&path, "a test", Patience::of(SOON)).unwrap();
+        let _held = Lock::take(&path, "a test", LockWait::at_most(SOON)).unwrap();
         for (args, waits) in [
             (["update"].as_slice(), lock == "store"),
             (&["remove", "m1"], true),

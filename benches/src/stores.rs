@@ -11,7 +11,7 @@ use std::time::Duration;
 use modstore::commit::{
     Beginning, Binding, Bound, Fetched, Frame, Record, Staged, Staging, State, Transaction,
 };
-use modstore::disk::{Barrier, Disk, Format, Layout, Patience, Planting};
+use modstore::disk::{Barrier, Disk, Format, Layout, LockWait, Planting};
 use modstore::model::{
     Digest, FileKind, Generation, Manifest, RecordedSource, TreeFile, digest_of,
 };
@@ -147,6 +147,6 @@ fn source(module: usize) -> String {
     format!("git+https://example.com/organisation/repository-{module:04}@main")
 }
 
-fn patience() -> Patience<'static> {
-    Patience::of(Duration::from_secs(60))
+fn patience() -> LockWait<'static> {
+    LockWait::at_most(Duration::from_secs(60))
 }

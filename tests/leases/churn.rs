@@ -6,13 +6,13 @@ use std::{fs, io, num::NonZeroUsize, path::Path, time::Duration};
 use modstore::{
     Cancel, Options, Policy, Silent, Store,
     commit::{Beginning, Binding, Bound, Staged, Staging, State, Transaction},
-    disk::{Barrier, Disk, Format, Layout, Patience, Planting},
+    disk::{Barrier, Disk, Format, Layout, LockWait, Planting},
     model::{FileKind, Generation, Manifest, RecordedSource, TreeFile},
 };
 
 pub(crate) const MODULES: [&str; 2] = ["one", "two"];
 
-const PATIENCE: Patience<'_> = Patience::of(std::time::Duration::from_secs(60));
+const PATIENCE: LockWait<'_> = LockWait::at_most(std::time::Duration::from_secs(60));
 
 /// The store in this home, made if need be, for a reader of its own.
 pub(crate) fn open(home: &Path) -> Store {
@@ -79,7 +79,7 @@ pub(crate) fn lease_files(home: &Path) -> usize {
     fs::read_dir(home.join("leases")).unwrap().count()
 }
 
-/// The generations that are leased, as whoever sweeps sees it.
+/// The leased generations, as a sweep sees them.
 pub(crate) fn leased(store: &Store) -> Vec<u64> {
     store.leases().unwrap().iter().map(|leased| leased.generation.number()).collect()
 }

@@ -4,7 +4,7 @@
 use std::{error::Error, path::PathBuf};
 
 use modstore_core::{
-    disk::{Layout, Lock, LockError, Patience},
+    disk::{Layout, Lock, LockError, LockWait},
     events::Doing,
     model::causes,
 };
@@ -168,8 +168,8 @@ impl<'a> Work<'a> {
         Lock::take(&path, "modstore doctor", self.patience()).map(Some)
     }
 
-    const fn patience(&self) -> Patience<'_> {
-        Patience { limit: self.doctor.lock_limit, stop: &|| false, told: &|_| {} }
+    const fn patience(&self) -> LockWait<'_> {
+        LockWait { limit: self.doctor.lock_limit, stop: &|| false, on_wait: &|_| {} }
     }
 
     fn done(&mut self, patient: &Patient, distributions: Vec<String>, how: &str) {

@@ -16,7 +16,7 @@
 use std::path::{Path, PathBuf};
 
 use modstore_core::disk::{
-    Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name,
+    Disk, DiskError, Lock, LockError, LockWait, Verb, names_in, random_name,
 };
 use modstore_python::{Finder, How, Pointer, lexical, small_if_there};
 use serde_json::Value;
@@ -128,7 +128,7 @@ impl ByHand {
         &self,
         disk: &Disk,
         prefix: &Path,
-        patience: Patience<'_>,
+        patience: LockWait<'_>,
     ) -> Result<(), HandError> {
         let _lock = lock(disk, prefix, patience)?;
         for file in self.files.iter().chain(&self.record) {
@@ -195,7 +195,7 @@ fn refuse_link(path: &Path) -> Result<(), HandError> {
 }
 
 /// The lock that uv takes, made if need be.
-fn lock(disk: &Disk, prefix: &Path, patience: Patience<'_>) -> Result<Lock, HandError> {
+fn lock(disk: &Disk, prefix: &Path, patience: LockWait<'_>) -> Result<Lock, HandError> {
     let path = prefix.join(".lock");
     refuse_link(&path)?;
     if path.symlink_metadata().is_err()
@@ -213,7 +213,7 @@ fn lock(disk: &Disk, prefix: &Path, patience: Patience<'_>) -> Result<Lock, Hand
             return Err(LockError::Stopped.into());
         }
         if start.elapsed() >= patience.limit {
-            return Err(LockError::Busy { holder: None }.into());
+            return Err(LockError::busy(&path).into());
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
     }

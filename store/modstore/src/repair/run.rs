@@ -14,7 +14,7 @@ use crate::{
         Mending, RebuildError, Staging, StagingError, State, companion_of, put_away,
     },
     declare,
-    disk::{DiskError, Layout, LockError, Patience, read_linked_if_there},
+    disk::{DiskError, Layout, LockError, LockWait, read_linked_if_there},
     model::{Declared, Digest, Locked as LockedModule, RecordedSource},
     update::{Event, Ground, give_back},
     verify::{self, Depth, Looking, Mend, Verification, VerifyError},
@@ -90,8 +90,8 @@ pub(crate) fn repair(ground: Ground<'_>) -> Result<RepairReport, RepairError> {
     Ok(report)
 }
 
-fn patience<'a>(ground: Ground<'a>, stop: &'a dyn Fn() -> bool) -> Patience<'a> {
-    Patience { stop, ..Patience::of(ground.options.lock_limit) }
+fn patience<'a>(ground: Ground<'a>, stop: &'a dyn Fn() -> bool) -> LockWait<'a> {
+    LockWait { stop, ..LockWait::at_most(ground.options.lock_limit) }
 }
 
 fn staging(ground: Ground<'_>) -> Result<Staging, StagingError> {
@@ -102,7 +102,7 @@ fn staging(ground: Ground<'_>) -> Result<Staging, StagingError> {
 fn begin(ground: Ground<'_>, staging: Staging) -> Result<Mending, RepairError> {
     let stop = || ground.cancel.is_cancelled();
     let told = |holder: Option<&_>| ground.events.happened(Event::Waiting { holder });
-    let patience = Patience { told: &told, ..patience(ground, &stop) };
+    let patience = LockWait { on_wait: &told, ..patience(ground, &stop) };
     let (command, barrier) = (ground.options.command.as_str(), ground.options.barrier);
     let companion = |state: &State| companion_of(ground.layout, state);
     let how = Beginning { command, patience, barrier, companion: &companion };

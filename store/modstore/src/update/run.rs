@@ -27,7 +27,7 @@ use crate::{
         now, shown,
     },
     declare::{self, DeclareError},
-    disk::{DiskError, LockError, Patience, use_reserve},
+    disk::{DiskError, LockError, LockWait, use_reserve},
     environment::EnvironmentLockError,
     events::Event,
     model::{
@@ -455,10 +455,10 @@ fn give_way(
 /// Begins a transaction, telling whoever listens when it has to wait.
 pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction, UpdateError> {
     let Options { lock_limit, barrier, ref command, .. } = *ground.options;
-    let patience = Patience {
+    let patience = LockWait {
         limit: lock_limit,
         stop: &|| ground.cancel.is_cancelled(),
-        told: &|holder| ground.events.happened(Event::Waiting { holder }),
+        on_wait: &|holder| ground.events.happened(Event::Waiting { holder }),
     };
     let companion = |state: &State| companion_of(ground.layout, state);
     let how = Beginning { command, patience, barrier, companion: &companion };
