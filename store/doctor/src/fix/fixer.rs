@@ -173,9 +173,12 @@ impl<'a> Fixer<'a> {
         environment: &InspectedEnvironment,
         findings: &[Finding],
     ) -> bool {
-        let here = findings.iter().map(|finding| &finding.about);
-        let here = here.filter(|it| it.environment.as_deref() == Some(environment.prefix()));
-        let mut wanted: Vec<String> = here.filter_map(|it| it.requirement.clone()).collect();
+        let mut wanted: Vec<String> = findings
+            .iter()
+            .map(|finding| &finding.about)
+            .filter(|it| it.environment.as_deref() == Some(environment.prefix()))
+            .filter_map(|it| it.requirement.clone())
+            .collect();
         wanted.sort();
         wanted.dedup();
         let Some(installer) = &environment.installer else { return false };

@@ -81,9 +81,11 @@ impl ModuleTree {
 
     /// Its files by their path, as its source has them; none for a linked directory.
     pub fn files(&self) -> BTreeMap<PathBuf, ContentHash> {
-        let files = self.manifest.iter();
-        let files = files.flat_map(|manifest| files_below(manifest, self.below()));
-        files.map(|(path, file)| (PathBuf::from(path), file.content)).collect()
+        self.manifest
+            .iter()
+            .flat_map(|manifest| files_below(manifest, self.below()))
+            .map(|(path, file)| (PathBuf::from(path), file.content))
+            .collect()
     }
 
     /// The files beside the directory of a project that its metadata can depend on.
