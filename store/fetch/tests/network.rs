@@ -12,9 +12,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use gix::ObjectId;
-use modstore_core::Cancel;
+use modstore_core::{Cancel, events::Step};
 use modstore_fetch::{Class, Fault as Cause, FetchError, RemoteError, Stage};
-use modstore_fetch::{Counts, Limits, Network, RemoteNews, Resolved, Session, Wanted};
+use modstore_fetch::{Counts, Limits, Network, Resolved, Session, Wanted};
 use modstore_tests::{
     BlackHole, Change, Fault, GitDaemon, HttpServer, RefusedPort, Repo, SshServer, git,
 };
@@ -385,12 +385,13 @@ fn progress_is_told_in_bytes_and_in_the_servers_words() {
     for url in [daemon.url("m"), http.url("m"), repo.url_file()] {
         let (mut session, _) = world.connect(&url, named("main")).unwrap();
         let (bytes, says) = (std::cell::Cell::new(0), std::cell::RefCell::new(String::new()));
-        let news = |news: RemoteNews<'_>| match news {
-            RemoteNews::Received(total) => bytes.set(total),
-            RemoteNews::Says(text) => says.borrow_mut().push_str(text),
+        let on_step = |step: Step<'_>| match step {
+            Step::Receiving { bytes: total, .. } => bytes.set(total),
+            Step::Remote(text) => says.borrow_mut().push_str(text),
+            step => panic!("{step:?}"),
         };
         let read = |pack: &mut dyn BufRead, _| io::copy(pack, &mut io::sink());
-        let length = session.fetch(commit, None, &news, read).unwrap();
+        let length = session.fetch(commit, None, &on_step, read).unwrap();
         assert_eq!(bytes.get(), length);
         assert!(says.borrow().contains("objects"), "{url}: {:?}", says.borrow());
     }

@@ -104,9 +104,10 @@ impl ArchiveLimits {
     /// What the files of an archive of `size` bytes may have, and the limit that says so.
     pub(crate) fn files_of(&self, size: u64) -> (ArchiveLimit, u64) {
         let grown = self.unpacked.saturating_add(size.saturating_mul(Self::GROWTH));
-        match grown < self.files {
-            true => (ArchiveLimit::Unpacked, grown),
-            false => (ArchiveLimit::Files, self.files),
+        if grown < self.files {
+            (ArchiveLimit::Unpacked, grown)
+        } else {
+            (ArchiveLimit::Files, self.files)
         }
     }
 }

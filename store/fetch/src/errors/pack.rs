@@ -11,7 +11,7 @@ use modstore_core::{
 };
 use thiserror::Error;
 
-use crate::tree_rules::{Refusal, RefusedTree};
+use crate::tree_rules::{RefusedTree, RejectReason};
 
 /// What one pack may cost. A pack that wants more is [`PackError::TooLarge`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -364,7 +364,7 @@ impl PackError {
         PackError::Corrupt { at, what: what.into() }
     }
 
-    pub(crate) fn refused(path: impl Into<BString>, reason: Refusal) -> PackError {
+    pub(crate) fn refused(path: impl Into<BString>, reason: RejectReason) -> PackError {
         PackError::Refused(RefusedTree { path: path.into(), reason })
     }
 

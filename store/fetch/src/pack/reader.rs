@@ -10,7 +10,7 @@ use std::io::{BufRead, ErrorKind};
 
 use gix::{ObjectId, objs::Kind};
 
-use super::bytes::{Inflater, PackBytes, Step};
+use super::bytes::{InflateStep, Inflater, PackBytes};
 use crate::errors::{PackError, PackLimit, PackLimits};
 
 const ID_LENGTH: usize = 20;
@@ -130,7 +130,7 @@ impl<'s> PackReader<'s> {
         let zlib = self.inflater.begin_stream();
         loop {
             let input = fill(self.stream, self.at)?;
-            let step = Step::take(zlib, input, &mut out, header.size)
+            let step = InflateStep::take(zlib, input, &mut out, header.size)
                 .map_err(|what| PackError::corrupt(header.start, what))?;
             self.bytes.push(input.split_at(step.used).0)?;
             self.stream.consume(step.used);

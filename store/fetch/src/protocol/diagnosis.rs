@@ -1,4 +1,4 @@
-//! From an error of gix, and what else is known of a conversation, to the one cause.
+//! From an error of gix, and what else is known of a connection, to the one cause.
 //!
 //! Limits: what a server says in its own words is recognised by the words of git's own server, which
 //! the large hosts kept.
@@ -10,18 +10,20 @@ use gix_transport::packetline::read::Error as PacketError;
 
 use crate::{
     errors::{Cause, Fault},
-    transport::{Stderr, Watch, meaning},
+    transport::{StderrTail, Watch, fault_from_stderr},
 };
 
 /// The cause of `error`: what the watch saw first, else what the server said, else what broke.
 pub(crate) fn diagnose(
     error: &(dyn Error + 'static),
     watch: &Watch,
-    stderr: Option<&Stderr>,
+    stderr: Option<&StderrTail>,
 ) -> Fault {
     let fault = watch.take_fault().unwrap_or_else(|| from_chain(error));
     match (fault, stderr) {
-        (fault @ Fault::Dropped { .. }, Some(stderr)) => meaning(&stderr.last_words(), fault),
+        (fault @ Fault::Dropped { .. }, Some(stderr)) => {
+            fault_from_stderr(&stderr.last_words(), fault)
+        }
         (fault, _) => fault,
     }
 }

@@ -131,7 +131,7 @@ struct Helpers {
 impl Helpers {
     fn new(interactive: bool, stderr: bool) -> Self {
         // Outside of a conversation, where there is nobody to obey, the limits are the usual ones.
-        let watch = Watch::obeyed().unwrap_or_else(|| {
+        let watch = Watch::current().unwrap_or_else(|| {
             let limits = Limits::default();
             let pace = Pace::new(&limits, LowSpeed::default()).into();
             Watch::new(Cancel::new(), &limits, Default::default(), pace)
@@ -175,8 +175,9 @@ impl Helpers {
 
     /// What the program printed, if it ended well; an error is one that ends the fetch.
     fn run(&self, command: Command, input: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
-        let (begun, cancel) = (Instant::now(), self.watch.cancel());
-        let limit = self.watch.left()?;
+        let begun = Instant::now();
+        let cancel = self.watch.cancel();
+        let limit = self.watch.time_left()?;
         let running = Running { input, limit, cancel, told: &|_| {}, ends_with_us: false };
         let ran = running.run_as(command, self.manner);
         self.watch.spend(begun.elapsed());

@@ -21,11 +21,11 @@ use std::{
 
 use gix::{bstr::ByteSlice, url::ArgumentSafety};
 use gix_transport::{Protocol, client::blocking_io::ssh::ProgramKind};
-use modstore_core::program::{Group, Manner, Running, Stderr as Said};
+use modstore_core::program::{Group, Manner, Running, Stderr};
 
 use super::{
-    git_config::{Route, SshProgram},
-    watch::{Patient, Watch},
+    git_config::{RemoteUrl, SshProgram},
+    watch::{TimeoutStream, Watch},
 };
 use crate::{errors::Fault, limits::Limits};
 
@@ -56,32 +56,32 @@ const REPOSITORY_VARIABLES: [&str; 16] = [
 ];
 
 /// The reading side of a program.
-pub(crate) type Output = BufReader<Patient<ChildStdout>>;
+pub(crate) type ProcessOutput = BufReader<TimeoutStream<ChildStdout>>;
 
 /// The writing side of a program.
-pub(crate) type Input = Patient<ChildStdin>;
+pub(crate) type ProcessInput = TimeoutStream<ChildStdin>;
 
 /// A running program. Dropping it ends it.
-pub(crate) struct Program {
+pub(crate) struct ServerProcess {
     _group: Group,
-    stderr: Stderr,
+    stderr: StderrTail,
 }
 
 /// The end of what a program printed on stderr.
 #[derive(Clone)]
-pub(crate) struct Stderr {
+pub(crate) struct StderrTail {
     tail: Arc<Mutex<Vec<u8>>>,
     ended: Arc<Mutex<Receiver<()>>>,
 }
 
-impl Program {
+impl ServerProcess {
     /// Start `command`, whose name in errors is `name`.
     pub(crate) fn start(
         mut command: Command,
         name: &str,
         has_group: bool,
         watch: &Arc<Watch>,
-    ) -> Result<(Program, Output, Input), Fault> {
+    ) -> Result<(ServerProcess, ProcessOutput, ProcessInput), Fault> {
         for name in REPOSITORY_VARIABLES {
             command.env_remove(name);
         }
@@ -94,17 +94,18 @@ impl Program {
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(failed(io::ErrorKind::BrokenPipe.into()));
         };
-        let program = Program { _group: group, stderr: Stderr::listen(stderr) };
-        let output = BufReader::with_capacity(64 * 1024, Patient::new(stdout, Arc::clone(watch)));
-        Ok((program, output, Patient::new(stdin, Arc::clone(watch))))
+        let program = ServerProcess { _group: group, stderr: StderrTail::listen(stderr) };
+        let output =
+            BufReader::with_capacity(64 * 1024, TimeoutStream::new(stdout, Arc::clone(watch)));
+        Ok((program, output, TimeoutStream::new(stdin, Arc::clone(watch))))
     }
 
-    pub(crate) fn stderr(&self) -> Stderr {
+    pub(crate) fn stderr(&self) -> StderrTail {
         self.stderr.clone()
     }
 }
 
-impl Stderr {
+impl StderrTail {
     fn listen(mut stderr: ChildStderr) -> Self {
         let tail = Arc::new(Mutex::new(Vec::new()));
         let (end, ended) = channel();
@@ -120,7 +121,7 @@ impl Stderr {
             }
             let _ = end.send(());
         });
-        Stderr { tail, ended: Arc::new(Mutex::new(ended)) }
+        StderrTail { tail, ended: Arc::new(Mutex::new(ended)) }
     }
 
     /// What was printed, once the program has closed stderr or had time to.
@@ -134,31 +135,31 @@ impl Stderr {
     }
 }
 
-/// `git upload-pack` in the repository at `route`.
-pub(crate) fn upload_pack(route: &Route, version: Protocol) -> Command {
+/// `git upload-pack` in the repository at `remote`.
+pub(crate) fn upload_pack(remote: &RemoteUrl, version: Protocol) -> Command {
     let mut command = Command::new("git");
     command
         .arg("upload-pack")
         .arg("--")
-        .arg(gix::path::from_bstr(route.url.path.as_bstr()).as_deref().unwrap_or(Path::new("")));
-    speak(&mut command, version);
+        .arg(gix::path::from_bstr(remote.url.path.as_bstr()).as_deref().unwrap_or(Path::new("")));
+    set_protocol(&mut command, version);
     command
 }
 
 /// `ssh`, as git would start it, to run `git-upload-pack` on the other side.
 pub(crate) fn ssh(
     program: &SshProgram,
-    route: &Route,
+    remote: &RemoteUrl,
     version: Protocol,
     interactive: bool,
     limits: &Limits,
     watch: &Watch,
 ) -> Result<Command, Fault> {
     let refuse = |why: &str| Fault::Protocol { source: why.to_owned().into() };
-    let ArgumentSafety::Usable(host) = route.url.host_as_argument() else {
+    let ArgumentSafety::Usable(host) = remote.url.host_as_argument() else {
         return Err(refuse("the host name could be taken for an option"));
     };
-    let destination = match route.url.user_as_argument() {
+    let destination = match remote.url.user_as_argument() {
         ArgumentSafety::Absent => host.to_owned(),
         ArgumentSafety::Usable(user) => format!("{user}@{host}"),
         ArgumentSafety::Dangerous(_) => {
@@ -167,8 +168,8 @@ pub(crate) fn ssh(
     };
     let kind = program.kind.unwrap_or_else(|| guess_kind(program, host, limits, watch));
     let mut command = base_command(program);
-    command.args(options(kind, route.url.port, interactive, limits)?);
-    let path = gix::url::expand_path::for_shell(route.url.path.clone());
+    command.args(options(kind, remote.url.port, interactive, limits)?);
+    let path = gix::url::expand_path::for_shell(remote.url.path.clone());
     let mut remote = OsString::from("git-upload-pack ");
     remote.push(OsStr::new(&gix::quote::single(path.as_bstr()).to_str_lossy().into_owned()));
     command.arg(destination).arg(remote);
@@ -176,7 +177,7 @@ pub(crate) fn ssh(
     if !interactive {
         command.env("SSH_ASKPASS_REQUIRE", "never").env("GIT_TERMINAL_PROMPT", "0");
     }
-    speak(&mut command, version);
+    set_protocol(&mut command, version);
     Ok(command)
 }
 
@@ -233,9 +234,10 @@ fn guess_kind(program: &SshProgram, host: &str, limits: &Limits, watch: &Watch) 
         ProgramKind::Simple => {
             let mut probe = base_command(program);
             probe.args(["-G", host]);
-            let (limit, cancel) = (limits.connect, watch.cancel());
+            let limit = limits.connect;
+            let cancel = watch.cancel();
             let running = Running { input: b"", limit, cancel, told: &|_| {}, ends_with_us: false };
-            let manner = Manner { stderr: Said::Nowhere, ..Manner::default() };
+            let manner = Manner { stderr: Stderr::Nowhere, ..Manner::default() };
             let ran = running.run_as(probe, manner);
             let is_openssh = ran.is_ok_and(|ran| ran.status.success());
             if is_openssh { ProgramKind::Ssh } else { ProgramKind::Simple }
@@ -244,7 +246,7 @@ fn guess_kind(program: &SshProgram, host: &str, limits: &Limits, watch: &Watch) 
     }
 }
 
-fn speak(command: &mut Command, version: Protocol) {
+fn set_protocol(command: &mut Command, version: Protocol) {
     match version {
         Protocol::V2 => command.env("GIT_PROTOCOL", "version=2"),
         _ => command.env_remove("GIT_PROTOCOL"),
@@ -252,7 +254,7 @@ fn speak(command: &mut Command, version: Protocol) {
 }
 
 /// What a program that hung up meant, by its last words.
-pub(crate) fn meaning(said: &str, dropped: Fault) -> Fault {
+pub(crate) fn fault_from_stderr(said: &str, dropped: Fault) -> Fault {
     let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
     let last = || {
         said.lines()
@@ -265,7 +267,8 @@ pub(crate) fn meaning(said: &str, dropped: Fault) -> Fault {
     let cause = || Some(last().into());
     if said.is_empty() {
         dropped
-    } else if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
+    } else if has(&["GitConfig key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"])
+    {
         Fault::HostKey(last())
     } else if has(&[
         "Permission denied",
@@ -275,7 +278,7 @@ pub(crate) fn meaning(said: &str, dropped: Fault) -> Fault {
         Fault::Login { tried: true }
     } else if has(&["Could not resolve hostname", "Name or service not known"]) {
         Fault::UnknownHost { source: cause() }
-    } else if has(&["Connection refused", "No route to host", "Network is unreachable"]) {
+    } else if has(&["Connection refused", "No remote to host", "Network is unreachable"]) {
         Fault::Refused { source: cause() }
     } else if has(&[
         "timed out",
@@ -305,7 +308,7 @@ fn first_error(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::meaning;
+    use super::fault_from_stderr;
     use crate::errors::{Class, Fault};
 
     #[test]
@@ -315,7 +318,7 @@ mod tests {
             "kex_exchange_identification: Connection closed by remote host",
             "client_loop: send disconnect: Broken pipe",
         ] {
-            let meant = meaning(said, Fault::Dropped { source: None });
+            let meant = fault_from_stderr(said, Fault::Dropped { source: None });
             assert!(matches!(meant, Fault::Dropped { source: Some(_) }), "{meant:?}");
         }
     }
@@ -327,12 +330,16 @@ mod tests {
             ("ssh: Could not resolve hostname h: Name or service not known", Class::Transient),
             ("kex_exchange_identification: Connection closed by remote host", Class::Transient),
             ("git@h: Permission denied (publickey).", Class::Permanent),
-            ("Host key verification failed.", Class::Permanent),
+            ("GitConfig key verification failed.", Class::Permanent),
             ("fatal: '/x' does not appear to be a git repository", Class::Permanent),
             ("ERROR: Repository not found.\nfatal: Could not read from remote", Class::Permanent),
             ("", Class::Transient),
         ] {
-            assert_eq!(meaning(said, Fault::Dropped { source: None }).class(), class, "{said}");
+            assert_eq!(
+                fault_from_stderr(said, Fault::Dropped { source: None }).class(),
+                class,
+                "{said}"
+            );
         }
     }
 }

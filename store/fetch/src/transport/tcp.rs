@@ -57,7 +57,7 @@ pub(crate) fn connect(
     limit: Duration,
 ) -> io::Result<TcpStream> {
     let mut attempts = Attempts::new(addresses);
-    let stream = watch.within(
+    let stream = watch.wait_within(
         limit,
         || Fault::ConnectLimit(limit),
         |slice| attempts.go_on(slice.min(HEAD_START)).transpose(),
@@ -165,7 +165,7 @@ fn aside<T: Send + 'static>(
     let (send, receive) = sync_channel(1);
     // Whoever waited for it may have gone.
     thread::Builder::new().spawn(move || drop(send.send(work())))?;
-    watch.within(
+    watch.wait_within(
         limit,
         || Fault::ConnectLimit(limit),
         |slice| match receive.recv_timeout(slice) {

@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{
     acquire::{
-        AcquireError, BaseEntry, Destination, Fault, FetchNews, MirrorPlace, RemoteError, Resolved,
-        Session, Wanted, check_subdirectory, fetch_commit,
+        AcquireError, BaseEntry, Destination, Fault, MirrorPlace, RemoteError, Resolved, Session,
+        Wanted, check_subdirectory, fetch_commit,
     },
     commit::{Binding, Bound, Fetched, is_whole, read_manifest},
-    disk::is_directory,
+    disk::{Layout, is_directory, read_own},
     events::{Event, Events, Step},
-    model::{Digest, Manifest, ModuleName, Subdirectory},
+    model::{Digest, GitTree, Manifest, ModuleName, Subdirectory},
 };
 
 /// The tree of a commit that several modules may share.
@@ -213,19 +213,20 @@ fn tree_of(
     }
     let staging = site.staging()?;
     let mirror = MirrorPlace {
-        layout: site.layout,
+        directory: &site.layout.mirrors(),
+        lock: &site.layout.lock(&format!("origin-{}", job.origin.hash())),
         origin: &job.origin,
         command: &site.options.command,
         lock_limit: site.options.lock_limit,
-        anew: site.fresh,
+        rebuild: site.fresh,
     };
     let (disk, packs, memory) = (site.disk, site.options.packs, &site.memory);
     let into = Destination { mirror, disk, staging: &staging, packs, memory };
     let base = if site.fresh { None } else { base_for(site, job, members) };
     let first = members.first().map(|(member, _)| &member.module);
-    let news = |news: FetchNews<'_>| {
+    let on_step = |step: Step<'_>| {
         if let Some(module) = first {
-            tell_fetch(site.events, module, news);
+            tell_fetch(site.events, module, step);
         }
     };
     // From here on it is no longer the listing that is waited for.
@@ -233,7 +234,7 @@ fn tree_of(
         let step = Step::Receiving { bytes: 0, objects: 0, of: None };
         site.events.happened(Event::Module { module, step });
     }
-    let fetched = fetch_commit(session, commit, base.as_ref(), into, &news, site.cancel)?;
+    let fetched = fetch_commit(session, commit, base.as_ref(), into, &on_step, site.cancel)?;
     let digest = fetched.staged.digest();
     site.keep(fetched.staged);
     let (written, linked) = fetched.files;
@@ -248,17 +249,18 @@ fn tree_of(
 }
 
 /// Tells whoever listens how the fetch for a module goes on.
-pub(crate) fn tell_fetch(events: &dyn Events, module: &ModuleName, news: FetchNews<'_>) {
-    let step = match news {
-        FetchNews::Says(text) => Step::Remote(text),
-        FetchNews::Pack(pack) => Step::Receiving {
-            bytes: pack.bytes,
-            objects: pack.objects.into(),
-            of: Some(pack.total.into()).filter(|total| *total > 0),
-        },
-        FetchNews::Waiting(holder) => return events.happened(Event::Waiting { holder }),
-    };
-    events.happened(Event::Module { module, step });
+pub(crate) fn tell_fetch(events: &dyn Events, module: &ModuleName, step: Step<'_>) {
+    events.happened(match step {
+        Step::WaitingForLock { holder } => Event::Waiting { holder },
+        step => Event::Module { module, step },
+    });
+}
+
+/// The list of what git called the files of an entry, with the files.
+fn lists_of(layout: &Layout, digest: Digest) -> Option<(Manifest, GitTree)> {
+    let manifest = read_manifest(layout, digest)?;
+    let git = GitTree::from_bytes(&read_own(&layout.git_tree(digest)).ok()?, &manifest)?;
+    Some((manifest, git))
 }
 
 /// An entry of the store that was made of this commit, now or in an earlier generation. One that is not
@@ -273,8 +275,8 @@ fn stored_tree(site: &Site<'_>, job: &RepositoryJob, commit: ObjectId) -> Option
         let is_known = site.state.entry(*digest).is_some();
         (commit == fetched.revision.as_str() && is_known && is_there(*digest)).then_some(*digest)
     })?;
-    let manifest = read_manifest(site.layout, digest)?;
-    let submodules = BaseEntry::submodules(site.layout, digest, &manifest)?;
+    let (manifest, git) = lists_of(site.layout, digest)?;
+    let submodules = git.gitlinks.into_iter().map(|(path, _)| path).collect();
     Some(Tree {
         digest,
         manifest,
@@ -298,7 +300,9 @@ fn base_for(site: &Site<'_>, job: &RepositoryJob, members: &[Meant<'_>]) -> Opti
     });
     let before = site.history_of(&job.origin).iter().map(|(digest, fetched)| (*digest, fetched));
     let (digest, fetched) = now.chain(before).next()?;
-    BaseEntry::open(site.layout, digest, fetched.revision.parse().ok()?)
+    let (manifest, git) = lists_of(site.layout, digest)?;
+    let commit = fetched.revision.parse().ok()?;
+    Some(BaseEntry::new(site.layout.entry(digest), commit, manifest, git))
 }
 
 /// The answer for one member whose tree is there.

@@ -28,27 +28,27 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// GET, or POST with `letter`. Tried again once if a kept connection turns out to be closed.
-    pub(crate) fn send(&self, watch: &Arc<Watch>, letter: Option<&[u8]>) -> io::Result<Response> {
-        watch.proceed()?;
+    /// GET, or POST with `body`. Tried again once if a kept connection turns out to be closed.
+    pub(crate) fn send(&self, watch: &Arc<Watch>, body: Option<&[u8]>) -> io::Result<Response> {
+        watch.check_cancelled()?;
         if self.login && !self.url.starts_with("https://") && !is_loopback(&self.url) {
             return Err(watch.fail(Fault::ClearText));
         }
         let opened = watch.connections();
-        let answer = match watch.during(|| self.once(watch, letter)) {
+        let answer = match watch.during(|| self.once(watch, body)) {
             Err(error)
                 if is_broken(&error) && watch.connections() == opened && !watch.has_fault() =>
             {
-                watch.during(|| self.once(watch, letter))
+                watch.during(|| self.once(watch, body))
             }
             answer => answer,
         };
         answer.map_err(|error| watch.fail(fault(error, watch)))
     }
 
-    fn once(&self, watch: &Watch, letter: Option<&[u8]>) -> Result<Response, ureq::Error> {
+    fn once(&self, watch: &Watch, body: Option<&[u8]>) -> Result<Response, ureq::Error> {
         watch.counters.request();
-        match letter {
+        match body {
             None => {
                 let request = self.agent.get(&self.url);
                 self.headers
@@ -56,58 +56,62 @@ impl Request {
                     .fold(request, |request, (name, value)| request.header(name, value))
                     .call()
             }
-            Some(letter) => {
+            Some(body) => {
                 let request = self.agent.post(&self.url);
                 self.headers
                     .iter()
                     .fold(request, |request, (name, value)| request.header(name, value))
-                    .send(letter)
+                    .send(body)
             }
         }
     }
 }
 
 /// One POST: first what we write, then what we read.
-pub(crate) struct Exchange {
+pub(crate) struct LazyPost {
     watch: Arc<Watch>,
-    state: State,
+    state: PostState,
 }
 
 /// Sends a whole question, and gives the headers of its good answer as lines, and the answer.
-pub(crate) type Post = Box<dyn FnOnce(&[u8]) -> io::Result<(Vec<u8>, Response)> + Send>;
+pub(crate) type SendBody = Box<dyn FnOnce(&[u8]) -> io::Result<(Vec<u8>, Response)> + Send>;
 
-enum State {
-    Writing { send: Post, letter: Vec<u8> },
-    Reading(Answer),
+enum PostState {
+    Writing { send: SendBody, body: Vec<u8> },
+    Reading(OpenResponse),
     Failed,
 }
 
-struct Answer {
+struct OpenResponse {
     headers: Cursor<Vec<u8>>,
     body: Box<dyn Read + Send>,
     /// An error that came after bytes which are to be had first.
     later: Option<io::Error>,
 }
 
-impl Exchange {
+impl LazyPost {
     /// A question that is still to be written.
-    pub(crate) fn begin(send: Post, watch: &Arc<Watch>) -> Self {
-        let state = State::Writing { send, letter: Vec::new() };
-        Exchange { watch: Arc::clone(watch), state }
+    pub(crate) fn begin(send: SendBody, watch: &Arc<Watch>) -> Self {
+        let state = PostState::Writing { send, body: Vec::new() };
+        LazyPost { watch: Arc::clone(watch), state }
     }
 
     /// The answer; the question is sent first if it was not yet.
-    fn answer(&mut self) -> io::Result<&mut Answer> {
-        self.state = match std::mem::replace(&mut self.state, State::Failed) {
-            State::Writing { send, letter } => {
-                let (headers, response) = send(&letter)?;
+    fn answer(&mut self) -> io::Result<&mut OpenResponse> {
+        self.state = match std::mem::replace(&mut self.state, PostState::Failed) {
+            PostState::Writing { send, body } => {
+                let (headers, response) = send(&body)?;
                 let body = Box::new(response.into_body().into_reader());
-                State::Reading(Answer { headers: Cursor::new(headers), body, later: None })
+                PostState::Reading(OpenResponse {
+                    headers: Cursor::new(headers),
+                    body,
+                    later: None,
+                })
             }
             state => state,
         };
         match &mut self.state {
-            State::Reading(answer) => Ok(answer),
+            PostState::Reading(answer) => Ok(answer),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -119,7 +123,7 @@ impl Exchange {
     }
 }
 
-impl Answer {
+impl OpenResponse {
     fn read_body(&mut self, buf: &mut [u8], watch: &Watch) -> io::Result<usize> {
         if let Some(error) = self.later.take() {
             return Err(error);
@@ -141,14 +145,14 @@ impl Answer {
     }
 }
 
-/// The writing side of an [`Exchange`].
-pub(crate) struct Letter(pub(crate) Arc<Mutex<Exchange>>);
+/// The writing side of an [`LazyPost`].
+pub(crate) struct RequestBody(pub(crate) Arc<Mutex<LazyPost>>);
 
-impl Write for Letter {
+impl Write for RequestBody {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).state {
-            State::Writing { letter, .. } => {
-                letter.extend_from_slice(buf);
+            PostState::Writing { body, .. } => {
+                body.extend_from_slice(buf);
                 Ok(buf.len())
             }
             _ => Err(io::ErrorKind::NotConnected.into()),
@@ -161,30 +165,30 @@ impl Write for Letter {
 }
 
 /// Something of an answer, to be read.
-pub(crate) enum Part {
+pub(crate) enum ResponsePart {
     Whole(Cursor<Vec<u8>>),
     Failed(Option<io::Error>),
-    HeadersOf(Arc<Mutex<Exchange>>),
-    BodyOf(Arc<Mutex<Exchange>>),
+    HeadersOf(Arc<Mutex<LazyPost>>),
+    BodyOf(Arc<Mutex<LazyPost>>),
 }
 
-impl Part {
+impl ResponsePart {
     pub(crate) fn whole(bytes: Vec<u8>) -> Self {
-        Part::Whole(Cursor::new(bytes))
+        ResponsePart::Whole(Cursor::new(bytes))
     }
 }
 
-impl Read for Part {
+impl Read for ResponsePart {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
-            Part::Whole(bytes) => bytes.read(buf),
-            Part::Failed(error) => error.take().map_or(Ok(0), Err),
-            Part::HeadersOf(exchange) => {
-                let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
-                exchange.answer()?.headers.read(buf)
+            ResponsePart::Whole(bytes) => bytes.read(buf),
+            ResponsePart::Failed(error) => error.take().map_or(Ok(0), Err),
+            ResponsePart::HeadersOf(post) => {
+                let mut post = post.lock().unwrap_or_else(PoisonError::into_inner);
+                post.answer()?.headers.read(buf)
             }
-            Part::BodyOf(exchange) => {
-                exchange.lock().unwrap_or_else(PoisonError::into_inner).read_body(buf)
+            ResponsePart::BodyOf(post) => {
+                post.lock().unwrap_or_else(PoisonError::into_inner).read_body(buf)
             }
         }
     }
@@ -219,10 +223,10 @@ pub(crate) fn read_some(
     buf: &mut [u8],
     watch: &Watch,
 ) -> io::Result<usize> {
-    watch.proceed()?;
+    watch.check_cancelled()?;
     let read =
         reader.read(buf).map_err(|error| watch.fail(fault(ureq::Error::from(error), watch)))?;
-    watch.admit(buf.get(..read).unwrap_or_default())?;
+    watch.count_answer(buf.get(..read).unwrap_or_default())?;
     Ok(read)
 }
 
