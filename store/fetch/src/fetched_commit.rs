@@ -17,7 +17,8 @@ use modstore_core::{
 };
 
 use crate::{
-    errors::{AcquireError, FetchError, PackError, PackLimits},
+    errors::{AcquireError, FetchError, PackError},
+    limits::PackLimits,
     mirror::{AttemptError, CommitSource, Mirror, MirrorPlace},
     pack::{Base, MemoryBudget, base_is_usable},
     protocol::{Session, Tip},

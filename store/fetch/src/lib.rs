@@ -17,13 +17,14 @@ mod archive;
 
 pub use archive::{FetchedArchive, fetch_archive};
 pub use errors::{
-    AcquireError, ArchiveError, ArchiveLimit, ArchiveLimits, Cause, Class, Fault, FetchError,
-    MirrorError, NetworkError, PackError, PackLimit, PackLimits, RemoteError, Stage,
+    AcquireError, ArchiveError, Cause, ConnectError, FetchError, LimitError, LoginError,
+    MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, TagError,
+    TransferError, TransportError,
 };
 pub use fetched_commit::{
     BaseEntry, Destination, FetchedCommit, OnStep, commit_from_mirror, fetch_commit,
 };
-pub use limits::{Counts, Limits};
+pub use limits::{ArchiveLimit, ArchiveLimits, Counts, Limits, PackLimit, PackLimits};
 pub use mirror::MirrorPlace;
 pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
 pub use protocol::{Network, Resolved, Session, Tip, Wanted};

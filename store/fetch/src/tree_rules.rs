@@ -85,7 +85,7 @@ pub enum RejectReason {
 /// Says what is wrong with the name.
 pub fn check_name(name: &BStr, is_link: bool) -> Result<(), RejectReason> {
     if name.contains(&0) {
-        return Err(RejectReason::Name("it contains NUL".into()));
+        return Err(RejectReason::Name("the name contains NUL".into()));
     }
     // Whatever is left out of it when it is folded, what begins both names is a dot.
     let folded = if name.starts_with(b".") || !name.is_ascii() {
@@ -94,10 +94,10 @@ pub fn check_name(name: &BStr, is_link: bool) -> Result<(), RejectReason> {
         Cow::Borrowed(name.as_bytes())
     };
     if *folded == *Layout::OWN.as_bytes() {
-        return Err(RejectReason::Name("the store has things of its own under it".into()));
+        return Err(RejectReason::Name("the name is reserved for the store".into()));
     }
     if *folded == *b".git" {
-        return Err(RejectReason::Name("some file systems take it for .git".into()));
+        return Err(RejectReason::Name("some file systems read the name as .git".into()));
     }
     // Only protect_windows would refuse characters that are ordinary on the systems we run on.
     let options =

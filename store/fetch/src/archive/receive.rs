@@ -22,7 +22,8 @@ use super::{
     unpack::unpack,
 };
 use crate::{
-    errors::{AcquireError, ArchiveError, ArchiveLimit, ArchiveLimits, Fault, RemoteError},
+    errors::{AcquireError, ArchiveError, RemoteError, TransportError},
+    limits::{ArchiveLimit, ArchiveLimits},
     pack::MemoryBudget,
     protocol::Network,
     subdirectory::check_subdirectory,
@@ -149,7 +150,7 @@ impl ArchiveFetch<'_> {
         // Opening a pipe would wait for ever.
         let meta = std::fs::metadata(&path).map_err(&failed)?;
         if !meta.is_file() {
-            let no_file = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no file");
+            let no_file = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
             return Err(failed(no_file));
         }
         let mut file = File::open(&path).map_err(&failed)?;
@@ -173,8 +174,8 @@ fn fill<'c>(chunk: &'c mut [u8], next: &mut NextPiece<'_>) -> Result<&'c [u8], A
 }
 
 fn from_network(error: RemoteError) -> AcquireError {
-    match error.fault() {
-        Some(Fault::Cancelled) => AcquireError::Cancelled,
+    match error.transport() {
+        Some(TransportError::Cancelled) => AcquireError::Cancelled,
         _ => error.into(),
     }
 }

@@ -19,8 +19,8 @@ use tempfile::TempDir;
 
 use super::receive::{ArchiveFetch, FetchedArchive};
 use crate::{
-    errors::{AcquireError, ArchiveError, ArchiveLimits, Fault, RemoteError},
-    limits::Limits,
+    errors::{AcquireError, ArchiveError, LoginError, RemoteError, TransferError, TransportError},
+    limits::{ArchiveLimits, Limits},
     pack::MemoryBudget,
     protocol::Network,
     tree_rules::{RefusedTree, RejectReason},
@@ -586,7 +586,7 @@ fn reply(stream: &mut TcpStream, head: &str, body: &[u8]) {
     stream.write_all(body).unwrap();
 }
 
-fn fault(result: Result<FetchedArchive, AcquireError>) -> Fault {
+fn fault(result: Result<FetchedArchive, AcquireError>) -> TransportError {
     match result.unwrap_err() {
         AcquireError::Remote(RemoteError::Failed { source, .. }) => source,
         other => panic!("{other:?}"),
@@ -621,7 +621,7 @@ fn an_archives_login_is_not_told_to_another_place_that_asks_for_one() {
     let world = World::new();
     for login in ["s3cret@", "user:s3cret@"] {
         let error = fault(world.acquire(&near.source(login, "x.tar.gz", b"")));
-        assert!(matches!(error, Fault::Login { tried: false }), "{login} {error:?}");
+        assert!(matches!(error, TransportError::Login(LoginError::Missing)), "{login} {error:?}");
     }
     let far = far.asked.lock().unwrap().clone();
     assert_eq!(far.len(), 2, "{far:?}");
@@ -658,7 +658,10 @@ fn a_server_that_hangs_up_or_fails_is_transient_and_one_that_has_nothing_is_perm
         assert!(!causes.contains("s3cret"), "{causes}");
     }
     let dropped = fault(world.acquire(&cut.source("", "x.tar.gz", &bytes)));
-    assert!(matches!(dropped, Fault::Dropped { .. }), "{dropped:?}");
+    assert!(
+        matches!(dropped, TransportError::Transfer(TransferError::Dropped { .. })),
+        "{dropped:?}"
+    );
 }
 
 #[test]

@@ -23,7 +23,8 @@ use modstore_core::{
 };
 
 use crate::{
-    errors::{AcquireError, ArchiveError, ArchiveLimit, ArchiveLimits, PackError},
+    errors::{AcquireError, ArchiveError},
+    limits::{ArchiveLimit, ArchiveLimits},
     pack::{FetchMemory, MemoryBudget, os_path},
     tree::{Collision, lfs},
     tree_rules::{self, DEEPEST, LONGEST_LINK, LONGEST_PATH, RefusedTree, RejectReason},
@@ -209,7 +210,7 @@ impl<'a> ArchiveTree<'a> {
     /// Ends it: what can only be told when everything is known.
     pub(crate) fn finish(self) -> Result<UnpackedTree, AcquireError> {
         if self.files.is_empty() {
-            return Err(self.malformed("it has no files"));
+            return Err(self.malformed("the archive has no files"));
         }
         let leaving = tree_rules::first_that_leaves(&self.link_texts, self.folds);
         if let Some(refused) = leaving.map_err(AcquireError::Write)? {
@@ -279,10 +280,7 @@ impl<'a> ArchiveTree<'a> {
     /// Counts memory that stays until the archive is unpacked.
     pub(crate) fn reserve(&self, bytes: u64) -> Result<(), AcquireError> {
         self.memory.reserve(bytes).map_err(|error| {
-            let limit = match error {
-                PackError::TooLarge { limit, .. } | PackError::Crowded { limit, .. } => limit,
-                _ => 0,
-            };
+            let limit = error.limit();
             ArchiveError::TooLarge { what: ArchiveLimit::Memory, limit }.into()
         })
     }

@@ -24,7 +24,7 @@ use tar::EntryType;
 use zip::ZipArchive;
 
 use super::tree::ArchiveTree;
-use crate::errors::{AcquireError, ArchiveLimits};
+use crate::{errors::AcquireError, limits::ArchiveLimits};
 
 /// Puts everything in the archive `file` into `tree`.
 ///
@@ -64,7 +64,7 @@ impl<R: Read> Read for HeaderLimit<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buf)?;
         let left = self.left.get().checked_sub(read as u64);
-        self.left.set(left.ok_or_else(|| io::Error::other("its headers have no end (MODSTORE_ARCHIVE_HEADERS sets how many bytes they may have)"))?);
+        self.left.set(left.ok_or_else(|| io::Error::other("the headers of the archive have no end (MODSTORE_ARCHIVE_HEADERS sets how many bytes they may have)"))?);
         Ok(read)
     }
 }
@@ -132,7 +132,7 @@ fn unpack_zip(
     left.set(u64::MAX);
     tree.reserve(archive.len() as u64 * ZIP_ENTRY)?;
     if archive.has_duplicate_names() {
-        return Err(tree.malformed("it lists a name twice"));
+        return Err(tree.malformed("the archive lists a name twice"));
     }
     for number in 0..archive.len() {
         let mut entry = archive.by_index(number).map_err(|error| tree.malformed(error))?;

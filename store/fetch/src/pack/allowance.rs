@@ -14,7 +14,10 @@ use std::{
 use modstore_core::{Cancel, disk::unnamed_file};
 
 use super::memory_budget::{FetchMemory, MemoryBudget, Share};
-use crate::errors::{PackError, PackLimit, PackLimits};
+use crate::{
+    errors::{LimitError, PackError},
+    limits::{PackLimit, PackLimits},
+};
 
 /// Bytes that may be made of one byte of a pack. Text of honest repositories deflates to a tenth, and as deltas of its
 /// like to a fiftieth.
@@ -95,12 +98,12 @@ impl<'a> Allowance<'a> {
     }
 
     /// Counts memory that stays until the fetch ends.
-    pub(crate) fn reserve(&self, bytes: u64) -> Result<(), PackError> {
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<(), LimitError> {
         self.memory.reserve(bytes)
     }
 
     /// Memory for `bytes` that an object which must be looked at whole takes for a while.
-    pub(crate) fn hold(&self, bytes: u64) -> Result<Room, PackError> {
+    pub(crate) fn hold(&self, bytes: u64) -> Result<Room, LimitError> {
         if bytes <= UNHELD {
             Ok(Room::Uncounted)
         } else {
@@ -135,13 +138,13 @@ impl<'a> Allowance<'a> {
     }
 
     /// Counts bytes that are inflated, or made by deltas.
-    pub(crate) fn count_unpacked(&self, bytes: u64) -> Result<(), PackError> {
+    pub(crate) fn count_unpacked(&self, bytes: u64) -> Result<(), LimitError> {
         let made = self.made.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         self.check(PackLimit::Unpacked, made, self.limits.unpacked)
     }
 
     /// Counts bytes that the staging is about to hold.
-    pub(crate) fn count_staged(&self, bytes: u64) -> Result<(), PackError> {
+    pub(crate) fn count_staged(&self, bytes: u64) -> Result<(), LimitError> {
         let staged = self.staged.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         self.check(PackLimit::Staging, staged, self.limits.staging)
     }
@@ -152,14 +155,14 @@ impl<'a> Allowance<'a> {
     }
 
     /// Counts bytes of what nothing has asked for, as far as known.
-    pub(crate) fn count_unwanted(&self, bytes: u64) -> Result<(), PackError> {
+    pub(crate) fn count_unwanted(&self, bytes: u64) -> Result<(), LimitError> {
         let unwanted = self.unwanted.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let most = self.limits.unwanted.saturating_add(self.spare);
-        PackError::check_limit(PackLimit::Unwanted, unwanted, most)
+        LimitError::check(PackLimit::Unwanted, unwanted, most)
     }
 
-    fn check(&self, what: PackLimit, size: u64, start: u64) -> Result<(), PackError> {
+    fn check(&self, what: PackLimit, size: u64, start: u64) -> Result<(), LimitError> {
         let received = self.received.load(Ordering::Relaxed);
-        PackError::check_limit(what, size, start.saturating_add(received.saturating_mul(GROWTH)))
+        LimitError::check(what, size, start.saturating_add(received.saturating_mul(GROWTH)))
     }
 }

@@ -131,7 +131,7 @@ pub(crate) fn contents(path: &Path, kind: FileKind, size: u64) -> std::io::Resul
     // Opening a pipe that took the file's place would wait for ever.
     let meta = std::fs::symlink_metadata(path)?;
     if !meta.is_file() {
-        return Err(std::io::Error::other("it is no file"));
+        return Err(std::io::Error::other("not a regular file"));
     }
     let room = meta.len().min(size).saturating_add(1);
     let mut contents = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
@@ -193,7 +193,7 @@ pub(crate) fn find_checked(
     match found {
         None => Ok(false),
         Some(found) if found == kind && hash_of(kind, buffer)? == *id => Ok(true),
-        Some(_) => Err(PackError::corrupt(0, format!("object {id} is not what its id says"))),
+        Some(_) => Err(PackError::corrupt(0, format!("object {id} has another id"))),
     }
 }
 

@@ -85,7 +85,7 @@ impl PackBytes {
         let found =
             sum.try_finalize().map_err(|error| PackError::corrupt(at, error.to_string()))?;
         if found.as_slice() != checksum {
-            return Err(PackError::corrupt(at, "its checksum is another"));
+            return Err(PackError::corrupt(at, "the checksum at the end is that of other bytes"));
         }
         self.push(checksum)?;
         self.write_tail().map_err(|source| self.spill_error(source))

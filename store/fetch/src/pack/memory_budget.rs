@@ -20,7 +20,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use crate::errors::{PackError, PackLimit};
+use crate::{errors::LimitError, limits::PackLimit};
 
 /// FetchMemory are taken from the shared part in steps of this, so that it is rarely touched.
 const STEP: u64 = 1 << 20;
@@ -124,7 +124,7 @@ impl FetchMemory {
     ///
     /// # Errors
     /// [`PackLimit::Memory`]: neither the fetch's own part nor the shared part has them.
-    pub(crate) fn reserve(&self, bytes: u64) -> Result<(), PackError> {
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<(), LimitError> {
         let needed = self.needed.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let own = self.budget.0.own / 2 + self.reserved.load(Ordering::Relaxed);
         let Some(lacking) = needed.checked_sub(own).filter(|lacking| *lacking > 0) else {
@@ -142,7 +142,7 @@ impl FetchMemory {
     ///
     /// # Errors
     /// As [`FetchMemory::reserve`].
-    pub(crate) fn hold(&self, bytes: u64) -> Result<Share, PackError> {
+    pub(crate) fn hold(&self, bytes: u64) -> Result<Share, LimitError> {
         if self.budget.take(bytes, self.budget.0.needs) {
             Ok(Share { budget: self.budget.clone(), bytes })
         } else {
@@ -151,15 +151,15 @@ impl FetchMemory {
     }
 
     /// Why `bytes` more cannot be had: it is too much, or others have taken what would have done.
-    fn shortage(&self, bytes: u64) -> PackError {
+    fn shortage(&self, bytes: u64) -> LimitError {
         let Pool { total, needs, ref taken, ref fetches, .. } = *self.budget.0;
         let mine = self.reserved.load(Ordering::Relaxed).saturating_add(bytes);
         let taken = taken.load(Ordering::Relaxed);
         if fetches.load(Ordering::Relaxed) > 1 && mine <= needs / 2 {
-            return PackError::Crowded { taken, limit: needs };
+            return LimitError::Crowded { taken, limit: needs };
         }
         let size = (total / 4).saturating_add(taken).saturating_add(bytes);
-        PackError::TooLarge { what: PackLimit::Memory, size, limit: total }
+        LimitError::TooLarge { what: PackLimit::Memory, size, limit: total }
     }
 }
 
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn the_error_names_the_whole_budget_and_more_than_that() {
         let needs = FetchMemory::new(&MemoryBudget::new(256 << 20, 8));
-        let Err(PackError::TooLarge { what: PackLimit::Memory, size, limit }) =
+        let Err(LimitError::TooLarge { what: PackLimit::Memory, size, limit }) =
             needs.reserve(1 << 40)
         else {
             panic!("a terabyte is over the budget")

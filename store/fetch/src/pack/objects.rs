@@ -24,7 +24,10 @@ use super::{
     memory_budget::Share,
     reader::{Encoding, EntryHeader},
 };
-use crate::errors::{PackError, PackLimit};
+use crate::{
+    errors::{LimitError, PackError},
+    limits::PackLimit,
+};
 
 /// What an entry costs in the tables here and of those who work with them, in bytes.
 const ENTRY: u64 = 192;
@@ -185,11 +188,11 @@ impl<'b> PackObjects<'b> {
     }
 
     /// Fails when a commit, tree or tag of `size` would be too much, before it is inflated.
-    pub(crate) fn check_room(&self, size: u64) -> Result<(), PackError> {
+    pub(crate) fn check_room(&self, size: u64) -> Result<(), LimitError> {
         let limits = self.allowance.limits();
-        PackError::check_limit(PackLimit::Listing, size, limits.listing)?;
+        LimitError::check(PackLimit::Listing, size, limits.listing)?;
         let sum = self.small_bytes.saturating_add(size);
-        PackError::check_limit(PackLimit::Trees, sum, limits.trees)?;
+        LimitError::check(PackLimit::Trees, sum, limits.trees)?;
         self.allowance.count_unpacked(size)
     }
 
@@ -219,7 +222,7 @@ impl<'b> PackObjects<'b> {
     fn inflate(&mut self, delta: u32, bytes: &PackBytes) -> Result<Vec<u8>, PackError> {
         let entry = self.entries.get(delta as usize);
         let entry = entry.ok_or_else(|| PackError::corrupt(0, "an entry is not in the table"))?;
-        PackError::check_limit(PackLimit::Listing, entry.size, self.allowance.limits().listing)?;
+        LimitError::check(PackLimit::Listing, entry.size, self.allowance.limits().listing)?;
         bytes.inflate(entry.data..entry.end, entry.size, &mut self.inflater)
     }
 

@@ -20,7 +20,6 @@ use gix_transport::{
     Protocol,
     client::{MessageKind, blocking_io::ExtendedBufRead},
 };
-
 use modstore_core::events::Step;
 
 use super::{
@@ -29,7 +28,7 @@ use super::{
     listing::{Tip, tip_of},
 };
 use crate::{
-    errors::{Fault, Stage},
+    errors::{LoginError, RemoteStage, ServerError, TransferError, TransportError},
     limits::Limits,
     transport::{GitConfig, HttpAgents, Link, RemoteUrl, Watch, dial},
 };
@@ -65,13 +64,13 @@ pub(crate) enum HandshakeError {
     /// It has more bytes than allowed.
     TooLong,
     /// It failed, at this stage.
-    Fault(Stage, Fault),
+    Failed(RemoteStage, TransportError),
 }
 
 /// Why a pack was not received.
 pub(crate) enum ReceiveError<E> {
     /// The server or the way there.
-    Fault(Fault),
+    Failed(TransportError),
     /// The receiver.
     Receive(E),
 }
@@ -87,8 +86,8 @@ impl Connection {
         longest: usize,
         watch: Arc<Watch>,
     ) -> Result<Self, HandshakeError> {
-        let at_once = |fault| HandshakeError::Fault(Stage::Connect, fault);
-        watch.check_cancelled().map_err(|_| at_once(Fault::Cancelled))?;
+        let at_once = |error| HandshakeError::Failed(RemoteStage::Connect, error);
+        watch.check_cancelled().map_err(|_| at_once(TransportError::Cancelled))?;
         let mut link = dial(config, agents, remote, version, limits, &watch).map_err(at_once)?;
         count(&link, &watch);
         watch.limit_answer(longest);
@@ -98,8 +97,8 @@ impl Connection {
             Ok(handshake) => Ok(Connection { link, watch, handshake, at_end: true }),
             Err(_) if watch.answer_was_too_long() => Err(HandshakeError::TooLong),
             Err(error) => {
-                let fault = diagnose(&error, &watch, link.stderr.as_ref());
-                Err(HandshakeError::Fault(stage_of(&fault), fault))
+                let error = diagnose(&error, &watch, link.stderr.as_ref());
+                Err(HandshakeError::Failed(stage_of(&error), error))
             }
         }
     }
@@ -158,7 +157,7 @@ impl Connection {
         &mut self,
         prefixes: Vec<BString>,
         longest: usize,
-    ) -> Result<Vec<Ref>, Fault> {
+    ) -> Result<Vec<Ref>, TransportError> {
         if let Some(refs) = &self.handshake.refs {
             return Ok(refs.clone());
         }
@@ -184,24 +183,25 @@ impl Connection {
         receive: impl FnOnce(&mut dyn BufRead) -> Result<R, E>,
     ) -> Result<R, ReceiveError<E>> {
         let Connection { link, watch, handshake, at_end } = self;
-        let mut arguments = arguments(handshake, request).map_err(ReceiveError::Fault)?;
+        let mut arguments =
+            arguments(handshake, request).map_err(|error| ReceiveError::Failed(error.into()))?;
         let stderr = link.stderr.clone();
         let diagnose = |error: &(dyn Error + 'static)| diagnose(error, watch, stderr.as_ref());
         count(link, watch);
         watch.expect_pack(true);
         let mut reader = arguments
             .send(&mut link.transport, true)
-            .map_err(|error| ReceiveError::Fault(diagnose(&error)))?;
-        skip_to_pack(&mut reader, handshake.version, diagnose).map_err(ReceiveError::Fault)?;
+            .map_err(|error| ReceiveError::Failed(diagnose(&error)))?;
+        skip_to_pack(&mut reader, handshake.version, diagnose).map_err(ReceiveError::Failed)?;
         reader.set_progress_handler(Some(Box::new(|is_error, text| {
             on_sideband(is_error, text, watch, on_step)
         })));
         let mut pack = PackStream { reader, watch, on_step, received: 0, left: 0 };
         match receive(&mut pack) {
             // The receiver saw a pack that ends too early; why it did is known here.
-            Err(_) if watch.has_fault() => {
+            Err(_) if watch.has_error() => {
                 drop(pack);
-                Err(ReceiveError::Fault(diagnose(&io::Error::from(io::ErrorKind::UnexpectedEof))))
+                Err(ReceiveError::Failed(diagnose(&io::Error::from(io::ErrorKind::UnexpectedEof))))
             }
             Err(error) => Err(ReceiveError::Receive(error)),
             Ok(received) => {
@@ -213,7 +213,7 @@ impl Connection {
                 *at_end = rest.is_ok_and(|rest| rest < AFTER_THE_PACK);
                 drop(pack);
                 watch.clear_deadline();
-                watch.take_fault();
+                watch.take_error();
                 Ok(received)
             }
         }
@@ -235,20 +235,20 @@ impl Drop for Connection {
 fn skip_to_pack<'a>(
     reader: &mut impl ExtendedBufRead<'a>,
     version: Protocol,
-    diagnose: impl Fn(&(dyn Error + 'static)) -> Fault,
-) -> Result<(), Fault> {
+    diagnose: impl Fn(&(dyn Error + 'static)) -> TransportError,
+) -> Result<(), TransportError> {
     let found = match version {
         Protocol::V2 => skip_to_pack_v2(reader),
         Protocol::V0 | Protocol::V1 => skip_to_pack_v0(reader),
     };
     found.map_err(|ended| match ended {
-        NoPack::Refused(said) => from_server(&said),
+        NoPack::Refused(said) => from_server(&said).into(),
         NoPack::Unknown(line) => {
             let what = format!(
                 "the server sent {:?} where a pack begins",
                 line.escape_ascii().to_string()
             );
-            Fault::Protocol { source: what.into() }
+            ServerError::Protocol { source: what.into() }.into()
         }
         NoPack::Read(error) => diagnose(&error),
     })
@@ -352,7 +352,7 @@ fn from_err_line(line: &[u8]) -> NoPack {
 }
 
 /// The request.
-fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Arguments, Fault> {
+fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Arguments, ServerError> {
     let version = handshake.version;
     let mut features = Command::Fetch.default_features(version, &handshake.capabilities);
     // Of all that the server can do, what this one question needs. A pack without side band could
@@ -369,7 +369,8 @@ fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Argumen
                 | "object-format"
         )
     });
-    let lacks = |what: &str| Fault::Protocol { source: format!("the server lacks {what}").into() };
+    let lacks =
+        |what: &str| ServerError::Protocol { source: format!("the server lacks {what}").into() };
     let alone = matches!(request, FetchRequest::Alone { .. });
     if alone && !handshake.can_shallow() {
         return Err(lacks("shallow fetches"));
@@ -432,7 +433,7 @@ impl BufRead for PackStream<'_> {
         self.watch.check_cancelled()?;
         let filled = self.reader.fill_buf().map_err(|error| {
             let what = Some(error.to_string().into());
-            self.watch.fail(Fault::Dropped { source: what })
+            self.watch.fail(TransferError::Dropped { source: what })
         })?;
         if self.left == 0 && !filled.is_empty() {
             self.received += filled.len() as u64;
@@ -464,16 +465,12 @@ fn count(link: &Link, watch: &Watch) {
     }
 }
 
-fn stage_of(fault: &Fault) -> Stage {
-    match fault {
-        Fault::UnknownHost { .. }
-        | Fault::Refused { .. }
-        | Fault::ConnectLimit(_)
-        | Fault::Tls { .. }
-        | Fault::Proxy(_)
-        | Fault::Start { .. }
-        | Fault::HostKey(_)
-        | Fault::ClearText => Stage::Connect,
-        _ => Stage::List,
+/// How far the connection had come when the handshake failed.
+const fn stage_of(error: &TransportError) -> RemoteStage {
+    match error {
+        TransportError::Connect(_) | TransportError::Login(LoginError::ClearText) => {
+            RemoteStage::Connect
+        }
+        _ => RemoteStage::List,
     }
 }

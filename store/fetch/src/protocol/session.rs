@@ -9,18 +9,19 @@
 
 use std::{collections::BTreeMap, error::Error, io::BufRead, path::Path, sync::Arc};
 
+use gix::{ObjectId, bstr::BString, protocol::handshake::Ref, url::Scheme};
+use gix_transport::Protocol;
+use modstore_core::{Cancel, events::Step};
+
 use super::{
     connection::{Connection, FetchRequest, HandshakeError, ReceiveError},
     listing::{Resolved, Tip, Wanted, missing, prefixes, resolve, tip_of},
 };
 use crate::{
-    errors::{Fault, FetchError, NetworkError, RemoteError, Stage},
+    errors::{FetchError, NetworkError, RemoteError, RemoteStage, ServerError, TransportError},
     limits::{Counters, Counts, Limits},
     transport::{Download, GitConfig, HttpAgents, LongListings, Pace, RemoteUrl, Watch},
 };
-use gix::{ObjectId, bstr::BString, protocol::handshake::Ref, url::Scheme};
-use gix_transport::Protocol;
-use modstore_core::{Cancel, events::Step};
 
 /// Bytes of a listing that no server goes over in good faith: half a million refs.
 const LONGEST: usize = 64 * 1024 * 1024;
@@ -170,11 +171,12 @@ impl NetworkState {
             let limits = &self.limits;
             match Connection::begin(config, agents, remote, *version, limits, *longest, watch) {
                 Ok(connection) => return Ok(connection),
-                Err(HandshakeError::Fault(stage, fault)) => return Err(failed(stage, fault)),
+                Err(HandshakeError::Failed(stage, error)) => return Err(failed(stage, error)),
                 Err(HandshakeError::TooLong) => self.long.add(&remote.redacted),
             }
         }
-        Err(failed(Stage::List, Fault::Protocol { source: "the listing has no end".into() }))
+        let endless = ServerError::Protocol { source: "the listing has no end".into() };
+        Err(failed(RemoteStage::List, endless.into()))
     }
 }
 
@@ -254,9 +256,13 @@ impl Session {
 
     /// The error that says that the server has no way to give `commit`.
     pub(crate) fn not_given(&self, commit: ObjectId) -> RemoteError {
-        let fault = Fault::NotOurs(format!("no branch or tag reaches {commit}"));
-        let source = if self.has_name(commit) { or_moved(fault) } else { fault };
-        RemoteError::Failed { stage: Stage::Fetch, url: self.remote.redacted.clone(), source }
+        let source = if self.has_name(commit) {
+            ServerError::Moved
+        } else {
+            ServerError::NotGiven(format!("no branch or tag reaches {commit}"))
+        };
+        let source = source.into();
+        RemoteError::Failed { stage: RemoteStage::Fetch, url: self.remote.redacted.clone(), source }
     }
 
     /// Receive what `request` makes of the id that `commit` is asked for by. A server that refuses a commit whose name
@@ -303,10 +309,10 @@ impl Session {
                 self.connection = Some(connection).filter(Connection::outlives_a_pack);
                 Ok(received)
             }
-            Err(ReceiveError::Fault(fault)) => {
-                let source = if self.has_name(tip.commit) { or_moved(fault) } else { fault };
+            Err(ReceiveError::Failed(error)) => {
+                let source = if self.has_name(tip.commit) { or_moved(error) } else { error };
                 Err(FetchError::Remote(RemoteError::Failed {
-                    stage: Stage::Fetch,
+                    stage: RemoteStage::Fetch,
                     url: url(),
                     source,
                 }))
@@ -381,21 +387,25 @@ impl Session {
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         connection.refs(prefixes, longest).map_err(|source| {
             self.connection = None;
-            RemoteError::Failed { stage: Stage::List, url: self.remote.redacted.clone(), source }
+            RemoteError::Failed {
+                stage: RemoteStage::List,
+                url: self.remote.redacted.clone(),
+                source,
+            }
         })
     }
 }
 
 /// A commit that was listed a moment ago and is now refused was pushed over.
-fn or_moved(fault: Fault) -> Fault {
-    match fault {
-        Fault::NotOurs(_) => Fault::Moved,
-        fault => fault,
+fn or_moved(error: TransportError) -> TransportError {
+    match error {
+        TransportError::Server(ServerError::NotGiven(_)) => ServerError::Moved.into(),
+        error => error,
     }
 }
 
 fn is_not_ours(error: &RemoteError) -> bool {
-    matches!(error.fault(), Some(Fault::NotOurs(_)))
+    matches!(error.transport(), Some(TransportError::Server(ServerError::NotGiven(_))))
 }
 
 /// The error again, with the names that exist.

@@ -31,7 +31,10 @@ use super::{
     tcp,
     watch::{TimeoutStream, Watch},
 };
-use crate::{errors::Fault, limits::Limits};
+use crate::{
+    errors::{TransferError, TransportError},
+    limits::Limits,
+};
 
 /// gix's view of a connection.
 pub(crate) type BoxedTransport = Box<dyn Transport + Send>;
@@ -53,7 +56,7 @@ pub(crate) fn dial(
     version: Protocol,
     limits: &Limits,
     watch: &Arc<Watch>,
-) -> Result<Link, Fault> {
+) -> Result<Link, TransportError> {
     match remote.url.scheme {
         Scheme::Http | Scheme::Https => {
             // A proxy may want a login, for which programs are asked.
@@ -99,10 +102,10 @@ fn git_daemon(
     version: Protocol,
     limits: &Limits,
     watch: &Arc<Watch>,
-) -> Result<Link, Fault> {
+) -> Result<Link, TransportError> {
     let host = remote.url.host().unwrap_or_default().to_owned();
     let stream = tcp(&host, remote.url.port.unwrap_or(PORT), limits, watch)?;
-    let broken = |error: std::io::Error| Fault::Dropped { source: Some(error.into()) };
+    let broken = |error: std::io::Error| TransferError::Dropped { source: Some(error.into()) };
     let writer = TimeoutStream::new(stream.try_clone().map_err(broken)?, Arc::clone(watch));
     let reader = BufReader::with_capacity(64 * 1024, TimeoutStream::new(stream, Arc::clone(watch)));
     let path: BString = remote.url.path.clone();
@@ -120,9 +123,11 @@ fn git_daemon(
     Ok(Link { transport: Box::new(transport), stderr: None })
 }
 
-fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStream, Fault> {
+fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStream, TransportError> {
     let lost = |error: std::io::Error| {
-        watch.take_fault().unwrap_or(Fault::Dropped { source: Some(error.into()) })
+        watch
+            .take_error()
+            .unwrap_or_else(|| TransferError::Dropped { source: Some(error.into()) }.into())
     };
     let addresses = tcp::look_up(host, port, watch, limits.connect).map_err(lost)?;
     let stream = tcp::connect(&addresses, watch, limits.connect).map_err(lost)?;

@@ -26,7 +26,7 @@ use modstore_core::{
 
 use super::{pace::Pace, watch::Watch};
 use crate::{
-    errors::Fault,
+    errors::{LoginError, TransportError},
     limits::{Limits, LowSpeed},
 };
 
@@ -181,18 +181,20 @@ impl Helpers {
         let running = Running { input, limit, cancel, told: &|_| {}, ends_with_us: false };
         let ran = running.run_as(command, self.manner);
         self.watch.spend(begun.elapsed());
-        let fault = match ran {
+        let error: TransportError = match ran {
             Ok(ran) => return Ok(ran.status.success().then_some(ran.stdout)),
-            Err(ProgramError::Cancelled { .. }) => Fault::Cancelled,
+            Err(ProgramError::Cancelled { .. }) => TransportError::Cancelled,
             Err(ProgramError::TimedOut { program, limit, .. }) => {
                 let seconds = limit.as_secs_f64().ceil();
-                Fault::Helper(format!("{program} gave no answer within {seconds} s"))
+                LoginError::Helper(format!("{program} gave no answer within {seconds} s")).into()
             }
-            Err(error @ ProgramError::TooMuch { .. }) => Fault::Helper(error.to_string()),
+            Err(error @ ProgramError::TooMuch { .. }) => {
+                LoginError::Helper(error.to_string()).into()
+            }
             Err(error) => return Err(std::io::Error::other(error)),
         };
         // That the server wants a login is known already; this is why there is none.
-        self.watch.take_fault();
-        Err(self.watch.fail(fault))
+        self.watch.take_error();
+        Err(self.watch.fail(error))
     }
 }

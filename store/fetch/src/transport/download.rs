@@ -15,7 +15,7 @@ use super::{
     http_request::{Response, read_some},
     watch::Watch,
 };
-use crate::errors::{Fault, RemoteError, Stage};
+use crate::errors::{RemoteError, RemoteStage, TransferError, TransportError};
 
 /// An answer being received.
 pub(crate) struct Download {
@@ -41,7 +41,7 @@ impl Download {
                 Ok(Download { body, watch, left, redacted: remote.redacted })
             }
             Err(source) => {
-                Err(RemoteError::Failed { stage: Stage::Fetch, url: remote.redacted, source })
+                Err(RemoteError::Failed { stage: RemoteStage::Fetch, url: remote.redacted, source })
             }
         }
     }
@@ -52,7 +52,9 @@ impl Download {
         let read =
             watch.during(|| read_some(body, buf, watch)).inspect(|read| watch.count_useful(*read));
         let read = read.map_err(|error| cause(watch, error)).and_then(|read| match left {
-            Some(left) if read == 0 && *left > 0 => Err(Fault::Dropped { source: None }),
+            Some(left) if read == 0 && *left > 0 => {
+                Err(TransferError::Dropped { source: None }.into())
+            }
             Some(left) => {
                 *left = left.saturating_sub(read as u64);
                 Ok(read)
@@ -60,7 +62,7 @@ impl Download {
             None => Ok(read),
         });
         read.map_err(|source| RemoteError::Failed {
-            stage: Stage::Fetch,
+            stage: RemoteStage::Fetch,
             url: self.redacted.clone(),
             source,
         })
@@ -72,7 +74,7 @@ fn ask(
     agents: &HttpAgents,
     remote: &RemoteUrl,
     watch: &Arc<Watch>,
-) -> Result<Response, Fault> {
+) -> Result<Response, TransportError> {
     let options = watch.during(|| config.http(&remote.url));
     let agent = agents.get(&options.connection)?;
     let client = HttpClient::new(config, agent, options, remote, watch);
@@ -80,6 +82,8 @@ fn ask(
     client.download(&url).map_err(|error| cause(watch, error))
 }
 
-fn cause(watch: &Watch, error: io::Error) -> Fault {
-    watch.take_fault().unwrap_or(Fault::Dropped { source: Some(error.into()) })
+fn cause(watch: &Watch, error: io::Error) -> TransportError {
+    watch
+        .take_error()
+        .unwrap_or_else(|| TransferError::Dropped { source: Some(error.into()) }.into())
 }

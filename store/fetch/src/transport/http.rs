@@ -37,7 +37,7 @@ use super::{
     login::Logins,
     watch::Watch,
 };
-use crate::errors::Fault;
+use crate::errors::{LoginError, ServerError};
 
 /// As many as git follows.
 const REDIRECTS: usize = 20;
@@ -173,7 +173,7 @@ impl HttpClient {
         let response_at = sender.send(&RequestPlan { url, tail, headers, body: None, follow })?;
         if response_at.at != url {
             let base = response_at.at.strip_suffix(tail).map(without_password);
-            let base = base.ok_or_else(|| sender.refuse("it is not to a git repository"))?;
+            let base = base.ok_or_else(|| sender.refuse("the new address is not that of a git repository"))?;
             self.redirected = Some(base);
         }
         let body = read_whole(response_at.response, &sender.watch)?;
@@ -229,30 +229,30 @@ impl RequestSender {
         if kinds.is_empty() {
             Ok(false)
         } else {
-            Err(self.watch.fail(Fault::KindOfLogin(kinds.join(", "))))
+            Err(self.watch.fail(LoginError::UnknownKind(kinds.join(", "))))
         }
     }
 
     fn refuse(&self, why: &str) -> io::Error {
-        self.watch.fail(Fault::Redirect(why.to_owned()))
+        self.watch.fail(ServerError::Redirect(why.to_owned()))
     }
 
     /// Where `response` sends us, if that is no less secure.
     fn redirect(&self, from: &str, response: &Response, number: usize) -> io::Result<String> {
         if number > REDIRECTS {
-            return Err(self.refuse("too often"));
+            return Err(self.refuse("too many redirects"));
         }
         let location = response.headers().get(LOCATION);
         let to = location
             .and_then(|to| resolved(from, to.as_bytes()))
-            .ok_or_else(|| self.refuse("it does not say where"))?;
+            .ok_or_else(|| self.refuse("the new address is missing or unusable"))?;
         let safe = to.starts_with("https://")
             || (to.starts_with("http://") && from.starts_with("http://"));
         if !safe {
-            return Err(self.refuse("it is less secure"));
+            return Err(self.refuse("the new address is less secure"));
         }
         if http_origin(&to).is_none() {
-            return Err(self.refuse("it does not say where"));
+            return Err(self.refuse("the new address is missing or unusable"));
         }
         self.logins.redirected(&to);
         Ok(to)

@@ -33,7 +33,7 @@ use super::{
     watch::{SLICE, Watch},
 };
 use crate::{
-    errors::Fault,
+    errors::ConnectError,
     limits::{Counters, Limits, LowSpeed},
 };
 
@@ -57,7 +57,7 @@ impl HttpAgents {
     }
 
     /// The agent whose connections are made with `options`.
-    pub(crate) fn get(&self, options: &ConnectionOptions) -> Result<Agent, Fault> {
+    pub(crate) fn get(&self, options: &ConnectionOptions) -> Result<Agent, ConnectError> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, agent)) = made.iter().find(|(each, _)| each == options) {
             return Ok(agent.clone());
@@ -67,9 +67,10 @@ impl HttpAgents {
         Ok(agent)
     }
 
-    fn make(&self, options: &ConnectionOptions) -> Result<Agent, Fault> {
+    fn make(&self, options: &ConnectionOptions) -> Result<Agent, ConnectError> {
         let proxy = options.proxy.as_deref().map(Proxy::new).transpose();
-        let proxy = proxy.map_err(|_| Fault::Proxy("its address cannot be read".into()))?;
+        let proxy =
+            proxy.map_err(|_| ConnectError::Proxy("the proxy's address cannot be read".into()))?;
         let config = Config::builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -92,11 +93,12 @@ impl HttpAgents {
     }
 }
 
-fn tls(options: &ConnectionOptions) -> Result<TlsConfig, Fault> {
+fn tls(options: &ConnectionOptions) -> Result<TlsConfig, ConnectError> {
     let roots = match &options.authorities {
         None => RootCerts::PlatformVerifier,
         Some(path) => {
-            let pem = fs_err::read(path).map_err(|source| Fault::Tls { source: source.into() })?;
+            let pem =
+                fs_err::read(path).map_err(|source| ConnectError::Tls { source: source.into() })?;
             let found: Vec<Certificate<'static>> = parse_pem(&pem)
                 .filter_map(|item| match item {
                     Ok(PemItem::Certificate(certificate)) => Some(certificate),

@@ -11,7 +11,7 @@ use std::{
 use ureq::{Agent, Body, http::header::RETRY_AFTER};
 
 use super::{http_text::is_loopback, watch::Watch};
-use crate::errors::Fault;
+use crate::errors::{ConnectError, LoginError, ServerError, TransferError, TransportError};
 
 /// Header names and values.
 pub(crate) type Headers = Vec<(String, String)>;
@@ -32,18 +32,18 @@ impl Request {
     pub(crate) fn send(&self, watch: &Arc<Watch>, body: Option<&[u8]>) -> io::Result<Response> {
         watch.check_cancelled()?;
         if self.login && !self.url.starts_with("https://") && !is_loopback(&self.url) {
-            return Err(watch.fail(Fault::ClearText));
+            return Err(watch.fail(LoginError::ClearText));
         }
         let opened = watch.connections();
         let answer = match watch.during(|| self.once(watch, body)) {
             Err(error)
-                if is_broken(&error) && watch.connections() == opened && !watch.has_fault() =>
+                if is_broken(&error) && watch.connections() == opened && !watch.has_error() =>
             {
                 watch.during(|| self.once(watch, body))
             }
             answer => answer,
         };
-        answer.map_err(|error| watch.fail(fault(error, watch)))
+        answer.map_err(|error| watch.fail(transport_error(error, watch)))
     }
 
     fn once(&self, watch: &Watch, body: Option<&[u8]>) -> Result<Response, ureq::Error> {
@@ -198,14 +198,13 @@ impl Read for ResponsePart {
 pub(crate) fn accept(watch: &Watch, response: &Response, login: bool) -> io::Result<Vec<u8>> {
     let status = response.status().as_u16();
     if status == 401 {
-        return Err(watch.fail(Fault::Login { tried: login }));
+        return Err(watch.fail(if login { LoginError::Refused } else { LoginError::Missing }));
     }
     if !response.status().is_success() {
         let seconds =
             response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        return Err(
-            watch.fail(Fault::Status { status, retry_after: seconds.map(Duration::from_secs) })
-        );
+        return Err(watch
+            .fail(ServerError::Status { status, retry_after: seconds.map(Duration::from_secs) }));
     }
     let mut lines = Vec::new();
     for (name, value) in response.headers() {
@@ -224,8 +223,9 @@ pub(crate) fn read_some(
     watch: &Watch,
 ) -> io::Result<usize> {
     watch.check_cancelled()?;
-    let read =
-        reader.read(buf).map_err(|error| watch.fail(fault(ureq::Error::from(error), watch)))?;
+    let read = reader
+        .read(buf)
+        .map_err(|error| watch.fail(transport_error(ureq::Error::from(error), watch)))?;
     watch.count_answer(buf.get(..read).unwrap_or_default())?;
     Ok(read)
 }
@@ -254,33 +254,41 @@ fn is_broken(error: &ureq::Error) -> bool {
         if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
 }
 
-/// What `error` of the HTTP library means.
-fn fault(error: ureq::Error, watch: &Watch) -> Fault {
+/// Translates an error of the HTTP library.
+fn transport_error(error: ureq::Error, watch: &Watch) -> TransportError {
+    match error {
+        ureq::Error::HostNotFound => ConnectError::UnknownHost { source: None }.into(),
+        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
+            ConnectError::Timeout(watch.connect).into()
+        }
+        ureq::Error::Timeout(_) => TransferError::Idle(watch.idle).into(),
+        ureq::Error::ConnectProxyFailed(said) => ConnectError::Proxy(said).into(),
+        ureq::Error::InvalidProxyUrl => {
+            ConnectError::Proxy("the proxy's address cannot be read".into()).into()
+        }
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => {
+            ConnectError::Tls { source: error.into() }.into()
+        }
+        ureq::Error::Io(error) => from_io(error),
+        ureq::Error::BodyStalled => TransferError::Dropped { source: None }.into(),
+        error => ServerError::Protocol { source: error.into() }.into(),
+    }
+}
+
+fn from_io(error: io::Error) -> TransportError {
     use io::ErrorKind::{
         AddrNotAvailable, ConnectionRefused, HostUnreachable, InvalidData, NetworkUnreachable,
     };
-    match error {
-        ureq::Error::HostNotFound => Fault::UnknownHost { source: None },
-        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
-            Fault::ConnectLimit(watch.connect)
+    match error.kind() {
+        ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable => {
+            ConnectError::Refused { source: Some(error.into()) }.into()
         }
-        ureq::Error::Timeout(_) => Fault::Idle(watch.idle),
-        ureq::Error::ConnectProxyFailed(said) => Fault::Proxy(said),
-        ureq::Error::InvalidProxyUrl => Fault::Proxy("its address cannot be read".into()),
-        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => {
-            Fault::Tls { source: error.into() }
+        // rustls wraps its errors like this.
+        InvalidData => ConnectError::Tls { source: error.into() }.into(),
+        // The standard library has no kind for a name that is not found.
+        _ if error.to_string().contains("lookup address") => {
+            ConnectError::UnknownHost { source: Some(error.into()) }.into()
         }
-        ureq::Error::Io(error) => match error.kind() {
-            ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable => {
-                Fault::Refused { source: Some(error.into()) }
-            }
-            InvalidData => Fault::Tls { source: error.into() },
-            _ if error.to_string().contains("lookup address") => {
-                Fault::UnknownHost { source: Some(error.into()) }
-            }
-            _ => Fault::Dropped { source: Some(error.into()) },
-        },
-        ureq::Error::BodyStalled => Fault::Dropped { source: None },
-        error => Fault::Protocol { source: error.into() },
+        _ => TransferError::Dropped { source: Some(error.into()) }.into(),
     }
 }

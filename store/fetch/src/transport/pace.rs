@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    errors::Fault,
+    errors::TransferError,
     limits::{CHATTER, Limits, LowSpeed},
 };
 
@@ -45,14 +45,14 @@ impl Pace {
     }
 
     /// How long may still be waited; an error when that is over.
-    pub(crate) fn time_left(&self) -> Result<Duration, Fault> {
+    pub(crate) fn time_left(&self) -> Result<Duration, TransferError> {
         let fetch_limit = self.fetch_limit.saturating_sub(self.begun.elapsed());
         if fetch_limit.is_zero() {
-            return Err(Fault::Overlong(self.fetch_limit));
+            return Err(TransferError::Overlong(self.fetch_limit));
         }
         match u64::try_from(self.left.load(Ordering::Relaxed)) {
             Ok(left @ 1..) => Ok(Duration::from_micros(left).min(fetch_limit)),
-            _ => Err(Fault::Slow { rate: self.rate, over: self.progress_limit }),
+            _ => Err(TransferError::Slow { rate: self.rate, over: self.progress_limit }),
         }
     }
 
@@ -79,11 +79,11 @@ impl Pace {
     }
 
     /// So many bytes came, of whatever use; an error when too many of all were of none.
-    pub(crate) fn receive(&self, bytes: usize) -> Result<(), Fault> {
+    pub(crate) fn receive(&self, bytes: usize) -> Result<(), TransferError> {
         let received = self.received.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         let useful = self.useful.load(Ordering::Relaxed);
         if received.saturating_sub(useful.saturating_mul(2)) > CHATTER {
-            Err(Fault::Chatter(CHATTER))
+            Err(TransferError::Chatter(CHATTER))
         } else {
             Ok(())
         }
@@ -142,7 +142,7 @@ mod tests {
     fn bytes_without_use_have_a_limit_and_useful_ones_allow_as_many_more() {
         let quiet = pace(128);
         assert!(quiet.receive(CHATTER as usize).is_ok());
-        assert!(matches!(quiet.receive(1), Err(Fault::Chatter(_))));
+        assert!(matches!(quiet.receive(1), Err(TransferError::Chatter(_))));
         let busy = pace(128);
         busy.earn(1000);
         assert!(busy.receive(CHATTER as usize + 2000).is_ok());
@@ -153,6 +153,6 @@ mod tests {
     fn all_together_has_an_end_too() {
         let limits = Limits { fetch: Duration::ZERO, ..Limits::default() };
         let over = Pace::new(&limits, LowSpeed::default());
-        assert!(matches!(over.time_left(), Err(Fault::Overlong(_))));
+        assert!(matches!(over.time_left(), Err(TransferError::Overlong(_))));
     }
 }

@@ -27,7 +27,10 @@ use super::{
     git_config::{RemoteUrl, SshProgram},
     watch::{TimeoutStream, Watch},
 };
-use crate::{errors::Fault, limits::Limits};
+use crate::{
+    errors::{ConnectError, LoginError, ServerError, TransferError, TransportError},
+    limits::Limits,
+};
 
 /// How much of the end of stderr is kept.
 const KEPT: usize = 4096;
@@ -81,12 +84,12 @@ impl ServerProcess {
         name: &str,
         has_group: bool,
         watch: &Arc<Watch>,
-    ) -> Result<(ServerProcess, ProcessOutput, ProcessInput), Fault> {
+    ) -> Result<(ServerProcess, ProcessOutput, ProcessInput), ConnectError> {
         for name in REPOSITORY_VARIABLES {
             command.env_remove(name);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let failed = |source| Fault::Start { program: name.to_owned(), source };
+        let failed = |source| ConnectError::Start { program: name.to_owned(), source };
         let mut group = Group::start(command, has_group).map_err(failed)?;
         watch.counters.connection();
         let child = group.child();
@@ -154,8 +157,8 @@ pub(crate) fn ssh(
     interactive: bool,
     limits: &Limits,
     watch: &Watch,
-) -> Result<Command, Fault> {
-    let refuse = |why: &str| Fault::Protocol { source: why.to_owned().into() };
+) -> Result<Command, ServerError> {
+    let refuse = |why: &str| ServerError::Protocol { source: why.to_owned().into() };
     let ArgumentSafety::Usable(host) = remote.url.host_as_argument() else {
         return Err(refuse("the host name could be taken for an option"));
     };
@@ -197,7 +200,7 @@ fn options(
     port: Option<u16>,
     interactive: bool,
     limits: &Limits,
-) -> Result<Vec<String>, Fault> {
+) -> Result<Vec<String>, ServerError> {
     let mut options = Vec::new();
     match kind {
         ProgramKind::Ssh => {
@@ -218,7 +221,7 @@ fn options(
         ProgramKind::Simple => {
             if port.is_some() {
                 let why = "this ssh program cannot be told a port; set ssh.variant in the git configuration";
-                return Err(Fault::Protocol { source: why.into() });
+                return Err(ServerError::Protocol { source: why.into() });
             }
         }
     }
@@ -254,7 +257,7 @@ fn set_protocol(command: &mut Command, version: Protocol) {
 }
 
 /// What a program that hung up meant, by its last words.
-pub(crate) fn fault_from_stderr(said: &str, dropped: Fault) -> Fault {
+pub(crate) fn fault_from_stderr(said: &str, dropped: TransferError) -> TransportError {
     let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
     let last = || {
         said.lines()
@@ -266,20 +269,20 @@ pub(crate) fn fault_from_stderr(said: &str, dropped: Fault) -> Fault {
     };
     let cause = || Some(last().into());
     if said.is_empty() {
-        dropped
+        dropped.into()
     } else if has(&["GitConfig key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"])
     {
-        Fault::HostKey(last())
+        ConnectError::HostKey(last()).into()
     } else if has(&[
         "Permission denied",
         "Too many authentication failures",
         "No supported authentication",
     ]) {
-        Fault::Login { tried: true }
+        LoginError::Refused.into()
     } else if has(&["Could not resolve hostname", "Name or service not known"]) {
-        Fault::UnknownHost { source: cause() }
+        ConnectError::UnknownHost { source: cause() }.into()
     } else if has(&["Connection refused", "No remote to host", "Network is unreachable"]) {
-        Fault::Refused { source: cause() }
+        ConnectError::Refused { source: cause() }.into()
     } else if has(&[
         "timed out",
         "Connection closed",
@@ -287,7 +290,7 @@ pub(crate) fn fault_from_stderr(said: &str, dropped: Fault) -> Fault {
         "Connection reset",
         "Broken pipe",
     ]) {
-        Fault::Dropped { source: cause() }
+        TransferError::Dropped { source: cause() }.into()
     } else if has(&[
         "does not appear to be a git repository",
         "epository not found",
@@ -295,9 +298,9 @@ pub(crate) fn fault_from_stderr(said: &str, dropped: Fault) -> Fault {
         "not a git repository",
         "could not be found",
     ]) {
-        Fault::NoRepository(first_error(said))
+        ServerError::NoRepository(first_error(said)).into()
     } else {
-        Fault::Said(first_error(said))
+        ServerError::Said(first_error(said)).into()
     }
 }
 
@@ -308,8 +311,10 @@ fn first_error(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use modstore_core::model::Class;
+
     use super::fault_from_stderr;
-    use crate::errors::{Class, Fault};
+    use crate::errors::{TransferError, TransportError};
 
     #[test]
     fn a_connection_that_ssh_lost_is_lost_and_not_said_by_the_server() {
@@ -318,8 +323,14 @@ mod tests {
             "kex_exchange_identification: Connection closed by remote host",
             "client_loop: send disconnect: Broken pipe",
         ] {
-            let meant = fault_from_stderr(said, Fault::Dropped { source: None });
-            assert!(matches!(meant, Fault::Dropped { source: Some(_) }), "{meant:?}");
+            let meant = fault_from_stderr(said, TransferError::Dropped { source: None });
+            assert!(
+                matches!(
+                    meant,
+                    TransportError::Transfer(TransferError::Dropped { source: Some(_) })
+                ),
+                "{meant:?}"
+            );
         }
     }
 
@@ -336,7 +347,7 @@ mod tests {
             ("", Class::Transient),
         ] {
             assert_eq!(
-                fault_from_stderr(said, Fault::Dropped { source: None }).class(),
+                fault_from_stderr(said, TransferError::Dropped { source: None }).class(),
                 class,
                 "{said}"
             );

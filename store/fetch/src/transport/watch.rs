@@ -20,7 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{bands::Bands, pace::Pace};
 use crate::{
-    errors::Fault,
+    errors::{TransferError, TransportError},
     limits::{Counters, Limits},
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct Watch {
     cancel: Cancel,
     pub idle: Duration,
     pub counters: Arc<Counters>,
-    fault: Mutex<Option<Fault>>,
+    error: Mutex<Option<TransportError>>,
     pub connect: Duration,
     allowance: AtomicUsize,
     exceeded: AtomicBool,
@@ -63,7 +63,7 @@ impl Watch {
             idle: limits.idle,
             connect: limits.connect,
             counters,
-            fault: Mutex::new(None),
+            error: Mutex::new(None),
             allowance: AtomicUsize::new(usize::MAX),
             exceeded: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
@@ -80,21 +80,21 @@ impl Watch {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Keep `fault` unless an earlier one is kept, and give an error to send up.
-    pub(crate) fn fail(&self, fault: Fault) -> io::Error {
-        let error = io::Error::other(fault.to_string());
-        let mut slot = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.get_or_insert(fault);
-        error
+    /// Keep `error` unless an earlier one is kept, and give an error to send up.
+    pub(crate) fn fail(&self, error: impl Into<TransportError>) -> io::Error {
+        let error = error.into();
+        let sent_up = io::Error::other(error.to_string());
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        sent_up
     }
 
     /// The first cause, if one was seen.
-    pub(crate) fn take_fault(&self) -> Option<Fault> {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) fn take_error(&self) -> Option<TransportError> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub(crate) fn has_fault(&self) -> bool {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    pub(crate) fn has_error(&self) -> bool {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// From now on, fail after `bytes` more; `usize::MAX` is no limit.
@@ -133,7 +133,7 @@ impl Watch {
 
     /// Fail if somebody wishes to stop.
     pub(crate) fn check_cancelled(&self) -> io::Result<()> {
-        if self.cancel.is_cancelled() { Err(self.fail(Fault::Cancelled)) } else { Ok(()) }
+        if self.cancel.is_cancelled() { Err(self.fail(TransportError::Cancelled)) } else { Ok(()) }
     }
 
     /// Count `bytes` of a file that was asked for.
@@ -149,7 +149,7 @@ impl Watch {
 
     /// Count `bytes` from the wire, of whatever use they are.
     pub(crate) fn count_received(&self, bytes: usize) -> io::Result<()> {
-        self.pace.receive(bytes).map_err(|fault| self.fail(fault))
+        self.pace.receive(bytes).map_err(|error| self.fail(error))
     }
 
     /// From now on wait for no longer than this, all waits together.
@@ -170,7 +170,7 @@ impl Watch {
 
     /// How long something that says nothing may still take, as far as the whole fetch is concerned.
     pub(crate) fn time_left(&self) -> io::Result<Duration> {
-        self.pace.time_left().map_err(|fault| self.fail(fault))
+        self.pace.time_left().map_err(|error| self.fail(error))
     }
 
     /// So long was waited for something that did not go through [`Watch::wait_within`].
@@ -181,14 +181,14 @@ impl Watch {
     /// Call `wait` with short waits until it has something, the idle limit is reached, the time of the fetch is used up,
     /// or somebody wishes to stop. `wait` gives `None` when its time was up.
     pub(crate) fn wait<T>(&self, wait: impl FnMut(Duration) -> Option<T>) -> io::Result<T> {
-        self.wait_within(self.idle, || Fault::Idle(self.idle), wait)
+        self.wait_within(self.idle, || TransferError::Idle(self.idle), wait)
     }
 
-    /// The same with a limit of its own, and the fault of passing it.
-    pub(crate) fn wait_within<T>(
+    /// The same with a limit of its own, and the error of passing it.
+    pub(crate) fn wait_within<T, E: Into<TransportError>>(
         &self,
         limit: Duration,
-        over: impl FnOnce() -> Fault,
+        over: impl FnOnce() -> E,
         mut wait: impl FnMut(Duration) -> Option<T>,
     ) -> io::Result<T> {
         let end = *self.end.lock().unwrap_or_else(PoisonError::into_inner);
@@ -246,7 +246,7 @@ impl<R: Read + AsFd> Read for TimeoutStream<R> {
         let fd = self.inner.as_fd();
         self.watch.wait(|slice| ready(fd, PollFlags::IN, slice))??;
         let read = self.inner.read(buf).inspect_err(|error| {
-            self.watch.fail(Fault::Dropped { source: Some(error.to_string().into()) });
+            self.watch.fail(TransferError::Dropped { source: Some(error.to_string().into()) });
         })?;
         self.watch.count_received(read)?;
         self.watch.count_answer(buf.get(..read).unwrap_or_default())?;

@@ -30,7 +30,8 @@ use super::{
     plan::{Collision, PlannedFile, TreeExtras},
 };
 use crate::{
-    errors::{PackError, PackLimit},
+    errors::{LimitError, PackError},
+    limits::PackLimit,
     pack::{Allowance, Base, HashingReader, contents, from_stream, hash_of, name_of, os_path},
     tree_rules::{self, LONGEST_LINK, RejectReason},
 };
@@ -229,8 +230,9 @@ impl<'a> Checkout<'a> {
     fn count(&self, size: u64) -> Result<(), PackError> {
         self.allowance.check_cancelled()?;
         let so_far = self.written_bytes.fetch_add(size, Ordering::Relaxed) + size;
-        PackError::check_limit(PackLimit::Tree, so_far, self.allowance.limits().tree)?;
-        self.allowance.count_staged(size)
+        LimitError::check(PackLimit::Tree, so_far, self.allowance.limits().tree)?;
+        self.allowance.count_staged(size)?;
+        Ok(())
     }
 
     /// Writes a file that is too large to be a link, a pointer or a list of attributes.
@@ -305,7 +307,7 @@ impl<'a> Checkout<'a> {
         again.par_iter().try_for_each(|(added, first)| {
             let path = self.writer.root().join(os_path(first.file.path.as_bstr()));
             let unread = |source| PackError::Write(DiskError::new(Verb::Read, &path, source));
-            let other = || unread(std::io::Error::other("it is not what was just written"));
+            let other = || unread(std::io::Error::other("the file is not as it was just written"));
             let size = std::fs::symlink_metadata(&path).map_err(unread)?.len();
             if size > WHOLE {
                 let file = open_regular(&path).map_err(unread)?;

@@ -24,7 +24,8 @@ use rayon::prelude::*;
 
 use super::checkout::Checkout;
 use crate::{
-    errors::{PackError, PackLimit},
+    errors::{LimitError, PackError},
+    limits::PackLimit,
     pack::{
         Allowance, Base, Content, DeltaReader, Inflated, Inflater, PackBytes, PackEntry,
         PackObjects, Room, Scratch, delta, drain, finish, from_stream, hash_of, hasher_of,
@@ -191,7 +192,7 @@ impl<'f> DeltaChains<'f, '_> {
         let entry = self.entry(number)?;
         let mut start = self.bytes.stream(entry.data..entry.end, entry.size);
         let (_, size) = delta::sizes(&mut start).map_err(|error| self.error(error, &entry))?;
-        PackError::check_limit(PackLimit::Object, size, self.allowance.limits().object)?;
+        LimitError::check(PackLimit::Object, size, self.allowance.limits().object)?;
         self.allowance.count_unpacked(size)?;
         Ok(ObjectRecipe::Delta { entry, base, size })
     }

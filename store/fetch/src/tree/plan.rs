@@ -19,7 +19,8 @@ use gix::{
 use modstore_core::{disk::FoldsNames, model::FileKind};
 
 use crate::{
-    errors::{PackError, PackLimit},
+    errors::{LimitError, PackError},
+    limits::PackLimit,
     pack::{Allowance, mode_of},
     tree_rules::{self, DEEPEST, LONGEST_PATH, RejectReason},
 };
@@ -153,7 +154,7 @@ impl<'a> TreeWalk<'a> {
                 Err(PackError::MissingObject { id, path })
             }
             (None, Some(root)) => Ok((root, self.extras)),
-            (None, None) => Err(PackError::corrupt(0, "it has no root")),
+            (None, None) => Err(PackError::corrupt(0, "the root tree is not known")),
         }
     }
 
@@ -230,9 +231,10 @@ impl<'a> TreeWalk<'a> {
         self.seen += 1;
         self.path_bytes += path.len() as u64;
         let limits = self.allowance.limits();
-        PackError::check_limit(PackLimit::Files, self.seen as u64, limits.files as u64)?;
-        PackError::check_limit(PackLimit::Trees, self.path_bytes, limits.trees)?;
-        self.allowance.reserve(FILE + 3 * path.len() as u64)
+        LimitError::check(PackLimit::Files, self.seen as u64, limits.files as u64)?;
+        LimitError::check(PackLimit::Trees, self.path_bytes, limits.trees)?;
+        self.allowance.reserve(FILE + 3 * path.len() as u64)?;
+        Ok(())
     }
 
     /// Refuses bad names, names that occur twice, and, as wished, names that fold together.

@@ -38,7 +38,8 @@ use super::{
     plan::{PlannedFile, TreeWalk},
 };
 use crate::{
-    errors::{PackError, PackLimit, PackLimits},
+    errors::{LimitError, PackError},
+    limits::{PackLimit, PackLimits},
     pack::{
         Allowance, Base, Encoding, EntryHeader, Filed, FindObject, MemoryBudget, PackBytes,
         PackObjects, PackReader, Room, check_tag, delta, find_checked, finish, hash_of, hasher_of,
@@ -507,11 +508,11 @@ impl<'scope, 'a> PackReceiver<'_, 'scope, 'a> {
     }
 
     /// Takes note of how far receiver has come.
-    fn count_received(&self, bytes: u64) -> Result<(), PackError> {
+    fn count_received(&self, bytes: u64) -> Result<(), LimitError> {
         self.workers.allowance.set_received(bytes);
         if self.earlier.is_some() {
             let most = self.options.limits.history;
-            PackError::check_limit(PackLimit::History, bytes, most)
+            LimitError::check(PackLimit::History, bytes, most)
         } else {
             Ok(())
         }
@@ -532,12 +533,11 @@ impl<'scope, 'a> PackReceiver<'_, 'scope, 'a> {
                     self.give_batch(std::mem::take(batch));
                 }
                 batch.add(number, at, data, room);
-                Ok(())
             }
             Arrival::Delta { number, at, delta, base, packed } => {
                 match batch.add_delta(number, at, delta, base) {
-                    Some(made) => allowance.count_unpacked(made),
-                    None => allowance.count_unwanted(packed),
+                    Some(made) => allowance.count_unpacked(made)?,
+                    None => allowance.count_unwanted(packed)?,
                 }
             }
             Arrival::Large { number, id, size } => {
@@ -545,11 +545,11 @@ impl<'scope, 'a> PackReceiver<'_, 'scope, 'a> {
                     allowance.count_unwanted(size)?;
                 }
                 self.workers.note_ids(vec![(number, id)]);
-                Ok(())
             }
-            Arrival::Waits { packed } => allowance.count_unwanted(packed),
-            Arrival::Small => Ok(()),
+            Arrival::Waits { packed } => allowance.count_unwanted(packed)?,
+            Arrival::Small => {}
         }
+        Ok(())
     }
 
     fn entry(

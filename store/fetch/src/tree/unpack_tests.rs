@@ -24,8 +24,12 @@ use modstore_core::{
 };
 
 use crate::{
-    Base, MemoryBudget, PackError, PackLimit, PackLimits, RejectReason, Tip, UnpackOptions,
-    WrittenTree, base_is_usable, checkout_into, pack::hash_of, unpack_into,
+    Base, MemoryBudget, Tip, UnpackOptions, WrittenTree, base_is_usable, checkout_into,
+    errors::{LimitError, PackError, TagError},
+    limits::{PackLimit, PackLimits},
+    pack::hash_of,
+    tree_rules::RejectReason,
+    unpack_into,
 };
 
 /// A repository made by git.
@@ -635,11 +639,14 @@ fn a_tag_in_the_pack_must_lead_to_the_commit_that_was_listed() {
     plant("right", false).unwrap();
     let wrong = plant("wrong", false).unwrap_err();
     assert!(
-        matches!(wrong, PackError::TagLeadsElsewhere { found, listed, .. } if found == other && listed == commit),
+        matches!(wrong, PackError::Tag(TagError::LeadsElsewhere { found, listed, .. }) if found == other && listed == commit),
         "{wrong:?}"
     );
     let tree = plant("tree", false).unwrap_err();
-    assert!(matches!(tree, PackError::TagOfNoCommit { kind: Kind::Tree, .. }), "{tree:?}");
+    assert!(
+        matches!(tree, PackError::Tag(TagError::OfNoCommit { kind: Kind::Tree, .. })),
+        "{tree:?}"
+    );
     let absent = plant("right", true).unwrap_err();
     assert!(
         matches!(absent, PackError::MissingObject { id, .. } if id == repo.id("right")),
@@ -1001,7 +1008,7 @@ fn what_is_too_large_is_refused_without_being_made() {
     let (pack, commit) = pack_of(&root, &[(Kind::Blob, &[7; 5000])]);
     let too_large = |store: &Store, pack: &[u8], commit| {
         let error = store.plant("entry", pack, commit, None).unwrap_err();
-        assert!(matches!(error, PackError::TooLarge { .. }), "{error:?}");
+        assert!(matches!(error, PackError::Limit(LimitError::TooLarge { .. })), "{error:?}");
     };
     too_large(&store(&|limits| limits.object = 4999), &pack, commit);
     too_large(&store(&|limits| limits.tree = 9999), &pack, commit);
@@ -1148,7 +1155,9 @@ fn what_a_small_pack_may_become_is_bounded_and_the_error_says_how_to_raise_it() 
         store.plant("entry", pack, commit, None).unwrap();
         store.limits.set(limit, 1000);
         let error = store.plant("entry", pack, commit, None).unwrap_err();
-        let PackError::TooLarge { what, size, .. } = &error else { panic!("{error:?}") };
+        let PackError::Limit(LimitError::TooLarge { what, size, .. }) = &error else {
+            panic!("{error:?}")
+        };
         assert_eq!(*what, limit);
         assert!(*size >= 1 << 20);
         let hint = error.hint().unwrap();
@@ -1164,7 +1173,10 @@ fn a_commit_tree_or_tag_that_is_too_large_is_refused_by_its_header() {
         let mut hand = Hand::new();
         hand.header(kind, 65 << 20);
         let error = Store::new().plant("entry", &hand.finish(), blob_id(b""), None).unwrap_err();
-        let is_listing = matches!(error, PackError::TooLarge { what: PackLimit::Listing, .. });
+        let is_listing = matches!(
+            error,
+            PackError::Limit(LimitError::TooLarge { what: PackLimit::Listing, .. })
+        );
         assert!(is_listing, "{error:?}");
     }
 }
@@ -1179,6 +1191,7 @@ fn no_server_says_how_much_memory_its_tables_take() {
     let mut store = Store::new();
     store.limits.memory = 1 << 20;
     let error = store.plant("entry", &pack, commit, None).unwrap_err();
-    let is_memory = matches!(error, PackError::TooLarge { what: PackLimit::Memory, .. });
+    let is_memory =
+        matches!(error, PackError::Limit(LimitError::TooLarge { what: PackLimit::Memory, .. }));
     assert!(is_memory, "{error:?}");
 }

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     acquire::{
-        AcquireError, BaseEntry, Destination, Fault, MirrorPlace, RemoteError, Resolved, Session,
-        Wanted, check_subdirectory, fetch_commit,
+        AcquireError, BaseEntry, Destination, MirrorPlace, RemoteError, Resolved, Session,
+        TransportError, Wanted, check_subdirectory, fetch_commit,
     },
     commit::{Binding, Bound, Fetched, is_whole, read_manifest},
     disk::{Layout, is_directory, read_own},
@@ -115,7 +115,7 @@ pub(super) fn connect<'a>(
         match site.network.connect(url, &wanted, site.cancel) {
             Err(_) if urls.peek().is_some() && !site.cancel.is_cancelled() => {}
             Err(error) => {
-                note_host(site, members, error.fault());
+                note_host(site, members, error.transport());
                 return Err(error);
             }
             Ok(mut session) => {
@@ -136,10 +136,10 @@ pub(super) fn connect<'a>(
 }
 
 /// Remembers, for the rest of this update, whether the host has answered.
-fn note_host(site: &Site<'_>, members: &[&Member], fault: Option<&Fault>) {
+fn note_host(site: &Site<'_>, members: &[&Member], fault: Option<&TransportError>) {
     let origin = members.first().map(|member| member.source.url.origin());
     let Some(host) = origin.as_ref().and_then(|origin| origin.host()) else { return };
-    match fault.is_some_and(Fault::is_network) {
+    match fault.is_some_and(TransportError::is_network) {
         true => site.breaker.failed(host),
         false => site.breaker.answered(host),
     }
