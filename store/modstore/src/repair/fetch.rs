@@ -9,8 +9,8 @@ use gix::ObjectId;
 use super::report::Origin;
 use crate::{
     acquire::{
-        AcquireError, Destination, FetchNews, FetchedCommit, MemoryBudget, MirrorPlace, Network,
-        NetworkError, Wanted, acquire_archive, commit_from_mirror, fetch_commit,
+        AcquireError, Destination, FetchedCommit, MemoryBudget, MirrorPlace, Network, NetworkError,
+        Wanted, commit_from_mirror, fetch_archive, fetch_commit,
     },
     commit::{Binding, Fetched, Staged, Staging},
     model::{
@@ -132,12 +132,14 @@ impl Fetcher<'_> {
     ) -> Result<(Staged, Origin), Problem> {
         let Ground { disk, layout, options, cancel, .. } = self.ground;
         let (command, lock_limit) = (options.command.as_str(), options.lock_limit);
-        let mirror = MirrorPlace { layout, origin, command, lock_limit, anew: false };
+        let directory = &layout.mirrors();
+        let lock = &layout.lock(&format!("origin-{}", origin.hash()));
+        let mirror = MirrorPlace { directory, lock, origin, command, lock_limit, rebuild: false };
         let (staging, packs, memory) = (self.staging, options.packs, &self.memory);
         let into = Destination { mirror, disk, staging, packs, memory };
-        let news = |news: FetchNews<'_>| tell_fetch(self.ground.events, module, news);
+        let on_step = |step: Step<'_>| tell_fetch(self.ground.events, module, step);
         // What is here needs no server; what is wrong with it is for the server to make good.
-        match commit_from_mirror(commit, into, &news, cancel) {
+        match commit_from_mirror(commit, into, &on_step, cancel) {
             Err(AcquireError::Cancelled) => return Err(AcquireError::Cancelled.into()),
             Ok(Some(FetchedCommit { staged, .. })) => return Ok((staged, Origin::Mirror)),
             Ok(None) | Err(_) => {}
@@ -147,7 +149,7 @@ impl Fetcher<'_> {
         let wanted = Wanted::Commit(commit);
         let connected = self.network()?.connect_for(&url, &wanted, cancel);
         let (mut session, resolved) = connected.map_err(AcquireError::from)?;
-        let fetched = fetch_commit(&mut session, resolved.commit, None, into, &news, cancel)?;
+        let fetched = fetch_commit(&mut session, resolved.commit, None, into, &on_step, cancel)?;
         Ok((fetched.staged, Origin::Git))
     }
 
@@ -155,8 +157,7 @@ impl Fetcher<'_> {
         let Ground { disk, options, cancel, .. } = self.ground;
         let (limits, memory) = (options.archives, &self.memory);
         let network = self.network()?;
-        let acquired =
-            acquire_archive(network, source, disk, self.staging, cancel, limits, memory)?;
+        let acquired = fetch_archive(network, source, disk, self.staging, cancel, limits, memory)?;
         Ok((acquired.staged, Origin::Archive))
     }
 }

@@ -15,7 +15,7 @@ use super::{
     site::Site,
 };
 use crate::{
-    acquire::{AcquireError, acquire_archive},
+    acquire::{AcquireError, fetch_archive},
     commit::{Binding, Bound},
     disk::is_directory,
     events::{Event, Step},
@@ -110,7 +110,7 @@ fn archive(site: &Site<'_>, job: &ArchiveJob) -> Answer {
     }
     let acquired = site.staging().map_err(AcquireError::from).and_then(|staging| {
         let (network, memory, limits) = (&site.network, &site.memory, site.options.archives);
-        acquire_archive(network, source, site.disk, &staging, site.cancel, limits, memory)
+        fetch_archive(network, source, site.disk, &staging, site.cancel, limits, memory)
     });
     match acquired {
         Err(error) => {
