@@ -17,13 +17,13 @@ pub(crate) struct Global {
     /// How progress is shown on standard error
     #[arg(long, value_name = "HOW", value_enum, default_value = "auto", global = true)]
     pub(crate) progress: ProgressMode,
-    /// Stay off the network; what is local still works
+    /// Do not use the network; local sources still work
     #[arg(long, global = true)]
     pub(crate) offline: bool,
-    /// Wait at most so many seconds for another process that changes the store
+    /// How many seconds to wait for another process that changes the store
     #[arg(long, value_name = "S", default_value_t = 300, global = true)]
     pub(crate) lock_timeout: u64,
-    /// Let git credential helpers and ssh ask for a password; otherwise nothing ever asks
+    /// Let git credential helpers and ssh ask for a password; without this, they never ask
     #[arg(long, global = true)]
     pub(crate) interactive: bool,
     /// Print less: no progress, no warnings

@@ -18,7 +18,8 @@ use crate::{
     output::Answer,
     page::Page,
     report::Failure,
-    text::{Table, count},
+    table::Table,
+    text::count,
 };
 
 /// Install modules in a Python environment so that it follows every update

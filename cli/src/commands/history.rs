@@ -16,7 +16,8 @@ use crate::{
     output::Answer,
     page::Page,
     report::Failure,
-    text::{Table, count},
+    table::Table,
+    text::count,
 };
 
 /// List the generations, the newest first

@@ -22,7 +22,8 @@ use crate::{
     output::Answer,
     page::Page,
     report::Failure,
-    text::{Table, count},
+    table::Table,
+    text::count,
 };
 
 /// List the modules

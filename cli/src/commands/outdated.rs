@@ -19,7 +19,8 @@ use crate::{
     output::Answer,
     page::Page,
     report::Failure,
-    text::{Table, count, short},
+    table::Table,
+    text::{count, short},
 };
 
 /// Show what an update would change, and change nothing

@@ -25,7 +25,8 @@ use crate::{
     output::Answer,
     page::Page,
     report::Failure,
-    text::{Table, count, shortened, size},
+    table::Table,
+    text::{count, shortened, size},
 };
 
 /// Show everything about one module
