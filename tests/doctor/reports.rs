@@ -28,7 +28,7 @@ fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_mended_
     let is_none = format!("import importlib.util as u; print(u.find_spec({package:?}))");
     assert_eq!(venv.says(&is_none), "None", "as in the reports");
     let (ran, told) = world.doctor(&venv, &[]);
-    let ran = ran.fails(1).says("error: 4 things are broken").says("the same with --fix");
+    let ran = ran.fails(1).says("error: 4 things are broken").says("run it again with --fix");
     drop(ran);
     assert_eq!(codes(&told), ["D01"], "{told:#}");
     for ((name, ..), (old, new)) in MODULES.iter().zip(&moved) {
