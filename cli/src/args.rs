@@ -5,7 +5,7 @@ use clap::{Arg, Command as Manual, CommandFactory as _, FromArgMatches as _, Par
 use schemars::{JsonSchema as _, Schema, SchemaGenerator};
 
 use crate::{
-    commands::{self, Run},
+    commands::{self, Runnable},
     context::Context,
     effect::Effect,
     options::Global,
@@ -75,7 +75,7 @@ macro_rules! commands {
 
             /// What the process must be prepared for.
             pub(crate) const fn effect(&self) -> Effect {
-                match self { $(Self::$name(_) => <commands::$command::$args as Run>::EFFECT,)+ }
+                match self { $(Self::$name(_) => <commands::$command::$args as Runnable>::EFFECT,)+ }
             }
 
             /// Runs it, prints its answer and gives the exit code.
@@ -86,7 +86,7 @@ macro_rules! commands {
             /// The schema of each command's answer.
             #[cfg(test)]
             pub(crate) fn answers(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
-                vec![$(($word, <commands::$command::$args as Run>::Answer::json_schema(generator)),)+]
+                vec![$(($word, <commands::$command::$args as Runnable>::Answer::json_schema(generator)),)+]
             }
         }
     };

@@ -122,15 +122,17 @@ mod tests {
     #[test]
     fn a_home_is_trusted_by_its_own_name_another_of_the_same_or_with_all() {
         let place = tempfile::tempdir().unwrap();
-        let (home, link) = (place.path().join("home"), place.path().join("link"));
+        let home = place.path().join("home");
+        let link = place.path().join("link");
         std::fs::create_dir(&home).unwrap();
         std::os::unix::fs::symlink(&home, &link).unwrap();
         let says = |trusted: String| names(trusted.as_ref(), &home);
-        let (shown, link) = (home.display(), link.display());
-        assert!(says("*".into()) && says(format!("/other:{shown}")) && says(format!("{link}")));
-        assert!(says(format!("{shown}/")) && says("/other:*".into()));
+        let plain = home.display();
+        let link = link.display();
+        assert!(says("*".into()) && says(format!("/other:{plain}")) && says(format!("{link}")));
+        assert!(says(format!("{plain}/")) && says("/other:*".into()));
         assert!(!says(String::new()) && !says(":".into()) && !says("/".into()));
-        assert!(!says(format!("{shown}/below")) && !says("home".into()));
+        assert!(!says(format!("{plain}/below")) && !says("home".into()));
     }
 
     #[test]

@@ -163,7 +163,8 @@ mod tests {
         assert_eq!(with(RETRY, "9000").unwrap().retry.wait(3), Duration::from_secs(9000));
         assert_eq!(with(PACK_MEMORY, "4096").unwrap().packs.memory, 4096);
         for limit in PackLimit::ALL {
-            let (mut wanted, name) = (Options::default().packs, limit.variable());
+            let name = limit.variable();
+            let mut wanted = Options::default().packs;
             wanted.set(limit, 4321);
             assert_ne!(wanted, Options::default().packs, "{name}");
             assert_eq!(with(name, "4321").unwrap().packs, wanted, "{name}");
@@ -171,7 +172,8 @@ mod tests {
         assert!(with(ALLOW_BUILDS, "1").unwrap().allow_builds);
         assert!(!with(ALLOW_BUILDS, "0").unwrap().allow_builds);
         for limit in ArchiveLimit::ALL {
-            let (mut wanted, name) = (Options::default().archives, limit.variable());
+            let name = limit.variable();
+            let mut wanted = Options::default().archives;
             wanted.set(limit, 4321);
             assert_ne!(wanted, Options::default().archives, "{name}");
             assert_eq!(with(name, "4321").unwrap().archives, wanted, "{name}");

@@ -14,7 +14,7 @@ pub(crate) struct Global {
     /// Print exactly one JSON object, on success and on failure
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// How progress is shown on standard error
+    /// How to display progress on standard error
     #[arg(long, value_name = "HOW", value_enum, default_value = "auto", global = true)]
     pub(crate) progress: ProgressMode,
     /// Do not use the network; local sources still work
@@ -37,7 +37,7 @@ pub(crate) struct Global {
     pub(crate) color: ColorMode,
 }
 
-/// How progress is shown.
+/// How to display progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressMode {
     /// Bars on a terminal, lines elsewhere

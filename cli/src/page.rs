@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_of_a_text_of_somebody_else_s_is_indented() {
+    fn each_line_of_a_text_from_outside_is_indented() {
         let text = written(|to| to.block("  caused by: ", "    ", "one\nhint: two\r\n\u{202e}x"));
         assert_eq!(text, "  caused by: one\n    hint: two\n    \\u{202e}x\n");
         assert_eq!(written(|to| to.block("a: ", "  ", "")), "a: \n");

@@ -2,8 +2,8 @@
 //!
 //! The events come from many threads. Failures are not printed here but at the end, with their causes.
 
-mod bars;
 mod lines;
+mod bars;
 mod objects;
 
 use std::io::{self, IsTerminal as _};
@@ -52,7 +52,7 @@ impl Progress {
         Self { how, quiet: global.quiet, switching: switching.clone(), output }
     }
 
-    /// Prints what a person should know even if no progress is shown.
+    /// Prints what a person should know even without progress.
     fn warn(&self, text: &str) {
         let say = || on_stderr(|to| write_warning(to, text));
         match &self.how {

@@ -2,7 +2,7 @@
 //!
 //! A new command is a file here, its `mod` line, and its line in `args`.
 
-mod run;
+mod runnable;
 mod cannot;
 mod names;
 mod changes;
@@ -34,4 +34,4 @@ pub(crate) mod completions;
 pub(crate) mod bench;
 pub(crate) mod demo;
 
-pub(crate) use self::run::Run;
+pub(crate) use self::runnable::Runnable;

@@ -10,7 +10,7 @@ use modstore::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{
     amounts,
     context::Context,
@@ -81,7 +81,7 @@ pub(crate) enum PlannedChange {
     Failed,
 }
 
-impl Run for OutdatedArgs {
+impl Runnable for OutdatedArgs {
     type Answer = OutdatedAnswer;
 
     fn run(&self, context: &Context) -> Result<OutdatedAnswer, Failure> {
