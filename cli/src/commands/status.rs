@@ -15,7 +15,7 @@ use modstore::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Run, list::last_changes};
+use super::{Runnable, list::last_changes};
 use crate::{
     context::Context,
     effect::Effect,
@@ -110,7 +110,7 @@ pub(crate) struct Leftover {
     message: String,
 }
 
-impl Run for StatusArgs {
+impl Runnable for StatusArgs {
     type Answer = StatusAnswer;
     const EFFECT: Effect = Effect::Reads;
 

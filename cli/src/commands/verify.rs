@@ -15,7 +15,7 @@ use modstore::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{
     causes::causes,
     context::Context,
@@ -197,7 +197,7 @@ pub(crate) struct UnknownSource {
     module: String,
 }
 
-impl Run for VerifyArgs {
+impl Runnable for VerifyArgs {
     type Answer = VerifyAnswer;
 
     fn run(&self, context: &Context) -> Result<VerifyAnswer, Failure> {
