@@ -25,7 +25,7 @@ use list::List;
 ///
 /// Still to come, as their parts are rewritten: the pages of docs/ that are not listed yet, `help`, `cli`,
 /// `store/core`, `store/fetch`, `store/python`, `store/doctor`, `store/modstore`, `tests`, `benches`.
-const CLEAN: [&str; 14] = [
+const CLEAN: [&str; 15] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
@@ -40,6 +40,7 @@ const CLEAN: [&str; 14] = [
     "docs/security.md",
     "docs/verify.md",
     "docs/decisions",
+    "store/core/src/model",
 ];
 
 /// The first decision that is held to the list. Older ones are history, and are amended, not rewritten.
