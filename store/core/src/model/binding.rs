@@ -62,7 +62,7 @@ impl Attempt {
     }
 
     /// Whether to retry at once when its host has answered another request: only where the network failed. An answer
-    /// mends neither a full disk nor a build.
+    /// helps neither a full disk nor a build.
     #[must_use]
     pub const fn may_end_with_an_answer(&self) -> bool {
         matches!((self.class, self.stage), (Class::Transient, Stage::Resolve | Stage::Fetch))
