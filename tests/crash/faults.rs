@@ -54,7 +54,7 @@ fn judge(world: &World, home: &Path, lived: &Lived, fate: Fate) -> Result<(), St
     if is_sync(failed) {
         nothing_after_a_failed_sync(failed, after)?;
         match &lived.again {
-            Some((0, Err(error))) if error.contains("does not write any more") => {}
+            Some((0, Err(error))) if error.contains("no longer writes") => {}
             again => return Err(format!("after a failed sync the handle goes on: {again:?}")),
         }
     }
