@@ -254,7 +254,7 @@ impl Explain for UpdateError {
             Self::Access(error) => error.hint(),
             Self::Declare(error) => error.hint(),
             Self::Begin(error) => error.hint(),
-            Self::Commit(CommitError::Spoilt { .. }) => {
+            Self::Commit(CommitError::Modified { .. }) => {
                 say("keep other programs out of the store's home, and run it again")
             }
             Self::Environment(_) => say("the next `modstore update` tries again"),

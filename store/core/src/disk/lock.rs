@@ -94,7 +94,7 @@ pub enum LockKind {
 
 impl LockKind {
     /// The kind of the lock at `path`. All processes agree on the name of its file and on nothing else, so the name
-    /// tells.
+    /// decides.
     #[must_use]
     pub fn at(path: &Path) -> Self {
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();

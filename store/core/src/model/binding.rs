@@ -20,16 +20,16 @@ use super::{
     subdirectory::Subdirectory,
 };
 
-/// The last try to have what is wanted of a module, and why it failed. What is shown meanwhile is none of its
-/// business.
+/// The last attempt to bring a module to its declared state, and why it failed. It says nothing about the current
+/// binding of the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// The source that was wanted.
     pub source: RecordedSource,
     /// The commit that was wanted, if that much was found out.
     pub revision: Option<Revision>,
-    /// A name for all else that it depended on; none, where nobody can say. Of a build the first half is a name for all
-    /// but its source, so that with the commit it tells without a fetch that it would be the same again.
+    /// A name for everything else that it depended on; `None` where that is not known. The first half of a build's name
+    /// covers everything but its source: with the commit, it shows without a fetch that the build would be the same.
     pub conditions: Option<Digest>,
     /// When it is worth trying again.
     pub class: Class,
@@ -61,8 +61,8 @@ impl Attempt {
         }
     }
 
-    /// Whether it is tried at once when its host has answered somebody: only where the network failed. A full disk, or
-    /// a build, does not get better by that.
+    /// Whether to retry at once when its host has answered another request: only where the network failed. An answer
+    /// helps neither a full disk nor a build.
     #[must_use]
     pub const fn may_end_with_an_answer(&self) -> bool {
         matches!((self.class, self.stage), (Class::Transient, Stage::Resolve | Stage::Fetch))
@@ -89,7 +89,7 @@ impl Binding {
         }
     }
 
-    /// The entry that what is shown was built from: no link leads to it, and it is kept as long.
+    /// The entry that its entry was built from: no link leads to it, and it is kept for the same time.
     #[must_use]
     pub const fn material(&self) -> Option<Digest> {
         match &self.bound {
@@ -196,7 +196,7 @@ impl Bound {
         }
     }
 
-    /// The entry that the source's tree is, whether that is shown or something built from it.
+    /// The entry of the source's tree: its own, or the one it was built from.
     #[must_use]
     pub const fn source_entry(&self) -> Option<Digest> {
         match self {

@@ -95,8 +95,8 @@ impl Lockfile {
     }
 }
 
-/// A string in TOML. What deceives whoever reads the file stands there as an escape: a server chooses the name of the
-/// branch that its HEAD leads to.
+/// A string in TOML, with deceptive characters as escapes: a server chooses the name of the branch that its HEAD leads
+/// to.
 fn to_toml(text: String) -> String {
     if !text.contains(is_deceptive) {
         return Value::from(text).to_string();

@@ -32,8 +32,8 @@ impl RemoteUrl {
     /// The identity of the repository at this address.
     ///
     /// Scheme, user, default port, a trailing `/` and `.git` are dropped, the host is lower case. So
-    /// `https://h/r` and `http://h/r.git` are one repository here; a server where they are two cannot
-    /// be told apart. Kept apart are, because they often differ: `x` and `x.git` in the local file
+    /// `https://h/r` and `http://h/r.git` are one repository here; a server where they are two
+    /// cannot be used for both. Kept apart are, because they often differ: `x` and `x.git` in the local file
     /// system, and the homes of different ssh users (`me@h:r` is `h/~me/r`), except that `git@h:r` is
     /// `h/r`, as on every forge.
     #[must_use]

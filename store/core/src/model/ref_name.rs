@@ -1,7 +1,7 @@
-//! [`RefName`]: the full name of a git ref, as a server told it.
+//! [`RefName`]: the full name of a git ref, as a server gave it.
 //!
-//! Not checked: a server may call a ref what it likes, and what it said is recorded and shown. What a person writes
-//! is a [`Reference`](super::Reference).
+//! Not checked: a server may call a ref what it likes, and its answer is recorded as it is. The text that a person
+//! writes is a [`Reference`](super::Reference).
 
 use std::fmt;
 

@@ -258,6 +258,46 @@ mod tests {
         assert_eq!(decode(&encode(&every_record())).unwrap(), every_record());
     }
 
+    /// The bytes of `records` with one text in the place of another of the same length.
+    fn with_text(records: &[Record], old: &str, new: &str) -> Vec<u8> {
+        assert_eq!(old.len(), new.len());
+        let mut bytes = encode(records);
+        let places = bytes.windows(old.len()).enumerate();
+        let places = places.filter(|(_, window)| *window == old.as_bytes());
+        let starts: Vec<usize> = places.map(|(at, _)| at).collect();
+        assert!(!starts.is_empty(), "{old} is in the records");
+        starts.iter().for_each(|at| bytes[*at..at + new.len()].copy_from_slice(new.as_bytes()));
+        bytes
+    }
+
+    #[test]
+    fn texts_that_only_describe_are_read_and_written_back_whatever_the_rules_of_today_say() {
+        let of_old_rules = [
+            ("git+https://example.com/o/r@main", "oci://registry.example/o/r:latest"),
+            ("git+https://example.com/o/r@main", "https://me@example.com/o/%zz?a=b "),
+            ("example.com/o/r", "EXAMPLE.COM/o/r"),
+            ("refs/heads/main", "refs/heads/a..b"),
+        ];
+        for (old, new) in of_old_rules {
+            let new = &new[..new.len().min(old.len())];
+            let bytes = with_text(&every_record(), old, new);
+            assert_eq!(encode(&decode(&bytes).unwrap()), bytes, "{new}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_becomes_a_path_is_refused_where_it_could_lead_out_of_the_store() {
+        let module = Record::Unbound { module: "modules".parse().unwrap() };
+        for bad in ["../mods", ".hidden", "mod/ule", "mod\0ule"] {
+            let bytes = with_text(std::slice::from_ref(&module), "modules", bad);
+            assert!(decode(&bytes).is_err(), "{bad:?}");
+        }
+        for bad in ["../../../", "mods/../a", "/modules/"] {
+            let bytes = with_text(&every_record(), "modules/a", bad);
+            assert!(decode(&bytes).is_err(), "{bad:?}");
+        }
+    }
+
     #[test]
     fn records_that_are_cut_or_followed_by_more_are_refused() {
         let bytes = encode(&every_record());

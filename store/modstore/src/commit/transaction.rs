@@ -44,7 +44,7 @@ pub struct Transaction {
     restores: Option<Generation>,
     companion: Option<(PathBuf, String)>,
     /// Entries that are not what they should be, whatever they look like.
-    rotten: BTreeSet<Digest>,
+    corrupt: BTreeSet<Digest>,
     anew: bool,
 }
 
@@ -57,7 +57,7 @@ pub enum CommitError {
     NotDone(#[source] DiskError),
     /// Nothing has changed: what was fetched is not what it was when it was written.
     #[error("another program has changed or removed {} meanwhile", tree.display())]
-    Spoilt {
+    Modified {
         /// The staged tree.
         tree: PathBuf,
     },
@@ -115,7 +115,7 @@ impl Transaction {
             notes: BTreeMap::new(),
             restores: None,
             companion: None,
-            rotten: BTreeSet::new(),
+            corrupt: BTreeSet::new(),
             anew: false,
         })
     }
@@ -135,8 +135,8 @@ impl Transaction {
 
     /// Says that what the store has under these names is damaged, although it may look whole: a tree that is
     /// entered takes its place, and it goes to the quarantine.
-    pub fn replace(&mut self, rotten: BTreeSet<Digest>) {
-        self.rotten = rotten;
+    pub fn replace(&mut self, corrupt: BTreeSet<Digest>) {
+        self.corrupt = corrupt;
     }
 
     /// Makes a new generation even if it is the same as the one before.
@@ -177,7 +177,7 @@ impl Transaction {
 
     /// A file of the home that is replaced together with the switch, at no cost of its own. It is
     /// derived, so a crash in between may leave the old one.
-    pub fn accompany(&mut self, path: PathBuf, contents: String) {
+    pub fn also_write(&mut self, path: PathBuf, contents: String) {
         self.companion = Some((path, contents));
     }
 
@@ -202,11 +202,11 @@ impl Transaction {
         let rebinds =
             |(module, to): (&ModuleName, &Option<Binding>)| modules.get(module) != to.as_ref();
         let is_gone = |digest: &Digest| !is_whole(&self.locked.layout, *digest);
-        let is_rotten = |digest: &Digest| self.rotten.contains(digest);
+        let is_corrupt = |digest: &Digest| self.corrupt.contains(digest);
         let mut entering = self.entering.keys();
         self.anew
             || self.changes.iter().any(rebinds)
-            || entering.any(|digest| is_rotten(digest) || is_gone(digest))
+            || entering.any(|digest| is_corrupt(digest) || is_gone(digest))
     }
 
     /// Makes all of it durable, records it and shows it. Gives what the store adds up to then; its head is the
@@ -216,8 +216,8 @@ impl Transaction {
     /// Each [`CommitError`] says whether it has happened.
     pub fn commit(self, reason: &str) -> Result<State, CommitError> {
         let next = self.locked.next_generation();
-        if let Some(spoilt) = self.entering.values().find(|staged| !staged.is_whole()) {
-            return Err(CommitError::Spoilt { tree: spoilt.tree().to_owned() });
+        if let Some(modified) = self.entering.values().find(|staged| !staged.is_whole()) {
+            return Err(CommitError::Modified { tree: modified.tree().to_owned() });
         }
         if let Some(module) = self.swept() {
             return Err(CommitError::Swept { module });
@@ -337,7 +337,7 @@ impl Transaction {
         let entry = self.locked.layout.entry(digest);
         if entry.symlink_metadata().is_err() {
             self.locked.disk.rename(staged.tree(), &entry)?;
-        } else if self.rotten.contains(&digest) {
+        } else if self.corrupt.contains(&digest) {
             put_in_place(&self.locked.disk, &self.locked.layout, staged.tree(), &entry)?;
         } else if !is_whole(&self.locked.layout, digest) {
             // The damaged one goes with the staging; nobody finds nothing at any moment.

@@ -383,7 +383,7 @@ pub(super) fn failed(
 
 /// Which of the trees that came are in the store already and not what they should be. Every byte is read, and
 /// no lock is held.
-fn rotten(ground: Ground<'_>, staged: &[Staged]) -> BTreeSet<Digest> {
+fn corrupt(ground: Ground<'_>, staged: &[Staged]) -> BTreeSet<Digest> {
     let there = staged.iter().map(Staged::digest).collect::<BTreeSet<_>>().into_iter();
     there.filter(|digest| !is_right(ground.layout, *digest)).collect()
 }
@@ -401,9 +401,9 @@ fn commit(
     // Somebody who wants everything tried does not believe sizes and times either.
     let all = fresh || site.trying == Trying::All;
     let (staging, staged) = site.into_staging()?;
-    let rotten = if all { rotten(ground, &staged) } else { BTreeSet::new() };
+    let corrupt = if all { corrupt(ground, &staged) } else { BTreeSet::new() };
     let mut transaction = begin(ground, staging)?;
-    transaction.replace(rotten);
+    transaction.replace(corrupt);
     notes.into_iter().for_each(|(module, attempt)| transaction.note(module, attempt));
     if fresh {
         transaction.show_anew();
@@ -489,7 +489,7 @@ pub(crate) fn commit_if_changed(
         return Ok(Committed { generation, after: None });
     }
     let lock = lock_of(transaction.modules_after()).print();
-    transaction.accompany(ground.layout.modules_lock(), lock);
+    transaction.also_write(ground.layout.modules_lock(), lock);
     ground.events.happened(Event::Committing);
     let after = transaction.commit(&ground.options.command)?;
     let generation = after.head().map(|head| head.number);
