@@ -15,12 +15,13 @@
 //! # Ok(()) }
 //! ```
 
+use modstore_core::Context;
 pub use modstore_core::{disk, events, model, program};
 pub use modstore_doctor as doctor;
-pub use modstore_fetch as acquire;
 pub use modstore_python as environment;
 
 pub mod commit;
+pub mod acquire;
 pub mod build;
 pub mod reclaim;
 pub mod verify;

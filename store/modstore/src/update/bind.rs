@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     environments::{hold_one, settle_one, subjects},
     ground::Ground,
+    staging::Trees,
 };
 use crate::{
     commit::{Journal, JournalError, State},
@@ -206,7 +207,7 @@ fn settle_in(
     held: &mut Held,
     on_failure: OnFailure,
 ) -> Result<Settled, BindError> {
-    let shown = subjects(ground, state.modules(), &[]);
+    let shown = subjects(ground, state.modules(), &Trees::new());
     let generation = state.head().map(|head| head.number);
     let prefix = held.registration.prefix.clone();
     settle_one(ground, held, generation, &shown, on_failure)
@@ -219,7 +220,7 @@ fn try_imports(
     state: &State,
     held: &Held,
 ) -> Result<Vec<(ModuleName, Exception)>, ImportProbeError> {
-    let shown = subjects(ground, state.modules(), &[]);
+    let shown = subjects(ground, state.modules(), &Trees::new());
     let imported: Vec<Imported> = held
         .registration
         .installed

@@ -6,21 +6,16 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use super::{
-    attempts::Tried,
-    ground::Ground,
-    report::{Failed, UpdateReport, Updated},
-};
+use super::{ground::Ground, staging::Trees};
 use crate::{
-    commit::{Binding, Staged, Staging, StagingError, State},
-    disk::Patience,
+    commit::State,
+    disk::{Patience, Staged, Staging, StagingError},
     environment::{
-        self, Held, HoldError, NotReady, OnFailure, Readiness, Registration, SettleError, Settled,
-        Subject, Unready,
+        self, Held, HoldError, OnFailure, Readiness, Registration, SettleError, Settled, Subject,
+        Unready,
     },
-    events::Doing,
-    events::Event,
-    model::{Class, Digest, Generation, ModuleName, Stage, causes},
+    events::{Doing, Event},
+    model::{Binding, Digest, Generation, ModuleName, causes},
 };
 
 /// The environments that a change is about, locked.
@@ -100,39 +95,24 @@ impl Environments {
         self.held.is_empty()
     }
 
-    /// Makes the environments ready for what the report says is updated. Modules that are not are moved to those
-    /// that failed.
-    pub(crate) fn prepare(
+    /// Makes the environments ready for what modules are to become. Gives those that some environment is not ready for.
+    pub(super) fn prepare(
         &self,
         ground: Ground<'_>,
         staging: &Staging,
-        staged: &[&Staged],
-        report: &mut UpdateReport,
-    ) {
-        if self.is_empty() || report.updated.is_empty() {
-            return;
-        }
-        let updated = report.updated.iter();
-        let to = updated.map(|updated| (updated.module.to_string(), updated.to.clone())).collect();
-        let changed = subjects(ground, &to, staged);
+        trees: &Trees,
+        changed: &BTreeMap<ModuleName, Binding>,
+    ) -> BTreeMap<ModuleName, Unready> {
+        let changed = subjects(ground, changed, trees);
         let events = told(ground);
-        let Readiness { mut unready, untried } =
+        let Readiness { unready, untried } =
             environment::ready(ground.for_environments(staging, &events), &self.held, &changed);
-        let (updated, failed): (Vec<_>, Vec<_>) = std::mem::take(&mut report.updated)
-            .into_iter()
-            .partition(|updated| !unready.contains_key(&updated.module));
-        report.updated = updated;
-        for updated in failed {
-            if let Some(unready) = unready.remove(&updated.module) {
-                report.failed.push(failure(updated, unready));
-            }
-        }
-        report.failed.sort_by(|a, b| a.module.cmp(&b.module));
         for (prefix, error) in untried {
             let (prefix, why) = (prefix.display(), causes(&error).join(": "));
             let text = format!("what is new was not tried in the environment {prefix}: {why}");
             ground.events.happened(Event::Notice { text: &text });
         }
+        unready
     }
 
     /// Makes what is about to be shown again be there for the environments, and tries no import: nothing should
@@ -143,13 +123,13 @@ impl Environments {
     pub(crate) fn equip(
         &self,
         ground: Ground<'_>,
-        modules: &BTreeMap<String, Binding>,
+        modules: &BTreeMap<ModuleName, Binding>,
     ) -> Result<(), EquipError> {
         if self.is_empty() {
             return Ok(());
         }
         let staging = Staging::claim(ground.disk, ground.layout, &ground.options.command)?;
-        let shown = subjects(ground, modules, &[]);
+        let shown = subjects(ground, modules, &Trees::new());
         let events = told(ground);
         let at = ground.for_environments(&staging, &events);
         let readiness = environment::equip(at, &self.held, &shown);
@@ -171,7 +151,7 @@ impl Environments {
             return Ok(done);
         }
         let generation = state.head().map(|head| head.number);
-        let shown = subjects(ground, state.modules(), &[]);
+        let shown = subjects(ground, state.modules(), &Trees::new());
         for held in &mut self.held {
             let prefix = held.registration.prefix.clone();
             let settled = settle_one(ground, held, generation, &shown, OnFailure::Stop);
@@ -189,7 +169,7 @@ fn is_any_off(ground: Ground<'_>, state: &State, registrations: &[Registration])
     let (layout, head) = (ground.layout, state.head().map(|head| head.number));
     let linked = state.modules().iter().filter(|(_, binding)| binding.digest().is_none());
     let linked = linked.map(|(name, binding)| (name.clone(), binding.clone())).collect();
-    let linked = subjects(ground, &linked, &[]);
+    let linked = subjects(ground, &linked, &Trees::new());
     registrations.iter().any(|registration| {
         !registration.is_missing()
             && (!registration.is_settled_for(head)
@@ -253,13 +233,13 @@ pub(crate) fn settle_one(
 /// The modules of these bindings, as they are looked at for Python.
 pub(crate) fn subjects(
     ground: Ground<'_>,
-    modules: &BTreeMap<String, Binding>,
-    staged: &[&Staged],
+    modules: &BTreeMap<ModuleName, Binding>,
+    trees: &Trees,
 ) -> BTreeMap<ModuleName, Subject> {
     let staged: BTreeMap<Digest, &Staged> =
-        staged.iter().map(|staged| (staged.digest(), *staged)).collect();
+        trees.iter().map(|(digest, staged)| (*digest, staged)).collect();
     let found = modules.iter().filter_map(|(name, binding)| {
-        let subject = Subject::of(ground.layout, &name.parse().ok()?, binding, &staged)?;
+        let subject = Subject::of(ground.layout, name, binding, &staged)?;
         Some((subject.module.clone(), subject))
     });
     found.collect()
@@ -267,38 +247,4 @@ pub(crate) fn subjects(
 
 fn told<'a>(ground: Ground<'a>) -> impl Fn(&Path, Doing<'_>) + Sync + 'a {
     move |prefix, doing| ground.events.happened(Event::Environment { prefix, doing })
-}
-
-fn failure(updated: Updated, unready: Unready) -> Failed {
-    let Updated { module, from: serving, to, .. } = updated;
-    let (class, stage) = (class_of(&unready.source), stage_of(&unready.source));
-    let hint = match &*unready.source {
-        NotReady::Import(exception) => exception
-            .name
-            .as_ref()
-            .map(|name| format!("`{name}` is not to be found in {}", unready.prefix.display())),
-        _ => None,
-    };
-    let tried = Some(Tried::of(&to));
-    let (error, code) = (Box::new(unready), None);
-    Failed { module, class, stage, code, error, hint, serving, attempt: None, tried }
-}
-
-fn stage_of(error: &NotReady) -> Stage {
-    match error {
-        NotReady::Requirements(_) => Stage::Install,
-        NotReady::Import(_) => Stage::Import,
-        _ => Stage::Build,
-    }
-}
-
-/// What an installer could not get may be had at another time; what a module does when it is imported will not
-/// change by itself.
-fn class_of(error: &NotReady) -> Class {
-    match error {
-        NotReady::Requirements(_) => Class::Transient,
-        NotReady::Variant(_) => Class::Transient,
-        NotReady::Probe(error) if error.may_be_the_network() => Class::Transient,
-        _ => Class::Deterministic,
-    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::options::Options;
 use crate::events::Events;
 use crate::{
-    Cancel,
+    Cancel, Context,
     commit::Staging,
     consent::Consents,
     declare::Editing,
@@ -26,6 +26,20 @@ pub(crate) struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
+    /// The same, for the floors below.
+    pub(crate) fn context(self) -> Context<'a> {
+        Context {
+            disk: self.disk,
+            layout: self.layout,
+            barrier: self.options.barrier,
+            lock_limit: self.options.lock_limit,
+            offline: self.options.offline,
+            command: &self.options.command,
+            events: self.events,
+            cancel: self.cancel,
+        }
+    }
+
     /// The same, for work on environments.
     pub(crate) fn for_environments(
         self,
