@@ -26,7 +26,7 @@ use modstore::{
     repair::{How, Origin},
     verify::Depth,
 };
-use modstore_tests::{Backend, Change, Project, Python, PythonTools, Repo, TestHome, Venv};
+use modstore_testbed::{Backend, Change, Project, Python, PythonTools, Repo, TestHome, Venv};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");
 

@@ -3,8 +3,6 @@
 //! Around each come `schema`, `command`, `ok` and, on failure, `error` (see `output`). Paths that are no
 //! text have the odd bytes replaced; times are in UTC.
 
-mod bench;
-
 use std::error::Error;
 
 use modstore::{
@@ -19,8 +17,7 @@ use modstore::{
 };
 use serde::Serialize;
 
-pub(crate) use self::bench::{Bench, BenchDisk, BenchPhase, BenchReader, BenchRound};
-use crate::time;
+use crate::{causes::causes, time};
 
 /// What a module is in some generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -514,12 +511,6 @@ impl From<&Binding> for Serving {
         let Served { digest, revision, linked, .. } = Served::from(binding);
         Self { digest, revision, linked }
     }
-}
-
-/// Why, outermost first.
-pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
-    let first = error.source();
-    std::iter::successors(first, |error| (*error).source()).map(ToString::to_string).collect()
 }
 
 /// The exception of a Python among the causes of an error.

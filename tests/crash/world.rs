@@ -13,7 +13,7 @@ use modstore::{
     disk::Disk,
     verify::{Depth, Severity},
 };
-use modstore_tests::{Change, Fault, HttpServer, Item, Repo, listing};
+use modstore_testbed::{Change, Fault, HttpServer, Item, Repo, listing};
 
 use crate::{
     child::{Fate, Part, live},

@@ -13,7 +13,7 @@ use modstore::{
     disk::{Lock, Patience},
     verify::{Code, Depth},
 };
-use modstore_tests::{Change, Repo, TestHome};
+use modstore_testbed::{Change, Repo, TestHome};
 
 use super::{BINARY, world::Verified, world::World};
 

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use crate::{
+use modstore_core::{
     Cancel,
-    disk::Staging,
-    disk::{Barrier, Disk, Layout},
+    disk::{Barrier, Disk, Layout, Staging},
     events::Doing,
 };
 

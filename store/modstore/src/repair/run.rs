@@ -8,6 +8,7 @@ use super::{
     report::{How, Mended, RepairReport},
 };
 use crate::{
+    access::AccessError,
     commit::{
         BeginError, Beginning, Binding, Bound, Fetched, Hints, Journal, JournalError, Locked,
         Mending, RebuildError, Staging, StagingError, State, companion_of, put_away,
@@ -23,6 +24,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RepairError {
+    /// The store cannot be changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The home cannot be mended.
     #[error(transparent)]
     Home(#[from] HomeError),

@@ -8,6 +8,7 @@ use super::{
     staging::Trees,
 };
 use crate::{
+    access::AccessError,
     commit::{Journal, JournalError, State},
     disk::DiskError,
     environment::{
@@ -57,6 +58,9 @@ pub struct BindReport {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
+    /// The store cannot be changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The environment cannot be looked at.
     #[error(transparent)]
     Python(#[from] PythonError),

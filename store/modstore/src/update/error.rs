@@ -2,8 +2,10 @@
 
 use super::environments::TakenBack;
 use crate::{
+    access::AccessError,
     acquire::NetworkError,
     commit::{BeginError, CommitError, JournalError},
+    declare::DeclareError,
     disk::{DiskError, StagingError},
     environment::HoldError,
     model::{Declarations, ModuleName, nearest},
@@ -13,6 +15,12 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpdateError {
+    /// The store cannot be changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// `modules.toml` or `modules.lock` cannot be used.
+    #[error(transparent)]
+    Declare(#[from] DeclareError),
     /// A module was named that is not declared.
     #[error("there is no module `{name}`{}", did_you_mean(.near.as_deref()))]
     Unknown {
@@ -51,6 +59,18 @@ pub enum UpdateError {
     /// Somebody asked to stop.
     #[error("interrupted; nothing was changed")]
     Cancelled,
+}
+
+impl UpdateError {
+    /// Whether the update has happened, or may have, although there is an error.
+    #[must_use]
+    pub const fn has_happened(&self) -> bool {
+        match self {
+            Self::Commit(error) => error.has_happened(),
+            Self::Environment(_) => true,
+            _ => false,
+        }
+    }
 }
 
 fn did_you_mean(near: Option<&str>) -> String {
