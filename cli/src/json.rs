@@ -11,7 +11,7 @@ use modstore::{
     environment::{Exception as StoreException, Settled},
     model::{ModuleName, Subdirectory},
     update::{
-        Cost as StoreCost, Failed as StoreFailed, PutOff, Updated as StoreUpdated,
+        Cost as StoreCost, Deferred, Failed as StoreFailed, Updated as StoreUpdated,
         Waiting as StoreWaiting,
     },
 };
@@ -361,8 +361,8 @@ pub(crate) struct Failed {
     pub(crate) module: String,
     pub(crate) class: String,
     pub(crate) stage: String,
-    /// A name for the cause that never changes, where there is one yet.
-    pub(crate) code: Option<&'static str>,
+    /// A name for the cause that never changes.
+    pub(crate) code: &'static str,
     pub(crate) error: String,
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<String>,
@@ -427,10 +427,10 @@ pub(crate) struct Waiting {
 
 impl From<&StoreWaiting> for Waiting {
     fn from(waiting: &StoreWaiting) -> Self {
-        let (why, until, host) = match &waiting.put_off {
-            PutOff::Until(until) => ("until", Some(time::stamp(*until)), None),
-            PutOff::Host(host) => ("host", None, Some(host.clone())),
-            PutOff::Builds => ("builds", None, None),
+        let (why, until, host) = match &waiting.deferred {
+            Deferred::Until(until) => ("until", Some(time::stamp(*until)), None),
+            Deferred::Host(host) => ("host", None, Some(host.clone())),
+            Deferred::Builds => ("builds", None, None),
             _ => ("pinned", None, None),
         };
         Self {
@@ -495,7 +495,7 @@ impl From<&StoreFailed> for Failed {
             module: failed.module.to_string(),
             class: failed.class.to_string(),
             stage: failed.stage.to_string(),
-            code: failed.code,
+            code: failed.code.as_str(),
             error: failed.error.to_string(),
             causes,
             hint: failed.hint.clone(),
@@ -592,12 +592,15 @@ pub(crate) struct Outdated {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct OutdatedModule {
     pub(crate) module: String,
-    /// `stay`, `move`, `go` or `fail`.
+    /// `stay`, `move`, `go`, `wait` or `fail`.
     pub(crate) would: &'static str,
     pub(crate) now: Option<Served>,
     /// The commit it would move to, if that is git.
     pub(crate) revision: Option<String>,
     pub(crate) reference: Option<String>,
+    /// Whether it is built again from the source that it has.
+    #[serde(skip)]
+    pub(crate) is_built: bool,
     pub(crate) failure: Option<Failed>,
 }
 

@@ -5,7 +5,7 @@ use std::{io, num::NonZeroU16};
 use clap::Args;
 use modstore::{
     model::ModuleName,
-    update::{Outdated as StoreOutdated, Would},
+    update::{Decision, Outdated as StoreOutdated},
 };
 
 use super::{Run, served::brief};
@@ -43,22 +43,30 @@ impl Run for OutdatedArgs {
     fn run(&self, context: &Context) -> Result<Outdated, Failure> {
         let store = context.store_with_jobs(self.jobs.map(|jobs| jobs.get().into()))?;
         let found = store.outdated(&self.names, &context.progress(), context.cancel())?;
-        let outdated =
-            found.iter().any(|found| matches!(found.would, Would::Move { .. } | Would::Go));
-        let modules = found.iter().map(module).collect();
+        let modules: Vec<_> = found.iter().map(module).collect();
+        let outdated = modules.iter().any(|each| matches!(each.would, "move" | "go"));
         Ok(Outdated { generation: store.current().map(|shown| shown.number()), outdated, modules })
     }
 }
 
 fn module(found: &StoreOutdated) -> OutdatedModule {
-    let (would, revision, reference, failure) = match &found.would {
-        Would::Stay => ("stay", None, None, None),
-        Would::Move { revision, reference } => ("move", revision.clone(), reference.clone(), None),
-        Would::Go => ("go", None, None, None),
-        Would::Fail(failed) => ("fail", None, None, Some(Failed::from(&**failed))),
+    let (would, resolution) = match &found.decision {
+        Decision::Keep => ("stay", None),
+        Decision::Fetch(resolution, _) => ("move", Some(resolution)),
+        Decision::Switch(_) | Decision::Build(_) => ("move", None),
+        Decision::Remove => ("go", None),
+        Decision::Fail(_) => ("fail", None),
+        _ => ("wait", None),
     };
-    let (module, now) = (found.module.to_string(), found.now.as_ref().map(Served::from));
-    OutdatedModule { module, would, now, revision, reference, failure }
+    OutdatedModule {
+        module: found.module.to_string(),
+        would,
+        now: found.current.as_ref().map(Served::from),
+        revision: resolution.and_then(|to| to.revision()).map(|revision| revision.to_string()),
+        reference: resolution.and_then(|to| to.reference()).map(ToString::to_string),
+        is_built: matches!(found.decision, Decision::Build(_)),
+        failure: found.failed().as_ref().map(Failed::from),
+    }
 }
 
 impl Answer for Outdated {
@@ -69,6 +77,7 @@ impl Answer for Outdated {
             let change = match (each.would, &each.revision) {
                 ("go", _) => "would be removed".to_owned(),
                 ("move", Some(revision)) => format!("{now} → {}", short(revision)),
+                ("move", None) if each.is_built => format!("{now} → built again"),
                 ("move", None) => format!("{now} → another source"),
                 _ => continue,
             };

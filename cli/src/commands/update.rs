@@ -4,7 +4,7 @@ use std::{io, num::NonZeroU16};
 
 use clap::Args;
 use modstore::{
-    Store, Trying, UpdateReport, UpdateRequest,
+    RetryPolicy, Store, UpdateReport, UpdateRequest,
     commit::{Binding, Bound},
     model::{Manifest, ModuleName, TreeFile},
     update::Updated as StoreUpdated,
@@ -83,12 +83,12 @@ impl Run for UpdateArgs {
             names: self.names.clone(),
             all_or_nothing: self.all_or_nothing,
             locked: self.locked,
-            fresh: false,
-            tentative: false,
-            trying: match (self.due, self.retry) {
-                (_, true) => Trying::All,
-                (true, false) => Trying::Scan,
-                (false, false) => Trying::Asked,
+            refetch: false,
+            dry_declare: false,
+            policy: match (self.due, self.retry) {
+                (_, true) => RetryPolicy::All,
+                (true, false) => RetryPolicy::DueOnly,
+                (false, false) => RetryPolicy::Interactive,
             },
         };
         let report = store.update(&request, &context.progress(), context.cancel())?;

@@ -37,7 +37,7 @@ fn download(
 fn tree(archive: AcquiredArchive) -> Result<AcquiredTree, SourceError> {
     let AcquiredArchive { staged, warnings, received } = archive;
     let lost = || {
-        let gone = std::io::ErrorKind::NotFound.into();
+        let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
         AcquireError::Write(DiskError::new(Verb::Read, staged.tree(), gone))
     };
     Ok(AcquiredTree {

@@ -1,6 +1,6 @@
 //! [`Acquired`]: what a source has become, before anything leads to it.
 
-use gix::bstr::{BString, ByteSlice as _};
+use gix::bstr::BString;
 
 use super::{AcquireError, SourceError, check_subdirectory};
 use crate::{

@@ -38,8 +38,8 @@ use crate::{
 const MOST_FAILURES: u32 = 3;
 
 /// What all builds of one update share.
-struct Builds<'a> {
-    context: &'a UpdateContext<'a>,
+struct Builds<'a, 'c> {
+    context: &'a UpdateContext<'c>,
     trees: &'a Trees,
     /// How many have failed for a reason of the moment.
     failures: AtomicU32,
@@ -106,7 +106,7 @@ fn plain(context: &UpdateContext<'_>, module: &ModuleName, source: Change) -> Ou
     }
 }
 
-impl Builds<'_> {
+impl Builds<'_, '_> {
     /// As many at once as there are processors: a build is not a wait for the network.
     fn run(&self, work: &[Work<'_>], policy: RetryPolicy) -> (Outcomes, Trees) {
         let (mut outcomes, mut trees) = self.run_all(work, policy);

@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     acquire::{FetchReason, Meaning, Resolution, SourceError},
-    build::is_built_so,
+    build::{is_built_of, is_built_so},
     commit::State,
-    model::{Attempt, Binding, Bound, Built, Declarations, Digest, MadeFrom, ModuleName, Source},
+    model::{Attempt, Binding, Bound, Built, Declarations, Digest, MadeFrom, ModuleName},
 };
 
 /// What is done about each module.
@@ -176,7 +176,7 @@ impl<'a> Situation<'a> {
     fn has_built(&self, module: &ModuleName, conditions: Digest) -> bool {
         let is_there = |built: &&Built| self.state.entry(built.digest).is_some();
         let mut built = self.built(module).filter(is_there);
-        built.any(|built| crate::build::is_built_of(conditions, built.key))
+        built.any(|built| is_built_of(conditions, built.key))
     }
 
     /// What was ever built for a module, what is current first.

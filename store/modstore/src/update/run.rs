@@ -83,11 +83,11 @@ pub(crate) fn update(
     try_out(ground, &environments, &staging, &trees, &mut outcomes)?;
     let switch = Switch { ground, state: &state, before: &before, declared, request };
     let switched = switch.make(staging, trees, outcomes)?;
-    let switched = follow(ground, &mut environments, &before, switched)?;
+    let mut switched = follow(ground, &mut environments, &before, switched)?;
     let Counts { requests, connections, .. } = counts;
     let cost = Cost { requests, connections, acquiring, ..Cost::default() };
-    let report = report(ground.layout, &state, &switched, cost);
-    Ok(Done { report, after: switched.after })
+    let after = switched.after.take();
+    Ok(Done { report: report(ground.layout, &state, switched, cost), after })
 }
 
 /// Decides about all goals, fetches and builds.

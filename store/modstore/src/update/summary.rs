@@ -11,41 +11,39 @@ use crate::{commit::State, disk::Layout};
 pub(super) fn report(
     layout: &Layout,
     state: &State,
-    switched: &Switched,
+    switched: Switched,
     cost: Cost,
 ) -> UpdateReport {
     let mut report = UpdateReport {
         generation: switched.generation,
         committed: switched.is_committed,
-        environments: switched.environments.clone(),
+        environments: switched.environments,
         cost: Cost { committing: switched.committing, ..cost },
         ..UpdateReport::of_nothing()
     };
-    for (module, outcome) in &switched.outcomes {
-        let (module, current) = (module.clone(), state.modules().get(module).cloned());
+    for (module, outcome) in switched.outcomes {
+        let current = state.modules().get(&module).cloned();
         match outcome {
             Outcome::Kept(binding) => {
-                report.unchanged.push(Unchanged { module, binding: binding.clone() });
+                report.unchanged.push(Unchanged { module, binding });
             }
             Outcome::Changed(change) => {
-                let warnings = change.warnings.iter();
-                let warning = |text: &String| Warning { module: module.clone(), text: text.clone() };
-                report.warnings.extend(warnings.map(warning));
+                let warning = |text| Warning { module: module.clone(), text };
+                report.warnings.extend(change.warnings.into_iter().map(warning));
                 report.cost.written += change.stats.written;
                 report.cost.linked += change.stats.linked;
                 report.cost.received += change.stats.received;
                 let path = layout.current().join(&module);
-                report.updated.push(Updated { module, from: current, to: change.to.clone(), path });
+                report.updated.push(Updated { module, from: current, to: change.to, path });
             }
             Outcome::Removed => report.removed.push(module),
             Outcome::Deferred(deferred) => {
                 let attempt = state.attempts().get(&module).cloned();
-                let deferred = deferred.clone();
                 report.waiting.push(Waiting { module, deferred, attempt, serving: current });
             }
             Outcome::Failed(failure) => {
                 let attempt = switched.notes.get(&module).cloned().flatten();
-                report.failed.push(Failed::of(module, failure.clone(), current, attempt));
+                report.failed.push(Failed::of(module, failure, current, attempt));
             }
         }
     }
