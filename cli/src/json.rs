@@ -59,9 +59,9 @@ impl From<&Built> for BuiltFrom {
     fn from(built: &Built) -> Self {
         let (entry, subdirectory, directory) = match &built.from {
             MadeFrom::Entry { digest, subdirectory, .. } => {
-                (Some(digest.to_string()), subdirectory.clone(), None)
+                (Some(digest.to_string()), subdirectory.as_ref().map(ToString::to_string), None)
             }
-            MadeFrom::Directory { path } => (None, None, Some(path.clone())),
+            MadeFrom::Directory { path } => (None, None, Some(path.to_string())),
         };
         let (key, read) = (built.key.to_string(), built.read.clone());
         Self { key, entry, subdirectory, directory, read }
@@ -70,12 +70,12 @@ impl From<&Built> for BuiltFrom {
 
 impl From<&Binding> for Served {
     fn from(binding: &Binding) -> Self {
-        let source = binding.source.clone();
+        let source = binding.source.to_string();
         let none = || None;
         match &binding.bound {
             Bound::Linked { path } => Self {
                 source,
-                linked: Some(path.clone()),
+                linked: Some(path.to_string()),
                 built: None,
                 digest: none(),
                 subdirectory: none(),
@@ -88,17 +88,22 @@ impl From<&Binding> for Served {
                 linked: None,
                 subdirectory: None,
                 built: Some(BuiltFrom::from(&**built)),
-                ..Self::from(&Binding { source, bound: binding.bound.unbuilt() })
+                ..Self::from(&Binding {
+                    source: binding.source.clone(),
+                    bound: binding.bound.unbuilt(),
+                })
             },
             Bound::Entry { digest, subdirectory, fetched } => Self {
                 source,
                 linked: None,
                 built: None,
                 digest: Some(digest.to_string()),
-                subdirectory: subdirectory.clone(),
-                revision: fetched.as_ref().map(|fetched| fetched.revision.clone()),
-                reference: fetched.as_ref().and_then(|fetched| fetched.reference.clone()),
-                origin: fetched.as_ref().map(|fetched| fetched.origin.clone()),
+                subdirectory: subdirectory.as_ref().map(ToString::to_string),
+                revision: fetched.as_ref().map(|fetched| fetched.revision.to_string()),
+                reference: fetched
+                    .as_ref()
+                    .and_then(|fetched| Some(fetched.reference.as_ref()?.to_string())),
+                origin: fetched.as_ref().map(|fetched| fetched.origin.to_string()),
             },
         }
     }
@@ -400,8 +405,8 @@ impl From<&StoreAttempt> for Attempt {
             stage: attempt.stage.to_string(),
             error: attempt.error.clone(),
             causes: attempt.causes.clone(),
-            source: attempt.source.clone(),
-            revision: attempt.revision.clone(),
+            source: attempt.source.to_string(),
+            revision: attempt.revision.map(|revision| revision.to_string()),
             count: attempt.count,
             first: time::stamp(attempt.first),
             last: time::stamp(attempt.last),

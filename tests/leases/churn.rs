@@ -7,7 +7,7 @@ use modstore::{
     Cancel, Options, Policy, Silent, Store,
     commit::{Beginning, Binding, Bound, Staged, Staging, State, Transaction},
     disk::{Barrier, Disk, Format, Layout, Patience, Planting},
-    model::{FileKind, Generation, Manifest, TreeFile},
+    model::{FileKind, Generation, Manifest, RecordedSource, TreeFile},
 };
 
 pub(crate) const MODULES: [&str; 2] = ["one", "two"];
@@ -37,7 +37,7 @@ pub(crate) fn publish(home: &Path, number: u64) -> Generation {
     for (name, staged) in MODULES.into_iter().zip(staged) {
         let digest = transaction.enter(staged);
         let bound = Bound::Entry { digest, subdirectory: None, fetched: None };
-        let source = format!("git+https://example.com/{name}");
+        let source = RecordedSource::read(format!("git+https://example.com/{name}"));
         transaction.bind(name.parse().unwrap(), Binding { source, bound });
     }
     transaction.commit("a test").unwrap().head().unwrap().number

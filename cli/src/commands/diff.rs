@@ -53,6 +53,7 @@ impl Run for DiffArgs {
 /// A difference, as values.
 pub(super) fn differing(difference: Difference) -> Differing {
     let Difference { module, from, to, files } = difference;
+    let module = module.to_string();
     let change =
         Change { module, from: from.as_ref().map(Served::from), to: to.as_ref().map(Served::from) };
     let files = files.map(|files| Files {

@@ -122,7 +122,7 @@ fn events(frame: &Frame) -> Vec<Value> {
             Record::Unbound { module } => {
                 change(&mut told, json!({"module": module, "to": null}));
             }
-            Record::Attempted { module, attempt } => told.push(failed(module, attempt)),
+            Record::Attempted { module, attempt } => told.push(failed(module.as_str(), attempt)),
             Record::Cleared { module } => told.push(json!({"event": "cleared", "module": module})),
             Record::Retired { number } => generations.push(number.number()),
             Record::Forgotten { .. } => entries += 1,

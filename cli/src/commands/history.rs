@@ -61,11 +61,11 @@ fn apply<'s>(
 ) -> Vec<Change> {
     let changes = info.changes.iter().map(|(module, to)| {
         let from = match to {
-            Some(to) => modules.insert(module, to),
+            Some(to) => modules.insert(module.as_str(), to),
             None => modules.remove(module.as_str()),
         };
         Change {
-            module: module.clone(),
+            module: module.to_string(),
             from: from.map(Served::from),
             to: to.as_ref().map(Served::from),
         }

@@ -74,7 +74,7 @@ fn build(store: &Store, declared: &Declarations, name: &ModuleName) -> Option<Bu
 
 fn history(state: &State, name: &ModuleName) -> Vec<ModuleChange> {
     let changes = state.generations().iter().rev().filter_map(|info| {
-        let (_, binding) = info.changes.iter().rev().find(|(module, _)| module == name.as_str())?;
+        let (_, binding) = info.changes.iter().rev().find(|(module, _)| module == name)?;
         let served = binding.as_ref().map(Served::from);
         Some(ModuleChange { generation: info.number.number(), at: time::stamp(info.at), served })
     });

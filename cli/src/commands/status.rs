@@ -7,7 +7,7 @@ use modstore::{
     Store,
     commit::{Binding, State},
     environment::{Registration, lost},
-    model::{Declarations, Generation},
+    model::{Declarations, Generation, ModuleName},
     verify::Finding,
 };
 
@@ -51,14 +51,14 @@ impl Run for StatusArgs {
             at: info.map(|info| time::stamp(info.at)),
             reason: info.map(|info| info.reason.clone()),
             modules: modules.len(),
-            linked: linked.map(|(name, _)| name.clone()).collect(),
+            linked: linked.map(|(name, _)| name.to_string()).collect(),
             missing: missing.map(|(name, _)| name.to_string()).collect(),
             attempts: wanting(&state, shown, &modules),
             to_allow: to_allow(&store, &declared),
             undeclared: modules
                 .keys()
                 .filter(|name| !declared.modules.contains_key(name.as_str()))
-                .cloned()
+                .map(ToString::to_string)
                 .collect(),
             generations: state.generations().len(),
             entries: state.entries().len(),
@@ -84,14 +84,14 @@ fn to_allow(store: &Store, declared: &Declarations) -> Vec<String> {
 fn wanting(
     state: &State,
     shown: Option<Generation>,
-    modules: &BTreeMap<String, Binding>,
+    modules: &BTreeMap<ModuleName, Binding>,
 ) -> Vec<Wanting> {
     let changes = last_changes(state, shown);
     let wanting = state.attempts().iter().map(|(module, attempt)| {
         let serving = modules.get(module);
         let since = changes.get(module.as_str()).filter(|_| serving.is_some());
         Wanting {
-            module: module.clone(),
+            module: module.to_string(),
             attempt: Attempt::from(attempt),
             serving: serving.map(Serving::from),
             serving_since: since.map(|(info, _)| time::stamp(info.at)),

@@ -161,7 +161,7 @@ fn differing(store: &Store, updated: &StoreUpdated) -> Option<usize> {
 
 fn part(binding: Option<&Binding>) -> &str {
     match binding {
-        Some(Binding { bound: Bound::Entry { subdirectory: Some(part), .. }, .. }) => part,
+        Some(Binding { bound: Bound::Entry { subdirectory: Some(part), .. }, .. }) => part.as_str(),
         _ => "",
     }
 }

@@ -115,7 +115,7 @@ fn repair(report: &RepairReport) -> Repair {
             .iter()
             .map(|(generation, module)| Unclear {
                 generation: generation.number(),
-                module: module.clone(),
+                module: module.to_string(),
             })
             .collect(),
     });

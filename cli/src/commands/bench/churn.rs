@@ -196,8 +196,7 @@ impl<'a> Run<'a> {
         let state = self.store.state()?;
         let mut files = Vec::new();
         for (module, binding) in state.modules() {
-            let Ok(module) = module.parse() else { continue };
-            files.extend(self.files_of(&module, binding));
+            files.extend(self.files_of(module, binding));
         }
         let every = files.len().div_ceil(MOST_FILES).max(1);
         self.files = Arc::new(files.into_iter().step_by(every).collect());

@@ -100,7 +100,7 @@ impl SourceError {
     #[must_use]
     pub fn code(&self) -> FailureCode {
         match self {
-            Self::Acquire(error) => error.code(),
+            Self::Acquire(error) => code_of(error),
             Self::Network(_) => FailureCode::Program,
             Self::Submodule { .. } => FailureCode::Submodule,
             Self::OtherTree { .. } => FailureCode::Lock,
@@ -146,5 +146,16 @@ impl SourceError {
             Self::HostGivenUp { .. } => false,
             _ => true,
         }
+    }
+}
+
+/// Until the crate below has codes of its own.
+fn code_of(error: &AcquireError) -> FailureCode {
+    match error {
+        AcquireError::Staging(_) | AcquireError::Write(_) => FailureCode::Store,
+        AcquireError::NoSubdirectory { .. } => FailureCode::NoSuchDirectory,
+        AcquireError::Cancelled => FailureCode::Cancelled,
+        error if error.is_offline() => FailureCode::Offline,
+        _ => FailureCode::Connection,
     }
 }

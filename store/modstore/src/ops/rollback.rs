@@ -106,7 +106,7 @@ impl Store {
         }
         for (module, binding) in &modules {
             if binding.digest().is_some_and(|digest| !is_whole(self.layout(), digest)) {
-                let module = module.parse().expect("the journal holds only module names");
+                let module = module.clone();
                 return Err(RollbackError::EntryGone { wanted, module });
             }
         }

@@ -15,7 +15,7 @@ use crate::{
     },
     declare,
     disk::{DiskError, Layout, LockError, Patience, read_linked_if_there},
-    model::{Digest, Locked as LockedModule},
+    model::{Declared, Digest, Locked as LockedModule, RecordedSource},
     update::{Event, Ground, give_back},
     verify::{self, Depth, Looking, Mend, Verification, VerifyError},
 };
@@ -212,11 +212,10 @@ fn rewrite_lock(ground: Ground<'_>, report: &mut RepairReport) -> Result<(), Rep
 /// What `modules.lock` and `modules.toml` say, as far as they can be read.
 fn hints(layout: &Layout) -> Hints {
     let locked = declare::read_lock(layout).map(|lock| lock.modules).unwrap_or_default();
-    let locked = locked.iter().map(|(module, locked)| (module.to_string(), bound(locked)));
+    let locked = locked.iter().map(|(module, locked)| (module.clone(), bound(locked)));
     let declared = declare::read(layout).map(|(_, declared)| declared.modules).unwrap_or_default();
-    let sources = declared
-        .iter()
-        .map(|(module, declared)| (module.to_string(), declared.effective_source().to_toml_text()));
+    let source = |declared: &Declared| RecordedSource::from(&declared.effective_source());
+    let sources = declared.iter().map(|(module, declared)| (module.clone(), source(declared)));
     Hints { locked: locked.collect(), sources: sources.collect() }
 }
 
@@ -224,11 +223,10 @@ fn hints(layout: &Layout) -> Hints {
 fn bound(locked: &LockedModule) -> Binding {
     let LockedModule { source, origin, reference, revision, digest, subdirectory } = locked;
     let fetched = origin.as_ref().zip(*revision).map(|(origin, revision)| Fetched {
-        origin: origin.to_string(),
+        origin: origin.clone(),
         reference: reference.clone(),
-        revision: revision.to_string(),
+        revision,
     });
-    let subdirectory = subdirectory.as_ref().map(ToString::to_string);
-    let bound = Bound::Entry { digest: *digest, subdirectory, fetched };
-    Binding { source: source.to_toml_text(), bound }
+    let bound = Bound::Entry { digest: *digest, subdirectory: subdirectory.clone(), fetched };
+    Binding { source: RecordedSource::from(source), bound }
 }

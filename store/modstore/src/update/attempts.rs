@@ -165,7 +165,7 @@ pub(super) fn remember(
 /// Whether it is the same thing that failed before. One of the two may not have come so far as to know which commit
 /// it was.
 fn is_same(before: &Attempt, tried: &Tried) -> bool {
-    let same_revision = match (&before.revision, &tried.revision) {
+    let same_revision = match (before.revision, tried.revision) {
         (Some(before), Some(now)) => before == now,
         _ => true,
     };
@@ -197,9 +197,13 @@ mod tests {
     const RETRY: Retry = Retry { first: Duration::from_secs(5), most: Duration::from_secs(600) };
     const NOW: u64 = 1_790_000_000_000;
 
+    fn commit(byte: u8) -> Revision {
+        Revision::from_bytes([byte; 20])
+    }
+
     fn tried(conditions: Option<u8>) -> Tried {
         Tried {
-            source: "git+https://example.com/o/r".into(),
+            source: RecordedSource::read("git+https://example.com/o/r"),
             revision: None,
             conditions: conditions.map(|byte| Digest::from_bytes([byte; 32])),
             retry_after: None,
@@ -241,14 +245,14 @@ mod tests {
             |tried: Tried| failed(Class::Transient, Stage::Build, &tried, Some(&first)).count;
         assert_eq!(count(tried(Some(1))), 2);
         assert_eq!(count(tried(Some(2))), 1);
-        assert_eq!(count(Tried { source: "other".into(), ..tried(Some(1)) }), 1);
-        assert_eq!(count(Tried { revision: Some("abc".into()), ..tried(Some(1)) }), 2);
+        assert_eq!(count(Tried { source: RecordedSource::read("other"), ..tried(Some(1)) }), 1);
+        assert_eq!(count(Tried { revision: Some(commit(1)), ..tried(Some(1)) }), 2);
     }
 
     #[test]
     fn only_a_scan_waits_for_what_is_asked_of_somebody() {
         let wait = Verdict::Later(NOW + 5000);
-        let (source, other) = (tried(None).source, "other".to_owned());
+        let (source, other) = (tried(None).source, RecordedSource::read("other"));
         let resolve = |class| failed(class, Stage::Resolve, &tried(None), None);
         let place = |class| failed(class, Stage::Place, &tried(None), None);
         let table = [
@@ -260,7 +264,7 @@ mod tests {
             (failed(Class::Deterministic, Stage::Build, &tried(Some(1)), None), Verdict::Now),
         ];
         for (attempt, scanned) in table {
-            let ask = |source: &str, policy, now| {
+            let ask = |source: &RecordedSource, policy, now| {
                 before_asking(Some(&attempt), source, false, (policy, now))
             };
             assert_eq!(ask(&source, RetryPolicy::DueOnly, NOW), scanned, "{attempt:?}");
@@ -283,17 +287,17 @@ mod tests {
 
     #[test]
     fn a_commit_that_is_refused_is_fetched_again_only_when_it_is_another() {
-        let tried = Tried { revision: Some("abc".into()), ..tried(None) };
+        let tried = Tried { revision: Some(commit(1)), ..tried(None) };
         let refused = failed(Class::Permanent, Stage::Place, &tried, None);
-        let never = |_: &Attempt, _| panic!("it was not built");
+        let never = |_| panic!("it was not built");
         let fetch = |revision, policy| {
             before_fetching(Some(&refused), (&tried.source, Some(revision)), never, policy)
         };
-        assert_eq!(fetch("abc", RetryPolicy::DueOnly), Verdict::Pinned);
-        assert_eq!(fetch("def", RetryPolicy::DueOnly), Verdict::Now);
-        assert_eq!(fetch("abc", RetryPolicy::Interactive), Verdict::Now);
+        assert_eq!(fetch(commit(1), RetryPolicy::DueOnly), Verdict::Pinned);
+        assert_eq!(fetch(commit(2), RetryPolicy::DueOnly), Verdict::Now);
+        assert_eq!(fetch(commit(1), RetryPolicy::Interactive), Verdict::Now);
         let transient = failed(Class::Transient, Stage::Place, &tried, None);
-        let what = (&*tried.source, Some("abc"));
+        let what = (&tried.source, Some(commit(1)));
         let again = before_fetching(Some(&transient), what, never, RetryPolicy::DueOnly);
         assert_eq!(again, Verdict::Now, "it was due, or nobody would have been asked");
     }
@@ -317,21 +321,21 @@ mod tests {
 
     #[test]
     fn the_source_of_a_pinned_build_is_had_again_only_when_it_would_be_built_otherwise() {
-        let tried = Tried { revision: Some("abc".into()), ..tried(Some(1)) };
+        let tried = Tried { revision: Some(commit(1)), ..tried(Some(1)) };
         let fetch = |class, policy, revision, is_built_so| {
             let failed = failed(class, Stage::Build, &tried, None);
-            let what = (&*tried.source, Some(revision));
-            before_fetching(Some(&failed), what, |_, _| is_built_so, policy)
+            let what = (&tried.source, Some(revision));
+            before_fetching(Some(&failed), what, |_| is_built_so, policy)
         };
         for policy in [RetryPolicy::Interactive, RetryPolicy::DueOnly] {
-            assert_eq!(fetch(Class::Deterministic, policy, "abc", true), Verdict::Pinned);
-            assert_eq!(fetch(Class::Deterministic, policy, "abc", false), Verdict::Now);
-            assert_eq!(fetch(Class::Deterministic, policy, "def", true), Verdict::Now);
-            assert_eq!(fetch(Class::Transient, policy, "abc", true), Verdict::Now);
+            assert_eq!(fetch(Class::Deterministic, policy, commit(1), true), Verdict::Pinned);
+            assert_eq!(fetch(Class::Deterministic, policy, commit(1), false), Verdict::Now);
+            assert_eq!(fetch(Class::Deterministic, policy, commit(2), true), Verdict::Now);
+            assert_eq!(fetch(Class::Transient, policy, commit(1), true), Verdict::Now);
         }
-        assert_eq!(fetch(Class::Deterministic, RetryPolicy::All, "abc", true), Verdict::Now);
-        assert_eq!(fetch(Class::Permanent, RetryPolicy::Interactive, "abc", true), Verdict::Now);
-        assert_eq!(fetch(Class::Permanent, RetryPolicy::DueOnly, "abc", true), Verdict::Pinned);
+        assert_eq!(fetch(Class::Deterministic, RetryPolicy::All, commit(1), true), Verdict::Now);
+        assert_eq!(fetch(Class::Permanent, RetryPolicy::Interactive, commit(1), true), Verdict::Now);
+        assert_eq!(fetch(Class::Permanent, RetryPolicy::DueOnly, commit(1), true), Verdict::Pinned);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(crate) fn commit_if_changed(
         }
         return Ok(Committed { generation, after: None });
     }
-    let lock = lock_of(&transaction.modules_after()).print();
+    let lock = lock_of(transaction.modules_after()).print();
     transaction.accompany(ground.layout.modules_lock(), lock);
     ground.events.happened(Event::Committing);
     let after = transaction.commit(&ground.options.command)?;
