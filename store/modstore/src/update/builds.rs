@@ -25,6 +25,7 @@ use super::{
     staging::Trees,
 };
 use crate::{
+    acquire::FetchStats,
     build::{
         self, Build, BuildError, Material, Recipe, conditions, failing_at, key_but_for_source,
         key_of,
@@ -66,10 +67,18 @@ pub(super) fn run<'g>(
     let mut work = Vec::new();
     for goal in goals {
         let Some(outcome) = outcomes.remove(goal.module) else { continue };
-        match (as_source(outcome), goal.build) {
-            (Ok(source), Some(spec)) => work.push(Work { module: goal.module, spec, source }),
-            (Ok(source), None) => drop(outcomes.insert(goal.module.clone(), plain(context, goal.module, source))),
-            (Err(outcome), _) => drop(outcomes.insert(goal.module.clone(), outcome)),
+        match (goal.build, outcome) {
+            (Some(spec), Outcome::Kept(to)) => {
+                let source = Change { to, warnings: Vec::new(), stats: FetchStats::default() };
+                work.push(Work { module: goal.module, spec, source });
+            }
+            (Some(spec), Outcome::Changed(source)) => {
+                work.push(Work { module: goal.module, spec, source: *source });
+            }
+            (None, Outcome::Kept(source)) => {
+                outcomes.insert(goal.module.clone(), plain(context, goal.module, &source));
+            }
+            (_, outcome) => drop(outcomes.insert(goal.module.clone(), outcome)),
         }
     }
     // Those that failed before come last, so that they never keep the others from being built.
@@ -83,26 +92,15 @@ pub(super) fn run<'g>(
     Gathered { outcomes, trees }
 }
 
-/// What a module would be without a build; what has no source is given back.
-fn as_source(outcome: Outcome) -> Result<Change, Outcome> {
-    match outcome {
-        Outcome::Kept(to) => {
-            Ok(Change { to, warnings: Vec::new(), stats: crate::acquire::FetchStats::default() })
-        }
-        Outcome::Changed(change) => Ok(*change),
-        outcome => Err(outcome),
-    }
-}
-
-/// A module that is not built, and may have been until now.
-fn plain(context: &UpdateContext<'_>, module: &ModuleName, source: Change) -> Outcome {
+/// A module whose source is as it was and that is not built, and may have been until now.
+fn plain(context: &UpdateContext<'_>, module: &ModuleName, source: &Binding) -> Outcome {
     let survey = Survey::default();
     let at = context.situation(&survey, RetryPolicy::All);
-    match decide_plain(&at, module, &source.to) {
+    match decide_plain(&at, module, source) {
         OutputDecision::Keep(current) => Outcome::Kept(*current),
-        OutputDecision::Switch(_) | OutputDecision::Build(_) | OutputDecision::Defer(_) => {
-            Outcome::Changed(Box::new(source))
-        }
+        OutputDecision::Switch(to) => Outcome::switched(*to),
+        // Neither is decided about a module that is not built.
+        OutputDecision::Build(_) | OutputDecision::Defer(_) => Outcome::Kept(source.clone()),
     }
 }
 
@@ -153,6 +151,10 @@ impl Builds<'_, '_> {
             Err(error) => return (Outcome::Failed(Failure::of_build(source, error, None)), None),
         };
         match decide_build(&at, work.module, source, &looked.survey) {
+            // Its source is staged because the entry is gone: it has to come back with a transaction.
+            OutputDecision::Keep(current) if self.is_staged(current.material()) => {
+                (work.becomes(*current), None)
+            }
             OutputDecision::Keep(current) => (Outcome::Kept(*current), None),
             OutputDecision::Switch(to) => (work.becomes(*to), None),
             OutputDecision::Defer(deferred) => (Outcome::Deferred(deferred), None),
@@ -161,6 +163,10 @@ impl Builds<'_, '_> {
             }
             OutputDecision::Build(_) => self.build(work, &at, &looked),
         }
+    }
+
+    fn is_staged(&self, entry: Option<Digest>) -> bool {
+        entry.is_some_and(|digest| self.trees.contains_key(&digest))
     }
 
     fn build(
