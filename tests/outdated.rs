@@ -240,6 +240,22 @@ fn a_build_that_failed_waits_for_another_input() {
 }
 
 #[test]
+fn a_commit_that_changes_no_input_of_a_failed_build_is_fetched_once_to_find_that_out() {
+    let world = World::new();
+    world.update();
+    world.repo.write(&[("main.txt", "no")]);
+    assert_eq!(world.update()["built"], "fail");
+    world.repo.write(&[("other.txt", "no input")]);
+    assert_eq!(world.update()["built"], "wait");
+    world.both_say(&[("built", "wait")]);
+    world.server.forget();
+    world.update();
+    let fetches = world.server.stats().requests.into_iter();
+    let fetches = fetches.filter(|seen| seen.body_start.windows(5).any(|bytes| bytes == b"want "));
+    assert_eq!(fetches.count(), 0);
+}
+
+#[test]
 fn tools_that_say_nothing_fail_in_both() {
     let world = World::new();
     world.update();

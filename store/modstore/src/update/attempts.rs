@@ -162,6 +162,12 @@ pub(super) fn remember(
     }
 }
 
+/// What is remembered of a failure that would be the same of what a module comes from now.
+pub(super) fn moved(attempt: &Attempt, source: &Binding) -> Attempt {
+    let Tried { source, revision, .. } = Tried::of(source);
+    Attempt { source, revision, ..attempt.clone() }
+}
+
 /// Whether it is the same thing that failed before. One of the two may not have come so far as to know which commit
 /// it was.
 fn is_same(before: &Attempt, tried: &Tried) -> bool {

@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::{
+    attempts::moved,
     carry_out::Gathered,
     context::UpdateContext,
     failure::Failure,
@@ -32,7 +33,7 @@ use crate::{
     },
     disk::{DiskError, Staged, Verb, is_right, is_whole, read_manifest},
     events::{Event, Step},
-    model::{Binding, Bound, BuildSpec, Built, Digest, Manifest, ModuleName, Stage, Subdirectory},
+    model::{Attempt, Binding, Bound, BuildSpec, Built, Digest, Manifest, ModuleName, Stage, Subdirectory},
 };
 
 /// After this many builds that found no network the others are left for later.
@@ -157,6 +158,7 @@ impl Builds<'_, '_> {
             }
             OutputDecision::Keep(current) => (Outcome::Kept(*current), None),
             OutputDecision::Switch(to) => (work.becomes(*to), None),
+            OutputDecision::Defer(Deferred::Pinned) => (pinned(at.attempt(work.module), source), None),
             OutputDecision::Defer(deferred) => (Outcome::Deferred(deferred), None),
             OutputDecision::Build(_) if self.failures.load(Ordering::Relaxed) >= MOST_FAILURES => {
                 (Outcome::Deferred(Deferred::Builds), None)
@@ -231,6 +233,15 @@ impl Work<'_> {
     /// The module is to be this, for what its source cost.
     fn becomes(&self, to: Binding) -> Outcome {
         Outcome::changed(to, self.source.warnings.clone(), self.source.stats)
+    }
+}
+
+/// A module whose build would fail as before.
+fn pinned(attempt: Option<&Attempt>, source: &Binding) -> Outcome {
+    let moved = attempt.map(|attempt| (attempt, moved(attempt, source)));
+    match moved {
+        Some((attempt, moved)) if *attempt != moved => Outcome::Pinned(Box::new(moved)),
+        _ => Outcome::Deferred(Deferred::Pinned),
     }
 }
 

@@ -27,12 +27,18 @@ pub(super) fn notes(
     let is_settled = |module: &&ModuleName| match outcomes.get(*module) {
         Some(Outcome::Kept(_)) => true,
         Some(Outcome::Changed(_)) => is_switching,
-        Some(Outcome::Removed | Outcome::Deferred(_) | Outcome::Failed(_)) | None => {
-            declared.get(module).is_none()
-        }
+        Some(
+            Outcome::Removed | Outcome::Deferred(_) | Outcome::Pinned(_) | Outcome::Failed(_),
+        )
+        | None => declared.get(module).is_none(),
     };
     let settled = state.attempts().keys().filter(is_settled);
     let mut notes: Notes = settled.map(|module| (module.clone(), None)).collect();
+    let pinned = outcomes.iter().filter_map(|(module, outcome)| match outcome {
+        Outcome::Pinned(attempt) => Some((module.clone(), Some((**attempt).clone()))),
+        _ => None,
+    });
+    notes.extend(pinned);
     notes.extend(failures(outcomes, state, clock));
     notes
 }

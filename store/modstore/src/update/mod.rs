@@ -26,6 +26,8 @@ mod summary;
 mod run;
 mod outdated;
 mod difference;
+#[cfg(test)]
+mod plan_laws;
 
 pub use crate::events::{Event, Events, Silent, Step};
 pub use bind::{BindError, BindReport, BindRequest};

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     acquire::FetchStats,
     events::{Event, Events, Step},
-    model::{Binding, ModuleName},
+    model::{Attempt, Binding, ModuleName},
 };
 
 /// What has come of one module.
@@ -23,6 +23,9 @@ pub(super) enum Outcome {
     Removed,
     /// It is left for later.
     Deferred(Deferred),
+    /// It is left until something changes that it depends on: now that its source is there it shows that its build
+    /// would fail as before. That is remembered of this source too, so that it is not fetched again to find it out.
+    Pinned(Box<Attempt>),
     /// It failed, and stays what it is.
     Failed(Failure),
 }
@@ -67,7 +70,11 @@ impl Outcome {
     pub(super) const fn change(&self) -> Option<&Change> {
         match self {
             Self::Changed(change) => Some(change),
-            Self::Kept(_) | Self::Removed | Self::Deferred(_) | Self::Failed(_) => None,
+            Self::Kept(_)
+            | Self::Removed
+            | Self::Deferred(_)
+            | Self::Pinned(_)
+            | Self::Failed(_) => None,
         }
     }
 
@@ -75,7 +82,7 @@ impl Outcome {
     pub(super) const fn is_as_declared(&self) -> bool {
         match self {
             Self::Kept(_) | Self::Changed(_) | Self::Removed => true,
-            Self::Deferred(_) | Self::Failed(_) => false,
+            Self::Deferred(_) | Self::Pinned(_) | Self::Failed(_) => false,
         }
     }
 
@@ -95,7 +102,7 @@ impl Outcome {
                 warnings.for_each(|text| events.happened(Event::Warning { module, text }));
             }
             Self::Removed => {}
-            Self::Deferred(_) => step(Step::Waiting),
+            Self::Deferred(_) | Self::Pinned(_) => step(Step::Waiting),
             Self::Failed(failure) => step(Step::Failed(&failure.error.to_string())),
         }
     }

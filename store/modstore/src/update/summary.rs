@@ -2,6 +2,7 @@
 
 use super::{
     outcome::Outcome,
+    plan::Deferred,
     report::{Cost, Failed, Unchanged, UpdateReport, Updated, Waiting, Warning},
     switch::Switched,
 };
@@ -39,6 +40,10 @@ pub(super) fn report(
             Outcome::Removed => report.removed.push(module),
             Outcome::Deferred(deferred) => {
                 let attempt = state.attempts().get(&module).cloned();
+                report.waiting.push(Waiting { module, deferred, attempt, serving: current });
+            }
+            Outcome::Pinned(attempt) => {
+                let (deferred, attempt) = (Deferred::Pinned, Some(*attempt));
                 report.waiting.push(Waiting { module, deferred, attempt, serving: current });
             }
             Outcome::Failed(failure) => {

@@ -146,7 +146,10 @@ impl Switch<'_> {
             let is_superseded = match &outcome {
                 Outcome::Changed(_) => !is_ours || !is_declared(&module),
                 Outcome::Removed => !is_ours,
-                Outcome::Kept(_) | Outcome::Deferred(_) | Outcome::Failed(_) => false,
+                Outcome::Kept(_)
+                | Outcome::Deferred(_)
+                | Outcome::Pinned(_)
+                | Outcome::Failed(_) => false,
             };
             match (is_superseded, &outcome) {
                 (false, _) => Some((module, outcome)),
@@ -173,7 +176,10 @@ fn fill(transaction: &mut Transaction, outcomes: &Outcomes, trees: Trees) {
         match outcome {
             Outcome::Changed(change) => transaction.bind(module.clone(), change.to.clone()),
             Outcome::Removed => transaction.unbind(module.clone()),
-            Outcome::Kept(_) | Outcome::Deferred(_) | Outcome::Failed(_) => {}
+            Outcome::Kept(_)
+            | Outcome::Deferred(_)
+            | Outcome::Pinned(_)
+            | Outcome::Failed(_) => {}
         }
     }
 }
