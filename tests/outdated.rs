@@ -291,7 +291,8 @@ fn act(world: &mut World, random: &mut Random, round: usize) -> &'static str {
     let round = round.to_string();
     match random.within(0..13) {
         0 => {
-            let other = world.repo.rev("refs/heads/trunk").is_some() && random.draw().is_multiple_of(2);
+            let other =
+                world.repo.rev("refs/heads/trunk").is_some() && random.draw().is_multiple_of(2);
             let file = if random.draw().is_multiple_of(2) { "main.txt" } else { "other.txt" };
             let change = modstore_testbed::Change::write(file, &round);
             world.repo.commit(if other { "trunk" } else { "main" }, &[change]);
@@ -371,7 +372,10 @@ fn in_any_world_the_update_does_what_outdated_said() {
                 let is_tried = said.is_some_and(|word| word == "move")
                     && done.is_some_and(|word| word == "fail" || word == "wait")
                     && world.declared.get(&**module).is_some_and(|text| text.contains("build"));
-                assert!(said == done || is_tried, "world {seed}, {acts:?}: {module}: {said:?}, {done:?}");
+                assert!(
+                    said == done || is_tried,
+                    "world {seed}, {acts:?}: {module}: {said:?}, {done:?}"
+                );
             }
         }
     }

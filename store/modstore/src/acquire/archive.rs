@@ -24,10 +24,7 @@ pub(super) fn fetch(
     fetched
 }
 
-fn download(
-    sources: &Sources<'_>,
-    source: &ArchiveSource,
-) -> Result<AcquiredArchive, SourceError> {
+fn download(sources: &Sources<'_>, source: &ArchiveSource) -> Result<AcquiredArchive, SourceError> {
     let (context, limits) = (sources.context, sources.settings.archives);
     let (network, staging) = (sources.network()?, (sources.staging)()?);
     let (disk, cancel, memory) = (context.disk, context.cancel, &sources.memory);

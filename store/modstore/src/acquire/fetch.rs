@@ -1,8 +1,8 @@
 //! [`fetch`]: the tree that a resolution means, from wherever it is nearest.
 
 use super::{
-    Acquired, AcquiredTree, Resolution, SourceError, Sources, Upstream, archive,
-    entry::BaseCommit, places, repository,
+    Acquired, AcquiredTree, Resolution, SourceError, Sources, Upstream, archive, entry::BaseCommit,
+    places, repository,
 };
 use crate::model::ModuleName;
 

@@ -4,9 +4,11 @@
 use std::path::PathBuf;
 
 use super::{
-    AcquireError, AcquiredTree, Destination, FetchNews, FetchStats, FetchedCommit,
-    MirrorPlace, Reach, RemoteError, Session, SourceError, Sources, TreeFrom, Upstream, Wanted,
-    entry::{BaseCommit, open_base}, fetch_commit, resolution::Resolution,
+    AcquireError, AcquiredTree, Destination, FetchNews, FetchStats, FetchedCommit, MirrorPlace,
+    Reach, RemoteError, Session, SourceError, Sources, TreeFrom, Upstream, Wanted,
+    entry::{BaseCommit, open_base},
+    fetch_commit,
+    resolution::Resolution,
 };
 use crate::{
     disk::Layout,
@@ -154,7 +156,13 @@ pub(super) fn destination<'d>(
         anew: sources.reach == Reach::OriginOnly,
     };
     let (disk, staging) = (context.disk, (sources.staging)()?);
-    Ok(Destination { mirror, disk, staging, packs: sources.settings.packs, memory: &sources.memory })
+    Ok(Destination {
+        mirror,
+        disk,
+        staging,
+        packs: sources.settings.packs,
+        memory: &sources.memory,
+    })
 }
 
 /// A commit in staging, as a tree from here.

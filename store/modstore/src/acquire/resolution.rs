@@ -92,7 +92,9 @@ impl Request<'_> {
         let (revision, reference) = match (commit, &git.reference) {
             (Some(pinned), _) => pinned,
             (None, Some(Reference::Commit(revision))) => (*revision, None),
-            (None, Some(Reference::Named(name))) => return Meaning::Named(Wanted::Named(name.clone())),
+            (None, Some(Reference::Named(name))) => {
+                return Meaning::Named(Wanted::Named(name.clone()));
+            }
             (None, None) => return Meaning::Named(Wanted::Head),
         };
         Meaning::Known(Resolution::Commit { origin: git.url.origin(), reference, revision })
@@ -197,11 +199,9 @@ impl Resolution {
         };
         match acquired {
             Acquired::Directory(path) => Bound::Linked { path: path.clone() },
-            Acquired::Tree(tree) => Bound::Entry {
-                digest: tree.digest,
-                subdirectory: subdirectory.cloned(),
-                fetched,
-            },
+            Acquired::Tree(tree) => {
+                Bound::Entry { digest: tree.digest, subdirectory: subdirectory.cloned(), fetched }
+            }
         }
     }
 }

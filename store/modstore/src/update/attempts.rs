@@ -75,7 +75,9 @@ pub(super) fn before_asking(
         (RetryPolicy::Interactive | RetryPolicy::All, _) => Verdict::Now,
         // The build is asked about when its source is there.
         (RetryPolicy::DueOnly, _) if attempt.conditions.is_some() => Verdict::Now,
-        (RetryPolicy::DueOnly, Class::Permanent) if attempt.stage == Stage::Resolve && !is_local => {
+        (RetryPolicy::DueOnly, Class::Permanent)
+            if attempt.stage == Stage::Resolve && !is_local =>
+        {
             Verdict::Pinned
         }
         // What is meant has been found out, so that somebody may have changed it.
@@ -96,7 +98,11 @@ pub(super) fn before_fetching(
     let is_same = |it: &&Attempt| it.source == *source && it.revision == revision;
     let Some(attempt) = attempt.filter(is_same) else { return Verdict::Now };
     let is_pinned = match attempt.conditions {
-        None => revision.is_some() && policy == RetryPolicy::DueOnly && attempt.class == Class::Permanent,
+        None => {
+            revision.is_some()
+                && policy == RetryPolicy::DueOnly
+                && attempt.class == Class::Permanent
+        }
         Some(failed) => is_pinned(attempt, policy) && is_built_so(failed),
     };
     if is_pinned { Verdict::Pinned } else { Verdict::Now }
@@ -123,7 +129,8 @@ pub(super) fn before_building(
 const fn is_pinned(attempt: &Attempt, policy: RetryPolicy) -> bool {
     matches!(
         (policy, attempt.class),
-        (RetryPolicy::Interactive | RetryPolicy::DueOnly, Class::Deterministic) | (RetryPolicy::DueOnly, Class::Permanent)
+        (RetryPolicy::Interactive | RetryPolicy::DueOnly, Class::Deterministic)
+            | (RetryPolicy::DueOnly, Class::Permanent)
     )
 }
 
@@ -278,7 +285,11 @@ mod tests {
             assert_eq!(ask(&source, RetryPolicy::Interactive, NOW), Verdict::Now, "{attempt:?}");
             assert_eq!(ask(&source, RetryPolicy::All, NOW), Verdict::Now, "{attempt:?}");
             if scanned == wait {
-                assert_eq!(ask(&source, RetryPolicy::DueOnly, NOW + 5000), Verdict::Now, "{attempt:?}");
+                assert_eq!(
+                    ask(&source, RetryPolicy::DueOnly, NOW + 5000),
+                    Verdict::Now,
+                    "{attempt:?}"
+                );
                 assert_eq!(
                     ask(&source, RetryPolicy::DueOnly, NOW - 1),
                     Verdict::Now,
@@ -286,8 +297,12 @@ mod tests {
                 );
             }
         }
-        let local =
-            before_asking(Some(&resolve(Class::Permanent)), &source, true, (RetryPolicy::DueOnly, NOW));
+        let local = before_asking(
+            Some(&resolve(Class::Permanent)),
+            &source,
+            true,
+            (RetryPolicy::DueOnly, NOW),
+        );
         assert_eq!(local, Verdict::Now, "a look at this machine costs nothing");
     }
 
@@ -340,7 +355,10 @@ mod tests {
             assert_eq!(fetch(Class::Transient, policy, commit(1), true), Verdict::Now);
         }
         assert_eq!(fetch(Class::Deterministic, RetryPolicy::All, commit(1), true), Verdict::Now);
-        assert_eq!(fetch(Class::Permanent, RetryPolicy::Interactive, commit(1), true), Verdict::Now);
+        assert_eq!(
+            fetch(Class::Permanent, RetryPolicy::Interactive, commit(1), true),
+            Verdict::Now
+        );
         assert_eq!(fetch(Class::Permanent, RetryPolicy::DueOnly, commit(1), true), Verdict::Pinned);
     }
 

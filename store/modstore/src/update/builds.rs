@@ -21,7 +21,8 @@ use super::{
     outcome::{Change, Outcome, Outcomes},
     parallel::in_parallel,
     plan::{
-        BuildSurvey, Deferred, OutputDecision, Situation, Survey, built_from, decide_build, decide_plain,
+        BuildSurvey, Deferred, OutputDecision, Situation, Survey, built_from, decide_build,
+        decide_plain,
     },
     staging::Trees,
 };
@@ -33,7 +34,10 @@ use crate::{
     },
     disk::{DiskError, Staged, Verb, is_right, is_whole, read_manifest},
     events::{Event, Step},
-    model::{Attempt, Binding, Bound, BuildSpec, Built, Digest, Manifest, ModuleName, Stage, Subdirectory},
+    model::{
+        Attempt, Binding, Bound, BuildSpec, Built, Digest, Manifest, ModuleName, Stage,
+        Subdirectory,
+    },
 };
 
 /// After this many builds that found no network the others are left for later.
@@ -158,7 +162,9 @@ impl Builds<'_, '_> {
             }
             OutputDecision::Keep(current) => (Outcome::Kept(*current), None),
             OutputDecision::Switch(to) => (work.becomes(*to), None),
-            OutputDecision::Defer(Deferred::Pinned) => (pinned(at.attempt(work.module), source), None),
+            OutputDecision::Defer(Deferred::Pinned) => {
+                (pinned(at.attempt(work.module), source), None)
+            }
             OutputDecision::Defer(deferred) => (Outcome::Deferred(deferred), None),
             OutputDecision::Build(_) if self.failures.load(Ordering::Relaxed) >= MOST_FAILURES => {
                 (Outcome::Deferred(Deferred::Builds), None)
@@ -206,11 +212,7 @@ impl Builds<'_, '_> {
         }
     }
 
-    fn run_build(
-        &self,
-        work: &Work<'_>,
-        looked: &Looked<'_>,
-    ) -> Result<build::Built, BuildError> {
+    fn run_build(&self, work: &Work<'_>, looked: &Looked<'_>) -> Result<build::Built, BuildError> {
         let ground = self.context.ground;
         let staging = (self.context.claim)().map_err(BuildError::Staging)?;
         let told = |line: &str| {
@@ -301,11 +303,7 @@ enum Files {
 }
 
 impl Files {
-    fn of(
-        context: &UpdateContext<'_>,
-        source: &Binding,
-        trees: &Trees,
-    ) -> Result<Self, DiskError> {
+    fn of(context: &UpdateContext<'_>, source: &Binding, trees: &Trees) -> Result<Self, DiskError> {
         let layout = context.ground.layout;
         let (digest, part) = match &source.bound {
             Bound::Linked { path } => return Ok(Self::Directory(path.as_path().to_owned())),
@@ -313,10 +311,11 @@ impl Files {
             Bound::Built(built) => (built.digest, None),
         };
         let staged = trees.get(&digest);
-        let found = match staged.and_then(|staged| Some((staged.tree().to_owned(), staged.manifest()?))) {
-            Some(staged) => Some(staged),
-            None => read_manifest(layout, digest).map(|list| (layout.entry(digest), list)),
-        };
+        let found =
+            match staged.and_then(|staged| Some((staged.tree().to_owned(), staged.manifest()?))) {
+                Some(staged) => Some(staged),
+                None => read_manifest(layout, digest).map(|list| (layout.entry(digest), list)),
+            };
         let lost = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let (at, manifest) =
             found.ok_or_else(|| DiskError::new(Verb::Read, layout.manifest(digest), lost()))?;

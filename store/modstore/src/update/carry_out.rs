@@ -51,12 +51,12 @@ pub(super) fn plan_sources(
     let (decided, open): (Vec<_>, Vec<_>) = early.partition(|(_, decision)| decision.is_some());
     let requests: Vec<Request<'_>> = open.iter().map(|(goal, _)| goal.request()).collect();
     let resolved = resolve(&context.sources, &mut upstream, &requests);
-    let decided = decided.into_iter().filter_map(|(goal, decision)| {
-        Some((goal.module.clone(), decision?))
-    });
-    let later = open.iter().zip(resolved).map(|((goal, _), resolved)| {
-        (goal.module.clone(), decide(&at, goal, resolved))
-    });
+    let decided =
+        decided.into_iter().filter_map(|(goal, decision)| Some((goal.module.clone(), decision?)));
+    let later = open
+        .iter()
+        .zip(resolved)
+        .map(|((goal, _), resolved)| (goal.module.clone(), decide(&at, goal, resolved)));
     (decided.chain(later).collect(), upstream)
 }
 
@@ -89,11 +89,7 @@ fn failed_by_the_network(context: &UpdateContext<'_>, module: &ModuleName) -> bo
     context.state.attempts().get(module).is_some_and(Attempt::may_end_with_an_answer)
 }
 
-fn gather_once(
-    context: &UpdateContext<'_>,
-    groups: &[Group<'_>],
-    policy: RetryPolicy,
-) -> Gathered {
+fn gather_once(context: &UpdateContext<'_>, groups: &[Group<'_>], policy: RetryPolicy) -> Gathered {
     let done = in_parallel(context.ground.options.jobs, groups, |group| {
         let (plan, mut upstream) = plan_sources(context, group, policy);
         let gathered = carry_out(context, group, plan, &mut upstream);
@@ -224,4 +220,3 @@ fn bind(
 fn counted_once(tree: &mut AcquiredTree) -> (Vec<String>, FetchStats) {
     (std::mem::take(&mut tree.warnings), std::mem::take(&mut tree.stats))
 }
-

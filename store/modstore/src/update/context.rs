@@ -84,7 +84,8 @@ impl<'a> UpdateContext<'a> {
         };
         let gone: BTreeSet<ModuleName> =
             goals.iter().filter(is_gone).map(|goal| goal.module.clone()).collect();
-        let recipes = goals.iter().filter_map(|goal| Some((goal.module.clone(), self.recipe(goal)?)));
+        let recipes =
+            goals.iter().filter_map(|goal| Some((goal.module.clone(), self.recipe(goal)?)));
         Survey { gone, recipes: recipes.collect() }
     }
 

@@ -64,9 +64,12 @@ impl Failure {
     }
 
     /// It was not built. `conditions`: a name for all that the build depended on, where that is known.
-    pub(super) fn of_build(source: &Binding, error: BuildError, conditions: Option<Digest>) -> Self {
-        let tried =
-            error.is_telling().then(|| Tried { conditions, ..Tried::of(source) });
+    pub(super) fn of_build(
+        source: &Binding,
+        error: BuildError,
+        conditions: Option<Digest>,
+    ) -> Self {
+        let tried = error.is_telling().then(|| Tried { conditions, ..Tried::of(source) });
         Self { tried, ..Self::untried_build(error) }
     }
 
@@ -101,9 +104,10 @@ impl Failure {
     /// An environment is not ready for what the module was to become.
     pub(super) fn of_environment(to: &Binding, unready: Unready) -> Self {
         let hint = match &*unready.source {
-            NotReady::Import(exception) => exception.name.as_ref().map(|name| {
-                format!("`{name}` is not to be found in {}", unready.prefix.display())
-            }),
+            NotReady::Import(exception) => exception
+                .name
+                .as_ref()
+                .map(|name| format!("`{name}` is not to be found in {}", unready.prefix.display())),
             _ => None,
         };
         let (class, stage, code) = judge(&unready.source);
@@ -128,9 +132,7 @@ impl Failure {
 /// by itself.
 fn judge(error: &NotReady) -> (Class, Stage, FailureCode) {
     match error {
-        NotReady::Requirements(_) => {
-            (Class::Transient, Stage::Install, FailureCode::Requirement)
-        }
+        NotReady::Requirements(_) => (Class::Transient, Stage::Install, FailureCode::Requirement),
         NotReady::Import(_) => (Class::Deterministic, Stage::Import, FailureCode::Import),
         NotReady::Variant(_) => (Class::Transient, Stage::Build, FailureCode::Build),
         NotReady::Probe(error) if error.may_be_the_network() => {

@@ -27,9 +27,7 @@ pub(super) fn notes(
     let is_settled = |module: &&ModuleName| match outcomes.get(*module) {
         Some(Outcome::Kept(_)) => true,
         Some(Outcome::Changed(_)) => is_switching,
-        Some(
-            Outcome::Removed | Outcome::Deferred(_) | Outcome::Pinned(_) | Outcome::Failed(_),
-        )
+        Some(Outcome::Removed | Outcome::Deferred(_) | Outcome::Pinned(_) | Outcome::Failed(_))
         | None => declared.get(module).is_none(),
     };
     let settled = state.attempts().keys().filter(is_settled);

@@ -149,7 +149,8 @@ impl<'a> Situation<'a> {
             return Some(FetchReason::Source);
         }
         let bound = current.bound.unbuilt();
-        let difference = resolution.difference(&bound, goal.source.subdirectory(), goal.pin.as_ref());
+        let difference =
+            resolution.difference(&bound, goal.source.subdirectory(), goal.pin.as_ref());
         let is_entry = !matches!(bound, Bound::Linked { .. });
         match difference {
             Some(reason) => Some(reason),
@@ -169,7 +170,8 @@ impl<'a> Situation<'a> {
         let what = (&goal.recorded, resolution.revision());
         let attempt = self.attempt(goal.module);
         resolution.key().is_some()
-            && attempts::before_fetching(attempt, what, is_built_alike, self.policy) == Verdict::Pinned
+            && attempts::before_fetching(attempt, what, is_built_alike, self.policy)
+                == Verdict::Pinned
     }
 
     /// Whether something is in the store that was built under these conditions.
@@ -237,7 +239,11 @@ pub(super) fn decide(
 }
 
 /// What is decided about a module whose source is there, and is `source`, when it is not built, or not any more.
-pub(super) fn decide_plain(at: &Situation<'_>, module: &ModuleName, source: &Binding) -> OutputDecision {
+pub(super) fn decide_plain(
+    at: &Situation<'_>,
+    module: &ModuleName,
+    source: &Binding,
+) -> OutputDecision {
     let source = Box::new(source.clone());
     if at.current(module) == Some(&*source) {
         OutputDecision::Keep(source)

@@ -175,18 +175,18 @@ impl World {
         (content, digest(3, content, self.tools))
     }
 
-    fn build_survey(&self, at: &Situation<'_>, module: &ModuleName, source: &Binding) -> BuildSurvey {
+    fn build_survey(
+        &self,
+        at: &Situation<'_>,
+        module: &ModuleName,
+        source: &Binding,
+    ) -> BuildSurvey {
         let (_, key) = self.key(source);
         let is_ready = |built: &&Built| built.key == key && self.there.contains(&built.digest);
         BuildSurvey { ready: at.built(module).find(is_ready).cloned(), key, depends_on: key }
     }
 
-    fn output(
-        &self,
-        at: &Situation<'_>,
-        goal: &Goal<'_>,
-        source: &Binding,
-    ) -> OutputDecision {
+    fn output(&self, at: &Situation<'_>, goal: &Goal<'_>, source: &Binding) -> OutputDecision {
         match goal.build {
             Some(_) => {
                 let survey = self.build_survey(at, goal.module, source);
@@ -197,7 +197,12 @@ impl World {
     }
 
     /// What is decided about the source, and what `outdated` makes of that.
-    fn decisions(&self, goal: &Goal<'_>, policy: RetryPolicy, refetch: bool) -> (Decision, Decision) {
+    fn decisions(
+        &self,
+        goal: &Goal<'_>,
+        policy: RetryPolicy,
+        refetch: bool,
+    ) -> (Decision, Decision) {
         let survey = self.survey(goal);
         let at = self.situation(&survey, policy, refetch);
         let early = before_asking(&at, goal);

@@ -2,7 +2,10 @@
 
 use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
-use super::{failure::Failure, plan::{Decision, Deferred}};
+use super::{
+    failure::Failure,
+    plan::{Decision, Deferred},
+};
 use crate::{
     environment::Settled,
     model::{Attempt, Binding, Class, FailureCode, Generation, ModuleName, Stage},

@@ -115,9 +115,9 @@ fn try_out(
     trees: &Trees,
     outcomes: &mut Outcomes,
 ) -> Result<(), UpdateError> {
-    let changed = outcomes.iter().filter_map(|(module, outcome)| {
-        Some((module.clone(), outcome.change()?.to.clone()))
-    });
+    let changed = outcomes
+        .iter()
+        .filter_map(|(module, outcome)| Some((module.clone(), outcome.change()?.to.clone())));
     let changed = changed.collect();
     if !environments.is_empty() && !outcomes.values().all(|outcome| outcome.change().is_none()) {
         for (module, unready) in environments.prepare(ground, staging.get()?, trees, &changed) {

@@ -65,8 +65,7 @@ impl Switch<'_> {
         let ground = self.ground;
         let is_switching = self.is_switching(&outcomes);
         let clock = (ground.options.retry, now());
-        let mut notes =
-            memory::notes(&outcomes, self.before, self.declared, is_switching, clock);
+        let mut notes = memory::notes(&outcomes, self.before, self.declared, is_switching, clock);
         notes.retain(|_, attempt| !self.request.dry_declare || attempt.is_none());
         let unchanged = Switched {
             outcomes,
@@ -176,10 +175,7 @@ fn fill(transaction: &mut Transaction, outcomes: &Outcomes, trees: Trees) {
         match outcome {
             Outcome::Changed(change) => transaction.bind(module.clone(), change.to.clone()),
             Outcome::Removed => transaction.unbind(module.clone()),
-            Outcome::Kept(_)
-            | Outcome::Deferred(_)
-            | Outcome::Pinned(_)
-            | Outcome::Failed(_) => {}
+            Outcome::Kept(_) | Outcome::Deferred(_) | Outcome::Pinned(_) | Outcome::Failed(_) => {}
         }
     }
 }

@@ -9,8 +9,7 @@ use std::{
 use modstore_core::{
     disk::{Layout, Staged, read_manifest, read_regular},
     model::{
-        Binding, Bound, ContentHash, Digest, FileKind, Manifest, ModuleName, Subdirectory,
-        TreeFile,
+        Binding, Bound, ContentHash, Digest, FileKind, Manifest, ModuleName, Subdirectory, TreeFile,
     },
 };
 
