@@ -17,10 +17,10 @@
 
 pub use modstore_core::{disk, events, model, program};
 pub use modstore_doctor as doctor;
-pub use modstore_fetch as acquire;
 pub use modstore_python as environment;
 
 pub mod commit;
+pub mod acquire;
 mod access;
 pub mod build;
 pub mod reclaim;
@@ -46,7 +46,8 @@ pub use repair::RepairReport;
 pub use reset::{PurgeError, PurgePlan, PurgeReport};
 pub use store::Store;
 pub use update::{
-    BindRequest, Event, Events, Options, Retry, Silent, Step, Trying, UpdateReport, UpdateRequest,
+    BindRequest, Event, Events, Options, Retry, RetryPolicy, Silent, Step, UpdateReport,
+    UpdateRequest,
 };
 
 /// The examples of the guides, which must compile.

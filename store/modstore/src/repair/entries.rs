@@ -6,17 +6,15 @@
 use std::{
     collections::{BTreeSet, HashSet},
     path::PathBuf,
-    sync::OnceLock,
 };
 
 use super::{
-    fetch::{Fetcher, Unhad},
+    fetch::{Fetcher, RefetchError},
     local::Stock,
     report::{How, Mended, Origin, Unmended},
     tree::Tree,
 };
 use crate::{
-    acquire::MemoryBudget,
     commit::{Binding, Mending, Staged, Staging, State, read_manifest},
     disk::{Disk, DiskError, Layout, names_in, read_own},
     model::{ContentHash, Digest, GitTree, Manifest, ModuleName},
@@ -141,10 +139,8 @@ impl Entries<'_> {
     ) -> Result<Vec<(Staged, Origin)>, DiskError> {
         let mut stock = self.stock(&trees)?;
         let wanted = contents(&trees);
-        let options = self.ground.options;
-        let memory = MemoryBudget::new(options.packs.memory, options.jobs);
-        let network = OnceLock::new();
-        let fetcher = Fetcher { ground: self.ground, staging, network, memory };
+        let claim = || Ok(staging);
+        let fetcher = Fetcher::new(self.ground, self.state, &claim);
         let mut ready = Vec::new();
         while !trees.is_empty() {
             let mut rest = Vec::new();
@@ -187,7 +183,7 @@ impl Entries<'_> {
         Ok(stock)
     }
 
-    fn give_up(&mut self, digest: Digest, error: Unhad) {
+    fn give_up(&mut self, digest: Digest, error: RefetchError) {
         let (path, hint) = (self.layout().entry(digest), error.hint());
         let modules = self.modules(digest);
         self.unmended.push(Unmended { path, hint, error: Box::new(error), modules });

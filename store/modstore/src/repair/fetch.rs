@@ -1,53 +1,53 @@
-//! An entry had anew from where it came from: the commit or the archive that the journal records.
+//! An entry fetched again from where it came from: the commit or the archive that the journal records.
 //!
 //! Fetched whole, without a base: the files of a base are the very files that are damaged.
-
-use std::sync::{Arc, OnceLock};
-
-use gix::ObjectId;
 
 use super::report::Origin;
 use crate::{
     acquire::{
-        AcquireError, Destination, FetchedCommit, MemoryBudget, MirrorPlace, Network, NetworkError,
-        Wanted, commit_from_mirror, fetch_archive, fetch_commit,
+        Acquired, NetworkError, Reach, Resolution, SourceError, Sources, TreeFrom, Upstream, fetch,
     },
-    commit::{Binding, Fetched, Staged, Staging},
-    model::{
-        ArchiveSource, Digest, GitSource, ModuleName, Origin as RepositoryOrigin, RecordedSource,
-        Source,
-    },
-    update::{Event, Ground, Step, tell_fetch},
+    commit::State,
+    disk::{Staged, Staging},
+    model::{Binding, Digest, ModuleName},
+    update::Ground,
 };
 
-/// Why an entry could not be had anew.
+/// Why an entry could not be fetched again.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unhad {
+pub(super) enum RefetchError {
     /// Nothing is left that says where it came from.
-    #[error("nothing tells where it came from")]
+    #[error("its source is not recorded")]
     NoSource,
     /// It could not be fetched.
-    #[error("it could not be had from {from}")]
+    #[error("it could not be fetched from {from}")]
     Acquire {
         /// Where it was asked for, without any secret.
-        from: RecordedSource,
+        from: String,
         /// Why not.
-        source: Arc<AcquireError>,
+        source: SourceError,
     },
     /// Something else came.
     #[error("what {from} has now is {found}")]
     Other {
         /// Where it was asked for, without any secret.
-        from: RecordedSource,
+        from: String,
         /// What came.
         found: Digest,
     },
     /// The host's git configuration cannot be read.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Network(#[from] std::sync::Arc<NetworkError>),
 }
 
-impl Unhad {
+impl RefetchError {
+    fn of(from: &Binding, error: SourceError) -> Self {
+        match error {
+            SourceError::Network(error) => Self::Network(error),
+            source => Self::Acquire { from: from.source.to_string(), source },
+        }
+    }
+
     /// The next thing to do.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
@@ -60,116 +60,78 @@ impl Unhad {
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Acquire { source, .. } if matches!(**source, AcquireError::Cancelled))
+        matches!(self, Self::Acquire { source, .. } if source.is_cancelled())
     }
 }
 
 /// Fetches entries; the network is only opened for the first.
 pub(super) struct Fetcher<'a> {
-    pub(super) ground: Ground<'a>,
-    pub(super) staging: &'a Staging,
-    pub(super) network: OnceLock<Network>,
-    /// What all fetches of this repair may hold in memory together.
-    pub(super) memory: MemoryBudget,
+    sources: Sources<'a>,
 }
 
-impl Fetcher<'_> {
-    /// Has `digest` anew from the first of the places it came from that still gives it. `bindings` are those
-    /// that lead to it.
+impl<'a> Fetcher<'a> {
+    /// No place counts that is an entry of this store. `claim` gives the staging.
+    pub(super) fn new(
+        ground: Ground<'a>,
+        state: &'a State,
+        claim: &'a (dyn Fn() -> Result<&'a Staging, crate::disk::StagingError> + Sync + 'a),
+    ) -> Self {
+        let (context, settings) = (ground.context(), ground.options.settings());
+        Self { sources: Sources::new(context, settings, Reach::OutsideTheStore, state, claim) }
+    }
+
+    /// Fetches `digest` from the first of the places it came from that still gives it. `bindings` are those that lead
+    /// to it.
     pub(super) fn fetch(
         &self,
         digest: Digest,
         bindings: &[(ModuleName, Binding)],
-    ) -> Result<(Staged, Origin), Unhad> {
+    ) -> Result<(Staged, Origin), RefetchError> {
         let mut first = None;
         for (module, binding) in bindings {
-            // What was built is built again by an update; what it was built from is had like any other.
+            // What was built is built again by an update; what it was built from is fetched like any other.
             if binding.bound.source_entry() != Some(digest) {
                 continue;
             }
-            let had = match (binding.source.source(), binding.bound.fetched()) {
-                (Some(Source::Git(source)), Some(Fetched { origin, revision, .. })) => {
-                    self.commit(module, source, origin, (*revision).into())
+            let failed = match self.fetch_from(module, binding) {
+                None => continue,
+                Some(Ok((staged, origin))) if staged.digest() == digest => {
+                    return Ok((staged, origin));
                 }
-                (Some(Source::Archive(source)), _) => self.archive(source),
-                // Nothing records where it came from, or a directory of the user's has no entry.
-                (Some(Source::Git(_)), None) | (Some(Source::Linked(_)) | None, _) => continue,
-            };
-            let from = &binding.source;
-            let found = match had {
-                Ok((staged, origin)) if staged.digest() == digest => return Ok((staged, origin)),
-                Ok((staged, _)) => Unhad::Other { from: from.clone(), found: staged.digest() },
-                Err(Problem::Acquire(source)) => {
-                    Unhad::Acquire { from: from.clone(), source: Arc::new(source) }
+                Some(Ok((staged, _))) => {
+                    let (from, found) = (binding.source.to_string(), staged.digest());
+                    RefetchError::Other { from, found }
                 }
-                Err(Problem::Network(error)) => error.into(),
+                Some(Err(error)) => RefetchError::of(binding, error),
             };
-            if found.is_cancelled() {
-                return Err(found);
+            if failed.is_cancelled() {
+                return Err(failed);
             }
-            first.get_or_insert(found);
+            first.get_or_insert(failed);
         }
-        Err(first.unwrap_or(Unhad::NoSource))
+        Err(first.unwrap_or(RefetchError::NoSource))
     }
 
-    fn network(&self) -> Result<&Network, Problem> {
-        if let Some(network) = self.network.get() {
-            return Ok(network);
-        }
-        let Ground { layout, options, .. } = self.ground;
-        let opened =
-            Network::open(&layout.mirrors(), options.limits, options.interactive, options.offline);
-        let opened = opened.map_err(Problem::Network)?;
-        Ok(self.network.get_or_init(|| opened))
-    }
-
-    fn commit(
+    /// Fetches what the journal records of this binding, if that tells where its tree came from.
+    fn fetch_from(
         &self,
         module: &ModuleName,
-        source: &GitSource,
-        origin: &RepositoryOrigin,
-        commit: ObjectId,
-    ) -> Result<(Staged, Origin), Problem> {
-        let Ground { disk, layout, options, cancel, .. } = self.ground;
-        let (command, lock_limit) = (options.command.as_str(), options.lock_limit);
-        let directory = &layout.mirrors();
-        let lock = &layout.lock(&format!("origin-{}", origin.hash()));
-        let mirror = MirrorPlace { directory, lock, origin, command, lock_limit, rebuild: false };
-        let (staging, packs, memory) = (self.staging, options.packs, &self.memory);
-        let into = Destination { mirror, disk, staging, packs, memory };
-        let on_step = |step: Step<'_>| tell_fetch(self.ground.events, module, step);
-        // What is here needs no server; what is wrong with it is for the server to make good.
-        match commit_from_mirror(commit, into, &on_step, cancel) {
-            Err(AcquireError::Cancelled) => return Err(AcquireError::Cancelled.into()),
-            Ok(Some(FetchedCommit { staged, .. })) => return Ok((staged, Origin::Mirror)),
-            Ok(None) | Err(_) => {}
-        }
-        self.ground.events.happened(Event::Module { module, step: Step::Listing });
-        let url = source.url.expose();
-        let wanted = Wanted::Commit(commit);
-        let connected = self.network()?.connect_for(&url, &wanted, cancel);
-        let (mut session, resolved) = connected.map_err(AcquireError::from)?;
-        let fetched = fetch_commit(&mut session, resolved.commit, None, into, &on_step, cancel)?;
-        Ok((fetched.staged, Origin::Git))
-    }
-
-    fn archive(&self, source: &ArchiveSource) -> Result<(Staged, Origin), Problem> {
-        let Ground { disk, options, cancel, .. } = self.ground;
-        let (limits, memory) = (options.archives, &self.memory);
-        let network = self.network()?;
-        let acquired = fetch_archive(network, source, disk, self.staging, cancel, limits, memory)?;
-        Ok((acquired.staged, Origin::Archive))
-    }
-}
-
-/// Why one place did not give it.
-enum Problem {
-    Acquire(AcquireError),
-    Network(NetworkError),
-}
-
-impl From<AcquireError> for Problem {
-    fn from(error: AcquireError) -> Self {
-        Self::Acquire(error)
+        binding: &Binding,
+    ) -> Option<Result<(Staged, Origin), SourceError>> {
+        let resolution = Resolution::recorded(binding)?;
+        let mut upstream = Upstream::of(binding.source.source().into_iter());
+        let acquired = fetch(&self.sources, &mut upstream, &resolution, None, &[module]);
+        let tree = match acquired {
+            Ok(Acquired::Tree(tree)) => *tree,
+            Ok(Acquired::Directory(_)) => return None,
+            Err(error) => return Some(Err(error)),
+        };
+        let origin = match tree.from {
+            TreeFrom::Store => Origin::Store,
+            TreeFrom::Mirror => Origin::Mirror,
+            TreeFrom::Repository => Origin::Git,
+            TreeFrom::Archive => Origin::Archive,
+        };
+        Some(Ok((tree.staged?, origin)))
     }
 }
