@@ -22,7 +22,7 @@ use modstore::{
     Cancel, Options, RepairReport, Silent, Store, UpdateRequest,
     commit::{Binding, GenerationInfo, Journal, State},
     disk::Layout,
-    model::Digest,
+    model::{Digest, ModuleName},
     repair::{How, Origin},
     verify::Depth,
 };
@@ -49,8 +49,8 @@ struct World {
 struct Told {
     number: u64,
     made: (u64, String),
-    trees: BTreeMap<String, Option<Digest>>,
-    bindings: BTreeMap<String, Binding>,
+    trees: BTreeMap<ModuleName, Option<Digest>>,
+    bindings: BTreeMap<ModuleName, Binding>,
 }
 
 impl World {

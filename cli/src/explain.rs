@@ -542,7 +542,7 @@ impl Explain for LeaseError {
 mod tests {
     use std::path::PathBuf;
 
-    use modstore::disk::User;
+    use modstore::disk::{LockKind, User};
 
     use super::*;
 
@@ -558,7 +558,7 @@ mod tests {
 
     #[test]
     fn an_error_is_explained_by_the_lock_or_the_damage_within() {
-        let busy = || LockError::Busy { holder: None };
+        let busy = || LockError::Busy { kind: LockKind::Store, holder: None };
         for explained in [
             Failure::from(UpdateError::Begin(BeginError::Lock(busy()))),
             Failure::from(AddError::Declare(DeclareError::Lock(busy()))),

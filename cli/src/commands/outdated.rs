@@ -113,7 +113,7 @@ impl From<&Outdated> for OutdatedModule {
             Would::Move { revision, reference } => {
                 json.change = PlannedChange::Updated;
                 json.revision = revision.as_ref().map(Revision::new);
-                json.reference.clone_from(reference);
+                json.reference = reference.as_ref().map(ToString::to_string);
             }
             Would::Go => json.change = PlannedChange::Removed,
             Would::Fail(failed) => {

@@ -111,7 +111,7 @@ fn build(store: &Store, declared: &Declarations, name: &ModuleName) -> Option<Bu
 
 fn history(state: &State, name: &ModuleName) -> Vec<ModuleVersion> {
     let changes = state.generations().iter().rev().filter_map(|info| {
-        let (_, binding) = info.changes.iter().rev().find(|(module, _)| module == name.as_str())?;
+        let (_, binding) = info.changes.iter().rev().find(|(module, _)| module == name)?;
         Some(ModuleVersion {
             generation: info.number.number(),
             at: Time::new(info.at),

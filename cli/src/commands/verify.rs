@@ -307,7 +307,7 @@ impl From<&Rebuilt> for RebuiltJournal {
     fn from(rebuilt: &Rebuilt) -> Self {
         let unknown = rebuilt.unclear.iter().map(|(generation, module)| UnknownSource {
             generation: generation.number(),
-            module: module.clone(),
+            module: module.to_string(),
         });
         Self {
             frames: rebuilt.frames,

@@ -15,7 +15,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::{Digest, Generation};
+use crate::model::{Digest, Generation, Subdirectory};
 
 /// The paths of the store whose home this is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl Layout {
 
     /// The text of a module's link in a generation.
     #[must_use]
-    pub fn entry_text(digest: Digest, subdirectory: Option<&str>) -> PathBuf {
+    pub fn entry_text(digest: Digest, subdirectory: Option<&Subdirectory>) -> PathBuf {
         let entry = Path::new("../../entries").join(digest.to_string());
         subdirectory.map_or_else(|| entry.clone(), |below| entry.join(below))
     }

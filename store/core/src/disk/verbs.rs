@@ -54,6 +54,8 @@ pub enum Verb {
     SyncDir,
     /// Opens or reads; never observed, it only names what failed.
     Read,
+    /// Takes or hands on a lock; never observed either.
+    Lock,
 }
 
 impl fmt::Display for Verb {
@@ -74,6 +76,7 @@ impl fmt::Display for Verb {
             Self::SyncFile => "sync file",
             Self::SyncDir => "sync directory",
             Self::Read => "read",
+            Self::Lock => "lock",
         })
     }
 }

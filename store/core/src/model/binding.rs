@@ -12,16 +12,22 @@ use serde::{
 use super::{
     class::{Class, Stage},
     digest::Digest,
+    linked_path::LinkedPath,
+    origin::Origin,
+    recorded_source::RecordedSource,
+    ref_name::RefName,
+    revision::Revision,
+    subdirectory::Subdirectory,
 };
 
 /// The last try to have what is wanted of a module, and why it failed. What is shown meanwhile is none of its
 /// business.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// The source that was wanted, without any secret.
-    pub source: String,
+    /// The source that was wanted.
+    pub source: RecordedSource,
     /// The commit that was wanted, if that much was found out.
-    pub revision: Option<String>,
+    pub revision: Option<Revision>,
     /// A name for all else that it depended on; none, where nobody can say. Of a build the first half is a name for all
     /// but its source, so that with the commit it tells without a fetch that it would be the same again.
     pub conditions: Option<Digest>,
@@ -66,8 +72,8 @@ impl Attempt {
 /// What a module is in a generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
-    /// Where it comes from, as a person would write it, without any secret.
-    pub source: String,
+    /// Where it comes from.
+    pub source: RecordedSource,
     /// What its target leads to.
     pub bound: Bound,
 }
@@ -101,14 +107,14 @@ pub enum Bound {
         /// The entry.
         digest: Digest,
         /// The part of it that is the module.
-        subdirectory: Option<String>,
+        subdirectory: Option<Subdirectory>,
         /// Where the tree came from, when that was git.
         fetched: Option<Fetched>,
     },
     /// A directory that is the user's own, live.
     Linked {
-        /// Its absolute path.
-        path: String,
+        /// Where it is.
+        path: LinkedPath,
     },
     /// An entry of the store that was built.
     Built(Box<Built>),
@@ -137,14 +143,14 @@ pub enum MadeFrom {
         /// The entry.
         digest: Digest,
         /// The part of it that is the module.
-        subdirectory: Option<String>,
+        subdirectory: Option<Subdirectory>,
         /// Where the tree came from, when that was git.
         fetched: Option<Fetched>,
     },
     /// A directory that is the user's own.
     Directory {
-        /// Its absolute path.
-        path: String,
+        /// Where it is.
+        path: LinkedPath,
     },
 }
 
@@ -208,11 +214,11 @@ impl Bound {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fetched {
     /// The repository's canonical identity.
-    pub origin: String,
-    /// The full name of the reference that was followed, or none for a commit.
-    pub reference: Option<String>,
-    /// The commit, 40 hex digits.
-    pub revision: String,
+    pub origin: Origin,
+    /// The reference that was followed, or none for a commit.
+    pub reference: Option<RefName>,
+    /// The commit.
+    pub revision: Revision,
 }
 
 /// Reads texts one by one: room for as many as a list says it has is only made when they are there.

@@ -12,8 +12,12 @@ use super::written::hex_pair;
 use super::{RemoteUrl, Scheme};
 
 /// The canonical identity of a repository: `host[:port]/path`, or `file:///absolute/path`.
+///
+/// One that is read from a record is taken at its word. Which spellings are one repository may change with a version,
+/// and a journal must not become unreadable by that: an origin of old rules is another repository than that of new
+/// ones, which costs one whole fetch.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(transparent)]
 pub struct Origin(String);
 
 /// The text is not an origin in its canonical form.
@@ -158,14 +162,6 @@ impl FromStr for Origin {
             .map(|url| url.origin())
             .find(|origin| origin.0 == text)
             .ok_or(ParseOriginError)
-    }
-}
-
-impl TryFrom<String> for Origin {
-    type Error = ParseOriginError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{error::Error, path::PathBuf};
 
 use modstore_core::{
-    disk::{Layout, Lock, LockError, Patience},
+    disk::{Layout, Lock, LockError, LockWait},
     events::{Doing, Event},
     model::causes,
     program::ProgramError,
@@ -211,8 +211,8 @@ impl<'a> Fixer<'a> {
         Lock::take(&path, "modstore doctor", self.wait()).map(Some)
     }
 
-    const fn wait(&self) -> Patience<'_> {
-        Patience::of(self.doctor.lock_limit)
+    const fn wait(&self) -> LockWait<'_> {
+        LockWait::at_most(self.doctor.lock_limit)
     }
 
     fn is_done(&mut self, environment: &InspectedEnvironment, names: Vec<String>, how: &str) {

@@ -35,7 +35,7 @@ use gix::{
 use modstore_core::{
     Cancel,
     disk::{
-        Disk, DiskError, Holder, Layout, Lock, LockError, Patience, Verb, is_random_name, names_in,
+        Disk, DiskError, Holder, Layout, Lock, LockError, LockWait, Verb, is_random_name, names_in,
         random_name,
     },
     model::Origin,
@@ -331,7 +331,7 @@ fn take(
     cancel: &Cancel,
 ) -> Result<Lock, LockError> {
     let stop = || cancel.is_cancelled();
-    let patience = Patience { limit: place.lock_limit, stop: &stop, told: waiting };
+    let patience = LockWait { limit: place.lock_limit, stop: &stop, on_wait: waiting };
     Lock::take(path, place.command, patience)
 }
 

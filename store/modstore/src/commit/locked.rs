@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     disk::{
-        Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, Staging, StagingError,
+        Barrier, Disk, DiskError, Layout, Lock, LockError, LockWait, Staging, StagingError,
         names_in,
     },
     model::{Digest, Generation},
@@ -45,7 +45,7 @@ pub struct Beginning<'a> {
     /// The command, for those who wait for the lock.
     pub command: &'a str,
     /// How to wait for the lock.
-    pub patience: Patience<'a>,
+    pub patience: LockWait<'a>,
     /// How the content is made durable.
     pub barrier: Barrier,
     /// The file of the home that goes along with a switch to this state, and what it says then.

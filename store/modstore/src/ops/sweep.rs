@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     Cancel, Store,
     commit::{self, State},
-    disk::{Format, Holder, Patience},
+    disk::{Format, Holder, LockWait},
     reclaim::{self, PlanError, Policy, Sizes, SweepError, SweepPlan, SweepReport},
     update::{Event, Events},
 };
@@ -99,7 +99,7 @@ impl Store {
             layout: self.layout(),
             command: &self.options().command,
             barrier: self.options().barrier,
-            patience: Patience { limit, stop: &stop, told: &told },
+            patience: LockWait { limit, stop: &stop, on_wait: &told },
             companion: &|state| commit::companion_of(self.layout(), state),
             cancel,
             until,

@@ -3,7 +3,7 @@
 use crate::{
     Cancel, Store,
     commit::State,
-    disk::{Patience, has_no_links},
+    disk::{LockWait, has_no_links},
     model::ModuleName,
     update::{Event, Events},
     verify::{self, Depth, Finding, Looking, Verification, VerifyError},
@@ -24,10 +24,10 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Verification, VerifyError> {
-        let patience = Patience {
+        let patience = LockWait {
             limit: self.options().lock_limit,
             stop: &|| cancel.is_cancelled(),
-            told: &|holder| events.happened(Event::Waiting { holder }),
+            on_wait: &|holder| events.happened(Event::Waiting { holder }),
         };
         // Another user's store is read, and not written to.
         let may_lock = self.must_be_ours().is_ok() && has_no_links(self.layout()).is_ok();

@@ -37,7 +37,7 @@ use crate::{
         State, is_unfinished,
     },
     disk::{
-        Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, ensure_reserve, random_name,
+        Barrier, Disk, DiskError, Layout, Lock, LockError, LockWait, ensure_reserve, random_name,
         use_reserve,
     },
     model::{Digest, Generation},
@@ -56,7 +56,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) command: &'a str,
     pub(crate) barrier: Barrier,
-    pub(crate) patience: Patience<'a>,
+    pub(crate) patience: LockWait<'a>,
     /// What goes along with a switch that a crash has left to be made.
     pub(crate) companion: &'a dyn Fn(&State) -> (PathBuf, String),
     pub(crate) cancel: &'a Cancel,
@@ -268,7 +268,7 @@ fn look_again(locked: &Locked, planned: SweepPlan) -> Result<SweepPlan, SweepErr
     Ok(reduced)
 }
 
-fn lock(ground: Ground<'_>, patience: Patience<'_>) -> Result<Locked, SweepError> {
+fn lock(ground: Ground<'_>, patience: LockWait<'_>) -> Result<Locked, SweepError> {
     let Ground { disk, layout, command, barrier, companion, .. } = ground;
     let staging = Staging::claim(disk, layout, command)?;
     let how = Beginning { command, patience, barrier, companion };
@@ -308,7 +308,7 @@ fn compact_if_worthwhile(ground: Ground<'_>) -> Result<bool, SweepError> {
     if length <= LARGE || ground.cancel.is_cancelled() {
         return Ok(false);
     }
-    let locked = match lock(ground, Patience::of(Duration::ZERO)) {
+    let locked = match lock(ground, LockWait::at_most(Duration::ZERO)) {
         Err(SweepError::Begin(BeginError::Lock(LockError::Busy { .. }))) => return Ok(false),
         locked => locked?,
     };

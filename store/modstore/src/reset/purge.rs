@@ -22,7 +22,7 @@ use crate::{
     access::AccessError,
     commit::{Condemned, Staging, StagingError},
     declare,
-    disk::{Disk, DiskError, Layout, Lock, LockError, Patience, names_in},
+    disk::{Disk, DiskError, Layout, Lock, LockError, LockWait, names_in},
     environment::RegistrationError,
     model::Generation,
     reclaim::{Leased, leases},
@@ -105,7 +105,7 @@ fn lock(ground: Ground<'_>) -> Result<Lock, PurgeError> {
     let Ground { layout, options, events, cancel, .. } = ground;
     let (stop, told) =
         (|| cancel.is_cancelled(), |holder: Option<&_>| events.happened(Event::Waiting { holder }));
-    let patience = Patience { limit: options.lock_limit, stop: &stop, told: &told };
+    let patience = LockWait { limit: options.lock_limit, stop: &stop, on_wait: &told };
     Lock::take(&layout.lock("store"), &options.command, patience).map_err(|error| match error {
         LockError::Stopped => PurgeError::Cancelled,
         error => error.into(),

@@ -27,12 +27,12 @@ use crate::{
         now, shown,
     },
     declare::{self, DeclareError},
-    disk::{DiskError, LockError, Patience, use_reserve},
+    disk::{DiskError, LockError, LockWait, use_reserve},
     environment::EnvironmentLockError,
     events::Event,
     model::{
-        Class, Declarations, Declared, Digest, Generation, Lockfile, ModuleName, Stage, causes,
-        nearest,
+        Class, Declarations, Declared, Digest, Generation, Lockfile, ModuleName, RecordedSource,
+        Stage, causes, nearest,
     },
 };
 
@@ -305,9 +305,8 @@ pub(super) fn unknown(declared: &Declarations, name: &ModuleName) -> UpdateError
 
 /// Modules that are shown and declared no more.
 pub(super) fn undeclared(state: &State, declared: &Declarations) -> Vec<ModuleName> {
-    let gone =
-        state.modules().keys().filter(|module| !declared.modules.contains_key(module.as_str()));
-    gone.map(|module| module.parse().expect("the journal holds only module names")).collect()
+    let gone = state.modules().keys().filter(|module| declared.get(module).is_none());
+    gone.cloned().collect()
 }
 
 /// Sorts the answers into a report, by module.
@@ -342,7 +341,7 @@ fn report(
             Outcome::Failed(why, revision) => {
                 let tried =
                     declared.get(&module).filter(|_| why.is_telling()).map(|declared| Tried {
-                        source: declared.effective_source().to_toml_text(),
+                        source: RecordedSource::from(&declared.effective_source()),
                         revision,
                         conditions: why.conditions(),
                         retry_after: why.retry_after(),
@@ -432,7 +431,7 @@ fn commit(
 fn give_way(
     ground: Ground<'_>,
     transaction: &Transaction,
-    before: &BTreeMap<String, Binding>,
+    before: &BTreeMap<ModuleName, Binding>,
     report: &mut UpdateReport,
 ) {
     let now = transaction.state().modules();
@@ -456,10 +455,10 @@ fn give_way(
 /// Begins a transaction, telling whoever listens when it has to wait.
 pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction, UpdateError> {
     let Options { lock_limit, barrier, ref command, .. } = *ground.options;
-    let patience = Patience {
+    let patience = LockWait {
         limit: lock_limit,
         stop: &|| ground.cancel.is_cancelled(),
-        told: &|holder| ground.events.happened(Event::Waiting { holder }),
+        on_wait: &|holder| ground.events.happened(Event::Waiting { holder }),
     };
     let companion = |state: &State| companion_of(ground.layout, state);
     let how = Beginning { command, patience, barrier, companion: &companion };
@@ -489,7 +488,7 @@ pub(crate) fn commit_if_changed(
         }
         return Ok(Committed { generation, after: None });
     }
-    let lock = lock_of(&transaction.modules_after()).print();
+    let lock = lock_of(transaction.modules_after()).print();
     transaction.accompany(ground.layout.modules_lock(), lock);
     ground.events.happened(Event::Committing);
     let after = transaction.commit(&ground.options.command)?;

@@ -23,7 +23,7 @@ pub fn pinned(
     layout: &Layout,
     registration: &Registration,
     generation: Generation,
-    modules: impl FnOnce() -> Option<BTreeMap<String, Binding>>,
+    modules: impl FnOnce() -> Option<BTreeMap<ModuleName, Binding>>,
 ) -> BTreeMap<ModuleName, Vec<PathBuf>> {
     let directory = layout.generation(generation);
     let bound = registration.installed.iter();
