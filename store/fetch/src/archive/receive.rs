@@ -150,7 +150,8 @@ impl ArchiveFetch<'_> {
         // Opening a pipe would wait for ever.
         let meta = std::fs::metadata(&path).map_err(&failed)?;
         if !meta.is_file() {
-            let no_file = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
+            let no_file =
+                std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
             return Err(failed(no_file));
         }
         let mut file = File::open(&path).map_err(&failed)?;

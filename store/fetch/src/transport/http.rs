@@ -173,7 +173,8 @@ impl HttpClient {
         let response_at = sender.send(&RequestPlan { url, tail, headers, body: None, follow })?;
         if response_at.at != url {
             let base = response_at.at.strip_suffix(tail).map(without_password);
-            let base = base.ok_or_else(|| sender.refuse("the new address is not that of a git repository"))?;
+            let base = base
+                .ok_or_else(|| sender.refuse("the new address is not that of a git repository"))?;
             self.redirected = Some(base);
         }
         let body = read_whole(response_at.response, &sender.watch)?;
