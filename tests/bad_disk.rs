@@ -1,4 +1,4 @@
-//! Bad disks: full, read-only, somebody else's, with system calls that fail. Each ends with an error that names the cause,
+//! Bad disks: full, read-only, of another user, with system calls that fail. Each ends with an error that names the cause,
 //! the old or the new generation served whole, and nothing left that the next run does not remove.
 //!
 //! Limits: power cuts are tested elsewhere, and acts that fail one by one, of every operation, in `crash`; mounts and other
@@ -19,8 +19,8 @@ use std::{
 };
 
 use modstore::disk::Disk;
-use modstore_tests::{
-    Fault, HttpServer, Item, Mount, Ran, Repo, TestHome, has_strace, skip_loudly,
+use modstore_testbed::{
+    Change, Fault, HttpServer, Item, Mount, Ran, Random, Repo, TestHome, has_strace, skip_loudly,
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");
@@ -33,20 +33,9 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Bytes that do not shrink, different for each seed.
-fn noise(bytes: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(&mut next).flatten().take(bytes).collect()
-}
-
+/// Commits a file that does not compress, different for each seed.
 fn write_noise(repo: &Repo, bytes: usize, seed: u64) {
-    repo.commit("main", &[modstore_tests::Change::write("noise", noise(bytes, seed))]);
+    repo.commit("main", &[Change::write("noise", Random::of(seed).bytes(bytes))]);
 }
 
 /// Fills what is left of a file system, less `spare` bytes.
@@ -263,7 +252,7 @@ fn a_home_on_a_read_only_mount_is_read_as_ever_and_written_to_with_one_clear_err
 }
 
 #[test]
-fn a_home_of_somebody_else_is_read_as_ever_and_written_to_with_one_clear_error() {
+fn a_home_of_another_user_is_read_as_ever_and_written_to_with_one_clear_error() {
     if !is_root() {
         return skip_loudly("becoming another user needs root");
     }
@@ -278,7 +267,7 @@ fn a_home_of_somebody_else_is_read_as_ever_and_written_to_with_one_clear_error()
     let as_nobody = |args: &[&str]| {
         let user =
             ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups", binary.to_str().unwrap()];
-        modstore_tests::Running::start(
+        modstore_testbed::Running::start(
             home.command_of(Path::new("setpriv"), &[&user, args].concat()),
         )
         .wait()
@@ -295,7 +284,7 @@ fn a_home_of_somebody_else_is_read_as_ever_and_written_to_with_one_clear_error()
 }
 
 #[test]
-fn an_entry_that_somebody_deleted_is_brought_back_by_the_next_update() {
+fn an_entry_that_was_deleted_is_restored_by_the_next_update() {
     let (home, repo, _) = behind(TestHome::in_memory(BINARY));
     home.run(&["update"]).ok();
     let entry = fs::canonicalize(home.target("tool")).unwrap();
@@ -314,7 +303,7 @@ fn an_entry_that_somebody_deleted_is_brought_back_by_the_next_update() {
 }
 
 #[test]
-fn an_entry_that_somebody_damaged_is_neither_built_upon_nor_shown_again() {
+fn an_entry_that_was_damaged_is_neither_a_base_nor_current_again() {
     let (home, repo, _) = behind(TestHome::in_memory(BINARY));
     let old = repo.rev("refs/heads/main^").unwrap();
     let new = repo.rev("refs/heads/main").unwrap();
@@ -329,7 +318,11 @@ fn an_entry_that_somebody_damaged_is_neither_built_upon_nor_shown_again() {
     );
     repo.branch("main", &old);
     home.run(&["update"]).ok();
-    assert_eq!(home.tree("tool"), repo.tree(&old), "the damaged entry was not shown again");
+    assert_eq!(
+        home.tree("tool"),
+        repo.tree(&old),
+        "the damaged entry did not become current again"
+    );
     assert!(home.leftovers().is_empty(), "{:?}", home.leftovers());
 }
 
@@ -415,7 +408,7 @@ fn an_update_whose_system_calls_fail_ends_with_the_old_or_the_new_generation_and
             let hit = fs::read_to_string(&log).unwrap().contains("(INJECTED)");
             if ran.status == 0 {
                 assert_eq!(now, after, "{what}, and it claims to have worked\n{ran:?}");
-                assert!(!hit || !call.contains("sync"), "{what}, and nobody is told\n{ran:?}");
+                assert!(!hit || !call.contains("sync"), "{what}, and it is not reported\n{ran:?}");
             } else {
                 assert!(hit, "{what}: it failed by itself\n{ran:?}");
                 // What it had to say may be the very thing that could not be written.

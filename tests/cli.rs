@@ -9,7 +9,7 @@ use std::{
 };
 
 use modstore::disk::Lock;
-use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
+use modstore_testbed::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ const COMMANDS: [&str; 27] = [
     "unbind",
     "doctor",
     "reset",
-    "helper",
+    "print-shim",
     "completions",
     "bench",
     "demo",
@@ -124,6 +124,85 @@ fn the_help_of_every_command_has_a_summary_a_paragraph_and_an_example() {
     }
 }
 
+/// The options that every command has.
+const GLOBAL_OPTIONS: [&str; 9] = [
+    "--home",
+    "--json",
+    "--progress",
+    "--offline",
+    "--lock-timeout",
+    "--interactive",
+    "--quiet",
+    "--verbose",
+    "--color",
+];
+
+#[test]
+fn global_options_are_described_once_and_work_before_and_after_every_command() {
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let all = home.run(&["--help"]).ok().stdout;
+    for option in GLOBAL_OPTIONS {
+        let describes = |line: &&str| {
+            line.trim_start()
+                .trim_start_matches("-q, ")
+                .trim_start_matches("-v, ")
+                .starts_with(option)
+        };
+        assert_eq!(all.lines().filter(describes).count(), 1, "{option}\n{all}");
+    }
+    for command in COMMANDS {
+        for help in [vec![command, "--help"], vec!["help", command]] {
+            let help = home.run(&help).ok().stdout;
+            let options = help.split_once("Options:").unwrap().1;
+            let options = options.split_once("Global options").expect(command).0;
+            for option in GLOBAL_OPTIONS {
+                assert!(!options.contains(option), "{command} describes {option}\n{help}");
+            }
+            assert_eq!(help.matches("`modstore --help`").count(), 1, "{help}");
+        }
+    }
+    let elsewhere = home.scratch().join("elsewhere");
+    let elsewhere = elsewhere.to_str().unwrap();
+    let options = ["--home", elsewhere, "--json", "--offline", "-q"];
+    let before = home.run(&[&options[..], &["status"]].concat()).ok().json();
+    let after = home.run(&[&["status"], &options[..]].concat()).ok().json();
+    assert_eq!(before["home"], elsewhere);
+    assert_eq!(before, after);
+}
+
+#[test]
+fn no_line_of_help_is_wider_than_100_columns_nor_broken_to_fit() {
+    let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    home.env("COLUMNS", "100");
+    for command in COMMANDS {
+        let narrow = home.run(&[command, "--help"]).ok().stdout;
+        for line in narrow.lines() {
+            assert!(line.chars().count() <= 100, "{command}: {line}");
+        }
+    }
+    // Its lines stand as they were written, so they must fit a narrow terminal.
+    let mut about = |columns: &str| {
+        let help = home.env("COLUMNS", columns).run(&["exec", "--help"]).ok().stdout;
+        help.split_once("Usage:").unwrap().0.to_owned()
+    };
+    assert_eq!(about("80"), about("100"));
+}
+
+#[test]
+fn the_help_of_path_recommends_bind_and_says_why_no_installer() {
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let help = home.run(&["path", "--help"]).ok().stdout;
+    assert!(help.contains("modstore bind --python .venv weather"), "{help}");
+    assert!(help.contains("Do not give either path to an installer: it would record"), "{help}");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let pages = fs::read_dir(root.join("docs")).unwrap().map(|page| page.unwrap().path());
+    let pages = pages.chain([root.join("README.md")]).filter(|path| path.is_file());
+    let pages = pages.map(|path| fs::read_to_string(path).unwrap());
+    for text in pages.chain([help]) {
+        assert!(!text.contains("install -e \"$(modstore path"), "{text}");
+    }
+}
+
 #[test]
 fn wrong_usage_ends_with_2_and_still_gives_one_object_in_json_mode() {
     let world = World::new();
@@ -144,7 +223,7 @@ fn wrong_usage_ends_with_2_and_still_gives_one_object_in_json_mode() {
     for arguments in wrong {
         let ran = world.home.run(arguments).fails(2);
         assert!(ran.stdout.is_empty(), "{ran:?}");
-        let begins = if arguments.is_empty() { "Keeps the modules" } else { "error: " };
+        let begins = if arguments.is_empty() { "Stores the modules" } else { "error: " };
         assert!(ran.stderr.starts_with(begins), "{ran:?}");
         let (_, value) = world.json(arguments);
         assert_eq!(
@@ -177,20 +256,20 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     }
     assert_eq!(ok(&["allow", "--list"])["builds"], serde_json::json!([]));
     assert_eq!(ok(&["add", &whole, "--no-update"])["added"][0], "whole");
-    assert_eq!(ok(&["list"])["modules"][0]["served"], Value::Null);
+    assert_eq!(ok(&["list"])["modules"][0]["current"], Value::Null);
     assert_eq!(ok(&["status"])["missing"][0], "whole");
-    assert_eq!(ok(&["outdated"])["modules"][0]["would"], "move");
-    assert_eq!(ok(&["update"])["updated"][0]["files"], 2);
+    assert_eq!(ok(&["outdated"])["modules"][0]["change"], "updated");
+    assert_eq!(ok(&["update"])["updated"][0]["files_changed"], 2);
     assert_eq!(ok(&["add", &part, "--name", "other"])["update"]["updated"][0]["module"], "other");
-    assert_eq!(ok(&["show", "other"])["served"]["subdirectory"], "modules/part");
+    assert_eq!(ok(&["show", "other"])["current"]["subdirectory"], "modules/part");
     assert_eq!(ok(&["path", "other"])["path"], world.home.target("other").to_str().unwrap());
-    assert_eq!(ok(&["link", "other", own])["update"]["updated"][0]["linked"], own);
+    assert_eq!(ok(&["link", "other", own])["update"]["updated"][0]["to"]["linked"], own);
     assert_eq!(ok(&["status"])["linked"][0], "other");
     assert_eq!(ok(&["show", "other"])["entry"], own);
-    assert_eq!(ok(&["unlink", "other"])["update"]["updated"][0]["from_linked"], own);
+    assert_eq!(ok(&["unlink", "other"])["update"]["updated"][0]["from"]["linked"], own);
     world.repo.write(&[("a.txt", "2\n")]);
     assert_eq!(ok(&["outdated"])["outdated"], true);
-    assert_eq!(ok(&["update", "whole"])["updated"][0]["files"], 1);
+    assert_eq!(ok(&["update", "whole"])["updated"][0]["files_changed"], 1);
     assert_eq!(ok(&["diff", "1"])["modules"][1]["files"]["changed"][0], "a.txt");
     assert_eq!(ok(&["rollback"])["restores"], 4);
     assert_eq!(ok(&["history"])["generations"][0]["restores"], 4);
@@ -199,12 +278,12 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     let planned = ok(&["gc", "--dry-run", "--keep", "1", "--older-than", "0s"]);
     let swept = ok(&["gc", "--keep", "1", "--older-than", "0s"]);
     for field in ["retired", "removed", "kept", "freed_disk_bytes"] {
-        assert_eq!(planned[field], swept[field], "a sweep does what the dry run told");
+        assert_eq!(planned[field], swept[field], "a sweep does what the dry run printed");
     }
     assert_eq!((swept["retired"].as_array().unwrap().len(), &swept["trash"]), (6, &0.into()));
     assert_eq!(ok(&["history"])["generations"][1]["retired"], true);
     assert_eq!(ok(&["verify"])["depth"], "full");
-    assert_eq!(ok(&["verify", "--repair"])["repair"]["mended"].as_array().unwrap().len(), 0);
+    assert_eq!(ok(&["verify", "--repair"])["repair"]["repaired"].as_array().unwrap().len(), 0);
     assert_eq!(ok(&["verify", "whole", "--quick"])["checked"]["bytes"], 0);
     let venv = world.home.scratch().join("venv");
     let mut made = std::process::Command::new("python3");
@@ -219,7 +298,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["reset"])["update"]["failed"].as_array().unwrap().len(), 0);
     assert!(!ok(&["reset", "--purge", "--dry-run"])["removed"].as_array().unwrap().is_empty());
     assert_eq!(ok(&["reset", "--purge"])["generation"], Value::Null);
-    assert!(ok(&["helper", "python"])["text"].as_str().unwrap().contains("def pin("));
+    assert!(ok(&["print-shim", "python"])["text"].as_str().unwrap().contains("def pin("));
     assert!(ok(&["completions", "bash"])["script"].as_str().unwrap().contains("modstore"));
     let churn = ["bench", "churn", "--modules", "2", "--files", "4", "--rounds", "1"];
     assert_eq!(ok(&churn)["rounds"].as_array().unwrap().len(), 1);
@@ -274,21 +353,21 @@ fn a_retired_generation_is_marked_and_a_rollback_to_it_names_the_ones_there_are(
         world.repo.write(&[("a.txt", text)]);
         world.home.run(&["update"]).ok();
     }
-    let before = modstore_tests::listing(world.home.path());
+    let before = modstore_testbed::listing(world.home.path());
     let dry = world.home.run(&["gc", "--dry-run", "--keep", "2", "--older-than", "0s"]).ok();
     assert!(
-        dry.stdout.contains("would go") && dry.stdout.contains("nothing was changed"),
+        dry.stdout.contains("would be deleted") && dry.stdout.contains("nothing was changed"),
         "{dry:?}"
     );
-    assert_eq!(modstore_tests::listing(world.home.path()), before, "a dry run changes nothing");
+    assert_eq!(modstore_testbed::listing(world.home.path()), before, "a dry run changes nothing");
     let ran = world.home.run(&["gc", "--keep", "2", "--older-than", "0s"]).ok();
-    assert!(ran.stdout.contains("1 generation kept no longer: 1"), "{ran:?}");
+    assert!(ran.stdout.contains("1 generation retired: 1"), "{ran:?}");
     assert!(ran.stdout.contains("no kept generation leads to it"), "{ran:?}");
     assert!(ran.stdout.contains("`current`, generation 3"), "{ran:?}");
     let history = world.home.run(&["history"]).ok().stdout;
-    assert!(history.contains("kept no longer"), "{history}");
+    assert!(history.contains("retired"), "{history}");
     let ran = world.home.run(&["rollback", "--to", "1"]).fails(2);
-    ran.says("generation 1 is kept no longer; kept: 2, 3").says("hint:");
+    ran.says("generation 1 is no longer kept; kept: 2, 3").says("hint:");
     world.home.run(&["rollback"]).ok();
     world.home.run(&["gc", "--keep", "0"]).fails(2);
     world.home.run(&["gc", "--older-than", "1w"]).fails(2).says("30m, 12h or 7d");
@@ -296,7 +375,7 @@ fn a_retired_generation_is_marked_and_a_rollback_to_it_names_the_ones_there_are(
 }
 
 #[test]
-fn a_module_that_fails_makes_1_and_the_others_are_switched_unless_told_otherwise() {
+fn a_module_that_fails_makes_1_and_the_others_switch_unless_an_option_forbids_it() {
     let world = World::with_modules();
     let other = Repo::create(&world.home.scratch(), "other");
     other.write(&[("o.txt", "1\n")]);
@@ -317,7 +396,7 @@ fn a_module_that_fails_makes_1_and_the_others_are_switched_unless_told_otherwise
         "{value}"
     );
     assert_eq!(value["failed"][0]["module"], "other");
-    assert!(value["failed"][0]["serving"]["digest"].is_string(), "{value}");
+    assert!(value["failed"][0]["current"]["digest"].is_string(), "{value}");
     let ran = world.home.run(&["update"]).fails(1).says("error: other: ").says("caused by: ");
     assert!(ran.stdout.contains("1 module failed"), "{ran:?}");
     let (_, value) = world.json(&["update", "--allow-partial"]);
@@ -373,7 +452,7 @@ fn a_home_that_is_no_text_works() {
     repo.write(&[("a.txt", "1\n")]);
     let store = home.scratch().join(std::ffi::OsStr::from_bytes(b"\xff\xfe"));
     if fs::create_dir(&store).is_err() {
-        modstore_tests::skip_loudly("this file system takes only names that are text");
+        modstore_testbed::skip_loudly("this file system takes only names that are text");
         return;
     }
     let home = home.with_store_at(&store);
@@ -413,7 +492,7 @@ fn the_demo_holds_what_it_claims_and_leaves_nothing() {
     let ran = home.run(&["demo"]).ok();
     for said in [
         "$ modstore update",
-        "generation 2 is shown",
+        "generation 2 is current",
         "transient",
         "$ modstore rollback",
         "checks held",
@@ -431,7 +510,7 @@ fn the_demo_s_directory_can_be_kept() {
     let directory = Path::new(value["directory"].as_str().unwrap());
     assert_eq!(value["kept"], true);
     assert!(directory.join("store/current/greeter/greeting.txt").exists());
-    // Read-only entries cannot be removed by everybody, and TestHome is about to.
+    // Not every user can remove read-only entries, and TestHome is about to.
     std::process::Command::new("chmod").args(["-R", "u+w"]).arg(directory).status().unwrap();
 }
 
@@ -447,7 +526,7 @@ fn the_demo_without_git_says_what_is_missing() {
 fn a_secret_in_a_source_is_in_no_output_and_in_no_file() {
     let world = World::with_modules();
     let secret = "s3cr3t-t0ken";
-    let port = modstore_tests::RefusedPort::reserve();
+    let port = modstore_testbed::RefusedPort::reserve();
     let good = format!("git+http://me:{secret}@127.0.0.1:{}/r.git", port.port());
     let tries: [&[&str]; 9] = [
         &["add", &good],
@@ -477,7 +556,7 @@ fn a_secret_in_a_source_is_in_no_output_and_in_no_file() {
 }
 
 #[test]
-fn a_source_that_does_not_parse_is_shown_with_a_caret_below_the_place() {
+fn a_source_that_does_not_parse_is_printed_with_a_caret_below_the_place() {
     let world = World::new();
     let ran = world.home.run(&["add", "git+https://h/a/../b"]).fails(2);
     let lines: Vec<&str> = ran.stderr.lines().collect();
@@ -516,12 +595,15 @@ fn progress_as_json_is_one_described_object_per_line() {
     for key in ["anyOf", "if", "then", "else"] {
         root.remove(key);
     }
-    root.insert("$ref".into(), "#/$defs/event".into());
+    root.insert("$ref".into(), "#/$defs/ProgressEvent".into());
     let events: Vec<Value> =
         ran.stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     events.iter().for_each(|event| assert_valid(&schema, event));
     let told = |event: &str| events.iter().any(|each| each["event"] == event);
-    assert!(told("began") && told("module") && told("committing") && told("shown"), "{events:?}");
+    assert!(
+        told("started") && told("module") && told("committing") && told("switched"),
+        "{events:?}"
+    );
 }
 
 #[test]
@@ -580,7 +662,7 @@ fn a_signal_in_the_middle_of_a_fetch_ends_it_with_130_and_changes_nothing() {
             }
             let before = (world.home.tree("whole"), fs::read(&declared).unwrap());
             world.repo.write(&[("a.txt", "2\n")]);
-            // The server says when it has gone silent, so nobody has to guess how long that takes.
+            // The server says when it has gone silent, so the test need not guess how long that takes.
             let (tell, told) = mpsc::channel();
             let silent = Fault::on_pack(1, move || {
                 tell.send(()).unwrap();
@@ -617,7 +699,7 @@ fn a_signal_ends_an_update_that_waits_for_the_lock() {
         let mut lines =
             std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
         assert!(
-            lines.any(|line| line.unwrap().contains("\"waiting\"")),
+            lines.any(|line| line.unwrap().contains("\"waiting-for-lock\"")),
             "{command:?} does not wait"
         );
         rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT)
@@ -632,7 +714,7 @@ fn a_signal_ends_an_update_that_waits_for_the_lock() {
 }
 
 #[test]
-fn a_store_that_somebody_else_changes_is_busy_and_says_who() {
+fn a_store_that_another_process_changes_is_busy_and_says_which() {
     let world = World::with_modules();
     world.repo.write(&[("a.txt", "2\n")]);
     let declared = || fs::read(world.home.path().join("modules.toml")).unwrap();
@@ -650,7 +732,7 @@ fn a_store_that_somebody_else_changes_is_busy_and_says_who() {
 }
 
 #[test]
-fn a_damaged_journal_is_4_and_what_is_shown_still_works() {
+fn a_damaged_journal_is_4_and_the_current_generation_still_works() {
     let world = World::with_modules();
     world.repo.write(&[("a.txt", "2\n")]);
     let journal = world.home.path().join("journal");

@@ -3,7 +3,7 @@
 //! Each is built once by its real backend, bound, and must follow two switches and a sweep. What cannot be followed is
 //! refused by the name of its backend.
 
-use modstore_tests::{Backend, Project, Python, PythonTools, Ran, Repo, TestHome, Venv};
+use modstore_testbed::{Backend, Project, Python, PythonTools, Ran, Repo, TestHome, Venv};
 
 struct World {
     home: TestHome,
@@ -17,7 +17,7 @@ impl World {
         let python = Python::any()?;
         let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
         tools.lead(&mut home);
-        // Whoever is root may write byte code even into what is read-only, and `verify` would tell of that.
+        // Root may write byte code even into read-only directories, and `verify` would report that.
         home.env("PYTHONDONTWRITEBYTECODE", "1");
         Some(Self { home, tools, python })
     }

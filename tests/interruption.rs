@@ -1,5 +1,5 @@
 //! Ctrl-C, SIGTERM and SIGKILL at many moments: the generation before is served whole or the new one is, a signal that
-//! can be heard is answered soon and leaves nothing behind, and the next run converges.
+//! can be received is answered soon and leaves nothing behind, and the next run converges.
 //!
 //! Limits: the moments within a transaction are `crash`'s, one by one; here they are met by chance.
 
@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::disk::{Lock, Patience};
-use modstore_tests::{Change, Fault, HttpServer, Item, Ran, Repo, Running, TestHome};
+use modstore::disk::{Lock, LockWait};
+use modstore_testbed::{Change, Fault, HttpServer, Item, Ran, Random, Repo, Running, TestHome};
 use rustix::process::Signal;
 
 /// How long a command may go on after it was asked to stop.
@@ -53,7 +53,7 @@ impl Scene {
     fn publish(&mut self) {
         self.round += 1;
         for (number, repo) in self.repos.iter().enumerate() {
-            let content = noise(self.round * 100 + number as u64);
+            let content = Random::of(self.round * 100 + number as u64).bytes(100_000);
             repo.commit(
                 "main",
                 &[Change::write("noise", content), Change::write("round", self.round.to_string())],
@@ -111,7 +111,7 @@ impl Scene {
                 assert_eq!(self.shown(), self.wanted(), "{what}: it says that it is done\n{ran:?}")
             }
             130 | 143 => {
-                // Shown before the signal, or not at all.
+                // Current before the signal, or not at all.
                 assert_eq!(
                     self.shown(),
                     before,
@@ -126,18 +126,6 @@ impl Scene {
         self.assert_nothing_left(what);
         ran
     }
-}
-
-/// Bytes that do not shrink, different for each seed.
-fn noise(seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(&mut next).flatten().take(100_000).collect()
 }
 
 fn interrupted_while_a_server_hangs(scene: &Scene) {
@@ -242,7 +230,7 @@ fn a_command_that_is_interrupted_while_it_waits_for_a_lock_ends_soon_and_leaves_
     let before = fs::read(scene.home.path().join("modules.toml")).unwrap();
     for lock in ["store", "modules.toml"] {
         let path = scene.home.path().join("locks").join(lock);
-        let _held = Lock::take(&path, "a test", Patience::of(SOON)).unwrap();
+        let _held = Lock::take(&path, "a test", LockWait::at_most(SOON)).unwrap();
         for (args, waits) in [
             (["update"].as_slice(), lock == "store"),
             (&["remove", "m1"], true),

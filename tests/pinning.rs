@@ -7,9 +7,9 @@
 
 use std::fs;
 
-use modstore_tests::{Backend, Project, Python, PythonTools, Ran, Repo, Running, TestHome, Venv};
+use modstore_testbed::{Backend, Project, Python, PythonTools, Ran, Repo, Running, TestHome, Venv};
 
-/// A bound environment with two modules, each in two versions; version 2 is shown.
+/// A bound environment with two modules, each in two versions; version 2 is current.
 struct World {
     home: TestHome,
     tools: PythonTools,
@@ -89,7 +89,7 @@ fn start(world: &World, venv: &Venv<'_>, script: &str) -> std::process::Child {
 }
 
 #[test]
-fn a_host_that_pins_itself_sees_one_generation_until_it_ends_and_keeps_it_from_every_sweep() {
+fn a_host_that_pins_itself_sees_one_generation_until_it_ends_and_no_sweep_takes_it() {
     let Some(world) = World::new() else { return };
     for (number, python) in Python::all().into_iter().enumerate() {
         let value = u32::try_from(number).unwrap() * 2 + 2;
@@ -101,7 +101,7 @@ fn a_host_that_pins_itself_sees_one_generation_until_it_ends_and_keeps_it_from_e
         std::io::BufRead::read_line(&mut stdout, &mut first).unwrap();
         assert_eq!(first.trim(), value.to_string(), "{python:?}");
         let leases = world.home.run(&["status"]).ok().stdout;
-        assert!(leases.contains("leased"), "{leases}");
+        assert!(leases.contains("leases"), "{leases}");
         world.update_to(value + 1);
         world.home.run(&["gc", "--keep", "1", "--older-than", "0s"]).ok();
         assert_eq!(venv.says("import mod_a; print(mod_a.VALUE)"), (value + 1).to_string());
@@ -112,7 +112,7 @@ fn a_host_that_pins_itself_sees_one_generation_until_it_ends_and_keeps_it_from_e
         let expected =
             format!("{value} {value} {value}\n{value} {value}\n['mod-a', 'mod-b'] True\n");
         assert_eq!(rest, expected, "{python:?}");
-        assert!(!world.home.run(&["status"]).ok().stdout.contains("leased"));
+        assert!(!world.home.run(&["status"]).ok().stdout.contains("leases"));
     }
 }
 

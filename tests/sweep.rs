@@ -21,13 +21,12 @@ use std::{
 };
 
 use modstore::{
-    Cancel, ChangeError, Options, Policy, Silent, Store, SweepError, SweepPlan, SweepReport,
-    UpdateRequest,
-    disk::{Act, Disk, Lock, Observer, Patience, Verb},
+    Cancel, Options, Policy, Silent, Store, SweepError, SweepPlan, SweepReport, UpdateRequest,
+    disk::{Act, Disk, Lock, LockWait, Observer, Verb},
     model::{Digest, Generation},
-    reclaim::{Disagreement, Lease},
+    reclaim::{Disagreement, Lease, PlanError},
 };
-use modstore_tests::Repo;
+use modstore_testbed::Repo;
 
 /// A store with one module, `tool`, whose repository gets a commit for each generation.
 struct Place {
@@ -37,7 +36,7 @@ struct Place {
 }
 
 impl Place {
-    /// With so many generations, each with an entry of its own.
+    /// With this number of generations, each with an entry of its own.
     fn with_generations(count: u64) -> Self {
         Self::on(Disk::default(), count)
     }
@@ -78,10 +77,7 @@ impl Place {
     }
 
     fn sweep_error(&self, plan: SweepPlan) -> SweepError {
-        match self.store.sweep(plan, &Silent, &Cancel::new()).unwrap_err() {
-            ChangeError::Sweep(error) => error,
-            error => panic!("{error:?}"),
-        }
+        self.store.sweep(plan, &Silent, &Cancel::new()).unwrap_err()
     }
 
     /// The entry of a generation, as the journal tells.
@@ -100,8 +96,8 @@ impl Place {
     }
 
     /// Everything in the home, with what it holds.
-    fn everything(&self) -> Vec<(String, modstore_tests::Item)> {
-        modstore_tests::listing(&self.home()).into_iter().collect()
+    fn everything(&self) -> Vec<(String, modstore_testbed::Item)> {
+        modstore_testbed::listing(&self.home()).into_iter().collect()
     }
 }
 
@@ -140,7 +136,7 @@ fn a_sweep_with_nothing_to_do_writes_nothing_and_takes_no_lock() {
     let place = Place::with_generations(2);
     let before = place.everything();
     let _lock =
-        Lock::take(&place.store.layout().lock("store"), "test", Patience::of(Duration::ZERO));
+        Lock::take(&place.store.layout().lock("store"), "test", LockWait::at_most(Duration::ZERO));
     assert!(place.sweep(2).retired.is_empty());
     drop(_lock);
     let mut after = place.everything();
@@ -247,7 +243,7 @@ fn a_root_that_cannot_be_read_stops_the_sweep_and_is_named() {
         let before = copy.everything();
         let error = copy.store.plan_sweep(&keeping(2)).unwrap_err();
         assert!(error.to_string().contains(root), "{error}");
-        assert_eq!(error.exit().code(), 4);
+        assert!(matches!(error, PlanError::Root { .. }), "the command line ends with 4: {error:?}");
         assert_eq!(copy.everything(), before);
         // Also when it is only found out under the lock.
         if root == "generation 3" {
@@ -260,7 +256,7 @@ fn a_root_that_cannot_be_read_stops_the_sweep_and_is_named() {
 }
 
 #[test]
-fn unknown_names_are_never_deleted_and_are_told() {
+fn unknown_names_are_never_deleted_and_are_reported() {
     let place = Place::with_generations(3);
     let unknown = ["generations/notes", "entries/mine", "manifests/x.git.bak", "trash/keep-me"];
     for name in unknown {
@@ -277,7 +273,7 @@ fn unknown_names_are_never_deleted_and_are_told() {
 }
 
 #[test]
-fn entries_and_lists_that_nobody_ever_recorded_go() {
+fn entries_and_lists_that_were_never_recorded_go() {
     let place = Place::with_generations(1);
     let digest = "ab".repeat(32);
     fs::create_dir(place.home().join("entries").join(&digest)).unwrap();
@@ -337,7 +333,7 @@ fn a_deletion_that_was_interrupted_goes_on_at_the_next_sweep() {
 fn an_error_before_the_journal_leaves_everything_and_condemns_nothing() {
     let (place, fault) = faulty(3, |act| act.verb == Verb::Append);
     let error = place.sweep_error(place.plan(1));
-    assert!(error.has_happened(), "nobody knows whether the append came through");
+    assert!(error.has_happened(), "it is unknown whether the append came through");
     fault.armed.store(false, Ordering::Relaxed);
     let again = Store::open(&place.home(), Options::default()).unwrap();
     let plan = again.plan_sweep(&keeping(1)).unwrap();
@@ -379,7 +375,7 @@ fn what_was_condemned_and_not_recorded_stays() {
     let condemned = format!("after {sequence}\n1\n{}\n", place.entry(1));
     fs::write(place.home().join("condemned"), condemned).unwrap();
     let refused = Lease::take_of(&Disk::default(), place.store.layout(), number(1), "test");
-    assert!(refused.is_err(), "whoever comes now comes too late");
+    assert!(refused.is_err(), "a process that comes now comes too late");
     place.publish(4);
     assert!(!place.home().join("condemned").exists());
     assert!(place.path_of(place.entry(1)).join("number").exists());
@@ -424,7 +420,7 @@ fn the_target_is_repointed_before_the_old_entry_becomes_collectible() {
     let order = Arc::new(Order(Mutex::default()));
     let place = Place::on(Disk::observed(order.clone()), 1);
     let old = place.entry(1);
-    assert!(place.plan(1).remove.is_empty(), "what is shown is never collectible");
+    assert!(place.plan(1).remove.is_empty(), "the current generation is never collectible");
     place.publish(2);
     assert_eq!(place.plan(1).remove[0].digest, old);
     place.sweep(1);
@@ -483,7 +479,7 @@ fn an_update_running_against_sweeps_never_fails_and_never_shows_a_missing_entry(
             while !done.load(Ordering::Relaxed) {
                 let plan = other.plan_sweep(&keeping(1)).unwrap();
                 match other.sweep(plan, &Silent, &Cancel::new()) {
-                    Ok(_) | Err(ChangeError::Sweep(SweepError::Stale { .. })) => sweeps += 1,
+                    Ok(_) | Err(SweepError::Stale { .. }) => sweeps += 1,
                     Err(error) => panic!("{error:?}"),
                 }
             }

@@ -1,25 +1,27 @@
 //! Shows an update while it runs, on standard error: bars, lines, JSON or nothing.
 //!
-//! The events come from many threads. What went wrong is not told here but at the end, with its causes.
+//! The events come from many threads. Failures are not printed here but at the end, with their causes.
 
-mod bars;
 mod lines;
+mod bars;
 mod objects;
 
 use std::io::{self, IsTerminal as _};
 
 use modstore::{Event, Events};
 
+#[cfg(test)]
+pub(crate) use self::objects::ProgressEvent;
 use self::{bars::Bars, lines::Lines, objects::Objects};
 use crate::{
-    args::{Global, ProgressMode},
     interrupt::Switching,
+    options::{Global, ProgressMode},
     output::Output,
     page::on_stderr,
     report::write_warning,
 };
 
-/// Listens to an update and shows it.
+/// Receives the events of an update and shows them.
 #[derive(Debug)]
 pub(crate) struct Progress {
     how: How,
@@ -37,7 +39,7 @@ enum How {
 }
 
 impl Progress {
-    /// Shows it as the options say.
+    /// Shows progress as the options say.
     pub(crate) fn new(global: &Global, switching: &Switching, output: Output) -> Self {
         let terminal = io::stderr().is_terminal() && !global.interactive;
         let how = match global.progress {
@@ -50,7 +52,7 @@ impl Progress {
         Self { how, quiet: global.quiet, switching: switching.clone(), output }
     }
 
-    /// Tells what a person should know even where no progress is shown.
+    /// Prints what a person should know even without progress.
     fn warn(&self, text: &str) {
         let say = || on_stderr(|to| write_warning(to, text));
         match &self.how {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modstore_tests::{CutNetwork, Fault, HttpServer, Repo, Running, TestHome};
+use modstore_testbed::{CutNetwork, Fault, HttpServer, Repo, Running, TestHome};
 
 use crate::day::noise;
 
@@ -27,7 +27,7 @@ impl Far {
         repo.write(&[("a", "1")]);
         let far = Self { network, server, repo, home, _root: root };
         far.update().wait().ok();
-        far.repo.commit("main", &[modstore_tests::Change::write("noise", noise(1))]);
+        far.repo.commit("main", &[modstore_testbed::Change::write("noise", noise(1))]);
         Some(far)
     }
 
@@ -99,8 +99,10 @@ fn an_update_outlives_a_network_that_comes_back_in_time() {
         Fault::on_pack(50_000, move || {
             let _ = reached.send(());
             // Until the cable is pulled.
-            let _ =
-                going.lock().expect("nobody panics with it").recv_timeout(Duration::from_secs(20));
+            let _ = going
+                .lock()
+                .expect("no thread panics with it")
+                .recv_timeout(Duration::from_secs(20));
         }),
     );
     let running = far.update();

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use modstore_tests::{
+use modstore_testbed::{
     BlackHole, Fault, HttpServer, Ran, RefusedPort, Repo, Running, TestHome, skip_loudly,
 };
 
@@ -16,7 +16,7 @@ const TOKEN: &str = "t0k3n-t0-k33p";
 /// One that no other test types while this machine's processes are looked at.
 const TITLE_TOKEN: &str = "t0k3n-0f-th3-t1tl3s";
 
-/// The ways to be told of an update.
+/// The ways to follow an update.
 const WAYS: [&[&str]; 5] = [
     &["update"],
     &["update", "-v"],
@@ -51,7 +51,7 @@ fn a_token_that_is_added_with_a_url_is_used_and_written_nowhere() {
     let source = format!("git+{}", server.url_with_secret("m", "me", TOKEN));
     let ran = home.run(&["add", &source, "-v"]).ok();
     assert!(!ran.stdout.contains(TOKEN) && !ran.stderr.contains(TOKEN), "the token is printed");
-    assert!(ran.stderr.contains("is used now and not written down"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is used now and not stored"), "{}", ran.stderr);
     assert_eq!(home.grep_bytes(TOKEN), Vec::<std::path::PathBuf>::new());
     assert_eq!(home.tree("m"), repo.tree("main"));
     for command in
@@ -146,7 +146,7 @@ fn a_token_that_is_mistyped_with_its_url_is_not_repeated() {
 fn a_token_is_in_no_process_title_while_a_fetch_hangs() {
     let root = tempfile::tempdir().unwrap();
     let repo = Repo::create(root.path(), "m");
-    repo.commit("main", &[modstore_tests::Change::write("noise", crate::day::noise(1))]);
+    repo.commit("main", &[modstore_testbed::Change::write("noise", crate::day::noise(1))]);
     let server = HttpServer::start(root.path());
     let hole = BlackHole::start();
     let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));

@@ -3,7 +3,7 @@
 use std::{error::Error, num::NonZeroUsize, path::Path, time::Duration};
 
 use modstore::{
-    Cancel, ChangeError, Options, Policy, Silent, Store, UpdateReport, UpdateRequest, disk::Disk,
+    AddError, Cancel, Options, Policy, Silent, Store, UpdateReport, UpdateRequest, disk::Disk,
 };
 
 /// One command of a person or a host.
@@ -11,9 +11,9 @@ use modstore::{
 pub(crate) enum Operation {
     /// Every module or none.
     Update,
-    /// What can be had.
+    /// Everything that can be fetched.
     PartialUpdate,
-    /// Every module, and then a brief sweep of all but what is shown.
+    /// Every module, and then a short sweep of all but the current generation.
     SweepingUpdate,
     /// To generation 1, so that doing it again changes nothing.
     Rollback,
@@ -21,13 +21,13 @@ pub(crate) enum Operation {
     Remove(&'static str),
     /// The module of this name, to the directory `linked` beside the home's parent.
     Link(&'static str),
-    /// Of all but what is shown.
+    /// Of all but the current generation.
     Sweep,
     /// Of the journal.
     Compact,
     /// Of whatever is damaged.
     Repair,
-    /// Everything anew, and the rest dropped.
+    /// Everything fetched again, and the rest dropped.
     Reset,
     /// Everything away.
     Purge,
@@ -37,29 +37,35 @@ impl Operation {
     /// Does it with this handle. The error is the whole chain, in one line.
     pub(crate) fn run(self, store: &Store, linked: &Path) -> Result<(), String> {
         let cancel = Cancel::new();
-        let done = match self {
+        let done: Result<Option<UpdateReport>, Box<dyn Error>> = match self {
             Self::Update | Self::SweepingUpdate => update(store, true),
             Self::PartialUpdate => update(store, false),
             Self::Rollback => {
-                store.rollback(Some("1".parse().unwrap()), &Silent, &cancel).map(|_| None)
+                done(store.rollback(Some("1".parse().unwrap()), &Silent, &cancel).map(drop))
             }
             Self::Remove(name) => {
-                store.remove(&[name.parse().unwrap()], &Silent, &cancel).map(|_| None)
+                done(store.remove(&[name.parse().unwrap()], &Silent, &cancel).map(drop))
             }
             Self::Link(name) => {
-                store.link(&name.parse().unwrap(), linked, &Silent, &cancel).map(Some)
+                match store.link(&name.parse().unwrap(), linked, &Silent, &cancel) {
+                    Ok(report) => Ok(Some(report)),
+                    Err(AddError::NotFetched(report)) => Ok(Some(*report)),
+                    Err(error) => Err(error.into()),
+                }
             }
-            Self::Sweep => return sweep(store, &all_but_what_is_shown()),
+            Self::Sweep => return sweep(store, &all_but_the_current()),
             Self::Repair => return repair(store),
-            Self::Reset => store.reset(&Silent, &cancel).map(|reset| Some(reset.update)),
-            Self::Purge => store.purge(&Silent, &cancel).map(|_| None),
-            Self::Compact => store.compact(&Silent, &cancel).map(|()| None),
+            Self::Reset => match store.reset(&Silent, &cancel) {
+                Ok(reset) => Ok(Some(reset.update)),
+                Err(error) => Err(error.into()),
+            },
+            Self::Purge => done(store.purge(&Silent, &cancel).map(drop)),
+            Self::Compact => done(store.compact(&Silent, &cancel)),
         };
         match done {
             Ok(Some(report)) => no_failures(&report),
             Ok(None) => Ok(()),
-            Err(ChangeError::NotAdded(report)) => no_failures(&report),
-            Err(error) => Err(chain(&error)),
+            Err(error) => Err(chain(&*error)),
         }
     }
 
@@ -70,7 +76,7 @@ impl Operation {
 
     /// The store as this operation works on it.
     pub(crate) fn open_on(self, disk: Disk, home: &Path) -> Result<Store, String> {
-        let sweep = (self == Self::SweepingUpdate).then(all_but_what_is_shown);
+        let sweep = (self == Self::SweepingUpdate).then(all_but_the_current);
         open(disk, home, sweep)
     }
 
@@ -93,10 +99,10 @@ impl Operation {
     }
 
     /// What a person does after a crash: the same again, and where that is refused because it has been done in part,
-    /// an update. (A module that is declared no more cannot be removed twice.)
+    /// an update. (A module that is not declared cannot be removed twice.)
     pub(crate) fn again(self, disk: Disk, home: &Path, linked: &Path) -> Result<(), String> {
         match self.run_on(disk.clone(), home, linked) {
-            // An update that changes nothing any more sweeps nothing; whoever wants it swept says so.
+            // An update that changes nothing any more sweeps nothing; the test asks for the sweep.
             Ok(()) if self == Self::SweepingUpdate => Self::Sweep.run_on(disk, home, linked),
             Err(error) if self.may_be_refused() && error.contains("is not declared") => {
                 Self::Update.run_on(disk, home, linked)
@@ -118,7 +124,7 @@ pub(crate) fn open(disk: Disk, home: &Path, sweep: Option<Policy>) -> Result<Sto
     Store::open_on(disk, home, options).map_err(|error| chain(&error))
 }
 
-fn all_but_what_is_shown() -> Policy {
+fn all_but_the_current() -> Policy {
     Policy { keep: NonZeroUsize::MIN, grace: Duration::ZERO, max_bytes: None }
 }
 
@@ -150,9 +156,13 @@ fn repair(store: &Store) -> Result<(), String> {
     if told.is_empty() { Ok(()) } else { Err(told.join("; ")) }
 }
 
-fn update(store: &Store, all_or_nothing: bool) -> Result<Option<UpdateReport>, ChangeError> {
+fn update(store: &Store, all_or_nothing: bool) -> Result<Option<UpdateReport>, Box<dyn Error>> {
     let request = UpdateRequest { all_or_nothing, ..UpdateRequest::default() };
-    store.update(&request, &Silent, &Cancel::new()).map(Some)
+    Ok(Some(store.update(&request, &Silent, &Cancel::new())?))
+}
+
+fn done<E: Error + 'static>(result: Result<(), E>) -> Result<Option<UpdateReport>, Box<dyn Error>> {
+    Ok(result.map(|()| None)?)
 }
 
 fn no_failures(report: &UpdateReport) -> Result<(), String> {

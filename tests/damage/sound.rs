@@ -10,10 +10,10 @@ use std::{
 
 use modstore::{
     Cancel, Options, Silent, Store, UpdateRequest,
-    disk::{Lock, Patience},
+    disk::{Lock, LockWait},
     verify::{Code, Depth},
 };
-use modstore_tests::{Change, Repo, TestHome};
+use modstore_testbed::{Change, Repo, TestHome};
 
 use super::{BINARY, world::Verified, world::World};
 
@@ -99,7 +99,7 @@ fn a_store_at_work_is_found_sound_at_every_moment() {
 }
 
 #[test]
-fn what_a_crash_leaves_is_told_and_is_no_damage() {
+fn the_leftovers_of_a_crash_are_reported_and_are_not_damage() {
     let world = World::new();
     let home = world.copy();
     let at = |path: &str| home.path().join(path);
@@ -166,7 +166,7 @@ fn the_living_are_no_leftovers() {
     fs::create_dir(&path).unwrap();
     let lease = home.path().join("leases/4-0123456789abcdef");
     let _lease = Lock::try_take(&lease, "test").unwrap().unwrap();
-    assert_clean(&home, "somebody stages and somebody has a lease");
+    assert_clean(&home, "a process stages and another one has a lease");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn looking_changes_nothing_and_a_sound_store_is_looked_at_without_the_lock() {
     let world = World::new();
     let home = world.copy();
     let lock = home.path().join("locks/store");
-    let _lock = Lock::take(&lock, "test", Patience::of(Duration::from_secs(5))).unwrap();
+    let _lock = Lock::take(&lock, "test", LockWait::at_most(Duration::from_secs(5))).unwrap();
     let state = || -> Vec<(PathBuf, i64, i64, u32)> {
         let paths = world.paths().into_iter();
         paths
@@ -185,7 +185,7 @@ fn looking_changes_nothing_and_a_sound_store_is_looked_at_without_the_lock() {
             .collect()
     };
     let before = state();
-    assert_clean(&home, "somebody writes");
+    assert_clean(&home, "another process writes");
     assert_eq!(state(), before);
     fs::remove_file(home.path().join("current")).unwrap();
     home.run(&["verify", "--lock-timeout", "0"]).fails(3).says("busy");

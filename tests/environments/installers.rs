@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use modstore_tests::{Backend, Project, Python, Venv};
+use modstore_testbed::{Backend, Project, Python, Venv};
 
 use super::world::{World, names, values, version};
 
@@ -45,7 +45,7 @@ fn an_environment_with_pip_and_no_uv_is_looked_after_as_well() {
     venv.pip(&["check"]).ok();
     venv.pip(&["uninstall", "-q", "-y", "mod-a"]).ok();
     assert!(!world.follows());
-    assert_eq!(names(&world.update()["environments"][0]["healed"]), ["mod-a"]);
+    assert_eq!(names(&world.update()["environments"][0]["reinstalled"]), ["mod-a"]);
     world.home.run(&["--offline", "rollback"]).ok();
     assert_eq!((values(&venv, &["mod_a"]), version(&venv, "mod-a")), ("1".into(), "1.0".into()));
     world.home.run(&["unbind", "--python", &venv.python_text()]).ok();
@@ -72,7 +72,7 @@ fn an_older_uv_does_as_well() {
     let (Some(mut world), Some(python)) = (World::new(), Python::any()) else { return };
     let old = world.tools.uv().ancestors().nth(3).unwrap().join("uv-old/bin/uv");
     if !old.is_file() {
-        modstore_tests::skip_loudly(
+        modstore_testbed::skip_loudly(
             "there is no older uv in target/tools; tests/setup.sh fetches it",
         );
         return;

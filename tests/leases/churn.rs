@@ -4,15 +4,15 @@
 use std::{fs, io, num::NonZeroUsize, path::Path, time::Duration};
 
 use modstore::{
-    Cancel, ChangeError, Options, Policy, Silent, Store,
+    Cancel, Options, Policy, Silent, Store,
     commit::{Beginning, Binding, Bound, Staged, Staging, State, Transaction},
-    disk::{Barrier, Disk, Format, Layout, Patience, Planting},
-    model::{FileKind, Generation, Manifest, TreeFile},
+    disk::{Barrier, Disk, Format, Layout, LockWait, Planting},
+    model::{FileKind, Generation, Manifest, RecordedSource, TreeFile},
 };
 
 pub(crate) const MODULES: [&str; 2] = ["one", "two"];
 
-const PATIENCE: Patience<'_> = Patience::of(std::time::Duration::from_secs(60));
+const PATIENCE: LockWait<'_> = LockWait::at_most(std::time::Duration::from_secs(60));
 
 /// The store in this home, made if need be, for a reader of its own.
 pub(crate) fn open(home: &Path) -> Store {
@@ -37,7 +37,7 @@ pub(crate) fn publish(home: &Path, number: u64) -> Generation {
     for (name, staged) in MODULES.into_iter().zip(staged) {
         let digest = transaction.enter(staged);
         let bound = Bound::Entry { digest, subdirectory: None, fetched: None };
-        let source = format!("git+https://example.com/{name}");
+        let source = RecordedSource::read(format!("git+https://example.com/{name}"));
         transaction.bind(name.parse().unwrap(), Binding { source, bound });
     }
     transaction.commit("a test").unwrap().head().unwrap().number
@@ -66,7 +66,7 @@ pub(crate) fn read(generation: &Path) -> io::Result<u64> {
 
 /// Sweeps all but the head and what is leased: less than any policy keeps of itself. Says how many generations went.
 /// `disk` makes all its acts.
-pub(crate) fn collect(home: &Path, disk: &Disk) -> Result<usize, ChangeError> {
+pub(crate) fn collect(home: &Path, disk: &Disk) -> Result<usize, Box<dyn std::error::Error>> {
     let options = Options { command: "a collector".into(), ..Options::default() };
     let store = Store::open_on(disk.clone(), home, options)?;
     let policy = Policy { keep: NonZeroUsize::MIN, grace: Duration::ZERO, max_bytes: None };
@@ -79,7 +79,7 @@ pub(crate) fn lease_files(home: &Path) -> usize {
     fs::read_dir(home.join("leases")).unwrap().count()
 }
 
-/// The generations that are leased, as whoever sweeps sees it.
+/// The leased generations, as a sweep sees them.
 pub(crate) fn leased(store: &Store) -> Vec<u64> {
     store.leases().unwrap().iter().map(|leased| leased.generation.number()).collect()
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use modstore::disk::Disk;
-use modstore_tests::{Mount, Ran, TestHome, until};
+use modstore_testbed::{Mount, Ran, TestHome, until};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::churn::{collect, lease_files, leased, open, publish, read};
@@ -56,12 +56,12 @@ fn the_exit_code_the_signal_and_the_process_are_the_programs() {
 fn a_signal_that_is_ignored_stays_ignored() {
     let home = home();
     let script = "trap '' HUP INT; exec \"$MODSTORE\" exec -- sh -c 'kill -HUP $$; kill -INT $$; echo alive'";
-    let ran = modstore_tests::Running::start(home.command_of(Path::new("sh"), &["-c", script]));
+    let ran = modstore_testbed::Running::start(home.command_of(Path::new("sh"), &["-c", script]));
     assert_eq!(ran.wait().ok().stdout, "alive\n");
 }
 
 #[test]
-fn the_program_is_told_where_its_generation_is_and_all_else_is_as_it_was() {
+fn the_program_is_given_the_place_of_its_generation_and_all_else_is_as_it_was() {
     let mut home = home();
     home.env("KEPT", "a b");
     let script = "echo \"$MODSTORE_HOME|$MODSTORE_GENERATION|$MODSTORE_MODULES|$KEPT|$PWD\"";
@@ -72,12 +72,12 @@ fn the_program_is_told_where_its_generation_is_and_all_else_is_as_it_was() {
     // A relative home is made absolute, since a program may go elsewhere.
     let mut command = home.command(&["--home", "store", "exec", "sh", "-c", script]);
     command.current_dir(Path::new(&store).parent().unwrap());
-    let ran = modstore_tests::Running::start(command).wait().ok();
+    let ran = modstore_testbed::Running::start(command).wait().ok();
     assert!(ran.stdout.starts_with(&format!("{store}|1|{store}/generations/1|")), "{ran:?}");
 }
 
 #[test]
-fn the_whole_process_tree_sees_one_generation_whatever_is_shown_meanwhile() {
+fn the_whole_process_tree_sees_one_generation_whatever_becomes_current() {
     let home = home();
     let go = home.scratch().join("go");
     let look = "cat \"$MODSTORE_MODULES\"/one/number; echo \" $MODSTORE_GENERATION\"";
@@ -95,7 +95,7 @@ fn the_whole_process_tree_sees_one_generation_whatever_is_shown_meanwhile() {
     fs::write(&go, "").unwrap();
     let said = running.wait().ok().stdout;
     let lines: Vec<&str> = said.lines().collect();
-    // Who asks anew gets what is shown now, unless it asks for the one it was born with.
+    // A process that asks again gets the current generation, unless it asks for the one that it inherited.
     assert_eq!(lines, ["1 one 1", "1 one 1", "1 one 1", "9 one 9", "1 one 1"]);
 }
 
@@ -126,7 +126,7 @@ fn killing_the_whole_tree_frees_the_lease() {
     let home = home();
     let store = open(home.path());
     let mut command = home.command(&["exec", "sh", "-c", "sleep 300 & sleep 300 & wait"]);
-    let running = modstore_tests::Running::start({
+    let running = modstore_testbed::Running::start({
         command.process_group(0);
         command
     });
@@ -155,7 +155,7 @@ fn status_tells_who_holds_what_and_no_secret_and_nothing_a_terminal_obeys() {
     let running = home.spawn(&["exec", "--", odd.to_str().unwrap(), "--token", "s3cr3t"]);
     let pid = running.id();
     let ran = running.wait().ok();
-    let line = ran.stdout.lines().find(|line| line.starts_with("leased")).unwrap();
+    let line = ran.stdout.lines().find(|line| line.starts_with("leases")).unwrap();
     assert!(line.contains("generation 1") && line.contains(&pid.to_string()), "{line}");
     assert!(line.contains("modstore exec odd [2Jname") && line.ends_with("just now"), "{line}");
     assert!(ran.stdout.contains(&format!("\"pid\":{pid}")), "{ran:?}");
@@ -163,7 +163,7 @@ fn status_tells_who_holds_what_and_no_secret_and_nothing_a_terminal_obeys() {
 }
 
 #[test]
-fn what_cannot_be_run_is_told_with_the_codes_of_a_shell_and_leaves_no_lease() {
+fn a_program_that_cannot_be_run_is_reported_with_the_codes_of_a_shell_and_leaves_no_lease() {
     let home = home();
     let text = home.scratch().join("text");
     fs::write(&text, "no program\n").unwrap();
@@ -204,7 +204,7 @@ fn without_a_store_or_a_generation_nothing_is_run_and_the_error_says_what_to_do(
 }
 
 #[test]
-fn a_held_lock_keeps_nobody_from_a_lease() {
+fn a_held_lock_blocks_no_lease() {
     let home = home();
     let lock = modstore::disk::Lock::try_take(&home.path().join("locks/store"), "a test").unwrap();
     assert!(lock.is_some());
@@ -240,7 +240,7 @@ fn a_store_that_cannot_be_written_to_is_leased_all_the_same_and_a_collector_sees
     let (number, pid) = said.trim_end().rsplit_once('\n').unwrap();
     assert_eq!(number.trim(), "1 one");
     let line = home.run(&["status"]).ok().stdout;
-    assert!(line.contains("generation 1, by a process that cannot write"), "{line}");
+    assert!(line.contains("generation 1, by a process that may not write"), "{line}");
     mount.read_write();
     assert_eq!(collect(home.path(), &Disk::default()).unwrap(), 0, "it is leased");
     kill(pid);

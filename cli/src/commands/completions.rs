@@ -2,26 +2,54 @@
 
 use std::io;
 
-use clap::CommandFactory as _;
+use clap::Args;
+use clap_complete::Shell;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::{
-    args::{Arguments, CompletionsArgs},
-    json::Completions,
-    output::Answer,
-    page::Page,
-    report::Failure,
-};
+use super::Runnable;
+use crate::{context::Context, effect::Effect, output::Answer, page::Page, report::Failure};
 
-/// Makes the script.
-#[expect(clippy::unnecessary_wraps, reason = "as every command")]
-pub(crate) fn run(args: &CompletionsArgs) -> Result<Completions, Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Arguments::command(), "modstore", &mut script);
-    let script = String::from_utf8_lossy(&script).into_owned();
-    Ok(Completions { generation: None, shell: args.shell.to_string(), script })
+/// Print the completions for a shell
+///
+/// Writes a script to standard output that teaches the shell to complete modstore's commands and options.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore completions bash > ~/.local/share/bash-completion/completions/modstore
+  modstore completions fish > ~/.config/fish/completions/modstore.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    shell: Shell,
 }
 
-impl Answer for Completions {
+/// The answer of `completions`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CompletionsAnswer {
+    generation: Option<u64>,
+    /// The shell.
+    shell: String,
+    /// The script.
+    script: String,
+}
+
+impl Runnable for CompletionsArgs {
+    type Answer = CompletionsAnswer;
+    const EFFECT: Effect = Effect::Reads;
+
+    fn run(&self, context: &Context) -> Result<CompletionsAnswer, Failure> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut context.manual(), "modstore", &mut script);
+        Ok(CompletionsAnswer {
+            generation: context.generation(),
+            shell: self.shell.to_string(),
+            script: String::from_utf8_lossy(&script).into_owned(),
+        })
+    }
+}
+
+impl Answer for CompletionsAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         to.ours(&self.script)
     }

@@ -1,52 +1,86 @@
 //! `link`: a directory of the user's own stands in for a module's source.
 
-use std::io;
+use std::{io, path::PathBuf};
 
-use modstore::{ChangeError, Exit, Store, UpdateReport};
+use clap::Args;
+use modstore::{AddError, Store, UpdateReport, model::ModuleName};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::update;
-use crate::{
-    args::LinkArgs, context::Context, json::Link, output::Answer, page::Page, report::Failure,
-};
+use super::{Runnable, changes::Update};
+use crate::{context::Context, exit::Exit, output::Answer, page::Page, report::Failure};
 
-/// Links.
-pub(crate) fn run(context: &Context, args: &LinkArgs) -> Result<Link, Failure> {
-    let path = std::path::absolute(&args.path)
-        .map_err(|error| Failure::of(Exit::Usage, &error).hint("give an absolute path"))?;
-    let store = context.store()?;
-    let done = store.link(&args.name, &path, &context.progress(), context.cancel());
-    told(context, &store, args.name.as_str(), done)
+/// Use a directory of yours in place of a module's source
+///
+/// The module's target then leads to that directory, live: changes in it take effect at once, and it is never
+/// copied, updated or deleted. modules.toml keeps the source; `unlink` returns to it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore link weather ~/src/weather
+  modstore link weather .")]
+pub(crate) struct LinkArgs {
+    /// The module
+    #[arg(value_name = "NAME")]
+    name: ModuleName,
+    /// Your directory
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
 }
 
-/// What linking or unlinking did.
-pub(super) fn told(
-    context: &Context,
-    store: &Store,
-    module: &str,
-    done: Result<UpdateReport, ChangeError>,
-) -> Result<Link, Failure> {
-    let update = match done {
-        Ok(report) => update::told(store, &report),
-        Err(ChangeError::NotAdded(report)) => update::told(store, &report),
-        Err(error) => return Err(error.into()),
-    };
-    update::warn(&context.output, &update);
-    Ok(Link { generation: update.generation, module: module.to_owned(), update })
+/// The answer of `link` and `unlink`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LinkAnswer {
+    generation: Option<u64>,
+    /// The module.
+    module: String,
+    /// The update that followed.
+    update: Update,
 }
 
-impl Answer for Link {
+impl Runnable for LinkArgs {
+    type Answer = LinkAnswer;
+
+    fn run(&self, context: &Context) -> Result<LinkAnswer, Failure> {
+        let path = std::path::absolute(&self.path)
+            .map_err(|error| Failure::of(Exit::Usage, &error).hint("give an absolute path"))?;
+        let store = context.store()?;
+        let done = store.link(&self.name, &path, &context.progress(), context.cancel());
+        LinkAnswer::new(context, &store, &self.name, done)
+    }
+}
+
+impl LinkAnswer {
+    /// What linking or unlinking did.
+    pub(super) fn new(
+        context: &Context,
+        store: &Store,
+        module: &ModuleName,
+        done: Result<UpdateReport, AddError>,
+    ) -> Result<Self, Failure> {
+        let update = match done {
+            Ok(report) => Update::new(store, &report),
+            Err(AddError::NotFetched(report)) => Update::new(store, &report),
+            Err(error) => return Err(error.into()),
+        };
+        update.warn(&context.output);
+        Ok(Self { generation: update.generation, module: module.to_string(), update })
+    }
+}
+
+impl Answer for LinkAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if !self.update.failed.is_empty() {
             writeln!(to, "nothing was changed")?;
         }
-        update::write_update(to, &self.update)
+        self.update.write(to)
     }
 
     fn troubles(&self) -> Vec<Failure> {
-        update::troubles(&self.update)
+        self.update.troubles()
     }
 
     fn failure(&self) -> Option<Failure> {
-        update::failure(&self.update)
+        self.update.failure()
     }
 }

@@ -1,50 +1,83 @@
-//! `path`: where a module is. Reads links only, so that a host can ask at every start.
+//! `path`: where a module is. Reads only links, so it is fast enough for every start of a host.
 
 use std::{
     io,
-    path::{Component, Path as StdPath, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
+use clap::Args;
 use modstore::{
-    Exit,
     commit::shown,
     disk::{Layout, has_no_links},
     model::ModuleName,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::{Runnable, names};
 use crate::{
-    args::PathArgs, context::Context, json::Path, output::Answer, page::Page, report::Failure,
+    context::Context, effect::Effect, exit::Exit, output::Answer, page::Page, report::Failure,
 };
 
-/// Where a module is; the bytes for people are those of the file system.
-#[derive(Debug, Serialize)]
-pub(crate) struct Answered {
-    #[serde(flatten)]
-    json: Path,
-    #[serde(skip)]
-    path: PathBuf,
+/// Print where a module is
+///
+/// Prints its target: a path that stays the same through every update, for a host that loads modules from
+/// directories. With --entry it prints the directory that the target leads to right now, whose content
+/// never changes.
+///
+/// Do not give either path to an installer: it would record the directory of today's version, which the next
+/// update leaves behind and `gc` deletes. `modstore bind` installs modules so that they follow updates.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore path weather
+  modstore path weather --entry           (the directory it leads to right now)
+  modstore bind --python .venv weather    (to import the module in Python)")]
+pub(crate) struct PathArgs {
+    /// The module
+    #[arg(value_name = "NAME")]
+    name: ModuleName,
+    /// Print the directory that the target leads to right now
+    #[arg(long)]
+    entry: bool,
 }
 
-/// Finds it.
-pub(crate) fn run(context: &Context, args: &PathArgs) -> Result<Answered, Failure> {
-    let layout = Layout::new(context.home()?);
-    has_no_links(&layout).map_err(|error| Failure::of_home(&error))?;
-    let target = layout.current().join(args.name.as_str());
-    if std::fs::symlink_metadata(&target).is_err() {
-        return Err(super::served::unknown(&context.store()?, &args.name, Exit::Failed));
+/// The answer of `path`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PathAnswer {
+    generation: Option<u64>,
+    /// The module.
+    module: String,
+    /// Its target, or with `--entry` where that leads right now. What is not Unicode in it becomes U+FFFD.
+    path: String,
+    /// The same, byte for byte.
+    #[serde(skip)]
+    exact: PathBuf,
+}
+
+impl Runnable for PathArgs {
+    type Answer = PathAnswer;
+    const EFFECT: Effect = Effect::Reads;
+
+    fn run(&self, context: &Context) -> Result<PathAnswer, Failure> {
+        let layout = Layout::new(context.home()?);
+        has_no_links(&layout)?;
+        let target = layout.current().join(self.name.as_str());
+        if std::fs::symlink_metadata(&target).is_err() {
+            return Err(names::unknown(&context.store()?, &self.name, Exit::Failed));
+        }
+        let exact = if self.entry {
+            entry(&layout, &self.name).map_err(|error| not_there(&target, &error))?
+        } else {
+            target
+        };
+        Ok(PathAnswer {
+            generation: shown(&layout).map(|current| current.number()),
+            module: self.name.to_string(),
+            path: exact.display().to_string(),
+            exact,
+        })
     }
-    let path = if args.entry {
-        entry(&layout, &args.name).map_err(|error| not_there(&target, &error))?
-    } else {
-        target
-    };
-    let json = Path {
-        generation: shown(&layout).map(|shown| shown.number()),
-        module: args.name.to_string(),
-        path: path.display().to_string(),
-    };
-    Ok(Answered { json, path })
 }
 
 /// Where the target leads right now: an entry, a part of one, or the user's own directory.
@@ -56,8 +89,8 @@ pub(super) fn entry(layout: &Layout, name: &ModuleName) -> io::Result<PathBuf> {
     Ok(entry)
 }
 
-/// The path without `..`, which in links of the store never follow another link.
-fn plain(path: &StdPath) -> PathBuf {
+/// The path without `..`. In the links of a store, `..` never follows another link.
+fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
         match component {
@@ -70,15 +103,15 @@ fn plain(path: &StdPath) -> PathBuf {
     plain
 }
 
-fn not_there(target: &StdPath, error: &io::Error) -> Failure {
+fn not_there(target: &Path, error: &io::Error) -> Failure {
     let message = format!("{} leads nowhere", target.display());
     Failure::new(Exit::Failed, message)
         .because(vec![error.to_string()])
-        .hint("`modstore show` tells where it should lead")
+        .hint("`modstore show` shows where it should lead")
 }
 
-impl Answer for Answered {
+impl Answer for PathAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        to.path(&self.path)
+        to.path(&self.exact)
     }
 }

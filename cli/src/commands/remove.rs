@@ -1,28 +1,57 @@
-//! `remove`: declares modules no more, and shows a generation without them.
+//! `remove`: removes modules from modules.toml, and switches to a generation without them.
 
 use std::io;
 
-use crate::{
-    args::RemoveArgs, context::Context, json::Remove, output::Answer, page::Page, report::Failure,
-};
+use clap::Args;
+use modstore::model::ModuleName;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-/// Removes.
-pub(crate) fn run(context: &Context, args: &RemoveArgs) -> Result<Remove, Failure> {
-    let store = context.store()?;
-    super::served::known(&store, &args.names)?;
-    let mut names = args.names.clone();
-    names.sort();
-    names.dedup();
-    let generation = store.remove(&names, &context.progress(), context.cancel())?;
-    let removed = names.iter().map(ToString::to_string).collect();
-    Ok(Remove { generation: generation.map(|generation| generation.number()), removed })
+use super::{Runnable, names};
+use crate::{context::Context, json::texts, output::Answer, page::Page, report::Failure};
+
+/// Remove modules and switch to a generation without them
+///
+/// Earlier generations still have them: a rollback brings them back.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore remove weather
+  modstore remove tool-bash tool-web")]
+pub(crate) struct RemoveArgs {
+    /// The modules
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<ModuleName>,
 }
 
-impl Answer for Remove {
+/// The answer of `remove`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RemoveAnswer {
+    generation: Option<u64>,
+    /// The modules that were removed.
+    removed: Vec<String>,
+}
+
+impl Runnable for RemoveArgs {
+    type Answer = RemoveAnswer;
+
+    fn run(&self, context: &Context) -> Result<RemoveAnswer, Failure> {
+        let store = context.store()?;
+        names::known(&store, &self.names)?;
+        let mut names = self.names.clone();
+        names.sort();
+        names.dedup();
+        let generation = store.remove(&names, &context.progress(), context.cancel())?;
+        let generation = generation.map(|generation| generation.number());
+        Ok(RemoveAnswer { generation, removed: texts(&names) })
+    }
+}
+
+impl Answer for RemoveAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         writeln!(to, "removed {}", self.removed.join(", "))?;
         match self.generation {
-            Some(generation) => writeln!(to, "generation {generation} is shown"),
+            Some(generation) => writeln!(to, "generation {generation} is current"),
             None => Ok(()),
         }
     }

@@ -21,6 +21,7 @@ pub use modstore_fetch as acquire;
 pub use modstore_python as environment;
 
 pub mod commit;
+mod access;
 pub mod build;
 pub mod reclaim;
 pub mod verify;
@@ -29,17 +30,21 @@ mod consent;
 pub mod update;
 pub mod repair;
 pub mod reset;
-mod change_error;
 mod store;
+mod ops;
 
-pub use change_error::{ChangeError, Exit, OpenError};
+pub use access::{AccessError, OpenError};
 pub use consent::DeclaredBuild;
 pub use declare::{Addition, DeclareError};
-pub use modstore_core::Cancel;
+pub use modstore_core::{Cancel, Context};
+pub use ops::{
+    AddError, Added, AllowError, DifferenceError, Dropped, RemoveError, Reset, ResetError,
+    RollbackError, TransactError,
+};
 pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
 pub use repair::RepairReport;
 pub use reset::{PurgeError, PurgePlan, PurgeReport};
-pub use store::{Added, Dropped, Reset, Store};
+pub use store::Store;
 pub use update::{
     BindRequest, Event, Events, Options, Retry, Silent, Step, Trying, UpdateReport, UpdateRequest,
 };

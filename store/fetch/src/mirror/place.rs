@@ -17,7 +17,7 @@ use gix::ObjectId;
 use modstore_core::{
     Cancel,
     disk::{
-        Disk, DiskError, Holder, Lock, LockError, Patience, Verb, is_random_name, names_in,
+        Disk, DiskError, Holder, Lock, LockError, LockWait, Verb, is_random_name, names_in,
         random_name,
     },
     model::Origin,
@@ -68,7 +68,7 @@ impl<'a> Mirror<'a> {
         cancel: &Cancel,
     ) -> Result<Self, AcquireError> {
         let stop = || cancel.is_cancelled();
-        let wait = Patience { limit: place.lock_limit, stop: &stop, told: on_wait };
+        let wait = LockWait { limit: place.lock_limit, stop: &stop, on_wait };
         let lock = Lock::take(place.lock, place.command, wait).map_err(|source| match source {
             LockError::Stopped => AcquireError::Cancelled,
             source => MirrorError::Locked { url: url.to_owned(), source }.into(),

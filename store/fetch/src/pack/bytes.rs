@@ -352,12 +352,7 @@ mod tests {
 
     /// Bytes that do not compress, so that chunks fill.
     fn noise(length: usize) -> Vec<u8> {
-        let mut state = 1u32;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        };
-        (0..length).map(|_| next()).collect()
+        modstore_testbed::Random::of(1).bytes(length)
     }
 
     #[test]

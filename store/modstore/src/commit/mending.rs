@@ -24,7 +24,7 @@ use crate::{
         Barrier, Disk, DiskError, Layout, Lock, Staged, Staging, names_in, random_name, read_own,
         read_own_if_there,
     },
-    model::{Binding, Generation, Manifest},
+    model::{Binding, Generation, Manifest, ModuleName},
 };
 
 /// The store, locked, whatever its journal says.
@@ -197,10 +197,10 @@ impl Mending {
     }
 
     /// Whether the directory of a generation has these links and nothing else.
-    fn shows(&self, number: Generation, modules: &BTreeMap<&str, &Binding>) -> bool {
+    fn shows(&self, number: Generation, modules: &BTreeMap<&ModuleName, &Binding>) -> bool {
         let directory = self.layout.generation(number);
         let is_directory = directory.symlink_metadata().is_ok_and(|meta| meta.is_dir());
-        let leads = |(module, binding): (&&str, &&Binding)| {
+        let leads = |(module, binding): (&&ModuleName, &&Binding)| {
             std::fs::read_link(directory.join(module)).ok() == Some(link_text(binding))
         };
         is_directory
@@ -208,7 +208,7 @@ impl Mending {
             && modules.iter().all(leads)
     }
 
-    fn link_all(&self, modules: &BTreeMap<&str, &Binding>) -> Result<PathBuf, DiskError> {
+    fn link_all(&self, modules: &BTreeMap<&ModuleName, &Binding>) -> Result<PathBuf, DiskError> {
         let directory = self.staging.fresh();
         self.disk.create_dir(&directory)?;
         for (module, binding) in modules {

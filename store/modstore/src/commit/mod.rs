@@ -11,7 +11,7 @@ mod frame;
 mod state;
 mod journal;
 mod resolved;
-mod condemned;
+mod deletion_mark;
 mod quarantine;
 mod locked;
 mod transaction;
@@ -19,7 +19,7 @@ mod salvage;
 mod rebuild;
 mod mending;
 
-pub use condemned::Condemned;
+pub use deletion_mark::DeletionMark;
 pub use frame::{Frame, FrameError};
 pub use journal::{Journal, JournalError, Reading};
 pub(crate) use locked::is_unfinished;

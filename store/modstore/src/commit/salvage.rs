@@ -10,7 +10,7 @@ use super::{
     record::{DecodeError, Record},
     state::EntryInfo,
 };
-use crate::model::{Binding, Digest, Generation};
+use crate::model::{Binding, Digest, Generation, ModuleName};
 
 /// The least bytes that any frame has.
 const SMALLEST_FRAME: usize = 52;
@@ -73,9 +73,9 @@ impl Salvage {
     }
 
     /// Every binding that any frame tells of, newest first.
-    pub(super) fn bindings(&self) -> Vec<(&str, &Binding)> {
+    pub(super) fn bindings(&self) -> Vec<(&ModuleName, &Binding)> {
         let bound = self.records().filter_map(|record| match record {
-            Record::Bound { module, binding } => Some((module.as_str(), binding)),
+            Record::Bound { module, binding } => Some((module, binding)),
             _ => None,
         });
         let mut bound: Vec<_> = bound.collect();
@@ -132,7 +132,7 @@ mod tests {
     fn chain() -> (Vec<u8>, Vec<usize>) {
         let (mut bytes, mut ends, mut previous) = (Vec::new(), Vec::new(), Link::default());
         for sequence in 1..=3 {
-            let records = vec![Record::Unbound { module: format!("m{sequence}") }];
+            let records = vec![Record::Unbound { module: format!("m{sequence}").parse().unwrap() }];
             let (frame, link) = Frame { sequence, previous, records }.to_bytes();
             bytes.extend(frame);
             ends.push(bytes.len());

@@ -19,7 +19,7 @@ use crate::{
     acquire::MemoryBudget,
     commit::{Binding, Mending, Staged, Staging, State, read_manifest},
     disk::{Disk, DiskError, Layout, names_in, read_own},
-    model::{ContentHash, Digest, GitTree, Manifest},
+    model::{ContentHash, Digest, GitTree, Manifest, ModuleName},
     update::Ground,
 };
 
@@ -194,8 +194,8 @@ impl Entries<'_> {
     }
 
     /// Every binding that leads to the entry in any generation, the newest first, each source once.
-    fn bindings(&self, digest: Digest) -> Vec<(String, Binding)> {
-        let mut found: Vec<(String, Binding)> = Vec::new();
+    fn bindings(&self, digest: Digest) -> Vec<(ModuleName, Binding)> {
+        let mut found: Vec<(ModuleName, Binding)> = Vec::new();
         let changes = self.state.generations().iter().rev().flat_map(|info| &info.changes);
         for (module, binding) in changes.filter_map(|(name, to)| Some((name, to.as_ref()?))) {
             let leads = [binding.digest(), binding.bound.source_entry()].contains(&Some(digest));
@@ -207,8 +207,8 @@ impl Entries<'_> {
     }
 
     fn modules(&self, digest: Digest) -> Vec<String> {
-        let leads = |(module, to): (&&str, &&Binding)| {
-            [to.digest(), to.material()].contains(&Some(digest)).then(|| (*module).to_owned())
+        let leads = |(module, to): (&&ModuleName, &&Binding)| {
+            [to.digest(), to.material()].contains(&Some(digest)).then(|| module.to_string())
         };
         let kept = self.state.kept_modules();
         let modules: BTreeSet<String> = kept

@@ -2,10 +2,7 @@
 //!
 //! Fetched whole, without a base: the files of a base are the very files that are damaged.
 
-use std::{
-    path::Path,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use gix::ObjectId;
 
@@ -15,8 +12,11 @@ use crate::{
         AcquireError, Destination, FetchedCommit, MemoryBudget, MirrorPlace, Network, NetworkError,
         Wanted, commit_from_mirror, fetch_archive, fetch_commit,
     },
-    commit::{Binding, Staged, Staging},
-    model::{ArchiveSource, Digest, GitSource, ModuleName, Origin as RepositoryOrigin, Source},
+    commit::{Binding, Fetched, Staged, Staging},
+    model::{
+        ArchiveSource, Digest, GitSource, ModuleName, Origin as RepositoryOrigin, RecordedSource,
+        Source,
+    },
     update::{Event, Ground, Step, tell_fetch},
 };
 
@@ -30,7 +30,7 @@ pub(super) enum Unhad {
     #[error("it could not be had from {from}")]
     Acquire {
         /// Where it was asked for, without any secret.
-        from: String,
+        from: RecordedSource,
         /// Why not.
         source: Arc<AcquireError>,
     },
@@ -38,7 +38,7 @@ pub(super) enum Unhad {
     #[error("what {from} has now is {found}")]
     Other {
         /// Where it was asked for, without any secret.
-        from: String,
+        from: RecordedSource,
         /// What came.
         found: Digest,
     },
@@ -79,7 +79,7 @@ impl Fetcher<'_> {
     pub(super) fn fetch(
         &self,
         digest: Digest,
-        bindings: &[(String, Binding)],
+        bindings: &[(ModuleName, Binding)],
     ) -> Result<(Staged, Origin), Unhad> {
         let mut first = None;
         for (module, binding) in bindings {
@@ -87,15 +87,13 @@ impl Fetcher<'_> {
             if binding.bound.source_entry() != Some(digest) {
                 continue;
             }
-            let fetched = binding.bound.fetched();
-            let had = match (Source::parse(&binding.source, Path::new("/"), None), fetched) {
-                (Ok(Source::Git(source)), Some(fetched)) => {
-                    let Ok(commit) = fetched.revision.parse() else { continue };
-                    let origin = fetched.origin.parse().unwrap_or_else(|_| source.url.origin());
-                    self.commit(module, &source, &origin, commit)
+            let had = match (binding.source.source(), binding.bound.fetched()) {
+                (Some(Source::Git(source)), Some(Fetched { origin, revision, .. })) => {
+                    self.commit(module, source, origin, (*revision).into())
                 }
-                (Ok(Source::Archive(source)), _) => self.archive(&source),
-                _ => continue,
+                (Some(Source::Archive(source)), _) => self.archive(source),
+                // Nothing records where it came from, or a directory of the user's has no entry.
+                (Some(Source::Git(_)), None) | (Some(Source::Linked(_)) | None, _) => continue,
             };
             let from = &binding.source;
             let found = match had {
@@ -127,7 +125,7 @@ impl Fetcher<'_> {
 
     fn commit(
         &self,
-        module: &str,
+        module: &ModuleName,
         source: &GitSource,
         origin: &RepositoryOrigin,
         commit: ObjectId,
@@ -139,16 +137,14 @@ impl Fetcher<'_> {
         let mirror = MirrorPlace { directory, lock, origin, command, lock_limit, rebuild: false };
         let (staging, packs, memory) = (self.staging, options.packs, &self.memory);
         let into = Destination { mirror, disk, staging, packs, memory };
-        let on_step = |step: Step<'_>| self.tell(module, step);
+        let on_step = |step: Step<'_>| tell_fetch(self.ground.events, module, step);
         // What is here needs no server; what is wrong with it is for the server to make good.
         match commit_from_mirror(commit, into, &on_step, cancel) {
             Err(AcquireError::Cancelled) => return Err(AcquireError::Cancelled.into()),
             Ok(Some(FetchedCommit { staged, .. })) => return Ok((staged, Origin::Mirror)),
             Ok(None) | Err(_) => {}
         }
-        if let Ok(module) = &module.parse::<ModuleName>() {
-            self.ground.events.happened(Event::Module { module, step: Step::Listing });
-        }
+        self.ground.events.happened(Event::Module { module, step: Step::Listing });
         let url = source.url.expose();
         let wanted = Wanted::Commit(commit);
         let connected = self.network()?.connect_for(&url, &wanted, cancel);
@@ -163,11 +159,6 @@ impl Fetcher<'_> {
         let network = self.network()?;
         let acquired = fetch_archive(network, source, disk, self.staging, cancel, limits, memory)?;
         Ok((acquired.staged, Origin::Archive))
-    }
-
-    fn tell(&self, module: &str, step: Step<'_>) {
-        let Ok(module) = &module.parse::<ModuleName>() else { return };
-        tell_fetch(self.ground.events, module, step);
     }
 }
 

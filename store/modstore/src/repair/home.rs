@@ -13,7 +13,7 @@ use super::report::{How, Mended};
 use crate::{
     commit::put_away,
     disk::{
-        Disk, DiskError, Format, FormatError, Layout, Lock, LockError, Patience, names_in,
+        Disk, DiskError, Format, FormatError, Layout, Lock, LockError, LockWait, names_in,
         random_name,
     },
 };
@@ -44,7 +44,7 @@ pub(super) fn mend_home(
     disk: &Disk,
     layout: &Layout,
     command: &str,
-    patience: Patience<'_>,
+    patience: LockWait<'_>,
 ) -> Result<Vec<Mended>, HomeError> {
     let mut mending = MendingHome { disk, layout, mended: Vec::new() };
     mending.open_up(layout.home(), 0o700)?;

@@ -8,13 +8,14 @@ use super::{
     report::{How, Mended, RepairReport},
 };
 use crate::{
+    access::AccessError,
     commit::{
         BeginError, Beginning, Binding, Bound, Fetched, Hints, Journal, JournalError, Locked,
         Mending, RebuildError, Staging, StagingError, State, companion_of, put_away,
     },
     declare,
-    disk::{DiskError, Layout, LockError, Patience, read_linked_if_there},
-    model::{Digest, Locked as LockedModule},
+    disk::{DiskError, Layout, LockError, LockWait, read_linked_if_there},
+    model::{Declared, Digest, Locked as LockedModule, RecordedSource},
     update::{Event, Ground, give_back},
     verify::{self, Depth, Looking, Mend, Verification, VerifyError},
 };
@@ -23,6 +24,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RepairError {
+    /// The store cannot be changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The home cannot be mended.
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -86,8 +90,8 @@ pub(crate) fn repair(ground: Ground<'_>) -> Result<RepairReport, RepairError> {
     Ok(report)
 }
 
-fn patience<'a>(ground: Ground<'a>, stop: &'a dyn Fn() -> bool) -> Patience<'a> {
-    Patience { stop, ..Patience::of(ground.options.lock_limit) }
+fn patience<'a>(ground: Ground<'a>, stop: &'a dyn Fn() -> bool) -> LockWait<'a> {
+    LockWait { stop, ..LockWait::at_most(ground.options.lock_limit) }
 }
 
 fn staging(ground: Ground<'_>) -> Result<Staging, StagingError> {
@@ -98,7 +102,7 @@ fn staging(ground: Ground<'_>) -> Result<Staging, StagingError> {
 fn begin(ground: Ground<'_>, staging: Staging) -> Result<Mending, RepairError> {
     let stop = || ground.cancel.is_cancelled();
     let told = |holder: Option<&_>| ground.events.happened(Event::Waiting { holder });
-    let patience = Patience { told: &told, ..patience(ground, &stop) };
+    let patience = LockWait { on_wait: &told, ..patience(ground, &stop) };
     let (command, barrier) = (ground.options.command.as_str(), ground.options.barrier);
     let companion = |state: &State| companion_of(ground.layout, state);
     let how = Beginning { command, patience, barrier, companion: &companion };
@@ -208,11 +212,10 @@ fn rewrite_lock(ground: Ground<'_>, report: &mut RepairReport) -> Result<(), Rep
 /// What `modules.lock` and `modules.toml` say, as far as they can be read.
 fn hints(layout: &Layout) -> Hints {
     let locked = declare::read_lock(layout).map(|lock| lock.modules).unwrap_or_default();
-    let locked = locked.iter().map(|(module, locked)| (module.to_string(), bound(locked)));
+    let locked = locked.iter().map(|(module, locked)| (module.clone(), bound(locked)));
     let declared = declare::read(layout).map(|(_, declared)| declared.modules).unwrap_or_default();
-    let sources = declared
-        .iter()
-        .map(|(module, declared)| (module.to_string(), declared.effective_source().to_toml_text()));
+    let source = |declared: &Declared| RecordedSource::from(&declared.effective_source());
+    let sources = declared.iter().map(|(module, declared)| (module.clone(), source(declared)));
     Hints { locked: locked.collect(), sources: sources.collect() }
 }
 
@@ -220,11 +223,10 @@ fn hints(layout: &Layout) -> Hints {
 fn bound(locked: &LockedModule) -> Binding {
     let LockedModule { source, origin, reference, revision, digest, subdirectory } = locked;
     let fetched = origin.as_ref().zip(*revision).map(|(origin, revision)| Fetched {
-        origin: origin.to_string(),
+        origin: origin.clone(),
         reference: reference.clone(),
-        revision: revision.to_string(),
+        revision,
     });
-    let subdirectory = subdirectory.as_ref().map(ToString::to_string);
-    let bound = Bound::Entry { digest: *digest, subdirectory, fetched };
-    Binding { source: source.to_toml_text(), bound }
+    let bound = Bound::Entry { digest: *digest, subdirectory: subdirectory.clone(), fetched };
+    Binding { source: RecordedSource::from(source), bound }
 }

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use crate::{
     commit::{content_of, has_content, place},
     disk::{Disk, DiskError, Layout, Verb, directory_time, names_in},
-    environment::faults,
+    environment::variant_faults,
     model::{FileKind, Manifest, TreeFile},
 };
 
@@ -100,7 +100,7 @@ impl Tree {
         let variants = self.own.iter().flat_map(|own| {
             names_in(own).unwrap_or_default().into_iter().map(|name| own.join(name))
         });
-        variants.filter(|variant| !faults(variant, &is_own, true).is_empty()).collect()
+        variants.filter(|variant| !variant_faults(variant, &is_own, true).is_empty()).collect()
     }
 
     /// The manifest of the tree as it is, every byte read; `None` when something in it has no place in a tree.

@@ -18,7 +18,7 @@ use crate::{
     commit::{Binding, Bound, Fetched, is_whole, read_manifest},
     disk::{Layout, is_directory, read_own},
     events::{Event, Events, Step},
-    model::{Digest, GitTree, Manifest, ModuleName, Subdirectory},
+    model::{Digest, GitTree, Manifest, ModuleName, RefName, Subdirectory},
 };
 
 /// The tree of a commit that several modules may share.
@@ -89,9 +89,9 @@ fn settled<'s>(
     let Bound::Entry { digest, subdirectory, fetched: Some(fetched) } = &now.bound else {
         return None;
     };
-    let same = fetched.origin == job.origin.as_str()
-        && commit == fetched.revision.as_str()
-        && subdirectory.as_deref() == member.source.subdirectory.as_ref().map(Subdirectory::as_str)
+    let same = fetched.origin == job.origin
+        && commit == ObjectId::from(fetched.revision)
+        && *subdirectory == member.source.subdirectory
         && now.source == member.text
         && member.locked.as_ref().is_none_or(|(locked, _)| locked == digest);
     (same && is_directory(&site.layout.entry(*digest))).then_some(now)
@@ -176,7 +176,7 @@ fn fetch_all(
                 }
                 let error = Arc::new(error);
                 answers.extend(members.iter().map(|(member, _)| {
-                    Answer::failed_at(&member.module, Arc::clone(&error), commit.to_string())
+                    Answer::failed_at(&member.module, Arc::clone(&error), commit.into())
                 }));
             }
         }
@@ -186,15 +186,16 @@ fn fetch_all(
 
 /// Whether there is no use in fetching this very commit.
 fn is_pinned(site: &Site<'_>, member: &Member, commit: ObjectId) -> bool {
-    let revision = commit.to_string();
-    site.is_pinned(&member.module, (&member.text, Some(&revision)), member.build.as_ref())
+    site.is_pinned(&member.module, (&member.text, Some(commit.into())), member.build.as_ref())
 }
 
 /// The full name of the reference that a binding followed.
 fn reference_of(binding: &Binding) -> Option<&str> {
     match &binding.bound {
-        Bound::Entry { fetched: Some(fetched), .. } => fetched.reference.as_deref(),
-        _ => None,
+        Bound::Entry { fetched: Some(fetched), .. } => {
+            fetched.reference.as_ref().map(RefName::as_str)
+        }
+        Bound::Entry { fetched: None, .. } | Bound::Linked { .. } | Bound::Built(_) => None,
     }
 }
 
@@ -273,7 +274,8 @@ fn stored_tree(site: &Site<'_>, job: &RepositoryJob, commit: ObjectId) -> Option
     };
     let digest = site.history_of(&job.origin).iter().find_map(|(digest, fetched)| {
         let is_known = site.state.entry(*digest).is_some();
-        (commit == fetched.revision.as_str() && is_known && is_there(*digest)).then_some(*digest)
+        (commit == ObjectId::from(fetched.revision) && is_known && is_there(*digest))
+            .then_some(*digest)
     })?;
     let (manifest, git) = lists_of(site.layout, digest)?;
     let submodules = git.gitlinks.into_iter().map(|(path, _)| path).collect();
@@ -291,9 +293,7 @@ fn stored_tree(site: &Site<'_>, job: &RepositoryJob, commit: ObjectId) -> Option
 fn base_for(site: &Site<'_>, job: &RepositoryJob, members: &[Meant<'_>]) -> Option<BaseEntry> {
     let now = members.iter().filter_map(|(member, _)| site.source(&member.module));
     let now = now.filter_map(|binding| match &binding.bound {
-        Bound::Entry { digest, fetched: Some(fetched), .. }
-            if fetched.origin == job.origin.as_str() =>
-        {
+        Bound::Entry { digest, fetched: Some(fetched), .. } if fetched.origin == job.origin => {
             Some((*digest, fetched))
         }
         _ => None,
@@ -301,8 +301,7 @@ fn base_for(site: &Site<'_>, job: &RepositoryJob, members: &[Meant<'_>]) -> Opti
     let before = site.history_of(&job.origin).iter().map(|(digest, fetched)| (*digest, fetched));
     let (digest, fetched) = now.chain(before).next()?;
     let (manifest, git) = lists_of(site.layout, digest)?;
-    let commit = fetched.revision.parse().ok()?;
-    Some(BaseEntry::new(site.layout.entry(digest), commit, manifest, git))
+    Some(BaseEntry::new(site.layout.entry(digest), fetched.revision.into(), manifest, git))
 }
 
 /// The answer for one member whose tree is there.
@@ -313,20 +312,19 @@ fn bind(
     (member, resolved): &Meant<'_>,
 ) -> Answer {
     if let Err(error) = check_part(tree, member) {
-        let revision = resolved.commit.to_string();
-        return Answer::failed_at(&member.module, Arc::new(error), revision);
+        return Answer::failed_at(&member.module, Arc::new(error), resolved.commit.into());
     }
     let locked_reference = member.locked.as_ref().and_then(|(_, reference)| reference.clone());
     let fetched = Fetched {
-        origin: job.origin.to_string(),
-        reference: resolved.name.clone().or(locked_reference),
-        revision: resolved.commit.to_string(),
+        origin: job.origin.clone(),
+        reference: resolved.name.clone().map(RefName::from).or(locked_reference),
+        revision: resolved.commit.into(),
     };
     let binding = Binding {
         source: member.text.clone(),
         bound: Bound::Entry {
             digest: tree.digest,
-            subdirectory: member.source.subdirectory.as_ref().map(ToString::to_string),
+            subdirectory: member.source.subdirectory.clone(),
             fetched: Some(fetched),
         },
     };

@@ -19,19 +19,20 @@ use super::{
     site::Site,
 };
 use crate::{
+    access::AccessError,
     acquire::NetworkError,
     commit::{
         Attempt, BeginError, Beginning, Binding, CommitError, Journal, JournalError, Staged,
         Staging, StagingError, State, Transaction, companion_of, is_right, is_unfinished, lock_of,
         now, shown,
     },
-    declare,
-    disk::{DiskError, LockError, Patience, use_reserve},
-    environment::HoldError,
+    declare::{self, DeclareError},
+    disk::{DiskError, LockError, LockWait, use_reserve},
+    environment::EnvironmentLockError,
     events::Event,
     model::{
-        Class, Declarations, Declared, Digest, Generation, Lockfile, ModuleName, Stage, causes,
-        nearest,
+        Class, Declarations, Declared, Digest, Generation, Lockfile, ModuleName, RecordedSource,
+        Stage, causes, nearest,
     },
 };
 
@@ -42,6 +43,12 @@ const BRIEF: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpdateError {
+    /// The store cannot be changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// `modules.toml` or `modules.lock` cannot be used.
+    #[error(transparent)]
+    Declare(#[from] DeclareError),
     /// A module was named that is not declared.
     #[error("there is no module `{name}`{}", did_you_mean(.near.as_deref()))]
     Unknown {
@@ -73,13 +80,25 @@ pub enum UpdateError {
     Remember(#[source] JournalError),
     /// An environment that follows the store cannot be worked on.
     #[error(transparent)]
-    Hold(#[from] HoldError),
+    Hold(#[from] EnvironmentLockError),
     /// An environment does not have what is shown, and there is nothing to go back to.
     #[error("the environment {} does not have what is shown", .0.prefix.display())]
     Environment(#[source] TakenBack),
     /// Somebody asked to stop.
     #[error("interrupted; nothing was changed")]
     Cancelled,
+}
+
+impl UpdateError {
+    /// Whether the update has happened, or may have, although there is an error.
+    #[must_use]
+    pub const fn has_happened(&self) -> bool {
+        match self {
+            Self::Commit(error) => error.has_happened(),
+            Self::Environment(_) => true,
+            _ => false,
+        }
+    }
 }
 
 fn did_you_mean(near: Option<&str>) -> String {
@@ -286,9 +305,8 @@ pub(super) fn unknown(declared: &Declarations, name: &ModuleName) -> UpdateError
 
 /// Modules that are shown and declared no more.
 pub(super) fn undeclared(state: &State, declared: &Declarations) -> Vec<ModuleName> {
-    let gone =
-        state.modules().keys().filter(|module| !declared.modules.contains_key(module.as_str()));
-    gone.map(|module| module.parse().expect("the journal holds only module names")).collect()
+    let gone = state.modules().keys().filter(|module| declared.get(module).is_none());
+    gone.cloned().collect()
 }
 
 /// Sorts the answers into a report, by module.
@@ -323,7 +341,7 @@ fn report(
             Outcome::Failed(why, revision) => {
                 let tried =
                     declared.get(&module).filter(|_| why.is_telling()).map(|declared| Tried {
-                        source: declared.effective_source().to_toml_text(),
+                        source: RecordedSource::from(&declared.effective_source()),
                         revision,
                         conditions: why.conditions(),
                         retry_after: why.retry_after(),
@@ -365,7 +383,7 @@ pub(super) fn failed(
 
 /// Which of the trees that came are in the store already and not what they should be. Every byte is read, and
 /// no lock is held.
-fn rotten(ground: Ground<'_>, staged: &[Staged]) -> BTreeSet<Digest> {
+fn corrupt(ground: Ground<'_>, staged: &[Staged]) -> BTreeSet<Digest> {
     let there = staged.iter().map(Staged::digest).collect::<BTreeSet<_>>().into_iter();
     there.filter(|digest| !is_right(ground.layout, *digest)).collect()
 }
@@ -383,9 +401,9 @@ fn commit(
     // Somebody who wants everything tried does not believe sizes and times either.
     let all = fresh || site.trying == Trying::All;
     let (staging, staged) = site.into_staging()?;
-    let rotten = if all { rotten(ground, &staged) } else { BTreeSet::new() };
+    let corrupt = if all { corrupt(ground, &staged) } else { BTreeSet::new() };
     let mut transaction = begin(ground, staging)?;
-    transaction.replace(rotten);
+    transaction.replace(corrupt);
     notes.into_iter().for_each(|(module, attempt)| transaction.note(module, attempt));
     if fresh {
         transaction.show_anew();
@@ -413,7 +431,7 @@ fn commit(
 fn give_way(
     ground: Ground<'_>,
     transaction: &Transaction,
-    before: &BTreeMap<String, Binding>,
+    before: &BTreeMap<ModuleName, Binding>,
     report: &mut UpdateReport,
 ) {
     let now = transaction.state().modules();
@@ -437,10 +455,10 @@ fn give_way(
 /// Begins a transaction, telling whoever listens when it has to wait.
 pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction, UpdateError> {
     let Options { lock_limit, barrier, ref command, .. } = *ground.options;
-    let patience = Patience {
+    let patience = LockWait {
         limit: lock_limit,
         stop: &|| ground.cancel.is_cancelled(),
-        told: &|holder| ground.events.happened(Event::Waiting { holder }),
+        on_wait: &|holder| ground.events.happened(Event::Waiting { holder }),
     };
     let companion = |state: &State| companion_of(ground.layout, state);
     let how = Beginning { command, patience, barrier, companion: &companion };
@@ -470,8 +488,8 @@ pub(crate) fn commit_if_changed(
         }
         return Ok(Committed { generation, after: None });
     }
-    let lock = lock_of(&transaction.modules_after()).print();
-    transaction.accompany(ground.layout.modules_lock(), lock);
+    let lock = lock_of(transaction.modules_after()).print();
+    transaction.also_write(ground.layout.modules_lock(), lock);
     ground.events.happened(Event::Committing);
     let after = transaction.commit(&ground.options.command)?;
     let generation = after.head().map(|head| head.number);

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     disk::{Layout, names_in, read_own_if_there},
-    environment::{BYTE_CODE, faults, is_byte_code},
+    environment::{BYTE_CODE, is_byte_code, variant_faults},
     model::{ContentHash, Digest, FileKind, GitTree, Manifest, TreeFile, digest_of},
 };
 
@@ -210,7 +210,7 @@ impl Looking {
             names_in(own).unwrap_or_default().into_iter().map(|name| own.join(name))
         });
         for variant in tags {
-            for (path, what) in faults(&variant, &is_entrys, depth == Depth::Full) {
+            for (path, what) in variant_faults(&variant, &is_entrys, depth == Depth::Full) {
                 self.find(Code::VariantDamaged, &path, what);
             }
         }

@@ -34,10 +34,10 @@ impl Book {
         let mut book = Self::default();
         for (info, modules) in state.kept_modules() {
             for (module, binding) in modules {
-                book.note(info.number, module, binding.digest());
+                book.note(info.number, module.as_str(), binding.digest());
                 // What it was built from has to be sound too, or it could not be built again.
                 if binding.material().is_some() {
-                    book.note(info.number, module, binding.material());
+                    book.note(info.number, module.as_str(), binding.material());
                 }
                 if binding.bound.fetched().is_some() {
                     book.from_git.extend(binding.bound.source_entry());

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     commit::{Binding, Bound, GenerationInfo, State, link_text, shown},
     disk::{Layout, names_in},
-    model::{Digest, Generation},
+    model::{Digest, Generation, ModuleName},
 };
 
 /// Looks at the switch. Without a state, only whether it is one.
@@ -70,15 +70,15 @@ pub(super) fn look_at_generations(
 fn look_at_generation(
     layout: &Layout,
     number: Generation,
-    modules: &BTreeMap<&str, &Binding>,
+    modules: &BTreeMap<&ModuleName, &Binding>,
     findings: &mut Vec<Finding>,
     checked: &mut Checked,
 ) -> BTreeSet<Digest> {
     let at = layout.generation(number);
-    let mut found = |code, path: &Path, what: String, module: Option<&str>| {
+    let mut found = |code, path: &Path, what: String, module: Option<&ModuleName>| {
         let finding = Finding::new(code, path, what).of_generation(number);
         findings.push(match module {
-            Some(module) => finding.of_module(module),
+            Some(module) => finding.of_module(module.as_str()),
             None => finding,
         });
     };
@@ -89,7 +89,10 @@ fn look_at_generation(
             return BTreeSet::new();
         }
     };
-    let is_known = |name: &OsString| name.to_str().is_some_and(|name| modules.contains_key(name));
+    let is_known = |name: &OsString| {
+        let module = name.to_str().and_then(|name| name.parse::<ModuleName>().ok());
+        module.is_some_and(|module| modules.contains_key(&module))
+    };
     for name in names.into_iter().filter(|name| !is_known(name)) {
         let what = "the generation has no such module".into();
         found(Code::LinkUnknown, &at.join(name), what, None);
@@ -163,13 +166,15 @@ fn linked<'a>(
     head: &'a GenerationInfo,
 ) -> impl Iterator<Item = Finding> + 'a {
     let linked = state.modules().iter().filter_map(|(module, binding)| match &binding.bound {
-        Bound::Linked { path } => Some((module, Path::new(path))),
+        Bound::Linked { path } => Some((module, path.as_path())),
         Bound::Entry { .. } | Bound::Built(_) => None,
     });
     linked.filter(|(_, path)| !path.is_dir()).map(|(module, path)| {
         let what = format!("it leads to {}, which is no directory", path.display());
         let link = layout.generation(head.number).join(module);
-        Finding::new(Code::LinkedMissing, link, what).of_module(module).of_generation(head.number)
+        Finding::new(Code::LinkedMissing, link, what)
+            .of_module(module.as_str())
+            .of_generation(head.number)
     })
 }
 

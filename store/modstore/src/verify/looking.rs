@@ -2,7 +2,7 @@
 
 use crate::{
     Cancel,
-    disk::{LockError, Patience},
+    disk::{LockError, LockWait},
     model::ModuleName,
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct Looking<'a> {
     /// The command, for those who wait for the lock meanwhile.
     pub(crate) command: &'a str,
     /// How to wait for the lock, which is taken only when something seems wrong.
-    pub(crate) patience: Patience<'a>,
+    pub(crate) patience: LockWait<'a>,
     /// Whether it may be taken at all: whoever takes it writes to the home.
     pub(crate) may_lock: bool,
     /// Hears how many bytes are hashed, and of how many.

@@ -1,0 +1,9 @@
+//! Fixes, by an installer where there is one, and by hand where not.
+
+mod plan;
+mod guard;
+mod by_hand;
+mod fixer;
+
+pub(crate) use fixer::{Done, Fixer};
+pub(crate) use guard::in_the_way;

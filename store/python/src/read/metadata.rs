@@ -1,0 +1,99 @@
+//! [`Metadata`] and [`EntryPoint`]s of a distribution.
+
+/// The fields of `METADATA` that matter here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// The name as its author writes it.
+    pub name: Option<String>,
+    /// The version.
+    pub version: Option<String>,
+    /// Its requirements, as written, with markers.
+    pub requires: Vec<String>,
+    /// The versions of Python it is for.
+    pub requires_python: Option<String>,
+}
+
+/// An object that a distribution gives a name to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryPoint {
+    /// For example `console_scripts`.
+    pub group: String,
+    /// The name.
+    pub name: String,
+    /// For example `package.module:function`.
+    pub object: String,
+}
+
+impl Metadata {
+    /// Reads the head of a `METADATA` or `PKG-INFO`.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let all = |name: &str| {
+            let head = text.lines().take_while(|line| !line.is_empty());
+            let values = head.filter_map(|line| value_of(line, name)).map(str::to_owned);
+            values.collect::<Vec<String>>()
+        };
+        let first = |name: &str| all(name).into_iter().next();
+        Self {
+            name: first("Name"),
+            version: first("Version"),
+            requires: all("Requires-Dist"),
+            requires_python: first("Requires-Python"),
+        }
+    }
+}
+
+/// The value of the field, if the line has it. No field that matters here has more than one line.
+fn value_of<'l>(line: &'l str, name: &str) -> Option<&'l str> {
+    let (field, value) = line.split_once(':')?;
+    field.eq_ignore_ascii_case(name).then_some(value.trim())
+}
+
+impl EntryPoint {
+    /// Reads an `entry_points.txt`, as `importlib.metadata` does.
+    pub(super) fn all(text: &str) -> Vec<Self> {
+        let mut group = None;
+        let mut all = Vec::new();
+        for line in
+            text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+        {
+            if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+                group = Some(name.trim().to_owned());
+            } else if let (Some(group), Some((name, object))) = (&group, line.split_once('=')) {
+                all.push(Self {
+                    group: group.clone(),
+                    name: name.trim().to_owned(),
+                    object: object.trim().to_owned(),
+                });
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_head_of_metadata_counts() {
+        let text = "Metadata-Version: 2.4\nName: My.Module\nVersion: 1.0\nrequires-python: >=3.11\nRequires-Dist: six>=1 ; python_version > '3'\nRequires-Dist: a[b]\nLicense: A\n        Name: other\n\nName: none\nRequires-Dist: none\n";
+        let read = Metadata::read(text);
+        assert_eq!(read.name.as_deref(), Some("My.Module"));
+        assert_eq!(read.version.as_deref(), Some("1.0"));
+        assert_eq!(read.requires_python.as_deref(), Some(">=3.11"));
+        assert_eq!(read.requires, ["six>=1 ; python_version > '3'", "a[b]"]);
+        assert_eq!(Metadata::read(""), Metadata::default());
+    }
+
+    #[test]
+    fn entry_points_have_a_group_a_name_and_an_object() {
+        let text = "a = before\n[console_scripts]\nrun-me = my_flat:main\n\n# x = y\n[ g.h ]\nx=a.b:c [extra]\n";
+        let all = EntryPoint::all(text);
+        let all: Vec<_> = all.iter().map(|e| [e.group.as_str(), &e.name, &e.object]).collect();
+        assert_eq!(
+            all,
+            [["console_scripts", "run-me", "my_flat:main"], ["g.h", "x", "a.b:c [extra]"]]
+        );
+    }
+}
