@@ -270,7 +270,7 @@ pub(crate) fn fault_from_stderr(said: &str, dropped: TransferError) -> Transport
     let cause = || Some(last().into());
     if said.is_empty() {
         dropped.into()
-    } else if has(&["GitConfig key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"])
+    } else if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"])
     {
         ConnectError::HostKey(last()).into()
     } else if has(&[
@@ -281,7 +281,7 @@ pub(crate) fn fault_from_stderr(said: &str, dropped: TransferError) -> Transport
         LoginError::Refused.into()
     } else if has(&["Could not resolve hostname", "Name or service not known"]) {
         ConnectError::UnknownHost { source: cause() }.into()
-    } else if has(&["Connection refused", "No remote to host", "Network is unreachable"]) {
+    } else if has(&["Connection refused", "No route to host", "Network is unreachable"]) {
         ConnectError::Refused { source: cause() }.into()
     } else if has(&[
         "timed out",
@@ -341,7 +341,7 @@ mod tests {
             ("ssh: Could not resolve hostname h: Name or service not known", Class::Transient),
             ("kex_exchange_identification: Connection closed by remote host", Class::Transient),
             ("git@h: Permission denied (publickey).", Class::Permanent),
-            ("GitConfig key verification failed.", Class::Permanent),
+            ("Host key verification failed.", Class::Permanent),
             ("fatal: '/x' does not appear to be a git repository", Class::Permanent),
             ("ERROR: Repository not found.\nfatal: Could not read from remote", Class::Permanent),
             ("", Class::Transient),
