@@ -3,16 +3,15 @@
 use std::path::PathBuf;
 
 use crate::{
+    check::{RepairError, VerifyError},
     commit::{BeginError, CommitError, JournalError},
     declare::DeclareError,
     disk::{FormatError, LockError, UnsafeHome},
     environment::{HoldError, PythonError, RegistrationError},
     model::Generation,
     reclaim::{PlanError, Root, SweepError},
-    repair::RepairError,
     reset::PurgeError,
     update::{BindError, EquipError, TakenBack, UpdateError, UpdateReport},
-    verify::VerifyError,
 };
 
 /// The store is not for this version to use, or cannot be read. Nothing was changed.

@@ -15,6 +15,7 @@
 //! # Ok(()) }
 //! ```
 
+use modstore_core::Context;
 pub use modstore_core::{disk, events, model, program};
 pub use modstore_doctor as doctor;
 pub use modstore_fetch as acquire;
@@ -23,21 +24,20 @@ pub use modstore_python as environment;
 pub mod commit;
 pub mod build;
 pub mod reclaim;
-pub mod verify;
 mod declare;
 mod consent;
 pub mod update;
-pub mod repair;
+pub mod check;
 pub mod reset;
 mod change_error;
 mod store;
 
 pub use change_error::{ChangeError, Exit, OpenError};
+pub use check::RepairReport;
 pub use consent::DeclaredBuild;
 pub use declare::{Addition, DeclareError};
 pub use modstore_core::Cancel;
 pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
-pub use repair::RepairReport;
 pub use reset::{PurgeError, PurgePlan, PurgeReport};
 pub use store::{Added, Dropped, Reset, Store};
 pub use update::{

@@ -11,6 +11,7 @@ use std::{
 use crate::{
     Cancel,
     change_error::{ChangeError, OpenError},
+    check::{self, Depth, Finding, RepairReport, Verification, VerifyError, VerifyOptions},
     commit::{
         self, CommitError, Frame, Journal, JournalError, Staging, State, Transaction, is_whole,
         read_manifest, shown,
@@ -27,13 +28,11 @@ use crate::{
         self, Lease, LeaseError, Leased, PlanError, Policy, Sizes, SweepError, SweepPlan,
         SweepReport,
     },
-    repair::{self, RepairReport},
     reset::{self, PurgeError, PurgePlan, PurgeReport},
     update::{
         self, BindReport, BindRequest, Difference, Done, Environments, Event, Events, Ground,
         Options, Outdated, Silent, UpdateError, UpdateReport, UpdateRequest,
     },
-    verify::{self, Depth, Finding, Looking, Verification, VerifyError},
 };
 
 /// A plan is made anew so often when others keep changing the store.
@@ -520,11 +519,11 @@ impl Store {
         if self.disk.has_failed_to_sync() {
             return Err(ChangeError::Poisoned);
         }
-        if !repair::is_there(&self.layout) {
+        if !check::has_parts(&self.layout) {
             return Ok(RepairReport::default());
         }
         self.must_be_ours().map_err(FormatError::from)?;
-        Ok(repair::repair(self.ground(events, cancel))?)
+        Ok(check::repair(self.ground(events, cancel))?)
     }
 
     /// Looks whether everything is as it was written: the journal, both books, every link, and every file
@@ -541,23 +540,18 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Verification, VerifyError> {
-        let patience = Patience {
-            limit: self.options.lock_limit,
-            stop: &|| cancel.is_cancelled(),
-            told: &|holder| events.happened(Event::Waiting { holder }),
-        };
-        let progress = |bytes, of| events.happened(Event::Hashing { bytes, of });
-        let (progress, command) = (&progress, &*self.options.command);
         // Another user's store is read, and not written to.
         let may_lock = self.must_be_ours().is_ok() && has_no_links(&self.layout).is_ok();
-        let how = Looking { depth, names, command, patience, may_lock, progress, cancel };
-        verify::verify(&self.layout, &how)
+        check::verify(
+            self.ground(events, cancel).context(),
+            VerifyOptions { depth, names, may_lock },
+        )
     }
 
     /// What crashes left and what could not be cleaned up, by a look at names: the next sweep tries to remove it.
     #[must_use]
     pub fn leftovers(&self, state: &State) -> Vec<Finding> {
-        verify::leftovers(&self.layout, state)
+        check::leftovers(&self.layout, state)
     }
 
     /// Binds an environment: registers it, and installs stand-ins of modules in it, which follow every switch from

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::options::Options;
 use crate::events::Events;
 use crate::{
-    Cancel,
+    Cancel, Context,
     commit::Staging,
     consent::Consents,
     declare::Editing,
@@ -26,6 +26,13 @@ pub(crate) struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
+    /// The part of it that is the same on every floor.
+    pub(crate) fn context(self) -> Context<'a> {
+        let Options { barrier, lock_limit, offline, ref command, .. } = *self.options;
+        let Self { disk, layout, events, cancel, .. } = self;
+        Context { disk, layout, barrier, lock_limit, offline, command, events, cancel }
+    }
+
     /// The same, for work on environments.
     pub(crate) fn for_environments(
         self,

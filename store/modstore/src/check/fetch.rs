@@ -22,7 +22,7 @@ use crate::{
 
 /// Why an entry could not be had anew.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unhad {
+pub(super) enum RefetchError {
     /// Nothing is left that says where it came from.
     #[error("nothing tells where it came from")]
     NoSource,
@@ -47,7 +47,7 @@ pub(super) enum Unhad {
     Network(#[from] NetworkError),
 }
 
-impl Unhad {
+impl RefetchError {
     /// The next thing to do.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
@@ -80,7 +80,7 @@ impl Fetcher<'_> {
         &self,
         digest: Digest,
         bindings: &[(String, Binding)],
-    ) -> Result<(Staged, Origin), Unhad> {
+    ) -> Result<(Staged, Origin), RefetchError> {
         let mut first = None;
         for (module, binding) in bindings {
             // What was built is built again by an update; what it was built from is had like any other.
@@ -100,9 +100,11 @@ impl Fetcher<'_> {
             let from = &binding.source;
             let found = match had {
                 Ok((staged, origin)) if staged.digest() == digest => return Ok((staged, origin)),
-                Ok((staged, _)) => Unhad::Other { from: from.clone(), found: staged.digest() },
+                Ok((staged, _)) => {
+                    RefetchError::Other { from: from.clone(), found: staged.digest() }
+                }
                 Err(Problem::Acquire(source)) => {
-                    Unhad::Acquire { from: from.clone(), source: Arc::new(source) }
+                    RefetchError::Acquire { from: from.clone(), source: Arc::new(source) }
                 }
                 Err(Problem::Network(error)) => error.into(),
             };
@@ -111,7 +113,7 @@ impl Fetcher<'_> {
             }
             first.get_or_insert(found);
         }
-        Err(first.unwrap_or(Unhad::NoSource))
+        Err(first.unwrap_or(RefetchError::NoSource))
     }
 
     fn network(&self) -> Result<&Network, Problem> {

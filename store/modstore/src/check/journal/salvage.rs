@@ -1,16 +1,14 @@
-//! What can still be read of a damaged journal: every whole frame, wherever it lies.
+//! [`Salvage`]: every whole frame of a damaged journal, wherever it lies.
 //!
-//! A frame that is whole says the truth about its own transaction. What is missing between two of them is
-//! for [`rebuild`](super::rebuild) to find out elsewhere.
+//! A whole frame is right about its own transaction. [`rebuild`](super::rebuild) finds out elsewhere what is missing
+//! between two of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    frame::{Frame, FrameError, Link},
-    record::{DecodeError, Record},
-    state::EntryInfo,
+use crate::{
+    commit::{DecodeError, EntryInfo, Frame, FrameError, Link, Record},
+    model::{Binding, Digest, Generation},
 };
-use crate::model::{Binding, Digest, Generation};
 
 /// The least bytes that any frame has.
 const SMALLEST_FRAME: usize = 52;
