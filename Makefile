@@ -27,4 +27,4 @@ golden:
 
 ## make sabotage  plant each fault of tests/sabotages/ and see that its test notices
 sabotage:
-	cargo run --quiet -p modstore-tests --bin sabotage
+	cargo run --quiet -p modstore-testbed --bin sabotage

@@ -11,7 +11,7 @@
 use std::{path::Path, sync::LazyLock, time::Duration};
 
 use modstore::disk::Lock;
-use modstore_tests::{Change, Fault, HttpServer, Mount, RefusedPort, Repo, TestHome};
+use modstore_testbed::{Change, Fault, HttpServer, Mount, Random, RefusedPort, Repo, TestHome};
 use serde_json::Value;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
@@ -354,16 +354,9 @@ fn a_full_disk_waits_its_time_whatever_its_host_answers_to_others() {
     let home = home.with_store_at(mount.path().join("store"));
     let world = World { home, server, tool };
     world.repo("other");
-    let large: Vec<Vec<u8>> = (0..8_u32)
-        .map(|seed| {
-            (0..300_000_u32)
-                .flat_map(|at| (at ^ seed << 24).wrapping_mul(0x9e37_79b9).to_be_bytes())
-                .collect()
-        })
+    let changes: Vec<Change> = (0..8)
+        .map(|seed| Change::write(format!("large{seed}"), Random::of(seed).bytes(1_200_000)))
         .collect();
-    let large = large.iter().enumerate();
-    let changes: Vec<Change> =
-        large.map(|(number, content)| Change::write(format!("large{number}"), content)).collect();
     world.tool.commit("main", &changes);
     world.declare(&["other", "tool"]);
     let full = world.json(&["scan"], 1);

@@ -19,8 +19,8 @@ use std::{
 };
 
 use modstore::disk::Disk;
-use modstore_tests::{
-    Fault, HttpServer, Item, Mount, Ran, Repo, TestHome, has_strace, skip_loudly,
+use modstore_testbed::{
+    Change, Fault, HttpServer, Item, Mount, Ran, Random, Repo, TestHome, has_strace, skip_loudly,
 };
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");
@@ -33,20 +33,9 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Bytes that do not shrink, different for each seed.
-fn noise(bytes: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(&mut next).flatten().take(bytes).collect()
-}
-
+/// Commits a file that does not compress, different for each seed.
 fn write_noise(repo: &Repo, bytes: usize, seed: u64) {
-    repo.commit("main", &[modstore_tests::Change::write("noise", noise(bytes, seed))]);
+    repo.commit("main", &[Change::write("noise", Random::of(seed).bytes(bytes))]);
 }
 
 /// Fills what is left of a file system, less `spare` bytes.
@@ -278,7 +267,7 @@ fn a_home_of_somebody_else_is_read_as_ever_and_written_to_with_one_clear_error()
     let as_nobody = |args: &[&str]| {
         let user =
             ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups", binary.to_str().unwrap()];
-        modstore_tests::Running::start(
+        modstore_testbed::Running::start(
             home.command_of(Path::new("setpriv"), &[&user, args].concat()),
         )
         .wait()

@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modstore_tests::{Change, Item, Ran, Repo, TestHome, listing};
+use modstore_testbed::{Change, Item, Ran, Repo, TestHome, listing};
 
 fn home() -> TestHome {
     TestHome::in_memory(env!("CARGO_BIN_EXE_modstore"))

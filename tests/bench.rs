@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modstore_tests::{Repo, TestHome};
+use modstore_testbed::{Repo, TestHome};
 use serde_json::Value;
 
 const SMALL: [&str; 8] = ["bench", "churn", "--modules", "6", "--files", "9", "--rounds", "5"];
@@ -160,7 +160,7 @@ fn what_is_filled_is_what_git_serves() {
         let [round, module, commit] = line[..] else { panic!("{line:?}") };
         let repository = format!("{root}/{module}.git");
         let git = |words: &[&str]| {
-            let ran = modstore_tests::git().args(["--git-dir", &repository]).args(words).output();
+            let ran = modstore_testbed::git().args(["--git-dir", &repository]).args(words).output();
             String::from_utf8(ran.unwrap().stdout).unwrap()
         };
         assert_eq!(git(&["ls-tree", "-r", "--name-only", commit]).lines().count(), 5);

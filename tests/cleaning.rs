@@ -28,7 +28,7 @@ use modstore::{
     disk::{Act, Disk, Observer, Patience, Verb},
     model::Generation,
 };
-use modstore_tests::{Change, Mount, Ran, Repo, TestHome};
+use modstore_testbed::{Change, Mount, Ran, Repo, TestHome};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");
 
@@ -285,7 +285,7 @@ fn what_cannot_be_cleaned_up_blocks_nothing_is_reported_and_goes_later() {
     for path in [&stuck[0], &stuck[1], &stuck[3]] {
         assert_eq!(notices.of(path.to_str().unwrap()), 1, "{:?}", notices.0.lock().unwrap());
     }
-    assert_eq!(place.store.shown(), Some(number(6)), "the name of 5 is not free");
+    assert_eq!(place.store.current(), Some(number(6)), "the name of 5 is not free");
     let tool = "linked".parse().unwrap();
     place.store.link(&tool, place.root.path(), &notices, &cancel).unwrap();
     place.store.rollback(None, &notices, &cancel).unwrap();
@@ -523,7 +523,7 @@ fn an_immutable_file_stays_is_told_and_blocks_nothing() {
     };
     let file = entry.join("deep/file");
     if !chattr("+i", &file) {
-        return modstore_tests::skip_loudly("chattr cannot make a file immutable here");
+        return modstore_testbed::skip_loudly("chattr cannot make a file immutable here");
     }
     repo.write(&[("deep/file", "2")]);
     home.run(&["update"]).ok();

@@ -9,7 +9,7 @@ use std::{
 };
 
 use modstore::disk::Lock;
-use modstore_tests::{Change, Fault, HttpServer, Ran, Repo, TestHome};
+use modstore_testbed::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ const COMMANDS: [&str; 27] = [
     "unbind",
     "doctor",
     "reset",
-    "helper",
+    "print-shim",
     "completions",
     "bench",
     "demo",
@@ -121,6 +121,85 @@ fn the_help_of_every_command_has_a_summary_a_paragraph_and_an_example() {
     }
     for word in ["MODULE", "SOURCE", "GENERATION", "TARGET"] {
         assert!(all.contains(word), "the manual does not explain {word}");
+    }
+}
+
+/// The options that every command has.
+const GLOBAL_OPTIONS: [&str; 9] = [
+    "--home",
+    "--json",
+    "--progress",
+    "--offline",
+    "--lock-timeout",
+    "--interactive",
+    "--quiet",
+    "--verbose",
+    "--color",
+];
+
+#[test]
+fn global_options_are_described_once_and_work_before_and_after_every_command() {
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let all = home.run(&["--help"]).ok().stdout;
+    for option in GLOBAL_OPTIONS {
+        let describes = |line: &&str| {
+            line.trim_start()
+                .trim_start_matches("-q, ")
+                .trim_start_matches("-v, ")
+                .starts_with(option)
+        };
+        assert_eq!(all.lines().filter(describes).count(), 1, "{option}\n{all}");
+    }
+    for command in COMMANDS {
+        for help in [vec![command, "--help"], vec!["help", command]] {
+            let help = home.run(&help).ok().stdout;
+            let options = help.split_once("Options:").unwrap().1;
+            let options = options.split_once("Global options").expect(command).0;
+            for option in GLOBAL_OPTIONS {
+                assert!(!options.contains(option), "{command} describes {option}\n{help}");
+            }
+            assert_eq!(help.matches("`modstore --help`").count(), 1, "{help}");
+        }
+    }
+    let elsewhere = home.scratch().join("elsewhere");
+    let elsewhere = elsewhere.to_str().unwrap();
+    let options = ["--home", elsewhere, "--json", "--offline", "-q"];
+    let before = home.run(&[&options[..], &["status"]].concat()).ok().json();
+    let after = home.run(&[&["status"], &options[..]].concat()).ok().json();
+    assert_eq!(before["home"], elsewhere);
+    assert_eq!(before, after);
+}
+
+#[test]
+fn no_line_of_help_is_wider_than_100_columns_nor_broken_to_fit() {
+    let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    home.env("COLUMNS", "100");
+    for command in COMMANDS {
+        let narrow = home.run(&[command, "--help"]).ok().stdout;
+        for line in narrow.lines() {
+            assert!(line.chars().count() <= 100, "{command}: {line}");
+        }
+    }
+    // Its lines stand as they were written, so they must fit a narrow terminal.
+    let mut about = |columns: &str| {
+        let help = home.env("COLUMNS", columns).run(&["exec", "--help"]).ok().stdout;
+        help.split_once("Usage:").unwrap().0.to_owned()
+    };
+    assert_eq!(about("80"), about("100"));
+}
+
+#[test]
+fn the_help_of_path_recommends_bind_and_says_why_no_installer() {
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let help = home.run(&["path", "--help"]).ok().stdout;
+    assert!(help.contains("modstore bind --python .venv weather"), "{help}");
+    assert!(help.contains("Do not give either path to an installer: it would record"), "{help}");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let pages = fs::read_dir(root.join("docs")).unwrap().map(|page| page.unwrap().path());
+    let pages = pages.chain([root.join("README.md")]).filter(|path| path.is_file());
+    let pages = pages.map(|path| fs::read_to_string(path).unwrap());
+    for text in pages.chain([help]) {
+        assert!(!text.contains("install -e \"$(modstore path"), "{text}");
     }
 }
 
@@ -219,7 +298,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["reset"])["update"]["failed"].as_array().unwrap().len(), 0);
     assert!(!ok(&["reset", "--purge", "--dry-run"])["removed"].as_array().unwrap().is_empty());
     assert_eq!(ok(&["reset", "--purge"])["generation"], Value::Null);
-    assert!(ok(&["helper", "python"])["text"].as_str().unwrap().contains("def pin("));
+    assert!(ok(&["print-shim", "python"])["text"].as_str().unwrap().contains("def pin("));
     assert!(ok(&["completions", "bash"])["script"].as_str().unwrap().contains("modstore"));
     let churn = ["bench", "churn", "--modules", "2", "--files", "4", "--rounds", "1"];
     assert_eq!(ok(&churn)["rounds"].as_array().unwrap().len(), 1);
@@ -274,13 +353,13 @@ fn a_retired_generation_is_marked_and_a_rollback_to_it_names_the_ones_there_are(
         world.repo.write(&[("a.txt", text)]);
         world.home.run(&["update"]).ok();
     }
-    let before = modstore_tests::listing(world.home.path());
+    let before = modstore_testbed::listing(world.home.path());
     let dry = world.home.run(&["gc", "--dry-run", "--keep", "2", "--older-than", "0s"]).ok();
     assert!(
         dry.stdout.contains("would go") && dry.stdout.contains("nothing was changed"),
         "{dry:?}"
     );
-    assert_eq!(modstore_tests::listing(world.home.path()), before, "a dry run changes nothing");
+    assert_eq!(modstore_testbed::listing(world.home.path()), before, "a dry run changes nothing");
     let ran = world.home.run(&["gc", "--keep", "2", "--older-than", "0s"]).ok();
     assert!(ran.stdout.contains("1 generation kept no longer: 1"), "{ran:?}");
     assert!(ran.stdout.contains("no kept generation leads to it"), "{ran:?}");
@@ -288,7 +367,7 @@ fn a_retired_generation_is_marked_and_a_rollback_to_it_names_the_ones_there_are(
     let history = world.home.run(&["history"]).ok().stdout;
     assert!(history.contains("kept no longer"), "{history}");
     let ran = world.home.run(&["rollback", "--to", "1"]).fails(2);
-    ran.says("generation 1 is kept no longer; kept: 2, 3").says("hint:");
+    ran.says("generation 1 is no longer kept; kept: 2, 3").says("hint:");
     world.home.run(&["rollback"]).ok();
     world.home.run(&["gc", "--keep", "0"]).fails(2);
     world.home.run(&["gc", "--older-than", "1w"]).fails(2).says("30m, 12h or 7d");
@@ -373,7 +452,7 @@ fn a_home_that_is_no_text_works() {
     repo.write(&[("a.txt", "1\n")]);
     let store = home.scratch().join(std::ffi::OsStr::from_bytes(b"\xff\xfe"));
     if fs::create_dir(&store).is_err() {
-        modstore_tests::skip_loudly("this file system takes only names that are text");
+        modstore_testbed::skip_loudly("this file system takes only names that are text");
         return;
     }
     let home = home.with_store_at(&store);
@@ -447,7 +526,7 @@ fn the_demo_without_git_says_what_is_missing() {
 fn a_secret_in_a_source_is_in_no_output_and_in_no_file() {
     let world = World::with_modules();
     let secret = "s3cr3t-t0ken";
-    let port = modstore_tests::RefusedPort::reserve();
+    let port = modstore_testbed::RefusedPort::reserve();
     let good = format!("git+http://me:{secret}@127.0.0.1:{}/r.git", port.port());
     let tries: [&[&str]; 9] = [
         &["add", &good],

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modstore_tests::{Backend, Project, Python, PythonTools, Repo, TestHome, Venv};
+use modstore_testbed::{Backend, Project, Python, PythonTools, Repo, TestHome, Venv};
 
 /// A bound environment, and a module that has had one version; version 2 is shown now.
 struct World {
@@ -63,7 +63,7 @@ impl World {
         before
     }
 
-    fn sweep(&self) -> modstore_tests::Ran {
+    fn sweep(&self) -> modstore_testbed::Ran {
         self.home.run(&["--json", "gc", "--keep", "1", "--older-than", "0s"])
     }
 

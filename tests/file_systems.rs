@@ -8,7 +8,7 @@
 use std::{fs, path::Path, process::Command};
 
 use modstore::disk::{Concern, FileSystem};
-use modstore_tests::{Mount, Ran, TestHome};
+use modstore_testbed::{Mount, Ran, TestHome};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");
 

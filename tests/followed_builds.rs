@@ -3,7 +3,7 @@
 //! Each is built once by its real backend, bound, and must follow two switches and a sweep. What cannot be followed is
 //! refused by the name of its backend.
 
-use modstore_tests::{Backend, Project, Python, PythonTools, Ran, Repo, TestHome, Venv};
+use modstore_testbed::{Backend, Project, Python, PythonTools, Ran, Repo, TestHome, Venv};
 
 struct World {
     home: TestHome,

@@ -16,7 +16,7 @@ use std::{
 };
 
 use modstore::disk::Layout;
-use modstore_tests::{Ran, Repo, Running, TestHome, skip_loudly};
+use modstore_testbed::{Ran, Repo, Running, TestHome, skip_loudly};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");
 

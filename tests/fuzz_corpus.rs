@@ -17,6 +17,8 @@ mod properties;
 
 use std::{env, fs, path::Path};
 
+use modstore_testbed::Random;
+
 /// How many mutations of each corpus are tried.
 const MUTATIONS: u64 = 40_000;
 
@@ -29,24 +31,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// Numbers that are the same on every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// Less than `end`, and 0 if that is 0.
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % (end as u64).max(1)) as usize
-    }
-}
-
-/// What lengths and counts are made of when somebody means harm.
+/// What lengths and counts are made of in hostile input.
 const HOSTILE: [&[u8]; 8] = [
     &[0xff],
     &[0, 0],
@@ -59,22 +44,22 @@ const HOSTILE: [&[u8]; 8] = [
 ];
 
 /// One to four changes of one file: a bit, a byte, a cut, a repetition, something hostile, a piece of another file.
-fn mutated(corpus: &[Vec<u8>], numbers: &mut Numbers) -> Vec<u8> {
-    let mut bytes = corpus[numbers.below(corpus.len())].clone();
-    for _ in 0..=numbers.below(4) {
-        let at = numbers.below(bytes.len() + 1);
-        let to = (at + numbers.below(16)).min(bytes.len());
-        match numbers.below(7) {
-            0 if at < bytes.len() => bytes[at] ^= 1 << numbers.below(8),
-            1 if at < bytes.len() => bytes[at] = numbers.next() as u8,
+fn mutated(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let mut bytes = corpus[random.below(corpus.len())].clone();
+    for _ in 0..=random.below(4) {
+        let at = random.below(bytes.len() + 1);
+        let to = (at + random.below(16)).min(bytes.len());
+        match random.below(7) {
+            0 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+            1 if at < bytes.len() => bytes[at] = random.draw() as u8,
             2 => drop(bytes.drain(at..to)),
             3 => bytes.truncate(at),
             4 => drop(bytes.splice(at..at, bytes[at..to].to_vec())),
-            5 => drop(bytes.splice(at..to, HOSTILE[numbers.below(HOSTILE.len())].to_vec())),
+            5 => drop(bytes.splice(at..to, HOSTILE[random.below(HOSTILE.len())].to_vec())),
             _ => {
-                let other = &corpus[numbers.below(corpus.len())];
-                let from = numbers.below(other.len() + 1);
-                let end = (from + numbers.below(64)).min(other.len());
+                let other = &corpus[random.below(corpus.len())];
+                let from = random.below(other.len() + 1);
+                let end = (from + random.below(64)).min(other.len());
                 drop(bytes.splice(at..to, other[from..end].to_vec()));
             }
         }
@@ -96,9 +81,9 @@ fn holds_for(target: &str, mutations: u64, property: fn(&[u8])) {
     assert!(corpus.len() > 3, "the corpus of {target} is gone");
     corpus.iter().for_each(|bytes| property(bytes));
     let wanted = env::var("MODSTORE_MUTATIONS").map_or(mutations, |text| text.parse().unwrap());
-    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::of(1);
     for number in 0..wanted {
-        let bytes = mutated(&corpus, &mut numbers);
+        let bytes = mutated(&corpus, &mut random);
         if std::panic::catch_unwind(|| property(&bytes)).is_err() {
             panic!("{target}, mutation {number}: {:?}", bytes.escape_ascii().to_string());
         }

@@ -19,7 +19,7 @@ use modstore::{
     Cancel, Options, Policy, Silent, Store, UpdateRequest,
     disk::{Act, Disk, Observer, Verb},
 };
-use modstore_tests::Repo;
+use modstore_testbed::Repo;
 
 /// Writes down every act, with the home and all random names taken out.
 struct Trace {

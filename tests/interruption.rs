@@ -11,7 +11,7 @@ use std::{
 };
 
 use modstore::disk::{Lock, Patience};
-use modstore_tests::{Change, Fault, HttpServer, Item, Ran, Repo, Running, TestHome};
+use modstore_testbed::{Change, Fault, HttpServer, Item, Ran, Random, Repo, Running, TestHome};
 use rustix::process::Signal;
 
 /// How long a command may go on after it was asked to stop.
@@ -53,7 +53,7 @@ impl Scene {
     fn publish(&mut self) {
         self.round += 1;
         for (number, repo) in self.repos.iter().enumerate() {
-            let content = noise(self.round * 100 + number as u64);
+            let content = Random::of(self.round * 100 + number as u64).bytes(100_000);
             repo.commit(
                 "main",
                 &[Change::write("noise", content), Change::write("round", self.round.to_string())],
@@ -126,18 +126,6 @@ impl Scene {
         self.assert_nothing_left(what);
         ran
     }
-}
-
-/// Bytes that do not shrink, different for each seed.
-fn noise(seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(&mut next).flatten().take(100_000).collect()
 }
 
 fn interrupted_while_a_server_hangs(scene: &Scene) {

@@ -23,10 +23,10 @@ use std::{
 };
 
 use modstore::{
-    Cancel, ChangeError, Options, Policy, Silent, Store, SweepError, UpdateRequest,
+    Cancel, Options, Policy, Silent, Store, SweepError, UpdateRequest,
     disk::{Act, Disk, Lock, Observer, Patience, Verb},
 };
-use modstore_tests::{Repo, Running, TestHome};
+use modstore_testbed::{Repo, Running, TestHome};
 use rustix::process::Signal;
 
 const NAMES: [&str; 4] = ["m0", "m1", "m2", "m3"];
@@ -137,7 +137,7 @@ fn sweep(home: &Path, done: &AtomicBool, seen: &Seen) {
             Ok(report) => {
                 seen.retired.fetch_add(report.retired.len() as u64, Ordering::Relaxed);
             }
-            Err(ChangeError::Sweep(SweepError::Stale { .. })) => {}
+            Err(SweepError::Stale { .. }) => {}
             Err(error) => panic!("{error:?}"),
         }
     }

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore_tests::{Ran, Repo, Running, TestHome, skip_loudly};
+use modstore_testbed::{Ran, Repo, Running, TestHome, skip_loudly};
 
 const MODSTORE: &str = env!("CARGO_BIN_EXE_modstore");
 /// No text, an escape, an end of a line and a change of direction.

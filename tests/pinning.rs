@@ -7,7 +7,7 @@
 
 use std::fs;
 
-use modstore_tests::{Backend, Project, Python, PythonTools, Ran, Repo, Running, TestHome, Venv};
+use modstore_testbed::{Backend, Project, Python, PythonTools, Ran, Repo, Running, TestHome, Venv};
 
 /// A bound environment with two modules, each in two versions; version 2 is shown.
 struct World {

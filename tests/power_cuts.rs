@@ -1,7 +1,7 @@
 //! Power cuts, on file systems of our own: what was acknowledged is there, what is shown is whole, the next update
 //! converges.
 //!
-//! A host program works with the library on a mounted image and says what it was told. At a moment that chance decides
+//! A host program works with the library on a mounted image and says what it was told. At a moment that a random number decides
 //! the file system stops taking anything, the host is killed, and what the image had been given by then is mounted
 //! again. `MODSTORE_CUTS=50` is the long form, `MODSTORE_SEED` repeats one run.
 //!
@@ -27,7 +27,7 @@ mod life;
 mod campaign;
 
 use campaign::Campaign;
-use modstore_tests::{Chance, Mount, skip_loudly};
+use modstore_testbed::{Mount, Random, skip_loudly};
 
 /// Not a law of its own: the process whose power is cut.
 #[test]
@@ -38,7 +38,7 @@ fn a_host_whose_power_may_be_cut_works() {
 fn nothing_is_lost(name: &'static str, mount: Option<Mount>, each_file: bool) {
     let Some(mount) = mount else { return };
     let cuts = std::env::var("MODSTORE_CUTS").map_or(5, |cuts| cuts.parse().unwrap());
-    let seed = Chance::seed();
+    let seed = Random::seed();
     println!("{name}: seed {seed}");
     let campaign = Campaign { name, mount: &mount, cuts, seed, each_file, sabotaged: None };
     let met = campaign.run().unwrap_or_else(|why| panic!("{why}"));
@@ -73,7 +73,7 @@ fn a_sabotage_is_caught(calls: &'static str) {
         return skip_loudly("strace cannot be run");
     }
     let Some(mount) = Mount::ext4(512) else { return };
-    let seed = Chance::seed();
+    let seed = Random::seed();
     println!("{calls}: seed {seed}");
     let sabotaged = Some(calls);
     let campaign =

@@ -8,7 +8,7 @@
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, os::unix::fs::PermissionsExt as _};
 
-use modstore_tests::{Change, Repo, TestHome, on_terminal};
+use modstore_testbed::{Change, Repo, TestHome, on_terminal, pkt_line};
 
 /// A title, a cleared screen, a bell, C1 as a byte and as text, changes of direction, what has no width, tags.
 const ODD: &[u8] = b"\x1b]0;T\x07\x1b[2J\x1b[1A\x9b31m\xc2\x9b31m\xe2\x80\xae\xe2\x81\xa6RTL\xe2\x80\x8b\xf3\xa0\x81\x81\xef\xbb\xbf";
@@ -147,7 +147,7 @@ fn a_refusal_in_several_lines_is_one_cause_and_no_lines_of_ours() {
     let mut home = home();
     let ssh = home.scratch().join("ssh");
     let says = [b"no ", ODD, FORGED].concat();
-    let packet = [format!("{:04x}ERR ", says.len() + 8).as_bytes(), &says].concat();
+    let packet = pkt_line([b"ERR ", &says[..]].concat());
     fs::write(home.scratch().join("packet"), packet).unwrap();
     fs::write(home.scratch().join("words"), &says).unwrap();
     let script = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\ncat words >&2\ncat packet\nexit 3\n";

@@ -8,7 +8,7 @@ use std::{
 };
 
 use modstore::{Cancel, Options, Silent, Store, UpdateRequest};
-use modstore_tests::Repo;
+use modstore_testbed::Repo;
 
 const UPDATES: u64 = 1_000;
 

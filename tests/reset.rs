@@ -16,12 +16,12 @@ use std::{
 };
 
 use modstore::{
-    Cancel, ChangeError, Lease, Options, PurgeError, Silent, Store, UpdateRequest,
+    Cancel, Lease, Options, PurgeError, Silent, Store, UpdateRequest,
+    check::Depth,
     commit::Journal,
     disk::{Act, Disk, Layout, Observer},
-    verify::Depth,
 };
-use modstore_tests::{Fault, HttpServer, Repo, TestHome};
+use modstore_testbed::{Fault, HttpServer, Repo, TestHome};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");
 
@@ -294,8 +294,7 @@ fn a_purge_that_ends_at_any_act_leaves_the_whole_store_or_none_and_the_next_one_
         let store = world.store_on(Arc::new(DiesAt { left: AtomicUsize::new(acts) }));
         let died = match store.purge(&Silent, &Cancel::new()) {
             Ok(_) => break,
-            Err(ChangeError::Purge(error)) => error,
-            Err(error) => panic!("{error}"),
+            Err(error) => error,
         };
         drop(store);
         if fs::read_link(world.layout().current()).is_ok() {

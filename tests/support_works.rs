@@ -13,9 +13,9 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use modstore_tests::{
-    BlackHole, Change, CutNetwork, Fault, GitDaemon, HttpServer, Item, Luck, Mount, RefusedPort,
-    Repo, Running, SshServer, TestHome, Wire, git, listing,
+use modstore_testbed::{
+    BlackHole, Change, CutNetwork, Fault, GitDaemon, HttpServer, Item, Luck, Mount, Random,
+    RefusedPort, Repo, Running, SshServer, TestHome, Wire, git, listing,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -31,14 +31,7 @@ fn served() -> (TempDir, Repo) {
 }
 
 fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    std::iter::repeat_with(next).take(length).collect()
+    Random::of(1).bytes(length)
 }
 
 fn clone_with(mut git: Command, url: &str) -> (TempDir, Output) {
@@ -351,7 +344,7 @@ fn http_speaks_v2_on_kept_connections_and_takes_compressed_requests() {
             .iter()
             .all(|seen| seen.protocol.as_deref() == Some("version=2") && seen.repo == "one")
     );
-    let compressed = |seen: &modstore_tests::Seen| {
+    let compressed = |seen: &modstore_testbed::RecordedRequest| {
         seen.headers.contains(&("content-encoding".into(), "gzip".into()))
     };
     assert!(stats.requests.iter().any(compressed), "{stats:?}");
@@ -382,7 +375,7 @@ fn http_takes_chunked_requests() {
         .output()
         .unwrap();
     assert!(out.status.success(), "{}", said(&out));
-    let chunked = |seen: &modstore_tests::Seen| {
+    let chunked = |seen: &modstore_testbed::RecordedRequest| {
         seen.headers.contains(&("transfer-encoding".into(), "chunked".into()))
     };
     assert!(server.stats().requests.iter().any(chunked), "{:?}", server.stats());

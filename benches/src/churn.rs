@@ -4,18 +4,16 @@
 //! links once, and in bytes of files, against the bytes of the files that are live.
 //! Limits: a module moves at most twice, so that after twice as many rounds as there are tenths nothing moves.
 
-use std::collections::HashSet;
-use std::fs;
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
+
+use modstore_testbed::DiskUsage;
 
 use crate::contender::{Contender, Role, Step};
 use crate::corpus::{Served, Version};
 use crate::fetch::{Site, all_at, same};
 use crate::measure::sample;
-use crate::report::{Bar, Table, number};
+use crate::report::{Table, Timing, number};
 
 /// How many rounds there are.
 pub(crate) const ROUNDS: usize = 20;
@@ -29,18 +27,9 @@ struct Total {
     cpu: Duration,
     server_cpu: Duration,
     sync: Duration,
-    at_start: Disk,
-    at_end: Disk,
+    at_start: DiskUsage,
+    at_end: DiskUsage,
     failed: Option<String>,
-}
-
-/// What a directory takes, hard links once.
-#[derive(Debug, Clone, Copy, Default)]
-struct Disk {
-    /// Of the file system, in bytes; directories count.
-    blocks: u64,
-    /// Of the files.
-    bytes: u64,
 }
 
 /// Runs all rounds; gives the table, and what a plot shows of it.
@@ -48,7 +37,7 @@ pub(crate) fn run(
     site: &Site<'_>,
     contenders: &[Box<dyn Contender>],
     say: &dyn Fn(&str),
-) -> Result<(String, Vec<Bar>), String> {
+) -> Result<(String, Vec<Timing>), String> {
     all_at(site, Version::Base)?;
     let mut totals: Vec<Total> = contenders.iter().map(|_| Total::default()).collect();
     for (contender, total) in contenders.iter().zip(&mut totals) {
@@ -58,7 +47,7 @@ pub(crate) fn run(
             Ok(sample) => total.cold = sample.wall,
             Err(error) => total.failed = Some(format!("cold: {error}")),
         }
-        total.at_start = taken(contender.place())?;
+        total.at_start = usage(contender.place())?;
     }
     for round in 0..ROUNDS {
         say(&format!("round {} of {ROUNDS}", round + 1));
@@ -77,7 +66,7 @@ pub(crate) fn run(
         }
     }
     for (contender, total) in contenders.iter().zip(&mut totals) {
-        total.at_end = taken(contender.place())?;
+        total.at_end = usage(contender.place())?;
     }
     let live = live(site)?;
     all_at(site, Version::Base)?;
@@ -127,30 +116,17 @@ fn version(site: &Site<'_>, module: &Served, round: usize) -> Version {
 }
 
 /// What the trees that are served in the end take by themselves.
-fn live(site: &Site<'_>) -> Result<Disk, String> {
-    let of = |module| taken(&site.corpus.expected(module, version(site, module, ROUNDS - 1)));
-    let each = site.corpus.modules.iter().map(of).collect::<Result<Vec<Disk>, String>>()?;
-    let sum = |of: fn(&Disk) -> u64| each.iter().map(of).sum();
-    Ok(Disk { blocks: sum(|disk| disk.blocks), bytes: sum(|disk| disk.bytes) })
+fn live(site: &Site<'_>) -> Result<DiskUsage, String> {
+    let mut live = DiskUsage::default();
+    for module in &site.corpus.modules {
+        let tree = site.corpus.expected(module, version(site, module, ROUNDS - 1));
+        live.add(&tree).map_err(|error| format!("{}: {error}", tree.display()))?;
+    }
+    Ok(live)
 }
 
-fn taken(path: &Path) -> Result<Disk, String> {
-    let (mut seen, mut disk) = (HashSet::new(), Disk::default());
-    add(path, &mut seen, &mut disk).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(disk)
-}
-
-fn add(path: &Path, seen: &mut HashSet<u64>, disk: &mut Disk) -> io::Result<()> {
-    let metadata = fs::symlink_metadata(path)?;
-    if metadata.nlink() > 1 && !metadata.is_dir() && !seen.insert(metadata.ino()) {
-        return Ok(());
-    }
-    disk.blocks += metadata.blocks() * 512;
-    if !metadata.is_dir() {
-        disk.bytes += metadata.len();
-        return Ok(());
-    }
-    fs::read_dir(path)?.try_for_each(|child| add(&child?.path(), seen, disk))
+fn usage(path: &Path) -> Result<DiskUsage, String> {
+    DiskUsage::of(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn table(contenders: &[Box<dyn Contender>], totals: &[Total], live: u64) -> String {
@@ -209,10 +185,10 @@ fn table(contenders: &[Box<dyn Contender>], totals: &[Total], live: u64) -> Stri
     table.to_string() + &failures
 }
 
-fn bars(contenders: &[Box<dyn Contender>], totals: &[Total]) -> Vec<Bar> {
+fn bars(contenders: &[Box<dyn Contender>], totals: &[Total]) -> Vec<Timing> {
     let good = contenders.iter().map(|contender| &**contender).zip(totals);
     let good = good.filter(|(_, total)| total.failed.is_none());
-    let bar = |(contender, total): (&dyn Contender, &Total)| Bar {
+    let bar = |(contender, total): (&dyn Contender, &Total)| Timing {
         group: "20 rounds, collected".to_owned(),
         name: contender.name().to_owned(),
         role: contender.role(),

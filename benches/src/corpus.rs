@@ -1,8 +1,7 @@
 //! The repositories that are served, the same on every run, and what git itself checks out of them.
 //!
-//! A module is Python-like text, files from 200 bytes to 30 kB (log-uniform), three old commits below the one that is
-//! served first, all in one pack as a host would keep it, and two commits to come as loose objects, as a push leaves
-//! them. Two files are what prek and uv ask of a module, and never change.
+//! The modules are those of the corpus that tests and the churn command use: three old commits below the one that is
+//! served first, all in one pack as a host would keep it, and two commits to come as loose objects, as a push leaves them.
 //! The filling happens in a child process, whose memory would otherwise be taken for the contenders'.
 //! Limits: text only; no submodules, no binaries.
 
@@ -10,23 +9,18 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use modstore_tests::{Change, HttpServer, Repo, git};
+use modstore_testbed::{Contents, HttpServer, ModuleFiles, Repo, Shape, git};
 
 use crate::contender::Wanted;
 use crate::measure::run;
 
 const OLD_COMMITS: usize = 3;
-const SMALLEST: f64 = 200.0;
-const LARGEST: f64 = 30_000.0;
 
-/// How much of it there is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Shape {
-    pub(crate) modules: usize,
-    pub(crate) files: usize,
-    /// Files that a commit touches.
-    pub(crate) touched: usize,
-    pub(crate) mean_size: usize,
+/// A corpus of this size, from the fixed seed of all benchmarks.
+pub(crate) fn shape(modules: usize, files: usize, touched: usize, mean_size: usize) -> Shape {
+    let rounds = OLD_COMMITS + 2;
+    let contents = Contents::Project;
+    Shape { modules, files, rounds, changing: modules, touched, mean_size, seed: 1, contents }
 }
 
 /// Which commit of a module is served, or expected.
@@ -118,16 +112,20 @@ pub(crate) fn fill(root: &Path, shape: Shape) -> Result<String, String> {
 }
 
 fn fill_one(root: &Path, shape: Shape, number: usize) -> Result<String, String> {
-    let repo = Repo::create(root, &format!("m{number:03}"));
-    let mut module = Module::new(shape, number, repo.name());
-    let mut base = repo.commit("main", &module.all());
+    let mut files = ModuleFiles::new(shape, number);
+    let repo = Repo::create(root, files.name());
+    let mut rounds = 0..;
+    let mut commit = |branch| {
+        let changes = files.change(rounds.next().unwrap_or_default());
+        repo.commit(branch, &changes)
+    };
+    let mut base = commit("main");
     for _ in 0..OLD_COMMITS {
-        base = repo.commit("main", &module.touch());
+        base = commit("main");
     }
     repo.git(&["repack", "-a", "-d", "-q", "--window=5", "--threads=2"]);
     repo.branch("next", &base);
-    let next = repo.commit("next", &module.touch());
-    let later = repo.commit("next", &module.touch());
+    let (next, later) = (commit("next"), commit("next"));
     repo.delete_ref("refs/heads/next");
     for id in [&base, &next, &later] {
         check_out(&repo, id, &expected(root, repo.name(), id))?;
@@ -149,131 +147,4 @@ fn check_out(repo: &Repo, id: &str, to: &Path) -> Result<(), String> {
     }
     run(Command::new("tar").arg("-xf").arg(&archive).arg("-C").arg(to))?;
     fs::remove_file(&archive).map_err(told)
-}
-
-/// The files of a module, as they change.
-struct Module {
-    text: Text,
-    files: Vec<(String, Vec<u8>)>,
-    touched: usize,
-    cursor: usize,
-}
-
-impl Module {
-    fn new(shape: Shape, number: usize, name: &str) -> Self {
-        let mut text = Text(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1));
-        let unscaled: Vec<f64> = (0..shape.files).map(|at| size(at, shape.files)).collect();
-        let mean = unscaled.iter().sum::<f64>() / shape.files.max(1) as f64;
-        let scale = shape.mean_size as f64 / mean;
-        let file = |(at, unscaled): (usize, &f64)| match (at, shape.files) {
-            (1, ..1000) => (".pre-commit-hooks.yaml".to_owned(), hooks(name)),
-            (2, ..1000) => ("pyproject.toml".to_owned(), project(name)),
-            _ => (path(at, shape.files, name), text.lines((unscaled * scale) as usize)),
-        };
-        let files = unscaled.iter().enumerate().map(file).collect();
-        Self { text, files, touched: shape.touched, cursor: number }
-    }
-
-    fn all(&self) -> Vec<Change> {
-        self.files.iter().map(|(path, content)| change(path, content)).collect()
-    }
-
-    /// New lines in the middle of the next few files.
-    fn touch(&mut self) -> Vec<Change> {
-        let count = self.files.len().max(1);
-        let mut changes = Vec::new();
-        for _ in 0..self.touched {
-            // 7 has no factor in common with 40 or 50,000, so that every file has its turn.
-            self.cursor = (self.cursor + 7) % count;
-            if count < 1000 && (self.cursor == 1 || self.cursor == 2) {
-                self.cursor = (self.cursor + 7) % count;
-            }
-            let Some((path, content)) = self.files.get_mut(self.cursor) else { continue };
-            let middle = content.len() / 2;
-            content.splice(middle..middle, self.text.lines(120));
-            changes.push(change(path, content));
-        }
-        changes
-    }
-}
-
-fn change(path: &str, content: &[u8]) -> Change {
-    if path.ends_with(".sh") { Change::exec(path, content) } else { Change::write(path, content) }
-}
-
-/// Sizes from small to large by equal factors, spread over the paths.
-fn size(at: usize, files: usize) -> f64 {
-    let rank = (at * 7919) % files.max(1);
-    SMALLEST * (LARGEST / SMALLEST).powf(rank as f64 / files.max(1) as f64)
-}
-
-/// About 4 files in a directory of a small module, 50 in one of a large.
-fn path(at: usize, files: usize, name: &str) -> String {
-    match (at, files) {
-        (0, _) => "run.sh".to_owned(),
-        (3, ..1000) => format!("{name}/__init__.py"),
-        (1..=3, _) => format!("top_{at}.py"),
-        (_, ..1000) => format!("{name}/part_{:02}/file_{at:03}.py", at / 4),
-        _ => format!("package/area_{:02}/part_{:02}/file_{at:05}.py", at / 2000, at / 50 % 40),
-    }
-}
-
-/// What prek wants of a repository.
-fn hooks(name: &str) -> Vec<u8> {
-    format!("- id: {name}\n  name: {name}\n  entry: run.sh\n  language: script\n").into_bytes()
-}
-
-/// What uv wants of one; its own back end, which it runs without a process.
-fn project(name: &str) -> Vec<u8> {
-    format!(
-        "[project]\nname = \"{name}\"\nversion = \"1\"\n\n[build-system]\nrequires = [\"uv_build\"]\n\
-         build-backend = \"uv_build\"\n\n[tool.uv.build-backend]\nmodule-name = \"{name}\"\nmodule-root = \"\"\n"
-    )
-    .into_bytes()
-}
-
-/// Text that compresses as source code does, from a fixed seed (xorshift). Few runs of 16 bytes recur, so that a pack of
-/// it holds few deltas between files that have nothing to do with each other, as is so with real code.
-struct Text(u64);
-
-impl Text {
-    const SYLLABLES: [&str; 48] = [
-        "val", "ue", "res", "ult", "mod", "ule", "ses", "sion", "con", "fig", "pro", "vid", "er",
-        "mes", "sage", "hand", "ler", "in", "dex", "to", "ken", "text", "re", "quest", "spon",
-        "se", "buf", "len", "gth", "sta", "te", "ev", "ent", "sour", "ce", "tar", "get", "par",
-        "opt", "ion", "lim", "it", "path", "err", "or", "list", "map", "key",
-    ];
-
-    fn lines(&mut self, size: usize) -> Vec<u8> {
-        let mut text = Vec::with_capacity(size + 80);
-        while text.len() < size {
-            let (a, b, c, d) = (self.word(), self.word(), self.word(), self.word());
-            let line = match self.next() % 4 {
-                0 => format!("def {a}_{b}({c}, {d}):\n"),
-                1 => format!("    {a} = self.{b}.{c}({d})\n"),
-                2 => format!("    if {a} and {b}.{c} > {d}:\n"),
-                _ => format!("        return {a}_{b}[{c}]\n"),
-            };
-            text.extend(line.into_bytes());
-        }
-        text
-    }
-
-    fn word(&mut self) -> String {
-        [self.syllable(), self.syllable(), self.syllable()].concat()
-    }
-
-    /// Early ones more often, as words go.
-    fn syllable(&mut self) -> &'static str {
-        let count = Self::SYLLABLES.len() as u64;
-        let at = (self.next() % count) * (self.next() % count) / count;
-        Self::SYLLABLES.get(at as usize).copied().unwrap_or_default()
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use modstore::environment::{How, Scan};
-use modstore_tests::PythonTools;
+use modstore_testbed::PythonTools;
 
 use crate::local::{Samples, middle, milliseconds, ratio};
 use crate::measure::run;

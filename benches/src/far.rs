@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use modstore_tests::Fault;
+use modstore_testbed::Fault;
 
 use crate::contender::{Contender, Role, Step};
 use crate::corpus::Version;

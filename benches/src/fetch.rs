@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use modstore_tests::HttpServer;
+use modstore_testbed::HttpServer;
 
 use crate::compare;
 use crate::contender::{Contender, Role, Step};
 use crate::corpus::{Corpus, Served, Version};
 use crate::measure::{Sample, Spread, sample};
-use crate::report::{Bar, Table, mebibytes, middle, number, seconds};
+use crate::report::{Table, Timing, mebibytes, middle, number, seconds};
 
 /// Where contenders meet: what is served, by whom, and the file system they work on.
 pub(crate) struct Site<'a> {
@@ -40,7 +40,7 @@ pub(crate) fn compare(
     aims: Aims<'_>,
     rounds: usize,
     say: &dyn Fn(&str),
-) -> Result<(String, Vec<Bar>), String> {
+) -> Result<(String, Vec<Timing>), String> {
     let mut results = Results::default();
     for round in 0..rounds {
         say(&format!("round {} of {rounds}", round + 1));
@@ -59,12 +59,12 @@ pub(crate) fn compare(
     Ok((table, bars(&results, contenders, aims)))
 }
 
-fn bars(results: &Results, contenders: &[Box<dyn Contender>], aims: Aims<'_>) -> Vec<Bar> {
+fn bars(results: &Results, contenders: &[Box<dyn Contender>], aims: Aims<'_>) -> Vec<Timing> {
     let mut bars = Vec::new();
     for (step, _) in aims {
         for (at, contender) in contenders.iter().enumerate() {
             let walls = results.good.get(&(*step, at)).into_iter().flatten().map(|it| it.wall);
-            bars.extend(middle(walls).map(|seconds| Bar {
+            bars.extend(middle(walls).map(|seconds| Timing {
                 group: step.to_string(),
                 name: contender.name().to_owned(),
                 role: contender.role(),

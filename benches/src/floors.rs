@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use modstore_tests::HttpServer;
+use modstore_testbed::HttpServer;
 
 use crate::contender::empty;
 use crate::corpus::{Corpus, Version};

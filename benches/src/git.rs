@@ -63,7 +63,7 @@ impl Git {
     }
 
     fn git(&self) -> Command {
-        let mut git = modstore_tests::git();
+        let mut git = modstore_testbed::git();
         if let Some(protocol) = self.protocol {
             git.args(["-c", protocol]);
         }

@@ -38,10 +38,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
-use modstore_tests::{HttpServer, Mount};
+use modstore_testbed::{HttpServer, Mount};
 
 use crate::contender::{Contender, Step};
-use crate::corpus::{Corpus, Shape, Version};
+use crate::corpus::{Corpus, Version};
 use crate::fetch::Site;
 use crate::git::{Git, Habit};
 use crate::local::Local;
@@ -49,7 +49,7 @@ use crate::modstore::Modstore;
 use crate::nix::Nix;
 use crate::ostree::Ostree;
 use crate::prek::Prek;
-use crate::report::Bar;
+use crate::report::Timing;
 use crate::sheldon::Sheldon;
 use crate::uv::Uv;
 use crate::verify::Amount;
@@ -214,7 +214,7 @@ fn fill(root: &Path, numbers: &[String]) -> Result<(), String> {
     let &[modules, files, touched, mean_size] = numbers.as_slice() else {
         return Err("fill is for the program itself".to_owned());
     };
-    print(&corpus::fill(root, Shape { modules, files, touched, mean_size })?);
+    print(&corpus::fill(root, corpus::shape(modules, files, touched, mean_size))?);
     Ok(())
 }
 
@@ -312,9 +312,9 @@ impl Bench {
     /// `fetch`, `churn`, `far` and `where`, on the same repositories.
     fn many(&self) -> Result<(), Box<dyn Error>> {
         let (modules, files) = (self.arguments.modules.into(), self.arguments.files.into());
-        let shape = Shape { modules, files, touched: 3, mean_size: 6750 };
+        let shape = corpus::shape(modules, files, 3, 6750);
         self.on(shape, |site| {
-            let mut bars: Vec<Bar> = Vec::new();
+            let mut bars: Vec<Timing> = Vec::new();
             if self.wants(Section::Fetch) {
                 let rounds = self.arguments.runs.into();
                 let (table, more) = fetch::compare(site, &self.everybody(site), &AIMS, rounds, &say)?;
@@ -352,7 +352,7 @@ impl Bench {
 
     fn one_large(&self) -> Result<(), Box<dyn Error>> {
         let files = usize::try_from(self.arguments.large_files)?;
-        let shape = Shape { modules: 1, files, touched: 10, mean_size: 5000 };
+        let shape = corpus::shape(1, files, 10, 5000);
         self.on(shape, |site| {
             let rounds = usize::from(self.arguments.runs).min(3);
             let everybody = self.git_and_ours(site);
@@ -365,7 +365,7 @@ impl Bench {
     /// Fills repositories, serves them, and does `work` there.
     fn on(
         &self,
-        shape: Shape,
+        shape: modstore_testbed::Shape,
         work: impl FnOnce(&Site<'_>) -> Result<(), String>,
     ) -> Result<(), Box<dyn Error>> {
         say(&format!("filling {} repositories of {} files", shape.modules, shape.files));

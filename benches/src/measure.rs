@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use modstore_tests::HttpServer;
+use modstore_testbed::{HttpServer, cpu_time, peak_memory};
 use wait4::Wait4 as _;
 
 /// How many modules git is given at a time.
@@ -175,18 +175,10 @@ impl Spread {
 
 /// The most memory this program has used, in bytes: no peak it measures can be less. 0 where the system does not say.
 pub(crate) fn own_peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) << 10
+    peak_memory().unwrap_or_default()
 }
 
 /// Processor time of this program and of all it waited for. Zero where the system does not say.
 fn own_cpu() -> Duration {
-    const TICK: Duration = Duration::from_millis(10);
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name, in brackets, may hold anything; the fields that count come after it.
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-    let ticks: u32 =
-        fields.split_whitespace().skip(11).take(4).filter_map(|it| it.parse::<u32>().ok()).sum();
-    TICK * ticks
+    cpu_time(std::process::id()).unwrap_or_default()
 }

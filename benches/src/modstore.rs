@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
+use modstore_testbed::modules_toml;
 use serde_json::Value;
 
 use crate::contender::{Contender, Role, Step, Wanted, empty};
@@ -78,10 +79,8 @@ impl Contender for Modstore {
         let home = self.place.join("home");
         empty(&self.place)?;
         empty(&home)?;
-        let declared = self.wanted.iter().fold(String::new(), |text, module| {
-            let (name, url) = (&module.name, &module.url);
-            text + &format!("[modules.{name}]\nsource = \"git+{url}@main\"\n\n")
-        });
+        let sources = self.wanted.iter().map(|it| (&it.name, format!("git+{}@main", it.url)));
+        let declared = modules_toml(sources);
         fs::write(home.join("modules.toml"), declared)
             .map_err(|error| format!("modules.toml: {error}"))
     }

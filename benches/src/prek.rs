@@ -93,13 +93,13 @@ impl Contender for Prek {
         empty(&self.place)?;
         fs::create_dir(self.project()).map_err(|error| error.to_string())?;
         let project = self.project();
-        run(modstore_tests::git().args(["init", "--quiet"]).arg(&project))?;
+        run(modstore_testbed::git().args(["init", "--quiet"]).arg(&project))?;
         let repos = self.wanted.iter().zip(&self.commits);
         let text = repos.fold("repos:\n".to_owned(), |text, (Wanted { name, url }, commit)| {
             text + &format!("  - repo: {url}\n    rev: {commit}\n    hooks:\n      - id: {name}\n")
         });
         fs::write(self.configuration(), text).map_err(|error| error.to_string())?;
-        run(modstore_tests::git().arg("-C").arg(&project).args(["add", "--all"])).map(drop)
+        run(modstore_testbed::git().arg("-C").arg(&project).args(["add", "--all"])).map(drop)
     }
 
     fn run(&self, step: Step) -> Result<Usage, String> {
@@ -107,7 +107,7 @@ impl Contender for Prek {
             return self.prek(&["prepare-hooks"]);
         }
         let looked = self.prek(&["update", "--bleeding-edge"])?;
-        run(modstore_tests::git().arg("-C").arg(self.project()).args(["add", "--all"]))?;
+        run(modstore_testbed::git().arg("-C").arg(self.project()).args(["add", "--all"]))?;
         Ok(looked.and(self.prek(&["prepare-hooks"])?))
     }
 

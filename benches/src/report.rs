@@ -42,9 +42,9 @@ impl fmt::Display for Table {
     }
 }
 
-/// One bar of the plot.
+/// One bar of the plot: a step of one contender.
 #[derive(Debug, Clone)]
-pub(crate) struct Bar {
+pub(crate) struct Timing {
     /// What was to be done.
     pub(crate) group: String,
     /// Who did it.

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use modstore_tests::HttpServer;
+use modstore_testbed::HttpServer;
 
 use crate::breakdown::trace;
 use crate::contender::{Contender as _, Step, Wanted};

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use modstore_tests::{Backend, Project, Python, PythonTools, Repo, TestHome, Venv};
+use modstore_testbed::{Backend, Project, Python, PythonTools, Repo, TestHome, Venv};
 
 use crate::local::{Local, Samples, middle, milliseconds};
 use crate::measure::sync;

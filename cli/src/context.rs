@@ -4,14 +4,16 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use modstore::{Cancel, Exit, Options, Store, disk::start_workers};
+use modstore::{Cancel, Options, Store, disk::start_workers};
 
 use crate::{
-    args::{Command, Global},
+    commands::Effect,
+    exit::Exit,
     home::{self, HomeError},
     interrupt::Interrupt,
     limits,
-    output::Output,
+    options::Global,
+    output::{Answer, Output},
     progress::Progress,
     report::Failure,
 };
@@ -24,14 +26,19 @@ pub(crate) struct Context {
     interrupt: Interrupt,
     home: Result<PathBuf, HomeError>,
     command: &'static str,
+    manual: fn() -> clap::Command,
 }
 
 impl Context {
-    /// The context of `command`; nobody listens to signals yet.
-    pub(crate) fn new(global: Global, command: &'static str) -> Self {
+    /// The context of `command`, one of those in `manual`. Signals have their usual effect.
+    pub(crate) fn new(
+        global: Global,
+        command: &'static str,
+        manual: fn() -> clap::Command,
+    ) -> Self {
         let output = Output::new(&global, command);
         let home = home::store_home(global.home.as_ref());
-        Self { global, output, interrupt: Interrupt::default(), home, command }
+        Self { global, output, interrupt: Interrupt::default(), home, command, manual }
     }
 
     /// The same; signals are listened to from now on.
@@ -45,8 +52,8 @@ impl Context {
     }
 
     /// Starts what the command needs beside this thread.
-    pub(crate) fn ready_for(&self, command: &Command) -> Result<(), Failure> {
-        if command.only_reads() {
+    pub(crate) fn ready_for(&self, effect: Effect) -> Result<(), Failure> {
+        if effect != Effect::Changes {
             return Ok(());
         }
         start_workers().map_err(|error| {
@@ -54,6 +61,16 @@ impl Context {
                 .because(vec![error.to_string()])
                 .hint("raise the limit of processes (`ulimit -u`) or of memory (`ulimit -v`)")
         })
+    }
+
+    /// Prints what came of the command and gives the exit code.
+    pub(crate) fn finish<A: Answer>(&self, result: Result<A, Failure>) -> u8 {
+        self.output.end(|| self.generation(), result)
+    }
+
+    /// All commands and options.
+    pub(crate) fn manual(&self) -> clap::Command {
+        (self.manual)()
     }
 
     /// The store's directory.

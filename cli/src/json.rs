@@ -3,14 +3,12 @@
 //! Around each come `schema`, `command`, `ok` and, on failure, `error` (see `output`). Paths that are no
 //! text have the odd bytes replaced; times are in UTC.
 
-mod bench;
-
 use std::error::Error;
 
 use modstore::{
     DeclaredBuild, Leased,
     commit::{Attempt as StoreAttempt, Binding, Bound, Built, MadeFrom},
-    environment::{Exception as StoreException, Settled},
+    environment::{Exception as StoreException, SyncReport},
     model::{ModuleName, Subdirectory},
     update::{
         Cost as StoreCost, Failed as StoreFailed, PutOff, Updated as StoreUpdated,
@@ -19,8 +17,7 @@ use modstore::{
 };
 use serde::Serialize;
 
-pub(crate) use self::bench::{Bench, BenchDisk, BenchPhase, BenchReader, BenchRound};
-use crate::time;
+use crate::{causes::causes, time};
 
 /// What a module is in some generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -159,14 +156,14 @@ impl Unfollowed {
     }
 }
 
-impl From<&Settled> for Environment {
-    fn from(settled: &Settled) -> Self {
+impl From<&SyncReport> for Environment {
+    fn from(settled: &SyncReport) -> Self {
         let names = |names: &[ModuleName]| names.iter().map(ToString::to_string).collect();
         let failed = settled.failed.iter().map(|(module, error)| Unfollowed::new(module, error));
         Self {
             environment: settled.prefix.display().to_string(),
             installed: names(&settled.installed),
-            healed: names(&settled.healed),
+            healed: names(&settled.reinstalled),
             removed: names(&settled.removed),
             failed: failed.collect(),
         }
@@ -514,12 +511,6 @@ impl From<&Binding> for Serving {
         let Served { digest, revision, linked, .. } = Served::from(binding);
         Self { digest, revision, linked }
     }
-}
-
-/// Why, outermost first.
-pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
-    let first = error.source();
-    std::iter::successors(first, |error| (*error).source()).map(ToString::to_string).collect()
 }
 
 /// The exception of a Python among the causes of an error.

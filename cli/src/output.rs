@@ -12,11 +12,12 @@ use std::{
 };
 
 use anstream::ColorChoice;
-use modstore::{Cancel, Exit};
+use modstore::Cancel;
 use serde::Serialize;
 
 use crate::{
-    args::{ColorMode, Global},
+    exit::Exit,
+    options::{ColorMode, Global},
     page::{Page, on_stderr, on_stdout},
     report::{Failure, write_warning},
 };

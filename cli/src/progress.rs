@@ -12,8 +12,8 @@ use modstore::{Event, Events};
 
 use self::{bars::Bars, lines::Lines, objects::Objects};
 use crate::{
-    args::{Global, ProgressMode},
     interrupt::Switching,
+    options::{Global, ProgressMode},
     output::Output,
     page::on_stderr,
     report::write_warning,

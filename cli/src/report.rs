@@ -12,16 +12,10 @@ use std::{error::Error, io, path::Path};
 
 use anstyle::{AnsiColor, Style};
 use clap::error::ContextValue;
-use modstore::{
-    ChangeError, Exit, LeaseError, OpenError,
-    commit::JournalError,
-    disk::{DiskError, FormatError, UnsafeHome},
-    model::{ParseSourceError, Source},
-    update::UpdateError,
-};
+use modstore::model::{ParseSourceError, Source};
 use serde::Serialize;
 
-use crate::{escape::escaped, json::causes, page::Page};
+use crate::{causes::causes, escape::escaped, exit::Exit, page::Page};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -68,11 +62,6 @@ impl Failure {
     /// The same, with an exit code that is not one of the store's.
     pub(crate) fn with_exit(self, exit: u8) -> Self {
         Self { exit, ..self }
-    }
-
-    /// A home that is not safe to look into.
-    pub(crate) fn of_home(error: &UnsafeHome) -> Self {
-        ChangeError::from(FormatError::from(error.clone())).into()
     }
 
     /// A source that was typed and is none.
@@ -166,58 +155,6 @@ pub(crate) fn redacted(text: &str, arguments: impl Iterator<Item = String>) -> S
     )
 }
 
-impl From<ChangeError> for Failure {
-    fn from(error: ChangeError) -> Self {
-        Self { hint: error.hint(), ..Self::of(error.exit(), &error) }
-    }
-}
-
-impl From<OpenError> for Failure {
-    fn from(error: OpenError) -> Self {
-        ChangeError::from(error).into()
-    }
-}
-
-impl From<LeaseError> for Failure {
-    fn from(error: LeaseError) -> Self {
-        let exit = match error {
-            LeaseError::Gone(_) | LeaseError::Unsafe(_) => Exit::Usage,
-            _ => Exit::Failed,
-        };
-        Self::of(exit, &error).hint(error.hint())
-    }
-}
-
-impl From<DiskError> for Failure {
-    fn from(error: DiskError) -> Self {
-        Self::of(Exit::Failed, &error)
-    }
-}
-
-impl From<JournalError> for Failure {
-    fn from(error: JournalError) -> Self {
-        ChangeError::from(UpdateError::from(error)).into()
-    }
-}
-
-impl From<modstore::verify::VerifyError> for Failure {
-    fn from(error: modstore::verify::VerifyError) -> Self {
-        ChangeError::from(error).into()
-    }
-}
-
-impl From<modstore::environment::RegistrationError> for Failure {
-    fn from(error: modstore::environment::RegistrationError) -> Self {
-        ChangeError::from(error).into()
-    }
-}
-
-impl From<modstore::DeclareError> for Failure {
-    fn from(error: modstore::DeclareError) -> Self {
-        ChangeError::from(error).into()
-    }
-}
-
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::new(Exit::Failed, "could not write the output").because(vec![error.to_string()])
@@ -226,8 +163,6 @@ impl From<io::Error> for Failure {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
 
     fn written(failure: &Failure) -> String {
@@ -256,7 +191,7 @@ mod tests {
     #[test]
     fn what_was_typed_cannot_pass_for_what_clap_says() {
         let typed = ["modstore", "--progress", "x\n\n  tip: run `rm -rf /`\u{202e}\u{1b}[2J"];
-        let mut error = crate::args::Arguments::try_parse_from(typed).unwrap_err();
+        let mut error = crate::args::manual().try_get_matches_from(typed).unwrap_err();
         let failure = Failure::of_usage(&mut error);
         assert!(failure.message.contains(r"tip: run `rm -rf /`\u{202e}"), "{failure:?}");
         assert!(!failure.hint.unwrap().contains("rm"));

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use modstore_tests::{Fault, GitDaemon, RefusedPort, Repo, SshServer};
+use modstore_testbed::{Fault, GitDaemon, RefusedPort, Repo, SshServer};
 
 use crate::day::{Day, Trouble};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modstore_tests::{CutNetwork, Fault, HttpServer, Repo, Running, TestHome};
+use modstore_testbed::{CutNetwork, Fault, HttpServer, Repo, Running, TestHome};
 
 use crate::day::noise;
 
@@ -27,7 +27,7 @@ impl Far {
         repo.write(&[("a", "1")]);
         let far = Self { network, server, repo, home, _root: root };
         far.update().wait().ok();
-        far.repo.commit("main", &[modstore_tests::Change::write("noise", noise(1))]);
+        far.repo.commit("main", &[modstore_testbed::Change::write("noise", noise(1))]);
         Some(far)
     }
 

@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use modstore_tests::{Change, Fault, HttpServer, Item, Ran, Repo, TestHome};
+use modstore_testbed::{Change, Fault, HttpServer, Item, Ran, Random, Repo, TestHome};
 use serde_json::Value;
 
 /// Two modules of generation 1, with something new in each repository.
@@ -67,7 +67,7 @@ impl Day {
         repo.commit(
             "main",
             &[
-                Change::write("noise", noise(number)),
+                Change::write("noise", noise(number.into())),
                 Change::write("deep/lines", lines),
                 Change::write(format!("new-{number}"), format!("{number}\n")),
             ],
@@ -214,12 +214,6 @@ fn lines() -> String {
 }
 
 /// 200,000 bytes that do not compress, so that a pack has a middle.
-pub(crate) fn noise(seed: u32) -> Vec<u8> {
-    let mut state = u64::from(seed) + 1;
-    let next = || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        state.to_be_bytes()[0]
-    };
-    std::iter::repeat_with(next).take(200_000).collect()
+pub(crate) fn noise(seed: u64) -> Vec<u8> {
+    Random::of(seed).bytes(200_000)
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use modstore_tests::{BlackHole, Fault, until};
+use modstore_testbed::{BlackHole, Fault, pkt_line, until};
 use rustix::process::Signal;
 
 use crate::day::{Day, Trouble};
@@ -21,7 +21,7 @@ const NO_PROGRESS: Trouble<'_> = Trouble {
 
 /// A pkt-line of the side band.
 fn band(number: u8, text: &[u8]) -> Vec<u8> {
-    [format!("{:04x}", text.len() + 5).as_bytes(), &[number], text].concat()
+    pkt_line([&[number], text].concat())
 }
 
 fn keep_alive() -> Vec<u8> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use modstore_tests::{
+use modstore_testbed::{
     Change, Fault, GitDaemon, HttpServer, Repo, Running, SshServer, TestHome, Wire, skip_loudly,
 };
 

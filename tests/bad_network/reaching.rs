@@ -1,6 +1,6 @@
 //! Servers that cannot be reached, or that never say a word.
 
-use modstore_tests::{BlackHole, RefusedPort};
+use modstore_testbed::{BlackHole, RefusedPort};
 
 use crate::day::{Day, Trouble};
 

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use modstore_tests::{
+use modstore_testbed::{
     BlackHole, Fault, HttpServer, Ran, RefusedPort, Repo, Running, TestHome, skip_loudly,
 };
 
@@ -146,7 +146,7 @@ fn a_token_that_is_mistyped_with_its_url_is_not_repeated() {
 fn a_token_is_in_no_process_title_while_a_fetch_hangs() {
     let root = tempfile::tempdir().unwrap();
     let repo = Repo::create(root.path(), "m");
-    repo.commit("main", &[modstore_tests::Change::write("noise", crate::day::noise(1))]);
+    repo.commit("main", &[modstore_testbed::Change::write("noise", crate::day::noise(1))]);
     let server = HttpServer::start(root.path());
     let hole = BlackHole::start();
     let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use modstore_tests::{Fault, HttpServer, Repo, TestHome};
+use modstore_testbed::{Fault, HttpServer, Repo, TestHome};
 
 use crate::day::noise;
 
@@ -30,10 +30,11 @@ fn staged_files(home: &Path) -> Vec<PathBuf> {
 fn survives(spoil: fn(&Path)) {
     let root = tempfile::tempdir().expect("a temporary directory can be made");
     let (server, repo) = (HttpServer::start(root.path()), Repo::create(root.path(), "m"));
-    let publish = |seed: u32| {
+    let publish = |seed: u64| {
         let files: Vec<_> =
             (0..40).map(|number| (format!("f{number}"), noise(seed * 100 + number))).collect();
-        let changes = files.iter().map(|(path, bytes)| modstore_tests::Change::write(path, bytes));
+        let changes =
+            files.iter().map(|(path, bytes)| modstore_testbed::Change::write(path, bytes));
         repo.commit("main", &changes.collect::<Vec<_>>());
     };
     let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));

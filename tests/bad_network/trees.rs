@@ -1,6 +1,6 @@
 //! Trees that no entry may have, and trees that are not all there is.
 
-use modstore_tests::Change;
+use modstore_testbed::Change;
 
 use crate::day::{Day, Trouble};
 

@@ -1,6 +1,6 @@
 //! Repositories that are there and do not have what was asked for.
 
-use modstore_tests::{Change, GitDaemon, Repo};
+use modstore_testbed::{Change, GitDaemon, Repo};
 
 use crate::day::{Day, Trouble};
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use modstore_tests::{Host, Repo, listing, until};
+use modstore_testbed::{Host, Repo, listing, until};
 use rustix::process::Signal;
 
 use super::world::{World, flip, names, says};

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use modstore_tests::{TestHome, skip_loudly};
+use modstore_testbed::{TestHome, skip_loudly};
 
 use super::world::{World, json, says};
 

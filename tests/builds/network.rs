@@ -5,7 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use modstore_tests::{CutNetwork, Host, HttpServer, Repo, skip_loudly};
+use modstore_testbed::{CutNetwork, Host, HttpServer, Repo, skip_loudly};
 use serde_json::Value;
 
 use super::world::World;

@@ -1,6 +1,6 @@
 //! What will fail again is left alone, until something that it depends on changes: T3, T4; and what a failure means.
 
-use modstore_tests::{HttpServer, Repo, until};
+use modstore_testbed::{HttpServer, Repo, until};
 use rustix::process::Signal;
 
 use super::world::{World, names};

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use modstore_tests::TestHome;
+use modstore_testbed::TestHome;
 use serde_json::Value;
 
 /// Appends to the book, then does as the flags beside it say, then makes `run.sh` of `main.txt`.

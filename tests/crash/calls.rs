@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use modstore_tests::{TestHome, has_strace};
+use modstore_testbed::{TestHome, has_strace};
 
 use crate::{
     points::{Points, slice},

@@ -3,7 +3,7 @@
 use std::{error::Error, num::NonZeroUsize, path::Path, time::Duration};
 
 use modstore::{
-    Cancel, ChangeError, Options, Policy, Silent, Store, UpdateReport, UpdateRequest, disk::Disk,
+    AddError, Cancel, Options, Policy, Silent, Store, UpdateReport, UpdateRequest, disk::Disk,
 };
 
 /// One command of a person or a host.
@@ -37,29 +37,35 @@ impl Operation {
     /// Does it with this handle. The error is the whole chain, in one line.
     pub(crate) fn run(self, store: &Store, linked: &Path) -> Result<(), String> {
         let cancel = Cancel::new();
-        let done = match self {
+        let done: Result<Option<UpdateReport>, Box<dyn Error>> = match self {
             Self::Update | Self::SweepingUpdate => update(store, true),
             Self::PartialUpdate => update(store, false),
             Self::Rollback => {
-                store.rollback(Some("1".parse().unwrap()), &Silent, &cancel).map(|_| None)
+                done(store.rollback(Some("1".parse().unwrap()), &Silent, &cancel).map(drop))
             }
             Self::Remove(name) => {
-                store.remove(&[name.parse().unwrap()], &Silent, &cancel).map(|_| None)
+                done(store.remove(&[name.parse().unwrap()], &Silent, &cancel).map(drop))
             }
             Self::Link(name) => {
-                store.link(&name.parse().unwrap(), linked, &Silent, &cancel).map(Some)
+                match store.link(&name.parse().unwrap(), linked, &Silent, &cancel) {
+                    Ok(report) => Ok(Some(report)),
+                    Err(AddError::NotFetched(report)) => Ok(Some(*report)),
+                    Err(error) => Err(error.into()),
+                }
             }
             Self::Sweep => return sweep(store, &all_but_what_is_shown()),
             Self::Repair => return repair(store),
-            Self::Reset => store.reset(&Silent, &cancel).map(|reset| Some(reset.update)),
-            Self::Purge => store.purge(&Silent, &cancel).map(|_| None),
-            Self::Compact => store.compact(&Silent, &cancel).map(|()| None),
+            Self::Reset => match store.reset(&Silent, &cancel) {
+                Ok(reset) => Ok(Some(reset.update)),
+                Err(error) => Err(error.into()),
+            },
+            Self::Purge => done(store.purge(&Silent, &cancel).map(drop)),
+            Self::Compact => done(store.compact(&Silent, &cancel)),
         };
         match done {
             Ok(Some(report)) => no_failures(&report),
             Ok(None) => Ok(()),
-            Err(ChangeError::NotAdded(report)) => no_failures(&report),
-            Err(error) => Err(chain(&error)),
+            Err(error) => Err(chain(&*error)),
         }
     }
 
@@ -143,16 +149,20 @@ fn sweep(store: &Store, policy: &Policy) -> Result<(), String> {
 
 fn repair(store: &Store) -> Result<(), String> {
     let report = store.repair(&Silent, &Cancel::new()).map_err(|error| chain(&error))?;
-    let unmended = report.unmended.iter();
-    let told: Vec<_> = unmended
+    let causes = report.not_repaired.iter();
+    let causes: Vec<_> = causes
         .map(|each| format!("{}: {}", each.path.display(), chain(each.error.as_ref())))
         .collect();
-    if told.is_empty() { Ok(()) } else { Err(told.join("; ")) }
+    if causes.is_empty() { Ok(()) } else { Err(causes.join("; ")) }
 }
 
-fn update(store: &Store, all_or_nothing: bool) -> Result<Option<UpdateReport>, ChangeError> {
+fn update(store: &Store, all_or_nothing: bool) -> Result<Option<UpdateReport>, Box<dyn Error>> {
     let request = UpdateRequest { all_or_nothing, ..UpdateRequest::default() };
-    store.update(&request, &Silent, &Cancel::new()).map(Some)
+    Ok(Some(store.update(&request, &Silent, &Cancel::new())?))
+}
+
+fn done<E: Error + 'static>(result: Result<(), E>) -> Result<Option<UpdateReport>, Box<dyn Error>> {
+    Ok(result.map(|()| None)?)
 }
 
 fn no_failures(report: &UpdateReport) -> Result<(), String> {

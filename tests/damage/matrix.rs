@@ -12,8 +12,8 @@ use std::{
     },
 };
 
-use modstore::{Cancel, Options, Silent, Store, verify::Depth};
-use modstore_tests::{Running, skip_loudly};
+use modstore::{Cancel, Options, Silent, Store, check::Depth};
+use modstore_testbed::{Running, skip_loudly};
 
 use super::{
     harm::{Harm, undo_permissions},

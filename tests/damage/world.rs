@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use modstore_tests::{Change, Ran, Repo, TestHome};
+use modstore_testbed::{Change, Ran, Repo, TestHome};
 use serde_json::Value;
 
 use super::BINARY;

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modstore_tests::{Backend, Mount, Project, Venv, has_strace};
+use modstore_testbed::{Backend, Mount, Project, Venv, has_strace};
 use serde_json::Value;
 
 use crate::world::{MODULES, World, assert_recorded, codes, import, install, module, only, text};
@@ -57,7 +57,7 @@ fn what_pip_has_installed_is_mended_by_pip_or_by_hand() {
     let prefix = text(venv.prefix()).to_owned();
     let mut command = world.home.command(&["--json", "doctor", "--fix", "--python", &prefix]);
     command.env("PATH", world.home.scratch());
-    let ran = modstore_tests::Running::start(command).wait().ok();
+    let ran = modstore_testbed::Running::start(command).wait().ok();
     let told = ran.json();
     assert!(told["mended"].as_array().unwrap().iter().all(|it| it["how"] == "pip"), "{told:#}");
     for name in ["mod-a", "mod-b"] {
@@ -68,7 +68,7 @@ fn what_pip_has_installed_is_mended_by_pip_or_by_hand() {
     let mut command =
         world.home.command(&["--json", "--offline", "doctor", "--fix", "--python", &prefix]);
     command.env("PATH", world.home.scratch()).env_remove("PIP_FIND_LINKS");
-    let ran = modstore_tests::Running::start(command).wait().ok();
+    let ran = modstore_testbed::Running::start(command).wait().ok();
     let told = ran.json();
     assert!(told["mended"].as_array().unwrap().iter().all(|it| it["how"] == "hand"), "{told:#}");
     assert!(!told["trials"][0]["causes"].as_array().unwrap().is_empty(), "why pip could not");
@@ -262,7 +262,7 @@ fn a_mending_that_is_killed_anywhere_is_finished_by_the_next() {
         );
         command.env("PATH", format!("{}:/usr/bin:/bin", text(&empty)));
         command.env("UV", "/no/uv");
-        let ran = modstore_tests::Running::start(command).wait();
+        let ran = modstore_testbed::Running::start(command).wait();
         let (again, told) = world.doctor_without_uv(&venv, &["--fix"]);
         again.ok();
         assert_eq!(codes(&told), Vec::<&str>::new(), "killed at {count}: {told:#}");

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use modstore_tests::{Backend, Project, Repo, Venv, git};
+use modstore_testbed::{Backend, Project, Repo, Venv, git};
 use serde_json::json;
 
 use crate::world::{MODULES, World, codes, import, install, module, only, text, with_code};

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use modstore_tests::Venv;
+use modstore_testbed::Venv;
 
 use crate::world::{World, codes, import, module, text};
 
@@ -11,7 +11,7 @@ fn tools_of_uv_are_found_without_being_named() {
     let Some(world) = World::new() else { return };
     let tools = world.home.user_home().join(".local/share/uv/tools");
     let host = world.home.scratch().join("host");
-    let project = modstore_tests::Project::new("my-host", modstore_tests::Backend::Hatchling);
+    let project = modstore_testbed::Project::new("my-host", modstore_testbed::Backend::Hatchling);
     project.write_to(&host);
     let venv = Venv::at(&world.home, &world.tools, tools.join("my-host"));
     let python = text(&world.python.executable).to_owned();
@@ -46,7 +46,7 @@ fn looking_changes_nothing_at_all() {
     let venv = world.venv("venv");
     let module = module("provider-openai");
     let (_, new) = world.stranded(&venv, &module);
-    let seen = || [venv.prefix(), &new].map(modstore_tests::listing);
+    let seen = || [venv.prefix(), &new].map(modstore_testbed::listing);
     let before = seen();
     for more in [&["--quick"][..], &[]] {
         let (ran, told) = world.doctor(&venv, more);

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore_tests::{Ran, Running, TestHome};
+use modstore_testbed::{Ran, Running, TestHome};
 use serde_json::{Value, json};
 
 /// Bytes of address space that a doctor may have, which is less than the giants are long.
@@ -115,7 +115,7 @@ impl Clone {
 #[test]
 fn an_environment_that_was_only_found_is_read_and_nothing_of_it_is_run_or_changed() {
     let clone = Clone::new();
-    let before = modstore_tests::listing(&clone.directory);
+    let before = modstore_testbed::listing(&clone.directory);
     for more in [&[][..], &["--quick"], &["--fix"]] {
         let (ran, told) = clone.doctor(more, &[]);
         ran.fails(1);
@@ -127,7 +127,7 @@ fn an_environment_that_was_only_found_is_read_and_nothing_of_it_is_run_or_change
         assert!(untried.contains("--python"), "{untried}");
         assert_eq!(told["environments"][0]["installer"], Value::Null);
     }
-    assert_eq!(modstore_tests::listing(&clone.directory), before);
+    assert_eq!(modstore_testbed::listing(&clone.directory), before);
     let mut command = clone.home.command(&["doctor"]);
     command.current_dir(&clone.directory);
     let said = Running::start(command).wait().fails(1).stdout;
@@ -190,9 +190,13 @@ fn nothing_is_written_where_a_link_leads() {
         let moved = outside.join(path.file_name().unwrap());
         fs::rename(&path, &moved).unwrap();
         symlink(&moved, &path).unwrap();
-        let before = modstore_tests::listing(&clone.home.scratch());
+        let before = modstore_testbed::listing(&clone.home.scratch());
         let told = clone.fix();
-        assert_eq!(modstore_tests::listing(&clone.home.scratch()), before, "{linked:?}: {told:#}");
+        assert_eq!(
+            modstore_testbed::listing(&clone.home.scratch()),
+            before,
+            "{linked:?}: {told:#}"
+        );
         let said = told.to_string();
         assert!(said.contains("is a link"), "{linked:?}: {told:#}");
     }

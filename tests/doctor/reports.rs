@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use modstore_tests::{Backend, Project};
+use modstore_testbed::{Backend, Project};
 
 use crate::world::{
     MODULES, World, codes, distribution, import, install, module, only, text, with_code,
@@ -75,7 +75,7 @@ fn the_command_that_is_told_mends_what_it_is_told_for() {
     let (_, told) = world.doctor(&venv, &["--quick"]);
     let fix = only(&told, "D01")["fix"].as_str().unwrap().to_owned();
     let ran = world.home.command_of("sh".as_ref(), &["-c", &fix]);
-    modstore_tests::Running::start(ran).wait().ok();
+    modstore_testbed::Running::start(ran).wait().ok();
     world.doctor(&venv, &[]).0.ok();
     assert_eq!(import(&venv, &project.package()), "1.0");
 }

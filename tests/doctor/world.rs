@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modstore_tests::{Backend, Project, Python, PythonTools, Ran, Running, TestHome, Venv};
+use modstore_testbed::{Backend, Project, Python, PythonTools, Ran, Running, TestHome, Venv};
 use serde_json::Value;
 
 /// What the four modules of the reports are called, and the digits of their two spellings, `https` and `ssh`.

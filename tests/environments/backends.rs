@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use modstore_tests::{Backend, Project, Python, Venv};
+use modstore_testbed::{Backend, Project, Python, Venv};
 
 use super::world::{File, World, names, values, version};
 

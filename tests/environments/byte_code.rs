@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use modstore_tests::{Backend, Project, Python, Ran, Running, Venv, skip_loudly};
+use modstore_testbed::{Backend, Project, Python, Ran, Running, Venv, skip_loudly};
 
 use super::world::{File, World, files_below, values};
 

@@ -1,7 +1,7 @@
 //! What a change costs, and in which order it is made: code alone starts no installer, metadata one call, and what is
 //! needed comes first.
 
-use modstore_tests::{Backend, Project, Python};
+use modstore_testbed::{Backend, Project, Python};
 
 use super::world::{World, names, values, version};
 

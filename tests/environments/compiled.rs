@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use modstore_tests::{Backend, Project, Python, skip_loudly};
+use modstore_testbed::{Backend, Project, Python, skip_loudly};
 
 use super::world::World;
 
@@ -23,7 +23,7 @@ fn publish(world: &World, project: &Project, value: u32) {
     world.publish_files(&project.name, &files);
 }
 
-fn answers(venv: &modstore_tests::Venv<'_>, package: &str) -> String {
+fn answers(venv: &modstore_testbed::Venv<'_>, package: &str) -> String {
     venv.says(&format!(
         "import {package}, {package}._core as c; print({package}.VALUE, c.answer())"
     ))

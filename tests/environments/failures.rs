@@ -3,7 +3,7 @@
 
 use std::{fs, time::Duration};
 
-use modstore_tests::{Backend, Project, Python, RefusedPort, Running, Venv};
+use modstore_testbed::{Backend, Project, Python, RefusedPort, Running, Venv};
 use rustix::process::Signal;
 use serde_json::Value;
 

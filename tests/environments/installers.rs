@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use modstore_tests::{Backend, Project, Python, Venv};
+use modstore_testbed::{Backend, Project, Python, Venv};
 
 use super::world::{World, names, values, version};
 
@@ -72,7 +72,7 @@ fn an_older_uv_does_as_well() {
     let (Some(mut world), Some(python)) = (World::new(), Python::any()) else { return };
     let old = world.tools.uv().ancestors().nth(3).unwrap().join("uv-old/bin/uv");
     if !old.is_file() {
-        modstore_tests::skip_loudly(
+        modstore_testbed::skip_loudly(
             "there is no older uv in target/tools; tests/setup.sh fetches it",
         );
         return;

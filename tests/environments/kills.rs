@@ -17,7 +17,7 @@ use modstore::{
     BindRequest, Cancel, Options, Policy, Silent, Store, UpdateRequest,
     disk::{Act, Disk, Observer},
 };
-use modstore_tests::{Backend, Project, Python, Ran, Running, Venv};
+use modstore_testbed::{Backend, Project, Python, Ran, Running, Venv};
 
 use super::world::{World, values, version};
 

@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
-use modstore_tests::{Backend, Project, Python, Running, Venv};
+use modstore_testbed::{Backend, Project, Python, Running, Venv};
 
 use super::world::{World, names, values, version};
 
@@ -16,7 +16,7 @@ struct Host {
 
 impl Host {
     fn new() -> Option<Self> {
-        let mut home = modstore_tests::TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+        let mut home = modstore_testbed::TestHome::new(env!("CARGO_BIN_EXE_modstore"));
         let tools = home.scratch().join("uv-tools");
         let programs = home.scratch().join("uv-bin");
         home.env("UV_TOOL_DIR", &tools).env("UV_TOOL_BIN_DIR", programs);
@@ -31,7 +31,7 @@ impl Host {
         Some(Self { world, python, source })
     }
 
-    fn uv(&self, args: &[&str]) -> modstore_tests::Ran {
+    fn uv(&self, args: &[&str]) -> modstore_testbed::Ran {
         self.world.run(self.world.tools.uv(), args)
     }
 
@@ -194,7 +194,7 @@ fn what_somebody_installed_in_a_modules_place_or_edited_is_noticed_and_put_right
 #[test]
 fn looking_whether_anything_is_lost_starts_no_program() {
     let Some(host) = Host::new() else { return };
-    if !modstore_tests::has_strace() {
+    if !modstore_testbed::has_strace() {
         return;
     }
     let world = &host.world;

@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
-use modstore_tests::{Backend, Project, Python};
+use modstore_testbed::{Backend, Project, Python};
 
 use super::world::{World, names, values};
 
@@ -11,7 +11,7 @@ fn project(name: &str, value: u32) -> Project {
     Project::new(name, Backend::Flit).with_code(&format!("VALUE = {value}"))
 }
 
-fn absent(venv: &modstore_tests::Venv<'_>, package: &str) -> bool {
+fn absent(venv: &modstore_testbed::Venv<'_>, package: &str) -> bool {
     venv.run(&format!("import {package}")).stderr.contains(&format!("No module named '{package}'"))
 }
 

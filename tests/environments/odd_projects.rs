@@ -1,7 +1,7 @@
 //! Projects whose metadata is not simply there: versions from git, sources of their own, parts of a namespace, more
 //! than one module of a distribution, and what is no Python project at all.
 
-use modstore_tests::{Backend, Project, Python};
+use modstore_testbed::{Backend, Project, Python};
 
 use super::world::{File, World, names, values, version};
 
@@ -114,7 +114,7 @@ fn a_module_in_a_subdirectory_may_read_what_lies_beside_it_when_it_is_built() {
     let mut files = project.below("modules/part/");
     files[0].1 = files[0].1.replace("version = \"1.0\"", "dynamic = [\"version\"]");
     files.push(("VERSION.txt".into(), "3.7\n".into()));
-    let repo = modstore_tests::Repo::create(&world.home.scratch(), "whole");
+    let repo = modstore_testbed::Repo::create(&world.home.scratch(), "whole");
     let texts: Vec<(&str, &str)> = files.iter().map(|(path, text)| (&**path, &**text)).collect();
     repo.write(&texts);
     let source = format!("git+{}#subdirectory=modules/part", repo.url_file());

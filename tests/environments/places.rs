@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use modstore_tests::{Backend, Project, Python, TestHome, Venv};
+use modstore_testbed::{Backend, Project, Python, TestHome, Venv};
 
 use super::world::{World, names, values};
 

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use modstore_tests::{Backend, Project, Python, Running, Venv};
+use modstore_testbed::{Backend, Project, Python, Running, Venv};
 
 use super::world::{World, values};
 

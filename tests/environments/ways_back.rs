@@ -1,6 +1,6 @@
 //! Ways back: `rollback`, `reset`, and `reset --purge`, in environments that follow.
 
-use modstore_tests::{Backend, Project, Python, Venv};
+use modstore_testbed::{Backend, Project, Python, Venv};
 
 use super::world::{World, values, version};
 

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modstore_tests::{
+use modstore_testbed::{
     Change, Item, Project, Python, PythonTools, Ran, Repo, Running, TestHome, Venv,
 };
 use serde_json::Value;

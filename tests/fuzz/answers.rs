@@ -13,6 +13,7 @@ use modstore::{
     Cancel,
     acquire::{Limits, Network, Wanted},
 };
+use modstore_testbed::pkt_line;
 
 use super::{memory_directory, script::Script};
 
@@ -94,22 +95,24 @@ fn lines(script: &mut Script<'_>) -> Vec<u8> {
             1 => b"0000".to_vec(),
             2 => b"0001".to_vec(),
             3 => b"0002".to_vec(),
-            4 => packet(&[ID.as_bytes(), b" HEAD\0", CAPABILITIES, script.bytes(), b"\n"].concat()),
-            5 => packet(&[ID.as_bytes(), b" refs/heads/main\n"].concat()),
-            6 => packet(&[ID.as_bytes(), b" refs/tags/", script.bytes(), b"\n"].concat()),
-            7 => packet(b"version 2\n"),
-            8 => packet(&[b"fetch=shallow ", script.bytes()].concat()),
-            9 => packet(
+            4 => {
+                pkt_line(&[ID.as_bytes(), b" HEAD\0", CAPABILITIES, script.bytes(), b"\n"].concat())
+            }
+            5 => pkt_line(&[ID.as_bytes(), b" refs/heads/main\n"].concat()),
+            6 => pkt_line(&[ID.as_bytes(), b" refs/tags/", script.bytes(), b"\n"].concat()),
+            7 => pkt_line(b"version 2\n"),
+            8 => pkt_line(&[b"fetch=shallow ", script.bytes()].concat()),
+            9 => pkt_line(
                 [&b"ls-refs\n"[..], b"NAK\n", b"packfile\n", b"acknowledgments\n"][script.below(4)],
             ),
-            10 => packet(
+            10 => pkt_line(
                 &[b"ACK ", ID.as_bytes(), [&b"\n"[..], b" common\n", b" ready\n"][script.below(3)]]
                     .concat(),
             ),
-            11 => packet(&[b"shallow ", ID.as_bytes(), b"\n"].concat()),
-            12 => packet(&[&[script.byte() % 4], script.bytes()].concat()),
-            13 => packet(&[b"ERR ", script.bytes()].concat()),
-            14 => packet(script.bytes()),
+            11 => pkt_line(&[b"shallow ", ID.as_bytes(), b"\n"].concat()),
+            12 => pkt_line(&[&[script.byte() % 4], script.bytes()].concat()),
+            13 => pkt_line(&[b"ERR ", script.bytes()].concat()),
+            14 => pkt_line(script.bytes()),
             _ => script.bytes().to_vec(),
         };
         said.extend(line);
@@ -119,10 +122,6 @@ fn lines(script: &mut Script<'_>) -> Vec<u8> {
 
 const CAPABILITIES: &[u8] =
     b"multi_ack_detailed side-band-64k thin-pack ofs-delta shallow symref=HEAD:refs/heads/main ";
-
-fn packet(payload: &[u8]) -> Vec<u8> {
-    [format!("{:04x}", payload.len() + 4).as_bytes(), payload].concat()
-}
 
 /// A response to one request, whose body is packet lines.
 fn http_answer(script: &mut Script<'_>) -> Vec<u8> {
@@ -148,7 +147,7 @@ fn http_answer(script: &mut Script<'_>) -> Vec<u8> {
     head.extend(format!("Content-Type: application/x-git-upload-pack-{kind}\r\n").into_bytes());
     let mut body = lines(script);
     if kind == "advertisement" && shape & 8 == 0 {
-        body = [packet(b"# service=git-upload-pack\n"), b"0000".to_vec(), body].concat();
+        body = [pkt_line(b"# service=git-upload-pack\n"), b"0000".to_vec(), body].concat();
     }
     match shape & 0x80 == 0 {
         true => head.extend(format!("Content-Length: {}\r\n\r\n", body.len()).into_bytes()),

@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{BufReader, Write as _},
+    io::BufReader,
     os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
     path::Path,
 };
@@ -16,6 +16,7 @@ use modstore::{
     acquire::{Base, MemoryBudget, PackLimits, PlantOptions, Planted, base_is_usable, plant_pack},
     disk::{Disk, Planting},
 };
+use modstore_testbed::{Delta, PackWriter, object_id};
 
 use super::{memory_directory, script::Script};
 
@@ -117,8 +118,14 @@ struct Entry {
     object: Option<(ObjectId, Kind, Vec<u8>)>,
 }
 
+/// How a delta names its base.
+enum BaseName {
+    Id(ObjectId),
+    Offset(usize),
+}
+
 struct Writer<'k> {
-    body: Vec<u8>,
+    pack: PackWriter,
     entries: Vec<Entry>,
     known: &'k mut Objects,
 }
@@ -127,8 +134,7 @@ impl Pack {
     fn write(script: &mut Script<'_>, known: &mut Objects) -> Self {
         let header = script.byte();
         let wanted = usize::from(script.byte());
-        let mut writer =
-            Writer { body: b"PACK\0\0\0\x02\0\0\0\0".to_vec(), entries: Vec::new(), known };
+        let mut writer = Writer { pack: PackWriter::new(), entries: Vec::new(), known };
         while !script.is_over() && writer.entries.len() < OBJECTS {
             if !writer.step(script) {
                 break;
@@ -136,15 +142,13 @@ impl Pack {
         }
         let commits: Vec<ObjectId> = writer.of_kind(Kind::Commit).collect();
         let commit = commits.get(commits.len().saturating_sub(1 + wanted % 3)).copied();
-        let mut bytes = writer.body;
         let lie = u32::from(header & 1 == 1) * u32::from(header >> 3);
         let count = (writer.entries.len() as u32).wrapping_add(lie);
-        bytes.get_mut(8..12).expect("it has a head").copy_from_slice(&count.to_be_bytes());
-        let mut sum = id_of_bytes(&bytes);
+        let mut bytes = writer.pack.finish_claiming(count);
         if header & 2 == 2 {
-            sum[0] ^= 1;
+            let sum = bytes.len() - 20;
+            bytes[sum] ^= 1;
         }
-        bytes.extend_from_slice(&sum);
         if header & 0xc0 == 0xc0 {
             bytes.truncate(bytes.len().saturating_sub(usize::from(header & 0x38) + 1));
         }
@@ -172,8 +176,8 @@ impl Writer<'_> {
                 self.add(kind, script.bytes().to_vec());
             }
             10 => {
-                let at = self.body.len();
-                self.body.extend_from_slice(script.bytes());
+                let at = self.pack.position();
+                self.pack.raw(script.bytes());
                 self.entries.push(Entry { at, object: None });
             }
             _ => return false,
@@ -182,20 +186,13 @@ impl Writer<'_> {
     }
 
     fn add(&mut self, kind: Kind, data: Vec<u8>) {
-        let number = match kind {
-            Kind::Commit => 1,
-            Kind::Tree => 2,
-            Kind::Blob => 3,
-            Kind::Tag => 4,
-        };
-        let at = self.body.len();
-        self.body.extend(head(number, data.len() as u64));
-        self.body.extend(deflated(&data));
+        let at = self.pack.position();
+        self.pack.add(kind, &data);
         self.object(at, kind, data);
     }
 
     fn object(&mut self, at: usize, kind: Kind, data: Vec<u8>) {
-        let id = id_of(kind, &data);
+        let id = object_id(kind, &data);
         self.known.insert(id, (kind, data.clone()));
         self.entries.push(Entry { at, object: Some((id, kind, data)) });
     }
@@ -252,30 +249,24 @@ impl Writer<'_> {
     /// A delta of an entry by its place or of an object by its id; sizes and instructions may be lies.
     fn delta(&mut self, script: &mut Script<'_>, by_id: bool) {
         let kind = [Kind::Blob, Kind::Tree, Kind::Commit][script.below(3)];
-        let at = self.body.len();
-        let base = match by_id {
-            true => {
-                let id = self.id(script, kind);
-                let found = self.known.get(&id).map(|(kind, data)| (*kind, data.clone()));
-                (id.as_slice().to_vec(), found)
-            }
-            false => {
-                let Some(entry) =
-                    self.entries.len().checked_sub(1 + script.below(self.entries.len()))
-                else {
-                    return;
-                };
-                let Entry { at: base, object } = &self.entries[entry];
-                (distance((at - base) as u64), object.clone().map(|(_, kind, data)| (kind, data)))
-            }
+        let at = self.pack.position();
+        let (place, base) = if by_id {
+            let id = self.id(script, kind);
+            let found = self.known.get(&id).map(|(kind, data)| (*kind, data.clone()));
+            (BaseName::Id(id), found)
+        } else {
+            let entries = self.entries.len();
+            let Some(entry) = entries.checked_sub(1 + script.below(entries)) else { return };
+            let Entry { at, object } = &self.entries[entry];
+            (BaseName::Offset(*at), object.clone().map(|(_, kind, data)| (kind, data)))
         };
-        let (name, base) = base;
         let length = base.as_ref().map_or(0, |(_, data)| data.len());
         let (delta, made) =
             instructions(script, base.as_ref().map_or(&[], |(_, data)| &**data), length);
-        self.body.extend(head(if by_id { 7 } else { 6 }, delta.len() as u64));
-        self.body.extend(name);
-        self.body.extend(deflated(&delta));
+        match place {
+            BaseName::Id(id) => self.pack.reference_delta(id, &delta),
+            BaseName::Offset(base) => _ = self.pack.offset_delta(base, &delta),
+        }
         match (base, made) {
             (Some((kind, _)), Some(data)) => self.object(at, kind, data),
             _ => self.entries.push(Entry { at, object: None }),
@@ -322,58 +313,7 @@ fn instructions(script: &mut Script<'_>, base: &[u8], length: usize) -> (Vec<u8>
     };
     let of = if lies >> 5 == 5 { length as u64 + 1 } else { length as u64 };
     honest &= claimed == made.len() as u64 && of == length as u64;
-    ([varint(of), varint(claimed), body].concat(), honest.then_some(made))
-}
-
-// ---- The form of a pack.
-
-fn head(number: u8, size: u64) -> Vec<u8> {
-    let (mut byte, mut rest, mut out) = ((number << 4) | (size & 15) as u8, size >> 4, Vec::new());
-    while rest > 0 {
-        out.push(byte | 0x80);
-        byte = (rest & 0x7f) as u8;
-        rest >>= 7;
-    }
-    out.push(byte);
-    out
-}
-
-fn varint(mut number: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    while number > 0x7f {
-        out.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-    out
-}
-
-fn distance(mut back: u64) -> Vec<u8> {
-    let mut out = vec![(back & 0x7f) as u8];
-    back >>= 7;
-    while back > 0 {
-        back -= 1;
-        out.insert(0, 0x80 | (back & 0x7f) as u8);
-        back >>= 7;
-    }
-    out
-}
-
-fn deflated(data: &[u8]) -> Vec<u8> {
-    let mut out = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-    out.write_all(data).expect("memory takes it");
-    out.finish().expect("memory takes it")
-}
-
-fn id_of(kind: Kind, data: &[u8]) -> ObjectId {
-    gix::objs::compute_hash(gix::hash::Kind::Sha1, kind, data).expect("no collision is known here")
-}
-
-fn id_of_bytes(bytes: &[u8]) -> [u8; 20] {
-    let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
-    hasher.update(bytes);
-    let id = hasher.try_finalize().expect("no collision is known here");
-    *id.as_slice().first_chunk().expect("SHA-1 has 20 bytes")
+    ([Delta::new(of, claimed).bytes(), body].concat(), honest.then_some(made))
 }
 
 // ---- What git makes of it.

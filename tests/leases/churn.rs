@@ -4,7 +4,7 @@
 use std::{fs, io, num::NonZeroUsize, path::Path, time::Duration};
 
 use modstore::{
-    Cancel, ChangeError, Options, Policy, Silent, Store,
+    Cancel, Options, Policy, Silent, Store,
     commit::{Beginning, Binding, Bound, Staged, Staging, State, Transaction},
     disk::{Barrier, Disk, Format, Layout, Patience, Planting},
     model::{FileKind, Generation, Manifest, TreeFile},
@@ -66,7 +66,7 @@ pub(crate) fn read(generation: &Path) -> io::Result<u64> {
 
 /// Sweeps all but the head and what is leased: less than any policy keeps of itself. Says how many generations went.
 /// `disk` makes all its acts.
-pub(crate) fn collect(home: &Path, disk: &Disk) -> Result<usize, ChangeError> {
+pub(crate) fn collect(home: &Path, disk: &Disk) -> Result<usize, Box<dyn std::error::Error>> {
     let options = Options { command: "a collector".into(), ..Options::default() };
     let store = Store::open_on(disk.clone(), home, options)?;
     let policy = Policy { keep: NonZeroUsize::MIN, grace: Duration::ZERO, max_bytes: None };

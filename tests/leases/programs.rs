@@ -9,7 +9,7 @@ use std::{
 };
 
 use modstore::disk::Disk;
-use modstore_tests::{Mount, Ran, TestHome, until};
+use modstore_testbed::{Mount, Ran, TestHome, until};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::churn::{collect, lease_files, leased, open, publish, read};
@@ -56,7 +56,7 @@ fn the_exit_code_the_signal_and_the_process_are_the_programs() {
 fn a_signal_that_is_ignored_stays_ignored() {
     let home = home();
     let script = "trap '' HUP INT; exec \"$MODSTORE\" exec -- sh -c 'kill -HUP $$; kill -INT $$; echo alive'";
-    let ran = modstore_tests::Running::start(home.command_of(Path::new("sh"), &["-c", script]));
+    let ran = modstore_testbed::Running::start(home.command_of(Path::new("sh"), &["-c", script]));
     assert_eq!(ran.wait().ok().stdout, "alive\n");
 }
 
@@ -72,7 +72,7 @@ fn the_program_is_told_where_its_generation_is_and_all_else_is_as_it_was() {
     // A relative home is made absolute, since a program may go elsewhere.
     let mut command = home.command(&["--home", "store", "exec", "sh", "-c", script]);
     command.current_dir(Path::new(&store).parent().unwrap());
-    let ran = modstore_tests::Running::start(command).wait().ok();
+    let ran = modstore_testbed::Running::start(command).wait().ok();
     assert!(ran.stdout.starts_with(&format!("{store}|1|{store}/generations/1|")), "{ran:?}");
 }
 
@@ -126,7 +126,7 @@ fn killing_the_whole_tree_frees_the_lease() {
     let home = home();
     let store = open(home.path());
     let mut command = home.command(&["exec", "sh", "-c", "sleep 300 & sleep 300 & wait"]);
-    let running = modstore_tests::Running::start({
+    let running = modstore_testbed::Running::start({
         command.process_group(0);
         command
     });

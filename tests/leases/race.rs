@@ -16,7 +16,7 @@ use modstore::{
     disk::{Act, Disk, Observer, Verb},
     model::Generation,
 };
-use modstore_tests::{Running, TestHome, skip_loudly};
+use modstore_testbed::{Running, TestHome, skip_loudly};
 
 use super::churn::{collect, lease_files, leased, open, publish, read};
 
@@ -193,7 +193,7 @@ fn take_many(home: &Path, granted: &AtomicU64) -> u64 {
         if granted.load(Ordering::Relaxed) >= LEASES {
             break;
         }
-        let wanted = store.shown().unwrap().number().saturating_sub(turn % 3).max(1);
+        let wanted = store.current().unwrap().number().saturating_sub(turn % 3).max(1);
         let lease = match turn % 3 {
             0 => store.lease(),
             _ => store.lease_of(wanted.to_string().parse().unwrap()),

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use modstore_tests::{Chance, Luck, Mount, TestHome};
+use modstore_testbed::{Luck, Mount, Random, TestHome};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::{host::Orders, life::Life, moment::Moment, upstream::Origin};
@@ -53,16 +53,16 @@ impl Campaign<'_> {
     /// The first thing that did not hold.
     pub(crate) fn run(&self) -> Result<Met, String> {
         let origin = Origin::make();
-        let (mut met, mut chance) = (Met::default(), Chance::of(self.seed));
+        let (mut met, mut random) = (Met::default(), Random::of(self.seed));
         let mut number = 0;
         while number < self.cuts {
             let home = TestHome::in_memory(env!("CARGO_BIN_EXE_modstore"))
                 .with_store_at(self.mount.path().join(format!("store-{number}")));
             let mut life = Life::beginning(&origin, home, self.mount.must_be_checked());
-            let ways = (self.each_file && chance.percent(25), chance.percent(50));
+            let ways = (self.each_file && random.percent(25), random.percent(50));
             for age in 0..LIFETIME.min(self.cuts - number) {
                 let what = format!("{}, seed {}, cut {number}", self.name, self.seed);
-                self.one(&mut life, age, ways, &mut chance, &mut met)
+                self.one(&mut life, age, ways, &mut random, &mut met)
                     .map_err(|why| format!("{what}: {why}"))?;
                 number += 1;
             }
@@ -84,21 +84,21 @@ impl Campaign<'_> {
         life: &mut Life<'_>,
         age: u64,
         (each_file, sweeps): (bool, bool),
-        chance: &mut Chance,
+        random: &mut Random,
         met: &mut Met,
     ) -> Result<(), String> {
         let orders = Orders {
             home: life.path().to_owned(),
             upstream: life.upstream().to_owned(),
-            seed: chance.draw(),
+            seed: random.draw(),
             // The first install is what the first cut is about.
-            before: if age == 0 { 0 } else { chance.within(0..4) },
-            moment: Moment::any(chance),
+            before: if age == 0 { 0 } else { random.within(0..4) },
+            moment: Moment::any(random),
             each_file,
             sweeps,
         };
-        let luck = if chance.percent(50) { Luck::Nothing } else { Luck::Names };
-        let at_once = chance.percent(50);
+        let luck = if random.percent(50) { Luck::Nothing } else { Luck::Names };
+        let at_once = random.percent(50);
         let mut host = Host::start(&orders, self.sabotaged);
         let said = host.until(&orders);
         host.cut(self.mount, luck, at_once, life);
@@ -106,11 +106,11 @@ impl Campaign<'_> {
         let what = format!("{orders:?}, {luck:?}, at once: {at_once}, heard {:?}", host.heard);
         let told = |why| format!("{why}\n{what}");
         checked(|| life.check_as_found()).map_err(told)?;
-        if chance.percent(60) {
-            crate::upstream::Upstream::found_in(&orders.upstream).publish(chance);
+        if random.percent(60) {
+            crate::upstream::Upstream::found_in(&orders.upstream).publish(random);
         }
         checked(|| life.check_converges()).map_err(told)?;
-        if chance.percent(30) { checked(|| life.check_swept()).map_err(told) } else { Ok(()) }
+        if random.percent(30) { checked(|| life.check_swept()).map_err(told) } else { Ok(()) }
     }
 }
 

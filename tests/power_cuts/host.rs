@@ -15,12 +15,12 @@ use std::{
 };
 
 use modstore::{
-    Addition, Cancel, ChangeError, Options, Policy, Silent, Store, UpdateReport, UpdateRequest,
+    Addition, Cancel, Options, Policy, Silent, Store, UpdateReport, UpdateRequest,
     commit::{Binding, Bound},
     disk::{Barrier, Disk},
     model::{Generation, ModuleName, Source},
 };
-use modstore_tests::{Chance, Item};
+use modstore_testbed::{Item, Random};
 
 use crate::{
     moment::{Holding, Moment, for_ever},
@@ -108,14 +108,14 @@ pub(crate) fn run() {
     };
     let store = Store::open_on(Disk::observed(holding.clone()), &orders.home, options).unwrap();
     let host = Host { store, upstream: Upstream::found_in(&orders.upstream) };
-    let mut chance = Chance::of(orders.seed);
+    let mut random = Random::of(orders.seed);
     for _ in 0..orders.before {
-        host.one(&mut chance, || ());
+        host.one(&mut random, || ());
     }
     // An operation may be over before the moment has come; the next one may have it.
     let tries = if orders.moment == Moment::End { 1 } else { 4 };
     for _ in 0..tries {
-        host.one(&mut chance, || holding.arm());
+        host.one(&mut random, || holding.arm());
     }
     say("held at the end");
     for_ever();
@@ -135,29 +135,29 @@ struct Host {
 
 impl Host {
     /// Changes one byte of one file of a module, as a failing disk might.
-    fn damage(&self, name: &str, chance: &mut Chance) {
+    fn damage(&self, name: &str, random: &mut Random) {
         let shown = self.store.target(&module(name));
         // A linked module is nobody's to damage.
         if fs::read_link(&shown).unwrap().is_absolute() {
             return;
         }
-        let files: Vec<_> = modstore_tests::listing(&shown)
+        let files: Vec<_> = modstore_testbed::listing(&shown)
             .into_iter()
             .filter(|(_, item)| matches!(item, Item::File { bytes, .. } if !bytes.is_empty()))
             .collect();
-        let (path, Item::File { bytes, .. }) = chance.pick(&files) else { return };
+        let (path, Item::File { bytes, .. }) = random.pick(&files) else { return };
         let file = fs::OpenOptions::new().write(true).open(shown.join(path)).unwrap();
-        let at = chance.within(0..bytes.len() as u64);
+        let at = random.within(0..bytes.len() as u64);
         file.write_all_at(&[!bytes[at as usize]], at).unwrap();
     }
 
     /// One operation, from its announcement to its acknowledgement.
-    fn one(&self, chance: &mut Chance, arm: impl FnOnce()) {
+    fn one(&self, random: &mut Random, arm: impl FnOnce()) {
         let before = self.declared();
-        let operation = self.any(chance, &before);
+        let operation = self.any(random, &before);
         if let Operation::Repair(name) = &operation {
             say(&format!("damaged {name}"));
-            self.damage(name, chance);
+            self.damage(name, random);
         }
         say(&format!("begin {operation:?} | {}", joined(&after(&operation, before))));
         arm();
@@ -176,24 +176,24 @@ impl Host {
         say(&format!("done {number} | {bindings} | {declared} | {}", joined(&retired)));
     }
 
-    fn any(&self, chance: &mut Chance, declared: &BTreeSet<String>) -> Operation {
+    fn any(&self, random: &mut Random, declared: &BTreeSet<String>) -> Operation {
         let missing: Vec<_> =
             NAMES.map(str::to_owned).into_iter().filter(|name| !declared.contains(name)).collect();
         let there: Vec<_> = declared.iter().cloned().collect();
         if there.is_empty() {
-            let many = chance.within(1..NAMES.len() as u64 + 1) as usize;
+            let many = random.within(1..NAMES.len() as u64 + 1) as usize;
             return Operation::Add(missing.into_iter().take(many).collect());
         }
-        match chance.within(0..100) {
-            0..12 if !missing.is_empty() => Operation::Add(vec![chance.pick(&missing).clone()]),
-            12..20 if there.len() > 1 => Operation::Remove(chance.pick(&there).clone()),
-            20..34 => self.any_rollback(chance),
-            34..42 => self.link_or_unlink(chance.pick(&there).clone()),
-            42..57 => Operation::Sweep(chance.within(1..4) as usize),
+        match random.within(0..100) {
+            0..12 if !missing.is_empty() => Operation::Add(vec![random.pick(&missing).clone()]),
+            12..20 if there.len() > 1 => Operation::Remove(random.pick(&there).clone()),
+            20..34 => self.any_rollback(random),
+            34..42 => self.link_or_unlink(random.pick(&there).clone()),
+            42..57 => Operation::Sweep(random.within(1..4) as usize),
             57..62 => Operation::Compact,
-            62..72 => self.repair_of(chance.pick(&there).clone()),
+            62..72 => self.repair_of(random.pick(&there).clone()),
             _ => {
-                self.upstream.publish(chance);
+                self.upstream.publish(random);
                 Operation::Update
             }
         }
@@ -211,13 +211,13 @@ impl Host {
         if is_shown { Operation::Repair(name) } else { Operation::Update }
     }
 
-    fn any_rollback(&self, chance: &mut Chance) -> Operation {
+    fn any_rollback(&self, random: &mut Random) -> Operation {
         let state = self.store.state().unwrap();
         let numbers: Vec<_> = state.kept().map(|info| info.number).collect();
         match numbers.len() {
             0 | 1 => Operation::Update,
-            _ if chance.percent(50) => Operation::Rollback(None),
-            _ => Operation::Rollback(Some(*chance.pick(&numbers))),
+            _ if random.percent(50) => Operation::Rollback(None),
+            _ => Operation::Rollback(Some(*random.pick(&numbers))),
         }
     }
 
@@ -225,7 +225,7 @@ impl Host {
     fn run(
         &self,
         operation: &Operation,
-    ) -> Result<(Option<Generation>, Vec<Generation>), ChangeError> {
+    ) -> Result<(Option<Generation>, Vec<Generation>), Box<dyn std::error::Error>> {
         let (store, cancel) = (&self.store, Cancel::new());
         let whole = |report: UpdateReport| {
             assert!(report.failed.is_empty(), "{report:?}");
@@ -238,7 +238,7 @@ impl Host {
                 added.report.and_then(whole)
             }
             Operation::Remove(name) => {
-                store.remove(&[module(name)], &Silent, &cancel)?.or(store.shown())
+                store.remove(&[module(name)], &Silent, &cancel)?.or(store.current())
             }
             Operation::Update => {
                 whole(store.update(&UpdateRequest::default(), &Silent, &cancel)?)
@@ -252,16 +252,16 @@ impl Host {
                 let _lease = store.lease().unwrap();
                 let plan = store.plan_sweep(&keeping(*newest))?;
                 let report = store.sweep(plan, &Silent, &cancel)?;
-                return Ok((store.shown(), report.retired));
+                return Ok((store.current(), report.retired));
             }
             Operation::Repair(_) => {
                 let report = store.repair(&Silent, &cancel)?;
                 assert!(report.is_sound(), "{report:?}");
-                store.shown()
+                store.current()
             }
             Operation::Compact => {
                 store.compact(&Silent, &cancel)?;
-                store.shown()
+                store.current()
             }
         };
         Ok((shown, Vec::new()))

@@ -11,7 +11,7 @@ use modstore::{
     commit::{Bound, State},
     model::Generation,
 };
-use modstore_tests::{TestHome, listing};
+use modstore_testbed::{TestHome, listing};
 
 use crate::{host, upstream::Origin};
 
@@ -100,7 +100,7 @@ impl<'a> Life<'a> {
         }
         let last = self.acknowledged.last_key_value().map_or(0, |(number, _)| *number);
         let head = state.head().map_or(0, |head| head.number.number());
-        let shown = store.shown().map_or(0, Generation::number);
+        let shown = store.current().map_or(0, Generation::number);
         assert!(shown >= last, "{last} was acknowledged, {shown} is shown");
         assert!(last == 0 || state.is_kept(generation(last)), "{last} was acknowledged");
         assert!(head == shown || head == shown + 1, "{shown} is shown, {head} is recorded");
@@ -143,7 +143,7 @@ impl<'a> Life<'a> {
         if self.damaged.take().is_some() {
             self.home.run(&["verify", "--repair"]).ok();
             let store = Store::open(self.path(), Options::default()).unwrap();
-            let shown = store.shown().map_or(0, Generation::number);
+            let shown = store.current().map_or(0, Generation::number);
             self.check_shown(&store.state().unwrap(), shown);
         }
         self.home.run(&["update"]).ok();
@@ -160,7 +160,7 @@ impl<'a> Life<'a> {
         assert!(kept.is_subset(&there), "{kept:?} are kept, {there:?} are there");
         assert!(there.difference(&kept).all(is_old), "{kept:?} are kept, {there:?} are there");
         assert!(!self.path().join("condemned").exists(), "something is condemned");
-        assert_eq!(store.shown(), head);
+        assert_eq!(store.current(), head);
         if let Some(head) = head {
             self.check_shown(&state, head.number());
             self.acknowledged.insert(head.number(), told(state.modules()));

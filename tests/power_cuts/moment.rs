@@ -8,7 +8,7 @@ use std::{
 };
 
 use modstore::disk::{Act, Observer, Verb};
-use modstore_tests::Chance;
+use modstore_testbed::Random;
 
 /// When, within one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,14 +25,14 @@ pub(crate) enum Moment {
 
 impl Moment {
     /// Mostly where it is hard: between the barrier and the last sync, and right after the end.
-    pub(crate) fn any(chance: &mut Chance) -> Self {
-        match chance.within(0..100) {
-            0..34 => Self::Barrier(chance.within(0..16)),
-            34..54 => Self::Barrier(chance.within(0..40)),
-            54..66 => Self::Act(chance.within(0..12)),
-            66..74 => Self::Act(chance.within(0..100)),
+    pub(crate) fn any(random: &mut Random) -> Self {
+        match random.within(0..100) {
+            0..34 => Self::Barrier(random.within(0..16)),
+            34..54 => Self::Barrier(random.within(0..40)),
+            54..66 => Self::Act(random.within(0..12)),
+            66..74 => Self::Act(random.within(0..100)),
             74..80 => Self::End,
-            _ => Self::Time(chance.within(0..25_000)),
+            _ => Self::Time(random.within(0..25_000)),
         }
     }
 

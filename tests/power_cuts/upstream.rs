@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
 };
 
-use modstore_tests::{Chance, Change, Item, Repo};
+use modstore_testbed::{Change, Item, Random, Repo};
 
 /// The modules there may be.
 pub(crate) const NAMES: [&str; 5] = ["m0", "m1", "m2", "m3", "m4"];
@@ -42,11 +42,11 @@ impl Upstream {
     }
 
     /// Makes `main` of some repositories, one at least, lead somewhere else.
-    pub(crate) fn publish(&self, chance: &mut Chance) {
-        let first = *chance.pick(&NAMES);
+    pub(crate) fn publish(&self, random: &mut Random) {
+        let first = *random.pick(&NAMES);
         for name in NAMES {
-            if name == first || chance.percent(40) {
-                let commit = chance.pick(&self.commits[name]);
+            if name == first || random.percent(40) {
+                let commit = random.pick(&self.commits[name]);
                 let main = self.root.join(format!("{name}.git/refs/heads/main"));
                 fs::write(main, format!("{commit}\n")).unwrap();
             }
@@ -93,7 +93,7 @@ impl Origin {
 /// A repository of some twenty files, of nothing up to 60 kB, of which each commit changes about a third.
 fn filled(root: &Path, name: &str) -> Repo {
     let repo = Repo::create(root, name);
-    let mut chance = Chance::of(name.bytes().map(u64::from).sum());
+    let mut random = Random::of(name.bytes().map(u64::from).sum());
     let mut commits = String::new();
     for number in 0..COMMITS {
         let mut changes = vec![
@@ -103,10 +103,10 @@ fn filled(root: &Path, name: &str) -> Repo {
             Change::write("empty", ""),
         ];
         for file in 0..18 {
-            if number == 0 || chance.percent(33) {
-                let size = *chance.pick(&[10, 300, 4096, 5000, 20_000, 60_000]);
+            if number == 0 || random.percent(33) {
+                let size = *random.pick(&[10, 300, 4096, 5000, 20_000, 60_000]);
                 let path = format!("{}file{file}", ["", "src/", "deep/er/"][file % 3]);
-                changes.push(Change::write(path, noise(&mut chance, size)));
+                changes.push(Change::write(path, random.bytes(size)));
             }
         }
         commits += &(repo.commit("main", &changes) + "\n");
@@ -114,8 +114,4 @@ fn filled(root: &Path, name: &str) -> Repo {
     fs::write(root.join(name).with_extension("commits"), &commits).unwrap();
     repo.branch("main", commits.lines().next().unwrap());
     repo
-}
-
-fn noise(chance: &mut Chance, size: usize) -> Vec<u8> {
-    std::iter::repeat_with(|| chance.draw().to_le_bytes()).flatten().take(size).collect()
 }

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modstore_tests::{Change, Item, Repo};
+use modstore_testbed::{Change, Item, Repo};
 
 /// How many repositories there are.
 pub(crate) const REPOS: usize = 2;

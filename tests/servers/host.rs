@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use modstore_tests::{Fault, Running, SshServer};
+use modstore_testbed::{Fault, Running, SshServer};
 
 use crate::world::World;
 
@@ -97,7 +97,7 @@ fn nobody_is_asked_for_a_password_even_where_there_is_a_terminal() {
 fn ssh_never_asks_either() {
     let root = tempfile::tempdir().unwrap();
     let Some(ssh) = SshServer::start(root.path()) else { return };
-    let mut home = modstore_tests::TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let mut home = modstore_testbed::TestHome::new(env!("CARGO_BIN_EXE_modstore"));
     // A client that knows neither key nor host, and would have to ask about both.
     home.env(
         "GIT_SSH_COMMAND",

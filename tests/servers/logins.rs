@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-use modstore_tests::{Fault, HttpServer, Ran, Repo, Running, TestHome};
+use modstore_testbed::{Fault, HttpServer, Ran, Repo, Running, TestHome};
 
 /// A way to be known: what stands before the host, git's configuration, and what the first place accepts.
 struct Login {
@@ -260,7 +260,7 @@ fn a_header_of_the_configuration_goes_along_on_its_place_and_not_to_another() {
     places.first.fault("there", Fault::Redirect { to: format!("{}/m.git", places.at_second()) });
     home.run(&["add", &format!("git+{}", places.first.url("m"))]).ok();
     let first = places.first.stats().requests;
-    let secrets = |seen: &modstore_tests::Seen| {
+    let secrets = |seen: &modstore_testbed::RecordedRequest| {
         seen.headers.iter().filter(|(_, value)| value == "s3cret").count()
     };
     assert_eq!(first.iter().map(secrets).collect::<Vec<_>>(), [2, 2]);
@@ -299,7 +299,9 @@ fn a_login_in_a_location_is_used_at_that_place_and_printed_nowhere() {
         }
     }
     assert_eq!(home.grep_bytes(SECRET), Vec::<std::path::PathBuf>::new());
-    let told = |seen: &modstore_tests::Seen| seen.headers.iter().any(|(k, _)| k == "authorization");
+    let told = |seen: &modstore_testbed::RecordedRequest| {
+        seen.headers.iter().any(|(k, _)| k == "authorization")
+    };
     assert!(!places.first.stats().requests.iter().any(told));
 }
 

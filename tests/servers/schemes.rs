@@ -1,6 +1,6 @@
 //! The same life of a module at every kind of server.
 
-use modstore_tests::{Change, Repo};
+use modstore_testbed::{Change, Repo};
 
 use crate::world::{World, is_settled, only};
 

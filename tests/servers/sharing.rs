@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use modstore_tests::{Change, Fault, Repo};
+use modstore_testbed::{Change, Fault, Repo};
 
 use crate::world::{World, is_settled};
 
@@ -18,7 +18,7 @@ fn asked(world: &World) -> BTreeMap<String, (usize, usize)> {
     asked
 }
 
-fn entries(home: &modstore_tests::TestHome) -> usize {
+fn entries(home: &modstore_testbed::TestHome) -> usize {
     fs::read_dir(home.path().join("entries")).expect("there are entries").count()
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use modstore_tests::{Change, Fault, Ran, Repo, TestHome};
+use modstore_testbed::{Change, Fault, Ran, Repo, TestHome};
 
 use crate::world::{World, is_settled, only};
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use modstore_tests::{GitDaemon, HttpServer, Ran, Repo, SshServer, TestHome};
+use modstore_testbed::{GitDaemon, HttpServer, Ran, Repo, SshServer, TestHome};
 use serde_json::Value;
 
 /// Servers of one directory of repositories.

@@ -2,47 +2,82 @@
 
 use std::io;
 
+use clap::Args;
 use modstore::{
-    Addition, ChangeError, Exit, Store,
+    AddError, Addition, Store,
     model::{ModuleName, Source, Subdirectory},
 };
 use serde::Serialize;
 
-use super::update;
-use crate::{
-    args::AddArgs, context::Context, json::Add, output::Answer, page::Page, report::Failure,
-};
+use super::{Run, update};
+use crate::{context::Context, exit::Exit, json::Add, output::Answer, page::Page, report::Failure};
 
 /// What came of adding.
 #[derive(Debug, Serialize)]
 pub(crate) struct Answered(Add);
 
-/// Adds.
-pub(crate) fn run(context: &Context, args: &AddArgs) -> Result<Answered, Failure> {
-    let additions = additions(args)?;
-    let store = context.store()?;
-    tell_of_secrets(context, &additions);
-    if args.allow_build {
-        allow(context, &store, &additions)?;
-    }
-    match store.add(&additions, !args.no_update, &context.progress(), context.cancel()) {
-        Ok(added) => {
-            let update = added.report.as_ref().map(|report| update::told(&store, report));
-            update.iter().for_each(|update| update::warn(&context.output, update));
-            let generation = store.shown().map(|generation| generation.number());
-            let added = added.modules.iter().map(ToString::to_string).collect();
-            Ok(Answered(Add { generation, added, update }))
+/// Declare modules by their sources, fetch and show them
+///
+/// A source is a git repository (git+https://host/path, git+ssh://…, git+file://…, user@host:path), with
+/// @REF for a branch, tag or commit and #subdirectory=DIR for a part of it; an archive
+/// (archive+https://…#sha256=…); or a local directory, which is linked: used as it is, never copied.
+///
+/// The module's name is the last part of the subdirectory or repository, unless --name says otherwise.
+/// When something cannot be fetched, nothing is declared. A password in a URL is used now and stored
+/// nowhere; give it to a git credential helper, so that updates have it too.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore add git+https://github.com/me/weather
+  modstore add git+https://github.com/me/tools@v2 --subdirectory modules/bash --name tool-bash
+  modstore add ./src/my-fork         (linked: your own directory, live)")]
+pub(crate) struct AddArgs {
+    /// Where the modules come from
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<String>,
+    /// The module's name, for a single source
+    #[arg(long, value_name = "NAME")]
+    name: Option<ModuleName>,
+    /// The part of the source that is the module, for a single source
+    #[arg(long, value_name = "DIR")]
+    subdirectory: Option<Subdirectory>,
+    /// Only declare; the next update fetches
+    #[arg(long)]
+    no_update: bool,
+    /// Allow the builds that modules.toml already declares for these modules, as `modstore allow` does
+    #[arg(long)]
+    allow_build: bool,
+}
+
+impl Run for AddArgs {
+    type Answer = Answered;
+
+    fn run(&self, context: &Context) -> Result<Answered, Failure> {
+        let additions = additions(self)?;
+        let store = context.store()?;
+        tell_of_secrets(context, &additions);
+        if self.allow_build {
+            allow(context, &store, &additions)?;
         }
-        Err(ChangeError::NotAdded(report)) => {
-            let update = update::told(&store, &report);
-            update::warn(&context.output, &update);
-            Ok(Answered(Add {
-                generation: update.generation,
-                added: Vec::new(),
-                update: Some(update),
-            }))
+        match store.add(&additions, !self.no_update, &context.progress(), context.cancel()) {
+            Ok(added) => {
+                let update = added.report.as_ref().map(|report| update::told(&store, report));
+                update.iter().for_each(|update| update::warn(&context.output, update));
+                let generation = store.current().map(|generation| generation.number());
+                let added = added.modules.iter().map(ToString::to_string).collect();
+                Ok(Answered(Add { generation, added, update }))
+            }
+            Err(AddError::NotFetched(report)) => {
+                let update = update::told(&store, &report);
+                update::warn(&context.output, &update);
+                Ok(Answered(Add {
+                    generation: update.generation,
+                    added: Vec::new(),
+                    update: Some(update),
+                }))
+            }
+            Err(error) => Err(error.into()),
         }
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::io;
 
-use modstore::model::command_line;
+use clap::Args;
+use modstore::model::{ModuleName, command_line};
 
+use super::Run;
 use crate::{
-    args::AllowArgs,
     context::Context,
     json::{Allow, Build},
     output::Answer,
@@ -14,22 +15,51 @@ use crate::{
     text::Table,
 };
 
-/// Allows, or withdraws, or lists.
-pub(crate) fn run(context: &Context, args: &AllowArgs) -> Result<Allow, Failure> {
-    let store = context.store()?;
-    let (mut builds, mut revoked) = (Vec::new(), Vec::new());
-    if args.list {
-        builds = store.builds(&store.declarations()?);
-    } else if args.revoke {
-        revoked = store.revoke(&args.names, &context.progress(), context.cancel())?;
-    } else {
-        builds = store.allow(&args.names, &context.progress(), context.cancel())?;
+/// Allow the builds of modules, exactly as they are declared now
+///
+/// A build runs the commands that modules.toml declares for a module. It runs only after this: the module fails before,
+/// and keeps its current version. What is allowed is printed, and nothing is run; the next update or scan builds.
+///
+/// The permission is for this store, this module, where it comes from, and everything in its `build` table. When one of
+/// these changes, the build has to be allowed again. New commits of the module do not need that.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore allow --list              (every build, its commands, and whether it is allowed)
+  modstore allow weather
+  modstore allow --revoke weather    (its build is not run any more; its entry stays)
+  MODSTORE_ALLOW_BUILDS=1 modstore update      (for CI: allows every build, and records nothing)")]
+pub(crate) struct AllowArgs {
+    /// The modules
+    #[arg(required_unless_present = "list", value_name = "NAME")]
+    names: Vec<ModuleName>,
+    /// List the builds that are declared, and allow nothing
+    #[arg(long, conflicts_with_all = ["names", "revoke"])]
+    list: bool,
+    /// Withdraw the permission instead
+    #[arg(long)]
+    revoke: bool,
+}
+
+impl Run for AllowArgs {
+    type Answer = Allow;
+
+    fn run(&self, context: &Context) -> Result<Allow, Failure> {
+        let store = context.store()?;
+        let (mut builds, mut revoked) = (Vec::new(), Vec::new());
+        if self.list {
+            builds = store.builds(&store.declarations()?);
+        } else if self.revoke {
+            revoked = store.revoke(&self.names, &context.progress(), context.cancel())?;
+        } else {
+            builds = store.allow(&self.names, &context.progress(), context.cancel())?;
+        }
+        Ok(Allow {
+            generation: context.generation(),
+            builds: builds.into_iter().map(Build::from).collect(),
+            revoked: revoked.iter().map(ToString::to_string).collect(),
+        })
     }
-    Ok(Allow {
-        generation: context.generation(),
-        builds: builds.into_iter().map(Build::from).collect(),
-        revoked: revoked.iter().map(ToString::to_string).collect(),
-    })
 }
 
 impl Answer for Allow {

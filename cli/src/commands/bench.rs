@@ -1,46 +1,49 @@
-//! `bench`: what keeping modules up to date takes on this machine.
+//! `bench`: the cost of keeping modules up to date on this machine.
 //!
-//! `churn` is the run; `corpus` and `server` are what it is run against, `meter`, `reader` and `machine` what looks at it,
-//! `plot` its picture. Nothing here touches the user's store.
+//! `churn` is the run, on the modules of `upstream`; `server` serves them; `meter` and `disk` measure; `print` and `plot`
+//! show the answer. The rest is in the crate that tests and benchmarks share. Nothing here touches the user's store.
 
-mod chance;
-mod corpus;
+mod args;
+mod answer;
 mod server;
+mod upstream;
 mod meter;
-mod reader;
-mod machine;
+mod disk;
 mod plot;
 mod churn;
-mod told;
+mod print;
 
 use serde::Serialize;
 
-use crate::{
-    args::{BenchArgs, BenchCommand},
-    context::Context,
-    json::Bench,
-    report::Failure,
-};
+pub(crate) use self::args::BenchArgs;
+use self::{answer::Bench, args::BenchCommand};
+use super::Run;
+use crate::{context::Context, report::Failure};
 
-/// What there is to tell.
+/// The answer of `bench`.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(crate) enum Answered {
-    /// Of a churn.
+pub(crate) enum BenchAnswer {
+    /// A churn.
     Churn(Box<Bench>),
-    /// Of what serves and fills, which has said what it had to say.
+    /// Serving and filling, which print as they go.
     Nothing {},
 }
 
-/// Measures.
-pub(crate) fn run(context: &Context, args: &BenchArgs) -> Result<Answered, Failure> {
-    match &args.what {
-        BenchCommand::Churn(args) => {
-            churn::run(context, args).map(|bench| Answered::Churn(Box::new(bench)))
+impl Run for BenchArgs {
+    type Answer = BenchAnswer;
+
+    fn run(&self, context: &Context) -> Result<BenchAnswer, Failure> {
+        match &self.what {
+            BenchCommand::Churn(args) => {
+                churn::run(context, args).map(|bench| BenchAnswer::Churn(Box::new(bench)))
+            }
+            BenchCommand::Serve(args) => {
+                server::run(&context.output, args).map(|()| BenchAnswer::Nothing {})
+            }
+            BenchCommand::Fill(args) => {
+                churn::fill(context, args).map(|()| BenchAnswer::Nothing {})
+            }
         }
-        BenchCommand::Serve(args) => {
-            server::run(&context.output, args).map(|()| Answered::Nothing {})
-        }
-        BenchCommand::Fill(args) => churn::fill(context, args).map(|()| Answered::Nothing {}),
     }
 }

@@ -1,48 +1,78 @@
 //! `bind` and `unbind`: environments that follow the store.
 
-use std::io;
+use std::{io, path::PathBuf};
 
-use modstore::{BindRequest, Exit, update::BindReport};
+use clap::{Args, ValueHint};
+use modstore::{BindRequest, model::ModuleName, update::BindReport};
 
-use super::update::{unfollowed, write_environments};
+use super::{
+    Run,
+    update::{unfollowed, write_environments},
+};
 use crate::{
-    args::{BindArgs, UnbindArgs},
     context::Context,
-    json::{Bind, BoundModule, Environment, Unbind, Unfollowed},
+    exit::Exit,
+    json::{Bind, BoundModule, Environment, Unfollowed},
     output::Answer,
     page::Page,
     report::Failure,
     text::{Table, count},
 };
 
-/// Binds.
-pub(crate) fn run(context: &Context, args: &BindArgs) -> Result<Bind, Failure> {
-    let store = context.store()?;
-    let request = BindRequest {
-        python: args.python.clone(),
-        modules: args.names.clone(),
-        constraints: args.constraints.clone(),
-        compile: match (args.compile, args.no_compile) {
-            (true, _) => Some(true),
-            (_, true) => Some(false),
-            _ => None,
-        },
-    };
-    let report = store.bind(&request, &context.progress(), context.cancel())?;
-    let bind = told(&report);
-    bind.warnings.iter().for_each(|text| context.output.warn(text));
-    Ok(bind)
+/// Let a Python environment follow modules, so that no update leaves it behind
+///
+/// Installs a stand-in for each module, by uv (or the environment's pip) and by one call. What Python then
+/// follows leads through the store's switch: an update moves all modules at once, and starts an installer
+/// only for a module whose metadata has changed. Each module's own build backend is asked once for that
+/// metadata, on a copy. When no module is named, all that are Python projects are bound, and those that are
+/// added later.
+///
+/// From then on an update adds what new versions need, imports every changed module in the environment, and
+/// switches only then. Bind again to mend what somebody has uninstalled; an update does that too.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore bind --python .venv
+  modstore bind --python ~/.local/share/uv/tools/my-host/bin/python
+  modstore bind --python .venv provider-openai tool-bash")]
+pub(crate) struct BindArgs {
+    /// The environment: its interpreter, its directory, or a name in PATH
+    #[arg(long, value_name = "PY", value_hint = ValueHint::AnyPath)]
+    python: PathBuf,
+    /// Only these modules; all when none is named, also those that come later
+    #[arg(value_name = "NAME")]
+    names: Vec<ModuleName>,
+    /// A file of version constraints for the installer, now and in updates
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    constraints: Option<PathBuf>,
+    /// Compile byte code ahead, now and in updates: entries are read-only, so that Python cannot keep its own
+    #[arg(long, conflicts_with = "no_compile")]
+    compile: bool,
+    /// Compile no byte code any more
+    #[arg(long)]
+    no_compile: bool,
 }
 
-/// Unbinds.
-pub(crate) fn unbind(context: &Context, args: &UnbindArgs) -> Result<Unbind, Failure> {
-    let store = context.store()?;
-    let settled = store.unbind(&args.python, &args.names, &context.progress(), context.cancel())?;
-    Ok(Unbind {
-        generation: store.shown().map(|shown| shown.number()),
-        environment: settled.prefix.display().to_string(),
-        removed: settled.removed.iter().map(ToString::to_string).collect(),
-    })
+impl Run for BindArgs {
+    type Answer = Bind;
+
+    fn run(&self, context: &Context) -> Result<Bind, Failure> {
+        let store = context.store()?;
+        let request = BindRequest {
+            python: self.python.clone(),
+            modules: self.names.clone(),
+            constraints: self.constraints.clone(),
+            compile: match (self.compile, self.no_compile) {
+                (true, _) => Some(true),
+                (_, true) => Some(false),
+                _ => None,
+            },
+        };
+        let report = store.bind(&request, &context.progress(), context.cancel())?;
+        let bind = told(&report);
+        bind.warnings.iter().for_each(|text| context.output.warn(text));
+        Ok(bind)
+    }
 }
 
 fn told(report: &BindReport) -> Bind {
@@ -55,7 +85,7 @@ fn told(report: &BindReport) -> Bind {
     }));
     let mut warnings = report.warnings.clone();
     warnings.extend(report.untried.as_ref().map(|error| {
-        let causes = crate::json::causes(error);
+        let causes = crate::causes::causes(error);
         format!("whether the modules can be imported is not known: {}", causes.join(": "))
     }));
     let registration = &report.registration;
@@ -113,14 +143,5 @@ impl Answer for Bind {
             let what = format!("{} of the environment failed", count(failed, "module"));
             Failure::new(Exit::Failed, what)
         })
-    }
-}
-
-impl Answer for Unbind {
-    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        match self.removed.as_slice() {
-            [] => writeln!(to, "{} had nothing of the store", self.environment),
-            removed => writeln!(to, "uninstalled in {}: {}", self.environment, removed.join(", ")),
-        }
     }
 }

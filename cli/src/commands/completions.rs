@@ -2,23 +2,36 @@
 
 use std::io;
 
-use clap::CommandFactory as _;
+use clap::Args;
+use clap_complete::Shell;
 
-use crate::{
-    args::{Arguments, CompletionsArgs},
-    json::Completions,
-    output::Answer,
-    page::Page,
-    report::Failure,
-};
+use super::{Effect, Run};
+use crate::{context::Context, json::Completions, output::Answer, page::Page, report::Failure};
 
-/// Makes the script.
-#[expect(clippy::unnecessary_wraps, reason = "as every command")]
-pub(crate) fn run(args: &CompletionsArgs) -> Result<Completions, Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Arguments::command(), "modstore", &mut script);
-    let script = String::from_utf8_lossy(&script).into_owned();
-    Ok(Completions { generation: None, shell: args.shell.to_string(), script })
+/// Print the completions for a shell
+///
+/// Writes a script to standard output that teaches the shell to complete modstore's commands and options.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore completions bash > ~/.local/share/bash-completion/completions/modstore
+  modstore completions fish > ~/.config/fish/completions/modstore.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    shell: Shell,
+}
+
+impl Run for CompletionsArgs {
+    type Answer = Completions;
+    const EFFECT: Effect = Effect::Reads;
+
+    fn run(&self, context: &Context) -> Result<Completions, Failure> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut context.manual(), "modstore", &mut script);
+        let script = String::from_utf8_lossy(&script).into_owned();
+        Ok(Completions { generation: None, shell: self.shell.to_string(), script })
+    }
 }
 
 impl Answer for Completions {

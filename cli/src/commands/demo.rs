@@ -1,22 +1,20 @@
-//! `demo`: the main job on real repositories, each claim checked while it is shown.
+//! `demo`: the main job on real repositories, each claim checked as it is printed.
 //!
 //! The commands are run as a person would run them, by this same program, and their output is theirs.
-//! The story is here; where it happens is `sandbox`, who serves and cuts is `server`.
+//! The story is here; `sandbox` runs the commands.
 
 mod sandbox;
-mod server;
 
-use std::{io, path::PathBuf};
+use std::{io, net::Ipv4Addr, path::PathBuf};
 
-use modstore::Exit;
+use clap::Args;
+use modstore_testbed::{Change, Fault, HttpServer, Random, Repo};
 
-use self::{
-    sandbox::{Ran, Sandbox},
-    server::Server,
-};
+use self::sandbox::{Finished, Sandbox};
+use super::{Run, cannot::cannot};
 use crate::{
-    args::DemoArgs,
     context::Context,
+    exit::Exit,
     json::{Demo, DemoStep},
     output::{Answer, Output},
     page::Page,
@@ -24,28 +22,54 @@ use crate::{
     text::count,
 };
 
-/// So much of what the server sends comes through before the cut; the pack is many times as large.
+/// The bytes of a pack that the server sends before the cut, and of the file in that pack, which does not compress.
 const CUT: u64 = 64 * 1024;
+const LARGE: usize = 1 << 20;
 
-/// Plays it.
-pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Demo, Failure> {
-    context.heed();
-    let sandbox = Sandbox::new(context.cancel().clone())?;
-    let server = Server::start(sandbox.path(), sandbox.git_variables())?;
-    let mut play = Play { sandbox, server, output: &context.output, steps: Vec::new() };
-    let played = play.all();
-    let Play { sandbox, steps, .. } = play;
-    let (directory, generation) = (sandbox.path().display().to_string(), sandbox.shown());
-    if args.keep {
-        sandbox.keep();
+/// See it work: real repositories, an update, a cut fetch, a rollback and a sweep, in a temporary directory
+///
+/// Makes a few git repositories of its own, runs the commands a person would type, prints what they
+/// print, and checks every claim it makes. Needs git and nothing else; touches nothing outside the
+/// temporary directory, which it removes at the end.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore demo
+  modstore demo --keep               (leaves the directory, to look around)")]
+pub(crate) struct DemoArgs {
+    /// Leave the temporary directory
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Run for DemoArgs {
+    type Answer = Demo;
+
+    fn run(&self, context: &Context) -> Result<Demo, Failure> {
+        context.heed();
+        let sandbox = Sandbox::new(context.cancel().clone())?;
+        let greeter = Repo::try_create(sandbox.path(), "greeter")?;
+        let tools = Repo::try_create(sandbox.path(), "tools")?;
+        let server = HttpServer::bind(sandbox.path(), Ipv4Addr::LOCALHOST)
+            .map_err(|error| cannot("open a port on 127.0.0.1", &error))?;
+        let output = &context.output;
+        let mut play = Play { sandbox, greeter, tools, server, output, steps: Vec::new() };
+        let played = play.all();
+        let Play { sandbox, steps, .. } = play;
+        let (directory, generation) = (sandbox.path().display().to_string(), sandbox.current());
+        if self.keep {
+            sandbox.keep();
+        }
+        played?;
+        Ok(Demo { generation, directory, kept: self.keep, steps })
     }
-    played?;
-    Ok(Demo { generation, directory, kept: args.keep, steps })
 }
 
 struct Play<'a> {
     sandbox: Sandbox,
-    server: Server,
+    greeter: Repo,
+    tools: Repo,
+    server: HttpServer,
     output: &'a Output,
     steps: Vec<DemoStep>,
 }
@@ -62,34 +86,32 @@ impl Play<'_> {
 
     fn first_update(&mut self) -> Result<(), Failure> {
         self.step("Three modules of two git repositories: declare them, fetch them")?;
-        self.sandbox
-            .commit("greeter", &[("greeting.txt", b"hello\n"), ("README", b"Greets.\n")])?;
+        commit(&self.greeter, &[("greeting.txt", b"hello\n"), ("README", b"Greets.\n")])?;
         let tools: [(&str, &[u8]); 3] = [
             ("README", b"Two tools in one repository.\n"),
             ("modules/clock/clock.txt", b"tick\n"),
             ("modules/dice/dice.txt", b"6\n"),
         ];
-        self.sandbox.commit("tools", &tools)?;
-        let greeter = format!("git+file://{}", self.sandbox.path().join("greeter").display());
-        let tool = |name: &str| {
-            format!("git+git://127.0.0.1:{}/tools#subdirectory=modules/{name}", self.server.port())
-        };
+        commit(&self.tools, &tools)?;
+        let greeter = format!("git+{}", self.greeter.url_file());
+        let tools = self.server.url("tools");
+        let tool = |name: &str| format!("git+{tools}#subdirectory=modules/{name}");
         let (clock, dice) = (tool("clock"), tool("dice"));
         self.modstore(&["add", "--no-update", &greeter, &clock, &dice], 0)?;
         self.modstore(&["update"], 0)?;
         self.modstore(&["list"], 0)?;
-        self.check("generation 1 is shown", self.sandbox.shown() == Some(1))?;
+        self.check("generation 1 is current", self.sandbox.current() == Some(1))?;
         self.check("each module is at its target", self.shows("hello\n", "tick\n", "6\n"))
     }
 
     fn a_changed_file(&mut self) -> Result<(), Failure> {
         self.step("A file changes: the path stays, its content is new")?;
         let before = (self.modstore(&["path", "greeter"], 0)?.stdout, self.leads_to("greeter"));
-        self.sandbox.commit("greeter", &[("greeting.txt", b"good morning\n")])?;
-        self.say("   (somebody commits a new greeting.txt)\n")?;
+        commit(&self.greeter, &[("greeting.txt", b"good morning\n")])?;
+        self.say("   (a new greeting.txt is committed)\n")?;
         self.modstore(&["update"], 0)?;
         let after = (self.modstore(&["path", "greeter"], 0)?.stdout, self.leads_to("greeter"));
-        self.check("generation 2 is shown", self.sandbox.shown() == Some(2))?;
+        self.check("generation 2 is current", self.sandbox.current() == Some(2))?;
         self.check(
             "the target's path is the same as before",
             before.0 == after.0 && !before.0.is_empty(),
@@ -99,44 +121,45 @@ impl Play<'_> {
             before.1.is_some() && after.1.is_some() && before.1 != after.1,
         )?;
         self.check(
-            "its content is the new one, and the others are as they were",
+            "its content is the new one, and the others keep theirs",
             self.shows("good morning\n", "tick\n", "6\n"),
         )
     }
 
     fn a_cut_fetch(&mut self) -> Result<(), Failure> {
         self.step("The connection breaks in the middle of a fetch: nothing is lost")?;
-        self.sandbox.commit("greeter", &[("greeting.txt", b"good evening\n")])?;
-        self.sandbox.commit(
-            "tools",
-            &[("modules/clock/clock.txt", b"tock\n"), ("modules/dice/rolls.bin", &noise())],
+        commit(&self.greeter, &[("greeting.txt", b"good evening\n")])?;
+        let rolls = Random::of(1).bytes(LARGE);
+        commit(
+            &self.tools,
+            &[("modules/clock/clock.txt", b"tock\n"), ("modules/dice/rolls.bin", &rolls)],
         )?;
         self.say(
             "   (both repositories have new commits; the server of one breaks off after 64 KiB)\n",
         )?;
-        self.server.cut_after(CUT);
+        self.server.fault("tools", Fault::CloseMidPack { after: CUT });
         let ran = self.modstore(&["update"], 1)?;
-        self.check("the server did break off", self.server.has_cut())?;
+        self.check("the server did break off", self.server.stats().faults_fired > 0)?;
         self.check(
             "the error says why, and that trying again may help",
             ran.stderr.contains("transient") && ran.stderr.contains("caused by:"),
         )?;
         self.check(
-            "what came is switched, what did not is still there",
+            "the module that was fetched is switched, the others keep their version",
             self.shows("good evening\n", "tick\n", "6\n"),
         )?;
-        self.check("generation 3 is shown", self.sandbox.shown() == Some(3))
+        self.check("generation 3 is current", self.sandbox.current() == Some(3))
     }
 
     fn the_connection_is_back(&mut self) -> Result<(), Failure> {
         self.step("The connection is back")?;
-        self.server.heal();
+        self.server.clear();
         self.modstore(&["update"], 0)?;
         self.check(
-            "generation 4 is shown, with all that is new",
-            self.sandbox.shown() == Some(4) && self.shows("good evening\n", "tock\n", "6\n"),
+            "generation 4 is current, with every change",
+            self.sandbox.current() == Some(4) && self.shows("good evening\n", "tock\n", "6\n"),
         )?;
-        self.check("nothing of the cut fetch is left", self.sandbox.is_tidy())
+        self.check("the cut fetch left nothing behind", self.sandbox.is_tidy())
     }
 
     fn a_rollback(&mut self) -> Result<(), Failure> {
@@ -144,23 +167,23 @@ impl Play<'_> {
         self.modstore(&["rollback", "--to", "2"], 0)?;
         self.modstore(&["history"], 0)?;
         self.check(
-            "every module is what it was in generation 2",
+            "every module has its files of generation 2",
             self.shows("good morning\n", "tick\n", "6\n"),
         )?;
-        self.check("that is a new generation", self.sandbox.shown() == Some(5))
+        self.check("that is a new generation", self.sandbox.current() == Some(5))
     }
 
     fn a_sweep(&mut self) -> Result<(), Failure> {
-        self.step("What nothing needs any more is deleted, and nothing else")?;
+        self.step("Entries that nothing needs are deleted, and no others")?;
         let sweep = ["gc", "--keep", "1", "--older-than", "0s"];
         let before = self.entries();
         self.modstore(&[&sweep[..], &["--dry-run"]].concat(), 0)?;
         self.check("a dry run deletes nothing", self.entries() == before && before > 2)?;
         self.modstore(&sweep, 0)?;
-        self.check("only the entries that are shown are left", self.entries() == 2)?;
+        self.check("only the current entries are left", self.entries() == 2)?;
         self.check(
-            "every module is what it was",
-            self.sandbox.shown() == Some(5) && self.shows("good morning\n", "tick\n", "6\n"),
+            "every module keeps its files",
+            self.sandbox.current() == Some(5) && self.shows("good morning\n", "tick\n", "6\n"),
         )
     }
 
@@ -193,7 +216,7 @@ impl Play<'_> {
     }
 
     /// Runs a command as a person would, shows it with its output, and checks its exit code.
-    fn modstore(&mut self, arguments: &[&str], exit: i32) -> Result<Ran, Failure> {
+    fn modstore(&mut self, arguments: &[&str], exit: i32) -> Result<Finished, Failure> {
         let shown = shell_text(arguments);
         self.say(&format!("   $ {shown}\n"))?;
         let ran = self.sandbox.modstore(arguments)?;
@@ -231,7 +254,7 @@ impl Play<'_> {
     fn say(&self, text: &str) -> Result<(), Failure> {
         match self.output.for_people(|to| text.lines().try_for_each(|line| writeln!(to, "{line}")))
         {
-            // Whoever read has read enough; the checks go on.
+            // The reader has read enough; the checks go on.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => Ok(written?),
         }
@@ -248,16 +271,10 @@ fn shell_text(arguments: &[&str]) -> String {
     std::iter::once("modstore".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }
 
-/// A megabyte that does not compress, the same every time.
-fn noise() -> Vec<u8> {
-    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(next).take(1 << 17).flatten().collect()
+fn commit(repo: &Repo, files: &[(&str, &[u8])]) -> Result<(), Failure> {
+    let changes: Vec<Change> = files.iter().map(|(path, text)| Change::write(path, text)).collect();
+    repo.try_commit("main", &changes)?;
+    Ok(())
 }
 
 impl Answer for Demo {
@@ -283,11 +300,5 @@ mod tests {
     fn a_shown_command_can_be_pasted_into_a_shell() {
         assert_eq!(shell_text(&["add", "git+file:///a#b"]), "modstore add 'git+file:///a#b'");
         assert_eq!(shell_text(&["it's"]), r"modstore 'it'\''s'");
-    }
-
-    #[test]
-    fn the_noise_is_larger_than_what_comes_through() {
-        assert_eq!(noise().len(), 1 << 20);
-        assert_eq!(noise(), noise());
     }
 }

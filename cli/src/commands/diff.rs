@@ -2,30 +2,52 @@
 
 use std::io;
 
-use modstore::{Exit, update::Difference};
+use clap::Args;
+use modstore::{model::Generation, update::Difference};
 
-use super::served::change;
+use super::{Effect, Run, served::change};
 use crate::{
-    args::DiffArgs,
     context::Context,
+    exit::Exit,
     json::{Change, Diff, Differing, Files, Served},
     output::Answer,
     page::Page,
     report::Failure,
 };
 
-/// Compares.
-pub(crate) fn run(context: &Context, args: &DiffArgs) -> Result<Diff, Failure> {
-    let store = context.store()?;
-    let shown = store.shown();
-    let none = || {
-        Failure::new(Exit::Usage, "nothing is shown yet")
-            .hint("`modstore history` lists the generations")
-    };
-    let to = args.to.or(shown).ok_or_else(none)?;
-    let modules = store.difference(args.from, to)?.into_iter().map(differing).collect();
-    let generation = shown.map(|shown| shown.number());
-    Ok(Diff { generation, from: args.from.number(), to: to.number(), modules })
+/// Tell what differs between two generations
+///
+/// Modules, and the files in them. A generation is the number that `modstore history` shows.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore diff 16                   (from generation 16 to the one that is shown)
+  modstore diff 12 16")]
+pub(crate) struct DiffArgs {
+    /// The first generation
+    #[arg(value_name = "G1")]
+    from: Generation,
+    /// The second; when left out, the one that is shown
+    #[arg(value_name = "G2")]
+    to: Option<Generation>,
+}
+
+impl Run for DiffArgs {
+    type Answer = Diff;
+    const EFFECT: Effect = Effect::Reads;
+
+    fn run(&self, context: &Context) -> Result<Diff, Failure> {
+        let store = context.store()?;
+        let shown = store.current();
+        let none = || {
+            Failure::new(Exit::Usage, "nothing is shown yet")
+                .hint("`modstore history` lists the generations")
+        };
+        let to = self.to.or(shown).ok_or_else(none)?;
+        let modules = store.difference(self.from, to)?.into_iter().map(differing).collect();
+        let generation = shown.map(|shown| shown.number());
+        Ok(Diff { generation, from: self.from.number(), to: to.number(), modules })
+    }
 }
 
 /// A difference, as values.

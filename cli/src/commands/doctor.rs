@@ -1,9 +1,9 @@
 //! `doctor`: what is wrong with environments and caches, and mending it.
 
-use std::io;
+use std::{io, path::PathBuf};
 
+use clap::{Args, ValueHint};
 use modstore::{
-    Exit,
     disk::Disk,
     doctor::{
         Candidate as StoreCandidate, Doctor as StoreDoctor, DoctorError, Finding, Report, Request,
@@ -12,9 +12,10 @@ use modstore::{
     update::{Event, Events as _},
 };
 
+use super::Run;
 use crate::{
-    args::DoctorArgs,
     context::Context,
+    exit::Exit,
     json::{Ailment, Candidate, Cured, Doctor, Examined, Exception, NotUnderstood, Trial},
     output::Answer,
     page::Page,
@@ -22,20 +23,59 @@ use crate::{
     text::{count, shortened},
 };
 
-/// Looks, and mends if that is wanted.
-pub(crate) fn run(context: &Context, args: &DoctorArgs) -> Result<Doctor, Failure> {
-    let progress = context.progress();
-    let doctor = StoreDoctor {
-        disk: Disk::default(),
-        home: context.home().ok().cloned(),
-        offline: context.global.offline,
-        lock_limit: std::time::Duration::from_secs(context.global.lock_timeout),
-        cancel: context.cancel(),
-        told: &|prefix, doing| progress.happened(Event::Environment { prefix, doing }),
-    };
-    let request = Request { python: args.python.clone(), quick: args.quick, fix: args.fix };
-    let report = doctor.run(&request).map_err(|error| failed(&error))?;
-    Ok(told(&report, args, context.generation()))
+/// Find what is wrong with Python environments and caches of modules, and mend it
+///
+/// Works on any environment, whether or not the store has anything to do with it, and when its interpreter is
+/// broken: what Python follows and what tools show is read from files. Then each distribution that lies elsewhere is
+/// imported in the environment's own Python, unless --quick is given. When no environment is named, those of `uv
+/// tool`, the active one, ./.venv and those that follow the store are looked at, with the caches they lead into. Nothing of
+/// ./.venv is run or changed unless it is named, active or follows the store: it may have come with a repository.
+///
+/// Nothing is changed without --fix. With it, what leads nowhere leads to the store's module afterwards, or else to
+/// the directory of a cache that holds the distribution now: by one call of the environment's installer, or, where
+/// that is missing or fails, by writing the files anew. When several directories would do and nothing says which is
+/// meant, or a file is not understood, it says so and leaves it alone.
+///
+/// Exits with 0 when nothing is broken (any more), which warnings and notes do not keep it from; with 1 when
+/// something is; with 4 when the store itself cannot be read.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore doctor
+  modstore doctor --fix
+  modstore doctor --python ~/.local/share/uv/tools/my-host/bin/python --fix
+  modstore doctor --quick --json     (reads files only; fast enough for every start of a host)
+
+Every code is told in docs/doctor.md.")]
+pub(crate) struct DoctorArgs {
+    /// An environment: its interpreter, its directory, or a name in PATH; may be given again
+    #[arg(long, value_name = "PY", value_hint = ValueHint::AnyPath)]
+    python: Vec<PathBuf>,
+    /// Mend what can be mended
+    #[arg(long)]
+    fix: bool,
+    /// Read files only: start no interpreter, import nothing
+    #[arg(long)]
+    quick: bool,
+}
+
+impl Run for DoctorArgs {
+    type Answer = Doctor;
+
+    fn run(&self, context: &Context) -> Result<Doctor, Failure> {
+        let progress = context.progress();
+        let doctor = StoreDoctor {
+            disk: Disk::default(),
+            home: context.home().ok().cloned(),
+            offline: context.global.offline,
+            lock_limit: std::time::Duration::from_secs(context.global.lock_timeout),
+            cancel: context.cancel(),
+            told: &|prefix, doing| progress.happened(Event::Environment { prefix, doing }),
+        };
+        let request = Request { python: self.python.clone(), quick: self.quick, fix: self.fix };
+        let report = doctor.run(&request).map_err(|error| failed(&error))?;
+        Ok(told(&report, self, context.generation()))
+    }
 }
 
 fn failed(error: &DoctorError) -> Failure {

@@ -5,15 +5,17 @@
 
 use std::{io, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
 
+use clap::Args;
 use modstore::{
-    Exit, Store,
+    Store,
     commit::{Attempt as StoreAttempt, Frame, Record},
 };
 use serde_json::{Map, Value, json};
 
+use super::{Effect, Run};
 use crate::{
-    args::EventsArgs,
     context::Context,
+    exit::Exit,
     json::{Attempt, Events, Served},
     output::Answer,
     page::{Page, on_stdout},
@@ -24,23 +26,50 @@ use crate::{
 /// Between two looks at the journal.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Tells what there is, as one object; or line by line, and then goes on if that is wished for.
-pub(crate) fn run(context: &Context, args: &EventsArgs) -> Result<Events, Failure> {
-    if context.global.json && args.follow {
-        let failure = Failure::new(Exit::Usage, "--follow prints a line for each event, for ever");
-        return Err(failure.hint("leave out --json: every line is JSON anyway"));
+/// Tell what happened, one JSON object a line, for a host to follow
+///
+/// From the journal: each generation with what it changed, each failure, each module that is as it is wanted
+/// again, each sweep. All have the number of their journal frame, in `sequence`: a host that has seen number N
+/// goes on with --since N.
+///
+/// With --follow it goes on as things happen, until it is interrupted. A host that only wants to know of new
+/// generations can watch the link `current` in the store's directory instead: it is replaced for each.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore events
+  modstore events --since 42 --follow")]
+pub(crate) struct EventsArgs {
+    /// Only what was recorded after this frame
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    since: u64,
+    /// Go on with what happens from now on
+    #[arg(long)]
+    follow: bool,
+}
+
+impl Run for EventsArgs {
+    type Answer = Events;
+    const EFFECT: Effect = Effect::Reads;
+
+    fn run(&self, context: &Context) -> Result<Events, Failure> {
+        if context.global.json && self.follow {
+            let failure =
+                Failure::new(Exit::Usage, "--follow prints a line for each event, for ever");
+            return Err(failure.hint("leave out --json: every line is JSON anyway"));
+        }
+        let store = context.store()?;
+        let frames = store.frames(self.since)?;
+        let last = frames.last().map_or(self.since, |frame| frame.sequence);
+        let generation = store.current().map(|shown| shown.number());
+        let told = Events { generation, events: frames.iter().flat_map(events).collect() };
+        if self.follow {
+            context.heed();
+            write_lines(&told.events)?;
+            return Err(follow(context, &store, last)?);
+        }
+        Ok(told)
     }
-    let store = context.store()?;
-    let frames = store.frames(args.since)?;
-    let last = frames.last().map_or(args.since, |frame| frame.sequence);
-    let generation = store.shown().map(|shown| shown.number());
-    let told = Events { generation, events: frames.iter().flat_map(events).collect() };
-    if args.follow {
-        context.heed();
-        write_lines(&told.events)?;
-        return Err(follow(context, &store, last)?);
-    }
-    Ok(told)
 }
 
 /// Goes on until somebody wishes to stop, which is how it ends.

@@ -14,20 +14,87 @@ use std::{
     process::Command,
 };
 
-use modstore::{Exit, Lease, environment::Registration};
+use clap::{Args, ValueHint};
+use modstore::{Lease, environment::Registration, model::Generation};
+use serde::Serialize;
 
-use crate::{args::ExecArgs, context::Context, report::Failure};
+use super::{Effect, Run};
+use crate::{context::Context, exit::Exit, output::Answer, page::Page, report::Failure};
 
 /// As shells say it.
 const NOT_FOUND: u8 = 127;
 const NOT_RUN: u8 = 126;
 
-/// Becomes the program, or says why not.
-pub(crate) fn run(context: &Context, args: &ExecArgs) -> Failure {
-    try_run(context, args).unwrap_or_else(|failure| failure)
+/// Run a program that sees one generation from its start to its end
+///
+/// A path through `current` is resolved each time it is used. A program that loads
+/// its modules one by one would mix two generations if an update came in between.
+/// `exec` resolves `current` once, takes a lease on that generation, passes its
+/// directory to the program and becomes the program: same process, terminal,
+/// signals and exit code. The lease keeps the generation until the last process
+/// that the program has started ends. `modstore status` lists the leases.
+///
+/// The program gets these variables:
+///   MODSTORE_MODULES      the generation's directory, with one link per module
+///   MODSTORE_GENERATION   its number
+///   MODSTORE_HOME         the store's directory, as an absolute path
+///   PYTHONPATH            what the modules of the generation put on the import
+///                         path, followed by the previous value; for the Python
+///                         environment that the program is in, or all bound ones
+///
+/// A descendant holds the lease through an open file that it inherits. Programs
+/// that close unknown files (sudo, Python's subprocess for its children) release
+/// their part of it; the lease then lasts as long as the remaining processes.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  modstore exec -- python3 -m my_host
+  modstore exec -- sh -c 'ls \"$MODSTORE_MODULES\"'
+  modstore exec --generation 12 -- my-host      (an older one)
+
+Exit codes: those of the program; 127 if it is not found, 126 if it cannot be run; 1 if no lease
+can be taken, 2 for wrong usage or a generation that is not there."
+)]
+pub(crate) struct ExecArgs {
+    /// This generation instead of the one that is shown
+    #[arg(long, value_name = "G")]
+    generation: Option<Generation>,
+    /// The Python environment whose modules go on PYTHONPATH; when left out, the one the program is in
+    #[arg(long, value_name = "PY", value_hint = ValueHint::AnyPath)]
+    python: Option<PathBuf>,
+    /// The program and its arguments
+    #[arg(
+        required = true,
+        value_name = "CMD",
+        trailing_var_arg = true,
+        value_hint = ValueHint::CommandWithArguments
+    )]
+    command: Vec<OsString>,
 }
 
-fn try_run(context: &Context, args: &ExecArgs) -> Result<Failure, Failure> {
+impl Run for ExecArgs {
+    type Answer = Replaced;
+    const EFFECT: Effect = Effect::Replaces;
+
+    fn run(&self, context: &Context) -> Result<Replaced, Failure> {
+        Err(replace(context, self)?)
+    }
+}
+
+/// No answer: this process is another program by then.
+#[derive(Debug, Serialize)]
+pub(crate) enum Replaced {}
+
+impl Answer for Replaced {
+    fn write(&self, _: &mut Page<'_>) -> io::Result<()> {
+        match *self {}
+    }
+}
+
+/// Becomes the program. Returns only when that fails.
+fn replace(context: &Context, args: &ExecArgs) -> Result<Failure, Failure> {
     let (program, arguments) = args.command.split_first().ok_or_else(nothing_to_run)?;
     let lease = lease(context, args, program)?;
     let mut command = Command::new(program);
@@ -90,7 +157,7 @@ fn bound<'a>(
     registrations: &'a [Registration],
     python: &Path,
 ) -> Result<&'a Registration, Failure> {
-    let found = registrations.iter().find(|each| each.is_meant_by(python));
+    let found = registrations.iter().find(|each| each.is_named_by(python));
     found.ok_or_else(|| {
         let message = format!("the environment {} is not bound", python.display());
         Failure::new(Exit::Usage, message).hint("`modstore status` lists the environments that are")

@@ -1,16 +1,19 @@
 //! `gc`: deletes what no kept generation needs, or only tells what that would be.
 
-use std::io;
+use std::{io, num::NonZeroU16, time::Duration};
 
+use clap::Args;
 use modstore::{
-    ChangeError, Exit, Policy, Store, SweepError, SweepPlan, SweepReport,
+    Policy, Store, SweepError, SweepPlan, SweepReport,
     model::Digest,
     reclaim::{Disagreement, Gone, Kept, Sizes},
 };
 
+use super::Run;
 use crate::{
-    args::GcArgs,
+    amounts,
     context::Context,
+    exit::Exit,
     json::{Gc, GcEntry, GcKept},
     output::Answer,
     page::Page,
@@ -24,26 +27,61 @@ pub(super) const MANY: usize = 20;
 /// A plan is made anew so often when others keep changing the store.
 const ATTEMPTS: usize = 10;
 
-/// Sweeps.
-pub(crate) fn run(context: &Context, args: &GcArgs) -> Result<Gc, Failure> {
-    let (store, policy) = (context.store()?, policy(args));
-    let mut answer = match args.dry_run {
-        true => {
-            let plan = store.plan_sweep(&policy)?;
-            let sizes = store.sizes(&plan)?;
-            planned(&plan, &sizes)
-        }
-        false => sweep(context, &store, &policy)?,
-    };
-    answer.dry_run = args.dry_run;
-    answer.generation = store.shown().map(|shown| shown.number());
-    answer.listed = match (context.global.quiet, context.global.verbose) {
-        (true, _) => 0,
-        (_, true) => usize::MAX,
-        _ => MANY,
-    };
-    warn(context, &answer);
-    Ok(answer)
+/// Delete what no kept generation needs
+///
+/// Keeps the newest generations, all that was shown lately, and every generation that a running program
+/// holds a lease on. What of the entries none of them leads to is deleted. Two books must agree on that: the
+/// journal, and the links on the disk; where they do not, the entry stays and is named. The same happens
+/// by itself after each update, with the defaults, for at most a fifth of a second.
+///
+/// Nothing has to stop meanwhile. A deletion that is interrupted goes on with the next gc. Names in the
+/// store that are not modstore's are never deleted.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore gc --dry-run              (what would go, what stays, and why)
+  modstore gc
+  modstore gc --keep 1 --older-than 0s
+  modstore gc --max-size 2G          (also what is younger, while there is more than that)")]
+pub(crate) struct GcArgs {
+    /// Only tell what would be deleted, and change nothing at all
+    #[arg(long)]
+    dry_run: bool,
+    /// Keep so many of the newest generations, the one that is shown among them [default: 3]
+    #[arg(long, value_name = "N", value_parser = amounts::number)]
+    keep: Option<NonZeroU16>,
+    /// Keep what was shown less long ago than this, for example 30m, 12h or 7d [default: 1d]
+    #[arg(long, value_name = "D", value_parser = amounts::time)]
+    older_than: Option<Duration>,
+    /// While the files of all kept entries have more bytes than this, for example 500M or 2G, keep no more
+    /// than the newest generations
+    #[arg(long, value_name = "S", value_parser = amounts::size)]
+    max_size: Option<u64>,
+}
+
+impl Run for GcArgs {
+    type Answer = Gc;
+
+    fn run(&self, context: &Context) -> Result<Gc, Failure> {
+        let (store, policy) = (context.store()?, policy(self));
+        let mut answer = match self.dry_run {
+            true => {
+                let plan = store.plan_sweep(&policy)?;
+                let sizes = store.sizes(&plan)?;
+                planned(&plan, &sizes)
+            }
+            false => sweep(context, &store, &policy)?,
+        };
+        answer.dry_run = self.dry_run;
+        answer.generation = store.current().map(|shown| shown.number());
+        answer.listed = match (context.global.quiet, context.global.verbose) {
+            (true, _) => 0,
+            (_, true) => usize::MAX,
+            _ => MANY,
+        };
+        warn(context, &answer);
+        Ok(answer)
+    }
 }
 
 fn policy(args: &GcArgs) -> Policy {
@@ -62,7 +100,7 @@ fn sweep(context: &Context, store: &Store, policy: &Policy) -> Result<Gc, Failur
         let plan = store.plan_sweep(policy)?;
         let sizes = store.sizes(&plan)?;
         match store.sweep(plan.clone(), &progress, context.cancel()) {
-            Err(ChangeError::Sweep(SweepError::Stale { .. })) if attempt < ATTEMPTS => {}
+            Err(SweepError::Stale { .. }) if attempt < ATTEMPTS => {}
             done => return Ok(swept(&plan, &sizes, done?, context.cancel().is_cancelled())),
         }
     }

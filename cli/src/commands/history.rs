@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, io};
 
+use clap::Args;
 use modstore::commit::{Binding, GenerationInfo, State};
 
-use super::served::changes;
+use super::{Effect, Run, served::changes};
 use crate::{
     context::Context,
     json::{Change, History, Past, Served},
@@ -15,12 +16,26 @@ use crate::{
     time,
 };
 
-/// Lists them.
-pub(crate) fn run(context: &Context) -> Result<History, Failure> {
-    let store = context.store()?;
-    let state = store.state()?;
-    let shown = store.shown().map(|shown| shown.number());
-    Ok(History { generation: shown, generations: past(&state, shown) })
+/// List the generations, the newest first
+///
+/// Each with its time, the command that made it and what it changed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore history
+  modstore history --json")]
+pub(crate) struct HistoryArgs {}
+
+impl Run for HistoryArgs {
+    type Answer = History;
+    const EFFECT: Effect = Effect::Reads;
+
+    fn run(&self, context: &Context) -> Result<History, Failure> {
+        let store = context.store()?;
+        let state = store.state()?;
+        let shown = store.current().map(|shown| shown.number());
+        Ok(History { generation: shown, generations: past(&state, shown) })
+    }
 }
 
 fn past(state: &State, shown: Option<u64>) -> Vec<Past> {

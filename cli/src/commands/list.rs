@@ -5,13 +5,14 @@ use std::{
     io,
 };
 
+use clap::Args;
 use modstore::{
     Store,
     commit::{Binding, GenerationInfo, State},
     model::{Declared, Generation, ModuleName},
 };
 
-use super::served::brief;
+use super::{Effect, Run, served::brief};
 use crate::{
     context::Context,
     json::{Attempt, List, Listed, Served},
@@ -22,21 +23,35 @@ use crate::{
     time,
 };
 
-/// Lists.
-pub(crate) fn run(context: &Context) -> Result<List, Failure> {
-    let store = context.store()?;
-    let (declared, state, shown) = (store.declarations()?, store.state()?, store.shown());
-    let declared = declared.modules;
-    let changes = last_changes(&state, shown);
-    let served =
-        changes.iter().filter(|(_, (_, binding))| binding.is_some()).map(|(name, _)| *name);
-    let names: BTreeSet<&str> = declared.keys().map(ModuleName::as_str).chain(served).collect();
-    let modules = names.into_iter().map(|name| {
-        let listed = listed(&store, name, declared.get(name), changes.get(name).copied());
-        let attempt = state.attempts().get(name).map(Attempt::from);
-        Listed { attempt, ..listed }
-    });
-    Ok(List { generation: shown.map(|shown| shown.number()), modules: modules.collect() })
+/// List the modules
+///
+/// What is declared and what is shown: source, revision, how long it has been that, and what is linked.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore list
+  modstore list --json")]
+pub(crate) struct ListArgs {}
+
+impl Run for ListArgs {
+    type Answer = List;
+    const EFFECT: Effect = Effect::Reads;
+
+    fn run(&self, context: &Context) -> Result<List, Failure> {
+        let store = context.store()?;
+        let (declared, state, shown) = (store.declarations()?, store.state()?, store.current());
+        let declared = declared.modules;
+        let changes = last_changes(&state, shown);
+        let served =
+            changes.iter().filter(|(_, (_, binding))| binding.is_some()).map(|(name, _)| *name);
+        let names: BTreeSet<&str> = declared.keys().map(ModuleName::as_str).chain(served).collect();
+        let modules = names.into_iter().map(|name| {
+            let listed = listed(&store, name, declared.get(name), changes.get(name).copied());
+            let attempt = state.attempts().get(name).map(Attempt::from);
+            Listed { attempt, ..listed }
+        });
+        Ok(List { generation: shown.map(|shown| shown.number()), modules: modules.collect() })
+    }
 }
 
 /// One module, as it is declared, and as it was last changed.

@@ -1,9 +1,12 @@
-//! One file per command: asks the store, gives what it says as a value of `json`, and writes that for
-//! people. None prints by itself.
+//! One file per command: its arguments, whose doc comments are its help, its code and its answer. None prints by itself.
+//!
+//! A new command is a file here, its `mod` line, and its line in `args`.
 
-mod scratch;
-pub(crate) mod served;
+mod run;
+mod cannot;
+mod served;
 pub(crate) mod update;
+pub(crate) mod scan;
 pub(crate) mod add;
 pub(crate) mod allow;
 pub(crate) mod remove;
@@ -22,9 +25,12 @@ pub(crate) mod gc;
 pub(crate) mod exec;
 pub(crate) mod verify;
 pub(crate) mod bind;
+pub(crate) mod unbind;
 pub(crate) mod doctor;
 pub(crate) mod reset;
-pub(crate) mod helper;
+pub(crate) mod print_shim;
 pub(crate) mod completions;
 pub(crate) mod bench;
 pub(crate) mod demo;
+
+pub(crate) use self::run::{Effect, Run};

@@ -1,16 +1,18 @@
 //! `outdated`: what an update would change, without changing anything.
 
-use std::io;
+use std::{io, num::NonZeroU16};
 
+use clap::Args;
 use modstore::{
-    Exit,
+    model::ModuleName,
     update::{Outdated as StoreOutdated, Would},
 };
 
-use super::served::brief;
+use super::{Run, served::brief};
 use crate::{
-    args::OutdatedArgs,
+    amounts,
     context::Context,
+    exit::Exit,
     json::{Failed, Outdated, OutdatedModule, Served},
     output::Answer,
     page::Page,
@@ -18,13 +20,34 @@ use crate::{
     text::{Table, count, short},
 };
 
-/// Looks.
-pub(crate) fn run(context: &Context, args: &OutdatedArgs) -> Result<Outdated, Failure> {
-    let store = context.store_with_jobs(args.jobs.map(|jobs| jobs.get().into()))?;
-    let found = store.outdated(&args.names, &context.progress(), context.cancel())?;
-    let outdated = found.iter().any(|found| matches!(found.would, Would::Move { .. } | Would::Go));
-    let modules = found.iter().map(module).collect();
-    Ok(Outdated { generation: store.shown().map(|shown| shown.number()), outdated, modules })
+/// Tell what an update would change, and change nothing
+///
+/// Asks each repository what it has. Fetches nothing and writes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore outdated
+  modstore outdated weather --json")]
+pub(crate) struct OutdatedArgs {
+    /// Only these modules; all when none is named
+    #[arg(value_name = "NAME")]
+    names: Vec<ModuleName>,
+    /// How many repositories are asked at once
+    #[arg(long, short, value_name = "J", value_parser = amounts::number)]
+    jobs: Option<NonZeroU16>,
+}
+
+impl Run for OutdatedArgs {
+    type Answer = Outdated;
+
+    fn run(&self, context: &Context) -> Result<Outdated, Failure> {
+        let store = context.store_with_jobs(self.jobs.map(|jobs| jobs.get().into()))?;
+        let found = store.outdated(&self.names, &context.progress(), context.cancel())?;
+        let outdated =
+            found.iter().any(|found| matches!(found.would, Would::Move { .. } | Would::Go));
+        let modules = found.iter().map(module).collect();
+        Ok(Outdated { generation: store.current().map(|shown| shown.number()), outdated, modules })
+    }
 }
 
 fn module(found: &StoreOutdated) -> OutdatedModule {

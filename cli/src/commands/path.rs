@@ -5,16 +5,17 @@ use std::{
     path::{Component, Path as StdPath, PathBuf},
 };
 
+use clap::Args;
 use modstore::{
-    Exit,
     commit::shown,
     disk::{Layout, has_no_links},
     model::ModuleName,
 };
 use serde::Serialize;
 
+use super::{Effect, Run};
 use crate::{
-    args::PathArgs, context::Context, json::Path, output::Answer, page::Page, report::Failure,
+    context::Context, exit::Exit, json::Path, output::Answer, page::Page, report::Failure,
 };
 
 /// Where a module is; the bytes for people are those of the file system.
@@ -26,25 +27,52 @@ pub(crate) struct Answered {
     path: PathBuf,
 }
 
-/// Finds it.
-pub(crate) fn run(context: &Context, args: &PathArgs) -> Result<Answered, Failure> {
-    let layout = Layout::new(context.home()?);
-    has_no_links(&layout).map_err(|error| Failure::of_home(&error))?;
-    let target = layout.current().join(args.name.as_str());
-    if std::fs::symlink_metadata(&target).is_err() {
-        return Err(super::served::unknown(&context.store()?, &args.name, Exit::Failed));
+/// Print where a module is
+///
+/// Prints its target: a path that stays the same through every update, for a host that loads modules from
+/// directories. With --entry it prints the directory that the target leads to right now, whose content
+/// never changes.
+///
+/// Do not give either path to an installer: it would record the directory of today's version, which the next
+/// update leaves behind and `gc` deletes. `modstore bind` installs modules so that they follow updates.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore path weather
+  modstore path weather --entry           (the directory it leads to right now)
+  modstore bind --python .venv weather    (to import the module in Python)")]
+pub(crate) struct PathArgs {
+    /// The module
+    #[arg(value_name = "NAME")]
+    name: ModuleName,
+    /// Where the target leads right now
+    #[arg(long)]
+    entry: bool,
+}
+
+impl Run for PathArgs {
+    type Answer = Answered;
+    const EFFECT: Effect = Effect::Reads;
+
+    fn run(&self, context: &Context) -> Result<Answered, Failure> {
+        let layout = Layout::new(context.home()?);
+        has_no_links(&layout)?;
+        let target = layout.current().join(self.name.as_str());
+        if std::fs::symlink_metadata(&target).is_err() {
+            return Err(super::served::unknown(&context.store()?, &self.name, Exit::Failed));
+        }
+        let path = if self.entry {
+            entry(&layout, &self.name).map_err(|error| not_there(&target, &error))?
+        } else {
+            target
+        };
+        let json = Path {
+            generation: shown(&layout).map(|shown| shown.number()),
+            module: self.name.to_string(),
+            path: path.display().to_string(),
+        };
+        Ok(Answered { json, path })
     }
-    let path = if args.entry {
-        entry(&layout, &args.name).map_err(|error| not_there(&target, &error))?
-    } else {
-        target
-    };
-    let json = Path {
-        generation: shown(&layout).map(|shown| shown.number()),
-        module: args.name.to_string(),
-        path: path.display().to_string(),
-    };
-    Ok(Answered { json, path })
 }
 
 /// Where the target leads right now: an entry, a part of one, or the user's own directory.

@@ -2,12 +2,13 @@
 
 use std::io;
 
-use modstore::{Dropped, Exit, Policy, Store, reset::Stay as StoreStay};
+use clap::Args;
+use modstore::{Dropped, Policy, Store, reset::Stay as StoreStay};
 
-use super::{gc, update};
+use super::{Run, gc, update};
 use crate::{
-    args::ResetArgs,
     context::Context,
+    exit::Exit,
     json::{Gc, Reset, Stay, Update},
     output::Answer,
     page::Page,
@@ -15,22 +16,50 @@ use crate::{
     text::count,
 };
 
-/// Resets.
-pub(crate) fn run(context: &Context, args: &ResetArgs) -> Result<Reset, Failure> {
-    let store = context.store()?;
-    let mut answer = match (args.purge, args.dry_run) {
-        (false, false) => anew(context, &store)?,
-        (false, true) => would_drop(&store)?,
-        (true, false) => purge(context, &store)?,
-        (true, true) => would_purge(&store)?,
-    };
-    (answer.dry_run, answer.purge) = (args.dry_run, args.purge);
-    answer.generation = store.shown().map(|shown| shown.number());
-    if let Some(dropped) = &mut answer.dropped {
-        (dropped.generation, dropped.dry_run) = (answer.generation, args.dry_run);
-        dropped.listed = if context.global.verbose { usize::MAX } else { gc::MANY };
+/// Have everything anew and drop the rest, or take the whole store away
+///
+/// Fetches every declared module as if nothing were here, and shows all of them in one switch, as a fresh
+/// generation. Only when every module could be had, the other generations and what only they need are
+/// dropped. There is never a moment without modules; what a running program has leased stays. When a
+/// module fails, it keeps what it has, nothing is dropped, and the exit code is 1.
+///
+/// With --purge, everything that modstore has made in the home is taken away, unless a program has a lease
+/// (exit code 3). What you have declared stays, and so do names that are not modstore's; the next update
+/// makes the store anew.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore reset --dry-run           (what would go, and why the rest stays)
+  modstore reset
+  modstore reset --purge")]
+pub(crate) struct ResetArgs {
+    /// Only tell what would go, and why the rest stays
+    #[arg(long)]
+    dry_run: bool,
+    /// Take the store away instead
+    #[arg(long)]
+    purge: bool,
+}
+
+impl Run for ResetArgs {
+    type Answer = Reset;
+
+    fn run(&self, context: &Context) -> Result<Reset, Failure> {
+        let store = context.store()?;
+        let mut answer = match (self.purge, self.dry_run) {
+            (false, false) => anew(context, &store)?,
+            (false, true) => would_drop(&store)?,
+            (true, false) => purge(context, &store)?,
+            (true, true) => would_purge(&store)?,
+        };
+        (answer.dry_run, answer.purge) = (self.dry_run, self.purge);
+        answer.generation = store.current().map(|shown| shown.number());
+        if let Some(dropped) = &mut answer.dropped {
+            (dropped.generation, dropped.dry_run) = (answer.generation, self.dry_run);
+            dropped.listed = if context.global.verbose { usize::MAX } else { gc::MANY };
+        }
+        Ok(answer)
     }
-    Ok(answer)
 }
 
 fn nothing() -> Reset {

@@ -2,33 +2,54 @@
 
 use std::io;
 
-use super::{diff, served::changes};
-use crate::{
-    args::RollbackArgs, context::Context, json::Rollback, output::Answer, page::Page,
-    report::Failure,
-};
+use modstore::model::Generation;
 
-/// Goes back.
-pub(crate) fn run(context: &Context, args: &RollbackArgs) -> Result<Rollback, Failure> {
-    let store = context.store()?;
-    let from = store.shown();
-    let generation = store.rollback(args.to, &context.progress(), context.cancel())?;
-    let changes = match from {
-        Some(from) => store.difference(from, generation)?,
-        None => Vec::new(),
-    };
-    let state = store.state()?;
-    let restores = state
-        .generations()
-        .iter()
-        .find(|info| info.number == generation)
-        .and_then(|info| info.restores);
-    Ok(Rollback {
-        generation: Some(generation.number()),
-        from: from.map(|from| from.number()),
-        restores: restores.map(|restores| restores.number()),
-        changes: changes.into_iter().map(|difference| diff::differing(difference).change).collect(),
-    })
+use super::{Run, diff, served::changes};
+use crate::{context::Context, json::Rollback, output::Answer, page::Page, report::Failure};
+use clap::Args;
+
+/// Show what an earlier generation showed
+///
+/// Every module becomes what it was then, in one switch. That is a new generation, so a rollback can be
+/// rolled back. modules.toml stays as it is: the next update moves forward again.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore rollback                  (to the generation before)
+  modstore rollback --to 12")]
+pub(crate) struct RollbackArgs {
+    /// The generation to go back to; when left out, the one before
+    #[arg(long, value_name = "G")]
+    to: Option<Generation>,
+}
+
+impl Run for RollbackArgs {
+    type Answer = Rollback;
+
+    fn run(&self, context: &Context) -> Result<Rollback, Failure> {
+        let store = context.store()?;
+        let from = store.current();
+        let generation = store.rollback(self.to, &context.progress(), context.cancel())?;
+        let changes = match from {
+            Some(from) => store.difference(from, generation)?,
+            None => Vec::new(),
+        };
+        let state = store.state()?;
+        let restores = state
+            .generations()
+            .iter()
+            .find(|info| info.number == generation)
+            .and_then(|info| info.restores);
+        Ok(Rollback {
+            generation: Some(generation.number()),
+            from: from.map(|from| from.number()),
+            restores: restores.map(|restores| restores.number()),
+            changes: changes
+                .into_iter()
+                .map(|difference| diff::differing(difference).change)
+                .collect(),
+        })
+    }
 }
 
 impl Answer for Rollback {

@@ -1,11 +1,12 @@
 //! How what a module is, and how it changed, is told in a few words; and that there is no such module.
 
 use modstore::{
-    Exit, Store,
+    Store,
     model::{ModuleName, nearest},
 };
 
 use crate::{
+    exit::Exit,
     json::{Change, Served},
     report::Failure,
     text::short,

@@ -2,16 +2,17 @@
 
 use std::io;
 
+use clap::Args;
 use modstore::{
-    Exit, Store,
+    Store,
     commit::State,
     model::{Declarations, ModuleName},
 };
 
-use super::{list, served::brief};
+use super::{Effect, Run, list, served::brief};
 use crate::{
-    args::ShowArgs,
     context::Context,
+    exit::Exit,
     json::{Attempt, Build, Listed, ModuleChange, Served, Show},
     output::Answer,
     page::Page,
@@ -20,27 +21,45 @@ use crate::{
     time,
 };
 
-/// Shows.
-pub(crate) fn run(context: &Context, args: &ShowArgs) -> Result<Show, Failure> {
-    let store = context.store()?;
-    let (declared, state, shown) = (store.declarations()?, store.state()?, store.shown());
-    let since = list::last_changes(&state, shown).get(args.name.as_str()).copied();
-    let mut listed = list::listed(&store, args.name.as_str(), declared.get(&args.name), since);
-    listed.attempt = state.attempts().get(args.name.as_str()).map(Attempt::from);
-    if listed.declared.is_none() && listed.served.is_none() {
-        return Err(super::served::unknown(&store, &args.name, Exit::Failed));
+/// Tell all about one module
+///
+/// Its source, target, entry, revision, size, and the generations that changed it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  modstore show weather")]
+pub(crate) struct ShowArgs {
+    /// The module
+    #[arg(value_name = "NAME")]
+    name: ModuleName,
+}
+
+impl Run for ShowArgs {
+    type Answer = Show;
+    const EFFECT: Effect = Effect::Reads;
+
+    fn run(&self, context: &Context) -> Result<Show, Failure> {
+        let store = context.store()?;
+        let (declared, state, shown) = (store.declarations()?, store.state()?, store.current());
+        let since = list::last_changes(&state, shown).get(self.name.as_str()).copied();
+        let mut listed = list::listed(&store, self.name.as_str(), declared.get(&self.name), since);
+        listed.attempt = state.attempts().get(self.name.as_str()).map(Attempt::from);
+        if listed.declared.is_none() && listed.served.is_none() {
+            return Err(super::served::unknown(&store, &self.name, Exit::Failed));
+        }
+        let known = listed.served.as_ref().and_then(|served| served.digest.as_deref());
+        let known =
+            known.and_then(|digest| digest.parse().ok()).and_then(|digest| state.entry(digest));
+        Ok(Show {
+            generation: shown.map(|shown| shown.number()),
+            entry: entry(&store, &self.name, &listed),
+            files: known.map(|entry| entry.files),
+            bytes: known.map(|entry| entry.bytes),
+            build: build(&store, &declared, &self.name),
+            history: history(&state, &self.name),
+            listed,
+        })
     }
-    let known = listed.served.as_ref().and_then(|served| served.digest.as_deref());
-    let known = known.and_then(|digest| digest.parse().ok()).and_then(|digest| state.entry(digest));
-    Ok(Show {
-        generation: shown.map(|shown| shown.number()),
-        entry: entry(&store, &args.name, &listed),
-        files: known.map(|entry| entry.files),
-        bytes: known.map(|entry| entry.bytes),
-        build: build(&store, &declared, &args.name),
-        history: history(&state, &args.name),
-        listed,
-    })
 }
 
 fn entry(store: &Store, name: &ModuleName, listed: &Listed) -> Option<String> {

@@ -2,15 +2,16 @@
 
 use std::{collections::BTreeMap, io};
 
+use clap::Args;
 use modstore::{
     Store,
+    check::Finding,
     commit::{Binding, State},
-    environment::{Registration, lost},
+    environment::{Drift, Registration},
     model::{Declarations, Generation},
-    verify::Finding,
 };
 
-use super::list::last_changes;
+use super::{Effect, Run, list::last_changes};
 use crate::{
     context::Context,
     json::{Attempt, Following, Lease, Leftover, Serving, Status, Wanting},
@@ -21,36 +22,56 @@ use crate::{
     time,
 };
 
-/// Looks.
-pub(crate) fn run(context: &Context) -> Result<Status, Failure> {
-    let store = context.store()?;
-    let (declared, state, shown) = (store.declarations()?, store.state()?, store.shown());
-    let modules = shown.and_then(|shown| state.modules_of(shown)).unwrap_or_default();
-    let info = state.generations().iter().find(|info| Some(info.number) == shown);
-    let linked = modules.iter().filter(|(_, binding)| binding.digest().is_none());
-    let missing = declared.modules.iter().filter(|(name, _)| !modules.contains_key(name.as_str()));
-    Ok(Status {
-        generation: shown.map(|shown| shown.number()),
-        home: context.home()?.display().to_string(),
-        at: info.map(|info| time::stamp(info.at)),
-        reason: info.map(|info| info.reason.clone()),
-        modules: modules.len(),
-        linked: linked.map(|(name, _)| name.clone()).collect(),
-        missing: missing.map(|(name, _)| name.to_string()).collect(),
-        attempts: wanting(&state, shown, &modules),
-        to_allow: to_allow(&store, &declared),
-        undeclared: modules
-            .keys()
-            .filter(|name| !declared.modules.contains_key(name.as_str()))
-            .cloned()
-            .collect(),
-        generations: state.generations().len(),
-        entries: state.entries().len(),
-        bytes: state.entries().values().map(|entry| entry.bytes).sum(),
-        environments: store.environments()?.iter().map(|each| following(&store, each)).collect(),
-        leases: store.leases()?.into_iter().map(Lease::from).collect(),
-        leftovers: store.leftovers(&state).into_iter().map(Leftover::from).collect(),
-    })
+/// Tell how the store stands
+///
+/// Where it is, which generation is shown, which modules are linked, which are declared but not there
+/// yet, and which are there but declared no more.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore status
+  modstore --home /srv/modules status --json")]
+pub(crate) struct StatusArgs {}
+
+impl Run for StatusArgs {
+    type Answer = Status;
+    const EFFECT: Effect = Effect::Reads;
+
+    fn run(&self, context: &Context) -> Result<Status, Failure> {
+        let store = context.store()?;
+        let (declared, state, shown) = (store.declarations()?, store.state()?, store.current());
+        let modules = shown.and_then(|shown| state.modules_of(shown)).unwrap_or_default();
+        let info = state.generations().iter().find(|info| Some(info.number) == shown);
+        let linked = modules.iter().filter(|(_, binding)| binding.digest().is_none());
+        let missing =
+            declared.modules.iter().filter(|(name, _)| !modules.contains_key(name.as_str()));
+        Ok(Status {
+            generation: shown.map(|shown| shown.number()),
+            home: context.home()?.display().to_string(),
+            at: info.map(|info| time::stamp(info.at)),
+            reason: info.map(|info| info.reason.clone()),
+            modules: modules.len(),
+            linked: linked.map(|(name, _)| name.clone()).collect(),
+            missing: missing.map(|(name, _)| name.to_string()).collect(),
+            attempts: wanting(&state, shown, &modules),
+            to_allow: to_allow(&store, &declared),
+            undeclared: modules
+                .keys()
+                .filter(|name| !declared.modules.contains_key(name.as_str()))
+                .cloned()
+                .collect(),
+            generations: state.generations().len(),
+            entries: state.entries().len(),
+            bytes: state.entries().values().map(|entry| entry.bytes).sum(),
+            environments: store
+                .environments()?
+                .iter()
+                .map(|each| following(&store, each))
+                .collect(),
+            leases: store.leases()?.into_iter().map(Lease::from).collect(),
+            leftovers: store.leftovers(&state).into_iter().map(Leftover::from).collect(),
+        })
+    }
 }
 
 /// The modules that are not built, because nobody has allowed that.
@@ -182,8 +203,8 @@ fn following(store: &Store, registration: &Registration) -> Following {
         modules: registration.installed.keys().map(ToString::to_string).collect(),
         missing,
         follows: !missing
-            && registration.is_settled_for(store.shown())
-            && lost(store.layout(), registration).is_empty(),
+            && registration.is_synced_to(store.current())
+            && Drift::of(store.layout(), registration).is_empty(),
     }
 }
 

@@ -1,18 +1,21 @@
 //! `update`: the main job. Also how the update that follows an edit is told.
 
-use std::io;
+use std::{io, num::NonZeroU16};
 
+use clap::Args;
 use modstore::{
-    Exit, Store, Trying, UpdateReport, UpdateRequest,
+    Store, Trying, UpdateReport, UpdateRequest,
     commit::{Binding, Bound},
-    model::{Manifest, TreeFile},
+    model::{Manifest, ModuleName, TreeFile},
     update::Updated as StoreUpdated,
 };
 use serde::Serialize;
 
+use super::Run;
 use crate::{
-    args::{ScanArgs, UpdateArgs},
+    amounts,
     context::Context,
+    exit::Exit,
     json::{
         Environment, Failed, Served, Serving, Unchanged, Unfollowed, Update, Updated, Waiting,
         Warning,
@@ -35,33 +38,64 @@ pub(crate) struct Answered {
     verbose: bool,
 }
 
-/// Updates.
-pub(crate) fn run(context: &Context, args: &UpdateArgs) -> Result<Answered, Failure> {
-    let store = context.store_with_jobs(args.jobs.map(|jobs| jobs.get().into()))?;
-    let request = UpdateRequest {
-        names: args.names.clone(),
-        all_or_nothing: args.all_or_nothing,
-        locked: args.locked,
-        fresh: false,
-        tentative: false,
-        trying: match (args.scan, args.retry) {
-            (_, true) => Trying::All,
-            (true, false) => Trying::Scan,
-            (false, false) => Trying::Asked,
-        },
-    };
-    let report = store.update(&request, &context.progress(), context.cancel())?;
-    let update = told(&store, &report);
-    warn(&context.output, &update);
-    Ok(Answered { update, allow_partial: args.allow_partial, verbose: context.global.verbose })
+/// Fetch what changed and switch all modules at once
+///
+/// Asks each repository once what it has, fetches what is new, in parallel, and then shows all of it in
+/// one switch, as a new generation. A module that cannot be had keeps what it has; the exit code is then
+/// 1. Modules that are declared no more are shown no more.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore update
+  modstore update weather tool-bash
+  modstore update --locked           (exactly what modules.lock says, for CI)
+  modstore update --retry            (also what failed and would fail again)")]
+pub(crate) struct UpdateArgs {
+    /// Only these modules; all when none is named
+    #[arg(value_name = "NAME")]
+    pub(super) names: Vec<ModuleName>,
+    /// How many repositories are asked at once
+    #[arg(long, short, value_name = "J", value_parser = amounts::number)]
+    pub(super) jobs: Option<NonZeroU16>,
+    /// Switch nothing unless every module could be had
+    #[arg(long, conflicts_with = "allow_partial")]
+    pub(super) all_or_nothing: bool,
+    /// Exit with 0 even if some module failed
+    #[arg(long)]
+    pub(super) allow_partial: bool,
+    /// Take exactly the revisions of modules.lock
+    #[arg(long)]
+    pub(super) locked: bool,
+    /// Skip modules that failed before and are not due for another try; `modstore scan` is short for this
+    #[arg(long, alias = "scan", conflicts_with = "retry")]
+    pub(super) due: bool,
+    /// Try everything that failed before, also what would fail again
+    #[arg(long)]
+    pub(super) retry: bool,
 }
 
-/// Updates as a host does at its natural moments.
-pub(crate) fn scan(context: &Context, args: &ScanArgs) -> Result<Answered, Failure> {
-    let ScanArgs { names, jobs, allow_partial } = args;
-    let (names, jobs, allow_partial) = (names.clone(), *jobs, *allow_partial);
-    let (all_or_nothing, locked, scan, retry) = (false, false, true, false);
-    run(context, &UpdateArgs { names, jobs, allow_partial, all_or_nothing, locked, scan, retry })
+impl Run for UpdateArgs {
+    type Answer = Answered;
+
+    fn run(&self, context: &Context) -> Result<Answered, Failure> {
+        let store = context.store_with_jobs(self.jobs.map(|jobs| jobs.get().into()))?;
+        let request = UpdateRequest {
+            names: self.names.clone(),
+            all_or_nothing: self.all_or_nothing,
+            locked: self.locked,
+            fresh: false,
+            tentative: false,
+            trying: match (self.due, self.retry) {
+                (_, true) => Trying::All,
+                (true, false) => Trying::Scan,
+                (false, false) => Trying::Asked,
+            },
+        };
+        let report = store.update(&request, &context.progress(), context.cancel())?;
+        let update = told(&store, &report);
+        warn(&context.output, &update);
+        Ok(Answered { update, allow_partial: self.allow_partial, verbose: context.global.verbose })
+    }
 }
 
 /// What the store did, as values.

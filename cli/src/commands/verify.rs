@@ -2,34 +2,74 @@
 
 use std::{io, path::Path};
 
+use clap::Args;
 use modstore::{
-    Exit, RepairReport,
-    verify::{Checked as StoreChecked, Depth, Finding as StoreFinding, Severity, Verification},
+    RepairReport,
+    check::{Checked as StoreChecked, Depth, Finding as StoreFinding, Severity, Verification},
+    model::ModuleName,
 };
 
+use super::Run;
 use crate::{
-    args::VerifyArgs,
+    causes::causes,
     context::Context,
-    json::{Checked, Finding, Mended, NewJournal, Repair, Unclear, Unmended, Verify, causes},
+    exit::Exit,
+    json::{Checked, Finding, Mended, NewJournal, Repair, Unclear, Unmended, Verify},
     output::Answer,
     page::Page,
     report::Failure,
     text::{Table, count, size},
 };
 
-/// Looks, and mends if that is wanted.
-pub(crate) fn run(context: &Context, args: &VerifyArgs) -> Result<Verify, Failure> {
-    let store = context.store_to_inspect()?;
-    if args.repair {
-        let report = store.repair(&context.progress(), context.cancel())?;
-        let generation = store.shown().map(|shown| shown.number());
-        let told = answer(store.layout().home(), generation, Depth::Full, &report.after);
-        return Ok(Verify { repair: Some(repair(&report)), ..told });
+/// Look whether everything in the store is as it was written
+///
+/// Reads the journal, compares both books (what the journal counts and what the links lead to), looks at
+/// every link, and hashes every file of every entry. Changes nothing, and may run while others work. What
+/// is found is printed with a code that never changes; docs/verify.md lists them.
+///
+/// With --repair, what is damaged is mended: put right in place, made anew from what the store knows, or
+/// fetched anew, whatever needs least. Nothing is deleted: what was damaged is kept in `quarantine/` of the
+/// home, and programs that use the store miss nothing meanwhile.
+///
+/// Exits with 0 when the store is sound, which warnings and leftovers of a crash do not keep it from, and
+/// with 4 when something is damaged, or could not be mended.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore verify
+  modstore verify weather --quick    (names, sizes, times and links; reads no file)
+  modstore verify --repair           (mends what is damaged)
+  modstore --offline verify --repair (only from what is here)
+  modstore verify --json")]
+pub(crate) struct VerifyArgs {
+    /// Only the entries of these modules, in every kept generation; all when none is named
+    #[arg(value_name = "NAME")]
+    names: Vec<ModuleName>,
+    /// Look at names, kinds, sizes, times, permissions and links, and read no file
+    #[arg(long)]
+    quick: bool,
+    /// Mend what is damaged
+    #[arg(long, conflicts_with_all = ["names", "quick"])]
+    repair: bool,
+}
+
+impl Run for VerifyArgs {
+    type Answer = Verify;
+
+    fn run(&self, context: &Context) -> Result<Verify, Failure> {
+        let store = context.store_to_inspect()?;
+        if self.repair {
+            let report = store.repair(&context.progress(), context.cancel())?;
+            let generation = store.current().map(|shown| shown.number());
+            let told = answer(store.layout().home(), generation, Depth::Full, &report.after);
+            return Ok(Verify { repair: Some(repair(&report)), ..told });
+        }
+        let depth = if self.quick { Depth::Quick } else { Depth::Full };
+        let verification =
+            store.verify(depth, &self.names, &context.progress(), context.cancel())?;
+        let generation = store.current().map(|shown| shown.number());
+        Ok(answer(store.layout().home(), generation, depth, &verification))
     }
-    let depth = if args.quick { Depth::Quick } else { Depth::Full };
-    let verification = store.verify(depth, &args.names, &context.progress(), context.cancel())?;
-    let generation = store.shown().map(|shown| shown.number());
-    Ok(answer(store.layout().home(), generation, depth, &verification))
 }
 
 fn answer(
@@ -53,13 +93,13 @@ fn answer(
 }
 
 fn repair(report: &RepairReport) -> Repair {
-    let mended = report.mended.iter().map(|mended| Mended {
+    let mended = report.repaired.iter().map(|mended| Mended {
         path: mended.path.display().to_string(),
         how: mended.how.as_str(),
         aside: mended.aside.as_ref().map(|aside| aside.display().to_string()),
         modules: mended.modules.clone(),
     });
-    let unmended = report.unmended.iter().map(|unmended| Unmended {
+    let unmended = report.not_repaired.iter().map(|unmended| Unmended {
         path: unmended.path.display().to_string(),
         error: unmended.error.to_string(),
         causes: causes(&*unmended.error),
@@ -125,13 +165,13 @@ fn of(modules: &[String]) -> String {
 fn finding(finding: &StoreFinding) -> Finding {
     Finding {
         code: finding.code.as_str(),
-        severity: finding.severity().as_str(),
+        severity: finding.severity.as_str(),
         path: finding.path.display().to_string(),
-        entry: finding.entry.map(|entry| entry.to_string()),
-        modules: finding.modules.clone(),
-        generations: finding.generations.iter().map(|number| number.number()).collect(),
+        entry: finding.about.entry.map(|entry| entry.to_string()),
+        modules: finding.about.modules.clone(),
+        generations: finding.about.generations.iter().map(|number| number.number()).collect(),
         what: finding.what.clone(),
-        mend: finding.mend().as_str(),
+        mend: finding.code.repair().as_str(),
     }
 }
 

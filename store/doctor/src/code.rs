@@ -91,28 +91,26 @@ impl Code {
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
-            Self::D01 => "what Python follows leads nowhere",
-            Self::D02 => "what Python follows and what tools show are two places",
-            Self::D03 => "installed from elsewhere than its source asks for",
-            Self::D04 => "what was recorded at the installation is not there, or not as recorded",
+            Self::D01 => "a path that Python follows does not exist",
+            Self::D02 => "Python and the tools follow different paths",
+            Self::D03 => "installed from another place than its source says",
+            Self::D04 => "files recorded at installation are missing or changed",
             Self::D05 => "one repository or one distribution is cached twice",
-            Self::D06 => "a cached checkout is at another commit than is recorded or pinned",
+            Self::D06 => "a cached checkout is at another commit than recorded or pinned",
             Self::D07 => "a cached checkout is incomplete",
             Self::D08 => "a cached checkout was edited",
             Self::D09 => {
                 "a requirement is not met, or the project has changed since it was installed"
             }
-            Self::D10 => "it leads into the cache of another home",
-            Self::D11 => "a distribution that has to be compiled is used from its source",
-            Self::D12 => "the interpreter cannot be run, or is not the one it was",
-            Self::D13 => "a registry names a directory that is not there",
-            Self::D14 => {
-                "a cached directory that nothing uses, or of a layout that is used no more"
-            }
-            Self::D15 => "a secret is written in a file",
-            Self::D17 => "the lock or lease of a process that is no more",
+            Self::D10 => "a path leads into the cache of another home",
+            Self::D11 => "a distribution that needs compiling is used from its source",
+            Self::D12 => "the interpreter cannot be run, or is not the recorded one",
+            Self::D13 => "a registry names a directory that does not exist",
+            Self::D14 => "a cached directory that nothing uses, or that has an obsolete layout",
+            Self::D15 => "a file contains a secret",
+            Self::D17 => "a lock or lease of a process that no longer exists",
             Self::D18 => "a repository is cached a second time for skills",
-            Self::D19 => "it cannot be imported although its paths are right",
+            Self::D19 => "the import fails although its paths are right",
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::code::{Code, Severity};
-use crate::{environment::Exception, model::DistributionName};
+use modstore_core::model::DistributionName;
+use modstore_python::Exception;
+
+use crate::code::{Code, Severity};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]

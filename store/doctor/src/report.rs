@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{code::Severity, finding::Finding};
+use crate::{code::Severity, finding::Finding};
 
 /// What came of looking, and of mending if that was wanted.
 #[derive(Debug, Clone, Default)]

@@ -2,19 +2,17 @@
 
 use std::path::PathBuf;
 
-use super::{
-    discover::{self, Found},
-    finding::Finding,
-    look::{Look, host_home},
-    report::{Mended, Report},
-    shared::Stock,
-    tools::Doctor,
-    work::{Done, Work},
-};
+use modstore_core::{disk::Layout, model::causes};
+use modstore_python::{PythonError, Registration};
+
 use crate::{
-    disk::Layout,
-    environment::{PythonError, Registration},
-    model::causes,
+    catalog::Stock,
+    doctor::Doctor,
+    finding::Finding,
+    inspected::{Found, discover},
+    inspection::{Look, host_home},
+    report::{Mended, Report},
+    work::{Done, Work},
 };
 
 /// What is to be looked at, and how.

@@ -3,18 +3,19 @@
 
 use std::{error::Error, path::PathBuf};
 
-use super::{
-    finding::Finding,
-    look::Seen,
-    mend::{self, ByHand, HandError, Task},
-    patient::{Editable, Patient},
-    report::Trial,
-    tools::Doctor,
-};
-use crate::{
+use modstore_core::{
     disk::{Layout, Lock, LockError, Patience},
     events::Doing,
     model::causes,
+};
+
+use crate::{
+    doctor::Doctor,
+    finding::Finding,
+    fix::{self, ByHand, HandError, Task},
+    inspected::{Editable, Patient},
+    inspection::Seen,
+    report::Trial,
 };
 
 /// What has been done so far, and what was tried in vain.
@@ -45,7 +46,7 @@ impl<'a> Work<'a> {
             return false;
         }
         let editables = patient.editables();
-        let tasks = mend::plan(patient.prefix(), findings, &editables);
+        let tasks = fix::plan(patient.prefix(), findings, &editables);
         if tasks.is_empty() || self.doctor.cancel.is_cancelled() {
             return false;
         }
@@ -76,7 +77,7 @@ impl<'a> Work<'a> {
         let (prefix, how) = (patient.prefix(), installer.to_string());
         told(prefix, Doing::Installing { modules: tasks.len() });
         let said = |line: &str| told(prefix, Doing::Said(line));
-        match mend::reinstall(patient, installer, &tasks, *offline, cancel, &said) {
+        match fix::reinstall(patient, installer, &tasks, *offline, cancel, &said) {
             Ok(()) => {
                 self.done(patient, names(&tasks), &how);
                 Vec::new()
@@ -115,7 +116,7 @@ impl<'a> Work<'a> {
                 "it is not installed, and there is no installer".into(),
             ));
         };
-        if let Some(why) = mend::in_the_way(patient, Some(editable)) {
+        if let Some(why) = fix::in_the_way(patient, Some(editable)) {
             return Err(HandError::LeftAlone(why));
         }
         let planned = ByHand::plan(editable, task)?;
@@ -144,14 +145,14 @@ impl<'a> Work<'a> {
         wanted.dedup();
         let Doctor { told, offline, cancel, .. } = self.doctor;
         let Some(installer) = &patient.installer else { return false };
-        let is_kept_off = || mend::in_the_way(patient, None).is_some();
+        let is_kept_off = || fix::in_the_way(patient, None).is_some();
         if wanted.is_empty() || !patient.can_run() || cancel.is_cancelled() || is_kept_off() {
             return false;
         }
         let how = installer.to_string();
         told(prefix, Doing::Adding { requirements: wanted.len() });
         let said = |line: &str| told(prefix, Doing::Said(line));
-        match mend::requirements(patient, installer, &wanted, *offline, cancel, &said) {
+        match fix::requirements(patient, installer, &wanted, *offline, cancel, &said) {
             Ok(()) => self.done(patient, vec![String::new()], &how),
             Err(error) => self.failed(patient, wanted, &how, &error, false),
         }

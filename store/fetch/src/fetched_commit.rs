@@ -8,24 +8,18 @@
 use std::{io::BufRead, path::PathBuf};
 
 use gix::{ObjectId, bstr::BString};
-
-use super::{
-    acquire_error::AcquireError,
-    base::Base,
-    checkout::Planted,
-    listing::Tip,
-    memory_budget::MemoryBudget,
-    mirror::{Flaw, Mirror, MirrorPlace, Supply},
-    network_error::FetchError,
-    pack_error::{PackError, PackLimits},
-    plant::{PackNews, PlantOptions, plant_history, plant_pack, plant_tree},
-    session::{RemoteNews, Session},
-};
-use crate::{
+use modstore_core::{
     Cancel,
-    disk::{Disk, Holder, Layout, Planting, read_own},
-    disk::{Staged, Staging, read_manifest},
+    disk::{Disk, Holder, Layout, Planting, Staged, Staging, read_manifest, read_own},
     model::{Digest, GitTree, Manifest},
+};
+
+use crate::{
+    errors::{AcquireError, FetchError, PackError, PackLimits},
+    mirror::{Flaw, Mirror, MirrorPlace, Supply},
+    pack::{Base, MemoryBudget},
+    protocol::{RemoteNews, Session, Tip},
+    tree::{PackNews, PlantOptions, Planted, plant_history, plant_pack, plant_tree},
 };
 
 /// An entry that can be the base of a fetch.
@@ -115,7 +109,7 @@ pub fn fetch_commit(
 ) -> Result<FetchedCommit, AcquireError> {
     let base =
         base.map(|base| Base::new(base.root.clone(), base.commit, &base.manifest, &base.git));
-    let base = base.filter(super::base::base_is_usable);
+    let base = base.filter(crate::pack::base_is_usable);
     let fetching = Fetching { commit, into, news, cancel };
     match session.gives_alone(commit)? {
         true => with_base(base.as_ref(), |base| fetching.by_pack(session, base)),
@@ -298,7 +292,7 @@ fn receiving(source: PackError, url: &str) -> AcquireError {
 }
 
 /// Seals what was planted, and says what a person should know of it.
-pub(super) fn stage(
+pub(crate) fn stage(
     disk: &Disk,
     planting: Planting,
     planted: Planted,

@@ -8,8 +8,10 @@
 //! | [`Limits::fetch`] | everything about one repository together, through redirects, retries and the fall-back |
 //! | [`Limits::advertisement`], `CHATTER` | bytes |
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 /// Bytes that one fetch may receive beside what was asked for, however fast they come: headers and interim answers,
 /// progress and keep-alives, `shallow` and `ACK` lines, chunk extensions and trailers, the text of an error, what

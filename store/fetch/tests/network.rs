@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use gix::ObjectId;
 use modstore_core::Cancel;
-use modstore_fetch::network_error::{Class, Fault as Cause, FetchError, RemoteError, Stage};
+use modstore_fetch::{Class, Fault as Cause, FetchError, RemoteError, Stage};
 use modstore_fetch::{Counts, Limits, Network, RemoteNews, Resolved, Session, Wanted};
-use modstore_tests::{
+use modstore_testbed::{
     BlackHole, Change, Fault, GitDaemon, HttpServer, RefusedPort, Repo, SshServer, git,
 };
 use tempfile::TempDir;
@@ -589,8 +589,9 @@ fn a_redirect_is_followed_and_does_not_take_the_login_to_another_place() {
     assert_eq!(resolved.commit, commit);
     assert_eq!(objects(&fetch(&mut session, commit, None).unwrap()), 5);
     assert_eq!(old.stats().requests.len(), 1, "the pack is asked for at the new place");
-    let leaked =
-        |seen: &modstore_tests::Seen| seen.headers.iter().any(|(name, _)| name == "authorization");
+    let leaked = |seen: &modstore_testbed::RecordedRequest| {
+        seen.headers.iter().any(|(name, _)| name == "authorization")
+    };
     assert!(!new.stats().requests.iter().any(leaked));
     assert!(old.stats().requests.iter().any(leaked));
 }
@@ -665,8 +666,9 @@ fn a_token_in_the_place_of_the_user_is_offered_when_the_server_asks() {
     let (_, resolved) = world.connect(&url, Wanted::Head).unwrap();
     assert_eq!(resolved.commit, id(&repo.rev("main").unwrap()));
     let seen = server.stats().requests;
-    let greeted =
-        |seen: &modstore_tests::Seen| seen.headers.iter().any(|(name, _)| name == "authorization");
+    let greeted = |seen: &modstore_testbed::RecordedRequest| {
+        seen.headers.iter().any(|(name, _)| name == "authorization")
+    };
     assert!(!seen.iter().any(greeted), "a public repository is not told the token");
     server.fault("m", Fault::BasicAuth { user: "t0ken", password: "" });
     let (mut session, _) = world.connect(&url, Wanted::Head).unwrap();
@@ -696,7 +698,7 @@ impl TlsServer {
             .args(["-addext", "basicConstraints=critical,CA:FALSE"])
             .output();
         if !made.is_ok_and(|output| output.status.success()) {
-            modstore_tests::skip_loudly("no openssl to make a TLS server with");
+            modstore_testbed::skip_loudly("no openssl to make a TLS server with");
             return None;
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

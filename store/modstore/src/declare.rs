@@ -98,26 +98,6 @@ pub enum DeclareError {
     },
 }
 
-impl DeclareError {
-    /// The next thing to do.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let text = match self {
-            Self::NoName { .. } => "give it one with --name",
-            Self::Taken { .. } => "choose another name with --name, or remove the module first",
-            Self::Locked { source: None, .. } => "run `modstore update` once without --locked",
-            Self::NoBuild { .. } => "a build is declared as `[modules.NAME.build]` in modules.toml",
-            Self::Toml { .. } => "nothing was changed; correct the file and run it again",
-            Self::Lock(LockError::Busy { .. }) => {
-                "wait for the other process, or give --lock-timeout a longer time"
-            }
-            Self::Edit(EditError::NotDeclared(_)) => "`modstore list` shows the modules there are",
-            _ => return None,
-        };
-        Some(text.to_owned())
-    }
-}
-
 /// An edit that has been written.
 #[derive(Debug)]
 pub(crate) struct Edited {

@@ -15,13 +15,13 @@
 //! # Ok(()) }
 //! ```
 
-use modstore_core::Context;
 pub use modstore_core::{disk, events, model, program};
 pub use modstore_doctor as doctor;
 pub use modstore_fetch as acquire;
 pub use modstore_python as environment;
 
 pub mod commit;
+mod access;
 pub mod build;
 pub mod reclaim;
 mod declare;
@@ -29,17 +29,21 @@ mod consent;
 pub mod update;
 pub mod check;
 pub mod reset;
-mod change_error;
 mod store;
+mod ops;
 
-pub use change_error::{ChangeError, Exit, OpenError};
+pub use access::{AccessError, OpenError};
 pub use check::RepairReport;
 pub use consent::DeclaredBuild;
 pub use declare::{Addition, DeclareError};
-pub use modstore_core::Cancel;
+pub use modstore_core::{Cancel, Context};
+pub use ops::{
+    AddError, Added, AllowError, DifferenceError, Dropped, RemoveError, Reset, ResetError,
+    RollbackError, TransactError,
+};
 pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
 pub use reset::{PurgeError, PurgePlan, PurgeReport};
-pub use store::{Added, Dropped, Reset, Store};
+pub use store::Store;
 pub use update::{
     BindRequest, Event, Events, Options, Retry, Silent, Step, Trying, UpdateReport, UpdateRequest,
 };

@@ -16,16 +16,14 @@
 
 #[path = "bombs/packs.rs"]
 mod packs;
-#[path = "bombs/server.rs"]
-mod server;
 #[path = "bombs/watched.rs"]
 mod watched;
 
 use std::error::Error;
 
 use modstore::{Cancel, Options, Silent, Store, UpdateRequest};
+use modstore_testbed::{HttpServer, ServedPack, modules_toml};
 use packs::{Bomb, bombs, good};
-use server::Server;
 use watched::{HOME_OF_CHILD, Watched, watch};
 
 /// The most that a process may hold, in MiB; 256 of them are the budget.
@@ -51,12 +49,17 @@ fn a_child_updates_its_home() {
 }
 
 fn received(bombs: &[&Bomb]) -> Watched {
-    let server = Server::start(bombs);
+    let served = bombs.iter().map(|bomb| ServedPack {
+        name: bomb.name.to_owned(),
+        commit: bomb.commit.to_string(),
+        shallow: bomb.shallow,
+        start: bomb.pack.start.clone(),
+        endless: bomb.pack.endless.clone(),
+    });
+    let server = HttpServer::start_with_packs(served.collect());
     let home = tempfile::tempdir().unwrap();
-    let module = |bomb: &&Bomb| {
-        format!("[modules.{}]\nsource = \"git+{}\"\n", bomb.name, server.url(bomb.name))
-    };
-    let declared: String = bombs.iter().map(module).collect();
+    let declared = bombs.iter().map(|bomb| (bomb.name, format!("git+{}", server.url(bomb.name))));
+    let declared = modules_toml(declared);
     std::fs::write(home.path().join("modules.toml"), declared).unwrap();
     let watched = watch(home.path());
     let left: Vec<_> = std::fs::read_dir(home.path().join("staging")).unwrap().collect();

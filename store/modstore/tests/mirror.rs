@@ -15,7 +15,7 @@ use std::time::Duration;
 use modstore::disk::Lock;
 use modstore::model::Class;
 use modstore::{Cancel, Options, Silent, Store, UpdateReport, UpdateRequest};
-use modstore_tests::{Change, Fault, HttpServer, Repo, listing};
+use modstore_testbed::{Change, Fault, HttpServer, Random, Repo, listing};
 use tempfile::TempDir;
 
 /// Repositories, their server, and a store.
@@ -97,16 +97,9 @@ fn mirror_in(home: &Path) -> PathBuf {
     paths.next().expect("there is a mirror")
 }
 
-/// What nobody can compress, so that a pack of it takes many reads.
-fn noise(seed: u32) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(2_654_435_761).max(1);
-    let next = |_| {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        u8::try_from(state & 0xff).unwrap()
-    };
-    (0..300_000).map(next).collect()
+/// Bytes that do not compress, so that a pack of it takes many reads.
+fn noise(seed: u64) -> Vec<u8> {
+    Random::of(seed).bytes(300_000)
 }
 
 fn first_files() -> Vec<Change> {

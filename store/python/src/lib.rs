@@ -1,58 +1,31 @@
-//! What Python follows: environments whose editable installs lead into the store, and those that never heard of it.
+//! Python environments: what Python follows in them, and how their editable installs follow a store.
+//!
+//! `read` looks at files and runs nothing; `run` starts the programs of others; `build` learns from a module's project
+//! what can be installed; `follow` keeps the environments that follow a store up to date.
 
-use modstore_core::{Cancel, disk, events, model, program};
+mod read;
+mod run;
+mod workspace;
+mod build;
+mod follow;
 
-mod interpreter;
-mod importable;
-mod reading;
-mod import_probe;
-mod installer;
-mod registration;
-mod facts;
-mod project;
-mod stand_in;
-mod byte_code;
-mod variant;
-mod subject;
-mod ground;
-mod told;
-mod probe;
-mod held;
-mod ready;
-mod bridge;
-mod settle;
-mod pin;
-
-/// A file for hosts that are written in Python: `import modstore_host; modstore_host.pin()`. Only Python's standard
-/// library.
-pub const PYTHON_HOST: &str = include_str!("modstore_host.py");
-
-pub use facts::Facts;
-pub use held::{HoldError, Lost, lost};
-pub use import_probe::{Exception, ImportProbe, ImportProbeError, Imported, Probed};
-pub use installer::{Install, Installer, quoted};
-pub use interpreter::{Interpreter, Places, PythonError};
-pub use pin::pinned;
-pub use probe::ProbeError;
-pub use reading::{
-    Commit, DirectUrl, Distribution, DistributionError, EntryPoint, How, Metadata, Pointer,
-    RecordedFile, Scan, ScanError, Trouble,
+pub use build::{
+    LayoutError, ModuleTree, ProbeError, Project, ProjectMetadata, known_metadata, variant_faults,
 };
-pub use ready::{NotReady, Unready};
-pub use registration::{Installed, Registration, RegistrationError};
-pub use settle::{SettleError, Settled, with_editables};
-pub use stand_in::{StandIn, site_file};
-pub use told::TellError;
-
-pub use bridge::is_up as is_interrupted;
-pub use byte_code::{DIRECTORY as BYTE_CODE, is_byte_code};
-pub use ground::Ground;
-pub use held::{Held, IMPORT_LIMIT, has_moved_on};
-pub use importable::{is_identifier, names_below};
-pub use probe::known;
-pub use project::Project;
-pub use reading::{Finder, Line, lexical, lines, small_bytes, small_if_there, small_text};
-pub use ready::{Readiness, equip, ready};
-pub use settle::{OnFailure, settle};
-pub use subject::Subject;
-pub use variant::faults;
+pub use follow::{
+    Drift, EnvironmentLockError, IMPORT_LIMIT, Installed, LockedEnvironment, NotPrepared,
+    OnFailure, PYTHON_HOST, Preparation, PrepareError, Registration, RegistrationError, StandIn,
+    SyncError, SyncReport, has_stale_metadata, is_interrupted, pinned, prepare,
+    prepare_without_import, site_file, sync, tool_install_command,
+};
+pub use read::{
+    Commit, DIRECTORY as BYTE_CODE, DirectUrl, Distribution, DistributionError, EntryPoint,
+    EnvironmentPaths, Finder, How, Line, Metadata, Pointer, PythonVersion, RecordedFile, Scan,
+    ScanError, Trouble, is_byte_code, is_identifier, lexical, lines, names_below, small_bytes,
+    small_if_there, small_text,
+};
+pub use run::{
+    Exception, ImportProbe, ImportProbeError, ImportRequest, ImportResult, Install, Installer,
+    Interpreter, PythonError, quoted,
+};
+pub use workspace::Workspace;

@@ -4,7 +4,7 @@
 //! look at the disk afterwards.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
@@ -14,26 +14,26 @@ use std::{
 };
 
 use modstore::{
-    Exit, Options, Policy, Store, UpdateReport, UpdateRequest,
+    Options, Policy, Store, UpdateReport, UpdateRequest,
     commit::{Binding, Bound},
-    disk::{Disk, FileSystem, Layout},
+    disk::{Disk, FileSystem},
     model::{FileKind, ModuleName},
 };
+use modstore_testbed::{Random, Reader, Reads, Scratch, peak_memory, reset_peak_memory};
 
 use super::{
-    chance::Chance,
-    corpus::{Corpus, Shape},
-    machine::{Room, forget_peak, peak},
+    answer::{Bench, BenchPhase, BenchReader, BenchRound},
+    args::{BenchFillArgs, ChurnArgs},
+    disk::disk_of,
     meter::{Meter, Phase, Spending, Spent},
     plot,
-    reader::{Reader, Reads},
-    server::Server,
+    upstream::{Upstream, corpus},
 };
 use crate::{
-    args::{BenchFillArgs, ChurnArgs},
-    commands::scratch::{Scratch, cannot},
+    causes::causes,
+    commands::cannot::cannot,
     context::Context,
-    json::{Bench, BenchDisk, BenchPhase, BenchReader, BenchRound, causes},
+    exit::Exit,
     report::Failure,
     text::{count, size},
 };
@@ -48,12 +48,16 @@ pub(super) fn run(context: &Context, args: &ChurnArgs) -> Result<Bench, Failure>
         // It would be a pity to find that out at the end.
         fs::write(plot, "").map_err(|error| cannot("write the plot", &error))?;
     }
-    let scratch = Scratch::new("modstore-bench-", args.place.as_deref())?;
+    let scratch = Scratch::new("modstore-bench-", args.place.as_deref())
+        .map_err(|error| cannot("make a temporary directory", &error))?;
     let home = scratch.path().join("store");
     fs::create_dir(&home).map_err(|error| cannot("make a directory", &error))?;
-    let upstream = match args.real {
-        true => Upstream::declared(context, &home)?,
-        false => Upstream::made(&scratch, args, context)?,
+    let upstream = if args.real {
+        Upstream::declared(context, &home)?
+    } else {
+        let modules = count(args.modules as usize, "module");
+        say(context, &format!("making repositories for {modules}"))?;
+        Upstream::made(scratch.path(), &home, args)?
     };
     let mut run = Run::open(context, args, &home, upstream)?;
     let fill = run.round(0)?;
@@ -62,7 +66,7 @@ pub(super) fn run(context: &Context, args: &ChurnArgs) -> Result<Bench, Failure>
     for number in 1..=usize::from(args.rounds) {
         rounds.push(run.round(number)?);
     }
-    let mut bench = run.told(args, scratch.path(), fill, rounds)?;
+    let mut bench = run.answer(args, scratch.path(), fill, rounds)?;
     if let Some(path) = &args.plot {
         fs::write(path, plot::draw(&bench)).map_err(|error| cannot("write the plot", &error))?;
         bench.plot = Some(path.display().to_string());
@@ -70,112 +74,13 @@ pub(super) fn run(context: &Context, args: &ChurnArgs) -> Result<Bench, Failure>
     Ok(bench)
 }
 
-/// Only makes the repositories, and tells what is in them.
+/// Only makes the repositories, and prints their commits.
 pub(super) fn fill(context: &Context, args: &BenchFillArgs) -> Result<(), Failure> {
-    let corpus = Corpus::build(&args.root, shape_of(&args.churn), &variables(&args.root))?;
-    Ok(context.output.for_people(|to| corpus.tell(to))?)
-}
-
-fn shape_of(args: &ChurnArgs) -> Shape {
-    Shape {
-        modules: args.modules as usize,
-        files: args.files as usize,
-        rounds: args.rounds.into(),
-        change: args.change.into(),
-        touch: args.touch.into(),
-        mean_size: usize::try_from(args.file_size).unwrap_or(usize::MAX),
-        seed: args.seed,
-    }
-}
-
-/// Where the modules come from.
-enum Upstream {
-    /// Repositories of our own, and who serves them.
-    Made { corpus: Corpus, server: Server },
-    /// Where the user has them from.
-    Declared { modules: Vec<ModuleName> },
-}
-
-impl Upstream {
-    fn made(scratch: &Scratch, args: &ChurnArgs, context: &Context) -> Result<Self, Failure> {
-        let shape = shape_of(args);
-        say(context, &format!("making repositories for {}", count(shape.modules, "module")))?;
-        let root = scratch.path().join("repositories");
-        fs::create_dir(&root).map_err(|error| cannot("make a directory", &error))?;
-        let variables = variables(scratch.path());
-        let corpus = Corpus::build(&root, shape, &variables)?;
-        let server = Server::start(&root, &variables)?;
-        let declared = corpus.declared(server.port());
-        declare(&scratch.path().join("store"), &declared)?;
-        Ok(Self::Made { corpus, server })
-    }
-
-    /// What the user has declared, copied.
-    fn declared(context: &Context, home: &Path) -> Result<Self, Failure> {
-        let declared = context.store()?.declarations()?;
-        let modules: Vec<ModuleName> = declared.modules.into_keys().collect();
-        if modules.is_empty() {
-            return Err(Failure::new(Exit::Usage, "no modules are declared")
-                .hint("leave --real out, or declare some with `modstore add`"));
-        }
-        let theirs = Layout::new(context.home()?).modules_toml();
-        let text = fs::read_to_string(theirs);
-        declare(home, &text.map_err(|error| cannot("read modules.toml", &error))?)?;
-        Ok(Self::Declared { modules })
-    }
-
-    fn modules(&self, args: &ChurnArgs) -> usize {
-        match self {
-            Self::Made { .. } => args.modules as usize,
-            Self::Declared { modules } => modules.len(),
-        }
-    }
-
-    fn server_cpu(&self) -> Option<Duration> {
-        match self {
-            Self::Made { server, .. } => server.cpu(),
-            Self::Declared { .. } => None,
-        }
-    }
-
-    /// Makes the change of a round. Gives how many modules it is about, and, where nothing could be changed, the names of
-    /// those to be fetched anew.
-    fn change(&self, round: usize, args: &ChurnArgs) -> Result<(usize, Vec<ModuleName>), Failure> {
-        match self {
-            Self::Made { corpus, .. } => {
-                corpus.serve(round)?;
-                Ok((corpus.changing(round), Vec::new()))
-            }
-            Self::Declared { modules } if round == 0 => Ok((modules.len(), Vec::new())),
-            Self::Declared { modules } => {
-                let wanted = (modules.len() * usize::from(args.change)).div_ceil(100);
-                let mut chance = Chance::of(args.seed, &[1, round as u64]);
-                let some = chance.some(wanted, modules.len());
-                let names = some.into_iter().filter_map(|at| modules.get(at).cloned()).collect();
-                Ok((wanted, names))
-            }
-        }
-    }
-
-    fn changed_bytes(&self, round: usize) -> Option<u64> {
-        match self {
-            Self::Made { corpus, .. } => Some(corpus.changed_bytes(round)),
-            Self::Declared { .. } => None,
-        }
-    }
-}
-
-fn declare(home: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(Layout::new(home).modules_toml(), text)
-        .map_err(|error| cannot("write modules.toml", &error))
-}
-
-/// The variables git runs with: nothing of the machine's configuration.
-fn variables(home: &Path) -> Vec<(OsString, OsString)> {
-    let kept = ["PATH", "TMPDIR", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE"];
-    let kept = kept.into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?)));
-    let own = [("HOME", home.as_os_str()), ("GIT_CONFIG_NOSYSTEM", OsStr::new("1"))];
-    kept.chain(own.map(|(name, value)| (name.into(), value.to_owned()))).collect()
+    let corpus = corpus(&args.root, &args.churn)?;
+    let mut commits = corpus.commits();
+    Ok(context.output.for_people(|to| {
+        commits.try_for_each(|(round, module, commit)| writeln!(to, "{round} {module} {commit}"))
+    })?)
 }
 
 fn say(context: &Context, text: &str) -> Result<(), Failure> {
@@ -216,20 +121,19 @@ impl<'a> Run<'a> {
 
     /// One round; round 0 is the fill, in which there is nothing to sweep or to read yet.
     fn round(&mut self, number: usize) -> Result<BenchRound, Failure> {
-        let (changed, anew) = self.upstream.change(number, self.args)?;
-        let tells_peak = forget_peak();
+        let (changed, again) = self.upstream.change(number, self.args)?;
+        let knows_peak = reset_peak_memory();
         let server = self.upstream.server_cpu();
-        let chance = Chance::of(self.args.seed, &[4, number as u64]);
+        let random = Random::at(self.args.seed, &[4, number as u64]);
         let reader =
-            (!self.files.is_empty()).then(|| Reader::start(Arc::clone(&self.files), chance));
+            (!self.files.is_empty()).then(|| Reader::start(Arc::clone(&self.files), random));
         let start = Instant::now();
-        let worked = self.work(number, anew);
+        let worked = self.work(number, again);
         let wall = start.elapsed();
         let reads = reader.map(Reader::end);
         let report = worked?;
         let spending = self.meter.take();
         let server = server.zip(self.upstream.server_cpu());
-        let room = Room::of(&self.store)?;
         let round = BenchRound {
             round: number,
             changed,
@@ -242,14 +146,9 @@ impl<'a> Run<'a> {
             received_bytes: report.cost.received,
             changed_bytes: self.upstream.changed_bytes(number),
             written_bytes: spending.iter().map(|spent| spent.written).sum(),
-            peak_memory_bytes: peak().filter(|_| tells_peak),
+            peak_memory_bytes: peak_memory().filter(|_| knows_peak),
             phases: phases(&spending),
-            disk: BenchDisk {
-                live_bytes: room.live,
-                live_disk_bytes: room.live_on_disk,
-                store_disk_bytes: room.on_disk,
-                amplification: room.amplification(),
-            },
+            disk: disk_of(&self.store)?,
             reader: reads.as_ref().map(latencies),
         };
         self.all_reads.extend(reads);
@@ -257,16 +156,16 @@ impl<'a> Run<'a> {
         Ok(round)
     }
 
-    /// What is timed.
-    fn work(&self, number: usize, anew: Vec<ModuleName>) -> Result<UpdateReport, Failure> {
+    /// The timed part.
+    fn work(&self, number: usize, again: Vec<ModuleName>) -> Result<UpdateReport, Failure> {
         let mut report = self.update(&UpdateRequest::default())?;
-        if !anew.is_empty() {
-            let request = UpdateRequest { names: anew, fresh: true, ..UpdateRequest::default() };
-            let again = self.update(&request)?;
-            report.failed.extend(again.failed);
-            report.cost.requests += again.cost.requests;
-            report.cost.connections += again.cost.connections;
-            report.cost.received += again.cost.received;
+        if !again.is_empty() {
+            let request = UpdateRequest { names: again, fresh: true, ..UpdateRequest::default() };
+            let second = self.update(&request)?;
+            report.failed.extend(second.failed);
+            report.cost.requests += second.cost.requests;
+            report.cost.connections += second.cost.connections;
+            report.cost.received += second.cost.received;
         }
         if number > 0 {
             self.meter.sweep();
@@ -284,7 +183,7 @@ impl<'a> Run<'a> {
         let report = report?;
         match report.failed.first() {
             Some(failed) if !self.args.real => {
-                let message = format!("{} could not be had", failed.module);
+                let message = format!("{} could not be fetched", failed.module);
                 let why = std::iter::once(failed.error.to_string()).chain(causes(&*failed.error));
                 Err(Failure::new(Exit::Failed, message).because(why.collect()))
             }
@@ -330,7 +229,7 @@ impl<'a> Run<'a> {
         say(self.context, &format!("{name}: {milliseconds:.0} ms, {disk} on disk"))
     }
 
-    fn told(
+    fn answer(
         self,
         args: &ChurnArgs,
         place: &Path,
@@ -347,7 +246,7 @@ impl<'a> Run<'a> {
         let mut reads = Reads::default();
         self.all_reads.into_iter().for_each(|more| reads.add(more));
         Ok(Bench {
-            generation: self.store.shown().map(|shown| shown.number()),
+            generation: self.store.current().map(|shown| shown.number()),
             what: "churn",
             modules: self.upstream.modules(args),
             files: (!args.real).then_some(args.files as usize),

@@ -1,9 +1,9 @@
-//! What each phase of an update and a sweep takes: seen from outside, by what the store tells and what it does to the disk.
+//! The cost of each phase of an update and a sweep, seen from outside: by the store's events and its disk calls.
 //!
 //! Modules are asked and fetched at once, so that while they are, a moment is divided among the phases in proportion to
-//! how many modules are in each; from then on there is one phase at a time, told by the acts themselves. A sync
-//! counts as sync until the next act. What is counted are acts that change the disk: reading is not seen, and neither is
-//! what a server does. Processor time is that of the whole process.
+//! how many modules are in each; from then on there is one phase at a time, which the acts themselves show. A sync
+//! counts as sync until the next act. Only acts that change the disk count: not reads, and nothing that a
+//! server does. Processor time is that of the whole process.
 
 use std::{
     collections::BTreeMap,
@@ -19,10 +19,10 @@ use modstore::{
 };
 use rustix::time::{ClockId, clock_gettime};
 
-/// A part of what a round does, in the order in which they come.
+/// A part of a round, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Asking every repository what it has.
+    /// Listing every repository.
     Check,
     /// Receiving packs, and writing the trees they make.
     Fetch,
@@ -32,7 +32,7 @@ pub(super) enum Phase {
     Sync,
     /// The frame in the journal, and the rename of `current`.
     Switch,
-    /// Planning what goes, and deleting it.
+    /// Planning deletions, and deleting.
     Sweep,
 }
 
@@ -52,7 +52,7 @@ impl Phase {
     }
 }
 
-/// What a phase took.
+/// The cost of a phase.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Spent {
     pub(super) wall: Duration,
@@ -71,13 +71,13 @@ pub(super) struct Spent {
 /// By [`Phase::ALL`].
 pub(super) type Spending = [Spent; 6];
 
-/// The meter. It is told of everything, and looks at the clock only where a phase ends.
+/// The meter. It receives every event, and reads the clock only where a phase ends.
 #[derive(Debug, Default)]
 pub(super) struct Meter(Mutex<Reading>);
 
 #[derive(Debug, Default)]
 struct Reading {
-    /// Since when the time is not yet given to any phase; nothing while nobody measures.
+    /// Since when the time is not yet given to any phase; none while nothing is measured.
     since: Option<(Instant, Duration)>,
     stage: Stage,
     /// Where each module is that is on its way.
@@ -87,7 +87,7 @@ struct Reading {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Stage {
-    /// Modules are looked at; between them, what is to come is prepared.
+    /// Modules are listed and fetched; between them, the rest is prepared.
     #[default]
     Gathering,
     /// The transaction, and where it is; it is recorded from the switch on.
@@ -115,14 +115,14 @@ impl Meter {
         (reading.stage, reading.since) = (stage, Some(now()));
     }
 
-    /// What was begun has ended.
+    /// Ends the update or the sweep.
     pub(super) fn end(&self) {
         let mut reading = self.reading();
         reading.pass();
         reading.since = None;
     }
 
-    /// What was spent since this was last asked.
+    /// The costs since the last call.
     pub(super) fn take(&self) -> Spending {
         std::mem::take(&mut self.reading().spending)
     }
@@ -333,7 +333,7 @@ mod tests {
             updating <= took && updating + Duration::from_millis(2) > took,
             "{spending:?} {took:?}"
         );
-        assert_eq!(meter.take(), Spending::default(), "what was taken is not there twice");
+        assert_eq!(meter.take(), Spending::default(), "nothing counts twice");
     }
 
     #[test]

@@ -85,15 +85,15 @@ impl Concern {
 impl fmt::Display for Concern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Memory => "it is kept in memory, so nothing of it survives a power cut or a restart",
-            Self::NoSync => "it is mounted so that syncs do nothing, so a power cut may lose or damage what was committed",
-            Self::NoBarrier => "it is mounted without barriers, so a power cut may lose or damage what was committed, unless the disk's cache outlives it",
-            Self::NoJournal => "it has no journal, so after a power cut it needs a check (fsck), and what that takes away is beyond the store",
-            Self::Network => "it is another machine's, so locks may not exclude everybody, and whether a sync reaches a disk is for that machine to say",
-            Self::User => "a program serves it (FUSE), so whether locks exclude everybody and syncs reach a disk is for that program to say",
-            Self::HiddenUpper => "what it writes to cannot be seen from here, so neither can whether a sync reaches a disk; in a container it goes when the container goes",
-            Self::Overlay => "directories that a lower layer brought may refuse to be renamed; in a container what is written goes when the container goes",
-            Self::Untested => "the store is not tested on it; nothing is known against it",
+            Self::Memory => "it is in memory, so nothing on it survives a power cut or a restart",
+            Self::NoSync => "it is mounted so that syncs do nothing, so a power cut may lose or damage committed data",
+            Self::NoBarrier => "it is mounted without barriers, so a power cut may lose or damage committed data, unless the disk's cache survives the cut",
+            Self::NoJournal => "it has no journal, so after a power cut it needs a check (fsck), and the store cannot restore what that check removes",
+            Self::Network => "it belongs to another machine, so locks may not exclude all processes, and that machine decides whether a sync reaches a disk",
+            Self::User => "a program serves it (FUSE), and that program decides whether locks exclude all processes and syncs reach a disk",
+            Self::HiddenUpper => "the file system under it is not visible from here, so it is unknown whether a sync reaches a disk; in a container it is deleted with the container",
+            Self::Overlay => "directories of a lower layer may refuse to be renamed; in a container, written files are deleted with the container",
+            Self::Untested => "the store is not tested on it; no fault is known",
         })
     }
 }

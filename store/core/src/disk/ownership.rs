@@ -75,29 +75,6 @@ pub enum UnsafeHome {
     },
 }
 
-impl UnsafeHome {
-    /// The next thing to do.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Link { .. } => {
-                "`modstore verify --repair` moves the link to the quarantine; to keep a store \
-                                  elsewhere, let the whole home be a link or a mount"
-                    .to_owned()
-            }
-            Self::Foreign { home, owner, .. } => format!(
-                "run it as {owner}, or name another store with --home or MODSTORE_HOME; MODSTORE_TRUST_HOME={} lets \
-                 others decide what you run",
-                home.display()
-            ),
-            Self::Writable { home, .. } => format!(
-                "`chmod -R go-w {0}` takes that right from them; MODSTORE_TRUST_HOME={0} lets them decide what you run",
-                home.display()
-            ),
-        }
-    }
-}
-
 /// A user of the system, by number; shown with the name, where that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct User(pub u32);
@@ -282,7 +259,6 @@ mod tests {
                 panic!("{error}")
             };
             assert_eq!((named.join(""), *of), (path.join(""), mode));
-            assert!(error.hint().contains("chmod -R go-w"), "{}", error.hint());
             set_all(layout.home());
         }
         set(&layout.modules_toml(), 0o664);

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, error::Error, path::PathBuf};
 
 use super::{finding::Verification, view::VerifyError};
 use crate::{
+    access::AccessError,
     commit::{BeginError, DecodeError, JournalError},
     disk::{DiskError, FormatError, LockError, StagingError},
     model::Generation,
@@ -15,7 +16,7 @@ pub struct RepairReport {
     /// What was repaired, in that order.
     pub repaired: Vec<Repaired>,
     /// What could not be repaired; it is as it was.
-    pub unrepaired: Vec<Unrepaired>,
+    pub not_repaired: Vec<NotRepaired>,
     /// The history, when the journal had to be rebuilt.
     pub journal: Option<RebuiltJournal>,
     /// The findings after the repair, with every byte read.
@@ -26,7 +27,7 @@ impl RepairReport {
     /// Whether all is as it should be now.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.unrepaired.is_empty() && self.after.is_sound()
+        self.not_repaired.is_empty() && self.after.is_sound()
     }
 }
 
@@ -77,7 +78,7 @@ pub enum Origin {
 
 /// Something that is still damaged.
 #[derive(Debug)]
-pub struct Unrepaired {
+pub struct NotRepaired {
     /// Its path, below the home as that was given.
     pub path: PathBuf,
     /// Why it could not be repaired, with its causes behind it; holds no secret.
@@ -129,6 +130,9 @@ impl Repaired {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RepairError {
+    /// The store cannot be changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The marker is a newer version's, or cannot be made.
     #[error(transparent)]
     Format(#[from] FormatError),

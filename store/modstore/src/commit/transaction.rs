@@ -89,6 +89,14 @@ pub enum CommitError {
     },
 }
 
+impl CommitError {
+    /// Whether the transaction has happened, or may have.
+    #[must_use]
+    pub const fn has_happened(&self) -> bool {
+        matches!(self, Self::Record { .. } | Self::Show { .. })
+    }
+}
+
 impl Transaction {
     /// Takes the store's lock and finishes or removes what a crash left.
     ///

@@ -16,7 +16,9 @@ use std::{
 use crate::{
     commit::{Staging, StagingError},
     disk::{Disk, DiskError, Layout, Lock, Verb},
-    environment::{Places, Registration, RegistrationError, Scan, Trouble, small_if_there},
+    environment::{
+        EnvironmentPaths, Registration, RegistrationError, Scan, Trouble, small_if_there,
+    },
     model::{Digest, Generation},
 };
 
@@ -44,7 +46,9 @@ pub(crate) fn pointed(
 fn points(stores: &[Layout], registration: &Registration) -> Result<Pointed, DiskError> {
     let mut sites: BTreeSet<PathBuf> = registration.site.iter().cloned().collect();
     // It may have been made anew, with another Python.
-    sites.extend(Places::in_files(&registration.python).into_iter().flat_map(|now| now.site));
+    sites.extend(
+        EnvironmentPaths::from_files(&registration.python).into_iter().flat_map(|now| now.site),
+    );
     let mut pointed = Pointed::default();
     for site in sites {
         let scan = Scan::of(&site).map_err(|error| error.source)?;

@@ -73,22 +73,6 @@ pub enum LeaseError {
     Disk(#[from] DiskError),
 }
 
-impl LeaseError {
-    /// The next thing to do.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        let text = match self {
-            Self::Unsafe(error) => return error.hint(),
-            Self::Empty => {
-                "`modstore add SOURCE` declares a module and fetches it; --home or MODSTORE_HOME name another store"
-            }
-            Self::Gone(_) => "`modstore history` lists the generations there are",
-            Self::Disk(_) => "a lease needs the right to read the store; `ls -ld` tells who has it",
-        };
-        text.to_owned()
-    }
-}
-
 /// A lease that somebody holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leased {

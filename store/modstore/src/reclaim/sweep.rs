@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     Cancel,
+    access::AccessError,
     commit::{
         BeginError, Beginning, GiveUpError, Journal, JournalError, Locked, Staging, StagingError,
         State, is_unfinished,
@@ -94,6 +95,9 @@ pub struct SweepReport {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SweepError {
+    /// Nothing was given up: the store cannot be changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// Nothing was changed: the store is not what it was when the plan was made.
     #[error("the plan is for generation {}, journal frame {}, and the store has {}, frame {}", told(planned.0), planned.1, told(now.0), now.1)]
     Stale {

@@ -19,11 +19,14 @@ use rayon::prelude::*;
 
 use super::plan::{PurgePlan, Stay, plan};
 use crate::{
+    access::AccessError,
     commit::{Condemned, Staging, StagingError},
     declare,
     disk::{Disk, DiskError, Layout, Lock, LockError, Patience, names_in},
+    environment::RegistrationError,
     model::Generation,
     reclaim::{Leased, leases},
+    update::BindError,
     update::{Event, Ground},
 };
 
@@ -42,6 +45,15 @@ pub struct PurgeReport {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PurgeError {
+    /// Nothing was changed: the store cannot be changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// Nothing was changed: the environments that are bound cannot be read.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+    /// The store is as it was: an environment keeps its stand-ins.
+    #[error(transparent)]
+    Unbind(#[from] BindError),
     /// Nothing was changed.
     #[error("the store cannot be taken away now")]
     Lock(#[from] LockError),

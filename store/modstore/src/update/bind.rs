@@ -7,12 +7,13 @@ use super::{
     ground::Ground,
 };
 use crate::{
+    access::AccessError,
     commit::{Journal, JournalError, State},
     disk::DiskError,
     environment::{
-        self, Exception, Facts, Held, HoldError, IMPORT_LIMIT, ImportProbe, ImportProbeError,
-        Imported, Installer, Interpreter, OnFailure, PythonError, Registration, RegistrationError,
-        SettleError, Settled, StandIn,
+        self, EnvironmentLockError, Exception, IMPORT_LIMIT, ImportProbe, ImportProbeError,
+        ImportRequest, Installer, Interpreter, LockedEnvironment, OnFailure, ProjectMetadata,
+        PythonError, Registration, RegistrationError, StandIn, SyncError, SyncReport,
     },
     model::{Generation, ModuleName, nearest},
 };
@@ -41,7 +42,7 @@ pub struct BindReport {
     /// What it was installed with.
     pub installer: Option<Installer>,
     /// What was done.
-    pub settled: Settled,
+    pub settled: SyncReport,
     /// Modules that are bound and cannot be imported.
     pub broken: Vec<(ModuleName, Exception)>,
     /// Why no import could be tried, if none could.
@@ -56,6 +57,9 @@ pub struct BindReport {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
+    /// The store cannot be changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The environment cannot be looked at.
     #[error(transparent)]
     Python(#[from] PythonError),
@@ -95,7 +99,7 @@ pub enum BindError {
     Journal(#[from] JournalError),
     /// The environment cannot be worked on.
     #[error(transparent)]
-    Hold(#[from] HoldError),
+    Hold(#[from] EnvironmentLockError),
     /// What is known of environments cannot be read or written.
     #[error(transparent)]
     Registration(#[from] RegistrationError),
@@ -105,7 +109,7 @@ pub enum BindError {
         /// Its directory.
         prefix: PathBuf,
         /// Why not.
-        source: Box<SettleError>,
+        source: Box<SyncError>,
     },
     /// The disk.
     #[error(transparent)]
@@ -117,9 +121,9 @@ pub enum BindError {
 /// # Errors
 /// See [`BindError`]. Modules that fail are no error; they are in the report.
 pub(crate) fn bind(ground: Ground<'_>, request: &BindRequest) -> Result<BindReport, BindError> {
-    let interpreter = Interpreter::ask(&request.python, ground.cancel)?;
+    let interpreter = Interpreter::query(&request.python, ground.cancel)?;
     if interpreter.is_externally_managed {
-        return Err(BindError::Managed { python: interpreter.places.executable });
+        return Err(BindError::Managed { python: interpreter.paths.executable });
     }
     let warnings = check_home(ground.layout.home(), &interpreter)?;
     let state = Journal::state(&ground.layout.journal())?;
@@ -181,9 +185,9 @@ fn check_names(state: &State, names: &[ModuleName]) -> Result<(), BindError> {
 
 /// Takes the request into the registration.
 fn adopt(registration: &mut Registration, interpreter: Interpreter, request: &BindRequest) {
-    let Interpreter { places, tag, .. } = interpreter;
+    let Interpreter { paths, tag, .. } = interpreter;
     (registration.python, registration.site, registration.tag) =
-        (places.executable, places.site, tag);
+        (paths.executable, paths.site, tag);
     match &mut registration.modules {
         modules if request.modules.is_empty() => *modules = None,
         None => {}
@@ -203,9 +207,9 @@ fn adopt(registration: &mut Registration, interpreter: Interpreter, request: &Bi
 fn settle_in(
     ground: Ground<'_>,
     state: &State,
-    held: &mut Held,
+    held: &mut LockedEnvironment,
     on_failure: OnFailure,
-) -> Result<Settled, BindError> {
+) -> Result<SyncReport, BindError> {
     let shown = subjects(ground, state.modules(), &[]);
     let generation = state.head().map(|head| head.number);
     let prefix = held.registration.prefix.clone();
@@ -217,17 +221,20 @@ fn settle_in(
 fn try_imports(
     ground: Ground<'_>,
     state: &State,
-    held: &Held,
+    held: &LockedEnvironment,
 ) -> Result<Vec<(ModuleName, Exception)>, ImportProbeError> {
     let shown = subjects(ground, state.modules(), &[]);
-    let imported: Vec<Imported> = held
+    let imported: Vec<ImportRequest> = held
         .registration
         .installed
         .keys()
         .filter_map(|module| {
-            let facts: Facts =
-                environment::known(ground.layout, shown.get(module)?, &held.registration.tag)?;
-            Some(Imported { module: module.to_string(), imports: facts.imports })
+            let metadata: ProjectMetadata = environment::known_metadata(
+                ground.layout,
+                shown.get(module)?,
+                &held.registration.tag,
+            )?;
+            Some(ImportRequest { module: module.to_string(), imports: metadata.imports })
         })
         .collect();
     if imported.is_empty() {
@@ -256,10 +263,9 @@ fn upgrade(ground: Ground<'_>, registration: &Registration) -> Option<String> {
     let directories: Vec<PathBuf> = registration
         .installed
         .keys()
-        .map(|module| StandIn::directory(ground.layout, module))
-        .map(|path| path.canonicalize().unwrap_or(path))
+        .map(|module| StandIn::resolved_directory(ground.layout, module))
         .collect();
-    Some(environment::with_editables(tool, &directories))
+    Some(environment::tool_install_command(tool, &directories))
 }
 
 /// Takes the stand-ins of these modules, or of all, out of an environment. Gives what was removed.
@@ -270,14 +276,14 @@ pub(crate) fn unbind(
     ground: Ground<'_>,
     python: &Path,
     names: &[ModuleName],
-) -> Result<Settled, BindError> {
+) -> Result<SyncReport, BindError> {
     let prefix = prefix_of(ground, python)?;
     let not_bound = || BindError::NotBound { prefix: prefix.clone() };
     let registration = Registration::find(ground.layout, &prefix)?.ok_or_else(not_bound)?;
     let mut held = hold_one(ground, registration)?;
     if held.registration.is_missing() {
         held.registration.forget(ground.disk, ground.layout)?;
-        return Ok(Settled { prefix, ..Settled::default() });
+        return Ok(SyncReport { prefix, ..SyncReport::default() });
     }
     let bound = &held.registration.installed;
     if let Some(name) = names.iter().find(|name| !bound.contains_key(*name)) {
@@ -297,11 +303,11 @@ pub(crate) fn unbind(
 /// The directory of the environment that is meant: one that is gone, or whose interpreter is broken, is found by
 /// its registration.
 fn prefix_of(ground: Ground<'_>, python: &Path) -> Result<PathBuf, BindError> {
-    let error = match environment::Places::find(python, ground.cancel) {
-        Ok(places) => return Ok(places.prefix),
+    let error = match environment::EnvironmentPaths::find(python, ground.cancel) {
+        Ok(paths) => return Ok(paths.prefix),
         Err(error) => error,
     };
     let known = Registration::all(ground.layout)?.into_iter();
-    let mut known = known.filter(|known| known.is_meant_by(python));
+    let mut known = known.filter(|known| known.is_named_by(python));
     known.next().map(|known| known.prefix).ok_or(BindError::Python(error))
 }

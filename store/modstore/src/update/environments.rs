@@ -4,7 +4,7 @@
 //! Nothing of this costs anything where no environment is registered. Where some are, each is locked before the
 //! store is, from the first look to the last check.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     attempts::Tried,
@@ -13,19 +13,17 @@ use super::{
 };
 use crate::{
     commit::{Binding, Staged, Staging, StagingError, State},
-    disk::Patience,
     environment::{
-        self, Held, HoldError, NotReady, OnFailure, Readiness, Registration, SettleError, Settled,
-        Subject, Unready,
+        self, Drift, EnvironmentLockError, LockedEnvironment, ModuleTree, NotPrepared, OnFailure,
+        Preparation, PrepareError, Registration, SyncError, SyncReport, Workspace,
     },
-    events::Doing,
     events::Event,
-    model::{Class, Digest, Generation, ModuleName, Stage, causes},
+    model::{Digest, Generation, ModuleName, causes},
 };
 
 /// The environments that a change is about, locked.
 pub(crate) struct Environments {
-    held: Vec<Held>,
+    held: Vec<LockedEnvironment>,
 }
 
 /// A change was taken back because an environment could not follow it.
@@ -35,7 +33,7 @@ pub struct TakenBack {
     /// The environment's directory.
     pub prefix: std::path::PathBuf,
     /// Why not.
-    pub source: Arc<SettleError>,
+    pub source: Arc<SyncError>,
 }
 
 /// What is to be shown again is not to be had for an environment. Nothing was changed.
@@ -44,11 +42,11 @@ pub struct TakenBack {
 pub enum EquipError {
     /// A module.
     #[error("`{module}` cannot be shown again")]
-    Unready {
+    NotPrepared {
         /// Which.
         module: ModuleName,
         /// Why not.
-        source: Unready,
+        source: NotPrepared,
     },
     /// The home cannot be written to.
     #[error(transparent)]
@@ -61,14 +59,14 @@ impl Environments {
     ///
     /// # Errors
     /// None is locked then.
-    pub(crate) fn hold(ground: Ground<'_>) -> Result<Self, HoldError> {
+    pub(crate) fn hold(ground: Ground<'_>) -> Result<Self, EnvironmentLockError> {
         Self::hold_all(ground, Registration::all(ground.layout)?)
     }
 
     fn hold_all(
         ground: Ground<'_>,
         mut registrations: Vec<Registration>,
-    ) -> Result<Self, HoldError> {
+    ) -> Result<Self, EnvironmentLockError> {
         registrations.retain(|registration| !registration.is_missing());
         registrations.sort_by_key(Registration::name);
         let mut held = Vec::new();
@@ -87,7 +85,7 @@ impl Environments {
         ground: Ground<'_>,
         state: &State,
         changes: bool,
-    ) -> Result<Self, HoldError> {
+    ) -> Result<Self, EnvironmentLockError> {
         let registrations = Registration::all(ground.layout)?;
         match changes || is_any_off(ground, state, &registrations) {
             true => Self::hold_all(ground, registrations),
@@ -115,16 +113,16 @@ impl Environments {
         let updated = report.updated.iter();
         let to = updated.map(|updated| (updated.module.to_string(), updated.to.clone())).collect();
         let changed = subjects(ground, &to, staged);
-        let events = told(ground);
-        let Readiness { mut unready, untried } =
-            environment::ready(ground.for_environments(staging, &events), &self.held, &changed);
+        let workspace = Workspace { store: ground.context(), staging };
+        let Preparation { mut not_prepared, untried } =
+            environment::prepare(workspace, &self.held, &changed);
         let (updated, failed): (Vec<_>, Vec<_>) = std::mem::take(&mut report.updated)
             .into_iter()
-            .partition(|updated| !unready.contains_key(&updated.module));
+            .partition(|updated| !not_prepared.contains_key(&updated.module));
         report.updated = updated;
         for updated in failed {
-            if let Some(unready) = unready.remove(&updated.module) {
-                report.failed.push(failure(updated, unready));
+            if let Some(error) = not_prepared.remove(&updated.module) {
+                report.failed.push(failure(updated, error));
             }
         }
         report.failed.sort_by(|a, b| a.module.cmp(&b.module));
@@ -150,11 +148,10 @@ impl Environments {
         }
         let staging = Staging::claim(ground.disk, ground.layout, &ground.options.command)?;
         let shown = subjects(ground, modules, &[]);
-        let events = told(ground);
-        let at = ground.for_environments(&staging, &events);
-        let readiness = environment::equip(at, &self.held, &shown);
-        let unready = readiness.unready.into_iter().next();
-        unready.map_or(Ok(()), |(module, source)| Err(EquipError::Unready { module, source }))
+        let workspace = Workspace { store: ground.context(), staging: &staging };
+        let prepared = environment::prepare_without_import(workspace, &self.held, &shown);
+        let first = prepared.not_prepared.into_iter().next();
+        first.map_or(Ok(()), |(module, source)| Err(EquipError::NotPrepared { module, source }))
     }
 
     /// Gives every environment the stand-ins of what `state` shows.
@@ -165,7 +162,7 @@ impl Environments {
         &mut self,
         ground: Ground<'_>,
         state: &State,
-    ) -> Result<Vec<Settled>, TakenBack> {
+    ) -> Result<Vec<SyncReport>, TakenBack> {
         let mut done = Vec::new();
         if self.is_empty() {
             return Ok(done);
@@ -192,10 +189,10 @@ fn is_any_off(ground: Ground<'_>, state: &State, registrations: &[Registration])
     let linked = subjects(ground, &linked, &[]);
     registrations.iter().any(|registration| {
         !registration.is_missing()
-            && (!registration.is_settled_for(head)
+            && (!registration.is_synced_to(head)
                 || environment::is_interrupted(registration)
-                || !environment::lost(layout, registration).is_empty()
-                || environment::has_moved_on(layout, registration, linked.values()))
+                || !Drift::of(layout, registration).is_empty()
+                || environment::has_stale_metadata(layout, registration, linked.values()))
     })
 }
 
@@ -218,36 +215,24 @@ pub(crate) fn give_back(ground: Ground<'_>, state: &State) {
 }
 
 /// Locks one environment.
-pub(crate) fn hold_one(ground: Ground<'_>, registration: Registration) -> Result<Held, HoldError> {
-    let patience = Patience {
-        limit: ground.options.lock_limit,
-        stop: &|| ground.cancel.is_cancelled(),
-        told: &|holder| ground.events.happened(Event::Waiting { holder }),
-    };
-    let mut held = Held::take(ground.layout, &ground.options.command, registration, patience)?;
-    // An interpreter that is broken keeps nobody from the rest: what is to be done with it will fail by itself.
-    let _ = held.refresh(ground.cancel);
-    Ok(held)
+pub(crate) fn hold_one(
+    ground: Ground<'_>,
+    registration: Registration,
+) -> Result<LockedEnvironment, EnvironmentLockError> {
+    LockedEnvironment::lock(ground.context(), registration)
 }
 
 /// Settles one environment.
 pub(crate) fn settle_one(
     ground: Ground<'_>,
-    held: &mut Held,
+    held: &mut LockedEnvironment,
     generation: Option<Generation>,
-    shown: &BTreeMap<ModuleName, Subject>,
+    shown: &BTreeMap<ModuleName, ModuleTree>,
     on_failure: OnFailure,
-) -> Result<Settled, SettleError> {
-    let staging = Staging::claim(ground.disk, ground.layout, &ground.options.command)
-        .map_err(SettleError::Staging)?;
-    let events = told(ground);
-    environment::settle(
-        ground.for_environments(&staging, &events),
-        held,
-        generation,
-        shown,
-        on_failure,
-    )
+) -> Result<SyncReport, SyncError> {
+    let staging = Staging::claim(ground.disk, ground.layout, &ground.options.command)?;
+    let workspace = Workspace { store: ground.context(), staging: &staging };
+    environment::sync(workspace, held, generation, shown, on_failure)
 }
 
 /// The modules of these bindings, as they are looked at for Python.
@@ -255,50 +240,35 @@ pub(crate) fn subjects(
     ground: Ground<'_>,
     modules: &BTreeMap<String, Binding>,
     staged: &[&Staged],
-) -> BTreeMap<ModuleName, Subject> {
+) -> BTreeMap<ModuleName, ModuleTree> {
     let staged: BTreeMap<Digest, &Staged> =
         staged.iter().map(|staged| (staged.digest(), *staged)).collect();
     let found = modules.iter().filter_map(|(name, binding)| {
-        let subject = Subject::of(ground.layout, &name.parse().ok()?, binding, &staged)?;
+        let subject = ModuleTree::of(ground.layout, &name.parse().ok()?, binding, &staged)?;
         Some((subject.module.clone(), subject))
     });
     found.collect()
 }
 
-fn told<'a>(ground: Ground<'a>) -> impl Fn(&Path, Doing<'_>) + Sync + 'a {
-    move |prefix, doing| ground.events.happened(Event::Environment { prefix, doing })
-}
-
-fn failure(updated: Updated, unready: Unready) -> Failed {
+fn failure(updated: Updated, error: NotPrepared) -> Failed {
     let Updated { module, from: serving, to, .. } = updated;
-    let (class, stage) = (class_of(&unready.source), stage_of(&unready.source));
-    let hint = match &*unready.source {
-        NotReady::Import(exception) => exception
+    let cause = &*error.source;
+    let hint = match cause {
+        PrepareError::Import(exception) => exception
             .name
             .as_ref()
-            .map(|name| format!("`{name}` is not to be found in {}", unready.prefix.display())),
+            .map(|name| format!("`{name}` is not to be found in {}", error.prefix.display())),
         _ => None,
     };
-    let tried = Some(Tried::of(&to));
-    let (error, code) = (Box::new(unready), None);
-    Failed { module, class, stage, code, error, hint, serving, attempt: None, tried }
-}
-
-fn stage_of(error: &NotReady) -> Stage {
-    match error {
-        NotReady::Requirements(_) => Stage::Install,
-        NotReady::Import(_) => Stage::Import,
-        _ => Stage::Build,
-    }
-}
-
-/// What an installer could not get may be had at another time; what a module does when it is imported will not
-/// change by itself.
-fn class_of(error: &NotReady) -> Class {
-    match error {
-        NotReady::Requirements(_) => Class::Transient,
-        NotReady::Variant(_) => Class::Transient,
-        NotReady::Probe(error) if error.may_be_the_network() => Class::Transient,
-        _ => Class::Deterministic,
+    Failed {
+        module,
+        class: cause.class(),
+        stage: cause.stage(),
+        code: None,
+        hint,
+        error: Box::new(error),
+        serving,
+        attempt: None,
+        tried: Some(Tried::of(&to)),
     }
 }

@@ -1,17 +1,14 @@
 //! What an update is given to work on: the store, how to work with it, and who listens.
 
-use std::path::Path;
+use modstore_core::Context;
 
 use super::options::Options;
 use crate::events::Events;
 use crate::{
-    Cancel, Context,
-    commit::Staging,
+    Cancel,
     consent::Consents,
     declare::Editing,
     disk::{Disk, Layout},
-    environment,
-    events::Doing,
     model::Declarations,
 };
 
@@ -26,27 +23,17 @@ pub(crate) struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    /// The part of it that is the same on every floor.
-    pub(crate) fn context(self) -> Context<'a> {
-        let Options { barrier, lock_limit, offline, ref command, .. } = *self.options;
-        let Self { disk, layout, events, cancel, .. } = self;
-        Context { disk, layout, barrier, lock_limit, offline, command, events, cancel }
-    }
-
-    /// The same, for work on environments.
-    pub(crate) fn for_environments(
-        self,
-        staging: &'a Staging,
-        told: &'a (dyn Fn(&Path, Doing<'_>) + Sync),
-    ) -> environment::Ground<'a> {
-        environment::Ground {
+    /// The same, for crates below this one.
+    pub(crate) const fn context(self) -> Context<'a> {
+        Context {
             disk: self.disk,
             layout: self.layout,
             barrier: self.options.barrier,
-            staging,
+            lock_limit: self.options.lock_limit,
             offline: self.options.offline,
+            command: self.options.command.as_str(),
+            events: self.events,
             cancel: self.cancel,
-            told,
         }
     }
 

@@ -5,7 +5,7 @@ use std::{error::Error, path::PathBuf, time::Duration};
 use super::attempts::Tried;
 use crate::{
     commit::{Attempt, Binding},
-    environment::Settled,
+    environment::SyncReport,
     model::{Class, Generation, ModuleName, Stage},
 };
 
@@ -30,7 +30,7 @@ pub struct UpdateReport {
     /// Things a person should know.
     pub warnings: Vec<Warning>,
     /// What was done in the environments that follow the store.
-    pub environments: Vec<Settled>,
+    pub environments: Vec<SyncReport>,
     /// What it cost.
     pub cost: Cost,
 }

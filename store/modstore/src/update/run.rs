@@ -19,15 +19,16 @@ use super::{
     site::Site,
 };
 use crate::{
+    access::AccessError,
     acquire::NetworkError,
     commit::{
         Attempt, BeginError, Beginning, Binding, CommitError, Journal, JournalError, Staged,
         Staging, StagingError, State, Transaction, companion_of, is_right, is_unfinished, lock_of,
         now, shown,
     },
-    declare,
+    declare::{self, DeclareError},
     disk::{DiskError, LockError, Patience, use_reserve},
-    environment::HoldError,
+    environment::EnvironmentLockError,
     events::Event,
     model::{
         Class, Declarations, Declared, Digest, Generation, Lockfile, ModuleName, Stage, causes,
@@ -42,6 +43,12 @@ const BRIEF: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpdateError {
+    /// The store cannot be changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// `modules.toml` or `modules.lock` cannot be used.
+    #[error(transparent)]
+    Declare(#[from] DeclareError),
     /// A module was named that is not declared.
     #[error("there is no module `{name}`{}", did_you_mean(.near.as_deref()))]
     Unknown {
@@ -73,13 +80,25 @@ pub enum UpdateError {
     Remember(#[source] JournalError),
     /// An environment that follows the store cannot be worked on.
     #[error(transparent)]
-    Hold(#[from] HoldError),
+    Hold(#[from] EnvironmentLockError),
     /// An environment does not have what is shown, and there is nothing to go back to.
     #[error("the environment {} does not have what is shown", .0.prefix.display())]
     Environment(#[source] TakenBack),
     /// Somebody asked to stop.
     #[error("interrupted; nothing was changed")]
     Cancelled,
+}
+
+impl UpdateError {
+    /// Whether the update has happened, or may have, although there is an error.
+    #[must_use]
+    pub const fn has_happened(&self) -> bool {
+        match self {
+            Self::Commit(error) => error.has_happened(),
+            Self::Environment(_) => true,
+            _ => false,
+        }
+    }
 }
 
 fn did_you_mean(near: Option<&str>) -> String {

@@ -1,13 +1,12 @@
 //! The bombs.
 
-use std::io::Write as _;
-use std::sync::Arc;
+use std::{io::Write as _, sync::Arc};
 
-use gix::ObjectId;
-use gix::objs::Kind;
+use gix::{ObjectId, objs::Kind};
+use modstore_testbed::{Delta, PackWriter, Random, commit_object, deflate, object_id, tree_object};
 
 const MIB: usize = 1 << 20;
-/// What large objects are made of.
+/// Large objects consist of copies of this many bytes.
 const UNIT: usize = 64 << 10;
 
 /// A repository that does harm when it is fetched.
@@ -23,129 +22,58 @@ pub(crate) struct Bomb {
     pub(crate) quick: bool,
 }
 
-/// What is sent: a start, and something that comes again and again.
+/// A start, and bytes that follow it again and again.
 #[derive(Clone)]
 pub(crate) struct Pack {
     pub(crate) start: Arc<[u8]>,
     pub(crate) endless: Option<Arc<[u8]>>,
 }
 
-/// A pack in the making.
-#[derive(Clone)]
-struct Hand {
-    bytes: Vec<u8>,
-    count: u32,
-}
-
-impl Hand {
-    /// Begins with the commit of a tree with these files; gives the commit too.
-    fn with(files: &[(&str, ObjectId)]) -> (Hand, ObjectId) {
-        let mut hand = Hand { bytes: b"PACK\0\0\0\x02\0\0\0\0".to_vec(), count: 0 };
-        let tree = tree(files.iter().map(|(name, id)| (*name, *id)));
-        let commit = hand.add(Kind::Commit, &commit_of(id(Kind::Tree, &tree)));
-        hand.add(Kind::Tree, &tree);
-        (hand, commit)
+impl Pack {
+    fn whole(pack: PackWriter) -> Pack {
+        Pack { start: pack.finish().into(), endless: None }
     }
 
-    fn header(&mut self, kind: u8, mut size: usize) {
-        self.count += 1;
-        let mut byte = (kind << 4) | (size & 15) as u8;
-        size >>= 4;
-        while size > 0 {
-            self.bytes.push(byte | 0x80);
-            byte = (size & 0x7f) as u8;
-            size >>= 7;
-        }
-        self.bytes.push(byte);
+    fn claiming(pack: PackWriter, objects: u32) -> Pack {
+        Pack { start: pack.finish_claiming(objects).into(), endless: None }
     }
 
-    fn add(&mut self, kind: Kind, data: &[u8]) -> ObjectId {
-        self.packed(kind, data.len(), &deflated(data));
-        id(kind, data)
-    }
-
-    fn packed(&mut self, kind: Kind, size: usize, packed: &[u8]) {
-        let number = match kind {
-            Kind::Commit => 1,
-            Kind::Tree => 2,
-            Kind::Blob => 3,
-            Kind::Tag => 4,
-        };
-        self.header(number, size);
-        self.bytes.extend(packed);
-    }
-
-    /// The unit, as the base of deltas; gives its offset.
-    fn unit(&mut self) -> usize {
-        let at = self.bytes.len();
-        self.add(Kind::Blob, &vec![b'A'; UNIT]);
-        at
-    }
-
-    fn delta(&mut self, base: usize, delta: &[u8]) -> usize {
-        let at = self.bytes.len();
-        self.header(6, delta.len());
-        let mut distance = at - base;
-        let mut back = vec![(distance & 0x7f) as u8];
-        distance >>= 7;
-        while distance > 0 {
-            distance -= 1;
-            back.insert(0, 0x80 | (distance & 0x7f) as u8);
-            distance >>= 7;
-        }
-        self.bytes.extend(back);
-        self.bytes.extend(deflated(delta));
-        at
-    }
-
-    fn pack(mut self, claim: Option<u32>) -> Pack {
-        self.bytes[8..12].copy_from_slice(&claim.unwrap_or(self.count).to_be_bytes());
-        let mut sum = gix::hash::hasher(gix::hash::Kind::Sha1);
-        sum.update(&self.bytes);
-        self.bytes.extend(sum.try_finalize().unwrap().as_slice());
-        Pack { start: self.bytes.into(), endless: None }
-    }
-
-    /// The same that goes on for ever with `more`.
-    fn endless(mut self, more: &[u8]) -> Pack {
-        self.bytes[8..12].copy_from_slice(&8_000_000_u32.to_be_bytes());
-        Pack { start: self.bytes.into(), endless: Some(more.into()) }
+    /// The same that goes on without an end.
+    fn endless(pack: PackWriter, more: &[u8]) -> Pack {
+        Pack { start: pack.unfinished(8_000_000).into(), endless: Some(more.into()) }
     }
 }
 
-fn id(kind: Kind, data: &[u8]) -> ObjectId {
-    gix::objs::compute_hash(gix::hash::Kind::Sha1, kind, data).unwrap()
+/// Begins with the commit of a tree with these files; gives the commit too.
+fn pack_with(files: &[(&str, ObjectId)]) -> (PackWriter, ObjectId) {
+    let mut pack = PackWriter::new();
+    let tree = tree(files);
+    let commit = pack.add(Kind::Commit, &commit_object(object_id(Kind::Tree, &tree)));
+    pack.add(Kind::Tree, &tree);
+    (pack, commit)
 }
 
-fn tree<N: AsRef<str>>(files: impl IntoIterator<Item = (N, ObjectId)>) -> Vec<u8> {
-    let mut tree = Vec::new();
-    for (name, id) in files {
-        tree.extend(b"100644 ");
-        tree.extend(name.as_ref().as_bytes());
-        tree.push(0);
-        tree.extend(id.as_slice());
-    }
-    tree
+/// The unit, as the base of deltas; gives its offset.
+fn add_unit(pack: &mut PackWriter) -> usize {
+    let at = pack.position();
+    pack.add(Kind::Blob, &vec![b'A'; UNIT]);
+    at
 }
 
-fn commit_of(tree: ObjectId) -> Vec<u8> {
-    format!("tree {tree}\nauthor t <t@t> 1 +0000\ncommitter t <t@t> 1 +0000\n\nm\n").into_bytes()
+fn tree<N: AsRef<str>>(files: &[(N, ObjectId)]) -> Vec<u8> {
+    let entries: Vec<(&str, &[u8], ObjectId)> =
+        files.iter().map(|(name, id)| ("100644", name.as_ref().as_bytes(), *id)).collect();
+    tree_object(&entries)
 }
 
-fn deflated(data: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(data).unwrap();
-    encoder.finish().unwrap()
-}
-
-/// So many MiB of zeros, deflated.
+/// This many MiB of zeros, deflated.
 fn zeros(mib: usize) -> Vec<u8> {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
     (0..mib).for_each(|_| encoder.write_all(&vec![0; MIB]).unwrap());
     encoder.finish().unwrap()
 }
 
-/// The id of the blob that is the byte so many times.
+/// The id of the blob of this many times the byte, after the first one.
 fn id_of_bytes(first: u8, byte: u8, size: usize) -> ObjectId {
     let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
     hasher.update(&gix::objs::encode::loose_header(Kind::Blob, size as u64));
@@ -157,179 +85,148 @@ fn id_of_bytes(first: u8, byte: u8, size: usize) -> ObjectId {
     hasher.try_finalize().unwrap()
 }
 
-fn sizes(base: usize, result: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for mut size in [base, result] {
-        while size > 0x7f {
-            bytes.push((size & 0x7f) as u8 | 0x80);
-            size >>= 7;
-        }
-        bytes.push(size as u8);
-    }
-    bytes
-}
-
-fn copy(offset: usize, length: usize) -> Vec<u8> {
-    let (offset, length) = ((offset as u32).to_le_bytes(), (length as u32).to_le_bytes());
-    [&[0xff][..], &offset, &length[..3]].concat()
-}
-
 /// A delta that makes `size` bytes of the unit.
 fn grow(size: usize) -> Vec<u8> {
-    let mut delta = sizes(UNIT, size);
-    (0..size / UNIT).for_each(|_| delta.extend(copy(0, UNIT)));
-    delta
+    let delta = Delta::new(UNIT as u64, size as u64);
+    (0..size / UNIT).fold(delta, |delta, _| delta.copy(0, UNIT)).bytes()
 }
 
 /// A delta that changes the first byte only.
 fn first_byte(size: usize, byte: u8) -> Vec<u8> {
-    let mut delta = sizes(size, size);
-    delta.extend([1, byte]);
+    let mut delta = Delta::new(size as u64, size as u64).insert(&[byte]);
     let mut at = 1;
     while at < size {
         let length = (size - at).min(0xff_ffff);
-        delta.extend(copy(at, length));
+        delta = delta.copy(at, length);
         at += length;
     }
-    delta
+    delta.bytes()
 }
 
 /// A chain of deltas, at each level of which another delta waits for the same base; the last is wanted.
 fn comb(levels: usize, size: usize) -> (Pack, ObjectId) {
     let last = 66 + ((levels - 1) % 20) as u8;
-    let (mut hand, commit) = Hand::with(&[("a", id_of_bytes(last, b'A', size))]);
-    let unit = hand.unit();
-    let mut at = hand.delta(unit, &grow(size));
+    let (mut pack, commit) = pack_with(&[("a", id_of_bytes(last, b'A', size))]);
+    let unit = add_unit(&mut pack);
+    let mut at = pack.offset_delta(unit, &grow(size));
     for level in 0..levels {
-        hand.delta(at, &first_byte(size, 97 + (level % 20) as u8));
-        at = hand.delta(at, &first_byte(size, 66 + (level % 20) as u8));
+        pack.offset_delta(at, &first_byte(size, 97 + (level % 20) as u8));
+        at = pack.offset_delta(at, &first_byte(size, 66 + (level % 20) as u8));
     }
-    (hand.pack(None), commit)
+    (Pack::whole(pack), commit)
 }
 
 /// One wanted delta, and `count` that nothing needs.
 pub(crate) fn unwanted(name: &'static str, count: u16) -> Bomb {
     let size = 32 * MIB;
-    let (mut hand, commit) = Hand::with(&[("a", id_of_bytes(b'A', b'A', size))]);
-    let unit = hand.unit();
-    hand.delta(unit, &grow(size));
+    let (mut pack, commit) = pack_with(&[("a", id_of_bytes(b'A', b'A', size))]);
+    let unit = add_unit(&mut pack);
+    pack.offset_delta(unit, &grow(size));
     for number in 0..count {
-        let mut delta = sizes(UNIT, size);
-        delta.push(2);
-        delta.extend(number.to_be_bytes());
-        delta.extend(copy(2, UNIT - 2));
-        (1..size / UNIT).for_each(|_| delta.extend(copy(0, UNIT)));
-        hand.delta(unit, &delta);
+        let delta = Delta::new(UNIT as u64, size as u64);
+        let delta = delta.insert(&number.to_be_bytes()).copy(2, UNIT - 2);
+        let delta = (1..size / UNIT).fold(delta, |delta, _| delta.copy(0, UNIT));
+        pack.offset_delta(unit, &delta.bytes());
     }
-    let pack = hand.pack(None);
+    let pack = Pack::whole(pack);
     Bomb { name, commit, pack, shallow: true, says: "shown", quick: true }
 }
 
 /// A repository with one small file.
 pub(crate) fn good(name: &'static str) -> Bomb {
-    let (hand, commit) = small();
-    let pack = hand.pack(None);
+    let (pack, commit) = small();
+    let pack = Pack::whole(pack);
     Bomb { name, commit, pack, shallow: true, says: "shown", quick: true }
 }
 
-fn small() -> (Hand, ObjectId) {
-    let (mut hand, commit) = Hand::with(&[("a", id(Kind::Blob, b"hello\n"))]);
-    hand.add(Kind::Blob, b"hello\n");
-    (hand, commit)
+fn small() -> (PackWriter, ObjectId) {
+    let (mut pack, commit) = pack_with(&[("a", object_id(Kind::Blob, b"hello\n"))]);
+    pack.add(Kind::Blob, b"hello\n");
+    (pack, commit)
 }
 
 /// The small repository with so many copies of something large besides.
 fn and(kind: Kind, mib: usize, times: usize) -> (Pack, ObjectId) {
-    let (mut hand, commit) = small();
+    let (mut pack, commit) = small();
     let packed = zeros(mib);
-    (0..times).for_each(|_| hand.packed(kind, mib * MIB, &packed));
-    (hand.pack(None), commit)
+    (0..times).for_each(|_| pack.add_deflated(kind, (mib * MIB) as u64, &packed));
+    (Pack::whole(pack), commit)
 }
 
 fn large_trees() -> (Pack, ObjectId) {
-    let (mut hand, commit) = small();
+    let (mut pack, commit) = small();
     for number in 0..20 {
         let mut tree = vec![0; 40 * MIB];
         tree[0] = number;
-        hand.add(Kind::Tree, &tree);
+        pack.add(Kind::Tree, &tree);
     }
-    (hand.pack(None), commit)
+    (Pack::whole(pack), commit)
 }
 
 fn wide_tree(names: usize) -> (Pack, ObjectId) {
-    let blob = id(Kind::Blob, b"x");
-    let tree = tree((0..names).map(|number| (format!("f{number:07}"), blob)));
-    let mut hand = Hand::with(&[]).0;
-    let commit = hand.add(Kind::Commit, &commit_of(id(Kind::Tree, &tree)));
-    hand.add(Kind::Tree, &tree);
-    hand.add(Kind::Blob, b"x");
-    (hand.pack(None), commit)
+    let blob = object_id(Kind::Blob, b"x");
+    let tree = tree(&(0..names).map(|number| (format!("f{number:07}"), blob)).collect::<Vec<_>>());
+    let mut pack = pack_with(&[]).0;
+    let commit = pack.add(Kind::Commit, &commit_object(object_id(Kind::Tree, &tree)));
+    pack.add(Kind::Tree, &tree);
+    pack.add(Kind::Blob, b"x");
+    (Pack::whole(pack), commit)
 }
 
 fn tiny_objects() -> (Pack, ObjectId) {
-    let (mut hand, commit) = small();
-    let packed: Vec<Vec<u8>> =
-        (0..1000_u32).map(|number| deflated(&number.to_be_bytes())).collect();
+    let (mut pack, commit) = small();
+    let packed: Vec<Vec<u8>> = (0..1000_u32).map(|number| deflate(&number.to_be_bytes())).collect();
     for number in 0..1_500_000 {
-        hand.packed(Kind::Blob, 4, &packed[number % 1000]);
+        pack.add_deflated(Kind::Blob, 4, &packed[number % 1000]);
     }
-    (hand.pack(None), commit)
+    (Pack::whole(pack), commit)
 }
 
 fn deep_tree() -> (Pack, ObjectId) {
-    let mut levels = vec![tree([("x", id(Kind::Blob, b"x"))])];
+    let mut levels = vec![tree(&[("x", object_id(Kind::Blob, b"x"))])];
     for _ in 0..10_000 {
-        let below = id(Kind::Tree, levels.last().unwrap());
+        let below = object_id(Kind::Tree, levels.last().unwrap());
         levels.push([b"40000 a\0", below.as_slice()].concat());
     }
-    let mut hand = Hand::with(&[]).0;
-    let commit = hand.add(Kind::Commit, &commit_of(id(Kind::Tree, levels.last().unwrap())));
-    levels.iter().rev().for_each(|level| _ = hand.add(Kind::Tree, level));
-    (hand.pack(None), commit)
+    let mut pack = pack_with(&[]).0;
+    let commit =
+        pack.add(Kind::Commit, &commit_object(object_id(Kind::Tree, levels.last().unwrap())));
+    levels.iter().rev().for_each(|level| _ = pack.add(Kind::Tree, level));
+    (Pack::whole(pack), commit)
 }
 
 fn one_blob_at_many_paths() -> (Pack, ObjectId) {
     let blob = id_of_bytes(b'A', b'A', 64 * MIB);
     let names: Vec<String> = (0..64).map(|number| format!("f{number:02}")).collect();
     let files: Vec<(&str, ObjectId)> = names.iter().map(|name| (name.as_str(), blob)).collect();
-    let (mut hand, commit) = Hand::with(&files);
-    let unit = hand.unit();
-    hand.delta(unit, &grow(64 * MIB));
-    (hand.pack(None), commit)
+    let (mut pack, commit) = pack_with(&files);
+    let unit = add_unit(&mut pack);
+    pack.offset_delta(unit, &grow(64 * MIB));
+    (Pack::whole(pack), commit)
 }
 
 fn wanted_zeros(mib: usize) -> (Pack, ObjectId) {
-    let (mut hand, commit) = Hand::with(&[("a", id_of_bytes(0, 0, mib * MIB))]);
-    hand.packed(Kind::Blob, mib * MIB, &zeros(mib));
-    (hand.pack(None), commit)
-}
-
-/// Bytes that do not deflate.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 1_u32;
-    let next = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    (0..length).map(next).collect()
+    let (mut pack, commit) = pack_with(&[("a", id_of_bytes(0, 0, mib * MIB))]);
+    pack.add_deflated(Kind::Blob, (mib * MIB) as u64, &zeros(mib));
+    (Pack::whole(pack), commit)
 }
 
 fn endless(kind: Kind) -> (Pack, ObjectId) {
-    let (hand, commit) = small();
-    let mut more = Hand { bytes: Vec::new(), count: 0 };
-    more.add(kind, &noise(250_000));
-    (hand.endless(&more.bytes), commit)
+    let (pack, commit) = small();
+    let mut more = PackWriter::new();
+    more.add(kind, &Random::of(1).bytes(250_000));
+    (Pack::endless(pack, more.entries()), commit)
 }
 
 fn claiming(objects: u32) -> (Pack, ObjectId) {
-    let (hand, commit) = small();
-    (hand.pack(Some(objects)), commit)
+    let (pack, commit) = small();
+    (Pack::claiming(pack, objects), commit)
 }
 
 fn claimed_commit(mib: usize) -> (Pack, ObjectId) {
-    let (mut hand, commit) = small();
-    hand.packed(Kind::Commit, mib * MIB, &deflated(b"x"));
-    (hand.pack(None), commit)
+    let (mut pack, commit) = small();
+    pack.add_deflated(Kind::Commit, (mib * MIB) as u64, &deflate(b"x"));
+    (Pack::whole(pack), commit)
 }
 
 /// All of them, from servers that give one commit alone and from those that do not.

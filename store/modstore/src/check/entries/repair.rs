@@ -15,7 +15,7 @@ use crate::{
         code::Repair,
         fetch::{Fetcher, RefetchError},
         finding::Finding,
-        report::{How, Origin, RepairError, Repaired, Unrepaired},
+        report::{How, NotRepaired, Origin, RepairError, Repaired},
         work::Work,
     },
     commit::{Binding, Journal, RepairLock, Staged, Staging, State, read_manifest},
@@ -231,13 +231,13 @@ impl<'w> Entries<'_, 'w> {
     }
 
     fn give_up(&mut self, digest: Digest, error: RefetchError) {
-        let unrepaired = Unrepaired {
+        let not_repaired = NotRepaired {
             path: self.layout().entry(digest),
             hint: error.hint(),
             error: Box::new(error),
             modules: self.modules(digest),
         };
-        self.work.report.unrepaired.push(unrepaired);
+        self.work.report.not_repaired.push(not_repaired);
     }
 
     /// Every binding that leads to the entry in any generation, the newest first, each source once.

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use crate::{
     check::view::Inode,
     disk::{Disk, DiskError, Layout, content_of, directory_time, has_content, names_in, place},
-    environment::faults,
+    environment::variant_faults,
     model::{FileKind, Manifest, TreeFile},
 };
 
@@ -132,7 +132,7 @@ impl Tree {
             names_in(own).unwrap_or_default().into_iter().map(|name| own.join(name))
         });
         let in_one = |variant: PathBuf| {
-            let found = faults(&variant, &is_own, all);
+            let found = variant_faults(&variant, &is_own, all);
             found.into_iter().map(move |(path, what)| (variant.clone(), path, what))
         };
         variants.flat_map(in_one).collect()

@@ -66,11 +66,11 @@ pub(super) fn rebuild(
     let attempts = salvage.attempts();
     let sources = Sources { layout, hints, bindings, entries, attempts };
     let mut rebuilt = RebuiltJournal { frames: salvage.frames.len(), ..RebuiltJournal::default() };
-    let mut past = sources.from_frames(salvage, &mut rebuilt);
+    let mut past = sources.generations_in_frames(salvage, &mut rebuilt);
     let recorded = past.keys().next_back().copied();
     for number in directories_of(layout)? {
         if !past.contains_key(&number)
-            && let Some(found) = sources.from_directory(number, &mut rebuilt)
+            && let Some(found) = sources.generation_on_disk(number, &mut rebuilt)
         {
             past.insert(number, found);
         }
@@ -124,7 +124,7 @@ fn head_of(
 impl Sources<'_> {
     /// The generations that whole frames tell of. After a gap, the links of the generation before, or of the
     /// generation itself, stand in for what is missing.
-    fn from_frames(
+    fn generations_in_frames(
         &self,
         salvage: &Salvage,
         rebuilt: &mut RebuiltJournal,
@@ -181,7 +181,7 @@ impl Sources<'_> {
     }
 
     /// A generation of which no frame tells.
-    fn from_directory(&self, number: Generation, rebuilt: &mut RebuiltJournal) -> Option<Past> {
+    fn generation_on_disk(&self, number: Generation, rebuilt: &mut RebuiltJournal) -> Option<Past> {
         let modules = self.links(number, rebuilt)?;
         let changed = self.layout.generation(number).symlink_metadata().ok()?.modified().ok();
         let since = changed.and_then(|changed| changed.duration_since(UNIX_EPOCH).ok());

@@ -1,0 +1,64 @@
+//! The options that every command has.
+
+use std::ffi::OsString;
+
+use clap::{ArgAction, Args, ValueEnum};
+
+/// The options that every command has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The store's directory [env: MODSTORE_HOME] [default: $XDG_DATA_HOME/modstore, else ~/.local/share/modstore]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) home: Option<OsString>,
+    /// Print exactly one JSON object, on success and on failure
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How progress is shown on standard error
+    #[arg(long, value_name = "HOW", value_enum, default_value = "auto", global = true)]
+    pub(crate) progress: ProgressMode,
+    /// Stay off the network; what is local still works
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+    /// Wait at most so many seconds for another process that changes the store
+    #[arg(long, value_name = "S", default_value_t = 300, global = true)]
+    pub(crate) lock_timeout: u64,
+    /// Let git credential helpers and ssh ask for a password; otherwise nothing ever asks
+    #[arg(long, global = true)]
+    pub(crate) interactive: bool,
+    /// Print less: no progress, no warnings
+    #[arg(short, long, conflicts_with = "verbose", global = true)]
+    pub(crate) quiet: bool,
+    /// Print more
+    #[arg(short, long, action = ArgAction::SetTrue, global = true)]
+    pub(crate) verbose: bool,
+    /// When to use colours; NO_COLOR and CLICOLOR_FORCE are honoured
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", global = true)]
+    pub(crate) color: ColorMode,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressMode {
+    /// Bars on a terminal, lines elsewhere
+    Auto,
+    /// A bar for each module at work, and one for all
+    Bar,
+    /// Lines
+    Plain,
+    /// One JSON object per line
+    Json,
+    /// Nothing
+    None,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorMode {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}

@@ -1,0 +1,356 @@
+//! [`Requirement`]: what a distribution needs, as its metadata says it (PEP 508), held against what is installed.
+//!
+//! Versions are those of `pep440_rs`; names, extras and markers are read here, because the readers that exist bring
+//! an algebra of markers along that nobody here needs. Three answers: yes, no, and that it is not understood, in
+//! which case nothing is claimed.
+
+use modstore_core::model::DistributionName;
+use pep440_rs::{Version, VersionSpecifiers};
+
+/// What a distribution needs.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Requirement {
+    pub name: DistributionName,
+    /// As written.
+    pub text: String,
+    specifiers: VersionSpecifiers,
+    marker: Option<Marker>,
+}
+
+/// For whom markers are evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Surroundings {
+    /// Major, minor and, if it is known, patch version.
+    pub python: (u32, u32, Option<u32>),
+    pub implementation: String,
+    pub machine: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Marker {
+    Or(Vec<Self>),
+    And(Vec<Self>),
+    Compare(Operand, String, Operand),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Operand {
+    Variable(String),
+    Text(String),
+}
+
+impl Requirement {
+    /// The requirement that this text is, if it is understood.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (head, marker) = split_marker(text);
+        let end = head.find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c)));
+        let (name, mut rest) = head.split_at(end.unwrap_or(head.len()));
+        rest = rest.trim_start();
+        if let Some(extras) = rest.strip_prefix('[') {
+            rest = extras.split_once(']')?.1.trim_start();
+        }
+        // Whatever version lies behind an address is right.
+        let range = if rest.starts_with('@') { "" } else { rest.trim() };
+        let range = range.strip_prefix('(').and_then(|r| r.strip_suffix(')')).unwrap_or(range);
+        let specifiers = match range {
+            "" => VersionSpecifiers::empty(),
+            range => range.parse().ok()?,
+        };
+        let marker = match marker {
+            Some(marker) => Some(Marker::parse(marker)?),
+            None => None,
+        };
+        Some(Self { name: name.parse().ok()?, text: text.trim().to_owned(), specifiers, marker })
+    }
+
+    /// Whether it has to be met there, without any extra.
+    pub(crate) fn applies(&self, to: &Surroundings) -> Option<bool> {
+        self.marker.as_ref().map_or(Some(true), |marker| marker.holds(to))
+    }
+
+    /// Whether it only holds for an extra, whatever else holds.
+    pub(crate) fn admits(&self, version: &str) -> Option<bool> {
+        Some(self.specifiers.contains(&version.parse().ok()?))
+    }
+
+    /// The same without its marker, for an installer.
+    pub(crate) fn without_marker(&self) -> &str {
+        split_marker(&self.text).0.trim()
+    }
+}
+
+/// Whether a Python of this version may be used, by a `Requires-Python`.
+pub(crate) fn admits_python(requires: &str, python: (u32, u32, Option<u32>)) -> Option<bool> {
+    let specifiers: VersionSpecifiers = requires.parse().ok()?;
+    Some(specifiers.contains(&version_of(python)))
+}
+
+/// Whether two versions are one, however they are written.
+pub(crate) fn is_same_version(a: &str, b: &str) -> bool {
+    match (a.parse::<Version>(), b.parse::<Version>()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+fn version_of((major, minor, patch): (u32, u32, Option<u32>)) -> Version {
+    let parts = [Some(major), Some(minor), patch];
+    Version::new(parts.into_iter().flatten().map(u64::from))
+}
+
+/// A requirement's text before and after the `;` that begins its marker; one in an address needs a space before it.
+fn split_marker(text: &str) -> (&str, Option<&str>) {
+    let sign = if text.contains('@') { " ;" } else { ";" };
+    match text.split_once(sign) {
+        Some((head, marker)) => (head, Some(marker)),
+        None => (text, None),
+    }
+}
+
+impl Marker {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = words(text)?;
+        words.reverse();
+        let marker = Self::either(&mut words)?;
+        words.is_empty().then_some(marker)
+    }
+
+    /// `words` are the last word first.
+    fn either(words: &mut Vec<Word>) -> Option<Self> {
+        let mut parts = vec![Self::both(words)?];
+        while words.pop_if(|word| *word == Word::Name("or".into())).is_some() {
+            parts.push(Self::both(words)?);
+        }
+        Some(Self::Or(parts))
+    }
+
+    fn both(words: &mut Vec<Word>) -> Option<Self> {
+        let mut parts = vec![Self::one(words)?];
+        while words.pop_if(|word| *word == Word::Name("and".into())).is_some() {
+            parts.push(Self::one(words)?);
+        }
+        Some(Self::And(parts))
+    }
+
+    fn one(words: &mut Vec<Word>) -> Option<Self> {
+        let left = match words.pop()? {
+            Word::Sign(sign) if sign == "(" => {
+                let inner = Self::either(words)?;
+                words.pop_if(|word| *word == Word::Sign(")".into()))?;
+                return Some(inner);
+            }
+            word => word.operand()?,
+        };
+        let sign = match words.pop()? {
+            Word::Sign(sign) => sign,
+            Word::Name(name) if name == "in" => name,
+            Word::Name(name) if name == "not" => {
+                words.pop_if(|word| *word == Word::Name("in".into()))?;
+                "not in".into()
+            }
+            _ => return None,
+        };
+        Some(Self::Compare(left, sign, words.pop()?.operand()?))
+    }
+
+    fn holds(&self, to: &Surroundings) -> Option<bool> {
+        match self {
+            Self::Or(parts) => together(parts, to, true),
+            Self::And(parts) => together(parts, to, false),
+            Self::Compare(left, sign, right) => compare(left, sign, right, to),
+        }
+    }
+}
+
+/// Of three-valued answers: `decides` if one is that, unknown if one is unknown, else the other.
+fn together(parts: &[Marker], to: &Surroundings, decides: bool) -> Option<bool> {
+    let answers: Vec<Option<bool>> = parts.iter().map(|part| part.holds(to)).collect();
+    match answers.contains(&Some(decides)) {
+        true => Some(decides),
+        false if answers.contains(&None) => None,
+        false => Some(!decides),
+    }
+}
+
+fn compare(left: &Operand, sign: &str, right: &Operand, to: &Surroundings) -> Option<bool> {
+    let variable = |operand: &Operand| match operand {
+        Operand::Variable(name) => Some(name.clone()),
+        Operand::Text(_) => None,
+    };
+    let name = variable(left).or_else(|| variable(right))?;
+    if name == "extra" {
+        // No extra was asked for, as far as is known.
+        return Some(matches!(sign, "!=" | "not in"));
+    }
+    let value = |operand: &Operand| match operand {
+        Operand::Variable(name) => to.value(name),
+        Operand::Text(text) => Some(text.clone()),
+    };
+    let (a, b) = (value(left)?, value(right)?);
+    match sign {
+        "in" => return Some(b.contains(&a)),
+        "not in" => return Some(!b.contains(&a)),
+        _ => {}
+    }
+    let is_version = matches!(&*name, "python_version" | "python_full_version");
+    match (is_version, matches!(left, Operand::Variable(_))) {
+        (true, true) => among(&a, sign, &b),
+        (true, false) => among(&b, turned(sign)?, &a),
+        (false, _) => match sign {
+            "==" | "===" => Some(a == b),
+            "!=" => Some(a != b),
+            _ => None,
+        },
+    }
+}
+
+fn among(version: &str, sign: &str, other: &str) -> Option<bool> {
+    let specifiers: VersionSpecifiers = format!("{sign}{other}").parse().ok()?;
+    Some(specifiers.contains(&version.parse().ok()?))
+}
+
+/// The sign with its sides exchanged.
+fn turned(sign: &str) -> Option<&str> {
+    match sign {
+        "<" => Some(">"),
+        "<=" => Some(">="),
+        ">" => Some("<"),
+        ">=" => Some("<="),
+        "==" | "!=" | "===" => Some(sign),
+        _ => None,
+    }
+}
+
+impl Surroundings {
+    fn value(&self, name: &str) -> Option<String> {
+        let (major, minor, patch) = self.python;
+        let is_mac = cfg!(target_os = "macos");
+        Some(match name {
+            "python_version" => format!("{major}.{minor}"),
+            "python_full_version" => format!("{major}.{minor}.{}", patch?),
+            "os_name" => "posix".into(),
+            "sys_platform" => if is_mac { "darwin" } else { "linux" }.into(),
+            "platform_system" => if is_mac { "Darwin" } else { "Linux" }.into(),
+            "platform_machine" => self.machine.clone(),
+            "platform_python_implementation" => self.implementation.clone(),
+            "implementation_name" => self.implementation.to_ascii_lowercase(),
+            _ => return None,
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Word {
+    Name(String),
+    Text(String),
+    Sign(String),
+}
+
+impl Word {
+    fn operand(self) -> Option<Operand> {
+        match self {
+            Self::Name(name) => Some(Operand::Variable(name)),
+            Self::Text(text) => Some(Operand::Text(text)),
+            Self::Sign(_) => None,
+        }
+    }
+}
+
+fn words(text: &str) -> Option<Vec<Word>> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let take = |is: &dyn Fn(char) -> bool| rest.find(|c| !is(c)).unwrap_or(rest.len());
+        let end = match first {
+            '\'' | '"' => {
+                let (inner, _) = rest.get(1..)?.split_once(first)?;
+                words.push(Word::Text(inner.to_owned()));
+                inner.len() + 2
+            }
+            '(' | ')' => {
+                words.push(Word::Sign(first.into()));
+                1
+            }
+            '<' | '>' | '=' | '!' | '~' => {
+                let end = take(&|c| "<>=!~".contains(c));
+                words.push(Word::Sign(rest.get(..end)?.to_owned()));
+                end
+            }
+            first if first.is_ascii_alphabetic() => {
+                let end = take(&|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
+                words.push(Word::Name(rest.get(..end)?.replace('.', "_")));
+                end
+            }
+            _ => return None,
+        };
+        rest = rest.get(end..)?.trim_start();
+    }
+    Some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn surroundings() -> Surroundings {
+        Surroundings {
+            python: (3, 12, Some(1)),
+            implementation: "CPython".into(),
+            machine: "x86_64".into(),
+        }
+    }
+
+    #[test]
+    fn a_requirement_is_read_in_all_its_forms() {
+        for (text, name, version, admitted) in [
+            ("a", "a", "1", true),
+            ("A.b_c>=1,<2", "a-b-c", "1.5", true),
+            ("a-b [x,y] (>=1.0)", "a-b", "0.9", false),
+            ("a~=1.4.2", "a", "1.4.9", true),
+            ("a==1.*", "a", "2.0", false),
+            ("a @ git+https://h/r@v1;p#egg=x", "a", "9", true),
+            ("a>=1.0 ; python_version > '3'", "a", "1.0rc1", false),
+            ("a!=1.5", "a", "1.5.0", false),
+        ] {
+            let requirement = Requirement::parse(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(requirement.name.as_str(), name);
+            assert_eq!(requirement.admits(version), Some(admitted), "{text} {version}");
+        }
+        for text in ["", ">=1", "a>=", "a ; python_version >", "a ; nonsense", "a [x"] {
+            assert_eq!(Requirement::parse(text), None, "{text}");
+        }
+        assert_eq!(Requirement::parse("a").unwrap().admits("no version"), None);
+    }
+
+    #[test]
+    fn a_marker_holds_or_not_or_is_not_known() {
+        for (marker, holds) in [
+            ("python_version >= '3.10'", Some(true)),
+            ("python_version < '3.9' or sys_platform != 'win32'", Some(true)),
+            ("'3.9' > python_version", Some(false)),
+            ("python_version >= '3.9' and python_version < '3.12'", Some(false)),
+            ("python_full_version == '3.12.*'", Some(true)),
+            ("extra == 'dev'", Some(false)),
+            ("extra == 'dev' and platform_release > '5'", Some(false)),
+            ("platform_release > '5'", None),
+            (
+                "(os_name == 'nt' or os.name == 'posix') and platform_machine in 'x86_64 arm64'",
+                Some(true),
+            ),
+            ("implementation_name == 'cpython'", Some(true)),
+            ("platform_python_implementation not in 'PyPy Jython'", Some(true)),
+        ] {
+            let requirement = Requirement::parse(&format!("a ; {marker}"));
+            let requirement = requirement.unwrap_or_else(|| panic!("{marker}"));
+            assert_eq!(requirement.applies(&surroundings()), holds, "{marker}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_the_same_however_it_is_written() {
+        assert!(is_same_version("1.0", "1.0.0") && is_same_version("1.0a1", "1.0.alpha1"));
+        assert!(!is_same_version("1.0", "1.0.1") && is_same_version("odd", "odd"));
+        assert_eq!(admits_python(">=3.11", (3, 12, None)), Some(true));
+        assert_eq!(admits_python("<3.12", (3, 12, None)), Some(false));
+    }
+}

@@ -1,0 +1,9 @@
+//! An archive becomes a tree: received, its sum checked, unpacked with the refusals of every other tree.
+
+mod tree;
+mod unpack;
+mod receive;
+#[cfg(test)]
+mod tests;
+
+pub use receive::{AcquiredArchive, acquire_archive};

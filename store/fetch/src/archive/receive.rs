@@ -1,0 +1,182 @@
+//! An archive becomes a staged tree: received into the staging, its sum checked, unpacked.
+//!
+//! Nothing of an archive is looked at before its SHA-256 is the one that the source names.
+//!
+//! Limits: a download that breaks off begins anew the next time.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Read as _,
+    path::Path,
+};
+
+use modstore_core::{
+    Cancel,
+    disk::{Disk, DiskError, Planting, Staged, Staging, Verb},
+    model::ArchiveSource,
+};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    tree::{ArchiveTree, check_limit},
+    unpack::unpack,
+};
+use crate::{
+    errors::{AcquireError, ArchiveError, ArchiveLimit, ArchiveLimits, Fault, RemoteError},
+    pack::MemoryBudget,
+    protocol::Network,
+    subdirectory::check_subdirectory,
+};
+
+/// Bytes read, hashed and written at once.
+const CHUNK: usize = 256 << 10;
+
+/// An archive in staging.
+#[derive(Debug)]
+pub struct AcquiredArchive {
+    /// Its tree.
+    pub staged: Staged,
+    /// Lines a person should read.
+    pub warnings: Vec<String>,
+    /// Bytes received.
+    pub received: u64,
+}
+
+/// Receives an archive, checks its sum and unpacks it into the staging.
+///
+/// The tree is what the archive lists, no more and no less: a single directory that everything is in
+/// (`name-1.2.3/`, as many hosts pack it) stays, and `subdirectory=name-1.2.3` leads into it.
+///
+/// # Errors
+/// Nothing that was written is left, as far as it can be removed; the rest goes with the staging.
+pub fn acquire_archive(
+    network: &Network,
+    source: &ArchiveSource,
+    disk: &Disk,
+    staging: &Staging,
+    cancel: &Cancel,
+    limits: ArchiveLimits,
+    memory: &MemoryBudget,
+) -> Result<AcquiredArchive, AcquireError> {
+    let (archive, tree) = (staging.fresh(), staging.fresh());
+    let acquiring = Acquiring { network, source, disk, staging, cancel, limits, memory };
+    acquiring.run(&archive, &tree).inspect_err(|_| {
+        // Others may need the room before the staging goes.
+        let _ = disk.remove_file(&archive);
+        let _ = disk.remove_tree(&tree);
+    })
+}
+
+/// All that acquiring an archive needs.
+pub(crate) struct Acquiring<'a> {
+    pub(crate) network: &'a Network,
+    pub(crate) source: &'a ArchiveSource,
+    pub(crate) disk: &'a Disk,
+    pub(crate) staging: &'a Staging,
+    pub(crate) cancel: &'a Cancel,
+    pub(crate) limits: ArchiveLimits,
+    /// The memory of all fetches that run now.
+    pub(crate) memory: &'a MemoryBudget,
+}
+
+impl Acquiring<'_> {
+    /// Receives the archive at `path`, and unpacks it at `root`; both are free, and in the staging.
+    pub(crate) fn run(&self, path: &Path, root: &Path) -> Result<AcquiredArchive, AcquireError> {
+        let received = self.receive(path)?;
+        let planting = Planting::create(self.disk, root).map_err(AcquireError::Write)?;
+        let (kind, folds) = (self.source.url.kind(), || self.staging.folds_names());
+        let (limits, memory, cancel) = (self.limits, self.memory, self.cancel);
+        let what = (kind, received);
+        let mut tree = ArchiveTree::new(&planting, what, &folds, limits, memory, cancel);
+        let file = File::open(path).map_err(|error| unusable(path, error))?;
+        unpack(kind, file, &self.limits, &mut tree)?;
+        let tree = tree.finish()?;
+        self.disk.remove_file(path).map_err(AcquireError::Write)?;
+        check_subdirectory(&tree.manifest, self.source.subdirectory.as_ref())?;
+        let staged =
+            Staged::seal(self.disk, planting, &tree.manifest, None).map_err(AcquireError::Write)?;
+        Ok(AcquiredArchive { staged, warnings: tree.warnings, received })
+    }
+
+    /// Puts the archive at `path`, if it has the right sum, and says how large it is.
+    fn receive(&self, path: &Path) -> Result<u64, AcquireError> {
+        self.disk.create_file(path, b"").map_err(AcquireError::Write)?;
+        let mut file =
+            OpenOptions::new().append(true).open(path).map_err(|error| unusable(path, error))?;
+        let (mut received, mut sum, mut chunk) = (0, Sha256::new(), vec![0; CHUNK]);
+        let mut next = self.open()?;
+        loop {
+            let filled = fill(&mut chunk, &mut next)?;
+            if self.cancel.is_cancelled() {
+                return Err(AcquireError::Cancelled);
+            }
+            if filled.is_empty() {
+                break;
+            }
+            received += filled.len() as u64;
+            check_limit(ArchiveLimit::Archive, received, self.limits.archive)?;
+            sum.update(filled);
+            self.disk.append(&mut file, path, filled).map_err(AcquireError::Write)?;
+        }
+        let (found, expected) = (<[u8; 32]>::from(sum.finalize()), self.source.sha256);
+        if found != expected {
+            return Err(
+                ArchiveError::WrongSum { expected: hex(expected), found: hex(found) }.into()
+            );
+        }
+        Ok(received)
+    }
+
+    /// Opens the archive where it is, and gives what reads its next piece.
+    fn open(&self) -> Result<Box<NextPiece<'_>>, AcquireError> {
+        let Some(path) = self.source.url.local_path() else {
+            let mut download = self
+                .network
+                .download(&self.source.url.expose(), self.cancel)
+                .map_err(from_network)?;
+            return Ok(Box::new(move |buf| download.read(buf).map_err(from_network)));
+        };
+        let failed = {
+            let path = path.clone();
+            move |source| AcquireError::from(ArchiveError::Open { path: path.clone(), source })
+        };
+        // Opening a pipe would wait for ever.
+        let meta = std::fs::metadata(&path).map_err(&failed)?;
+        if !meta.is_file() {
+            let no_file = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no file");
+            return Err(failed(no_file));
+        }
+        let mut file = File::open(&path).map_err(&failed)?;
+        Ok(Box::new(move |buf| file.read(buf).map_err(&failed)))
+    }
+}
+
+/// Reads something into the buffer and says how much, 0 at the end.
+type NextPiece<'n> = dyn FnMut(&mut [u8]) -> Result<usize, AcquireError> + 'n;
+
+/// Fills `chunk` unless the end comes first.
+fn fill<'c>(chunk: &'c mut [u8], next: &mut NextPiece<'_>) -> Result<&'c [u8], AcquireError> {
+    let mut filled = 0;
+    while let Some(rest) = chunk.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match next(rest)? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(chunk.get(..filled).unwrap_or_default())
+}
+
+fn from_network(error: RemoteError) -> AcquireError {
+    match error.fault() {
+        Some(Fault::Cancelled) => AcquireError::Cancelled,
+        _ => error.into(),
+    }
+}
+
+fn unusable(path: &Path, error: std::io::Error) -> AcquireError {
+    AcquireError::Write(DiskError::new(Verb::Read, path, error))
+}
+
+fn hex(sum: [u8; 32]) -> String {
+    blake3::Hash::from_bytes(sum).to_hex().to_string()
+}

@@ -1,0 +1,660 @@
+//! Archives, good and hostile, from files and from servers.
+
+use std::{
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use modstore_core::{
+    Cancel,
+    disk::{Disk, Layout, Staging},
+    model::{ArchiveSource, Class, Source, Stage},
+};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use super::receive::{AcquiredArchive, Acquiring};
+use crate::{
+    errors::{AcquireError, ArchiveError, ArchiveLimits, Fault, RemoteError},
+    limits::Limits,
+    pack::MemoryBudget,
+    protocol::Network,
+    tree_rules::{Refusal, RefusedTree},
+};
+
+/// A home with a staging in it.
+struct World {
+    root: TempDir,
+    staging: Staging,
+    network: Network,
+    limits: ArchiveLimits,
+    cancel: Cancel,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(false)
+    }
+
+    fn with(offline: bool) -> Self {
+        let root = TempDir::new().unwrap();
+        std::fs::create_dir(root.path().join("staging")).unwrap();
+        let layout = Layout::new(root.path());
+        let staging = Staging::claim(&Disk::default(), &layout, "test").unwrap();
+        let scratch = root.path().join("scratch");
+        let network = Network::open(&scratch, Limits::default(), false, offline).unwrap();
+        World { root, staging, network, limits: ArchiveLimits::default(), cancel: Cancel::new() }
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.root.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        format!("archive+file://{}#sha256={}", path.display(), sum(bytes))
+    }
+
+    fn acquire(&self, source: &str) -> Result<AcquiredArchive, AcquireError> {
+        let Source::Archive(source) = Source::parse(source, Path::new("/"), None).unwrap() else {
+            panic!("{source} is no archive")
+        };
+        self.acquire_source(&source)
+    }
+
+    fn acquire_source(&self, source: &ArchiveSource) -> Result<AcquiredArchive, AcquireError> {
+        let Self { network, staging, cancel, limits, .. } = self;
+        let (disk, memory) = (&Disk::default(), &MemoryBudget::new(256 << 20, 1));
+        Acquiring { network, source, disk, staging, cancel, limits: *limits, memory }
+            .run(&staging.fresh(), &staging.fresh())
+    }
+
+    fn tar_gz(&self, entries: &[Entry<'_>]) -> Result<AcquiredArchive, AcquireError> {
+        self.acquire(&self.file("x.tar.gz", &gz(&tar(entries))))
+    }
+
+    /// The files in the staging, all but what is beside the trees.
+    fn tree(&self) -> BTreeMap<String, (u32, Vec<u8>)> {
+        let mut roots = std::fs::read_dir(self.staging.directory()).unwrap();
+        let root = roots.find_map(|entry| {
+            let path = entry.unwrap().path();
+            path.is_dir().then_some(path)
+        });
+        let mut files = BTreeMap::new();
+        walk(&root.unwrap(), &PathBuf::new(), &mut files);
+        files
+    }
+}
+
+fn walk(root: &Path, below: &Path, files: &mut BTreeMap<String, (u32, Vec<u8>)>) {
+    for entry in std::fs::read_dir(root.join(below)).unwrap() {
+        let below = below.join(entry.unwrap().file_name());
+        let path = root.join(&below);
+        let meta = path.symlink_metadata().unwrap();
+        let name = below.to_str().unwrap().to_owned();
+        if meta.is_dir() {
+            walk(root, &below, files);
+        } else if meta.is_symlink() {
+            let text = std::fs::read_link(path).unwrap().into_os_string().into_encoded_bytes();
+            files.insert(name, (0, text));
+        } else {
+            let mode = meta.permissions().mode() & 0o777;
+            files.insert(name, (mode, std::fs::read(path).unwrap()));
+        }
+    }
+}
+
+fn sum(bytes: &[u8]) -> String {
+    blake3::Hash::from_bytes(Sha256::digest(bytes).into()).to_hex().to_string()
+}
+
+/// One entry of a tar archive, however odd.
+#[derive(Clone, Copy)]
+struct Entry<'e> {
+    name: &'e [u8],
+    kind: u8,
+    mode: u32,
+    link: &'e [u8],
+    content: &'e [u8],
+}
+
+const fn file<'e>(name: &'e str, content: &'e [u8]) -> Entry<'e> {
+    Entry { name: name.as_bytes(), kind: b'0', mode: 0o644, link: b"", content }
+}
+
+const fn of_kind<'e>(kind: u8, name: &'e str, link: &'e str) -> Entry<'e> {
+    Entry { name: name.as_bytes(), kind, mode: 0o755, link: link.as_bytes(), content: b"" }
+}
+
+const fn directory(name: &str) -> Entry<'_> {
+    of_kind(b'5', name, "")
+}
+
+const fn symlink<'e>(name: &'e str, text: &'e str) -> Entry<'e> {
+    of_kind(b'2', name, text)
+}
+
+fn tar(entries: &[Entry<'_>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in entries {
+        let mut header = tar::Header::new_gnu();
+        header.as_old_mut().name[..entry.name.len()].copy_from_slice(entry.name);
+        header.as_old_mut().linkname[..entry.link.len()].copy_from_slice(entry.link);
+        header.set_entry_type(tar::EntryType::new(entry.kind));
+        header.set_mode(entry.mode);
+        header.set_size(entry.content.len() as u64);
+        header.set_cksum();
+        bytes.extend_from_slice(header.as_bytes());
+        bytes.extend_from_slice(entry.content);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+    }
+    bytes.extend_from_slice(&[0; 1024]);
+    bytes
+}
+
+fn gz(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zst(bytes: &[u8]) -> Vec<u8> {
+    let level = ruzstd::encoding::CompressionLevel::Fastest;
+    ruzstd::encoding::compress_to_vec(bytes, level)
+}
+
+fn zip(entries: &[Entry<'_>]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for entry in entries {
+        let name = std::str::from_utf8(entry.name).unwrap();
+        let options = zip::write::SimpleFileOptions::default().unix_permissions(entry.mode);
+        match entry.kind {
+            b'5' => writer.add_directory(name, options).unwrap(),
+            b'2' => {
+                writer.add_symlink(name, std::str::from_utf8(entry.link).unwrap(), options).unwrap()
+            }
+            _ => {
+                writer.start_file(name, options).unwrap();
+                writer.write_all(entry.content).unwrap();
+            }
+        }
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+fn sample(big: &[u8]) -> Vec<Entry<'_>> {
+    vec![
+        directory("pkg-1.0/"),
+        file("pkg-1.0/a.txt", b"hello\n"),
+        Entry { mode: 0o755, ..file("pkg-1.0/bin/run", b"#!/bin/sh\n") },
+        file("pkg-1.0/big", big),
+        symlink("pkg-1.0/to", "bin/run"),
+        directory("pkg-1.0/empty/"),
+    ]
+}
+
+fn big() -> Vec<u8> {
+    (0..700_000_u32).flat_map(|number| number.to_le_bytes()).collect()
+}
+
+fn reason(result: Result<AcquiredArchive, AcquireError>) -> Refusal {
+    match result.unwrap_err() {
+        AcquireError::Archive(ArchiveError::Refused(RefusedTree { reason, .. })) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn archive_error(result: Result<AcquiredArchive, AcquireError>) -> ArchiveError {
+    match result.unwrap_err() {
+        AcquireError::Archive(error) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_three_kinds_of_archive_become_one_tree() {
+    let big = big();
+    let packed = [
+        ("x.tar.gz", gz(&tar(&sample(&big)))),
+        ("x.tar.zst", zst(&tar(&sample(&big)))),
+        ("x.zip", zip(&sample(&big))),
+    ];
+    let mut digests = Vec::new();
+    for (name, bytes) in &packed {
+        let world = World::new();
+        let acquired = world.acquire(&world.file(name, bytes)).unwrap();
+        assert_eq!(acquired.received, bytes.len() as u64, "{name}");
+        assert_eq!(acquired.warnings, Vec::<String>::new(), "{name}");
+        let tree = world.tree();
+        let names: Vec<_> = tree.keys().map(String::as_str).collect();
+        let wanted = ["pkg-1.0/a.txt", "pkg-1.0/big", "pkg-1.0/bin/run", "pkg-1.0/to"];
+        assert_eq!(names, wanted, "{name}");
+        assert_eq!(tree["pkg-1.0/a.txt"], (0o444, b"hello\n".to_vec()), "{name}");
+        assert_eq!(tree["pkg-1.0/bin/run"].0, 0o555, "{name}");
+        assert_eq!(tree["pkg-1.0/big"].1, big, "{name}");
+        assert_eq!(tree["pkg-1.0/to"].1, b"bin/run", "{name}");
+        digests.push(acquired.staged.digest());
+    }
+    assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
+}
+
+#[test]
+fn what_tar_itself_packs_is_unpacked() {
+    let world = World::new();
+    let tree = world.root.path().join("tree");
+    std::fs::create_dir_all(tree.join("deep/er")).unwrap();
+    let long = format!("{}.txt", "n".repeat(180));
+    std::fs::write(tree.join("deep/er").join(&long), b"long").unwrap();
+    std::fs::write(tree.join("one"), b"same").unwrap();
+    std::fs::hard_link(tree.join("one"), tree.join("two")).unwrap();
+    std::os::unix::fs::symlink(format!("deep/er/{long}"), tree.join("link")).unwrap();
+    for format in ["gnu", "pax", "v7"] {
+        let world = World::new();
+        let path = world.root.path().join("x.tar.gz");
+        let mut command = std::process::Command::new("tar");
+        command.arg("-C").arg(&tree).arg("-czf").arg(&path).arg(format!("--format={format}"));
+        if format == "v7" {
+            command.arg("--exclude=deep").arg("--exclude=link");
+        }
+        assert!(command.arg(".").status().unwrap().success(), "{format}");
+        let bytes = std::fs::read(&path).unwrap();
+        world.acquire(&world.file("x.tar.gz", &bytes)).unwrap();
+        let tree = world.tree();
+        assert_eq!(tree["one"], tree["two"], "{format}");
+        if format != "v7" {
+            assert_eq!(tree[&format!("deep/er/{long}")].1, b"long", "{format}");
+            assert_eq!(tree["link"].1, format!("deep/er/{long}").into_bytes(), "{format}");
+        }
+    }
+}
+
+#[test]
+fn several_zstd_frames_are_one_archive() {
+    let world = World::new();
+    let whole = tar(&[file("a", b"1"), file("b", b"2")]);
+    let (first, rest) = whole.split_at(700);
+    let skippable = [&0x184D_2A50_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), b"xyz"].concat();
+    let frames = [zst(first), skippable, zst(rest)].concat();
+    world.acquire(&world.file("x.tar.zst", &frames)).unwrap();
+    assert_eq!(world.tree().len(), 2);
+}
+
+#[test]
+fn hard_links_become_copies() {
+    let world = World::new();
+    let acquired = world
+        .tar_gz(&[
+            Entry { mode: 0o755, ..file("d/one", b"x") },
+            of_kind(b'1', "two", "./d/one"),
+            symlink("d/soft", "one"),
+            of_kind(b'1', "d/soft2", "d/soft"),
+        ])
+        .unwrap();
+    assert_eq!(acquired.staged.files(), 4);
+    let tree = world.tree();
+    assert_eq!((tree["two"].0, tree["d/soft2"].1.as_slice()), (0o555, &b"one"[..]));
+}
+
+#[test]
+fn nothing_that_leaves_the_tree_or_is_no_file_is_unpacked() {
+    let long_text = "../".repeat(30) + "etc/passwd";
+    type Check = fn(&Refusal) -> bool;
+    let name: Check = |reason| matches!(reason, Refusal::Name(_));
+    let table: Vec<(&str, Vec<Entry<'_>>, Check)> = vec![
+        ("..", vec![file("../evil", b"x")], name),
+        (".. inside", vec![file("a/../../evil", b"x")], name),
+        ("absolute", vec![file("/etc/evil", b"x")], |r| *r == Refusal::Absolute),
+        (".git", vec![file("a/.GIT/config", b"x")], name),
+        (".git directory", vec![directory(".git/")], name),
+        (".git disguised", vec![file("git~1/config", b"x")], name),
+        ("absolute link", vec![symlink("l", "/etc")], |r| matches!(r, Refusal::AbsoluteLink(_))),
+        ("link out", vec![symlink("l", &long_text)], |r| matches!(r, Refusal::LinkLeaves(_))),
+        ("empty link", vec![symlink("l", "")], |r| *r == Refusal::LinkText),
+        (
+            "link out through another",
+            vec![directory("a/"), symlink("a/up", ".."), symlink("out", "a/up/../x")],
+            |r| matches!(r, Refusal::LinkLeaves(_)),
+        ),
+        ("through a link", vec![symlink("l", "d"), file("l/x", b"")], |r| *r == Refusal::Clash),
+        ("file as directory", vec![file("f", b""), file("f/x", b"")], |r| *r == Refusal::Clash),
+        ("directory as file", vec![file("d/x", b""), file("d", b"")], |r| *r == Refusal::Clash),
+        ("link over directory", vec![directory("d"), symlink("d", "x")], |r| *r == Refusal::Clash),
+        ("twice", vec![file("a", b"1"), file("./a", b"2")], |r| *r == Refusal::Twice),
+        ("hard link out", vec![of_kind(b'1', "a", "../../etc/passwd")], |r| {
+            matches!(r, Refusal::HardLink(_))
+        }),
+        ("absolute hard link", vec![of_kind(b'1', "a", "/etc/passwd")], |r| {
+            matches!(r, Refusal::HardLink(_))
+        }),
+        ("hard link to a directory", vec![directory("d"), of_kind(b'1', "a", "d")], |r| {
+            matches!(r, Refusal::HardLink(_))
+        }),
+        ("device", vec![of_kind(b'3', "null", "")], |r| matches!(r, Refusal::Kind(_))),
+        ("block device", vec![of_kind(b'4', "sda", "")], |r| matches!(r, Refusal::Kind(_))),
+        ("pipe", vec![of_kind(b'6', "pipe", "")], |r| matches!(r, Refusal::Kind(_))),
+        ("unknown", vec![of_kind(b'Q', "odd", "")], |r| matches!(r, Refusal::Kind(_))),
+    ];
+    for (what, entries, check) in table {
+        let world = World::new();
+        let reason = reason(world.tar_gz(&entries));
+        assert!(check(&reason), "{what}: {reason}");
+        assert!(!world.root.path().join("evil").exists(), "{what}");
+    }
+}
+
+#[test]
+fn a_zip_archive_is_refused_for_the_same_reasons() {
+    let table: [(&str, Entry<'_>); 4] = [
+        ("..", file("../../evil", b"x")),
+        (".git", file("a/.git/config", b"x")),
+        ("link", symlink("l", "../../etc")),
+        ("absolute link", symlink("l", "/etc/passwd")),
+    ];
+    for (what, entry) in table {
+        let world = World::new();
+        let result = world.acquire(&world.file("x.zip", &zip(&[entry])));
+        let error = archive_error(result);
+        assert!(matches!(error, ArchiveError::Refused(_)), "{what}: {error:?}");
+    }
+    let mut twice = zip(&[file("ab", b"1"), file("ac", b"2")]);
+    for at in 0..twice.len() - 2 {
+        if &twice[at..at + 2] == b"ac" {
+            twice[at + 1] = b'b';
+        }
+    }
+    let world = World::new();
+    let error = archive_error(world.acquire(&world.file("x.zip", &twice)));
+    assert!(matches!(error, ArchiveError::Malformed { .. }), "{error:?}");
+}
+
+#[test]
+fn long_and_deep_paths_are_refused_and_names_that_fold_are_told() {
+    let deep = "d/".repeat(205) + "f";
+    let pax = |path: &str| {
+        let record = |length: usize| format!("{length} path={path}\n");
+        let mut length = record(0).len();
+        while record(length).len() != length {
+            length = record(length).len();
+        }
+        record(length).into_bytes()
+    };
+    for (path, wanted) in [(deep.as_str(), Refusal::Deep), (&"n".repeat(5000), Refusal::LongPath)] {
+        let extended = pax(path);
+        let header = Entry { kind: b'x', ..file("x", &extended) };
+        let world = World::new();
+        assert_eq!(reason(world.tar_gz(&[header, file("f", b"")])), wanted);
+    }
+    let world = World::new();
+    let acquired = world.tar_gz(&[file("d/README", b"1"), file("d/readme", b"2")]);
+    if cfg!(target_vendor = "apple") {
+        assert!(matches!(reason(acquired), Refusal::Folds(_)));
+    } else {
+        let warnings = acquired.unwrap().warnings;
+        assert!(warnings.len() == 1 && warnings[0].contains("README"), "{warnings:?}");
+    }
+}
+
+#[test]
+fn an_archive_over_a_limit_is_refused_and_no_more_than_that_is_written() {
+    let zeros = vec![0; 40 << 20];
+    let bomb = [file("a", b"1"), file("zeros", &zeros)];
+    for (name, bytes) in
+        [("x.tar.gz", gz(&tar(&bomb))), ("x.tar.zst", zst(&tar(&bomb))), ("x.zip", zip(&bomb))]
+    {
+        let mut world = World::new();
+        world.limits.files = 8 << 20;
+        let error = archive_error(world.acquire(&world.file(name, &bytes)));
+        assert!(matches!(error, ArchiveError::TooLarge { limit, .. } if limit == 8 << 20));
+        let written: usize = world.tree().values().map(|(_, content)| content.len()).sum();
+        assert!(written <= 8 << 20, "{name}: {written}");
+    }
+    let links: Vec<String> = (0..20).map(|number| format!("l{number}")).collect();
+    let content = vec![b'x'; 1 << 20];
+    let mut entries = vec![file("one", &content)];
+    entries.extend(links.iter().map(|name| of_kind(b'1', name, "one")));
+    let mut world = World::new();
+    world.limits.files = 8 << 20;
+    let copies = archive_error(world.tar_gz(&entries));
+    assert!(matches!(copies, ArchiveError::TooLarge { .. }), "{copies:?}");
+
+    let limited: [fn(&mut ArchiveLimits); 4] = [
+        |limits| limits.entries = 10,
+        |limits| limits.paths = 20,
+        |limits| limits.archive = 100,
+        |limits| limits.headers = 256,
+    ];
+    for (number, limit) in limited.into_iter().enumerate() {
+        let mut world = World::new();
+        limit(&mut world.limits);
+        let error = archive_error(world.tar_gz(&entries));
+        let expected = if number == 3 {
+            matches!(error, ArchiveError::Malformed { .. })
+        } else {
+            matches!(error, ArchiveError::TooLarge { .. })
+        };
+        assert!(expected, "{number}: {error:?}");
+        assert_eq!(error.class(), Class::Permanent);
+    }
+}
+
+#[test]
+fn a_name_without_an_end_is_not_held_in_memory() {
+    let name = vec![b'n'; 4 << 20];
+    for kind in [b'L', b'K', b'x'] {
+        let mut world = World::new();
+        world.limits.headers = 1 << 20;
+        let entry = Entry { kind, ..file("././@LongLink", &name) };
+        let error = archive_error(world.tar_gz(&[entry, file("f", b"")]));
+        let ArchiveError::Malformed { source, .. } = error else { panic!("{error:?}") };
+        assert!(source.to_string().contains("headers"), "{source}");
+    }
+}
+
+#[test]
+fn another_sum_is_refused_before_anything_is_unpacked() {
+    let world = World::new();
+    let source = world.file("x.tar.gz", &gz(&tar(&[file("a", b"1")])));
+    let other = sum(b"something else");
+    let wrong = source.split_once("sha256=").unwrap().0.to_owned() + "sha256=" + &other;
+    let error = world.acquire(&wrong).unwrap_err();
+    assert_eq!((error.class(), error.stage()), (Class::Permanent, Stage::Fetch));
+    assert!(error.to_string().contains(&other) && error.hint().is_some(), "{error}");
+    let any_directory = std::fs::read_dir(world.staging.directory())
+        .unwrap()
+        .any(|entry| entry.unwrap().path().is_dir());
+    assert!(!any_directory, "a tree was begun");
+}
+
+#[test]
+fn every_truncation_is_an_error_and_never_half_a_tree() {
+    let big: Vec<u8> = (0..5000_u32).flat_map(|number| (number * 7919).to_le_bytes()).collect();
+    for (name, bytes) in [
+        ("x.tar.gz", gz(&tar(&sample(&big)))),
+        ("x.tar.zst", zst(&tar(&sample(&big)))),
+        ("x.zip", zip(&sample(&big))),
+    ] {
+        // The last KiB of a tar archive is padding, which compresses to next to nothing.
+        for cut in (0..bytes.len() - 40).step_by(997) {
+            let world = World::new();
+            let error = archive_error(world.acquire(&world.file(name, &bytes[..cut])));
+            assert!(matches!(error, ArchiveError::Malformed { .. }), "{name} at {cut}: {error:?}");
+        }
+    }
+}
+
+#[test]
+fn an_archive_of_another_kind_is_told_as_such() {
+    let world = World::new();
+    for name in ["x.tar.gz", "x.tar.zst", "x.zip"] {
+        let error = archive_error(world.acquire(&world.file(name, b"<html>not found</html>")));
+        assert!(error.to_string().contains(&name[2..]), "{error}");
+    }
+}
+
+#[test]
+fn a_subdirectory_must_exist() {
+    let world = World::new();
+    let source = world.file("x.tar.gz", &gz(&tar(&[file("pkg-1.0/sub/a", b"1")])));
+    let error = world.acquire(&format!("{source}&subdirectory=sub")).unwrap_err();
+    assert!(error.to_string().contains("pkg-1.0/sub"), "{error}");
+    world.acquire(&format!("{source}&subdirectory=pkg-1.0/sub")).unwrap();
+}
+
+#[test]
+fn a_missing_file_and_a_directory_are_permanent_and_named() {
+    let world = World::new();
+    std::fs::create_dir(world.root.path().join("dir.zip")).unwrap();
+    for name in ["absent.zip", "dir.zip"] {
+        let path = world.root.path().join(name);
+        let source = format!("archive+file://{}#sha256={}", path.display(), sum(b""));
+        let error = world.acquire(&source).unwrap_err();
+        assert_eq!((error.class(), error.stage()), (Class::Permanent, Stage::Resolve), "{name}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn a_percent_in_the_path_is_decoded() {
+    let world = World::new();
+    let bytes = zip(&[file("a", b"1")]);
+    std::fs::write(world.root.path().join("a b.zip"), &bytes).unwrap();
+    let root = world.root.path().display();
+    world.acquire(&format!("archive+file://{root}/a%20b.zip#sha256={}", sum(&bytes))).unwrap();
+}
+
+#[test]
+fn whoever_cancels_is_obeyed() {
+    let world = World::new();
+    let source = world.file("x.zip", &zip(&[file("a", b"1")]));
+    world.cancel.cancel();
+    assert!(world.acquire(&source).unwrap_err().is_cancelled());
+}
+
+/// A server that gives the same answer to every request, and keeps what it was asked.
+struct Server {
+    port: u16,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// `answer` gets the head of a request.
+    fn start(answer: impl Fn(&str, &mut TcpStream) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let heads = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
+                    head.push(byte[0]);
+                }
+                let head = String::from_utf8(head).unwrap();
+                heads.lock().unwrap().push(head.clone());
+                answer(&head, &mut stream);
+            }
+        });
+        Server { port, asked }
+    }
+
+    fn source(&self, login: &str, name: &str, bytes: &[u8]) -> String {
+        let Self { port, .. } = self;
+        format!("archive+http://{login}127.0.0.1:{port}/{name}#sha256={}", sum(bytes))
+    }
+}
+
+fn reply(stream: &mut TcpStream, head: &str, body: &[u8]) {
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    stream.write_all(body).unwrap();
+}
+
+fn fault(result: Result<AcquiredArchive, AcquireError>) -> Fault {
+    match result.unwrap_err() {
+        AcquireError::Remote(RemoteError::Failed { source, .. }) => source,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_archive_is_downloaded_and_redirects_take_no_login_along() {
+    let bytes = gz(&tar(&[file("a", b"1")]));
+    let given = bytes.clone();
+    let far = Server::start(move |_, stream| reply(stream, "200 OK", &given));
+    let to = format!("302 Found\r\nLocation: http://127.0.0.1:{}/y?token=1", far.port);
+    let near = Server::start(move |_, stream| reply(stream, &to, b""));
+    let world = World::new();
+    let acquired = world.acquire(&near.source("user:s3cret@", "x.tar.gz", &bytes)).unwrap();
+    assert_eq!(acquired.received, bytes.len() as u64);
+    assert!(near.asked.lock().unwrap()[0].to_lowercase().contains("authorization: basic"));
+    let asked = far.asked.lock().unwrap().clone();
+    assert!(asked[0].starts_with("GET /y?token=1 "), "{asked:?}");
+    assert!(!asked[0].to_lowercase().contains("authorization"), "{asked:?}");
+}
+
+#[test]
+fn an_archives_login_is_not_told_to_another_place_that_asks_for_one() {
+    let asks = "401 No\r\nWWW-Authenticate: Basic realm=\"x\"";
+    let far = Server::start(move |_, stream| reply(stream, asks, b""));
+    let to = format!("302 Found\r\nLocation: http://127.0.0.1:{}/y", far.port);
+    let near = Server::start(move |head, stream| {
+        let known = head.to_lowercase().contains("authorization");
+        reply(stream, if known { &to } else { asks }, b"");
+    });
+    let world = World::new();
+    for login in ["s3cret@", "user:s3cret@"] {
+        let error = fault(world.acquire(&near.source(login, "x.tar.gz", b"")));
+        assert!(matches!(error, Fault::Login { tried: false }), "{login} {error:?}");
+    }
+    let far = far.asked.lock().unwrap().clone();
+    assert_eq!(far.len(), 2, "{far:?}");
+    assert!(far.iter().all(|head| !head.to_lowercase().contains("authorization")), "{far:?}");
+}
+
+#[test]
+fn a_server_that_hangs_up_or_fails_is_transient_and_one_that_has_nothing_is_permanent() {
+    let bytes = gz(&tar(&[file("a", &big())]));
+    let given = bytes.clone();
+    let cut = Server::start(move |_, stream| {
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", given.len()).unwrap();
+        stream.write_all(&given[..given.len() / 2]).unwrap();
+    });
+    let silent = Server::start(|_, _| {});
+    let busy = Server::start(|_, stream| reply(stream, "503 Busy", b"later"));
+    let absent = Server::start(|_, stream| reply(stream, "404 Not Found", b"no"));
+    let world = World::new();
+    for (server, class) in [
+        (&cut, Class::Transient),
+        (&silent, Class::Transient),
+        (&busy, Class::Transient),
+        (&absent, Class::Permanent),
+    ] {
+        let source = server.source("user:s3cret@", "x.tar.gz", &bytes);
+        let error = world.acquire(&source).unwrap_err();
+        assert_eq!((error.class(), error.stage()), (class, Stage::Fetch), "{error:?}");
+        let mut causes = format!("{error:?} {error}");
+        let mut cause = std::error::Error::source(&error);
+        while let Some(next) = cause {
+            causes += &next.to_string();
+            cause = next.source();
+        }
+        assert!(!causes.contains("s3cret"), "{causes}");
+    }
+    let dropped = fault(world.acquire(&cut.source("", "x.tar.gz", &bytes)));
+    assert!(matches!(dropped, Fault::Dropped { .. }), "{dropped:?}");
+}
+
+#[test]
+fn offline_only_local_archives_are_read() {
+    let world = World::with(true);
+    let bytes = zip(&[file("a", b"1")]);
+    world.acquire(&world.file("x.zip", &bytes)).unwrap();
+    let server = Server::start(|_, stream| reply(stream, "200 OK", b""));
+    let error = world.acquire(&server.source("", "x.zip", &bytes)).unwrap_err();
+    assert!(matches!(error, AcquireError::Remote(RemoteError::Offline { .. })), "{error:?}");
+    assert!(server.asked.lock().unwrap().is_empty());
+}

@@ -1,0 +1,213 @@
+//! The entry already in the store, as what a thin pack is thin against.
+//!
+//! Its files are git's blobs and its trees are made again. Content that is read is always checked
+//! against its git id; content that is only linked is checked by size, mode and time.
+//!
+//! Limits: trust in the manifest itself (that it belongs to the entry's digest) is the caller's.
+
+use std::{
+    collections::HashMap,
+    error::Error as StdError,
+    fs::File,
+    io::{self, Read},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use gix::{
+    ObjectId,
+    bstr::{BStr, BString, ByteSlice},
+    hash::Hasher,
+    objs::Kind,
+};
+use modstore_core::{
+    disk::open_regular,
+    model::{FileKind, GitTree, Manifest, TreeFile},
+};
+
+use super::rebuilt_trees::RebuiltTrees;
+use crate::errors::PackError;
+
+/// The previous entry of a module, for receiving only what changed since.
+#[derive(Debug)]
+pub struct Base<'a> {
+    /// The entry's directory, `entries/<digest>`.
+    pub root: PathBuf,
+    /// The commit it was made from: what the server was told we have.
+    pub commit: ObjectId,
+    /// Its files.
+    pub manifest: &'a Manifest,
+    /// Their git ids.
+    pub git: &'a GitTree,
+    trees: OnceLock<Option<RebuiltTrees>>,
+    blobs: OnceLock<HashMap<ObjectId, u32>>,
+}
+
+/// Whether the trees made from the manifest have the recorded root id. Only then may the server be
+/// told that we have the commit.
+#[must_use]
+pub fn base_is_usable(base: &Base<'_>) -> bool {
+    base.trees().is_some_and(|trees| trees.root() == base.git.root)
+}
+
+impl<'a> Base<'a> {
+    /// Describes an entry; nothing is read yet.
+    #[must_use]
+    pub fn new(
+        root: PathBuf,
+        commit: ObjectId,
+        manifest: &'a Manifest,
+        git: &'a GitTree,
+    ) -> Base<'a> {
+        Base { root, commit, manifest, git, trees: OnceLock::new(), blobs: OnceLock::new() }
+    }
+
+    fn trees(&self) -> Option<&RebuiltTrees> {
+        self.trees.get_or_init(|| RebuiltTrees::new(self.manifest, self.git)).as_ref()
+    }
+
+    /// The bytes of one of its trees.
+    pub(crate) fn tree(&self, id: &ObjectId) -> Option<&[u8]> {
+        self.trees()?.get(id)
+    }
+
+    /// The first file with this content.
+    pub(crate) fn file_of(&self, id: &ObjectId) -> Option<&'a TreeFile> {
+        let blobs = self.blobs.get_or_init(|| {
+            let numbered = self.git.blobs.iter().zip(0u32..);
+            let mut blobs = HashMap::with_capacity(self.git.blobs.len());
+            numbered.for_each(|(id, number)| {
+                blobs.entry(*id).or_insert(number);
+            });
+            blobs
+        });
+        self.manifest.files().get(*blobs.get(id)? as usize)
+    }
+
+    /// The file at `path` when it has this content, else any file that has.
+    pub(crate) fn file_at(&self, path: &BStr, id: &ObjectId) -> Option<&'a TreeFile> {
+        let here = self.manifest.find(path);
+        here.filter(|(number, _)| self.git.blobs.get(*number) == Some(id))
+            .map(|(_, file)| file)
+            .or_else(|| self.file_of(id))
+    }
+
+    /// Opens a file that is too large to be read whole, as a stream that finds out what it is.
+    pub(crate) fn open(&self, file: &TreeFile) -> Result<Hashing<File>, PackError> {
+        let damaged = |source: io::Error| PackError::BaseDamaged {
+            path: file.path.clone(),
+            source: Some(source.into()),
+        };
+        let opened = open_regular(&self.root.join(os_path(file.path.as_bstr())));
+        let opened = opened.map_err(damaged)?;
+        match opened.metadata().map_err(damaged)?.len() == file.size {
+            true => Ok(Hashing::new(opened, Kind::Blob, file.size)),
+            false => Err(PackError::BaseDamaged { path: file.path.clone(), source: None }),
+        }
+    }
+
+    /// Reads a file, or a link's text, and checks that it is the blob `id`.
+    pub(crate) fn read(&self, file: &TreeFile, id: &ObjectId) -> Result<Vec<u8>, PackError> {
+        let path = file.path.clone();
+        let contents =
+            contents(&self.root.join(os_path(path.as_bstr())), file.kind, file.size).map_err(
+                |source| PackError::BaseDamaged { path: path.clone(), source: Some(source.into()) },
+            )?;
+        if hash_of(Kind::Blob, &contents)? == *id {
+            Ok(contents)
+        } else {
+            Err(PackError::BaseDamaged { path, source: None })
+        }
+    }
+}
+
+/// Reads a file of at most `size` bytes (one more shows that it has grown), or a link's text.
+pub(crate) fn contents(path: &Path, kind: FileKind, size: u64) -> std::io::Result<Vec<u8>> {
+    if kind == FileKind::Symlink {
+        return Ok(std::fs::read_link(path)?.into_os_string().into_vec());
+    }
+    // Opening a pipe that took the file's place would wait for ever.
+    let meta = std::fs::symlink_metadata(path)?;
+    if !meta.is_file() {
+        return Err(std::io::Error::other("it is no file"));
+    }
+    let room = meta.len().min(size).saturating_add(1);
+    let mut contents = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
+    File::open(path)?.take(size.saturating_add(1)).read_to_end(&mut contents)?;
+    Ok(contents)
+}
+
+/// A reader that finds out the id of the object it reads.
+pub(crate) struct Hashing<R> {
+    inner: R,
+    hasher: Hasher,
+}
+
+impl<R> Hashing<R> {
+    /// The object has `size` bytes.
+    pub(crate) fn new(inner: R, kind: Kind, size: u64) -> Hashing<R> {
+        Hashing { inner, hasher: hasher_of(kind, size) }
+    }
+
+    /// What was read, if that was all, and the reader.
+    pub(crate) fn id(self) -> Result<(ObjectId, R), PackError> {
+        Ok((finish(self.hasher)?, self.inner))
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(out)?;
+        self.hasher.update(out.get(..read).unwrap_or_default());
+        Ok(read)
+    }
+}
+
+/// Begins the id of an object that comes in pieces.
+pub(crate) fn hasher_of(kind: Kind, size: u64) -> Hasher {
+    let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
+    hasher.update(&gix::objs::encode::loose_header(kind, size));
+    hasher
+}
+
+/// Ends it.
+pub(crate) fn finish(hasher: Hasher) -> Result<ObjectId, PackError> {
+    hasher.try_finalize().map_err(|error| PackError::corrupt(0, error.to_string()))
+}
+
+/// Answers with an object's kind, its bytes in the buffer, or `None` when it is not there.
+pub type FindObject<'f> = dyn Fn(&ObjectId, &mut Vec<u8>) -> Result<Option<Kind>, Box<dyn StdError + Send + Sync>>
+    + Sync
+    + 'f;
+
+/// Finds an object and checks that it is what its id says; `false` when it is not there.
+pub(crate) fn find_checked(
+    find: &FindObject<'_>,
+    id: &ObjectId,
+    kind: Kind,
+    buffer: &mut Vec<u8>,
+) -> Result<bool, PackError> {
+    let found = find(id, buffer).map_err(|source| PackError::Find { id: *id, source })?;
+    match found {
+        None => Ok(false),
+        Some(found) if found == kind && hash_of(kind, buffer)? == *id => Ok(true),
+        Some(_) => Err(PackError::corrupt(0, format!("object {id} is not what its id says"))),
+    }
+}
+
+/// The path below an entry's directory.
+pub(crate) fn os_path(path: &BStr) -> &Path {
+    Path::new(std::ffi::OsStr::from_bytes(path))
+}
+
+/// The git id of an object.
+pub(crate) fn hash_of(kind: Kind, data: &[u8]) -> Result<ObjectId, PackError> {
+    gix::objs::compute_hash(gix::hash::Kind::Sha1, kind, data)
+        .map_err(|error| PackError::corrupt(0, error.to_string()))
+}
+
+/// The last name of a path.
+pub(crate) fn name_of(path: &BString) -> &BStr {
+    path.rsplit_once_str("/").map_or(path.as_bstr(), |(_, name)| name.as_bstr())
+}

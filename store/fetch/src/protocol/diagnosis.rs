@@ -1,0 +1,104 @@
+//! From an error of gix, and what else is known of a conversation, to the one cause.
+//!
+//! Limits: what a server says in its own words is recognised by the words of git's own server, which
+//! the large hosts kept.
+
+use std::{error::Error, io};
+
+use gix::bstr::ByteSlice;
+use gix_transport::packetline::read::Error as PacketError;
+
+use crate::{
+    errors::{Cause, Fault},
+    transport::{Stderr, Watch, meaning},
+};
+
+/// The cause of `error`: what the watch saw first, else what the server said, else what broke.
+pub(crate) fn diagnose(
+    error: &(dyn Error + 'static),
+    watch: &Watch,
+    stderr: Option<&Stderr>,
+) -> Fault {
+    let fault = watch.take_fault().unwrap_or_else(|| from_chain(error));
+    match (fault, stderr) {
+        (fault @ Fault::Dropped { .. }, Some(stderr)) => meaning(&stderr.last_words(), fault),
+        (fault, _) => fault,
+    }
+}
+
+fn from_chain(error: &(dyn Error + 'static)) -> Fault {
+    let causes = causes(error);
+    let said = causes.iter().find_map(|cause| cause.downcast_ref::<PacketError>());
+    if let Some(said) = said {
+        return from_server(&said.message.to_str_lossy());
+    }
+    let broken = causes
+        .iter()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .find(|error| is_broken(error.kind()));
+    match broken {
+        Some(error) => Fault::Dropped { source: Some(error.to_string().into()) },
+        None => Fault::Protocol { source: flat(&causes) },
+    }
+}
+
+/// What a server says before it hangs up.
+pub(crate) fn from_server(said: &str) -> Fault {
+    let said = said.lines().next().unwrap_or_default().trim().to_owned();
+    let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
+    // "want … not valid" are the words of JGit, so of Gerrit and of other servers in Java.
+    let refuses_want = said.starts_with("want ") && said.contains(" not valid");
+    if refuses_want
+        || has(&["not our ref", "unadvertised object", "no such remote ref", "bad object"])
+    {
+        Fault::NotOurs(said)
+    } else if has(&[
+        "access denied",
+        "not exported",
+        "no such repository",
+        "epository not found",
+        "not appear to be a git",
+    ]) {
+        Fault::NoRepository(said)
+    } else {
+        Fault::Said(said)
+    }
+}
+
+/// `error` and all below it. gix keeps its causes in a tree of its own, which `source` does not show
+/// as what they are; an I/O error gives the source of what it wraps, and not what it wraps.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
+    let mut causes = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        match error.downcast_ref::<gix::Error>() {
+            Some(tree) => causes.extend(tree.iter_errors()),
+            None => causes.push(error),
+        }
+        next = causes.last().copied().and_then(|last: &(dyn Error + 'static)| {
+            match last.downcast_ref::<io::Error>() {
+                Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+                None => last.source(),
+            }
+        });
+    }
+    causes
+}
+
+fn is_broken(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof,
+    };
+    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+}
+
+/// The causes in one line, without saying anything twice.
+fn flat(causes: &[&(dyn Error + 'static)]) -> Cause {
+    let mut parts: Vec<String> = Vec::new();
+    for part in causes.iter().map(ToString::to_string) {
+        if !parts.iter().any(|before| before.contains(&part)) {
+            parts.push(part);
+        }
+    }
+    parts.join(": ").into()
+}

@@ -1,0 +1,144 @@
+//! The first words of a server: its version, what it can do, and in version 0 all its refs.
+//!
+//! gix has this too, but its reading of a version 0 listing panics when the server names a symbolic
+//! ref that it does not list: a `HEAD` hidden by `transfer.hideRefs` is enough.
+//!
+//! Limits: SHA-1 ids.
+
+use std::collections::HashMap;
+
+use gix::{
+    ObjectId,
+    bstr::{BString, ByteSlice},
+    protocol::handshake::Ref,
+};
+use gix_transport::{
+    Protocol, Service,
+    client::{
+        Capabilities, Error,
+        blocking_io::{ReadlineBufRead, SetServiceResponse, Transport},
+    },
+};
+
+use crate::transport::BoxedTransport;
+
+/// What a server said first.
+pub(crate) struct Greeting {
+    pub version: Protocol,
+    pub capabilities: Capabilities,
+    /// All refs, in version 0.
+    pub refs: Option<Vec<Ref>>,
+}
+
+impl Greeting {
+    /// Greet the server, and hear what it says.
+    pub(crate) fn hear(transport: &mut BoxedTransport) -> Result<Self, Error> {
+        let SetServiceResponse { actual_protocol, capabilities, refs } =
+            transport.handshake(Service::UploadPack, &[])?;
+        let refs = refs.map(|mut lines| read_refs(lines.as_mut(), &capabilities)).transpose()?;
+        Ok(Greeting { version: actual_protocol, capabilities, refs })
+    }
+
+    /// Whether the server can give one commit without its history.
+    pub(crate) fn can_shallow(&self) -> bool {
+        match self.version {
+            Protocol::V2 => {
+                let fetch = self.capabilities.capability("fetch");
+                fetch.and_then(|fetch| fetch.supports("shallow")).unwrap_or(false)
+            }
+            _ => self.capabilities.contains("shallow"),
+        }
+    }
+}
+
+fn read_refs(
+    lines: &mut dyn ReadlineBufRead,
+    capabilities: &Capabilities,
+) -> Result<Vec<Ref>, Error> {
+    let targets: HashMap<BString, BString> = capabilities
+        .iter()
+        .filter(|each| each.name() == "symref")
+        .filter_map(|each| {
+            each.value()?.split_once_str(":").map(|(from, to)| (from.into(), to.into()))
+        })
+        .collect();
+    let mut refs = Vec::new();
+    while let Some(line) = lines.readline() {
+        let line = line?.map_err(|err| Error::Capabilities { err })?;
+        let Some(text) = line.as_bstr() else { break };
+        read_ref(text.trim_end(), &targets, &mut refs).ok_or(Error::ExpectedLine("ref"))?;
+    }
+    Ok(refs)
+}
+
+/// Add what `line` says to `refs`; `None` if it says nothing that can be understood.
+fn read_ref(line: &[u8], targets: &HashMap<BString, BString>, refs: &mut Vec<Ref>) -> Option<()> {
+    let (id, name) = line.split_once_str(" ")?;
+    if id == b"shallow" || name == b"capabilities^{}" {
+        return Some(());
+    }
+    let object = ObjectId::from_hex(id).ok()?;
+    let name = name.as_bstr();
+    let Some(tag_name) = name.strip_suffix(b"^{}") else {
+        let full_ref_name = name.to_owned();
+        refs.push(match targets.get(name) {
+            Some(target) => {
+                Ref::Symbolic { full_ref_name, target: target.clone(), tag: None, object }
+            }
+            None => Ref::Direct { full_ref_name, object },
+        });
+        return Some(());
+    };
+    // The line before named the tag; this one says what the tag names.
+    let peeled = match refs.pop()? {
+        Ref::Direct { full_ref_name, object: tag } if full_ref_name == tag_name => {
+            Ref::Peeled { full_ref_name, tag, object }
+        }
+        Ref::Symbolic { full_ref_name, target, object: tag, .. } if full_ref_name == tag_name => {
+            Ref::Symbolic { full_ref_name, target, tag: Some(tag), object }
+        }
+        _ => return None,
+    };
+    refs.push(peeled);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use gix::protocol::handshake::Ref;
+
+    use super::read_ref;
+
+    #[test]
+    fn a_line_that_is_no_ref_is_refused_and_does_no_harm() {
+        let id = "1".repeat(40);
+        for (line, good) in [
+            (format!("{id} refs/heads/x"), true),
+            (format!("{id} refs/tags/x^{{}}"), false),
+            (format!("{id} capabilities^{{}}"), true),
+            (format!("shallow {id}"), true),
+            (id.clone(), false),
+            ("zz refs/heads/x".to_owned(), false),
+            (String::new(), false),
+        ] {
+            let result = read_ref(line.as_bytes(), &HashMap::new(), &mut Vec::new());
+            assert_eq!(result.is_some(), good, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_symbolic_ref_to_a_tag_is_followed_to_what_the_tag_names() {
+        let targets = HashMap::from([("HEAD".into(), "refs/tags/x".into())]);
+        let (tag, commit) = ("1".repeat(40), "2".repeat(40));
+        let mut refs = Vec::new();
+        for line in [format!("{tag} HEAD"), format!("{commit} HEAD^{{}}")] {
+            read_ref(line.as_bytes(), &targets, &mut refs).unwrap();
+        }
+        let [Ref::Symbolic { tag: Some(seen), object, .. }] = refs.as_slice() else {
+            panic!("{refs:?}")
+        };
+        assert_eq!((seen.to_string(), object.to_string()), (tag, commit));
+    }
+}

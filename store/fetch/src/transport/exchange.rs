@@ -1,0 +1,282 @@
+//! One HTTP question and its answer.
+//!
+//! Limits: the question is held in memory; the answer to a POST is not.
+
+use std::{
+    io::{self, Cursor, Read, Write},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use ureq::{Agent, Body, http::header::RETRY_AFTER};
+
+use super::{http_text::is_loopback, watch::Watch};
+use crate::errors::Fault;
+
+/// Header names and values.
+pub(crate) type Headers = Vec<(String, String)>;
+
+/// An answer whose body is still to be read.
+pub(crate) type Response = ureq::http::Response<Body>;
+
+/// A request that can be sent twice.
+pub(crate) struct Request {
+    pub agent: Agent,
+    pub url: String,
+    pub headers: Headers,
+    pub login: bool,
+}
+
+impl Request {
+    /// GET, or POST with `letter`. Tried again once if a kept connection turns out to be closed.
+    pub(crate) fn send(&self, watch: &Arc<Watch>, letter: Option<&[u8]>) -> io::Result<Response> {
+        watch.proceed()?;
+        if self.login && !self.url.starts_with("https://") && !is_loopback(&self.url) {
+            return Err(watch.fail(Fault::ClearText));
+        }
+        let opened = watch.connections();
+        let answer = match watch.during(|| self.once(watch, letter)) {
+            Err(error)
+                if is_broken(&error) && watch.connections() == opened && !watch.has_fault() =>
+            {
+                watch.during(|| self.once(watch, letter))
+            }
+            answer => answer,
+        };
+        answer.map_err(|error| watch.fail(fault(error, watch)))
+    }
+
+    fn once(&self, watch: &Watch, letter: Option<&[u8]>) -> Result<Response, ureq::Error> {
+        watch.counters.request();
+        match letter {
+            None => {
+                let request = self.agent.get(&self.url);
+                self.headers
+                    .iter()
+                    .fold(request, |request, (name, value)| request.header(name, value))
+                    .call()
+            }
+            Some(letter) => {
+                let request = self.agent.post(&self.url);
+                self.headers
+                    .iter()
+                    .fold(request, |request, (name, value)| request.header(name, value))
+                    .send(letter)
+            }
+        }
+    }
+}
+
+/// One POST: first what we write, then what we read.
+pub(crate) struct Exchange {
+    watch: Arc<Watch>,
+    state: State,
+}
+
+/// Sends a whole question, and gives the headers of its good answer as lines, and the answer.
+pub(crate) type Post = Box<dyn FnOnce(&[u8]) -> io::Result<(Vec<u8>, Response)> + Send>;
+
+enum State {
+    Writing { send: Post, letter: Vec<u8> },
+    Reading(Answer),
+    Failed,
+}
+
+struct Answer {
+    headers: Cursor<Vec<u8>>,
+    body: Box<dyn Read + Send>,
+    /// An error that came after bytes which are to be had first.
+    later: Option<io::Error>,
+}
+
+impl Exchange {
+    /// A question that is still to be written.
+    pub(crate) fn begin(send: Post, watch: &Arc<Watch>) -> Self {
+        let state = State::Writing { send, letter: Vec::new() };
+        Exchange { watch: Arc::clone(watch), state }
+    }
+
+    /// The answer; the question is sent first if it was not yet.
+    fn answer(&mut self) -> io::Result<&mut Answer> {
+        self.state = match std::mem::replace(&mut self.state, State::Failed) {
+            State::Writing { send, letter } => {
+                let (headers, response) = send(&letter)?;
+                let body = Box::new(response.into_body().into_reader());
+                State::Reading(Answer { headers: Cursor::new(headers), body, later: None })
+            }
+            state => state,
+        };
+        match &mut self.state {
+            State::Reading(answer) => Ok(answer),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn read_body(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let watch = Arc::clone(&self.watch);
+        let answer = self.answer()?;
+        watch.during(|| answer.read_body(buf, &watch))
+    }
+}
+
+impl Answer {
+    fn read_body(&mut self, buf: &mut [u8], watch: &Watch) -> io::Result<usize> {
+        if let Some(error) = self.later.take() {
+            return Err(error);
+        }
+        let read = read_some(&mut self.body, buf, watch)?;
+        // Every answer ends with a flush packet. What follows it is the end of the body, and only who
+        // reads that gives the connection back.
+        let (filled, rest) = buf.split_at_mut(read);
+        if !filled.ends_with(b"0000") || rest.is_empty() {
+            return Ok(read);
+        }
+        match read_some(&mut self.body, rest, watch) {
+            Ok(more) => Ok(read + more),
+            Err(error) => {
+                self.later = Some(error);
+                Ok(read)
+            }
+        }
+    }
+}
+
+/// The writing side of an [`Exchange`].
+pub(crate) struct Letter(pub(crate) Arc<Mutex<Exchange>>);
+
+impl Write for Letter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).state {
+            State::Writing { letter, .. } => {
+                letter.extend_from_slice(buf);
+                Ok(buf.len())
+            }
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Something of an answer, to be read.
+pub(crate) enum Part {
+    Whole(Cursor<Vec<u8>>),
+    Failed(Option<io::Error>),
+    HeadersOf(Arc<Mutex<Exchange>>),
+    BodyOf(Arc<Mutex<Exchange>>),
+}
+
+impl Part {
+    pub(crate) fn whole(bytes: Vec<u8>) -> Self {
+        Part::Whole(Cursor::new(bytes))
+    }
+}
+
+impl Read for Part {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Part::Whole(bytes) => bytes.read(buf),
+            Part::Failed(error) => error.take().map_or(Ok(0), Err),
+            Part::HeadersOf(exchange) => {
+                let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
+                exchange.answer()?.headers.read(buf)
+            }
+            Part::BodyOf(exchange) => {
+                exchange.lock().unwrap_or_else(PoisonError::into_inner).read_body(buf)
+            }
+        }
+    }
+}
+
+/// The headers of a success, as lines.
+pub(crate) fn accept(watch: &Watch, response: &Response, login: bool) -> io::Result<Vec<u8>> {
+    let status = response.status().as_u16();
+    if status == 401 {
+        return Err(watch.fail(Fault::Login { tried: login }));
+    }
+    if !response.status().is_success() {
+        let seconds =
+            response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        return Err(
+            watch.fail(Fault::Status { status, retry_after: seconds.map(Duration::from_secs) })
+        );
+    }
+    let mut lines = Vec::new();
+    for (name, value) in response.headers() {
+        lines.extend_from_slice(name.as_str().as_bytes());
+        lines.extend_from_slice(b": ");
+        // A line that is not text would make gix refuse the whole answer.
+        lines.extend_from_slice(String::from_utf8_lossy(value.as_bytes()).as_bytes());
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+pub(crate) fn read_some(
+    reader: &mut impl Read,
+    buf: &mut [u8],
+    watch: &Watch,
+) -> io::Result<usize> {
+    watch.proceed()?;
+    let read =
+        reader.read(buf).map_err(|error| watch.fail(fault(ureq::Error::from(error), watch)))?;
+    watch.admit(buf.get(..read).unwrap_or_default())?;
+    Ok(read)
+}
+
+/// All of the body. Its connection is free again afterwards.
+pub(crate) fn read_whole(response: Response, watch: &Arc<Watch>) -> io::Result<Vec<u8>> {
+    let mut reader = response.into_body().into_reader();
+    let mut whole = Vec::new();
+    let mut chunk = vec![0; 16 * 1024];
+    watch
+        .during(|| {
+            loop {
+                let read = read_some(&mut reader, &mut chunk, watch)?;
+                if read == 0 {
+                    return Ok(());
+                }
+                whole.extend_from_slice(chunk.split_at(read).0);
+            }
+        })
+        .map(|()| whole)
+}
+
+fn is_broken(error: &ureq::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error, ureq::Error::Io(error)
+        if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
+}
+
+/// What `error` of the HTTP library means.
+fn fault(error: ureq::Error, watch: &Watch) -> Fault {
+    use io::ErrorKind::{
+        AddrNotAvailable, ConnectionRefused, HostUnreachable, InvalidData, NetworkUnreachable,
+    };
+    match error {
+        ureq::Error::HostNotFound => Fault::UnknownHost { source: None },
+        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
+            Fault::ConnectLimit(watch.connect)
+        }
+        ureq::Error::Timeout(_) => Fault::Idle(watch.idle),
+        ureq::Error::ConnectProxyFailed(said) => Fault::Proxy(said),
+        ureq::Error::InvalidProxyUrl => Fault::Proxy("its address cannot be read".into()),
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => {
+            Fault::Tls { source: error.into() }
+        }
+        ureq::Error::Io(error) => match error.kind() {
+            ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable => {
+                Fault::Refused { source: Some(error.into()) }
+            }
+            InvalidData => Fault::Tls { source: error.into() },
+            _ if error.to_string().contains("lookup address") => {
+                Fault::UnknownHost { source: Some(error.into()) }
+            }
+            _ => Fault::Dropped { source: Some(error.into()) },
+        },
+        ureq::Error::BodyStalled => Fault::Dropped { source: None },
+        error => Fault::Protocol { source: error.into() },
+    }
+}

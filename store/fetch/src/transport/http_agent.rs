@@ -1,0 +1,301 @@
+//! The HTTP connections of all threads: kept alive, counted, and never waiting without an end.
+//!
+//! Limits: HTTP/1.1. A proxy is used by CONNECT for plain http too, which some proxies refuse. Talking to a SOCKS proxy
+//! until it has connected us ends by the connection's limit, not by the wish to stop.
+
+use std::{
+    fmt,
+    io::{ErrorKind, Read as _, Write as _},
+    net::TcpStream,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use modstore_core::Cancel;
+use ureq::{
+    Agent, Proxy, ProxyProtocol, Timeout,
+    config::Config,
+    http::Uri,
+    tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
+    unversioned::{
+        resolver::{ResolvedSocketAddrs, Resolver},
+        transport::{
+            Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers,
+            NextTimeout, RustlsConnector, SocksConnector, Transport,
+        },
+    },
+};
+
+use super::{
+    git_config::ConnectionOptions,
+    pace::Pace,
+    tcp,
+    watch::{SLICE, Watch},
+};
+use crate::{
+    errors::Fault,
+    limits::{Counters, Limits, LowSpeed},
+};
+
+/// Idle connections kept for one server: as many as there are modules fetched at once.
+const PER_HOST: usize = 16;
+
+/// The buffers of a connection.
+const INPUT: usize = 64 * 1024;
+const OUTPUT: usize = 128 * 1024;
+
+/// One agent, which is one pool, for each way to connect. Nearly always there is one way.
+pub(crate) struct Agents {
+    limits: Limits,
+    counters: Arc<Counters>,
+    made: Mutex<Vec<(ConnectionOptions, Agent)>>,
+}
+
+impl Agents {
+    pub(crate) fn new(limits: Limits, counters: Arc<Counters>) -> Self {
+        Agents { limits, counters, made: Mutex::new(Vec::new()) }
+    }
+
+    /// The agent whose connections are made with `options`.
+    pub(crate) fn get(&self, options: &ConnectionOptions) -> Result<Agent, Fault> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, agent)) = made.iter().find(|(each, _)| each == options) {
+            return Ok(agent.clone());
+        }
+        let agent = self.make(options)?;
+        made.push((options.clone(), agent.clone()));
+        Ok(agent)
+    }
+
+    fn make(&self, options: &ConnectionOptions) -> Result<Agent, Fault> {
+        let proxy = options.proxy.as_deref().map(Proxy::new).transpose();
+        let proxy = proxy.map_err(|_| Fault::Proxy("its address cannot be read".into()))?;
+        let config = Config::builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(self.limits.connect))
+            .timeout_per_write(Some(self.limits.idle))
+            .max_idle_connections(PER_HOST * 4)
+            .max_idle_connections_per_host(PER_HOST)
+            .input_buffer_size(INPUT)
+            .proxy(proxy)
+            .tls_config(tls(options)?)
+            .build();
+        let connector =
+            ().chain(SocksConnector::default())
+                .chain(ConnectProxyConnector::default())
+                .chain(PatientTcp(self.limits))
+                .chain(PatientConnector(Arc::clone(&self.counters)))
+                .chain(RustlsConnector::default());
+        Ok(Agent::with_parts(config, connector, PatientResolver(self.limits)))
+    }
+}
+
+fn tls(options: &ConnectionOptions) -> Result<TlsConfig, Fault> {
+    let roots = match &options.authorities {
+        None => RootCerts::PlatformVerifier,
+        Some(path) => {
+            let pem = fs_err::read(path).map_err(|source| Fault::Tls { source: source.into() })?;
+            let found: Vec<Certificate<'static>> = parse_pem(&pem)
+                .filter_map(|item| match item {
+                    Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                    _ => None,
+                })
+                .collect();
+            RootCerts::from(found)
+        }
+    };
+    Ok(TlsConfig::builder().root_certs(roots).disable_verification(options.no_verify).build())
+}
+
+/// The watch of this thread; where there is none, one of its own.
+fn watch(limits: &Limits) -> Arc<Watch> {
+    Watch::obeyed().unwrap_or_else(|| {
+        let pace = Arc::new(Pace::new(limits, LowSpeed::default()));
+        Watch::new(Cancel::new(), limits, Arc::default(), pace)
+    })
+}
+
+/// Name look-ups that can be given up.
+#[derive(Debug)]
+struct PatientResolver(Limits);
+
+impl Resolver for PatientResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
+        let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
+            Some("https") => 443,
+            Some("socks4" | "socks4a" | "socks5" | "socks5h") => 1080,
+            _ => 80,
+        });
+        let found = tcp::look_up(host, port, &watch(&self.0), self.0.connect)?;
+        let mut addresses = self.empty();
+        found.into_iter().for_each(|address| addresses.push(address));
+        Ok(addresses)
+    }
+}
+
+/// Connections that can be given up while they are made.
+#[derive(Debug)]
+struct PatientTcp(Limits);
+
+impl<In: Transport> Connector<In> for PatientTcp {
+    type Out = Either<In, TcpTransport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        if let Some(chained) = chained {
+            return Ok(Some(Either::A(chained)));
+        }
+        let addresses: Vec<_> = details.addrs.iter().copied().collect();
+        let stream = tcp::connect(&addresses, &watch(&self.0), self.0.connect)?;
+        stream.set_write_timeout(Some(SLICE))?;
+        let buffers = LazyBuffers::new(INPUT, OUTPUT);
+        Ok(Some(Either::B(TcpTransport { stream, buffers, reads_within: None, limits: self.0 })))
+    }
+}
+
+/// A TCP connection.
+#[derive(Debug)]
+struct TcpTransport {
+    stream: TcpStream,
+    buffers: LazyBuffers,
+    /// The time limit for reading that the socket has.
+    reads_within: Option<Duration>,
+    limits: Limits,
+}
+
+impl Transport for TcpTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        let watch = watch(&self.limits);
+        let mut rest = self.buffers.output().get(..amount).unwrap_or_default();
+        while !rest.is_empty() {
+            let written = watch.patiently(|_| match self.stream.write(rest) {
+                Err(error) if is_late(&error) => None,
+                result => Some(result),
+            })??;
+            rest = rest.get(written..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        // A limit of 0 would be none at all.
+        let within = Some((*timeout.after).min(SLICE).max(Duration::from_millis(1)));
+        if self.reads_within != within {
+            self.stream.set_read_timeout(within)?;
+            self.reads_within = within;
+        }
+        match self.stream.read(self.buffers.input_append_buf()) {
+            Ok(read) => {
+                self.buffers.input_appended(read);
+                Ok(read > 0)
+            }
+            Err(error) if is_late(&error) => Err(ureq::Error::Timeout(Timeout::PerRead)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        // A server that has something to say before it was asked means to close, or worse.
+        let is_quiet = self.stream.set_nonblocking(true).is_ok()
+            && matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+        is_quiet && self.stream.set_nonblocking(false).is_ok()
+    }
+}
+
+/// Whether only the time of this call was up.
+fn is_late(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+/// Below TLS, so that a wait that is cut into slices never cuts a TLS record.
+struct PatientConnector(Arc<Counters>);
+
+impl fmt::Debug for PatientConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PatientConnector")
+    }
+}
+
+impl<In: Transport> Connector<In> for PatientConnector {
+    type Out = PatientTransport<In>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        // A connection to a CONNECT proxy came through here on its own already.
+        let is_new = details.config.proxy().is_none_or(|proxy| is_socks(proxy.protocol()));
+        if chained.is_some() && is_new {
+            self.0.connection();
+        }
+        if let Some(watch) = Watch::obeyed() {
+            watch.connected();
+        }
+        Ok(chained.map(PatientTransport))
+    }
+}
+
+fn is_socks(protocol: ProxyProtocol) -> bool {
+    matches!(
+        protocol,
+        ProxyProtocol::Socks4
+            | ProxyProtocol::Socks4A
+            | ProxyProtocol::Socks5
+            | ProxyProtocol::Socks5h
+    )
+}
+
+#[derive(Debug)]
+struct PatientTransport<T>(T);
+
+impl<T: Transport> Transport for PatientTransport<T> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.0.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.0.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        let Some(watch) = Watch::obeyed() else { return self.0.await_input(timeout) };
+        let deadline: Duration = *timeout.after;
+        let begun = Instant::now();
+        let before = self.0.buffers().input().len();
+        let came = watch.patiently(|slice| {
+            let left = deadline.saturating_sub(begun.elapsed());
+            let after = slice.min(left).into();
+            match self.0.await_input(NextTimeout { after, ..timeout }) {
+                Err(ureq::Error::Timeout(_)) if !left.is_zero() => None,
+                Err(ureq::Error::Timeout(_)) => Some(Err(ureq::Error::Timeout(timeout.reason))),
+                result => Some(result),
+            }
+        })??;
+        watch.receive(self.0.buffers().input().len().saturating_sub(before))?;
+        Ok(came)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.0.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.0.is_tls()
+    }
+}

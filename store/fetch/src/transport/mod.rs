@@ -1,0 +1,29 @@
+//! Bytes to and from a server: connections that can be given up, HTTP, programs such as ssh, whose login goes where,
+//! and the git configuration of this host that decides about all of it.
+//!
+//! Knows nothing of refs, packs or trees.
+
+mod pace;
+mod bands;
+mod watch;
+mod tcp;
+mod credential_helpers;
+mod git_config;
+mod long_listings;
+mod process;
+mod http_agent;
+mod http_text;
+mod login;
+mod exchange;
+mod http;
+mod download;
+mod connect;
+
+pub(crate) use connect::{BoxedTransport, Link, dial};
+pub(crate) use download::Download;
+pub(crate) use git_config::{Host, Route, is_plain_repository, minimal_repository};
+pub(crate) use http_agent::Agents;
+pub(crate) use long_listings::LongListings;
+pub(crate) use pace::Pace;
+pub(crate) use process::{Stderr, meaning};
+pub(crate) use watch::Watch;

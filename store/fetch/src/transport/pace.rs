@@ -1,0 +1,157 @@
+//! The time that one fetch may still wait, and what its server earns of it.
+//!
+//! Any byte is not progress. A fetch begins with the time of [`Limits::progress`](crate::limits::Limits::progress); every
+//! wait for its server uses it up, and useful bytes, those of a listing, a pack or a file, earn it back, one second for each
+//! [`Limits::rate`](crate::limits::Limits::rate) of them. A server that sends at that rate or faster can go on; one that
+//! drips, or sends keep-alives only, is at its end after that time, however often it speaks.
+//!
+//! Limits: time that we take for ourselves, to unpack or to write, costs the server nothing but of the whole.
+
+use std::{
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    errors::Fault,
+    limits::{CHATTER, Limits, LowSpeed},
+};
+
+/// What one fetch has left, shared by all its conversations.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    patience: Duration,
+    rate: u64,
+    whole: Duration,
+    begun: Instant,
+    /// Microseconds.
+    left: AtomicI64,
+    received: AtomicU64,
+    useful: AtomicU64,
+}
+
+impl Pace {
+    pub(crate) fn new(limits: &Limits, git: LowSpeed) -> Self {
+        let (patience, rate) = limits.pace(git);
+        Pace {
+            patience,
+            rate,
+            whole: limits.fetch,
+            begun: Instant::now(),
+            left: AtomicI64::new(micros(patience)),
+            received: AtomicU64::new(0),
+            useful: AtomicU64::new(0),
+        }
+    }
+
+    /// How long may still be waited; an error when that is over.
+    pub(crate) fn left(&self) -> Result<Duration, Fault> {
+        let whole = self.whole.saturating_sub(self.begun.elapsed());
+        if whole.is_zero() {
+            return Err(Fault::Overlong(self.whole));
+        }
+        match u64::try_from(self.left.load(Ordering::Relaxed)) {
+            Ok(left @ 1..) => Ok(Duration::from_micros(left).min(whole)),
+            _ => Err(Fault::Slow { rate: self.rate, over: self.patience }),
+        }
+    }
+
+    /// So long was waited.
+    pub(crate) fn spend(&self, time: Duration) {
+        self.left.fetch_sub(micros(time), Ordering::Relaxed);
+    }
+
+    /// So many bytes came that were asked for.
+    pub(crate) fn earn(&self, bytes: usize) {
+        self.useful.fetch_add(bytes as u64, Ordering::Relaxed);
+        let most = micros(self.patience);
+        let earned = match (self.rate, bytes) {
+            (_, 0) => 0,
+            (0, _) => most,
+            (rate, bytes) => {
+                let micros = (bytes as u64).saturating_mul(1_000_000) / rate;
+                i64::try_from(micros).unwrap_or(i64::MAX)
+            }
+        };
+        let add = |left: i64| Some(left.saturating_add(earned).min(most));
+        // The closure always gives something.
+        let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// So many bytes came, of whatever use; an error when too many of all were of none.
+    pub(crate) fn receive(&self, bytes: usize) -> Result<(), Fault> {
+        let received = self.received.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        let useful = self.useful.load(Ordering::Relaxed);
+        match received.saturating_sub(useful.saturating_mul(2)) > CHATTER {
+            true => Err(Fault::Chatter(CHATTER)),
+            false => Ok(()),
+        }
+    }
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn pace(rate: u64) -> Pace {
+        let limits = Limits { progress: Some(15 * SECOND), rate: Some(rate), ..Limits::default() };
+        Pace::new(&limits, LowSpeed::default())
+    }
+
+    /// The seconds until it is at its end, at so many useful bytes each.
+    fn lasts(pace: &Pace, bytes: usize) -> Option<usize> {
+        (1..100_000).find(|_| {
+            pace.spend(SECOND);
+            pace.earn(bytes);
+            pace.left().is_err()
+        })
+    }
+
+    #[test]
+    fn a_drip_is_given_up_and_a_slow_line_is_not() {
+        assert_eq!(lasts(&pace(128), 0), Some(15));
+        assert_eq!(lasts(&pace(128), 1), Some(16));
+        assert_eq!(lasts(&pace(128), 128), None);
+        assert_eq!(lasts(&pace(128), 2048), None);
+        assert_eq!(lasts(&pace(0), 1), None);
+        assert_eq!(lasts(&pace(0), 0), Some(15));
+    }
+
+    #[test]
+    fn a_server_that_thought_for_long_and_then_sends_slowly_is_heard_to_the_end() {
+        let pace = pace(128);
+        pace.spend(14 * SECOND);
+        assert_eq!(lasts(&pace, 2048), None);
+    }
+
+    #[test]
+    fn what_was_sent_before_buys_no_more_than_the_whole_time() {
+        let pace = pace(128);
+        pace.earn(1 << 30);
+        assert_eq!(lasts(&pace, 0), Some(15));
+    }
+
+    #[test]
+    fn bytes_without_use_have_a_limit_and_useful_ones_allow_as_many_more() {
+        let quiet = pace(128);
+        assert!(quiet.receive(CHATTER as usize).is_ok());
+        assert!(matches!(quiet.receive(1), Err(Fault::Chatter(_))));
+        let busy = pace(128);
+        busy.earn(1000);
+        assert!(busy.receive(CHATTER as usize + 2000).is_ok());
+        assert!(busy.receive(1).is_err());
+    }
+
+    #[test]
+    fn all_together_has_an_end_too() {
+        let limits = Limits { fetch: Duration::ZERO, ..Limits::default() };
+        let over = Pace::new(&limits, LowSpeed::default());
+        assert!(matches!(over.left(), Err(Fault::Overlong(_))));
+    }
+}

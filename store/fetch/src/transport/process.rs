@@ -1,0 +1,338 @@
+//! Programs that talk to a server for us: `git upload-pack` here, `ssh` to elsewhere.
+//!
+//! A program runs in its own process group and never outlives the conversation. What it prints on
+//! stderr is kept, because it is often the only thing that says why.
+//!
+//! Limits: an interactive ssh stays in our process group, or it could not ask; then only ssh itself
+//! is ended, and asked to end what it started.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io::{self, BufReader, Read},
+    path::Path,
+    process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use gix::{bstr::ByteSlice, url::ArgumentSafety};
+use gix_transport::{Protocol, client::blocking_io::ssh::ProgramKind};
+use modstore_core::program::{Group, Manner, Running, Stderr as Said};
+
+use super::{
+    git_config::{Route, SshProgram},
+    watch::{Patient, Watch},
+};
+use crate::{errors::Fault, limits::Limits};
+
+/// How much of the end of stderr is kept.
+const KEPT: usize = 4096;
+
+/// How long stderr may take to end after the program has hung up.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// What git itself takes out of the environment before it enters another repository.
+const REPOSITORY_VARIABLES: [&str; 16] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
+/// The reading side of a program.
+pub(crate) type Output = BufReader<Patient<ChildStdout>>;
+
+/// The writing side of a program.
+pub(crate) type Input = Patient<ChildStdin>;
+
+/// A running program. Dropping it ends it.
+pub(crate) struct Program {
+    _group: Group,
+    stderr: Stderr,
+}
+
+/// The end of what a program printed on stderr.
+#[derive(Clone)]
+pub(crate) struct Stderr {
+    tail: Arc<Mutex<Vec<u8>>>,
+    ended: Arc<Mutex<Receiver<()>>>,
+}
+
+impl Program {
+    /// Start `command`, whose name in errors is `name`.
+    pub(crate) fn start(
+        mut command: Command,
+        name: &str,
+        has_group: bool,
+        watch: &Arc<Watch>,
+    ) -> Result<(Program, Output, Input), Fault> {
+        for name in REPOSITORY_VARIABLES {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let failed = |source| Fault::Start { program: name.to_owned(), source };
+        let mut group = Group::start(command, has_group).map_err(failed)?;
+        watch.counters.connection();
+        let child = group.child();
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
+            return Err(failed(io::ErrorKind::BrokenPipe.into()));
+        };
+        let program = Program { _group: group, stderr: Stderr::listen(stderr) };
+        let output = BufReader::with_capacity(64 * 1024, Patient::new(stdout, Arc::clone(watch)));
+        Ok((program, output, Patient::new(stdin, Arc::clone(watch))))
+    }
+
+    pub(crate) fn stderr(&self) -> Stderr {
+        self.stderr.clone()
+    }
+}
+
+impl Stderr {
+    fn listen(mut stderr: ChildStderr) -> Self {
+        let tail = Arc::new(Mutex::new(Vec::new()));
+        let (end, ended) = channel();
+        let kept = Arc::clone(&tail);
+        // Where no thread can be started, its last words are not heard, and it runs as well.
+        let _ = thread::Builder::new().spawn(move || {
+            let mut chunk = [0; 1024];
+            while let Ok(read @ 1..) = stderr.read(&mut chunk) {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend_from_slice(chunk.split_at(read).0);
+                let excess = kept.len().saturating_sub(KEPT);
+                kept.drain(..excess);
+            }
+            let _ = end.send(());
+        });
+        Stderr { tail, ended: Arc::new(Mutex::new(ended)) }
+    }
+
+    /// What was printed, once the program has closed stderr or had time to.
+    pub(crate) fn last_words(&self) -> String {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(LAST_WORDS) {
+            // Somebody else holds its stderr open; what is there has to do.
+        }
+        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        tail.to_str_lossy().trim().to_owned()
+    }
+}
+
+/// `git upload-pack` in the repository at `route`.
+pub(crate) fn upload_pack(route: &Route, version: Protocol) -> Command {
+    let mut command = Command::new("git");
+    command
+        .arg("upload-pack")
+        .arg("--")
+        .arg(gix::path::from_bstr(route.url.path.as_bstr()).as_deref().unwrap_or(Path::new("")));
+    speak(&mut command, version);
+    command
+}
+
+/// `ssh`, as git would start it, to run `git-upload-pack` on the other side.
+pub(crate) fn ssh(
+    program: &SshProgram,
+    route: &Route,
+    version: Protocol,
+    interactive: bool,
+    limits: &Limits,
+    watch: &Watch,
+) -> Result<Command, Fault> {
+    let refuse = |why: &str| Fault::Protocol { source: why.to_owned().into() };
+    let ArgumentSafety::Usable(host) = route.url.host_as_argument() else {
+        return Err(refuse("the host name could be taken for an option"));
+    };
+    let destination = match route.url.user_as_argument() {
+        ArgumentSafety::Absent => host.to_owned(),
+        ArgumentSafety::Usable(user) => format!("{user}@{host}"),
+        ArgumentSafety::Dangerous(_) => {
+            return Err(refuse("the user name could be taken for an option"));
+        }
+    };
+    let kind = program.kind.unwrap_or_else(|| guess_kind(program, host, limits, watch));
+    let mut command = base_command(program);
+    command.args(options(kind, route.url.port, interactive, limits)?);
+    let path = gix::url::expand_path::for_shell(route.url.path.clone());
+    let mut remote = OsString::from("git-upload-pack ");
+    remote.push(OsStr::new(&gix::quote::single(path.as_bstr()).to_str_lossy().into_owned()));
+    command.arg(destination).arg(remote);
+    command.env("LANG", "C").env("LC_ALL", "C");
+    if !interactive {
+        command.env("SSH_ASKPASS_REQUIRE", "never").env("GIT_TERMINAL_PROMPT", "0");
+    }
+    speak(&mut command, version);
+    Ok(command)
+}
+
+fn base_command(program: &SshProgram) -> Command {
+    if !program.shell {
+        return Command::new(&program.command);
+    }
+    let mut line = program.command.clone();
+    line.push(" \"$@\"");
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(line).arg(&program.command);
+    command
+}
+
+fn options(
+    kind: ProgramKind,
+    port: Option<u16>,
+    interactive: bool,
+    limits: &Limits,
+) -> Result<Vec<String>, Fault> {
+    let mut options = Vec::new();
+    match kind {
+        ProgramKind::Ssh => {
+            if !interactive {
+                options.extend(["-o".to_owned(), "BatchMode=yes".to_owned()]);
+            }
+            let seconds = limits.connect.as_secs().max(1);
+            options.extend(["-o".to_owned(), format!("ConnectTimeout={seconds}")]);
+            options.extend(["-o".to_owned(), "SendEnv=GIT_PROTOCOL".to_owned()]);
+            options.extend(port.map(|port| format!("-p{port}")));
+        }
+        ProgramKind::Plink | ProgramKind::Putty | ProgramKind::TortoisePlink => {
+            if !interactive || kind == ProgramKind::TortoisePlink {
+                options.push("-batch".to_owned());
+            }
+            options.extend(port.into_iter().flat_map(|port| ["-P".to_owned(), port.to_string()]));
+        }
+        ProgramKind::Simple => {
+            if port.is_some() {
+                let why = "this ssh program cannot be told a port; set ssh.variant in the git configuration";
+                return Err(Fault::Protocol { source: why.into() });
+            }
+        }
+    }
+    Ok(options)
+}
+
+/// What git does: by name, and if the name says nothing, by asking it for OpenSSH's `-G`.
+fn guess_kind(program: &SshProgram, host: &str, limits: &Limits, watch: &Watch) -> ProgramKind {
+    let line = program.command.to_string_lossy();
+    let first =
+        if program.shell { line.split_whitespace().next().unwrap_or_default() } else { &line };
+    match ProgramKind::from(OsStr::new(first)) {
+        ProgramKind::Simple => {
+            let mut probe = base_command(program);
+            probe.args(["-G", host]);
+            let (limit, cancel) = (limits.connect, watch.cancel());
+            let running = Running { input: b"", limit, cancel, told: &|_| {}, ends_with_us: false };
+            let manner = Manner { stderr: Said::Nowhere, ..Manner::default() };
+            let ran = running.run_as(probe, manner);
+            let is_openssh = ran.is_ok_and(|ran| ran.status.success());
+            if is_openssh { ProgramKind::Ssh } else { ProgramKind::Simple }
+        }
+        kind => kind,
+    }
+}
+
+fn speak(command: &mut Command, version: Protocol) {
+    match version {
+        Protocol::V2 => command.env("GIT_PROTOCOL", "version=2"),
+        _ => command.env_remove("GIT_PROTOCOL"),
+    };
+}
+
+/// What a program that hung up meant, by its last words.
+pub(crate) fn meaning(said: &str, dropped: Fault) -> Fault {
+    let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
+    let last = || {
+        said.lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
+    let cause = || Some(last().into());
+    if said.is_empty() {
+        dropped
+    } else if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
+        Fault::HostKey(last())
+    } else if has(&[
+        "Permission denied",
+        "Too many authentication failures",
+        "No supported authentication",
+    ]) {
+        Fault::Login { tried: true }
+    } else if has(&["Could not resolve hostname", "Name or service not known"]) {
+        Fault::UnknownHost { source: cause() }
+    } else if has(&["Connection refused", "No route to host", "Network is unreachable"]) {
+        Fault::Refused { source: cause() }
+    } else if has(&[
+        "timed out",
+        "Connection closed",
+        "closed by remote host",
+        "Connection reset",
+        "Broken pipe",
+    ]) {
+        Fault::Dropped { source: cause() }
+    } else if has(&[
+        "does not appear to be a git repository",
+        "epository not found",
+        "No such file or directory",
+        "not a git repository",
+        "could not be found",
+    ]) {
+        Fault::NoRepository(first_error(said))
+    } else {
+        Fault::Said(first_error(said))
+    }
+}
+
+fn first_error(said: &str) -> String {
+    let marked = said.lines().find(|line| line.contains("fatal: ") || line.contains("ERROR: "));
+    marked.or(said.lines().next_back()).unwrap_or_default().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::meaning;
+    use crate::errors::{Class, Fault};
+
+    #[test]
+    fn a_connection_that_ssh_lost_is_lost_and_not_said_by_the_server() {
+        for said in [
+            "Connection to h closed by remote host.",
+            "kex_exchange_identification: Connection closed by remote host",
+            "client_loop: send disconnect: Broken pipe",
+        ] {
+            let meant = meaning(said, Fault::Dropped { source: None });
+            assert!(matches!(meant, Fault::Dropped { source: Some(_) }), "{meant:?}");
+        }
+    }
+
+    #[test]
+    fn what_ssh_prints_says_whether_to_try_again() {
+        for (said, class) in [
+            ("ssh: connect to host h port 1: Connection refused", Class::Transient),
+            ("ssh: Could not resolve hostname h: Name or service not known", Class::Transient),
+            ("kex_exchange_identification: Connection closed by remote host", Class::Transient),
+            ("git@h: Permission denied (publickey).", Class::Permanent),
+            ("Host key verification failed.", Class::Permanent),
+            ("fatal: '/x' does not appear to be a git repository", Class::Permanent),
+            ("ERROR: Repository not found.\nfatal: Could not read from remote", Class::Permanent),
+            ("", Class::Transient),
+        ] {
+            assert_eq!(meaning(said, Fault::Dropped { source: None }).class(), class, "{said}");
+        }
+    }
+}

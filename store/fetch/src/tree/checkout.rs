@@ -1,0 +1,442 @@
+//! A tree being written: directories, links from the previous entry, blobs as they come.
+//!
+//! Files are added as the walk meets them, blobs are planted as they arrive, in any order and by many
+//! threads. A blob wanted again after it was written is copied from where it was.
+//!
+//! Limits: does not seal the tree, and knows nothing of packs.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io::Read,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use gix::{
+    ObjectId,
+    bstr::{BStr, BString, ByteSlice},
+    objs::Kind,
+};
+use modstore_core::{
+    disk::{DiskError, FoldsNames, LinkError, Planting, StreamError, Verb, open_regular},
+    model::{ContentHash, FileKind, GitTree, Manifest, TreeFile},
+};
+use rayon::prelude::*;
+
+use super::{
+    lfs,
+    plan::{Collision, Extras, PlannedFile},
+};
+use crate::{
+    errors::{PackError, PackLimit},
+    pack::{Allowance, Base, Hashing, contents, from_stream, hash_of, name_of, os_path},
+    tree_rules::{self, LONGEST_LINK, Refusal},
+};
+
+/// Linking changes a file's ctime, and uv rebuilds a project when that of one of these changed.
+const NEVER_LINKED: [&str; 3] = ["pyproject.toml", "setup.py", "setup.cfg"];
+
+/// Files up to this size are read whole when they are copied.
+const WHOLE: u64 = 1 << 20;
+
+/// A tree in staging, complete but not sealed.
+#[derive(Debug)]
+pub struct Planted {
+    /// Its files.
+    pub manifest: Manifest,
+    /// Their git ids.
+    pub git: GitTree,
+    /// Files that are Git LFS pointers.
+    pub lfs_pointers: Vec<BString>,
+    /// Paths that would be one on a file system that folds names.
+    pub collisions: Vec<Collision>,
+    /// Files written.
+    pub written: u64,
+    /// Files hard-linked from the previous entry.
+    pub linked: u64,
+    /// Bytes in the files written.
+    pub written_bytes: u64,
+    /// Bytes received from the stream, 0 when there was none.
+    pub received_bytes: u64,
+}
+
+/// A file added to the tree; `number` counts them.
+struct Added {
+    number: usize,
+    file: PlannedFile,
+}
+
+/// A file whose content is in the previous entry.
+pub(crate) struct Kept<'a> {
+    added: Arc<Added>,
+    old: &'a TreeFile,
+}
+
+/// What is known about the files so far.
+#[derive(Default)]
+struct Table {
+    files: Vec<Arc<Added>>,
+    /// Files waiting for their blob.
+    wanted: HashMap<ObjectId, Vec<Arc<Added>>>,
+    /// A file of each blob that was planted or is being planted.
+    begun: HashMap<ObjectId, Arc<Added>>,
+    /// Files whose blob had begun before they were added, and the file it began with.
+    again: Vec<(Arc<Added>, Arc<Added>)>,
+}
+
+/// See the module.
+pub(crate) struct Checkout<'a> {
+    planting: &'a Planting,
+    base: Option<&'a Base<'a>>,
+    allowance: &'a Allowance<'a>,
+    table: Mutex<Table>,
+    /// Directories made.
+    directories: Mutex<HashSet<BString>>,
+    /// Files written or linked, by number.
+    done: Mutex<Vec<(usize, ContentHash, u64)>>,
+    link_texts: Mutex<Vec<(BString, BString)>>,
+    lfs_pointers: Mutex<Vec<BString>>,
+    lfs_in_use: AtomicBool,
+    /// Linked files that are of a pointer's size.
+    small_linked: Mutex<Vec<(Arc<Added>, &'a TreeFile)>>,
+    linked: AtomicU64,
+    written_bytes: AtomicU64,
+}
+
+impl<'a> Checkout<'a> {
+    pub(crate) fn new(
+        base: Option<&'a Base<'a>>,
+        planting: &'a Planting,
+        allowance: &'a Allowance<'a>,
+    ) -> Checkout<'a> {
+        Checkout {
+            planting,
+            base,
+            allowance,
+            table: Mutex::default(),
+            directories: Mutex::default(),
+            done: Mutex::default(),
+            link_texts: Mutex::default(),
+            lfs_pointers: Mutex::default(),
+            lfs_in_use: AtomicBool::new(false),
+            small_linked: Mutex::default(),
+            linked: AtomicU64::new(0),
+            written_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Makes the directory and adds its files. Those that the previous entry has are returned, for
+    /// [`Checkout::keep`]; all others wait for [`Checkout::plant`].
+    pub(crate) fn add(
+        &self,
+        directory: &BStr,
+        files: Vec<PlannedFile>,
+    ) -> Result<Vec<Kept<'a>>, PackError> {
+        let mut kept = Vec::new();
+        self.make_directory(directory, &mut locked(&self.directories))?;
+        let mut table = locked(&self.table);
+        for file in files {
+            let added = Arc::new(Added { number: table.files.len(), file });
+            table.files.push(added.clone());
+            let file = &added.file;
+            match self.base.and_then(|base| base.file_at(file.path.as_bstr(), &file.id)) {
+                Some(old) => kept.push(Kept { added, old }),
+                None => table.want(added),
+            }
+        }
+        Ok(kept)
+    }
+
+    fn make_directory(&self, path: &BStr, made: &mut HashSet<BString>) -> Result<(), PackError> {
+        if path.is_empty() || made.contains(path) {
+            return Ok(());
+        }
+        if let Some((parent, _)) = path.rsplit_once_str("/") {
+            self.make_directory(parent.as_bstr(), made)?;
+        }
+        made.insert(path.to_owned());
+        self.planting.directory(path).map_err(PackError::Write)
+    }
+
+    /// The blobs that files are waiting for.
+    pub(crate) fn wanted(&self) -> Vec<ObjectId> {
+        locked(&self.table).wanted.keys().copied().collect()
+    }
+
+    /// Whether no file is waiting for any blob.
+    pub(crate) fn wants_nothing(&self) -> bool {
+        locked(&self.table).wanted.is_empty()
+    }
+
+    /// Whether a file is waiting for this blob.
+    pub(crate) fn wants(&self, id: &ObjectId) -> bool {
+        locked(&self.table).wanted.contains_key(id)
+    }
+
+    /// Takes a file from the previous entry: linked if it may be, else read, checked and written.
+    pub(crate) fn keep(&self, kept: Kept<'a>) -> Result<(), PackError> {
+        let (Kept { added, old }, Some(base)) = (kept, self.base) else { return Ok(()) };
+        let file = &added.file;
+        if file.path.ends_with(b".gitattributes") {
+            self.look_for_lfs(&base.read(old, &file.id)?);
+        }
+        if !may_be_linked(file, old) {
+            return match old.size > WHOLE && old.kind != FileKind::Symlink {
+                true => self.copy(&added, old.size, base.open(old)?, || PackError::BaseDamaged {
+                    path: old.path.clone(),
+                    source: None,
+                }),
+                false => self.write(&added, &base.read(old, &file.id)?),
+            };
+        }
+        match self.planting.link(file.path.as_bstr(), old, &base.root) {
+            Ok(()) => {
+                self.linked.fetch_add(1, Ordering::Relaxed);
+                locked(&self.done).push((added.number, old.content, old.size));
+                if lfs::may_be_pointer(old.size) {
+                    locked(&self.small_linked).push((added, old));
+                }
+                Ok(())
+            }
+            Err(LinkError::Disk(error)) => Err(PackError::Write(error)),
+            Err(damaged) => {
+                Err(PackError::BaseDamaged { path: old.path.clone(), source: Some(damaged.into()) })
+            }
+        }
+    }
+
+    /// Writes a blob to all paths that wait for it, and says whether there are any. `id` is its id.
+    pub(crate) fn plant(&self, id: &ObjectId, contents: &[u8]) -> Result<bool, PackError> {
+        let Some(waiting) = locked(&self.table).begin(id) else { return Ok(false) };
+        waiting.iter().try_for_each(|added| self.write(added, contents))?;
+        Ok(true)
+    }
+
+    /// The same for a blob of `size` bytes that memory should not hold: `open` gives it as often as it is wanted.
+    pub(crate) fn plant_stream<R: Read>(
+        &self,
+        id: &ObjectId,
+        size: u64,
+        open: &mut dyn FnMut() -> Result<R, PackError>,
+    ) -> Result<(), PackError> {
+        let Some(waiting) = locked(&self.table).begin(id) else { return Ok(()) };
+        waiting.iter().try_for_each(|added| self.write_stream(added, size, &mut open()?))
+    }
+
+    fn count(&self, size: u64) -> Result<(), PackError> {
+        self.allowance.go_on()?;
+        let so_far = self.written_bytes.fetch_add(size, Ordering::Relaxed) + size;
+        PackError::check_limit(PackLimit::Tree, so_far, self.allowance.limits().tree)?;
+        self.allowance.staged(size)
+    }
+
+    /// Writes a file that is too large to be a link, a pointer or a list of attributes.
+    fn write_stream(
+        &self,
+        added: &Added,
+        size: u64,
+        contents: &mut dyn Read,
+    ) -> Result<(), PackError> {
+        let file = &added.file;
+        let executable = match file.kind {
+            FileKind::File => false,
+            FileKind::Executable => true,
+            FileKind::Symlink if size > LONGEST_LINK as u64 => {
+                return Err(PackError::refused(file.path.clone(), Refusal::LinkText));
+            }
+            FileKind::Symlink => {
+                let mut text = Vec::new();
+                let read = contents.read_to_end(&mut text);
+                read.map_err(|error| from_stream(error, 0, self.allowance))?;
+                return self.write(added, &text);
+            }
+        };
+        self.count(size)?;
+        let mut contents = Interruptible { inner: contents, allowance: self.allowance };
+        let written = self.planting.write_stream(file.path.as_bstr(), executable, &mut contents);
+        let (hash, size) = written.map_err(|error| match error {
+            StreamError::Disk(error) => PackError::Write(error),
+            StreamError::Read(error) => from_stream(error, 0, self.allowance),
+        })?;
+        locked(&self.done).push((added.number, hash, size));
+        Ok(())
+    }
+
+    /// Writes what `contents` gives, which must be the file's blob.
+    fn copy<R: Read>(
+        &self,
+        added: &Added,
+        size: u64,
+        mut contents: Hashing<R>,
+        other: impl FnOnce() -> PackError,
+    ) -> Result<(), PackError> {
+        self.write_stream(added, size, &mut contents)?;
+        if contents.id()?.0 == added.file.id { Ok(()) } else { Err(other()) }
+    }
+
+    fn write(&self, added: &Added, contents: &[u8]) -> Result<(), PackError> {
+        let file = &added.file;
+        let size = contents.len() as u64;
+        self.count(size)?;
+        if file.kind == FileKind::Symlink {
+            let text = contents.as_bstr();
+            tree_rules::check_link(file.path.as_bstr(), text)
+                .map_err(|reason| PackError::refused(file.path.clone(), reason))?;
+            locked(&self.link_texts).push((file.path.clone(), text.to_owned()));
+        } else if lfs::is_pointer(contents) {
+            locked(&self.lfs_pointers).push(file.path.clone());
+        } else if file.path.ends_with(b".gitattributes") {
+            self.look_for_lfs(contents);
+        }
+        let hash = self
+            .planting
+            .write(file.path.as_bstr(), file.kind, contents)
+            .map_err(PackError::Write)?;
+        locked(&self.done).push((added.number, hash, size));
+        Ok(())
+    }
+
+    /// Copies the files whose blob was written before they were added.
+    pub(crate) fn copy_again(&self) -> Result<(), PackError> {
+        let again = std::mem::take(&mut locked(&self.table).again);
+        again.par_iter().try_for_each(|(added, first)| {
+            let path = self.planting.root().join(os_path(first.file.path.as_bstr()));
+            let unread = |source| PackError::Write(DiskError::new(Verb::Read, &path, source));
+            let other = || unread(std::io::Error::other("it is not what was just written"));
+            let size = std::fs::symlink_metadata(&path).map_err(unread)?.len();
+            if size > WHOLE {
+                let file = open_regular(&path).map_err(unread)?;
+                return self.copy(added, size, Hashing::new(file, Kind::Blob, size), other);
+            }
+            let contents = contents(&path, first.file.kind, WHOLE).map_err(unread)?;
+            match hash_of(Kind::Blob, &contents)? == added.file.id {
+                true => self.write(added, &contents),
+                false => Err(other()),
+            }
+        })
+    }
+
+    fn look_for_lfs(&self, attributes: &[u8]) {
+        if attributes.contains_str("filter=lfs") {
+            self.lfs_in_use.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Reads the result off what was done.
+    pub(crate) fn finish(
+        self,
+        root: ObjectId,
+        extras: Extras,
+        folds: &FoldsNames<'_>,
+    ) -> Result<Planted, PackError> {
+        self.copy_again()?;
+        self.check_link_steps(folds)?;
+        self.find_linked_pointers()?;
+        let added = unlocked(self.table).files;
+        let mut slots: Vec<Option<(ContentHash, u64)>> = vec![None; added.len()];
+        for (number, content, size) in unlocked(self.done) {
+            if let Some(slot) = slots.get_mut(number) {
+                *slot = Some((content, size));
+            }
+        }
+        let mut both: Vec<(TreeFile, ObjectId)> = Vec::with_capacity(added.len());
+        for (added, slot) in added.iter().zip(slots) {
+            let PlannedFile { path, kind, id } = &added.file;
+            let (path, kind) = (path.clone(), *kind);
+            let (content, size) =
+                slot.ok_or_else(|| PackError::MissingObject { id: *id, path: path.clone() })?;
+            both.push((TreeFile { path, kind, size, content }, *id));
+        }
+        both.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+        let (files, blobs): (Vec<_>, Vec<_>) = both.into_iter().unzip();
+        let Extras { mut gitlinks, mut odd_modes, mut collisions } = extras;
+        gitlinks.sort();
+        odd_modes.sort();
+        collisions.sort();
+        let mut lfs_pointers = unlocked(self.lfs_pointers);
+        lfs_pointers.sort();
+        let linked = self.linked.into_inner();
+        Ok(Planted {
+            written: files.len() as u64 - linked,
+            linked,
+            manifest: Manifest::new(files).map_err(PackError::Manifest)?,
+            git: GitTree { root, blobs, odd_modes, gitlinks },
+            lfs_pointers,
+            collisions,
+            written_bytes: self.written_bytes.into_inner(),
+            received_bytes: 0,
+        })
+    }
+
+    /// Links are checked by their text before they are written; that one of them does not lead
+    /// another one out shows only when all are known.
+    fn check_link_steps(&self, folds: &FoldsNames<'_>) -> Result<(), PackError> {
+        let leaving = tree_rules::first_that_leaves(&locked(&self.link_texts), folds);
+        leaving
+            .map_err(PackError::Write)?
+            .map_or(Ok(()), |refused| Err(PackError::Refused(refused)))
+    }
+
+    /// Files that were linked have not been read. Only where the tree's attributes speak of LFS are
+    /// the small ones looked into.
+    fn find_linked_pointers(&self) -> Result<(), PackError> {
+        let Some(base) = self.base.filter(|_| self.lfs_in_use.load(Ordering::Relaxed)) else {
+            return Ok(());
+        };
+        locked(&self.small_linked).par_iter().try_for_each(|(added, old)| {
+            if lfs::is_pointer(&base.read(old, &added.file.id)?) {
+                locked(&self.lfs_pointers).push(added.file.path.clone());
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Table {
+    fn want(&mut self, added: Arc<Added>) {
+        match self.begun.get(&added.file.id) {
+            Some(first) => self.again.push((added, first.clone())),
+            None => self.wanted.entry(added.file.id).or_default().push(added),
+        }
+    }
+
+    /// Hands the waiting files to whoever has their blob.
+    fn begin(&mut self, id: &ObjectId) -> Option<Vec<Arc<Added>>> {
+        let waiting = self.wanted.remove(id)?;
+        self.begun.extend(waiting.first().map(|first| (*id, first.clone())));
+        Some(waiting)
+    }
+}
+
+/// A stream that ends when somebody wishes to stop.
+struct Interruptible<'c, 'a> {
+    inner: &'c mut dyn Read,
+    allowance: &'c Allowance<'a>,
+}
+
+impl Read for Interruptible<'_, '_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        self.allowance.go_on().map_err(std::io::Error::other)?;
+        self.inner.read(out)
+    }
+}
+
+/// Modes and kinds belong to the inode, so they must be the same. Links are read, since their text
+/// must be checked against the tree they are in.
+fn may_be_linked(file: &PlannedFile, old: &TreeFile) -> bool {
+    let fragile = |path: &BString| NEVER_LINKED.iter().any(|name| name_of(path) == *name);
+    file.kind == old.kind
+        && file.kind != FileKind::Symlink
+        && !fragile(&file.path)
+        && !fragile(&old.path)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn unlocked<T>(mutex: Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

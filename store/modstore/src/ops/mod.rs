@@ -1,0 +1,27 @@
+//! The verbs of a [`Store`](crate::Store): one file each, with its method, its errors and its answer.
+//!
+//! A verb decides the order of things and leaves the work to the folders below: `update` fetches and switches,
+//! `reclaim` deletes, `reset` takes a store away.
+
+mod sweep;
+mod transact;
+mod update;
+mod add;
+mod link;
+mod remove;
+mod rollback;
+mod allow;
+mod bind;
+mod difference;
+mod reset;
+mod purge;
+mod verify;
+mod repair;
+
+pub use add::{AddError, Added};
+pub use allow::AllowError;
+pub use difference::DifferenceError;
+pub use remove::RemoveError;
+pub use reset::{Dropped, Reset, ResetError};
+pub use rollback::RollbackError;
+pub use transact::TransactError;

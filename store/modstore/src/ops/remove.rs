@@ -1,0 +1,67 @@
+//! `remove`: modules leave `modules.toml` and the current generation together.
+
+use crate::{
+    AccessError, Cancel, Store,
+    declare::{self, DeclareError},
+    environment::EnvironmentLockError,
+    model::{self, Generation, ModuleName},
+    ops::transact::TransactError,
+    update::{Environments, Events},
+};
+
+/// Nothing was removed, and `modules.toml` is as it was, unless the transaction says that it has happened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoveError {
+    /// The store cannot be changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// `modules.toml` cannot be read or changed.
+    #[error(transparent)]
+    Declare(#[from] DeclareError),
+    /// An environment that is bound cannot be worked on.
+    #[error(transparent)]
+    Hold(#[from] EnvironmentLockError),
+    /// The transaction failed.
+    #[error(transparent)]
+    Transact(#[from] TransactError),
+}
+
+impl RemoveError {
+    /// Whether the change has happened, or may have.
+    #[must_use]
+    pub const fn has_happened(&self) -> bool {
+        matches!(self, Self::Transact(error) if error.has_happened())
+    }
+}
+
+impl Store {
+    /// Removes modules from `modules.toml`, and switches to a generation without them.
+    ///
+    /// # Errors
+    /// `modules.toml` is as it was, except where the error says that the change has happened.
+    pub fn remove(
+        &self,
+        names: &[ModuleName],
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Option<Generation>, RemoveError> {
+        let _leftovers = self.report_leftovers(events);
+        self.ensure_writable(events, cancel)?;
+        let undeclare = |text: &str| {
+            names.iter().try_fold(text.to_owned(), |text, name| model::remove_module(&text, name))
+        };
+        let unbind = || -> Result<_, RemoveError> {
+            let environments = Environments::hold(self.ground(events, cancel))?;
+            Ok(self.transact(environments, events, cancel, |transaction| {
+                for name in names {
+                    transaction.unbind(name.clone());
+                    transaction.note(name.clone(), None);
+                }
+                Ok(())
+            })?)
+        };
+        let nothing_happened = |error: &RemoveError| !error.has_happened();
+        declare::edit_along(self.editing(cancel), undeclare, unbind, nothing_happened)
+    }
+}

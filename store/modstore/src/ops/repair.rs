@@ -1,0 +1,30 @@
+//! `verify --repair`: what is damaged is put right.
+
+use crate::{
+    Cancel, Store,
+    check::{self, RepairError, RepairReport},
+    update::Events,
+};
+
+impl Store {
+    /// Repairs damage: each damaged thing is put right, rebuilt from what the store knows, or fetched again; the damaged
+    /// copy is moved to the quarantine. Readers miss nothing meanwhile.
+    ///
+    /// # Errors
+    /// What was repaired until then stays repaired. Damage that cannot be repaired is no error; it is in the report.
+    pub fn repair(
+        &self,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<RepairReport, RepairError> {
+        let _leftovers = self.report_leftovers(events);
+        if self.disk().has_failed_to_sync() {
+            return Err(crate::AccessError::Poisoned.into());
+        }
+        if !check::has_parts(self.layout()) {
+            return Ok(RepairReport::default());
+        }
+        self.may_write()?;
+        check::repair(self.ground(events, cancel))
+    }
+}

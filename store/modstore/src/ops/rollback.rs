@@ -1,0 +1,115 @@
+//! `rollback`: the bindings of an earlier generation, as a new one.
+
+use crate::{
+    AccessError, Cancel, Store,
+    commit::{JournalError, State, Transaction, is_whole},
+    environment::EnvironmentLockError,
+    model::{Generation, ModuleName},
+    ops::transact::TransactError,
+    update::{Environments, EquipError, Events},
+};
+
+/// Nothing was rolled back, unless the transaction says that it has happened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RollbackError {
+    /// The store cannot be changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The journal cannot be read.
+    #[error("the store cannot be read")]
+    Journal(#[from] JournalError),
+    /// There is no generation of that number, or none to go back to.
+    #[error("there is no generation {}", wanted.map_or_else(|| "before this one".into(), |wanted| wanted.to_string()))]
+    NoGeneration {
+        /// The generation asked for.
+        wanted: Option<Generation>,
+    },
+    /// The generation was retired: its entries may be gone.
+    #[error("generation {wanted} is no longer kept{}", there_are(.kept))]
+    Retired {
+        /// The generation asked for.
+        wanted: Generation,
+        /// Those that are kept, oldest first.
+        kept: Vec<Generation>,
+    },
+    /// An entry of the generation is missing from the store, or incomplete.
+    #[error(
+        "generation {wanted} cannot be restored: the entry of `{module}` is missing or damaged"
+    )]
+    EntryGone {
+        /// The generation asked for.
+        wanted: Generation,
+        /// The module.
+        module: ModuleName,
+    },
+    /// An environment that is bound cannot be worked on.
+    #[error(transparent)]
+    Hold(#[from] EnvironmentLockError),
+    /// An environment cannot be given what the generation needs.
+    #[error(transparent)]
+    Equip(#[from] EquipError),
+    /// The transaction failed.
+    #[error(transparent)]
+    Transact(#[from] TransactError),
+}
+
+impl RollbackError {
+    /// Whether the change has happened, or may have.
+    #[must_use]
+    pub const fn has_happened(&self) -> bool {
+        matches!(self, Self::Transact(error) if error.has_happened())
+    }
+}
+
+fn there_are(kept: &[Generation]) -> String {
+    let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
+    format!("; kept: {}", kept.join(", "))
+}
+
+impl Store {
+    /// Makes the modules of an earlier generation current again, as a new generation. `None`: the one before.
+    ///
+    /// # Errors
+    /// Nothing was changed, unless the transaction within says that it has happened.
+    pub fn rollback(
+        &self,
+        to: Option<Generation>,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Generation, RollbackError> {
+        let _leftovers = self.report_leftovers(events);
+        self.ensure_writable(events, cancel)?;
+        let state = self.state()?;
+        let wanted = self.restorable(&state, to)?;
+        let modules = state.modules_of(wanted).ok_or(RollbackError::NoGeneration { wanted: to })?;
+        let ground = self.ground(events, cancel);
+        let environments = Environments::hold(ground)?;
+        environments.equip(ground, &modules)?;
+        let restore = |transaction: &mut Transaction| transaction.restore(wanted);
+        let current = self.transact(environments, events, cancel, restore)?;
+        current.ok_or(RollbackError::NoGeneration { wanted: to })
+    }
+
+    /// The generation to restore, if it is kept and all its entries are there.
+    fn restorable(
+        &self,
+        state: &State,
+        to: Option<Generation>,
+    ) -> Result<Generation, RollbackError> {
+        let before = state.kept().rev().nth(1).map(|info| info.number);
+        let wanted = to.or(before).ok_or(RollbackError::NoGeneration { wanted: to })?;
+        let modules = state.modules_of(wanted).ok_or(RollbackError::NoGeneration { wanted: to })?;
+        if !state.is_kept(wanted) {
+            let kept = state.kept().map(|info| info.number).collect();
+            return Err(RollbackError::Retired { wanted, kept });
+        }
+        for (module, binding) in &modules {
+            if binding.digest().is_some_and(|digest| !is_whole(self.layout(), digest)) {
+                let module = module.parse().expect("the journal holds only module names");
+                return Err(RollbackError::EntryGone { wanted, module });
+            }
+        }
+        Ok(wanted)
+    }
+}

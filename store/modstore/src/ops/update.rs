@@ -1,0 +1,79 @@
+//! `update`, the main job, and `outdated`, the same without changing anything.
+
+use crate::{
+    Cancel, Store,
+    commit::{CommitError, State},
+    declare,
+    disk::names_in,
+    model::{Declarations, ModuleName},
+    update::{self, Done, Events, Outdated, UpdateError, UpdateReport, UpdateRequest},
+};
+
+impl Store {
+    /// Fetches what `modules.toml` declares and makes it current, in one transaction. A module that cannot be fetched
+    /// keeps its current version.
+    ///
+    /// # Errors
+    /// When nothing could be fetched or committed at all. Modules that fail are no error; they are in the report.
+    pub fn update(
+        &self,
+        request: &UpdateRequest,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<UpdateReport, UpdateError> {
+        let _leftovers = self.report_leftovers(events);
+        // The state first: a module that another process declares and adds in between is then not taken for undeclared.
+        let state = self.state()?;
+        let declared = self.declarations()?;
+        if declared.modules.is_empty() && request.names.is_empty() && self.is_empty() {
+            return Ok(UpdateReport::of_nothing());
+        }
+        match self.update_declared(state, &declared, request, events, cancel) {
+            // A sweep deleted an old entry that this update wanted to make current again: it is fetched now.
+            Err(UpdateError::Commit(CommitError::Swept { .. })) => {
+                self.update_declared(self.state()?, &declared, request, events, cancel)
+            }
+            done => done,
+        }
+    }
+
+    /// Updates from a state and declarations that were read before.
+    pub(super) fn update_declared(
+        &self,
+        state: State,
+        declared: &Declarations,
+        request: &UpdateRequest,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<UpdateReport, UpdateError> {
+        self.ensure_writable(events, cancel)?;
+        let lock = if request.locked { Some(declare::read_lock(self.layout())?) } else { None };
+        let ground = self.ground(events, cancel);
+        let Done { report, after } =
+            update::update(ground, state, declared, lock.as_ref(), request)?;
+        self.sweep_briefly(after.as_ref(), events, cancel);
+        Ok(report)
+    }
+
+    /// Whether the store never had a generation, and no process that died on the way to one left anything.
+    fn is_empty(&self) -> bool {
+        [self.layout().staging(), self.layout().generations()]
+            .iter()
+            .all(|at| names_in(at).is_ok_and(|names| names.is_empty()))
+            && self.current().is_none()
+    }
+
+    /// What an update would change. Changes nothing.
+    ///
+    /// # Errors
+    /// As for [`update`](Self::update).
+    pub fn outdated(
+        &self,
+        names: &[ModuleName],
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Vec<Outdated>, UpdateError> {
+        let declared = self.declarations()?;
+        update::outdated(self.ground(events, cancel), &declared, names)
+    }
+}

@@ -1,0 +1,20 @@
+//! A module as a Python project: which of its files its metadata depends on, the result of its build, and the files that
+//! are made for one Python.
+
+mod project_metadata;
+mod project;
+pub(crate) mod variant;
+mod module_tree;
+mod editable_layout;
+mod probe;
+
+pub use editable_layout::LayoutError;
+pub use module_tree::ModuleTree;
+pub use probe::{ProbeError, known_metadata};
+pub(crate) use probe::{ProbedProject, Prober};
+pub use project::Project;
+pub use project_metadata::ProjectMetadata;
+pub(crate) use project_metadata::required;
+#[cfg(test)]
+pub(crate) use project_metadata::tests::facts;
+pub use variant::variant_faults;

@@ -1,0 +1,138 @@
+//! [`Distribution`]: an installed project, by the directory that tells of it. Its name and version are in that
+//! directory's name; the rest is read when it is asked for.
+
+use std::path::{Path, PathBuf};
+
+use modstore_core::{disk::DiskError, model::DistributionName};
+
+use super::{
+    direct_url::DirectUrl,
+    limits::small_if_there,
+    metadata::{EntryPoint, Metadata},
+    record::{self, RecordedFile},
+};
+
+/// A project that is installed in a site directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distribution {
+    /// Its name.
+    pub name: DistributionName,
+    /// Its version, as its directory's name has it.
+    pub version: Option<String>,
+    /// What tells of it: a `.dist-info` or `.egg-info`, by its path. An old `.egg-info` may be a file.
+    pub directory: PathBuf,
+    /// Where it came from, when not from an index.
+    pub direct_url: Option<DirectUrl>,
+    /// The site directory.
+    pub(super) site: PathBuf,
+}
+
+/// What a distribution says of itself cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DistributionError {
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// Its `RECORD` is no table.
+    #[error("{} is no table of files", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: csv::Error,
+    },
+}
+
+impl Distribution {
+    /// The distribution that the name of a `.dist-info` or `.egg-info` in `site` stands for.
+    pub(super) fn named(site: &Path, file_name: &str) -> Option<Self> {
+        let (stem, kind) = file_name.rsplit_once('.')?;
+        let (name, version) = match kind {
+            "dist-info" => stem.rsplit_once('-').map(|(name, version)| (name, Some(version)))?,
+            // `name-1.0-py3.12`, or `name` alone beside an editable's packages.
+            "egg-info" => match stem.split_once('-') {
+                Some((name, rest)) => (name, rest.split('-').next()),
+                None => (stem, None),
+            },
+            _ => return None,
+        };
+        Some(Self {
+            name: name.parse().ok()?,
+            version: version.map(str::to_owned),
+            directory: site.join(file_name),
+            direct_url: None,
+            site: site.to_owned(),
+        })
+    }
+
+    /// Whether it is an editable install, as far as its own directory tells.
+    #[must_use]
+    pub fn is_editable(&self) -> bool {
+        self.direct_url.as_ref().is_some_and(|url| url.is_editable)
+    }
+
+    /// What its `METADATA` says, if it has one.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn metadata(&self) -> Result<Option<Metadata>, DistributionError> {
+        let names = ["METADATA", "PKG-INFO", ""];
+        for name in names {
+            let path =
+                if name.is_empty() { self.directory.clone() } else { self.directory.join(name) };
+            // Whatever else has the name of a file is told; the directory itself is none.
+            if path.is_file() || (!name.is_empty() && path.exists()) {
+                return Ok(text(&path)?.map(|text| Metadata::read(&text)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What it gives names to.
+    ///
+    /// # Errors
+    /// When `entry_points.txt` is there and cannot be read.
+    pub fn entry_points(&self) -> Result<Vec<EntryPoint>, DistributionError> {
+        let text = text(&self.directory.join("entry_points.txt"))?;
+        Ok(text.map(|text| EntryPoint::all(&text)).unwrap_or_default())
+    }
+
+    /// Who installed it: `uv`, `pip`.
+    ///
+    /// # Errors
+    /// When `INSTALLER` is there and cannot be read.
+    pub fn installer(&self) -> Result<Option<String>, DistributionError> {
+        Ok(text(&self.directory.join("INSTALLER"))?.map(|text| text.trim().to_owned()))
+    }
+
+    /// The files that were installed, if that was recorded.
+    ///
+    /// # Errors
+    /// See [`DistributionError`].
+    pub fn record(&self) -> Result<Option<Vec<RecordedFile>>, DistributionError> {
+        self.record_where(|_| true)
+    }
+
+    /// The files that were installed, if that was recorded in bytes that are `wanted`: most records need not be taken
+    /// apart to tell that they have none of some names.
+    pub(super) fn record_where(
+        &self,
+        wanted: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<Option<Vec<RecordedFile>>, DistributionError> {
+        let path = self.directory.join("RECORD");
+        let Some(bytes) = small_if_there(&path)?.filter(|bytes| wanted(bytes)) else {
+            return Ok(None);
+        };
+        let files = record::read(&self.site, &bytes);
+        files.map(Some).map_err(|source| DistributionError::Record { path, source })
+    }
+}
+
+fn text(path: &Path) -> Result<Option<String>, DiskError> {
+    let bytes = match path.parent().is_some_and(Path::is_file) {
+        // An old `.egg-info` is a file; it has nothing below it.
+        true => None,
+        false => small_if_there(path)?,
+    };
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}

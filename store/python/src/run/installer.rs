@@ -1,0 +1,214 @@
+//! [`Installer`]: the program that installs distributions in an environment: uv where there is one, else the
+//! environment's own pip.
+//!
+//! The user's own configuration of either (indexes, certificates, proxies) is honoured; settings that would lead it to
+//! another environment are not. It asks the user nothing: standard input is empty.
+
+use std::{
+    ffi::OsStr,
+    fmt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use modstore_core::{
+    Cancel,
+    model::DistributionName,
+    program::{ProgramError, Running, in_path, is_executable},
+};
+
+use crate::read::EnvironmentPaths;
+
+/// An installer may have to compile the distributions that it installs.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// Variables that lead a Python, or an installer, to another environment.
+const MISLEADING: [&str; 8] = [
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "VIRTUAL_ENV",
+    "UV_PYTHON",
+    "UV_SYSTEM_PYTHON",
+    "PIP_TARGET",
+    "PIP_PREFIX",
+];
+
+/// A program that installs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Installer {
+    /// uv.
+    Uv(PathBuf),
+    /// The pip in the environment itself.
+    Pip,
+}
+
+/// Distributions to be installed, by one call.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Install<'a> {
+    /// Requirements, as in the metadata of a distribution.
+    pub requirements: &'a [String],
+    /// Directories of projects, installed so that they are used where they lie.
+    pub editables: &'a [PathBuf],
+    /// Without their requirements.
+    pub no_deps: bool,
+    /// Without the network.
+    pub offline: bool,
+    /// A file of constraints.
+    pub constraints: Option<&'a Path>,
+    /// Into this directory instead.
+    pub target: Option<&'a Path>,
+    /// Variables for the builds.
+    pub variables: &'a [(&'a str, &'a str)],
+}
+
+impl fmt::Display for Installer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Uv(_) => "uv",
+            Self::Pip => "pip",
+        })
+    }
+}
+
+impl Installer {
+    /// The installer for an environment: uv, wherever it is usually found, else the environment's own pip.
+    #[must_use]
+    pub fn find(paths: &EnvironmentPaths) -> Option<Self> {
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let below_home =
+            |directory: &str| home.as_ref().map(|home| home.join(directory).join("uv"));
+        let named = std::env::var_os("UV").map(PathBuf::from);
+        let places_of_uv = [
+            named,
+            in_path("uv"),
+            Some(paths.prefix.join("bin/uv")),
+            below_home(".local/bin"),
+            below_home(".cargo/bin"),
+        ];
+        let uv = places_of_uv.into_iter().flatten().find(|path| is_executable(path));
+        let has_pip = paths.site.iter().any(|site| site.join("pip/__init__.py").is_file());
+        uv.map(Self::Uv).or_else(|| has_pip.then_some(Self::Pip))
+    }
+
+    /// Installs.
+    ///
+    /// # Errors
+    /// Some of it may have been installed: installers are not atomic.
+    pub fn install(
+        &self,
+        python: &Path,
+        what: &Install<'_>,
+        cancel: &Cancel,
+        on_line: &dyn Fn(&str),
+    ) -> Result<(), ProgramError> {
+        let mut command = self.command(python, "install");
+        if let Self::Uv(_) = self {
+            // `tool.uv.sources` of a project is for its developers: it names paths and repositories that are not
+            // here.
+            command.arg("--no-sources");
+        }
+        if what.no_deps {
+            command.arg("--no-deps");
+        }
+        if what.offline {
+            command.arg(if matches!(self, Self::Pip) { "--no-index" } else { "--offline" });
+        }
+        for (option, path) in [("--constraint", what.constraints), ("--target", what.target)] {
+            if let Some(path) = path {
+                command.arg(option).arg(path);
+            }
+        }
+        for editable in what.editables {
+            command.arg("--editable").arg(editable);
+        }
+        command.envs(what.variables.iter().copied());
+        command.arg("--").args(what.requirements);
+        run(command, cancel, on_line)
+    }
+
+    /// Uninstalls distributions; one that is not there is no error.
+    ///
+    /// # Errors
+    /// Some of them may be gone.
+    pub fn uninstall(
+        &self,
+        python: &Path,
+        names: &[DistributionName],
+        cancel: &Cancel,
+    ) -> Result<(), ProgramError> {
+        let mut command = self.command(python, "uninstall");
+        if matches!(self, Self::Pip) {
+            command.arg("--yes");
+        }
+        command.arg("--").args(names.iter().map(DistributionName::as_str));
+        run(command, cancel, &|_| {})
+    }
+
+    /// The command that installs these, for a shell.
+    #[must_use]
+    pub fn install_command(&self, python: &Path, arguments: &[&OsStr]) -> String {
+        let python = quoted(python.as_os_str());
+        let arguments: Vec<String> = arguments.iter().map(|text| quoted(text)).collect();
+        match self {
+            Self::Uv(_) => format!("uv pip install --python {python} {}", arguments.join(" ")),
+            Self::Pip => format!("{python} -m pip install {}", arguments.join(" ")),
+        }
+    }
+
+    fn command(&self, python: &Path, verb: &str) -> Command {
+        let mut command = match self {
+            Self::Uv(uv) => {
+                let mut command = Command::new(uv);
+                command.args(["pip", verb, "--quiet", "--python"]).arg(python);
+                command
+            }
+            Self::Pip => {
+                let mut command = Command::new(python);
+                let options = ["--quiet", "--disable-pip-version-check", "--no-input"];
+                command.args(["-m", "pip", verb]).args(options);
+                command
+            }
+        };
+        for name in MISLEADING {
+            command.env_remove(name);
+        }
+        // In a project's directory it would read that project's settings.
+        command.current_dir("/");
+        command
+    }
+}
+
+fn run(command: Command, cancel: &Cancel, on_line: &dyn Fn(&str)) -> Result<(), ProgramError> {
+    let running = Running { input: b"", limit: LIMIT, cancel, told: on_line, ends_with_us: false };
+    running.succeed(command).map(drop)
+}
+
+/// A word as a shell reads it.
+#[must_use]
+pub fn quoted(word: &OsStr) -> String {
+    let text = word.to_string_lossy();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,#".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) && !text.starts_with('#') {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_quoted_when_a_shell_would_read_it_otherwise() {
+        for word in ["", "a b", "it's", "$HOME", "-e", "plain/path.py", "a#b", "#c", "x\ny"] {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("printf %s {}", quoted(OsStr::new(word)))]);
+            if !word.starts_with('-') {
+                assert_eq!(String::from_utf8(shell.output().unwrap().stdout).unwrap(), word);
+            }
+        }
+        assert_eq!(quoted("plain/path.py".as_ref()), "plain/path.py");
+    }
+}

@@ -1,0 +1,10 @@
+//! The programs of others that are run: an environment's interpreter, queried for its paths or importing modules, and the
+//! installer.
+
+mod interpreter;
+mod import_probe;
+mod installer;
+
+pub use import_probe::{Exception, ImportProbe, ImportProbeError, ImportRequest, ImportResult};
+pub use installer::{Install, Installer, quoted};
+pub use interpreter::{Interpreter, PythonError};

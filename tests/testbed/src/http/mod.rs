@@ -1,0 +1,19 @@
+//! A smart HTTP server for git, with faults that a caller switches on.
+
+mod message;
+mod pkt_line;
+mod fault;
+mod pack_stream;
+mod reply;
+mod upload_pack;
+mod pack_server;
+mod answer;
+mod server;
+
+pub use fault::Fault;
+pub use pack_server::ServedPack;
+pub use pkt_line::pkt_line;
+pub use server::{HttpServer, RecordedRequest, Stats};
+
+#[cfg(feature = "full")]
+pub(crate) use fault::lock;

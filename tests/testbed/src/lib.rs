@@ -1,0 +1,51 @@
+//! The testbed of tests, benchmarks and the demo: real git repositories, real servers with faults, random numbers,
+//! measuring and plots. It knows no store.
+//!
+//! A caller makes a [`Repo`] or a [`Corpus`] and serves it with an [`HttpServer`] (or through `file://`). Servers listen on
+//! loopback, on ports the kernel chose, and end when their value is dropped or the process ends.
+//!
+//! With the feature `full` there are, for tests, a home with the command line in it (`TestHome`), other servers, mounted
+//! file systems, networks and Pythons; with `packs`, packs written object by object.
+//!
+//! Helpers panic, with everything the failing program said, since a panic is how a test fails. Those named `try_…` and
+//! those for benchmarks give an error.
+//! Not here: assertions about the store itself, which each kind of test makes for itself.
+
+mod random;
+mod scratch;
+mod declarations;
+mod repositories;
+mod http;
+mod measure;
+pub mod sabotage;
+
+#[cfg(feature = "full")]
+mod system;
+#[cfg(feature = "full")]
+mod servers;
+#[cfg(feature = "full")]
+mod programs;
+
+pub use declarations::modules_toml;
+pub use http::{Fault, HttpServer, RecordedRequest, ServedPack, Stats, pkt_line};
+pub use measure::{
+    Bar, Bars, DiskUsage, Line, Reader, Reads, Rounds, cpu_time, peak_memory, reset_peak_memory,
+};
+pub use random::Random;
+pub use repositories::{
+    Change, Contents, Corpus, GitError, Item, ModuleFiles, Repo, Shape, git, listing, share,
+};
+pub use scratch::Scratch;
+
+#[cfg(feature = "packs")]
+pub use repositories::{Delta, PackWriter, commit_object, deflate, object_id, tree_object};
+
+#[cfg(feature = "full")]
+pub use programs::{
+    Backend, Host, Project, Python, PythonTools, Ran, Running, TestHome, Venv, has_strace,
+    on_terminal, until,
+};
+#[cfg(feature = "full")]
+pub use servers::{BlackHole, CutNetwork, GitDaemon, RefusedPort, SshServer, Wire};
+#[cfg(feature = "full")]
+pub use system::{BindMount, Luck, Mount, skip_loudly};

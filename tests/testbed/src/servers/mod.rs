@@ -1,0 +1,14 @@
+//! Other servers, addresses without one, and networks that a test can cut.
+
+mod process;
+mod git_daemon;
+mod ssh;
+mod wire;
+mod ports;
+mod cut_network;
+
+pub use cut_network::CutNetwork;
+pub use git_daemon::GitDaemon;
+pub use ports::{BlackHole, RefusedPort};
+pub use ssh::SshServer;
+pub use wire::Wire;

@@ -1,0 +1,10 @@
+//! The machine: file systems made for a test, and tests that it cannot run.
+
+mod skip;
+mod mounts;
+
+pub use mounts::{BindMount, Luck, Mount};
+pub use skip::skip_loudly;
+
+pub(crate) use mounts::attempt;
+pub(crate) use skip::is_root;
