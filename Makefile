@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone says what there is.
 
-.PHONY: help demo test check bench golden sabotage
+.PHONY: help demo test check bench golden schema sabotage
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -24,6 +24,10 @@ bench:
 ## make golden  write the golden traces anew, to be read before they are committed
 golden:
 	UPDATE_GOLDEN=1 cargo nextest run -p modstore-cli --test golden
+
+## make schema  write docs/json.schema.json, to be read before it is committed
+schema:
+	UPDATE_GOLDEN=1 cargo nextest run -p modstore-cli --bin modstore -E 'test(schema)'
 
 ## make sabotage  plant each fault of tests/sabotages/ and see that its test notices
 sabotage:

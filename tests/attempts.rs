@@ -1,4 +1,4 @@
-//! Failure is a state: what is shown and what was last tried are two things.
+//! Failure is a state: the current version and the last attempt are two things.
 //!
 //! Real servers that fail on purpose; what counts is also how often they were asked. Builds are in `tests/builds.rs`.
 
@@ -37,7 +37,7 @@ impl World {
         world
     }
 
-    /// As [`new`](Self::new), with the module shown.
+    /// As [`new`](Self::new), with the module current.
     fn shown() -> Self {
         let world = Self::new();
         world.home.run(&["update"]).ok();
@@ -102,7 +102,7 @@ fn seconds(from: &Value, to: &Value) -> f64 {
 }
 
 #[test]
-fn what_failed_is_told_with_its_root_its_count_and_what_is_shown_meanwhile_and_is_forgotten_when_it_works()
+fn a_failure_is_reported_with_its_root_its_count_and_the_current_version_and_is_forgotten_when_it_works()
  {
     let world = World::shown();
     let before = world.home.tree("tool");
@@ -117,39 +117,42 @@ fn what_failed_is_told_with_its_root_its_count_and_what_is_shown_meanwhile_and_i
     assert_ne!(attempt["last"], attempt["first"]);
     assert!((9.9..10.1).contains(&seconds(&attempt["last"], &attempt["next"])), "{attempt}");
     let status = world.json(&["status"], 0);
-    let wanting = &status["attempts"][0];
-    assert_eq!((&wanting["module"], &wanting["stage"]), (&"tool".into(), &"resolve".into()));
-    assert_eq!(wanting["causes"][0], "the server answered with HTTP status 503");
-    assert!(wanting["serving"]["revision"].is_string() && wanting["serving_since"].is_string());
+    let failing = &status["failing"][0];
+    assert_eq!(
+        (&failing["module"], &failing["attempt"]["stage"]),
+        (&"tool".into(), &"resolve".into())
+    );
+    assert_eq!(failing["attempt"]["causes"][0], "the server answered with HTTP status 503");
+    assert!(failing["current"]["revision"].is_string() && failing["current_since"].is_string());
     assert_eq!(&world.json(&["list"], 0)["modules"][0]["attempt"], attempt);
     assert_eq!(&world.json(&["show", "tool"], 0)["attempt"], attempt);
     let told = world.home.run(&["status"]).ok().stdout;
     assert!(told.contains("HTTP status 503 (resolve, transient)"), "{told}");
     assert!(told.contains("tried 2 times") && told.contains("it stays at"), "{told}");
     assert!(world.home.run(&["show", "tool"]).ok().stdout.contains("HTTP status 503"));
-    assert_eq!(world.home.tree("tool"), before, "a failure changes nothing that is shown");
+    assert_eq!(world.home.tree("tool"), before, "a failure does not change what is current");
     assert_eq!(world.json(&["history"], 0)["generations"].as_array().unwrap().len(), 1);
 
     world.server.clear();
     world.json(&["update"], 0);
-    assert_eq!(world.json(&["status"], 0)["attempts"], Value::Array(vec![]));
+    assert_eq!(world.json(&["status"], 0)["failing"], Value::Array(vec![]));
     let events = world.json(&["events"], 0);
     let events: Vec<&str> =
         events["events"].as_array().unwrap().iter().map(|e| e["event"].as_str().unwrap()).collect();
-    assert_eq!(events, ["generation", "failed", "failed", "generation", "cleared"]);
+    assert_eq!(events, ["generation", "failed", "failed", "generation", "recovered"]);
 }
 
 #[test]
-fn a_scan_asks_nobody_before_it_is_time_and_an_update_asks_at_once() {
+fn a_scan_asks_no_server_before_it_is_due_and_an_update_asks_at_once() {
     let mut world = World::new();
     world.server.fault("tool", Fault::Status(503));
     world.json(&["scan"], 1);
     assert_eq!(world.asked(), 1);
     let scan = world.json(&["scan"], 1);
-    assert_eq!((&scan["waiting"][0]["why"], world.asked()), (&"until".into(), 0));
-    assert_eq!(scan["waiting"][0]["until"], scan["waiting"][0]["attempt"]["next"]);
+    assert_eq!((&scan["deferred"][0]["why"], world.asked()), (&"not-due".into(), 0));
+    assert_eq!(scan["deferred"][0]["until"], scan["deferred"][0]["attempt"]["next"]);
     let same = world.json(&["update", "--scan"], 1);
-    assert_eq!((names(&same["waiting"]), world.asked()), (vec!["tool"], 0));
+    assert_eq!((names(&same["deferred"]), world.asked()), (vec!["tool"], 0));
     world.json(&["update"], 1);
     assert_eq!(world.asked(), 1);
 
@@ -184,7 +187,7 @@ fn what_will_not_change_by_itself_is_asked_for_again_only_when_its_source_change
     assert_eq!(scan["failed"][0]["attempt"]["next"], Value::Null);
     assert!(world.asked() > 0);
     let again = world.json(&["scan"], 1);
-    assert_eq!((&again["waiting"][0]["why"], world.asked()), (&"pinned".into(), 0));
+    assert_eq!((&again["deferred"][0]["why"], world.asked()), (&"unchanged".into(), 0));
     world.json(&["update"], 1);
     assert!(world.asked() > 0, "a person asks");
     world.json(&["update", "--retry"], 1);
@@ -215,7 +218,7 @@ fn a_commit_that_is_refused_is_not_fetched_again_and_the_next_one_is() {
     };
     assert!(posts(&world) > 0);
     let second = world.json(&["scan"], 1);
-    assert_eq!(second["waiting"][0]["why"], "pinned");
+    assert_eq!(second["deferred"][0]["why"], "unchanged");
     let listed = posts(&world);
     world.tool.commit("main", &[Change::delete("deep/sub")]);
     world.json(&["scan"], 0);
@@ -223,7 +226,7 @@ fn a_commit_that_is_refused_is_not_fetched_again_and_the_next_one_is() {
 }
 
 #[test]
-fn a_host_that_answers_somebody_is_asked_at_once_for_what_waits() {
+fn a_host_that_answers_for_one_module_is_asked_at_once_for_those_that_wait() {
     let world = World::new();
     world.repo("other");
     world.declare(&["other", "tool"]);
@@ -236,7 +239,7 @@ fn a_host_that_answers_somebody_is_asked_at_once_for_what_waits() {
 }
 
 #[test]
-fn the_modules_of_a_host_that_is_down_are_put_off_and_those_of_others_are_not() {
+fn the_modules_of_a_host_that_is_down_are_deferred_and_those_of_others_are_not() {
     let world = World::new();
     let dead = RefusedPort::reserve();
     let sources: Vec<(String, String)> = (0..10)
@@ -248,45 +251,45 @@ fn the_modules_of_a_host_that_is_down_are_put_off_and_those_of_others_are_not() 
     world.home.declare(&modules);
     let scan = world.json(&["scan", "--jobs", "1"], 1);
     assert_eq!(names(&scan["failed"]).len(), 3, "{scan:#}");
-    assert_eq!(names(&scan["waiting"]).len(), 7);
-    assert_eq!(scan["waiting"][0]["why"], "host");
-    assert_eq!(scan["waiting"][0]["host"], format!("127.0.0.1:{}", dead.port()));
+    assert_eq!(names(&scan["deferred"]).len(), 7);
+    assert_eq!(scan["deferred"][0]["why"], "host-unavailable");
+    assert_eq!(scan["deferred"][0]["host"], format!("127.0.0.1:{}", dead.port()));
     assert_eq!(names(&scan["updated"]), ["tool"], "one that is down hides no other");
     let said = world.home.run(&["scan", "--jobs", "1"]).fails(1);
-    said.says("is tried again in").says("has failed several times");
+    said.says("the next try is in").says("failed several times");
 }
 
 #[test]
-fn remembering_a_failure_waits_for_nobody_who_writes() {
+fn remembering_a_failure_waits_for_no_writer() {
     let world = World::shown();
     world.server.fault("tool", Fault::Status(503));
     let lock = Lock::try_take(&world.home.path().join("locks/store"), "the test").unwrap().unwrap();
     world.json(&["update"], 1);
     drop(lock);
-    assert_eq!(world.json(&["status"], 0)["attempts"], Value::Array(vec![]));
+    assert_eq!(world.json(&["status"], 0)["failing"], Value::Array(vec![]));
     world.json(&["update"], 1);
-    assert_eq!(names(&world.json(&["status"], 0)["attempts"]), ["tool"]);
+    assert_eq!(names(&world.json(&["status"], 0)["failing"]), ["tool"]);
     assert!(world.home.leftovers().is_empty());
 }
 
 #[test]
-fn what_was_not_really_tried_or_is_declared_no_more_is_not_remembered() {
+fn a_module_that_was_not_really_tried_or_is_not_declared_is_not_remembered() {
     let world = World::new();
     let offline = world.json(&["--offline", "update"], 1);
     assert_eq!(offline["failed"][0]["attempt"], Value::Null);
-    assert_eq!(world.json(&["status"], 0)["attempts"], Value::Array(vec![]));
+    assert_eq!(world.json(&["status"], 0)["failing"], Value::Array(vec![]));
     world.home.run(&["add", &world.source("gone")]).fails(1);
-    assert_eq!(world.json(&["status"], 0)["attempts"], Value::Array(vec![]), "it was taken back");
+    assert_eq!(world.json(&["status"], 0)["failing"], Value::Array(vec![]), "it was taken back");
     world.declare(&["gone", "tool"]);
     world.json(&["update"], 1);
-    assert_eq!(names(&world.json(&["status"], 0)["attempts"]), ["gone"]);
+    assert_eq!(names(&world.json(&["status"], 0)["failing"]), ["gone"]);
     world.declare(&["tool"]);
     world.json(&["update"], 0);
-    assert_eq!(world.json(&["status"], 0)["attempts"], Value::Array(vec![]));
+    assert_eq!(world.json(&["status"], 0)["failing"], Value::Array(vec![]));
 }
 
 #[test]
-fn a_directory_that_was_away_is_shown_as_soon_as_it_is_back() {
+fn a_directory_that_was_away_is_current_as_soon_as_it_is_back() {
     let world = World::new();
     let own = world.home.scratch().join("own");
     world.home.declare(&[("own", own.to_str().unwrap())]);
@@ -297,15 +300,15 @@ fn a_directory_that_was_away_is_shown_as_soon_as_it_is_back() {
 }
 
 #[test]
-fn what_failed_is_still_known_when_the_journal_was_compacted_or_made_anew() {
+fn a_failure_is_still_known_when_the_journal_was_compacted_or_rebuilt() {
     let world = World::shown();
     world.server.fault("tool", Fault::Status(503));
     world.json(&["update"], 1);
-    let known = world.json(&["status"], 0)["attempts"].clone();
+    let known = world.json(&["status"], 0)["failing"].clone();
     assert_eq!(names(&known), ["tool"]);
     let store = modstore::Store::open(world.home.path(), modstore::Options::default()).unwrap();
     store.compact(&modstore::Silent, &modstore::Cancel::new()).unwrap();
-    assert_eq!(world.json(&["status"], 0)["attempts"], known);
+    assert_eq!(world.json(&["status"], 0)["failing"], known);
     damage(&world.home.path().join("journal"));
     world.server.clear();
     world.home.run(&["verify", "--repair"]).ok();
@@ -320,7 +323,7 @@ fn damage(journal: &Path) {
 }
 
 #[test]
-fn whoever_follows_hears_of_each_generation_and_each_failure_as_it_happens() {
+fn a_follower_receives_each_generation_and_each_failure_as_it_happens() {
     let world = World::shown();
     let mut command = world.home.command(&["events", "--since", "1", "--follow"]);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
@@ -341,7 +344,7 @@ fn whoever_follows_hears_of_each_generation_and_each_failure_as_it_happens() {
     );
     world.server.clear();
     world.json(&["update"], 0);
-    assert_eq!(next()["event"], "cleared");
+    assert_eq!(next()["event"], "recovered");
     child.kill().unwrap();
     child.wait().unwrap();
     world.home.run(&["--json", "events", "--follow"]).fails(2);
@@ -367,16 +370,20 @@ fn a_full_disk_waits_its_time_whatever_its_host_answers_to_others() {
         (&"transient".into(), &"place".into()),
         "{full}"
     );
-    assert_eq!(names(&full["updated"]), ["other"], "a full disk holds back nobody else: {full}");
+    assert_eq!(
+        names(&full["updated"]),
+        ["other"],
+        "a full disk holds back no other module: {full}"
+    );
     let again = world.json(&["scan"], 1);
     assert_eq!(
-        names(&again["waiting"]),
+        names(&again["deferred"]),
         ["tool"],
         "the host has answered, and there is no more room"
     );
-    assert_eq!(again["waiting"][0]["attempt"]["count"], 1);
+    assert_eq!(again["deferred"][0]["attempt"]["count"], 1);
     // The same alone: it is remembered although the disk was full.
     world.declare(&["tool"]);
     assert_eq!(world.json(&["update"], 1)["failed"][0]["attempt"]["count"], 2);
-    assert_eq!(names(&world.json(&["scan"], 1)["waiting"]), ["tool"]);
+    assert_eq!(names(&world.json(&["scan"], 1)["deferred"]), ["tool"]);
 }

@@ -1,4 +1,4 @@
-//! Bad disks: full, read-only, somebody else's, with system calls that fail. Each ends with an error that names the cause,
+//! Bad disks: full, read-only, of another user, with system calls that fail. Each ends with an error that names the cause,
 //! the old or the new generation served whole, and nothing left that the next run does not remove.
 //!
 //! Limits: power cuts are tested elsewhere, and acts that fail one by one, of every operation, in `crash`; mounts and other
@@ -252,7 +252,7 @@ fn a_home_on_a_read_only_mount_is_read_as_ever_and_written_to_with_one_clear_err
 }
 
 #[test]
-fn a_home_of_somebody_else_is_read_as_ever_and_written_to_with_one_clear_error() {
+fn a_home_of_another_user_is_read_as_ever_and_written_to_with_one_clear_error() {
     if !is_root() {
         return skip_loudly("becoming another user needs root");
     }
@@ -284,7 +284,7 @@ fn a_home_of_somebody_else_is_read_as_ever_and_written_to_with_one_clear_error()
 }
 
 #[test]
-fn an_entry_that_somebody_deleted_is_brought_back_by_the_next_update() {
+fn an_entry_that_was_deleted_is_restored_by_the_next_update() {
     let (home, repo, _) = behind(TestHome::in_memory(BINARY));
     home.run(&["update"]).ok();
     let entry = fs::canonicalize(home.target("tool")).unwrap();
@@ -303,7 +303,7 @@ fn an_entry_that_somebody_deleted_is_brought_back_by_the_next_update() {
 }
 
 #[test]
-fn an_entry_that_somebody_damaged_is_neither_built_upon_nor_shown_again() {
+fn an_entry_that_was_damaged_is_neither_a_base_nor_current_again() {
     let (home, repo, _) = behind(TestHome::in_memory(BINARY));
     let old = repo.rev("refs/heads/main^").unwrap();
     let new = repo.rev("refs/heads/main").unwrap();
@@ -318,7 +318,11 @@ fn an_entry_that_somebody_damaged_is_neither_built_upon_nor_shown_again() {
     );
     repo.branch("main", &old);
     home.run(&["update"]).ok();
-    assert_eq!(home.tree("tool"), repo.tree(&old), "the damaged entry was not shown again");
+    assert_eq!(
+        home.tree("tool"),
+        repo.tree(&old),
+        "the damaged entry did not become current again"
+    );
     assert!(home.leftovers().is_empty(), "{:?}", home.leftovers());
 }
 
@@ -404,7 +408,7 @@ fn an_update_whose_system_calls_fail_ends_with_the_old_or_the_new_generation_and
             let hit = fs::read_to_string(&log).unwrap().contains("(INJECTED)");
             if ran.status == 0 {
                 assert_eq!(now, after, "{what}, and it claims to have worked\n{ran:?}");
-                assert!(!hit || !call.contains("sync"), "{what}, and nobody is told\n{ran:?}");
+                assert!(!hit || !call.contains("sync"), "{what}, and it is not reported\n{ran:?}");
             } else {
                 assert!(hit, "{what}: it failed by itself\n{ran:?}");
                 // What it had to say may be the very thing that could not be written.

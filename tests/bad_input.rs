@@ -75,7 +75,7 @@ fn refused(home: &TestHome, code: i32, args: &[&str], words: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_malformed_modules_toml_is_told_with_line_and_column_and_changes_nothing() {
+fn a_malformed_modules_toml_is_reported_with_line_and_column_and_changes_nothing() {
     let (home, repo) = home_with_tool();
     home.run(&["update"]).ok();
     let source = git(&repo);
@@ -398,12 +398,16 @@ fn a_current_that_is_newer_than_the_journal_means_lost_frames_and_stops_writers(
     for args in WRITERS {
         refused(&home, 4, args, &["generation 4", "journal"]);
     }
-    assert_eq!(fs::read(home.target("tool").join("number")).unwrap(), b"4", "what is shown stays");
+    assert_eq!(
+        fs::read(home.target("tool").join("number")).unwrap(),
+        b"4",
+        "the current version stays"
+    );
     home.run(&["path", "tool"]).ok();
 }
 
 #[test]
-fn an_unknown_module_is_told_with_the_nearest_that_there_is() {
+fn an_unknown_module_is_reported_with_the_nearest_existing_name() {
     let (home, _repo) = home_with_tool();
     home.run(&["update"]).ok();
     for args in [
@@ -560,7 +564,7 @@ fn locked_without_a_lock_file_or_with_a_newer_one_or_a_garbled_one_is_refused() 
     }
     fs::write(&lock, "version = 1\n").unwrap();
     let failed = home.run(&["update", "--locked", "--json"]).fails(1).json();
-    assert_eq!(failed["failed"][0]["error"], "modules.lock does not have it");
+    assert_eq!(failed["failed"][0]["message"], "modules.lock does not have it");
     assert!(home.tree("tool").contains_key("README"));
 }
 

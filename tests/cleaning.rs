@@ -81,7 +81,7 @@ fn denied() -> io::Error {
     io::ErrorKind::PermissionDenied.into()
 }
 
-/// Hears what a person should know.
+/// Collects the notices for a person.
 #[derive(Default)]
 struct Notices(Mutex<Vec<String>>);
 
@@ -145,7 +145,7 @@ impl Place {
     }
 
     fn sweep(&self) -> SweepReport {
-        let plan = self.store.plan_sweep(&all_but_what_is_shown()).unwrap();
+        let plan = self.store.plan_sweep(&all_but_the_current()).unwrap();
         self.store.sweep(plan, &Silent, &Cancel::new()).unwrap()
     }
 
@@ -160,7 +160,7 @@ impl Place {
         names.map(|name| name.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    /// Nothing but what is shown is there.
+    /// Only the current generation is there.
     #[track_caller]
     fn is_clean(&self) {
         assert_eq!((self.names("entries").len(), self.names("generations").len()), (1, 1));
@@ -176,7 +176,7 @@ fn store(home: &Path, disk: &Arc<Refusing>) -> Store {
     Store::open_on(Disk::observed(disk.clone()), home, options).unwrap()
 }
 
-fn all_but_what_is_shown() -> Policy {
+fn all_but_the_current() -> Policy {
     Policy { keep: NonZeroUsize::MIN, grace: Duration::ZERO, max_bytes: None }
 }
 
@@ -233,7 +233,7 @@ fn a_sweep_by_deleting_that_ends_at_any_act_is_finished_by_the_next_writer() {
                 is_over.then(|| io::Error::from_raw_os_error(5))
             })
         });
-        let plan = place.store.plan_sweep(&all_but_what_is_shown()).unwrap();
+        let plan = place.store.plan_sweep(&all_but_the_current()).unwrap();
         let _ = place.store.sweep(plan, &Silent, &Cancel::new());
         // Whatever was deleted by then, no link of a generation leads to what is gone.
         for generation in place.names("generations") {
@@ -490,7 +490,7 @@ fn a_lock_of_a_lower_layer_excludes_and_a_sweep_cut_off_in_the_image_is_finished
         let moves = matches!(act.verb, Verb::Rename | Verb::Remove | Verb::SetMode);
         (moves && names.into_iter().flatten().any(is_kept)).then(denied)
     });
-    let plan = store.plan_sweep(&all_but_what_is_shown()).unwrap();
+    let plan = store.plan_sweep(&all_but_the_current()).unwrap();
     assert!(store.sweep(plan, &Silent, &Cancel::new()).unwrap().trouble.is_some());
     assert!(lower.join("condemned").exists() && lower.join("generations/1").is_dir());
 
@@ -509,7 +509,7 @@ fn a_lock_of_a_lower_layer_excludes_and_a_sweep_cut_off_in_the_image_is_finished
 }
 
 #[test]
-fn an_immutable_file_stays_is_told_and_blocks_nothing() {
+fn an_immutable_file_stays_is_reported_and_blocks_nothing() {
     let Some(mount) = Mount::ext4(32) else { return };
     let home = TestHome::in_memory(BINARY).with_store_at(mount.path().join("store"));
     let repo = Repo::create(&home.scratch(), "tool");
@@ -535,7 +535,7 @@ fn an_immutable_file_stays_is_told_and_blocks_nothing() {
     );
     assert!(ran.stderr.contains("warning: cannot remove"), "{ran:?}");
     home.run(&["status"]).ok();
-    assert!(home.run(&["status"]).ok().stdout.contains("left over"));
+    assert!(home.run(&["status"]).ok().stdout.contains("leftovers"));
     repo.write(&[("deep/file", "3")]);
     for args in [&["update"][..], &["rollback"], &["update"], &SWEEP, &["verify", "--repair"]] {
         home.run(args).ok();
@@ -549,7 +549,7 @@ fn an_immutable_file_stays_is_told_and_blocks_nothing() {
     assert!(chattr("-i", &stuck.expect("it is in the trash")));
     without_warning(home.run(&SWEEP));
     assert!(home.leftovers().is_empty(), "{:?}", home.leftovers());
-    assert!(!home.run(&["status"]).ok().stdout.contains("left over"));
+    assert!(!home.run(&["status"]).ok().stdout.contains("leftovers"));
 }
 
 #[test]

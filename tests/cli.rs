@@ -256,20 +256,20 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     }
     assert_eq!(ok(&["allow", "--list"])["builds"], serde_json::json!([]));
     assert_eq!(ok(&["add", &whole, "--no-update"])["added"][0], "whole");
-    assert_eq!(ok(&["list"])["modules"][0]["served"], Value::Null);
+    assert_eq!(ok(&["list"])["modules"][0]["current"], Value::Null);
     assert_eq!(ok(&["status"])["missing"][0], "whole");
-    assert_eq!(ok(&["outdated"])["modules"][0]["would"], "move");
-    assert_eq!(ok(&["update"])["updated"][0]["files"], 2);
+    assert_eq!(ok(&["outdated"])["modules"][0]["change"], "updated");
+    assert_eq!(ok(&["update"])["updated"][0]["files_changed"], 2);
     assert_eq!(ok(&["add", &part, "--name", "other"])["update"]["updated"][0]["module"], "other");
-    assert_eq!(ok(&["show", "other"])["served"]["subdirectory"], "modules/part");
+    assert_eq!(ok(&["show", "other"])["current"]["subdirectory"], "modules/part");
     assert_eq!(ok(&["path", "other"])["path"], world.home.target("other").to_str().unwrap());
-    assert_eq!(ok(&["link", "other", own])["update"]["updated"][0]["linked"], own);
+    assert_eq!(ok(&["link", "other", own])["update"]["updated"][0]["to"]["linked"], own);
     assert_eq!(ok(&["status"])["linked"][0], "other");
     assert_eq!(ok(&["show", "other"])["entry"], own);
-    assert_eq!(ok(&["unlink", "other"])["update"]["updated"][0]["from_linked"], own);
+    assert_eq!(ok(&["unlink", "other"])["update"]["updated"][0]["from"]["linked"], own);
     world.repo.write(&[("a.txt", "2\n")]);
     assert_eq!(ok(&["outdated"])["outdated"], true);
-    assert_eq!(ok(&["update", "whole"])["updated"][0]["files"], 1);
+    assert_eq!(ok(&["update", "whole"])["updated"][0]["files_changed"], 1);
     assert_eq!(ok(&["diff", "1"])["modules"][1]["files"]["changed"][0], "a.txt");
     assert_eq!(ok(&["rollback"])["restores"], 4);
     assert_eq!(ok(&["history"])["generations"][0]["restores"], 4);
@@ -278,12 +278,12 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     let planned = ok(&["gc", "--dry-run", "--keep", "1", "--older-than", "0s"]);
     let swept = ok(&["gc", "--keep", "1", "--older-than", "0s"]);
     for field in ["retired", "removed", "kept", "freed_disk_bytes"] {
-        assert_eq!(planned[field], swept[field], "a sweep does what the dry run told");
+        assert_eq!(planned[field], swept[field], "a sweep does what the dry run printed");
     }
     assert_eq!((swept["retired"].as_array().unwrap().len(), &swept["trash"]), (6, &0.into()));
     assert_eq!(ok(&["history"])["generations"][1]["retired"], true);
     assert_eq!(ok(&["verify"])["depth"], "full");
-    assert_eq!(ok(&["verify", "--repair"])["repair"]["mended"].as_array().unwrap().len(), 0);
+    assert_eq!(ok(&["verify", "--repair"])["repair"]["repaired"].as_array().unwrap().len(), 0);
     assert_eq!(ok(&["verify", "whole", "--quick"])["checked"]["bytes"], 0);
     let venv = world.home.scratch().join("venv");
     let mut made = std::process::Command::new("python3");
@@ -356,16 +356,16 @@ fn a_retired_generation_is_marked_and_a_rollback_to_it_names_the_ones_there_are(
     let before = modstore_testbed::listing(world.home.path());
     let dry = world.home.run(&["gc", "--dry-run", "--keep", "2", "--older-than", "0s"]).ok();
     assert!(
-        dry.stdout.contains("would go") && dry.stdout.contains("nothing was changed"),
+        dry.stdout.contains("would be deleted") && dry.stdout.contains("nothing was changed"),
         "{dry:?}"
     );
     assert_eq!(modstore_testbed::listing(world.home.path()), before, "a dry run changes nothing");
     let ran = world.home.run(&["gc", "--keep", "2", "--older-than", "0s"]).ok();
-    assert!(ran.stdout.contains("1 generation kept no longer: 1"), "{ran:?}");
+    assert!(ran.stdout.contains("1 generation retired: 1"), "{ran:?}");
     assert!(ran.stdout.contains("no kept generation leads to it"), "{ran:?}");
     assert!(ran.stdout.contains("`current`, generation 3"), "{ran:?}");
     let history = world.home.run(&["history"]).ok().stdout;
-    assert!(history.contains("kept no longer"), "{history}");
+    assert!(history.contains("retired"), "{history}");
     let ran = world.home.run(&["rollback", "--to", "1"]).fails(2);
     ran.says("generation 1 is no longer kept; kept: 2, 3").says("hint:");
     world.home.run(&["rollback"]).ok();
@@ -375,7 +375,7 @@ fn a_retired_generation_is_marked_and_a_rollback_to_it_names_the_ones_there_are(
 }
 
 #[test]
-fn a_module_that_fails_makes_1_and_the_others_are_switched_unless_told_otherwise() {
+fn a_module_that_fails_makes_1_and_the_others_switch_unless_an_option_forbids_it() {
     let world = World::with_modules();
     let other = Repo::create(&world.home.scratch(), "other");
     other.write(&[("o.txt", "1\n")]);
@@ -396,7 +396,7 @@ fn a_module_that_fails_makes_1_and_the_others_are_switched_unless_told_otherwise
         "{value}"
     );
     assert_eq!(value["failed"][0]["module"], "other");
-    assert!(value["failed"][0]["serving"]["digest"].is_string(), "{value}");
+    assert!(value["failed"][0]["current"]["digest"].is_string(), "{value}");
     let ran = world.home.run(&["update"]).fails(1).says("error: other: ").says("caused by: ");
     assert!(ran.stdout.contains("1 module failed"), "{ran:?}");
     let (_, value) = world.json(&["update", "--allow-partial"]);
@@ -492,7 +492,7 @@ fn the_demo_holds_what_it_claims_and_leaves_nothing() {
     let ran = home.run(&["demo"]).ok();
     for said in [
         "$ modstore update",
-        "generation 2 is shown",
+        "generation 2 is current",
         "transient",
         "$ modstore rollback",
         "checks held",
@@ -510,7 +510,7 @@ fn the_demo_s_directory_can_be_kept() {
     let directory = Path::new(value["directory"].as_str().unwrap());
     assert_eq!(value["kept"], true);
     assert!(directory.join("store/current/greeter/greeting.txt").exists());
-    // Read-only entries cannot be removed by everybody, and TestHome is about to.
+    // Not every user can remove read-only entries, and TestHome is about to.
     std::process::Command::new("chmod").args(["-R", "u+w"]).arg(directory).status().unwrap();
 }
 
@@ -556,7 +556,7 @@ fn a_secret_in_a_source_is_in_no_output_and_in_no_file() {
 }
 
 #[test]
-fn a_source_that_does_not_parse_is_shown_with_a_caret_below_the_place() {
+fn a_source_that_does_not_parse_is_printed_with_a_caret_below_the_place() {
     let world = World::new();
     let ran = world.home.run(&["add", "git+https://h/a/../b"]).fails(2);
     let lines: Vec<&str> = ran.stderr.lines().collect();
@@ -595,12 +595,15 @@ fn progress_as_json_is_one_described_object_per_line() {
     for key in ["anyOf", "if", "then", "else"] {
         root.remove(key);
     }
-    root.insert("$ref".into(), "#/$defs/event".into());
+    root.insert("$ref".into(), "#/$defs/ProgressEvent".into());
     let events: Vec<Value> =
         ran.stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     events.iter().for_each(|event| assert_valid(&schema, event));
     let told = |event: &str| events.iter().any(|each| each["event"] == event);
-    assert!(told("began") && told("module") && told("committing") && told("shown"), "{events:?}");
+    assert!(
+        told("started") && told("module") && told("committing") && told("switched"),
+        "{events:?}"
+    );
 }
 
 #[test]
@@ -659,7 +662,7 @@ fn a_signal_in_the_middle_of_a_fetch_ends_it_with_130_and_changes_nothing() {
             }
             let before = (world.home.tree("whole"), fs::read(&declared).unwrap());
             world.repo.write(&[("a.txt", "2\n")]);
-            // The server says when it has gone silent, so nobody has to guess how long that takes.
+            // The server says when it has gone silent, so the test need not guess how long that takes.
             let (tell, told) = mpsc::channel();
             let silent = Fault::on_pack(1, move || {
                 tell.send(()).unwrap();
@@ -696,7 +699,7 @@ fn a_signal_ends_an_update_that_waits_for_the_lock() {
         let mut lines =
             std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
         assert!(
-            lines.any(|line| line.unwrap().contains("\"waiting\"")),
+            lines.any(|line| line.unwrap().contains("\"waiting-for-lock\"")),
             "{command:?} does not wait"
         );
         rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT)
@@ -711,7 +714,7 @@ fn a_signal_ends_an_update_that_waits_for_the_lock() {
 }
 
 #[test]
-fn a_store_that_somebody_else_changes_is_busy_and_says_who() {
+fn a_store_that_another_process_changes_is_busy_and_says_which() {
     let world = World::with_modules();
     world.repo.write(&[("a.txt", "2\n")]);
     let declared = || fs::read(world.home.path().join("modules.toml")).unwrap();
@@ -729,7 +732,7 @@ fn a_store_that_somebody_else_changes_is_busy_and_says_who() {
 }
 
 #[test]
-fn a_damaged_journal_is_4_and_what_is_shown_still_works() {
+fn a_damaged_journal_is_4_and_the_current_generation_still_works() {
     let world = World::with_modules();
     world.repo.write(&[("a.txt", "2\n")]);
     let journal = world.home.path().join("journal");

@@ -10,7 +10,7 @@
 //! * the same, when the one that recovers is killed as well;
 //! * the same, for the system calls of the program as it is shipped, killed by `strace`;
 //! * whichever act fails, the error names what was tried and on what, and the next process ends well. After a sync that
-//!   failed the handle writes no more.
+//!   failed the handle does not write.
 //!
 //! As it stands, a slice by a fixed rule is run ([`points`]); `MODSTORE_CRASH=all` runs every point, and
 //! `MODSTORE_CRASH_ON=DIR` on the file system of that directory. Each law prints its row of `docs/reliability.md`.

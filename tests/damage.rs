@@ -1,5 +1,5 @@
 //! Every kind of file in a home × every kind of damage: `verify` finds it and names it, nothing panics, and what
-//! `verify` calls sound is served as git has it, byte for byte; `verify --repair` mends it. And the other way round: whatever a store has been
+//! `verify` calls sound is served as git has it, byte for byte; `verify --repair` repairs it. And the other way round: whatever a store has been
 //! through in normal work, or is going through, it is found sound.
 //!
 //! Limits: two damages at once, and repairs that find no content, are in `repair.rs`. A flipped bit that no check covers (a digit of the store's

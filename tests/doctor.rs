@@ -1,4 +1,4 @@
-//! The doctor on environments that never heard of a store: what the two reports show, every code, and mending in every
+//! The doctor on environments that know no store: the two bug reports, every code, and fixing in every
 //! way there is.
 //!
 //! Real uv, pip, Pythons and build backends; the digits in the names of cached directories are those of the reports.

@@ -12,7 +12,7 @@ use std::{
 
 use modstore_testbed::{Backend, Project, Python, PythonTools, Repo, TestHome, Venv};
 
-/// A bound environment, and a module that has had one version; version 2 is shown now.
+/// A bound environment, and a module that has had one version; version 2 is current.
 struct World {
     home: TestHome,
     tools: PythonTools,
@@ -49,12 +49,12 @@ impl World {
         venv
     }
 
-    /// The entry that is shown.
+    /// The current entry.
     fn entry(&self) -> PathBuf {
         self.home.path().join("current/mod-a").canonicalize().unwrap()
     }
 
-    /// Shows another version, keeps only that, and gives the entry that was shown before.
+    /// Switches to another version, keeps only that, and gives the previous entry.
     fn move_on(&self, value: u32) -> PathBuf {
         let before = self.entry();
         self.commit(value);
@@ -105,11 +105,11 @@ fn ways(entry: &Path) -> Vec<(&'static str, Vec<(String, String)>)> {
 }
 
 #[test]
-fn whatever_in_a_registered_environment_leads_to_an_entry_keeps_it_and_is_told() {
+fn whatever_in_a_registered_environment_leads_to_an_entry_keeps_it_and_is_reported() {
     let Some(world) = World::new() else { return };
     let venv = world.bind("venv");
     for (number, (way, files)) in ways(&world.entry()).into_iter().enumerate() {
-        // The files are of the entry that is shown now.
+        // The files are those of the current entry.
         let entry = world.entry();
         let files: Vec<_> = match number {
             0 => files,
@@ -172,7 +172,7 @@ fn an_environment_that_cannot_be_read_stops_the_sweep_and_is_named() {
     let before = world.entry();
     world.commit(2);
     world.home.run(&["update"]).ok();
-    // Whoever is root may read everything, but nobody a directory in a file's place.
+    // Root may read everything, but no user can read a directory in a file's place.
     let odd = venv.site().join("odd.pth");
     fs::create_dir(&odd).unwrap();
     let stopped = world.home.run(&["gc", "--keep", "1", "--older-than", "0s"]);
@@ -224,7 +224,7 @@ fn a_deleted_environment_keeps_nothing_and_is_forgotten_after_a_day() {
     let aside = world.home.scratch().join("aside");
     fs::rename(venv.prefix(), &aside).unwrap();
     let told = world.sweep().ok().json();
-    assert!(!before.exists() && told["forgotten"].as_array().unwrap().is_empty());
+    assert!(!before.exists() && told["forgotten_environments"].as_array().unwrap().is_empty());
     let file = world.registrations().remove(0);
     let read =
         || -> serde_json::Value { serde_json::from_slice(&fs::read(&file).unwrap()).unwrap() };
@@ -241,6 +241,6 @@ fn a_deleted_environment_keeps_nothing_and_is_forgotten_after_a_day() {
     registration["missing_since"] = (since - DAY).into();
     fs::write(&file, registration.to_string()).unwrap();
     let told = world.sweep().ok().json();
-    assert_eq!(told["forgotten"][0], venv.prefix().to_str().unwrap());
+    assert_eq!(told["forgotten_environments"][0], venv.prefix().to_str().unwrap());
     assert!(world.registrations().is_empty());
 }

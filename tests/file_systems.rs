@@ -94,7 +94,7 @@ fn a_store_made_on_a_file_system_that_forgets_says_so_once() {
 }
 
 #[test]
-fn the_warning_is_told_in_every_form_but_the_quiet_one() {
+fn the_warning_is_printed_in_every_form_but_the_quiet_one() {
     let Some(mount) = Mount::tmpfs(8) else { return };
     let ran = made(&home_on(&mount, "no-progress"), &["--progress", "none"]);
     assert_eq!((warnings(&ran), ran.stderr.lines().count()), (1, 1), "{ran:?}");

@@ -17,7 +17,7 @@ impl World {
         let python = Python::any()?;
         let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
         tools.lead(&mut home);
-        // Whoever is root may write byte code even into what is read-only, and `verify` would tell of that.
+        // Root may write byte code even into read-only directories, and `verify` would report that.
         home.env("PYTHONDONTWRITEBYTECODE", "1");
         Some(Self { home, tools, python })
     }

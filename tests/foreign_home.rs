@@ -1,5 +1,5 @@
 //! A home is ours: links planted in it are not followed, what other users own or may write to is refused, pipes and
-//! giants in the place of files are errors at once, and nobody else may write to what is made.
+//! giants in the place of files are errors at once, and no other user may write to new files.
 //!
 //! Limits: what another user does in the very moment is not tried; a home that is only ours leaves no room for it.
 
@@ -309,6 +309,7 @@ fn a_home_of_another_user_is_read_and_neither_written_to_nor_run() {
     }
     let home = world();
     let copy = Copy::of(&home, "copy");
+    let owner = "nobody";
     give(&copy.at, "nobody:nogroup");
     // Their git would call the repository one of dubious owner, which is not what is tested.
     home.git_config("[safe]\n\tdirectory = *\n");
@@ -317,7 +318,11 @@ fn a_home_of_another_user_is_read_and_neither_written_to_nor_run() {
         copy.run(args).ok();
     }
     for args in WRITERS.iter().chain(&[["exec", "--", "true"].as_slice()]) {
-        let ran = copy.run(args).fails(2).says("is owned by nobody").says("MODSTORE_TRUST_HOME");
+        let ran = copy
+            .run(args)
+            .fails(2)
+            .says(&format!("is owned by {owner}"))
+            .says("MODSTORE_TRUST_HOME");
         assert_eq!(ran.stderr.matches("error:").count(), 1, "{ran:?}");
     }
     assert_eq!(contents(&copy.at), before, "nothing was written, a lock's holder neither");
@@ -372,7 +377,7 @@ fn a_home_that_others_may_write_to_is_refused_until_they_may_no_longer() {
 }
 
 #[test]
-fn nobody_else_may_write_to_what_is_made_whatever_the_umask() {
+fn no_other_user_may_write_to_new_files_whatever_the_umask() {
     for (mask, mode) in
         [("000", 0o755), ("002", 0o755), ("022", 0o755), ("027", 0o750), ("077", 0o700)]
     {

@@ -124,7 +124,7 @@ fn every_failure_is_still_known() {
 }
 
 #[test]
-fn a_module_is_shown_with_all_that_was_recorded() {
+fn a_module_is_printed_with_all_that_was_recorded() {
     each_store(|home, _, _| {
         says(
             &home.run(&["show", "built"]).ok(),

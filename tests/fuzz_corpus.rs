@@ -141,6 +141,6 @@ fn any_archive_is_unpacked_within_its_tree_or_is_refused() {
 }
 
 #[test]
-fn any_file_of_any_environment_is_read_or_is_a_trouble_that_is_told() {
+fn any_file_of_any_environment_is_read_or_reported_as_a_trouble() {
     holds_for_some("environment", properties::environment);
 }

@@ -1,7 +1,7 @@
 //! The durability argument as lines in a diff: every act on the disk of an install, of an update and of a sweep.
 //!
 //! What happens before the barrier may happen in any order, so it is sorted here; what comes after is
-//! in the order in which it happened. `UPDATE_GOLDEN=1` writes the files anew, for a person to read.
+//! in the order in which it happened. `UPDATE_GOLDEN=1` rewrites the files, for a person to read.
 
 #![expect(
     clippy::unwrap_used,
@@ -82,7 +82,7 @@ fn compare_with_golden(name: &str, acts: &[(Verb, String)]) {
     assert_eq!(
         golden,
         lines,
-        "{} is not what happened; UPDATE_GOLDEN=1 writes it anew",
+        "{} is not what happened; UPDATE_GOLDEN=1 rewrites it",
         path.display()
     );
 }
@@ -154,7 +154,7 @@ fn an_install_and_an_update_have_one_barrier_then_renames_then_the_journal_then_
 }
 
 /// Condemned before anything else; then the journal, synced; then generations away, durably, before any entry; all
-/// durable before it is condemned no more; only then anything is deleted.
+/// durable before the mark is withdrawn; only then anything is deleted.
 fn assert_order_of_sweep(acts: &[(Verb, String)]) {
     let at = |what: &str| {
         let found = acts.iter().position(|(_, line)| line.starts_with(what));

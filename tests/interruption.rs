@@ -1,5 +1,5 @@
 //! Ctrl-C, SIGTERM and SIGKILL at many moments: the generation before is served whole or the new one is, a signal that
-//! can be heard is answered soon and leaves nothing behind, and the next run converges.
+//! can be received is answered soon and leaves nothing behind, and the next run converges.
 //!
 //! Limits: the moments within a transaction are `crash`'s, one by one; here they are met by chance.
 
@@ -111,7 +111,7 @@ impl Scene {
                 assert_eq!(self.shown(), self.wanted(), "{what}: it says that it is done\n{ran:?}")
             }
             130 | 143 => {
-                // Shown before the signal, or not at all.
+                // Current before the signal, or not at all.
                 assert_eq!(
                     self.shown(),
                     before,

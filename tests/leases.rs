@@ -1,4 +1,4 @@
-//! A lease keeps a generation for as long as anybody holds it, and nobody who was given one ever misses anything.
+//! A lease keeps a generation as long as any process holds it, and no holder ever misses anything.
 //!
 //! The collector here is a sweep that keeps nothing but the head. Limits: one machine; what a sweep decides to give
 //! up is for `sweep`.

@@ -1,4 +1,4 @@
-//! Many processes on one home: none fails, no reader misses, nothing is lost, and nobody waits for the dead.
+//! Many processes on one home: none fails, no reader misses, nothing is lost, and no process waits for a dead one.
 //!
 //! `MODSTORE_ROUNDS=300` is the long form of the crowd; it runs in memory, as all of this does: what a lost sync costs
 //! is for `power_cuts`.
@@ -76,9 +76,12 @@ fn assert_consistent(home: &TestHome) {
     let lock = fs::read_to_string(home.path().join("modules.lock")).unwrap();
     for module in modules {
         let name = module["module"].as_str().unwrap();
-        let digest = module["served"]["digest"].as_str().unwrap();
+        let digest = module["current"]["digest"].as_str().unwrap();
         assert!(fs::canonicalize(home.target(name)).unwrap().ends_with(digest), "{module}");
-        assert!(lock.contains(digest), "{name} is not in the lock as it is shown\n{lock}");
+        assert!(
+            lock.contains(digest),
+            "{name} is not in the lock as in the current generation\n{lock}"
+        );
     }
     let shown = fs::read_dir(home.path().join("current")).unwrap().count();
     assert_eq!(shown, modules.len(), "{list}");
@@ -102,7 +105,7 @@ struct Seen {
     retired: AtomicU64,
 }
 
-/// Runs these commands over and over, so many times; each must end well.
+/// Runs these commands over and over, the given number of times; each must end well.
 fn commands(home: &TestHome, rounds: u64, of: &[&[&str]], seen: &Seen) {
     for round in 0..rounds as usize {
         home.run(of[round % of.len()]).ok();
@@ -143,7 +146,7 @@ fn sweep(home: &Path, done: &AtomicBool, seen: &Seen) {
     }
 }
 
-/// Leases what is shown, reads it, and lets go; as a host does that holds no lease for long.
+/// Leases the current generation, reads it, and drops the lease; as a host does that holds no lease for long.
 fn read_leased(home: &Path, done: &AtomicBool, seen: &Seen) {
     let store = Store::open(home, Options::default()).unwrap();
     while !done.load(Ordering::Relaxed) {
@@ -229,7 +232,7 @@ fn a_crowd_of_processes_never_fails_never_misses_and_never_sees_a_mixture() {
         let ended: Vec<_> = crowd.into_iter().map(|each| each.join()).collect();
         done.store(true, Ordering::Relaxed);
         let ended = ended.into_iter().chain(others.into_iter().map(|each| each.join()));
-        assert!(ended.into_iter().all(|each| each.is_ok()), "somebody failed, see above");
+        assert!(ended.into_iter().all(|each| each.is_ok()), "one of them failed, see above");
     });
     println!("0 failed, 0 misses, 0 mixtures: {seen:?}");
     assert!(seen.reads.into_inner() > 100, "the readers hardly ran");
@@ -314,7 +317,7 @@ fn a_held_lock_ends_an_update_that_does_not_wait_with_3_and_the_name_of_its_hold
 }
 
 #[test]
-fn whoever_waits_for_a_lock_hears_after_a_second_who_holds_it_and_since_when() {
+fn a_waiting_process_reports_after_a_second_who_holds_the_lock_and_since_when() {
     let (home, repos) = installed();
     publish(&repos, 1);
     let held = Lock::take(
@@ -336,7 +339,7 @@ fn whoever_waits_for_a_lock_hears_after_a_second_who_holds_it_and_since_when() {
     assert_eq!(ran.stderr.matches("waiting").count(), 1, "once: {ran:?}");
     assert_consistent(&home);
 
-    // Nobody is told of a wait that is over within the second.
+    // A wait that is over within the second is not reported.
     publish(&repos, 2);
     let lock = home.path().join("locks/store");
     let held = Lock::take(&lock, "modstore a-test", Patience::of(Duration::ZERO)).unwrap();
@@ -367,7 +370,7 @@ struct StopsAt {
 
 impl Observer for StopsAt {
     fn before(&self, act: Act<'_>) -> io::Result<()> {
-        // Before its barrier an update holds no lock that anybody could want.
+        // Before its barrier an update holds no lock that another process could want.
         let counts = act.verb == Verb::SyncFileSystem || self.count.load(Ordering::SeqCst) > 0;
         if counts && self.count.fetch_add(1, Ordering::SeqCst) == self.at {
             let told = self.say.lock().unwrap().take().unwrap();
@@ -445,7 +448,7 @@ fn a_holder_that_is_killed_at_any_act_frees_those_who_wait_at_once() {
 }
 
 #[test]
-fn a_holder_that_is_killed_blocks_nobody() {
+fn a_holder_that_is_killed_blocks_no_process() {
     let (home, repos) = installed();
     publish(&repos, 1);
     // Stopped, it holds what it has for as long as it likes; where that is, chance decides.
@@ -479,7 +482,7 @@ fn a_holder_that_is_killed_blocks_nobody() {
 }
 
 #[test]
-fn a_module_that_is_removed_during_updates_is_not_shown_after_the_next() {
+fn a_module_that_is_removed_during_updates_is_not_current_after_the_next() {
     let (home, repos) = installed();
     let source = format!("git+{}", repos[0].url_file());
     for number in 1..=10 {
@@ -491,7 +494,7 @@ fn a_module_that_is_removed_during_updates_is_not_shown_after_the_next() {
         home.run(&["update"]).ok();
         assert!(
             fs::symlink_metadata(home.target("m0")).is_err(),
-            "round {number}: shown and not declared"
+            "round {number}: current and not declared"
         );
         let status = home.run(&["status", "--json"]).ok().json();
         assert_eq!(

@@ -272,7 +272,7 @@ fn a_small_stack_is_enough() {
 }
 
 #[test]
-fn no_thread_to_be_had_is_an_error_that_says_so() {
+fn a_system_without_free_threads_is_an_error_that_says_so() {
     if !cfg!(target_os = "linux") || !rustix::process::geteuid().is_root() {
         return skip_loudly(
             "a limit on processes is nothing to root, and only root becomes another user",

@@ -9,7 +9,7 @@ use std::fs;
 
 use modstore_testbed::{Backend, Project, Python, PythonTools, Ran, Repo, Running, TestHome, Venv};
 
-/// A bound environment with two modules, each in two versions; version 2 is shown.
+/// A bound environment with two modules, each in two versions; version 2 is current.
 struct World {
     home: TestHome,
     tools: PythonTools,
@@ -89,7 +89,7 @@ fn start(world: &World, venv: &Venv<'_>, script: &str) -> std::process::Child {
 }
 
 #[test]
-fn a_host_that_pins_itself_sees_one_generation_until_it_ends_and_keeps_it_from_every_sweep() {
+fn a_host_that_pins_itself_sees_one_generation_until_it_ends_and_no_sweep_takes_it() {
     let Some(world) = World::new() else { return };
     for (number, python) in Python::all().into_iter().enumerate() {
         let value = u32::try_from(number).unwrap() * 2 + 2;

@@ -1,7 +1,7 @@
-//! Power cuts, on file systems of our own: what was acknowledged is there, what is shown is whole, the next update
+//! Power cuts, on file systems of our own: acknowledged changes are there, the current generation is whole, the next update
 //! converges.
 //!
-//! A host program works with the library on a mounted image and says what it was told. At a moment that a random number decides
+//! A host program works with the library on a mounted image and prints each answer. At a moment that a random number decides
 //! the file system stops taking anything, the host is killed, and what the image had been given by then is mounted
 //! again. `MODSTORE_CUTS=50` is the long form, `MODSTORE_SEED` repeats one run.
 //!
@@ -46,23 +46,23 @@ fn nothing_is_lost(name: &'static str, mount: Option<Mount>, each_file: bool) {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_and_nothing_shown_is_broken_on_ext4() {
+fn nothing_acknowledged_is_lost_and_nothing_current_is_broken_on_ext4() {
     nothing_is_lost("ext4", Mount::ext4(512), true);
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_and_nothing_shown_is_broken_on_ext4_without_a_journal() {
+fn nothing_acknowledged_is_lost_and_nothing_current_is_broken_on_ext4_without_a_journal() {
     // A sync of each file does not reach a symbolic link's inode, and here nothing else does.
     nothing_is_lost("ext4 without journal", Mount::ext4_without_journal(512), false);
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_and_nothing_shown_is_broken_on_xfs() {
+fn nothing_acknowledged_is_lost_and_nothing_current_is_broken_on_xfs() {
     nothing_is_lost("xfs", Mount::xfs(512), true);
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_and_nothing_shown_is_broken_on_btrfs() {
+fn nothing_acknowledged_is_lost_and_nothing_current_is_broken_on_btrfs() {
     nothing_is_lost("btrfs", Mount::btrfs(512), true);
 }
 
@@ -78,7 +78,7 @@ fn a_sabotage_is_caught(calls: &'static str) {
     let sabotaged = Some(calls);
     let campaign =
         Campaign { name: "ext4", mount: &mount, cuts: 30, seed, each_file: false, sabotaged };
-    let why = campaign.run().expect_err("nobody noticed");
+    let why = campaign.run().expect_err("it was not noticed");
     println!("{calls} do nothing; noticed: {why}");
 }
 

@@ -101,7 +101,7 @@ fn names_branches_and_progress_of_a_server_are_written_out() {
     assert_harmless("add", added.stderr.as_bytes());
     assert!(
         added.stderr.contains(r"server: \u{1b}]0;T\u{7}\u{1b}[2J"),
-        "what it said is shown: {added:?}"
+        "its output is printed: {added:?}"
     );
     repo.commit("main", &[Change::write([b"c", ODD].concat(), "2")]);
     repo.branch("evil\u{202e}\u{200b}", &repo.rev("main").unwrap());
@@ -129,7 +129,7 @@ fn in_json_the_value_is_exactly_what_it_was() {
     home.run(&["add", &format!("git+{}", repo.url_file()), "--name", "m"]).ok();
     let shown = home.run(&["--json", "show", "m"]).ok();
     assert!(shown.stdout.contains(r#""refs/heads/evil\u202e\u200b""#), "{}", shown.stdout);
-    assert_eq!(shown.json()["served"]["reference"], "refs/heads/evil\u{202e}\u{200b}");
+    assert_eq!(shown.json()["current"]["reference"], "refs/heads/evil\u{202e}\u{200b}");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_refusal_in_several_lines_is_one_cause_and_no_lines_of_ours() {
     home.env("GIT_SSH_COMMAND", &ssh).env("GIT_SSH_VARIANT", "simple");
     let add = ["add", "git+ssh://example.invalid/x", "--name", "m"];
     let ran = home.run(&add).fails(1);
-    assert!(ran.stderr.contains(r"\u{1b}]0;T"), "what it said is shown: {ran:?}");
+    assert!(ran.stderr.contains(r"\u{1b}]0;T"), "its output is printed: {ran:?}");
     harmless(&home, &add);
     fs::remove_file(home.scratch().join("packet")).unwrap();
     harmless(&home, &add);

@@ -12,7 +12,7 @@ use modstore_testbed::Repo;
 
 const UPDATES: u64 = 1_000;
 
-/// Memory, where there is any to be had as a directory: a thousand syncs are not what is tested here.
+/// Memory, where there is any as a directory: a thousand syncs are not what is tested here.
 fn quick_directory() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };

@@ -1,4 +1,4 @@
-//! `verify --repair`: what is damaged is served whole again, what was damaged is kept, and nobody misses anything
+//! `verify --repair`: a damaged module is served whole again, the damaged copy is kept, and no reader misses anything
 //! meanwhile.
 //!
 //! Each test damages a store by hand. Limits: kills and power cuts during a repair are tested with those of
@@ -43,7 +43,7 @@ struct World {
     two: Repo,
 }
 
-/// A generation, as the journal tells it.
+/// A generation, as the journal records it.
 #[derive(Debug, PartialEq)]
 struct Told {
     number: u64,
@@ -110,7 +110,7 @@ impl World {
         assert_eq!(self.home.tree("two"), self.two.tree("main"));
     }
 
-    /// What every generation on the disk was, told by the journal.
+    /// Every generation on the disk, as the journal recorded it.
     fn told(&self) -> Vec<Told> {
         let state = self.state();
         let told = |info: &GenerationInfo| {
@@ -173,7 +173,7 @@ fn a_rotten_file_is_served_right_after_a_repair_and_its_old_tree_lies_in_quarant
 }
 
 #[test]
-fn rot_that_entries_share_by_hard_links_is_mended_in_all_of_them() {
+fn rot_that_entries_share_by_hard_links_is_repaired_in_all_of_them() {
     let world = World::new();
     let shared = world.entry("one").join("own");
     assert!(shared.metadata().unwrap().nlink() > 1, "the entry before has it, too");
@@ -199,7 +199,7 @@ fn a_repair_without_a_network_takes_content_from_other_entries() {
 }
 
 #[test]
-fn an_entry_that_is_gone_is_had_anew_from_its_commit_although_the_branch_moved_on() {
+fn an_entry_that_is_gone_is_fetched_again_from_its_commit_although_the_branch_moved_on() {
     let world = World::new();
     let entry = world.entry("one");
     let served = world.home.tree("one");
@@ -252,7 +252,7 @@ fn a_file_that_does_not_belong_into_an_entry_goes_to_the_quarantine_with_the_old
 }
 
 #[test]
-fn a_list_is_written_anew_from_its_tree_and_a_damaged_git_file_is_put_aside() {
+fn a_list_is_rebuilt_from_its_tree_and_a_damaged_git_file_is_put_aside() {
     let world = World::new();
     let digest = world.state().modules()["one"].digest().unwrap();
     let (list, git) = (world.layout().manifest(digest), world.layout().git_tree(digest));
@@ -284,12 +284,12 @@ fn a_journal_of_which_any_frame_is_gone_tells_the_same_afterwards() {
         assert_eq!(now.len(), told.len(), "frame {gone}: {now:#?}");
         for (now, told) in now.iter().zip(&told) {
             assert_eq!((now.number, &now.trees), (told.number, &told.trees), "frame {gone}");
-            // Links tell no time and no command, and no commit that is told nowhere else.
+            // Links have no time and no command, and no commit that is recorded nowhere else.
             if now.number as usize != gone + 1 {
                 assert_eq!(now.made, told.made, "frame {gone}");
             }
         }
-        assert_eq!(now[2].bindings, told[2].bindings, "what is shown is known in full");
+        assert_eq!(now[2].bindings, told[2].bindings, "the current generation is known in full");
         world.home.run(&["list"]).ok();
         world.home.run(&["history"]).ok();
         world.home.run(&["rollback", "--to", "1"]).ok();
@@ -322,7 +322,10 @@ fn with_no_journal_at_all_every_generation_on_the_disk_is_known_again() {
         assert_eq!(report.journal.unwrap().frames, 0);
         let now = world.told();
         assert_eq!(now.len(), 3, "{damage}");
-        assert_eq!(now[2].bindings, told[2].bindings, "{damage}: modules.lock knows what is shown");
+        assert_eq!(
+            now[2].bindings, told[2].bindings,
+            "{damage}: modules.lock knows the current generation"
+        );
         world.home.run(&["rollback", "--to", "1"]).ok();
         assert_eq!(fs::read(world.home.target("one").join("a")).unwrap(), b"a 1");
         world.home.run(&["update"]).ok();
@@ -336,7 +339,7 @@ fn with_no_journal_at_all_every_generation_on_the_disk_is_known_again() {
 }
 
 #[test]
-fn any_flipped_bit_of_the_journal_is_mended() {
+fn any_flipped_bit_of_the_journal_is_repaired() {
     let world = World::new();
     let (told, path) = (world.told(), world.layout().journal());
     let bytes = fs::read(&path).unwrap();
@@ -353,7 +356,7 @@ fn any_flipped_bit_of_the_journal_is_mended() {
 }
 
 #[test]
-fn links_and_the_switch_are_made_anew_as_the_journal_says() {
+fn links_and_the_switch_are_recreated_as_the_journal_says() {
     let world = World::new();
     let layout = world.layout();
     let generation = |number: u64| layout.generations().join(number.to_string());
@@ -383,7 +386,7 @@ fn a_switch_that_shows_what_nothing_is_left_of_goes_on_with_what_is_known() {
 }
 
 #[test]
-fn the_marker_and_directories_are_made_anew_and_what_stood_there_is_kept() {
+fn the_marker_and_directories_are_recreated_and_the_old_ones_are_kept() {
     let world = World::new();
     let layout = world.layout();
     fs::write(layout.format(), "{\"format\":").unwrap();
@@ -422,7 +425,7 @@ fn a_damaged_entry_that_no_generation_needs_is_put_aside_and_forgotten() {
 }
 
 #[test]
-fn an_archive_is_unpacked_anew() {
+fn an_archive_is_unpacked_again() {
     let home = TestHome::in_memory(BINARY);
     let archive = home.scratch().join("tool.tar.gz");
     let inside = home.scratch().join("inside");

@@ -1,4 +1,4 @@
-//! `reset`: everything had anew and the rest dropped, without a moment without modules; and `reset --purge`.
+//! `reset`: everything fetched again and the rest dropped, without a moment without modules; and `reset --purge`.
 //!
 //! Limits: kills and power cuts during a reset are tested with those of everything else.
 
@@ -92,7 +92,7 @@ fn rot(path: &Path) {
 }
 
 #[test]
-fn a_reset_shows_everything_anew_and_drops_the_rest() {
+fn a_reset_fetches_everything_again_and_drops_the_rest() {
     let world = World::new();
     assert_eq!((world.kept().len(), world.entries().len()), (2, 3));
     world.home.run(&["reset"]).ok();
@@ -131,13 +131,13 @@ fn a_reset_against_a_dead_server_changes_nothing_and_drops_nothing() {
         fs::rename(repo.path(), repo.path().with_extension("away")).unwrap();
     }
     let ran = world.home.run(&["reset"]).fails(1);
-    assert!(ran.stdout.contains("nothing was dropped"), "{ran:?}");
+    assert!(ran.stdout.contains("nothing was deleted"), "{ran:?}");
     assert_eq!((world.kept(), world.entries()), (kept, entries));
     assert_eq!(recorded(), before, "only that it failed is remembered");
 }
 
 #[test]
-fn when_one_module_fails_the_others_are_had_anew_and_nothing_is_dropped() {
+fn when_one_module_fails_the_others_are_fetched_again_and_nothing_is_dropped() {
     let world = World::new();
     let served = world.home.tree("two");
     fs::rename(world.repos[1].path(), world.repos[1].path().with_extension("away")).unwrap();
@@ -189,7 +189,7 @@ fn a_dry_run_says_what_would_go_and_changes_nothing() {
     assert_eq!(told["dropped"]["removed"].as_array().unwrap().len(), 1);
     let told = world.home.run(&["reset", "--purge", "--dry-run", "--json"]).ok().json();
     assert!(told["removed"].as_array().unwrap().len() > 8, "{told:#}");
-    assert!(told["stay"].to_string().contains("modules.toml"), "{told:#}");
+    assert!(told["kept"].to_string().contains("modules.toml"), "{told:#}");
     assert_eq!((world.kept(), world.entries()), (kept, entries));
     world.assert_sound();
 }

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use modstore_testbed::{
-    BlackHole, Change, CutNetwork, Fault, GitDaemon, HttpServer, Item, Luck, Mount, Random,
-    RefusedPort, Repo, Running, SshServer, TestHome, Wire, git, listing,
+    BlackHole, Change, CutNetwork, Fault, GitDaemon, HttpServer, Item, Mount, Random, RefusedPort,
+    Repo, Running, SshServer, TestHome, Unsynced, Wire, git, listing,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -522,7 +522,7 @@ fn a_client_with_a_time_limit_gives_up_on_a_hanging_server() {
 }
 
 #[test]
-fn a_fault_for_so_many_times_is_over_after_them() {
+fn a_fault_for_a_number_of_times_is_over_after_them() {
     let (root, _repo) = served();
     let server = HttpServer::start(root.path());
     server.fault_times("one", 2, Fault::Status(503));
@@ -702,7 +702,7 @@ fn a_home_runs_reports_searches_and_signals() {
     home.env("SECRET", "s3cret");
     let ran =
         home.run(&["-c", r#"echo '{"schema":1}'; echo oops >&2; exit 3"#]).fails(3).says("oops");
-    assert_eq!(ran.json()["schema"], 1);
+    assert_eq!(ran.json()["schema"], 2);
     home.git_config("[user]\n\tname = x\n");
     home.declare(&[("a", "git+file:///x")]);
     assert!(home.leftovers().is_empty());
@@ -746,14 +746,14 @@ fn small_file_systems_fill_up_and_read_only_ones_refuse() {
 }
 
 /// Writes one file that is synced and one that is not, cuts the power, and says what is left of the second.
-fn lost_in_a_cut(disk: &Mount, luck: Luck) -> Option<Vec<u8>> {
+fn lost_in_a_cut(disk: &Mount, unsynced: Unsynced) -> Option<Vec<u8>> {
     let kept = std::fs::File::create(disk.path().join("kept")).unwrap();
     std::io::Write::write_all(&mut &kept, b"synced").unwrap();
     kept.sync_all().unwrap();
     std::fs::File::open(disk.path()).unwrap().sync_all().unwrap();
     drop(kept);
     std::fs::write(disk.path().join("lost"), "not synced").unwrap();
-    disk.power_cut_under(luck, || ());
+    disk.power_cut_under(unsynced, || ());
     assert_eq!(std::fs::read(disk.path().join("kept")).unwrap(), b"synced");
     std::fs::read(disk.path().join("lost")).ok()
 }
@@ -770,10 +770,10 @@ fn a_power_cut_loses_what_was_not_synced_and_keeps_what_was() {
     for (name, make) in kinds {
         let Some(disk) = make(64) else { return };
         for round in 0..3 {
-            let left = lost_in_a_cut(&disk, Luck::Nothing);
+            let left = lost_in_a_cut(&disk, Unsynced::Lost);
             assert_eq!(left, None, "{name}, round {round}: the plug was not pulled");
         }
-        let left = lost_in_a_cut(&disk, Luck::Names);
+        let left = lost_in_a_cut(&disk, Unsynced::NamesKept);
         let wanted = (name != "btrfs").then(Vec::new);
         assert_eq!(left, wanted, "{name}: the name was to survive, and the content was not");
     }

@@ -36,7 +36,7 @@ struct Place {
 }
 
 impl Place {
-    /// With so many generations, each with an entry of its own.
+    /// With this number of generations, each with an entry of its own.
     fn with_generations(count: u64) -> Self {
         Self::on(Disk::default(), count)
     }
@@ -256,7 +256,7 @@ fn a_root_that_cannot_be_read_stops_the_sweep_and_is_named() {
 }
 
 #[test]
-fn unknown_names_are_never_deleted_and_are_told() {
+fn unknown_names_are_never_deleted_and_are_reported() {
     let place = Place::with_generations(3);
     let unknown = ["generations/notes", "entries/mine", "manifests/x.git.bak", "trash/keep-me"];
     for name in unknown {
@@ -273,7 +273,7 @@ fn unknown_names_are_never_deleted_and_are_told() {
 }
 
 #[test]
-fn entries_and_lists_that_nobody_ever_recorded_go() {
+fn entries_and_lists_that_were_never_recorded_go() {
     let place = Place::with_generations(1);
     let digest = "ab".repeat(32);
     fs::create_dir(place.home().join("entries").join(&digest)).unwrap();
@@ -333,7 +333,7 @@ fn a_deletion_that_was_interrupted_goes_on_at_the_next_sweep() {
 fn an_error_before_the_journal_leaves_everything_and_condemns_nothing() {
     let (place, fault) = faulty(3, |act| act.verb == Verb::Append);
     let error = place.sweep_error(place.plan(1));
-    assert!(error.has_happened(), "nobody knows whether the append came through");
+    assert!(error.has_happened(), "it is unknown whether the append came through");
     fault.armed.store(false, Ordering::Relaxed);
     let again = Store::open(&place.home(), Options::default()).unwrap();
     let plan = again.plan_sweep(&keeping(1)).unwrap();
@@ -375,7 +375,7 @@ fn what_was_condemned_and_not_recorded_stays() {
     let condemned = format!("after {sequence}\n1\n{}\n", place.entry(1));
     fs::write(place.home().join("condemned"), condemned).unwrap();
     let refused = Lease::take_of(&Disk::default(), place.store.layout(), number(1), "test");
-    assert!(refused.is_err(), "whoever comes now comes too late");
+    assert!(refused.is_err(), "a process that comes now comes too late");
     place.publish(4);
     assert!(!place.home().join("condemned").exists());
     assert!(place.path_of(place.entry(1)).join("number").exists());
@@ -420,7 +420,7 @@ fn the_target_is_repointed_before_the_old_entry_becomes_collectible() {
     let order = Arc::new(Order(Mutex::default()));
     let place = Place::on(Disk::observed(order.clone()), 1);
     let old = place.entry(1);
-    assert!(place.plan(1).remove.is_empty(), "what is shown is never collectible");
+    assert!(place.plan(1).remove.is_empty(), "the current generation is never collectible");
     place.publish(2);
     assert_eq!(place.plan(1).remove[0].digest, old);
     place.sweep(1);

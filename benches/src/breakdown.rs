@@ -109,7 +109,7 @@ fn parts(runs: &[(Sample, Value)]) -> String {
         Spread::of(times).map_or(0.0, |it| it.median)
     };
     let wall = middle(runs.iter().map(|(it, _)| it.wall)).unwrap_or_default() * 1000.0;
-    let (acquiring, committing) = (told("acquire_ms"), told("commit_ms"));
+    let (acquiring, committing) = (told("fetch_ms"), told("commit_ms"));
     let rest = wall - acquiring - committing;
     format!("acquiring {acquiring:.0}, committing {committing:.0}, rest {rest:.0}")
 }

@@ -2,13 +2,17 @@
 
 use clap::{Arg, Command as Manual, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+#[cfg(test)]
+use schemars::{JsonSchema as _, Schema, SchemaGenerator};
+
 use crate::{
     commands::{
-        Effect, Run, add, allow, bench, bind, completions, demo, diff, doctor, events, exec, gc,
-        history, link, list, outdated, path, print_shim, remove, reset, rollback, scan, show,
-        status, unbind, unlink, update, verify,
+        Run, add, allow, bench, bind, completions, demo, diff, doctor, events, exec, gc, history,
+        link, list, outdated, path, print_shim, remove, reset, rollback, scan, show, status,
+        unbind, unlink, update, verify,
     },
     context::Context,
+    effect::Effect,
     options::Global,
 };
 
@@ -82,6 +86,12 @@ macro_rules! commands {
             /// Runs it, prints its answer and gives the exit code.
             pub(crate) fn run(&self, context: &Context) -> u8 {
                 match self { $(Self::$name(args) => context.finish(args.run(context)),)+ }
+            }
+
+            /// The schema of each command's answer.
+            #[cfg(test)]
+            pub(crate) fn answers(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
+                vec![$(($word, <$args as Run>::Answer::json_schema(generator)),)+]
             }
         }
     };

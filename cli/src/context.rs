@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use modstore::{Cancel, Options, Store, disk::start_workers};
 
 use crate::{
-    commands::Effect,
+    effect::Effect,
     exit::Exit,
     home::{self, HomeError},
     interrupt::Interrupt,

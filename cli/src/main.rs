@@ -5,6 +5,8 @@
 mod amounts;
 mod options;
 mod causes;
+mod exit;
+mod effect;
 mod home;
 mod limits;
 mod interrupt;
@@ -12,7 +14,6 @@ mod escape;
 mod page;
 mod text;
 mod time;
-mod exit;
 mod report;
 mod explain;
 mod output;
@@ -21,6 +22,8 @@ mod json;
 mod context;
 mod commands;
 mod args;
+#[cfg(test)]
+mod schema;
 
 use std::{io, process::ExitCode};
 
@@ -29,8 +32,8 @@ use rustix::fs::Mode;
 
 use self::{
     args::{Arguments, Command},
-    commands::Effect,
     context::Context,
+    effect::Effect,
     exit::Exit,
     output::Output,
     report::Failure,

@@ -1,4 +1,4 @@
-//! What a command says, for people or as one JSON object.
+//! The output of a command, for people or as one JSON object.
 //!
 //! A reader that goes away (`modstore list | head -1`) ends the output and nothing else.
 
@@ -13,6 +13,7 @@ use std::{
 
 use anstream::ColorChoice;
 use modstore::Cancel;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -22,17 +23,20 @@ use crate::{
     report::{Failure, write_warning},
 };
 
-/// What a command has to say, in both ways: its fields are the JSON, `write` is for people.
-pub(crate) trait Answer: Serialize {
+/// The version of what `--json` prints: `docs/json.schema.json` describes it.
+pub(crate) const SCHEMA: u8 = 2;
+
+/// The answer of a command, in two forms: its fields are the JSON, `write` is for people.
+pub(crate) trait Answer: Serialize + JsonSchema {
     /// Writes it for a person.
     fn write(&self, to: &mut Page<'_>) -> io::Result<()>;
 
-    /// What did not work, one by one, for standard error.
+    /// Each thing that failed, for standard error.
     fn troubles(&self) -> Vec<Failure> {
         Vec::new()
     }
 
-    /// Why the command as a whole has not succeeded, if it has not.
+    /// Why the command as a whole failed, if it did.
     fn failure(&self) -> Option<Failure> {
         None
     }
@@ -47,18 +51,43 @@ struct Envelope<'a, T> {
     #[serde(flatten)]
     body: T,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a Failure>,
+    error: Option<CommandError>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notices: Vec<String>,
 }
 
-/// What a failure without an answer says of the store.
-#[derive(Serialize)]
-struct NoAnswer {
+/// Why a command failed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CommandError {
+    /// What went wrong, in one clause.
+    message: String,
+    /// Why, outermost first.
+    causes: Vec<String>,
+    /// The next thing to do.
+    hint: Option<String>,
+    /// The exit code: 1 some module failed, 2 usage or bad input, 3 busy, 4 store damaged, 130 interrupted; of `exec`
+    /// also 126 and 127.
+    exit: u8,
+}
+
+impl From<&Failure> for CommandError {
+    fn from(failure: &Failure) -> Self {
+        Self {
+            message: failure.message.clone(),
+            causes: failure.causes.clone(),
+            hint: failure.hint.clone(),
+            exit: failure.exit,
+        }
+    }
+}
+
+/// What is known if a command fails without an answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct NoAnswer {
     generation: Option<u64>,
 }
 
-/// Where the output goes, and in which form.
+/// How a command prints.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     json: bool,
@@ -87,18 +116,24 @@ impl Output {
         }
     }
 
-    /// The same, of a command that somebody may interrupt.
+    /// The same, for a command that a signal can interrupt.
     pub(crate) fn interruptible(self, interrupted: &Cancel) -> Self {
         Self { interrupted: interrupted.clone(), ..self }
     }
 
-    /// The output when not even the command could be read.
+    /// The output if not even the command could be read.
     pub(crate) fn of_usage(json: bool) -> Self {
-        let (ended, notices, interrupted) = (Arc::default(), Arc::default(), Cancel::default());
-        Self { json, quiet: false, command: None, ended, notices, interrupted }
+        Self {
+            json,
+            quiet: false,
+            command: None,
+            ended: Arc::default(),
+            notices: Arc::default(),
+            interrupted: Cancel::default(),
+        }
     }
 
-    /// Says how the command ended, and gives the exit code.
+    /// Prints how the command ended, and gives the exit code.
     pub(crate) fn end<A: Answer>(
         &self,
         generation: impl FnOnce() -> Option<u64>,
@@ -106,7 +141,7 @@ impl Output {
     ) -> u8 {
         match result {
             Ok(answer) => self.answer(&answer),
-            // Whatever it says that it failed of, this is why.
+            // Whatever error the interruption caused, this is the reason.
             Err(failure) if self.interrupted.is_cancelled() => {
                 self.fail(generation(), &failure.with_exit(Exit::Interrupted.code()))
             }
@@ -115,7 +150,8 @@ impl Output {
     }
 
     fn answer<A: Answer>(&self, answer: &A) -> u8 {
-        let (troubles, failure) = (answer.troubles(), answer.failure());
+        let troubles = answer.troubles();
+        let failure = answer.failure();
         let written = if self.json {
             self.envelope(answer, failure.as_ref())
         } else {
@@ -128,7 +164,7 @@ impl Output {
         self.written(written, failure.map_or(0, |failure| failure.exit))
     }
 
-    /// Says that the command failed, and gives the exit code.
+    /// Prints that the command failed, and gives the exit code.
     pub(crate) fn fail(&self, generation: Option<u64>, failure: &Failure) -> u8 {
         let body = NoAnswer { generation };
         let written = if self.json { self.envelope(&body, Some(failure)) } else { Ok(()) };
@@ -137,16 +173,21 @@ impl Output {
     }
 
     fn envelope<T: Serialize>(&self, body: &T, error: Option<&Failure>) -> io::Result<()> {
-        let (ok, command) = (error.is_none(), self.command);
-        let notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let object = Envelope { schema: 1, command, ok, body, error, notices };
+        let object = Envelope {
+            schema: SCHEMA,
+            command: self.command,
+            ok: error.is_none(),
+            body,
+            error: error.map(CommandError::from),
+            notices: self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        };
         if self.ended.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
         on_stdout(|to| to.json(&object))
     }
 
-    /// Writes for a person, unless it is a program that reads.
+    /// Writes for a person; with `--json`, nothing.
     pub(crate) fn for_people(
         &self,
         write: impl FnOnce(&mut Page<'_>) -> io::Result<()>,
@@ -161,12 +202,12 @@ impl Output {
         on_stderr(|to| failures.iter().try_for_each(|failure| failure.write(to)));
     }
 
-    /// Keeps something that keeps nothing from working for the object that `--json` prints.
+    /// Adds a notice to the object that `--json` prints: something that prevents nothing from working.
     pub(crate) fn note(&self, text: &str) {
         self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
     }
 
-    /// Tells a person something that keeps nothing from working, on standard error.
+    /// Prints a warning on standard error: something that prevents nothing from working.
     pub(crate) fn warn(&self, text: &str) {
         if !self.quiet {
             on_stderr(|to| write_warning(to, text));
@@ -183,14 +224,14 @@ impl Output {
         }
     }
 
-    /// The last words of a command that is interrupted in the middle.
+    /// Prints the end of a command that is interrupted in the middle.
     pub(crate) fn interrupted(&self, home: Option<&Path>) {
         let generation = home.and_then(shown);
         self.fail(generation, &Failure::new(Exit::Interrupted, "interrupted"));
     }
 }
 
-/// The number of the generation that the store in `home` shows.
+/// The number of the current generation of the store in `home`.
 pub(crate) fn shown(home: &Path) -> Option<u64> {
     modstore::commit::shown(&modstore::disk::Layout::new(home)).map(|shown| shown.number())
 }

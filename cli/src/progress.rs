@@ -10,6 +10,8 @@ use std::io::{self, IsTerminal as _};
 
 use modstore::{Event, Events};
 
+#[cfg(test)]
+pub(crate) use self::objects::ProgressEvent;
 use self::{bars::Bars, lines::Lines, objects::Objects};
 use crate::{
     interrupt::Switching,

@@ -1,9 +1,8 @@
 //! Servers that answer, and not with a repository.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::io::Write as _;
 
-use modstore_testbed::{Fault, GitDaemon, RefusedPort, Repo, SshServer};
+use modstore_testbed::{Fault, GitDaemon, RefusedPort, Repo, ScriptedServer, SshServer};
 
 use crate::day::{Day, Trouble};
 
@@ -119,7 +118,7 @@ fn a_redirect_is_followed_to_a_repository_and_nowhere_else() {
 }
 
 #[test]
-fn a_redirect_in_a_circle_or_to_nobody_is_called_so() {
+fn a_redirect_in_a_circle_or_to_no_server_is_called_so() {
     let day = Day::begun();
     let circle = Fault::Redirect { to: day.server.url("troubled") };
     let trouble = Trouble {
@@ -140,7 +139,13 @@ fn a_redirect_in_a_circle_or_to_nobody_is_called_so() {
 #[test]
 fn a_page_instead_of_a_repository_is_called_so() {
     let day = Day::begun();
-    let port = page_server();
+    let page = "<!DOCTYPE html><title>Welcome</title>";
+    let server = ScriptedServer::start(move |_, stream| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n";
+        // A client that hangs up is done.
+        let _ = write!(stream, "{head}Content-Length: {}\r\n\r\n{page}", page.len());
+    });
+    let port = server.port();
     let trouble = Trouble {
         words: &["the server's answer is not understood"],
         hint: "a git repository",
@@ -166,20 +171,4 @@ fn a_server_that_closes_without_a_reply_is_called_so() {
     let day = Day::begun();
     let trouble = Trouble { words: &["the connection broke off"], hint: "try again", ..TRANSIENT };
     day.endures(Fault::CloseBeforeReply, &trouble);
-}
-
-/// Answers everything with a friendly page. Its thread ends with the test.
-fn page_server() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let port = listener.local_addr().expect("a bound socket has an address").port();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let page = "<!DOCTYPE html><title>Welcome</title>";
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n";
-            // One read is the whole request; a client that hangs up is done.
-            let _ = stream.read(&mut [0; 4096]);
-            let _ = write!(stream, "{head}Content-Length: {}\r\n\r\n{page}", page.len());
-        }
-    });
-    port
 }

@@ -22,7 +22,10 @@ fn survives(damage: impl Fn(&Path)) {
         damage(&path);
         let ran = day.succeeds();
         let warnings = ran.json()["warnings"].to_string();
-        assert!(warnings.contains("the whole tree was fetched"), "{file}: nobody is told: {ran:?}");
+        assert!(
+            warnings.contains("the whole tree was fetched"),
+            "{file}: it is not reported: {ran:?}"
+        );
         assert!(warnings.contains(file), "{file}: {ran:?}");
     }
 }
@@ -41,17 +44,17 @@ fn survives_beside(ending: &str, damage: impl Fn(&Path)) {
 }
 
 #[test]
-fn a_truncated_file_of_the_base_is_fetched_anew() {
+fn a_truncated_file_of_the_base_is_fetched_again() {
     survives(truncate);
 }
 
 #[test]
-fn a_flipped_bit_of_the_base_is_fetched_anew() {
+fn a_flipped_bit_of_the_base_is_fetched_again() {
     survives(flip);
 }
 
 #[test]
-fn a_deleted_file_of_the_base_is_fetched_anew() {
+fn a_deleted_file_of_the_base_is_fetched_again() {
     survives(delete);
 }
 
@@ -73,7 +76,7 @@ fn a_link_in_place_of_a_file_of_the_base_is_not_followed() {
 }
 
 #[test]
-fn a_base_whose_tree_is_gone_is_fetched_anew() {
+fn a_base_whose_tree_is_gone_is_fetched_again() {
     let day = Day::begun();
     let entry = fs::canonicalize(day.home.target("troubled")).unwrap();
     fs::remove_dir_all(entry).unwrap();

@@ -99,8 +99,10 @@ fn an_update_outlives_a_network_that_comes_back_in_time() {
         Fault::on_pack(50_000, move || {
             let _ = reached.send(());
             // Until the cable is pulled.
-            let _ =
-                going.lock().expect("nobody panics with it").recv_timeout(Duration::from_secs(20));
+            let _ = going
+                .lock()
+                .expect("no thread panics with it")
+                .recv_timeout(Duration::from_secs(20));
         }),
     );
     let running = far.update();

@@ -108,8 +108,8 @@ impl Day {
             (&trouble.class.into(), &trouble.stage.into()),
             "{ran:?}"
         );
-        assert_eq!(failed["serving"]["revision"], *self.served.borrow(), "{ran:?}");
-        let said = format!("{} {}", failed["error"], failed["causes"]);
+        assert_eq!(failed["current"]["revision"], *self.served.borrow(), "{ran:?}");
+        let said = format!("{} {}", failed["message"], failed["causes"]);
         trouble
             .words
             .iter()
@@ -164,7 +164,7 @@ impl Day {
         self.publish(&self.troubled);
     }
 
-    /// The same for a source that cannot be had.
+    /// The same for a source that cannot be fetched.
     #[track_caller]
     pub(crate) fn endures_source(&self, source: &str, trouble: &Trouble<'_>) {
         self.from(source);

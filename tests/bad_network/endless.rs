@@ -152,7 +152,7 @@ fn silent_program(place: &Path, condition: &str) -> std::path::PathBuf {
     program
 }
 
-/// Whether what the silent program started is no more.
+/// Whether the child of the silent program has ended.
 #[track_caller]
 fn is_gone(place: &Path) {
     let number = fs::read_to_string(place.join("number")).unwrap();

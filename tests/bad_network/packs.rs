@@ -103,7 +103,7 @@ fn a_first_install_that_is_spoilt_shows_nothing_and_leaves_nothing() {
             Fault::TruncatedPackCleanEof { after: at },
         ] {
             day.server.fault_on_fetch("troubled", fault);
-            let ran = home.run(&["update"]).fails(1).says("nothing is shown for it yet");
+            let ran = home.run(&["update"]).fails(1).says("it has no version yet");
             assert!(!home.path().join("current").exists(), "{ran:?}");
             assert_eq!(home.leftovers(), Vec::<PathBuf>::new(), "{ran:?}");
             day.server.clear();

@@ -16,7 +16,7 @@ const TOKEN: &str = "t0k3n-t0-k33p";
 /// One that no other test types while this machine's processes are looked at.
 const TITLE_TOKEN: &str = "t0k3n-0f-th3-t1tl3s";
 
-/// The ways to be told of an update.
+/// The ways to follow an update.
 const WAYS: [&[&str]; 5] = [
     &["update"],
     &["update", "-v"],

@@ -75,7 +75,7 @@ fn a_staging_that_is_removed_during_a_fetch_fails_the_update_and_nothing_else() 
 }
 
 #[test]
-fn a_staged_file_that_is_cut_short_during_a_fetch_is_never_shown() {
+fn a_staged_file_that_is_cut_short_during_a_fetch_never_becomes_current() {
     survives(|home| {
         for file in staged_files(home) {
             fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("it is there");
@@ -85,7 +85,7 @@ fn a_staged_file_that_is_cut_short_during_a_fetch_is_never_shown() {
 }
 
 #[test]
-fn a_staged_file_that_is_removed_during_a_fetch_is_never_missing_from_what_is_shown() {
+fn a_staged_file_that_is_removed_during_a_fetch_is_never_missing_from_the_current_generation() {
     survives(|home| {
         staged_files(home).iter().for_each(|file| fs::remove_file(file).expect("it is there"))
     });

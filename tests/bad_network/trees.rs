@@ -33,7 +33,7 @@ fn refused(entries: &[(&str, &[u8], &str)], path: &str, rule: &str) {
         .collect();
     day.troubled.raw_tree_commit(&entries);
     day.fails(&Trouble { words: &["the tree is not accepted", path, rule], ..REFUSED });
-    // The owner mends it.
+    // The owner repairs it.
     day.troubled.branch("main", &day.served());
     day.publish(&day.troubled);
     day.is_sound_again();
@@ -114,7 +114,7 @@ fn a_large_file_pointer_is_installed_and_reported_by_path() {
     let warnings = ran.json()["warnings"].clone();
     assert_eq!(warnings[0]["module"], "troubled", "{ran:?}");
     assert!(
-        warnings[0]["text"].as_str().unwrap().contains("deep/model.bin is a Git LFS pointer"),
+        warnings[0]["message"].as_str().unwrap().contains("deep/model.bin is a Git LFS pointer"),
         "{ran:?}"
     );
     day.troubled.commit("main", &[Change::write("deep/model.bin", format!("{pointer}x y\n"))]);

@@ -46,14 +46,14 @@ fn a_build_runs_only_after_it_was_allowed_and_then_at_once() {
     for command in [["update"].as_slice(), &["scan"], &["update", "--retry"], &["update", "tool"]] {
         assert_asked(&world, command);
     }
-    assert_eq!(world.json(&["outdated", "tool"], 1)["modules"][0]["would"], "fail");
+    assert_eq!(world.json(&["outdated", "tool"], 1)["modules"][0]["change"], "failed");
     let status = world.json(&["status"], 0);
-    assert_eq!((&status["to_allow"], &status["attempts"]), (&json!(["tool"]), &json!([])));
+    assert_eq!((&status["builds_not_allowed"], &status["failing"]), (&json!(["tool"]), &json!([])));
     let allowed = world.json(&["allow", "tool"], 0);
     assert_eq!((&allowed["builds"][0]["allowed"], world.starts()), (&json!(true), 0));
     assert_eq!(world.scan(0).0, 1, "a scan does not wait for anything");
     assert_eq!(world.says("tool").as_deref(), Some("one"));
-    assert_eq!(world.json(&["status"], 0)["to_allow"], json!([]));
+    assert_eq!(world.json(&["status"], 0)["builds_not_allowed"], json!([]));
     // What its source becomes is no other build.
     world.edit("tool", "two");
     assert_eq!(world.scan(0).0, 1);
@@ -132,7 +132,7 @@ fn allow_names_what_it_allows_in_a_way_that_no_text_can_hide() {
     }
     let listed = world.json(&["allow", "--list"], 0);
     assert_eq!(listed["builds"][0]["allowed"], true);
-    assert_eq!(world.json(&["list"], 0)["modules"][0]["served"], Value::Null);
+    assert_eq!(world.json(&["list"], 0)["modules"][0]["current"], Value::Null);
     world.home.run(&["allow"]).fails(2);
     world.home.run(&["allow", "unknown"]).fails(2).says("unknown");
     world.declare(&["tool", "plain"]);
@@ -156,7 +156,7 @@ fn linking_a_directory_of_ones_own_keeps_what_was_allowed() {
     assert_eq!(world.says("tool").as_deref(), Some("mine"));
     world.json(&["unlink", "tool"], 0);
     assert_eq!((world.says("tool").as_deref(), world.starts()), (Some("one"), 2));
-    // A link that nobody typed is another matter.
+    // A link that no person typed is another matter.
     change(&world, "\n[modules.tool.build]", "\nlinked = \"/tmp\"\n[modules.tool.build]");
     assert_asked(&world, &["update"]);
 }

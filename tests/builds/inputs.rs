@@ -35,7 +35,7 @@ fn only_the_inputs_that_are_named_count_and_so_do_variables_that_are_named() {
     assert_eq!(world.scan(0).0, 0);
     world.home.env("UNNAMED", "1");
     assert_eq!(world.scan(0).0, 0);
-    world.home.env("BROKEN", "somebody else");
+    world.home.env("BROKEN", "another");
     assert_eq!(world.scan(0).0, 1);
 }
 
@@ -47,13 +47,13 @@ fn what_a_build_says_it_has_read_counts_wherever_it_lies() {
     fs::write(world.source("tool").join("lib"), "1").unwrap();
     fs::write(world.source("tool").join("unread"), "1").unwrap();
     world.home.env("READS", format!("lib {}", outside.display()));
-    // What is written while a build runs cannot be told from what it has read.
+    // A file that is written while a build runs cannot be distinguished from one that it has read.
     std::thread::sleep(std::time::Duration::from_millis(20));
     assert_eq!(world.scan(0).0, 1);
-    assert_eq!(world.served()["built"]["read"][1], "lib");
+    assert_eq!(world.served()["built"]["read_files"][1], "lib");
     assert_eq!(world.scan(0).0, 0);
     fs::write(world.source("tool").join("unread"), "2").unwrap();
-    assert_eq!(world.scan(0).0, 0, "nobody has read it");
+    assert_eq!(world.scan(0).0, 0, "no build has read it");
     fs::write(world.source("tool").join("lib"), "2").unwrap();
     assert_eq!((world.scan(0).0, world.scan(0).0), (1, 0), "in the module");
     fs::write(&outside, "2").unwrap();

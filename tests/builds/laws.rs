@@ -1,4 +1,4 @@
-//! What is shown stays shown, and what failed for a reason that passes is tried again: T1, T2, T5, T6, T7, T9, T12, T13, T14.
+//! The current version stays, and a failure for a passing reason is tried again: T1, T2, T5, T6, T7, T9, T12, T13, T14.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use super::world::{World, flip, names, says};
 
 #[test]
-fn t1_a_first_build_without_network_is_told_and_works_at_a_later_scan_of_the_same_host() {
+fn t1_a_first_build_without_network_is_reported_and_works_at_a_later_scan_of_the_same_host() {
     let world = World::new();
     world.flag("offline", Some(""));
     let mut host = Host::start(&world.home);
@@ -25,14 +25,17 @@ fn t1_a_first_build_without_network_is_told_and_works_at_a_later_scan_of_the_sam
         "{failed}"
     );
     assert_eq!(host.run("tool"), "unknown module tool");
-    let attempt = host.status()["attempts"][0].clone();
+    let attempt = host.status()["failing"][0]["attempt"].clone();
     let causes = attempt["causes"].as_array().unwrap();
     assert!(
         causes.iter().any(|cause| cause.as_str().unwrap().contains("could not resolve host")),
         "{attempt}"
     );
     let told = world.home.run(&["status"]).ok().stdout;
-    assert!(told.contains("could not resolve host") && told.contains("nothing is shown"), "{told}");
+    assert!(
+        told.contains("could not resolve host") && told.contains("it has no version yet"),
+        "{told}"
+    );
 
     world.flag("offline", None);
     let shown = (0..200).any(|_| {
@@ -46,7 +49,7 @@ fn t1_a_first_build_without_network_is_told_and_works_at_a_later_scan_of_the_sam
 }
 
 #[test]
-fn t2_what_was_built_is_never_given_another_key_and_is_built_anew_once_there_is_a_network() {
+fn t2_a_result_never_gets_another_key_and_is_built_again_once_there_is_a_network() {
     let world = World::new();
     assert_eq!(world.scan(0).0, 1);
     let before = world.served();
@@ -57,7 +60,7 @@ fn t2_what_was_built_is_never_given_another_key_and_is_built_anew_once_there_is_
     // Whatever is done to the store meanwhile.
     fs::rename(world.home.path().join("journal"), world.home.scratch().join("journal")).unwrap();
     world.home.run(&["verify", "--repair"]).ok();
-    assert_eq!(world.served()["built"]["key"], before["built"]["key"]);
+    assert_eq!(world.served()["built"]["input_key"], before["built"]["input_key"]);
     let (starts, _) = world.scan(1);
     assert_eq!(
         (starts, world.says("tool").as_deref()),
@@ -67,12 +70,12 @@ fn t2_what_was_built_is_never_given_another_key_and_is_built_anew_once_there_is_
     world.flag("offline", None);
     assert_eq!(world.scan_when_due(0).0, 1);
     assert_eq!(world.says("tool").as_deref(), Some("two"));
-    assert_ne!(world.served()["built"]["key"], before["built"]["key"]);
+    assert_ne!(world.served()["built"]["input_key"], before["built"]["input_key"]);
     assert_eq!(world.scan(0).0, 0);
 }
 
 #[test]
-fn t5_a_source_that_was_deleted_and_is_back_byte_for_byte_is_shown_without_a_build() {
+fn t5_a_source_that_was_deleted_and_is_back_byte_for_byte_is_current_without_a_build() {
     let world = World::new();
     world.scan(0);
     let (source, away) = (world.source("tool"), world.home.scratch().join("away"));
@@ -80,12 +83,12 @@ fn t5_a_source_that_was_deleted_and_is_back_byte_for_byte_is_shown_without_a_bui
     fs::rename(&source, &away).unwrap();
     let (starts, told) = world.scan(1);
     assert_eq!((starts, names(&told["failed"])), (0, vec!["tool"]));
-    assert_eq!(world.says("tool").as_deref(), Some("one"), "it stays shown");
+    assert_eq!(world.says("tool").as_deref(), Some("one"), "it stays current");
     fs::create_dir(&source).unwrap();
     fs::copy(away.join("main.txt"), source.join("main.txt")).unwrap();
     let (starts, told) = world.scan(0);
     assert_eq!((starts, names(&told["unchanged"])), (0, vec!["tool"]));
-    // The same for one that was declared no more meanwhile.
+    // The same for one that is not declared any longer.
     world.declare(&[]);
     world.scan(0);
     world.declare(&["tool"]);
@@ -94,7 +97,7 @@ fn t5_a_source_that_was_deleted_and_is_back_byte_for_byte_is_shown_without_a_bui
 }
 
 #[test]
-fn t6_another_toolchain_without_network_keeps_what_is_shown() {
+fn t6_another_toolchain_without_network_keeps_the_current_result() {
     let world = World::new();
     world.scan(0);
     world.starts();
@@ -137,7 +140,7 @@ fn t7_an_upgrade_that_does_not_pass_or_is_killed_leaves_every_byte_as_it_was() {
 }
 
 #[test]
-fn t9_whoever_comes_after_one_that_was_killed_goes_on_at_once() {
+fn t9_the_process_after_a_killed_one_continues_at_once() {
     let world = World::new();
     world.flag("slow", Some("5"));
     let running = world.home.spawn(&["scan"]);
@@ -226,8 +229,8 @@ fn t14_one_that_is_broken_hides_no_other() {
         (3, vec!["a", "c"], vec!["b"])
     );
     let (starts, told) = world.scan(1);
-    assert_eq!((starts, names(&told["waiting"])), (0, vec!["b"]));
-    assert_eq!(told["waiting"][0]["why"], "pinned");
+    assert_eq!((starts, names(&told["deferred"])), (0, vec!["b"]));
+    assert_eq!(told["deferred"][0]["why"], "unchanged");
 }
 
 #[test]
@@ -263,14 +266,14 @@ fn what_comes_from_git_is_built_once_for_each_commit_and_its_source_is_kept_as_l
         (&why["why"], &why["disagreement"]),
         (&"what is kept was built from it".into(), &serde_json::Value::Null)
     );
-    // Without the repository: another toolchain is no reason to ask anybody.
+    // Without the repository: another toolchain is no reason to ask a server.
     world.home.run(&["verify"]).ok();
     world.home.run(&["rollback"]).fails(2);
     assert_eq!(world.scan(0).0, 0);
 }
 
 #[test]
-fn what_was_built_before_is_shown_again_without_a_build() {
+fn an_earlier_result_is_current_again_without_a_build() {
     let world = World::new();
     world.scan(0);
     world.edit("tool", "two");

@@ -63,7 +63,7 @@ fn t11_after_a_repair_of_everything_the_first_scan_builds_nothing() {
     let keys = |home: &TestHome| {
         let list = json(home, &["list"], 0);
         let modules = list["modules"].as_array().unwrap().clone();
-        modules.iter().map(|one| one["served"]["built"]["key"].clone()).collect::<Vec<_>>()
+        modules.iter().map(|one| one["current"]["built"]["input_key"].clone()).collect::<Vec<_>>()
     };
     let before = keys(&world.home);
     for gone in [

@@ -19,11 +19,11 @@ fn wait_for(network: &CutNetwork, url: &str) {
         let mut there = network.wrap(&python);
         there.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
     });
-    assert!(reached, "the cable is put back, and nobody answers");
+    assert!(reached, "the cable is put back, and no server answers");
 }
 
 /// Has the module built by this command, in a host that starts without a network: it is tried once, and that passes.
-/// Gives the host, and what it told of that scan.
+/// Gives the host, and its report of that scan.
 fn fails_without_network(world: &World, network: &CutNetwork, command: &str) -> (Host, Value) {
     let toml = world.home.path().join("modules.toml");
     let text = std::fs::read_to_string(&toml).unwrap();
@@ -57,7 +57,7 @@ fn a_host_that_started_without_a_network_recovers_by_itself_with_exactly_one_bui
     );
     let (mut host, _) = fails_without_network(&world, &network, &shell);
     let status = host.status();
-    assert_eq!(status["attempts"][0]["stage"], "build", "{status}");
+    assert_eq!(status["failing"][0]["attempt"]["stage"], "build", "{status}");
     assert_eq!(host.run("tool"), "unknown module tool");
     network.restore();
     wait_for(&network, &url);
@@ -66,21 +66,21 @@ fn a_host_that_started_without_a_network_recovers_by_itself_with_exactly_one_bui
         if scan["ok"] == true {
             break;
         }
-        assert_eq!(scan["waiting"][0]["why"], "until", "{scan}");
+        assert_eq!(scan["deferred"][0]["why"], "not-due", "{scan}");
         std::thread::sleep(std::time::Duration::from_millis(50));
         scan = host.scan();
     }
     assert_eq!((scan["ok"].as_bool(), world.starts()), (Some(true), 1), "{scan}");
     assert_eq!(host.run("tool"), "from the registry");
     assert_eq!((host.scan()["ok"].as_bool(), world.starts()), (Some(true), 0));
-    // Without a network again: what is shown stays, and an edit does not lose it.
+    // Without a network again: the current version stays, and an edit does not lose it.
     network.cut();
     world.edit("tool", "changed");
     let scan = host.scan();
     assert_eq!(scan["failed"][0]["class"], "transient", "{scan}");
     assert_eq!(host.run("tool"), "from the registry");
-    let since = host.status()["attempts"][0]["serving_since"].clone();
-    assert!(since.is_string(), "the age of what is shown");
+    let since = host.status()["failing"][0]["current_since"].clone();
+    assert!(since.is_string(), "the age of the current version");
 }
 
 /// A registry with one package of npm's own, served as files; it is gone when dropped.
@@ -90,7 +90,7 @@ struct Registry {
 }
 
 impl Registry {
-    /// Gets the package by npm, once; `None` where npm, or its registry, is not to be had.
+    /// Gets the package by npm, once; `None` where npm, or its registry, is missing.
     fn start(root: &Path, network: &CutNetwork) -> Option<Self> {
         std::fs::create_dir_all(root.join("t")).unwrap();
         let mut npm = Command::new("npm");
@@ -143,7 +143,7 @@ fn a_real_npm_build_that_found_no_registry_is_made_at_a_later_scan_once_there_is
     let Some(network) = CutNetwork::new() else { return };
     let mut world = World::new();
     let Some(registry) = Registry::start(&world.home.scratch().join("registry"), &network) else {
-        return skip_loudly("npm, or its registry, is not to be had");
+        return skip_loudly("npm, or its registry, is missing");
     };
     world.home.env("MODSTORE_RETRY_AFTER", "0.2");
     let install =

@@ -15,8 +15,8 @@ fn t3_a_syntax_error_is_built_once_and_again_after_an_edit_or_with_another_toolc
     for command in [["scan"], ["update"], ["scan"]] {
         let told = world.json(&command, 1);
         assert_eq!(
-            (world.starts(), &told["waiting"][0]["why"]),
-            (0, &"pinned".into()),
+            (world.starts(), &told["deferred"][0]["why"]),
+            (0, &"unchanged".into()),
             "{command:?}"
         );
     }
@@ -38,7 +38,7 @@ fn t4_what_did_not_pass_is_tried_again_by_another_validator_and_not_before() {
     let (starts, told) = world.scan(1);
     assert_eq!((starts, &told["failed"][0]["stage"]), (1, &"validate".into()));
     let (starts, told) = world.scan(1);
-    assert_eq!((starts, &told["waiting"][0]["why"]), (0, &"pinned".into()));
+    assert_eq!((starts, &told["deferred"][0]["why"]), (0, &"unchanged".into()));
     assert_eq!(world.says("tool"), None);
     let toml = world.home.path().join("modules.toml");
     let text = std::fs::read_to_string(&toml).unwrap();
@@ -59,9 +59,9 @@ fn the_source_of_a_pinned_build_is_fetched_again_only_when_it_would_be_built_oth
     let scan = |exit| {
         server.forget();
         let (starts, told) = world.scan(exit);
-        (starts, server.stats().requests.len(), told["waiting"][0]["why"].clone())
+        (starts, server.stats().requests.len(), told["deferred"][0]["why"].clone())
     };
-    let (pinned, nothing) = (serde_json::json!("pinned"), serde_json::Value::Null);
+    let (pinned, nothing) = (serde_json::json!("unchanged"), serde_json::Value::Null);
     assert_eq!(scan(1), (1, 2, nothing.clone()), "listed, fetched, built");
     assert_eq!(scan(1), (0, 1, pinned.clone()), "listed");
     world.flag("version", Some("2\n"));
@@ -91,17 +91,17 @@ fn a_build_says_with_its_exit_code_whether_it_is_worth_trying_again() {
 }
 
 #[test]
-fn when_several_builds_find_no_network_the_others_are_put_off_and_come_first_the_next_time() {
+fn when_several_builds_find_no_network_the_others_are_deferred_and_come_first_the_next_time() {
     let modules: Vec<String> = (0..12).map(|at| format!("m{at:02}")).collect();
     let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
     let world = World::with(&modules, "");
     world.flag("offline", Some(""));
     let told = world.json(&["scan", "--jobs", "1"], 1);
     assert_eq!(
-        (world.starts(), names(&told["failed"]).len(), names(&told["waiting"]).len()),
+        (world.starts(), names(&told["failed"]).len(), names(&told["deferred"]).len()),
         (3, 3, 9)
     );
-    assert_eq!(told["waiting"][0]["why"], "builds");
+    assert_eq!(told["deferred"][0]["why"], "network-unavailable");
     let first: Vec<String> = names(&told["failed"]).into_iter().map(str::to_owned).collect();
     let told = world.json(&["scan", "--jobs", "1"], 1);
     assert!(
@@ -148,7 +148,7 @@ fn sleeping(world: &World) -> usize {
 }
 
 #[test]
-fn what_a_build_says_is_told_while_it_runs_and_its_end_when_it_fails() {
+fn the_output_of_a_build_is_printed_while_it_runs_and_its_end_when_it_fails() {
     let world = World::new();
     let ran = world.home.run(&["--progress", "json", "scan"]).ok();
     assert!(ran.stderr.contains("\"step\":\"building\""), "{ran:?}");
@@ -159,7 +159,7 @@ fn what_a_build_says_is_told_while_it_runs_and_its_end_when_it_fails() {
 }
 
 #[test]
-fn a_tool_that_is_missing_is_told_and_works_as_soon_as_it_is_there() {
+fn a_tool_that_is_missing_is_reported_and_works_as_soon_as_it_is_there() {
     let world = World::new();
     let (builder, away) = (world.book("builder"), world.book("away"));
     std::fs::rename(&builder, &away).unwrap();
@@ -171,7 +171,7 @@ fn a_tool_that_is_missing_is_told_and_works_as_soon_as_it_is_there() {
 }
 
 #[test]
-fn a_secret_that_a_build_is_given_is_not_told_when_it_fails() {
+fn a_secret_that_a_build_is_given_is_not_printed_when_it_fails() {
     let mut world = World::with(&["tool"], "");
     let toml = world.home.path().join("modules.toml");
     let text = std::fs::read_to_string(&toml).unwrap();

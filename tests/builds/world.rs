@@ -127,7 +127,7 @@ impl World {
         starts.lines().count()
     }
 
-    /// What the module says, from the entry that is shown.
+    /// The output of the module, from the current entry.
     pub(crate) fn says(&self, module: &str) -> Option<String> {
         says(&self.home, module)
     }
@@ -137,7 +137,7 @@ impl World {
         json(&self.home, arguments, exit)
     }
 
-    /// A scan that ends with this code; how often a builder was started, and what the scan told.
+    /// A scan that ends with this code; how often a builder was started, and the output of the scan.
     #[track_caller]
     pub(crate) fn scan(&self, exit: i32) -> (usize, Value) {
         let told = self.json(&["scan"], exit);
@@ -149,7 +149,7 @@ impl World {
     pub(crate) fn scan_when_due(&self, exit: i32) -> (usize, Value) {
         for _ in 0..200 {
             let status = self.json(&["status"], 0);
-            let next = status["attempts"][0]["next"].as_str().map(str::to_owned);
+            let next = status["failing"][0]["attempt"]["next"].as_str().map(str::to_owned);
             let now = stamp_now(&self.home);
             if next.is_none_or(|next| next <= now) {
                 return self.scan(exit);
@@ -161,11 +161,11 @@ impl World {
 
     /// The module's binding in the store.
     pub(crate) fn served(&self) -> Value {
-        self.json(&["show", "tool"], 0)["served"].clone()
+        self.json(&["show", "tool"], 0)["current"].clone()
     }
 
     pub(crate) fn attempt(&self) -> Value {
-        self.json(&["status"], 0)["attempts"][0].clone()
+        self.json(&["status"], 0)["failing"][0]["attempt"].clone()
     }
 }
 
@@ -199,7 +199,7 @@ fn stamp_now(home: &TestHome) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Every module that a list tells of.
+/// Every module in a list.
 pub(crate) fn names(list: &Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|one| one["module"].as_str().unwrap()).collect()
 }

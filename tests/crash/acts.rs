@@ -77,7 +77,7 @@ pub(crate) fn each_of_the_recovery_is_the_last(name: &'static str, scenario: &Sc
     points.end();
 }
 
-/// Whether a home on which the operation died is as it was, or done, once somebody has swept. Not where there is no store
+/// Whether a home on which the operation died is as it was, or done, after a sweep. Not where there is no store
 /// yet, which a sweep makes; nor where the operation is two, or does what a sweep leaves alone.
 fn is_settled_by_sweeps(scenario: &Scenario) -> bool {
     use Operation::{Purge, Repair, Reset, SweepingUpdate};

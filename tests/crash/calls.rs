@@ -59,7 +59,7 @@ pub(crate) fn each_is_the_last(name: &'static str, scenario: &Scenario) {
         let (call, when) = &calls.points[number];
         let (home, status, last) =
             traced(&world, &[format!("inject={call}:signal=KILL:when={when}")]);
-        // Threads share the calls out anew in each run; one call more or less is no other point.
+        // Threads share the calls differently in each run; one call more or less is no other point.
         if status == KILLED {
             points
                 .tried(|| format!("killed at {call} number {when}: {last:?}"), world.judge(&home));

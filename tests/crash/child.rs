@@ -1,8 +1,8 @@
-//! The process that something happens to: this test binary again, told by one variable what to do, and when to die or
+//! The process that something happens to: this test binary again. One variable says what to do, and when to die or
 //! which act is to fail.
 //!
 //! A process of its own, also where none dies: no thread of another test can hold a lock of it by having just forked.
-//! It writes each act to stderr before it happens, and how it ended, so that whoever counts the acts knows their names.
+//! It writes each act to stderr before it happens, and how it ended, so that the process that counts the acts knows their names.
 
 use std::{
     fmt,
@@ -134,7 +134,7 @@ pub(crate) fn live(world: &World, part: Part, home: &Path, fate: Fate) -> Lived 
     let told =
         [world.name, &part, &fate, home.to_str().unwrap(), linked.to_str().unwrap()].join("\n");
     let ran = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child::lives_as_it_is_told"])
+        .args(["--exact", "child::lives_as_its_orders_say"])
         .env(TOLD, told)
         .env("RAYON_NUM_THREADS", "1")
         .output()
@@ -163,7 +163,7 @@ fn take_end(lines: &mut Vec<&str>) -> Option<Result<(), String>> {
 
 /// Not a law of its own: the process that [`live`] starts.
 #[test]
-fn lives_as_it_is_told() {
+fn lives_as_its_orders_say() {
     let Ok(told) = std::env::var(TOLD) else { return };
     let told: Vec<&str> = told.lines().collect();
     let [name, part, fate, home, linked] = told.try_into().unwrap();

@@ -54,12 +54,12 @@ fn judge(world: &World, home: &Path, lived: &Lived, fate: Fate) -> Result<(), St
     if is_sync(failed) {
         nothing_after_a_failed_sync(failed, after)?;
         match &lived.again {
-            Some((0, Err(error))) if error.contains("does not write any more") => {}
+            Some((0, Err(error))) if error.contains("no longer writes") => {}
             again => return Err(format!("after a failed sync the handle goes on: {again:?}")),
         }
     }
     if world.scenario.operation == Operation::PartialUpdate {
-        // What can be had is shown, so any module may be behind, and be brought in one generation more.
+        // Modules that can be fetched become current, so any module may be behind, and follow one generation later.
         world.each_is_whole(home)?;
         world.recovery(home)?;
         return world.all_is_shown(home);
@@ -89,11 +89,11 @@ fn told(world: &World, home: &Path, lived: &Lived, fate: Fate) -> Result<(), Str
     let is_aside = world.scenario.operation == Operation::SweepingUpdate;
     match (!is_sync || is_aside) && world.ended_as_ever(ended) {
         true => world.is_after(home),
-        false => Err(format!("what failed is not told: {ended:?}")),
+        false => Err(format!("the failed act is not reported: {ended:?}")),
     }
 }
 
-/// No sync is tried again, and nothing is recorded or shown on top of it.
+/// No sync is tried again, and nothing is recorded or made current on top of it.
 fn nothing_after_a_failed_sync(failed: &str, after: &[String]) -> Result<(), String> {
     let goes_on = |act: &&String| {
         *act == failed

@@ -4,7 +4,7 @@
 //! and of the journal the clock and the reason. The journal is compared as what it adds up to.
 //!
 //! Limits: times are compared in `entries/` only, where they are made of content. Of a mirror only what a killed fetch
-//! may have left unfinished is told: which packs it has depends on how often it was asked.
+//! may have left unfinished is listed: which packs it has depends on how often it was asked.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,14 +18,14 @@ use modstore::{Store, disk::Disk};
 
 use crate::operation::open;
 
-/// Ends the names under which is told how many names a file of an entry has.
+/// Ends the names under which the number of names of an entry's file is listed.
 const SHARING: &str = " is shared";
 
-/// Everything below a home, told by name.
+/// Everything below a home, listed by name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Left(BTreeMap<String, String>);
 
-/// All of `home`, told so that two runs of the same tell the same.
+/// All of `home`, listed so that two equal runs give the same list.
 pub(crate) fn left_in(home: &Path) -> Left {
     let mut left = BTreeMap::new();
     tell(home, home, &mut left);
@@ -42,14 +42,14 @@ impl Left {
     }
 
     /// Without what depends on how often a repair was begun: how many names the files of entries have, since what is
-    /// made anew shares them with whatever is there, and the quarantine.
+    /// made again shares them with the files that are there, and the quarantine.
     pub(crate) fn without_repairs(&self) -> Self {
         let mut rest = self.0.clone();
         rest.retain(|name, _| !name.ends_with(SHARING) && !name.starts_with("quarantine/"));
         Self(rest)
     }
 
-    /// Without what depends on how often a reset was begun: each shows a generation more, and drops those before.
+    /// Without what depends on how often a reset was begun: each makes one more generation, and drops the earlier ones.
     pub(crate) fn without_numbers(&self) -> Self {
         let unnumbered = |text: &str| {
             let digits = |c: char| c.is_ascii_digit();

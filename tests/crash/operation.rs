@@ -11,9 +11,9 @@ use modstore::{
 pub(crate) enum Operation {
     /// Every module or none.
     Update,
-    /// What can be had.
+    /// Everything that can be fetched.
     PartialUpdate,
-    /// Every module, and then a brief sweep of all but what is shown.
+    /// Every module, and then a short sweep of all but the current generation.
     SweepingUpdate,
     /// To generation 1, so that doing it again changes nothing.
     Rollback,
@@ -21,13 +21,13 @@ pub(crate) enum Operation {
     Remove(&'static str),
     /// The module of this name, to the directory `linked` beside the home's parent.
     Link(&'static str),
-    /// Of all but what is shown.
+    /// Of all but the current generation.
     Sweep,
     /// Of the journal.
     Compact,
     /// Of whatever is damaged.
     Repair,
-    /// Everything anew, and the rest dropped.
+    /// Everything fetched again, and the rest dropped.
     Reset,
     /// Everything away.
     Purge,
@@ -53,7 +53,7 @@ impl Operation {
                     Err(error) => Err(error.into()),
                 }
             }
-            Self::Sweep => return sweep(store, &all_but_what_is_shown()),
+            Self::Sweep => return sweep(store, &all_but_the_current()),
             Self::Repair => return repair(store),
             Self::Reset => match store.reset(&Silent, &cancel) {
                 Ok(reset) => Ok(Some(reset.update)),
@@ -76,7 +76,7 @@ impl Operation {
 
     /// The store as this operation works on it.
     pub(crate) fn open_on(self, disk: Disk, home: &Path) -> Result<Store, String> {
-        let sweep = (self == Self::SweepingUpdate).then(all_but_what_is_shown);
+        let sweep = (self == Self::SweepingUpdate).then(all_but_the_current);
         open(disk, home, sweep)
     }
 
@@ -99,10 +99,10 @@ impl Operation {
     }
 
     /// What a person does after a crash: the same again, and where that is refused because it has been done in part,
-    /// an update. (A module that is declared no more cannot be removed twice.)
+    /// an update. (A module that is not declared cannot be removed twice.)
     pub(crate) fn again(self, disk: Disk, home: &Path, linked: &Path) -> Result<(), String> {
         match self.run_on(disk.clone(), home, linked) {
-            // An update that changes nothing any more sweeps nothing; whoever wants it swept says so.
+            // An update that changes nothing any more sweeps nothing; the test asks for the sweep.
             Ok(()) if self == Self::SweepingUpdate => Self::Sweep.run_on(disk, home, linked),
             Err(error) if self.may_be_refused() && error.contains("is not declared") => {
                 Self::Update.run_on(disk, home, linked)
@@ -124,7 +124,7 @@ pub(crate) fn open(disk: Disk, home: &Path, sweep: Option<Policy>) -> Result<Sto
     Store::open_on(disk, home, options).map_err(|error| chain(&error))
 }
 
-fn all_but_what_is_shown() -> Policy {
+fn all_but_the_current() -> Policy {
     Policy { keep: NonZeroUsize::MIN, grace: Duration::ZERO, max_bytes: None }
 }
 

@@ -26,7 +26,7 @@ impl Points {
         Self { row, tried: 0, failures: Vec::new() }
     }
 
-    /// One more, told by `what` when it failed.
+    /// One more, described by `what` when it failed.
     pub(crate) fn tried(&mut self, what: impl FnOnce() -> String, came: Result<(), String>) {
         self.tried += 1;
         if let Err(why) = came {

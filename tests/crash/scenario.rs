@@ -9,33 +9,33 @@ use crate::operation::Operation;
 /// One operation, where it starts and what may be seen.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scenario {
-    /// The set shown before it.
+    /// The current set before it.
     pub(crate) before: &'static str,
     /// What is done.
     pub(crate) operation: Operation,
-    /// The set shown after it.
+    /// The current set after it.
     pub(crate) after: &'static str,
     /// Where the second commits come from.
     pub(crate) upstream: Upstream,
 }
 
-/// Whether every repository can be had. The number is a module's.
+/// Whether every repository can be fetched. The number is a module's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Upstream {
     /// Every one, without more ado.
     Sound,
-    /// That one is no more.
+    /// That one is gone.
     Gone(usize),
     /// That one lists its references, and cannot make the pack.
     Broken(usize),
     /// That one's server gives no commit alone, so that a mirror is needed.
     WithoutShallow(usize),
-    /// Every one can be had, and what is shown of that one is built from it.
+    /// Every one can be fetched, and the current version of that one is built from it.
     Built(usize),
 }
 
 impl Upstream {
-    /// The module that cannot be had: the operation ends with an error that names it.
+    /// The module that cannot be fetched: the operation ends with an error that names it.
     pub(crate) const fn failing(self) -> Option<usize> {
         match self {
             Self::Gone(number) | Self::Broken(number) => Some(number),

@@ -46,7 +46,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Makes repositories and home, and runs the operation once, to see what it leaves when nobody disturbs it.
+    /// Makes repositories and home, and runs the operation once, to see the result of an undisturbed run.
     pub(crate) fn of(name: &'static str, scenario: &Scenario) -> Self {
         let place = tempfile::tempdir_in(place()).unwrap();
         let modules = Modules::create(place.path(), scenario);
@@ -116,7 +116,7 @@ impl World {
         store.state().map(drop).map_err(|error| format!("the state cannot be read: {error:?}"))
     }
 
-    /// The operation again ends as it does when nobody disturbs it.
+    /// The operation again ends as an undisturbed run does.
     pub(crate) fn recovery(&self, home: &Path) -> Result<(), String> {
         match live(self, Part::Recovery, home, Fate::Undisturbed).ended {
             Some(ended) if self.ended_as_ever(&ended) => Ok(()),
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// Whether that is how the operation ends when nobody disturbs it.
+    /// Whether that is how an undisturbed operation ends.
     pub(crate) fn ended_as_ever(&self, ended: &Result<(), String>) -> bool {
         match (ended, self.scenario.upstream.failing()) {
             (Ok(()), None) => true,
@@ -133,19 +133,19 @@ impl World {
         }
     }
 
-    /// The set after is what is shown.
+    /// The set after is current.
     pub(crate) fn is_after(&self, home: &Path) -> Result<(), String> {
         let now = shown(home);
         if self.is_same(&now, &self.after) { Ok(()) } else { Err(format!("it shows {now:#?}")) }
     }
 
-    /// Whether the same is shown, by the same generation. Each reset makes one, so there the number does not count.
+    /// Whether the same set is current, by the same generation. Each reset makes one, so there the number does not count.
     fn is_same(&self, now: &Shown, then: &Shown) -> bool {
         let is_any = self.scenario.operation == Operation::Reset;
         now.modules == then.modules && (now.link == then.link || is_any)
     }
 
-    /// The home is what it is when nobody disturbs the operation, by name, kind, mode, time and content.
+    /// The home is as after an undisturbed operation, by name, kind, mode, time and content.
     pub(crate) fn nothing_left(&self, home: &Path) -> Result<(), String> {
         self.is_after(home)?;
         is_verified(home)?;
@@ -180,9 +180,9 @@ impl World {
     }
 
     /// After sweeps that retire nothing, and nothing else, the home is what it was before the operation or what it is
-    /// after it: what nobody recorded is gone, what was recorded is finished.
+    /// after it: unrecorded names are gone, recorded ones are finished.
     pub(crate) fn is_settled_by_sweeps(&self, home: &Path) -> Result<(), String> {
-        live(self, Part::Settling, home, Fate::Undisturbed).ended.expect("nobody kills it")?;
+        live(self, Part::Settling, home, Fate::Undisturbed).ended.expect("no one kills it")?;
         is_verified(home)?;
         let settled = left_in(home).without_declarations();
         let [before, after] = [&self.prepared, &self.undisturbed].map(Left::without_declarations);

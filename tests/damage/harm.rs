@@ -22,7 +22,7 @@ pub(super) enum Harm {
     SilentlyFlipped,
     /// A directory is in its place, or a file in the place of a directory.
     Directory,
-    /// Nobody may read, write or enter it.
+    /// No user may read, write or enter it.
     Permissions,
 }
 
@@ -101,7 +101,7 @@ impl Harm {
     }
 }
 
-/// Lets everybody use everything again, so that a test's directory can be removed by who is not root.
+/// Gives every user all rights again, so that a test without root can remove its directory.
 pub(super) fn undo_permissions(home: &Path) {
     drop(Command::new("chmod").args(["-R", "u+rwX"]).arg(home).status());
 }

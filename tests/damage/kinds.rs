@@ -82,7 +82,7 @@ impl Kind {
         })
     }
 
-    /// The paths that stand for it: of what is shown, and of what only an old generation leads to.
+    /// The paths of that kind: in the current generation, and in one that only an old generation leads to.
     pub(super) fn stand_ins(self, world: &World) -> Vec<String> {
         let (old, shown) = (world.digest(1), world.digest(4));
         let in_entries = |path: &str| vec![format!("entries/{shown}/{path}")];
@@ -127,7 +127,7 @@ impl Kind {
         use Harm::{Deleted, Directory, Flipped, Permissions, SilentlyFlipped, Truncated};
         let (code, quick) = match (self, harm) {
             (Self::Cache | Self::Reserve, _) => return None,
-            // Made again by whoever takes it; their content is for people.
+            // The process that takes the lock makes it again; its content is for people.
             (Self::LockFile, Deleted | Truncated | Flipped | SilentlyFlipped) => return None,
             (Self::LockFile, Directory) => ("directory-replaced", true),
             (Self::Declarations, Permissions) => ("declarations-unreadable", true),

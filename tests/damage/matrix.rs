@@ -100,7 +100,7 @@ fn run(world: &World, point: &Point) -> Option<String> {
     Some(found)
 }
 
-/// Damages, repairs, and says how it was mended; none, when the damage makes no sense for that kind of file.
+/// Damages, repairs, and says how it was repaired; none, when the damage makes no sense for that kind of file.
 fn repair(world: &World, point: &Point) -> Option<String> {
     let Point { kind, path, harm } = point;
     let what = format!("{kind:?} {path} {harm:?}");
@@ -110,7 +110,7 @@ fn repair(world: &World, point: &Point) -> Option<String> {
     }
     let yours = fs::read(home.path().join("modules.toml")).ok();
     let ran = home.run(&["verify", "--repair", "--json"]).ok();
-    let mended = ran.json()["repair"]["mended"].clone();
+    let mended = ran.json()["repair"]["repaired"].clone();
     let hows = mended.as_array().unwrap().iter().map(|mended| mended["how"].as_str().unwrap());
     let hows = hows.collect::<Vec<_>>().join(", ");
     let now = Verified::of(&home, &[]);
@@ -129,7 +129,11 @@ fn repair(world: &World, point: &Point) -> Option<String> {
         world.assert_serves_what_git_has(&home, &format!("{what}, then a rollback"));
     }
     let again = home.run(&["verify", "--repair", "--json"]).ok();
-    assert_eq!(again.json()["repair"]["mended"].as_array().unwrap().len(), 0, "{what}: {again:?}");
+    assert_eq!(
+        again.json()["repair"]["repaired"].as_array().unwrap().len(),
+        0,
+        "{what}: {again:?}"
+    );
     undo_permissions(home.path());
     Some(if hows.is_empty() { "-".into() } else { hows })
 }
@@ -214,7 +218,7 @@ fn no_flipped_bit_of_the_marker_keeps_a_store_from_being_opened_or_looked_at() {
 }
 
 #[test]
-fn a_last_frame_that_rots_after_it_was_shown_is_given_away_by_the_switch() {
+fn a_last_frame_that_rots_after_the_switch_is_found_by_the_switch() {
     let world = World::new();
     let home = world.copy();
     let path = home.path().join("journal");

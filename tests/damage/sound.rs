@@ -99,7 +99,7 @@ fn a_store_at_work_is_found_sound_at_every_moment() {
 }
 
 #[test]
-fn what_a_crash_leaves_is_told_and_is_no_damage() {
+fn the_leftovers_of_a_crash_are_reported_and_are_not_damage() {
     let world = World::new();
     let home = world.copy();
     let at = |path: &str| home.path().join(path);
@@ -166,7 +166,7 @@ fn the_living_are_no_leftovers() {
     fs::create_dir(&path).unwrap();
     let lease = home.path().join("leases/4-0123456789abcdef");
     let _lease = Lock::try_take(&lease, "test").unwrap().unwrap();
-    assert_clean(&home, "somebody stages and somebody has a lease");
+    assert_clean(&home, "a process stages and another one has a lease");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn looking_changes_nothing_and_a_sound_store_is_looked_at_without_the_lock() {
             .collect()
     };
     let before = state();
-    assert_clean(&home, "somebody writes");
+    assert_clean(&home, "another process writes");
     assert_eq!(state(), before);
     fs::remove_file(home.path().join("current")).unwrap();
     home.run(&["verify", "--lock-timeout", "0"]).fails(3).says("busy");

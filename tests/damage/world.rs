@@ -18,7 +18,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Four generations, two entries, one of them shown; a file, a program, a link, a directory; a part of a
+    /// Four generations, two entries, one of them current; a file, a program, a link, a directory; a part of a
     /// repository and a linked module.
     pub(super) fn new() -> Self {
         let home = TestHome::in_memory(BINARY);
@@ -71,7 +71,7 @@ impl World {
         fs::read_link(link).unwrap().file_name().unwrap().to_str().unwrap().to_owned()
     }
 
-    /// Whether every module from git that is shown is what git has, when anything can be shown.
+    /// Whether every current module from git is what git has, if there is a current generation.
     #[track_caller]
     pub(super) fn assert_serves_what_git_has(&self, home: &TestHome, when: &str) {
         let listed = home.run(&["list", "--json"]);
@@ -79,7 +79,7 @@ impl World {
             return;
         }
         for module in listed.json()["modules"].as_array().unwrap() {
-            let (name, served) = (module["module"].as_str().unwrap(), &module["served"]);
+            let (name, served) = (module["module"].as_str().unwrap(), &module["current"]);
             let Some(revision) = served["revision"].as_str() else { continue };
             let below = served["subdirectory"].as_str();
             let git = self.repo.tree(

@@ -1,4 +1,4 @@
-//! Mending without an installer: every backend, what is left alone, and a mending that was cut off.
+//! Fixing without an installer: every backend, what is left alone, and a fix that was cut off.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::world::{MODULES, World, assert_recorded, codes, import, install, module, only, text};
 
 #[test]
-fn whatever_backend_has_installed_it_the_files_are_written_anew_and_everybody_agrees_with_them() {
+fn whatever_backend_has_installed_it_the_files_are_rewritten_and_all_tools_agree_with_them() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     venv.uv_pip("install", &["-q", "editables"]).ok();
@@ -24,7 +24,7 @@ fn whatever_backend_has_installed_it_the_files_are_written_anew_and_everybody_ag
     let (ran, told) = world.doctor_without_uv(&venv, &["--fix"]);
     ran.ok();
     assert_eq!(codes(&told), Vec::<&str>::new(), "{told:#}");
-    let mended = told["mended"].as_array().unwrap();
+    let mended = told["fixed"].as_array().unwrap();
     assert!(mended.len() == packages.len() && mended.iter().all(|it| it["how"] == "hand"));
     let shown = venv.uv_pip("freeze", &[""; 0]).ok().stdout;
     for (project, new, backend) in &packages {
@@ -43,7 +43,7 @@ fn whatever_backend_has_installed_it_the_files_are_written_anew_and_everybody_ag
 }
 
 #[test]
-fn what_pip_has_installed_is_mended_by_pip_or_by_hand() {
+fn an_installation_by_pip_is_fixed_by_pip_or_by_hand() {
     let Some(world) = World::new() else { return };
     let venv = Venv::with_pip(&world.home, &world.tools, &world.python, "venv");
     for (name, backend) in [("mod-a", Backend::SetuptoolsFlat), ("mod-b", Backend::Hatchling)] {
@@ -53,13 +53,13 @@ fn what_pip_has_installed_is_mended_by_pip_or_by_hand() {
         assert_eq!(import(&venv, &project.package()), "1.0", "and leaves byte code of the finder");
         fs::rename(&old, old.with_file_name(format!("{name}-{}", MODULES[0].2))).unwrap();
     }
-    // pip has no network here that a stranger's would have; it is told where the backends are.
+    // pip has no network here that a stranger's would have; a variable names the directory of the backends.
     let prefix = text(venv.prefix()).to_owned();
     let mut command = world.home.command(&["--json", "doctor", "--fix", "--python", &prefix]);
     command.env("PATH", world.home.scratch());
     let ran = modstore_testbed::Running::start(command).wait().ok();
     let told = ran.json();
-    assert!(told["mended"].as_array().unwrap().iter().all(|it| it["how"] == "pip"), "{told:#}");
+    assert!(told["fixed"].as_array().unwrap().iter().all(|it| it["how"] == "pip"), "{told:#}");
     for name in ["mod-a", "mod-b"] {
         assert_eq!(import(&venv, &name.replace('-', "_")), "1.0");
         let at = |hash: &str| world.cache().join(format!("{name}-{hash}"));
@@ -70,8 +70,8 @@ fn what_pip_has_installed_is_mended_by_pip_or_by_hand() {
     command.env("PATH", world.home.scratch()).env_remove("PIP_FIND_LINKS");
     let ran = modstore_testbed::Running::start(command).wait().ok();
     let told = ran.json();
-    assert!(told["mended"].as_array().unwrap().iter().all(|it| it["how"] == "hand"), "{told:#}");
-    assert!(!told["trials"][0]["causes"].as_array().unwrap().is_empty(), "why pip could not");
+    assert!(told["fixed"].as_array().unwrap().iter().all(|it| it["how"] == "hand"), "{told:#}");
+    assert!(!told["failed_fixes"][0]["causes"].as_array().unwrap().is_empty(), "why pip could not");
     for name in ["mod-a", "mod-b"] {
         assert_eq!(import(&venv, &name.replace('-', "_")), "1.0");
         assert_recorded(&venv, name);
@@ -79,7 +79,7 @@ fn what_pip_has_installed_is_mended_by_pip_or_by_hand() {
 }
 
 #[test]
-fn what_setup_py_develop_has_left_is_mended_in_both_of_its_files() {
+fn an_installation_by_setup_py_develop_is_fixed_in_both_of_its_files() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = Project::new("mod-egg", Backend::SetuptoolsFlat);
@@ -98,7 +98,7 @@ fn what_setup_py_develop_has_left_is_mended_in_both_of_its_files() {
     ran.fails(1);
     assert_eq!(only(&told, "D01")["distribution"], "mod-egg", "{told:#}");
     let (_, told) = world.doctor_without_uv(&venv, &["--fix"]);
-    assert_eq!(told["mended"][0]["how"], "hand", "{told:#}");
+    assert_eq!(told["fixed"][0]["how"], "hand", "{told:#}");
     assert_eq!(fs::read_to_string(link).unwrap(), format!("{}\n.", text(&new)));
     let expected = format!("/somebody/elses\n{}\n", text(&new));
     assert_eq!(fs::read_to_string(lines).unwrap(), expected);
@@ -106,7 +106,7 @@ fn what_setup_py_develop_has_left_is_mended_in_both_of_its_files() {
 }
 
 #[test]
-fn a_finder_that_a_start_file_sets_up_is_mended_as_one_of_a_pth_is() {
+fn a_finder_that_a_start_file_sets_up_is_fixed_as_one_of_a_pth_is() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = Project::new("mod-start", Backend::Hatchling);
@@ -129,7 +129,7 @@ fn a_finder_that_a_start_file_sets_up_is_mended_as_one_of_a_pth_is() {
     let both = format!("{name}.py,,\nmod_start.start,,");
     fs::write(&record, written.replace(pth, &both)).unwrap();
     let (_, told) = world.doctor_without_uv(&venv, &["--quick", "--fix"]);
-    assert_eq!(told["mended"][0]["how"], "hand", "{told:#}");
+    assert_eq!(told["fixed"][0]["how"], "hand", "{told:#}");
     assert_eq!(fs::read_to_string(site.join(format!("{name}.py"))).unwrap(), finder(&new));
     assert_eq!(
         fs::read_to_string(site.join("mod_start.start")).unwrap(),
@@ -155,7 +155,7 @@ fn snapshot(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn a_pth_that_somebody_has_edited_into_something_else_is_left_alone_and_said() {
+fn a_pth_that_was_edited_into_something_else_is_left_alone_and_reported() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
@@ -169,10 +169,10 @@ fn a_pth_that_somebody_has_edited_into_something_else_is_left_alone_and_said() {
         ran.fails(1);
         let found = told["findings"].as_array().unwrap();
         let unclear = found.iter().find(|it| it["code"] == "D04").unwrap();
-        assert!(unclear["what"].as_str().unwrap().contains("is not understood: it runs"));
+        assert!(unclear["message"].as_str().unwrap().contains("is not understood: it runs"));
         assert_eq!(unclear["path"], text(&pth));
         assert_eq!(snapshot(&venv.site()), before, "byte for byte");
-        assert_eq!(told["mended"], serde_json::json!([]));
+        assert_eq!(told["fixed"], serde_json::json!([]));
     }
 }
 
@@ -187,17 +187,17 @@ fn a_pth_with_a_line_of_ones_own_keeps_it() {
     project.write_to(&own);
     let before = fs::read_to_string(&pth).unwrap();
     fs::write(&pth, format!("# mine\r\n{before}\r\n\n{}/src\n", text(&own))).unwrap();
-    // uv is there, and would write the file anew without that line.
+    // uv is there, and would write the file again without that line.
     let (ran, told) = world.doctor(&venv, &["--fix"]);
     ran.ok();
-    assert_eq!(told["mended"][0]["how"], "hand", "{told:#}");
+    assert_eq!(told["fixed"][0]["how"], "hand", "{told:#}");
     let expected = format!("# mine\r\n{}/src\r\n\n{}/src\n", text(&new), text(&own));
     assert_eq!(fs::read_to_string(&pth).unwrap(), expected);
     assert_eq!(codes(&told), ["D02"], "two places are on the import path");
 }
 
 #[test]
-fn an_environment_that_cannot_be_written_to_is_told_with_what_the_system_says() {
+fn an_environment_that_cannot_be_written_to_is_reported_with_the_system_error() {
     let Some(world) = World::new() else { return };
     let Some(mount) = Mount::tmpfs(64) else { return };
     let place = mount.path().join("venv");
@@ -207,7 +207,7 @@ fn an_environment_that_cannot_be_written_to_is_told_with_what_the_system_says() 
     let before = snapshot(&venv.site());
     mount.read_only();
     let (ran, told) = world.doctor_without_uv(&venv, &["--fix"]);
-    let ran = ran.fails(1).says("cannot be mended by hand");
+    let ran = ran.fails(1).says("could not be rewritten");
     assert!(ran.stderr.contains("Read-only file system"), "{ran:?}");
     only(&told, "D01");
     let (ran, told) = world.doctor(&venv, &["--fix"]);
@@ -220,7 +220,7 @@ fn an_environment_that_cannot_be_written_to_is_told_with_what_the_system_says() 
 }
 
 #[test]
-fn a_mending_that_is_killed_anywhere_is_finished_by_the_next() {
+fn a_fix_that_is_killed_anywhere_is_finished_by_the_next() {
     let Some(world) = World::new() else { return };
     if !has_strace() {
         return;

@@ -36,7 +36,7 @@ fn cloned<'w>(world: &'w World, name: &str) -> (Venv<'w>, Repo, PathBuf) {
 
 #[track_caller]
 fn what<'v>(value: &'v serde_json::Value, code: &str) -> &'v str {
-    only(value, code)["what"].as_str().unwrap()
+    only(value, code)["message"].as_str().unwrap()
 }
 
 #[test]
@@ -62,7 +62,12 @@ fn d02_what_tools_show_is_gone_and_python_follows_another_place() {
     fs::write(&url, good.replace(text(&here), text(&other))).unwrap();
     let before = fs::read(&url).unwrap();
     let (_, told) = world.doctor(&venv, &["--fix"]);
-    assert!(only(&told, "D02")["unmended"].as_str().unwrap().contains("which of them is meant"));
+    assert!(
+        only(&told, "D02")["not_fixed_because"]
+            .as_str()
+            .unwrap()
+            .contains("which of them is meant")
+    );
     assert_eq!(fs::read(&url).unwrap(), before);
 }
 
@@ -82,12 +87,12 @@ fn d02_a_link_that_was_installed_leads_elsewhere_now() {
     fs::remove_file(&link).unwrap();
     symlink("v2.0", &link).unwrap();
     let (_, told) = world.doctor(&venv, &["--fix"]);
-    assert_eq!(told["mended"][0]["code"], "D02", "{told:#}");
+    assert_eq!(told["fixed"][0]["code"], "D02", "{told:#}");
     assert_eq!(import(&venv, &project.package()), "2.0");
 }
 
 #[test]
-fn d03_what_the_store_has_bound_and_somebody_has_taken_away_or_replaced_comes_back() {
+fn d03_a_bound_module_that_was_uninstalled_or_replaced_comes_back() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let repo = Repo::create(&world.home.scratch(), "mod-a");
@@ -106,10 +111,10 @@ fn d03_what_the_store_has_bound_and_somebody_has_taken_away_or_replaced_comes_ba
     world.doctor(&venv, &["--fix"]).0.ok();
     assert_eq!(import(&venv, "mod_a"), "1.0");
 
-    // Somebody installs the target, whose entry the next update leaves behind.
+    // The target is installed, whose entry the next update leaves behind.
     install(&venv, &[&world.home.target("mod-a")]);
     let (_, told) = world.doctor(&venv, &["--fix"]);
-    assert!(told["mended"].as_array().unwrap().iter().any(|it| it["code"] == "D03"), "{told:#}");
+    assert!(told["fixed"].as_array().unwrap().iter().any(|it| it["code"] == "D03"), "{told:#}");
     assert!(venv.pth_files().keys().any(|name| name.starts_with("_modstore_")));
     assert_eq!(codes(&world.doctor(&venv, &[]).1), Vec::<&str>::new());
 
@@ -121,7 +126,7 @@ fn d03_what_the_store_has_bound_and_somebody_has_taken_away_or_replaced_comes_ba
     fs::remove_dir_all(&elsewhere).unwrap();
     let (ran, told) = world.doctor_without_uv(&other, &["--fix"]);
     ran.ok();
-    assert!(told["mended"][0]["candidate"]["why"].as_str().unwrap().contains("its module mod-a"));
+    assert!(told["fixed"][0]["candidate"]["why"].as_str().unwrap().contains("its module mod-a"));
     assert_eq!(import(&other, "mod_a"), "1.0");
     fs::remove_file(world.home.path().join("current")).unwrap();
     assert!(import(&other, "mod_a").contains("ModuleNotFoundError"), "it leads through the switch");
@@ -169,7 +174,7 @@ fn d03_a_registration_that_cannot_be_read_is_the_stores_damage() {
 }
 
 #[test]
-fn d04_what_was_recorded_and_is_not_there_is_told_and_comes_back() {
+fn d04_a_recorded_file_that_is_missing_is_reported_and_comes_back() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
@@ -185,7 +190,7 @@ fn d04_what_was_recorded_and_is_not_there_is_told_and_comes_back() {
     let (ran, told) = world.doctor(&venv, &[]);
     ran.fails(1);
     let found = only(&told, "D04");
-    assert!(found["what"].as_str().unwrap().contains("nothing else leads to its code"));
+    assert!(found["message"].as_str().unwrap().contains("nothing else leads to its code"));
     assert_eq!(found["exception"]["type"], "ModuleNotFoundError");
     world.doctor(&venv, &["--fix"]).0.ok();
     assert!(pth.is_file() && program.is_file());
@@ -250,7 +255,7 @@ fn d06_a_checkout_is_at_another_commit_than_is_pinned_or_written_down() {
 }
 
 #[test]
-fn d07_a_checkout_whose_fetch_was_cut_off_is_told() {
+fn d07_a_checkout_whose_fetch_was_cut_off_is_reported() {
     let Some(world) = World::new() else { return };
     let (venv, repo, _) = cloned(&world, "mod-a");
     let half = clone(&world, &repo, "half-00000000000000bb");
@@ -272,7 +277,7 @@ fn d07_a_checkout_whose_fetch_was_cut_off_is_told() {
         let (ran, told) = world.doctor(&venv, if quick { &["--quick"] } else { &[] });
         ran.ok();
         let found = with_code(&told, "D07");
-        let told: Vec<&str> = found.iter().map(|it| it["what"].as_str().unwrap()).collect();
+        let told: Vec<&str> = found.iter().map(|it| it["message"].as_str().unwrap()).collect();
         let expected = [
             "nothing is in it",
             "a fetch was cut off: its objects are in tmp_pack_x",
@@ -283,7 +288,7 @@ fn d07_a_checkout_whose_fetch_was_cut_off_is_told() {
 }
 
 #[test]
-fn d08_an_edit_in_a_checkout_is_told_and_never_lost() {
+fn d08_an_edit_in_a_checkout_is_reported_and_never_lost() {
     let Some(world) = World::new() else { return };
     let (venv, _repo, directory) = cloned(&world, "mod-a");
     let (init, pyproject) =
@@ -321,17 +326,17 @@ fn d09_a_requirement_that_an_update_has_brought_is_added() {
     let (ran, told) = world.doctor(&venv, &[]);
     ran.fails(1);
     let found = only(&told, "D09");
-    assert_eq!(found["what"], "it needs six>=1.17, which is not installed");
+    assert_eq!(found["message"], "it needs six>=1.17, which is not installed");
     assert_eq!(found["exception"]["message"], "No module named 'six'");
     assert!(found["fix"].as_str().unwrap().ends_with("'six>=1.17'"), "{found:#}");
-    assert!(told["unclear"][0]["why"].as_str().unwrap().contains("odd >>> 1"), "{told:#}");
+    assert!(told["unparsed"][0]["why"].as_str().unwrap().contains("odd >>> 1"), "{told:#}");
     venv.uv_pip("install", &["-q", "six==1.16.0"]).ok();
     let (ran, told) = world.doctor(&venv, &[]);
     ran.ok();
     assert_eq!(what(&told, "D09"), "it needs six>=1.17, and 1.16.0 is installed");
     let (ran, told) = world.doctor(&venv, &["--fix"]);
     ran.ok();
-    assert_eq!((codes(&told), &told["mended"][0]["code"]), (vec![], &json!("D09")), "{told:#}");
+    assert_eq!((codes(&told), &told["fixed"][0]["code"]), (vec![], &json!("D09")), "{told:#}");
     assert_eq!(venv.says("import six; print(six.__version__)"), "1.17.0");
 }
 
@@ -409,7 +414,7 @@ fn d11_a_distribution_that_has_to_be_compiled_is_used_from_a_cache_without_that(
 }
 
 #[test]
-fn d12_an_environment_whose_interpreter_is_gone_is_told_and_its_paths_are_mended_all_the_same() {
+fn d12_an_environment_whose_interpreter_is_gone_is_reported_and_its_paths_are_still_fixed() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
@@ -421,10 +426,10 @@ fn d12_an_environment_whose_interpreter_is_gone_is_told_and_its_paths_are_mended
     let (ran, told) = world.doctor(&venv, &["--fix"]);
     ran.fails(1);
     let found = only(&told, "D12");
-    assert_eq!(found["what"], "python is a link to /gone/python3, which is not there");
+    assert_eq!(found["message"], "python is a link to /gone/python3, which is not there");
     assert!(found["fix"].as_str().unwrap().starts_with("uv venv --allow-existing --python 3."));
     assert_eq!(
-        (&told["mended"][0]["code"], &told["mended"][0]["how"]),
+        (&told["fixed"][0]["code"], &told["fixed"][0]["how"]),
         (&json!("D01"), &json!("hand"))
     );
     fs::remove_file(&python).unwrap();
@@ -441,7 +446,7 @@ fn d12_an_environment_whose_interpreter_is_gone_is_told_and_its_paths_are_mended
 }
 
 #[test]
-fn d12_what_was_installed_for_an_older_python_and_a_memory_of_it_are_told() {
+fn d12_installations_for_an_older_python_and_a_record_of_it_are_reported() {
     let Some(mut world) = World::new() else { return };
     let home = world.home.scratch().join("host");
     world.home.env("AMPLIFIER_HOME", &home);
@@ -456,13 +461,13 @@ fn d12_what_was_installed_for_an_older_python_and_a_memory_of_it_are_told() {
     let (ran, told) = world.doctor(&venv, &[]);
     ran.ok();
     let found = with_code(&told, "D12");
-    let told: Vec<&str> = found.iter().map(|it| it["what"].as_str().unwrap()).collect();
+    let told: Vec<&str> = found.iter().map(|it| it["message"].as_str().unwrap()).collect();
     assert!(told[0].contains("installed for python3.9 is not seen"), "{told:?}");
     assert!(told[1].contains("was exchanged since its host"), "{told:?}");
 }
 
 #[test]
-fn d13_d14_d15_d17_d18_what_hosts_have_left_is_told_and_left() {
+fn d13_d14_d15_d17_d18_leftovers_of_hosts_are_reported_and_left() {
     let Some(mut world) = World::new() else { return };
     let home = world.home.scratch().join("host");
     world.home.env("AMPLIFIER_HOME", &home);
@@ -513,17 +518,17 @@ fn d13_d14_d15_d17_d18_what_hosts_have_left_is_told_and_left() {
             .unwrap()
             .ends_with("set-url origin https://github.com/microsoft/x")
     );
-    assert!(!ran.stdout.contains("s3cr3t"), "a secret is not told");
+    assert!(!ran.stdout.contains("s3cr3t"), "a secret is not printed");
     assert!(!format!("{:?}", world.home.run(&["doctor"])).contains("s3cr3t"));
     let locks = with_code(&told, "D17");
     assert_eq!(locks.len(), 2, "{told:#}");
-    assert!(locks[1]["what"].as_str().unwrap().contains("process 999999999 is no more"));
+    assert!(locks[1]["message"].as_str().unwrap().contains("process 999999999 is no more"));
     assert!(what(&told, "D18").contains("is cached for skills too"), "{told:#}");
     assert!(lock.is_file() && legacy.is_dir() && here.is_dir());
 }
 
 #[test]
-fn d15_d17_a_secret_in_an_environment_and_a_dead_lease_of_the_store_are_told() {
+fn d15_d17_a_secret_in_an_environment_and_a_dead_lease_of_the_store_are_reported() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let info = venv.site().join("x-1.0.dist-info");
@@ -544,7 +549,7 @@ fn d15_d17_a_secret_in_an_environment_and_a_dead_lease_of_the_store_are_told() {
 }
 
 #[test]
-fn d19_the_real_exception_is_told_when_all_paths_are_right() {
+fn d19_the_real_exception_is_reported_when_all_paths_are_right() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
@@ -557,7 +562,7 @@ fn d19_the_real_exception_is_told_when_all_paths_are_right() {
     let found = only(&told, "D19");
     assert_eq!(found["exception"]["type"], "RuntimeError");
     assert!(found["exception"]["traceback"].as_str().unwrap().contains("nothing_of_that_name"));
-    assert!(found["what"].as_str().unwrap().ends_with("fails: RuntimeError: no key is set"));
+    assert!(found["message"].as_str().unwrap().ends_with("fails: RuntimeError: no key is set"));
     let (ran, told) = world.doctor(&venv, &["--quick"]);
     ran.ok();
     assert_eq!(codes(&told), Vec::<&str>::new(), "--quick runs nothing");

@@ -28,7 +28,7 @@ fn tools_of_uv_are_found_without_being_named() {
     );
     let (ran, told) = world.json(&["doctor", "--fix"]);
     ran.ok();
-    assert_eq!(told["mended"][0]["code"], "D01");
+    assert_eq!(told["fixed"][0]["code"], "D01");
     assert_eq!(import(&venv, &module.package()), "1.0");
 }
 
@@ -58,7 +58,7 @@ fn looking_changes_nothing_at_all() {
 }
 
 #[test]
-fn while_somebody_else_works_on_the_environment_nothing_is_mended_by_hand() {
+fn while_another_process_works_on_the_environment_nothing_is_fixed_by_hand() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let module = module("provider-openai");
@@ -70,7 +70,7 @@ fn while_somebody_else_works_on_the_environment_nothing_is_mended_by_hand() {
     let held = modstore::disk::Lock::try_take_existing(&lock).unwrap().unwrap();
     let (ran, told) = world.doctor_without_uv(&venv, &["--fix", "--lock-timeout", "0"]);
     ran.fails(3);
-    assert_eq!(told["trials"][0]["busy"], true, "{told:#}");
+    assert_eq!(told["failed_fixes"][0]["busy"], true, "{told:#}");
     drop(held);
     world.doctor_without_uv(&venv, &["--fix"]).0.ok();
     assert_eq!(import(&venv, &module.package()), "1.0");

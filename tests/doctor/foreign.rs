@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// Bytes of address space that a doctor may have, which is less than the giants are long.
 const ADDRESSES: &str = "2000000";
 
-/// More than anything here takes, and less than the patience of whoever waits for a pipe.
+/// More than anything here takes, and less than the patience of a person who waits for a pipe.
 const SOON: Duration = Duration::from_secs(20);
 
 /// A directory with an environment that no installer has made: an editable install of `x` whose project has gone from
@@ -53,7 +53,7 @@ impl Clone {
         clone
     }
 
-    /// As [`new`](Self::new), with an interpreter that is gone, so that nothing but hands can mend it.
+    /// As [`new`](Self::new), with an interpreter that is gone, so that it can only be fixed by hand.
     fn without_programs() -> Self {
         let clone = Self::new();
         for name in ["python3", "pip", "uv", "python"] {
@@ -92,7 +92,7 @@ impl Clone {
         (ran, value)
     }
 
-    /// The doctor on the environment as a person names it, mending.
+    /// The doctor on the environment as a person names it, with `--fix`.
     fn fix(&self) -> Value {
         self.doctor(&["--fix", "--python", ".venv"], &[]).1
     }
@@ -123,7 +123,7 @@ fn an_environment_that_was_only_found_is_read_and_nothing_of_it_is_run_or_change
         assert_eq!(told["findings"][0]["code"], "D01", "it is read: {told:#}");
         let fix = told["findings"][0]["fix"].as_str().unwrap();
         assert!(fix.starts_with("modstore doctor --python ") && fix.ends_with(" --fix"), "{fix}");
-        let untried = told["environments"][0]["untried"].as_str().unwrap_or("--python");
+        let untried = told["environments"][0]["import_skipped"].as_str().unwrap_or("--python");
         assert!(untried.contains("--python"), "{untried}");
         assert_eq!(told["environments"][0]["installer"], Value::Null);
     }
@@ -148,7 +148,7 @@ fn an_environment_that_is_named_or_active_is_run() {
 }
 
 #[test]
-fn a_tool_that_somebody_else_may_have_written_is_not_run() {
+fn a_tool_that_another_user_may_have_written_is_not_run() {
     let clone = Clone::new();
     let tools = clone.directory.join("tools");
     fs::create_dir(&tools).unwrap();
@@ -159,7 +159,7 @@ fn a_tool_that_somebody_else_may_have_written_is_not_run() {
     fs::set_permissions(&tools, fs::Permissions::from_mode(0o777)).unwrap();
     let (_, told) = clone.doctor(&["--fix"], &at);
     assert!(!clone.has_run());
-    let untried = told["environments"][0]["untried"].as_str().unwrap();
+    let untried = told["environments"][0]["import_skipped"].as_str().unwrap();
     assert!(untried.contains("other users may write to"), "{untried}");
 }
 
@@ -167,7 +167,7 @@ fn a_tool_that_somebody_else_may_have_written_is_not_run() {
 fn nothing_is_written_where_a_link_leads() {
     let plain = Clone::without_programs();
     let told = plain.fix();
-    assert_eq!(told["mended"][0]["how"], "hand", "{told:#}");
+    assert_eq!(told["fixed"][0]["how"], "hand", "{told:#}");
     let pth = fs::read_to_string(plain.site().join("_x.pth")).unwrap();
     assert_eq!(pth.trim(), plain.directory.join("new/src").to_str().unwrap());
     for linked in [
@@ -210,15 +210,15 @@ fn what_others_may_write_and_what_a_record_has_elsewhere_is_left_alone() {
     let open = Clone::without_programs();
     mode(&open.site(), 0o777);
     let told = open.fix();
-    assert_eq!(told["mended"], json!([]), "{told:#}");
+    assert_eq!(told["fixed"], json!([]), "{told:#}");
     assert!(told.to_string().contains("other users may write to"), "{told:#}");
     mode(&open.site(), 0o755);
-    assert_eq!(open.fix()["mended"][0]["how"], "hand");
+    assert_eq!(open.fix()["fixed"][0]["how"], "hand");
     let planted = Clone::without_programs();
     mode(&planted.directory.join("new"), 0o777);
     let told = planted.fix();
     assert!(told.to_string().contains("runs its code, and other users may write to"), "{told:#}");
-    assert_eq!(told["mended"], json!([]), "{told:#}");
+    assert_eq!(told["fixed"], json!([]), "{told:#}");
     let hostile = Clone::without_programs();
     let victim = hostile.home.scratch().join("victim");
     fs::write(&victim, "mine").unwrap();
@@ -226,7 +226,7 @@ fn what_others_may_write_and_what_a_record_has_elsewhere_is_left_alone() {
     hostile.in_site("x-1.dist-info/RECORD", &record);
     let told = hostile.fix();
     assert!(told.to_string().contains("its RECORD has a file"), "{told:#}");
-    assert_eq!(told["mended"], json!([]), "{told:#}");
+    assert_eq!(told["fixed"], json!([]), "{told:#}");
     if rustix::process::geteuid().is_root() {
         let other = Clone::without_programs();
         std::os::unix::fs::chown(other.site().join("_x.pth"), Some(12345), None).unwrap();
@@ -241,7 +241,7 @@ fn a_file_that_an_installer_shares_with_its_cache_is_replaced_and_not_written_to
     let cached = clone.home.scratch().join("cached.pth");
     fs::hard_link(clone.site().join("_x.pth"), &cached).unwrap();
     let before = fs::read(&cached).unwrap();
-    assert_eq!(clone.fix()["mended"][0]["how"], "hand");
+    assert_eq!(clone.fix()["fixed"][0]["how"], "hand");
     assert_eq!((fs::read(&cached).unwrap(), cached.metadata().unwrap().nlink()), (before, 1));
 }
 
@@ -335,7 +335,7 @@ fn whatever_lies_in_a_cache_or_a_work_tree_is_answered_for_soon() {
 }
 
 #[test]
-fn more_than_anybody_has_is_told_and_not_kept() {
+fn more_than_any_user_has_is_reported_and_not_kept() {
     let clone = Clone::without_programs();
     clone.in_site("many.pth", &"/a\n".repeat(300_000));
     clone.in_site("y-1.dist-info/RECORD", &",\n".repeat(3_000_000));

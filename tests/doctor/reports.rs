@@ -9,7 +9,7 @@ use crate::world::{
 };
 
 #[test]
-fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_mended_by_one_call() {
+fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_fixed_by_one_call() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let mut moved: Vec<(PathBuf, PathBuf)> = Vec::new();
@@ -37,7 +37,7 @@ fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_mended_
         let found = found.iter().find(|it| it["distribution"] == *distribution).unwrap();
         assert_eq!(found["module"], *distribution, "the name of its entry point");
         assert_eq!(found["target"], text(&old.join("src")));
-        assert!(found["what"].as_str().unwrap().contains("which is not there"));
+        assert!(found["message"].as_str().unwrap().contains("which is not there"));
         assert_eq!(found["candidate"]["directory"], text(new));
         let package = distribution.replace('-', "_");
         let raised = format!("No module named '{package}'");
@@ -53,21 +53,21 @@ fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_mended_
 
     let (ran, told) = world.doctor(&venv, &["--fix"]);
     ran.ok().says("installing 4 modules");
-    assert_eq!((codes(&told), told["mended"].as_array().unwrap().len()), (vec![], 4), "{told:#}");
-    assert!(told["mended"].as_array().unwrap().iter().all(|it| it["how"] == "uv"));
+    assert_eq!((codes(&told), told["fixed"].as_array().unwrap().len()), (vec![], 4), "{told:#}");
+    assert!(told["fixed"].as_array().unwrap().iter().all(|it| it["how"] == "uv"));
     for (name, ..) in MODULES {
         assert_eq!(import(&venv, &distribution(name).replace('-', "_")), "1.0");
     }
     let pths = venv.pth_files();
     let (ran, told) = world.doctor(&venv, &["--fix"]);
     ran.ok();
-    assert_eq!((codes(&told), &told["mended"]), (vec![], &serde_json::json!([])));
+    assert_eq!((codes(&told), &told["fixed"]), (vec![], &serde_json::json!([])));
     assert_eq!(venv.pth_files(), pths, "a second run has nothing to do");
     assert!(!world.home.path().exists(), "no store was made");
 }
 
 #[test]
-fn the_command_that_is_told_mends_what_it_is_told_for() {
+fn the_command_that_is_printed_fixes_its_finding() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv with space");
     let project = module("provider-openai");
@@ -81,7 +81,7 @@ fn the_command_that_is_told_mends_what_it_is_told_for() {
 }
 
 #[test]
-fn a_finder_of_setuptools_is_mended_like_a_path() {
+fn a_finder_of_setuptools_is_fixed_like_a_path() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     for (name, backend) in [("mod-flat", Backend::SetuptoolsFlat), ("mod-src", Backend::Setuptools)]
@@ -125,7 +125,7 @@ fn a_pth_is_wrong_although_every_tool_shows_the_right_place() {
 }
 
 #[test]
-fn of_two_directories_the_other_spelling_of_what_is_gone_is_taken_and_the_twins_are_told() {
+fn of_two_directories_the_other_spelling_of_the_missing_one_is_taken_and_the_twins_are_reported() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let project = module("provider-openai");
@@ -140,7 +140,7 @@ fn of_two_directories_the_other_spelling_of_what_is_gone_is_taken_and_the_twins_
     assert_eq!(candidate["directory"], text(&new), "{told:#}");
     assert!(candidate["why"].as_str().unwrap().contains("another spelling"), "{candidate}");
     assert_eq!(candidate["others"], serde_json::json!([text(&fork)]));
-    assert!(only(&told, "D05")["what"].as_str().unwrap().contains("is in two repositories"));
+    assert!(only(&told, "D05")["message"].as_str().unwrap().contains("is in two repositories"));
     fs::remove_dir_all(&fork).unwrap();
     world.doctor(&venv, &["--fix"]).0.ok();
     assert_eq!(import(&venv, &project.package()), "1.0");
@@ -149,7 +149,7 @@ fn of_two_directories_the_other_spelling_of_what_is_gone_is_taken_and_the_twins_
     world.cached(&project, MODULES[0].1, &format!("https://{address}"));
     let (ran, told) = world.doctor(&venv, &[]);
     ran.ok();
-    let what = only(&told, "D05")["what"].as_str().unwrap();
+    let what = only(&told, "D05")["message"].as_str().unwrap();
     assert!(what.contains("is cached 2 times, as it was spelled: https://"), "{what}");
 }
 
@@ -169,7 +169,7 @@ fn when_nothing_says_which_directory_is_meant_none_is_taken() {
     let (ran, told) = world.doctor(&venv, &["--fix"]);
     ran.fails(1);
     let found = only(&told, "D01");
-    let why = found["unmended"].as_str().unwrap();
+    let why = found["not_fixed_because"].as_str().unwrap();
     assert!(both.iter().all(|path| why.contains(text(path))), "{why}");
     assert_eq!((&found["candidate"], venv.pth_files()), (&serde_json::Value::Null, before));
 }

@@ -52,7 +52,7 @@ fn expected(projects: &[Project], of_each: &str) -> String {
 }
 
 /// The laws for these backends in one environment: what is installed leads through the switch, follows three of them,
-/// outlives a sweep, and is the same when somebody installs it again. So many of them get new metadata as well.
+/// outlives a sweep, and is the same when it is installed again. So many of them get new metadata as well.
 fn follow(world: &World, venv: &Venv<'_>, backends: &[Backend], renewed: usize, installer: &str) {
     let projects: Vec<Project> = backends.iter().map(|backend| project(*backend)).collect();
     publish(world, &projects, "only_one");

@@ -127,14 +127,14 @@ fn times_come_from_content_alone_and_are_what_zip_files_can_hold() {
     assert!(all[0].0.values().all(|time| range.contains(time)), "{:?}", all[0].0);
 }
 
-/// Runs Python as somebody whom permissions bind.
+/// Runs Python as a user whom permissions bind.
 fn says_as_anybody(world: &World, venv: &Venv<'_>, code: &str) -> Option<Ran> {
     let python = venv.python();
     let mut command = world.home.command_of(&python, &["-c", code]);
     if rustix::process::geteuid().is_root() {
         let there = Command::new("setpriv").arg("--version").output();
         if !there.is_ok_and(|ran| ran.status.success()) {
-            skip_loudly("as root, and there is no setpriv to be anybody else by");
+            skip_loudly("as root, and there is no setpriv to become another user");
             return None;
         }
         let python = python.to_str().unwrap();
@@ -168,7 +168,7 @@ fn nothing_is_ever_written_into_an_entry_by_binding_and_importing() {
     world.home.run(&["verify"]).ok();
 }
 
-/// T24 for root, whom no permission binds: it is told, and no damage; and it is nobody's business where it is compiled
+/// T24 for root, whom no permission binds: it is reported, and no damage; and it does not matter where it is compiled
 /// ahead.
 #[test]
 fn byte_code_that_root_keeps_in_an_entry_is_no_damage_and_goes_with_a_repair() {
@@ -212,7 +212,7 @@ fn byte_code_that_root_keeps_in_an_entry_is_no_damage_and_goes_with_a_repair() {
 
 /// T25.
 #[test]
-fn byte_code_that_is_compiled_ahead_is_used_is_the_same_each_time_and_is_had_for_each_python() {
+fn byte_code_that_is_compiled_ahead_is_used_is_the_same_each_time_and_is_made_for_each_python() {
     let Some(world) = World::new() else { return };
     publish(&world, 1);
     world.update();
@@ -230,7 +230,7 @@ fn byte_code_that_is_compiled_ahead_is_used_is_the_same_each_time_and_is_had_for
         let cached = "import mod_hatchling.part as p, mod_hatchlingflat, os; print(os.path.isfile(p.__cached__), mod_hatchlingflat.VALUE, p.__file__)";
         let said = venv.says(cached);
         assert!(said.starts_with("True 1 ") && said.contains("/live/mod-hatchling/"), "{said}");
-        assert_eq!(compiled(&world), all, "nothing was compiled anew, whoever ran it");
+        assert_eq!(compiled(&world), all, "nothing was compiled again, whichever user ran it");
     }
     world.home.run(&["verify"]).ok();
     // As after a repair: what was made from an entry is gone, and is made again byte for byte.
@@ -244,7 +244,7 @@ fn byte_code_that_is_compiled_ahead_is_used_is_the_same_each_time_and_is_had_for
     world.home.run(&["bind", "--python", &venv.python_text()]).ok();
     let again = compiled(&world);
     assert!(!again.is_empty() && again.iter().all(|(path, bytes)| all[path] == *bytes));
-    // A change of code is compiled before it is shown.
+    // A change of code is compiled before the switch.
     publish(&world, 2);
     world.update();
     assert_eq!(values(&venv, &["mod_hatchling", "mod_hatchlingflat"]), "2 2");

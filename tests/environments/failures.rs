@@ -1,5 +1,5 @@
-//! What cannot be followed is not shown: a module that cannot be imported, built or given what it needs keeps what it
-//! had, its real reason is told, and the others move, or none does if that was asked for.
+//! A module that cannot be followed is not activated: one that cannot be imported, built or given its requirements keeps its
+//! version, its real reason is reported, and the others move, or none does if that was asked for.
 
 use std::{fs, time::Duration};
 
@@ -59,14 +59,14 @@ fn one_module_of_four_that_raises_keeps_what_it_had_and_the_other_three_are_new(
         "{traceback}"
     );
     assert!(!traceback.contains("importlib"), "{traceback}");
-    assert!(failed["serving"]["revision"].is_string(), "{failed}");
+    assert!(failed["current"]["revision"].is_string(), "{failed}");
     assert_eq!(values(&venv, &PACKAGES), "2 2 1 2");
     assert_eq!(NAMES.map(|name| version(&venv, name)), ["2.0", "2.0", "1.0", "2.0"]);
     assert!(world.follows());
     // A person reads the same, and once more with each try.
     let ran = world.home.run(&["update"]).fails(1).says("mod-c").says("OddError: the real reason");
     assert!(ran.stderr.contains("it stays at"), "{ran:?}");
-    // Mended, it comes.
+    // Repaired, it comes.
     world.publish(&project("mod-c", 3));
     world.update();
     assert_eq!(values(&venv, &PACKAGES), "2 2 3 2");
@@ -98,7 +98,7 @@ fn none_is_new_when_all_or_nothing_was_asked_for_and_one_fails() {
 
 /// T17.
 #[test]
-fn a_dependency_that_cannot_be_had_keeps_its_module_and_no_other_from_being_shown() {
+fn a_dependency_that_cannot_be_fetched_holds_back_its_module_and_no_other() {
     let Some(python) = Python::any() else { return };
     let Some((world, name)) = with_next(&python) else { return };
     let venv = venv(&world, name);
@@ -118,9 +118,9 @@ fn a_dependency_that_cannot_be_had_keeps_its_module_and_no_other_from_being_show
     assert_eq!(values(&venv, &PACKAGES), "2 1 2 2");
 }
 
-/// T29: every way to fail, told as it was, in one update.
+/// T29: every way to fail, reported unchanged, in one update.
 #[test]
-fn each_way_to_fail_at_import_is_told_as_it_was_and_touches_no_other_module() {
+fn each_way_to_fail_at_import_is_reported_unchanged_and_touches_no_other_module() {
     let (Some(world), Some(python)) = (World::new(), Python::any()) else { return };
     let broken = [
         ("dependency", "import not_there_at_all"),
@@ -184,7 +184,7 @@ fn each_way_to_fail_at_import_is_told_as_it_was_and_touches_no_other_module() {
 }
 
 #[test]
-fn a_module_that_needs_the_new_version_of_one_that_fails_is_not_shown_either() {
+fn a_module_that_needs_the_new_version_of_one_that_fails_is_held_back_too() {
     let Some(python) = Python::any() else { return };
     let Some((world, name)) = with_next(&python) else { return };
     let venv = venv(&world, name);
@@ -199,7 +199,7 @@ fn a_module_that_needs_the_new_version_of_one_that_fails_is_not_shown_either() {
 }
 
 #[test]
-fn a_module_that_fails_only_for_another_that_fails_is_shown_beside_the_old_one() {
+fn a_module_that_fails_only_because_another_one_fails_becomes_current_beside_the_old_one() {
     let Some(python) = Python::any() else { return };
     let Some((world, name)) = with_next(&python) else { return };
     let venv = venv(&world, name);
@@ -212,7 +212,7 @@ fn a_module_that_fails_only_for_another_that_fails_is_shown_beside_the_old_one()
 }
 
 #[test]
-fn a_build_that_fails_is_told_with_what_its_backend_said() {
+fn a_build_that_fails_is_reported_with_the_output_of_its_backend() {
     let Some(python) = Python::any() else { return };
     let Some((world, name)) = with_next(&python) else { return };
     let venv = venv(&world, name);
@@ -249,7 +249,7 @@ fn an_index_that_cannot_be_reached_is_a_failure_that_is_worth_another_try() {
     assert_eq!(values(&venv, &PACKAGES), "2 2 2 2");
 }
 
-/// An installer that fails after the switch: what was shown is shown again.
+/// An installer that fails after the switch: the previous modules are current again.
 #[test]
 fn what_an_environment_cannot_follow_is_taken_back_and_comes_when_it_can() {
     let Some(python) = Python::any() else { return };
@@ -269,7 +269,7 @@ fn what_an_environment_cannot_follow_is_taken_back_and_comes_when_it_can() {
     assert_eq!(values(&venv, &PACKAGES), "1 1 1 1");
     assert_eq!(NAMES.map(|name| version(&venv, name)), ["1.0"; 4]);
     assert_eq!(venv.pth_files(), before.1);
-    assert_eq!(world.generation(), before.0 + 2, "shown, and taken back");
+    assert_eq!(world.generation(), before.0 + 2, "activated, and undone");
     world.calls.leave_alone();
     world.update();
     assert_eq!(values(&venv, &PACKAGES), "2 2 2 2");
@@ -286,7 +286,7 @@ fn an_update_that_can_fetch_nothing_still_looks_after_the_environments() {
     venv.uv_pip("uninstall", &["-q", "mod-a", "mod-c"]).ok();
     let answer = world.update_fails();
     assert_eq!(names(&answer["failed"]), NAMES);
-    assert_eq!(names(&answer["environments"][0]["healed"]), ["mod-a", "mod-c"], "{answer}");
+    assert_eq!(names(&answer["environments"][0]["reinstalled"]), ["mod-a", "mod-c"], "{answer}");
     assert_eq!(values(&venv, &PACKAGES), "1 1 1 1");
 }
 

@@ -45,7 +45,7 @@ fn an_environment_with_pip_and_no_uv_is_looked_after_as_well() {
     venv.pip(&["check"]).ok();
     venv.pip(&["uninstall", "-q", "-y", "mod-a"]).ok();
     assert!(!world.follows());
-    assert_eq!(names(&world.update()["environments"][0]["healed"]), ["mod-a"]);
+    assert_eq!(names(&world.update()["environments"][0]["reinstalled"]), ["mod-a"]);
     world.home.run(&["--offline", "rollback"]).ok();
     assert_eq!((values(&venv, &["mod_a"]), version(&venv, "mod-a")), ("1".into(), "1.0".into()));
     world.home.run(&["unbind", "--python", &venv.python_text()]).ok();

@@ -73,7 +73,7 @@ fn run(world: &World, what: &str, at: usize, venv: &Venv<'_>) -> Ran {
     Running::start(command).wait()
 }
 
-/// How many acts it has when nobody kills it.
+/// How many acts it has when it is not killed.
 fn acts(world: &World, what: &str, venv: &Venv<'_>) -> usize {
     let said = run(world, what, usize::MAX, venv).ok().stdout;
     let line = said.lines().find_map(|line| line.split_once("acts: ")).expect("it has ended");
@@ -174,7 +174,7 @@ fn an_update_that_is_killed_before_or_during_any_call_of_an_installer_is_finishe
                 assert_one_of(&world, &venv, value, &what);
             }
             world.update();
-            // What the installer that nobody waits for makes after that is removed like anything of the dead.
+            // The files that the abandoned installer makes after that are removed like those of any dead process.
             wait_for_end(&orphan);
             assert_healed(&world, &venv, value, &what);
             assert_nothing_left(&world, &what);

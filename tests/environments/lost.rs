@@ -58,7 +58,7 @@ impl Host {
         let updated = world.update();
         let calls = world.calls.take();
         assert_eq!(calls.len(), 1, "{what}: {calls:#?}");
-        assert_eq!(names(&updated["environments"][0]["healed"]), ["mod-a", "mod-b"], "{what}");
+        assert_eq!(names(&updated["environments"][0]["reinstalled"]), ["mod-a", "mod-b"], "{what}");
         assert!(updated["updated"].as_array().unwrap().is_empty(), "{what}: {updated}");
         assert_eq!(values(venv, &["mod_a", "mod_b"]), "1 1", "{what}");
         venv.says("import six");
@@ -101,7 +101,7 @@ fn what_bind_says_to_type_survives_upgrades_and_another_python() {
     let world = &host.world;
     host.install(&[]);
     let bound = world.bind(&host.venv());
-    let typed = bound["upgrade"].as_str().unwrap();
+    let typed = bound["upgrade_command"].as_str().unwrap();
     for module in ["mod-a", "mod-b"] {
         assert!(typed.contains(&format!("--with-editable {}", world.live(module).display())));
     }
@@ -118,7 +118,7 @@ fn what_bind_says_to_type_survives_upgrades_and_another_python() {
     all_is_there("as typed");
     host.uv(&["tool", "upgrade", "my-host"]).ok();
     all_is_there("uv tool upgrade");
-    // It takes up the metadata of what is shown by then, too.
+    // It takes the metadata of the then current version, too.
     let project = Project::new("mod-a", Backend::Flit).with_code("VALUE = 2").with_version("2.0");
     world.publish(&project);
     world.update();
@@ -170,7 +170,7 @@ fn what_a_sync_takes_out_is_noticed_and_put_back_by_one_call() {
 }
 
 #[test]
-fn what_somebody_installed_in_a_modules_place_or_edited_is_noticed_and_put_right() {
+fn an_edit_or_another_installation_in_a_modules_place_is_noticed_and_corrected() {
     let Some(host) = Host::new() else { return };
     let world = &host.world;
     let venv = world.bound(&host.python, "venv");
@@ -180,14 +180,14 @@ fn what_somebody_installed_in_a_modules_place_or_edited_is_noticed_and_put_right
     venv.uv_pip("install", &["-q", "--no-deps", other.to_str().unwrap()]).ok();
     assert_eq!(values(&venv, &["mod_a"]), "other");
     assert!(!world.follows());
-    assert_eq!(names(&world.update()["environments"][0]["healed"]), ["mod-a"]);
+    assert_eq!(names(&world.update()["environments"][0]["reinstalled"]), ["mod-a"]);
     assert_eq!(values(&venv, &["mod_a"]), "1");
     // The file that leads to it, edited.
     let file = venv.site().join("_modstore_mod_b.pth");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("mod-b", "mod-x")).unwrap();
     assert!(!world.follows());
-    assert_eq!(names(&world.update()["environments"][0]["healed"]), ["mod-b"]);
+    assert_eq!(names(&world.update()["environments"][0]["reinstalled"]), ["mod-b"]);
     assert_eq!(values(&venv, &["mod_a", "mod_b"]), "1 1");
 }
 

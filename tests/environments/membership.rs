@@ -1,4 +1,4 @@
-//! Which modules an environment has: all, also those that come later, or some; until they are declared no more, unbound,
+//! Which modules an environment has: all, also those that come later, or some; until they are no longer declared, unbound,
 //! or the environment is gone.
 
 use std::{fs, path::PathBuf};
@@ -49,7 +49,7 @@ fn only_the_modules_that_are_named_are_bound_and_more_can_be_named_later() {
 
 /// T34: what an environment may still have is not taken away.
 #[test]
-fn a_module_that_is_declared_no_more_is_uninstalled_and_its_stand_in_stays_for_others() {
+fn a_module_that_is_no_longer_declared_is_uninstalled_and_its_stand_in_stays_for_others() {
     let (Some(world), Some(python)) = (World::new(), Python::any()) else { return };
     ["mod-a", "mod-b"].iter().for_each(|name| world.publish(&project(name, 1)));
     let venv = world.bound(&python, "venv");
@@ -136,7 +136,7 @@ fn unbinding_takes_out_what_was_named_or_all_and_nothing_else() {
 
 /// T32, as far as updates go.
 #[test]
-fn an_environment_that_is_gone_or_broken_keeps_nobody_from_updates_and_can_be_unbound() {
+fn an_environment_that_is_gone_or_broken_blocks_no_update_and_can_be_unbound() {
     let Some(world) = World::new() else { return };
     let Some(python) = Python::any() else { return };
     world.publish(&project("mod-a", 1));
@@ -154,7 +154,7 @@ fn an_environment_that_is_gone_or_broken_keeps_nobody_from_updates_and_can_be_un
     world.publish(&project("mod-a", 2));
     let ran = world.home.run(&["--json", "update"]).ok();
     assert_eq!(values(&good, &["mod_a"]), "2");
-    assert!(ran.stderr.contains(broken.prefix().to_str().unwrap()), "it is told\n{ran:?}");
+    assert!(ran.stderr.contains(broken.prefix().to_str().unwrap()), "it is reported\n{ran:?}");
     world.home.run(&["unbind", "--python", gone.prefix().to_str().unwrap()]).ok();
     let status = world.home.run(&["--json", "status"]).ok().json();
     assert_eq!(status["environments"].as_array().unwrap().len(), 2, "{status}");

@@ -147,7 +147,7 @@ fn what_is_no_python_project_is_skipped_and_said_so() {
 }
 
 #[test]
-fn two_modules_that_are_one_distribution_are_told_and_the_first_is_bound() {
+fn two_modules_that_are_one_distribution_are_reported_and_the_first_is_bound() {
     let (Some(world), Some(python)) = (World::new(), Python::any()) else { return };
     let project = Project::new("mod-same", Backend::Flit);
     world.publish_files("a-first", &project.with_code("VALUE = 1").files());

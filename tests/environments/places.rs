@@ -118,7 +118,7 @@ fn a_home_that_was_moved_is_followed_again_after_one_call() {
     assert!(!world.follows());
     world.calls.take();
     let healed = world.update();
-    assert_eq!(names(&healed["environments"][0]["healed"]), ["mod-a", "mod-b"], "{healed}");
+    assert_eq!(names(&healed["environments"][0]["reinstalled"]), ["mod-a", "mod-b"], "{healed}");
     assert_eq!(world.calls.take().len(), 1);
     let venv = Venv::at(&world.home, &world.tools, prefix);
     assert_eq!(values(&venv, &["mod_a", "mod_b"]), "1 1");

@@ -125,7 +125,7 @@ fn no_interpreter_that_starts_during_updates_fails_and_none_that_is_pinned_sees_
 
 /// T10.
 #[test]
-fn updaters_binders_and_an_installer_of_somebody_else_at_once_all_end_well() {
+fn updaters_binders_and_a_foreign_installer_at_once_all_end_well() {
     let (Some(world), Some(python)) = (World::new(), Python::any()) else { return };
     let names = ["mod-a", "mod-b", "mod-c"];
     let publish = |value: u32| {

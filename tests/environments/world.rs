@@ -75,7 +75,7 @@ impl World {
         self.home.declare(&sources.iter().map(|(name, url)| (*name, &**url)).collect::<Vec<_>>());
     }
 
-    /// Makes the server of a module's repository have it no more.
+    /// Removes a module's repository from its server.
     pub(crate) fn lose_repository(&self, name: &str) {
         let repos = self.repos.borrow();
         let path = repos[name].path();
@@ -113,16 +113,16 @@ impl World {
     /// Whether `status` says that every environment follows, which it tells by looking at files.
     pub(crate) fn follows(&self) -> bool {
         let status = self.home.run(&["--json", "status"]).ok().json();
-        status["environments"].as_array().unwrap().iter().all(|each| each["follows"] == true)
+        status["environments"].as_array().unwrap().iter().all(|each| each["in_sync"] == true)
     }
 
-    /// The number of what is shown.
+    /// The number of the current generation.
     pub(crate) fn generation(&self) -> u64 {
         let current = fs::read_link(self.home.path().join("current")).unwrap();
         current.file_name().unwrap().to_str().unwrap().parse().unwrap()
     }
 
-    /// Gives up all but what is shown.
+    /// Retires all but the current generation.
     pub(crate) fn sweep(&self) {
         self.home.run(&["gc", "--keep", "1", "--older-than", "0s"]).ok();
     }
@@ -170,7 +170,7 @@ pub(crate) fn values(venv: &Venv<'_>, packages: &[&str]) -> String {
     venv.says(&format!("import {}; print({})", packages.join(", "), values.join(", ")))
 }
 
-/// The version that Python's own metadata tells of a distribution.
+/// The version of a distribution in Python's own metadata.
 pub(crate) fn version(venv: &Venv<'_>, distribution: &str) -> String {
     venv.says(&format!("import importlib.metadata as m; print(m.version({distribution:?}))"))
 }

@@ -1,4 +1,4 @@
-//! Servers: a script is what one says, over `git://` or HTTP, to whoever asks; a listing is taken in, and a pack asked for.
+//! Servers: a script is the server's answer, over `git://` or HTTP, to any client; a listing is read, and a pack requested.
 //!
 //! No panic, no memory beyond what is received, no commit that the server did not name, and an end within seconds.
 
@@ -184,7 +184,7 @@ impl Server {
         self.address
     }
 
-    /// Says the next thing to each request on the connection, and hangs up when there is no more.
+    /// Says the next thing to each request on the connection, and hangs up at the end of the script.
     fn answer(&self, mut stream: TcpStream) {
         drop(stream.set_read_timeout(Some(Duration::from_secs(2))));
         let mut request = [0; 16384];

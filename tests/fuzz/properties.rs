@@ -1,4 +1,4 @@
-//! What must hold for any bytes at all, one function for each reader of bytes that somebody else may have written.
+//! What must hold for any bytes at all, one function for each reader of foreign bytes.
 //!
 //! Each panics when a law is broken: about what reads, that it prints and reads back as the same; about memory, that
 //! it is no more than the bytes are worth; about a journal, that no damage loses a frame that another one follows. The
@@ -135,7 +135,7 @@ fn chain(mut payloads: &[u8]) -> (Vec<u8>, Vec<usize>, Vec<State>) {
     (journal, ends, states)
 }
 
-/// A checkpoint makes all before it count no more, so there is none but the very first record.
+/// A checkpoint cancels everything before it, so only the very first record is one.
 fn begins_well(frame: &Frame, number: usize) -> bool {
     let mut records = frame.records.iter().skip(usize::from(number == 1));
     !records.any(|record| matches!(record, Record::Checkpoint { .. }))

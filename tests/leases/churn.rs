@@ -79,7 +79,7 @@ pub(crate) fn lease_files(home: &Path) -> usize {
     fs::read_dir(home.join("leases")).unwrap().count()
 }
 
-/// The generations that are leased, as whoever sweeps sees it.
+/// The leased generations, as a sweep sees them.
 pub(crate) fn leased(store: &Store) -> Vec<u64> {
     store.leases().unwrap().iter().map(|leased| leased.generation.number()).collect()
 }

@@ -61,7 +61,7 @@ fn a_signal_that_is_ignored_stays_ignored() {
 }
 
 #[test]
-fn the_program_is_told_where_its_generation_is_and_all_else_is_as_it_was() {
+fn the_program_is_given_the_place_of_its_generation_and_all_else_is_as_it_was() {
     let mut home = home();
     home.env("KEPT", "a b");
     let script = "echo \"$MODSTORE_HOME|$MODSTORE_GENERATION|$MODSTORE_MODULES|$KEPT|$PWD\"";
@@ -77,7 +77,7 @@ fn the_program_is_told_where_its_generation_is_and_all_else_is_as_it_was() {
 }
 
 #[test]
-fn the_whole_process_tree_sees_one_generation_whatever_is_shown_meanwhile() {
+fn the_whole_process_tree_sees_one_generation_whatever_becomes_current() {
     let home = home();
     let go = home.scratch().join("go");
     let look = "cat \"$MODSTORE_MODULES\"/one/number; echo \" $MODSTORE_GENERATION\"";
@@ -95,7 +95,7 @@ fn the_whole_process_tree_sees_one_generation_whatever_is_shown_meanwhile() {
     fs::write(&go, "").unwrap();
     let said = running.wait().ok().stdout;
     let lines: Vec<&str> = said.lines().collect();
-    // Who asks anew gets what is shown now, unless it asks for the one it was born with.
+    // A process that asks again gets the current generation, unless it asks for the one that it inherited.
     assert_eq!(lines, ["1 one 1", "1 one 1", "1 one 1", "9 one 9", "1 one 1"]);
 }
 
@@ -163,7 +163,7 @@ fn status_tells_who_holds_what_and_no_secret_and_nothing_a_terminal_obeys() {
 }
 
 #[test]
-fn what_cannot_be_run_is_told_with_the_codes_of_a_shell_and_leaves_no_lease() {
+fn a_program_that_cannot_be_run_is_reported_with_the_codes_of_a_shell_and_leaves_no_lease() {
     let home = home();
     let text = home.scratch().join("text");
     fs::write(&text, "no program\n").unwrap();
@@ -204,7 +204,7 @@ fn without_a_store_or_a_generation_nothing_is_run_and_the_error_says_what_to_do(
 }
 
 #[test]
-fn a_held_lock_keeps_nobody_from_a_lease() {
+fn a_held_lock_blocks_no_lease() {
     let home = home();
     let lock = modstore::disk::Lock::try_take(&home.path().join("locks/store"), "a test").unwrap();
     assert!(lock.is_some());

@@ -52,7 +52,7 @@ fn first() -> Generation {
     Generation::FIRST
 }
 
-/// What a taker got at some act of a collector: the oldest generation, if it could be had, and the one shown.
+/// What a taker got at some act of a collector: the oldest generation, if it could be leased, and the current one.
 type Taken = (Result<Lease, LeaseError>, Lease);
 
 /// Lets a collector run, or die, with a taker at this act of it; nothing, if it has no act of that number.
@@ -92,16 +92,16 @@ fn at_whatever_act_of_a_collector_a_lease_is_granted_it_is_kept_and_one_refused_
         assert_eq!(lease_files(home.path()), 0);
         collect(home.path(), &Disk::default()).unwrap();
         let left = std::fs::read_dir(home.path().join("generations")).unwrap().count();
-        assert_eq!(left, 1, "what was leased is collected when it is let go");
+        assert_eq!(left, 1, "a leased generation is collected after its release");
     }
-    // First it can be had, then it cannot: there is one moment that decides.
+    // First it can be leased, then it cannot: there is one moment that decides.
     let decided = granted.iter().position(|granted| !granted).expect("some are refused");
     assert!(decided > 0 && granted[decided..].iter().all(|granted| !granted), "{granted:?}");
     println!("{} acts of a collector, granted at the first {decided}", granted.len());
 }
 
 #[test]
-fn a_lease_survives_a_collector_that_dies_at_any_act_and_whoever_tidies_up_after_it() {
+fn a_lease_survives_a_collector_that_dies_at_any_act_and_the_clean_up_after_it() {
     let mut tried = 0;
     for number in 0.. {
         let home = home_of_three();
@@ -184,7 +184,7 @@ impl<F: Fn() + Send + Sync> Observer for BeforeJournal<F> {
 
 const LEASES: u64 = 1_000;
 
-/// Takes leases, of what is shown and of what is older, until so many were granted; reads twice below each. Says
+/// Takes leases, of the current and of older generations, until that number was granted; reads twice below each. Says
 /// how many were refused.
 fn take_many(home: &Path, granted: &AtomicU64) -> u64 {
     let store = open(home);

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use modstore_testbed::{Luck, Mount, Random, TestHome};
+use modstore_testbed::{Mount, Random, TestHome, Unsynced};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::{host::Orders, life::Life, moment::Moment, upstream::Origin};
@@ -97,13 +97,14 @@ impl Campaign<'_> {
             each_file,
             sweeps,
         };
-        let luck = if random.percent(50) { Luck::Nothing } else { Luck::Names };
+        let unsynced = if random.percent(50) { Unsynced::Lost } else { Unsynced::NamesKept };
         let at_once = random.percent(50);
         let mut host = Host::start(&orders, self.sabotaged);
         let said = host.until(&orders);
-        host.cut(self.mount, luck, at_once, life);
+        host.cut(self.mount, unsynced, at_once, life);
         met.count(&orders, &said, &host);
-        let what = format!("{orders:?}, {luck:?}, at once: {at_once}, heard {:?}", host.heard);
+        let what =
+            format!("{orders:?}, {unsynced:?}, at once: {at_once}, received {:?}", host.heard);
         let told = |why| format!("{why}\n{what}");
         checked(|| life.check_as_found()).map_err(told)?;
         if random.percent(60) {
@@ -220,17 +221,17 @@ impl Host {
     }
 
     /// Cuts the power: with the host stopped in its tracks, or running on for as long as it can.
-    fn cut(&mut self, mount: &Mount, luck: Luck, at_once: bool, life: &mut Life<'_>) {
+    fn cut(&mut self, mount: &Mount, unsynced: Unsynced, at_once: bool, life: &mut Life<'_>) {
         let pid = self.pid.expect("it has said who it is");
         let ours = pid.as_raw_nonzero().get().cast_unsigned() == self.child.id();
         if ours && (at_once || mount.must_be_stopped()) {
             kill_process(pid, Signal::STOP).unwrap();
             waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
         }
-        mount.power_cut_under(luck, || {
+        mount.power_cut_under(unsynced, || {
             kill_process(pid, Signal::KILL).unwrap();
             self.child.wait().unwrap();
-            // What it had been told before the end counts, also when nobody had read it yet.
+            // Everything that it reported before the end counts, even if the test had not read it yet.
             self.heard.extend(self.lines.iter());
         });
         self.heard.iter().for_each(|line| life.hear(line));

@@ -101,7 +101,7 @@ pub(crate) fn run() {
     let holding = Arc::new(Holding::at(orders.moment, say));
     let options = Options {
         barrier: if orders.each_file { Barrier::EachFile } else { Barrier::FileSystem },
-        // A holder that died must not block anybody, least of all for so long that nobody notices.
+        // A holder that died must not block another process, least of all for so long that the test misses it.
         lock_limit: Duration::from_secs(5),
         sweep: orders.sweeps.then(|| keeping(2)),
         ..Options::default()
@@ -123,7 +123,7 @@ pub(crate) fn run() {
 
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
-    // Nobody listens any more when the power is gone.
+    // No test listens any more when the power is gone.
     let _ = writeln!(out, "@{line}");
     let _ = out.flush();
 }
@@ -206,7 +206,7 @@ impl Host {
     }
 
     fn repair_of(&self, name: String) -> Operation {
-        // What is declared need not be shown: something else may have been rolled back to.
+        // The declared version need not be current: a rollback may have chosen another one.
         let is_shown = self.store.target(&module(&name)).exists();
         if is_shown { Operation::Repair(name) } else { Operation::Update }
     }
@@ -221,7 +221,7 @@ impl Host {
         }
     }
 
-    /// Runs it; what is shown afterwards, and what has been retired.
+    /// Runs it; gives the current generation afterwards, and the retired ones.
     fn run(
         &self,
         operation: &Operation,

@@ -1,4 +1,4 @@
-//! The life of one store through many power cuts: what its host was told, and what is found after each.
+//! The life of one store through many power cuts: the answers to its host, and the state after each cut.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,11 +21,11 @@ type Bindings = BTreeMap<String, String>;
 pub(crate) struct Life<'a> {
     origin: &'a Origin,
     home: TestHome,
-    /// What the host was told, by generation.
+    /// The answers to the host, by generation.
     acknowledged: BTreeMap<u64, Bindings>,
-    /// The generations that the host was told are given up.
+    /// The generations that were reported to the host as retired.
     retired: BTreeSet<u64>,
-    /// What the host has just damaged, when it was not told yet that it is mended.
+    /// The file that the host has just damaged, until its repair is reported.
     damaged: Option<String>,
     /// Whether a directory that was being exchanged may be found under no name; see docs/concurrency.md.
     unlogged: bool,
@@ -57,7 +57,7 @@ impl<'a> Life<'a> {
         self.origin.path()
     }
 
-    /// Hears one line of the host; see [`host`].
+    /// Receives one line of the host; see [`host`].
     pub(crate) fn hear(&mut self, line: &str) {
         let parts: Vec<&str> = line.split('|').map(str::trim).collect();
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
@@ -84,12 +84,12 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// What must hold right after a power cut, before anybody has written.
+    /// The laws right after a power cut, before any process has written.
     pub(crate) fn check_as_found(&self) {
         let store = Store::open(self.path(), Options::default()).unwrap();
         let state = store.state().expect("the journal verifies");
         for (number, bindings) in self.acknowledged.iter().filter(|(number, _)| **number > 0) {
-            // What was retired may be told no more; what is told is told as it was.
+            // A retired generation may be absent; a present one is as it was.
             let is_kept = state.is_kept(generation(*number));
             let found = state.modules_of(generation(*number)).filter(|_| is_kept);
             assert!(
@@ -101,9 +101,9 @@ impl<'a> Life<'a> {
         let last = self.acknowledged.last_key_value().map_or(0, |(number, _)| *number);
         let head = state.head().map_or(0, |head| head.number.number());
         let shown = store.current().map_or(0, Generation::number);
-        assert!(shown >= last, "{last} was acknowledged, {shown} is shown");
+        assert!(shown >= last, "{last} was acknowledged, {shown} is current");
         assert!(last == 0 || state.is_kept(generation(last)), "{last} was acknowledged");
-        assert!(head == shown || head == shown + 1, "{shown} is shown, {head} is recorded");
+        assert!(head == shown || head == shown + 1, "{shown} is current, {head} is recorded");
         if shown > 0 {
             self.check_shown(&state, shown);
         }
@@ -113,10 +113,11 @@ impl<'a> Life<'a> {
 
     /// `current` shows the whole of a generation, and nothing else.
     fn check_shown(&self, state: &State, shown: u64) {
-        let bindings = state.modules_of(generation(shown)).expect("what is shown is recorded");
+        let bindings =
+            state.modules_of(generation(shown)).expect("the current generation is recorded");
         let current = self.path().join("current");
         let names: BTreeSet<String> = fs::read_dir(&current)
-            .unwrap_or_else(|error| panic!("{shown} is shown: {error}"))
+            .unwrap_or_else(|error| panic!("{shown} is current: {error}"))
             .map(|child| child.unwrap().file_name().into_string().unwrap())
             .collect();
         assert_eq!(names, bindings.keys().cloned().collect(), "generation {shown}");
@@ -170,7 +171,7 @@ impl<'a> Life<'a> {
         self.declared = [declared.clone(), declared];
     }
 
-    /// A sweep that gives nothing up removes what was deleted, but not yet gone, and what nobody recorded: both books
+    /// A sweep that retires nothing removes deleted names that are not yet gone, and unrecorded ones: both books
     /// and the disk agree.
     pub(crate) fn check_swept(&self) {
         let store = Store::open(self.path(), Options::default()).unwrap();
@@ -224,7 +225,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// How many generations the host was told of.
+    /// How many generations were reported to the host.
     pub(crate) fn generations(&self) -> usize {
         self.acknowledged.len()
     }

@@ -1,4 +1,4 @@
-//! When the power goes: before an act, told by its number, or at any time.
+//! When the power goes: before an act, given by its number, or at any time.
 
 use std::{
     fmt, io,
@@ -111,7 +111,7 @@ impl Holding {
 
 impl Observer for Holding {
     fn before(&self, act: Act<'_>) -> io::Result<()> {
-        // Held, it keeps the mutex, and so everybody else from acting.
+        // Held, it keeps the mutex, so no other thread acts.
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if !counted.armed {
             return Ok(());
@@ -135,7 +135,7 @@ impl Observer for Holding {
     }
 }
 
-/// Until somebody kills the process.
+/// Until the process is killed.
 pub(crate) fn for_ever() -> ! {
     loop {
         std::thread::park();

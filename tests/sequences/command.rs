@@ -162,7 +162,7 @@ impl fmt::Debug for Command {
             Self::Unlink { module } => write!(f, "unlink m{module}"),
             Self::Rollback { to } => write!(f, "rollback {to:?}"),
             Self::Break { repo } => write!(f, "break repo{repo}"),
-            Self::Mend { repo } => write!(f, "mend repo{repo}"),
+            Self::Mend { repo } => write!(f, "repair repo{repo}"),
             Self::Reopen => f.write_str("reopen"),
         }
     }

@@ -14,7 +14,7 @@ pub(crate) enum Fault {
     None,
     /// The act of this number, from 0, fails with EIO.
     Error(usize),
-    /// From the act of this number on, all fail: the process is no more.
+    /// From the act of this number on, all fail: the process is dead.
     Crash(usize),
 }
 

@@ -46,7 +46,7 @@ pub(crate) struct Model {
 /// How a command ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Well, except that these modules could not be had.
+    /// Well, except that these modules could not be fetched.
     Done(BTreeSet<usize>),
     /// With an error, and nothing has changed.
     Refused,
@@ -55,12 +55,12 @@ pub(crate) enum End {
 /// What a command leads to.
 pub(crate) struct Prediction {
     pub(crate) declared: Declarations,
-    /// What is declared meanwhile, which a crash may leave: it is taken back when it cannot be had.
+    /// What is declared meanwhile, which a crash may leave: it is undone when it cannot be fetched.
     pub(crate) meanwhile: Declarations,
     /// A new generation, if there is to be one.
     pub(crate) generation: Option<Generation>,
     pub(crate) end: End,
-    /// Whether, if some of the modules cannot be had, the others are shown all the same.
+    /// Whether, if some of the modules cannot be fetched, the others become current all the same.
     pub(crate) in_part: bool,
 }
 
@@ -92,7 +92,7 @@ impl Model {
         Prediction { meanwhile: declared.clone(), declared, generation: None, end, in_part: false }
     }
 
-    /// A generation of these modules, unless they are what is shown.
+    /// A generation of these modules, unless they are current.
     fn generation_of(&self, modules: Modules, restores: Option<u64>) -> Option<Generation> {
         (modules != self.head()).then_some(Generation { modules, restores })
     }
@@ -127,7 +127,7 @@ impl Model {
         }
     }
 
-    /// What the declaration means now, if it can be had.
+    /// The present meaning of the declaration, if it can be fetched.
     fn meant(
         &self,
         upstream: &Upstream,
@@ -144,7 +144,7 @@ impl Model {
             From::Commit { repo, commit, part } => (repo, commit, part),
         };
         let bound = Bound::Tree { from, repo, commit, part };
-        // A commit that is shown already is asked for of nobody.
+        // A commit that is current already is asked for at no server.
         let is_settled = matches!(from, From::Commit { .. }) && now == Some(&bound);
         let can_be_had = !self.broken[repo] && (!part || upstream.has_part(repo, commit));
         (is_settled || can_be_had).then_some(bound)

@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Does it, and gives the modules that could not be had.
+    /// Does it, and gives the modules that could not be fetched.
     fn perform(&self, command: &Command) -> Result<BTreeSet<usize>, Refused> {
         let (store, cancel) = (&self.store, &Cancel::new());
         let nothing = BTreeSet::new();
@@ -209,7 +209,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The new generation, of which modules may be missing that a fault kept from being had.
+    /// The new generation, of which modules may be missing because of a fault.
     fn generation_in_part(
         &self,
         prediction: &Prediction,
@@ -225,13 +225,13 @@ impl<'a> Run<'a> {
             if self.is_bound(found, wanted.modules.get(&name)) {
                 let is_lost = failed.is_some_and(|failed| failed.contains(&name));
                 let was_so = old.get(&name) == wanted.modules.get(&name);
-                law!(!is_lost || was_so, "m{name} was told as failed, and is shown");
+                law!(!is_lost || was_so, "m{name} was reported as failed, and is current");
                 continue;
             }
             law!(prediction.in_part, "m{name} is {found:?}, all or nothing");
             law!(self.is_bound(found, old.get(&name)), "m{name} is neither old nor new: {found:?}");
             let is_told = failed.is_none_or(|failed| failed.contains(&name));
-            law!(is_told, "m{name} was told as done, and is {found:?}");
+            law!(is_told, "m{name} was reported as done, and is {found:?}");
             match old.get(&name) {
                 Some(bound) => drop(modules.insert(name, *bound)),
                 None => drop(modules.remove(&name)),
@@ -240,7 +240,7 @@ impl<'a> Run<'a> {
         Ok(Generation { modules, restores: wanted.restores })
     }
 
-    /// Everything is mended, and one update makes everything be what is declared.
+    /// Everything is repaired, and one update brings everything to the declared state.
     fn heal(&mut self) -> Result<(), Broken> {
         self.store = open(&self.faults, &self.home);
         (0..REPOS).for_each(|repo| self.set_broken(repo, false));
@@ -348,12 +348,12 @@ impl<'a> Run<'a> {
         let before = state.generations().iter().rev().nth(1).map(|info| info.number);
         law!(
             shown == head || (self.is_untidy && shown == before),
-            "generation {shown:?} is shown, and the head is {head:?}"
+            "generation {shown:?} is current, and the head is {head:?}"
         );
         Ok(())
     }
 
-    /// Every generation can be shown: its directory has these modules and no other, file by file.
+    /// Every generation can be activated: its directory has these modules and no other, file by file.
     fn compare_files(&self, number: usize) -> Result<(), Broken> {
         let directory = self.home.join(format!("generations/{number}"));
         let modules = &self.model.generations[number - 1].modules;

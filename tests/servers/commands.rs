@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::world::{World, is_settled, only, untouched};
 
 #[test]
-fn outdated_tells_what_an_update_would_do_and_writes_nothing() {
+fn outdated_lists_the_changes_of_the_next_update_and_writes_nothing() {
     let world = World::new();
     let repo = world.repo("m");
     let first = repo.write(&[("a", "1")]);
@@ -18,22 +18,25 @@ fn outdated_tells_what_an_update_would_do_and_writes_nothing() {
         (ran.json()["outdated"].clone(), only(&ran, "modules"))
     };
     let (outdated, module) = look();
-    assert_eq!((&outdated, &module["would"]), (&json!(false), &json!("stay")));
+    assert_eq!((&outdated, &module["change"]), (&json!(false), &json!("none")));
     let second = repo.write(&[("a", "2")]);
     world.http.forget();
     let (outdated, module) = look();
-    assert_eq!((&outdated, &module["would"]), (&json!(true), &json!("move")));
-    assert_eq!((&module["now"]["revision"], &module["revision"]), (&json!(first), &json!(second)));
+    assert_eq!((&outdated, &module["change"]), (&json!(true), &json!("updated")));
+    assert_eq!(
+        (&module["current"]["revision"], &module["revision"]),
+        (&json!(first), &json!(second))
+    );
     assert!(
         world.http.stats().requests.iter().all(|seen| seen.method == "GET"),
         "nothing is fetched"
     );
     home.declare(&[]);
-    assert_eq!(look().1["would"], "go");
+    assert_eq!(look().1["change"], "removed");
 }
 
 #[test]
-fn offline_asks_nobody_and_serves_what_there_is() {
+fn offline_asks_no_server_and_serves_the_store() {
     let world = World::new();
     let repo = world.repo("m");
     let first = repo.write(&[("a", "1")]);
@@ -78,7 +81,7 @@ fn locked_takes_the_locks_revision_even_when_the_branch_has_moved() {
         other.declare(&[("m", &source)]);
         std::fs::write(other.path().join("modules.lock"), &lock).unwrap();
         let ran = other.run(&["update", "--locked", "--json"]).ok();
-        assert_eq!(only(&ran, "updated")["revision"], first, "{ran:?}");
+        assert_eq!(only(&ran, "updated")["to"]["revision"], first, "{ran:?}");
         assert_eq!(other.tree("m"), repo.tree(&first));
         assert_eq!(
             std::fs::read_to_string(other.path().join("modules.lock")).unwrap(),
@@ -93,7 +96,7 @@ fn locked_takes_the_locks_revision_even_when_the_branch_has_moved() {
 }
 
 #[test]
-fn a_lock_whose_digest_is_another_is_an_error_and_nothing_is_shown() {
+fn a_lock_whose_digest_is_another_is_an_error_and_nothing_becomes_current() {
     let world = World::new();
     let repo = world.repo("m");
     repo.write(&[("a", "1")]);
@@ -101,7 +104,7 @@ fn a_lock_whose_digest_is_another_is_an_error_and_nothing_is_shown() {
     let home = world.home();
     home.run(&["add", &source]).ok();
     let lock = std::fs::read_to_string(home.path().join("modules.lock")).unwrap();
-    let served = home.run(&["show", "m", "--json"]).ok().json()["served"]["digest"]
+    let served = home.run(&["show", "m", "--json"]).ok().json()["current"]["digest"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -113,11 +116,11 @@ fn a_lock_whose_digest_is_another_is_an_error_and_nothing_is_shown() {
     let ran = other.run(&["update", "--locked", "--json"]).fails(1);
     let failed = only(&ran, "failed");
     assert_eq!(
-        (&failed["class"], &failed["serving"]),
+        (&failed["class"], &failed["current"]),
         (&json!("permanent"), &json!(null)),
         "{ran:?}"
     );
-    let said = failed["error"].as_str().unwrap();
+    let said = failed["message"].as_str().unwrap();
     assert!(said.contains(&served) && said.contains(&wrong), "{ran:?}");
     assert!(!other.path().join("current").exists(), "{ran:?}");
     assert_eq!(other.leftovers(), Vec::<std::path::PathBuf>::new());
@@ -136,13 +139,17 @@ fn what_the_lock_does_not_have_is_not_fetched_with_locked() {
     let ran = home.run(&["update", "--locked", "--json"]).fails(1);
     let failed = only(&ran, "failed");
     assert_eq!(
-        (&failed["module"], &failed["error"]),
+        (&failed["module"], &failed["message"]),
         (&json!("two"), &json!("modules.lock does not have it"))
     );
     assert!(!home.target("two").exists());
     home.declare(&[("one", &two)]);
     let ran = home.run(&["update", "--locked", "--json"]).fails(1);
-    assert_eq!(only(&ran, "failed")["error"], "modules.lock has it from another source", "{ran:?}");
+    assert_eq!(
+        only(&ran, "failed")["message"],
+        "modules.lock has it from another source",
+        "{ran:?}"
+    );
 }
 
 #[test]

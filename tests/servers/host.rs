@@ -1,4 +1,4 @@
-//! The host's own git configuration is obeyed, and nobody is ever asked anything.
+//! The host's own git configuration is obeyed, and no person is ever asked anything.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -63,7 +63,7 @@ fn the_ssh_command_of_the_configuration_is_used_and_the_environments_goes_before
 }
 
 #[test]
-fn nobody_is_asked_for_a_password_even_where_there_is_a_terminal() {
+fn no_password_is_asked_for_even_where_there_is_a_terminal() {
     let world = World::new();
     world.repo("m").write(&[("a", "1")]);
     world.http.fault("m", Fault::BasicAuth { user: "me", password: "s3cr3t" });
@@ -89,7 +89,7 @@ fn nobody_is_asked_for_a_password_even_where_there_is_a_terminal() {
             Running::start(home.command_of("script".as_ref(), &script)).wait_within(limit).fails(1);
         assert!(ran.stdout.contains("the server wants a login"), "{ran:?}");
     }
-    assert!(!asked.exists(), "somebody was asked");
+    assert!(!asked.exists(), "a person was asked");
     assert!(world.http.stats().faults_fired > 0);
 }
 

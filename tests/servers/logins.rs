@@ -1,16 +1,14 @@
 //! A login belongs to the place that asks for it, and git is the oracle: each combination of a login and a way to the
-//! repository is tried with git and with modstore, and what each place was told is compared.
+//! repository is tried with git and with modstore, and the requests to each place are compared.
 //!
 //! Where git tells a place what was meant for another, modstore does not; that is the one difference allowed.
 //! Limits: no TLS, so that a redirect from https to http is not tried here.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
+use std::io::Write as _;
 
-use modstore_testbed::{Fault, HttpServer, Ran, Repo, Running, TestHome};
+use modstore_testbed::{Fault, HttpServer, Ran, Repo, Running, ScriptedServer, TestHome};
 
 /// A way to be known: what stands before the host, git's configuration, and what the first place accepts.
 struct Login {
@@ -49,7 +47,7 @@ struct Places {
     root: tempfile::TempDir,
 }
 
-/// What the two places were told: which place, the header, its value.
+/// The headers sent to the two places: which place, the header, its value.
 type Told = BTreeSet<(&'static str, String, String)>;
 
 impl Places {
@@ -107,7 +105,7 @@ impl Places {
         }
     }
 
-    /// What was told since this was last asked.
+    /// The headers sent since the last call.
     fn told(&self) -> Told {
         let mut told = Told::new();
         for server in [Some(&self.first), self.second.as_ref()].into_iter().flatten() {
@@ -184,7 +182,7 @@ fn git(home: &TestHome, url: &str) -> Ran {
     Running::start(command).wait()
 }
 
-/// Whether this login may be told to this place.
+/// Whether this login may be sent to this place.
 fn is_of(place: &str, value: &str, login: &Login) -> bool {
     let own = value.contains("b3duOnMzY29uZA");
     match place {
@@ -193,7 +191,7 @@ fn is_of(place: &str, value: &str, login: &Login) -> bool {
     }
 }
 
-/// Whether the second place was told its own login, and let it pass.
+/// Whether the second place was sent its own login, and let it pass.
 fn compare(places: &Places, login: &Login, first: First, second: Second) -> bool {
     let what = format!("{}; the first {first:?}, the second {second:?}", login.name);
     places.behave(first, second, login);
@@ -209,9 +207,9 @@ fn compare(places: &Places, login: &Login, first: First, second: Second) -> bool
     for (place, header, value) in &told {
         assert!(
             is_of(place, value, login),
-            "{what}: the {place} was told {header}: {value}\n{ran:?}"
+            "{what}: the {place} was sent {header}: {value}\n{ran:?}"
         );
-        // The login in an address is told to its place at once, which saves a question each time.
+        // The login in an address is sent to its place at once, which saves a request each time.
         let written = *place == "first" && login.written == "u:p@";
         let told_by_git = git_told.contains(&(place, header.clone(), value.clone()));
         assert!(told_by_git || written, "{what}: git does not tell the {place} {header}: {value}");
@@ -242,12 +240,12 @@ fn compare_all(by_name: bool) {
 }
 
 #[test]
-fn each_place_is_told_what_git_tells_it_and_nothing_that_is_meant_for_another_port() {
+fn each_place_gets_the_login_that_git_sends_it_and_none_that_is_meant_for_another_port() {
     compare_all(false);
 }
 
 #[test]
-fn each_place_is_told_what_git_tells_it_and_nothing_that_is_meant_for_another_name() {
+fn each_place_gets_the_login_that_git_sends_it_and_none_that_is_meant_for_another_name() {
     compare_all(true);
 }
 
@@ -306,7 +304,7 @@ fn a_login_in_a_location_is_used_at_that_place_and_printed_nowhere() {
 }
 
 #[test]
-fn helpers_hear_of_a_login_only_what_its_own_place_said_of_it() {
+fn helpers_receive_about_a_login_only_the_answer_of_its_own_place() {
     let places = Places::new(false);
     let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
     let log = home.scratch().join("helper");
@@ -459,29 +457,12 @@ fn a_login_in_one_modules_address_is_not_used_for_another_module() {
     assert_eq!(entries.count(), 1);
 }
 
-/// A place that gives the answer that `of` makes of a request's head, and keeps the heads.
-fn plain(of: impl Fn(&str) -> String + Send + 'static) -> (u16, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let port = listener.local_addr().expect("a bound socket has an address").port();
-    let heads = Arc::new(Mutex::new(Vec::new()));
-    let keep = Arc::clone(&heads);
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let (mut head, mut byte) = (Vec::new(), [0]);
-            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
-                head.extend(byte);
-            }
-            let head = String::from_utf8_lossy(&head).into_owned();
-            // A client that is gone has seen enough.
-            let _ = write!(stream, "HTTP/1.1 {}", of(&head));
-            kept(&keep).push(head);
-        }
-    });
-    (port, heads)
-}
-
-fn kept(heads: &Mutex<Vec<String>>) -> std::sync::MutexGuard<'_, Vec<String>> {
-    heads.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// A place that answers with the text that `of` makes of a request's head.
+fn plain(of: impl Fn(&str) -> String + Send + 'static) -> ScriptedServer {
+    ScriptedServer::start(move |head, stream| {
+        // A client that hangs up has read enough.
+        let _ = write!(stream, "HTTP/1.1 {}", of(head));
+    })
 }
 
 #[test]
@@ -490,13 +471,15 @@ fn an_archive_that_moved_is_fetched_with_the_login_of_where_it_is_now() {
     let gives = "200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
     // `own:s3cond`
     let own = "Basic b3duOnMzY29uZA==";
-    let (second, told) =
+    let second_place =
         plain(move |head| (if head.contains(own) { gives } else { asks }).to_owned());
-    let (first, told_first) = plain(move |_| {
+    let second = second_place.port();
+    let first_place = plain(move |_| {
         format!(
             "302 Found\r\nLocation: http://127.0.0.1:{second}/y\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         )
     });
+    let first = first_place.port();
     let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
     let section = |port: u16, user: &str, password: &str| {
         format!(
@@ -511,12 +494,12 @@ fn an_archive_that_moved_is_fetched_with_the_login_of_where_it_is_now() {
     ));
     let sum = "0".repeat(64);
     for login in ["", "t0ken@"] {
-        // It is no archive; that it came is told by its sum.
+        // It is no archive; its checksum proves that it came.
         let source = format!("archive+http://{login}127.0.0.1:{first}/x.tar.gz#sha256={sum}");
         let ran = home.run(&["add", &source, "--name", "m"]).fails(1);
         assert!(ran.stderr.contains("ba7816bf8f01cfea"), "{ran:?}");
     }
-    let (told, told_first) = (kept(&told), kept(&told_first));
+    let (told, told_first) = (second_place.heads(), first_place.heads());
     let lower: Vec<_> = told.iter().map(|head| head.to_lowercase()).collect();
     assert!(
         told.iter().all(|head| !head.contains("Authorization") || head.contains(own)),

@@ -38,11 +38,11 @@ fn a_module_is_added_updated_and_left_alone_at_every_server() {
         let ran = home.run(&["update", "--json"]).ok();
         let updated = only(&ran, "updated");
         assert_eq!(
-            (&updated["from_revision"], &updated["revision"]),
+            (&updated["from"]["revision"], &updated["to"]["revision"]),
             (&first.clone().into(), &second.clone().into())
         );
         assert_eq!(
-            (&updated["files"], &updated["reference"]),
+            (&updated["files_changed"], &updated["to"]["reference"]),
             (&1.into(), &"refs/heads/main".into()),
             "{ran:?}"
         );
@@ -96,9 +96,9 @@ fn every_way_to_name_a_commit_is_understood_at_every_server() {
                 .iter()
                 .find(|updated| updated["module"] == **name);
             let updated = updated.unwrap_or_else(|| panic!("{declared}: {ran:?}"));
-            assert_eq!(updated["revision"], **commit, "{declared}: {ran:?}");
+            assert_eq!(updated["to"]["revision"], **commit, "{declared}: {ran:?}");
             if let Some(reference) = reference {
-                assert_eq!(updated["reference"], *reference, "{declared}: {ran:?}");
+                assert_eq!(updated["to"]["reference"], *reference, "{declared}: {ran:?}");
             }
             assert_eq!(home.tree(name), repo.tree(commit), "{declared}");
         }

@@ -161,7 +161,7 @@ fn a_commit_whose_tree_is_here_under_other_submodules_is_fetched_whole() {
 
     let head = commit("two\n", &first);
     let updated = home.run(&["update", "--json"]).ok().json()["updated"][0].clone();
-    assert_eq!(updated["revision"], head.as_str());
+    assert_eq!(updated["to"]["revision"], head.as_str());
     assert_eq!(fs::read_to_string(home.target("part").join("code")).unwrap(), "two\n");
     is_settled(&home);
 }

@@ -28,7 +28,10 @@ fn follows(home: &TestHome, repo: &Repo, content: &str) {
     let commit = released(repo, "v1", content);
     let ran = home.run(&["update", "--json"]).ok();
     let updated = only(&ran, "updated");
-    assert_eq!((&updated["revision"], &updated["files"]), (&commit.clone().into(), &1.into()));
+    assert_eq!(
+        (&updated["to"]["revision"], &updated["files_changed"]),
+        (&commit.clone().into(), &1.into())
+    );
     assert_eq!(ran.json()["cost"]["files_linked"], 2, "{ran:?}");
     assert_eq!(home.tree("m"), repo.tree(&commit), "{ran:?}");
     is_settled(home);

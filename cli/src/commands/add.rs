@@ -7,24 +7,23 @@ use modstore::{
     AddError, Addition, Store,
     model::{ModuleName, Source, Subdirectory},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Run, update};
-use crate::{context::Context, exit::Exit, json::Add, output::Answer, page::Page, report::Failure};
+use super::{Run, changes::Update};
+use crate::{
+    context::Context, exit::Exit, json::texts, output::Answer, page::Page, report::Failure,
+};
 
-/// What came of adding.
-#[derive(Debug, Serialize)]
-pub(crate) struct Answered(Add);
-
-/// Declare modules by their sources, fetch and show them
+/// Add modules by their sources, fetch them and make them available
 ///
 /// A source is a git repository (git+https://host/path, git+ssh://…, git+file://…, user@host:path), with
 /// @REF for a branch, tag or commit and #subdirectory=DIR for a part of it; an archive
-/// (archive+https://…#sha256=…); or a local directory, which is linked: used as it is, never copied.
+/// (archive+https://…#sha256=…); or a local directory, which is linked: used in place, never copied.
 ///
-/// The module's name is the last part of the subdirectory or repository, unless --name says otherwise.
-/// When something cannot be fetched, nothing is declared. A password in a URL is used now and stored
-/// nowhere; give it to a git credential helper, so that updates have it too.
+/// The module's name is the last part of the subdirectory or repository, unless --name gives another.
+/// If something cannot be fetched, nothing is added. A password in a URL is used now and not stored; give
+/// it to a git credential helper, so that updates have it too.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -41,7 +40,7 @@ pub(crate) struct AddArgs {
     /// The part of the source that is the module, for a single source
     #[arg(long, value_name = "DIR")]
     subdirectory: Option<Subdirectory>,
-    /// Only declare; the next update fetches
+    /// Only write modules.toml; the next update fetches
     #[arg(long)]
     no_update: bool,
     /// Allow the builds that modules.toml already declares for these modules, as `modstore allow` does
@@ -49,66 +48,75 @@ pub(crate) struct AddArgs {
     allow_build: bool,
 }
 
-impl Run for AddArgs {
-    type Answer = Answered;
+/// The answer of `add`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct AddAnswer {
+    generation: Option<u64>,
+    /// The modules that were added, in the order of their sources; empty if something failed.
+    added: Vec<String>,
+    /// The update that followed; null with `--no-update`.
+    update: Option<Update>,
+}
 
-    fn run(&self, context: &Context) -> Result<Answered, Failure> {
-        let additions = additions(self)?;
+impl Run for AddArgs {
+    type Answer = AddAnswer;
+
+    fn run(&self, context: &Context) -> Result<AddAnswer, Failure> {
+        let additions = self.additions()?;
         let store = context.store()?;
-        tell_of_secrets(context, &additions);
+        warn_of_secrets(context, &additions);
         if self.allow_build {
             allow(context, &store, &additions)?;
         }
-        match store.add(&additions, !self.no_update, &context.progress(), context.cancel()) {
-            Ok(added) => {
-                let update = added.report.as_ref().map(|report| update::told(&store, report));
-                update.iter().for_each(|update| update::warn(&context.output, update));
-                let generation = store.current().map(|generation| generation.number());
-                let added = added.modules.iter().map(ToString::to_string).collect();
-                Ok(Answered(Add { generation, added, update }))
-            }
-            Err(AddError::NotFetched(report)) => {
-                let update = update::told(&store, &report);
-                update::warn(&context.output, &update);
-                Ok(Answered(Add {
-                    generation: update.generation,
-                    added: Vec::new(),
-                    update: Some(update),
-                }))
-            }
-            Err(error) => Err(error.into()),
-        }
+        let done = store.add(&additions, !self.no_update, &context.progress(), context.cancel());
+        let answer = match done {
+            Ok(added) => AddAnswer {
+                generation: store.current().map(|generation| generation.number()),
+                added: texts(&added.modules),
+                update: added.report.map(|report| Update::new(&store, &report)),
+            },
+            Err(AddError::NotFetched(report)) => AddAnswer {
+                generation: report.generation.map(|generation| generation.number()),
+                added: Vec::new(),
+                update: Some(Update::new(&store, &report)),
+            },
+            Err(error) => return Err(error.into()),
+        };
+        answer.update.iter().for_each(|update| update.warn(&context.output));
+        Ok(answer)
     }
 }
 
-/// Allows the builds that are declared of these modules.
+impl AddArgs {
+    /// The modules to be declared.
+    fn additions(&self) -> Result<Vec<Addition>, Failure> {
+        let is_single = self.sources.len() == 1;
+        if !is_single && (self.name.is_some() || self.subdirectory.is_some()) {
+            let message = "--name and --subdirectory are for a single source";
+            return Err(Failure::new(Exit::Usage, message).hint("add one source at a time"));
+        }
+        let additions = self.sources.iter().map(|text| {
+            let source = source(text, self.subdirectory.as_ref())?;
+            let name = self.name.clone().or_else(|| ModuleName::guess_from(&source));
+            Ok(Addition { name, source })
+        });
+        let additions: Vec<Addition> = additions.collect::<Result<_, Failure>>()?;
+        refuse_twins(&additions)?;
+        Ok(additions)
+    }
+}
+
+/// Allows the builds that modules.toml declares for these modules.
 fn allow(context: &Context, store: &Store, additions: &[Addition]) -> Result<(), Failure> {
     let declared = store.declarations()?;
-    let named =
+    let is_added =
         |name: &&ModuleName| additions.iter().any(|addition| addition.name.as_ref() == Some(*name));
     let built = declared.modules.iter().filter(|(_, declared)| declared.build.is_some());
-    let names: Vec<ModuleName> = built.map(|(name, _)| name).filter(named).cloned().collect();
+    let names: Vec<ModuleName> = built.map(|(name, _)| name).filter(is_added).cloned().collect();
     if !names.is_empty() {
         store.allow(&names, &context.progress(), context.cancel())?;
     }
     Ok(())
-}
-
-/// What is to be declared.
-fn additions(args: &AddArgs) -> Result<Vec<Addition>, Failure> {
-    let single = args.sources.len() == 1;
-    if !single && (args.name.is_some() || args.subdirectory.is_some()) {
-        let message = "--name and --subdirectory are for a single source";
-        return Err(Failure::new(Exit::Usage, message).hint("add one source at a time"));
-    }
-    let additions = args.sources.iter().map(|text| {
-        let source = source(text, args.subdirectory.as_ref())?;
-        let name = args.name.clone().or_else(|| ModuleName::guess_from(&source));
-        Ok(Addition { name, source })
-    });
-    let additions: Vec<Addition> = additions.collect::<Result<_, Failure>>()?;
-    refuse_twins(&additions)?;
-    Ok(additions)
 }
 
 fn source(text: &str, subdirectory: Option<&Subdirectory>) -> Result<Source, Failure> {
@@ -139,7 +147,7 @@ fn with_subdirectory(mut source: Source, below: &Subdirectory) -> Result<Source,
     Ok(source)
 }
 
-/// Two sources of one name in one command would be one module.
+/// Two sources with one name in one command would become one module.
 fn refuse_twins(additions: &[Addition]) -> Result<(), Failure> {
     let mut names: Vec<&ModuleName> =
         additions.iter().filter_map(|addition| addition.name.as_ref()).collect();
@@ -157,37 +165,36 @@ fn refuse_twins(additions: &[Addition]) -> Result<(), Failure> {
     }
 }
 
-fn tell_of_secrets(context: &Context, additions: &[Addition]) {
+fn warn_of_secrets(context: &Context, additions: &[Addition]) {
     for addition in additions.iter().filter(|addition| addition.source.has_secret()) {
         context.output.warn(&format!(
-            "the secret in {} is used now and not written down; give it to a git credential helper for later updates",
+            "the secret in {} is used now and not stored; give it to a git credential helper for later updates",
             addition.source
         ));
     }
 }
 
-impl Answer for Answered {
+impl Answer for AddAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        let Self(Add { added, update, .. }) = self;
-        match update {
+        match &self.update {
             Some(update) => {
-                if added.is_empty() {
+                if self.added.is_empty() {
                     writeln!(to, "nothing was added")?;
                 }
-                update::write_update(to, update)
+                update.write(to)
             }
             None => {
-                writeln!(to, "declared {}", added.join(", "))?;
-                writeln!(to, "`modstore update` fetches and shows what is declared")
+                writeln!(to, "declared {}", self.added.join(", "))?;
+                writeln!(to, "`modstore update` fetches what is declared")
             }
         }
     }
 
     fn troubles(&self) -> Vec<Failure> {
-        self.0.update.as_ref().map(update::troubles).unwrap_or_default()
+        self.update.as_ref().map(Update::troubles).unwrap_or_default()
     }
 
     fn failure(&self) -> Option<Failure> {
-        self.0.update.as_ref().and_then(update::failure)
+        self.update.as_ref().and_then(Update::failure)
     }
 }

@@ -13,6 +13,7 @@ mod plot;
 mod churn;
 mod print;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(crate) use self::args::BenchArgs;
@@ -21,7 +22,7 @@ use super::Run;
 use crate::{context::Context, report::Failure};
 
 /// The answer of `bench`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum BenchAnswer {
     /// A churn.

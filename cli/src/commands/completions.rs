@@ -4,9 +4,11 @@ use std::io;
 
 use clap::Args;
 use clap_complete::Shell;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Effect, Run};
-use crate::{context::Context, json::Completions, output::Answer, page::Page, report::Failure};
+use super::Run;
+use crate::{context::Context, effect::Effect, output::Answer, page::Page, report::Failure};
 
 /// Print the completions for a shell
 ///
@@ -22,19 +24,32 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
+/// The answer of `completions`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CompletionsAnswer {
+    generation: Option<u64>,
+    /// The shell.
+    shell: String,
+    /// The script.
+    script: String,
+}
+
 impl Run for CompletionsArgs {
-    type Answer = Completions;
+    type Answer = CompletionsAnswer;
     const EFFECT: Effect = Effect::Reads;
 
-    fn run(&self, context: &Context) -> Result<Completions, Failure> {
+    fn run(&self, context: &Context) -> Result<CompletionsAnswer, Failure> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut context.manual(), "modstore", &mut script);
-        let script = String::from_utf8_lossy(&script).into_owned();
-        Ok(Completions { generation: None, shell: self.shell.to_string(), script })
+        Ok(CompletionsAnswer {
+            generation: context.generation(),
+            shell: self.shell.to_string(),
+            script: String::from_utf8_lossy(&script).into_owned(),
+        })
     }
 }
 
-impl Answer for Completions {
+impl Answer for CompletionsAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         to.ours(&self.script)
     }

@@ -9,13 +9,14 @@ use std::{io, net::Ipv4Addr, path::PathBuf};
 
 use clap::Args;
 use modstore_testbed::{Change, Fault, HttpServer, Random, Repo};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use self::sandbox::{Finished, Sandbox};
 use super::{Run, cannot::cannot};
 use crate::{
     context::Context,
     exit::Exit,
-    json::{Demo, DemoStep},
     output::{Answer, Output},
     page::Page,
     report::Failure,
@@ -42,10 +43,34 @@ pub(crate) struct DemoArgs {
     keep: bool,
 }
 
-impl Run for DemoArgs {
-    type Answer = Demo;
+/// The answer of `demo`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct DemoAnswer {
+    /// The current generation of the demo's own store.
+    generation: Option<u64>,
+    /// The temporary directory.
+    directory: String,
+    /// Whether the directory is still there.
+    kept: bool,
+    /// The steps.
+    steps: Vec<DemoStep>,
+}
 
-    fn run(&self, context: &Context) -> Result<Demo, Failure> {
+/// A step of the demo.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct DemoStep {
+    /// What it shows.
+    title: String,
+    /// The commands, as typed.
+    commands: Vec<String>,
+    /// The claims that were checked and are true.
+    checked: Vec<String>,
+}
+
+impl Run for DemoArgs {
+    type Answer = DemoAnswer;
+
+    fn run(&self, context: &Context) -> Result<DemoAnswer, Failure> {
         context.heed();
         let sandbox = Sandbox::new(context.cancel().clone())?;
         let greeter = Repo::try_create(sandbox.path(), "greeter")?;
@@ -61,7 +86,7 @@ impl Run for DemoArgs {
             sandbox.keep();
         }
         played?;
-        Ok(Demo { generation, directory, kept: self.keep, steps })
+        Ok(DemoAnswer { generation, directory, kept: self.keep, steps })
     }
 }
 
@@ -277,7 +302,7 @@ fn commit(repo: &Repo, files: &[(&str, &[u8])]) -> Result<(), Failure> {
     Ok(())
 }
 
-impl Answer for Demo {
+impl Answer for DemoAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let checks = self.steps.iter().map(|step| step.checked.len()).sum();
         writeln!(to)?;

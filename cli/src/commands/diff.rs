@@ -4,77 +4,108 @@ use std::io;
 
 use clap::Args;
 use modstore::{model::Generation, update::Difference};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Effect, Run, served::change};
+use super::Run;
 use crate::{
-    context::Context,
-    exit::Exit,
-    json::{Change, Diff, Differing, Files, Served},
-    output::Answer,
-    page::Page,
+    context::Context, effect::Effect, exit::Exit, json::Change, output::Answer, page::Page,
     report::Failure,
 };
 
-/// Tell what differs between two generations
+/// Compare two generations
 ///
-/// Modules, and the files in them. A generation is the number that `modstore history` shows.
+/// Prints the modules that differ, and the files in them. `modstore history` lists the generations.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  modstore diff 16                   (from generation 16 to the one that is shown)
+  modstore diff 16                   (from generation 16 to the current one)
   modstore diff 12 16")]
 pub(crate) struct DiffArgs {
     /// The first generation
     #[arg(value_name = "G1")]
     from: Generation,
-    /// The second; when left out, the one that is shown
+    /// The second generation [default: the current one]
     #[arg(value_name = "G2")]
     to: Option<Generation>,
 }
 
+/// The answer of `diff`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DiffAnswer {
+    generation: Option<u64>,
+    /// The first generation.
+    from: u64,
+    /// The second generation.
+    to: u64,
+    /// The modules that differ.
+    modules: Vec<ModuleDifference>,
+}
+
+/// A module that differs, down to its files.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct ModuleDifference {
+    #[serde(flatten)]
+    change: Change,
+    /// The files that differ; null if a side is linked, or the list of its files is gone.
+    files: Option<FileDifferences>,
+}
+
+/// Paths that differ between two entries.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct FileDifferences {
+    /// Paths that only the second entry has.
+    added: Vec<String>,
+    /// Paths that both entries have, with different contents or kinds.
+    changed: Vec<String>,
+    /// Paths that only the first entry has.
+    removed: Vec<String>,
+}
+
 impl Run for DiffArgs {
-    type Answer = Diff;
+    type Answer = DiffAnswer;
     const EFFECT: Effect = Effect::Reads;
 
-    fn run(&self, context: &Context) -> Result<Diff, Failure> {
+    fn run(&self, context: &Context) -> Result<DiffAnswer, Failure> {
         let store = context.store()?;
-        let shown = store.current();
+        let current = store.current();
         let none = || {
-            Failure::new(Exit::Usage, "nothing is shown yet")
-                .hint("`modstore history` lists the generations")
+            Failure::new(Exit::Usage, "there is no generation yet")
+                .hint("`modstore update` makes the first")
         };
-        let to = self.to.or(shown).ok_or_else(none)?;
-        let modules = store.difference(self.from, to)?.into_iter().map(differing).collect();
-        let generation = shown.map(|shown| shown.number());
-        Ok(Diff { generation, from: self.from.number(), to: to.number(), modules })
+        let to = self.to.or(current).ok_or_else(none)?;
+        let differences = store.difference(self.from, to)?;
+        Ok(DiffAnswer {
+            generation: current.map(|current| current.number()),
+            from: self.from.number(),
+            to: to.number(),
+            modules: differences.into_iter().map(ModuleDifference::from).collect(),
+        })
     }
 }
 
-/// A difference, as values.
-pub(super) fn differing(difference: Difference) -> Differing {
-    let Difference { module, from, to, files } = difference;
-    let change =
-        Change { module, from: from.as_ref().map(Served::from), to: to.as_ref().map(Served::from) };
-    let files = files.map(|files| Files {
-        added: files.added,
-        changed: files.changed,
-        removed: files.removed,
-    });
-    Differing { change, files }
+impl From<Difference> for ModuleDifference {
+    fn from(difference: Difference) -> Self {
+        let Difference { module, from, to, files } = difference;
+        let files = files.map(|files| FileDifferences {
+            added: files.added,
+            changed: files.changed,
+            removed: files.removed,
+        });
+        Self { change: Change::new(module, from.as_ref(), to.as_ref()), files }
+    }
 }
 
-impl Answer for Diff {
+impl Answer for DiffAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if self.modules.is_empty() {
-            return writeln!(to, "generations {} and {} show the same", self.from, self.to);
+            return writeln!(to, "generations {} and {} have the same modules", self.from, self.to);
         }
-        for Differing { change: Change { module, from, to: now }, files } in &self.modules {
-            writeln!(to, "{module}  {}", change(from.as_ref(), now.as_ref()))?;
-            let Some(Files { added, changed, removed }) = files else { continue };
+        for ModuleDifference { change, files } in &self.modules {
+            writeln!(to, "{}  {}", change.module, change.step())?;
+            let Some(FileDifferences { added, changed, removed }) = files else { continue };
             for (mark, paths) in [("+", added), ("~", changed), ("-", removed)] {
-                for path in paths {
-                    writeln!(to, "  {mark} {}", path)?;
-                }
+                paths.iter().try_for_each(|path| writeln!(to, "  {mark} {path}"))?;
             }
         }
         Ok(())

@@ -1,43 +1,43 @@
-//! `doctor`: what is wrong with environments and caches, and mending it.
+//! `doctor`: what is wrong with Python environments and caches of modules, and fixing it.
 
-use std::{io, path::PathBuf};
+mod text;
+
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueHint};
 use modstore::{
     disk::Disk,
     doctor::{
-        Candidate as StoreCandidate, Doctor as StoreDoctor, DoctorError, Finding, Report, Request,
-        Severity,
+        Candidate as StoreCandidate, Doctor, DoctorError, Examined, Finding, Report, Request, Trial,
     },
     update::{Event, Events as _},
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Run;
 use crate::{
     context::Context,
     exit::Exit,
-    json::{Ailment, Candidate, Cured, Doctor, Examined, Exception, NotUnderstood, Trial},
-    output::Answer,
-    page::Page,
+    json::{Exception, paths},
     report::Failure,
-    text::{count, shortened},
 };
 
-/// Find what is wrong with Python environments and caches of modules, and mend it
+/// Find what is wrong with Python environments and caches of modules, and fix it
 ///
-/// Works on any environment, whether or not the store has anything to do with it, and when its interpreter is
-/// broken: what Python follows and what tools show is read from files. Then each distribution that lies elsewhere is
-/// imported in the environment's own Python, unless --quick is given. When no environment is named, those of `uv
-/// tool`, the active one, ./.venv and those that follow the store are looked at, with the caches they lead into. Nothing of
-/// ./.venv is run or changed unless it is named, active or follows the store: it may have come with a repository.
+/// Works on any environment, whether or not it follows a store, and also when its interpreter is broken: it reads
+/// what Python follows and what tools display from files. Then it imports each distribution that lies elsewhere in the
+/// environment's own Python, unless --quick is given. Without --python it looks at the environments of `uv tool`, the
+/// active one, ./.venv and those that follow the store, and at the caches they lead into. It runs and changes nothing
+/// of ./.venv unless that is named, active or follows the store: it may have come with a repository.
 ///
-/// Nothing is changed without --fix. With it, what leads nowhere leads to the store's module afterwards, or else to
-/// the directory of a cache that holds the distribution now: by one call of the environment's installer, or, where
-/// that is missing or fails, by writing the files anew. When several directories would do and nothing says which is
-/// meant, or a file is not understood, it says so and leaves it alone.
+/// Nothing is changed without --fix. With it, a path that leads nowhere is pointed at the store's module, or else at
+/// the directory of a cache that holds the distribution now: by one call of the environment's installer, or, if that
+/// is missing or fails, by rewriting the files. If several directories would do and nothing says which is meant, or a
+/// file cannot be parsed, doctor says so and changes nothing there.
 ///
-/// Exits with 0 when nothing is broken (any more), which warnings and notes do not keep it from; with 1 when
-/// something is; with 4 when the store itself cannot be read.
+/// Exits with 0 if nothing is broken (any longer); warnings and notes do not affect the exit code. Exits with 1 if
+/// something is broken, and with 4 if the store itself cannot be read.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -46,12 +46,12 @@ Examples:
   modstore doctor --python ~/.local/share/uv/tools/my-host/bin/python --fix
   modstore doctor --quick --json     (reads files only; fast enough for every start of a host)
 
-Every code is told in docs/doctor.md.")]
+docs/doctor.md describes every code.")]
 pub(crate) struct DoctorArgs {
-    /// An environment: its interpreter, its directory, or a name in PATH; may be given again
+    /// An environment: its interpreter, its directory, or a name in PATH; may be given several times
     #[arg(long, value_name = "PY", value_hint = ValueHint::AnyPath)]
     python: Vec<PathBuf>,
-    /// Mend what can be mended
+    /// Fix what can be fixed
     #[arg(long)]
     fix: bool,
     /// Read files only: start no interpreter, import nothing
@@ -59,22 +59,157 @@ pub(crate) struct DoctorArgs {
     quick: bool,
 }
 
-impl Run for DoctorArgs {
-    type Answer = Doctor;
+/// The answer of `doctor`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct DoctorAnswer {
+    generation: Option<u64>,
+    /// Whether `--quick` was given.
+    quick: bool,
+    /// Whether `--fix` was given.
+    fix: bool,
+    /// The environments that were inspected.
+    environments: Vec<InspectedEnvironment>,
+    /// The root directories of the caches that were inspected.
+    caches: Vec<String>,
+    /// What is wrong now; with `--fix`, what is still wrong.
+    findings: Vec<DoctorFinding>,
+    /// What was wrong and is fixed.
+    fixed: Vec<Fixed>,
+    /// What was tried and failed.
+    failed_fixes: Vec<FailedFix>,
+    /// Files that could not be read or parsed, and so were left alone.
+    unparsed: Vec<UnparsedFile>,
+    /// Why the store cannot be read; null if it can, or if there is none.
+    store_error: Option<String>,
+}
 
-    fn run(&self, context: &Context) -> Result<Doctor, Failure> {
+/// An environment that was inspected.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct InspectedEnvironment {
+    /// The environment's directory.
+    environment: String,
+    /// Its interpreter.
+    python: String,
+    /// The tool that `uv tool` installed in it; null if it is not such an environment.
+    tool: Option<String>,
+    /// The installer that can fix it, `uv` or `pip`; null if there is none.
+    installer: Option<String>,
+    /// How many distributions it has.
+    distributions: usize,
+    /// How many of them are editable: their code lies elsewhere.
+    editables: usize,
+    /// Why nothing was imported in it; null if the imports were tried or not asked for.
+    import_skipped: Option<String>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct DoctorFinding {
+    /// What it is; a code never changes its meaning.
+    #[schemars(schema_with = "crate::json::doctor_code")]
+    code: &'static str,
+    /// How much it matters.
+    severity: DoctorSeverity,
+    /// The environment it is in; null for a cache.
+    environment: Option<String>,
+    /// The distribution that is affected.
+    distribution: Option<String>,
+    /// The name of the module in the store, or of the entry point.
+    module: Option<String>,
+    /// The file or directory that is wrong.
+    path: String,
+    /// Where it leads.
+    target: Option<String>,
+    /// What is wrong, in one clause for people; its wording may change.
+    message: String,
+    /// What importing the distribution raised.
+    exception: Option<Exception>,
+    /// The directory it should lead to; null if none was found.
+    candidate: Option<Candidate>,
+    /// Why `--fix` leaves it alone; null if it does not.
+    not_fixed_because: Option<String>,
+    /// What a person can type to fix it; null if nothing is known to help.
+    fix: Option<String>,
+}
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DoctorSeverity {
+    /// Something cannot be used; the exit code is 1.
+    Broken,
+    /// Everything works, but not for long, or not as its user thinks.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+/// A directory that holds a distribution now.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Candidate {
+    /// The directory.
+    directory: String,
+    /// Why it was chosen.
+    why: String,
+    /// The directories that were not chosen.
+    others: Vec<String>,
+}
+
+/// Something that was fixed.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Fixed {
+    #[serde(flatten)]
+    finding: DoctorFinding,
+    /// By which means: `uv`, `pip`, or `hand` for files that doctor rewrote itself.
+    how: String,
+}
+
+/// An attempt to fix something that failed.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct FailedFix {
+    /// The environment's directory.
+    environment: String,
+    /// The distributions that were to be fixed; empty for all of them.
+    distributions: Vec<String>,
+    /// By which means: `uv`, `pip`, `hand`, or `lock` if the environment was in use.
+    how: String,
+    /// Why it failed, outermost first.
+    causes: Vec<String>,
+    /// Whether another process was changing the environment.
+    busy: bool,
+}
+
+/// A file that could not be read or parsed.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct UnparsedFile {
+    /// The file.
+    path: String,
+    /// Why.
+    why: String,
+}
+
+impl Run for DoctorArgs {
+    type Answer = DoctorAnswer;
+
+    fn run(&self, context: &Context) -> Result<DoctorAnswer, Failure> {
         let progress = context.progress();
-        let doctor = StoreDoctor {
+        let doctor = Doctor {
             disk: Disk::default(),
             home: context.home().ok().cloned(),
             offline: context.global.offline,
-            lock_limit: std::time::Duration::from_secs(context.global.lock_timeout),
+            lock_limit: Duration::from_secs(context.global.lock_timeout),
             cancel: context.cancel(),
             told: &|prefix, doing| progress.happened(Event::Environment { prefix, doing }),
         };
         let request = Request { python: self.python.clone(), quick: self.quick, fix: self.fix };
         let report = doctor.run(&request).map_err(|error| failed(&error))?;
-        Ok(told(&report, self, context.generation()))
+        let answer = DoctorAnswer::from(report);
+        Ok(DoctorAnswer {
+            generation: context.generation(),
+            quick: self.quick,
+            fix: self.fix,
+            ..answer
+        })
     }
 }
 
@@ -88,202 +223,92 @@ fn failed(error: &DoctorError) -> Failure {
     }
 }
 
-fn told(report: &Report, args: &DoctorArgs, generation: Option<u64>) -> Doctor {
-    let environments = report.environments.iter().map(|examined| Examined {
-        environment: examined.prefix.display().to_string(),
-        python: examined.python.display().to_string(),
-        tool: examined.tool.clone(),
-        installer: examined.installer.clone(),
-        distributions: examined.distributions,
-        editables: examined.editables,
-        untried: examined.untried.clone(),
-    });
-    let mended = report.mended.iter();
-    let trials = report.trials.iter().map(|trial| Trial {
-        environment: trial.environment.display().to_string(),
-        distributions: trial.distributions.clone(),
-        how: trial.how.clone(),
-        causes: trial.causes.clone(),
-        busy: trial.is_busy,
-    });
-    let unclear = report
-        .unclear
-        .iter()
-        .map(|(path, why)| NotUnderstood { path: path.display().to_string(), why: why.clone() });
-    Doctor {
-        generation,
-        quick: args.quick,
-        fix: args.fix,
-        environments: environments.collect(),
-        caches: report.caches.iter().map(|path| path.display().to_string()).collect(),
-        findings: report.findings.iter().map(ailment).collect(),
-        mended: mended
-            .map(|it| Cured { finding: ailment(&it.finding), how: it.how.clone() })
-            .collect(),
-        trials: trials.collect(),
-        unclear: unclear.collect(),
-        store_error: report.store.clone(),
+impl From<Report> for DoctorAnswer {
+    fn from(report: Report) -> Self {
+        let fixed = report.mended.into_iter();
+        let unparsed = report.unclear.into_iter();
+        Self {
+            generation: None,
+            quick: false,
+            fix: false,
+            environments: report.environments.into_iter().map(InspectedEnvironment::from).collect(),
+            caches: paths(&report.caches),
+            findings: report.findings.iter().map(DoctorFinding::from).collect(),
+            fixed: fixed
+                .map(|fixed| Fixed { finding: (&fixed.finding).into(), how: fixed.how })
+                .collect(),
+            failed_fixes: report.trials.into_iter().map(FailedFix::from).collect(),
+            unparsed: unparsed
+                .map(|(path, why)| UnparsedFile { path: path.display().to_string(), why })
+                .collect(),
+            store_error: report.store,
+        }
     }
 }
 
-fn ailment(finding: &Finding) -> Ailment {
-    let text = |path: &std::path::PathBuf| path.display().to_string();
-    let candidate = |candidate: &StoreCandidate| Candidate {
-        directory: text(&candidate.directory),
-        why: candidate.why.clone(),
-        others: candidate.others.iter().map(text).collect(),
-    };
-    Ailment {
-        code: finding.code.as_str(),
-        severity: finding.severity.as_str(),
-        environment: finding.environment.as_ref().map(text),
-        distribution: finding.distribution.as_ref().map(ToString::to_string),
-        module: finding.module.clone(),
-        path: text(&finding.path),
-        target: finding.target.as_ref().map(text),
-        what: finding.what.clone(),
-        exception: finding.exception.as_ref().map(Exception::from),
-        candidate: finding.candidate.as_ref().map(candidate),
-        unmended: finding.unmended.clone(),
-        fix: finding.fix.clone(),
+impl From<Examined> for InspectedEnvironment {
+    fn from(examined: Examined) -> Self {
+        Self {
+            environment: examined.prefix.display().to_string(),
+            python: examined.python.display().to_string(),
+            tool: examined.tool,
+            installer: examined.installer,
+            distributions: examined.distributions,
+            editables: examined.editables,
+            import_skipped: examined.untried,
+        }
     }
 }
 
-impl Ailment {
-    /// Whom it concerns, as short as it can be said.
-    fn whom(&self) -> String {
-        match (&self.module, &self.distribution) {
-            (Some(module), Some(distribution)) if module != distribution => {
-                format!("{module} ({distribution}): ")
-            }
-            (Some(name), _) | (None, Some(name)) => format!("{name}: "),
-            (None, None) => String::new(),
+impl From<&Finding> for DoctorFinding {
+    fn from(finding: &Finding) -> Self {
+        let text = |path: &PathBuf| path.display().to_string();
+        Self {
+            code: finding.code.as_str(),
+            severity: finding.severity.into(),
+            environment: finding.environment.as_ref().map(text),
+            distribution: finding.distribution.as_ref().map(ToString::to_string),
+            module: finding.module.clone(),
+            path: text(&finding.path),
+            target: finding.target.as_ref().map(text),
+            message: finding.what.clone(),
+            exception: finding.exception.as_ref().map(Exception::from),
+            candidate: finding.candidate.as_ref().map(Candidate::from),
+            not_fixed_because: finding.unmended.clone(),
+            fix: finding.fix.clone(),
         }
-    }
-
-    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        let place =
-            if self.distribution.is_none() { format!("{}: ", self.path) } else { String::new() };
-        let told = format!("{}{place}{}", self.whom(), self.what);
-        writeln!(to, "{} {:8}{}", self.code, self.severity, shortened(&told))?;
-        if let Some(exception) = &self.exception {
-            let raised = format!("{}: {}", exception.r#type, exception.message);
-            writeln!(to, "    raises  {}", shortened(raised.trim_start_matches(": ")))?;
-        }
-        if let Some(Candidate { directory, why, .. }) = &self.candidate {
-            writeln!(to, "    now in  {directory} ({why})")?;
-        }
-        if let Some(why) = &self.unmended {
-            writeln!(to, "    is not mended: {}", shortened(why))?;
-        }
-        self.fix.iter().try_for_each(|fix| writeln!(to, "    mend    {fix}"))
     }
 }
 
-impl Doctor {
-    fn of(&self, environment: Option<&str>) -> impl Iterator<Item = &Ailment> {
-        let environment = environment.map(str::to_owned);
-        self.findings.iter().filter(move |finding| finding.environment == environment)
-    }
-
-    /// Whether what an trial was for is as it should be all the same.
-    fn was_mended_otherwise(&self, trial: &Trial) -> bool {
-        let is_left = |name: &String| {
-            self.of(Some(&trial.environment))
-                .any(|finding| finding.distribution.as_ref() == Some(name))
-        };
-        !trial.distributions.iter().any(is_left) && !trial.distributions.is_empty()
-    }
-
-    fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.severity == severity.as_str()).count()
-    }
-
-    fn write_environments(&self, to: &mut Page<'_>) -> io::Result<()> {
-        for examined in &self.environments {
-            let found: Vec<&Ailment> = self.of(Some(&examined.environment)).collect();
-            if !found.is_empty() {
-                writeln!(to, "{}", examined.environment)?;
-            }
-            found.into_iter().try_for_each(|finding| finding.write(to))?;
+impl From<modstore::doctor::Severity> for DoctorSeverity {
+    fn from(severity: modstore::doctor::Severity) -> Self {
+        use modstore::doctor::Severity;
+        match severity {
+            Severity::Broken => Self::Broken,
+            Severity::Warning => Self::Warning,
+            Severity::Note => Self::Note,
         }
-        let mut beside = self.of(None).peekable();
-        if beside.peek().is_some() {
-            writeln!(to, "caches and hosts")?;
-        }
-        beside.try_for_each(|finding| finding.write(to))
     }
 }
 
-impl Answer for Doctor {
-    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        for Cured { finding, how } in &self.mended {
-            let told = format!("{}{}", finding.whom(), finding.what);
-            writeln!(to, "{} mended by {how}: {}", finding.code, shortened(&told))?;
-            if let Some(Candidate { directory, why, .. }) = &finding.candidate {
-                writeln!(to, "    now in  {directory} ({why})")?;
-            }
+impl From<&StoreCandidate> for Candidate {
+    fn from(candidate: &StoreCandidate) -> Self {
+        Self {
+            directory: candidate.directory.display().to_string(),
+            why: candidate.why.clone(),
+            others: paths(&candidate.others),
         }
-        self.write_environments(to)?;
-        for NotUnderstood { path, why } in &self.unclear {
-            writeln!(to, "not understood: {}", shortened(&format!("{path}: {why}")))?;
-        }
-        for examined in &self.environments {
-            if let Some(why) = &examined.untried {
-                let told = format!("{}: {why}", examined.environment);
-                writeln!(to, "not imported: {}", shortened(&told))?;
-            }
-        }
-        let editables = self.environments.iter().map(|examined| examined.editables).sum();
-        writeln!(
-            to,
-            "looked at {} with {}, and {}: {} broken, {}, {}",
-            count(self.environments.len(), "environment"),
-            count(editables, "editable install"),
-            count(self.caches.len(), "cache"),
-            self.count(Severity::Broken),
-            count(self.count(Severity::Warning), "warning"),
-            count(self.count(Severity::Note), "note"),
-        )
     }
+}
 
-    fn troubles(&self) -> Vec<Failure> {
-        let tried = self.trials.iter().filter(|trial| !self.was_mended_otherwise(trial));
-        let tried = tried.map(|trial| {
-            let what = match trial.how.as_str() {
-                "lock" => "is in use".to_owned(),
-                "hand" => format!("{} cannot be mended by hand", trial.distributions.join(", ")),
-                how => format!("{how} cannot install {}", trial.distributions.join(", ")),
-            };
-            let exit = if trial.busy { Exit::Busy } else { Exit::Failed };
-            Failure::new(exit, format!("{}: {what}", trial.environment))
-                .because(trial.causes.clone())
-        });
-        tried.collect()
-    }
-
-    fn failure(&self) -> Option<Failure> {
-        if let Some(error) = &self.store_error {
-            let what = "what the store knows of environments cannot be read";
-            let failure = Failure::new(Exit::Damaged, what).because(vec![error.clone()]);
-            return Some(failure.hint("move that file away, and bind the environment again"));
+impl From<Trial> for FailedFix {
+    fn from(trial: Trial) -> Self {
+        Self {
+            environment: trial.environment.display().to_string(),
+            distributions: trial.distributions,
+            how: trial.how,
+            causes: trial.causes,
+            busy: trial.is_busy,
         }
-        let broken = self.count(Severity::Broken);
-        if broken == 0 {
-            return None;
-        }
-        let what = match broken {
-            1 => "1 thing is broken".to_owned(),
-            more => format!("{more} things are broken"),
-        };
-        let is_busy = self.trials.iter().any(|trial| trial.busy);
-        let failure = Failure::new(if is_busy { Exit::Busy } else { Exit::Failed }, what);
-        let broken = |finding: &&Ailment| finding.severity == Severity::Broken.as_str();
-        let can_mend = self.findings.iter().filter(broken).any(|it| it.candidate.is_some());
-        Some(match (self.fix, can_mend) {
-            (false, true) => failure.hint("the same with --fix mends what can be mended"),
-            (false, false) => failure.hint("docs/doctor.md says what each code means"),
-            (true, _) => failure.hint("what is left is told above, with what mends it"),
-        })
     }
 }

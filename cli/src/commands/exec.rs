@@ -16,10 +16,13 @@ use std::{
 
 use clap::{Args, ValueHint};
 use modstore::{Lease, environment::Registration, model::Generation};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Effect, Run};
-use crate::{context::Context, exit::Exit, output::Answer, page::Page, report::Failure};
+use super::Run;
+use crate::{
+    context::Context, effect::Effect, exit::Exit, output::Answer, page::Page, report::Failure,
+};
 
 /// As shells say it.
 const NOT_FOUND: u8 = 127;
@@ -84,7 +87,7 @@ impl Run for ExecArgs {
 }
 
 /// No answer: this process is another program by then.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) enum Replaced {}
 
 impl Answer for Replaced {

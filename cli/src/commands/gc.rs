@@ -1,265 +1,289 @@
-//! `gc`: deletes what no kept generation needs, or only tells what that would be.
+//! `gc`: deletes what no kept generation needs, or only lists it.
 
-use std::{io, num::NonZeroU16, time::Duration};
+mod text;
+
+use std::{num::NonZeroU16, time::Duration};
 
 use clap::Args;
 use modstore::{
     Policy, Store, SweepError, SweepPlan, SweepReport,
-    model::Digest,
-    reclaim::{Disagreement, Gone, Kept, Sizes},
+    model::Digest as StoreDigest,
+    reclaim::{Disagreement as StoreDisagreement, Gone, Kept, Sizes},
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Run;
 use crate::{
     amounts,
     context::Context,
-    exit::Exit,
-    json::{Gc, GcEntry, GcKept},
-    output::Answer,
-    page::Page,
+    json::{Digest, numbers, paths, texts},
     report::Failure,
-    text::{Table, count, short, size},
+    text::{count, short},
 };
 
-/// More entries than this are listed only with `--verbose`.
-pub(super) const MANY: usize = 20;
-
-/// A plan is made anew so often when others keep changing the store.
+/// How often a plan is made again because others keep changing the store.
 const ATTEMPTS: usize = 10;
 
 /// Delete what no kept generation needs
 ///
-/// Keeps the newest generations, all that was shown lately, and every generation that a running program
-/// holds a lease on. What of the entries none of them leads to is deleted. Two books must agree on that: the
-/// journal, and the links on the disk; where they do not, the entry stays and is named. The same happens
-/// by itself after each update, with the defaults, for at most a fifth of a second.
+/// Keeps the newest generations, those that were current within a period, and those that a running program
+/// leases. Entries that none of these reference are deleted, provided the journal and the links on disk agree;
+/// where they do not, the entry stays and is named. Each update ends with the same, with the defaults, for at
+/// most a fifth of a second.
 ///
-/// Nothing has to stop meanwhile. A deletion that is interrupted goes on with the next gc. Names in the
-/// store that are not modstore's are never deleted.
+/// Programs can go on using the store meanwhile. The next gc continues a deletion that was interrupted. Names in
+/// the store's directories that are not modstore's are never deleted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  modstore gc --dry-run              (what would go, what stays, and why)
+  modstore gc --dry-run              (what would be deleted, what stays, and why)
   modstore gc
   modstore gc --keep 1 --older-than 0s
-  modstore gc --max-size 2G          (also what is younger, while there is more than that)")]
+  modstore gc --max-size 2G          (also younger generations, while there is more than that)")]
 pub(crate) struct GcArgs {
-    /// Only tell what would be deleted, and change nothing at all
+    /// Only list what would be deleted, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Keep so many of the newest generations, the one that is shown among them [default: 3]
+    /// Keep this many of the newest generations, the current one among them [default: 3]
     #[arg(long, value_name = "N", value_parser = amounts::number)]
     keep: Option<NonZeroU16>,
-    /// Keep what was shown less long ago than this, for example 30m, 12h or 7d [default: 1d]
+    /// Keep generations that were current within this period, for example 30m, 12h or 7d [default: 1d]
     #[arg(long, value_name = "D", value_parser = amounts::time)]
     older_than: Option<Duration>,
-    /// While the files of all kept entries have more bytes than this, for example 500M or 2G, keep no more
-    /// than the newest generations
+    /// While the files of all kept entries have more bytes than this, for example 500M or 2G, keep only the
+    /// newest generations
     #[arg(long, value_name = "S", value_parser = amounts::size)]
     max_size: Option<u64>,
 }
 
-impl Run for GcArgs {
-    type Answer = Gc;
+/// The answer of `gc`.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+pub(crate) struct GcAnswer {
+    /// The current generation; null if there is none yet.
+    pub(super) generation: Option<u64>,
+    /// Whether nothing was changed, and all of this only would be.
+    pub(super) dry_run: bool,
+    /// Generations that are retired: no rollback can return to them.
+    retired: Vec<u64>,
+    /// Generations whose directories a crash left; they are deleted.
+    leftover_generations: Vec<u64>,
+    /// Entries that are deleted.
+    removed: Vec<RemovedEntry>,
+    /// Entries that stay.
+    kept: Vec<KeptEntry>,
+    /// Mirrors that are deleted, by the hash of their origin.
+    mirrors: Vec<String>,
+    /// Paths in the store's directories that are not modstore's; they stay.
+    unknown: Vec<String>,
+    /// How many generations and entries came into use after the plan was made; they stay.
+    spared: usize,
+    /// Bytes on disk of everything that stays, hard links counted once.
+    kept_disk_bytes: u64,
+    /// Bytes on disk of everything that is deleted, hard links counted once.
+    freed_disk_bytes: u64,
+    /// How many trees and files were deleted.
+    deleted: usize,
+    /// How many trees and files are in the trash and still to be deleted.
+    trash: usize,
+    /// Whether the journal was rewritten without what is retired.
+    compacted: bool,
+    /// Environments that have been gone for a day, and do not follow the store any longer.
+    forgotten_environments: Vec<String>,
+    #[serde(skip)]
+    interrupted: bool,
+    /// Lists of entries up to this length are printed.
+    #[serde(skip)]
+    listed: usize,
+}
 
-    fn run(&self, context: &Context) -> Result<Gc, Failure> {
-        let (store, policy) = (context.store()?, policy(self));
-        let mut answer = match self.dry_run {
-            true => {
-                let plan = store.plan_sweep(&policy)?;
-                let sizes = store.sizes(&plan)?;
-                planned(&plan, &sizes)
-            }
-            false => sweep(context, &store, &policy)?,
+/// An entry that is deleted.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct RemovedEntry {
+    /// The entry.
+    digest: Digest,
+    /// Bytes of its files.
+    bytes: u64,
+    /// Bytes on disk that it shares with nothing.
+    disk_bytes: u64,
+    /// Why it is deleted, in words.
+    why: String,
+}
+
+/// An entry that stays.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct KeptEntry {
+    /// The entry.
+    digest: Digest,
+    /// Bytes of its files.
+    bytes: u64,
+    /// Bytes on disk that it shares with nothing.
+    disk_bytes: u64,
+    /// Why it stays, in words.
+    why: String,
+    /// The kept generations that use it, by the journal.
+    generations: Vec<u64>,
+    /// What leads to it on disk, in words: `current`, generations, leases and environments.
+    roots: Vec<String>,
+    /// Where it is in use, if the journal and the links on disk disagree; null if they agree.
+    disagreement: Option<Disagreement>,
+}
+
+/// Who alone says that an entry is in use.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Disagreement {
+    /// A link on disk leads to it, and the journal does not count it.
+    OnlyDisk,
+    /// The journal counts it, and no link on disk leads to it.
+    OnlyJournal,
+    /// Another disagreement.
+    Other,
+}
+
+impl Run for GcArgs {
+    type Answer = GcAnswer;
+
+    fn run(&self, context: &Context) -> Result<GcAnswer, Failure> {
+        let store = context.store()?;
+        let policy = self.policy();
+        let mut answer = if self.dry_run {
+            let plan = store.plan_sweep(&policy)?;
+            let sizes = store.sizes(&plan)?;
+            GcAnswer::planned(&plan, &sizes)
+        } else {
+            sweep(context, &store, &policy)?
         };
         answer.dry_run = self.dry_run;
         answer.generation = store.current().map(|shown| shown.number());
-        answer.listed = match (context.global.quiet, context.global.verbose) {
-            (true, _) => 0,
-            (_, true) => usize::MAX,
-            _ => MANY,
-        };
-        warn(context, &answer);
+        if !context.global.quiet {
+            answer.list_entries(context.global.verbose);
+        }
+        answer.warn(context);
         Ok(answer)
     }
 }
 
-fn policy(args: &GcArgs) -> Policy {
-    let default = Policy::default();
-    Policy {
-        keep: args.keep.map_or(default.keep, Into::into),
-        grace: args.older_than.unwrap_or(default.grace),
-        max_bytes: args.max_size,
+impl GcArgs {
+    fn policy(&self) -> Policy {
+        let default = Policy::default();
+        Policy {
+            keep: self.keep.map_or(default.keep, Into::into),
+            grace: self.older_than.unwrap_or(default.grace),
+            max_bytes: self.max_size,
+        }
     }
 }
 
-/// Plans and sweeps, and plans again when somebody else has changed the store in between.
-fn sweep(context: &Context, store: &Store, policy: &Policy) -> Result<Gc, Failure> {
+/// Plans and sweeps, and plans again if another process changed the store in between.
+fn sweep(context: &Context, store: &Store, policy: &Policy) -> Result<GcAnswer, Failure> {
     let progress = context.progress();
     for attempt in 1.. {
         let plan = store.plan_sweep(policy)?;
         let sizes = store.sizes(&plan)?;
         match store.sweep(plan.clone(), &progress, context.cancel()) {
             Err(SweepError::Stale { .. }) if attempt < ATTEMPTS => {}
-            done => return Ok(swept(&plan, &sizes, done?, context.cancel().is_cancelled())),
+            done => {
+                let interrupted = context.cancel().is_cancelled();
+                return Ok(GcAnswer::swept(&plan, &sizes, done?, interrupted));
+            }
         }
     }
     unreachable!("the last attempt returns")
 }
 
-pub(super) fn planned(plan: &SweepPlan, sizes: &Sizes) -> Gc {
-    let numbers = |numbers: &[modstore::model::Generation]| {
-        numbers.iter().map(|number| number.number()).collect()
-    };
-    Gc {
-        retired: numbers(&plan.retire),
-        leftovers: numbers(&plan.leftovers),
-        removed: plan.remove.iter().map(|gone| removed(gone, sizes)).collect(),
-        kept: plan.keep.iter().map(|each| kept(each, sizes)).collect(),
-        mirrors: plan.mirrors.clone(),
-        unknown: plan.unknown.iter().map(|path| path.display().to_string()).collect(),
-        kept_disk_bytes: sizes.kept,
-        freed_disk_bytes: sizes.freed,
-        trash: plan.trash,
-        ..Gc::default()
+impl GcAnswer {
+    /// What a sweep would do.
+    pub(super) fn planned(plan: &SweepPlan, sizes: &Sizes) -> Self {
+        Self {
+            retired: numbers(&plan.retire),
+            leftover_generations: numbers(&plan.leftovers),
+            removed: plan.remove.iter().map(|gone| RemovedEntry::new(gone, sizes)).collect(),
+            kept: plan.keep.iter().map(|kept| KeptEntry::new(kept, sizes)).collect(),
+            mirrors: plan.mirrors.clone(),
+            unknown: paths(&plan.unknown),
+            kept_disk_bytes: sizes.kept,
+            freed_disk_bytes: sizes.freed,
+            trash: plan.trash,
+            ..Self::default()
+        }
     }
-}
 
-pub(super) fn swept(plan: &SweepPlan, sizes: &Sizes, report: SweepReport, interrupted: bool) -> Gc {
-    Gc {
-        retired: report.retired.iter().map(|number| number.number()).collect(),
-        removed: report.removed.iter().map(|gone| removed(gone, sizes)).collect(),
-        mirrors: report.mirrors,
-        spared: report.spared,
-        deleted: report.deleted,
-        trash: report.left,
-        compacted: report.compacted,
-        forgotten: report.forgotten.iter().map(|path| path.display().to_string()).collect(),
-        interrupted: interrupted && report.left > 0,
-        ..planned(plan, sizes)
+    /// What a sweep did.
+    pub(super) fn swept(
+        plan: &SweepPlan,
+        sizes: &Sizes,
+        report: SweepReport,
+        interrupted: bool,
+    ) -> Self {
+        Self {
+            retired: numbers(&report.retired),
+            removed: report.removed.iter().map(|gone| RemovedEntry::new(gone, sizes)).collect(),
+            mirrors: report.mirrors,
+            spared: report.spared,
+            deleted: report.deleted,
+            trash: report.left,
+            compacted: report.compacted,
+            forgotten_environments: paths(&report.forgotten),
+            interrupted: interrupted && report.left > 0,
+            ..Self::planned(plan, sizes)
+        }
     }
-}
 
-fn removed(gone: &Gone, sizes: &Sizes) -> GcEntry {
-    let digest = gone.digest;
-    entry(digest, gone.info.map(|info| info.bytes), gone.why().into(), sizes)
-}
-
-fn kept(kept: &Kept, sizes: &Sizes) -> GcKept {
-    GcKept {
-        entry: entry(kept.digest, kept.info.map(|info| info.bytes), kept.why(), sizes),
-        generations: kept.counted.iter().map(|number| number.number()).collect(),
-        roots: kept.roots.iter().map(ToString::to_string).collect(),
-        disagreement: kept.disagreement.map(|disagreement| match disagreement {
-            Disagreement::OnlyMarked => "only_disk",
-            Disagreement::OnlyCounted => "only_journal",
-            _ => "other",
-        }),
-    }
-}
-
-fn entry(digest: Digest, known: Option<u64>, why: String, sizes: &Sizes) -> GcEntry {
-    let measured = sizes.entries.get(&digest).copied().unwrap_or_default();
-    GcEntry {
-        digest: digest.to_string(),
-        bytes: known.unwrap_or(measured.logical),
-        disk_bytes: measured.own,
-        why,
-    }
-}
-
-fn warn(context: &Context, answer: &Gc) {
-    for each in answer.kept.iter().filter(|each| each.disagreement.is_some()) {
-        let GcEntry { digest, why, .. } = &each.entry;
-        context.output.warn(&format!("entry {} stays: {why}", short(digest)));
-    }
-    match answer.unknown.len() {
-        0 => {}
-        _ if context.global.verbose => {
-            for path in &answer.unknown {
+    fn warn(&self, context: &Context) {
+        for KeptEntry { digest, why, .. } in
+            self.kept.iter().filter(|kept| kept.disagreement.is_some())
+        {
+            context.output.warn(&format!("entry {} stays: {why}", short(digest)));
+        }
+        if context.global.verbose {
+            for path in &self.unknown {
                 context.output.warn(&format!("{path} is not modstore's, and stays"));
             }
-        }
-        some => {
-            let names = count(some, "name");
-            context
-                .output
-                .warn(&format!("{names} unknown to modstore stay in the store; -v lists them"));
+        } else if !self.unknown.is_empty() {
+            let names = count(self.unknown.len(), "name");
+            let text = format!("{names} unknown to modstore stay in the store; -v lists them");
+            context.output.warn(&text);
         }
     }
 }
 
-impl Answer for Gc {
-    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        let mut table = Table::default();
-        if self.removed.len() <= self.listed {
-            self.removed.iter().for_each(|entry| row(&mut table, self.word(), entry));
-        }
-        if self.kept.len() <= self.listed {
-            self.kept.iter().for_each(|kept| row(&mut table, "kept", &kept.entry));
-        }
-        table.write(to, 0)?;
-        if !self.retired.is_empty() {
-            let would = if self.dry_run { "would be kept no longer" } else { "kept no longer" };
-            writeln!(
-                to,
-                "{} {would}: {}",
-                count(self.retired.len(), "generation"),
-                joined(&self.retired)
-            )?;
-        }
-        if self.removed.is_empty() && self.retired.is_empty() && self.mirrors.is_empty() {
-            writeln!(to, "There is nothing to delete.")?;
-        } else {
-            let freed = size(self.freed_disk_bytes);
-            let entries = entries(self.removed.len());
-            match self.dry_run {
-                true => {
-                    writeln!(to, "{entries} would be deleted, {freed} freed; nothing was changed")?
-                }
-                false => writeln!(to, "{entries} deleted, {freed} freed")?,
-            }
-        }
-        if !self.mirrors.is_empty() {
-            writeln!(to, "{} {}", count(self.mirrors.len(), "mirror"), self.word())?;
-        }
-        for environment in &self.forgotten {
-            writeln!(to, "{environment} is gone, and looked after no longer")?;
-        }
-        writeln!(to, "{} kept, {} on disk", entries(self.kept.len()), size(self.kept_disk_bytes))?;
-        match (self.trash, self.dry_run) {
-            (0, _) => Ok(()),
-            (left, _) => {
-                writeln!(to, "{} in the trash for the next gc to delete", count(left, "name"))
-            }
-        }
-    }
-
-    fn failure(&self) -> Option<Failure> {
-        if self.interrupted {
-            let failure =
-                Failure::new(Exit::Interrupted, "interrupted while deleting what was given up");
-            return Some(failure.hint("`modstore gc` goes on with it"));
-        }
-        None
+impl RemovedEntry {
+    fn new(gone: &Gone, sizes: &Sizes) -> Self {
+        let Size { bytes, disk_bytes } = Size::of(gone.digest, gone.info.map(|i| i.bytes), sizes);
+        Self { digest: gone.digest.into(), bytes, disk_bytes, why: gone.why().into() }
     }
 }
 
-impl Gc {
-    const fn word(&self) -> &'static str {
-        if self.dry_run { "would go" } else { "gone" }
+impl KeptEntry {
+    fn new(kept: &Kept, sizes: &Sizes) -> Self {
+        let Size { bytes, disk_bytes } = Size::of(kept.digest, kept.info.map(|i| i.bytes), sizes);
+        Self {
+            digest: kept.digest.into(),
+            bytes,
+            disk_bytes,
+            why: kept.why(),
+            generations: numbers(&kept.counted),
+            roots: texts(&kept.roots),
+            disagreement: kept.disagreement.map(|disagreement| match disagreement {
+                StoreDisagreement::OnlyMarked => Disagreement::OnlyDisk,
+                StoreDisagreement::OnlyCounted => Disagreement::OnlyJournal,
+                _ => Disagreement::Other,
+            }),
+        }
     }
 }
 
-fn row(table: &mut Table, word: &str, entry: &GcEntry) {
-    let sizes = format!("{}, {} of its own on disk", size(entry.bytes), size(entry.disk_bytes));
-    table.row([word, short(&entry.digest), &sizes, &entry.why]);
+/// How large an entry is.
+struct Size {
+    bytes: u64,
+    disk_bytes: u64,
 }
 
-fn entries(number: usize) -> String {
-    if number == 1 { "1 entry".into() } else { format!("{number} entries") }
-}
-
-fn joined(numbers: &[u64]) -> String {
-    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+impl Size {
+    /// The bytes that the journal knows, or else those that were measured.
+    fn of(digest: StoreDigest, known: Option<u64>, sizes: &Sizes) -> Self {
+        let measured = sizes.entries.get(&digest).copied().unwrap_or_default();
+        Self { bytes: known.unwrap_or(measured.logical), disk_bytes: measured.own }
+    }
 }

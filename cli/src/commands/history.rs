@@ -3,17 +3,20 @@
 use std::{collections::BTreeMap, io};
 
 use clap::Args;
-use modstore::commit::{Binding, GenerationInfo, State};
+use modstore::commit::{GenerationInfo, State};
+use modstore::model::Binding as StoreBinding;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Effect, Run, served::changes};
+use super::Run;
 use crate::{
     context::Context,
-    json::{Change, History, Past, Served},
+    effect::Effect,
+    json::{Change, Time},
     output::Answer,
     page::Page,
     report::Failure,
     text::{Table, count},
-    time,
 };
 
 /// List the generations, the newest first
@@ -26,83 +29,107 @@ Examples:
   modstore history --json")]
 pub(crate) struct HistoryArgs {}
 
+/// The answer of `history`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct HistoryAnswer {
+    generation: Option<u64>,
+    /// The generations, the newest first.
+    generations: Vec<PastGeneration>,
+}
+
+/// A generation and what it changed.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct PastGeneration {
+    /// Its number.
+    number: u64,
+    /// When it was made.
+    at: Time,
+    /// The command that made it.
+    reason: String,
+    /// The generation that a rollback went back to; null if it was not a rollback.
+    restores: Option<u64>,
+    /// Whether it is the current one.
+    current: bool,
+    /// Whether it is retired: no rollback can return to it.
+    retired: bool,
+    /// What it changed against the generation before.
+    changes: Vec<Change>,
+}
+
 impl Run for HistoryArgs {
-    type Answer = History;
+    type Answer = HistoryAnswer;
     const EFFECT: Effect = Effect::Reads;
 
-    fn run(&self, context: &Context) -> Result<History, Failure> {
+    fn run(&self, context: &Context) -> Result<HistoryAnswer, Failure> {
         let store = context.store()?;
         let state = store.state()?;
-        let shown = store.current().map(|shown| shown.number());
-        Ok(History { generation: shown, generations: past(&state, shown) })
+        let current = store.current().map(|current| current.number());
+        Ok(HistoryAnswer { generation: current, generations: past(&state, current) })
     }
 }
 
-fn past(state: &State, shown: Option<u64>) -> Vec<Past> {
-    let mut modules: BTreeMap<&str, &Binding> = BTreeMap::new();
-    let past = state.generations().iter().map(|info| Past {
+fn past(state: &State, current: Option<u64>) -> Vec<PastGeneration> {
+    let mut modules: BTreeMap<&str, &StoreBinding> = BTreeMap::new();
+    let past = state.generations().iter().map(|info| PastGeneration {
         number: info.number.number(),
-        at: time::stamp(info.at),
+        at: Time::new(info.at),
         reason: info.reason.clone(),
         restores: info.restores.map(|restores| restores.number()),
-        shown: Some(info.number.number()) == shown,
+        current: Some(info.number.number()) == current,
         retired: info.retired,
         changes: apply(&mut modules, info),
     });
-    let mut past: Vec<Past> = past.collect();
+    let mut past: Vec<PastGeneration> = past.collect();
     past.reverse();
     past
 }
 
-/// What a generation changes against the modules before, which become those after.
+/// What a generation changes in the modules before it, which become those after it.
 fn apply<'s>(
-    modules: &mut BTreeMap<&'s str, &'s Binding>,
+    modules: &mut BTreeMap<&'s str, &'s StoreBinding>,
     info: &'s GenerationInfo,
 ) -> Vec<Change> {
     let changes = info.changes.iter().map(|(module, to)| {
         let from = match to {
-            Some(to) => modules.insert(module, to),
+            Some(to) => modules.insert(module.as_str(), to),
             None => modules.remove(module.as_str()),
         };
-        Change {
-            module: module.clone(),
-            from: from.map(Served::from),
-            to: to.as_ref().map(Served::from),
-        }
+        Change::new(module.as_str(), from, to.as_ref())
     });
     changes.collect()
 }
 
-impl Answer for History {
+impl PastGeneration {
+    fn row(&self) -> [String; 5] {
+        let mark = match self {
+            Self { current: true, .. } => "*",
+            Self { retired: true, .. } => "-",
+            _ => "",
+        };
+        let reason = match self.restores {
+            Some(restores) => format!("{} to {restores}", self.reason),
+            None => self.reason.clone(),
+        };
+        let changes = match self.changes.len() {
+            0..=3 => self.changes.iter().map(Change::brief).collect::<Vec<_>>().join(", "),
+            many => count(many, "module"),
+        };
+        [self.number.to_string(), mark.into(), self.at.local(), reason, changes]
+    }
+}
+
+impl Answer for HistoryAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if self.generations.is_empty() {
-            return writeln!(
-                to,
-                "There is no generation yet. The first `modstore update` makes one."
-            );
+            let hint = "The first `modstore update` makes one.";
+            return writeln!(to, "There is no generation yet. {hint}");
         }
         let mut table = Table::default();
-        for past in &self.generations {
-            let mark = match (past.shown, past.retired) {
-                (true, _) => "*",
-                (_, true) => "-",
-                _ => "",
-            };
-            let at = time::read(&past.at).map(time::local).unwrap_or_default();
-            let reason = match past.restores {
-                Some(restores) => format!("{} to {restores}", past.reason),
-                None => past.reason.clone(),
-            };
-            let what = match past.changes.len() {
-                0..=3 => changes(&past.changes),
-                many => count(many, "module"),
-            };
-            table.row([past.number.to_string(), mark.into(), at, reason, what]);
-        }
+        self.generations.iter().for_each(|past| table.row(past.row()));
         table.write(to, 0)?;
-        match self.generations.iter().any(|past| past.retired) {
-            true => writeln!(to, "(-: kept no longer; a rollback cannot show it)"),
-            false => Ok(()),
+        if self.generations.iter().any(|past| past.retired) {
+            writeln!(to, "(-: retired; a rollback cannot return to it)")?;
         }
+        Ok(())
     }
 }

@@ -4,16 +4,16 @@ use std::{io, path::PathBuf};
 
 use clap::Args;
 use modstore::{AddError, Store, UpdateReport, model::ModuleName};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Run, update};
-use crate::{
-    context::Context, exit::Exit, json::Link, output::Answer, page::Page, report::Failure,
-};
+use super::{Run, changes::Update};
+use crate::{context::Context, exit::Exit, output::Answer, page::Page, report::Failure};
 
-/// Let a directory of yours stand in for a module's source
+/// Use a directory of yours in place of a module's source
 ///
-/// The module's target then leads to that directory, live: what you change there is seen at once, and it
-/// is never copied, updated or deleted. The source stays declared; `unlink` goes back to it.
+/// The module's target then leads to that directory, live: changes in it take effect at once, and it is never
+/// copied, updated or deleted. modules.toml keeps the source; `unlink` returns to it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,47 +28,59 @@ pub(crate) struct LinkArgs {
     path: PathBuf,
 }
 
-impl Run for LinkArgs {
-    type Answer = Link;
+/// The answer of `link` and `unlink`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LinkAnswer {
+    generation: Option<u64>,
+    /// The module.
+    module: String,
+    /// The update that followed.
+    update: Update,
+}
 
-    fn run(&self, context: &Context) -> Result<Link, Failure> {
+impl Run for LinkArgs {
+    type Answer = LinkAnswer;
+
+    fn run(&self, context: &Context) -> Result<LinkAnswer, Failure> {
         let path = std::path::absolute(&self.path)
             .map_err(|error| Failure::of(Exit::Usage, &error).hint("give an absolute path"))?;
         let store = context.store()?;
         let done = store.link(&self.name, &path, &context.progress(), context.cancel());
-        told(context, &store, self.name.as_str(), done)
+        LinkAnswer::new(context, &store, &self.name, done)
     }
 }
 
-/// What linking or unlinking did.
-pub(super) fn told(
-    context: &Context,
-    store: &Store,
-    module: &str,
-    done: Result<UpdateReport, AddError>,
-) -> Result<Link, Failure> {
-    let update = match done {
-        Ok(report) => update::told(store, &report),
-        Err(AddError::NotFetched(report)) => update::told(store, &report),
-        Err(error) => return Err(error.into()),
-    };
-    update::warn(&context.output, &update);
-    Ok(Link { generation: update.generation, module: module.to_owned(), update })
+impl LinkAnswer {
+    /// What linking or unlinking did.
+    pub(super) fn new(
+        context: &Context,
+        store: &Store,
+        module: &ModuleName,
+        done: Result<UpdateReport, AddError>,
+    ) -> Result<Self, Failure> {
+        let update = match done {
+            Ok(report) => Update::new(store, &report),
+            Err(AddError::NotFetched(report)) => Update::new(store, &report),
+            Err(error) => return Err(error.into()),
+        };
+        update.warn(&context.output);
+        Ok(Self { generation: update.generation, module: module.to_string(), update })
+    }
 }
 
-impl Answer for Link {
+impl Answer for LinkAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if !self.update.failed.is_empty() {
             writeln!(to, "nothing was changed")?;
         }
-        update::write_update(to, &self.update)
+        self.update.write(to)
     }
 
     fn troubles(&self) -> Vec<Failure> {
-        update::troubles(&self.update)
+        self.update.troubles()
     }
 
     fn failure(&self) -> Option<Failure> {
-        update::failure(&self.update)
+        self.update.failure()
     }
 }

@@ -1,4 +1,4 @@
-//! `list`: what is declared and what is shown.
+//! `list`: the modules that are declared or current.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,24 +8,26 @@ use std::{
 use clap::Args;
 use modstore::{
     Store,
-    commit::{Binding, GenerationInfo, State},
-    model::{Declared, Generation, ModuleName},
+    commit::{GenerationInfo, State},
+    model::{Binding as StoreBinding, Declared, Generation, ModuleName},
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Effect, Run, served::brief};
+use super::Run;
 use crate::{
     context::Context,
-    json::{Attempt, List, Listed, Served},
+    effect::Effect,
+    json::{Attempt, Binding, Time},
     output::Answer,
     page::Page,
     report::Failure,
-    text::Table,
-    time,
+    text::{Table, count},
 };
 
 /// List the modules
 ///
-/// What is declared and what is shown: source, revision, how long it has been that, and what is linked.
+/// Each with its source, its revision and for how long it has been that, and the directory it is linked to.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -33,108 +35,138 @@ Examples:
   modstore list --json")]
 pub(crate) struct ListArgs {}
 
+/// The answer of `list`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ListAnswer {
+    generation: Option<u64>,
+    /// The modules, by name.
+    modules: Vec<ListedModule>,
+}
+
+/// A module that is declared, current, or both.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct ListedModule {
+    /// The module.
+    pub(super) module: String,
+    /// The path that stays the same through every update.
+    pub(super) target: String,
+    /// The source in modules.toml, without secrets; null if it is not declared.
+    pub(super) declared: Option<String>,
+    /// What it is in the current generation; null if it is not fetched yet.
+    pub(super) current: Option<Binding>,
+    /// The generation that made it so.
+    since_generation: Option<u64>,
+    /// When that generation was made.
+    since: Option<Time>,
+    /// The last try; null unless the module is failing.
+    pub(super) attempt: Option<Attempt>,
+}
+
 impl Run for ListArgs {
-    type Answer = List;
+    type Answer = ListAnswer;
     const EFFECT: Effect = Effect::Reads;
 
-    fn run(&self, context: &Context) -> Result<List, Failure> {
+    fn run(&self, context: &Context) -> Result<ListAnswer, Failure> {
         let store = context.store()?;
-        let (declared, state, shown) = (store.declarations()?, store.state()?, store.current());
-        let declared = declared.modules;
-        let changes = last_changes(&state, shown);
-        let served =
-            changes.iter().filter(|(_, (_, binding))| binding.is_some()).map(|(name, _)| *name);
-        let names: BTreeSet<&str> = declared.keys().map(ModuleName::as_str).chain(served).collect();
+        let declared = store.declarations()?.modules;
+        let state = store.state()?;
+        let generation = store.current();
+        let changes = last_changes(&state, generation);
+        let bound =
+            changes.iter().filter(|(_, last)| last.binding.is_some()).map(|(name, _)| *name);
+        let names: BTreeSet<&str> = declared.keys().map(ModuleName::as_str).chain(bound).collect();
         let modules = names.into_iter().map(|name| {
-            let listed = listed(&store, name, declared.get(name), changes.get(name).copied());
-            let attempt = state.attempts().get(name).map(Attempt::from);
-            Listed { attempt, ..listed }
+            ListedModule::new(&store, &state, name, declared.get(name), changes.get(name))
         });
-        Ok(List { generation: shown.map(|shown| shown.number()), modules: modules.collect() })
+        let modules = modules.collect();
+        Ok(ListAnswer { generation: generation.map(|generation| generation.number()), modules })
     }
 }
 
-/// One module, as it is declared, and as it was last changed.
-pub(super) fn listed(
-    store: &Store,
-    name: &str,
-    declared: Option<&Declared>,
-    since: Option<LastChange<'_>>,
-) -> Listed {
-    let served = since.and_then(|(_, binding)| binding);
-    let since = since.map(|(info, _)| info).filter(|_| served.is_some());
-    Listed {
-        module: name.to_owned(),
-        target: store.layout().current().join(name).display().to_string(),
-        declared: declared.map(|declared| declared.text.clone()),
-        served: served.map(Served::from),
-        since_generation: since.map(|info| info.number.number()),
-        since: since.map(|info| time::stamp(info.at)),
-        attempt: None,
+impl ListedModule {
+    /// One module, as it is declared, and as it was last changed.
+    pub(super) fn new(
+        store: &Store,
+        state: &State,
+        name: &str,
+        declared: Option<&Declared>,
+        last: Option<&LastChange<'_>>,
+    ) -> Self {
+        let current = last.and_then(|last| last.binding);
+        let since = last.map(|last| last.generation).filter(|_| current.is_some());
+        Self {
+            module: name.to_owned(),
+            target: store.layout().current().join(name).display().to_string(),
+            declared: declared.map(|declared| declared.text.clone()),
+            current: current.map(Binding::from),
+            since_generation: since.map(|info| info.number.number()),
+            since: since.map(|info| Time::new(info.at)),
+            attempt: state.attempts().get(name).map(Attempt::from),
+        }
+    }
+
+    fn row(&self) -> [String; 4] {
+        let revision = match &self.current {
+            None => "not fetched".into(),
+            Some(Binding { linked: Some(_), .. }) => "linked".into(),
+            Some(binding) => binding.brief(),
+        };
+        let age = self.since.map(Time::age).unwrap_or_default();
+        [self.module.clone(), revision, age, self.source()]
+    }
+
+    fn source(&self) -> String {
+        let linked = self.current.as_ref().and_then(|current| current.linked.as_deref());
+        match (&self.declared, &self.current) {
+            (None, Some(current)) => format!("{}  (not declared)", current.source),
+            (None, None) => String::new(),
+            (Some(source), _) => match linked {
+                Some(linked) if linked != source => format!("{linked}  (instead of {source})"),
+                _ => source.clone(),
+            },
+        }
     }
 }
 
-/// The generation that made a module what it is, and what it made of it.
-pub(super) type LastChange<'s> = (&'s GenerationInfo, Option<&'s Binding>);
+/// The latest change of a module.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LastChange<'s> {
+    /// The generation that made it.
+    pub(super) generation: &'s GenerationInfo,
+    /// What the module became; nothing if it was removed.
+    pub(super) binding: Option<&'s StoreBinding>,
+}
 
-/// The last change of each module up to the generation that is shown.
+/// The last change of each module up to the current generation.
 pub(super) fn last_changes(
     state: &State,
-    shown: Option<Generation>,
+    current: Option<Generation>,
 ) -> BTreeMap<&str, LastChange<'_>> {
-    let until = state.generations().iter().take_while(|info| Some(info.number) <= shown);
-    until
-        .flat_map(|info| info.changes.iter().map(move |change| (info, change)))
-        .map(|(info, (module, binding))| (module.as_str(), (info, binding.as_ref())))
-        .collect()
+    let until = state.generations().iter().take_while(|info| Some(info.number) <= current);
+    let changes = until.flat_map(|generation| {
+        generation.changes.iter().map(move |(module, binding)| {
+            (module.as_str(), LastChange { generation, binding: binding.as_ref() })
+        })
+    });
+    changes.collect()
 }
 
-impl Answer for List {
+impl Answer for ListAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if self.modules.is_empty() {
-            return writeln!(
-                to,
-                "No modules are declared. Declare one with `modstore add SOURCE`."
-            );
+            let hint = "Add one with `modstore add SOURCE`.";
+            return writeln!(to, "No modules are declared. {hint}");
         }
         let mut table = Table::default();
         table.row(["MODULE", "REVISION", "AGE", "SOURCE"]);
-        for module in &self.modules {
-            let age =
-                module.since.as_deref().and_then(time::read).map(|at| time::age(at, time::now()));
-            let (revision, source) = (revision(module), source(module));
-            table.row([module.module.as_str(), &revision, &age.unwrap_or_default(), &source]);
-        }
+        self.modules.iter().for_each(|module| table.row(module.row()));
         table.write(to, 0)?;
-        match self.modules.iter().filter(|module| module.attempt.is_some()).count() {
-            0 => Ok(()),
-            1 => writeln!(to, "1 module is not as it is wanted: `modstore status` tells why"),
-            some => writeln!(
-                to,
-                "{some} modules are not as they are wanted: `modstore status` tells why"
-            ),
+        let failing = self.modules.iter().filter(|module| module.attempt.is_some()).count();
+        if failing > 0 {
+            let are = if failing == 1 { "is" } else { "are" };
+            let modules = count(failing, "module");
+            writeln!(to, "{modules} {are} failing: `modstore status` says why")?;
         }
-    }
-}
-
-fn revision(module: &Listed) -> String {
-    match &module.served {
-        None => "not fetched".into(),
-        Some(Served { linked: Some(_), .. }) => "linked".into(),
-        served => brief(served.as_ref()),
-    }
-}
-
-fn source(module: &Listed) -> String {
-    let served = module.served.as_ref();
-    let source = module
-        .declared
-        .as_deref()
-        .or(served.map(|served| served.source.as_str()))
-        .unwrap_or_default();
-    match served.and_then(|served| served.linked.as_deref()) {
-        _ if module.declared.is_none() => format!("{source}  (declared no more)"),
-        Some(linked) if linked != source => format!("{linked}  (instead of {source})"),
-        _ => source.to_owned(),
+        Ok(())
     }
 }

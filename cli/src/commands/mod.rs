@@ -4,7 +4,8 @@
 
 mod run;
 mod cannot;
-mod served;
+mod names;
+mod changes;
 pub(crate) mod update;
 pub(crate) mod scan;
 pub(crate) mod add;
@@ -33,4 +34,4 @@ pub(crate) mod completions;
 pub(crate) mod bench;
 pub(crate) mod demo;
 
-pub(crate) use self::run::{Effect, Run};
+pub(crate) use self::run::Run;

@@ -5,31 +5,33 @@ use std::{io, num::NonZeroU16};
 use clap::Args;
 use modstore::{
     model::ModuleName,
-    update::{Outdated as StoreOutdated, Would},
+    update::{Outdated, Would},
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Run, served::brief};
+use super::Run;
 use crate::{
     amounts,
     context::Context,
     exit::Exit,
-    json::{Failed, Outdated, OutdatedModule, Served},
+    json::{Binding, Failed, Revision},
     output::Answer,
     page::Page,
     report::Failure,
     text::{Table, count, short},
 };
 
-/// Tell what an update would change, and change nothing
+/// Show what an update would change, and change nothing
 ///
-/// Asks each repository what it has. Fetches nothing and writes nothing.
+/// Asks each repository for its references. Fetches nothing and writes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   modstore outdated
   modstore outdated weather --json")]
 pub(crate) struct OutdatedArgs {
-    /// Only these modules; all when none is named
+    /// Only these modules [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<ModuleName>,
     /// How many repositories are asked at once
@@ -37,71 +39,127 @@ pub(crate) struct OutdatedArgs {
     jobs: Option<NonZeroU16>,
 }
 
-impl Run for OutdatedArgs {
-    type Answer = Outdated;
+/// The answer of `outdated`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct OutdatedAnswer {
+    generation: Option<u64>,
+    /// Whether an update would change anything.
+    outdated: bool,
+    /// The modules, and what an update would do to each.
+    modules: Vec<OutdatedModule>,
+}
 
-    fn run(&self, context: &Context) -> Result<Outdated, Failure> {
+/// What an update would do to a module.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct OutdatedModule {
+    /// The module.
+    module: String,
+    /// What an update would do.
+    change: PlannedChange,
+    /// The module's current version; null if it has none.
+    current: Option<Binding>,
+    /// The git commit that the module would be at; null if it would not change, or does not come from git.
+    revision: Option<Revision>,
+    /// The full name of the reference that would be followed; null as for `revision`.
+    reference: Option<String>,
+    /// Why an update would fail, for `failed`.
+    failure: Option<Failed>,
+}
+
+/// What an update would do to a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PlannedChange {
+    /// Nothing.
+    None,
+    /// Fetch another version of it.
+    Updated,
+    /// Remove it: modules.toml does not declare it.
+    Removed,
+    /// Fail.
+    Failed,
+}
+
+impl Run for OutdatedArgs {
+    type Answer = OutdatedAnswer;
+
+    fn run(&self, context: &Context) -> Result<OutdatedAnswer, Failure> {
         let store = context.store_with_jobs(self.jobs.map(|jobs| jobs.get().into()))?;
         let found = store.outdated(&self.names, &context.progress(), context.cancel())?;
-        let outdated =
-            found.iter().any(|found| matches!(found.would, Would::Move { .. } | Would::Go));
-        let modules = found.iter().map(module).collect();
-        Ok(Outdated { generation: store.current().map(|shown| shown.number()), outdated, modules })
+        let modules: Vec<OutdatedModule> = found.iter().map(OutdatedModule::from).collect();
+        let changes = |it: &OutdatedModule| {
+            matches!(it.change, PlannedChange::Updated | PlannedChange::Removed)
+        };
+        Ok(OutdatedAnswer {
+            generation: store.current().map(|current| current.number()),
+            outdated: modules.iter().any(changes),
+            modules,
+        })
     }
 }
 
-fn module(found: &StoreOutdated) -> OutdatedModule {
-    let (would, revision, reference, failure) = match &found.would {
-        Would::Stay => ("stay", None, None, None),
-        Would::Move { revision, reference } => ("move", revision.clone(), reference.clone(), None),
-        Would::Go => ("go", None, None, None),
-        Would::Fail(failed) => ("fail", None, None, Some(Failed::from(&**failed))),
-    };
-    let (module, now) = (found.module.to_string(), found.now.as_ref().map(Served::from));
-    OutdatedModule { module, would, now, revision, reference, failure }
+impl From<&Outdated> for OutdatedModule {
+    fn from(found: &Outdated) -> Self {
+        let mut json = Self {
+            module: found.module.to_string(),
+            change: PlannedChange::None,
+            current: found.now.as_ref().map(Binding::from),
+            revision: None,
+            reference: None,
+            failure: None,
+        };
+        match &found.would {
+            Would::Stay => {}
+            Would::Move { revision, reference } => {
+                json.change = PlannedChange::Updated;
+                json.revision = revision.as_ref().map(Revision::new);
+                json.reference.clone_from(reference);
+            }
+            Would::Go => json.change = PlannedChange::Removed,
+            Would::Fail(failed) => {
+                json.change = PlannedChange::Failed;
+                json.failure = Some(Failed::from(&**failed));
+            }
+        }
+        json
+    }
 }
 
-impl Answer for Outdated {
+impl OutdatedModule {
+    /// What would change, in words; nothing if nothing would.
+    fn step(&self) -> Option<String> {
+        let from = self.current.as_ref().map_or_else(|| "(none)".into(), Binding::brief);
+        match (self.change, &self.revision) {
+            (PlannedChange::None | PlannedChange::Failed, _) => None,
+            (PlannedChange::Removed, _) => Some("would be removed".into()),
+            (PlannedChange::Updated, Some(to)) => Some(format!("{from} → {}", short(to))),
+            (PlannedChange::Updated, None) => Some(format!("{from} → another source")),
+        }
+    }
+}
+
+impl Answer for OutdatedAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let mut table = Table::default();
-        for each in &self.modules {
-            let now = brief(each.now.as_ref());
-            let change = match (each.would, &each.revision) {
-                ("go", _) => "would be removed".to_owned(),
-                ("move", Some(revision)) => format!("{now} → {}", short(revision)),
-                ("move", None) => format!("{now} → another source"),
-                _ => continue,
-            };
-            table.row([
-                each.module.as_str(),
-                &change,
-                each.reference.as_deref().unwrap_or_default(),
-            ]);
+        for it in &self.modules {
+            if let Some(step) = it.step() {
+                table.row([&it.module, &step, it.reference.as_deref().unwrap_or_default()]);
+            }
         }
         table.write(to, 0)?;
-        let fresh = self.modules.iter().filter(|each| each.would == "stay").count();
-        writeln!(to, "{} up to date", count(fresh, "module"))
+        let is_same = |it: &&OutdatedModule| it.change == PlannedChange::None;
+        let same = self.modules.iter().filter(is_same).count();
+        writeln!(to, "{} up to date", count(same, "module"))
     }
 
     fn troubles(&self) -> Vec<Failure> {
-        let failed = self.modules.iter().filter_map(|each| each.failure.as_ref());
-        failed
-            .map(|failed| {
-                let message = format!("{}: {} ({})", failed.module, failed.error, failed.class);
-                let failure = Failure::new(Exit::Failed, message).because(failed.causes.clone());
-                match &failed.hint {
-                    Some(hint) => failure.hint(hint),
-                    None => failure,
-                }
-            })
-            .collect()
+        let failed = self.modules.iter().filter_map(|it| it.failure.as_ref());
+        failed.map(|failed| failed.trouble("")).collect()
     }
 
     fn failure(&self) -> Option<Failure> {
-        let failed = self.modules.iter().filter(|each| each.failure.is_some()).count();
-        let which = || {
-            format!("{failed} of {} could not be asked about", count(self.modules.len(), "module"))
-        };
-        (failed > 0).then(|| Failure::new(Exit::Failed, which()))
+        let failed = self.modules.iter().filter(|it| it.failure.is_some()).count();
+        let of = count(self.modules.len(), "module");
+        (failed > 0).then(|| Failure::new(Exit::Failed, format!("{failed} of {of} failed")))
     }
 }

@@ -1,8 +1,8 @@
-//! `path`: where a module is. Reads links only, so that a host can ask at every start.
+//! `path`: where a module is. Reads only links, so it is fast enough for every start of a host.
 
 use std::{
     io,
-    path::{Component, Path as StdPath, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use clap::Args;
@@ -11,21 +11,13 @@ use modstore::{
     disk::{Layout, has_no_links},
     model::ModuleName,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Effect, Run};
+use super::{Run, names};
 use crate::{
-    context::Context, exit::Exit, json::Path, output::Answer, page::Page, report::Failure,
+    context::Context, effect::Effect, exit::Exit, output::Answer, page::Page, report::Failure,
 };
-
-/// Where a module is; the bytes for people are those of the file system.
-#[derive(Debug, Serialize)]
-pub(crate) struct Answered {
-    #[serde(flatten)]
-    json: Path,
-    #[serde(skip)]
-    path: PathBuf,
-}
 
 /// Print where a module is
 ///
@@ -45,33 +37,46 @@ pub(crate) struct PathArgs {
     /// The module
     #[arg(value_name = "NAME")]
     name: ModuleName,
-    /// Where the target leads right now
+    /// Print the directory that the target leads to right now
     #[arg(long)]
     entry: bool,
 }
 
+/// The answer of `path`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PathAnswer {
+    generation: Option<u64>,
+    /// The module.
+    module: String,
+    /// Its target, or with `--entry` where that leads right now. What is not Unicode in it becomes U+FFFD.
+    path: String,
+    /// The same, byte for byte.
+    #[serde(skip)]
+    exact: PathBuf,
+}
+
 impl Run for PathArgs {
-    type Answer = Answered;
+    type Answer = PathAnswer;
     const EFFECT: Effect = Effect::Reads;
 
-    fn run(&self, context: &Context) -> Result<Answered, Failure> {
+    fn run(&self, context: &Context) -> Result<PathAnswer, Failure> {
         let layout = Layout::new(context.home()?);
         has_no_links(&layout)?;
         let target = layout.current().join(self.name.as_str());
         if std::fs::symlink_metadata(&target).is_err() {
-            return Err(super::served::unknown(&context.store()?, &self.name, Exit::Failed));
+            return Err(names::unknown(&context.store()?, &self.name, Exit::Failed));
         }
-        let path = if self.entry {
+        let exact = if self.entry {
             entry(&layout, &self.name).map_err(|error| not_there(&target, &error))?
         } else {
             target
         };
-        let json = Path {
-            generation: shown(&layout).map(|shown| shown.number()),
+        Ok(PathAnswer {
+            generation: shown(&layout).map(|current| current.number()),
             module: self.name.to_string(),
-            path: path.display().to_string(),
-        };
-        Ok(Answered { json, path })
+            path: exact.display().to_string(),
+            exact,
+        })
     }
 }
 
@@ -84,8 +89,8 @@ pub(super) fn entry(layout: &Layout, name: &ModuleName) -> io::Result<PathBuf> {
     Ok(entry)
 }
 
-/// The path without `..`, which in links of the store never follow another link.
-fn plain(path: &StdPath) -> PathBuf {
+/// The path without `..`. In the links of a store, `..` never follows another link.
+fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
         match component {
@@ -98,15 +103,15 @@ fn plain(path: &StdPath) -> PathBuf {
     plain
 }
 
-fn not_there(target: &StdPath, error: &io::Error) -> Failure {
+fn not_there(target: &Path, error: &io::Error) -> Failure {
     let message = format!("{} leads nowhere", target.display());
     Failure::new(Exit::Failed, message)
         .because(vec![error.to_string()])
-        .hint("`modstore show` tells where it should lead")
+        .hint("`modstore show` shows where it should lead")
 }
 
-impl Answer for Answered {
+impl Answer for PathAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        to.path(&self.path)
+        to.path(&self.exact)
     }
 }

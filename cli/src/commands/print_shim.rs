@@ -4,15 +4,17 @@ use std::io;
 
 use clap::{Args, ValueEnum};
 use modstore::environment::PYTHON_HOST;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Effect, Run};
-use crate::{context::Context, json::Helper, output::Answer, page::Page, report::Failure};
+use super::Run;
+use crate::{context::Context, effect::Effect, output::Answer, page::Page, report::Failure};
 
-/// Print a file that a host written in another language can use
+/// Print a file for hosts that are written in another language
 ///
-/// `python` is a single file without requirements: `import modstore_host; modstore_host.pin()` makes a host
-/// see one generation of every module for as long as it, and what it starts, lives. It does what `exec` does,
-/// from within, and leaves the order of the import path as it is.
+/// `python` is a single file without requirements: `import modstore_host; modstore_host.pin()` makes a host see
+/// one generation of every module for as long as it lives, and the programs it starts. It does what `exec` does,
+/// from within, and keeps the order of the import path.
 #[derive(Debug, Args)]
 #[command(
     alias = "helper",
@@ -27,25 +29,36 @@ pub(crate) struct PrintShimArgs {
 }
 
 /// A language that hosts are written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Language {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Language {
     /// Python 3.8 or later
     Python,
 }
 
+/// The answer of `print-shim`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PrintShimAnswer {
+    generation: Option<u64>,
+    /// The language.
+    language: Language,
+    /// The file.
+    text: &'static str,
+}
+
 impl Run for PrintShimArgs {
-    type Answer = Helper;
+    type Answer = PrintShimAnswer;
     const EFFECT: Effect = Effect::Reads;
 
-    fn run(&self, context: &Context) -> Result<Helper, Failure> {
-        let (language, text) = match self.language {
-            Language::Python => ("python", PYTHON_HOST),
+    fn run(&self, context: &Context) -> Result<PrintShimAnswer, Failure> {
+        let text = match self.language {
+            Language::Python => PYTHON_HOST,
         };
-        Ok(Helper { generation: context.generation(), language, text })
+        Ok(PrintShimAnswer { generation: context.generation(), language: self.language, text })
     }
 }
 
-impl Answer for Helper {
+impl Answer for PrintShimAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         to.ours(self.text)
     }

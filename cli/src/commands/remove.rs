@@ -1,16 +1,18 @@
-//! `remove`: declares modules no more, and shows a generation without them.
+//! `remove`: removes modules from modules.toml, and switches to a generation without them.
 
 use std::io;
 
-use modstore::model::ModuleName;
-
-use super::Run;
-use crate::{context::Context, json::Remove, output::Answer, page::Page, report::Failure};
 use clap::Args;
+use modstore::model::ModuleName;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-/// Declare modules no more and show a generation without them
+use super::{Run, names};
+use crate::{context::Context, json::texts, output::Answer, page::Page, report::Failure};
+
+/// Remove modules and switch to a generation without them
 ///
-/// Generations before still have them, so that a rollback brings them back.
+/// Earlier generations still have them: a rollback brings them back.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,26 +24,34 @@ pub(crate) struct RemoveArgs {
     names: Vec<ModuleName>,
 }
 
-impl Run for RemoveArgs {
-    type Answer = Remove;
+/// The answer of `remove`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RemoveAnswer {
+    generation: Option<u64>,
+    /// The modules that were removed.
+    removed: Vec<String>,
+}
 
-    fn run(&self, context: &Context) -> Result<Remove, Failure> {
+impl Run for RemoveArgs {
+    type Answer = RemoveAnswer;
+
+    fn run(&self, context: &Context) -> Result<RemoveAnswer, Failure> {
         let store = context.store()?;
-        super::served::known(&store, &self.names)?;
+        names::known(&store, &self.names)?;
         let mut names = self.names.clone();
         names.sort();
         names.dedup();
         let generation = store.remove(&names, &context.progress(), context.cancel())?;
-        let removed = names.iter().map(ToString::to_string).collect();
-        Ok(Remove { generation: generation.map(|generation| generation.number()), removed })
+        let generation = generation.map(|generation| generation.number());
+        Ok(RemoveAnswer { generation, removed: texts(&names) })
     }
 }
 
-impl Answer for Remove {
+impl Answer for RemoveAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         writeln!(to, "removed {}", self.removed.join(", "))?;
         match self.generation {
-            Some(generation) => writeln!(to, "generation {generation} is shown"),
+            Some(generation) => writeln!(to, "generation {generation} is current"),
             None => Ok(()),
         }
     }

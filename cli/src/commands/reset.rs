@@ -1,175 +1,206 @@
-//! `reset`: everything anew, and the rest dropped; or the whole store taken away.
+//! `reset`: fetches everything again and deletes the rest; or deletes the whole store.
 
 use std::io;
 
 use clap::Args;
 use modstore::{Dropped, Policy, Store, reset::Stay as StoreStay};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Run, gc, update};
+use super::{Run, changes::Update, gc::GcAnswer};
 use crate::{
     context::Context,
     exit::Exit,
-    json::{Gc, Reset, Stay, Update},
+    json::{LeaseHolder, paths},
     output::Answer,
     page::Page,
     report::Failure,
     text::count,
 };
 
-/// Have everything anew and drop the rest, or take the whole store away
+/// Re-fetch everything and delete the rest, or delete the store
 ///
-/// Fetches every declared module as if nothing were here, and shows all of them in one switch, as a fresh
-/// generation. Only when every module could be had, the other generations and what only they need are
-/// dropped. There is never a moment without modules; what a running program has leased stays. When a
-/// module fails, it keeps what it has, nothing is dropped, and the exit code is 1.
+/// Fetches every declared module as if the store were empty, and switches to all of them at once, as a new
+/// generation. Only if every module was fetched, the other generations and what only they need are deleted.
+/// There is never a moment without modules, and what a running program leases stays. A module that fails keeps
+/// its current version; then nothing is deleted, and the exit code is 1.
 ///
-/// With --purge, everything that modstore has made in the home is taken away, unless a program has a lease
-/// (exit code 3). What you have declared stays, and so do names that are not modstore's; the next update
-/// makes the store anew.
+/// With --purge, everything that modstore has made in the home is deleted, unless a program holds a lease (exit
+/// code 3). modules.toml stays, and so do names that are not modstore's; the next update makes a new store.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  modstore reset --dry-run           (what would go, and why the rest stays)
+  modstore reset --dry-run           (what would be deleted, and why the rest stays)
   modstore reset
   modstore reset --purge")]
 pub(crate) struct ResetArgs {
-    /// Only tell what would go, and why the rest stays
+    /// Only list what would be deleted, and why the rest stays
     #[arg(long)]
     dry_run: bool,
-    /// Take the store away instead
+    /// Delete the store instead
     #[arg(long)]
     purge: bool,
 }
 
-impl Run for ResetArgs {
-    type Answer = Reset;
+/// The answer of `reset`.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct ResetAnswer {
+    generation: Option<u64>,
+    /// Whether nothing was changed, and all of this only would be.
+    dry_run: bool,
+    /// Whether `--purge` was given.
+    purge: bool,
+    /// What was fetched again; null with `--purge` or `--dry-run`.
+    update: Option<Update>,
+    /// What was deleted, or would be; null if a module failed, and with `--purge`.
+    dropped: Option<GcAnswer>,
+    /// With `--purge`: paths that were deleted, or would be.
+    removed: Vec<String>,
+    /// With `--purge`: paths that stay.
+    kept: Vec<KeptPath>,
+    /// With `--purge`: Python environments from which the store's modules were uninstalled, or would be.
+    unbound: Vec<String>,
+    /// With `--purge --dry-run`: the leases that prevent it; `ok` is then false, and the exit code 3.
+    leases: Vec<LeaseHolder>,
+}
 
-    fn run(&self, context: &Context) -> Result<Reset, Failure> {
+/// A path that stays.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct KeptPath {
+    /// The path.
+    path: String,
+    /// Why it stays.
+    why: String,
+}
+
+impl Run for ResetArgs {
+    type Answer = ResetAnswer;
+
+    fn run(&self, context: &Context) -> Result<ResetAnswer, Failure> {
         let store = context.store()?;
         let mut answer = match (self.purge, self.dry_run) {
-            (false, false) => anew(context, &store)?,
+            (false, false) => fetch_again(context, &store)?,
             (false, true) => would_drop(&store)?,
             (true, false) => purge(context, &store)?,
             (true, true) => would_purge(&store)?,
         };
-        (answer.dry_run, answer.purge) = (self.dry_run, self.purge);
-        answer.generation = store.current().map(|shown| shown.number());
+        answer.dry_run = self.dry_run;
+        answer.purge = self.purge;
+        answer.generation = store.current().map(|current| current.number());
         if let Some(dropped) = &mut answer.dropped {
-            (dropped.generation, dropped.dry_run) = (answer.generation, self.dry_run);
-            dropped.listed = if context.global.verbose { usize::MAX } else { gc::MANY };
+            dropped.generation = answer.generation;
+            dropped.dry_run = self.dry_run;
+            dropped.list_entries(context.global.verbose);
         }
         Ok(answer)
     }
 }
 
-fn nothing() -> Reset {
-    Reset {
-        generation: None,
-        dry_run: false,
-        purge: false,
-        update: None,
-        dropped: None,
-        removed: Vec::new(),
-        stay: Vec::new(),
-        unbound: Vec::new(),
-        leases: Vec::new(),
-    }
-}
-
-fn anew(context: &Context, store: &Store) -> Result<Reset, Failure> {
+fn fetch_again(context: &Context, store: &Store) -> Result<ResetAnswer, Failure> {
     let reset = store.reset(&context.progress(), context.cancel())?;
-    let told = update::told(store, &reset.update);
-    update::warn(&context.output, &told);
+    let update = Update::new(store, &reset.update);
+    update.warn(&context.output);
     let interrupted = context.cancel().is_cancelled();
     let dropped = reset
         .dropped
-        .map(|Dropped { plan, sizes, report }| gc::swept(&plan, &sizes, report, interrupted));
-    Ok(Reset { update: Some(told), dropped, ..nothing() })
+        .map(|Dropped { plan, sizes, report }| GcAnswer::swept(&plan, &sizes, report, interrupted));
+    Ok(ResetAnswer { update: Some(update), dropped, ..ResetAnswer::default() })
 }
 
-/// What is shown stands for what would be had anew.
-fn would_drop(store: &Store) -> Result<Reset, Failure> {
+/// What is current stands for what would be fetched again.
+fn would_drop(store: &Store) -> Result<ResetAnswer, Failure> {
     let plan = store.plan_sweep(&Policy::only_what_is_shown())?;
-    let sizes = store.sizes(&plan)?;
-    Ok(Reset { dropped: Some(gc::planned(&plan, &sizes)), ..nothing() })
+    let dropped = GcAnswer::planned(&plan, &store.sizes(&plan)?);
+    Ok(ResetAnswer { dropped: Some(dropped), ..ResetAnswer::default() })
 }
 
-fn purge(context: &Context, store: &Store) -> Result<Reset, Failure> {
+fn purge(context: &Context, store: &Store) -> Result<ResetAnswer, Failure> {
     let report = store.purge(&context.progress(), context.cancel())?;
-    let unbound = paths(&report.environments);
-    Ok(Reset { removed: paths(&report.removed), stay: stay(&report.stay), unbound, ..nothing() })
+    Ok(ResetAnswer {
+        removed: sorted(paths(&report.removed)),
+        kept: kept(&report.stay),
+        unbound: sorted(paths(&report.environments)),
+        ..ResetAnswer::default()
+    })
 }
 
-fn would_purge(store: &Store) -> Result<Reset, Failure> {
+fn would_purge(store: &Store) -> Result<ResetAnswer, Failure> {
     let plan = store.plan_purge()?;
-    let leases = plan.leases.into_iter().map(Into::into).collect();
-    let (unbound, stay) = (paths(&plan.environments), stay(&plan.stay));
-    Ok(Reset { removed: paths(&plan.remove), stay, unbound, leases, ..nothing() })
+    Ok(ResetAnswer {
+        removed: sorted(paths(&plan.remove)),
+        kept: kept(&plan.stay),
+        unbound: sorted(paths(&plan.environments)),
+        leases: plan.leases.into_iter().map(LeaseHolder::from).collect(),
+        ..ResetAnswer::default()
+    })
 }
 
-fn paths(paths: &[std::path::PathBuf]) -> Vec<String> {
-    let mut paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    paths.sort();
-    paths
+fn sorted(mut texts: Vec<String>) -> Vec<String> {
+    texts.sort();
+    texts
 }
 
-fn stay(stay: &[StoreStay]) -> Vec<Stay> {
-    let told =
-        |stay: &StoreStay| Stay { path: stay.path.display().to_string(), why: stay.why.clone() };
-    let mut told: Vec<Stay> = stay.iter().map(told).collect();
-    told.sort_by(|a, b| a.path.cmp(&b.path));
-    told
+fn kept(stay: &[StoreStay]) -> Vec<KeptPath> {
+    let path = |stay: &StoreStay| KeptPath {
+        path: stay.path.display().to_string(),
+        why: stay.why.clone(),
+    };
+    let mut kept: Vec<KeptPath> = stay.iter().map(path).collect();
+    kept.sort_by(|a, b| a.path.cmp(&b.path));
+    kept
 }
 
-impl Answer for Reset {
+impl Answer for ResetAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if self.purge {
             return self.write_purge(to);
         }
         if let Some(update) = &self.update {
             if update.generation.is_none() && update.failed.is_empty() {
-                return writeln!(to, "No modules are declared, and nothing is shown.");
+                return writeln!(to, "No modules are declared, and there is no generation.");
             }
-            update::write_update(to, update)?;
+            update.write(to)?;
         } else {
-            writeln!(to, "Every declared module would be fetched anew, and then:")?;
+            writeln!(to, "Every declared module would be fetched again, and then:")?;
         }
         match &self.dropped {
             Some(dropped) => dropped.write(to),
-            None => writeln!(to, "nothing was dropped"),
+            None => writeln!(to, "nothing was deleted"),
         }
     }
 
     fn troubles(&self) -> Vec<Failure> {
-        self.update.as_ref().map(update::troubles).unwrap_or_default()
+        self.update.as_ref().map(Update::troubles).unwrap_or_default()
     }
 
     fn failure(&self) -> Option<Failure> {
         if self.dry_run && !self.leases.is_empty() {
-            let who = count(self.leases.len(), "lease");
-            return Some(Failure::new(Exit::Busy, format!("the store is in use: {who}")));
+            let leases = count(self.leases.len(), "lease");
+            return Some(Failure::new(Exit::Busy, format!("the store is in use: {leases}")));
         }
-        let failed = self.update.as_ref().and_then(|update: &Update| {
-            Some(update::failure(update)?.hint("nothing was dropped; run it again"))
-        });
-        failed.or_else(|| self.dropped.as_ref().and_then(Gc::failure))
+        let failed = self.update.as_ref().and_then(Update::failure);
+        let failed = failed.map(|failure| failure.hint("nothing was deleted; run it again"));
+        failed.or_else(|| self.dropped.as_ref().and_then(GcAnswer::failure))
     }
 }
 
-impl Reset {
+impl ResetAnswer {
     fn write_purge(&self, to: &mut Page<'_>) -> io::Result<()> {
-        for Stay { path, why } in &self.stay {
+        for KeptPath { path, why } in &self.kept {
             writeln!(to, "{path} stays: {why}")?;
         }
+        let are = if self.dry_run { "would be" } else { "are" };
         for environment in &self.unbound {
-            let would = if self.dry_run { "would be" } else { "are" };
-            writeln!(to, "the store's modules {would} uninstalled from {environment}")?;
+            writeln!(to, "the store's modules {are} uninstalled from {environment}")?;
+        }
+        if self.removed.is_empty() {
+            return writeln!(to, "There is no store to delete.");
         }
         let names = count(self.removed.len(), "name");
-        match (self.dry_run, self.removed.is_empty()) {
-            (_, true) => writeln!(to, "There is no store to take away."),
-            (true, _) => writeln!(to, "{names} would go; nothing was changed"),
-            (false, _) => writeln!(to, "{names} gone; `modstore update` makes the store anew"),
+        if self.dry_run {
+            writeln!(to, "{names} would be deleted; nothing was changed")
+        } else {
+            writeln!(to, "{names} deleted; `modstore update` makes a new store")
         }
     }
 }

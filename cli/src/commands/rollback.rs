@@ -1,73 +1,80 @@
-//! `rollback`: shows what an earlier generation showed, as a new one.
+//! `rollback`: switches to the modules of an earlier generation, as a new one.
 
 use std::io;
 
-use modstore::model::Generation;
-
-use super::{Run, diff, served::changes};
-use crate::{context::Context, json::Rollback, output::Answer, page::Page, report::Failure};
 use clap::Args;
+use modstore::model::Generation;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-/// Show what an earlier generation showed
+use super::Run;
+use crate::{context::Context, json::Change, output::Answer, page::Page, report::Failure};
+
+/// Switch back to the modules of an earlier generation
 ///
-/// Every module becomes what it was then, in one switch. That is a new generation, so a rollback can be
+/// Every module becomes what it was then, in one switch. The result is a new generation, so a rollback can be
 /// rolled back. modules.toml stays as it is: the next update moves forward again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  modstore rollback                  (to the generation before)
+  modstore rollback                  (to the previous generation)
   modstore rollback --to 12")]
 pub(crate) struct RollbackArgs {
-    /// The generation to go back to; when left out, the one before
+    /// The generation to return to [default: the previous one]
     #[arg(long, value_name = "G")]
     to: Option<Generation>,
 }
 
-impl Run for RollbackArgs {
-    type Answer = Rollback;
+/// The answer of `rollback`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RollbackAnswer {
+    generation: Option<u64>,
+    /// The generation that was current before.
+    from: Option<u64>,
+    /// The generation whose modules are current again.
+    restores: Option<u64>,
+    /// What changed.
+    changes: Vec<Change>,
+}
 
-    fn run(&self, context: &Context) -> Result<Rollback, Failure> {
+impl Run for RollbackArgs {
+    type Answer = RollbackAnswer;
+
+    fn run(&self, context: &Context) -> Result<RollbackAnswer, Failure> {
         let store = context.store()?;
         let from = store.current();
         let generation = store.rollback(self.to, &context.progress(), context.cancel())?;
-        let changes = match from {
+        let differences = match from {
             Some(from) => store.difference(from, generation)?,
             None => Vec::new(),
         };
-        let state = store.state()?;
-        let restores = state
-            .generations()
+        let changes = differences
             .iter()
-            .find(|info| info.number == generation)
-            .and_then(|info| info.restores);
-        Ok(Rollback {
+            .map(|it| Change::new(it.module.as_str(), it.from.as_ref(), it.to.as_ref()));
+        let state = store.state()?;
+        let info = state.generations().iter().find(|info| info.number == generation);
+        let restores = info.and_then(|info| info.restores);
+        Ok(RollbackAnswer {
             generation: Some(generation.number()),
             from: from.map(|from| from.number()),
             restores: restores.map(|restores| restores.number()),
-            changes: changes
-                .into_iter()
-                .map(|difference| diff::differing(difference).change)
-                .collect(),
+            changes: changes.collect(),
         })
     }
 }
 
-impl Answer for Rollback {
+impl Answer for RollbackAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let generation = self.generation.unwrap_or_default();
         if self.generation == self.from {
-            return writeln!(to, "generation {generation} shows the same already");
+            return writeln!(to, "generation {generation} has the same modules already");
         }
-        if !self.changes.is_empty() {
-            for each in &self.changes {
-                writeln!(to, "{}", changes(std::slice::from_ref(each)))?;
-            }
-        }
+        self.changes.iter().try_for_each(|change| writeln!(to, "{}", change.brief()))?;
         match self.restores {
             Some(restores) => {
-                writeln!(to, "generation {generation} is shown, as generation {restores} was")
+                writeln!(to, "generation {generation} is current, with the modules of {restores}")
             }
-            None => writeln!(to, "generation {generation} is shown"),
+            None => writeln!(to, "generation {generation} is current"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `show`: all about one module.
+//! `show`: everything about one module.
 
 use std::io;
 
@@ -8,20 +8,27 @@ use modstore::{
     commit::State,
     model::{Declarations, ModuleName},
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Effect, Run, list, served::brief};
+use super::{
+    Run,
+    allow::Build,
+    list::{ListedModule, last_changes},
+    names, path,
+};
 use crate::{
     context::Context,
+    effect::Effect,
     exit::Exit,
-    json::{Attempt, Build, Listed, ModuleChange, Served, Show},
+    json::{Attempt, Binding, Time},
     output::Answer,
     page::Page,
     report::Failure,
     text::{Table, count, shortened, size},
-    time,
 };
 
-/// Tell all about one module
+/// Show everything about one module
 ///
 /// Its source, target, entry, revision, size, and the generations that changed it.
 #[derive(Debug, Args)]
@@ -34,27 +41,58 @@ pub(crate) struct ShowArgs {
     name: ModuleName,
 }
 
+/// The answer of `show`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ShowAnswer {
+    generation: Option<u64>,
+    #[serde(flatten)]
+    listed: ListedModule,
+    /// The directory that the target leads to right now; null if it leads nowhere.
+    entry: Option<String>,
+    /// How many files the whole entry has; null if the module is linked or not fetched yet.
+    files: Option<u64>,
+    /// How many bytes the files of the whole entry have; null as for `files`.
+    bytes: Option<u64>,
+    /// How the module is built; null if it is not.
+    build: Option<Build>,
+    /// The generations that changed the module, the newest first.
+    history: Vec<ModuleVersion>,
+}
+
+/// A generation that changed a module.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct ModuleVersion {
+    /// The generation.
+    generation: u64,
+    /// When it was made.
+    at: Time,
+    /// What the module became; null if it was removed.
+    binding: Option<Binding>,
+}
+
 impl Run for ShowArgs {
-    type Answer = Show;
+    type Answer = ShowAnswer;
     const EFFECT: Effect = Effect::Reads;
 
-    fn run(&self, context: &Context) -> Result<Show, Failure> {
+    fn run(&self, context: &Context) -> Result<ShowAnswer, Failure> {
+        let name = self.name.as_str();
         let store = context.store()?;
-        let (declared, state, shown) = (store.declarations()?, store.state()?, store.current());
-        let since = list::last_changes(&state, shown).get(self.name.as_str()).copied();
-        let mut listed = list::listed(&store, self.name.as_str(), declared.get(&self.name), since);
-        listed.attempt = state.attempts().get(self.name.as_str()).map(Attempt::from);
-        if listed.declared.is_none() && listed.served.is_none() {
-            return Err(super::served::unknown(&store, &self.name, Exit::Failed));
+        let declared = store.declarations()?;
+        let state = store.state()?;
+        let current = store.current();
+        let changes = last_changes(&state, current);
+        let last = changes.get(name);
+        let listed = ListedModule::new(&store, &state, name, declared.get(&self.name), last);
+        if listed.declared.is_none() && listed.current.is_none() {
+            return Err(names::unknown(&store, &self.name, Exit::Failed));
         }
-        let known = listed.served.as_ref().and_then(|served| served.digest.as_deref());
-        let known =
-            known.and_then(|digest| digest.parse().ok()).and_then(|digest| state.entry(digest));
-        Ok(Show {
-            generation: shown.map(|shown| shown.number()),
-            entry: entry(&store, &self.name, &listed),
-            files: known.map(|entry| entry.files),
-            bytes: known.map(|entry| entry.bytes),
+        let binding = last.and_then(|last| last.binding);
+        let entry = binding.and_then(|binding| state.entry(binding.digest()?));
+        Ok(ShowAnswer {
+            generation: current.map(|current| current.number()),
+            entry: binding.and_then(|_| entry_path(&store, &self.name)),
+            files: entry.map(|entry| entry.files),
+            bytes: entry.map(|entry| entry.bytes),
             build: build(&store, &declared, &self.name),
             history: history(&state, &self.name),
             listed,
@@ -62,9 +100,8 @@ impl Run for ShowArgs {
     }
 }
 
-fn entry(store: &Store, name: &ModuleName, listed: &Listed) -> Option<String> {
-    listed.served.as_ref()?;
-    super::path::entry(store.layout(), name).ok().map(|path| path.display().to_string())
+fn entry_path(store: &Store, name: &ModuleName) -> Option<String> {
+    path::entry(store.layout(), name).ok().map(|path| path.display().to_string())
 }
 
 fn build(store: &Store, declared: &Declarations, name: &ModuleName) -> Option<Build> {
@@ -72,88 +109,87 @@ fn build(store: &Store, declared: &Declarations, name: &ModuleName) -> Option<Bu
     build.map(Build::from)
 }
 
-fn history(state: &State, name: &ModuleName) -> Vec<ModuleChange> {
+fn history(state: &State, name: &ModuleName) -> Vec<ModuleVersion> {
     let changes = state.generations().iter().rev().filter_map(|info| {
         let (_, binding) = info.changes.iter().rev().find(|(module, _)| module == name.as_str())?;
-        let served = binding.as_ref().map(Served::from);
-        Some(ModuleChange { generation: info.number.number(), at: time::stamp(info.at), served })
+        Some(ModuleVersion {
+            generation: info.number.number(),
+            at: Time::new(info.at),
+            binding: binding.as_ref().map(Binding::from),
+        })
     });
     changes.collect()
 }
 
-impl Answer for Show {
+impl Answer for ShowAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        let Listed { module, target, declared, served, .. } = &self.listed;
-        let mut table = Table::default();
-        let mut row = |what: &str, text: Option<&str>| {
-            if let Some(text) = text {
-                table.row([what, text]);
-            }
-        };
-        row("module", Some(module));
-        row("target", Some(target));
-        row("source", Some(declared.as_deref().unwrap_or("(declared no more)")));
-        if let Some(served) = served {
-            row(
-                "shown from",
-                Some(&served.source)
-                    .filter(|source| Some(*source) != declared.as_ref())
-                    .map(String::as_str),
-            );
-            row("linked to", served.linked.as_deref());
-            let built = served.built.as_ref();
-            row(
-                "built from",
-                built.and_then(|built| built.directory.as_deref().or(built.entry.as_deref())),
-            );
-            row("build key", built.map(|built| built.key.as_str()));
-            row("origin", served.origin.as_deref());
-            row("reference", served.reference.as_deref());
-            row("revision", served.revision.as_deref());
-            row("subdirectory", served.subdirectory.as_deref());
-        } else {
-            row("shown", Some("nothing yet; `modstore update` fetches it"));
+        let ListedModule { module, target, declared, .. } = &self.listed;
+        let mut rows = Rows::default();
+        rows.add("module", Some(module));
+        rows.add("target", Some(target));
+        rows.add("source", Some(declared.as_deref().unwrap_or("(not declared)")));
+        match &self.listed.current {
+            Some(binding) => rows.add_binding(binding, declared.as_deref()),
+            None => rows.add("current", Some("not fetched yet; `modstore update` fetches it")),
         }
-        row("entry", self.entry.as_deref());
-        let files = self.files.and_then(|files| usize::try_from(files).ok());
-        let content = files
-            .zip(self.bytes)
-            .map(|(files, bytes)| format!("{}, {}", count(files, "file"), size(bytes)));
-        row("content", content.as_deref());
-        table.write(to, 0)?;
+        rows.add("entry", self.entry.as_deref());
+        rows.add("content", self.content().as_deref());
+        rows.0.write(to, 0)?;
         self.build.iter().try_for_each(|build| build.write(to))?;
-        self.write_attempt(to)?;
+        self.listed.attempt.iter().try_for_each(|attempt| write_attempt(to, attempt))?;
         self.write_history(to)
     }
 }
 
-impl Show {
-    fn write_attempt(&self, to: &mut Page<'_>) -> io::Result<()> {
-        let Some(attempt) = &self.listed.attempt else { return Ok(()) };
-        let Attempt { class, stage, error, causes, count, first, last, next, .. } = attempt;
-        writeln!(to, "not as it is wanted ({stage}, {class})")?;
-        writeln!(to, "  {}", shortened(error))?;
-        for cause in causes {
-            to.block("    ", "    ", cause)?;
+/// A table of what is known, without the rest.
+#[derive(Default)]
+struct Rows(Table);
+
+impl Rows {
+    fn add(&mut self, what: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.0.row([what, text]);
         }
-        let local = |stamp: &String| time::read(stamp).map(time::local).unwrap_or_default();
-        let mut table = Table::default();
-        table.row(["tried", &format!("{count} times, {} to {}", local(first), local(last))]);
-        let next = next.as_ref().map(local);
-        let never = "when something changes, or with --retry";
-        table.row(["next", next.as_deref().unwrap_or(never)]);
-        table.write(to, 2)
+    }
+
+    fn add_binding(&mut self, binding: &Binding, declared: Option<&str>) {
+        let source = binding.source.as_str();
+        self.add("current from", Some(source).filter(|source| Some(*source) != declared));
+        self.add("linked to", binding.linked.as_deref());
+        if let Some(built) = &binding.built {
+            self.add("built from", built.directory.as_deref().or(built.entry.as_deref()));
+            self.add("build key", Some(&built.input_key));
+        }
+        self.add("origin", binding.origin.as_deref());
+        self.add("reference", binding.reference.as_deref());
+        self.add("revision", binding.revision.as_deref());
+        self.add("subdirectory", binding.subdirectory.as_deref());
+    }
+}
+
+fn write_attempt(to: &mut Page<'_>, attempt: &Attempt) -> io::Result<()> {
+    let Attempt { class, stage, message, causes, count, first, last, next, .. } = attempt;
+    writeln!(to, "failing ({stage}, {class})")?;
+    writeln!(to, "  {}", shortened(message))?;
+    causes.iter().try_for_each(|cause| to.block("    ", "    ", cause))?;
+    let mut table = Table::default();
+    table.row(["tried", &format!("{count} times, {} to {}", first.local(), last.local())]);
+    let next = next.map(Time::local);
+    table.row(["next", next.as_deref().unwrap_or("when something changes, or with --retry")]);
+    table.write(to, 2)
+}
+
+impl ShowAnswer {
+    fn content(&self) -> Option<String> {
+        let files = usize::try_from(self.files?).ok()?;
+        Some(format!("{}, {}", count(files, "file"), size(self.bytes?)))
     }
 
     fn write_history(&self, to: &mut Page<'_>) -> io::Result<()> {
         let mut table = Table::default();
-        for change in &self.history {
-            let at = time::read(&change.at).map(time::local).unwrap_or_default();
-            let what = change
-                .served
-                .as_ref()
-                .map_or_else(|| "removed".into(), |served| brief(Some(served)));
-            table.row([format!("generation {}", change.generation), at, what]);
+        for ModuleVersion { generation, at, binding } in &self.history {
+            let what = binding.as_ref().map_or_else(|| "removed".into(), Binding::brief);
+            table.row([format!("generation {generation}"), at.local(), what]);
         }
         if !self.history.is_empty() {
             writeln!(to, "changed in")?;

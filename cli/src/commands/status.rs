@@ -1,31 +1,32 @@
-//! `status`: how the store stands.
+//! `status`: the state of the store.
 
-use std::{collections::BTreeMap, io};
+mod text;
+
+use std::collections::BTreeMap;
 
 use clap::Args;
 use modstore::{
     Store,
     check::Finding,
-    commit::{Binding, State},
+    commit::State,
     environment::{Drift, Registration},
-    model::{Declarations, Generation},
+    model::{Binding as StoreBinding, Declarations, Generation},
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Effect, Run, list::last_changes};
+use super::{Run, list::last_changes};
 use crate::{
     context::Context,
-    json::{Attempt, Following, Lease, Leftover, Serving, Status, Wanting},
-    output::Answer,
-    page::Page,
+    effect::Effect,
+    json::{Attempt, Binding, LeaseHolder, Time, texts},
     report::Failure,
-    text::{Table, count, size},
-    time,
 };
 
-/// Tell how the store stands
+/// Show the state of the store
 ///
-/// Where it is, which generation is shown, which modules are linked, which are declared but not there
-/// yet, and which are there but declared no more.
+/// Where it is, which generation is current, and which modules are linked, not fetched yet, undeclared or failing;
+/// the Python environments that follow it, and the programs that lease a generation.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -33,214 +34,166 @@ Examples:
   modstore --home /srv/modules status --json")]
 pub(crate) struct StatusArgs {}
 
+/// The answer of `status`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct StatusAnswer {
+    generation: Option<u64>,
+    /// The store's directory.
+    home: String,
+    /// When the current generation was made.
+    at: Option<Time>,
+    /// The command that made it.
+    reason: Option<String>,
+    /// How many modules the current generation has.
+    modules: usize,
+    /// Modules that are linked.
+    linked: Vec<String>,
+    /// Modules that are declared and not in the current generation.
+    missing: Vec<String>,
+    /// Modules that are in the current generation and not declared.
+    undeclared: Vec<String>,
+    /// Modules that are not in the state that modules.toml asks for, and why.
+    failing: Vec<FailingModule>,
+    /// Modules whose build is not allowed.
+    builds_not_allowed: Vec<String>,
+    /// How many generations the store knows.
+    generations: usize,
+    /// How many entries the store has.
+    entries: usize,
+    /// Bytes of the files of all entries, as if none were shared.
+    bytes: u64,
+    /// Python environments that follow the store.
+    environments: Vec<FollowingEnvironment>,
+    /// The leases that processes hold, by generation.
+    leases: Vec<LeaseHolder>,
+    /// What a crash left or what could not be deleted; the next `gc` tries to delete it.
+    leftovers: Vec<Leftover>,
+}
+
+/// A module that is failing, and its current version.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct FailingModule {
+    /// The module.
+    module: String,
+    /// The last try.
+    attempt: Attempt,
+    /// The module's current version; null if it has none.
+    current: Option<Binding>,
+    /// When that became current.
+    current_since: Option<Time>,
+}
+
+/// A Python environment that follows the store.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct FollowingEnvironment {
+    /// The environment's directory.
+    environment: String,
+    /// Its interpreter.
+    python: String,
+    /// The modules that are bound.
+    modules: Vec<String>,
+    /// Whether its directory is missing.
+    missing: bool,
+    /// Whether it has the current version of every bound module, as far as a quick look can tell.
+    in_sync: bool,
+}
+
+/// A path that nothing needs.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Leftover {
+    /// The path.
+    path: String,
+    /// What it is.
+    #[schemars(schema_with = "crate::json::verify_code")]
+    code: &'static str,
+    /// What it is, in one clause.
+    message: String,
+}
+
 impl Run for StatusArgs {
-    type Answer = Status;
+    type Answer = StatusAnswer;
     const EFFECT: Effect = Effect::Reads;
 
-    fn run(&self, context: &Context) -> Result<Status, Failure> {
+    fn run(&self, context: &Context) -> Result<StatusAnswer, Failure> {
         let store = context.store()?;
-        let (declared, state, shown) = (store.declarations()?, store.state()?, store.current());
-        let modules = shown.and_then(|shown| state.modules_of(shown)).unwrap_or_default();
-        let info = state.generations().iter().find(|info| Some(info.number) == shown);
+        let declared = store.declarations()?;
+        let state = store.state()?;
+        let current = store.current();
+        let modules = current.and_then(|current| state.modules_of(current)).unwrap_or_default();
+        let info = state.generations().iter().find(|info| Some(info.number) == current);
         let linked = modules.iter().filter(|(_, binding)| binding.digest().is_none());
-        let missing =
-            declared.modules.iter().filter(|(name, _)| !modules.contains_key(name.as_str()));
-        Ok(Status {
-            generation: shown.map(|shown| shown.number()),
+        let is_missing = |name: &&str| !modules.contains_key(*name);
+        let is_undeclared = |name: &&String| !declared.modules.contains_key(name.as_str());
+        let environments = store.environments()?;
+        Ok(StatusAnswer {
+            generation: current.map(|current| current.number()),
             home: context.home()?.display().to_string(),
-            at: info.map(|info| time::stamp(info.at)),
+            at: info.map(|info| Time::new(info.at)),
             reason: info.map(|info| info.reason.clone()),
             modules: modules.len(),
-            linked: linked.map(|(name, _)| name.clone()).collect(),
-            missing: missing.map(|(name, _)| name.to_string()).collect(),
-            attempts: wanting(&state, shown, &modules),
-            to_allow: to_allow(&store, &declared),
-            undeclared: modules
-                .keys()
-                .filter(|name| !declared.modules.contains_key(name.as_str()))
-                .cloned()
-                .collect(),
+            linked: texts(linked.map(|(name, _)| name)),
+            missing: texts(declared.modules.keys().map(|name| name.as_str()).filter(is_missing)),
+            undeclared: texts(modules.keys().filter(is_undeclared)),
+            failing: failing(&state, current, &modules),
+            builds_not_allowed: builds_not_allowed(&store, &declared),
             generations: state.generations().len(),
             entries: state.entries().len(),
             bytes: state.entries().values().map(|entry| entry.bytes).sum(),
-            environments: store
-                .environments()?
+            environments: environments
                 .iter()
-                .map(|each| following(&store, each))
+                .map(|it| FollowingEnvironment::new(&store, it))
                 .collect(),
-            leases: store.leases()?.into_iter().map(Lease::from).collect(),
+            leases: store.leases()?.into_iter().map(LeaseHolder::from).collect(),
             leftovers: store.leftovers(&state).into_iter().map(Leftover::from).collect(),
         })
     }
 }
 
-/// The modules that are not built, because nobody has allowed that.
-fn to_allow(store: &Store, declared: &Declarations) -> Vec<String> {
+fn builds_not_allowed(store: &Store, declared: &Declarations) -> Vec<String> {
     let builds = store.builds(declared).into_iter().filter(|build| !build.is_allowed);
     builds.map(|build| build.module.to_string()).collect()
 }
 
-/// The modules that are not as they are wanted.
-fn wanting(
+fn failing(
     state: &State,
-    shown: Option<Generation>,
-    modules: &BTreeMap<String, Binding>,
-) -> Vec<Wanting> {
-    let changes = last_changes(state, shown);
-    let wanting = state.attempts().iter().map(|(module, attempt)| {
-        let serving = modules.get(module);
-        let since = changes.get(module.as_str()).filter(|_| serving.is_some());
-        Wanting {
-            module: module.clone(),
+    current: Option<Generation>,
+    modules: &BTreeMap<String, StoreBinding>,
+) -> Vec<FailingModule> {
+    let changes = last_changes(state, current);
+    let failing = state.attempts().iter().map(|(module, attempt)| {
+        let binding = modules.get(module.as_str());
+        let since = changes.get(module.as_str()).filter(|_| binding.is_some());
+        FailingModule {
+            module: module.to_string(),
             attempt: Attempt::from(attempt),
-            serving: serving.map(Serving::from),
-            serving_since: since.map(|(info, _)| time::stamp(info.at)),
+            current: binding.map(Binding::from),
+            current_since: since.map(|last| Time::new(last.generation.at)),
         }
     });
-    wanting.collect()
+    failing.collect()
 }
 
-impl Answer for Status {
-    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        let mut table = Table::default();
-        table.row(["store", &self.home]);
-        table.row(["shown", &self.shown()]);
-        table.row(["modules", &self.modules.to_string()]);
-        for (what, names) in [
-            ("linked", &self.linked),
-            ("not fetched", &self.missing),
-            ("declared no more", &self.undeclared),
-        ] {
-            if !names.is_empty() {
-                table.row([what, &names.join(", ")]);
-            }
+impl FollowingEnvironment {
+    fn new(store: &Store, registration: &Registration) -> Self {
+        let missing = registration.is_missing();
+        Self {
+            environment: registration.prefix.display().to_string(),
+            python: registration.python.display().to_string(),
+            modules: texts(registration.installed.keys()),
+            missing,
+            in_sync: !missing
+                && registration.is_synced_to(store.current())
+                && Drift::of(store.layout(), registration).is_empty(),
         }
-        for wanting in &self.attempts {
-            table.row(["not as wanted", &format!("{}: {}", wanting.module, wanting.why())]);
-            table.row(["", &wanting.told()]);
-        }
-        if !self.to_allow.is_empty() {
-            table.row(["not allowed", &format!("the builds of {}", self.to_allow.join(", "))]);
-            table.row(["", "`modstore allow --list` shows what they run"]);
-        }
-        let entries = format!("{}, {}", self.entries, size(self.bytes));
-        table.row(["entries", &entries]);
-        for each in &self.environments {
-            table.row(["followed by", &each.told()]);
-        }
-        for lease in &self.leases {
-            table.row(["leased", &lease.told()]);
-        }
-        if !self.leftovers.is_empty() {
-            let names = count(self.leftovers.len(), "name");
-            table.row(["left over", &format!("{names}, which the next `modstore gc` removes")]);
-        }
-        table.write(to, 0)?;
-        match (
-            self.missing.is_empty() && self.undeclared.is_empty(),
-            self.modules + self.missing.len(),
-        ) {
-            (false, _) => {
-                writeln!(to, "`modstore update` makes what is shown the same as what is declared")
-            }
-            (true, 0) => {
-                writeln!(to, "No modules are declared. Declare one with `modstore add SOURCE`.")
-            }
-            (true, _) => Ok(()),
-        }
-    }
-}
-
-impl Status {
-    fn shown(&self) -> String {
-        let Some(generation) = self.generation else { return "nothing yet".into() };
-        let of = count(self.generations, "generation");
-        let age = self.at.as_deref().and_then(time::read).map(|at| time::age(at, time::now()));
-        match (age, &self.reason) {
-            (Some(age), Some(reason)) => {
-                format!("generation {generation} ({of}), made by {reason}, {}", ago(&age))
-            }
-            _ => format!("generation {generation}, which the journal does not know"),
-        }
-    }
-}
-
-impl Wanting {
-    /// The root of it, in one line; what a program said last, where it was a program.
-    fn why(&self) -> String {
-        let Attempt { class, stage, error, causes, .. } = &self.attempt;
-        let last =
-            causes.last().and_then(|cause| cause.lines().rfind(|line| !line.trim().is_empty()));
-        let root = last.map_or_else(String::new, |last| format!(": {}", last.trim()));
-        format!("{error}{root} ({stage}, {class})")
-    }
-
-    /// How often, since when, when again, and what is shown meanwhile.
-    fn told(&self) -> String {
-        let Attempt { count: tries, first, next, .. } = &self.attempt;
-        let read = |stamp: &String| time::read(stamp);
-        let first = read(first).map(|at| ago(&time::age(at, time::now()))).unwrap_or_default();
-        let tries = match tries {
-            1 => format!("tried once, {first}"),
-            tries => format!("tried {tries} times, first {first}"),
-        };
-        let next = match next.as_ref().and_then(read) {
-            Some(at) => format!("again {}", time::left(at, time::now())),
-            None => "again when something changes, or with --retry".into(),
-        };
-        let since = self.serving_since.as_ref().and_then(read);
-        let since = since.map(|at| format!(", shown since {}", time::age(at, time::now())));
-        let shown = super::update::stays(self.serving.as_ref());
-        format!("{tries}; {next}; {shown}{}", since.unwrap_or_default())
-    }
-}
-
-fn following(store: &Store, registration: &Registration) -> Following {
-    let missing = registration.is_missing();
-    Following {
-        environment: registration.prefix.display().to_string(),
-        python: registration.python.display().to_string(),
-        modules: registration.installed.keys().map(ToString::to_string).collect(),
-        missing,
-        follows: !missing
-            && registration.is_synced_to(store.current())
-            && Drift::of(store.layout(), registration).is_empty(),
-    }
-}
-
-impl Following {
-    fn told(&self) -> String {
-        let state = match (self.missing, self.follows) {
-            (true, _) => ", which is gone",
-            (false, false) => {
-                ", which does not have all that is shown: `modstore update` mends that"
-            }
-            (false, true) => "",
-        };
-        format!("{} ({}){state}", self.environment, count(self.modules.len(), "module"))
     }
 }
 
 impl From<Finding> for Leftover {
     fn from(finding: Finding) -> Self {
-        let path = finding.path.display().to_string();
-        Self { path, code: finding.code.as_str(), what: finding.what }
-    }
-}
-
-impl Lease {
-    fn told(&self) -> String {
-        let generation = format!("generation {}", self.generation);
-        let since = self.since.as_deref().and_then(time::read);
-        match (self.pid, &self.command, since.map(|since| time::age(since, time::now()))) {
-            (Some(pid), Some(command), Some(age)) => {
-                format!("{generation}, by process {pid} ({command}), {}", ago(&age))
-            }
-            _ => format!("{generation}, by a process that cannot write to the store"),
+        Self {
+            path: finding.path.display().to_string(),
+            code: finding.code.as_str(),
+            message: finding.what,
         }
     }
-}
-
-fn ago(age: &str) -> String {
-    if age == "now" { "just now".into() } else { format!("{age} ago") }
 }

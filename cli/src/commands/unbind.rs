@@ -4,14 +4,16 @@ use std::{io, path::PathBuf};
 
 use clap::{Args, ValueHint};
 use modstore::model::ModuleName;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Run;
-use crate::{context::Context, json::Unbind, output::Answer, page::Page, report::Failure};
+use crate::{context::Context, json::texts, output::Answer, page::Page, report::Failure};
 
-/// Take modules out of a Python environment
+/// Uninstall modules from a Python environment
 ///
-/// Uninstalls the stand-ins that `bind` has installed, of the modules that are named or of all, and looks
-/// after the environment no more if none is left. The store keeps the modules.
+/// Uninstalls the stand-ins that `bind` installed. If none is left, the environment does not follow the store
+/// any longer. The store keeps the modules.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -21,30 +23,40 @@ pub(crate) struct UnbindArgs {
     /// The environment: its interpreter, its directory, or a name in PATH
     #[arg(long, value_name = "PY", value_hint = ValueHint::AnyPath)]
     python: PathBuf,
-    /// Only these modules; all when none is named
+    /// Only these modules [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<ModuleName>,
 }
 
-impl Run for UnbindArgs {
-    type Answer = Unbind;
+/// The answer of `unbind`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct UnbindAnswer {
+    generation: Option<u64>,
+    /// The environment's directory.
+    environment: String,
+    /// Modules that were uninstalled.
+    removed: Vec<String>,
+}
 
-    fn run(&self, context: &Context) -> Result<Unbind, Failure> {
+impl Run for UnbindArgs {
+    type Answer = UnbindAnswer;
+
+    fn run(&self, context: &Context) -> Result<UnbindAnswer, Failure> {
         let store = context.store()?;
-        let settled =
-            store.unbind(&self.python, &self.names, &context.progress(), context.cancel())?;
-        Ok(Unbind {
+        let progress = context.progress();
+        let settled = store.unbind(&self.python, &self.names, &progress, context.cancel())?;
+        Ok(UnbindAnswer {
             generation: store.current().map(|shown| shown.number()),
             environment: settled.prefix.display().to_string(),
-            removed: settled.removed.iter().map(ToString::to_string).collect(),
+            removed: texts(&settled.removed),
         })
     }
 }
 
-impl Answer for Unbind {
+impl Answer for UnbindAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         match self.removed.as_slice() {
-            [] => writeln!(to, "{} had nothing of the store", self.environment),
+            [] => writeln!(to, "{} had no module of the store", self.environment),
             removed => writeln!(to, "uninstalled in {}: {}", self.environment, removed.join(", ")),
         }
     }

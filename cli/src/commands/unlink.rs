@@ -1,14 +1,14 @@
-//! `unlink`: a linked module comes from its declared source again.
+//! `unlink`: a linked module returns to its declared source.
 
+use clap::Args;
 use modstore::model::ModuleName;
 
-use super::Run;
-use crate::{context::Context, json::Link, report::Failure};
-use clap::Args;
+use super::{Run, link::LinkAnswer, names};
+use crate::{context::Context, report::Failure};
 
-/// Let a linked module come from its declared source again
+/// Return a linked module to its declared source
 ///
-/// What was fetched before is shown again at once where it is still there; otherwise the next update
+/// If the store still has what it fetched before, that is current again at once; otherwise the next update
 /// fetches it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -21,12 +21,12 @@ pub(crate) struct UnlinkArgs {
 }
 
 impl Run for UnlinkArgs {
-    type Answer = Link;
+    type Answer = LinkAnswer;
 
-    fn run(&self, context: &Context) -> Result<Link, Failure> {
+    fn run(&self, context: &Context) -> Result<LinkAnswer, Failure> {
         let store = context.store()?;
-        super::served::known(&store, std::slice::from_ref(&self.name))?;
+        names::known(&store, std::slice::from_ref(&self.name))?;
         let done = store.unlink(&self.name, &context.progress(), context.cancel());
-        super::link::told(context, &store, self.name.as_str(), done)
+        LinkAnswer::new(context, &store, &self.name, done)
     }
 }

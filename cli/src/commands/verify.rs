@@ -1,236 +1,318 @@
 //! `verify`: whether everything in the store is as it was written.
 
-use std::{io, path::Path};
+mod text;
+
+use std::path::Path;
 
 use clap::Args;
 use modstore::{
     RepairReport,
-    check::{Checked as StoreChecked, Depth, Finding as StoreFinding, Severity, Verification},
-    model::ModuleName,
+    check::{self, Checked, Depth, Finding, Severity, Verification},
+    model::{Generation, ModuleName},
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Run;
 use crate::{
     causes::causes,
     context::Context,
-    exit::Exit,
-    json::{Checked, Finding, Mended, NewJournal, Repair, Unclear, Unmended, Verify},
-    output::Answer,
-    page::Page,
+    json::{Digest, numbers},
     report::Failure,
-    text::{Table, count, size},
 };
 
-/// Look whether everything in the store is as it was written
+/// Check that everything in the store is as it was written
 ///
-/// Reads the journal, compares both books (what the journal counts and what the links lead to), looks at
-/// every link, and hashes every file of every entry. Changes nothing, and may run while others work. What
-/// is found is printed with a code that never changes; docs/verify.md lists them.
+/// Reads the journal, compares it with the links on disk, checks every link, and hashes every file of every entry.
+/// Changes nothing, and can run while others work. Every finding has a code that never changes its meaning;
+/// docs/verify.md describes the codes.
 ///
-/// With --repair, what is damaged is mended: put right in place, made anew from what the store knows, or
-/// fetched anew, whatever needs least. Nothing is deleted: what was damaged is kept in `quarantine/` of the
-/// home, and programs that use the store miss nothing meanwhile.
+/// With --repair, what is damaged is repaired in the cheapest way that works: corrected in place, rebuilt from other
+/// parts of the store, or fetched again. Nothing is deleted: the damaged copy is moved to `quarantine/` in the home,
+/// and programs can go on using the store meanwhile.
 ///
-/// Exits with 0 when the store is sound, which warnings and leftovers of a crash do not keep it from, and
-/// with 4 when something is damaged, or could not be mended.
+/// Exits with 0 if the store is sound; warnings and crash leftovers do not affect the exit code. Exits with 4 if
+/// something is damaged, or could not be repaired.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   modstore verify
   modstore verify weather --quick    (names, sizes, times and links; reads no file)
-  modstore verify --repair           (mends what is damaged)
-  modstore --offline verify --repair (only from what is here)
+  modstore verify --repair           (repairs what is damaged)
+  modstore --offline verify --repair (only from what is in the store)
   modstore verify --json")]
 pub(crate) struct VerifyArgs {
-    /// Only the entries of these modules, in every kept generation; all when none is named
+    /// Only the entries of these modules, in every kept generation [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<ModuleName>,
-    /// Look at names, kinds, sizes, times, permissions and links, and read no file
+    /// Check names, kinds, sizes, times, permissions and links, and read no file
     #[arg(long)]
     quick: bool,
-    /// Mend what is damaged
+    /// Repair what is damaged
     #[arg(long, conflicts_with_all = ["names", "quick"])]
     repair: bool,
 }
 
-impl Run for VerifyArgs {
-    type Answer = Verify;
+/// The answer of `verify`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct VerifyAnswer {
+    generation: Option<u64>,
+    /// The store's directory.
+    home: String,
+    /// Whether there is no damage; warnings, leftovers and notes do not count.
+    sound: bool,
+    /// How thoroughly the store was checked.
+    depth: VerifyDepth,
+    /// What was found; with `--repair`, what is left afterwards.
+    findings: Vec<VerifyFinding>,
+    /// How much was checked; with `--repair`, afterwards.
+    checked: CheckedAmounts,
+    /// What `--repair` did; null without it.
+    repair: Option<Repair>,
+}
 
-    fn run(&self, context: &Context) -> Result<Verify, Failure> {
+/// How thoroughly a store is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum VerifyDepth {
+    /// Without reading files.
+    Quick,
+    /// Every file is read and hashed.
+    Full,
+}
+
+/// One thing that is wrong, or good to know.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct VerifyFinding {
+    /// What it is; a code never changes its meaning.
+    #[schemars(schema_with = "crate::json::verify_code")]
+    code: &'static str,
+    /// How much it matters; follows from the code.
+    severity: VerifySeverity,
+    /// Where it is.
+    path: String,
+    /// The entry it is about; null if it is about no entry.
+    entry: Option<Digest>,
+    /// The modules that lead to the entry.
+    modules: Vec<String>,
+    /// The kept generations in which they do.
+    generations: Vec<u64>,
+    /// What it is, in one clause for people; its wording may change.
+    message: String,
+    /// What `--repair` does about it, for people; `nothing` for what is the user's.
+    remedy: &'static str,
+}
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum VerifySeverity {
+    /// Something is lost or wrong: the store is not sound.
+    Damage,
+    /// The store is sound, but a person should know this.
+    Warning,
+    /// A crash left it; it does no harm.
+    Leftover,
+    /// It is there, is not modstore's, and is never deleted.
+    Note,
+}
+
+/// How much was checked.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub(crate) struct CheckedAmounts {
+    /// Frames of the journal.
+    frames: u64,
+    /// Kept generations.
+    generations: u64,
+    /// Links of these generations.
+    links: u64,
+    /// Entries.
+    entries: u64,
+    /// Files and links in the entries.
+    files: u64,
+    /// Bytes that were read and hashed; a file that entries share is read once.
+    bytes: u64,
+}
+
+/// What `--repair` did.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Repair {
+    /// What was repaired.
+    repaired: Vec<Repaired>,
+    /// What could not be repaired.
+    not_repaired: Vec<NotRepaired>,
+    /// What the journal says now, if it was damaged and had to be rebuilt; otherwise null.
+    journal: Option<RebuiltJournal>,
+}
+
+/// Something that was repaired.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Repaired {
+    /// Where it is.
+    path: String,
+    /// How it was repaired, in words.
+    how: &'static str,
+    /// Where the damaged copy is now; null if there was none to keep.
+    quarantine: Option<String>,
+    /// The modules that lead to it.
+    modules: Vec<String>,
+}
+
+/// Something that could not be repaired. It is as it was.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct NotRepaired {
+    /// Where it is.
+    path: String,
+    /// What went wrong, in one clause.
+    message: String,
+    /// Why, outermost first.
+    causes: Vec<String>,
+    /// The next thing to do.
+    hint: Option<String>,
+    /// The modules that lead to it.
+    modules: Vec<String>,
+}
+
+/// A journal that was rebuilt.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct RebuiltJournal {
+    /// How many frames of the damaged journal could be read.
+    frames: usize,
+    /// The generations that the journal has now.
+    generations: Vec<u64>,
+    /// Generations whose modules are not known any longer.
+    lost: Vec<u64>,
+    /// Modules whose source or commit is not known any longer.
+    source_unknown: Vec<UnknownSource>,
+}
+
+/// A module of which only the tree is known.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct UnknownSource {
+    /// The generation.
+    generation: u64,
+    /// The module in it.
+    module: String,
+}
+
+impl Run for VerifyArgs {
+    type Answer = VerifyAnswer;
+
+    fn run(&self, context: &Context) -> Result<VerifyAnswer, Failure> {
         let store = context.store_to_inspect()?;
+        let home = store.layout().home();
         if self.repair {
             let report = store.repair(&context.progress(), context.cancel())?;
-            let generation = store.current().map(|shown| shown.number());
-            let told = answer(store.layout().home(), generation, Depth::Full, &report.after);
-            return Ok(Verify { repair: Some(repair(&report)), ..told });
+            let answer = VerifyAnswer::new(home, store.current(), Depth::Full, &report.after);
+            return Ok(VerifyAnswer { repair: Some(Repair::from(&report)), ..answer });
         }
         let depth = if self.quick { Depth::Quick } else { Depth::Full };
         let verification =
             store.verify(depth, &self.names, &context.progress(), context.cancel())?;
-        let generation = store.current().map(|shown| shown.number());
-        Ok(answer(store.layout().home(), generation, depth, &verification))
+        Ok(VerifyAnswer::new(home, store.current(), depth, &verification))
     }
 }
 
-fn answer(
-    home: &Path,
-    generation: Option<u64>,
-    depth: Depth,
-    verification: &Verification,
-) -> Verify {
-    Verify {
-        generation,
-        home: home.display().to_string(),
-        sound: verification.is_sound(),
-        depth: match depth {
-            Depth::Quick => "quick",
-            Depth::Full => "full",
-        },
-        findings: verification.findings.iter().map(finding).collect(),
-        checked: checked(verification.checked),
-        repair: None,
-    }
-}
-
-fn repair(report: &RepairReport) -> Repair {
-    let mended = report.repaired.iter().map(|mended| Mended {
-        path: mended.path.display().to_string(),
-        how: mended.how.as_str(),
-        aside: mended.aside.as_ref().map(|aside| aside.display().to_string()),
-        modules: mended.modules.clone(),
-    });
-    let unmended = report.not_repaired.iter().map(|unmended| Unmended {
-        path: unmended.path.display().to_string(),
-        error: unmended.error.to_string(),
-        causes: causes(&*unmended.error),
-        hint: unmended.hint.clone(),
-        modules: unmended.modules.clone(),
-    });
-    let journal = report.journal.as_ref().map(|rebuilt| NewJournal {
-        frames: rebuilt.frames,
-        generations: rebuilt.generations.iter().map(|number| number.number()).collect(),
-        lost: rebuilt.lost.iter().map(|number| number.number()).collect(),
-        unclear: rebuilt
-            .unclear
-            .iter()
-            .map(|(generation, module)| Unclear {
-                generation: generation.number(),
-                module: module.clone(),
-            })
-            .collect(),
-    });
-    Repair { mended: mended.collect(), unmended: unmended.collect(), journal }
-}
-
-impl Verify {
-    /// A path as a person in the home would write it.
-    fn below<'a>(&'a self, path: &'a str) -> &'a str {
-        let below = Path::new(path).strip_prefix(&self.home).ok().and_then(Path::to_str);
-        below.filter(|below| !below.is_empty()).unwrap_or(path)
-    }
-
-    fn write_repair(&self, to: &mut Page<'_>, repair: &Repair) -> io::Result<()> {
-        let mut table = Table::default();
-        for Mended { path, how, aside, modules } in &repair.mended {
-            let aside = aside.as_ref().map(|aside| format!("; what it was: {}", self.below(aside)));
-            let told = format!("{how}{}{}", of(modules), aside.unwrap_or_default());
-            table.row(["mended", self.below(path), &told]);
+impl VerifyAnswer {
+    fn new(
+        home: &Path,
+        generation: Option<Generation>,
+        depth: Depth,
+        verification: &Verification,
+    ) -> Self {
+        Self {
+            generation: generation.map(|generation| generation.number()),
+            home: home.display().to_string(),
+            sound: verification.is_sound(),
+            depth: match depth {
+                Depth::Quick => VerifyDepth::Quick,
+                Depth::Full => VerifyDepth::Full,
+            },
+            findings: verification.findings.iter().map(VerifyFinding::from).collect(),
+            checked: verification.checked.into(),
+            repair: None,
         }
-        table.write(to, 0)?;
-        if let Some(NewJournal { frames, generations, lost, unclear }) = &repair.journal {
-            writeln!(
-                to,
-                "the journal had {} left, and tells of {} now",
-                count(*frames, "frame"),
-                count(generations.len(), "generation")
-            )?;
-            for number in lost {
-                writeln!(to, "nobody can say what generation {number} was")?;
-            }
-            for Unclear { generation, module } in unclear {
-                writeln!(to, "where {module} in generation {generation} came from is not known")?;
-            }
+    }
+}
+
+impl From<&Finding> for VerifyFinding {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            code: finding.code.as_str(),
+            severity: finding.severity.into(),
+            path: finding.path.display().to_string(),
+            entry: finding.about.entry.map(Digest::from),
+            modules: finding.about.modules.clone(),
+            generations: numbers(&finding.about.generations),
+            message: finding.what.clone(),
+            remedy: finding.code.repair().as_str(),
         }
-        Ok(())
     }
 }
 
-fn of(modules: &[String]) -> String {
-    match modules {
-        [] => String::new(),
-        modules => format!(" ({})", modules.join(", ")),
-    }
-}
-
-fn finding(finding: &StoreFinding) -> Finding {
-    Finding {
-        code: finding.code.as_str(),
-        severity: finding.severity.as_str(),
-        path: finding.path.display().to_string(),
-        entry: finding.about.entry.map(|entry| entry.to_string()),
-        modules: finding.about.modules.clone(),
-        generations: finding.about.generations.iter().map(|number| number.number()).collect(),
-        what: finding.what.clone(),
-        mend: finding.code.repair().as_str(),
-    }
-}
-
-fn checked(checked: StoreChecked) -> Checked {
-    let StoreChecked { frames, generations, links, entries, files, bytes } = checked;
-    Checked { frames, generations, links, entries, files, bytes }
-}
-
-impl Answer for Verify {
-    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        if let Some(repair) = &self.repair {
-            self.write_repair(to, repair)?;
+impl From<Severity> for VerifySeverity {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            // The doctor's word for the same; no check of a store uses it.
+            Severity::Damage | Severity::Broken => Self::Damage,
+            Severity::Warning => Self::Warning,
+            Severity::Leftover => Self::Leftover,
+            Severity::Note => Self::Note,
         }
-        let mut table = Table::default();
-        for finding in &self.findings {
-            let place = self.below(&finding.path);
-            let told = format!("{place}: {}{}", finding.what, of(&finding.modules));
-            table.row([finding.severity, finding.code, &told]);
-        }
-        table.write(to, 0)?;
-        let Checked { frames, generations, links, entries, files, bytes } = self.checked;
-        let read =
-            if self.depth == "full" { format!(", {} read", size(bytes)) } else { String::new() };
-        let each = |number: u64, thing| count(usize::try_from(number).unwrap_or(usize::MAX), thing);
-        writeln!(
-            to,
-            "checked {} of the journal, {} with {}, {} of {}{read}",
-            each(frames, "frame"),
-            each(generations, "generation"),
-            each(links, "link"),
-            each(files, "file"),
-            if entries == 1 { "1 entry".into() } else { format!("{entries} entries") },
-        )?;
-        if self.sound { writeln!(to, "no damage") } else { Ok(()) }
     }
+}
 
-    fn troubles(&self) -> Vec<Failure> {
-        let unmended = self.repair.iter().flat_map(|repair| &repair.unmended);
-        let told = unmended.map(|Unmended { path, error, causes, hint, modules }| {
-            let message = format!("{}{}: {error}", self.below(path), of(modules));
-            let failure = Failure::new(Exit::Damaged, message).because(causes.clone());
-            match hint {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
+impl From<Checked> for CheckedAmounts {
+    fn from(checked: Checked) -> Self {
+        let Checked { frames, generations, links, entries, files, bytes } = checked;
+        Self { frames, generations, links, entries, files, bytes }
+    }
+}
+
+impl From<&RepairReport> for Repair {
+    fn from(report: &RepairReport) -> Self {
+        Self {
+            repaired: report.repaired.iter().map(Repaired::from).collect(),
+            not_repaired: report.not_repaired.iter().map(NotRepaired::from).collect(),
+            journal: report.journal.as_ref().map(RebuiltJournal::from),
+        }
+    }
+}
+
+impl From<&check::Repaired> for Repaired {
+    fn from(repaired: &check::Repaired) -> Self {
+        Self {
+            path: repaired.path.display().to_string(),
+            how: repaired.how.as_str(),
+            quarantine: repaired.aside.as_ref().map(|aside| aside.display().to_string()),
+            modules: repaired.modules.clone(),
+        }
+    }
+}
+
+impl From<&check::NotRepaired> for NotRepaired {
+    fn from(not_repaired: &check::NotRepaired) -> Self {
+        Self {
+            path: not_repaired.path.display().to_string(),
+            message: not_repaired.error.to_string(),
+            causes: causes(&*not_repaired.error),
+            hint: not_repaired.hint.clone(),
+            modules: not_repaired.modules.clone(),
+        }
+    }
+}
+
+impl From<&check::RebuiltJournal> for RebuiltJournal {
+    fn from(rebuilt: &check::RebuiltJournal) -> Self {
+        let unknown = rebuilt.unclear.iter().map(|(generation, module)| UnknownSource {
+            generation: generation.number(),
+            module: module.clone(),
         });
-        told.collect()
-    }
-
-    fn failure(&self) -> Option<Failure> {
-        let damage = Severity::Damage.as_str();
-        let damaged = self.findings.iter().filter(|finding| finding.severity == damage).count();
-        (damaged > 0).then(|| {
-            let what = format!("the store is damaged: {}", count(damaged, "finding"));
-            let failure = Failure::new(Exit::Damaged, what);
-            match self.repair {
-                Some(_) => failure.hint("what is damaged stays as it is; nothing was deleted"),
-                None => failure.hint("`modstore verify --repair` mends it"),
-            }
-        })
+        Self {
+            frames: rebuilt.frames,
+            generations: numbers(&rebuilt.generations),
+            lost: numbers(&rebuilt.lost),
+            source_unknown: unknown.collect(),
+        }
     }
 }

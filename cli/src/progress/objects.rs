@@ -1,6 +1,6 @@
 //! For programs: one JSON object per line.
 //!
-//! A module that is being received, and hashing, are told at most ten times a second.
+//! Receiving a module, and hashing, are reported ten times a second at most.
 
 use std::{
     collections::BTreeMap,
@@ -9,17 +9,134 @@ use std::{
 };
 
 use modstore::{Event, Step, model::ModuleName};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::lines::doing_text;
-use crate::page::on_stderr;
+use crate::{json::Time, page::on_stderr};
 
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The objects.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    told: Mutex<BTreeMap<Option<ModuleName>, Instant>>,
+    reported: Mutex<BTreeMap<Option<ModuleName>, Instant>>,
+}
+
+/// A line of `--progress json`, on standard error.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(crate) enum ProgressEvent {
+    /// The command looks at this many modules.
+    Started {
+        /// How many.
+        modules: usize,
+    },
+    /// A module made a step.
+    Module {
+        /// The module.
+        module: String,
+        #[serde(flatten)]
+        step: ProgressStep,
+    },
+    /// Another process holds a lock; sent once, after a second.
+    WaitingForLock {
+        /// The process; null if the lock does not say.
+        holder: Option<LockHolder>,
+    },
+    /// Something that a person should know about a module.
+    Warning {
+        /// The module.
+        module: String,
+        /// One line.
+        message: String,
+    },
+    /// Something that a person should know about the store as a whole, such as what its file system cannot promise.
+    Notice {
+        /// One line.
+        message: String,
+    },
+    /// Something is done in a Python environment that follows the store.
+    Environment {
+        /// The environment's directory.
+        environment: String,
+        /// What is done.
+        message: String,
+    },
+    /// `verify` reads and hashes files.
+    Hashing {
+        /// Bytes so far.
+        bytes: u64,
+        /// Bytes in all.
+        total_bytes: u64,
+    },
+    /// Everything is fetched, and the switch begins.
+    Committing,
+    /// The switch has happened.
+    Switched {
+        /// The generation that is current now.
+        generation: u64,
+    },
+    /// Trees and files in the trash are deleted.
+    Deleting {
+        /// How many are deleted.
+        done: usize,
+        /// How many there are.
+        total: usize,
+    },
+}
+
+/// A step of a module.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub(crate) enum ProgressStep {
+    /// Its repository is asked for its references.
+    Listing,
+    /// Its pack is received.
+    Receiving {
+        /// Bytes so far.
+        bytes: u64,
+        /// Objects so far.
+        objects: u64,
+        /// Objects in all; null until that is known.
+        total_objects: Option<u64>,
+    },
+    /// The server wrote a message.
+    Remote {
+        /// The message.
+        message: String,
+    },
+    /// It is as it was.
+    Unchanged,
+    /// Its new tree is in staging.
+    Fetched,
+    /// It is being built.
+    Building,
+    /// Its build wrote a line.
+    BuildOutput {
+        /// The line.
+        message: String,
+    },
+    /// It is not tried now, because it failed earlier.
+    Deferred,
+    /// It failed.
+    Failed {
+        /// What went wrong, in one clause.
+        message: String,
+    },
+    /// A step that this version has no name for.
+    Other,
+}
+
+/// A process that holds a lock.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LockHolder {
+    /// The process.
+    pid: u32,
+    /// Its command.
+    command: String,
+    /// When it took the lock.
+    since: Time,
 }
 
 impl Objects {
@@ -28,72 +145,76 @@ impl Objects {
             Event::Module { module, step: Step::Receiving { .. } }
                 if !self.is_time(Some(module)) => {}
             Event::Hashing { bytes, of } if bytes < of && !self.is_time(None) => {}
-            _ => object(event).iter().for_each(say),
+            _ => {
+                if let Some(object) = ProgressEvent::of(event) {
+                    on_stderr(|to| to.json(&object));
+                }
+            }
         }
     }
 
-    /// Whether this module, or hashing, should be told again.
+    /// Whether this module, or hashing, is to be reported again.
     fn is_time(&self, module: Option<&ModuleName>) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let key = module.cloned();
-        match told.get(&key) {
+        match reported.get(&key) {
             Some(last) if now.duration_since(*last) < PAUSE => false,
             _ => {
-                told.insert(key, now);
+                reported.insert(key, now);
                 true
             }
         }
     }
 }
 
-fn object(event: Event<'_>) -> Option<Value> {
-    Some(match event {
-        Event::Began { modules } => json!({"event": "began", "modules": modules}),
-        Event::Module { module, step } => step_object(module, step),
-        Event::Waiting { holder } => json!({
-            "event": "waiting",
-            "holder": holder.map(|holder| json!({
-                "pid": holder.pid, "command": holder.command, "since": crate::time::stamp(holder.since.saturating_mul(1000)),
-            })),
-        }),
-        Event::Warning { module, text } => {
-            json!({"event": "warning", "module": module, "text": text})
-        }
-        Event::Environment { prefix, doing } => {
-            json!({"event": "environment", "environment": prefix.display().to_string(), "text": doing_text(doing, true)?})
-        }
-        Event::Notice { text } => json!({"event": "notice", "text": text}),
-        Event::Hashing { bytes, of } => json!({"event": "hashing", "bytes": bytes, "of": of}),
-        Event::Committing => json!({"event": "committing"}),
-        Event::Shown { generation } => json!({"event": "shown", "generation": generation.number()}),
-        Event::Deleting { done, of } => json!({"event": "deleting", "done": done, "of": of}),
-        _ => return None,
-    })
-}
-
-fn step_object(module: &ModuleName, step: Step<'_>) -> Value {
-    let mut object = match step {
-        Step::Listing => json!({"step": "listing"}),
-        Step::Receiving { bytes, objects, of } => {
-            json!({"step": "receiving", "bytes": bytes, "objects": objects, "of": of})
-        }
-        Step::Remote(text) => json!({"step": "remote", "text": text}),
-        Step::Unchanged => json!({"step": "unchanged"}),
-        Step::Fetched => json!({"step": "fetched"}),
-        Step::Building => json!({"step": "building"}),
-        Step::Says(text) => json!({"step": "says", "text": text}),
-        Step::Waiting => json!({"step": "waiting"}),
-        Step::Failed(text) => json!({"step": "failed", "text": text}),
-        _ => json!({"step": "other"}),
-    };
-    if let Value::Object(object) = &mut object {
-        object.insert("event".into(), "module".into());
-        object.insert("module".into(), module.as_str().into());
+impl ProgressEvent {
+    /// The object of an event. Some need no line.
+    fn of(event: Event<'_>) -> Option<Self> {
+        Some(match event {
+            Event::Began { modules } => Self::Started { modules },
+            Event::Module { module, step } => {
+                Self::Module { module: module.to_string(), step: ProgressStep::from(step) }
+            }
+            Event::Waiting { holder } => Self::WaitingForLock {
+                holder: holder.map(|holder| LockHolder {
+                    pid: holder.pid,
+                    command: holder.command.clone(),
+                    since: Time::new(holder.since.saturating_mul(1000)),
+                }),
+            },
+            Event::Warning { module, text } => {
+                Self::Warning { module: module.to_string(), message: text.to_owned() }
+            }
+            Event::Notice { text } => Self::Notice { message: text.to_owned() },
+            Event::Environment { prefix, doing } => Self::Environment {
+                environment: prefix.display().to_string(),
+                message: doing_text(doing, true)?,
+            },
+            Event::Hashing { bytes, of } => Self::Hashing { bytes, total_bytes: of },
+            Event::Committing => Self::Committing,
+            Event::Shown { generation } => Self::Switched { generation: generation.number() },
+            Event::Deleting { done, of } => Self::Deleting { done, total: of },
+            _ => return None,
+        })
     }
-    object
 }
 
-fn say(object: &Value) {
-    on_stderr(|to| to.json(object));
+impl From<Step<'_>> for ProgressStep {
+    fn from(step: Step<'_>) -> Self {
+        match step {
+            Step::Listing => Self::Listing,
+            Step::Receiving { bytes, objects, of } => {
+                Self::Receiving { bytes, objects, total_objects: of }
+            }
+            Step::Remote(text) => Self::Remote { message: text.to_owned() },
+            Step::Unchanged => Self::Unchanged,
+            Step::Fetched => Self::Fetched,
+            Step::Building => Self::Building,
+            Step::Says(text) => Self::BuildOutput { message: text.to_owned() },
+            Step::Waiting => Self::Deferred,
+            Step::Failed(text) => Self::Failed { message: text.to_owned() },
+            _ => Self::Other,
+        }
+    }
 }

@@ -46,6 +46,6 @@ pub use programs::{
     on_terminal, until,
 };
 #[cfg(feature = "full")]
-pub use servers::{BlackHole, CutNetwork, GitDaemon, RefusedPort, SshServer, Wire};
+pub use servers::{BlackHole, CutNetwork, GitDaemon, RefusedPort, ScriptedServer, SshServer, Wire};
 #[cfg(feature = "full")]
-pub use system::{BindMount, Luck, Mount, skip_loudly};
+pub use system::{BindMount, Mount, Unsynced, skip_loudly};

@@ -2,11 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    io::Write as _,
+    net::TcpStream,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
 };
 
 use modstore_core::{
@@ -14,6 +13,7 @@ use modstore_core::{
     disk::{Disk, Layout, Staging},
     model::{ArchiveSource, Class, Source, Stage},
 };
+use modstore_testbed::ScriptedServer;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -531,39 +531,9 @@ fn whoever_cancels_is_obeyed() {
     assert!(world.acquire(&source).unwrap_err().is_cancelled());
 }
 
-/// A server that gives the same answer to every request, and keeps what it was asked.
-struct Server {
-    port: u16,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Server {
-    /// `answer` gets the head of a request.
-    fn start(answer: impl Fn(&str, &mut TcpStream) + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let heads = Arc::clone(&asked);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let mut head = Vec::new();
-                let mut byte = [0];
-                while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
-                    head.push(byte[0]);
-                }
-                let head = String::from_utf8(head).unwrap();
-                heads.lock().unwrap().push(head.clone());
-                answer(&head, &mut stream);
-            }
-        });
-        Server { port, asked }
-    }
-
-    fn source(&self, login: &str, name: &str, bytes: &[u8]) -> String {
-        let Self { port, .. } = self;
-        format!("archive+http://{login}127.0.0.1:{port}/{name}#sha256={}", sum(bytes))
-    }
+fn source(server: &ScriptedServer, login: &str, name: &str, bytes: &[u8]) -> String {
+    let port = server.port();
+    format!("archive+http://{login}127.0.0.1:{port}/{name}#sha256={}", sum(bytes))
 }
 
 fn reply(stream: &mut TcpStream, head: &str, body: &[u8]) {
@@ -584,14 +554,14 @@ fn fault(result: Result<AcquiredArchive, AcquireError>) -> Fault {
 fn an_archive_is_downloaded_and_redirects_take_no_login_along() {
     let bytes = gz(&tar(&[file("a", b"1")]));
     let given = bytes.clone();
-    let far = Server::start(move |_, stream| reply(stream, "200 OK", &given));
-    let to = format!("302 Found\r\nLocation: http://127.0.0.1:{}/y?token=1", far.port);
-    let near = Server::start(move |_, stream| reply(stream, &to, b""));
+    let far = ScriptedServer::start(move |_, stream| reply(stream, "200 OK", &given));
+    let to = format!("302 Found\r\nLocation: http://127.0.0.1:{}/y?token=1", far.port());
+    let near = ScriptedServer::start(move |_, stream| reply(stream, &to, b""));
     let world = World::new();
-    let acquired = world.acquire(&near.source("user:s3cret@", "x.tar.gz", &bytes)).unwrap();
+    let acquired = world.acquire(&source(&near, "user:s3cret@", "x.tar.gz", &bytes)).unwrap();
     assert_eq!(acquired.received, bytes.len() as u64);
-    assert!(near.asked.lock().unwrap()[0].to_lowercase().contains("authorization: basic"));
-    let asked = far.asked.lock().unwrap().clone();
+    assert!(near.heads()[0].to_lowercase().contains("authorization: basic"));
+    let asked = far.heads();
     assert!(asked[0].starts_with("GET /y?token=1 "), "{asked:?}");
     assert!(!asked[0].to_lowercase().contains("authorization"), "{asked:?}");
 }
@@ -599,18 +569,18 @@ fn an_archive_is_downloaded_and_redirects_take_no_login_along() {
 #[test]
 fn an_archives_login_is_not_told_to_another_place_that_asks_for_one() {
     let asks = "401 No\r\nWWW-Authenticate: Basic realm=\"x\"";
-    let far = Server::start(move |_, stream| reply(stream, asks, b""));
-    let to = format!("302 Found\r\nLocation: http://127.0.0.1:{}/y", far.port);
-    let near = Server::start(move |head, stream| {
+    let far = ScriptedServer::start(move |_, stream| reply(stream, asks, b""));
+    let to = format!("302 Found\r\nLocation: http://127.0.0.1:{}/y", far.port());
+    let near = ScriptedServer::start(move |head, stream| {
         let known = head.to_lowercase().contains("authorization");
         reply(stream, if known { &to } else { asks }, b"");
     });
     let world = World::new();
     for login in ["s3cret@", "user:s3cret@"] {
-        let error = fault(world.acquire(&near.source(login, "x.tar.gz", b"")));
+        let error = fault(world.acquire(&source(&near, login, "x.tar.gz", b"")));
         assert!(matches!(error, Fault::Login { tried: false }), "{login} {error:?}");
     }
-    let far = far.asked.lock().unwrap().clone();
+    let far = far.heads();
     assert_eq!(far.len(), 2, "{far:?}");
     assert!(far.iter().all(|head| !head.to_lowercase().contains("authorization")), "{far:?}");
 }
@@ -619,13 +589,13 @@ fn an_archives_login_is_not_told_to_another_place_that_asks_for_one() {
 fn a_server_that_hangs_up_or_fails_is_transient_and_one_that_has_nothing_is_permanent() {
     let bytes = gz(&tar(&[file("a", &big())]));
     let given = bytes.clone();
-    let cut = Server::start(move |_, stream| {
+    let cut = ScriptedServer::start(move |_, stream| {
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", given.len()).unwrap();
         stream.write_all(&given[..given.len() / 2]).unwrap();
     });
-    let silent = Server::start(|_, _| {});
-    let busy = Server::start(|_, stream| reply(stream, "503 Busy", b"later"));
-    let absent = Server::start(|_, stream| reply(stream, "404 Not Found", b"no"));
+    let silent = ScriptedServer::start(|_, _| {});
+    let busy = ScriptedServer::start(|_, stream| reply(stream, "503 Busy", b"later"));
+    let absent = ScriptedServer::start(|_, stream| reply(stream, "404 Not Found", b"no"));
     let world = World::new();
     for (server, class) in [
         (&cut, Class::Transient),
@@ -633,7 +603,7 @@ fn a_server_that_hangs_up_or_fails_is_transient_and_one_that_has_nothing_is_perm
         (&busy, Class::Transient),
         (&absent, Class::Permanent),
     ] {
-        let source = server.source("user:s3cret@", "x.tar.gz", &bytes);
+        let source = source(server, "user:s3cret@", "x.tar.gz", &bytes);
         let error = world.acquire(&source).unwrap_err();
         assert_eq!((error.class(), error.stage()), (class, Stage::Fetch), "{error:?}");
         let mut causes = format!("{error:?} {error}");
@@ -644,7 +614,7 @@ fn a_server_that_hangs_up_or_fails_is_transient_and_one_that_has_nothing_is_perm
         }
         assert!(!causes.contains("s3cret"), "{causes}");
     }
-    let dropped = fault(world.acquire(&cut.source("", "x.tar.gz", &bytes)));
+    let dropped = fault(world.acquire(&source(&cut, "", "x.tar.gz", &bytes)));
     assert!(matches!(dropped, Fault::Dropped { .. }), "{dropped:?}");
 }
 
@@ -653,8 +623,8 @@ fn offline_only_local_archives_are_read() {
     let world = World::with(true);
     let bytes = zip(&[file("a", b"1")]);
     world.acquire(&world.file("x.zip", &bytes)).unwrap();
-    let server = Server::start(|_, stream| reply(stream, "200 OK", b""));
-    let error = world.acquire(&server.source("", "x.zip", &bytes)).unwrap_err();
+    let server = ScriptedServer::start(|_, stream| reply(stream, "200 OK", b""));
+    let error = world.acquire(&source(&server, "", "x.zip", &bytes)).unwrap_err();
     assert!(matches!(error, AcquireError::Remote(RemoteError::Offline { .. })), "{error:?}");
-    assert!(server.asked.lock().unwrap().is_empty());
+    assert!(server.heads().is_empty());
 }

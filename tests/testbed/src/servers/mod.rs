@@ -4,11 +4,13 @@ mod process;
 mod git_daemon;
 mod ssh;
 mod wire;
+mod scripted;
 mod ports;
 mod cut_network;
 
 pub use cut_network::CutNetwork;
 pub use git_daemon::GitDaemon;
 pub use ports::{BlackHole, RefusedPort};
+pub use scripted::ScriptedServer;
 pub use ssh::SshServer;
 pub use wire::Wire;

@@ -3,7 +3,7 @@
 mod skip;
 mod mounts;
 
-pub use mounts::{BindMount, Luck, Mount};
+pub use mounts::{BindMount, Mount, Unsynced};
 pub use skip::skip_loudly;
 
 pub(crate) use mounts::attempt;

@@ -38,12 +38,11 @@ enum Kind {
 
 /// The fate, in a power cut, of data that was not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Luck {
-    /// It is lost.
-    Nothing,
-    /// Names, sizes and links were written in time, by the file system itself; contents were not. That is where files
-    /// of no bytes come from. On btrfs the same as [`Luck::Nothing`].
-    Names,
+pub enum Unsynced {
+    /// All of it is lost.
+    Lost,
+    /// The file system wrote names, sizes and links in time, but no contents: files of no bytes come from this. On btrfs the same as [`Unsynced::Lost`].
+    NamesKept,
 }
 
 impl Mount {
@@ -135,19 +134,19 @@ impl Mount {
     /// Pulls the plug and starts again: what was not synced is lost, and the file system recovers as after a power cut.
     /// No process may have a file open there. Not for a tmpfs.
     pub fn power_cut(&self) {
-        self.power_cut_under(Luck::Nothing, || ());
+        self.power_cut_under(Unsynced::Lost, || ());
     }
 
     /// The same under processes that still run, or, for a btrfs, are stopped. They are gone when `end` returns.
-    pub fn power_cut_under(&self, luck: Luck, end: impl FnOnce()) {
+    pub fn power_cut_under(&self, unsynced: Unsynced, end: impl FnOnce()) {
         assert_ne!(self.kind, Kind::Other, "nothing to start again with");
         if self.kind != Kind::Btrfs {
-            let flush = if luck == Luck::Names { " -f" } else { "" };
+            let flush = if unsynced == Unsynced::NamesKept { " -f" } else { "" };
             let shutdown = format!("shutdown{flush}");
             must(Command::new("xfs_io").args(["-x", "-c", &shutdown]).arg(self.path()));
         }
         let snapshot = match self.kind {
-            Kind::Unlogged => luck == Luck::Nothing,
+            Kind::Unlogged => unsynced == Unsynced::Lost,
             kind => kind == Kind::Btrfs,
         };
         let (image, copy) = (self.place.path().join("image"), self.place.path().join("copy"));

@@ -42,7 +42,7 @@ impl Stock {
         }
     }
 
-    /// A file that has this content, as reading it has shown; one of the same kind, if there is any.
+    /// A file that has this content, as reading it proves; one of the same kind, if there is any.
     fn find(&self, file: &TreeFile) -> Option<&(PathBuf, TreeFile)> {
         let places = self.places.get(&file.content)?;
         // A link and a file whose bytes are its text hash to the same.

@@ -1,0 +1,173 @@
+//! [`Update`]: what an update did, for all commands that end in one.
+
+mod files;
+mod text;
+
+use modstore::{
+    Store, UpdateReport,
+    update::{Cost as StoreCost, Unchanged as StoreUnchanged, Warning as StoreWarning},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    json::{Binding, Deferred, Digest, EnvironmentChanges, Failed, Revision, texts},
+    output::Output,
+};
+
+pub(super) use self::text::{not_followed, stays, write_environments};
+
+/// What an update did.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Update {
+    /// The current generation; null if there is none yet.
+    pub(super) generation: Option<u64>,
+    /// Whether the update made that generation; false if nothing changed, or `--all-or-nothing` prevented it.
+    pub(super) committed: bool,
+    /// Modules that changed, or would have changed without `--all-or-nothing`.
+    pub(super) updated: Vec<Updated>,
+    /// Modules that are as they were.
+    pub(super) unchanged: Vec<Unchanged>,
+    /// Modules that modules.toml does not declare any longer.
+    pub(super) removed: Vec<String>,
+    /// Modules that failed; each keeps its current version.
+    pub(super) failed: Vec<Failed>,
+    /// Modules that failed earlier and were not tried now; each keeps its current version.
+    pub(super) deferred: Vec<Deferred>,
+    /// What else a person should know about single modules.
+    pub(super) warnings: Vec<Warning>,
+    /// What was done in the Python environments that follow the store.
+    pub(super) environments: Vec<EnvironmentChanges>,
+    /// What the update cost.
+    pub(super) cost: Cost,
+}
+
+/// A module that changed.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Updated {
+    /// The module.
+    module: String,
+    /// What it was; null if it was not there.
+    from: Option<Binding>,
+    /// What it is now.
+    to: Binding,
+    /// The path that stays the same through every update.
+    target: String,
+    /// How many of the module's files differ; null for a linked module, or if that is not known.
+    files_changed: Option<usize>,
+    /// Whether a Python environment had to install it.
+    installed: bool,
+}
+
+/// A module that is as it was.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Unchanged {
+    /// The module.
+    module: String,
+    /// Its entry; null if it is linked.
+    digest: Option<Digest>,
+    /// Its git commit; null if it has none.
+    revision: Option<Revision>,
+}
+
+/// Something that a person should know about a module.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Warning {
+    /// The module.
+    module: String,
+    /// One line.
+    message: String,
+}
+
+/// What an update cost.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub(crate) struct Cost {
+    /// Requests to servers.
+    requests: u64,
+    /// Connections made for them.
+    connections: u64,
+    /// Bytes of packs that were received.
+    received_bytes: u64,
+    /// Files that were written.
+    files_written: u64,
+    /// Files that were linked from earlier entries instead.
+    files_linked: u64,
+    /// Milliseconds until everything was in staging.
+    fetch_ms: u64,
+    /// Milliseconds from then until the switch.
+    commit_ms: u64,
+}
+
+impl Update {
+    /// What `report` says; the files are compared in `store`.
+    pub(super) fn new(store: &Store, report: &UpdateReport) -> Self {
+        let updated = report.updated.iter().map(|updated| Updated {
+            module: updated.module.to_string(),
+            from: updated.from.as_ref().map(Binding::from),
+            to: Binding::from(&updated.to),
+            target: updated.path.display().to_string(),
+            files_changed: files::changed(store, updated),
+            installed: report
+                .environments
+                .iter()
+                .any(|settled| settled.installed.contains(&updated.module)),
+        });
+        Self {
+            generation: report.generation.map(|generation| generation.number()),
+            committed: report.committed,
+            updated: updated.collect(),
+            unchanged: report.unchanged.iter().map(Unchanged::from).collect(),
+            removed: texts(&report.removed),
+            failed: report.failed.iter().map(Failed::from).collect(),
+            deferred: report.waiting.iter().map(Deferred::from).collect(),
+            warnings: report.warnings.iter().map(Warning::from).collect(),
+            environments: report.environments.iter().map(EnvironmentChanges::from).collect(),
+            cost: report.cost.into(),
+        }
+    }
+
+    /// Whether it concerned no module at all.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.updated.is_empty()
+            && self.unchanged.is_empty()
+            && self.removed.is_empty()
+            && self.failed.is_empty()
+            && self.deferred.is_empty()
+    }
+
+    /// Prints the warnings.
+    pub(super) fn warn(&self, output: &Output) {
+        for Warning { module, message } in &self.warnings {
+            output.warn(&format!("{module}: {message}"));
+        }
+    }
+}
+
+impl From<&StoreUnchanged> for Unchanged {
+    fn from(unchanged: &StoreUnchanged) -> Self {
+        let Binding { digest, revision, .. } = Binding::from(&unchanged.binding);
+        Self { module: unchanged.module.to_string(), digest, revision }
+    }
+}
+
+impl From<&StoreWarning> for Warning {
+    fn from(warning: &StoreWarning) -> Self {
+        Self { module: warning.module.to_string(), message: warning.text.clone() }
+    }
+}
+
+impl From<StoreCost> for Cost {
+    fn from(cost: StoreCost) -> Self {
+        let milliseconds =
+            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            requests: cost.requests,
+            connections: cost.connections,
+            received_bytes: cost.received,
+            files_written: cost.written,
+            files_linked: cost.linked,
+            fetch_ms: milliseconds(cost.acquiring),
+            commit_ms: milliseconds(cost.committing),
+        }
+    }
+}

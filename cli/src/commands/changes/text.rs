@@ -1,0 +1,201 @@
+//! An update in words: a line for each change, and what failed one by one.
+
+use std::io;
+
+use super::{Cost, Update, Updated};
+use crate::{
+    exit::Exit,
+    json::{Binding, Deferred, DeferredReason, EnvironmentChanges, EnvironmentFailure, Failed},
+    page::Page,
+    report::Failure,
+    text::{Table, count, size},
+};
+
+impl Update {
+    /// Writes a line for each change, the number of modules without one, and the generation.
+    pub(crate) fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
+        let mut table = Table::default();
+        for updated in &self.updated {
+            let files = updated.files_changed.map(|files| format!("({})", count(files, "file")));
+            table.row([&updated.module, &updated.step(), &files.unwrap_or_default()]);
+        }
+        for module in &self.removed {
+            table.row([module, "removed", ""]);
+        }
+        table.write(to, 0)?;
+        write_environments(to, &self.environments)?;
+        for (number, what) in [
+            (self.unchanged.len(), "unchanged"),
+            (self.failed.len(), "failed"),
+            (self.deferred.len(), "not tried now"),
+        ] {
+            if number > 0 {
+                writeln!(to, "{} {what}", count(number, "module"))?;
+            }
+        }
+        self.write_generation(to)
+    }
+
+    fn write_generation(&self, to: &mut Page<'_>) -> io::Result<()> {
+        let changed = !self.updated.is_empty() || !self.removed.is_empty();
+        match self.generation {
+            Some(generation) if self.committed => {
+                writeln!(to, "generation {generation} is current")
+            }
+            Some(generation) if changed => {
+                writeln!(to, "nothing was switched; generation {generation} is still current")
+            }
+            Some(generation) => writeln!(to, "generation {generation} is still current"),
+            None => writeln!(to, "there is no generation yet"),
+        }
+    }
+
+    /// Writes what the update cost.
+    pub(crate) fn write_cost(&self, to: &mut Page<'_>) -> io::Result<()> {
+        let Cost {
+            requests,
+            connections,
+            received_bytes,
+            files_written,
+            files_linked,
+            fetch_ms,
+            commit_ms,
+        } = self.cost;
+        let received = size(received_bytes);
+        writeln!(
+            to,
+            "requests: {requests}, connections: {connections}, received: {received}, files written: {files_written}, \
+             linked: {files_linked}; {fetch_ms} ms to fetch, {commit_ms} ms to switch",
+        )
+    }
+
+    /// Each module that failed or was not tried, with its current version.
+    pub(crate) fn troubles(&self) -> Vec<Failure> {
+        let failed =
+            self.failed.iter().map(|failed| failed.trouble(&stays(failed.current.as_ref())));
+        let deferred = self.deferred.iter().map(Deferred::trouble);
+        let environments = self.environments.iter().flat_map(not_followed);
+        failed.chain(deferred).chain(environments).collect()
+    }
+
+    /// Why the update as a whole did not succeed.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        let failed = self.failed.len();
+        let deferred = self.deferred.len();
+        let all = failed + deferred + self.updated.len() + self.unchanged.len();
+        let of = count(all, "module");
+        let were = if deferred == 1 { "was" } else { "were" };
+        let message = match (failed, deferred) {
+            (0, 0) => return None,
+            (_, 0) => format!("{failed} of {of} failed"),
+            (0, _) => format!("{deferred} of {of} failed earlier and {were} not tried now"),
+            (_, _) => format!(
+                "{failed} of {of} failed, and {deferred} failed earlier and {were} not tried now"
+            ),
+        };
+        Some(Failure::new(Exit::Failed, message))
+    }
+}
+
+impl Updated {
+    /// `1a2b3c4 → 5d6e7f8`, `new 5d6e7f8`, `-> /home/me/src/weather`.
+    fn step(&self) -> String {
+        if let Some(path) = &self.to.linked {
+            return format!("-> {path}");
+        }
+        let to = self.to.short_id().unwrap_or_default();
+        match &self.from {
+            None => format!("new {to}"),
+            Some(Binding { linked: Some(_), .. }) => format!("linked → {to}"),
+            Some(from) if from.short_id() == Some(to) => format!("{to} (same commit)"),
+            Some(from) => format!("{} → {to}", from.short_id().unwrap_or_default()),
+        }
+    }
+}
+
+impl Failed {
+    /// What to tell a person: why it failed, and behind the class what else matters.
+    pub(in crate::commands) fn trouble(&self, beside: &str) -> Failure {
+        let beside = if beside.is_empty() { String::new() } else { format!("; {beside}") };
+        let message = format!("{}: {} ({}{beside})", self.module, self.message, self.class);
+        let mut failure = Failure::new(Exit::Failed, message).because(self.causes.clone());
+        failure.hint.clone_from(&self.hint);
+        failure
+    }
+}
+
+impl Deferred {
+    /// What to tell a person: why it was not tried, and how it failed before.
+    fn trouble(&self) -> Failure {
+        let stays = stays(self.current.as_ref());
+        let message = format!("{}: {} ({stays})", self.module, self.reason());
+        let last = self.attempt.iter();
+        let causes = last.flat_map(|last| [&last.message].into_iter().chain(&last.causes)).cloned();
+        Failure::new(Exit::Failed, message).because(causes.collect()).hint(self.why.hint())
+    }
+
+    fn reason(&self) -> String {
+        match self.why {
+            DeferredReason::NotDue => {
+                let left = self.until.map(|until| until.left()).unwrap_or_default();
+                format!("failed earlier; the next try is {left}")
+            }
+            DeferredReason::Unchanged => {
+                "failed earlier, and nothing that it depends on has changed".into()
+            }
+            DeferredReason::HostUnavailable => {
+                let host = self.host.as_deref().unwrap_or("its host");
+                format!("was not tried: {host} failed several times")
+            }
+            DeferredReason::NetworkUnavailable => {
+                "was not tried: several builds found no network".into()
+            }
+        }
+    }
+}
+
+impl DeferredReason {
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::NotDue => "`modstore update` tries now",
+            Self::Unchanged => "fix the cause, or try again with `modstore update --retry`",
+            Self::HostUnavailable => "check the network and the host, then run it again",
+            Self::NetworkUnavailable => "check the network, then run it again",
+        }
+    }
+}
+
+/// What a module that failed is at.
+pub(in crate::commands) fn stays(current: Option<&Binding>) -> String {
+    match current {
+        None => "it has no version yet".into(),
+        Some(Binding { linked: Some(path), .. }) => format!("it stays at {path}"),
+        Some(binding) => format!("it stays at {}", binding.short_id().unwrap_or("its version")),
+    }
+}
+
+/// Writes what was done in environments, a line for each thing.
+pub(in crate::commands) fn write_environments(
+    to: &mut Page<'_>,
+    environments: &[EnvironmentChanges],
+) -> io::Result<()> {
+    for EnvironmentChanges { environment, installed, reinstalled, removed, .. } in environments {
+        for (what, modules) in
+            [("installed", installed), ("reinstalled", reinstalled), ("uninstalled", removed)]
+        {
+            if !modules.is_empty() {
+                writeln!(to, "{what} in {environment}: {}", modules.join(", "))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Each module whose current version an environment does not have.
+pub(in crate::commands) fn not_followed(changes: &EnvironmentChanges) -> Vec<Failure> {
+    let trouble = |failed: &EnvironmentFailure| {
+        let message = format!("{} in {}: {}", failed.module, changes.environment, failed.message);
+        Failure::new(Exit::Failed, message).because(failed.causes.clone())
+    };
+    changes.failed.iter().map(trouble).collect()
+}

@@ -1,0 +1,40 @@
+//! Names of modules that somebody typed, and what to say about one that is not there.
+
+use modstore::{
+    Store,
+    model::{ModuleName, nearest},
+};
+
+use crate::{exit::Exit, report::Failure};
+
+/// The failure of a module that is not there, with the nearest name that is.
+pub(super) fn unknown(store: &Store, name: &ModuleName, exit: Exit) -> Failure {
+    let declared = store.declarations().unwrap_or_default();
+    if declared.get(name).is_some() {
+        let message = format!("module `{name}` is declared and not fetched yet");
+        return Failure::new(exit, message).hint("`modstore update` fetches it");
+    }
+    let current = std::fs::read_dir(store.layout().current()).into_iter().flatten().flatten();
+    let current = current.filter_map(|entry| entry.file_name().into_string().ok());
+    let known: Vec<String> =
+        declared.modules.keys().map(ToString::to_string).chain(current).collect();
+    if known.iter().any(|known| known == name.as_str()) {
+        let message = format!("module `{name}` is in the current generation, but not declared");
+        return Failure::new(exit, message).hint("`modstore update` removes it");
+    }
+    let failure = Failure::new(exit, format!("there is no module `{name}`"));
+    match nearest(name.as_str(), known.iter().map(String::as_str)) {
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None if known.is_empty() => failure.hint("`modstore add SOURCE` adds the first module"),
+        None => failure.hint("`modstore list` lists the modules"),
+    }
+}
+
+/// Refuses names that are not declared, before anything is changed.
+pub(super) fn known(store: &Store, names: &[ModuleName]) -> Result<(), Failure> {
+    let declared = store.declarations()?;
+    match names.iter().find(|name| declared.get(name).is_none()) {
+        Some(name) => Err(unknown(store, name, Exit::Usage)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,118 @@
+//! The state of the store, in words.
+
+use std::io;
+
+use super::{FailingModule, FollowingEnvironment, StatusAnswer};
+use crate::{
+    commands::changes::stays,
+    json::Attempt,
+    output::Answer,
+    page::Page,
+    text::{Table, count, size},
+};
+
+impl Answer for StatusAnswer {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
+        let mut table = Table::default();
+        table.row(["store", &self.home]);
+        table.row(["current", &self.current()]);
+        table.row(["modules", &self.modules.to_string()]);
+        self.add_modules(&mut table);
+        table.row(["entries", &format!("{}, {}", self.entries, size(self.bytes))]);
+        rows(&mut table, "environments", self.environments.iter().map(|it| it.summary()));
+        rows(&mut table, "leases", self.leases.iter().map(|lease| lease.summary()));
+        if !self.leftovers.is_empty() {
+            let names = count(self.leftovers.len(), "name");
+            table.row(["leftovers", &format!("{names}, which the next `modstore gc` deletes")]);
+        }
+        table.write(to, 0)?;
+        if !self.missing.is_empty() || !self.undeclared.is_empty() {
+            writeln!(to, "`modstore update` fetches what is declared and removes what is not")
+        } else if self.modules == 0 {
+            writeln!(to, "No modules are declared. Add one with `modstore add SOURCE`.")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Adds rows, of which only the first has a name.
+fn rows(table: &mut Table, what: &str, texts: impl Iterator<Item = String>) {
+    for (number, text) in texts.enumerate() {
+        table.row([if number == 0 { what } else { "" }, &text]);
+    }
+}
+
+impl StatusAnswer {
+    fn add_modules(&self, table: &mut Table) {
+        for (what, names) in [
+            ("linked", &self.linked),
+            ("not fetched", &self.missing),
+            ("undeclared", &self.undeclared),
+        ] {
+            if !names.is_empty() {
+                table.row([what, &names.join(", ")]);
+            }
+        }
+        rows(table, "failing", self.failing.iter().flat_map(FailingModule::summary));
+        if !self.builds_not_allowed.is_empty() {
+            let builds = format!("the builds of {}", self.builds_not_allowed.join(", "));
+            table.row(["not allowed", &builds]);
+            table.row(["", "`modstore allow --list` shows what they run"]);
+        }
+    }
+
+    fn current(&self) -> String {
+        let Some(generation) = self.generation else { return "no generation yet".into() };
+        let of = count(self.generations, "generation");
+        match (self.at, &self.reason) {
+            (Some(at), Some(reason)) => {
+                format!("generation {generation} ({of}), made by {reason}, {}", at.ago())
+            }
+            _ => format!("generation {generation}, which is not in the journal"),
+        }
+    }
+}
+
+impl FailingModule {
+    /// Two lines: why it failed; and how often, when again, and its current version.
+    fn summary(&self) -> [String; 2] {
+        [format!("{}: {}", self.module, self.reason()), self.tries()]
+    }
+
+    /// The first and the last cause; of a program, the last line it wrote.
+    fn reason(&self) -> String {
+        let Attempt { class, stage, message, causes, .. } = &self.attempt;
+        let last =
+            causes.last().and_then(|cause| cause.lines().rfind(|line| !line.trim().is_empty()));
+        let root = last.map_or_else(String::new, |last| format!(": {}", last.trim()));
+        format!("{message}{root} ({stage}, {class})")
+    }
+
+    fn tries(&self) -> String {
+        let first = self.attempt.first.ago();
+        let tries = match self.attempt.count {
+            1 => format!("tried once, {first}"),
+            tries => format!("tried {tries} times, first {first}"),
+        };
+        let next = match self.attempt.next {
+            Some(at) => format!("next try {}", at.left()),
+            None => "next try when something changes, or with --retry".into(),
+        };
+        let since = self.current_since.map(|at| format!(", current since {}", at.age()));
+        format!("{tries}; {next}; {}{}", stays(self.current.as_ref()), since.unwrap_or_default())
+    }
+}
+
+impl FollowingEnvironment {
+    fn summary(&self) -> String {
+        let state = match self {
+            Self { missing: true, .. } => ", which is gone",
+            Self { in_sync: false, .. } => {
+                ", which lacks the current version of some: `modstore update` installs it"
+            }
+            _ => "",
+        };
+        format!("{} ({}){state}", self.environment, count(self.modules.len(), "module"))
+    }
+}

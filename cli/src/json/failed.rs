@@ -1,0 +1,111 @@
+//! [`Failed`] and [`Deferred`]: modules that are not in the state that modules.toml asks for.
+
+use modstore::update::{Failed as StoreFailed, PutOff, Waiting as StoreWaiting};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Attempt, Binding, Exception, Time};
+use crate::causes::causes;
+
+/// A module that failed. It keeps its current version.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Failed {
+    /// The module.
+    pub(crate) module: String,
+    /// When another try can succeed.
+    #[schemars(schema_with = "super::failure_class")]
+    pub(crate) class: String,
+    /// How far it came.
+    #[schemars(schema_with = "super::failure_stage")]
+    pub(crate) stage: String,
+    /// A name for the cause that never changes its meaning; null if the cause has none.
+    #[schemars(schema_with = "super::failure_code")]
+    pub(crate) code: Option<String>,
+    /// What went wrong, in one clause.
+    pub(crate) message: String,
+    /// Why, outermost first.
+    pub(crate) causes: Vec<String>,
+    /// The next thing to do.
+    pub(crate) hint: Option<String>,
+    /// What importing the module raised, if that is the cause.
+    pub(crate) exception: Option<Exception>,
+    /// The module's current version; null if it has none.
+    pub(crate) current: Option<Binding>,
+    /// What the store remembers of this failure; null if the module was not really tried: with `--offline`, if
+    /// modules.lock lacks it, or if its build is not allowed.
+    pub(crate) attempt: Option<Attempt>,
+}
+
+impl From<&StoreFailed> for Failed {
+    fn from(failed: &StoreFailed) -> Self {
+        Self {
+            module: failed.module.to_string(),
+            class: failed.class.to_string(),
+            stage: failed.stage.to_string(),
+            code: failed.code.map(|code| code.to_string()),
+            message: failed.error.to_string(),
+            causes: causes(&*failed.error),
+            hint: failed.hint.clone(),
+            exception: Exception::within(&*failed.error),
+            current: failed.serving.as_ref().map(Binding::from),
+            attempt: failed.attempt.as_ref().map(Attempt::from),
+        }
+    }
+}
+
+/// A module that failed earlier and was not tried now. It keeps its current version.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Deferred {
+    /// The module.
+    pub(crate) module: String,
+    /// Why it was not tried.
+    pub(crate) why: DeferredReason,
+    /// When it is due, for `not-due`.
+    pub(crate) until: Option<Time>,
+    /// The host, for `host-unavailable`.
+    pub(crate) host: Option<String>,
+    /// The last try; null if there was none.
+    pub(crate) attempt: Option<Attempt>,
+    /// The module's current version; null if it has none.
+    pub(crate) current: Option<Binding>,
+}
+
+/// Why a module was not tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DeferredReason {
+    /// The delay until its next try has not elapsed.
+    NotDue,
+    /// It would fail again: nothing that it depends on has changed.
+    Unchanged,
+    /// Its host failed several times in this update.
+    HostUnavailable,
+    /// Several builds found no network in this update.
+    NetworkUnavailable,
+}
+
+impl From<&StoreWaiting> for Deferred {
+    fn from(waiting: &StoreWaiting) -> Self {
+        let mut json = Self {
+            module: waiting.module.to_string(),
+            why: DeferredReason::Unchanged,
+            until: None,
+            host: None,
+            attempt: waiting.attempt.as_ref().map(Attempt::from),
+            current: waiting.serving.as_ref().map(Binding::from),
+        };
+        match &waiting.put_off {
+            PutOff::Until(until) => {
+                json.why = DeferredReason::NotDue;
+                json.until = Some(Time::new(*until));
+            }
+            PutOff::Host(host) => {
+                json.why = DeferredReason::HostUnavailable;
+                json.host = Some(host.clone());
+            }
+            PutOff::Builds => json.why = DeferredReason::NetworkUnavailable,
+            _ => {}
+        }
+        json
+    }
+}
