@@ -138,7 +138,7 @@ fn ones_own_modules_are_measured_in_a_scratch_store() {
         assert_eq!((&round["changed"], &round["failed"]), (&1.into(), &0.into()), "{round}");
         assert!(
             of(round, "fetch", "files_created").as_u64().unwrap() >= 2,
-            "fetched anew: {round}"
+            "fetched again: {round}"
         );
         assert_eq!(round["reader"]["misses"], 0);
     }

@@ -23,13 +23,15 @@ use list::List;
 
 /// The areas that are clean and must stay clean: files and directories, by their path below the repository's root.
 ///
-/// Still to come, as their parts are rewritten: the pages of docs/ that are not listed yet, `help`, `cli`,
-/// `store/core`, `store/fetch`, `store/python`, `store/doctor`, `store/modstore`, `tests`, `benches`.
-const CLEAN: [&str; 14] = [
+/// Still to come, as their parts are rewritten: `docs/json.md`, `docs/reliability.md` (its table repeats the laws in
+/// `tests/sabotages/`), `help`, `cli`, `store/core`, `store/fetch`, `store/python`, `store/doctor`, `store/modstore`,
+/// `tests`, `benches`.
+const CLEAN: [&str; 15] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
+    "docs/architecture.md",
     "docs/concurrency.md",
     "docs/doctor.md",
     "docs/failures.md",

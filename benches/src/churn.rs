@@ -107,7 +107,7 @@ fn follow(
         .try_for_each(|module| same(site.corpus, contender, module, version(site, module, round)))
 }
 
-/// What of a module is served in a round.
+/// The version of a module that is served in a round.
 fn version(site: &Site<'_>, module: &Served, round: usize) -> Version {
     let has_moved =
         |earlier: &usize| moving(site, *earlier).0.iter().any(|it| it.name == module.name);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use modstore::environment::{How, Scan};
+use modstore::environment::{PointerKind, Scan};
 use modstore_testbed::PythonTools;
 
 use crate::local::{Samples, middle, milliseconds, ratio};
@@ -93,12 +93,12 @@ fn table(samples: &Samples) -> String {
 /// Everything that points out of the site, and whether it leads anywhere.
 fn check(site: &Path) -> Result<(), String> {
     let scan = Scan::of(site).map_err(|error| error.to_string())?;
-    let followed = scan.pointers.iter().filter(|pointer| pointer.how != How::DirectUrl);
+    let followed = scan.pointers.iter().filter(|pointer| pointer.how != PointerKind::DirectUrl);
     let (there, gone): (Vec<_>, Vec<_>) = followed.partition(|pointer| pointer.target.exists());
     let found = (scan.distributions.len(), there.len() + gone.len(), gone.len());
     match black_box(found) == (DISTRIBUTIONS, EDITABLES, DANGLING) {
         true => Ok(()),
-        false => Err(format!("the check found {found:?}, and {:?} in the way", scan.troubles)),
+        false => Err(format!("the check found {found:?}, and {:?} in the way", scan.unparsed)),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn describe(place: &Path, on: &str, programs: &[&Path]) -> String {
          - {cores} cores ({}), {kernel}, load before the run {}\n\
          - contenders work on {on} ({system}); repositories lie on the file system of the temporary directory\n\
          - {}\n\
-         - no peak of memory below {} MiB can be told: that is the harness's own\n",
+         - no peak of memory below {} MiB is measurable: that is the harness's own\n",
         command.join(" "),
         processor(),
         load(),

@@ -211,7 +211,7 @@ fn an_environment_that_cannot_be_written_to_is_reported_with_the_system_error() 
     assert!(ran.stderr.contains("Read-only file system"), "{ran:?}");
     only(&told, "D01");
     let (ran, told) = world.doctor(&venv, &["--fix"]);
-    ran.fails(1).says("uv cannot install");
+    ran.fails(1).says("uv could not install");
     only(&told, "D01");
     assert_eq!(snapshot(&venv.site()), before);
     mount.read_write();

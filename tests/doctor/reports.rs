@@ -28,7 +28,7 @@ fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_fixed_b
     let is_none = format!("import importlib.util as u; print(u.find_spec({package:?}))");
     assert_eq!(venv.says(&is_none), "None", "as in the reports");
     let (ran, told) = world.doctor(&venv, &[]);
-    let ran = ran.fails(1).says("error: 4 things are broken").says("the same with --fix");
+    let ran = ran.fails(1).says("error: 4 things are broken").says("run it again with --fix");
     drop(ran);
     assert_eq!(codes(&told), ["D01"], "{told:#}");
     for ((name, ..), (old, new)) in MODULES.iter().zip(&moved) {
@@ -37,7 +37,7 @@ fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_fixed_b
         let found = found.iter().find(|it| it["distribution"] == *distribution).unwrap();
         assert_eq!(found["module"], *distribution, "the name of its entry point");
         assert_eq!(found["target"], text(&old.join("src")));
-        assert!(found["message"].as_str().unwrap().contains("which is not there"));
+        assert!(found["message"].as_str().unwrap().contains("which does not exist"));
         assert_eq!(found["candidate"]["directory"], text(new));
         let package = distribution.replace('-', "_");
         let raised = format!("No module named '{package}'");
@@ -150,7 +150,7 @@ fn of_two_directories_the_other_spelling_of_the_missing_one_is_taken_and_the_twi
     let (ran, told) = world.doctor(&venv, &[]);
     ran.ok();
     let what = only(&told, "D05")["message"].as_str().unwrap();
-    assert!(what.contains("is cached 2 times, as it was spelled: https://"), "{what}");
+    assert!(what.contains("is cached 2 times, spelled https://"), "{what}");
 }
 
 #[test]

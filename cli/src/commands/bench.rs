@@ -8,6 +8,7 @@ mod answer;
 mod server;
 mod upstream;
 mod meter;
+mod figures;
 mod disk;
 mod plot;
 mod churn;

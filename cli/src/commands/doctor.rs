@@ -8,9 +8,9 @@ use clap::{Args, ValueHint};
 use modstore::{
     disk::Disk,
     doctor::{
-        Candidate as StoreCandidate, Doctor, DoctorError, Examined, Finding, Report, Request, Trial,
+        Candidate as StoreCandidate, Doctor, DoctorError, Examined, FailedFix as StoreFailedFix,
+        Finding, Report, Request,
     },
-    update::{Event, Events as _},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -199,7 +199,7 @@ impl Run for DoctorArgs {
             offline: context.global.offline,
             lock_limit: Duration::from_secs(context.global.lock_timeout),
             cancel: context.cancel(),
-            told: &|prefix, doing| progress.happened(Event::Environment { prefix, doing }),
+            events: &progress,
         };
         let request = Request { python: self.python.clone(), quick: self.quick, fix: self.fix };
         let report = doctor.run(&request).map_err(|error| failed(&error))?;
@@ -225,8 +225,8 @@ fn failed(error: &DoctorError) -> Failure {
 
 impl From<Report> for DoctorAnswer {
     fn from(report: Report) -> Self {
-        let fixed = report.mended.into_iter();
-        let unparsed = report.unclear.into_iter();
+        let fixed = report.fixed.into_iter();
+        let unparsed = report.unparsed.into_iter();
         Self {
             generation: None,
             quick: false,
@@ -237,11 +237,11 @@ impl From<Report> for DoctorAnswer {
             fixed: fixed
                 .map(|fixed| Fixed { finding: (&fixed.finding).into(), how: fixed.how })
                 .collect(),
-            failed_fixes: report.trials.into_iter().map(FailedFix::from).collect(),
+            failed_fixes: report.failed_fixes.into_iter().map(FailedFix::from).collect(),
             unparsed: unparsed
                 .map(|(path, why)| UnparsedFile { path: path.display().to_string(), why })
                 .collect(),
-            store_error: report.store,
+            store_error: report.store_error,
         }
     }
 }
@@ -255,7 +255,7 @@ impl From<Examined> for InspectedEnvironment {
             installer: examined.installer,
             distributions: examined.distributions,
             editables: examined.editables,
-            import_skipped: examined.untried,
+            import_skipped: examined.import_skipped,
         }
     }
 }
@@ -263,19 +263,20 @@ impl From<Examined> for InspectedEnvironment {
 impl From<&Finding> for DoctorFinding {
     fn from(finding: &Finding) -> Self {
         let text = |path: &PathBuf| path.display().to_string();
+        let about = &finding.about;
         Self {
             code: finding.code.as_str(),
             severity: finding.severity.into(),
-            environment: finding.environment.as_ref().map(text),
-            distribution: finding.distribution.as_ref().map(ToString::to_string),
-            module: finding.module.clone(),
+            environment: about.environment.as_ref().map(text),
+            distribution: about.distribution.as_ref().map(ToString::to_string),
+            module: about.module.clone(),
             path: text(&finding.path),
-            target: finding.target.as_ref().map(text),
+            target: about.target.as_ref().map(text),
             message: finding.what.clone(),
-            exception: finding.exception.as_ref().map(Exception::from),
-            candidate: finding.candidate.as_ref().map(Candidate::from),
-            not_fixed_because: finding.unmended.clone(),
-            fix: finding.fix.clone(),
+            exception: about.exception.as_ref().map(Exception::from),
+            candidate: about.candidate.as_ref().map(Candidate::from),
+            not_fixed_because: about.not_fixed_because.clone(),
+            fix: about.command.clone(),
         }
     }
 }
@@ -284,9 +285,9 @@ impl From<modstore::doctor::Severity> for DoctorSeverity {
     fn from(severity: modstore::doctor::Severity) -> Self {
         use modstore::doctor::Severity;
         match severity {
-            Severity::Broken => Self::Broken,
+            Severity::Damage | Severity::Broken => Self::Broken,
             Severity::Warning => Self::Warning,
-            Severity::Note => Self::Note,
+            Severity::Leftover | Severity::Note => Self::Note,
         }
     }
 }
@@ -301,14 +302,14 @@ impl From<&StoreCandidate> for Candidate {
     }
 }
 
-impl From<Trial> for FailedFix {
-    fn from(trial: Trial) -> Self {
+impl From<StoreFailedFix> for FailedFix {
+    fn from(failed: StoreFailedFix) -> Self {
         Self {
-            environment: trial.environment.display().to_string(),
-            distributions: trial.distributions,
-            how: trial.how,
-            causes: trial.causes,
-            busy: trial.is_busy,
+            environment: failed.environment.display().to_string(),
+            distributions: failed.distributions,
+            how: failed.how,
+            causes: failed.causes,
+            busy: failed.is_busy,
         }
     }
 }

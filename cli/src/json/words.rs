@@ -38,7 +38,8 @@ pub(crate) fn verify_code(_: &mut SchemaGenerator) -> Schema {
 
 /// What `doctor` found.
 pub(crate) fn doctor_code(_: &mut SchemaGenerator) -> Schema {
-    words(doctor::Code::ALL.iter().map(|code| (code.as_str(), code.title())))
+    let codes = doctor::codes();
+    words(codes.iter().map(|code| (code.as_str(), code.meaning())))
 }
 
 /// A schema of these words, each with its meaning.

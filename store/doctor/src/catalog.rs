@@ -1,5 +1,5 @@
-//! What is known besides the environments: the stand-ins of the store, and the caches. [`Shared::candidate`] says where a
-//! distribution is to lead.
+//! [`Catalog`]: where distributions can be found outside environments: the stand-ins of the store, and the caches.
+//! [`Catalog::choose`] decides where a distribution should lead.
 
 use std::{
     collections::BTreeMap,
@@ -13,32 +13,30 @@ use modstore_core::{
 use modstore_python::StandIn;
 
 use crate::{
-    cache::{Choice, Search, distribution_in},
-    finding::Candidate,
+    cache::{Search, distribution_in},
+    finding::{Candidate, Choice},
+    hosts::HostHome,
     inspected::Editable,
 };
 
-/// What is known besides the environments.
+/// Where distributions can be found outside environments.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct Catalog {
     pub search: Search,
-    pub store: Option<Stock>,
-    /// The host's home whose cache is meant, if that can be told.
-    pub home: Option<PathBuf>,
-    /// What the settings there say of where modules come from.
-    pub wishes: Vec<(String, PathBuf)>,
+    pub store: Option<StoreStandIns>,
+    pub homes: Vec<HostHome>,
 }
 
-/// What the store has for environments.
+/// The stand-ins that the store has for environments.
 #[derive(Debug)]
-pub(crate) struct Stock {
+pub(crate) struct StoreStandIns {
     pub layout: Layout,
     /// By distribution: its module, and the directory that is installed for it.
     stand_ins: BTreeMap<DistributionName, (ModuleName, PathBuf)>,
 }
 
-impl Stock {
-    /// What the store in this home has, if there is one.
+impl StoreStandIns {
+    /// Those of the store in this home, if there is one.
     pub(crate) fn of(home: &Path) -> Option<Self> {
         let layout = Layout::new(home);
         if !layout.format().is_file() {
@@ -51,7 +49,7 @@ impl Stock {
                 continue;
             };
             let directory = StandIn::directory(&layout, &module);
-            // One whose module is shown no more leads nowhere.
+            // The stand-in of a module that is gone from the current generation leads nowhere.
             if let Some(stand_in) = StandIn::read(&layout, &module)
                 && directory.join("current").is_dir()
             {
@@ -62,13 +60,11 @@ impl Stock {
         Some(Self { layout, stand_ins })
     }
 
-    /// The module that is this distribution, and the directory that is installed for it.
-    pub(crate) fn stand_in(
-        &self,
-        distribution: &DistributionName,
-    ) -> Option<(&ModuleName, PathBuf)> {
+    /// The stand-in for this distribution.
+    pub(crate) fn candidate(&self, distribution: &DistributionName) -> Option<Candidate> {
         let (module, directory) = self.stand_ins.get(distribution)?;
-        Some((module, directory.canonicalize().unwrap_or_else(|_| directory.clone())))
+        let directory = directory.canonicalize().unwrap_or_else(|_| directory.clone());
+        Some(Candidate::only(directory, format!("what the store has as its module {module}")))
     }
 
     /// Whether a path is in an entry itself, which the next update leaves behind.
@@ -79,26 +75,19 @@ impl Stock {
     }
 }
 
-impl Shared {
-    /// Where a distribution is to lead whose project was at `gone`.
-    pub(crate) fn candidate(&self, editable: &Editable<'_>, gone: &Path) -> Choice {
+impl Catalog {
+    /// Where a distribution should lead whose project was at `gone`.
+    pub(crate) fn choose(&self, editable: &Editable<'_>, gone: &Path) -> Choice {
         let name = &editable.name;
-        if let Some((module, directory)) = self.stand_in(name) {
-            let why = format!("what the store has as its module {module}");
-            return Choice::One(Candidate { directory, why, others: Vec::new() });
+        if let Some(candidate) = self.store.as_ref().and_then(|store| store.candidate(name)) {
+            return Choice::One(candidate);
         }
         if let Some(recorded) = &editable.recorded
             && is_project_of(recorded, name)
         {
-            let why = "where it was installed from, as direct_url.json says".into();
-            let directory = recorded.clone();
-            return Choice::One(Candidate { directory, why, others: Vec::new() });
+            return Choice::only(recorded, "where it was installed from, as direct_url.json says");
         }
         self.search.choose(name, gone)
-    }
-
-    fn stand_in(&self, name: &DistributionName) -> Option<(&ModuleName, PathBuf)> {
-        self.store.as_ref()?.stand_in(name)
     }
 }
 

@@ -1,30 +1,27 @@
-//! [`Doctor`]: who looks, and with what.
+//! [`Doctor`]: the tools of an inspection.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, time::Duration};
 
-use modstore_core::{Cancel, disk::Disk, events::Doing};
+use modstore_core::{Cancel, disk::Disk, events::Events};
 
-/// Who looks, and what that may use.
+/// The tools of an inspection.
 pub struct Doctor<'a> {
-    /// Through which environments are changed.
+    /// The disk through which environments are changed.
     pub disk: Disk,
     /// The store's home, whether or not there is a store.
     pub home: Option<PathBuf>,
     /// Whether installers are to stay off the network.
     pub offline: bool,
-    /// So long others who work on an environment are waited for.
+    /// The longest wait for other processes that work on an environment.
     pub lock_limit: Duration,
     /// The wish to stop.
     pub cancel: &'a Cancel,
-    /// Hears what is done in the environment of this directory.
-    pub told: &'a dyn Fn(&Path, Doing<'_>),
+    /// Who listens.
+    pub events: &'a dyn Events,
 }
 
-impl std::fmt::Debug for Doctor<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Doctor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Doctor").field("home", &self.home).finish_non_exhaustive()
     }
 }

@@ -1,39 +1,48 @@
-//! A [`Finding`]: one thing that is wrong, where, whom it concerns, and what mends it.
+//! [`Finding`]: one thing that is wrong, what it affects, and how it is fixed.
 
 use std::path::{Path, PathBuf};
 
-use modstore_core::model::DistributionName;
+use modstore_core::{findings, model::DistributionName};
 use modstore_python::Exception;
 
-use crate::code::{Code, Severity};
+/// What kind of thing is wrong, by an id that never changes. Each family of checks declares its own.
+pub type Code = findings::Code<Fix>;
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// What kind of thing.
-    pub code: Code,
-    /// How much it matters.
-    pub severity: Severity,
+pub type Finding = findings::Finding<Fix, About>;
+
+/// How a code is fixed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fix {
+    /// `--fix` installs the distribution from the right directory, or its missing requirement, where one is known.
+    Install,
+    /// The user decides, by the command of the finding.
+    Command,
+    /// Nothing is known to help.
+    Nothing,
+}
+
+/// The details of a finding.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
     /// The environment it is in, by its directory; `None` for a cache.
     pub environment: Option<PathBuf>,
-    /// The distribution concerned.
+    /// The affected distribution.
     pub distribution: Option<DistributionName>,
-    /// What its host calls it: a module of the store, or the name of its entry point.
+    /// The distribution's name for its host: a module of the store, or an entry point.
     pub module: Option<String>,
-    /// The file or directory that is wrong.
-    pub path: PathBuf,
-    /// Where it leads.
+    /// Where the file or directory that is wrong leads.
     pub target: Option<PathBuf>,
-    /// One clause in plain words that names the cause.
-    pub what: String,
-    /// What comes of importing it.
+    /// The exception that the import raised.
     pub exception: Option<Exception>,
-    /// Where it is to lead.
+    /// The directory that the distribution should lead to.
     pub candidate: Option<Candidate>,
-    /// Why nothing is mended, if something could have been expected to be.
-    pub unmended: Option<String>,
-    /// What a person types to mend it.
-    pub fix: Option<String>,
+    /// The requirement that `--fix` installs.
+    pub requirement: Option<String>,
+    /// Why `--fix` leaves it alone, if a fix could have been expected.
+    pub not_fixed_because: Option<String>,
+    /// The command by which a user fixes it.
+    pub command: Option<String>,
 }
 
 /// A directory that holds a distribution, and why it is this one.
@@ -47,55 +56,85 @@ pub struct Candidate {
     pub others: Vec<PathBuf>,
 }
 
-impl Finding {
-    pub(crate) fn new(code: Code, path: impl Into<PathBuf>, what: impl Into<String>) -> Self {
-        Self {
-            code,
-            severity: code.severity(),
-            environment: None,
-            distribution: None,
-            module: None,
-            path: path.into(),
-            target: None,
-            what: what.into(),
-            exception: None,
-            candidate: None,
-            unmended: None,
-            fix: None,
+impl Candidate {
+    /// The only directory that was considered.
+    pub(crate) fn only(directory: impl Into<PathBuf>, why: impl Into<String>) -> Self {
+        Self { directory: directory.into(), why: why.into(), others: Vec::new() }
+    }
+}
+
+/// The directory that a distribution should lead to, as far as it can be decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// This one.
+    One(Candidate),
+    /// One of these; nothing says which.
+    Several(Vec<PathBuf>),
+    /// No known directory holds it.
+    None,
+}
+
+impl Choice {
+    /// The only directory that was considered.
+    pub(crate) fn only(directory: impl Into<PathBuf>, why: impl Into<String>) -> Self {
+        Self::One(Candidate::only(directory, why))
+    }
+}
+
+/// Fills in the details of a [`Finding`].
+pub(crate) trait Details: Sized {
+    fn of(self, distribution: &DistributionName, module: Option<&str>) -> Self;
+    fn leading_to(self, target: &Path) -> Self;
+    fn command(self, command: impl Into<String>) -> Self;
+    fn not_fixed(self, why: impl Into<String>) -> Self;
+    fn choose(self, choice: Choice) -> Self;
+}
+
+impl Details for Finding {
+    fn of(self, distribution: &DistributionName, module: Option<&str>) -> Self {
+        self.with(|about| {
+            about.distribution = Some(distribution.clone());
+            about.module = module.map(str::to_owned);
+        })
+    }
+
+    fn leading_to(self, target: &Path) -> Self {
+        self.with(|about| about.target = Some(target.to_owned()))
+    }
+
+    fn command(self, command: impl Into<String>) -> Self {
+        self.with(|about| about.command = Some(command.into()))
+    }
+
+    fn not_fixed(self, why: impl Into<String>) -> Self {
+        self.with(|about| about.not_fixed_because = Some(why.into()))
+    }
+
+    /// The directory that was chosen, or why none was.
+    fn choose(self, choice: Choice) -> Self {
+        match choice {
+            Choice::One(candidate) => self.with(|about| about.candidate = Some(candidate)),
+            Choice::Several(all) => {
+                let all: Vec<String> = all.iter().map(|path| path.display().to_string()).collect();
+                self.not_fixed(format!(
+                    "it is in {}, and nothing says which one is meant",
+                    all.join(" and in ")
+                ))
+            }
+            Choice::None => self.not_fixed("no known directory holds it"),
         }
     }
+}
 
-    pub(crate) fn at(self, severity: Severity) -> Self {
-        Self { severity, ..self }
-    }
+/// Whether two findings are the same fault: the same code at the same place.
+pub(crate) fn is_same(a: &Finding, b: &Finding) -> bool {
+    a.code == b.code
+        && a.path == b.path
+        && a.about.environment == b.about.environment
+        && a.about.distribution == b.about.distribution
+}
 
-    pub(crate) fn of(self, distribution: &DistributionName, module: Option<&str>) -> Self {
-        let module = module.map(str::to_owned);
-        Self { distribution: Some(distribution.clone()), module, ..self }
-    }
-
-    pub(crate) fn leading_to(self, target: &Path) -> Self {
-        Self { target: Some(target.to_owned()), ..self }
-    }
-
-    pub(crate) fn mended_by(self, command: impl Into<String>) -> Self {
-        Self { fix: Some(command.into()), ..self }
-    }
-
-    pub(crate) fn not_mended(self, why: impl Into<String>) -> Self {
-        Self { unmended: Some(why.into()), ..self }
-    }
-
-    /// Whether it tells where something leads.
-    pub const fn is_about_paths(&self) -> bool {
-        matches!(self.code, Code::D01 | Code::D02 | Code::D03 | Code::D04)
-    }
-
-    /// Whether it is the same fault as another one: the same code at the same place.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        let key =
-            |f: &Self| (f.code, f.environment.clone(), f.distribution.clone(), f.path.clone());
-        key(self) == key(other)
-    }
+/// The last part of a path, for people.
+pub(crate) fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

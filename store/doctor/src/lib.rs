@@ -1,25 +1,24 @@
-//! What is wrong with the environments and caches of this machine, adopted or not, and mending it.
+//! Finds and fixes faults in the Python environments and caches of this machine, whether or not a store is involved.
 //!
-//! Looks by files alone, then lets each environment's own Python import what lies elsewhere. Makes no store and needs
-//! none. What it does not understand it says, and leaves as it is. docs/doctor.md has every code.
+//! Reads files, and then lets each environment's own Python import the distributions that lie elsewhere. Makes no store
+//! and needs none. It reports files that it cannot parse, and leaves them as they are. docs/doctor.md has every code.
 
-mod code;
 mod finding;
 mod report;
 mod ownership;
-mod cache;
 mod hosts;
+mod cache;
 mod inspected;
 mod catalog;
 mod check;
-mod fix;
-mod inspection;
 mod doctor;
-mod work;
+mod fix;
+mod snapshot;
 mod run;
 
-pub use code::{Code, Severity};
+pub use check::codes;
 pub use doctor::Doctor;
-pub use finding::{Candidate, Finding};
-pub use report::{Examined, Mended, Report, Trial};
+pub use finding::{About, Candidate, Code, Finding, Fix};
+pub use modstore_core::findings::Severity;
+pub use report::{Examined, FailedFix, Fixed, Report};
 pub use run::{DoctorError, Request};

@@ -1,8 +1,20 @@
-//! In whose hands a file or a directory is: whether anybody but the person who runs this, and root, may have written what
-//! is there, or put something else in its place.
+//! Whether another user than the one who runs this, or root, may have written a file, or put another in its place.
 //!
-//! Limits: access lists count as far as the bits of the group show them. The group that is one's own counts as oneself,
-//! since many systems make one for each user.
+//! This is about files of others: an environment, a cache, a project. Its policy differs from that for a store's home
+//! (`modstore_core::disk::is_ours`), and only here:
+//!
+//! ```text
+//!                              a store's home        here
+//! the user's own group writes  refused               counts as the user: many systems make one for each user
+//! root's group writes          refused               counts as root
+//! sticky directory (/tmp)      refused               accepted: others cannot replace what is not theirs
+//! directories above            not checked           checked: a fix installs by path, and runs what is there
+//! ```
+//!
+//! A home is made by modstore, which can insist on its modes; these files are found as other programs made them. Who
+//! counts as the user is the same for both (`Owners`).
+//!
+//! Limits: access lists count as far as the bits of the group show them.
 
 use std::{
     fmt,
@@ -13,18 +25,18 @@ use std::{
 
 use modstore_core::disk::Owners;
 
-/// In such a directory everybody may write, and nobody may replace what is another one's.
+/// In such a directory all users may write, and none may replace a file of another.
 const STICKY: u32 = 0o1000;
 
-/// A part of a path that somebody else has a hand in.
+/// A part of a path that another user may have written or may replace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Foreign {
     path: PathBuf,
-    how: How,
+    access: Access,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+enum Access {
     Owned(u32),
     Writable,
 }
@@ -32,14 +44,14 @@ enum How {
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
-        match self.how {
-            How::Owned(by) => write!(f, "{path} belongs to another user (uid {by})"),
-            How::Writable => write!(f, "other users may write to {path}"),
+        match self.access {
+            Access::Owned(by) => write!(f, "{path} belongs to another user (uid {by})"),
+            Access::Writable => write!(f, "other users may write to {path}"),
         }
     }
 }
 
-/// Whose hands count as one's own, and the group that this runs as.
+/// The users that count as this one, and its group.
 #[derive(Debug, Clone, Copy)]
 struct Person {
     owners: Owners,
@@ -51,7 +63,7 @@ impl Person {
         Self { owners: Owners::of_process(), group: rustix::process::getegid().as_raw() }
     }
 
-    fn sees(self, meta: &Metadata) -> Option<How> {
+    fn sees(self, meta: &Metadata) -> Option<Access> {
         let is_own = self.owners.has(meta.uid());
         let mode = meta.mode();
         // The bits of a link say nothing.
@@ -59,20 +71,20 @@ impl Person {
             && (mode & 0o002 != 0 || (mode & 0o020 != 0 && ![0, self.group].contains(&meta.gid())));
         let is_sticky = meta.is_dir() && mode & STICKY != 0;
         match (is_own, is_open && !is_sticky) {
-            (false, _) => Some(How::Owned(meta.uid())),
-            (true, true) => Some(How::Writable),
+            (false, _) => Some(Access::Owned(meta.uid())),
+            (true, true) => Some(Access::Writable),
             (true, false) => None,
         }
     }
 }
 
-/// What of `path`, or of the directories that lead to it, somebody else has a hand in, if anything. What is not there
-/// is as its directory.
+/// The part of `path`, or of the directories that lead to it, that another user may have written or may replace. A path
+/// that does not exist is judged by its directory.
 pub(crate) fn foreign(path: &Path) -> Option<Foreign> {
     let person = Person::here();
     let at = |path: &Path| {
-        let how = person.sees(&path.symlink_metadata().ok()?)?;
-        Some(Foreign { path: path.to_owned(), how })
+        let access = person.sees(&path.symlink_metadata().ok()?)?;
+        Some(Foreign { path: path.to_owned(), access })
     };
     let there = path.ancestors().find_map(|above| above.canonicalize().ok())?;
     at(path).or_else(|| there.ancestors().find_map(at))

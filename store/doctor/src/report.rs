@@ -1,75 +1,77 @@
-//! What a doctor has to say.
+//! [`Report`]: the findings of a doctor, and the fixes that it made.
 
 use std::path::PathBuf;
 
-use crate::{code::Severity, finding::Finding};
+use modstore_core::findings::{self, Severity};
 
-/// What came of looking, and of mending if that was wanted.
+use crate::finding::Finding;
+
+/// The findings, and the fixes if they were asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// The environments that were looked at, in the order in which they were named or found.
+    /// The environments that were inspected, in the order in which they were named or found.
     pub environments: Vec<Examined>,
-    /// The caches that were looked at, by their roots.
+    /// The caches that were inspected, by their roots.
     pub caches: Vec<PathBuf>,
-    /// What is wrong now: by environment, then by how much it matters.
+    /// The faults that exist now: by environment, then by how much they matter.
     pub findings: Vec<Finding>,
-    /// What was wrong and is not any more.
-    pub mended: Vec<Mended>,
-    /// What was tried and did not work.
-    pub trials: Vec<Trial>,
-    /// Files that were not understood, or could not be read, and why. Nothing is said of them, and nothing was done.
-    pub unclear: Vec<(PathBuf, String)>,
-    /// Why the store could not be read, if there is one that cannot.
-    pub store: Option<String>,
+    /// The faults that were fixed.
+    pub fixed: Vec<Fixed>,
+    /// The fixes that failed.
+    pub failed_fixes: Vec<FailedFix>,
+    /// Files that could not be parsed or read, and why. They were not judged, and nothing was changed in them.
+    pub unparsed: Vec<(PathBuf, String)>,
+    /// Why the store cannot be read, if there is one that cannot.
+    pub store_error: Option<String>,
 }
 
-/// An environment that was looked at.
+/// An environment that was inspected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examined {
     /// Its directory.
     pub prefix: PathBuf,
     /// Its interpreter.
     pub python: PathBuf,
-    /// The tool that `uv tool` has installed in it.
+    /// The tool that `uv tool` installed in it.
     pub tool: Option<String>,
-    /// What mends it, if anything is there to.
+    /// The installer that can fix it, if there is one.
     pub installer: Option<String>,
     /// How many distributions are installed.
     pub distributions: usize,
     /// How many of them lie elsewhere.
     pub editables: usize,
     /// Why nothing was imported in it, if it should have been.
-    pub untried: Option<String>,
+    pub import_skipped: Option<String>,
 }
 
-/// Something that was wrong.
+/// A fault that was fixed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mended {
-    /// What.
+pub struct Fixed {
+    /// The fault.
     pub finding: Finding,
-    /// By what: `uv`, `pip`, or `hand`.
+    /// How: `uv`, `pip`, or `hand`.
     pub how: String,
 }
 
-/// Something that was tried and did not work.
+/// A fix that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trial {
-    /// Where.
+pub struct FailedFix {
+    /// The environment's directory.
     pub environment: PathBuf,
-    /// What was to be mended; empty, if it is all of it.
+    /// The distributions to be fixed; empty, if all of them.
     pub distributions: Vec<String>,
-    /// By what.
+    /// How: `uv`, `pip`, `hand`, or `lock` if it did not begin.
     pub how: String,
-    /// What went wrong, outermost first.
+    /// The errors, outermost first.
     pub causes: Vec<String>,
-    /// Whether somebody else was at work.
+    /// Whether another process was at work.
     pub is_busy: bool,
 }
 
 impl Report {
-    /// How many findings matter so much.
+    /// How many findings matter this much.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.severity == severity).count()
+        findings::count(&self.findings, severity)
     }
 }

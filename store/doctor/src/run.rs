@@ -1,4 +1,4 @@
-//! The whole of it in order: find the environments, look, mend if that is wanted, and look again.
+//! The order of it all: the environments are found and inspected, fixed if that is asked for, and inspected again.
 
 use std::path::PathBuf;
 
@@ -6,86 +6,103 @@ use modstore_core::{disk::Layout, model::causes};
 use modstore_python::{PythonError, Registration};
 
 use crate::{
-    catalog::Stock,
+    catalog::StoreStandIns,
+    check::view::Effort,
     doctor::Doctor,
-    finding::Finding,
+    finding::{Finding, is_same},
+    fix::{Done, Fixer},
+    hosts::HostHome,
     inspected::{Found, discover},
-    inspection::{Look, host_home},
-    report::{Mended, Report},
-    work::{Done, Work},
+    report::{Fixed, Report},
+    snapshot::Scope,
 };
 
-/// What is to be looked at, and how.
+/// The environments to be inspected, and how.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// Interpreters, environments or names; all that are known, when there is none.
+    /// Interpreters, environments or names; all known ones, if it is empty.
     pub python: Vec<PathBuf>,
     /// Read files only, and start nothing.
     pub quick: bool,
-    /// Mend.
+    /// Fix what can be fixed.
     pub fix: bool,
 }
 
-/// Nothing was looked at, or not to the end.
+/// The inspection did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum DoctorError {
     /// There is no such environment. Nothing was changed.
     #[error(transparent)]
     Python(#[from] PythonError),
-    /// Nothing is known that could be looked at. Nothing was changed.
+    /// No environment is known. Nothing was changed.
     #[error("no environment was found")]
     Nothing,
-    /// Somebody wished to stop. What was mended until then stays.
+    /// The user stopped it. The fixes made until then stay.
     #[error("interrupted")]
     Cancelled,
 }
 
+/// A store, as far as a doctor reads it.
+#[derive(Default)]
+struct KnownStore {
+    home: Option<PathBuf>,
+    /// The environments that follow it.
+    registrations: Vec<Registration>,
+    /// Why those cannot be read.
+    error: Option<String>,
+}
+
 impl Doctor<'_> {
-    /// Looks, and mends if that is wanted.
+    /// Inspects, and fixes if that is asked for.
     ///
     /// # Errors
-    /// See [`DoctorError`]. What is wrong is no error, nor is what cannot be mended.
+    /// See [`DoctorError`]. A fault is no error, nor is one that cannot be fixed.
     pub fn run(&self, request: &Request) -> Result<Report, DoctorError> {
-        let (store, registrations, trouble) = self.store();
-        let stock = || store.clone().and_then(|home| Stock::of(&home));
-        let found = self.environments(request, &registrations)?;
-        let how = Look {
-            quick: request.quick,
+        let store = self.store();
+        let found = self.environments(request, &store.registrations)?;
+        let scope = Scope {
+            effort: if request.quick { Effort::Quick } else { Effort::Full },
             is_everywhere: request.python.is_empty(),
             cancel: self.cancel,
         };
-        let look = || how.at(&found, &registrations, stock()).ok_or(DoctorError::Cancelled);
-        let first = look()?;
-        let mut report = Report { store: trouble, ..Report::default() };
+        let inspect = || {
+            let stand_ins = store.home.as_deref().and_then(StoreStandIns::of);
+            let snapshot = scope.snapshot(&found, &store.registrations, stand_ins);
+            snapshot.ok_or(DoctorError::Cancelled)
+        };
+        let first = inspect()?;
+        let mut report = Report { store_error: store.error.clone(), ..Report::default() };
         if !request.fix {
-            first.tell(&mut report);
+            first.into_report(&mut report);
             return Ok(report);
         }
-        let (mut work, mut changed) = (Work::of(self), false);
-        for patient in &first.patients {
-            changed |= work.mend(patient, &first.findings);
-        }
         let before = first.findings.clone();
-        let mut last = if changed { look()? } else { first };
-        if work.add(&last) {
-            last = look()?;
+        let mut fixer = Fixer::of(self);
+        // Requirements are added where distributions lie by then.
+        let mut last =
+            if fixer.reinstall(&first.environments, &first.findings) { inspect()? } else { first };
+        if fixer.add_requirements(&last.environments, &last.findings) {
+            last = inspect()?;
         }
-        report.trials = work.trials;
-        report.mended = mended(&before, &last.findings, &work.done);
-        last.tell(&mut report);
+        report.fixed = fixed(&before, &last.findings, &fixer.done);
+        report.failed_fixes = fixer.failed;
+        last.into_report(&mut report);
         Ok(report)
     }
 
-    /// The store, the environments that it looks after, and why that cannot be told.
-    fn store(&self) -> (Option<PathBuf>, Vec<Registration>, Option<String>) {
-        let Some(home) = self.home.clone() else { return (None, Vec::new(), None) };
+    fn store(&self) -> KnownStore {
+        let Some(home) = self.home.clone() else { return KnownStore::default() };
         let layout = Layout::new(&home);
         if !layout.format().is_file() {
-            return (None, Vec::new(), None);
+            return KnownStore::default();
         }
+        let home = Some(home);
         match Registration::all(&layout) {
-            Ok(registrations) => (Some(home), registrations, None),
-            Err(error) => (Some(home), Vec::new(), Some(causes(&error).join(": "))),
+            Ok(registrations) => KnownStore { home, registrations, error: None },
+            Err(error) => {
+                let error = Some(causes(&error).join(": "));
+                KnownStore { home, registrations: Vec::new(), error }
+            }
         }
     }
 
@@ -102,24 +119,23 @@ impl Doctor<'_> {
         }
         let working = std::env::current_dir().ok();
         let found = discover::all(registrations, |name| std::env::var_os(name), working.as_deref());
-        match found.is_empty() && host_home().is_none() {
-            true => Err(DoctorError::Nothing),
-            false => Ok(found),
+        if found.is_empty() && HostHome::all().is_empty() {
+            return Err(DoctorError::Nothing);
         }
+        Ok(found)
     }
 }
 
-/// What was wrong and is not any more, and by what.
-fn mended(before: &[Finding], after: &[Finding], done: &[Done]) -> Vec<Mended> {
-    let gone = before.iter().filter(|finding| !after.iter().any(|it| it.is_same(finding)));
+/// The findings that are gone, and how they were fixed.
+fn fixed(before: &[Finding], after: &[Finding], done: &[Done]) -> Vec<Fixed> {
+    let gone = before.iter().filter(|finding| !after.iter().any(|it| is_same(it, finding)));
     let how = |finding: &Finding| {
-        let environment = finding.environment.as_ref()?;
-        let name = finding.distribution.as_ref().map(ToString::to_string);
+        let environment = finding.about.environment.as_ref()?;
+        let name = finding.about.distribution.as_ref().map(ToString::to_string);
         let here = || done.iter().filter(|done| done.environment == *environment);
         let own = here().find(|done| Some(&done.distribution) == name.as_ref());
         own.or_else(|| here().next()).map(|done| done.how.clone())
     };
-    let mended =
-        gone.filter_map(|finding| Some(Mended { how: how(finding)?, finding: finding.clone() }));
-    mended.collect()
+    gone.filter_map(|finding| Some(Fixed { how: how(finding)?, finding: finding.clone() }))
+        .collect()
 }

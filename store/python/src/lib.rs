@@ -20,9 +20,9 @@ pub use follow::{
 };
 pub use read::{
     Commit, DIRECTORY as BYTE_CODE, DirectUrl, Distribution, DistributionError, EntryPoint,
-    EnvironmentPaths, Finder, How, Line, Metadata, Pointer, PythonVersion, RecordedFile, Scan,
-    ScanError, Trouble, is_byte_code, is_identifier, lexical, lines, names_below, small_bytes,
-    small_if_there, small_text,
+    EnvironmentPaths, Finder, Line, Metadata, Pointer, PointerKind, PythonVersion, RecordedFile,
+    Scan, ScanError, Unparsed, is_byte_code, is_identifier, lexical, lines, names_below,
+    small_bytes, small_if_there, small_text,
 };
 pub use run::{
     Exception, ImportProbe, ImportProbeError, ImportRequest, ImportResult, Install, Installer,

@@ -29,7 +29,8 @@ mod programs;
 pub use declarations::modules_toml;
 pub use http::{Fault, HttpServer, RecordedRequest, ServedPack, Stats, pkt_line};
 pub use measure::{
-    Bar, Bars, DiskUsage, Line, Reader, Reads, Rounds, cpu_time, peak_memory, reset_peak_memory,
+    Bar, Bars, DiskUsage, Line, Reader, Reads, Rounds, cpu_time, files_below, peak_memory,
+    reset_peak_memory,
 };
 pub use random::Random;
 pub use repositories::{

@@ -25,7 +25,7 @@ impl Scratch {
         let mut builder = tempfile::Builder::new();
         let builder = builder.prefix(prefix);
         let place = below.map_or_else(|| builder.tempdir(), |below| builder.tempdir_in(below))?;
-        // git takes paths literally, and they are shown: no links on the way, such as macOS has.
+        // git takes paths literally, and they are printed: no links on the way, such as macOS has.
         let path = fs::canonicalize(place.path())?;
         Ok(Self { place: Some(place), path })
     }

@@ -4,9 +4,7 @@
 //! look at the disk afterwards.
 
 use std::{
-    ffi::OsStr,
     fs,
-    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -15,17 +13,19 @@ use std::{
 
 use modstore::{
     Options, Policy, Store, UpdateReport, UpdateRequest,
-    commit::{Binding, Bound},
     disk::{Disk, FileSystem},
-    model::{FileKind, ModuleName},
+    model::ModuleName,
 };
-use modstore_testbed::{Random, Reader, Reads, Scratch, peak_memory, reset_peak_memory};
+use modstore_testbed::{
+    Random, Reader, Reads, Scratch, files_below, peak_memory, reset_peak_memory,
+};
 
 use super::{
-    answer::{Bench, BenchPhase, BenchReader, BenchRound},
+    answer::{Bench, BenchRound},
     args::{BenchFillArgs, ChurnArgs},
     disk::disk_of,
-    meter::{Meter, Phase, Spending, Spent},
+    figures::{latencies, median, micros, phases},
+    meter::Meter,
     plot,
     upstream::{Upstream, corpus},
 };
@@ -191,32 +191,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The files that a reader reads from now on.
+    /// Finds the files that a reader reads from now on. Those of linked modules are the user's own, and stay unread.
     fn find_files(&mut self) -> Result<(), Failure> {
         let state = self.store.state()?;
-        let mut files = Vec::new();
-        for (module, binding) in state.modules() {
-            let Ok(module) = module.parse() else { continue };
-            files.extend(self.files_of(&module, binding));
-        }
-        let every = files.len().div_ceil(MOST_FILES).max(1);
-        self.files = Arc::new(files.into_iter().step_by(every).collect());
+        let entries = state.modules().iter().filter(|(_, binding)| binding.digest().is_some());
+        let targets =
+            entries.filter_map(|(module, _)| Some(self.store.target(&module.parse().ok()?)));
+        self.files = Arc::new(files_below(targets, MOST_FILES));
         Ok(())
-    }
-
-    fn files_of(&self, module: &ModuleName, binding: &Binding) -> Vec<PathBuf> {
-        let part = match &binding.bound {
-            Bound::Entry { subdirectory: Some(part), .. } => part.as_str(),
-            _ => "",
-        };
-        let manifest = binding.digest().and_then(|digest| self.store.manifest(digest));
-        let manifest = manifest.unwrap_or_default();
-        let target = self.store.target(module);
-        let file = |path: &[u8]| target.join(Path::new(OsStr::from_bytes(path)));
-        let skip = if part.is_empty() { 0 } else { part.len() + 1 };
-        let files = manifest.below(part.into()).iter();
-        let files = files.filter(|file| file.kind != FileKind::Symlink && file.size > 0);
-        files.map(|found| file(found.path.get(skip..).unwrap_or_default())).collect()
     }
 
     fn say_round(&self, round: &BenchRound) -> Result<(), Failure> {
@@ -265,77 +247,5 @@ impl<'a> Run<'a> {
             rounds,
             plot: None,
         })
-    }
-}
-
-fn phases(spending: &Spending) -> Vec<BenchPhase> {
-    let phase = |(phase, spent): (Phase, &Spent)| BenchPhase {
-        phase: phase.name(),
-        wall_us: micros(spent.wall),
-        cpu_us: micros(spent.cpu),
-        written_bytes: spent.written,
-        files_created: spent.created,
-        files_linked: spent.linked,
-        syncs: spent.syncs,
-        disk_calls: spent.acts,
-    };
-    Phase::ALL.into_iter().zip(spending).map(phase).collect()
-}
-
-/// The middle of each figure of each phase, over all rounds.
-fn median(rounds: &[BenchRound]) -> Vec<BenchPhase> {
-    let phase = |at: usize, phase: Phase| {
-        let middle = |figure: fn(&BenchPhase) -> u64| {
-            let phases = rounds.iter().filter_map(|round| round.phases.get(at));
-            middle(phases.map(figure).collect())
-        };
-        BenchPhase {
-            phase: phase.name(),
-            wall_us: middle(|it| it.wall_us),
-            cpu_us: middle(|it| it.cpu_us),
-            written_bytes: middle(|it| it.written_bytes),
-            files_created: middle(|it| it.files_created),
-            files_linked: middle(|it| it.files_linked),
-            syncs: middle(|it| it.syncs),
-            disk_calls: middle(|it| it.disk_calls),
-        }
-    };
-    Phase::ALL.into_iter().enumerate().map(|(at, each)| phase(at, each)).collect()
-}
-
-/// The middle of some numbers, or between the two; 0 of none.
-pub(super) fn middle(mut numbers: Vec<u64>) -> u64 {
-    numbers.sort_unstable();
-    let upper = numbers.get(numbers.len() / 2).copied().unwrap_or_default();
-    let lower = numbers.get(numbers.len().saturating_sub(1) / 2).copied().unwrap_or_default();
-    lower.midpoint(upper)
-}
-
-fn latencies(reads: &Reads) -> BenchReader {
-    let within = |permille| reads.within(permille).as_nanos() as f64 / 1000.0;
-    BenchReader {
-        reads: reads.count() as u64,
-        misses: reads.misses,
-        p50_us: within(500),
-        p90_us: within(900),
-        p99_us: within(990),
-        max_us: within(1000),
-    }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_middle_of_numbers_is_one_of_them_or_between_the_two() {
-        let table = [(vec![], 0), (vec![7], 7), (vec![9, 1], 5), (vec![9, 1, 3], 3)];
-        for (numbers, is) in table {
-            assert_eq!(middle(numbers), is);
-        }
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use super::{
     BenchAnswer,
     answer::{Bench, BenchPhase, BenchReader, BenchRound},
-    churn::middle,
+    figures::middle,
 };
 use crate::{
     output::Answer,

@@ -1,8 +1,8 @@
 //! Where a distribution that Python cannot find any more lies now: the directories of caches that hold it, and which
 //! of them is meant.
 //!
-//! Only a directory whose own files name the distribution counts. When there are several, what decides is said; when
-//! nothing decides, none is chosen.
+//! Only a directory whose own files name the distribution counts. With several, the reason for the choice is reported;
+//! when nothing decides, none is chosen.
 
 use std::{
     cell::OnceCell,
@@ -13,26 +13,18 @@ use std::{
 use modstore_core::model::DistributionName;
 
 use super::{
-    cached::{Cached, Held, cached_above, distribution_in, projects_below, split_name},
+    cached::{Cached, CachedProject, distribution_in, projects_below},
     checkout::short,
 };
-use crate::finding::Candidate;
+use crate::{
+    finding::{Candidate, Choice},
+    hosts::{cached_above, host_of},
+};
 
-/// A directory with more children than this is no cache of somebody's modules.
+/// A directory with more children than this is no cache of modules.
 const CROWD: usize = 2000;
 
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Choice {
-    /// This one is meant.
-    One(Candidate),
-    /// One of these; nothing says which.
-    Several(Vec<PathBuf>),
-    /// No directory that is known holds it.
-    None,
-}
-
-/// The directories of caches, looked at once and when they are needed.
+/// The directories of caches, read once and when they are needed.
 #[derive(Debug)]
 pub(crate) struct Search {
     roots: Vec<PathBuf>,
@@ -56,11 +48,10 @@ impl Search {
             let mut known: BTreeMap<DistributionName, Vec<PathBuf>> = BTreeMap::new();
             for root in &self.roots {
                 for child in children(root) {
-                    let is_cached = child.file_name().and_then(|name| name.to_str());
-                    if is_cached.is_none_or(|name| split_name(name).is_none()) {
+                    if host_of(&child).is_none() {
                         continue;
                     }
-                    for Held { distribution, directory } in projects_below(&child) {
+                    for CachedProject { distribution, directory } in projects_below(&child) {
                         known.entry(distribution).or_default().push(directory);
                     }
                 }
@@ -73,7 +64,7 @@ impl Search {
         })
     }
 
-    /// Where this distribution lies now that `dangling`, a project's directory or something in it, is gone.
+    /// Where this distribution lies now that `dangling`, a project's directory or a path in it, is gone.
     pub(crate) fn choose(&self, distribution: &DistributionName, dangling: &Path) -> Choice {
         let mut found = beside(distribution, dangling);
         found.extend_from_slice(self.holders(distribution));
@@ -83,22 +74,20 @@ impl Search {
     }
 }
 
-/// The directories beside what is gone that hold the distribution at the same place within.
+/// The directories beside the missing one that hold the distribution at the same place within.
 fn beside(distribution: &DistributionName, dangling: &Path) -> Vec<PathBuf> {
     let Some(standing) = dangling.ancestors().find(|path| path.is_dir()) else { return vec![] };
     let Ok(gone) = dangling.strip_prefix(standing) else { return vec![] };
     let mut parts = gone.components();
     parts.next();
     let within = parts.as_path();
+    // In a cache, all directories that may hold it are known already, wherever it lies within.
     let named = |path: &Path| {
-        // Of a cache, all that may hold it are known already, wherever it lies within.
-        path.file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|name| split_name(name).is_none())
+        path.file_name().is_some_and(|name| name.to_str().is_some()) && host_of(path).is_none()
     };
     let mut found = Vec::new();
     for child in children(standing).into_iter().filter(|child| named(child)) {
-        // A project's directory, or what of it is on the import path.
+        // A project's directory, or a directory of it that is on the import path.
         let place = child.join(within);
         let projects = place.ancestors().take_while(|path| path.starts_with(&child));
         let holds = |path: &&Path| distribution_in(path).as_ref() == Some(distribution);
@@ -131,14 +120,13 @@ fn choose(found: Vec<PathBuf>, dangling: &Path) -> Choice {
     let cached = |path: &PathBuf| Cached::at(cached_above(path)?);
     let about: Vec<(&PathBuf, Option<Cached>)> =
         found.iter().map(|path| (path, cached(path))).collect();
-    let wanted = cached_above(dangling).and_then(Path::file_name).and_then(|name| name.to_str());
-    if let Some((_, hash)) = wanted.and_then(split_name) {
+    if let Some((_, key)) = cached_above(dangling).and_then(host_of) {
         let is_wanted = |cached: &Option<Cached>| {
-            cached.as_ref().is_some_and(|cached| cached.is_respelled(hash))
+            cached.as_ref().is_some_and(|cached| cached.is_respelled(key))
         };
         let mut same = about.iter().filter(|(_, cached)| is_wanted(cached));
         if let (Some((path, _)), None) = (same.next(), same.next()) {
-            let why = "of the same repository and ref as what is gone, under another spelling";
+            let why = "of the same repository and ref as the missing one, under another spelling";
             return single((*path).clone(), why.into());
         }
     }
@@ -164,7 +152,7 @@ fn choose(found: Vec<PathBuf>, dangling: &Path) -> Choice {
     }
 }
 
-/// When what is checked out was committed, and its id.
+/// The time and the id of the commit that is checked out.
 fn head(cached: &Option<Cached>) -> Option<(i64, String)> {
     let checkout = cached.as_ref()?.checkout.as_ref()?;
     Some((checkout.committed_at()?, checkout.head.clone()?))
@@ -173,6 +161,7 @@ fn head(cached: &Option<Cached>) -> Option<(i64, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hosts::HOSTS;
 
     fn project(directory: &Path, name: &str) {
         std::fs::create_dir_all(directory).unwrap();
@@ -221,10 +210,10 @@ mod tests {
         let search = Search::new(vec![root.to_owned()]);
         let gone = root.join("a-00000000000000ff");
         assert_eq!(search.choose(&name(), &gone), Choice::Several(vec![one, two.clone()]));
-        // The hash of what is gone tells which repository and ref it was.
+        // The key of the missing directory tells its repository and ref.
         let meta = r#"{"git_url": "ssh://git@h.example/a", "ref": "v1"}"#;
         std::fs::write(two.join(".amplifier_cache_meta.json"), meta).unwrap();
-        let hash = crate::cache::hash_of("https://h.example/a", "v1");
+        let hash = HOSTS[0].key_of("https://h.example/a", "v1");
         let gone = root.join(format!("a-{hash}"));
         let Choice::One(candidate) = search.choose(&name(), &gone) else { panic!() };
         assert_eq!(candidate.directory, two);

@@ -1,7 +1,7 @@
-//! [`Checkout`]: a git work tree in somebody's cache, as far as a doctor has to know it.
+//! [`Checkout`]: a git work tree in a host's cache.
 //!
-//! Read, and never written to: no refresh of its index, no lock. What is ignored by git is not looked up; of files
-//! that git does not know only Python's count as edits.
+//! Read, and never written to: no refresh of its index, no lock. Ignore rules are not read; of files that git does not
+//! know, only Python's count as edits.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +18,7 @@ use gix::{
 use modstore_core::disk::{SMALL_FILE, open_regular, read_regular_text};
 use modstore_python::{small_bytes, small_text};
 
-/// A lock of git's that nobody has touched for so long belongs to nobody.
+/// A lock of git's that was not touched for this long has no owner any more.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
 /// Most bytes of a file whose content is looked at to see whether it was edited.
@@ -32,7 +32,7 @@ const LONGEST_COMMIT: u64 = 1 << 20;
 pub(crate) struct Checkout {
     directory: PathBuf,
     git: PathBuf,
-    /// The commit that is checked out, if that can be told.
+    /// The commit that is checked out, if it can be read.
     pub head: Option<String>,
 }
 
@@ -51,7 +51,7 @@ impl Checkout {
         Some(Self { directory: directory.to_owned(), git, head })
     }
 
-    /// Where its repository says that it comes from, as written: perhaps with a secret.
+    /// The address of its remote, as written: perhaps with a secret.
     pub(crate) fn remote(&self) -> Option<String> {
         let text = small_bytes(&self.git.join("config"))?;
         let meta = gix::config::file::Metadata::from(gix::config::Source::Local);
@@ -71,7 +71,7 @@ impl Checkout {
         self.git.join("config")
     }
 
-    /// What is missing of it, if it was never finished.
+    /// Why it is incomplete, by a few files.
     pub(crate) fn missing(&self) -> Option<String> {
         if self.git.join("reftable").is_dir() {
             return None;
@@ -145,7 +145,7 @@ impl Checkout {
         commit.time().ok().map(|time| time.seconds)
     }
 
-    /// Locks that git has left, and of whom.
+    /// Locks that git left behind, and why each is stale.
     pub(crate) fn left_locks(&self, now: SystemTime) -> Vec<(PathBuf, String)> {
         let mut left = Vec::new();
         for name in ["index.lock", "HEAD.lock", "config.lock", "shallow.lock", "packed-refs.lock"] {
@@ -154,7 +154,7 @@ impl Checkout {
                 continue;
             };
             if now.duration_since(modified).is_ok_and(|age| age >= ABANDONED) {
-                left.push((path, "nobody has touched it for more than an hour".into()));
+                left.push((path, "it was not touched for more than an hour".into()));
             }
         }
         let path = self.git.join("gc.pid");
@@ -162,20 +162,21 @@ impl Checkout {
             && let Some(pid) = text.split_whitespace().next().and_then(|pid| pid.parse().ok())
             && !is_alive(pid)
         {
-            left.push((path, format!("process {pid} is no more")));
+            left.push((path, format!("process {pid} no longer exists")));
         }
         left
     }
 
-    /// What git wrote down of the files that it checked out.
+    /// Git's record of the files that it checked out.
     fn index(&self) -> Option<gix::index::File> {
         let options = gix::index::decode::Options { thread_limit: Some(1), ..Default::default() };
-        let (path, kind) = (self.git.join("index"), gix::hash::Kind::Sha1);
+        let path = self.git.join("index");
         let is_small = path.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= SMALL_FILE);
-        if is_small { gix::index::File::at(path, kind, true, options).ok() } else { None }
+        let index = || gix::index::File::at(path, gix::hash::Kind::Sha1, true, options).ok();
+        is_small.then(index)?
     }
 
-    /// The files that somebody has edited, deleted or added.
+    /// The files that a user edited, deleted or added.
     pub(crate) fn edited(&self) -> Vec<PathBuf> {
         let Some(index) = self.index() else { return Vec::new() };
         let mut edited = Vec::new();
@@ -216,18 +217,20 @@ fn is_edited(path: &Path, stat: &gix::index::entry::Stat, id: gix::ObjectId) -> 
     if is_same_time && meta.len() == u64::from(stat.size) {
         return false;
     }
-    let (kind, hash) = (gix::object::Kind::Blob, gix::hash::Kind::Sha1);
+    let kind = gix::object::Kind::Blob;
+    let hash = gix::hash::Kind::Sha1;
     if meta.is_symlink() {
         let to = std::fs::read_link(path).unwrap_or_default();
         let now = gix::objs::compute_hash(hash, kind, to.as_os_str().as_bytes());
         return !now.is_ok_and(|now| now == id);
     }
-    // Of a file so long only the size and the time count.
+    // Of such a large file only the size and the time count.
     if meta.len() > LONGEST {
         return meta.len() != u64::from(stat.size);
     }
     let Ok(mut file) = open_regular(path) else { return true };
-    let (mut progress, stop) = (gix::progress::Discard, AtomicBool::new(false));
+    let mut progress = gix::progress::Discard;
+    let stop = AtomicBool::new(false);
     let now =
         gix::objs::compute_stream_hash(hash, kind, &mut file, meta.len(), &mut progress, &stop);
     !now.is_ok_and(|now| now == id)
@@ -281,7 +284,7 @@ pub(crate) fn is_commit(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Enough of a commit for a person.
+/// The first digits of a commit, for people.
 pub(crate) fn short(commit: &str) -> &str {
     commit.get(..7).unwrap_or(commit)
 }

@@ -1,9 +1,9 @@
-//! The caches that hosts keep repositories in: read, and never written to.
+//! The repositories in the caches of hosts: read, and never written to.
 
 mod checkout;
 mod cached;
 mod candidates;
 
-pub(crate) use cached::{Cached, Meta, cached_above, distribution_in, hash_of, source_of};
-pub(crate) use candidates::{Choice, Search};
+pub(crate) use cached::{Cached, distribution_in, source_of, without_secret};
+pub(crate) use candidates::Search;
 pub(crate) use checkout::{is_commit, short};

@@ -1,93 +1,129 @@
-//! D19, and the exception of whatever else is wrong: each distribution imported in the environment's own Python.
+//! Each distribution imported in the environment's own Python.
+//!
+//! The exception goes into the finding that explains it, or into one of its own.
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use modstore_core::{Cancel, model::DistributionName, program::own_directory};
-use modstore_python::{Exception, ImportProbe, ImportRequest, is_identifier, names_below};
-
-use crate::{
-    code::{Code, Severity},
-    finding::Finding,
-    inspected::{Editable, Patient, leads_somewhere},
+use modstore_core::{
+    findings::{Severity, codes},
+    model::{DistributionName, causes},
+    program::own_directory,
+};
+use modstore_python::{
+    Exception, ImportProbe, ImportRequest, ImportResult, is_identifier, names_below,
 };
 
-/// So long a distribution may take to be imported.
+use super::{
+    interpreter::WRONG_INTERPRETER,
+    origins::UNCOMPILED,
+    paths::DANGLING_PATH,
+    records::NOT_AS_RECORDED,
+    requirements::UNMET_REQUIREMENT,
+    view::{Effort, EnvironmentView, OfEnvironment, Step},
+};
+use crate::{
+    finding::{Code, Details as _, Finding, Fix},
+    inspected::{Editable, leads_somewhere},
+};
+
+codes! { pub(super) CODES of Code:
+    /// the import fails although its paths are right
+    FAILED_IMPORT = "D19", Broken, Fix::Nothing;
+}
+
+pub(super) const CHECK: Step<OfEnvironment> = OfEnvironment::check(CODES, find);
+
+/// The codes that explain why an import fails, whatever the exception. An unmet requirement explains only its own.
+const EXPLANATIONS: [Code; 4] = [DANGLING_PATH, NOT_AS_RECORDED, UNCOMPILED, WRONG_INTERPRETER];
+
+/// How long the import of one distribution may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Imports all that lies elsewhere, and says what came of it: in the findings that are there already for a
-/// distribution, or in one of its own. Gives why nothing could be tried, if so.
-pub(crate) fn imports(
-    patient: &Patient,
-    editables: &[Editable<'_>],
-    findings: &mut Vec<Finding>,
-    cancel: &Cancel,
-) -> Result<(), String> {
-    let modules: Vec<ImportRequest> = editables.iter().filter_map(wanted).collect();
+fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
+    let environment = view.environment;
+    if view.effort == Effort::Quick || !environment.can_run() {
+        return;
+    }
+    if let Some(unasked) = &environment.found.unasked {
+        view.import_skipped =
+            Some(format!("{unasked}; `{}` runs it", environment.doctor_command()));
+        return;
+    }
+    match import_all(view) {
+        Ok(results) => {
+            for editable in view.editables {
+                let result = results.iter().find(|it| it.module == editable.name.as_str());
+                if let Some(exception) = result.and_then(|it| it.failure.clone()) {
+                    add(editable, exception, found);
+                }
+            }
+        }
+        Err(why) => view.import_skipped = Some(why),
+    }
+}
+
+/// Imports all distributions that lie elsewhere, or says why that is not possible.
+fn import_all(view: &EnvironmentView<'_>) -> Result<Vec<ImportResult>, String> {
+    let modules: Vec<ImportRequest> = view.editables.iter().filter_map(request).collect();
     if modules.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let scratch = own_directory().map_err(|error| error.to_string())?;
     let probe = ImportProbe {
-        python: patient.executable(),
+        python: view.environment.executable(),
         modules: &modules,
         paths: &[],
         limit: LIMIT,
         scratch: scratch.path(),
     };
-    let probed = probe.run(cancel).map_err(|error| {
-        let cause = std::error::Error::source(&error).map(|it| format!(": {it}"));
-        format!("{error}{}", cause.unwrap_or_default())
-    })?;
-    for (editable, exception) in editables.iter().filter_map(|editable| {
-        let of = |it: &&modstore_python::ImportResult| it.module == editable.name.as_str();
-        Some((editable, probed.iter().find(of)?.failure.clone()?))
-    }) {
-        tell(editable, exception, findings);
-    }
-    Ok(())
+    probe.run(view.cancel).map_err(|error| {
+        let causes: Vec<String> = causes(&error).into_iter().take(2).collect();
+        causes.join(": ")
+    })
 }
 
-/// Puts an exception where it belongs.
-fn tell(editable: &Editable<'_>, exception: Exception, findings: &mut Vec<Finding>) {
-    let is_why = |finding: &&mut Finding| {
-        let is_of = finding.distribution.as_ref() == Some(&editable.name);
-        is_of && explains(finding, &exception, editable)
+/// Adds an exception to the finding that explains it, or as a finding of its own.
+fn add(editable: &Editable<'_>, exception: Exception, found: &mut Vec<Finding>) {
+    let explains = |finding: &&mut Finding| {
+        finding.about.distribution.as_ref() == Some(&editable.name)
+            && explains(finding, &exception, editable)
     };
-    if let Some(finding) = findings.iter_mut().find(is_why) {
+    if let Some(finding) = found.iter_mut().find(explains) {
         finding.severity = Severity::Broken;
-        finding.exception = Some(exception);
+        finding.about.exception = Some(exception);
         return;
     }
     let file = editable.followed.first().map(|pointer| pointer.file.clone());
     let file = file.or_else(|| editable.distribution.map(|it| it.directory.clone()));
     let importing = exception.importing.as_deref().unwrap_or(editable.name.as_str());
     let what = format!("its paths are right, and importing {importing} fails: {exception}");
-    let what = what.lines().next().unwrap_or_default().to_owned();
-    let finding = Finding::new(Code::D19, file.unwrap_or_default(), what);
-    let finding = finding.of(&editable.name, editable.module.as_deref());
-    let finding = finding.not_mended("its code, or something that it needs, has to change");
-    findings.push(Finding { exception: Some(exception), ..finding });
+    let what = what.lines().next().unwrap_or_default();
+    let finding = Finding::new(FAILED_IMPORT, file.unwrap_or_default(), what)
+        .of(&editable.name, editable.module.as_deref())
+        .not_fixed("its code, or one of its requirements, has to change");
+    found.push(finding.with(|about| about.exception = Some(exception)));
 }
 
-/// Whether a finding tells why the import failed.
+/// Whether a finding says why the import failed.
 fn explains(finding: &Finding, exception: &Exception, editable: &Editable<'_>) -> bool {
-    match finding.code {
-        Code::D01 | Code::D04 | Code::D11 | Code::D12 => true,
-        Code::D09 => exception.name.as_deref().is_some_and(|name| {
-            let top = name.split('.').next().unwrap_or_default();
-            let is_own = editable.imports().iter().any(|own| own.split('.').next() == Some(top));
-            let distribution: Option<DistributionName> = top.parse().ok();
-            !is_own
-                && distribution.is_some_and(|it| {
-                    finding.what.contains(it.as_str()) || finding.what.contains(top)
-                })
-        }),
-        _ => false,
+    if finding.code != UNMET_REQUIREMENT {
+        return EXPLANATIONS.contains(&finding.code);
     }
+    let Some(name) = exception.name.as_deref() else { return false };
+    let top = top_of(name);
+    let is_own = editable.imports().iter().any(|own| top_of(own) == top);
+    let distribution: Option<DistributionName> = top.parse().ok();
+    !is_own
+        && distribution
+            .is_some_and(|it| finding.what.contains(it.as_str()) || finding.what.contains(top))
 }
 
-/// What of a distribution is to be imported; `None`, if nothing is known to be.
-fn wanted(editable: &Editable<'_>) -> Option<ImportRequest> {
+fn top_of(name: &str) -> &str {
+    name.split('.').next().unwrap_or_default()
+}
+
+/// The names of a distribution to be imported; `None`, if none is known.
+fn request(editable: &Editable<'_>) -> Option<ImportRequest> {
     let mut imports: BTreeSet<String> = editable.imports().into_iter().collect();
     if imports.is_empty() {
         let roots = editable.followed.iter().map(|pointer| pointer.target.as_path());

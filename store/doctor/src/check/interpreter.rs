@@ -1,101 +1,117 @@
-//! D12: whether the interpreter can be run, and is the one for which things were installed.
+//! Whether the interpreter can be run, and is the one that the environment was made for.
 
 use std::path::Path;
 
-use modstore_core::Cancel;
+use modstore_core::{
+    findings::{Severity, codes},
+    model::causes,
+};
 use modstore_python::{Interpreter, quoted};
 
-use super::pointers::name_of;
+use super::view::{Effort, EnvironmentView, MachineView, OfEnvironment, OfMachine, Step};
 use crate::{
-    code::{Code, Severity},
-    finding::Finding,
-    inspected::Patient,
+    finding::{Code, Details as _, Finding, Fix, name_of},
+    hosts::HOSTS,
+    inspected::InspectedEnvironment,
 };
 
-/// Looks at an environment's interpreter; starts it, unless only files are to be read.
-pub(crate) fn interpreter(patient: &Patient, start: Option<&Cancel>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let executable = patient.executable();
-    if let Some(what) = cannot_run(patient).or_else(|| does_not_answer(patient, start?)) {
-        let finding = Finding::new(Code::D12, executable, what).mended_by(renewal(patient));
-        found.push(finding.not_mended("an interpreter is not this program's to install"));
-    }
-    found.extend(left_behind(patient));
-    found
+codes! { pub(super) CODES of Code:
+    /// the interpreter cannot be run, or is not the recorded one
+    WRONG_INTERPRETER = "D12", Broken, Fix::Command;
 }
 
-fn cannot_run(patient: &Patient) -> Option<String> {
-    let executable = patient.executable();
-    if patient.can_run() {
+pub(super) const CHECK: Step<OfEnvironment> = OfEnvironment::check(CODES, find);
+pub(super) const INSTALL_STATE: Step<OfMachine> = OfMachine::check(CODES, outdated_install_state);
+
+fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
+    let environment = view.environment;
+    if let Some(what) = cannot_run(environment).or_else(|| wrong_answer(view)) {
+        let finding = Finding::new(WRONG_INTERPRETER, environment.executable(), what);
+        let finding = finding.command(renewal(environment));
+        found.push(finding.not_fixed("modstore installs no interpreters"));
+    }
+    found.extend(left_behind(environment));
+}
+
+fn cannot_run(environment: &InspectedEnvironment) -> Option<String> {
+    let executable = environment.executable();
+    if environment.can_run() {
         return None;
     }
     let name = name_of(executable);
     Some(match (std::fs::read_link(executable), executable.metadata()) {
-        (Ok(to), Err(_)) => format!("{name} is a link to {}, which is not there", to.display()),
+        (Ok(to), Err(_)) => format!("{name} is a link to {}, which does not exist", to.display()),
         (_, Ok(_)) => format!("{name} may not be run"),
         (_, Err(error)) => format!("{name} cannot be run: {error}"),
     })
 }
 
-fn does_not_answer(patient: &Patient, cancel: &Cancel) -> Option<String> {
-    let error = match Interpreter::query(patient.executable(), cancel) {
-        Err(error) => error,
-        Ok(told) => {
-            let (major, minor, _) = patient.python?;
-            let is_same = told.version.starts_with(&format!("{major}.{minor}."));
-            let what = format!(
-                "it is Python {} now, and the environment was made for {major}.{minor}",
-                told.version
-            );
-            return (!is_same).then_some(what);
+/// Starts it, unless only files may be read.
+fn wrong_answer(view: &EnvironmentView<'_>) -> Option<String> {
+    let environment = view.environment;
+    if view.effort == Effort::Quick || !environment.may_run() {
+        return None;
+    }
+    let version = match Interpreter::query(environment.executable(), view.cancel) {
+        Ok(interpreter) => interpreter.version,
+        Err(error) => {
+            // Only the last line of a traceback says why.
+            let causes = causes(&error).into_iter();
+            let last = causes.filter_map(|cause| cause.lines().last().map(str::to_owned));
+            return Some(last.collect::<Vec<_>>().join(": "));
         }
     };
-    let mut causes = vec![error.to_string()];
-    let mut source = std::error::Error::source(&error);
-    while let Some(error) = source {
-        causes.extend(error.to_string().lines().last().map(str::to_owned));
-        source = error.source();
-    }
-    Some(causes.join(": "))
+    let (major, minor, _) = environment.python?;
+    let is_same = version.starts_with(&format!("{major}.{minor}."));
+    (!is_same).then(|| {
+        format!("it is Python {version} now, and the environment was made for {major}.{minor}")
+    })
 }
 
 /// Distributions of a Python that the environment had before.
-fn left_behind(patient: &Patient) -> Option<Finding> {
-    let lib = patient.prefix().join("lib");
-    let sites = &patient.found.paths.site;
-    let has_editables = |site: &Path| {
-        std::fs::read_dir(site)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .any(|child| child.path().join("direct_url.json").is_file())
+fn left_behind(environment: &InspectedEnvironment) -> Option<Finding> {
+    let children = |path: &Path| {
+        std::fs::read_dir(path).into_iter().flatten().flatten().map(|child| child.path())
     };
-    let mut others =
-        std::fs::read_dir(lib).into_iter().flatten().flatten().map(|child| child.path());
-    let old = others.find(|path| {
+    let sites = &environment.found.paths.site;
+    let old = children(&environment.prefix().join("lib")).find(|path| {
         let site = path.join("site-packages");
-        let is_python =
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python"));
-        is_python && !path.is_symlink() && !sites.contains(&site) && has_editables(&site)
+        name_of(path).starts_with("python")
+            && !path.is_symlink()
+            && !sites.contains(&site)
+            && children(&site).any(|child| child.join("direct_url.json").is_file())
     })?;
-    let what = format!(
-        "what was installed for {} is not seen by the Python that is there now",
-        name_of(&old)
-    );
-    let finding = Finding::new(Code::D12, old, what).at(Severity::Warning);
-    Some(
-        finding
-            .mended_by(renewal(patient))
-            .not_mended("what was installed has to be installed again"),
-    )
+    let what = format!("the current Python does not see what was installed for {}", name_of(&old));
+    let finding = Finding::new(WRONG_INTERPRETER, old, what).at(Severity::Warning);
+    let finding = finding.command(renewal(environment));
+    Some(finding.not_fixed("everything has to be installed again"))
 }
 
-/// What makes the environment anew.
-fn renewal(patient: &Patient) -> String {
-    if let Some(tool) = &patient.found.tool {
+/// The command that makes the environment from scratch.
+fn renewal(environment: &InspectedEnvironment) -> String {
+    if let Some(tool) = &environment.found.tool {
         return format!("uv tool install --force {}", quoted(tool.as_ref()));
     }
-    let version = patient.python.map(|(major, minor, _)| format!(" --python {major}.{minor}"));
-    let prefix = quoted(patient.prefix().as_os_str());
+    let version = environment.python.map(|(major, minor, _)| format!(" --python {major}.{minor}"));
+    let prefix = quoted(environment.prefix().as_os_str());
     format!("uv venv --allow-existing{} {prefix}", version.unwrap_or_default())
+}
+
+/// A host that remembers another interpreter than the environment has.
+fn outdated_install_state(view: &mut MachineView<'_>, found: &mut Vec<Finding>) {
+    let states = view.roots.iter().flat_map(|root| HOSTS.map(|host| host.install_state(root)));
+    let outdated = states.flatten().filter(|state| {
+        let is_of = |environment: &InspectedEnvironment| {
+            state.python.parent().is_some_and(|bin| bin == environment.prefix().join("bin"))
+        };
+        state.is_outdated && view.environments.iter().any(is_of)
+    });
+    found.extend(outdated.map(|state| {
+        let what = format!(
+            "{} was replaced since its host recorded its installations, and the host will install all of them again",
+            name_of(&state.python)
+        );
+        let finding = Finding::new(WRONG_INTERPRETER, state.file, what).leading_to(&state.python);
+        finding.at(Severity::Note).not_fixed("its host does that by itself")
+    }));
 }

@@ -1,171 +1,141 @@
-//! D03, D10 and D11: whether a distribution that can be found is the one that is meant.
+//! Whether a distribution that Python finds is the one that is meant.
 
 use std::path::{Path, PathBuf};
 
-use modstore_python::{Drift, How, quoted, site_file};
+use modstore_core::findings::{Severity, codes};
+use modstore_python::{Drift, PointerKind, quoted, site_file};
 
-use super::pointers::{chosen, is_within};
-use crate::{
-    cache::{Choice, cached_above},
-    catalog::{Shared, Stock, is_project_of},
-    code::{Code, Severity},
-    finding::{Candidate, Finding},
-    inspected::{Editable, Patient},
+use super::{
+    paths::{DANGLING_PATH, DIFFERENT_PATHS, is_within},
+    records::NOT_AS_RECORDED,
+    view::{EditableView, EnvironmentView, OfEditable, OfEnvironment, Step},
 };
+use crate::{
+    catalog::{StoreStandIns, is_project_of},
+    finding::{Choice, Code, Details as _, Finding, Fix},
+    hosts::{HostHome, cached_above, host_of},
+};
+
+codes! { pub(super) CODES of Code:
+    /// installed from another place than its source says
+    OTHER_SOURCE = "D03", Warning, Fix::Install;
+    /// a path leads into the cache of another home
+    OTHER_HOME = "D10", Warning, Fix::Install;
+    /// a distribution that needs compiling is used from its source
+    UNCOMPILED = "D11", Warning, Fix::Command;
+}
+
+pub(super) const CHECK: Step<OfEditable> = OfEditable::check(CODES, find).unless(&[DANGLING_PATH]);
+
+/// A module that the store has installed; its other faults have findings of their own.
+pub(super) const BOUND: Step<OfEnvironment> = OfEnvironment::check(CODES, bound).unless(&[
+    DANGLING_PATH,
+    DIFFERENT_PATHS,
+    OTHER_SOURCE,
+    NOT_AS_RECORDED,
+]);
 
 /// Build backends whose projects cannot be used without being compiled.
 const COMPILERS: [&str; 5] =
     ["maturin", "setuptools_rust", "scikit_build_core.build", "mesonpy", "py_build_cmake.build"];
 
-/// Looks whether a distribution is from where it should be.
-pub(crate) fn origins(patient: &Patient, editable: &Editable<'_>, shared: &Shared) -> Vec<Finding> {
-    if editable.dangling().is_some() {
-        return Vec::new();
-    }
-    let found = [
-        shared.store.as_ref().and_then(|store| in_entry(editable, store)),
-        not_as_set(editable, shared),
-        shared.home.as_ref().and_then(|home| in_another_home(editable, shared, home)),
-        uncompiled(patient, editable),
-    ];
-    found.into_iter().flatten().collect()
+fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
+    let homes = &view.catalog.homes;
+    found.extend(view.catalog.store.as_ref().and_then(|store| in_entry(view, store)));
+    found.extend(homes.iter().find_map(|home| not_as_set(view, home)));
+    found.extend(homes.iter().find_map(|home| in_another_home(view, home)));
+    found.extend(uncompiled(view));
 }
 
-/// D03 of an entry of the store, to which the path was resolved when it was installed.
-fn in_entry(editable: &Editable<'_>, store: &Stock) -> Option<Finding> {
-    let pointer = editable.followed.iter().find(|pointer| store.is_in_entry(&pointer.target))?;
+/// An entry of the store, to which the path was resolved when it was installed.
+fn in_entry(view: &EditableView<'_>, store: &StoreStandIns) -> Option<Finding> {
+    let mut followed = view.editable.followed.iter();
+    let pointer = followed.find(|pointer| store.is_in_entry(&pointer.target))?;
     let what = "it leads to an entry of the store itself, and the next update leaves it behind";
-    let finding = Finding::new(Code::D03, &pointer.file, what).leading_to(&pointer.target);
-    Some(match store.stand_in(&editable.name) {
-        Some((module, directory)) => {
-            let why = format!("what the store has as its module {module}");
-            chosen(finding, Choice::One(Candidate { directory, why, others: Vec::new() }))
-        }
-        None => finding.not_mended("the store has no stand-in for it; `modstore bind` makes one"),
+    let finding = view.finding(OTHER_SOURCE, &pointer.file, what).leading_to(&pointer.target);
+    Some(match store.candidate(&view.editable.name) {
+        Some(candidate) => finding.choose(Choice::One(candidate)),
+        None => finding.not_fixed("the store has no stand-in for it; `modstore bind` makes one"),
     })
 }
 
-/// D03 of a module whose host is set to have it from elsewhere.
-fn not_as_set(editable: &Editable<'_>, shared: &Shared) -> Option<Finding> {
+/// A module for which the settings of its host name another directory.
+fn not_as_set(view: &EditableView<'_>, home: &HostHome) -> Option<Finding> {
+    let editable = view.editable;
     let module = editable.module.as_ref()?;
-    let (_, wished) = shared.wishes.iter().find(|(name, _)| name == module)?;
-    let stray = |target: &Path| !is_within(target, wished);
-    let pointer = editable.followed.iter().find(|pointer| stray(&pointer.target))?;
+    let (_, set) = home.sources.iter().find(|(name, _)| name == module)?;
+    let mut followed = editable.followed.iter();
+    let pointer = followed.find(|pointer| !is_within(&pointer.target, set))?;
     let what = format!(
-        "its host is set to have it from {}, and Python follows {}",
-        wished.display(),
+        "the settings of its host name {}, and Python follows {}",
+        set.display(),
         pointer.target.display()
     );
-    let finding = Finding::new(Code::D03, &pointer.file, what).leading_to(&pointer.target);
-    Some(match wished.is_dir() && is_project_of(wished, &editable.name) {
-        true => {
-            let (directory, why) = (wished.clone(), "what its host is set to".into());
-            chosen(finding, Choice::One(Candidate { directory, why, others: Vec::new() }))
-        }
-        false => finding.not_mended("its host has not fetched that yet"),
-    })
+    let finding = view.finding(OTHER_SOURCE, &pointer.file, what).leading_to(&pointer.target);
+    if set.is_dir() && is_project_of(set, &editable.name) {
+        return Some(finding.choose(Choice::only(set, "from the settings of its host")));
+    }
+    Some(finding.not_fixed("its host has not fetched that yet"))
 }
 
-/// D03 of what the store has installed in an environment that it looks after.
-pub(crate) fn bound(patient: &Patient, shared: &Shared) -> Vec<Finding> {
-    let (Some(registration), Some(store)) = (&patient.registration, &shared.store) else {
-        return Vec::new();
-    };
-    let home = store.layout.home();
-    let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
-    let told = Drift::of(&store.layout, registration).into_iter().filter_map(|(module, how)| {
-        let installed = registration.installed.get(&module)?;
-        let (name, _) = site_file(&home, &module, installed);
-        let path = registration.site.first()?.join(name);
-        let (severity, what) = match how {
-            Drift::Uninstalled => {
-                (Severity::Broken, format!("{module} was bound, and somebody has uninstalled it"))
-            }
-            Drift::Changed => {
-                (Severity::Warning, format!("{module} was bound, and something else is installed"))
-            }
-            // It is told as what leads nowhere.
-            Drift::Dangling(_) => return None,
-        };
-        let finding = Finding::new(Code::D03, path, what).at(severity);
-        let finding = finding.of(&installed.distribution, Some(module.as_str()));
-        Some(match store.stand_in(&installed.distribution) {
-            Some((module, directory)) => {
-                let why = format!("what the store has as its module {module}");
-                chosen(finding, Choice::One(Candidate { directory, why, others: Vec::new() }))
-            }
-            None => finding.not_mended("the store does not show it"),
-        })
-    });
-    told.collect()
-}
-
-/// D10.
-fn in_another_home(editable: &Editable<'_>, shared: &Shared, home: &Path) -> Option<Finding> {
-    let cache = home.join("cache");
+fn in_another_home(view: &EditableView<'_>, home: &HostHome) -> Option<Finding> {
+    let HostHome { cache, directory, .. } = home;
     let real = cache.canonicalize().unwrap_or_else(|_| cache.clone());
-    let is_ours = |path: &Path| path.starts_with(&cache) || path.starts_with(&real);
+    let is_ours = |path: &Path| path.starts_with(cache) || path.starts_with(&real);
     let stray = |target: &Path| {
-        let root = cached_above(target)?.parent()?;
-        let is_cache = root.file_name().is_some_and(|name| name == "cache");
+        let cached = cached_above(target)?;
+        let (host, _) = host_of(cached)?;
+        let root = cached.parent()?;
+        let is_cache = *root == host.cache_in(root.parent()?);
         (is_cache && !is_ours(target)).then(|| root.to_owned())
     };
-    let (pointer, root) =
-        editable.followed.iter().find_map(|pointer| Some((pointer, stray(&pointer.target)?)))?;
+    let mut followed = view.editable.followed.iter();
+    let (pointer, root) = followed.find_map(|pointer| Some((pointer, stray(&pointer.target)?)))?;
     let what = format!(
         "it leads into {}, the cache of another home than {}",
         root.display(),
-        home.display()
+        directory.display()
     );
-    let finding = Finding::new(Code::D10, &pointer.file, what).leading_to(&pointer.target);
-    let ours: Vec<PathBuf> = shared
-        .search
-        .holders(&editable.name)
-        .iter()
-        .filter(|path| is_ours(path))
-        .cloned()
-        .collect();
+    let finding = view.finding(OTHER_HOME, &pointer.file, what).leading_to(&pointer.target);
+    let holders = view.catalog.search.holders(&view.editable.name).iter();
+    let ours: Vec<PathBuf> = holders.filter(|path| is_ours(path)).cloned().collect();
     Some(match ours.as_slice() {
-        [] => finding.not_mended(format!("{} does not hold it", cache.display())),
+        [] => finding.not_fixed(format!("{} does not hold it", cache.display())),
         [only] => {
             let why = format!("the only directory in {} that holds it", cache.display());
-            chosen(finding, Choice::One(Candidate { directory: only.clone(), why, others: vec![] }))
+            finding.choose(Choice::only(only, why))
         }
-        _ => chosen(finding, Choice::Several(ours)),
+        _ => finding.choose(Choice::Several(ours)),
     })
 }
 
-/// D11.
-fn uncompiled(patient: &Patient, editable: &Editable<'_>) -> Option<Finding> {
+fn uncompiled(view: &EditableView<'_>) -> Option<Finding> {
+    let editable = view.editable;
     let pointer = editable.followed.first()?;
     cached_above(&pointer.target)?;
-    let project = editable.project()?;
-    if !COMPILERS.contains(&project.backend.as_str()) {
+    let backend = &editable.project()?.backend;
+    if !COMPILERS.contains(&backend.as_str()) {
         return None;
     }
-    let is_built = editable.followed.iter().any(|pointer| pointer.how == How::Build)
+    let is_built = editable.followed.iter().any(|pointer| pointer.how == PointerKind::Build)
         || editable.files.iter().flatten().any(|file| is_compiled(&file.path))
         || editable.followed.iter().any(|pointer| has_compiled(&pointer.target, 3));
-    let backend = &project.backend;
-    let (severity, what) = match is_built {
-        true => (
-            Severity::Warning,
-            format!(
-                "{backend} has compiled it within a cache, where the next fetch takes the compiled files away"
-            ),
-        ),
-        false => (
-            Severity::Broken,
-            format!(
-                "it has to be compiled by {backend}, and it is used from its source without that"
-            ),
-        ),
+    let finding = |what: String| view.finding(UNCOMPILED, &pointer.file, what);
+    let finding = if is_built {
+        finding(format!(
+            "{backend} compiled it within a cache, where the next fetch deletes the compiled files"
+        ))
+    } else {
+        finding(format!(
+            "it has to be compiled by {backend}, and it is used from its source without that"
+        ))
+        .at(Severity::Broken)
     };
-    let (python, name) = (quoted(patient.executable().as_os_str()), &editable.name);
+    let python = quoted(view.environment.executable().as_os_str());
+    let name = &editable.name;
     let command = format!("uv pip install --python {python} --reinstall-package {name} {name}");
-    let finding = Finding::new(Code::D11, &pointer.file, what).at(severity);
-    let finding = finding.leading_to(&pointer.target).mended_by(command);
-    Some(finding.not_mended("it has to come from an index"))
+    let finding = finding.leading_to(&pointer.target).command(command);
+    Some(finding.not_fixed("it has to come from an index"))
 }
 
 fn is_compiled(path: &Path) -> bool {
@@ -181,4 +151,30 @@ fn has_compiled(path: &Path, depth: usize) -> bool {
     children
         .map(|child| child.path())
         .any(|child| is_compiled(&child) || (child.is_dir() && has_compiled(&child, depth)))
+}
+
+/// The modules that the store installed in an environment that follows it.
+fn bound(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
+    let Some(registration) = &view.environment.registration else { return };
+    let Some(store) = &view.catalog.store else { return };
+    let home = store.layout.resolved_home();
+    let drifted = Drift::of(&store.layout, registration).into_iter();
+    found.extend(drifted.filter_map(|(module, drift)| {
+        let (severity, what) = match drift {
+            Drift::Uninstalled => (Severity::Broken, "was bound, and was uninstalled"),
+            Drift::Changed => (Severity::Warning, "was bound, and something else is installed"),
+            // The search for paths that lead nowhere finds it.
+            Drift::Dangling(_) => return None,
+        };
+        let installed = registration.installed.get(&module)?;
+        let (name, _) = site_file(&home, &module, installed);
+        let path = registration.site.first()?.join(name);
+        let finding = Finding::new(OTHER_SOURCE, path, format!("{module} {what}"))
+            .at(severity)
+            .of(&installed.distribution, Some(module.as_str()));
+        Some(match store.candidate(&installed.distribution) {
+            Some(candidate) => finding.choose(Choice::One(candidate)),
+            None => finding.not_fixed("it is not in the store's current generation"),
+        })
+    }));
 }

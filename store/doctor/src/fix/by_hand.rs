@@ -1,16 +1,16 @@
-//! Mending by hand: the files that say where a distribution lies are written anew.
+//! Fixes by hand: the files that say where a distribution lies are rewritten.
 //!
 //! ```text
 //! plan       every file with every path in it, as it would be; read again before anything is written
 //! lock       <venv>/.lock, which is uv's own
-//! spares     of a mending that was cut off, removed
-//! byte code  of a finder, removed: a new one of the same size and second would not be noticed
-//! paths      .pth lines, finders, .egg-link: what Python follows, each replaced in one step
-//! shown      direct_url.json
-//! recorded   RECORD, with the hashes and sizes of what is there now
+//! spares     of a fix that was cut off, removed
+//! byte code  of a finder, removed: Python would not notice a new finder of the same size and second
+//! paths      .pth lines, finders, .egg-link, which Python follows: each replaced in one step
+//! source     direct_url.json, which tools show
+//! record     RECORD, with the hashes and sizes of the files that are there now
 //! ```
 //!
-//! Cut off anywhere, the next look finds what is left to do. A file is never written to in place: installers give files
+//! Cut off anywhere, the next inspection finds the rest. A file is never written to in place: installers give files
 //! in their caches a second name in environments. Metadata, entry points and programs stay as they were installed.
 
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use modstore_core::disk::{
     Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name,
 };
-use modstore_python::{Finder, How, Pointer, lexical, small_if_there};
+use modstore_python::{Finder, Pointer, PointerKind, lexical, small_if_there};
 use serde_json::Value;
 
 use super::plan::Task;
@@ -27,34 +27,34 @@ use crate::inspected::{Editable, leads_somewhere, with_files};
 /// What our spares are called; no name that Python or an installer would look at.
 const SPARE: &str = ".modstore-spare-";
 
-/// A distribution was not mended by hand.
+/// A distribution was not fixed by hand.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HandError {
-    /// What is there cannot be written anew without guessing. Nothing was changed.
+pub(crate) enum ByHandError {
+    /// The files cannot be rewritten without guessing. Nothing was changed.
     #[error("{0}")]
     NotUnderstood(String),
-    /// What would be written is not ours to write. Nothing was changed.
+    /// The files are not ours to write. Nothing was changed.
     #[error("{0}")]
     LeftAlone(String),
-    /// Somebody has changed it meanwhile. Nothing was changed.
-    #[error("{} was changed by somebody else meanwhile", path.display())]
+    /// Another process changed it meanwhile. Nothing was changed.
+    #[error("{} was changed by another process meanwhile", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
     },
-    /// Somebody else works on the environment. Nothing was changed.
+    /// Another process works on the environment. Nothing was changed.
     #[error("the environment is in use")]
     Lock(#[from] LockError),
-    /// The disk. Files that were replaced before stay; what is left to do is found by the next look.
+    /// The disk. Files that were replaced before stay; the next inspection finds the rest.
     #[error(transparent)]
     Disk(#[from] DiskError),
 }
 
-/// What would be written.
+/// The files to be rewritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ByHand {
     site: PathBuf,
-    /// In this order: what a file says now, and what it is to say.
+    /// In this order: the current text of a file, and the new one.
     files: Vec<Rewrite>,
     /// Directories and names of modules whose byte code is stale.
     stale: Vec<(PathBuf, String)>,
@@ -69,11 +69,11 @@ struct Rewrite {
 }
 
 impl ByHand {
-    /// What would have to be written for a task.
+    /// The files to be rewritten for a task.
     ///
     /// # Errors
-    /// [`HandError::NotUnderstood`], and when a file cannot be read.
-    pub(crate) fn plan(editable: &Editable<'_>, task: &Task) -> Result<Self, HandError> {
+    /// [`ByHandError::NotUnderstood`], and when a file cannot be read.
+    pub(crate) fn plan(editable: &Editable<'_>, task: &Task) -> Result<Self, ByHandError> {
         let moving = Moving::of(editable, &task.directory)?;
         let mut planned = Self {
             site: editable.scan.site.clone(),
@@ -84,9 +84,10 @@ impl ByHand {
         let direct_url = editable.direct_url_file();
         for path in editable.pointing_files() {
             let Some(before) = small_if_there(&path)? else { continue };
-            let after = match Some(&path) == direct_url.as_ref() {
-                true => with_url(&before, &task.directory)?,
-                false => moving.rewritten(editable, &path, &before)?,
+            let after = if Some(&path) == direct_url.as_ref() {
+                with_url(&before, &task.directory)?
+            } else {
+                moving.rewritten(editable, &path, &before)?
             };
             planned.add(path, before, after);
         }
@@ -103,7 +104,7 @@ impl ByHand {
         self.files.push(Rewrite { path, before, after });
     }
 
-    fn record(&mut self, editable: &Editable<'_>) -> Result<(), HandError> {
+    fn record(&mut self, editable: &Editable<'_>) -> Result<(), ByHandError> {
         let Some(distribution) = editable.distribution else { return Ok(()) };
         let path = distribution.directory.join("RECORD");
         let Some(before) = small_if_there(&path)? else { return Ok(()) };
@@ -123,18 +124,18 @@ impl ByHand {
     /// Writes, under the lock of the environment in `prefix`.
     ///
     /// # Errors
-    /// See [`HandError`].
+    /// See [`ByHandError`].
     pub(crate) fn carry_out(
         &self,
         disk: &Disk,
         prefix: &Path,
         patience: Patience<'_>,
-    ) -> Result<(), HandError> {
+    ) -> Result<(), ByHandError> {
         let _lock = lock(disk, prefix, patience)?;
         for file in self.files.iter().chain(&self.record) {
             refuse_link(&file.path)?;
             if small_if_there(&file.path)?.as_deref() != Some(&*file.before) {
-                return Err(HandError::Changed { path: file.path.clone() });
+                return Err(ByHandError::Changed { path: file.path.clone() });
             }
         }
         self.remove_spares(disk)?;
@@ -147,7 +148,7 @@ impl ByHand {
         self.record.iter().try_for_each(|record| self.replace(disk, record))
     }
 
-    fn replace(&self, disk: &Disk, file: &Rewrite) -> Result<(), HandError> {
+    fn replace(&self, disk: &Disk, file: &Rewrite) -> Result<(), ByHandError> {
         use std::os::unix::fs::PermissionsExt as _;
         if file.before == file.after {
             return Ok(());
@@ -172,7 +173,7 @@ impl ByHand {
 
     fn remove_stale(&self, disk: &Disk) -> Result<(), DiskError> {
         for (directory, stem) in &self.stale {
-            // What lies behind a link is another one's.
+            // The files behind a link are not the environment's.
             if directory.is_symlink() {
                 continue;
             }
@@ -187,15 +188,15 @@ impl ByHand {
     }
 }
 
-fn refuse_link(path: &Path) -> Result<(), HandError> {
-    match path.is_symlink() {
-        true => Err(HandError::LeftAlone(format!("{} is a link", path.display()))),
-        false => Ok(()),
+fn refuse_link(path: &Path) -> Result<(), ByHandError> {
+    if path.is_symlink() {
+        return Err(ByHandError::LeftAlone(format!("{} is a link", path.display())));
     }
+    Ok(())
 }
 
 /// The lock that uv takes, made if need be.
-fn lock(disk: &Disk, prefix: &Path, patience: Patience<'_>) -> Result<Lock, HandError> {
+fn lock(disk: &Disk, prefix: &Path, patience: Patience<'_>) -> Result<Lock, ByHandError> {
     let path = prefix.join(".lock");
     refuse_link(&path)?;
     if path.symlink_metadata().is_err()
@@ -219,7 +220,7 @@ fn lock(disk: &Disk, prefix: &Path, patience: Patience<'_>) -> Result<Lock, Hand
     }
 }
 
-/// The old project's directory, and what is in its place.
+/// The old project's directory, and the one in its place.
 struct Moving {
     from: PathBuf,
     to: PathBuf,
@@ -227,23 +228,21 @@ struct Moving {
 
 impl Moving {
     /// From where the distribution leads now to the project in `directory`.
-    fn of(editable: &Editable<'_>, directory: &Path) -> Result<Self, HandError> {
-        let not_understood = |what: String| HandError::NotUnderstood(what);
-        if let Some((file, why)) = &editable.unclear {
+    fn of(editable: &Editable<'_>, directory: &Path) -> Result<Self, ByHandError> {
+        let not_understood = |what: String| ByHandError::NotUnderstood(what);
+        if let Some((file, why)) = &editable.unparsed {
             return Err(not_understood(format!("{}: {why}", file.display())));
         }
         let leaving = leaving(editable);
         let Some(first) = leaving.first() else {
             return Err(not_understood("no file says where it lies".into()));
         };
-        if editable.followed.iter().any(|pointer| pointer.how == How::Build) {
+        if editable.followed.iter().any(|pointer| pointer.how == PointerKind::Build) {
             return Err(not_understood("it is built whenever it is imported".into()));
         }
-        // What Python follows in a stand-in is behind its link.
-        let to = match directory.join("stand-in.json").is_file() {
-            true => directory.join("current"),
-            false => directory.to_owned(),
-        };
+        // In a stand-in, Python follows its link.
+        let is_stand_in = directory.join("stand-in.json").is_file();
+        let to = if is_stand_in { directory.join("current") } else { directory.to_owned() };
         let by_record = editable.recorded.clone();
         let by_end = ends(&first.target);
         let fits = |from: &PathBuf| {
@@ -260,16 +259,18 @@ impl Moving {
         }
     }
 
-    /// Whether all that the distribution leads to is there in its new place, and has what is imported from it.
+    /// Whether every path of the distribution exists in its new place, and has the modules that are imported from it.
     fn finds_all(&self, editable: &Editable<'_>, leaving: &[&Pointer]) -> bool {
-        let all = editable.followed.iter().map(|pointer| match leaving.contains(pointer) {
-            true => Some((*pointer, self.moved(&pointer.target)?)),
-            false => Some((*pointer, pointer.target.clone())),
+        let all = editable.followed.iter().map(|pointer| {
+            let is_leaving = leaving.contains(pointer);
+            let target =
+                if is_leaving { self.moved(&pointer.target)? } else { pointer.target.clone() };
+            Some((*pointer, target))
         });
         let Some(moved) = all.collect::<Option<Vec<(&Pointer, PathBuf)>>>() else { return false };
         let roots: Vec<&PathBuf> = moved
             .iter()
-            .filter(|(pointer, _)| pointer.how == How::Pth)
+            .filter(|(pointer, _)| pointer.how == PointerKind::Pth)
             .map(|(_, root)| root)
             .collect();
         let holds = |name: &String| {
@@ -299,14 +300,14 @@ impl Moving {
         editable: &Editable<'_>,
         path: &Path,
         before: &[u8],
-    ) -> Result<Vec<u8>, HandError> {
+    ) -> Result<Vec<u8>, ByHandError> {
         let not_understood =
-            || HandError::NotUnderstood(format!("{} is not understood", path.display()));
+            || ByHandError::NotUnderstood(format!("{} is not understood", path.display()));
         let text = std::str::from_utf8(before).map_err(|_| not_understood())?;
         let pointers: Vec<&Pointer> =
             editable.followed.iter().copied().filter(|pointer| pointer.file == path).collect();
         let after = match pointers.first().map(|pointer| pointer.how) {
-            Some(How::Pth | How::EggLink) => self.lines(editable, text),
+            Some(PointerKind::Pth | PointerKind::EggLink) => self.lines(editable, text),
             Some(_) => self.literals(text).filter(|after| self.is_moved(editable, text, after)),
             None => None,
         };
@@ -333,7 +334,8 @@ impl Moving {
 
     /// The texts of a finder, by what they begin with.
     fn literals(&self, text: &str) -> Option<String> {
-        let (from, to) = (plain(&self.from)?, plain(&self.to)?);
+        let from = plain(&self.from)?;
+        let to = plain(&self.to)?;
         let mut after = text.to_owned();
         for sign in ['\'', '"'] {
             for end in ['/', sign] {
@@ -343,7 +345,7 @@ impl Moving {
         Some(after)
     }
 
-    /// Whether the finder leads to all that it led to, in the new place, and to nothing else.
+    /// Whether the finder leads to the same modules in the new place, and to nothing else.
     fn is_moved(&self, editable: &Editable<'_>, before: &str, after: &str) -> bool {
         let site = &editable.scan.site;
         let (Ok(Some(before)), Ok(Some(after))) =
@@ -370,7 +372,7 @@ impl Moving {
     }
 }
 
-/// What of a distribution is to lead elsewhere: what leads nowhere, and all of it when nothing does.
+/// The pointers of a distribution that should lead elsewhere: those that lead nowhere, and all of them if none does.
 fn leaving<'a>(editable: &Editable<'a>) -> Vec<&'a Pointer> {
     let all = || editable.followed.iter().copied();
     let dangling: Vec<&Pointer> =
@@ -385,7 +387,7 @@ fn ends(target: &Path) -> impl Iterator<Item = PathBuf> {
     above.into_iter().rev()
 }
 
-/// Whether what a pointer leads to is there in its new place.
+/// Whether the target of a pointer exists in its new place.
 fn is_there(pointer: &Pointer, target: &Path) -> bool {
     // A finder may name a module without the end of its file's name.
     leads_somewhere(target) || (pointer.name.is_some() && target.with_extension("py").is_file())
@@ -399,8 +401,8 @@ fn plain(path: &Path) -> Option<&str> {
 }
 
 /// A `direct_url.json` with the URL of this directory.
-fn with_url(text: &[u8], directory: &Path) -> Result<Vec<u8>, HandError> {
-    let not_understood = |_| HandError::NotUnderstood("direct_url.json is not understood".into());
+fn with_url(text: &[u8], directory: &Path) -> Result<Vec<u8>, ByHandError> {
+    let not_understood = |_| ByHandError::NotUnderstood("direct_url.json is not understood".into());
     let mut value: Value = serde_json::from_slice(text).map_err(not_understood)?;
     let url = url_of(directory);
     if value.get("url").and_then(Value::as_str) == Some(&*url) {

@@ -1,7 +1,7 @@
-//! What keeps a doctor's hands off a distribution: a link on the way to what would be written, somebody else's hand in it,
-//! or a `RECORD` that names files of others, which an installer would delete with it.
+//! Why a distribution is left alone: a link on the way to a file that a fix would write, a file that another user may
+//! write to, or a `RECORD` that names files outside the environment, which an installer would delete.
 //!
-//! Looked at before anything is planned, and again before anything is written by hand.
+//! Checked before anything is planned, and again before anything is written by hand.
 
 use std::{
     collections::BTreeSet,
@@ -9,14 +9,17 @@ use std::{
 };
 
 use crate::{
-    inspected::{Editable, Patient},
+    inspected::{Editable, InspectedEnvironment},
     ownership::foreign,
 };
 
 /// Why nothing is written for a distribution, or, without one, anything at all in this environment.
-pub(crate) fn in_the_way(patient: &Patient, editable: Option<&Editable<'_>>) -> Option<String> {
-    let within = Within::of(patient);
-    let mut written = patient.found.paths.site.clone();
+pub(crate) fn in_the_way(
+    environment: &InspectedEnvironment,
+    editable: Option<&Editable<'_>>,
+) -> Option<String> {
+    let within = Within::of(environment);
+    let mut written = environment.found.paths.site.clone();
     if let Some(editable) = editable {
         written.extend(files_of(editable));
         let recorded = editable.files.iter().flatten().map(|file| file.path.as_path());
@@ -31,7 +34,7 @@ pub(crate) fn in_the_way(patient: &Patient, editable: Option<&Editable<'_>>) -> 
     })
 }
 
-/// Everything that would be written, removed or made for this distribution, and what it is in.
+/// Everything that a fix of this distribution would write, remove or make, and its directories.
 fn files_of(editable: &Editable<'_>) -> Vec<PathBuf> {
     let mut files = editable.pointing_files();
     files.extend(editable.direct_url_file());
@@ -49,14 +52,14 @@ fn files_of(editable: &Editable<'_>) -> Vec<PathBuf> {
 /// The directories that an installer may change for an environment.
 struct Within<'a> {
     prefix: &'a Path,
-    /// What has the directories `bin` and `lib` that belong to a site directory.
+    /// The directories above `bin` and `lib` of a site directory.
     roots: Vec<&'a Path>,
 }
 
 impl<'a> Within<'a> {
-    fn of(patient: &'a Patient) -> Self {
-        let prefix = patient.prefix();
-        let above = patient.found.paths.site.iter().filter_map(|site| site.ancestors().nth(3));
+    fn of(environment: &'a InspectedEnvironment) -> Self {
+        let prefix = environment.prefix();
+        let above = environment.found.paths.site.iter().filter_map(|site| site.ancestors().nth(3));
         Self { prefix, roots: std::iter::once(prefix).chain(above).collect() }
     }
 

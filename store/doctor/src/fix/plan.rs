@@ -1,4 +1,4 @@
-//! What would be done about findings: one [`Task`] for each distribution that is to lead elsewhere. Pure.
+//! The [`Task`]s of a fix: one for each distribution that should lead elsewhere. Pure.
 
 use std::{
     collections::BTreeMap,
@@ -12,21 +12,21 @@ use crate::{
     inspected::Editable,
 };
 
-/// A distribution that is to lead to this project.
+/// A distribution that should lead to this project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Task {
     pub distribution: DistributionName,
     pub directory: PathBuf,
 }
 
-/// What is to be done in this environment about these findings. A distribution of which anything is not understood is
-/// left alone, and so is one that would have to lead to two paths.
+/// The tasks in this environment for these findings. There is none for a distribution with a file that cannot be parsed,
+/// or that should lead to two places.
 pub(crate) fn plan(prefix: &Path, findings: &[Finding], editables: &[Editable<'_>]) -> Vec<Task> {
     let mut wanted: BTreeMap<DistributionName, Option<PathBuf>> = BTreeMap::new();
-    let here = findings.iter().filter(|it| it.environment.as_deref() == Some(prefix));
+    let here = findings.iter().filter(|it| it.about.environment.as_deref() == Some(prefix));
     for finding in here {
         let (Some(distribution), Some(Candidate { directory, .. })) =
-            (&finding.distribution, &finding.candidate)
+            (&finding.about.distribution, &finding.about.candidate)
         else {
             continue;
         };
@@ -35,10 +35,10 @@ pub(crate) fn plan(prefix: &Path, findings: &[Finding], editables: &[Editable<'_
             *kept = None;
         }
     }
-    let is_understood = |name: &DistributionName| {
-        editables.iter().find(|it| it.name == *name).is_none_or(|it| it.unclear.is_none())
+    let is_parsed = |name: &DistributionName| {
+        editables.iter().find(|it| it.name == *name).is_none_or(|it| it.unparsed.is_none())
     };
-    let tasks = wanted.into_iter().filter(|(name, _)| is_understood(name));
+    let tasks = wanted.into_iter().filter(|(name, _)| is_parsed(name));
     tasks
         .filter_map(|(distribution, directory)| Some(Task { distribution, directory: directory? }))
         .collect()
@@ -47,14 +47,14 @@ pub(crate) fn plan(prefix: &Path, findings: &[Finding], editables: &[Editable<'_
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::code::Code;
+    use crate::finding::{Choice, Code, Details as _, Fix};
 
     fn finding(distribution: &str, directory: &str) -> Finding {
-        let candidate =
-            Candidate { directory: directory.into(), why: String::new(), others: vec![] };
-        let finding = Finding::new(Code::D01, "/venv/x.pth", "");
-        let finding = finding.of(&distribution.parse().unwrap(), None);
-        Finding { candidate: Some(candidate), environment: Some("/venv".into()), ..finding }
+        let code = Code::new("D00", "", modstore_core::findings::Severity::Broken, Fix::Install);
+        Finding::new(code, "/venv/x.pth", "")
+            .of(&distribution.parse().unwrap(), None)
+            .choose(Choice::only(directory, ""))
+            .with(|about| about.environment = Some("/venv".into()))
     }
 
     #[test]

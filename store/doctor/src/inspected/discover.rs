@@ -1,8 +1,8 @@
-//! The environments of this machine that a doctor looks at when none is named: those of `uv tool`, the active one, the
-//! one beside, and those that the store looks after.
+//! The environments of this machine that a doctor inspects when none is named: those of `uv tool`, the active one,
+//! `./.venv`, and those that follow the store.
 //!
-//! By files alone. What is not there is not looked for anywhere else. An environment that was only found, and may be
-//! somebody else's work, is read and never run: a clone may bring a `.venv`, whose `python` is any program.
+//! By files alone. Nothing is searched anywhere else. An environment that was only found, and may come from another user,
+//! is read and never run: a clone may bring a `.venv`, whose `python` is any program.
 
 use std::{
     ffi::OsString,
@@ -20,16 +20,16 @@ pub(crate) struct Found {
     pub paths: EnvironmentPaths,
     /// The tool that `uv tool` has installed in it.
     pub tool: Option<String>,
-    /// Why nothing of it is run or changed, if nobody has asked for that.
+    /// Why nothing of it is run or changed, if the user did not ask for that.
     pub unasked: Option<Unasked>,
 }
 
-/// Why nothing of an environment is run that was found by looking around.
+/// Why nothing of an environment is run that was only found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unasked {
-    /// It lies in the working directory, and may have come with somebody's repository.
+    /// It lies in the working directory, and may have come with a repository.
     Beside,
-    /// Somebody else may have written it.
+    /// Another user may have written it.
     Foreign(Foreign),
 }
 
@@ -42,7 +42,7 @@ impl std::fmt::Display for Unasked {
     }
 }
 
-/// The environment of an interpreter, a directory or a name, as a person gives it.
+/// The environment that a user names by an interpreter, a directory or a name.
 ///
 /// # Errors
 /// When there is none.
@@ -63,7 +63,7 @@ pub(crate) fn all(
         let unasked = foreign(&prefix.join("bin")).map(Unasked::Foreign);
         add(&mut found, EnvironmentPaths::from_files(&prefix.join("bin/python")), unasked);
     }
-    // Who activates an environment has its programs run by their bare names.
+    // A user who activates an environment runs its programs by their bare names.
     let active = variable("VIRTUAL_ENV").map(PathBuf::from);
     let beside = working.map(|working| working.join(".venv"));
     for (prefix, unasked) in [(active, None), (beside, Some(Unasked::Beside))] {

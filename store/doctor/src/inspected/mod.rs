@@ -1,11 +1,13 @@
-//! An environment as it is found on this machine, read by files alone.
+//! The environments of this machine, read by files alone.
 
 mod requirement;
 mod recorded;
 pub(crate) mod discover;
+mod editable;
 mod environment;
 
 pub(crate) use discover::Found;
-pub(crate) use environment::{Editable, Patient, leads_somewhere};
+pub(crate) use editable::{Editable, leads_somewhere};
+pub(crate) use environment::InspectedEnvironment;
 pub(crate) use recorded::{is_byte_code, is_changed, with_files};
-pub(crate) use requirement::{Requirement, Surroundings, admits_python, is_same_version};
+pub(crate) use requirement::{MarkerEnvironment, Requirement, admits_python, is_same_version};

@@ -1,4 +1,4 @@
-//! `RECORD` as text: hashes in its form, and lines of it made anew while all others stay as they are, byte for byte.
+//! `RECORD` as text: hashes in its form, and some lines of it rewritten while all others stay as they are, byte for byte.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ pub(crate) fn hash_of(content: &[u8]) -> String {
     format!("sha256={}", URL_SAFE_NO_PAD.encode(Sha256::digest(content)))
 }
 
-/// Whether a file is another than was recorded; one without a hash of a known kind is not.
+/// Whether a file differs from its record; one without a hash of a known kind does not.
 pub(crate) fn is_changed(file: &RecordedFile) -> bool {
     let Some(hash) = file.hash.as_ref().filter(|hash| hash.starts_with("sha256=")) else {
         return false;

@@ -1,13 +1,13 @@
-//! [`Requirement`]: what a distribution needs, as its metadata says it (PEP 508), held against what is installed.
+//! [`Requirement`]: a requirement in the metadata of a distribution (PEP 508), compared with the installed versions.
 //!
-//! Versions are those of `pep440_rs`; names, extras and markers are read here, because the readers that exist bring
-//! an algebra of markers along that nobody here needs. Three answers: yes, no, and that it is not understood, in
-//! which case nothing is claimed.
+//! Versions are those of `pep440_rs`; names, extras and markers are parsed here, because the existing parsers bring an
+//! algebra of markers that is not needed. Three answers: yes, no, and not understood, in which case nothing is claimed.
 
 use modstore_core::model::DistributionName;
+use modstore_python::PythonVersion;
 use pep440_rs::{Version, VersionSpecifiers};
 
-/// What a distribution needs.
+/// A requirement of a distribution.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Requirement {
     pub name: DistributionName,
@@ -17,11 +17,11 @@ pub(crate) struct Requirement {
     marker: Option<Marker>,
 }
 
-/// For whom markers are evaluated.
+/// The Python and machine for which markers are evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Surroundings {
-    /// Major, minor and, if it is known, patch version.
-    pub python: (u32, u32, Option<u32>),
+pub(crate) struct MarkerEnvironment {
+    /// Its Python.
+    pub python: PythonVersion,
     pub implementation: String,
     pub machine: String,
 }
@@ -49,7 +49,7 @@ impl Requirement {
         if let Some(extras) = rest.strip_prefix('[') {
             rest = extras.split_once(']')?.1.trim_start();
         }
-        // Whatever version lies behind an address is right.
+        // Any version at an address meets it.
         let range = if rest.starts_with('@') { "" } else { rest.trim() };
         let range = range.strip_prefix('(').and_then(|r| r.strip_suffix(')')).unwrap_or(range);
         let specifiers = match range {
@@ -64,11 +64,11 @@ impl Requirement {
     }
 
     /// Whether it has to be met there, without any extra.
-    pub(crate) fn applies(&self, to: &Surroundings) -> Option<bool> {
+    pub(crate) fn applies(&self, to: &MarkerEnvironment) -> Option<bool> {
         self.marker.as_ref().map_or(Some(true), |marker| marker.holds(to))
     }
 
-    /// Whether it only holds for an extra, whatever else holds.
+    /// Whether this version meets it.
     pub(crate) fn admits(&self, version: &str) -> Option<bool> {
         Some(self.specifiers.contains(&version.parse().ok()?))
     }
@@ -80,7 +80,7 @@ impl Requirement {
 }
 
 /// Whether a Python of this version may be used, by a `Requires-Python`.
-pub(crate) fn admits_python(requires: &str, python: (u32, u32, Option<u32>)) -> Option<bool> {
+pub(crate) fn admits_python(requires: &str, python: PythonVersion) -> Option<bool> {
     let specifiers: VersionSpecifiers = requires.parse().ok()?;
     Some(specifiers.contains(&version_of(python)))
 }
@@ -93,7 +93,7 @@ pub(crate) fn is_same_version(a: &str, b: &str) -> bool {
     }
 }
 
-fn version_of((major, minor, patch): (u32, u32, Option<u32>)) -> Version {
+fn version_of((major, minor, patch): PythonVersion) -> Version {
     let parts = [Some(major), Some(minor), patch];
     Version::new(parts.into_iter().flatten().map(u64::from))
 }
@@ -153,7 +153,7 @@ impl Marker {
         Some(Self::Compare(left, sign, words.pop()?.operand()?))
     }
 
-    fn holds(&self, to: &Surroundings) -> Option<bool> {
+    fn holds(&self, to: &MarkerEnvironment) -> Option<bool> {
         match self {
             Self::Or(parts) => together(parts, to, true),
             Self::And(parts) => together(parts, to, false),
@@ -162,17 +162,16 @@ impl Marker {
     }
 }
 
-/// Of three-valued answers: `decides` if one is that, unknown if one is unknown, else the other.
-fn together(parts: &[Marker], to: &Surroundings, decides: bool) -> Option<bool> {
+/// Combines three-valued answers: `decides` if one is that, unknown if one is unknown, else the opposite.
+fn together(parts: &[Marker], to: &MarkerEnvironment, decides: bool) -> Option<bool> {
     let answers: Vec<Option<bool>> = parts.iter().map(|part| part.holds(to)).collect();
-    match answers.contains(&Some(decides)) {
-        true => Some(decides),
-        false if answers.contains(&None) => None,
-        false => Some(!decides),
+    if answers.contains(&Some(decides)) {
+        return Some(decides);
     }
+    (!answers.contains(&None)).then_some(!decides)
 }
 
-fn compare(left: &Operand, sign: &str, right: &Operand, to: &Surroundings) -> Option<bool> {
+fn compare(left: &Operand, sign: &str, right: &Operand, to: &MarkerEnvironment) -> Option<bool> {
     let variable = |operand: &Operand| match operand {
         Operand::Variable(name) => Some(name.clone()),
         Operand::Text(_) => None,
@@ -186,7 +185,8 @@ fn compare(left: &Operand, sign: &str, right: &Operand, to: &Surroundings) -> Op
         Operand::Variable(name) => to.value(name),
         Operand::Text(text) => Some(text.clone()),
     };
-    let (a, b) = (value(left)?, value(right)?);
+    let a = value(left)?;
+    let b = value(right)?;
     match sign {
         "in" => return Some(b.contains(&a)),
         "not in" => return Some(!b.contains(&a)),
@@ -221,7 +221,7 @@ fn turned(sign: &str) -> Option<&str> {
     }
 }
 
-impl Surroundings {
+impl MarkerEnvironment {
     fn value(&self, name: &str) -> Option<String> {
         let (major, minor, patch) = self.python;
         let is_mac = cfg!(target_os = "macos");
@@ -292,8 +292,8 @@ fn words(text: &str) -> Option<Vec<Word>> {
 mod tests {
     use super::*;
 
-    fn surroundings() -> Surroundings {
-        Surroundings {
+    fn environment() -> MarkerEnvironment {
+        MarkerEnvironment {
             python: (3, 12, Some(1)),
             implementation: "CPython".into(),
             machine: "x86_64".into(),
@@ -342,7 +342,7 @@ mod tests {
         ] {
             let requirement = Requirement::parse(&format!("a ; {marker}"));
             let requirement = requirement.unwrap_or_else(|| panic!("{marker}"));
-            assert_eq!(requirement.applies(&surroundings()), holds, "{marker}");
+            assert_eq!(requirement.applies(&environment()), holds, "{marker}");
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{
     commit::{Staging, StagingError},
     disk::{Disk, DiskError, Layout, Lock, Verb},
     environment::{
-        EnvironmentPaths, Registration, RegistrationError, Scan, Trouble, small_if_there,
+        EnvironmentPaths, Registration, RegistrationError, Scan, Unparsed, small_if_there,
     },
     model::{Digest, Generation},
 };
@@ -55,8 +55,8 @@ fn points(stores: &[Layout], registration: &Registration) -> Result<Pointed, Dis
         for pointer in &scan.pointers {
             pointed.follow(stores, &pointer.target);
         }
-        for trouble in &scan.troubles {
-            pointed.doubt(trouble)?;
+        for unparsed in &scan.unparsed {
+            pointed.doubt(unparsed)?;
         }
     }
     Ok(pointed)
@@ -106,12 +106,12 @@ impl Pointed {
     }
 
     /// A file that is not understood keeps every entry whose name is anywhere in it.
-    fn doubt(&mut self, trouble: &Trouble) -> Result<(), DiskError> {
-        if trouble.is_unread {
-            let why = io::Error::other(trouble.what.clone());
-            return Err(DiskError::new(Verb::Read, &trouble.file, why));
+    fn doubt(&mut self, unparsed: &Unparsed) -> Result<(), DiskError> {
+        if unparsed.is_unread {
+            let why = io::Error::other(unparsed.what.clone());
+            return Err(DiskError::new(Verb::Read, &unparsed.file, why));
         }
-        let bytes = small_if_there(&trouble.file)?.unwrap_or_default();
+        let bytes = small_if_there(&unparsed.file)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let words = text.split(|c: char| !c.is_ascii_hexdigit());
         self.entries.extend(words.filter_map(|word| word.parse::<Digest>().ok()));
@@ -236,11 +236,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("_x_editable.py");
         std::fs::write(&file, format!("HERE = '/home/entries/{DIGEST}/src'\n")).unwrap();
-        let trouble =
-            |is_unread| Trouble { file: file.clone(), what: "it is odd".into(), is_unread };
+        let unparsed =
+            |is_unread| Unparsed { file: file.clone(), what: "it is odd".into(), is_unread };
         let mut pointed = Pointed::default();
-        pointed.doubt(&trouble(false)).unwrap();
+        pointed.doubt(&unparsed(false)).unwrap();
         assert_eq!(pointed, entry());
-        assert!(pointed.doubt(&trouble(true)).is_err());
+        assert!(pointed.doubt(&unparsed(true)).is_err());
     }
 }

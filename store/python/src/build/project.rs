@@ -1,4 +1,4 @@
-//! [`Project`]: what a module's files say of it as a Python project, and which of them its metadata is made of.
+//! [`Project`]: a module as a Python project, by its files, and which of them its metadata depends on.
 //!
 //! Building a project to learn its metadata starts an installer and takes a second. A change of code alone must
 //! not: so the files that metadata can depend on get a key, and what was learnt is kept by it. For a project that
@@ -28,7 +28,7 @@ const PLAIN: [&str; 6] = [
     "setuptools.build_meta",
 ];
 
-/// What those need to build anything at all.
+/// The requirements of those for any build.
 const NO_PLUGINS: [&str; 8] = [
     "hatchling",
     "flit-core",
@@ -155,7 +155,7 @@ impl Project {
     }
 }
 
-/// What of a file metadata can depend on.
+/// The part of a file that metadata can depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counts {
     Content,

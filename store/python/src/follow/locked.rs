@@ -1,7 +1,7 @@
 //! [`LockedEnvironment`]: a registered environment under its lock, with what is needed to work on it.
 //!
-//! Its lock is taken before the store's: whoever changes what an environment has, or switches what it follows,
-//! holds it from the first look to the last check. Installers take a lock of their own in the environment.
+//! Its lock is taken before the store's. A process that changes an environment, or switches the generation that it
+//! follows, holds it from the first look to the last check. Installers take a lock of their own in the environment.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,8 +1,8 @@
-//! Byte code that a Python has kept by itself, in a `__pycache__` beside the source.
+//! Byte code that a Python wrote by itself, in a `__pycache__` beside the source.
 //!
-//! Entries are read-only, and Python says nothing when it cannot write there. But root may write anywhere, and whoever
-//! runs a host as root, as in many a container, has byte code in the entries after the first import. Python takes it
-//! for as good as the source if it names the source's time and size; so it is known by that.
+//! Entries are read-only, and Python says nothing when it cannot write there. But root may write anywhere: a host that
+//! runs as root, as in many containers, has byte code in the entries after the first import. Python trusts byte code that
+//! names the source's time and size; so does this.
 
 use std::{io::Read as _, os::unix::fs::MetadataExt as _, path::Path};
 

@@ -1,16 +1,16 @@
-//! [`DirectUrl`]: what an installer wrote of where a distribution came from, when it was not an index (PEP 610).
+//! [`DirectUrl`]: the origin of a distribution that did not come from an index, as its installer recorded it (PEP 610).
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::PathBuf};
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-/// What `direct_url.json` says.
+/// The content of `direct_url.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectUrl {
     /// The URL as it is written; it may hold a secret.
     pub url: String,
-    /// The directory or file that it names on this machine, if it does.
+    /// The directory or file on this machine that it names, if it names one.
     pub path: Option<PathBuf>,
     /// Whether it was installed as an editable.
     pub is_editable: bool,
@@ -28,13 +28,13 @@ pub struct Commit {
     /// Its id.
     #[serde(rename = "commit_id")]
     pub id: String,
-    /// What was asked for: a branch, a tag.
+    /// The branch or tag that was asked for.
     #[serde(rename = "requested_revision")]
     pub wish: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Written {
+struct DirectUrlJson {
     url: String,
     dir_info: Option<Directory>,
     vcs_info: Option<Commit>,
@@ -50,7 +50,7 @@ struct Directory {
 impl DirectUrl {
     /// Reads the text of a `direct_url.json`.
     pub(super) fn read(text: &[u8]) -> Result<Self, serde_json::Error> {
-        let Written { url, dir_info, vcs_info, subdirectory } = serde_json::from_slice(text)?;
+        let DirectUrlJson { url, dir_info, vcs_info, subdirectory } = serde_json::from_slice(text)?;
         let is_editable = dir_info.is_some_and(|directory| directory.editable);
         Ok(Self { path: path_of(&url), url, is_editable, commit: vcs_info, subdirectory })
     }

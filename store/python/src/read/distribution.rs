@@ -1,5 +1,5 @@
-//! [`Distribution`]: an installed project, by the directory that tells of it. Its name and version are in that
-//! directory's name; the rest is read when it is asked for.
+//! [`Distribution`]: an installed project, by its `.dist-info` or `.egg-info`. Its name and version are in the name of
+//! that directory; the rest is read when a caller asks for it.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub struct Distribution {
     pub name: DistributionName,
     /// Its version, as its directory's name has it.
     pub version: Option<String>,
-    /// What tells of it: a `.dist-info` or `.egg-info`, by its path. An old `.egg-info` may be a file.
+    /// Its `.dist-info` or `.egg-info`, by its path. An old `.egg-info` may be a file.
     pub directory: PathBuf,
     /// Where it came from, when not from an index.
     pub direct_url: Option<DirectUrl>,
@@ -27,7 +27,7 @@ pub struct Distribution {
     pub(super) site: PathBuf,
 }
 
-/// What a distribution says of itself cannot be read.
+/// The metadata of a distribution cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DistributionError {
     /// The disk.
@@ -65,13 +65,13 @@ impl Distribution {
         })
     }
 
-    /// Whether it is an editable install, as far as its own directory tells.
+    /// Whether it is an editable install, by its own directory.
     #[must_use]
     pub fn is_editable(&self) -> bool {
         self.direct_url.as_ref().is_some_and(|url| url.is_editable)
     }
 
-    /// What its `METADATA` says, if it has one.
+    /// Its `METADATA`, if it has one.
     ///
     /// # Errors
     /// When it is there and cannot be read.
@@ -80,7 +80,7 @@ impl Distribution {
         for name in names {
             let path =
                 if name.is_empty() { self.directory.clone() } else { self.directory.join(name) };
-            // Whatever else has the name of a file is told; the directory itself is none.
+            // Anything else of that name is an error; the directory itself is none.
             if path.is_file() || (!name.is_empty() && path.exists()) {
                 return Ok(text(&path)?.map(|text| Metadata::read(&text)));
             }
@@ -88,7 +88,7 @@ impl Distribution {
         Ok(None)
     }
 
-    /// What it gives names to.
+    /// Its entry points.
     ///
     /// # Errors
     /// When `entry_points.txt` is there and cannot be read.
@@ -97,7 +97,7 @@ impl Distribution {
         Ok(text.map(|text| EntryPoint::all(&text)).unwrap_or_default())
     }
 
-    /// Who installed it: `uv`, `pip`.
+    /// The installer that installed it: `uv`, `pip`.
     ///
     /// # Errors
     /// When `INSTALLER` is there and cannot be read.
@@ -105,7 +105,7 @@ impl Distribution {
         Ok(text(&self.directory.join("INSTALLER"))?.map(|text| text.trim().to_owned()))
     }
 
-    /// The files that were installed, if that was recorded.
+    /// The installed files, if they were recorded.
     ///
     /// # Errors
     /// See [`DistributionError`].
@@ -113,8 +113,8 @@ impl Distribution {
         self.record_where(|_| true)
     }
 
-    /// The files that were installed, if that was recorded in bytes that are `wanted`: most records need not be taken
-    /// apart to tell that they have none of some names.
+    /// The recorded files, if the bytes of `RECORD` are `wanted`: most records need not be parsed to see that they have
+    /// none of some names.
     pub(super) fn record_where(
         &self,
         wanted: impl FnOnce(&[u8]) -> bool,
@@ -129,10 +129,9 @@ impl Distribution {
 }
 
 fn text(path: &Path) -> Result<Option<String>, DiskError> {
-    let bytes = match path.parent().is_some_and(Path::is_file) {
-        // An old `.egg-info` is a file; it has nothing below it.
-        true => None,
-        false => small_if_there(path)?,
-    };
-    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    // An old `.egg-info` is a file; it has nothing below it.
+    if path.parent().is_some_and(Path::is_file) {
+        return Ok(None);
+    }
+    Ok(small_if_there(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }

@@ -7,13 +7,15 @@
 use std::path::{Path, PathBuf};
 
 use modstore_core::{disk::read_regular_text, program::in_path};
+use serde::Deserialize;
 
 use super::limits::small_text;
 
 /// The directories of an environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct EnvironmentPaths {
     /// The interpreter, absolute. Never resolved: the link `bin/python` is what makes it this environment.
+    #[serde(skip)]
     pub executable: PathBuf,
     /// The environment's directory.
     pub prefix: PathBuf,

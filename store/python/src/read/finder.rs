@@ -1,4 +1,5 @@
-//! [`Finder`]: what a build backend writes into the module that finds a project's packages when they are imported.
+//! [`Finder`]: the data that a build backend writes into the module that finds a project's packages when they are
+//! imported.
 //!
 //! Known are those of setuptools, of the `editables` library (hatchling's and pdm's exact modes), of scikit-build-core and
 //! of meson-python. Each holds its data as literals in one line; nothing else of it is looked at.
@@ -10,10 +11,10 @@ use std::{
 
 use super::{literals::Literal, pth::lexical};
 
-/// What a finder leads to. Paths are absolute.
+/// The modules and directories that a finder leads to. Paths are absolute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finder {
-    /// Who writes such finders.
+    /// The build backend that writes such finders.
     pub backend: &'static str,
     /// Modules and packages by their import name, and the file or the directory each is in.
     pub modules: Vec<(String, PathBuf)>,
@@ -25,14 +26,14 @@ pub struct Finder {
     pub builds: Option<PathBuf>,
 }
 
-/// A finder of a known kind that says something that is not understood.
+/// A finder of a known kind whose data cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unclear {
     pub backend: &'static str,
 }
 
 impl Finder {
-    /// Reads the text of a module in `site`; `None`, if it is no finder of any known kind.
+    /// Parses the text of a module in `site`; `None`, if it is no finder of a known kind.
     pub fn read(site: &Path, text: &str) -> Result<Option<Self>, Unclear> {
         type Read = fn(&Source<'_>) -> Option<Finder>;
         let kinds: [(&str, &str, Read); 5] = [
@@ -66,10 +67,10 @@ impl Finder {
 
 /// The directory of the package that is found at this path, if it is one.
 pub(crate) fn package_directory(path: &Path) -> Option<PathBuf> {
-    match path.file_name()? == "__init__.py" {
-        true => path.parent().map(Path::to_owned),
-        false => path.extension().is_none().then(|| path.to_owned()),
+    if path.file_name()? == "__init__.py" {
+        return path.parent().map(Path::to_owned);
     }
+    path.extension().is_none().then(|| path.to_owned())
 }
 
 struct Source<'a> {
@@ -82,7 +83,7 @@ impl Source<'_> {
         lexical(self.site, Path::new(path))
     }
 
-    /// What is assigned to this name: `MAPPING: dict[str, str] = {…}`, or without the type.
+    /// The value assigned to this name: `MAPPING: dict[str, str] = {…}`, or without the type.
     fn assigned(&self, name: &str) -> Option<Literal> {
         let values = self.text.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;

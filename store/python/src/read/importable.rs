@@ -1,11 +1,11 @@
-//! Which names a project gives to be imported: found by its files and its entry points, without running any of it.
+//! The importable names of a project: found by its files and its entry points, without running any of it.
 //!
 //! A guess on the safe side: it names what is a package for sure, and leaves out what a project keeps beside its
 //! packages (`tests`, `setup.py`). Parts of a namespace that no entry point names are not found.
 
 use std::{collections::BTreeSet, path::Path};
 
-/// What projects keep in their own directory besides what is to be imported. Running `setup.py` is no test.
+/// Names in a project's own directory that are not meant to be imported. Running `setup.py` is no test.
 const BESIDE: [&str; 22] = [
     "benchmark",
     "benchmarks",

@@ -1,8 +1,8 @@
-//! How much is read of a file that an environment, a project or a host has: whatever lies there, an answer comes at once
-//! and without much memory.
+//! How much is read of a file of an environment, a project or a host: whatever its size and kind, an answer comes at
+//! once and without much memory.
 //!
-//! The files that installers write are small; what is longer than these limits is not understood, and that is said. Links
-//! are followed, as Python and installers do.
+//! The files that installers write are small; longer ones count as unparsed. Links are followed, as Python and installers
+//! do.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub(super) const POINTING: u64 = 1 << 20;
 /// Most bytes of any other file: a finder, `METADATA`, `RECORD`, settings of a project.
 pub(super) const LONGEST: u64 = 8 << 20;
 
-/// Most things in one site directory that lead elsewhere.
+/// Most pointers in one site directory.
 pub(super) const POINTERS: usize = 10_000;
 
 /// Most files that are read in one site directory because they may lead elsewhere.

@@ -1,4 +1,4 @@
-//! [`Metadata`] and [`EntryPoint`]: what a distribution says of itself.
+//! [`Metadata`] and [`EntryPoint`]s of a distribution.
 
 /// The fields of `METADATA` that matter here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -7,7 +7,7 @@ pub struct Metadata {
     pub name: Option<String>,
     /// The version.
     pub version: Option<String>,
-    /// What it needs, as it is written, with markers.
+    /// Its requirements, as written, with markers.
     pub requires: Vec<String>,
     /// The versions of Python it is for.
     pub requires_python: Option<String>,
@@ -43,7 +43,7 @@ impl Metadata {
     }
 }
 
-/// The value of the field, if the line is of that. Fields of more than one line are none that matter here.
+/// The value of the field, if the line has it. No field that matters here has more than one line.
 fn value_of<'l>(line: &'l str, name: &str) -> Option<&'l str> {
     let (field, value) = line.split_once(':')?;
     field.eq_ignore_ascii_case(name).then_some(value.trim())
@@ -60,8 +60,11 @@ impl EntryPoint {
             if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
                 group = Some(name.trim().to_owned());
             } else if let (Some(group), Some((name, object))) = (&group, line.split_once('=')) {
-                let (name, object) = (name.trim().to_owned(), object.trim().to_owned());
-                all.push(Self { group: group.clone(), name, object });
+                all.push(Self {
+                    group: group.clone(),
+                    name: name.trim().to_owned(),
+                    object: object.trim().to_owned(),
+                });
             }
         }
         all

@@ -1,9 +1,9 @@
-//! What lies in a directory of Python distributions, and what each thing in it points at: read, never run.
+//! The files of environments and projects: read, never run.
 //!
 //! Python itself follows three things: the path lines of `.pth` files, finders that `import` lines or `.start` files set
-//! up, and old `.egg-link` files by way of a `.pth`. `direct_url.json` is only what tools show. A finder is a program; what
-//! the known backends write into theirs is data in one line of it, and that line is read. All else is said to be not
-//! understood, never guessed.
+//! up, and old `.egg-link` files by way of a `.pth`. `direct_url.json` is only shown by tools. A finder is a program;
+//! the known backends write data into one line of theirs, and that line is read. Anything else is reported as
+//! unparsed, never guessed.
 
 mod limits;
 mod literals;
@@ -22,7 +22,7 @@ pub use direct_url::{Commit, DirectUrl};
 pub use distribution::{Distribution, DistributionError};
 pub use metadata::{EntryPoint, Metadata};
 pub use record::RecordedFile;
-pub use scan::{How, Pointer, Scan, ScanError, Trouble};
+pub use scan::{Pointer, PointerKind, Scan, ScanError, Unparsed};
 
 pub use byte_code::{DIRECTORY, is_byte_code};
 pub(crate) use environment_paths::named_interpreter;

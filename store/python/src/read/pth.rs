@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-/// What a line of a `.pth` file does.
+/// The effect of a line of a `.pth` file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
     /// It puts this path on the import path, if it is there. Absolute.
@@ -22,15 +22,17 @@ impl Line {
     }
 }
 
-/// The file is not in UTF-8. By what it is read then depends on the Python and its locale.
+/// The file is not in UTF-8. How it is read then depends on the Python and its locale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotText;
 
-/// The lines of a `.pth` file in `site` that do anything.
+/// The lines of a `.pth` file in `site` that have an effect.
 pub fn lines(site: &Path, bytes: &[u8]) -> Result<Vec<Line>, NotText> {
-    let line = |line: &str| match line.starts_with("import ") || line.starts_with("import\t") {
-        true => Line::Code(line.trim_end().to_owned()),
-        false => Line::Path(lexical(site, Path::new(line.trim_end()))),
+    let line = |line: &str| {
+        if line.starts_with("import ") || line.starts_with("import\t") {
+            return Line::Code(line.trim_end().to_owned());
+        }
+        Line::Path(lexical(site, Path::new(line.trim_end())))
     };
     Ok(speaking(bytes)?.map(line).collect())
 }
@@ -49,7 +51,7 @@ fn speaking(bytes: &[u8]) -> Result<impl Iterator<Item = &str>, NotText> {
     Ok(lines.filter(|line| !line.starts_with('#') && !line.trim().is_empty()))
 }
 
-/// `path` from `base`, without `.` and `..`: by its text, as Python does, whatever is a link.
+/// `path` from `base`, without `.` and `..`: by its text alone, as Python does; links are not resolved.
 pub fn lexical(base: &Path, path: &Path) -> PathBuf {
     let mut resolved = PathBuf::new();
     for component in base.join(path).components() {

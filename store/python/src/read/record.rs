@@ -9,7 +9,7 @@ use super::{limits::RECORDED, pth::lexical};
 pub struct RecordedFile {
     /// Where it is. Absolute.
     pub path: PathBuf,
-    /// For example `sha256=…`, without padding; none for what cannot have one.
+    /// For example `sha256=…`, without padding; none for a file that cannot have one.
     pub hash: Option<String>,
     /// How many bytes it has.
     pub size: Option<u64>,

@@ -1,4 +1,4 @@
-//! [`Scan`]: everything in a site directory that points out of it, and every distribution in it.
+//! [`Scan`]: everything in a site directory that leads out of it, and every distribution in it.
 //!
 //! One listing of the directory; then only its `.pth`, `.start` and `.egg-link` files are read, the finders that these name,
 //! and each distribution's `direct_url.json`. Fast enough to be done whenever a host starts.
@@ -21,17 +21,17 @@ use super::{
     pth::{Line, lexical, lines, started},
 };
 
-/// What is in a site directory.
+/// The content of a site directory.
 #[derive(Debug, Clone, Default)]
 pub struct Scan {
     /// The directory, absolute.
     pub site: PathBuf,
-    /// What is installed, by name.
+    /// The installed distributions, by name.
     pub distributions: Vec<Distribution>,
-    /// What points out of it, in the order in which Python reads the files.
+    /// Everything that leads out of it, in the order in which Python reads the files.
     pub pointers: Vec<Pointer>,
-    /// What was not understood.
-    pub troubles: Vec<Trouble>,
+    /// The files that cannot be parsed or read.
+    pub unparsed: Vec<Unparsed>,
 }
 
 /// Something in a site directory that leads elsewhere.
@@ -39,11 +39,11 @@ pub struct Scan {
 pub struct Pointer {
     /// The file that says it.
     pub file: PathBuf,
-    /// How.
-    pub how: How,
+    /// Its kind.
+    pub how: PointerKind,
     /// Where it leads: absolute, without `.` and `..`, and whatever is a link in it.
     pub target: PathBuf,
-    /// What is imported from there, where it is that alone; with dots, if it is a part of a package.
+    /// The one name that is imported from there, if only one is; with dots, if it is a part of a package.
     pub name: Option<String>,
     /// The distribution that has the file, as its `RECORD` says.
     pub distribution: Option<DistributionName>,
@@ -53,7 +53,7 @@ pub struct Pointer {
 
 /// How a [`Pointer`] leads where it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum How {
+pub enum PointerKind {
     /// A line of a `.pth` puts it on the import path.
     Pth,
     /// A finder that a line of a `.pth` sets up finds modules there.
@@ -62,18 +62,18 @@ pub enum How {
     Start,
     /// A finder runs a build there whenever something is imported.
     Build,
-    /// An `.egg-link`; by that tools know what a path line of `easy-install.pth` is for.
+    /// An `.egg-link`, which tells tools the distribution of a path line in `easy-install.pth`.
     EggLink,
     /// A `direct_url.json`. Python does not look at it; tools do.
     DirectUrl,
 }
 
-/// Something that was not understood. Nothing is guessed of it.
+/// A file that cannot be parsed or read. Nothing is guessed about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct Unparsed {
     /// The file.
     pub file: PathBuf,
-    /// What is the matter with it, in a clause.
+    /// Why not, in a clause.
     pub what: String,
     /// Whether it could not even be read.
     pub is_unread: bool,
@@ -81,7 +81,7 @@ pub struct Trouble {
 
 /// A site directory cannot be looked at.
 #[derive(Debug, thiserror::Error)]
-#[error("the distributions in {} cannot be told", site.display())]
+#[error("the distributions in {} cannot be listed", site.display())]
 pub struct ScanError {
     /// The directory.
     pub site: PathBuf,
@@ -90,37 +90,36 @@ pub struct ScanError {
 }
 
 impl Scan {
-    /// Looks. A directory that is not there has nothing in it.
+    /// Reads a site directory. One that does not exist has nothing in it.
     ///
     /// # Errors
-    /// When it is there and cannot be listed. A file in it that cannot be read is a [`Trouble`].
+    /// When it is there and cannot be listed. A file in it that cannot be read is a [`Unparsed`].
     pub fn of(site: &Path) -> Result<Self, ScanError> {
         let failed = |source| ScanError { site: site.to_owned(), source };
         let absolute = std::path::absolute(site)
             .map_err(|error| failed(DiskError::new(Verb::Read, site, error)))?;
         let names = names_in(&absolute).map_err(failed)?;
         let names = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
-        let (seen, scan) = (BTreeSet::new(), Self::default());
-        let mut looking = Looking { names: &names, seen, is_full: false, scan };
-        looking.scan.site = absolute;
-        looking.look();
-        Ok(looking.scan)
+        let scan = Self { site: absolute, ..Self::default() };
+        let mut scanner = Scanner { names: &names, seen: BTreeSet::new(), is_full: false, scan };
+        scanner.run();
+        Ok(scanner.scan)
     }
 }
 
 /// A scan that is being made.
-struct Looking<'a> {
+struct Scanner<'a> {
     names: &'a BTreeSet<String>,
-    /// The finders that were looked at.
+    /// The finders that were read.
     seen: BTreeSet<&'a str>,
-    /// Whether there is more that leads elsewhere than is kept.
+    /// Whether there are more pointers than are kept.
     is_full: bool,
     scan: Scan,
 }
 
-impl<'a> Looking<'a> {
+impl<'a> Scanner<'a> {
     /// In the order of Python: paths first, then what `.start` files run.
-    fn look(&mut self) {
+    fn run(&mut self) {
         let names = self.names;
         let ending = |end: &'static str| names.iter().filter(move |name| name.ends_with(end));
         let few = |end: &'static str| ending(end).take(POINTING_FILES);
@@ -130,43 +129,43 @@ impl<'a> Looking<'a> {
         for end in [".pth", ".start", ".egg-link"] {
             if let Some(name) = ending(end).nth(POINTING_FILES) {
                 let what = format!("more than {POINTING_FILES} files *{end} are not read");
-                self.trouble(self.file(name), what);
+                self.unparsed(self.file(name), what);
             }
         }
         ending("-info").for_each(|name| self.distribution(name));
         self.scan.distributions.sort_by(|a, b| a.name.cmp(&b.name));
-        self.tell_owners();
+        self.find_owners();
     }
 
     fn file(&self, name: &str) -> PathBuf {
         self.scan.site.join(name)
     }
 
-    /// The content of a file of `limit` bytes at most; that it cannot be read is told.
+    /// The content of a file of `limit` bytes at most. A file that cannot be read is added to the unparsed ones.
     fn read(&mut self, path: &Path, limit: u64) -> Option<Vec<u8>> {
         limits::read(path, limit).unwrap_or_else(|error| {
             let what = format!("it cannot be read: {}", error.source);
-            self.scan.troubles.push(Trouble { file: path.to_owned(), what, is_unread: true });
+            self.scan.unparsed.push(Unparsed { file: path.to_owned(), what, is_unread: true });
             None
         })
     }
 
-    fn trouble(&mut self, file: PathBuf, what: impl Into<String>) {
-        self.scan.troubles.push(Trouble { file, what: what.into(), is_unread: false });
+    fn unparsed(&mut self, file: PathBuf, what: impl Into<String>) {
+        self.scan.unparsed.push(Unparsed { file, what: what.into(), is_unread: false });
     }
 
     fn pth(&mut self, name: &'a str) {
         let file = self.file(name);
         let Some(bytes) = self.read(&file, POINTING) else { return };
         let Ok(lines) = lines(&self.scan.site, &bytes) else {
-            return self.trouble(file, "it is not in UTF-8, so Python may or may not read it");
+            return self.unparsed(file, "it is not in UTF-8, so Python may or may not read it");
         };
         let is_hidden = is_hidden(&file, name);
         for line in lines {
             match line {
                 Line::Path(target) => self.point(Pointer {
                     file: file.clone(),
-                    how: How::Pth,
+                    how: PointerKind::Pth,
                     target,
                     name: None,
                     distribution: None,
@@ -174,7 +173,7 @@ impl<'a> Looking<'a> {
                 }),
                 Line::Code(code) => {
                     for module in Line::imported(&code) {
-                        self.finder(&file, module, How::Finder, is_hidden);
+                        self.finder(&file, module, PointerKind::Finder, is_hidden);
                     }
                 }
             }
@@ -185,20 +184,20 @@ impl<'a> Looking<'a> {
         let file = self.file(name);
         let Some(bytes) = self.read(&file, POINTING) else { return };
         let Ok(modules) = started(&bytes) else {
-            return self.trouble(file, "it is not in UTF-8");
+            return self.unparsed(file, "it is not in UTF-8");
         };
         for module in modules {
-            self.finder(&file, &module, How::Start, false);
+            self.finder(&file, &module, PointerKind::Start, false);
         }
     }
 
-    /// What the module that `by` runs leads to, if it is a finder.
-    fn finder(&mut self, by: &Path, module: &str, how: How, is_hidden: bool) {
+    /// Adds the pointers of the module that `by` runs, if it is a finder.
+    fn finder(&mut self, by: &Path, module: &str, how: PointerKind, is_hidden: bool) {
         let is_named_so = module.contains("editable");
         let name = format!("{module}.py");
         let Some(name) = self.names.get(&name) else {
             if is_named_so {
-                self.trouble(by.to_owned(), format!("it runs {module}, which is not there"));
+                self.unparsed(by.to_owned(), format!("it runs {module}, which is not there"));
             }
             return;
         };
@@ -209,10 +208,10 @@ impl<'a> Looking<'a> {
         let Some(bytes) = self.read(&file, LONGEST) else { return };
         match Finder::read(&self.scan.site, &String::from_utf8_lossy(&bytes)) {
             Ok(Some(finder)) => self.found(&file, finder, how, is_hidden),
-            Ok(None) if is_named_so => self.trouble(file, "it is a finder of an unknown kind"),
+            Ok(None) if is_named_so => self.unparsed(file, "it is a finder of an unknown kind"),
             Ok(None) => {}
             Err(Unclear { backend }) => {
-                self.trouble(
+                self.unparsed(
                     file,
                     format!(
                         "it is a finder of {backend} that says where it leads in an unknown way"
@@ -222,25 +221,26 @@ impl<'a> Looking<'a> {
         }
     }
 
-    fn found(&mut self, file: &Path, finder: Finder, how: How, is_hidden: bool) {
+    fn found(&mut self, file: &Path, finder: Finder, how: PointerKind, is_hidden: bool) {
         let modules = finder.outermost().into_iter().chain(finder.namespaces.clone());
         let modules = modules.map(|(name, target)| (how, target, Some(name)));
         let paths = finder.paths.into_iter().map(|target| (how, target, None));
-        let builds = finder.builds.into_iter().map(|target| (How::Build, target, None));
+        let builds = finder.builds.into_iter().map(|target| (PointerKind::Build, target, None));
         for (how, target, name) in modules.chain(paths).chain(builds) {
             let file = file.to_owned();
             self.point(Pointer { file, how, target, name, distribution: None, is_hidden });
         }
     }
 
-    /// Keeps what leads elsewhere, unless there is too much of that; which is told once.
+    /// Keeps a pointer, unless there are too many; that is reported once.
     fn point(&mut self, pointer: Pointer) {
         match self.scan.pointers.len() {
             POINTERS if self.is_full => {}
             POINTERS => {
                 self.is_full = true;
-                let what = format!("more than {POINTERS} lines lead elsewhere; no more are read");
-                self.trouble(pointer.file, what);
+                let what =
+                    format!("more than {POINTERS} lines lead elsewhere; the others are not read");
+                self.unparsed(pointer.file, what);
             }
             _ => self.scan.pointers.push(pointer),
         }
@@ -252,14 +252,14 @@ impl<'a> Looking<'a> {
         let text = String::from_utf8_lossy(&bytes);
         let mut written = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let (Some(target), Some(project)) = (written.next(), name.strip_suffix(".egg-link")) else {
-            return self.trouble(file, "it names no directory");
+            return self.unparsed(file, "it names no directory");
         };
         let target = lexical(&self.scan.site, Path::new(target));
         let info = format!("{}.egg-info", project.replace('-', "_"));
         let distribution = Distribution::named(&target, &info);
         self.point(Pointer {
             file,
-            how: How::EggLink,
+            how: PointerKind::EggLink,
             target,
             name: None,
             distribution: distribution.as_ref().map(|found| found.name.clone()),
@@ -276,7 +276,7 @@ impl<'a> Looking<'a> {
         match bytes.as_deref().map(DirectUrl::read) {
             Some(Ok(url)) => found.direct_url = Some(url),
             Some(Err(error)) => {
-                self.trouble(file.clone(), format!("it is not what installers write: {error}"))
+                self.unparsed(file.clone(), format!("it is not what installers write: {error}"))
             }
             None => {}
         }
@@ -284,7 +284,7 @@ impl<'a> Looking<'a> {
         if let Some(path) = url.and_then(|url| url.path.as_ref()) {
             self.point(Pointer {
                 file,
-                how: How::DirectUrl,
+                how: PointerKind::DirectUrl,
                 target: lexical(&self.scan.site, path),
                 name: None,
                 distribution: Some(found.name.clone()),
@@ -294,11 +294,12 @@ impl<'a> Looking<'a> {
         self.scan.distributions.push(found);
     }
 
-    /// Looks in `RECORD`s for the files that point somewhere; in those of editables first, which have most of them.
-    fn tell_owners(&mut self) {
+    /// Finds the owners of pointers in `RECORD`s; first in those of editables, which have most of them.
+    fn find_owners(&mut self) {
         let Scan { pointers, distributions, .. } = &mut self.scan;
-        let of_nobody = pointers.iter().filter(|pointer| pointer.distribution.is_none());
-        let mut open: BTreeSet<PathBuf> = of_nobody.map(|pointer| pointer.file.clone()).collect();
+        let without_owner = pointers.iter().filter(|pointer| pointer.distribution.is_none());
+        let mut open: BTreeSet<PathBuf> =
+            without_owner.map(|pointer| pointer.file.clone()).collect();
         let (editable, other): (Vec<_>, Vec<_>) =
             distributions.iter().partition(|distribution| distribution.is_editable());
         let mut owners: BTreeMap<PathBuf, DistributionName> = BTreeMap::new();
@@ -376,19 +377,19 @@ mod tests {
             self.scan().pointers.into_iter().map(told).collect()
         }
 
-        fn troubles(&self) -> Vec<String> {
-            let told = |trouble: Trouble| {
-                let file = trouble.file.file_name().unwrap().to_str().unwrap().to_owned();
-                format!("{file}: {}", trouble.what)
+        fn unparsed(&self) -> Vec<String> {
+            let told = |unparsed: Unparsed| {
+                let file = unparsed.file.file_name().unwrap().to_str().unwrap().to_owned();
+                format!("{file}: {}", unparsed.what)
             };
-            self.scan().troubles.into_iter().map(told).collect()
+            self.scan().unparsed.into_iter().map(told).collect()
         }
     }
 
     const EXACT: &str = "from editables.redirector import RedirectingFinder as F\nF.install()\nF.map_module('m', '/p/src/m/__init__.py')\nF.map_module('m.x', '/p/src/m/x.py')\nF.map_module('m.y', '/q/y.py')";
 
     #[test]
-    fn every_pointer_is_told_with_its_file_and_its_distribution() {
+    fn every_pointer_has_its_file_and_its_distribution() {
         // As uv installs a project of hatchling's, and one of its exact mode.
         let site = Site::of(&[
             ("_editable_impl_my_hatch.pth", "/p/hatch/src"),
@@ -426,11 +427,11 @@ mod tests {
             names,
             [("my-exact", Some("2.0")), ("my-hatch", Some("1.0")), ("six", Some("1.17.0"))]
         );
-        assert!(scan.troubles.is_empty(), "{:?}", scan.troubles);
+        assert!(scan.unparsed.is_empty(), "{:?}", scan.unparsed);
     }
 
     #[test]
-    fn a_start_file_sets_up_finders_too_and_one_is_told_once() {
+    fn a_start_file_sets_up_finders_too_and_one_is_read_once() {
         let site = Site::of(&[("_editable_m.py", EXACT), ("m.start", "_editable_m:entrypoint\n")]);
         assert_eq!(site.pointers()[0], "_editable_m.py Start m /p/src/m/__init__.py");
         site.write("m.pth", "import _editable_m\n/p/src\n");
@@ -477,24 +478,24 @@ mod tests {
             ("d-1.dist-info/direct_url.json", "{}"),
         ]);
         std::fs::write(site.0.path().join("e.pth"), b"/\xff\n").unwrap();
-        let troubles = site.troubles();
-        assert_eq!(troubles.len(), 4, "{troubles:?}");
-        assert_eq!(troubles[0], "a.pth: it runs __editable___gone_finder, which is not there");
-        assert_eq!(troubles[1], "_my_editable_thing.py: it is a finder of an unknown kind");
-        assert!(troubles[2].starts_with("e.pth: it is not in UTF-8"));
-        assert!(troubles[3].starts_with("direct_url.json: it is not what installers write"));
+        let unparsed = site.unparsed();
+        assert_eq!(unparsed.len(), 4, "{unparsed:?}");
+        assert_eq!(unparsed[0], "a.pth: it runs __editable___gone_finder, which is not there");
+        assert_eq!(unparsed[1], "_my_editable_thing.py: it is a finder of an unknown kind");
+        assert!(unparsed[2].starts_with("e.pth: it is not in UTF-8"));
+        assert!(unparsed[3].starts_with("direct_url.json: it is not what installers write"));
         assert!(site.pointers().is_empty());
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_is_told_and_the_others_are_read() {
+    fn a_file_that_cannot_be_read_is_reported_and_the_others_are_read() {
         let site = Site::of(&[("b.pth", "/b\n")]);
-        // Whoever is root may read everything, but nobody can read a directory.
+        // Root may read everything, but no user can read a directory as a file.
         std::fs::create_dir(site.0.path().join("a.pth")).unwrap();
         assert_eq!(site.pointers(), ["b.pth Pth /b"]);
         let scan = site.scan();
         assert!(
-            scan.troubles[0].is_unread && scan.troubles[0].what.starts_with("it cannot be read")
+            scan.unparsed[0].is_unread && scan.unparsed[0].what.starts_with("it cannot be read")
         );
     }
 

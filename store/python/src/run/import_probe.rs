@@ -57,10 +57,11 @@ pub struct ImportResult {
 }
 
 /// Why a module cannot be imported.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Deserialize)]
 #[error("{kind}{}{message}", if kind.is_empty() { "" } else { ": " })]
 pub struct Exception {
     /// The type of the exception, for example `ModuleNotFoundError`; empty, when the process ended without one.
+    #[serde(rename = "type")]
     pub kind: String,
     /// Its text, or how the process ended.
     pub message: String,
@@ -96,19 +97,9 @@ struct Input<'a> {
 #[derive(Deserialize)]
 struct ForkResult {
     module: String,
-    error: Option<Raised>,
+    error: Option<Exception>,
     ended: Option<String>,
     said: String,
-}
-
-#[derive(Deserialize)]
-struct Raised {
-    #[serde(rename = "type")]
-    kind: String,
-    message: String,
-    name: Option<String>,
-    importing: String,
-    traceback: String,
 }
 
 impl ImportProbe<'_> {
@@ -165,14 +156,8 @@ impl ImportProbe<'_> {
 
 impl ForkResult {
     fn failure(&self) -> Option<Exception> {
-        if let Some(raised) = &self.error {
-            return Some(Exception {
-                kind: raised.kind.clone(),
-                message: raised.message.clone(),
-                name: raised.name.clone(),
-                importing: Some(raised.importing.clone()),
-                traceback: raised.traceback.clone(),
-            });
+        if self.error.is_some() {
+            return self.error.clone();
         }
         let message = match self.ended.as_deref()? {
             "time limit" => "it was not imported within its time limit".to_owned(),
@@ -214,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_fail_is_told_as_it_was_and_touches_no_other_module() {
+    fn every_way_to_fail_is_reported_as_it_was_and_affects_no_other_module() {
         let Some(probed) = probe(&[
             ("good_a", "import sys; print('noise'); sys.stdin.read(); sys.shared = 1"),
             ("dependency", "import not_there_at_all"),
@@ -280,7 +265,8 @@ mod tests {
         let modules =
             [ImportRequest { module: "m".into(), imports: BTreeSet::from(["gone".into()]) }];
         let paths = [("/no/such/place".into(), Some(place.path().to_owned()))];
-        let (limit, scratch) = (Duration::from_secs(9), place.path());
+        let limit = Duration::from_secs(9);
+        let scratch = place.path();
         let probe =
             ImportProbe { python: &python, modules: &modules, paths: &paths, limit, scratch };
         let probed = probe.run(&Cancel::new()).unwrap();

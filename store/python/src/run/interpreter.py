@@ -1,9 +1,9 @@
-# Prints the paths of this interpreter as one line of JSON: {"paths": {...}}, or why it cannot: {"exception": TEXT} or
+# Prints the paths and the kind of this interpreter as one line of JSON: {"interpreter": {...}}, or why it cannot: {"exception": TEXT} or
 # {"too_old": VERSION}.
 import json, os, sys
 
 
-def paths():
+def interpreter():
     import sysconfig
 
     found = sysconfig.get_paths()
@@ -25,7 +25,7 @@ if sys.version_info < (3, 3):
     answer = {"too_old": version}
 else:
     try:
-        answer = {"paths": paths()}
+        answer = {"interpreter": interpreter()}
     except Exception as error:
         answer = {"exception": "%s: %s" % (type(error).__name__, error)}
 print(json.dumps(answer))

@@ -19,9 +19,10 @@ use crate::read::{EnvironmentPaths, named_interpreter};
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A Python interpreter, by its own answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Interpreter {
     /// The directories of its environment.
+    #[serde(flatten)]
     pub paths: EnvironmentPaths,
     /// Where installers put the programs of distributions.
     pub scripts: PathBuf,
@@ -84,20 +85,9 @@ pub enum PythonError {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answer {
-    Paths(InterpreterInfo),
+    Interpreter(Interpreter),
     Exception(String),
     TooOld(String),
-}
-
-#[derive(Deserialize)]
-struct InterpreterInfo {
-    prefix: PathBuf,
-    site: Vec<PathBuf>,
-    scripts: PathBuf,
-    version: String,
-    tag: String,
-    is_virtual: bool,
-    is_externally_managed: bool,
 }
 
 impl Interpreter {
@@ -117,14 +107,10 @@ impl Interpreter {
             return Err(PythonError::Broken { executable, source });
         }
         match answer_of(&executable, cancel) {
-            Ok(Answer::Paths(info)) => Ok(Self {
-                paths: EnvironmentPaths { executable, prefix: info.prefix, site: info.site },
-                scripts: info.scripts,
-                version: info.version,
-                tag: info.tag,
-                is_virtual: info.is_virtual,
-                is_externally_managed: info.is_externally_managed,
-            }),
+            Ok(Answer::Interpreter(mut interpreter)) => {
+                interpreter.paths.executable = executable;
+                Ok(interpreter)
+            }
             Ok(Answer::Exception(exception)) => Err(PythonError::NoPaths { executable, exception }),
             Ok(Answer::TooOld(version)) => Err(PythonError::TooOld { executable, version }),
             Err(source) => Err(PythonError::NoAnswer { executable, source }),
@@ -170,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_files_tell_of_a_virtual_environment_is_what_its_interpreter_tells() {
+    fn a_virtual_environment_has_the_same_paths_by_its_files_and_by_its_interpreter() {
         let Some(python) = in_path("python3") else { return };
         let place = tempfile::tempdir().unwrap();
         let venv = place.path().canonicalize().unwrap().join("venv");

@@ -8,4 +8,4 @@ mod plot;
 pub use disk_usage::DiskUsage;
 pub use plot::{Bar, Bars, Line, Rounds};
 pub use process::{cpu_time, peak_memory, reset_peak_memory};
-pub use reader::{Reader, Reads};
+pub use reader::{Reader, Reads, files_below};

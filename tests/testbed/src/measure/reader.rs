@@ -14,7 +14,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::random::Random;
+use crate::{random::Random, repositories::walk};
+
+/// The regular files below these directories that are not empty: at most this many, evenly chosen.
+pub fn files_below(directories: impl IntoIterator<Item = PathBuf>, most: usize) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for directory in directories {
+        walk(&directory, &mut |path| {
+            if fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0) {
+                files.push(path.to_owned());
+            }
+        });
+    }
+    let every = files.len().div_ceil(most).max(1);
+    files.into_iter().step_by(every).collect()
+}
 
 const PAUSE: Duration = Duration::from_millis(1);
 

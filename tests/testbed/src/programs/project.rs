@@ -61,7 +61,7 @@ impl Backend {
     }
 }
 
-/// A Python project that is a module: a package whose `mount` and `VERSION` tell which version runs.
+/// A Python project that is a module: a package whose `mount` and `VERSION` name the version that runs.
 #[derive(Debug, Clone)]
 pub struct Project {
     /// The distribution's name; the package has `_` for `-`.

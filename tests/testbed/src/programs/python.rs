@@ -69,7 +69,7 @@ impl PythonTools {
 
     /// Makes every installer that is started in this home find the wheels, and uv, and no network.
     pub fn lead(&self, home: &mut TestHome) {
-        // uv has no variable that keeps it from the index.
+        // uv has no variable against the use of the index.
         let settings = home.user_home().join(".config/uv");
         fs::create_dir_all(&settings).expect("a home takes a directory");
         let text = format!("no-index = true\nfind-links = [{:?}]\n", self.wheels);

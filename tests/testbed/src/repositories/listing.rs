@@ -1,6 +1,6 @@
 //! A directory as a value that two tests can compare.
 //!
-//! Limits: no times, owners or permissions other than "executable"; names that are not UTF-8 are shown lossily.
+//! Limits: no times, owners or permissions other than "executable"; names that are not UTF-8 are printed lossily.
 
 use std::{
     collections::BTreeMap,

@@ -21,5 +21,4 @@ pub use repo::Repo;
 pub(crate) use command::isolate;
 #[cfg(feature = "full")]
 pub(crate) use command::{helper, line, run};
-#[cfg(feature = "full")]
 pub(crate) use listing::walk;

@@ -59,7 +59,7 @@ impl CutNetwork {
         wrapped
     }
 
-    /// Pulls the cable: packets vanish, connections stay and hear nothing.
+    /// Pulls the cable: packets vanish, connections stay and receive nothing.
     pub fn cut(&self) {
         self.set_link("down");
     }

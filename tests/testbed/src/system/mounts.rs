@@ -190,7 +190,7 @@ impl Mount {
             file.set_len(size_mib << 20).map_err(|e| format!("sizing an image: {e}"))?;
             let (program, args) = mkfs.split_first().ok_or("no mkfs")?;
             attempt(Command::new(program).args(args).arg(&image))?;
-            // A block that was let go must still be there for an image copied in that moment.
+            // A released block must still be there for an image copied in that moment.
             let options = if kind == Kind::Btrfs { "loop,nodiscard" } else { "loop" };
             Ok(vec!["-o".into(), options.into(), image.display().to_string()])
         })
