@@ -8,7 +8,7 @@ use std::path::Path;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use modstore::commit::{Binding, Bound, Fetched, Frame, Record};
-use modstore::model::{ContentHash, FileKind, Manifest, TreeFile, digest_of};
+use modstore::model::{ContentHash, FileKind, Manifest, RecordedSource, TreeFile, digest_of};
 
 fn main() {
     divan::main();
@@ -67,14 +67,16 @@ mod frame {
     fn update() -> Frame {
         let record = |at: usize| {
             let fetched = Fetched {
-                origin: format!("example.com/organisation/repository-{at:04}"),
-                reference: Some("refs/heads/main".to_owned()),
-                revision: format!("{at:040x}"),
+                origin: format!("example.com/organisation/repository-{at:04}").parse().unwrap(),
+                reference: Some("refs/heads/main".into()),
+                revision: format!("{at:040x}").parse().unwrap(),
             };
             let digest = digest_of(&at.to_le_bytes());
             let bound = Bound::Entry { digest, subdirectory: None, fetched: Some(fetched) };
             let source = format!("git+https://example.com/organisation/repository-{at:04}@main");
-            Record::Bound { module: format!("module-{at:04}"), binding: Binding { source, bound } }
+            let source = RecordedSource::read(source);
+            let module = format!("module-{at:04}").parse().unwrap();
+            Record::Bound { module, binding: Binding { source, bound } }
         };
         Frame { sequence: 7, previous: [0; 16], records: (0..10).map(record).collect() }
     }

@@ -25,7 +25,7 @@ use std::{
 
 use modstore::{
     Cancel, Event, Events, Options, Policy, Silent, Store, SweepReport, UpdateRequest,
-    disk::{Act, Disk, Observer, Patience, Verb},
+    disk::{Act, Disk, LockWait, Observer, Verb},
     model::Generation,
 };
 use modstore_testbed::{Change, Mount, Ran, Repo, TestHome};
@@ -497,7 +497,8 @@ fn a_lock_of_a_lower_layer_excludes_and_a_sweep_cut_off_in_the_image_is_finished
     let Some(container) = image.container("container", ",redirect_dir=off") else { return };
     let home = image.home_at(&container.path());
     let path = home.path().join("locks/store");
-    let lock = modstore::disk::Lock::take(&path, "test", Patience::of(Duration::ZERO)).unwrap();
+    let lock =
+        modstore::disk::Lock::take(&path, "test", LockWait::at_most(Duration::ZERO)).unwrap();
     home.run(&["--lock-timeout", "0", "remove", "two"]).fails(3);
     drop(lock);
     without_warning(home.run(&["remove", "two"]));

@@ -223,7 +223,7 @@ fn wrong_usage_ends_with_2_and_still_gives_one_object_in_json_mode() {
     for arguments in wrong {
         let ran = world.home.run(arguments).fails(2);
         assert!(ran.stdout.is_empty(), "{ran:?}");
-        let begins = if arguments.is_empty() { "Keeps the modules" } else { "error: " };
+        let begins = if arguments.is_empty() { "Stores the modules" } else { "error: " };
         assert!(ran.stderr.starts_with(begins), "{ran:?}");
         let (_, value) = world.json(arguments);
         assert_eq!(

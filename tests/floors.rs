@@ -1,7 +1,7 @@
 //! Imports go down: the floor plan of every crate, held by reading its `use` lines.
 //!
-//! The `mod` lines of a `lib.rs` or `mod.rs` are the floor plan of that folder, in reading order: a file or folder
-//! imports only from those above it. To change the architecture, change their order. Between crates, cargo holds the
+//! The `mod` lines of a file are the floor plan of its folder, in reading order: a file or folder imports only from those
+//! above it. To change the architecture, change their order. Between crates, cargo holds the
 //! same. Tests at the end of a file may look anywhere.
 
 #![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
@@ -30,21 +30,34 @@ const WRITES: [&str; 9] = [
 #[test]
 fn folders_import_only_from_the_floors_below() {
     let mut faults = Vec::new();
-    for krate in CRATES {
-        let sources = sources_of(&format!("store/{krate}/src"));
+    let library = CRATES.iter().map(|krate| format!("store/{krate}/src"));
+    for krate in library.chain(["cli/src".to_owned()]) {
+        let sources = sources_of(&krate);
         for (plan, text) in &sources {
-            let name = plan.file_name().unwrap().to_str().unwrap();
-            if name == "lib.rs" || name == "mod.rs" {
-                faults.extend(
-                    Folder::new(plan, text)
-                        .faults(&sources)
-                        .into_iter()
-                        .map(|fault| format!("{krate}/{fault}")),
-                );
-            }
+            let found = Folder::new(plan, text).faults(&sources).into_iter();
+            faults.extend(found.map(|fault| format!("{krate}/{fault}")));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn no_type_name_stands_twice_in_the_command_line() {
+    let mut places: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for (path, text) in sources_of("cli/src") {
+        for line in text.lines() {
+            let line = line.trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
+            let kinds = ["struct ", "enum ", "trait ", "type "];
+            let Some(rest) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) else {
+                continue;
+            };
+            let is_part = |c: char| c.is_alphanumeric() || c == '_';
+            let name = rest.split(|c| !is_part(c)).next().unwrap_or_default();
+            places.entry(name.to_owned()).or_default().push(path.clone());
+        }
+    }
+    places.retain(|_, paths| paths.len() > 1);
+    assert!(places.is_empty(), "{places:#?}");
 }
 
 #[test]
@@ -59,27 +72,27 @@ fn crates_stand_on_one_another_in_one_direction() {
     }
 }
 
-/// A folder of modules, whose order is in its `lib.rs` or `mod.rs`.
-struct Folder<'a> {
+/// A folder of modules, whose order is in the file that declares them.
+struct Folder {
     /// The path of the folder below `src`.
-    path: &'a Path,
+    path: PathBuf,
     /// The modules declared, in order.
     order: Vec<String>,
     /// The module that each re-exported name comes from.
     home_of: BTreeMap<String, String>,
 }
 
-impl<'a> Folder<'a> {
-    fn new(plan: &'a Path, text: &str) -> Self {
+impl Folder {
+    fn new(plan: &Path, text: &str) -> Self {
         let (order, home_of) = declared(text);
-        Self { path: plan.parent().unwrap(), order, home_of }
+        Self { path: folder_of(plan), order, home_of }
     }
 
     /// The imports from modules declared further down.
     fn faults(&self, sources: &[(PathBuf, String)]) -> Vec<String> {
         let mut faults = Vec::new();
         for (path, text) in sources {
-            let inside = path.strip_prefix(self.path).ok();
+            let inside = path.strip_prefix(&self.path).ok();
             let Some(own) = inside.and_then(first).and_then(|module| self.place(module)) else {
                 continue;
             };
@@ -99,7 +112,7 @@ impl<'a> Folder<'a> {
     /// The first name that an import names within this folder.
     fn within(&self, path: &Path, import: &str) -> Option<String> {
         let absolute = absolute(path, import)?;
-        let inside = absolute.strip_prefix(self.path).ok()?;
+        let inside = absolute.strip_prefix(&self.path).ok()?;
         first(inside).map(str::to_owned)
     }
 
@@ -111,9 +124,7 @@ impl<'a> Folder<'a> {
 /// An import as a path below `src`: `super::x` in `a/b.rs` is `a/x`.
 fn absolute(path: &Path, import: &str) -> Option<PathBuf> {
     let mut parts = import.split("::").peekable();
-    // A `mod.rs` is its folder; another file is a module in its folder.
-    let is_plan = ["mod.rs", "lib.rs"].iter().any(|plan| path.ends_with(plan));
-    let mut at = if is_plan { path.parent()?.to_owned() } else { path.with_extension("") };
+    let mut at = folder_of(path);
     match *parts.peek()? {
         "crate" => {
             parts.next();
@@ -128,6 +139,12 @@ fn absolute(path: &Path, import: &str) -> Option<PathBuf> {
     }
     at.extend(parts);
     Some(at)
+}
+
+/// The folder of the modules that a file declares: for `a/mod.rs` and for `a.rs` it is `a`.
+fn folder_of(path: &Path) -> PathBuf {
+    let is_root = ["mod.rs", "lib.rs", "main.rs"].iter().any(|root| path.ends_with(root));
+    if is_root { path.parent().unwrap().to_owned() } else { path.with_extension("") }
 }
 
 /// The module that a path begins with.
@@ -247,7 +264,7 @@ fn declared(text: &str) -> (Vec<String>, BTreeMap<String, String>) {
         Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
     });
     let exported = imports(text).into_iter().filter_map(|(_, path)| {
-        let (module, name) = path.split_once("::")?;
+        let (module, name) = path.strip_prefix("self::").unwrap_or(&path).split_once("::")?;
         Some((name.to_owned(), module.to_owned()))
     });
     (modules.collect(), exported.collect())

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::disk::{Lock, Patience};
+use modstore::disk::{Lock, LockWait};
 use modstore_testbed::{Change, Fault, HttpServer, Item, Ran, Random, Repo, Running, TestHome};
 use rustix::process::Signal;
 
@@ -230,7 +230,7 @@ fn a_command_that_is_interrupted_while_it_waits_for_a_lock_ends_soon_and_leaves_
     let before = fs::read(scene.home.path().join("modules.toml")).unwrap();
     for lock in ["store", "modules.toml"] {
         let path = scene.home.path().join("locks").join(lock);
-        let _held = Lock::take(&path, "a test", Patience::of(SOON)).unwrap();
+        let _held = Lock::take(&path, "a test", LockWait::at_most(SOON)).unwrap();
         for (args, waits) in [
             (["update"].as_slice(), lock == "store"),
             (&["remove", "m1"], true),

@@ -101,7 +101,7 @@ fn a_host_that_pins_itself_sees_one_generation_until_it_ends_and_no_sweep_takes_
         std::io::BufRead::read_line(&mut stdout, &mut first).unwrap();
         assert_eq!(first.trim(), value.to_string(), "{python:?}");
         let leases = world.home.run(&["status"]).ok().stdout;
-        assert!(leases.contains("leased"), "{leases}");
+        assert!(leases.contains("leases"), "{leases}");
         world.update_to(value + 1);
         world.home.run(&["gc", "--keep", "1", "--older-than", "0s"]).ok();
         assert_eq!(venv.says("import mod_a; print(mod_a.VALUE)"), (value + 1).to_string());
@@ -112,7 +112,7 @@ fn a_host_that_pins_itself_sees_one_generation_until_it_ends_and_no_sweep_takes_
         let expected =
             format!("{value} {value} {value}\n{value} {value}\n['mod-a', 'mod-b'] True\n");
         assert_eq!(rest, expected, "{python:?}");
-        assert!(!world.home.run(&["status"]).ok().stdout.contains("leased"));
+        assert!(!world.home.run(&["status"]).ok().stdout.contains("leases"));
     }
 }
 

@@ -23,7 +23,7 @@ use modstore::{
     check::{Depth, How, Origin},
     commit::{Binding, GenerationInfo, Journal, State},
     disk::Layout,
-    model::Digest,
+    model::{Digest, ModuleName},
 };
 use modstore_testbed::{Backend, Change, Project, Python, PythonTools, Repo, TestHome, Venv};
 
@@ -48,8 +48,8 @@ struct World {
 struct Told {
     number: u64,
     made: (u64, String),
-    trees: BTreeMap<String, Option<Digest>>,
-    bindings: BTreeMap<String, Binding>,
+    trees: BTreeMap<ModuleName, Option<Digest>>,
+    bindings: BTreeMap<ModuleName, Binding>,
 }
 
 impl World {

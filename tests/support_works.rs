@@ -701,7 +701,7 @@ fn a_home_runs_reports_searches_and_signals() {
     let mut home = TestHome::new("/bin/sh");
     home.env("SECRET", "s3cret");
     let ran =
-        home.run(&["-c", r#"echo '{"schema":1}'; echo oops >&2; exit 3"#]).fails(3).says("oops");
+        home.run(&["-c", r#"echo '{"schema":2}'; echo oops >&2; exit 3"#]).fails(3).says("oops");
     assert_eq!(ran.json()["schema"], 2);
     home.git_config("[user]\n\tname = x\n");
     home.declare(&[("a", "git+file:///x")]);

@@ -22,7 +22,7 @@ use std::{
 
 use modstore::{
     Cancel, Options, Policy, Silent, Store, SweepError, SweepPlan, SweepReport, UpdateRequest,
-    disk::{Act, Disk, Lock, Observer, Patience, Verb},
+    disk::{Act, Disk, Lock, LockWait, Observer, Verb},
     model::{Digest, Generation},
     reclaim::{Disagreement, Lease, PlanError},
 };
@@ -136,7 +136,7 @@ fn a_sweep_with_nothing_to_do_writes_nothing_and_takes_no_lock() {
     let place = Place::with_generations(2);
     let before = place.everything();
     let _lock =
-        Lock::take(&place.store.layout().lock("store"), "test", Patience::of(Duration::ZERO));
+        Lock::take(&place.store.layout().lock("store"), "test", LockWait::at_most(Duration::ZERO));
     assert!(place.sweep(2).retired.is_empty());
     drop(_lock);
     let mut after = place.everything();

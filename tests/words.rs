@@ -26,7 +26,7 @@ use list::List;
 /// Still to come, as their parts are rewritten: `docs/json.md`, `docs/reliability.md` (its table repeats the laws in
 /// `tests/sabotages/`), `help`, `cli`, `store/core`, `store/fetch`, `store/python`, `store/doctor`, `store/modstore`,
 /// `tests`, `benches`.
-const CLEAN: [&str; 15] = [
+const CLEAN: [&str; 16] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
@@ -42,6 +42,7 @@ const CLEAN: [&str; 15] = [
     "docs/security.md",
     "docs/verify.md",
     "docs/decisions",
+    "store/core/src/model",
 ];
 
 /// The first decision that is held to the list. Older ones are history, and are amended, not rewritten.

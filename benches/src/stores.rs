@@ -11,8 +11,10 @@ use std::time::Duration;
 use modstore::commit::{
     Beginning, Binding, Bound, Fetched, Frame, Record, Staged, Staging, State, Transaction,
 };
-use modstore::disk::{Barrier, Disk, Format, Layout, Patience, Planting};
-use modstore::model::{Digest, FileKind, Generation, Manifest, TreeFile, digest_of};
+use modstore::disk::{Barrier, Disk, Format, Layout, LockWait, Planting};
+use modstore::model::{
+    Digest, FileKind, Generation, Manifest, RecordedSource, TreeFile, digest_of,
+};
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -51,7 +53,7 @@ fn publish(disk: &Disk, layout: &Layout, size: Size, generation: usize) -> Done 
     let mut transaction = Transaction::begin(disk, layout, staging, how)?;
     for (module, staged) in staged?.into_iter().enumerate() {
         let digest = transaction.enter(staged);
-        transaction.bind(name(module).parse()?, binding(module, generation, digest));
+        transaction.bind(name(module).parse()?, binding(module, generation, digest)?);
     }
     transaction.commit("a benchmark")?;
     Ok(())
@@ -118,8 +120,8 @@ fn generation(number: Generation, at: usize) -> Result<Vec<Record>, Box<dyn Erro
             records.push(Record::Forgotten { digest });
         }
         records.insert(0, Record::Entered { digest, files: 40, bytes: 270_000 });
-        let binding = binding(module, at, digest);
-        records.push(Record::Bound { module: name(module), binding });
+        let binding = binding(module, at, digest)?;
+        records.push(Record::Bound { module: name(module).parse()?, binding });
     }
     if at > 3 {
         records.push(Record::Retired { number: (at - 3).to_string().parse()? });
@@ -127,14 +129,14 @@ fn generation(number: Generation, at: usize) -> Result<Vec<Record>, Box<dyn Erro
     Ok(records)
 }
 
-fn binding(module: usize, generation: usize, digest: Digest) -> Binding {
+fn binding(module: usize, generation: usize, digest: Digest) -> Result<Binding, Box<dyn Error>> {
     let fetched = Some(Fetched {
-        origin: format!("example.com/organisation/repository-{module:04}"),
-        reference: Some("refs/heads/main".to_owned()),
-        revision: format!("{module:020x}{generation:020x}"),
+        origin: format!("example.com/organisation/repository-{module:04}").parse()?,
+        reference: Some("refs/heads/main".into()),
+        revision: format!("{module:020x}{generation:020x}").parse()?,
     });
     let bound = Bound::Entry { digest, subdirectory: None, fetched };
-    Binding { source: source(module), bound }
+    Ok(Binding { source: RecordedSource::read(source(module)), bound })
 }
 
 fn name(module: usize) -> String {
@@ -145,6 +147,6 @@ fn source(module: usize) -> String {
     format!("git+https://example.com/organisation/repository-{module:04}@main")
 }
 
-fn patience() -> Patience<'static> {
-    Patience::of(Duration::from_secs(60))
+fn patience() -> LockWait<'static> {
+    LockWait::at_most(Duration::from_secs(60))
 }

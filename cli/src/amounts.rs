@@ -1,29 +1,29 @@
-//! Times, sizes and numbers, as people type them: `30m`, `7d`, `500M`, `3`.
+//! Parses times, sizes and numbers as people type them: `30m`, `7d`, `500M`, `3`.
 //!
 //! Whole numbers with one unit, and nothing else: no `1h30m`, no `1.5G`, no guessing what a bare number means.
 
 use std::{num::NonZeroU16, time::Duration};
 
-/// What was typed is no time or size.
+/// The text is not a time or a size.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write a whole number and a unit, {examples}")]
 pub(crate) struct AmountError {
     examples: &'static str,
 }
 
-/// What was typed is no number of things.
+/// The text is not a number of things.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write a whole number, at least 1 and at most 65535")]
 pub(crate) struct NumberError;
 
-/// How many of something, at least one.
+/// A number of things, at least one.
 pub(crate) fn number(text: &str) -> Result<NonZeroU16, NumberError> {
     text.parse().map_err(|_| NumberError)
 }
 
 const TIME: AmountError = AmountError { examples: "one of s, m, h and d: 0s, 30m, 12h or 7d" };
 const SIZE: AmountError = AmountError {
-    examples: "one of B, k, M, G and T, each 1000 times the one before: 800k, 500M or 2G",
+    examples: "one of B, k, M, G and T, each 1000 times the previous: 800k, 500M or 2G",
 };
 
 /// A time: `0s`, `30m`, `12h`, `7d`.
@@ -38,7 +38,7 @@ pub(crate) fn time(text: &str) -> Result<Duration, AmountError> {
     amount(text, seconds).map(Duration::from_secs).ok_or(TIME)
 }
 
-/// A size in bytes: `800k`, `500M`, `2G`. As everywhere in what modstore prints, k is 1000.
+/// A size in bytes: `800k`, `500M`, `2G`. As in all output of modstore, k is 1000.
 pub(crate) fn size(text: &str) -> Result<u64, AmountError> {
     let bytes = |unit: &str| match unit.strip_suffix('B').unwrap_or(unit) {
         "" if unit == "B" => Some(1),

@@ -1,31 +1,26 @@
-//! What may be typed: the global options and the list of commands. Each command describes itself in its own file.
+//! The command line: its manual and the list of commands. Each command describes itself in its own file.
 
 use clap::{Arg, Command as Manual, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-
 #[cfg(test)]
 use schemars::{JsonSchema as _, Schema, SchemaGenerator};
 
 use crate::{
-    commands::{
-        Run, add, allow, bench, bind, completions, demo, diff, doctor, events, exec, gc, history,
-        link, list, outdated, path, print_shim, remove, reset, rollback, scan, show, status,
-        unbind, unlink, update, verify,
-    },
+    commands::{self, Runnable},
     context::Context,
     effect::Effect,
     options::Global,
 };
 
-/// Keeps the modules that a host program installs from git: nothing it points at is ever missing,
-/// half-written or silently stale.
+/// Stores the modules that a host program installs from git: none is ever missing, half-written or silently
+/// stale.
 ///
-/// A MODULE is a named slot that a host loads, for example `provider-openai`. Its SOURCE says where it
-/// comes from: a git repository, a checked archive, or a local directory, which is then linked. What is
-/// declared stands in the store's modules.toml.
+/// A MODULE is a named slot that a host loads, for example `provider-openai`. Its SOURCE says where it comes
+/// from: a git repository, an archive with a checksum, or a local directory, which is linked. modules.toml in
+/// the store's directory declares the modules and their sources.
 ///
-/// `modstore update` fetches what changed and switches all modules at once. The result of each such
-/// switch is a GENERATION, with a number; `modstore rollback` goes back to one. Whatever happens, a
-/// module is found at its TARGET, a path that never changes: `modstore path NAME` prints it.
+/// `modstore update` fetches what changed and switches all modules at once. Each switch makes a GENERATION,
+/// with a number; `modstore rollback` returns to an earlier one. A module is always at its TARGET, a path that
+/// never changes: `modstore path NAME` prints it.
 #[derive(Debug, Parser)]
 #[command(
     name = "modstore",
@@ -37,21 +32,21 @@ Examples:
   modstore demo                     see it work, in a temporary directory
   modstore add git+https://github.com/me/weather@main
   modstore update                   fetch what changed, switch all modules at once
-  modstore rollback                 go back to what was shown before
+  modstore rollback                 return to the previous generation
 
 Environment:
   MODSTORE_HOME                     the store's directory
-  MODSTORE_TRUST_HOME               stores that are used although others own them or may write to them: paths, or *
+  MODSTORE_TRUST_HOME               stores to use although others own or can write to them: paths, or *
   MODSTORE_CONNECT_TIMEOUT          seconds until a server must be connected (20)
   MODSTORE_IDLE_TIMEOUT             seconds that a server may be silent (60)
-  MODSTORE_PROGRESS_TIMEOUT         seconds that it may send nothing of use (5 times the idle time)
-  MODSTORE_LOWEST_RATE              bytes a second below which that time is used up (128)
-  MODSTORE_FETCH_TIMEOUT            seconds that all about one repository may take (3600)
-  MODSTORE_RETRY_AFTER              seconds until a scan tries again what failed once (5)
-  MODSTORE_PACK_MEMORY              bytes that all fetches of an update hold in memory (268435456)
-  MODSTORE_PACK_…, MODSTORE_ARCHIVE_…   other limits of what is fetched; the error of one names its variable
+  MODSTORE_PROGRESS_TIMEOUT         seconds without progress (5 times the idle timeout)
+  MODSTORE_LOWEST_RATE              bytes per second that count as progress (128)
+  MODSTORE_FETCH_TIMEOUT            seconds for everything about one repository (3600)
+  MODSTORE_RETRY_AFTER              seconds before `update --due` retries the first failure (5)
+  MODSTORE_PACK_MEMORY              bytes of memory for all fetches of an update (268435456)
+  MODSTORE_PACK_…, MODSTORE_ARCHIVE_…   other limits on what is fetched; their errors name them
   MODSTORE_ALLOW_BUILDS             1: run every declared build without `modstore allow`, for CI
-What git reads is honoured too: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
+modstore also uses what git uses: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
 
 Exit codes: 0 done, 1 some module failed, 2 usage or bad input, 3 busy, 4 store damaged,
 130 interrupted."
@@ -65,11 +60,11 @@ pub(crate) struct Arguments {
 
 /// Declares [`Command`], from the word, the name and the arguments of each command.
 macro_rules! commands {
-    ($($word:literal $name:ident($args:ty),)+) => {
+    ($($word:literal $name:ident($command:ident::$args:ident),)+) => {
         /// What to do.
         #[derive(Debug, Subcommand)]
         pub(crate) enum Command {
-            $(#[command(name = $word)] $name($args),)+
+            $(#[command(name = $word)] $name(commands::$command::$args),)+
         }
 
         impl Command {
@@ -80,7 +75,7 @@ macro_rules! commands {
 
             /// What the process must be prepared for.
             pub(crate) const fn effect(&self) -> Effect {
-                match self { $(Self::$name(_) => <$args as Run>::EFFECT,)+ }
+                match self { $(Self::$name(_) => <commands::$command::$args as Runnable>::EFFECT,)+ }
             }
 
             /// Runs it, prints its answer and gives the exit code.
@@ -91,7 +86,7 @@ macro_rules! commands {
             /// The schema of each command's answer.
             #[cfg(test)]
             pub(crate) fn answers(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
-                vec![$(($word, <$args as Run>::Answer::json_schema(generator)),)+]
+                vec![$(($word, <commands::$command::$args as Runnable>::Answer::json_schema(generator)),)+]
             }
         }
     };

@@ -1,6 +1,6 @@
-//! What every command is given: the store, the output, the wish to stop.
+//! [`Context`]: the store, the output and the cancellation, for every command.
 //!
-//! The store is opened only when a command asks for it, since some need none.
+//! The store is opened only when a command asks for it: some commands need none.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     report::Failure,
 };
 
-/// What every command is given.
+/// The store, the output and the cancellation, for every command.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) global: Global,
@@ -41,9 +41,10 @@ impl Context {
         Self { global, output, interrupt: Interrupt::default(), home, command, manual }
     }
 
-    /// The same; signals are listened to from now on.
+    /// The same, with handlers for the signals that end a command.
     pub(crate) fn listening(self) -> Self {
-        let (last_words, place) = (self.output.clone(), self.home.as_ref().ok().cloned());
+        let last_words = self.output.clone();
+        let place = self.home.as_ref().ok().cloned();
         let interrupt = Interrupt::listen(self.global.interactive, move || {
             last_words.interrupted(place.as_deref());
         });
@@ -51,7 +52,7 @@ impl Context {
         Self { interrupt, output, ..self }
     }
 
-    /// Starts what the command needs beside this thread.
+    /// Starts the threads that the command needs.
     pub(crate) fn ready_for(&self, effect: Effect) -> Result<(), Failure> {
         if effect != Effect::Changes {
             return Ok(());
@@ -63,7 +64,7 @@ impl Context {
         })
     }
 
-    /// Prints what came of the command and gives the exit code.
+    /// Prints the answer of the command, or why it failed, and gives the exit code.
     pub(crate) fn finish<A: Answer>(&self, result: Result<A, Failure>) -> u8 {
         self.output.end(|| self.generation(), result)
     }
@@ -78,19 +79,19 @@ impl Context {
         self.home.as_ref().map_err(|error| Failure::of(Exit::Usage, error).hint(error.hint()))
     }
 
-    /// The generation that is shown, if the store can tell.
+    /// The number of the current generation, if there is one.
     pub(crate) fn generation(&self) -> Option<u64> {
         crate::output::shown(self.home.as_ref().ok()?)
     }
 
-    /// The store, to be read or changed with so many jobs at once.
+    /// The store, with this many jobs at once.
     pub(crate) fn store_with_jobs(&self, jobs: Option<usize>) -> Result<Store, Failure> {
         let options = self.options()?;
         let jobs = jobs.unwrap_or(options.jobs);
         Ok(Store::open(self.home()?, Options { jobs, ..options })?)
     }
 
-    /// The store, for what this program is about to do; it is named to whoever asks who is at work.
+    /// The store, on behalf of `program`, which other processes see as the holder of a lease.
     pub(crate) fn store_for(&self, program: &str) -> Result<Store, Failure> {
         let options = self.options()?;
         let command = format!("{} {program}", options.command);
@@ -102,7 +103,7 @@ impl Context {
         Ok(Store::open_to_inspect(self.home()?, self.options()?)?)
     }
 
-    /// How a store is worked with, as the command line says.
+    /// The options for the store, from the command line and the environment.
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         limits::limited(Options {
             lock_limit: Duration::from_secs(self.global.lock_timeout),
@@ -120,18 +121,18 @@ impl Context {
         self.store_with_jobs(None)
     }
 
-    /// Shows the progress of something that looks at [`cancel`](Self::cancel).
+    /// Shows the progress of work that checks [`cancel`](Self::cancel).
     pub(crate) fn progress(&self) -> Progress {
         self.heed();
         Progress::new(&self.global, self.interrupt.switching(), self.output.clone())
     }
 
-    /// From now on whoever is at work looks at [`cancel`](Self::cancel) often enough.
+    /// From now on, the work checks [`cancel`](Self::cancel) often enough to end by itself.
     pub(crate) fn heed(&self) {
         self.interrupt.set_heeded();
     }
 
-    /// The wish to stop.
+    /// Whether the command is to stop.
     pub(crate) const fn cancel(&self) -> &Cancel {
         self.interrupt.cancel()
     }

@@ -1,5 +1,5 @@
-//! Text from outside as it is printed: what deceives is written out, in JSON as the escapes that JSON has, so that the
-//! value stays exactly what it was. `--json` has the exact text.
+//! Text from outside, printed so that it cannot deceive: control characters and the like become escapes. In JSON these
+//! are the escapes of JSON, so that the value stays exact.
 
 use std::{fmt::Write as _, io};
 
@@ -10,7 +10,7 @@ use serde_json::{
     ser::{CompactFormatter, Formatter},
 };
 
-/// As [`escaped`], for bytes; those that are no text are written out one by one, `\xff`.
+/// As [`escaped`], for bytes; bytes that are not UTF-8 become `\xff` each.
 pub(crate) fn escaped_bytes(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -22,7 +22,7 @@ pub(crate) fn escaped_bytes(bytes: &[u8]) -> String {
     text
 }
 
-/// `value` as JSON on one line, with what deceives as `\u202e`.
+/// `value` as JSON on one line, with deceptive characters as `\u202e`.
 pub(crate) fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     value.serialize(&mut Serializer::with_formatter(&mut line, WrittenOut))?;
@@ -30,7 +30,7 @@ pub(crate) fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// JSON in which nothing deceives. What JSON itself demands to be escaped has been when a fragment gets here.
+/// Writes JSON without deceptive characters. serde_json has escaped what JSON requires before a fragment gets here.
 struct WrittenOut;
 
 impl Formatter for WrittenOut {
@@ -61,7 +61,7 @@ mod tests {
 
     use super::*;
 
-    /// Text in which every second character is one that deceives.
+    /// Text in which every second character is deceptive.
     fn hostile() -> impl Strategy<Value = String> {
         let all: Vec<char> =
             (0..=0x10_ffff).filter_map(char::from_u32).filter(|c| is_deceptive(*c)).collect();
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_written_out() {
+    fn bytes_that_are_not_text_become_escapes() {
         assert_eq!(escaped_bytes(b"\x9b\xe2\x80\xae/\xff"), "\\x9b\\u{202e}/\\xff");
     }
 

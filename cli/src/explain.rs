@@ -253,7 +253,7 @@ impl Explain for UpdateError {
             Self::Access(error) => error.hint(),
             Self::Declare(error) => error.hint(),
             Self::Begin(error) => error.hint(),
-            Self::Commit(CommitError::Spoilt { .. }) => {
+            Self::Commit(CommitError::Modified { .. }) => {
                 say("keep other programs out of the store's home, and run it again")
             }
             Self::Environment(_) => say("the next `modstore update` tries again"),
@@ -541,7 +541,7 @@ impl Explain for LeaseError {
 mod tests {
     use std::path::PathBuf;
 
-    use modstore::disk::User;
+    use modstore::disk::{LockKind, User};
 
     use super::*;
 
@@ -557,7 +557,7 @@ mod tests {
 
     #[test]
     fn an_error_is_explained_by_the_lock_or_the_damage_within() {
-        let busy = || LockError::Busy { holder: None };
+        let busy = || LockError::Busy { kind: LockKind::Store, holder: None };
         for explained in [
             Failure::from(UpdateError::Begin(BeginError::Lock(busy()))),
             Failure::from(AddError::Declare(DeclareError::Lock(busy()))),

@@ -1,10 +1,10 @@
 //! Where the store is: `--home`, else `MODSTORE_HOME`, else `$XDG_DATA_HOME/modstore`, else
 //! `~/.local/share/modstore`.
 //!
-//! Any path will do, with spaces, `#`, line ends or bytes that are no text. Nothing is looked up here.
+//! Any path works, also with spaces, `#`, line ends or bytes that are not UTF-8. Only `MODSTORE_TRUST_HOME` looks at the disk.
 //!
-//! `MODSTORE_TRUST_HOME` names homes, as `PATH` names directories, that are worked in although other users own them or may
-//! write to them; `*` stands for all. It is a variable and no setting of a file, so that no directory can ask for it.
+//! `MODSTORE_TRUST_HOME` lists homes, as `PATH` lists directories, that are used although other users own them or may
+//! write to them; `*` stands for all. It is a variable and not a setting in a file, so that no directory can ask for it.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -12,13 +12,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// There is no saying where the store is. Nothing was changed.
+/// The store's directory is not known. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HomeError {
     /// An empty path.
     #[error("the store's directory was given as an empty path")]
     Empty,
-    /// A relative path, and nothing it could be relative to.
+    /// A relative path, and the current directory cannot be read.
     #[error("the store's directory {} is relative, and the current directory cannot be read", path.display())]
     Relative {
         /// The path.
@@ -27,7 +27,7 @@ pub(crate) enum HomeError {
         source: io::Error,
     },
     /// No variable says where a user's files are.
-    #[error("there is no home directory to keep a store in")]
+    #[error("there is no home directory for a store")]
     NoHome,
 }
 
@@ -41,12 +41,12 @@ impl HomeError {
     }
 }
 
-/// The store's home, as an absolute path. `given` is what `--home` said.
+/// The store's home, as an absolute path. `given` is the value of `--home`.
 pub(crate) fn store_home(given: Option<&OsString>) -> Result<PathBuf, HomeError> {
     choose(given, std::env::var_os, std::env::home_dir())
 }
 
-/// Whether the user trusts all who may write to `home`.
+/// Whether the user trusts everyone who may write to `home`.
 pub(crate) fn is_trusted(home: &Path) -> bool {
     std::env::var_os("MODSTORE_TRUST_HOME").is_some_and(|trusted| names(&trusted, home))
 }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_most_directly_wins() {
+    fn an_option_wins_over_a_variable_and_a_variable_over_the_default() {
         let all = [("MODSTORE_HOME", "/m"), ("XDG_DATA_HOME", "/x")];
         let [_, xdg] = all;
         let table = [
@@ -122,15 +122,17 @@ mod tests {
     #[test]
     fn a_home_is_trusted_by_its_own_name_another_of_the_same_or_with_all() {
         let place = tempfile::tempdir().unwrap();
-        let (home, link) = (place.path().join("home"), place.path().join("link"));
+        let home = place.path().join("home");
+        let link = place.path().join("link");
         std::fs::create_dir(&home).unwrap();
         std::os::unix::fs::symlink(&home, &link).unwrap();
         let says = |trusted: String| names(trusted.as_ref(), &home);
-        let (shown, link) = (home.display(), link.display());
-        assert!(says("*".into()) && says(format!("/other:{shown}")) && says(format!("{link}")));
-        assert!(says(format!("{shown}/")) && says("/other:*".into()));
+        let plain = home.display();
+        let link = link.display();
+        assert!(says("*".into()) && says(format!("/other:{plain}")) && says(format!("{link}")));
+        assert!(says(format!("{plain}/")) && says("/other:*".into()));
         assert!(!says(String::new()) && !says(":".into()) && !says("/".into()));
-        assert!(!says(format!("{shown}/below")) && !says("home".into()));
+        assert!(!says(format!("{plain}/below")) && !says("home".into()));
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first asks to stop and sees to it, the second stops.
+//! Ctrl-C, SIGTERM and SIGHUP: the first asks the command to stop and ends it in time, the second ends it at once.
 //!
-//! A command that looks at the [`Cancel`] ends in good order, or is so near its end that it is done first. It has
-//! [`GRACE`] for that. Whatever it waits for then (a disk that does not answer, a system call that nobody can interrupt,
-//! a terminal that takes no more) is not waited for: the process ends, its programs with it. That is as safe as a power
-//! cut, at any point; what it leaves behind, the next command removes. Only a switch that has begun may end, so that what
-//! is said of it is true.
+//! A command that checks the [`Cancel`] undoes its work, or is so near its end that it completes. It has [`GRACE`] for
+//! that. After that the process ends, and its programs with it, whatever it waits for: a disk that does not answer, a
+//! system call that cannot be interrupted, a terminal that takes no output. That is as safe as a power cut, at any point;
+//! the next command removes the remains. Only a switch that has begun gets more time, so that the report of it is true.
 //!
 //! Other commands have changed nothing yet and end at once.
 
@@ -26,14 +25,14 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 /// The exit code of an interrupted command.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// How long a command has to end in good order.
+/// How long a command has to end by itself.
 const GRACE: Duration = Duration::from_millis(1500);
 /// How long a switch that has begun may take to end.
 const SWITCHING: Duration = Duration::from_secs(10);
-/// How long the last words may take, which nobody may be there to read.
+/// How long the last output may take: there may be no reader.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
-/// The wish to stop, and whether whoever is at work looks at it.
+/// The request to stop, and whether the work checks it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupt {
     cancel: Cancel,
@@ -41,7 +40,7 @@ pub(crate) struct Interrupt {
     switching: Switching,
 }
 
-/// Whether a switch has begun and not ended.
+/// Whether a switch has begun and not ended yet.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Switching(Arc<AtomicBool>);
 
@@ -56,8 +55,8 @@ impl Switching {
 }
 
 impl Interrupt {
-    /// Listens from now on. `last_words` is called before the process ends without anybody else
-    /// having a say. What may ask on the terminal is `interactive`.
+    /// Handles signals from now on. `last_words` prints the end of a command that is ended from outside. With
+    /// `interactive`, programs may ask on the terminal, whose settings are then restored.
     pub(crate) fn listen(interactive: bool, last_words: impl Fn() + Send + Sync + 'static) -> Self {
         let interrupt = Self::default();
         let mine = interrupt.clone();
@@ -72,35 +71,36 @@ impl Interrupt {
             if second || !mine.heeded.load(Ordering::SeqCst) {
                 stop(&last_words);
             }
-            let (switching, words) = (mine.switching.clone(), Arc::clone(&last_words));
+            let switching = mine.switching.clone();
+            let words = Arc::clone(&last_words);
             let wait = move || stop_in_time(&switching, &words);
-            // Without a thread for it a second signal is not heard.
+            // Without a thread, the handler itself waits, and a second signal has no effect.
             if thread::Builder::new().spawn(wait).is_err() {
                 stop_in_time(&mine.switching, &last_words);
             }
         };
-        // Where no handler can be set, the signals end the process at once, which is safe at any point.
+        // If no handler can be set, the signals end the process at once, which is safe at any point.
         let _ = ctrlc::set_handler(handler);
         interrupt
     }
 
-    /// What the store is given.
+    /// The request to stop, for the store.
     pub(crate) const fn cancel(&self) -> &Cancel {
         &self.cancel
     }
 
-    /// Who is to know of a switch.
+    /// The flag that is set during a switch.
     pub(crate) const fn switching(&self) -> &Switching {
         &self.switching
     }
 
-    /// From now on whoever is at work looks at the [`Cancel`].
+    /// From now on, the work checks the [`Cancel`].
     pub(crate) fn set_heeded(&self) {
         self.heeded.store(true, Ordering::SeqCst);
     }
 }
 
-/// The terminal as it was found. Who is asked for a password does not see what is typed, and would not afterwards either.
+/// The settings of the terminal. A program that asks for a password turns the echo off; without restoring, it stays off.
 struct Terminal(File, Termios);
 
 impl Terminal {
@@ -111,12 +111,12 @@ impl Terminal {
     }
 
     fn restore(&self) {
-        // A terminal that is gone has nothing to restore.
+        // A terminal that is gone needs no settings.
         let _ = tcsetattr(&self.0, OptionalActions::Now, &self.1);
     }
 }
 
-/// Ends the process when who is at work has had time to, and more of it while a switch is under way.
+/// Ends the process when the work has had its time; a switch that is under way has more.
 fn stop_in_time<F: Fn() + Send + Sync + 'static>(switching: &Switching, last_words: &Arc<F>) -> ! {
     let asked = Instant::now();
     thread::sleep(GRACE);
@@ -126,7 +126,7 @@ fn stop_in_time<F: Fn() + Send + Sync + 'static>(switching: &Switching, last_wor
     stop(last_words)
 }
 
-/// Ends the process and the programs that it runs, whatever its threads are at.
+/// Ends the process and the programs that it runs, whatever its threads do.
 fn stop<F: Fn() + Send + Sync + 'static>(last_words: &Arc<F>) -> ! {
     program::end_all();
     let (said, heard) = mpsc::channel::<()>();
@@ -135,7 +135,7 @@ fn stop<F: Fn() + Send + Sync + 'static>(last_words: &Arc<F>) -> ! {
         last_words();
         drop(said);
     };
-    // It says nothing, and is gone when it is done; also when no thread can be started.
+    // The sender is dropped when the output is written, and also if no thread can be started.
     let _ = thread::Builder::new().spawn(speak);
     let _ = heard.recv_timeout(LAST_WORDS);
     process::exit(i32::from(INTERRUPTED))

@@ -1,7 +1,6 @@
-//! The limits that the environment may set: how long a server may keep us waiting, how long what failed is left
-//! alone, what a pack may cost.
+//! Limits from environment variables: the patience with servers, the delay before a retry, the cost of a pack.
 //!
-//! They are variables and no options, since they belong to a machine and its network, not to a command.
+//! They are variables and not options: they belong to a machine and its network, not to a command.
 
 use std::{
     env, ffi::OsString, num::NonZeroU64, panic::resume_unwind, process::ExitCode, thread,
@@ -23,19 +22,19 @@ const FETCH: &str = "MODSTORE_FETCH_TIMEOUT";
 const RETRY: &str = "MODSTORE_RETRY_AFTER";
 const ALLOW_BUILDS: &str = "MODSTORE_ALLOW_BUILDS";
 
-/// A file that grows beyond `ulimit -f` is then an error of the write, which is undone and told, and no signal that ends
-/// the process. To be called while there is one thread; programs that are started have it as usual.
+/// Makes a write beyond `ulimit -f` an error, which is undone and reported, instead of a signal that ends the process.
+/// Must be called while there is one thread. Programs that modstore starts get the signal as usual.
 pub(crate) fn outlive_file_sizes() {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGXFSZ);
-    // Where it cannot be blocked, the process ends by it, which is safe at any point.
+    // If the signal cannot be blocked, it ends the process, which is safe at any point.
     let _ = signals.thread_block();
 }
 
-/// The stack that a command runs on.
+/// The size of the stack that a command runs on.
 const STACK: usize = 4 << 20;
 
-/// Runs it on a stack that is large enough, whatever `ulimit -s` says.
+/// Runs `run` on a stack that is large enough, whatever `ulimit -s` says.
 pub(crate) fn with_room(run: fn() -> ExitCode) -> ExitCode {
     let limit = getrlimit(Resource::Stack).current;
     if limit.is_none_or(|limit| limit >= STACK as u64) {
@@ -44,13 +43,13 @@ pub(crate) fn with_room(run: fn() -> ExitCode) -> ExitCode {
     thread::scope(|scope| {
         match thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run) {
             Ok(running) => running.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            // Some commands need little.
+            // Many commands need less.
             Err(_) => run(),
         }
     })
 }
 
-/// A variable that makes no sense. Nothing was changed.
+/// A variable with a value that makes no sense. Nothing was changed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name} is {}, which is not {wanted}", value.display())]
 pub(crate) struct LimitError {
@@ -150,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_what_its_variable_says_and_the_others_stay() {
+    fn a_variable_sets_its_limit_and_no_other() {
         let limits = with(IDLE, "0.25").unwrap().limits;
         assert_eq!(
             (limits.idle, limits.connect),
@@ -164,7 +163,8 @@ mod tests {
         assert_eq!(with(RETRY, "9000").unwrap().retry.wait(3), Duration::from_secs(9000));
         assert_eq!(with(PACK_MEMORY, "4096").unwrap().packs.memory, 4096);
         for limit in PackLimit::ALL {
-            let (mut wanted, name) = (Options::default().packs, limit.variable());
+            let name = limit.variable();
+            let mut wanted = Options::default().packs;
             wanted.set(limit, 4321);
             assert_ne!(wanted, Options::default().packs, "{name}");
             assert_eq!(with(name, "4321").unwrap().packs, wanted, "{name}");
@@ -172,7 +172,8 @@ mod tests {
         assert!(with(ALLOW_BUILDS, "1").unwrap().allow_builds);
         assert!(!with(ALLOW_BUILDS, "0").unwrap().allow_builds);
         for limit in ArchiveLimit::ALL {
-            let (mut wanted, name) = (Options::default().archives, limit.variable());
+            let name = limit.variable();
+            let mut wanted = Options::default().archives;
             wanted.set(limit, 4321);
             assert_ne!(wanted, Options::default().archives, "{name}");
             assert_eq!(with(name, "4321").unwrap().archives, wanted, "{name}");
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_is_no_number_above_zero_is_refused_by_name() {
+    fn a_limit_that_is_not_a_number_above_zero_is_refused_by_name() {
         for (name, value) in [
             (IDLE, "soon"),
             (IDLE, "-1"),

@@ -11,14 +11,15 @@ mod home;
 mod limits;
 mod interrupt;
 mod escape;
-mod page;
 mod text;
+mod page;
+mod table;
 mod time;
 mod report;
 mod explain;
 mod output;
-mod progress;
 mod json;
+mod progress;
 mod context;
 mod commands;
 mod args;
@@ -63,7 +64,7 @@ fn prepare(context: Context, command: &Command) -> u8 {
     run(&context.listening(), command)
 }
 
-/// Lets nobody else write to what this program makes, nor to what builders and installers make for it.
+/// Prevents other users from writing to the files that this program, its builders and its installers make.
 fn close_to_others() {
     let others = Mode::WGRP | Mode::WOTH;
     let before = rustix::process::umask(others);
@@ -91,7 +92,7 @@ fn explain(mut error: clap::Error) -> u8 {
     let mut arguments = std::env::args_os().take_while(|argument| argument != "--");
     let json = arguments.any(|argument| argument == "--json");
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !json {
-        // Nobody can be told when standard error is gone.
+        // There is no way to report that standard error is gone.
         let _ = error.print();
         return Exit::Usage.code();
     }

@@ -14,16 +14,16 @@ pub(crate) struct Global {
     /// Print exactly one JSON object, on success and on failure
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// How progress is shown on standard error
+    /// How to display progress on standard error
     #[arg(long, value_name = "HOW", value_enum, default_value = "auto", global = true)]
     pub(crate) progress: ProgressMode,
-    /// Stay off the network; what is local still works
+    /// Do not use the network; local sources still work
     #[arg(long, global = true)]
     pub(crate) offline: bool,
-    /// Wait at most so many seconds for another process that changes the store
+    /// How many seconds to wait for another process that changes the store
     #[arg(long, value_name = "S", default_value_t = 300, global = true)]
     pub(crate) lock_timeout: u64,
-    /// Let git credential helpers and ssh ask for a password; otherwise nothing ever asks
+    /// Let git credential helpers and ssh ask for a password; without this, they never ask
     #[arg(long, global = true)]
     pub(crate) interactive: bool,
     /// Print less: no progress, no warnings
@@ -37,7 +37,7 @@ pub(crate) struct Global {
     pub(crate) color: ColorMode,
 }
 
-/// How progress is shown.
+/// How to display progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressMode {
     /// Bars on a terminal, lines elsewhere

@@ -1,9 +1,9 @@
-//! [`Page`]: where every word goes that a person or a program reads. Nobody else writes to standard output or error.
+//! [`Page`]: the only writer of standard output and standard error.
 //!
-//! A page is written line by line, and what is within a line cannot end it, begin another, or tell a terminal
-//! anything: no command can forget that. Colours are put around our own words, never within a line.
+//! A page is written line by line. A text within a line cannot end the line, begin another, or control the terminal: no
+//! command can forget to escape it. Colours surround our own words only.
 //!
-//! clap prints its help itself; nothing in there comes from outside.
+//! clap prints its help itself; no text from outside is in it.
 
 use std::{
     fmt,
@@ -21,12 +21,12 @@ use crate::{
     text::{cut, shortened},
 };
 
-/// The longest line, in characters: longer than any command that mends something, shorter than what a server can send.
+/// The longest line, in characters: longer than any command that is printed, shorter than a text that a server can send.
 const LONGEST_LINE: usize = 64 << 10;
-/// The most lines of one text that is not ours.
+/// The most lines of a text from outside.
 const MOST_LINES: usize = 200;
 
-/// Lines for somebody to read. `writeln!` works on it, and every call writes exactly one line.
+/// Lines for a reader. `writeln!` works on it, and every call writes exactly one line.
 pub(crate) struct Page<'a> {
     to: &'a mut dyn Write,
     is_terminal: bool,
@@ -39,13 +39,13 @@ impl<'a> Page<'a> {
         Self { to, is_terminal: false }
     }
 
-    /// One line. What `writeln!` adds at its end is the end of the line, whether it is there or not.
+    /// Writes one line, with or without the line end that `writeln!` adds.
     pub(crate) fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
         let text = text.to_string();
         self.line(text.strip_suffix('\n').unwrap_or(&text))
     }
 
-    /// A line that begins with a coloured word of ours.
+    /// Writes a line that begins with a coloured word of ours.
     pub(crate) fn marked(
         &mut self,
         style: Style,
@@ -56,7 +56,7 @@ impl<'a> Page<'a> {
         self.line(&shortened(text))
     }
 
-    /// A text of somebody else's that may have several lines: each stands behind `first`, and `indent` after that.
+    /// Writes a text from outside that may have several lines: the first behind `first`, the others behind `indent`.
     pub(crate) fn block(&mut self, first: &str, indent: &str, text: &str) -> io::Result<()> {
         let mut lines = text.lines();
         writeln!(self, "{first}{}", shortened(lines.next().unwrap_or_default()))?;
@@ -69,22 +69,23 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// A path on a line of its own: for a program exactly its bytes, on a terminal what can be shown of them.
+    /// Writes a path on a line of its own: its exact bytes for a program, escaped on a terminal.
     pub(crate) fn path(&mut self, path: &Path) -> io::Result<()> {
         let bytes = path.as_os_str().as_bytes();
-        match self.is_terminal {
-            true => writeln!(self, "{}", escaped_bytes(bytes)),
-            false => self.verbatim(&[bytes, b"\n"].concat()),
+        if self.is_terminal {
+            writeln!(self, "{}", escaped_bytes(bytes))
+        } else {
+            self.verbatim(&[bytes, b"\n"].concat())
         }
     }
 
-    /// A value on a line of its own, as JSON.
+    /// Writes a value on a line of its own, as JSON.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         let line = json_line(value)?;
         self.verbatim(&line)
     }
 
-    /// A text that is ours from its first to its last byte, such as a script.
+    /// Writes a text that is entirely ours, such as a script.
     pub(crate) fn ours(&mut self, text: &str) -> io::Result<()> {
         self.verbatim(text.as_bytes())
     }
@@ -112,7 +113,7 @@ pub(crate) fn on_stdout(write: impl FnOnce(&mut Page<'_>) -> io::Result<()>) -> 
 pub(crate) fn on_stderr(write: impl FnOnce(&mut Page<'_>) -> io::Result<()>) {
     let mut text = Vec::new();
     let mut page = Page { to: &mut text, is_terminal: io::stderr().is_terminal() };
-    // Nobody can be told when standard error is gone.
+    // There is no way to report that standard error is gone.
     let _ = write(&mut page).and_then(|()| AutoStream::auto(io::stderr().lock()).write_all(&text));
 }
 
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_of_a_text_of_somebody_else_s_is_indented() {
+    fn each_line_of_a_text_from_outside_is_indented() {
         let text = written(|to| to.block("  caused by: ", "    ", "one\nhint: two\r\n\u{202e}x"));
         assert_eq!(text, "  caused by: one\n    hint: two\n    \\u{202e}x\n");
         assert_eq!(written(|to| to.block("a: ", "  ", "")), "a: \n");

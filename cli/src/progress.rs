@@ -1,9 +1,9 @@
 //! Shows an update while it runs, on standard error: bars, lines, JSON or nothing.
 //!
-//! The events come from many threads. What went wrong is not told here but at the end, with its causes.
+//! The events come from many threads. Failures are not printed here but at the end, with their causes.
 
-mod bars;
 mod lines;
+mod bars;
 mod objects;
 
 use std::io::{self, IsTerminal as _};
@@ -21,7 +21,7 @@ use crate::{
     report::write_warning,
 };
 
-/// Listens to an update and shows it.
+/// Receives the events of an update and shows them.
 #[derive(Debug)]
 pub(crate) struct Progress {
     how: How,
@@ -39,7 +39,7 @@ enum How {
 }
 
 impl Progress {
-    /// Shows it as the options say.
+    /// Shows progress as the options say.
     pub(crate) fn new(global: &Global, switching: &Switching, output: Output) -> Self {
         let terminal = io::stderr().is_terminal() && !global.interactive;
         let how = match global.progress {
@@ -52,7 +52,7 @@ impl Progress {
         Self { how, quiet: global.quiet, switching: switching.clone(), output }
     }
 
-    /// Tells what a person should know even where no progress is shown.
+    /// Prints what a person should know even without progress.
     fn warn(&self, text: &str) {
         let say = || on_stderr(|to| write_warning(to, text));
         match &self.how {

@@ -1,6 +1,6 @@
 //! Times, for people and for machines.
 //!
-//! The clock is the caller's: nothing here reads it but [`now`].
+//! Only [`now`] reads the clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ pub(crate) fn stamp(at: u64) -> String {
     format!("{:.3}", timestamp(at))
 }
 
-/// `2026-11-20 19:21:02`, in the time zone of whoever reads it.
+/// `2026-11-20 19:21:02`, in the time zone of the reader.
 pub(crate) fn local(at: u64) -> String {
     timestamp(at).to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
@@ -64,17 +64,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_never_told_too_short() {
+    fn the_time_left_is_rounded_up() {
         let table = [(0, "now"), (1, "in 1 s"), (5000, "in 5 s"), (99_001, "in 2 min")];
-        for (left_ms, told) in table {
-            assert_eq!(left(1_000 + left_ms, 1_000), told);
+        for (left_ms, text) in table {
+            assert_eq!(left(1_000 + left_ms, 1_000), text);
         }
         assert_eq!(left(7_300_000, 0), "in 3 h");
         assert_eq!(left(1_000, 5_000), "now");
     }
 
     #[test]
-    fn an_age_is_told_in_its_largest_unit() {
+    fn an_age_has_its_largest_unit() {
         let table = [
             (0, "now"),
             (59, "now"),
@@ -84,8 +84,8 @@ mod tests {
             (86_400, "1 day"),
             (200_000, "2 days"),
         ];
-        for (seconds, told) in table {
-            assert_eq!(age(1_000, 1_000 + seconds * 1000), told);
+        for (seconds, text) in table {
+            assert_eq!(age(1_000, 1_000 + seconds * 1000), text);
         }
         assert_eq!(age(5_000, 1_000), "now", "a clock that went back");
     }

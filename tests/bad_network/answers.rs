@@ -122,7 +122,7 @@ fn a_redirect_in_a_circle_or_to_no_server_is_called_so() {
     let day = Day::begun();
     let circle = Fault::Redirect { to: day.server.url("troubled") };
     let trouble = Trouble {
-        words: &["redirects", "too often"],
+        words: &["redirects", "too many redirects"],
         hint: "where the repository is now",
         ..PERMANENT
     };

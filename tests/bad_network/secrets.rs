@@ -51,7 +51,7 @@ fn a_token_that_is_added_with_a_url_is_used_and_written_nowhere() {
     let source = format!("git+{}", server.url_with_secret("m", "me", TOKEN));
     let ran = home.run(&["add", &source, "-v"]).ok();
     assert!(!ran.stdout.contains(TOKEN) && !ran.stderr.contains(TOKEN), "the token is printed");
-    assert!(ran.stderr.contains("is used now and not written down"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is used now and not stored"), "{}", ran.stderr);
     assert_eq!(home.grep_bytes(TOKEN), Vec::<std::path::PathBuf>::new());
     assert_eq!(home.tree("m"), repo.tree("main"));
     for command in

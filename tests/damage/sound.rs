@@ -11,7 +11,7 @@ use std::{
 use modstore::{
     Cancel, Options, Silent, Store, UpdateRequest,
     check::{Depth, codes},
-    disk::{Lock, Patience},
+    disk::{Lock, LockWait},
 };
 use modstore_testbed::{Change, Repo, TestHome};
 
@@ -174,7 +174,7 @@ fn looking_changes_nothing_and_a_sound_store_is_looked_at_without_the_lock() {
     let world = World::new();
     let home = world.copy();
     let lock = home.path().join("locks/store");
-    let _lock = Lock::take(&lock, "test", Patience::of(Duration::from_secs(5))).unwrap();
+    let _lock = Lock::take(&lock, "test", LockWait::at_most(Duration::from_secs(5))).unwrap();
     let state = || -> Vec<(PathBuf, i64, i64, u32)> {
         let paths = world.paths().into_iter();
         paths

@@ -211,5 +211,5 @@ fn looking_whether_anything_is_lost_starts_no_program() {
     let mut told = world.home.command(&["status"]);
     told.env("COLUMNS", "200");
     let told = Running::start(told).wait().ok().stdout;
-    assert!(told.contains("`modstore update` mends that"), "{told}");
+    assert!(told.contains("`modstore update` installs it"), "{told}");
 }

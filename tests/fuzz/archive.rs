@@ -8,7 +8,7 @@ use std::{
 
 use modstore::{
     Cancel,
-    acquire::{ArchiveLimits, Limits, MemoryBudget, Network, acquire_archive},
+    acquire::{ArchiveLimits, Limits, MemoryBudget, Network, fetch_archive},
     commit::Staging,
     disk::{Disk, Layout},
     model::Source,
@@ -59,7 +59,7 @@ fn unpacked(home: &Path, file: &Path, content: &[u8]) -> bool {
         .expect("git's configuration can be read");
     let (cancel, limits) = (Cancel::new(), ArchiveLimits::default());
     let memory = MemoryBudget::new(64 << 20, 1);
-    let acquired = acquire_archive(&network, &source, &disk, &staging, &cancel, limits, &memory);
+    let acquired = fetch_archive(&network, &source, &disk, &staging, &cancel, limits, &memory);
     let Ok(acquired) = acquired else { return false };
     let root = acquired.staged.tree().canonicalize().expect("the tree is there");
     leads_nowhere_else(&root, &root);

@@ -13,7 +13,9 @@ use std::{
 
 use gix::{ObjectId, objs::Kind};
 use modstore::{
-    acquire::{Base, MemoryBudget, PackLimits, PlantOptions, Planted, base_is_usable, plant_pack},
+    acquire::{
+        Base, MemoryBudget, PackLimits, UnpackOptions, WrittenTree, base_is_usable, unpack_into,
+    },
     disk::{Disk, Planting},
 };
 use modstore_testbed::{Delta, PackWriter, object_id};
@@ -74,20 +76,21 @@ fn received(
     place: &Path,
     name: &str,
     base: Option<&Base<'_>>,
-) -> Option<(ObjectId, Planted)> {
+) -> Option<(ObjectId, WrittenTree)> {
     let commit = pack.commit?;
     let disk = Disk::default();
     let planting = Planting::create(&disk, &place.join(name)).expect("the directory is new");
     let limits = PackLimits { object: LARGEST, ..PackLimits::default() };
     // So little that most packs spill.
     let memory = &MemoryBudget::new(4096, 1);
-    let (progress, cancel) = (&|_| {}, &|| false);
+    let on_step = &|_: modstore::Step<'_>| {};
+    let cancel = &modstore::Cancel::new();
     let options =
-        PlantOptions { base, folds: &|| Ok(pack.folds), limits, memory, progress, cancel };
+        UnpackOptions { base, folds: &|| Ok(pack.folds), limits, memory, on_step, cancel };
     let mut planted = None;
     let used = allocation_counter::measure(|| {
         let mut stream = BufReader::with_capacity(97, &*pack.bytes);
-        planted = Some(plant_pack(&mut stream, commit, &planting, &place.join("spill"), &options));
+        planted = Some(unpack_into(&mut stream, commit, &planting, &place.join("spill"), &options));
     });
     assert!(used.bytes_max <= MEMORY, "{} bytes of memory for one pack", used.bytes_max);
     let planted = planted?.ok()?;

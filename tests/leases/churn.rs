@@ -6,13 +6,13 @@ use std::{fs, io, num::NonZeroUsize, path::Path, time::Duration};
 use modstore::{
     Cancel, Options, Policy, Silent, Store,
     commit::{Beginning, Binding, Bound, Staged, Staging, State, Transaction},
-    disk::{Barrier, Disk, Format, Layout, Patience, Planting},
-    model::{FileKind, Generation, Manifest, TreeFile},
+    disk::{Barrier, Disk, Format, Layout, LockWait, Planting},
+    model::{FileKind, Generation, Manifest, RecordedSource, TreeFile},
 };
 
 pub(crate) const MODULES: [&str; 2] = ["one", "two"];
 
-const PATIENCE: Patience<'_> = Patience::of(std::time::Duration::from_secs(60));
+const PATIENCE: LockWait<'_> = LockWait::at_most(std::time::Duration::from_secs(60));
 
 /// The store in this home, made if need be, for a reader of its own.
 pub(crate) fn open(home: &Path) -> Store {
@@ -37,7 +37,7 @@ pub(crate) fn publish(home: &Path, number: u64) -> Generation {
     for (name, staged) in MODULES.into_iter().zip(staged) {
         let digest = transaction.enter(staged);
         let bound = Bound::Entry { digest, subdirectory: None, fetched: None };
-        let source = format!("git+https://example.com/{name}");
+        let source = RecordedSource::read(format!("git+https://example.com/{name}"));
         transaction.bind(name.parse().unwrap(), Binding { source, bound });
     }
     transaction.commit("a test").unwrap().head().unwrap().number

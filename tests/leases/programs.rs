@@ -155,7 +155,7 @@ fn status_tells_who_holds_what_and_no_secret_and_nothing_a_terminal_obeys() {
     let running = home.spawn(&["exec", "--", odd.to_str().unwrap(), "--token", "s3cr3t"]);
     let pid = running.id();
     let ran = running.wait().ok();
-    let line = ran.stdout.lines().find(|line| line.starts_with("leased")).unwrap();
+    let line = ran.stdout.lines().find(|line| line.starts_with("leases")).unwrap();
     assert!(line.contains("generation 1") && line.contains(&pid.to_string()), "{line}");
     assert!(line.contains("modstore exec odd [2Jname") && line.ends_with("just now"), "{line}");
     assert!(ran.stdout.contains(&format!("\"pid\":{pid}")), "{ran:?}");
@@ -240,7 +240,7 @@ fn a_store_that_cannot_be_written_to_is_leased_all_the_same_and_a_collector_sees
     let (number, pid) = said.trim_end().rsplit_once('\n').unwrap();
     assert_eq!(number.trim(), "1 one");
     let line = home.run(&["status"]).ok().stdout;
-    assert!(line.contains("generation 1, by a process that cannot write"), "{line}");
+    assert!(line.contains("generation 1, by a process that may not write"), "{line}");
     mount.read_write();
     assert_eq!(collect(home.path(), &Disk::default()).unwrap(), 0, "it is leased");
     kill(pid);

@@ -299,8 +299,8 @@ fn joined(words: &BTreeSet<String>) -> String {
 /// What a module is: a commit, or `/` and the rest of a path.
 pub(crate) fn told(binding: &Binding) -> String {
     match &binding.bound {
-        Bound::Entry { fetched, .. } => fetched.as_ref().unwrap().revision.clone(),
-        Bound::Linked { path } => path.clone(),
+        Bound::Entry { fetched, .. } => fetched.as_ref().unwrap().revision.to_string(),
+        Bound::Linked { path } => path.to_string(),
         Bound::Built(_) => unreachable!("nothing is built here"),
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use modstore::{
     Cancel, Options, Silent, Store,
     commit::{Bound, State},
-    model::Generation,
+    model::{Generation, ModuleName},
 };
 use modstore_testbed::{TestHome, listing};
 
@@ -120,19 +120,19 @@ impl<'a> Life<'a> {
             .unwrap_or_else(|error| panic!("{shown} is current: {error}"))
             .map(|child| child.unwrap().file_name().into_string().unwrap())
             .collect();
-        assert_eq!(names, bindings.keys().cloned().collect(), "generation {shown}");
+        assert_eq!(names, bindings.keys().map(ToString::to_string).collect(), "generation {shown}");
         for (module, binding) in &bindings {
             let link = current.join(module);
             match &binding.bound {
                 Bound::Linked { path } => {
-                    assert_eq!(fs::read_link(&link).unwrap(), Path::new(path), "{module}");
+                    assert_eq!(fs::read_link(&link).unwrap(), path.as_path(), "{module}");
                 }
-                Bound::Entry { .. } if self.damaged.as_ref() == Some(module) => {
+                Bound::Entry { .. } if self.damaged.as_deref() == Some(module.as_str()) => {
                     let is_there = link.is_dir() || self.unlogged;
                     assert!(is_there, "{module} in generation {shown} is gone");
                 }
                 Bound::Entry { .. } | Bound::Built(_) => {
-                    let wanted = self.origin.tree(module, &host::told(binding));
+                    let wanted = self.origin.tree(module.as_str(), &host::told(binding));
                     assert_same(&wanted, &link, &format!("{module} in generation {shown}"));
                 }
             }
@@ -218,7 +218,7 @@ impl<'a> Life<'a> {
                 fs::read_link(&link)
                     .unwrap_or_else(|error| panic!("{module} in {}: {error}", info.number));
                 if binding.digest().is_some_and(|digest| seen.insert(digest)) {
-                    let wanted = self.origin.tree(&module, &host::told(&binding));
+                    let wanted = self.origin.tree(module.as_str(), &host::told(&binding));
                     assert_same(&wanted, &link, &format!("{module} in {}", info.number));
                 }
             }
@@ -246,8 +246,8 @@ fn assert_same(wanted: &crate::upstream::Tree, at: &Path, what: &str) {
     }
 }
 
-fn told(bindings: &BTreeMap<String, modstore::commit::Binding>) -> Bindings {
-    bindings.iter().map(|(module, binding)| (module.clone(), host::told(binding))).collect()
+fn told(bindings: &BTreeMap<ModuleName, modstore::commit::Binding>) -> Bindings {
+    bindings.iter().map(|(module, binding)| (module.to_string(), host::told(binding))).collect()
 }
 
 fn declared(store: &Store) -> BTreeSet<String> {

@@ -11,7 +11,7 @@ use modstore::{
     AddError, Addition, Cancel, Options, RemoveError, RollbackError, Silent, Store, UpdateReport,
     UpdateRequest,
     commit::{self, Binding, State, shown},
-    model::{self, Lockfile, ModuleName, Source},
+    model::{self, Lockfile, ModuleName, Source, Subdirectory},
     update::UpdateError,
 };
 use modstore_testbed::listing;
@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
     fn generation_in_part(
         &self,
         prediction: &Prediction,
-        found: &BTreeMap<String, Binding>,
+        found: &BTreeMap<ModuleName, Binding>,
         failed: Option<&BTreeSet<usize>>,
     ) -> Result<Generation, Broken> {
         let Some(wanted) = &prediction.generation else {
@@ -327,15 +327,15 @@ impl<'a> Run<'a> {
         match (&found.bound, wanted) {
             (commit::Bound::Linked { path }, Bound::Live { directory }) => {
                 let wanted = self.upstream.directory(directory);
-                Path::new(path) == wanted && Path::new(&found.source) == wanted
+                path.as_path() == wanted && Path::new(found.source.as_str()) == wanted
             }
             (
                 commit::Bound::Entry { subdirectory, fetched: Some(fetched), .. },
                 Bound::Tree { from, repo, commit, part },
             ) => {
-                found.source == self.text(from)
-                    && fetched.revision == self.upstream.commit_id(repo, commit)
-                    && subdirectory.as_deref() == part.then_some("part")
+                found.source.as_str() == self.text(from)
+                    && fetched.revision.to_string() == self.upstream.commit_id(repo, commit)
+                    && subdirectory.as_ref().map(Subdirectory::as_str) == part.then_some("part")
             }
             _ => false,
         }
@@ -388,7 +388,7 @@ impl<'a> Run<'a> {
         let bindings = state.modules().iter();
         let wanted: BTreeMap<_, _> = bindings
             .filter_map(|(name, binding)| {
-                Some((name.clone(), (binding.digest()?, binding.source.clone())))
+                Some((name.to_string(), (binding.digest()?, binding.source.to_string())))
             })
             .collect();
         law!(found == wanted, "modules.lock has {found:?}, not {wanted:?}");

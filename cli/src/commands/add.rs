@@ -10,7 +10,7 @@ use modstore::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Run, changes::Update};
+use super::{Runnable, changes::Update};
 use crate::{
     context::Context, exit::Exit, json::texts, output::Answer, page::Page, report::Failure,
 };
@@ -58,7 +58,7 @@ pub(crate) struct AddAnswer {
     update: Option<Update>,
 }
 
-impl Run for AddArgs {
+impl Runnable for AddArgs {
     type Answer = AddAnswer;
 
     fn run(&self, context: &Context) -> Result<AddAnswer, Failure> {

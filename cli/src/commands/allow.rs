@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(super) use self::build::Build;
-use super::Run;
+use super::Runnable;
 use crate::{context::Context, json::texts, output::Answer, page::Page, report::Failure};
 
 /// Allow the builds of modules, exactly as they are declared now
@@ -49,7 +49,7 @@ pub(crate) struct AllowAnswer {
     revoked: Vec<String>,
 }
 
-impl Run for AllowArgs {
+impl Runnable for AllowArgs {
     type Answer = AllowAnswer;
 
     fn run(&self, context: &Context) -> Result<AllowAnswer, Failure> {

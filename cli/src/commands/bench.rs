@@ -19,7 +19,7 @@ use serde::Serialize;
 
 pub(crate) use self::args::BenchArgs;
 use self::{answer::Bench, args::BenchCommand};
-use super::Run;
+use super::Runnable;
 use crate::{context::Context, report::Failure};
 
 /// The answer of `bench`.
@@ -32,7 +32,7 @@ pub(crate) enum BenchAnswer {
     Nothing {},
 }
 
-impl Run for BenchArgs {
+impl Runnable for BenchArgs {
     type Answer = BenchAnswer;
 
     fn run(&self, context: &Context) -> Result<BenchAnswer, Failure> {

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Run,
+    Runnable,
     changes::{not_followed, write_environments},
 };
 use crate::{
@@ -18,7 +18,8 @@ use crate::{
     output::Answer,
     page::Page,
     report::Failure,
-    text::{Table, count},
+    table::Table,
+    text::count,
 };
 
 /// Install modules in a Python environment so that it follows every update
@@ -87,7 +88,7 @@ pub(crate) struct BoundModule {
     paths: Vec<String>,
 }
 
-impl Run for BindArgs {
+impl Runnable for BindArgs {
     type Answer = BindAnswer;
 
     fn run(&self, context: &Context) -> Result<BindAnswer, Failure> {

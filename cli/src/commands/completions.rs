@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{context::Context, effect::Effect, output::Answer, page::Page, report::Failure};
 
 /// Print the completions for a shell
@@ -34,7 +34,7 @@ pub(crate) struct CompletionsAnswer {
     script: String,
 }
 
-impl Run for CompletionsArgs {
+impl Runnable for CompletionsArgs {
     type Answer = CompletionsAnswer;
     const EFFECT: Effect = Effect::Reads;
 

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::sandbox::{Finished, Sandbox};
-use super::{Run, cannot::cannot};
+use super::{Runnable, cannot::cannot};
 use crate::{
     context::Context,
     exit::Exit,
@@ -67,7 +67,7 @@ pub(crate) struct DemoStep {
     checked: Vec<String>,
 }
 
-impl Run for DemoArgs {
+impl Runnable for DemoArgs {
     type Answer = DemoAnswer;
 
     fn run(&self, context: &Context) -> Result<DemoAnswer, Failure> {
@@ -322,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shown_command_can_be_pasted_into_a_shell() {
+    fn a_printed_command_can_be_pasted_into_a_shell() {
         assert_eq!(shell_text(&["add", "git+file:///a#b"]), "modstore add 'git+file:///a#b'");
         assert_eq!(shell_text(&["it's"]), r"modstore 'it'\''s'");
     }

@@ -7,7 +7,7 @@ use modstore::{model::Generation, update::Difference};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{
     context::Context, effect::Effect, exit::Exit, json::Change, output::Answer, page::Page,
     report::Failure,
@@ -62,7 +62,7 @@ pub(crate) struct FileDifferences {
     removed: Vec<String>,
 }
 
-impl Run for DiffArgs {
+impl Runnable for DiffArgs {
     type Answer = DiffAnswer;
     const EFFECT: Effect = Effect::Reads;
 

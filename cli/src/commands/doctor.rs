@@ -15,7 +15,7 @@ use modstore::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{
     context::Context,
     exit::Exit,
@@ -188,7 +188,7 @@ pub(crate) struct UnparsedFile {
     why: String,
 }
 
-impl Run for DoctorArgs {
+impl Runnable for DoctorArgs {
     type Answer = DoctorAnswer;
 
     fn run(&self, context: &Context) -> Result<DoctorAnswer, Failure> {

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::event::Event;
-use super::Run;
+use super::Runnable;
 use crate::{
     context::Context,
     effect::Effect,
@@ -56,7 +56,7 @@ pub(crate) struct EventsAnswer {
     events: Vec<Event>,
 }
 
-impl Run for EventsArgs {
+impl Runnable for EventsArgs {
     type Answer = EventsAnswer;
     const EFFECT: Effect = Effect::Reads;
 

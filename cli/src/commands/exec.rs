@@ -19,7 +19,7 @@ use modstore::{Lease, environment::Registration, model::Generation};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{
     context::Context, effect::Effect, exit::Exit, output::Answer, page::Page, report::Failure,
 };
@@ -61,10 +61,10 @@ Exit codes: those of the program; 127 if it is not found, 126 if it cannot be ru
 can be taken, 2 for wrong usage or a generation that is not there."
 )]
 pub(crate) struct ExecArgs {
-    /// This generation instead of the one that is shown
+    /// This generation instead of the current one
     #[arg(long, value_name = "G")]
     generation: Option<Generation>,
-    /// The Python environment whose modules go on PYTHONPATH; when left out, the one the program is in
+    /// The Python environment whose modules go on PYTHONPATH [default: the one the program is in]
     #[arg(long, value_name = "PY", value_hint = ValueHint::AnyPath)]
     python: Option<PathBuf>,
     /// The program and its arguments
@@ -77,7 +77,7 @@ pub(crate) struct ExecArgs {
     command: Vec<OsString>,
 }
 
-impl Run for ExecArgs {
+impl Runnable for ExecArgs {
     type Answer = Replaced;
     const EFFECT: Effect = Effect::Replaces;
 
@@ -170,10 +170,11 @@ fn bound<'a>(
 /// Whether the program, as it is found in `PATH`, lies in the environment.
 fn is_in(registration: &Registration, program: &OsStr) -> bool {
     let is_name = Path::new(program).components().count() == 1;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = match is_name {
-        true => std::env::split_paths(&path).map(|at| at.join(program)).find(|path| path.is_file()),
-        false => std::path::absolute(program).ok(),
+    let found = if is_name {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).map(|at| at.join(program)).find(|path| path.is_file())
+    } else {
+        std::path::absolute(program).ok()
     };
     let resolved = |found: &Path| found.parent()?.canonicalize().ok();
     found.is_some_and(|found| {

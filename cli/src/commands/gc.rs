@@ -13,7 +13,7 @@ use modstore::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{
     amounts,
     context::Context,
@@ -141,7 +141,7 @@ pub(crate) enum Disagreement {
     Other,
 }
 
-impl Run for GcArgs {
+impl Runnable for GcArgs {
     type Answer = GcAnswer;
 
     fn run(&self, context: &Context) -> Result<GcAnswer, Failure> {

@@ -8,7 +8,7 @@ use modstore::model::Binding as StoreBinding;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{
     context::Context,
     effect::Effect,
@@ -16,7 +16,8 @@ use crate::{
     output::Answer,
     page::Page,
     report::Failure,
-    text::{Table, count},
+    table::Table,
+    text::count,
 };
 
 /// List the generations, the newest first
@@ -56,7 +57,7 @@ pub(crate) struct PastGeneration {
     changes: Vec<Change>,
 }
 
-impl Run for HistoryArgs {
+impl Runnable for HistoryArgs {
     type Answer = HistoryAnswer;
     const EFFECT: Effect = Effect::Reads;
 

@@ -7,7 +7,7 @@ use modstore::{AddError, Store, UpdateReport, model::ModuleName};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Run, changes::Update};
+use super::{Runnable, changes::Update};
 use crate::{context::Context, exit::Exit, output::Answer, page::Page, report::Failure};
 
 /// Use a directory of yours in place of a module's source
@@ -38,7 +38,7 @@ pub(crate) struct LinkAnswer {
     update: Update,
 }
 
-impl Run for LinkArgs {
+impl Runnable for LinkArgs {
     type Answer = LinkAnswer;
 
     fn run(&self, context: &Context) -> Result<LinkAnswer, Failure> {

@@ -14,7 +14,7 @@ use modstore::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{
     context::Context,
     effect::Effect,
@@ -22,7 +22,8 @@ use crate::{
     output::Answer,
     page::Page,
     report::Failure,
-    text::{Table, count},
+    table::Table,
+    text::count,
 };
 
 /// List the modules
@@ -62,7 +63,7 @@ pub(crate) struct ListedModule {
     pub(super) attempt: Option<Attempt>,
 }
 
-impl Run for ListArgs {
+impl Runnable for ListArgs {
     type Answer = ListAnswer;
     const EFFECT: Effect = Effect::Reads;
 

@@ -2,7 +2,7 @@
 //!
 //! A new command is a file here, its `mod` line, and its line in `args`.
 
-mod run;
+mod runnable;
 mod cannot;
 mod names;
 mod changes;
@@ -15,8 +15,8 @@ pub(crate) mod link;
 pub(crate) mod unlink;
 pub(crate) mod outdated;
 pub(crate) mod list;
-pub(crate) mod show;
 pub(crate) mod path;
+pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod history;
 pub(crate) mod events;
@@ -34,4 +34,4 @@ pub(crate) mod completions;
 pub(crate) mod bench;
 pub(crate) mod demo;
 
-pub(crate) use self::run::Run;
+pub(crate) use self::runnable::Runnable;

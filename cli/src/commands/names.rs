@@ -1,4 +1,4 @@
-//! Names of modules that somebody typed, and what to say about one that is not there.
+//! Names of modules that a person typed, and the failure of one that does not exist.
 
 use modstore::{
     Store,

@@ -10,7 +10,7 @@ use modstore::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{
     amounts,
     context::Context,
@@ -19,7 +19,8 @@ use crate::{
     output::Answer,
     page::Page,
     report::Failure,
-    text::{Table, count, short},
+    table::Table,
+    text::{count, short},
 };
 
 /// Show what an update would change, and change nothing
@@ -80,7 +81,7 @@ pub(crate) enum PlannedChange {
     Failed,
 }
 
-impl Run for OutdatedArgs {
+impl Runnable for OutdatedArgs {
     type Answer = OutdatedAnswer;
 
     fn run(&self, context: &Context) -> Result<OutdatedAnswer, Failure> {
@@ -113,7 +114,7 @@ impl From<&Outdated> for OutdatedModule {
             Would::Move { revision, reference } => {
                 json.change = PlannedChange::Updated;
                 json.revision = revision.as_ref().map(Revision::new);
-                json.reference.clone_from(reference);
+                json.reference = reference.as_ref().map(ToString::to_string);
             }
             Would::Go => json.change = PlannedChange::Removed,
             Would::Fail(failed) => {

@@ -14,7 +14,7 @@ use modstore::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Run, names};
+use super::{Runnable, names};
 use crate::{
     context::Context, effect::Effect, exit::Exit, output::Answer, page::Page, report::Failure,
 };
@@ -55,7 +55,7 @@ pub(crate) struct PathAnswer {
     exact: PathBuf,
 }
 
-impl Run for PathArgs {
+impl Runnable for PathArgs {
     type Answer = PathAnswer;
     const EFFECT: Effect = Effect::Reads;
 

@@ -7,7 +7,7 @@ use modstore::environment::PYTHON_HOST;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{context::Context, effect::Effect, output::Answer, page::Page, report::Failure};
 
 /// Print a file for hosts that are written in another language
@@ -46,7 +46,7 @@ pub(crate) struct PrintShimAnswer {
     text: &'static str,
 }
 
-impl Run for PrintShimArgs {
+impl Runnable for PrintShimArgs {
     type Answer = PrintShimAnswer;
     const EFFECT: Effect = Effect::Reads;
 

@@ -7,7 +7,7 @@ use modstore::model::ModuleName;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Run, names};
+use super::{Runnable, names};
 use crate::{context::Context, json::texts, output::Answer, page::Page, report::Failure};
 
 /// Remove modules and switch to a generation without them
@@ -32,7 +32,7 @@ pub(crate) struct RemoveAnswer {
     removed: Vec<String>,
 }
 
-impl Run for RemoveArgs {
+impl Runnable for RemoveArgs {
     type Answer = RemoveAnswer;
 
     fn run(&self, context: &Context) -> Result<RemoveAnswer, Failure> {

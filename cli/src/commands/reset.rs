@@ -7,7 +7,7 @@ use modstore::{Dropped, Policy, Store, reset::Stay as StoreStay};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Run, changes::Update, gc::GcAnswer};
+use super::{Runnable, changes::Update, gc::GcAnswer};
 use crate::{
     context::Context,
     exit::Exit,
@@ -73,7 +73,7 @@ pub(crate) struct KeptPath {
     why: String,
 }
 
-impl Run for ResetArgs {
+impl Runnable for ResetArgs {
     type Answer = ResetAnswer;
 
     fn run(&self, context: &Context) -> Result<ResetAnswer, Failure> {

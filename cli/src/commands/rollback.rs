@@ -7,7 +7,7 @@ use modstore::model::Generation;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{context::Context, json::Change, output::Answer, page::Page, report::Failure};
 
 /// Switch back to the modules of an earlier generation
@@ -37,7 +37,7 @@ pub(crate) struct RollbackAnswer {
     changes: Vec<Change>,
 }
 
-impl Run for RollbackArgs {
+impl Runnable for RollbackArgs {
     type Answer = RollbackAnswer;
 
     fn run(&self, context: &Context) -> Result<RollbackAnswer, Failure> {

@@ -6,7 +6,7 @@ use clap::Args;
 use modstore::model::ModuleName;
 
 use super::{
-    Run,
+    Runnable,
     update::{UpdateAnswer, UpdateArgs},
 };
 use crate::{amounts, context::Context, report::Failure};
@@ -36,7 +36,7 @@ pub(crate) struct ScanArgs {
     allow_partial: bool,
 }
 
-impl Run for ScanArgs {
+impl Runnable for ScanArgs {
     type Answer = UpdateAnswer;
 
     fn run(&self, context: &Context) -> Result<UpdateAnswer, Failure> {

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Run,
+    Runnable,
     allow::Build,
     list::{ListedModule, last_changes},
     names, path,
@@ -25,7 +25,8 @@ use crate::{
     output::Answer,
     page::Page,
     report::Failure,
-    text::{Table, count, shortened, size},
+    table::Table,
+    text::{count, shortened, size},
 };
 
 /// Show everything about one module
@@ -70,7 +71,7 @@ pub(crate) struct ModuleVersion {
     binding: Option<Binding>,
 }
 
-impl Run for ShowArgs {
+impl Runnable for ShowArgs {
     type Answer = ShowAnswer;
     const EFFECT: Effect = Effect::Reads;
 
@@ -111,7 +112,7 @@ fn build(store: &Store, declared: &Declarations, name: &ModuleName) -> Option<Bu
 
 fn history(state: &State, name: &ModuleName) -> Vec<ModuleVersion> {
     let changes = state.generations().iter().rev().filter_map(|info| {
-        let (_, binding) = info.changes.iter().rev().find(|(module, _)| module == name.as_str())?;
+        let (_, binding) = info.changes.iter().rev().find(|(module, _)| module == name)?;
         Some(ModuleVersion {
             generation: info.number.number(),
             at: Time::new(info.at),

@@ -10,12 +10,12 @@ use modstore::{
     check::Finding,
     commit::State,
     environment::{Drift, Registration},
-    model::{Binding as StoreBinding, Declarations, Generation},
+    model::{Binding as StoreBinding, Declarations, Generation, ModuleName},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Run, list::last_changes};
+use super::{Runnable, list::last_changes};
 use crate::{
     context::Context,
     effect::Effect,
@@ -110,7 +110,7 @@ pub(crate) struct Leftover {
     message: String,
 }
 
-impl Run for StatusArgs {
+impl Runnable for StatusArgs {
     type Answer = StatusAnswer;
     const EFFECT: Effect = Effect::Reads;
 
@@ -123,7 +123,7 @@ impl Run for StatusArgs {
         let info = state.generations().iter().find(|info| Some(info.number) == current);
         let linked = modules.iter().filter(|(_, binding)| binding.digest().is_none());
         let is_missing = |name: &&str| !modules.contains_key(*name);
-        let is_undeclared = |name: &&String| !declared.modules.contains_key(name.as_str());
+        let is_undeclared = |name: &&ModuleName| !declared.modules.contains_key(name.as_str());
         let environments = store.environments()?;
         Ok(StatusAnswer {
             generation: current.map(|current| current.number()),
@@ -157,7 +157,7 @@ fn builds_not_allowed(store: &Store, declared: &Declarations) -> Vec<String> {
 fn failing(
     state: &State,
     current: Option<Generation>,
-    modules: &BTreeMap<String, StoreBinding>,
+    modules: &BTreeMap<ModuleName, StoreBinding>,
 ) -> Vec<FailingModule> {
     let changes = last_changes(state, current);
     let failing = state.attempts().iter().map(|(module, attempt)| {

@@ -7,7 +7,7 @@ use modstore::model::ModuleName;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{context::Context, json::texts, output::Answer, page::Page, report::Failure};
 
 /// Uninstall modules from a Python environment
@@ -38,7 +38,7 @@ pub(crate) struct UnbindAnswer {
     removed: Vec<String>,
 }
 
-impl Run for UnbindArgs {
+impl Runnable for UnbindArgs {
     type Answer = UnbindAnswer;
 
     fn run(&self, context: &Context) -> Result<UnbindAnswer, Failure> {

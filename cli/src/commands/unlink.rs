@@ -3,7 +3,7 @@
 use clap::Args;
 use modstore::model::ModuleName;
 
-use super::{Run, link::LinkAnswer, names};
+use super::{Runnable, link::LinkAnswer, names};
 use crate::{context::Context, report::Failure};
 
 /// Return a linked module to its declared source
@@ -20,7 +20,7 @@ pub(crate) struct UnlinkArgs {
     name: ModuleName,
 }
 
-impl Run for UnlinkArgs {
+impl Runnable for UnlinkArgs {
     type Answer = LinkAnswer;
 
     fn run(&self, context: &Context) -> Result<LinkAnswer, Failure> {

@@ -7,7 +7,7 @@ use modstore::{Trying, UpdateRequest, model::ModuleName};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Run, changes::Update};
+use super::{Runnable, changes::Update};
 use crate::{amounts, context::Context, output::Answer, page::Page, report::Failure};
 
 /// Fetch what changed and switch all modules at once
@@ -61,7 +61,7 @@ pub(crate) struct UpdateAnswer {
     verbose: bool,
 }
 
-impl Run for UpdateArgs {
+impl Runnable for UpdateArgs {
     type Answer = UpdateAnswer;
 
     fn run(&self, context: &Context) -> Result<UpdateAnswer, Failure> {

@@ -13,7 +13,7 @@ use modstore::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Run;
+use super::Runnable;
 use crate::{
     causes::causes,
     context::Context,
@@ -195,7 +195,7 @@ pub(crate) struct UnknownSource {
     module: String,
 }
 
-impl Run for VerifyArgs {
+impl Runnable for VerifyArgs {
     type Answer = VerifyAnswer;
 
     fn run(&self, context: &Context) -> Result<VerifyAnswer, Failure> {
@@ -306,7 +306,7 @@ impl From<&check::RebuiltJournal> for RebuiltJournal {
     fn from(rebuilt: &check::RebuiltJournal) -> Self {
         let unknown = rebuilt.unclear.iter().map(|(generation, module)| UnknownSource {
             generation: generation.number(),
-            module: module.clone(),
+            module: module.to_string(),
         });
         Self {
             frames: rebuilt.frames,

@@ -40,7 +40,7 @@ impl From<&StoreAttempt> for Attempt {
             stage: attempt.stage.to_string(),
             message: attempt.error.clone(),
             causes: attempt.causes.clone(),
-            source: attempt.source.clone(),
+            source: attempt.source.to_string(),
             revision: attempt.revision.as_ref().map(Revision::new),
             count: attempt.count,
             first: Time::new(attempt.first),

@@ -47,18 +47,20 @@ impl From<&StoreBinding> for Binding {
     fn from(binding: &StoreBinding) -> Self {
         let fetched = binding.bound.fetched();
         let mut json = Self {
-            source: binding.source.clone(),
+            source: binding.source.to_string(),
             linked: None,
             digest: binding.digest().map(Digest::from),
             subdirectory: None,
             revision: fetched.map(|fetched| Revision::new(&fetched.revision)),
-            reference: fetched.and_then(|fetched| fetched.reference.clone()),
-            origin: fetched.map(|fetched| fetched.origin.clone()),
+            reference: fetched.and_then(|fetched| Some(fetched.reference.as_ref()?.to_string())),
+            origin: fetched.map(|fetched| fetched.origin.to_string()),
             built: None,
         };
         match &binding.bound {
-            Bound::Linked { path } => json.linked = Some(path.clone()),
-            Bound::Entry { subdirectory, .. } => json.subdirectory.clone_from(subdirectory),
+            Bound::Linked { path } => json.linked = Some(path.to_string()),
+            Bound::Entry { subdirectory, .. } => {
+                json.subdirectory = subdirectory.as_ref().map(ToString::to_string);
+            }
             Bound::Built(built) => json.built = Some(BuildInputs::from(&**built)),
         }
         json
@@ -77,9 +79,9 @@ impl From<&Built> for BuildInputs {
         match &built.from {
             MadeFrom::Entry { digest, subdirectory, .. } => {
                 json.entry = Some((*digest).into());
-                json.subdirectory.clone_from(subdirectory);
+                json.subdirectory = subdirectory.as_ref().map(ToString::to_string);
             }
-            MadeFrom::Directory { path } => json.directory = Some(path.clone()),
+            MadeFrom::Directory { path } => json.directory = Some(path.to_string()),
         }
         json
     }

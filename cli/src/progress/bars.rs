@@ -1,6 +1,6 @@
-//! On a terminal: a bar for each module that is doing something, and one for all of them.
+//! On a terminal: a bar for each module at work, and one for all of them.
 //!
-//! All bars are gone when it is over; what came of it is printed after that.
+//! The bars disappear when the work is over; the answer is printed after that.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ use crate::{
     text::{shortened, size},
 };
 
-/// Between two drawings of what does not change.
+/// Between two drawings of a bar that does not change.
 const TICK: Duration = Duration::from_millis(200);
 
 /// The bars.
@@ -31,8 +31,8 @@ pub(super) struct Bars {
     total: OnceLock<ProgressBar>,
     deleting: OnceLock<ProgressBar>,
     modules: Mutex<BTreeMap<ModuleName, ProgressBar>>,
-    /// Dropped with the bars, which ends their turning.
-    turning: OnceLock<Sender<()>>,
+    /// Dropped with the bars, which stops their drawing.
+    drawing: OnceLock<Sender<()>>,
 }
 
 impl Bars {
@@ -68,7 +68,7 @@ impl Bars {
         }
     }
 
-    /// Does something on standard error that the bars are not drawn into.
+    /// Writes to standard error while the bars are hidden.
     pub(super) fn aside(&self, say: impl FnOnce()) {
         self.all.suspend(say);
     }
@@ -77,14 +77,14 @@ impl Bars {
         self.total.get_or_init(|| {
             let bar = self.all.add(ProgressBar::new(modules as u64));
             bar.set_style(style("{bar:30.green} {pos}/{len} modules  {elapsed}  {wide_msg}"));
-            self.turn(bar.clone());
+            self.keep_drawing(bar.clone());
             bar
         })
     }
 
-    /// Draws a bar again and again, so that its clock goes on. A bar that stands still is no reason to fail, as
-    /// indicatif's own ticker does where no thread can be started.
-    fn turn(&self, bar: ProgressBar) {
+    /// Draws a bar again and again, so that its clock goes on. indicatif's own ticker panics if no thread can be
+    /// started; here the bar stands still then.
+    fn keep_drawing(&self, bar: ProgressBar) {
         let (stop, stopped) = mpsc::channel();
         let draw = move || {
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) && !bar.is_finished()
@@ -93,7 +93,7 @@ impl Bars {
             }
         };
         if thread::Builder::new().spawn(draw).is_ok() {
-            let _ = self.turning.set(stop); // Once, as the bar is made once.
+            let _ = self.drawing.set(stop); // Once: the bar is made once.
         }
     }
 
@@ -137,7 +137,7 @@ impl Bars {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ModuleName, ProgressBar>> {
-        // A bar that was being changed when a thread died is still a bar.
+        // A bar is still usable if a thread panicked while it held the lock.
         self.modules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -152,7 +152,7 @@ impl Drop for Bars {
     }
 }
 
-/// The only way that words get into a bar.
+/// The only way to put a text into a bar: escaped.
 fn say(bar: &ProgressBar, text: &str) {
     bar.set_message(escaped(&shortened(text)).into_owned());
 }

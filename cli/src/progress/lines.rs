@@ -1,6 +1,6 @@
-//! Where there is no terminal: a line when a module is fetched, and now and then while that takes long.
+//! Without a terminal: a line when a module is fetched, and one every few seconds while that takes long.
 //!
-//! Without `--verbose`, modules that are as they were are not mentioned.
+//! Without `--verbose`, unchanged modules are not mentioned.
 
 use std::{
     collections::BTreeMap,
@@ -23,13 +23,13 @@ const PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Lines {
     verbose: bool,
-    told: Mutex<BTreeMap<ModuleName, Instant>>,
+    mentioned: Mutex<BTreeMap<ModuleName, Instant>>,
     hashed: Mutex<Option<Instant>>,
 }
 
 impl Lines {
     pub(super) fn new(verbose: bool) -> Self {
-        Self { verbose, told: Mutex::default(), hashed: Mutex::default() }
+        Self { verbose, mentioned: Mutex::default(), hashed: Mutex::default() }
     }
 
     pub(super) fn happened(&self, event: Event<'_>) {
@@ -43,7 +43,7 @@ impl Lines {
             Event::Deleting { done, of } if self.verbose && done == of => {
                 say(&format!("deleted {} from the trash", count(of, "name")))
             }
-            Event::Hashing { bytes, of } if self.is_time_to_tell_of_hashing() => {
+            Event::Hashing { bytes, of } if self.is_time_to_mention_hashing() => {
                 say(&format!("hashing, {} of {}", size(bytes), size(of)))
             }
             Event::Environment { prefix, doing } => self.environment(prefix, doing),
@@ -77,25 +77,26 @@ impl Lines {
         }
     }
 
-    /// Whether this module has been at it for so long that it should be mentioned.
+    /// Whether a line about this module is due.
     fn is_time(&self, module: &ModuleName) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        is_due(told.entry(module.clone()).or_insert_with(Instant::now))
+        let mut mentioned = self.mentioned.lock().unwrap_or_else(PoisonError::into_inner);
+        is_due(mentioned.entry(module.clone()).or_insert_with(Instant::now))
     }
 
-    fn is_time_to_tell_of_hashing(&self) -> bool {
+    fn is_time_to_mention_hashing(&self) -> bool {
         let mut hashed = self.hashed.lock().unwrap_or_else(PoisonError::into_inner);
         is_due(hashed.get_or_insert_with(Instant::now))
     }
 }
 
-/// What is done in an environment, in words; nothing for what only somebody curious wants to read.
+/// What is done in an environment, in words. The output of an installer only if `verbose`.
 pub(super) fn doing_text(doing: Doing<'_>, verbose: bool) -> Option<String> {
     match doing {
         Doing::Probing(module) => Some(format!("asking the build backend of {module}")),
-        Doing::Adding { requirements } => {
-            Some(format!("adding what new versions need: {}", count(requirements, "requirement")))
-        }
+        Doing::Adding { requirements } => Some(format!(
+            "adding what new versions require: {}",
+            count(requirements, "requirement")
+        )),
         Doing::Importing { modules } => Some(format!("importing {}", count(modules, "module"))),
         Doing::Installing { modules } => Some(format!("installing {}", count(modules, "module"))),
         Doing::Said(text) if verbose => Some(text.trim().to_owned()),

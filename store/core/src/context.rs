@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::{
     Cancel,
-    disk::{Barrier, Disk, Layout},
-    events::Events,
+    disk::{Barrier, Disk, Layout, Lock, LockError, LockWait},
+    events::{Event, Events},
 };
 
 /// What work on a store is given: where it is, how it is written to, who listens, and who may stop it. `Copy`, so that
@@ -28,4 +28,19 @@ pub struct Context<'a> {
     pub events: &'a dyn Events,
     /// The wish to stop.
     pub cancel: &'a Cancel,
+}
+
+impl Context<'_> {
+    /// Takes the lock `name` of the store, for as long as the context allows to wait.
+    ///
+    /// # Errors
+    /// See [`Lock::take`].
+    pub fn lock(self, name: &str) -> Result<Lock, LockError> {
+        let wait = LockWait {
+            limit: self.lock_limit,
+            stop: &|| self.cancel.is_cancelled(),
+            on_wait: &|holder| self.events.happened(Event::Waiting { holder }),
+        };
+        Lock::take(&self.layout.lock(name), self.command, wait)
+    }
 }

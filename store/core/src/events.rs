@@ -100,6 +100,11 @@ pub enum Step<'a> {
     Building,
     /// Its build says this.
     Says(&'a str),
+    /// Another process works with the mirror of its repository; reported once, after a second.
+    WaitingForLock {
+        /// That process, if the lock's file says.
+        holder: Option<&'a Holder>,
+    },
     /// It is not tried now.
     Waiting,
     /// It could not be had.

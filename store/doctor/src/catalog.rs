@@ -63,8 +63,8 @@ impl StoreStandIns {
     /// The stand-in for this distribution.
     pub(crate) fn candidate(&self, distribution: &DistributionName) -> Option<Candidate> {
         let (module, directory) = self.stand_ins.get(distribution)?;
-        let directory = directory.canonicalize().unwrap_or_else(|_| directory.clone());
-        Some(Candidate::only(directory, format!("what the store has as its module {module}")))
+        let real = directory.canonicalize().unwrap_or_else(|_| directory.clone());
+        Some(Candidate::only(real, format!("what the store has as its module {module}")))
     }
 
     /// Whether a path is in an entry itself, which the next update leaves behind.

@@ -210,10 +210,14 @@ impl Snapshot {
     /// The files of an environment that could not be parsed, except those with a finding.
     fn unparsed_in(&self, environment: &InspectedEnvironment) -> Vec<(PathBuf, String)> {
         let has_finding = |path: &Path| self.findings.iter().any(|finding| finding.path == path);
-        let unparsed = environment.scans.iter().flat_map(|scan| &scan.unparsed);
-        let unparsed = unparsed.map(|unparsed| (unparsed.file.clone(), unparsed.what.clone()));
-        let all = unparsed.chain(environment.unread.iter().cloned());
-        all.filter(|(path, _)| !has_finding(path)).collect()
+        environment
+            .scans
+            .iter()
+            .flat_map(|scan| &scan.unparsed)
+            .map(|unparsed| (unparsed.file.clone(), unparsed.what.clone()))
+            .chain(environment.unread.iter().cloned())
+            .filter(|(path, _)| !has_finding(path))
+            .collect()
     }
 }
 

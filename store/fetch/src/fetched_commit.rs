@@ -1,28 +1,31 @@
 //! One commit of a repository becomes a staged tree.
 //!
-//! The entry is the mirror: when the store has a tree of the same repository, the server is told so,
-//! sends a thin pack, and unchanged files are linked. When that tree turns out to be damaged the
-//! commit is fetched again, whole. Where a server cannot serve a single commit, the bare mirror is
-//! the fall-back.
+//! When the caller has a tree of the same repository, the server is told so, sends a thin pack, and unchanged files are
+//! linked. When that tree turns out to be damaged, the commit is fetched again, whole. Servers that cannot give one
+//! commit alone are asked through a bare mirror.
+//!
+//! Limits: does not ask which commit is wanted; that is the session's part.
 
 use std::{io::BufRead, path::PathBuf};
 
 use gix::{ObjectId, bstr::BString};
 use modstore_core::{
     Cancel,
-    disk::{Disk, Holder, Layout, Planting, Staged, Staging, read_manifest, read_own},
-    model::{Digest, GitTree, Manifest},
+    disk::{Disk, Planting, Staged, Staging},
+    events::Step,
+    model::{GitTree, Manifest},
 };
 
 use crate::{
-    errors::{AcquireError, FetchError, PackError, PackLimits},
-    mirror::{Flaw, Mirror, MirrorPlace, Supply},
-    pack::{Base, MemoryBudget},
-    protocol::{RemoteNews, Session, Tip},
-    tree::{PackNews, PlantOptions, Planted, plant_history, plant_pack, plant_tree},
+    errors::{AcquireError, FetchError, PackError},
+    limits::PackLimits,
+    mirror::{AttemptError, CommitSource, Mirror, MirrorPlace},
+    pack::{Base, MemoryBudget, base_is_usable},
+    protocol::{Session, Tip},
+    tree::{UnpackOptions, WrittenTree, checkout_into, unpack_history_into, unpack_into},
 };
 
-/// An entry that can be the base of a fetch.
+/// A tree of the caller that can be the base of a fetch.
 #[derive(Debug)]
 pub struct BaseEntry {
     root: PathBuf,
@@ -31,15 +34,13 @@ pub struct BaseEntry {
     git: GitTree,
 }
 
-/// What a fetch tells while it runs.
-#[derive(Debug, Clone, Copy)]
-pub enum FetchNews<'a> {
-    /// The server says what it is doing.
-    Says(&'a str),
-    /// Part of a pack has come.
-    Pack(PackNews),
-    /// Somebody else works with the mirror; said once, after a second.
-    Waiting(Option<&'a Holder>),
+impl BaseEntry {
+    /// The tree at `root`, made of `commit`, with the lists of its files. Nothing is read here; damage shows when a
+    /// file is used.
+    #[must_use]
+    pub const fn new(root: PathBuf, commit: ObjectId, manifest: Manifest, git: GitTree) -> Self {
+        Self { root, commit, manifest, git }
+    }
 }
 
 /// A commit in staging.
@@ -47,7 +48,7 @@ pub enum FetchNews<'a> {
 pub struct FetchedCommit {
     /// Its tree.
     pub staged: Staged,
-    /// What is in it.
+    /// The files in it.
     pub manifest: Manifest,
     /// Submodules, which are not in the tree.
     pub submodules: Vec<BString>,
@@ -59,7 +60,7 @@ pub struct FetchedCommit {
     pub received: u64,
 }
 
-/// Where a fetch writes.
+/// Where a fetch writes, and what it may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Destination<'a> {
     /// The mirror, for servers that make one necessary.
@@ -74,100 +75,82 @@ pub struct Destination<'a> {
     pub memory: &'a MemoryBudget,
 }
 
-impl BaseEntry {
-    /// The entry `digest`, made of `commit`, if the store has all that a base needs.
-    #[must_use]
-    pub fn open(layout: &Layout, digest: Digest, commit: ObjectId) -> Option<Self> {
-        let manifest = read_manifest(layout, digest)?;
-        let git = GitTree::from_bytes(&read_own(&layout.git_tree(digest)).ok()?, &manifest)?;
-        Some(Self { root: layout.entry(digest), commit, manifest, git })
-    }
-
-    /// Where the commit that `digest` was made of has submodules; `None` when that is not known.
-    #[must_use]
-    pub fn submodules(
-        layout: &Layout,
-        digest: Digest,
-        manifest: &Manifest,
-    ) -> Option<Vec<BString>> {
-        let git = GitTree::from_bytes(&read_own(&layout.git_tree(digest)).ok()?, manifest)?;
-        Some(git.gitlinks.into_iter().map(|(path, _)| path).collect())
-    }
-}
+/// Receives the steps of a fetch, from several threads; waiting for a lock is one.
+pub type OnStep<'a> = dyn Fn(Step<'_>) + Sync + 'a;
 
 /// Fetches `commit` into the staging, against `base` where there is one.
 ///
 /// # Errors
-/// What was written stays in the staging, under names of its own, and goes with it.
+/// Files already written stay in the staging, under names of their own, and go with it.
 pub fn fetch_commit(
     session: &mut Session,
     commit: ObjectId,
     base: Option<&BaseEntry>,
     into: Destination<'_>,
-    news: &(dyn Fn(FetchNews<'_>) + Sync),
+    on_step: &OnStep<'_>,
     cancel: &Cancel,
 ) -> Result<FetchedCommit, AcquireError> {
     let base =
         base.map(|base| Base::new(base.root.clone(), base.commit, &base.manifest, &base.git));
-    let base = base.filter(crate::pack::base_is_usable);
-    let fetching = Fetching { commit, into, news, cancel };
-    match session.gives_alone(commit)? {
-        true => with_base(base.as_ref(), |base| fetching.by_pack(session, base)),
-        false => fetching.by_mirror(session, base.as_ref()),
+    let base = base.filter(base_is_usable);
+    let fetch = CommitFetch { commit, into, on_step, cancel };
+    if session.gives_alone(commit)? {
+        with_base(base.as_ref(), |base| fetch.by_pack(session, base))
+    } else {
+        fetch.by_mirror(session, base.as_ref())
     }
 }
 
-/// The commit from the mirror alone, without asking any server; `None` when the mirror cannot give it.
+/// Takes the commit from the mirror alone, without asking any server; `None` when the mirror cannot give it.
 ///
 /// # Errors
-/// What was written stays in the staging, under names of its own, and goes with it.
+/// Files already written stay in the staging, under names of their own, and go with it.
 pub fn commit_from_mirror(
     commit: ObjectId,
     into: Destination<'_>,
-    news: &(dyn Fn(FetchNews<'_>) + Sync),
+    on_step: &OnStep<'_>,
     cancel: &Cancel,
 ) -> Result<Option<FetchedCommit>, AcquireError> {
     if !Mirror::is_there(&into.mirror) {
         return Ok(None);
     }
-    let origin = into.mirror.origin.as_str();
-    let waiting = |holder: Option<&Holder>| news(FetchNews::Waiting(holder));
-    let staging = into.staging.directory();
-    let mirror = Mirror::lock(into.disk, &into.mirror, staging, origin, &waiting, cancel)?;
+    let fetch = CommitFetch { commit, into, on_step, cancel };
+    let url = into.mirror.origin.as_str();
+    let mirror = fetch.lock_mirror(url)?;
     let Some(objects) = mirror.objects_with(commit) else { return Ok(None) };
     let find = |id: &ObjectId, buffer: &mut Vec<u8>| objects.find(id, buffer);
-    let fetching = Fetching { commit, into, news, cancel };
-    let planted = objects.tree_of(commit).map_err(|error| blame(error, origin)).and_then(|tree| {
-        fetching.plant(None, |planting, options| {
-            plant_tree(&find, tree, planting, options).map_err(|error| blame(error, origin))
+    let fetched = objects.tree_of(commit).map_err(|error| blame(error, url)).and_then(|tree| {
+        fetch.write(None, |writer, options| {
+            checkout_into(&find, tree, writer, options).map_err(|error| blame(error, url))
         })
     });
-    match planted {
+    match fetched {
         Ok(fetched) => Ok(Some(fetched)),
-        Err(Flaw::Mirror(_) | Flaw::Sent(_)) => Ok(None),
-        Err(Flaw::Other(error)) => Err(error),
+        Err(AttemptError::Mirror(_) | AttemptError::Sent(_)) => Ok(None),
+        Err(AttemptError::Other(error)) => Err(error),
     }
 }
 
-/// Attempts it with the base, and once more without when that turns out not to hold what it should.
+/// Attempts a fetch with the base, and once more without it when it lacks a file that it should have.
 fn with_base<'b>(
     base: Option<&'b Base<'b>>,
     mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<FetchedCommit, AcquireError>,
 ) -> Result<FetchedCommit, AcquireError> {
-    let tried = attempt(base);
-    let lacking = tried.as_ref().err().filter(|_| base.is_some()).and_then(lacking_in_base);
-    let Some(path) = lacking.cloned() else { return tried };
+    let first = attempt(base);
+    let lacking = first.as_ref().err().filter(|_| base.is_some()).and_then(lacking_in_base);
+    let Some(path) = lacking.cloned() else { return first };
     let mut fetched = attempt(None)?;
     let warning =
-        format!("`{path}` of the entry before is damaged or missing; the whole tree was fetched");
+        format!("`{path}` of the previous entry is damaged or missing; the whole tree was fetched");
     fetched.warnings.push(warning);
     Ok(fetched)
 }
 
-/// What the base lacks, if that is the error.
+/// The file that the base lacks, if that is the error.
 fn lacking_in_base(error: &AcquireError) -> Option<&BString> {
     match error {
-        // Missing: the base has less than its commit, for what git holds is not all in a tree.
+        // A missing object counts: the server left out whatever the commit has, and not all that git has in a commit
+        // is in a tree on disk.
         AcquireError::Fetch(FetchError::Receive {
             source: PackError::BaseDamaged { path, .. } | PackError::MissingObject { path, .. },
             ..
@@ -177,35 +160,36 @@ fn lacking_in_base(error: &AcquireError) -> Option<&BString> {
 }
 
 /// One commit being fetched.
-struct Fetching<'a> {
+struct CommitFetch<'a> {
     commit: ObjectId,
     into: Destination<'a>,
-    news: &'a (dyn Fn(FetchNews<'_>) + Sync),
+    on_step: &'a OnStep<'a>,
     cancel: &'a Cancel,
 }
 
-impl Fetching<'_> {
-    fn plant<'b, E: From<AcquireError>>(
+impl CommitFetch<'_> {
+    /// Lets `fill` write a new tree, and seals it. A tree that failed is removed.
+    fn write<'b, E: From<AcquireError>>(
         &self,
         base: Option<&'b Base<'b>>,
-        run: impl FnOnce(&Planting, &PlantOptions<'_>) -> Result<Planted, E>,
+        fill: impl FnOnce(&Planting, &UnpackOptions<'_>) -> Result<WrittenTree, E>,
     ) -> Result<FetchedCommit, E> {
         let Destination { disk, staging, .. } = self.into;
         let root = staging.fresh();
-        let planting = Planting::create(disk, &root).map_err(AcquireError::Write)?;
-        let options = PlantOptions {
+        let writer = Planting::create(disk, &root).map_err(AcquireError::Write)?;
+        let options = UnpackOptions {
             base,
             folds: &|| staging.folds_names(),
             limits: self.into.packs,
             memory: self.into.memory,
-            progress: &|progress| (self.news)(FetchNews::Pack(progress)),
-            cancel: &|| self.cancel.is_cancelled(),
+            on_step: self.on_step,
+            cancel: self.cancel,
         };
-        let planted = run(&planting, &options).inspect_err(|_| {
-            // Others may need the room before the staging goes.
+        let written = fill(&writer, &options).inspect_err(|_| {
+            // Other fetches may need the room before the staging goes.
             let _ = disk.remove_tree(&root);
         })?;
-        Ok(stage(disk, planting, planted)?)
+        Ok(seal(disk, writer, written)?)
     }
 
     /// From a pack that holds the commit alone.
@@ -216,11 +200,11 @@ impl Fetching<'_> {
     ) -> Result<FetchedCommit, AcquireError> {
         let spill = self.into.staging.fresh();
         let have = base.map(|base| base.commit);
-        self.plant(base, |planting, options| {
+        self.write(base, |writer, options| {
             let receive =
-                |pack: &mut dyn BufRead, tip: Tip| plant_pack(pack, tip, planting, &spill, options);
-            let planted = session.fetch(self.commit, have, &|news| self.says(news), receive);
-            planted.map_err(AcquireError::Fetch)
+                |pack: &mut dyn BufRead, tip: Tip| unpack_into(pack, tip, writer, &spill, options);
+            let written = session.fetch(self.commit, have, &|step| self.on_remote(step), receive);
+            written.map_err(AcquireError::Fetch)
         })
     }
 
@@ -230,35 +214,29 @@ impl Fetching<'_> {
         session: &mut Session,
         base: Option<&'b Base<'b>>,
     ) -> Result<FetchedCommit, AcquireError> {
-        let Destination { disk, staging, mirror: place, .. } = &self.into;
         let url = session.url().to_owned();
-        let waiting = |holder: Option<&Holder>| (self.news)(FetchNews::Waiting(holder));
-        let mirror = Mirror::lock(disk, place, staging.directory(), &url, &waiting, self.cancel)?;
-        let told = |news: RemoteNews<'_>| match news {
-            RemoteNews::Received(bytes) => {
-                (self.news)(FetchNews::Pack(PackNews { bytes, objects: 0, total: 0 }));
-            }
-            news => self.says(news),
-        };
+        let mirror = self.lock_mirror(&url)?;
+        let on_step = |step: Step<'_>| self.on_remote(step);
         with_base(base, |base| {
-            mirror.with_commit(session, self.commit, &told, self.cancel, |supply| match supply {
-                Supply::Objects(objects) => {
+            mirror.with_commit(session, self.commit, &on_step, self.cancel, |source| match source {
+                CommitSource::Mirror(objects) => {
                     let tree = objects.tree_of(self.commit).map_err(|error| blame(error, &url))?;
                     let find = |id: &ObjectId, buffer: &mut Vec<u8>| objects.find(id, buffer);
-                    let fetched = self.plant(base, |planting, options| {
-                        plant_tree(&find, tree, planting, options)
+                    let fetched = self.write(base, |writer, options| {
+                        checkout_into(&find, tree, writer, options)
                             .map_err(|error| blame(error, &url))
                     })?;
                     Ok((fetched, Vec::new()))
                 }
-                Supply::Pack(pack, tip, kept) => {
-                    let (mut known, scratch) = (Vec::new(), self.into.staging.fresh());
-                    let fetched = self.plant(base, |planting, options| {
-                        let planted = plant_history(pack, tip, planting, kept, &scratch, options);
-                        let (planted, found) =
-                            planted.map_err(|source| Flaw::Other(receiving(source, &url)))?;
+                CommitSource::Pack(pack, tip, kept) => {
+                    let scratch = self.into.staging.fresh();
+                    let mut known = Vec::new();
+                    let fetched = self.write(base, |writer, options| {
+                        let (written, found) =
+                            unpack_history_into(pack, tip, writer, kept, &scratch, options)
+                                .map_err(|source| AttemptError::Other(receiving(source, &url)))?;
                         known = found;
-                        Ok::<_, Flaw>(planted)
+                        Ok::<_, AttemptError>(written)
                     })?;
                     Ok((fetched, known))
                 }
@@ -266,21 +244,28 @@ impl Fetching<'_> {
         })
     }
 
-    fn says(&self, news: RemoteNews<'_>) {
-        if let RemoteNews::Says(text) = news {
-            (self.news)(FetchNews::Says(text));
+    fn lock_mirror(&self, url: &str) -> Result<Mirror<'_>, AcquireError> {
+        let Destination { disk, staging, mirror: place, .. } = &self.into;
+        let on_wait = |holder: Option<&_>| (self.on_step)(Step::WaitingForLock { holder });
+        Mirror::lock(disk, place, staging.directory(), url, &on_wait, self.cancel)
+    }
+
+    /// Passes on what the server says. Received bytes are reported by the unpacker, which knows the objects too.
+    fn on_remote(&self, step: Step<'_>) {
+        if matches!(step, Step::Remote(_)) {
+            (self.on_step)(step);
         }
     }
 }
 
-/// Whether it is the mirror's fault that its tree could not be planted.
-fn blame(error: PackError, url: &str) -> Flaw {
+/// Whether it is the mirror's fault that its tree could not be written.
+fn blame(error: PackError, url: &str) -> AttemptError {
     match error {
         PackError::MissingObject { .. } | PackError::Find { .. } | PackError::Corrupt { .. } => {
-            Flaw::Mirror(error.into())
+            AttemptError::Mirror(error.into())
         }
-        PackError::Cancelled => Flaw::Other(AcquireError::Cancelled),
-        source => Flaw::Other(receiving(source, url)),
+        PackError::Cancelled => AttemptError::Other(AcquireError::Cancelled),
+        source => AttemptError::Other(receiving(source, url)),
     }
 }
 
@@ -291,25 +276,25 @@ fn receiving(source: PackError, url: &str) -> AcquireError {
     }
 }
 
-/// Seals what was planted, and says what a person should know of it.
-pub(crate) fn stage(
+/// Seals the tree, and collects what a person should know about it.
+fn seal(
     disk: &Disk,
-    planting: Planting,
-    planted: Planted,
+    writer: Planting,
+    written: WrittenTree,
 ) -> Result<FetchedCommit, AcquireError> {
-    let staged = Staged::seal(disk, planting, &planted.manifest, Some(&planted.git))
+    let staged = Staged::seal(disk, writer, &written.manifest, Some(&written.git))
         .map_err(AcquireError::Write)?;
-    let pointers = planted
+    let pointers = written
         .lfs_pointers
         .iter()
         .map(|path| format!("{path} is a Git LFS pointer, and its content is not fetched"));
-    let collisions = planted.collisions.iter().map(ToString::to_string);
+    let collisions = written.collisions.iter().map(ToString::to_string);
     Ok(FetchedCommit {
         staged,
         warnings: pointers.chain(collisions).collect(),
-        submodules: planted.git.gitlinks.into_iter().map(|(path, _)| path).collect(),
-        manifest: planted.manifest,
-        files: (planted.written, planted.linked),
-        received: planted.received_bytes,
+        submodules: written.git.gitlinks.into_iter().map(|(path, _)| path).collect(),
+        manifest: written.manifest,
+        files: (written.written, written.linked),
+        received: written.received_bytes,
     })
 }

@@ -15,19 +15,20 @@ mod mirror;
 mod fetched_commit;
 mod archive;
 
-pub use archive::{AcquiredArchive, acquire_archive};
+pub use archive::{FetchedArchive, fetch_archive};
 pub use errors::{
-    AcquireError, ArchiveError, ArchiveLimit, ArchiveLimits, Cause, Class, Fault, FetchError,
-    MirrorError, NetworkError, PackError, PackLimit, PackLimits, RemoteError, Stage,
+    AcquireError, ArchiveError, Cause, ConnectError, FetchError, LimitError, LoginError,
+    MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, TagError,
+    TransferError, TransportError,
 };
 pub use fetched_commit::{
-    BaseEntry, Destination, FetchNews, FetchedCommit, commit_from_mirror, fetch_commit,
+    BaseEntry, Destination, FetchedCommit, OnStep, commit_from_mirror, fetch_commit,
 };
-pub use limits::{Counts, Limits};
+pub use limits::{ArchiveLimit, ArchiveLimits, Counts, Limits, PackLimit, PackLimits};
 pub use mirror::MirrorPlace;
 pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
-pub use protocol::{Network, RemoteNews, Resolved, Session, Tip, Wanted};
+pub use protocol::{Network, Resolved, Session, Tip, Wanted};
 pub use subdirectory::check_subdirectory;
-pub use tree::{Collision, PackNews, PlantOptions, Planted, plant_pack, plant_tree};
-pub use tree_rules::{DEEPEST, LONGEST_LINK, LONGEST_PATH, Refusal, RefusedTree};
+pub use tree::{Collision, UnpackOptions, WrittenTree, checkout_into, unpack_into};
+pub use tree_rules::{DEEPEST, LONGEST_LINK, LONGEST_PATH, RefusedTree, RejectReason};
 pub use tree_rules::{check_link, check_name, first_that_leaves};

@@ -32,12 +32,12 @@ pub struct RefusedTree {
     /// Path from the root of the tree, `/`-separated.
     pub path: BString,
     /// The rule it breaks.
-    pub reason: Refusal,
+    pub reason: RejectReason,
 }
 
 /// The rule that a path breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Refusal {
+pub enum RejectReason {
     /// Empty, `.`, `..`, with a `/` or NUL inside, `.git` in any of its disguises, or `.modstore`.
     #[error("the name is not allowed ({0})")]
     Name(String),
@@ -83,9 +83,9 @@ pub enum Refusal {
 ///
 /// # Errors
 /// Says what is wrong with the name.
-pub fn check_name(name: &BStr, is_link: bool) -> Result<(), Refusal> {
+pub fn check_name(name: &BStr, is_link: bool) -> Result<(), RejectReason> {
     if name.contains(&0) {
-        return Err(Refusal::Name("it contains NUL".into()));
+        return Err(RejectReason::Name("the name contains NUL".into()));
     }
     // Whatever is left out of it when it is folded, what begins both names is a dot.
     let folded = if name.starts_with(b".") || !name.is_ascii() {
@@ -94,36 +94,38 @@ pub fn check_name(name: &BStr, is_link: bool) -> Result<(), Refusal> {
         Cow::Borrowed(name.as_bytes())
     };
     if *folded == *Layout::OWN.as_bytes() {
-        return Err(Refusal::Name("the store has things of its own under it".into()));
+        return Err(RejectReason::Name("the name is reserved for the store".into()));
     }
     if *folded == *b".git" {
-        return Err(Refusal::Name("some file systems take it for .git".into()));
+        return Err(RejectReason::Name("some file systems read the name as .git".into()));
     }
     // Only protect_windows would refuse characters that are ordinary on the systems we run on.
     let options =
         component::Options { protect_windows: false, protect_hfs: true, protect_ntfs: true };
     gix::validate::path::component(name, is_link.then_some(component::Mode::Symlink), options)
         .map(|_| ())
-        .map_err(|error| Refusal::Name(error.to_string()))
+        .map_err(|error| RejectReason::Name(error.to_string()))
 }
 
 /// Checks that the link at `path` with text `text` stays in the tree, by its text alone.
 ///
 /// # Errors
 /// Says how it leaves the tree, or why the text is unusable.
-pub fn check_link(path: &BStr, text: &BStr) -> Result<(), Refusal> {
+pub fn check_link(path: &BStr, text: &BStr) -> Result<(), RejectReason> {
     if text.is_empty() || text.len() > LONGEST_LINK || text.contains(&0) {
-        return Err(Refusal::LinkText);
+        return Err(RejectReason::LinkText);
     }
     if text.starts_with(b"/") {
-        return Err(Refusal::AbsoluteLink(text.to_owned()));
+        return Err(RejectReason::AbsoluteLink(text.to_owned()));
     }
     let mut depth = path.find_iter("/").count();
     for step in text.split_str("/") {
         match step {
             b"" | b"." => {}
             b".." => {
-                depth = depth.checked_sub(1).ok_or_else(|| Refusal::LinkLeaves(text.to_owned()))?;
+                depth = depth
+                    .checked_sub(1)
+                    .ok_or_else(|| RejectReason::LinkLeaves(text.to_owned()))?;
             }
             _ => depth += 1,
         }
@@ -137,19 +139,19 @@ pub fn check_link(path: &BStr, text: &BStr) -> Result<(), Refusal> {
 /// does not. `is_link` answers for a path from the root.
 ///
 /// # Errors
-/// [`Refusal::LinkLeaves`], also for the rare link of this kind that would have stayed inside.
+/// [`RejectReason::LinkLeaves`], also for the rare link of this kind that would have stayed inside.
 pub(crate) fn check_link_steps(
     path: &BStr,
     text: &BStr,
     is_link: &dyn Fn(&BStr) -> bool,
-) -> Result<(), Refusal> {
+) -> Result<(), RejectReason> {
     let mut at: Vec<&[u8]> = path.split_str("/").collect();
     at.pop();
     let mut through_link = false;
     for step in text.split_str("/") {
         match step {
             b"" | b"." => {}
-            b".." if through_link => return Err(Refusal::LinkLeaves(text.to_owned())),
+            b".." if through_link => return Err(RejectReason::LinkLeaves(text.to_owned())),
             b".." => drop(at.pop()),
             name => {
                 at.push(name);
@@ -196,9 +198,10 @@ pub(crate) fn fold(name: &BStr) -> Cow<'_, [u8]> {
     if name.is_ascii() {
         let end = name.iter().rposition(|byte| !matches!(byte, b'.' | b' '));
         let kept = name.get(..end.map_or(0, |end| end + 1)).unwrap_or_default();
-        return match kept.iter().any(u8::is_ascii_uppercase) {
-            true => Cow::Owned(kept.to_ascii_lowercase()),
-            false => Cow::Borrowed(kept),
+        return if kept.iter().any(u8::is_ascii_uppercase) {
+            Cow::Owned(kept.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(kept)
         };
     }
     match name.to_str() {

@@ -12,9 +12,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use gix::ObjectId;
-use modstore_core::Cancel;
-use modstore_fetch::{Class, Fault as Cause, FetchError, RemoteError, Stage};
-use modstore_fetch::{Counts, Limits, Network, RemoteNews, Resolved, Session, Wanted};
+use modstore_core::model::Class;
+use modstore_core::{Cancel, events::Step};
+use modstore_fetch::{
+    ConnectError, FetchError, LoginError, RemoteError, RemoteStage, ServerError, TransferError,
+    TransportError,
+};
+use modstore_fetch::{Counts, Limits, Network, Resolved, Session, Wanted};
 use modstore_testbed::{
     BlackHole, Change, Fault, GitDaemon, HttpServer, RefusedPort, Repo, SshServer, git,
 };
@@ -275,8 +279,11 @@ fn a_commit_that_does_not_exist_is_a_permanent_error_of_the_fetch() {
         let Err(FetchError::Remote(error)) = fetch(&mut session, nowhere, None) else {
             panic!("{url}")
         };
-        assert!(matches!(error.fault(), Some(Cause::NotOurs(_))), "{url}: {error:?}");
-        assert_eq!((error.stage(), error.class()), (Stage::Fetch, Class::Permanent));
+        assert!(
+            matches!(error.transport(), Some(TransportError::Server(ServerError::NotGiven(_)))),
+            "{url}: {error:?}"
+        );
+        assert_eq!((error.stage(), error.class()), (RemoteStage::Fetch, Class::Permanent));
     }
 }
 
@@ -385,12 +392,13 @@ fn progress_is_told_in_bytes_and_in_the_servers_words() {
     for url in [daemon.url("m"), http.url("m"), repo.url_file()] {
         let (mut session, _) = world.connect(&url, named("main")).unwrap();
         let (bytes, says) = (std::cell::Cell::new(0), std::cell::RefCell::new(String::new()));
-        let news = |news: RemoteNews<'_>| match news {
-            RemoteNews::Received(total) => bytes.set(total),
-            RemoteNews::Says(text) => says.borrow_mut().push_str(text),
+        let on_step = |step: Step<'_>| match step {
+            Step::Receiving { bytes: total, .. } => bytes.set(total),
+            Step::Remote(text) => says.borrow_mut().push_str(text),
+            step => panic!("{step:?}"),
         };
         let read = |pack: &mut dyn BufRead, _| io::copy(pack, &mut io::sink());
-        let length = session.fetch(commit, None, &news, read).unwrap();
+        let length = session.fetch(commit, None, &on_step, read).unwrap();
         assert_eq!(bytes.get(), length);
         assert!(says.borrow().contains("objects"), "{url}: {:?}", says.borrow());
     }
@@ -415,9 +423,13 @@ fn an_answer_that_is_no_success_has_the_class_of_its_status() {
         server.clear();
         server.fault("m", fault.clone());
         let error = world.connect(&server.url("m"), Wanted::Head).err().unwrap();
-        assert_eq!((error.class(), error.stage()), (class, Stage::List), "{fault:?}: {error:?}");
+        assert_eq!(
+            (error.class(), error.stage()),
+            (class, RemoteStage::List),
+            "{fault:?}: {error:?}"
+        );
         if let Fault::StatusWithHeader(..) = fault {
-            assert_eq!(error.fault().unwrap().retry_after(), Some(Duration::from_secs(7)));
+            assert_eq!(error.transport().unwrap().retry_after(), Some(Duration::from_secs(7)));
         }
     }
 }
@@ -441,13 +453,29 @@ fn a_refused_port_and_an_unknown_host_are_transient() {
     let port = RefusedPort::reserve();
     for scheme in ["http", "https", "git", "ssh"] {
         let error = world.connect(&port.url(scheme, "m"), Wanted::Head).err().unwrap();
-        assert!(matches!(error.fault(), Some(Cause::Refused { .. })), "{scheme}: {error:?}");
-        assert_eq!((error.class(), error.stage()), (Class::Transient, Stage::Connect), "{scheme}");
+        assert!(
+            matches!(
+                error.transport(),
+                Some(TransportError::Connect(ConnectError::Refused { .. }))
+            ),
+            "{scheme}: {error:?}"
+        );
+        assert_eq!(
+            (error.class(), error.stage()),
+            (Class::Transient, RemoteStage::Connect),
+            "{scheme}"
+        );
     }
     for scheme in ["http", "git", "ssh"] {
         let error =
             world.connect(&format!("{scheme}://host.invalid/m"), Wanted::Head).err().unwrap();
-        assert!(matches!(error.fault(), Some(Cause::UnknownHost { .. })), "{scheme}: {error:?}");
+        assert!(
+            matches!(
+                error.transport(),
+                Some(TransportError::Connect(ConnectError::UnknownHost { .. }))
+            ),
+            "{scheme}: {error:?}"
+        );
         assert_eq!(error.class(), Class::Transient, "{scheme}");
     }
 }
@@ -464,8 +492,11 @@ fn tls_to_a_port_without_it_is_permanent() {
     });
     let error = world.connect(&url, Wanted::Head).err().unwrap();
     drop(server.join());
-    assert!(matches!(error.fault(), Some(Cause::Tls { .. })), "{error:?}");
-    assert_eq!((error.class(), error.stage()), (Class::Permanent, Stage::Connect));
+    assert!(
+        matches!(error.transport(), Some(TransportError::Connect(ConnectError::Tls { .. }))),
+        "{error:?}"
+    );
+    assert_eq!((error.class(), error.stage()), (Class::Permanent, RemoteStage::Connect));
 }
 
 #[test]
@@ -476,7 +507,10 @@ fn a_silent_server_is_given_up_at_the_idle_limit() {
     for scheme in ["http", "https", "git", "ssh"] {
         let begun = Instant::now();
         let error = world.connect(&hole.url(scheme, "m"), Wanted::Head).err().unwrap();
-        assert!(matches!(error.fault(), Some(Cause::Idle(_))), "{scheme}: {error:?}");
+        assert!(
+            matches!(error.transport(), Some(TransportError::Transfer(TransferError::Idle(_)))),
+            "{scheme}: {error:?}"
+        );
         assert_eq!(error.class(), Class::Transient);
         assert!(begun.elapsed() < Duration::from_secs(5), "{scheme}: {:?}", begun.elapsed());
     }
@@ -499,7 +533,10 @@ fn a_wish_to_stop_ends_a_blocked_read() {
                 .connect(&hole.url(scheme, "m"), &[Wanted::Head], &cancel)
                 .err()
                 .unwrap();
-            assert!(matches!(error.fault(), Some(Cause::Cancelled)), "{scheme}: {error:?}");
+            assert!(
+                matches!(error.transport(), Some(TransportError::Cancelled)),
+                "{scheme}: {error:?}"
+            );
         });
         assert!(begun.elapsed() < Duration::from_secs(5), "{scheme}: {:?}", begun.elapsed());
     }
@@ -521,7 +558,7 @@ fn a_pack_that_is_cut_off_or_stalls_is_transient_and_the_servers_fault() {
         };
         assert_eq!(
             (error.class(), error.stage()),
-            (Class::Transient, Stage::Fetch),
+            (Class::Transient, RemoteStage::Fetch),
             "{fault:?}: {error:?}"
         );
         assert!(server.stats().faults_fired > 0);
@@ -573,7 +610,11 @@ fn a_login_in_the_address_is_used_for_this_machine_and_never_shown() {
             next = cause.source();
         }
         assert!(texts.iter().all(|text| !text.contains("wr0ng")), "{texts:?}");
-        assert_eq!(matches!(error.fault(), Some(Cause::ClearText)), clear, "{error:?}");
+        assert_eq!(
+            matches!(error.transport(), Some(TransportError::Login(LoginError::ClearText))),
+            clear,
+            "{error:?}"
+        );
     }
 }
 
@@ -646,7 +687,10 @@ fn a_branch_that_is_pushed_over_during_its_fetch_is_tried_again() {
     let other = repo.commit("other", &[Change::write("c", "c")]);
     repo.branch("main", &other);
     let Err(FetchError::Remote(error)) = fetch(&mut session, commit, None) else { panic!() };
-    assert!(matches!(error.fault(), Some(Cause::Moved)), "{error:?}");
+    assert!(
+        matches!(error.transport(), Some(TransportError::Server(ServerError::Moved))),
+        "{error:?}"
+    );
     assert_eq!(error.class(), Class::Transient);
 }
 
@@ -676,7 +720,10 @@ fn a_token_in_the_place_of_the_user_is_offered_when_the_server_asks() {
     server.clear();
     server.fault("m", Fault::BasicAuth { user: "t0ken", password: "more" });
     let error = world.connect(&url, Wanted::Head).err().unwrap();
-    assert!(matches!(error.fault(), Some(Cause::Login { tried: true })), "{error:?}");
+    assert!(
+        matches!(error.transport(), Some(TransportError::Login(LoginError::Refused))),
+        "{error:?}"
+    );
     assert!(!format!("{error:?}").contains("t0ken"), "{error:?}");
 }
 
@@ -733,8 +780,10 @@ fn a_certificate_is_trusted_only_if_the_host_says_so() {
         let world = World::new();
         let url = std::env::var("MODSTORE_TEST_URL").unwrap();
         let error = world.connect(&url, Wanted::Head).err().unwrap();
-        let is_trusted = matches!(error.fault(), Some(Cause::Protocol { .. }));
-        let is_refused = matches!(error.fault(), Some(Cause::Tls { .. }));
+        let is_trusted =
+            matches!(error.transport(), Some(TransportError::Server(ServerError::Protocol { .. })));
+        let is_refused =
+            matches!(error.transport(), Some(TransportError::Connect(ConnectError::Tls { .. })));
         let expected = std::env::var_os("MODSTORE_TEST_TRUST").is_some();
         assert_eq!((is_trusted, is_refused), (expected, !expected), "{error:?}");
         assert_eq!(error.class(), Class::Permanent);
@@ -944,15 +993,33 @@ fn over_ssh() {
             );
             let error =
                 world.connect(&url.replace("m.git", "none.git"), Wanted::Head).err().unwrap();
-            assert!(matches!(error.fault(), Some(Cause::NoRepository(_))), "{error:?}");
+            assert!(
+                matches!(
+                    error.transport(),
+                    Some(TransportError::Server(ServerError::NoRepository(_)))
+                ),
+                "{error:?}"
+            );
         }
         "key" => {
             let error = world.connect(&url, Wanted::Head).err().unwrap();
-            assert!(matches!(error.fault(), Some(Cause::Login { .. })), "{error:?}");
+            assert!(
+                matches!(
+                    error.transport(),
+                    Some(TransportError::Login(LoginError::Missing | LoginError::Refused))
+                ),
+                "{error:?}"
+            );
         }
         _ => {
             let error = world.connect(&url, Wanted::Head).err().unwrap();
-            assert!(matches!(error.fault(), Some(Cause::HostKey(_))), "{error:?}");
+            assert!(
+                matches!(
+                    error.transport(),
+                    Some(TransportError::Connect(ConnectError::HostKey(_)))
+                ),
+                "{error:?}"
+            );
         }
     }
 }

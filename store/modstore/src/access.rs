@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     Context,
-    disk::{Disk, Ensured, FileSystem, Format, FormatError, Layout, Patience, UnsafeHome, is_ours},
+    disk::{Disk, Ensured, FileSystem, Format, FormatError, Layout, LockWait, UnsafeHome, is_ours},
     events::{Event, Events},
 };
 
@@ -47,7 +47,7 @@ pub(crate) fn ensure_writable(context: Context<'_>, trust: Trust) -> Result<(), 
     let Context { disk, layout, .. } = context;
     may_write(disk, layout, trust)?;
     let stop = || context.cancel.is_cancelled();
-    let patience = Patience { stop: &stop, ..Patience::of(context.lock_limit) };
+    let patience = LockWait { stop: &stop, ..LockWait::at_most(context.lock_limit) };
     if let Ensured::Made(_) = Format::ensure(disk, layout, patience)? {
         // Where others may write to its parent, the home may have become one of theirs just now.
         must_be_ours(layout, trust).map_err(FormatError::from)?;

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
     use crate::{
         Cancel,
-        disk::{Disk, Patience},
+        disk::{Disk, LockWait},
         model::Declarations,
     };
 
@@ -206,7 +206,7 @@ mod tests {
         fn new() -> Self {
             let place = tempfile::tempdir().unwrap();
             let (disk, layout) = (Disk::default(), Layout::new(place.path().join("home")));
-            let patience = Patience::of(Duration::from_secs(5));
+            let patience = LockWait::at_most(Duration::from_secs(5));
             Format::ensure(&disk, &layout, patience).unwrap();
             Self { place, disk, layout, cancel: Cancel::new() }
         }

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     Cancel,
     commit::{Staging, StagingError},
-    disk::{Disk, DiskError, Layout, Lock, LockError, Patience, read_linked_if_there},
+    disk::{Disk, DiskError, Layout, Lock, LockError, LockWait, read_linked_if_there},
     model::{
         self, Declarations, Declared, EditError, Lockfile, ModuleName, ParseDeclarationsError,
         ParseLockfileError, Source,
@@ -206,7 +206,7 @@ impl Edited {
     /// Puts `modules.toml` back as it was. What somebody else has changed in it since stays.
     pub(crate) fn undo(self, editing: Editing<'_>) -> Result<(), DeclareError> {
         let path = editing.layout.lock("modules.toml");
-        let _lock = Lock::take(&path, editing.command, Patience::of(editing.lock_limit))?;
+        let _lock = Lock::take(&path, editing.command, LockWait::at_most(editing.lock_limit))?;
         self.undo_alone(editing)
     }
 
@@ -245,8 +245,10 @@ fn as_before(
 
 pub(crate) fn take_lock(editing: Editing<'_>) -> Result<Lock, LockError> {
     let path = editing.layout.lock("modules.toml");
-    let patience =
-        Patience { stop: &|| editing.cancel.is_cancelled(), ..Patience::of(editing.lock_limit) };
+    let patience = LockWait {
+        stop: &|| editing.cancel.is_cancelled(),
+        ..LockWait::at_most(editing.lock_limit)
+    };
     Lock::take(&path, editing.command, patience)
 }
 

@@ -23,7 +23,7 @@ use modstore::{
         JournalError, MadeFrom, Record, State, shown,
     },
     disk::Disk,
-    model::{Class, Digest, Generation, Stage},
+    model::{Class, Digest, Generation, RecordedSource, Stage},
     update::UpdateError,
 };
 
@@ -57,17 +57,17 @@ fn kind(record: &Record) -> &'static str {
 fn every_record(seed: u8) -> Vec<Record> {
     let digest = Digest::from_bytes([seed; 32]);
     let fetched = Fetched {
-        origin: "example.com/o/r".into(),
+        origin: "example.com/o/r".parse().unwrap(),
         reference: Some("refs/heads/main".into()),
-        revision: "0123456789abcdef0123456789abcdef01234567".into(),
+        revision: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
     };
     let bound = |module: &str, bound| Record::Bound {
-        module: module.into(),
-        binding: Binding { source: format!("git+https://example.com/o/r@v{seed}"), bound },
+        module: module.parse().unwrap(),
+        binding: Binding { source: source(seed), bound },
     };
     let entry = |subdirectory: Option<&str>, fetched| Bound::Entry {
         digest,
-        subdirectory: subdirectory.map(str::to_owned),
+        subdirectory: subdirectory.map(|below| below.parse().unwrap()),
         fetched,
     };
     let generation = |number, restores| Record::Generation {
@@ -84,13 +84,17 @@ fn every_record(seed: u8) -> Vec<Record> {
         bound("b", entry(None, None)),
         generation(Generation::FIRST.next(), Some(Generation::FIRST)),
         bound("c", Bound::Linked { path: "/home/me/c".into() }),
-        Record::Unbound { module: "a".into() },
+        Record::Unbound { module: "a".parse().unwrap() },
         Record::Retired { number: Generation::FIRST },
         Record::Forgotten { digest },
         bound("d", built(digest)),
         attempted(seed),
-        Record::Cleared { module: "b".into() },
+        Record::Cleared { module: "b".parse().unwrap() },
     ]
+}
+
+fn source(seed: u8) -> RecordedSource {
+    RecordedSource::read(format!("git+https://example.com/o/r@v{seed}"))
 }
 
 fn built(digest: Digest) -> Bound {
@@ -100,7 +104,7 @@ fn built(digest: Digest) -> Bound {
 
 fn attempted(seed: u8) -> Record {
     let attempt = Attempt {
-        source: format!("git+https://example.com/o/r@v{seed}"),
+        source: source(seed),
         revision: None,
         conditions: Some(Digest::from_bytes([seed; 32])),
         class: Class::Transient,
@@ -112,7 +116,7 @@ fn attempted(seed: u8) -> Record {
         last: 1_790_000_000_000,
         not_before: 1_790_000_005_000,
     };
-    Record::Attempted { module: "b".into(), attempt: Box::new(attempt) }
+    Record::Attempted { module: "b".parse().unwrap(), attempt: Box::new(attempt) }
 }
 
 /// A journal of one frame for each of these, in a directory of its own.
@@ -424,14 +428,14 @@ fn a_head_that_promises_much_allocates_nothing() {
 
 #[test]
 fn the_most_records_there_can_be_in_so_many_bytes_are_worth_them() {
-    // `Unbound` of no name: two bytes each, which no store ever writes.
+    // `Retired` of the first generation: two bytes each, and no record is shorter.
     let count = 200_000_u32;
-    let records = [vec![252], count.to_le_bytes().to_vec(), [3, 0].repeat(count as usize)].concat();
+    let records = [vec![252], count.to_le_bytes().to_vec(), [4, 1].repeat(count as usize)].concat();
     let frame = read_frugally(&sealed(&records), "many small records").unwrap();
     assert_eq!(frame.records.len(), count as usize);
     let too_many = 2_000_000_u32;
     let records =
-        [vec![252], too_many.to_le_bytes().to_vec(), [3, 0].repeat(too_many as usize)].concat();
+        [vec![252], too_many.to_le_bytes().to_vec(), [4, 1].repeat(too_many as usize)].concat();
     assert!(matches!(
         read_frugally(&sealed(&records), "more than a transaction has"),
         Err(FrameError::Records(_))

@@ -9,7 +9,7 @@ use modstore::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{page::Page, text::Table};
+use crate::{page::Page, table::Table};
 
 /// A build that modules.toml declares, with its defaults filled in.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -12,7 +12,8 @@ use super::{
 use crate::{
     output::Answer,
     page::Page,
-    text::{Table, count, size},
+    table::Table,
+    text::{count, size},
 };
 
 impl Answer for BenchAnswer {

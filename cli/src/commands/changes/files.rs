@@ -29,8 +29,8 @@ fn manifest(store: &Store, binding: &Binding) -> Option<Manifest> {
 /// The part of its entry that the module is.
 fn part(binding: &Binding) -> &str {
     match &binding.bound {
-        Bound::Entry { subdirectory: Some(part), .. } => part,
-        _ => "",
+        Bound::Entry { subdirectory: Some(part), .. } => part.as_str(),
+        Bound::Entry { subdirectory: None, .. } | Bound::Linked { .. } | Bound::Built(_) => "",
     }
 }
 

@@ -8,7 +8,8 @@ use crate::{
     json::{Binding, Deferred, DeferredReason, EnvironmentChanges, EnvironmentFailure, Failed},
     page::Page,
     report::Failure,
-    text::{Table, count, size},
+    table::Table,
+    text::{count, size},
 };
 
 impl Update {

@@ -8,7 +8,8 @@ use crate::{
     output::Answer,
     page::Page,
     report::Failure,
-    text::{Table, count, short, size},
+    table::Table,
+    text::{count, short, size},
 };
 
 /// More entries than this are listed only with `--verbose`.

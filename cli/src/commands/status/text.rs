@@ -8,7 +8,8 @@ use crate::{
     json::Attempt,
     output::Answer,
     page::Page,
-    text::{Table, count, size},
+    table::Table,
+    text::{count, size},
 };
 
 impl Answer for StatusAnswer {

@@ -11,7 +11,8 @@ use crate::{
     output::Answer,
     page::Page,
     report::Failure,
-    text::{Table, count, size},
+    table::Table,
+    text::{count, size},
 };
 
 impl VerifySeverity {

@@ -75,7 +75,7 @@ impl Concern {
         }
     }
 
-    /// Whether the promise does not hold there, or nobody can say that it does: worth a warning.
+    /// Whether the promise does not hold there, or it is not known whether it does: worth a warning.
     #[must_use]
     pub const fn is_serious(self) -> bool {
         !matches!(self, Self::HiddenUpper | Self::Overlay | Self::Untested)

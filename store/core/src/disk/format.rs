@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     layout::Layout,
-    lock::{Lock, LockError, Patience},
+    lock::{Lock, LockError, LockWait},
     ownership::{UnsafeHome, is_to_be_closed},
     reserve::ensure_reserve,
     verbs::{Disk, DiskError, random_name, read_own_if_there},
@@ -110,7 +110,7 @@ impl Format {
     pub fn ensure(
         disk: &Disk,
         layout: &Layout,
-        patience: Patience<'_>,
+        patience: LockWait<'_>,
     ) -> Result<Ensured, FormatError> {
         if let Some(format) = Self::read(layout)? {
             return match format.ro_compat.is_empty() {
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     fn ensure(layout: &Layout) -> Result<Ensured, FormatError> {
-        Format::ensure(&Disk::default(), layout, Patience::of(Duration::from_secs(5)))
+        Format::ensure(&Disk::default(), layout, LockWait::at_most(Duration::from_secs(5)))
     }
 
     #[test]

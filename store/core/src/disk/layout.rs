@@ -15,7 +15,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::{Digest, Generation};
+use crate::model::{Digest, Generation, Subdirectory};
 
 /// The paths of the store whose home this is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Layout {
     }
 
     /// The home without any link in its path, as what is installed elsewhere names it; as it was given, where that
-    /// cannot be told.
+    /// is not known.
     #[must_use]
     pub fn resolved_home(&self) -> PathBuf {
         self.home.canonicalize().unwrap_or_else(|_| self.home.clone())
@@ -85,7 +85,7 @@ impl Layout {
         self.home.join("journal")
     }
 
-    /// The switch: a link to the generation that is shown.
+    /// The switch: a link to the current generation.
     #[must_use]
     pub fn current(&self) -> PathBuf {
         self.home.join("current")
@@ -123,7 +123,7 @@ impl Layout {
 
     /// The text of a module's link in a generation.
     #[must_use]
-    pub fn entry_text(digest: Digest, subdirectory: Option<&str>) -> PathBuf {
+    pub fn entry_text(digest: Digest, subdirectory: Option<&Subdirectory>) -> PathBuf {
         let entry = Path::new("../../entries").join(digest.to_string());
         subdirectory.map_or_else(|| entry.clone(), |below| entry.join(below))
     }
@@ -215,7 +215,7 @@ impl Layout {
         self.home.join("environments")
     }
 
-    /// What building Python projects told about them: a cache that may be deleted at any time. Made when first
+    /// What Python build backends said about their projects: a cache that may be deleted at any time. Made when first
     /// needed.
     #[must_use]
     pub fn probes(&self) -> PathBuf {

@@ -1,16 +1,16 @@
 //! A [`Lock`]: held by the kernel, gone with the process.
 //!
-//! The file's text says who holds it, for those who wait. It is a courtesy and never trusted: the
-//! lock is the kernel's. Between threads of one process it works as between processes, since each
-//! `Lock` has a file description of its own.
+//! The text of the file names the holder for those who wait. It is a courtesy and never trusted: the lock is the
+//! kernel's. Threads of one process exclude each other as processes do, since each `Lock` has a file description of its
+//! own.
 //!
-//! The files in `locks/` are never unlinked. That of a staging is, by whoever holds it; see
-//! [`Lock::is_named`]. So is that of a lease, by whoever finds that nobody holds it; see
-//! [`Lock::try_share`].
+//! The files in `locks/` are never unlinked. The holder of a staging unlinks its lock, see [`Lock::is_named`], and a
+//! process that finds a lease unlocked unlinks it, see [`Lock::try_share`].
 //!
 //! Not for network file systems, whose locks may not exclude other machines.
 
 use std::{
+    ffi::OsStr,
     fmt,
     fs::{File, OpenOptions},
     io::{self, Read as _, Seek as _, Write as _},
@@ -24,65 +24,120 @@ use super::{
     verbs::{DiskError, Verb},
 };
 
-/// A lock; dropping it lets go.
+/// A lock; dropping it releases it.
 #[derive(Debug)]
-#[must_use = "a lock that is dropped is let go"]
+#[must_use = "dropping a lock releases it"]
 pub struct Lock {
-    // The kernel frees the lock when the last descriptor of this file description is closed: here, and in
-    // whoever inherited it. So it is never unlocked in any other way.
+    // The kernel releases the lock when the last descriptor of this file description is closed, here and in every
+    // process that inherited it. An explicit unlock would release it for all of them, so there is none.
     file: File,
 }
 
-/// Where descriptors go that others inherit. Scripts use low numbers for files of their own
+/// The lowest number of a descriptor that children inherit. Scripts use low numbers for files of their own
 /// (`exec 3<file`), which would close ours.
 const OUT_OF_THE_WAY: i32 = 100;
 
-/// Who holds a lock, as its file says.
+/// The holder of a lock, as its file names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// Process id.
     pub pid: u32,
-    /// The command it was given, without arguments that may hold secrets.
+    /// Its command, without arguments that may hold secrets.
     pub command: String,
     /// When it took the lock, in seconds since 1970.
     pub since: u64,
 }
 
-/// How long somebody waits for a lock, and what is done meanwhile.
+/// How long to wait for a lock, and what to do meanwhile.
 #[derive(Clone, Copy)]
-pub struct Patience<'a> {
+pub struct LockWait<'a> {
     /// The longest wait.
     pub limit: Duration,
-    /// Asked again and again; the wait ends when it says so.
+    /// Asked again and again: `true` ends the wait.
     pub stop: &'a dyn Fn() -> bool,
-    /// Hears, after a second and once, who holds the lock.
-    pub told: &'a dyn Fn(Option<&Holder>),
+    /// Called once, after a second, with the holder of the lock if its file names one.
+    pub on_wait: &'a dyn Fn(Option<&Holder>),
 }
 
-impl Patience<'_> {
-    /// Waits for `limit`, whatever happens, and tells nobody.
+impl LockWait<'_> {
+    /// Waits for `limit`, cannot be stopped and reports nothing.
     #[must_use]
-    pub const fn of(limit: Duration) -> Self {
-        Self { limit, stop: &|| false, told: &|_| {} }
+    pub const fn at_most(limit: Duration) -> Self {
+        Self { limit, stop: &|| false, on_wait: &|_| {} }
     }
 }
 
-impl fmt::Debug for Patience<'_> {
+impl fmt::Debug for LockWait<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Patience").field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("LockWait").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+/// What a lock is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockKind {
+    /// All that the store holds: `locks/store`.
+    Store,
+    /// The declarations: `locks/modules.toml`.
+    Declarations,
+    /// The making of a store: `locks/format`.
+    Format,
+    /// The emptying of the trash: `locks/trash`.
+    Trash,
+    /// A Python environment: `locks/environment-…`.
+    Environment,
+    /// The mirror of a repository: `locks/origin-…`.
+    Mirror,
+    /// Anything else: a staging, a lease, an environment's own lock.
+    Other,
+}
+
+impl LockKind {
+    /// The kind of the lock at `path`. All processes agree on the name of its file and on nothing else, so the name
+    /// decides.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let is_of_store = path.parent().is_some_and(|parent| parent.ends_with("locks"));
+        match name {
+            _ if !is_of_store => Self::Other,
+            "store" => Self::Store,
+            "modules.toml" => Self::Declarations,
+            "format" => Self::Format,
+            "trash" => Self::Trash,
+            _ if name.starts_with("environment-") => Self::Environment,
+            _ if name.starts_with("origin-") => Self::Mirror,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl fmt::Display for LockKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Store => "the store",
+            Self::Declarations => "modules.toml",
+            Self::Format => "the new store",
+            Self::Trash => "the trash",
+            Self::Environment => "the environment",
+            Self::Mirror => "the mirror of the repository",
+            Self::Other => "the file",
+        })
     }
 }
 
 /// The lock was not taken. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Somebody held it for the whole of the time limit.
-    #[error("the store is busy: {}", Held(holder.as_ref()))]
+    /// Another process held it for the whole of the time limit.
+    #[error("{kind} is busy: {}", HeldBy(holder.as_ref()))]
     Busy {
-        /// Who, when the file says.
+        /// What the lock is for.
+        kind: LockKind,
+        /// The holder, if the file names one.
         holder: Option<Holder>,
     },
-    /// The wait was to end before the time limit.
+    /// The wait was stopped before the time limit.
     #[error("interrupted while another process held a lock")]
     Stopped,
     /// The file cannot be opened or locked.
@@ -90,13 +145,21 @@ pub enum LockError {
     Disk(#[source] DiskError),
 }
 
-struct Held<'a>(Option<&'a Holder>);
+impl LockError {
+    /// The lock at `path` is held by another process.
+    #[must_use]
+    pub fn busy(path: &Path) -> Self {
+        Self::Busy { kind: LockKind::at(path), holder: Holder::read(path) }
+    }
+}
 
-impl fmt::Display for Held<'_> {
+struct HeldBy<'a>(Option<&'a Holder>);
+
+impl fmt::Display for HeldBy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(holder) => holder.fmt(f),
-            None => f.write_str("another process holds the lock"),
+            None => f.write_str("another process holds its lock"),
         }
     }
 }
@@ -109,7 +172,7 @@ impl fmt::Display for Holder {
 }
 
 impl Lock {
-    /// Takes the lock at once, or `None` when somebody holds it.
+    /// Takes the lock at once, or `None` when it is held.
     ///
     /// # Errors
     /// When the file cannot be opened; its directory must exist.
@@ -117,25 +180,26 @@ impl Lock {
         let mut file = fd_lock::RwLock::new(open(path)?);
         match file.try_write() {
             Ok(mut guard) => {
-                // Only for those who wait; a full disk must not keep anybody from the lock.
+                // A courtesy to those who wait: a full disk must not keep this process from the lock.
                 let _ = write_holder(&mut guard, command);
                 // The guard would unlock on drop. Closing the file does so too, and needs no borrow.
                 std::mem::forget(guard);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            Err(error) => return Err(DiskError::new(Verb::Read, path, error)),
+            Err(error) => return Err(DiskError::new(Verb::Lock, path, error)),
         }
         Ok(Some(Self { file: file.into_inner() }))
     }
 
-    /// Takes the lock, waiting for it if somebody holds it.
+    /// Takes the lock, and waits for it while it is held.
     ///
     /// # Errors
     /// [`LockError::Busy`] after the time limit, [`LockError::Stopped`] before it.
-    pub fn take(path: &Path, command: &str, patience: Patience<'_>) -> Result<Self, LockError> {
-        let Patience { limit, stop, told: tell } = patience;
+    pub fn take(path: &Path, command: &str, wait: LockWait<'_>) -> Result<Self, LockError> {
+        let LockWait { limit, stop, on_wait } = wait;
         let start = Instant::now();
-        let (mut pause, mut told) = (Duration::from_millis(1), false);
+        let mut pause = Duration::from_millis(1);
+        let mut is_reported = false;
         loop {
             if let Some(lock) = Self::try_take(path, command).map_err(LockError::Disk)? {
                 return Ok(lock);
@@ -144,19 +208,19 @@ impl Lock {
                 return Err(LockError::Stopped);
             }
             if start.elapsed() >= limit {
-                return Err(LockError::Busy { holder: Holder::read(path) });
+                return Err(LockError::busy(path));
             }
-            if !told && start.elapsed() >= Duration::from_secs(1) {
-                tell(Holder::read(path).as_ref());
-                told = true;
+            if !is_reported && start.elapsed() >= Duration::from_secs(1) {
+                on_wait(Holder::read(path).as_ref());
+                is_reported = true;
             }
             std::thread::sleep(pause.min(limit.saturating_sub(start.elapsed())));
             pause = (pause * 2).min(Duration::from_millis(50));
         }
     }
 
-    /// Shares the lock of a file or directory that is there, or `None` when somebody has it alone. Needs no
-    /// more than the right to read it, and writes nothing.
+    /// Shares the lock of an existing file or directory, or `None` when another holds it alone. Needs only the right
+    /// to read it, and writes nothing.
     ///
     /// # Errors
     /// When it is not there, a symbolic link, or cannot be read.
@@ -167,7 +231,7 @@ impl Lock {
         Self::if_taken(path, taken, file)
     }
 
-    /// As [`try_share`](Self::try_share), but alone: `None` when anybody has it or shares it.
+    /// As [`try_share`](Self::try_share), but alone: `None` when another holds or shares it.
     ///
     /// # Errors
     /// As there.
@@ -185,32 +249,31 @@ impl Lock {
         match taken {
             Ok(()) => Ok(Some(Self { file: file.into_inner() })),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(DiskError::new(Verb::Read, path, error)),
+            Err(error) => Err(DiskError::new(Verb::Lock, path, error)),
         }
     }
 
-    /// Whether somebody has the lock of this file alone at this moment. Changes nothing; a file that is not
-    /// there is held by nobody.
+    /// Whether the lock of this file is held alone at this moment. Changes nothing; a missing file is not held.
     #[must_use]
     pub fn is_held(path: &Path) -> bool {
         matches!(Self::try_share(path), Ok(None))
     }
 
-    /// Lets programs that this process starts from now on, from any of its threads, inherit the lock: it is
-    /// then let go with the last of their descriptors.
+    /// Makes programs that this process starts from now on, from any of its threads, inherit the lock: closing the
+    /// last of their descriptors releases it.
     ///
     /// # Errors
-    /// They would not inherit it.
+    /// They do not inherit it.
     pub fn let_children_inherit(&mut self, path: &Path) -> Result<(), DiskError> {
-        // Where so many descriptors are not allowed, a low number has to do.
+        // Where the limit of descriptors is lower than that, a low number has to do.
         if let Ok(moved) = rustix::io::fcntl_dupfd_cloexec(&self.file, OUT_OF_THE_WAY) {
             self.file = moved.into();
         }
         rustix::io::fcntl_setfd(&self.file, rustix::io::FdFlags::empty())
-            .map_err(|source| DiskError::new(Verb::Read, path, source))
+            .map_err(|source| DiskError::new(Verb::Lock, path, source))
     }
 
-    /// Whether `path` names what is locked.
+    /// Whether `path` names the locked file.
     #[must_use]
     pub fn is_at(&self, path: &Path) -> bool {
         let named = rustix::fs::lstat(path).map(|stat| (stat.st_dev, stat.st_ino));
@@ -218,7 +281,7 @@ impl Lock {
         named.is_ok() && named == locked
     }
 
-    /// Whether the locked file still has a name. A lock on a file that somebody removed excludes nobody.
+    /// Whether the locked file still has a name. A lock on a file that was removed excludes no other process.
     #[must_use]
     pub fn is_named(&self) -> bool {
         rustix::fs::fstat(&self.file).is_ok_and(|stat| stat.st_nlink > 0)
@@ -233,8 +296,7 @@ fn open(path: &Path) -> Result<File, DiskError> {
         .map_err(|source| DiskError::new(Verb::CreateFile, PathBuf::from(path), source))
 }
 
-/// Opens what is there to look whether it is locked: a pipe of that name does not make us wait, and a link
-/// leads nowhere.
+/// Opens a file or directory to look whether it is locked: a pipe does not make us wait, and a link is refused.
 fn open_existing(path: &Path) -> Result<File, DiskError> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
@@ -243,7 +305,7 @@ fn open_existing(path: &Path) -> Result<File, DiskError> {
 }
 
 fn write_holder(file: &mut File, command: &str) -> io::Result<()> {
-    // Under its other name it is a file of someone else's.
+    // Under its other name it may be a file of another program.
     if rustix::fs::fstat(&*file)?.st_nlink > 1 {
         return Ok(());
     }
@@ -254,7 +316,7 @@ fn write_holder(file: &mut File, command: &str) -> io::Result<()> {
 }
 
 impl Holder {
-    /// Who holds, or last held, the lock of this file, when the file tells.
+    /// The process that holds, or last held, the lock of this file, if the file names it.
     #[must_use]
     pub fn read(path: &Path) -> Option<Self> {
         let mut bytes = Vec::new();
@@ -266,7 +328,7 @@ impl Holder {
     }
 }
 
-/// A command as a line that can be shown anywhere: nothing in it that a terminal obeys, and not long.
+/// A command as a short line without anything that a terminal obeys.
 fn one_line(command: &str) -> String {
     command.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
 }
@@ -291,18 +353,18 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_ends_as_soon_as_it_is_told_to() {
+    fn a_wait_ends_as_soon_as_it_is_stopped() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let _lock = Lock::try_take(&path, "update").unwrap().unwrap();
         let asked = std::cell::Cell::new(0);
         let stop = || asked.replace(asked.get() + 1) == 3;
-        let patience = Patience { stop: &stop, ..Patience::of(Duration::from_secs(300)) };
-        assert!(matches!(Lock::take(&path, "gc", patience), Err(LockError::Stopped)));
+        let wait = LockWait { stop: &stop, ..LockWait::at_most(Duration::from_secs(300)) };
+        assert!(matches!(Lock::take(&path, "gc", wait), Err(LockError::Stopped)));
     }
 
     #[test]
-    fn a_shared_lock_needs_no_right_to_write_creates_nothing_and_excludes_who_wants_it_alone() {
+    fn a_shared_lock_needs_no_right_to_write_creates_nothing_and_excludes_an_exclusive_one() {
         let dir = tempfile::tempdir().unwrap();
         assert!(Lock::try_share(&dir.path().join("none")).is_err());
         let (one, two) =
@@ -316,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_is_told_in_one_line_whatever_the_file_says() {
+    fn a_holder_is_named_in_one_line_whatever_its_file_holds() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let command = |text: &[u8]| {
@@ -349,12 +411,35 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_in_vain_learns_who_holds_the_lock() {
+    fn a_wait_in_vain_names_the_lock_and_its_holder() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("lock");
-        let _lock = Lock::try_take(&path, "update a\nb").unwrap().unwrap();
-        let error = Lock::take(&path, "gc", Patience::of(Duration::from_millis(5))).unwrap_err();
-        let LockError::Busy { holder: Some(holder) } = error else { panic!("{error}") };
-        assert_eq!((holder.pid, holder.command.as_str()), (std::process::id(), "update a b"));
+        std::fs::create_dir(dir.path().join("locks")).unwrap();
+        for (name, words) in [
+            ("store", "the store is busy"),
+            ("modules.toml", "modules.toml is busy"),
+            ("format", "the new store is busy"),
+            ("trash", "the trash is busy"),
+            ("environment-0123456789abcdef", "the environment is busy"),
+            ("origin-0123456789abcdef", "the mirror of the repository is busy"),
+            ("another", "the file is busy"),
+        ] {
+            let path = dir.path().join("locks").join(name);
+            let _lock = Lock::try_take(&path, "update a\nb").unwrap().unwrap();
+            let wait = LockWait::at_most(Duration::from_millis(5));
+            let error = Lock::take(&path, "gc", wait).unwrap_err();
+            let pid = std::process::id();
+            let whole = format!("{words}: process {pid} (update a b) has held the lock for ");
+            assert!(error.to_string().starts_with(&whole), "{error}");
+        }
+        assert_eq!(LockKind::at(&dir.path().join("store")), LockKind::Other);
+    }
+
+    #[test]
+    fn a_lock_that_the_kernel_refuses_is_no_failed_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = io::Error::from_raw_os_error(37);
+        let file = fd_lock::RwLock::new(open(&dir.path().join("lock")).unwrap());
+        let error = Lock::if_taken(Path::new("/home/lock"), Err(refused), file).unwrap_err();
+        assert!(error.to_string().starts_with("cannot lock /home/lock"), "{error}");
     }
 }

@@ -31,7 +31,7 @@ pub use folding::FoldsNames;
 pub use folding::folds_names;
 pub use format::{Ensured, Format, FormatError};
 pub use layout::Layout;
-pub use lock::{Holder, Lock, LockError, Patience};
+pub use lock::{Holder, Lock, LockError, LockKind, LockWait};
 pub use ownership::{Owners, is_only_ours};
 pub use ownership::{UnsafeHome, User, has_no_links, is_ours};
 pub use planting::{LinkError, Planting, StreamError};

@@ -1,4 +1,4 @@
-//! What the system tells of a place: the file system's kind, and how it is mounted.
+//! What the system says about a place: the file system's kind, and how it is mounted.
 //!
 //! On Linux the mount is found by its number (`statx`), or else its device, in `/proc/self/mountinfo`, and
 //! whether an ext4 has a journal is asked of `/sys/fs/ext4`. None of it needs rights.
@@ -13,16 +13,16 @@ use super::verbs::{DiskError, Verb};
 /// What the kernel calls an overlay.
 pub(super) const OVERLAY: &str = "overlay";
 
-/// What the system tells of a place.
+/// What the system says about a place.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mounted {
     /// `ext4`, `fuse.sshfs`, `unknown`.
     pub(super) kind: String,
-    /// Mounted so that the disk is not told to empty its cache.
+    /// Mounted so that the disk is never asked to empty its cache.
     pub(super) barriers_off: bool,
     /// An overlay that syncs nothing.
     pub(super) syncs_off: bool,
-    /// Of an ext, and only where it can be told.
+    /// Whether an ext file system has a journal; `None` for others, and where that is not known.
     pub(super) journal: Option<bool>,
     /// The upper layer of an overlay, as the one who mounted it called it.
     pub(super) upper: Option<PathBuf>,
@@ -57,7 +57,7 @@ mod system {
         let device = (rustix::fs::major(device), rustix::fs::minor(device));
         let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
         match mount_of(&table, number_of(path), device) {
-            Some(mount) => Ok(told(&mount)),
+            Some(mount) => Ok(said(&mount)),
             None => {
                 let found = rustix::fs::statfs(path).map_err(|errno| failed(errno.into()))?;
                 // The numbers have 32 bits; what some machines keep them in has more, or a sign.
@@ -84,7 +84,7 @@ mod system {
         by_number.or_else(|| lines().find(|mount| mount.device == device))
     }
 
-    fn told(mount: &MountLine) -> Mounted {
+    fn said(mount: &MountLine) -> Mounted {
         let says = |words: &[&str]| {
             mount.options.iter().any(|option| words.iter().any(|word| option == word))
         };

@@ -34,7 +34,7 @@ const CONTROL: [&str; 9] = [
     "locks/trash",
 ];
 
-/// Files that people write: their group may, since editors ask nobody.
+/// Files that people write: their group may, since editors ask no one.
 const WRITTEN_BY_PEOPLE: [&str; 2] = ["modules.toml", "modules.lock"];
 
 /// The user who may write everywhere.
@@ -75,7 +75,7 @@ pub enum UnsafeHome {
     },
 }
 
-/// A user of the system, by number; shown with the name, where that is known.
+/// A user of the system, by number; printed with the name, where that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct User(pub u32);
 
@@ -137,7 +137,7 @@ fn directories(layout: &Layout) -> impl Iterator<Item = PathBuf> {
 }
 
 /// Whether the home, its directories and its control files are ours alone to write to. For every command that writes, or
-/// that runs what is in the home. What is not there is nobody's.
+/// that runs what is in the home. A missing file has no owner.
 ///
 /// # Errors
 /// See [`UnsafeHome`].

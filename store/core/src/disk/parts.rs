@@ -119,7 +119,7 @@ impl Disk {
         self.copy_file(path, aside)
     }
 
-    /// Names in a directory are changed by whoever may write to it.
+    /// Only a process that may write to a directory may change the names in it.
     fn open_up(&self, directory: &Path, mode: u32) -> Result<(), DiskError> {
         if mode & 0o700 == 0o700 { Ok(()) } else { self.set_mode(directory, 0o755) }
     }

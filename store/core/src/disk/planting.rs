@@ -28,7 +28,7 @@ pub struct Planting {
     disk: Disk,
     root: PathBuf,
     top: File,
-    /// What the umask leaves of the permissions of a directory that nobody writes to.
+    /// What the umask leaves of the permissions of a directory that is not written to.
     read_only: u32,
     directories: Mutex<Vec<BString>>,
 }

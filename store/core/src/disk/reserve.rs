@@ -31,7 +31,7 @@ pub fn use_reserve(disk: &Disk, layout: &Layout) {
     }
 }
 
-/// The bytes that are free to everybody; many, where that cannot be told.
+/// The bytes that any user may take; the most there are, where the system does not say.
 fn free(home: &Path) -> u64 {
     rustix::fs::statvfs(home).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -1,4 +1,4 @@
-//! A scratch copy of a tree: where somebody else's program may write whatever it likes.
+//! A scratch copy of a tree: where another program may write whatever it likes.
 //!
 //! Not observed and never synced: what happens there is no change of the store. A copy is a copy, never a hard
 //! link: a program that writes in place, or runs as root, must not reach the entry.
@@ -36,7 +36,7 @@ pub fn copy_to_scratch(
     Ok(())
 }
 
-/// Makes a directory in which somebody else's program may do as it likes.
+/// Makes a directory in which another program may write whatever it likes.
 ///
 /// # Errors
 /// It is not there.
@@ -64,7 +64,7 @@ pub fn remove_from_scratch(at: &Path) -> Result<(), DiskError> {
 
 /// Removes a scratch, as far as that can be done: what a program has made unreadable goes with the staging, or stays.
 pub fn remove_scratch(at: &Path) {
-    // Whoever removes the staging tries once more, and tells.
+    // The removal of the staging tries once more, and reports an error.
     let _ = std::fs::remove_dir_all(at);
 }
 

@@ -125,7 +125,7 @@ impl Staging {
     /// left to the next writer.
     ///
     /// # Errors
-    /// It cannot be told which stagings there are.
+    /// The stagings cannot be listed.
     pub fn remove_dead(disk: &Disk, layout: &Layout) -> Result<usize, DiskError> {
         let at = layout.staging();
         let mut removed = 0;
@@ -150,7 +150,7 @@ impl Staging {
             return Ok(false);
         };
         if let Err(error) = disk.remove_tree(directory) {
-            // An installer that outlived whoever had started it still works there: the next writer removes it.
+            // An installer that outlived the process that started it still works there: the next writer removes it.
             return match error.source.kind() {
                 ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound => Ok(false),
                 _ => Err(error),
@@ -215,8 +215,8 @@ impl Staged {
         })
     }
 
-    /// Whether it is still what was written: nobody else has any business here, but a cleaner of caches
-    /// may think otherwise. Contents are not read.
+    /// Whether it is still what was written: no other program should write here, but a cleaner of caches
+    /// may. Contents are not read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.manifest().is_some_and(|manifest| {

@@ -54,6 +54,8 @@ pub enum Verb {
     SyncDir,
     /// Opens or reads; never observed, it only names what failed.
     Read,
+    /// Takes or hands on a lock; never observed either.
+    Lock,
 }
 
 impl fmt::Display for Verb {
@@ -74,6 +76,7 @@ impl fmt::Display for Verb {
             Self::SyncFile => "sync file",
             Self::SyncDir => "sync directory",
             Self::Read => "read",
+            Self::Lock => "lock",
         })
     }
 }
@@ -103,7 +106,7 @@ pub trait Observer: Send + Sync {
     }
 }
 
-/// An act that failed. It did not happen, or, for a sync, nobody knows how much of it did.
+/// An act that failed. It did not happen, or, for a sync, an unknown part of it did.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {verb} {}", path.display())]
 pub struct DiskError {
@@ -255,7 +258,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Makes a new file with the content and permissions of another one, which nobody else may write to. Not yet
+    /// Makes a new file with the content and permissions of another one, which no other user may write to. Not yet
     /// durable.
     ///
     /// # Errors
@@ -421,7 +424,7 @@ impl Disk {
     /// removed keeps no other from going.
     ///
     /// # Errors
-    /// Some of it may be gone. The first failure is the one that is told.
+    /// Some of it may be gone. The error is the first failure.
     pub fn remove_tree(&self, path: &Path) -> Result<(), DiskError> {
         let read = |source| DiskError::new(Verb::Read, path, source);
         match look_at(path) {
@@ -454,7 +457,7 @@ pub(super) const READ_ONLY: u32 = 0o555;
 /// The bits that let others than the owner write.
 pub(super) const OTHERS_WRITE: u32 = 0o022;
 
-/// Makes a directory that nobody else may write to, whatever the umask.
+/// Makes a directory that no other user may write to, whatever the umask.
 pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().mode(0o755).create(path)
 }
@@ -545,7 +548,7 @@ fn if_there(path: &Path, read: io::Result<Vec<u8>>) -> Result<Option<Vec<u8>>, D
     }
 }
 
-/// A name nobody else has: 16 random hex digits.
+/// A unique name: 16 random hex digits.
 ///
 /// # Errors
 /// When the system has no randomness to give.

@@ -12,18 +12,24 @@ use serde::{
 use super::{
     class::{Class, Stage},
     digest::Digest,
+    linked_path::LinkedPath,
+    origin::Origin,
+    recorded_source::RecordedSource,
+    ref_name::RefName,
+    revision::Revision,
+    subdirectory::Subdirectory,
 };
 
-/// The last try to have what is wanted of a module, and why it failed. What is shown meanwhile is none of its
-/// business.
+/// The last attempt to bring a module to its declared state, and why it failed. It says nothing about the current
+/// binding of the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// The source that was wanted, without any secret.
-    pub source: String,
+    /// The source that was wanted.
+    pub source: RecordedSource,
     /// The commit that was wanted, if that much was found out.
-    pub revision: Option<String>,
-    /// A name for all else that it depended on; none, where nobody can say. Of a build the first half is a name for all
-    /// but its source, so that with the commit it tells without a fetch that it would be the same again.
+    pub revision: Option<Revision>,
+    /// A name for everything else that it depended on; `None` where that is not known. The first half of a build's name
+    /// covers everything but its source: with the commit, it shows without a fetch that the build would be the same.
     pub conditions: Option<Digest>,
     /// When it is worth trying again.
     pub class: Class,
@@ -55,8 +61,8 @@ impl Attempt {
         }
     }
 
-    /// Whether it is tried at once when its host has answered somebody: only where the network failed. A full disk, or
-    /// a build, does not get better by that.
+    /// Whether to retry at once when its host has answered another request: only where the network failed. An answer
+    /// helps neither a full disk nor a build.
     #[must_use]
     pub const fn may_end_with_an_answer(&self) -> bool {
         matches!((self.class, self.stage), (Class::Transient, Stage::Resolve | Stage::Fetch))
@@ -66,8 +72,8 @@ impl Attempt {
 /// What a module is in a generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
-    /// Where it comes from, as a person would write it, without any secret.
-    pub source: String,
+    /// Where it comes from.
+    pub source: RecordedSource,
     /// What its target leads to.
     pub bound: Bound,
 }
@@ -83,7 +89,7 @@ impl Binding {
         }
     }
 
-    /// The entry that what is shown was built from: no link leads to it, and it is kept as long.
+    /// The entry that its entry was built from: no link leads to it, and it is kept for the same time.
     #[must_use]
     pub const fn material(&self) -> Option<Digest> {
         match &self.bound {
@@ -101,14 +107,14 @@ pub enum Bound {
         /// The entry.
         digest: Digest,
         /// The part of it that is the module.
-        subdirectory: Option<String>,
+        subdirectory: Option<Subdirectory>,
         /// Where the tree came from, when that was git.
         fetched: Option<Fetched>,
     },
     /// A directory that is the user's own, live.
     Linked {
-        /// Its absolute path.
-        path: String,
+        /// Where it is.
+        path: LinkedPath,
     },
     /// An entry of the store that was built.
     Built(Box<Built>),
@@ -137,14 +143,14 @@ pub enum MadeFrom {
         /// The entry.
         digest: Digest,
         /// The part of it that is the module.
-        subdirectory: Option<String>,
+        subdirectory: Option<Subdirectory>,
         /// Where the tree came from, when that was git.
         fetched: Option<Fetched>,
     },
     /// A directory that is the user's own.
     Directory {
-        /// Its absolute path.
-        path: String,
+        /// Where it is.
+        path: LinkedPath,
     },
 }
 
@@ -190,7 +196,7 @@ impl Bound {
         }
     }
 
-    /// The entry that the source's tree is, whether that is shown or something built from it.
+    /// The entry of the source's tree: its own, or the one it was built from.
     #[must_use]
     pub const fn source_entry(&self) -> Option<Digest> {
         match self {
@@ -208,11 +214,11 @@ impl Bound {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fetched {
     /// The repository's canonical identity.
-    pub origin: String,
-    /// The full name of the reference that was followed, or none for a commit.
-    pub reference: Option<String>,
-    /// The commit, 40 hex digits.
-    pub revision: String,
+    pub origin: Origin,
+    /// The reference that was followed, or none for a commit.
+    pub reference: Option<RefName>,
+    /// The commit.
+    pub revision: Revision,
 }
 
 /// Reads texts one by one: room for as many as a list says it has is only made when they are there.

@@ -1,6 +1,6 @@
 //! [`BuildSpec`]: how a module is built, as `modules.toml` declares it.
 //!
-//! Only read here. Whether the command exists and what the globs match is for whoever builds.
+//! Only read here. The build finds out whether the command exists and which files the globs match.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::toml_fields::{Fields, Placed, TomlFault};
 pub struct BuildSpec {
     /// The program and its arguments; never empty, and not a line for a shell.
     pub command: Vec<String>,
-    /// What of the scratch copy becomes the entry; `None`, written `.`, is all of it.
+    /// The part of the scratch copy that becomes the entry; `None`, written `.`, is all of it.
     pub output: Option<Subdirectory>,
     /// Globs of the files the result depends on; `**` by default.
     pub inputs: Vec<String>,
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_shown_so_that_each_word_can_be_told_and_none_can_hide() {
+    fn a_command_is_printed_so_that_each_word_stands_apart_and_none_can_hide() {
         let words = ["sh", "-c", "a \"b\"", "", "x\u{1b}[2K\ny", "\u{202e}fdp", "\u{200b}"];
         let words = words.map(str::to_owned);
         let expected = r#"sh -c "a \"b\"" "" "x\u{1b}[2K\ny" "\u{202e}fdp" "\u{200b}""#;

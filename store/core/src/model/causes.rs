@@ -1,4 +1,4 @@
-//! An error told with all it came from.
+//! The messages of an error and of all its sources.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! How a failure is told: when it is worth trying again, and how far things had come.
+//! What is known of a failure: when it is worth a retry, and which stage it ended in.
 
 use std::fmt;
 
@@ -28,13 +28,13 @@ pub enum Stage {
     Fetch,
     /// Writing it to staging.
     Place,
-    /// Building it, or having its own build backend tell what it is.
+    /// Building it, or asking its own build backend for its metadata.
     Build,
     /// Importing it in an environment that is bound to it.
     Import,
     /// Installing it, or what it needs, in such an environment.
     Install,
-    /// Trying what was built, before it is shown.
+    /// Trying the result of a build, before the switch.
     Validate,
 }
 

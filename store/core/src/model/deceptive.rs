@@ -1,13 +1,13 @@
 //! Characters that a terminal, or a reader's eye, takes for something else than the text they stand in.
 //!
 //! The texts of this library, its errors above all, repeat what servers, archives and other programs say, exactly as
-//! they say it. Whoever shows them to a person uses [`escaped`]: a character such as U+202E is then written out,
+//! they say it. A program that prints them for a person uses [`escaped`]: a character such as U+202E is then written out,
 //! `\u{202e}`. A backslash stays a backslash: to escape twice is to escape once. Not looked at: combining marks, letters
 //! that look alike, and spaces that are wider than others.
 
 use std::borrow::Cow;
 
-/// Characters beyond ASCII that are invisible, or change how those around them are shown: all of the categories Cf, Zl
+/// Characters beyond ASCII that are invisible, or change how those around them look: all of the categories Cf, Zl
 /// and Zp, and what Unicode calls default-ignorable, which is where text can be hidden.
 const DECEPTIVE: [(char, char); 26] = [
     ('\u{80}', '\u{9f}'),
@@ -48,7 +48,7 @@ pub fn is_deceptive(c: char) -> bool {
     after.checked_sub(1).and_then(|at| DECEPTIVE.get(at)).is_some_and(|(_, last)| c <= *last)
 }
 
-/// `text` on one line, with what deceives written out: for whoever shows a text of this library to a person.
+/// `text` on one line, with deceptive characters written out: for programs that print a text of this library.
 ///
 /// Errors and reports repeat exactly what servers, archives and programs say.
 #[must_use]
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_obey_is_shown_and_not_sent() {
+    fn what_a_terminal_would_obey_is_written_out() {
         assert_eq!(escaped("a b"), "a b");
         assert_eq!(escaped("a\u{1b}[31m\nb"), "a\\u{1b}[31m\\nb");
         assert_eq!(escaped("\u{9b}2J\u{202e}txt\u{e0041}"), "\\u{9b}2J\\u{202e}txt\\u{e0041}");

@@ -189,7 +189,7 @@ source = "/home/me/src/my-fork"          # linked: live, never copied, updated o
 source = "git+ssh://git@example.com/me/weather@v2"
 [modules.weather.build]                   # every key but command has a default
 command   = ["deno", "bundle", "main.ts", "out.js"]
-output    = "."                          # what of the scratch copy becomes the entry
+output    = "."                          # the part of the scratch copy that becomes the entry
 inputs    = ["**"]
 env       = ["DENO_DIR"]
 toolchain = ["deno", "--version"]

@@ -1,6 +1,6 @@
 //! Adding and removing modules in `modules.toml`, keeping all else byte for byte.
 //!
-//! Text in, text out: whoever calls writes the file. A comment directly above a module's header goes with
+//! Text in, text out: the caller writes the file. A comment directly above a module's header goes with
 //! the module; one that a blank line separates from it stays.
 
 use std::path::{Path, PathBuf};

@@ -20,7 +20,7 @@ pub struct GitTree {
     pub root: ObjectId,
     /// The blob ids, one for each of the manifest's files and in its order.
     pub blobs: Vec<ObjectId>,
-    /// Paths whose mode in git is none of 100644, 100755 and 120000, and that mode.
+    /// Paths whose mode in git is neither 100644 nor 100755 nor 120000, and that mode.
     pub odd_modes: Vec<(BString, u32)>,
     /// Submodules: where they lie, and the commit recorded there.
     pub gitlinks: Vec<(BString, ObjectId)>,

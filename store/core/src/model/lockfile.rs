@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, fmt::Write, path::Path};
 use toml_edit::{Key, Value};
 
 use super::toml_fields::{self, Fields, Placed, TomlFault};
-use super::{Digest, ModuleName, Origin, Reference, Revision, Source, Subdirectory, is_deceptive};
+use super::{
+    Digest, ModuleName, Origin, RefName, Reference, Revision, Source, Subdirectory, is_deceptive,
+};
 
 /// The locked modules by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,7 +27,7 @@ pub struct Locked {
     pub origin: Option<Origin>,
     /// The full name of the ref that was taken, such as `refs/heads/main`; `None` for an archive or where
     /// the source names a commit.
-    pub reference: Option<String>,
+    pub reference: Option<RefName>,
     /// The commit; `None` for an archive.
     pub revision: Option<Revision>,
     /// The tree that was stored: the repository or the archive as a whole.
@@ -93,8 +95,8 @@ impl Lockfile {
     }
 }
 
-/// A string in TOML. What deceives whoever reads the file stands there as an escape: a server chooses the name of the
-/// branch that its HEAD leads to.
+/// A string in TOML, with deceptive characters as escapes: a server chooses the name of the branch that its HEAD leads
+/// to.
 fn to_toml(text: String) -> String {
     if !text.contains(is_deceptive) {
         return Value::from(text).to_string();
@@ -115,7 +117,7 @@ impl Locked {
         let values = [
             Some(self.source.to_toml_text()),
             self.origin.as_ref().map(ToString::to_string),
-            self.reference.clone(),
+            self.reference.as_ref().map(ToString::to_string),
             self.revision.map(|revision| revision.to_string()),
             Some(self.digest.to_string()),
             self.subdirectory.as_ref().map(ToString::to_string),
@@ -131,7 +133,7 @@ impl Locked {
             source: read_source(&fields, fields.required("source", source)?)?,
             origin: parsed(&fields, "origin", "an origin", |text| text.parse().ok())?,
             reference: parsed(&fields, "reference", "the name of a git ref", |text| {
-                text.parse::<Reference>().ok().map(|_| text.to_owned())
+                text.parse::<Reference>().ok().map(|_| text.into())
             })?,
             revision: parsed(&fields, "revision", "40 hex digits", |text| text.parse().ok())?,
             digest: fields.required("digest", digest)?,
@@ -175,7 +177,7 @@ fn read_source(fields: &Fields<'_>, text: &str) -> Result<Source, Placed<TomlFau
     // What is printed is absolute, so it does not matter what relative paths begin at.
     match Source::parse(text, Path::new("/"), None) {
         Ok(source @ (Source::Git(_) | Source::Archive(_))) => Ok(source),
-        _ => Err(fields.wrong("source", "a repository or an archive")),
+        Ok(Source::Linked(_)) | Err(_) => Err(fields.wrong("source", "a repository or an archive")),
     }
 }
 
@@ -211,7 +213,7 @@ mod tests {
             origin: source.origin(),
             subdirectory: source.subdirectory().cloned(),
             source,
-            reference: Some("refs/heads/main".to_owned()),
+            reference: Some("refs/heads/main".into()),
             revision: Some(Revision::from_bytes([0xab; 20])),
             digest: Digest::from_bytes([0xcd; 32]),
         }

@@ -2,7 +2,7 @@
 //!
 //! Two names that differ only in case are two names here; `modules.toml` refuses to hold both.
 
-use std::{borrow::Borrow, fmt, str::FromStr};
+use std::{borrow::Borrow, fmt, path::Path, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,13 @@ impl ModuleName {
         let name: String =
             name.trim_start_matches(['.', '-']).chars().take(Self::MAX_BYTES).collect();
         name.trim_end_matches('-').parse().ok()
+    }
+}
+
+/// A name is a file name in every generation.
+impl AsRef<Path> for ModuleName {
+    fn as_ref(&self) -> &Path {
+        Path::new(&self.0)
     }
 }
 

@@ -12,8 +12,12 @@ use super::written::hex_pair;
 use super::{RemoteUrl, Scheme};
 
 /// The canonical identity of a repository: `host[:port]/path`, or `file:///absolute/path`.
+///
+/// One that is read from a record is taken at its word. Which spellings are one repository may change with a version,
+/// and a journal must not become unreadable by that: an origin of old rules is another repository than that of new
+/// ones, which costs one whole fetch.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(transparent)]
 pub struct Origin(String);
 
 /// The text is not an origin in its canonical form.
@@ -28,8 +32,8 @@ impl RemoteUrl {
     /// The identity of the repository at this address.
     ///
     /// Scheme, user, default port, a trailing `/` and `.git` are dropped, the host is lower case. So
-    /// `https://h/r` and `http://h/r.git` are one repository here; a server where they are two cannot
-    /// be told apart. Kept apart are, because they often differ: `x` and `x.git` in the local file
+    /// `https://h/r` and `http://h/r.git` are one repository here; a server where they are two
+    /// cannot be used for both. Kept apart are, because they often differ: `x` and `x.git` in the local file
     /// system, and the homes of different ssh users (`me@h:r` is `h/~me/r`), except that `git@h:r` is
     /// `h/r`, as on every forge.
     #[must_use]
@@ -158,14 +162,6 @@ impl FromStr for Origin {
             .map(|url| url.origin())
             .find(|origin| origin.0 == text)
             .ok_or(ParseOriginError)
-    }
-}
-
-impl TryFrom<String> for Origin {
-    type Error = ParseOriginError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
     }
 }
 

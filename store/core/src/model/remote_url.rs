@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_exposed_to_the_transport_and_shown_to_nobody() {
+    fn a_secret_is_exposed_to_the_transport_and_printed_nowhere() {
         let table = [
             ("https://user:tok-en@h/o/r", "https://user:***@h/o/r", "https://h/o/r"),
             ("https://tok-en@h/o/r", "https://***@h/o/r", "https://h/o/r"),
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_an_address_are_told_apart() {
+    fn the_parts_of_an_address_are_separated() {
         let ssh = url("ssh://git@h:2222/o/r/");
         assert_eq!((ssh.scheme(), ssh.user(), ssh.host()), (Scheme::Ssh, Some("git"), Some("h")));
         assert_eq!((ssh.port(), ssh.path(), ssh.is_scp()), (Some(2222), "/o/r", false));

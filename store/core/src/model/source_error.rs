@@ -17,7 +17,7 @@ pub struct ParseSourceError {
     pub at: usize,
     /// What should have been there.
     pub expected: Expected,
-    /// What the author may have meant, to be shown after "write" or "try".
+    /// What the author may have meant, to be printed after "write" or "try".
     pub suggestion: Option<String>,
 }
 
@@ -51,7 +51,7 @@ pub enum Expected {
     #[error("a user name")]
     User,
     /// A secret that is not the replacement for one.
-    #[error("the secret itself, which is replaced by `***` wherever it is shown")]
+    #[error("the secret itself, which is replaced by `***` wherever it is printed")]
     UnhiddenSecret,
     /// A host name.
     #[error("a host name")]

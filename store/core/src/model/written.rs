@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-/// What stands for a secret wherever text is shown.
+/// Stands for a secret in every printed text.
 pub(super) const STARS: &str = "***";
 
 /// A text with its secrets replaced, and how to find a byte of the original in it.

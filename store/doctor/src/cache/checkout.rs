@@ -56,8 +56,7 @@ impl Checkout {
         let text = small_bytes(&self.git.join("config"))?;
         let meta = gix::config::file::Metadata::from(gix::config::Source::Local);
         let config = gix::config::File::from_bytes_no_includes(&text, meta, Default::default());
-        let config = config.ok()?;
-        config.string("remote.origin.url").map(|url| url.to_str_lossy().into_owned())
+        config.ok()?.string("remote.origin.url").map(|url| url.to_str_lossy().into_owned())
     }
 
     /// The branch that is checked out.
@@ -272,10 +271,9 @@ fn commit_at(git: &Path, name: &str, depth: u8) -> Option<String> {
             found.next_back()?
         }
     };
-    let text = text.trim();
-    match text.strip_prefix("ref: ") {
+    match text.trim().strip_prefix("ref: ") {
         Some(next) => commit_at(git, next, depth),
-        None => is_commit(text).then(|| text.to_owned()),
+        None => Some(text.trim().to_owned()).filter(|text| is_commit(text)),
     }
 }
 

@@ -93,12 +93,12 @@ fn add(editable: &Editable<'_>, exception: Exception, found: &mut Vec<Finding>) 
         finding.about.exception = Some(exception);
         return;
     }
-    let file = editable.followed.first().map(|pointer| pointer.file.clone());
-    let file = file.or_else(|| editable.distribution.map(|it| it.directory.clone()));
+    let pointing = editable.followed.first().map(|pointer| pointer.file.clone());
+    let file = pointing.or_else(|| editable.distribution.map(|it| it.directory.clone()));
     let importing = exception.importing.as_deref().unwrap_or(editable.name.as_str());
     let what = format!("its paths are right, and importing {importing} fails: {exception}");
-    let what = what.lines().next().unwrap_or_default();
-    let finding = Finding::new(FAILED_IMPORT, file.unwrap_or_default(), what)
+    let first_line = what.lines().next().unwrap_or_default();
+    let finding = Finding::new(FAILED_IMPORT, file.unwrap_or_default(), first_line)
         .of(&editable.name, editable.module.as_deref())
         .not_fixed("its code, or one of its requirements, has to change");
     found.push(finding.with(|about| about.exception = Some(exception)));

@@ -26,9 +26,11 @@ pub(super) const INSTALL_STATE: Step<OfMachine> = OfMachine::check(CODES, outdat
 fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
     let environment = view.environment;
     if let Some(what) = cannot_run(environment).or_else(|| wrong_answer(view)) {
-        let finding = Finding::new(WRONG_INTERPRETER, environment.executable(), what);
-        let finding = finding.command(renewal(environment));
-        found.push(finding.not_fixed("modstore installs no interpreters"));
+        found.push(
+            Finding::new(WRONG_INTERPRETER, environment.executable(), what)
+                .command(renewal(environment))
+                .not_fixed("modstore installs no interpreters"),
+        );
     }
     found.extend(left_behind(environment));
 }
@@ -82,9 +84,12 @@ fn left_behind(environment: &InspectedEnvironment) -> Option<Finding> {
             && children(&site).any(|child| child.join("direct_url.json").is_file())
     })?;
     let what = format!("the current Python does not see what was installed for {}", name_of(&old));
-    let finding = Finding::new(WRONG_INTERPRETER, old, what).at(Severity::Warning);
-    let finding = finding.command(renewal(environment));
-    Some(finding.not_fixed("everything has to be installed again"))
+    Some(
+        Finding::new(WRONG_INTERPRETER, old, what)
+            .at(Severity::Warning)
+            .command(renewal(environment))
+            .not_fixed("everything has to be installed again"),
+    )
 }
 
 /// The command that makes the environment from scratch.

@@ -134,8 +134,12 @@ fn uncompiled(view: &EditableView<'_>) -> Option<Finding> {
     let python = quoted(view.environment.executable().as_os_str());
     let name = &editable.name;
     let command = format!("uv pip install --python {python} --reinstall-package {name} {name}");
-    let finding = finding.leading_to(&pointer.target).command(command);
-    Some(finding.not_fixed("it has to come from an index"))
+    Some(
+        finding
+            .leading_to(&pointer.target)
+            .command(command)
+            .not_fixed("it has to come from an index"),
+    )
 }
 
 fn is_compiled(path: &Path) -> bool {

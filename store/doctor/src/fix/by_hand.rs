@@ -16,7 +16,7 @@
 use std::path::{Path, PathBuf};
 
 use modstore_core::disk::{
-    Disk, DiskError, Lock, LockError, Patience, Verb, names_in, random_name,
+    Disk, DiskError, Lock, LockError, LockWait, Verb, names_in, random_name,
 };
 use modstore_python::{Finder, Pointer, PointerKind, lexical, small_if_there};
 use serde_json::Value;
@@ -129,7 +129,7 @@ impl ByHand {
         &self,
         disk: &Disk,
         prefix: &Path,
-        patience: Patience<'_>,
+        patience: LockWait<'_>,
     ) -> Result<(), ByHandError> {
         let _lock = lock(disk, prefix, patience)?;
         for file in self.files.iter().chain(&self.record) {
@@ -196,7 +196,7 @@ fn refuse_link(path: &Path) -> Result<(), ByHandError> {
 }
 
 /// The lock that uv takes, made if need be.
-fn lock(disk: &Disk, prefix: &Path, patience: Patience<'_>) -> Result<Lock, ByHandError> {
+fn lock(disk: &Disk, prefix: &Path, patience: LockWait<'_>) -> Result<Lock, ByHandError> {
     let path = prefix.join(".lock");
     refuse_link(&path)?;
     if path.symlink_metadata().is_err()
@@ -214,7 +214,7 @@ fn lock(disk: &Disk, prefix: &Path, patience: Patience<'_>) -> Result<Lock, ByHa
             return Err(LockError::Stopped.into());
         }
         if start.elapsed() >= patience.limit {
-            return Err(LockError::Busy { holder: None }.into());
+            return Err(LockError::busy(&path).into());
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
     }

@@ -4,7 +4,7 @@
 use std::{error::Error, path::PathBuf};
 
 use modstore_core::{
-    disk::{Layout, Lock, LockError, Patience},
+    disk::{Layout, Lock, LockError, LockWait},
     events::{Doing, Event},
     model::causes,
     program::ProgramError,
@@ -173,9 +173,12 @@ impl<'a> Fixer<'a> {
         environment: &InspectedEnvironment,
         findings: &[Finding],
     ) -> bool {
-        let here = findings.iter().map(|finding| &finding.about);
-        let here = here.filter(|it| it.environment.as_deref() == Some(environment.prefix()));
-        let mut wanted: Vec<String> = here.filter_map(|it| it.requirement.clone()).collect();
+        let mut wanted: Vec<String> = findings
+            .iter()
+            .map(|finding| &finding.about)
+            .filter(|it| it.environment.as_deref() == Some(environment.prefix()))
+            .filter_map(|it| it.requirement.clone())
+            .collect();
         wanted.sort();
         wanted.dedup();
         let Some(installer) = &environment.installer else { return false };
@@ -208,8 +211,8 @@ impl<'a> Fixer<'a> {
         Lock::take(&path, "modstore doctor", self.wait()).map(Some)
     }
 
-    const fn wait(&self) -> Patience<'_> {
-        Patience::of(self.doctor.lock_limit)
+    const fn wait(&self) -> LockWait<'_> {
+        LockWait::at_most(self.doctor.lock_limit)
     }
 
     fn is_done(&mut self, environment: &InspectedEnvironment, names: Vec<String>, how: &str) {

@@ -61,8 +61,8 @@ impl<'a> Editable<'a> {
         names.sort();
         names.dedup();
         let of = |name: DistributionName| {
-            let followed = owned.iter().filter(|(owner, _)| *owner == name);
-            let followed = followed.map(|(_, pointer)| *pointer).collect();
+            let own = owned.iter().filter(|(owner, _)| *owner == name);
+            let followed = own.map(|(_, pointer)| *pointer).collect();
             Self::read(scan, registration, name, followed)
         };
         names.into_iter().map(of).collect()
@@ -105,8 +105,10 @@ fn module_of(
     registration: Option<&Registration>,
     entry_points: &[EntryPoint],
 ) -> Option<String> {
-    let bound = registration.into_iter().flat_map(|registration| &registration.installed);
-    let mut bound = bound.filter(|(_, installed)| installed.distribution == *name);
+    let mut bound = registration
+        .into_iter()
+        .flat_map(|registration| &registration.installed)
+        .filter(|(_, installed)| installed.distribution == *name);
     let programs = ["console_scripts", "gui_scripts"];
     bound.next().map(|(module, _)| module.to_string()).or_else(|| {
         let mut named = entry_points.iter().filter(|it| !programs.contains(&&*it.group));
@@ -139,11 +141,11 @@ fn owner(scan: &Scan, pointer: &Pointer) -> Option<DistributionName> {
 fn is_named_after(stem: &str, distribution: &Distribution) -> bool {
     let name = distribution.name.in_file_names();
     let version = distribution.version.as_deref().unwrap_or_default();
-    let rest =
+    let prefixes =
         ["_editable_impl_", "_editable_skbc_", "__editable___", "__editable__.", "_modstore_"];
-    let rest = rest.into_iter().find_map(|prefix| stem.strip_prefix(prefix)).unwrap_or(stem);
-    let rest = rest.strip_suffix("_finder").unwrap_or(rest).to_ascii_lowercase();
-    let plain = rest.replace(['-', '.'], "_");
+    let rest = prefixes.into_iter().find_map(|prefix| stem.strip_prefix(prefix)).unwrap_or(stem);
+    let bare = rest.strip_suffix("_finder").unwrap_or(rest);
+    let plain = bare.to_ascii_lowercase().replace(['-', '.'], "_");
     plain == name || plain == format!("{name}_{version}").replace(['-', '.'], "_")
 }
 

@@ -22,7 +22,8 @@ use super::{
     unpack::unpack,
 };
 use crate::{
-    errors::{AcquireError, ArchiveError, ArchiveLimit, ArchiveLimits, Fault, RemoteError},
+    errors::{AcquireError, ArchiveError, RemoteError, TransportError},
+    limits::{ArchiveLimit, ArchiveLimits},
     pack::MemoryBudget,
     protocol::Network,
     subdirectory::check_subdirectory,
@@ -33,7 +34,7 @@ const CHUNK: usize = 256 << 10;
 
 /// An archive in staging.
 #[derive(Debug)]
-pub struct AcquiredArchive {
+pub struct FetchedArchive {
     /// Its tree.
     pub staged: Staged,
     /// Lines a person should read.
@@ -49,7 +50,7 @@ pub struct AcquiredArchive {
 ///
 /// # Errors
 /// Nothing that was written is left, as far as it can be removed; the rest goes with the staging.
-pub fn acquire_archive(
+pub fn fetch_archive(
     network: &Network,
     source: &ArchiveSource,
     disk: &Disk,
@@ -57,9 +58,10 @@ pub fn acquire_archive(
     cancel: &Cancel,
     limits: ArchiveLimits,
     memory: &MemoryBudget,
-) -> Result<AcquiredArchive, AcquireError> {
-    let (archive, tree) = (staging.fresh(), staging.fresh());
-    let acquiring = Acquiring { network, source, disk, staging, cancel, limits, memory };
+) -> Result<FetchedArchive, AcquireError> {
+    let archive = staging.fresh();
+    let tree = staging.fresh();
+    let acquiring = ArchiveFetch { network, source, disk, staging, cancel, limits, memory };
     acquiring.run(&archive, &tree).inspect_err(|_| {
         // Others may need the room before the staging goes.
         let _ = disk.remove_file(&archive);
@@ -68,7 +70,7 @@ pub fn acquire_archive(
 }
 
 /// All that acquiring an archive needs.
-pub(crate) struct Acquiring<'a> {
+pub(crate) struct ArchiveFetch<'a> {
     pub(crate) network: &'a Network,
     pub(crate) source: &'a ArchiveSource,
     pub(crate) disk: &'a Disk,
@@ -79,23 +81,26 @@ pub(crate) struct Acquiring<'a> {
     pub(crate) memory: &'a MemoryBudget,
 }
 
-impl Acquiring<'_> {
+impl ArchiveFetch<'_> {
     /// Receives the archive at `path`, and unpacks it at `root`; both are free, and in the staging.
-    pub(crate) fn run(&self, path: &Path, root: &Path) -> Result<AcquiredArchive, AcquireError> {
+    pub(crate) fn run(&self, path: &Path, root: &Path) -> Result<FetchedArchive, AcquireError> {
         let received = self.receive(path)?;
-        let planting = Planting::create(self.disk, root).map_err(AcquireError::Write)?;
-        let (kind, folds) = (self.source.url.kind(), || self.staging.folds_names());
-        let (limits, memory, cancel) = (self.limits, self.memory, self.cancel);
+        let writer = Planting::create(self.disk, root).map_err(AcquireError::Write)?;
+        let kind = self.source.url.kind();
+        let folds = || self.staging.folds_names();
+        let limits = self.limits;
+        let memory = self.memory;
+        let cancel = self.cancel;
         let what = (kind, received);
-        let mut tree = ArchiveTree::new(&planting, what, &folds, limits, memory, cancel);
+        let mut tree = ArchiveTree::new(&writer, what, &folds, limits, memory, cancel);
         let file = File::open(path).map_err(|error| unusable(path, error))?;
         unpack(kind, file, &self.limits, &mut tree)?;
         let tree = tree.finish()?;
         self.disk.remove_file(path).map_err(AcquireError::Write)?;
         check_subdirectory(&tree.manifest, self.source.subdirectory.as_ref())?;
         let staged =
-            Staged::seal(self.disk, planting, &tree.manifest, None).map_err(AcquireError::Write)?;
-        Ok(AcquiredArchive { staged, warnings: tree.warnings, received })
+            Staged::seal(self.disk, writer, &tree.manifest, None).map_err(AcquireError::Write)?;
+        Ok(FetchedArchive { staged, warnings: tree.warnings, received })
     }
 
     /// Puts the archive at `path`, if it has the right sum, and says how large it is.
@@ -103,7 +108,9 @@ impl Acquiring<'_> {
         self.disk.create_file(path, b"").map_err(AcquireError::Write)?;
         let mut file =
             OpenOptions::new().append(true).open(path).map_err(|error| unusable(path, error))?;
-        let (mut received, mut sum, mut chunk) = (0, Sha256::new(), vec![0; CHUNK]);
+        let mut received = 0;
+        let mut sum = Sha256::new();
+        let mut chunk = vec![0; CHUNK];
         let mut next = self.open()?;
         loop {
             let filled = fill(&mut chunk, &mut next)?;
@@ -143,7 +150,8 @@ impl Acquiring<'_> {
         // Opening a pipe would wait for ever.
         let meta = std::fs::metadata(&path).map_err(&failed)?;
         if !meta.is_file() {
-            let no_file = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no file");
+            let no_file =
+                std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
             return Err(failed(no_file));
         }
         let mut file = File::open(&path).map_err(&failed)?;
@@ -167,8 +175,8 @@ fn fill<'c>(chunk: &'c mut [u8], next: &mut NextPiece<'_>) -> Result<&'c [u8], A
 }
 
 fn from_network(error: RemoteError) -> AcquireError {
-    match error.fault() {
-        Some(Fault::Cancelled) => AcquireError::Cancelled,
+    match error.transport() {
+        Some(TransportError::Cancelled) => AcquireError::Cancelled,
         _ => error.into(),
     }
 }

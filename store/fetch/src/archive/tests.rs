@@ -17,13 +17,13 @@ use modstore_testbed::ScriptedServer;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::receive::{AcquiredArchive, Acquiring};
+use super::receive::{ArchiveFetch, FetchedArchive};
 use crate::{
-    errors::{AcquireError, ArchiveError, ArchiveLimits, Fault, RemoteError},
-    limits::Limits,
+    errors::{AcquireError, ArchiveError, LoginError, RemoteError, TransferError, TransportError},
+    limits::{ArchiveLimits, Limits},
     pack::MemoryBudget,
     protocol::Network,
-    tree_rules::{Refusal, RefusedTree},
+    tree_rules::{RefusedTree, RejectReason},
 };
 
 /// A home with a staging in it.
@@ -56,21 +56,22 @@ impl World {
         format!("archive+file://{}#sha256={}", path.display(), sum(bytes))
     }
 
-    fn acquire(&self, source: &str) -> Result<AcquiredArchive, AcquireError> {
+    fn acquire(&self, source: &str) -> Result<FetchedArchive, AcquireError> {
         let Source::Archive(source) = Source::parse(source, Path::new("/"), None).unwrap() else {
             panic!("{source} is no archive")
         };
         self.acquire_source(&source)
     }
 
-    fn acquire_source(&self, source: &ArchiveSource) -> Result<AcquiredArchive, AcquireError> {
+    fn acquire_source(&self, source: &ArchiveSource) -> Result<FetchedArchive, AcquireError> {
         let Self { network, staging, cancel, limits, .. } = self;
-        let (disk, memory) = (&Disk::default(), &MemoryBudget::new(256 << 20, 1));
-        Acquiring { network, source, disk, staging, cancel, limits: *limits, memory }
+        let disk = &Disk::default();
+        let memory = &MemoryBudget::new(256 << 20, 1);
+        ArchiveFetch { network, source, disk, staging, cancel, limits: *limits, memory }
             .run(&staging.fresh(), &staging.fresh())
     }
 
-    fn tar_gz(&self, entries: &[Entry<'_>]) -> Result<AcquiredArchive, AcquireError> {
+    fn tar_gz(&self, entries: &[Entry<'_>]) -> Result<FetchedArchive, AcquireError> {
         self.acquire(&self.file("x.tar.gz", &gz(&tar(entries))))
     }
 
@@ -198,14 +199,14 @@ fn big() -> Vec<u8> {
     (0..700_000_u32).flat_map(|number| number.to_le_bytes()).collect()
 }
 
-fn reason(result: Result<AcquiredArchive, AcquireError>) -> Refusal {
+fn reason(result: Result<FetchedArchive, AcquireError>) -> RejectReason {
     match result.unwrap_err() {
         AcquireError::Archive(ArchiveError::Refused(RefusedTree { reason, .. })) => reason,
         other => panic!("{other:?}"),
     }
 }
 
-fn archive_error(result: Result<AcquiredArchive, AcquireError>) -> ArchiveError {
+fn archive_error(result: Result<FetchedArchive, AcquireError>) -> ArchiveError {
     match result.unwrap_err() {
         AcquireError::Archive(error) => error,
         other => panic!("{other:?}"),
@@ -299,41 +300,51 @@ fn hard_links_become_copies() {
 #[test]
 fn nothing_that_leaves_the_tree_or_is_no_file_is_unpacked() {
     let long_text = "../".repeat(30) + "etc/passwd";
-    type Check = fn(&Refusal) -> bool;
-    let name: Check = |reason| matches!(reason, Refusal::Name(_));
+    type Check = fn(&RejectReason) -> bool;
+    let name: Check = |reason| matches!(reason, RejectReason::Name(_));
     let table: Vec<(&str, Vec<Entry<'_>>, Check)> = vec![
         ("..", vec![file("../evil", b"x")], name),
         (".. inside", vec![file("a/../../evil", b"x")], name),
-        ("absolute", vec![file("/etc/evil", b"x")], |r| *r == Refusal::Absolute),
+        ("absolute", vec![file("/etc/evil", b"x")], |r| *r == RejectReason::Absolute),
         (".git", vec![file("a/.GIT/config", b"x")], name),
         (".git directory", vec![directory(".git/")], name),
         (".git disguised", vec![file("git~1/config", b"x")], name),
-        ("absolute link", vec![symlink("l", "/etc")], |r| matches!(r, Refusal::AbsoluteLink(_))),
-        ("link out", vec![symlink("l", &long_text)], |r| matches!(r, Refusal::LinkLeaves(_))),
-        ("empty link", vec![symlink("l", "")], |r| *r == Refusal::LinkText),
+        ("absolute link", vec![symlink("l", "/etc")], |r| {
+            matches!(r, RejectReason::AbsoluteLink(_))
+        }),
+        ("link out", vec![symlink("l", &long_text)], |r| matches!(r, RejectReason::LinkLeaves(_))),
+        ("empty link", vec![symlink("l", "")], |r| *r == RejectReason::LinkText),
         (
             "link out through another",
             vec![directory("a/"), symlink("a/up", ".."), symlink("out", "a/up/../x")],
-            |r| matches!(r, Refusal::LinkLeaves(_)),
+            |r| matches!(r, RejectReason::LinkLeaves(_)),
         ),
-        ("through a link", vec![symlink("l", "d"), file("l/x", b"")], |r| *r == Refusal::Clash),
-        ("file as directory", vec![file("f", b""), file("f/x", b"")], |r| *r == Refusal::Clash),
-        ("directory as file", vec![file("d/x", b""), file("d", b"")], |r| *r == Refusal::Clash),
-        ("link over directory", vec![directory("d"), symlink("d", "x")], |r| *r == Refusal::Clash),
-        ("twice", vec![file("a", b"1"), file("./a", b"2")], |r| *r == Refusal::Twice),
+        ("through a link", vec![symlink("l", "d"), file("l/x", b"")], |r| {
+            *r == RejectReason::Clash
+        }),
+        ("file as directory", vec![file("f", b""), file("f/x", b"")], |r| {
+            *r == RejectReason::Clash
+        }),
+        ("directory as file", vec![file("d/x", b""), file("d", b"")], |r| {
+            *r == RejectReason::Clash
+        }),
+        ("link over directory", vec![directory("d"), symlink("d", "x")], |r| {
+            *r == RejectReason::Clash
+        }),
+        ("twice", vec![file("a", b"1"), file("./a", b"2")], |r| *r == RejectReason::Twice),
         ("hard link out", vec![of_kind(b'1', "a", "../../etc/passwd")], |r| {
-            matches!(r, Refusal::HardLink(_))
+            matches!(r, RejectReason::HardLink(_))
         }),
         ("absolute hard link", vec![of_kind(b'1', "a", "/etc/passwd")], |r| {
-            matches!(r, Refusal::HardLink(_))
+            matches!(r, RejectReason::HardLink(_))
         }),
         ("hard link to a directory", vec![directory("d"), of_kind(b'1', "a", "d")], |r| {
-            matches!(r, Refusal::HardLink(_))
+            matches!(r, RejectReason::HardLink(_))
         }),
-        ("device", vec![of_kind(b'3', "null", "")], |r| matches!(r, Refusal::Kind(_))),
-        ("block device", vec![of_kind(b'4', "sda", "")], |r| matches!(r, Refusal::Kind(_))),
-        ("pipe", vec![of_kind(b'6', "pipe", "")], |r| matches!(r, Refusal::Kind(_))),
-        ("unknown", vec![of_kind(b'Q', "odd", "")], |r| matches!(r, Refusal::Kind(_))),
+        ("device", vec![of_kind(b'3', "null", "")], |r| matches!(r, RejectReason::Kind(_))),
+        ("block device", vec![of_kind(b'4', "sda", "")], |r| matches!(r, RejectReason::Kind(_))),
+        ("pipe", vec![of_kind(b'6', "pipe", "")], |r| matches!(r, RejectReason::Kind(_))),
+        ("unknown", vec![of_kind(b'Q', "odd", "")], |r| matches!(r, RejectReason::Kind(_))),
     ];
     for (what, entries, check) in table {
         let world = World::new();
@@ -379,7 +390,9 @@ fn long_and_deep_paths_are_refused_and_names_that_fold_are_told() {
         }
         record(length).into_bytes()
     };
-    for (path, wanted) in [(deep.as_str(), Refusal::Deep), (&"n".repeat(5000), Refusal::LongPath)] {
+    for (path, wanted) in
+        [(deep.as_str(), RejectReason::Deep), (&"n".repeat(5000), RejectReason::LongPath)]
+    {
         let extended = pax(path);
         let header = Entry { kind: b'x', ..file("x", &extended) };
         let world = World::new();
@@ -388,7 +401,7 @@ fn long_and_deep_paths_are_refused_and_names_that_fold_are_told() {
     let world = World::new();
     let acquired = world.tar_gz(&[file("d/README", b"1"), file("d/readme", b"2")]);
     if cfg!(target_vendor = "apple") {
-        assert!(matches!(reason(acquired), Refusal::Folds(_)));
+        assert!(matches!(reason(acquired), RejectReason::Folds(_)));
     } else {
         let warnings = acquired.unwrap().warnings;
         assert!(warnings.len() == 1 && warnings[0].contains("README"), "{warnings:?}");
@@ -543,7 +556,7 @@ fn reply(stream: &mut TcpStream, head: &str, body: &[u8]) {
     stream.write_all(body).unwrap();
 }
 
-fn fault(result: Result<AcquiredArchive, AcquireError>) -> Fault {
+fn fault(result: Result<FetchedArchive, AcquireError>) -> TransportError {
     match result.unwrap_err() {
         AcquireError::Remote(RemoteError::Failed { source, .. }) => source,
         other => panic!("{other:?}"),
@@ -578,7 +591,7 @@ fn an_archives_login_is_not_told_to_another_place_that_asks_for_one() {
     let world = World::new();
     for login in ["s3cret@", "user:s3cret@"] {
         let error = fault(world.acquire(&source(&near, login, "x.tar.gz", b"")));
-        assert!(matches!(error, Fault::Login { tried: false }), "{login} {error:?}");
+        assert!(matches!(error, TransportError::Login(LoginError::Missing)), "{login} {error:?}");
     }
     let far = far.heads();
     assert_eq!(far.len(), 2, "{far:?}");
@@ -615,7 +628,10 @@ fn a_server_that_hangs_up_or_fails_is_transient_and_one_that_has_nothing_is_perm
         assert!(!causes.contains("s3cret"), "{causes}");
     }
     let dropped = fault(world.acquire(&source(&cut, "", "x.tar.gz", &bytes)));
-    assert!(matches!(dropped, Fault::Dropped { .. }), "{dropped:?}");
+    assert!(
+        matches!(dropped, TransportError::Transfer(TransferError::Dropped { .. })),
+        "{dropped:?}"
+    );
 }
 
 #[test]

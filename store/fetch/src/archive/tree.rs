@@ -23,10 +23,11 @@ use modstore_core::{
 };
 
 use crate::{
-    errors::{AcquireError, ArchiveError, ArchiveLimit, ArchiveLimits, PackError},
-    pack::{MemoryBudget, Needs, os_path},
+    errors::{AcquireError, ArchiveError},
+    limits::{ArchiveLimit, ArchiveLimits},
+    pack::{FetchMemory, MemoryBudget, os_path},
     tree::{Collision, lfs},
-    tree_rules::{self, DEEPEST, LONGEST_LINK, LONGEST_PATH, Refusal, RefusedTree},
+    tree_rules::{self, DEEPEST, LONGEST_LINK, LONGEST_PATH, RefusedTree, RejectReason},
 };
 
 /// Files up to this size are read whole before they are written.
@@ -44,13 +45,13 @@ pub(crate) struct UnpackedTree {
 
 /// See the module.
 pub(crate) struct ArchiveTree<'a> {
-    planting: &'a Planting,
+    writer: &'a Planting,
     kind: ArchiveKind,
     folds: &'a FoldsNames<'a>,
     limits: ArchiveLimits,
     /// What all files may have, and the limit that says so.
     most: (ArchiveLimit, u64),
-    needs: Needs,
+    memory: FetchMemory,
     cancel: &'a Cancel,
     nodes: HashMap<BString, Node>,
     /// Each name as a folding file system would know it, and the path that has it.
@@ -72,7 +73,7 @@ enum Node {
 impl<'a> ArchiveTree<'a> {
     /// An empty tree, of an archive of `size` bytes. Where names fold, those that collide are refused.
     pub(crate) fn new(
-        planting: &'a Planting,
+        writer: &'a Planting,
         (kind, size): (ArchiveKind, u64),
         folds: &'a FoldsNames<'a>,
         limits: ArchiveLimits,
@@ -80,12 +81,12 @@ impl<'a> ArchiveTree<'a> {
         cancel: &'a Cancel,
     ) -> Self {
         ArchiveTree {
-            planting,
+            writer,
             kind,
             folds,
             limits,
             most: limits.files_of(size),
-            needs: Needs::new(memory),
+            memory: FetchMemory::new(memory),
             cancel,
             nodes: HashMap::new(),
             folded: HashMap::new(),
@@ -107,7 +108,7 @@ impl<'a> ArchiveTree<'a> {
         self.ancestors(path.as_bstr())?;
         match self.nodes.get(path.as_bstr()) {
             Some(Node::Directory { .. }) => Ok(()),
-            Some(Node::File(_)) => Err(refused(path, Refusal::Clash)),
+            Some(Node::File(_)) => Err(refused(path, RejectReason::Clash)),
             None => self.enter(path, Node::Directory { made: false }, false),
         }
     }
@@ -123,8 +124,8 @@ impl<'a> ArchiveTree<'a> {
         let path = self.place(listed, kind)?;
         let allowed = self.most.1.saturating_sub(self.file_bytes);
         let mut metered =
-            Metered { inner: contents, left: allowed, cancel: self.cancel, stopped: None };
-        let written = write(self.planting, path.as_bstr(), executable, &mut metered);
+            LimitedReader { inner: contents, left: allowed, cancel: self.cancel, stopped: None };
+        let written = write(self.writer, path.as_bstr(), executable, &mut metered);
         let file = match (written, metered.stopped) {
             (Ok(file), _) => file,
             (Err(StreamError::Disk(error)), _) => return Err(AcquireError::Write(error)),
@@ -146,7 +147,7 @@ impl<'a> ArchiveTree<'a> {
         let path = self.place(listed, FileKind::Symlink)?;
         tree_rules::check_link(path.as_bstr(), text).map_err(|reason| refused(&path, reason))?;
         let content = self
-            .planting
+            .writer
             .write(path.as_bstr(), FileKind::Symlink, text)
             .map_err(AcquireError::Write)?;
         let size = text.len() as u64;
@@ -172,12 +173,12 @@ impl<'a> ArchiveTree<'a> {
     /// Copies an earlier file: what is linked in an archive must not be one inode in an entry, since
     /// an entry's files are linked one by one.
     pub(crate) fn hard_link(&mut self, listed: &[u8], target: &[u8]) -> Result<(), AcquireError> {
-        let not_there = || refused(listed, Refusal::HardLink(target.into()));
+        let not_there = || refused(listed, RejectReason::HardLink(target.into()));
         let from = self.path(target).map_err(|error| match error {
             AcquireError::Archive(ArchiveError::Refused(_)) => not_there(),
             error => error,
         })?;
-        let at = self.planting.root().join(os_path(from.as_bstr()));
+        let at = self.writer.root().join(os_path(from.as_bstr()));
         let unreadable = |error| self.malformed(error);
         match self.nodes.get(from.as_bstr()) {
             Some(Node::File(FileKind::Symlink)) => {
@@ -195,7 +196,7 @@ impl<'a> ArchiveTree<'a> {
 
     /// Refuses something that is neither file, link nor directory.
     pub(crate) fn other(&self, listed: &[u8], what: &str) -> AcquireError {
-        refused(listed, Refusal::Kind(what.to_owned()))
+        refused(listed, RejectReason::Kind(what.to_owned()))
     }
 
     /// An error that says that the archive is no archive.
@@ -209,7 +210,7 @@ impl<'a> ArchiveTree<'a> {
     /// Ends it: what can only be told when everything is known.
     pub(crate) fn finish(self) -> Result<UnpackedTree, AcquireError> {
         if self.files.is_empty() {
-            return Err(self.malformed("it has no files"));
+            return Err(self.malformed("the archive has no files"));
         }
         let leaving = tree_rules::first_that_leaves(&self.link_texts, self.folds);
         if let Some(refused) = leaving.map_err(AcquireError::Write)? {
@@ -230,15 +231,15 @@ impl<'a> ArchiveTree<'a> {
         check_limit(ArchiveLimit::Paths, self.path_bytes, self.limits.paths)?;
         if listed.len() > LONGEST_PATH {
             let start = listed.get(..LONGEST_PATH).unwrap_or_default();
-            return Err(refused(start, Refusal::LongPath));
+            return Err(refused(start, RejectReason::LongPath));
         }
         if listed.starts_with(b"/") {
-            return Err(refused(listed, Refusal::Absolute));
+            return Err(refused(listed, RejectReason::Absolute));
         }
         let names: Vec<&[u8]> =
             listed.split_str("/").filter(|name| !matches!(*name, b"" | b".")).collect();
         if names.len() > DEEPEST + 1 {
-            return Err(refused(listed, Refusal::Deep));
+            return Err(refused(listed, RejectReason::Deep));
         }
         Ok(names.join(&b'/').into())
     }
@@ -248,8 +249,8 @@ impl<'a> ArchiveTree<'a> {
         let path = self.path(listed)?;
         self.ancestors(path.as_bstr())?;
         match self.nodes.get(path.as_bstr()) {
-            Some(Node::Directory { .. }) => return Err(refused(path, Refusal::Clash)),
-            Some(Node::File(_)) => return Err(refused(path, Refusal::Twice)),
+            Some(Node::Directory { .. }) => return Err(refused(path, RejectReason::Clash)),
+            Some(Node::File(_)) => return Err(refused(path, RejectReason::Twice)),
             None => self.enter(path.clone(), Node::File(kind), kind == FileKind::Symlink)?,
         }
         for end in path.find_iter("/") {
@@ -257,7 +258,7 @@ impl<'a> ArchiveTree<'a> {
             if let Some(Node::Directory { made }) = self.nodes.get_mut(above)
                 && !std::mem::replace(made, true)
             {
-                self.planting.directory(above).map_err(AcquireError::Write)?;
+                self.writer.directory(above).map_err(AcquireError::Write)?;
             }
         }
         Ok(path)
@@ -269,7 +270,7 @@ impl<'a> ArchiveTree<'a> {
             let above = path.get(..end).unwrap_or_default().as_bstr();
             match self.nodes.get(above) {
                 Some(Node::Directory { .. }) => {}
-                Some(Node::File(_)) => return Err(refused(path, Refusal::Clash)),
+                Some(Node::File(_)) => return Err(refused(path, RejectReason::Clash)),
                 None => self.enter(above.to_owned(), Node::Directory { made: false }, false)?,
             }
         }
@@ -277,19 +278,16 @@ impl<'a> ArchiveTree<'a> {
     }
 
     /// Counts memory that stays until the archive is unpacked.
-    pub(crate) fn need(&self, bytes: u64) -> Result<(), AcquireError> {
-        self.needs.need(bytes).map_err(|error| {
-            let limit = match error {
-                PackError::TooLarge { limit, .. } | PackError::Crowded { limit, .. } => limit,
-                _ => 0,
-            };
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<(), AcquireError> {
+        self.memory.reserve(bytes).map_err(|error| {
+            let limit = error.limit();
             ArchiveError::TooLarge { what: ArchiveLimit::Memory, limit }.into()
         })
     }
 
     /// Enters a path whose directory is entered, if its name is allowed.
     fn enter(&mut self, path: BString, node: Node, is_link: bool) -> Result<(), AcquireError> {
-        self.need(ENTRY + 4 * path.len() as u64)?;
+        self.reserve(ENTRY + 4 * path.len() as u64)?;
         let (directory, name) = match path.rsplit_once_str("/") {
             Some((directory, name)) => (directory, name.as_bstr()),
             None => (&b""[..], path.as_bstr()),
@@ -298,7 +296,7 @@ impl<'a> ArchiveTree<'a> {
         let key = [directory, b"/", tree_rules::fold(name).as_ref()].concat();
         if let Some(first) = self.folded.get(&key) {
             if (self.folds)().map_err(AcquireError::Write)? {
-                return Err(refused(&path, Refusal::Folds(first.clone())));
+                return Err(refused(&path, RejectReason::Folds(first.clone())));
             }
             let collision = Collision { first: first.clone(), second: path.clone() };
             self.warnings.push(collision.to_string());
@@ -315,7 +313,7 @@ impl<'a> ArchiveTree<'a> {
     }
 }
 
-fn refused(path: impl AsRef<[u8]>, reason: Refusal) -> AcquireError {
+fn refused(path: impl AsRef<[u8]>, reason: RejectReason) -> AcquireError {
     let path = BString::from(path.as_ref());
     ArchiveError::Refused(RefusedTree { path, reason }).into()
 }
@@ -325,33 +323,33 @@ pub(crate) fn check_limit(what: ArchiveLimit, size: u64, limit: u64) -> Result<(
     if size > limit { Err(ArchiveError::TooLarge { what, limit }) } else { Ok(()) }
 }
 
-struct Written {
+struct WrittenFile {
     content: modstore_core::model::ContentHash,
     size: u64,
     is_lfs_pointer: bool,
 }
 
 fn write(
-    planting: &Planting,
+    writer: &Planting,
     path: &BStr,
     executable: bool,
-    contents: &mut Metered<'_>,
-) -> Result<Written, StreamError> {
+    contents: &mut LimitedReader<'_>,
+) -> Result<WrittenFile, StreamError> {
     let mut start = Vec::new();
     Read::take(&mut *contents, SMALL + 1).read_to_end(&mut start).map_err(StreamError::Read)?;
     if start.len() as u64 <= SMALL {
         let kind = if executable { FileKind::Executable } else { FileKind::File };
-        let content = planting.write(path, kind, &start)?;
+        let content = writer.write(path, kind, &start)?;
         let is_lfs_pointer = lfs::is_pointer(&start);
-        return Ok(Written { content, size: start.len() as u64, is_lfs_pointer });
+        return Ok(WrittenFile { content, size: start.len() as u64, is_lfs_pointer });
     }
     let mut whole = Read::chain(start.as_slice(), contents);
-    let (content, size) = planting.write_stream(path, executable, &mut whole)?;
-    Ok(Written { content, size, is_lfs_pointer: false })
+    let (content, size) = writer.write_stream(path, executable, &mut whole)?;
+    Ok(WrittenFile { content, size, is_lfs_pointer: false })
 }
 
 /// A file's content, as far as the limit and the wish to go on allow.
-struct Metered<'m> {
+struct LimitedReader<'m> {
     inner: &'m mut dyn Read,
     left: u64,
     cancel: &'m Cancel,
@@ -363,7 +361,7 @@ enum Stop {
     TooMuch,
 }
 
-impl Read for Metered<'_> {
+impl Read for LimitedReader<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.cancel.is_cancelled() {
             self.stopped = Some(Stop::Cancelled);

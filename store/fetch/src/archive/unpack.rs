@@ -24,7 +24,7 @@ use tar::EntryType;
 use zip::ZipArchive;
 
 use super::tree::ArchiveTree;
-use crate::errors::{AcquireError, ArchiveLimits};
+use crate::{errors::AcquireError, limits::ArchiveLimits};
 
 /// Puts everything in the archive `file` into `tree`.
 ///
@@ -48,28 +48,28 @@ pub(crate) fn unpack(
 }
 
 /// A reader that gives no more than its allowance.
-struct Allowed<R> {
+struct HeaderLimit<R> {
     inner: R,
     left: Rc<Cell<u64>>,
 }
 
-impl<R> Allowed<R> {
+impl<R> HeaderLimit<R> {
     fn new(inner: R) -> (Self, Rc<Cell<u64>>) {
         let left = Rc::new(Cell::new(u64::MAX));
         (Self { inner, left: Rc::clone(&left) }, left)
     }
 }
 
-impl<R: Read> Read for Allowed<R> {
+impl<R: Read> Read for HeaderLimit<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buf)?;
         let left = self.left.get().checked_sub(read as u64);
-        self.left.set(left.ok_or_else(|| io::Error::other("its headers have no end (MODSTORE_ARCHIVE_HEADERS sets how many bytes they may have)"))?);
+        self.left.set(left.ok_or_else(|| io::Error::other("the headers of the archive have no end (MODSTORE_ARCHIVE_HEADERS sets how many bytes they may have)"))?);
         Ok(read)
     }
 }
 
-impl<R: Seek> Seek for Allowed<R> {
+impl<R: Seek> Seek for HeaderLimit<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.inner.seek(to)
     }
@@ -80,7 +80,7 @@ fn unpack_tar(
     headers: u64,
     tree: &mut ArchiveTree<'_>,
 ) -> Result<(), AcquireError> {
-    let (bytes, left) = Allowed::new(bytes);
+    let (bytes, left) = HeaderLimit::new(bytes);
     let mut archive = tar::Archive::new(bytes);
     let mut entries = archive.entries().map_err(|error| tree.malformed(error))?;
     loop {
@@ -126,23 +126,22 @@ fn unpack_zip(
     headers: u64,
     tree: &mut ArchiveTree<'_>,
 ) -> Result<(), AcquireError> {
-    let (file, left) = Allowed::new(file);
+    let (file, left) = HeaderLimit::new(file);
     left.set(headers);
     let mut archive = ZipArchive::new(file).map_err(|error| tree.malformed(error))?;
     left.set(u64::MAX);
-    tree.need(archive.len() as u64 * ZIP_ENTRY)?;
+    tree.reserve(archive.len() as u64 * ZIP_ENTRY)?;
     if archive.has_duplicate_names() {
-        return Err(tree.malformed("it lists a name twice"));
+        return Err(tree.malformed("the archive lists a name twice"));
     }
     for number in 0..archive.len() {
         let mut entry = archive.by_index(number).map_err(|error| tree.malformed(error))?;
         let raw = entry.name_raw();
-        let name = match raw.is_utf8() {
-            true => raw.to_vec(),
-            false => {
-                let name = entry.name().map_err(|error| tree.malformed(error))?;
-                name.into_owned().into_bytes()
-            }
+        let name = if raw.is_utf8() {
+            raw.to_vec()
+        } else {
+            let name = entry.name().map_err(|error| tree.malformed(error))?;
+            name.into_owned().into_bytes()
         };
         let mode = entry.unix_mode().unwrap_or_default();
         match mode & 0o170_000 {

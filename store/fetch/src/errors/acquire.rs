@@ -5,17 +5,18 @@ use std::{error::Error as _, path::PathBuf, time::Duration};
 use gix::bstr::BString;
 use modstore_core::{
     disk::{DiskError, StagingError},
-    model::{Class, Digest, Stage, Subdirectory},
+    model::{Class, Digest, FailureCode, Stage, Subdirectory},
 };
 
 use super::{
     archive::ArchiveError,
     mirror::MirrorError,
     pack::PackError,
-    remote::{self, Fault, FetchError, RemoteError},
+    remote::{FetchError, RemoteError, RemoteStage},
+    transport::TransportError,
 };
 
-/// A module's tree could not be had. The store is as it was; what is in staging goes with it.
+/// A module's tree could not be fetched. The store is as it was; what is in staging goes with it.
 #[derive(Debug, thiserror::Error)]
 pub enum AcquireError {
     /// The commit could not be named.
@@ -31,15 +32,15 @@ pub enum AcquireError {
     #[error("the tree could not be written")]
     Write(#[source] DiskError),
     /// The repository has no such directory.
-    #[error("there is no directory `{subdirectory}` in it{}", near(.directories))]
+    #[error("there is no directory `{subdirectory}` in the source{}", near(.directories))]
     NoSubdirectory {
         /// What was asked for.
         subdirectory: Subdirectory,
         /// Directories there are, the likeliest first.
         directories: Vec<String>,
     },
-    /// The part that is wanted contains a submodule.
-    #[error("it has the submodule `{path}`, and submodules are not fetched")]
+    /// The wanted part of the tree contains a submodule.
+    #[error("the module contains the submodule `{path}`, and submodules are not fetched")]
     Submodule {
         /// Where the submodule lies.
         path: BString,
@@ -47,9 +48,9 @@ pub enum AcquireError {
     /// The lock names another tree than the commit has.
     #[error("the commit's tree is {found}, and modules.lock says {locked}")]
     OtherTree {
-        /// What came.
+        /// The tree that was fetched.
         found: Digest,
-        /// What the lock says.
+        /// The tree in the lock.
         locked: Digest,
     },
     /// The linked directory is not there.
@@ -64,7 +65,7 @@ pub enum AcquireError {
     /// The mirror that this server makes necessary could not be used.
     #[error(transparent)]
     Mirror(#[from] MirrorError),
-    /// Somebody asked to stop.
+    /// The user asked to stop.
     #[error("interrupted")]
     Cancelled,
 }
@@ -95,15 +96,31 @@ impl AcquireError {
         }
     }
 
-    /// How far it had come.
+    /// The cause, as programs read it.
+    #[must_use]
+    pub const fn code(&self) -> FailureCode {
+        match self {
+            Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => error.code(),
+            Self::Fetch(FetchError::Receive { source, .. }) => source.code(),
+            Self::Staging(_) | Self::Write(_) => FailureCode::Store,
+            Self::NoSubdirectory { .. } | Self::NoDirectory { .. } => FailureCode::NoSuchDirectory,
+            Self::Submodule { .. } => FailureCode::Submodule,
+            Self::OtherTree { .. } => FailureCode::Lock,
+            Self::Archive(error) => error.code(),
+            Self::Mirror(error) => error.code(),
+            Self::Cancelled => FailureCode::Cancelled,
+        }
+    }
+
+    /// How far the fetch had come.
     #[must_use]
     pub fn stage(&self) -> Stage {
         match self {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => match error.stage() {
-                remote::Stage::Connect | remote::Stage::List => Stage::Resolve,
-                remote::Stage::Fetch => Stage::Fetch,
+                RemoteStage::Connect | RemoteStage::List => Stage::Resolve,
+                RemoteStage::Fetch => Stage::Fetch,
             },
-            // Receiving and writing go side by side; what the disk refuses is no fault of the network.
+            // Receiving and writing go side by side; an error of the disk is not one of the network.
             Self::Fetch(FetchError::Receive {
                 source: PackError::Write(_) | PackError::Spill { .. },
                 ..
@@ -112,7 +129,12 @@ impl AcquireError {
             Self::Fetch(FetchError::Receive { .. }) | Self::Cancelled => Stage::Fetch,
             Self::Archive(ArchiveError::WrongSum { .. }) | Self::Mirror(_) => Stage::Fetch,
             Self::NoDirectory { .. } | Self::Archive(ArchiveError::Open { .. }) => Stage::Resolve,
-            _ => Stage::Place,
+            Self::Staging(_)
+            | Self::Write(_)
+            | Self::NoSubdirectory { .. }
+            | Self::Submodule { .. }
+            | Self::OtherTree { .. }
+            | Self::Archive(_) => Stage::Place,
         }
     }
 
@@ -151,14 +173,14 @@ impl AcquireError {
         kinds.any(|kind| kind == std::io::ErrorKind::StorageFull)
     }
 
-    /// Whether the network, or the server, did not do its part: then the server's other repositories are not to be
-    /// had either.
+    /// Whether the network or the server as a whole failed: then the server's other repositories cannot be fetched
+    /// either.
     #[must_use]
     pub fn is_network(&self) -> bool {
-        self.fault().is_some_and(Fault::is_network)
+        self.transport().is_some_and(TransportError::is_network)
     }
 
-    /// Whether nobody was asked, because the network is not to be used.
+    /// Whether no server was asked, because the user asked to stay off the network.
     #[must_use]
     pub const fn is_offline(&self) -> bool {
         matches!(
@@ -171,17 +193,17 @@ impl AcquireError {
     /// How long the server asked us to stay away.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.fault().and_then(Fault::retry_after)
+        self.transport().and_then(TransportError::retry_after)
     }
 
-    fn fault(&self) -> Option<&Fault> {
+    const fn transport(&self) -> Option<&TransportError> {
         match self {
-            Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => error.fault(),
+            Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => error.transport(),
             _ => None,
         }
     }
 
-    /// Whether it ended because somebody asked to stop.
+    /// Whether the fetch ended because the user asked to stop.
     #[must_use]
     pub const fn is_cancelled(&self) -> bool {
         matches!(

@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
-use modstore_core::disk::LockError;
+use modstore_core::{disk::LockError, model::FailureCode};
 
-/// The mirror could not be used. Nothing that is served comes from it.
+/// The mirror could not be used. No module is served from it.
 #[derive(Debug, thiserror::Error)]
 pub enum MirrorError {
     /// Another process works with it.
@@ -12,15 +12,25 @@ pub enum MirrorError {
     Locked {
         /// Redacted.
         url: String,
-        /// Who has it, or why the lock cannot be taken.
+        /// The process that has it, or why the lock cannot be taken.
         source: LockError,
     },
-    /// It was made anew, and something in it was missing or damaged again.
-    #[error("the mirror of {url} is damaged, and so is the one made anew")]
+    /// Something in it was missing or damaged, and again after it was rebuilt.
+    #[error("the mirror of {url} is damaged, and was damaged again after it was rebuilt")]
     Damaged {
         /// Redacted.
         url: String,
-        /// What was found the second time.
+        /// The damage found the second time.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+impl MirrorError {
+    /// The cause, as programs read it.
+    pub(super) const fn code(&self) -> FailureCode {
+        match self {
+            Self::Locked { .. } => FailureCode::Store,
+            Self::Damaged { .. } => FailureCode::Corrupt,
+        }
+    }
 }

@@ -44,5 +44,5 @@ pub(crate) fn index_of(objects: &[KnownObject], pack: &[u8; 20]) -> Result<Vec<u
 }
 
 fn number(count: usize) -> Result<u32, PackError> {
-    u32::try_from(count).map_err(|_| PackError::corrupt(0, "it has too many objects"))
+    u32::try_from(count).map_err(|_| PackError::corrupt(0, "too many objects for an index"))
 }

@@ -1,7 +1,17 @@
-//! The fall-back for servers that cannot give one commit alone: a bare repository of our own.
+//! The fall-back for servers that cannot give one commit alone: a bare repository of our own, with the history that
+//! such a server insists on.
+//!
+//! Limits: one repository for each origin; nothing is shared between origins.
 
+mod objects;
 mod index;
-mod bare;
+mod attempt;
+mod place;
+mod keep;
+mod fetch;
 
-pub use bare::MirrorPlace;
-pub(crate) use bare::{Flaw, Mirror, Supply};
+pub use place::MirrorPlace;
+pub(crate) use {
+    attempt::{AttemptError, CommitSource},
+    place::Mirror,
+};

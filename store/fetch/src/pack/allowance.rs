@@ -11,10 +11,13 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use modstore_core::disk::unnamed_file;
+use modstore_core::{Cancel, disk::unnamed_file};
 
-use super::memory_budget::{MemoryBudget, Needs, Share};
-use crate::errors::{PackError, PackLimit, PackLimits};
+use super::memory_budget::{FetchMemory, MemoryBudget, Share};
+use crate::{
+    errors::{LimitError, PackError},
+    limits::{PackLimit, PackLimits},
+};
 
 /// Bytes that may be made of one byte of a pack. Text of honest repositories deflates to a tenth, and as deltas of its
 /// like to a fiftieth.
@@ -28,8 +31,8 @@ const UNHELD: u64 = 1 << 20;
 /// See the module. Shared by all threads of a fetch.
 pub(crate) struct Allowance<'a> {
     limits: PackLimits,
-    needs: Needs,
-    cancel: &'a (dyn Fn() -> bool + Sync),
+    memory: FetchMemory,
+    cancel: &'a Cancel,
     scratch: PathBuf,
     scratches: AtomicU64,
     received: AtomicU64,
@@ -59,11 +62,11 @@ impl<'a> Allowance<'a> {
         memory: &MemoryBudget,
         scratch: &Path,
         spare: u64,
-        cancel: &'a (dyn Fn() -> bool + Sync),
+        cancel: &'a Cancel,
     ) -> Allowance<'a> {
         Allowance {
             limits: *limits,
-            needs: Needs::new(memory),
+            memory: FetchMemory::new(memory),
             cancel,
             scratch: scratch.to_owned(),
             scratches: AtomicU64::new(0),
@@ -80,38 +83,40 @@ impl<'a> Allowance<'a> {
     }
 
     pub(crate) fn budget(&self) -> &MemoryBudget {
-        self.needs.budget()
+        self.memory.budget()
     }
 
     /// Bytes that may wait for a worker.
     pub(crate) fn in_flight(&self) -> usize {
-        let own = usize::try_from(self.needs.in_flight()).unwrap_or(usize::MAX);
+        let own = usize::try_from(self.memory.in_flight()).unwrap_or(usize::MAX);
         self.limits.in_flight.min(own)
     }
 
     /// Whether to go on.
-    pub(crate) fn go_on(&self) -> Result<(), PackError> {
-        if (self.cancel)() { Err(PackError::Cancelled) } else { Ok(()) }
+    pub(crate) fn check_cancelled(&self) -> Result<(), PackError> {
+        if self.cancel.is_cancelled() { Err(PackError::Cancelled) } else { Ok(()) }
     }
 
     /// Counts memory that stays until the fetch ends.
-    pub(crate) fn need(&self, bytes: u64) -> Result<(), PackError> {
-        self.needs.need(bytes)
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<(), LimitError> {
+        self.memory.reserve(bytes)
     }
 
     /// Memory for `bytes` that an object which must be looked at whole takes for a while.
-    pub(crate) fn hold(&self, bytes: u64) -> Result<Room, PackError> {
-        match bytes <= UNHELD {
-            true => Ok(Room::Uncounted),
-            false => Ok(Room::Counted { _share: self.needs.hold(bytes)? }),
+    pub(crate) fn hold(&self, bytes: u64) -> Result<Room, LimitError> {
+        if bytes <= UNHELD {
+            Ok(Room::Uncounted)
+        } else {
+            Ok(Room::Counted { _share: self.memory.hold(bytes)? })
         }
     }
 
     /// Memory for `bytes` of an object; `None` when they are to be in a file, or to be streamed.
     pub(crate) fn room(&self, bytes: u64) -> Option<Room> {
-        match bytes <= UNCOUNTED {
-            true => Some(Room::Uncounted),
-            false => self.budget().offer(bytes).map(|share| Room::Counted { _share: share }),
+        if bytes <= UNCOUNTED {
+            Some(Room::Uncounted)
+        } else {
+            self.budget().offer(bytes).map(|share| Room::Counted { _share: share })
         }
     }
 
@@ -128,36 +133,36 @@ impl<'a> Allowance<'a> {
     }
 
     /// Takes note of how far receiving has come.
-    pub(crate) fn received(&self, bytes: u64) {
+    pub(crate) fn set_received(&self, bytes: u64) {
         self.received.store(bytes, Ordering::Relaxed);
     }
 
     /// Counts bytes that are inflated, or made by deltas.
-    pub(crate) fn made(&self, bytes: u64) -> Result<(), PackError> {
+    pub(crate) fn count_unpacked(&self, bytes: u64) -> Result<(), LimitError> {
         let made = self.made.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         self.check(PackLimit::Unpacked, made, self.limits.unpacked)
     }
 
     /// Counts bytes that the staging is about to hold.
-    pub(crate) fn staged(&self, bytes: u64) -> Result<(), PackError> {
+    pub(crate) fn count_staged(&self, bytes: u64) -> Result<(), LimitError> {
         let staged = self.staged.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         self.check(PackLimit::Staging, staged, self.limits.staging)
     }
 
     /// The staging holds them no longer.
-    pub(crate) fn unstaged(&self, bytes: u64) {
+    pub(crate) fn release_staged(&self, bytes: u64) {
         self.staged.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Counts bytes of what nothing has asked for, as far as known.
-    pub(crate) fn unwanted(&self, bytes: u64) -> Result<(), PackError> {
+    pub(crate) fn count_unwanted(&self, bytes: u64) -> Result<(), LimitError> {
         let unwanted = self.unwanted.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let most = self.limits.unwanted.saturating_add(self.spare);
-        PackError::check_limit(PackLimit::Unwanted, unwanted, most)
+        LimitError::check(PackLimit::Unwanted, unwanted, most)
     }
 
-    fn check(&self, what: PackLimit, size: u64, start: u64) -> Result<(), PackError> {
+    fn check(&self, what: PackLimit, size: u64, start: u64) -> Result<(), LimitError> {
         let received = self.received.load(Ordering::Relaxed);
-        PackError::check_limit(what, size, start.saturating_add(received.saturating_mul(GROWTH)))
+        LimitError::check(what, size, start.saturating_add(received.saturating_mul(GROWTH)))
     }
 }

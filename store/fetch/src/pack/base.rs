@@ -94,16 +94,17 @@ impl<'a> Base<'a> {
     }
 
     /// Opens a file that is too large to be read whole, as a stream that finds out what it is.
-    pub(crate) fn open(&self, file: &TreeFile) -> Result<Hashing<File>, PackError> {
+    pub(crate) fn open(&self, file: &TreeFile) -> Result<HashingReader<File>, PackError> {
         let damaged = |source: io::Error| PackError::BaseDamaged {
             path: file.path.clone(),
             source: Some(source.into()),
         };
         let opened = open_regular(&self.root.join(os_path(file.path.as_bstr())));
         let opened = opened.map_err(damaged)?;
-        match opened.metadata().map_err(damaged)?.len() == file.size {
-            true => Ok(Hashing::new(opened, Kind::Blob, file.size)),
-            false => Err(PackError::BaseDamaged { path: file.path.clone(), source: None }),
+        if opened.metadata().map_err(damaged)?.len() == file.size {
+            Ok(HashingReader::new(opened, Kind::Blob, file.size))
+        } else {
+            Err(PackError::BaseDamaged { path: file.path.clone(), source: None })
         }
     }
 
@@ -130,7 +131,7 @@ pub(crate) fn contents(path: &Path, kind: FileKind, size: u64) -> std::io::Resul
     // Opening a pipe that took the file's place would wait for ever.
     let meta = std::fs::symlink_metadata(path)?;
     if !meta.is_file() {
-        return Err(std::io::Error::other("it is no file"));
+        return Err(std::io::Error::other("not a regular file"));
     }
     let room = meta.len().min(size).saturating_add(1);
     let mut contents = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
@@ -139,15 +140,15 @@ pub(crate) fn contents(path: &Path, kind: FileKind, size: u64) -> std::io::Resul
 }
 
 /// A reader that finds out the id of the object it reads.
-pub(crate) struct Hashing<R> {
+pub(crate) struct HashingReader<R> {
     inner: R,
     hasher: Hasher,
 }
 
-impl<R> Hashing<R> {
+impl<R> HashingReader<R> {
     /// The object has `size` bytes.
-    pub(crate) fn new(inner: R, kind: Kind, size: u64) -> Hashing<R> {
-        Hashing { inner, hasher: hasher_of(kind, size) }
+    pub(crate) fn new(inner: R, kind: Kind, size: u64) -> HashingReader<R> {
+        HashingReader { inner, hasher: hasher_of(kind, size) }
     }
 
     /// What was read, if that was all, and the reader.
@@ -156,7 +157,7 @@ impl<R> Hashing<R> {
     }
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(out)?;
         self.hasher.update(out.get(..read).unwrap_or_default());
@@ -192,7 +193,7 @@ pub(crate) fn find_checked(
     match found {
         None => Ok(false),
         Some(found) if found == kind && hash_of(kind, buffer)? == *id => Ok(true),
-        Some(_) => Err(PackError::corrupt(0, format!("object {id} is not what its id says"))),
+        Some(_) => Err(PackError::corrupt(0, format!("object {id} has another id"))),
     }
 }
 

@@ -85,7 +85,7 @@ impl PackBytes {
         let found =
             sum.try_finalize().map_err(|error| PackError::corrupt(at, error.to_string()))?;
         if found.as_slice() != checksum {
-            return Err(PackError::corrupt(at, "its checksum is another"));
+            return Err(PackError::corrupt(at, "the checksum at the end is that of other bytes"));
         }
         self.push(checksum)?;
         self.write_tail().map_err(|source| self.spill_error(source))
@@ -170,7 +170,9 @@ impl PackBytes {
 
     /// The sum by which an index knows the bytes of `range`.
     pub(crate) fn crc32(&self, range: Range<u64>) -> Result<u32, PackError> {
-        let (mut at, mut buffer, mut sum) = (range.start, Vec::new(), flate2::Crc::new());
+        let mut at = range.start;
+        let mut buffer = Vec::new();
+        let mut sum = flate2::Crc::new();
         while at < range.end {
             let piece = self.piece(at..range.end, &mut buffer)?;
             let most = usize::try_from(range.end - at).unwrap_or(usize::MAX);
@@ -218,7 +220,7 @@ impl Inflated<'_> {
             if piece.is_empty() {
                 return Err(PackError::Truncated { at: range.start, source: None });
             }
-            let step = Step::take(inflater, piece, out, *size)
+            let step = InflateStep::take(inflater, piece, out, *size)
                 .map_err(|what| PackError::corrupt(*start, what))?;
             range.start += step.used as u64;
             *done = step.done;
@@ -231,28 +233,25 @@ impl Inflated<'_> {
 
 impl Read for Inflated<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        match out.is_empty() || self.done {
-            true => Ok(0),
-            false => self.more(out).map_err(io::Error::other),
-        }
+        if out.is_empty() || self.done { Ok(0) } else { self.more(out).map_err(io::Error::other) }
     }
 }
 
 /// What one call of zlib did, for objects that are inflated piece by piece.
-pub(crate) struct Step {
+pub(crate) struct InflateStep {
     pub(crate) used: usize,
     pub(crate) made: usize,
     pub(crate) done: bool,
 }
 
-impl Step {
+impl InflateStep {
     /// Inflates from `input` into `out`, of an object that has `size` bytes.
     pub(crate) fn take(
         inflater: &mut Decompress,
         input: &[u8],
         out: &mut [u8],
         size: u64,
-    ) -> Result<Step, String> {
+    ) -> Result<InflateStep, String> {
         let before = (inflater.total_in(), inflater.total_out());
         let status = inflater
             .decompress(input, out, FlushDecompress::None)
@@ -270,7 +269,7 @@ impl Step {
         if !done && used == 0 && made == 0 {
             return Err("zlib makes no progress".into());
         }
-        Ok(Step { used, made, done })
+        Ok(InflateStep { used, made, done })
     }
 }
 
@@ -311,7 +310,8 @@ impl Inflater {
                     usize::try_from(missing).unwrap_or(usize::MAX).min(out.len()).max(1),
                 );
             }
-            let (before, made) = (self.0.total_in(), out.len());
+            let before = self.0.total_in();
+            let made = out.len();
             let status = self
                 .0
                 .decompress_vec(rest, out, FlushDecompress::None)

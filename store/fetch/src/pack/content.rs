@@ -26,7 +26,7 @@ pub(crate) enum Content<'a> {
     /// In a file without a name.
     Scratch(Scratch<'a>),
     /// In a file of the previous entry.
-    Kept {
+    BaseFile {
         /// The file.
         file: File,
         /// Its bytes.
@@ -54,7 +54,7 @@ impl<'a> Scratch<'a> {
 
     /// Appends `bytes`.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), PackError> {
-        self.allowance.staged(bytes.len() as u64)?;
+        self.allowance.count_staged(bytes.len() as u64)?;
         self.size += bytes.len() as u64;
         self.file.write_all(bytes).map_err(|source| self.allowance.scratch_error(source))
     }
@@ -69,7 +69,7 @@ impl<'a> Scratch<'a> {
 
 impl Drop for Scratch<'_> {
     fn drop(&mut self) {
-        self.allowance.unstaged(self.size);
+        self.allowance.release_staged(self.size);
     }
 }
 
@@ -78,7 +78,7 @@ impl ReadAt for Content<'_> {
         match self {
             Content::Memory { bytes, .. } => bytes.len() as u64,
             Content::Scratch(scratch) => scratch.size,
-            Content::Kept { size, .. } => *size,
+            Content::BaseFile { size, .. } => *size,
         }
     }
 
@@ -91,7 +91,7 @@ impl ReadAt for Content<'_> {
                 Ok(())
             }
             Content::Scratch(scratch) => scratch.file.read_exact_at(out, offset),
-            Content::Kept { file, .. } => file.read_exact_at(out, offset),
+            Content::BaseFile { file, .. } => file.read_exact_at(out, offset),
         }
     }
 }
@@ -127,7 +127,7 @@ pub(crate) fn drain(
 ) -> Result<(), PackError> {
     let mut piece = vec![0; 256 << 10];
     loop {
-        allowance.go_on()?;
+        allowance.check_cancelled()?;
         match stream.read(&mut piece).map_err(|error| from_stream(error, at, allowance))? {
             0 => return Ok(()),
             read => each(piece.split_at(read).0)?,

@@ -136,37 +136,42 @@ pub(crate) trait ReadAt {
 
 /// The result of a delta as a stream, for one that memory should not hold. Its errors are [`DeltaError`]s and
 /// those of what it reads from.
-pub(crate) struct Applied<'b, D> {
+pub(crate) struct DeltaReader<'b, D> {
     delta: BufReader<D>,
     base: &'b dyn ReadAt,
     /// Bytes still to be made.
     left: u64,
     /// What the instruction at hand still gives.
-    at_hand: AtHand,
+    instruction: Instruction,
 }
 
 #[derive(Clone, Copy)]
-enum AtHand {
+enum Instruction {
     Copy { offset: u64, left: u64 },
     Insert { left: u64 },
 }
 
-impl<'b, D: Read> Applied<'b, D> {
+impl<'b, D: Read> DeltaReader<'b, D> {
     /// Begins to apply `delta`, whose result has `result` bytes as [`sizes`] gave it.
-    pub(crate) fn new(delta: D, base: &'b dyn ReadAt, result: u64) -> io::Result<Applied<'b, D>> {
-        let at_hand = AtHand::Insert { left: 0 };
-        let mut applied = Applied {
+    pub(crate) fn new(
+        delta: D,
+        base: &'b dyn ReadAt,
+        result: u64,
+    ) -> io::Result<DeltaReader<'b, D>> {
+        let instruction = Instruction::Insert { left: 0 };
+        let mut applied = DeltaReader {
             delta: BufReader::with_capacity(64 << 10, delta),
             base,
             left: result,
-            at_hand,
+            instruction,
         };
         if applied.number()? != base.size() {
             return Err(io::Error::other(DeltaError::OtherBase));
         }
-        match applied.number()? == result {
-            true => Ok(applied),
-            false => Err(io::Error::other(DeltaError::OtherResult)),
+        if applied.number()? == result {
+            Ok(applied)
+        } else {
+            Err(io::Error::other(DeltaError::OtherResult))
         }
     }
 
@@ -200,12 +205,12 @@ impl<'b, D: Read> Applied<'b, D> {
             };
         }
         let [instruction] = first;
-        self.at_hand = match instruction {
+        self.instruction = match instruction {
             0 => return Err(io::Error::other(DeltaError::Unknown)),
-            1..=0x7f => AtHand::Insert { left: u64::from(instruction) },
+            1..=0x7f => Instruction::Insert { left: u64::from(instruction) },
             _ => self.copy(instruction)?,
         };
-        let (AtHand::Insert { left } | AtHand::Copy { left, .. }) = self.at_hand;
+        let (Instruction::Insert { left } | Instruction::Copy { left, .. }) = self.instruction;
         match self.left.checked_sub(left) {
             Some(left) => self.left = left,
             None => return Err(io::Error::other(DeltaError::OtherResult)),
@@ -213,7 +218,7 @@ impl<'b, D: Read> Applied<'b, D> {
         Ok(true)
     }
 
-    fn copy(&mut self, instruction: u8) -> io::Result<AtHand> {
+    fn copy(&mut self, instruction: u8) -> io::Result<Instruction> {
         let mut value = |bits: &[(u8, u32)]| -> io::Result<u64> {
             let mut value = 0;
             for (bit, shift) in bits {
@@ -228,37 +233,39 @@ impl<'b, D: Read> Applied<'b, D> {
             0 => 0x1_0000,
             left => left,
         };
-        match offset + left <= self.base.size() {
-            true => Ok(AtHand::Copy { offset, left }),
-            false => Err(io::Error::other(DeltaError::OutsideBase)),
+        if offset + left <= self.base.size() {
+            Ok(Instruction::Copy { offset, left })
+        } else {
+            Err(io::Error::other(DeltaError::OutsideBase))
         }
     }
 }
 
-impl<D: Read> Read for Applied<'_, D> {
+impl<D: Read> Read for DeltaReader<'_, D> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let mut made = 0;
         while let Some(rest) = out.get_mut(made..).filter(|rest| !rest.is_empty()) {
             let most = |left: u64| usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-            match self.at_hand {
-                AtHand::Copy { left: 0, .. } | AtHand::Insert { left: 0 } => {
+            match self.instruction {
+                Instruction::Copy { left: 0, .. } | Instruction::Insert { left: 0 } => {
                     if !self.next()? {
                         break;
                     }
                 }
-                AtHand::Copy { offset, left } => {
+                Instruction::Copy { offset, left } => {
                     let count = most(left);
                     self.base.read_at(offset, rest.split_at_mut(count).0)?;
                     let done = count as u64;
-                    self.at_hand = AtHand::Copy { offset: offset + done, left: left - done };
+                    self.instruction =
+                        Instruction::Copy { offset: offset + done, left: left - done };
                     made += count;
                 }
-                AtHand::Insert { left } => {
+                Instruction::Insert { left } => {
                     let count = self.delta.read(rest.split_at_mut(most(left)).0)?;
                     if count == 0 {
                         return Err(io::Error::other(DeltaError::Short));
                     }
-                    self.at_hand = AtHand::Insert { left: left - count as u64 };
+                    self.instruction = Instruction::Insert { left: left - count as u64 };
                     made += count;
                 }
             }
@@ -305,8 +312,9 @@ mod tests {
 
     fn streamed(base: &[u8], delta: &[u8], piece: usize) -> io::Result<Vec<u8>> {
         let (_, result) = sizes(&mut &delta[..])?;
-        let mut stream = Applied::new(delta, &base, result)?;
-        let (mut made, mut buffer) = (Vec::new(), vec![0; piece]);
+        let mut stream = DeltaReader::new(delta, &base, result)?;
+        let mut made = Vec::new();
+        let mut buffer = vec![0; piece];
         loop {
             match stream.read(&mut buffer)? {
                 0 => return Ok(made),

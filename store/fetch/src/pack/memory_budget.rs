@@ -20,9 +20,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use crate::errors::{PackError, PackLimit};
+use crate::{errors::LimitError, limits::PackLimit};
 
-/// Needs are taken from the shared part in steps of this, so that it is rarely touched.
+/// FetchMemory are taken from the shared part in steps of this, so that it is rarely touched.
 const STEP: u64 = 1 << 20;
 /// However small the budget is, tables of this size can be had.
 const LEAST: u64 = 16 << 20;
@@ -96,17 +96,18 @@ impl Drop for Share {
 
 /// The needs of one fetch, given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Needs {
+pub(crate) struct FetchMemory {
     budget: MemoryBudget,
     needed: AtomicU64,
     reserved: AtomicU64,
 }
 
-impl Needs {
-    pub(crate) fn new(budget: &MemoryBudget) -> Needs {
-        let (needed, reserved) = (AtomicU64::new(0), AtomicU64::new(0));
+impl FetchMemory {
+    pub(crate) fn new(budget: &MemoryBudget) -> FetchMemory {
+        let needed = AtomicU64::new(0);
+        let reserved = AtomicU64::new(0);
         budget.0.fetches.fetch_add(1, Ordering::Relaxed);
-        Needs { budget: budget.clone(), needed, reserved }
+        FetchMemory { budget: budget.clone(), needed, reserved }
     }
 
     /// The budget that the needs are taken from.
@@ -123,7 +124,7 @@ impl Needs {
     ///
     /// # Errors
     /// [`PackLimit::Memory`]: neither the fetch's own part nor the shared part has them.
-    pub(crate) fn need(&self, bytes: u64) -> Result<(), PackError> {
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<(), LimitError> {
         let needed = self.needed.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let own = self.budget.0.own / 2 + self.reserved.load(Ordering::Relaxed);
         let Some(lacking) = needed.checked_sub(own).filter(|lacking| *lacking > 0) else {
@@ -134,34 +135,35 @@ impl Needs {
             self.reserved.fetch_add(step, Ordering::Relaxed);
             return Ok(());
         }
-        Err(self.refusal(step))
+        Err(self.shortage(step))
     }
 
     /// Takes `bytes` for a while, for an object that must be looked at whole.
     ///
     /// # Errors
-    /// As [`Needs::need`].
-    pub(crate) fn hold(&self, bytes: u64) -> Result<Share, PackError> {
-        match self.budget.take(bytes, self.budget.0.needs) {
-            true => Ok(Share { budget: self.budget.clone(), bytes }),
-            false => Err(self.refusal(bytes)),
+    /// As [`FetchMemory::reserve`].
+    pub(crate) fn hold(&self, bytes: u64) -> Result<Share, LimitError> {
+        if self.budget.take(bytes, self.budget.0.needs) {
+            Ok(Share { budget: self.budget.clone(), bytes })
+        } else {
+            Err(self.shortage(bytes))
         }
     }
 
     /// Why `bytes` more cannot be had: it is too much, or others have taken what would have done.
-    fn refusal(&self, bytes: u64) -> PackError {
+    fn shortage(&self, bytes: u64) -> LimitError {
         let Pool { total, needs, ref taken, ref fetches, .. } = *self.budget.0;
         let mine = self.reserved.load(Ordering::Relaxed).saturating_add(bytes);
         let taken = taken.load(Ordering::Relaxed);
         if fetches.load(Ordering::Relaxed) > 1 && mine <= needs / 2 {
-            return PackError::Crowded { taken, limit: needs };
+            return LimitError::Crowded { taken, limit: needs };
         }
         let size = (total / 4).saturating_add(taken).saturating_add(bytes);
-        PackError::TooLarge { what: PackLimit::Memory, size, limit: total }
+        LimitError::TooLarge { what: PackLimit::Memory, size, limit: total }
     }
 }
 
-impl Drop for Needs {
+impl Drop for FetchMemory {
     fn drop(&mut self) {
         self.budget.give_back(*self.reserved.get_mut());
         self.budget.0.fetches.fetch_sub(1, Ordering::Relaxed);
@@ -179,14 +181,15 @@ mod tests {
     #[test]
     fn fetches_share_one_budget_and_each_keeps_a_part_of_its_own() {
         let budget = MemoryBudget::new(256 << 20, 8);
-        let (greedy, modest) = (Needs::new(&budget), Needs::new(&budget));
-        while greedy.need(MIB).is_ok() {}
-        assert!(modest.need(4 * MIB).is_ok(), "its own part is left");
-        let crowded = modest.need(2 * MIB).unwrap_err();
+        let greedy = FetchMemory::new(&budget);
+        let modest = FetchMemory::new(&budget);
+        while greedy.reserve(MIB).is_ok() {}
+        assert!(modest.reserve(4 * MIB).is_ok(), "its own part is left");
+        let crowded = modest.reserve(2 * MIB).unwrap_err();
         assert_eq!(crowded.class(), Class::Transient, "others have the shared part: {crowded}");
-        assert_eq!(greedy.need(MIB).unwrap_err().class(), Class::Permanent);
+        assert_eq!(greedy.reserve(MIB).unwrap_err().class(), Class::Permanent);
         drop(greedy);
-        assert!(modest.need(2 * MIB).is_ok(), "what was taken is given back");
+        assert!(modest.reserve(2 * MIB).is_ok(), "what was taken is given back");
     }
 
     #[test]
@@ -194,8 +197,8 @@ mod tests {
         let budget = MemoryBudget::new(256 << 20, 8);
         let shares: Vec<Share> = std::iter::from_fn(|| budget.offer(MIB)).collect();
         assert_eq!(shares.len(), 96);
-        let needs = Needs::new(&budget);
-        assert!(needs.need(100 * MIB).is_ok());
+        let needs = FetchMemory::new(&budget);
+        assert!(needs.reserve(100 * MIB).is_ok());
         drop(shares);
         assert!(budget.offer(MIB).is_none(), "needs come before offers");
         drop(needs);
@@ -205,8 +208,9 @@ mod tests {
 
     #[test]
     fn the_error_names_the_whole_budget_and_more_than_that() {
-        let needs = Needs::new(&MemoryBudget::new(256 << 20, 8));
-        let Err(PackError::TooLarge { what: PackLimit::Memory, size, limit }) = needs.need(1 << 40)
+        let needs = FetchMemory::new(&MemoryBudget::new(256 << 20, 8));
+        let Err(LimitError::TooLarge { what: PackLimit::Memory, size, limit }) =
+            needs.reserve(1 << 40)
         else {
             panic!("a terabyte is over the budget")
         };

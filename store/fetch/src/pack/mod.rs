@@ -17,14 +17,14 @@ mod objects;
 pub(crate) use allowance::{Allowance, Room};
 pub use base::{Base, FindObject, base_is_usable};
 pub(crate) use base::{
-    Hashing, contents, find_checked, finish, hash_of, hasher_of, name_of, os_path,
+    HashingReader, contents, find_checked, finish, hash_of, hasher_of, name_of, os_path,
 };
 pub(crate) use bytes::{Inflated, Inflater, PackBytes};
 pub(crate) use content::{Content, Scratch, drain, from_stream};
-pub(crate) use delta::Applied;
+pub(crate) use delta::DeltaReader;
+pub(crate) use memory_budget::FetchMemory;
 pub use memory_budget::MemoryBudget;
-pub(crate) use memory_budget::Needs;
-pub(crate) use objects::{Entry, Filed, PackObjects, root_in};
+pub(crate) use objects::{Filed, PackEntry, PackObjects, root_in};
 pub(crate) use reader::{Encoding, EntryHeader, PackReader};
 pub(crate) use rebuilt_trees::mode_of;
 pub(crate) use tag::check_tag;

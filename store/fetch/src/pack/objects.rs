@@ -24,7 +24,10 @@ use super::{
     memory_budget::Share,
     reader::{Encoding, EntryHeader},
 };
-use crate::errors::{PackError, PackLimit};
+use crate::{
+    errors::{LimitError, PackError},
+    limits::PackLimit,
+};
 
 /// What an entry costs in the tables here and of those who work with them, in bytes.
 const ENTRY: u64 = 192;
@@ -35,7 +38,7 @@ const STEP: u64 = 1 << 20;
 
 /// Where an entry's inflated bytes are, and whether they are a blob.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Entry {
+pub(crate) struct PackEntry {
     /// Offset of the zlib stream.
     pub(crate) data: u64,
     /// Where it ends at the latest.
@@ -58,12 +61,12 @@ pub(crate) enum Filed {
 }
 
 /// A commit, tree or tag.
-struct Small {
+struct SmallObject {
     kind: Kind,
-    place: Place,
+    place: SmallPlace,
 }
 
-enum Place {
+enum SmallPlace {
     Memory(Vec<u8>),
     /// In the scratch file.
     File {
@@ -73,7 +76,7 @@ enum Place {
 }
 
 /// A commit, tree or tag, wherever it is.
-type Found<'p> = (Kind, Cow<'p, [u8]>);
+type KindAndBytes<'p> = (Kind, Cow<'p, [u8]>);
 
 /// See the module.
 pub(crate) struct PackObjects<'b> {
@@ -82,8 +85,8 @@ pub(crate) struct PackObjects<'b> {
     earlier: Option<&'b FindObject<'b>>,
     allowance: &'b Allowance<'b>,
     starts: Vec<u64>,
-    entries: Vec<Entry>,
-    small: HashMap<ObjectId, Small>,
+    entries: Vec<PackEntry>,
+    small: HashMap<ObjectId, SmallObject>,
     small_bytes: u64,
     /// Memory for the small objects, and what of it is not used yet.
     shares: Vec<Share>,
@@ -129,15 +132,16 @@ impl<'b> PackObjects<'b> {
     /// # Errors
     /// There is no memory for the table.
     pub(crate) fn enter(&mut self, header: &EntryHeader) -> Result<u32, PackError> {
-        self.allowance.need(ENTRY)?;
+        self.allowance.reserve(ENTRY)?;
         let number = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         let is_blob = header.encoding == Encoding::Whole(Kind::Blob);
         self.starts.push(header.start);
         if let Some(before) = self.entries.last_mut() {
             before.end = header.start;
         }
-        let (data, size) = (header.data, header.size);
-        self.entries.push(Entry { data, end: u64::MAX, size, is_blob });
+        let data = header.data;
+        let size = header.size;
+        self.entries.push(PackEntry { data, end: u64::MAX, size, is_blob });
         Ok(number)
     }
 
@@ -154,7 +158,7 @@ impl<'b> PackObjects<'b> {
     }
 
     /// All entries, by number.
-    pub(crate) fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[PackEntry] {
         &self.entries
     }
 
@@ -184,12 +188,12 @@ impl<'b> PackObjects<'b> {
     }
 
     /// Fails when a commit, tree or tag of `size` would be too much, before it is inflated.
-    pub(crate) fn check_room(&self, size: u64) -> Result<(), PackError> {
+    pub(crate) fn check_room(&self, size: u64) -> Result<(), LimitError> {
         let limits = self.allowance.limits();
-        PackError::check_limit(PackLimit::Listing, size, limits.listing)?;
+        LimitError::check(PackLimit::Listing, size, limits.listing)?;
         let sum = self.small_bytes.saturating_add(size);
-        PackError::check_limit(PackLimit::Trees, sum, limits.trees)?;
-        self.allowance.made(size)
+        LimitError::check(PackLimit::Trees, sum, limits.trees)?;
+        self.allowance.count_unpacked(size)
     }
 
     /// Keeps a commit, tree or tag, and resolves the deltas that waited for it.
@@ -205,7 +209,7 @@ impl<'b> PackObjects<'b> {
             let mut waiting = self.by_entry.remove(&number).unwrap_or_default();
             waiting.extend(self.by_id.remove(&id).unwrap_or_default());
             for delta in waiting {
-                self.allowance.go_on()?;
+                self.allowance.check_cancelled()?;
                 let inflated = self.inflate(delta, bytes)?;
                 let (data, kind) = self.apply(delta, &id, &inflated)?;
                 known.push((delta, self.keep_one(delta, kind, data)?));
@@ -218,24 +222,24 @@ impl<'b> PackObjects<'b> {
     fn inflate(&mut self, delta: u32, bytes: &PackBytes) -> Result<Vec<u8>, PackError> {
         let entry = self.entries.get(delta as usize);
         let entry = entry.ok_or_else(|| PackError::corrupt(0, "an entry is not in the table"))?;
-        PackError::check_limit(PackLimit::Listing, entry.size, self.allowance.limits().listing)?;
+        LimitError::check(PackLimit::Listing, entry.size, self.allowance.limits().listing)?;
         bytes.inflate(entry.data..entry.end, entry.size, &mut self.inflater)
     }
 
     fn keep_one(&mut self, number: u32, kind: Kind, data: Vec<u8>) -> Result<ObjectId, PackError> {
-        self.allowance.need(SMALL)?;
+        self.allowance.reserve(SMALL)?;
         let id = hash_of(kind, &data)?;
         self.ids.insert(number, id);
         self.arrived.push(id);
         if !self.small.contains_key(&id) {
             self.small_bytes += data.len() as u64;
             let place = self.put(data)?;
-            self.small.insert(id, Small { kind, place });
+            self.small.insert(id, SmallObject { kind, place });
         }
         Ok(id)
     }
 
-    fn put(&mut self, data: Vec<u8>) -> Result<Place, PackError> {
+    fn put(&mut self, data: Vec<u8>) -> Result<SmallPlace, PackError> {
         let size = data.len() as u64;
         if self.room < size
             && let Some(share) = self.allowance.budget().offer(size.max(STEP))
@@ -245,7 +249,7 @@ impl<'b> PackObjects<'b> {
         }
         if let Some(left) = self.room.checked_sub(size) {
             self.room = left;
-            return Ok(Place::Memory(data));
+            return Ok(SmallPlace::Memory(data));
         }
         if self.scratch.is_none() {
             self.scratch = Some(Scratch::new(self.allowance)?);
@@ -253,7 +257,7 @@ impl<'b> PackObjects<'b> {
         let scratch = self.scratch.as_mut().expect("made above");
         let at = scratch.size();
         scratch.append(&data)?;
-        Ok(Place::File { at, size: data.len() })
+        Ok(SmallPlace::File { at, size: data.len() })
     }
 
     /// Resolves the delta entry `number` when its base is a known commit or tree, else files it. `inflated` is the
@@ -322,7 +326,7 @@ impl<'b> PackObjects<'b> {
         self.small.contains_key(id) || self.base.is_some_and(|base| base.tree(id).is_some())
     }
 
-    fn small_object(&self, id: &ObjectId) -> Result<Option<Found<'_>>, PackError> {
+    fn small_object(&self, id: &ObjectId) -> Result<Option<KindAndBytes<'_>>, PackError> {
         match self.small.get(id) {
             Some(small) => Ok(Some((small.kind, self.read(&small.place)?))),
             None => {
@@ -332,11 +336,13 @@ impl<'b> PackObjects<'b> {
         }
     }
 
-    fn read<'p>(&self, place: &'p Place) -> Result<Cow<'p, [u8]>, PackError> {
+    fn read<'p>(&self, place: &'p SmallPlace) -> Result<Cow<'p, [u8]>, PackError> {
         match (place, &self.scratch) {
-            (Place::File { at, size }, Some(scratch)) => Ok(Cow::Owned(scratch.read(*at, *size)?)),
-            (Place::File { .. }, None) => Err(PackError::corrupt(0, "a scratch file is lost")),
-            (Place::Memory(data), _) => Ok(Cow::Borrowed(data)),
+            (SmallPlace::File { at, size }, Some(scratch)) => {
+                Ok(Cow::Owned(scratch.read(*at, *size)?))
+            }
+            (SmallPlace::File { .. }, None) => Err(PackError::corrupt(0, "a scratch file is lost")),
+            (SmallPlace::Memory(data), _) => Ok(Cow::Borrowed(data)),
         }
     }
 

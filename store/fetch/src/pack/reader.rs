@@ -10,8 +10,11 @@ use std::io::{BufRead, ErrorKind};
 
 use gix::{ObjectId, objs::Kind};
 
-use super::bytes::{Inflater, PackBytes, Step};
-use crate::errors::{PackError, PackLimit, PackLimits};
+use super::bytes::{InflateStep, Inflater, PackBytes};
+use crate::{
+    errors::{LimitError, PackError},
+    limits::{PackLimit, PackLimits},
+};
 
 const ID_LENGTH: usize = 20;
 /// An object that is not kept is inflated in pieces of this.
@@ -60,14 +63,14 @@ impl<'s> PackReader<'s> {
         let inflater = Inflater::new();
         let mut reader = PackReader { stream, bytes, at: 0, inflater, largest: limits.object };
         if reader.array::<4>()? != *b"PACK" {
-            return Err(PackError::corrupt(0, "it does not begin with PACK"));
+            return Err(PackError::corrupt(0, "the first bytes are not PACK"));
         }
         let version = u32::from_be_bytes(reader.array()?);
         if version != 2 {
             return Err(PackError::corrupt(4, format!("version {version} is unknown")));
         }
         let entries = u32::from_be_bytes(reader.array()?);
-        PackError::check_limit(PackLimit::Objects, entries.into(), limits.objects.into())?;
+        LimitError::check(PackLimit::Objects, entries.into(), limits.objects.into())?;
         Ok((reader, entries))
     }
 
@@ -86,7 +89,7 @@ impl<'s> PackReader<'s> {
         let start = self.at;
         let first = self.byte()?;
         let size = self.size(first)?;
-        PackError::check_limit(PackLimit::Object, size, self.largest)?;
+        LimitError::check(PackLimit::Object, size, self.largest)?;
         let encoding = match (first >> 4) & 7 {
             1 => Encoding::Whole(Kind::Commit),
             2 => Encoding::Whole(Kind::Tree),
@@ -130,7 +133,7 @@ impl<'s> PackReader<'s> {
         let zlib = self.inflater.begin_stream();
         loop {
             let input = fill(self.stream, self.at)?;
-            let step = Step::take(zlib, input, &mut out, header.size)
+            let step = InflateStep::take(zlib, input, &mut out, header.size)
                 .map_err(|what| PackError::corrupt(header.start, what))?;
             self.bytes.push(input.split_at(step.used).0)?;
             self.stream.consume(step.used);

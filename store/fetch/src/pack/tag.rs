@@ -8,7 +8,10 @@ use gix::{
     objs::{Kind, TagRef},
 };
 
-use crate::{errors::PackError, protocol::Tip};
+use crate::{
+    errors::{PackError, TagError},
+    protocol::Tip,
+};
 
 /// Tags of tags are followed so far. git itself knows no limit, and nobody needs more than two.
 const LONGEST_CHAIN: usize = 32;
@@ -25,21 +28,19 @@ pub(crate) fn check_tag(
         let found = find(&at)?;
         let (kind, data) =
             found.ok_or_else(|| PackError::MissingObject { id: at, path: "".into() })?;
-        let (target, kind) = target_of(kind, &data).ok_or(PackError::BadTag { tag: at })?;
+        let (target, kind) = target_of(kind, &data).ok_or(TagError::Malformed { tag: at })?;
         match kind {
             Kind::Tag => at = target,
             Kind::Commit if target == tip.commit => return Ok(()),
             Kind::Commit => {
-                return Err(PackError::TagLeadsElsewhere {
-                    tag,
-                    found: target,
-                    listed: tip.commit,
-                });
+                return Err(
+                    TagError::LeadsElsewhere { tag, found: target, listed: tip.commit }.into()
+                );
             }
-            Kind::Tree | Kind::Blob => return Err(PackError::TagOfNoCommit { tag, kind }),
+            Kind::Tree | Kind::Blob => return Err(TagError::OfNoCommit { tag, kind }.into()),
         }
     }
-    Err(PackError::TagChain { tag, limit: LONGEST_CHAIN })
+    Err(TagError::Chain { tag, limit: LONGEST_CHAIN }.into())
 }
 
 fn target_of(kind: Kind, data: &[u8]) -> Option<(ObjectId, Kind)> {
@@ -75,15 +76,21 @@ mod tests {
         checked(&[(1, tag(2, "tag")), (2, tag(0, "commit"))]).unwrap();
         let wrong = |objects: &[_]| checked(objects).unwrap_err();
         let elsewhere = wrong(&[(1, tag(2, "tag")), (2, tag(3, "commit"))]);
-        assert!(matches!(elsewhere, PackError::TagLeadsElsewhere { found, .. } if found == id(3)));
+        assert!(
+            matches!(elsewhere, PackError::Tag(TagError::LeadsElsewhere { found, .. }) if found == id(3))
+        );
         for (kind, text) in [(Kind::Tree, "tree"), (Kind::Blob, "blob")] {
             let error = wrong(&[(1, tag(0, text))]);
-            assert!(matches!(error, PackError::TagOfNoCommit { kind: found, .. } if found == kind));
+            assert!(
+                matches!(error, PackError::Tag(TagError::OfNoCommit { kind: found, .. }) if found == kind)
+            );
         }
         let absent = wrong(&[(1, tag(2, "tag"))]);
         assert!(matches!(absent, PackError::MissingObject { id: lost, .. } if lost == id(2)));
         for broken in [(Kind::Tag, b"object 12\n".to_vec()), (Kind::Commit, tag(0, "commit").1)] {
-            assert!(matches!(wrong(&[(1, broken)]), PackError::BadTag { tag } if tag == id(1)));
+            assert!(
+                matches!(wrong(&[(1, broken)]), PackError::Tag(TagError::Malformed { tag }) if tag == id(1))
+            );
         }
     }
 
@@ -95,6 +102,9 @@ mod tests {
         };
         checked(&chain(LONGEST_CHAIN)).unwrap();
         let error = checked(&chain(LONGEST_CHAIN + 1)).unwrap_err();
-        assert!(matches!(error, PackError::TagChain { limit: LONGEST_CHAIN, .. }), "{error:?}");
+        assert!(
+            matches!(error, PackError::Tag(TagError::Chain { limit: LONGEST_CHAIN, .. })),
+            "{error:?}"
+        );
     }
 }

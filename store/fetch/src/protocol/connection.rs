@@ -1,4 +1,4 @@
-//! One conversation with a server: greeting, listing, pack.
+//! One connection with a server: handshake, listing, pack.
 //!
 //! Limits: whether the pack is thin is the server's choice, and the receiver's to find out.
 
@@ -20,16 +20,17 @@ use gix_transport::{
     Protocol,
     client::{MessageKind, blocking_io::ExtendedBufRead},
 };
+use modstore_core::events::Step;
 
 use super::{
     diagnosis::{diagnose, from_server},
-    handshake::Greeting,
+    handshake::Handshake,
     listing::{Tip, tip_of},
 };
 use crate::{
-    errors::{Fault, Stage},
+    errors::{LoginError, RemoteStage, ServerError, TransferError, TransportError},
     limits::Limits,
-    transport::{Agents, Host, Link, Route, Watch, dial},
+    transport::{GitConfig, HttpAgents, Link, RemoteUrl, Watch, dial},
 };
 
 /// What this program calls itself in the protocol.
@@ -40,105 +41,96 @@ const AGENT: &str = concat!("modstore/", env!("CARGO_PKG_VERSION"));
 const AFTER_THE_PACK: u64 = 64 * 1024;
 const SOON: Duration = Duration::from_secs(1);
 
-/// What a server reports while a pack is made and received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RemoteNews<'a> {
-    /// A line of text: `Counting objects: 100% (3/3), done.`
-    Says(&'a str),
-    /// Bytes of the pack received so far.
-    Received(u64),
-}
-
-/// A conversation that can go on.
-pub(crate) struct Conversation {
+/// A connection that can go on.
+pub(crate) struct Connection {
     link: Link,
     watch: Arc<Watch>,
-    greeting: Greeting,
+    handshake: Handshake,
     /// Whether the last answer was read to its end.
     at_end: bool,
 }
 
 /// What a pack is to hold.
 #[derive(Debug, Clone)]
-pub(crate) enum Wish<'w> {
+pub(crate) enum FetchRequest<'w> {
     /// A commit, or the tag of one, and its files, without its history, and maybe without what `have` has.
     Alone { want: ObjectId, have: Option<ObjectId> },
     /// Commits and tags with all their history, but for that of `haves`.
     History { wants: Vec<ObjectId>, haves: &'w [ObjectId] },
 }
 
-/// Why there is no greeting.
-pub(crate) enum Refusal {
+/// Why there is no handshake.
+pub(crate) enum HandshakeError {
     /// It has more bytes than allowed.
     TooLong,
     /// It failed, at this stage.
-    Fault(Stage, Fault),
+    Failed(RemoteStage, TransportError),
 }
 
 /// Why a pack was not received.
-pub(crate) enum Trouble<E> {
+pub(crate) enum ReceiveError<E> {
     /// The server or the way there.
-    Fault(Fault),
+    Failed(TransportError),
     /// The receiver.
     Receive(E),
 }
 
-impl Conversation {
-    /// Greet the server, in `version` if it knows that, with a greeting of at most `longest` bytes.
+impl Connection {
+    /// Greet the server, in `version` if it knows that, with a handshake of at most `longest` bytes.
     pub(crate) fn begin(
-        host: &Arc<Host>,
-        agents: &Agents,
-        route: &Route,
+        config: &Arc<GitConfig>,
+        agents: &HttpAgents,
+        remote: &RemoteUrl,
         version: Protocol,
         limits: &Limits,
         longest: usize,
         watch: Arc<Watch>,
-    ) -> Result<Self, Refusal> {
-        let at_once = |fault| Refusal::Fault(Stage::Connect, fault);
-        watch.proceed().map_err(|_| at_once(Fault::Cancelled))?;
-        let mut link = dial(host, agents, route, version, limits, &watch).map_err(at_once)?;
+    ) -> Result<Self, HandshakeError> {
+        let at_once = |error| HandshakeError::Failed(RemoteStage::Connect, error);
+        watch.check_cancelled().map_err(|_| at_once(TransportError::Cancelled))?;
+        let mut link = dial(config, agents, remote, version, limits, &watch).map_err(at_once)?;
         count(&link, &watch);
-        watch.allow(longest);
-        let greeting = watch.during(|| Greeting::hear(&mut link.transport));
-        watch.allow(usize::MAX);
-        match greeting {
-            Ok(greeting) => Ok(Conversation { link, watch, greeting, at_end: true }),
-            Err(_) if watch.exceeded() => Err(Refusal::TooLong),
+        watch.limit_answer(longest);
+        let handshake = watch.during(|| Handshake::read(&mut link.transport));
+        watch.limit_answer(usize::MAX);
+        match handshake {
+            Ok(handshake) => Ok(Connection { link, watch, handshake, at_end: true }),
+            Err(_) if watch.answer_was_too_long() => Err(HandshakeError::TooLong),
             Err(error) => {
-                let fault = diagnose(&error, &watch, link.stderr.as_ref());
-                Err(Refusal::Fault(stage_of(&fault), fault))
+                let error = diagnose(&error, &watch, link.stderr.as_ref());
+                Err(HandshakeError::Failed(stage_of(&error), error))
             }
         }
     }
 
     pub(crate) fn speaks_v2(&self) -> bool {
-        self.greeting.version == Protocol::V2
+        self.handshake.version == Protocol::V2
     }
 
     pub(crate) fn can_shallow(&self) -> bool {
-        self.greeting.can_shallow()
+        self.handshake.can_shallow()
     }
 
-    /// Whether the server will give a pack of `commit` as far as can be told: version 0 gives what
+    /// Whether the server will give a pack of `commit` as far as can be from_err_line: version 0 gives what
     /// it has listed.
     pub(crate) fn may_give(&self, commit: ObjectId) -> bool {
-        self.greeting.refs.as_ref().is_none_or(|refs| tip_of(refs, commit).is_some())
+        self.handshake.refs.as_ref().is_none_or(|refs| tip_of(refs, commit).is_some())
     }
 
-    /// How to ask for `commit`, as far as the greeting tells.
+    /// How to ask for `commit`, as far as the handshake tells.
     pub(crate) fn listed(&self, commit: ObjectId) -> Option<Tip> {
-        tip_of(self.greeting.refs.as_ref()?, commit)
+        tip_of(self.handshake.refs.as_ref()?, commit)
     }
 
     /// Whether the server gives any commit that its branches and tags reach, listed or not.
     pub(crate) fn gives_unlisted(&self) -> bool {
-        let able = |what: &str| self.greeting.capabilities.contains(what);
+        let able = |what: &str| self.handshake.capabilities.contains(what);
         self.speaks_v2() || able("allow-reachable-sha1-in-want") || able("allow-any-sha1-in-want")
     }
 
     /// What the branches, the tags and `HEAD` are, in version 0.
     pub(crate) fn listed_tips(&self) -> Vec<ObjectId> {
-        let refs = self.greeting.refs.iter().flatten();
+        let refs = self.handshake.refs.iter().flatten();
         let mut tips: Vec<ObjectId> = refs
             .filter_map(|each| {
                 let (name, object, peeled) = each.unpack();
@@ -159,14 +151,14 @@ impl Conversation {
         !lasts || (self.speaks_v2() && self.at_end)
     }
 
-    /// The refs of the greeting, or in version 2 those that begin with `prefixes`, in a listing of
+    /// The refs of the handshake, or in version 2 those that begin with `prefixes`, in a listing of
     /// at most `longest` bytes.
     pub(crate) fn refs(
         &mut self,
         prefixes: Vec<BString>,
         longest: usize,
-    ) -> Result<Vec<Ref>, Fault> {
-        if let Some(refs) = &self.greeting.refs {
+    ) -> Result<Vec<Ref>, TransportError> {
+        if let Some(refs) = &self.handshake.refs {
             return Ok(refs.clone());
         }
         if prefixes.is_empty() {
@@ -176,61 +168,62 @@ impl Conversation {
         let mut wanted = RefPrefixes::new();
         wanted.extend(prefixes);
         let agent = ("agent", Some(AGENT.into()));
-        let command = LsRefsCommand::new(Some(wanted), &self.greeting.capabilities, agent);
-        self.watch.allow(longest);
+        let command = LsRefsCommand::new(Some(wanted), &self.handshake.capabilities, agent);
+        self.watch.limit_answer(longest);
         let listed = command.invoke_blocking(&mut self.link.transport, &mut Discard, false);
-        self.watch.allow(usize::MAX);
+        self.watch.limit_answer(usize::MAX);
         listed.map_err(|error| diagnose(&error, &self.watch, self.link.stderr.as_ref()))
     }
 
-    /// Ask for `wish`, and let `receive` have the pack. After an error the conversation is over.
+    /// Ask for `request`, and let `receive` have the pack. After an error the connection is over.
     pub(crate) fn fetch<R, E>(
         &mut self,
-        wish: Wish<'_>,
-        progress: &dyn Fn(RemoteNews<'_>),
+        request: FetchRequest<'_>,
+        on_step: &dyn Fn(Step<'_>),
         receive: impl FnOnce(&mut dyn BufRead) -> Result<R, E>,
-    ) -> Result<R, Trouble<E>> {
-        let Conversation { link, watch, greeting, at_end } = self;
-        let mut arguments = arguments(greeting, wish).map_err(Trouble::Fault)?;
+    ) -> Result<R, ReceiveError<E>> {
+        let Connection { link, watch, handshake, at_end } = self;
+        let mut arguments =
+            arguments(handshake, request).map_err(|error| ReceiveError::Failed(error.into()))?;
         let stderr = link.stderr.clone();
         let diagnose = |error: &(dyn Error + 'static)| diagnose(error, watch, stderr.as_ref());
         count(link, watch);
         watch.expect_pack(true);
         let mut reader = arguments
             .send(&mut link.transport, true)
-            .map_err(|error| Trouble::Fault(diagnose(&error)))?;
-        until_pack(&mut reader, greeting.version, diagnose).map_err(Trouble::Fault)?;
+            .map_err(|error| ReceiveError::Failed(diagnose(&error)))?;
+        skip_to_pack(&mut reader, handshake.version, diagnose).map_err(ReceiveError::Failed)?;
         reader.set_progress_handler(Some(Box::new(|is_error, text| {
-            hear(is_error, text, watch, progress)
+            on_sideband(is_error, text, watch, on_step)
         })));
-        let mut pack = Pack { reader, watch, progress, received: 0, left: 0 };
+        let mut pack = PackStream { reader, watch, on_step, received: 0, left: 0 };
         match receive(&mut pack) {
             // The receiver saw a pack that ends too early; why it did is known here.
-            Err(_) if watch.has_fault() => {
+            Err(_) if watch.has_error() => {
                 drop(pack);
-                Err(Trouble::Fault(diagnose(&io::Error::from(io::ErrorKind::UnexpectedEof))))
+                Err(ReceiveError::Failed(diagnose(&io::Error::from(io::ErrorKind::UnexpectedEof))))
             }
-            Err(error) => Err(Trouble::Receive(error)),
+            Err(error) => Err(ReceiveError::Receive(error)),
             Ok(received) => {
                 // What is left is the end of the answer, and it must be read for the connection to be
                 // of use again. The pack is whole, whatever happens now.
                 watch.expect_pack(false);
-                watch.hurry(SOON);
+                watch.set_deadline(SOON);
                 let rest = io::copy(&mut (&mut pack).take(AFTER_THE_PACK), &mut io::sink());
                 *at_end = rest.is_ok_and(|rest| rest < AFTER_THE_PACK);
                 drop(pack);
-                watch.relax();
-                watch.take_fault();
+                watch.clear_deadline();
+                watch.take_error();
                 Ok(received)
             }
         }
     }
 }
 
-impl Drop for Conversation {
+impl Drop for Connection {
     fn drop(&mut self) {
         // A server that is hung up on without a word writes a complaint into its log. It need not be heard.
-        self.watch.hurry(SOON);
+        self.watch.set_deadline(SOON);
         let _ = gix::protocol::indicate_end_of_interaction(&mut self.link.transport, false);
     }
 }
@@ -239,103 +232,103 @@ impl Drop for Conversation {
 ///
 /// This is not left to gix, which keeps all of it, compares every acknowledgement with those before, and takes a server
 /// that ends a section where none begins for a fault of the program.
-fn until_pack<'a>(
+fn skip_to_pack<'a>(
     reader: &mut impl ExtendedBufRead<'a>,
     version: Protocol,
-    diagnose: impl Fn(&(dyn Error + 'static)) -> Fault,
-) -> Result<(), Fault> {
+    diagnose: impl Fn(&(dyn Error + 'static)) -> TransportError,
+) -> Result<(), TransportError> {
     let found = match version {
-        Protocol::V2 => pass_sections(reader),
-        Protocol::V0 | Protocol::V1 => pass_lines(reader),
+        Protocol::V2 => skip_to_pack_v2(reader),
+        Protocol::V0 | Protocol::V1 => skip_to_pack_v0(reader),
     };
     found.map_err(|ended| match ended {
-        Ended::Told(said) => from_server(&said),
-        Ended::Unknown(line) => {
+        NoPack::Refused(said) => from_server(&said).into(),
+        NoPack::Unknown(line) => {
             let what = format!(
                 "the server sent {:?} where a pack begins",
                 line.escape_ascii().to_string()
             );
-            Fault::Protocol { source: what.into() }
+            ServerError::Protocol { source: what.into() }.into()
         }
-        Ended::Read(error) => diagnose(&error),
+        NoPack::Read(error) => diagnose(&error),
     })
 }
 
 /// Why an answer has no pack.
-enum Ended {
+enum NoPack {
     /// The server says why.
-    Told(String),
+    Refused(String),
     /// Something else stands there.
     Unknown(BString),
     /// It could not be read, or ended.
     Read(io::Error),
 }
 
-impl Ended {
+impl NoPack {
     fn too_soon() -> Self {
-        Ended::Read(io::ErrorKind::UnexpectedEof.into())
+        NoPack::Read(io::ErrorKind::UnexpectedEof.into())
     }
 }
 
-impl From<io::Error> for Ended {
+impl From<io::Error> for NoPack {
     fn from(error: io::Error) -> Self {
-        Ended::Read(error)
+        NoPack::Read(error)
     }
 }
 
 /// Versions 0 and 1: lines about the boundary of history and about what both have, then the pack.
-fn pass_lines<'a>(reader: &mut impl ExtendedBufRead<'a>) -> Result<(), Ended> {
+fn skip_to_pack_v0<'a>(reader: &mut impl ExtendedBufRead<'a>) -> Result<(), NoPack> {
     let mut boundary_ended = false;
     loop {
-        match peek(reader)?.map(is_pack).transpose()? {
+        match peek_line(reader)?.map(is_pack).transpose()? {
             Some(true) => return Ok(()),
-            Some(false) => skip(reader)?,
+            Some(false) => skip_line(reader)?,
             // The lines about the boundary end like this, once.
             None if reader.stopped_at() == Some(MessageKind::Flush) && !boundary_ended => {
                 boundary_ended = true;
                 reader.reset(Protocol::V1);
             }
-            None => return Err(Ended::too_soon()),
+            None => return Err(NoPack::too_soon()),
         }
     }
 }
 
 /// Whether the pack begins with this line, and no other line that may stand before it.
-fn is_pack(line: &[u8]) -> Result<bool, Ended> {
+fn is_pack(line: &[u8]) -> Result<bool, NoPack> {
     let before_it = [&b"shallow "[..], b"unshallow ", b"ACK ", b"NAK"];
     match line {
         [1..=3, ..] => Ok(true),
         line if before_it.iter().any(|begin| line.starts_with(begin)) => Ok(false),
-        line if line.starts_with(b"ERR ") => Err(told(line)),
-        line => Err(Ended::Unknown(line.into())),
+        line if line.starts_with(b"ERR ") => Err(from_err_line(line)),
+        line => Err(NoPack::Unknown(line.into())),
     }
 }
 
 /// Version 2: sections with a headline each, of which the pack is the last.
-fn pass_sections<'a>(reader: &mut impl ExtendedBufRead<'a>) -> Result<(), Ended> {
+fn skip_to_pack_v2<'a>(reader: &mut impl ExtendedBufRead<'a>) -> Result<(), NoPack> {
     reader.reset(Protocol::V2);
     loop {
-        let Some(headline) = peek(reader)? else {
-            return Err(Ended::too_soon());
+        let Some(headline) = peek_line(reader)? else {
+            return Err(NoPack::too_soon());
         };
         match headline.trim_end() {
-            line if line.starts_with(b"ERR ") => return Err(told(line)),
-            b"packfile" => return skip(reader),
+            line if line.starts_with(b"ERR ") => return Err(from_err_line(line)),
+            b"packfile" => return skip_line(reader),
             b"acknowledgments" | b"shallow-info" | b"wanted-refs" => {}
-            line => return Err(Ended::Unknown(line.into())),
+            line => return Err(NoPack::Unknown(line.into())),
         }
-        while peek(reader)?.is_some() {
-            skip(reader)?;
+        while peek_line(reader)?.is_some() {
+            skip_line(reader)?;
         }
         if reader.stopped_at() != Some(MessageKind::Delimiter) {
-            return Err(Ended::too_soon());
+            return Err(NoPack::too_soon());
         }
         reader.reset(Protocol::V2);
     }
 }
 
 /// The next line, if one comes before the end of a section or of the answer.
-fn peek<'r, 'a>(reader: &'r mut impl ExtendedBufRead<'a>) -> Result<Option<&'r [u8]>, Ended> {
+fn peek_line<'r, 'a>(reader: &'r mut impl ExtendedBufRead<'a>) -> Result<Option<&'r [u8]>, NoPack> {
     match reader.peek_data_line() {
         None => Ok(None),
         Some(Ok(Ok(line))) => Ok(Some(line)),
@@ -345,25 +338,25 @@ fn peek<'r, 'a>(reader: &'r mut impl ExtendedBufRead<'a>) -> Result<Option<&'r [
 }
 
 /// Goes past a line that was peeked at.
-fn skip<'a>(reader: &mut impl ExtendedBufRead<'a>) -> Result<(), Ended> {
+fn skip_line<'a>(reader: &mut impl ExtendedBufRead<'a>) -> Result<(), NoPack> {
     match reader.readline() {
         Some(Ok(Ok(_))) => Ok(()),
         Some(Ok(Err(error))) => Err(io::Error::other(error).into()),
         Some(Err(error)) => Err(error.into()),
-        None => Err(Ended::too_soon()),
+        None => Err(NoPack::too_soon()),
     }
 }
 
-fn told(line: &[u8]) -> Ended {
-    Ended::Told(line.strip_prefix(b"ERR ").unwrap_or(line).to_str_lossy().into_owned())
+fn from_err_line(line: &[u8]) -> NoPack {
+    NoPack::Refused(line.strip_prefix(b"ERR ").unwrap_or(line).to_str_lossy().into_owned())
 }
 
 /// The request.
-fn arguments(greeting: &Greeting, wish: Wish<'_>) -> Result<Arguments, Fault> {
-    let version = greeting.version;
-    let mut features = Command::Fetch.default_features(version, &greeting.capabilities);
+fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Arguments, ServerError> {
+    let version = handshake.version;
+    let mut features = Command::Fetch.default_features(version, &handshake.capabilities);
     // Of all that the server can do, what this one question needs. A pack without side band could
-    // not be told from an error.
+    // not be from_err_line from an error.
     features.retain(|(name, _)| {
         matches!(
             *name,
@@ -376,22 +369,23 @@ fn arguments(greeting: &Greeting, wish: Wish<'_>) -> Result<Arguments, Fault> {
                 | "object-format"
         )
     });
-    let lacks = |what: &str| Fault::Protocol { source: format!("the server lacks {what}").into() };
-    let alone = matches!(wish, Wish::Alone { .. });
-    if alone && !greeting.can_shallow() {
+    let lacks =
+        |what: &str| ServerError::Protocol { source: format!("the server lacks {what}").into() };
+    let alone = matches!(request, FetchRequest::Alone { .. });
+    if alone && !handshake.can_shallow() {
         return Err(lacks("shallow fetches"));
     }
     if version != Protocol::V2 && !features.iter().any(|(name, _)| name.starts_with("side-band")) {
         return Err(lacks("side-band answers"));
     }
-    if version == Protocol::V2 || greeting.capabilities.contains("agent") {
+    if version == Protocol::V2 || handshake.capabilities.contains("agent") {
         features.push(("agent", Some(AGENT.into())));
     }
     // The program's own mirror is not read while it is written to.
     features.retain(|(name, _)| alone || *name != "thin-pack");
     let mut arguments = Arguments::new(version, features, false);
-    match wish {
-        Wish::Alone { want, have } => {
+    match request {
+        FetchRequest::Alone { want, have } => {
             arguments.want(want);
             if let Some(have) = have {
                 arguments.shallow(have);
@@ -399,7 +393,7 @@ fn arguments(greeting: &Greeting, wish: Wish<'_>) -> Result<Arguments, Fault> {
             }
             arguments.deepen(1);
         }
-        Wish::History { wants, haves } => {
+        FetchRequest::History { wants, haves } => {
             wants.iter().for_each(|want| arguments.want(want));
             haves.iter().for_each(|have| arguments.have(have));
         }
@@ -408,11 +402,11 @@ fn arguments(greeting: &Greeting, wish: Wish<'_>) -> Result<Arguments, Fault> {
 }
 
 /// Side band text: news, or the server's last words.
-fn hear(
+fn on_sideband(
     is_error: bool,
     text: &[u8],
     watch: &Watch,
-    progress: &dyn Fn(RemoteNews<'_>),
+    on_step: &dyn Fn(Step<'_>),
 ) -> ControlFlow<()> {
     let text = text.to_str_lossy();
     if is_error {
@@ -420,31 +414,31 @@ fn hear(
         return ControlFlow::Break(());
     }
     for line in text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()) {
-        progress(RemoteNews::Says(line));
+        on_step(Step::Remote(line));
     }
     ControlFlow::Continue(())
 }
 
 /// The pack, counted, and with its failures noted.
-struct Pack<'a> {
+struct PackStream<'a> {
     reader: Box<dyn ExtendedBufRead<'a> + Unpin + 'a>,
     watch: &'a Watch,
-    progress: &'a dyn Fn(RemoteNews<'_>),
+    on_step: &'a dyn Fn(Step<'_>),
     received: u64,
     left: usize,
 }
 
-impl BufRead for Pack<'_> {
+impl BufRead for PackStream<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.watch.proceed()?;
+        self.watch.check_cancelled()?;
         let filled = self.reader.fill_buf().map_err(|error| {
             let what = Some(error.to_string().into());
-            self.watch.fail(Fault::Dropped { source: what })
+            self.watch.fail(TransferError::Dropped { source: what })
         })?;
         if self.left == 0 && !filled.is_empty() {
             self.received += filled.len() as u64;
             self.left = filled.len();
-            (self.progress)(RemoteNews::Received(self.received));
+            (self.on_step)(Step::Receiving { bytes: self.received, objects: 0, of: None });
         }
         Ok(filled)
     }
@@ -455,7 +449,7 @@ impl BufRead for Pack<'_> {
     }
 }
 
-impl Read for Pack<'_> {
+impl Read for PackStream<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut filled = self.fill_buf()?;
         let read = filled.read(buf)?;
@@ -471,16 +465,12 @@ fn count(link: &Link, watch: &Watch) {
     }
 }
 
-fn stage_of(fault: &Fault) -> Stage {
-    match fault {
-        Fault::UnknownHost { .. }
-        | Fault::Refused { .. }
-        | Fault::ConnectLimit(_)
-        | Fault::Tls { .. }
-        | Fault::Proxy(_)
-        | Fault::Start { .. }
-        | Fault::HostKey(_)
-        | Fault::ClearText => Stage::Connect,
-        _ => Stage::List,
+/// How far the connection had come when the handshake failed.
+const fn stage_of(error: &TransportError) -> RemoteStage {
+    match error {
+        TransportError::Connect(_) | TransportError::Login(LoginError::ClearText) => {
+            RemoteStage::Connect
+        }
+        _ => RemoteStage::List,
     }
 }

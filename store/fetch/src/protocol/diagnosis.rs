@@ -1,4 +1,4 @@
-//! From an error of gix, and what else is known of a conversation, to the one cause.
+//! From an error of gix, and what else is known of a connection, to the one cause.
 //!
 //! Limits: what a server says in its own words is recognised by the words of git's own server, which
 //! the large hosts kept.
@@ -9,41 +9,43 @@ use gix::bstr::ByteSlice;
 use gix_transport::packetline::read::Error as PacketError;
 
 use crate::{
-    errors::{Cause, Fault},
-    transport::{Stderr, Watch, meaning},
+    errors::{Cause, ServerError, TransferError, TransportError},
+    transport::{StderrTail, Watch, fault_from_stderr},
 };
 
 /// The cause of `error`: what the watch saw first, else what the server said, else what broke.
 pub(crate) fn diagnose(
     error: &(dyn Error + 'static),
     watch: &Watch,
-    stderr: Option<&Stderr>,
-) -> Fault {
-    let fault = watch.take_fault().unwrap_or_else(|| from_chain(error));
-    match (fault, stderr) {
-        (fault @ Fault::Dropped { .. }, Some(stderr)) => meaning(&stderr.last_words(), fault),
-        (fault, _) => fault,
+    stderr: Option<&StderrTail>,
+) -> TransportError {
+    let first = watch.take_error().unwrap_or_else(|| from_chain(error));
+    match (first, stderr) {
+        (TransportError::Transfer(dropped @ TransferError::Dropped { .. }), Some(stderr)) => {
+            fault_from_stderr(&stderr.last_words(), dropped)
+        }
+        (first, _) => first,
     }
 }
 
-fn from_chain(error: &(dyn Error + 'static)) -> Fault {
+fn from_chain(error: &(dyn Error + 'static)) -> TransportError {
     let causes = causes(error);
     let said = causes.iter().find_map(|cause| cause.downcast_ref::<PacketError>());
     if let Some(said) = said {
-        return from_server(&said.message.to_str_lossy());
+        return from_server(&said.message.to_str_lossy()).into();
     }
     let broken = causes
         .iter()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .find(|error| is_broken(error.kind()));
     match broken {
-        Some(error) => Fault::Dropped { source: Some(error.to_string().into()) },
-        None => Fault::Protocol { source: flat(&causes) },
+        Some(error) => TransferError::Dropped { source: Some(error.to_string().into()) }.into(),
+        None => ServerError::Protocol { source: flat(&causes) }.into(),
     }
 }
 
 /// What a server says before it hangs up.
-pub(crate) fn from_server(said: &str) -> Fault {
+pub(crate) fn from_server(said: &str) -> ServerError {
     let said = said.lines().next().unwrap_or_default().trim().to_owned();
     let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
     // "want … not valid" are the words of JGit, so of Gerrit and of other servers in Java.
@@ -51,7 +53,7 @@ pub(crate) fn from_server(said: &str) -> Fault {
     if refuses_want
         || has(&["not our ref", "unadvertised object", "no such remote ref", "bad object"])
     {
-        Fault::NotOurs(said)
+        ServerError::NotGiven(said)
     } else if has(&[
         "access denied",
         "not exported",
@@ -59,9 +61,9 @@ pub(crate) fn from_server(said: &str) -> Fault {
         "epository not found",
         "not appear to be a git",
     ]) {
-        Fault::NoRepository(said)
+        ServerError::NoRepository(said)
     } else {
-        Fault::Said(said)
+        ServerError::Said(said)
     }
 }
 

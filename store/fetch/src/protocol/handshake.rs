@@ -23,20 +23,20 @@ use gix_transport::{
 use crate::transport::BoxedTransport;
 
 /// What a server said first.
-pub(crate) struct Greeting {
+pub(crate) struct Handshake {
     pub version: Protocol,
     pub capabilities: Capabilities,
     /// All refs, in version 0.
     pub refs: Option<Vec<Ref>>,
 }
 
-impl Greeting {
-    /// Greet the server, and hear what it says.
-    pub(crate) fn hear(transport: &mut BoxedTransport) -> Result<Self, Error> {
+impl Handshake {
+    /// Greet the server, and on_sideband what it says.
+    pub(crate) fn read(transport: &mut BoxedTransport) -> Result<Self, Error> {
         let SetServiceResponse { actual_protocol, capabilities, refs } =
             transport.handshake(Service::UploadPack, &[])?;
         let refs = refs.map(|mut lines| read_refs(lines.as_mut(), &capabilities)).transpose()?;
-        Ok(Greeting { version: actual_protocol, capabilities, refs })
+        Ok(Handshake { version: actual_protocol, capabilities, refs })
     }
 
     /// Whether the server can give one commit without its history.
@@ -131,7 +131,8 @@ mod tests {
     #[test]
     fn a_symbolic_ref_to_a_tag_is_followed_to_what_the_tag_names() {
         let targets = HashMap::from([("HEAD".into(), "refs/tags/x".into())]);
-        let (tag, commit) = ("1".repeat(40), "2".repeat(40));
+        let tag = "1".repeat(40);
+        let commit = "2".repeat(40);
         let mut refs = Vec::new();
         for line in [format!("{tag} HEAD"), format!("{commit} HEAD^{{}}")] {
             read_ref(line.as_bytes(), &targets, &mut refs).unwrap();

@@ -9,4 +9,4 @@ mod connection;
 mod session;
 
 pub use listing::{Resolved, Tip, Wanted};
-pub use session::{Network, RemoteNews, Session};
+pub use session::{Network, Session};

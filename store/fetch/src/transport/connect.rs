@@ -24,14 +24,17 @@ use gix_transport::{
 };
 
 use super::{
-    git_config::{Host, Route},
-    http::{Client, transport},
-    http_agent::Agents,
-    process::{Input, Output, Program, Stderr, ssh, upload_pack},
+    git_config::{GitConfig, RemoteUrl},
+    http::{HttpClient, transport},
+    http_agent::HttpAgents,
+    process::{ProcessInput, ProcessOutput, ServerProcess, StderrTail, ssh, upload_pack},
     tcp,
-    watch::{Patient, Watch},
+    watch::{TimeoutStream, Watch},
 };
-use crate::{errors::Fault, limits::Limits};
+use crate::{
+    errors::{TransferError, TransportError},
+    limits::Limits,
+};
 
 /// gix's view of a connection.
 pub(crate) type BoxedTransport = Box<dyn Transport + Send>;
@@ -42,46 +45,46 @@ const PORT: u16 = 9418;
 /// A connection, and what may explain its end.
 pub(crate) struct Link {
     pub transport: BoxedTransport,
-    pub stderr: Option<Stderr>,
+    pub stderr: Option<StderrTail>,
 }
 
-/// Connect to `route`. Over HTTP nothing happens until something is asked.
+/// Connect to `remote`. Over HTTP nothing happens until something is asked.
 pub(crate) fn dial(
-    host: &Arc<Host>,
-    agents: &Agents,
-    route: &Route,
+    config: &Arc<GitConfig>,
+    agents: &HttpAgents,
+    remote: &RemoteUrl,
     version: Protocol,
     limits: &Limits,
     watch: &Arc<Watch>,
-) -> Result<Link, Fault> {
-    match route.url.scheme {
+) -> Result<Link, TransportError> {
+    match remote.url.scheme {
         Scheme::Http | Scheme::Https => {
             // A proxy may want a login, for which programs are asked.
-            let options = watch.during(|| host.http(&route.url));
+            let options = watch.during(|| config.http(&remote.url));
             let agent = agents.get(&options.connection)?;
-            let client = Client::new(host, agent, options, route, watch);
-            Ok(Link { transport: Box::new(transport(client, route, version)), stderr: None })
+            let client = HttpClient::new(config, agent, options, remote, watch);
+            Ok(Link { transport: Box::new(transport(client, remote, version)), stderr: None })
         }
-        Scheme::Git => daemon(route, version, limits, watch),
+        Scheme::Git => git_daemon(remote, version, limits, watch),
         Scheme::Ssh => {
-            let command = ssh(&host.ssh(), route, version, host.interactive(), limits, watch)?;
-            let started = Program::start(command, "ssh", !host.interactive(), watch)?;
-            Ok(talk(started, route, version))
+            let command = ssh(&config.ssh(), remote, version, config.interactive(), limits, watch)?;
+            let started = ServerProcess::start(command, "ssh", !config.interactive(), watch)?;
+            Ok(over_process(started, remote, version))
         }
         _ => {
-            let started = Program::start(upload_pack(route, version), "git", true, watch)?;
-            Ok(talk(started, route, version))
+            let started = ServerProcess::start(upload_pack(remote, version), "git", true, watch)?;
+            Ok(over_process(started, remote, version))
         }
     }
 }
 
-fn talk(
-    (program, output, input): (Program, Output, Input),
-    route: &Route,
+fn over_process(
+    (program, output, input): (ServerProcess, ProcessOutput, ProcessInput),
+    remote: &RemoteUrl,
     version: Protocol,
 ) -> Link {
     let stderr = Some(program.stderr());
-    let path: BString = route.url.path.clone();
+    let path: BString = remote.url.path.clone();
     let inner = Connection::new(
         output,
         BufWriter::new(input),
@@ -91,21 +94,21 @@ fn talk(
         ConnectMode::Process,
         false,
     );
-    Link { transport: Box::new(Held { inner, _program: program }), stderr }
+    Link { transport: Box::new(ProcessTransport { inner, _program: program }), stderr }
 }
 
-fn daemon(
-    route: &Route,
+fn git_daemon(
+    remote: &RemoteUrl,
     version: Protocol,
     limits: &Limits,
     watch: &Arc<Watch>,
-) -> Result<Link, Fault> {
-    let host = route.url.host().unwrap_or_default().to_owned();
-    let stream = tcp(&host, route.url.port.unwrap_or(PORT), limits, watch)?;
-    let broken = |error: std::io::Error| Fault::Dropped { source: Some(error.into()) };
-    let writer = Patient::new(stream.try_clone().map_err(broken)?, Arc::clone(watch));
-    let reader = BufReader::with_capacity(64 * 1024, Patient::new(stream, Arc::clone(watch)));
-    let path: BString = route.url.path.clone();
+) -> Result<Link, TransportError> {
+    let host = remote.url.host().unwrap_or_default().to_owned();
+    let stream = tcp(&host, remote.url.port.unwrap_or(PORT), limits, watch)?;
+    let broken = |error: std::io::Error| TransferError::Dropped { source: Some(error.into()) };
+    let writer = TimeoutStream::new(stream.try_clone().map_err(broken)?, Arc::clone(watch));
+    let reader = BufReader::with_capacity(64 * 1024, TimeoutStream::new(stream, Arc::clone(watch)));
+    let path: BString = remote.url.path.clone();
     // A question is one message: a server that refuses its first line closes on the rest, and what it
     // said to us could be lost by our still writing.
     let transport = Connection::new(
@@ -113,16 +116,18 @@ fn daemon(
         BufWriter::new(writer),
         version,
         path,
-        Some((host, route.url.port)),
+        Some((host, remote.url.port)),
         ConnectMode::Daemon,
         false,
     );
     Ok(Link { transport: Box::new(transport), stderr: None })
 }
 
-fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStream, Fault> {
+fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStream, TransportError> {
     let lost = |error: std::io::Error| {
-        watch.take_fault().unwrap_or(Fault::Dropped { source: Some(error.into()) })
+        watch
+            .take_error()
+            .unwrap_or_else(|| TransferError::Dropped { source: Some(error.into()) }.into())
     };
     let addresses = tcp::look_up(host, port, watch, limits.connect).map_err(lost)?;
     let stream = tcp::connect(&addresses, watch, limits.connect).map_err(lost)?;
@@ -131,12 +136,12 @@ fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStrea
 }
 
 /// A transport whose program lives as long as it.
-struct Held<T> {
+struct ProcessTransport<T> {
     inner: T,
-    _program: Program,
+    _program: ServerProcess,
 }
 
-impl<T: Transport> TransportWithoutIO for Held<T> {
+impl<T: Transport> TransportWithoutIO for ProcessTransport<T> {
     fn to_url(&self) -> Cow<'_, BStr> {
         self.inner.to_url()
     }
@@ -150,7 +155,7 @@ impl<T: Transport> TransportWithoutIO for Held<T> {
     }
 }
 
-impl<T: Transport> Transport for Held<T> {
+impl<T: Transport> Transport for ProcessTransport<T> {
     fn handshake<'a>(
         &mut self,
         service: Service,

@@ -26,7 +26,7 @@ use modstore_core::{
 
 use super::{pace::Pace, watch::Watch};
 use crate::{
-    errors::Fault,
+    errors::{LoginError, TransportError},
     limits::{Limits, LowSpeed},
 };
 
@@ -131,7 +131,7 @@ struct Helpers {
 impl Helpers {
     fn new(interactive: bool, stderr: bool) -> Self {
         // Outside of a conversation, where there is nobody to obey, the limits are the usual ones.
-        let watch = Watch::obeyed().unwrap_or_else(|| {
+        let watch = Watch::current().unwrap_or_else(|| {
             let limits = Limits::default();
             let pace = Pace::new(&limits, LowSpeed::default()).into();
             Watch::new(Cancel::new(), &limits, Default::default(), pace)
@@ -175,23 +175,26 @@ impl Helpers {
 
     /// What the program printed, if it ended well; an error is one that ends the fetch.
     fn run(&self, command: Command, input: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
-        let (begun, cancel) = (Instant::now(), self.watch.cancel());
-        let limit = self.watch.left()?;
+        let begun = Instant::now();
+        let cancel = self.watch.cancel();
+        let limit = self.watch.time_left()?;
         let running = Running { input, limit, cancel, told: &|_| {}, ends_with_us: false };
         let ran = running.run_as(command, self.manner);
         self.watch.spend(begun.elapsed());
-        let fault = match ran {
+        let error: TransportError = match ran {
             Ok(ran) => return Ok(ran.status.success().then_some(ran.stdout)),
-            Err(ProgramError::Cancelled { .. }) => Fault::Cancelled,
+            Err(ProgramError::Cancelled { .. }) => TransportError::Cancelled,
             Err(ProgramError::TimedOut { program, limit, .. }) => {
                 let seconds = limit.as_secs_f64().ceil();
-                Fault::Helper(format!("{program} gave no answer within {seconds} s"))
+                LoginError::Helper(format!("{program} gave no answer within {seconds} s")).into()
             }
-            Err(error @ ProgramError::TooMuch { .. }) => Fault::Helper(error.to_string()),
+            Err(error @ ProgramError::TooMuch { .. }) => {
+                LoginError::Helper(error.to_string()).into()
+            }
             Err(error) => return Err(std::io::Error::other(error)),
         };
         // That the server wants a login is known already; this is why there is none.
-        self.watch.take_fault();
-        Err(self.watch.fail(fault))
+        self.watch.take_error();
+        Err(self.watch.fail(error))
     }
 }

@@ -35,7 +35,7 @@ use crate::{
 pub(crate) use gix::sec::identity::Account;
 
 /// The host's configuration, read once.
-pub(crate) struct Host {
+pub(crate) struct GitConfig {
     repository: gix::ThreadSafeRepository,
     interactive: bool,
     /// Where the repository is, if it stays there.
@@ -44,13 +44,13 @@ pub(crate) struct Host {
 
 /// Where a conversation goes.
 #[derive(Clone)]
-pub(crate) struct Route {
+pub(crate) struct RemoteUrl {
     /// The address after `insteadOf`, without a password.
     pub url: gix::Url,
     /// The login that was written in the address.
     pub login: Option<Account>,
-    /// The address as it was written, fit to be shown.
-    pub shown: String,
+    /// The address as it was written, fit to be printed.
+    pub redacted: String,
 }
 
 /// What `http.*` and the environment say for one address.
@@ -89,7 +89,7 @@ pub(crate) struct SshProgram {
     pub kind: Option<ProgramKind>,
 }
 
-impl Host {
+impl GitConfig {
     pub(crate) fn read(scratch: &Path, interactive: bool) -> Result<Self, NetworkError> {
         let failed = |source| NetworkError::Scratch { path: scratch.to_owned(), source };
         let kept = scratch.join("host.git");
@@ -108,7 +108,7 @@ impl Host {
         let repository = gix::open_opts(path.clone(), options)
             .map_err(|source| NetworkError::Configuration { source: source.to_string().into() })?;
         let kept = temporary.is_none().then_some(path);
-        Ok(Host { repository: repository.into_sync(), interactive, kept })
+        Ok(GitConfig { repository: repository.into_sync(), interactive, kept })
     }
 
     /// A directory for what is worth remembering from run to run; nothing where there is none that lasts.
@@ -121,28 +121,28 @@ impl Host {
     }
 
     /// Rewrite `written` as the host wants it, and take the login out of it.
-    pub(crate) fn route(&self, written: &str) -> Result<Route, RemoteError> {
+    pub(crate) fn remote_url(&self, written: &str) -> Result<RemoteUrl, RemoteError> {
         let repository = self.repository.to_thread_local();
         let config = repository.config_snapshot();
-        let route = parsed(&instead_of(config.plumbing(), written), redact(written))?;
-        let Route { url, shown, .. } = &route;
+        let remote = parsed(&instead_of(config.plumbing(), written), redact(written))?;
+        let RemoteUrl { url, redacted, .. } = &remote;
         let scheme = url.scheme.as_str().to_owned();
         if !matches!(
             url.scheme,
             Scheme::Http | Scheme::Https | Scheme::Git | Scheme::Ssh | Scheme::File
         ) {
             let source = Some(format!("the scheme {scheme} is not known").into());
-            return Err(RemoteError::Address { url: shown.clone(), source });
+            return Err(RemoteError::Address { url: redacted.clone(), source });
         }
         if !allowed(config.plumbing(), &scheme) {
-            return Err(RemoteError::Forbidden { url: shown.clone(), scheme });
+            return Err(RemoteError::Forbidden { url: redacted.clone(), scheme });
         }
-        Ok(route)
+        Ok(remote)
     }
 
     /// Take the login out of the address of something that is no repository: what the configuration
     /// says about repositories (`insteadOf`, `protocol.*`) is not about it.
-    pub(crate) fn plain_route(&self, written: &str) -> Result<Route, RemoteError> {
+    pub(crate) fn plain_url(&self, written: &str) -> Result<RemoteUrl, RemoteError> {
         parsed(written, redact(written))
     }
 
@@ -239,10 +239,10 @@ impl Host {
     }
 }
 
-fn parsed(effective: &str, shown: String) -> Result<Route, RemoteError> {
+fn parsed(effective: &str, redacted: String) -> Result<RemoteUrl, RemoteError> {
     // The parser's message repeats the address, and with it the password.
     let Ok(mut url) = gix::url::parse(effective) else {
-        return Err(RemoteError::Address { url: shown, source: None });
+        return Err(RemoteError::Address { url: redacted, source: None });
     };
     let password = url.set_password(None);
     let login = url.user().zip(password).map(|(user, password)| Account {
@@ -250,7 +250,7 @@ fn parsed(effective: &str, shown: String) -> Result<Route, RemoteError> {
         password,
         oauth_refresh_token: None,
     });
-    Ok(Route { url, login, shown })
+    Ok(RemoteUrl { url, login, redacted })
 }
 
 const MINIMAL_CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n";
@@ -323,7 +323,7 @@ fn says(path: &Path, text: &str) -> bool {
     read_own(path).is_ok_and(|bytes| bytes == text.as_bytes())
 }
 
-/// `written`, fit to be shown: without passwords, and for HTTP without anything that may be a token.
+/// `written`, fit to be printed: without passwords, and for HTTP without anything that may be a token.
 pub(crate) fn redact(written: &str) -> String {
     let Some((scheme, rest)) = written.split_once("://") else {
         return match written.split_once('@') {
@@ -378,7 +378,8 @@ fn allowed(config: &gix::config::File, scheme: &str) -> bool {
 /// All values of `http.<key>` as git collects them: in their order, but for those of a section that matches `url` worse
 /// than one before it. The general section matches worst. Of a key with one value the last one counts.
 fn http_values(config: &gix::config::File, url: &gix::Url, key: &str) -> Vec<BString> {
-    let (mut best, mut all) = (0, Vec::new());
+    let mut best = 0;
+    let mut all = Vec::new();
     for section in config.sections_by_name("http").into_iter().flatten() {
         let weight = match section.header().subsection_name() {
             None => 0,

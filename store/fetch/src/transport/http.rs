@@ -27,50 +27,58 @@ use ureq::{
 };
 
 use super::{
-    exchange::{Exchange, Headers, Letter, Part, Request, Response, accept, read_whole},
-    git_config::{Host, HttpOptions, Redirects, Route},
-    http_text::{Place, base64, kinds_of_login, place, resolved, without_password, without_user},
+    git_config::{GitConfig, HttpOptions, Redirects, RemoteUrl},
+    http_request::{
+        Headers, LazyPost, Request, RequestBody, Response, ResponsePart, accept, read_whole,
+    },
+    http_text::{
+        HttpOrigin, base64, http_origin, kinds_of_login, resolved, without_password, without_user,
+    },
     login::Logins,
     watch::Watch,
 };
-use crate::errors::Fault;
+use crate::errors::{LoginError, ServerError};
 
 /// As many as git follows.
 const REDIRECTS: usize = 20;
 
 /// gix's HTTP transport on our connections.
-pub(crate) fn transport(client: Client, route: &Route, version: Protocol) -> OverHttp<Client> {
-    OverHttp::new_http(client, route.url.clone(), version, false)
+pub(crate) fn transport(
+    client: HttpClient,
+    remote: &RemoteUrl,
+    version: Protocol,
+) -> OverHttp<HttpClient> {
+    OverHttp::new_http(client, remote.url.clone(), version, false)
 }
 
 /// One conversation's view of the shared agent.
-pub(crate) struct Client {
-    courier: Arc<Courier>,
+pub(crate) struct HttpClient {
+    sender: Arc<RequestSender>,
     redirected: Option<String>,
 }
 
 /// What all requests of a conversation have in common.
-struct Courier {
+struct RequestSender {
     agent: Agent,
     options: HttpOptions,
     watch: Arc<Watch>,
     logins: Logins,
     /// The place that the conversation was begun with.
-    home: Option<Place>,
+    home: Option<HttpOrigin>,
 }
 
 /// A request, wherever redirects and questions for a login lead.
-struct Errand<'e> {
+struct RequestPlan<'e> {
     url: &'e str,
     /// What follows the repository's address in `url`.
     tail: &'e str,
     headers: &'e Headers,
-    letter: Option<&'e [u8]>,
+    body: Option<&'e [u8]>,
     follow: bool,
 }
 
-/// The good end of an [`Errand`].
-struct Arrived {
+/// The good end of an [`RequestPlan`].
+struct FinalResponse {
     /// The address that answered.
     at: String,
     /// The answer's headers, as lines.
@@ -78,10 +86,10 @@ struct Arrived {
     response: Response,
 }
 
-impl Http for Client {
-    type Headers = BufReader<Part>;
-    type ResponseBody = BufReader<Part>;
-    type PostBody = Letter;
+impl Http for HttpClient {
+    type Headers = BufReader<ResponsePart>;
+    type ResponseBody = BufReader<ResponsePart>;
+    type PostBody = RequestBody;
 
     fn get(
         &mut self,
@@ -91,8 +99,8 @@ impl Http for Client {
     ) -> gix::Result<GetResponse<Self::Headers, Self::ResponseBody>> {
         let tail = url.strip_prefix(base_url).unwrap_or_default();
         let (headers, body) = match self.listing(url, tail, &parse(headers)) {
-            Ok((headers, body)) => (Part::whole(headers), Part::whole(body)),
-            Err(error) => (Part::Failed(Some(error)), Part::whole(Vec::new())),
+            Ok((headers, body)) => (ResponsePart::whole(headers), ResponsePart::whole(body)),
+            Err(error) => (ResponsePart::Failed(Some(error)), ResponsePart::whole(Vec::new())),
         };
         Ok(GetResponse {
             headers: BufReader::new(headers),
@@ -107,20 +115,22 @@ impl Http for Client {
         headers: impl IntoIterator<Item = impl AsRef<str>>,
         _kind: PostBodyDataKind,
     ) -> gix::Result<PostResponse<Self::Headers, Self::ResponseBody, Self::PostBody>> {
-        let (courier, headers) = (Arc::clone(&self.courier), parse(headers));
+        let sender = Arc::clone(&self.sender);
+        let headers = parse(headers);
         let tail = url.strip_prefix(base_url).unwrap_or_default().to_owned();
         let url = url.to_owned();
-        let send = move |letter: &[u8]| {
-            let (follow, letter) = (courier.options.redirects == Redirects::Always, Some(letter));
-            let errand = Errand { url: &url, tail: &tail, headers: &headers, letter, follow };
-            courier.carry(&errand).map(|arrived| (arrived.headers, arrived.response))
+        let send = move |body: &[u8]| {
+            let follow = sender.options.redirects == Redirects::Always;
+            let body = Some(body);
+            let plan = RequestPlan { url: &url, tail: &tail, headers: &headers, body, follow };
+            sender.send(&plan).map(|response_at| (response_at.headers, response_at.response))
         };
-        let exchange = Exchange::begin(Box::new(send), &self.courier.watch);
-        let exchange = Arc::new(Mutex::new(exchange));
+        let post = LazyPost::begin(Box::new(send), &self.sender.watch);
+        let post = Arc::new(Mutex::new(post));
         Ok(PostResponse {
-            post_body: Letter(Arc::clone(&exchange)),
-            headers: BufReader::new(Part::HeadersOf(Arc::clone(&exchange))),
-            body: BufReader::with_capacity(64 * 1024, Part::BodyOf(exchange)),
+            post_body: RequestBody(Arc::clone(&post)),
+            headers: BufReader::new(ResponsePart::HeadersOf(Arc::clone(&post))),
+            body: BufReader::with_capacity(64 * 1024, ResponsePart::BodyOf(post)),
         })
     }
 
@@ -133,22 +143,22 @@ impl Http for Client {
     }
 }
 
-impl Client {
+impl HttpClient {
     pub(crate) fn new(
-        host: &Arc<Host>,
+        config: &Arc<GitConfig>,
         agent: Agent,
         options: HttpOptions,
-        route: &Route,
+        remote: &RemoteUrl,
         watch: &Arc<Watch>,
     ) -> Self {
-        let courier = Courier {
+        let sender = RequestSender {
             agent,
             options,
             watch: Arc::clone(watch),
-            logins: Logins::new(host, route),
-            home: place(&route.url.to_bstring().to_string()),
+            logins: Logins::new(config, remote),
+            home: http_origin(&remote.url.to_bstring().to_string()),
         };
-        Client { courier: Arc::new(courier), redirected: None }
+        HttpClient { sender: Arc::new(sender), redirected: None }
     }
 
     /// Follow redirects to the listing, and read it whole.
@@ -158,39 +168,41 @@ impl Client {
         tail: &str,
         headers: &Headers,
     ) -> io::Result<(Vec<u8>, Vec<u8>)> {
-        let courier = &self.courier;
-        let follow = courier.options.redirects != Redirects::Never;
-        let arrived = courier.carry(&Errand { url, tail, headers, letter: None, follow })?;
-        if arrived.at != url {
-            let base = arrived.at.strip_suffix(tail).map(without_password);
-            let base = base.ok_or_else(|| courier.refuse("it is not to a git repository"))?;
+        let sender = &self.sender;
+        let follow = sender.options.redirects != Redirects::Never;
+        let response_at = sender.send(&RequestPlan { url, tail, headers, body: None, follow })?;
+        if response_at.at != url {
+            let base = response_at.at.strip_suffix(tail).map(without_password);
+            let base = base
+                .ok_or_else(|| sender.refuse("the new address is not that of a git repository"))?;
             self.redirected = Some(base);
         }
-        let body = read_whole(arrived.response, &courier.watch)?;
-        Ok((arrived.headers, body))
+        let body = read_whole(response_at.response, &sender.watch)?;
+        Ok((response_at.headers, body))
     }
 
     /// GET `url`, wherever it redirects to.
     pub(crate) fn download(&self, url: &str) -> io::Result<Response> {
-        let follow = self.courier.options.redirects != Redirects::Never;
-        let errand = Errand { url, tail: "", headers: &Vec::new(), letter: None, follow };
-        self.courier.carry(&errand).map(|arrived| arrived.response)
+        let follow = self.sender.options.redirects != Redirects::Never;
+        let plan = RequestPlan { url, tail: "", headers: &Vec::new(), body: None, follow };
+        self.sender.send(&plan).map(|response_at| response_at.response)
     }
 }
 
-impl Courier {
-    fn carry(&self, errand: &Errand<'_>) -> io::Result<Arrived> {
-        let (mut at, mut redirects) = (errand.url.to_owned(), 0);
+impl RequestSender {
+    fn send(&self, plan: &RequestPlan<'_>) -> io::Result<FinalResponse> {
+        let mut at = plan.url.to_owned();
+        let mut redirects = 0;
         loop {
-            let request = self.request(&at, errand.headers);
-            let response = request.send(&self.watch, errand.letter)?;
-            if response.status().is_redirection() && errand.follow {
+            let request = self.request(&at, plan.headers);
+            let response = request.send(&self.watch, plan.body)?;
+            if response.status().is_redirection() && plan.follow {
                 redirects += 1;
                 at = self.redirect(&at, &response, redirects)?;
-            } else if !self.has_another_login(&at, errand.tail, &request, &response)? {
+            } else if !self.has_another_login(&at, plan.tail, &request, &response)? {
                 let headers = accept(&self.watch, &response, request.login)?;
                 self.watch.during(|| self.logins.accepted(&at));
-                return Ok(Arrived { at, headers, response });
+                return Ok(FinalResponse { at, headers, response });
             }
         }
     }
@@ -213,34 +225,35 @@ impl Courier {
         let kinds = kinds_of_login(&challenges);
         if kinds.iter().any(|kind| kind.eq_ignore_ascii_case("basic")) {
             let base = without_password(at.strip_suffix(tail).unwrap_or(at));
-            return Ok(self.watch.during(|| self.logins.another(at, &base, challenges)));
+            return Ok(self.watch.during(|| self.logins.try_another(at, &base, challenges)));
         }
-        match kinds.is_empty() {
-            true => Ok(false),
-            false => Err(self.watch.fail(Fault::KindOfLogin(kinds.join(", ")))),
+        if kinds.is_empty() {
+            Ok(false)
+        } else {
+            Err(self.watch.fail(LoginError::UnknownKind(kinds.join(", "))))
         }
     }
 
     fn refuse(&self, why: &str) -> io::Error {
-        self.watch.fail(Fault::Redirect(why.to_owned()))
+        self.watch.fail(ServerError::Redirect(why.to_owned()))
     }
 
     /// Where `response` sends us, if that is no less secure.
     fn redirect(&self, from: &str, response: &Response, number: usize) -> io::Result<String> {
         if number > REDIRECTS {
-            return Err(self.refuse("too often"));
+            return Err(self.refuse("too many redirects"));
         }
         let location = response.headers().get(LOCATION);
         let to = location
             .and_then(|to| resolved(from, to.as_bytes()))
-            .ok_or_else(|| self.refuse("it does not say where"))?;
+            .ok_or_else(|| self.refuse("the new address is missing or unusable"))?;
         let safe = to.starts_with("https://")
             || (to.starts_with("http://") && from.starts_with("http://"));
         if !safe {
-            return Err(self.refuse("it is less secure"));
+            return Err(self.refuse("the new address is less secure"));
         }
-        if place(&to).is_none() {
-            return Err(self.refuse("it does not say where"));
+        if http_origin(&to).is_none() {
+            return Err(self.refuse("the new address is missing or unusable"));
         }
         self.logins.redirected(&to);
         Ok(to)
@@ -255,10 +268,10 @@ impl Courier {
             "User-Agent".into(),
             self.options.user_agent.as_deref().unwrap_or(default_agent).into(),
         ));
-        if self.home.is_some() && place(url) == self.home {
+        if self.home.is_some() && http_origin(url) == self.home {
             headers.extend(self.options.extra_headers.iter().cloned());
         }
-        let account = self.logins.of(url).filter(|_| !has_authorization(&headers));
+        let account = self.logins.for_url(url).filter(|_| !has_authorization(&headers));
         if let Some(account) = &account {
             let pair = format!("{}:{}", account.username, account.password);
             headers.push((AUTHORIZATION.to_string(), format!("Basic {}", base64(pair.as_bytes()))));

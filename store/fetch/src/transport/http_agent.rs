@@ -33,7 +33,7 @@ use super::{
     watch::{SLICE, Watch},
 };
 use crate::{
-    errors::Fault,
+    errors::ConnectError,
     limits::{Counters, Limits, LowSpeed},
 };
 
@@ -45,19 +45,19 @@ const INPUT: usize = 64 * 1024;
 const OUTPUT: usize = 128 * 1024;
 
 /// One agent, which is one pool, for each way to connect. Nearly always there is one way.
-pub(crate) struct Agents {
+pub(crate) struct HttpAgents {
     limits: Limits,
     counters: Arc<Counters>,
     made: Mutex<Vec<(ConnectionOptions, Agent)>>,
 }
 
-impl Agents {
+impl HttpAgents {
     pub(crate) fn new(limits: Limits, counters: Arc<Counters>) -> Self {
-        Agents { limits, counters, made: Mutex::new(Vec::new()) }
+        HttpAgents { limits, counters, made: Mutex::new(Vec::new()) }
     }
 
     /// The agent whose connections are made with `options`.
-    pub(crate) fn get(&self, options: &ConnectionOptions) -> Result<Agent, Fault> {
+    pub(crate) fn get(&self, options: &ConnectionOptions) -> Result<Agent, ConnectError> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, agent)) = made.iter().find(|(each, _)| each == options) {
             return Ok(agent.clone());
@@ -67,9 +67,10 @@ impl Agents {
         Ok(agent)
     }
 
-    fn make(&self, options: &ConnectionOptions) -> Result<Agent, Fault> {
+    fn make(&self, options: &ConnectionOptions) -> Result<Agent, ConnectError> {
         let proxy = options.proxy.as_deref().map(Proxy::new).transpose();
-        let proxy = proxy.map_err(|_| Fault::Proxy("its address cannot be read".into()))?;
+        let proxy =
+            proxy.map_err(|_| ConnectError::Proxy("the proxy's address cannot be read".into()))?;
         let config = Config::builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -85,18 +86,19 @@ impl Agents {
         let connector =
             ().chain(SocksConnector::default())
                 .chain(ConnectProxyConnector::default())
-                .chain(PatientTcp(self.limits))
-                .chain(PatientConnector(Arc::clone(&self.counters)))
+                .chain(TcpConnector(self.limits))
+                .chain(TimeoutConnector(Arc::clone(&self.counters)))
                 .chain(RustlsConnector::default());
-        Ok(Agent::with_parts(config, connector, PatientResolver(self.limits)))
+        Ok(Agent::with_parts(config, connector, TimeoutResolver(self.limits)))
     }
 }
 
-fn tls(options: &ConnectionOptions) -> Result<TlsConfig, Fault> {
+fn tls(options: &ConnectionOptions) -> Result<TlsConfig, ConnectError> {
     let roots = match &options.authorities {
         None => RootCerts::PlatformVerifier,
         Some(path) => {
-            let pem = fs_err::read(path).map_err(|source| Fault::Tls { source: source.into() })?;
+            let pem =
+                fs_err::read(path).map_err(|source| ConnectError::Tls { source: source.into() })?;
             let found: Vec<Certificate<'static>> = parse_pem(&pem)
                 .filter_map(|item| match item {
                     Ok(PemItem::Certificate(certificate)) => Some(certificate),
@@ -111,7 +113,7 @@ fn tls(options: &ConnectionOptions) -> Result<TlsConfig, Fault> {
 
 /// The watch of this thread; where there is none, one of its own.
 fn watch(limits: &Limits) -> Arc<Watch> {
-    Watch::obeyed().unwrap_or_else(|| {
+    Watch::current().unwrap_or_else(|| {
         let pace = Arc::new(Pace::new(limits, LowSpeed::default()));
         Watch::new(Cancel::new(), limits, Arc::default(), pace)
     })
@@ -119,9 +121,9 @@ fn watch(limits: &Limits) -> Arc<Watch> {
 
 /// Name look-ups that can be given up.
 #[derive(Debug)]
-struct PatientResolver(Limits);
+struct TimeoutResolver(Limits);
 
-impl Resolver for PatientResolver {
+impl Resolver for TimeoutResolver {
     fn resolve(
         &self,
         uri: &Uri,
@@ -143,9 +145,9 @@ impl Resolver for PatientResolver {
 
 /// Connections that can be given up while they are made.
 #[derive(Debug)]
-struct PatientTcp(Limits);
+struct TcpConnector(Limits);
 
-impl<In: Transport> Connector<In> for PatientTcp {
+impl<In: Transport> Connector<In> for TcpConnector {
     type Out = Either<In, TcpTransport>;
 
     fn connect(
@@ -183,7 +185,7 @@ impl Transport for TcpTransport {
         let watch = watch(&self.limits);
         let mut rest = self.buffers.output().get(..amount).unwrap_or_default();
         while !rest.is_empty() {
-            let written = watch.patiently(|_| match self.stream.write(rest) {
+            let written = watch.wait(|_| match self.stream.write(rest) {
                 Err(error) if is_late(&error) => None,
                 result => Some(result),
             })??;
@@ -223,16 +225,16 @@ fn is_late(error: &std::io::Error) -> bool {
 }
 
 /// Below TLS, so that a wait that is cut into slices never cuts a TLS record.
-struct PatientConnector(Arc<Counters>);
+struct TimeoutConnector(Arc<Counters>);
 
-impl fmt::Debug for PatientConnector {
+impl fmt::Debug for TimeoutConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PatientConnector")
+        f.write_str("TimeoutConnector")
     }
 }
 
-impl<In: Transport> Connector<In> for PatientConnector {
-    type Out = PatientTransport<In>;
+impl<In: Transport> Connector<In> for TimeoutConnector {
+    type Out = TimeoutTransport<In>;
 
     fn connect(
         &self,
@@ -244,10 +246,10 @@ impl<In: Transport> Connector<In> for PatientConnector {
         if chained.is_some() && is_new {
             self.0.connection();
         }
-        if let Some(watch) = Watch::obeyed() {
+        if let Some(watch) = Watch::current() {
             watch.connected();
         }
-        Ok(chained.map(PatientTransport))
+        Ok(chained.map(TimeoutTransport))
     }
 }
 
@@ -262,9 +264,9 @@ fn is_socks(protocol: ProxyProtocol) -> bool {
 }
 
 #[derive(Debug)]
-struct PatientTransport<T>(T);
+struct TimeoutTransport<T>(T);
 
-impl<T: Transport> Transport for PatientTransport<T> {
+impl<T: Transport> Transport for TimeoutTransport<T> {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.0.buffers()
     }
@@ -274,11 +276,11 @@ impl<T: Transport> Transport for PatientTransport<T> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        let Some(watch) = Watch::obeyed() else { return self.0.await_input(timeout) };
+        let Some(watch) = Watch::current() else { return self.0.await_input(timeout) };
         let deadline: Duration = *timeout.after;
         let begun = Instant::now();
         let before = self.0.buffers().input().len();
-        let came = watch.patiently(|slice| {
+        let came = watch.wait(|slice| {
             let left = deadline.saturating_sub(begun.elapsed());
             let after = slice.min(left).into();
             match self.0.await_input(NextTimeout { after, ..timeout }) {
@@ -287,7 +289,7 @@ impl<T: Transport> Transport for PatientTransport<T> {
                 result => Some(result),
             }
         })??;
-        watch.receive(self.0.buffers().input().len().saturating_sub(before))?;
+        watch.count_received(self.0.buffers().input().len().saturating_sub(before))?;
         Ok(came)
     }
 

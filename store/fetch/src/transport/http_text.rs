@@ -5,14 +5,14 @@ use ureq::http::Uri;
 
 /// Scheme, host and port: what a login is meant for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct HttpOrigin {
     scheme: String,
     host: String,
     port: u16,
 }
 
 /// The place of an address; `None` where it is none for HTTP.
-pub(crate) fn place(url: &str) -> Option<Place> {
+pub(crate) fn http_origin(url: &str) -> Option<HttpOrigin> {
     let uri: Uri = without_user(url).parse().ok()?;
     let scheme = uri.scheme_str()?.to_ascii_lowercase();
     let usual = match scheme.as_str() {
@@ -21,7 +21,7 @@ pub(crate) fn place(url: &str) -> Option<Place> {
         _ => return None,
     };
     let port = uri.port_u16().unwrap_or(usual);
-    Some(Place { scheme, host: uri.host()?.to_ascii_lowercase(), port })
+    Some(HttpOrigin { scheme, host: uri.host()?.to_ascii_lowercase(), port })
 }
 
 /// Where the `Location` `to` of an answer from `from` leads, by the rules of RFC 3986, section 5.2. What no address may
@@ -95,7 +95,7 @@ fn split_authority(rest: &str) -> (&str, &str) {
 }
 
 pub(crate) fn is_loopback(url: &str) -> bool {
-    let host = place(url).map(|place| place.host).unwrap_or_default();
+    let host = http_origin(url).map(|place| place.host).unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
@@ -108,7 +108,7 @@ pub(crate) fn without_user(url: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// The address as it is kept and shown to helpers: the user may stay.
+/// The address as it is kept and given to helpers: the user may stay.
 pub(crate) fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (authority, path) = split_authority(rest);
@@ -122,7 +122,7 @@ pub(crate) fn without_password(url: &str) -> String {
     }
 }
 
-/// The kinds of login that a server offers, by the values of its `WWW-Authenticate`. Fit to be shown.
+/// The kinds of login that a server offers, by the values of its `WWW-Authenticate`. Fit to be printed.
 pub(crate) fn kinds_of_login(challenges: &[impl AsRef<[u8]>]) -> Vec<String> {
     let mut kinds = Vec::new();
     for part in challenges.iter().flat_map(|value| value.as_ref().split(|byte| *byte == b',')) {
@@ -183,10 +183,10 @@ mod tests {
     }
 
     #[test]
-    fn another_scheme_host_or_port_is_another_place() {
-        let here = place("http://h/a");
+    fn another_scheme_host_or_port_is_another_origin() {
+        let here = http_origin("http://h/a");
         for same in ["http://user@H/b", "http://h:80/", "HTTP://h", "http://u:p@h?x"] {
-            assert_eq!(place(same), here, "{same}");
+            assert_eq!(http_origin(same), here, "{same}");
         }
         for other in [
             "http://h:81/a",
@@ -196,11 +196,11 @@ mod tests {
             "http://g?@h/",
             "http://h@g/",
         ] {
-            let place = place(other);
-            assert!(place.is_some() && place != here, "{other}");
+            let there = http_origin(other);
+            assert!(there.is_some() && there != here, "{other}");
         }
         for none in ["ftp://h/", "http://", "http:///x", "h/a", ""] {
-            assert_eq!(place(none), None, "{none}");
+            assert_eq!(http_origin(none), None, "{none}");
         }
     }
 

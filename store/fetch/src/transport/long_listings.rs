@@ -37,7 +37,7 @@ impl LongListings {
         Self { file, known }
     }
 
-    /// Whether the listing at this address, as it is shown, is known to be long.
+    /// Whether the listing at this address, redacted, is known to be long.
     pub(crate) fn contains(&self, address: &str) -> bool {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(&hash(address))
     }
@@ -88,8 +88,8 @@ mod tests {
     #[test]
     fn what_two_processes_learn_is_known_to_the_third() {
         let place = tempfile::tempdir().unwrap();
-        let (one, two) =
-            (LongListings::read(Some(place.path())), LongListings::read(Some(place.path())));
+        let one = LongListings::read(Some(place.path()));
+        let two = LongListings::read(Some(place.path()));
         one.add("https://h/one");
         two.add("https://h/two");
         let three = LongListings::read(Some(place.path()));

@@ -5,7 +5,7 @@
 //! [`Limits::rate`](crate::limits::Limits::rate) of them. A server that sends at that rate or faster can go on; one that
 //! drips, or sends keep-alives only, is at its end after that time, however often it speaks.
 //!
-//! Limits: time that we take for ourselves, to unpack or to write, costs the server nothing but of the whole.
+//! Limits: time that we take for ourselves, to unpack or to write, costs the server nothing but of the fetch_limit.
 
 use std::{
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
@@ -13,16 +13,16 @@ use std::{
 };
 
 use crate::{
-    errors::Fault,
+    errors::TransferError,
     limits::{CHATTER, Limits, LowSpeed},
 };
 
 /// What one fetch has left, shared by all its conversations.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    patience: Duration,
+    progress_limit: Duration,
     rate: u64,
-    whole: Duration,
+    fetch_limit: Duration,
     begun: Instant,
     /// Microseconds.
     left: AtomicI64,
@@ -32,27 +32,27 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn new(limits: &Limits, git: LowSpeed) -> Self {
-        let (patience, rate) = limits.pace(git);
+        let (progress_limit, rate) = limits.pace(git);
         Pace {
-            patience,
+            progress_limit,
             rate,
-            whole: limits.fetch,
+            fetch_limit: limits.fetch,
             begun: Instant::now(),
-            left: AtomicI64::new(micros(patience)),
+            left: AtomicI64::new(micros(progress_limit)),
             received: AtomicU64::new(0),
             useful: AtomicU64::new(0),
         }
     }
 
     /// How long may still be waited; an error when that is over.
-    pub(crate) fn left(&self) -> Result<Duration, Fault> {
-        let whole = self.whole.saturating_sub(self.begun.elapsed());
-        if whole.is_zero() {
-            return Err(Fault::Overlong(self.whole));
+    pub(crate) fn time_left(&self) -> Result<Duration, TransferError> {
+        let fetch_limit = self.fetch_limit.saturating_sub(self.begun.elapsed());
+        if fetch_limit.is_zero() {
+            return Err(TransferError::Overlong(self.fetch_limit));
         }
         match u64::try_from(self.left.load(Ordering::Relaxed)) {
-            Ok(left @ 1..) => Ok(Duration::from_micros(left).min(whole)),
-            _ => Err(Fault::Slow { rate: self.rate, over: self.patience }),
+            Ok(left @ 1..) => Ok(Duration::from_micros(left).min(fetch_limit)),
+            _ => Err(TransferError::Slow { rate: self.rate, over: self.progress_limit }),
         }
     }
 
@@ -64,7 +64,7 @@ impl Pace {
     /// So many bytes came that were asked for.
     pub(crate) fn earn(&self, bytes: usize) {
         self.useful.fetch_add(bytes as u64, Ordering::Relaxed);
-        let most = micros(self.patience);
+        let most = micros(self.progress_limit);
         let earned = match (self.rate, bytes) {
             (_, 0) => 0,
             (0, _) => most,
@@ -79,12 +79,13 @@ impl Pace {
     }
 
     /// So many bytes came, of whatever use; an error when too many of all were of none.
-    pub(crate) fn receive(&self, bytes: usize) -> Result<(), Fault> {
+    pub(crate) fn receive(&self, bytes: usize) -> Result<(), TransferError> {
         let received = self.received.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         let useful = self.useful.load(Ordering::Relaxed);
-        match received.saturating_sub(useful.saturating_mul(2)) > CHATTER {
-            true => Err(Fault::Chatter(CHATTER)),
-            false => Ok(()),
+        if received.saturating_sub(useful.saturating_mul(2)) > CHATTER {
+            Err(TransferError::Chatter(CHATTER))
+        } else {
+            Ok(())
         }
     }
 }
@@ -109,7 +110,7 @@ mod tests {
         (1..100_000).find(|_| {
             pace.spend(SECOND);
             pace.earn(bytes);
-            pace.left().is_err()
+            pace.time_left().is_err()
         })
     }
 
@@ -141,7 +142,7 @@ mod tests {
     fn bytes_without_use_have_a_limit_and_useful_ones_allow_as_many_more() {
         let quiet = pace(128);
         assert!(quiet.receive(CHATTER as usize).is_ok());
-        assert!(matches!(quiet.receive(1), Err(Fault::Chatter(_))));
+        assert!(matches!(quiet.receive(1), Err(TransferError::Chatter(_))));
         let busy = pace(128);
         busy.earn(1000);
         assert!(busy.receive(CHATTER as usize + 2000).is_ok());
@@ -152,6 +153,6 @@ mod tests {
     fn all_together_has_an_end_too() {
         let limits = Limits { fetch: Duration::ZERO, ..Limits::default() };
         let over = Pace::new(&limits, LowSpeed::default());
-        assert!(matches!(over.left(), Err(Fault::Overlong(_))));
+        assert!(matches!(over.time_left(), Err(TransferError::Overlong(_))));
     }
 }

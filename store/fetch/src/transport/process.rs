@@ -21,13 +21,16 @@ use std::{
 
 use gix::{bstr::ByteSlice, url::ArgumentSafety};
 use gix_transport::{Protocol, client::blocking_io::ssh::ProgramKind};
-use modstore_core::program::{Group, Manner, Running, Stderr as Said};
+use modstore_core::program::{Group, Manner, Running, Stderr};
 
 use super::{
-    git_config::{Route, SshProgram},
-    watch::{Patient, Watch},
+    git_config::{RemoteUrl, SshProgram},
+    watch::{TimeoutStream, Watch},
 };
-use crate::{errors::Fault, limits::Limits};
+use crate::{
+    errors::{ConnectError, LoginError, ServerError, TransferError, TransportError},
+    limits::Limits,
+};
 
 /// How much of the end of stderr is kept.
 const KEPT: usize = 4096;
@@ -56,37 +59,37 @@ const REPOSITORY_VARIABLES: [&str; 16] = [
 ];
 
 /// The reading side of a program.
-pub(crate) type Output = BufReader<Patient<ChildStdout>>;
+pub(crate) type ProcessOutput = BufReader<TimeoutStream<ChildStdout>>;
 
 /// The writing side of a program.
-pub(crate) type Input = Patient<ChildStdin>;
+pub(crate) type ProcessInput = TimeoutStream<ChildStdin>;
 
 /// A running program. Dropping it ends it.
-pub(crate) struct Program {
+pub(crate) struct ServerProcess {
     _group: Group,
-    stderr: Stderr,
+    stderr: StderrTail,
 }
 
 /// The end of what a program printed on stderr.
 #[derive(Clone)]
-pub(crate) struct Stderr {
+pub(crate) struct StderrTail {
     tail: Arc<Mutex<Vec<u8>>>,
     ended: Arc<Mutex<Receiver<()>>>,
 }
 
-impl Program {
+impl ServerProcess {
     /// Start `command`, whose name in errors is `name`.
     pub(crate) fn start(
         mut command: Command,
         name: &str,
         has_group: bool,
         watch: &Arc<Watch>,
-    ) -> Result<(Program, Output, Input), Fault> {
+    ) -> Result<(ServerProcess, ProcessOutput, ProcessInput), ConnectError> {
         for name in REPOSITORY_VARIABLES {
             command.env_remove(name);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let failed = |source| Fault::Start { program: name.to_owned(), source };
+        let failed = |source| ConnectError::Start { program: name.to_owned(), source };
         let mut group = Group::start(command, has_group).map_err(failed)?;
         watch.counters.connection();
         let child = group.child();
@@ -94,17 +97,18 @@ impl Program {
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(failed(io::ErrorKind::BrokenPipe.into()));
         };
-        let program = Program { _group: group, stderr: Stderr::listen(stderr) };
-        let output = BufReader::with_capacity(64 * 1024, Patient::new(stdout, Arc::clone(watch)));
-        Ok((program, output, Patient::new(stdin, Arc::clone(watch))))
+        let program = ServerProcess { _group: group, stderr: StderrTail::listen(stderr) };
+        let output =
+            BufReader::with_capacity(64 * 1024, TimeoutStream::new(stdout, Arc::clone(watch)));
+        Ok((program, output, TimeoutStream::new(stdin, Arc::clone(watch))))
     }
 
-    pub(crate) fn stderr(&self) -> Stderr {
+    pub(crate) fn stderr(&self) -> StderrTail {
         self.stderr.clone()
     }
 }
 
-impl Stderr {
+impl StderrTail {
     fn listen(mut stderr: ChildStderr) -> Self {
         let tail = Arc::new(Mutex::new(Vec::new()));
         let (end, ended) = channel();
@@ -120,7 +124,7 @@ impl Stderr {
             }
             let _ = end.send(());
         });
-        Stderr { tail, ended: Arc::new(Mutex::new(ended)) }
+        StderrTail { tail, ended: Arc::new(Mutex::new(ended)) }
     }
 
     /// What was printed, once the program has closed stderr or had time to.
@@ -134,31 +138,31 @@ impl Stderr {
     }
 }
 
-/// `git upload-pack` in the repository at `route`.
-pub(crate) fn upload_pack(route: &Route, version: Protocol) -> Command {
+/// `git upload-pack` in the repository at `remote`.
+pub(crate) fn upload_pack(remote: &RemoteUrl, version: Protocol) -> Command {
     let mut command = Command::new("git");
     command
         .arg("upload-pack")
         .arg("--")
-        .arg(gix::path::from_bstr(route.url.path.as_bstr()).as_deref().unwrap_or(Path::new("")));
-    speak(&mut command, version);
+        .arg(gix::path::from_bstr(remote.url.path.as_bstr()).as_deref().unwrap_or(Path::new("")));
+    set_protocol(&mut command, version);
     command
 }
 
 /// `ssh`, as git would start it, to run `git-upload-pack` on the other side.
 pub(crate) fn ssh(
     program: &SshProgram,
-    route: &Route,
+    remote: &RemoteUrl,
     version: Protocol,
     interactive: bool,
     limits: &Limits,
     watch: &Watch,
-) -> Result<Command, Fault> {
-    let refuse = |why: &str| Fault::Protocol { source: why.to_owned().into() };
-    let ArgumentSafety::Usable(host) = route.url.host_as_argument() else {
+) -> Result<Command, ServerError> {
+    let refuse = |why: &str| ServerError::Protocol { source: why.to_owned().into() };
+    let ArgumentSafety::Usable(host) = remote.url.host_as_argument() else {
         return Err(refuse("the host name could be taken for an option"));
     };
-    let destination = match route.url.user_as_argument() {
+    let destination = match remote.url.user_as_argument() {
         ArgumentSafety::Absent => host.to_owned(),
         ArgumentSafety::Usable(user) => format!("{user}@{host}"),
         ArgumentSafety::Dangerous(_) => {
@@ -167,8 +171,8 @@ pub(crate) fn ssh(
     };
     let kind = program.kind.unwrap_or_else(|| guess_kind(program, host, limits, watch));
     let mut command = base_command(program);
-    command.args(options(kind, route.url.port, interactive, limits)?);
-    let path = gix::url::expand_path::for_shell(route.url.path.clone());
+    command.args(options(kind, remote.url.port, interactive, limits)?);
+    let path = gix::url::expand_path::for_shell(remote.url.path.clone());
     let mut remote = OsString::from("git-upload-pack ");
     remote.push(OsStr::new(&gix::quote::single(path.as_bstr()).to_str_lossy().into_owned()));
     command.arg(destination).arg(remote);
@@ -176,7 +180,7 @@ pub(crate) fn ssh(
     if !interactive {
         command.env("SSH_ASKPASS_REQUIRE", "never").env("GIT_TERMINAL_PROMPT", "0");
     }
-    speak(&mut command, version);
+    set_protocol(&mut command, version);
     Ok(command)
 }
 
@@ -196,7 +200,7 @@ fn options(
     port: Option<u16>,
     interactive: bool,
     limits: &Limits,
-) -> Result<Vec<String>, Fault> {
+) -> Result<Vec<String>, ServerError> {
     let mut options = Vec::new();
     match kind {
         ProgramKind::Ssh => {
@@ -217,7 +221,7 @@ fn options(
         ProgramKind::Simple => {
             if port.is_some() {
                 let why = "this ssh program cannot be told a port; set ssh.variant in the git configuration";
-                return Err(Fault::Protocol { source: why.into() });
+                return Err(ServerError::Protocol { source: why.into() });
             }
         }
     }
@@ -233,9 +237,10 @@ fn guess_kind(program: &SshProgram, host: &str, limits: &Limits, watch: &Watch) 
         ProgramKind::Simple => {
             let mut probe = base_command(program);
             probe.args(["-G", host]);
-            let (limit, cancel) = (limits.connect, watch.cancel());
+            let limit = limits.connect;
+            let cancel = watch.cancel();
             let running = Running { input: b"", limit, cancel, told: &|_| {}, ends_with_us: false };
-            let manner = Manner { stderr: Said::Nowhere, ..Manner::default() };
+            let manner = Manner { stderr: Stderr::Nowhere, ..Manner::default() };
             let ran = running.run_as(probe, manner);
             let is_openssh = ran.is_ok_and(|ran| ran.status.success());
             if is_openssh { ProgramKind::Ssh } else { ProgramKind::Simple }
@@ -244,7 +249,7 @@ fn guess_kind(program: &SshProgram, host: &str, limits: &Limits, watch: &Watch) 
     }
 }
 
-fn speak(command: &mut Command, version: Protocol) {
+fn set_protocol(command: &mut Command, version: Protocol) {
     match version {
         Protocol::V2 => command.env("GIT_PROTOCOL", "version=2"),
         _ => command.env_remove("GIT_PROTOCOL"),
@@ -252,7 +257,7 @@ fn speak(command: &mut Command, version: Protocol) {
 }
 
 /// What a program that hung up meant, by its last words.
-pub(crate) fn meaning(said: &str, dropped: Fault) -> Fault {
+pub(crate) fn fault_from_stderr(said: &str, dropped: TransferError) -> TransportError {
     let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
     let last = || {
         said.lines()
@@ -264,19 +269,20 @@ pub(crate) fn meaning(said: &str, dropped: Fault) -> Fault {
     };
     let cause = || Some(last().into());
     if said.is_empty() {
-        dropped
-    } else if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
-        Fault::HostKey(last())
+        dropped.into()
+    } else if has(&["GitConfig key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"])
+    {
+        ConnectError::HostKey(last()).into()
     } else if has(&[
         "Permission denied",
         "Too many authentication failures",
         "No supported authentication",
     ]) {
-        Fault::Login { tried: true }
+        LoginError::Refused.into()
     } else if has(&["Could not resolve hostname", "Name or service not known"]) {
-        Fault::UnknownHost { source: cause() }
-    } else if has(&["Connection refused", "No route to host", "Network is unreachable"]) {
-        Fault::Refused { source: cause() }
+        ConnectError::UnknownHost { source: cause() }.into()
+    } else if has(&["Connection refused", "No remote to host", "Network is unreachable"]) {
+        ConnectError::Refused { source: cause() }.into()
     } else if has(&[
         "timed out",
         "Connection closed",
@@ -284,7 +290,7 @@ pub(crate) fn meaning(said: &str, dropped: Fault) -> Fault {
         "Connection reset",
         "Broken pipe",
     ]) {
-        Fault::Dropped { source: cause() }
+        TransferError::Dropped { source: cause() }.into()
     } else if has(&[
         "does not appear to be a git repository",
         "epository not found",
@@ -292,9 +298,9 @@ pub(crate) fn meaning(said: &str, dropped: Fault) -> Fault {
         "not a git repository",
         "could not be found",
     ]) {
-        Fault::NoRepository(first_error(said))
+        ServerError::NoRepository(first_error(said)).into()
     } else {
-        Fault::Said(first_error(said))
+        ServerError::Said(first_error(said)).into()
     }
 }
 
@@ -305,8 +311,10 @@ fn first_error(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::meaning;
-    use crate::errors::{Class, Fault};
+    use modstore_core::model::Class;
+
+    use super::fault_from_stderr;
+    use crate::errors::{TransferError, TransportError};
 
     #[test]
     fn a_connection_that_ssh_lost_is_lost_and_not_said_by_the_server() {
@@ -315,8 +323,14 @@ mod tests {
             "kex_exchange_identification: Connection closed by remote host",
             "client_loop: send disconnect: Broken pipe",
         ] {
-            let meant = meaning(said, Fault::Dropped { source: None });
-            assert!(matches!(meant, Fault::Dropped { source: Some(_) }), "{meant:?}");
+            let meant = fault_from_stderr(said, TransferError::Dropped { source: None });
+            assert!(
+                matches!(
+                    meant,
+                    TransportError::Transfer(TransferError::Dropped { source: Some(_) })
+                ),
+                "{meant:?}"
+            );
         }
     }
 
@@ -327,12 +341,16 @@ mod tests {
             ("ssh: Could not resolve hostname h: Name or service not known", Class::Transient),
             ("kex_exchange_identification: Connection closed by remote host", Class::Transient),
             ("git@h: Permission denied (publickey).", Class::Permanent),
-            ("Host key verification failed.", Class::Permanent),
+            ("GitConfig key verification failed.", Class::Permanent),
             ("fatal: '/x' does not appear to be a git repository", Class::Permanent),
             ("ERROR: Repository not found.\nfatal: Could not read from remote", Class::Permanent),
             ("", Class::Transient),
         ] {
-            assert_eq!(meaning(said, Fault::Dropped { source: None }).class(), class, "{said}");
+            assert_eq!(
+                fault_from_stderr(said, TransferError::Dropped { source: None }).class(),
+                class,
+                "{said}"
+            );
         }
     }
 }

@@ -21,7 +21,7 @@ use rustix::{
 };
 
 use super::watch::Watch;
-use crate::errors::Fault;
+use crate::errors::ConnectError;
 
 /// No more addresses of one name are tried.
 const ADDRESSES: usize = 16;
@@ -44,9 +44,11 @@ pub(crate) fn look_up(
         Ok(found.take(ADDRESSES).collect::<Vec<_>>())
     })?;
     match found {
-        Ok(found) if found.is_empty() => Err(watch.fail(Fault::UnknownHost { source: None })),
+        Ok(found) if found.is_empty() => {
+            Err(watch.fail(ConnectError::UnknownHost { source: None }))
+        }
         Ok(found) => Ok(found),
-        Err(error) => Err(watch.fail(Fault::UnknownHost { source: Some(error.into()) })),
+        Err(error) => Err(watch.fail(ConnectError::UnknownHost { source: Some(error.into()) })),
     }
 }
 
@@ -57,13 +59,13 @@ pub(crate) fn connect(
     limit: Duration,
 ) -> io::Result<TcpStream> {
     let mut attempts = Attempts::new(addresses);
-    let stream = watch.within(
+    let stream = watch.wait_within(
         limit,
-        || Fault::ConnectLimit(limit),
+        || ConnectError::Timeout(limit),
         |slice| attempts.go_on(slice.min(HEAD_START)).transpose(),
     )?;
     let stream =
-        stream.map_err(|error| watch.fail(Fault::Refused { source: Some(error.into()) }))?;
+        stream.map_err(|error| watch.fail(ConnectError::Refused { source: Some(error.into()) }))?;
     // Our messages are single small writes that want an answer.
     let _ = stream.set_nodelay(true);
     Ok(stream)
@@ -165,9 +167,9 @@ fn aside<T: Send + 'static>(
     let (send, receive) = sync_channel(1);
     // Whoever waited for it may have gone.
     thread::Builder::new().spawn(move || drop(send.send(work())))?;
-    watch.within(
+    watch.wait_within(
         limit,
-        || Fault::ConnectLimit(limit),
+        || ConnectError::Timeout(limit),
         |slice| match receive.recv_timeout(slice) {
             Ok(done) => Some(done),
             Err(RecvTimeoutError::Timeout) => None,

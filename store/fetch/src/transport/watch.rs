@@ -20,7 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{bands::Bands, pace::Pace};
 use crate::{
-    errors::Fault,
+    errors::{TransferError, TransportError},
     limits::{Counters, Limits},
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct Watch {
     cancel: Cancel,
     pub idle: Duration,
     pub counters: Arc<Counters>,
-    fault: Mutex<Option<Fault>>,
+    error: Mutex<Option<TransportError>>,
     pub connect: Duration,
     allowance: AtomicUsize,
     exceeded: AtomicBool,
@@ -63,7 +63,7 @@ impl Watch {
             idle: limits.idle,
             connect: limits.connect,
             counters,
-            fault: Mutex::new(None),
+            error: Mutex::new(None),
             allowance: AtomicUsize::new(usize::MAX),
             exceeded: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
@@ -80,36 +80,36 @@ impl Watch {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Keep `fault` unless an earlier one is kept, and give an error to send up.
-    pub(crate) fn fail(&self, fault: Fault) -> io::Error {
-        let error = io::Error::other(fault.to_string());
-        let mut slot = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.get_or_insert(fault);
-        error
+    /// Keep `error` unless an earlier one is kept, and give an error to send up.
+    pub(crate) fn fail(&self, error: impl Into<TransportError>) -> io::Error {
+        let error = error.into();
+        let sent_up = io::Error::other(error.to_string());
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        sent_up
     }
 
     /// The first cause, if one was seen.
-    pub(crate) fn take_fault(&self) -> Option<Fault> {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) fn take_error(&self) -> Option<TransportError> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub(crate) fn has_fault(&self) -> bool {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    pub(crate) fn has_error(&self) -> bool {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// From now on, fail after `bytes` more; `usize::MAX` is no limit.
-    pub(crate) fn allow(&self, bytes: usize) {
+    pub(crate) fn limit_answer(&self, bytes: usize) {
         self.allowance.store(bytes, Ordering::Relaxed);
     }
 
-    /// Whether the conversation failed because of [`Watch::allow`].
-    pub(crate) fn exceeded(&self) -> bool {
+    /// Whether the conversation failed because of [`Watch::limit_answer`].
+    pub(crate) fn answer_was_too_long(&self) -> bool {
         self.exceeded.load(Ordering::Relaxed)
     }
 
     /// Count `bytes` of an answer, and fail if they are more than allowed. Those of an answer with a limit of its own, a
     /// greeting or a listing, are what was asked for.
-    pub(crate) fn admit(&self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn count_answer(&self, bytes: &[u8]) -> io::Result<()> {
         self.counters.received(bytes.len());
         if let Some(bands) = &mut *self.bands.lock().unwrap_or_else(PoisonError::into_inner) {
             self.pace.earn(bands.useful(bytes));
@@ -132,12 +132,12 @@ impl Watch {
     }
 
     /// Fail if somebody wishes to stop.
-    pub(crate) fn proceed(&self) -> io::Result<()> {
-        if self.cancel.is_cancelled() { Err(self.fail(Fault::Cancelled)) } else { Ok(()) }
+    pub(crate) fn check_cancelled(&self) -> io::Result<()> {
+        if self.cancel.is_cancelled() { Err(self.fail(TransportError::Cancelled)) } else { Ok(()) }
     }
 
     /// Count `bytes` of a file that was asked for.
-    pub(crate) fn earn(&self, bytes: usize) {
+    pub(crate) fn count_useful(&self, bytes: usize) {
         self.pace.earn(bytes);
     }
 
@@ -148,18 +148,18 @@ impl Watch {
     }
 
     /// Count `bytes` from the wire, of whatever use they are.
-    pub(crate) fn receive(&self, bytes: usize) -> io::Result<()> {
-        self.pace.receive(bytes).map_err(|fault| self.fail(fault))
+    pub(crate) fn count_received(&self, bytes: usize) -> io::Result<()> {
+        self.pace.receive(bytes).map_err(|error| self.fail(error))
     }
 
     /// From now on wait for no longer than this, all waits together.
-    pub(crate) fn hurry(&self, time: Duration) {
+    pub(crate) fn set_deadline(&self, time: Duration) {
         let end = Instant::now() + time;
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     }
 
     /// Wait as ever again.
-    pub(crate) fn relax(&self) {
+    pub(crate) fn clear_deadline(&self) {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -169,39 +169,39 @@ impl Watch {
     }
 
     /// How long something that says nothing may still take, as far as the whole fetch is concerned.
-    pub(crate) fn left(&self) -> io::Result<Duration> {
-        self.pace.left().map_err(|fault| self.fail(fault))
+    pub(crate) fn time_left(&self) -> io::Result<Duration> {
+        self.pace.time_left().map_err(|error| self.fail(error))
     }
 
-    /// So long was waited for something that did not go through [`Watch::within`].
+    /// So long was waited for something that did not go through [`Watch::wait_within`].
     pub(crate) fn spend(&self, time: Duration) {
         self.pace.spend(time);
     }
 
     /// Call `wait` with short waits until it has something, the idle limit is reached, the time of the fetch is used up,
     /// or somebody wishes to stop. `wait` gives `None` when its time was up.
-    pub(crate) fn patiently<T>(&self, wait: impl FnMut(Duration) -> Option<T>) -> io::Result<T> {
-        self.within(self.idle, || Fault::Idle(self.idle), wait)
+    pub(crate) fn wait<T>(&self, wait: impl FnMut(Duration) -> Option<T>) -> io::Result<T> {
+        self.wait_within(self.idle, || TransferError::Idle(self.idle), wait)
     }
 
-    /// The same with a limit of its own, and the fault of passing it.
-    pub(crate) fn within<T>(
+    /// The same with a limit of its own, and the error of passing it.
+    pub(crate) fn wait_within<T, E: Into<TransportError>>(
         &self,
         limit: Duration,
-        over: impl FnOnce() -> Fault,
+        over: impl FnOnce() -> E,
         mut wait: impl FnMut(Duration) -> Option<T>,
     ) -> io::Result<T> {
         let end = *self.end.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
         let limit = end.map_or(limit, |end| limit.min(end.saturating_duration_since(begun)));
         loop {
-            self.proceed()?;
+            self.check_cancelled()?;
             let now = Instant::now();
             let left = limit.saturating_sub(now.duration_since(begun));
             if left.is_zero() {
                 return Err(self.fail(over()));
             }
-            let result = wait(left.min(self.left()?).min(SLICE));
+            let result = wait(left.min(self.time_left()?).min(SLICE));
             self.pace.spend(now.elapsed());
             if let Some(result) = result {
                 return Ok(result);
@@ -211,53 +211,53 @@ impl Watch {
 
     /// Let the reads of this thread that have no other way to know obey this watch while `work` runs.
     pub(crate) fn during<T>(self: &Arc<Self>, work: impl FnOnce() -> T) -> T {
-        let before = OBEYED.replace(Some(Arc::clone(self)));
+        let before = CURRENT.replace(Some(Arc::clone(self)));
         let result = work();
-        OBEYED.replace(before);
+        CURRENT.replace(before);
         result
     }
 
     /// The watch of the innermost [`Watch::during`] on this thread.
-    pub(crate) fn obeyed() -> Option<Arc<Watch>> {
-        OBEYED.with_borrow(Clone::clone)
+    pub(crate) fn current() -> Option<Arc<Watch>> {
+        CURRENT.with_borrow(Clone::clone)
     }
 }
 
 thread_local! {
     // A pooled connection outlives the conversation it was opened for, and its reads happen on the
     // thread of whoever uses it now.
-    static OBEYED: RefCell<Option<Arc<Watch>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Arc<Watch>>> = const { RefCell::new(None) };
 }
 
 /// A reader or writer that waits no longer than its watch allows.
-pub(crate) struct Patient<R> {
+pub(crate) struct TimeoutStream<R> {
     inner: R,
     watch: Arc<Watch>,
 }
 
-impl<R> Patient<R> {
+impl<R> TimeoutStream<R> {
     pub(crate) fn new(inner: R, watch: Arc<Watch>) -> Self {
-        Patient { inner, watch }
+        TimeoutStream { inner, watch }
     }
 }
 
-impl<R: Read + AsFd> Read for Patient<R> {
+impl<R: Read + AsFd> Read for TimeoutStream<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let fd = self.inner.as_fd();
-        self.watch.patiently(|slice| ready(fd, PollFlags::IN, slice))??;
+        self.watch.wait(|slice| ready(fd, PollFlags::IN, slice))??;
         let read = self.inner.read(buf).inspect_err(|error| {
-            self.watch.fail(Fault::Dropped { source: Some(error.to_string().into()) });
+            self.watch.fail(TransferError::Dropped { source: Some(error.to_string().into()) });
         })?;
-        self.watch.receive(read)?;
-        self.watch.admit(buf.get(..read).unwrap_or_default())?;
+        self.watch.count_received(read)?;
+        self.watch.count_answer(buf.get(..read).unwrap_or_default())?;
         Ok(read)
     }
 }
 
-impl<W: Write + AsFd> Write for Patient<W> {
+impl<W: Write + AsFd> Write for TimeoutStream<W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let fd = self.inner.as_fd();
-        self.watch.patiently(|slice| ready(fd, PollFlags::OUT, slice))??;
+        self.watch.wait(|slice| ready(fd, PollFlags::OUT, slice))??;
         self.inner.write(buf.get(..PIECE).unwrap_or(buf))
     }
 

@@ -27,12 +27,13 @@ use rayon::prelude::*;
 
 use super::{
     lfs,
-    plan::{Collision, Extras, PlannedFile},
+    plan::{Collision, PlannedFile, TreeExtras},
 };
 use crate::{
-    errors::{PackError, PackLimit},
-    pack::{Allowance, Base, Hashing, contents, from_stream, hash_of, name_of, os_path},
-    tree_rules::{self, LONGEST_LINK, Refusal},
+    errors::{LimitError, PackError},
+    limits::PackLimit,
+    pack::{Allowance, Base, HashingReader, contents, from_stream, hash_of, name_of, os_path},
+    tree_rules::{self, LONGEST_LINK, RejectReason},
 };
 
 /// Linking changes a file's ctime, and uv rebuilds a project when that of one of these changed.
@@ -43,7 +44,7 @@ const WHOLE: u64 = 1 << 20;
 
 /// A tree in staging, complete but not sealed.
 #[derive(Debug)]
-pub struct Planted {
+pub struct WrittenTree {
     /// Its files.
     pub manifest: Manifest,
     /// Their git ids.
@@ -63,35 +64,35 @@ pub struct Planted {
 }
 
 /// A file added to the tree; `number` counts them.
-struct Added {
+struct AddedFile {
     number: usize,
     file: PlannedFile,
 }
 
 /// A file whose content is in the previous entry.
-pub(crate) struct Kept<'a> {
-    added: Arc<Added>,
+pub(crate) struct BaseFile<'a> {
+    added: Arc<AddedFile>,
     old: &'a TreeFile,
 }
 
 /// What is known about the files so far.
 #[derive(Default)]
-struct Table {
-    files: Vec<Arc<Added>>,
+struct FileTable {
+    files: Vec<Arc<AddedFile>>,
     /// Files waiting for their blob.
-    wanted: HashMap<ObjectId, Vec<Arc<Added>>>,
+    wanted: HashMap<ObjectId, Vec<Arc<AddedFile>>>,
     /// A file of each blob that was planted or is being planted.
-    begun: HashMap<ObjectId, Arc<Added>>,
+    begun: HashMap<ObjectId, Arc<AddedFile>>,
     /// Files whose blob had begun before they were added, and the file it began with.
-    again: Vec<(Arc<Added>, Arc<Added>)>,
+    again: Vec<(Arc<AddedFile>, Arc<AddedFile>)>,
 }
 
 /// See the module.
 pub(crate) struct Checkout<'a> {
-    planting: &'a Planting,
+    writer: &'a Planting,
     base: Option<&'a Base<'a>>,
     allowance: &'a Allowance<'a>,
-    table: Mutex<Table>,
+    table: Mutex<FileTable>,
     /// Directories made.
     directories: Mutex<HashSet<BString>>,
     /// Files written or linked, by number.
@@ -100,7 +101,7 @@ pub(crate) struct Checkout<'a> {
     lfs_pointers: Mutex<Vec<BString>>,
     lfs_in_use: AtomicBool,
     /// Linked files that are of a pointer's size.
-    small_linked: Mutex<Vec<(Arc<Added>, &'a TreeFile)>>,
+    small_linked: Mutex<Vec<(Arc<AddedFile>, &'a TreeFile)>>,
     linked: AtomicU64,
     written_bytes: AtomicU64,
 }
@@ -108,11 +109,11 @@ pub(crate) struct Checkout<'a> {
 impl<'a> Checkout<'a> {
     pub(crate) fn new(
         base: Option<&'a Base<'a>>,
-        planting: &'a Planting,
+        writer: &'a Planting,
         allowance: &'a Allowance<'a>,
     ) -> Checkout<'a> {
         Checkout {
-            planting,
+            writer,
             base,
             allowance,
             table: Mutex::default(),
@@ -128,25 +129,25 @@ impl<'a> Checkout<'a> {
     }
 
     /// Makes the directory and adds its files. Those that the previous entry has are returned, for
-    /// [`Checkout::keep`]; all others wait for [`Checkout::plant`].
+    /// [`Checkout::take_from_base`]; all others wait for [`Checkout::write_blob`].
     pub(crate) fn add(
         &self,
         directory: &BStr,
         files: Vec<PlannedFile>,
-    ) -> Result<Vec<Kept<'a>>, PackError> {
-        let mut kept = Vec::new();
+    ) -> Result<Vec<BaseFile<'a>>, PackError> {
+        let mut from_base = Vec::new();
         self.make_directory(directory, &mut locked(&self.directories))?;
         let mut table = locked(&self.table);
         for file in files {
-            let added = Arc::new(Added { number: table.files.len(), file });
+            let added = Arc::new(AddedFile { number: table.files.len(), file });
             table.files.push(added.clone());
             let file = &added.file;
             match self.base.and_then(|base| base.file_at(file.path.as_bstr(), &file.id)) {
-                Some(old) => kept.push(Kept { added, old }),
+                Some(old) => from_base.push(BaseFile { added, old }),
                 None => table.want(added),
             }
         }
-        Ok(kept)
+        Ok(from_base)
     }
 
     fn make_directory(&self, path: &BStr, made: &mut HashSet<BString>) -> Result<(), PackError> {
@@ -157,7 +158,7 @@ impl<'a> Checkout<'a> {
             self.make_directory(parent.as_bstr(), made)?;
         }
         made.insert(path.to_owned());
-        self.planting.directory(path).map_err(PackError::Write)
+        self.writer.directory(path).map_err(PackError::Write)
     }
 
     /// The blobs that files are waiting for.
@@ -166,7 +167,7 @@ impl<'a> Checkout<'a> {
     }
 
     /// Whether no file is waiting for any blob.
-    pub(crate) fn wants_nothing(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         locked(&self.table).wanted.is_empty()
     }
 
@@ -176,22 +177,23 @@ impl<'a> Checkout<'a> {
     }
 
     /// Takes a file from the previous entry: linked if it may be, else read, checked and written.
-    pub(crate) fn keep(&self, kept: Kept<'a>) -> Result<(), PackError> {
-        let (Kept { added, old }, Some(base)) = (kept, self.base) else { return Ok(()) };
+    pub(crate) fn take_from_base(&self, from_base: BaseFile<'a>) -> Result<(), PackError> {
+        let (BaseFile { added, old }, Some(base)) = (from_base, self.base) else { return Ok(()) };
         let file = &added.file;
         if file.path.ends_with(b".gitattributes") {
             self.look_for_lfs(&base.read(old, &file.id)?);
         }
         if !may_be_linked(file, old) {
-            return match old.size > WHOLE && old.kind != FileKind::Symlink {
-                true => self.copy(&added, old.size, base.open(old)?, || PackError::BaseDamaged {
+            return if old.size > WHOLE && old.kind != FileKind::Symlink {
+                self.copy(&added, old.size, base.open(old)?, || PackError::BaseDamaged {
                     path: old.path.clone(),
                     source: None,
-                }),
-                false => self.write(&added, &base.read(old, &file.id)?),
+                })
+            } else {
+                self.write(&added, &base.read(old, &file.id)?)
             };
         }
-        match self.planting.link(file.path.as_bstr(), old, &base.root) {
+        match self.writer.link(file.path.as_bstr(), old, &base.root) {
             Ok(()) => {
                 self.linked.fetch_add(1, Ordering::Relaxed);
                 locked(&self.done).push((added.number, old.content, old.size));
@@ -208,14 +210,14 @@ impl<'a> Checkout<'a> {
     }
 
     /// Writes a blob to all paths that wait for it, and says whether there are any. `id` is its id.
-    pub(crate) fn plant(&self, id: &ObjectId, contents: &[u8]) -> Result<bool, PackError> {
+    pub(crate) fn write_blob(&self, id: &ObjectId, contents: &[u8]) -> Result<bool, PackError> {
         let Some(waiting) = locked(&self.table).begin(id) else { return Ok(false) };
         waiting.iter().try_for_each(|added| self.write(added, contents))?;
         Ok(true)
     }
 
     /// The same for a blob of `size` bytes that memory should not hold: `open` gives it as often as it is wanted.
-    pub(crate) fn plant_stream<R: Read>(
+    pub(crate) fn write_blob_from<R: Read>(
         &self,
         id: &ObjectId,
         size: u64,
@@ -226,16 +228,17 @@ impl<'a> Checkout<'a> {
     }
 
     fn count(&self, size: u64) -> Result<(), PackError> {
-        self.allowance.go_on()?;
+        self.allowance.check_cancelled()?;
         let so_far = self.written_bytes.fetch_add(size, Ordering::Relaxed) + size;
-        PackError::check_limit(PackLimit::Tree, so_far, self.allowance.limits().tree)?;
-        self.allowance.staged(size)
+        LimitError::check(PackLimit::Tree, so_far, self.allowance.limits().tree)?;
+        self.allowance.count_staged(size)?;
+        Ok(())
     }
 
     /// Writes a file that is too large to be a link, a pointer or a list of attributes.
     fn write_stream(
         &self,
-        added: &Added,
+        added: &AddedFile,
         size: u64,
         contents: &mut dyn Read,
     ) -> Result<(), PackError> {
@@ -244,7 +247,7 @@ impl<'a> Checkout<'a> {
             FileKind::File => false,
             FileKind::Executable => true,
             FileKind::Symlink if size > LONGEST_LINK as u64 => {
-                return Err(PackError::refused(file.path.clone(), Refusal::LinkText));
+                return Err(PackError::refused(file.path.clone(), RejectReason::LinkText));
             }
             FileKind::Symlink => {
                 let mut text = Vec::new();
@@ -255,7 +258,7 @@ impl<'a> Checkout<'a> {
         };
         self.count(size)?;
         let mut contents = Interruptible { inner: contents, allowance: self.allowance };
-        let written = self.planting.write_stream(file.path.as_bstr(), executable, &mut contents);
+        let written = self.writer.write_stream(file.path.as_bstr(), executable, &mut contents);
         let (hash, size) = written.map_err(|error| match error {
             StreamError::Disk(error) => PackError::Write(error),
             StreamError::Read(error) => from_stream(error, 0, self.allowance),
@@ -267,16 +270,16 @@ impl<'a> Checkout<'a> {
     /// Writes what `contents` gives, which must be the file's blob.
     fn copy<R: Read>(
         &self,
-        added: &Added,
+        added: &AddedFile,
         size: u64,
-        mut contents: Hashing<R>,
+        mut contents: HashingReader<R>,
         other: impl FnOnce() -> PackError,
     ) -> Result<(), PackError> {
         self.write_stream(added, size, &mut contents)?;
         if contents.id()?.0 == added.file.id { Ok(()) } else { Err(other()) }
     }
 
-    fn write(&self, added: &Added, contents: &[u8]) -> Result<(), PackError> {
+    fn write(&self, added: &AddedFile, contents: &[u8]) -> Result<(), PackError> {
         let file = &added.file;
         let size = contents.len() as u64;
         self.count(size)?;
@@ -291,7 +294,7 @@ impl<'a> Checkout<'a> {
             self.look_for_lfs(contents);
         }
         let hash = self
-            .planting
+            .writer
             .write(file.path.as_bstr(), file.kind, contents)
             .map_err(PackError::Write)?;
         locked(&self.done).push((added.number, hash, size));
@@ -302,18 +305,19 @@ impl<'a> Checkout<'a> {
     pub(crate) fn copy_again(&self) -> Result<(), PackError> {
         let again = std::mem::take(&mut locked(&self.table).again);
         again.par_iter().try_for_each(|(added, first)| {
-            let path = self.planting.root().join(os_path(first.file.path.as_bstr()));
+            let path = self.writer.root().join(os_path(first.file.path.as_bstr()));
             let unread = |source| PackError::Write(DiskError::new(Verb::Read, &path, source));
-            let other = || unread(std::io::Error::other("it is not what was just written"));
+            let other = || unread(std::io::Error::other("the file is not as it was just written"));
             let size = std::fs::symlink_metadata(&path).map_err(unread)?.len();
             if size > WHOLE {
                 let file = open_regular(&path).map_err(unread)?;
-                return self.copy(added, size, Hashing::new(file, Kind::Blob, size), other);
+                return self.copy(added, size, HashingReader::new(file, Kind::Blob, size), other);
             }
             let contents = contents(&path, first.file.kind, WHOLE).map_err(unread)?;
-            match hash_of(Kind::Blob, &contents)? == added.file.id {
-                true => self.write(added, &contents),
-                false => Err(other()),
+            if hash_of(Kind::Blob, &contents)? == added.file.id {
+                self.write(added, &contents)
+            } else {
+                Err(other())
             }
         })
     }
@@ -328,9 +332,9 @@ impl<'a> Checkout<'a> {
     pub(crate) fn finish(
         self,
         root: ObjectId,
-        extras: Extras,
+        extras: TreeExtras,
         folds: &FoldsNames<'_>,
-    ) -> Result<Planted, PackError> {
+    ) -> Result<WrittenTree, PackError> {
         self.copy_again()?;
         self.check_link_steps(folds)?;
         self.find_linked_pointers()?;
@@ -344,21 +348,22 @@ impl<'a> Checkout<'a> {
         let mut both: Vec<(TreeFile, ObjectId)> = Vec::with_capacity(added.len());
         for (added, slot) in added.iter().zip(slots) {
             let PlannedFile { path, kind, id } = &added.file;
-            let (path, kind) = (path.clone(), *kind);
+            let path = path.clone();
+            let kind = *kind;
             let (content, size) =
                 slot.ok_or_else(|| PackError::MissingObject { id: *id, path: path.clone() })?;
             both.push((TreeFile { path, kind, size, content }, *id));
         }
         both.sort_by(|a, b| a.0.path.cmp(&b.0.path));
         let (files, blobs): (Vec<_>, Vec<_>) = both.into_iter().unzip();
-        let Extras { mut gitlinks, mut odd_modes, mut collisions } = extras;
+        let TreeExtras { mut gitlinks, mut odd_modes, mut collisions } = extras;
         gitlinks.sort();
         odd_modes.sort();
         collisions.sort();
         let mut lfs_pointers = unlocked(self.lfs_pointers);
         lfs_pointers.sort();
         let linked = self.linked.into_inner();
-        Ok(Planted {
+        Ok(WrittenTree {
             written: files.len() as u64 - linked,
             linked,
             manifest: Manifest::new(files).map_err(PackError::Manifest)?,
@@ -394,8 +399,8 @@ impl<'a> Checkout<'a> {
     }
 }
 
-impl Table {
-    fn want(&mut self, added: Arc<Added>) {
+impl FileTable {
+    fn want(&mut self, added: Arc<AddedFile>) {
         match self.begun.get(&added.file.id) {
             Some(first) => self.again.push((added, first.clone())),
             None => self.wanted.entry(added.file.id).or_default().push(added),
@@ -403,7 +408,7 @@ impl Table {
     }
 
     /// Hands the waiting files to whoever has their blob.
-    fn begin(&mut self, id: &ObjectId) -> Option<Vec<Arc<Added>>> {
+    fn begin(&mut self, id: &ObjectId) -> Option<Vec<Arc<AddedFile>>> {
         let waiting = self.wanted.remove(id)?;
         self.begun.extend(waiting.first().map(|first| (*id, first.clone())));
         Some(waiting)
@@ -418,7 +423,7 @@ struct Interruptible<'c, 'a> {
 
 impl Read for Interruptible<'_, '_> {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        self.allowance.go_on().map_err(std::io::Error::other)?;
+        self.allowance.check_cancelled().map_err(std::io::Error::other)?;
         self.inner.read(out)
     }
 }

@@ -1,13 +1,13 @@
-//! The blobs that are deltas: every family of them from its base down, families in parallel.
+//! The blobs that are deltas: every chain of them from its base down, families in parallel.
 //!
 //! Which blob a delta makes shows only when it is made. So they are made until nothing is waited for any more, in the
 //! order of the pack where nothing speaks for another one, and what is left then is never made.
 //!
 //! A base is made once, however many deltas it has, and let go when the last of them has been made. Of the deltas of
-//! one base that with the largest family comes last: then no more bases are held at once than the family's number has
+//! one base that with the largest chain comes last: then no more bases are held at once than the chain's number has
 //! digits, in base two, whatever its shape. Those that memory has no room for are held in scratch files.
 //!
-//! Limits: one family is the work of one thread.
+//! Limits: one chain is the work of one thread.
 
 use std::{
     cmp::Reverse,
@@ -24,85 +24,87 @@ use rayon::prelude::*;
 
 use super::checkout::Checkout;
 use crate::{
-    errors::{PackError, PackLimit},
+    errors::{LimitError, PackError},
+    limits::PackLimit,
     pack::{
-        Allowance, Applied, Base, Content, Entry, Inflated, Inflater, PackBytes, PackObjects, Room,
-        Scratch, delta, drain, finish, from_stream, hash_of, hasher_of,
+        Allowance, Base, Content, DeltaReader, Inflated, Inflater, PackBytes, PackEntry,
+        PackObjects, Room, Scratch, delta, drain, finish, from_stream, hash_of, hasher_of,
     },
 };
 
 /// See the module.
-pub(crate) struct Families<'f, 'a> {
+pub(crate) struct DeltaChains<'f, 'a> {
     pub(crate) objects: &'f PackObjects<'f>,
     pub(crate) bytes: &'f PackBytes,
     pub(crate) checkout: &'f Checkout<'a>,
     pub(crate) base: Option<&'f Base<'f>>,
     /// Blobs that had their turn on arrival, by entry number; some may be wanted still.
-    pub(crate) planted: &'f [Option<ObjectId>],
+    pub(crate) known_ids: &'f [Option<ObjectId>],
     pub(crate) allowance: &'f Allowance<'f>,
 }
 
 /// What is to be made, by entry number.
-struct Open {
+struct OpenEntries {
     /// Whether it is still to be made.
     open: Vec<AtomicBool>,
     /// How many are made from it, itself included, as far as known before.
-    family: Vec<u32>,
+    chain: Vec<u32>,
     /// Ids found out, for those who may ask for them again.
     found: Mutex<Vec<(u32, ObjectId)>>,
 }
 
-/// What a family descends from.
-enum Root {
+/// What a chain descends from.
+enum ChainRoot {
     /// A whole blob in the pack.
-    Entry(u32),
+    PackEntry(u32),
     /// A file of the previous entry.
-    Kept(ObjectId),
+    BaseFile(ObjectId),
 }
 
 /// Deltas waiting for their turn, each with its base.
-type Waiting<'f> = Vec<(u32, Arc<Made<'f>>)>;
+type WaitingDeltas<'f> = Vec<(u32, Arc<BaseObject<'f>>)>;
 
 /// An object that others are made of.
-struct Made<'f> {
+struct BaseObject<'f> {
     content: Content<'f>,
     /// Whether it can be asked for again: it is in the pack with all that it is made of, and none of that is large.
-    modest: bool,
+    is_reusable: bool,
 }
 
 /// An object as it is being made: where it is, and how it is made again.
-enum Making<'m, 'f> {
-    Whole(Entry),
-    Delta { entry: Entry, base: &'m Made<'f>, size: u64 },
+enum ObjectRecipe<'m, 'f> {
+    Whole(PackEntry),
+    Delta { entry: PackEntry, base: &'m BaseObject<'f>, size: u64 },
 }
 
-impl<'f> Families<'f, '_> {
-    /// Plants all blobs that were not planted on arrival. Gives the ids that were found out.
-    pub(crate) fn plant(&self) -> Result<Vec<(u32, ObjectId)>, PackError> {
+impl<'f> DeltaChains<'f, '_> {
+    /// Plants all blobs that were not known_ids on arrival. Gives the ids that were found out.
+    pub(crate) fn resolve(&self) -> Result<Vec<(u32, ObjectId)>, PackError> {
         let open = self.open();
         let roots = self.roots(&open);
         roots.par_iter().try_for_each_init(Inflater::new, |inflater, root| {
-            self.family(root, &open, inflater)
+            self.resolve_chain(root, &open, inflater)
         })?;
         Ok(open.found.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Marks the entries that are to be made: unknown or wanted, or needed for one that is.
-    fn open(&self) -> Open {
+    fn open(&self) -> OpenEntries {
         let wanted = |id: &Option<ObjectId>| id.is_none_or(|id| self.checkout.wants(&id));
         let open: Vec<AtomicBool> =
-            self.planted.iter().map(|id| AtomicBool::new(wanted(id))).collect();
-        let mut open = Open { family: vec![1; open.len()], open, found: Mutex::default() };
+            self.known_ids.iter().map(|id| AtomicBool::new(wanted(id))).collect();
+        let mut open = OpenEntries { chain: vec![1; open.len()], open, found: Mutex::default() };
         // A delta's base by offset comes before it, so from the end every answer is known.
         for number in (0..open.open.len()).rev() {
             let deltas = self.deltas_of_entry(number).iter();
-            let below = deltas.filter(|delta| open.is(**delta)).map(|delta| open.size(*delta));
+            let below =
+                deltas.filter(|delta| open.is(**delta)).map(|delta| open.chain_size(*delta));
             let below = below.fold(0u32, u32::saturating_add);
-            let of_id = self.planted.get(number).copied().flatten();
+            let of_id = self.known_ids.get(number).copied().flatten();
             let needed =
                 below > 0 || of_id.is_some_and(|id| !self.objects.deltas_of(&id).is_empty());
-            if let Some(family) = open.family.get_mut(number) {
-                *family = below.saturating_add(1);
+            if let Some(chain) = open.chain.get_mut(number) {
+                *chain = below.saturating_add(1);
             }
             if let Some(slot) = open.open.get_mut(number).filter(|_| needed) {
                 *slot.get_mut() = true;
@@ -116,89 +118,106 @@ impl<'f> Families<'f, '_> {
         number.map(|number| self.objects.deltas_of_entry(number)).unwrap_or_default()
     }
 
-    fn roots(&self, open: &Open) -> Vec<Root> {
+    fn roots(&self, open: &OpenEntries) -> Vec<ChainRoot> {
         let entries = (0u32..).zip(self.objects.entries());
         let whole = entries.filter(|(number, entry)| entry.is_blob && open.is(*number));
-        let mut roots: Vec<Root> = whole.map(|(number, _)| Root::Entry(number)).collect();
+        let mut roots: Vec<ChainRoot> =
+            whole.map(|(number, _)| ChainRoot::PackEntry(number)).collect();
         let kept = self
             .objects
             .delta_bases()
             .filter(|id| self.base.is_some_and(|base| base.file_of(id).is_some()));
-        roots.extend(kept.map(|id| Root::Kept(*id)));
+        roots.extend(kept.map(|id| ChainRoot::BaseFile(*id)));
         roots
     }
 
-    fn family(&self, root: &Root, open: &Open, inflater: &mut Inflater) -> Result<(), PackError> {
-        if self.checkout.wants_nothing() {
+    fn resolve_chain(
+        &self,
+        root: &ChainRoot,
+        open: &OpenEntries,
+        inflater: &mut Inflater,
+    ) -> Result<(), PackError> {
+        if self.checkout.is_complete() {
             return Ok(());
         }
-        let mut waiting = Waiting::new();
+        let mut waiting = WaitingDeltas::new();
         match root {
-            Root::Kept(id) => {
-                let made = Arc::new(Made { content: self.read_kept(id)?, modest: false });
+            ChainRoot::BaseFile(id) => {
+                let made =
+                    Arc::new(BaseObject { content: self.read_base_file(id)?, is_reusable: false });
                 self.wait(self.objects.deltas_of(id), &made, open, &mut waiting);
             }
-            Root::Entry(number) => {
-                let making = Making::Whole(self.entry(*number)?);
-                self.make(*number, &making, open, inflater, &mut waiting)?;
+            ChainRoot::PackEntry(number) => {
+                let recipe = ObjectRecipe::Whole(self.entry(*number)?);
+                self.make(*number, &recipe, open, inflater, &mut waiting)?;
             }
         }
         while let Some((number, base)) = waiting.pop() {
-            self.allowance.go_on()?;
-            if self.checkout.wants_nothing() {
+            self.allowance.check_cancelled()?;
+            if self.checkout.is_complete() {
                 return Ok(());
             }
             // Two copies of one base in a pack would both claim its deltas.
             if !open.close(number) {
                 continue;
             }
-            let making = self.delta(number, &base)?;
-            self.make(number, &making, open, inflater, &mut waiting)?;
+            let recipe = self.delta(number, &base)?;
+            self.make(number, &recipe, open, inflater, &mut waiting)?;
         }
         Ok(())
     }
 
-    /// Adds the open ones of `deltas` to those waiting, the largest family at the bottom, else in the pack's order.
-    fn wait(&self, deltas: &[u32], base: &Arc<Made<'f>>, open: &Open, waiting: &mut Waiting<'f>) {
+    /// Adds the open ones of `deltas` to those waiting, the largest chain at the bottom, else in the pack's order.
+    fn wait(
+        &self,
+        deltas: &[u32],
+        base: &Arc<BaseObject<'f>>,
+        open: &OpenEntries,
+        waiting: &mut WaitingDeltas<'f>,
+    ) {
         let from = waiting.len();
         let deltas = deltas.iter().filter(|delta| open.is(**delta));
         waiting.extend(deltas.map(|delta| (*delta, base.clone())));
         if let Some(added) = waiting.get_mut(from..) {
-            added.sort_by_key(|(number, _)| Reverse((open.size(*number), *number)));
+            added.sort_by_key(|(number, _)| Reverse((open.chain_size(*number), *number)));
         }
     }
 
     /// The delta at `number` with what it copies from, when what it makes is not too large.
-    fn delta<'m>(&self, number: u32, base: &'m Made<'f>) -> Result<Making<'m, 'f>, PackError> {
+    fn delta<'m>(
+        &self,
+        number: u32,
+        base: &'m BaseObject<'f>,
+    ) -> Result<ObjectRecipe<'m, 'f>, PackError> {
         let entry = self.entry(number)?;
         let mut start = self.bytes.stream(entry.data..entry.end, entry.size);
         let (_, size) = delta::sizes(&mut start).map_err(|error| self.error(error, &entry))?;
-        PackError::check_limit(PackLimit::Object, size, self.allowance.limits().object)?;
-        self.allowance.made(size)?;
-        Ok(Making::Delta { entry, base, size })
+        LimitError::check(PackLimit::Object, size, self.allowance.limits().object)?;
+        self.allowance.count_unpacked(size)?;
+        Ok(ObjectRecipe::Delta { entry, base, size })
     }
 
     /// Makes an object, plants it unless it was, and adds its deltas to those waiting.
     fn make(
         &self,
         number: u32,
-        making: &Making<'_, 'f>,
-        open: &Open,
+        recipe: &ObjectRecipe<'_, 'f>,
+        open: &OpenEntries,
         inflater: &mut Inflater,
-        waiting: &mut Waiting<'f>,
+        waiting: &mut WaitingDeltas<'f>,
     ) -> Result<(), PackError> {
-        let known = self.planted.get(number as usize).copied().flatten();
+        let known = self.known_ids.get(number as usize).copied().flatten();
         let below = self.objects.deltas_of_entry(number);
-        let (id, content) = match self.allowance.room(making.weight()) {
+        let (id, content) = match self.allowance.room(recipe.weight()) {
             Some(room) => {
-                let bytes = self.whole(making, inflater)?;
+                let bytes = self.whole(recipe, inflater)?;
                 let id = known.map_or_else(|| hash_of(Kind::Blob, &bytes), Ok)?;
-                self.checkout.plant(&id, &bytes)?;
+                self.checkout.write_blob(&id, &bytes)?;
                 (id, Some(Content::Memory { bytes, _room: room }))
             }
-            None => self.make_streamed(making, known, !below.is_empty())?,
+            None => self.make_streamed(recipe, known, !below.is_empty())?,
         };
-        if known.is_none() && making.is_modest() {
+        if known.is_none() && recipe.is_reusable() {
             open.found.lock().unwrap_or_else(PoisonError::into_inner).push((number, id));
         }
         let same = self.objects.deltas_of(&id);
@@ -207,9 +226,9 @@ impl<'f> Families<'f, '_> {
         }
         let content = match content {
             Some(content) => content,
-            None => Content::Scratch(self.to_scratch(making)?.1),
+            None => Content::Scratch(self.to_scratch(recipe)?.1),
         };
-        let made = Arc::new(Made { content, modest: making.is_modest() });
+        let made = Arc::new(BaseObject { content, is_reusable: recipe.is_reusable() });
         self.wait(same, &made, open, waiting);
         self.wait(below, &made, open, waiting);
         Ok(())
@@ -219,92 +238,100 @@ impl<'f> Families<'f, '_> {
     /// and in a scratch file if it is `needed`.
     fn make_streamed(
         &self,
-        making: &Making<'_, 'f>,
+        recipe: &ObjectRecipe<'_, 'f>,
         known: Option<ObjectId>,
         needed: bool,
     ) -> Result<(ObjectId, Option<Content<'f>>), PackError> {
         let (id, scratch) = match (needed, known) {
             (true, _) => {
-                let (id, scratch) = self.to_scratch(making)?;
+                let (id, scratch) = self.to_scratch(recipe)?;
                 (id, Some(scratch))
             }
             (false, Some(id)) => (id, None),
-            (false, None) => (self.id_of(making)?, None),
+            (false, None) => (self.id_of(recipe)?, None),
         };
-        let size = making.size();
+        let size = recipe.size();
         let content = scratch.map(Content::Scratch);
         match &content {
-            Some(content) => self.checkout.plant_stream(&id, size, &mut || Ok(content.reader()))?,
-            None => self.checkout.plant_stream(&id, size, &mut || self.stream(making))?,
+            Some(content) => {
+                self.checkout.write_blob_from(&id, size, &mut || Ok(content.reader()))?
+            }
+            None => self.checkout.write_blob_from(&id, size, &mut || self.stream(recipe))?,
         }
         Ok((id, content))
     }
 
-    fn id_of(&self, making: &Making<'_, 'f>) -> Result<ObjectId, PackError> {
-        let mut hasher = hasher_of(Kind::Blob, making.size());
-        drain(&mut self.stream(making)?, making.entry().data, self.allowance, &mut |piece| {
+    fn id_of(&self, recipe: &ObjectRecipe<'_, 'f>) -> Result<ObjectId, PackError> {
+        let mut hasher = hasher_of(Kind::Blob, recipe.size());
+        drain(&mut self.stream(recipe)?, recipe.entry().data, self.allowance, &mut |piece| {
             hasher.update(piece);
             Ok(())
         })?;
         finish(hasher)
     }
 
-    fn to_scratch(&self, making: &Making<'_, 'f>) -> Result<(ObjectId, Scratch<'f>), PackError> {
-        let mut hasher = hasher_of(Kind::Blob, making.size());
+    fn to_scratch(
+        &self,
+        recipe: &ObjectRecipe<'_, 'f>,
+    ) -> Result<(ObjectId, Scratch<'f>), PackError> {
+        let mut hasher = hasher_of(Kind::Blob, recipe.size());
         let mut scratch = Scratch::new(self.allowance)?;
-        drain(&mut self.stream(making)?, making.entry().data, self.allowance, &mut |piece| {
+        drain(&mut self.stream(recipe)?, recipe.entry().data, self.allowance, &mut |piece| {
             hasher.update(piece);
             scratch.append(piece)
         })?;
         Ok((finish(hasher)?, scratch))
     }
 
-    fn stream<'m>(&'m self, making: &'m Making<'_, 'f>) -> Result<Stream<'m>, PackError> {
-        let entry = making.entry();
+    fn stream<'m>(
+        &'m self,
+        recipe: &'m ObjectRecipe<'_, 'f>,
+    ) -> Result<ObjectStream<'m>, PackError> {
+        let entry = recipe.entry();
         let inflated = self.bytes.stream(entry.data..entry.end, entry.size);
-        match making {
-            Making::Whole(_) => Ok(Stream::Whole(inflated)),
-            Making::Delta { base, size, .. } => {
-                let applied = Applied::new(inflated, &base.content, *size);
-                applied.map(Stream::Delta).map_err(|error| self.error(error, entry))
+        match recipe {
+            ObjectRecipe::Whole(_) => Ok(ObjectStream::Whole(inflated)),
+            ObjectRecipe::Delta { base, size, .. } => {
+                let applied = DeltaReader::new(inflated, &base.content, *size);
+                applied.map(ObjectStream::Delta).map_err(|error| self.error(error, entry))
             }
         }
     }
 
     fn whole(
         &self,
-        making: &Making<'_, 'f>,
+        recipe: &ObjectRecipe<'_, 'f>,
         inflater: &mut Inflater,
     ) -> Result<Vec<u8>, PackError> {
-        let entry = making.entry();
+        let entry = recipe.entry();
         let inflated = self.bytes.inflate(entry.data..entry.end, entry.size, inflater)?;
-        match making {
-            Making::Whole(_) => Ok(inflated),
-            Making::Delta {
-                base: Made { content: Content::Memory { bytes, .. }, .. },
+        match recipe {
+            ObjectRecipe::Whole(_) => Ok(inflated),
+            ObjectRecipe::Delta {
+                base: BaseObject { content: Content::Memory { bytes, .. }, .. },
                 size,
                 ..
             } => delta::apply(bytes, &inflated, *size)
                 .map_err(|error| self.error(io::Error::other(error), entry)),
-            Making::Delta { base, size, .. } => {
+            ObjectRecipe::Delta { base, size, .. } => {
                 let mut made = Vec::new();
-                let applied = Applied::new(inflated.as_slice(), &base.content, *size);
+                let applied = DeltaReader::new(inflated.as_slice(), &base.content, *size);
                 let read = applied.and_then(|mut applied| applied.read_to_end(&mut made));
                 read.map(|_| made).map_err(|error| self.error(error, entry))
             }
         }
     }
 
-    fn entry(&self, number: u32) -> Result<Entry, PackError> {
+    fn entry(&self, number: u32) -> Result<PackEntry, PackError> {
         let entry = self.objects.entries().get(number as usize).copied();
         entry.ok_or_else(|| PackError::corrupt(0, "an entry is not in the table"))
     }
 
-    fn error(&self, error: io::Error, entry: &Entry) -> PackError {
+    fn error(&self, error: io::Error, entry: &PackEntry) -> PackError {
         from_stream(error, entry.data, self.allowance)
     }
 
-    fn read_kept(&self, id: &ObjectId) -> Result<Content<'f>, PackError> {
+    fn read_base_file(&self, id: &ObjectId) -> Result<Content<'f>, PackError> {
         let missing = || PackError::MissingObject { id: *id, path: "".into() };
         let base = self.base.ok_or_else(missing)?;
         let file = base.file_of(id).ok_or_else(missing)?;
@@ -318,13 +345,15 @@ impl<'f> Families<'f, '_> {
         let mut opened = base.open(file)?;
         drain(&mut opened, 0, self.allowance, &mut |_| Ok(()))?;
         match opened.id()? {
-            (found, opened) if found == *id => Ok(Content::Kept { file: opened, size: file.size }),
+            (found, opened) if found == *id => {
+                Ok(Content::BaseFile { file: opened, size: file.size })
+            }
             _ => Err(PackError::BaseDamaged { path: file.path.clone(), source: None }),
         }
     }
 }
 
-impl Open {
+impl OpenEntries {
     fn is(&self, number: u32) -> bool {
         self.open.get(number as usize).is_some_and(|open| open.load(Ordering::Relaxed))
     }
@@ -334,56 +363,56 @@ impl Open {
         self.open.get(number as usize).is_some_and(|open| open.swap(false, Ordering::Relaxed))
     }
 
-    fn size(&self, number: u32) -> u32 {
-        self.family.get(number as usize).copied().unwrap_or(1)
+    fn chain_size(&self, number: u32) -> u32 {
+        self.chain.get(number as usize).copied().unwrap_or(1)
     }
 }
 
 /// Objects up to this size may be asked for again, and then they are held in memory.
-pub(crate) const MODEST: u64 = 32 << 20;
+pub(crate) const LARGEST_REUSABLE: u64 = 32 << 20;
 
-impl Making<'_, '_> {
-    fn entry(&self) -> &Entry {
+impl ObjectRecipe<'_, '_> {
+    fn entry(&self) -> &PackEntry {
         match self {
-            Making::Whole(entry) | Making::Delta { entry, .. } => entry,
+            ObjectRecipe::Whole(entry) | ObjectRecipe::Delta { entry, .. } => entry,
         }
     }
 
     /// Bytes of the object.
     fn size(&self) -> u64 {
         match self {
-            Making::Whole(entry) => entry.size,
-            Making::Delta { size, .. } => *size,
+            ObjectRecipe::Whole(entry) => entry.size,
+            ObjectRecipe::Delta { size, .. } => *size,
         }
     }
 
     /// Bytes that are in memory while it is made there.
     fn weight(&self) -> u64 {
         match self {
-            Making::Whole(entry) => entry.size,
-            Making::Delta { entry, size, .. } => entry.size.saturating_add(*size),
+            ObjectRecipe::Whole(entry) => entry.size,
+            ObjectRecipe::Delta { entry, size, .. } => entry.size.saturating_add(*size),
         }
     }
 
-    /// See [`Made`].
-    fn is_modest(&self) -> bool {
+    /// See [`BaseObject`].
+    fn is_reusable(&self) -> bool {
         match self {
-            Making::Whole(entry) => entry.size <= MODEST,
-            Making::Delta { base, size, .. } => *size <= MODEST && base.modest,
+            ObjectRecipe::Whole(entry) => entry.size <= LARGEST_REUSABLE,
+            ObjectRecipe::Delta { base, size, .. } => *size <= LARGEST_REUSABLE && base.is_reusable,
         }
     }
 }
 
-enum Stream<'m> {
+enum ObjectStream<'m> {
     Whole(Inflated<'m>),
-    Delta(Applied<'m, Inflated<'m>>),
+    Delta(DeltaReader<'m, Inflated<'m>>),
 }
 
-impl Read for Stream<'_> {
+impl Read for ObjectStream<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Whole(inflated) => inflated.read(out),
-            Stream::Delta(applied) => applied.read(out),
+            ObjectStream::Whole(inflated) => inflated.read(out),
+            ObjectStream::Delta(applied) => applied.read(out),
         }
     }
 }

@@ -11,8 +11,8 @@ mod unpack;
 #[cfg(test)]
 mod unpack_tests;
 
-pub use checkout::Planted;
-pub(crate) use delta_chains::MODEST;
+pub use checkout::WrittenTree;
+pub(crate) use delta_chains::LARGEST_REUSABLE;
 pub use plan::Collision;
-pub(crate) use unpack::{KeptPack, KnownObject, plant_history};
-pub use unpack::{PackNews, PlantOptions, plant_pack, plant_tree};
+pub(crate) use unpack::{KeptPack, KnownObject, unpack_history_into};
+pub use unpack::{UnpackOptions, checkout_into, unpack_into};

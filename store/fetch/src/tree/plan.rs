@@ -19,9 +19,10 @@ use gix::{
 use modstore_core::{disk::FoldsNames, model::FileKind};
 
 use crate::{
-    errors::{PackError, PackLimit},
+    errors::{LimitError, PackError},
+    limits::PackLimit,
     pack::{Allowance, mode_of},
-    tree_rules::{self, DEEPEST, LONGEST_PATH, Refusal},
+    tree_rules::{self, DEEPEST, LONGEST_PATH, RejectReason},
 };
 
 /// What a file costs in the tables of the walk and of those who write it, in bytes, besides its path.
@@ -61,39 +62,39 @@ pub(crate) struct PlannedFile {
 pub(crate) type TakeFiles<'t> = dyn FnMut(&BStr, Vec<PlannedFile>) -> Result<(), PackError> + 't;
 
 /// A directory whose tree is known by its id only.
-struct Expected {
+struct PendingDirectory {
     path: BString,
     id: ObjectId,
     depth: usize,
 }
 
 /// A walk in progress.
-pub(crate) struct Walk<'a> {
+pub(crate) struct TreeWalk<'a> {
     folds: &'a FoldsNames<'a>,
     allowance: &'a Allowance<'a>,
     /// Names are chosen by who made the tree.
     key: RandomState,
     root: Option<ObjectId>,
-    missing: HashMap<ObjectId, Vec<Expected>>,
+    missing: HashMap<ObjectId, Vec<PendingDirectory>>,
     /// Files and directories met; one small tree named twice in each of thirty is a billion.
     seen: usize,
     path_bytes: u64,
     names: Vec<(u64, usize)>,
-    extras: Extras,
+    extras: TreeExtras,
 }
 
 /// What a tree has besides its files.
 #[derive(Debug, Default)]
-pub(crate) struct Extras {
+pub(crate) struct TreeExtras {
     pub(crate) gitlinks: Vec<(BString, ObjectId)>,
     pub(crate) odd_modes: Vec<(BString, u32)>,
     pub(crate) collisions: Vec<Collision>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> TreeWalk<'a> {
     /// Where names fold, those that collide are refused.
-    pub(crate) fn new(folds: &'a FoldsNames<'a>, allowance: &'a Allowance<'a>) -> Walk<'a> {
-        Walk {
+    pub(crate) fn new(folds: &'a FoldsNames<'a>, allowance: &'a Allowance<'a>) -> TreeWalk<'a> {
+        TreeWalk {
             folds,
             allowance,
             key: RandomState::new(),
@@ -102,7 +103,7 @@ impl<'a> Walk<'a> {
             seen: 0,
             path_bytes: 0,
             names: Vec::new(),
-            extras: Extras::default(),
+            extras: TreeExtras::default(),
         }
     }
 
@@ -122,14 +123,14 @@ impl<'a> Walk<'a> {
         take: &mut TakeFiles<'_>,
     ) -> Result<(), PackError> {
         self.root = Some(root);
-        self.walk(vec![Expected { path: "".into(), id: root, depth: 0 }], find, take)
+        self.walk(vec![PendingDirectory { path: "".into(), id: root, depth: 0 }], find, take)
     }
 
     /// Walks on where the tree `id` was missing.
     ///
     /// # Errors
-    /// As [`Walk::start`].
-    pub(crate) fn go_on(
+    /// As [`TreeWalk::start`].
+    pub(crate) fn resume(
         &mut self,
         id: &ObjectId,
         find: &FindTree<'_>,
@@ -145,24 +146,26 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// When a tree is still missing.
-    pub(crate) fn finish(self) -> Result<(ObjectId, Extras), PackError> {
-        let mut missing: Vec<Expected> = self.missing.into_values().flatten().collect();
+    pub(crate) fn finish(self) -> Result<(ObjectId, TreeExtras), PackError> {
+        let mut missing: Vec<PendingDirectory> = self.missing.into_values().flatten().collect();
         missing.sort_by(|a, b| b.path.cmp(&a.path));
         match (missing.pop(), self.root) {
-            (Some(Expected { id, path, .. }), _) => Err(PackError::MissingObject { id, path }),
+            (Some(PendingDirectory { id, path, .. }), _) => {
+                Err(PackError::MissingObject { id, path })
+            }
             (None, Some(root)) => Ok((root, self.extras)),
-            (None, None) => Err(PackError::corrupt(0, "it has no root")),
+            (None, None) => Err(PackError::corrupt(0, "the root tree is not known")),
         }
     }
 
     fn walk(
         &mut self,
-        mut open: Vec<Expected>,
+        mut open: Vec<PendingDirectory>,
         find: &FindTree<'_>,
         take: &mut TakeFiles<'_>,
     ) -> Result<(), PackError> {
         while let Some(next) = open.pop() {
-            self.allowance.go_on()?;
+            self.allowance.check_cancelled()?;
             match find(&next.id)? {
                 Some(bytes) => self.directory(&next, &bytes, &mut open, take)?,
                 None if next.id.is_empty_tree() => {}
@@ -174,12 +177,13 @@ impl<'a> Walk<'a> {
 
     fn directory(
         &mut self,
-        directory: &Expected,
+        directory: &PendingDirectory,
         bytes: &[u8],
-        open: &mut Vec<Expected>,
+        open: &mut Vec<PendingDirectory>,
         take: &mut TakeFiles<'_>,
     ) -> Result<(), PackError> {
-        let (id, depth) = (directory.id, directory.depth);
+        let id = directory.id;
+        let depth = directory.depth;
         let _room = self.allowance.hold(bytes.len() as u64 * WALKED)?;
         let directory = directory.path.as_bstr();
         let mut entries = Vec::new();
@@ -197,9 +201,9 @@ impl<'a> Walk<'a> {
             self.count(&path)?;
             match entry.mode {
                 0o40_000 if depth < DEEPEST => {
-                    open.push(Expected { path, id: entry.id, depth: depth + 1 });
+                    open.push(PendingDirectory { path, id: entry.id, depth: depth + 1 });
                 }
-                0o40_000 => return Err(PackError::refused(path, Refusal::Deep)),
+                0o40_000 => return Err(PackError::refused(path, RejectReason::Deep)),
                 0o160_000 => self.extras.gitlinks.push((path, entry.id)),
                 mode => files.push(self.file(path, mode, entry.id)?),
             }
@@ -212,7 +216,7 @@ impl<'a> Walk<'a> {
             0o120_000 => FileKind::Symlink,
             mode if mode & 0o170_000 == 0o100_000 && mode & 0o100 != 0 => FileKind::Executable,
             mode if mode & 0o170_000 == 0o100_000 => FileKind::File,
-            mode => return Err(PackError::refused(path, Refusal::Mode(mode))),
+            mode => return Err(PackError::refused(path, RejectReason::Mode(mode))),
         };
         if u32::from(mode) != mode_of(kind) {
             self.extras.odd_modes.push((path.clone(), mode.into()));
@@ -222,18 +226,23 @@ impl<'a> Walk<'a> {
 
     fn count(&mut self, path: &BString) -> Result<(), PackError> {
         if path.len() > LONGEST_PATH {
-            return Err(PackError::refused(path.clone(), Refusal::LongPath));
+            return Err(PackError::refused(path.clone(), RejectReason::LongPath));
         }
         self.seen += 1;
         self.path_bytes += path.len() as u64;
         let limits = self.allowance.limits();
-        PackError::check_limit(PackLimit::Files, self.seen as u64, limits.files as u64)?;
-        PackError::check_limit(PackLimit::Trees, self.path_bytes, limits.trees)?;
-        self.allowance.need(FILE + 3 * path.len() as u64)
+        LimitError::check(PackLimit::Files, self.seen as u64, limits.files as u64)?;
+        LimitError::check(PackLimit::Trees, self.path_bytes, limits.trees)?;
+        self.allowance.reserve(FILE + 3 * path.len() as u64)?;
+        Ok(())
     }
 
     /// Refuses bad names, names that occur twice, and, as wished, names that fold together.
-    fn check_names(&mut self, directory: &BStr, entries: &[Entry<'_>]) -> Result<(), PackError> {
+    fn check_names(
+        &mut self,
+        directory: &BStr,
+        entries: &[TreeEntry<'_>],
+    ) -> Result<(), PackError> {
         let mut names = std::mem::take(&mut self.names);
         names.clear();
         for (number, entry) in entries.iter().enumerate() {
@@ -257,15 +266,16 @@ impl<'a> Walk<'a> {
     }
 
     fn collide(&mut self, directory: &BStr, a: &BStr, b: &BStr) -> Result<(), PackError> {
-        let (first, second) = (join(directory, a), join(directory, b));
+        let first = join(directory, a);
+        let second = join(directory, b);
         if a == b {
-            return Err(PackError::refused(second, Refusal::Twice));
+            return Err(PackError::refused(second, RejectReason::Twice));
         }
         if tree_rules::fold(a) != tree_rules::fold(b) {
             return Ok(());
         }
         if (self.folds)().map_err(PackError::Write)? {
-            return Err(PackError::refused(second, Refusal::Folds(first)));
+            return Err(PackError::refused(second, RejectReason::Folds(first)));
         }
         self.extras.collisions.push(Collision { first, second });
         Ok(())
@@ -283,14 +293,14 @@ fn join(directory: &BStr, name: &BStr) -> BString {
     path.into()
 }
 
-struct Entry<'t> {
+struct TreeEntry<'t> {
     mode: u16,
     name: &'t BStr,
     id: ObjectId,
 }
 
 /// `mode in octal ‖ space ‖ name ‖ NUL ‖ id`.
-fn read_entry(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
+fn read_entry(bytes: &[u8]) -> Option<(TreeEntry<'_>, &[u8])> {
     let (digits, rest) = bytes.split_at_checked(bytes.iter().take(7).position(|b| *b == b' ')?)?;
     let mode = digits.iter().try_fold(0u32, |mode, digit| match digit {
         b'0'..=b'7' => Some(mode * 8 + u32::from(digit - b'0')),
@@ -299,7 +309,10 @@ fn read_entry(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
     let rest = rest.strip_prefix(b" ")?;
     let (name, rest) = rest.split_at_checked(rest.find_byte(0)?)?;
     let (id, rest) = rest.strip_prefix(b"\0")?.split_first_chunk::<20>()?;
-    let entry =
-        Entry { mode: u16::try_from(mode).ok()?, name: name.as_bstr(), id: ObjectId::Sha1(*id) };
+    let entry = TreeEntry {
+        mode: u16::try_from(mode).ok()?,
+        name: name.as_bstr(),
+        id: ObjectId::Sha1(*id),
+    };
     Some((entry, rest))
 }

@@ -25,16 +25,21 @@ use std::{
 };
 
 use gix::{ObjectId, bstr::BStr, objs::Kind};
-use modstore_core::disk::{FoldsNames, Planting};
+use modstore_core::{
+    Cancel,
+    disk::{FoldsNames, Planting},
+    events::Step,
+};
 use rayon::{Scope, prelude::*};
 
 use super::{
-    checkout::{Checkout, Kept, Planted},
-    delta_chains::{Families, MODEST},
-    plan::{PlannedFile, Walk},
+    checkout::{BaseFile, Checkout, WrittenTree},
+    delta_chains::{DeltaChains, LARGEST_REUSABLE},
+    plan::{PlannedFile, TreeWalk},
 };
 use crate::{
-    errors::{PackError, PackLimit, PackLimits},
+    errors::{LimitError, PackError},
+    limits::{PackLimit, PackLimits},
     pack::{
         Allowance, Base, Encoding, EntryHeader, Filed, FindObject, MemoryBudget, PackBytes,
         PackObjects, PackReader, Room, check_tag, delta, find_checked, finish, hash_of, hasher_of,
@@ -46,7 +51,7 @@ use crate::{
 const BATCH_BYTES: usize = 256 << 10;
 const BATCH_BLOBS: usize = 64;
 /// ...but deltas of its blobs still join it up to here.
-const FAMILY_BYTES: usize = 4 << 20;
+const CHAIN_BYTES: usize = 4 << 20;
 /// Blobs up to this size are held for a worker, larger ones when the budget has room.
 const HELD: u64 = 1 << 20;
 /// Files of the previous entry are taken this many at a time.
@@ -54,20 +59,9 @@ const BATCH_KEPT: usize = 256;
 /// Bytes between two reports of progress.
 const REPORT_EVERY: u64 = 128 << 10;
 
-/// How far receiving has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PackNews {
-    /// Bytes of the pack received.
-    pub bytes: u64,
-    /// Objects received.
-    pub objects: u32,
-    /// Objects in the pack.
-    pub total: u32,
-}
-
-/// What planting is done with, besides the tree itself.
+/// What writer is done with, besides the tree itself.
 #[derive(Clone, Copy)]
-pub struct PlantOptions<'a> {
+pub struct UnpackOptions<'a> {
     /// The previous entry, if there is one and [`base_is_usable`](super::base_is_usable).
     pub base: Option<&'a Base<'a>>,
     /// Whether the target file system takes names for equal that differ in case or normalisation. Asked only when a tree
@@ -77,15 +71,15 @@ pub struct PlantOptions<'a> {
     pub limits: PackLimits,
     /// The memory of all fetches that run now.
     pub memory: &'a MemoryBudget,
-    /// Told about progress, on the calling thread.
-    pub progress: &'a (dyn Fn(PackNews) + Sync),
-    /// Asked often, on any thread; `true` ends the work with [`PackError::Cancelled`].
-    pub cancel: &'a (dyn Fn() -> bool + Sync),
+    /// Receives [`Step::Receiving`], on the calling thread.
+    pub on_step: &'a (dyn Fn(Step<'_>) + Sync),
+    /// Looked at often, on any thread; ends the work with [`PackError::Cancelled`].
+    pub cancel: &'a Cancel,
 }
 
-impl std::fmt::Debug for PlantOptions<'_> {
+impl std::fmt::Debug for UnpackOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PlantOptions").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("UnpackOptions").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -95,35 +89,35 @@ impl std::fmt::Debug for PlantOptions<'_> {
 ///
 /// # Errors
 /// The staging directory holds a part of the tree, or none of it, and must be thrown away.
-pub fn plant_pack(
+pub fn unpack_into(
     pack: &mut dyn BufRead,
     tip: impl Into<Tip>,
-    planting: &Planting,
+    writer: &Planting,
     spill: &Path,
-    options: &PlantOptions<'_>,
-) -> Result<Planted, PackError> {
+    options: &UnpackOptions<'_>,
+) -> Result<WrittenTree, PackError> {
     let bytes = PackBytes::new(options.memory, spill);
-    let (planted, _) = plant(pack, tip.into(), planting, (bytes, spill), options, None)?;
-    Ok(planted)
+    let (written, _) = receive_tree(pack, tip.into(), writer, (bytes, spill), options, None)?;
+    Ok(written)
 }
 
 /// The same for a pack with its history that a mirror is to keep: `kept` is where it lies, whole when this returns;
 /// scratch files lie beside `scratch`.
 /// What the server does not send comes from `earlier`. Gives the objects by which the pack can be used again: all
 /// commits and trees, and the blobs that were looked at.
-pub(crate) fn plant_history(
+pub(crate) fn unpack_history_into(
     pack: &mut dyn BufRead,
     tip: Tip,
-    planting: &Planting,
+    writer: &Planting,
     kept: KeptPack<'_>,
     scratch: &Path,
-    options: &PlantOptions<'_>,
-) -> Result<(Planted, Vec<KnownObject>), PackError> {
+    options: &UnpackOptions<'_>,
+) -> Result<(WrittenTree, Vec<KnownObject>), PackError> {
     let KeptPack { file, path, earlier } = kept;
     let bytes = PackBytes::kept(options.memory, file, path);
     let limits = PackLimits { unwanted: u64::MAX, ..options.limits };
-    let options = PlantOptions { limits, ..*options };
-    plant(pack, tip, planting, (bytes, scratch), &options, Some(earlier))
+    let options = UnpackOptions { limits, ..*options };
+    receive_tree(pack, tip, writer, (bytes, scratch), &options, Some(earlier))
 }
 
 /// Where a mirror keeps a pack, and what it had before.
@@ -143,36 +137,41 @@ pub(crate) struct KnownObject {
     pub(crate) crc32: u32,
 }
 
-fn plant(
+fn receive_tree(
     pack: &mut dyn BufRead,
     tip: Tip,
-    planting: &Planting,
+    writer: &Planting,
     (bytes, scratch): (PackBytes, &Path),
-    options: &PlantOptions<'_>,
+    options: &UnpackOptions<'_>,
     earlier: Option<&FindObject<'_>>,
-) -> Result<(Planted, Vec<KnownObject>), PackError> {
+) -> Result<(WrittenTree, Vec<KnownObject>), PackError> {
     let spare = options.base.map_or(0, |base| base.manifest.size());
     let allowance = Allowance::new(&options.limits, options.memory, scratch, spare, options.cancel);
-    let crew = Crew::new(planting, options.base, &allowance);
+    let workers = Workers::new(writer, options.base, &allowance);
     let received = rayon::in_place_scope(|scope| {
-        let (crew, kept) = (&crew, RefCell::default());
-        let receiving = Receiving { crew, scope, tip, options, earlier, kept };
-        let received = receiving.receive(pack, bytes);
-        crew.stop_unless(received.is_ok());
+        let workers = &workers;
+        let kept = RefCell::default();
+        let receiver = PackReceiver { workers, scope, tip, options, earlier, kept };
+        let received = receiver.receive(pack, bytes);
+        workers.stop_unless(received.is_ok());
         received
     });
-    if let Some(failure) = crew.take_failure() {
+    if let Some(failure) = workers.take_failure() {
         return Err(failure);
     }
     let Received { objects, bytes, walk, length } = received?;
     let (root, extras) = walk.finish()?;
-    let (checkout, mut planted) = crew.dismiss(objects.entries().len());
-    if !checkout.wants_nothing() {
+    let (checkout, mut known_ids) = workers.finish(objects.entries().len());
+    if !checkout.is_complete() {
         let base = options.base;
-        let (objects, bytes, checkout, allowance) = (&objects, &bytes, &checkout, &allowance);
-        let made = Families { objects, bytes, checkout, base, planted: &planted, allowance };
-        for (number, id) in made.plant()? {
-            if let Some(slot) = planted.get_mut(number as usize) {
+        let objects = &objects;
+        let bytes = &bytes;
+        let checkout = &checkout;
+        let allowance = &allowance;
+        let chains =
+            DeltaChains { objects, bytes, checkout, base, known_ids: &known_ids, allowance };
+        for (number, id) in chains.resolve()? {
+            if let Some(slot) = known_ids.get_mut(number as usize) {
                 *slot = Some(id);
             }
         }
@@ -180,24 +179,27 @@ fn plant(
     let known = match earlier {
         None => Vec::new(),
         Some(find) => {
-            plant_found(find, &checkout)?;
-            known_objects(&objects, &bytes, &planted)?
+            write_found(find, &checkout)?;
+            known_objects(&objects, &bytes, &known_ids)?
         }
     };
     drop(objects);
-    Ok((Planted { received_bytes: length, ..checkout.finish(root, extras, options.folds)? }, known))
+    Ok((
+        WrittenTree { received_bytes: length, ..checkout.finish(root, extras, options.folds)? },
+        known,
+    ))
 }
 
 /// Plants the tree with id `tree` from an object database. Every object is checked against its id.
 ///
 /// # Errors
-/// As [`plant_pack`].
-pub fn plant_tree(
+/// As [`unpack_into`].
+pub fn checkout_into(
     find: &FindObject<'_>,
     tree: ObjectId,
-    planting: &Planting,
-    options: &PlantOptions<'_>,
-) -> Result<Planted, PackError> {
+    writer: &Planting,
+    options: &UnpackOptions<'_>,
+) -> Result<WrittenTree, PackError> {
     let find_tree = |id: &ObjectId| -> Result<Option<Cow<'_, [u8]>>, PackError> {
         if let Some(bytes) = options.base.and_then(|base| base.tree(id)) {
             return Ok(Some(Cow::Borrowed(bytes)));
@@ -207,27 +209,28 @@ pub fn plant_tree(
     };
     // What a database gives was received before, and was small for its pack then.
     let limits = PackLimits { staging: u64::MAX, ..options.limits };
-    let allowance = Allowance::new(&limits, options.memory, planting.root(), 0, options.cancel);
-    let checkout = Checkout::new(options.base, planting, &allowance);
-    let mut walk = Walk::new(options.folds, &allowance);
+    let allowance = Allowance::new(&limits, options.memory, writer.root(), 0, options.cancel);
+    let checkout = Checkout::new(options.base, writer, &allowance);
+    let mut walk = TreeWalk::new(options.folds, &allowance);
     let mut kept = Vec::new();
     walk.start(tree, &find_tree, &mut |directory, files| {
         kept.extend(checkout.add(directory, files)?);
-        allowance.go_on()
+        allowance.check_cancelled()
     })?;
     let (root, extras) = walk.finish()?;
-    let keep = |kept| allowance.go_on().and_then(|()| checkout.keep(kept));
+    let keep = |kept| allowance.check_cancelled().and_then(|()| checkout.take_from_base(kept));
     kept.into_par_iter().try_for_each(keep)?;
-    plant_found(find, &checkout)?;
+    write_found(find, &checkout)?;
     checkout.finish(root, extras, options.folds)
 }
 
 /// Plants what is still waited for, as far as it is found.
-fn plant_found(find: &FindObject<'_>, checkout: &Checkout<'_>) -> Result<(), PackError> {
+fn write_found(find: &FindObject<'_>, checkout: &Checkout<'_>) -> Result<(), PackError> {
     checkout.wanted().par_iter().try_for_each_init(Vec::new, |buffer, id| {
-        match find_checked(find, id, Kind::Blob, buffer)? {
-            true => checkout.plant(id, buffer).map(drop),
-            false => Ok(()),
+        if find_checked(find, id, Kind::Blob, buffer)? {
+            checkout.write_blob(id, buffer).map(drop)
+        } else {
+            Ok(())
         }
     })
 }
@@ -242,7 +245,8 @@ fn known_objects(
     let mut known = Vec::new();
     for (number, id) in objects.small_ids().chain(blobs) {
         let Some(entry) = objects.entries().get(number as usize) else { continue };
-        let Some(offset) = objects.start_of(number).filter(|_| entry.size <= MODEST) else {
+        let Some(offset) = objects.start_of(number).filter(|_| entry.size <= LARGEST_REUSABLE)
+        else {
             continue;
         };
         known.push(KnownObject { id, offset, crc32: bytes.crc32(offset..entry.end)? });
@@ -252,26 +256,26 @@ fn known_objects(
     Ok(known)
 }
 
-/// What the receiving thread and the workers share.
-struct Crew<'a> {
+/// What the receiver thread and the workers share.
+struct Workers<'a> {
     checkout: Checkout<'a>,
     allowance: &'a Allowance<'a>,
     stopped: AtomicBool,
     failure: Mutex<Option<PackError>>,
     in_flight: AtomicUsize,
     /// Blobs that had their turn on arrival: entry number and id.
-    planted: Mutex<Vec<(u32, ObjectId)>>,
+    ids: Mutex<Vec<(u32, ObjectId)>>,
 }
 
 /// Blobs and deltas of them, in the order of the pack, for one worker.
 #[derive(Default)]
 struct Batch {
-    items: Vec<Item>,
+    items: Vec<BatchItem>,
     /// Bytes in the blobs, in the deltas, and in what these will make.
     bytes: usize,
 }
 
-struct Item {
+struct BatchItem {
     number: u32,
     /// Where the entry starts in the pack.
     at: u64,
@@ -284,7 +288,7 @@ struct Item {
 impl Batch {
     fn add(&mut self, number: u32, at: u64, data: Vec<u8>, room: Option<Room>) {
         self.bytes += data.len();
-        self.items.push(Item { number, at, data, base: None, _room: room });
+        self.items.push(BatchItem { number, at, data, base: None, _room: room });
     }
 
     fn is_full(&self) -> bool {
@@ -297,28 +301,28 @@ impl Batch {
         let base = self.items.binary_search_by_key(&base, |item| item.number).ok()?;
         let made = delta::result_size(&delta)?;
         let bytes = usize::try_from(made).ok()?.checked_add(self.bytes + delta.len())?;
-        if bytes > FAMILY_BYTES {
+        if bytes > CHAIN_BYTES {
             return None;
         }
         self.bytes = bytes;
-        self.items.push(Item { number, at, data: delta, base: Some(base), _room: None });
+        self.items.push(BatchItem { number, at, data: delta, base: Some(base), _room: None });
         Some(made)
     }
 }
 
-impl<'a> Crew<'a> {
+impl<'a> Workers<'a> {
     fn new(
-        planting: &'a Planting,
+        writer: &'a Planting,
         base: Option<&'a Base<'a>>,
         allowance: &'a Allowance<'a>,
-    ) -> Crew<'a> {
-        Crew {
-            checkout: Checkout::new(base, planting, allowance),
+    ) -> Workers<'a> {
+        Workers {
+            checkout: Checkout::new(base, writer, allowance),
             allowance,
             stopped: AtomicBool::new(false),
             failure: Mutex::default(),
             in_flight: AtomicUsize::new(0),
-            planted: Mutex::default(),
+            ids: Mutex::default(),
         }
     }
 
@@ -328,11 +332,11 @@ impl<'a> Crew<'a> {
         }
     }
 
-    fn go_on(&self) -> Result<(), PackError> {
+    fn check_stopped(&self) -> Result<(), PackError> {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(PackError::Cancelled);
         }
-        self.allowance.go_on()
+        self.allowance.check_cancelled()
     }
 
     /// Does a worker's job; the first failure stops everybody and is the one reported.
@@ -348,32 +352,32 @@ impl<'a> Crew<'a> {
         }
     }
 
-    fn plant(&self, batch: Batch) {
+    fn write_blobs(&self, batch: Batch) {
         self.work(|checkout| {
             let mut made: Vec<Vec<u8>> = Vec::with_capacity(batch.items.len());
             let mut ids = Vec::with_capacity(batch.items.len());
-            for Item { number, at, data, base, _room } in batch.items {
-                self.go_on()?;
+            for BatchItem { number, at, data, base, _room } in batch.items {
+                self.check_stopped()?;
                 let data = match base.map(|base| made.get(base).map_or(&[][..], Vec::as_slice)) {
                     None => data,
-                    Some(base) => delta::apply(base, &data, FAMILY_BYTES as u64)
+                    Some(base) => delta::apply(base, &data, CHAIN_BYTES as u64)
                         .map_err(|error| PackError::corrupt(at, error.to_string()))?,
                 };
                 let id = hash_of(Kind::Blob, &data)?;
-                if !checkout.plant(&id, &data)? {
-                    self.allowance.unwanted(data.len() as u64)?;
+                if !checkout.write_blob(&id, &data)? {
+                    self.allowance.count_unwanted(data.len() as u64)?;
                 }
                 ids.push((number, id));
                 made.push(data);
             }
-            self.has(ids);
+            self.note_ids(ids);
             Ok(())
         });
     }
 
     /// Takes note of blobs that had their turn.
-    fn has(&self, ids: Vec<(u32, ObjectId)>) {
-        self.planted.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+    fn note_ids(&self, ids: Vec<(u32, ObjectId)>) {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
     }
 
     fn take_failure(&self) -> Option<PackError> {
@@ -381,9 +385,9 @@ impl<'a> Crew<'a> {
     }
 
     /// The checkout, and the ids of the pack's blobs as far as known.
-    fn dismiss(self, entries: usize) -> (Checkout<'a>, Vec<Option<ObjectId>>) {
+    fn finish(self, entries: usize) -> (Checkout<'a>, Vec<Option<ObjectId>>) {
         let mut ids = vec![None; entries];
-        for (number, id) in self.planted.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        for (number, id) in self.ids.into_inner().unwrap_or_else(PoisonError::into_inner) {
             if let Some(slot) = ids.get_mut(number as usize) {
                 *slot = Some(id);
             }
@@ -392,37 +396,38 @@ impl<'a> Crew<'a> {
     }
 }
 
-/// The receiving side: one thread, front to back.
-struct Receiving<'r, 'scope, 'a> {
-    crew: &'scope Crew<'a>,
+/// The receiver side: one thread, front to back.
+struct PackReceiver<'r, 'scope, 'a> {
+    workers: &'scope Workers<'a>,
     scope: &'r Scope<'scope>,
     tip: Tip,
-    options: &'r PlantOptions<'a>,
+    options: &'r UnpackOptions<'a>,
     /// What a mirror had before; with it, the pack has more than the commit.
     earlier: Option<&'a FindObject<'a>>,
     /// Files of the previous entry on their way to a worker.
-    kept: RefCell<Vec<Kept<'a>>>,
+    kept: RefCell<Vec<BaseFile<'a>>>,
 }
 
 /// What is left when the last byte is in.
 struct Received<'a> {
     objects: PackObjects<'a>,
     bytes: PackBytes,
-    walk: Walk<'a>,
+    walk: TreeWalk<'a>,
     length: u64,
 }
 
-impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
+impl<'scope, 'a> PackReceiver<'_, 'scope, 'a> {
     fn receive(&self, pack: &mut dyn BufRead, bytes: PackBytes) -> Result<Received<'a>, PackError> {
-        let (limits, allowance) = (&self.options.limits, self.crew.allowance);
+        let limits = &self.options.limits;
+        let allowance = self.workers.allowance;
         let (mut reader, total) = PackReader::open(pack, bytes, limits)?;
         let mut objects = PackObjects::new(self.options.base, self.earlier, allowance);
-        let mut walk = Walk::new(self.options.folds, allowance);
+        let mut walk = TreeWalk::new(self.options.folds, allowance);
         let mut batch = Batch::default();
         let mut reported = 0;
         for received in 0..total {
-            self.crew.go_on()?;
-            self.note(reader.position())?;
+            self.workers.check_stopped()?;
+            self.count_received(reader.position())?;
             if received == 0 || reader.position() - reported >= REPORT_EVERY {
                 reported = reader.position();
                 self.report(reported, received, total);
@@ -433,7 +438,7 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
                 arrival => self.distribute(arrival, &mut batch)?,
             }
         }
-        self.hand_over(batch);
+        self.give_batch(batch);
         let length = reader.position();
         objects.end_at(length);
         let bytes = reader.finish()?;
@@ -442,19 +447,23 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         if !walk.has_root() {
             self.start(&mut walk, &objects)?;
         }
-        self.take_over(self.kept.take());
+        self.give_base_files(self.kept.take());
         Ok(Received { objects, bytes, walk, length })
     }
 
     /// Walks on with the trees that have just become known.
-    fn grow(&self, walk: &mut Walk<'a>, objects: &mut PackObjects<'a>) -> Result<(), PackError> {
+    fn grow(
+        &self,
+        walk: &mut TreeWalk<'a>,
+        objects: &mut PackObjects<'a>,
+    ) -> Result<(), PackError> {
         for id in objects.take_arrived() {
             // What is no commit is named by its tag, if it has one, when all is there.
             let is_root = id == self.tip.commit && !walk.has_root();
             if is_root && (self.tip.tag.is_none() || objects.is_commit(&id)) {
                 self.start(walk, objects)?;
             } else {
-                walk.go_on(&id, &|id| objects.tree(id), &mut |at, files| self.add(at, files))?;
+                walk.resume(&id, &|id| objects.tree(id), &mut |at, files| self.add(at, files))?;
             }
         }
         Ok(())
@@ -462,14 +471,16 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
 
     /// The error for a pack of nothing but a blob: it may be the very thing that was asked for.
     fn no_commit(&self, blob: &[u8]) -> Result<PackError, PackError> {
-        let (id, wanted) = (hash_of(Kind::Blob, blob)?, self.tip.commit);
-        Ok(match id == wanted {
-            true => PackError::NotACommit { id },
-            false => PackError::MissingObject { id: wanted, path: "".into() },
+        let id = hash_of(Kind::Blob, blob)?;
+        let wanted = self.tip.commit;
+        Ok(if id == wanted {
+            PackError::NotACommit { id }
+        } else {
+            PackError::MissingObject { id: wanted, path: "".into() }
         })
     }
 
-    fn start(&self, walk: &mut Walk<'a>, objects: &PackObjects<'a>) -> Result<(), PackError> {
+    fn start(&self, walk: &mut TreeWalk<'a>, objects: &PackObjects<'a>) -> Result<(), PackError> {
         let root = objects.root_of(&self.tip.commit)?;
         walk.start(root, &|id| objects.tree(id), &mut |at, files| self.add(at, files))
     }
@@ -477,67 +488,68 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
     /// Adds a directory's files, and gives those that the previous entry has to workers.
     fn add(&self, directory: &BStr, files: Vec<PlannedFile>) -> Result<(), PackError> {
         let mut kept = self.kept.take();
-        kept.extend(self.crew.checkout.add(directory, files)?);
+        kept.extend(self.workers.checkout.add(directory, files)?);
         if kept.len() >= BATCH_KEPT {
-            self.take_over(std::mem::take(&mut kept));
+            self.give_base_files(std::mem::take(&mut kept));
         }
         self.kept.replace(kept);
         Ok(())
     }
 
-    fn take_over(&self, kept: Vec<Kept<'a>>) {
-        let crew = self.crew;
+    fn give_base_files(&self, kept: Vec<BaseFile<'a>>) {
+        let workers = self.workers;
         self.scope.spawn(move |_| {
-            crew.work(|checkout| {
-                kept.into_iter()
-                    .try_for_each(|kept| crew.go_on().and_then(|()| checkout.keep(kept)))
+            workers.work(|checkout| {
+                kept.into_iter().try_for_each(|kept| {
+                    workers.check_stopped().and_then(|()| checkout.take_from_base(kept))
+                })
             });
         });
     }
 
-    /// Takes note of how far receiving has come.
-    fn note(&self, bytes: u64) -> Result<(), PackError> {
-        self.crew.allowance.received(bytes);
-        match self.earlier.is_some() {
-            true => {
-                let most = self.options.limits.history;
-                PackError::check_limit(PackLimit::History, bytes, most)
-            }
-            false => Ok(()),
+    /// Takes note of how far receiver has come.
+    fn count_received(&self, bytes: u64) -> Result<(), LimitError> {
+        self.workers.allowance.set_received(bytes);
+        if self.earlier.is_some() {
+            let most = self.options.limits.history;
+            LimitError::check(PackLimit::History, bytes, most)
+        } else {
+            Ok(())
         }
     }
 
     fn report(&self, bytes: u64, objects: u32, total: u32) {
-        (self.options.progress)(PackNews { bytes, objects, total });
+        let of = Some(total.into()).filter(|of| *of > 0);
+        let objects = objects.into();
+        (self.options.on_step)(Step::Receiving { bytes, objects, of });
     }
 
     /// Gives what arrived to the batch, and a full batch to a worker.
     fn distribute(&self, arrival: Arrival, batch: &mut Batch) -> Result<(), PackError> {
-        let allowance = self.crew.allowance;
+        let allowance = self.workers.allowance;
         match arrival {
             Arrival::Blob { number, at, data, room } => {
                 if batch.is_full() {
-                    self.hand_over(std::mem::take(batch));
+                    self.give_batch(std::mem::take(batch));
                 }
                 batch.add(number, at, data, room);
-                Ok(())
             }
             Arrival::Delta { number, at, delta, base, packed } => {
                 match batch.add_delta(number, at, delta, base) {
-                    Some(made) => allowance.made(made),
-                    None => allowance.unwanted(packed),
+                    Some(made) => allowance.count_unpacked(made)?,
+                    None => allowance.count_unwanted(packed)?,
                 }
             }
             Arrival::Large { number, id, size } => {
-                if !self.crew.checkout.wants(&id) {
-                    allowance.unwanted(size)?;
+                if !self.workers.checkout.wants(&id) {
+                    allowance.count_unwanted(size)?;
                 }
-                self.crew.has(vec![(number, id)]);
-                Ok(())
+                self.workers.note_ids(vec![(number, id)]);
             }
-            Arrival::Waits { packed } => allowance.unwanted(packed),
-            Arrival::Small => Ok(()),
+            Arrival::Waits { packed } => allowance.count_unwanted(packed)?,
+            Arrival::Small => {}
         }
+        Ok(())
     }
 
     fn entry(
@@ -551,7 +563,7 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
             Encoding::Whole(Kind::Blob) => self.blob(number, &header, reader),
             Encoding::Whole(kind) => {
                 objects.check_room(header.size)?;
-                let _room = self.crew.allowance.hold(header.size)?;
+                let _room = self.workers.allowance.hold(header.size)?;
                 let data = reader.inflate(&header)?;
                 objects.keep(number, kind, data, reader.bytes())?;
                 Ok(Arrival::Small)
@@ -568,8 +580,10 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         header: &EntryHeader,
         reader: &mut PackReader<'_>,
     ) -> Result<Arrival, PackError> {
-        let (at, size, allowance) = (header.start, header.size, self.crew.allowance);
-        allowance.made(size)?;
+        let at = header.start;
+        let size = header.size;
+        let allowance = self.workers.allowance;
+        allowance.count_unpacked(size)?;
         let room = if size <= HELD { None } else { allowance.room(size) };
         if size <= HELD || room.is_some() {
             return Ok(Arrival::Blob { number, at, data: reader.inflate(header)?, room });
@@ -577,7 +591,7 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         let mut hasher = hasher_of(Kind::Blob, size);
         reader.skim(header, &mut |piece| {
             hasher.update(piece);
-            self.crew.go_on()
+            self.workers.check_stopped()
         })?;
         Ok(Arrival::Large { number, id: finish(hasher)?, size })
     }
@@ -589,13 +603,12 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
         reader: &mut PackReader<'_>,
         objects: &mut PackObjects<'_>,
     ) -> Result<Arrival, PackError> {
-        self.crew.allowance.made(header.size)?;
-        let delta = match header.size <= HELD {
-            true => Some(reader.inflate(header)?),
-            false => {
-                reader.skim(header, &mut |_| self.crew.go_on())?;
-                None
-            }
+        self.workers.allowance.count_unpacked(header.size)?;
+        let delta = if header.size <= HELD {
+            Some(reader.inflate(header)?)
+        } else {
+            reader.skim(header, &mut |_| self.workers.check_stopped())?;
+            None
         };
         let packed = reader.position() - header.start;
         let filed = objects.delta(number, header, delta.as_deref(), reader.bytes())?;
@@ -610,16 +623,17 @@ impl<'scope, 'a> Receiving<'_, 'scope, 'a> {
 
     /// Gives a batch to the pool, or does it here when the pool is behind: nothing waits, and memory
     /// stays bounded.
-    fn hand_over(&self, batch: Batch) {
-        let (crew, bytes) = (self.crew, batch.bytes);
-        if crew.in_flight.load(Ordering::Relaxed) + bytes > crew.allowance.in_flight() {
-            crew.plant(batch);
+    fn give_batch(&self, batch: Batch) {
+        let workers = self.workers;
+        let bytes = batch.bytes;
+        if workers.in_flight.load(Ordering::Relaxed) + bytes > workers.allowance.in_flight() {
+            workers.write_blobs(batch);
             return;
         }
-        crew.in_flight.fetch_add(bytes, Ordering::Relaxed);
+        workers.in_flight.fetch_add(bytes, Ordering::Relaxed);
         self.scope.spawn(move |_| {
-            crew.plant(batch);
-            crew.in_flight.fetch_sub(bytes, Ordering::Relaxed);
+            workers.write_blobs(batch);
+            workers.in_flight.fetch_sub(bytes, Ordering::Relaxed);
         });
     }
 }
@@ -647,14 +661,16 @@ mod tests {
     #[test]
     fn a_worker_that_gives_up_does_not_hide_why() {
         let dir = tempfile::tempdir().unwrap();
-        let planting = Planting::create(&Disk::default(), &dir.path().join("tree")).unwrap();
-        let (limits, memory) = (PackLimits::default(), MemoryBudget::new(1 << 20, 1));
-        let allowance = Allowance::new(&limits, &memory, dir.path(), 0, &|| false);
-        let crew = Crew::new(&planting, None, &allowance);
-        crew.work(|_| {
-            crew.stop_unless(false);
-            crew.go_on()
+        let writer = Planting::create(&Disk::default(), &dir.path().join("tree")).unwrap();
+        let limits = PackLimits::default();
+        let memory = MemoryBudget::new(1 << 20, 1);
+        let cancel = Cancel::new();
+        let allowance = Allowance::new(&limits, &memory, dir.path(), 0, &cancel);
+        let workers = Workers::new(&writer, None, &allowance);
+        workers.work(|_| {
+            workers.stop_unless(false);
+            workers.check_stopped()
         });
-        assert!(crew.take_failure().is_none());
+        assert!(workers.take_failure().is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Laws of planting, on packs made by git and on packs no git would make.
+//! Laws of writer, on packs made by git and on packs no git would make.
 //!
 //! Limits: no network; streams are slices, cut and flipped.
 
@@ -18,14 +18,19 @@ use gix::{
     objs::Kind,
 };
 use modstore_core::{
+    Cancel,
     disk::{Disk, FoldsNames, Planting},
     model::{Class, FileKind, GitTree, Manifest},
 };
 use modstore_testbed::{Delta, PackWriter, Random, commit_object, deflate, object_id, tree_object};
 
 use crate::{
-    Base, MemoryBudget, PackError, PackLimit, PackLimits, PlantOptions, Planted, Refusal, Tip,
-    base_is_usable, pack::hash_of, plant_pack, plant_tree,
+    Base, MemoryBudget, Tip, UnpackOptions, WrittenTree, base_is_usable, checkout_into,
+    errors::{LimitError, PackError, TagError},
+    limits::{PackLimit, PackLimits},
+    pack::hash_of,
+    tree_rules::RejectReason,
+    unpack_into,
 };
 
 /// A repository made by git.
@@ -113,32 +118,34 @@ impl Repo {
     }
 }
 
-/// A directory for entries, and what planting into it needs.
+/// A directory for entries, and what writer into it needs.
 struct Store {
     dir: tempfile::TempDir,
     limits: PackLimits,
     memory: OnceLock<MemoryBudget>,
     folds: bool,
+    cancel: Cancel,
 }
 
 impl Store {
     fn new() -> Store {
-        let (dir, limits) = (tempfile::tempdir().unwrap(), PackLimits::default());
-        Store { dir, limits, memory: OnceLock::new(), folds: false }
+        let dir = tempfile::tempdir().unwrap();
+        let limits = PackLimits::default();
+        Store { dir, limits, memory: OnceLock::new(), folds: false, cancel: Cancel::new() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn options<'a>(&'a self, base: Option<&'a Base<'a>>) -> PlantOptions<'a> {
+    fn options<'a>(&'a self, base: Option<&'a Base<'a>>) -> UnpackOptions<'a> {
         let limits = self.limits;
         let folds: &FoldsNames<'_> = if self.folds { &|| Ok(true) } else { &|| Ok(false) };
         let memory = self.memory.get_or_init(|| MemoryBudget::new(limits.memory, 1));
-        PlantOptions { base, folds, limits, memory, progress: &|_| {}, cancel: &|| false }
+        UnpackOptions { base, folds, limits, memory, on_step: &|_| {}, cancel: &self.cancel }
     }
 
-    fn planting(&self, name: &str) -> Planting {
+    fn writer(&self, name: &str) -> Planting {
         let root = self.path(name);
         if root.exists() {
             clear(&root);
@@ -152,17 +159,17 @@ impl Store {
         mut pack: &[u8],
         tip: impl Into<Tip>,
         base: Option<&Base<'_>>,
-    ) -> Result<Planted, PackError> {
-        let planting = self.planting(name);
+    ) -> Result<WrittenTree, PackError> {
+        let writer = self.writer(name);
         let spill = self.path("spill");
-        let planted = plant_pack(&mut pack, tip, &planting, &spill, &self.options(base))?;
+        let planted = unpack_into(&mut pack, tip, &writer, &spill, &self.options(base))?;
         assert!(pack.is_empty(), "the whole pack is read");
         assert!(!spill.exists());
-        planting.seal(&planted.manifest).unwrap();
+        writer.seal(&planted.manifest).unwrap();
         Ok(planted)
     }
 
-    fn base<'a>(&self, name: &str, commit: ObjectId, planted: &'a Planted) -> Base<'a> {
+    fn base<'a>(&self, name: &str, commit: ObjectId, planted: &'a WrittenTree) -> Base<'a> {
         Base::new(self.path(name), commit, &planted.manifest, &planted.git)
     }
 }
@@ -215,7 +222,7 @@ fn on_disk(root: &Path) -> BTreeMap<BString, (String, ObjectId)> {
 }
 
 /// Disk, manifest and git agree on every file.
-fn assert_same(store: &Store, name: &str, planted: &Planted, repo: &Repo, commit: ObjectId) {
+fn assert_same(store: &Store, name: &str, planted: &WrittenTree, repo: &Repo, commit: ObjectId) {
     let expected = repo.listing(commit);
     assert!(on_disk(&store.path(name)) == expected, "the tree on disk is the commit's");
     let listed: BTreeMap<BString, (String, ObjectId)> = planted
@@ -316,9 +323,9 @@ fn a_stream_in_single_bytes_gives_the_same_tree() {
     let store = Store::new();
     let pack = repo.pack(commit, None, &[]);
     let mut stream = BufReader::with_capacity(1, pack.as_slice());
-    let planting = store.planting("entry");
+    let writer = store.writer("entry");
     let planted =
-        plant_pack(&mut stream, commit, &planting, &store.path("spill"), &store.options(None))
+        unpack_into(&mut stream, commit, &writer, &store.path("spill"), &store.options(None))
             .unwrap();
     assert_same(&store, "entry", &planted, &repo, commit);
 }
@@ -544,9 +551,9 @@ fn a_flipped_bit_never_gives_a_wrong_tree() {
     for at in 0..pack.len() {
         let mut flipped = pack.clone();
         flipped[at] ^= 1 << (at % 8);
-        let planting = store.planting("entry");
+        let writer = store.writer("entry");
         let mut stream = flipped.as_slice();
-        match plant_pack(&mut stream, commit, &planting, &store.path("spill"), &store.options(None))
+        match unpack_into(&mut stream, commit, &writer, &store.path("spill"), &store.options(None))
         {
             Ok(_) => assert_eq!(on_disk(&store.path("entry")), expected, "byte {at}"),
             Err(_) => refused += 1,
@@ -583,9 +590,9 @@ impl Read for Broken<'_> {
 fn the_streams_own_error_is_the_source() {
     let (_repo, commit, pack) = small();
     let store = Store::new();
-    let planting = store.planting("entry");
+    let writer = store.writer("entry");
     let mut stream = BufReader::new(Broken(&pack[..100]));
-    let error = plant_pack(&mut stream, commit, &planting, &store.path("s"), &store.options(None))
+    let error = unpack_into(&mut stream, commit, &writer, &store.path("s"), &store.options(None))
         .unwrap_err();
     let source = std::error::Error::source(&error).unwrap();
     let source = source.downcast_ref::<io::Error>().unwrap();
@@ -596,9 +603,10 @@ fn the_streams_own_error_is_the_source() {
 fn a_cancelled_reception_ends() {
     let (_repo, commit, pack) = small();
     let store = Store::new();
-    let planting = store.planting("entry");
-    let options = PlantOptions { cancel: &|| true, ..store.options(None) };
-    let error = plant_pack(&mut pack.as_slice(), commit, &planting, &store.path("s"), &options);
+    let writer = store.writer("entry");
+    store.cancel.cancel();
+    let options = store.options(None);
+    let error = unpack_into(&mut pack.as_slice(), commit, &writer, &store.path("s"), &options);
     assert!(matches!(error, Err(PackError::Cancelled)));
 }
 
@@ -624,21 +632,21 @@ fn a_tag_in_the_pack_must_lead_to_the_commit_that_was_listed() {
     let store = Store::new();
     let plant = |name: &str, absent: bool| {
         let tag = repo.id(name);
-        let revs = match absent {
-            true => format!("{commit}\n"),
-            false => format!("{tag}\n{commit}\n"),
-        };
+        let revs = if absent { format!("{commit}\n") } else { format!("{tag}\n{commit}\n") };
         let pack = repo.git(&["pack-objects", "--stdout", "--revs", "-q"], revs.as_bytes());
         store.plant("entry", &pack, Tip { commit, tag: Some(tag) }, None)
     };
     plant("right", false).unwrap();
     let wrong = plant("wrong", false).unwrap_err();
     assert!(
-        matches!(wrong, PackError::TagLeadsElsewhere { found, listed, .. } if found == other && listed == commit),
+        matches!(wrong, PackError::Tag(TagError::LeadsElsewhere { found, listed, .. }) if found == other && listed == commit),
         "{wrong:?}"
     );
     let tree = plant("tree", false).unwrap_err();
-    assert!(matches!(tree, PackError::TagOfNoCommit { kind: Kind::Tree, .. }), "{tree:?}");
+    assert!(
+        matches!(tree, PackError::Tag(TagError::OfNoCommit { kind: Kind::Tree, .. })),
+        "{tree:?}"
+    );
     let absent = plant("right", true).unwrap_err();
     assert!(
         matches!(absent, PackError::MissingObject { id, .. } if id == repo.id("right")),
@@ -668,8 +676,8 @@ fn a_database_gives_the_same_tree_as_a_pack() {
     };
     let tree = repo.id("HEAD^{tree}");
     for (name, base) in [("cold", None), ("warm", Some(&base))] {
-        let planting = store.planting(name);
-        let planted = plant_tree(&find, tree, &planting, &store.options(base)).unwrap();
+        let writer = store.writer(name);
+        let planted = checkout_into(&find, tree, &writer, &store.options(base)).unwrap();
         assert_same(&store, name, &planted, &repo, second);
         assert_eq!(planted.linked > 0, base.is_some());
     }
@@ -677,7 +685,8 @@ fn a_database_gives_the_same_tree_as_a_pack() {
         *buffer = b"not this".to_vec();
         Ok(Some(Kind::Tree))
     };
-    let error = plant_tree(&lying, tree, &store.planting("lie"), &store.options(None)).unwrap_err();
+    let error =
+        checkout_into(&lying, tree, &store.writer("lie"), &store.options(None)).unwrap_err();
     assert!(matches!(error, PackError::Corrupt { .. }));
 }
 
@@ -735,7 +744,9 @@ fn objects_may_come_in_any_order() {
 #[test]
 fn a_blob_may_come_long_before_or_after_the_trees_that_want_it() {
     // Larger than a batch, and with nothing allowed in flight each is planted when the next arrives.
-    let (early, big, next) = (noise(1), noise(2), noise(3));
+    let early = noise(1);
+    let big = noise(2);
+    let next = noise(3);
     let a =
         tree_object(&[("100644", b"big", blob_id(&big)), ("100644", b"early", blob_id(&early))]);
     let b = tree_object(&[("100755", b"big", blob_id(&big)), ("100644", b"next", blob_id(&next))]);
@@ -835,7 +846,7 @@ fn a_directory_may_not_hide_behind_a_link() {
         [(Kind::Tree, &inner), (Kind::Blob, b"/tmp"), (Kind::Blob, b"evil")];
     let (pack, commit) = pack_of(&root, &others);
     let error = Store::new().plant("entry", &pack, commit, None).unwrap_err();
-    assert!(matches!(error, PackError::Refused(refused) if refused.reason == Refusal::Twice));
+    assert!(matches!(error, PackError::Refused(refused) if refused.reason == RejectReason::Twice));
 }
 
 #[test]
@@ -935,7 +946,7 @@ fn what_is_too_large_is_refused_without_being_made() {
     let (pack, commit) = pack_of(&root, &[(Kind::Blob, &[7; 5000])]);
     let too_large = |store: &Store, pack: &[u8], commit| {
         let error = store.plant("entry", pack, commit, None).unwrap_err();
-        assert!(matches!(error, PackError::TooLarge { .. }), "{error:?}");
+        assert!(matches!(error, PackError::Limit(LimitError::TooLarge { .. })), "{error:?}");
     };
     too_large(&store(&|limits| limits.object = 4999), &pack, commit);
     too_large(&store(&|limits| limits.tree = 9999), &pack, commit);
@@ -978,7 +989,7 @@ fn a_deep_tree_is_refused() {
     let root = hand.add(Kind::Tree, &level);
     let commit = hand.add(Kind::Commit, &commit_object(root));
     let error = Store::new().plant("entry", &hand.finish(), commit, None).unwrap_err();
-    assert!(matches!(error, PackError::Refused(refused) if refused.reason == Refusal::Deep));
+    assert!(matches!(error, PackError::Refused(refused) if refused.reason == RejectReason::Deep));
 }
 
 #[test]
@@ -1079,7 +1090,9 @@ fn what_a_small_pack_may_become_is_bounded_and_the_error_says_how_to_raise_it() 
         store.plant("entry", pack, commit, None).unwrap();
         store.limits.set(limit, 1000);
         let error = store.plant("entry", pack, commit, None).unwrap_err();
-        let PackError::TooLarge { what, size, .. } = &error else { panic!("{error:?}") };
+        let PackError::Limit(LimitError::TooLarge { what, size, .. }) = &error else {
+            panic!("{error:?}")
+        };
         assert_eq!(*what, limit);
         assert!(*size >= 1 << 20);
         let hint = error.hint().unwrap();
@@ -1095,7 +1108,10 @@ fn a_commit_tree_or_tag_that_is_too_large_is_refused_by_its_header() {
         let mut hand = PackWriter::new();
         hand.header(kind, 65 << 20);
         let error = Store::new().plant("entry", &hand.finish(), blob_id(b""), None).unwrap_err();
-        let is_listing = matches!(error, PackError::TooLarge { what: PackLimit::Listing, .. });
+        let is_listing = matches!(
+            error,
+            PackError::Limit(LimitError::TooLarge { what: PackLimit::Listing, .. })
+        );
         assert!(is_listing, "{error:?}");
     }
 }
@@ -1110,6 +1126,7 @@ fn no_server_says_how_much_memory_its_tables_take() {
     let mut store = Store::new();
     store.limits.memory = 1 << 20;
     let error = store.plant("entry", &pack, commit, None).unwrap_err();
-    let is_memory = matches!(error, PackError::TooLarge { what: PackLimit::Memory, .. });
+    let is_memory =
+        matches!(error, PackError::Limit(LimitError::TooLarge { what: PackLimit::Memory, .. }));
     assert!(is_memory, "{error:?}");
 }

@@ -1,6 +1,6 @@
 //! The files that people keep in a store: `modules.toml`, which is theirs, and `modules.lock`, which is derived.
 
-use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 
 use modstore_core::findings::codes;
 
@@ -64,12 +64,10 @@ fn lock(layout: &Layout, state: &State) -> Option<Finding> {
     let path = layout.modules_lock();
     let stale = |what: &str| Finding::new(LOCK_STALE, &path, what);
     state.head()?;
-    let modules: BTreeMap<_, _> =
-        state.modules().iter().map(|(module, binding)| (module.as_str(), binding)).collect();
     match read_linked_if_there(&path) {
         Ok(None) => Some(stale("it is not there")),
         Err(error) => Some(stale(&format!("it cannot be read: {}", error.source))),
-        Ok(Some(bytes)) if bytes != lock_of(&modules).print().as_bytes() => {
+        Ok(Some(bytes)) if bytes != lock_of(state.modules()).print().as_bytes() => {
             Some(stale("it does not match the current generation"))
         }
         Ok(Some(_)) => must_allow(&path, 0o400),

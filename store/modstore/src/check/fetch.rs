@@ -2,21 +2,21 @@
 //!
 //! Fetched whole, without a base: the files of a base are the very files that are damaged.
 
-use std::{
-    path::Path,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use gix::ObjectId;
 
 use super::report::Origin;
 use crate::{
     acquire::{
-        AcquireError, Destination, FetchNews, FetchedCommit, MemoryBudget, MirrorPlace, Network,
-        NetworkError, Wanted, acquire_archive, commit_from_mirror, fetch_commit,
+        AcquireError, Destination, FetchedCommit, MemoryBudget, MirrorPlace, Network, NetworkError,
+        Wanted, commit_from_mirror, fetch_archive, fetch_commit,
     },
-    commit::{Binding, Staged, Staging},
-    model::{ArchiveSource, Digest, GitSource, ModuleName, Origin as RepositoryOrigin, Source},
+    commit::{Binding, Fetched, Staged, Staging},
+    model::{
+        ArchiveSource, Digest, GitSource, ModuleName, Origin as RepositoryOrigin, RecordedSource,
+        Source,
+    },
     update::{Event, Ground, Step, tell_fetch},
 };
 
@@ -30,7 +30,7 @@ pub(super) enum RefetchError {
     #[error("it could not be had from {from}")]
     Acquire {
         /// Where it was asked for, without any secret.
-        from: String,
+        from: RecordedSource,
         /// Why not.
         source: Arc<AcquireError>,
     },
@@ -38,7 +38,7 @@ pub(super) enum RefetchError {
     #[error("what {from} has now is {found}")]
     Other {
         /// Where it was asked for, without any secret.
-        from: String,
+        from: RecordedSource,
         /// What came.
         found: Digest,
     },
@@ -79,7 +79,7 @@ impl Fetcher<'_> {
     pub(super) fn fetch(
         &self,
         digest: Digest,
-        bindings: &[(String, Binding)],
+        bindings: &[(ModuleName, Binding)],
     ) -> Result<(Staged, Origin), RefetchError> {
         let mut first = None;
         for (module, binding) in bindings {
@@ -87,15 +87,13 @@ impl Fetcher<'_> {
             if binding.bound.source_entry() != Some(digest) {
                 continue;
             }
-            let fetched = binding.bound.fetched();
-            let had = match (Source::parse(&binding.source, Path::new("/"), None), fetched) {
-                (Ok(Source::Git(source)), Some(fetched)) => {
-                    let Ok(commit) = fetched.revision.parse() else { continue };
-                    let origin = fetched.origin.parse().unwrap_or_else(|_| source.url.origin());
-                    self.commit(module, &source, &origin, commit)
+            let had = match (binding.source.source(), binding.bound.fetched()) {
+                (Some(Source::Git(source)), Some(Fetched { origin, revision, .. })) => {
+                    self.commit(module, source, origin, (*revision).into())
                 }
-                (Ok(Source::Archive(source)), _) => self.archive(&source),
-                _ => continue,
+                (Some(Source::Archive(source)), _) => self.archive(source),
+                // Nothing records where it came from, or a directory of the user's has no entry.
+                (Some(Source::Git(_)), None) | (Some(Source::Linked(_)) | None, _) => continue,
             };
             let from = &binding.source;
             let found = match had {
@@ -129,31 +127,31 @@ impl Fetcher<'_> {
 
     fn commit(
         &self,
-        module: &str,
+        module: &ModuleName,
         source: &GitSource,
         origin: &RepositoryOrigin,
         commit: ObjectId,
     ) -> Result<(Staged, Origin), Problem> {
         let Ground { disk, layout, options, cancel, .. } = self.ground;
         let (command, lock_limit) = (options.command.as_str(), options.lock_limit);
-        let mirror = MirrorPlace { layout, origin, command, lock_limit, anew: false };
+        let directory = &layout.mirrors();
+        let lock = &layout.lock(&format!("origin-{}", origin.hash()));
+        let mirror = MirrorPlace { directory, lock, origin, command, lock_limit, rebuild: false };
         let (staging, packs, memory) = (self.staging, options.packs, &self.memory);
         let into = Destination { mirror, disk, staging, packs, memory };
-        let news = |news: FetchNews<'_>| self.tell(module, news);
+        let on_step = |step: Step<'_>| tell_fetch(self.ground.events, module, step);
         // What is here needs no server; what is wrong with it is for the server to make good.
-        match commit_from_mirror(commit, into, &news, cancel) {
+        match commit_from_mirror(commit, into, &on_step, cancel) {
             Err(AcquireError::Cancelled) => return Err(AcquireError::Cancelled.into()),
             Ok(Some(FetchedCommit { staged, .. })) => return Ok((staged, Origin::Mirror)),
             Ok(None) | Err(_) => {}
         }
-        if let Ok(module) = &module.parse::<ModuleName>() {
-            self.ground.events.happened(Event::Module { module, step: Step::Listing });
-        }
+        self.ground.events.happened(Event::Module { module, step: Step::Listing });
         let url = source.url.expose();
         let wanted = Wanted::Commit(commit);
         let connected = self.network()?.connect_for(&url, &wanted, cancel);
         let (mut session, resolved) = connected.map_err(AcquireError::from)?;
-        let fetched = fetch_commit(&mut session, resolved.commit, None, into, &news, cancel)?;
+        let fetched = fetch_commit(&mut session, resolved.commit, None, into, &on_step, cancel)?;
         Ok((fetched.staged, Origin::Git))
     }
 
@@ -161,14 +159,8 @@ impl Fetcher<'_> {
         let Ground { disk, options, cancel, .. } = self.ground;
         let (limits, memory) = (options.archives, &self.memory);
         let network = self.network()?;
-        let acquired =
-            acquire_archive(network, source, disk, self.staging, cancel, limits, memory)?;
+        let acquired = fetch_archive(network, source, disk, self.staging, cancel, limits, memory)?;
         Ok((acquired.staged, Origin::Archive))
-    }
-
-    fn tell(&self, module: &str, news: FetchNews<'_>) {
-        let Ok(module) = &module.parse::<ModuleName>() else { return };
-        tell_fetch(self.ground.events, module, news);
     }
 }
 

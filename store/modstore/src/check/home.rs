@@ -21,7 +21,7 @@ use super::{
     view::View,
     work::{Check, RepairStep, Work, waiting},
 };
-use crate::disk::{DiskError, Format, FormatError, Layout, Lock, names_in, random_name};
+use crate::disk::{DiskError, Format, FormatError, Layout, names_in, random_name};
 
 codes! { pub(super) CODES of Code:
     /// There is a store, but no `format.json`.
@@ -147,9 +147,7 @@ fn repair(work: &mut Work<'_>) -> Result<(), RepairError> {
     repair_quarantine(work)?;
     repair_directory(work, &layout.home().join("locks"))?;
     repair_locks(work)?;
-    let lock = waiting(work.context, |patience| {
-        Lock::take(&layout.lock("store"), work.context.command, patience)
-    })?;
+    let lock = work.context.lock("store")?;
     for name in Layout::DIRECTORIES {
         repair_directory(work, &layout.home().join(name))?;
     }
@@ -157,7 +155,7 @@ fn repair(work: &mut Work<'_>) -> Result<(), RepairError> {
     open_up_files(work)?;
     let is_marked = set_bad_marker_aside(work)?;
     drop(lock);
-    waiting(work.context, |patience| Format::ensure(work.context.disk, layout, patience))?;
+    waiting(work.context, |wait| Format::ensure(work.context.disk, layout, wait))?;
     if !is_marked {
         work.repaired(layout.format(), How::Created, None);
     }

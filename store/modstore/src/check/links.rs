@@ -22,7 +22,7 @@ use super::{
 use crate::{
     commit::{Binding, Bound, GenerationInfo, RepairLock, State, link_text, shown},
     disk::{DiskError, Layout, names_in},
-    model::{Digest, Generation},
+    model::{Digest, Generation, ModuleName},
 };
 
 codes! { pub(super) CODES of Code:
@@ -107,7 +107,7 @@ fn switch(view: &View<'_>) -> Option<Finding> {
 fn generation(
     layout: &Layout,
     number: Generation,
-    modules: &BTreeMap<&str, &Binding>,
+    modules: &BTreeMap<&ModuleName, &Binding>,
     found: &mut Vec<Finding>,
 ) -> Option<BTreeSet<Digest>> {
     let at = layout.generation(number);
@@ -123,7 +123,10 @@ fn generation(
             return None;
         }
     };
-    let is_known = |name: &OsString| name.to_str().is_some_and(|name| modules.contains_key(name));
+    let is_known = |name: &OsString| {
+        let module = name.to_str().and_then(|name| name.parse::<ModuleName>().ok());
+        module.is_some_and(|module| modules.contains_key(&module))
+    };
     for name in names.into_iter().filter(|name| !is_known(name)) {
         find(LINK_UNKNOWN, &at.join(name), "the generation has no such module".into(), Vec::new());
     }
@@ -133,7 +136,7 @@ fn generation(
         let text = std::fs::read_link(&path);
         targets.extend(text.as_deref().ok().and_then(digest_in));
         if let Some((code, what)) = wrong_link(&path, text, &link_text(binding)) {
-            find(code, &path, what, vec![(*module).to_owned()]);
+            find(code, &path, what, vec![module.to_string()]);
         }
     }
     found.extend(must_allow(&at, 0o500).map(|finding| Finding { about, ..finding }));
@@ -196,14 +199,14 @@ fn linked<'a>(
     head: &'a GenerationInfo,
 ) -> impl Iterator<Item = Finding> + 'a {
     let linked = state.modules().iter().filter_map(|(module, binding)| match &binding.bound {
-        Bound::Linked { path } => Some((module, Path::new(path))),
+        Bound::Linked { path } => Some((module, path.as_path())),
         Bound::Entry { .. } | Bound::Built(_) => None,
     });
     linked.filter(|(_, path)| !path.is_dir()).map(|(module, path)| {
         let what = format!("it leads to {}, which is not a directory", path.display());
         let link = layout.generation(head.number).join(module);
         Finding::new(LINKED_MISSING, link, what).with(|about| {
-            about.modules = vec![module.to_owned()];
+            about.modules = vec![module.to_string()];
             about.generations = vec![head.number];
         })
     })
@@ -246,10 +249,14 @@ fn repair(work: &mut Work<'_>) -> Result<(), RepairError> {
 }
 
 /// Whether the directory of a generation has these links and nothing else.
-fn has_links(layout: &Layout, number: Generation, modules: &BTreeMap<&str, &Binding>) -> bool {
+fn has_links(
+    layout: &Layout,
+    number: Generation,
+    modules: &BTreeMap<&ModuleName, &Binding>,
+) -> bool {
     let directory = layout.generation(number);
     let is_directory = directory.symlink_metadata().is_ok_and(|meta| meta.is_dir());
-    let leads = |(module, binding): (&&str, &&Binding)| {
+    let leads = |(module, binding): (&&ModuleName, &&Binding)| {
         std::fs::read_link(directory.join(module)).ok() == Some(link_text(binding))
     };
     is_directory
@@ -257,7 +264,10 @@ fn has_links(layout: &Layout, number: Generation, modules: &BTreeMap<&str, &Bind
         && modules.iter().all(leads)
 }
 
-fn link_all(lock: &RepairLock, modules: &BTreeMap<&str, &Binding>) -> Result<PathBuf, DiskError> {
+fn link_all(
+    lock: &RepairLock,
+    modules: &BTreeMap<&ModuleName, &Binding>,
+) -> Result<PathBuf, DiskError> {
     let directory = lock.staging().fresh();
     lock.disk().create_dir(&directory)?;
     for (module, binding) in modules {

@@ -34,10 +34,10 @@ impl References {
         let mut references = Self::default();
         for (info, modules) in state.kept_modules() {
             for (module, binding) in modules {
-                references.note(info.number, module, binding.digest());
+                references.note(info.number, module.as_str(), binding.digest());
                 // The source of a build has to be sound too, or the module could not be built again.
                 if binding.material().is_some() {
-                    references.note(info.number, module, binding.material());
+                    references.note(info.number, module.as_str(), binding.material());
                 }
                 if binding.bound.fetched().is_some() {
                     references.from_git.extend(binding.bound.source_entry());

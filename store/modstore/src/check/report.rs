@@ -7,7 +7,7 @@ use crate::{
     access::AccessError,
     commit::{BeginError, DecodeError, JournalError},
     disk::{DiskError, FormatError, LockError, StagingError},
-    model::Generation,
+    model::{Generation, ModuleName},
 };
 
 /// What a repair did.
@@ -99,7 +99,7 @@ pub struct RebuiltJournal {
     /// Generations that a frame or a directory names, and that the new journal lacks: their modules are not known.
     pub lost: Vec<Generation>,
     /// Modules of which only the tree is known, with the generation: their source or commit is not.
-    pub unclear: BTreeSet<(Generation, String)>,
+    pub unclear: BTreeSet<(Generation, ModuleName)>,
 }
 
 impl How {

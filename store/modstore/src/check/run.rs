@@ -18,7 +18,7 @@ use super::{
     names::FILE_SYSTEM,
     report::{RepairError, RepairReport},
     view::{VerifyError, VerifyOptions, View},
-    work::{Work, waiting},
+    work::Work,
 };
 use crate::{
     Context,
@@ -71,8 +71,7 @@ fn lock(context: Context<'_>, options: VerifyOptions<'_>) -> Result<Option<Lock>
     if !options.may_lock {
         return Ok(None);
     }
-    let path = context.layout.lock("store");
-    match waiting(context, |patience| Lock::take(&path, context.command, patience)) {
+    match context.lock("store") {
         Ok(lock) => Ok(Some(lock)),
         Err(LockError::Disk(_)) => Ok(None),
         Err(LockError::Stopped) => Err(VerifyError::Cancelled),

@@ -16,7 +16,7 @@ use crate::{
         BeginError, Beginning, Locked, RepairLock, Staging, StagingError, State, companion_of,
         put_away,
     },
-    disk::{DiskError, LockError, Patience},
+    disk::{DiskError, LockError, LockWait},
     events::Event,
     update::Ground,
 };
@@ -71,8 +71,8 @@ impl Work<'_> {
     ) -> Result<T, RepairError> {
         let Context { layout, command, barrier, .. } = self.context;
         let companion = |state: &State| companion_of(layout, state);
-        let begun = waiting(self.context, |patience| {
-            take(Beginning { command, patience, barrier, companion: &companion })
+        let begun = waiting(self.context, |wait| {
+            take(Beginning { command, patience: wait, barrier, companion: &companion })
         });
         begun.map_err(|error| match error {
             BeginError::Lock(LockError::Stopped) => RepairError::Cancelled,
@@ -92,10 +92,10 @@ impl Work<'_> {
 }
 
 /// Waits for a lock as the context says, and reports which process holds it.
-pub(super) fn waiting<T>(context: Context<'_>, take: impl FnOnce(Patience<'_>) -> T) -> T {
-    take(Patience {
+pub(super) fn waiting<T>(context: Context<'_>, take: impl FnOnce(LockWait<'_>) -> T) -> T {
+    take(LockWait {
         limit: context.lock_limit,
         stop: &|| context.cancel.is_cancelled(),
-        told: &|holder| context.events.happened(Event::Waiting { holder }),
+        on_wait: &|holder| context.events.happened(Event::Waiting { holder }),
     })
 }

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     fn sample() -> Frame {
-        let records = vec![Record::Unbound { module: "a".into() }];
+        let records = vec![Record::Unbound { module: "a".parse().unwrap() }];
         Frame { sequence: 7, previous: [9; 16], records }
     }
 

@@ -12,14 +12,14 @@ use std::{
 };
 
 use super::{
-    condemned::Condemned,
+    deletion_mark::DeletionMark,
     journal::{Journal, JournalError},
     record::{self, Record},
     state::State,
 };
 use crate::{
     disk::{
-        Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, Staging, StagingError,
+        Barrier, Disk, DiskError, Layout, Lock, LockError, LockWait, Staging, StagingError,
         names_in,
     },
     model::{Digest, Generation},
@@ -45,7 +45,7 @@ pub struct Beginning<'a> {
     /// The command, for those who wait for the lock.
     pub command: &'a str,
     /// How to wait for the lock.
-    pub patience: Patience<'a>,
+    pub patience: LockWait<'a>,
     /// How the content is made durable.
     pub barrier: Barrier,
     /// The file of the home that goes along with a switch to this state, and what it says then.
@@ -129,11 +129,11 @@ impl Locked {
         &self.layout
     }
 
-    /// Shows readers what is about to go, in place of what was shown before; see [`Condemned`].
+    /// Shows readers what is about to go, in place of what was shown before; see [`DeletionMark`].
     ///
     /// # Errors
     /// Nothing is condemned.
-    pub fn condemn(&self, condemned: &Condemned) -> Result<(), DiskError> {
+    pub fn mark(&self, condemned: &DeletionMark) -> Result<(), DiskError> {
         condemned.publish(&self.disk, &self.layout, &self.staging, self.state.sequence())
     }
 
@@ -141,8 +141,8 @@ impl Locked {
     ///
     /// # Errors
     /// It is still condemned; the next one to take the lock takes it back.
-    pub fn reprieve(&self) -> Result<(), DiskError> {
-        Condemned::withdraw(&self.disk, &self.layout)
+    pub fn unmark(&self) -> Result<(), DiskError> {
+        DeletionMark::withdraw(&self.disk, &self.layout)
     }
 
     /// Gives up what is condemned: first in the journal, then by moving it to the trash, or by deleting it where it
@@ -152,7 +152,7 @@ impl Locked {
     ///
     /// # Errors
     /// Each [`GiveUpError`] says whether it has happened.
-    pub fn give_up(self, condemned: &Condemned) -> Result<(), GiveUpError> {
+    pub fn give_up(self, condemned: &DeletionMark) -> Result<(), GiveUpError> {
         let Self { disk, layout, journal, mut state, .. } = self;
         let retired = condemned.generations.iter().filter(|number| state.is_kept(**number));
         let forgotten = condemned.entries.iter().filter(|digest| state.entry(**digest).is_some());
@@ -304,9 +304,9 @@ fn finish_sweeping(disk: &Disk, layout: &Layout, state: &State) -> Result<(), Di
     if layout.condemned().symlink_metadata().is_err() {
         return Ok(());
     }
-    match Condemned::was_given_up(layout).and_then(|it| Ok((it, Condemned::read(layout)?))) {
+    match DeletionMark::was_given_up(layout).and_then(|it| Ok((it, DeletionMark::read(layout)?))) {
         Ok((true, condemned)) => discard(disk, layout, &condemned, state),
-        Ok((false, _)) => Condemned::withdraw(disk, layout).or_else(|error| disk.leave(error)),
+        Ok((false, _)) => DeletionMark::withdraw(disk, layout).or_else(|error| disk.leave(error)),
         Err(error) => disk.leave(error),
     }
 }
@@ -315,11 +315,11 @@ fn finish_sweeping(disk: &Disk, layout: &Layout, state: &State) -> Result<(), Di
 fn discard(
     disk: &Disk,
     layout: &Layout,
-    condemned: &Condemned,
+    condemned: &DeletionMark,
     state: &State,
 ) -> Result<(), DiskError> {
     match condemned.discard(disk, layout, state)? {
-        true => Condemned::withdraw(disk, layout).or_else(|error| disk.leave(error)),
+        true => DeletionMark::withdraw(disk, layout).or_else(|error| disk.leave(error)),
         false => Ok(()),
     }
 }

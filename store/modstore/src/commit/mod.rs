@@ -11,13 +11,13 @@ mod frame;
 mod state;
 mod journal;
 mod resolved;
-mod condemned;
+mod deletion_mark;
 mod quarantine;
 mod locked;
 mod transaction;
 mod repair_lock;
 
-pub use condemned::Condemned;
+pub use deletion_mark::DeletionMark;
 pub(crate) use frame::Link;
 pub use frame::{Frame, FrameError};
 pub use journal::{Journal, JournalError, Reading};

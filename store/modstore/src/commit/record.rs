@@ -16,7 +16,7 @@ use bincode::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::model::{Attempt, Binding, Digest, Generation};
+use crate::model::{Attempt, Binding, Digest, Generation, ModuleName};
 
 /// The most bytes the records of one transaction may have.
 pub(super) const LIMIT: usize = 64 << 20;
@@ -51,14 +51,14 @@ pub enum Record {
     /// In this generation the module is this.
     Bound {
         /// The module.
-        module: String,
+        module: ModuleName,
         /// What it is.
         binding: Binding,
     },
     /// In this generation the module is no more.
     Unbound {
         /// The module.
-        module: String,
+        module: ModuleName,
     },
     /// The generation is kept no longer: it counts for no entry, and cannot be shown again.
     Retired {
@@ -81,14 +81,14 @@ pub enum Record {
     /// What is wanted of the module was tried, and could not be had.
     Attempted {
         /// The module.
-        module: String,
+        module: ModuleName,
         /// How that ended.
         attempt: Box<Attempt>,
     },
     /// The module is as it is wanted: what went wrong before is over.
     Cleared {
         /// The module.
-        module: String,
+        module: ModuleName,
     },
 }
 
@@ -167,23 +167,26 @@ impl Reader for Rest<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Bound, Built, Class, Fetched, MadeFrom, Stage};
+    use crate::model::{Bound, Built, Class, Fetched, MadeFrom, RecordedSource, Stage};
 
     fn every_record() -> Vec<Record> {
         let digest = Digest::from_bytes([0x5a; 32]);
         let fetched = Fetched {
-            origin: "example.com/o/r".into(),
+            origin: "example.com/o/r".parse().unwrap(),
             reference: Some("refs/heads/main".into()),
-            revision: "0123456789abcdef0123456789abcdef01234567".into(),
+            revision: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
         };
         let entry = |subdirectory: Option<&str>, fetched| Bound::Entry {
             digest,
-            subdirectory: subdirectory.map(str::to_owned),
+            subdirectory: subdirectory.map(|below| below.parse().unwrap()),
             fetched,
         };
         let bound = |module: &str, bound| Record::Bound {
-            module: module.into(),
-            binding: Binding { source: "git+https://example.com/o/r@main".into(), bound },
+            module: module.parse().unwrap(),
+            binding: Binding {
+                source: RecordedSource::read("git+https://example.com/o/r@main"),
+                bound,
+            },
         };
         vec![
             Record::Entered { digest, files: 3, bytes: 70_000 },
@@ -202,13 +205,13 @@ mod tests {
             bound("a", entry(Some("modules/a"), Some(fetched))),
             bound("b", entry(None, None)),
             bound("c", Bound::Linked { path: "/home/me/c".into() }),
-            Record::Unbound { module: "d".into() },
+            Record::Unbound { module: "d".parse().unwrap() },
             Record::Retired { number: Generation::FIRST },
             Record::Forgotten { digest },
             Record::Checkpoint { at: 1_790_000_000_002, reason: "gc".into() },
             attempted(Class::Transient, Stage::Resolve, None),
             attempted(Class::Deterministic, Stage::Validate, Some(digest)),
-            Record::Cleared { module: "a".into() },
+            Record::Cleared { module: "a".parse().unwrap() },
             bound("a", built(digest, MadeFrom::Directory { path: "/home/me/c".into() })),
             bound(
                 "a",
@@ -224,8 +227,9 @@ mod tests {
 
     fn attempted(class: Class, stage: Stage, conditions: Option<Digest>) -> Record {
         let attempt = Attempt {
-            source: "git+https://example.com/o/r@main".into(),
-            revision: conditions.map(|_| "0123456789abcdef0123456789abcdef01234567".into()),
+            source: RecordedSource::read("git+https://example.com/o/r@main"),
+            revision: conditions
+                .map(|_| "0123456789abcdef0123456789abcdef01234567".parse().unwrap()),
             conditions,
             class,
             stage,
@@ -236,7 +240,7 @@ mod tests {
             last: 1_790_000_000_004,
             not_before: 1_790_000_010_004,
         };
-        Record::Attempted { module: "a".into(), attempt: Box::new(attempt) }
+        Record::Attempted { module: "a".parse().unwrap(), attempt: Box::new(attempt) }
     }
 
     #[test]
@@ -252,6 +256,46 @@ mod tests {
     #[test]
     fn records_read_back_from_their_bytes() {
         assert_eq!(decode(&encode(&every_record())).unwrap(), every_record());
+    }
+
+    /// The bytes of `records` with one text in the place of another of the same length.
+    fn with_text(records: &[Record], old: &str, new: &str) -> Vec<u8> {
+        assert_eq!(old.len(), new.len());
+        let mut bytes = encode(records);
+        let places = bytes.windows(old.len()).enumerate();
+        let places = places.filter(|(_, window)| *window == old.as_bytes());
+        let starts: Vec<usize> = places.map(|(at, _)| at).collect();
+        assert!(!starts.is_empty(), "{old} is in the records");
+        starts.iter().for_each(|at| bytes[*at..at + new.len()].copy_from_slice(new.as_bytes()));
+        bytes
+    }
+
+    #[test]
+    fn texts_that_only_describe_are_read_and_written_back_whatever_the_rules_of_today_say() {
+        let of_old_rules = [
+            ("git+https://example.com/o/r@main", "oci://registry.example/o/r:latest"),
+            ("git+https://example.com/o/r@main", "https://me@example.com/o/%zz?a=b "),
+            ("example.com/o/r", "EXAMPLE.COM/o/r"),
+            ("refs/heads/main", "refs/heads/a..b"),
+        ];
+        for (old, new) in of_old_rules {
+            let new = &new[..new.len().min(old.len())];
+            let bytes = with_text(&every_record(), old, new);
+            assert_eq!(encode(&decode(&bytes).unwrap()), bytes, "{new}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_becomes_a_path_is_refused_where_it_could_lead_out_of_the_store() {
+        let module = Record::Unbound { module: "modules".parse().unwrap() };
+        for bad in ["../mods", ".hidden", "mod/ule", "mod\0ule"] {
+            let bytes = with_text(std::slice::from_ref(&module), "modules", bad);
+            assert!(decode(&bytes).is_err(), "{bad:?}");
+        }
+        for bad in ["../../../", "mods/../a", "/modules/"] {
+            let bytes = with_text(&every_record(), "modules/a", bad);
+            assert!(decode(&bytes).is_err(), "{bad:?}");
+        }
     }
 
     #[test]
@@ -281,9 +325,10 @@ mod tests {
 
     #[test]
     fn a_transaction_that_could_not_be_read_is_never_written() {
-        let records = vec![Record::Unbound { module: "a".into() }; MOST + 1];
+        let records = vec![Record::Unbound { module: "a".parse().unwrap() }; MOST + 1];
         assert!(std::panic::catch_unwind(|| encode(&records)).is_err());
-        let records = [Record::Unbound { module: "a".repeat(LIMIT) }];
+        let at = Record::Checkpoint { at: 0, reason: "a".repeat(LIMIT) };
+        let records = [at];
         assert!(std::panic::catch_unwind(|| encode(&records)).is_err());
     }
 }

@@ -6,15 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{frame::Frame, record::Record};
-use crate::model::{Attempt, Binding, Digest, Generation};
+use crate::model::{Attempt, Binding, Digest, Generation, ModuleName};
 
 /// The sum of all frames so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
     generations: Vec<GenerationInfo>,
-    modules: BTreeMap<String, Binding>,
+    modules: BTreeMap<ModuleName, Binding>,
     entries: BTreeMap<Digest, EntryInfo>,
-    attempts: BTreeMap<String, Attempt>,
+    attempts: BTreeMap<ModuleName, Attempt>,
     sequence: u64,
 }
 
@@ -30,7 +30,7 @@ pub struct GenerationInfo {
     /// The generation whose bindings it took over, for a rollback.
     pub restores: Option<Generation>,
     /// What it binds anew, or unbinds (`None`), against the one before.
-    pub changes: Vec<(String, Option<Binding>)>,
+    pub changes: Vec<(ModuleName, Option<Binding>)>,
     /// Whether it is kept no longer; then its entries may be gone.
     pub retired: bool,
 }
@@ -95,7 +95,7 @@ impl State {
         }
     }
 
-    fn note_change(&mut self, module: String, binding: Option<Binding>) {
+    fn note_change(&mut self, module: ModuleName, binding: Option<Binding>) {
         if let Some(last) = self.generations.last_mut() {
             last.changes.push((module, binding));
         }
@@ -109,7 +109,7 @@ impl State {
 
     /// The bindings of the head, by module.
     #[must_use]
-    pub const fn modules(&self) -> &BTreeMap<String, Binding> {
+    pub const fn modules(&self) -> &BTreeMap<ModuleName, Binding> {
         &self.modules
     }
 
@@ -138,7 +138,7 @@ impl State {
 
     /// The bindings of `generation`, or `None` when the journal knows none of that number.
     #[must_use]
-    pub fn modules_of(&self, generation: Generation) -> Option<BTreeMap<String, Binding>> {
+    pub fn modules_of(&self, generation: Generation) -> Option<BTreeMap<ModuleName, Binding>> {
         let until = self.generations.iter().position(|info| info.number == generation)?;
         let mut modules = BTreeMap::new();
         for (module, binding) in
@@ -155,12 +155,12 @@ impl State {
     /// Every kept generation with its bindings, oldest first.
     pub fn kept_modules(
         &self,
-    ) -> impl Iterator<Item = (&GenerationInfo, BTreeMap<&str, &Binding>)> {
+    ) -> impl Iterator<Item = (&GenerationInfo, BTreeMap<&ModuleName, &Binding>)> {
         let folded = self.generations.iter().scan(BTreeMap::new(), |modules, info| {
             for (module, binding) in &info.changes {
                 match binding {
-                    Some(binding) => modules.insert(module.as_str(), binding),
-                    None => modules.remove(module.as_str()),
+                    Some(binding) => modules.insert(module, binding),
+                    None => modules.remove(module),
                 };
             }
             Some((!info.retired).then(|| (info, modules.clone())))
@@ -223,7 +223,7 @@ impl State {
 
     /// The last try of each module that is not as it is wanted.
     #[must_use]
-    pub const fn attempts(&self) -> &BTreeMap<String, Attempt> {
+    pub const fn attempts(&self) -> &BTreeMap<ModuleName, Attempt> {
         &self.attempts
     }
 
@@ -242,34 +242,34 @@ impl State {
 
 /// The records that lead from the bindings `before` to those `after`.
 pub(crate) fn changes(
-    before: &BTreeMap<&str, &Binding>,
-    after: &BTreeMap<&str, &Binding>,
+    before: &BTreeMap<&ModuleName, &Binding>,
+    after: &BTreeMap<&ModuleName, &Binding>,
 ) -> impl Iterator<Item = Record> {
     let bound = after.iter().filter(|(module, binding)| before.get(*module) != Some(*binding));
     let bound = bound.map(|(module, binding)| Record::Bound {
-        module: (*module).to_owned(),
+        module: (*module).clone(),
         binding: (*binding).clone(),
     });
     let unbound = before.keys().filter(|module| !after.contains_key(*module));
-    let unbound = unbound.map(|module| Record::Unbound { module: (*module).to_owned() });
+    let unbound = unbound.map(|module| Record::Unbound { module: (*module).clone() });
     bound.chain(unbound).collect::<Vec<_>>().into_iter()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Bound;
+    use crate::model::{Bound, RecordedSource};
 
     fn binding(text: &str) -> Binding {
-        Binding { source: text.into(), bound: Bound::Linked { path: text.into() } }
+        Binding { source: RecordedSource::read(text), bound: Bound::Linked { path: text.into() } }
     }
 
     fn frame(number: Generation, changes: &[(&str, Option<&str>)]) -> Frame {
         let mut records =
             vec![Record::Generation { number, at: 0, reason: "test".into(), restores: None }];
         records.extend(changes.iter().map(|(module, to)| match to {
-            Some(to) => Record::Bound { module: (*module).into(), binding: binding(to) },
-            None => Record::Unbound { module: (*module).into() },
+            Some(to) => Record::Bound { module: module.parse().unwrap(), binding: binding(to) },
+            None => Record::Unbound { module: module.parse().unwrap() },
         }));
         Frame { sequence: number.number(), previous: [0; 16], records }
     }
@@ -286,7 +286,7 @@ mod tests {
             let modules = state.modules_of(generation).unwrap();
             modules
                 .into_iter()
-                .map(|(module, binding)| module + &binding.source)
+                .map(|(module, binding)| format!("{module}{}", binding.source))
                 .collect::<Vec<_>>()
         };
         assert_eq!(told(one), ["a/1", "b/1"]);
@@ -326,9 +326,9 @@ mod tests {
         let (one, two) = (Generation::FIRST, Generation::FIRST.next());
         let digest = |byte| Digest::from_bytes([byte; 32]);
         let bound = |byte| Record::Bound {
-            module: "a".into(),
+            module: "a".parse().unwrap(),
             binding: Binding {
-                source: String::new(),
+                source: RecordedSource::unknown(),
                 bound: Bound::Entry { digest: digest(byte), subdirectory: None, fetched: None },
             },
         };

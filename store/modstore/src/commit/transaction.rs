@@ -44,7 +44,7 @@ pub struct Transaction {
     restores: Option<Generation>,
     companion: Option<(PathBuf, String)>,
     /// Entries that are not what they should be, whatever they look like.
-    rotten: BTreeSet<Digest>,
+    corrupt: BTreeSet<Digest>,
     anew: bool,
 }
 
@@ -57,7 +57,7 @@ pub enum CommitError {
     NotDone(#[source] DiskError),
     /// Nothing has changed: what was fetched is not what it was when it was written.
     #[error("another program has changed or removed {} meanwhile", tree.display())]
-    Spoilt {
+    Modified {
         /// The staged tree.
         tree: PathBuf,
     },
@@ -115,7 +115,7 @@ impl Transaction {
             notes: BTreeMap::new(),
             restores: None,
             companion: None,
-            rotten: BTreeSet::new(),
+            corrupt: BTreeSet::new(),
             anew: false,
         })
     }
@@ -135,8 +135,8 @@ impl Transaction {
 
     /// Says that what the store has under these names is damaged, although it may look whole: a tree that is
     /// entered takes its place, and it goes to the quarantine.
-    pub fn replace(&mut self, rotten: BTreeSet<Digest>) {
-        self.rotten = rotten;
+    pub fn replace(&mut self, corrupt: BTreeSet<Digest>) {
+        self.corrupt = corrupt;
     }
 
     /// Makes a new generation even if it is the same as the one before.
@@ -167,43 +167,28 @@ impl Transaction {
         let state = &self.locked.state;
         let then = state.modules_of(generation).filter(|_| state.is_kept(generation));
         let then = then.ok_or(CommitError::NoGeneration(generation))?;
-        let name = |module: &str| {
-            module.parse::<ModuleName>().expect("the journal holds only module names")
-        };
-        self.changes = self
-            .locked
-            .state
-            .modules()
-            .keys()
-            .filter(|now| !then.contains_key(*now))
-            .map(|now| (name(now), None))
-            .collect();
-        self.changes
-            .extend(then.iter().map(|(module, binding)| (name(module), Some(binding.clone()))));
+        let gone = state.modules().keys().filter(|now| !then.contains_key(*now));
+        let gone = gone.map(|now| (now.clone(), None)).collect();
+        self.changes = gone;
+        self.changes.extend(then.into_iter().map(|(module, binding)| (module, Some(binding))));
         self.restores = Some(generation);
         Ok(())
     }
 
     /// A file of the home that is replaced together with the switch, at no cost of its own. It is
     /// derived, so a crash in between may leave the old one.
-    pub fn accompany(&mut self, path: PathBuf, contents: String) {
+    pub fn also_write(&mut self, path: PathBuf, contents: String) {
         self.companion = Some((path, contents));
     }
 
     /// The bindings this transaction leads to, by module.
     #[must_use]
-    pub fn modules_after(&self) -> BTreeMap<&str, &Binding> {
-        let mut modules: BTreeMap<&str, &Binding> = self
-            .locked
-            .state
-            .modules()
-            .iter()
-            .map(|(module, binding)| (module.as_str(), binding))
-            .collect();
+    pub fn modules_after(&self) -> BTreeMap<&ModuleName, &Binding> {
+        let mut modules: BTreeMap<_, _> = self.locked.state.modules().iter().collect();
         for (module, binding) in &self.changes {
             match binding {
-                Some(binding) => modules.insert(module.as_str(), binding),
-                None => modules.remove(module.as_str()),
+                Some(binding) => modules.insert(module, binding),
+                None => modules.remove(module),
             };
         }
         modules
@@ -214,15 +199,14 @@ impl Transaction {
     #[must_use]
     pub fn changes_anything(&self) -> bool {
         let modules = self.locked.state.modules();
-        let rebinds = |(module, to): (&ModuleName, &Option<Binding>)| {
-            modules.get(module.as_str()) != to.as_ref()
-        };
+        let rebinds =
+            |(module, to): (&ModuleName, &Option<Binding>)| modules.get(module) != to.as_ref();
         let is_gone = |digest: &Digest| !is_whole(&self.locked.layout, *digest);
-        let is_rotten = |digest: &Digest| self.rotten.contains(digest);
+        let is_corrupt = |digest: &Digest| self.corrupt.contains(digest);
         let mut entering = self.entering.keys();
         self.anew
             || self.changes.iter().any(rebinds)
-            || entering.any(|digest| is_rotten(digest) || is_gone(digest))
+            || entering.any(|digest| is_corrupt(digest) || is_gone(digest))
     }
 
     /// Makes all of it durable, records it and shows it. Gives what the store adds up to then; its head is the
@@ -232,8 +216,8 @@ impl Transaction {
     /// Each [`CommitError`] says whether it has happened.
     pub fn commit(self, reason: &str) -> Result<State, CommitError> {
         let next = self.locked.next_generation();
-        if let Some(spoilt) = self.entering.values().find(|staged| !staged.is_whole()) {
-            return Err(CommitError::Spoilt { tree: spoilt.tree().to_owned() });
+        if let Some(modified) = self.entering.values().find(|staged| !staged.is_whole()) {
+            return Err(CommitError::Modified { tree: modified.tree().to_owned() });
         }
         if let Some(module) = self.swept() {
             return Err(CommitError::Swept { module });
@@ -302,7 +286,7 @@ impl Transaction {
                 Bound::Built(built) if built.digest == digest => Some((*module, &**built)),
                 _ => None,
             });
-            let of_it: BTreeMap<&str, &Built> = of_it.collect();
+            let of_it: BTreeMap<&ModuleName, &Built> = of_it.collect();
             let text = serde_json::to_vec_pretty(&of_it).expect("texts can be written as JSON");
             let path = self.locked.staging.fresh().with_extension("built");
             self.locked.disk.create_file(&path, &text)?;
@@ -313,7 +297,7 @@ impl Transaction {
 
     /// The link of the generation before, when it says the same: a second name for it costs no inode,
     /// and no block for a text too long to lie in the inode.
-    fn kept_link(&self, module: &str, binding: &Binding) -> Option<PathBuf> {
+    fn kept_link(&self, module: &ModuleName, binding: &Binding) -> Option<PathBuf> {
         let before = self.locked.state.modules().get(module)?;
         let same = link_text(before) == link_text(binding);
         same.then(|| {
@@ -353,7 +337,7 @@ impl Transaction {
         let entry = self.locked.layout.entry(digest);
         if entry.symlink_metadata().is_err() {
             self.locked.disk.rename(staged.tree(), &entry)?;
-        } else if self.rotten.contains(&digest) {
+        } else if self.corrupt.contains(&digest) {
             put_in_place(&self.locked.disk, &self.locked.layout, staged.tree(), &entry)?;
         } else if !is_whole(&self.locked.layout, digest) {
             // The damaged one goes with the staging; nobody finds nothing at any moment.
@@ -377,11 +361,10 @@ impl Transaction {
             restores: self.restores,
         };
         let now = self.locked.state.modules();
-        let changed =
-            self.changes.iter().filter(|(module, to)| now.get(module.as_str()) != to.as_ref());
+        let changed = self.changes.iter().filter(|(module, to)| now.get(*module) != to.as_ref());
         let bindings = changed.map(|(module, binding)| match binding {
-            Some(binding) => Record::Bound { module: module.to_string(), binding: binding.clone() },
-            None => Record::Unbound { module: module.to_string() },
+            Some(binding) => Record::Bound { module: module.clone(), binding: binding.clone() },
+            None => Record::Unbound { module: module.clone() },
         });
         entered.chain([generation]).chain(bindings).chain(self.noted()).collect()
     }
@@ -389,15 +372,13 @@ impl Transaction {
     /// The notes that say anything new.
     fn noted(&self) -> Vec<Record> {
         let known = self.locked.state.attempts();
-        let new = self
-            .notes
-            .iter()
-            .filter(|(module, attempt)| known.get(module.as_str()) != attempt.as_ref());
+        let new =
+            self.notes.iter().filter(|(module, attempt)| known.get(*module) != attempt.as_ref());
         let record = |(module, attempt): (&ModuleName, &Option<Attempt>)| match attempt.clone() {
             Some(attempt) => {
-                Record::Attempted { module: module.to_string(), attempt: Box::new(attempt) }
+                Record::Attempted { module: module.clone(), attempt: Box::new(attempt) }
             }
-            None => Record::Cleared { module: module.to_string() },
+            None => Record::Cleared { module: module.clone() },
         };
         new.map(record).collect()
     }
@@ -446,9 +427,9 @@ impl Prepared {
 pub(crate) fn link_text(binding: &Binding) -> PathBuf {
     match &binding.bound {
         Bound::Entry { digest, subdirectory, .. } => {
-            Layout::entry_text(*digest, subdirectory.as_deref())
+            Layout::entry_text(*digest, subdirectory.as_ref())
         }
-        Bound::Linked { path } => PathBuf::from(path),
+        Bound::Linked { path } => path.as_path().to_owned(),
         Bound::Built(built) => Layout::entry_text(built.digest, None),
     }
 }
@@ -467,9 +448,9 @@ fn show_with(
 }
 
 /// How an entry was built for `module`, or for another that it is the same for, as far as that was written beside it.
-pub(crate) fn read_built(layout: &Layout, digest: Digest, module: &str) -> Option<Built> {
+pub(crate) fn read_built(layout: &Layout, digest: Digest, module: &ModuleName) -> Option<Built> {
     let bytes = read_own(&layout.built(digest)).ok()?;
     let mut built: BTreeMap<String, Built> = serde_json::from_slice(&bytes).ok()?;
-    let own = built.remove(module);
+    let own = built.remove(module.as_str());
     own.or_else(|| built.into_values().next()).filter(|built| built.digest == digest)
 }

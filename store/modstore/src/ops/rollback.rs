@@ -106,8 +106,7 @@ impl Store {
         }
         for (module, binding) in &modules {
             if binding.digest().is_some_and(|digest| !is_whole(self.layout(), digest)) {
-                let module = module.parse().expect("the journal holds only module names");
-                return Err(RollbackError::EntryGone { wanted, module });
+                return Err(RollbackError::EntryGone { wanted, module: module.clone() });
             }
         }
         Ok(wanted)

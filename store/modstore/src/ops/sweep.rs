@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use modstore_core::Context;
+
 use crate::{
     Cancel, Store,
     commit::{self, State},
-    disk::{Format, Holder, Patience},
-    reclaim::{self, PlanError, Policy, Sizes, SweepError, SweepPlan, SweepReport},
-    update::{Event, Events},
+    disk::Format,
+    reclaim::{self, PlanError, Policy, Sizes, SweepContext, SweepError, SweepPlan, SweepReport},
+    update::Events,
 };
 
 /// The longest time that a sweep which follows a change may take: nobody asked for it.
@@ -46,8 +48,8 @@ impl Store {
             return Ok(SweepReport::default());
         }
         self.ensure_writable(events, cancel)?;
-        self.sweeping(events, cancel, self.options().lock_limit, None, |ground| {
-            reclaim::sweep(ground, plan, commit::now())
+        self.sweeping(events, cancel, self.options().lock_limit, None, |context| {
+            reclaim::sweep(context, plan, commit::now())
         })
     }
 
@@ -79,8 +81,8 @@ impl Store {
             return;
         }
         let until = Instant::now() + BRIEF;
-        let _ = self.sweeping(events, cancel, Duration::ZERO, Some(until), |ground| {
-            reclaim::sweep_briefly(ground, policy, after, commit::now())
+        let _ = self.sweeping(events, cancel, Duration::ZERO, Some(until), |context| {
+            reclaim::sweep_briefly(context, policy, after, commit::now())
         });
     }
 
@@ -90,20 +92,9 @@ impl Store {
         cancel: &Cancel,
         limit: Duration,
         until: Option<Instant>,
-        work: impl FnOnce(reclaim::Ground<'_>) -> Result<T, SweepError>,
+        work: impl FnOnce(SweepContext<'_>) -> Result<T, SweepError>,
     ) -> Result<T, SweepError> {
-        let stop = || cancel.is_cancelled();
-        let told = |holder: Option<&Holder>| events.happened(Event::Waiting { holder });
-        work(reclaim::Ground {
-            disk: self.disk(),
-            layout: self.layout(),
-            command: &self.options().command,
-            barrier: self.options().barrier,
-            patience: Patience { limit, stop: &stop, told: &told },
-            companion: &|state| commit::companion_of(self.layout(), state),
-            cancel,
-            until,
-            told: &|done, of| events.happened(Event::Deleting { done, of }),
-        })
+        let store = Context { lock_limit: limit, ..self.ground(events, cancel).context() };
+        work(SweepContext { store, until })
     }
 }

@@ -6,7 +6,7 @@
 //! shared lock on the generation's own directory, which needs nothing but the right to read it. So a
 //! sweep that can see the directory sees the lease, also from outside a container.
 //!
-//! Taking one and sweeping are paired, see [`Condemned`]: a reader first takes
+//! Taking one and sweeping are paired, see [`DeletionMark`]: a reader first takes
 //! its lease and then looks whether the generation is condemned or gone, a sweep first condemns and then
 //! looks for leases. So nobody who was given a lease ever misses an entry.
 //!
@@ -24,7 +24,7 @@ use std::{
 };
 
 use crate::{
-    commit::{Condemned, shown},
+    commit::{DeletionMark, shown},
     disk::{
         Disk, DiskError, Holder, Layout, Lock, UnsafeHome, Verb, is_directory, is_random_name,
         names_in, random_name,
@@ -121,7 +121,7 @@ impl Lease {
     /// Whether the generation is condemned or gone, or was never shown: what is being made is nobody's yet.
     fn is_too_late(&self) -> Result<bool, DiskError> {
         // In this order: what is condemned is gone before it is condemned no more.
-        let condemned = Condemned::read(&self.layout)?.generations.contains(&self.generation);
+        let condemned = DeletionMark::read(&self.layout)?.generations.contains(&self.generation);
         let directory = self.directory();
         let is_there = match &self.hold {
             Some(hold) if !hold.is_own_file => hold.lock.is_at(&directory),

@@ -18,4 +18,4 @@ pub use sizes::{EntrySize, Sizes};
 pub use sweep::{SweepError, SweepReport};
 
 pub(crate) use sizes::measure;
-pub(crate) use sweep::{Ground, compact, plan_now, sweep, sweep_briefly};
+pub(crate) use sweep::{SweepContext, compact, plan_now, sweep, sweep_briefly};

@@ -15,7 +15,7 @@ use super::{
     roots::{FindError, Found, Root},
 };
 use crate::{
-    commit::{Condemned, EntryInfo, JournalError, State},
+    commit::{DeletionMark, EntryInfo, JournalError, State},
     disk::DiskError,
     environment::RegistrationError,
     model::{Digest, Generation, Origin},
@@ -138,8 +138,8 @@ impl SweepPlan {
     }
 
     /// What is published before it goes.
-    pub(crate) fn condemned(&self) -> Condemned {
-        Condemned {
+    pub(crate) fn condemned(&self) -> DeletionMark {
+        DeletionMark {
             generations: self.retire.iter().chain(&self.leftovers).copied().collect(),
             entries: self.remove.iter().map(|gone| gone.digest).collect(),
         }

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     commit::{GenerationInfo, State},
-    model::{Digest, Generation},
+    model::{Digest, Generation, ModuleName},
 };
 
 /// How long generations are kept. What is shown, and what is leased, is always kept.
@@ -98,7 +98,7 @@ struct Held {
 
 impl Held {
     fn of(state: &State) -> Self {
-        let digests = |modules: BTreeMap<&str, &crate::commit::Binding>| {
+        let digests = |modules: BTreeMap<&ModuleName, &crate::commit::Binding>| {
             modules.values().filter_map(|binding| binding.digest()).collect::<BTreeSet<Digest>>()
         };
         let entries =
@@ -124,7 +124,10 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commit::{Binding, Bound, Frame, Record};
+    use crate::{
+        commit::{Binding, Bound, Frame, Record},
+        model::RecordedSource,
+    };
 
     const HOUR: u64 = 3_600_000;
 
@@ -147,8 +150,8 @@ mod tests {
                     restores: None,
                 },
                 Record::Bound {
-                    module: "a".into(),
-                    binding: Binding { source: "s".into(), bound },
+                    module: "a".parse().unwrap(),
+                    binding: Binding { source: RecordedSource::unknown(), bound },
                 },
             ];
             state.apply(Frame { sequence: each, previous: [0; 16], records });

@@ -21,6 +21,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use modstore_core::Context;
+
 use super::{
     environments::{ForgetError, forget_gone},
     lease::{leases, live_leases},
@@ -30,16 +32,15 @@ use super::{
     trash::{Deleted, Deleting, empty},
 };
 use crate::{
-    Cancel,
     access::AccessError,
     commit::{
         BeginError, Beginning, GiveUpError, Journal, JournalError, Locked, Staging, StagingError,
-        State, is_unfinished,
+        State, companion_of, is_unfinished,
     },
     disk::{
-        Barrier, Disk, DiskError, Layout, Lock, LockError, Patience, ensure_reserve, random_name,
-        use_reserve,
+        DiskError, Layout, Lock, LockError, LockWait, ensure_reserve, random_name, use_reserve,
     },
+    events::Event,
     model::{Digest, Generation},
 };
 
@@ -49,21 +50,12 @@ const LARGE: u64 = 256 * 1024;
 /// A plan is made anew so often when generations come and go while it is made.
 const ATTEMPTS: usize = 3;
 
-/// What a sweep works on, and how.
+/// What a sweep works on.
 #[derive(Clone, Copy)]
-pub(crate) struct Ground<'a> {
-    pub(crate) disk: &'a Disk,
-    pub(crate) layout: &'a Layout,
-    pub(crate) command: &'a str,
-    pub(crate) barrier: Barrier,
-    pub(crate) patience: Patience<'a>,
-    /// What goes along with a switch that a crash has left to be made.
-    pub(crate) companion: &'a dyn Fn(&State) -> (PathBuf, String),
-    pub(crate) cancel: &'a Cancel,
-    /// What of the deletion is left after this is left to the next sweep.
+pub(crate) struct SweepContext<'a> {
+    pub(crate) store: Context<'a>,
+    /// When to stop deleting; the rest is for the next sweep.
     pub(crate) until: Option<Instant>,
-    /// Hears how many trees and files are deleted, of how many.
-    pub(crate) told: &'a (dyn Fn(usize, usize) + Sync),
 }
 
 /// What a sweep did.
@@ -178,40 +170,41 @@ pub(crate) fn plan_now(layout: &Layout, policy: &Policy, now: u64) -> Result<Swe
 /// # Errors
 /// See [`SweepError`].
 pub(crate) fn sweep(
-    ground: Ground<'_>,
+    context: SweepContext<'_>,
     planned: SweepPlan,
     now: u64,
 ) -> Result<SweepReport, SweepError> {
     let mut report = SweepReport::default();
-    Staging::remove_dead(ground.disk, ground.layout).map_err(SweepError::NotDone)?;
+    Staging::remove_dead(context.store.disk, context.store.layout).map_err(SweepError::NotDone)?;
     // For the dead that it buries.
-    live_leases(ground.disk, ground.layout).map_err(SweepError::NotDone)?;
+    live_leases(context.store.disk, context.store.layout).map_err(SweepError::NotDone)?;
     // What an earlier sweep left comes first: it needs no space, and may give the space to go on with.
-    report.note(empty_trash(ground)?);
-    use_reserve(ground.disk, ground.layout);
+    report.note(empty_trash(context)?);
+    use_reserve(context.store.disk, context.store.layout);
     if !planned.gives_up_nothing() {
-        if ground.cancel.is_cancelled() {
+        if context.store.cancel.is_cancelled() {
             return Err(SweepError::Cancelled);
         }
         let wanted = planned.size();
-        let given_up = give_up(ground, planned.clone())?;
+        let given_up = give_up(context, planned.clone())?;
         report.spared = wanted - given_up.size();
         (report.retired, report.removed) = (given_up.retire, given_up.remove);
-    } else if is_unfinished(ground.layout, &journal_state(ground)?) {
+    } else if is_unfinished(context.store.layout, &journal_state(context)?) {
         // Taking the lock finishes it. What it takes to the trash goes below.
-        drop(lock(ground, ground.patience)?);
+        drop(lock(context, context.store.lock_limit)?);
     }
-    report.mirrors = discard_mirrors(ground, &planned.mirrors).map_err(SweepError::NotDone)?;
-    report.note(empty_trash(ground)?);
-    report.trouble = ground.disk.first_left();
-    report.forgotten = forget_gone(ground.disk, ground.layout, ground.command, now)?;
-    report.compacted = compact_if_worthwhile(ground)?;
-    ensure_reserve(ground.disk, ground.layout);
+    report.mirrors = discard_mirrors(context, &planned.mirrors).map_err(SweepError::NotDone)?;
+    report.note(empty_trash(context)?);
+    report.trouble = context.store.disk.first_left();
+    report.forgotten =
+        forget_gone(context.store.disk, context.store.layout, context.store.command, now)?;
+    report.compacted = compact_if_worthwhile(context)?;
+    ensure_reserve(context.store.disk, context.store.layout);
     Ok(report)
 }
 
-fn journal_state(ground: Ground<'_>) -> Result<State, PlanError> {
-    Ok(Journal::state(&ground.layout.journal())?)
+fn journal_state(context: SweepContext<'_>) -> Result<State, PlanError> {
+    Ok(Journal::state(&context.store.layout.journal())?)
 }
 
 impl SweepReport {
@@ -221,32 +214,35 @@ impl SweepReport {
     }
 }
 
-fn empty_trash(ground: Ground<'_>) -> Result<Deleted, SweepError> {
-    let Ground { disk, layout, command, until, cancel, told, .. } = ground;
-    empty(disk, layout, command, Deleting { until, cancel, told }).map_err(SweepError::NotDone)
+fn empty_trash(context: SweepContext<'_>) -> Result<Deleted, SweepError> {
+    let SweepContext { store: Context { disk, layout, command, cancel, events, .. }, until } =
+        context;
+    let on_deleted = |done, of| events.happened(Event::Deleting { done, of });
+    let how = Deleting { until, cancel, on_deleted: &on_deleted };
+    empty(disk, layout, command, how).map_err(SweepError::NotDone)
 }
 
 /// Everything that is done under the store's lock; says what of the plan was done.
-fn give_up(ground: Ground<'_>, planned: SweepPlan) -> Result<SweepPlan, SweepError> {
-    let locked = lock(ground, ground.patience)?;
+fn give_up(context: SweepContext<'_>, planned: SweepPlan) -> Result<SweepPlan, SweepError> {
+    let locked = lock(context, context.store.lock_limit)?;
     let state = locked.state();
     let now = (state.head().map(|head| head.number), state.sequence());
     if now != (planned.generation, planned.sequence) {
         return Err(SweepError::Stale { planned: (planned.generation, planned.sequence), now });
     }
     let condemned = planned.condemned();
-    locked.condemn(&condemned).map_err(SweepError::NotDone)?;
+    locked.mark(&condemned).map_err(SweepError::NotDone)?;
     // Only now, with it condemned: whoever leases looks whether it is condemned after it took its lease.
     let reduced = match look_again(&locked, planned) {
         Ok(reduced) => reduced,
         Err(error) => {
             // If this fails too, the next one to have the lock takes it back.
-            let _ = locked.reprieve();
+            let _ = locked.unmark();
             return Err(error);
         }
     };
     if reduced.gives_up_nothing() {
-        locked.reprieve().map_err(SweepError::NotDone)?;
+        locked.unmark().map_err(SweepError::NotDone)?;
         return Ok(reduced);
     }
     locked.give_up(&reduced.condemned())?;
@@ -263,15 +259,21 @@ fn look_again(locked: &Locked, planned: SweepPlan) -> Result<SweepPlan, SweepErr
     let reduced = planned.reduced_to(&again);
     let is_less = reduced.condemned() != condemned;
     if is_less && !reduced.gives_up_nothing() {
-        locked.condemn(&reduced.condemned()).map_err(SweepError::NotDone)?;
+        locked.mark(&reduced.condemned()).map_err(SweepError::NotDone)?;
     }
     Ok(reduced)
 }
 
-fn lock(ground: Ground<'_>, patience: Patience<'_>) -> Result<Locked, SweepError> {
-    let Ground { disk, layout, command, barrier, companion, .. } = ground;
+fn lock(context: SweepContext<'_>, limit: Duration) -> Result<Locked, SweepError> {
+    let Context { disk, layout, command, barrier, events, cancel, .. } = context.store;
     let staging = Staging::claim(disk, layout, command)?;
-    let how = Beginning { command, patience, barrier, companion };
+    let patience = LockWait {
+        limit,
+        stop: &|| cancel.is_cancelled(),
+        on_wait: &|holder| events.happened(Event::Waiting { holder }),
+    };
+    let companion = |state: &State| companion_of(layout, state);
+    let how = Beginning { command, patience, barrier, companion: &companion };
     Locked::take(disk, layout, staging, how).map_err(|error| match error {
         BeginError::Lock(LockError::Stopped) => SweepError::Cancelled,
         error => SweepError::Begin(error),
@@ -280,8 +282,8 @@ fn lock(ground: Ground<'_>, patience: Patience<'_>) -> Result<Locked, SweepError
 
 /// Moves mirrors to the trash, or deletes them where that is refused, each under the lock of its origin. One in use
 /// stays, and so does one that cannot be taken away.
-fn discard_mirrors(ground: Ground<'_>, hashes: &[String]) -> Result<Vec<String>, DiskError> {
-    let Ground { disk, layout, command, .. } = ground;
+fn discard_mirrors(context: SweepContext<'_>, hashes: &[String]) -> Result<Vec<String>, DiskError> {
+    let Context { disk, layout, command, .. } = context.store;
     let mut discarded = Vec::new();
     for hash in hashes {
         let lock = layout.lock(&format!("origin-{hash}"));
@@ -303,28 +305,30 @@ fn discard_mirrors(ground: Ground<'_>, hashes: &[String]) -> Result<Vec<String>,
 }
 
 /// Compacts the journal when it is large and at most half of it would be left. Waits for nobody.
-fn compact_if_worthwhile(ground: Ground<'_>) -> Result<bool, SweepError> {
-    let length = fs::metadata(ground.layout.journal()).map_or(0, |meta| meta.len());
-    if length <= LARGE || ground.cancel.is_cancelled() {
+fn compact_if_worthwhile(context: SweepContext<'_>) -> Result<bool, SweepError> {
+    let length = fs::metadata(context.store.layout.journal()).map_or(0, |meta| meta.len());
+    if length <= LARGE || context.store.cancel.is_cancelled() {
         return Ok(false);
     }
-    let locked = match lock(ground, Patience::of(Duration::ZERO)) {
+    let locked = match lock(context, Duration::ZERO) {
         Err(SweepError::Begin(BeginError::Lock(LockError::Busy { .. }))) => return Ok(false),
         locked => locked?,
     };
     if locked.compacted_size().is_none_or(|compacted| compacted * 2 > length) {
         return Ok(false);
     }
-    locked.compact(ground.command).map(|()| true).map_err(SweepError::Compact)
+    locked.compact(context.store.command).map(|()| true).map_err(SweepError::Compact)
 }
 
 /// Compacts the journal, whatever it saves.
 ///
 /// # Errors
 /// See [`SweepError`].
-pub(crate) fn compact(ground: Ground<'_>) -> Result<(), SweepError> {
-    Staging::remove_dead(ground.disk, ground.layout).map_err(SweepError::NotDone)?;
-    lock(ground, ground.patience)?.compact(ground.command).map_err(SweepError::Compact)
+pub(crate) fn compact(context: SweepContext<'_>) -> Result<(), SweepError> {
+    Staging::remove_dead(context.store.disk, context.store.layout).map_err(SweepError::NotDone)?;
+    lock(context, context.store.lock_limit)?
+        .compact(context.store.command)
+        .map_err(SweepError::Compact)
 }
 
 /// Sweeps if `state` says that there is something to sweep, and deletes what is in the trash, both as far as
@@ -333,21 +337,21 @@ pub(crate) fn compact(ground: Ground<'_>) -> Result<(), SweepError> {
 /// # Errors
 /// See [`SweepError`].
 pub(crate) fn sweep_briefly(
-    ground: Ground<'_>,
+    context: SweepContext<'_>,
     policy: &Policy,
     state: &State,
     now: u64,
 ) -> Result<Option<SweepReport>, SweepError> {
     if !may_reclaim(policy, state, now) {
-        forget_gone(ground.disk, ground.layout, ground.command, now)?;
-        let deleted = empty_trash(ground)?;
+        forget_gone(context.store.disk, context.store.layout, context.store.command, now)?;
+        let deleted = empty_trash(context)?;
         let mut report = SweepReport::default();
         let did = deleted.deleted > 0;
         report.note(deleted);
         return Ok(did.then_some(report));
     }
-    let plan = plan_now(ground.layout, policy, now)?;
-    if plan.is_empty() { Ok(None) } else { sweep(ground, plan, now).map(Some) }
+    let plan = plan_now(context.store.layout, policy, now)?;
+    if plan.is_empty() { Ok(None) } else { sweep(context, plan, now).map(Some) }
 }
 
 /// Whether a sweep could find anything, as far as the journal tells.

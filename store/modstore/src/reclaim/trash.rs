@@ -25,7 +25,7 @@ pub(crate) struct Deleting<'a> {
     /// Looked at before each tree.
     pub(crate) cancel: &'a Cancel,
     /// Hears how many trees and files are deleted, of how many.
-    pub(crate) told: &'a (dyn Fn(usize, usize) + Sync),
+    pub(crate) on_deleted: &'a (dyn Fn(usize, usize) + Sync),
 }
 
 /// What came of it.
@@ -67,7 +67,7 @@ fn try_to_empty(
     };
     let trees = trash_names(layout)?;
     let deleted = AtomicUsize::new(0);
-    (how.told)(0, trees.len());
+    (how.on_deleted)(0, trees.len());
     // One that cannot be deleted keeps no other from going.
     trees.par_iter().try_for_each(|tree: &PathBuf| {
         let is_over = how.until.is_some_and(|until| Instant::now() >= until);
@@ -77,7 +77,7 @@ fn try_to_empty(
         match disk.remove_tree(tree) {
             Err(error) => disk.leave(error),
             Ok(()) => {
-                (how.told)(deleted.fetch_add(1, Ordering::Relaxed) + 1, trees.len());
+                (how.on_deleted)(deleted.fetch_add(1, Ordering::Relaxed) + 1, trees.len());
                 Ok(())
             }
         }

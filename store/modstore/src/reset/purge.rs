@@ -20,9 +20,9 @@ use rayon::prelude::*;
 use super::plan::{PurgePlan, Stay, plan};
 use crate::{
     access::AccessError,
-    commit::{Condemned, Staging, StagingError},
+    commit::{DeletionMark, Staging, StagingError},
     declare,
-    disk::{Disk, DiskError, Layout, Lock, LockError, Patience, names_in},
+    disk::{Disk, DiskError, Layout, Lock, LockError, LockWait, names_in},
     environment::RegistrationError,
     model::Generation,
     reclaim::{Leased, leases},
@@ -105,7 +105,7 @@ fn lock(ground: Ground<'_>) -> Result<Lock, PurgeError> {
     let Ground { layout, options, events, cancel, .. } = ground;
     let (stop, told) =
         (|| cancel.is_cancelled(), |holder: Option<&_>| events.happened(Event::Waiting { holder }));
-    let patience = Patience { limit: options.lock_limit, stop: &stop, told: &told };
+    let patience = LockWait { limit: options.lock_limit, stop: &stop, on_wait: &told };
     Lock::take(&layout.lock("store"), &options.command, patience).map_err(|error| match error {
         LockError::Stopped => PurgeError::Cancelled,
         error => error.into(),
@@ -116,14 +116,14 @@ fn lock(ground: Ground<'_>) -> Result<Lock, PurgeError> {
 fn condemn_all(disk: &Disk, layout: &Layout, staging: &Staging) -> Result<(), PurgeError> {
     let generations = names_in(&layout.generations()).map_err(PurgeError::NotDone)?;
     let numbers = generations.iter().filter_map(|name| name.to_str()?.parse::<Generation>().ok());
-    let condemned = Condemned { generations: numbers.collect(), ..Condemned::default() };
+    let condemned = DeletionMark { generations: numbers.collect(), ..DeletionMark::default() };
     // With this number nothing counts as given up, whatever the journal says.
     condemned.publish(disk, layout, staging, u64::MAX).map_err(PurgeError::NotDone)?;
     match leases(layout) {
         Ok(leases) if leases.is_empty() => Ok(()),
         held => {
             // If this fails too, the next one to have the lock takes it back.
-            let _ = Condemned::withdraw(disk, layout);
+            let _ = DeletionMark::withdraw(disk, layout);
             Err(held.map_or_else(PurgeError::NotDone, PurgeError::Leased))
         }
     }

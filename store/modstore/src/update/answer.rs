@@ -7,7 +7,7 @@ use crate::{
     acquire::AcquireError,
     build::BuildError,
     commit::Binding,
-    model::{BuildSpec, Class, Digest, ModuleName, Stage},
+    model::{BuildSpec, Class, Digest, ModuleName, Revision, Stage},
 };
 
 /// What came of one module.
@@ -25,7 +25,7 @@ pub(super) enum Outcome {
     /// Something else, whose entry is in staging or in the store.
     Bound { binding: Binding, warnings: Vec<String>, got: Got },
     /// Not to be had; and the commit that was wanted, if that was found out.
-    Failed(Why, Option<String>),
+    Failed(Why, Option<Revision>),
     /// Not tried now.
     Waiting(PutOff),
 }
@@ -99,7 +99,7 @@ impl Answer {
     pub(super) fn failed_at(
         module: &ModuleName,
         error: Arc<AcquireError>,
-        revision: String,
+        revision: Revision,
     ) -> Self {
         let outcome = Outcome::Failed(Why::Acquire(error), Some(revision));
         Self { module: module.clone(), outcome }

@@ -12,7 +12,7 @@ use super::options::{Retry, Trying};
 use crate::{
     build::is_built_of,
     commit::{Attempt, Binding},
-    model::{Class, Digest, Stage},
+    model::{Class, Digest, RecordedSource, Revision, Stage},
 };
 
 /// The longest that a server is believed when it asks us to stay away.
@@ -25,10 +25,10 @@ const MOST_CAUSES: usize = 8;
 /// What was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tried {
-    /// The source, without any secret.
-    pub(super) source: String,
+    /// The source.
+    pub(super) source: RecordedSource,
     /// The commit, if that much was found out.
-    pub(super) revision: Option<String>,
+    pub(super) revision: Option<Revision>,
     /// A name for all else that it depended on.
     pub(super) conditions: Option<Digest>,
     /// How long the server asked us to stay away.
@@ -38,7 +38,7 @@ pub(super) struct Tried {
 impl Tried {
     /// What came as far as this, and was not shown.
     pub(super) fn of(binding: &Binding) -> Self {
-        let revision = binding.bound.fetched().map(|from| from.revision.clone());
+        let revision = binding.bound.fetched().map(|from| from.revision);
         Self { source: binding.source.clone(), revision, conditions: None, retry_after: None }
     }
 }
@@ -65,11 +65,11 @@ pub(super) struct Ended<'a> {
 /// look at this machine.
 pub(super) fn before_asking(
     attempt: Option<&Attempt>,
-    source: &str,
+    source: &RecordedSource,
     is_local: bool,
     (trying, now): (Trying, u64),
 ) -> Verdict {
-    let Some(attempt) = attempt.filter(|attempt| attempt.source == source) else {
+    let Some(attempt) = attempt.filter(|attempt| attempt.source == *source) else {
         return Verdict::Now;
     };
     match (trying, attempt.class) {
@@ -90,11 +90,11 @@ pub(super) fn before_asking(
 /// under these conditions, whatever from.
 pub(super) fn before_fetching(
     attempt: Option<&Attempt>,
-    (source, revision): (&str, Option<&str>),
+    (source, revision): (&RecordedSource, Option<Revision>),
     is_built_so: impl FnOnce(&Attempt, Digest) -> bool,
     trying: Trying,
 ) -> Verdict {
-    let is_same = |it: &&Attempt| it.source == source && it.revision.as_deref() == revision;
+    let is_same = |it: &&Attempt| it.source == *source && it.revision == revision;
     let Some(attempt) = attempt.filter(is_same) else { return Verdict::Now };
     let is_pinned = match attempt.conditions {
         None => revision.is_some() && trying == Trying::Scan && attempt.class == Class::Permanent,
@@ -150,7 +150,7 @@ pub(super) fn remember(
     let causes = std::iter::successors(ended.error.source(), |error| (*error).source());
     Attempt {
         source: tried.source.clone(),
-        revision: tried.revision.clone(),
+        revision: tried.revision,
         conditions: tried.conditions,
         class: ended.class,
         stage: ended.stage,
@@ -166,7 +166,7 @@ pub(super) fn remember(
 /// Whether it is the same thing that failed before. One of the two may not have come so far as to know which commit
 /// it was.
 fn is_same(before: &Attempt, tried: &Tried) -> bool {
-    let same_revision = match (&before.revision, &tried.revision) {
+    let same_revision = match (before.revision, tried.revision) {
         (Some(before), Some(now)) => before == now,
         _ => true,
     };
@@ -198,9 +198,13 @@ mod tests {
     const RETRY: Retry = Retry { first: Duration::from_secs(5), most: Duration::from_secs(600) };
     const NOW: u64 = 1_790_000_000_000;
 
+    fn commit(byte: u8) -> Revision {
+        Revision::from_bytes([byte; 20])
+    }
+
     fn tried(conditions: Option<u8>) -> Tried {
         Tried {
-            source: "git+https://example.com/o/r".into(),
+            source: RecordedSource::read("git+https://example.com/o/r"),
             revision: None,
             conditions: conditions.map(|byte| Digest::from_bytes([byte; 32])),
             retry_after: None,
@@ -242,14 +246,14 @@ mod tests {
             |tried: Tried| failed(Class::Transient, Stage::Build, &tried, Some(&first)).count;
         assert_eq!(count(tried(Some(1))), 2);
         assert_eq!(count(tried(Some(2))), 1);
-        assert_eq!(count(Tried { source: "other".into(), ..tried(Some(1)) }), 1);
-        assert_eq!(count(Tried { revision: Some("abc".into()), ..tried(Some(1)) }), 2);
+        assert_eq!(count(Tried { source: RecordedSource::read("other"), ..tried(Some(1)) }), 1);
+        assert_eq!(count(Tried { revision: Some(commit(1)), ..tried(Some(1)) }), 2);
     }
 
     #[test]
     fn only_a_scan_waits_for_what_is_asked_of_somebody() {
         let wait = Verdict::Later(NOW + 5000);
-        let (source, other) = (tried(None).source, "other".to_owned());
+        let (source, other) = (tried(None).source, RecordedSource::read("other"));
         let resolve = |class| failed(class, Stage::Resolve, &tried(None), None);
         let place = |class| failed(class, Stage::Place, &tried(None), None);
         let table = [
@@ -261,7 +265,7 @@ mod tests {
             (failed(Class::Deterministic, Stage::Build, &tried(Some(1)), None), Verdict::Now),
         ];
         for (attempt, scanned) in table {
-            let ask = |source: &str, trying, now| {
+            let ask = |source: &RecordedSource, trying, now| {
                 before_asking(Some(&attempt), source, false, (trying, now))
             };
             assert_eq!(ask(&source, Trying::Scan, NOW), scanned, "{attempt:?}");
@@ -284,17 +288,17 @@ mod tests {
 
     #[test]
     fn a_commit_that_is_refused_is_fetched_again_only_when_it_is_another() {
-        let tried = Tried { revision: Some("abc".into()), ..tried(None) };
+        let tried = Tried { revision: Some(commit(1)), ..tried(None) };
         let refused = failed(Class::Permanent, Stage::Place, &tried, None);
         let never = |_: &Attempt, _| panic!("it was not built");
         let fetch = |revision, trying| {
             before_fetching(Some(&refused), (&tried.source, Some(revision)), never, trying)
         };
-        assert_eq!(fetch("abc", Trying::Scan), Verdict::Pinned);
-        assert_eq!(fetch("def", Trying::Scan), Verdict::Now);
-        assert_eq!(fetch("abc", Trying::Asked), Verdict::Now);
+        assert_eq!(fetch(commit(1), Trying::Scan), Verdict::Pinned);
+        assert_eq!(fetch(commit(2), Trying::Scan), Verdict::Now);
+        assert_eq!(fetch(commit(1), Trying::Asked), Verdict::Now);
         let transient = failed(Class::Transient, Stage::Place, &tried, None);
-        let what = (&*tried.source, Some("abc"));
+        let what = (&tried.source, Some(commit(1)));
         let again = before_fetching(Some(&transient), what, never, Trying::Scan);
         assert_eq!(again, Verdict::Now, "it was due, or nobody would have been asked");
     }
@@ -318,21 +322,21 @@ mod tests {
 
     #[test]
     fn the_source_of_a_pinned_build_is_had_again_only_when_it_would_be_built_otherwise() {
-        let tried = Tried { revision: Some("abc".into()), ..tried(Some(1)) };
+        let tried = Tried { revision: Some(commit(1)), ..tried(Some(1)) };
         let fetch = |class, trying, revision, is_built_so| {
             let failed = failed(class, Stage::Build, &tried, None);
-            let what = (&*tried.source, Some(revision));
+            let what = (&tried.source, Some(revision));
             before_fetching(Some(&failed), what, |_, _| is_built_so, trying)
         };
         for trying in [Trying::Asked, Trying::Scan] {
-            assert_eq!(fetch(Class::Deterministic, trying, "abc", true), Verdict::Pinned);
-            assert_eq!(fetch(Class::Deterministic, trying, "abc", false), Verdict::Now);
-            assert_eq!(fetch(Class::Deterministic, trying, "def", true), Verdict::Now);
-            assert_eq!(fetch(Class::Transient, trying, "abc", true), Verdict::Now);
+            assert_eq!(fetch(Class::Deterministic, trying, commit(1), true), Verdict::Pinned);
+            assert_eq!(fetch(Class::Deterministic, trying, commit(1), false), Verdict::Now);
+            assert_eq!(fetch(Class::Deterministic, trying, commit(2), true), Verdict::Now);
+            assert_eq!(fetch(Class::Transient, trying, commit(1), true), Verdict::Now);
         }
-        assert_eq!(fetch(Class::Deterministic, Trying::All, "abc", true), Verdict::Now);
-        assert_eq!(fetch(Class::Permanent, Trying::Asked, "abc", true), Verdict::Now);
-        assert_eq!(fetch(Class::Permanent, Trying::Scan, "abc", true), Verdict::Pinned);
+        assert_eq!(fetch(Class::Deterministic, Trying::All, commit(1), true), Verdict::Now);
+        assert_eq!(fetch(Class::Permanent, Trying::Asked, commit(1), true), Verdict::Now);
+        assert_eq!(fetch(Class::Permanent, Trying::Scan, commit(1), true), Verdict::Pinned);
     }
 
     #[test]

@@ -178,7 +178,7 @@ fn check_names(state: &State, names: &[ModuleName]) -> Result<(), BindError> {
     }
     let unknown = names.iter().find(|name| !state.modules().contains_key(name.as_str()));
     unknown.map_or(Ok(()), |name| {
-        let near = nearest(name.as_str(), state.modules().keys().map(String::as_str));
+        let near = nearest(name.as_str(), state.modules().keys().map(ModuleName::as_str));
         Err(BindError::Unknown { name: name.clone(), near: near.map(str::to_owned) })
     })
 }

@@ -253,11 +253,11 @@ impl Work<'_> {
 
     fn files(&self, site: &Site<'_>) -> Result<Files, DiskError> {
         let (digest, subdirectory) = match &self.source.bound {
-            Bound::Linked { path } => return Ok(Files::Directory(path.into())),
+            Bound::Linked { path } => return Ok(Files::Directory(path.as_path().to_owned())),
             Bound::Entry { digest, subdirectory, .. } => (*digest, subdirectory),
             Bound::Built(built) => (built.digest, &None),
         };
-        let part = subdirectory.clone().unwrap_or_default();
+        let part = subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
         let staged = site.with_staged(|staged| {
             let tree = staged.iter().find(|staged| staged.digest() == digest)?;
             Some((tree.tree().to_owned(), tree.manifest()?))
@@ -321,8 +321,8 @@ impl Work<'_> {
 
     fn failed(&self, error: BuildError, conditions: Option<Digest>) -> Answer {
         let revision = match &self.source.bound {
-            Bound::Entry { fetched, .. } => fetched.as_ref().map(|from| from.revision.clone()),
-            _ => None,
+            Bound::Entry { fetched, .. } => fetched.as_ref().map(|from| from.revision),
+            Bound::Linked { .. } | Bound::Built(_) => None,
         };
         let outcome = Outcome::Failed(Why::Build(Arc::new(error), conditions), revision);
         Answer { module: self.module.clone(), outcome }

@@ -6,16 +6,16 @@ use super::report::{Difference, FileChanges};
 use crate::{
     commit::{Binding, read_manifest},
     disk::Layout,
-    model::Manifest,
+    model::{Manifest, ModuleName},
 };
 
 /// The modules that differ between `from` and `to`, by name.
 pub(crate) fn difference(
     layout: &Layout,
-    from: &BTreeMap<String, Binding>,
-    to: &BTreeMap<String, Binding>,
+    from: &BTreeMap<ModuleName, Binding>,
+    to: &BTreeMap<ModuleName, Binding>,
 ) -> Vec<Difference> {
-    let names: BTreeSet<&String> = from.keys().chain(to.keys()).collect();
+    let names: BTreeSet<&ModuleName> = from.keys().chain(to.keys()).collect();
     let differing = names.into_iter().filter(|name| from.get(*name) != to.get(*name));
     differing
         .map(|module| {

@@ -111,7 +111,7 @@ impl Environments {
             return;
         }
         let updated = report.updated.iter();
-        let to = updated.map(|updated| (updated.module.to_string(), updated.to.clone())).collect();
+        let to = updated.map(|updated| (updated.module.clone(), updated.to.clone())).collect();
         let changed = subjects(ground, &to, staged);
         let workspace = Workspace { store: ground.context(), staging };
         let Preparation { mut not_prepared, untried } =
@@ -141,7 +141,7 @@ impl Environments {
     pub(crate) fn equip(
         &self,
         ground: Ground<'_>,
-        modules: &BTreeMap<String, Binding>,
+        modules: &BTreeMap<ModuleName, Binding>,
     ) -> Result<(), EquipError> {
         if self.is_empty() {
             return Ok(());
@@ -238,13 +238,13 @@ pub(crate) fn settle_one(
 /// The modules of these bindings, as they are looked at for Python.
 pub(crate) fn subjects(
     ground: Ground<'_>,
-    modules: &BTreeMap<String, Binding>,
+    modules: &BTreeMap<ModuleName, Binding>,
     staged: &[&Staged],
 ) -> BTreeMap<ModuleName, ModuleTree> {
     let staged: BTreeMap<Digest, &Staged> =
         staged.iter().map(|staged| (staged.digest(), *staged)).collect();
     let found = modules.iter().filter_map(|(name, binding)| {
-        let subject = ModuleTree::of(ground.layout, &name.parse().ok()?, binding, &staged)?;
+        let subject = ModuleTree::of(ground.layout, name, binding, &staged)?;
         Some((subject.module.clone(), subject))
     });
     found.collect()

@@ -15,11 +15,11 @@ use super::{
     site::Site,
 };
 use crate::{
-    acquire::{AcquireError, acquire_archive},
+    acquire::{AcquireError, fetch_archive},
     commit::{Binding, Bound},
     disk::is_directory,
     events::{Event, Step},
-    model::ModuleName,
+    model::{LinkedPath, ModuleName},
 };
 
 /// Does all jobs and gives one answer for each module, in no order.
@@ -68,10 +68,8 @@ fn run_job(site: &Site<'_>, job: &Job) -> Vec<Answer> {
         Job::Repository(job) => repository::run(site, job),
         Job::Archive(job) => vec![archive(site, job)],
         Job::Linked { module, path, text } => {
-            let bound = path
-                .to_str()
-                .filter(|_| path.is_dir())
-                .map(|path| Bound::Linked { path: path.into() });
+            let bound =
+                LinkedPath::of(path).filter(|_| path.is_dir()).map(|path| Bound::Linked { path });
             vec![match bound {
                 Some(bound) => stand(
                     site,
@@ -112,7 +110,7 @@ fn archive(site: &Site<'_>, job: &ArchiveJob) -> Answer {
     }
     let acquired = site.staging().map_err(AcquireError::from).and_then(|staging| {
         let (network, memory, limits) = (&site.network, &site.memory, site.options.archives);
-        acquire_archive(network, source, site.disk, &staging, site.cancel, limits, memory)
+        fetch_archive(network, source, site.disk, &staging, site.cancel, limits, memory)
     });
     match acquired {
         Err(error) => {
@@ -128,7 +126,7 @@ fn archive(site: &Site<'_>, job: &ArchiveJob) -> Answer {
             origin.host().iter().for_each(|host| site.breaker.answered(host));
             let bound = Bound::Entry {
                 digest: acquired.staged.digest(),
-                subdirectory: source.subdirectory.as_ref().map(ToString::to_string),
+                subdirectory: source.subdirectory.clone(),
                 fetched: None,
             };
             let got =

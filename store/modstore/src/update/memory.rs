@@ -35,9 +35,8 @@ pub(super) fn notes(
     if shown {
         report.updated.iter().for_each(|updated| clear(&updated.module));
     }
-    // The journal holds only names of modules.
-    let known = state.attempts().keys().filter_map(|module| module.parse().ok());
-    known.filter(|module| declared.get(module).is_none()).for_each(|module| clear(&module));
+    let known = state.attempts().keys();
+    known.filter(|module| declared.get(module).is_none()).for_each(clear);
     notes
 }
 

@@ -17,7 +17,7 @@ use crate::{
     acquire::Resolved,
     commit::{Binding, Fetched, Journal},
     events::Event,
-    model::{Declarations, ModuleName},
+    model::{Declarations, ModuleName, RecordedSource, RefName, Revision},
 };
 
 /// For each module of these names, or all: what an update would do.
@@ -66,9 +66,9 @@ fn look(site: &Site<'_>, job: &Job) -> Vec<Outdated> {
 }
 
 /// What is known by its source alone.
-fn look_at_text(site: &Site<'_>, module: &ModuleName, text: &str) -> Outdated {
+fn look_at_text(site: &Site<'_>, module: &ModuleName, text: &RecordedSource) -> Outdated {
     let would = match site.state.modules().get(module.as_str()) {
-        Some(now) if now.source == text => Would::Stay,
+        Some(now) if now.source == *text => Would::Stay,
         _ => Would::Move { revision: None, reference: None },
     };
     answer(site, module.clone(), would)
@@ -94,13 +94,16 @@ fn look_at_repository(site: &Site<'_>, job: &RepositoryJob) -> Vec<Outdated> {
 }
 
 fn would(now: Option<&Binding>, member: &Member, resolved: &Resolved) -> Would {
-    let revision = resolved.commit.to_string();
+    let revision = Revision::from(resolved.commit);
     let stays = now.is_some_and(|now| {
         let is_same = |from: &Fetched| from.revision == revision && now.source == member.text;
         now.bound.fetched().is_some_and(is_same)
     });
     match stays {
         true => Would::Stay,
-        false => Would::Move { revision: Some(revision), reference: resolved.name.clone() },
+        false => Would::Move {
+            revision: Some(revision),
+            reference: resolved.name.clone().map(RefName::from),
+        },
     }
 }

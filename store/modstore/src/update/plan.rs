@@ -10,7 +10,7 @@ use crate::{
     acquire::Wanted,
     model::{
         ArchiveSource, BuildSpec, Declarations, Declared, Digest, GitSource, Lockfile, ModuleName,
-        Origin, Reference, Source,
+        Origin, RecordedSource, RefName, Reference, Source,
     },
 };
 
@@ -22,7 +22,7 @@ pub(super) enum Job {
     /// Download an archive.
     Archive(Box<ArchiveJob>),
     /// Look whether a directory is there.
-    Linked { module: ModuleName, path: PathBuf, text: String },
+    Linked { module: ModuleName, path: PathBuf, text: RecordedSource },
     /// Nothing can be done.
     Impossible { module: ModuleName, why: Impossible },
 }
@@ -71,7 +71,8 @@ pub(super) enum Impossible {
 pub(super) struct ArchiveJob {
     pub(super) module: ModuleName,
     pub(super) source: ArchiveSource,
-    pub(super) text: String,
+    /// The source as it is recorded.
+    pub(super) text: RecordedSource,
     /// How it is built, if it is.
     pub(super) build: Option<BuildSpec>,
 }
@@ -88,11 +89,11 @@ pub(super) struct RepositoryJob {
 pub(super) struct Member {
     pub(super) module: ModuleName,
     pub(super) source: GitSource,
-    /// The source as it is recorded, without any secret.
-    pub(super) text: String,
+    /// The source as it is recorded.
+    pub(super) text: RecordedSource,
     pub(super) wanted: Wanted,
     /// What the tree must be, and the reference it was, when the lock says so.
-    pub(super) locked: Option<(Digest, Option<String>)>,
+    pub(super) locked: Option<(Digest, Option<RefName>)>,
     /// How it is built, if it is.
     pub(super) build: Option<BuildSpec>,
 }
@@ -107,7 +108,7 @@ pub(super) fn plan<'a>(
     for (module, declared) in modules {
         let module = module.clone();
         let source = declared.effective_source();
-        let text = source.to_toml_text();
+        let text = RecordedSource::from(&source);
         match source {
             Source::Linked(path) => jobs.push(Job::Linked { module, path, text }),
             Source::Archive(source) => {
@@ -147,7 +148,7 @@ fn join(groups: &mut Vec<Vec<Member>>, member: Member) {
 fn member(
     module: ModuleName,
     source: GitSource,
-    text: String,
+    text: RecordedSource,
     lock: Option<&Lockfile>,
 ) -> Result<Member, Impossible> {
     let Some(lock) = lock else {
@@ -161,7 +162,7 @@ fn member(
     let locked = lock.modules.get(&module).ok_or(Impossible::NotLocked)?;
     let revision = locked
         .revision
-        .filter(|_| locked.source.to_toml_text() == text)
+        .filter(|_| RecordedSource::from(&locked.source) == text)
         .ok_or(Impossible::LockedElsewhere)?;
     let wanted = Wanted::Commit(revision.into());
     Ok(Member {

@@ -6,7 +6,7 @@ use super::attempts::Tried;
 use crate::{
     commit::{Attempt, Binding},
     environment::SyncReport,
-    model::{Class, Generation, ModuleName, Stage},
+    model::{Class, Generation, ModuleName, RefName, Revision, Stage},
 };
 
 /// What an update did.
@@ -178,10 +178,10 @@ pub enum Would {
     Stay,
     /// Fetch this commit.
     Move {
-        /// The commit, 40 hex digits, for a module from git.
-        revision: Option<String>,
+        /// The commit, for a module from git.
+        revision: Option<Revision>,
         /// The full name of the reference followed.
-        reference: Option<String>,
+        reference: Option<RefName>,
     },
     /// Drop it: it is declared no more.
     Go,
@@ -193,7 +193,7 @@ pub enum Would {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The module.
-    pub module: String,
+    pub module: ModuleName,
     /// What it was.
     pub from: Option<Binding>,
     /// What it is.

@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{
     acquire::{
-        AcquireError, BaseEntry, Destination, Fault, FetchNews, MirrorPlace, RemoteError, Resolved,
-        Session, Wanted, check_subdirectory, fetch_commit,
+        AcquireError, BaseEntry, Destination, MirrorPlace, RemoteError, Resolved, Session,
+        TransportError, Wanted, check_subdirectory, fetch_commit,
     },
     commit::{Binding, Bound, Fetched, is_whole, read_manifest},
-    disk::is_directory,
+    disk::{Layout, is_directory, read_own},
     events::{Event, Events, Step},
-    model::{Digest, Manifest, ModuleName, Subdirectory},
+    model::{Digest, GitTree, Manifest, ModuleName, RefName, Subdirectory},
 };
 
 /// The tree of a commit that several modules may share.
@@ -89,9 +89,9 @@ fn settled<'s>(
     let Bound::Entry { digest, subdirectory, fetched: Some(fetched) } = &now.bound else {
         return None;
     };
-    let same = fetched.origin == job.origin.as_str()
-        && commit == fetched.revision.as_str()
-        && subdirectory.as_deref() == member.source.subdirectory.as_ref().map(Subdirectory::as_str)
+    let same = fetched.origin == job.origin
+        && commit == ObjectId::from(fetched.revision)
+        && *subdirectory == member.source.subdirectory
         && now.source == member.text
         && member.locked.as_ref().is_none_or(|(locked, _)| locked == digest);
     (same && is_directory(&site.layout.entry(*digest))).then_some(now)
@@ -115,7 +115,7 @@ pub(super) fn connect<'a>(
         match site.network.connect(url, &wanted, site.cancel) {
             Err(_) if urls.peek().is_some() && !site.cancel.is_cancelled() => {}
             Err(error) => {
-                note_host(site, members, error.fault());
+                note_host(site, members, error.transport());
                 return Err(error);
             }
             Ok(mut session) => {
@@ -136,10 +136,10 @@ pub(super) fn connect<'a>(
 }
 
 /// Remembers, for the rest of this update, whether the host has answered.
-fn note_host(site: &Site<'_>, members: &[&Member], fault: Option<&Fault>) {
+fn note_host(site: &Site<'_>, members: &[&Member], fault: Option<&TransportError>) {
     let origin = members.first().map(|member| member.source.url.origin());
     let Some(host) = origin.as_ref().and_then(|origin| origin.host()) else { return };
-    match fault.is_some_and(Fault::is_network) {
+    match fault.is_some_and(TransportError::is_network) {
         true => site.breaker.failed(host),
         false => site.breaker.answered(host),
     }
@@ -176,7 +176,7 @@ fn fetch_all(
                 }
                 let error = Arc::new(error);
                 answers.extend(members.iter().map(|(member, _)| {
-                    Answer::failed_at(&member.module, Arc::clone(&error), commit.to_string())
+                    Answer::failed_at(&member.module, Arc::clone(&error), commit.into())
                 }));
             }
         }
@@ -186,15 +186,16 @@ fn fetch_all(
 
 /// Whether there is no use in fetching this very commit.
 fn is_pinned(site: &Site<'_>, member: &Member, commit: ObjectId) -> bool {
-    let revision = commit.to_string();
-    site.is_pinned(&member.module, (&member.text, Some(&revision)), member.build.as_ref())
+    site.is_pinned(&member.module, (&member.text, Some(commit.into())), member.build.as_ref())
 }
 
 /// The full name of the reference that a binding followed.
 fn reference_of(binding: &Binding) -> Option<&str> {
     match &binding.bound {
-        Bound::Entry { fetched: Some(fetched), .. } => fetched.reference.as_deref(),
-        _ => None,
+        Bound::Entry { fetched: Some(fetched), .. } => {
+            fetched.reference.as_ref().map(RefName::as_str)
+        }
+        Bound::Entry { fetched: None, .. } | Bound::Linked { .. } | Bound::Built(_) => None,
     }
 }
 
@@ -213,19 +214,20 @@ fn tree_of(
     }
     let staging = site.staging()?;
     let mirror = MirrorPlace {
-        layout: site.layout,
+        directory: &site.layout.mirrors(),
+        lock: &site.layout.lock(&format!("origin-{}", job.origin.hash())),
         origin: &job.origin,
         command: &site.options.command,
         lock_limit: site.options.lock_limit,
-        anew: site.fresh,
+        rebuild: site.fresh,
     };
     let (disk, packs, memory) = (site.disk, site.options.packs, &site.memory);
     let into = Destination { mirror, disk, staging: &staging, packs, memory };
     let base = if site.fresh { None } else { base_for(site, job, members) };
     let first = members.first().map(|(member, _)| &member.module);
-    let news = |news: FetchNews<'_>| {
+    let on_step = |step: Step<'_>| {
         if let Some(module) = first {
-            tell_fetch(site.events, module, news);
+            tell_fetch(site.events, module, step);
         }
     };
     // From here on it is no longer the listing that is waited for.
@@ -233,7 +235,7 @@ fn tree_of(
         let step = Step::Receiving { bytes: 0, objects: 0, of: None };
         site.events.happened(Event::Module { module, step });
     }
-    let fetched = fetch_commit(session, commit, base.as_ref(), into, &news, site.cancel)?;
+    let fetched = fetch_commit(session, commit, base.as_ref(), into, &on_step, site.cancel)?;
     let digest = fetched.staged.digest();
     site.keep(fetched.staged);
     let (written, linked) = fetched.files;
@@ -248,17 +250,18 @@ fn tree_of(
 }
 
 /// Tells whoever listens how the fetch for a module goes on.
-pub(crate) fn tell_fetch(events: &dyn Events, module: &ModuleName, news: FetchNews<'_>) {
-    let step = match news {
-        FetchNews::Says(text) => Step::Remote(text),
-        FetchNews::Pack(pack) => Step::Receiving {
-            bytes: pack.bytes,
-            objects: pack.objects.into(),
-            of: Some(pack.total.into()).filter(|total| *total > 0),
-        },
-        FetchNews::Waiting(holder) => return events.happened(Event::Waiting { holder }),
-    };
-    events.happened(Event::Module { module, step });
+pub(crate) fn tell_fetch(events: &dyn Events, module: &ModuleName, step: Step<'_>) {
+    events.happened(match step {
+        Step::WaitingForLock { holder } => Event::Waiting { holder },
+        step => Event::Module { module, step },
+    });
+}
+
+/// The list of what git called the files of an entry, with the files.
+fn lists_of(layout: &Layout, digest: Digest) -> Option<(Manifest, GitTree)> {
+    let manifest = read_manifest(layout, digest)?;
+    let git = GitTree::from_bytes(&read_own(&layout.git_tree(digest)).ok()?, &manifest)?;
+    Some((manifest, git))
 }
 
 /// An entry of the store that was made of this commit, now or in an earlier generation. One that is not
@@ -271,10 +274,11 @@ fn stored_tree(site: &Site<'_>, job: &RepositoryJob, commit: ObjectId) -> Option
     };
     let digest = site.history_of(&job.origin).iter().find_map(|(digest, fetched)| {
         let is_known = site.state.entry(*digest).is_some();
-        (commit == fetched.revision.as_str() && is_known && is_there(*digest)).then_some(*digest)
+        (commit == ObjectId::from(fetched.revision) && is_known && is_there(*digest))
+            .then_some(*digest)
     })?;
-    let manifest = read_manifest(site.layout, digest)?;
-    let submodules = BaseEntry::submodules(site.layout, digest, &manifest)?;
+    let (manifest, git) = lists_of(site.layout, digest)?;
+    let submodules = git.gitlinks.into_iter().map(|(path, _)| path).collect();
     Some(Tree {
         digest,
         manifest,
@@ -289,16 +293,15 @@ fn stored_tree(site: &Site<'_>, job: &RepositoryJob, commit: ObjectId) -> Option
 fn base_for(site: &Site<'_>, job: &RepositoryJob, members: &[Meant<'_>]) -> Option<BaseEntry> {
     let now = members.iter().filter_map(|(member, _)| site.source(&member.module));
     let now = now.filter_map(|binding| match &binding.bound {
-        Bound::Entry { digest, fetched: Some(fetched), .. }
-            if fetched.origin == job.origin.as_str() =>
-        {
+        Bound::Entry { digest, fetched: Some(fetched), .. } if fetched.origin == job.origin => {
             Some((*digest, fetched))
         }
         _ => None,
     });
     let before = site.history_of(&job.origin).iter().map(|(digest, fetched)| (*digest, fetched));
     let (digest, fetched) = now.chain(before).next()?;
-    BaseEntry::open(site.layout, digest, fetched.revision.parse().ok()?)
+    let (manifest, git) = lists_of(site.layout, digest)?;
+    Some(BaseEntry::new(site.layout.entry(digest), fetched.revision.into(), manifest, git))
 }
 
 /// The answer for one member whose tree is there.
@@ -309,20 +312,19 @@ fn bind(
     (member, resolved): &Meant<'_>,
 ) -> Answer {
     if let Err(error) = check_part(tree, member) {
-        let revision = resolved.commit.to_string();
-        return Answer::failed_at(&member.module, Arc::new(error), revision);
+        return Answer::failed_at(&member.module, Arc::new(error), resolved.commit.into());
     }
     let locked_reference = member.locked.as_ref().and_then(|(_, reference)| reference.clone());
     let fetched = Fetched {
-        origin: job.origin.to_string(),
-        reference: resolved.name.clone().or(locked_reference),
-        revision: resolved.commit.to_string(),
+        origin: job.origin.clone(),
+        reference: resolved.name.clone().map(RefName::from).or(locked_reference),
+        revision: resolved.commit.into(),
     };
     let binding = Binding {
         source: member.text.clone(),
         bound: Bound::Entry {
             digest: tree.digest,
-            subdirectory: member.source.subdirectory.as_ref().map(ToString::to_string),
+            subdirectory: member.source.subdirectory.clone(),
             fetched: Some(fetched),
         },
     };

@@ -27,12 +27,12 @@ use crate::{
         now, shown,
     },
     declare::{self, DeclareError},
-    disk::{DiskError, LockError, Patience, use_reserve},
+    disk::{DiskError, LockError, LockWait, use_reserve},
     environment::EnvironmentLockError,
     events::Event,
     model::{
-        Class, Declarations, Declared, Digest, Generation, Lockfile, ModuleName, Stage, causes,
-        nearest,
+        Class, Declarations, Declared, Digest, Generation, Lockfile, ModuleName, RecordedSource,
+        Stage, causes, nearest,
     },
 };
 
@@ -305,9 +305,8 @@ pub(super) fn unknown(declared: &Declarations, name: &ModuleName) -> UpdateError
 
 /// Modules that are shown and declared no more.
 pub(super) fn undeclared(state: &State, declared: &Declarations) -> Vec<ModuleName> {
-    let gone =
-        state.modules().keys().filter(|module| !declared.modules.contains_key(module.as_str()));
-    gone.map(|module| module.parse().expect("the journal holds only module names")).collect()
+    let gone = state.modules().keys().filter(|module| declared.get(module).is_none());
+    gone.cloned().collect()
 }
 
 /// Sorts the answers into a report, by module.
@@ -342,7 +341,7 @@ fn report(
             Outcome::Failed(why, revision) => {
                 let tried =
                     declared.get(&module).filter(|_| why.is_telling()).map(|declared| Tried {
-                        source: declared.effective_source().to_toml_text(),
+                        source: RecordedSource::from(&declared.effective_source()),
                         revision,
                         conditions: why.conditions(),
                         retry_after: why.retry_after(),
@@ -384,7 +383,7 @@ pub(super) fn failed(
 
 /// Which of the trees that came are in the store already and not what they should be. Every byte is read, and
 /// no lock is held.
-fn rotten(ground: Ground<'_>, staged: &[Staged]) -> BTreeSet<Digest> {
+fn corrupt(ground: Ground<'_>, staged: &[Staged]) -> BTreeSet<Digest> {
     let there = staged.iter().map(Staged::digest).collect::<BTreeSet<_>>().into_iter();
     there.filter(|digest| !is_right(ground.layout, *digest)).collect()
 }
@@ -402,9 +401,9 @@ fn commit(
     // Somebody who wants everything tried does not believe sizes and times either.
     let all = fresh || site.trying == Trying::All;
     let (staging, staged) = site.into_staging()?;
-    let rotten = if all { rotten(ground, &staged) } else { BTreeSet::new() };
+    let corrupt = if all { corrupt(ground, &staged) } else { BTreeSet::new() };
     let mut transaction = begin(ground, staging)?;
-    transaction.replace(rotten);
+    transaction.replace(corrupt);
     notes.into_iter().for_each(|(module, attempt)| transaction.note(module, attempt));
     if fresh {
         transaction.show_anew();
@@ -432,7 +431,7 @@ fn commit(
 fn give_way(
     ground: Ground<'_>,
     transaction: &Transaction,
-    before: &BTreeMap<String, Binding>,
+    before: &BTreeMap<ModuleName, Binding>,
     report: &mut UpdateReport,
 ) {
     let now = transaction.state().modules();
@@ -456,10 +455,10 @@ fn give_way(
 /// Begins a transaction, telling whoever listens when it has to wait.
 pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction, UpdateError> {
     let Options { lock_limit, barrier, ref command, .. } = *ground.options;
-    let patience = Patience {
+    let patience = LockWait {
         limit: lock_limit,
         stop: &|| ground.cancel.is_cancelled(),
-        told: &|holder| ground.events.happened(Event::Waiting { holder }),
+        on_wait: &|holder| ground.events.happened(Event::Waiting { holder }),
     };
     let companion = |state: &State| companion_of(ground.layout, state);
     let how = Beginning { command, patience, barrier, companion: &companion };
@@ -489,8 +488,8 @@ pub(crate) fn commit_if_changed(
         }
         return Ok(Committed { generation, after: None });
     }
-    let lock = lock_of(&transaction.modules_after()).print();
-    transaction.accompany(ground.layout.modules_lock(), lock);
+    let lock = lock_of(transaction.modules_after()).print();
+    transaction.also_write(ground.layout.modules_lock(), lock);
     ground.events.happened(Event::Committing);
     let after = transaction.commit(&ground.options.command)?;
     let generation = after.head().map(|head| head.number);

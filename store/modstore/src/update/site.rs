@@ -21,7 +21,7 @@ use crate::{
     commit::{Attempt, Binding, Bound, Built, Fetched, Staged, Staging, StagingError, State, now},
     disk::{Disk, Layout},
     events::Events,
-    model::{BuildSpec, Digest, ModuleName, Origin, Stage},
+    model::{BuildSpec, Digest, ModuleName, Origin, RecordedSource, Revision, Stage},
 };
 
 /// What all jobs of one update share.
@@ -33,7 +33,7 @@ pub(super) struct Site<'a> {
     pub(super) cancel: &'a Cancel,
     pub(super) state: State,
     /// What those modules would be without a build that were built.
-    sources: BTreeMap<String, Binding>,
+    sources: BTreeMap<ModuleName, Binding>,
     /// Whether nothing that is in the store counts.
     pub(super) fresh: bool,
     /// What of that which failed before is tried again.
@@ -48,7 +48,7 @@ pub(super) struct Site<'a> {
     pub(super) toolchains: Toolchains,
     /// Every fetched binding of any generation, newest first, by its origin. Made when first asked for: going
     /// through all of them for each repository would cost the square of their number.
-    history: OnceLock<HashMap<String, Vec<(Digest, Fetched)>>>,
+    history: OnceLock<HashMap<Origin, Vec<(Digest, Fetched)>>>,
     staging: Mutex<Option<Arc<Staging>>>,
     staged: Mutex<Vec<Staged>>,
 }
@@ -101,7 +101,7 @@ impl<'a> Site<'a> {
     pub(super) fn put_off(
         &self,
         module: &ModuleName,
-        source: &str,
+        source: &RecordedSource,
         host: Option<&str>,
     ) -> Option<PutOff> {
         let clock = (self.trying, self.now);
@@ -120,7 +120,7 @@ impl<'a> Site<'a> {
     pub(super) fn is_pinned(
         &self,
         module: &ModuleName,
-        what: (&str, Option<&str>),
+        what: (&RecordedSource, Option<Revision>),
         build: Option<&BuildSpec>,
     ) -> bool {
         let would_be_same = |attempt: &Attempt, failed: Digest| {
@@ -151,7 +151,7 @@ impl<'a> Site<'a> {
         let now = self.state.modules().get(module.as_str()).filter(|_| !self.fresh);
         let generations = if self.fresh { &[] } else { self.state.generations() };
         let before = generations.iter().rev().flat_map(|info| &info.changes);
-        let before = before.filter(move |(name, _)| name.as_str() == module.as_str());
+        let before = before.filter(move |(name, _)| name == module);
         let all = now.into_iter().chain(before.filter_map(|(_, to)| to.as_ref()));
         all.filter_map(|binding| match &binding.bound {
             Bound::Built(built) => Some(&**built),
@@ -178,7 +178,7 @@ impl<'a> Site<'a> {
     /// Every entry that any generation bound from this repository, newest first.
     pub(super) fn history_of(&self, origin: &Origin) -> &[(Digest, Fetched)] {
         let history = self.history.get_or_init(|| history(&self.state));
-        history.get(origin.as_str()).map_or(&[], Vec::as_slice)
+        history.get(origin).map_or(&[], Vec::as_slice)
     }
 
     /// Keeps a staged tree for the transaction.
@@ -202,7 +202,7 @@ impl<'a> Site<'a> {
     }
 }
 
-fn sources(state: &State) -> BTreeMap<String, Binding> {
+fn sources(state: &State) -> BTreeMap<ModuleName, Binding> {
     let built = state.modules().iter().filter(|(_, now)| matches!(now.bound, Bound::Built(_)));
     let unbuilt = built.map(|(module, now)| {
         let (source, bound) = (now.source.clone(), now.bound.unbuilt());
@@ -211,8 +211,8 @@ fn sources(state: &State) -> BTreeMap<String, Binding> {
     unbuilt.collect()
 }
 
-fn history(state: &State) -> HashMap<String, Vec<(Digest, Fetched)>> {
-    let mut history: HashMap<String, Vec<_>> = HashMap::new();
+fn history(state: &State) -> HashMap<Origin, Vec<(Digest, Fetched)>> {
+    let mut history: HashMap<Origin, Vec<_>> = HashMap::new();
     let changes = state.generations().iter().rev().flat_map(|info| &info.changes);
     for binding in changes.filter_map(|(_, binding)| binding.as_ref()) {
         if let (Some(fetched), Some(digest)) =

@@ -8,7 +8,9 @@ use std::{
 
 use modstore_core::{
     disk::{Layout, Staged, read_manifest, read_regular},
-    model::{Binding, Bound, ContentHash, Digest, FileKind, Manifest, ModuleName, TreeFile},
+    model::{
+        Binding, Bound, ContentHash, Digest, FileKind, Manifest, ModuleName, Subdirectory, TreeFile,
+    },
 };
 
 use super::project::{Project, files_below};
@@ -25,7 +27,7 @@ pub struct ModuleTree {
     /// The whole tree that a build needs.
     pub tree: PathBuf,
     /// The part of it that is the module.
-    pub subdirectory: Option<String>,
+    pub subdirectory: Option<Subdirectory>,
     /// The list of the tree; none for a linked directory.
     manifest: Option<Manifest>,
 }
@@ -40,14 +42,17 @@ impl ModuleTree {
     ) -> Option<Self> {
         let module = module.clone();
         match &binding.bound {
-            Bound::Linked { path } => {
-                Some(Self { module, tree: path.into(), subdirectory: None, manifest: None })
-            }
+            Bound::Linked { path } => Some(Self {
+                module,
+                tree: path.as_path().to_owned(),
+                subdirectory: None,
+                manifest: None,
+            }),
             Bound::Entry { .. } | Bound::Built(_) => {
                 let digest = binding.digest()?;
                 let subdirectory = match &binding.bound {
                     Bound::Entry { subdirectory, .. } => subdirectory.clone(),
-                    _ => None,
+                    Bound::Linked { .. } | Bound::Built(_) => None,
                 };
                 let entry = layout.entry(digest);
                 let (tree, manifest) = match staged.get(&digest).filter(|_| !entry.is_dir()) {
@@ -64,6 +69,11 @@ impl ModuleTree {
         self.subdirectory.as_ref().map_or_else(|| self.tree.clone(), |below| self.tree.join(below))
     }
 
+    /// The part of the tree that it is, as text.
+    fn below(&self) -> Option<&str> {
+        self.subdirectory.as_ref().map(Subdirectory::as_str)
+    }
+
     /// Whether it is a linked directory: the user's own, live.
     pub const fn is_linked(&self) -> bool {
         self.manifest.is_none()
@@ -71,9 +81,11 @@ impl ModuleTree {
 
     /// Its files by their path, as its source has them; none for a linked directory.
     pub fn files(&self) -> BTreeMap<PathBuf, ContentHash> {
-        let files = self.manifest.iter();
-        let files = files.flat_map(|manifest| files_below(manifest, self.subdirectory.as_deref()));
-        files.map(|(path, file)| (PathBuf::from(path), file.content)).collect()
+        self.manifest
+            .iter()
+            .flat_map(|manifest| files_below(manifest, self.below()))
+            .map(|(path, file)| (PathBuf::from(path), file.content))
+            .collect()
     }
 
     /// The files beside the directory of a project that its metadata can depend on.
@@ -90,7 +102,7 @@ impl ModuleTree {
             return all;
         }
         let found = project.outside().filter_map(|named| {
-            let at = resolved(below, named)?;
+            let at = resolved(below.as_str(), named)?;
             let (_, file) = all.iter().find(|(path, _)| *path == at)?;
             Some((named, *file))
         });
@@ -102,10 +114,9 @@ impl ModuleTree {
         let directory = self.directory();
         let project = Project::read(|file| small_text(&directory.join(file)))?;
         let key = match &self.manifest {
-            Some(manifest) => project.key(
-                &files_below(manifest, self.subdirectory.as_deref()),
-                &self.beside(manifest, &project),
-            ),
+            Some(manifest) => {
+                project.key(&files_below(manifest, self.below()), &self.beside(manifest, &project))
+            }
             None => {
                 let files = files_of(&directory);
                 let files: Vec<(&str, &TreeFile)> =

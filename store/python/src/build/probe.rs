@@ -94,8 +94,8 @@ impl ProbeError {
             Self::Build { source: ProgramError::TimedOut { .. }, .. } => true,
             Self::Build { source: ProgramError::Failed { said: Some(said), .. }, .. } => {
                 let words = ["network", "connect", "resolve host", "timed out", "dns error"];
-                let said = said.text().to_ascii_lowercase();
-                words.iter().any(|word| said.contains(word))
+                let text = said.text().to_ascii_lowercase();
+                words.iter().any(|word| text.contains(word))
             }
             _ => false,
         }
@@ -133,8 +133,8 @@ fn look_up(layout: &Layout, key: ContentHash, tag: &str) -> Option<ProbedProject
 /// Where the result of a key is kept; that of a project with compiled files, for each Python.
 fn place(layout: &Layout, key: ContentHash, tag: Option<&str>) -> PathBuf {
     let key = blake3::Hash::from_bytes(*key.as_bytes()).to_hex();
-    let tag = tag.map(|tag| format!("-{tag}")).unwrap_or_default();
-    layout.probes().join(format!("{key}{tag}"))
+    let of_tag = tag.map(|tag| format!("-{tag}")).unwrap_or_default();
+    layout.probes().join(format!("{key}{of_tag}"))
 }
 
 /// An environment's installer and its Python, which build projects.

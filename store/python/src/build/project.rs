@@ -183,8 +183,8 @@ fn inputs(table: &Table, backend: &str) -> Inputs {
     let mut named = BTreeSet::new();
     let readme =
         at(table, &["project", "readme"]).or_else(|| at(table, &["tool", "poetry", "readme"]));
-    let readme = readme.and_then(|item| item.as_str().or_else(|| item.get("file")?.as_str()));
-    named.extend(readme.map(str::to_owned));
+    let file = readme.and_then(|item| item.as_str().or_else(|| item.get("file")?.as_str()));
+    named.extend(file.map(str::to_owned));
     let dynamic: Vec<&str> = at(table, &["project", "dynamic"])
         .and_then(Item::as_array)
         .map(|array| array.iter().filter_map(|value| value.as_str()).collect())

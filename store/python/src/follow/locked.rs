@@ -7,8 +7,7 @@ use std::{path::PathBuf, time::Duration};
 
 use modstore_core::{
     Cancel, Context,
-    disk::{Lock, LockError, Patience},
-    events::Event,
+    disk::{Lock, LockError},
 };
 
 use super::registration::{Registration, RegistrationError};
@@ -56,14 +55,10 @@ impl LockedEnvironment {
         store: Context<'_>,
         registration: Registration,
     ) -> Result<Self, EnvironmentLockError> {
-        let wait = Patience {
-            limit: store.lock_limit,
-            stop: &|| store.cancel.is_cancelled(),
-            told: &|holder| store.events.happened(Event::Waiting { holder }),
-        };
-        let path = store.layout.lock(&format!("environment-{}", registration.name()));
-        let lock = Lock::take(&path, store.command, wait).map_err(|source| {
-            EnvironmentLockError::Lock { prefix: registration.prefix.clone(), source }
+        let lock = store.lock(&format!("environment-{}", registration.name()));
+        let lock = lock.map_err(|source| EnvironmentLockError::Lock {
+            prefix: registration.prefix.clone(),
+            source,
         })?;
         let current = Registration::find(store.layout, &registration.prefix)?;
         let registration = current.unwrap_or(registration);

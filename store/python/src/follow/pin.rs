@@ -23,15 +23,14 @@ pub fn pinned(
     layout: &Layout,
     registration: &Registration,
     generation: Generation,
-    modules: impl FnOnce() -> Option<BTreeMap<String, Binding>>,
+    modules: impl FnOnce() -> Option<BTreeMap<ModuleName, Binding>>,
 ) -> BTreeMap<ModuleName, Vec<PathBuf>> {
     let directory = layout.generation(generation);
     let bound = registration.installed.iter();
     if registration.is_synced_to(Some(generation)) {
         let paths = bound.map(|(module, installed)| {
-            let paths = installed.paths.iter();
-            let paths = paths.filter_map(|path| through(&directory, module, path)).collect();
-            (module.clone(), paths)
+            let through = |path: &PathBuf| through(&directory, module, path);
+            (module.clone(), installed.paths.iter().filter_map(through).collect())
         });
         return paths.collect();
     }

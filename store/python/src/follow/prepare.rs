@@ -182,9 +182,8 @@ impl<'a> Preparing<'a> {
     /// The distributions that modules provide: no installer is to look for these.
     fn bound(&self) -> BTreeSet<DistributionName> {
         let installed = self.environment.registration.installed.values();
-        let installed = installed.map(|installed| installed.distribution.clone());
-        let probed = self.projects.values().map(|project| project.metadata.distribution.clone());
-        installed.chain(probed).collect()
+        let probed = self.projects.values().map(|project| &project.metadata.distribution);
+        installed.map(|installed| &installed.distribution).chain(probed).cloned().collect()
     }
 
     fn new_requirements(
@@ -194,8 +193,9 @@ impl<'a> Preparing<'a> {
         bound: &BTreeSet<DistributionName>,
     ) -> Vec<String> {
         let before = StandIn::read(self.workspace.store.layout, module)
-            .filter(|_| self.environment.registration.installed.contains_key(module));
-        let before = before.as_ref().map(StandIn::requirements).unwrap_or_default();
+            .filter(|_| self.environment.registration.installed.contains_key(module))
+            .map(|stand_in| stand_in.requirements())
+            .unwrap_or_default();
         let is_bound =
             |requirement: &str| required(requirement).is_some_and(|name| bound.contains(&name));
         let mut new = metadata.requirements();

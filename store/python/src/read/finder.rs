@@ -88,8 +88,7 @@ impl Source<'_> {
         let values = self.text.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;
             let (kind, value) = rest.split_once('=')?;
-            let kind = kind.trim();
-            (kind.is_empty() || kind.starts_with(':')).then_some(value)
+            (kind.trim().is_empty() || kind.trim().starts_with(':')).then_some(value)
         });
         only(values).and_then(Literal::read)
     }

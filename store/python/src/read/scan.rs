@@ -222,8 +222,8 @@ impl<'a> Scanner<'a> {
     }
 
     fn found(&mut self, file: &Path, finder: Finder, how: PointerKind, is_hidden: bool) {
-        let modules = finder.outermost().into_iter().chain(finder.namespaces.clone());
-        let modules = modules.map(|(name, target)| (how, target, Some(name)));
+        let named = finder.outermost().into_iter().chain(finder.namespaces.clone());
+        let modules = named.map(|(name, target)| (how, target, Some(name)));
         let paths = finder.paths.into_iter().map(|target| (how, target, None));
         let builds = finder.builds.into_iter().map(|target| (PointerKind::Build, target, None));
         for (how, target, name) in modules.chain(paths).chain(builds) {

@@ -20,7 +20,7 @@ use crate::{
     },
     commit::{Binding, Journal, RepairLock, Staged, Staging, State, read_manifest},
     disk::{Disk, DiskError, Layout, names_in, read_own, read_own_if_there},
-    model::{ContentHash, Digest, GitTree, Manifest},
+    model::{ContentHash, Digest, GitTree, Manifest, ModuleName},
     update::give_back,
 };
 
@@ -241,8 +241,8 @@ impl<'w> Entries<'_, 'w> {
     }
 
     /// Every binding that leads to the entry in any generation, the newest first, each source once.
-    fn bindings(&self, digest: Digest) -> Vec<(String, Binding)> {
-        let mut found: Vec<(String, Binding)> = Vec::new();
+    fn bindings(&self, digest: Digest) -> Vec<(ModuleName, Binding)> {
+        let mut found: Vec<(ModuleName, Binding)> = Vec::new();
         let changes = self.state.generations().iter().rev().flat_map(|info| &info.changes);
         for (module, binding) in changes.filter_map(|(name, to)| Some((name, to.as_ref()?))) {
             let leads = [binding.digest(), binding.bound.source_entry()].contains(&Some(digest));
@@ -259,7 +259,7 @@ impl<'w> Entries<'_, 'w> {
         let mut modules = BTreeSet::new();
         for (_, bindings) in self.state.kept_modules() {
             let needing = bindings.into_iter().filter(|(_, to)| needs(to));
-            modules.extend(needing.map(|(module, _)| module.to_owned()));
+            modules.extend(needing.map(|(module, _)| module.to_string()));
         }
         modules.into_iter().collect()
     }

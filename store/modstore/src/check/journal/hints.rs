@@ -5,27 +5,26 @@ use std::collections::BTreeMap;
 use crate::{
     declare,
     disk::Layout,
-    model::{Binding, Bound, Fetched, Locked},
+    model::{Binding, Bound, Declared, Fetched, Locked, ModuleName, RecordedSource},
 };
 
 /// What is known of the modules outside the journal.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Hints {
     /// The bindings in `modules.lock`.
-    pub(super) locked: Vec<(String, Binding)>,
+    pub(super) locked: Vec<(ModuleName, Binding)>,
     /// The source that `modules.toml` declares, by module.
-    pub(super) sources: BTreeMap<String, String>,
+    pub(super) sources: BTreeMap<ModuleName, RecordedSource>,
 }
 
 impl Hints {
     pub(super) fn read(layout: &Layout) -> Self {
         let locked = declare::read_lock(layout).map(|lock| lock.modules).unwrap_or_default();
-        let locked = locked.iter().map(|(module, locked)| (module.to_string(), bound(locked)));
+        let locked = locked.iter().map(|(module, locked)| (module.clone(), bound(locked)));
         let declared =
             declare::read(layout).map(|(_, declared)| declared.modules).unwrap_or_default();
-        let sources = declared.iter().map(|(module, declared)| {
-            (module.to_string(), declared.effective_source().to_toml_text())
-        });
+        let source = |declared: &Declared| RecordedSource::from(&declared.effective_source());
+        let sources = declared.iter().map(|(module, declared)| (module.clone(), source(declared)));
         Self { locked: locked.collect(), sources: sources.collect() }
     }
 }
@@ -34,11 +33,10 @@ impl Hints {
 fn bound(locked: &Locked) -> Binding {
     let Locked { source, origin, reference, revision, digest, subdirectory } = locked;
     let fetched = origin.as_ref().zip(*revision).map(|(origin, revision)| Fetched {
-        origin: origin.to_string(),
+        origin: origin.clone(),
         reference: reference.clone(),
-        revision: revision.to_string(),
+        revision,
     });
-    let subdirectory = subdirectory.as_ref().map(ToString::to_string);
-    let bound = Bound::Entry { digest: *digest, subdirectory, fetched };
-    Binding { source: source.to_toml_text(), bound }
+    let bound = Bound::Entry { digest: *digest, subdirectory: subdirectory.clone(), fetched };
+    Binding { source: RecordedSource::from(source), bound }
 }

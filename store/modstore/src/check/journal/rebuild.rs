@@ -15,11 +15,12 @@ use crate::{
     check::report::RebuiltJournal,
     commit::{EntryInfo, Record, changes, read_built},
     disk::{DiskError, Layout, is_directory, names_in, read_manifest},
-    model::{Binding, Bound, Digest, Generation, ModuleName},
+    model::{
+        Binding, Bound, Digest, Generation, LinkedPath, ModuleName, RecordedSource, Source,
+        Subdirectory,
+    },
 };
 
-/// The source of a module of which nothing is known but its tree.
-const UNKNOWN_SOURCE: &str = "unknown";
 /// The reason of a generation of which nothing is known but its links.
 const UNKNOWN_REASON: &str = "unknown";
 
@@ -35,12 +36,12 @@ struct Past {
     at: u64,
     reason: String,
     restores: Option<Generation>,
-    modules: BTreeMap<String, Binding>,
+    modules: BTreeMap<ModuleName, Binding>,
 }
 
 /// The frames so far, added up. The modules are not known behind a gap.
 struct Fold {
-    modules: Option<BTreeMap<String, Binding>>,
+    modules: Option<BTreeMap<ModuleName, Binding>>,
     now: Option<(Generation, Past)>,
     past: BTreeMap<Generation, Past>,
 }
@@ -49,7 +50,7 @@ struct Fold {
 struct Sources<'a> {
     layout: &'a Layout,
     hints: &'a Hints,
-    bindings: Vec<(&'a str, &'a Binding)>,
+    bindings: Vec<(&'a ModuleName, &'a Binding)>,
     entries: BTreeMap<Digest, EntryInfo>,
     attempts: Vec<Record>,
 }
@@ -194,7 +195,7 @@ impl Sources<'_> {
         &self,
         number: Generation,
         rebuilt: &mut RebuiltJournal,
-    ) -> Option<BTreeMap<String, Binding>> {
+    ) -> Option<BTreeMap<ModuleName, Binding>> {
         let directory = self.layout.generation(number);
         if !is_directory(&directory) {
             return None;
@@ -202,20 +203,20 @@ impl Sources<'_> {
         let mut modules = BTreeMap::new();
         for name in names_in(&directory).ok()? {
             let Ok(text) = std::fs::read_link(directory.join(&name)) else { continue };
-            let module = name.to_str().filter(|name| name.parse::<ModuleName>().is_ok());
+            let module = name.to_str().and_then(|name| name.parse::<ModuleName>().ok());
             if let Some((module, to)) = module.zip(led_to(&text)) {
-                let (binding, is_clear) = self.binding(module, to);
+                let (binding, is_clear) = self.binding(&module, to);
                 if !is_clear {
-                    rebuilt.unclear.insert((number, module.to_owned()));
+                    rebuilt.unclear.insert((number, module.clone()));
                 }
-                modules.insert(module.to_owned(), binding);
+                modules.insert(module, binding);
             }
         }
         Some(modules)
     }
 
     /// The binding of a module whose link leads there, and whether it is known where that came from.
-    fn binding(&self, module: &str, to: LedTo) -> (Binding, bool) {
+    fn binding(&self, module: &ModuleName, to: LedTo) -> (Binding, bool) {
         let declared = self.hints.sources.get(module).cloned();
         let (digest, subdirectory) = match to {
             LedTo::Entry(digest, subdirectory) => (digest, subdirectory),
@@ -223,7 +224,10 @@ impl Sources<'_> {
                 let known = self.known(|_, binding| {
                     matches!(&binding.bound, Bound::Linked { path: known } if *known == path)
                 });
-                let source = known.map_or_else(|| path.clone(), |known| known.source.clone());
+                let source = known.map_or_else(
+                    || RecordedSource::from(&Source::linked(path.as_path())),
+                    |known| known.source.clone(),
+                );
                 return (Binding { source, bound: Bound::Linked { path } }, true);
             }
         };
@@ -248,17 +252,17 @@ impl Sources<'_> {
             && let Some(built) = read_built(self.layout, digest, module)
         {
             let is_clear = declared.is_some();
-            let source = declared.unwrap_or_else(|| UNKNOWN_SOURCE.into());
+            let source = declared.unwrap_or_else(RecordedSource::unknown);
             return (Binding { source, bound: Bound::Built(Box::new(built)) }, is_clear);
         }
         let is_clear = declared.is_some() && fetched.is_some();
-        let source = declared.unwrap_or_else(|| UNKNOWN_SOURCE.into());
+        let source = declared.unwrap_or_else(RecordedSource::unknown);
         (Binding { source, bound: Bound::Entry { digest, subdirectory, fetched } }, is_clear)
     }
 
     /// The first binding that fits: of the frames, the newest first, then of `modules.lock`.
-    fn known(&self, fits: impl Fn(&str, &Binding) -> bool) -> Option<&Binding> {
-        let locked = self.hints.locked.iter().map(|(module, binding)| (module.as_str(), binding));
+    fn known(&self, fits: impl Fn(&ModuleName, &Binding) -> bool) -> Option<&Binding> {
+        let locked = self.hints.locked.iter().map(|(module, binding)| (module, binding));
         let mut all = self.bindings.iter().copied().chain(locked);
         all.find(|(module, binding)| fits(module, binding)).map(|(_, binding)| binding)
     }
@@ -281,10 +285,10 @@ impl Sources<'_> {
         digests.extend(digests_in(&self.layout.manifests())?);
         digests.extend(digests_in(&self.layout.entries())?);
         records.extend(digests.into_iter().map(|digest| self.entered(digest)));
-        let mut before: BTreeMap<&str, &Binding> = BTreeMap::new();
+        let mut before: BTreeMap<&ModuleName, &Binding> = BTreeMap::new();
         for (number, past) in past {
             records.push(generation(*number, past));
-            let modules = past.modules.iter().map(|(module, to)| (module.as_str(), to)).collect();
+            let modules = past.modules.iter().collect();
             records.extend(changes(&before, &modules));
             before = modules;
         }
@@ -312,23 +316,22 @@ fn generation(number: Generation, past: &Past) -> Record {
 
 /// What the link of a module leads to.
 enum LedTo {
-    Entry(Digest, Option<String>),
-    Linked(String),
+    Entry(Digest, Option<Subdirectory>),
+    Linked(LinkedPath),
 }
 
 /// Reads the text of a module's link, if it is one of ours.
 fn led_to(text: &Path) -> Option<LedTo> {
     if text.is_absolute() {
-        return text.to_str().map(|path| LedTo::Linked(path.to_owned()));
+        return LinkedPath::of(text).map(LedTo::Linked);
     }
     let below = text.strip_prefix("../../entries").ok()?;
     let mut parts = below.components();
     let Some(Component::Normal(digest)) = parts.next() else { return None };
     let rest: PathBuf = parts.collect();
-    let subdirectory = (rest != Path::new("")).then(|| rest.to_str().map(str::to_owned));
-    let subdirectory = match subdirectory {
-        Some(text) => Some(text?),
-        None => None,
+    let subdirectory = match rest.to_str()? {
+        "" => None,
+        below => Some(below.parse().ok()?),
     };
     Some(LedTo::Entry(digest.to_str()?.parse().ok()?, subdirectory))
 }

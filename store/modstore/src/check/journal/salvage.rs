@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     commit::{DecodeError, EntryInfo, Frame, FrameError, Link, Record},
-    model::{Binding, Digest, Generation},
+    model::{Binding, Digest, Generation, ModuleName},
 };
 
 /// The least bytes that any frame has.
@@ -71,9 +71,9 @@ impl Salvage {
     }
 
     /// Every binding in any frame, newest first.
-    pub(super) fn bindings(&self) -> Vec<(&str, &Binding)> {
+    pub(super) fn bindings(&self) -> Vec<(&ModuleName, &Binding)> {
         let bound = self.records().filter_map(|record| match record {
-            Record::Bound { module, binding } => Some((module.as_str(), binding)),
+            Record::Bound { module, binding } => Some((module, binding)),
             _ => None,
         });
         let mut bound: Vec<_> = bound.collect();
@@ -130,7 +130,7 @@ mod tests {
     fn chain() -> (Vec<u8>, Vec<usize>) {
         let (mut bytes, mut ends, mut previous) = (Vec::new(), Vec::new(), Link::default());
         for sequence in 1..=3 {
-            let records = vec![Record::Unbound { module: format!("m{sequence}") }];
+            let records = vec![Record::Unbound { module: format!("m{sequence}").parse().unwrap() }];
             let (frame, link) = Frame { sequence, previous, records }.to_bytes();
             bytes.extend(frame);
             ends.push(bytes.len());

@@ -1,10 +1,10 @@
-//! [`Run`]: how every command is run.
+//! [`Runnable`]: how every command is run.
 
 use crate::{context::Context, effect::Effect, output::Answer, report::Failure};
 
 /// A command, implemented by its arguments.
-pub(crate) trait Run {
-    /// What it has to say when it ends.
+pub(crate) trait Runnable {
+    /// Its answer.
     type Answer: Answer;
 
     /// What it does to the store and to this process.

@@ -8,10 +8,7 @@
 //! | [`Limits::fetch`] | everything about one repository together, through redirects, retries and the fall-back |
 //! | [`Limits::advertisement`], `CHATTER` | bytes |
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 /// Bytes that one fetch may receive beside what was asked for, however fast they come: headers and interim answers,
 /// progress and keep-alives, `shallow` and `ACK` lines, chunk extensions and trailers, the text of an error, what
@@ -75,48 +72,6 @@ impl Limits {
 pub struct LowSpeed {
     pub limit: Option<u64>,
     pub time: Option<u64>,
-}
-
-/// What the conversations so far cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Messages that waited for an answer: HTTP requests (redirects too); for the other schemes
-    /// handshakes, listings and fetches.
-    pub requests: u64,
-    /// Connections opened: TCP connections, or processes started.
-    pub connections: u64,
-    /// Bytes received, without TLS and HTTP headers.
-    pub received: u64,
-}
-
-/// The running totals behind [`Counts`], shared by all threads.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    requests: AtomicU64,
-    connections: AtomicU64,
-    received: AtomicU64,
-}
-
-impl Counters {
-    pub(crate) fn request(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn connection(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn received(&self, bytes: usize) {
-        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn read(&self) -> Counts {
-        Counts {
-            requests: self.requests.load(Ordering::Relaxed),
-            connections: self.connections.load(Ordering::Relaxed),
-            received: self.received.load(Ordering::Relaxed),
-        }
-    }
 }
 
 #[cfg(test)]

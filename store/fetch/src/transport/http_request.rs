@@ -11,7 +11,7 @@ use std::{
 use ureq::{Agent, Body, http::header::RETRY_AFTER};
 
 use super::{http_text::is_loopback, watch::Watch};
-use crate::errors::Fault;
+use crate::errors::{ConnectError, LoginError, ServerError, TransferError, TransportError};
 
 /// Header names and values.
 pub(crate) type Headers = Vec<(String, String)>;
@@ -28,27 +28,27 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// GET, or POST with `letter`. Tried again once if a kept connection turns out to be closed.
-    pub(crate) fn send(&self, watch: &Arc<Watch>, letter: Option<&[u8]>) -> io::Result<Response> {
-        watch.proceed()?;
+    /// GET, or POST with `body`. Tried again once if a kept connection turns out to be closed.
+    pub(crate) fn send(&self, watch: &Arc<Watch>, body: Option<&[u8]>) -> io::Result<Response> {
+        watch.check_cancelled()?;
         if self.login && !self.url.starts_with("https://") && !is_loopback(&self.url) {
-            return Err(watch.fail(Fault::ClearText));
+            return Err(watch.fail(LoginError::ClearText));
         }
         let opened = watch.connections();
-        let answer = match watch.during(|| self.once(watch, letter)) {
+        let answer = match watch.during(|| self.once(watch, body)) {
             Err(error)
-                if is_broken(&error) && watch.connections() == opened && !watch.has_fault() =>
+                if is_broken(&error) && watch.connections() == opened && !watch.has_error() =>
             {
-                watch.during(|| self.once(watch, letter))
+                watch.during(|| self.once(watch, body))
             }
             answer => answer,
         };
-        answer.map_err(|error| watch.fail(fault(error, watch)))
+        answer.map_err(|error| watch.fail(transport_error(error, watch)))
     }
 
-    fn once(&self, watch: &Watch, letter: Option<&[u8]>) -> Result<Response, ureq::Error> {
+    fn once(&self, watch: &Watch, body: Option<&[u8]>) -> Result<Response, ureq::Error> {
         watch.counters.request();
-        match letter {
+        match body {
             None => {
                 let request = self.agent.get(&self.url);
                 self.headers
@@ -56,58 +56,62 @@ impl Request {
                     .fold(request, |request, (name, value)| request.header(name, value))
                     .call()
             }
-            Some(letter) => {
+            Some(body) => {
                 let request = self.agent.post(&self.url);
                 self.headers
                     .iter()
                     .fold(request, |request, (name, value)| request.header(name, value))
-                    .send(letter)
+                    .send(body)
             }
         }
     }
 }
 
 /// One POST: first what we write, then what we read.
-pub(crate) struct Exchange {
+pub(crate) struct LazyPost {
     watch: Arc<Watch>,
-    state: State,
+    state: PostState,
 }
 
 /// Sends a whole question, and gives the headers of its good answer as lines, and the answer.
-pub(crate) type Post = Box<dyn FnOnce(&[u8]) -> io::Result<(Vec<u8>, Response)> + Send>;
+pub(crate) type SendBody = Box<dyn FnOnce(&[u8]) -> io::Result<(Vec<u8>, Response)> + Send>;
 
-enum State {
-    Writing { send: Post, letter: Vec<u8> },
-    Reading(Answer),
+enum PostState {
+    Writing { send: SendBody, body: Vec<u8> },
+    Reading(OpenResponse),
     Failed,
 }
 
-struct Answer {
+struct OpenResponse {
     headers: Cursor<Vec<u8>>,
     body: Box<dyn Read + Send>,
     /// An error that came after bytes which are to be had first.
     later: Option<io::Error>,
 }
 
-impl Exchange {
+impl LazyPost {
     /// A question that is still to be written.
-    pub(crate) fn begin(send: Post, watch: &Arc<Watch>) -> Self {
-        let state = State::Writing { send, letter: Vec::new() };
-        Exchange { watch: Arc::clone(watch), state }
+    pub(crate) fn begin(send: SendBody, watch: &Arc<Watch>) -> Self {
+        let state = PostState::Writing { send, body: Vec::new() };
+        LazyPost { watch: Arc::clone(watch), state }
     }
 
     /// The answer; the question is sent first if it was not yet.
-    fn answer(&mut self) -> io::Result<&mut Answer> {
-        self.state = match std::mem::replace(&mut self.state, State::Failed) {
-            State::Writing { send, letter } => {
-                let (headers, response) = send(&letter)?;
+    fn answer(&mut self) -> io::Result<&mut OpenResponse> {
+        self.state = match std::mem::replace(&mut self.state, PostState::Failed) {
+            PostState::Writing { send, body } => {
+                let (headers, response) = send(&body)?;
                 let body = Box::new(response.into_body().into_reader());
-                State::Reading(Answer { headers: Cursor::new(headers), body, later: None })
+                PostState::Reading(OpenResponse {
+                    headers: Cursor::new(headers),
+                    body,
+                    later: None,
+                })
             }
             state => state,
         };
         match &mut self.state {
-            State::Reading(answer) => Ok(answer),
+            PostState::Reading(answer) => Ok(answer),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -119,7 +123,7 @@ impl Exchange {
     }
 }
 
-impl Answer {
+impl OpenResponse {
     fn read_body(&mut self, buf: &mut [u8], watch: &Watch) -> io::Result<usize> {
         if let Some(error) = self.later.take() {
             return Err(error);
@@ -141,14 +145,14 @@ impl Answer {
     }
 }
 
-/// The writing side of an [`Exchange`].
-pub(crate) struct Letter(pub(crate) Arc<Mutex<Exchange>>);
+/// The writing side of an [`LazyPost`].
+pub(crate) struct RequestBody(pub(crate) Arc<Mutex<LazyPost>>);
 
-impl Write for Letter {
+impl Write for RequestBody {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).state {
-            State::Writing { letter, .. } => {
-                letter.extend_from_slice(buf);
+            PostState::Writing { body, .. } => {
+                body.extend_from_slice(buf);
                 Ok(buf.len())
             }
             _ => Err(io::ErrorKind::NotConnected.into()),
@@ -161,30 +165,30 @@ impl Write for Letter {
 }
 
 /// Something of an answer, to be read.
-pub(crate) enum Part {
+pub(crate) enum ResponsePart {
     Whole(Cursor<Vec<u8>>),
     Failed(Option<io::Error>),
-    HeadersOf(Arc<Mutex<Exchange>>),
-    BodyOf(Arc<Mutex<Exchange>>),
+    HeadersOf(Arc<Mutex<LazyPost>>),
+    BodyOf(Arc<Mutex<LazyPost>>),
 }
 
-impl Part {
+impl ResponsePart {
     pub(crate) fn whole(bytes: Vec<u8>) -> Self {
-        Part::Whole(Cursor::new(bytes))
+        ResponsePart::Whole(Cursor::new(bytes))
     }
 }
 
-impl Read for Part {
+impl Read for ResponsePart {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
-            Part::Whole(bytes) => bytes.read(buf),
-            Part::Failed(error) => error.take().map_or(Ok(0), Err),
-            Part::HeadersOf(exchange) => {
-                let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
-                exchange.answer()?.headers.read(buf)
+            ResponsePart::Whole(bytes) => bytes.read(buf),
+            ResponsePart::Failed(error) => error.take().map_or(Ok(0), Err),
+            ResponsePart::HeadersOf(post) => {
+                let mut post = post.lock().unwrap_or_else(PoisonError::into_inner);
+                post.answer()?.headers.read(buf)
             }
-            Part::BodyOf(exchange) => {
-                exchange.lock().unwrap_or_else(PoisonError::into_inner).read_body(buf)
+            ResponsePart::BodyOf(post) => {
+                post.lock().unwrap_or_else(PoisonError::into_inner).read_body(buf)
             }
         }
     }
@@ -194,14 +198,13 @@ impl Read for Part {
 pub(crate) fn accept(watch: &Watch, response: &Response, login: bool) -> io::Result<Vec<u8>> {
     let status = response.status().as_u16();
     if status == 401 {
-        return Err(watch.fail(Fault::Login { tried: login }));
+        return Err(watch.fail(if login { LoginError::Refused } else { LoginError::Missing }));
     }
     if !response.status().is_success() {
         let seconds =
             response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        return Err(
-            watch.fail(Fault::Status { status, retry_after: seconds.map(Duration::from_secs) })
-        );
+        return Err(watch
+            .fail(ServerError::Status { status, retry_after: seconds.map(Duration::from_secs) }));
     }
     let mut lines = Vec::new();
     for (name, value) in response.headers() {
@@ -219,10 +222,11 @@ pub(crate) fn read_some(
     buf: &mut [u8],
     watch: &Watch,
 ) -> io::Result<usize> {
-    watch.proceed()?;
-    let read =
-        reader.read(buf).map_err(|error| watch.fail(fault(ureq::Error::from(error), watch)))?;
-    watch.admit(buf.get(..read).unwrap_or_default())?;
+    watch.check_cancelled()?;
+    let read = reader
+        .read(buf)
+        .map_err(|error| watch.fail(transport_error(ureq::Error::from(error), watch)))?;
+    watch.count_answer(buf.get(..read).unwrap_or_default())?;
     Ok(read)
 }
 
@@ -250,33 +254,41 @@ fn is_broken(error: &ureq::Error) -> bool {
         if matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
 }
 
-/// What `error` of the HTTP library means.
-fn fault(error: ureq::Error, watch: &Watch) -> Fault {
+/// Translates an error of the HTTP library.
+fn transport_error(error: ureq::Error, watch: &Watch) -> TransportError {
+    match error {
+        ureq::Error::HostNotFound => ConnectError::UnknownHost { source: None }.into(),
+        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
+            ConnectError::Timeout(watch.connect).into()
+        }
+        ureq::Error::Timeout(_) => TransferError::Idle(watch.idle).into(),
+        ureq::Error::ConnectProxyFailed(said) => ConnectError::Proxy(said).into(),
+        ureq::Error::InvalidProxyUrl => {
+            ConnectError::Proxy("the proxy's address cannot be read".into()).into()
+        }
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => {
+            ConnectError::Tls { source: error.into() }.into()
+        }
+        ureq::Error::Io(error) => from_io(error),
+        ureq::Error::BodyStalled => TransferError::Dropped { source: None }.into(),
+        error => ServerError::Protocol { source: error.into() }.into(),
+    }
+}
+
+fn from_io(error: io::Error) -> TransportError {
     use io::ErrorKind::{
         AddrNotAvailable, ConnectionRefused, HostUnreachable, InvalidData, NetworkUnreachable,
     };
-    match error {
-        ureq::Error::HostNotFound => Fault::UnknownHost { source: None },
-        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
-            Fault::ConnectLimit(watch.connect)
+    match error.kind() {
+        ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable => {
+            ConnectError::Refused { source: Some(error.into()) }.into()
         }
-        ureq::Error::Timeout(_) => Fault::Idle(watch.idle),
-        ureq::Error::ConnectProxyFailed(said) => Fault::Proxy(said),
-        ureq::Error::InvalidProxyUrl => Fault::Proxy("its address cannot be read".into()),
-        ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => {
-            Fault::Tls { source: error.into() }
+        // rustls wraps its errors like this.
+        InvalidData => ConnectError::Tls { source: error.into() }.into(),
+        // The standard library has no kind for a name that is not found.
+        _ if error.to_string().contains("lookup address") => {
+            ConnectError::UnknownHost { source: Some(error.into()) }.into()
         }
-        ureq::Error::Io(error) => match error.kind() {
-            ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable => {
-                Fault::Refused { source: Some(error.into()) }
-            }
-            InvalidData => Fault::Tls { source: error.into() },
-            _ if error.to_string().contains("lookup address") => {
-                Fault::UnknownHost { source: Some(error.into()) }
-            }
-            _ => Fault::Dropped { source: Some(error.into()) },
-        },
-        ureq::Error::BodyStalled => Fault::Dropped { source: None },
-        error => Fault::Protocol { source: error.into() },
+        _ => TransferError::Dropped { source: Some(error.into()) }.into(),
     }
 }

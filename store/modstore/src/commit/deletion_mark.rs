@@ -1,4 +1,4 @@
-//! [`Condemned`]: what a sweep is about to take away, published in the home before it looks who leases what.
+//! [`DeletionMark`]: what a sweep is about to take away, published in the home before it looks who leases what.
 //!
 //! A reader does it the other way round: it takes its lease and then looks here. So either the sweep
 //! sees the lease or the reader sees that it came too late; nobody is given a lease on what is about to
@@ -27,14 +27,14 @@ use crate::{
 
 /// Generations and entries that are about to go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Condemned {
+pub struct DeletionMark {
     /// Generations, whose directories go.
     pub generations: BTreeSet<Generation>,
     /// Entries, which go with their manifests.
     pub entries: BTreeSet<Digest>,
 }
 
-impl Condemned {
+impl DeletionMark {
     /// What is condemned now; nothing, when no sweep is at work. Lines that are none of ours are left out.
     ///
     /// # Errors

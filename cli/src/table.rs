@@ -1,0 +1,78 @@
+//! [`Table`]: columns for people.
+//!
+//! Widths are counted in characters; double-width ones (CJK) count as one.
+
+use std::io;
+
+use crate::{escape::escaped, page::Page, text::shortened};
+
+/// The widest column that other rows are padded to.
+const WIDEST: usize = 256;
+
+/// Rows whose columns line up. The last column is never padded, and nothing is ever wrapped.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Adds a row.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<str>>) {
+        let cell = |cell: &str| escaped(&shortened(cell)).into_owned();
+        self.rows.push(cells.into_iter().map(|text| cell(text.as_ref())).collect());
+    }
+
+    /// Writes it, with `indent` spaces before each row.
+    pub(crate) fn write(&self, to: &mut Page<'_>, indent: usize) -> io::Result<()> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            // The last cell of a row needs no padding.
+            let rows = self.rows.iter().filter(|row| column + 1 < row.len());
+            rows.filter_map(|row| Some(row.get(column)?.chars().count()))
+                .max()
+                .unwrap_or(0)
+                .min(WIDEST)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for row in &self.rows {
+            let mut line = " ".repeat(indent);
+            for (cell, width) in row.iter().zip(&widths) {
+                line.push_str(cell);
+                // A width in a format string panics beyond a limit.
+                line.push_str(&" ".repeat(width.saturating_sub(cell.chars().count()) + 2));
+            }
+            writeln!(to, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_lines_have_no_trailing_space() {
+        let mut table = Table::default();
+        table.row(["a", "bb", ""]);
+        table.row(["üüü", "b", "c"]);
+        let mut text = Vec::new();
+        table.write(&mut Page::new(&mut text), 2).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), "  a    bb\n  üüü  b   c\n");
+    }
+
+    #[test]
+    fn a_row_of_any_width_is_written() {
+        let mut table = Table::default();
+        table.row(["a", &"b".repeat(70_000)]);
+        table.row(["c", &"d".repeat(66_000), "e"]);
+        table.row(["f", "g", "h"]);
+        let mut text = Vec::new();
+        table.write(&mut Page::new(&mut text), 0).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with("b… (70000 characters)"), "{text}");
+        assert!(lines[1].ends_with("d… (66000 characters)  e"), "{text}");
+        assert_eq!(lines[2].len(), 3 + WIDEST + 2 + 1, "{text}");
+    }
+}
