@@ -24,16 +24,16 @@ pub mod acquire;
 mod access;
 pub mod build;
 pub mod reclaim;
-pub mod verify;
 mod declare;
 mod consent;
 pub mod update;
-pub mod repair;
+pub mod check;
 pub mod reset;
 mod store;
 mod ops;
 
 pub use access::{AccessError, OpenError};
+pub use check::RepairReport;
 pub use consent::DeclaredBuild;
 pub use declare::{Addition, DeclareError};
 pub use modstore_core::{Cancel, Context};
@@ -42,7 +42,6 @@ pub use ops::{
     RollbackError, TransactError,
 };
 pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
-pub use repair::RepairReport;
 pub use reset::{PurgeError, PurgePlan, PurgeReport};
 pub use store::Store;
 pub use update::{

@@ -270,8 +270,7 @@ pub(crate) fn fault_from_stderr(said: &str, dropped: TransferError) -> Transport
     let cause = || Some(last().into());
     if said.is_empty() {
         dropped.into()
-    } else if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"])
-    {
+    } else if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
         ConnectError::HostKey(last()).into()
     } else if has(&[
         "Permission denied",

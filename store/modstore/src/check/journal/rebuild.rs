@@ -1,9 +1,8 @@
-//! A journal made anew: from the frames that are left, the generations on the disk, the manifests, and what
+//! The records of a new journal: from the frames that are left, the generations on the disk, the manifests, and what
 //! is otherwise known of the modules.
 //!
-//! Decides only; writing it is for [`Mending`](super::Mending). What an unbroken chain of frames tells is taken
-//! before what a directory of links shows, and that before nothing. Nothing is invented: a binding
-//! whose source is known nowhere says so, and the next update asks again.
+//! Decides only, and writes nothing. An unbroken chain of frames has precedence over a directory of links, and that over
+//! nothing. Nothing is invented: a binding whose source is known nowhere says so, and the next update asks again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,13 +10,10 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use super::{
-    record::Record,
-    salvage::Salvage,
-    state::{EntryInfo, changes},
-    transaction::read_built,
-};
+use super::{directories_of, hints::Hints, salvage::Salvage};
 use crate::{
+    check::report::RebuiltJournal,
+    commit::{EntryInfo, Record, changes, read_built},
     disk::{DiskError, Layout, is_directory, names_in, read_manifest},
     model::{
         Binding, Bound, Digest, Generation, LinkedPath, ModuleName, RecordedSource, Source,
@@ -28,35 +24,13 @@ use crate::{
 /// The reason of a generation of which nothing is known but its links.
 const UNKNOWN_REASON: &str = "unknown";
 
-/// What is known of the modules outside the journal.
-#[derive(Debug, Clone, Default)]
-pub struct Hints {
-    /// What `modules.lock` says.
-    pub locked: Vec<(ModuleName, Binding)>,
-    /// The source that `modules.toml` declares, by module.
-    pub sources: BTreeMap<ModuleName, RecordedSource>,
-}
-
-/// What became of the history when the journal was made anew.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rebuilt {
-    /// How many frames could still be read.
-    pub frames: usize,
-    /// The generations that the new journal tells of.
-    pub generations: Vec<Generation>,
-    /// Generations that were told of, or lie on the disk, and are in it no more: nobody can say what they were.
-    pub lost: Vec<Generation>,
-    /// Modules of which only the tree is known, with the generation: their source or commit is not.
-    pub unclear: BTreeSet<(Generation, ModuleName)>,
-}
-
-/// A journal that can be written, and what it tells.
+/// A journal that can be written, and the history that it has.
 pub(super) struct Rebuilding {
     pub(super) records: Vec<Record>,
-    pub(super) told: Rebuilt,
+    pub(super) rebuilt: RebuiltJournal,
 }
 
-/// One generation as it will be told.
+/// One generation as it will be recorded.
 #[derive(Debug, Clone)]
 struct Past {
     at: u64,
@@ -81,30 +55,30 @@ struct Sources<'a> {
     attempts: Vec<Record>,
 }
 
-/// The records of a journal that says what is still known. `shown` is what `current` shows.
+/// The records of a journal of all that is still known. `current` is the generation that the switch names.
 pub(super) fn rebuild(
     layout: &Layout,
     salvage: &Salvage,
     hints: &Hints,
-    shown: Option<Generation>,
+    current: Option<Generation>,
     (now, reason): (u64, &str),
 ) -> Result<Rebuilding, DiskError> {
     let (bindings, entries) = (salvage.bindings(), salvage.entries());
     let attempts = salvage.attempts();
     let sources = Sources { layout, hints, bindings, entries, attempts };
-    let mut told = Rebuilt { frames: salvage.frames.len(), ..Rebuilt::default() };
-    let mut past = sources.told_by_frames(salvage, &mut told);
+    let mut rebuilt = RebuiltJournal { frames: salvage.frames.len(), ..RebuiltJournal::default() };
+    let mut past = sources.generations_in_frames(salvage, &mut rebuilt);
     let recorded = past.keys().next_back().copied();
     for number in directories_of(layout)? {
         if !past.contains_key(&number)
-            && let Some(found) = sources.told_by_directory(number, &mut told)
+            && let Some(found) = sources.generation_on_disk(number, &mut rebuilt)
         {
             past.insert(number, found);
         }
     }
-    let head = head_of(&past, recorded, shown);
+    let head = head_of(&past, recorded, current);
     let retired = salvage.retired();
-    told.lost.extend(past.keys().filter(|number| Some(**number) < head));
+    rebuilt.lost.extend(past.keys().filter(|number| Some(**number) < head));
     past.retain(|number, past| {
         let is_there = || {
             is_directory(&layout.generation(*number))
@@ -112,64 +86,68 @@ pub(super) fn rebuild(
         };
         Some(*number) == head || (Some(*number) < head && !retired.contains(number) && is_there())
     });
-    if let Some(again) = shown.and_then(|shown| above(shown, &past, now, reason)) {
+    if let Some(again) = current.and_then(|current| above(current, &past, now, reason)) {
         past.insert(again.0, again.1);
     }
-    told.lost.retain(|number| !past.contains_key(number) && !retired.contains(number));
-    told.lost.sort();
-    told.lost.dedup();
-    told.unclear.retain(|(number, _)| past.contains_key(number));
-    told.generations = past.keys().copied().collect();
-    Ok(Rebuilding { records: sources.records(&past, now, reason)?, told })
+    rebuilt.lost.retain(|number| !past.contains_key(number) && !retired.contains(number));
+    rebuilt.lost.sort();
+    rebuilt.lost.dedup();
+    rebuilt.unclear.retain(|(number, _)| past.contains_key(number));
+    rebuilt.generations = past.keys().copied().collect();
+    Ok(Rebuilding { records: sources.records(&past, now, reason)?, rebuilt })
 }
 
-/// When `current` shows a generation of which nothing is left: numbers only go up, so the newest that is
-/// known is told once more, as the one after it.
+/// When `current` names a generation of which nothing is left: numbers only go up, so the newest that is
+/// known is recorded once more, as the one after it.
 fn above(
-    shown: Generation,
+    current: Generation,
     past: &BTreeMap<Generation, Past>,
     at: u64,
     reason: &str,
 ) -> Option<(Generation, Past)> {
-    let (last, newest) = past.last_key_value().filter(|(last, _)| shown > **last)?;
+    let (last, newest) = past.last_key_value().filter(|(last, _)| current > **last)?;
     let again = Past { at, reason: reason.into(), restores: Some(*last), ..newest.clone() };
-    Some((shown.next(), again))
+    Some((current.next(), again))
 }
 
-/// What is to be shown: the newest that a frame tells of, or what `current` shows when that is newer.
+/// The generation to be current: the newest in any frame, or the one that the switch names when that is newer.
 /// A directory that neither knows was being made when its process died.
 fn head_of(
     past: &BTreeMap<Generation, Past>,
     recorded: Option<Generation>,
-    shown: Option<Generation>,
+    current: Option<Generation>,
 ) -> Option<Generation> {
-    let shown = shown.filter(|shown| past.contains_key(shown));
-    let known = recorded.max(shown);
+    let current = current.filter(|current| past.contains_key(current));
+    let known = recorded.max(current);
     known.or_else(|| past.keys().next_back().copied())
 }
 
 impl Sources<'_> {
     /// The generations that whole frames tell of. After a gap, the links of the generation before, or of the
     /// generation itself, stand in for what is missing.
-    fn told_by_frames(&self, salvage: &Salvage, told: &mut Rebuilt) -> BTreeMap<Generation, Past> {
+    fn generations_in_frames(
+        &self,
+        salvage: &Salvage,
+        rebuilt: &mut RebuiltJournal,
+    ) -> BTreeMap<Generation, Past> {
         let mut fold = Fold { modules: Some(BTreeMap::new()), now: None, past: BTreeMap::new() };
         for (frame, follows) in salvage.in_order() {
             if !follows {
                 fold.modules = None;
             }
-            frame.records.iter().for_each(|record| self.fold(&mut fold, record, told));
-            self.close(&mut fold, told);
+            frame.records.iter().for_each(|record| self.fold(&mut fold, record, rebuilt));
+            self.close(&mut fold, rebuilt);
         }
         fold.past
     }
 
-    fn fold(&self, fold: &mut Fold, record: &Record, told: &mut Rebuilt) {
+    fn fold(&self, fold: &mut Fold, record: &Record, rebuilt: &mut RebuiltJournal) {
         match record {
             Record::Checkpoint { .. } => fold.modules = Some(BTreeMap::new()),
             Record::Generation { number, at, reason, restores } => {
-                self.close(fold, told);
+                self.close(fold, rebuilt);
                 if fold.modules.is_none() {
-                    fold.modules = number.before().and_then(|before| self.links(before, told));
+                    fold.modules = number.before().and_then(|before| self.links(before, rebuilt));
                 }
                 let (at, reason, restores) = (*at, reason.clone(), *restores);
                 fold.now = Some((*number, Past { at, reason, restores, modules: BTreeMap::new() }));
@@ -190,22 +168,22 @@ impl Sources<'_> {
     }
 
     /// All records of a generation have been seen.
-    fn close(&self, fold: &mut Fold, told: &mut Rebuilt) {
+    fn close(&self, fold: &mut Fold, rebuilt: &mut RebuiltJournal) {
         let Some((number, past)) = fold.now.take() else { return };
         if fold.modules.is_none() {
-            fold.modules = self.links(number, told);
+            fold.modules = self.links(number, rebuilt);
         }
         match &fold.modules {
             Some(modules) => {
                 drop(fold.past.insert(number, Past { modules: modules.clone(), ..past }))
             }
-            None => told.lost.push(number),
+            None => rebuilt.lost.push(number),
         }
     }
 
     /// A generation of which no frame tells.
-    fn told_by_directory(&self, number: Generation, told: &mut Rebuilt) -> Option<Past> {
-        let modules = self.links(number, told)?;
+    fn generation_on_disk(&self, number: Generation, rebuilt: &mut RebuiltJournal) -> Option<Past> {
+        let modules = self.links(number, rebuilt)?;
         let changed = self.layout.generation(number).symlink_metadata().ok()?.modified().ok();
         let since = changed.and_then(|changed| changed.duration_since(UNIX_EPOCH).ok());
         let at = since.and_then(|since| u64::try_from(since.as_millis()).ok()).unwrap_or_default();
@@ -216,7 +194,7 @@ impl Sources<'_> {
     fn links(
         &self,
         number: Generation,
-        told: &mut Rebuilt,
+        rebuilt: &mut RebuiltJournal,
     ) -> Option<BTreeMap<ModuleName, Binding>> {
         let directory = self.layout.generation(number);
         if !is_directory(&directory) {
@@ -229,7 +207,7 @@ impl Sources<'_> {
             if let Some((module, to)) = module.zip(led_to(&text)) {
                 let (binding, is_clear) = self.binding(&module, to);
                 if !is_clear {
-                    told.unclear.insert((number, module.clone()));
+                    rebuilt.unclear.insert((number, module.clone()));
                 }
                 modules.insert(module, binding);
             }
@@ -318,7 +296,7 @@ impl Sources<'_> {
         Ok(records)
     }
 
-    /// What is told of an entry: its manifest's sums, else what a frame said of it.
+    /// The record of an entry: with the sums of its manifest, else as a frame has it.
     fn entered(&self, digest: Digest) -> Record {
         let manifest = read_manifest(self.layout, digest);
         let listed = manifest.map(|manifest| EntryInfo {
@@ -356,12 +334,6 @@ fn led_to(text: &Path) -> Option<LedTo> {
         below => Some(below.parse().ok()?),
     };
     Some(LedTo::Entry(digest.to_str()?.parse().ok()?, subdirectory))
-}
-
-/// The generations that have a directory.
-pub(super) fn directories_of(layout: &Layout) -> Result<BTreeSet<Generation>, DiskError> {
-    let names = names_in(&layout.generations())?;
-    Ok(names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
 }
 
 /// The digests that are names in a directory.

@@ -1,16 +1,14 @@
-//! What can still be read of a damaged journal: every whole frame, wherever it lies.
+//! [`Salvage`]: every whole frame of a damaged journal, wherever it lies.
 //!
-//! A frame that is whole says the truth about its own transaction. What is missing between two of them is
-//! for [`rebuild`](super::rebuild) to find out elsewhere.
+//! A whole frame is right about its own transaction. [`rebuild`](super::rebuild) finds out elsewhere what is missing
+//! between two of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    frame::{Frame, FrameError, Link},
-    record::{DecodeError, Record},
-    state::EntryInfo,
+use crate::{
+    commit::{DecodeError, EntryInfo, Frame, FrameError, Link, Record},
+    model::{Binding, Digest, Generation, ModuleName},
 };
-use crate::model::{Binding, Digest, Generation, ModuleName};
 
 /// The least bytes that any frame has.
 const SMALLEST_FRAME: usize = 52;
@@ -72,7 +70,7 @@ impl Salvage {
         self.frames.values().flat_map(|(frame, _)| &frame.records)
     }
 
-    /// Every binding that any frame tells of, newest first.
+    /// Every binding in any frame, newest first.
     pub(super) fn bindings(&self) -> Vec<(&ModuleName, &Binding)> {
         let bound = self.records().filter_map(|record| match record {
             Record::Bound { module, binding } => Some((module, binding)),
@@ -83,7 +81,7 @@ impl Salvage {
         bound
     }
 
-    /// The generations that are told to be kept no longer.
+    /// The generations that a frame retires.
     pub(super) fn retired(&self) -> BTreeSet<Generation> {
         let retired = self.records().filter_map(|record| match record {
             Record::Retired { number } => Some(*number),
@@ -92,7 +90,7 @@ impl Salvage {
         retired.collect()
     }
 
-    /// The last try of each module, as far as frames tell of it.
+    /// The last try of each module, as far as it is in a frame.
     pub(super) fn attempts(&self) -> Vec<Record> {
         let mut attempts = BTreeMap::new();
         for record in self.records() {
@@ -106,7 +104,7 @@ impl Salvage {
         attempts.into_values().cloned().collect()
     }
 
-    /// What the frames tell of entries.
+    /// The entries of the frames.
     pub(super) fn entries(&self) -> BTreeMap<Digest, EntryInfo> {
         let mut entries = BTreeMap::new();
         for record in self.records() {
@@ -142,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_frame_is_had_whichever_bit_is_flipped() {
+    fn a_flipped_bit_loses_its_own_frame_and_no_other() {
         let (bytes, ends) = chain();
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();

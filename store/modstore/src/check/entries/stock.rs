@@ -1,8 +1,8 @@
-//! An entry put together from what is on this machine: its own good files, and those of other trees that have
-//! the same content.
+//! [`Stock`]: an entry put together from files on this machine, its own good ones, and those of other trees with the same
+//! content.
 //!
-//! Every file is read and hashed before it is taken, whatever its size and time say. One that is good is
-//! linked; only where that cannot be is it copied.
+//! Every file is read and hashed before it is taken, whatever its size and time. A good one is linked; it is copied only
+//! where it cannot be linked.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,12 +15,14 @@ use gix::bstr::{BString, ByteSlice as _};
 
 use super::tree::parents;
 use crate::{
-    commit::{Staged, Staging, has_content, place},
-    disk::{Disk, DiskError, LinkError, Planting, StreamError, Verb, open_own},
+    disk::{
+        Disk, DiskError, LinkError, Planting, Staged, Staging, StreamError, Verb, has_content,
+        open_own, place,
+    },
     model::{ContentHash, FileKind, Manifest, TreeFile},
 };
 
-/// Files by their content, and the trees they may be found in. That they are as listed is not known yet.
+/// Files by their content, and the trees they may be found in. Whether they have that content is not known yet.
 #[derive(Debug, Default)]
 pub(super) struct Stock {
     places: HashMap<ContentHash, Vec<(PathBuf, TreeFile)>>,
@@ -40,7 +42,7 @@ impl Stock {
         }
     }
 
-    /// A file with this content, read and found to have it; one of the same kind, if there is any.
+    /// A file that has this content, as reading it proves; one of the same kind, if there is any.
     fn find(&self, file: &TreeFile) -> Option<&(PathBuf, TreeFile)> {
         let places = self.places.get(&file.content)?;
         // A link and a file whose bytes are its text hash to the same.
@@ -53,29 +55,29 @@ impl Stock {
         same.chain(other).find(|(root, found)| has_content(root, found))
     }
 
-    /// The tree that `manifest` lists, staged; or the first file whose content is nowhere.
+    /// The tree of `manifest`, staged; nothing, when the content of a file is nowhere.
     pub(super) fn stage(
         &self,
         disk: &Disk,
         staging: &Staging,
         manifest: &Manifest,
-    ) -> Result<Result<Staged, BString>, DiskError> {
+    ) -> Result<Option<Staged>, DiskError> {
         let planting = Planting::create(disk, &staging.fresh())?;
         let files = manifest.files();
         let directories: BTreeSet<BString> =
             files.iter().flat_map(|file| parents(file.path.as_bstr())).collect();
         directories.iter().try_for_each(|path| planting.directory(path.as_bstr()))?;
         for file in files {
-            let Some((root, found)) = self.find(file) else { return Ok(Err(file.path.clone())) };
+            let Some((root, found)) = self.find(file) else { return Ok(None) };
             if !take(&planting, file, root, found)? {
-                return Ok(Err(file.path.clone()));
+                return Ok(None);
             }
         }
-        Staged::seal(disk, planting, manifest, None).map(Ok)
+        Staged::seal(disk, planting, manifest, None).map(Some)
     }
 }
 
-/// Puts a file that was found into the tree; says whether it still had its content.
+/// Puts a file into the tree; returns whether it still had its content.
 fn take(
     planting: &Planting,
     file: &TreeFile,
