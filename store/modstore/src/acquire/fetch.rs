@@ -19,7 +19,7 @@ pub(crate) fn fetch(
     modules: &[&ModuleName],
 ) -> Result<Acquired, SourceError> {
     let found = match (resolution.key(), modules.first()) {
-        (Some(key), Some(module)) => places::find(sources, &key, module)?,
+        (Some(key), Some(module)) => places::find(sources, &key, base, module)?,
         _ => None,
     };
     let tree: AcquiredTree = match (found, resolution) {

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use super::{
-    AcquireError, AcquiredTree, Destination, FetchStats, FetchedCommit, MirrorPlace, Reach,
-    RemoteError, Session, SourceError, Sources, TreeFrom, Upstream, Wanted,
+    AcquireError, AcquiredTree, BaseEntry, Destination, FetchStats, FetchedCommit, MirrorPlace,
+    Reach, RemoteError, Session, SourceError, Sources, TreeFrom, Upstream, Wanted,
     entry::{BaseCommit, open_base},
     fetch_commit,
     resolution::Resolution,
@@ -111,12 +111,7 @@ pub(super) fn fetch(
     let session = connected(sources, upstream, &wanted, modules)?;
     let paths = MirrorPaths::of(context.layout, origin);
     let into = destination(sources, origin, &paths)?;
-    let base = match sources.reach {
-        Reach::Everywhere => base.or_else(|| sources.known().newest(origin)),
-        // The files of a base are the very files that are not to be relied on.
-        Reach::OutsideTheStore | Reach::OriginOnly => None,
-    };
-    let base = base.and_then(|base| open_base(context.layout, base));
+    let base = self::base(sources, origin, base);
     let module = modules.first();
     let on_step = |step: Step<'_>| {
         if let Some(module) = module {
@@ -136,6 +131,20 @@ pub(super) fn fetch(
         }
     });
     Ok(tree(fetched?, TreeFrom::Repository))
+}
+
+/// The entry that a commit of this repository is fetched against: `base`, or else the newest that the store knows.
+pub(super) fn base(
+    sources: &Sources<'_>,
+    origin: &Origin,
+    base: Option<BaseCommit>,
+) -> Option<BaseEntry> {
+    let base = match sources.reach {
+        Reach::Everywhere => base.or_else(|| sources.known().newest(origin)),
+        // The files of a base are the very files that are not to be relied on.
+        Reach::OutsideTheStore | Reach::OriginOnly => None,
+    };
+    open_base(sources.context.layout, base?)
 }
 
 /// Where the mirror of a repository lies, if there is one.

@@ -3,6 +3,7 @@
 use crate::{
     acquire::{
         AcquiredTree, SourceError, Sources, TreeFrom, commit_from_mirror,
+        entry::BaseCommit,
         key::TreeKey,
         repository::{self, MirrorPaths},
     },
@@ -14,6 +15,7 @@ use crate::{
 pub(super) fn find(
     sources: &Sources<'_>,
     key: &TreeKey,
+    base: Option<BaseCommit>,
     module: &ModuleName,
 ) -> Result<Option<AcquiredTree>, SourceError> {
     let TreeKey::Commit { origin, revision } = key else { return Ok(None) };
@@ -24,7 +26,8 @@ pub(super) fn find(
     let (context, commit) = (sources.context, (*revision).into());
     let on_step = |step: Step<'_>| repository::report(context.events, module, step);
     let paths = MirrorPaths::of(context.layout, origin);
+    let base = repository::base(sources, origin, base);
     let into = repository::destination(sources, origin, &paths)?;
-    let found = commit_from_mirror(commit, into, &on_step, context.cancel)?;
+    let found = commit_from_mirror(commit, base.as_ref(), into, &on_step, context.cancel)?;
     Ok(found.map(|fetched| repository::tree(fetched, TreeFrom::Mirror)))
 }

@@ -6,7 +6,7 @@
 mod mirror;
 mod store;
 
-use super::{AcquiredTree, Reach, SourceError, Sources, key::TreeKey};
+use super::{AcquiredTree, Reach, SourceError, Sources, entry::BaseCommit, key::TreeKey};
 use crate::model::ModuleName;
 
 /// A place.
@@ -14,8 +14,16 @@ struct Place {
     /// It is asked up to here; a further reach leaves it out.
     reach: Reach,
     /// The tree, if the place has it; progress is reported of the module.
-    find: fn(&Sources<'_>, &TreeKey, &ModuleName) -> Result<Option<AcquiredTree>, SourceError>,
+    find: FindTree,
 }
+
+/// Asks a place for a tree; unchanged files are linked from the base, where the place can do that.
+type FindTree = fn(
+    &Sources<'_>,
+    &TreeKey,
+    Option<BaseCommit>,
+    &ModuleName,
+) -> Result<Option<AcquiredTree>, SourceError>;
 
 /// All of them, the cheapest first.
 const PLACES: [Place; 2] = [
@@ -27,10 +35,11 @@ const PLACES: [Place; 2] = [
 pub(super) fn find(
     sources: &Sources<'_>,
     key: &TreeKey,
+    base: Option<BaseCommit>,
     module: &ModuleName,
 ) -> Result<Option<AcquiredTree>, SourceError> {
     for place in PLACES.iter().filter(|place| sources.reach <= place.reach) {
-        match (place.find)(sources, key, module) {
+        match (place.find)(sources, key, base, module) {
             Ok(Some(tree)) => return Ok(Some(tree)),
             Err(error) if error.is_cancelled() => return Err(error),
             Ok(None) | Err(_) => {}

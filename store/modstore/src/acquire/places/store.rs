@@ -2,7 +2,9 @@
 
 use crate::{
     acquire::{
-        AcquiredTree, FetchStats, SourceError, Sources, TreeFrom, entry::git_list, key::TreeKey,
+        AcquiredTree, FetchStats, SourceError, Sources, TreeFrom,
+        entry::{BaseCommit, git_list},
+        key::TreeKey,
         known::KnownTrees,
     },
     disk::{Layout, is_directory, is_whole, read_manifest},
@@ -13,6 +15,7 @@ use crate::{
 pub(super) fn find(
     sources: &Sources<'_>,
     key: &TreeKey,
+    _: Option<BaseCommit>,
     _: &ModuleName,
 ) -> Result<Option<AcquiredTree>, SourceError> {
     let (layout, known) = (sources.context.layout, sources.known());
