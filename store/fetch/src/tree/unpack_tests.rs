@@ -118,7 +118,7 @@ impl Repo {
     }
 }
 
-/// A directory for entries, and what writer into it needs.
+/// A directory for entries, and what writing into it needs.
 struct Store {
     dir: tempfile::TempDir,
     limits: PackLimits,
