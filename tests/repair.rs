@@ -20,11 +20,10 @@ use std::{
 
 use modstore::{
     Cancel, Options, RepairReport, Silent, Store, UpdateRequest,
+    check::{Depth, How, Origin},
     commit::{Binding, GenerationInfo, Journal, State},
     disk::Layout,
     model::{Digest, ModuleName},
-    repair::{How, Origin},
-    verify::Depth,
 };
 use modstore_testbed::{Backend, Change, Project, Python, PythonTools, Repo, TestHome, Venv};
 
@@ -97,7 +96,7 @@ impl World {
         self.assert_served();
         assert!(self.home.leftovers().is_empty(), "{:?}", self.home.leftovers());
         let again = self.try_repair();
-        assert!(again.mended.is_empty() && again.is_sound(), "{again:#?}");
+        assert!(again.repaired.is_empty() && again.is_sound(), "{again:#?}");
         report
     }
 
@@ -154,7 +153,7 @@ fn unlink_all(path: &Path) {
 fn a_sound_store_is_not_touched() {
     let world = World::new();
     let report = world.repair();
-    assert!(report.mended.is_empty() && world.quarantine().is_empty());
+    assert!(report.repaired.is_empty() && world.quarantine().is_empty());
 }
 
 #[test]
@@ -164,10 +163,10 @@ fn a_rotten_file_is_served_right_after_a_repair_and_its_old_tree_lies_in_quarant
     rot(&entry.join("a"));
     assert!(!world.store().verify(Depth::Full, &[], &Silent, &Cancel::new()).unwrap().is_sound());
     let report = world.repair();
-    assert_eq!(report.mended.len(), 1, "{report:#?}");
-    assert_eq!(report.mended[0].how, How::Rebuilt(Origin::Git));
-    assert_eq!(report.mended[0].modules, ["one"]);
-    let aside = report.mended[0].aside.as_ref().unwrap();
+    assert_eq!(report.repaired.len(), 1, "{report:#?}");
+    assert_eq!(report.repaired[0].how, How::Rebuilt(Origin::Git));
+    assert_eq!(report.repaired[0].modules, ["one"]);
+    let aside = report.repaired[0].aside.as_ref().unwrap();
     assert_eq!(fs::read(aside.join("a")).unwrap(), ROTTEN);
     assert_eq!(world.quarantine(), std::slice::from_ref(aside));
     assert_eq!(fs::read(entry.join("a")).unwrap(), b"a 2");
@@ -180,8 +179,8 @@ fn rot_that_entries_share_by_hard_links_is_repaired_in_all_of_them() {
     assert!(shared.metadata().unwrap().nlink() > 1, "the entry before has it, too");
     rot(&shared);
     let report = world.repair();
-    assert_eq!(report.mended.len(), 2, "{report:#?}");
-    let had = |how| report.mended.iter().filter(|mended| mended.how == How::Rebuilt(how)).count();
+    assert_eq!(report.repaired.len(), 2, "{report:#?}");
+    let had = |how| report.repaired.iter().filter(|it| it.how == How::Rebuilt(how)).count();
     assert_eq!((had(Origin::Git), had(Origin::Store)), (1, 1), "one fetch serves both");
 }
 
@@ -195,7 +194,7 @@ fn a_repair_without_a_network_takes_content_from_other_entries() {
     fs::remove_file(&damaged).unwrap();
     let report = world.try_repair();
     assert!(report.is_sound(), "{report:#?}");
-    assert_eq!(report.mended[0].how, How::Rebuilt(Origin::Store));
+    assert_eq!(report.repaired[0].how, How::Rebuilt(Origin::Store));
     assert_eq!(fs::read(damaged).unwrap(), b"same\n");
 }
 
@@ -218,8 +217,8 @@ fn what_cannot_be_rebuilt_is_named_with_its_cause_and_stays_as_it_is() {
     let repo = world.one.path().to_owned();
     unlink_all(&repo);
     let report = world.try_repair();
-    assert!(!report.is_sound() && report.mended.is_empty(), "{report:#?}");
-    assert_eq!(report.unmended[0].modules, ["one"]);
+    assert!(!report.is_sound() && report.repaired.is_empty(), "{report:#?}");
+    assert_eq!(report.not_repaired[0].modules, ["one"]);
     assert_eq!(fs::read(world.home.target("one").join("a")).unwrap(), ROTTEN);
     assert!(world.quarantine().is_empty());
     assert!(world.home.leftovers().is_empty());
@@ -236,7 +235,7 @@ fn wrong_permissions_and_times_are_set_right_in_place() {
     let late = fs::File::open(entry.join("a")).unwrap();
     late.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     let report = world.repair();
-    assert!(report.mended.iter().all(|mended| mended.how == How::SetRight), "{report:#?}");
+    assert!(report.repaired.iter().all(|it| it.how == How::SetRight), "{report:#?}");
     assert_eq!(entry.metadata().unwrap().ino(), inode);
     assert!(world.quarantine().is_empty());
 }
@@ -248,7 +247,7 @@ fn a_file_that_does_not_belong_into_an_entry_goes_to_the_quarantine_with_the_old
     fs::set_permissions(&entry, fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(entry.join("mine"), "notes").unwrap();
     let report = world.repair();
-    assert_eq!(report.mended[0].how, How::Rebuilt(Origin::Store), "{report:#?}");
+    assert_eq!(report.repaired[0].how, How::Rebuilt(Origin::Store), "{report:#?}");
     assert_eq!(fs::read(world.quarantine()[0].join("mine")).unwrap(), b"notes");
 }
 
@@ -451,7 +450,7 @@ fn an_archive_is_unpacked_again() {
     let store = Store::open(home.path(), Options::default()).unwrap();
     let report = store.repair(&Silent, &Cancel::new()).unwrap();
     assert!(report.is_sound(), "{report:#?}");
-    assert_eq!(report.mended[0].how, How::Rebuilt(Origin::Archive));
+    assert_eq!(report.repaired[0].how, How::Rebuilt(Origin::Archive));
     assert_eq!(fs::read(file).unwrap(), b"content");
 }
 

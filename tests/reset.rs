@@ -17,9 +17,9 @@ use std::{
 
 use modstore::{
     Cancel, Lease, Options, PurgeError, Silent, Store, UpdateRequest,
+    check::Depth,
     commit::Journal,
     disk::{Act, Disk, Layout, Observer},
-    verify::Depth,
 };
 use modstore_testbed::{Fault, HttpServer, Repo, TestHome};
 

@@ -23,10 +23,10 @@ use list::List;
 
 /// The areas that are clean and must stay clean: files and directories, by their path below the repository's root.
 ///
-/// Still to come, as their parts are rewritten: `docs/json.md`, `docs/reliability.md` (its table repeats the laws in
-/// `tests/sabotages/`), `help`, `cli`, `store/core`, `store/fetch`, `store/python`, `store/doctor`, `store/modstore`,
+/// Still to come, as their parts are rewritten: `docs/reliability.md` (its table repeats the laws in
+/// `tests/sabotages/`), `store/core`, `store/fetch`, `store/python`, `store/doctor`, `store/modstore`,
 /// `tests`, `benches`.
-const CLEAN: [&str; 16] = [
+const CLEAN: &[&str] = &[
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
@@ -37,12 +37,17 @@ const CLEAN: [&str; 16] = [
     "docs/failures.md",
     "docs/format.md",
     "docs/hosts.md",
+    "docs/json.md",
     "docs/performance.md",
     "docs/python.md",
     "docs/security.md",
     "docs/verify.md",
     "docs/decisions",
+    "help",
+    "cli",
     "store/core/src/model",
+    "store/python",
+    "store/doctor",
 ];
 
 /// The first decision that is held to the list. Older ones are history, and are amended, not rewritten.

@@ -36,7 +36,7 @@ Examples:
 
 Environment:
   MODSTORE_HOME                     the store's directory
-  MODSTORE_TRUST_HOME               stores to use although others own or can write to them: paths, or *
+  MODSTORE_TRUST_HOME               trusted stores that others own or can write to: paths, or *
   MODSTORE_CONNECT_TIMEOUT          seconds until a server must be connected (20)
   MODSTORE_IDLE_TIMEOUT             seconds that a server may be silent (60)
   MODSTORE_PROGRESS_TIMEOUT         seconds without progress (5 times the idle timeout)
@@ -149,4 +149,25 @@ pub(crate) fn manual() -> Manual {
 
 fn with_short_help(command: Manual) -> Manual {
     command.help_template(HELP).mut_subcommands(with_short_help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_an_example_or_a_summary_is_broken_by_the_terminal() {
+        let check = |command: &Manual| {
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            for line in examples.lines() {
+                assert!(line.chars().count() <= 100, "{}: {line}", command.get_name());
+            }
+            assert!(about.chars().count() <= 85, "{}: {about}", command.get_name());
+        };
+        let manual = manual();
+        let examples = manual.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(examples.lines().all(|line| line.chars().count() <= 100), "{examples}");
+        manual.get_subcommands().for_each(check);
+    }
 }

@@ -8,14 +8,13 @@ use std::error::Error;
 use modstore::{
     AccessError, AddError, AllowError, DeclareError, DifferenceError, LeaseError, OpenError,
     PurgeError, RemoveError, ResetError, RollbackError, SweepError, TransactError,
+    check::{RepairError, VerifyError},
     commit::{BeginError, CommitError, JournalError},
     disk::{DiskError, FormatError, LockError, UnsafeHome},
     environment::{EnvironmentLockError, PythonError, RegistrationError},
     model::EditError,
     reclaim::{PlanError, Root},
-    repair::RepairError,
     update::{BindError, UpdateError},
-    verify::VerifyError,
 };
 
 use crate::{exit::Exit, report::Failure};

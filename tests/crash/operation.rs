@@ -149,11 +149,11 @@ fn sweep(store: &Store, policy: &Policy) -> Result<(), String> {
 
 fn repair(store: &Store) -> Result<(), String> {
     let report = store.repair(&Silent, &Cancel::new()).map_err(|error| chain(&error))?;
-    let unmended = report.unmended.iter();
-    let told: Vec<_> = unmended
+    let causes = report.not_repaired.iter();
+    let causes: Vec<_> = causes
         .map(|each| format!("{}: {}", each.path.display(), chain(each.error.as_ref())))
         .collect();
-    if told.is_empty() { Ok(()) } else { Err(told.join("; ")) }
+    if causes.is_empty() { Ok(()) } else { Err(causes.join("; ")) }
 }
 
 fn update(store: &Store, all_or_nothing: bool) -> Result<Option<UpdateReport>, Box<dyn Error>> {

@@ -10,8 +10,8 @@ use std::{
 
 use modstore::{
     Cancel, Silent,
+    check::{Depth, Severity},
     disk::Disk,
-    verify::{Depth, Severity},
 };
 use modstore_testbed::{Change, Fault, HttpServer, Item, Repo, listing};
 
@@ -228,7 +228,7 @@ fn is_verified(home: &Path) -> Result<(), String> {
     let verified = store.verify(Depth::Full, &[], &Silent, &Cancel::new());
     let mut findings = verified.map_err(|error| format!("{error:?}"))?.findings;
     // That it lies in memory, for one, is no finding about what happened to it.
-    findings.retain(|finding| matches!(finding.severity(), Severity::Damage | Severity::Leftover));
+    findings.retain(|finding| matches!(finding.severity, Severity::Damage | Severity::Leftover));
     if findings.is_empty() { Ok(()) } else { Err(format!("verify finds {findings:#?}")) }
 }
 

@@ -27,9 +27,9 @@ use crate::{
 const CUT: u64 = 64 * 1024;
 const LARGE: usize = 1 << 20;
 
-/// See it work: real repositories, an update, a cut fetch, a rollback and a sweep, in a temporary directory
+/// See it work on real repositories, in a temporary directory
 ///
-/// Makes a few git repositories of its own, runs the commands a person would type, prints what they
+/// Shows an update, a fetch that breaks off, a rollback and a sweep. Makes a few git repositories of its own, runs the commands a person would type, prints what they
 /// print, and checks every claim it makes. Needs git and nothing else; touches nothing outside the
 /// temporary directory, which it removes at the end.
 #[derive(Debug, Args)]

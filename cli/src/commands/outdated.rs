@@ -5,7 +5,7 @@ use std::{io, num::NonZeroU16};
 use clap::Args;
 use modstore::{
     model::ModuleName,
-    update::{Outdated, Would},
+    update::{Decision, Outdated},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -73,10 +73,14 @@ pub(crate) struct OutdatedModule {
 pub(crate) enum PlannedChange {
     /// Nothing.
     None,
-    /// Fetch another version of it.
+    /// Fetch another version of it, or switch to another one that the store has.
     Updated,
+    /// Build it again from the same source.
+    Built,
     /// Remove it: modules.toml does not declare it.
     Removed,
+    /// Nothing now: it failed earlier, and is not due for another try.
+    Deferred,
     /// Fail.
     Failed,
 }
@@ -89,7 +93,8 @@ impl Runnable for OutdatedArgs {
         let found = store.outdated(&self.names, &context.progress(), context.cancel())?;
         let modules: Vec<OutdatedModule> = found.iter().map(OutdatedModule::from).collect();
         let changes = |it: &OutdatedModule| {
-            matches!(it.change, PlannedChange::Updated | PlannedChange::Removed)
+            use PlannedChange::{Built, Removed, Updated};
+            matches!(it.change, Updated | Built | Removed)
         };
         Ok(OutdatedAnswer {
             generation: store.current().map(|current| current.number()),
@@ -101,28 +106,23 @@ impl Runnable for OutdatedArgs {
 
 impl From<&Outdated> for OutdatedModule {
     fn from(found: &Outdated) -> Self {
-        let mut json = Self {
-            module: found.module.to_string(),
-            change: PlannedChange::None,
-            current: found.now.as_ref().map(Binding::from),
-            revision: None,
-            reference: None,
-            failure: None,
+        let (change, resolution) = match &found.decision {
+            Decision::Keep => (PlannedChange::None, None),
+            Decision::Fetch(resolution, _) => (PlannedChange::Updated, Some(resolution)),
+            Decision::Switch(_) => (PlannedChange::Updated, None),
+            Decision::Build(_) => (PlannedChange::Built, None),
+            Decision::Remove => (PlannedChange::Removed, None),
+            Decision::Fail(_) => (PlannedChange::Failed, None),
+            _ => (PlannedChange::Deferred, None),
         };
-        match &found.would {
-            Would::Stay => {}
-            Would::Move { revision, reference } => {
-                json.change = PlannedChange::Updated;
-                json.revision = revision.as_ref().map(Revision::new);
-                json.reference = reference.as_ref().map(ToString::to_string);
-            }
-            Would::Go => json.change = PlannedChange::Removed,
-            Would::Fail(failed) => {
-                json.change = PlannedChange::Failed;
-                json.failure = Some(Failed::from(&**failed));
-            }
+        Self {
+            module: found.module.to_string(),
+            change,
+            current: found.current.as_ref().map(Binding::from),
+            revision: resolution.and_then(|to| to.revision()).as_ref().map(Revision::new),
+            reference: resolution.and_then(|to| to.reference()).map(ToString::to_string),
+            failure: found.failed().as_ref().map(Failed::from),
         }
-        json
     }
 }
 
@@ -131,7 +131,8 @@ impl OutdatedModule {
     fn step(&self) -> Option<String> {
         let from = self.current.as_ref().map_or_else(|| "(none)".into(), Binding::brief);
         match (self.change, &self.revision) {
-            (PlannedChange::None | PlannedChange::Failed, _) => None,
+            (PlannedChange::None | PlannedChange::Deferred | PlannedChange::Failed, _) => None,
+            (PlannedChange::Built, _) => Some(format!("{from} → built again")),
             (PlannedChange::Removed, _) => Some("would be removed".into()),
             (PlannedChange::Updated, Some(to)) => Some(format!("{from} → {}", short(to))),
             (PlannedChange::Updated, None) => Some(format!("{from} → another source")),

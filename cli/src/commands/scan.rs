@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{amounts, context::Context, report::Failure};
 
-/// Update, but skip modules whose retry delay has not elapsed (for daemons); short for `update --due`
+/// Update, but skip modules that are not due for a retry: short for `update --due`
 ///
 /// A module that failed is tried again when it is due: five seconds after the first failure, then twice as long
 /// each time, ten minutes at most, and at once when its host has answered for another module. A module that would

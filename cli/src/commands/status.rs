@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use clap::Args;
 use modstore::{
     Store,
+    check::Finding,
     commit::State,
     environment::{Drift, Registration},
     model::{Binding as StoreBinding, Declarations, Generation, ModuleName},
-    verify::Finding,
 };
 use schemars::JsonSchema;
 use serde::Serialize;

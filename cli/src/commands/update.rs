@@ -3,7 +3,7 @@
 use std::{io, num::NonZeroU16};
 
 use clap::Args;
-use modstore::{Trying, UpdateRequest, model::ModuleName};
+use modstore::{RetryPolicy, UpdateRequest, model::ModuleName};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -70,9 +70,9 @@ impl Runnable for UpdateArgs {
             names: self.names.clone(),
             all_or_nothing: self.all_or_nothing,
             locked: self.locked,
-            fresh: false,
-            tentative: false,
-            trying: self.trying(),
+            refetch: false,
+            dry_declare: false,
+            policy: self.policy(),
         };
         let report = store.update(&request, &context.progress(), context.cancel())?;
         let update = Update::new(&store, &report);
@@ -83,13 +83,13 @@ impl Runnable for UpdateArgs {
 }
 
 impl UpdateArgs {
-    const fn trying(&self) -> Trying {
+    const fn policy(&self) -> RetryPolicy {
         if self.retry {
-            Trying::All
+            RetryPolicy::All
         } else if self.due {
-            Trying::Scan
+            RetryPolicy::DueOnly
         } else {
-            Trying::Asked
+            RetryPolicy::Interactive
         }
     }
 }

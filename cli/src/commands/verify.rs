@@ -7,10 +7,8 @@ use std::path::Path;
 use clap::Args;
 use modstore::{
     RepairReport,
-    commit::Rebuilt,
+    check::{self, Checked, Depth, Finding, Severity, Verification},
     model::{Generation, ModuleName},
-    repair::{Mended, Unmended},
-    verify::{Checked, Depth, Finding, Severity, Verification},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -241,13 +239,13 @@ impl From<&Finding> for VerifyFinding {
     fn from(finding: &Finding) -> Self {
         Self {
             code: finding.code.as_str(),
-            severity: finding.severity().into(),
+            severity: finding.severity.into(),
             path: finding.path.display().to_string(),
-            entry: finding.entry.map(Digest::from),
-            modules: finding.modules.clone(),
-            generations: numbers(&finding.generations),
+            entry: finding.about.entry.map(Digest::from),
+            modules: finding.about.modules.clone(),
+            generations: numbers(&finding.about.generations),
             message: finding.what.clone(),
-            remedy: finding.mend().as_str(),
+            remedy: finding.code.repair().as_str(),
         }
     }
 }
@@ -255,7 +253,8 @@ impl From<&Finding> for VerifyFinding {
 impl From<Severity> for VerifySeverity {
     fn from(severity: Severity) -> Self {
         match severity {
-            Severity::Damage => Self::Damage,
+            // The doctor's word for the same; no check of a store uses it.
+            Severity::Damage | Severity::Broken => Self::Damage,
             Severity::Warning => Self::Warning,
             Severity::Leftover => Self::Leftover,
             Severity::Note => Self::Note,
@@ -273,38 +272,38 @@ impl From<Checked> for CheckedAmounts {
 impl From<&RepairReport> for Repair {
     fn from(report: &RepairReport) -> Self {
         Self {
-            repaired: report.mended.iter().map(Repaired::from).collect(),
-            not_repaired: report.unmended.iter().map(NotRepaired::from).collect(),
+            repaired: report.repaired.iter().map(Repaired::from).collect(),
+            not_repaired: report.not_repaired.iter().map(NotRepaired::from).collect(),
             journal: report.journal.as_ref().map(RebuiltJournal::from),
         }
     }
 }
 
-impl From<&Mended> for Repaired {
-    fn from(mended: &Mended) -> Self {
+impl From<&check::Repaired> for Repaired {
+    fn from(repaired: &check::Repaired) -> Self {
         Self {
-            path: mended.path.display().to_string(),
-            how: mended.how.as_str(),
-            quarantine: mended.aside.as_ref().map(|aside| aside.display().to_string()),
-            modules: mended.modules.clone(),
+            path: repaired.path.display().to_string(),
+            how: repaired.how.as_str(),
+            quarantine: repaired.aside.as_ref().map(|aside| aside.display().to_string()),
+            modules: repaired.modules.clone(),
         }
     }
 }
 
-impl From<&Unmended> for NotRepaired {
-    fn from(unmended: &Unmended) -> Self {
+impl From<&check::NotRepaired> for NotRepaired {
+    fn from(not_repaired: &check::NotRepaired) -> Self {
         Self {
-            path: unmended.path.display().to_string(),
-            message: unmended.error.to_string(),
-            causes: causes(&*unmended.error),
-            hint: unmended.hint.clone(),
-            modules: unmended.modules.clone(),
+            path: not_repaired.path.display().to_string(),
+            message: not_repaired.error.to_string(),
+            causes: causes(&*not_repaired.error),
+            hint: not_repaired.hint.clone(),
+            modules: not_repaired.modules.clone(),
         }
     }
 }
 
-impl From<&Rebuilt> for RebuiltJournal {
-    fn from(rebuilt: &Rebuilt) -> Self {
+impl From<&check::RebuiltJournal> for RebuiltJournal {
+    fn from(rebuilt: &check::RebuiltJournal) -> Self {
         let unknown = rebuilt.unclear.iter().map(|(generation, module)| UnknownSource {
             generation: generation.number(),
             module: module.to_string(),

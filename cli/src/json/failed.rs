@@ -1,6 +1,6 @@
 //! [`Failed`] and [`Deferred`]: modules that are not in the state that modules.toml asks for.
 
-use modstore::update::{Failed as StoreFailed, PutOff, Waiting as StoreWaiting};
+use modstore::update::{Deferred as StoreDeferred, Failed as StoreFailed, Waiting as StoreWaiting};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,9 +18,9 @@ pub(crate) struct Failed {
     /// How far it came.
     #[schemars(schema_with = "super::failure_stage")]
     pub(crate) stage: String,
-    /// A name for the cause that never changes its meaning; null if the cause has none.
+    /// A name for the cause, which never changes its meaning.
     #[schemars(schema_with = "super::failure_code")]
-    pub(crate) code: Option<String>,
+    pub(crate) code: String,
     /// What went wrong, in one clause.
     pub(crate) message: String,
     /// Why, outermost first.
@@ -42,7 +42,7 @@ impl From<&StoreFailed> for Failed {
             module: failed.module.to_string(),
             class: failed.class.to_string(),
             stage: failed.stage.to_string(),
-            code: failed.code.map(|code| code.to_string()),
+            code: failed.code.to_string(),
             message: failed.error.to_string(),
             causes: causes(&*failed.error),
             hint: failed.hint.clone(),
@@ -94,16 +94,16 @@ impl From<&StoreWaiting> for Deferred {
             attempt: waiting.attempt.as_ref().map(Attempt::from),
             current: waiting.serving.as_ref().map(Binding::from),
         };
-        match &waiting.put_off {
-            PutOff::Until(until) => {
+        match &waiting.deferred {
+            StoreDeferred::Until(until) => {
                 json.why = DeferredReason::NotDue;
                 json.until = Some(Time::new(*until));
             }
-            PutOff::Host(host) => {
+            StoreDeferred::Host(host) => {
                 json.why = DeferredReason::HostUnavailable;
                 json.host = Some(host.clone());
             }
-            PutOff::Builds => json.why = DeferredReason::NetworkUnavailable,
+            StoreDeferred::Builds => json.why = DeferredReason::NetworkUnavailable,
             _ => {}
         }
         json

@@ -1,6 +1,6 @@
 //! Words with a fixed meaning that the library chooses: classes, stages and codes.
 
-use modstore::{doctor, model::FailureCode, verify};
+use modstore::{check, doctor, model::FailureCode};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ pub(crate) fn failure_code(_: &mut SchemaGenerator) -> Schema {
 
 /// What `verify` found.
 pub(crate) fn verify_code(_: &mut SchemaGenerator) -> Schema {
-    words(verify::Code::ALL.iter().map(|code| (code.as_str(), code.meaning())))
+    words(check::codes().map(|code| (code.as_str(), code.meaning())))
 }
 
 /// What `doctor` found.

@@ -41,6 +41,10 @@ impl BaseEntry {
     pub const fn new(root: PathBuf, commit: ObjectId, manifest: Manifest, git: GitTree) -> Self {
         Self { root, commit, manifest, git }
     }
+
+    fn as_base(&self) -> Base<'_> {
+        Base::new(self.root.clone(), self.commit, &self.manifest, &self.git)
+    }
 }
 
 /// A commit in staging.
@@ -90,9 +94,7 @@ pub fn fetch_commit(
     on_step: &OnStep<'_>,
     cancel: &Cancel,
 ) -> Result<FetchedCommit, AcquireError> {
-    let base =
-        base.map(|base| Base::new(base.root.clone(), base.commit, &base.manifest, &base.git));
-    let base = base.filter(base_is_usable);
+    let base = base.map(BaseEntry::as_base).filter(base_is_usable);
     let fetch = CommitFetch { commit, into, on_step, cancel };
     if session.gives_alone(commit)? {
         with_base(base.as_ref(), |base| fetch.by_pack(session, base))
@@ -101,12 +103,14 @@ pub fn fetch_commit(
     }
 }
 
-/// Takes the commit from the mirror alone, without asking any server; `None` when the mirror cannot give it.
+/// Takes the commit from the mirror alone, without asking any server; `None` when the mirror cannot give it. Unchanged
+/// files are linked from `base` where there is one.
 ///
 /// # Errors
 /// Files already written stay in the staging, under names of their own, and go with it.
 pub fn commit_from_mirror(
     commit: ObjectId,
+    base: Option<&BaseEntry>,
     into: Destination<'_>,
     on_step: &OnStep<'_>,
     cancel: &Cancel,
@@ -119,10 +123,19 @@ pub fn commit_from_mirror(
     let mirror = fetch.lock_mirror(url)?;
     let Some(objects) = mirror.objects_with(commit) else { return Ok(None) };
     let find = |id: &ObjectId, buffer: &mut Vec<u8>| objects.find(id, buffer);
-    let fetched = objects.tree_of(commit).map_err(|error| blame(error, url)).and_then(|tree| {
-        fetch.write(None, |writer, options| {
+    let base = base.map(BaseEntry::as_base).filter(base_is_usable);
+    let write = |tree, base| {
+        fetch.write(base, |writer, options| {
             checkout_into(&find, tree, writer, options).map_err(|error| blame(error, url))
         })
+    };
+    let fetched = objects.tree_of(commit).map_err(|error| blame(error, url)).and_then(|tree| {
+        match write(tree, base.as_ref()) {
+            Err(AttemptError::Other(error)) if lacking_in_base(&error).is_some() => {
+                write(tree, None)
+            }
+            done => done,
+        }
     });
     match fetched {
         Ok(fetched) => Ok(Some(fetched)),

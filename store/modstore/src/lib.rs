@@ -17,23 +17,23 @@
 
 pub use modstore_core::{disk, events, model, program};
 pub use modstore_doctor as doctor;
-pub use modstore_fetch as acquire;
 pub use modstore_python as environment;
 
 pub mod commit;
+pub mod acquire;
 mod access;
 pub mod build;
 pub mod reclaim;
-pub mod verify;
 mod declare;
 mod consent;
 pub mod update;
-pub mod repair;
+pub mod check;
 pub mod reset;
 mod store;
 mod ops;
 
 pub use access::{AccessError, OpenError};
+pub use check::RepairReport;
 pub use consent::DeclaredBuild;
 pub use declare::{Addition, DeclareError};
 pub use modstore_core::{Cancel, Context};
@@ -42,11 +42,11 @@ pub use ops::{
     RollbackError, TransactError,
 };
 pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
-pub use repair::RepairReport;
 pub use reset::{PurgeError, PurgePlan, PurgeReport};
 pub use store::Store;
 pub use update::{
-    BindRequest, Event, Events, Options, Retry, Silent, Step, Trying, UpdateReport, UpdateRequest,
+    BindRequest, Event, Events, Options, Retry, RetryPolicy, Silent, Step, UpdateReport,
+    UpdateRequest,
 };
 
 /// The examples of the guides, which must compile.

@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
     fn work(&self, number: usize, again: Vec<ModuleName>) -> Result<UpdateReport, Failure> {
         let mut report = self.update(&UpdateRequest::default())?;
         if !again.is_empty() {
-            let request = UpdateRequest { names: again, fresh: true, ..UpdateRequest::default() };
+            let request = UpdateRequest { names: again, refetch: true, ..UpdateRequest::default() };
             let second = self.update(&request)?;
             report.failed.extend(second.failed);
             report.cost.requests += second.cost.requests;

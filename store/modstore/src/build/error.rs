@@ -10,7 +10,7 @@ use crate::{
     acquire::RefusedTree,
     commit::StagingError,
     disk::DiskError,
-    model::{BuildSpec, Class, ModuleName, Stage, command_line},
+    model::{BuildSpec, Class, FailureCode, ModuleName, Stage, command_line},
     program::ProgramError,
 };
 
@@ -136,12 +136,21 @@ impl BuildError {
         !self.is_cancelled() && !matches!(self, Self::NotAllowed { .. })
     }
 
-    /// A name for the cause that never changes, where there is one.
+    /// A name for the cause that never changes.
     #[must_use]
-    pub const fn code(&self) -> Option<&'static str> {
+    pub const fn code(&self) -> FailureCode {
         match self {
-            Self::NotAllowed { .. } => Some("build-not-allowed"),
-            _ => None,
+            Self::NotAllowed { .. } => FailureCode::BuildNotAllowed,
+            Self::Staging(_) | Self::Inputs(_) | Self::Scratch(_) | Self::Keep(_) => {
+                FailureCode::Store
+            }
+            Self::Toolchain(_) | Self::Run(ProgramError::Start { .. }) => FailureCode::Program,
+            Self::Run(ProgramError::Cancelled { .. })
+            | Self::Validate(ProgramError::Cancelled { .. }) => FailureCode::Cancelled,
+            Self::Run(ProgramError::TimedOut { .. }) => FailureCode::Timeout,
+            Self::Refused(_) => FailureCode::RefusedTree,
+            Self::Validate(_) => FailureCode::Validation,
+            Self::Run(_) | Self::NoOutput { .. } | Self::Depfile { .. } => FailureCode::Build,
         }
     }
 

@@ -21,7 +21,7 @@ const HEAD: usize = 4 + 4 + 4 + 8 + 16;
 const FOOT: usize = 16;
 
 /// The first 16 bytes of a BLAKE3 hash, which chains frames.
-pub(super) type Link = [u8; 16];
+pub(crate) type Link = [u8; 16];
 
 /// One transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]

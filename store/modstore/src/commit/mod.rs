@@ -1,6 +1,6 @@
 //! Staged → Entry → Generation. The journal append is the commit point.
 
-pub(crate) use crate::disk::{content_of, has_content, place};
+pub(crate) use crate::disk::content_of;
 pub use crate::{
     disk::{Staged, Staging, StagingError, is_right, is_whole, read_manifest},
     model::{Attempt, Binding, Bound, Built, Fetched, MadeFrom},
@@ -15,22 +15,21 @@ mod deletion_mark;
 mod quarantine;
 mod locked;
 mod transaction;
-mod salvage;
-mod rebuild;
-mod mending;
+mod repair_lock;
 
 pub use deletion_mark::DeletionMark;
+pub(crate) use frame::Link;
 pub use frame::{Frame, FrameError};
 pub use journal::{Journal, JournalError, Reading};
 pub(crate) use locked::is_unfinished;
 pub use locked::{BeginError, Beginning, GiveUpError, Locked, shown};
-pub use mending::{Mending, NewJournal, RebuildError, Relinked};
 pub(crate) use quarantine::put_away;
-pub use rebuild::{Hints, Rebuilt};
 pub use record::{DecodeError, Record};
+pub(crate) use repair_lock::RepairLock;
 pub(crate) use resolved::{companion_of, lock_of};
+pub(crate) use state::changes;
 pub use state::{EntryInfo, GenerationInfo, State};
-pub(crate) use transaction::link_text;
 pub use transaction::{CommitError, Transaction};
+pub(crate) use transaction::{link_text, read_built};
 
 pub(crate) use locked::now;

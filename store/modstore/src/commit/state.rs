@@ -241,7 +241,7 @@ impl State {
 }
 
 /// The records that lead from the bindings `before` to those `after`.
-pub(super) fn changes(
+pub(crate) fn changes(
     before: &BTreeMap<&ModuleName, &Binding>,
     after: &BTreeMap<&ModuleName, &Binding>,
 ) -> impl Iterator<Item = Record> {

@@ -73,7 +73,7 @@ impl Store {
         let request = UpdateRequest {
             names: edited.names.clone(),
             all_or_nothing: true,
-            tentative: true,
+            dry_declare: true,
             ..UpdateRequest::default()
         };
         let updated = self.state().map_err(UpdateError::from).and_then(|state| {

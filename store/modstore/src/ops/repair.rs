@@ -2,7 +2,7 @@
 
 use crate::{
     Cancel, Store,
-    repair::{self, RepairError, RepairReport},
+    check::{self, RepairError, RepairReport},
     update::Events,
 };
 
@@ -21,10 +21,10 @@ impl Store {
         if self.disk().has_failed_to_sync() {
             return Err(crate::AccessError::Poisoned.into());
         }
-        if !repair::is_there(self.layout()) {
+        if !check::has_parts(self.layout()) {
             return Ok(RepairReport::default());
         }
         self.may_write()?;
-        repair::repair(self.ground(events, cancel))
+        check::repair(self.ground(events, cancel))
     }
 }

@@ -53,7 +53,7 @@ impl Store {
     /// Each variant of [`ResetError`] says how much has happened.
     pub fn reset(&self, events: &dyn Events, cancel: &Cancel) -> Result<Reset, ResetError> {
         let _leftovers = self.report_leftovers(events);
-        let request = UpdateRequest { fresh: true, ..UpdateRequest::default() };
+        let request = UpdateRequest { refetch: true, ..UpdateRequest::default() };
         let update = self.update(&request, events, cancel)?;
         if !update.has_all() || !update.committed {
             return Ok(Reset { update, dropped: None });

@@ -2,11 +2,11 @@
 
 use crate::{
     Cancel, Store,
+    check::{self, Depth, Finding, Verification, VerifyError, VerifyOptions},
     commit::State,
-    disk::{LockWait, has_no_links},
+    disk::has_no_links,
     model::ModuleName,
-    update::{Event, Events},
-    verify::{self, Depth, Finding, Looking, Verification, VerifyError},
+    update::Events,
 };
 
 impl Store {
@@ -24,28 +24,15 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Verification, VerifyError> {
-        let patience = LockWait {
-            limit: self.options().lock_limit,
-            stop: &|| cancel.is_cancelled(),
-            on_wait: &|holder| events.happened(Event::Waiting { holder }),
-        };
         // Another user's store is read, and not written to.
         let may_lock = self.must_be_ours().is_ok() && has_no_links(self.layout()).is_ok();
-        let how = Looking {
-            depth,
-            names,
-            command: &self.options().command,
-            patience,
-            may_lock,
-            progress: &|bytes, of| events.happened(Event::Hashing { bytes, of }),
-            cancel,
-        };
-        verify::verify(self.layout(), &how)
+        let options = VerifyOptions { depth, names, may_lock };
+        check::verify(self.ground(events, cancel).context(), options)
     }
 
     /// The leftovers of crashes and failed clean-ups, by a look at names: the next sweep tries to remove them.
     #[must_use]
     pub fn leftovers(&self, state: &State) -> Vec<Finding> {
-        verify::leftovers(self.layout(), state)
+        check::leftovers(self.layout(), state)
     }
 }

@@ -2,17 +2,16 @@
 //!
 //! An update that a person asks for tries everything, except a build that has failed for what it was given and
 //! would be given the same. A scan, which a host does at its natural moments, leaves alone what is not due yet, and
-//! what will not change by itself. [`Trying::All`] leaves out nothing.
+//! what will not change by itself. [`RetryPolicy::All`] leaves out nothing.
 //!
 //! What belongs to which class is for whoever met the failure; `docs/failures.md` lists it.
 
 use std::time::Duration;
 
-use super::options::{Retry, Trying};
+use super::options::{Retry, RetryPolicy};
 use crate::{
     build::is_built_of,
-    commit::{Attempt, Binding},
-    model::{Class, Digest, RecordedSource, Revision, Stage},
+    model::{Attempt, Binding, Class, Digest, RecordedSource, Revision, Stage},
 };
 
 /// The longest that a server is believed when it asks us to stay away.
@@ -67,22 +66,24 @@ pub(super) fn before_asking(
     attempt: Option<&Attempt>,
     source: &RecordedSource,
     is_local: bool,
-    (trying, now): (Trying, u64),
+    (policy, now): (RetryPolicy, u64),
 ) -> Verdict {
     let Some(attempt) = attempt.filter(|attempt| attempt.source == *source) else {
         return Verdict::Now;
     };
-    match (trying, attempt.class) {
-        (Trying::Asked | Trying::All, _) => Verdict::Now,
+    match (policy, attempt.class) {
+        (RetryPolicy::Interactive | RetryPolicy::All, _) => Verdict::Now,
         // The build is asked about when its source is there.
-        (Trying::Scan, _) if attempt.conditions.is_some() => Verdict::Now,
-        (Trying::Scan, Class::Permanent) if attempt.stage == Stage::Resolve && !is_local => {
+        (RetryPolicy::DueOnly, _) if attempt.conditions.is_some() => Verdict::Now,
+        (RetryPolicy::DueOnly, Class::Permanent)
+            if attempt.stage == Stage::Resolve && !is_local =>
+        {
             Verdict::Pinned
         }
         // What is meant has been found out, so that somebody may have changed it.
-        (Trying::Scan, Class::Permanent) => Verdict::Now,
+        (RetryPolicy::DueOnly, Class::Permanent) => Verdict::Now,
         // What an environment, or a program of somebody's, says may change without our knowing.
-        (Trying::Scan, Class::Transient | Class::Deterministic) => due(attempt, now),
+        (RetryPolicy::DueOnly, Class::Transient | Class::Deterministic) => due(attempt, now),
     }
 }
 
@@ -91,14 +92,18 @@ pub(super) fn before_asking(
 pub(super) fn before_fetching(
     attempt: Option<&Attempt>,
     (source, revision): (&RecordedSource, Option<Revision>),
-    is_built_so: impl FnOnce(&Attempt, Digest) -> bool,
-    trying: Trying,
+    is_built_so: impl FnOnce(Digest) -> bool,
+    policy: RetryPolicy,
 ) -> Verdict {
     let is_same = |it: &&Attempt| it.source == *source && it.revision == revision;
     let Some(attempt) = attempt.filter(is_same) else { return Verdict::Now };
     let is_pinned = match attempt.conditions {
-        None => revision.is_some() && trying == Trying::Scan && attempt.class == Class::Permanent,
-        Some(failed) => is_pinned(attempt, trying) && is_built_so(attempt, failed),
+        None => {
+            revision.is_some()
+                && policy == RetryPolicy::DueOnly
+                && attempt.class == Class::Permanent
+        }
+        Some(failed) => is_pinned(attempt, policy) && is_built_so(failed),
     };
     if is_pinned { Verdict::Pinned } else { Verdict::Now }
 }
@@ -107,24 +112,25 @@ pub(super) fn before_fetching(
 pub(super) fn before_building(
     attempt: Option<&Attempt>,
     conditions: Digest,
-    (trying, now): (Trying, u64),
+    (policy, now): (RetryPolicy, u64),
 ) -> Verdict {
     let is_same = |failed: Option<Digest>| failed.is_some_and(|it| is_built_of(it, conditions));
     let Some(attempt) = attempt.filter(|attempt| is_same(attempt.conditions)) else {
         return Verdict::Now;
     };
-    match (trying, attempt.class) {
-        _ if is_pinned(attempt, trying) => Verdict::Pinned,
-        (Trying::Scan, Class::Transient) => due(attempt, now),
+    match (policy, attempt.class) {
+        _ if is_pinned(attempt, policy) => Verdict::Pinned,
+        (RetryPolicy::DueOnly, Class::Transient) => due(attempt, now),
         _ => Verdict::Now,
     }
 }
 
 /// Whether a build that failed is left alone for as long as it would be the same.
-const fn is_pinned(attempt: &Attempt, trying: Trying) -> bool {
+const fn is_pinned(attempt: &Attempt, policy: RetryPolicy) -> bool {
     matches!(
-        (trying, attempt.class),
-        (Trying::Asked | Trying::Scan, Class::Deterministic) | (Trying::Scan, Class::Permanent)
+        (policy, attempt.class),
+        (RetryPolicy::Interactive | RetryPolicy::DueOnly, Class::Deterministic)
+            | (RetryPolicy::DueOnly, Class::Permanent)
     )
 }
 
@@ -161,6 +167,12 @@ pub(super) fn remember(
         last: now,
         not_before: now.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
     }
+}
+
+/// What is remembered of a failure that would be the same of what a module comes from now.
+pub(super) fn moved(attempt: &Attempt, source: &Binding) -> Attempt {
+    let Tried { source, revision, .. } = Tried::of(source);
+    Attempt { source, revision, ..attempt.clone() }
 }
 
 /// Whether it is the same thing that failed before. One of the two may not have come so far as to know which commit
@@ -265,24 +277,32 @@ mod tests {
             (failed(Class::Deterministic, Stage::Build, &tried(Some(1)), None), Verdict::Now),
         ];
         for (attempt, scanned) in table {
-            let ask = |source: &RecordedSource, trying, now| {
-                before_asking(Some(&attempt), source, false, (trying, now))
+            let ask = |source: &RecordedSource, policy, now| {
+                before_asking(Some(&attempt), source, false, (policy, now))
             };
-            assert_eq!(ask(&source, Trying::Scan, NOW), scanned, "{attempt:?}");
-            assert_eq!(ask(&other, Trying::Scan, NOW), Verdict::Now, "{attempt:?}");
-            assert_eq!(ask(&source, Trying::Asked, NOW), Verdict::Now, "{attempt:?}");
-            assert_eq!(ask(&source, Trying::All, NOW), Verdict::Now, "{attempt:?}");
+            assert_eq!(ask(&source, RetryPolicy::DueOnly, NOW), scanned, "{attempt:?}");
+            assert_eq!(ask(&other, RetryPolicy::DueOnly, NOW), Verdict::Now, "{attempt:?}");
+            assert_eq!(ask(&source, RetryPolicy::Interactive, NOW), Verdict::Now, "{attempt:?}");
+            assert_eq!(ask(&source, RetryPolicy::All, NOW), Verdict::Now, "{attempt:?}");
             if scanned == wait {
-                assert_eq!(ask(&source, Trying::Scan, NOW + 5000), Verdict::Now, "{attempt:?}");
                 assert_eq!(
-                    ask(&source, Trying::Scan, NOW - 1),
+                    ask(&source, RetryPolicy::DueOnly, NOW + 5000),
+                    Verdict::Now,
+                    "{attempt:?}"
+                );
+                assert_eq!(
+                    ask(&source, RetryPolicy::DueOnly, NOW - 1),
                     Verdict::Now,
                     "the clock went back"
                 );
             }
         }
-        let local =
-            before_asking(Some(&resolve(Class::Permanent)), &source, true, (Trying::Scan, NOW));
+        let local = before_asking(
+            Some(&resolve(Class::Permanent)),
+            &source,
+            true,
+            (RetryPolicy::DueOnly, NOW),
+        );
         assert_eq!(local, Verdict::Now, "a look at this machine costs nothing");
     }
 
@@ -290,53 +310,56 @@ mod tests {
     fn a_commit_that_is_refused_is_fetched_again_only_when_it_is_another() {
         let tried = Tried { revision: Some(commit(1)), ..tried(None) };
         let refused = failed(Class::Permanent, Stage::Place, &tried, None);
-        let never = |_: &Attempt, _| panic!("it was not built");
-        let fetch = |revision, trying| {
-            before_fetching(Some(&refused), (&tried.source, Some(revision)), never, trying)
+        let never = |_| panic!("it was not built");
+        let fetch = |revision, policy| {
+            before_fetching(Some(&refused), (&tried.source, Some(revision)), never, policy)
         };
-        assert_eq!(fetch(commit(1), Trying::Scan), Verdict::Pinned);
-        assert_eq!(fetch(commit(2), Trying::Scan), Verdict::Now);
-        assert_eq!(fetch(commit(1), Trying::Asked), Verdict::Now);
+        assert_eq!(fetch(commit(1), RetryPolicy::DueOnly), Verdict::Pinned);
+        assert_eq!(fetch(commit(2), RetryPolicy::DueOnly), Verdict::Now);
+        assert_eq!(fetch(commit(1), RetryPolicy::Interactive), Verdict::Now);
         let transient = failed(Class::Transient, Stage::Place, &tried, None);
         let what = (&tried.source, Some(commit(1)));
-        let again = before_fetching(Some(&transient), what, never, Trying::Scan);
+        let again = before_fetching(Some(&transient), what, never, RetryPolicy::DueOnly);
         assert_eq!(again, Verdict::Now, "it was due, or nobody would have been asked");
     }
 
     #[test]
     fn a_build_that_failed_for_what_it_was_given_is_pinned_until_that_is_another() {
-        let build = |class, trying, conditions: u8| {
+        let build = |class, policy, conditions: u8| {
             let attempt = failed(class, Stage::Build, &tried(Some(1)), None);
-            before_building(Some(&attempt), Digest::from_bytes([conditions; 32]), (trying, NOW))
+            before_building(Some(&attempt), Digest::from_bytes([conditions; 32]), (policy, NOW))
         };
-        for trying in [Trying::Asked, Trying::Scan] {
-            assert_eq!(build(Class::Deterministic, trying, 1), Verdict::Pinned);
-            assert_eq!(build(Class::Deterministic, trying, 2), Verdict::Now);
+        for policy in [RetryPolicy::Interactive, RetryPolicy::DueOnly] {
+            assert_eq!(build(Class::Deterministic, policy, 1), Verdict::Pinned);
+            assert_eq!(build(Class::Deterministic, policy, 2), Verdict::Now);
         }
-        assert_eq!(build(Class::Deterministic, Trying::All, 1), Verdict::Now);
-        assert_eq!(build(Class::Permanent, Trying::Asked, 1), Verdict::Now);
-        assert_eq!(build(Class::Permanent, Trying::Scan, 1), Verdict::Pinned);
-        assert_eq!(build(Class::Transient, Trying::Asked, 1), Verdict::Now);
-        assert_eq!(build(Class::Transient, Trying::Scan, 1), Verdict::Later(NOW + 5000));
+        assert_eq!(build(Class::Deterministic, RetryPolicy::All, 1), Verdict::Now);
+        assert_eq!(build(Class::Permanent, RetryPolicy::Interactive, 1), Verdict::Now);
+        assert_eq!(build(Class::Permanent, RetryPolicy::DueOnly, 1), Verdict::Pinned);
+        assert_eq!(build(Class::Transient, RetryPolicy::Interactive, 1), Verdict::Now);
+        assert_eq!(build(Class::Transient, RetryPolicy::DueOnly, 1), Verdict::Later(NOW + 5000));
     }
 
     #[test]
     fn the_source_of_a_pinned_build_is_had_again_only_when_it_would_be_built_otherwise() {
         let tried = Tried { revision: Some(commit(1)), ..tried(Some(1)) };
-        let fetch = |class, trying, revision, is_built_so| {
+        let fetch = |class, policy, revision, is_built_so| {
             let failed = failed(class, Stage::Build, &tried, None);
             let what = (&tried.source, Some(revision));
-            before_fetching(Some(&failed), what, |_, _| is_built_so, trying)
+            before_fetching(Some(&failed), what, |_| is_built_so, policy)
         };
-        for trying in [Trying::Asked, Trying::Scan] {
-            assert_eq!(fetch(Class::Deterministic, trying, commit(1), true), Verdict::Pinned);
-            assert_eq!(fetch(Class::Deterministic, trying, commit(1), false), Verdict::Now);
-            assert_eq!(fetch(Class::Deterministic, trying, commit(2), true), Verdict::Now);
-            assert_eq!(fetch(Class::Transient, trying, commit(1), true), Verdict::Now);
+        for policy in [RetryPolicy::Interactive, RetryPolicy::DueOnly] {
+            assert_eq!(fetch(Class::Deterministic, policy, commit(1), true), Verdict::Pinned);
+            assert_eq!(fetch(Class::Deterministic, policy, commit(1), false), Verdict::Now);
+            assert_eq!(fetch(Class::Deterministic, policy, commit(2), true), Verdict::Now);
+            assert_eq!(fetch(Class::Transient, policy, commit(1), true), Verdict::Now);
         }
-        assert_eq!(fetch(Class::Deterministic, Trying::All, commit(1), true), Verdict::Now);
-        assert_eq!(fetch(Class::Permanent, Trying::Asked, commit(1), true), Verdict::Now);
-        assert_eq!(fetch(Class::Permanent, Trying::Scan, commit(1), true), Verdict::Pinned);
+        assert_eq!(fetch(Class::Deterministic, RetryPolicy::All, commit(1), true), Verdict::Now);
+        assert_eq!(
+            fetch(Class::Permanent, RetryPolicy::Interactive, commit(1), true),
+            Verdict::Now
+        );
+        assert_eq!(fetch(Class::Permanent, RetryPolicy::DueOnly, commit(1), true), Verdict::Pinned);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     environments::{hold_one, settle_one, subjects},
     ground::Ground,
+    staging::Trees,
 };
 use crate::{
     access::AccessError,
@@ -210,7 +211,7 @@ fn settle_in(
     held: &mut LockedEnvironment,
     on_failure: OnFailure,
 ) -> Result<SyncReport, BindError> {
-    let shown = subjects(ground, state.modules(), &[]);
+    let shown = subjects(ground, state.modules(), &Trees::new());
     let generation = state.head().map(|head| head.number);
     let prefix = held.registration.prefix.clone();
     settle_one(ground, held, generation, &shown, on_failure)
@@ -223,7 +224,7 @@ fn try_imports(
     state: &State,
     held: &LockedEnvironment,
 ) -> Result<Vec<(ModuleName, Exception)>, ImportProbeError> {
-    let shown = subjects(ground, state.modules(), &[]);
+    let shown = subjects(ground, state.modules(), &Trees::new());
     let imported: Vec<ImportRequest> = held
         .registration
         .installed

@@ -1,330 +1,332 @@
 //! The second half of a module that is built: its source is there, and what it is made into is found or made.
 //!
-//! Decide first: what was built from exactly this is shown as it is, whoever asks and however often; what failed for
-//! exactly this is left alone; only the rest is built, several at once. A name says what "exactly this" is, and it was
-//! made when the build ran: nothing that was built is ever given another.
+//! What was built from exactly this is used as it is, whoever asks and however often; what failed for exactly this is
+//! left alone; only the rest is built, several at once. A name says what "exactly this" is, and it was made when the
+//! build ran: nothing that was built is ever given another.
 
 use std::{
     collections::BTreeMap,
     num::NonZeroUsize,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
-    },
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use super::{
-    answer::{self, Answer, Got, Outcome, Why},
-    attempts::{Verdict, before_building},
-    options::Trying,
-    report::PutOff,
-    site::Site,
+    attempts::moved,
+    carry_out::Gathered,
+    context::UpdateContext,
+    failure::Failure,
+    goal::Goal,
+    options::RetryPolicy,
+    outcome::{Change, Outcome, Outcomes},
+    parallel::in_parallel,
+    plan::{
+        BuildSurvey, Deferred, OutputDecision, Situation, Survey, built_from, decide_build,
+        decide_plain,
+    },
+    staging::Trees,
 };
 use crate::{
+    acquire::FetchStats,
     build::{
         self, Build, BuildError, Material, Recipe, conditions, failing_at, key_but_for_source,
         key_of,
     },
-    commit::{Binding, Bound, Built, MadeFrom, is_right, is_whole, read_manifest},
-    disk::{DiskError, Verb},
+    disk::{DiskError, Staged, Verb, is_right, is_whole, read_manifest},
     events::{Event, Step},
-    model::{BuildSpec, Declarations, Declared, Digest, Manifest, ModuleName, Stage},
+    model::{
+        Attempt, Binding, Bound, BuildSpec, Built, Digest, Manifest, ModuleName, Stage,
+        Subdirectory,
+    },
 };
 
-/// So many builds that found no network put the others off.
-const FEW: u32 = 3;
+/// After this many builds that found no network the others are left for later.
+const MOST_FAILURES: u32 = 3;
 
 /// What all builds of one update share.
-#[derive(Debug, Default)]
-pub(super) struct Builds {
+struct Builds<'a, 'c> {
+    context: &'a UpdateContext<'c>,
+    trees: &'a Trees,
     /// How many have failed for a reason of the moment.
     failures: AtomicU32,
-    /// Whether one has worked that had failed before for such a reason.
+    /// How many have worked that had failed before for such a reason.
     recovered: AtomicU32,
 }
 
 /// A module whose source is there.
 struct Work<'a> {
-    module: ModuleName,
+    module: &'a ModuleName,
     spec: &'a BuildSpec,
-    /// What it would be without a build.
-    source: Binding,
-    warnings: Vec<String>,
-    got: Got,
+    /// What it would be without a build, and what that cost.
+    source: Change,
 }
 
-/// Turns the answers for sources into those for what is built from them, and leaves the others as they are.
-pub(super) fn run(site: &Site<'_>, declared: &Declarations, answers: Vec<Answer>) -> Vec<Answer> {
-    let (mut done, mut work) = (Vec::new(), Vec::new());
-    for answer in answers {
-        match declared.get(&answer.module) {
-            Some(Declared { build: Some(spec), .. }) => match as_work(answer, spec) {
-                Ok(one) => work.push(one),
-                Err(answer) => done.push(*answer),
-            },
-            _ => done.push(as_it_is(site, answer)),
+/// Turns what has come of sources into what has come of the modules that are made of them.
+pub(super) fn run<'g>(
+    context: &UpdateContext<'_>,
+    goals: impl Iterator<Item = &'g Goal<'g>>,
+    gathered: Gathered,
+    policy: RetryPolicy,
+) -> Gathered {
+    let Gathered { mut outcomes, mut trees } = gathered;
+    let mut work = Vec::new();
+    for goal in goals {
+        let Some(outcome) = outcomes.remove(goal.module) else { continue };
+        match (goal.build, outcome) {
+            (Some(spec), Outcome::Kept(to)) => {
+                let source = Change { to, warnings: Vec::new(), stats: FetchStats::default() };
+                work.push(Work { module: goal.module, spec, source });
+            }
+            (Some(spec), Outcome::Changed(source)) => {
+                work.push(Work { module: goal.module, spec, source: *source });
+            }
+            (None, Outcome::Kept(source)) => {
+                outcomes.insert(goal.module.clone(), plain(context, goal.module, &source));
+            }
+            (_, outcome) => drop(outcomes.insert(goal.module.clone(), outcome)),
         }
     }
     // Those that failed before come last, so that they never keep the others from being built.
-    work.sort_by_key(|work| site.attempt(&work.module).map(|attempt| attempt.last));
-    let builds = Builds::default();
-    let mut built = in_parallel(site, &work, |work| work.answer(site, &builds));
-    if builds.recovered.load(Ordering::Relaxed) > 0 {
-        again(site, &builds, &work, &mut built);
-    }
-    done.extend(built);
-    done
-}
-
-/// What waits for its time is built now: another build has shown that the network is back.
-fn again(site: &Site<'_>, builds: &Builds, work: &[Work<'_>], built: &mut Vec<Answer>) {
-    let waiting = answer::waiting(built);
-    let waiting: Vec<&Work<'_>> =
-        work.iter().filter(|work| waiting.contains(&work.module)).collect();
-    answer::replace(built, in_parallel(site, &waiting, |work| work.answer_now(site, builds)));
-}
-
-/// As many at once as there are processors: a build is not a wait for the network.
-fn in_parallel<T: Sync>(
-    site: &Site<'_>,
-    work: &[T],
-    run: impl Fn(&T) -> Answer + Sync,
-) -> Vec<Answer> {
-    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let (next, answers) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let go_on = || {
-        while let Some(one) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let answer = run(one);
-            super::gather::tell(site, &answer);
-            answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
-        }
+    work.sort_by_key(|work| context.state.attempts().get(work.module).map(|attempt| attempt.last));
+    let (built, staged) = {
+        let (failures, recovered) = (AtomicU32::new(0), AtomicU32::new(0));
+        Builds { context, trees: &trees, failures, recovered }.run(&work, policy)
     };
-    std::thread::scope(|scope| {
-        for _ in 1..site.options.jobs.min(processors).clamp(1, work.len().max(1)) {
-            // Where no thread can be started, those that run do all of it.
-            if std::thread::Builder::new().spawn_scoped(scope, go_on).is_err() {
-                break;
+    outcomes.extend(built);
+    trees.extend(staged);
+    Gathered { outcomes, trees }
+}
+
+/// A module whose source is as it was and that is not built, and may have been until now.
+fn plain(context: &UpdateContext<'_>, module: &ModuleName, source: &Binding) -> Outcome {
+    let survey = Survey::default();
+    let at = context.situation(&survey, RetryPolicy::All);
+    match decide_plain(&at, module, source) {
+        OutputDecision::Keep(current) => Outcome::Kept(*current),
+        OutputDecision::Switch(to) => Outcome::switched(*to),
+        // Neither is decided about a module that is not built.
+        OutputDecision::Build(_) | OutputDecision::Defer(_) => Outcome::Kept(source.clone()),
+    }
+}
+
+impl Builds<'_, '_> {
+    /// As many at once as there are processors: a build is not a wait for the network.
+    fn run(&self, work: &[Work<'_>], policy: RetryPolicy) -> (Outcomes, Trees) {
+        let (mut outcomes, mut trees) = self.run_all(work, policy);
+        // Another build has shown that the network is back, so that nothing waits for its time.
+        if self.recovered.load(Ordering::Relaxed) > 0 {
+            let is_waiting = |work: &&Work<'_>| {
+                let outcome = outcomes.get(work.module);
+                matches!(outcome, Some(Outcome::Deferred(Deferred::Until(_))))
+            };
+            let waiting: Vec<&Work<'_>> = work.iter().filter(is_waiting).collect();
+            let (later, staged) = self.run_all(&waiting, RetryPolicy::Interactive);
+            outcomes.extend(later);
+            trees.extend(staged);
+        }
+        (outcomes, trees)
+    }
+
+    fn run_all<'w, W>(&self, work: &[W], policy: RetryPolicy) -> (Outcomes, Trees)
+    where
+        W: std::borrow::Borrow<Work<'w>> + Sync,
+    {
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let ground = self.context.ground;
+        let done = in_parallel(ground.options.jobs.min(processors), work, |work| {
+            let (outcome, staged) = self.one(work.borrow(), policy);
+            outcome.tell(ground.events, work.borrow().module);
+            (work.borrow().module.clone(), outcome, staged)
+        });
+        let (mut outcomes, mut trees) = (Outcomes::new(), Trees::new());
+        for (module, outcome, staged) in done {
+            outcomes.insert(module, outcome);
+            trees.extend(staged.map(|staged| (staged.digest(), staged)));
+        }
+        (outcomes, trees)
+    }
+
+    fn one(&self, work: &Work<'_>, policy: RetryPolicy) -> (Outcome, Option<Staged>) {
+        let source = &work.source.to;
+        let survey = Survey::default();
+        let at = self.context.situation(&survey, policy);
+        let looked = look(self.context, &at, work.module, (work.spec, source), self.trees);
+        let looked = match looked {
+            Ok(looked) => looked,
+            Err(error) => return (Outcome::Failed(Failure::of_build(source, error, None)), None),
+        };
+        match decide_build(&at, work.module, source, &looked.survey) {
+            // Its source is staged because the entry is gone: it has to come back with a transaction.
+            OutputDecision::Keep(current) if self.is_staged(current.material()) => {
+                (work.becomes(*current), None)
+            }
+            OutputDecision::Keep(current) => (Outcome::Kept(*current), None),
+            OutputDecision::Switch(to) => (work.becomes(*to), None),
+            OutputDecision::Defer(Deferred::Pinned) => {
+                (pinned(at.attempt(work.module), source), None)
+            }
+            OutputDecision::Defer(deferred) => (Outcome::Deferred(deferred), None),
+            OutputDecision::Build(_) if self.failures.load(Ordering::Relaxed) >= MOST_FAILURES => {
+                (Outcome::Deferred(Deferred::Builds), None)
+            }
+            OutputDecision::Build(_) => self.build(work, &at, &looked),
+        }
+    }
+
+    fn is_staged(&self, entry: Option<Digest>) -> bool {
+        entry.is_some_and(|digest| self.trees.contains_key(&digest))
+    }
+
+    fn build(
+        &self,
+        work: &Work<'_>,
+        at: &Situation<'_>,
+        looked: &Looked<'_>,
+    ) -> (Outcome, Option<Staged>) {
+        let source = &work.source.to;
+        let ground = self.context.ground;
+        if ground.cancel.is_cancelled() {
+            let failure = Failure::of_build(source, BuildError::cancelled(), None);
+            return (Outcome::Failed(failure), None);
+        }
+        ground.events.happened(Event::Module { module: work.module, step: Step::Building });
+        match self.run_build(work, looked) {
+            Ok(build::Built { staged, key, read }) => {
+                let failed = at.attempt(work.module);
+                if failed.is_some_and(|attempt| attempt.next_scan().is_some()) {
+                    self.recovered.fetch_add(1, Ordering::Relaxed);
+                }
+                let from = crate::model::MadeFrom::of(&source.bound);
+                let built = Built { digest: staged.digest(), from, key, read };
+                (work.becomes(built_from(source, built)), Some(staged))
+            }
+            Err(error) => {
+                if error.is_of_the_moment() {
+                    self.failures.fetch_add(1, Ordering::Relaxed);
+                }
+                let name = |name| failing_at(error.stage(), name, work.spec);
+                let recipe = key_but_for_source(&looked.recipe, at.last_read(work.module));
+                let conditions = conditions(name(recipe), name(looked.survey.key));
+                (Outcome::Failed(Failure::of_build(source, error, Some(conditions))), None)
             }
         }
-        go_on();
-    });
-    answers.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
+    }
 
-/// The work that a source makes; what is no source is given back.
-fn as_work<'a>(answer: Answer, spec: &'a BuildSpec) -> Result<Work<'a>, Box<Answer>> {
-    let Answer { module, outcome } = answer;
-    match outcome {
-        Outcome::Unchanged(source) => {
-            Ok(Work { module, spec, source, warnings: Vec::new(), got: Got::default() })
-        }
-        Outcome::Bound { binding: source, warnings, got } => {
-            Ok(Work { module, spec, source, warnings, got })
-        }
-        outcome => Err(Box::new(Answer { module, outcome })),
+    fn run_build(&self, work: &Work<'_>, looked: &Looked<'_>) -> Result<build::Built, BuildError> {
+        let ground = self.context.ground;
+        let staging = (self.context.claim)().map_err(BuildError::Staging)?;
+        let told = |line: &str| {
+            let step = Step::Says(line);
+            ground.events.happened(Event::Module { module: work.module, step });
+        };
+        let build = Build {
+            disk: ground.disk,
+            staging,
+            recipe: &looked.recipe,
+            material: looked.files.material(),
+            cancel: ground.cancel,
+            told: &told,
+        };
+        build.run()
     }
 }
 
-/// A module that is not built, and may have been until now.
-fn as_it_is(site: &Site<'_>, answer: Answer) -> Answer {
-    let Answer { module, outcome } = answer;
-    match outcome {
-        Outcome::Unchanged(binding)
-            if site.state.modules().get(module.as_str()) != Some(&binding) =>
-        {
-            Answer::bound(&module, binding, Vec::new(), Got::default())
-        }
-        outcome => Answer { module, outcome },
+impl Work<'_> {
+    /// The module is to be this, for what its source cost.
+    fn becomes(&self, to: Binding) -> Outcome {
+        Outcome::changed(to, self.source.warnings.clone(), self.source.stats)
     }
+}
+
+/// A module whose build would fail as before.
+fn pinned(attempt: Option<&Attempt>, source: &Binding) -> Outcome {
+    let moved = attempt.map(|attempt| (attempt, moved(attempt, source)));
+    match moved {
+        Some((attempt, moved)) if *attempt != moved => Outcome::Pinned(Box::new(moved)),
+        _ => Outcome::Deferred(Deferred::Pinned),
+    }
+}
+
+/// What a look at a build has told.
+pub(super) struct Looked<'a> {
+    pub(super) survey: BuildSurvey,
+    recipe: Recipe<'a>,
+    files: Files,
+}
+
+/// Looks up what the decision about a build needs to know: what it would be built from now, and whether that was built
+/// before.
+pub(super) fn look<'a>(
+    context: &UpdateContext<'_>,
+    at: &Situation<'_>,
+    module: &ModuleName,
+    (spec, source): (&'a BuildSpec, &Binding),
+    trees: &Trees,
+) -> Result<Looked<'a>, BuildError> {
+    let ground = context.ground;
+    let recipe = context.toolchains.recipe(spec, ground.cancel).map_err(BuildError::Toolchain)?;
+    let files = Files::of(context, source, trees).map_err(BuildError::Inputs)?;
+    let key = |read: &[String]| key_of(&recipe, files.material(), read).map_err(BuildError::Inputs);
+    let mut keys: BTreeMap<&[String], Digest> = BTreeMap::new();
+    let mut ready = None;
+    for known in at.built(module) {
+        let now = match keys.get(&*known.read) {
+            Some(now) => *now,
+            None => *keys.entry(&known.read).or_insert(key(&known.read)?),
+        };
+        if now == known.key && is_there(context, known.digest, at.policy) {
+            ready = Some(known.clone());
+            break;
+        }
+    }
+    let key = key(at.last_read(module))?;
+    let failed_at = at.attempt(module).map_or(Stage::Build, |attempt| attempt.stage);
+    let depends_on = failing_at(failed_at, key, spec);
+    Ok(Looked { survey: BuildSurvey { ready, key, depends_on }, recipe, files })
+}
+
+/// Whether what was built is there: by size and time of each file, or, when everything is to be tried, read to the last
+/// byte.
+fn is_there(context: &UpdateContext<'_>, digest: Digest, policy: RetryPolicy) -> bool {
+    let layout = context.ground.layout;
+    context.state.entry(digest).is_some()
+        && match policy {
+            RetryPolicy::All => is_right(layout, digest),
+            RetryPolicy::Interactive | RetryPolicy::DueOnly => is_whole(layout, digest),
+        }
 }
 
 /// The files that a module is built from, wherever they are by now.
 enum Files {
-    Tree { at: std::path::PathBuf, manifest: Manifest, part: String },
-    Directory(std::path::PathBuf),
+    Tree { at: PathBuf, manifest: Manifest, part: String },
+    Directory(PathBuf),
 }
 
 impl Files {
+    fn of(context: &UpdateContext<'_>, source: &Binding, trees: &Trees) -> Result<Self, DiskError> {
+        let layout = context.ground.layout;
+        let (digest, part) = match &source.bound {
+            Bound::Linked { path } => return Ok(Self::Directory(path.as_path().to_owned())),
+            Bound::Entry { digest, subdirectory, .. } => (*digest, subdirectory.as_ref()),
+            Bound::Built(built) => (built.digest, None),
+        };
+        let staged = trees.get(&digest);
+        let found =
+            match staged.and_then(|staged| Some((staged.tree().to_owned(), staged.manifest()?))) {
+                Some(staged) => Some(staged),
+                None => read_manifest(layout, digest).map(|list| (layout.entry(digest), list)),
+            };
+        let lost = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        let (at, manifest) =
+            found.ok_or_else(|| DiskError::new(Verb::Read, layout.manifest(digest), lost()))?;
+        let part = part.map_or_else(String::new, Subdirectory::to_string);
+        Ok(Self::Tree { at, manifest, part })
+    }
+
     fn material(&self) -> Material<'_> {
         match self {
             Self::Tree { at, manifest, part } => Material::Tree { at, manifest, part },
             Self::Directory(at) => Material::Directory { at },
         }
-    }
-}
-
-/// What is decided before anything is built.
-enum Decided<'a> {
-    /// Something was built from exactly this, and is there.
-    Had(Built),
-    /// It is not built now.
-    PutOff(PutOff),
-    Build(Recipe<'a>, Files, Digest),
-}
-
-impl Work<'_> {
-    /// The answer, as whoever asks wishes.
-    fn answer(&self, site: &Site<'_>, builds: &Builds) -> Answer {
-        self.answer_as(site, builds, site.trying)
-    }
-
-    /// The same, whether it is time or not.
-    fn answer_now(&self, site: &Site<'_>, builds: &Builds) -> Answer {
-        self.answer_as(site, builds, Trying::Asked)
-    }
-
-    fn answer_as(&self, site: &Site<'_>, builds: &Builds, trying: Trying) -> Answer {
-        let decided = self.decide(site, builds, trying);
-        let (recipe, files, key) = match decided {
-            Ok(Decided::Had(built)) => return self.bound(site, built),
-            Ok(Decided::PutOff(put_off)) => return Answer::waiting(&self.module, put_off),
-            Ok(Decided::Build(recipe, files, key)) => (recipe, files, key),
-            Err(error) => return self.failed(error, None),
-        };
-        if site.cancel.is_cancelled() {
-            return self.failed(BuildError::cancelled(), None);
-        }
-        site.events.happened(Event::Module { module: &self.module, step: Step::Building });
-        match self.build(site, &recipe, &files) {
-            Ok(built) => {
-                let failed = site.attempt(&self.module);
-                if failed.is_some_and(|attempt| attempt.next_scan().is_some()) {
-                    builds.recovered.fetch_add(1, Ordering::Relaxed);
-                }
-                self.bound(site, built)
-            }
-            Err(error) => {
-                if error.is_of_the_moment() {
-                    builds.failures.fetch_add(1, Ordering::Relaxed);
-                }
-                let name = |name| failing_at(error.stage(), name, self.spec);
-                let recipe = key_but_for_source(&recipe, site.last_read(&self.module));
-                let conditions = conditions(name(recipe), name(key));
-                self.failed(error, Some(conditions))
-            }
-        }
-    }
-
-    fn decide(
-        &self,
-        site: &Site<'_>,
-        builds: &Builds,
-        trying: Trying,
-    ) -> Result<Decided<'_>, BuildError> {
-        let recipe = site.toolchains.recipe(self.spec, site.cancel);
-        let recipe = recipe.map_err(BuildError::Toolchain)?;
-        let files = self.files(site).map_err(BuildError::Inputs)?;
-        let key =
-            |read: &[String]| key_of(&recipe, files.material(), read).map_err(BuildError::Inputs);
-        let mut keys: BTreeMap<Vec<String>, Digest> = BTreeMap::new();
-        for known in site.built(&self.module) {
-            let now = match keys.get(&known.read) {
-                Some(now) => *now,
-                None => *keys.entry(known.read.clone()).or_insert(key(&known.read)?),
-            };
-            if now == known.key && self.is_there(site, known.digest, trying) {
-                return Ok(Decided::Had(known.clone()));
-            }
-        }
-        let read = site.last_read(&self.module);
-        let key = key(read)?;
-        let attempt = site.attempt(&self.module);
-        let failed_at = attempt.map_or(Stage::Build, |attempt| attempt.stage);
-        let depends_on = failing_at(failed_at, key, self.spec);
-        Ok(match before_building(attempt, depends_on, (trying, site.now)) {
-            Verdict::Later(until) => Decided::PutOff(PutOff::Until(until)),
-            Verdict::Pinned => Decided::PutOff(PutOff::Pinned),
-            Verdict::Now if builds.failures.load(Ordering::Relaxed) >= FEW => {
-                Decided::PutOff(PutOff::Builds)
-            }
-            Verdict::Now => Decided::Build(recipe, files, key),
-        })
-    }
-
-    /// Whether what was built is there: by size and time of each file, or, when a person wants everything tried,
-    /// read to the last byte.
-    fn is_there(&self, site: &Site<'_>, digest: Digest, trying: Trying) -> bool {
-        site.state.entry(digest).is_some()
-            && match trying {
-                Trying::All => is_right(site.layout, digest),
-                Trying::Asked | Trying::Scan => is_whole(site.layout, digest),
-            }
-    }
-
-    fn files(&self, site: &Site<'_>) -> Result<Files, DiskError> {
-        let (digest, subdirectory) = match &self.source.bound {
-            Bound::Linked { path } => return Ok(Files::Directory(path.as_path().to_owned())),
-            Bound::Entry { digest, subdirectory, .. } => (*digest, subdirectory),
-            Bound::Built(built) => (built.digest, &None),
-        };
-        let part = subdirectory.as_ref().map_or_else(String::new, ToString::to_string);
-        let staged = site.with_staged(|staged| {
-            let tree = staged.iter().find(|staged| staged.digest() == digest)?;
-            Some((tree.tree().to_owned(), tree.manifest()?))
-        });
-        let entry = site.layout.entry(digest);
-        let found = staged.or_else(|| Some((entry.clone(), read_manifest(site.layout, digest)?)));
-        let lost = || std::io::Error::from(std::io::ErrorKind::NotFound);
-        let (at, manifest) = found
-            .ok_or_else(|| DiskError::new(Verb::Read, site.layout.manifest(digest), lost()))?;
-        Ok(Files::Tree { at, manifest, part })
-    }
-
-    fn build(
-        &self,
-        site: &Site<'_>,
-        recipe: &Recipe<'_>,
-        files: &Files,
-    ) -> Result<Built, BuildError> {
-        let staging = site.staging().map_err(BuildError::Staging)?;
-        let told = |line: &str| {
-            site.events.happened(Event::Module { module: &self.module, step: Step::Says(line) });
-        };
-        let build = Build {
-            disk: site.disk,
-            staging: &staging,
-            recipe,
-            material: files.material(),
-            cancel: site.cancel,
-            told: &told,
-        };
-        let build::Built { staged, key, read } = build.run()?;
-        let from = MadeFrom::of(&self.source.bound);
-        let built = Built { digest: staged.digest(), from, key, read };
-        site.keep(staged);
-        Ok(built)
-    }
-
-    /// The module as it was built, now or before, from what it comes from now.
-    fn bound(&self, site: &Site<'_>, built: Built) -> Answer {
-        let from = MadeFrom::of(&self.source.bound);
-        let now = site.state.modules().get(self.module.as_str());
-        // Where a directory lies says nothing of what is in it: a home that was moved is shown as it is.
-        let is_same = |now: &&Binding| match &now.bound {
-            Bound::Built(shown) => {
-                let is_directory = |from: &MadeFrom| matches!(from, MadeFrom::Directory { .. });
-                let same_place = shown.from == from && now.source == self.source.source;
-                let moved = is_directory(&shown.from) && is_directory(&from);
-                shown.digest == built.digest && shown.key == built.key && (same_place || moved)
-            }
-            _ => false,
-        };
-        let is_staged =
-            site.with_staged(|staged| staged.iter().any(|one| one.digest() == built.digest));
-        if let Some(now) = now.filter(is_same).filter(|_| !is_staged) {
-            return Answer::unchanged(&self.module, now.clone());
-        }
-        let bound = Bound::Built(Box::new(Built { from, ..built }));
-        let binding = Binding { source: self.source.source.clone(), bound };
-        Answer::bound(&self.module, binding, self.warnings.clone(), self.got)
-    }
-
-    fn failed(&self, error: BuildError, conditions: Option<Digest>) -> Answer {
-        let revision = match &self.source.bound {
-            Bound::Entry { fetched, .. } => fetched.as_ref().map(|from| from.revision),
-            Bound::Linked { .. } | Bound::Built(_) => None,
-        };
-        let outcome = Outcome::Failed(Why::Build(Arc::new(error), conditions), revision);
-        Answer { module: self.module.clone(), outcome }
     }
 }

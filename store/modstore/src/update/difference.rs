@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::{Difference, FileChanges};
 use crate::{
-    commit::{Binding, read_manifest},
-    disk::Layout,
-    model::{Manifest, ModuleName},
+    disk::{Layout, read_manifest},
+    model::{Binding, Manifest, ModuleName},
 };
 
 /// The modules that differ between `from` and `to`, by name.

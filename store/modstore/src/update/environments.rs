@@ -6,19 +6,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    attempts::Tried,
-    ground::Ground,
-    report::{Failed, UpdateReport, Updated},
-};
+use super::{ground::Ground, staging::Trees};
 use crate::{
-    commit::{Binding, Staged, Staging, StagingError, State},
+    commit::State,
+    disk::{Staged, Staging, StagingError},
     environment::{
         self, Drift, EnvironmentLockError, LockedEnvironment, ModuleTree, NotPrepared, OnFailure,
-        Preparation, PrepareError, Registration, SyncError, SyncReport, Workspace,
+        Preparation, Registration, SyncError, SyncReport, Workspace,
     },
     events::Event,
-    model::{Digest, Generation, ModuleName, causes},
+    model::{Binding, Digest, Generation, ModuleName, causes},
 };
 
 /// The environments that a change is about, locked.
@@ -98,39 +95,24 @@ impl Environments {
         self.held.is_empty()
     }
 
-    /// Makes the environments ready for what the report says is updated. Modules that are not are moved to those
-    /// that failed.
-    pub(crate) fn prepare(
+    /// Makes the environments ready for what modules are to become. Gives those that some environment is not ready for.
+    pub(super) fn prepare(
         &self,
         ground: Ground<'_>,
         staging: &Staging,
-        staged: &[&Staged],
-        report: &mut UpdateReport,
-    ) {
-        if self.is_empty() || report.updated.is_empty() {
-            return;
-        }
-        let updated = report.updated.iter();
-        let to = updated.map(|updated| (updated.module.clone(), updated.to.clone())).collect();
-        let changed = subjects(ground, &to, staged);
+        trees: &Trees,
+        changed: &BTreeMap<ModuleName, Binding>,
+    ) -> BTreeMap<ModuleName, NotPrepared> {
+        let changed = subjects(ground, changed, trees);
         let workspace = Workspace { store: ground.context(), staging };
-        let Preparation { mut not_prepared, untried } =
+        let Preparation { not_prepared, untried } =
             environment::prepare(workspace, &self.held, &changed);
-        let (updated, failed): (Vec<_>, Vec<_>) = std::mem::take(&mut report.updated)
-            .into_iter()
-            .partition(|updated| !not_prepared.contains_key(&updated.module));
-        report.updated = updated;
-        for updated in failed {
-            if let Some(error) = not_prepared.remove(&updated.module) {
-                report.failed.push(failure(updated, error));
-            }
-        }
-        report.failed.sort_by(|a, b| a.module.cmp(&b.module));
         for (prefix, error) in untried {
             let (prefix, why) = (prefix.display(), causes(&error).join(": "));
             let text = format!("what is new was not tried in the environment {prefix}: {why}");
             ground.events.happened(Event::Notice { text: &text });
         }
+        not_prepared
     }
 
     /// Makes what is about to be shown again be there for the environments, and tries no import: nothing should
@@ -147,7 +129,7 @@ impl Environments {
             return Ok(());
         }
         let staging = Staging::claim(ground.disk, ground.layout, &ground.options.command)?;
-        let shown = subjects(ground, modules, &[]);
+        let shown = subjects(ground, modules, &Trees::new());
         let workspace = Workspace { store: ground.context(), staging: &staging };
         let prepared = environment::prepare_without_import(workspace, &self.held, &shown);
         let first = prepared.not_prepared.into_iter().next();
@@ -168,7 +150,7 @@ impl Environments {
             return Ok(done);
         }
         let generation = state.head().map(|head| head.number);
-        let shown = subjects(ground, state.modules(), &[]);
+        let shown = subjects(ground, state.modules(), &Trees::new());
         for held in &mut self.held {
             let prefix = held.registration.prefix.clone();
             let settled = settle_one(ground, held, generation, &shown, OnFailure::Stop);
@@ -186,7 +168,7 @@ fn is_any_off(ground: Ground<'_>, state: &State, registrations: &[Registration])
     let (layout, head) = (ground.layout, state.head().map(|head| head.number));
     let linked = state.modules().iter().filter(|(_, binding)| binding.digest().is_none());
     let linked = linked.map(|(name, binding)| (name.clone(), binding.clone())).collect();
-    let linked = subjects(ground, &linked, &[]);
+    let linked = subjects(ground, &linked, &Trees::new());
     registrations.iter().any(|registration| {
         !registration.is_missing()
             && (!registration.is_synced_to(head)
@@ -239,36 +221,13 @@ pub(crate) fn settle_one(
 pub(crate) fn subjects(
     ground: Ground<'_>,
     modules: &BTreeMap<ModuleName, Binding>,
-    staged: &[&Staged],
+    trees: &Trees,
 ) -> BTreeMap<ModuleName, ModuleTree> {
     let staged: BTreeMap<Digest, &Staged> =
-        staged.iter().map(|staged| (staged.digest(), *staged)).collect();
+        trees.iter().map(|(digest, staged)| (*digest, staged)).collect();
     let found = modules.iter().filter_map(|(name, binding)| {
         let subject = ModuleTree::of(ground.layout, name, binding, &staged)?;
         Some((subject.module.clone(), subject))
     });
     found.collect()
-}
-
-fn failure(updated: Updated, error: NotPrepared) -> Failed {
-    let Updated { module, from: serving, to, .. } = updated;
-    let cause = &*error.source;
-    let hint = match cause {
-        PrepareError::Import(exception) => exception
-            .name
-            .as_ref()
-            .map(|name| format!("`{name}` is not to be found in {}", error.prefix.display())),
-        _ => None,
-    };
-    Failed {
-        module,
-        class: cause.class(),
-        stage: cause.stage(),
-        code: None,
-        hint,
-        error: Box::new(error),
-        serving,
-        attempt: None,
-        tried: Some(Tried::of(&to)),
-    }
 }

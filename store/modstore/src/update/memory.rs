@@ -1,55 +1,54 @@
-//! What an update leaves to be remembered: for each module that failed how, and for each that is as it is wanted that
-//! nothing is wanting.
+//! What an update leaves to be remembered: for each module that failed how, and for each that is as it is declared that
+//! nothing is wrong any more. Pure.
 
 use std::collections::BTreeMap;
 
 use super::{
     attempts::{Ended, remember},
     options::Retry,
-    report::{Failed, UpdateReport},
+    outcome::{Outcome, Outcomes},
 };
 use crate::{
-    commit::{Attempt, State},
-    model::{Declarations, ModuleName},
+    commit::State,
+    model::{Attempt, Declarations, ModuleName},
 };
 
 /// What is to be noted of each module.
 pub(super) type Notes = BTreeMap<ModuleName, Option<Attempt>>;
 
-/// Completes what the report tells of failures, and gives what is to be remembered. `shown`: whether what could be
-/// had is about to be shown.
+/// What is to be remembered. `is_switching`: whether what is new is about to become current.
 pub(super) fn notes(
-    report: &mut UpdateReport,
+    outcomes: &Outcomes,
     state: &State,
     declared: &Declarations,
-    shown: bool,
+    is_switching: bool,
     clock: (Retry, u64),
 ) -> Notes {
-    let mut notes = failures(&mut report.failed, state, clock);
-    let mut clear = |module: &ModuleName| {
-        if state.attempts().contains_key(module.as_str()) {
-            notes.entry(module.clone()).or_insert(None);
-        }
+    let is_settled = |module: &&ModuleName| match outcomes.get(*module) {
+        Some(Outcome::Kept(_)) => true,
+        Some(Outcome::Changed(_)) => is_switching,
+        Some(Outcome::Removed | Outcome::Deferred(_) | Outcome::Pinned(_) | Outcome::Failed(_))
+        | None => declared.get(module).is_none(),
     };
-    report.unchanged.iter().for_each(|unchanged| clear(&unchanged.module));
-    if shown {
-        report.updated.iter().for_each(|updated| clear(&updated.module));
-    }
-    let known = state.attempts().keys();
-    known.filter(|module| declared.get(module).is_none()).for_each(clear);
+    let settled = state.attempts().keys().filter(is_settled);
+    let mut notes: Notes = settled.map(|module| (module.clone(), None)).collect();
+    let pinned = outcomes.iter().filter_map(|(module, outcome)| match outcome {
+        Outcome::Pinned(attempt) => Some((module.clone(), Some((**attempt).clone()))),
+        _ => None,
+    });
+    notes.extend(pinned);
+    notes.extend(failures(outcomes, state, clock));
     notes
 }
 
 /// As [`notes`], of what failed only.
-pub(super) fn failures(failed: &mut [Failed], state: &State, clock: (Retry, u64)) -> Notes {
-    let mut notes = Notes::new();
-    for failed in failed {
-        let Some(tried) = &failed.tried else { continue };
-        let before = state.attempts().get(failed.module.as_str());
-        let ended = Ended { class: failed.class, stage: failed.stage, error: &*failed.error };
-        let attempt = remember(tried, &ended, before, clock);
-        failed.attempt = Some(attempt.clone());
-        notes.insert(failed.module.clone(), Some(attempt));
-    }
-    notes
+pub(super) fn failures(outcomes: &Outcomes, state: &State, clock: (Retry, u64)) -> Notes {
+    let attempt = |(module, outcome): (&ModuleName, &Outcome)| {
+        let Outcome::Failed(failure) = outcome else { return None };
+        let tried = failure.tried.as_ref()?;
+        let before = state.attempts().get(module);
+        let ended = Ended { class: failure.class, stage: failure.stage, error: &*failure.error };
+        Some((module.clone(), Some(remember(tried, &ended, before, clock))))
+    };
+    outcomes.iter().filter_map(attempt).collect()
 }

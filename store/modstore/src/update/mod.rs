@@ -1,40 +1,50 @@
-//! Declared → shown: what an update decides, what it tells, and what came of it.
+//! What is declared becomes current: what an update decides, what it reports, and what has come of it.
 //!
-//! Decide first (`plan`), then fetch in parallel without any lock (`gather`), then one transaction
-//! (`run`). Knows nothing of how things are printed.
+//! Decide first (`plan`, pure), then fetch and build in parallel without any lock (`carry_out`, `builds`), then one
+//! transaction (`switch`). Knows nothing of how things are printed.
 
 mod options;
+mod ground;
 mod attempts;
+mod parallel;
+mod staging;
+mod environments;
+mod error;
+mod failure;
+mod goal;
+mod plan;
+mod outcome;
 mod report;
 mod memory;
-mod breaker;
-mod plan;
-mod ground;
-mod site;
-mod answer;
-mod repository;
-mod gather;
+mod context;
+mod carry_out;
 mod builds;
-mod environments;
 mod bind;
+mod transact;
+mod switch;
+mod summary;
 mod run;
 mod outdated;
 mod difference;
+#[cfg(test)]
+mod plan_laws;
 
 pub use crate::events::{Event, Events, Silent, Step};
 pub use bind::{BindError, BindReport, BindRequest};
 pub use environments::{EquipError, TakenBack};
-pub use options::{Options, Retry, Trying, UpdateRequest};
+pub use error::UpdateError;
+pub use failure::{Failure, LockMismatch};
+pub use options::{Options, Retry, RetryPolicy, UpdateRequest};
+pub use plan::{BuildReason, Decision, Deferred};
 pub use report::{
-    Cost, Difference, Failed, FileChanges, Outdated, PutOff, Unchanged, UpdateReport, Updated,
-    Waiting, Warning, Would,
+    Cost, Difference, Failed, FileChanges, Outdated, Unchanged, UpdateReport, Updated, Waiting,
+    Warning,
 };
-pub use run::UpdateError;
 
 pub(crate) use bind::{bind, unbind};
 pub(crate) use difference::difference;
 pub(crate) use environments::{Environments, give_back};
 pub(crate) use ground::Ground;
 pub(crate) use outdated::outdated;
-pub(crate) use repository::tell_fetch;
-pub(crate) use run::{Done, begin, commit_if_changed, update};
+pub(crate) use run::{Done, update};
+pub(crate) use transact::{begin, commit_if_changed};

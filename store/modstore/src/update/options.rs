@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    acquire::{ArchiveLimits, Limits, PackLimits},
+    acquire::{ArchiveLimits, Limits, PackLimits, Settings},
     disk::Barrier,
     model::ModuleName,
     reclaim::Policy,
@@ -61,6 +61,19 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// How fetching is done.
+    pub(crate) const fn settings(&self) -> Settings {
+        Settings {
+            jobs: self.jobs,
+            interactive: self.interactive,
+            limits: self.limits,
+            packs: self.packs,
+            archives: self.archives,
+        }
+    }
+}
+
 /// How long what has failed, and may work at another time, is left alone by a scan: longer each time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
@@ -87,15 +100,15 @@ impl Retry {
     }
 }
 
-/// What of that which failed before is tried again.
+/// Which of the modules that failed before are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Trying {
-    /// Everything, except builds that failed for what they were given, and would be given the same: a person asks.
+pub enum RetryPolicy {
+    /// All, except builds that failed for what they were given, and would be given the same: a person asks.
     #[default]
-    Asked,
-    /// What is due by now, or has changed since: a host asks, at its natural moments.
-    Scan,
-    /// Everything.
+    Interactive,
+    /// Those that are due by now, or have changed since: a host asks, at its natural moments.
+    DueOnly,
+    /// All.
     All,
 }
 
@@ -104,14 +117,14 @@ pub enum Trying {
 pub struct UpdateRequest {
     /// These modules, or all when there are none.
     pub names: Vec<ModuleName>,
-    /// Show nothing new unless every module could be had.
+    /// Change nothing unless every module can be fetched and built.
     pub all_or_nothing: bool,
     /// Take exactly the revisions of `modules.lock`.
     pub locked: bool,
-    /// Have everything anew, as if the store had nothing, and show it as a new generation.
-    pub fresh: bool,
-    /// What is declared is taken back when it cannot be had, so that how it failed is not remembered.
-    pub tentative: bool,
-    /// What of that which failed before is tried again.
-    pub trying: Trying,
+    /// Fetch and build everything again, as if the store had nothing, and make it a new generation.
+    pub refetch: bool,
+    /// The declarations are taken back when this fails, so that how it failed is not remembered.
+    pub dry_declare: bool,
+    /// Which of the modules that failed before are tried again.
+    pub policy: RetryPolicy,
 }

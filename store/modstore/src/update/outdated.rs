@@ -1,26 +1,28 @@
-//! What an update would change, found out without fetching or writing anything.
-
-use std::sync::Arc;
+//! What an update would change, found out without fetching or writing anything: the plan that the next update would
+//! carry out.
 
 use super::{
-    answer::Why,
-    gather::in_parallel,
+    builds,
+    carry_out::{groups, plan_sources, source_of},
+    context::UpdateContext,
+    error::{UpdateError, unknown},
+    failure::Failure,
+    goal::{Goal, goals, select},
     ground::Ground,
-    options::Trying,
-    plan::{Job, Member, RepositoryJob, plan, select},
-    report::{Outdated, Would},
-    repository::connect,
-    run::{UpdateError, by_consent, failed, undeclared, unknown},
-    site::Site,
+    options::RetryPolicy,
+    parallel::in_parallel,
+    plan::{Decision, Plan, Survey, decide_build, decide_plain, foregone, undeclared},
+    report::{Failed, Outdated},
+    staging::{LazyStaging, Trees},
 };
 use crate::{
-    acquire::Resolved,
-    commit::{Binding, Fetched, Journal},
+    acquire::{Acquired, Resolution},
+    commit::{Journal, State},
     events::Event,
-    model::{Declarations, ModuleName, RecordedSource, RefName, Revision},
+    model::{Binding, Declarations, ModuleName},
 };
 
-/// For each module of these names, or all: what an update would do.
+/// For each module of these names, or all: what an update that a person asks for would do.
 ///
 /// # Errors
 /// As for an update; nothing is ever changed.
@@ -32,78 +34,65 @@ pub(crate) fn outdated(
     let selected = select(declared, names).map_err(|name| unknown(declared, name))?;
     let state = Journal::state(&ground.layout.journal())?;
     ground.events.happened(Event::Began { modules: selected.len() });
-    let site = Site::new(ground, state, false, Trying::Asked)?;
-    let (allowed, refused) = by_consent(ground, declared, selected);
-    let jobs = plan(allowed.iter().copied(), None);
-    let mut outdated = in_parallel(&site, &jobs, |job| look(&site, job));
-    let refused = refused.iter();
-    outdated.extend(refused.filter_map(|answer| Some(fail(&site, &answer.module, answer.why()?))));
-    if names.is_empty() {
-        let gone = undeclared(&site.state, declared).into_iter();
-        outdated.extend(gone.map(|module| answer(&site, module, Would::Go)));
+    let (goals, refused) = goals(selected, None, &ground.consents(declared));
+    let mut plan = foregone(refused, undeclared(&state, declared, names));
+    plan.extend(plan_all(ground, &state, goals)?);
+    if ground.cancel.is_cancelled() {
+        return Err(UpdateError::Cancelled);
     }
-    outdated.sort_by(|a, b| a.module.cmp(&b.module));
-    if ground.cancel.is_cancelled() { Err(UpdateError::Cancelled) } else { Ok(outdated) }
-}
-
-fn answer(site: &Site<'_>, module: ModuleName, would: Would) -> Outdated {
-    let now = site.state.modules().get(module.as_str()).cloned();
-    Outdated { module, now, would }
-}
-
-fn fail(site: &Site<'_>, module: &ModuleName, why: &Why) -> Outdated {
-    let serving = site.state.modules().get(module.as_str()).cloned();
-    answer(site, module.clone(), Would::Fail(Box::new(failed(module.clone(), why, serving, None))))
-}
-
-fn look(site: &Site<'_>, job: &Job) -> Vec<Outdated> {
-    match job {
-        Job::Repository(job) => look_at_repository(site, job),
-        Job::Archive(job) => vec![look_at_text(site, &job.module, &job.text)],
-        Job::Linked { module, text, .. } => vec![look_at_text(site, module, text)],
-        Job::Impossible { module, why } => vec![fail(site, module, &Why::Impossible(*why))],
-    }
-}
-
-/// What is known by its source alone.
-fn look_at_text(site: &Site<'_>, module: &ModuleName, text: &RecordedSource) -> Outdated {
-    let would = match site.state.modules().get(module.as_str()) {
-        Some(now) if now.source == *text => Would::Stay,
-        _ => Would::Move { revision: None, reference: None },
-    };
-    answer(site, module.clone(), would)
-}
-
-fn look_at_repository(site: &Site<'_>, job: &RepositoryJob) -> Vec<Outdated> {
-    let members: Vec<&Member> = job.members.iter().collect();
-    match connect(site, &members) {
-        Ok((_, meant, failed)) => {
-            let meant = meant.iter().map(|(member, resolved)| {
-                let now = site.state.modules().get(member.module.as_str());
-                answer(site, member.module.clone(), would(now, member, resolved))
-            });
-            let failed =
-                failed.iter().filter_map(|failed| Some(fail(site, &failed.module, failed.why()?)));
-            meant.chain(failed).collect()
-        }
-        Err(error) => {
-            let why = Why::Acquire(Arc::new(error.into()));
-            members.iter().map(|member| fail(site, &member.module, &why)).collect()
-        }
-    }
-}
-
-fn would(now: Option<&Binding>, member: &Member, resolved: &Resolved) -> Would {
-    let revision = Revision::from(resolved.commit);
-    let stays = now.is_some_and(|now| {
-        let is_same = |from: &Fetched| from.revision == revision && now.source == member.text;
-        now.bound.fetched().is_some_and(is_same)
+    let outdated = plan.into_iter().map(|(module, decision)| {
+        let current = state.modules().get(&module).cloned();
+        Outdated { module, current, decision }
     });
-    match stays {
-        true => Would::Stay,
-        false => Would::Move {
-            revision: Some(revision),
-            reference: resolved.name.clone().map(RefName::from),
-        },
+    Ok(outdated.collect())
+}
+
+fn plan_all(ground: Ground<'_>, state: &State, goals: Vec<Goal<'_>>) -> Result<Plan, UpdateError> {
+    let staging = LazyStaging::new(ground);
+    let claim = || staging.get();
+    let context = UpdateContext::new(ground, state, false, &claim);
+    context.open_network(&goals)?;
+    let groups = groups(goals);
+    let plans = in_parallel(ground.options.jobs, &groups, |group| {
+        let (plan, _) = plan_sources(&context, group, RetryPolicy::Interactive);
+        let whole = group.iter().filter_map(|goal| {
+            let decision = plan.get(goal.module)?.clone();
+            Some((goal.module.clone(), whole_decision(&context, goal, decision)))
+        });
+        whole.collect::<Plan>()
+    });
+    Ok(plans.into_iter().flatten().collect())
+}
+
+/// The decision about a module, its build included, when its source is there already.
+fn whole_decision(context: &UpdateContext<'_>, goal: &Goal<'_>, decision: Decision) -> Decision {
+    let source = match &decision {
+        Decision::Keep => source_of(context, goal.module),
+        Decision::Fetch(resolution @ Resolution::Directory(path), _) => {
+            let bound = resolution.bound(None, &Acquired::Directory(path.clone()));
+            Some(Binding { source: goal.recorded.clone(), bound })
+        }
+        _ => None,
+    };
+    let Some(source) = source else { return decision };
+    let survey = Survey::default();
+    let at = context.situation(&survey, RetryPolicy::Interactive);
+    let Some(spec) = goal.build else { return decide_plain(&at, goal.module, &source).into() };
+    match builds::look(context, &at, goal.module, (spec, &source), &Trees::new()) {
+        Ok(looked) => decide_build(&at, goal.module, &source, &looked.survey).into(),
+        Err(error) => Decision::Fail(Failure::of_build(&source, error, None)),
+    }
+}
+
+impl Outdated {
+    /// Why the update would fail for this module, if it would.
+    #[must_use]
+    pub fn failed(&self) -> Option<Failed> {
+        match &self.decision {
+            Decision::Fail(failure) => {
+                Some(Failed::of(self.module.clone(), failure.clone(), self.current.clone(), None))
+            }
+            _ => None,
+        }
     }
 }

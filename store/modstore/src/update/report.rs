@@ -1,15 +1,17 @@
 //! What came of an update: values only, for the command line and for hosts.
 
-use std::{error::Error, path::PathBuf, time::Duration};
+use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
-use super::attempts::Tried;
+use super::{
+    failure::Failure,
+    plan::{Decision, Deferred},
+};
 use crate::{
-    commit::{Attempt, Binding},
     environment::SyncReport,
-    model::{Class, Generation, ModuleName, RefName, Revision, Stage},
+    model::{Attempt, Binding, Class, FailureCode, Generation, ModuleName, Stage},
 };
 
-/// What an update did.
+/// What an update did: made at the end, from what has come of each module.
 #[derive(Debug)]
 pub struct UpdateReport {
     /// The generation shown now; none in a store that never had one.
@@ -91,10 +93,10 @@ pub struct Failed {
     pub class: Class,
     /// How far it came.
     pub stage: Stage,
-    /// A name for the cause that never changes, where there is one yet: `build-not-allowed`.
-    pub code: Option<&'static str>,
+    /// A name for the cause that never changes.
+    pub code: FailureCode,
     /// What went wrong, with its causes behind it; holds no secret.
-    pub error: Box<dyn Error + Send + Sync>,
+    pub error: Arc<dyn Error + Send + Sync>,
     /// The next thing to do.
     pub hint: Option<String>,
     /// What the module still leads to.
@@ -102,7 +104,18 @@ pub struct Failed {
     /// What is remembered of it: how often it has failed, and when it is tried again. Nothing, when it was not
     /// really tried.
     pub attempt: Option<Attempt>,
-    pub(super) tried: Option<Tried>,
+}
+
+impl Failed {
+    pub(super) fn of(
+        module: ModuleName,
+        failure: Failure,
+        serving: Option<Binding>,
+        attempt: Option<Attempt>,
+    ) -> Self {
+        let Failure { class, stage, code, error, hint, tried: _ } = failure;
+        Self { module, class, stage, code, error, hint, serving, attempt }
+    }
 }
 
 /// A module that was not tried now.
@@ -111,25 +124,11 @@ pub struct Waiting {
     /// The module.
     pub module: ModuleName,
     /// What for.
-    pub put_off: PutOff,
+    pub deferred: Deferred,
     /// The last try, if there was one.
     pub attempt: Option<Attempt>,
     /// What the module still leads to.
     pub serving: Option<Binding>,
-}
-
-/// What a module waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PutOff {
-    /// This time, in milliseconds since 1970.
-    Until(u64),
-    /// A change of what it is made from or with: it failed, and would fail again.
-    Pinned,
-    /// The next scan: this host has failed several times in this one.
-    Host(String),
-    /// The next scan: several builds have found no network in this one.
-    Builds,
 }
 
 /// Something a person should know about a module.
@@ -160,33 +159,15 @@ pub struct Cost {
     pub committing: Duration,
 }
 
-/// What an update would do to one module.
-#[derive(Debug)]
+/// What an update would do about one module.
+#[derive(Debug, Clone)]
 pub struct Outdated {
     /// The module.
     pub module: ModuleName,
     /// What it is now.
-    pub now: Option<Binding>,
-    /// What would become of it.
-    pub would: Would,
-}
-
-/// What an update would do.
-#[derive(Debug)]
-pub enum Would {
-    /// Nothing.
-    Stay,
-    /// Fetch this commit.
-    Move {
-        /// The commit, for a module from git.
-        revision: Option<Revision>,
-        /// The full name of the reference followed.
-        reference: Option<RefName>,
-    },
-    /// Drop it: it is declared no more.
-    Go,
-    /// Fail.
-    Fail(Box<Failed>),
+    pub current: Option<Binding>,
+    /// What would be done.
+    pub decision: Decision,
 }
 
 /// What differs between two generations.

@@ -1,7 +1,7 @@
 //! The files of environments and projects: read, never run.
 //!
 //! Python itself follows three things: the path lines of `.pth` files, finders that `import` lines or `.start` files set
-//! up, and old `.egg-link` files by way of a `.pth`. `direct_url.json` is only shown by tools. A finder is a program;
+//! up, and old `.egg-link` files by way of a `.pth`. Only tools read `direct_url.json`. A finder is a program;
 //! the known backends write data into one line of theirs, and that line is read. Anything else is reported as
 //! unparsed, never guessed.
 

@@ -1,0 +1,49 @@
+//! Archives: downloaded, checked and unpacked.
+
+use super::{
+    AcquireError, AcquiredTree, FetchStats, FetchedArchive, SourceError, Sources, TreeFrom,
+    Upstream, fetch_archive, repository::note,
+};
+use crate::{
+    disk::{DiskError, Verb},
+    model::ArchiveSource,
+};
+
+/// The tree of an archive.
+pub(super) fn fetch(
+    sources: &Sources<'_>,
+    upstream: &Upstream,
+    source: &ArchiveSource,
+) -> Result<AcquiredTree, SourceError> {
+    let host = upstream.host.as_deref();
+    if let Some(host) = host.filter(|host| sources.hosts.is_given_up(host)) {
+        return Err(SourceError::HostGivenUp { host: host.to_owned() });
+    }
+    let fetched = download(sources, source).and_then(tree);
+    note(sources, host, fetched.as_ref().err());
+    fetched
+}
+
+fn download(sources: &Sources<'_>, source: &ArchiveSource) -> Result<FetchedArchive, SourceError> {
+    let (context, limits) = (sources.context, sources.settings.archives);
+    let (network, staging) = (sources.network()?, (sources.staging)()?);
+    let (disk, cancel, memory) = (context.disk, context.cancel, &sources.memory);
+    Ok(fetch_archive(network, source, disk, staging, cancel, limits, memory)?)
+}
+
+fn tree(archive: FetchedArchive) -> Result<AcquiredTree, SourceError> {
+    let FetchedArchive { staged, warnings, received } = archive;
+    let lost = || {
+        let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
+        AcquireError::Write(DiskError::new(Verb::Read, staged.tree(), gone))
+    };
+    Ok(AcquiredTree {
+        digest: staged.digest(),
+        manifest: staged.manifest().ok_or_else(lost)?,
+        submodules: Vec::new(),
+        warnings,
+        stats: FetchStats { written: staged.files(), linked: 0, received },
+        staged: Some(staged),
+        from: TreeFrom::Archive,
+    })
+}

@@ -1,0 +1,22 @@
+//! What the store keeps of an entry beside its files, read for those who fetch.
+
+use super::BaseEntry;
+use crate::{
+    disk::{Layout, read_manifest, read_own},
+    model::{Digest, GitTree, Manifest, Revision},
+};
+
+/// The entry of a commit, against which another commit of the same repository may be fetched.
+pub(crate) type BaseCommit = (Digest, Revision);
+
+/// What git called the files of an entry, if that is known.
+pub(super) fn git_list(layout: &Layout, digest: Digest, manifest: &Manifest) -> Option<GitTree> {
+    GitTree::from_bytes(&read_own(&layout.git_tree(digest)).ok()?, manifest)
+}
+
+/// The entry, if the store has all that a base needs.
+pub(super) fn open_base(layout: &Layout, (digest, commit): BaseCommit) -> Option<BaseEntry> {
+    let manifest = read_manifest(layout, digest)?;
+    let git = git_list(layout, digest, &manifest)?;
+    Some(BaseEntry::new(layout.entry(digest), commit.into(), manifest, git))
+}

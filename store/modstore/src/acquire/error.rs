@@ -1,0 +1,161 @@
+//! [`SourceError`]: why a source did not become a tree or a directory.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use gix::bstr::BString;
+
+use super::{AcquireError, NetworkError};
+use crate::{
+    disk::StagingError,
+    model::{Class, Digest, FailureCode, Stage},
+};
+
+/// A source did not become a tree or a directory. The store is as it was. Modules of one repository share the error.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// It could not be fetched.
+    #[error(transparent)]
+    Acquire(#[from] Arc<AcquireError>),
+    /// The host's git configuration cannot be read.
+    #[error(transparent)]
+    Network(#[from] Arc<NetworkError>),
+    /// The part that is wanted contains a submodule.
+    #[error("it has the submodule `{path}`, and submodules are not fetched")]
+    Submodule {
+        /// Where the submodule lies.
+        path: BString,
+    },
+    /// The lock names another tree than the commit has.
+    #[error("the commit's tree is {found}, and modules.lock says {locked}")]
+    OtherTree {
+        /// What came.
+        found: Digest,
+        /// What the lock says.
+        locked: Digest,
+    },
+    /// The linked directory is not there.
+    #[error("{} is not a directory", path.display())]
+    NoDirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The host was not asked: it has failed several times since this command began.
+    #[error("{host} has failed several times and is not asked again now")]
+    HostGivenUp {
+        /// The host.
+        host: String,
+    },
+}
+
+impl From<AcquireError> for SourceError {
+    fn from(error: AcquireError) -> Self {
+        Self::Acquire(Arc::new(error))
+    }
+}
+
+impl From<NetworkError> for SourceError {
+    fn from(error: NetworkError) -> Self {
+        Self::Network(Arc::new(error))
+    }
+}
+
+impl From<StagingError> for SourceError {
+    fn from(error: StagingError) -> Self {
+        AcquireError::from(error).into()
+    }
+}
+
+impl SourceError {
+    pub(super) fn cancelled() -> Self {
+        AcquireError::Cancelled.into()
+    }
+
+    /// When it is worth trying again.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Acquire(error) => error.class(),
+            Self::HostGivenUp { .. } => Class::Transient,
+            Self::Network(_)
+            | Self::Submodule { .. }
+            | Self::OtherTree { .. }
+            | Self::NoDirectory { .. } => Class::Permanent,
+        }
+    }
+
+    /// How far it had come.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        match self {
+            Self::Acquire(error) => error.stage(),
+            Self::Network(_) | Self::NoDirectory { .. } | Self::HostGivenUp { .. } => {
+                Stage::Resolve
+            }
+            Self::Submodule { .. } | Self::OtherTree { .. } => Stage::Place,
+        }
+    }
+
+    /// A name for the cause that never changes.
+    #[must_use]
+    pub fn code(&self) -> FailureCode {
+        match self {
+            Self::Acquire(error) => code_of(error),
+            Self::Network(_) => FailureCode::Program,
+            Self::Submodule { .. } => FailureCode::Submodule,
+            Self::OtherTree { .. } => FailureCode::Lock,
+            Self::NoDirectory { .. } => FailureCode::NoSuchDirectory,
+            Self::HostGivenUp { .. } => FailureCode::Connection,
+        }
+    }
+
+    /// The next thing to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Acquire(error) => return error.hint(),
+            Self::Network(_) | Self::HostGivenUp { .. } => return None,
+            Self::Submodule { .. } => {
+                "name the submodule's own repository as the source, or link a local clone"
+            }
+            Self::OtherTree { .. } => {
+                "run `modstore update` without --locked if the change is wanted"
+            }
+            Self::NoDirectory { .. } => "make the directory, or `modstore remove` the module",
+        };
+        Some(text.to_owned())
+    }
+
+    /// How long the server asked us to stay away.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Acquire(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
+    /// Whether it ended because of the wish to stop.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Acquire(error) if error.is_cancelled())
+    }
+
+    /// Whether something was tried, so that it says anything about the next time.
+    pub(crate) fn is_telling(&self) -> bool {
+        match self {
+            Self::Acquire(error) => !error.is_cancelled() && !error.is_offline(),
+            Self::HostGivenUp { .. } => false,
+            _ => true,
+        }
+    }
+}
+
+/// Until the crate below has codes of its own.
+fn code_of(error: &AcquireError) -> FailureCode {
+    match error {
+        AcquireError::Staging(_) | AcquireError::Write(_) => FailureCode::Store,
+        AcquireError::NoSubdirectory { .. } => FailureCode::NoSuchDirectory,
+        AcquireError::Cancelled => FailureCode::Cancelled,
+        error if error.is_offline() => FailureCode::Offline,
+        _ => FailureCode::Connection,
+    }
+}

@@ -1,0 +1,33 @@
+//! The bare mirror of a repository, which the store keeps for servers that do not give one commit alone.
+
+use crate::{
+    acquire::{
+        AcquiredTree, SourceError, Sources, TreeFrom, commit_from_mirror,
+        entry::BaseCommit,
+        key::TreeKey,
+        repository::{self, MirrorPaths},
+    },
+    events::Step,
+    model::ModuleName,
+};
+
+/// The commit, if the mirror has all of it.
+pub(super) fn find(
+    sources: &Sources<'_>,
+    key: &TreeKey,
+    base: Option<BaseCommit>,
+    module: &ModuleName,
+) -> Result<Option<AcquiredTree>, SourceError> {
+    let TreeKey::Commit { origin, revision } = key else { return Ok(None) };
+    // Only a mirror that is there is worth a staging and a lock.
+    if !repository::mirror(sources.context.layout, origin).is_dir() {
+        return Ok(None);
+    }
+    let (context, commit) = (sources.context, (*revision).into());
+    let on_step = |step: Step<'_>| repository::report(context.events, module, step);
+    let paths = MirrorPaths::of(context.layout, origin);
+    let base = repository::base(sources, origin, base);
+    let into = repository::destination(sources, origin, &paths)?;
+    let found = commit_from_mirror(commit, base.as_ref(), into, &on_step, context.cancel)?;
+    Ok(found.map(|fetched| repository::tree(fetched, TreeFrom::Mirror)))
+}

@@ -1,0 +1,49 @@
+//! Places that may have a tree already, so that no connection is made for it.
+//!
+//! They are asked in this order, before the origin. What a place gives is as good as what the origin gives, or it is
+//! none of its trees: each place proves what it has.
+
+mod mirror;
+mod store;
+
+use super::{AcquiredTree, Reach, SourceError, Sources, entry::BaseCommit, key::TreeKey};
+use crate::model::ModuleName;
+
+/// A place.
+struct Place {
+    /// It is asked up to here; a further reach leaves it out.
+    reach: Reach,
+    /// The tree, if the place has it; progress is reported of the module.
+    find: FindTree,
+}
+
+/// Asks a place for a tree; unchanged files are linked from the base, where the place can do that.
+type FindTree = fn(
+    &Sources<'_>,
+    &TreeKey,
+    Option<BaseCommit>,
+    &ModuleName,
+) -> Result<Option<AcquiredTree>, SourceError>;
+
+/// All of them, the cheapest first.
+const PLACES: [Place; 2] = [
+    Place { reach: Reach::Everywhere, find: store::find },
+    Place { reach: Reach::OutsideTheStore, find: mirror::find },
+];
+
+/// The tree from the first place that has it. A place that fails has nothing; only the wish to stop is an error.
+pub(super) fn find(
+    sources: &Sources<'_>,
+    key: &TreeKey,
+    base: Option<BaseCommit>,
+    module: &ModuleName,
+) -> Result<Option<AcquiredTree>, SourceError> {
+    for place in PLACES.iter().filter(|place| sources.reach <= place.reach) {
+        match (place.find)(sources, key, base, module) {
+            Ok(Some(tree)) => return Ok(Some(tree)),
+            Err(error) if error.is_cancelled() => return Err(error),
+            Ok(None) | Err(_) => {}
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,213 @@
+//! Commits of git repositories: one listing for all names, and each commit fetched against the entry that is most like
+//! it.
+
+use std::path::PathBuf;
+
+use super::{
+    AcquireError, AcquiredTree, BaseEntry, Destination, FetchStats, FetchedCommit, MirrorPlace,
+    Reach, RemoteError, Session, SourceError, Sources, TreeFrom, Upstream, Wanted,
+    entry::{BaseCommit, open_base},
+    fetch_commit,
+    resolution::Resolution,
+};
+use crate::{
+    disk::Layout,
+    events::{Event, Events, Step},
+    model::{ModuleName, Origin, RefName, Revision},
+};
+
+/// What each of these names means; all fail alike when the repository cannot be asked. `modules` are those that want
+/// to know, one for each name.
+pub(super) fn list(
+    sources: &Sources<'_>,
+    upstream: &mut Upstream,
+    wanted: &[Wanted],
+    modules: &[&ModuleName],
+) -> Vec<Result<Resolution, SourceError>> {
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let Some(origin) = upstream.urls.first().map(|url| url.origin()) else { return Vec::new() };
+    match connected(sources, upstream, wanted, modules) {
+        Err(error) => wanted.iter().map(|_| Err(error.clone())).collect(),
+        Ok(session) => {
+            let resolved = session.take_resolutions().into_iter().map(|resolved| {
+                let resolved = resolved.map_err(AcquireError::from)?;
+                Ok(Resolution::Commit {
+                    origin: origin.clone(),
+                    reference: resolved.name.map(RefName::from),
+                    revision: resolved.commit.into(),
+                })
+            });
+            resolved.collect()
+        }
+    }
+}
+
+/// The connection, which is made with the first call.
+fn connected<'u>(
+    sources: &Sources<'_>,
+    upstream: &'u mut Upstream,
+    wanted: &[Wanted],
+    modules: &[&ModuleName],
+) -> Result<&'u mut Session, SourceError> {
+    let Upstream { urls, host, connection } = upstream;
+    let connection = connection.get_or_insert_with(|| {
+        if sources.context.cancel.is_cancelled() {
+            return Err(SourceError::cancelled());
+        }
+        if let Some(host) = host.as_ref().filter(|host| sources.hosts.is_given_up(host)) {
+            return Err(SourceError::HostGivenUp { host: host.clone() });
+        }
+        for module in modules {
+            sources.context.events.happened(Event::Module { module, step: Step::Listing });
+        }
+        let addresses = urls.iter().map(|url| url.expose());
+        let connected = connect(sources, addresses, wanted);
+        note(sources, host.as_deref(), connected.as_ref().err());
+        connected
+    });
+    connection.as_mut().map_err(|error| error.clone())
+}
+
+/// Asks by each spelling of the address in turn.
+fn connect(
+    sources: &Sources<'_>,
+    addresses: impl Iterator<Item = String>,
+    wanted: &[Wanted],
+) -> Result<Session, SourceError> {
+    let (network, cancel) = (sources.network()?, sources.context.cancel);
+    let mut refused: Option<RemoteError> = None;
+    for address in addresses {
+        match network.connect(&address, wanted, cancel) {
+            Ok(session) => return Ok(session),
+            Err(error) if cancel.is_cancelled() => return Err(AcquireError::from(error).into()),
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(AcquireError::from(refused.expect("a repository has an address")).into())
+}
+
+/// Remembers whether the host has answered.
+pub(super) fn note(sources: &Sources<'_>, host: Option<&str>, error: Option<&SourceError>) {
+    let Some(host) = host else { return };
+    match error {
+        Some(SourceError::Acquire(error)) if error.is_offline() => {}
+        Some(SourceError::Acquire(error)) if error.is_network() => sources.hosts.failed(host),
+        _ => sources.hosts.answered(host),
+    }
+}
+
+/// Fetches a commit, against `base` or else the newest entry of its repository.
+pub(super) fn fetch(
+    sources: &Sources<'_>,
+    upstream: &mut Upstream,
+    (origin, revision): (&Origin, Revision),
+    base: Option<BaseCommit>,
+    modules: &[&ModuleName],
+) -> Result<AcquiredTree, SourceError> {
+    let context = sources.context;
+    let wanted = [Wanted::Commit(revision.into())];
+    let session = connected(sources, upstream, &wanted, modules)?;
+    let paths = MirrorPaths::of(context.layout, origin);
+    let into = destination(sources, origin, &paths)?;
+    let base = self::base(sources, origin, base);
+    let module = modules.first();
+    let on_step = |step: Step<'_>| {
+        if let Some(module) = module {
+            report(context.events, module, step);
+        }
+    };
+    // From here on it is no longer the listing that is waited for.
+    if let Some(module) = module {
+        let step = Step::Receiving { bytes: 0, objects: 0, of: None };
+        context.events.happened(Event::Module { module, step });
+    }
+    let commit = revision.into();
+    let fetched = fetch_commit(session, commit, base.as_ref(), into, &on_step, context.cancel);
+    let fetched = fetched.inspect_err(|error| {
+        if let Some(host) = upstream.host.as_deref().filter(|_| error.is_network()) {
+            sources.hosts.failed(host);
+        }
+    });
+    Ok(tree(fetched?, TreeFrom::Repository))
+}
+
+/// The entry that a commit of this repository is fetched against: `base`, or else the newest that the store knows.
+pub(super) fn base(
+    sources: &Sources<'_>,
+    origin: &Origin,
+    base: Option<BaseCommit>,
+) -> Option<BaseEntry> {
+    let base = match sources.reach {
+        Reach::Everywhere => base.or_else(|| sources.known().newest(origin)),
+        // The files of a base are the very files that are not to be relied on.
+        Reach::OutsideTheStore | Reach::OriginOnly => None,
+    };
+    open_base(sources.context.layout, base?)
+}
+
+/// Where the mirror of a repository lies, if there is one.
+pub(super) fn mirror(layout: &Layout, origin: &Origin) -> PathBuf {
+    layout.mirrors().join(format!("{}.git", origin.hash()))
+}
+
+/// The paths of a repository's mirror in the store.
+pub(super) struct MirrorPaths {
+    directory: PathBuf,
+    lock: PathBuf,
+}
+
+impl MirrorPaths {
+    pub(super) fn of(layout: &Layout, origin: &Origin) -> Self {
+        let lock = layout.lock(&format!("origin-{}", origin.hash()));
+        Self { directory: layout.mirrors(), lock }
+    }
+}
+
+/// Where a commit of this repository is written to.
+pub(super) fn destination<'d>(
+    sources: &'d Sources<'_>,
+    origin: &'d Origin,
+    paths: &'d MirrorPaths,
+) -> Result<Destination<'d>, SourceError> {
+    let context = sources.context;
+    let mirror = MirrorPlace {
+        directory: &paths.directory,
+        lock: &paths.lock,
+        origin,
+        command: context.command,
+        lock_limit: context.lock_limit,
+        rebuild: sources.reach == Reach::OriginOnly,
+    };
+    let (disk, staging) = (context.disk, (sources.staging)()?);
+    Ok(Destination {
+        mirror,
+        disk,
+        staging,
+        packs: sources.settings.packs,
+        memory: &sources.memory,
+    })
+}
+
+/// A commit in staging, as a tree from here.
+pub(super) fn tree(fetched: FetchedCommit, from: TreeFrom) -> AcquiredTree {
+    let (written, linked) = fetched.files;
+    AcquiredTree {
+        digest: fetched.staged.digest(),
+        manifest: fetched.manifest,
+        submodules: fetched.submodules,
+        staged: Some(fetched.staged),
+        warnings: fetched.warnings,
+        stats: FetchStats { written, linked, received: fetched.received },
+        from,
+    }
+}
+
+/// Reports the progress of a fetch for a module.
+pub(super) fn report(events: &dyn Events, module: &ModuleName, step: Step<'_>) {
+    events.happened(match step {
+        Step::WaitingForLock { holder } => Event::Waiting { holder },
+        step => Event::Module { module, step },
+    });
+}

@@ -1,0 +1,30 @@
+//! [`resolve`]: what sources mean now.
+
+use super::{
+    SourceError, Sources, Upstream, Wanted, repository,
+    resolution::{Meaning, Request, Resolution},
+};
+use crate::model::{LinkedPath, ModuleName};
+
+/// What each request means: one listing for all that name a branch or a tag. The requests all come from `upstream`.
+pub(crate) fn resolve(
+    sources: &Sources<'_>,
+    upstream: &mut Upstream,
+    requests: &[Request<'_>],
+) -> Vec<Result<Resolution, SourceError>> {
+    let named = requests.iter().filter_map(|request| match request.meaning() {
+        Meaning::Named(wanted) => Some((request.module, wanted)),
+        Meaning::Known(_) | Meaning::Directory(_) => None,
+    });
+    let (modules, wanted): (Vec<&ModuleName>, Vec<Wanted>) = named.unzip();
+    let mut listed = repository::list(sources, upstream, &wanted, &modules).into_iter();
+    let resolved = requests.iter().map(|request| match request.meaning() {
+        Meaning::Known(resolution) => Ok(resolution),
+        Meaning::Named(_) => listed.next().expect("each name was asked for"),
+        Meaning::Directory(path) => LinkedPath::of(path)
+            .filter(|_| path.is_dir())
+            .map(Resolution::Directory)
+            .ok_or_else(|| SourceError::NoDirectory { path: path.to_owned() }),
+    });
+    resolved.collect()
+}

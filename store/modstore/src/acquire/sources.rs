@@ -1,0 +1,106 @@
+//! [`Sources`]: what all resolving and fetching of one command shares.
+
+use std::sync::OnceLock;
+
+use super::{
+    ArchiveLimits, Counts, Limits, MemoryBudget, Network, NetworkError, PackLimits, hosts::Hosts,
+    known::KnownTrees,
+};
+use crate::{
+    Context,
+    commit::State,
+    disk::{Staging, StagingError},
+};
+
+/// How fetching is done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// How many fetches may run at once.
+    pub(crate) jobs: usize,
+    /// Whether a credential helper or ssh may ask a person.
+    pub(crate) interactive: bool,
+    /// Time limits of the network.
+    pub(crate) limits: Limits,
+    /// What one pack may cost, and all fetches in memory.
+    pub(crate) packs: PackLimits,
+    /// What one archive may cost.
+    pub(crate) archives: ArchiveLimits,
+}
+
+/// Which places may give a tree in the origin's stead. Each step excludes the places of those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reach {
+    /// All of them.
+    Everywhere,
+    /// No entry of this store: an entry is damaged and is to be replaced.
+    OutsideTheStore,
+    /// None: everything is to come from its origin.
+    OriginOnly,
+}
+
+/// Where a staging comes from: it is made when the first tree is written, so that a command that finds nothing to do
+/// writes nothing.
+pub(crate) type Claim<'a> = dyn Fn() -> Result<&'a Staging, StagingError> + Sync + 'a;
+
+/// What all resolving and fetching of one command shares: used from many threads.
+pub(crate) struct Sources<'a> {
+    pub(super) context: Context<'a>,
+    pub(super) settings: Settings,
+    pub(super) reach: Reach,
+    /// What all fetches of this command may hold in memory together.
+    pub(super) memory: MemoryBudget,
+    pub(super) staging: &'a Claim<'a>,
+    /// Hosts that fail are given up.
+    pub(crate) hosts: Hosts,
+    network: OnceLock<Network>,
+    state: &'a State,
+    /// Made when first asked for: most commands find nothing to fetch.
+    known: OnceLock<KnownTrees>,
+}
+
+impl<'a> Sources<'a> {
+    /// Nothing is read or asked yet.
+    pub(crate) fn new(
+        context: Context<'a>,
+        settings: Settings,
+        reach: Reach,
+        state: &'a State,
+        staging: &'a Claim<'a>,
+    ) -> Self {
+        Self {
+            context,
+            settings,
+            reach,
+            memory: MemoryBudget::new(settings.packs.memory, settings.jobs),
+            staging,
+            hosts: Hosts::default(),
+            network: OnceLock::new(),
+            state,
+            known: OnceLock::new(),
+        }
+    }
+
+    /// The network: the host's git configuration is read for the first who asks. No connection is made.
+    ///
+    /// # Errors
+    /// The configuration cannot be read.
+    pub(crate) fn network(&self) -> Result<&Network, NetworkError> {
+        if let Some(network) = self.network.get() {
+            return Ok(network);
+        }
+        let Context { layout, offline, .. } = self.context;
+        let Settings { limits, interactive, .. } = self.settings;
+        let opened = Network::open(&layout.mirrors(), limits, interactive, offline)?;
+        Ok(self.network.get_or_init(|| opened))
+    }
+
+    /// What all connections so far cost.
+    pub(crate) fn counts(&self) -> Counts {
+        self.network.get().map(Network::counts).unwrap_or_default()
+    }
+
+    /// What the store knows.
+    pub(super) fn known(&self) -> &KnownTrees {
+        self.known.get_or_init(|| KnownTrees::of(self.state))
+    }
+}

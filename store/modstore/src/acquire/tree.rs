@@ -1,0 +1,84 @@
+//! [`Acquired`]: what a source has become, before anything leads to it.
+
+use gix::bstr::BString;
+
+use super::{AcquireError, SourceError, check_subdirectory};
+use crate::{
+    disk::Staged,
+    model::{Digest, LinkedPath, Manifest, Subdirectory},
+};
+
+/// What a source has become.
+#[derive(Debug)]
+pub(crate) enum Acquired {
+    /// A tree, in the store already or in a staging.
+    Tree(Box<AcquiredTree>),
+    /// The user's own directory, which stays where it is.
+    Directory(LinkedPath),
+}
+
+/// A tree, whole, with all that is known of it.
+#[derive(Debug)]
+pub(crate) struct AcquiredTree {
+    /// Its name.
+    pub(crate) digest: Digest,
+    /// Its files.
+    pub(crate) manifest: Manifest,
+    /// Where it has submodules, which are not in it.
+    pub(crate) submodules: Vec<BString>,
+    /// The tree itself, unless it is an entry of the store already.
+    pub(crate) staged: Option<Staged>,
+    /// Lines that a person should read.
+    pub(crate) warnings: Vec<String>,
+    /// What it cost.
+    pub(crate) stats: FetchStats,
+    /// Which place had it.
+    pub(crate) from: TreeFrom,
+}
+
+/// Where a tree was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TreeFrom {
+    /// An entry of this store.
+    Store,
+    /// The bare mirror of its repository.
+    Mirror,
+    /// Its repository.
+    Repository,
+    /// Its archive.
+    Archive,
+}
+
+/// What one tree cost.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct FetchStats {
+    /// Files written.
+    pub(crate) written: u64,
+    /// Files linked from another entry.
+    pub(crate) linked: u64,
+    /// Bytes received.
+    pub(crate) received: u64,
+}
+
+impl AcquiredTree {
+    /// Checks that the tree is the one that is `locked`, and that it has the part that is wanted, whole.
+    pub(crate) fn check(
+        &self,
+        locked: Option<Digest>,
+        subdirectory: Option<&Subdirectory>,
+    ) -> Result<(), SourceError> {
+        if let Some(locked) = locked.filter(|locked| *locked != self.digest) {
+            return Err(SourceError::OtherTree { found: self.digest, locked });
+        }
+        check_subdirectory(&self.manifest, subdirectory).map_err(AcquireError::from)?;
+        let part = subdirectory.map_or("", Subdirectory::as_str);
+        let is_within = |path: &&BString| {
+            let rest = path.strip_prefix(part.as_bytes());
+            part.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        };
+        match self.submodules.iter().find(is_within) {
+            Some(path) => Err(SourceError::Submodule { path: path.clone() }),
+            None => Ok(()),
+        }
+    }
+}

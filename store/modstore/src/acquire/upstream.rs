@@ -1,0 +1,66 @@
+//! [`Upstream`]: where sources come from that one listing answers for.
+//!
+//! A connection is made when the first request needs one: to find out what a name means, or for a tree that no place
+//! has. Its failure is remembered, so that modules of one repository do not wait for it one after the other.
+
+use std::collections::BTreeMap;
+
+use super::{Session, SourceError};
+use crate::model::{Origin, RemoteUrl, Source};
+
+/// A repository, with the login that its sources share; or an archive; or a directory.
+pub(crate) struct Upstream {
+    /// The spellings of a repository's address.
+    pub(super) urls: Vec<RemoteUrl>,
+    /// Unless it is on this machine.
+    pub(super) host: Option<String>,
+    pub(super) connection: Option<Result<Session, SourceError>>,
+}
+
+impl Upstream {
+    /// Where these sources come from.
+    pub(crate) fn of<'s>(sources: impl Iterator<Item = &'s Source>) -> Self {
+        let mut upstream = Self { urls: Vec::new(), host: None, connection: None };
+        for source in sources {
+            let (url, is_repository) = match source {
+                Source::Git(git) => (&git.url, true),
+                Source::Archive(archive) => (archive.url.address(), false),
+                Source::Linked(_) => continue,
+            };
+            upstream.host = url.origin().host().map(str::to_owned);
+            if is_repository && !upstream.urls.contains(url) {
+                upstream.urls.push(url.clone());
+            }
+        }
+        upstream
+    }
+}
+
+/// Items whose sources come from one place, together; so that a repository is listed once, and each of its commits
+/// fetched once, whatever spellings are used. Only a login that is written in an address is for the modules that have
+/// it: those with another, or with none, are a group of their own.
+pub(crate) fn by_upstream<T>(items: Vec<T>, source: impl Fn(&T) -> &Source) -> Vec<Vec<T>> {
+    let (mut groups, mut repositories) = (Vec::new(), BTreeMap::<Origin, Vec<Vec<T>>>::new());
+    for item in items {
+        let url = match source(&item) {
+            Source::Git(git) => git.url.clone(),
+            Source::Archive(_) | Source::Linked(_) => {
+                groups.push(vec![item]);
+                continue;
+            }
+        };
+        let of_origin = repositories.entry(url.origin()).or_default();
+        let has_same_login = |group: &&mut Vec<T>| {
+            group.first().is_some_and(|first| match source(first) {
+                Source::Git(git) => git.url.has_login_of(&url),
+                Source::Archive(_) | Source::Linked(_) => false,
+            })
+        };
+        match of_origin.iter_mut().find(has_same_login) {
+            Some(group) => group.push(item),
+            None => of_origin.push(vec![item]),
+        }
+    }
+    groups.extend(repositories.into_values().flatten());
+    groups
+}

@@ -1,0 +1,137 @@
+//! An entry fetched again from where it came from: the commit or the archive that the journal records.
+//!
+//! Fetched whole, without a base: the files of a base are the very files that are damaged.
+
+use super::report::Origin;
+use crate::{
+    acquire::{
+        Acquired, NetworkError, Reach, Resolution, SourceError, Sources, TreeFrom, Upstream, fetch,
+    },
+    commit::State,
+    disk::{Staged, Staging},
+    model::{Binding, Digest, ModuleName},
+    update::Ground,
+};
+
+/// Why an entry could not be fetched again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RefetchError {
+    /// Nothing is left that says where it came from.
+    #[error("its source is not recorded")]
+    NoSource,
+    /// It could not be fetched.
+    #[error("it could not be fetched from {from}")]
+    Acquire {
+        /// Where it was asked for, without any secret.
+        from: String,
+        /// Why not.
+        source: SourceError,
+    },
+    /// Something else came.
+    #[error("what {from} has now is {found}")]
+    Other {
+        /// Where it was asked for, without any secret.
+        from: String,
+        /// What came.
+        found: Digest,
+    },
+    /// The host's git configuration cannot be read.
+    #[error(transparent)]
+    Network(#[from] std::sync::Arc<NetworkError>),
+}
+
+impl RefetchError {
+    fn of(from: &Binding, error: SourceError) -> Self {
+        match error {
+            SourceError::Network(error) => Self::Network(error),
+            source => Self::Acquire { from: from.source.to_string(), source },
+        }
+    }
+
+    /// The next thing to do.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Acquire { source, .. } => source.hint(),
+            Self::NoSource | Self::Other { .. } => {
+                Some("`modstore update` fetches what is declared now".into())
+            }
+            Self::Network(_) => None,
+        }
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Acquire { source, .. } if source.is_cancelled())
+    }
+}
+
+/// Fetches entries; the network is only opened for the first.
+pub(super) struct Fetcher<'a> {
+    sources: Sources<'a>,
+}
+
+impl<'a> Fetcher<'a> {
+    /// No place counts that is an entry of this store. `claim` gives the staging.
+    pub(super) fn new(
+        ground: Ground<'a>,
+        state: &'a State,
+        claim: &'a (dyn Fn() -> Result<&'a Staging, crate::disk::StagingError> + Sync + 'a),
+    ) -> Self {
+        let (context, settings) = (ground.context(), ground.options.settings());
+        Self { sources: Sources::new(context, settings, Reach::OutsideTheStore, state, claim) }
+    }
+
+    /// Fetches `digest` from the first of the places it came from that still gives it. `bindings` are those that lead
+    /// to it.
+    pub(super) fn fetch(
+        &self,
+        digest: Digest,
+        bindings: &[(ModuleName, Binding)],
+    ) -> Result<(Staged, Origin), RefetchError> {
+        let mut first = None;
+        for (module, binding) in bindings {
+            // What was built is built again by an update; what it was built from is fetched like any other.
+            if binding.bound.source_entry() != Some(digest) {
+                continue;
+            }
+            let failed = match self.fetch_from(module, binding) {
+                None => continue,
+                Some(Ok((staged, origin))) if staged.digest() == digest => {
+                    return Ok((staged, origin));
+                }
+                Some(Ok((staged, _))) => {
+                    let (from, found) = (binding.source.to_string(), staged.digest());
+                    RefetchError::Other { from, found }
+                }
+                Some(Err(error)) => RefetchError::of(binding, error),
+            };
+            if failed.is_cancelled() {
+                return Err(failed);
+            }
+            first.get_or_insert(failed);
+        }
+        Err(first.unwrap_or(RefetchError::NoSource))
+    }
+
+    /// Fetches what the journal records of this binding, if that tells where its tree came from.
+    fn fetch_from(
+        &self,
+        module: &ModuleName,
+        binding: &Binding,
+    ) -> Option<Result<(Staged, Origin), SourceError>> {
+        let resolution = Resolution::recorded(binding)?;
+        let mut upstream = Upstream::of(binding.source.source().into_iter());
+        let acquired = fetch(&self.sources, &mut upstream, &resolution, None, &[module]);
+        let tree = match acquired {
+            Ok(Acquired::Tree(tree)) => *tree,
+            Ok(Acquired::Directory(_)) => return None,
+            Err(error) => return Some(Err(error)),
+        };
+        let origin = match tree.from {
+            TreeFrom::Store => Origin::Store,
+            TreeFrom::Mirror => Origin::Mirror,
+            TreeFrom::Repository => Origin::Git,
+            TreeFrom::Archive => Origin::Archive,
+        };
+        Some(Ok((tree.staged?, origin)))
+    }
+}

@@ -1,0 +1,222 @@
+//! The first half of an update: all sources are resolved, decided about and fetched, in parallel and without any lock.
+//! Nothing is visible until the transaction.
+//!
+//! Threads of their own wait for the network; the work on what comes is rayon's.
+
+use std::collections::BTreeMap;
+
+use super::{
+    context::UpdateContext,
+    failure::Failure,
+    goal::Goal,
+    options::RetryPolicy,
+    outcome::{Outcome, Outcomes},
+    parallel::in_parallel,
+    plan::{Decision, Deferred, Plan, before_asking, decide},
+    staging::Trees,
+};
+use crate::{
+    acquire::{
+        Acquired, AcquiredTree, BaseCommit, FetchStats, Request, Resolution, SourceError, Upstream,
+        by_upstream, fetch, resolve,
+    },
+    model::{Attempt, Binding, ModuleName, Revision},
+};
+
+/// What has come of the sources, and the trees that were staged for them.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) outcomes: Outcomes,
+    pub(super) trees: Trees,
+}
+
+/// Goals whose sources come from one place.
+pub(super) type Group<'a> = Vec<Goal<'a>>;
+
+/// The goals in groups, one for each repository, archive or directory.
+pub(super) fn groups(goals: Vec<Goal<'_>>) -> Vec<Group<'_>> {
+    by_upstream(goals, |goal| &goal.source)
+}
+
+/// Decides about the sources of a group: one listing at most.
+pub(super) fn plan_sources(
+    context: &UpdateContext<'_>,
+    group: &[Goal<'_>],
+    policy: RetryPolicy,
+) -> (Plan, Upstream) {
+    let survey = context.survey(group);
+    let at = context.situation(&survey, policy);
+    let mut upstream = Upstream::of(group.iter().map(|goal| &goal.source));
+    let early = group.iter().map(|goal| (goal, before_asking(&at, goal)));
+    let (decided, open): (Vec<_>, Vec<_>) = early.partition(|(_, decision)| decision.is_some());
+    let requests: Vec<Request<'_>> = open.iter().map(|(goal, _)| goal.request()).collect();
+    let resolved = resolve(&context.sources, &mut upstream, &requests);
+    let decided =
+        decided.into_iter().filter_map(|(goal, decision)| Some((goal.module.clone(), decision?)));
+    let later = open
+        .iter()
+        .zip(resolved)
+        .map(|((goal, _), resolved)| (goal.module.clone(), decide(&at, goal, resolved)));
+    (decided.chain(later).collect(), upstream)
+}
+
+/// Decides about all sources and fetches what is to be fetched, as much at once as the options say. What waits for its
+/// time because the network had failed it is tried once more where its host has answered meanwhile.
+pub(super) fn gather(
+    context: &UpdateContext<'_>,
+    groups: &[Group<'_>],
+    policy: RetryPolicy,
+) -> Gathered {
+    let mut gathered = gather_once(context, groups, policy);
+    let answering = context.sources.hosts.answering();
+    let is_worth_it = |goal: &&Goal<'_>| {
+        let outcome = gathered.outcomes.get(goal.module);
+        matches!(outcome, Some(Outcome::Deferred(Deferred::Until(_))))
+            && goal.request().host().is_some_and(|host| answering.contains(&host))
+            && failed_by_the_network(context, goal.module)
+    };
+    let again = groups.iter().map(|group| group.iter().filter(is_worth_it).cloned().collect());
+    let again: Vec<Group<'_>> = again.filter(|group: &Group<'_>| !group.is_empty()).collect();
+    if !again.is_empty() && !context.ground.cancel.is_cancelled() {
+        let later = gather_once(context, &again, RetryPolicy::All);
+        gathered.outcomes.extend(later.outcomes);
+        gathered.trees.extend(later.trees);
+    }
+    gathered
+}
+
+fn failed_by_the_network(context: &UpdateContext<'_>, module: &ModuleName) -> bool {
+    context.state.attempts().get(module).is_some_and(Attempt::may_end_with_an_answer)
+}
+
+fn gather_once(context: &UpdateContext<'_>, groups: &[Group<'_>], policy: RetryPolicy) -> Gathered {
+    let done = in_parallel(context.ground.options.jobs, groups, |group| {
+        let (plan, mut upstream) = plan_sources(context, group, policy);
+        let gathered = carry_out(context, group, plan, &mut upstream);
+        for (module, outcome) in &gathered.outcomes {
+            outcome.tell(context.ground.events, module);
+        }
+        gathered
+    });
+    let mut all = Gathered::default();
+    for Gathered { outcomes, trees } in done {
+        all.outcomes.extend(outcomes);
+        all.trees.extend(trees);
+    }
+    all
+}
+
+/// A goal whose source is to be fetched, and what that means.
+type Wish<'a> = (&'a Goal<'a>, Resolution);
+
+/// Does what was decided about the sources of a group.
+fn carry_out(
+    context: &UpdateContext<'_>,
+    group: &[Goal<'_>],
+    mut plan: Plan,
+    upstream: &mut Upstream,
+) -> Gathered {
+    let mut gathered = Gathered::default();
+    let mut wishes: BTreeMap<Option<Revision>, Vec<Wish<'_>>> = BTreeMap::new();
+    for goal in group {
+        match plan.remove(goal.module) {
+            Some(Decision::Fetch(resolution, _)) => {
+                wishes.entry(resolution.revision()).or_default().push((goal, resolution));
+            }
+            Some(decision) => {
+                let outcome = Outcome::of(decision, || source_of(context, goal.module));
+                let outcome = outcome.map(|outcome| (goal.module.clone(), outcome));
+                gathered.outcomes.extend(outcome);
+            }
+            None => {}
+        }
+    }
+    for wishes in wishes.into_values() {
+        fetch_one(context, upstream, &wishes, &mut gathered);
+    }
+    gathered
+}
+
+/// What a module is now, or would be without a build.
+pub(super) fn source_of(context: &UpdateContext<'_>, module: &ModuleName) -> Option<Binding> {
+    let current = context.state.modules().get(module)?;
+    Some(Binding { source: current.source.clone(), bound: current.bound.unbuilt() })
+}
+
+/// Fetches what several goals mean, which is one tree or directory, and gives each its part of it.
+fn fetch_one(
+    context: &UpdateContext<'_>,
+    upstream: &mut Upstream,
+    wishes: &[Wish<'_>],
+    gathered: &mut Gathered,
+) {
+    let Some((_, resolution)) = wishes.first() else { return };
+    let modules: Vec<&ModuleName> = wishes.iter().map(|(goal, _)| goal.module).collect();
+    let base = base(context, wishes);
+    let fetched = fetch(&context.sources, upstream, resolution, base, &modules);
+    let mut acquired = match fetched {
+        Ok(acquired) => acquired,
+        Err(error) => {
+            let failed = wishes.iter().map(|(goal, resolution)| {
+                (goal.module.clone(), failure(goal, resolution, error.clone()))
+            });
+            return gathered.outcomes.extend(failed);
+        }
+    };
+    for (goal, resolution) in wishes {
+        let outcome = bind(context, goal, resolution, &mut acquired);
+        gathered.outcomes.insert(goal.module.clone(), outcome);
+    }
+    if let Acquired::Tree(tree) = acquired
+        && let Some(staged) = tree.staged
+    {
+        gathered.trees.insert(tree.digest, staged);
+    }
+}
+
+fn failure(goal: &Goal<'_>, resolution: &Resolution, error: SourceError) -> Outcome {
+    match error {
+        SourceError::HostGivenUp { host } => Outcome::Deferred(Deferred::Host(host)),
+        error => Outcome::Failed(Failure::of_source(&goal.recorded, error, resolution.revision())),
+    }
+}
+
+/// What one of the modules leads to now is nearest to what it will lead to.
+fn base(context: &UpdateContext<'_>, wishes: &[Wish<'_>]) -> Option<BaseCommit> {
+    let mut bases = wishes.iter().filter_map(|(goal, resolution)| {
+        let bound = &context.state.modules().get(goal.module)?.bound;
+        let (Some(now), Resolution::Commit { origin, .. }) = (bound.fetched(), resolution) else {
+            return None;
+        };
+        (now.origin == *origin).then_some((bound.source_entry()?, now.revision))
+    });
+    bases.next()
+}
+
+/// What a module becomes whose tree, or directory, is there.
+fn bind(
+    context: &UpdateContext<'_>,
+    goal: &Goal<'_>,
+    resolution: &Resolution,
+    acquired: &mut Acquired,
+) -> Outcome {
+    let subdirectory = goal.source.subdirectory();
+    let bound = resolution.bound(subdirectory, acquired);
+    let to = Binding { source: goal.recorded.clone(), bound };
+    let Acquired::Tree(tree) = acquired else { return Outcome::switched(to) };
+    let locked = goal.pin.as_ref().map(|pin| pin.digest);
+    if let Err(error) = tree.check(locked, subdirectory) {
+        return failure(goal, resolution, error);
+    }
+    // A tree that is fetched again for what the module is already: the entry is gone.
+    if tree.staged.is_none() && source_of(context, goal.module).as_ref() == Some(&to) {
+        return Outcome::Kept(to);
+    }
+    let (warnings, stats) = counted_once(tree);
+    Outcome::changed(to, warnings, stats)
+}
+
+/// What was fetched for several modules is counted, and warned of, once.
+fn counted_once(tree: &mut AcquiredTree) -> (Vec<String>, FetchStats) {
+    (std::mem::take(&mut tree.warnings), std::mem::take(&mut tree.stats))
+}

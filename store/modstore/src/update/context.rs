@@ -1,0 +1,102 @@
+//! [`UpdateContext`]: what all threads of one update share.
+
+use std::collections::BTreeSet;
+
+use super::{
+    goal::Goal,
+    ground::Ground,
+    options::RetryPolicy,
+    plan::{Situation, Survey},
+};
+use crate::{
+    acquire::{NetworkError, Reach, Sources},
+    build::{Toolchains, failing_at, key_but_for_source},
+    commit::{State, now},
+    disk::{Staging, StagingError, is_directory},
+    model::{Digest, ModuleName, Source},
+};
+
+/// What all threads of one update, or of one look at what an update would do, share.
+pub(super) struct UpdateContext<'a> {
+    pub(super) ground: Ground<'a>,
+    /// What the store added up to when it began.
+    pub(super) state: &'a State,
+    pub(super) sources: Sources<'a>,
+    /// What the tools of builds call themselves.
+    pub(super) toolchains: Toolchains,
+    /// Whether everything is fetched and built again.
+    pub(super) refetch: bool,
+    /// When it began, in milliseconds since 1970.
+    pub(super) now: u64,
+    /// Makes the staging when it is first needed.
+    pub(super) claim: &'a (dyn Fn() -> Result<&'a Staging, StagingError> + Sync + 'a),
+}
+
+impl<'a> UpdateContext<'a> {
+    pub(super) fn new(
+        ground: Ground<'a>,
+        state: &'a State,
+        refetch: bool,
+        claim: &'a (dyn Fn() -> Result<&'a Staging, StagingError> + Sync + 'a),
+    ) -> Self {
+        let reach = if refetch { Reach::OriginOnly } else { Reach::Everywhere };
+        let (context, settings) = (ground.context(), ground.options.settings());
+        Self {
+            ground,
+            state,
+            sources: Sources::new(context, settings, reach, state, claim),
+            toolchains: Toolchains::default(),
+            refetch,
+            now: now(),
+            claim,
+        }
+    }
+
+    /// Reads the host's git configuration, if one of these may have to be fetched: what is wrong with it is no failure of
+    /// a module.
+    pub(super) fn open_network(&self, goals: &[Goal<'_>]) -> Result<(), NetworkError> {
+        let is_fetched = |goal: &Goal<'_>| match goal.source {
+            Source::Git(_) | Source::Archive(_) => true,
+            Source::Linked(_) => false,
+        };
+        if goals.iter().any(is_fetched) {
+            self.sources.network()?;
+        }
+        Ok(())
+    }
+
+    /// What is known for a decision.
+    pub(super) const fn situation<'s>(
+        &'s self,
+        survey: &'s Survey,
+        policy: RetryPolicy,
+    ) -> Situation<'s> {
+        let (refetch, now) = (self.refetch, self.now);
+        Situation { state: self.state, survey, policy, refetch, now }
+    }
+
+    /// Looks up what a decision about these goals needs to know of the disk and of tools.
+    pub(super) fn survey(&self, goals: &[Goal<'_>]) -> Survey {
+        let is_gone = |goal: &&Goal<'_>| {
+            let current = self.state.modules().get(goal.module);
+            let entry = current.and_then(|current| current.bound.source_entry());
+            entry.is_some_and(|digest| !is_directory(&self.ground.layout.entry(digest)))
+        };
+        let gone: BTreeSet<ModuleName> =
+            goals.iter().filter(is_gone).map(|goal| goal.module.clone()).collect();
+        let recipes =
+            goals.iter().filter_map(|goal| Some((goal.module.clone(), self.recipe(goal)?)));
+        Survey { gone, recipes: recipes.collect() }
+    }
+
+    /// A name for how a module is built now, or tried, when that is where it failed before.
+    fn recipe(&self, goal: &Goal<'_>) -> Option<Digest> {
+        let attempt = self.state.attempts().get(goal.module)?;
+        let (spec, _) = (goal.build?, attempt.conditions?);
+        let recipe = self.toolchains.recipe(spec, self.ground.cancel).ok()?;
+        let survey = Survey::default();
+        let situation = self.situation(&survey, RetryPolicy::All);
+        let name = key_but_for_source(&recipe, situation.last_read(goal.module));
+        Some(failing_at(attempt.stage, name, spec))
+    }
+}

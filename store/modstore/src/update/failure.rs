@@ -1,0 +1,144 @@
+//! [`Failure`]: why a module is not what it is declared to be.
+
+use std::{error::Error, sync::Arc};
+
+use super::{attempts::Tried, environments::TakenBack};
+use crate::{
+    acquire::SourceError,
+    build::BuildError,
+    environment::{NotPrepared, PrepareError},
+    model::{
+        Binding, BuildSpec, Class, Digest, FailureCode, ModuleName, RecordedSource, Revision, Stage,
+    },
+};
+
+/// Why a module is not what it is declared to be.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// When it is worth trying again.
+    pub class: Class,
+    /// How far it came.
+    pub stage: Stage,
+    /// A name for the cause that never changes.
+    pub code: FailureCode,
+    /// What went wrong, with its causes behind it; holds no secret.
+    pub error: Arc<dyn Error + Send + Sync>,
+    /// The next thing to do.
+    pub hint: Option<String>,
+    /// What was tried; nothing, when the failure says nothing about the next time.
+    pub(super) tried: Option<Tried>,
+}
+
+/// What `modules.lock` says does not fit what is declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LockMismatch {
+    /// The module is not in it.
+    #[error("modules.lock does not have it")]
+    NotLocked,
+    /// It has another source there.
+    #[error("modules.lock has it from another source")]
+    OtherSource,
+}
+
+impl Failure {
+    /// Its source did not become a tree. `revision`: the commit that was wanted, if that much was found out.
+    pub(super) fn of_source(
+        source: &RecordedSource,
+        error: SourceError,
+        revision: Option<Revision>,
+    ) -> Self {
+        let tried = error.is_telling().then(|| Tried {
+            source: source.clone(),
+            revision,
+            conditions: None,
+            retry_after: error.retry_after(),
+        });
+        Self {
+            class: error.class(),
+            stage: error.stage(),
+            code: error.code(),
+            hint: error.hint(),
+            error: Arc::new(error),
+            tried,
+        }
+    }
+
+    /// It was not built. `conditions`: a name for all that the build depended on, where that is known.
+    pub(super) fn of_build(
+        source: &Binding,
+        error: BuildError,
+        conditions: Option<Digest>,
+    ) -> Self {
+        let tried = error.is_telling().then(|| Tried { conditions, ..Tried::of(source) });
+        Self { tried, ..Self::untried_build(error) }
+    }
+
+    /// Its build is not allowed, so that not even its source is fetched.
+    pub(super) fn not_allowed(module: &ModuleName, spec: &BuildSpec) -> Self {
+        Self::untried_build(BuildError::not_allowed(module, spec))
+    }
+
+    fn untried_build(error: BuildError) -> Self {
+        Self {
+            class: error.class(),
+            stage: error.stage(),
+            code: error.code(),
+            hint: error.hint(),
+            error: Arc::new(error),
+            tried: None,
+        }
+    }
+
+    /// What `modules.lock` says does not fit.
+    pub(super) fn of_lock(mismatch: LockMismatch) -> Self {
+        Self {
+            class: Class::Permanent,
+            stage: Stage::Resolve,
+            code: FailureCode::Lock,
+            error: Arc::new(mismatch),
+            hint: Some("run `modstore update` without --locked first".into()),
+            tried: None,
+        }
+    }
+
+    /// An environment is not ready for what the module was to become.
+    pub(super) fn of_environment(to: &Binding, not_prepared: NotPrepared) -> Self {
+        let hint = match &*not_prepared.source {
+            PrepareError::Import(exception) => exception.name.as_ref().map(|name| {
+                format!("`{name}` is not to be found in {}", not_prepared.prefix.display())
+            }),
+            _ => None,
+        };
+        let (class, stage, code) = judge(&not_prepared.source);
+        Self { class, stage, code, hint, error: Arc::new(not_prepared), tried: Some(Tried::of(to)) }
+    }
+
+    /// An environment could not follow, so that the switch was taken back. `to`: what the module was to be, unless it
+    /// was to be removed.
+    pub(super) fn taken_back(to: Option<&Binding>, error: TakenBack) -> Self {
+        Self {
+            class: Class::Transient,
+            stage: Stage::Install,
+            code: FailureCode::Install,
+            error: Arc::new(error),
+            hint: None,
+            tried: to.map(Tried::of),
+        }
+    }
+}
+
+/// What an installer could not get may be had at another time; what a module does when it is imported does not change
+/// by itself.
+fn judge(error: &PrepareError) -> (Class, Stage, FailureCode) {
+    match error {
+        PrepareError::Requirements(_) => {
+            (Class::Transient, Stage::Install, FailureCode::Requirement)
+        }
+        PrepareError::Import(_) => (Class::Deterministic, Stage::Import, FailureCode::Import),
+        PrepareError::Variant(_) => (Class::Transient, Stage::Build, FailureCode::Build),
+        PrepareError::Probe(error) if error.may_be_the_network() => {
+            (Class::Transient, Stage::Build, FailureCode::Build)
+        }
+        _ => (Class::Deterministic, Stage::Build, FailureCode::Build),
+    }
+}

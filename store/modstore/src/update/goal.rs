@@ -1,0 +1,88 @@
+//! [`Goal`]: what a module is to be, before anything is asked.
+
+use super::failure::{Failure, LockMismatch};
+use crate::{
+    acquire::{Pin, Request},
+    consent::Consents,
+    model::{BuildSpec, Declarations, Declared, Lockfile, ModuleName, RecordedSource, Source},
+};
+
+/// What a module is to be: what is declared of it, and what `modules.lock` says.
+#[derive(Debug, Clone)]
+pub(super) struct Goal<'a> {
+    pub(super) module: &'a ModuleName,
+    /// Where it comes from now, with its secret.
+    pub(super) source: Source,
+    /// The same, as it is recorded.
+    pub(super) recorded: RecordedSource,
+    /// How it is built, if it is.
+    pub(super) build: Option<&'a BuildSpec>,
+    /// What the lock says of it, if only that is wanted.
+    pub(super) pin: Option<Pin>,
+}
+
+impl<'a> Goal<'a> {
+    fn of(module: &'a ModuleName, declared: &'a Declared) -> Self {
+        let source = declared.effective_source();
+        let recorded = RecordedSource::from(&source);
+        Self { module, source, recorded, build: declared.build.as_ref(), pin: None }
+    }
+
+    /// The same, as the lock has it. Directories are never locked, and an archive is named by its checksum.
+    fn locked(self, lock: &Lockfile) -> Result<Self, LockMismatch> {
+        match self.source {
+            Source::Linked(_) | Source::Archive(_) => return Ok(self),
+            Source::Git(_) => {}
+        }
+        let locked = lock.modules.get(self.module).ok_or(LockMismatch::NotLocked)?;
+        let is_same = RecordedSource::from(&locked.source) == self.recorded;
+        let revision = locked.revision.filter(|_| is_same).ok_or(LockMismatch::OtherSource)?;
+        let (digest, reference) = (locked.digest, locked.reference.clone());
+        Ok(Self { pin: Some(Pin { revision, reference, digest }), ..self })
+    }
+
+    /// What is asked for.
+    pub(super) fn request(&self) -> Request<'_> {
+        Request { module: self.module, source: &self.source, pin: self.pin.as_ref() }
+    }
+}
+
+/// The goals of these modules, and the failure of each that has none: its build is not allowed, or the lock does not
+/// fit. Nothing is asked for those, and nothing of their builds is run, not even what names their tools.
+pub(super) fn goals<'a>(
+    selected: Vec<(&'a ModuleName, &'a Declared)>,
+    lock: Option<&Lockfile>,
+    consents: &Consents,
+) -> (Vec<Goal<'a>>, Vec<(ModuleName, Failure)>) {
+    let mut goals = Vec::new();
+    let mut refused = Vec::new();
+    for (module, declared) in selected {
+        let goal = Goal::of(module, declared);
+        let goal = match goal.build.filter(|_| !consents.permit(module, declared)) {
+            Some(spec) => Err(Failure::not_allowed(module, spec)),
+            None => match lock {
+                Some(lock) => goal.locked(lock).map_err(Failure::of_lock),
+                None => Ok(goal),
+            },
+        };
+        match goal {
+            Ok(goal) => goals.push(goal),
+            Err(failure) => refused.push((module.clone(), failure)),
+        }
+    }
+    (goals, refused)
+}
+
+/// The declared modules of these names, or all.
+///
+/// # Errors
+/// The first name that is not declared.
+pub(super) fn select<'a>(
+    declared: &'a Declarations,
+    names: &'a [ModuleName],
+) -> Result<Vec<(&'a ModuleName, &'a Declared)>, &'a ModuleName> {
+    if names.is_empty() {
+        return Ok(declared.modules.iter().collect());
+    }
+    names.iter().map(|name| declared.modules.get_key_value(name).ok_or(name)).collect()
+}

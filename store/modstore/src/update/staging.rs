@@ -1,0 +1,50 @@
+//! [`LazyStaging`]: a staging that is made when something is first written.
+//!
+//! An update that finds nothing changed writes nothing, so it must not make a staging to find that out.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use super::ground::Ground;
+use crate::{
+    disk::{Staged, Staging, StagingError},
+    model::Digest,
+};
+
+/// The trees that are staged, each once: two modules may have the same.
+pub(super) type Trees = BTreeMap<Digest, Staged>;
+
+/// The staging of one update.
+pub(super) struct LazyStaging<'a> {
+    ground: Ground<'a>,
+    made: OnceLock<Staging>,
+    /// One thread at a time makes it.
+    making: Mutex<()>,
+}
+
+impl<'a> LazyStaging<'a> {
+    pub(super) const fn new(ground: Ground<'a>) -> Self {
+        Self { ground, made: OnceLock::new(), making: Mutex::new(()) }
+    }
+
+    /// The staging, which the first call makes.
+    pub(super) fn get(&self) -> Result<&Staging, StagingError> {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = self.made.get() {
+            return Ok(made);
+        }
+        let made = claim(self.ground)?;
+        Ok(self.made.get_or_init(|| made))
+    }
+
+    /// The staging, for the transaction.
+    pub(super) fn into_inner(self) -> Result<Staging, StagingError> {
+        self.made.into_inner().map_or_else(|| claim(self.ground), Ok)
+    }
+}
+
+fn claim(ground: Ground<'_>) -> Result<Staging, StagingError> {
+    Staging::claim(ground.disk, ground.layout, &ground.options.command)
+}

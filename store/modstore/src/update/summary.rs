@@ -1,0 +1,56 @@
+//! The report of an update, from what has come of each module.
+
+use super::{
+    outcome::Outcome,
+    plan::Deferred,
+    report::{Cost, Failed, Unchanged, UpdateReport, Updated, Waiting, Warning},
+    switch::Switched,
+};
+use crate::{commit::State, disk::Layout};
+
+/// The report of an update that began with `state`; `cost` is what is known of it besides.
+pub(super) fn report(
+    layout: &Layout,
+    state: &State,
+    switched: Switched,
+    cost: Cost,
+) -> UpdateReport {
+    let mut report = UpdateReport {
+        generation: switched.generation,
+        committed: switched.is_committed,
+        environments: switched.environments,
+        cost: Cost { committing: switched.committing, ..cost },
+        ..UpdateReport::of_nothing()
+    };
+    for (module, outcome) in switched.outcomes {
+        let current = state.modules().get(&module).cloned();
+        match outcome {
+            Outcome::Kept(binding) => {
+                report.unchanged.push(Unchanged { module, binding });
+            }
+            Outcome::Changed(change) => {
+                let warning = |text| Warning { module: module.clone(), text };
+                report.warnings.extend(change.warnings.into_iter().map(warning));
+                report.cost.written += change.stats.written;
+                report.cost.linked += change.stats.linked;
+                report.cost.received += change.stats.received;
+                let path = layout.current().join(&module);
+                report.updated.push(Updated { module, from: current, to: change.to, path });
+            }
+            Outcome::Removed => report.removed.push(module),
+            Outcome::Deferred(deferred) => {
+                let attempt = state.attempts().get(&module).cloned();
+                report.waiting.push(Waiting { module, deferred, attempt, serving: current });
+            }
+            Outcome::Pinned(attempt) => {
+                let (deferred, attempt) = (Deferred::Pinned, Some(*attempt));
+                report.waiting.push(Waiting { module, deferred, attempt, serving: current });
+            }
+            Outcome::Failed(failure) => {
+                let attempt = switched.notes.get(&module).cloned().flatten();
+                report.failed.push(Failed::of(module, failure, current, attempt));
+            }
+        }
+    }
+    report
+}

@@ -1,0 +1,209 @@
+//! The transaction of an update: what has become of the modules becomes current, and how each failed is remembered.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use super::{
+    error::UpdateError,
+    ground::Ground,
+    memory::{self, Notes},
+    options::{Options, RetryPolicy, UpdateRequest},
+    outcome::{Outcome, Outcomes},
+    staging::{LazyStaging, Trees},
+    transact::{Committed, begin, commit_if_changed},
+};
+use crate::{
+    commit::{BeginError, State, Transaction, is_unfinished, now, shown},
+    declare,
+    disk::{LockError, Staging, is_right, use_reserve},
+    environment::SyncReport,
+    events::Event,
+    model::{Declarations, Digest, Generation, ModuleName, causes},
+};
+
+/// Another process that is writing is waited for this long when there is nothing but failures to remember.
+const BRIEF: Duration = Duration::from_millis(500);
+
+/// What a transaction is made of.
+pub(super) struct Switch<'a> {
+    pub(super) ground: Ground<'a>,
+    /// What the update began with.
+    pub(super) state: &'a State,
+    /// What the store adds up to now, as far as is known without its lock.
+    pub(super) before: &'a State,
+    pub(super) declared: &'a Declarations,
+    pub(super) request: &'a UpdateRequest,
+}
+
+/// Where an update stands when its transaction is over.
+pub(super) struct Switched {
+    pub(super) outcomes: Outcomes,
+    /// What is remembered of each module.
+    pub(super) notes: Notes,
+    /// The current generation.
+    pub(super) generation: Option<Generation>,
+    /// Whether this update made it.
+    pub(super) is_committed: bool,
+    /// What the store adds up to, if that has changed.
+    pub(super) after: Option<State>,
+    /// How long the transaction took.
+    pub(super) committing: Duration,
+    /// What was done in the environments.
+    pub(super) environments: Vec<SyncReport>,
+}
+
+impl Switch<'_> {
+    /// Makes it, if there is anything to switch to, to remember, or to finish that a crash left.
+    pub(super) fn make(
+        &self,
+        staging: LazyStaging<'_>,
+        trees: Trees,
+        outcomes: Outcomes,
+    ) -> Result<Switched, UpdateError> {
+        let ground = self.ground;
+        let is_switching = self.is_switching(&outcomes);
+        let clock = (ground.options.retry, now());
+        let mut notes = memory::notes(&outcomes, self.before, self.declared, is_switching, clock);
+        notes.retain(|_, attempt| !self.request.dry_declare || attempt.is_none());
+        let unchanged = Switched {
+            outcomes,
+            notes,
+            generation: shown(ground.layout),
+            is_committed: false,
+            after: None,
+            committing: Duration::ZERO,
+            environments: Vec::new(),
+        };
+        if is_switching || is_unfinished(ground.layout, self.state) {
+            let start = Instant::now();
+            let switched = self.commit(staging.into_inner()?, trees, is_switching, unchanged)?;
+            return Ok(Switched { committing: start.elapsed(), ..switched });
+        }
+        if !unchanged.notes.is_empty() {
+            // What was staged may be what has filled the disk, and the journal needs room.
+            drop(staging);
+            remember(ground, unchanged.notes.clone())?;
+        }
+        Ok(unchanged)
+    }
+
+    fn is_switching(&self, outcomes: &Outcomes) -> bool {
+        let has_all = outcomes.values().all(Outcome::is_as_declared);
+        let is_change = outcomes.values().any(Outcome::is_change);
+        (is_change || (self.request.refetch && has_all))
+            && (has_all || !self.request.all_or_nothing)
+    }
+
+    /// The transaction. Unless something `is_switching`, it only finishes what a crash left.
+    fn commit(
+        &self,
+        staging: Staging,
+        trees: Trees,
+        is_switching: bool,
+        so_far: Switched,
+    ) -> Result<Switched, UpdateError> {
+        let refetch = self.request.refetch && is_switching;
+        // Who wants everything tried does not believe sizes and times either.
+        let doubts = refetch || self.request.policy == RetryPolicy::All;
+        let corrupt = if doubts { self.corrupt(&trees) } else { BTreeSet::new() };
+        let mut transaction = begin(self.ground, staging)?;
+        transaction.replace(corrupt);
+        for (module, attempt) in &so_far.notes {
+            transaction.note(module.clone(), attempt.clone());
+        }
+        if refetch {
+            transaction.show_anew();
+        }
+        let mut outcomes = so_far.outcomes;
+        if is_switching {
+            outcomes = self.without_superseded(&transaction, outcomes);
+            fill(&mut transaction, &outcomes, trees);
+        }
+        let Committed { generation, after } = commit_if_changed(self.ground, transaction)?;
+        Ok(Switched { outcomes, generation, is_committed: after.is_some(), after, ..so_far })
+    }
+
+    /// Which of the trees that came are in the store already and not what they should be. Every byte is read, and no
+    /// lock is held.
+    fn corrupt(&self, trees: &Trees) -> BTreeSet<Digest> {
+        let layout = self.ground.layout;
+        trees.keys().copied().filter(|digest| !is_right(layout, *digest)).collect()
+    }
+
+    /// Leaves alone what another process has changed since this update looked: what it did counts as done after this
+    /// one. And what is not declared any more does not come back.
+    fn without_superseded(&self, transaction: &Transaction, outcomes: Outcomes) -> Outcomes {
+        let (now, then) = (transaction.state().modules(), self.state.modules());
+        let declared = declare::read(self.ground.layout).ok().map(|(_, declared)| declared);
+        let is_declared = |module: &ModuleName| {
+            declared.as_ref().is_none_or(|declared| declared.get(module).is_some())
+        };
+        let left = outcomes.into_iter().filter_map(|(module, outcome)| {
+            let is_ours = now.get(&module) == then.get(&module);
+            let is_superseded = match &outcome {
+                Outcome::Changed(_) => !is_ours || !is_declared(&module),
+                Outcome::Removed => !is_ours,
+                Outcome::Kept(_)
+                | Outcome::Deferred(_)
+                | Outcome::Pinned(_)
+                | Outcome::Failed(_) => false,
+            };
+            match (is_superseded, &outcome) {
+                (false, _) => Some((module, outcome)),
+                (true, Outcome::Removed) => None,
+                (true, _) => {
+                    let kept = Outcome::Kept(now.get(&module)?.clone());
+                    Some((module, kept))
+                }
+            }
+        });
+        left.collect()
+    }
+}
+
+/// Puts into the transaction what is to become current, and the trees that this needs.
+fn fill(transaction: &mut Transaction, outcomes: &Outcomes, trees: Trees) {
+    let changes = outcomes.values().filter_map(Outcome::change);
+    let needed = changes.flat_map(|change| [change.to.digest(), change.to.material()]).flatten();
+    let needed: BTreeSet<Digest> = needed.collect();
+    for staged in trees.into_values().filter(|staged| needed.contains(&staged.digest())) {
+        transaction.enter(staged);
+    }
+    for (module, outcome) in outcomes {
+        match outcome {
+            Outcome::Changed(change) => transaction.bind(module.clone(), change.to.clone()),
+            Outcome::Removed => transaction.unbind(module.clone()),
+            Outcome::Kept(_) | Outcome::Deferred(_) | Outcome::Pinned(_) | Outcome::Failed(_) => {}
+        }
+    }
+}
+
+/// Remembers how modules failed, when there is nothing else to write. What another process that is writing keeps it
+/// from is lost, and so is what cannot be written: a failure is not made worse by not being remembered. Only a sync that
+/// failed is an error here as everywhere.
+pub(super) fn remember(ground: Ground<'_>, notes: Notes) -> Result<(), UpdateError> {
+    let options = Options { lock_limit: BRIEF, ..ground.options.clone() };
+    let ground = Ground { options: &options, ..ground };
+    let write = || -> Result<(), UpdateError> {
+        use_reserve(ground.disk, ground.layout);
+        let staging = Staging::claim(ground.disk, ground.layout, &options.command)?;
+        let mut transaction = begin(ground, staging)?;
+        notes.into_iter().for_each(|(module, attempt)| transaction.note(module, attempt));
+        if transaction.notes_anything() {
+            transaction.commit_notes().map_err(UpdateError::Remember)?;
+        }
+        Ok(())
+    };
+    match write() {
+        Ok(()) | Err(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. }))) => {}
+        Err(error) if ground.disk.has_failed_to_sync() => return Err(error),
+        Err(error) => {
+            let why = causes(&error).join(": ");
+            let text = format!("what failed could not be remembered: {why}");
+            ground.events.happened(Event::Notice { text: &text });
+        }
+    }
+    Ok(())
+}

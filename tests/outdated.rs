@@ -1,0 +1,382 @@
+//! What `outdated` says is what the next `update` does: both come from one plan.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use modstore_testbed::{HttpServer, Random, Repo, TestHome};
+use serde_json::Value;
+
+/// How many random worlds there are, and how often each changes.
+const WORLDS: u64 = 24;
+const ROUNDS: usize = 6;
+
+/// Modules of every kind of source, some of them built.
+struct World {
+    home: TestHome,
+    server: HttpServer,
+    repo: Repo,
+    declared: BTreeMap<&'static str, String>,
+}
+
+/// Fails for `main.txt` with `no` in it, and else makes `made` of it.
+const BUILDER: &str = r#"#!/bin/sh
+grep -q no main.txt && exit 65
+mkdir made && cp main.txt made/
+"#;
+
+impl World {
+    fn new() -> Self {
+        let mut home = TestHome::in_memory(env!("CARGO_BIN_EXE_modstore"));
+        home.env("MODSTORE_ALLOW_BUILDS", "1");
+        let root = home.scratch();
+        let repo = Repo::create(&root, "tool");
+        repo.write(&[("main.txt", "1"), ("part/main.txt", "1"), ("other.txt", "1")]);
+        fs::create_dir_all(root.join("mine")).unwrap();
+        fs::write(root.join("mine/main.txt"), "1").unwrap();
+        fs::write(root.join("version"), "1").unwrap();
+        fs::write(root.join("builder"), BUILDER).unwrap();
+        fs::set_permissions(root.join("builder"), fs::Permissions::from_mode(0o755)).unwrap();
+        let server = HttpServer::start(&root);
+        let mut world = Self { home, server, repo, declared: BTreeMap::new() };
+        world.declare_all();
+        world
+    }
+
+    /// Declares a module of every kind.
+    fn declare_all(&mut self) {
+        let url = format!("git+{}", self.server.url("tool"));
+        let pinned = format!("{url}@{}", self.repo.rev("HEAD").unwrap());
+        let mine = self.scratch("mine").display().to_string();
+        let build = self.build();
+        let sources = [
+            ("head", url.clone(), ""),
+            ("named", format!("{url}@main"), ""),
+            ("part", format!("{url}#subdirectory=part"), ""),
+            ("pinned", pinned, ""),
+            ("file", format!("git+{}", self.repo.url_file()), ""),
+            ("mine", mine.clone(), ""),
+            ("built", url, &*build),
+            ("made", mine, &*build),
+        ];
+        for (name, source, build) in sources {
+            self.declare(name, &source, build);
+        }
+        self.write();
+    }
+
+    fn declare(&mut self, name: &'static str, source: &str, build: &str) {
+        self.declared.insert(name, format!("[modules.{name}]\nsource = \"{source}\"\n{build}"));
+    }
+
+    fn write(&self) {
+        self.home.write_modules(&self.declared.values().cloned().collect::<String>());
+    }
+
+    /// How a module named so is built.
+    fn build(&self) -> String {
+        let [builder, version] = ["builder", "version"].map(|name| self.scratch(name));
+        format!(
+            "build = {{ command = [\"{}\"], output = \"made\", inputs = [\"main.txt\"], toolchain = [\"cat\", \"{}\"] }}\n",
+            builder.display(),
+            version.display()
+        )
+    }
+
+    fn scratch(&self, name: &str) -> PathBuf {
+        self.home.scratch().join(name)
+    }
+
+    fn json(&self, command: &str) -> Value {
+        self.home.run(&[command, "--json"]).json()
+    }
+
+    /// What `outdated` says of each module.
+    fn outdated(&self) -> BTreeMap<String, String> {
+        let told = self.json("outdated");
+        let modules = told["modules"].as_array().unwrap().iter();
+        modules.map(|each| (text(&each["module"]), text(&each["would"]))).collect()
+    }
+
+    /// What `update` does to each module, in the words of `outdated`.
+    fn update(&self) -> BTreeMap<String, String> {
+        let told = self.json("update");
+        let lists = [
+            ("unchanged", "stay"),
+            ("updated", "move"),
+            ("removed", "go"),
+            ("waiting", "wait"),
+            ("failed", "fail"),
+        ];
+        let of_list = |(list, word): (&str, &'static str)| {
+            let modules = told[list].as_array().unwrap().clone().into_iter();
+            modules.map(move |each| {
+                let module = if each.is_string() { text(&each) } else { text(&each["module"]) };
+                (module, word.to_owned())
+            })
+        };
+        lists.into_iter().flat_map(of_list).collect()
+    }
+
+    /// `outdated` says that of these modules, and nothing of the others, and the next `update` does it.
+    #[track_caller]
+    fn both_say(&self, expected: &[(&str, &str)]) {
+        let mut all: BTreeMap<String, String> =
+            self.declared.keys().map(|name| ((*name).to_owned(), "stay".to_owned())).collect();
+        all.extend(expected.iter().map(|(name, word)| ((*name).to_owned(), (*word).to_owned())));
+        assert_eq!(self.outdated(), all, "outdated");
+        assert_eq!(self.update(), all, "update");
+    }
+
+    /// The directory that a module leads to is taken away.
+    fn lose(&self, module: &str) {
+        if let Ok(entry) = self.home.target(module).canonicalize()
+            && entry.starts_with(self.home.path().canonicalize().unwrap())
+        {
+            remove(&entry);
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// Removes a tree that is read-only.
+fn remove(tree: &Path) {
+    let done = Command::new("chmod").args(["-R", "u+w"]).arg(tree).status().unwrap();
+    assert!(done.success() && fs::remove_dir_all(tree).is_ok());
+}
+
+/// Every name below a directory, with what tells whether it was written to.
+fn names_and_times(at: &Path) -> BTreeMap<PathBuf, (i64, i64)> {
+    let mut found = BTreeMap::new();
+    for each in fs::read_dir(at).into_iter().flatten().flatten() {
+        let meta = each.path().symlink_metadata().unwrap();
+        found.insert(each.path(), (meta.mtime(), meta.mtime_nsec()));
+        if meta.is_dir() {
+            found.extend(names_and_times(&each.path()));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_store_as_it_is_declared_is_left_alone() {
+    let world = World::new();
+    let new: Vec<(&str, &str)> = world.declared.keys().map(|name| (*name, "move")).collect();
+    world.both_say(&new);
+    world.both_say(&[]);
+}
+
+#[test]
+fn a_default_branch_that_is_renamed_at_the_same_commit_is_an_update() {
+    let world = World::new();
+    world.update();
+    world.repo.branch("trunk", &world.repo.rev("HEAD").unwrap());
+    world.repo.set_head("trunk");
+    world.both_say(&[("head", "move"), ("part", "move"), ("file", "move"), ("built", "move")]);
+    world.both_say(&[]);
+}
+
+#[test]
+fn an_entry_that_is_gone_is_fetched_again() {
+    let world = World::new();
+    world.update();
+    world.lose("named");
+    let lost = ["head", "named", "part", "pinned", "file", "built"].map(|name| (name, "move"));
+    world.both_say(&lost);
+    world.both_say(&[]);
+}
+
+#[test]
+fn an_output_that_is_gone_is_built_again() {
+    let world = World::new();
+    world.update();
+    world.lose("made");
+    world.both_say(&[("made", "move"), ("built", "move")]);
+    world.both_say(&[]);
+}
+
+#[test]
+fn tools_that_say_something_else_build_again() {
+    let world = World::new();
+    world.update();
+    fs::write(world.scratch("version"), "2").unwrap();
+    world.both_say(&[("made", "move"), ("built", "move")]);
+    world.both_say(&[]);
+}
+
+#[test]
+fn a_directory_of_the_users_is_built_again_only_when_its_inputs_change() {
+    let world = World::new();
+    world.update();
+    fs::write(world.scratch("mine/other.txt"), "no input").unwrap();
+    world.both_say(&[]);
+    fs::write(world.scratch("mine/main.txt"), "2").unwrap();
+    world.both_say(&[("made", "move")]);
+}
+
+#[test]
+fn a_build_that_failed_waits_for_another_input() {
+    let world = World::new();
+    world.update();
+    fs::write(world.scratch("mine/main.txt"), "no").unwrap();
+    assert_eq!(world.outdated()["made"], "move", "whether a build works shows when it is run");
+    assert_eq!(world.update()["made"], "fail");
+    world.both_say(&[("made", "wait")]);
+    fs::write(world.scratch("mine/main.txt"), "yes").unwrap();
+    world.both_say(&[("made", "move")]);
+}
+
+#[test]
+fn a_commit_that_changes_no_input_of_a_failed_build_is_fetched_once_to_find_that_out() {
+    let world = World::new();
+    world.update();
+    world.repo.write(&[("main.txt", "no")]);
+    assert_eq!(world.update()["built"], "fail");
+    world.repo.write(&[("other.txt", "no input")]);
+    assert_eq!(world.update()["built"], "wait");
+    world.both_say(&[("built", "wait")]);
+    world.server.forget();
+    world.update();
+    let fetches = world.server.stats().requests.into_iter();
+    let fetches = fetches.filter(|seen| seen.body_start.windows(5).any(|bytes| bytes == b"want "));
+    assert_eq!(fetches.count(), 0);
+}
+
+#[test]
+fn tools_that_say_nothing_fail_in_both() {
+    let world = World::new();
+    world.update();
+    fs::remove_file(world.scratch("version")).unwrap();
+    world.both_say(&[("made", "fail"), ("built", "fail")]);
+}
+
+#[test]
+fn a_build_that_is_not_declared_any_more_is_an_update() {
+    let mut world = World::new();
+    world.update();
+    let mine = world.scratch("mine").display().to_string();
+    world.declare("made", &mine, "");
+    world.write();
+    world.both_say(&[("made", "move")]);
+    world.both_say(&[]);
+}
+
+#[test]
+fn nothing_is_written_to_find_out_what_would_change() {
+    let world = World::new();
+    world.update();
+    world.repo.write(&[("main.txt", "2")]);
+    fs::write(world.scratch("version"), "2").unwrap();
+    let before = names_and_times(world.home.path());
+    world.outdated();
+    let after = names_and_times(world.home.path());
+    assert_eq!(before, after);
+}
+
+/// Something that changes what an update would do.
+fn act(world: &mut World, random: &mut Random, round: usize) -> &'static str {
+    let round = round.to_string();
+    match random.within(0..13) {
+        0 => {
+            let other =
+                world.repo.rev("refs/heads/trunk").is_some() && random.draw().is_multiple_of(2);
+            let file = if random.draw().is_multiple_of(2) { "main.txt" } else { "other.txt" };
+            let change = modstore_testbed::Change::write(file, &round);
+            world.repo.commit(if other { "trunk" } else { "main" }, &[change]);
+            "commit"
+        }
+        1 => {
+            world.repo.branch("trunk", &world.repo.rev("HEAD").unwrap());
+            world.repo.set_head("trunk");
+            "rename HEAD"
+        }
+        2 => {
+            world.repo.set_head("main");
+            "rename HEAD back"
+        }
+        3 | 4 => {
+            let names = ["head", "named", "part", "built", "made"];
+            world.lose(names[random.within(0..5) as usize]);
+            "lose an entry"
+        }
+        5 => {
+            fs::write(world.scratch("version"), random.within(0..2).to_string()).unwrap();
+            "other tools"
+        }
+        6 | 7 => {
+            let texts = ["1", "2", "no"];
+            fs::write(world.scratch("mine/main.txt"), texts[random.within(0..3) as usize]).unwrap();
+            "edit"
+        }
+        8 => {
+            fs::write(world.scratch("mine/other.txt"), &round).unwrap();
+            "edit no input"
+        }
+        9 => {
+            world.declare_all();
+            "declare all"
+        }
+        10 => {
+            let names: Vec<&'static str> = world.declared.keys().copied().collect();
+            if let Some(name) = names.get(random.within(0..8) as usize) {
+                world.declared.remove(name);
+            }
+            world.write();
+            "declare no longer"
+        }
+        11 => {
+            let (mine, build) = (world.scratch("mine").display().to_string(), world.build());
+            let url = format!("git+{}", world.server.url("tool"));
+            let source = if random.draw().is_multiple_of(2) { mine } else { url };
+            let build = if random.draw().is_multiple_of(2) { build } else { String::new() };
+            let names = ["head", "mine", "built", "made"];
+            world.declare(names[random.within(0..4) as usize], &source, &build);
+            world.write();
+            "declare another source or build"
+        }
+        _ => {
+            world.repo.write(&[("main.txt", "no")]);
+            "commit what does not build"
+        }
+    }
+}
+
+#[test]
+fn in_any_world_the_update_does_what_outdated_said() {
+    for seed in 0..WORLDS {
+        let mut random = Random::of(seed);
+        let mut world = World::new();
+        let mut acts = Vec::new();
+        for round in 0..ROUNDS {
+            for _ in 0..random.within(1..4) {
+                acts.push(act(&mut world, &mut random, round));
+            }
+            let (said, done) = (world.outdated(), world.update());
+            let modules: Vec<&String> = said.keys().chain(done.keys()).collect();
+            for module in modules {
+                let (said, done) = (said.get(module), done.get(module));
+                // Whether a build works shows when it is done; whether it would fail as before, when its source is there.
+                let is_tried = said.is_some_and(|word| word == "move")
+                    && done.is_some_and(|word| word == "fail" || word == "wait")
+                    && world.declared.get(&**module).is_some_and(|text| text.contains("build"));
+                assert!(
+                    said == done || is_tried,
+                    "world {seed}, {acts:?}: {module}: {said:?}, {done:?}"
+                );
+            }
+        }
+    }
+}
