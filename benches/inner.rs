@@ -7,8 +7,9 @@ use std::path::Path;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use modstore::commit::{Binding, Bound, Fetched, Frame, Record};
-use modstore::model::{ContentHash, FileKind, Manifest, RecordedSource, TreeFile, digest_of};
+use modstore::internals::commit::{Frame, Record};
+use modstore_core::model::{Binding, Bound, Fetched};
+use modstore_core::model::{ContentHash, FileKind, Manifest, RecordedSource, TreeFile, digest_of};
 
 fn main() {
     divan::main();
@@ -97,7 +98,8 @@ mod frame {
 /// `modules.toml`, against its grammar alone.
 mod declarations {
     use super::*;
-    use modstore::model::{Declarations, Source};
+    use modstore::Source;
+    use modstore_core::model::Declarations;
 
     fn source(at: usize) -> String {
         format!("git+https://example.com/organisation/repository-{at:04}@main")
@@ -123,7 +125,7 @@ mod declarations {
 /// A tree of forty files: written and linked, against the bare calls.
 mod tree {
     use super::*;
-    use modstore::disk::{Disk, Planting};
+    use modstore_core::disk::{Disk, Planting};
     use std::fs;
     use tempfile::TempDir;
 

@@ -10,7 +10,7 @@
 
 use std::{path::Path, sync::LazyLock, time::Duration};
 
-use modstore::disk::Lock;
+use modstore_core::disk::Lock;
 use modstore_testbed::{Change, Fault, HttpServer, Mount, Random, RefusedPort, Repo, TestHome};
 use serde_json::Value;
 

@@ -18,7 +18,7 @@ use std::{
     sync::Arc,
 };
 
-use modstore::disk::Disk;
+use modstore_core::disk::Disk;
 use modstore_testbed::{
     Change, Fault, HttpServer, Item, Mount, Ran, Random, Repo, TestHome, has_strace, skip_loudly,
 };

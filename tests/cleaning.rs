@@ -24,10 +24,9 @@ use std::{
 };
 
 use modstore::{
-    Cancel, Event, Events, Options, Policy, Silent, Store, SweepReport, UpdateRequest,
-    disk::{Act, Disk, LockWait, Observer, Verb},
-    model::Generation,
+    Cancel, Event, Events, Generation, Options, Policy, Silent, Store, SweepReport, UpdateRequest,
 };
+use modstore_core::disk::{Act, Disk, LockWait, Observer, Verb};
 use modstore_testbed::{Change, Mount, Ran, Repo, TestHome};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");
@@ -498,7 +497,7 @@ fn a_lock_of_a_lower_layer_excludes_and_a_sweep_cut_off_in_the_image_is_finished
     let home = image.home_at(&container.path());
     let path = home.path().join("locks/store");
     let lock =
-        modstore::disk::Lock::take(&path, "test", LockWait::at_most(Duration::ZERO)).unwrap();
+        modstore_core::disk::Lock::take(&path, "test", LockWait::at_most(Duration::ZERO)).unwrap();
     home.run(&["--lock-timeout", "0", "remove", "two"]).fails(3);
     drop(lock);
     without_warning(home.run(&["remove", "two"]));

@@ -8,7 +8,7 @@ use std::{
     sync::{LazyLock, mpsc},
 };
 
-use modstore::disk::Lock;
+use modstore_core::disk::Lock;
 use modstore_testbed::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;

@@ -7,7 +7,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use modstore::disk::{Concern, FileSystem};
+use modstore_core::disk::{Concern, FileSystem};
 use modstore_testbed::{Mount, Ran, TestHome};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use modstore::disk::Layout;
+use modstore_core::disk::Layout;
 use modstore_testbed::{Ran, Repo, Running, TestHome, skip_loudly};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");
@@ -99,7 +99,7 @@ impl Drop for Copy<'_> {
 }
 
 fn take_away(path: &Path) {
-    modstore::disk::Disk::default().remove_tree(path).unwrap();
+    modstore_core::disk::Disk::default().remove_tree(path).unwrap();
 }
 
 /// Every file below a directory, with what it says and when it was last changed in any way.

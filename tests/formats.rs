@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use modstore::commit::{Frame, Journal};
+use modstore::internals::commit::{Frame, Journal};
 use modstore_testbed::{Ran, Running, TestHome};
 
 /// Every store of an earlier release: its archive, its current generation, and the generations that are kept.

@@ -15,10 +15,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use modstore::{
-    Cancel, Options, Policy, Silent, Store, UpdateRequest,
-    disk::{Act, Disk, Observer, Verb},
-};
+use modstore::{Cancel, Options, Policy, Silent, Store, UpdateRequest};
+use modstore_core::disk::{Act, Disk, Observer, Verb};
 use modstore_testbed::Repo;
 
 /// Writes down every act, with the home and all random names taken out.

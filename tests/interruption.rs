@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::disk::{Lock, LockWait};
+use modstore_core::disk::{Lock, LockWait};
 use modstore_testbed::{Change, Fault, HttpServer, Item, Ran, Random, Repo, Running, TestHome};
 use rustix::process::Signal;
 

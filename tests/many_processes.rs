@@ -22,10 +22,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::{
-    Cancel, Options, Policy, Silent, Store, SweepError, UpdateRequest,
-    disk::{Act, Disk, Lock, LockWait, Observer, Verb},
-};
+use modstore::{Cancel, Options, Policy, Silent, Store, SweepError, UpdateRequest};
+use modstore_core::disk::{Act, Disk, Lock, LockWait, Observer, Verb};
 use modstore_testbed::{Repo, Running, TestHome};
 use rustix::process::Signal;
 

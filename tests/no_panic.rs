@@ -135,7 +135,7 @@ fn any_argument_at_any_place_ends_in_an_answer_or_an_error() {
             let what =
                 format!("{place:?} {}", value.get(..40.min(value.len())).unwrap().escape_ascii());
             let ran = sound(&what, home.run(&arguments));
-            let is_odd = |c| c != '\n' && modstore::model::is_deceptive(c);
+            let is_odd = |c| c != '\n' && modstore_core::model::is_deceptive(c);
             assert!(
                 !ran.stderr.contains(is_odd) && !ran.stdout.contains(is_odd),
                 "{what}: {ran:?}"

@@ -19,12 +19,13 @@ use std::{
 };
 
 use modstore::{
-    Cancel, Options, RepairReport, Silent, Store, UpdateRequest,
-    check::{Depth, How, Origin},
-    commit::{Binding, GenerationInfo, Journal, State},
-    disk::Layout,
-    model::{Digest, ModuleName},
+    Cancel, Depth, Digest, ModuleName, Options, RepairReport, Silent, State, Store, UpdateRequest,
+    internals::{
+        check::{How, Origin},
+        commit::{GenerationInfo, Journal},
+    },
 };
+use modstore_core::{disk::Layout, model::Binding};
 use modstore_testbed::{Backend, Change, Project, Python, PythonTools, Repo, TestHome, Venv};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");

@@ -16,11 +16,10 @@ use std::{
 };
 
 use modstore::{
-    Cancel, Lease, Options, PurgeError, Silent, Store, UpdateRequest,
-    check::Depth,
-    commit::Journal,
-    disk::{Act, Disk, Layout, Observer},
+    Cancel, Depth, Lease, Options, PurgeError, Silent, Store, UpdateRequest,
+    internals::commit::Journal,
 };
+use modstore_core::disk::{Act, Disk, Layout, Observer};
 use modstore_testbed::{Fault, HttpServer, Repo, TestHome};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_modstore");

@@ -21,11 +21,10 @@ use std::{
 };
 
 use modstore::{
-    Cancel, Options, Policy, Silent, Store, SweepError, SweepPlan, SweepReport, UpdateRequest,
-    disk::{Act, Disk, Lock, LockWait, Observer, Verb},
-    model::{Digest, Generation},
-    reclaim::{Disagreement, Lease, PlanError},
+    Cancel, Digest, Generation, Lease, Options, PlanError, Policy, Silent, Store, SweepError,
+    SweepPlan, SweepReport, UpdateRequest, internals::reclaim::Disagreement,
 };
+use modstore_core::disk::{Act, Disk, Lock, LockWait, Observer, Verb};
 use modstore_testbed::Repo;
 
 /// A store with one module, `tool`, whose repository gets a commit for each generation.

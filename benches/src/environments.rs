@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use modstore::environment::{PointerKind, Scan};
+use modstore_python::{PointerKind, Scan};
 use modstore_testbed::PythonTools;
 
 use crate::local::{Samples, middle, milliseconds, ratio};

@@ -11,9 +11,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use modstore::commit::Journal;
-use modstore::disk::Layout;
+use modstore::internals::commit::Journal;
 use modstore::{Cancel, Options, Policy, Silent, Store};
+use modstore_core::disk::Layout;
 
 use crate::stores::{self, Size};
 

@@ -8,12 +8,16 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use modstore::commit::{
-    Beginning, Binding, Bound, Fetched, Frame, Record, Staged, Staging, State, Transaction,
+use modstore::{Digest, Generation};
+use modstore::{
+    State,
+    internals::commit::{Beginning, Frame, Record, Transaction},
 };
-use modstore::disk::{Barrier, Disk, Format, Layout, LockWait, Planting};
-use modstore::model::{
-    Digest, FileKind, Generation, Manifest, RecordedSource, TreeFile, digest_of,
+use modstore_core::disk::{Barrier, Disk, Format, Layout, LockWait, Planting};
+use modstore_core::model::{FileKind, Manifest, RecordedSource, TreeFile, digest_of};
+use modstore_core::{
+    disk::{Staged, Staging},
+    model::{Binding, Bound, Fetched},
 };
 
 type Done = Result<(), Box<dyn Error>>;

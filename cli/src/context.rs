@@ -4,7 +4,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use modstore::{Cancel, Options, Store, disk::start_workers};
+use modstore::{Cancel, Options, Store};
+use modstore_core::disk::start_workers;
 
 use crate::{
     effect::Effect,

@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, io};
 
-pub(crate) use modstore::model::{escaped, is_deceptive};
+pub(crate) use modstore_core::model::{escaped, is_deceptive};
 use serde::Serialize;
 use serde_json::{
     Serializer,

@@ -6,16 +6,20 @@
 use std::error::Error;
 
 use modstore::{
-    AccessError, AddError, AllowError, DeclareError, DifferenceError, LeaseError, OpenError,
-    PurgeError, RemoveError, ResetError, RollbackError, SweepError, TransactError,
-    check::{RepairError, VerifyError},
-    commit::{BeginError, CommitError, JournalError},
-    disk::{DiskError, FormatError, LockError, UnsafeHome},
-    environment::{EnvironmentLockError, PythonError, RegistrationError},
-    model::EditError,
-    reclaim::{PlanError, Root},
-    update::{BindError, UpdateError},
+    AccessError, AddError, AllowError, BindError, DeclareError, DifferenceError, JournalError,
+    LeaseError, OpenError, PlanError, PurgeError, RemoveError, RepairError, ResetError,
+    RollbackError, SweepError, UpdateError, VerifyError,
+    internals::{
+        commit::{BeginError, CommitError},
+        ops::TransactError,
+        reclaim::Root,
+    },
 };
+use modstore_core::{
+    disk::{DiskError, FormatError, LockError, UnsafeHome},
+    model::EditError,
+};
+use modstore_python::{EnvironmentLockError, PythonError, RegistrationError};
 
 use crate::{exit::Exit, report::Failure};
 
@@ -541,7 +545,7 @@ impl Explain for LeaseError {
 mod tests {
     use std::path::PathBuf;
 
-    use modstore::disk::{LockKind, User};
+    use modstore_core::disk::{LockKind, User};
 
     use super::*;
 

@@ -19,7 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::{Cancel, program};
+use modstore::Cancel;
+use modstore_core::program;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// The exit code of an interrupted command.

@@ -7,10 +7,8 @@ use std::{
     time::Duration,
 };
 
-use modstore::{
-    Options,
-    acquire::{ArchiveLimit, PackLimit},
-};
+use modstore::Options;
+use modstore_fetch::{ArchiveLimit, PackLimit};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::process::{Resource, getrlimit};
 

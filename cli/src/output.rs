@@ -233,5 +233,6 @@ impl Output {
 
 /// The number of the current generation of the store in `home`.
 pub(crate) fn shown(home: &Path) -> Option<u64> {
-    modstore::commit::shown(&modstore::disk::Layout::new(home)).map(|shown| shown.number())
+    modstore::internals::commit::shown(&modstore_core::disk::Layout::new(home))
+        .map(|shown| shown.number())
 }

@@ -12,7 +12,8 @@ use std::{error::Error, io, path::Path};
 
 use anstyle::{AnsiColor, Style};
 use clap::error::ContextValue;
-use modstore::model::{ParseSourceError, Source};
+use modstore::Source;
+use modstore_core::model::ParseSourceError;
 use serde::Serialize;
 
 use crate::{causes::causes, escape::escaped, exit::Exit, page::Page};

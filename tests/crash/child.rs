@@ -17,7 +17,7 @@ use std::{
     },
 };
 
-use modstore::disk::{Act, Disk, Observer};
+use modstore_core::disk::{Act, Disk, Observer};
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::{operation::settle, scenario_named, world::World};

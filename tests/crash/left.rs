@@ -14,7 +14,8 @@ use std::{
     path::Path,
 };
 
-use modstore::{Store, disk::Disk};
+use modstore::Store;
+use modstore_core::disk::Disk;
 
 use crate::operation::open;
 

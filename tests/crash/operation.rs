@@ -2,9 +2,8 @@
 
 use std::{error::Error, num::NonZeroUsize, path::Path, time::Duration};
 
-use modstore::{
-    AddError, Cancel, Options, Policy, Silent, Store, UpdateReport, UpdateRequest, disk::Disk,
-};
+use modstore::{AddError, Cancel, Options, Policy, Silent, Store, UpdateReport, UpdateRequest};
+use modstore_core::disk::Disk;
 
 /// One command of a person or a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

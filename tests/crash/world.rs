@@ -8,11 +8,8 @@ use std::{
     process::Command,
 };
 
-use modstore::{
-    Cancel, Silent,
-    check::{Depth, Severity},
-    disk::Disk,
-};
+use modstore::{Cancel, Depth, Silent, internals::check::Severity};
+use modstore_core::disk::Disk;
 use modstore_testbed::{Change, Fault, HttpServer, Item, Repo, listing};
 
 use crate::{

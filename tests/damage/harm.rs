@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use modstore::disk::Disk;
+use modstore_core::disk::Disk;
 
 /// A kind of damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

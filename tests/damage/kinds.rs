@@ -93,7 +93,7 @@ impl Kind {
             Self::Lockfile => vec!["modules.lock".into()],
             Self::Current => vec!["current".into()],
             Self::Part => {
-                modstore::disk::Layout::DIRECTORIES.iter().map(ToString::to_string).collect()
+                modstore_core::disk::Layout::DIRECTORIES.iter().map(ToString::to_string).collect()
             }
             Self::Generation => vec!["generations/4".into(), "generations/1".into()],
             Self::Link => vec!["generations/4/tool".into(), "generations/1/tool".into()],

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use modstore::{Cancel, Options, Silent, Store, check::Depth};
+use modstore::{Cancel, Depth, Options, Silent, Store};
 use modstore_testbed::{Running, skip_loudly};
 
 use super::{

@@ -8,11 +8,8 @@ use std::{
     time::Duration,
 };
 
-use modstore::{
-    Cancel, Options, Silent, Store, UpdateRequest,
-    check::{Depth, codes},
-    disk::{Lock, LockWait},
-};
+use modstore::{Cancel, Depth, Options, Silent, Store, UpdateRequest, internals::check::codes};
+use modstore_core::disk::{Lock, LockWait};
 use modstore_testbed::{Change, Repo, TestHome};
 
 use super::{BINARY, world::Verified, world::World};

@@ -67,7 +67,7 @@ fn while_another_process_works_on_the_environment_nothing_is_fixed_by_hand() {
     if !lock.exists() {
         fs::write(&lock, "").unwrap();
     }
-    let held = modstore::disk::Lock::try_take_existing(&lock).unwrap().unwrap();
+    let held = modstore_core::disk::Lock::try_take_existing(&lock).unwrap().unwrap();
     let (ran, told) = world.doctor_without_uv(&venv, &["--fix", "--lock-timeout", "0"]);
     ran.fails(3);
     assert_eq!(told["failed_fixes"][0]["busy"], true, "{told:#}");

@@ -13,10 +13,8 @@ use std::{
     },
 };
 
-use modstore::{
-    BindRequest, Cancel, Options, Policy, Silent, Store, UpdateRequest,
-    disk::{Act, Disk, Observer},
-};
+use modstore::{BindRequest, Cancel, Options, Policy, Silent, Store, UpdateRequest};
+use modstore_core::disk::{Act, Disk, Observer};
 use modstore_testbed::{Backend, Project, Python, Ran, Running, Venv};
 
 use super::world::{World, values, version};

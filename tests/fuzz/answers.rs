@@ -9,10 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::{
-    Cancel,
-    acquire::{Limits, Network, Wanted},
-};
+use modstore::Cancel;
+use modstore_fetch::{Limits, Network, Wanted};
 use modstore_testbed::pkt_line;
 
 use super::{memory_directory, script::Script};

@@ -6,13 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modstore::{
-    Cancel,
-    acquire::{ArchiveLimits, Limits, MemoryBudget, Network, fetch_archive},
-    commit::Staging,
-    disk::{Disk, Layout},
-    model::Source,
-};
+use modstore::{Cancel, Source};
+use modstore_core::disk::{Disk, Layout, Staging};
+use modstore_fetch::{ArchiveLimits, Limits, MemoryBudget, Network, fetch_archive};
 use sha2::{Digest as _, Sha256};
 
 use super::memory_directory;

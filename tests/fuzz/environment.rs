@@ -5,7 +5,7 @@ use std::{
     path::{Component, Path},
 };
 
-use modstore::environment::Scan;
+use modstore_python::Scan;
 
 use super::{memory_directory, script::Script};
 

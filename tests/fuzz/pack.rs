@@ -12,11 +12,9 @@ use std::{
 };
 
 use gix::{ObjectId, objs::Kind};
-use modstore::{
-    acquire::{
-        Base, MemoryBudget, PackLimits, UnpackOptions, WrittenTree, base_is_usable, unpack_into,
-    },
-    disk::{Disk, Planting},
+use modstore_core::disk::{Disk, Planting};
+use modstore_fetch::{
+    Base, MemoryBudget, PackLimits, UnpackOptions, WrittenTree, base_is_usable, unpack_into,
 };
 use modstore_testbed::{Delta, PackWriter, object_id};
 

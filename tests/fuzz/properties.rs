@@ -16,11 +16,14 @@ mod environment;
 use std::{fs, path::Path, path::PathBuf};
 
 use modstore::{
-    commit::{Frame, FrameError, Journal, JournalError, Record, State},
+    JournalError, ModuleName, Source, State,
+    internals::commit::{Frame, FrameError, Journal, Record},
+};
+use modstore_core::{
     disk::Disk,
     model::{
-        Declarations, GitTree, Lockfile, Manifest, ModuleName, Source, add_module, digest_of,
-        link_module, remove_module, unlink_module,
+        Declarations, GitTree, Lockfile, Manifest, add_module, digest_of, link_module,
+        remove_module, unlink_module,
     },
 };
 

@@ -4,10 +4,12 @@
 use std::{fs, io, num::NonZeroUsize, path::Path, time::Duration};
 
 use modstore::{
-    Cancel, Options, Policy, Silent, Store,
-    commit::{Beginning, Binding, Bound, Staged, Staging, State, Transaction},
-    disk::{Barrier, Disk, Format, Layout, LockWait, Planting},
-    model::{FileKind, Generation, Manifest, RecordedSource, TreeFile},
+    Cancel, Generation, Options, Policy, Silent, State, Store,
+    internals::commit::{Beginning, Transaction},
+};
+use modstore_core::{
+    disk::{Barrier, Disk, Format, Layout, LockWait, Planting, Staged, Staging},
+    model::{Binding, Bound, FileKind, Manifest, RecordedSource, TreeFile},
 };
 
 pub(crate) const MODULES: [&str; 2] = ["one", "two"];

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use modstore::disk::Disk;
+use modstore_core::disk::Disk;
 use modstore_testbed::{Mount, Ran, TestHome, until};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -206,7 +206,8 @@ fn without_a_store_or_a_generation_nothing_is_run_and_the_error_says_what_to_do(
 #[test]
 fn a_held_lock_blocks_no_lease() {
     let home = home();
-    let lock = modstore::disk::Lock::try_take(&home.path().join("locks/store"), "a test").unwrap();
+    let lock =
+        modstore_core::disk::Lock::try_take(&home.path().join("locks/store"), "a test").unwrap();
     assert!(lock.is_some());
     exec(&home, "exit 5").fails(5);
 }

@@ -11,11 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::{
-    Lease, LeaseError,
-    disk::{Act, Disk, Observer, Verb},
-    model::Generation,
-};
+use modstore::{Generation, Lease, LeaseError};
+use modstore_core::disk::{Act, Disk, Observer, Verb};
 use modstore_testbed::{Running, TestHome, skip_loudly};
 
 use super::churn::{collect, lease_files, leased, open, publish, read};

@@ -70,7 +70,7 @@ impl Campaign<'_> {
             checked(|| life.check_verifies())?;
             checked(|| life.check_past())?;
             met.generations += life.generations();
-            modstore::disk::Disk::default().remove_tree(life.path()).unwrap();
+            modstore_core::disk::Disk::default().remove_tree(life.path()).unwrap();
             // What a removed store leaves on the disk is not to come back as part of the next one.
             assert!(
                 Command::new("sync").arg("-f").arg(self.mount.path()).status().unwrap().success()

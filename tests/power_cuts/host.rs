@@ -15,10 +15,12 @@ use std::{
 };
 
 use modstore::{
-    Addition, Cancel, Options, Policy, Silent, Store, UpdateReport, UpdateRequest,
-    commit::{Binding, Bound},
+    Addition, Cancel, Generation, ModuleName, Options, Policy, Silent, Source, Store, UpdateReport,
+    UpdateRequest,
+};
+use modstore_core::{
     disk::{Barrier, Disk},
-    model::{Generation, ModuleName, Source},
+    model::{Binding, Bound},
 };
 use modstore_testbed::{Item, Random};
 

@@ -6,11 +6,8 @@ use std::{
     path::Path,
 };
 
-use modstore::{
-    Cancel, Options, Silent, Store,
-    commit::{Bound, State},
-    model::{Generation, ModuleName},
-};
+use modstore::{Cancel, Generation, ModuleName, Options, Silent, State, Store};
+use modstore_core::model::Bound;
 use modstore_testbed::{TestHome, listing};
 
 use crate::{host, upstream::Origin};
@@ -246,7 +243,7 @@ fn assert_same(wanted: &crate::upstream::Tree, at: &Path, what: &str) {
     }
 }
 
-fn told(bindings: &BTreeMap<ModuleName, modstore::commit::Binding>) -> Bindings {
+fn told(bindings: &BTreeMap<ModuleName, modstore_core::model::Binding>) -> Bindings {
     bindings.iter().map(|(module, binding)| (module.to_string(), host::told(binding))).collect()
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use modstore::disk::{Act, Observer, Verb};
+use modstore_core::disk::{Act, Observer, Verb};
 use modstore_testbed::Random;
 
 /// When, within one operation.

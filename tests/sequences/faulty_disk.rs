@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use modstore::disk::{Act, Disk, Observer};
+use modstore_core::disk::{Act, Disk, Observer};
 
 /// What happens to a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

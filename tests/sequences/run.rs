@@ -8,12 +8,10 @@ use std::{
 };
 
 use modstore::{
-    AddError, Addition, Cancel, Options, RemoveError, RollbackError, Silent, Store, UpdateReport,
-    UpdateRequest,
-    commit::{self, Binding, State, shown},
-    model::{self, Lockfile, ModuleName, Source, Subdirectory},
-    update::UpdateError,
+    AddError, Addition, Cancel, ModuleName, Options, RemoveError, RollbackError, Silent, Source,
+    State, Store, UpdateError, UpdateReport, UpdateRequest, internals::commit::shown,
 };
+use modstore_core::model::{Binding, Lockfile, Subdirectory};
 use modstore_testbed::listing;
 
 use crate::{
@@ -279,7 +277,7 @@ impl<'a> Run<'a> {
     fn known(
         &self,
         name: &ModuleName,
-        declared: &model::Declared,
+        declared: &modstore_core::model::Declared,
     ) -> Result<(usize, Declared), Broken> {
         let name = number(name.as_str());
         let directories = || 0..DIRECTORIES;
@@ -300,7 +298,7 @@ impl<'a> Run<'a> {
         for (number, (info, wanted)) in (1..).zip(state.generations().iter().zip(generations)) {
             law!(info.number.number() == number, "generation {number} is called {}", info.number);
             law!(info.reason == "sequence", "generation {number} is for {}", info.reason);
-            let restores = info.restores.map(model::Generation::number);
+            let restores = info.restores.map(modstore::Generation::number);
             law!(restores == wanted.restores, "generation {number} restores {restores:?}");
             let found = state.modules_of(info.number).unwrap_or_default();
             law!(found.len() == wanted.modules.len(), "generation {number} binds {found:?}");
@@ -325,12 +323,12 @@ impl<'a> Run<'a> {
 
     fn is_binding(&self, found: &Binding, wanted: Bound) -> bool {
         match (&found.bound, wanted) {
-            (commit::Bound::Linked { path }, Bound::Live { directory }) => {
+            (modstore_core::model::Bound::Linked { path }, Bound::Live { directory }) => {
                 let wanted = self.upstream.directory(directory);
                 path.as_path() == wanted && Path::new(found.source.as_str()) == wanted
             }
             (
-                commit::Bound::Entry { subdirectory, fetched: Some(fetched), .. },
+                modstore_core::model::Bound::Entry { subdirectory, fetched: Some(fetched), .. },
                 Bound::Tree { from, repo, commit, part },
             ) => {
                 found.source.as_str() == self.text(from)
@@ -422,7 +420,10 @@ impl<'a> Run<'a> {
             names_in(&self.home).into_iter().filter(|name| !KNOWN.contains(&&**name)).collect();
         law!(odd.is_empty(), "{odd:?} are in the home");
         for digest in state.entries().keys() {
-            law!(commit::is_whole(self.store.layout(), *digest), "entry {digest} is not whole");
+            law!(
+                modstore_core::disk::is_whole(self.store.layout(), *digest),
+                "entry {digest} is not whole"
+            );
         }
         Ok(())
     }

@@ -3,10 +3,8 @@
 use std::io;
 
 use clap::Args;
-use modstore::{
-    AddError, Addition, Store,
-    model::{ModuleName, Source, Subdirectory},
-};
+use modstore::{AddError, Addition, ModuleName, Source, Store};
+use modstore_core::model::Subdirectory;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -5,7 +5,7 @@ mod build;
 use std::io;
 
 use clap::Args;
-use modstore::model::ModuleName;
+use modstore::ModuleName;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -3,7 +3,8 @@
 use std::{io, path::PathBuf};
 
 use clap::{Args, ValueHint};
-use modstore::{BindRequest, environment::Registration, model::ModuleName, update::BindReport};
+use modstore::{BindReport, BindRequest, ModuleName};
+use modstore_python::Registration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -159,7 +160,7 @@ fn bound(registration: &Registration) -> Vec<BoundModule> {
 fn warnings(report: &BindReport) -> Vec<String> {
     let mut warnings = report.warnings.clone();
     warnings.extend(report.untried.as_ref().map(|error| {
-        let causes = modstore::model::causes(error).join(": ");
+        let causes = modstore_core::model::causes(error).join(": ");
         format!("could not try to import the modules: {causes}")
     }));
     warnings

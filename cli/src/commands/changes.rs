@@ -4,8 +4,8 @@ mod files;
 mod text;
 
 use modstore::{
-    Store, UpdateReport,
-    update::{Cost as StoreCost, Unchanged as StoreUnchanged, Warning as StoreWarning},
+    Store, UpdateReport, Warning as StoreWarning,
+    internals::update::{Cost as StoreCost, Unchanged as StoreUnchanged},
 };
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::Args;
-use modstore::{model::Generation, update::Difference};
+use modstore::{Difference, Generation};
 use schemars::JsonSchema;
 use serde::Serialize;
 

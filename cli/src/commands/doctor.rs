@@ -5,12 +5,10 @@ mod text;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueHint};
-use modstore::{
-    disk::Disk,
-    doctor::{
-        Candidate as StoreCandidate, Doctor, DoctorError, Examined, FailedFix as StoreFailedFix,
-        Finding, Report, Request,
-    },
+use modstore_core::disk::Disk;
+use modstore_doctor::{
+    Candidate as StoreCandidate, Doctor, DoctorError, Examined, FailedFix as StoreFailedFix,
+    Finding, Report, Request,
 };
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -15,7 +15,8 @@ use std::{
 };
 
 use clap::{Args, ValueHint};
-use modstore::{Lease, environment::Registration, model::Generation};
+use modstore::{Generation, Lease};
+use modstore_python::Registration;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -6,9 +6,8 @@ use std::{num::NonZeroU16, time::Duration};
 
 use clap::Args;
 use modstore::{
-    Policy, Store, SweepError, SweepPlan, SweepReport,
-    model::Digest as StoreDigest,
-    reclaim::{Disagreement as StoreDisagreement, Gone, Kept, Sizes},
+    Digest as StoreDigest, Policy, Store, SweepError, SweepPlan, SweepReport,
+    internals::reclaim::{Disagreement as StoreDisagreement, Gone, Kept, Sizes},
 };
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, io};
 
 use clap::Args;
-use modstore::commit::{GenerationInfo, State};
-use modstore::model::Binding as StoreBinding;
+use modstore::{State, internals::commit::GenerationInfo};
+use modstore_core::model::Binding as StoreBinding;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use clap::Args;
-use modstore::{AddError, Store, UpdateReport, model::ModuleName};
+use modstore::{AddError, ModuleName, Store, UpdateReport};
 use schemars::JsonSchema;
 use serde::Serialize;
 

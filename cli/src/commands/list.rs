@@ -6,11 +6,8 @@ use std::{
 };
 
 use clap::Args;
-use modstore::{
-    Store,
-    commit::{GenerationInfo, State},
-    model::{Binding as StoreBinding, Declared, Generation, ModuleName},
-};
+use modstore::{Generation, ModuleName, State, Store, internals::commit::GenerationInfo};
+use modstore_core::model::{Binding as StoreBinding, Declared};
 use schemars::JsonSchema;
 use serde::Serialize;
 

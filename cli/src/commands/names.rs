@@ -1,9 +1,7 @@
 //! Names of modules that a person typed, and the failure of one that does not exist.
 
-use modstore::{
-    Store,
-    model::{ModuleName, nearest},
-};
+use modstore::{ModuleName, Store};
+use modstore_core::model::nearest;
 
 use crate::{exit::Exit, report::Failure};
 

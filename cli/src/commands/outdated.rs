@@ -3,10 +3,7 @@
 use std::{io, num::NonZeroU16};
 
 use clap::Args;
-use modstore::{
-    model::ModuleName,
-    update::{Decision, Outdated},
-};
+use modstore::{Decision, ModuleName, Outdated};
 use schemars::JsonSchema;
 use serde::Serialize;
 

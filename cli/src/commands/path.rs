@@ -6,11 +6,8 @@ use std::{
 };
 
 use clap::Args;
-use modstore::{
-    commit::shown,
-    disk::{Layout, has_no_links},
-    model::ModuleName,
-};
+use modstore::{ModuleName, internals::commit::shown};
+use modstore_core::disk::{Layout, has_no_links};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::{Args, ValueEnum};
-use modstore::environment::PYTHON_HOST;
+use modstore_python::PYTHON_HOST;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::Args;
-use modstore::model::ModuleName;
+use modstore::ModuleName;
 use schemars::JsonSchema;
 use serde::Serialize;
 

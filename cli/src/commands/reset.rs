@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::Args;
-use modstore::{Dropped, Policy, Store, reset::Stay as StoreStay};
+use modstore::{Dropped, Policy, Store, internals::reset::Stay as StoreStay};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::Args;
-use modstore::model::Generation;
+use modstore::Generation;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use clap::Args;
-use modstore::model::ModuleName;
+use modstore::ModuleName;
 
 use super::{
     Runnable,

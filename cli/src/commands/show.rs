@@ -3,11 +3,8 @@
 use std::io;
 
 use clap::Args;
-use modstore::{
-    Store,
-    commit::State,
-    model::{Declarations, ModuleName},
-};
+use modstore::{ModuleName, State, Store};
+use modstore_core::model::Declarations;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -5,13 +5,9 @@ mod text;
 use std::collections::BTreeMap;
 
 use clap::Args;
-use modstore::{
-    Store,
-    check::Finding,
-    commit::State,
-    environment::{Drift, Registration},
-    model::{Binding as StoreBinding, Declarations, Generation, ModuleName},
-};
+use modstore::{Finding, Generation, ModuleName, State, Store};
+use modstore_core::model::{Binding as StoreBinding, Declarations};
+use modstore_python::{Drift, Registration};
 use schemars::JsonSchema;
 use serde::Serialize;
 

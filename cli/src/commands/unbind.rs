@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use clap::{Args, ValueHint};
-use modstore::model::ModuleName;
+use modstore::ModuleName;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! `unlink`: a linked module returns to its declared source.
 
 use clap::Args;
-use modstore::model::ModuleName;
+use modstore::ModuleName;
 
 use super::{Runnable, link::LinkAnswer, names};
 use crate::{context::Context, report::Failure};

@@ -3,7 +3,7 @@
 use std::{io, num::NonZeroU16};
 
 use clap::Args;
-use modstore::{RetryPolicy, UpdateRequest, model::ModuleName};
+use modstore::{ModuleName, RetryPolicy, UpdateRequest};
 use schemars::JsonSchema;
 use serde::Serialize;
 

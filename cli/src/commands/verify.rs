@@ -6,9 +6,7 @@ use std::path::Path;
 
 use clap::Args;
 use modstore::{
-    RepairReport,
-    check::{self, Checked, Depth, Finding, Verification},
-    model::{Generation, ModuleName},
+    Depth, Finding, Generation, ModuleName, RepairReport, Verification, internals::check::Checked,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -253,8 +251,8 @@ impl From<&RepairReport> for Repair {
     }
 }
 
-impl From<&check::Repaired> for Repaired {
-    fn from(repaired: &check::Repaired) -> Self {
+impl From<&modstore::internals::check::Repaired> for Repaired {
+    fn from(repaired: &modstore::internals::check::Repaired) -> Self {
         Self {
             path: repaired.path.display().to_string(),
             how: repaired.how.as_str(),
@@ -264,8 +262,8 @@ impl From<&check::Repaired> for Repaired {
     }
 }
 
-impl From<&check::NotRepaired> for NotRepaired {
-    fn from(not_repaired: &check::NotRepaired) -> Self {
+impl From<&modstore::internals::check::NotRepaired> for NotRepaired {
+    fn from(not_repaired: &modstore::internals::check::NotRepaired) -> Self {
         Self {
             path: not_repaired.path.display().to_string(),
             message: not_repaired.error.to_string(),
@@ -276,8 +274,8 @@ impl From<&check::NotRepaired> for NotRepaired {
     }
 }
 
-impl From<&check::RebuiltJournal> for RebuiltJournal {
-    fn from(rebuilt: &check::RebuiltJournal) -> Self {
+impl From<&modstore::internals::check::RebuiltJournal> for RebuiltJournal {
+    fn from(rebuilt: &modstore::internals::check::RebuiltJournal) -> Self {
         let unknown = rebuilt.unclear.iter().map(|(generation, module)| UnknownSource {
             generation: generation.number(),
             module: module.to_string(),

@@ -1,6 +1,6 @@
 //! [`Attempt`]: the last failed try of a module.
 
-use modstore::model::Attempt as StoreAttempt;
+use modstore_core::model::Attempt as StoreAttempt;
 use schemars::JsonSchema;
 use serde::Serialize;
 

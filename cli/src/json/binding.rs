@@ -1,6 +1,6 @@
 //! [`Binding`]: what a module is in a generation, and [`Change`]: how it differs between two.
 
-use modstore::model::{Binding as StoreBinding, Bound, Built, MadeFrom};
+use modstore_core::model::{Binding as StoreBinding, Bound, Built, MadeFrom};
 use schemars::JsonSchema;
 use serde::Serialize;
 

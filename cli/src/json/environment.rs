@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-use modstore::{environment::SyncReport, model::ModuleName};
+use modstore::ModuleName;
+use modstore_python::SyncReport;
 use schemars::JsonSchema;
 use serde::Serialize;
 

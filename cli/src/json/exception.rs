@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use modstore::environment::Exception as StoreException;
+use modstore_python::Exception as StoreException;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! [`Failed`] and [`Deferred`]: modules that are not in the state that modules.toml asks for.
 
-use modstore::update::{Deferred as StoreDeferred, Failed as StoreFailed, Waiting as StoreWaiting};
+use modstore::{Deferred as StoreDeferred, Failed as StoreFailed, Waiting as StoreWaiting};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Deref, path::PathBuf};
 
-use modstore::model::Generation;
+use modstore::Generation;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,8 +13,8 @@ use crate::time;
 #[schemars(extend("pattern" = "^[0-9a-f]{64}$"))]
 pub(crate) struct Digest(String);
 
-impl From<modstore::model::Digest> for Digest {
-    fn from(digest: modstore::model::Digest) -> Self {
+impl From<modstore::Digest> for Digest {
+    fn from(digest: modstore::Digest) -> Self {
         Self(digest.to_string())
     }
 }

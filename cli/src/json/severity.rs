@@ -1,6 +1,6 @@
 //! [`Severity`]: how much a finding matters.
 
-use modstore::check::Severity as StoreSeverity;
+use modstore::internals::check::Severity as StoreSeverity;
 use schemars::JsonSchema;
 use serde::Serialize;
 

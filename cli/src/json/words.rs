@@ -1,6 +1,8 @@
 //! Words with a fixed meaning that the library chooses: classes, stages and codes.
 
-use modstore::{check, doctor, model::FailureCode};
+use modstore::internals::check;
+use modstore_core::model::FailureCode;
+use modstore_doctor as doctor;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use modstore::{Event, Step, model::ModuleName};
+use modstore::{Event, ModuleName, Step};
 
 use super::lines::doing_text;
 use crate::{

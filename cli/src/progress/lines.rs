@@ -9,7 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::{Event, Step, events::Doing, model::ModuleName};
+use modstore::{Event, ModuleName, Step};
+use modstore_core::events::Doing;
 
 use crate::{
     page::on_stderr,

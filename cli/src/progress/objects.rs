@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::{Event, Step, model::ModuleName};
+use modstore::{Event, ModuleName, Step};
 use schemars::JsonSchema;
 use serde::Serialize;
 

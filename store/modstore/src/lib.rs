@@ -15,39 +15,84 @@
 //! # Ok(()) }
 //! ```
 
-pub use modstore_core::{disk, events, model, program};
-pub use modstore_doctor as doctor;
-pub use modstore_python as environment;
+use modstore_core::{Context, disk, events, model, program};
+use modstore_python as environment;
 
-pub mod commit;
-pub mod acquire;
+mod commit;
+mod acquire;
 mod access;
-pub mod build;
-pub mod reclaim;
+mod build;
+mod reclaim;
 mod declare;
 mod consent;
-pub mod update;
-pub mod check;
-pub mod reset;
+mod update;
+mod check;
+mod reset;
 mod store;
 mod ops;
 
-pub use access::{AccessError, OpenError};
-pub use check::RepairReport;
-pub use consent::DeclaredBuild;
-pub use declare::{Addition, DeclareError};
-pub use modstore_core::{Cancel, Context};
-pub use ops::{
-    AddError, Added, AllowError, DifferenceError, Dropped, RemoveError, Reset, ResetError,
-    RollbackError, TransactError,
+// The handle, and how it works.
+pub use {
+    modstore_core::Cancel,
+    reclaim::Policy,
+    store::Store,
+    update::{Options, Retry, RetryPolicy},
 };
-pub use reclaim::{Lease, LeaseError, Leased, Policy, SweepError, SweepPlan, SweepReport};
-pub use reset::{PurgeError, PurgePlan, PurgeReport};
-pub use store::Store;
-pub use update::{
-    BindRequest, Event, Events, Options, Retry, RetryPolicy, Silent, Step, UpdateReport,
-    UpdateRequest,
+
+// What is asked.
+pub use {
+    check::Depth,
+    declare::Addition,
+    update::{BindRequest, UpdateRequest},
 };
+
+// What is answered.
+pub use {
+    check::{Finding, RepairReport, Verification},
+    commit::State,
+    consent::DeclaredBuild,
+    ops::{Added, Dropped, Reset},
+    reclaim::{Lease, Leased, SweepPlan, SweepReport},
+    reset::{PurgePlan, PurgeReport},
+    update::{
+        BindReport, Decision, Deferred, Difference, Failed, Outdated, UpdateReport, Updated,
+        Waiting, Warning,
+    },
+};
+
+// What happens meanwhile.
+pub use modstore_core::events::{Event, Events, Silent, Step};
+
+// What can go wrong: one error for each verb.
+pub use {
+    access::{AccessError, OpenError},
+    check::{RepairError, VerifyError},
+    commit::JournalError,
+    declare::DeclareError,
+    ops::{AddError, AllowError, DifferenceError, RemoveError, ResetError, RollbackError},
+    reclaim::{LeaseError, PlanError, SweepError},
+    reset::PurgeError,
+    update::{BindError, UpdateError},
+};
+
+// The values in all of these.
+pub use modstore_core::model::{Digest, Generation, ModuleName, Source};
+
+/// The parts that the command line, the tests and the benchmarks of this repository use besides. No promise is made
+/// about any of them.
+#[doc(hidden)]
+pub mod internals {
+    macro_rules! open {
+        ($($module:ident),*) => {$(
+            #[expect(missing_docs, reason = "the module has a page of its own")]
+            pub mod $module {
+                pub use crate::$module::*;
+            }
+        )*};
+    }
+
+    open!(acquire, build, check, commit, ops, reclaim, reset, update);
+}
 
 /// The examples of the guides, which must compile.
 #[cfg(doctest)]

@@ -17,14 +17,12 @@ use std::{
 };
 
 use modstore::{
-    AddError, Cancel, Options, Silent, Store,
-    commit::{
-        Attempt, BeginError, Binding, Bound, Built, Fetched, Frame, FrameError, Journal,
-        JournalError, MadeFrom, Record, State, shown,
-    },
+    AddError, Cancel, Digest, Generation, JournalError, Options, Silent, State, Store, UpdateError,
+    internals::commit::{BeginError, Frame, FrameError, Journal, Record, shown},
+};
+use modstore_core::{
     disk::Disk,
-    model::{Class, Digest, Generation, RecordedSource, Stage},
-    update::UpdateError,
+    model::{Attempt, Binding, Bound, Built, Class, Fetched, MadeFrom, RecordedSource, Stage},
 };
 
 /// What `read` may allocate for each byte it is given, and for none: a record in memory for each.

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use modstore::disk::Lock;
-use modstore::model::Class;
 use modstore::{Cancel, Options, Silent, Store, UpdateReport, UpdateRequest};
+use modstore_core::disk::Lock;
+use modstore_core::model::Class;
 use modstore_testbed::{Change, Fault, HttpServer, Random, Repo, listing};
 use tempfile::TempDir;
 

@@ -2,10 +2,8 @@
 
 use std::io;
 
-use modstore::{
-    DeclaredBuild,
-    model::{Subdirectory, command_line},
-};
+use modstore::DeclaredBuild;
+use modstore_core::model::{Subdirectory, command_line};
 use schemars::JsonSchema;
 use serde::Serialize;
 

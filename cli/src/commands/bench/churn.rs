@@ -11,11 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::{
-    Options, Policy, Store, UpdateReport, UpdateRequest,
-    disk::{Disk, FileSystem},
-    model::ModuleName,
-};
+use modstore::{ModuleName, Options, Policy, Store, UpdateReport, UpdateRequest};
+use modstore_core::disk::{Disk, FileSystem};
 use modstore_testbed::{
     Random, Reader, Reads, Scratch, files_below, peak_memory, reset_peak_memory,
 };

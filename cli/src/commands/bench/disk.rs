@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use modstore::{Store, model::Digest};
+use modstore::{Digest, Store};
 use modstore_testbed::DiskUsage;
 
 use super::answer::BenchDisk;

@@ -12,11 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::{
-    Event, Events, Step,
-    disk::{Act, Observer, Verb},
-    model::ModuleName,
-};
+use modstore::{Event, Events, ModuleName, Step};
+use modstore_core::disk::{Act, Observer, Verb};
 use rustix::time::{ClockId, clock_gettime};
 
 /// A part of a round, in their order.

@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use modstore::{disk::Layout, model::ModuleName};
+use modstore::ModuleName;
+use modstore_core::disk::Layout;
 use modstore_testbed::{Contents, Corpus, Random, Shape, modules_toml, share};
 
 use super::{args::ChurnArgs, server::Server};

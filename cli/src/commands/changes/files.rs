@@ -2,11 +2,8 @@
 
 use std::collections::HashMap;
 
-use modstore::{
-    Store,
-    model::{Binding, Bound, ContentHash, FileKind, Manifest},
-    update::Updated,
-};
+use modstore::{Store, Updated};
+use modstore_core::model::{Binding, Bound, ContentHash, FileKind, Manifest};
 
 /// How many of the module's files were added, changed or removed. Nothing if a side has no list of its files.
 pub(super) fn changed(store: &Store, updated: &Updated) -> Option<usize> {

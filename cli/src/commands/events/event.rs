@@ -1,6 +1,6 @@
 //! [`Event`]: what one frame of the journal records, for programs.
 
-use modstore::commit::{Frame, Record};
+use modstore::internals::commit::{Frame, Record};
 use schemars::JsonSchema;
 use serde::Serialize;
 
