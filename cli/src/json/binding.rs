@@ -51,7 +51,7 @@ impl From<&StoreBinding> for Binding {
             linked: None,
             digest: binding.digest().map(Digest::from),
             subdirectory: None,
-            revision: fetched.map(|fetched| Revision::new(&fetched.revision)),
+            revision: fetched.map(|fetched| Revision::new(fetched.revision)),
             reference: fetched.and_then(|fetched| Some(fetched.reference.as_ref()?.to_string())),
             origin: fetched.map(|fetched| fetched.origin.to_string()),
             built: None,
