@@ -348,7 +348,7 @@ fn write(
     Ok(WrittenFile { content, size, is_lfs_pointer: false })
 }
 
-/// A file's content, as far as the limit and the wish to go on allow.
+/// A file's content, as far as the limit and the user allow.
 struct LimitedReader<'m> {
     inner: &'m mut dyn Read,
     left: u64,

@@ -1,4 +1,4 @@
-//! How long a server may keep us waiting, how much it may say, and what a conversation cost.
+//! How long a server may keep us waiting, how much it may say, and the time that all of it may take.
 //!
 //! | limit | what it ends |
 //! |---|---|
@@ -26,7 +26,7 @@ const IDLE_TIMES: u32 = 5;
 pub struct Limits {
     /// From the first attempt to a made connection, name look-up and TLS included.
     pub connect: Duration,
-    /// The longest wait for the next byte, anywhere in a conversation.
+    /// The longest wait for the next byte, anywhere in an exchange.
     pub idle: Duration,
     /// The longest wait in one fetch during which no useful byte comes: what a server has to do its work in, as long as
     /// it shows that it lives. A useful byte is one of a listing, of a pack or of a file; see [`Limits::rate`].

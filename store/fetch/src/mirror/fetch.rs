@@ -29,7 +29,7 @@ use crate::{
 struct ReceiveEnded;
 
 /// A commit that a mirror is asked for.
-struct Request<'r> {
+struct CommitRequest<'r> {
     session: &'r mut Session,
     commit: ObjectId,
     on_step: &'r dyn Fn(Step<'_>),
@@ -58,7 +58,7 @@ impl Mirror<'_> {
         cancel: &Cancel,
         mut work: impl FnMut(CommitSource<'_>) -> Result<Done<T>, AttemptError>,
     ) -> Result<T, AcquireError> {
-        let mut request = Request { session, commit, on_step, cancel };
+        let mut request = CommitRequest { session, commit, on_step, cancel };
         let first = if self.needs_rebuild() {
             self.rebuild(&mut request, &mut work)
         } else {
@@ -80,7 +80,7 @@ impl Mirror<'_> {
     /// Fetches into a new mirror aside, and puts it in the place of the one that is there.
     fn rebuild<T>(
         &self,
-        request: &mut Request<'_>,
+        request: &mut CommitRequest<'_>,
         work: &mut Work<'_, T>,
     ) -> Result<T, AttemptError> {
         let not_written = |error| AttemptError::Other(AcquireError::Write(error));
@@ -96,7 +96,7 @@ impl Mirror<'_> {
     fn fetch_into<T>(
         &self,
         path: &Path,
-        request: &mut Request<'_>,
+        request: &mut CommitRequest<'_>,
         work: &mut Work<'_, T>,
     ) -> Result<T, AttemptError> {
         let commit = request.commit;

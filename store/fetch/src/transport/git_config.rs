@@ -42,7 +42,7 @@ pub(crate) struct GitConfig {
     kept: Option<PathBuf>,
 }
 
-/// Where a conversation goes.
+/// The address of a remote repository or file, and its login.
 #[derive(Clone)]
 pub(crate) struct RemoteUrl {
     /// The address after `insteadOf`, without a password.
@@ -66,7 +66,7 @@ pub(crate) struct HttpOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Redirects {
     Never,
-    /// That of the first request of a conversation.
+    /// That of the first request of a connection.
     #[default]
     Initial,
     /// Also those of the requests that follow it.

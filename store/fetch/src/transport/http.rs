@@ -51,13 +51,13 @@ pub(crate) fn transport(
     OverHttp::new_http(client, remote.url.clone(), version, false)
 }
 
-/// One conversation's view of the shared agent.
+/// One connection's view of the shared agent.
 pub(crate) struct HttpClient {
     sender: Arc<RequestSender>,
     redirected: Option<String>,
 }
 
-/// What all requests of a conversation have in common.
+/// What all requests of a connection have in common.
 struct RequestSender {
     agent: Agent,
     options: HttpOptions,

@@ -1,7 +1,7 @@
 //! The HTTP connections of all threads: kept alive, counted, and never waiting without an end.
 //!
 //! Limits: HTTP/1.1. A proxy is used by CONNECT for plain http too, which some proxies refuse. Talking to a SOCKS proxy
-//! until it has connected us ends by the connection's limit, not by the wish to stop.
+//! until it has connected us ends by the connection's limit, not by a request to stop.
 
 use std::{
     fmt,

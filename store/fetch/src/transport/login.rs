@@ -23,7 +23,7 @@ use super::{
     http_text::{HttpOrigin, http_origin},
 };
 
-/// The logins of one conversation.
+/// The logins of one connection.
 pub(crate) struct Logins {
     config: Arc<GitConfig>,
     state: Mutex<LoginState>,

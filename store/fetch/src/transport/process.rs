@@ -1,6 +1,6 @@
 //! Programs that talk to a server for us: `git upload-pack` here, `ssh` to elsewhere.
 //!
-//! A program runs in its own process group and never outlives the conversation. What it prints on
+//! A program runs in its own process group and never outlives the connection. What it prints on
 //! stderr is kept, because it is often the only thing that says why.
 //!
 //! Limits: an interactive ssh stays in our process group, or it could not ask; then only ssh itself

@@ -224,7 +224,7 @@ impl Watch {
 }
 
 thread_local! {
-    // A pooled connection outlives the conversation it was opened for, and its reads happen on the
+    // A pooled connection outlives the fetch it was opened for, and its reads happen on the
     // thread that uses it now.
     static CURRENT: RefCell<Option<Arc<Watch>>> = const { RefCell::new(None) };
 }

@@ -83,7 +83,7 @@ struct FileTable {
     files: Vec<Arc<AddedFile>>,
     /// Files waiting for their blob.
     wanted: HashMap<ObjectId, Vec<Arc<AddedFile>>>,
-    /// A file of each blob that was planted or is being planted.
+    /// A file of each blob that was written or is being written.
     begun: HashMap<ObjectId, Arc<AddedFile>>,
     /// Files whose blob had begun before they were added, and the file it began with.
     again: Vec<(Arc<AddedFile>, Arc<AddedFile>)>,
