@@ -77,7 +77,7 @@ fn a_sabotage_is_caught(calls: &'static str) {
     println!("{calls}: seed {seed}");
     let sabotaged = Some(calls);
     let campaign =
-        Campaign { name: "ext4", mount: &mount, cuts: 30, seed, each_file: false, sabotaged };
+        Campaign { name: "ext4", mount: &mount, cuts: 150, seed, each_file: false, sabotaged };
     let why = campaign.run().expect_err("it was not noticed");
     println!("{calls} do nothing; noticed: {why}");
 }

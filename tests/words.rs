@@ -47,6 +47,7 @@ const CLEAN: &[&str] = &[
     "cli",
     "store/core/src/model",
     "store/modstore/src/check",
+    "store/fetch",
     "store/python",
     "store/doctor",
 ];

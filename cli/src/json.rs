@@ -10,6 +10,7 @@ mod attempt;
 mod failed;
 mod environment;
 mod lease;
+mod severity;
 
 pub(crate) use self::{
     attempt::Attempt,
@@ -19,5 +20,6 @@ pub(crate) use self::{
     failed::{Deferred, DeferredReason, Failed},
     lease::LeaseHolder,
     scalar::{Digest, Revision, Time, numbers, paths, texts},
+    severity::Severity,
     words::{doctor_code, failure_class, failure_code, failure_stage, verify_code},
 };

@@ -82,8 +82,8 @@ fn a_linked_directory_is_followed_live_and_left_again() {
     world.home.run(&["link", "mod-a", own.to_str().unwrap()]).ok();
     assert_eq!(values(&venv, &["mod_a"]), "mine");
     let before = super::world::files_below(&own);
-    mine.with_code("VALUE = 'live'").write_to(&own);
-    assert_eq!(values(&venv, &["mod_a"]), "live");
+    mine.with_code("VALUE = 'alive'").write_to(&own);
+    assert_eq!(values(&venv, &["mod_a"]), "alive");
     // Its metadata follows with the next update.
     mine.with_version("7.0").write_to(&own);
     let updated = world.update();

@@ -146,8 +146,20 @@ impl Model {
         let bound = Bound::Tree { from, repo, commit, part };
         // A commit that is current already is asked for at no server.
         let is_settled = matches!(from, From::Commit { .. }) && now == Some(&bound);
-        let can_be_had = !self.broken[repo] && (!part || upstream.has_part(repo, commit));
+        // Nor is one that the store has from any generation: only a branch has to be listed.
+        let is_stored = matches!(from, From::Commit { .. }) && self.has_tree(repo, commit);
+        let is_reachable = is_stored || !self.broken[repo];
+        let can_be_had = is_reachable && (!part || upstream.has_part(repo, commit));
         (is_settled || can_be_had).then_some(bound)
+    }
+
+    /// Whether some generation has the tree of this commit.
+    fn has_tree(&self, repo: usize, commit: usize) -> bool {
+        let mut modules =
+            self.generations.iter().flat_map(|generation| generation.modules.values());
+        modules.any(|bound| {
+            matches!(bound, Bound::Tree { repo: of, commit: is, .. } if (*of, *is) == (repo, commit))
+        })
     }
 
     /// An edit that an update of the module follows: both happen or neither.

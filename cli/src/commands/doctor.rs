@@ -19,7 +19,7 @@ use super::Runnable;
 use crate::{
     context::Context,
     exit::Exit,
-    json::{Exception, paths},
+    json::{Exception, Severity, paths},
     report::Failure,
 };
 
@@ -109,7 +109,7 @@ pub(crate) struct DoctorFinding {
     #[schemars(schema_with = "crate::json::doctor_code")]
     code: &'static str,
     /// How much it matters.
-    severity: DoctorSeverity,
+    severity: Severity,
     /// The environment it is in; null for a cache.
     environment: Option<String>,
     /// The distribution that is affected.
@@ -130,18 +130,6 @@ pub(crate) struct DoctorFinding {
     not_fixed_because: Option<String>,
     /// What a person can type to fix it; null if nothing is known to help.
     fix: Option<String>,
-}
-
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum DoctorSeverity {
-    /// Something cannot be used; the exit code is 1.
-    Broken,
-    /// Everything works, but not for long, or not as its user thinks.
-    Warning,
-    /// Good to know.
-    Note,
 }
 
 /// A directory that holds a distribution now.
@@ -277,17 +265,6 @@ impl From<&Finding> for DoctorFinding {
             candidate: about.candidate.as_ref().map(Candidate::from),
             not_fixed_because: about.not_fixed_because.clone(),
             fix: about.command.clone(),
-        }
-    }
-}
-
-impl From<modstore::doctor::Severity> for DoctorSeverity {
-    fn from(severity: modstore::doctor::Severity) -> Self {
-        use modstore::doctor::Severity;
-        match severity {
-            Severity::Damage | Severity::Broken => Self::Broken,
-            Severity::Warning => Self::Warning,
-            Severity::Leftover | Severity::Note => Self::Note,
         }
     }
 }

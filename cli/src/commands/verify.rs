@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::Args;
 use modstore::{
     RepairReport,
-    check::{self, Checked, Depth, Finding, Severity, Verification},
+    check::{self, Checked, Depth, Finding, Verification},
     model::{Generation, ModuleName},
 };
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ use super::Runnable;
 use crate::{
     causes::causes,
     context::Context,
-    json::{Digest, numbers},
+    json::{Digest, Severity, numbers},
     report::Failure,
 };
 
@@ -88,7 +88,7 @@ pub(crate) struct VerifyFinding {
     #[schemars(schema_with = "crate::json::verify_code")]
     code: &'static str,
     /// How much it matters; follows from the code.
-    severity: VerifySeverity,
+    severity: Severity,
     /// Where it is.
     path: String,
     /// The entry it is about; null if it is about no entry.
@@ -101,20 +101,6 @@ pub(crate) struct VerifyFinding {
     message: String,
     /// What `--repair` does about it, for people; `nothing` for what is the user's.
     remedy: &'static str,
-}
-
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum VerifySeverity {
-    /// Something is lost or wrong: the store is not sound.
-    Damage,
-    /// The store is sound, but a person should know this.
-    Warning,
-    /// A crash left it; it does no harm.
-    Leftover,
-    /// It is there, is not modstore's, and is never deleted.
-    Note,
 }
 
 /// How much was checked.
@@ -246,18 +232,6 @@ impl From<&Finding> for VerifyFinding {
             generations: numbers(&finding.about.generations),
             message: finding.what.clone(),
             remedy: finding.code.repair().as_str(),
-        }
-    }
-}
-
-impl From<Severity> for VerifySeverity {
-    fn from(severity: Severity) -> Self {
-        match severity {
-            // The doctor's word for the same; no check of a store uses it.
-            Severity::Damage | Severity::Broken => Self::Damage,
-            Severity::Warning => Self::Warning,
-            Severity::Leftover => Self::Leftover,
-            Severity::Note => Self::Note,
         }
     }
 }

@@ -26,9 +26,9 @@ pub(crate) fn failure_stage(_: &mut SchemaGenerator) -> Schema {
     ])
 }
 
-/// Why a module failed, if the cause has a name.
+/// Why a module failed.
 pub(crate) fn failure_code(_: &mut SchemaGenerator) -> Schema {
-    nullable(words(FailureCode::ALL.iter().map(|code| (code.as_str(), code.meaning()))))
+    words(FailureCode::ALL.iter().map(|code| (code.as_str(), code.meaning())))
 }
 
 /// What `verify` found.
@@ -47,8 +47,4 @@ pub(crate) fn words<'w>(words: impl IntoIterator<Item = (&'w str, &'w str)>) -> 
     let words =
         words.into_iter().map(|(word, meaning)| json!({"const": word, "description": meaning}));
     json_schema!({ "type": "string", "oneOf": words.collect::<Vec<Value>>() })
-}
-
-fn nullable(words: Schema) -> Schema {
-    json_schema!({ "anyOf": [words, { "type": "null" }] })
 }

@@ -1,6 +1,6 @@
 //! One commit of a repository becomes a staged tree.
 //!
-//! When the caller has a tree of the same repository, the server is told so, sends a thin pack, and unchanged files are
+//! When the caller has a tree of the same repository, the request says so, the server sends a thin pack, and unchanged files are
 //! linked. When that tree turns out to be damaged, the commit is fetched again, whole. Servers that cannot give one
 //! commit alone are asked through a bare mirror.
 //!

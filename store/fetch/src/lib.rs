@@ -1,7 +1,9 @@
-//! Source → Staged. May be slow; holds no store lock; nothing is visible.
+//! Fetches one commit or archive as a directory, checked while it arrives; knows no store.
 //!
-//! From the bottom: [`transport`] moves bytes, [`protocol`] speaks git, [`pack`] reads what git sends, [`tree`] writes
-//! it down; [`mirror`] is the fall-back for old servers, [`archive`] needs no git. [`fetched_commit`] joins them.
+//! [`Network::connect`] lists a server's refs, [`fetch_commit`] receives one commit, [`fetch_archive`] one archive.
+//! [`unpack_into`] alone turns a pack into a tree, without any network.
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 
 mod limits;
 mod tree_rules;

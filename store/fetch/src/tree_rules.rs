@@ -1,4 +1,4 @@
-//! What a tree may not contain, whoever made it, in git or in an archive.
+//! What a tree may not contain, in git or in an archive.
 //!
 //! The rules are pure: names and link texts in, a reason out. They run before anything with that
 //! path is written. Names are checked with git's own protections for HFS+ and NTFS, because a store

@@ -383,7 +383,7 @@ fn one_session_gives_several_commits() {
 }
 
 #[test]
-fn progress_is_told_in_bytes_and_in_the_servers_words() {
+fn progress_is_reported_in_bytes_and_in_the_servers_words() {
     let world = World::new();
     let repo = world.repo("m");
     let commit = id(&repo.rev("main").unwrap());
@@ -587,7 +587,7 @@ fn a_receivers_error_is_not_the_servers() {
 }
 
 #[test]
-fn a_login_in_the_address_is_used_for_this_machine_and_never_shown() {
+fn a_login_in_the_address_is_used_for_this_machine_and_never_printed() {
     let world = World::new();
     let repo = world.repo("m");
     let server = HttpServer::start(world.root());
@@ -638,7 +638,7 @@ fn a_redirect_is_followed_and_does_not_take_the_login_to_another_place() {
 }
 
 #[test]
-fn offline_asks_nobody_but_this_machine() {
+fn offline_asks_no_other_machine() {
     let world = World::new();
     let repo = world.repo("m");
     let server = HttpServer::start(world.root());
@@ -651,7 +651,7 @@ fn offline_asks_nobody_but_this_machine() {
 }
 
 #[test]
-fn a_server_without_shallow_is_told_apart_before_the_fetch() {
+fn a_server_without_shallow_is_recognised_before_the_fetch() {
     let world = World::new();
     let repo = world.repo("m");
     let commit = id(&repo.rev("main").unwrap());
@@ -713,7 +713,7 @@ fn a_token_in_the_place_of_the_user_is_offered_when_the_server_asks() {
     let greeted = |seen: &modstore_testbed::RecordedRequest| {
         seen.headers.iter().any(|(name, _)| name == "authorization")
     };
-    assert!(!seen.iter().any(greeted), "a public repository is not told the token");
+    assert!(!seen.iter().any(greeted), "a public repository does not get the token");
     server.fault("m", Fault::BasicAuth { user: "t0ken", password: "" });
     let (mut session, _) = world.connect(&url, Wanted::Head).unwrap();
     assert_eq!(objects(&fetch(&mut session, resolved.commit, None).unwrap()), 5);
@@ -727,7 +727,7 @@ fn a_token_in_the_place_of_the_user_is_offered_when_the_server_asks() {
     assert!(!format!("{error:?}").contains("t0ken"), "{error:?}");
 }
 
-/// A TLS server with a certificate that nobody signed; it answers with a page that is not git's.
+/// A TLS server with a certificate that no authority signed; it answers with a page that is not git's.
 struct TlsServer {
     port: u16,
     process: std::process::Child,

@@ -2,26 +2,15 @@
 
 use std::io;
 
-use super::{
-    Candidate, DoctorAnswer, DoctorFinding, DoctorSeverity, FailedFix, Fixed, UnparsedFile,
-};
+use super::{Candidate, DoctorAnswer, DoctorFinding, FailedFix, Fixed, UnparsedFile};
 use crate::{
     exit::Exit,
+    json::Severity,
     output::Answer,
     page::Page,
     report::Failure,
     text::{count, shortened},
 };
-
-impl DoctorSeverity {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Broken => "broken",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        }
-    }
-}
 
 impl DoctorFinding {
     /// The module or distribution that is affected, as short as possible.
@@ -95,7 +84,7 @@ impl DoctorAnswer {
         !failed.distributions.iter().any(is_left) && !failed.distributions.is_empty()
     }
 
-    fn count(&self, severity: DoctorSeverity) -> usize {
+    fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
     }
 
@@ -140,9 +129,9 @@ impl Answer for DoctorAnswer {
             count(self.environments.len(), "environment"),
             count(editables, "editable install"),
             count(self.caches.len(), "cache"),
-            self.count(DoctorSeverity::Broken),
-            count(self.count(DoctorSeverity::Warning), "warning"),
-            count(self.count(DoctorSeverity::Note), "note"),
+            self.count(Severity::Broken),
+            count(self.count(Severity::Warning), "warning"),
+            count(self.count(Severity::Note), "note"),
         )
     }
 
@@ -157,7 +146,7 @@ impl Answer for DoctorAnswer {
             let failure = Failure::new(Exit::Damaged, message).because(vec![error.clone()]);
             return Some(failure.hint("move that file away, and bind the environment again"));
         }
-        let broken = self.count(DoctorSeverity::Broken);
+        let broken = self.count(Severity::Broken);
         let message = match broken {
             0 => return None,
             1 => "1 thing is broken".to_owned(),
@@ -165,7 +154,7 @@ impl Answer for DoctorAnswer {
         };
         let is_busy = self.failed_fixes.iter().any(|failed| failed.busy);
         let failure = Failure::new(if is_busy { Exit::Busy } else { Exit::Failed }, message);
-        let broken = |finding: &&DoctorFinding| finding.severity == DoctorSeverity::Broken;
+        let broken = |finding: &&DoctorFinding| finding.severity == Severity::Broken;
         let can_fix = self.findings.iter().filter(broken).any(|it| it.candidate.is_some());
         Some(if self.fix {
             failure.hint("the lines above say what is left, and what can fix it")

@@ -4,27 +4,17 @@ use std::{io, path::Path};
 
 use super::{
     CheckedAmounts, NotRepaired, RebuiltJournal, Repair, Repaired, UnknownSource, VerifyAnswer,
-    VerifyDepth, VerifySeverity,
+    VerifyDepth,
 };
 use crate::{
     exit::Exit,
+    json::Severity,
     output::Answer,
     page::Page,
     report::Failure,
     table::Table,
     text::{count, size},
 };
-
-impl VerifySeverity {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Damage => "damage",
-            Self::Warning => "warning",
-            Self::Leftover => "leftover",
-            Self::Note => "note",
-        }
-    }
-}
 
 impl VerifyAnswer {
     /// A path as a person in the home would write it.
@@ -117,7 +107,7 @@ impl Answer for VerifyAnswer {
     }
 
     fn failure(&self) -> Option<Failure> {
-        let is_damage = |severity| severity == VerifySeverity::Damage;
+        let is_damage = |severity| severity == Severity::Damage;
         let damaged = self.findings.iter().filter(|finding| is_damage(finding.severity)).count();
         (damaged > 0).then(|| {
             let message = format!("the store is damaged: {}", count(damaged, "finding"));

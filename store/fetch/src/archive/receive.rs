@@ -2,7 +2,7 @@
 //!
 //! Nothing of an archive is looked at before its SHA-256 is the one that the source names.
 //!
-//! Limits: a download that breaks off begins anew the next time.
+//! Limits: a download that breaks off starts from its first byte the next time.
 
 use std::{
     fs::{File, OpenOptions},

@@ -380,7 +380,7 @@ fn a_zip_archive_is_refused_for_the_same_reasons() {
 }
 
 #[test]
-fn long_and_deep_paths_are_refused_and_names_that_fold_are_told() {
+fn long_and_deep_paths_are_refused_and_names_that_fold_are_reported() {
     let deep = "d/".repeat(205) + "f";
     let pax = |path: &str| {
         let record = |length: usize| format!("{length} path={path}\n");
@@ -497,7 +497,7 @@ fn every_truncation_is_an_error_and_never_half_a_tree() {
 }
 
 #[test]
-fn an_archive_of_another_kind_is_told_as_such() {
+fn an_archive_of_another_kind_is_reported_as_such() {
     let world = World::new();
     for name in ["x.tar.gz", "x.tar.zst", "x.zip"] {
         let error = archive_error(world.acquire(&world.file(name, b"<html>not found</html>")));
@@ -537,7 +537,7 @@ fn a_percent_in_the_path_is_decoded() {
 }
 
 #[test]
-fn whoever_cancels_is_obeyed() {
+fn a_cancelled_fetch_ends() {
     let world = World::new();
     let source = world.file("x.zip", &zip(&[file("a", b"1")]));
     world.cancel.cancel();
@@ -580,7 +580,7 @@ fn an_archive_is_downloaded_and_redirects_take_no_login_along() {
 }
 
 #[test]
-fn an_archives_login_is_not_told_to_another_place_that_asks_for_one() {
+fn an_archives_login_is_not_sent_to_another_place_that_asks_for_one() {
     let asks = "401 No\r\nWWW-Authenticate: Basic realm=\"x\"";
     let far = ScriptedServer::start(move |_, stream| reply(stream, asks, b""));
     let to = format!("302 Found\r\nLocation: http://127.0.0.1:{}/y", far.port());

@@ -5,7 +5,7 @@
 //! hard links to elsewhere, a file where a directory is.
 //!
 //! Directories are made when the first file comes to lie in them: a tree has only those, and then the
-//! same files are the same tree, whoever packed them.
+//! same files are the same tree, whatever program packed them.
 //!
 //! Limits: one thread; decompressing is what takes the time.
 
@@ -207,7 +207,7 @@ impl<'a> ArchiveTree<'a> {
         ArchiveError::Malformed { kind: self.kind, source: source.into() }.into()
     }
 
-    /// Ends it: what can only be told when everything is known.
+    /// Ends it with the checks that need all of the tree.
     pub(crate) fn finish(self) -> Result<UnpackedTree, AcquireError> {
         if self.files.is_empty() {
             return Err(self.malformed("the archive has no files"));

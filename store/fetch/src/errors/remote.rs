@@ -48,7 +48,7 @@ pub enum RemoteError {
     Address {
         /// Redacted.
         url: String,
-        /// What is wrong with it, where that can be told without repeating it.
+        /// What is wrong with it, where the reason does not repeat the address.
         source: Option<Cause>,
     },
     /// The host's git configuration says never.
@@ -181,7 +181,7 @@ impl RemoteError {
     }
 }
 
-/// Why a pack was not received. What the receiver has written so far is the receiver's to remove.
+/// A pack was not received. The receiver removes what it has written so far.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError<E: Error + 'static> {
     /// The exchange with the server failed.

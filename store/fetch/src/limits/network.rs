@@ -18,7 +18,7 @@ pub(crate) const CHATTER: u64 = 4 << 20;
 /// Useful bytes a second below which a server uses up its time. Eight fetches at once over 1 KiB/s are above it.
 const RATE: u64 = 128;
 
-/// Without a limit of its own, the time without progress is so many times [`Limits::idle`].
+/// Without a limit of its own, the time without progress is this multiple of [`Limits::idle`].
 const IDLE_TIMES: u32 = 5;
 
 /// How long a server may keep us waiting, and how much it may say before we ask for less.

@@ -1,7 +1,6 @@
 //! The index of a pack that a mirror keeps: git's version 2.
 //!
-//! Limits: it names the objects that it is given. Those of the pack that nobody has looked at are not in it, and the
-//! mirror does not have them.
+//! Limits: the index names only the objects that were looked at. The mirror does not have the others of the pack.
 
 use crate::{errors::PackError, pack::finish, tree::KnownObject};
 

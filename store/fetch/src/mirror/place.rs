@@ -5,7 +5,7 @@
 //! mirrors/<origin-hash>.<random>       one being built, or an old one being deleted
 //! ```
 //!
-//! Only the process that holds the lock of an origin touches these, so leftovers of a dead process can be told from the
+//! Only the process that holds the lock of an origin touches these, so leftovers of a dead process cannot be mistaken for the
 //! work of a living one.
 
 use std::{

@@ -34,7 +34,7 @@ use crate::errors::PackError;
 pub struct Base<'a> {
     /// The entry's directory, `entries/<digest>`.
     pub root: PathBuf,
-    /// The commit it was made from: what the server was told we have.
+    /// The commit it was made from: the one that a request names as ours.
     pub commit: ObjectId,
     /// Its files.
     pub manifest: &'a Manifest,
@@ -44,8 +44,8 @@ pub struct Base<'a> {
     blobs: OnceLock<HashMap<ObjectId, u32>>,
 }
 
-/// Whether the trees made from the manifest have the recorded root id. Only then may the server be
-/// told that we have the commit.
+/// Whether the trees made from the manifest have the recorded root id. Only then may the request
+/// say that we have the commit.
 #[must_use]
 pub fn base_is_usable(base: &Base<'_>) -> bool {
     base.trees().is_some_and(|trees| trees.root() == base.git.root)

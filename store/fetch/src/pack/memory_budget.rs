@@ -1,12 +1,12 @@
 //! One budget of memory for all fetches of an update, however many run at once.
 //!
-//! Nobody waits for memory, so nobody can wait for ever. What a fetch cannot do without (its tables, its trees)
-//! is *needed*: it is there or the fetch fails, by name. What is only quicker in memory (bytes of the pack, the
-//! bases of deltas) is *offered*: where there is none left, a file in the staging takes its place.
+//! No fetch waits for memory, so none can wait for ever. Memory that a fetch cannot do without (its tables, its trees)
+//! is *reserved*: it is there or the fetch fails, with the limit by name. Memory that only makes it quicker (bytes of the
+//! pack, the bases of deltas) is *offered*: where none is left, a file in the staging takes its place.
 //!
 //! ```text
 //! total ┬ a quarter, divided among the fetches: what arrives and waits for a worker, and the first small tables
-//!       └ three quarters, shared: needs may take all of it, offers are made while half of it is free
+//!       └ three quarters, shared: reservations may take all of it, offers are made while half of it is free
 //! ```
 //!
 //! Every fetch has its own part, so a server that eats the shared part keeps no ordinary repository from being
@@ -22,9 +22,9 @@ use std::sync::{
 
 use crate::{errors::LimitError, limits::PackLimit};
 
-/// FetchMemory are taken from the shared part in steps of this, so that it is rarely touched.
+/// Reservations are taken from the shared part in steps of this, so that it is rarely touched.
 const STEP: u64 = 1 << 20;
-/// However small the budget is, tables of this size can be had.
+/// However small the budget is, tables of this size fit in.
 const LEAST: u64 = 16 << 20;
 
 /// The memory of all fetches of an update. Clones are one budget.
@@ -36,7 +36,7 @@ struct Pool {
     total: u64,
     /// What each fetch has for itself.
     own: u64,
-    /// What needs may take together.
+    /// The most that reservations may take together.
     needs: u64,
     /// Offers are made as long as no more than this is taken.
     offers: u64,
@@ -94,7 +94,7 @@ impl Drop for Share {
     }
 }
 
-/// The needs of one fetch, given back when dropped.
+/// The memory that one fetch has reserved, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct FetchMemory {
     budget: MemoryBudget,
@@ -110,7 +110,7 @@ impl FetchMemory {
         FetchMemory { budget: budget.clone(), needed, reserved }
     }
 
-    /// The budget that the needs are taken from.
+    /// The budget that the memory is taken from.
     pub(crate) fn budget(&self) -> &MemoryBudget {
         &self.budget
     }
@@ -150,7 +150,7 @@ impl FetchMemory {
         }
     }
 
-    /// Why `bytes` more cannot be had: it is too much, or others have taken what would have done.
+    /// Why `bytes` more are not available: they are too many, or other fetches have taken them.
     fn shortage(&self, bytes: u64) -> LimitError {
         let Pool { total, needs, ref taken, ref fetches, .. } = *self.budget.0;
         let mine = self.reserved.load(Ordering::Relaxed).saturating_add(bytes);

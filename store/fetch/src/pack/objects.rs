@@ -88,7 +88,7 @@ pub(crate) struct PackObjects<'b> {
     entries: Vec<PackEntry>,
     small: HashMap<ObjectId, SmallObject>,
     small_bytes: u64,
-    /// Memory for the small objects, and what of it is not used yet.
+    /// Memory for the small objects, and how much of it is not used yet.
     shares: Vec<Share>,
     room: u64,
     scratch: Option<Scratch<'b>>,

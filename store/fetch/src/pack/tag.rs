@@ -13,7 +13,7 @@ use crate::{
     protocol::Tip,
 };
 
-/// Tags of tags are followed so far. git itself knows no limit, and nobody needs more than two.
+/// Tags of tags are followed so far. git itself knows no limit; two are the most in practice.
 const LONGEST_CHAIN: usize = 32;
 
 /// Fails unless the tag of `tip`, if it has one, leads to its commit. `find` gives the kind and the bytes of an object

@@ -41,7 +41,7 @@ const AGENT: &str = concat!("modstore/", env!("CARGO_PKG_VERSION"));
 const AFTER_THE_PACK: u64 = 64 * 1024;
 const SOON: Duration = Duration::from_secs(1);
 
-/// A connection that can go on.
+/// A connection on which the next request can be sent.
 pub(crate) struct Connection {
     link: Link,
     watch: Arc<Watch>,
@@ -50,7 +50,7 @@ pub(crate) struct Connection {
     at_end: bool,
 }
 
-/// What a pack is to hold.
+/// What a pack is asked to hold.
 #[derive(Debug, Clone)]
 pub(crate) enum FetchRequest<'w> {
     /// A commit, or the tag of one, and its files, without its history, and maybe without what `have` has.
@@ -59,15 +59,15 @@ pub(crate) enum FetchRequest<'w> {
     History { wants: Vec<ObjectId>, haves: &'w [ObjectId] },
 }
 
-/// Why there is no handshake.
+/// The handshake failed. The connection is closed.
 pub(crate) enum HandshakeError {
-    /// It has more bytes than allowed.
+    /// The first answer has more bytes than allowed.
     TooLong,
-    /// It failed, at this stage.
+    /// An error, at this stage.
     Failed(RemoteStage, TransportError),
 }
 
-/// Why a pack was not received.
+/// A pack was not received. The connection is closed.
 pub(crate) enum ReceiveError<E> {
     /// The server or the way there.
     Failed(TransportError),
@@ -76,7 +76,7 @@ pub(crate) enum ReceiveError<E> {
 }
 
 impl Connection {
-    /// Greet the server, in `version` if it knows that, with a handshake of at most `longest` bytes.
+    /// Connects and reads the first answer, in `version` if the server knows it, of at most `longest` bytes.
     pub(crate) fn begin(
         config: &Arc<GitConfig>,
         agents: &HttpAgents,
@@ -111,13 +111,13 @@ impl Connection {
         self.handshake.can_shallow()
     }
 
-    /// Whether the server will give a pack of `commit` as far as can be from_err_line: version 0 gives what
-    /// it has listed.
+    /// Whether the server will give a pack of `commit` as far as the handshake shows: version 0 gives the
+    /// commits that it has listed.
     pub(crate) fn may_give(&self, commit: ObjectId) -> bool {
         self.handshake.refs.as_ref().is_none_or(|refs| tip_of(refs, commit).is_some())
     }
 
-    /// How to ask for `commit`, as far as the handshake tells.
+    /// How to ask for `commit`, as far as the handshake shows.
     pub(crate) fn listed(&self, commit: ObjectId) -> Option<Tip> {
         tip_of(self.handshake.refs.as_ref()?, commit)
     }
@@ -128,7 +128,7 @@ impl Connection {
         self.speaks_v2() || able("allow-reachable-sha1-in-want") || able("allow-any-sha1-in-want")
     }
 
-    /// What the branches, the tags and `HEAD` are, in version 0.
+    /// The commits of the branches, the tags and `HEAD`, in version 0.
     pub(crate) fn listed_tips(&self) -> Vec<ObjectId> {
         let refs = self.handshake.refs.iter().flatten();
         let mut tips: Vec<ObjectId> = refs
@@ -145,7 +145,7 @@ impl Connection {
         tips
     }
 
-    /// Whether another question can follow a pack: a lasting connection in version 0 is over.
+    /// Whether another request can follow a pack: a lasting connection in version 0 is over.
     pub(crate) fn outlives_a_pack(&self) -> bool {
         let lasts = self.link.transport.connection_persists_across_multiple_requests();
         !lasts || (self.speaks_v2() && self.at_end)
@@ -175,7 +175,7 @@ impl Connection {
         listed.map_err(|error| diagnose(&error, &self.watch, self.link.stderr.as_ref()))
     }
 
-    /// Ask for `request`, and let `receive` have the pack. After an error the connection is over.
+    /// Sends `request`, and gives the pack to `receive`. After an error the connection is over.
     pub(crate) fn fetch<R, E>(
         &mut self,
         request: FetchRequest<'_>,
@@ -198,15 +198,15 @@ impl Connection {
         })));
         let mut pack = PackStream { reader, watch, on_step, received: 0, left: 0 };
         match receive(&mut pack) {
-            // The receiver saw a pack that ends too early; why it did is known here.
+            // The receiver saw a pack that ends too early; the watch knows the reason.
             Err(_) if watch.has_error() => {
                 drop(pack);
                 Err(ReceiveError::Failed(diagnose(&io::Error::from(io::ErrorKind::UnexpectedEof))))
             }
             Err(error) => Err(ReceiveError::Receive(error)),
             Ok(received) => {
-                // What is left is the end of the answer, and it must be read for the connection to be
-                // of use again. The pack is whole, whatever happens now.
+                // The end of the answer is still to come, and must be read before the connection can be used
+                // again. The pack is whole, whatever happens now.
                 watch.expect_pack(false);
                 watch.set_deadline(SOON);
                 let rest = io::copy(&mut (&mut pack).take(AFTER_THE_PACK), &mut io::sink());
@@ -222,13 +222,13 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // A server that is hung up on without a word writes a complaint into its log. It need not be heard.
+        // A server whose client hangs up without a goodbye writes a complaint into its log.
         self.watch.set_deadline(SOON);
         let _ = gix::protocol::indicate_end_of_interaction(&mut self.link.transport, false);
     }
 }
 
-/// Read the answer up to its pack. What stands before it is not needed; the watch bounds it.
+/// Reads the answer up to its pack. The lines before it are not needed; the watch bounds their number.
 ///
 /// This is not left to gix, which keeps all of it, compares every acknowledgement with those before, and takes a server
 /// that ends a section where none begins for a fault of the program.
@@ -355,8 +355,8 @@ fn from_err_line(line: &[u8]) -> NoPack {
 fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Arguments, ServerError> {
     let version = handshake.version;
     let mut features = Command::Fetch.default_features(version, &handshake.capabilities);
-    // Of all that the server can do, what this one question needs. A pack without side band could
-    // not be from_err_line from an error.
+    // Of the server's capabilities, those that this one request needs. A pack without side band could
+    // not be distinguished from an error.
     features.retain(|(name, _)| {
         matches!(
             *name,
@@ -381,7 +381,7 @@ fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Argumen
     if version == Protocol::V2 || handshake.capabilities.contains("agent") {
         features.push(("agent", Some(AGENT.into())));
     }
-    // The program's own mirror is not read while it is written to.
+    // A pack with history goes into our mirror, which is not read while it is written to: it must not be thin.
     features.retain(|(name, _)| alone || *name != "thin-pack");
     let mut arguments = Arguments::new(version, features, false);
     match request {
@@ -401,7 +401,7 @@ fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Argumen
     Ok(arguments)
 }
 
-/// Side band text: news, or the server's last words.
+/// Side band text: progress, or the server's last message.
 fn on_sideband(
     is_error: bool,
     text: &[u8],

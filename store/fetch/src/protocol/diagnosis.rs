@@ -1,7 +1,6 @@
-//! From an error of gix, and what else is known of a connection, to the one cause.
+//! From an error of gix, and all else that is known of a connection, to the one cause.
 //!
-//! Limits: what a server says in its own words is recognised by the words of git's own server, which
-//! the large hosts kept.
+//! Limits: messages of a server are recognised by the words of git's own server, which the large hosts kept.
 
 use std::{error::Error, io};
 
@@ -13,7 +12,7 @@ use crate::{
     transport::{StderrTail, Watch, fault_from_stderr},
 };
 
-/// The cause of `error`: what the watch saw first, else what the server said, else what broke.
+/// The cause of `error`: the first one that the watch saw, else the server's message, else the broken connection.
 pub(crate) fn diagnose(
     error: &(dyn Error + 'static),
     watch: &Watch,
@@ -44,7 +43,7 @@ fn from_chain(error: &(dyn Error + 'static)) -> TransportError {
     }
 }
 
-/// What a server says before it hangs up.
+/// The error in a server's last message.
 pub(crate) fn from_server(said: &str) -> ServerError {
     let said = said.lines().next().unwrap_or_default().trim().to_owned();
     let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));

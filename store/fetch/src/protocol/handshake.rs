@@ -1,7 +1,9 @@
-//! The first words of a server: its version, what it can do, and in version 0 all its refs.
+//! [`Handshake`]: the first answer of a server, with its version, its capabilities, and in version 0 all its refs.
 //!
-//! gix has this too, but its reading of a version 0 listing panics when the server names a symbolic
-//! ref that it does not list: a `HEAD` hidden by `transfer.hideRefs` is enough.
+//! gix reads the transport's part of it. The refs of version 0 are read here, because gix-protocol (0.68,
+//! `handshake/refs/shared.rs`) makes an `InternalRef::SymbolicForLookup` of each `symref=` capability and removes it
+//! only when a ref of that name follows; one left over reaches an `unreachable!`. A `HEAD` hidden by
+//! `transfer.hideRefs` is enough for a server to stop our process that way.
 //!
 //! Limits: SHA-1 ids.
 
@@ -22,7 +24,7 @@ use gix_transport::{
 
 use crate::transport::BoxedTransport;
 
-/// What a server said first.
+/// The first answer of a server.
 pub(crate) struct Handshake {
     pub version: Protocol,
     pub capabilities: Capabilities,
@@ -31,7 +33,7 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
-    /// Greet the server, and on_sideband what it says.
+    /// Asks for the upload-pack service, and reads the first answer.
     pub(crate) fn read(transport: &mut BoxedTransport) -> Result<Self, Error> {
         let SetServiceResponse { actual_protocol, capabilities, refs } =
             transport.handshake(Service::UploadPack, &[])?;
@@ -71,7 +73,7 @@ fn read_refs(
     Ok(refs)
 }
 
-/// Add what `line` says to `refs`; `None` if it says nothing that can be understood.
+/// Adds the ref of `line` to `refs`; `None` if the line is malformed.
 fn read_ref(line: &[u8], targets: &HashMap<BString, BString>, refs: &mut Vec<Ref>) -> Option<()> {
     let (id, name) = line.split_once_str(" ")?;
     if id == b"shallow" || name == b"capabilities^{}" {
@@ -89,7 +91,7 @@ fn read_ref(line: &[u8], targets: &HashMap<BString, BString>, refs: &mut Vec<Ref
         });
         return Some(());
     };
-    // The line before named the tag; this one says what the tag names.
+    // The line before named the tag; `^{}` names the object that the tag leads to.
     let peeled = match refs.pop()? {
         Ref::Direct { full_ref_name, object: tag } if full_ref_name == tag_name => {
             Ref::Peeled { full_ref_name, tag, object }

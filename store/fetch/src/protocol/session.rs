@@ -1,9 +1,10 @@
-//! Asking a server what a Source means, and receiving its pack, with no repository on disk.
+//! [`Network`] and [`Session`]: asking a server which commit a name means, and receiving its pack, with no repository on
+//! disk.
 //!
 //! The protocol is chosen for the fewest requests. Version 0 lists in its handshake, and the same
 //! handshake serves the fetch: one request when nothing changed, two when something did. Version 2
 //! costs one more, and is used where version 0 cannot do: a handshake over the limit, and a commit id,
-//! which version 0 refuses or answers with history nobody wanted.
+//! which version 0 refuses or answers with history that was not asked for.
 //!
 //! Limits: SHA-1 repositories.
 
@@ -26,7 +27,7 @@ use crate::{
 /// Bytes of a listing that no server goes over in good faith: half a million refs.
 const LONGEST: usize = 64 * 1024 * 1024;
 
-/// All that conversations share: connections, the host's git configuration, limits. Used from many
+/// All that connections share: connections, the host's git configuration, limits. Used from many
 /// threads at once.
 pub struct Network {
     shared: Arc<NetworkState>,
@@ -55,7 +56,7 @@ pub struct Session {
 }
 
 impl Network {
-    /// Read the host's git configuration. `scratch` is a directory in which a minimal bare
+    /// Reads the host's git configuration. `scratch` is a directory in which a minimal bare
     /// repository is made, because gix reads configuration through one; it holds nothing of value.
     /// Nothing is asked of any server.
     pub fn open(
@@ -77,7 +78,7 @@ impl Network {
         Ok(Network { shared: Arc::new(shared) })
     }
 
-    /// Reach the server at `url` (as written, login included) and find out what each of `wanted`
+    /// Reaches the server at `url` (as written, login included) and finds out which commit each of `wanted`
     /// means there: one connection, one listing. A name that is not there is an error of that name
     /// alone, in [`Session::resolutions`].
     pub fn connect(
@@ -108,7 +109,7 @@ impl Network {
         Ok(session)
     }
 
-    /// [`Network::connect`] for a single request.
+    /// [`Network::connect`] for a single name.
     pub fn connect_for(
         &self,
         url: &str,
@@ -116,12 +117,12 @@ impl Network {
         cancel: &Cancel,
     ) -> Result<(Session, Resolved), RemoteError> {
         let mut session = self.connect(url, std::slice::from_ref(wanted), cancel)?;
-        let resolved = session.resolutions.pop().expect("one request has one resolution")?;
+        let resolved = session.resolutions.pop().expect("one name has one resolution")?;
         session.resolutions.push(Ok(resolved.clone()));
         Ok((session, resolved))
     }
 
-    /// Ask for the file at `url`, an `http(s)` address with its login, and receive it in pieces.
+    /// Asks for the file at `url`, an `http(s)` address with its login, and receives it in pieces.
     pub(crate) fn download(&self, url: &str, cancel: &Cancel) -> Result<Download, RemoteError> {
         let NetworkState { config, agents, limits, offline, counters, .. } = &*self.shared;
         let remote = config.plain_url(url)?;
@@ -133,7 +134,7 @@ impl Network {
         Download::open(config, agents, remote, watch)
     }
 
-    /// What all conversations so far cost.
+    /// What all connections so far cost.
     pub fn counts(&self) -> Counts {
         self.shared.counters.read()
     }
@@ -145,7 +146,7 @@ impl NetworkState {
         Arc::new(Pace::new(&self.limits, self.config.low_speed(&remote.url)))
     }
 
-    /// Greet the server, with a version that keeps the handshake under the limit.
+    /// Connects, with a protocol version that keeps the first answer under the limit.
     fn begin(
         &self,
         remote: &RemoteUrl,
@@ -181,12 +182,12 @@ impl NetworkState {
 }
 
 impl Session {
-    /// What each request means, in the order in which they were given.
+    /// The commit that each name means, in the order in which they were given.
     pub fn resolutions(&self) -> &[Result<Resolved, RemoteError>] {
         &self.resolutions
     }
 
-    /// The same, given away; errors of single wishes can then be kept.
+    /// The same, given away, so that the errors of single names can be kept.
     pub fn take_resolutions(&mut self) -> Vec<Result<Resolved, RemoteError>> {
         std::mem::take(&mut self.resolutions)
     }
@@ -202,11 +203,11 @@ impl Session {
         self.connection.as_ref().is_none_or(Connection::can_shallow)
     }
 
-    /// Receive `commit` and all its files as one pack, without history. With `have`, the server is
-    /// told that we have that commit's files, and may leave them out and send differences to them.
+    /// Receives `commit` and all its files as one pack, without history. With `have`, the server
+    /// learns that we have that commit's files, and may leave them out and send differences to them.
     ///
     /// `receive` gets the pack from its `PACK` to its checksum, and what was asked for: where that is a tag, the pack
-    /// holds it too. May be called again for another commit; a connection that cannot go on is then begun anew.
+    /// holds it too. May be called again for another commit; a connection that cannot go on is then replaced by a new one.
     pub fn fetch<R, E: Error + 'static>(
         &mut self,
         commit: ObjectId,
@@ -219,7 +220,7 @@ impl Session {
         self.fetch_tip(connection, commit, &request, on_step, receive)
     }
 
-    /// Receive `commit` with all its history but for that of `haves`. Where the server does not give
+    /// Receives `commit` with all its history but for that of `haves`. Where the server does not give
     /// the commit by its id, all its branches and tags come instead, and it may not be among them.
     pub(crate) fn fetch_history<R, E: Error + 'static>(
         &mut self,
@@ -238,13 +239,13 @@ impl Session {
                 FetchRequest::History { wants: tips.clone(), haves }
             }
         };
-        // Among all tips the tag may not be: nobody asked for it.
+        // The tag may not be among all tips: it was not asked for.
         let receive =
             |pack: &mut dyn BufRead, tip| receive(pack, if given { tip } else { commit.into() });
         self.fetch_tip(connection, commit, &request, on_step, receive)
     }
 
-    /// Whether [`Session::fetch`] can have `commit` alone, as far as can be told before it is asked for.
+    /// Whether [`Session::fetch`] can have `commit` alone, as far as is known before it is asked for.
     pub(crate) fn gives_alone(&mut self, commit: ObjectId) -> Result<bool, RemoteError> {
         let connection = self.connection_for(commit)?;
         let gives =
@@ -265,8 +266,8 @@ impl Session {
         RemoteError::Failed { stage: RemoteStage::Fetch, url: self.remote.redacted.clone(), source }
     }
 
-    /// Receive what `request` makes of the id that `commit` is asked for by. A server that refuses a commit whose name
-    /// nobody told us is asked once more when it lists a tag that leads there.
+    /// Sends the request that `request` makes of the id by which `commit` is asked for. A server that refuses a commit
+    /// whose name we do not know is asked once more when it lists a tag that leads there.
     fn fetch_tip<'w, R, E: Error + 'static>(
         &mut self,
         connection: Connection,
@@ -344,7 +345,7 @@ impl Session {
         Some((connection, tip))
     }
 
-    /// Whether `commit` is at the end of a name, as far as we were told.
+    /// Whether a name leads to `commit`, as far as the listing showed.
     fn has_name(&self, commit: ObjectId) -> bool {
         self.named.contains_key(&commit)
     }

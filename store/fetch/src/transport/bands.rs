@@ -1,8 +1,14 @@
-//! Which bytes of an answer are bytes of its pack, told while they come: a packet of 64 KiB over a slow line takes long,
-//! and whoever reads packets sees nothing of it before its end.
+//! [`Bands`]: which bytes of an answer are bytes of its pack, known while they arrive.
 //!
-//! Limits: looks at the frames of packets and at their first byte, and checks nothing. What does not look like packets is
-//! of no use from there on.
+//! A packet of 64 KiB over a slow line takes long, and a reader of packets sees nothing of it before its end. Without
+//! this count a slow line would look like a server that sends nothing.
+//!
+//! ```text
+//! length, 4 hex digits, itself included ‖ band: 1 pack, 2 progress, 3 error ‖ bytes of that band
+//! ```
+//!
+//! Limits: looks at the lengths of packets and at their first byte, and checks nothing. From a byte on that is not the
+//! start of a packet, nothing counts.
 
 /// The first byte of a packet of pack data.
 const PACK: u8 = 1;

@@ -48,7 +48,7 @@ pub(crate) struct Link {
     pub stderr: Option<StderrTail>,
 }
 
-/// Connect to `remote`. Over HTTP nothing happens until something is asked.
+/// Connects to `remote`. Over HTTP nothing is sent before the first request.
 pub(crate) fn dial(
     config: &Arc<GitConfig>,
     agents: &HttpAgents,

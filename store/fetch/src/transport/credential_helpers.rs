@@ -3,7 +3,7 @@
 //! gix knows which programs there are and how each is started, but waits for them without an end.
 //!
 //! A helper runs in a process group of its own, and is ended with it when the time of the fetch is used up, when it prints
-//! too much, or when somebody wishes to stop. One that ended well may leave something running: that is how
+//! too much, or when the user asks to stop. One that ended well may leave something running: that is how
 //! `git credential-cache` works. When a person may be asked, a helper stays in our group, which is the one that may read
 //! from the terminal, and keeps our standard error.
 //!
@@ -130,7 +130,7 @@ struct Helpers {
 
 impl Helpers {
     fn new(interactive: bool, stderr: bool) -> Self {
-        // Outside of a conversation, where there is nobody to obey, the limits are the usual ones.
+        // Outside of a connection there is no watch, and the usual limits apply.
         let watch = Watch::current().unwrap_or_else(|| {
             let limits = Limits::default();
             let pace = Pace::new(&limits, LowSpeed::default()).into();
@@ -193,7 +193,7 @@ impl Helpers {
             }
             Err(error) => return Err(std::io::Error::other(error)),
         };
-        // That the server wants a login is known already; this is why there is none.
+        // The error kept so far says that the server wants a login; this one says why there is none.
         self.watch.take_error();
         Err(self.watch.fail(error))
     }

@@ -2,7 +2,7 @@
 //!
 //! Connections, proxies, certificates and time limits are those of git's conversations.
 //!
-//! Limits: begins anew after a failure; nothing is resumed.
+//! Limits: a download that failed starts from its first byte; nothing is resumed.
 
 use std::{io, sync::Arc};
 

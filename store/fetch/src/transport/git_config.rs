@@ -120,7 +120,7 @@ impl GitConfig {
         self.interactive
     }
 
-    /// Rewrite `written` as the host wants it, and take the login out of it.
+    /// Rewrites `written` as the host wants it, and take the login out of it.
     pub(crate) fn remote_url(&self, written: &str) -> Result<RemoteUrl, RemoteError> {
         let repository = self.repository.to_thread_local();
         let config = repository.config_snapshot();
@@ -140,7 +140,7 @@ impl GitConfig {
         Ok(remote)
     }
 
-    /// Take the login out of the address of something that is no repository: what the configuration
+    /// Takes the login out of the address of something that is no repository: what the configuration
     /// says about repositories (`insteadOf`, `protocol.*`) is not about it.
     pub(crate) fn plain_url(&self, written: &str) -> Result<RemoteUrl, RemoteError> {
         parsed(written, redact(written))
@@ -301,7 +301,7 @@ pub(crate) fn minimal_repository(path: &Path) -> std::io::Result<()> {
             DirBuilder::new().mode(0o755).create(directory)?;
         }
     }
-    // The last file: whoever sees it sees a whole repository.
+    // The last file: a process that sees it sees a whole repository.
     put(&path.join("config"), MINIMAL_CONFIG)?;
     put(&path.join("HEAD"), MINIMAL_HEAD)
 }
@@ -426,7 +426,7 @@ fn extra_headers(values: Vec<BString>) -> Vec<(String, String)> {
 }
 
 fn proxy_from_environment(scheme: &Scheme) -> Option<String> {
-    // Upper-case HTTP_PROXY can be set by a request's header in CGI programs, so nobody reads it.
+    // Upper-case HTTP_PROXY can be set by a request's header in CGI programs, so no git client reads it.
     let names: &[&str] = match scheme {
         Scheme::Https => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
         _ => &["http_proxy", "all_proxy", "ALL_PROXY"],
@@ -485,7 +485,7 @@ mod tests {
     use super::{matching_weight, names_host, redact};
 
     #[test]
-    fn a_shown_address_has_no_secret() {
+    fn a_redacted_address_has_no_secret() {
         for (written, shown) in [
             ("https://user:t0ken@host/a/b.git", "https://host/a/b.git"),
             ("https://t0ken@host/a?access_token=t0ken", "https://host/a"),

@@ -63,7 +63,7 @@ struct RequestSender {
     options: HttpOptions,
     watch: Arc<Watch>,
     logins: Logins,
-    /// The place that the conversation was begun with.
+    /// The origin of the first request.
     home: Option<HttpOrigin>,
 }
 
@@ -161,7 +161,7 @@ impl HttpClient {
         HttpClient { sender: Arc::new(sender), redirected: None }
     }
 
-    /// Follow redirects to the listing, and read it whole.
+    /// Follows redirects to the listing, and reads it whole.
     fn listing(
         &mut self,
         url: &str,
@@ -259,7 +259,7 @@ impl RequestSender {
         Ok(to)
     }
 
-    /// Everything needed to ask for `url`. What was meant for another place is not for this one.
+    /// Everything needed to ask for `url`. Headers configured for another origin are left out.
     fn request(&self, url: &str, headers: &Headers) -> Request {
         let default_agent = concat!("git/modstore-", env!("CARGO_PKG_VERSION"));
         let mut headers = headers.clone();

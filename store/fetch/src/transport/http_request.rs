@@ -85,7 +85,7 @@ enum PostState {
 struct OpenResponse {
     headers: Cursor<Vec<u8>>,
     body: Box<dyn Read + Send>,
-    /// An error that came after bytes which are to be had first.
+    /// An error that came after bytes which are read first.
     later: Option<io::Error>,
 }
 

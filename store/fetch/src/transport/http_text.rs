@@ -100,7 +100,7 @@ pub(crate) fn is_loopback(url: &str) -> bool {
     host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// The address as it is asked for: without user and password, which are told in a header.
+/// The address as it is asked for: without user and password, which go into a header.
 pub(crate) fn without_user(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (authority, path) = split_authority(rest);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_of_login_are_told_apart_from_their_parameters() {
+    fn kinds_of_login_are_distinguished_from_their_parameters() {
         let kinds = kinds_of_login(&["Digest realm=\"a, b\", qop=\"auth\", Basic realm=x", "NTLM"]);
         assert_eq!(kinds, ["Digest", "Basic", "NTLM"]);
         assert_eq!(kinds_of_login(&["Basic"]), ["Basic"]);

@@ -16,7 +16,7 @@ use modstore_core::disk::{open_own, read_whole};
 
 use super::git_config::LONG_LISTINGS;
 
-/// With more than this it begins anew.
+/// With more addresses than this the list starts from empty.
 const MOST: usize = 10_000;
 /// More bytes than this are nothing that we wrote.
 const LARGEST: u64 = 1 << 20;
@@ -56,7 +56,7 @@ impl LongListings {
     }
 }
 
-/// The address itself is nobody's business.
+/// Hashed, because an address itself may be private.
 fn hash(address: &str) -> String {
     blake3::hash(address.as_bytes()).to_hex().to_string()
 }

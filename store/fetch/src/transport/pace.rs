@@ -1,11 +1,11 @@
-//! The time that one fetch may still wait, and what its server earns of it.
+//! [`Pace`]: the time that one fetch may still wait, and how its server earns more of it.
 //!
-//! Any byte is not progress. A fetch begins with the time of [`Limits::progress`](crate::limits::Limits::progress); every
+//! Not every byte is progress. A fetch begins with the time of [`Limits::progress`](crate::limits::Limits::progress); every
 //! wait for its server uses it up, and useful bytes, those of a listing, a pack or a file, earn it back, one second for each
 //! [`Limits::rate`](crate::limits::Limits::rate) of them. A server that sends at that rate or faster can go on; one that
-//! drips, or sends keep-alives only, is at its end after that time, however often it speaks.
+//! drips, or sends keep-alives only, is given up after that time, however often it speaks.
 //!
-//! Limits: time that we take for ourselves, to unpack or to write, costs the server nothing but of the fetch_limit.
+//! Limits: our own time, to unpack or to write, counts against the whole fetch only, not against the server.
 
 use std::{
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
@@ -17,7 +17,7 @@ use crate::{
     limits::{CHATTER, Limits, LowSpeed},
 };
 
-/// What one fetch has left, shared by all its conversations.
+/// The time that one fetch has left, shared by all its connections.
 #[derive(Debug)]
 pub(crate) struct Pace {
     progress_limit: Duration,
@@ -44,7 +44,7 @@ impl Pace {
         }
     }
 
-    /// How long may still be waited; an error when that is over.
+    /// How long the fetch may still wait; an error when that is over.
     pub(crate) fn time_left(&self) -> Result<Duration, TransferError> {
         let fetch_limit = self.fetch_limit.saturating_sub(self.begun.elapsed());
         if fetch_limit.is_zero() {
@@ -56,12 +56,12 @@ impl Pace {
         }
     }
 
-    /// So long was waited.
+    /// Counts a wait.
     pub(crate) fn spend(&self, time: Duration) {
         self.left.fetch_sub(micros(time), Ordering::Relaxed);
     }
 
-    /// So many bytes came that were asked for.
+    /// Counts useful bytes, which give time back.
     pub(crate) fn earn(&self, bytes: usize) {
         self.useful.fetch_add(bytes as u64, Ordering::Relaxed);
         let most = micros(self.progress_limit);
@@ -73,14 +73,16 @@ impl Pace {
                 i64::try_from(micros).unwrap_or(i64::MAX)
             }
         };
+        // Capped: bytes that came fast must not pay for a silence later on.
         let add = |left: i64| Some(left.saturating_add(earned).min(most));
-        // The closure always gives something.
+        // The closure always gives a value, so this cannot fail.
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
-    /// So many bytes came, of whatever use; an error when too many of all were of none.
+    /// Counts bytes, useful or not; an error when too many of them were of no use.
     pub(crate) fn receive(&self, bytes: usize) -> Result<(), TransferError> {
         let received = self.received.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        // Twice: servers that send in very small pieces wrap each useful byte in about one that is not.
         let useful = self.useful.load(Ordering::Relaxed);
         if received.saturating_sub(useful.saturating_mul(2)) > CHATTER {
             Err(TransferError::Chatter(CHATTER))
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_thought_for_long_and_then_sends_slowly_is_heard_to_the_end() {
+    fn a_server_that_thought_for_long_and_then_sends_slowly_may_finish() {
         let pace = pace(128);
         pace.spend(14 * SECOND);
         assert_eq!(lasts(&pace, 2048), None);

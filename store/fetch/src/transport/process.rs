@@ -78,7 +78,7 @@ pub(crate) struct StderrTail {
 }
 
 impl ServerProcess {
-    /// Start `command`, whose name in errors is `name`.
+    /// Starts `command`, whose name in errors is `name`.
     pub(crate) fn start(
         mut command: Command,
         name: &str,
@@ -113,7 +113,7 @@ impl StderrTail {
         let tail = Arc::new(Mutex::new(Vec::new()));
         let (end, ended) = channel();
         let kept = Arc::clone(&tail);
-        // Where no thread can be started, its last words are not heard, and it runs as well.
+        // Without a thread its last words are lost, and it works all the same.
         let _ = thread::Builder::new().spawn(move || {
             let mut chunk = [0; 1024];
             while let Ok(read @ 1..) = stderr.read(&mut chunk) {
@@ -131,7 +131,7 @@ impl StderrTail {
     pub(crate) fn last_words(&self) -> String {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(LAST_WORDS) {
-            // Somebody else holds its stderr open; what is there has to do.
+            // A program that it started holds its stderr open; the text so far has to do.
         }
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         tail.to_str_lossy().trim().to_owned()
@@ -220,7 +220,8 @@ fn options(
         }
         ProgramKind::Simple => {
             if port.is_some() {
-                let why = "this ssh program cannot be told a port; set ssh.variant in the git configuration";
+                let why =
+                    "this ssh program takes no port; set ssh.variant in the git configuration";
                 return Err(ServerError::Protocol { source: why.into() });
             }
         }

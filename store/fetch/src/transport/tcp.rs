@@ -1,7 +1,7 @@
 //! From a name to a connection, without a wait that cannot be ended.
 //!
 //! The system's call for a name cannot be interrupted. It is made on a thread of its own, which is left behind when its
-//! time is over or somebody wishes to stop; it ends by itself and holds nothing that anybody waits for. Connections are
+//! time is over or the user asks to stop; it ends by itself and holds nothing that other code waits for. Connections are
 //! begun and then waited for in short pieces, all of one name together.
 
 use std::{
@@ -165,7 +165,7 @@ fn aside<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<io::Result<T>> {
     let (send, receive) = sync_channel(1);
-    // Whoever waited for it may have gone.
+    // The receiving end may be gone by now.
     thread::Builder::new().spawn(move || drop(send.send(work())))?;
     watch.wait_within(
         limit,

@@ -1,8 +1,8 @@
-//! No wait without an end: reads and writes that give up after the idle limit, when the time of the whole fetch is used
-//! up (`pace`), or when somebody wishes to stop, and the place where the first cause of a failure is kept.
+//! [`Watch`]: no wait without an end. Reads and writes give up after the idle limit, when the time of the whole fetch is
+//! used up ([`Pace`]), or when the user asks to stop.
 //!
-//! gix wraps an I/O error in layers of its own on the way up. Whoever sees the cause first writes it
-//! into the [`Watch`] of the conversation, and the classification is made from there.
+//! The watch also keeps the first cause of a failure. gix wraps an I/O error in layers of its own on the way up, so the
+//! code that sees the cause first writes it into the watch of its connection, and the error is made from there.
 
 use std::{
     cell::RefCell,
@@ -27,10 +27,10 @@ use crate::{
 /// Bytes that can be written at once without waiting where a pipe says that it takes some (POSIX: `PIPE_BUF`).
 const PIECE: usize = 4096;
 
-/// The longest a wish to stop goes unnoticed.
+/// The longest time until a request to stop is noticed. Every wait is cut into slices of this.
 pub(crate) const SLICE: Duration = Duration::from_millis(200);
 
-/// What one conversation obeys, and why it failed.
+/// The limits of one connection, and why it failed.
 #[derive(Debug)]
 pub(crate) struct Watch {
     cancel: Cancel,
@@ -44,7 +44,7 @@ pub(crate) struct Watch {
     pace: Arc<Pace>,
     /// While an answer is received that has a pack.
     bands: Mutex<Option<Bands>>,
-    /// When no more is waited for, whatever is allowed otherwise.
+    /// When all waiting ends, whatever the other limits allow.
     end: Mutex<Option<Instant>>,
 }
 
@@ -70,17 +70,17 @@ impl Watch {
         })
     }
 
-    /// A connection was opened for this conversation.
+    /// A connection was opened for this connection.
     pub(crate) fn connected(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many connections were opened for this conversation.
+    /// How many connections were opened for this connection.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Keep `error` unless an earlier one is kept, and give an error to send up.
+    /// Keeps `error` unless an earlier one is kept, and gives an error to send up.
     pub(crate) fn fail(&self, error: impl Into<TransportError>) -> io::Error {
         let error = error.into();
         let sent_up = io::Error::other(error.to_string());
@@ -97,18 +97,18 @@ impl Watch {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// From now on, fail after `bytes` more; `usize::MAX` is no limit.
+    /// Lets the answer fail after `bytes` more; `usize::MAX` is no limit.
     pub(crate) fn limit_answer(&self, bytes: usize) {
         self.allowance.store(bytes, Ordering::Relaxed);
     }
 
-    /// Whether the conversation failed because of [`Watch::limit_answer`].
+    /// Whether the connection failed because of [`Watch::limit_answer`].
     pub(crate) fn answer_was_too_long(&self) -> bool {
         self.exceeded.load(Ordering::Relaxed)
     }
 
-    /// Count `bytes` of an answer, and fail if they are more than allowed. Those of an answer with a limit of its own, a
-    /// greeting or a listing, are what was asked for.
+    /// Counts `bytes` of an answer, and fails if they are more than allowed. All bytes of an answer with a limit of its
+    /// own, a handshake or a listing, are useful.
     pub(crate) fn count_answer(&self, bytes: &[u8]) -> io::Result<()> {
         self.counters.received(bytes.len());
         if let Some(bands) = &mut *self.bands.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -131,60 +131,60 @@ impl Watch {
         }
     }
 
-    /// Fail if somebody wishes to stop.
+    /// Fails if the user asked to stop.
     pub(crate) fn check_cancelled(&self) -> io::Result<()> {
         if self.cancel.is_cancelled() { Err(self.fail(TransportError::Cancelled)) } else { Ok(()) }
     }
 
-    /// Count `bytes` of a file that was asked for.
+    /// Counts `bytes` of a file that was asked for.
     pub(crate) fn count_useful(&self, bytes: usize) {
         self.pace.earn(bytes);
     }
 
-    /// From now on an answer comes that has a pack, whose bytes are what was asked for; or none does.
+    /// Sets whether the next answer has a pack. Of such an answer only the bytes of the pack are useful.
     pub(crate) fn expect_pack(&self, is_expected: bool) {
         let bands = is_expected.then(Bands::default);
         *self.bands.lock().unwrap_or_else(PoisonError::into_inner) = bands;
     }
 
-    /// Count `bytes` from the wire, of whatever use they are.
+    /// Counts `bytes` from the wire, useful or not.
     pub(crate) fn count_received(&self, bytes: usize) -> io::Result<()> {
         self.pace.receive(bytes).map_err(|error| self.fail(error))
     }
 
-    /// From now on wait for no longer than this, all waits together.
+    /// Ends all waits, taken together, after this time.
     pub(crate) fn set_deadline(&self, time: Duration) {
         let end = Instant::now() + time;
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     }
 
-    /// Wait as ever again.
+    /// Removes the deadline.
     pub(crate) fn clear_deadline(&self) {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The wish to stop that this watch obeys.
+    /// The token by which the user asks to stop.
     pub(crate) fn cancel(&self) -> &Cancel {
         &self.cancel
     }
 
-    /// How long something that says nothing may still take, as far as the whole fetch is concerned.
+    /// How long a silent peer may still take, as far as the whole fetch is concerned.
     pub(crate) fn time_left(&self) -> io::Result<Duration> {
         self.pace.time_left().map_err(|error| self.fail(error))
     }
 
-    /// So long was waited for something that did not go through [`Watch::wait_within`].
+    /// Counts a wait that did not go through [`Watch::wait_within`].
     pub(crate) fn spend(&self, time: Duration) {
         self.pace.spend(time);
     }
 
-    /// Call `wait` with short waits until it has something, the idle limit is reached, the time of the fetch is used up,
-    /// or somebody wishes to stop. `wait` gives `None` when its time was up.
+    /// Calls `wait` with short waits until it has something, the idle limit is reached, the time of the fetch is used up,
+    /// or the user asks to stop. `wait` gives `None` when its time was up.
     pub(crate) fn wait<T>(&self, wait: impl FnMut(Duration) -> Option<T>) -> io::Result<T> {
         self.wait_within(self.idle, || TransferError::Idle(self.idle), wait)
     }
 
-    /// The same with a limit of its own, and the error of passing it.
+    /// Like [`Watch::wait`], with a limit of its own and the error of passing it.
     pub(crate) fn wait_within<T, E: Into<TransportError>>(
         &self,
         limit: Duration,
@@ -209,7 +209,7 @@ impl Watch {
         }
     }
 
-    /// Let the reads of this thread that have no other way to know obey this watch while `work` runs.
+    /// Makes this the current watch of the thread while `work` runs, for reads that cannot be handed one.
     pub(crate) fn during<T>(self: &Arc<Self>, work: impl FnOnce() -> T) -> T {
         let before = CURRENT.replace(Some(Arc::clone(self)));
         let result = work();
@@ -225,7 +225,7 @@ impl Watch {
 
 thread_local! {
     // A pooled connection outlives the conversation it was opened for, and its reads happen on the
-    // thread of whoever uses it now.
+    // thread that uses it now.
     static CURRENT: RefCell<Option<Arc<Watch>>> = const { RefCell::new(None) };
 }
 

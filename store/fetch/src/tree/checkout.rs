@@ -1,7 +1,9 @@
 //! A tree being written: directories, links from the previous entry, blobs as they come.
 //!
-//! Files are added as the walk meets them, blobs are planted as they arrive, in any order and by many
-//! threads. A blob wanted again after it was written is copied from where it was.
+//! Files are added as the walk meets them, and blobs are written as they arrive, in any order and by many threads. The
+//! two race: a blob may come before a later directory asks for it again. One lock over one table decides each time:
+//! either the file is in `wanted` when the blob comes, or the blob is in `begun` when the file comes. A file that comes
+//! too late is copied at the end, from the first file with that blob.
 //!
 //! Limits: does not seal the tree, and knows nothing of packs.
 
@@ -87,7 +89,7 @@ struct FileTable {
     again: Vec<(Arc<AddedFile>, Arc<AddedFile>)>,
 }
 
-/// See the module.
+/// A tree being written, shared by all threads. The locks are taken one at a time, never one within another.
 pub(crate) struct Checkout<'a> {
     writer: &'a Planting,
     base: Option<&'a Base<'a>>,
@@ -216,7 +218,7 @@ impl<'a> Checkout<'a> {
         Ok(true)
     }
 
-    /// The same for a blob of `size` bytes that memory should not hold: `open` gives it as often as it is wanted.
+    /// The same for a blob of `size` bytes that memory should not hold: `open` gives it once for each file.
     pub(crate) fn write_blob_from<R: Read>(
         &self,
         id: &ObjectId,
@@ -407,7 +409,7 @@ impl FileTable {
         }
     }
 
-    /// Hands the waiting files to whoever has their blob.
+    /// Hands the waiting files to the thread that has their blob.
     fn begin(&mut self, id: &ObjectId) -> Option<Vec<Arc<AddedFile>>> {
         let waiting = self.wanted.remove(id)?;
         self.begun.extend(waiting.first().map(|first| (*id, first.clone())));
@@ -415,7 +417,7 @@ impl FileTable {
     }
 }
 
-/// A stream that ends when somebody wishes to stop.
+/// A stream that ends when the user asks to stop.
 struct Interruptible<'c, 'a> {
     inner: &'c mut dyn Read,
     allowance: &'c Allowance<'a>,

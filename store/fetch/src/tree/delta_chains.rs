@@ -1,11 +1,15 @@
-//! The blobs that are deltas: every chain of them from its base down, families in parallel.
+//! The blobs that are deltas: every chain from its root down, chains in parallel.
 //!
-//! Which blob a delta makes shows only when it is made. So they are made until nothing is waited for any more, in the
-//! order of the pack where nothing speaks for another one, and what is left then is never made.
+//! A *chain* is a root with all its descendants: deltas of it, deltas of those, and so on; it may branch. Its root is a
+//! whole blob of the pack or a file of the previous entry.
 //!
-//! A base is made once, however many deltas it has, and let go when the last of them has been made. Of the deltas of
-//! one base that with the largest chain comes last: then no more bases are held at once than the chain's number has
-//! digits, in base two, whatever its shape. Those that memory has no room for are held in scratch files.
+//! Only making a delta shows which blob it is. So deltas are made until no file waits for a blob, in the order of the
+//! pack unless there is a reason for another, and the rest is never made.
+//!
+//! A base is made once, however many deltas it has, and dropped when the last of them has been made. Of the deltas of one
+//! base, the one with the largest chain comes last. Then every base that is held has a delta waiting whose chain is at
+//! least as large as the one in progress: each held base halves the rest, and a chain of `n` objects holds no more than
+//! log2 `n` bases at once, whatever its shape. Bases that memory has no room for are held in scratch files.
 //!
 //! Limits: one chain is the work of one thread.
 
@@ -38,22 +42,23 @@ pub(crate) struct DeltaChains<'f, 'a> {
     pub(crate) bytes: &'f PackBytes,
     pub(crate) checkout: &'f Checkout<'a>,
     pub(crate) base: Option<&'f Base<'f>>,
-    /// Blobs that had their turn on arrival, by entry number; some may be wanted still.
+    /// The ids of blobs that were looked at on arrival, by entry number; some may be wanted still.
     pub(crate) known_ids: &'f [Option<ObjectId>],
     pub(crate) allowance: &'f Allowance<'f>,
 }
 
-/// What is to be made, by entry number.
+/// The entries that are still to be made, by number.
 struct OpenEntries {
     /// Whether it is still to be made.
     open: Vec<AtomicBool>,
-    /// How many are made from it, itself included, as far as known before.
+    /// How many are made from it, itself included, as far as offsets show. Deltas by id are not counted: which entry they
+    /// descend from shows only when it is made.
     chain: Vec<u32>,
-    /// Ids found out, for those who may ask for them again.
+    /// Ids found out, for an index of the pack.
     found: Mutex<Vec<(u32, ObjectId)>>,
 }
 
-/// What a chain descends from.
+/// The root of a chain.
 enum ChainRoot {
     /// A whole blob in the pack.
     PackEntry(u32),
@@ -78,7 +83,7 @@ enum ObjectRecipe<'m, 'f> {
 }
 
 impl<'f> DeltaChains<'f, '_> {
-    /// Plants all blobs that were not known_ids on arrival. Gives the ids that were found out.
+    /// Writes all wanted blobs that were not written on arrival. Gives the ids that were found out.
     pub(crate) fn resolve(&self) -> Result<Vec<(u32, ObjectId)>, PackError> {
         let open = self.open();
         let roots = self.roots(&open);
@@ -157,7 +162,7 @@ impl<'f> DeltaChains<'f, '_> {
             if self.checkout.is_complete() {
                 return Ok(());
             }
-            // Two copies of one base in a pack would both claim its deltas.
+            // Two copies of one base in a pack both claim its deltas, perhaps on two threads: the swap decides.
             if !open.close(number) {
                 continue;
             }
@@ -167,7 +172,8 @@ impl<'f> DeltaChains<'f, '_> {
         Ok(())
     }
 
-    /// Adds the open ones of `deltas` to those waiting, the largest chain at the bottom, else in the pack's order.
+    /// Adds the open ones of `deltas` to those waiting, the largest chain at the bottom, else in the pack's order: the last one is
+    /// taken first.
     fn wait(
         &self,
         deltas: &[u32],
@@ -197,7 +203,7 @@ impl<'f> DeltaChains<'f, '_> {
         Ok(ObjectRecipe::Delta { entry, base, size })
     }
 
-    /// Makes an object, plants it unless it was, and adds its deltas to those waiting.
+    /// Makes an object, writes it where it is waited for, and adds its deltas to those waiting.
     fn make(
         &self,
         number: u32,

@@ -2,7 +2,7 @@
 //!
 //! The walk grows as trees become known: git sends a tree before what is in it, but blobs may come
 //! between. Where trees come from (a pack, the previous entry, a database) is the caller's: the walk
-//! asks for ids, and whoever answers has checked the bytes against the id.
+//! asks for ids, and the answers are bytes that were checked against the id.
 //!
 //! Limits: the text of links is not known yet; it is checked when it is.
 

@@ -118,7 +118,7 @@ impl Repo {
     }
 }
 
-/// A directory for entries, and what writer into it needs.
+/// A directory for entries, and what writing into it needs.
 struct Store {
     dir: tempfile::TempDir,
     limits: PackLimits,
@@ -467,7 +467,7 @@ fn a_damaged_base_never_gives_a_wrong_tree() {
         }),
     ];
     for (damage, act) in damages {
-        // One that is read as a delta's base or written anew, one that is only linked.
+        // One that is read as a delta's base or written again, one that is only linked.
         for path in ["pyproject.toml", "a0", "deep/a/b/c/d7/x"] {
             if (damage, path) == ("flipped", "deep/a/b/c/d7/x") {
                 continue; // same size, mode and time: left to `verify`
