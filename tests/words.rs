@@ -46,6 +46,7 @@ const CLEAN: &[&str] = &[
     "help",
     "cli",
     "store/core/src/model",
+    "store/modstore/src/check",
     "store/fetch",
     "store/python",
     "store/doctor",

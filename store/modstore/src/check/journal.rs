@@ -76,8 +76,7 @@ fn repair(work: &mut Work<'_>) -> Result<(), RepairError> {
     let is_file = path.symlink_metadata().is_ok_and(|meta| meta.is_file());
     let bytes = if is_file { read_own_if_there(&path)? } else { None }.unwrap_or_default();
     let salvage = Salvage::of(&bytes).map_err(RepairError::NewerJournal)?;
-    let rebuilding =
-        rebuild(layout, &salvage, &hints, shown(layout), (now(), work.context.command))?;
+    let rebuilding = rebuild(layout, &salvage, &hints, shown(layout), now(), work.context.command)?;
     let aside = keep_aside(&lock, &path, &bytes)?;
     let head = rebuilding.rebuilt.generations.last().copied();
     let (sequence, previous) = salvage.next(head);

@@ -77,7 +77,8 @@ fn repair(work: &mut Work<'_>) -> Result<(), RepairError> {
 fn stagings(layout: &Layout, found: &mut Vec<Finding>) {
     let at = layout.staging();
     for name in names_in(&at).unwrap_or_default() {
-        let (path, bare) = (at.join(&name), Path::new(&name).with_extension(""));
+        let path = at.join(&name);
+        let bare = Path::new(&name).with_extension("");
         let lock = at.join(&bare).with_extension("lock");
         if !is_random_name(bare.as_os_str()) {
             found.push(unknown(&path));

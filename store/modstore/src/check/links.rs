@@ -57,7 +57,8 @@ fn find(view: &mut View<'_>, found: &mut Vec<Finding>) {
     let layout = view.context.layout;
     found.extend(switch(view));
     let Some(state) = view.state() else { return };
-    let (mut generations, mut links) = (0, 0);
+    let mut generations = 0;
+    let mut links = 0;
     let mut counts = BTreeMap::new();
     for (info, modules) in state.kept_modules() {
         generations += 1;
@@ -67,7 +68,8 @@ fn find(view: &mut View<'_>, found: &mut Vec<Finding>) {
     }
     compare_books(layout, state, &counts, found);
     found.extend(state.head().into_iter().flat_map(|head| linked(layout, state, head)));
-    (view.checked.generations, view.checked.links) = (generations, links);
+    view.checked.generations = generations;
+    view.checked.links = links;
 }
 
 /// Checks the switch. Without a journal, only whether it is one.

@@ -36,8 +36,13 @@ impl RepairLock {
         how: Beginning<'_>,
     ) -> Result<Self, BeginError> {
         let lock = Lock::take(&layout.lock("store"), how.command, how.patience)?;
-        let (disk, layout) = (disk.clone(), layout.clone());
-        Ok(Self { disk, layout, barrier: how.barrier, staging, _lock: lock })
+        Ok(Self {
+            disk: disk.clone(),
+            layout: layout.clone(),
+            barrier: how.barrier,
+            staging,
+            _lock: lock,
+        })
     }
 
     /// What the store adds up to now. A torn end counts as not there.

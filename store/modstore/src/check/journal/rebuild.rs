@@ -61,11 +61,16 @@ pub(super) fn rebuild(
     salvage: &Salvage,
     hints: &Hints,
     current: Option<Generation>,
-    (now, reason): (u64, &str),
+    now: u64,
+    reason: &str,
 ) -> Result<Rebuilding, DiskError> {
-    let (bindings, entries) = (salvage.bindings(), salvage.entries());
-    let attempts = salvage.attempts();
-    let sources = Sources { layout, hints, bindings, entries, attempts };
+    let sources = Sources {
+        layout,
+        hints,
+        bindings: salvage.bindings(),
+        entries: salvage.entries(),
+        attempts: salvage.attempts(),
+    };
     let mut rebuilt = RebuiltJournal { frames: salvage.frames.len(), ..RebuiltJournal::default() };
     let mut past = sources.generations_in_frames(salvage, &mut rebuilt);
     let recorded = past.keys().next_back().copied();
@@ -123,7 +128,7 @@ fn head_of(
 }
 
 impl Sources<'_> {
-    /// The generations that whole frames tell of. After a gap, the links of the generation before, or of the
+    /// The generations of whole frames. After a gap, the links of the generation before, or of the
     /// generation itself, stand in for what is missing.
     fn generations_in_frames(
         &self,

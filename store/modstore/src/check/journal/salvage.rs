@@ -28,7 +28,8 @@ impl Salvage {
     /// # Errors
     /// A frame is whole and holds records that this version does not know: a newer one has written it.
     pub(super) fn of(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (mut salvage, mut at) = (Self::default(), 0);
+        let mut salvage = Self::default();
+        let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             match Frame::read(rest) {
                 Ok((frame, length, link)) => {
@@ -146,13 +147,13 @@ mod tests {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             let hit = ends.iter().position(|end| bit / 8 < *end).unwrap() as u64 + 1;
-            let had: Vec<u64> = Salvage::of(&flipped).unwrap().frames.into_keys().collect();
-            assert_eq!(had, [1, 2, 3].into_iter().filter(|at| *at != hit).collect::<Vec<_>>());
+            let left: Vec<u64> = Salvage::of(&flipped).unwrap().frames.into_keys().collect();
+            assert_eq!(left, [1, 2, 3].into_iter().filter(|at| *at != hit).collect::<Vec<_>>());
         }
     }
 
     #[test]
-    fn swapped_frames_are_put_in_order_again_and_a_gap_shows() {
+    fn swapped_frames_come_in_order_and_a_gap_is_noticed() {
         let (bytes, ends) = chain();
         let frames = [&bytes[..ends[0]], &bytes[ends[0]..ends[1]], &bytes[ends[1]..]];
         let follows = |order: &[usize]| -> Vec<bool> {
