@@ -105,18 +105,20 @@ impl World {
     fn outdated(&self) -> BTreeMap<String, String> {
         let told = self.json("outdated");
         let modules = told["modules"].as_array().unwrap().iter();
-        modules.map(|each| (text(&each["module"]), text(&each["would"]))).collect()
+        // An update lists what it builds again among what it updates.
+        let word = |each: &Value| text(&each["change"]).replace("built", "updated");
+        modules.map(|each| (text(&each["module"]), word(each))).collect()
     }
 
     /// What `update` does to each module, in the words of `outdated`.
     fn update(&self) -> BTreeMap<String, String> {
         let told = self.json("update");
         let lists = [
-            ("unchanged", "stay"),
-            ("updated", "move"),
-            ("removed", "go"),
-            ("waiting", "wait"),
-            ("failed", "fail"),
+            ("unchanged", "none"),
+            ("updated", "updated"),
+            ("removed", "removed"),
+            ("deferred", "deferred"),
+            ("failed", "failed"),
         ];
         let of_list = |(list, word): (&str, &'static str)| {
             let modules = told[list].as_array().unwrap().clone().into_iter();
@@ -132,7 +134,7 @@ impl World {
     #[track_caller]
     fn both_say(&self, expected: &[(&str, &str)]) {
         let mut all: BTreeMap<String, String> =
-            self.declared.keys().map(|name| ((*name).to_owned(), "stay".to_owned())).collect();
+            self.declared.keys().map(|name| ((*name).to_owned(), "none".to_owned())).collect();
         all.extend(expected.iter().map(|(name, word)| ((*name).to_owned(), (*word).to_owned())));
         assert_eq!(self.outdated(), all, "outdated");
         assert_eq!(self.update(), all, "update");
@@ -174,7 +176,7 @@ fn names_and_times(at: &Path) -> BTreeMap<PathBuf, (i64, i64)> {
 #[test]
 fn a_store_as_it_is_declared_is_left_alone() {
     let world = World::new();
-    let new: Vec<(&str, &str)> = world.declared.keys().map(|name| (*name, "move")).collect();
+    let new: Vec<(&str, &str)> = world.declared.keys().map(|name| (*name, "updated")).collect();
     world.both_say(&new);
     world.both_say(&[]);
 }
@@ -185,7 +187,12 @@ fn a_default_branch_that_is_renamed_at_the_same_commit_is_an_update() {
     world.update();
     world.repo.branch("trunk", &world.repo.rev("HEAD").unwrap());
     world.repo.set_head("trunk");
-    world.both_say(&[("head", "move"), ("part", "move"), ("file", "move"), ("built", "move")]);
+    world.both_say(&[
+        ("head", "updated"),
+        ("part", "updated"),
+        ("file", "updated"),
+        ("built", "updated"),
+    ]);
     world.both_say(&[]);
 }
 
@@ -194,7 +201,7 @@ fn an_entry_that_is_gone_is_fetched_again() {
     let world = World::new();
     world.update();
     world.lose("named");
-    let lost = ["head", "named", "part", "pinned", "file", "built"].map(|name| (name, "move"));
+    let lost = ["head", "named", "part", "pinned", "file", "built"].map(|name| (name, "updated"));
     world.both_say(&lost);
     world.both_say(&[]);
 }
@@ -204,7 +211,7 @@ fn an_output_that_is_gone_is_built_again() {
     let world = World::new();
     world.update();
     world.lose("made");
-    world.both_say(&[("made", "move"), ("built", "move")]);
+    world.both_say(&[("made", "updated"), ("built", "updated")]);
     world.both_say(&[]);
 }
 
@@ -213,7 +220,7 @@ fn tools_that_say_something_else_build_again() {
     let world = World::new();
     world.update();
     fs::write(world.scratch("version"), "2").unwrap();
-    world.both_say(&[("made", "move"), ("built", "move")]);
+    world.both_say(&[("made", "updated"), ("built", "updated")]);
     world.both_say(&[]);
 }
 
@@ -224,7 +231,7 @@ fn a_directory_of_the_users_is_built_again_only_when_its_inputs_change() {
     fs::write(world.scratch("mine/other.txt"), "no input").unwrap();
     world.both_say(&[]);
     fs::write(world.scratch("mine/main.txt"), "2").unwrap();
-    world.both_say(&[("made", "move")]);
+    world.both_say(&[("made", "updated")]);
 }
 
 #[test]
@@ -232,11 +239,11 @@ fn a_build_that_failed_waits_for_another_input() {
     let world = World::new();
     world.update();
     fs::write(world.scratch("mine/main.txt"), "no").unwrap();
-    assert_eq!(world.outdated()["made"], "move", "whether a build works shows when it is run");
-    assert_eq!(world.update()["made"], "fail");
-    world.both_say(&[("made", "wait")]);
+    assert_eq!(world.outdated()["made"], "updated", "whether a build works shows when it is run");
+    assert_eq!(world.update()["made"], "failed");
+    world.both_say(&[("made", "deferred")]);
     fs::write(world.scratch("mine/main.txt"), "yes").unwrap();
-    world.both_say(&[("made", "move")]);
+    world.both_say(&[("made", "updated")]);
 }
 
 #[test]
@@ -244,10 +251,10 @@ fn a_commit_that_changes_no_input_of_a_failed_build_is_fetched_once_to_find_that
     let world = World::new();
     world.update();
     world.repo.write(&[("main.txt", "no")]);
-    assert_eq!(world.update()["built"], "fail");
+    assert_eq!(world.update()["built"], "failed");
     world.repo.write(&[("other.txt", "no input")]);
-    assert_eq!(world.update()["built"], "wait");
-    world.both_say(&[("built", "wait")]);
+    assert_eq!(world.update()["built"], "deferred");
+    world.both_say(&[("built", "deferred")]);
     world.server.forget();
     world.update();
     let fetches = world.server.stats().requests.into_iter();
@@ -260,7 +267,7 @@ fn tools_that_say_nothing_fail_in_both() {
     let world = World::new();
     world.update();
     fs::remove_file(world.scratch("version")).unwrap();
-    world.both_say(&[("made", "fail"), ("built", "fail")]);
+    world.both_say(&[("made", "failed"), ("built", "failed")]);
 }
 
 #[test]
@@ -270,7 +277,7 @@ fn a_build_that_is_not_declared_any_more_is_an_update() {
     let mine = world.scratch("mine").display().to_string();
     world.declare("made", &mine, "");
     world.write();
-    world.both_say(&[("made", "move")]);
+    world.both_say(&[("made", "updated")]);
     world.both_say(&[]);
 }
 
@@ -369,8 +376,8 @@ fn in_any_world_the_update_does_what_outdated_said() {
             for module in modules {
                 let (said, done) = (said.get(module), done.get(module));
                 // Whether a build works shows when it is done; whether it would fail as before, when its source is there.
-                let is_tried = said.is_some_and(|word| word == "move")
-                    && done.is_some_and(|word| word == "fail" || word == "wait")
+                let is_tried = said.is_some_and(|word| word == "updated")
+                    && done.is_some_and(|word| word == "failed" || word == "deferred")
                     && world.declared.get(&**module).is_some_and(|text| text.contains("build"));
                 assert!(
                     said == done || is_tried,

@@ -41,6 +41,7 @@ const CLEAN: &[&str] = &[
     "docs/performance.md",
     "docs/python.md",
     "docs/security.md",
+    "docs/reliability.md",
     "docs/verify.md",
     "docs/decisions",
     "help",
