@@ -68,15 +68,17 @@ mod frame {
     fn update() -> Frame {
         let record = |at: usize| {
             let fetched = Fetched {
-                origin: format!("example.com/organisation/repository-{at:04}").parse().unwrap(),
+                origin: format!("example.com/organisation/repository-{at:04}")
+                    .parse()
+                    .expect("a value that was made to fit"),
                 reference: Some("refs/heads/main".into()),
-                revision: format!("{at:040x}").parse().unwrap(),
+                revision: format!("{at:040x}").parse().expect("a value that was made to fit"),
             };
             let digest = digest_of(&at.to_le_bytes());
             let bound = Bound::Entry { digest, subdirectory: None, fetched: Some(fetched) };
             let source = format!("git+https://example.com/organisation/repository-{at:04}@main");
             let source = RecordedSource::read(source);
-            let module = format!("module-{at:04}").parse().unwrap();
+            let module = format!("module-{at:04}").parse().expect("a value that was made to fit");
             Record::Bound { module, binding: Binding { source, bound } }
         };
         Frame { sequence: 7, previous: [0; 16], records: (0..10).map(record).collect() }

@@ -192,7 +192,7 @@ impl<'a> Run<'a> {
     fn find_files(&mut self) -> Result<(), Failure> {
         let state = self.store.state()?;
         let entries = state.modules().iter().filter(|(_, binding)| binding.digest().is_some());
-        let targets = entries.filter_map(|(module, _)| Some(self.store.target(module)));
+        let targets = entries.map(|(module, _)| self.store.target(module));
         self.files = Arc::new(files_below(targets, MOST_FILES));
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! How a [`Source`](crate::model::Source) becomes a tree: [`resolve`] finds out which one is meant, [`fetch`] gets it.
+//! How a [`Source`](crate::model::Source) becomes a tree: [`resolve()`] finds out which one is meant, [`fetch()`] gets it.
 //!
 //! Everything that needs a tree comes here: `update`, `outdated`, `reset`, `add` and `repair`. A source of a new kind is
 //! a variant of `Source`; each `match` of this folder then names what is missing. A new place that may hold a tree, so

@@ -2,7 +2,7 @@
 
 use gix::bstr::BString;
 
-use super::{AcquireError, SourceError, check_subdirectory};
+use super::{SourceError, check_subdirectory};
 use crate::{
     disk::Staged,
     model::{Digest, LinkedPath, Manifest, Subdirectory},
@@ -70,7 +70,7 @@ impl AcquiredTree {
         if let Some(locked) = locked.filter(|locked| *locked != self.digest) {
             return Err(SourceError::OtherTree { found: self.digest, locked });
         }
-        check_subdirectory(&self.manifest, subdirectory).map_err(AcquireError::from)?;
+        check_subdirectory(&self.manifest, subdirectory)?;
         let part = subdirectory.map_or("", Subdirectory::as_str);
         let is_within = |path: &&BString| {
             let rest = path.strip_prefix(part.as_bytes());

@@ -1,6 +1,6 @@
 //! [`Salvage`]: every whole frame of a damaged journal, wherever it lies.
 //!
-//! A whole frame is right about its own transaction. [`rebuild`](super::rebuild) finds out elsewhere what is missing
+//! A whole frame is right about its own transaction. [`rebuild`](super::rebuild()) finds out elsewhere what is missing
 //! between two of them.
 
 use std::collections::{BTreeMap, BTreeSet};
