@@ -94,22 +94,22 @@ fn lines(script: &mut Script<'_>) -> Vec<u8> {
             2 => b"0001".to_vec(),
             3 => b"0002".to_vec(),
             4 => {
-                pkt_line(&[ID.as_bytes(), b" HEAD\0", CAPABILITIES, script.bytes(), b"\n"].concat())
+                pkt_line([ID.as_bytes(), b" HEAD\0", CAPABILITIES, script.bytes(), b"\n"].concat())
             }
-            5 => pkt_line(&[ID.as_bytes(), b" refs/heads/main\n"].concat()),
-            6 => pkt_line(&[ID.as_bytes(), b" refs/tags/", script.bytes(), b"\n"].concat()),
+            5 => pkt_line([ID.as_bytes(), b" refs/heads/main\n"].concat()),
+            6 => pkt_line([ID.as_bytes(), b" refs/tags/", script.bytes(), b"\n"].concat()),
             7 => pkt_line(b"version 2\n"),
-            8 => pkt_line(&[b"fetch=shallow ", script.bytes()].concat()),
+            8 => pkt_line([b"fetch=shallow ", script.bytes()].concat()),
             9 => pkt_line(
                 [&b"ls-refs\n"[..], b"NAK\n", b"packfile\n", b"acknowledgments\n"][script.below(4)],
             ),
             10 => pkt_line(
-                &[b"ACK ", ID.as_bytes(), [&b"\n"[..], b" common\n", b" ready\n"][script.below(3)]]
+                [b"ACK ", ID.as_bytes(), [&b"\n"[..], b" common\n", b" ready\n"][script.below(3)]]
                     .concat(),
             ),
-            11 => pkt_line(&[b"shallow ", ID.as_bytes(), b"\n"].concat()),
-            12 => pkt_line(&[&[script.byte() % 4], script.bytes()].concat()),
-            13 => pkt_line(&[b"ERR ", script.bytes()].concat()),
+            11 => pkt_line([b"shallow ", ID.as_bytes(), b"\n"].concat()),
+            12 => pkt_line([&[script.byte() % 4], script.bytes()].concat()),
+            13 => pkt_line([b"ERR ", script.bytes()].concat()),
             14 => pkt_line(script.bytes()),
             _ => script.bytes().to_vec(),
         };
