@@ -42,22 +42,28 @@ fn folders_import_only_from_the_floors_below() {
 }
 
 #[test]
-fn no_type_name_stands_twice_in_the_command_line() {
-    let mut places: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for (path, text) in sources_of("cli/src") {
-        for line in text.lines() {
-            let line = line.trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
-            let kinds = ["struct ", "enum ", "trait ", "type "];
-            let Some(rest) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) else {
-                continue;
-            };
-            let is_part = |c: char| c.is_alphanumeric() || c == '_';
-            let name = rest.split(|c| !is_part(c)).next().unwrap_or_default();
-            places.entry(name.to_owned()).or_default().push(path.clone());
+fn no_type_name_stands_twice_in_a_crate() {
+    let library = CRATES.map(|krate| format!("store/{krate}/src"));
+    for krate in library.into_iter().chain(["cli/src".to_owned()]) {
+        let mut places: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        for (path, text) in sources_of(&krate) {
+            for name in text.lines().filter_map(type_name) {
+                places.entry(name.to_owned()).or_default().push(path.clone());
+            }
         }
+        // The guides of a doc test are not compiled into the crate.
+        places.retain(|name, paths| paths.len() > 1 && name != "Hosts");
+        assert!(places.is_empty(), "{krate}: {places:#?}");
     }
-    places.retain(|_, paths| paths.len() > 1);
-    assert!(places.is_empty(), "{places:#?}");
+}
+
+/// The type that a line begins to declare.
+fn type_name(line: &str) -> Option<&str> {
+    let visibilities = ["pub(crate) ", "pub(super) ", "pub "];
+    let line = visibilities.iter().find_map(|it| line.strip_prefix(it)).unwrap_or(line);
+    let kinds = ["struct ", "enum ", "trait ", "type "];
+    let rest = kinds.iter().find_map(|kind| line.strip_prefix(kind))?;
+    rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
 }
 
 #[test]

@@ -35,13 +35,13 @@ pub(crate) enum Consents {
     /// All.
     Everything,
     /// Those that were recorded.
-    Recorded(Record),
+    Recorded(ConsentRecord),
 }
 
 /// What `allowed.json` says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Record {
+pub(crate) struct ConsentRecord {
     /// The identity of the store in which it was allowed.
     store: String,
     /// By module, the names of all that was allowed.
@@ -51,7 +51,7 @@ pub(crate) struct Record {
 impl Consents {
     /// What is recorded in a store. What cannot be read, or was recorded in another store, allows nothing.
     pub(crate) fn recorded(layout: &Layout) -> Self {
-        Self::Recorded(Record::read(layout))
+        Self::Recorded(ConsentRecord::read(layout))
     }
 
     /// Whether a module may be built, or is not.
@@ -76,7 +76,7 @@ impl Consents {
     }
 }
 
-impl Record {
+impl ConsentRecord {
     fn read(layout: &Layout) -> Self {
         let store = Format::read(layout).ok().flatten().map(|format| format.store);
         let store = store.unwrap_or_default();
@@ -106,7 +106,7 @@ pub(crate) fn allow(
 ) -> Result<Vec<DeclaredBuild>, DeclareError> {
     let _lock = take_lock(editing)?;
     let (_, declarations) = declare::read(editing.layout)?;
-    let mut record = Record::read(editing.layout);
+    let mut record = ConsentRecord::read(editing.layout);
     let mut allowed = Vec::new();
     for name in names {
         let declared = declarations.get(name);
@@ -127,7 +127,7 @@ pub(crate) fn revoke(
     names: &[ModuleName],
 ) -> Result<Vec<ModuleName>, DeclareError> {
     let _lock = take_lock(editing)?;
-    let mut record = Record::read(editing.layout);
+    let mut record = ConsentRecord::read(editing.layout);
     let had = names.iter().filter(|name| record.builds.remove(name.as_str()).is_some());
     let had = had.cloned().collect();
     record.write(editing)?;

@@ -73,7 +73,7 @@ fn read_local(text: &str, base: &Path, home: Option<&Path>) -> Result<Source, Re
         }
         Some(_) => return Err(Refusal::new(0, Expected::OwnHome)),
     };
-    let fields = Fields::read(fragment, path.len() + 1, &["subdirectory"])?;
+    let fields = FragmentFields::read(fragment, path.len() + 1, &["subdirectory"])?;
     Ok(match fields.subdirectory {
         Some(subdirectory) => Source::linked(&start.join(subdirectory)),
         None => Source::linked(&start),
@@ -207,19 +207,22 @@ fn read_git(text: &str) -> Result<GitSource, Refusal> {
     let reference_at = before.len() + path.len() + 1;
     let reference = reference.map(|text| read_reference(text, reference_at)).transpose()?;
     let kind = if url.is_scp() { "" } else { "git+" };
-    let fields = Fields::read(fragment, main.len() + 1, &["subdirectory"]).map_err(|refusal| {
-        match meant_reference(fragment.unwrap_or_default()) {
-            Some(meant) if reference.is_none() => refusal.suggest(format!("{kind}{main}@{meant}")),
-            _ => refusal,
-        }
-    })?;
+    let fields =
+        FragmentFields::read(fragment, main.len() + 1, &["subdirectory"]).map_err(|refusal| {
+            match meant_reference(fragment.unwrap_or_default()) {
+                Some(meant) if reference.is_none() => {
+                    refusal.suggest(format!("{kind}{main}@{meant}"))
+                }
+                _ => refusal,
+            }
+        })?;
     Ok(GitSource { url, reference, subdirectory: fields.subdirectory })
 }
 
 fn read_archive(text: &str) -> Result<Source, Refusal> {
     let (main, fragment) = split_fragment(text);
     let url = ArchiveUrl::read(main)?;
-    let fields = Fields::read(fragment, main.len() + 1, &["subdirectory", "sha256"])?;
+    let fields = FragmentFields::read(fragment, main.len() + 1, &["subdirectory", "sha256"])?;
     let missing = || {
         Refusal::new(text.len(), Expected::Sha256)
             .suggest(format!("archive+{}", with_checksum(text)))
@@ -281,12 +284,12 @@ fn meant_reference(fragment: &str) -> Option<&str> {
 
 /// What is written behind `#`.
 #[derive(Default)]
-struct Fields {
+struct FragmentFields {
     subdirectory: Option<Subdirectory>,
     sha256: Option<[u8; 32]>,
 }
 
-impl Fields {
+impl FragmentFields {
     fn read(fragment: Option<&str>, start: usize, keys: &[&str]) -> Result<Self, Refusal> {
         let mut fields = Self::default();
         let mut seen = Vec::new();

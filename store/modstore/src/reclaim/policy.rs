@@ -61,7 +61,7 @@ impl Policy {
         let (mut retiring, young): (Vec<_>, Vec<_>) =
             candidates.into_iter().partition(|(_, shown_until)| is_over(*shown_until));
         if let Some(most) = self.max_bytes {
-            let mut held = Held::of(state);
+            let mut held = HeldEntries::of(state);
             retiring.iter().for_each(|(number, _)| held.let_go(*number));
             for candidate in young {
                 if held.bytes <= most {
@@ -89,14 +89,14 @@ impl Policy {
 }
 
 /// What the kept generations hold on to.
-struct Held {
+struct HeldEntries {
     entries: BTreeMap<Generation, BTreeSet<Digest>>,
     counts: BTreeMap<Digest, u64>,
     sizes: BTreeMap<Digest, u64>,
     bytes: u64,
 }
 
-impl Held {
+impl HeldEntries {
     fn of(state: &State) -> Self {
         let digests = |modules: BTreeMap<&ModuleName, &crate::commit::Binding>| {
             modules.values().filter_map(|binding| binding.digest()).collect::<BTreeSet<Digest>>()

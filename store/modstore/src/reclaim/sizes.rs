@@ -42,16 +42,16 @@ pub struct Sizes {
     pub freed: u64,
 }
 
-type Inode = (u64, u64);
+type InodeNumber = (u64, u64);
 
 /// What one tree has.
 #[derive(Default)]
-struct Tree {
+struct MeasuredTree {
     logical: u64,
     /// Of inodes that have one name, and of directories.
     alone: u64,
     /// Inodes that have more: how many in all, how many here, and their bytes on the disk.
-    shared: HashMap<Inode, (u64, u64, u64)>,
+    shared: HashMap<InodeNumber, (u64, u64, u64)>,
 }
 
 /// Measures every entry of a plan, in parallel.
@@ -62,16 +62,16 @@ pub(crate) fn measure(layout: &Layout, plan: &SweepPlan) -> Result<Sizes, DiskEr
     let keep = plan.keep.iter().map(|kept| (kept.digest, false));
     let all: Vec<_> = keep.chain(plan.remove.iter().map(|gone| (gone.digest, true))).collect();
     let measured = all.par_iter().map(|(digest, goes)| {
-        let mut tree = Tree::default();
+        let mut tree = MeasuredTree::default();
         tree.add(&layout.entry(*digest)).map(|()| (*digest, *goes, tree))
     });
     Ok(sum(&measured.collect::<Result<Vec<_>, _>>()?))
 }
 
-fn sum(trees: &[(Digest, bool, Tree)]) -> Sizes {
+fn sum(trees: &[(Digest, bool, MeasuredTree)]) -> Sizes {
     let mut sizes = Sizes::default();
     // How many names stay or are elsewhere, less those that go; and whether any entry that stays has one.
-    let mut inodes: HashMap<Inode, (u64, u64, bool)> = HashMap::new();
+    let mut inodes: HashMap<InodeNumber, (u64, u64, bool)> = HashMap::new();
     for (digest, goes, tree) in trees {
         let here = |(names, here, bytes): &(u64, u64, u64)| if names == here { *bytes } else { 0 };
         let own = tree.alone + tree.shared.values().map(here).sum::<u64>();
@@ -95,7 +95,7 @@ fn sum(trees: &[(Digest, bool, Tree)]) -> Sizes {
     sizes
 }
 
-impl Tree {
+impl MeasuredTree {
     fn add(&mut self, path: &Path) -> Result<(), DiskError> {
         let read = |source| DiskError::new(Verb::Read, path, source);
         let meta = match path.symlink_metadata() {

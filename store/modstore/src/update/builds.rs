@@ -54,7 +54,7 @@ struct Builds<'a, 'c> {
 }
 
 /// A module whose source is there.
-struct Work<'a> {
+struct BuildJob<'a> {
     module: &'a ModuleName,
     spec: &'a BuildSpec,
     /// What it would be without a build, and what that cost.
@@ -75,10 +75,10 @@ pub(super) fn run<'g>(
         match (goal.build, outcome) {
             (Some(spec), Outcome::Kept(to)) => {
                 let source = Change { to, warnings: Vec::new(), stats: FetchStats::default() };
-                work.push(Work { module: goal.module, spec, source });
+                work.push(BuildJob { module: goal.module, spec, source });
             }
             (Some(spec), Outcome::Changed(source)) => {
-                work.push(Work { module: goal.module, spec, source: *source });
+                work.push(BuildJob { module: goal.module, spec, source: *source });
             }
             (None, Outcome::Kept(source)) => {
                 outcomes.insert(goal.module.clone(), plain(context, goal.module, &source));
@@ -111,15 +111,15 @@ fn plain(context: &UpdateContext<'_>, module: &ModuleName, source: &Binding) -> 
 
 impl Builds<'_, '_> {
     /// As many at once as there are processors: a build is not a wait for the network.
-    fn run(&self, work: &[Work<'_>], policy: RetryPolicy) -> (Outcomes, Trees) {
+    fn run(&self, work: &[BuildJob<'_>], policy: RetryPolicy) -> (Outcomes, Trees) {
         let (mut outcomes, mut trees) = self.run_all(work, policy);
         // Another build has shown that the network is back, so that nothing waits for its time.
         if self.recovered.load(Ordering::Relaxed) > 0 {
-            let is_waiting = |work: &&Work<'_>| {
+            let is_waiting = |work: &&BuildJob<'_>| {
                 let outcome = outcomes.get(work.module);
                 matches!(outcome, Some(Outcome::Deferred(Deferred::Until(_))))
             };
-            let waiting: Vec<&Work<'_>> = work.iter().filter(is_waiting).collect();
+            let waiting: Vec<&BuildJob<'_>> = work.iter().filter(is_waiting).collect();
             let (later, staged) = self.run_all(&waiting, RetryPolicy::Interactive);
             outcomes.extend(later);
             trees.extend(staged);
@@ -129,7 +129,7 @@ impl Builds<'_, '_> {
 
     fn run_all<'w, W>(&self, work: &[W], policy: RetryPolicy) -> (Outcomes, Trees)
     where
-        W: std::borrow::Borrow<Work<'w>> + Sync,
+        W: std::borrow::Borrow<BuildJob<'w>> + Sync,
     {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let ground = self.context.ground;
@@ -146,7 +146,7 @@ impl Builds<'_, '_> {
         (outcomes, trees)
     }
 
-    fn one(&self, work: &Work<'_>, policy: RetryPolicy) -> (Outcome, Option<Staged>) {
+    fn one(&self, work: &BuildJob<'_>, policy: RetryPolicy) -> (Outcome, Option<Staged>) {
         let source = &work.source.to;
         let survey = Survey::default();
         let at = self.context.situation(&survey, policy);
@@ -179,7 +179,7 @@ impl Builds<'_, '_> {
 
     fn build(
         &self,
-        work: &Work<'_>,
+        work: &BuildJob<'_>,
         at: &Situation<'_>,
         looked: &Looked<'_>,
     ) -> (Outcome, Option<Staged>) {
@@ -212,7 +212,11 @@ impl Builds<'_, '_> {
         }
     }
 
-    fn run_build(&self, work: &Work<'_>, looked: &Looked<'_>) -> Result<build::Built, BuildError> {
+    fn run_build(
+        &self,
+        work: &BuildJob<'_>,
+        looked: &Looked<'_>,
+    ) -> Result<build::Built, BuildError> {
         let ground = self.context.ground;
         let staging = (self.context.claim)().map_err(BuildError::Staging)?;
         let told = |line: &str| {
@@ -231,7 +235,7 @@ impl Builds<'_, '_> {
     }
 }
 
-impl Work<'_> {
+impl BuildJob<'_> {
     /// The module is to be this, for what its source cost.
     fn becomes(&self, to: Binding) -> Outcome {
         Outcome::changed(to, self.source.warnings.clone(), self.source.stats)
@@ -251,7 +255,7 @@ fn pinned(attempt: Option<&Attempt>, source: &Binding) -> Outcome {
 pub(super) struct Looked<'a> {
     pub(super) survey: BuildSurvey,
     recipe: Recipe<'a>,
-    files: Files,
+    files: BuildTree,
 }
 
 /// Looks up what the decision about a build needs to know: what it would be built from now, and whether that was built
@@ -265,7 +269,7 @@ pub(super) fn look<'a>(
 ) -> Result<Looked<'a>, BuildError> {
     let ground = context.ground;
     let recipe = context.toolchains.recipe(spec, ground.cancel).map_err(BuildError::Toolchain)?;
-    let files = Files::of(context, source, trees).map_err(BuildError::Inputs)?;
+    let files = BuildTree::of(context, source, trees).map_err(BuildError::Inputs)?;
     let key = |read: &[String]| key_of(&recipe, files.material(), read).map_err(BuildError::Inputs);
     let mut keys: BTreeMap<&[String], Digest> = BTreeMap::new();
     let mut ready = None;
@@ -297,12 +301,12 @@ fn is_there(context: &UpdateContext<'_>, digest: Digest, policy: RetryPolicy) ->
 }
 
 /// The files that a module is built from, wherever they are by now.
-enum Files {
+enum BuildTree {
     Tree { at: PathBuf, manifest: Manifest, part: String },
     Directory(PathBuf),
 }
 
-impl Files {
+impl BuildTree {
     fn of(context: &UpdateContext<'_>, source: &Binding, trees: &Trees) -> Result<Self, DiskError> {
         let layout = context.ground.layout;
         let (digest, part) = match &source.bound {

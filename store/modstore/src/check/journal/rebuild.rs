@@ -47,7 +47,7 @@ struct Fold {
 }
 
 /// Everything the journal can be made of.
-struct Sources<'a> {
+struct Evidence<'a> {
     layout: &'a Layout,
     hints: &'a Hints,
     bindings: Vec<(&'a ModuleName, &'a Binding)>,
@@ -64,7 +64,7 @@ pub(super) fn rebuild(
     now: u64,
     reason: &str,
 ) -> Result<Rebuilding, DiskError> {
-    let sources = Sources {
+    let sources = Evidence {
         layout,
         hints,
         bindings: salvage.bindings(),
@@ -127,7 +127,7 @@ fn head_of(
     known.or_else(|| past.keys().next_back().copied())
 }
 
-impl Sources<'_> {
+impl Evidence<'_> {
     /// The generations of whole frames. After a gap, the links of the generation before, or of the
     /// generation itself, stand in for what is missing.
     fn generations_in_frames(
