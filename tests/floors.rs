@@ -67,6 +67,20 @@ fn type_name(line: &str) -> Option<&str> {
 }
 
 #[test]
+fn the_library_shows_at_most_sixty_names() {
+    let page = std::fs::read_to_string(repository().join("store/modstore/src/lib.rs")).unwrap();
+    let (public, _) = page.split_once("#[doc(hidden)]").unwrap();
+    assert!(!public.contains("pub mod"), "modules are private; the page lists names");
+    let shown = public.split("\npub use ").skip(1).map(|list| format!("use {list}"));
+    let names: Vec<String> = shown
+        .flat_map(|list| imports(&list))
+        .map(|(_, path)| path.rsplit("::").next().unwrap().to_owned())
+        .filter(|name| name.starts_with(char::is_uppercase))
+        .collect();
+    assert!((40..=60).contains(&names.len()), "{} names: {names:?}", names.len());
+}
+
+#[test]
 fn crates_stand_on_one_another_in_one_direction() {
     for (floor, krate) in CRATES.iter().enumerate() {
         let manifest = repository().join("store").join(krate).join("Cargo.toml");

@@ -161,8 +161,8 @@ fn delete(ground: Ground<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskError>
     let mut removed = others;
     for path in shared {
         match hold(layout, &path, &options.command)? {
-            Claim::Free(_held) => failed = failed.or(disk.remove_tree(&path).err()),
-            Claim::Wanted => {
+            StagingClaim::Free(_held) => failed = failed.or(disk.remove_tree(&path).err()),
+            StagingClaim::Wanted => {
                 stay.push(Stay::new(path, "a process is working with it"));
                 continue;
             }
@@ -187,7 +187,7 @@ fn delete(ground: Ground<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskError>
 }
 
 /// Whether something that others use without the store's lock may be taken away.
-enum Claim {
+enum StagingClaim {
     /// It may; with the lock, where there is one.
     Free(Option<Lock>),
     /// Somebody else is at work with it, or has filled it meanwhile.
@@ -195,18 +195,18 @@ enum Claim {
 }
 
 /// Takes the lock of a mirror's origin, or of the declarations; waits for nobody.
-fn hold(layout: &Layout, path: &Path, command: &str) -> Result<Claim, DiskError> {
+fn hold(layout: &Layout, path: &Path, command: &str) -> Result<StagingClaim, DiskError> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let lock = match name.split_once('.') {
-        Some(("host", _)) => return Ok(Claim::Free(None)),
+        Some(("host", _)) => return Ok(StagingClaim::Free(None)),
         Some((hash, _)) if *path != layout.modules_toml() => format!("origin-{hash}"),
         _ => name.to_owned(),
     };
     let held = Lock::try_take(&layout.lock(&lock), command)?;
     let is_filled = *path == layout.modules_toml() && declares(layout);
     Ok(match held {
-        Some(lock) if !is_filled => Claim::Free(Some(lock)),
-        _ => Claim::Wanted,
+        Some(lock) if !is_filled => StagingClaim::Free(Some(lock)),
+        _ => StagingClaim::Wanted,
     })
 }
 
