@@ -3,7 +3,10 @@
 use std::io;
 
 use clap::Args;
-use modstore::{Dropped, Policy, Store, internals::reset::Stay as StoreStay};
+use modstore::{
+    Policy, Store,
+    internals::{ops::Dropped, reset::Stay as StoreStay},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -51,7 +51,7 @@ pub use {
     check::{Finding, RepairReport, Verification},
     commit::State,
     consent::DeclaredBuild,
-    ops::{Added, Dropped, Reset},
+    ops::{Added, Reset},
     reclaim::{Lease, Leased, SweepPlan, SweepReport},
     reset::{PurgePlan, PurgeReport},
     update::{
@@ -76,7 +76,7 @@ pub use {
 };
 
 // The values in all of these.
-pub use modstore_core::model::{Digest, Generation, ModuleName, Source};
+pub use modstore_core::model::{Digest, Generation, ModuleName, Source, escaped};
 
 /// The parts that the command line, the tests and the benchmarks of this repository use besides. No promise is made
 /// about any of them.
