@@ -102,6 +102,38 @@ fn seconds(from: &Value, to: &Value) -> f64 {
 }
 
 #[test]
+fn each_cause_of_a_failure_has_a_code_of_its_own() {
+    let world = World::new();
+    let commit = world.tool.rev("HEAD").unwrap();
+    world.repo("parent").commit("main", &[Change::gitlink("sub", &commit)]);
+    world.repo("locked");
+    world.server.fault("locked", Fault::Status(401));
+    world.repo("busy");
+    world.server.fault("busy", Fault::Status(503));
+    let closed = RefusedPort::reserve();
+    let tool = world.source("tool");
+    let causes = [
+        ("no-such-repository", world.source("none")),
+        ("no-such-reference", format!("{tool}@none")),
+        ("no-such-directory", format!("{tool}#subdirectory=none")),
+        ("submodule", world.source("parent")),
+        ("authentication", world.source("locked")),
+        ("rate-limited", world.source("busy")),
+        ("connection", format!("git+{}", closed.url("http", "tool"))),
+        ("no-such-directory", world.home.scratch().join("none").display().to_string()),
+    ];
+    let names: Vec<String> = (0..causes.len()).map(|number| format!("m{number}")).collect();
+    let declared = names.iter().zip(&causes).map(|(name, (_, source))| (&**name, &**source));
+    world.home.declare(&declared.collect::<Vec<_>>());
+    let told = world.json(&["update"], 1);
+    let failed = told["failed"].as_array().unwrap();
+    let codes: Vec<&str> = failed.iter().map(|each| each["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, causes.map(|(code, _)| code), "{told:#}");
+    let told = world.json(&["--offline", "update", "m0"], 1);
+    assert_eq!(told["failed"][0]["code"], "offline");
+}
+
+#[test]
 fn a_failure_is_reported_with_its_root_its_count_and_the_current_version_and_is_forgotten_when_it_works()
  {
     let world = World::shown();

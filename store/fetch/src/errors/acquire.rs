@@ -1,11 +1,10 @@
 //! [`AcquireError`]: why a module's tree is not in staging.
 
-use std::{error::Error as _, path::PathBuf, time::Duration};
+use std::{error::Error as _, time::Duration};
 
-use gix::bstr::BString;
 use modstore_core::{
     disk::{DiskError, StagingError},
-    model::{Class, Digest, FailureCode, Stage, Subdirectory},
+    model::{Class, FailureCode, Stage, Subdirectory},
 };
 
 use super::{
@@ -39,26 +38,6 @@ pub enum AcquireError {
         /// Directories there are, the likeliest first.
         directories: Vec<String>,
     },
-    /// The wanted part of the tree contains a submodule.
-    #[error("the module contains the submodule `{path}`, and submodules are not fetched")]
-    Submodule {
-        /// Where the submodule lies.
-        path: BString,
-    },
-    /// The lock names another tree than the commit has.
-    #[error("the commit's tree is {found}, and modules.lock says {locked}")]
-    OtherTree {
-        /// The tree that was fetched.
-        found: Digest,
-        /// The tree in the lock.
-        locked: Digest,
-    },
-    /// The linked directory is not there.
-    #[error("{} is not a directory", path.display())]
-    NoDirectory {
-        /// The path.
-        path: PathBuf,
-    },
     /// The archive did not become a tree.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -89,10 +68,7 @@ impl AcquireError {
             Self::Staging(_) | Self::Write(_) | Self::Mirror(_) | Self::Cancelled => {
                 Class::Transient
             }
-            Self::NoSubdirectory { .. }
-            | Self::Submodule { .. }
-            | Self::OtherTree { .. }
-            | Self::NoDirectory { .. } => Class::Permanent,
+            Self::NoSubdirectory { .. } => Class::Permanent,
         }
     }
 
@@ -103,9 +79,7 @@ impl AcquireError {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => error.code(),
             Self::Fetch(FetchError::Receive { source, .. }) => source.code(),
             Self::Staging(_) | Self::Write(_) => FailureCode::Store,
-            Self::NoSubdirectory { .. } | Self::NoDirectory { .. } => FailureCode::NoSuchDirectory,
-            Self::Submodule { .. } => FailureCode::Submodule,
-            Self::OtherTree { .. } => FailureCode::Lock,
+            Self::NoSubdirectory { .. } => FailureCode::NoSuchDirectory,
             Self::Archive(error) => error.code(),
             Self::Mirror(error) => error.code(),
             Self::Cancelled => FailureCode::Cancelled,
@@ -128,13 +102,10 @@ impl AcquireError {
             Self::Mirror(_) if self.is_want_of_space() => Stage::Place,
             Self::Fetch(FetchError::Receive { .. }) | Self::Cancelled => Stage::Fetch,
             Self::Archive(ArchiveError::WrongSum { .. }) | Self::Mirror(_) => Stage::Fetch,
-            Self::NoDirectory { .. } | Self::Archive(ArchiveError::Open { .. }) => Stage::Resolve,
-            Self::Staging(_)
-            | Self::Write(_)
-            | Self::NoSubdirectory { .. }
-            | Self::Submodule { .. }
-            | Self::OtherTree { .. }
-            | Self::Archive(_) => Stage::Place,
+            Self::Archive(ArchiveError::Open { .. }) => Stage::Resolve,
+            Self::Staging(_) | Self::Write(_) | Self::NoSubdirectory { .. } | Self::Archive(_) => {
+                Stage::Place
+            }
         }
     }
 
@@ -150,14 +121,7 @@ impl AcquireError {
             Self::Mirror(MirrorError::Damaged { .. }) => {
                 "see whether another program writes or removes files below `mirrors`"
             }
-            Self::Submodule { .. } => {
-                "name the submodule's own repository as the source, or link a local clone"
-            }
             Self::NoSubdirectory { .. } => "correct `subdirectory=` in the module's source",
-            Self::OtherTree { .. } => {
-                "run `modstore update` without --locked if the change is wanted"
-            }
-            Self::NoDirectory { .. } => "make the directory, or `modstore remove` the module",
             _ if self.is_want_of_space() => "free some space and run it again",
             _ => return None,
         };

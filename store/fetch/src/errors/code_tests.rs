@@ -146,8 +146,6 @@ fn an_archive_and_what_surrounds_a_fetch_have_the_code_of_their_cause() {
         (malformed.into(), FailureCode::Corrupt),
         (ArchiveError::Refused(refused()).into(), FailureCode::RefusedTree),
         (damaged.into(), FailureCode::Corrupt),
-        (AcquireError::Submodule { path: "a".into() }, FailureCode::Submodule),
-        (AcquireError::NoDirectory { path: "a".into() }, FailureCode::NoSuchDirectory),
         (AcquireError::Cancelled, FailureCode::Cancelled),
     ] {
         let error: AcquireError = error;

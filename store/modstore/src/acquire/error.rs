@@ -100,7 +100,7 @@ impl SourceError {
     #[must_use]
     pub fn code(&self) -> FailureCode {
         match self {
-            Self::Acquire(error) => code_of(error),
+            Self::Acquire(error) => error.code(),
             Self::Network(_) => FailureCode::Program,
             Self::Submodule { .. } => FailureCode::Submodule,
             Self::OtherTree { .. } => FailureCode::Lock,
@@ -149,13 +149,19 @@ impl SourceError {
     }
 }
 
-/// Until the crate below has codes of its own.
-fn code_of(error: &AcquireError) -> FailureCode {
-    match error {
-        AcquireError::Staging(_) | AcquireError::Write(_) => FailureCode::Store,
-        AcquireError::NoSubdirectory { .. } => FailureCode::NoSuchDirectory,
-        AcquireError::Cancelled => FailureCode::Cancelled,
-        error if error.is_offline() => FailureCode::Offline,
-        _ => FailureCode::Connection,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_the_store_can_find_wrong_has_a_code_of_its_own() {
+        let digest = Digest::from_bytes([7; 32]);
+        for (error, code) in [
+            (SourceError::Submodule { path: "a".into() }, FailureCode::Submodule),
+            (SourceError::NoDirectory { path: "a".into() }, FailureCode::NoSuchDirectory),
+            (SourceError::OtherTree { found: digest, locked: digest }, FailureCode::Lock),
+        ] {
+            assert_eq!(error.code(), code, "{error}");
+        }
     }
 }
