@@ -21,217 +21,208 @@ use modstore_core::{
 };
 use modstore_python::{EnvironmentLockError, PythonError, RegistrationError};
 
-use crate::{exit::Exit, report::Failure};
+use crate::{
+    exit::Exit::{self, Busy, Damaged, Failed, Interrupted, Usage},
+    report::Failure,
+};
 
 const WAIT: &str = "wait for the other process, or give --lock-timeout a longer time";
 const NAMES: &str = "`modstore list` shows the modules there are";
 const GENERATIONS: &str = "`modstore history` lists the generations there are";
+const TRIED_AGAIN: &str = "the next `modstore update` tries again";
 const DAMAGED: &str = "the current generation still works; `modstore verify` says what is damaged";
+
+/// What an error means on a command line.
+pub(crate) struct Explanation {
+    exit: Exit,
+    hint: Option<String>,
+}
+
+impl Explanation {
+    /// The same exit code alone.
+    fn without_hint(self) -> Self {
+        plain(self.exit)
+    }
+}
+
+const fn plain(exit: Exit) -> Explanation {
+    Explanation { exit, hint: None }
+}
+
+fn hinted(exit: Exit, hint: impl Into<String>) -> Explanation {
+    Explanation { exit, hint: Some(hint.into()) }
+}
 
 /// An error, as a command line ends with it.
 pub(crate) trait Explain: Error + 'static {
-    /// The exit code.
-    fn exit(&self) -> Exit;
-
-    /// The next thing to do.
-    fn hint(&self) -> Option<String> {
-        None
-    }
+    /// The exit code, and the next thing to do.
+    fn explain(&self) -> Explanation;
 }
 
 impl<E: Explain> From<E> for Failure {
     fn from(error: E) -> Self {
-        let exit = error.exit();
-        let general = (exit == Exit::Damaged).then(|| DAMAGED.to_owned());
+        let Explanation { exit, hint } = error.explain();
+        let general = (exit == Damaged).then(|| DAMAGED.to_owned());
         let failure = Self::of(exit, &error);
-        match error.hint().or(general) {
+        match hint.or(general) {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
     }
 }
 
-fn say(hint: &str) -> Option<String> {
-    Some(hint.to_owned())
-}
-
 // ---- what errors of verbs are made of
 
 impl Explain for DiskError {
-    fn exit(&self) -> Exit {
-        Exit::Failed
+    fn explain(&self) -> Explanation {
+        plain(Failed)
+    }
+}
+
+impl Explain for RegistrationError {
+    fn explain(&self) -> Explanation {
+        plain(Failed)
     }
 }
 
 impl Explain for LockError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Busy { .. } => Exit::Busy,
-            Self::Stopped => Exit::Interrupted,
-            Self::Disk(_) => Exit::Failed,
+            Self::Busy { .. } => hinted(Busy, WAIT),
+            Self::Stopped => plain(Interrupted),
+            Self::Disk(_) => plain(Failed),
         }
-    }
-
-    fn hint(&self) -> Option<String> {
-        matches!(self, Self::Busy { .. }).then(|| WAIT.to_owned())
     }
 }
 
 impl Explain for UnsafeHome {
     /// A link that was planted is damage, which a repair removes; to whom the home belongs, the user decides.
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Link { .. } => Exit::Damaged,
-            Self::Foreign { .. } | Self::Writable { .. } => Exit::Usage,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Link { .. } => {
+            Self::Link { .. } => hinted(
+                Damaged,
                 "`modstore verify --repair` moves the link to the quarantine; to keep a store \
-                elsewhere, let the whole home be a link or a mount"
-                    .to_owned()
-            }
-            Self::Foreign { home, owner, .. } => format!(
-                "run it as {owner}, or name another store with --home or MODSTORE_HOME; MODSTORE_TRUST_HOME={} lets \
-                 others decide what you run",
-                home.display()
+                elsewhere, let the whole home be a link or a mount",
             ),
-            Self::Writable { home, .. } => format!(
-                "`chmod -R go-w {0}` takes that right from them; MODSTORE_TRUST_HOME={0} lets them decide what you run",
-                home.display()
+            Self::Foreign { home, owner, .. } => hinted(
+                Usage,
+                format!(
+                    "run it as {owner}, or name another store with --home or MODSTORE_HOME; MODSTORE_TRUST_HOME={} lets \
+                     others decide what you run",
+                    home.display()
+                ),
             ),
-        })
+            Self::Writable { home, .. } => hinted(
+                Usage,
+                format!(
+                    "`chmod -R go-w {0}` takes that right from them; MODSTORE_TRUST_HOME={0} lets them decide what you run",
+                    home.display()
+                ),
+            ),
+        }
     }
 }
 
 impl Explain for FormatError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Lock(error) => error.exit(),
-            Self::Malformed { .. } => Exit::Damaged,
-            Self::Unsafe(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Lock(error) => error.hint(),
-            Self::Unsafe(error) => error.hint(),
-            Self::Newer { .. } => say("use the version of modstore that made the store"),
-            _ => None,
+            Self::Lock(error) => error.explain(),
+            Self::Unsafe(error) => error.explain(),
+            Self::Malformed { .. } => plain(Damaged),
+            Self::Newer { .. } => hinted(Failed, "use the version of modstore that made the store"),
+            _ => plain(Failed),
         }
     }
 }
 
 impl Explain for JournalError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Corrupt { .. } => Exit::Damaged,
-            _ => Exit::Failed,
+            Self::Corrupt { .. } => plain(Damaged),
+            _ => plain(Failed),
         }
     }
 }
 
 impl Explain for BeginError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Lost { .. } => Exit::Damaged,
-            Self::Journal(error) => error.exit(),
-            Self::Lock(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Lock(error) => error.hint(),
-            _ => None,
+            Self::Lock(error) => error.explain(),
+            Self::Journal(error) => error.explain(),
+            Self::Lost { .. } => plain(Damaged),
+            _ => plain(Failed),
         }
     }
 }
 
 impl Explain for EnvironmentLockError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Lock { source, .. } => source.exit(),
-            _ => Exit::Failed,
+            Self::Lock { source, .. } => source.explain().without_hint(),
+            _ => plain(Failed),
         }
-    }
-}
-
-impl Explain for RegistrationError {
-    fn exit(&self) -> Exit {
-        Exit::Failed
     }
 }
 
 impl Explain for OpenError {
-    fn exit(&self) -> Exit {
-        self.0.exit()
-    }
-
-    fn hint(&self) -> Option<String> {
-        self.0.hint()
+    fn explain(&self) -> Explanation {
+        self.0.explain()
     }
 }
 
 impl Explain for AccessError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Format(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Format(error) => error.hint(),
-            Self::ReadOnly { .. } => {
-                say("choose another home with --home or MODSTORE_HOME, or make this one writable")
-            }
-            _ => None,
+            Self::Format(error) => error.explain(),
+            Self::ReadOnly { .. } => hinted(
+                Failed,
+                "choose another home with --home or MODSTORE_HOME, or make this one writable",
+            ),
+            _ => plain(Failed),
         }
     }
 }
 
 impl Explain for DeclareError {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Lock(error) => error.exit(),
-            Self::Disk(_) => Exit::Failed,
-            _ => Exit::Usage,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        say(match self {
+    fn explain(&self) -> Explanation {
+        let hint = match self {
+            Self::Lock(error) => return error.explain(),
+            Self::Disk(_) => return plain(Failed),
             Self::NoName { .. } => "give it one with --name",
             Self::Taken { .. } => "choose another name with --name, or remove the module first",
             Self::Locked { source: None, .. } => "run `modstore update` once without --locked",
             Self::NoBuild { .. } => "a build is declared as `[modules.NAME.build]` in modules.toml",
             Self::Toml { .. } => "nothing was changed; correct the file and run it again",
-            Self::Lock(error) => return error.hint(),
             Self::Edit(EditError::NotDeclared(_)) => NAMES,
-            _ => return None,
-        })
+            _ => return plain(Usage),
+        };
+        hinted(Usage, hint)
+    }
+}
+
+impl Explain for PlanError {
+    fn explain(&self) -> Explanation {
+        match self {
+            Self::Journal(error) => error.explain(),
+            Self::Root { root: Root::Environment { .. }, .. } => hinted(
+                Failed,
+                "make it readable, delete the environment if it is not needed, or `modstore unbind --python` it, and sweep again",
+            ),
+            Self::Root { .. } => plain(Damaged),
+            Self::Environments(_) => hinted(
+                Failed,
+                "delete that file and `modstore bind --python` the environment again, or use the version that wrote it",
+            ),
+            _ => plain(Failed),
+        }
     }
 }
 
 impl Explain for TransactError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Update(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Update(error) => error.hint(),
-            _ => say("the next `modstore update` tries again"),
+            Self::Update(error) => error.explain(),
+            _ => hinted(Failed, TRIED_AGAIN),
         }
     }
 }
@@ -239,137 +230,82 @@ impl Explain for TransactError {
 // ---- the verbs
 
 impl Explain for UpdateError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Access(error) => error.exit(),
-            Self::Declare(error) => error.exit(),
-            Self::Unknown { .. } => Exit::Usage,
-            Self::Hold(error) => error.exit(),
-            Self::Cancelled => Exit::Interrupted,
-            Self::Journal(error) => error.exit(),
-            Self::Begin(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Access(error) => error.hint(),
-            Self::Declare(error) => error.hint(),
-            Self::Begin(error) => error.hint(),
+            Self::Access(error) => error.explain(),
+            Self::Declare(error) => error.explain(),
+            Self::Hold(error) => error.explain(),
+            Self::Journal(error) => error.explain(),
+            Self::Begin(error) => error.explain(),
+            Self::Unknown { .. } => plain(Usage),
+            Self::Cancelled => plain(Interrupted),
             Self::Commit(CommitError::Modified { .. }) => {
-                say("keep other programs out of the store's home, and run it again")
+                hinted(Failed, "keep other programs out of the store's home, and run it again")
             }
-            Self::Environment(_) => say("the next `modstore update` tries again"),
-            _ => None,
+            Self::Environment(_) => hinted(Failed, TRIED_AGAIN),
+            _ => plain(Failed),
         }
     }
 }
 
 impl Explain for AddError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Access(error) => error.exit(),
-            Self::Declare(error) => error.exit(),
-            Self::Update(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Access(error) => error.hint(),
-            Self::Declare(error) => error.hint(),
-            Self::Update(error) => error.hint(),
-            _ => None,
+            Self::Access(error) => error.explain(),
+            Self::Declare(error) => error.explain(),
+            Self::Update(error) => error.explain(),
+            _ => plain(Failed),
         }
     }
 }
 
 impl Explain for RemoveError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Access(error) => error.exit(),
-            Self::Declare(error) => error.exit(),
-            Self::Hold(error) => error.exit(),
-            Self::Transact(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Access(error) => error.hint(),
-            Self::Declare(error) => error.hint(),
-            Self::Transact(error) => error.hint(),
-            _ => None,
+            Self::Access(error) => error.explain(),
+            Self::Declare(error) => error.explain(),
+            Self::Hold(error) => error.explain(),
+            Self::Transact(error) => error.explain(),
+            _ => plain(Failed),
         }
     }
 }
 
 impl Explain for RollbackError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Access(error) => error.exit(),
-            Self::Journal(error) => error.exit(),
-            Self::NoGeneration { .. } | Self::Retired { .. } => Exit::Usage,
-            Self::Hold(error) => error.exit(),
-            Self::Transact(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Access(error) => error.hint(),
-            Self::NoGeneration { .. } | Self::Retired { .. } => say(GENERATIONS),
+            Self::Access(error) => error.explain(),
+            Self::Journal(error) => error.explain(),
+            Self::Hold(error) => error.explain(),
+            Self::Transact(error) => error.explain(),
+            Self::NoGeneration { .. } | Self::Retired { .. } => hinted(Usage, GENERATIONS),
             Self::EntryGone { .. } => {
-                say("`modstore update` fetches what modules.toml declares now")
+                hinted(Failed, "`modstore update` fetches what modules.toml declares now")
             }
-            Self::Transact(error) => error.hint(),
-            _ => None,
+            _ => plain(Failed),
         }
     }
 }
 
 impl Explain for AllowError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Access(error) => error.exit(),
-            Self::Declare(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Access(error) => error.hint(),
-            Self::Declare(error) => error.hint(),
-            _ => None,
+            Self::Access(error) => error.explain(),
+            Self::Declare(error) => error.explain(),
+            _ => plain(Failed),
         }
     }
 }
 
 impl Explain for BindError {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Access(error) => error.exit(),
-            Self::Python(PythonError::None { .. })
-            | Self::Managed { .. }
-            | Self::Empty
-            | Self::Unknown { .. }
-            | Self::Home { .. }
-            | Self::NotBound { .. } => Exit::Usage,
-            Self::Hold(error) => error.exit(),
-            Self::Journal(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        say(match self {
-            Self::Access(error) => return error.hint(),
-            Self::Python(_) => "give --python the environment's bin/python",
+    fn explain(&self) -> Explanation {
+        let python = "give --python the environment's bin/python";
+        let hint = match self {
+            Self::Access(error) => return error.explain(),
+            Self::Hold(error) => return error.explain(),
+            Self::Journal(error) => return error.explain(),
+            Self::Python(PythonError::None { .. }) => python,
+            Self::Python(_) => return hinted(Failed, python),
             Self::Managed { .. } => {
                 "make an environment of your own, for example with `uv venv` or `python3 -m venv`"
             }
@@ -377,167 +313,96 @@ impl Explain for BindError {
             Self::Unknown { .. } => NAMES,
             Self::Home { .. } => "choose another home with --home or MODSTORE_HOME",
             Self::NotBound { .. } => "`modstore status` lists the environments that are bound",
-            _ => return None,
-        })
+            _ => return plain(Failed),
+        };
+        hinted(Usage, hint)
     }
 }
 
 impl Explain for DifferenceError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Journal(error) => error.exit(),
-            _ => Exit::Usage,
+            Self::Journal(error) => error.explain(),
+            Self::NoGeneration(_) => hinted(Usage, GENERATIONS),
+            _ => plain(Usage),
         }
-    }
-
-    fn hint(&self) -> Option<String> {
-        matches!(self, Self::NoGeneration(_)).then(|| GENERATIONS.to_owned())
-    }
-}
-
-impl Explain for PlanError {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Root { root: Root::Environment { .. }, .. } => Exit::Failed,
-            Self::Root { .. } => Exit::Damaged,
-            Self::Journal(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        say(match self {
-            Self::Root { root: Root::Environment { .. }, .. } => {
-                "make it readable, delete the environment if it is not needed, or `modstore unbind --python` it, and sweep again"
-            }
-            Self::Environments(_) => {
-                "delete that file and `modstore bind --python` the environment again, or use the version that wrote it"
-            }
-            _ => return None,
-        })
     }
 }
 
 impl Explain for SweepError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Access(error) => error.exit(),
-            Self::Plan(error) => error.exit(),
-            Self::Stale { .. } => Exit::Busy,
-            Self::Cancelled => Exit::Interrupted,
-            Self::Begin(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Access(error) => error.hint(),
-            Self::Plan(error) => error.hint(),
-            Self::Stale { .. } => say("plan again: another process has changed the store"),
-            Self::Begin(error) => error.hint(),
-            _ => None,
+            Self::Access(error) => error.explain(),
+            Self::Plan(error) => error.explain(),
+            Self::Begin(error) => error.explain(),
+            Self::Stale { .. } => hinted(Busy, "plan again: another process has changed the store"),
+            Self::Cancelled => plain(Interrupted),
+            _ => plain(Failed),
         }
     }
 }
 
 impl Explain for ResetError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Update(error) => error.exit(),
-            Self::Plan(error) => error.exit(),
-            Self::Sweep(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Update(error) => error.hint(),
-            Self::Plan(error) => error.hint(),
-            Self::Sweep(error) => error.hint(),
-            _ => None,
+            Self::Update(error) => error.explain(),
+            Self::Plan(error) => error.explain(),
+            Self::Sweep(error) => error.explain(),
+            _ => plain(Failed),
         }
     }
 }
 
 impl Explain for PurgeError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Access(error) => error.exit(),
-            Self::Unbind(error) => error.exit(),
-            Self::Leased(_) => Exit::Busy,
-            Self::Lock(error) => error.exit(),
-            Self::Cancelled => Exit::Interrupted,
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Access(error) => error.hint(),
-            Self::Unbind(error) => error.hint(),
-            Self::Leased(_) => say("end these processes, and run it again"),
-            Self::Partly(_) => say("run `modstore reset --purge` again"),
-            _ => None,
+            Self::Access(error) => error.explain(),
+            Self::Unbind(error) => error.explain(),
+            Self::Lock(error) => error.explain().without_hint(),
+            Self::Leased(_) => hinted(Busy, "end these processes, and run it again"),
+            Self::Partly(_) => hinted(Failed, "run `modstore reset --purge` again"),
+            Self::Cancelled => plain(Interrupted),
+            _ => plain(Failed),
         }
     }
 }
 
 impl Explain for RepairError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Access(error) => error.exit(),
-            Self::Cancelled => Exit::Interrupted,
-            error => error.wait().map_or(Exit::Failed, Explain::exit),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Access(error) => error.hint(),
-            _ => None,
+            Self::Access(error) => error.explain(),
+            Self::Cancelled => plain(Interrupted),
+            error => error.wait().map_or(plain(Failed), |wait| wait.explain().without_hint()),
         }
     }
 }
 
 impl Explain for VerifyError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Unknown { .. } => Exit::Usage,
-            Self::Lock(error) => error.exit(),
-            Self::Cancelled => Exit::Interrupted,
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unknown { .. } => say(NAMES),
-            Self::Lock(error) => error.hint(),
-            _ => None,
+            Self::Lock(error) => error.explain(),
+            Self::Unknown { .. } => hinted(Usage, NAMES),
+            Self::Cancelled => plain(Interrupted),
+            _ => plain(Failed),
         }
     }
 }
 
 impl Explain for LeaseError {
-    fn exit(&self) -> Exit {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Gone(_) | Self::Unsafe(_) => Exit::Usage,
-            _ => Exit::Failed,
+            Self::Unsafe(error) => Explanation { exit: Usage, ..error.explain() },
+            Self::Empty => hinted(
+                Failed,
+                "`modstore add SOURCE` declares a module and fetches it; --home or MODSTORE_HOME name another store",
+            ),
+            Self::Gone(_) => hinted(Usage, GENERATIONS),
+            Self::Disk(_) => hinted(
+                Failed,
+                "a lease needs the right to read the store; `ls -ld` shows who has it",
+            ),
+            _ => plain(Failed),
         }
-    }
-
-    fn hint(&self) -> Option<String> {
-        say(match self {
-            Self::Unsafe(error) => return error.hint(),
-            Self::Empty => {
-                "`modstore add SOURCE` declares a module and fetches it; --home or MODSTORE_HOME name another store"
-            }
-            Self::Gone(_) => GENERATIONS,
-            Self::Disk(_) => "a lease needs the right to read the store; `ls -ld` shows who has it",
-            _ => return None,
-        })
     }
 }
 
@@ -554,9 +419,10 @@ mod tests {
         let home = PathBuf::from("/home/me/store");
         let error =
             UnsafeHome::Writable { path: home.join("staging"), home, owner: User(7), mode: 0o775 };
-        let hint = error.hint().unwrap();
+        let Explanation { exit, hint } = error.explain();
+        let hint = hint.unwrap();
         assert!(hint.contains("chmod -R go-w /home/me/store"), "{hint}");
-        assert_eq!(error.exit(), Exit::Usage);
+        assert_eq!(exit, Exit::Usage);
     }
 
     #[test]
