@@ -124,18 +124,12 @@ pub fn commit_from_mirror(
     let Some(objects) = mirror.objects_with(commit) else { return Ok(None) };
     let find = |id: &ObjectId, buffer: &mut Vec<u8>| objects.find(id, buffer);
     let base = base.map(BaseEntry::as_base).filter(base_is_usable);
-    let write = |tree, base| {
-        fetch.write(base, |writer, options| {
-            checkout_into(&find, tree, writer, options).map_err(|error| blame(error, url))
-        })
-    };
     let fetched = objects.tree_of(commit).map_err(|error| blame(error, url)).and_then(|tree| {
-        match write(tree, base.as_ref()) {
-            Err(AttemptError::Other(error)) if lacking_in_base(&error).is_some() => {
-                write(tree, None)
-            }
-            done => done,
-        }
+        with_base(base.as_ref(), |base| {
+            fetch.write(base, |writer, options| {
+                checkout_into(&find, tree, writer, options).map_err(|error| blame(error, url))
+            })
+        })
     });
     match fetched {
         Ok(fetched) => Ok(Some(fetched)),
@@ -145,12 +139,12 @@ pub fn commit_from_mirror(
 }
 
 /// Attempts a fetch with the base, and once more without it when it lacks a file that it should have.
-fn with_base<'b>(
+fn with_base<'b, E: LacksBase>(
     base: Option<&'b Base<'b>>,
-    mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<FetchedCommit, AcquireError>,
-) -> Result<FetchedCommit, AcquireError> {
+    mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<FetchedCommit, E>,
+) -> Result<FetchedCommit, E> {
     let first = attempt(base);
-    let lacking = first.as_ref().err().filter(|_| base.is_some()).and_then(lacking_in_base);
+    let lacking = first.as_ref().err().filter(|_| base.is_some()).and_then(E::lacking);
     let Some(path) = lacking.cloned() else { return first };
     let mut fetched = attempt(None)?;
     let warning =
@@ -159,16 +153,32 @@ fn with_base<'b>(
     Ok(fetched)
 }
 
-/// The file that the base lacks, if that is the error.
-fn lacking_in_base(error: &AcquireError) -> Option<&BString> {
-    match error {
-        // A missing object counts: the server left out whatever the commit has, and not all that git has in a commit
-        // is in a tree on disk.
-        AcquireError::Fetch(FetchError::Receive {
-            source: PackError::BaseDamaged { path, .. } | PackError::MissingObject { path, .. },
-            ..
-        }) => Some(path),
-        _ => None,
+/// An error that may mean that the base does not have what it should.
+trait LacksBase {
+    /// The file that the base lacks, if that is the error.
+    fn lacking(&self) -> Option<&BString>;
+}
+
+impl LacksBase for AcquireError {
+    fn lacking(&self) -> Option<&BString> {
+        match self {
+            // A missing object counts: the server left out whatever the commit has, and not all that git has in a
+            // commit is in a tree on disk.
+            Self::Fetch(FetchError::Receive {
+                source: PackError::BaseDamaged { path, .. } | PackError::MissingObject { path, .. },
+                ..
+            }) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+impl LacksBase for AttemptError {
+    fn lacking(&self) -> Option<&BString> {
+        match self {
+            Self::Other(error) => error.lacking(),
+            Self::Mirror(_) | Self::Sent(_) => None,
+        }
     }
 }
 
