@@ -1,10 +1,12 @@
 //! `rollback`: the bindings of an earlier generation, as a new one.
 
+use std::collections::BTreeMap;
+
 use crate::{
     AccessError, Cancel, Store,
     commit::{JournalError, State, Transaction, is_whole},
     environment::EnvironmentLockError,
-    model::{Generation, ModuleName},
+    model::{Binding, Generation, ModuleName},
     ops::transact::TransactError,
     update::{Environments, EquipError, Events},
 };
@@ -81,8 +83,7 @@ impl Store {
         let _leftovers = self.report_leftovers(events);
         self.ensure_writable(events, cancel)?;
         let state = self.state()?;
-        let wanted = self.restorable(&state, to)?;
-        let modules = state.modules_of(wanted).ok_or(RollbackError::NoGeneration { wanted: to })?;
+        let (wanted, modules) = self.restorable(&state, to)?;
         let ground = self.ground(events, cancel);
         let environments = Environments::hold(ground)?;
         environments.equip(ground, &modules)?;
@@ -91,12 +92,12 @@ impl Store {
         current.ok_or(RollbackError::NoGeneration { wanted: to })
     }
 
-    /// The generation to restore, if it is kept and all its entries are there.
+    /// The generation to restore and its modules, if it is kept and all its entries are there.
     fn restorable(
         &self,
         state: &State,
         to: Option<Generation>,
-    ) -> Result<Generation, RollbackError> {
+    ) -> Result<(Generation, BTreeMap<ModuleName, Binding>), RollbackError> {
         let before = state.kept().rev().nth(1).map(|info| info.number);
         let wanted = to.or(before).ok_or(RollbackError::NoGeneration { wanted: to })?;
         let modules = state.modules_of(wanted).ok_or(RollbackError::NoGeneration { wanted: to })?;
@@ -109,6 +110,6 @@ impl Store {
                 return Err(RollbackError::EntryGone { wanted, module: module.clone() });
             }
         }
-        Ok(wanted)
+        Ok((wanted, modules))
     }
 }

@@ -1,5 +1,7 @@
 //! `update`, the main job, and `outdated`, the same without changing anything.
 
+use std::path::Path;
+
 use crate::{
     Cancel, Store,
     commit::{CommitError, State},
@@ -57,10 +59,10 @@ impl Store {
 
     /// Whether the store never had a generation, and no process that died on the way to one left anything.
     fn is_empty(&self) -> bool {
-        [self.layout().staging(), self.layout().generations()]
-            .iter()
-            .all(|at| names_in(at).is_ok_and(|names| names.is_empty()))
-            && self.current().is_none()
+        let nothing_in = |at: &Path| names_in(at).is_ok_and(|names| names.is_empty());
+        self.current().is_none()
+            && nothing_in(&self.layout().staging())
+            && nothing_in(&self.layout().generations())
     }
 
     /// What an update would change. Changes nothing.
