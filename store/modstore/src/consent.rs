@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    declare::{self, DeclareError, Editing, take_lock},
+    Context,
+    declare::{self, DeclareError},
     disk::{Format, Layout, read_own_if_there},
     model::{BuildSpec, Declared, Digest, EditError, ModuleName, Source, Subdirectory},
 };
@@ -92,7 +93,7 @@ impl ConsentRecord {
         self.builds.get(module.as_str()).is_some_and(|allowed| allowed.contains(&name))
     }
 
-    fn write(&self, editing: Editing<'_>) -> Result<(), DeclareError> {
+    fn write(&self, editing: Context<'_>) -> Result<(), DeclareError> {
         let text = serde_json::to_string(self).expect("texts are JSON") + "\n";
         declare::replace(editing, &editing.layout.allowed(), &text)
     }
@@ -101,10 +102,10 @@ impl ConsentRecord {
 /// Allows the builds of these modules, each exactly as it is declared now, and runs nothing. What was allowed of them
 /// before stays so.
 pub(crate) fn allow(
-    editing: Editing<'_>,
+    editing: Context<'_>,
     names: &[ModuleName],
 ) -> Result<Vec<DeclaredBuild>, DeclareError> {
-    let _lock = take_lock(editing)?;
+    let _lock = editing.lock(declare::LOCK)?;
     let (_, declarations) = declare::read(editing.layout)?;
     let mut record = ConsentRecord::read(editing.layout);
     let mut allowed = Vec::new();
@@ -123,10 +124,10 @@ pub(crate) fn allow(
 
 /// Allows nothing of these modules any more. Gives those of which something was allowed.
 pub(crate) fn revoke(
-    editing: Editing<'_>,
+    editing: Context<'_>,
     names: &[ModuleName],
 ) -> Result<Vec<ModuleName>, DeclareError> {
-    let _lock = take_lock(editing)?;
+    let _lock = editing.lock(declare::LOCK)?;
     let mut record = ConsentRecord::read(editing.layout);
     let had = names.iter().filter(|name| record.builds.remove(name.as_str()).is_some());
     let had = had.cloned().collect();
@@ -189,7 +190,8 @@ mod tests {
     use super::*;
     use crate::{
         Cancel,
-        disk::{Disk, LockWait},
+        disk::{Barrier, Disk, LockWait},
+        events::Silent,
         model::Declarations,
     };
 
@@ -211,13 +213,16 @@ mod tests {
             Self { place, disk, layout, cancel: Cancel::new() }
         }
 
-        fn editing(&self) -> Editing<'_> {
-            Editing {
+        fn editing(&self) -> Context<'_> {
+            Context {
                 disk: &self.disk,
                 layout: &self.layout,
+                barrier: Barrier::FileSystem,
                 lock_limit: Duration::from_secs(5),
-                cancel: &self.cancel,
+                offline: true,
                 command: "a test",
+                events: &Silent,
+                cancel: &self.cancel,
             }
         }
 

@@ -3,20 +3,20 @@
 //! An edit is read, changed and written under a lock of its own, so that two of them never lose one.
 //! Knows nothing of generations.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use crate::{
-    Cancel,
+    Cancel, Context,
     commit::{Staging, StagingError},
-    disk::{Disk, DiskError, Layout, Lock, LockError, LockWait, read_linked_if_there},
+    disk::{DiskError, Layout, LockError, read_linked_if_there},
     model::{
         self, Declarations, Declared, EditError, Lockfile, ModuleName, ParseDeclarationsError,
         ParseLockfileError, Source,
     },
 };
+
+/// The lock of `modules.toml`, and of what is recorded beside it.
+pub(crate) const LOCK: &str = "modules.toml";
 
 /// A module to declare.
 #[derive(Debug, Clone)]
@@ -25,17 +25,6 @@ pub struct Addition {
     pub name: Option<ModuleName>,
     /// Where it comes from. A secret in it is used now and not written down.
     pub source: Source,
-}
-
-/// Who edits, and where.
-#[derive(Clone, Copy)]
-pub(crate) struct Editing<'a> {
-    pub(crate) disk: &'a Disk,
-    pub(crate) layout: &'a Layout,
-    pub(crate) lock_limit: Duration,
-    /// Ends a wait for the lock. Edits that are undone wait in spite of it.
-    pub(crate) cancel: &'a Cancel,
-    pub(crate) command: &'a str,
 }
 
 /// `modules.toml` or `modules.lock` cannot be read, understood or changed. Neither was changed.
@@ -127,17 +116,17 @@ fn parse(layout: &Layout, text: &str) -> Result<Declarations, DeclareError> {
 
 /// Changes what `modules.toml` says of module `name`, keeping what a person wrote.
 pub(crate) fn edit(
-    editing: Editing<'_>,
+    editing: Context<'_>,
     name: &ModuleName,
     change: impl FnOnce(&str) -> Result<String, EditError>,
 ) -> Result<Edited, DeclareError> {
-    let _lock = take_lock(editing)?;
+    let _lock = editing.lock(LOCK)?;
     edit_alone(editing, vec![name.clone()], change)
 }
 
 /// The edit, by the one who holds the lock.
 fn edit_alone(
-    editing: Editing<'_>,
+    editing: Context<'_>,
     names: Vec<ModuleName>,
     change: impl FnOnce(&str) -> Result<String, EditError>,
 ) -> Result<Edited, DeclareError> {
@@ -151,12 +140,12 @@ fn edit_alone(
 /// Edits and does `work`, which is soon done, while nobody else edits. When `work` ends with an error that
 /// `is_nothing` says has changed nothing, the edit has not happened either.
 pub(crate) fn edit_along<T, E: From<DeclareError>>(
-    editing: Editing<'_>,
+    editing: Context<'_>,
     change: impl FnOnce(&str) -> Result<String, EditError>,
     work: impl FnOnce() -> Result<T, E>,
     is_nothing: impl FnOnce(&E) -> bool,
 ) -> Result<T, E> {
-    let _lock = take_lock(editing).map_err(DeclareError::from)?;
+    let _lock = editing.lock(LOCK).map_err(DeclareError::from)?;
     let edited = edit_alone(editing, Vec::new(), change)?;
     let done = work();
     if done.as_ref().is_err_and(is_nothing) {
@@ -166,8 +155,8 @@ pub(crate) fn edit_along<T, E: From<DeclareError>>(
 }
 
 /// Declares modules. The declarations that come back still know the secrets, which the file does not.
-pub(crate) fn add(editing: Editing<'_>, additions: &[Addition]) -> Result<Edited, DeclareError> {
-    let _lock = take_lock(editing)?;
+pub(crate) fn add(editing: Context<'_>, additions: &[Addition]) -> Result<Edited, DeclareError> {
+    let _lock = editing.lock(LOCK)?;
     let (_, declared) = read(editing.layout)?;
     let named = additions
         .iter()
@@ -204,13 +193,13 @@ fn name_of<'a>(
 
 impl Edited {
     /// Puts `modules.toml` back as it was. What somebody else has changed in it since stays.
-    pub(crate) fn undo(self, editing: Editing<'_>) -> Result<(), DeclareError> {
-        let path = editing.layout.lock("modules.toml");
-        let _lock = Lock::take(&path, editing.command, LockWait::at_most(editing.lock_limit))?;
+    pub(crate) fn undo(self, editing: Context<'_>) -> Result<(), DeclareError> {
+        // An edit is undone in spite of the wish to stop.
+        let _lock = Context { cancel: &Cancel::new(), ..editing }.lock(LOCK)?;
         self.undo_alone(editing)
     }
 
-    fn undo_alone(self, editing: Editing<'_>) -> Result<(), DeclareError> {
+    fn undo_alone(self, editing: Context<'_>) -> Result<(), DeclareError> {
         let (now, declared) = read(editing.layout)?;
         match (self.before, now) {
             (before, Some(now)) if now != self.after => {
@@ -243,22 +232,13 @@ fn as_before(
     }
 }
 
-pub(crate) fn take_lock(editing: Editing<'_>) -> Result<Lock, LockError> {
-    let path = editing.layout.lock("modules.toml");
-    let patience = LockWait {
-        stop: &|| editing.cancel.is_cancelled(),
-        ..LockWait::at_most(editing.lock_limit)
-    };
-    Lock::take(&path, editing.command, patience)
-}
-
-fn write(editing: Editing<'_>, text: &str) -> Result<(), DeclareError> {
+fn write(editing: Context<'_>, text: &str) -> Result<(), DeclareError> {
     replace(editing, &editing.layout.modules_toml(), text)
 }
 
 /// Replaces a file, if it says anything else. The new one is made in a staging, so that a crash
 /// leaves nothing that is not removed, and nobody removes it before.
-pub(crate) fn replace(editing: Editing<'_>, path: &Path, text: &str) -> Result<(), DeclareError> {
+pub(crate) fn replace(editing: Context<'_>, path: &Path, text: &str) -> Result<(), DeclareError> {
     // Whatever else lies there gives way.
     if read_linked_if_there(path).ok().flatten().as_deref() == Some(text.as_bytes()) {
         return Ok(());

@@ -9,7 +9,7 @@ use crate::{
     Cancel, Context,
     access::{self, AccessError, OpenError, Trust},
     commit::{Frame, Journal, JournalError, State, read_manifest, shown},
-    declare::{self, DeclareError, Editing},
+    declare::{self, DeclareError},
     disk::{Disk, DiskError, Format, FormatError, Layout, UnsafeHome, has_no_links},
     environment::{self, Registration, RegistrationError},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName},
@@ -215,8 +215,9 @@ impl Store {
         self.ground(events, cancel).context()
     }
 
-    pub(crate) fn editing<'a>(&'a self, cancel: &'a Cancel) -> Editing<'a> {
-        self.ground(&Silent, cancel).editing()
+    /// The same for edits of the declarations, which wait for their lock without a word.
+    pub(crate) fn editing<'a>(&'a self, cancel: &'a Cancel) -> Context<'a> {
+        self.context(&Silent, cancel)
     }
 
     /// Makes the store if there is none, and finds out early whether it can be written to.

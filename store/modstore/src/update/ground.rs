@@ -7,7 +7,6 @@ use crate::events::Events;
 use crate::{
     Cancel,
     consent::Consents,
-    declare::Editing,
     disk::{Disk, Layout},
     model::Declarations,
 };
@@ -44,11 +43,5 @@ impl<'a> Ground<'a> {
             true => Consents::recorded(self.layout),
             false => Consents::Everything,
         }
-    }
-
-    /// The same, for edits of the declarations.
-    pub(crate) fn editing(self) -> Editing<'a> {
-        let Options { lock_limit, ref command, .. } = *self.options;
-        Editing { disk: self.disk, layout: self.layout, lock_limit, command, cancel: self.cancel }
     }
 }
