@@ -8,11 +8,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use modstore::{Digest, Generation};
 use modstore::{
-    State,
-    internals::commit::{Beginning, Frame, Record, Transaction},
+    Cancel, Digest, Generation, Silent,
+    internals::commit::{Frame, Record, Transaction},
 };
+use modstore_core::Context;
 use modstore_core::disk::{Barrier, Disk, Format, Layout, LockWait, Planting};
 use modstore_core::model::{FileKind, Manifest, RecordedSource, TreeFile, digest_of};
 use modstore_core::{
@@ -38,7 +38,7 @@ pub(crate) struct Size {
 pub(crate) fn fill(home: &Path, size: Size) -> Done {
     fs::create_dir_all(home)?;
     let (disk, layout) = (Disk::default(), Layout::new(home));
-    Format::ensure(&disk, &layout, patience())?;
+    Format::ensure(&disk, &layout, LockWait::at_most(WAIT))?;
     let declared = (0..size.modules).map(|module| {
         let (name, source) = (name(module), source(module));
         format!("[modules.{name}]\nsource = \"{source}\"\n\n")
@@ -51,10 +51,17 @@ fn publish(disk: &Disk, layout: &Layout, size: Size, generation: usize) -> Done 
     let staging = Staging::claim(disk, layout, "a benchmark")?;
     let staged: Result<Vec<Staged>, Box<dyn Error>> =
         (0..size.modules).map(|module| stage(disk, &staging, size, generation, module)).collect();
-    let companion = |_: &State| (layout.modules_lock(), String::new());
-    let (patience, barrier) = (patience(), Barrier::FileSystem);
-    let how = Beginning { command: "a benchmark", patience, barrier, companion: &companion };
-    let mut transaction = Transaction::begin(disk, layout, staging, how)?;
+    let context = Context {
+        disk,
+        layout,
+        barrier: Barrier::FileSystem,
+        lock_limit: WAIT,
+        offline: true,
+        command: "a benchmark",
+        events: &Silent,
+        cancel: &Cancel::new(),
+    };
+    let mut transaction = Transaction::begin(context, staging)?;
     for (module, staged) in staged?.into_iter().enumerate() {
         let digest = transaction.enter(staged);
         transaction.bind(name(module).parse()?, binding(module, generation, digest)?);
@@ -92,7 +99,7 @@ fn stage(
 pub(crate) fn journal(home: &Path, records: usize) -> Done {
     fs::create_dir_all(home)?;
     let (disk, layout) = (Disk::default(), Layout::new(home));
-    Format::ensure(&disk, &layout, patience())?;
+    Format::ensure(&disk, &layout, LockWait::at_most(WAIT))?;
     let (mut bytes, mut previous, mut number) = (Vec::new(), [0; 16], Generation::FIRST);
     let (mut written, mut sequence) = (0, 0);
     while written < records {
@@ -151,6 +158,4 @@ fn source(module: usize) -> String {
     format!("git+https://example.com/organisation/repository-{module:04}@main")
 }
 
-fn patience() -> LockWait<'static> {
-    LockWait::at_most(Duration::from_secs(60))
-}
+const WAIT: Duration = Duration::from_secs(60);

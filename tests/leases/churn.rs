@@ -4,22 +4,22 @@
 use std::{fs, io, num::NonZeroUsize, path::Path, time::Duration};
 
 use modstore::{
-    Cancel, Generation, Options, Policy, Silent, State, Store,
-    internals::commit::{Beginning, Transaction},
+    Cancel, Generation, Options, Policy, Silent, Store, internals::commit::Transaction,
 };
 use modstore_core::{
+    Context,
     disk::{Barrier, Disk, Format, Layout, LockWait, Planting, Staged, Staging},
     model::{Binding, Bound, FileKind, Manifest, RecordedSource, TreeFile},
 };
 
 pub(crate) const MODULES: [&str; 2] = ["one", "two"];
 
-const PATIENCE: LockWait<'_> = LockWait::at_most(std::time::Duration::from_secs(60));
+const WAIT: Duration = Duration::from_secs(60);
 
 /// The store in this home, made if need be, for a reader of its own.
 pub(crate) fn open(home: &Path) -> Store {
     fs::create_dir_all(home).unwrap();
-    Format::ensure(&Disk::default(), &Layout::new(home), PATIENCE).unwrap();
+    Format::ensure(&Disk::default(), &Layout::new(home), LockWait::at_most(WAIT)).unwrap();
     Store::open(home, Options { command: "a reader".into(), ..Options::default() }).unwrap()
 }
 
@@ -28,14 +28,17 @@ pub(crate) fn publish(home: &Path, number: u64) -> Generation {
     let (disk, layout) = (Disk::default(), Layout::new(home));
     let staging = Staging::claim(&disk, &layout, "a test").unwrap();
     let staged = MODULES.map(|name| stage(&disk, &staging, &format!("{number} {name}")));
-    let companion = |_: &State| (layout.modules_lock(), String::new());
-    let how = Beginning {
-        command: "a test",
-        patience: PATIENCE,
+    let context = Context {
+        disk: &disk,
+        layout: &layout,
         barrier: Barrier::FileSystem,
-        companion: &companion,
+        lock_limit: WAIT,
+        offline: true,
+        command: "a test",
+        events: &Silent,
+        cancel: &Cancel::new(),
     };
-    let mut transaction = Transaction::begin(&disk, &layout, staging, how).unwrap();
+    let mut transaction = Transaction::begin(context, staging).unwrap();
     for (name, staged) in MODULES.into_iter().zip(staged) {
         let digest = transaction.enter(staged);
         let bound = Bound::Entry { digest, subdirectory: None, fetched: None };

@@ -36,11 +36,15 @@ impl Context<'_> {
     /// # Errors
     /// See [`Lock::take`].
     pub fn lock(self, name: &str) -> Result<Lock, LockError> {
-        let wait = LockWait {
+        self.waiting(|wait| Lock::take(&self.layout.lock(name), self.command, wait))
+    }
+
+    /// Takes a lock as `take` does, for as long as the context allows to wait, and reports which process holds it.
+    pub fn waiting<T>(self, take: impl FnOnce(LockWait<'_>) -> T) -> T {
+        take(LockWait {
             limit: self.lock_limit,
             stop: &|| self.cancel.is_cancelled(),
             on_wait: &|holder| self.events.happened(Event::Waiting { holder }),
-        };
-        Lock::take(&self.layout.lock(name), self.command, wait)
+        })
     }
 }

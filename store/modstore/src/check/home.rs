@@ -19,7 +19,7 @@ use super::{
     names::unknown,
     report::{How, RepairError},
     view::View,
-    work::{Check, RepairStep, Work, waiting},
+    work::{Check, RepairStep, Work},
 };
 use crate::disk::{DiskError, Format, FormatError, Layout, names_in, random_name};
 
@@ -155,7 +155,7 @@ fn repair(work: &mut Work<'_>) -> Result<(), RepairError> {
     open_up_files(work)?;
     let is_marked = set_bad_marker_aside(work)?;
     drop(lock);
-    waiting(work.context, |wait| Format::ensure(work.context.disk, layout, wait))?;
+    work.context.waiting(|wait| Format::ensure(work.context.disk, layout, wait))?;
     if !is_marked {
         work.repaired(layout.format(), How::Created, None);
     }

@@ -12,12 +12,8 @@ use super::{
 };
 use crate::{
     Context,
-    commit::{
-        BeginError, Beginning, Locked, RepairLock, Staging, StagingError, State, companion_of,
-        put_away,
-    },
-    disk::{DiskError, LockError, LockWait},
-    events::Event,
+    commit::{BeginError, Locked, RepairLock, Staging, StagingError, put_away},
+    disk::{DiskError, LockError},
     update::Ground,
 };
 
@@ -56,28 +52,13 @@ impl Work<'_> {
 
     /// Takes the store's lock, whatever its journal says.
     pub(super) fn lock(&self, staging: Staging) -> Result<RepairLock, RepairError> {
-        self.begin(|how| RepairLock::take(self.context.disk, self.context.layout, staging, how))
+        RepairLock::take(self.context, staging).map_err(not_begun)
     }
 
     /// Takes the store's lock, and finishes or removes what a crash left, as the next transaction would.
     pub(super) fn lock_sound(&self) -> Result<Locked, RepairError> {
         let staging = self.staging()?;
-        self.begin(|how| Locked::take(self.context.disk, self.context.layout, staging, how))
-    }
-
-    fn begin<T>(
-        &self,
-        take: impl FnOnce(Beginning<'_>) -> Result<T, BeginError>,
-    ) -> Result<T, RepairError> {
-        let Context { layout, command, barrier, .. } = self.context;
-        let companion = |state: &State| companion_of(layout, state);
-        let begun = waiting(self.context, |wait| {
-            take(Beginning { command, patience: wait, barrier, companion: &companion })
-        });
-        begun.map_err(|error| match error {
-            BeginError::Lock(LockError::Stopped) => RepairError::Cancelled,
-            error => error.into(),
-        })
+        Locked::take(self.context, staging).map_err(not_begun)
     }
 
     /// Reports a repair.
@@ -91,11 +72,9 @@ impl Work<'_> {
     }
 }
 
-/// Waits for a lock as the context says, and reports which process holds it.
-pub(super) fn waiting<T>(context: Context<'_>, take: impl FnOnce(LockWait<'_>) -> T) -> T {
-    take(LockWait {
-        limit: context.lock_limit,
-        stop: &|| context.cancel.is_cancelled(),
-        on_wait: &|holder| context.events.happened(Event::Waiting { holder }),
-    })
+fn not_begun(error: BeginError) -> RepairError {
+    match error {
+        BeginError::Lock(LockError::Stopped) => RepairError::Cancelled,
+        error => error.into(),
+    }
 }

@@ -6,7 +6,6 @@
 //! Fetches nothing and waits for nothing but the lock.
 
 use std::{
-    fmt,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -15,13 +14,12 @@ use super::{
     deletion_mark::DeletionMark,
     journal::{Journal, JournalError},
     record::{self, Record},
+    resolved::companion_of,
     state::State,
 };
 use crate::{
-    disk::{
-        Barrier, Disk, DiskError, Layout, Lock, LockError, LockWait, Staging, StagingError,
-        names_in,
-    },
+    Context,
+    disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Staging, StagingError, names_in},
     model::{Digest, Generation},
 };
 
@@ -37,25 +35,6 @@ pub struct Locked {
     /// The highest generation above the head that could not be removed.
     above: Option<Generation>,
     _lock: Lock,
-}
-
-/// How to begin.
-#[derive(Clone, Copy)]
-pub struct Beginning<'a> {
-    /// The command, for those who wait for the lock.
-    pub command: &'a str,
-    /// How to wait for the lock.
-    pub patience: LockWait<'a>,
-    /// How the content is made durable.
-    pub barrier: Barrier,
-    /// The file of the home that goes along with a switch to this state, and what it says then.
-    pub companion: &'a dyn Fn(&State) -> (PathBuf, String),
-}
-
-impl fmt::Debug for Beginning<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Beginning").field("command", &self.command).finish_non_exhaustive()
-    }
 }
 
 /// The store is not locked. Nothing was changed, except that leftovers of a crash may be gone.
@@ -87,21 +66,17 @@ impl Locked {
     ///
     /// # Errors
     /// See [`BeginError`].
-    pub fn take(
-        disk: &Disk,
-        layout: &Layout,
-        staging: Staging,
-        how: Beginning<'_>,
-    ) -> Result<Self, BeginError> {
-        let lock = Lock::take(&layout.lock("store"), how.command, how.patience)?;
+    pub fn take(context: Context<'_>, staging: Staging) -> Result<Self, BeginError> {
+        let Context { disk, layout, barrier, .. } = context;
+        let lock = context.lock("store")?;
         let (journal, state) = Journal::open(disk, &layout.journal())?;
-        finish_showing(disk, layout, &state, &staging, how)?;
+        finish_showing(context, &state, &staging)?;
         let above = remove_unrecorded(disk, layout, &state).map_err(BeginError::Redo)?;
         finish_sweeping(disk, layout, &state).map_err(BeginError::Redo)?;
         Ok(Self {
             disk: disk.clone(),
             layout: layout.clone(),
-            barrier: how.barrier,
+            barrier,
             staging,
             journal,
             state,
@@ -252,22 +227,21 @@ pub(crate) fn is_unfinished(layout: &Layout, state: &State) -> bool {
 /// Shows the head when a crash came between its frame and its switch. What goes along goes first here
 /// too: whoever finds the switch made has nothing left to finish.
 fn finish_showing(
-    disk: &Disk,
-    layout: &Layout,
+    context: Context<'_>,
     state: &State,
     staging: &Staging,
-    how: Beginning<'_>,
 ) -> Result<(), BeginError> {
+    let Context { disk, layout, barrier, .. } = context;
     let head = state.head().map(|head| head.number);
     match (shown(layout), head) {
         (Some(shown), head) if Some(shown) > head => Err(BeginError::Lost { shown }),
         (shown, Some(head)) if shown != Some(head) => {
             let redo = || {
-                let (companion, contents) = (how.companion)(state);
+                let (companion, contents) = companion_of(layout, state);
                 let (spare, switch) = (staging.fresh(), staging.fresh());
                 disk.create_file(&spare, contents.as_bytes())?;
                 disk.symlink(&Layout::current_text(head), &switch)?;
-                disk.sync_tree(staging.directory(), how.barrier)?;
+                disk.sync_tree(staging.directory(), barrier)?;
                 // The crash may have come before its sync, and a barrier need not reach it.
                 disk.sync_file(&layout.journal())?;
                 disk.rename(&spare, &companion)?;

@@ -22,7 +22,7 @@ pub(crate) use frame::Link;
 pub use frame::{Frame, FrameError};
 pub use journal::{Journal, JournalError, Reading};
 pub(crate) use locked::is_unfinished;
-pub use locked::{BeginError, Beginning, GiveUpError, Locked, shown};
+pub use locked::{BeginError, GiveUpError, Locked, shown};
 pub(crate) use quarantine::put_away;
 pub use record::{DecodeError, Record};
 pub(crate) use repair_lock::RepairLock;

@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 use super::{
     frame::Frame,
     journal::{Journal, JournalError},
-    locked::{BeginError, Beginning},
+    locked::BeginError,
     quarantine::{put_away, put_in_place},
     state::State,
 };
-use crate::disk::{Barrier, Disk, DiskError, Layout, Lock, Staging};
+use crate::{
+    Context,
+    disk::{Barrier, Disk, DiskError, Layout, Lock, Staging},
+};
 
 /// The store, locked, whatever its journal says.
 #[derive(Debug)]
@@ -29,17 +32,12 @@ impl RepairLock {
     ///
     /// # Errors
     /// Nothing was changed.
-    pub(crate) fn take(
-        disk: &Disk,
-        layout: &Layout,
-        staging: Staging,
-        how: Beginning<'_>,
-    ) -> Result<Self, BeginError> {
-        let lock = Lock::take(&layout.lock("store"), how.command, how.patience)?;
+    pub(crate) fn take(context: Context<'_>, staging: Staging) -> Result<Self, BeginError> {
+        let lock = context.lock("store")?;
         Ok(Self {
-            disk: disk.clone(),
-            layout: layout.clone(),
-            barrier: how.barrier,
+            disk: context.disk.clone(),
+            layout: context.layout.clone(),
+            barrier: context.barrier,
             staging,
             _lock: lock,
         })

@@ -22,12 +22,13 @@ use std::{
 
 use super::{
     journal::JournalError,
-    locked::{BeginError, Beginning, Locked, now, show},
+    locked::{BeginError, Locked, now, show},
     quarantine::put_in_place,
     record::Record,
     state::State,
 };
 use crate::{
+    Context,
     disk::{Disk, DiskError, Layout, Staged, Staging, is_directory, is_whole, read_own},
     model::{Attempt, Binding, Bound, Built, Digest, Generation, ModuleName},
 };
@@ -102,14 +103,9 @@ impl Transaction {
     ///
     /// # Errors
     /// See [`BeginError`].
-    pub fn begin(
-        disk: &Disk,
-        layout: &Layout,
-        staging: Staging,
-        how: Beginning<'_>,
-    ) -> Result<Self, BeginError> {
+    pub fn begin(context: Context<'_>, staging: Staging) -> Result<Self, BeginError> {
         Ok(Self {
-            locked: Locked::take(disk, layout, staging, how)?,
+            locked: Locked::take(context, staging)?,
             entering: BTreeMap::new(),
             changes: BTreeMap::new(),
             notes: BTreeMap::new(),

@@ -34,12 +34,10 @@ use super::{
 use crate::{
     access::AccessError,
     commit::{
-        BeginError, Beginning, GiveUpError, Journal, JournalError, Locked, Staging, StagingError,
-        State, companion_of, is_unfinished,
+        BeginError, GiveUpError, Journal, JournalError, Locked, Staging, StagingError, State,
+        is_unfinished,
     },
-    disk::{
-        DiskError, Layout, Lock, LockError, LockWait, ensure_reserve, random_name, use_reserve,
-    },
+    disk::{DiskError, Layout, Lock, LockError, ensure_reserve, random_name, use_reserve},
     events::Event,
     model::{Digest, Generation},
 };
@@ -265,16 +263,9 @@ fn look_again(locked: &Locked, planned: SweepPlan) -> Result<SweepPlan, SweepErr
 }
 
 fn lock(context: SweepContext<'_>, limit: Duration) -> Result<Locked, SweepError> {
-    let Context { disk, layout, command, barrier, events, cancel, .. } = context.store;
-    let staging = Staging::claim(disk, layout, command)?;
-    let patience = LockWait {
-        limit,
-        stop: &|| cancel.is_cancelled(),
-        on_wait: &|holder| events.happened(Event::Waiting { holder }),
-    };
-    let companion = |state: &State| companion_of(layout, state);
-    let how = Beginning { command, patience, barrier, companion: &companion };
-    Locked::take(disk, layout, staging, how).map_err(|error| match error {
+    let context = Context { lock_limit: limit, ..context.store };
+    let staging = Staging::claim(context.disk, context.layout, context.command)?;
+    Locked::take(context, staging).map_err(|error| match error {
         BeginError::Lock(LockError::Stopped) => SweepError::Cancelled,
         error => SweepError::Begin(error),
     })

@@ -22,7 +22,7 @@ use crate::{
     access::AccessError,
     commit::{DeletionMark, Staging, StagingError},
     declare,
-    disk::{Disk, DiskError, Layout, Lock, LockError, LockWait, names_in},
+    disk::{Disk, DiskError, Layout, Lock, LockError, names_in},
     environment::RegistrationError,
     model::Generation,
     reclaim::{Leased, leases},
@@ -102,11 +102,7 @@ pub(crate) fn purge(ground: Ground<'_>) -> Result<PurgeReport, PurgeError> {
 }
 
 fn lock(ground: Ground<'_>) -> Result<Lock, PurgeError> {
-    let Ground { layout, options, events, cancel, .. } = ground;
-    let (stop, told) =
-        (|| cancel.is_cancelled(), |holder: Option<&_>| events.happened(Event::Waiting { holder }));
-    let patience = LockWait { limit: options.lock_limit, stop: &stop, on_wait: &told };
-    Lock::take(&layout.lock("store"), &options.command, patience).map_err(|error| match error {
+    ground.context().lock("store").map_err(|error| match error {
         LockError::Stopped => PurgeError::Cancelled,
         error => error.into(),
     })

@@ -1,25 +1,17 @@
 //! One transaction, begun and committed as every change of a store is: it tells when it has to wait, and `modules.lock`
 //! goes along.
 
-use super::{error::UpdateError, ground::Ground, options::Options};
+use super::{error::UpdateError, ground::Ground};
 use crate::{
-    commit::{BeginError, Beginning, State, Transaction, companion_of, lock_of},
-    disk::{LockError, LockWait, Staging},
+    commit::{BeginError, State, Transaction, lock_of},
+    disk::{LockError, Staging},
     events::Event,
     model::Generation,
 };
 
 /// Begins a transaction, telling whoever listens when it has to wait.
 pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction, UpdateError> {
-    let Options { lock_limit, barrier, ref command, .. } = *ground.options;
-    let patience = LockWait {
-        limit: lock_limit,
-        stop: &|| ground.cancel.is_cancelled(),
-        on_wait: &|holder| ground.events.happened(Event::Waiting { holder }),
-    };
-    let companion = |state: &State| companion_of(ground.layout, state);
-    let how = Beginning { command, patience, barrier, companion: &companion };
-    Transaction::begin(ground.disk, ground.layout, staging, how).map_err(|error| match error {
+    Transaction::begin(ground.context(), staging).map_err(|error| match error {
         BeginError::Lock(LockError::Stopped) => UpdateError::Cancelled,
         error => UpdateError::Begin(error),
     })
