@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     Cancel, Context,
-    commit::{Staging, StagingError},
-    disk::{DiskError, Layout, LockError, read_linked_if_there},
+    disk::{DiskError, Layout, LockError, Staging, StagingError, read_linked_if_there},
     model::{
         self, Declarations, Declared, EditError, Lockfile, ModuleName, ParseDeclarationsError,
         ParseLockfileError, Source,

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use crate::{
     Cancel, Context,
     access::{self, AccessError, OpenError, Trust},
-    commit::{Frame, Journal, JournalError, State, read_manifest, shown},
+    commit::{Frame, Journal, JournalError, State, shown},
     declare::{self, DeclareError},
-    disk::{Disk, DiskError, Format, FormatError, Layout, UnsafeHome, has_no_links},
+    disk::{Disk, DiskError, Format, FormatError, Layout, UnsafeHome, has_no_links, read_manifest},
     environment::{self, Registration, RegistrationError},
+    events::{Event, Events, Silent},
     model::{self, Declarations, Digest, Generation, Manifest, ModuleName},
     reclaim::{self, Lease, LeaseError, Leased},
-    update::{Event, Events, Ground, Options, Silent},
+    update::{Ground, Options},
 };
 
 /// A store, open. Shared by reference between threads; each process opens its own.

@@ -1,9 +1,8 @@
 //! Archives: downloaded, checked and unpacked.
 
-use super::{
-    AcquireError, AcquiredTree, FetchStats, FetchedArchive, SourceError, Sources, TreeFrom,
-    Upstream, fetch_archive, repository::note,
-};
+use modstore_fetch::{AcquireError, FetchedArchive, fetch_archive};
+
+use super::{AcquiredTree, FetchStats, SourceError, Sources, TreeFrom, Upstream, repository::note};
 use crate::{
     disk::{DiskError, Verb},
     model::ArchiveSource,

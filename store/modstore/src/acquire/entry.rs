@@ -1,6 +1,7 @@
 //! What the store keeps of an entry beside its files, read for those who fetch.
 
-use super::BaseEntry;
+use modstore_fetch::BaseEntry;
+
 use crate::{
     disk::{Layout, read_manifest, read_own},
     model::{Digest, GitTree, Manifest, Revision},

@@ -4,7 +4,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gix::bstr::BString;
 
-use super::{AcquireError, NetworkError};
+use modstore_fetch::{AcquireError, NetworkError};
+
 use crate::{
     disk::StagingError,
     model::{Class, Digest, FailureCode, Stage},

@@ -6,8 +6,6 @@
 //!
 //! Limits: fetching itself (git, archives, packs) is in the crate `modstore-fetch`, which knows no store.
 
-pub use modstore_fetch::*;
-
 mod key;
 mod error;
 mod tree;

@@ -3,11 +3,14 @@
 
 use std::path::PathBuf;
 
-use super::{
-    AcquireError, AcquiredTree, BaseEntry, Destination, FetchStats, FetchedCommit, MirrorPlace,
-    Reach, RemoteError, Session, SourceError, Sources, TreeFrom, Upstream, Wanted,
-    entry::{BaseCommit, open_base},
+use modstore_fetch::{
+    AcquireError, BaseEntry, Destination, FetchedCommit, MirrorPlace, RemoteError, Session, Wanted,
     fetch_commit,
+};
+
+use super::{
+    AcquiredTree, FetchStats, Reach, SourceError, Sources, TreeFrom, Upstream,
+    entry::{BaseCommit, open_base},
     resolution::Resolution,
 };
 use crate::{

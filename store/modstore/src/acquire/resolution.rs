@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Acquired, Wanted, key::TreeKey};
+use modstore_fetch::Wanted;
+
+use super::{Acquired, key::TreeKey};
 use crate::model::{
     ArchiveSource, Binding, Bound, Digest, Fetched, LinkedPath, ModuleName, Origin, RefName,
     Reference, Revision, Source, Subdirectory,

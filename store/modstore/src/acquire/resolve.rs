@@ -1,7 +1,9 @@
 //! [`resolve`]: what sources mean now.
 
+use modstore_fetch::Wanted;
+
 use super::{
-    SourceError, Sources, Upstream, Wanted, repository,
+    SourceError, Sources, Upstream, repository,
     resolution::{Meaning, Request, Resolution},
 };
 use crate::model::{LinkedPath, ModuleName};

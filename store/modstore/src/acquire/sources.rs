@@ -2,10 +2,11 @@
 
 use std::sync::OnceLock;
 
-use super::{
-    ArchiveLimits, Counts, Limits, MemoryBudget, Network, NetworkError, PackLimits, hosts::Hosts,
-    known::KnownTrees,
+use modstore_fetch::{
+    ArchiveLimits, Counts, Limits, MemoryBudget, Network, NetworkError, PackLimits,
 };
+
+use super::{hosts::Hosts, known::KnownTrees};
 use crate::{
     Context,
     commit::State,

@@ -2,7 +2,9 @@
 
 use gix::bstr::BString;
 
-use super::{SourceError, check_subdirectory};
+use modstore_fetch::check_subdirectory;
+
+use super::SourceError;
 use crate::{
     disk::Staged,
     model::{Digest, LinkedPath, Manifest, Subdirectory},

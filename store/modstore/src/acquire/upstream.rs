@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Session, SourceError};
+use modstore_fetch::Session;
+
+use super::SourceError;
 use crate::model::{Origin, RemoteUrl, Source};
 
 /// A repository, with the login that its sources share; or an archive; or a directory.

@@ -5,14 +5,14 @@ use std::{os::unix::ffi::OsStrExt as _, path::Path};
 
 use gix::bstr::{BStr, BString, ByteSlice as _};
 
+use modstore_fetch::{RefusedTree, check_link, check_name, first_that_leaves};
+
 use super::{
     error::BuildError,
     inputs::{on_disk, walk},
 };
 use crate::{
-    acquire::{RefusedTree, check_link, check_name, first_that_leaves},
-    commit::{Staged, Staging},
-    disk::{Disk, DiskError, Planting, StreamError, Verb, open_regular},
+    disk::{Disk, DiskError, Planting, Staged, Staging, StreamError, Verb, open_regular},
     model::{FileKind, Manifest, TreeFile},
 };
 

@@ -6,10 +6,10 @@
 
 use std::{io, os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
+use modstore_fetch::RefusedTree;
+
 use crate::{
-    acquire::RefusedTree,
-    commit::StagingError,
-    disk::DiskError,
+    disk::{DiskError, StagingError},
     model::{BuildSpec, Class, FailureCode, ModuleName, Stage, command_line},
     program::ProgramError,
 };

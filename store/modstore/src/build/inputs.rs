@@ -18,8 +18,7 @@ use gix::{
 
 use super::recipe::{Recipe, number, text};
 use crate::{
-    commit::content_of,
-    disk::{DiskError, Layout, Verb},
+    disk::{DiskError, Layout, Verb, content_of},
     model::{ContentHash, Digest, FileKind, Manifest},
 };
 

@@ -18,9 +18,8 @@ use super::{
 };
 use crate::{
     Cancel,
-    commit::{Staged, Staging},
     disk::{
-        Disk, DiskError, Verb, copy_to_scratch, make_scratch, read_regular_text,
+        Disk, DiskError, Staged, Staging, Verb, copy_to_scratch, make_scratch, read_regular_text,
         remove_from_scratch, remove_scratch,
     },
     model::{Digest, Subdirectory},

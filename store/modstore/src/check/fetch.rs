@@ -2,11 +2,11 @@
 //!
 //! Fetched whole, without a base: the files of a base are the very files that are damaged.
 
+use modstore_fetch::NetworkError;
+
 use super::report::Origin;
 use crate::{
-    acquire::{
-        Acquired, NetworkError, Reach, Resolution, SourceError, Sources, TreeFrom, Upstream, fetch,
-    },
+    acquire::{Acquired, Reach, Resolution, SourceError, Sources, TreeFrom, Upstream, fetch},
     commit::State,
     disk::{Staged, Staging},
     model::{Binding, Digest, ModuleName},

@@ -19,8 +19,8 @@ use super::{
     work::{Check, RepairStep, Work},
 };
 use crate::{
-    commit::{Staging, State},
-    disk::{Layout, Lock, is_random_name, names_in},
+    commit::State,
+    disk::{Layout, Lock, Staging, is_random_name, names_in},
     model::{Digest, Generation},
 };
 

@@ -20,9 +20,9 @@ use super::{
     work::{Check, RepairStep, Work},
 };
 use crate::{
-    commit::{Binding, Bound, GenerationInfo, RepairLock, State, link_text, shown},
+    commit::{GenerationInfo, RepairLock, State, link_text, shown},
     disk::{DiskError, Layout, names_in},
-    model::{Digest, Generation, ModuleName},
+    model::{Binding, Bound, Digest, Generation, ModuleName},
 };
 
 codes! { pub(super) CODES of Code:

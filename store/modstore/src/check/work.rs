@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     Context,
-    commit::{BeginError, Locked, RepairLock, Staging, StagingError, put_away},
-    disk::{DiskError, LockError},
+    commit::{BeginError, Locked, RepairLock, put_away},
+    disk::{DiskError, LockError, Staging, StagingError},
     update::Ground,
 };
 

@@ -1,11 +1,5 @@
 //! Staged → Entry → Generation. The journal append is the commit point.
 
-pub(crate) use crate::disk::content_of;
-pub use crate::{
-    disk::{Staged, Staging, StagingError, is_right, is_whole, read_manifest},
-    model::{Attempt, Binding, Bound, Built, Fetched, MadeFrom},
-};
-
 mod record;
 mod frame;
 mod state;

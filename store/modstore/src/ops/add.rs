@@ -3,8 +3,9 @@
 use crate::{
     AccessError, Cancel, Store,
     declare::{self, Addition, DeclareError},
+    events::Events,
     model::ModuleName,
-    update::{Events, UpdateError, UpdateReport, UpdateRequest},
+    update::{UpdateError, UpdateReport, UpdateRequest},
 };
 
 /// What came of adding.

@@ -4,8 +4,8 @@ use crate::{
     AccessError, Cancel, Store,
     consent::{self, DeclaredBuild},
     declare::DeclareError,
+    events::{Events, Silent},
     model::{Declarations, ModuleName},
-    update::{Events, Silent},
 };
 
 /// Consent is as it was.

@@ -5,8 +5,9 @@ use std::path::Path;
 use crate::{
     Cancel, Store,
     environment::SyncReport,
+    events::Events,
     model::ModuleName,
-    update::{self, BindError, BindReport, BindRequest, Events},
+    update::{self, BindError, BindReport, BindRequest},
 };
 
 impl Store {

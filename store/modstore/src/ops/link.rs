@@ -6,9 +6,10 @@ use crate::{
     Cancel, Store,
     consent::{self, Consents},
     declare,
+    events::Events,
     model::{self, Declarations, ModuleName, Source},
     ops::add::AddError,
-    update::{Events, UpdateReport},
+    update::UpdateReport,
 };
 
 impl Store {

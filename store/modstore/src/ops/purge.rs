@@ -2,8 +2,9 @@
 
 use crate::{
     Cancel, Store,
+    events::Events,
     reset::{self, PurgeError, PurgePlan, PurgeReport},
-    update::{self, Events},
+    update,
 };
 
 impl Store {

@@ -4,9 +4,10 @@ use crate::{
     AccessError, Cancel, Store,
     declare::{self, DeclareError},
     environment::EnvironmentLockError,
+    events::Events,
     model::{self, Generation, ModuleName},
     ops::transact::TransactError,
-    update::{Environments, Events},
+    update::Environments,
 };
 
 /// Nothing was removed, and `modules.toml` is as it was, unless the transaction says that it has happened.

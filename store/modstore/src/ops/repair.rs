@@ -3,7 +3,7 @@
 use crate::{
     Cancel, Store,
     check::{self, RepairError, RepairReport},
-    update::Events,
+    events::Events,
 };
 
 impl Store {

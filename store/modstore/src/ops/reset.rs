@@ -2,8 +2,9 @@
 
 use crate::{
     Cancel, Store,
+    events::Events,
     reclaim::{PlanError, Policy, Sizes, SweepError, SweepPlan, SweepReport},
-    update::{Events, UpdateError, UpdateReport, UpdateRequest},
+    update::{UpdateError, UpdateReport, UpdateRequest},
 };
 
 /// The most plans that are made while other processes keep changing the store.

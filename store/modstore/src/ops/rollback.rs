@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::{
     AccessError, Cancel, Store,
-    commit::{JournalError, State, Transaction, is_whole},
+    commit::{JournalError, State, Transaction},
+    disk::is_whole,
     environment::EnvironmentLockError,
+    events::Events,
     model::{Binding, Generation, ModuleName},
     ops::transact::TransactError,
-    update::{Environments, EquipError, Events},
+    update::{Environments, EquipError},
 };
 
 /// Nothing was rolled back, unless the transaction says that it has happened.

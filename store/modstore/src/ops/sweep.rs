@@ -8,8 +8,8 @@ use crate::{
     Cancel, Store,
     commit::{self, State},
     disk::Format,
+    events::Events,
     reclaim::{self, PlanError, Policy, Sizes, SweepContext, SweepError, SweepPlan, SweepReport},
-    update::Events,
 };
 
 /// The longest time that a sweep which follows a change may take: nobody asked for it.

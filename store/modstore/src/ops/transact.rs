@@ -2,9 +2,11 @@
 
 use crate::{
     Cancel, Store,
-    commit::{CommitError, Staging, Transaction},
+    commit::{CommitError, Transaction},
+    disk::Staging,
+    events::Events,
     model::Generation,
-    update::{self, Environments, Events, TakenBack, UpdateError},
+    update::{self, Environments, TakenBack, UpdateError},
 };
 
 /// A transaction without a fetch did not end well.

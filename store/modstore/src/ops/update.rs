@@ -7,8 +7,9 @@ use crate::{
     commit::{CommitError, State},
     declare,
     disk::names_in,
+    events::Events,
     model::{Declarations, ModuleName},
-    update::{self, Done, Events, Outdated, UpdateError, UpdateReport, UpdateRequest},
+    update::{self, Done, Outdated, UpdateError, UpdateReport, UpdateRequest},
 };
 
 impl Store {

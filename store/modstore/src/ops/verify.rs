@@ -5,8 +5,8 @@ use crate::{
     check::{self, Depth, Finding, Verification, VerifyError, VerifyOptions},
     commit::State,
     disk::has_no_links,
+    events::Events,
     model::ModuleName,
-    update::Events,
 };
 
 impl Store {

@@ -14,8 +14,7 @@ use std::{
 };
 
 use crate::{
-    commit::{Staging, StagingError},
-    disk::{Disk, DiskError, Layout, Lock, Verb},
+    disk::{Disk, DiskError, Layout, Lock, Staging, StagingError, Verb},
     environment::{
         EnvironmentPaths, Registration, RegistrationError, Scan, Unparsed, small_if_there,
     },

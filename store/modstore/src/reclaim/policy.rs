@@ -98,7 +98,7 @@ struct HeldEntries {
 
 impl HeldEntries {
     fn of(state: &State) -> Self {
-        let digests = |modules: BTreeMap<&ModuleName, &crate::commit::Binding>| {
+        let digests = |modules: BTreeMap<&ModuleName, &crate::model::Binding>| {
             modules.values().filter_map(|binding| binding.digest()).collect::<BTreeSet<Digest>>()
         };
         let entries =
@@ -125,8 +125,8 @@ impl HeldEntries {
 mod tests {
     use super::*;
     use crate::{
-        commit::{Binding, Bound, Frame, Record},
-        model::RecordedSource,
+        commit::{Frame, Record},
+        model::{Binding, Bound, RecordedSource},
     };
 
     const HOUR: u64 = 3_600_000;

@@ -33,11 +33,11 @@ use super::{
 };
 use crate::{
     access::AccessError,
-    commit::{
-        BeginError, GiveUpError, Journal, JournalError, Locked, Staging, StagingError, State,
-        is_unfinished,
+    commit::{BeginError, GiveUpError, Journal, JournalError, Locked, State, is_unfinished},
+    disk::{
+        DiskError, Layout, Lock, LockError, Staging, StagingError, ensure_reserve, random_name,
+        use_reserve,
     },
-    disk::{DiskError, Layout, Lock, LockError, ensure_reserve, random_name, use_reserve},
     events::Event,
     model::{Digest, Generation},
 };

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    commit::Staging,
-    disk::{DiskError, Layout, is_directory, is_random_name, names_in},
+    disk::{DiskError, Layout, Staging, is_directory, is_random_name, names_in},
     model::{Digest, Generation, ModuleName},
     reclaim::{Leased, leases},
 };

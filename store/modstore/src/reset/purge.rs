@@ -20,14 +20,14 @@ use rayon::prelude::*;
 use super::plan::{PurgePlan, Stay, plan};
 use crate::{
     access::AccessError,
-    commit::{DeletionMark, Staging, StagingError},
+    commit::DeletionMark,
     declare,
-    disk::{Disk, DiskError, Layout, Lock, LockError, names_in},
+    disk::{Disk, DiskError, Layout, Lock, LockError, Staging, StagingError, names_in},
     environment::RegistrationError,
+    events::Event,
     model::Generation,
     reclaim::{Leased, leases},
-    update::BindError,
-    update::{Event, Ground},
+    update::{BindError, Ground},
 };
 
 /// What a purge did.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use modstore_fetch::NetworkError;
+
 use super::{
     goal::Goal,
     ground::Ground,
@@ -9,7 +11,7 @@ use super::{
     plan::{Situation, Survey},
 };
 use crate::{
-    acquire::{NetworkError, Reach, Sources},
+    acquire::{Reach, Sources},
     build::{Toolchains, failing_at, key_but_for_source},
     commit::{State, now},
     disk::{Staging, StagingError, is_directory},

@@ -1,9 +1,10 @@
 //! [`UpdateError`]: why an update came to no report.
 
+use modstore_fetch::NetworkError;
+
 use super::environments::TakenBack;
 use crate::{
     access::AccessError,
-    acquire::NetworkError,
     commit::{BeginError, CommitError, JournalError},
     declare::DeclareError,
     disk::{DiskError, StagingError},

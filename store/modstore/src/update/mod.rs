@@ -29,7 +29,6 @@ mod difference;
 #[cfg(test)]
 mod plan_laws;
 
-pub use crate::events::{Event, Events, Silent, Step};
 pub use bind::{BindError, BindReport, BindRequest};
 pub use environments::{EquipError, TakenBack};
 pub use error::UpdateError;

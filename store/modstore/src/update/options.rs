@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{
-    acquire::{ArchiveLimits, Limits, PackLimits, Settings},
-    disk::Barrier,
-    model::ModuleName,
-    reclaim::Policy,
-};
+use modstore_fetch::{ArchiveLimits, Limits, PackLimits};
+
+use crate::{acquire::Settings, disk::Barrier, model::ModuleName, reclaim::Policy};
 
 /// How a store is worked with.
 #[derive(Debug, Clone)]

@@ -6,6 +6,8 @@
 
 use std::time::Instant;
 
+use modstore_fetch::Counts;
+
 use super::{
     builds,
     carry_out::{Gathered, gather, groups},
@@ -26,7 +28,6 @@ use super::{
     transact::{begin, commit_if_changed},
 };
 use crate::{
-    acquire::Counts,
     commit::{Journal, State, now},
     disk::Staging,
     events::Event,

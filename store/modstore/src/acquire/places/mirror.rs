@@ -1,8 +1,10 @@
 //! The bare mirror of a repository, which the store keeps for servers that do not give one commit alone.
 
+use modstore_fetch::commit_from_mirror;
+
 use crate::{
     acquire::{
-        AcquiredTree, SourceError, Sources, TreeFrom, commit_from_mirror,
+        AcquiredTree, SourceError, Sources, TreeFrom,
         entry::BaseCommit,
         key::TreeKey,
         repository::{self, MirrorPaths},

@@ -16,9 +16,12 @@ use crate::{
         report::{How, NotRepaired, Origin, RepairError, Repaired},
         work::Work,
     },
-    commit::{Binding, Journal, RepairLock, Staged, Staging, State, read_manifest},
-    disk::{Disk, DiskError, Layout, names_in, read_own, read_own_if_there},
-    model::{ContentHash, Digest, GitTree, Manifest, ModuleName},
+    commit::{Journal, RepairLock, State},
+    disk::{
+        Disk, DiskError, Layout, Staged, Staging, names_in, read_manifest, read_own,
+        read_own_if_there,
+    },
+    model::{Binding, ContentHash, Digest, GitTree, Manifest, ModuleName},
     update::give_back,
 };
 
