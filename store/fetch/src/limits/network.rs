@@ -7,6 +7,7 @@
 //! | [`Limits::progress`], [`Limits::rate`] | answers without use: keep-alives, progress, interim answers, one byte a second |
 //! | [`Limits::fetch`] | everything about one repository together, through redirects, retries and the fall-back |
 //! | [`Limits::advertisement`], `CHATTER` | bytes |
+//! | [`Limits::copy`] | the bytes of a copy that git makes of a repository |
 
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub struct Limits {
     pub fetch: Duration,
     /// Bytes of a listing that names every ref. A longer one is broken off and asked again by name.
     pub advertisement: usize,
+    /// Bytes of a repository that git copies for us, where a server gives nothing less.
+    pub copy: u64,
 }
 
 impl Default for Limits {
@@ -50,6 +53,7 @@ impl Default for Limits {
             rate: None,
             fetch: Duration::from_secs(3600),
             advertisement: 256 * 1024,
+            copy: 2 << 30,
         }
     }
 }

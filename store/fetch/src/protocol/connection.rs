@@ -29,8 +29,7 @@ use super::{
 };
 use crate::{
     errors::{LoginError, RemoteStage, ServerError, TransferError, TransportError},
-    limits::Limits,
-    transport::{GitConfig, HttpAgents, Link, RemoteUrl, Watch, dial},
+    transport::{Link, Watch},
 };
 
 /// What this program calls itself in the protocol.
@@ -76,19 +75,15 @@ pub(crate) enum ReceiveError<E> {
 }
 
 impl Connection {
-    /// Connects and reads the first answer, in `version` if the server knows it, of at most `longest` bytes.
+    /// Connects by `dial` and reads the first answer, of at most `longest` bytes.
     pub(crate) fn begin(
-        config: &Arc<GitConfig>,
-        agents: &HttpAgents,
-        remote: &RemoteUrl,
-        version: Protocol,
-        limits: &Limits,
+        dial: impl FnOnce(&Arc<Watch>) -> Result<Link, TransportError>,
         longest: usize,
         watch: Arc<Watch>,
     ) -> Result<Self, HandshakeError> {
         let at_once = |error| HandshakeError::Failed(RemoteStage::Connect, error);
         watch.check_cancelled().map_err(|_| at_once(TransportError::Cancelled))?;
-        let mut link = dial(config, agents, remote, version, limits, &watch).map_err(at_once)?;
+        let mut link = dial(&watch).map_err(at_once)?;
         count(&link, &watch);
         watch.limit_answer(longest);
         let handshake = watch.during(|| Handshake::read(&mut link.transport));
@@ -147,8 +142,7 @@ impl Connection {
 
     /// Whether another request can follow a pack: a lasting connection in version 0 is over.
     pub(crate) fn outlives_a_pack(&self) -> bool {
-        let lasts = self.link.transport.connection_persists_across_multiple_requests();
-        !lasts || (self.speaks_v2() && self.at_end)
+        !self.link.is_one_stream || (self.speaks_v2() && self.at_end)
     }
 
     /// The refs of the handshake, or in version 2 those that begin with `prefixes`, in a listing of

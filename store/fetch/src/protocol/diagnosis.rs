@@ -9,7 +9,7 @@ use gix_transport::packetline::read::Error as PacketError;
 
 use crate::{
     errors::{Cause, ServerError, TransferError, TransportError},
-    transport::{StderrTail, Watch, fault_from_stderr},
+    transport::{StderrTail, Watch},
 };
 
 /// The cause of `error`: the first one that the watch saw, else the server's message, else the broken connection.
@@ -21,7 +21,7 @@ pub(crate) fn diagnose(
     let first = watch.take_error().unwrap_or_else(|| from_chain(error));
     match (first, stderr) {
         (TransportError::Transfer(dropped @ TransferError::Dropped { .. }), Some(stderr)) => {
-            fault_from_stderr(&stderr.last_words(), dropped)
+            stderr.meaning(dropped)
         }
         (first, _) => first,
     }

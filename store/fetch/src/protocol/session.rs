@@ -21,7 +21,10 @@ use super::{
 use crate::{
     errors::{FetchError, NetworkError, RemoteError, RemoteStage, ServerError, TransportError},
     limits::{Counters, Counts, Limits},
-    transport::{Download, GitConfig, HttpAgents, LongListings, Pace, RemoteUrl, Watch},
+    transport::{
+        Dialing, Download, GitConfig, HttpAgents, LongListings, Pace, RemoteUrl, Watch, Way,
+        WayTaken, Ways, because_of, git_may_do_better, truer,
+    },
 };
 
 /// Bytes of a listing that no server goes over in good faith: half a million refs.
@@ -41,6 +44,8 @@ struct NetworkState {
     counters: Arc<Counters>,
     /// The addresses whose handshake was over the limit, now or in an earlier run: not asked for it again.
     long: LongListings,
+    /// By which way each host is reached.
+    ways: Ways,
 }
 
 /// Talks with one server about one repository. Dropping it says goodbye.
@@ -74,6 +79,7 @@ impl Network {
             limits,
             offline,
             counters,
+            ways: Ways::default(),
         };
         Ok(Network { shared: Arc::new(shared) })
     }
@@ -134,6 +140,16 @@ impl Network {
         Download::open(config, agents, remote, watch)
     }
 
+    /// Lets git's own transport speak to every HTTP server from now on.
+    pub fn force_git(&self) {
+        self.shared.ways.force_git();
+    }
+
+    /// By which way each HTTP host was reached so far.
+    pub fn ways(&self) -> Vec<WayTaken> {
+        self.shared.ways.taken()
+    }
+
     /// What all connections so far cost.
     pub fn counts(&self) -> Counts {
         self.shared.counters.read()
@@ -146,7 +162,7 @@ impl NetworkState {
         Arc::new(Pace::new(&self.limits, self.config.low_speed(&remote.url)))
     }
 
-    /// Connects, with a protocol version that keeps the first answer under the limit.
+    /// Connects: in this process, unless a setting asks for git's own transport, or it does better.
     fn begin(
         &self,
         remote: &RemoteUrl,
@@ -154,8 +170,48 @@ impl NetworkState {
         cancel: &Cancel,
         pace: &Arc<Pace>,
     ) -> Result<Connection, RemoteError> {
-        let failed =
-            |stage, source| RemoteError::Failed { stage, url: remote.redacted.clone(), source };
+        let failed = |(stage, source)| {
+            let url = remote.redacted.clone();
+            RemoteError::Failed { stage, url, source }
+        };
+        let watch = || {
+            let counters = Arc::clone(&self.counters);
+            Watch::new(cancel.clone(), &self.limits, counters, Arc::clone(pace))
+        };
+        let (way, reason) = self.ways.to(remote, &self.config);
+        if way == Way::Git {
+            let reason = reason.unwrap_or_default();
+            let begun = self.begin_by_git(remote, &reason, watch());
+            return begun
+                .inspect(|_| self.ways.remember(remote, way, Some(reason)))
+                .map_err(failed);
+        }
+        match self.begin_in_process(remote, version, watch) {
+            Ok(connection) => {
+                self.ways.remember(remote, way, None);
+                Ok(connection)
+            }
+            Err((stage, error)) => {
+                let has_proxy = self.config.has_proxy(&remote.url);
+                if !git_may_do_better(&error, remote, has_proxy) {
+                    return Err(failed((stage, error)));
+                }
+                let reason = because_of(&error);
+                let begun = self.begin_by_git(remote, &reason, watch());
+                begun
+                    .inspect(|_| self.ways.remember(remote, Way::Git, Some(reason)))
+                    .map_err(|(_, git)| failed((stage, truer(error, git))))
+            }
+        }
+    }
+
+    /// Connects in this process, with a protocol version that keeps the first answer under the limit.
+    fn begin_in_process(
+        &self,
+        remote: &RemoteUrl,
+        version: Protocol,
+        watch: impl Fn() -> Arc<Watch>,
+    ) -> Result<Connection, (RemoteStage, TransportError)> {
         let short = self.limits.advertisement;
         // A server that does not know version 2 answers with version 0, and then the whole listing is
         // the only way.
@@ -165,20 +221,38 @@ impl NetworkState {
             _ => &[(Protocol::V1, short), (Protocol::V2, LONGEST)],
         };
         for (version, longest) in attempts {
-            let counters = Arc::clone(&self.counters);
-            let watch = Watch::new(cancel.clone(), &self.limits, counters, Arc::clone(pace));
-            let config = &self.config;
-            let agents = &self.agents;
-            let limits = &self.limits;
-            match Connection::begin(config, agents, remote, *version, limits, *longest, watch) {
+            let dial = |watch: &Arc<Watch>| self.dialing().dial(remote, *version, watch);
+            match Connection::begin(dial, *longest, watch()) {
                 Ok(connection) => return Ok(connection),
-                Err(HandshakeError::Failed(stage, error)) => return Err(failed(stage, error)),
+                Err(HandshakeError::Failed(stage, error)) => return Err((stage, error)),
                 Err(HandshakeError::TooLong) => self.long.add(&remote.redacted),
             }
         }
-        let endless = ServerError::Protocol { source: "the listing has no end".into() };
-        Err(failed(RemoteStage::List, endless.into()))
+        Err(endless())
     }
+
+    /// Connects through git. Version 2 is its own choice; without it the whole listing is the only way.
+    fn begin_by_git(
+        &self,
+        remote: &RemoteUrl,
+        reason: &str,
+        watch: Arc<Watch>,
+    ) -> Result<Connection, (RemoteStage, TransportError)> {
+        let dial = |watch: &Arc<Watch>| self.dialing().dial_git(remote, reason, watch);
+        Connection::begin(dial, LONGEST, watch).map_err(|error| match error {
+            HandshakeError::Failed(stage, error) => (stage, error),
+            HandshakeError::TooLong => endless(),
+        })
+    }
+
+    fn dialing(&self) -> Dialing<'_> {
+        Dialing { config: &self.config, agents: &self.agents, limits: &self.limits }
+    }
+}
+
+fn endless() -> (RemoteStage, TransportError) {
+    let endless = ServerError::Protocol { source: "the listing has no end".into() };
+    (RemoteStage::List, endless.into())
 }
 
 impl Session {

@@ -1,12 +1,13 @@
 //! One connection to one server, whatever the scheme.
 //!
-//! Limits: `git://` connects straight, without a proxy.
+//! Limits: a `git://` server is reached by TCP or by the program of `core.gitProxy`, and through no other proxy.
 
 use std::{
     any::Any,
     borrow::Cow,
     io::{BufReader, BufWriter},
     net::TcpStream,
+    process::Command,
     sync::Arc,
 };
 
@@ -22,12 +23,17 @@ use gix_transport::{
         git::{ConnectMode, blocking_io::Connection},
     },
 };
+use tempfile::TempDir;
 
 use super::{
     git_config::{GitConfig, RemoteUrl},
+    git_copy::{self, CopyClient},
+    git_helper::{self, Helper},
     http::{HttpClient, transport},
     http_agent::HttpAgents,
-    process::{ProcessInput, ProcessOutput, ServerProcess, StderrTail, ssh, upload_pack},
+    process::{
+        ProcessInput, ProcessOutput, ServerProcess, StderrTail, fault_from_stderr, ssh, upload_pack,
+    },
     tcp,
     watch::{TimeoutStream, Watch},
 };
@@ -46,34 +52,81 @@ const PORT: u16 = 9418;
 pub(crate) struct Link {
     pub transport: BoxedTransport,
     pub stderr: Option<StderrTail>,
+    /// Whether the next answer follows the last one on the same stream.
+    pub is_one_stream: bool,
 }
 
-/// Connects to `remote`. Over HTTP nothing is sent before the first request.
-pub(crate) fn dial(
-    config: &Arc<GitConfig>,
-    agents: &HttpAgents,
+/// All that a connection is made with.
+#[derive(Clone, Copy)]
+pub(crate) struct Dialing<'d> {
+    pub config: &'d Arc<GitConfig>,
+    pub agents: &'d HttpAgents,
+    pub limits: &'d Limits,
+}
+
+impl Dialing<'_> {
+    /// Connects to `remote`. Over HTTP nothing is sent before the first request.
+    pub(crate) fn dial(
+        self,
+        remote: &RemoteUrl,
+        version: Protocol,
+        watch: &Arc<Watch>,
+    ) -> Result<Link, TransportError> {
+        dial(self, remote, version, watch)
+    }
+
+    /// Connects to an HTTP server through git, for this reason.
+    pub(crate) fn dial_git(
+        self,
+        remote: &RemoteUrl,
+        reason: &str,
+        watch: &Arc<Watch>,
+    ) -> Result<Link, TransportError> {
+        match git_helper::start(self.config, remote, reason, watch)? {
+            Helper::Speaks(transport, stderr) => {
+                Ok(Link { transport, stderr: Some(stderr), is_one_stream: true })
+            }
+            Helper::FallsBack => {
+                let most = self.limits.copy;
+                let copy = CopyClient::new(self.config, remote, reason, most, watch);
+                let transport = Box::new(git_copy::transport(copy));
+                Ok(Link { transport, stderr: None, is_one_stream: false })
+            }
+        }
+    }
+}
+
+fn dial(
+    dialing: Dialing<'_>,
     remote: &RemoteUrl,
     version: Protocol,
-    limits: &Limits,
     watch: &Arc<Watch>,
 ) -> Result<Link, TransportError> {
+    let Dialing { config, agents, limits } = dialing;
     match remote.url.scheme {
         Scheme::Http | Scheme::Https => {
             // A proxy may want a login, for which programs are asked.
             let options = watch.during(|| config.http(&remote.url));
             let agent = agents.get(&options.connection)?;
             let client = HttpClient::new(config, agent, options, remote, watch);
-            Ok(Link { transport: Box::new(transport(client, remote, version)), stderr: None })
+            let transport = Box::new(transport(client, remote, version));
+            Ok(Link { transport, stderr: None, is_one_stream: false })
         }
-        Scheme::Git => git_daemon(remote, version, limits, watch),
+        Scheme::Git => git_daemon(config, remote, version, limits, watch),
         Scheme::Ssh => {
             let command = ssh(&config.ssh(), remote, version, config.interactive(), limits, watch)?;
             let started = ServerProcess::start(command, "ssh", !config.interactive(), watch)?;
-            Ok(over_process(started, remote, version))
+            Ok(over_process(started, remote, version, ConnectMode::Process, None))
         }
         _ => {
-            let started = ServerProcess::start(upload_pack(remote, version), "git", true, watch)?;
-            Ok(over_process(started, remote, version))
+            let copy = git_copy::of_bundle(config, remote, limits.copy, watch)?;
+            let mut served = remote.clone();
+            if let Some(copy) = &copy {
+                served.url.path = gix::path::into_bstr(copy.path())
+                    .map_or_else(|_| remote.url.path.clone(), |path| path.into_owned());
+            }
+            let started = ServerProcess::start(upload_pack(&served, version), "git", true, watch)?;
+            Ok(over_process(started, remote, version, ConnectMode::Process, copy))
         }
     }
 }
@@ -82,28 +135,43 @@ fn over_process(
     (program, output, input): (ServerProcess, ProcessOutput, ProcessInput),
     remote: &RemoteUrl,
     version: Protocol,
+    mode: ConnectMode,
+    copy: Option<TempDir>,
 ) -> Link {
     let stderr = Some(program.stderr());
     let path: BString = remote.url.path.clone();
-    let inner = Connection::new(
-        output,
-        BufWriter::new(input),
-        version,
-        path,
-        None::<(&str, _)>,
-        ConnectMode::Process,
-        false,
-    );
-    Link { transport: Box::new(ProcessTransport { inner, _program: program }), stderr }
+    let host = (mode == ConnectMode::Daemon)
+        .then(|| (remote.url.host().unwrap_or_default().to_owned(), remote.url.port));
+    let inner = Connection::new(output, BufWriter::new(input), version, path, host, mode, false);
+    let transport = Box::new(ProcessTransport { inner, _program: program, _copy: copy });
+    Link { transport, stderr, is_one_stream: true }
+}
+
+/// A server behind the program that `core.gitProxy` names.
+fn behind_proxy(
+    program: String,
+    remote: &RemoteUrl,
+    version: Protocol,
+    watch: &Arc<Watch>,
+) -> Result<Link, TransportError> {
+    let mut command = Command::new(&program);
+    command.arg(remote.url.host().unwrap_or_default());
+    command.arg(remote.url.port.unwrap_or(PORT).to_string());
+    let started = ServerProcess::start_as(command, &program, true, fault_from_stderr, watch)?;
+    Ok(over_process(started, remote, version, ConnectMode::Daemon, None))
 }
 
 fn git_daemon(
+    config: &GitConfig,
     remote: &RemoteUrl,
     version: Protocol,
     limits: &Limits,
     watch: &Arc<Watch>,
 ) -> Result<Link, TransportError> {
     let host = remote.url.host().unwrap_or_default().to_owned();
+    if let Some(program) = config.git_proxy(&host) {
+        return behind_proxy(program, remote, version, watch);
+    }
     let stream = tcp(&host, remote.url.port.unwrap_or(PORT), limits, watch)?;
     let broken = |error: std::io::Error| TransferError::Dropped { source: Some(error.into()) };
     let writer = TimeoutStream::new(stream.try_clone().map_err(broken)?, Arc::clone(watch));
@@ -120,7 +188,7 @@ fn git_daemon(
         ConnectMode::Daemon,
         false,
     );
-    Ok(Link { transport: Box::new(transport), stderr: None })
+    Ok(Link { transport: Box::new(transport), stderr: None, is_one_stream: true })
 }
 
 fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStream, TransportError> {
@@ -135,10 +203,11 @@ fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStrea
     Ok(stream)
 }
 
-/// A transport whose program lives as long as it.
+/// A transport whose program, and the copy that it serves, live as long as it.
 struct ProcessTransport<T> {
     inner: T,
     _program: ServerProcess,
+    _copy: Option<TempDir>,
 }
 
 impl<T: Transport> TransportWithoutIO for ProcessTransport<T> {

@@ -4,9 +4,8 @@
 //! gix reads git configuration only through a repository, so a minimal bare one is made in a scratch
 //! directory: three directories and two files, without objects.
 //!
-//! Limits: of `http.*` it reads `proxy`, `sslVerify`, `sslCAInfo`, `extraHeader`, `userAgent`,
-//! `followRedirects`, `lowSpeedLimit` and `lowSpeedTime`, each also per URL. A graphical credential helper may still open a window; what
-//! never happens is a question on the terminal.
+//! Limits: what it does with each key of `http.*` is in `http_settings`. A graphical credential helper may still open a
+//! window; what never happens is a question on the terminal.
 
 use std::{
     env,
@@ -18,14 +17,19 @@ use std::{
 };
 
 use gix::{
-    bstr::{BString, ByteSlice},
+    bstr::ByteSlice,
     credentials::{helper::Action, protocol::Outcome},
     url::Scheme,
 };
 use gix_transport::client::blocking_io::ssh::ProgramKind;
 use modstore_core::disk::{is_directory, is_only_ours, names_in, read_own};
 
-use super::credential_helpers;
+use super::{
+    configuration, credential_helpers,
+    http_settings::{
+        HttpSettings, Proxy, Redirects, boolean, expand_home, extra_headers, number, redirects,
+    },
+};
 use crate::{
     errors::{NetworkError, RemoteError},
     limits::LowSpeed,
@@ -38,8 +42,9 @@ pub(crate) use gix::sec::identity::Account;
 pub(crate) struct GitConfig {
     repository: gix::ThreadSafeRepository,
     interactive: bool,
-    /// Where the repository is, if it stays there.
-    kept: Option<PathBuf>,
+    place: PathBuf,
+    /// The directory of a repository that does not stay.
+    temporary: Option<tempfile::TempDir>,
 }
 
 /// The address of a remote repository or file, and its login.
@@ -60,17 +65,6 @@ pub(crate) struct HttpOptions {
     pub extra_headers: Vec<(String, String)>,
     pub user_agent: Option<String>,
     pub redirects: Redirects,
-}
-
-/// Which redirects are followed, as `http.followRedirects` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Redirects {
-    Never,
-    /// That of the first request of a connection.
-    #[default]
-    Initial,
-    /// Also those of the requests that follow it.
-    Always,
 }
 
 /// The part of [`HttpOptions`] that a connection is made with; equal ones can share connections.
@@ -101,19 +95,18 @@ impl GitConfig {
             minimal_repository(temporary.path()).map_err(failed)?;
             (temporary.path().to_owned(), Some(temporary))
         };
-        let options = gix::open::Options::default()
-            .permissions(gix::open::Permissions::all())
-            .with(gix::sec::Trust::Full)
-            .open_path_as_is(true);
-        let repository = gix::open_opts(path.clone(), options)
-            .map_err(|source| NetworkError::Configuration { source: source.to_string().into() })?;
-        let kept = temporary.is_none().then_some(path);
-        Ok(GitConfig { repository: repository.into_sync(), interactive, kept })
+        let repository = opened(&path)?;
+        Ok(GitConfig { repository: repository.into_sync(), interactive, place: path, temporary })
     }
 
     /// A directory for what is worth remembering from run to run; nothing where there is none that lasts.
     pub(crate) fn memory(&self) -> Option<&Path> {
-        self.kept.as_deref()
+        self.temporary.is_none().then_some(&self.place)
+    }
+
+    /// A repository without objects, for programs that read their configuration in one.
+    pub(crate) fn repository(&self) -> &Path {
+        &self.place
     }
 
     pub(crate) fn interactive(&self) -> bool {
@@ -148,28 +141,53 @@ impl GitConfig {
 
     /// What `http.*` and the environment say for `url`.
     pub(crate) fn http(&self, url: &gix::Url) -> HttpOptions {
-        let repository = self.repository.to_thread_local();
-        let config = repository.config_snapshot();
-        let values = |key: &str| http_values(config.plumbing(), url, key);
-        let last = |key: &str| values(key).pop().map(|value| value.to_string());
-        let proxy = last("proxy").or_else(|| proxy_from_environment(&url.scheme));
-        let proxy = proxy
-            .filter(|proxy| !proxy.is_empty() && !bypassed(url))
-            .map(|proxy| self.proxy_login(proxy));
+        let settings = self.http_settings(url);
+        let proxy = Proxy::on_the_way(&settings, url).map(|proxy| self.proxy_login(proxy.address));
+        let verify = settings.last("sslVerify").and_then(|value| boolean(&value));
+        let redirects = settings.last("followRedirects").and_then(|value| redirects(&value));
         HttpOptions {
             connection: ConnectionOptions {
                 proxy,
-                no_verify: env::var_os("GIT_SSL_NO_VERIFY").is_some()
-                    || last("sslVerify").is_some_and(|value| is_false(&value)),
+                no_verify: env::var_os("GIT_SSL_NO_VERIFY").is_some() || verify == Some(false),
                 authorities: env::var("GIT_SSL_CAINFO")
                     .ok()
-                    .or_else(|| last("sslCAInfo"))
+                    .or_else(|| settings.last("sslCAInfo"))
                     .map(expand_home),
             },
-            extra_headers: extra_headers(values("extraHeader")),
-            user_agent: env::var("GIT_HTTP_USER_AGENT").ok().or_else(|| last("userAgent")),
-            redirects: redirects(last("followRedirects").as_deref()),
+            extra_headers: extra_headers(settings.all("extraHeader")),
+            user_agent: env::var("GIT_HTTP_USER_AGENT").ok().or_else(|| settings.last("userAgent")),
+            redirects: redirects.unwrap_or_default(),
         }
+    }
+
+    /// What `http.*` says for `url`.
+    fn http_settings(&self, url: &gix::Url) -> HttpSettings {
+        let repository = self.repository.to_thread_local();
+        let config = repository.config_snapshot();
+        HttpSettings::of(config.plumbing(), &url.to_bstring())
+    }
+
+    /// The first setting for `url` that only git's own transport can do, by name.
+    pub(crate) fn needs_git(&self, url: &gix::Url) -> Option<String> {
+        let repository = self.repository.to_thread_local();
+        let config = repository.config_snapshot();
+        HttpSettings::of(config.plumbing(), &url.to_bstring()).needs_git(config.plumbing(), url)
+    }
+
+    /// Whether `url` is reached through a proxy.
+    pub(crate) fn has_proxy(&self, url: &gix::Url) -> bool {
+        Proxy::on_the_way(&self.http_settings(url), url).is_some()
+    }
+
+    /// The program that connects to a `git://` server in our stead, as `core.gitProxy` names it.
+    pub(crate) fn git_proxy(&self, host: &str) -> Option<String> {
+        if let Some(program) = env::var_os("GIT_PROXY_COMMAND") {
+            return program.into_string().ok().filter(|program| !program.is_empty());
+        }
+        let repository = self.repository.to_thread_local();
+        let config = repository.config_snapshot();
+        let rules = config.plumbing().strings("core.gitProxy").unwrap_or_default();
+        rules.iter().find_map(|rule| git_proxy_for(&rule.to_str_lossy(), host)).flatten()
     }
 
     /// What git's configuration and environment say about the lowest rate at `url`.
@@ -177,11 +195,9 @@ impl GitConfig {
         if !matches!(url.scheme, Scheme::Http | Scheme::Https) {
             return LowSpeed::default();
         }
-        let repository = self.repository.to_thread_local();
-        let config = repository.config_snapshot();
+        let settings = self.http_settings(url);
         let number = |variable: &str, key: &str| {
-            let configured = || Some(http_values(config.plumbing(), url, key).pop()?.to_string());
-            number(&env::var(variable).ok().or_else(configured)?)
+            number(&env::var(variable).ok().or_else(|| settings.last(key))?)
         };
         LowSpeed {
             limit: number("GIT_HTTP_LOW_SPEED_LIMIT", "lowSpeedLimit"),
@@ -375,114 +391,45 @@ fn allowed(config: &gix::config::File, scheme: &str) -> bool {
     policy.is_none_or(|policy| policy != "never")
 }
 
-/// All values of `http.<key>` as git collects them: in their order, but for those of a section that matches `url` worse
-/// than one before it. The general section matches worst. Of a key with one value the last one counts.
-fn http_values(config: &gix::config::File, url: &gix::Url, key: &str) -> Vec<BString> {
-    let mut best = 0;
-    let mut all = Vec::new();
-    for section in config.sections_by_name("http").into_iter().flatten() {
-        let weight = match section.header().subsection_name() {
-            None => 0,
-            Some(pattern) => match matching_weight(pattern.to_str_lossy().as_ref(), url) {
-                Some(weight) => weight,
-                None => continue,
-            },
-        };
-        let values: Vec<BString> =
-            section.values(key).into_iter().map(|value| value.to_owned()).collect();
-        if !values.is_empty() && weight >= best {
-            best = weight;
-            all.extend(values);
-        }
-    }
-    all
-}
-
-/// How much of `url` the pattern of an `http.<pattern>.*` section names, if it matches.
-fn matching_weight(pattern: &str, url: &gix::Url) -> Option<usize> {
-    let pattern = gix::url::parse(pattern).ok()?;
-    let same_place = pattern.scheme == url.scheme
-        && pattern.host() == url.host()
-        && pattern.port_or_default() == url.port_or_default()
-        && (pattern.user().is_none() || pattern.user() == url.user());
-    let wanted = pattern.path.trim_end_with(|c| c == '/');
-    let below = url.path.strip_prefix(wanted)?;
-    let whole_name = below.is_empty() || below.starts_with(b"/");
-    (same_place && whole_name)
-        .then_some(1 + wanted.len() * 2 + usize::from(pattern.user().is_some()))
-}
-
-fn extra_headers(values: Vec<BString>) -> Vec<(String, String)> {
-    let mut headers = Vec::new();
-    for value in values {
-        match value.to_str_lossy().split_once(':') {
-            Some((name, value)) => headers.push((name.trim().to_owned(), value.trim().to_owned())),
-            // An empty value takes back what came before; a header without a value is none.
-            None if value.trim().is_empty() => headers.clear(),
-            None => {}
-        }
-    }
-    headers
-}
-
-fn proxy_from_environment(scheme: &Scheme) -> Option<String> {
-    // Upper-case HTTP_PROXY can be set by a request's header in CGI programs, so no git client reads it.
-    let names: &[&str] = match scheme {
-        Scheme::Https => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
-        _ => &["http_proxy", "all_proxy", "ALL_PROXY"],
+/// What a value of `core.gitProxy` says about `host`: nothing, that there is no proxy, or the program.
+fn git_proxy_for(rule: &str, host: &str) -> Option<Option<String>> {
+    let (program, domain) = match rule.split_once(" for ") {
+        Some((program, domain)) => (program, domain),
+        None => (rule, ""),
     };
-    names.iter().find_map(|name| env::var(name).ok())
+    let above = host.strip_suffix(domain)?;
+    let whole_name = domain.is_empty() || above.is_empty() || above.ends_with('.');
+    whole_name.then(|| (program != "none" && !program.is_empty()).then(|| program.to_owned()))
 }
 
-/// Whether `no_proxy` names the host of `url`.
-fn bypassed(url: &gix::Url) -> bool {
-    let Some(host) = url.host() else { return false };
-    let list = env::var("no_proxy").or_else(|_| env::var("NO_PROXY")).unwrap_or_default();
-    names_host(&list, host, url.port_or_default())
-}
-
-fn names_host(list: &str, host: &str, port: Option<u16>) -> bool {
-    list.split([',', ' ']).filter(|entry| !entry.is_empty()).any(|entry| {
-        let (name, wanted) = match entry.rsplit_once(':') {
-            Some((name, digits)) if !name.contains(':') => (name, digits.parse().ok()),
-            _ => (entry, None),
-        };
-        let name = name.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
-        let host = host.to_ascii_lowercase();
-        let below =
-            host.strip_suffix(&name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        entry == "*" || (below && (wanted.is_none() || wanted == port))
-    })
-}
-
-/// As git writes numbers; what is below 0 counts as 0.
-fn number(text: &str) -> Option<u64> {
-    let number = gix::config::Integer::try_from(BString::from(text.trim())).ok()?;
-    Some(u64::try_from(number.to_decimal()?).unwrap_or(0))
-}
-
-fn redirects(value: Option<&str>) -> Redirects {
-    match value {
-        None | Some("initial") => Redirects::Initial,
-        Some(value) if is_false(value) => Redirects::Never,
-        Some(_) => Redirects::Always,
+/// The repository at `path`, with the configuration of this host as git sees it there.
+fn opened(path: &Path) -> Result<gix::Repository, NetworkError> {
+    let failed = |source: String| NetworkError::Configuration { source: source.into() };
+    let mut permissions = gix::open::Permissions::all();
+    let open = |permissions| {
+        let options = gix::open::Options::default()
+            .permissions(permissions)
+            .with(gix::sec::Trust::Full)
+            .open_path_as_is(true);
+        gix::open_opts(path, options).map_err(|error| failed(error.to_string()))
+    };
+    let read = open(permissions.clone());
+    if read.as_ref().is_ok_and(|read| !configuration::is_for_git(read.config_snapshot().plumbing()))
+    {
+        return read;
     }
-}
-
-fn is_false(value: &str) -> bool {
-    matches!(value.to_ascii_lowercase().as_str(), "false" | "no" | "off" | "0")
-}
-
-fn expand_home(path: String) -> PathBuf {
-    match (path.strip_prefix("~/"), env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(path),
-    }
+    let Some(listed) = configuration::listed_by_git(path)? else { return read };
+    permissions.config = gix::open::permissions::Config::isolated();
+    let mut repository = open(permissions)?;
+    let mut config = repository.config_snapshot_mut();
+    config.append(listed).map_err(|error| failed(error.to_string()))?;
+    config.commit().map_err(|error| failed(error.to_string()))?;
+    Ok(repository)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{matching_weight, names_host, redact};
+    use super::{git_proxy_for, redact};
 
     #[test]
     fn a_redacted_address_has_no_secret() {
@@ -499,25 +446,17 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_passed_by_for_the_named_hosts_and_what_is_below_them() {
-        for (list, host, expected) in [
-            ("localhost,.example.com", "git.example.com", true),
-            ("example.com", "badexample.com", false),
-            ("*", "any", true),
-            ("example.com:8443", "example.com", false),
-            ("", "any", false),
+    fn a_proxy_of_git_is_for_its_domain_and_the_first_that_fits_counts() {
+        for (rule, host, expected) in [
+            ("p", "h.example.com", Some(Some("p"))),
+            ("p for example.com", "h.example.com", Some(Some("p"))),
+            ("p for example.com", "example.com", Some(Some("p"))),
+            ("p for example.com", "badexample.com", None),
+            ("none for example.com", "h.example.com", Some(None)),
+            ("p for other.org", "h.example.com", None),
         ] {
-            assert_eq!(names_host(list, host, Some(443)), expected, "{list} {host}");
+            let expected = expected.map(|program| program.map(str::to_owned));
+            assert_eq!(git_proxy_for(rule, host), expected, "{rule} {host}");
         }
-    }
-
-    #[test]
-    fn an_http_section_matches_whole_path_names_only() {
-        let url = gix::url::parse("https://host/owner/name").unwrap();
-        assert!(
-            matching_weight("https://host/", &url) < matching_weight("https://host/owner", &url)
-        );
-        assert_eq!(matching_weight("https://host/own", &url), None);
-        assert_eq!(matching_weight("https://other/", &url), None);
     }
 }

@@ -27,10 +27,11 @@ use ureq::{
 };
 
 use super::{
-    git_config::{GitConfig, HttpOptions, Redirects, RemoteUrl},
+    git_config::{GitConfig, HttpOptions, RemoteUrl},
     http_request::{
         Headers, LazyPost, Request, RequestBody, Response, ResponsePart, accept, read_whole,
     },
+    http_settings::Redirects,
     http_text::{
         HttpOrigin, base64, http_origin, kinds_of_login, resolved, without_password, without_user,
     },
@@ -223,11 +224,15 @@ impl RequestSender {
         let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
         let challenges: Vec<BString> = challenges.map(|value| value.as_bytes().into()).collect();
         let kinds = kinds_of_login(&challenges);
-        if kinds.iter().any(|kind| kind.eq_ignore_ascii_case("basic")) {
+        let is_basic = |kind: &String| kind.eq_ignore_ascii_case("basic");
+        if kinds.iter().any(is_basic) {
             let base = without_password(at.strip_suffix(tail).unwrap_or(at));
-            return Ok(self.watch.during(|| self.logins.try_another(at, &base, challenges)));
+            if self.watch.during(|| self.logins.try_another(at, &base, challenges)) {
+                return Ok(true);
+            }
         }
-        if kinds.is_empty() {
+        // Where there is no login to refuse, git may have one of another kind.
+        if request.login || kinds.iter().all(is_basic) {
             Ok(false)
         } else {
             Err(self.watch.fail(LoginError::UnknownKind(kinds.join(", "))))

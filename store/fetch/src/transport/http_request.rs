@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use ureq::{Agent, Body, http::header::RETRY_AFTER};
+use ureq::{
+    Agent, Body,
+    http::header::{CONTENT_TYPE, RETRY_AFTER},
+};
 
 use super::{http_text::is_loopback, watch::Watch};
 use crate::errors::{ConnectError, LoginError, ServerError, TransferError, TransportError};
@@ -210,11 +213,19 @@ pub(crate) fn accept(watch: &Watch, response: &Response, login: bool) -> io::Res
     for (name, value) in response.headers() {
         lines.extend_from_slice(name.as_str().as_bytes());
         lines.extend_from_slice(b": ");
+        let value =
+            if name == CONTENT_TYPE { media_type(value.as_bytes()) } else { value.as_bytes() };
         // A line that is not text would make gix refuse the whole answer.
-        lines.extend_from_slice(String::from_utf8_lossy(value.as_bytes()).as_bytes());
+        lines.extend_from_slice(String::from_utf8_lossy(value).as_bytes());
         lines.push(b'\n');
     }
     Ok(lines)
+}
+
+/// A content type without its parameters, which change nothing of what it is (RFC 9110, 8.3.1), and gix reads as part of
+/// the name.
+fn media_type(value: &[u8]) -> &[u8] {
+    value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
 pub(crate) fn read_some(

@@ -10,7 +10,7 @@ use std::{
     ffi::{OsStr, OsString},
     io::{self, BufReader, Read},
     path::Path,
-    process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio},
+    process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, channel},
@@ -66,7 +66,7 @@ pub(crate) type ProcessInput = TimeoutStream<ChildStdin>;
 
 /// A running program. Dropping it ends it.
 pub(crate) struct ServerProcess {
-    _group: Group,
+    group: Group,
     stderr: StderrTail,
 }
 
@@ -75,10 +75,14 @@ pub(crate) struct ServerProcess {
 pub(crate) struct StderrTail {
     tail: Arc<Mutex<Vec<u8>>>,
     ended: Arc<Mutex<Receiver<()>>>,
+    means: Meaning,
 }
 
+/// What a program that hung up meant by its last words.
+type Meaning = fn(&str, TransferError) -> TransportError;
+
 impl ServerProcess {
-    /// Starts `command`, whose name in errors is `name`.
+    /// Starts `command`, which serves a repository, here or elsewhere, and whose name in errors is `name`.
     pub(crate) fn start(
         mut command: Command,
         name: &str,
@@ -88,6 +92,17 @@ impl ServerProcess {
         for name in REPOSITORY_VARIABLES {
             command.env_remove(name);
         }
+        Self::start_as(command, name, has_group, fault_from_stderr, watch)
+    }
+
+    /// Starts `command` in the environment that it has, whose last words have this meaning.
+    pub(crate) fn start_as(
+        mut command: Command,
+        name: &str,
+        has_group: bool,
+        means: Meaning,
+        watch: &Arc<Watch>,
+    ) -> Result<(ServerProcess, ProcessOutput, ProcessInput), ConnectError> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let failed = |source| ConnectError::Start { program: name.to_owned(), source };
         let mut group = Group::start(command, has_group).map_err(failed)?;
@@ -97,7 +112,7 @@ impl ServerProcess {
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(failed(io::ErrorKind::BrokenPipe.into()));
         };
-        let program = ServerProcess { _group: group, stderr: StderrTail::listen(stderr) };
+        let program = ServerProcess { group, stderr: StderrTail::listen(stderr, means) };
         let output =
             BufReader::with_capacity(64 * 1024, TimeoutStream::new(stdout, Arc::clone(watch)));
         Ok((program, output, TimeoutStream::new(stdin, Arc::clone(watch))))
@@ -106,10 +121,15 @@ impl ServerProcess {
     pub(crate) fn stderr(&self) -> StderrTail {
         self.stderr.clone()
     }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.group.child().try_wait()
+    }
 }
 
 impl StderrTail {
-    fn listen(mut stderr: ChildStderr) -> Self {
+    fn listen(mut stderr: ChildStderr, means: Meaning) -> Self {
         let tail = Arc::new(Mutex::new(Vec::new()));
         let (end, ended) = channel();
         let kept = Arc::clone(&tail);
@@ -124,7 +144,12 @@ impl StderrTail {
             }
             let _ = end.send(());
         });
-        StderrTail { tail, ended: Arc::new(Mutex::new(ended)) }
+        StderrTail { tail, ended: Arc::new(Mutex::new(ended)), means }
+    }
+
+    /// What the program meant, which has hung up.
+    pub(crate) fn meaning(&self, dropped: TransferError) -> TransportError {
+        (self.means)(&self.last_words(), dropped)
     }
 
     /// What was printed, once the program has closed stderr or had time to.

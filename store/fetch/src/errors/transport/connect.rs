@@ -45,6 +45,14 @@ pub enum ConnectError {
         /// What the system said.
         source: io::Error,
     },
+    /// A setting of this host can be done by git's own transport only, and there is no git program.
+    #[error("git is needed for {reason}, and could not be started")]
+    NeedsGit {
+        /// The setting, or what failed without git.
+        reason: String,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 impl ConnectError {
@@ -53,9 +61,11 @@ impl ConnectError {
         match self {
             Self::UnknownHost { .. } | Self::Refused { .. } | Self::Timeout(_) => Class::Transient,
             Self::Start { source, .. } if is_shortage(source) => Class::Transient,
-            Self::Tls { .. } | Self::HostKey(_) | Self::Proxy(_) | Self::Start { .. } => {
-                Class::Permanent
-            }
+            Self::Tls { .. }
+            | Self::HostKey(_)
+            | Self::Proxy(_)
+            | Self::Start { .. }
+            | Self::NeedsGit { .. } => Class::Permanent,
         }
     }
 
@@ -67,7 +77,7 @@ impl ConnectError {
             Self::Timeout(_) => FailureCode::Timeout,
             Self::Tls { .. } | Self::HostKey(_) => FailureCode::Untrusted,
             Self::Proxy(_) => FailureCode::Proxy,
-            Self::Start { .. } => FailureCode::Program,
+            Self::Start { .. } | Self::NeedsGit { .. } => FailureCode::Program,
         }
     }
 
@@ -88,6 +98,9 @@ impl ConnectError {
             }
             Self::Start { source, .. } if is_shortage(source) => {
                 "raise the limits of this machine on open files, processes and memory (`ulimit -a`)"
+            }
+            Self::NeedsGit { reason, .. } => {
+                return format!("install git, or remove {reason}, which only git can do");
             }
             Self::Start { program, .. } => {
                 return format!(

@@ -11,8 +11,8 @@ pub enum LoginError {
     /// The server refused the login.
     #[error("the login was not accepted")]
     Refused,
-    /// The server wants a login of a kind that is not known here.
-    #[error("the server wants a login by {0}, and only Basic is supported")]
+    /// The server wants a login of a kind that only git's own transport knows, and git has none.
+    #[error("the server wants a login by {0}, and none is configured")]
     UnknownKind(String),
     /// Any machine on the way could have read the login. It was not sent.
     #[error("the login was not sent over plain http")]
@@ -48,7 +48,9 @@ impl LoginError {
         match self {
             Self::Missing => "configure a git credential helper or an ssh key for this host",
             Self::Refused => "renew the token or key this host's git configuration gives",
-            Self::UnknownKind(_) => "let the server offer Basic over https, or use ssh",
+            Self::UnknownKind(_) => {
+                "configure git for it: if `git ls-remote` succeeds, so does this"
+            }
             Self::ClearText => {
                 "use https; plain http with a login is accepted for this machine only"
             }

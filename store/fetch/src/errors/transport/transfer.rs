@@ -33,6 +33,10 @@ pub enum TransferError {
     /// Too many bytes besides the data asked for: headers, progress, keep-alives, trailers, bytes after a pack.
     #[error("the server sent more than {} MiB besides what was asked for", .0 >> 20)]
     Chatter(u64),
+    /// The copy that git makes of a repository, where a server gives nothing less, is larger than
+    /// [`Limits::copy`](crate::limits::Limits::copy).
+    #[error("the copy of the repository that git makes is larger than {} bytes", .0)]
+    LargeCopy(u64),
 }
 
 impl TransferError {
@@ -41,7 +45,7 @@ impl TransferError {
         match self {
             Self::Dropped { .. } => FailureCode::Connection,
             Self::Idle(_) | Self::Slow { .. } | Self::Overlong(_) => FailureCode::Timeout,
-            Self::Chatter(_) => FailureCode::Limit,
+            Self::Chatter(_) | Self::LargeCopy(_) => FailureCode::Limit,
         }
     }
 
@@ -57,6 +61,9 @@ impl TransferError {
             }
             Self::Overlong(_) => "allow more time with MODSTORE_FETCH_TIMEOUT, in seconds",
             Self::Chatter(_) => "an honest server sends far less; ask its operator",
+            Self::LargeCopy(_) => {
+                "use a server that speaks git's protocol 2, or allow more with MODSTORE_COPY_BYTES"
+            }
         }
     }
 

@@ -1,0 +1,146 @@
+//! git's own reading of its configuration, where another reader would not see all of it.
+//!
+//! gix reads the usual files and `GIT_CONFIG_COUNT`, without a program. It does not know `GIT_CONFIG_PARAMETERS`, has its
+//! own idea of some includes, and looks for the system's file in one place only. Where anything of that kind is there, or
+//! a section that decides about connections, `git config --list` is asked once, and its answer is used instead.
+//!
+//! Limits: without a git program, what gix reads has to do, but for `GIT_CONFIG_PARAMETERS`, which nothing else reads.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use gix::{
+    bstr::{BStr, ByteSlice as _},
+    config::{File, Source, file::Metadata},
+};
+use modstore_core::{
+    Cancel,
+    program::{Manner, ProgramError, Running},
+};
+
+use crate::errors::NetworkError;
+
+/// Set by git for what it starts, from `git -c`.
+const PARAMETERS: &str = "GIT_CONFIG_PARAMETERS";
+/// Whoever reads a few files takes less.
+const LIMIT: Duration = Duration::from_secs(20);
+/// No configuration is longer than this.
+const MOST: usize = 8 << 20;
+/// Sections that decide which way a connection takes, or that lead to more configuration.
+const DECISIVE: [&str; 6] = ["http", "url", "protocol", "remote", "include", "includeif"];
+/// Where a git lives that has its system configuration in `/etc`.
+const USUAL: [&str; 2] = ["/usr/bin", "/bin"];
+
+/// Whether git itself is to be asked, after `read` was read by gix.
+pub(super) fn is_for_git(read: &File) -> bool {
+    env::var_os(PARAMETERS).is_some()
+        || DECISIVE
+            .iter()
+            .any(|name| read.sections_by_name(name).is_some_and(|mut s| s.next().is_some()))
+        || git_program()
+            .is_some_and(|git| !USUAL.iter().any(|usual| git.parent() == Some(Path::new(usual))))
+}
+
+/// The configuration as git lists it in `repository`; nothing where there is no git program.
+pub(super) fn listed_by_git(repository: &Path) -> Result<Option<File>, NetworkError> {
+    let mut command = Command::new("git");
+    command.args(["config", "--list", "-z"]).env("GIT_DIR", repository);
+    command.env("LC_ALL", "C").env_remove("GIT_CONFIG").env_remove("GIT_WORK_TREE");
+    let cancel = Cancel::new();
+    let running =
+        Running { input: b"", limit: LIMIT, cancel: &cancel, told: &|_| {}, ends_with_us: false };
+    let failed = |source: String| NetworkError::Configuration { source: source.into() };
+    match running.run_as(command, Manner { most: MOST, ..Manner::default() }) {
+        Ok(ran) if ran.status.success() => {
+            parsed(&ran.stdout).map(Some).map_err(|error| failed(error.to_string()))
+        }
+        Ok(ran) => Err(failed(ran.stderr)),
+        Err(ProgramError::Start { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            match env::var_os(PARAMETERS) {
+                None => Ok(None),
+                Some(_) => Err(failed(format!(
+                    "{PARAMETERS} is set, which only git reads, and there is no git program"
+                ))),
+            }
+        }
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+/// The answer of `git config --list -z`: `section.subsection.key`, a line end and the value, which a key alone lacks.
+fn parsed(list: &[u8]) -> gix::Result<File> {
+    // A section for each run of keys: the order decides which of two values counts.
+    let mut file = File::new(Metadata::from(Source::User).with(gix::sec::Trust::Full));
+    let mut before = None;
+    let mut id = None;
+    for entry in list.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+        let (name, value) = match entry.split_once_str("\n") {
+            Some((name, value)) => (name, Some(BStr::new(value))),
+            None => (entry, None),
+        };
+        let Some((place, key)) = name.rsplit_once_str(".") else { continue };
+        if before != Some(place) {
+            before = Some(place);
+            let (section, below) = match place.split_once_str(".") {
+                Some((section, below)) => (section, Some(BStr::new(below).to_owned())),
+                None => (place, None),
+            };
+            id = Some(file.new_section(section.to_str_lossy(), below)?.id());
+        }
+        if let Some(mut section) = id.and_then(|id| file.section_mut_by_id(id)) {
+            section.push(key.to_str_lossy(), value)?;
+        }
+    }
+    Ok(file)
+}
+
+/// The git program that a child would be.
+pub(super) fn git_program() -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let found = env::split_paths(&path).map(|place| place.join(OsStr::new("git")));
+    found.into_iter().find(|git| git.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_values_and_keys_without_one_survive() {
+        let list = b"http.extraheader\nX: 1\0http.https://h.x:8/.extraheader\nX: 2\0http.extraheader\nX: 3\nmore\0\
+                     http.emptyauth\0url.file:///a=b/.insteadof\nhttps://h/\0user.name\n\0";
+        let file = parsed(list).unwrap();
+        let seen: Vec<(String, Vec<String>)> = file
+            .sections()
+            .map(|section| {
+                let below = section.header().subsection_name().map(ToString::to_string);
+                let names = section.value_names();
+                let values =
+                    names.flat_map(|name| section.values(&name)).map(|value| value.to_string());
+                (below.unwrap_or_default(), values.collect())
+            })
+            .collect();
+        let expected = [
+            ("", vec!["X: 1"]),
+            ("https://h.x:8/", vec!["X: 2"]),
+            ("", vec!["X: 3\nmore"]),
+            ("file:///a=b/", vec!["https://h/"]),
+            ("", vec![""]),
+        ];
+        let expected = expected.map(|(below, values)| {
+            (below.to_owned(), values.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        });
+        assert_eq!(seen, expected);
+        assert!(
+            file.sections_by_name("http")
+                .unwrap()
+                .any(|section| section.contains_value_name("emptyAuth"))
+        );
+    }
+}

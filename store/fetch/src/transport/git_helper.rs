@@ -1,0 +1,335 @@
+//! git's own HTTP transport, as a child: `git remote-https`, spoken to as `gitremote-helpers(1)` says.
+//!
+//! ```text
+//! us    stateless-connect git-upload-pack ⏎
+//! git   ⏎                                       or `fallback ⏎`: the server speaks version 0, or none
+//! git   the server's capabilities, in version 2
+//! us    a request, up to its flush packet
+//! git   the answer, then a response-end packet  and so on
+//! ```
+//!
+//! The configuration, logins, proxies, certificates, cookies and redirects are git's. Limits, the receiver and all checks
+//! of what comes are ours, as for every connection.
+//!
+//! Limits: a redirect is followed as git does it, with the logins and headers that git sends along.
+
+use std::{
+    any::Any,
+    borrow::Cow,
+    env,
+    io::{self, BufReader, BufWriter, Read, Write as _},
+    process::Command,
+    sync::Arc,
+};
+
+use gix::bstr::{BStr, BString};
+use gix_transport::{
+    Protocol, Service,
+    client::{
+        Error, MessageKind, TransportWithoutIO, WriteMode,
+        blocking_io::{RequestWriter, SetServiceResponse, Transport},
+        git::{ConnectMode, blocking_io::Connection},
+    },
+};
+
+use super::{
+    git_config::{GitConfig, RemoteUrl},
+    git_words::fault_from_git,
+    process::{ProcessInput, ProcessOutput, ServerProcess, StderrTail},
+    watch::Watch,
+};
+use crate::errors::{ConnectError, ServerError, TransferError, TransportError};
+
+/// The line that a helper answers with is not longer.
+const LINE: usize = 64;
+
+/// A program that fetches over HTTP for us.
+pub(crate) enum Helper {
+    /// It speaks version 2 with the server.
+    Speaks(Box<dyn Transport + Send>, StderrTail),
+    /// The server does not speak it.
+    FallsBack,
+}
+
+/// Starts git's transport for `remote`, and lets it ask the server. `reason` says why it is needed.
+pub(crate) fn start(
+    config: &GitConfig,
+    remote: &RemoteUrl,
+    reason: &str,
+    watch: &Arc<Watch>,
+) -> Result<Helper, TransportError> {
+    let mut command = git_for(config, remote);
+    command.arg("remote-https").arg("origin").arg(remote.url.to_bstring().to_string());
+    let started =
+        ServerProcess::start_as(command, "git", !config.interactive(), fault_from_git, watch);
+    let (program, mut output, mut input) = started.map_err(|error| needed(error, reason))?;
+    let stderr = program.stderr();
+    watch.counters.request();
+    let lost = |error: io::Error| {
+        let dropped = TransferError::Dropped { source: Some(error.to_string().into()) };
+        match watch.take_error() {
+            None | Some(TransportError::Transfer(TransferError::Dropped { .. })) => {
+                stderr.meaning(dropped)
+            }
+            Some(error) => error,
+        }
+    };
+    let asked =
+        input.write_all(b"stateless-connect git-upload-pack\n").and_then(|()| input.flush());
+    match asked.and_then(|()| read_line(&mut output)).map_err(lost)?.as_slice() {
+        b"\n" => {
+            let stderr = program.stderr();
+            let transport = HelperTransport {
+                inner: connection(output, input, remote),
+                watch: Arc::clone(watch),
+                _program: program,
+            };
+            Ok(Helper::Speaks(Box::new(transport), stderr))
+        }
+        b"fallback\n" => Ok(Helper::FallsBack),
+        // An older git does not know the command, says so, and ends.
+        b"" if stderr.last_words().contains("unknown command") => Ok(Helper::FallsBack),
+        b"" => Err(stderr.meaning(TransferError::Dropped { source: None })),
+        line => {
+            let said = format!("git's transport answered {:?}", line.escape_ascii().to_string());
+            Err(ServerError::Protocol { source: said.into() }.into())
+        }
+    }
+}
+
+/// Names what asked for git, where there is none.
+pub(crate) fn needed(error: ConnectError, reason: &str) -> ConnectError {
+    match error {
+        ConnectError::Start { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            ConnectError::NeedsGit { reason: reason.to_owned(), source }
+        }
+        error => error,
+    }
+}
+
+/// git, to be run on behalf of a clone of `remote`: in our repository without objects, and never asking a person unless
+/// that is allowed. A password of the address is in the environment, and not among the arguments, which others can see.
+pub(crate) fn git_for(config: &GitConfig, remote: &RemoteUrl) -> Command {
+    let mut command = Command::new("git");
+    for name in ["GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"] {
+        command.env_remove(name);
+    }
+    for name in
+        ["GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_CONFIG", "GIT_SHALLOW_FILE"]
+    {
+        command.env_remove(name);
+    }
+    command.env("GIT_DIR", config.repository());
+    command.env("LC_ALL", "C").env_remove("LANGUAGE");
+    if !config.interactive() {
+        // Empty: neither a program that opens a window, nor the terminal.
+        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ASKPASS", "");
+    }
+    trust(&mut command);
+    let mut settings = Vec::new();
+    if let Some(login) = &remote.login {
+        let mut place = remote.url.clone();
+        place.set_user(None);
+        place.path = "/".into();
+        let key = format!("credential.{}.helper", place.to_bstring());
+        let helper = "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' \
+                      \"$MODSTORE_GIT_USER\" \"$MODSTORE_GIT_PASSWORD\"; }; f";
+        settings.extend([(key.clone(), String::new()), (key, helper.to_owned())]);
+        command.env("MODSTORE_GIT_USER", &login.username);
+        command.env("MODSTORE_GIT_PASSWORD", &login.password);
+    }
+    configure(&mut command, &settings);
+    command
+}
+
+/// Adds settings to those that the environment has.
+fn configure(command: &mut Command, settings: &[(String, String)]) {
+    const COUNT: &str = "GIT_CONFIG_COUNT";
+    let before = env::var(COUNT).ok().filter(|count| !count.is_empty());
+    // Where this is no number, git says so.
+    let Ok(before) = before.as_deref().unwrap_or("0").parse::<usize>() else { return };
+    for (number, (key, value)) in settings.iter().enumerate() {
+        let number = before + number;
+        command.env(format!("GIT_CONFIG_KEY_{number}"), key);
+        command.env(format!("GIT_CONFIG_VALUE_{number}"), value);
+    }
+    if !settings.is_empty() {
+        command.env(COUNT, (before + settings.len()).to_string());
+    }
+}
+
+/// What this process trusts beyond git is trusted by git too, as far as git can be told and nothing else is set.
+fn trust(command: &mut Command) {
+    for (ours, gits) in [("SSL_CERT_FILE", "GIT_SSL_CAINFO"), ("SSL_CERT_DIR", "GIT_SSL_CAPATH")] {
+        let place = env::var_os(ours).filter(|place| std::path::Path::new(place).exists());
+        if let Some(place) = place.filter(|_| env::var_os(gits).is_none()) {
+            command.env(gits, place);
+        }
+    }
+}
+
+fn read_line(output: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.len() < LINE && !line.ends_with(b"\n") && output.read(&mut byte)? == 1 {
+        line.extend_from_slice(&byte);
+    }
+    Ok(line)
+}
+
+type Inner = Connection<BufReader<WithoutResponseEnds<ProcessOutput>>, BufWriter<ProcessInput>>;
+
+fn connection(output: ProcessOutput, input: ProcessInput, remote: &RemoteUrl) -> Inner {
+    let path: BString = remote.url.path.clone();
+    Connection::new(
+        BufReader::with_capacity(64 * 1024, WithoutResponseEnds::new(output)),
+        BufWriter::new(input),
+        Protocol::V2,
+        path,
+        None::<(&str, _)>,
+        ConnectMode::Process,
+        false,
+    )
+}
+
+/// A transport whose program lives as long as it. Each request is one of its own, as over HTTP.
+struct HelperTransport {
+    inner: Inner,
+    watch: Arc<Watch>,
+    _program: ServerProcess,
+}
+
+impl TransportWithoutIO for HelperTransport {
+    fn to_url(&self) -> Cow<'_, BStr> {
+        self.inner.to_url()
+    }
+
+    fn connection_persists_across_multiple_requests(&self) -> bool {
+        false
+    }
+
+    fn configure(&mut self, config: &dyn Any) -> gix::Result<()> {
+        self.inner.configure(config)
+    }
+}
+
+impl Transport for HelperTransport {
+    fn handshake<'a>(
+        &mut self,
+        service: Service,
+        extra: &'a [(&'a str, Option<&'a str>)],
+    ) -> Result<SetServiceResponse<'_>, Error> {
+        self.inner.handshake(service, extra)
+    }
+
+    fn request(
+        &mut self,
+        mode: WriteMode,
+        end: MessageKind,
+        trace: bool,
+    ) -> Result<RequestWriter<'_>, Error> {
+        self.watch.counters.request();
+        self.inner.request(mode, end, trace)
+    }
+}
+
+/// Packets, but for the response-end ones, which only a helper sends.
+struct WithoutResponseEnds<R> {
+    inner: R,
+    /// Bytes left of the packet that is being passed on.
+    left: usize,
+    /// The length of the next packet, as far as it was read, and what of it is still to be passed on.
+    head: Vec<u8>,
+    pending: usize,
+    /// From here on these are no packets, and everything is passed on.
+    is_lost: bool,
+}
+
+/// The length that a response-end packet gives.
+const RESPONSE_END: &[u8] = b"0002";
+
+impl<R: Read> WithoutResponseEnds<R> {
+    const fn new(inner: R) -> Self {
+        Self { inner, left: 0, head: Vec::new(), pending: 0, is_lost: false }
+    }
+
+    /// Reads the next length, past any that end a response; false at the end.
+    fn next_head(&mut self) -> io::Result<bool> {
+        loop {
+            self.head.clear();
+            let mut byte = [0];
+            while self.head.len() < RESPONSE_END.len() {
+                if self.inner.read(&mut byte)? == 0 {
+                    self.pending = self.head.len();
+                    return Ok(self.pending > 0);
+                }
+                self.head.extend_from_slice(&byte);
+            }
+            if self.head != RESPONSE_END {
+                break;
+            }
+        }
+        self.pending = self.head.len();
+        let length = str::from_utf8(&self.head).ok();
+        match length.and_then(|digits| usize::from_str_radix(digits, 16).ok()) {
+            Some(length) => self.left = length.saturating_sub(self.head.len()),
+            None => self.is_lost = true,
+        }
+        Ok(true)
+    }
+}
+
+impl<R: Read> Read for WithoutResponseEnds<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.pending == 0 && self.left == 0 && !self.is_lost && !self.next_head()? {
+            return Ok(0);
+        }
+        if self.pending > 0 {
+            let begin = self.head.len() - self.pending;
+            let read = self.head.get(begin..).unwrap_or_default().read(buf)?;
+            self.pending -= read;
+            return Ok(read);
+        }
+        if self.is_lost {
+            return self.inner.read(buf);
+        }
+        let most = buf.len().min(self.left);
+        let read = self.inner.read(buf.get_mut(..most).unwrap_or_default())?;
+        self.left -= read;
+        // An end within a packet is the reader's to find.
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::WithoutResponseEnds;
+
+    #[test]
+    fn response_ends_are_left_out_wherever_reads_are_cut_and_nothing_else_is() {
+        let sent = b"000eversion 2\n00000002000800020000" as &[u8];
+        let sent = [sent, b"00020006a\n00010009a000200000002"].concat();
+        let kept = b"000eversion 2\n00000008000200000006a\n00010009a00020000";
+        struct Pieces<'a>(&'a [u8], usize);
+        impl std::io::Read for Pieces<'_> {
+            fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+                let most = self.1.min(buf.len()).min(self.0.len());
+                self.0.read(&mut buf[..most])
+            }
+        }
+        for size in 1..sent.len() {
+            let mut seen = Vec::new();
+            let mut reader = WithoutResponseEnds::new(Pieces(&sent, size));
+            let mut piece = vec![0; size];
+            while let Ok(read @ 1..) = reader.read(&mut piece) {
+                seen.extend_from_slice(&piece[..read]);
+            }
+            assert_eq!(seen, kept, "pieces of {size}");
+        }
+        let mut lost = Vec::new();
+        WithoutResponseEnds::new(&b"<html>0002</html>"[..]).read_to_end(&mut lost).unwrap();
+        assert_eq!(lost, b"<html>0002</html>");
+    }
+}

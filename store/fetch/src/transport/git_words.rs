@@ -1,0 +1,180 @@
+//! What git meant that gave up an exchange over HTTP, by its last words.
+//!
+//! git's messages are asked for in English. Those of libcurl, which git passes on, differ from version to version and
+//! from one TLS library to another, so they are recognised by what all of them say.
+//!
+//! Limits: what is not recognised is told as it was said.
+
+use crate::errors::{ConnectError, LoginError, ServerError, TransferError, TransportError};
+
+/// The error that a git that hung up has printed.
+pub(crate) fn fault_from_git(said: &str, dropped: TransferError) -> TransportError {
+    let said = without_logins(said);
+    let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
+    let last = || last_words(&said);
+    let cause = || last().into();
+    if said.is_empty() {
+        return dropped.into();
+    }
+    let status = status(&said);
+    if has(&["Authentication failed for"]) {
+        LoginError::Refused.into()
+    } else if has(&[
+        "could not read Username",
+        "could not read Password",
+        "terminal prompts disabled",
+    ]) || status == Some(401)
+    {
+        LoginError::Missing.into()
+    } else if status == Some(407) || has(&["proxy", "Proxy", "SOCKS"]) {
+        ConnectError::Proxy(last()).into()
+    } else if let Some(status) = status {
+        ServerError::Status { status, retry_after: None }.into()
+    } else if has(&["' not found"]) {
+        ServerError::Status { status: 404, retry_after: None }.into()
+    } else if has(&["ould not resolve host", "ouldn't resolve host"]) {
+        ConnectError::UnknownHost { source: Some(cause()) }.into()
+    } else if has(&["SSL", "TLS", "ssl", "tls", "certificate", "CAfile"]) {
+        ConnectError::Tls { source: cause() }.into()
+    } else if has(&[
+        "Failed to connect",
+        "ould not connect",
+        "ouldn't connect",
+        "Connection refused",
+    ]) {
+        ConnectError::Refused { source: Some(cause()) }.into()
+    } else if has(&["base from redirection", "not supported or disabled", "Maximum (20) redirects"])
+    {
+        ServerError::Redirect(last()).into()
+    } else if has(&["is this a git repository", "protocol error", "bad line length", "expected"]) {
+        ServerError::Protocol { source: cause() }.into()
+    } else if has(&[
+        "timed out",
+        "hung up",
+        "Empty reply",
+        "reset",
+        "closed",
+        "too slow",
+        "RPC failed",
+    ]) {
+        TransferError::Dropped { source: Some(cause()) }.into()
+    } else {
+        ServerError::Said(last()).into()
+    }
+}
+
+/// The status of HTTP in libcurl's words.
+fn status(said: &str) -> Option<u16> {
+    let after = |text: &str| {
+        let (_, rest) = said.rsplit_once(text)?;
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest.get(..end)?.parse().ok()
+    };
+    ["returned error: ", "RPC failed; HTTP ", "Received HTTP code ", "HTTP code = "]
+        .into_iter()
+        .find_map(after)
+}
+
+/// The line that says why, without the address, which is known.
+fn last_words(said: &str) -> String {
+    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let fatal = lines().find(|line| line.starts_with("fatal: "));
+    let line = fatal.or_else(|| lines().find(|line| line.starts_with("error: ")));
+    let line = line.or_else(|| lines().last()).unwrap_or_default();
+    let text = line.trim_start_matches("fatal: ").trim_start_matches("error: ");
+    match text.strip_prefix("unable to access ").and_then(|text| text.split_once("': ")) {
+        Some((_, why)) => why.to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+/// The text without what stands before an `@` in an address.
+fn without_logins(said: &str) -> String {
+    let mut out = String::new();
+    let mut rest = said;
+    while let Some((before, after)) = rest.split_once("://") {
+        out.push_str(before);
+        out.push_str("://");
+        let end = after.find(|c: char| c == '/' || c.is_whitespace() || c == '\'');
+        let (authority, path) = after.split_at(end.unwrap_or(after.len()));
+        out.push_str(authority.rsplit_once('@').map_or(authority, |(_, host)| host));
+        rest = path;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use modstore_core::model::FailureCode;
+
+    use super::{fault_from_git, without_logins};
+    use crate::errors::TransferError;
+
+    #[test]
+    fn what_git_says_has_the_code_of_what_happened() {
+        for (said, code) in [
+            ("fatal: Authentication failed for 'https://h/r.git/'", FailureCode::Authentication),
+            (
+                "fatal: could not read Username for 'https://h': terminal prompts disabled",
+                FailureCode::Authentication,
+            ),
+            ("fatal: repository 'https://h/r.git/' not found", FailureCode::NoSuchRepository),
+            (
+                "fatal: unable to access 'https://h/': The requested URL returned error: 503",
+                FailureCode::RateLimited,
+            ),
+            (
+                "error: RPC failed; HTTP 500 curl 22 The requested URL returned error: 500\nfatal: x",
+                FailureCode::Server,
+            ),
+            (
+                "fatal: unable to access 'https://h/': Could not resolve host: h",
+                FailureCode::NameResolution,
+            ),
+            (
+                "fatal: unable to access 'https://h/': Could not resolve proxy: p",
+                FailureCode::Proxy,
+            ),
+            (
+                "fatal: unable to access 'https://h/': Received HTTP code 407 from proxy after CONNECT",
+                FailureCode::Proxy,
+            ),
+            (
+                "fatal: unable to access 'https://h/': server certificate verification failed. CAfile: none CRLfile: none",
+                FailureCode::Untrusted,
+            ),
+            (
+                "fatal: unable to access 'https://h/': SSL certificate problem: self-signed certificate",
+                FailureCode::Untrusted,
+            ),
+            (
+                "fatal: unable to access 'https://h/': Failed to connect to h port 443 after 0 ms: Couldn't connect to server",
+                FailureCode::Connection,
+            ),
+            (
+                "fatal: https://h/r.git/info/refs not valid: is this a git repository?",
+                FailureCode::Protocol,
+            ),
+            (
+                "fatal: unable to access 'https://h/': Empty reply from server",
+                FailureCode::Connection,
+            ),
+            ("fatal: something new", FailureCode::Server),
+            ("", FailureCode::Connection),
+        ] {
+            let fault = fault_from_git(said, TransferError::Dropped { source: None });
+            assert_eq!(fault.code(), code, "{said}: {fault:?}");
+        }
+    }
+
+    #[test]
+    fn no_login_is_told() {
+        let said =
+            "unable to access 'https://u:s3cret@h/r': via http://p:s3cret@x:1 and https://h/a@b";
+        assert_eq!(
+            without_logins(said),
+            "unable to access 'https://h/r': via http://x:1 and https://h/a@b"
+        );
+    }
+}
