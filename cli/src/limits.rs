@@ -8,6 +8,7 @@ use std::{
 };
 
 use modstore::Options;
+use modstore_core::model::Transport;
 use modstore_fetch::{ArchiveLimit, PackLimit};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::process::{Resource, getrlimit};
@@ -18,7 +19,9 @@ const PROGRESS: &str = "MODSTORE_PROGRESS_TIMEOUT";
 const RATE: &str = "MODSTORE_LOWEST_RATE";
 const FETCH: &str = "MODSTORE_FETCH_TIMEOUT";
 const RETRY: &str = "MODSTORE_RETRY_AFTER";
+const COPY: &str = "MODSTORE_COPY_BYTES";
 const ALLOW_BUILDS: &str = "MODSTORE_ALLOW_BUILDS";
+const TRANSPORT: &str = "MODSTORE_TRANSPORT";
 
 /// Makes a write beyond `ulimit -f` an error, which is undone and reported, instead of a signal that ends the process.
 /// Must be called while there is one thread. Programs that modstore starts get the signal as usual.
@@ -102,6 +105,10 @@ fn limited_by(
             options.archives.set(limit, most);
         }
     }
+    if let Some(most) = look(COPY).map(count).transpose()? {
+        options.limits.copy = most;
+    }
+    options.transport = look(TRANSPORT).map(transport).transpose()?;
     if let Some(allow) = look(ALLOW_BUILDS).map(switch).transpose()? {
         options.allow_builds = allow;
     }
@@ -114,6 +121,11 @@ fn switch((name, value): (&'static str, OsString)) -> Result<bool, LimitError> {
         Some("0") => Ok(false),
         _ => Err(LimitError { name, value, wanted: "1 or 0" }),
     }
+}
+
+fn transport((name, value): (&'static str, OsString)) -> Result<Transport, LimitError> {
+    let parsed = value.to_str().and_then(|text| text.parse().ok());
+    parsed.ok_or(LimitError { name, value, wanted: "auto or git" })
 }
 
 fn seconds((name, value): (&'static str, OsString)) -> Result<Duration, LimitError> {
@@ -167,6 +179,9 @@ mod tests {
             assert_ne!(wanted, Options::default().packs, "{name}");
             assert_eq!(with(name, "4321").unwrap().packs, wanted, "{name}");
         }
+        assert_eq!(with(COPY, "4321").unwrap().limits.copy, 4321);
+        assert_eq!(with(TRANSPORT, "git").unwrap().transport, Some(Transport::Git));
+        assert_eq!(with(TRANSPORT, "").unwrap().transport, None);
         assert!(with(ALLOW_BUILDS, "1").unwrap().allow_builds);
         assert!(!with(ALLOW_BUILDS, "0").unwrap().allow_builds);
         for limit in ArchiveLimit::ALL {
@@ -190,6 +205,7 @@ mod tests {
             (FETCH, "0"),
             (PACK_MEMORY, "1.5"),
             (ALLOW_BUILDS, "yes"),
+            (TRANSPORT, "curl"),
         ] {
             let error = with(name, value).unwrap_err();
             assert!(

@@ -7,6 +7,7 @@ use modstore::{
     Store, UpdateReport, Warning as StoreWarning,
     internals::update::{Cost as StoreCost, Unchanged as StoreUnchanged},
 };
+use modstore_fetch::{Way, WayTaken};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -40,6 +41,8 @@ pub(crate) struct Update {
     pub(super) environments: Vec<EnvironmentChanges>,
     /// What the update cost.
     pub(super) cost: Cost,
+    /// How each HTTP host was reached.
+    pub(super) transports: Vec<TransportTaken>,
 }
 
 /// A module that changed.
@@ -98,6 +101,37 @@ pub(crate) struct Cost {
     commit_ms: u64,
 }
 
+/// How an HTTP host was reached.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct TransportTaken {
+    /// The host, and its port if that is written.
+    host: String,
+    /// Who spoke to it.
+    way: TransportWay,
+    /// The setting that asks for git, or what failed before; null for the usual way.
+    reason: Option<String>,
+}
+
+/// Who speaks to an HTTP server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TransportWay {
+    /// This process.
+    Modstore,
+    /// git's own transport.
+    Git,
+}
+
+impl From<&WayTaken> for TransportTaken {
+    fn from(taken: &WayTaken) -> Self {
+        let way = match taken.way {
+            Way::InProcess => TransportWay::Modstore,
+            Way::Git => TransportWay::Git,
+        };
+        Self { host: taken.host.clone(), way, reason: taken.reason.clone() }
+    }
+}
+
 impl Update {
     /// What `report` says; the files are compared in `store`.
     pub(super) fn new(store: &Store, report: &UpdateReport) -> Self {
@@ -123,6 +157,7 @@ impl Update {
             warnings: report.warnings.iter().map(Warning::from).collect(),
             environments: report.environments.iter().map(EnvironmentChanges::from).collect(),
             cost: report.cost.into(),
+            transports: report.transports.iter().map(TransportTaken::from).collect(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Cost, Update, Updated};
+use super::{Cost, TransportTaken, TransportWay, Update, Updated};
 use crate::{
     exit::Exit,
     json::{Binding, Deferred, DeferredReason, EnvironmentChanges, EnvironmentFailure, Failed},
@@ -67,7 +67,17 @@ impl Update {
             to,
             "requests: {requests}, connections: {connections}, received: {received}, files written: {files_written}, \
              linked: {files_linked}; {fetch_ms} ms to fetch, {commit_ms} ms to switch",
-        )
+        )?;
+        for TransportTaken { host, way, reason } in &self.transports {
+            match (way, reason) {
+                (TransportWay::Modstore, _) => writeln!(to, "{host}: in this process")?,
+                (TransportWay::Git, None) => writeln!(to, "{host}: through git")?,
+                (TransportWay::Git, Some(reason)) => {
+                    writeln!(to, "{host}: through git ({reason})")?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Each module that failed or was not tried, with its current version.

@@ -11,13 +11,15 @@ use std::{
 
 use super::toml_fields::{self, Fields, Placed, TomlFault};
 use super::written::redact;
-use super::{BuildSpec, ModuleName, ParseModuleNameError, ParseSourceError, Source};
+use super::{BuildSpec, ModuleName, ParseModuleNameError, ParseSourceError, Source, Transport};
 
 /// The declared modules.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Declarations {
     /// Each module once; no two names differ only in case.
     pub modules: BTreeMap<ModuleName, Declared>,
+    /// Who speaks to HTTP servers, if that is written.
+    pub transport: Option<Transport>,
 }
 
 /// What one module is declared to be.
@@ -123,9 +125,16 @@ fn read(
 ) -> Result<Declarations, Placed<DeclarationFault>> {
     let document = toml_fields::document(text).map_err(in_toml)?;
     let root = Fields::root(&document);
-    root.only(&["modules"]).map_err(in_toml)?;
+    root.only(&["modules", "transport"]).map_err(in_toml)?;
+    let transport = match root.text("transport").map_err(in_toml)? {
+        None => None,
+        Some(text) => {
+            let wrong = |_| in_toml(root.wrong("transport", "`auto` or `git`"));
+            Some(text.parse().map_err(wrong)?)
+        }
+    };
     let Some(table) = root.table("modules").map_err(in_toml)? else {
-        return Ok(Declarations::default());
+        return Ok(Declarations { modules: BTreeMap::new(), transport });
     };
     let mut modules = BTreeMap::new();
     let mut folded = HashMap::new();
@@ -139,7 +148,7 @@ fn read(
         let declared = read_module(&name, fields, base, home)?;
         modules.insert(name, declared);
     }
-    Ok(Declarations { modules })
+    Ok(Declarations { modules, transport })
 }
 
 fn read_module(
@@ -233,6 +242,14 @@ validate  = ["deno", "check", "out.js"]
     }
 
     #[test]
+    fn who_speaks_to_servers_stands_before_the_modules() {
+        let transport = |text| parse(text).map(|declared| declared.transport);
+        assert_eq!(transport("transport = 'git'\n[modules]"), Ok(Some(Transport::Git)));
+        assert_eq!(transport("transport = 'auto'"), Ok(Some(Transport::Auto)));
+        assert_eq!(transport(""), Ok(None));
+    }
+
+    #[test]
     fn a_linked_directory_stands_in_for_the_source() {
         let text = "[modules.a]\nsource = 'git+https://h/r'\nlinked = './x'";
         let declared = parse(text).unwrap().modules.pop_first().unwrap().1;
@@ -257,6 +274,7 @@ validate  = ["deno", "check", "out.js"]
         let table = [
             ("[modules.a", 1, 11, ""),
             ("x = 1", 1, 1, "unknown key `x`"),
+            ("transport = 'curl'", 1, 13, "expected `transport` to be `auto` or `git`"),
             ("[module.a]\nsource='/x'", 1, 2, "unknown key `module`, did you mean `modules`?"),
             ("modules = 1", 1, 11, "expected `modules` to be a table"),
             ("[modules]\na = 1", 2, 5, "expected `a` to be a table"),

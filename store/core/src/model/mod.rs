@@ -26,6 +26,7 @@ mod source_grammar;
 mod recorded_source;
 mod toml_fields;
 mod build_spec;
+mod transport;
 mod declarations;
 mod declarations_edit;
 mod lockfile;
@@ -60,5 +61,6 @@ pub use source::{ArchiveKind, ArchiveSource, ArchiveUrl, GitSource, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
 pub use toml_fields::TomlFault;
+pub use transport::{ParseTransportError, Transport};
 
 pub use causes::causes;

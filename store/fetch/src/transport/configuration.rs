@@ -81,8 +81,9 @@ fn parsed(list: &[u8]) -> gix::Result<File> {
     let mut id = None;
     for entry in list.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
         let (name, value) = match entry.split_once_str("\n") {
-            Some((name, value)) => (name, Some(BStr::new(value))),
-            None => (entry, None),
+            Some((name, value)) => (name, BStr::new(value)),
+            // A key alone is a yes.
+            None => (entry, BStr::new("true")),
         };
         let Some((place, key)) = name.rsplit_once_str(".") else { continue };
         if before != Some(place) {
@@ -94,7 +95,7 @@ fn parsed(list: &[u8]) -> gix::Result<File> {
             id = Some(file.new_section(section.to_str_lossy(), below)?.id());
         }
         if let Some(mut section) = id.and_then(|id| file.section_mut_by_id(id)) {
-            section.push(key.to_str_lossy(), value)?;
+            section.push(key.to_str_lossy(), Some(value))?;
         }
     }
     Ok(file)
@@ -129,7 +130,7 @@ mod tests {
         let expected = [
             ("", vec!["X: 1"]),
             ("https://h.x:8/", vec!["X: 2"]),
-            ("", vec!["X: 3\nmore"]),
+            ("", vec!["X: 3\nmore", "true"]),
             ("file:///a=b/", vec!["https://h/"]),
             ("", vec![""]),
         ];
@@ -137,10 +138,5 @@ mod tests {
             (below.to_owned(), values.into_iter().map(str::to_owned).collect::<Vec<_>>())
         });
         assert_eq!(seen, expected);
-        assert!(
-            file.sections_by_name("http")
-                .unwrap()
-                .any(|section| section.contains_value_name("emptyAuth"))
-        );
     }
 }

@@ -460,7 +460,7 @@ mod tests {
         assert!(text.starts_with("001e# service=git-upload-pack\n0000"), "{text}");
         assert!(text.contains(" HEAD\0multi_ack ") && text.contains("symref=HEAD:refs/heads/x\n"));
         assert!(
-            text.ends_with("003d1111111111111111111111111111111111111111 refs/heads/x\n0000"),
+            text.ends_with("003a1111111111111111111111111111111111111111 refs/heads/x\n0000"),
             "{text}"
         );
         let empty = String::from_utf8(advertisement(&[], None)).unwrap();

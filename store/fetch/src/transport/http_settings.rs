@@ -149,7 +149,13 @@ impl HttpSettings {
             names.sort_unstable_by_key(|name| name.to_ascii_lowercase());
             names.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
             for name in names {
-                settings.add(&name, fit, section.values(&name));
+                let mut values = section.values(&name);
+                if section.value_implicit(&name) == Some(None) {
+                    // A key alone is a yes, where an empty value is a no.
+                    values.pop();
+                    values.push("true".into());
+                }
+                settings.add(&name, fit, values);
             }
         }
         settings
@@ -165,8 +171,6 @@ impl HttpSettings {
             return;
         }
         known.best = fit;
-        // A key without a value.
-        let values = if values.is_empty() { vec!["true".into()] } else { values };
         known.values.extend(values);
     }
 

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use modstore_fetch::{
-    ArchiveLimits, Counts, Limits, MemoryBudget, Network, NetworkError, PackLimits,
+    ArchiveLimits, Counts, Limits, MemoryBudget, Network, NetworkError, PackLimits, WayTaken,
 };
 
 use super::{hosts::Hosts, known::KnownTrees};
@@ -11,6 +11,7 @@ use crate::{
     Context,
     commit::State,
     disk::{Staging, StagingError},
+    model::Transport,
 };
 
 /// How fetching is done.
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) packs: PackLimits,
     /// What one archive may cost.
     pub(crate) archives: ArchiveLimits,
+    /// Who speaks to HTTP servers.
+    pub(crate) transport: Transport,
 }
 
 /// Which places may give a tree in the origin's stead. Each step excludes the places of those before it.
@@ -90,14 +93,22 @@ impl<'a> Sources<'a> {
             return Ok(network);
         }
         let Context { layout, offline, .. } = self.context;
-        let Settings { limits, interactive, .. } = self.settings;
+        let Settings { limits, interactive, transport, .. } = self.settings;
         let opened = Network::open(&layout.mirrors(), limits, interactive, offline)?;
+        if transport == Transport::Git {
+            opened.force_git();
+        }
         Ok(self.network.get_or_init(|| opened))
     }
 
     /// What all connections so far cost.
     pub(crate) fn counts(&self) -> Counts {
         self.network.get().map(Network::counts).unwrap_or_default()
+    }
+
+    /// By which way each HTTP host was reached so far.
+    pub(crate) fn ways(&self) -> Vec<WayTaken> {
+        self.network.get().map(Network::ways).unwrap_or_default()
     }
 
     /// What the store knows.

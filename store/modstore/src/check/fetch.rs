@@ -76,7 +76,7 @@ impl<'a> Fetcher<'a> {
         state: &'a State,
         claim: &'a (dyn Fn() -> Result<&'a Staging, crate::disk::StagingError> + Sync + 'a),
     ) -> Self {
-        let (context, settings) = (ground.context(), ground.options.settings());
+        let (context, settings) = (ground.context(), ground.options.settings(None));
         Self { sources: Sources::new(context, settings, Reach::OutsideTheStore, state, claim) }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     build::{Toolchains, failing_at, key_but_for_source},
     commit::{State, now},
     disk::{Staging, StagingError, is_directory},
-    model::{Digest, ModuleName, Source},
+    model::{Digest, ModuleName, Source, Transport},
 };
 
 /// What all threads of one update, or of one look at what an update would do, share.
@@ -38,11 +38,12 @@ impl<'a> UpdateContext<'a> {
     pub(super) fn new(
         ground: Ground<'a>,
         state: &'a State,
+        transport: Option<Transport>,
         refetch: bool,
         claim: &'a (dyn Fn() -> Result<&'a Staging, StagingError> + Sync + 'a),
     ) -> Self {
         let reach = if refetch { Reach::OriginOnly } else { Reach::Everywhere };
-        let (context, settings) = (ground.context(), ground.options.settings());
+        let (context, settings) = (ground.context(), ground.options.settings(transport));
         Self {
             ground,
             state,

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use modstore_fetch::{ArchiveLimits, Limits, PackLimits};
 
-use crate::{acquire::Settings, disk::Barrier, model::ModuleName, reclaim::Policy};
+use crate::{
+    acquire::Settings,
+    disk::Barrier,
+    model::{ModuleName, Transport},
+    reclaim::Policy,
+};
 
 /// How a store is worked with.
 #[derive(Debug, Clone)]
@@ -32,6 +37,8 @@ pub struct Options {
     pub allow_builds: bool,
     /// What one archive may cost.
     pub archives: ArchiveLimits,
+    /// Who speaks to HTTP servers, whatever `modules.toml` says.
+    pub transport: Option<Transport>,
     /// What is swept after an update, briefly and never while offline; nothing, when there is no policy.
     pub sweep: Option<Policy>,
     /// The command, as those who wait for a lock, and who list leases, read it. Holds no secret.
@@ -52,6 +59,7 @@ impl Default for Options {
             packs: PackLimits::default(),
             allow_builds: false,
             archives: ArchiveLimits::default(),
+            transport: None,
             sweep: Some(Policy::default()),
             command: "a host".into(),
         }
@@ -59,14 +67,15 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How fetching is done.
-    pub(crate) const fn settings(&self) -> Settings {
+    /// How fetching is done, where `declared` says who speaks to HTTP servers.
+    pub(crate) fn settings(&self, declared: Option<Transport>) -> Settings {
         Settings {
             jobs: self.jobs,
             interactive: self.interactive,
             limits: self.limits,
             packs: self.packs,
             archives: self.archives,
+            transport: self.transport.or(declared).unwrap_or_default(),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     acquire::{Acquired, Resolution},
     commit::{Journal, State},
     events::Event,
-    model::{Binding, Declarations, ModuleName},
+    model::{Binding, Declarations, ModuleName, Transport},
 };
 
 /// For each module of these names, or all: what an update that a person asks for would do.
@@ -36,7 +36,7 @@ pub(crate) fn outdated(
     ground.events.happened(Event::Began { modules: selected.len() });
     let (goals, refused) = goals(selected, None, &ground.consents(declared));
     let mut plan = foregone(refused, undeclared(&state, declared, names));
-    plan.extend(plan_all(ground, &state, goals)?);
+    plan.extend(plan_all(ground, &state, declared.transport, goals)?);
     if ground.cancel.is_cancelled() {
         return Err(UpdateError::Cancelled);
     }
@@ -47,10 +47,15 @@ pub(crate) fn outdated(
     Ok(outdated.collect())
 }
 
-fn plan_all(ground: Ground<'_>, state: &State, goals: Vec<Goal<'_>>) -> Result<Plan, UpdateError> {
+fn plan_all(
+    ground: Ground<'_>,
+    state: &State,
+    transport: Option<Transport>,
+    goals: Vec<Goal<'_>>,
+) -> Result<Plan, UpdateError> {
     let staging = LazyStaging::new(ground);
     let claim = || staging.get();
-    let context = UpdateContext::new(ground, state, false, &claim);
+    let context = UpdateContext::new(ground, state, transport, false, &claim);
     context.open_network(&goals)?;
     let groups = groups(goals);
     let plans = in_parallel(ground.options.jobs, &groups, |group| {

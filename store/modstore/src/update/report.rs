@@ -2,6 +2,8 @@
 
 use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
+use modstore_fetch::WayTaken;
+
 use super::{
     failure::Failure,
     plan::{Decision, Deferred},
@@ -35,6 +37,8 @@ pub struct UpdateReport {
     pub environments: Vec<SyncReport>,
     /// What it cost.
     pub cost: Cost,
+    /// By which way each HTTP host was reached.
+    pub transports: Vec<WayTaken>,
 }
 
 impl UpdateReport {
@@ -58,6 +62,7 @@ impl UpdateReport {
             warnings: Vec::new(),
             environments: Vec::new(),
             cost: Cost::default(),
+            transports: Vec::new(),
         }
     }
 }

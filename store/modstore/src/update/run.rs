@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use modstore_fetch::Counts;
+use modstore_fetch::{Counts, WayTaken};
 
 use super::{
     builds,
@@ -31,7 +31,7 @@ use crate::{
     commit::{Journal, State, now},
     disk::Staging,
     events::Event,
-    model::{Declarations, Lockfile},
+    model::{Declarations, Lockfile, Transport},
 };
 
 /// What an update came to.
@@ -60,8 +60,8 @@ pub(crate) fn update(
     let start = Instant::now();
     let staging = LazyStaging::new(ground);
     let (goals, refused) = goals(selected, lock, &ground.consents(declared));
-    let (Gathered { mut outcomes, trees }, counts) =
-        gather_all(ground, &state, &staging, goals, request)?;
+    let (Gathered { mut outcomes, trees }, counts, transports) =
+        gather_all(ground, &state, &staging, goals, request, declared.transport)?;
     for (module, decision) in foregone(refused, undeclared(&state, declared, &request.names)) {
         if let Some(outcome) = Outcome::of(decision, || None) {
             outcome.tell(ground.events, &module);
@@ -88,7 +88,8 @@ pub(crate) fn update(
     let Counts { requests, connections, .. } = counts;
     let cost = Cost { requests, connections, acquiring, ..Cost::default() };
     let after = switched.after.take();
-    Ok(Done { report: report(ground.layout, &state, switched, cost), after })
+    let report = report(ground.layout, &state, switched, cost);
+    Ok(Done { report: UpdateReport { transports, ..report }, after })
 }
 
 /// Decides about all goals, fetches and builds.
@@ -98,14 +99,15 @@ fn gather_all(
     staging: &LazyStaging<'_>,
     goals: Vec<Goal<'_>>,
     request: &UpdateRequest,
-) -> Result<(Gathered, Counts), UpdateError> {
+    transport: Option<Transport>,
+) -> Result<(Gathered, Counts, Vec<WayTaken>), UpdateError> {
     let claim = || staging.get();
-    let context = UpdateContext::new(ground, state, request.refetch, &claim);
+    let context = UpdateContext::new(ground, state, transport, request.refetch, &claim);
     context.open_network(&goals)?;
     let groups = groups(goals);
     let gathered = gather(&context, &groups, request.policy);
     let built = builds::run(&context, groups.iter().flatten(), gathered, request.policy);
-    Ok((built, context.sources.counts()))
+    Ok((built, context.sources.counts(), context.sources.ways()))
 }
 
 /// Makes the environments ready for what is to change. A module that one of them is not ready for fails.
