@@ -25,6 +25,17 @@ pub enum Source {
     Archive(ArchiveSource),
 }
 
+/// What `modules.lock` says of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locking {
+    /// The commit that it stood for, and the tree of that commit.
+    Commit,
+    /// The tree. What the source means does not change: it names a checksum.
+    Checksum,
+    /// Nothing: it is used as it is.
+    Never,
+}
+
 /// A commit of a git repository, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GitSource {
@@ -131,24 +142,82 @@ impl fmt::Display for ArchiveUrl {
 }
 
 impl Source {
+    /// The address that it is fetched from; `None` for a directory of this machine, which is used in place.
+    #[must_use]
+    pub const fn address(&self) -> Option<&RemoteUrl> {
+        match self {
+            Self::Git(git) => Some(&git.url),
+            Self::Archive(archive) => Some(&archive.url.url),
+            Self::Linked(_) => None,
+        }
+    }
+
+    const fn address_mut(&mut self) -> Option<&mut RemoteUrl> {
+        match self {
+            Self::Git(git) => Some(&mut git.url),
+            Self::Archive(archive) => Some(&mut archive.url.url),
+            Self::Linked(_) => None,
+        }
+    }
+
+    /// The address of the git repository, which lists what its branches and tags mean; `None` for other kinds.
+    #[must_use]
+    pub const fn repository(&self) -> Option<&RemoteUrl> {
+        match self {
+            Self::Git(git) => Some(&git.url),
+            Self::Archive(_) | Self::Linked(_) => None,
+        }
+    }
+
+    /// What `modules.lock` says of a source of this kind. Writer and reader of the lock both ask here.
+    #[must_use]
+    pub const fn locking(&self) -> Locking {
+        match self {
+            Self::Git(_) => Locking::Commit,
+            Self::Archive(_) => Locking::Checksum,
+            Self::Linked(_) => Locking::Never,
+        }
+    }
+
+    /// The part of the repository or archive that is the module.
+    #[must_use]
+    pub const fn subdirectory(&self) -> Option<&Subdirectory> {
+        match self {
+            Self::Git(git) => git.subdirectory.as_ref(),
+            Self::Archive(archive) => archive.subdirectory.as_ref(),
+            Self::Linked(_) => None,
+        }
+    }
+
+    /// The part `below` of it.
+    ///
+    /// # Errors
+    /// It names another part itself, which is this.
+    pub fn part(mut self, below: &Subdirectory) -> Result<Self, Subdirectory> {
+        let named = match &mut self {
+            Self::Git(git) => &mut git.subdirectory,
+            Self::Archive(archive) => &mut archive.subdirectory,
+            Self::Linked(path) => return Ok(Self::linked(&path.join(below.as_str()))),
+        };
+        if let Some(other) = named.take_if(|named| named != below) {
+            return Err(other);
+        }
+        *named = Some(below.clone());
+        Ok(self)
+    }
+
     /// Whether a password or token was written in it.
     #[must_use]
-    pub const fn has_secret(&self) -> bool {
-        match self {
-            Self::Git(git) => git.url.has_secret(),
-            Self::Archive(archive) => archive.url.url.has_secret(),
-            Self::Linked(_) => false,
-        }
+    pub fn has_secret(&self) -> bool {
+        self.address().is_some_and(RemoteUrl::has_secret)
     }
 
     /// The same source without its password or token.
     #[must_use]
     pub fn without_secret(&self) -> Self {
         let mut source = self.clone();
-        match &mut source {
-            Self::Git(git) => git.url = git.url.without_secret(),
-            Self::Archive(archive) => archive.url.url = archive.url.url.without_secret(),
-            Self::Linked(_) => {}
+        if let Some(address) = source.address_mut() {
+            *address = address.without_secret();
         }
         source
     }
@@ -162,20 +231,13 @@ impl Source {
     /// The repository's identity; `None` if there is no repository.
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
-        match self {
-            Self::Git(git) => Some(git.url.origin()),
-            Self::Linked(_) | Self::Archive(_) => None,
-        }
+        self.repository().map(RemoteUrl::origin)
     }
 
-    /// The part of the repository or archive that is the module.
+    /// The host that it is fetched from, unless that is this machine.
     #[must_use]
-    pub const fn subdirectory(&self) -> Option<&Subdirectory> {
-        match self {
-            Self::Git(git) => git.subdirectory.as_ref(),
-            Self::Archive(archive) => archive.subdirectory.as_ref(),
-            Self::Linked(_) => None,
-        }
+    pub fn host(&self) -> Option<String> {
+        self.address()?.origin().host().map(str::to_owned)
     }
 
     /// The last part of the subdirectory, or else of the repository, archive or directory.
