@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::source_error::Refusal;
-use super::written::{percent_decode, percent_encode};
+use super::written::percent_encode;
 use super::{Expected, ModuleName, Origin, Reference, RemoteUrl, Scheme, Subdirectory};
 
 /// Where a module comes from.
@@ -105,22 +105,6 @@ impl ArchiveUrl {
     #[must_use]
     pub const fn address(&self) -> &RemoteUrl {
         &self.url
-    }
-
-    /// The full address **with its secret**; see [`RemoteUrl::expose`].
-    #[must_use]
-    pub fn expose(&self) -> String {
-        self.url.expose()
-    }
-
-    /// The file that a `file://` address names; `None` for the other schemes.
-    #[must_use]
-    pub fn local_path(&self) -> Option<PathBuf> {
-        if self.url.scheme() != Scheme::File {
-            return None;
-        }
-        // What is not percent-encoded text is taken as it is written.
-        Some(percent_decode(self.url.path()).unwrap_or_else(|| self.url.path().to_owned()).into())
     }
 
     pub(super) fn read(text: &str) -> Result<Self, Refusal> {
