@@ -8,7 +8,8 @@ use toml_edit::{Key, Value};
 
 use super::toml_fields::{self, Fields, Placed, TomlFault};
 use super::{
-    Digest, Locking, ModuleName, Origin, RefName, Reference, Revision, Source, Subdirectory, is_deceptive,
+    Digest, Locking, ModuleName, Origin, RefName, Reference, Revision, Source, Subdirectory,
+    is_deceptive,
 };
 
 /// The locked modules by name.

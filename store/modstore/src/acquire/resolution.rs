@@ -6,8 +6,8 @@ use modstore_fetch::Wanted;
 
 use super::{Acquired, key::TreeKey};
 use crate::model::{
-    ArchiveSource, Binding, Bound, Digest, Fetched, LinkedPath, ModuleName, RefName,
-    Reference, Revision, Source, Subdirectory,
+    ArchiveSource, Binding, Bound, Digest, Fetched, LinkedPath, ModuleName, RefName, Reference,
+    Revision, Source, Subdirectory,
 };
 
 /// What is to be resolved: the source of a module, and the commit of it where `modules.lock` names one.
@@ -92,7 +92,11 @@ impl Request<'_> {
             }
             (None, None) => return Meaning::Named(Wanted::Head),
         };
-        Meaning::Known(Resolution::Commit(Fetched { origin: git.url.origin(), reference, revision }))
+        Meaning::Known(Resolution::Commit(Fetched {
+            origin: git.url.origin(),
+            reference,
+            revision,
+        }))
     }
 }
 

@@ -4,7 +4,9 @@ use super::failure::{Failure, LockMismatch};
 use crate::{
     acquire::{Pin, Request},
     consent::Consents,
-    model::{BuildSpec, Declarations, Declared, Lockfile, Locking, ModuleName, RecordedSource, Source},
+    model::{
+        BuildSpec, Declarations, Declared, Lockfile, Locking, ModuleName, RecordedSource, Source,
+    },
 };
 
 /// What a module is to be: what is declared of it, and what `modules.lock` says.

@@ -126,7 +126,9 @@ impl World {
     fn resolve(&self, goal: &Goal<'_>) -> Resolution {
         let branch = match goal.request().meaning() {
             Meaning::Known(resolution) => return resolution,
-            Meaning::Directory(path) => return Resolution::Directory(LinkedPath::of(path).unwrap()),
+            Meaning::Directory(path) => {
+                return Resolution::Directory(LinkedPath::of(path).unwrap());
+            }
             Meaning::Named(Wanted::Head) if self.is_trunk => "refs/heads/trunk",
             Meaning::Named(_) => "refs/heads/main",
         };
