@@ -20,6 +20,8 @@ mod answers;
 mod wishes;
 #[path = "bad_network/endless.rs"]
 mod endless;
+#[path = "bad_network/through_git.rs"]
+mod through_git;
 #[path = "bad_network/packs.rs"]
 mod packs;
 #[path = "bad_network/spoilt_staging.rs"]

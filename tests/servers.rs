@@ -17,5 +17,7 @@ mod logins;
 mod sharing;
 #[path = "servers/host.rs"]
 mod host;
+#[path = "servers/ways.rs"]
+mod ways;
 #[path = "servers/commands.rs"]
 mod commands;
