@@ -10,6 +10,7 @@ mod causes;
 mod deceptive;
 mod nearest;
 
+mod login_text;
 mod written;
 mod module_name;
 mod distribution_name;
@@ -49,6 +50,7 @@ pub use declarations_edit::{EditError, add_module, link_module, remove_module, u
 pub use distribution_name::{DistributionName, ParseDistributionNameError};
 pub use linked_path::LinkedPath;
 pub use lockfile::{Locked, Lockfile, LockfileFault, ParseLockfileError};
+pub use login_text::printable_login;
 pub use module_name::{ModuleName, ParseModuleNameError};
 pub use origin::{Origin, ParseOriginError};
 pub use recorded_source::RecordedSource;

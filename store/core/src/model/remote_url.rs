@@ -7,7 +7,8 @@
 use std::{fmt, str::FromStr};
 
 use super::source_error::Refusal;
-use super::written::{STARS, percent_decode, secret_in_login};
+use super::login_text::{account, secret_in_login};
+use super::written::{STARS, percent_decode};
 use super::{Expected, ParseSourceError};
 
 /// How a remote is reached.
@@ -133,18 +134,27 @@ impl RemoteUrl {
         matches!(self.login, Login::UserAndSecret(..) | Login::Secret(_))
     }
 
-    /// The same address without its password or token.
-    ///
-    /// Except over ssh the user goes too: a lone name before `@` would read as a token.
+    /// The same address without its password or token. The user stays, if it names an account.
     #[must_use]
     pub fn without_secret(&self) -> Self {
         let login = match &self.login {
-            Login::User(user) | Login::UserAndSecret(user, _) if self.scheme == Scheme::Ssh => {
-                Login::User(user.clone())
+            Login::User(user) => Login::User(user.clone()),
+            Login::UserAndSecret(user, _) => {
+                // A second `@` would be read as the end of the login by some.
+                account(user).map_or(Login::Nobody, |user| Login::User(user.replace('@', "%40")))
             }
-            _ => Login::Nobody,
+            Login::Nobody | Login::Secret(_) => Login::Nobody,
         };
         Self { login, ..self.clone() }
+    }
+
+    /// The same address for whichever account: over HTTP all accounts see one repository.
+    #[must_use]
+    pub fn without_account(&self) -> Self {
+        match self.scheme {
+            Scheme::Http | Scheme::Https => Self { login: Login::Nobody, ..self.clone() },
+            Scheme::Ssh | Scheme::Git | Scheme::File => self.without_secret(),
+        }
     }
 
     /// Whether a repository is asked for with the same login by both addresses. Over ssh the login is the key's.
@@ -394,15 +404,16 @@ mod tests {
     #[test]
     fn a_secret_is_exposed_to_the_transport_and_printed_nowhere() {
         let table = [
-            ("https://user:tok-en@h/o/r", "https://user:***@h/o/r", "https://h/o/r"),
-            ("https://tok-en@h/o/r", "https://***@h/o/r", "https://h/o/r"),
+            ("https://user:tok-en@h/o/r", "https://user:***@h/o/r", "https://user@h/o/r"),
+            ("https://oauth2:tok-en@h/o/r", "https://oauth2:***@h/o/r", "https://h/o/r"),
+            ("https://glpat-tok-en@h/o/r", "https://***@h/o/r", "https://h/o/r"),
             ("https://tok-en:@h/o/r", "https://***@h/o/r", "https://h/o/r"),
             ("https://:tok-en@h/o/r", "https://***@h/o/r", "https://h/o/r"),
             ("https://tok-en:x-oauth-basic@h/o", "https://***@h/o", "https://h/o"),
-            ("https://a@b.c:tok-en@h/o/r", "https://a@b.c:***@h/o/r", "https://h/o/r"),
-            ("http://user:tok-en@h:8080/o", "http://user:***@h:8080/o", "http://h:8080/o"),
+            ("https://a@b.c:tok-en@h/o/r", "https://a@b.c:***@h/o/r", "https://a%40b.c@h/o/r"),
+            ("http://user:tok-en@h:8080/o", "http://user:***@h:8080/o", "http://user@h:8080/o"),
             ("ssh://git:tok-en@h/o/r", "ssh://git:***@h/o/r", "ssh://git@h/o/r"),
-            ("git://tok-en@h/o", "git://***@h/o", "git://h/o"),
+            ("git://glpat-tok-en@h/o", "git://***@h/o", "git://h/o"),
         ];
         for (written, shown, without) in table {
             let url = url(written);
@@ -431,6 +442,8 @@ mod tests {
             "me@[::1]:r",
             "https://[::1]:8080/r",
             "https://h/@scope/r",
+            "https://me@h/r",
+            "http://me%40corp.example@h:8080/r",
         ] {
             assert_eq!(url(text).expose(), text);
             assert_eq!(url(text).to_string(), text);

@@ -153,6 +153,18 @@ impl Source {
         source
     }
 
+    /// The same source for whichever account.
+    #[must_use]
+    pub fn without_account(&self) -> Self {
+        let mut source = self.clone();
+        match &mut source {
+            Self::Git(git) => git.url = git.url.without_account(),
+            Self::Archive(archive) => archive.url.url = archive.url.url.without_account(),
+            Self::Linked(_) => {}
+        }
+        source
+    }
+
     /// What may be written into `modules.toml` and `modules.lock`: the canonical form, secret removed.
     #[must_use]
     pub fn to_toml_text(&self) -> String {

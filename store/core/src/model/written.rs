@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use super::login_text::{is_ssh, secret_in_login};
+
 /// Stands for a secret in every printed text.
 pub(super) const STARS: &str = "***";
 
@@ -118,29 +120,6 @@ fn secret_in_scp(text: &str) -> Option<Range<usize>> {
     (!looks_local && !head.contains('@') && (host_path || lost_slash)).then_some(colon + 1..at)
 }
 
-/// Whether a name before `@` is a login name there (`ssh://git@…`) and not a token.
-pub(super) fn is_ssh(scheme: &str) -> bool {
-    scheme.to_ascii_lowercase().ends_with("ssh")
-}
-
-/// The part of `user`, `user:password` or `token` that is a secret.
-///
-/// Except over ssh a lone name is taken for a token, and so is a user with an empty or a placeholder
-/// password, because forges document `https://TOKEN:x-oauth-basic@host`.
-pub(super) fn secret_in_login(login: &str, ssh: bool) -> Option<Range<usize>> {
-    let tokens = ["ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-"];
-    match login.split_once(':') {
-        None if ssh || login.is_empty() => None,
-        None => Some(0..login.len()),
-        Some((user, password)) => {
-            let placeholder = password.is_empty() || password == "x-oauth-basic";
-            let user_is_token = tokens.iter().any(|prefix| user.starts_with(prefix));
-            let whole = user.is_empty() || user_is_token || (placeholder && !ssh);
-            Some(if whole { 0..login.len() } else { user.len() + 1..login.len() })
-        }
-    }
-}
-
 /// Replaces control characters, `%` and the bytes in `also` by `%XX`.
 pub(super) fn percent_encode(text: &str, also: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
@@ -202,7 +181,7 @@ mod tests {
     fn whatever_could_be_a_secret_is_hidden_even_in_text_that_does_not_parse() {
         let table = [
             ("https://user:tok@h/o/r", "https://user:***@h/o/r"),
-            ("git+https://tok@h/o/r@main", "git+https://***@h/o/r@main"),
+            ("git+https://ghp_tok@h/o/r@main", "git+https://***@h/o/r@main"),
             ("https://tok:@h/o/r", "https://***@h/o/r"),
             ("https://tok:x-oauth-basic@h/o/r", "https://***@h/o/r"),
             ("https://ghp_abc:x@h/o/r", "https://***@h/o/r"),
@@ -228,6 +207,7 @@ mod tests {
             "git@github.com:o/r@main",
             "https://h:8080/o/r@v1",
             "ssh://git@h/o/r",
+            "https://me@h/o/r@v1",
             "foundation:behaviors/x",
             "/a/b:c@d",
             "",

@@ -591,7 +591,7 @@ fn an_archives_login_is_not_sent_to_another_place_that_asks_for_one() {
     let world = World::new();
     for login in ["s3cret@", "user:s3cret@"] {
         let error = fault(world.acquire(&source(&near, login, "x.tar.gz", b"")));
-        assert!(matches!(error, TransportError::Login(LoginError::Missing)), "{login} {error:?}");
+        assert!(matches!(error, TransportError::Login(LoginError::Missing(_))), "{login} {error:?}");
     }
     let far = far.heads();
     assert_eq!(far.len(), 2, "{far:?}");

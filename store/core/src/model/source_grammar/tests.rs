@@ -305,9 +305,12 @@ fn no_error_and_no_display_holds_a_secret() {
 #[test]
 fn what_is_written_to_a_file_has_no_secret_and_no_stars() {
     let table = [
-        ("git+https://u:tok@h/r@v1#subdirectory=a", "git+https://h/r@v1#subdirectory=a"),
+        ("git+https://u:tok@h/r@v1#subdirectory=a", "git+https://u@h/r@v1#subdirectory=a"),
+        ("git+https://oauth2:tok@h/r", "git+https://h/r"),
         ("git+ssh://git:pw@h/r", "git+ssh://git@h/r"),
-        ("https://tok@github.com/o/r", "git+https://github.com/o/r"),
+        ("https://ghp_tok@github.com/o/r", "git+https://github.com/o/r"),
+        ("https://me@github.com/o/r", "git+https://me@github.com/o/r"),
+        ("git+https://me@h/r@v1", "git+https://me@h/r@v1"),
     ];
     for (text, written) in table {
         assert_eq!(source(text).to_toml_text(), written);
