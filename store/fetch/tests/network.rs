@@ -706,7 +706,7 @@ fn a_token_in_the_place_of_the_user_is_offered_when_the_server_asks() {
     let world = World::new();
     let repo = world.repo("m");
     let server = HttpServer::start(world.root());
-    let url = server.url("m").replace("http://", "http://t0ken@");
+    let url = server.url("m").replace("http://", "http://ghp_t0ken@");
     let (_, resolved) = world.connect(&url, Wanted::Head).unwrap();
     assert_eq!(resolved.commit, id(&repo.rev("main").unwrap()));
     let seen = server.stats().requests;
@@ -714,11 +714,11 @@ fn a_token_in_the_place_of_the_user_is_offered_when_the_server_asks() {
         seen.headers.iter().any(|(name, _)| name == "authorization")
     };
     assert!(!seen.iter().any(greeted), "a public repository does not get the token");
-    server.fault("m", Fault::BasicAuth { user: "t0ken", password: "" });
+    server.fault("m", Fault::BasicAuth { user: "ghp_t0ken", password: "" });
     let (mut session, _) = world.connect(&url, Wanted::Head).unwrap();
     assert_eq!(objects(&fetch(&mut session, resolved.commit, None).unwrap()), 5);
     server.clear();
-    server.fault("m", Fault::BasicAuth { user: "t0ken", password: "more" });
+    server.fault("m", Fault::BasicAuth { user: "ghp_t0ken", password: "more" });
     let error = world.connect(&url, Wanted::Head).err().unwrap();
     assert!(
         matches!(error.transport(), Some(TransportError::Login(LoginError::Refused(_)))),

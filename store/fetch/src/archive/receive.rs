@@ -6,7 +6,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::Read as _,
+    io::{BufReader, Read as _},
     path::Path,
 };
 
@@ -105,43 +105,74 @@ impl ArchiveFetch<'_> {
 
     /// Puts the archive at `path`, if it has the right sum, and says how large it is.
     fn receive(&self, path: &Path) -> Result<u64, AcquireError> {
+        let (mut next, sent) = self.open()?;
+        let (received, found) = self.keep(path, &mut *next)?;
+        let expected = self.source.sha256;
+        if found == expected || sent.is_gzipped && self.is_plain_within(path, expected)? {
+            return Ok(received);
+        }
+        let (expected, found) = (hex(expected), hex(found));
+        Err(ArchiveError::WrongSum { expected, found, is_page: sent.is_page }.into())
+    }
+
+    /// Writes what comes to a new file, and says how much it is and which sum it has.
+    fn keep(&self, path: &Path, next: &mut NextPiece<'_>) -> Result<(u64, [u8; 32]), AcquireError> {
         self.disk.create_file(path, b"").map_err(AcquireError::Write)?;
         let mut file =
             OpenOptions::new().append(true).open(path).map_err(|error| unusable(path, error))?;
         let mut received = 0;
         let mut sum = Sha256::new();
         let mut chunk = vec![0; CHUNK];
-        let mut next = self.open()?;
         loop {
-            let filled = fill(&mut chunk, &mut next)?;
+            let filled = fill(&mut chunk, next)?;
             if self.cancel.is_cancelled() {
                 return Err(AcquireError::Cancelled);
             }
             if filled.is_empty() {
-                break;
+                return Ok((received, sum.finalize().into()));
             }
             received += filled.len() as u64;
             check_limit(ArchiveLimit::Archive, received, self.limits.archive)?;
             sum.update(filled);
             self.disk.append(&mut file, path, filled).map_err(AcquireError::Write)?;
         }
-        let (found, expected) = (<[u8; 32]>::from(sum.finalize()), self.source.sha256);
-        if found != expected {
-            return Err(
-                ArchiveError::WrongSum { expected: hex(expected), found: hex(found) }.into()
-            );
+    }
+
+    /// Whether the file has the right sum once it is unzipped; then it is.
+    ///
+    /// Servers compress what they send without having been asked to, or say so of an archive that is compressed anyway. Only
+    /// the sum tells which it is.
+    fn is_plain_within(&self, path: &Path, expected: [u8; 32]) -> Result<bool, AcquireError> {
+        let plain = self.staging.fresh();
+        let zipped = BufReader::new(File::open(path).map_err(|error| unusable(path, error))?);
+        let mut from = flate2::bufread::MultiGzDecoder::new(zipped);
+        let kind = self.source.url.kind();
+        let mut next = |buf: &mut [u8]| {
+            let broken = |source: std::io::Error| ArchiveError::Malformed { kind, source: source.into() };
+            from.read(buf).map_err(|error| AcquireError::from(broken(error)))
+        };
+        let found = self.keep(&plain, &mut next);
+        if matches!(found, Ok((_, found)) if found == expected) {
+            self.disk.rename(&plain, path).map_err(AcquireError::Write)?;
+            return Ok(true);
         }
-        Ok(received)
+        // Others may need the room before the staging goes.
+        let _ = self.disk.remove_file(&plain);
+        match found {
+            Ok(_) | Err(AcquireError::Archive(ArchiveError::Malformed { .. })) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens the archive where it is, and gives what reads its next piece.
-    fn open(&self) -> Result<Box<NextPiece<'_>>, AcquireError> {
+    fn open(&self) -> Result<(Box<NextPiece<'_>>, Sent), AcquireError> {
         let Some(path) = self.source.url.local_path() else {
             let mut download = self
                 .network
                 .download(&self.source.url.expose(), self.cancel)
                 .map_err(from_network)?;
-            return Ok(Box::new(move |buf| download.read(buf).map_err(from_network)));
+            let sent = Sent { is_gzipped: download.is_gzipped(), is_page: download.is_page() };
+            return Ok((Box::new(move |buf| download.read(buf).map_err(from_network)), sent));
         };
         let failed = {
             let path = path.clone();
@@ -155,8 +186,15 @@ impl ArchiveFetch<'_> {
             return Err(failed(no_file));
         }
         let mut file = File::open(&path).map_err(&failed)?;
-        Ok(Box::new(move |buf| file.read(buf).map_err(&failed)))
+        Ok((Box::new(move |buf| file.read(buf).map_err(&failed)), Sent::default()))
     }
+}
+
+/// What a server said of what it sent.
+#[derive(Default)]
+struct Sent {
+    is_gzipped: bool,
+    is_page: bool,
 }
 
 /// Reads something into the buffer and says how much, 0 at the end.

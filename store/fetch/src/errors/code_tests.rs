@@ -154,7 +154,7 @@ fn an_archive_and_what_surrounds_a_fetch_have_the_code_of_their_cause() {
     let damaged = MirrorError::Damaged { url: word(), source: word().into() };
     for (error, expected) in [
         (open.into(), FailureCode::Source),
-        (ArchiveError::WrongSum { expected: word(), found: word() }.into(), FailureCode::Corrupt),
+        (ArchiveError::WrongSum { expected: word(), found: word(), is_page: false }.into(), FailureCode::Corrupt),
         (ArchiveError::TooLarge { what: ArchiveLimit::Files, limit: 1 }.into(), FailureCode::Limit),
         (malformed.into(), FailureCode::Corrupt),
         (ArchiveError::Refused(refused()).into(), FailureCode::RefusedTree),

@@ -150,8 +150,13 @@ impl CredentialHelpers {
 
     fn manner(&self) -> Manner {
         let stderr = if self.interactive { Stderr::Ours } else { Stderr::Heard };
-        let shares_our_group = self.interactive;
-        Manner { shares_our_group, may_leave_others: true, stderr, most: MOST }
+        Manner {
+            shares_our_group: self.interactive,
+            has_no_terminal: !self.interactive,
+            may_leave_others: true,
+            stderr,
+            most: MOST,
+        }
     }
 
     /// What to say where there is no git.

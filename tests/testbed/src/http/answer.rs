@@ -73,6 +73,11 @@ fn instead(
         Fault::StatusWithHeader(status, name, value) if armed.fires() => {
             plain(*status, name, value)
         }
+        Fault::Says(status, text) if armed.fires() => {
+            let kind = ("Content-Type".to_owned(), "text/plain; charset=utf-8".to_owned());
+            send(to, *status, &[kind], text.as_bytes())?;
+            Ok(Some(After::KeepOpen))
+        }
         Fault::Redirect { to: other } if armed.fires() => {
             plain(302, "Location", &format!("{other}{}", request.repo_and_rest().1))
         }
