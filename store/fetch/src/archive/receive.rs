@@ -5,6 +5,7 @@
 //! Limits: a download that breaks off starts from its first byte the next time.
 
 use std::{
+    cell::Cell,
     fs::{File, OpenOptions},
     io::{BufReader, Read as _},
     path::Path,
@@ -13,7 +14,7 @@ use std::{
 use modstore_core::{
     Cancel,
     disk::{Disk, DiskError, Planting, Staged, Staging, Verb},
-    model::ArchiveSource,
+    model::{ArchiveSource, RemoteUrl},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -84,7 +85,15 @@ pub(crate) struct ArchiveFetch<'a> {
 impl ArchiveFetch<'_> {
     /// Receives the archive at `path`, and unpacks it at `root`; both are free, and in the staging.
     pub(crate) fn run(&self, path: &Path, root: &Path) -> Result<FetchedArchive, AcquireError> {
-        let received = self.receive(path)?;
+        let file = KnownFile {
+            network: self.network,
+            url: self.source.url.address(),
+            sha256: self.source.sha256,
+            limit: self.limits.archive,
+            disk: self.disk,
+            cancel: self.cancel,
+        };
+        let received = file.receive(path)?;
         let writer = Planting::create(self.disk, root).map_err(AcquireError::Write)?;
         let kind = self.source.url.kind();
         let folds = || self.staging.folds_names();
@@ -102,21 +111,46 @@ impl ArchiveFetch<'_> {
             Staged::seal(self.disk, writer, &tree.manifest, None).map_err(AcquireError::Write)?;
         Ok(FetchedArchive { staged, warnings: tree.warnings, received })
     }
+}
 
-    /// Puts the archive at `path`, if it has the right sum, and says how large it is.
-    fn receive(&self, path: &Path) -> Result<u64, AcquireError> {
+/// A file at an address, which its checksum names.
+pub struct KnownFile<'a> {
+    /// The connections.
+    pub network: &'a Network,
+    /// Where it is.
+    pub url: &'a RemoteUrl,
+    /// Its SHA-256.
+    pub sha256: [u8; 32],
+    /// The most bytes that it may have.
+    pub limit: u64,
+    /// Where it is written.
+    pub disk: &'a Disk,
+    /// The wish to stop.
+    pub cancel: &'a Cancel,
+}
+
+impl KnownFile<'_> {
+    /// Writes the file to `path`, which is free, and returns the number of bytes received.
+    ///
+    /// # Errors
+    /// It cannot be received, is too large, or has another checksum. What came is at `path`.
+    pub fn receive(&self, path: &Path) -> Result<u64, AcquireError> {
         let (mut next, sent) = self.open()?;
         let (received, found) = self.keep(path, &mut *next)?;
-        let expected = self.source.sha256;
-        if found == expected || sent.is_gzipped && self.is_plain_within(path, expected)? {
+        let expected = self.sha256;
+        if found == expected || sent.is_gzipped && self.is_within(path)? {
             return Ok(received);
         }
         let (expected, found) = (hex(expected), hex(found));
         Err(ArchiveError::WrongSum { expected, found, is_page: sent.is_page }.into())
     }
 
-    /// Writes what comes to a new file, and says how much it is and which sum it has.
-    fn keep(&self, path: &Path, next: &mut NextPiece<'_>) -> Result<(u64, [u8; 32]), AcquireError> {
+    /// Writes what comes to a new file, and returns its size and its sum.
+    fn keep(
+        &self,
+        path: &Path,
+        next: &mut NextPiece<'_>,
+    ) -> Result<(u64, [u8; 32]), AcquireError> {
         self.disk.create_file(path, b"").map_err(AcquireError::Write)?;
         let mut file =
             OpenOptions::new().append(true).open(path).map_err(|error| unusable(path, error))?;
@@ -132,45 +166,45 @@ impl ArchiveFetch<'_> {
                 return Ok((received, sum.finalize().into()));
             }
             received += filled.len() as u64;
-            check_limit(ArchiveLimit::Archive, received, self.limits.archive)?;
+            check_limit(ArchiveLimit::Archive, received, self.limit)?;
             sum.update(filled);
             self.disk.append(&mut file, path, filled).map_err(AcquireError::Write)?;
         }
     }
 
-    /// Whether the file has the right sum once it is unzipped; then it is.
+    /// Whether the file at `path` has the right sum once it is unzipped; then that stands there.
     ///
-    /// Servers compress what they send without having been asked to, or say so of an archive that is compressed anyway. Only
-    /// the sum tells which it is.
-    fn is_plain_within(&self, path: &Path, expected: [u8; 32]) -> Result<bool, AcquireError> {
-        let plain = self.staging.fresh();
+    /// Servers compress what they send without having been asked to, or say so of an archive that is compressed anyway.
+    /// Only the sum tells which it is.
+    fn is_within(&self, path: &Path) -> Result<bool, AcquireError> {
+        let plain = path.with_extension("plain");
         let zipped = BufReader::new(File::open(path).map_err(|error| unusable(path, error))?);
         let mut from = flate2::bufread::MultiGzDecoder::new(zipped);
-        let kind = self.source.url.kind();
+        let is_broken = Cell::new(false);
         let mut next = |buf: &mut [u8]| {
-            let broken = |source: std::io::Error| ArchiveError::Malformed { kind, source: source.into() };
-            from.read(buf).map_err(|error| AcquireError::from(broken(error)))
+            from.read(buf).map_err(|error| {
+                is_broken.set(true);
+                unusable(path, error)
+            })
         };
         let found = self.keep(&plain, &mut next);
-        if matches!(found, Ok((_, found)) if found == expected) {
+        if matches!(found, Ok((_, found)) if found == self.sha256) {
             self.disk.rename(&plain, path).map_err(AcquireError::Write)?;
             return Ok(true);
         }
         // Others may need the room before the staging goes.
         let _ = self.disk.remove_file(&plain);
         match found {
-            Ok(_) | Err(AcquireError::Archive(ArchiveError::Malformed { .. })) => Ok(false),
-            Err(error) => Err(error),
+            Err(error) if !is_broken.get() => Err(error),
+            _ => Ok(false),
         }
     }
 
-    /// Opens the archive where it is, and gives what reads its next piece.
+    /// Opens the file where it is, and gives what reads its next piece.
     fn open(&self) -> Result<(Box<NextPiece<'_>>, Sent), AcquireError> {
-        let Some(path) = self.source.url.local_path() else {
-            let mut download = self
-                .network
-                .download(&self.source.url.expose(), self.cancel)
-                .map_err(from_network)?;
+        let Some(path) = self.url.local_path() else {
+            let mut download =
+                self.network.download(&self.url.expose(), self.cancel).map_err(from_network)?;
             let sent = Sent { is_gzipped: download.is_gzipped(), is_page: download.is_page() };
             return Ok((Box::new(move |buf| download.read(buf).map_err(from_network)), sent));
         };
