@@ -216,7 +216,8 @@ fn a_name_that_the_file_system_does_not_take_is_named_and_will_not_be_tried_agai
             (&"permanent".into(), &"refused-tree".into()),
             "{failed}"
         );
-        assert!(failed["causes"].to_string().contains(&path), "{failed}");
+        let named = path.strip_suffix("/a").unwrap_or(&path);
+        assert!(failed["causes"].to_string().contains(named), "{failed}");
         assert_eq!(home.leftovers(), Vec::<std::path::PathBuf>::new());
         repo.commit("main", &[Change::delete(&path)]);
     }

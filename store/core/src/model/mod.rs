@@ -10,6 +10,7 @@ mod causes;
 mod deceptive;
 mod nearest;
 
+mod archive_address;
 mod login_text;
 mod written;
 mod module_name;
@@ -58,7 +59,8 @@ pub use ref_name::RefName;
 pub use reference::{ParseReferenceError, Reference};
 pub use remote_url::{RemoteUrl, Scheme};
 pub use revision::{ParseRevisionError, Revision};
-pub use source::{ArchiveKind, ArchiveSource, ArchiveUrl, GitSource, Locking, Source};
+pub use archive_address::ArchiveKind;
+pub use source::{ArchiveSource, ArchiveUrl, GitSource, Locking, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
 pub use toml_fields::TomlFault;

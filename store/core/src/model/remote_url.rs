@@ -7,6 +7,7 @@
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use super::source_error::Refusal;
+use super::archive_address::may_be_written;
 use super::login_text::{account, secret_in_login};
 use super::written::{STARS, percent_decode};
 use super::{Expected, ParseSourceError};
@@ -37,6 +38,8 @@ pub struct RemoteUrl {
     host: String,
     port: Option<u16>,
     path: String,
+    /// What follows the path of an archive, with its `?`; it holds no secret.
+    query: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,6 +118,11 @@ impl RemoteUrl {
         }
     }
 
+    /// The query of an archive's address, without its `?`.
+    pub(super) fn query(&self) -> &str {
+        self.query.trim_start_matches('?')
+    }
+
     /// The path as written, without trailing slashes. Only in the scp form it may lack the leading `/`
     /// (it is relative to the user's home then) and is not percent-encoded.
     #[must_use]
@@ -187,13 +195,24 @@ impl RemoteUrl {
     }
 
     fn with_login(&self, login: &str) -> String {
-        let Self { scheme, spelling, host, port, path, .. } = self;
+        let Self { scheme, spelling, host, port, path, query, .. } = self;
         match (spelling, port) {
             (Spelling::Scp, _) => format!("{login}{host}:{path}"),
-            (Spelling::Url, None) => format!("{}://{login}{host}{path}", scheme.as_str()),
+            (Spelling::Url, None) => format!("{}://{login}{host}{path}{query}", scheme.as_str()),
             (Spelling::Url, Some(port)) => {
-                format!("{}://{login}{host}:{port}{path}", scheme.as_str())
+                format!("{}://{login}{host}:{port}{path}{query}", scheme.as_str())
             }
+        }
+    }
+
+    /// Reads the URL of an archive, whose query must hold no secret.
+    pub(super) fn read_archive(text: &str) -> Result<Self, Refusal> {
+        match text.split_once('?') {
+            Some((address, query)) if may_be_written(query) => {
+                let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+                Ok(Self { query, ..Self::read(address)? })
+            }
+            _ => Self::read(text),
         }
     }
 
@@ -242,7 +261,8 @@ fn read_url(scheme: Scheme, rest: &str) -> Result<RemoteUrl, Refusal> {
         })?),
     };
     let (host, path) = (host.to_owned(), path.to_owned());
-    Ok(RemoteUrl { scheme, spelling: Spelling::Url, login, host, port, path })
+    let query = String::new();
+    Ok(RemoteUrl { scheme, spelling: Spelling::Url, login, host, port, path, query })
 }
 
 fn read_file(rest: &str) -> Result<RemoteUrl, Refusal> {
@@ -262,6 +282,7 @@ fn read_file(rest: &str) -> Result<RemoteUrl, Refusal> {
         host: String::new(),
         port: None,
         path: path.to_owned(),
+        query: String::new(),
     })
 }
 
@@ -291,6 +312,7 @@ fn read_scp(text: &str) -> Result<RemoteUrl, Refusal> {
         host: host.to_owned(),
         port: None,
         path: path.to_owned(),
+        query: String::new(),
     })
 }
 

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::archive_address::may_be_written;
 use super::login_text::{is_ssh, secret_in_login};
 
 /// Stands for a secret in every printed text.
@@ -68,7 +69,10 @@ fn secrets_in_url(scheme: &str, rest: &str) -> Vec<Range<usize>> {
     };
     let after = rest.get(login_end..).unwrap_or_default();
     let hash = after.find('#').unwrap_or(after.len());
-    if let Some(query) = after.get(..hash).and_then(|main| main.find('?')) {
+    let main = after.get(..hash).unwrap_or_default();
+    if let Some(query) = main.find('?')
+        && !may_be_written(main.get(query + 1..).unwrap_or_default())
+    {
         cuts.push(base + login_end + query + 1..base + login_end + hash);
     }
     cuts.extend(secrets_in_fragment(after, hash, base + login_end));
@@ -209,6 +213,7 @@ mod tests {
             "ssh://git@h/o/r",
             "https://me@h/o/r@v1",
             "foundation:behaviors/x",
+            "https://h/o/r?archive=tar.gz#sha256=00",
             "/a/b:c@d",
             "",
         ] {

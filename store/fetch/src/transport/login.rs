@@ -18,6 +18,7 @@ use std::{
 };
 
 use gix::bstr::BString;
+use modstore_core::model::printable_login;
 
 use super::{
     credential_helpers::{HelperLogin, Verdict},
@@ -61,7 +62,9 @@ struct KnownLogin {
 enum LoginSource {
     /// The address, whole.
     Address(Account),
-    /// The address had the user alone, or it is from `~/.netrc`: helpers may know better.
+    /// The address had the name of a user alone. It is sent as many hosts take tokens, and helpers may know better.
+    UserAlone,
+    /// A token stood alone in the address, or it is from `~/.netrc`: helpers may know better.
     Tentative,
     /// Helpers, who want to know how it went.
     Helpers(HelperLogin),
@@ -125,7 +128,7 @@ impl Logins {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(here) = http_origin(url) else { return Ok(false) };
         if let Some(known) = &mut state.known
-            && !matches!(known.source, LoginSource::Tentative)
+            && !matches!(known.source, LoginSource::Tentative | LoginSource::UserAlone)
         {
             if known.origin == here {
                 self.report(known, Verdict::Reject);
@@ -152,12 +155,19 @@ impl Logins {
         }
     }
 
-    /// The error with what helpers said, where none gave a login.
+    /// The error of a place that lets nobody in, with what is known of the logins: what helpers said who gave none, and
+    /// whether there was more than the name of a user.
     pub(crate) fn explain(&self, error: TransportError) -> TransportError {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_bare = matches!(&state.known, Some(known) if matches!(known.source, LoginSource::UserAlone));
         match error {
-            TransportError::Login(LoginError::Missing(_)) if !state.said.is_empty() => {
+            TransportError::Login(LoginError::Refused(_) | LoginError::Missing(_))
+                if (is_bare || state.known.is_none()) && !state.said.is_empty() =>
+            {
                 LoginError::NoneGiven(state.said.clone()).into()
+            }
+            TransportError::Login(LoginError::Refused(said)) if is_bare => {
+                LoginError::Missing(said).into()
             }
             error => error,
         }
@@ -201,7 +211,7 @@ impl Logins {
             LoginSource::Address(Account { username, password, .. }) => {
                 helpers.tell_of(&self.address, &username, &password, verdict);
             }
-            LoginSource::Tentative => known.source = LoginSource::Tentative,
+            source @ (LoginSource::Tentative | LoginSource::UserAlone) => known.source = source,
             LoginSource::Settled => {}
         }
     }
@@ -214,30 +224,35 @@ impl LoginState {
         if let Some(written) = self.written.take_if(of_here) {
             return Some(written);
         }
-        let tentative = |user: &str, password: &str| {
-            let source = LoginSource::Tentative;
-            KnownLogin::basic(here.clone(), user.as_bytes(), password.as_bytes(), source)
-        };
-        if let Some((_, user)) = self.user.take_if(|(origin, _)| origin == here) {
-            self.looked_up.push(here.clone());
-            let known = Netrc::of_home().login(here.host(), Some(&user));
-            return Some(tentative(&user, known.as_ref().map_or("", |known| &known.password)));
+        let user = self.user.take_if(|(origin, _)| origin == here).map(|(_, user)| user);
+        if let Some(user) = user {
+            return Some(self.user_alone(here, &user));
         }
         if let Some((_, user, password)) = self.redirected.take_if(|(origin, ..)| origin == here) {
-            if let Some(password) = password {
-                let source = LoginSource::Settled;
-                let (user, password) = (user.as_bytes(), password.as_bytes());
-                return Some(KnownLogin::basic(here.clone(), user, password, source));
-            }
-            self.looked_up.push(here.clone());
-            let known = Netrc::of_home().login(here.host(), Some(&user));
-            return Some(tentative(&user, known.as_ref().map_or("", |known| &known.password)));
+            return Some(match password {
+                Some(password) => {
+                    let (user, password) = (user.as_bytes(), password.as_bytes());
+                    KnownLogin::basic(here.clone(), user, password, LoginSource::Settled)
+                }
+                None => self.user_alone(here, &user),
+            });
         }
         if self.looked_up.contains(here) {
             return None;
         }
         self.looked_up.push(here.clone());
         let known = Netrc::of_home().login(here.host(), None)?;
-        Some(tentative(&known.username, &known.password))
+        let (user, password) = (known.username.as_bytes(), known.password.as_bytes());
+        Some(KnownLogin::basic(here.clone(), user, password, LoginSource::Tentative))
+    }
+
+    /// The login of a user who stands in an address without a password.
+    fn user_alone(&mut self, here: &HttpOrigin, user: &str) -> KnownLogin {
+        self.looked_up.push(here.clone());
+        let known = Netrc::of_home().login(here.host(), Some(user));
+        let is_name = known.is_none() && !printable_login(user, false).is_empty();
+        let source = if is_name { LoginSource::UserAlone } else { LoginSource::Tentative };
+        let password = known.map(|known| known.password).unwrap_or_default();
+        KnownLogin::basic(here.clone(), user.as_bytes(), password.as_bytes(), source)
     }
 }
