@@ -94,11 +94,19 @@ fn each_form_of_helper_and_of_section_works_as_with_git() {
     program(
         &mut home,
         "git-credential-path",
-        &format!("cat > {0}; grep -q ^path=m.git {0} && {1}", asked.display(), prints(USER, PASSWORD)),
+        &format!(
+            "cat > {0}; grep -q ^path=m.git {0} && {1}",
+            asked.display(),
+            prints(USER, PASSWORD)
+        ),
     );
     program(&mut home, "git-credential-user", "echo \"username=me\"");
     program(&mut home, "git-credential-word", "printf '%s\\n' 'password=p w=x\"\\#'");
-    program(&mut home, "git-credential-old", &format!("{}; echo password_expiry_utc=5", prints(USER, "old")).replace("exit 0; ", ""));
+    program(
+        &mut home,
+        "git-credential-old",
+        &format!("{}; echo password_expiry_utc=5", prints(USER, "old")).replace("exit 0; ", ""),
+    );
     program(&mut home, "git-credential-quits", "echo quit=1");
     let at = private.place();
     let port = private.server.port();
@@ -124,10 +132,16 @@ fn each_form_of_helper_and_of_section_works_as_with_git() {
         ("a wildcard for less", of(&format!("http://*.1:{port}"), mine)),
         ("a user in the section", of(&at.replace("://", "://me@"), mine)),
         ("useHttpPath", plain("useHttpPath = true\n\thelper = path")),
-        ("useHttpPath of the place", format!("{}{}", plain("helper = path"), of(&at, "useHttpPath = true"))),
+        (
+            "useHttpPath of the place",
+            format!("{}{}", plain("helper = path"), of(&at, "useHttpPath = true")),
+        ),
         ("no path without it", plain("helper = path")),
         ("an empty one takes back", plain("helper = wrong\n\thelper =\n\thelper = mine")),
-        ("an empty one of the place", format!("{}{}", plain("helper = wrong"), of(&at, "helper =\n\thelper = mine"))),
+        (
+            "an empty one of the place",
+            format!("{}{}", plain("helper = wrong"), of(&at, "helper =\n\thelper = mine")),
+        ),
         ("an empty one at the end", plain("helper = mine\n\thelper =")),
         ("the first answers", plain("helper = mine\n\thelper = wrong")),
         ("the first is wrong", plain("helper = wrong\n\thelper = mine")),
@@ -196,8 +210,14 @@ fn a_login_in_netrc_is_used_as_by_git_and_before_helpers() {
         ("default login ci password \"tok 123\"\n", ""),
         ("machine other login x password y\ndefault login ci password \"tok 123\"\n", ""),
         ("machine other login ci password \"tok 123\"\n", ""),
-        ("macdef x\nmachine 127.0.0.1 login a password b\n\nmachine 127.0.0.1 login ci password \"tok 123\"\n", ""),
-        ("# machine 127.0.0.1 login a password b\nmachine 127.0.0.1 login ci password \"tok 123\"\n", ""),
+        (
+            "macdef x\nmachine 127.0.0.1 login a password b\n\nmachine 127.0.0.1 login ci password \"tok 123\"\n",
+            "",
+        ),
+        (
+            "# machine 127.0.0.1 login a password b\nmachine 127.0.0.1 login ci password \"tok 123\"\n",
+            "",
+        ),
         ("machine 127.0.0.1 login ci password wrong\n", ""),
         ("machine localhost login ci password \"tok 123\"\n", ""),
         ("", ""),
@@ -258,9 +278,11 @@ fn two_modules_with_two_users_of_one_repository_share_its_tree_and_not_their_log
          user=${line#username=};; esac; done\necho username=$user; echo password=$user-token",
     );
     home.git_config(&format!("[credential]\n\thelper = {helper}\n"));
-    let sources = [("of-a", private.url("a@")), ("of-b", private.url("b@")), ("of-both", private.url("a@"))];
+    let sources =
+        [("of-a", private.url("a@")), ("of-b", private.url("b@")), ("of-both", private.url("a@"))];
     let sources = sources.map(|(name, url)| (name, format!("git+{url}")));
-    let declared: Vec<(&str, &str)> = sources.iter().map(|(name, url)| (*name, url.as_str())).collect();
+    let declared: Vec<(&str, &str)> =
+        sources.iter().map(|(name, url)| (*name, url.as_str())).collect();
     home.declare(&declared);
     let ran = home.run(&["update", "--json"]).fails(1);
     let failed = &ran.json()["failed"];
@@ -317,14 +339,20 @@ fn a_token_of_a_helper_is_sent_as_it_is() {
         let own = server.heads().split_off(of_git.len());
         let tokens = |heads: Vec<String>| -> Vec<String> {
             let lines = heads.iter().flat_map(|head| head.lines());
-            lines.filter(|line| line.to_lowercase().starts_with("authorization")).map(str::to_lowercase).collect()
+            lines
+                .filter(|line| line.to_lowercase().starts_with("authorization"))
+                .map(str::to_lowercase)
+                .collect()
         };
         (tokens(of_git), tokens(own))
     };
     let helper = |words: &str| {
-        format!("[credential]\n\thelper = \"!f() {{ cat > /dev/null; test $1 = get && {words}; }}; f\"\n")
+        format!(
+            "[credential]\n\thelper = \"!f() {{ cat > /dev/null; test $1 = get && {words}; }}; f\"\n"
+        )
     };
-    let bearer = helper("echo capability[]=authtype && echo authtype=Bearer && echo credential=T0ken");
+    let bearer =
+        helper("echo capability[]=authtype && echo authtype=Bearer && echo credential=T0ken");
     let (of_git, own) = port_and_heads(&bearer);
     assert_eq!(own, ["authorization: bearer t0ken"]);
     assert_eq!(of_git, own);
@@ -359,7 +387,9 @@ fn without_a_git_program_a_login_in_netrc_or_in_the_address_works_and_helpers_ar
     let source = |login: &str| format!("git+{}", private.url(login));
     home.run(&["add", &source("u:p@"), "--name", "a"]).ok();
     home.git_config("[credential]\n\thelper = store\n");
-    home.run(&["add", &source(""), "--name", "b"]).fails(1).says("git, which asks them, is not installed");
+    home.run(&["add", &source(""), "--name", "b"])
+        .fails(1)
+        .says("git, which asks them, is not installed");
     let netrc = home.user_home().join(".netrc");
     fs::write(netrc, "machine 127.0.0.1 login u password p\n").expect("the home takes a file");
     home.run(&["add", &source(""), "--name", "b"]).ok();
@@ -369,7 +399,11 @@ fn without_a_git_program_a_login_in_netrc_or_in_the_address_works_and_helpers_ar
 fn nothing_that_a_helper_or_an_askpass_starts_can_ask_on_the_terminal() {
     let private = Private::new();
     let mut home = home();
-    let path = program(&mut home, "asks", "echo \"$1\" > /dev/tty && read -r line < /dev/tty && echo $line");
+    let path = program(
+        &mut home,
+        "asks",
+        "echo \"$1\" > /dev/tty && read -r line < /dev/tty && echo $line",
+    );
     home.env("GIT_ASKPASS", &path).env("MODSTORE_IDLE_TIMEOUT", "20");
     home.git_config(&format!("[credential]\n\thelper = \"!{path} helper\"\n"));
     let begun = std::time::Instant::now();

@@ -71,8 +71,11 @@ fn nobody_is_asked_on_the_terminal_even_where_there_is_one() {
     let asked = home.scratch().join("asked");
     let askpass = home.scratch().join("askpass");
     // It needs a terminal, and there is none for it. One that needs none is asked: see `credentials`.
-    std::fs::write(&askpass, format!("#!/bin/sh\nread -r line </dev/tty && touch {} && echo s3cr3t\n", asked.display()))
-        .unwrap();
+    std::fs::write(
+        &askpass,
+        format!("#!/bin/sh\nread -r line </dev/tty && touch {} && echo s3cr3t\n", asked.display()),
+    )
+    .unwrap();
     std::fs::set_permissions(&askpass, std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .unwrap();
     home.env("GIT_ASKPASS", &askpass).env("SSH_ASKPASS", &askpass).env("DISPLAY", ":0");

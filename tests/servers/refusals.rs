@@ -89,7 +89,11 @@ fn each_refusal_of_a_forge_has_one_class_and_one_code_over_ssh_and_over_http_and
         let over_ssh = failure(&home, "git+ssh://git@forge.example/acme/clock");
         let over_http = failure(&home, &format!("git+{}", server.url("m")));
         for failed in [&over_ssh, &over_http] {
-            assert_eq!((&failed["class"], &failed["code"]), (&class.into(), &code.into()), "{failed}");
+            assert_eq!(
+                (&failed["class"], &failed["code"]),
+                (&class.into(), &code.into()),
+                "{failed}"
+            );
             let causes = failed["causes"].to_string();
             let last = text.lines().last().unwrap_or_default().trim_start_matches("remote: ");
             assert!(causes.contains(last), "{text}: {causes}");
@@ -157,7 +161,10 @@ fn git_on_this_machine_speaks_english_whatever_the_person_speaks() {
     let path = std::env::var("PATH").expect("there is a PATH");
     program(
         &place.join("git"),
-        &format!("#!/bin/sh\necho \"$LC_ALL,$LANGUAGE\" >> {}\nPATH={path} exec git \"$@\"\n", log.display()),
+        &format!(
+            "#!/bin/sh\necho \"$LC_ALL,$LANGUAGE\" >> {}\nPATH={path} exec git \"$@\"\n",
+            log.display()
+        ),
     );
     home.env("PATH", format!("{}:{path}", place.display()));
     home.env("LANGUAGE", "de").env("LC_ALL", "de_DE.UTF-8").env("LANG", "de_DE.UTF-8");
@@ -180,10 +187,8 @@ fn a_repository_of_another_owner_is_refused_and_the_command_in_the_hint_helps() 
     let repo = Repo::create(root.path(), "it's-here");
     repo.write(&[("a", "1")]);
     let url = format!("git+{}", repo.url_file());
-    let chown = std::process::Command::new("chown")
-        .args(["-R", "1234:1234"])
-        .arg(repo.path())
-        .status();
+    let chown =
+        std::process::Command::new("chown").args(["-R", "1234:1234"]).arg(repo.path()).status();
     assert!(chown.is_ok_and(|status| status.success()));
     let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
     let failed = failure(&home, &url);

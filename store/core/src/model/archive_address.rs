@@ -1,7 +1,7 @@
 //! How an archive is packed, and which repository it is of, by its address: by the end of its name, or as forges write it.
 //!
-//! Limits: the forms of GitHub, GitLab, Bitbucket, Gitea and Forgejo, sourcehut and Azure DevOps. Fields of a query that are
-//! none of theirs may hold a secret, and are refused.
+//! Limits: the forms of GitHub, GitLab, Bitbucket, Gitea and Forgejo, sourcehut and Azure DevOps. Other fields of a query may hold
+//! a secret, and are refused.
 
 /// How an archive is packed, which its name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,7 +31,6 @@ impl ArchiveKind {
         })
     }
 }
-
 
 /// The fields of a query that forges and tools write into the address of an archive, and that hold no secret.
 const FIELDS: [&str; 16] = [
@@ -87,9 +86,9 @@ pub(super) fn kind_of(host: Option<&str>, path: &str, query: &str) -> Option<Arc
 }
 
 /// The name of the repository that a forge packed, where the address has it.
-pub(super) fn repository(host: Option<&str>, path: &str) -> Option<&str> {
+pub(super) fn repository<'p>(host: Option<&str>, path: &'p str) -> Option<&'p str> {
     match parts(path).as_slice() {
-        [_, name, _, ..] if host == Some("codeload.github.com") => Some(name),
+        [_, name, _, ..] if host == Some("codeload.github.com") => Some(*name),
         [_, name, "zipball" | "tarball", ..]
         | ["repos", _, name, "zipball" | "tarball", ..]
         | [_, _, "repos", _, name, "zipball" | "tarball", ..]
@@ -97,7 +96,7 @@ pub(super) fn repository(host: Option<&str>, path: &str) -> Option<&str> {
         | [_, name, "archive", ..]
         | ["api", "v1", "repos", _, name, "archive", ..]
         // Bitbucket.
-        | [_, name, "get", _] => Some(name),
+        | [_, name, "get", _] => Some(*name),
         // GitLab, with groups in groups.
         parts => {
             let at = parts.windows(2).position(|two| two == ["-", "archive"])?;
@@ -163,7 +162,13 @@ mod tests {
             ("gitlab.com", "/api/v4/projects/1/repository/archive.zip", "sha=v1", zip, None),
             ("gitlab.com", "/api/v4/projects/1/repository/archive", "sha=v1", gz, None),
             ("bitbucket.org", "/o/r/get/v1.tar.gz", "", gz, Some("r")),
-            ("bb.example", "/rest/api/latest/projects/P/repos/r/archive", "at=v1&format=zip", zip, None),
+            (
+                "bb.example",
+                "/rest/api/latest/projects/P/repos/r/archive",
+                "at=v1&format=zip",
+                zip,
+                None,
+            ),
             ("codeberg.org", "/o/r/archive/v1.zip", "", zip, Some("r")),
             ("git.sr.ht", "/~o/r/archive/v1.tar.gz", "", gz, Some("r")),
             ("h", "/o/r", "archive=tar.gz", gz, None),

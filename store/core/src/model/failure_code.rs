@@ -41,7 +41,7 @@ codes! {
     NoSuchCommit = "no-such-commit",
     /// The module's subdirectory is not in the repository or archive, or a linked directory is not there.
     NoSuchDirectory = "no-such-directory",
-    /// The repository is there and is given to nobody: disabled, archived, taken down.
+    /// The server has the repository and does not give it out: disabled, archived, taken down.
     Unavailable = "unavailable",
     /// A quota of the repository or of its owner is used up.
     Quota = "quota",

@@ -83,11 +83,8 @@ fn is_token(name: &str) -> bool {
         return true;
     }
     let is_one_word = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    let kinds: Vec<bool> = name
-        .bytes()
-        .filter(u8::is_ascii_alphanumeric)
-        .map(|byte| byte.is_ascii_digit())
-        .collect();
+    let kinds: Vec<bool> =
+        name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.is_ascii_digit()).collect();
     let changes = kinds.iter().zip(kinds.iter().skip(1)).filter(|(a, b)| a != b).count();
     is_one_word && name.len() >= SHORTEST && changes >= 4
 }

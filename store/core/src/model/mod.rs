@@ -45,6 +45,7 @@ pub use manifest::{
 };
 pub use nearest::{distance, nearest};
 
+pub use archive_address::ArchiveKind;
 pub use build_spec::{BuildSpec, command_line};
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
 pub use declarations_edit::{EditError, add_module, link_module, remove_module, unlink_module};
@@ -59,7 +60,6 @@ pub use ref_name::RefName;
 pub use reference::{ParseReferenceError, Reference};
 pub use remote_url::{RemoteUrl, Scheme};
 pub use revision::{ParseRevisionError, Revision};
-pub use archive_address::ArchiveKind;
 pub use source::{ArchiveSource, ArchiveUrl, GitSource, Locking, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};

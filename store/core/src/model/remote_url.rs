@@ -6,9 +6,9 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use super::source_error::Refusal;
 use super::archive_address::may_be_written;
 use super::login_text::{account, secret_in_login};
+use super::source_error::Refusal;
 use super::written::{STARS, percent_decode};
 use super::{Expected, ParseSourceError};
 

@@ -10,7 +10,9 @@ use std::{
 use super::archive_address::{kind_of, repository};
 use super::source_error::Refusal;
 use super::written::percent_encode;
-use super::{ArchiveKind, Expected, ModuleName, Origin, Reference, RemoteUrl, Scheme, Subdirectory};
+use super::{
+    ArchiveKind, Expected, ModuleName, Origin, Reference, RemoteUrl, Scheme, Subdirectory,
+};
 
 /// Where a module comes from.
 ///
@@ -71,6 +73,12 @@ impl ArchiveUrl {
     #[must_use]
     pub const fn kind(&self) -> ArchiveKind {
         self.kind
+    }
+
+    /// Whether a forge packed it, which puts everything into one directory, named after the commit.
+    #[must_use]
+    pub fn is_of_forge(&self) -> bool {
+        repository(self.url.host(), self.url.path()).is_some()
     }
 
     /// The address, with scheme, host, path and (hidden) secret.

@@ -11,6 +11,8 @@
 //! Without `git+`, an `https`, `http` or `file` URL must end in `.git` or be a repository of a known forge.
 //! A ref begins at the first `@` of the path, after its `.git` if it has one, and may hold `/` and `@`; in
 //! refs and subdirectories `%XX` is read. A local path ends at the last `#subdirectory=` or `#egg=`.
+//! How an archive is packed is said by the end of its name, or by the form of its address at a forge; its query may have
+//! fields that are known to hold no secret.
 //! Windows paths, registry names and `namespace:path` are not sources.
 
 use std::path::Path;

@@ -11,10 +11,11 @@ use std::{
     path::Path,
 };
 
+use gix::bstr::ByteSlice as _;
 use modstore_core::{
     Cancel,
     disk::{Disk, DiskError, Planting, Staged, Staging, Verb},
-    model::{ArchiveSource, RemoteUrl},
+    model::{ArchiveSource, Manifest, RemoteUrl},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -104,7 +105,10 @@ impl ArchiveFetch<'_> {
         let mut tree = ArchiveTree::new(&writer, what, &folds, limits, memory, cancel);
         let file = File::open(path).map_err(|error| unusable(path, error))?;
         unpack(kind, file, &self.limits, &mut tree)?;
-        let tree = tree.finish()?;
+        let mut tree = tree.finish()?;
+        if self.source.subdirectory.is_none() && self.source.url.is_of_forge() {
+            tree.warnings.extend(of_one_directory(&tree.manifest));
+        }
         self.disk.remove_file(path).map_err(AcquireError::Write)?;
         check_subdirectory(&tree.manifest, self.source.subdirectory.as_ref())?;
         let staged =
@@ -146,11 +150,7 @@ impl KnownFile<'_> {
     }
 
     /// Writes what comes to a new file, and returns its size and its sum.
-    fn keep(
-        &self,
-        path: &Path,
-        next: &mut NextPiece<'_>,
-    ) -> Result<(u64, [u8; 32]), AcquireError> {
+    fn keep(&self, path: &Path, next: &mut NextPiece<'_>) -> Result<(u64, [u8; 32]), AcquireError> {
         self.disk.create_file(path, b"").map_err(AcquireError::Write)?;
         let mut file =
             OpenOptions::new().append(true).open(path).map_err(|error| unusable(path, error))?;
@@ -175,7 +175,7 @@ impl KnownFile<'_> {
     /// Whether the file at `path` has the right sum once it is unzipped; then that stands there.
     ///
     /// Servers compress what they send without having been asked to, or say so of an archive that is compressed anyway.
-    /// Only the sum tells which it is.
+    /// Which it is, only the sum shows.
     fn is_within(&self, path: &Path) -> Result<bool, AcquireError> {
         let plain = path.with_extension("plain");
         let zipped = BufReader::new(File::open(path).map_err(|error| unusable(path, error))?);
@@ -222,6 +222,20 @@ impl KnownFile<'_> {
         let mut file = File::open(&path).map_err(&failed)?;
         Ok((Box::new(move |buf| file.read(buf).map_err(&failed)), Sent::default()))
     }
+}
+
+/// What to say of a tree that has everything in one directory, which is seldom what is meant.
+fn of_one_directory(manifest: &Manifest) -> Option<String> {
+    let first = manifest.files().first()?;
+    let (top, _) = first.path.split_once_str("/")?;
+    let is_all = manifest
+        .files()
+        .iter()
+        .all(|file| file.path.split_once_str("/").is_some_and(|(directory, _)| directory == top));
+    let top = top.as_bstr();
+    is_all.then(|| {
+        format!("everything is in {top}/; &subdirectory={top} in the source takes what is in it")
+    })
 }
 
 /// What a server said of what it sent.

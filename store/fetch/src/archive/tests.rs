@@ -591,7 +591,10 @@ fn an_archives_login_is_not_sent_to_another_place_that_asks_for_one() {
     let world = World::new();
     for login in ["s3cret@", "user:s3cret@"] {
         let error = fault(world.acquire(&source(&near, login, "x.tar.gz", b"")));
-        assert!(matches!(error, TransportError::Login(LoginError::Missing(_))), "{login} {error:?}");
+        assert!(
+            matches!(error, TransportError::Login(LoginError::Missing(_))),
+            "{login} {error:?}"
+        );
     }
     let far = far.heads();
     assert_eq!(far.len(), 2, "{far:?}");
@@ -690,7 +693,7 @@ fn a_backslash_elsewhere_is_a_part_of_the_name_and_warned_of_once() {
 }
 
 #[test]
-fn an_archive_that_was_compressed_for_the_way_is_told_by_its_sum() {
+fn an_archive_that_was_compressed_for_the_way_is_known_by_its_sum() {
     let packed = gz(&tar(&[file("a", b"1")]));
     let zipped = zip(&[file("a", b"1")]);
     for encoding in ["gzip", "X-Gzip", "gzip; q=1"] {
@@ -723,7 +726,10 @@ fn what_is_compressed_for_the_way_has_the_limit_of_an_archive() {
     let head = "200 OK\r\nContent-Encoding: gzip";
     let server = ScriptedServer::start(move |_, stream| reply(stream, head, &sent));
     let error = archive_error(world.acquire(&source(&server, "", "x.zip", b"")));
-    assert!(matches!(error, ArchiveError::TooLarge { what: ArchiveLimit::Archive, .. }), "{error:?}");
+    assert!(
+        matches!(error, ArchiveError::TooLarge { what: ArchiveLimit::Archive, .. }),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -737,5 +743,36 @@ fn a_page_in_the_place_of_an_archive_is_called_one_whatever_its_parameters() {
         let server = ScriptedServer::start(move |_, stream| reply(stream, &head, b"<html>"));
         let error = archive_error(World::new().acquire(&source(&server, "", "x.zip", b"x")));
         assert_eq!(error.to_string().contains("page"), is_page, "{kind}: {error}");
+    }
+}
+
+#[test]
+fn the_one_directory_of_a_forge_s_archive_stays_and_is_warned_of_unless_it_is_named() {
+    let bytes = gz(&tar(&[file("r-1.0/a", b"1"), file("r-1.0/b/c", b"2")]));
+    for (path, login, field, warnings) in [
+        ("o/r/archive/refs/tags/1.0.tar.gz", "", "", 1),
+        ("o/r/-/archive/1.0/r-1.0.tar.gz", "", "", 1),
+        ("o/r/archive/refs/tags/1.0.tar.gz", "", "&subdirectory=r-1.0", 0),
+        ("dl/r-1.0.tar.gz", "", "", 0),
+    ] {
+        let given = bytes.clone();
+        let server = ScriptedServer::start(move |_, stream| reply(stream, "200 OK", &given));
+        let world = World::new();
+        let source = format!("{}{field}", source(&server, login, path, &bytes));
+        let unpacked = world.acquire(&source).unwrap();
+        assert_eq!(world.tree().into_keys().collect::<Vec<_>>(), ["r-1.0/a", "r-1.0/b/c"]);
+        assert_eq!(unpacked.warnings.len(), warnings, "{path}{field}: {:?}", unpacked.warnings);
+    }
+}
+
+#[test]
+fn an_address_of_a_forge_without_an_ending_is_asked_for_as_it_is_written() {
+    let bytes = zip(&[file("a", b"1")]);
+    for path in ["o/r/zipball/v1?ref_type=tags", "dl/r?archive=zip&ref=v%2F1"] {
+        let given = bytes.clone();
+        let server = ScriptedServer::start(move |_, stream| reply(stream, "200 OK", &given));
+        let world = World::new();
+        world.acquire(&source(&server, "", path, &bytes)).unwrap();
+        assert!(server.heads()[0].starts_with(&format!("GET /{path} ")), "{:?}", server.heads());
     }
 }

@@ -75,7 +75,10 @@ fn an_exchange_with_a_server_has_the_code_of_its_cause() {
         (transport(ServerError::Quota(words())), FailureCode::Quota),
         (transport(ServerError::Owner(words())), FailureCode::Untrusted),
         (transport(ServerError::Refused(words())), FailureCode::Server),
-        (transport(ServerError::RateLimited { wait: None, said: words() }), FailureCode::RateLimited),
+        (
+            transport(ServerError::RateLimited { wait: None, said: words() }),
+            FailureCode::RateLimited,
+        ),
         (status(451), FailureCode::Unavailable),
         (transport(ServerError::NotGiven(word())), FailureCode::NoSuchCommit),
         (transport(ServerError::Moved), FailureCode::NoSuchCommit),
@@ -154,7 +157,10 @@ fn an_archive_and_what_surrounds_a_fetch_have_the_code_of_their_cause() {
     let damaged = MirrorError::Damaged { url: word(), source: word().into() };
     for (error, expected) in [
         (open.into(), FailureCode::Source),
-        (ArchiveError::WrongSum { expected: word(), found: word(), is_page: false }.into(), FailureCode::Corrupt),
+        (
+            ArchiveError::WrongSum { expected: word(), found: word(), is_page: false }.into(),
+            FailureCode::Corrupt,
+        ),
         (ArchiveError::TooLarge { what: ArchiveLimit::Files, limit: 1 }.into(), FailureCode::Limit),
         (malformed.into(), FailureCode::Corrupt),
         (ArchiveError::Refused(refused()).into(), FailureCode::RefusedTree),

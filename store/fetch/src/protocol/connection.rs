@@ -187,9 +187,8 @@ impl Connection {
         let mut arguments =
             arguments(handshake, request).map_err(|error| ReceiveError::Failed(error.into()))?;
         let stderr = link.stderr.clone();
-        let diagnose = |error: &(dyn Error + 'static)| {
-            diagnose(error, watch, stderr.as_ref(), Moment::Giving)
-        };
+        let diagnose =
+            |error: &(dyn Error + 'static)| diagnose(error, watch, stderr.as_ref(), Moment::Giving);
         count(link, watch);
         watch.expect_pack(true);
         let mut reader = arguments

@@ -2,7 +2,7 @@
 //!
 //! So which programs are asked, in which order, with which words, and what is kept or forgotten, is git's to decide, as
 //! the configuration of this host says. git runs in a session of its own, without a terminal, unless a person may be
-//! asked: nothing that it starts can ask a question there. An askpass that opens a window, or needs nobody, works.
+//! asked: nothing that it starts can ask a question there. An askpass that opens a window, or answers by itself, works.
 //!
 //! git and what it starts are ended when the time of the fetch is used up, when they print too much, or when the user asks
 //! to stop. What a helper leaves running when it ended well goes on: that is how `git credential-cache` works.
@@ -13,6 +13,10 @@ use std::{
     io::{self, ErrorKind},
     path::{Path, PathBuf},
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -46,6 +50,9 @@ pub(crate) struct HelperLogin {
     pub authorization: Option<String>,
     /// All that was said, which is said again when it was right or wrong.
     answer: Vec<u8>,
+    /// Whether that was said already.
+    is_kept: AtomicBool,
+    is_forgotten: AtomicBool,
 }
 
 /// What the helpers do with a login.
@@ -103,12 +110,7 @@ impl CredentialHelpers {
 
     /// What `git credential` printed, if it ended well, or else its words; an error is one that ends the fetch.
     fn run(&self, verb: &str, input: &[u8]) -> io::Result<Result<Vec<u8>, Words>> {
-        // Outside of a connection there is no watch, and the usual limits apply.
-        let watch = Watch::current().unwrap_or_else(|| {
-            let limits = Limits::default();
-            let pace = Pace::new(&limits, LowSpeed::default()).into();
-            Watch::new(Cancel::new(), &limits, Default::default(), pace)
-        });
+        let watch = watch();
         let begun = Instant::now();
         let (cancel, limit) = (watch.cancel(), watch.time_left()?);
         let running = Running { input, limit, cancel, told: &|_| {}, ends_with_us: false };
@@ -118,7 +120,7 @@ impl CredentialHelpers {
             Ok(ran) if ran.status.success() => return Ok(Ok(ran.stdout)),
             Ok(ran) => return Ok(Err(own_words(&ran.stderr))),
             Err(ProgramError::Start { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                return Ok(Err(Words::of(&self.without_git())));
+                return Ok(Err(Words::of("git, which asks them, is not installed")));
             }
             Err(ProgramError::Cancelled { .. }) => TransportError::Cancelled,
             Err(ProgramError::TimedOut { limit, .. }) => {
@@ -133,6 +135,20 @@ impl CredentialHelpers {
         // The error kept so far says that the server wants a login; this one says why there is none.
         watch.take_error();
         Err(watch.fail(error))
+    }
+
+    /// Why the helpers could not be used, by an error of [`fill`](Self::fill); nothing, when the user asked to stop.
+    pub(crate) fn why(&self, error: &io::Error) -> Option<String> {
+        let text = error.to_string();
+        let prefix = LoginError::Helper(String::new()).to_string();
+        text.strip_prefix(&prefix).map(str::to_owned)
+    }
+
+    /// An error that ends the fetch: the helpers were asked before, in vain.
+    pub(crate) fn fail(&self, why: String) -> io::Error {
+        let watch = watch();
+        watch.take_error();
+        watch.fail(LoginError::Helper(why))
     }
 
     fn command(&self, verb: &str) -> Command {
@@ -158,11 +174,15 @@ impl CredentialHelpers {
             most: MOST,
         }
     }
+}
 
-    /// What to say where there is no git.
-    fn without_git(&self) -> String {
-        "git, which asks them, is not installed".to_owned()
-    }
+/// The watch of the connection that asks. Outside of a connection the usual limits apply.
+fn watch() -> Arc<Watch> {
+    Watch::current().unwrap_or_else(|| {
+        let limits = Limits::default();
+        let pace = Pace::new(&limits, LowSpeed::default()).into();
+        Watch::new(Cancel::new(), &limits, Default::default(), pace)
+    })
 }
 
 /// The question of `git credential` about an address; the address comes first, because git forgets what stood before it.
@@ -171,7 +191,7 @@ fn question(url: &str) -> Vec<u8> {
     format!("url={line}\ncapability[]=authtype\ncapability[]=state\n").into_bytes()
 }
 
-/// What helpers said, without git's own last words, which say only that nobody was asked.
+/// What helpers said, without git's own last words, which say only that no person was asked.
 fn own_words(said: &str) -> Words {
     let lines = said.lines().filter(|line| {
         !line.starts_with("fatal: could not read Username")
@@ -181,6 +201,20 @@ fn own_words(said: &str) -> Words {
 }
 
 impl HelperLogin {
+    /// Whether the login is for one path of its place, as git says where `useHttpPath` is set.
+    pub(crate) fn is_of_path(&self) -> bool {
+        self.answer.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"path="))
+    }
+
+    /// Whether the helpers did not hear this before.
+    pub(crate) fn is_news(&self, verdict: Verdict) -> bool {
+        let told = match verdict {
+            Verdict::Approve => &self.is_kept,
+            Verdict::Reject => &self.is_forgotten,
+        };
+        !told.swap(true, Ordering::Relaxed)
+    }
+
     fn read(answer: Vec<u8>) -> Option<Self> {
         let value = |key: &str| {
             let mut lines = answer.split(|byte| *byte == b'\n');
@@ -202,6 +236,8 @@ impl HelperLogin {
             password: password.unwrap_or_default().to_vec(),
             authorization,
             answer,
+            is_kept: AtomicBool::new(false),
+            is_forgotten: AtomicBool::new(false),
         })
     }
 }

@@ -27,7 +27,7 @@ use modstore_core::{
     model::printable_login,
 };
 
-use super::credential_helpers::CredentialHelpers;
+use super::{credential_helpers::CredentialHelpers, helper_logins::HelperLogins};
 use crate::{
     errors::{NetworkError, RemoteError},
     limits::LowSpeed,
@@ -39,7 +39,7 @@ pub(crate) use gix::sec::identity::Account;
 /// The host's configuration, read once.
 pub(crate) struct GitConfig {
     repository: gix::ThreadSafeRepository,
-    helpers: CredentialHelpers,
+    logins: HelperLogins,
     interactive: bool,
     /// Where the repository is, if it stays there.
     kept: Option<PathBuf>,
@@ -111,8 +111,9 @@ impl GitConfig {
         let repository = gix::open_opts(path.clone(), options)
             .map_err(|source| NetworkError::Configuration { source: source.to_string().into() })?;
         let helpers = CredentialHelpers::new(&path, interactive);
+        let logins = HelperLogins::new(helpers, repository.config_snapshot().plumbing());
         let kept = temporary.is_none().then_some(path);
-        Ok(GitConfig { repository: repository.into_sync(), helpers, interactive, kept })
+        Ok(GitConfig { repository: repository.into_sync(), logins, interactive, kept })
     }
 
     /// A directory for what is worth remembering from run to run; nothing where there is none that lasts.
@@ -203,9 +204,9 @@ impl GitConfig {
         }
     }
 
-    /// The credential helpers that are configured.
-    pub(crate) fn helpers(&self) -> &CredentialHelpers {
-        &self.helpers
+    /// The credential helpers that are configured, and what they have said.
+    pub(crate) fn logins(&self) -> &HelperLogins {
+        &self.logins
     }
 
     fn proxy_login(&self, proxy: String) -> String {
@@ -215,7 +216,7 @@ impl GitConfig {
             return with_scheme;
         }
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        if let Ok(Ok(login)) = self.helpers.fill(&url.to_bstring().to_string(), &[]) {
+        if let Ok(Ok(login)) = self.logins.helpers().fill(&url.to_bstring().to_string(), &[]) {
             url.set_user(Some(text(&login.username)));
             url.set_password(Some(text(&login.password)));
         }

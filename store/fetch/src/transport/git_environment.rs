@@ -1,4 +1,4 @@
-//! What of this process's environment git children get.
+//! Which part of this process's environment git children get.
 //!
 //! Limits: knows nothing of which child it is.
 

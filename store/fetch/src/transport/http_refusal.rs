@@ -59,11 +59,7 @@ fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         then.duration_since(now).ok()
     };
     match text(RETRY_AFTER) {
-        Some(asked) => asked
-            .parse()
-            .map(Duration::from_secs)
-            .ok()
-            .or_else(|| until(date(asked)?)),
+        Some(asked) => asked.parse().map(Duration::from_secs).ok().or_else(|| until(date(asked)?)),
         None if number(headers, &REMAINING) == Some(0) => {
             let reset = Duration::from_secs(number(headers, &RESET)?);
             // Some send the time, in seconds since 1970, and some how long it is until then.
@@ -105,7 +101,9 @@ mod tests {
     use super::*;
 
     fn headers(of: &[(&'static str, &'static str)]) -> HeaderMap {
-        of.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+        of.iter()
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+            .collect()
     }
 
     fn seconds(of: &[(&'static str, &'static str)]) -> Option<u64> {

@@ -4,7 +4,7 @@ use gix::bstr::ByteSlice as _;
 use ureq::http::Uri;
 
 /// Scheme, host and port: what a login is meant for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct HttpOrigin {
     scheme: String,
     host: String,

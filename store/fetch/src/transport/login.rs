@@ -66,9 +66,9 @@ enum LoginSource {
     UserAlone,
     /// A token stood alone in the address, or it is from `~/.netrc`: helpers may know better.
     Tentative,
-    /// Helpers, who want to know how it went.
-    Helpers(HelperLogin),
-    /// Nothing is to be said to helpers, or no more.
+    /// Helpers, who were asked for this address and want to know how it went.
+    Helpers(String, Arc<HelperLogin>),
+    /// Helpers have nothing to hear about it, or have heard it.
     Settled,
 }
 
@@ -155,11 +155,12 @@ impl Logins {
         }
     }
 
-    /// The error of a place that lets nobody in, with what is known of the logins: what helpers said who gave none, and
+    /// The error of a place that wants a login, with what is known of the logins: what helpers said who gave none, and
     /// whether there was more than the name of a user.
     pub(crate) fn explain(&self, error: TransportError) -> TransportError {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_bare = matches!(&state.known, Some(known) if matches!(known.source, LoginSource::UserAlone));
+        let is_bare =
+            matches!(&state.known, Some(known) if matches!(known.source, LoginSource::UserAlone));
         match error {
             TransportError::Login(LoginError::Refused(_) | LoginError::Missing(_))
                 if (is_bare || state.known.is_none()) && !state.said.is_empty() =>
@@ -181,7 +182,7 @@ impl Logins {
         challenges: &[BString],
         takes_passwords: bool,
     ) -> io::Result<Option<KnownLogin>> {
-        let login = match self.config.helpers().fill(base, challenges)? {
+        let login = match self.config.logins().ask(base, challenges)? {
             Ok(login) => login,
             Err(said) => {
                 state.said = said;
@@ -191,13 +192,12 @@ impl Logins {
         Ok(match &login.authorization {
             Some(authorization) => {
                 let authorization = authorization.clone();
-                let source = LoginSource::Helpers(login);
+                let source = LoginSource::Helpers(base.to_owned(), login);
                 Some(KnownLogin { origin, authorization, source })
             }
             None if takes_passwords => {
-                let (user, password) = (login.username.clone(), login.password.clone());
-                let source = LoginSource::Helpers(login);
-                Some(KnownLogin::basic(origin, &user, &password, source))
+                let source = LoginSource::Helpers(base.to_owned(), Arc::clone(&login));
+                Some(KnownLogin::basic(origin, &login.username, &login.password, source))
             }
             None => None,
         })
@@ -205,11 +205,11 @@ impl Logins {
 
     /// Tells the helpers, once, how it went with a login that they gave or may keep.
     fn report(&self, known: &mut KnownLogin, verdict: Verdict) {
-        let helpers = self.config.helpers();
+        let logins = self.config.logins();
         match std::mem::replace(&mut known.source, LoginSource::Settled) {
-            LoginSource::Helpers(login) => helpers.tell(&login, verdict),
+            LoginSource::Helpers(base, login) => logins.tell(&base, &login, verdict),
             LoginSource::Address(Account { username, password, .. }) => {
-                helpers.tell_of(&self.address, &username, &password, verdict);
+                logins.helpers().tell_of(&self.address, &username, &password, verdict);
             }
             source @ (LoginSource::Tentative | LoginSource::UserAlone) => known.source = source,
             LoginSource::Settled => {}

@@ -197,7 +197,10 @@ mod tests {
         assert_eq!(with("b").as_deref(), Some("2"));
         assert_eq!(with("c"), None);
         assert_eq!(login(text, "g", Some("b")).unwrap().1, "3");
-        assert_eq!(login("machine h password 1", "h", Some("c")).unwrap(), ("c".into(), "1".into()));
+        assert_eq!(
+            login("machine h password 1", "h", Some("c")).unwrap(),
+            ("c".into(), "1".into())
+        );
     }
 
     #[test]

@@ -337,11 +337,17 @@ mod tests {
             ("Host key verification failed.", Class::Permanent),
             ("fatal: '/x' does not appear to be a git repository", Class::Permanent),
             ("ERROR: Repository not found.\nfatal: Could not read from remote", Class::Permanent),
-            ("Received disconnect from h port 22:2: Too many authentication failures", Class::Permanent),
+            (
+                "Received disconnect from h port 22:2: Too many authentication failures",
+                Class::Permanent,
+            ),
             ("Warning: Permanently added 'h' to the list of known hosts.", Class::Transient),
-            ("kex_exchange_identification: banner line 0: Not allowed at this time", Class::Transient),
+            (
+                "kex_exchange_identification: banner line 0: Not allowed at this time",
+                Class::Transient,
+            ),
             ("ssh: connect to host h port 22: Connection timed out", Class::Transient),
-            ("words that nobody knows", Class::Permanent),
+            ("words that are not known", Class::Permanent),
             ("", Class::Transient),
         ] {
             assert_eq!(meant(said).class(), class, "{said}");

@@ -4,7 +4,7 @@
 //! sourcehut and git itself. They are compared without case, and without the words that hold a slash or a quoted name:
 //! a repository may be called anything.
 //!
-//! Limits: English. Words that nobody knows are a refusal before the server has given anything, and trouble afterwards.
+//! Limits: English. Unknown words are a refusal before the server has given anything, and trouble afterwards.
 
 use crate::errors::{LoginError, ServerError, TransportError, Words};
 
@@ -153,13 +153,23 @@ const MEANINGS: [(Meaning, &[&str]); 11] = [
             "terms of service in order",
             "accept the terms",
             "captcha",
+            "two-factor",
+            "account is currently not available",
             "conditional access policy",
             "payment is overdue",
         ],
     ),
     (
         Meaning::Quota,
-        &["quota", "storage limit", "bandwidth limit", "size limit", "billing period", "free user limit"],
+        &[
+            "quota",
+            "storage limit",
+            "bandwidth limit",
+            "size limit",
+            "billing period",
+            "free user limit",
+            "plan limit",
+        ],
     ),
     (
         Meaning::Unavailable,
@@ -210,6 +220,8 @@ const MEANINGS: [(Meaning, &[&str]); 11] = [
             "token has been revoked",
             "invalid ssh key",
             "user unregistered",
+            "key+no longer allowed",
+            "key+not allowed",
         ],
     ),
     (
@@ -230,6 +242,7 @@ const MEANINGS: [(Meaning, &[&str]); 11] = [
             "project+not found",
             "repo+not found",
             "cannot find repository",
+            "unable to find repository",
             "cannot find user",
             "can't find repository",
             "does not exist",
@@ -271,6 +284,8 @@ const MEANINGS: [(Meaning, &[&str]); 11] = [
             "access right",
             "not enabled",
             "not accessible",
+            "access restriction",
+            "allow list",
         ],
     ),
 ];
@@ -353,6 +368,10 @@ mod tests {
                 "remote: Invalid username or token. Password authentication is not supported for Git operations.",
                 "remote: HTTP Basic: Access denied. If a password was provided for Git authentication, the password was incorrect.",
                 "remote: Forbidden",
+                "GitLab: You must set up two-factor authentication.",
+                "ERROR: Although you appear to have the correct authorization credentials,\nthe `acme' organization has enabled OAuth App access restrictions.",
+                "ERROR: You're using an RSA key with SHA-1, which is no longer allowed.",
+                "This account is currently not available.",
                 "remote: Access to this repository is not allowed from your address.",
             ],
         ),
@@ -371,6 +390,7 @@ mod tests {
             FailureCode::Quota,
             &[
                 "remote: This repository is over its data quota.",
+                "Your workspace is over its plan limit. The repository is read-only.",
                 "ERROR: The namespace storage limit has been reached.",
             ],
         ),
@@ -423,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_nobody_knows_are_a_refusal_only_before_the_server_gave_something() {
+    fn unknown_words_are_a_refusal_only_before_the_server_gave_something() {
         let text = "Fetching over this port is no longer supported.";
         assert_eq!(judge(text, Moment::Asked).class(), Class::Permanent);
         assert_eq!(judge(text, Moment::Giving).class(), Class::Transient);

@@ -69,7 +69,8 @@ fn instead(
         Ok(Some(After::KeepOpen))
     };
     match &armed.fault {
-        Fault::Status(status) if armed.fires() => plain(*status, "Content-Type", "text/plain"),
+        // A page, so that its text is not taken for words about the repository.
+        Fault::Status(status) if armed.fires() => plain(*status, "Content-Type", "text/html"),
         Fault::StatusWithHeader(status, name, value) if armed.fires() => {
             plain(*status, name, value)
         }

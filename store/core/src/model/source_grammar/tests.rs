@@ -160,7 +160,11 @@ fn an_archive_of_a_forge_is_known_by_its_address_and_called_after_its_repository
         ("archive+https://github.com/o/r/archive/refs/tags/v1.zip", ArchiveKind::Zip, "r"),
         ("archive+https://github.com/o/r/tarball/v1", ArchiveKind::TarGz, "r"),
         ("archive+https://codeload.github.com/o/r/zip/refs/tags/v1", ArchiveKind::Zip, "r"),
-        ("archive+https://gitlab.com/g/s/r/-/archive/v1/r-v1.tar.gz?ref_type=tags", ArchiveKind::TarGz, "r"),
+        (
+            "archive+https://gitlab.com/g/s/r/-/archive/v1/r-v1.tar.gz?ref_type=tags",
+            ArchiveKind::TarGz,
+            "r",
+        ),
         ("archive+https://h/dl/tool?archive=tar.gz", ArchiveKind::TarGz, "tool"),
         ("archive+https://me@h/dl/tool-1.zip?api-version=1", ArchiveKind::Zip, "tool-1"),
     ];
@@ -218,7 +222,7 @@ fn what_is_no_source_is_refused_where_it_goes_wrong_with_a_suggestion() {
         ("ftp://h/r.git", 0, None),
         ("git+https://", 12, None),
         ("git+https://h", 13, None),
-        ("git+https://h@main", 20, None),
+        ("git+https://h@main", 18, None),
         ("git+https:///r", 12, None),
         ("git+https://h:x/r", 14, None),
         ("git+ssh://git@h:o/r", 16, Some("git+ssh://git@h/o/r")),
@@ -306,7 +310,7 @@ fn no_error_and_no_display_holds_a_secret() {
     let secret = "s3cr3t";
     for text in [
         "git+https://u:s3cr3t@h/r@main",
-        "git+https://s3cr3t@h/r",
+        "git+https://glpat-s3cr3t@h/r",
         "https://u:s3cr3t@h/r",
         "https://u:s3cr3t@github.com/o/r",
         "https://u:s3cr3t@github.com/o/r/tree/main/x",

@@ -33,7 +33,7 @@ pub enum ServerError {
     /// The server has no such repository, or does not show it to us.
     #[error("the server has no such repository, or does not show it{0}")]
     NoRepository(Words),
-    /// The repository is there, and the server gives it to nobody: disabled, archived, taken down.
+    /// The repository is there, and the server does not give it out: disabled, archived, taken down.
     #[error("the server does not give out the repository{0}")]
     Unavailable(Words),
     /// A quota of the repository or its owner is used up.
@@ -128,7 +128,7 @@ impl ServerError {
                 "only its owner or the server's operator can change that; name another source"
             }
             Self::Status { status: 507 | 509, .. } | Self::Quota(_) => {
-                "the repository's owner has to raise the quota or wait until it begins anew"
+                "the repository's owner has to raise the quota or wait until it begins again"
             }
             Self::Owner(said) => return trust_command(said.text()),
             Self::Refused(_) => "that is what the server says; a person has to act on it",
