@@ -323,6 +323,74 @@ fn helpers_keep_a_login_that_was_right_and_forget_one_that_was_wrong_as_with_git
 }
 
 #[test]
+fn helpers_are_asked_once_for_all_modules_of_a_place_unless_a_path_decides() {
+    let private = Private::of("u", "p");
+    for name in ["n", "o"] {
+        Repo::create(private.root.path(), name).write(&[("a", name)]);
+        private.server.fault(name, Fault::BasicAuth { user: "u", password: "p" });
+    }
+    let mut home = home();
+    let log = home.scratch().join("asked");
+    let helper = program(
+        &mut home,
+        "counts",
+        &format!("cat > /dev/null; echo $1 >> {}; {}", log.display(), prints("u", "p")),
+    );
+    let sources = ["m", "n", "o"].map(|name| (name, format!("git+{}", private.server.url(name))));
+    let declared: Vec<(&str, &str)> = sources.iter().map(|(name, url)| (*name, &**url)).collect();
+    let at = private.place();
+    for (config, times) in [
+        (format!("[credential]\n\thelper = {helper}\n"), 1),
+        (format!("[credential \"{at}\"]\n\thelper = {helper}\n"), 1),
+        (format!("[credential]\n\tuseHttpPath = true\n\thelper = {helper}\n"), 3),
+        (
+            format!(
+                "[credential \"{at}/none\"]\n\tuseHttpPath = true\n[credential]\n\thelper = {helper}\n"
+            ),
+            3,
+        ),
+    ] {
+        let _ = fs::remove_dir_all(home.path());
+        let _ = fs::remove_file(&log);
+        home.git_config(&config);
+        home.declare(&declared);
+        home.run(&["update"]).ok();
+        let asked = fs::read_to_string(&log).unwrap_or_default();
+        let count = |verb: &str| asked.lines().filter(|line| *line == verb).count();
+        assert_eq!((count("get"), count("store"), count("erase")), (times, times, 0), "{config}");
+    }
+}
+
+#[test]
+fn a_helper_that_never_answers_is_waited_for_once_and_not_by_each_module() {
+    let private = Private::of("u", "p");
+    for name in ["n", "o"] {
+        Repo::create(private.root.path(), name).write(&[("a", name)]);
+        private.server.fault(name, Fault::BasicAuth { user: "u", password: "p" });
+    }
+    let mut home = home();
+    home.env("MODSTORE_PROGRESS_TIMEOUT", "3").env("MODSTORE_IDLE_TIMEOUT", "3");
+    home.git_config("[credential]\n\thelper = \"!sleep 100; :\"\n");
+    let sources = ["m", "n", "o"].map(|name| (name, format!("git+{}", private.server.url(name))));
+    let declared: Vec<(&str, &str)> = sources.iter().map(|(name, url)| (*name, &**url)).collect();
+    home.declare(&declared);
+    let begun = std::time::Instant::now();
+    let ran = home.run(&["update", "--json", "--jobs", "1"]).fails(1);
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}: {ran:?}", begun.elapsed());
+    let failed = ran.json()["failed"].clone();
+    let failed = failed.as_array().expect("a list");
+    assert_eq!(failed.len(), 3, "{ran:?}");
+    for module in failed {
+        assert_eq!((&module["class"], &module["code"]), (&"transient".into(), &"program".into()));
+        assert!(
+            module["causes"][0]
+                .as_str()
+                .is_some_and(|text| text.matches("could not be used").count() == 1)
+        );
+    }
+}
+
+#[test]
 fn a_token_of_a_helper_is_sent_as_it_is() {
     let port_and_heads = |config: &str| {
         let server = ScriptedServer::start(|_, stream| {

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Instant,
@@ -40,6 +40,8 @@ pub(crate) struct CredentialHelpers {
     /// The repository whose configuration is read besides that of the user and the system.
     repository: PathBuf,
     interactive: bool,
+    /// Held while a person may be asked: one question at a time.
+    asking: Mutex<()>,
 }
 
 /// A login that helpers gave.
@@ -64,7 +66,7 @@ pub(crate) enum Verdict {
 
 impl CredentialHelpers {
     pub(crate) fn new(repository: &Path, interactive: bool) -> Self {
-        Self { repository: repository.to_owned(), interactive }
+        Self { repository: repository.to_owned(), interactive, asking: Mutex::new(()) }
     }
 
     /// Asks for a login for `url`, which may name the user. What they printed instead is the error inside; the error outside
@@ -80,7 +82,9 @@ impl CredentialHelpers {
             question.extend_from_slice(challenge);
             question.push(b'\n');
         }
+        let alone = self.interactive.then(|| self.asking.lock());
         let asked = self.run("fill", &question)?;
+        drop(alone);
         Ok(asked.and_then(|answer| HelperLogin::read(answer).ok_or_else(Words::default)))
     }
 
@@ -206,7 +210,7 @@ impl HelperLogin {
         self.answer.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"path="))
     }
 
-    /// Whether the helpers did not hear this before.
+    /// Whether the helpers did not receive this before.
     pub(crate) fn is_news(&self, verdict: Verdict) -> bool {
         let told = match verdict {
             Verdict::Approve => &self.is_kept,

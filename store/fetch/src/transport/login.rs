@@ -68,7 +68,7 @@ enum LoginSource {
     Tentative,
     /// Helpers, who were asked for this address and want to know how it went.
     Helpers(String, Arc<HelperLogin>),
-    /// Helpers have nothing to hear about it, or have heard it.
+    /// Helpers receive nothing about it, or have received it.
     Settled,
 }
 
