@@ -32,7 +32,8 @@ use super::{
     http::{HttpClient, transport},
     http_agent::HttpAgents,
     process::{
-        ProcessInput, ProcessOutput, ServerProcess, StderrTail, fault_from_stderr, ssh, upload_pack,
+        Grouping, ProcessInput, ProcessOutput, ServerProcess, StderrTail, fault_from_stderr, ssh,
+        upload_pack,
     },
     tcp,
     watch::{TimeoutStream, Watch},
@@ -157,7 +158,8 @@ fn behind_proxy(
     let mut command = Command::new(&program);
     command.arg(remote.url.host().unwrap_or_default());
     command.arg(remote.url.port.unwrap_or(PORT).to_string());
-    let started = ServerProcess::start_as(command, &program, true, fault_from_stderr, watch)?;
+    let started =
+        ServerProcess::start_as(command, &program, Grouping::Own, fault_from_stderr, watch)?;
     Ok(over_process(started, remote, version, ConnectMode::Daemon, None))
 }
 

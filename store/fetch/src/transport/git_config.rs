@@ -16,16 +16,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gix::{
-    bstr::ByteSlice,
-    credentials::{helper::Action, protocol::Outcome},
-    url::Scheme,
-};
+use gix::{bstr::ByteSlice, url::Scheme};
 use gix_transport::client::blocking_io::ssh::ProgramKind;
-use modstore_core::disk::{is_directory, is_only_ours, names_in, read_own};
+use modstore_core::{
+    disk::{is_directory, is_only_ours, names_in, read_own},
+    model::printable_login,
+};
 
 use super::{
-    configuration, credential_helpers,
+    configuration,
+    credential_helpers::CredentialHelpers,
+    helper_logins::HelperLogins,
     http_settings::{
         HttpSettings, Proxy, Redirects, boolean, expand_home, extra_headers, number, redirects,
     },
@@ -41,6 +42,7 @@ pub(crate) use gix::sec::identity::Account;
 /// The host's configuration, read once.
 pub(crate) struct GitConfig {
     repository: gix::ThreadSafeRepository,
+    logins: HelperLogins,
     interactive: bool,
     place: PathBuf,
     /// The directory of a repository that does not stay.
@@ -96,7 +98,10 @@ impl GitConfig {
             (temporary.path().to_owned(), Some(temporary))
         };
         let repository = opened(&path)?;
-        Ok(GitConfig { repository: repository.into_sync(), interactive, place: path, temporary })
+        let helpers = CredentialHelpers::new(&path, interactive);
+        let logins = HelperLogins::new(helpers, repository.config_snapshot().plumbing());
+        let repository = repository.into_sync();
+        Ok(GitConfig { repository, logins, interactive, place: path, temporary })
     }
 
     /// A directory for what is worth remembering from run to run; nothing where there is none that lasts.
@@ -215,29 +220,9 @@ impl GitConfig {
         }
     }
 
-    /// Lets the credential helpers that are configured for `url` answer or take note, without a prompt unless interactive.
-    /// A question is about `url`, whatever address it has.
-    pub(crate) fn credentials(
-        &self,
-        url: &gix::Url,
-        action: Action,
-    ) -> gix::Result<Option<Outcome>> {
-        let repository = self.repository.to_thread_local();
-        let (mut cascade, question, mut prompt) =
-            repository.config_snapshot().credential_helpers(url.clone())?;
-        if !self.interactive {
-            prompt.mode = gix::prompt::Mode::Disable;
-            prompt.askpass = None;
-            cascade.stderr = false;
-        }
-        let action = match (action, question) {
-            (Action::Get(asked), Action::Get(mut question)) => {
-                question.www_authenticate = asked.www_authenticate;
-                Action::Get(question)
-            }
-            (action, _) => action,
-        };
-        credential_helpers::invoke(cascade, action, prompt, self.interactive)
+    /// The credential helpers that are configured, and what they have said.
+    pub(crate) fn logins(&self) -> &HelperLogins {
+        &self.logins
     }
 
     fn proxy_login(&self, proxy: String) -> String {
@@ -246,10 +231,10 @@ impl GitConfig {
         if url.user().is_none() || url.password().is_some() {
             return with_scheme;
         }
-        let question = Action::get_for_url(url.to_bstring());
-        if let Ok(Some(outcome)) = self.credentials(&url, question) {
-            url.set_user(Some(outcome.identity.username));
-            url.set_password(Some(outcome.identity.password));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if let Ok(Ok(login)) = self.logins.helpers().fill(&url.to_bstring().to_string(), &[]) {
+            url.set_user(Some(text(&login.username)));
+            url.set_password(Some(text(&login.password)));
         }
         url.to_bstring().to_string()
     }
@@ -350,13 +335,11 @@ pub(crate) fn redact(written: &str) -> String {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let is_http = scheme.ends_with("http") || scheme.ends_with("https");
-    let authority = match authority.rsplit_once('@') {
-        Some((_, host)) if is_http => host.to_owned(),
-        Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
-        None => authority.to_owned(),
-    };
+    let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let user = printable_login(login, scheme.ends_with("ssh"));
+    let at = if user.is_empty() { "" } else { "@" };
     let path = if is_http { path.split('?').next().unwrap_or_default() } else { path };
-    format!("{scheme}://{authority}{path}")
+    format!("{scheme}://{user}{at}{host}{path}")
 }
 
 /// The longest `url.<base>.insteadOf` that `written` begins with, replaced by its base.
@@ -434,9 +417,11 @@ mod tests {
     #[test]
     fn a_redacted_address_has_no_secret() {
         for (written, shown) in [
-            ("https://user:t0ken@host/a/b.git", "https://host/a/b.git"),
-            ("https://t0ken@host/a?access_token=t0ken", "https://host/a"),
-            ("https://user:t0ken@ken@host", "https://host"),
+            ("https://user:t0ken@host/a/b.git", "https://user@host/a/b.git"),
+            ("https://ghp_t0ken@host/a?access_token=t0ken", "https://host/a"),
+            ("https://t0ken:@host/a", "https://host/a"),
+            ("https://user@host/a", "https://user@host/a"),
+            ("https://user:t0ken@ken@host", "https://user@host"),
             ("ssh://git:t0ken@host:22/a", "ssh://git@host:22/a"),
             ("git@host:a/b", "git@host:a/b"),
             ("https://host/a@b", "https://host/a@b"),

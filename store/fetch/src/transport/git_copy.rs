@@ -28,7 +28,8 @@ use super::{
     git_config::{GitConfig, RemoteUrl, minimal_repository},
     git_helper::{git_for, needed},
     git_words::fault_from_git,
-    process::{ProcessInput, ProcessOutput, ServerProcess},
+    process::{Grouping, ProcessInput, ProcessOutput, ServerProcess},
+    refusal::Moment,
     watch::Watch,
 };
 use crate::errors::{ConnectError, TransferError, TransportError};
@@ -220,7 +221,9 @@ impl Copying {
         let (program, output, mut input) = ServerProcess::start(command, "git", true, &self.watch)?;
         input.write_all(request).and_then(|()| input.flush()).map_err(|error| {
             let dropped = TransferError::Dropped { source: Some(error.to_string().into()) };
-            self.watch.take_error().unwrap_or_else(|| program.stderr().meaning(dropped))
+            self.watch
+                .take_error()
+                .unwrap_or_else(|| program.stderr().meaning(dropped, Moment::Asked))
         })?;
         Ok(CopyState::Serving { output, _program: program, _place: place })
     }
@@ -237,7 +240,7 @@ impl Copying {
             fetched = self.fetch(place.path(), &wanted, false)?;
         }
         let dropped = TransferError::Dropped { source: None };
-        fetched.map(|()| place).map_err(|said| fault_from_git(&said, dropped))
+        fetched.map(|()| place).map_err(|said| fault_from_git(&said, dropped, Moment::Asked))
     }
 
     /// Lets git fetch into `place`; what it said, if it failed.
@@ -301,8 +304,8 @@ impl Copying {
         &self,
         command: Command,
     ) -> Result<(ServerProcess, ProcessOutput, ProcessInput), ConnectError> {
-        let has_group = !self.config.interactive();
-        ServerProcess::start_as(command, "git", has_group, fault_from_git, &self.watch)
+        let grouping = Grouping::of_git(self.config.interactive());
+        ServerProcess::start_as(command, "git", grouping, fault_from_git, &self.watch)
             .map_err(|error| needed(error, &self.reason))
     }
 
@@ -325,7 +328,7 @@ impl Copying {
                 _ => break,
             }
         }
-        Err(program.stderr().meaning(dropped))
+        Err(program.stderr().meaning(dropped, Moment::Asked))
     }
 
     fn url(&self) -> String {
@@ -360,7 +363,11 @@ pub(crate) fn of_bundle(
     drop((input, output));
     let status = copying.attend(&mut program, place.path())?;
     let dropped = TransferError::Dropped { source: None };
-    if status.success() { Ok(Some(place)) } else { Err(program.stderr().meaning(dropped)) }
+    if status.success() {
+        Ok(Some(place))
+    } else {
+        Err(program.stderr().meaning(dropped, Moment::Asked))
+    }
 }
 
 fn is_bundle(path: &Path) -> bool {

@@ -34,8 +34,10 @@ use gix_transport::{
 
 use super::{
     git_config::{GitConfig, RemoteUrl},
+    git_environment::{leave_repository, speak_english},
     git_words::fault_from_git,
     process::{ProcessInput, ProcessOutput, ServerProcess, StderrTail},
+    refusal::Moment,
     watch::Watch,
 };
 use crate::errors::{ConnectError, ServerError, TransferError, TransportError};
@@ -69,7 +71,7 @@ pub(crate) fn start(
         let dropped = TransferError::Dropped { source: Some(error.to_string().into()) };
         match watch.take_error() {
             None | Some(TransportError::Transfer(TransferError::Dropped { .. })) => {
-                stderr.meaning(dropped)
+                stderr.meaning(dropped, Moment::Asked)
             }
             Some(error) => error,
         }
@@ -89,7 +91,7 @@ pub(crate) fn start(
         b"fallback\n" => Ok(Helper::FallsBack),
         // An older git does not know the command, says so, and ends.
         b"" if stderr.last_words().contains("unknown command") => Ok(Helper::FallsBack),
-        b"" => Err(stderr.meaning(TransferError::Dropped { source: None })),
+        b"" => Err(stderr.meaning(TransferError::Dropped { source: None }, Moment::Asked)),
         line => {
             let said = format!("git's transport answered {:?}", line.escape_ascii().to_string());
             Err(ServerError::Protocol { source: said.into() }.into())
@@ -111,19 +113,15 @@ pub(crate) fn needed(error: ConnectError, reason: &str) -> ConnectError {
 /// that is allowed. A password of the address is in the environment, and not among the arguments, which others can see.
 pub(crate) fn git_for(config: &GitConfig, remote: &RemoteUrl) -> Command {
     let mut command = Command::new("git");
-    for name in ["GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"] {
-        command.env_remove(name);
-    }
-    for name in
-        ["GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_CONFIG", "GIT_SHALLOW_FILE"]
-    {
-        command.env_remove(name);
-    }
-    command.env("GIT_DIR", config.repository());
-    command.env("LC_ALL", "C").env_remove("LANGUAGE");
+    leave_repository(&mut command);
+    command
+        .env("GIT_DIR", config.repository())
+        .env_remove("GIT_CONFIG")
+        .env_remove("GIT_NAMESPACE");
+    speak_english(&mut command);
     if !config.interactive() {
-        // Empty: neither a program that opens a window, nor the terminal.
-        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ASKPASS", "");
+        // An agent would ask for a passphrase on the terminal that this names.
+        command.env("GIT_TERMINAL_PROMPT", "0").env_remove("GPG_TTY");
     }
     trust(&mut command);
     let mut settings = Vec::new();

@@ -5,10 +5,11 @@
 //!
 //! Limits: what is not recognised is told as it was said.
 
-use crate::errors::{ConnectError, LoginError, ServerError, TransferError, TransportError};
+use super::refusal::{Moment, judge, recognised};
+use crate::errors::{ConnectError, LoginError, ServerError, TransferError, TransportError, Words};
 
 /// The error that a git that hung up has printed.
-pub(crate) fn fault_from_git(said: &str, dropped: TransferError) -> TransportError {
+pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment) -> TransportError {
     let said = without_logins(said);
     let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
     let last = || last_words(&said);
@@ -17,21 +18,24 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError) -> TransportErr
         return dropped.into();
     }
     let status = status(&said);
+    let words = words_of_server(&said);
     if has(&["Authentication failed for"]) {
-        LoginError::Refused.into()
+        LoginError::Refused(words).into()
     } else if has(&[
         "could not read Username",
         "could not read Password",
         "terminal prompts disabled",
     ]) || status == Some(401)
     {
-        LoginError::Missing.into()
+        LoginError::Missing(words).into()
     } else if status == Some(407) || has(&["proxy", "Proxy", "SOCKS"]) {
         ConnectError::Proxy(last()).into()
     } else if let Some(status) = status {
-        ServerError::Status { status, retry_after: None }.into()
+        recognised(words.text()).unwrap_or_else(|| {
+            ServerError::Status { status, retry_after: None, said: words }.into()
+        })
     } else if has(&["' not found"]) {
-        ServerError::Status { status: 404, retry_after: None }.into()
+        ServerError::Status { status: 404, retry_after: None, said: words }.into()
     } else if has(&["ould not resolve host", "ouldn't resolve host"]) {
         ConnectError::UnknownHost { source: Some(cause()) }.into()
     } else if has(&["SSL", "TLS", "ssl", "tls", "certificate", "CAfile"]) {
@@ -59,7 +63,7 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError) -> TransportErr
     ]) {
         TransferError::Dropped { source: Some(cause()) }.into()
     } else {
-        ServerError::Said(last()).into()
+        judge(&last(), moment)
     }
 }
 
@@ -73,6 +77,12 @@ fn status(said: &str) -> Option<u16> {
     ["returned error: ", "RPC failed; HTTP ", "Received HTTP code ", "HTTP code = "]
         .into_iter()
         .find_map(after)
+}
+
+/// What the server said, which git puts behind a word of its own.
+fn words_of_server(said: &str) -> Words {
+    let lines = said.lines().filter_map(|line| line.trim().strip_prefix("remote: "));
+    Words::of(&lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// The line that says why, without the address, which is known.
@@ -108,7 +118,7 @@ fn without_logins(said: &str) -> String {
 mod tests {
     use modstore_core::model::FailureCode;
 
-    use super::{fault_from_git, without_logins};
+    use super::{Moment, fault_from_git, without_logins};
     use crate::errors::TransferError;
 
     #[test]
@@ -163,7 +173,8 @@ mod tests {
             ("fatal: something new", FailureCode::Server),
             ("", FailureCode::Connection),
         ] {
-            let fault = fault_from_git(said, TransferError::Dropped { source: None });
+            let fault =
+                fault_from_git(said, TransferError::Dropped { source: None }, Moment::Asked);
             assert_eq!(fault.code(), code, "{said}: {fault:?}");
         }
     }
