@@ -396,7 +396,7 @@ fn opened(path: &Path) -> Result<gix::Repository, NetworkError> {
             .open_path_as_is(true);
         gix::open_opts(path, options).map_err(|error| failed(error.to_string()))
     };
-    let read = open(permissions.clone());
+    let read = open(permissions);
     if read.as_ref().is_ok_and(|read| !configuration::is_for_git(read.config_snapshot().plumbing()))
     {
         return read;

@@ -36,7 +36,7 @@ use super::{
     git_config::{GitConfig, RemoteUrl},
     git_environment::{leave_repository, speak_english},
     git_words::fault_from_git,
-    process::{ProcessInput, ProcessOutput, ServerProcess, StderrTail},
+    process::{Grouping, ProcessInput, ProcessOutput, ServerProcess, StderrTail},
     refusal::Moment,
     watch::Watch,
 };
@@ -62,8 +62,8 @@ pub(crate) fn start(
 ) -> Result<Helper, TransportError> {
     let mut command = git_for(config, remote);
     command.arg("remote-https").arg("origin").arg(remote.url.to_bstring().to_string());
-    let started =
-        ServerProcess::start_as(command, "git", !config.interactive(), fault_from_git, watch);
+    let grouping = Grouping::of_git(config.interactive());
+    let started = ServerProcess::start_as(command, "git", grouping, fault_from_git, watch);
     let (program, mut output, mut input) = started.map_err(|error| needed(error, reason))?;
     let stderr = program.stderr();
     watch.counters.request();

@@ -90,7 +90,7 @@ fn last_words(said: &str) -> String {
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
     let fatal = lines().find(|line| line.starts_with("fatal: "));
     let line = fatal.or_else(|| lines().find(|line| line.starts_with("error: ")));
-    let line = line.or_else(|| lines().last()).unwrap_or_default();
+    let line = line.or_else(|| lines().next_back()).unwrap_or_default();
     let text = line.trim_start_matches("fatal: ").trim_start_matches("error: ");
     match text.strip_prefix("unable to access ").and_then(|text| text.split_once("': ")) {
         Some((_, why)) => why.to_owned(),

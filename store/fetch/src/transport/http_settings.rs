@@ -16,7 +16,7 @@ use gix::{
 
 use super::url_match::{Fit, NormalUrl};
 
-/// A key of `http.*`, and the values of it that the in-process way can do. A key alone, without `=`, has the value `true`.
+/// A key of `http.*`, or a variable, and the values of it that the in-process way can do. A key alone, without `=`, has the value `true`.
 struct Setting {
     key: &'static str,
     can: fn(&str) -> bool,
@@ -57,13 +57,16 @@ const SETTINGS: &[Setting] = &[
 ];
 
 /// The variables that the in-process way understands, with the values that it can do.
-const VARIABLES: &[(&str, fn(&str) -> bool)] = &[
-    ("GIT_SSL_NO_VERIFY", any),
-    ("GIT_SSL_CAINFO", is_plain_path),
-    ("GIT_HTTP_USER_AGENT", is_printable),
-    ("GIT_HTTP_LOW_SPEED_LIMIT", |value| number(value).is_some()),
-    ("GIT_HTTP_LOW_SPEED_TIME", |value| number(value).is_some()),
-    ("GIT_HTTP_PROXY_AUTHMETHOD", |value| value == "basic" || value == "anyauth"),
+const VARIABLES: &[Setting] = &[
+    Setting { key: "GIT_SSL_NO_VERIFY", can: any },
+    Setting { key: "GIT_SSL_CAINFO", can: is_plain_path },
+    Setting { key: "GIT_HTTP_USER_AGENT", can: is_printable },
+    Setting { key: "GIT_HTTP_LOW_SPEED_LIMIT", can: |value| number(value).is_some() },
+    Setting { key: "GIT_HTTP_LOW_SPEED_TIME", can: |value| number(value).is_some() },
+    Setting {
+        key: "GIT_HTTP_PROXY_AUTHMETHOD",
+        can: |value| value == "basic" || value == "anyauth",
+    },
 ];
 
 /// The variables of git that are a reason to go through git when they are set.
@@ -197,10 +200,10 @@ impl HttpSettings {
         variable: Variable<'_>,
     ) -> Option<String> {
         let foreign = FOREIGN_VARIABLES.iter().find(|name| variable(name).is_some());
-        let limited = || VARIABLES.iter().find(|(name, can)| !can_do(variable(name), *can));
+        let limited = || VARIABLES.iter().find(|known| !can_do(variable(known.key), known.can));
         foreign
             .map(|name| (*name).to_owned())
-            .or_else(|| limited().map(|(name, _)| (*name).to_owned()))
+            .or_else(|| limited().map(|known| known.key.to_owned()))
             .or_else(|| self.unknown_setting())
             .or_else(|| {
                 let origin = |(key, name): &(&str, &str)| {
