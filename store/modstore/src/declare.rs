@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     Cancel, Context,
-    disk::{DiskError, Layout, LockError, Staging, StagingError, read_linked_if_there},
+    disk::{DiskError, Layout, LockError, StagingError, read_linked_if_there},
     model::{
         self, Declarations, Declared, EditError, Lockfile, ModuleName, ParseDeclarationsError,
         ParseLockfileError, Source,
@@ -242,7 +242,7 @@ pub(crate) fn replace(editing: Context<'_>, path: &Path, text: &str) -> Result<(
     if read_linked_if_there(path).ok().flatten().as_deref() == Some(text.as_bytes()) {
         return Ok(());
     }
-    let staging = Staging::claim(editing.disk, editing.layout, editing.command)?;
+    let staging = editing.staging()?;
     Ok(editing.disk.replace_file(path, &staging.fresh(), text.as_bytes())?)
 }
 

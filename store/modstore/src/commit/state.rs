@@ -141,15 +141,9 @@ impl State {
     pub fn modules_of(&self, generation: Generation) -> Option<BTreeMap<ModuleName, Binding>> {
         let until = self.generations.iter().position(|info| info.number == generation)?;
         let mut modules = BTreeMap::new();
-        for (module, binding) in
-            self.generations.iter().take(until + 1).flat_map(|info| &info.changes)
-        {
-            match binding {
-                Some(binding) => modules.insert(module.clone(), binding.clone()),
-                None => modules.remove(module),
-            };
-        }
-        Some(modules)
+        let changes = self.generations.iter().take(until + 1).flat_map(|info| &info.changes);
+        apply_changes(&mut modules, changes.map(|(module, to)| (module, to.as_ref())));
+        Some(modules.into_iter().map(|(name, to)| (name.clone(), to.clone())).collect())
     }
 
     /// Every kept generation with its bindings, oldest first.
@@ -157,12 +151,7 @@ impl State {
         &self,
     ) -> impl Iterator<Item = (&GenerationInfo, BTreeMap<&ModuleName, &Binding>)> {
         let folded = self.generations.iter().scan(BTreeMap::new(), |modules, info| {
-            for (module, binding) in &info.changes {
-                match binding {
-                    Some(binding) => modules.insert(module, binding),
-                    None => modules.remove(module),
-                };
-            }
+            apply_changes(modules, info.changes.iter().map(|(name, to)| (name, to.as_ref())));
             Some((!info.retired).then(|| (info, modules.clone())))
         });
         folded.flatten()
@@ -185,11 +174,8 @@ impl State {
     /// built again, with or without a network.
     #[must_use]
     pub fn materials(&self) -> BTreeSet<Digest> {
-        let kept = self.kept_modules();
-        kept.flat_map(|(_, modules)| {
-            modules.into_values().filter_map(Binding::material).collect::<Vec<_>>()
-        })
-        .collect()
+        let kept = self.kept_modules().flat_map(|(_, modules)| modules.into_values());
+        kept.filter_map(Binding::material).collect()
     }
 
     /// The fewest records that lead to this state, but for what is retired.
@@ -237,6 +223,19 @@ impl State {
     #[must_use]
     pub const fn entries(&self) -> &BTreeMap<Digest, EntryInfo> {
         &self.entries
+    }
+}
+
+/// Makes each module what it becomes, or removes it.
+pub(super) fn apply_changes<'a>(
+    modules: &mut BTreeMap<&'a ModuleName, &'a Binding>,
+    changes: impl Iterator<Item = (&'a ModuleName, Option<&'a Binding>)>,
+) {
+    for (module, to) in changes {
+        match to {
+            Some(to) => modules.insert(module, to),
+            None => modules.remove(module),
+        };
     }
 }
 

@@ -14,7 +14,8 @@ use std::{
 };
 
 use crate::{
-    disk::{Disk, DiskError, Layout, Lock, Staging, StagingError, Verb},
+    Context,
+    disk::{DiskError, Layout, Lock, StagingError, Verb},
     environment::{
         EnvironmentPaths, Registration, RegistrationError, Scan, Unparsed, small_if_there,
     },
@@ -145,12 +146,8 @@ pub enum ForgetError {
 ///
 /// # Errors
 /// Those before it are done.
-pub(crate) fn forget_gone(
-    disk: &Disk,
-    layout: &Layout,
-    command: &str,
-    now: u64,
-) -> Result<Vec<PathBuf>, ForgetError> {
+pub(crate) fn forget_gone(context: Context<'_>, now: u64) -> Result<Vec<PathBuf>, ForgetError> {
+    let Context { disk, layout, command, .. } = context;
     let mut forgotten = Vec::new();
     for seen in Registration::all(layout)? {
         if !seen.is_missing() && seen.missing_since.is_none() {
@@ -158,16 +155,13 @@ pub(crate) fn forget_gone(
         }
         let lock = layout.lock(&format!("environment-{}", seen.name()));
         let Some(_lock) = Lock::try_take(&lock, command)? else { continue };
-        let Some(registration) = Registration::find(layout, &seen.prefix)? else { continue };
+        let Some(mut registration) = Registration::find(layout, &seen.prefix)? else { continue };
         if registration.is_missing() && registration.is_to_be_forgotten(now) {
             registration.forget(disk, layout)?;
             forgotten.push(registration.prefix);
         } else if registration.is_missing() != registration.missing_since.is_some() {
-            let missing_since = registration.is_missing().then_some(now);
-            let mut registration = registration;
-            registration.missing_since = missing_since;
-            let staging = Staging::claim(disk, layout, command)?;
-            registration.write(disk, layout, &staging.fresh())?;
+            registration.missing_since = registration.is_missing().then_some(now);
+            registration.write(disk, layout, &context.staging()?.fresh())?;
         }
     }
     Ok(forgotten)

@@ -29,7 +29,7 @@ use super::{
     plan::{Gone, PlanError, SweepPlan, plan},
     policy::Policy,
     roots::{Found, mirrors_of},
-    trash::{Deleted, Deleting, empty},
+    trash::{Deleted, empty},
 };
 use crate::{
     access::AccessError,
@@ -38,7 +38,6 @@ use crate::{
         DiskError, Layout, Lock, LockError, Staging, StagingError, ensure_reserve, random_name,
         use_reserve,
     },
-    events::Event,
     model::{Digest, Generation},
 };
 
@@ -189,13 +188,12 @@ pub(crate) fn sweep(
         (report.retired, report.removed) = (given_up.retire, given_up.remove);
     } else if is_unfinished(context.store.layout, &journal_state(context)?) {
         // Taking the lock finishes it. What it takes to the trash goes below.
-        drop(lock(context, context.store.lock_limit)?);
+        drop(lock(context.store)?);
     }
     report.mirrors = discard_mirrors(context, &planned.mirrors).map_err(SweepError::NotDone)?;
     report.note(empty_trash(context)?);
     report.trouble = context.store.disk.first_left();
-    report.forgotten =
-        forget_gone(context.store.disk, context.store.layout, context.store.command, now)?;
+    report.forgotten = forget_gone(context.store, now)?;
     report.compacted = compact_if_worthwhile(context)?;
     ensure_reserve(context.store.disk, context.store.layout);
     Ok(report)
@@ -213,16 +211,12 @@ impl SweepReport {
 }
 
 fn empty_trash(context: SweepContext<'_>) -> Result<Deleted, SweepError> {
-    let SweepContext { store: Context { disk, layout, command, cancel, events, .. }, until } =
-        context;
-    let on_deleted = |done, of| events.happened(Event::Deleting { done, of });
-    let how = Deleting { until, cancel, on_deleted: &on_deleted };
-    empty(disk, layout, command, how).map_err(SweepError::NotDone)
+    empty(context.store, context.until).map_err(SweepError::NotDone)
 }
 
 /// Everything that is done under the store's lock; says what of the plan was done.
 fn give_up(context: SweepContext<'_>, planned: SweepPlan) -> Result<SweepPlan, SweepError> {
-    let locked = lock(context, context.store.lock_limit)?;
+    let locked = lock(context.store)?;
     let state = locked.state();
     let now = (state.head().map(|head| head.number), state.sequence());
     if now != (planned.generation, planned.sequence) {
@@ -262,10 +256,8 @@ fn look_again(locked: &Locked, planned: SweepPlan) -> Result<SweepPlan, SweepErr
     Ok(reduced)
 }
 
-fn lock(context: SweepContext<'_>, limit: Duration) -> Result<Locked, SweepError> {
-    let context = Context { lock_limit: limit, ..context.store };
-    let staging = Staging::claim(context.disk, context.layout, context.command)?;
-    Locked::take(context, staging).map_err(|error| match error {
+fn lock(context: Context<'_>) -> Result<Locked, SweepError> {
+    Locked::take(context, context.staging()?).map_err(|error| match error {
         BeginError::Lock(LockError::Stopped) => SweepError::Cancelled,
         error => SweepError::Begin(error),
     })
@@ -301,7 +293,7 @@ fn compact_if_worthwhile(context: SweepContext<'_>) -> Result<bool, SweepError> 
     if length <= LARGE || context.store.cancel.is_cancelled() {
         return Ok(false);
     }
-    let locked = match lock(context, Duration::ZERO) {
+    let locked = match lock(Context { lock_limit: Duration::ZERO, ..context.store }) {
         Err(SweepError::Begin(BeginError::Lock(LockError::Busy { .. }))) => return Ok(false),
         locked => locked?,
     };
@@ -315,11 +307,9 @@ fn compact_if_worthwhile(context: SweepContext<'_>) -> Result<bool, SweepError> 
 ///
 /// # Errors
 /// See [`SweepError`].
-pub(crate) fn compact(context: SweepContext<'_>) -> Result<(), SweepError> {
-    Staging::remove_dead(context.store.disk, context.store.layout).map_err(SweepError::NotDone)?;
-    lock(context, context.store.lock_limit)?
-        .compact(context.store.command)
-        .map_err(SweepError::Compact)
+pub(crate) fn compact(context: Context<'_>) -> Result<(), SweepError> {
+    Staging::remove_dead(context.disk, context.layout).map_err(SweepError::NotDone)?;
+    lock(context)?.compact(context.command).map_err(SweepError::Compact)
 }
 
 /// Sweeps if `state` says that there is something to sweep, and deletes what is in the trash, both as far as
@@ -334,7 +324,7 @@ pub(crate) fn sweep_briefly(
     now: u64,
 ) -> Result<Option<SweepReport>, SweepError> {
     if !may_reclaim(policy, state, now) {
-        forget_gone(context.store.disk, context.store.layout, context.store.command, now)?;
+        forget_gone(context.store, now)?;
         let deleted = empty_trash(context)?;
         let mut report = SweepReport::default();
         let did = deleted.deleted > 0;

@@ -19,6 +19,7 @@ use rayon::prelude::*;
 
 use super::plan::{PurgePlan, Stay, plan};
 use crate::{
+    Context,
     access::AccessError,
     commit::DeletionMark,
     declare,
@@ -27,7 +28,7 @@ use crate::{
     events::Event,
     model::Generation,
     reclaim::{Leased, leases},
-    update::{BindError, Ground},
+    update::BindError,
 };
 
 /// What a purge did.
@@ -86,11 +87,11 @@ fn holders(leases: &[Leased]) -> String {
 ///
 /// # Errors
 /// See [`PurgeError`].
-pub(crate) fn purge(ground: Ground<'_>) -> Result<PurgeReport, PurgeError> {
-    let Ground { disk, layout, options, cancel, .. } = ground;
+pub(crate) fn purge(context: Context<'_>) -> Result<PurgeReport, PurgeError> {
+    let Context { disk, layout, cancel, .. } = context;
     Staging::remove_dead(disk, layout).map_err(PurgeError::NotDone)?;
-    let _lock = lock(ground)?;
-    let staging = Staging::claim(disk, layout, &options.command)?;
+    let _lock = lock(context)?;
+    let staging = context.staging()?;
     if cancel.is_cancelled() {
         return Err(PurgeError::Cancelled);
     }
@@ -98,11 +99,11 @@ pub(crate) fn purge(ground: Ground<'_>) -> Result<PurgeReport, PurgeError> {
     hide(disk, layout).map_err(PurgeError::Partly)?;
     drop(staging);
     let plan = plan(layout, declares(layout)).map_err(PurgeError::Partly)?;
-    delete(ground, plan).map_err(PurgeError::Partly)
+    delete(context, plan).map_err(PurgeError::Partly)
 }
 
-fn lock(ground: Ground<'_>) -> Result<Lock, PurgeError> {
-    ground.context().lock("store").map_err(|error| match error {
+fn lock(context: Context<'_>) -> Result<Lock, PurgeError> {
+    context.lock("store").map_err(|error| match error {
         LockError::Stopped => PurgeError::Cancelled,
         error => error.into(),
     })
@@ -140,8 +141,8 @@ fn hide(disk: &Disk, layout: &Layout) -> Result<(), DiskError> {
 }
 
 /// Everything else.
-fn delete(ground: Ground<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskError> {
-    let Ground { disk, layout, events, options, .. } = ground;
+fn delete(context: Context<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskError> {
+    let Context { disk, layout, events, command, .. } = context;
     let PurgePlan { remove, mut stay, .. } = plan;
     let of = remove.len();
     // As long as this is there, nobody is given a lease.
@@ -156,7 +157,7 @@ fn delete(ground: Ground<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskError>
     let mut failed = done.into_iter().find_map(Result::err);
     let mut removed = others;
     for path in shared {
-        match hold(layout, &path, &options.command)? {
+        match hold(layout, &path, command)? {
             StagingClaim::Free(_held) => failed = failed.or(disk.remove_tree(&path).err()),
             StagingClaim::Wanted => {
                 stay.push(Stay::new(path, "a process is working with it"));

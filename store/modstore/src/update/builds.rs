@@ -132,10 +132,10 @@ impl Builds<'_, '_> {
         W: std::borrow::Borrow<BuildJob<'w>> + Sync,
     {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let ground = self.context.ground;
-        let done = in_parallel(ground.options.jobs.min(processors), work, |work| {
+        let store = self.context.store;
+        let done = in_parallel(self.context.jobs.min(processors), work, |work| {
             let (outcome, staged) = self.one(work.borrow(), policy);
-            outcome.tell(ground.events, work.borrow().module);
+            outcome.tell(store.events, work.borrow().module);
             (work.borrow().module.clone(), outcome, staged)
         });
         let (mut outcomes, mut trees) = (Outcomes::new(), Trees::new());
@@ -184,12 +184,12 @@ impl Builds<'_, '_> {
         looked: &Looked<'_>,
     ) -> (Outcome, Option<Staged>) {
         let source = &work.source.to;
-        let ground = self.context.ground;
-        if ground.cancel.is_cancelled() {
+        let store = self.context.store;
+        if store.cancel.is_cancelled() {
             let failure = Failure::of_build(source, BuildError::cancelled(), None);
             return (Outcome::Failed(failure), None);
         }
-        ground.events.happened(Event::Module { module: work.module, step: Step::Building });
+        store.events.happened(Event::Module { module: work.module, step: Step::Building });
         match self.run_build(work, looked) {
             Ok(build::Built { staged, key, read }) => {
                 let failed = at.attempt(work.module);
@@ -217,18 +217,18 @@ impl Builds<'_, '_> {
         work: &BuildJob<'_>,
         looked: &Looked<'_>,
     ) -> Result<build::Built, BuildError> {
-        let ground = self.context.ground;
+        let store = self.context.store;
         let staging = (self.context.claim)().map_err(BuildError::Staging)?;
         let told = |line: &str| {
             let step = Step::Says(line);
-            ground.events.happened(Event::Module { module: work.module, step });
+            store.events.happened(Event::Module { module: work.module, step });
         };
         let build = Build {
-            disk: ground.disk,
+            disk: store.disk,
             staging,
             recipe: &looked.recipe,
             material: looked.files.material(),
-            cancel: ground.cancel,
+            cancel: store.cancel,
             told: &told,
         };
         build.run()
@@ -267,8 +267,8 @@ pub(super) fn look<'a>(
     (spec, source): (&'a BuildSpec, &Binding),
     trees: &Trees,
 ) -> Result<Looked<'a>, BuildError> {
-    let ground = context.ground;
-    let recipe = context.toolchains.recipe(spec, ground.cancel).map_err(BuildError::Toolchain)?;
+    let store = context.store;
+    let recipe = context.toolchains.recipe(spec, store.cancel).map_err(BuildError::Toolchain)?;
     let files = BuildTree::of(context, source, trees).map_err(BuildError::Inputs)?;
     let key = |read: &[String]| key_of(&recipe, files.material(), read).map_err(BuildError::Inputs);
     let mut keys: BTreeMap<&[String], Digest> = BTreeMap::new();
@@ -292,7 +292,7 @@ pub(super) fn look<'a>(
 /// Whether what was built is there: by size and time of each file, or, when everything is to be tried, read to the last
 /// byte.
 fn is_there(context: &UpdateContext<'_>, digest: Digest, policy: RetryPolicy) -> bool {
-    let layout = context.ground.layout;
+    let layout = context.store.layout;
     context.state.entry(digest).is_some()
         && match policy {
             RetryPolicy::All => is_right(layout, digest),
@@ -308,7 +308,7 @@ enum BuildTree {
 
 impl BuildTree {
     fn of(context: &UpdateContext<'_>, source: &Binding, trees: &Trees) -> Result<Self, DiskError> {
-        let layout = context.ground.layout;
+        let layout = context.store.layout;
         let (digest, part) = match &source.bound {
             Bound::Linked { path } => return Ok(Self::Directory(path.as_path().to_owned())),
             Bound::Entry { digest, subdirectory, .. } => (*digest, subdirectory.as_ref()),

@@ -4,7 +4,6 @@
 //! transaction (`switch`). Knows nothing of how things are printed.
 
 mod options;
-mod ground;
 mod attempts;
 mod parallel;
 mod staging;
@@ -43,7 +42,6 @@ pub use report::{
 pub(crate) use bind::{bind, unbind};
 pub(crate) use difference::difference;
 pub(crate) use environments::{Environments, give_back};
-pub(crate) use ground::Ground;
 pub(crate) use outdated::outdated;
 pub(crate) use run::{Done, update};
 pub(crate) use transact::{begin, commit_if_changed};

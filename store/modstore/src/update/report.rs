@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What an update did: made at the end, from what has come of each module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct UpdateReport {
     /// The generation shown now; none in a store that never had one.
     pub generation: Option<Generation>,
@@ -42,23 +42,6 @@ impl UpdateReport {
     #[must_use]
     pub const fn has_all(&self) -> bool {
         self.failed.is_empty() && self.waiting.is_empty()
-    }
-
-    /// Of a store that declares nothing and shows nothing.
-    #[must_use]
-    pub fn of_nothing() -> Self {
-        Self {
-            generation: None,
-            committed: false,
-            updated: Vec::new(),
-            unchanged: Vec::new(),
-            removed: Vec::new(),
-            failed: Vec::new(),
-            waiting: Vec::new(),
-            warnings: Vec::new(),
-            environments: Vec::new(),
-            cost: Cost::default(),
-        }
     }
 }
 
