@@ -27,7 +27,7 @@ pub enum AccessError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// A sync failed earlier in this process: after that, nobody knows what is durable. Open the store again.
+    /// A sync failed earlier in this process: after that, it is not known what is durable. Open the store again.
     #[error("a sync failed earlier, so this process no longer writes")]
     Poisoned,
 }

@@ -74,7 +74,7 @@ fn repair(work: &mut Work<'_>) -> Result<(), RepairError> {
 /// Adds what `judge` finds of each name in a directory.
 fn each_name(at: &Path, found: &mut Vec<Finding>, judge: impl Fn(&Path, &str) -> Option<Finding>) {
     for name in names_in(at).unwrap_or_default() {
-        // A name that is no text is none of the store's, like an empty one.
+        // The store has no name that is not text, and none that is empty.
         found.extend(judge(&at.join(&name), name.to_str().unwrap_or_default()));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Reading takes no lock: a torn last frame may be one that is being written. Only a writer, who holds
 //! the store's lock, cuts a torn end off, and keeps the bytes aside. Everything else that does not
-//! verify is corruption, and then nobody writes.
+//! verify is corruption, and then no process writes.
 //!
 //! A last frame that was acknowledged and rotted afterwards looks like a torn one from here; the
 //! switch tells them apart, see [`transaction`](super::Transaction).
@@ -79,7 +79,7 @@ impl Journal {
     }
 
     /// The frames after the one of this number, for a reader. When the journal ends before it, which it does only
-    /// when it was made anew, all there are.
+    /// when it was rebuilt, all there are.
     ///
     /// # Errors
     /// When it is damaged or cannot be read.
@@ -93,7 +93,7 @@ impl Journal {
         Ok(frames)
     }
 
-    /// Reads the journal for whoever inspects it. No journal is an empty one.
+    /// Reads the journal for an inspection. No journal is an empty one.
     ///
     /// # Errors
     /// When it is damaged or cannot be read.
@@ -248,7 +248,7 @@ mod tests {
             assert_eq!(
                 std::fs::read(&path).unwrap(),
                 flipped,
-                "nobody writes to a damaged journal"
+                "no process writes to a damaged journal"
             );
         }
     }

@@ -1,7 +1,7 @@
 //! [`State`]: what the journal adds up to.
 //!
 //! A fold of frames and nothing else: no I/O, no clock. The bindings of generations before the head
-//! are not kept; they are folded again when somebody asks, which is seldom.
+//! are not kept; they are folded again when they are asked for, which is seldom.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ pub struct GenerationInfo {
     pub reason: String,
     /// The generation whose bindings it took over, for a rollback.
     pub restores: Option<Generation>,
-    /// What it binds anew, or unbinds (`None`), against the one before.
+    /// The bindings that differ from the generation before; `None` for a module that it does not have any more.
     pub changes: Vec<(ModuleName, Option<Binding>)>,
     /// Whether it is kept no longer; then its entries may be gone.
     pub retired: bool,
@@ -101,7 +101,7 @@ impl State {
         }
     }
 
-    /// The newest generation: the one that is shown, or about to be.
+    /// The newest generation: the current one, or the one that is about to be.
     #[must_use]
     pub fn head(&self) -> Option<&GenerationInfo> {
         self.generations.last()
@@ -124,7 +124,7 @@ impl State {
         self.generations.iter().filter(|info| !info.retired)
     }
 
-    /// Whether `generation` is kept, so that it can be shown again.
+    /// Whether `generation` is kept, so that it can become current again.
     #[must_use]
     pub fn is_kept(&self, generation: Generation) -> bool {
         self.kept().any(|info| info.number == generation)
@@ -207,7 +207,7 @@ impl State {
         records
     }
 
-    /// The last try of each module that is not as it is wanted.
+    /// The last try of each module that is not as it is declared.
     #[must_use]
     pub const fn attempts(&self) -> &BTreeMap<ModuleName, Attempt> {
         &self.attempts
@@ -274,23 +274,23 @@ mod tests {
     }
 
     #[test]
-    fn every_generation_can_be_told_as_it_was() {
+    fn every_generation_can_be_read_as_it_was() {
         let (one, two, three) =
             (Generation::FIRST, Generation::FIRST.next(), Generation::FIRST.next().next());
         let mut state = State::default();
         state.apply(frame(one, &[("a", Some("/1")), ("b", Some("/1"))]));
         state.apply(frame(two, &[("a", Some("/2"))]));
         state.apply(frame(three, &[("b", None)]));
-        let told = |generation| {
+        let modules = |generation| {
             let modules = state.modules_of(generation).unwrap();
             modules
                 .into_iter()
                 .map(|(module, binding)| format!("{module}{}", binding.source))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(told(one), ["a/1", "b/1"]);
-        assert_eq!(told(two), ["a/2", "b/1"]);
-        assert_eq!(told(three), ["a/2"]);
+        assert_eq!(modules(one), ["a/1", "b/1"]);
+        assert_eq!(modules(two), ["a/2", "b/1"]);
+        assert_eq!(modules(three), ["a/2"]);
         assert_eq!(state.modules_of(three).as_ref(), Some(state.modules()));
         assert_eq!(state.modules_of(three.next()), None);
     }

@@ -91,7 +91,7 @@ pub enum CommitError {
         /// What went wrong.
         source: JournalError,
     },
-    /// It has happened. The next one to begin will finish showing it, if it is not shown already: the
+    /// It has happened. The next one to begin makes it current, if it is not current already: the
     /// last sync may be what failed.
     #[error("generation {generation} is recorded, but `current` may still show the one before")]
     Show {
@@ -149,8 +149,8 @@ impl Transaction {
         modules
     }
 
-    /// Whether committing would show anything else than what is shown, or bring back an entry that is
-    /// shown and not there.
+    /// Whether committing would make anything else current than what is, or bring back an entry that is
+    /// current and not there.
     #[must_use]
     pub fn changes_anything(&self) -> bool {
         let modules = self.locked.state.modules();
@@ -193,7 +193,7 @@ impl Transaction {
         Ok(after)
     }
 
-    /// A module that is to lead to an entry that is not in the store. It was, when somebody without the
+    /// A module that is to lead to an entry that is not in the store. It was, when a process without the
     /// lock looked.
     fn swept(&self) -> Option<ModuleName> {
         let is_there = |digest: Digest| {
@@ -227,7 +227,7 @@ impl Transaction {
         Ok(prepared)
     }
 
-    /// Writes how the entries were built that are bound anew, for when the journal is lost.
+    /// Writes how the entries of changed bindings were built, for when the journal is lost.
     fn describe_built(&self) -> Result<Vec<(PathBuf, Digest)>, DiskError> {
         let after = self.modules_after();
         let changed = self.change.bindings.values().flatten().filter_map(|to| match &to.bound {
@@ -293,11 +293,11 @@ impl Transaction {
         } else if self.change.corrupt.contains(&digest) {
             put_in_place(&self.locked.disk, &self.locked.layout, staged.tree(), &entry)?;
         } else if !is_whole(&self.locked.layout, digest) {
-            // The damaged one goes with the staging; nobody finds nothing at any moment.
+            // The damaged one goes with the staging; a reader finds one of the two at any moment.
             let aside = self.locked.staging.fresh();
             self.locked.disk.exchange_tree(staged.tree(), &entry, &aside)?;
         }
-        // Only now: a directory is moved by whoever may write to it.
+        // Only now: a read-only directory cannot be moved.
         self.locked.disk.make_read_only(&entry)
     }
 

@@ -10,7 +10,7 @@ use crate::{
     reclaim::{self, PlanError, Policy, Sizes, SweepContext, SweepError, SweepPlan, SweepReport},
 };
 
-/// The longest time that a sweep which follows a change may take: nobody asked for it.
+/// The longest time that a sweep which follows a change may take: no user asked for it.
 const BRIEF: Duration = Duration::from_millis(200);
 
 impl Store {

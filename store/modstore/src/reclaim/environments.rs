@@ -1,7 +1,7 @@
 //! What registered environments point at in the store, by their `.pth` lines, finders, `.start` and `.egg-link` files and
 //! `direct_url.json`.
 //!
-//! What leads through `current` or `live` keeps nothing: it follows the switch. What somebody installed or wrote by hand
+//! What leads through `current` or `live` keeps nothing: it follows the switch. What a person installed or wrote by hand
 //! that leads to an entry, or through a generation, keeps that. An environment that is not there keeps nothing; one that
 //! cannot be read is never taken for an empty one.
 //! Limits: no lock of an environment is taken. An installer that makes it lead somewhere else at the moment of a sweep may
@@ -32,7 +32,7 @@ pub(crate) struct Pointed {
 /// What every registered environment points at, by its interpreter.
 ///
 /// # Errors
-/// When it cannot be told which environments there are. One that cannot be read is told in its place.
+/// When the registrations cannot be read. An environment that cannot be read has the error in its place.
 pub(crate) fn pointed(
     layout: &Layout,
 ) -> Result<BTreeMap<PathBuf, Result<Pointed, DiskError>>, RegistrationError> {
@@ -45,7 +45,7 @@ pub(crate) fn pointed(
 
 fn points(stores: &[Layout], registration: &Registration) -> Result<Pointed, DiskError> {
     let mut sites: BTreeSet<PathBuf> = registration.site.iter().cloned().collect();
-    // It may have been made anew, with another Python.
+    // It may have been made again, with another Python.
     sites.extend(
         EnvironmentPaths::from_files(&registration.python).into_iter().flat_map(|now| now.site),
     );
@@ -142,7 +142,7 @@ pub enum ForgetError {
 }
 
 /// Notes since when environments are gone, and forgets those that have been for a day: until then, a volume may only not
-/// be mounted. Gives their directories. One that somebody works on is left as it is.
+/// be mounted. Gives their directories. One that another process works on is left as it is.
 ///
 /// # Errors
 /// Those before it are done.

@@ -44,7 +44,7 @@ use crate::{
 /// A journal that is smaller than this is never worth compacting.
 const LARGE: u64 = 256 * 1024;
 
-/// A plan is made anew so often when generations come and go while it is made.
+/// How often a plan is made when generations come and go while it is made.
 const ATTEMPTS: usize = 3;
 
 /// What a sweep works on.
@@ -88,14 +88,14 @@ pub enum SweepError {
     #[error(transparent)]
     Access(#[from] AccessError),
     /// Nothing was changed: the store is not what it was when the plan was made.
-    #[error("the plan is for generation {}, journal frame {}, and the store has {}, frame {}", told(planned.0), planned.1, told(now.0), now.1)]
+    #[error("the plan is for generation {}, journal frame {}, and the store has {}, frame {}", named(planned.0), planned.1, named(now.0), now.1)]
     Stale {
         /// The head and the journal's last frame that it was made for.
         planned: (Option<Generation>, u64),
         /// Those that are there.
         now: (Option<Generation>, u64),
     },
-    /// Nothing was given up: it cannot be told what is in use.
+    /// Nothing was given up: it is not known what is in use.
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// The sweep has happened. An environment that is gone is looked after as before.
@@ -110,18 +110,18 @@ pub enum SweepError {
     /// Nothing was given up.
     #[error("nothing was given up")]
     NotDone(#[source] DiskError),
-    /// What was to go was condemned; the error tells whether it has happened.
+    /// What was to go was condemned; the error says whether it has happened.
     #[error(transparent)]
     GiveUp(#[from] GiveUpError),
     /// The sweep has happened. The journal is as it was, or compacted, which says the same.
     #[error("the journal cannot be compacted")]
     Compact(#[source] JournalError),
-    /// Nothing was given up: somebody asked to stop.
+    /// Nothing was given up, because of a wish to stop.
     #[error("interrupted; nothing was given up")]
     Cancelled,
 }
 
-fn told(generation: Option<Generation>) -> String {
+fn named(generation: Option<Generation>) -> String {
     generation.map_or_else(|| "no generation".into(), |number| format!("generation {number}"))
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn plan_now(layout: &Layout, policy: &Policy, now: u64) -> Result<Swe
         let held = leased.chain(found.shown).chain(found.led_through()).collect();
         plan(&state, found, &leases, &policy.retiring(&state, &held, now))
     };
-    // A directory that somebody removed while it was read could not be read; the next time it is not there.
+    // A directory that another process removed while it was read could not be read; the next time it is not there.
     // And books that differ because a transaction came in between the two do not differ the next time.
     let is_doubtful = |planned: &Result<SweepPlan, PlanError>| match planned {
         Ok(plan) => plan.disagreements().next().is_some(),
@@ -214,7 +214,7 @@ fn empty_trash(context: SweepContext<'_>) -> Result<Deleted, SweepError> {
     empty(context.store, context.until).map_err(SweepError::NotDone)
 }
 
-/// Everything that is done under the store's lock; says what of the plan was done.
+/// Everything that is done under the store's lock; returns the part of the plan that was done.
 fn give_up(context: SweepContext<'_>, planned: SweepPlan) -> Result<SweepPlan, SweepError> {
     let locked = lock(context.store)?;
     let state = locked.state();
@@ -224,7 +224,7 @@ fn give_up(context: SweepContext<'_>, planned: SweepPlan) -> Result<SweepPlan, S
     }
     let condemned = planned.condemned();
     locked.mark(&condemned).map_err(SweepError::NotDone)?;
-    // Only now, with it condemned: whoever leases looks whether it is condemned after it took its lease.
+    // Only now, with it condemned: a reader takes its lease first and then looks whether it is condemned.
     let reduced = match look_again(&locked, planned) {
         Ok(reduced) => reduced,
         Err(error) => {
@@ -241,7 +241,7 @@ fn give_up(context: SweepContext<'_>, planned: SweepPlan) -> Result<SweepPlan, S
     Ok(reduced)
 }
 
-/// What of the plan still holds, condemned anew if that is less.
+/// The part of the plan that still holds, condemned again if that is less.
 fn look_again(locked: &Locked, planned: SweepPlan) -> Result<SweepPlan, SweepError> {
     let layout = locked.layout();
     let leases = leases(layout).map_err(PlanError::Disk)?;
@@ -287,7 +287,7 @@ fn discard_mirrors(context: SweepContext<'_>, hashes: &[String]) -> Result<Vec<S
     Ok(discarded)
 }
 
-/// Compacts the journal when it is large and at most half of it would be left. Waits for nobody.
+/// Compacts the journal when it is large and at most half of it would be left. Does not wait for the lock.
 fn compact_if_worthwhile(context: SweepContext<'_>) -> Result<bool, SweepError> {
     let length = fs::metadata(context.store.layout.journal()).map_or(0, |meta| meta.len());
     if length <= LARGE || context.store.cancel.is_cancelled() {

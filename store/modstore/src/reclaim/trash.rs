@@ -1,7 +1,7 @@
 //! Deleting what is in the trash: in parallel, outside the store's lock, as far as one comes.
 //!
-//! Who deletes holds `locks/trash`; whoever finds it held leaves the rest to its holder, and what nobody
-//! comes to delete now, the next one deletes. Only names that a sweep gave are touched.
+//! The process that deletes holds `locks/trash`. One that finds it held leaves the rest to its holder, and what is
+//! not deleted now, the next one deletes. Only names that a sweep gave are touched.
 
 use std::{
     path::PathBuf,

@@ -11,7 +11,7 @@
 //! A crash before the journal is gone leaves a store that the next writer shows again, whole; one after it leaves
 //! no store, and names that the next purge, or the next store's first sweep, takes away.
 //!
-//! Lock files stay: one that is unlinked excludes nobody. What is not modstore's stays.
+//! Lock files stay: one that is unlinked excludes no process. What is not modstore's stays.
 
 use std::path::{Path, PathBuf};
 
@@ -61,7 +61,7 @@ pub enum PurgeError {
     /// Nothing was changed.
     #[error(transparent)]
     Staging(#[from] StagingError),
-    /// Nothing was changed: somebody works with the store's modules.
+    /// Nothing was changed: processes work with the store's modules.
     #[error("the store is in use: {}", holders(.0))]
     Leased(Vec<Leased>),
     /// Nothing was changed.
@@ -70,17 +70,17 @@ pub enum PurgeError {
     /// Some of it is gone, and a reader sees the whole store or none. Running it again goes on.
     #[error("the store is only taken away in part")]
     Partly(#[source] DiskError),
-    /// Nothing was changed: somebody asked to stop.
+    /// Nothing was changed, because of a wish to stop.
     #[error("interrupted; nothing was changed")]
     Cancelled,
 }
 
 fn holders(leases: &[Leased]) -> String {
-    let told = leases.iter().map(|lease| match &lease.holder {
+    let holders = leases.iter().map(|lease| match &lease.holder {
         Some(holder) => format!("generation {}: {holder}", lease.generation),
-        None => format!("somebody has generation {}", lease.generation),
+        None => format!("another user's process has generation {}", lease.generation),
     });
-    told.collect::<Vec<_>>().join("; ")
+    holders.collect::<Vec<_>>().join("; ")
 }
 
 /// Takes everything away that is modstore's.
@@ -109,7 +109,7 @@ fn lock(context: Context<'_>) -> Result<Lock, PurgeError> {
     })
 }
 
-/// Lets nobody take a lease any more, unless somebody has one: then nothing happens.
+/// Prevents new leases, unless a process has one: then nothing happens.
 fn condemn_all(disk: &Disk, layout: &Layout, staging: &Staging) -> Result<(), PurgeError> {
     let generations = names_in(&layout.generations()).map_err(PurgeError::NotDone)?;
     let numbers = generations.iter().filter_map(|name| name.to_str()?.parse::<Generation>().ok());
@@ -126,7 +126,7 @@ fn condemn_all(disk: &Disk, layout: &Layout, staging: &Staging) -> Result<(), Pu
     }
 }
 
-/// First the switch, then the marker, last the journal: what is shown follows from it.
+/// First the switch, then the marker, last the journal, from which the switch can be made again.
 fn hide(disk: &Disk, layout: &Layout) -> Result<(), DiskError> {
     for path in [layout.current(), layout.format(), layout.journal()] {
         if path.is_symlink() || path.exists() {
@@ -145,14 +145,14 @@ fn delete(context: Context<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskErro
     let Context { disk, layout, events, command, .. } = context;
     let PurgePlan { remove, mut stay, .. } = plan;
     let of = remove.len();
-    // As long as this is there, nobody is given a lease.
+    // As long as this is there, no process is given a lease.
     let (last, remove): (Vec<_>, Vec<_>) =
         remove.into_iter().partition(|path| *path == layout.condemned());
     let (shared, others): (Vec<_>, Vec<_>) = remove.into_iter().partition(|path| {
         path.parent() == Some(&layout.mirrors()) || *path == layout.modules_toml()
     });
     events.happened(Event::Deleting { done: 0, of });
-    // One that cannot be deleted keeps no other from going; the first is told in the end.
+    // One that cannot be deleted keeps no other from going; the first error is returned in the end.
     let done: Vec<_> = others.par_iter().map(|path| disk.remove_tree(path)).collect();
     let mut failed = done.into_iter().find_map(Result::err);
     let mut removed = others;
@@ -187,11 +187,11 @@ fn delete(context: Context<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskErro
 enum StagingClaim {
     /// It may; with the lock, where there is one.
     Free(Option<Lock>),
-    /// Somebody else is at work with it, or has filled it meanwhile.
+    /// Another process is at work with it, or has filled it meanwhile.
     Wanted,
 }
 
-/// Takes the lock of a mirror's origin, or of the declarations; waits for nobody.
+/// Takes the lock of a mirror's origin, or of the declarations, without waiting.
 fn hold(layout: &Layout, path: &Path, command: &str) -> Result<StagingClaim, DiskError> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let lock = match name.split_once('.') {

@@ -131,7 +131,7 @@ pub(crate) fn bind(context: Context<'_>, request: &BindRequest) -> Result<BindRe
     check_names(&state, &request.modules)?;
     let mut held = LockedEnvironment::lock(context, Registration::of(&interpreter))?;
     adopt(&mut held.registration, interpreter, request);
-    // Only now: whatever is shown by now is what is bound, and who changes that waits for the environment's lock.
+    // Only now: what is current by now is bound, and a process that changes that waits for the environment's lock.
     let state = Journal::state(&context.layout.journal())?;
     let settled = settle_in(context, &state, &mut held, OnFailure::TryEach)?;
     let (broken, untried) = match try_imports(context, &state, &held) {
@@ -150,7 +150,7 @@ pub(crate) fn bind(context: Context<'_>, request: &BindRequest) -> Result<BindRe
     })
 }
 
-/// What of the home's path would break what installers write.
+/// Warnings of the parts of the home's path that break files which installers write.
 fn check_home(home: &Path, interpreter: &Interpreter) -> Result<Vec<String>, BindError> {
     let text = home.to_string_lossy();
     let refuse = |why| Err(BindError::Home { home: home.to_owned(), why });

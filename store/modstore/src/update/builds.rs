@@ -1,6 +1,6 @@
 //! The second half of a module that is built: its source is there, and what it is made into is found or made.
 //!
-//! What was built from exactly this is used as it is, whoever asks and however often; what failed for exactly this is
+//! What was built from exactly this is used as it is, however often it is asked for; what failed for exactly this is
 //! left alone; only the rest is built, several at once. A name says what "exactly this" is, and it was made when the
 //! build ran: nothing that was built is ever given another.
 
@@ -113,7 +113,7 @@ impl Builds<'_, '_> {
     /// As many at once as there are processors: a build is not a wait for the network.
     fn run(&self, work: &[BuildJob<'_>], policy: RetryPolicy) -> (Outcomes, Trees) {
         let (mut outcomes, mut trees) = self.run_all(work, policy);
-        // Another build has shown that the network is back, so that nothing waits for its time.
+        // Another build has found the network again, so that nothing waits for its time.
         if self.recovered.load(Ordering::Relaxed) > 0 {
             let is_waiting = |work: &&BuildJob<'_>| {
                 let outcome = outcomes.get(work.module);
@@ -219,7 +219,7 @@ impl Builds<'_, '_> {
     ) -> Result<build::Built, BuildError> {
         let store = self.context.store;
         let staging = (self.context.claim)().map_err(BuildError::Staging)?;
-        let told = |line: &str| {
+        let on_line = |line: &str| {
             let step = Step::Says(line);
             store.events.happened(Event::Module { module: work.module, step });
         };
@@ -229,7 +229,7 @@ impl Builds<'_, '_> {
             recipe: &looked.recipe,
             material: looked.files.material(),
             cancel: store.cancel,
-            told: &told,
+            on_line: &on_line,
         };
         build.run()
     }
@@ -251,7 +251,7 @@ fn pinned(attempt: Option<&Attempt>, source: &Binding) -> Outcome {
     }
 }
 
-/// What a look at a build has told.
+/// What a look at a build has found.
 pub(super) struct Looked<'a> {
     pub(super) survey: BuildSurvey,
     recipe: Recipe<'a>,

@@ -1,5 +1,5 @@
 //! The Python half of a change: environments that follow the store are made ready before the switch, and have the
-//! stand-ins of what is shown after it.
+//! stand-ins of what is current after it.
 //!
 //! Nothing of this costs anything where no environment is registered. Where some are, each is locked before the
 //! store is, from the first look to the last check.
@@ -26,7 +26,7 @@ pub(crate) struct Environments {
 
 /// A change was taken back because an environment could not follow it.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("what was shown before is shown again: the environment {} could not follow", prefix.display())]
+#[error("the generation before is current again: the environment {} could not follow", prefix.display())]
 pub struct TakenBack {
     /// The environment's directory.
     pub prefix: std::path::PathBuf,
@@ -34,12 +34,12 @@ pub struct TakenBack {
     pub source: Arc<SyncError>,
 }
 
-/// What is to be shown again is not to be had for an environment. Nothing was changed.
+/// An environment cannot be prepared for the generation that is to be restored. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EquipError {
     /// A module.
-    #[error("`{module}` cannot be shown again")]
+    #[error("`{module}` cannot be restored")]
     NotPrepared {
         /// Which.
         module: ModuleName,
@@ -75,7 +75,7 @@ impl Environments {
     }
 
     /// As [`hold`](Self::hold), if there is anything to do: something is about to change, or an environment does not
-    /// have what is shown. Otherwise nothing is locked and nothing started.
+    /// have what is current. Otherwise nothing is locked and nothing started.
     ///
     /// # Errors
     /// As there.
@@ -117,11 +117,11 @@ impl Environments {
         not_prepared
     }
 
-    /// Makes what is about to be shown again be there for the environments, and tries no import: nothing should
+    /// Prepares the environments for what is about to be restored, and tries no import: nothing should
     /// block a way back.
     ///
     /// # Errors
-    /// The first module that some environment cannot be shown.
+    /// The first module that some environment cannot be prepared for.
     pub(crate) fn equip(
         &self,
         context: Context<'_>,
@@ -138,7 +138,7 @@ impl Environments {
         first.map_or(Ok(()), |(module, source)| Err(EquipError::NotPrepared { module, source }))
     }
 
-    /// Gives every environment the stand-ins of what `state` shows.
+    /// Gives every environment the stand-ins of the modules of `state`.
     ///
     /// # Errors
     /// The first environment that could not follow; those before it have.
@@ -181,14 +181,14 @@ fn is_any_off(context: Context<'_>, state: &State, registrations: &[Registration
 }
 
 /// Gives the environments what they do not have of what `state` shows, as far as it goes: an entry that was replaced
-/// took its variants along. What does not go is told; the next update tries again.
+/// took its variants along. What does not work is reported; the next update tries again.
 pub(crate) fn give_back(context: Context<'_>, state: &State) {
     let text = match Environments::hold_if_needed(context, state, false) {
         Ok(mut environments) => match environments.settle(context, state) {
             Ok(_) => return,
             Err(TakenBack { prefix, source }) => {
                 let (prefix, why) = (prefix.display(), causes(&*source).join(": "));
-                format!("the environment {prefix} does not have what is shown: {why}")
+                format!("the environment {prefix} does not have what is current: {why}")
             }
         },
         Err(error) => {

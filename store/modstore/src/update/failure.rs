@@ -127,7 +127,7 @@ impl Failure {
     }
 }
 
-/// What an installer could not get may be had at another time; what a module does when it is imported does not change
+/// What an installer could not get may be available at another time; what a module does when it is imported does not change
 /// by itself.
 fn judge(error: &PrepareError) -> (Class, Stage, FailureCode) {
     match error {

@@ -25,7 +25,7 @@ pub struct Options {
     pub offline: bool,
     /// Whether a credential helper or ssh may ask a person.
     pub interactive: bool,
-    /// Whether the home is worked in whoever owns it and may write to it.
+    /// Whether the home is worked in even if other users own it or may write to it.
     pub trust_home: bool,
     /// Time limits of the network.
     pub limits: Limits,

@@ -14,7 +14,7 @@ use crate::{
 /// What an update did: made at the end, from what has come of each module.
 #[derive(Debug, Default)]
 pub struct UpdateReport {
-    /// The generation shown now; none in a store that never had one.
+    /// The current generation; none in a store that never had one.
     pub generation: Option<Generation>,
     /// Whether this update made it.
     pub committed: bool,
@@ -23,11 +23,11 @@ pub struct UpdateReport {
     pub updated: Vec<Updated>,
     /// Modules that are as they were.
     pub unchanged: Vec<Unchanged>,
-    /// Modules that are declared no more.
+    /// Modules that are not declared any more.
     pub removed: Vec<ModuleName>,
-    /// Modules that could not be had; each keeps what it had.
+    /// Modules that could not be fetched or built; each keeps its current version.
     pub failed: Vec<Failed>,
-    /// Modules that are not as they are wanted, and were not tried now; each keeps what it had.
+    /// Modules that are not as they are declared, and were not tried now; each keeps its current version.
     pub waiting: Vec<Waiting>,
     /// Things a person should know.
     pub warnings: Vec<Warning>,
@@ -38,7 +38,7 @@ pub struct UpdateReport {
 }
 
 impl UpdateReport {
-    /// Whether every module is as it is wanted.
+    /// Whether every module is as it is declared.
     #[must_use]
     pub const fn has_all(&self) -> bool {
         self.failed.is_empty() && self.waiting.is_empty()
@@ -67,7 +67,7 @@ pub struct Unchanged {
     pub binding: Binding,
 }
 
-/// A module that could not be had.
+/// A module that could not be fetched or built.
 #[derive(Debug)]
 pub struct Failed {
     /// The module.
@@ -138,7 +138,7 @@ pub struct Cost {
     pub linked: u64,
     /// Until all was in staging.
     pub acquiring: Duration,
-    /// From then until it was shown.
+    /// From then until it was current.
     pub committing: Duration,
 }
 

@@ -174,9 +174,9 @@ fn fill(change: &mut Change, outcomes: &Outcomes, trees: Trees) {
     change.entering = trees.into_iter().filter(|(digest, _)| needed.contains(digest)).collect();
 }
 
-/// Remembers how modules failed, when there is nothing else to write. What another process that is writing keeps it
-/// from is lost, and so is what cannot be written: a failure is not made worse by not being remembered. Only a sync that
-/// failed is an error here as everywhere.
+/// Remembers how modules failed, when there is nothing else to write. Where another process is writing, or the disk
+/// cannot be written, nothing is remembered: that does not make a failure worse. Only a sync that failed is an error here
+/// as everywhere.
 pub(super) fn remember(context: Context<'_>, notes: Notes) -> Result<(), UpdateError> {
     let context = Context { lock_limit: BRIEF, ..context };
     let write = || -> Result<(), UpdateError> {

@@ -19,13 +19,13 @@ pub(crate) fn begin(context: Context<'_>, staging: Staging) -> Result<Transactio
 
 /// What a transaction came to.
 pub(crate) struct Committed {
-    /// What is shown now.
+    /// The current generation.
     pub(crate) generation: Option<Generation>,
     /// What the store adds up to, if this transaction changed that.
     pub(crate) after: Option<State>,
 }
 
-/// Commits, unless that would show nothing else than what is shown. `modules.lock` goes along.
+/// Commits, unless that would change nothing. `modules.lock` goes along.
 pub(crate) fn commit_if_changed(
     context: Context<'_>,
     transaction: Transaction,
