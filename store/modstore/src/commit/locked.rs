@@ -148,10 +148,10 @@ impl Locked {
     /// # Errors
     /// It has happened if the frame reached the disk.
     pub fn forget(self, digests: &[Digest]) -> Result<(), JournalError> {
-        let (needed, materials) = (self.state.refcounts(), self.state.materials());
+        let needed = self.state.needed();
         let known = digests.iter().filter(|digest| self.state.entry(**digest).is_some());
         let records: Vec<Record> = known
-            .filter(|digest| !needed.contains_key(*digest) && !materials.contains(*digest))
+            .filter(|digest| !needed.contains(*digest))
             .map(|digest| Record::Forgotten { digest: *digest })
             .collect();
         if records.is_empty() {

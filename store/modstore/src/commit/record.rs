@@ -92,6 +92,26 @@ pub enum Record {
     },
 }
 
+impl Record {
+    /// What a module is from then on; nothing, if it is removed.
+    pub(super) fn binding(module: &ModuleName, to: Option<&Binding>) -> Self {
+        let module = module.clone();
+        match to.cloned() {
+            Some(binding) => Self::Bound { module, binding },
+            None => Self::Unbound { module },
+        }
+    }
+
+    /// How the last try of a module ended; nothing, if it is as it is declared.
+    pub(super) fn attempt(module: &ModuleName, attempt: Option<&Attempt>) -> Self {
+        let module = module.clone();
+        match attempt.cloned().map(Box::new) {
+            Some(attempt) => Self::Attempted { module, attempt },
+            None => Self::Cleared { module },
+        }
+    }
+}
+
 /// Bytes that are not the records of a transaction.
 #[derive(Debug, thiserror::Error)]
 #[error("the records cannot be read")]

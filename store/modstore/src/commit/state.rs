@@ -178,6 +178,12 @@ impl State {
         kept.filter_map(Binding::material).collect()
     }
 
+    /// The entries that kept generations need: those that they lead to, and those that these were built from.
+    #[must_use]
+    pub fn needed(&self) -> BTreeSet<Digest> {
+        self.refcounts().into_keys().chain(self.materials()).collect()
+    }
+
     /// The fewest records that lead to this state, but for what is retired.
     #[must_use]
     pub fn checkpoint(&self, at: u64, reason: &str) -> Vec<Record> {
@@ -199,11 +205,8 @@ impl State {
             records.extend(changes(&before, &modules));
             before = modules;
         }
-        let attempts = self.attempts.iter().map(|(module, attempt)| Record::Attempted {
-            module: module.clone(),
-            attempt: Box::new(attempt.clone()),
-        });
-        records.extend(attempts);
+        let attempts = self.attempts.iter();
+        records.extend(attempts.map(|(module, attempt)| Record::attempt(module, Some(attempt))));
         records
     }
 
@@ -245,12 +248,9 @@ pub(crate) fn changes(
     after: &BTreeMap<&ModuleName, &Binding>,
 ) -> impl Iterator<Item = Record> {
     let bound = after.iter().filter(|(module, binding)| before.get(*module) != Some(*binding));
-    let bound = bound.map(|(module, binding)| Record::Bound {
-        module: (*module).clone(),
-        binding: (*binding).clone(),
-    });
+    let bound = bound.map(|(module, to)| Record::binding(module, Some(to)));
     let unbound = before.keys().filter(|module| !after.contains_key(*module));
-    let unbound = unbound.map(|module| Record::Unbound { module: (*module).clone() });
+    let unbound = unbound.map(|module| Record::binding(module, None));
     bound.chain(unbound).collect::<Vec<_>>().into_iter()
 }
 

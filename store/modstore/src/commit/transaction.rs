@@ -316,10 +316,7 @@ impl Transaction {
         let now = self.locked.state.modules();
         let changed =
             self.change.bindings.iter().filter(|(module, to)| now.get(*module) != to.as_ref());
-        let bindings = changed.map(|(module, binding)| match binding {
-            Some(binding) => Record::Bound { module: module.clone(), binding: binding.clone() },
-            None => Record::Unbound { module: module.clone() },
-        });
+        let bindings = changed.map(|(module, to)| Record::binding(module, to.as_ref()));
         entered.chain([generation]).chain(bindings).chain(self.noted()).collect()
     }
 
@@ -331,13 +328,7 @@ impl Transaction {
             .notes
             .iter()
             .filter(|(module, attempt)| known.get(*module) != attempt.as_ref());
-        let record = |(module, attempt): (&ModuleName, &Option<Attempt>)| match attempt.clone() {
-            Some(attempt) => {
-                Record::Attempted { module: module.clone(), attempt: Box::new(attempt) }
-            }
-            None => Record::Cleared { module: module.clone() },
-        };
-        new.map(record).collect()
+        new.map(|(module, attempt)| Record::attempt(module, attempt.as_ref())).collect()
     }
 
     /// Whether there is anything to remember that the journal does not say.

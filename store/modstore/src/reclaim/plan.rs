@@ -18,7 +18,7 @@ use crate::{
     commit::{DeletionMark, EntryInfo, JournalError, State},
     disk::DiskError,
     environment::RegistrationError,
-    model::{Digest, Generation, Origin},
+    model::{Binding, Digest, Generation, Origin},
 };
 
 /// What a sweep would do. It is made for one state of the store, and refused for any other.
@@ -203,12 +203,21 @@ pub(crate) fn plan(
     })
 }
 
+/// The generations that are kept once `retire` is retired, with their bindings.
+fn kept_after<'s>(
+    state: &'s State,
+    retire: &BTreeSet<Generation>,
+) -> impl Iterator<Item = (Generation, &'s Binding)> {
+    let kept = state.kept_modules().filter(|(info, _)| !retire.contains(&info.number));
+    kept.flat_map(|(info, modules)| modules.into_values().map(|binding| (info.number, binding)))
+}
+
 /// The first book: the kept generations that lead to each entry, once `retire` is retired.
 fn counted(state: &State, retire: &BTreeSet<Generation>) -> BTreeMap<Digest, BTreeSet<Generation>> {
     let mut counted: BTreeMap<Digest, BTreeSet<Generation>> = BTreeMap::new();
-    for (info, modules) in state.kept_modules().filter(|(info, _)| !retire.contains(&info.number)) {
-        for digest in modules.values().filter_map(|binding| binding.digest()) {
-            counted.entry(digest).or_default().insert(info.number);
+    for (number, binding) in kept_after(state, retire) {
+        if let Some(digest) = binding.digest() {
+            counted.entry(digest).or_default().insert(number);
         }
     }
     counted
@@ -216,9 +225,7 @@ fn counted(state: &State, retire: &BTreeSet<Generation>) -> BTreeMap<Digest, BTr
 
 /// What stays because something was built from it that stays. No link leads there, so there is no second book.
 fn materials(state: &State, retire: &BTreeSet<Generation>) -> BTreeSet<Digest> {
-    let kept = state.kept_modules().filter(|(info, _)| !retire.contains(&info.number));
-    let bindings = kept.flat_map(|(_, modules)| modules.into_values());
-    bindings.filter_map(|binding| binding.material()).collect()
+    kept_after(state, retire).filter_map(|(_, binding)| binding.material()).collect()
 }
 
 /// The second book: the roots that lead to each entry.
@@ -303,16 +310,9 @@ fn unnamed_mirrors(state: &State, found: &Found, retire: &BTreeSet<Generation>) 
     if found.mirrors.is_empty() {
         return Vec::new();
     }
-    let kept = state.kept_modules().filter(|(info, _)| !retire.contains(&info.number));
-    let origins = kept
-        .flat_map(|(_, modules)| modules.into_values())
-        .filter_map(|binding| binding.bound.fetched().map(|fetched| fetched.origin.as_str()));
-    let origins: BTreeSet<&str> = origins.collect();
-    let hashes: BTreeSet<String> = origins
-        .into_iter()
-        .filter_map(|origin| origin.parse::<Origin>().ok())
-        .map(|origin| origin.hash())
-        .collect();
+    let fetched = kept_after(state, retire).filter_map(|(_, binding)| binding.bound.fetched());
+    let origins: BTreeSet<&Origin> = fetched.map(|fetched| &fetched.origin).collect();
+    let hashes: BTreeSet<String> = origins.into_iter().map(Origin::hash).collect();
     found.mirrors.difference(&hashes).cloned().collect()
 }
 

@@ -15,7 +15,7 @@
 //! What keeps entries is in `roots`, what is kept how long in `policy`. Waits for nothing but the store's lock.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     fs,
     path::PathBuf,
     time::{Duration, Instant},
@@ -38,7 +38,7 @@ use crate::{
         DiskError, Layout, Lock, LockError, Staging, StagingError, ensure_reserve, random_name,
         use_reserve,
     },
-    model::{Digest, Generation},
+    model::Generation,
 };
 
 /// A journal that is smaller than this is never worth compacting.
@@ -337,9 +337,6 @@ pub(crate) fn sweep_briefly(
 
 /// Whether a sweep could find anything, as far as the journal tells.
 fn may_reclaim(policy: &Policy, state: &State, now: u64) -> bool {
-    let counted: BTreeMap<Digest, u64> = state.refcounts();
-    let only_built_from =
-        state.materials().into_iter().filter(|entry| !counted.contains_key(entry));
-    counted.len() + only_built_from.count() < state.entries().len()
-        || !policy.retiring(state, &std::collections::BTreeSet::new(), now).is_empty()
+    state.needed().len() < state.entries().len()
+        || !policy.retiring(state, &BTreeSet::new(), now).is_empty()
 }

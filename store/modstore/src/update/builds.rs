@@ -18,7 +18,7 @@ use super::{
     failure::Failure,
     goal::Goal,
     options::RetryPolicy,
-    outcome::{Change, Outcome, Outcomes},
+    outcome::{ModuleChange, Outcome, Outcomes},
     parallel::in_parallel,
     plan::{
         BuildSurvey, Deferred, OutputDecision, Situation, Survey, built_from, decide_build,
@@ -58,7 +58,7 @@ struct BuildJob<'a> {
     module: &'a ModuleName,
     spec: &'a BuildSpec,
     /// What it would be without a build, and what that cost.
-    source: Change,
+    source: ModuleChange,
 }
 
 /// Turns what has come of sources into what has come of the modules that are made of them.
@@ -74,7 +74,8 @@ pub(super) fn run<'g>(
         let Some(outcome) = outcomes.remove(goal.module) else { continue };
         match (goal.build, outcome) {
             (Some(spec), Outcome::Kept(to)) => {
-                let source = Change { to, warnings: Vec::new(), stats: FetchStats::default() };
+                let source =
+                    ModuleChange { to, warnings: Vec::new(), stats: FetchStats::default() };
                 work.push(BuildJob { module: goal.module, spec, source });
             }
             (Some(spec), Outcome::Changed(source)) => {

@@ -152,27 +152,3 @@ pub struct Outdated {
     /// What would be done.
     pub decision: Decision,
 }
-
-/// What differs between two generations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// The module.
-    pub module: ModuleName,
-    /// What it was.
-    pub from: Option<Binding>,
-    /// What it is.
-    pub to: Option<Binding>,
-    /// Files that came, changed or went, when both sides are entries whose manifests are there.
-    pub files: Option<FileChanges>,
-}
-
-/// Paths that differ between two entries.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FileChanges {
-    /// Only in the second.
-    pub added: Vec<String>,
-    /// In both, and not the same.
-    pub changed: Vec<String>,
-    /// Only in the first.
-    pub removed: Vec<String>,
-}

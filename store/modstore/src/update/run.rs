@@ -4,7 +4,7 @@
 //! then environments are made ready, one transaction makes current what has become of all that (`switch`), and the
 //! environments follow. The report is made at the end (`summary`).
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use modstore_fetch::Counts;
 
@@ -31,7 +31,7 @@ use crate::{
     commit::{Journal, State, now},
     disk::Staging,
     events::Event,
-    model::{Declarations, Lockfile},
+    model::{Binding, Declarations, Lockfile, ModuleName},
 };
 
 /// What an update came to.
@@ -121,18 +121,18 @@ fn try_out(
     let changed = outcomes
         .iter()
         .filter_map(|(module, outcome)| Some((module.clone(), outcome.change()?.to.clone())));
-    let changed = changed.collect();
-    if !environments.is_empty() && !outcomes.values().all(|outcome| outcome.change().is_none()) {
-        for (module, not_prepared) in environments.prepare(context, staging.get()?, trees, &changed)
-        {
-            if let Some(to) = changed.get(&module) {
-                let failure = Failure::of_environment(to, not_prepared);
-                outcomes.insert(module, Outcome::Failed(failure));
-            }
-        }
-        if context.cancel.is_cancelled() {
-            return Err(UpdateError::Cancelled);
-        }
+    let changed: BTreeMap<ModuleName, Binding> = changed.collect();
+    if environments.is_empty() || changed.is_empty() {
+        return Ok(());
+    }
+    let not_prepared = environments.prepare(context, staging.get()?, trees, &changed);
+    let failed = not_prepared.into_iter().filter_map(|(module, not_prepared)| {
+        let failure = Failure::of_environment(changed.get(&module)?, not_prepared);
+        Some((module, Outcome::Failed(failure)))
+    });
+    outcomes.extend(failed);
+    if context.cancel.is_cancelled() {
+        return Err(UpdateError::Cancelled);
     }
     Ok(())
 }

@@ -107,16 +107,14 @@ impl<'w> Entries<'_, 'w> {
         staging: &Staging,
         damaged: &BTreeSet<Digest>,
     ) -> Result<Ready, RepairError> {
-        let needed = self.state.refcounts();
-        let materials = self.state.materials();
-        let is_needed = |digest: &Digest| needed.contains_key(digest) || materials.contains(digest);
+        let needed = self.state.needed();
         let mut ready = Ready::default();
         let mut trees = Vec::new();
         for digest in damaged {
             match self.repair_in_place(*digest)? {
                 Need::Nothing => {}
                 Need::Manifest(manifest) => ready.manifests.push(manifest),
-                Need::Tree(_) if !is_needed(digest) => ready.useless.push(*digest),
+                Need::Tree(_) if !needed.contains(digest) => ready.useless.push(*digest),
                 Need::Tree(manifest) => trees.push((*digest, manifest)),
             }
         }
@@ -266,13 +264,11 @@ impl<'w> Entries<'_, 'w> {
 
     /// Puts in place what is ready, unless a sweep has removed the entry meanwhile.
     fn place(&mut self, lock: &RepairLock<'_>, ready: &Ready) -> Result<(), DiskError> {
-        let state = lock.state().unwrap_or_default();
-        let needed = state.refcounts();
-        let materials = state.materials();
+        let needed = lock.state().unwrap_or_default().needed();
         lock.sync_staging()?;
         for (staged, origin) in &ready.trees {
             let digest = staged.digest();
-            if needed.contains_key(&digest) || materials.contains(&digest) {
+            if needed.contains(&digest) {
                 let aside = replace_entry(lock, staged)?;
                 let path = self.layout().entry(digest);
                 self.repaired(digest, path, How::Rebuilt(*origin), aside);
