@@ -1,19 +1,15 @@
 //! `bench`: the cost of keeping modules up to date on this machine.
 //!
-//! `churn` is the run, on the modules of `upstream`; `server` serves them; `meter` and `disk` measure; `print` and `plot`
-//! show the answer. The rest is in the crate that tests and benchmarks share. Nothing here touches the user's store.
+//! `churn` is what a user runs; `serve` and `fill` are for it and for the benchmarks of the repository. The runs are in the
+//! crate that tests and benchmarks share. Nothing here touches the user's store.
 
 mod args;
+mod subject;
 mod answer;
-mod server;
-mod upstream;
-mod meter;
-mod figures;
-mod disk;
-mod plot;
 mod churn;
 mod print;
 
+use modstore_testbed::Corpus;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -36,16 +32,23 @@ impl Runnable for BenchArgs {
     type Answer = BenchAnswer;
 
     fn run(&self, context: &Context) -> Result<BenchAnswer, Failure> {
+        let output = &context.output;
         match &self.what {
             BenchCommand::Churn(args) => {
-                churn::run(context, args).map(|bench| BenchAnswer::Churn(Box::new(bench)))
+                return Ok(BenchAnswer::Churn(Box::new(churn::run(context, args)?)));
             }
-            BenchCommand::Serve(args) => {
-                server::run(&context.output, args).map(|()| BenchAnswer::Nothing {})
-            }
+            BenchCommand::Serve(args) => modstore_testbed::serve(&args.root, |port| {
+                output.for_people(|to| writeln!(to, "{port}"))
+            })?,
             BenchCommand::Fill(args) => {
-                churn::fill(context, args).map(|()| BenchAnswer::Nothing {})
+                let corpus = Corpus::build(&args.root, args.churn.shape())?;
+                output.for_people(|to| {
+                    corpus.commits().try_for_each(|(round, module, commit)| {
+                        writeln!(to, "{round} {module} {commit}")
+                    })
+                })?;
             }
         }
+        Ok(BenchAnswer::Nothing {})
     }
 }

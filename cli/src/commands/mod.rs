@@ -3,7 +3,7 @@
 //! A new command is a file here, its `mod` line, and its line in `args`.
 
 mod runnable;
-mod cannot;
+mod laboratory;
 mod names;
 mod changes;
 pub(crate) mod update;

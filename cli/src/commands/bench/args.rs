@@ -3,6 +3,7 @@
 use std::{num::NonZeroU16, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
+use modstore_testbed::{Contents, Shape, share};
 
 use crate::amounts;
 
@@ -86,6 +87,24 @@ pub(crate) struct ChurnArgs {
     /// Work in this directory's file system instead of where temporary files are
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) place: Option<PathBuf>,
+}
+
+impl ChurnArgs {
+    /// The repositories that are made for it.
+    pub(super) fn shape(&self) -> Shape {
+        let modules = self.modules as usize;
+        let files = self.files as usize;
+        Shape {
+            modules,
+            files,
+            rounds: self.rounds.into(),
+            changing: share(modules, self.change.into()),
+            touched: share(files, self.touch.into()),
+            mean_size: usize::try_from(self.file_size).unwrap_or(usize::MAX),
+            seed: self.seed,
+            contents: Contents::Text,
+        }
+    }
 }
 
 /// Make the repositories of a churn, and print which module is at which commit in which round. For benchmarks.

@@ -4,11 +4,9 @@
 
 use std::io;
 
-use super::{
-    BenchAnswer,
-    answer::{Bench, BenchPhase, BenchReader, BenchRound},
-    figures::middle,
-};
+use modstore_testbed::{BenchPhase, BenchReader, BenchRound, middle};
+
+use super::{BenchAnswer, answer::Bench};
 use crate::{
     output::Answer,
     page::Page,
