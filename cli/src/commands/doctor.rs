@@ -7,8 +7,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueHint};
 use modstore_core::disk::Disk;
 use modstore_doctor::{
-    Candidate as StoreCandidate, Doctor, DoctorError, Examined, FailedFix as StoreFailedFix,
-    Finding, Report, Request,
+    Candidate as StoreCandidate, Doctor, Examined, FailedFix as StoreFailedFix, Finding, Report,
+    Request,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,7 +16,6 @@ use serde::Serialize;
 use super::Runnable;
 use crate::{
     context::Context,
-    exit::Exit,
     json::{Exception, Severity, paths},
     report::Failure,
 };
@@ -35,7 +34,8 @@ use crate::{
 /// file cannot be parsed, doctor says so and changes nothing there.
 ///
 /// Exits with 0 if nothing is broken (any longer); warnings and notes do not affect the exit code. Exits with 1 if
-/// something is broken, and with 4 if the store itself cannot be read.
+/// something is broken, with 2 if there is no environment to inspect, with 3 if another process was changing one
+/// that was to be fixed, and with 4 if the store itself cannot be read.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -188,7 +188,7 @@ impl Runnable for DoctorArgs {
             events: &progress,
         };
         let request = Request { python: self.python.clone(), quick: self.quick, fix: self.fix };
-        let report = doctor.run(&request).map_err(|error| failed(&error))?;
+        let report = doctor.run(&request)?;
         let answer = DoctorAnswer::from(report);
         Ok(DoctorAnswer {
             generation: context.generation(),
@@ -196,16 +196,6 @@ impl Runnable for DoctorArgs {
             fix: self.fix,
             ..answer
         })
-    }
-}
-
-fn failed(error: &DoctorError) -> Failure {
-    match error {
-        DoctorError::Cancelled => Failure::of(Exit::Interrupted, error),
-        DoctorError::Nothing => {
-            Failure::of(Exit::Usage, error).hint("name one: `modstore doctor --python PY`")
-        }
-        _ => Failure::of(Exit::Usage, error),
     }
 }
 
