@@ -2,7 +2,7 @@
 //!
 //! The store is opened only when a command asks for it: some commands need none.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use modstore::{Cancel, Options, Store};
 use modstore_core::disk::start_workers;
@@ -107,7 +107,7 @@ impl Context {
     /// The options for the store, from the command line and the environment.
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         limits::limited(Options {
-            lock_limit: Duration::from_secs(self.global.lock_timeout),
+            lock_limit: self.global.lock_timeout,
             offline: self.global.offline,
             trust_home: self.home.as_ref().is_ok_and(|home| home::is_trusted(home)),
             interactive: self.global.interactive,

@@ -170,17 +170,24 @@ explain! { AccessError, by [Format],
 explain! { DeclareError, by [Lock],
     Self::Disk(_) => plain(Failed),
     Self::NoName { .. } => hinted(Usage, "give it one with --name"),
-    Self::Taken { .. } => {
-        hinted(Usage, "choose another name with --name, or remove the module first")
-    }
-    Self::Locked { source: None, .. } => {
-        hinted(Usage, "run `modstore update` once without --locked")
-    }
-    Self::NoBuild { .. } => {
-        hinted(Usage, "a build is declared as `[modules.NAME.build]` in modules.toml")
-    }
+    Self::Taken { .. } => hinted(
+        Usage,
+        "choose another name with --name, or remove the module first",
+    ),
+    Self::Locked { source: None, .. } => hinted(
+        Usage,
+        "run `modstore update` once without --locked",
+    ),
+    Self::NoBuild { .. } => hinted(
+        Usage,
+        "a build is declared as `[modules.NAME.build]` in modules.toml",
+    ),
     Self::Toml { .. } => hinted(Usage, "nothing was changed; correct the file and run it again"),
     Self::Edit(EditError::NotDeclared(_)) => hinted(Usage, NAMES),
+    Self::Edit(EditError::NotLinked(_)) => hinted(
+        Usage,
+        "it has its declared source already; `modstore status` shows what is linked",
+    ),
     _ => plain(Usage),
 }
 
@@ -207,9 +214,10 @@ explain! { TransactError, by [Update],
 explain! { UpdateError, by [Access, Declare, Hold, Journal, Begin],
     Self::Unknown { .. } => hinted(Usage, NAMES),
     Self::Cancelled => plain(Interrupted),
-    Self::Commit(CommitError::Modified { .. }) => {
-        hinted(Failed, "keep other programs out of the store's home, and run it again")
-    }
+    Self::Commit(CommitError::Modified { .. }) => hinted(
+        Failed,
+        "keep other programs out of the store's home, and run it again",
+    ),
     Self::Environment(_) => hinted(Failed, TRIED_AGAIN),
     _ => plain(Failed),
 }
@@ -220,9 +228,10 @@ explain! { RemoveError, by [Access, Declare, Hold, Transact], _ => plain(Failed)
 
 explain! { RollbackError, by [Access, Journal, Hold, Transact],
     Self::NoGeneration { .. } | Self::Retired { .. } => hinted(Usage, GENERATIONS),
-    Self::EntryGone { .. } => {
-        hinted(Failed, "`modstore update` fetches what modules.toml declares now")
-    }
+    Self::EntryGone { .. } => hinted(
+        Failed,
+        "`modstore update` fetches what modules.toml declares now",
+    ),
     _ => plain(Failed),
 }
 

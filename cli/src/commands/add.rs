@@ -1,6 +1,6 @@
 //! `add`: declares modules by their sources, and fetches them.
 
-use std::io;
+use std::{io, path::Path};
 
 use clap::Args;
 use modstore::{AddError, Addition, ModuleName, Source, Store};
@@ -121,11 +121,33 @@ fn source(text: &str, subdirectory: Option<&Subdirectory>) -> Result<Source, Fai
     let here = std::env::current_dir().map_err(|error| {
         Failure::of(Exit::Failed, &error).hint("change to a directory that exists")
     })?;
-    let source =
-        Source::parse(text, &here, std::env::home_dir().as_deref()).map_err(Failure::of_source)?;
+    let source = Source::parse(text, &here, std::env::home_dir().as_deref()).map_err(|error| {
+        let failure = Failure::of_source(error);
+        match directory_meant(text, &here) {
+            Some(meant) => failure.hint(format!("write {meant}")),
+            None => failure,
+        }
+    })?;
     match subdirectory {
         None => Ok(source),
         Some(below) => with_subdirectory(source, below),
+    }
+}
+
+/// What to write for a directory that was named without `./`.
+fn directory_meant(text: &str, here: &Path) -> Option<String> {
+    let end = text.find(['@', '#']).unwrap_or(text.len());
+    let (directory, rest) = text.split_at_checked(end)?;
+    let path = here.join(directory);
+    if directory.is_empty() || !path.is_dir() {
+        return None;
+    }
+    let is_repository = path.join(".git").exists() || path.join("HEAD").is_file();
+    // Only a repository has references; a directory is linked as it is.
+    if is_repository && rest.starts_with('@') {
+        Some(format!("git+file://{}{rest}", path.to_str()?))
+    } else {
+        Some(format!("./{directory}"))
     }
 }
 

@@ -2,23 +2,17 @@
 
 mod text;
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use modstore_core::disk::Disk;
-use modstore_doctor::{
-    Candidate as StoreCandidate, Doctor, Examined, FailedFix as StoreFailedFix, Finding, Report,
-    Request,
-};
+use modstore_core::{disk::Disk, findings::Severity};
+use modstore_doctor::{Candidate, Doctor, Examined, FailedFix, Finding, Report, Request};
+use modstore_python::Exception;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Runnable;
-use crate::{
-    context::Context,
-    json::{Exception, Severity, paths},
-    report::Failure,
-};
+use crate::{context::Context, json::paths, report::Failure};
 
 /// Find what is wrong with Python environments and caches of modules, and fix it
 ///
@@ -66,7 +60,7 @@ pub(crate) struct DoctorAnswer {
     /// Whether `--fix` was given.
     fix: bool,
     /// The environments that were inspected.
-    environments: Vec<InspectedEnvironment>,
+    environments: Vec<Examined>,
     /// The root directories of the caches that were inspected.
     caches: Vec<String>,
     /// What is wrong now; with `--fix`, what is still wrong.
@@ -79,25 +73,6 @@ pub(crate) struct DoctorAnswer {
     unparsed: Vec<UnparsedFile>,
     /// Why the store cannot be read; null if it can, or if there is none.
     store_error: Option<String>,
-}
-
-/// An environment that was inspected.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct InspectedEnvironment {
-    /// The environment's directory.
-    environment: String,
-    /// Its interpreter.
-    python: String,
-    /// The tool that `uv tool` installed in it; null if it is not such an environment.
-    tool: Option<String>,
-    /// The installer that can fix it, `uv` or `pip`; null if there is none.
-    installer: Option<String>,
-    /// How many distributions it has.
-    distributions: usize,
-    /// How many of them are editable: their code lies elsewhere.
-    editables: usize,
-    /// Why nothing was imported in it; null if the imports were tried or not asked for.
-    import_skipped: Option<String>,
 }
 
 /// One thing that is wrong.
@@ -130,17 +105,6 @@ pub(crate) struct DoctorFinding {
     fix: Option<String>,
 }
 
-/// A directory that holds a distribution now.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct Candidate {
-    /// The directory.
-    directory: String,
-    /// Why it was chosen.
-    why: String,
-    /// The directories that were not chosen.
-    others: Vec<String>,
-}
-
 /// Something that was fixed.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Fixed {
@@ -148,21 +112,6 @@ pub(crate) struct Fixed {
     finding: DoctorFinding,
     /// By which means: `uv`, `pip`, or `hand` for files that doctor rewrote itself.
     how: String,
-}
-
-/// An attempt to fix something that failed.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct FailedFix {
-    /// The environment's directory.
-    environment: String,
-    /// The distributions that were to be fixed; empty for all of them.
-    distributions: Vec<String>,
-    /// By which means: `uv`, `pip`, `hand`, or `lock` if the environment was in use.
-    how: String,
-    /// Why it failed, outermost first.
-    causes: Vec<String>,
-    /// Whether another process was changing the environment.
-    busy: bool,
 }
 
 /// A file that could not be read or parsed.
@@ -183,7 +132,7 @@ impl Runnable for DoctorArgs {
             disk: Disk::default(),
             home: context.home().ok().cloned(),
             offline: context.global.offline,
-            lock_limit: Duration::from_secs(context.global.lock_timeout),
+            lock_limit: context.global.lock_timeout,
             cancel: context.cancel(),
             events: &progress,
         };
@@ -207,31 +156,17 @@ impl From<Report> for DoctorAnswer {
             generation: None,
             quick: false,
             fix: false,
-            environments: report.environments.into_iter().map(InspectedEnvironment::from).collect(),
+            environments: report.environments,
             caches: paths(&report.caches),
             findings: report.findings.iter().map(DoctorFinding::from).collect(),
             fixed: fixed
                 .map(|fixed| Fixed { finding: (&fixed.finding).into(), how: fixed.how })
                 .collect(),
-            failed_fixes: report.failed_fixes.into_iter().map(FailedFix::from).collect(),
+            failed_fixes: report.failed_fixes,
             unparsed: unparsed
                 .map(|(path, why)| UnparsedFile { path: path.display().to_string(), why })
                 .collect(),
             store_error: report.store_error,
-        }
-    }
-}
-
-impl From<Examined> for InspectedEnvironment {
-    fn from(examined: Examined) -> Self {
-        Self {
-            environment: examined.prefix.display().to_string(),
-            python: examined.python.display().to_string(),
-            tool: examined.tool,
-            installer: examined.installer,
-            distributions: examined.distributions,
-            editables: examined.editables,
-            import_skipped: examined.import_skipped,
         }
     }
 }
@@ -242,39 +177,17 @@ impl From<&Finding> for DoctorFinding {
         let about = &finding.about;
         Self {
             code: finding.code.as_str(),
-            severity: finding.severity.into(),
+            severity: finding.severity,
             environment: about.environment.as_ref().map(text),
             distribution: about.distribution.as_ref().map(ToString::to_string),
             module: about.module.clone(),
             path: text(&finding.path),
             target: about.target.as_ref().map(text),
             message: finding.what.clone(),
-            exception: about.exception.as_ref().map(Exception::from),
-            candidate: about.candidate.as_ref().map(Candidate::from),
+            exception: about.exception.clone(),
+            candidate: about.candidate.clone(),
             not_fixed_because: about.not_fixed_because.clone(),
             fix: about.command.clone(),
-        }
-    }
-}
-
-impl From<&StoreCandidate> for Candidate {
-    fn from(candidate: &StoreCandidate) -> Self {
-        Self {
-            directory: candidate.directory.display().to_string(),
-            why: candidate.why.clone(),
-            others: paths(&candidate.others),
-        }
-    }
-}
-
-impl From<StoreFailedFix> for FailedFix {
-    fn from(failed: StoreFailedFix) -> Self {
-        Self {
-            environment: failed.environment.display().to_string(),
-            distributions: failed.distributions,
-            how: failed.how,
-            causes: failed.causes,
-            busy: failed.is_busy,
         }
     }
 }

@@ -46,6 +46,9 @@ const NOT_RUN: u8 = 126;
 ///                         path, followed by the previous value; for the Python
 ///                         environment that the program is in, or all bound ones
 ///
+/// With --json, a failure to run the program is one JSON object. Once it runs, the
+/// output is the program's own, and modstore prints nothing.
+///
 /// A descendant holds the lease through an open file that it inherits. Programs
 /// that close unknown files (sudo, Python's subprocess for its children) release
 /// their part of it; the lease then lasts as long as the remaining processes.

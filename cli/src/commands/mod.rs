@@ -5,6 +5,7 @@
 mod runnable;
 mod laboratory;
 mod names;
+mod selected;
 mod changes;
 pub(crate) mod update;
 pub(crate) mod scan;

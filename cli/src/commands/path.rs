@@ -22,6 +22,8 @@ use crate::{
 /// directories. With --entry it prints the directory that the target leads to right now, whose content
 /// never changes.
 ///
+/// Exits with 1 if the module is declared and not fetched yet, and with 2 if there is no such module.
+///
 /// Do not give either path to an installer: it would record the directory of today's version, which the next
 /// update leaves behind and `gc` deletes. `modstore bind` installs modules so that they follow updates.
 #[derive(Debug, Args)]
@@ -61,7 +63,7 @@ impl Runnable for PathArgs {
         has_no_links(&layout)?;
         let target = layout.current().join(self.name.as_str());
         if std::fs::symlink_metadata(&target).is_err() {
-            return Err(names::unknown(&context.store()?, &self.name, Exit::Failed));
+            return Err(names::unknown(&context.store()?, &self.name));
         }
         let exact = if self.entry {
             entry(&layout, &self.name).map_err(|error| not_there(&target, &error))?

@@ -35,7 +35,8 @@ use crate::{
 Examples:
   modstore reset --dry-run           (what would be deleted, and why the rest stays)
   modstore reset
-  modstore reset --purge")]
+  modstore reset --purge --dry-run   (what would be deleted of the store itself)
+  modstore reset --purge             (the store goes, modules.toml stays)")]
 pub(crate) struct ResetArgs {
     /// Only list what would be deleted, and why the rest stays
     #[arg(long)]

@@ -17,7 +17,6 @@ use super::{
 use crate::{
     context::Context,
     effect::Effect,
-    exit::Exit,
     json::{Attempt, Binding, Time},
     output::Answer,
     page::Page,
@@ -82,7 +81,7 @@ impl Runnable for ShowArgs {
         let last = changes.get(name);
         let listed = ListedModule::new(&store, &state, name, declared.get(&self.name), last);
         if listed.declared.is_none() && listed.current.is_none() {
-            return Err(names::unknown(&store, &self.name, Exit::Failed));
+            return Err(names::unknown(&store, &self.name));
         }
         let binding = last.and_then(|last| last.binding);
         let entry = binding.and_then(|binding| state.entry(binding.digest()?));
@@ -166,14 +165,14 @@ impl Rows {
 }
 
 fn write_attempt(to: &mut Page<'_>, attempt: &Attempt) -> io::Result<()> {
-    let Attempt { class, stage, message, causes, count, first, last, next, .. } = attempt;
+    let Attempt { class, stage, message, causes, last, .. } = attempt;
     writeln!(to, "failing ({stage}, {class})")?;
     writeln!(to, "  {}", shortened(message))?;
     causes.iter().try_for_each(|cause| to.block("    ", "    ", cause))?;
     let mut table = Table::default();
-    table.row(["tried", &format!("{count} times, {} to {}", first.local(), last.local())]);
-    let next = next.map(Time::local);
-    table.row(["next", next.as_deref().unwrap_or("when something changes, or with --retry")]);
+    table.row(["tries", &attempt.tries()]);
+    table.row(["last try", &last.local()]);
+    table.row(["next try", &attempt.next_try()]);
     table.write(to, 2)
 }
 

@@ -8,6 +8,7 @@ use clap::Args;
 use modstore::{
     Depth, Finding, Generation, ModuleName, RepairReport, Verification, internals::check::Checked,
 };
+use modstore_core::findings::Severity;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ use super::Runnable;
 use crate::{
     causes::causes,
     context::Context,
-    json::{Digest, Severity, numbers},
+    json::{Digest, numbers},
     report::Failure,
 };
 
@@ -60,23 +61,13 @@ pub(crate) struct VerifyAnswer {
     /// Whether there is no damage; warnings, leftovers and notes do not count.
     sound: bool,
     /// How thoroughly the store was checked.
-    depth: VerifyDepth,
+    depth: Depth,
     /// What was found; with `--repair`, what is left afterwards.
     findings: Vec<VerifyFinding>,
     /// How much was checked; with `--repair`, afterwards.
-    checked: CheckedAmounts,
+    checked: Checked,
     /// What `--repair` did; null without it.
     repair: Option<Repair>,
-}
-
-/// How thoroughly a store is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum VerifyDepth {
-    /// Without reading files.
-    Quick,
-    /// Every file is read and hashed.
-    Full,
 }
 
 /// One thing that is wrong, or good to know.
@@ -99,23 +90,6 @@ pub(crate) struct VerifyFinding {
     message: String,
     /// What `--repair` does about it, for people; `nothing` for what is the user's.
     remedy: &'static str,
-}
-
-/// How much was checked.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
-pub(crate) struct CheckedAmounts {
-    /// Frames of the journal.
-    frames: u64,
-    /// Kept generations.
-    generations: u64,
-    /// Links of these generations.
-    links: u64,
-    /// Entries.
-    entries: u64,
-    /// Files and links in the entries.
-    files: u64,
-    /// Bytes that were read and hashed; a file that entries share is read once.
-    bytes: u64,
 }
 
 /// What `--repair` did.
@@ -208,12 +182,9 @@ impl VerifyAnswer {
             generation: generation.map(|generation| generation.number()),
             home: home.display().to_string(),
             sound: verification.is_sound(),
-            depth: match depth {
-                Depth::Quick => VerifyDepth::Quick,
-                Depth::Full => VerifyDepth::Full,
-            },
+            depth,
             findings: verification.findings.iter().map(VerifyFinding::from).collect(),
-            checked: verification.checked.into(),
+            checked: verification.checked,
             repair: None,
         }
     }
@@ -223,7 +194,7 @@ impl From<&Finding> for VerifyFinding {
     fn from(finding: &Finding) -> Self {
         Self {
             code: finding.code.as_str(),
-            severity: finding.severity.into(),
+            severity: finding.severity,
             path: finding.path.display().to_string(),
             entry: finding.about.entry.map(Digest::from),
             modules: finding.about.modules.clone(),
@@ -231,13 +202,6 @@ impl From<&Finding> for VerifyFinding {
             message: finding.what.clone(),
             remedy: finding.code.repair().as_str(),
         }
-    }
-}
-
-impl From<Checked> for CheckedAmounts {
-    fn from(checked: Checked) -> Self {
-        let Checked { frames, generations, links, entries, files, bytes } = checked;
-        Self { frames, generations, links, entries, files, bytes }
     }
 }
 

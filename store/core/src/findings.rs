@@ -42,20 +42,24 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Serialize;
+
 pub use crate::codes;
 
-/// How much a finding matters. Each program uses the words that fit what it looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Severity {
-    /// Something in a store is lost or wrong: the store is not sound.
+    /// Of `verify`: something is lost or wrong, and the store is not sound.
     Damage,
-    /// Something in an environment cannot be used.
+    /// Of `doctor`: something cannot be used, and the exit code is 1.
     Broken,
-    /// All works; a person should know this, since it may not last or not be as they think.
+    /// Everything works, but a person should know this: it may not last, or not be as they think.
     Warning,
-    /// A crash left it. It does no harm, and goes by itself or with a repair.
+    /// Of `verify`: a crash left it; it does no harm.
     Leftover,
-    /// Worth knowing, and never changed by a repair.
+    /// Good to know; never changed by a repair.
     Note,
 }
 

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use modstore_core::{findings, model::DistributionName};
+use modstore_core::{findings, lossy, model::DistributionName};
 use modstore_python::Exception;
+use serde::Serialize;
 
 /// What kind of thing is wrong, by an id that never changes. Each family of checks declares its own.
 pub type Code = findings::Code<Fix>;
@@ -45,14 +46,19 @@ pub struct About {
     pub command: Option<String>,
 }
 
-/// A directory that holds a distribution, and why it is this one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A directory that holds a distribution now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Candidate {
-    /// The project's directory.
+    /// The directory.
+    #[serde(serialize_with = "lossy::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub directory: PathBuf,
-    /// One clause: how it was chosen.
+    /// Why it was chosen, in one clause.
     pub why: String,
     /// The directories that were not chosen.
+    #[serde(serialize_with = "lossy::paths")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub others: Vec<PathBuf>,
 }
 

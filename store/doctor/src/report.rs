@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use modstore_core::findings::{self, Severity};
+use modstore_core::{
+    findings::{self, Severity},
+    lossy,
+};
+use serde::Serialize;
 
 use crate::finding::Finding;
 
@@ -26,21 +30,26 @@ pub struct Report {
 }
 
 /// An environment that was inspected.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "InspectedEnvironment"))]
 pub struct Examined {
-    /// Its directory.
+    /// The environment's directory.
+    #[serde(rename = "environment", serialize_with = "lossy::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub prefix: PathBuf,
     /// Its interpreter.
+    #[serde(serialize_with = "lossy::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub python: PathBuf,
-    /// The tool that `uv tool` installed in it.
+    /// The tool that `uv tool` installed in it; null if it is not such an environment.
     pub tool: Option<String>,
-    /// The installer that can fix it, if there is one.
+    /// The installer that can fix it, `uv` or `pip`; null if there is none.
     pub installer: Option<String>,
-    /// How many distributions are installed.
+    /// How many distributions it has.
     pub distributions: usize,
-    /// How many of them lie elsewhere.
+    /// How many of them are editable: their code lies elsewhere.
     pub editables: usize,
-    /// Why nothing was imported in it, if it should have been.
+    /// Why nothing was imported in it; null if the imports were tried or not asked for.
     pub import_skipped: Option<String>,
 }
 
@@ -53,18 +62,22 @@ pub struct Fixed {
     pub how: String,
 }
 
-/// A fix that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An attempt to fix something that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FailedFix {
     /// The environment's directory.
+    #[serde(serialize_with = "lossy::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub environment: PathBuf,
-    /// The distributions to be fixed; empty, if all of them.
+    /// The distributions that were to be fixed; empty for all of them.
     pub distributions: Vec<String>,
-    /// How: `uv`, `pip`, `hand`, or `lock` if it did not begin.
+    /// By which means: `uv`, `pip`, `hand`, or `lock` if the environment was in use.
     pub how: String,
-    /// The errors, outermost first.
+    /// Why it failed, outermost first.
     pub causes: Vec<String>,
-    /// Whether another process was at work.
+    /// Whether another process was changing the environment.
+    #[serde(rename = "busy")]
     pub is_busy: bool,
 }
 

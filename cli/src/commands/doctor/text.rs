@@ -2,10 +2,12 @@
 
 use std::io;
 
-use super::{Candidate, DoctorAnswer, DoctorFinding, FailedFix, Fixed, UnparsedFile};
+use modstore_core::findings::Severity;
+use modstore_doctor::{Candidate, FailedFix};
+
+use super::{DoctorAnswer, DoctorFinding, Fixed, UnparsedFile};
 use crate::{
     exit::Exit,
-    json::Severity,
     output::Answer,
     page::Page,
     report::Failure,
@@ -30,10 +32,9 @@ impl DoctorFinding {
         let line = format!("{}{place}{}", self.subject(), self.message);
         writeln!(to, "{} {:8}{}", self.code, self.severity.as_str(), shortened(&line))?;
         if let Some(exception) = &self.exception {
-            let raised = format!("{}: {}", exception.r#type, exception.message);
-            writeln!(to, "    raises  {}", shortened(raised.trim_start_matches(": ")))?;
+            writeln!(to, "    raises  {}", shortened(&exception.to_string()))?;
         }
-        self.candidate.iter().try_for_each(|candidate| candidate.write(to))?;
+        self.candidate.iter().try_for_each(|candidate| write_candidate(to, candidate))?;
         if let Some(why) = &self.not_fixed_because {
             writeln!(to, "    is not fixed: {}", shortened(why))?;
         }
@@ -41,10 +42,8 @@ impl DoctorFinding {
     }
 }
 
-impl Candidate {
-    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        writeln!(to, "    now in  {} ({})", self.directory, self.why)
-    }
+fn write_candidate(to: &mut Page<'_>, candidate: &Candidate) -> io::Result<()> {
+    writeln!(to, "    now in  {} ({})", candidate.directory.display(), candidate.why)
 }
 
 impl Fixed {
@@ -52,21 +51,20 @@ impl Fixed {
         let Self { finding, how } = self;
         let line = format!("{}{}", finding.subject(), finding.message);
         writeln!(to, "{} fixed by {how}: {}", finding.code, shortened(&line))?;
-        finding.candidate.iter().try_for_each(|candidate| candidate.write(to))
+        finding.candidate.iter().try_for_each(|candidate| write_candidate(to, candidate))
     }
 }
 
-impl FailedFix {
-    fn trouble(&self) -> Failure {
-        let distributions = self.distributions.join(", ");
-        let what = match self.how.as_str() {
-            "lock" => "is in use".to_owned(),
-            "hand" => format!("the files of {distributions} could not be rewritten"),
-            how => format!("{how} could not install {distributions}"),
-        };
-        let exit = if self.busy { Exit::Busy } else { Exit::Failed };
-        Failure::new(exit, format!("{}: {what}", self.environment)).because(self.causes.clone())
-    }
+fn trouble(failed: &FailedFix) -> Failure {
+    let distributions = failed.distributions.join(", ");
+    let what = match failed.how.as_str() {
+        "lock" => "is in use".to_owned(),
+        "hand" => format!("the files of {distributions} could not be rewritten"),
+        how => format!("{how} could not install {distributions}"),
+    };
+    let exit = if failed.is_busy { Exit::Busy } else { Exit::Failed };
+    let message = format!("{}: {what}", failed.environment.display());
+    Failure::new(exit, message).because(failed.causes.clone())
 }
 
 impl DoctorAnswer {
@@ -137,7 +135,7 @@ impl Answer for DoctorAnswer {
 
     fn troubles(&self) -> Vec<Failure> {
         let failed = self.failed_fixes.iter().filter(|failed| !self.was_fixed_otherwise(failed));
-        failed.map(FailedFix::trouble).collect()
+        failed.map(trouble).collect()
     }
 
     fn failure(&self) -> Option<Failure> {
@@ -152,7 +150,7 @@ impl Answer for DoctorAnswer {
             1 => "1 thing is broken".to_owned(),
             more => format!("{more} things are broken"),
         };
-        let is_busy = self.failed_fixes.iter().any(|failed| failed.busy);
+        let is_busy = self.failed_fixes.iter().any(|failed| failed.is_busy);
         let failure = Failure::new(if is_busy { Exit::Busy } else { Exit::Failed }, message);
         let broken = |finding: &&DoctorFinding| finding.severity == Severity::Broken;
         let can_fix = self.findings.iter().filter(broken).any(|it| it.candidate.is_some());

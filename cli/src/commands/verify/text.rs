@@ -2,13 +2,12 @@
 
 use std::{io, path::Path};
 
-use super::{
-    CheckedAmounts, NotRepaired, RebuiltJournal, Repair, Repaired, UnknownSource, VerifyAnswer,
-    VerifyDepth,
-};
+use modstore::{Depth, internals::check::Checked};
+use modstore_core::findings::Severity;
+
+use super::{NotRepaired, RebuiltJournal, Repair, Repaired, UnknownSource, VerifyAnswer};
 use crate::{
     exit::Exit,
-    json::Severity,
     output::Answer,
     page::Page,
     report::Failure,
@@ -36,10 +35,10 @@ impl VerifyAnswer {
     }
 
     fn write_amounts(&self, to: &mut Page<'_>) -> io::Result<()> {
-        let CheckedAmounts { frames, generations, links, entries, files, bytes } = self.checked;
+        let Checked { frames, generations, links, entries, files, bytes } = self.checked;
         let read = match self.depth {
-            VerifyDepth::Full => format!(", {} read", size(bytes)),
-            VerifyDepth::Quick => String::new(),
+            Depth::Full => format!(", {} read", size(bytes)),
+            Depth::Quick => String::new(),
         };
         let each = |number: u64, thing| count(usize::try_from(number).unwrap_or(usize::MAX), thing);
         writeln!(
@@ -49,7 +48,7 @@ impl VerifyAnswer {
             each(generations, "generation"),
             each(links, "link"),
             each(files, "file"),
-            if entries == 1 { "1 entry".into() } else { format!("{entries} entries") },
+            each(entries, "entry"),
         )
     }
 }

@@ -3,6 +3,8 @@
 
 use modstore_core::findings::{self, Severity, count};
 
+use serde::Serialize;
+
 use super::code::Repair;
 use crate::model::{Digest, Generation};
 
@@ -20,29 +22,32 @@ pub struct About {
     pub generations: Vec<Generation>,
 }
 
-/// How closely a store is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How thoroughly a store is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "VerifyDepth"))]
 pub enum Depth {
-    /// Names, kinds, sizes, times and permissions; the whole journal; every link and its text.
+    /// Without reading files: names, kinds, sizes, times and permissions; the whole journal; every link and its text.
     Quick,
-    /// Also every byte of every file.
+    /// Every file is read and hashed.
     Full,
 }
 
 /// How much was checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "CheckedAmounts"))]
 pub struct Checked {
     /// Frames of the journal.
     pub frames: u64,
     /// Kept generations.
     pub generations: u64,
-    /// Links of kept generations.
+    /// Links of these generations.
     pub links: u64,
     /// Entries.
     pub entries: u64,
-    /// Files and links in these entries.
+    /// Files and links in the entries.
     pub files: u64,
-    /// Bytes that were read and hashed; a file that many entries share is read once. 0 for a quick check.
+    /// Bytes that were read and hashed; a file that entries share is read once.
     pub bytes: u64,
 }
 

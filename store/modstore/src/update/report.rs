@@ -2,6 +2,8 @@
 
 use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
+use serde::Serialize;
+
 use super::{
     failure::Failure,
     plan::{Decision, Deferred},
@@ -184,12 +186,13 @@ pub struct Difference {
 }
 
 /// Paths that differ between two entries.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FileDifferences"))]
 pub struct FileChanges {
-    /// Only in the second.
+    /// Paths that only the second entry has.
     pub added: Vec<String>,
-    /// In both, and not the same.
+    /// Paths that both entries have, with different contents or kinds.
     pub changed: Vec<String>,
-    /// Only in the first.
+    /// Paths that only the first entry has.
     pub removed: Vec<String>,
 }
