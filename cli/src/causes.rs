@@ -6,7 +6,7 @@ use modstore_python::Exception;
 
 /// Its causes, outermost first, without the error itself.
 pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
-    successors(error.source(), |error| error.source()).map(ToString::to_string).collect()
+    successors(error.source(), |error| (*error).source()).map(ToString::to_string).collect()
 }
 
 /// The exception of a Python that it is or came from.

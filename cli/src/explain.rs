@@ -28,7 +28,8 @@ use crate::{
 };
 
 const WAIT: &str = "wait for the other process, or give --lock-timeout a longer time";
-const NAMES: &str = "`modstore list` shows the modules there are";
+/// The hint for a module that does not exist.
+pub(crate) const NAMES: &str = "`modstore list` shows the modules there are";
 const FIRST: &str = "`modstore add SOURCE` declares a module and fetches it";
 const GENERATIONS: &str = "`modstore history` lists the generations there are";
 const TRIED_AGAIN: &str = "the next `modstore update` tries again";
@@ -90,17 +91,9 @@ macro_rules! explain {
 
 // ---- what errors of verbs are made of
 
-impl Explain for DiskError {
-    fn explain(&self) -> Explanation {
-        plain(Failed)
-    }
-}
+explain! { DiskError, by [], _ => plain(Failed) }
 
-impl Explain for RegistrationError {
-    fn explain(&self) -> Explanation {
-        plain(Failed)
-    }
-}
+explain! { RegistrationError, by [], _ => plain(Failed) }
 
 explain! { LockError, by [],
     Self::Busy { .. } => hinted(Busy, WAIT),

@@ -17,5 +17,5 @@ pub(crate) use self::{
     failed::{Deferred, DeferredReason, Failed},
     lease::LeaseHolder,
     scalar::{Digest, Revision, Time, numbers, paths, texts},
-    words::{doctor_code, failure_code, verify_code},
+    words::failure_code,
 };

@@ -58,6 +58,11 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// The same, with the next thing to do, if there is one.
+    pub(crate) fn hint_or_none(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
+    }
+
     /// The same, with its causes, outermost first.
     pub(crate) fn because(self, causes: Vec<String>) -> Self {
         Self { causes, ..self }

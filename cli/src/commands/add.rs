@@ -1,6 +1,6 @@
 //! `add`: declares modules by their sources, and fetches them.
 
-use std::{io, path::Path};
+use std::{collections::BTreeSet, io, path::Path};
 
 use clap::Args;
 use modstore::{AddError, Addition, ModuleName, Source, Store};
@@ -169,14 +169,9 @@ fn with_subdirectory(mut source: Source, below: &Subdirectory) -> Result<Source,
 
 /// Two sources with one name in one command would become one module.
 fn refuse_twins(additions: &[Addition]) -> Result<(), Failure> {
-    let mut names: Vec<&ModuleName> =
-        additions.iter().filter_map(|addition| addition.name.as_ref()).collect();
-    names.sort();
-    let twin = names.windows(2).find_map(|pair| match pair {
-        [one, other] if one == other => Some(*one),
-        _ => None,
-    });
-    match twin {
+    let mut seen = BTreeSet::new();
+    let mut names = additions.iter().filter_map(|addition| addition.name.as_ref());
+    match names.find(|name| !seen.insert(*name)) {
         None => Ok(()),
         Some(name) => {
             let message = format!("two of the sources would be module `{name}`");

@@ -1,6 +1,6 @@
 //! `bench`: the cost of keeping modules up to date on this machine.
 //!
-//! `churn` is what a user runs; `serve` and `fill` are for it and for the benchmarks of the repository. The runs are in the
+//! `churn` is what a user runs; `serve` is what it starts. The runs are in the
 //! crate that tests and benchmarks share. Nothing here touches the user's store.
 
 mod args;
@@ -9,7 +9,6 @@ mod answer;
 mod churn;
 mod print;
 
-use modstore_testbed::Corpus;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -24,7 +23,7 @@ use crate::{context::Context, report::Failure};
 pub(crate) enum BenchAnswer {
     /// A churn.
     Churn(Box<Bench>),
-    /// Serving and filling, which print as they go.
+    /// Serving, which prints as it goes.
     Nothing {},
 }
 
@@ -32,23 +31,15 @@ impl Runnable for BenchArgs {
     type Answer = BenchAnswer;
 
     fn run(&self, context: &Context) -> Result<BenchAnswer, Failure> {
-        let output = &context.output;
         match &self.what {
             BenchCommand::Churn(args) => {
-                return Ok(BenchAnswer::Churn(Box::new(churn::run(context, args)?)));
+                Ok(BenchAnswer::Churn(Box::new(churn::run(context, args)?)))
             }
-            BenchCommand::Serve(args) => modstore_testbed::serve(&args.root, |port| {
-                output.for_people(|to| writeln!(to, "{port}"))
-            })?,
-            BenchCommand::Fill(args) => {
-                let corpus = Corpus::build(&args.root, args.churn.shape())?;
-                output.for_people(|to| {
-                    corpus.commits().try_for_each(|(round, module, commit)| {
-                        writeln!(to, "{round} {module} {commit}")
-                    })
-                })?;
+            BenchCommand::Serve(args) => {
+                let print = |port| context.output.for_people(|to| writeln!(to, "{port}"));
+                modstore_testbed::serve(&args.root, print)?;
+                Ok(BenchAnswer::Nothing {})
             }
         }
-        Ok(BenchAnswer::Nothing {})
     }
 }

@@ -118,7 +118,9 @@ fn replace(context: &Context, args: &ExecArgs) -> Result<Failure, Failure> {
 fn lease(context: &Context, args: &ExecArgs, program: &OsStr) -> Result<Lease, Failure> {
     // Its name and no more of it: arguments may hold secrets.
     let name = Path::new(program).file_name().unwrap_or(program);
-    let store = context.store_for(&name.to_string_lossy())?;
+    let name = name.to_string_lossy();
+    let store =
+        context.store_with(|options| options.command = format!("{} {name}", options.command))?;
     let mut lease = match args.generation {
         Some(generation) => store.lease_of(generation)?,
         None => store.lease()?,

@@ -3,7 +3,7 @@
 use modstore::{ModuleName, Store};
 use modstore_core::model::nearest;
 
-use crate::{exit::Exit, report::Failure};
+use crate::{exit::Exit, explain::NAMES, report::Failure};
 
 /// The failure of a module that is not there, with the nearest name that is.
 pub(super) fn unknown(store: &Store, name: &ModuleName) -> Failure {
@@ -24,7 +24,7 @@ pub(super) fn unknown(store: &Store, name: &ModuleName) -> Failure {
     match nearest(name.as_str(), known.iter().map(String::as_str)) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
         None if known.is_empty() => failure.hint("`modstore add SOURCE` adds the first module"),
-        None => failure.hint("`modstore list` lists the modules"),
+        None => failure.hint(NAMES),
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::{
     io,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use clap::Args;
 use modstore::{ModuleName, internals::commit::shown};
 use modstore_core::disk::{Layout, has_no_links};
+use modstore_python::lexical;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -83,23 +84,10 @@ impl Runnable for PathArgs {
 pub(super) fn entry(layout: &Layout, name: &ModuleName) -> io::Result<PathBuf> {
     // The generation is resolved once, so that a switch in between cannot mix two of them.
     let generation = layout.home().join(std::fs::read_link(layout.current())?);
-    let entry = plain(&generation.join(std::fs::read_link(generation.join(name.as_str()))?));
+    // In the links of a store, `..` never follows another link.
+    let entry = lexical(&generation, &std::fs::read_link(generation.join(name.as_str()))?);
     std::fs::metadata(&entry)?;
     Ok(entry)
-}
-
-/// The path without `..`. In the links of a store, `..` never follows another link.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 fn not_there(target: &Path, error: &io::Error) -> Failure {

@@ -21,6 +21,8 @@ pub(crate) struct Selected {
 impl Selected {
     /// The store, with as many jobs at once.
     pub(super) fn store(&self, context: &Context) -> Result<Store, Failure> {
-        context.store_with_jobs(self.jobs.map(|jobs| jobs.get().into()))
+        context.store_with(|options| {
+            options.jobs = self.jobs.map_or(options.jobs, |jobs| jobs.get().into());
+        })
     }
 }

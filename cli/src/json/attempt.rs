@@ -42,6 +42,11 @@ impl Attempt {
         }
     }
 
+    /// Whether its source is on this machine, where a look costs nothing.
+    fn is_local(&self) -> bool {
+        self.source.starts_with('/') || self.source.starts_with("git+file:")
+    }
+
     /// What tries it again, and when.
     pub(crate) fn next_try(&self) -> String {
         match (self.next, self.class) {
@@ -49,6 +54,9 @@ impl Attempt {
             (None, Class::Deterministic) => {
                 "would fail again: change what it depends on, or use `modstore update --retry`"
                     .into()
+            }
+            (None, _) if self.stage == Stage::Resolve && self.is_local() => {
+                "`modstore update` and every scan try again".into()
             }
             (None, _) => "`modstore update` tries again, a scan when something changes".into(),
         }

@@ -28,8 +28,6 @@ pub(crate) enum BenchCommand {
     Churn(ChurnArgs),
     #[command(hide = true)]
     Serve(BenchServeArgs),
-    #[command(hide = true)]
-    Fill(BenchFillArgs),
 }
 
 /// Cache churn: modules change, and the store follows, round by round
@@ -105,15 +103,6 @@ impl ChurnArgs {
             contents: Contents::Text,
         }
     }
-}
-
-/// Make the repositories of a churn, and print which module is at which commit in which round. For benchmarks.
-#[derive(Debug, Args)]
-pub(crate) struct BenchFillArgs {
-    #[command(flatten)]
-    pub(crate) churn: ChurnArgs,
-    /// An empty directory
-    pub(crate) root: PathBuf,
 }
 
 /// Serve repositories on loopback until standard input ends. For `bench churn` itself.

@@ -3,11 +3,14 @@
 use std::{collections::BTreeSet, io, path::Path, sync::Arc, time::Duration};
 
 use modstore::{Digest, Event, Events, ModuleName, Options, Policy, Step, Store, UpdateRequest};
-use modstore_core::disk::{self, Disk, Observer, Verb};
+use modstore_core::{
+    disk::{self, Disk, Observer, Verb},
+    model::causes,
+};
 use modstore_testbed::{Act, Fetched, LiveEntries, Meter, Phase, Subject};
 
 use super::args::ChurnArgs;
-use crate::{causes::causes, context::Context, exit::Exit, report::Failure};
+use crate::{context::Context, exit::Exit, report::Failure};
 
 /// The store.
 pub(super) struct Measured<'a> {
@@ -54,8 +57,7 @@ impl<'a> Measured<'a> {
         let report = self.store.update(request, &*self.observer, self.context.cancel())?;
         if let Some(failed) = report.failed.first().filter(|_| self.strict) {
             let message = format!("{} could not be fetched", failed.module);
-            let why = std::iter::once(failed.error.to_string()).chain(causes(&*failed.error));
-            return Err(Failure::new(Exit::Failed, message).because(why.collect()));
+            return Err(Failure::new(Exit::Failed, message).because(causes(&*failed.error)));
         }
         Ok(Fetched {
             failed: report.failed.len(),

@@ -1,7 +1,10 @@
 //! A [`Finding`]: one thing that is wrong with a store, and who is concerned. A [`Verification`]: all of them, and how
 //! much was checked.
 
-use modstore_core::findings::{self, Severity, count};
+use modstore_core::{
+    findings::{self, Severity, count},
+    in_json,
+};
 
 use serde::Serialize;
 
@@ -12,13 +15,16 @@ use crate::model::{Digest, Generation};
 pub type Finding = findings::Finding<Repair, About>;
 
 /// Who is concerned by a finding.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Store"))]
 pub struct About {
-    /// The entry.
+    /// The entry it is about; null if it is about no entry.
+    #[serde(serialize_with = "in_json::text_or_null")]
     pub entry: Option<Digest>,
     /// The modules that lead to the entry in any kept generation, or the module whose link it is. Sorted.
     pub modules: Vec<String>,
-    /// The kept generations. Sorted.
+    /// The kept generations in which they do. Sorted.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<u64>"))]
     pub generations: Vec<Generation>,
 }
 
