@@ -128,10 +128,11 @@ fn source(text: &str, subdirectory: Option<&Subdirectory>) -> Result<Source, Fai
             None => failure,
         }
     })?;
-    match subdirectory {
-        None => Ok(source),
-        Some(below) => with_subdirectory(source, below),
-    }
+    let Some(below) = subdirectory else { return Ok(source) };
+    source.part(below).map_err(|written| {
+        let message = format!("the source says `{written}` and --subdirectory says `{below}`");
+        Failure::new(Exit::Usage, message).hint("leave one of them out")
+    })
 }
 
 /// What to write for a directory that was named without `./`.
@@ -149,22 +150,6 @@ fn directory_meant(text: &str, here: &Path) -> Option<String> {
     } else {
         Some(format!("./{directory}"))
     }
-}
-
-fn with_subdirectory(mut source: Source, below: &Subdirectory) -> Result<Source, Failure> {
-    let place = match &mut source {
-        Source::Git(git) => &mut git.subdirectory,
-        Source::Archive(archive) => &mut archive.subdirectory,
-        Source::Linked(path) => return Ok(Source::linked(&path.join(below.as_str()))),
-    };
-    match place {
-        Some(written) if written != below => {
-            let message = format!("the source says `{written}` and --subdirectory says `{below}`");
-            return Err(Failure::new(Exit::Usage, message).hint("leave one of them out"));
-        }
-        _ => *place = Some(below.clone()),
-    }
-    Ok(source)
 }
 
 /// Two sources with one name in one command would become one module.
