@@ -455,11 +455,11 @@ fn a_directory_that_is_added_without_its_dot_is_recognized() {
         said.lines().find_map(|line| line.strip_prefix("hint: write ")).unwrap().to_owned()
     };
     let there = repo.path().display();
-    assert_eq!(hint("git/weather@main"), format!("git+file://{there}@main"));
-    assert_eq!(hint("git/weather"), "./git/weather");
+    assert_eq!(hint("git/weather.git@main"), format!("git+file://{there}@main"));
+    assert_eq!(hint("git/weather.git"), "./git/weather.git");
     assert_eq!(hint("plain/part@main"), "./plain/part");
     assert_eq!(hint("plain/gone"), "git+https://github.com/plain/gone");
-    world.home.run(&["add", &hint("git/weather@main")]).ok();
+    world.home.run(&["add", &hint("git/weather.git@main")]).ok();
     assert!(world.home.target("weather").join("a.txt").exists());
 }
 

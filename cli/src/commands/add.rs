@@ -143,10 +143,11 @@ fn directory_meant(text: &str, here: &Path) -> Option<String> {
     if directory.is_empty() || !path.is_dir() {
         return None;
     }
-    let is_repository = path.join(".git").exists() || path.join("HEAD").is_file();
     // Only a repository has references; a directory is linked as it is.
-    if is_repository && rest.starts_with('@') {
-        Some(format!("git+file://{}{rest}", path.to_str()?))
+    let is_repository = path.join(".git").exists() || path.join("HEAD").is_file();
+    let followed = format!("git+file://{}{rest}", path.display());
+    if is_repository && rest.starts_with('@') && Source::parse(&followed, here, None).is_ok() {
+        Some(followed)
     } else {
         Some(format!("./{directory}"))
     }
