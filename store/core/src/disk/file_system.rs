@@ -93,7 +93,7 @@ impl fmt::Display for Concern {
             Self::User => "is served by a program (FUSE), which decides whether locks exclude all processes and syncs reach a disk",
             Self::HiddenUpper => "hides the one under it: whether a sync reaches a disk is unknown, and in a container the store is deleted with the container",
             Self::Overlay => "may refuse to rename directories of a lower layer; in a container, the store is deleted with the container",
-            Self::Untested => "the store is not tested on; no fault is known",
+            Self::Untested => "is untested; no fault is known",
         })
     }
 }
