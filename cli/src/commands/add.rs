@@ -20,8 +20,8 @@ use crate::{
 /// (archive+https://…#sha256=…); or a local directory, which is linked: used in place, never copied.
 ///
 /// The module's name is the last part of the subdirectory or repository, unless --name gives another.
-/// If something cannot be fetched, nothing is added. A password in a URL is used now and not stored; give
-/// it to a git credential helper, so that updates have it too.
+/// If something cannot be fetched, nothing is added. A user in a URL is kept and chooses the account. A password
+/// is used now and not stored; a git credential helper keeps it for updates, if one is configured.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -169,7 +169,7 @@ fn refuse_twins(additions: &[Addition]) -> Result<(), Failure> {
 fn warn_of_secrets(context: &Context, additions: &[Addition]) {
     for addition in additions.iter().filter(|addition| addition.source.has_secret()) {
         context.output.warn(&format!(
-            "the secret in {} is used now and not stored; give it to a git credential helper for later updates",
+            "the secret in {} is used now and not stored; later updates need a git credential helper that knows it",
             addition.source
         ));
     }
