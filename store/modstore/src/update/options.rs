@@ -6,8 +6,9 @@ use modstore_fetch::{ArchiveLimits, Limits, PackLimits};
 
 use crate::{
     acquire::Settings,
-    disk::Barrier,
-    model::{ModuleName, Transport},
+    consent::Consents,
+    disk::{Barrier, Layout},
+    model::{Declarations, ModuleName, Transport},
     reclaim::Policy,
 };
 
@@ -24,7 +25,7 @@ pub struct Options {
     pub offline: bool,
     /// Whether a credential helper or ssh may ask a person.
     pub interactive: bool,
-    /// Whether the home is worked in whoever owns it and may write to it.
+    /// Whether the home is worked in even if other users own it or may write to it.
     pub trust_home: bool,
     /// Time limits of the network.
     pub limits: Limits,
@@ -67,15 +68,30 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How fetching is done, where `declared` says who speaks to HTTP servers.
-    pub(crate) fn settings(&self, declared: Option<Transport>) -> Settings {
+    /// Which of the builds that are declared may run.
+    pub(crate) fn consents(&self, layout: &Layout, declared: &Declarations) -> Consents {
+        let is_any_built = declared.modules.values().any(|declared| declared.build.is_some());
+        if is_any_built && !self.allow_builds {
+            Consents::recorded(layout)
+        } else {
+            Consents::Everything
+        }
+    }
+
+    /// The same, with what `declared` says about all modules together.
+    pub(crate) fn told_by(&self, declared: &Declarations) -> Self {
+        Self { transport: self.transport.or(declared.transport), ..self.clone() }
+    }
+
+    /// How fetching is done.
+    pub(crate) fn settings(&self) -> Settings {
         Settings {
             jobs: self.jobs,
             interactive: self.interactive,
             limits: self.limits,
             packs: self.packs,
             archives: self.archives,
-            transport: self.transport.or(declared).unwrap_or_default(),
+            transport: self.transport.unwrap_or_default(),
         }
     }
 }
