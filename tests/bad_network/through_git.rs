@@ -32,7 +32,10 @@ fn a_transport_that_hangs_drips_or_never_ends_is_given_up_like_a_server() {
     for (script, words) in [
         ("exec sleep 1000", "the server was silent for 1 s"),
         ("echo; exec sleep 1000", "the server was silent for 1 s"),
-        ("echo; while :; do printf 0006a; sleep 0.3; done", "made no progress"),
+        (
+            "echo; printf '000eversion 2\\n'; while :; do printf '0006a\\n'; sleep 0.3; done",
+            "made no progress",
+        ),
         ("echo; printf '000eversion 2\\n'; exec yes 0006a", ""),
         ("exec yes nonsense", "git's transport answered"),
         ("exec yes nonsense | tr -d '\\n'", "git's transport answered"),

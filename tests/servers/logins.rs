@@ -435,7 +435,11 @@ fn a_kind_of_login_that_is_not_known_is_named_and_gets_no_password() {
     home.git_config("[credential]\n helper = \"!f() { echo username=me; echo password=x; }; f\"\n");
     let source = format!("git+{}", places.first.url("m"));
     home.run(&["add", &source]).fails(1).says("a login by Digest");
-    assert_eq!(places.told(), Told::new());
+    let is_digest = |(_, _, value): &(_, _, String)| value.starts_with("Digest ");
+    assert!(
+        places.told().iter().all(is_digest),
+        "git may answer in kind, and nothing else is sent"
+    );
 }
 
 #[test]

@@ -40,9 +40,10 @@ const USUAL: [&str; 2] = ["/usr/bin", "/bin"];
 /// Whether git itself is to be asked, after `read` was read by gix.
 pub(super) fn is_for_git(read: &File) -> bool {
     env::var_os(PARAMETERS).is_some()
-        || DECISIVE
-            .iter()
-            .any(|name| read.sections_by_name(name).is_some_and(|mut s| s.next().is_some()))
+        || DECISIVE.iter().any(|name| {
+            let mut sections = read.sections_by_name(name).into_iter().flatten();
+            sections.any(|section| section.meta().source != Source::EnvOverride)
+        })
         || git_program()
             .is_some_and(|git| !USUAL.iter().any(|usual| git.parent() == Some(Path::new(usual))))
 }

@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gix::{bstr::ByteSlice, url::Scheme};
+use gix::{bstr::ByteSlice, config::Source, url::Scheme};
 use gix_transport::client::blocking_io::ssh::ProgramKind;
 use modstore_core::{
     disk::{is_directory, is_only_ours, names_in, read_own},
@@ -401,7 +401,17 @@ fn opened(path: &Path) -> Result<gix::Repository, NetworkError> {
     {
         return read;
     }
-    let Some(listed) = configuration::listed_by_git(path)? else { return read };
+    let Some(mut listed) = configuration::listed_by_git(path)? else { return read };
+    // Variables outrank the files, and gix has put them behind those.
+    let overrides = read.iter().flat_map(|read| {
+        let config = read.config_snapshot();
+        let sections = config.plumbing().sections();
+        let of_variables = sections.filter(|each| each.meta().source == Source::EnvOverride);
+        of_variables.map(|section| section.to_owned()).collect::<Vec<_>>()
+    });
+    for section in overrides {
+        listed.push_section(section).map_err(|error| failed(error.to_string()))?;
+    }
     permissions.config = gix::open::permissions::Config::isolated();
     let mut repository = open(permissions)?;
     let mut config = repository.config_snapshot_mut();

@@ -380,6 +380,8 @@ fn is_bundle(path: &Path) -> bool {
 fn repository_of_our_own() -> Result<TempDir, TransportError> {
     let place = temporary()?;
     minimal_repository(place.path()).map_err(no_place)?;
+    // git writes packs of a dumb server here without making the directory.
+    fs::create_dir(place.path().join("objects/pack")).map_err(no_place)?;
     Ok(place)
 }
 

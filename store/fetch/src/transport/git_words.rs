@@ -19,7 +19,10 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment)
     }
     let status = status(&said);
     let words = words_of_server(&said);
-    if has(&["Authentication failed for"]) {
+    if has(&["config value", "config line", "config file"]) {
+        let source = std::io::Error::other(last());
+        ConnectError::Start { program: "git".to_owned(), source }.into()
+    } else if has(&["Authentication failed for"]) {
         LoginError::Refused(words).into()
     } else if has(&[
         "could not read Username",
@@ -50,18 +53,19 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment)
     } else if has(&["base from redirection", "not supported or disabled", "Maximum (20) redirects"])
     {
         ServerError::Redirect(last()).into()
-    } else if has(&["is this a git repository", "protocol error", "bad line length", "expected"]) {
-        ServerError::Protocol { source: cause() }.into()
     } else if has(&[
         "timed out",
         "hung up",
         "Empty reply",
+        "transfer closed",
         "reset",
         "closed",
         "too slow",
         "RPC failed",
     ]) {
         TransferError::Dropped { source: Some(cause()) }.into()
+    } else if has(&["is this a git repository", "protocol error", "bad line length", "expected"]) {
+        ServerError::Protocol { source: cause() }.into()
     } else {
         judge(&last(), moment)
     }

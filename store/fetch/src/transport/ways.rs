@@ -140,7 +140,7 @@ pub(crate) fn truer(ours: TransportError, git: TransportError) -> TransportError
     let knows_more = match (&ours, &git) {
         (_, TransportError::Cancelled) => true,
         (TransportError::Login(_), TransportError::Login(error)) => {
-            !matches!(error, LoginError::Missing(_))
+            !matches!(error, LoginError::Missing(_) | LoginError::Refused(_))
         }
         (
             TransportError::Server(ServerError::Protocol { .. }),

@@ -17,7 +17,7 @@ pub enum LoginError {
     #[error("the login was not accepted{0}")]
     Refused(Words),
     /// The server wants a login of a kind that only git's own transport knows, and git has none.
-    #[error("the server wants a login by {0}, and none is configured")]
+    #[error("the server wants a login by {0}, and git has none that it accepts")]
     UnknownKind(String),
     /// The server knows who asks, and that one may not read this repository.
     #[error("this login may not read the repository{0}")]
