@@ -176,8 +176,8 @@ fn where_git_fails_modstore_fails_and_keeps_its_words() {
         (
             "[http]\n curloptResolve = 127.0.0.1:1:x",
             Some(("GIT_SSL_CIPHER_LIST", "nonsense")),
-            "",
-            "",
+            "program",
+            "curlopt_resolve",
         ),
     ] {
         place.home.git_config(config);

@@ -85,7 +85,7 @@ impl Connection {
         watch.check_cancelled().map_err(|_| at_once(TransportError::Cancelled))?;
         let mut link = dial(&watch).map_err(at_once)?;
         count(&link, &watch);
-        watch.limit_answer(longest);
+        watch.limit_answer(link.without_refs.unwrap_or(longest));
         let handshake = watch.during(|| Handshake::read(&mut link.transport));
         watch.limit_answer(usize::MAX);
         match handshake {

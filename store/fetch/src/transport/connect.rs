@@ -55,6 +55,8 @@ pub(crate) struct Link {
     pub stderr: Option<StderrTail>,
     /// Whether the next answer follows the last one on the same stream.
     pub is_one_stream: bool,
+    /// The most bytes of a first answer that has no refs in it.
+    pub without_refs: Option<usize>,
 }
 
 /// All that a connection is made with.
@@ -84,14 +86,17 @@ impl Dialing<'_> {
         watch: &Arc<Watch>,
     ) -> Result<Link, TransportError> {
         match git_helper::start(self.config, remote, reason, watch)? {
-            Helper::Speaks(transport, stderr) => {
-                Ok(Link { transport, stderr: Some(stderr), is_one_stream: true })
-            }
+            Helper::Speaks(transport, stderr) => Ok(Link {
+                transport,
+                stderr: Some(stderr),
+                is_one_stream: true,
+                without_refs: Some(self.limits.advertisement),
+            }),
             Helper::FallsBack => {
                 let most = self.limits.copy;
                 let copy = CopyClient::new(self.config, remote, reason, most, watch);
                 let transport = Box::new(git_copy::transport(copy));
-                Ok(Link { transport, stderr: None, is_one_stream: false })
+                Ok(Link { transport, stderr: None, is_one_stream: false, without_refs: None })
             }
         }
     }
@@ -111,7 +116,7 @@ fn dial(
             let agent = agents.get(&options.connection)?;
             let client = HttpClient::new(config, agent, options, remote, watch);
             let transport = Box::new(transport(client, remote, version));
-            Ok(Link { transport, stderr: None, is_one_stream: false })
+            Ok(Link { transport, stderr: None, is_one_stream: false, without_refs: None })
         }
         Scheme::Git => git_daemon(config, remote, version, limits, watch),
         Scheme::Ssh => {
@@ -145,7 +150,7 @@ fn over_process(
         .then(|| (remote.url.host().unwrap_or_default().to_owned(), remote.url.port));
     let inner = Connection::new(output, BufWriter::new(input), version, path, host, mode, false);
     let transport = Box::new(ProcessTransport { inner, _program: program, _copy: copy });
-    Link { transport, stderr, is_one_stream: true }
+    Link { transport, stderr, is_one_stream: true, without_refs: None }
 }
 
 /// A server behind the program that `core.gitProxy` names.
@@ -190,7 +195,12 @@ fn git_daemon(
         ConnectMode::Daemon,
         false,
     );
-    Ok(Link { transport: Box::new(transport), stderr: None, is_one_stream: true })
+    Ok(Link {
+        transport: Box::new(transport),
+        stderr: None,
+        is_one_stream: true,
+        without_refs: None,
+    })
 }
 
 fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStream, TransportError> {

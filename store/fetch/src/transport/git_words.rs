@@ -19,7 +19,7 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment)
     }
     let status = status(&said);
     let words = words_of_server(&said);
-    if has(&["config value", "config line", "config file"]) {
+    if has(&["config value", "config line", "config file", "CURLOPT_"]) {
         let source = std::io::Error::other(last());
         ConnectError::Start { program: "git".to_owned(), source }.into()
     } else if has(&["Authentication failed for"]) {
@@ -41,7 +41,7 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment)
         ServerError::Status { status: 404, retry_after: None, said: words }.into()
     } else if has(&["ould not resolve host", "ouldn't resolve host"]) {
         ConnectError::UnknownHost { source: Some(cause()) }.into()
-    } else if has(&["SSL", "TLS", "ssl", "tls", "certificate", "CAfile"]) {
+    } else if has(&["SSL", "TLS", "ssl", "tls", "certificate", "CAfile", "cipher"]) {
         ConnectError::Tls { source: cause() }.into()
     } else if has(&[
         "Failed to connect",
