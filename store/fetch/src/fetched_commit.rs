@@ -47,6 +47,17 @@ impl BaseEntry {
     }
 }
 
+/// A commit whose tree is whole, and may still be added to.
+#[derive(Debug)]
+pub struct PlantedCommit {
+    /// The tree.
+    pub writer: Planting,
+    /// What is in it.
+    pub written: WrittenTree,
+    /// Lines a person should read.
+    pub warnings: Vec<String>,
+}
+
 /// A commit in staging.
 #[derive(Debug)]
 pub struct FetchedCommit {
@@ -54,8 +65,6 @@ pub struct FetchedCommit {
     pub staged: Staged,
     /// The files in it.
     pub manifest: Manifest,
-    /// Submodules, which are not in the tree.
-    pub submodules: Vec<BString>,
     /// Lines a person should read.
     pub warnings: Vec<String>,
     /// Files written and files linked.
@@ -93,7 +102,7 @@ pub fn fetch_commit(
     into: Destination<'_>,
     on_step: &OnStep<'_>,
     cancel: &Cancel,
-) -> Result<FetchedCommit, AcquireError> {
+) -> Result<PlantedCommit, AcquireError> {
     let base = base.map(BaseEntry::as_base).filter(base_is_usable);
     let fetch = CommitFetch { commit, into, on_step, cancel };
     if session.gives_alone(commit)? {
@@ -114,7 +123,7 @@ pub fn commit_from_mirror(
     into: Destination<'_>,
     on_step: &OnStep<'_>,
     cancel: &Cancel,
-) -> Result<Option<FetchedCommit>, AcquireError> {
+) -> Result<Option<PlantedCommit>, AcquireError> {
     if !Mirror::is_there(&into.mirror) {
         return Ok(None);
     }
@@ -141,8 +150,8 @@ pub fn commit_from_mirror(
 /// Attempts a fetch with the base, and once more without it when it lacks a file that it should have.
 fn with_base<'b, E: LacksBase>(
     base: Option<&'b Base<'b>>,
-    mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<FetchedCommit, E>,
-) -> Result<FetchedCommit, E> {
+    mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<PlantedCommit, E>,
+) -> Result<PlantedCommit, E> {
     let first = attempt(base);
     let lacking = first.as_ref().err().filter(|_| base.is_some()).and_then(E::lacking);
     let Some(path) = lacking.cloned() else { return first };
@@ -191,12 +200,12 @@ struct CommitFetch<'a> {
 }
 
 impl CommitFetch<'_> {
-    /// Lets `fill` write a new tree, and seals it. A tree that failed is removed.
+    /// Lets `fill` write a new tree. A tree that failed is removed.
     fn write<'b, E: From<AcquireError>>(
         &self,
         base: Option<&'b Base<'b>>,
         fill: impl FnOnce(&Planting, &UnpackOptions<'_>) -> Result<WrittenTree, E>,
-    ) -> Result<FetchedCommit, E> {
+    ) -> Result<PlantedCommit, E> {
         let Destination { disk, staging, .. } = self.into;
         let root = staging.fresh();
         let writer = Planting::create(disk, &root).map_err(AcquireError::Write)?;
@@ -212,7 +221,7 @@ impl CommitFetch<'_> {
             // Other fetches may need the room before the staging goes.
             let _ = disk.remove_tree(&root);
         })?;
-        Ok(seal(disk, writer, written)?)
+        Ok(PlantedCommit { writer, written, warnings: Vec::new() })
     }
 
     /// From a pack that holds the commit alone.
@@ -220,7 +229,7 @@ impl CommitFetch<'_> {
         &self,
         session: &mut Session,
         base: Option<&'b Base<'b>>,
-    ) -> Result<FetchedCommit, AcquireError> {
+    ) -> Result<PlantedCommit, AcquireError> {
         let spill = self.into.staging.fresh();
         let have = base.map(|base| base.commit);
         self.write(base, |writer, options| {
@@ -236,7 +245,7 @@ impl CommitFetch<'_> {
         &self,
         session: &mut Session,
         base: Option<&'b Base<'b>>,
-    ) -> Result<FetchedCommit, AcquireError> {
+    ) -> Result<PlantedCommit, AcquireError> {
         let url = session.url().to_owned();
         let mirror = self.lock_mirror(&url)?;
         let on_step = |step: Step<'_>| self.on_remote(step);
@@ -299,25 +308,27 @@ fn receiving(source: PackError, url: &str) -> AcquireError {
     }
 }
 
-/// Seals the tree, and collects what a person should know about it.
-fn seal(
-    disk: &Disk,
-    writer: Planting,
-    written: WrittenTree,
-) -> Result<FetchedCommit, AcquireError> {
-    let staged = Staged::seal(disk, writer, &written.manifest, Some(&written.git))
-        .map_err(AcquireError::Write)?;
-    let pointers = written
-        .lfs_pointers
-        .iter()
-        .map(|path| format!("{path} is a Git LFS pointer, and its content is not fetched"));
-    let collisions = written.collisions.iter().map(ToString::to_string);
-    Ok(FetchedCommit {
-        staged,
-        warnings: pointers.chain(collisions).collect(),
-        submodules: written.git.gitlinks.into_iter().map(|(path, _)| path).collect(),
-        manifest: written.manifest,
-        files: (written.written, written.linked),
-        received: written.received_bytes,
-    })
+impl PlantedCommit {
+    /// Seals the tree, and collects what a person should know about it.
+    ///
+    /// # Errors
+    /// The tree stays in the staging, and goes with it.
+    pub fn seal(self, disk: &Disk) -> Result<FetchedCommit, AcquireError> {
+        let Self { writer, written, mut warnings } = self;
+        let staged = Staged::seal(disk, writer, &written.manifest, Some(&written.git))
+            .map_err(AcquireError::Write)?;
+        let pointers = written
+            .lfs_pointers
+            .iter()
+            .map(|path| format!("{path} is a Git LFS pointer, and its content is not fetched"));
+        warnings.extend(pointers);
+        warnings.extend(written.collisions.iter().map(ToString::to_string));
+        Ok(FetchedCommit {
+            staged,
+            warnings,
+            manifest: written.manifest,
+            files: (written.written, written.linked),
+            received: written.received_bytes,
+        })
+    }
 }

@@ -24,7 +24,7 @@ pub use errors::{
     TransferError, TransportError,
 };
 pub use fetched_commit::{
-    BaseEntry, Destination, FetchedCommit, OnStep, commit_from_mirror, fetch_commit,
+    BaseEntry, Destination, FetchedCommit, OnStep, PlantedCommit, commit_from_mirror, fetch_commit,
 };
 pub use limits::{ArchiveLimit, ArchiveLimits, Counts, Limits, PackLimit, PackLimits};
 pub use mirror::MirrorPlace;

@@ -1,8 +1,8 @@
 //! [`fetch`]: the tree that a resolution means, from wherever it is nearest.
 
 use super::{
-    Acquired, AcquiredTree, Resolution, SourceError, Sources, Upstream, archive, entry::BaseCommit,
-    places, repository,
+    Acquired, AcquiredTree, Resolution, SourceError, Sources, TreeFrom, Upstream, archive,
+    beyond::complete, entry::BaseCommit, places, repository,
 };
 use crate::model::ModuleName;
 
@@ -24,8 +24,9 @@ pub(crate) fn fetch(
     };
     let tree: AcquiredTree = match (found, resolution) {
         (Some(tree), _) => tree,
-        (None, Resolution::Commit { origin, revision, .. }) => {
-            repository::fetch(sources, upstream, (origin, *revision), base, modules)?
+        (None, Resolution::Commit { origin, revision, contents, .. }) => {
+            let planted = repository::fetch(sources, upstream, (origin, *revision), base, modules)?;
+            complete(sources, planted, contents, TreeFrom::Repository)?
         }
         (None, Resolution::Archive(archive)) => archive::fetch(sources, upstream, archive)?,
         (None, Resolution::Directory(path)) => return Ok(Acquired::Directory(path.clone())),

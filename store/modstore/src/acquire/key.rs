@@ -1,9 +1,10 @@
 //! [`TreeKey`]: the name under which any place knows a tree.
 
-use crate::model::{ArchiveSource, Origin, Revision};
+use crate::model::{ArchiveSource, Contents, Origin, Revision};
 
-/// What is asked of a place. The same key always means the same tree: a commit of a repository, or the archive that
-/// has this checksum.
+/// What is asked of a place. The same key always means the same tree: a commit of a repository with what is wanted
+/// beyond it, or the archive that has this checksum. A commit that has nothing beyond it is the same tree whatever is
+/// wanted; a place that knows that finds it under each key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum TreeKey {
     /// A commit.
@@ -12,6 +13,8 @@ pub(crate) enum TreeKey {
         origin: Origin,
         /// The commit.
         revision: Revision,
+        /// What is wanted beyond its tree.
+        contents: Contents,
     },
     /// An archive, by its SHA-256.
     Archive([u8; 32]),

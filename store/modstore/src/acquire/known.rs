@@ -11,8 +11,10 @@ use crate::{
 /// The entries of all generations, by the key of their tree.
 #[derive(Debug, Default)]
 pub(super) struct KnownTrees {
+    /// Newest first; of a commit all that were made of it, whatever was wanted beyond its tree.
+    commits: HashMap<(Origin, Revision), Vec<Digest>>,
     /// Newest first.
-    by_key: HashMap<TreeKey, Vec<Digest>>,
+    archives: HashMap<[u8; 32], Vec<Digest>>,
     /// The newest commit of each repository.
     newest: HashMap<Origin, (Digest, Revision)>,
     /// The entries that the current generation leads to.
@@ -35,25 +37,30 @@ impl KnownTrees {
 
     fn add(&mut self, state: &State, binding: &Binding) {
         let Some(digest) = binding.bound.source_entry() else { return };
-        let key = match binding.bound.fetched() {
+        let digests = match binding.bound.fetched() {
             Some(from) => {
                 self.newest.entry(from.origin.clone()).or_insert((digest, from.revision));
-                TreeKey::Commit { origin: from.origin.clone(), revision: from.revision }
+                self.commits.entry((from.origin.clone(), from.revision)).or_default()
             }
             None => match binding.source.source() {
-                Some(Source::Archive(archive)) => TreeKey::from(archive),
+                Some(Source::Archive(archive)) => self.archives.entry(archive.sha256).or_default(),
                 Some(Source::Git(_) | Source::Linked(_)) | None => return,
             },
         };
-        let digests = self.by_key.entry(key).or_default();
         if state.entry(digest).is_some() && !digests.contains(&digest) {
             digests.push(digest);
         }
     }
 
-    /// The entries that are this tree, newest first.
+    /// The entries that may be this tree, newest first: they are of its commit, or of its archive.
     pub(super) fn find(&self, key: &TreeKey) -> &[Digest] {
-        self.by_key.get(key).map_or(&[], Vec::as_slice)
+        let found = match key {
+            TreeKey::Commit { origin, revision, .. } => {
+                self.commits.get(&(origin.clone(), *revision))
+            }
+            TreeKey::Archive(sha256) => self.archives.get(sha256),
+        };
+        found.map_or(&[], Vec::as_slice)
     }
 
     /// The entry that was made last from this repository, and its commit.

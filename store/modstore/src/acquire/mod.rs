@@ -16,6 +16,7 @@ mod entry;
 mod sources;
 mod upstream;
 mod repository;
+mod beyond;
 mod archive;
 mod places;
 mod resolve;

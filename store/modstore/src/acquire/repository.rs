@@ -4,20 +4,22 @@
 use std::path::PathBuf;
 
 use modstore_fetch::{
-    AcquireError, BaseEntry, Destination, FetchedCommit, MirrorPlace, RemoteError, Session, Wanted,
+    AcquireError, BaseEntry, Destination, MirrorPlace, PlantedCommit, RemoteError, Session, Wanted,
     fetch_commit,
 };
 
 use super::{
-    AcquiredTree, FetchStats, Reach, SourceError, Sources, TreeFrom, Upstream,
+    Reach, SourceError, Sources, Upstream,
     entry::{BaseCommit, open_base},
-    resolution::Resolution,
 };
 use crate::{
     disk::Layout,
     events::{Event, Events, Step},
     model::{ModuleName, Origin, RefName, Revision},
 };
+
+/// The reference that a name means, and its commit.
+pub(super) type Meant = (Option<RefName>, Revision);
 
 /// What each of these names means; all fail alike when the repository cannot be asked. `modules` are those that want
 /// to know, one for each name.
@@ -26,21 +28,16 @@ pub(super) fn list(
     upstream: &mut Upstream,
     wanted: &[Wanted],
     modules: &[&ModuleName],
-) -> Vec<Result<Resolution, SourceError>> {
+) -> Vec<Result<Meant, SourceError>> {
     if wanted.is_empty() {
         return Vec::new();
     }
-    let Some(origin) = upstream.urls.first().map(|url| url.origin()) else { return Vec::new() };
     match connected(sources, upstream, wanted, modules) {
         Err(error) => wanted.iter().map(|_| Err(error.clone())).collect(),
         Ok(session) => {
             let resolved = session.take_resolutions().into_iter().map(|resolved| {
                 let resolved = resolved.map_err(AcquireError::from)?;
-                Ok(Resolution::Commit {
-                    origin: origin.clone(),
-                    reference: resolved.name.map(RefName::from),
-                    revision: resolved.commit.into(),
-                })
+                Ok((resolved.name.map(RefName::from), resolved.commit.into()))
             });
             resolved.collect()
         }
@@ -108,7 +105,7 @@ pub(super) fn fetch(
     (origin, revision): (&Origin, Revision),
     base: Option<BaseCommit>,
     modules: &[&ModuleName],
-) -> Result<AcquiredTree, SourceError> {
+) -> Result<PlantedCommit, SourceError> {
     let context = sources.context;
     let wanted = [Wanted::Commit(revision.into())];
     let session = connected(sources, upstream, &wanted, modules)?;
@@ -128,12 +125,12 @@ pub(super) fn fetch(
     }
     let commit = revision.into();
     let fetched = fetch_commit(session, commit, base.as_ref(), into, &on_step, context.cancel);
-    let fetched = fetched.inspect_err(|error| {
+    let planted = fetched.inspect_err(|error| {
         if let Some(host) = upstream.host.as_deref().filter(|_| error.is_network()) {
             sources.hosts.failed(host);
         }
     });
-    Ok(tree(fetched?, TreeFrom::Repository))
+    Ok(planted?)
 }
 
 /// The entry that a commit of this repository is fetched against: `base`, or else the newest that the store knows.
@@ -193,19 +190,6 @@ pub(super) fn destination<'d>(
     })
 }
 
-/// A commit in staging, as a tree from here.
-pub(super) fn tree(fetched: FetchedCommit, from: TreeFrom) -> AcquiredTree {
-    let (written, linked) = fetched.files;
-    AcquiredTree {
-        digest: fetched.staged.digest(),
-        manifest: fetched.manifest,
-        submodules: fetched.submodules,
-        staged: Some(fetched.staged),
-        warnings: fetched.warnings,
-        stats: FetchStats { written, linked, received: fetched.received },
-        from,
-    }
-}
 
 /// Reports the progress of a fetch for a module.
 pub(super) fn report(events: &dyn Events, module: &ModuleName, step: Step<'_>) {

@@ -6,7 +6,7 @@ use modstore_fetch::Wanted;
 
 use super::{Acquired, key::TreeKey};
 use crate::model::{
-    ArchiveSource, Binding, Bound, Digest, Fetched, LinkedPath, ModuleName, Origin, RefName,
+    ArchiveSource, Binding, Bound, Contents, Digest, Fetched, GitSource, LinkedPath, ModuleName, Origin, RefName,
     Reference, Revision, Source, Subdirectory,
 };
 
@@ -44,6 +44,8 @@ pub enum Resolution {
         reference: Option<RefName>,
         /// The commit.
         revision: Revision,
+        /// What is wanted beyond its tree.
+        contents: Contents,
     },
     /// An archive, which its checksum names.
     Archive(Box<ArchiveSource>),
@@ -76,7 +78,7 @@ pub(crate) enum Meaning<'a> {
     /// Its text, or the lock, says it.
     Known(Resolution),
     /// Its repository has to be asked.
-    Named(Wanted),
+    Named(&'a GitSource, Wanted),
     /// A directory, which is there or not.
     Directory(&'a Path),
 }
@@ -95,11 +97,11 @@ impl Request<'_> {
             (Some(pinned), _) => pinned,
             (None, Some(Reference::Commit(revision))) => (*revision, None),
             (None, Some(Reference::Named(name))) => {
-                return Meaning::Named(Wanted::Named(name.clone()));
+                return Meaning::Named(git, Wanted::Named(name.clone()));
             }
-            (None, None) => return Meaning::Named(Wanted::Head),
+            (None, None) => return Meaning::Named(git, Wanted::Head),
         };
-        Meaning::Known(Resolution::Commit { origin: git.url.origin(), reference, revision })
+        Meaning::Known(Resolution::of_commit(git, reference, revision))
     }
 
     /// The host that its source is fetched from, unless that is this machine.
@@ -114,15 +116,28 @@ impl Request<'_> {
 }
 
 impl Resolution {
+    /// A commit of the repository of this source.
+    pub(super) fn of_commit(
+        git: &GitSource,
+        reference: Option<RefName>,
+        revision: Revision,
+    ) -> Self {
+        let (origin, contents) = (git.url.origin(), git.contents.clone());
+        Self::Commit { origin, reference, revision, contents }
+    }
+
     /// What the journal says that the tree of this binding came from; none for a directory, and where nothing is left
     /// that tells.
     pub(crate) fn recorded(binding: &Binding) -> Option<Self> {
         match (binding.source.source()?, binding.bound.fetched()) {
-            (Source::Git(_), Some(Fetched { origin, reference, revision })) => Some(Self::Commit {
-                origin: origin.clone(),
-                reference: reference.clone(),
-                revision: *revision,
-            }),
+            (Source::Git(git), Some(Fetched { origin, reference, revision })) => {
+                Some(Self::Commit {
+                    origin: origin.clone(),
+                    reference: reference.clone(),
+                    revision: *revision,
+                    contents: git.contents.clone(),
+                })
+            }
             (Source::Archive(archive), _) => Some(Self::Archive(Box::new(archive.clone()))),
             (Source::Git(_), None) | (Source::Linked(_), _) => None,
         }
@@ -149,9 +164,11 @@ impl Resolution {
     /// The name by which a place may have its tree.
     pub(crate) fn key(&self) -> Option<TreeKey> {
         match self {
-            Self::Commit { origin, revision, .. } => {
-                Some(TreeKey::Commit { origin: origin.clone(), revision: *revision })
-            }
+            Self::Commit { origin, revision, contents, .. } => Some(TreeKey::Commit {
+                origin: origin.clone(),
+                revision: *revision,
+                contents: contents.clone(),
+            }),
             Self::Archive(archive) => Some(TreeKey::from(&**archive)),
             Self::Directory(_) => None,
         }
@@ -170,7 +187,7 @@ impl Resolution {
                 Some(FetchReason::Source)
             }
             (
-                Self::Commit { origin, reference, revision },
+                Self::Commit { origin, reference, revision, .. },
                 Bound::Entry { fetched: Some(now), digest, .. },
             ) => match pin {
                 _ if now.origin != *origin => Some(FetchReason::Source),
@@ -192,7 +209,7 @@ impl Resolution {
     /// What a module is bound to when its source has become this.
     pub(crate) fn bound(&self, subdirectory: Option<&Subdirectory>, acquired: &Acquired) -> Bound {
         let fetched = match self {
-            Self::Commit { origin, reference, revision } => Some(Fetched {
+            Self::Commit { origin, reference, revision, .. } => Some(Fetched {
                 origin: origin.clone(),
                 reference: reference.clone(),
                 revision: *revision,

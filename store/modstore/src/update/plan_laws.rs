@@ -136,7 +136,8 @@ impl World {
                     Some(_) => (None, 1),
                 };
                 let (origin, revision) = (git.url.origin(), Revision::from_bytes([commit; 20]));
-                Resolution::Commit { origin, reference, revision }
+                let contents = git.contents.clone();
+                Resolution::Commit { origin, reference, revision, contents }
             }
         }
     }
@@ -157,7 +158,7 @@ impl World {
         let bound = match resolution {
             Resolution::Directory(path) => Bound::Linked { path: path.clone() },
             Resolution::Archive(_) => entry(digest(2, 1, 0), None),
-            Resolution::Commit { origin, reference, revision } => entry(
+            Resolution::Commit { origin, reference, revision, .. } => entry(
                 digest(1, revision.as_bytes()[0], 0),
                 Some(Fetched {
                     origin: origin.clone(),

@@ -5,6 +5,7 @@ use modstore_fetch::commit_from_mirror;
 use crate::{
     acquire::{
         AcquiredTree, SourceError, Sources, TreeFrom,
+        beyond::complete,
         entry::BaseCommit,
         key::TreeKey,
         repository::{self, MirrorPaths},
@@ -20,7 +21,7 @@ pub(super) fn find(
     base: Option<BaseCommit>,
     module: &ModuleName,
 ) -> Result<Option<AcquiredTree>, SourceError> {
-    let TreeKey::Commit { origin, revision } = key else { return Ok(None) };
+    let TreeKey::Commit { origin, revision, contents } = key else { return Ok(None) };
     // Only a mirror that is there is worth a staging and a lock.
     if !repository::mirror(sources.context.layout, origin).is_dir() {
         return Ok(None);
@@ -31,5 +32,6 @@ pub(super) fn find(
     let base = repository::base(sources, origin, base);
     let into = repository::destination(sources, origin, &paths)?;
     let found = commit_from_mirror(commit, base.as_ref(), into, &on_step, context.cancel)?;
-    Ok(found.map(|fetched| repository::tree(fetched, TreeFrom::Mirror)))
+    let complete = |planted| complete(sources, planted, contents, TreeFrom::Mirror);
+    found.map(complete).transpose()
 }

@@ -34,17 +34,13 @@ fn is_there(layout: &Layout, known: &KnownTrees, digest: Digest) -> bool {
 
 fn open(layout: &Layout, key: &TreeKey, digest: Digest) -> Option<AcquiredTree> {
     let manifest = read_manifest(layout, digest)?;
-    let submodules = match key {
-        TreeKey::Commit { .. } => {
-            let git = git_list(layout, digest, &manifest)?;
-            git.gitlinks.into_iter().map(|(path, _)| path).collect()
-        }
-        TreeKey::Archive(_) => Vec::new(),
-    };
+    if let TreeKey::Commit { contents, .. } = key {
+        git_list(layout, digest, &manifest).filter(|git| git.is_of(contents))?;
+    }
     Some(AcquiredTree {
         digest,
         manifest,
-        submodules,
+        submodules: Vec::new(),
         staged: None,
         warnings: Vec::new(),
         stats: FetchStats::default(),

@@ -1,0 +1,34 @@
+//! What is wanted beyond a commit's own tree: its submodules, and the content that Git LFS keeps for files. Added to the
+//! tree before it is sealed, so that it is one entry.
+
+use modstore_fetch::PlantedCommit;
+
+use super::{AcquiredTree, FetchStats, SourceError, Sources, TreeFrom};
+use crate::model::Contents;
+
+/// Adds what is wanted to a tree, and seals it.
+///
+/// # Errors
+/// The tree is removed.
+pub(super) fn complete(
+    sources: &Sources<'_>,
+    mut planted: PlantedCommit,
+    contents: &Contents,
+    from: TreeFrom,
+) -> Result<AcquiredTree, SourceError> {
+    let disk = sources.context.disk;
+    planted.written.git.contents = contents.clone();
+    let missing = planted.written.git.gitlinks.iter().map(|(path, _)| path);
+    let missing = missing.filter(|path| contents.submodules.has(path)).cloned().collect();
+    let fetched = planted.seal(disk)?;
+    let (written, linked) = fetched.files;
+    Ok(AcquiredTree {
+        digest: fetched.staged.digest(),
+        manifest: fetched.manifest,
+        submodules: missing,
+        staged: Some(fetched.staged),
+        warnings: fetched.warnings,
+        stats: FetchStats { written, linked, received: fetched.received },
+        from,
+    })
+}
