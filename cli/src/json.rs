@@ -4,6 +4,7 @@
 
 mod scalar;
 mod words;
+mod contents;
 mod binding;
 mod exception;
 mod attempt;
@@ -15,6 +16,7 @@ mod severity;
 pub(crate) use self::{
     attempt::Attempt,
     binding::{Binding, Change},
+    contents::{Submodules, unusual},
     environment::{EnvironmentChanges, EnvironmentFailure},
     exception::Exception,
     failed::{Deferred, DeferredReason, Failed},

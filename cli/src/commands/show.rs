@@ -126,6 +126,7 @@ impl Answer for ShowAnswer {
         rows.add("module", Some(module));
         rows.add("target", Some(target));
         rows.add("source", Some(declared.as_deref().unwrap_or("(not declared)")));
+        rows.add("contents", self.listed.unusual.as_deref());
         match &self.listed.current {
             Some(binding) => rows.add_binding(binding, declared.as_deref()),
             None => rows.add("current", Some("not fetched yet; `modstore update` fetches it")),

@@ -38,6 +38,9 @@ pub enum Submodules {
 }
 
 impl Contents {
+    /// What is wanted where nothing is said of it.
+    pub const USUAL: Self = Self { submodules: Submodules::All, lfs: false };
+
     /// The keys in `modules.toml` and in fragments, in the order in which they are written.
     pub(super) const KEYS: [&'static str; 2] = ["submodules", "lfs"];
 
@@ -82,9 +85,8 @@ impl Contents {
             }
         };
         let lfs = fields.boolean("lfs")?;
-        let usual = Self::default();
         let differs = "what the source says, or left out";
-        if written.submodules != usual.submodules
+        if written.submodules != Self::USUAL.submodules
             && submodules.as_ref().is_some_and(|key| *key != written.submodules)
         {
             return Err(fields.wrong("submodules", differs));
@@ -185,7 +187,8 @@ mod tests {
 
     #[test]
     fn which_submodules_are_wanted_reads_back_from_what_it_prints() {
-        for paths in [&["a"][..], &["a/b", "c,d&e#f%"], &["true"], &["false"], &["true", "ü"], &[]] {
+        for paths in [&["a"][..], &["a/b", "c,d&e#f%"], &["true"], &["false"], &["true", "ü"], &[]]
+        {
             let written = at(paths).to_string();
             assert_eq!(Submodules::read(&written), Some(at(paths)), "{written}");
         }

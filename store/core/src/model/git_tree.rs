@@ -57,8 +57,8 @@ impl GitTree {
         let has_submodules = !self.gitlinks.is_empty();
         let same_submodules = !has_submodules || self.contents.submodules == wanted.submodules;
         // Where Git LFS was looked for and nothing found, the tree is the same either way.
-        let same_lfs = self.contents.lfs == wanted.lfs
-            || (self.contents.lfs && self.pointers.is_empty());
+        let same_lfs =
+            self.contents.lfs == wanted.lfs || (self.contents.lfs && self.pointers.is_empty());
         same_submodules && same_lfs
     }
 
@@ -215,8 +215,7 @@ mod tests {
         };
         let id = |byte| ObjectId::from_bytes_or_panic(&[byte; 20]);
         let odd_modes = vec![("b".into(), 0o100_664)];
-        let git =
-            GitTree::plain(id(1), vec![id(2), id(3)], odd_modes, vec![("c".into(), id(4))]);
+        let git = GitTree::plain(id(1), vec![id(2), id(3)], odd_modes, vec![("c".into(), id(4))]);
         (Manifest::new(vec![file("a"), file("b")]).unwrap(), git)
     }
 

@@ -19,8 +19,8 @@ use super::source::PATH_ENDS;
 use super::source_error::Refusal;
 use super::written::percent_decode;
 use super::{
-    ArchiveKind, ArchiveSource, ArchiveUrl, Contents, Expected, GitSource, ParseSourceError, Reference,
-    RemoteUrl, Scheme, Source, Subdirectory, Submodules,
+    ArchiveKind, ArchiveSource, ArchiveUrl, Contents, Expected, GitSource, ParseSourceError,
+    Reference, RemoteUrl, Scheme, Source, Subdirectory, Submodules,
 };
 
 impl Source {

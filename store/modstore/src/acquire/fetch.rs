@@ -1,12 +1,14 @@
 //! [`fetch`]: the tree that a resolution means, from wherever it is nearest.
 
-use super::{
-    Acquired, AcquiredTree, Resolution, SourceError, Sources, TreeFrom, Upstream, archive,
-    beyond::complete, entry::BaseCommit, places, repository,
-};
-use crate::model::ModuleName;
+mod archive;
 
-/// The tree, from the first place that has it, or else from `upstream`. `base` is an entry that is likely to be
+use super::{
+    Acquired, AcquiredTree, Resolution, SourceError, Sources, TreeFrom, Upstream, beyond::complete,
+    entry::BaseCommit, places, repository,
+};
+use crate::model::{Contents, ModuleName};
+
+/// The tree, with what is wanted beyond a commit's own, from the first place that has it, or else from `upstream`. `base` is an entry that is likely to be
 /// similar; progress is reported of the `modules`, which all want this tree.
 ///
 /// # Errors
@@ -14,19 +16,19 @@ use crate::model::ModuleName;
 pub(crate) fn fetch(
     sources: &Sources<'_>,
     upstream: &mut Upstream,
-    resolution: &Resolution,
+    (resolution, contents): (&Resolution, &Contents),
     base: Option<BaseCommit>,
     modules: &[&ModuleName],
 ) -> Result<Acquired, SourceError> {
-    let found = match (resolution.key(), modules.first()) {
+    let found = match (resolution.key(contents), modules.first()) {
         (Some(key), Some(module)) => places::find(sources, &key, base, module)?,
         _ => None,
     };
     let tree: AcquiredTree = match (found, resolution) {
         (Some(tree), _) => tree,
-        (None, Resolution::Commit { origin, revision, contents, .. }) => {
-            let planted = repository::fetch(sources, upstream, (origin, *revision), base, modules)?;
-            complete(sources, planted, contents, TreeFrom::Repository)?
+        (None, Resolution::Commit(commit)) => {
+            let planted = repository::fetch(sources, upstream, commit, base, modules)?;
+            complete(sources, planted, contents, TreeFrom::Git)?
         }
         (None, Resolution::Archive(archive)) => archive::fetch(sources, upstream, archive)?,
         (None, Resolution::Directory(path)) => return Ok(Acquired::Directory(path.clone())),

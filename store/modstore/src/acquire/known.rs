@@ -2,21 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::key::TreeKey;
+use super::{entry::BaseCommit, key::TreeKey, resolution::Resolution};
 use crate::{
     commit::State,
-    model::{Binding, Digest, Origin, Revision, Source},
+    model::{Binding, Contents, Digest, Origin},
 };
 
 /// The entries of all generations, by the key of their tree.
 #[derive(Debug, Default)]
 pub(super) struct KnownTrees {
     /// Newest first; of a commit all that were made of it, whatever was wanted beyond its tree.
-    commits: HashMap<(Origin, Revision), Vec<Digest>>,
-    /// Newest first.
-    archives: HashMap<[u8; 32], Vec<Digest>>,
+    by_key: HashMap<TreeKey, Vec<Digest>>,
     /// The newest commit of each repository.
-    newest: HashMap<Origin, (Digest, Revision)>,
+    newest: HashMap<Origin, BaseCommit>,
     /// The entries that the current generation leads to.
     current: HashSet<Digest>,
 }
@@ -37,16 +35,12 @@ impl KnownTrees {
 
     fn add(&mut self, state: &State, binding: &Binding) {
         let Some(digest) = binding.bound.source_entry() else { return };
-        let digests = match binding.bound.fetched() {
-            Some(from) => {
-                self.newest.entry(from.origin.clone()).or_insert((digest, from.revision));
-                self.commits.entry((from.origin.clone(), from.revision)).or_default()
-            }
-            None => match binding.source.source() {
-                Some(Source::Archive(archive)) => self.archives.entry(archive.sha256).or_default(),
-                Some(Source::Git(_) | Source::Linked(_)) | None => return,
-            },
-        };
+        let resolution = Resolution::recorded(binding);
+        let Some(key) = resolution.as_ref().and_then(|it| it.key(&Contents::USUAL)) else { return };
+        if let Some(Resolution::Commit(commit)) = resolution {
+            self.newest.entry(commit.origin).or_insert((digest, commit.revision));
+        }
+        let digests = self.by_key.entry(key).or_default();
         if state.entry(digest).is_some() && !digests.contains(&digest) {
             digests.push(digest);
         }
@@ -54,17 +48,11 @@ impl KnownTrees {
 
     /// The entries that may be this tree, newest first: they are of its commit, or of its archive.
     pub(super) fn find(&self, key: &TreeKey) -> &[Digest] {
-        let found = match key {
-            TreeKey::Commit { origin, revision, .. } => {
-                self.commits.get(&(origin.clone(), *revision))
-            }
-            TreeKey::Archive(sha256) => self.archives.get(sha256),
-        };
-        found.map_or(&[], Vec::as_slice)
+        self.by_key.get(&key.without_contents()).map_or(&[], Vec::as_slice)
     }
 
     /// The entry that was made last from this repository, and its commit.
-    pub(super) fn newest(&self, origin: &Origin) -> Option<(Digest, Revision)> {
+    pub(super) fn newest(&self, origin: &Origin) -> Option<BaseCommit> {
         self.newest.get(origin).copied()
     }
 

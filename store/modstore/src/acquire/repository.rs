@@ -11,15 +11,13 @@ use modstore_fetch::{
 use super::{
     Reach, SourceError, Sources, Upstream,
     entry::{BaseCommit, open_base},
+    resolution::Resolution,
 };
 use crate::{
     disk::Layout,
     events::{Event, Events, Step},
-    model::{ModuleName, Origin, RefName, Revision},
+    model::{Fetched, ModuleName, Origin, RefName},
 };
-
-/// The reference that a name means, and its commit.
-pub(super) type Meant = (Option<RefName>, Revision);
 
 /// What each of these names means; all fail alike when the repository cannot be asked. `modules` are those that want
 /// to know, one for each name.
@@ -28,16 +26,21 @@ pub(super) fn list(
     upstream: &mut Upstream,
     wanted: &[Wanted],
     modules: &[&ModuleName],
-) -> Vec<Result<Meant, SourceError>> {
+) -> Vec<Result<Resolution, SourceError>> {
     if wanted.is_empty() {
         return Vec::new();
     }
+    let Some(origin) = upstream.urls.first().map(|url| url.origin()) else { return Vec::new() };
     match connected(sources, upstream, wanted, modules) {
         Err(error) => wanted.iter().map(|_| Err(error.clone())).collect(),
         Ok(session) => {
             let resolved = session.take_resolutions().into_iter().map(|resolved| {
                 let resolved = resolved.map_err(AcquireError::from)?;
-                Ok((resolved.name.map(RefName::from), resolved.commit.into()))
+                Ok(Resolution::Commit(Fetched {
+                    origin: origin.clone(),
+                    reference: resolved.name.map(RefName::from),
+                    revision: resolved.commit.into(),
+                }))
             });
             resolved.collect()
         }
@@ -102,12 +105,13 @@ pub(super) fn note(sources: &Sources<'_>, host: Option<&str>, error: Option<&Sou
 pub(super) fn fetch(
     sources: &Sources<'_>,
     upstream: &mut Upstream,
-    (origin, revision): (&Origin, Revision),
+    commit: &Fetched,
     base: Option<BaseCommit>,
     modules: &[&ModuleName],
 ) -> Result<PlantedCommit, SourceError> {
     let context = sources.context;
-    let wanted = [Wanted::Commit(revision.into())];
+    let (origin, commit) = (&commit.origin, commit.revision.into());
+    let wanted = [Wanted::Commit(commit)];
     let session = connected(sources, upstream, &wanted, modules)?;
     let paths = MirrorPaths::of(context.layout, origin);
     let into = destination(sources, origin, &paths)?;
@@ -123,7 +127,6 @@ pub(super) fn fetch(
         let step = Step::Receiving { bytes: 0, objects: 0, of: None };
         context.events.happened(Event::Module { module, step });
     }
-    let commit = revision.into();
     let fetched = fetch_commit(session, commit, base.as_ref(), into, &on_step, context.cancel);
     let planted = fetched.inspect_err(|error| {
         if let Some(host) = upstream.host.as_deref().filter(|_| error.is_network()) {
@@ -189,7 +192,6 @@ pub(super) fn destination<'d>(
         memory: &sources.memory,
     })
 }
-
 
 /// Reports the progress of a fetch for a module.
 pub(super) fn report(events: &dyn Events, module: &ModuleName, step: Step<'_>) {

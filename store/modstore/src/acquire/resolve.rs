@@ -15,17 +15,14 @@ pub(crate) fn resolve(
     requests: &[Request<'_>],
 ) -> Vec<Result<Resolution, SourceError>> {
     let named = requests.iter().filter_map(|request| match request.meaning() {
-        Meaning::Named(_, wanted) => Some((request.module, wanted)),
+        Meaning::Named(wanted) => Some((request.module, wanted)),
         Meaning::Known(_) | Meaning::Directory(_) => None,
     });
     let (modules, wanted): (Vec<&ModuleName>, Vec<Wanted>) = named.unzip();
     let mut listed = repository::list(sources, upstream, &wanted, &modules).into_iter();
     let resolved = requests.iter().map(|request| match request.meaning() {
         Meaning::Known(resolution) => Ok(resolution),
-        Meaning::Named(git, _) => {
-            let meant = listed.next().expect("each name was asked for");
-            meant.map(|(reference, revision)| Resolution::of_commit(git, reference, revision))
-        }
+        Meaning::Named(_) => listed.next().expect("each name was asked for"),
         Meaning::Directory(path) => LinkedPath::of(path)
             .filter(|_| path.is_dir())
             .map(Resolution::Directory)

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use proptest::{prelude::*, string::string_regex};
 
 use crate::model::{
-    ArchiveKind, ArchiveSource, ArchiveUrl, Contents, Expected, GitSource, ModuleName, ParseSourceError,
-    Reference, RemoteUrl, Revision, Source, Submodules,
+    ArchiveKind, ArchiveSource, ArchiveUrl, Contents, Expected, GitSource, ModuleName,
+    ParseSourceError, Reference, RemoteUrl, Revision, Source, Submodules,
 };
 
 const COMMIT: &str = "00112233445566778899aabbccddeeff00112233";
