@@ -6,7 +6,10 @@
 //!
 //! Limits: does not ask which commit is wanted; that is the session's part.
 
-use std::{io::BufRead, path::PathBuf};
+use std::{
+    io::BufRead,
+    path::{Path, PathBuf},
+};
 
 use gix::{ObjectId, bstr::BString};
 use modstore_core::{
@@ -28,10 +31,10 @@ use crate::{
 /// A tree of the caller that can be the base of a fetch.
 #[derive(Debug)]
 pub struct BaseEntry {
-    root: PathBuf,
+    pub(crate) root: PathBuf,
     commit: ObjectId,
-    manifest: Manifest,
-    git: GitTree,
+    pub(crate) manifest: Manifest,
+    pub(crate) git: GitTree,
 }
 
 impl BaseEntry {
@@ -40,6 +43,12 @@ impl BaseEntry {
     #[must_use]
     pub const fn new(root: PathBuf, commit: ObjectId, manifest: Manifest, git: GitTree) -> Self {
         Self { root, commit, manifest, git }
+    }
+
+    /// The commit.
+    #[must_use]
+    pub const fn commit(&self) -> ObjectId {
+        self.commit
     }
 
     fn as_base(&self) -> Base<'_> {
@@ -82,6 +91,8 @@ pub struct Destination<'a> {
     pub disk: &'a Disk,
     /// The staging.
     pub staging: &'a Staging,
+    /// The directory that the tree is made in; a new one of the staging if there is none.
+    pub root: Option<&'a Path>,
     /// What a pack may cost.
     pub packs: PackLimits,
     /// The memory of all fetches that run now.
@@ -109,6 +120,33 @@ pub fn fetch_commit(
         with_base(base.as_ref(), |base| fetch.by_pack(session, base))
     } else {
         fetch.by_mirror(session, base.as_ref())
+    }
+}
+
+/// Makes the tree of a commit from `base`, which is of the very commit, without asking any server; `None` when the base
+/// is damaged.
+///
+/// # Errors
+/// Files already written stay in the staging, under names of their own, and go with it.
+pub fn commit_from_base(
+    base: &BaseEntry,
+    into: Destination<'_>,
+    on_step: &OnStep<'_>,
+    cancel: &Cancel,
+) -> Result<Option<PlantedCommit>, AcquireError> {
+    let base = base.as_base();
+    if !base_is_usable(&base) {
+        return Ok(None);
+    }
+    let fetch = CommitFetch { commit: base.commit, into, on_step, cancel };
+    let nowhere = |_: &ObjectId, _: &mut Vec<u8>| Ok(None);
+    let planted = fetch.write(Some(&base), |writer, options| {
+        let written = checkout_into(&nowhere, base.git.root, writer, options);
+        written.map_err(|source| receiving(source, ""))
+    });
+    match planted {
+        Err(error) if error.lacking().is_some() => Ok(None),
+        planted => planted.map(Some),
     }
 }
 
@@ -207,7 +245,7 @@ impl CommitFetch<'_> {
         fill: impl FnOnce(&Planting, &UnpackOptions<'_>) -> Result<WrittenTree, E>,
     ) -> Result<PlantedCommit, E> {
         let Destination { disk, staging, .. } = self.into;
-        let root = staging.fresh();
+        let root = self.into.root.map_or_else(|| staging.fresh(), Path::to_owned);
         let writer = Planting::create(disk, &root).map_err(AcquireError::Write)?;
         let options = UnpackOptions {
             base,

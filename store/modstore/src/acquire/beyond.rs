@@ -3,7 +3,10 @@
 
 use modstore_fetch::PlantedCommit;
 
-use super::{AcquiredTree, FetchStats, SourceError, Sources, TreeFrom};
+use super::{
+    AcquiredTree, FetchStats, SourceError, Sources, TreeFrom,
+    submodules::{self, Superproject},
+};
 use crate::model::Contents;
 
 /// Adds what is wanted to a tree, and seals it.
@@ -14,18 +17,20 @@ pub(super) fn complete(
     sources: &Sources<'_>,
     mut planted: PlantedCommit,
     contents: &Contents,
+    of: &Superproject<'_>,
     from: TreeFrom,
 ) -> Result<AcquiredTree, SourceError> {
     let disk = sources.context.disk;
+    submodules::add(sources, &mut planted, contents, of).inspect_err(|_| {
+        // Other fetches may need the room before the staging goes.
+        let _ = disk.remove_tree(planted.writer.root());
+    })?;
     planted.written.git.contents = contents.clone();
-    let missing = planted.written.git.gitlinks.iter().map(|(path, _)| path);
-    let missing = missing.filter(|path| contents.submodules.has(path)).cloned().collect();
     let fetched = planted.seal(disk)?;
     let (written, linked) = fetched.files;
     Ok(AcquiredTree {
         digest: fetched.staged.digest(),
         manifest: fetched.manifest,
-        submodules: missing,
         staged: Some(fetched.staged),
         warnings: fetched.warnings,
         stats: FetchStats { written, linked, received: fetched.received },

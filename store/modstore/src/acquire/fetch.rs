@@ -2,14 +2,20 @@
 
 mod archive;
 
-use super::{
-    Acquired, AcquiredTree, Resolution, SourceError, Sources, TreeFrom, Upstream, beyond::complete,
-    entry::BaseCommit, places, repository,
-};
-use crate::model::{Contents, ModuleName};
+use modstore_fetch::PlantedCommit;
 
-/// The tree, with what is wanted beyond a commit's own, from the first place that has it, or else from `upstream`. `base` is an entry that is likely to be
-/// similar; progress is reported of the `modules`, which all want this tree.
+use super::{
+    Acquired, AcquiredTree, Resolution, SourceError, Sources, TreeFrom, Upstream,
+    beyond::complete,
+    entry::BaseCommit,
+    places::{self, Found},
+    repository,
+    submodules::Superproject,
+};
+use crate::model::{Contents, Fetched, ModuleName};
+
+/// The tree, with what is wanted beyond a commit's own, from the first place that has it, or else from `upstream`. `base`
+/// is an entry that is likely to be similar; progress is reported of the `modules`, which all want this tree.
 ///
 /// # Errors
 /// What was written stays in the staging, under names of its own, and goes with it.
@@ -24,14 +30,39 @@ pub(crate) fn fetch(
         (Some(key), Some(module)) => places::find(sources, &key, base, module)?,
         _ => None,
     };
-    let tree: AcquiredTree = match (found, resolution) {
-        (Some(tree), _) => tree,
-        (None, Resolution::Commit(commit)) => {
-            let planted = repository::fetch(sources, upstream, commit, base, modules)?;
-            complete(sources, planted, contents, TreeFrom::Git)?
+    let own = match found {
+        Some(Found::Whole(tree)) => return Ok(Acquired::Tree(tree)),
+        Some(Found::Own(planted)) => Some(*planted),
+        None => None,
+    };
+    let tree = match resolution {
+        Resolution::Commit(commit) => {
+            of_commit(sources, upstream, (commit, contents), (own, base), modules)?
         }
-        (None, Resolution::Archive(archive)) => archive::fetch(sources, upstream, archive)?,
-        (None, Resolution::Directory(path)) => return Ok(Acquired::Directory(path.clone())),
+        Resolution::Archive(archive) => archive::fetch(sources, upstream, archive)?,
+        Resolution::Directory(path) => return Ok(Acquired::Directory(path.clone())),
     };
     Ok(Acquired::Tree(Box::new(tree)))
+}
+
+/// A commit's own tree, which a place may have had, with what is wanted beyond it.
+fn of_commit(
+    sources: &Sources<'_>,
+    upstream: &mut Upstream,
+    (commit, contents): (&Fetched, &Contents),
+    (own, base): (Option<PlantedCommit>, Option<BaseCommit>),
+    modules: &[&ModuleName],
+) -> Result<AcquiredTree, SourceError> {
+    let base = repository::base(sources, &commit.origin, base);
+    let (planted, from) = match own {
+        Some(planted) => (planted, TreeFrom::Mirror),
+        None => {
+            let base = base.as_ref();
+            let planted = repository::fetch(sources, upstream, commit, base, None, modules)?;
+            (planted, TreeFrom::Git)
+        }
+    };
+    let url = upstream.urls.first().expect("a commit comes from a repository");
+    let of = Superproject { url, commit, base: base.as_ref(), modules };
+    complete(sources, planted, contents, &of, from)
 }

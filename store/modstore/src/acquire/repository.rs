@@ -1,7 +1,7 @@
 //! Commits of git repositories: one listing for all names, and each commit fetched against the entry that is most like
 //! it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use modstore_fetch::{
     AcquireError, BaseEntry, Destination, MirrorPlace, PlantedCommit, RemoteError, Session, Wanted,
@@ -101,12 +101,13 @@ pub(super) fn note(sources: &Sources<'_>, host: Option<&str>, error: Option<&Sou
     }
 }
 
-/// Fetches a commit, against `base` or else the newest entry of its repository.
+/// Fetches a commit against `base`, into a new directory of the staging unless `root` names one.
 pub(super) fn fetch(
     sources: &Sources<'_>,
     upstream: &mut Upstream,
     commit: &Fetched,
-    base: Option<BaseCommit>,
+    base: Option<&BaseEntry>,
+    root: Option<&Path>,
     modules: &[&ModuleName],
 ) -> Result<PlantedCommit, SourceError> {
     let context = sources.context;
@@ -114,8 +115,7 @@ pub(super) fn fetch(
     let wanted = [Wanted::Commit(commit)];
     let session = connected(sources, upstream, &wanted, modules)?;
     let paths = MirrorPaths::of(context.layout, origin);
-    let into = destination(sources, origin, &paths)?;
-    let base = self::base(sources, origin, base);
+    let into = destination(sources, origin, &paths, root)?;
     let module = modules.first();
     let on_step = |step: Step<'_>| {
         if let Some(module) = module {
@@ -127,7 +127,7 @@ pub(super) fn fetch(
         let step = Step::Receiving { bytes: 0, objects: 0, of: None };
         context.events.happened(Event::Module { module, step });
     }
-    let fetched = fetch_commit(session, commit, base.as_ref(), into, &on_step, context.cancel);
+    let fetched = fetch_commit(session, commit, base, into, &on_step, context.cancel);
     let planted = fetched.inspect_err(|error| {
         if let Some(host) = upstream.host.as_deref().filter(|_| error.is_network()) {
             sources.hosts.failed(host);
@@ -168,11 +168,12 @@ impl MirrorPaths {
     }
 }
 
-/// Where a commit of this repository is written to.
+/// Where a commit of this repository is written to: `root`, or else a new directory of the staging.
 pub(super) fn destination<'d>(
     sources: &'d Sources<'_>,
     origin: &'d Origin,
     paths: &'d MirrorPaths,
+    root: Option<&'d Path>,
 ) -> Result<Destination<'d>, SourceError> {
     let context = sources.context;
     let mirror = MirrorPlace {
@@ -188,6 +189,7 @@ pub(super) fn destination<'d>(
         mirror,
         disk,
         staging,
+        root,
         packs: sources.settings.packs,
         memory: &sources.memory,
     })

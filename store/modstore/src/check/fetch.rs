@@ -8,7 +8,7 @@ use crate::{
     acquire::{Acquired, Reach, Resolution, SourceError, Sources, TreeFrom, Upstream, fetch},
     commit::State,
     disk::{Staged, Staging},
-    model::{Binding, Contents, Digest, ModuleName, Source},
+    model::{Binding, Contents, Digest, ModuleName},
     update::Ground,
 };
 
@@ -116,9 +116,9 @@ impl<'a> Fetcher<'a> {
         binding: &Binding,
     ) -> Option<Result<(Staged, TreeFrom), SourceError>> {
         let resolution = Resolution::recorded(binding)?;
-        let source = binding.source.source();
-        let contents = source.and_then(Source::contents).unwrap_or(&Contents::USUAL);
-        let mut upstream = Upstream::of(source.into_iter());
+        let source = binding.source.source()?;
+        let contents = source.contents().unwrap_or(&Contents::USUAL);
+        let mut upstream = Upstream::of(std::iter::once(source));
         let meant = (&resolution, contents);
         let acquired = fetch(&self.sources, &mut upstream, meant, None, &[module]);
         let tree = match acquired {

@@ -4,10 +4,10 @@ use modstore_fetch::commit_from_mirror;
 
 use crate::{
     acquire::{
-        AcquiredTree, SourceError, Sources, TreeFrom,
-        beyond::complete,
+        SourceError, Sources,
         entry::BaseCommit,
         key::TreeKey,
+        places::Found,
         repository::{self, MirrorPaths},
     },
     events::Step,
@@ -20,8 +20,8 @@ pub(super) fn find(
     key: &TreeKey,
     base: Option<BaseCommit>,
     module: &ModuleName,
-) -> Result<Option<AcquiredTree>, SourceError> {
-    let TreeKey::Commit { origin, revision, contents } = key else { return Ok(None) };
+) -> Result<Option<Found>, SourceError> {
+    let TreeKey::Commit { origin, revision, .. } = key else { return Ok(None) };
     // Only a mirror that is there is worth a staging and a lock.
     if !repository::mirror(sources.context.layout, origin).is_dir() {
         return Ok(None);
@@ -30,8 +30,7 @@ pub(super) fn find(
     let on_step = |step: Step<'_>| repository::report(context.events, module, step);
     let paths = MirrorPaths::of(context.layout, origin);
     let base = repository::base(sources, origin, base);
-    let into = repository::destination(sources, origin, &paths)?;
+    let into = repository::destination(sources, origin, &paths, None)?;
     let found = commit_from_mirror(commit, base.as_ref(), into, &on_step, context.cancel)?;
-    let complete = |planted| complete(sources, planted, contents, TreeFrom::Mirror);
-    found.map(complete).transpose()
+    Ok(found.map(|planted| Found::Own(Box::new(planted))))
 }

@@ -6,6 +6,7 @@ use crate::{
         entry::{BaseCommit, git_list},
         key::TreeKey,
         known::KnownTrees,
+        places::Found,
     },
     disk::{Layout, is_directory, is_whole, read_manifest},
     model::{Digest, ModuleName},
@@ -17,10 +18,11 @@ pub(super) fn find(
     key: &TreeKey,
     _: Option<BaseCommit>,
     _: &ModuleName,
-) -> Result<Option<AcquiredTree>, SourceError> {
+) -> Result<Option<Found>, SourceError> {
     let (layout, known) = (sources.context.layout, sources.known());
     let there = known.find(key).iter().filter(|digest| is_there(layout, known, **digest));
-    Ok(there.copied().find_map(|digest| open(layout, key, digest)))
+    let found = there.copied().find_map(|digest| open(layout, key, digest));
+    Ok(found.map(|tree| Found::Whole(Box::new(tree))))
 }
 
 /// What is current has been in use until now. Any other entry is looked at file by file before it is used again.
@@ -40,7 +42,6 @@ fn open(layout: &Layout, key: &TreeKey, digest: Digest) -> Option<AcquiredTree> 
     Some(AcquiredTree {
         digest,
         manifest,
-        submodules: Vec::new(),
         staged: None,
         warnings: Vec::new(),
         stats: FetchStats::default(),
