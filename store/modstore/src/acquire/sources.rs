@@ -6,7 +6,7 @@ use modstore_fetch::{
     ArchiveLimits, Counts, Limits, MemoryBudget, Network, NetworkError, PackLimits,
 };
 
-use super::{hosts::Hosts, known::KnownTrees, submodules::SharedSubmodules};
+use super::{hosts::Hosts, known::KnownTrees, shared::SharedSubmodules};
 use crate::{
     Context,
     commit::State,

@@ -9,9 +9,9 @@
 //! directory that git makes in its place is not made: trees have none.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
 };
 
 use gix::bstr::{BStr, BString, ByteSlice as _};
@@ -31,15 +31,6 @@ use crate::{
     events::{Event, Step},
     model::{Contents, Fetched, FileKind, ModuleName, Origin, RemoteUrl, Revision},
 };
-
-/// What one command knows of submodules: used from many threads.
-#[derive(Default)]
-pub(super) struct SharedSubmodules {
-    /// The connections, one for each repository and login.
-    repositories: Mutex<Vec<(RemoteUrl, Arc<Mutex<Upstream>>)>>,
-    /// What was fetched.
-    trees: Mutex<HashMap<(Origin, Revision), Arc<BaseEntry>>>,
-}
 
 /// The commit whose submodules are wanted.
 pub(super) struct Superproject<'a> {
@@ -320,33 +311,5 @@ fn refused(at: &BStr, error: SourceError) -> SourceError {
         false => {
             SourceError::Submodule { path: at.to_owned(), url: None, source: Arc::new(error) }
         }
-    }
-}
-
-impl SharedSubmodules {
-    /// The connection to a repository, which waits for those who use it now.
-    fn repository(&self, url: &RemoteUrl) -> Arc<Mutex<Upstream>> {
-        let mut known = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same = |(other, _): &&(RemoteUrl, Arc<Mutex<Upstream>>)| {
-            other.origin() == url.origin() && other.has_login_of(url)
-        };
-        if let Some((_, upstream)) = known.iter().find(is_same) {
-            return Arc::clone(upstream);
-        }
-        let upstream = Arc::new(Mutex::new(Upstream::of_repository(url)));
-        known.push((url.clone(), Arc::clone(&upstream)));
-        upstream
-    }
-
-    fn fetched(&self, commit: &Fetched) -> Option<Arc<BaseEntry>> {
-        let key = (commit.origin.clone(), commit.revision);
-        self.trees.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
-    }
-
-    fn remember(&self, commit: &Fetched, root: &Path, planted: &PlantedCommit) {
-        let key = (commit.origin.clone(), commit.revision);
-        let (manifest, git) = (planted.written.manifest.clone(), planted.written.git.clone());
-        let base = BaseEntry::new(root.to_owned(), commit.revision.into(), manifest, git);
-        self.trees.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::new(base));
     }
 }
