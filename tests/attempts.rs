@@ -105,7 +105,9 @@ fn seconds(from: &Value, to: &Value) -> f64 {
 fn each_cause_of_a_failure_has_a_code_of_its_own() {
     let world = World::new();
     let commit = world.tool.rev("HEAD").unwrap();
-    world.repo("parent").commit("main", &[Change::gitlink("sub", &commit)]);
+    let submodule = "[submodule \"sub\"]\n\tpath = sub\n\turl = --upload-pack=x\n";
+    let changes = [Change::write(".gitmodules", submodule), Change::gitlink("sub", &commit)];
+    world.repo("parent").commit("main", &changes);
     world.repo("locked");
     world.server.fault("locked", Fault::Status(401));
     world.repo("busy");

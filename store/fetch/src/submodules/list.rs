@@ -52,7 +52,7 @@ impl SubmoduleList {
             if let Some(url) = url.as_ref().filter(|url| url.starts_with(b"-")) {
                 return Err(SubmoduleError::Url { url: url.to_string() });
             }
-            let is_left_out = match written.update.as_deref() {
+            let is_left_out = match written.update.as_ref().map(|value| value.as_slice()) {
                 None | Some(b"checkout" | b"rebase" | b"merge") => false,
                 Some(b"none") => true,
                 Some(value) => {
@@ -109,7 +109,7 @@ fn sections(content: &[u8]) -> Result<HashMap<BString, Written>, SubmoduleError>
     for section in file.sections_by_name("submodule").into_iter().flatten() {
         let Some(name) = section.header().subsection_name() else { continue };
         let written = found.entry(name.to_owned()).or_default();
-        let last = |key: &str| section.value(key).map(|value| value.to_owned().into_owned());
+        let last = |key: &str| section.value(key).map(|value| value.to_owned());
         written.path = last("path").or(written.path.take());
         written.url = last("url").or(written.url.take());
         written.update = last("update").or(written.update.take());

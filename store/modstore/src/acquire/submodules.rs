@@ -14,7 +14,10 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use gix::bstr::{BStr, BString, ByteSlice as _};
+use gix::{
+    ObjectId,
+    bstr::{BStr, BString, ByteSlice as _},
+};
 use modstore_fetch::{
     AcquireError, BaseEntry, PlantedCommit, SUBMODULES_FILE, SubmoduleError, SubmoduleList,
     commit_from_base, commit_from_mirror, compose,
@@ -86,7 +89,7 @@ pub(super) fn add(
         check_extent(depth, parts.len() + wishes.len())?;
         levels.clear();
         for wish in wishes {
-            let part = fetch(sources, &wish, (planted, &parts), of)?;
+            let part = fetch(sources, &wish, (&*planted, &parts), of)?;
             let Wish { at, url, revision, mut within } = wish;
             within.push((url.origin(), revision));
             parts.insert(at.clone(), part);
@@ -246,7 +249,7 @@ fn same(
     commit: &Fetched,
     base: Option<&BaseEntry>,
 ) -> impl Iterator<Item = Arc<BaseEntry>> {
-    let id = commit.revision.into();
+    let id: ObjectId = commit.revision.into();
     let fetched = sources.submodules.fetched(commit);
     let before = base.and_then(|base| {
         let mut submodules = base.submodules().filter(|(_, commit)| *commit == id);
