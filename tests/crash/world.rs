@@ -294,7 +294,8 @@ impl Source {
         };
         let heads = [commit("old"), commit("new")];
         let trees = heads.each_ref().map(|head| {
-            let below = part.map(|part| part.tree(&repo.git(&["rev-parse", &format!("{head}:sub")])));
+            let below =
+                part.map(|part| part.tree(&repo.git(&["rev-parse", &format!("{head}:sub")])));
             let below = below.into_iter().flatten();
             let below = below.map(|(path, item)| (format!("sub/{path}"), item));
             repo.tree(head).into_iter().chain(below).collect()

@@ -23,8 +23,12 @@ fn a_failing_submodule_is_named_with_its_url_and_the_cause_and_the_module_keeps_
         world.http.fault("x", fault);
         let ran = world.home.run(&["update", "--retry", "--json"]).fails(1);
         let failed = failed(&ran);
-        assert_eq!((failed["code"].as_str(), failed["class"].as_str()), (Some(code), Some(class)), "{failed:#}");
-        let error = failed["error"].as_str().unwrap();
+        assert_eq!(
+            (failed["code"].as_str(), failed["class"].as_str()),
+            (Some(code), Some(class)),
+            "{failed:#}"
+        );
+        let error = failed["message"].as_str().unwrap();
         assert!(error.contains("submodule `vendor/x`") && error.contains("/x.git"), "{failed:#}");
         assert!(!failed["causes"].as_array().unwrap().is_empty(), "{failed:#}");
         assert_eq!(files(&world.home.target("parent")), before);

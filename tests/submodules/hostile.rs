@@ -34,14 +34,21 @@ fn what_leaves_the_tree_or_names_a_program_is_refused_before_a_server_is_asked()
         ("[submodule \"x\"]\npath = x\nurl = \"../x\\n.git\"\n", "not the url"),
         ("[submodule \"x\"]\npath = x\nurl = ../x.git\nupdate = !true\n", "not allowed"),
         ("[submodule \"x\"]\npath = x\n", "no url"),
-        ("[submodule \"x\"]\npath = x\nurl = ../x.git\n[submodule \"y\"]\npath = x\nurl = ../y.git\n", "both at"),
+        (
+            "[submodule \"x\"]\npath = x\nurl = ../x.git\n[submodule \"y\"]\npath = x\nurl = ../y.git\n",
+            "both at",
+        ),
         ("[submodule \"x\npath = x\n", "cannot be read"),
     ] {
         let world = World::new();
         let failed = told(&world, text);
-        let all = format!("{} {}", failed["error"], failed["causes"]);
+        let all = format!("{} {}", failed["message"], failed["causes"]);
         assert!(all.contains(words), "{text}: {failed:#}");
-        assert_eq!((&failed["code"], &failed["class"]), (&"submodule".into(), &"permanent".into()), "{text}");
+        assert_eq!(
+            (&failed["code"], &failed["class"]),
+            (&"submodule".into(), &"permanent".into()),
+            "{text}"
+        );
     }
 }
 
@@ -58,7 +65,7 @@ fn a_link_on_the_way_to_a_submodule_is_refused() {
     ];
     parent.commit("main", &changes);
     let failed = failed(&world.add("parent").fails(1));
-    assert!(failed["error"].as_str().unwrap().contains("symbolic link"), "{failed:#}");
+    assert!(failed["message"].as_str().unwrap().contains("symbolic link"), "{failed:#}");
 }
 
 #[test]
@@ -86,7 +93,7 @@ fn a_submodules_tree_is_held_to_the_rules_of_any_tree() {
     commit_parts(&parent, &[("x", "../x.git", &commit)]);
     let failed = failed(&world.add("parent").fails(1));
     assert_eq!(failed["code"], "refused-tree", "{failed:#}");
-    assert!(failed["error"].as_str().unwrap().contains("submodule `x`"), "{failed:#}");
+    assert!(failed["message"].as_str().unwrap().contains("submodule `x`"), "{failed:#}");
 }
 
 #[test]
@@ -107,7 +114,7 @@ fn more_submodules_than_the_limit_are_refused() {
     commit_parts(&parent, &parts);
     let failed = failed(&world.add("parent").fails(1));
     assert_eq!(failed["code"], "limit", "{failed:#}");
-    assert!(failed["error"].as_str().unwrap().contains("1000"), "{failed:#}");
+    assert!(failed["message"].as_str().unwrap().contains("1000"), "{failed:#}");
 }
 
 #[test]
@@ -119,5 +126,5 @@ fn submodules_in_submodules_end_at_the_limit() {
     }
     let failed = failed(&world.add("chain").fails(1));
     assert_eq!(failed["code"], "limit", "{failed:#}");
-    assert!(failed["error"].as_str().unwrap().contains("deeper than 20"), "{failed:#}");
+    assert!(failed["message"].as_str().unwrap().contains("deeper than 20"), "{failed:#}");
 }

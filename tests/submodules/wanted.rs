@@ -36,7 +36,10 @@ fn only_what_is_declared_is_fetched_and_a_change_of_it_is_fetched_by_the_next_up
     assert_eq!(world.asked().len(), 1, "no submodule is asked for: {:?}", world.asked());
     let toml = fs::read_to_string(world.home.path().join("modules.toml")).unwrap();
     assert!(toml.contains("\nsubmodules = false\n"), "{toml}");
-    assert_eq!((&listed(&world)["submodules"], &listed(&world)["current"]["submodules"]), (&false.into(), &false.into()));
+    assert_eq!(
+        (&listed(&world)["submodules"], &listed(&world)["current"]["submodules"]),
+        (&false.into(), &false.into())
+    );
 
     let declare = |submodules: &str| {
         let text = format!("[modules.parent]\nsource = \"{source}\"\n{submodules}\n");
@@ -68,7 +71,8 @@ fn only_what_is_declared_is_fetched_and_a_change_of_it_is_fetched_by_the_next_up
 fn the_lock_fits_only_what_is_declared() {
     let world = nested();
     world.add("parent").ok();
-    let text = format!("[modules.parent]\nsource = \"{}\"\nsubmodules = false\n", world.source("parent"));
+    let text =
+        format!("[modules.parent]\nsource = \"{}\"\nsubmodules = false\n", world.source("parent"));
     world.home.write_modules(&text);
     let ran = world.home.run(&["update", "--locked", "--json"]).fails(1);
     assert_eq!(failed(&ran)["code"], "lock");
@@ -78,10 +82,16 @@ fn the_lock_fits_only_what_is_declared() {
 #[test]
 fn a_path_that_names_no_submodule_is_an_error_that_says_what_there_is() {
     let world = nested();
-    let ran = world.home.run(&["add", &world.source("parent"), "--submodule", "vendr", "--json"]).fails(1);
+    let ran = world
+        .home
+        .run(&["add", &world.source("parent"), "--submodule", "vendr", "--json"])
+        .fails(1);
     let failed = failed(&ran);
     assert_eq!(failed["code"], "no-such-directory", "{failed:#}");
-    assert!(failed["error"].as_str().unwrap().contains("no submodule at or below `vendr`"), "{failed:#}");
+    assert!(
+        failed["message"].as_str().unwrap().contains("no submodule at or below `vendr`"),
+        "{failed:#}"
+    );
 }
 
 #[test]
@@ -100,7 +110,9 @@ fn a_module_without_submodules_is_not_fetched_again_when_the_option_changes() {
     let source = world.source("plain");
     world.home.run(&["add", &source]).ok();
     world.http.forget();
-    world.home.write_modules(&format!("[modules.plain]\nsource = \"{source}\"\nsubmodules = false\n"));
+    world
+        .home
+        .write_modules(&format!("[modules.plain]\nsource = \"{source}\"\nsubmodules = false\n"));
     world.home.run(&["update"]).ok();
     assert!(world.asked().values().all(|(_, sent)| *sent == 0), "{:?}", world.asked());
     assert_eq!(listed(&world)["current"]["submodules"], false);

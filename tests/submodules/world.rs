@@ -80,9 +80,7 @@ impl World {
 /// leaves out.
 pub(crate) fn files(dir: &Path) -> BTreeMap<String, Item> {
     let mut found = listing(dir);
-    found.retain(|path, item| {
-        *item != Item::Dir && !path.split('/').any(|name| name == ".git")
-    });
+    found.retain(|path, item| *item != Item::Dir && !path.split('/').any(|name| name == ".git"));
     found
 }
 

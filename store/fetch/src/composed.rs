@@ -45,7 +45,9 @@ pub fn compose(
         top.writer.adopt(at.as_bstr(), &part.writer);
         let (from, below) = (part.written, |path: &BString| below(at.as_bstr(), path.as_bstr()));
         let files = from.manifest.files().iter().zip(&from.git.blobs);
-        both.extend(files.map(|(file, id)| (TreeFile { path: below(&file.path), ..file.clone() }, *id)));
+        both.extend(
+            files.map(|(file, id)| (TreeFile { path: below(&file.path), ..file.clone() }, *id)),
+        );
         let GitTree { root, odd_modes, gitlinks, .. } = from.git;
         let git = &mut written.git;
         git.odd_modes.extend(odd_modes.into_iter().map(|(path, mode)| (below(&path), mode)));
@@ -84,7 +86,8 @@ fn check_links(top: &PlantedCommit, folds: &FoldsNames<'_>) -> Result<(), Acquir
         let text = text.map_err(|source| DiskError::new(Verb::Read, &path, source))?;
         Ok((file.path.clone(), text.into_os_string().into_encoded_bytes().into()))
     });
-    let texts: Vec<(BString, BString)> = texts.collect::<Result<_, _>>().map_err(AcquireError::Write)?;
+    let texts: Vec<(BString, BString)> =
+        texts.collect::<Result<_, _>>().map_err(AcquireError::Write)?;
     match first_that_leaves(&texts, folds).map_err(AcquireError::Write)? {
         Some(tree) => Err(refused(PackError::Refused(tree))),
         None => Ok(()),
@@ -121,7 +124,8 @@ impl BaseEntry {
 /// The list of the submodule at `at`, as if its tree were one by itself; `None` when none was fetched there.
 fn part(manifest: &Manifest, git: &GitTree, at: &BStr) -> Option<(Manifest, GitTree)> {
     let (_, root) = git.submodules.iter().find(|(path, _)| path == at)?;
-    let inside = |path: &BString| Some(path.strip_prefix(at.as_bytes())?.strip_prefix(b"/")?.into());
+    let inside =
+        |path: &BString| Some(path.strip_prefix(at.as_bytes())?.strip_prefix(b"/")?.into());
     let files = manifest.files().iter().zip(&git.blobs);
     let both = files.filter_map(|(file, id)| {
         Some((TreeFile { path: inside(&file.path)?, ..file.clone() }, *id))

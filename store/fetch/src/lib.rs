@@ -23,8 +23,8 @@ pub use archive::{FetchedArchive, KnownFile, fetch_archive};
 pub use composed::{SUBMODULES_FILE, compose};
 pub use errors::{
     AcquireError, ArchiveError, Cause, ConnectError, FetchError, LimitError, LoginError,
-    MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, SubmoduleError, TagError,
-    TransferError, TransportError,
+    MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, SubmoduleError,
+    TagError, TransferError, TransportError,
 };
 pub use fetched_commit::{
     BaseEntry, Destination, FetchedCommit, OnStep, PlantedCommit, commit_from_base,

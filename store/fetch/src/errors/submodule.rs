@@ -78,7 +78,9 @@ pub enum SubmoduleError {
         value: BString,
     },
     /// A protocol that only a person may ask for.
-    #[error("a submodule may not come by the protocol `{scheme}`, which was not allowed to repositories")]
+    #[error(
+        "a submodule may not come by the protocol `{scheme}`, which was not allowed to repositories"
+    )]
     Protocol {
         /// The protocol.
         scheme: String,
@@ -126,7 +128,9 @@ impl SubmoduleError {
     #[must_use]
     pub const fn code(&self) -> FailureCode {
         match self {
-            Self::TooLong { .. } | Self::TooMany { .. } | Self::TooDeep { .. } => FailureCode::Limit,
+            Self::TooLong { .. } | Self::TooMany { .. } | Self::TooDeep { .. } => {
+                FailureCode::Limit
+            }
             Self::NoSuch { .. } => FailureCode::NoSuchDirectory,
             _ => FailureCode::Submodule,
         }
@@ -140,7 +144,9 @@ impl SubmoduleError {
                 "git refuses it too; `git config --global protocol.{scheme}.allow always` allows it"
             ),
             Self::NoSuch { .. } => "correct `submodules` of the module in modules.toml".to_owned(),
-            _ => "set `submodules = false` for the module, or name those that are wanted".to_owned(),
+            _ => {
+                "set `submodules = false` for the module, or name those that are wanted".to_owned()
+            }
         }
     }
 }

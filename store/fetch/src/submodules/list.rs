@@ -127,11 +127,8 @@ fn check_submodule_name(name: &BStr) -> Result<(), SubmoduleError> {
 }
 
 fn check_path(name: &BStr, path: &BStr) -> Result<(), SubmoduleError> {
-    let refused = |reason| SubmoduleError::Path {
-        name: name.to_owned(),
-        path: path.to_owned(),
-        reason,
-    };
+    let refused =
+        |reason| SubmoduleError::Path { name: name.to_owned(), path: path.to_owned(), reason };
     if path.starts_with(b"/") {
         return Err(refused(RejectReason::Absolute));
     }
@@ -172,13 +169,15 @@ mod tests {
 
     #[test]
     fn the_last_value_of_a_name_counts_also_in_another_section() {
-        let list = read("[submodule \"x\"]\npath=a\nurl=../1\n[submodule \"x\"]\nurl=../2\n").unwrap();
+        let list =
+            read("[submodule \"x\"]\npath=a\nurl=../1\n[submodule \"x\"]\nurl=../2\n").unwrap();
         assert_eq!(at(&list, "a").and_then(|it| it.url.clone()), Some("../2".into()));
     }
 
     #[test]
     fn nothing_is_included() {
-        let list = read("[include]\npath = /etc/hosts\n[submodule \"x\"]\npath=a\nurl=b\n").unwrap();
+        let list =
+            read("[include]\npath = /etc/hosts\n[submodule \"x\"]\npath=a\nurl=b\n").unwrap();
         assert!(at(&list, "a").is_some());
     }
 
@@ -199,7 +198,10 @@ mod tests {
             ("[submodule \"x\"]\npath=a\nurl=-ux\n", "is not the url"),
             ("[submodule \"x\"]\npath=a\nurl=../a\nupdate=!touch x\n", "not allowed"),
             ("[submodule \"x\"]\npath=a\nurl=../a\nupdate=other\n", "not allowed"),
-            ("[submodule \"x\"]\npath=a\nurl=../a\n[submodule \"y\"]\npath=a\nurl=../b\n", "both at"),
+            (
+                "[submodule \"x\"]\npath=a\nurl=../a\n[submodule \"y\"]\npath=a\nurl=../b\n",
+                "both at",
+            ),
             ("[submodule \"x\"\npath=a\n", "cannot be read"),
         ] {
             let error = read(text).expect_err(text).to_string();

@@ -97,9 +97,9 @@ impl SourceError {
             Self::Submodule { source, .. } => source.class(),
             Self::RefusedSubmodule(error) => error.class(),
             Self::HostGivenUp { .. } => Class::Transient,
-            Self::Network(_)
-            | Self::OtherTree { .. }
-            | Self::NoDirectory { .. } => Class::Permanent,
+            Self::Network(_) | Self::OtherTree { .. } | Self::NoDirectory { .. } => {
+                Class::Permanent
+            }
         }
     }
 

@@ -196,7 +196,8 @@ fn fetch(
             source: Arc::new(error),
         },
     };
-    make_way(top, parts, at.as_bstr()).map_err(|error| failed(AcquireError::Write(error).into()))?;
+    make_way(top, parts, at.as_bstr())
+        .map_err(|error| failed(AcquireError::Write(error).into()))?;
     let root = place(top.writer.root(), at.as_bstr());
     let commit = Fetched { origin: url.origin(), reference: None, revision: *revision };
     let shared = sources.submodules.repository(url);
@@ -311,8 +312,6 @@ fn below(directory: &BStr, path: &BStr) -> BString {
 fn refused(at: &BStr, error: SourceError) -> SourceError {
     match at.is_empty() {
         true => error,
-        false => {
-            SourceError::Submodule { path: at.to_owned(), url: None, source: Arc::new(error) }
-        }
+        false => SourceError::Submodule { path: at.to_owned(), url: None, source: Arc::new(error) },
     }
 }

@@ -92,9 +92,7 @@ impl<'a> Fetcher<'a> {
             if binding.bound.source_entry() != Some(digest) {
                 continue;
             }
-            let is_it = |fetched: &Option<Result<(Staged, TreeFrom), SourceError>>| {
-                matches!(fetched, Some(Ok((staged, _))) if staged.digest() == digest)
-            };
+            let is_it = |fetched: &Option<Result<(Staged, TreeFrom), SourceError>>| matches!(fetched, Some(Ok((staged, _))) if staged.digest() == digest);
             let mut fetched = self.fetch_from(module, binding, None);
             if !is_it(&fetched) && self.may_be_without_submodules(binding) {
                 // An earlier version has made it without those outside its subdirectory.
