@@ -54,9 +54,10 @@ fn only_what_is_declared_is_fetched_and_a_change_of_it_is_fetched_by_the_next_up
         ("", [true, true, true]),
         ("submodules = false", [false, false, false]),
     ] {
-        let outdated = declare(submodules).ok();
-        assert_eq!(changed(&outdated), 1, "{submodules}: {outdated:?}");
+        let updated = declare(submodules).ok();
+        assert_eq!(changed(&updated), 1, "{submodules}: {updated:?}");
         assert_eq!(has(&world), there, "{submodules}");
+        assert_eq!(updated.json()["warnings"], serde_json::json!([]), "{updated:?}");
         assert_eq!(changed(&declare(submodules).ok()), 0, "{submodules}");
         let lock = fs::read_to_string(world.home.path().join("modules.lock")).unwrap();
         world.home.run(&["update", "--locked"]).ok();
@@ -92,6 +93,19 @@ fn a_path_that_names_no_submodule_is_an_error_that_says_what_there_is() {
         failed["message"].as_str().unwrap().contains("no submodule at or below `vendr`"),
         "{failed:#}"
     );
+}
+
+#[test]
+fn a_path_is_missing_also_where_the_store_has_the_module_without_any_submodule() {
+    let world = World::new();
+    world.part("plain");
+    let source = world.source("plain");
+    world.home.run(&["add", &source]).ok();
+    let text = format!("[modules.plain]\nsource = \"{source}\"\nsubmodules = [\"deep\"]\n");
+    world.home.write_modules(&text);
+    let ran = world.home.run(&["update", "--json"]).fails(1);
+    assert_eq!(failed(&ran)["code"], "no-such-directory", "{ran:?}");
+    assert!(world.home.target("plain").join("name").is_file());
 }
 
 #[test]

@@ -48,10 +48,11 @@ pub fn compose(
         both.extend(
             files.map(|(file, id)| (TreeFile { path: below(&file.path), ..file.clone() }, *id)),
         );
-        let GitTree { root, odd_modes, gitlinks, .. } = from.git;
+        let GitTree { root, odd_modes, gitlinks, pointers, .. } = from.git;
         let git = &mut written.git;
         git.odd_modes.extend(odd_modes.into_iter().map(|(path, mode)| (below(&path), mode)));
         git.gitlinks.extend(gitlinks.into_iter().map(|(path, commit)| (below(&path), commit)));
+        git.pointers.extend(pointers.into_iter().map(|(path, pointer)| (below(&path), pointer)));
         written.lfs_pointers.extend(from.lfs_pointers.iter().map(below));
         written.collisions.extend(from.collisions.into_iter().map(|mut collision| {
             collision.first = below(&collision.first);
@@ -71,6 +72,7 @@ pub fn compose(
     written.git.odd_modes.sort();
     written.git.gitlinks.sort();
     written.git.submodules.sort();
+    written.git.pointers.sort();
     written.lfs_pointers.sort();
     written.collisions.sort();
     written.manifest = Manifest::new(files).map_err(|error| refused(PackError::Manifest(error)))?;

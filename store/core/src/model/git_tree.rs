@@ -54,8 +54,9 @@ impl GitTree {
     /// Whether the tree is the one that a module has that wants this.
     #[must_use]
     pub fn is_of(&self, wanted: &Contents) -> bool {
-        let has_submodules = !self.gitlinks.is_empty();
-        let same_submodules = !has_submodules || self.contents.submodules == wanted.submodules;
+        // Where there is none, those that are named are missing, and that is an error.
+        let is_any = self.gitlinks.is_empty() && !matches!(wanted.submodules, Submodules::At(_));
+        let same_submodules = is_any || self.contents.submodules == wanted.submodules;
         // Where Git LFS was looked for and nothing found, the tree is the same either way.
         let same_lfs =
             self.contents.lfs == wanted.lfs || (self.contents.lfs && self.pointers.is_empty());

@@ -12,7 +12,7 @@ use super::{
     repository,
     submodules::Superproject,
 };
-use crate::model::{Contents, Fetched, ModuleName};
+use crate::model::{Contents, Fetched, ModuleName, Revision};
 
 /// The tree, with what is wanted beyond a commit's own, from the first place that has it, or else from `upstream`. `base`
 /// is an entry that is likely to be similar; progress is reported of the `modules`, which all want this tree.
@@ -57,8 +57,9 @@ fn of_commit(
     let (planted, from) = match own {
         Some(planted) => (planted, TreeFrom::Mirror),
         None => {
-            let base = base.as_ref();
-            let planted = repository::fetch(sources, upstream, commit, base, None, modules)?;
+            // Of the very commit the server would leave out all of it, and an entry does not prove which commit it is of.
+            let other = base.as_ref().filter(|base| Revision::from(base.commit()) != commit.revision);
+            let planted = repository::fetch(sources, upstream, commit, other, None, modules)?;
             (planted, TreeFrom::Git)
         }
     };
