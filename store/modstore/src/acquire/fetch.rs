@@ -8,7 +8,7 @@ use super::{
     Acquired, AcquiredTree, Resolution, SourceError, Sources, TreeFrom, Upstream,
     beyond::complete,
     entry::BaseCommit,
-    places::{self, Found},
+    places::{self, FoundTree},
     repository,
     submodules::Superproject,
 };
@@ -31,8 +31,8 @@ pub(crate) fn fetch(
         _ => None,
     };
     let own = match found {
-        Some(Found::Whole(tree)) => return Ok(Acquired::Tree(tree)),
-        Some(Found::Own(planted)) => Some(*planted),
+        Some(FoundTree::Whole(tree)) => return Ok(Acquired::Tree(tree)),
+        Some(FoundTree::Own(planted)) => Some(*planted),
         None => None,
     };
     let tree = match resolution {
@@ -58,7 +58,8 @@ fn of_commit(
         Some(planted) => (planted, TreeFrom::Mirror),
         None => {
             // Of the very commit the server would leave out all of it, and an entry does not prove which commit it is of.
-            let other = base.as_ref().filter(|base| Revision::from(base.commit()) != commit.revision);
+            let other =
+                base.as_ref().filter(|base| Revision::from(base.commit()) != commit.revision);
             let planted = repository::fetch(sources, upstream, commit, other, None, modules)?;
             (planted, TreeFrom::Git)
         }

@@ -48,7 +48,7 @@ pub(super) struct Superproject<'a> {
 }
 
 /// A submodule to be fetched.
-struct Wish {
+struct WantedSubmodule {
     /// Where it lies, from the top of the whole tree.
     at: BString,
     url: RemoteUrl,
@@ -90,7 +90,7 @@ pub(super) fn add(
         levels.clear();
         for wish in wishes {
             let part = fetch(sources, &wish, (&*planted, &parts), of)?;
-            let Wish { at, url, revision, mut within } = wish;
+            let WantedSubmodule { at, url, revision, mut within } = wish;
             within.push((url.origin(), revision));
             parts.insert(at.clone(), part);
             levels.push(Level { at, url, within });
@@ -128,7 +128,7 @@ fn wanted(
     tree: &PlantedCommit,
     level: &Level,
     contents: &Contents,
-) -> Result<Vec<Wish>, SourceError> {
+) -> Result<Vec<WantedSubmodule>, SourceError> {
     let links = &tree.written.git.gitlinks;
     if links.is_empty() {
         return Ok(Vec::new());
@@ -153,7 +153,7 @@ fn wanted(
         if level.within.contains(&(url.origin(), revision)) {
             return Err(refused(SubmoduleError::Loop));
         }
-        wishes.push(Wish { at, url, revision, within: level.within.clone() });
+        wishes.push(WantedSubmodule { at, url, revision, within: level.within.clone() });
     }
     Ok(wishes)
 }
@@ -179,11 +179,11 @@ fn list_of(tree: &PlantedCommit) -> Result<Option<SubmoduleList>, SourceError> {
 /// Plants a submodule in its place.
 fn fetch(
     sources: &Sources<'_>,
-    wish: &Wish,
+    wish: &WantedSubmodule,
     (top, parts): (&PlantedCommit, &BTreeMap<BString, PlantedCommit>),
     of: &Superproject<'_>,
 ) -> Result<PlantedCommit, SourceError> {
-    let Wish { at, url, revision, .. } = wish;
+    let WantedSubmodule { at, url, revision, .. } = wish;
     for module in of.modules {
         let step = Step::Submodule(at.as_bstr());
         sources.context.events.happened(Event::Module { module, step });

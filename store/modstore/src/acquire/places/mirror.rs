@@ -7,7 +7,7 @@ use crate::{
         SourceError, Sources,
         entry::BaseCommit,
         key::TreeKey,
-        places::Found,
+        places::FoundTree,
         repository::{self, MirrorPaths},
     },
     events::Step,
@@ -20,7 +20,7 @@ pub(super) fn find(
     key: &TreeKey,
     base: Option<BaseCommit>,
     module: &ModuleName,
-) -> Result<Option<Found>, SourceError> {
+) -> Result<Option<FoundTree>, SourceError> {
     let TreeKey::Commit { origin, revision, .. } = key else { return Ok(None) };
     // Only a mirror that is there is worth a staging and a lock.
     if !repository::mirror(sources.context.layout, origin).is_dir() {
@@ -32,5 +32,5 @@ pub(super) fn find(
     let base = repository::base(sources, origin, base);
     let into = repository::destination(sources, origin, &paths, None)?;
     let found = commit_from_mirror(commit, base.as_ref(), into, &on_step, context.cancel)?;
-    Ok(found.map(|planted| Found::Own(Box::new(planted))))
+    Ok(found.map(|planted| FoundTree::Own(Box::new(planted))))
 }

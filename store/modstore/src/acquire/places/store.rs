@@ -6,7 +6,7 @@ use crate::{
         entry::{BaseCommit, git_list},
         key::TreeKey,
         known::KnownTrees,
-        places::Found,
+        places::FoundTree,
     },
     disk::{Layout, is_directory, is_whole, read_manifest},
     model::{Digest, ModuleName},
@@ -18,11 +18,11 @@ pub(super) fn find(
     key: &TreeKey,
     _: Option<BaseCommit>,
     _: &ModuleName,
-) -> Result<Option<Found>, SourceError> {
+) -> Result<Option<FoundTree>, SourceError> {
     let (layout, known) = (sources.context.layout, sources.known());
     let there = known.find(key).iter().filter(|digest| is_there(layout, known, **digest));
     let found = there.copied().find_map(|digest| open(layout, key, digest));
-    Ok(found.map(|tree| Found::Whole(Box::new(tree))))
+    Ok(found.map(|tree| FoundTree::Whole(Box::new(tree))))
 }
 
 /// What is current has been in use until now. Any other entry is looked at file by file before it is used again.
