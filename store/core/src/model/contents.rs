@@ -1,4 +1,4 @@
-//! [`Contents`]: what of a repository is wanted beyond the files of its own tree.
+//! [`Contents`]: what a module wants beyond the files of its repository's own tree.
 //!
 //! Written in `modules.toml` as `submodules = true | false | ["path", …]` and `lfs = true | false`. In the text of a
 //! source it is part of the fragment, and what is usual is not written: `#submodules=false`, `#submodules=a,b`,
@@ -16,7 +16,7 @@ use super::{
     written::{percent_decode, percent_encode},
 };
 
-/// What of a repository is wanted beyond the files of its own tree.
+/// What a module wants beyond the files of its repository's own tree.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Contents {
     /// Which submodules.

@@ -121,6 +121,9 @@ impl Network {
     pub fn submodule_address(&self, parent: &str, url: &str) -> Result<Address, SubmoduleError> {
         let config = &self.shared.config;
         let address = address(parent, url);
+        if address.contains(char::is_control) {
+            return Err(SubmoduleError::Url { url: url.escape_debug().to_string() });
+        }
         if let Some(scheme) = config.forbidden_to_repositories(&address) {
             return Err(SubmoduleError::Protocol { scheme });
         }
