@@ -232,6 +232,22 @@ mod tests {
         (manifest, git)
     }
 
+    /// The bytes of the second form without the hash at their end; they may never change.
+    const GOLDEN: [&str; 4] = [
+        "6d6f647367697432010101010101010101010101010101010101010102000000020202020202020202020202",
+        "0202020202020202030303030303030303030303030303030303030301000000b48100000100000062010000",
+        "0004040404040404040404040404040404040404040100000063010000000505050505050505050505050505",
+        "05050505050501000000630100000001000000610a00000076657273696f6e20310a040000007472756501",
+    ];
+
+    #[test]
+    fn the_second_form_has_the_bytes_of_its_first_version() {
+        let bytes = full().1.to_bytes();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (body, _) = hex.split_at(hex.len() - 64);
+        assert_eq!(body, GOLDEN.concat());
+    }
+
     #[test]
     fn the_git_ids_read_back_from_their_bytes() {
         for (manifest, git) in [sample(), full()] {
