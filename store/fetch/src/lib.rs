@@ -24,7 +24,7 @@ pub use composed::{SUBMODULES_FILE, compose};
 pub use errors::{
     AcquireError, ArchiveError, Cause, ConnectError, FetchError, LimitError, LoginError,
     MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, SubmoduleError,
-    TagError, TransferError, TransportError,
+    TagError, TransferError, TransportError, Words,
 };
 pub use fetched_commit::{
     BaseEntry, Destination, FetchedCommit, OnStep, PlantedCommit, commit_from_base,

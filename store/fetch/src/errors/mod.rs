@@ -31,4 +31,6 @@ pub use pack::PackError;
 pub use remote::{FetchError, NetworkError, RemoteError, RemoteStage};
 pub use submodule::SubmoduleError;
 pub use tag::TagError;
-pub use transport::{Cause, ConnectError, LoginError, ServerError, TransferError, TransportError};
+pub use transport::{
+    Cause, ConnectError, LoginError, ServerError, TransferError, TransportError, Words,
+};
