@@ -112,7 +112,7 @@ fn fetch_again(context: &Context, store: &Store) -> Result<ResetAnswer, Failure>
 
 /// What is current stands for what would be fetched again.
 fn would_drop(store: &Store) -> Result<ResetAnswer, Failure> {
-    let plan = store.plan_sweep(&Policy::only_what_is_shown())?;
+    let plan = store.plan_sweep(&Policy::only_current())?;
     let dropped = GcAnswer::planned(&plan, &store.sizes(&plan)?);
     Ok(ResetAnswer { dropped: Some(dropped), ..ResetAnswer::default() })
 }

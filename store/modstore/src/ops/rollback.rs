@@ -82,15 +82,13 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Generation, RollbackError> {
-        let _leftovers = self.report_leftovers(events);
-        self.ensure_writable(events, cancel)?;
+        let (context, _leftovers) = self.begin(events, cancel)?;
         let state = self.state()?;
         let (wanted, modules) = self.restorable(&state, to)?;
-        let ground = self.ground(events, cancel);
-        let environments = Environments::hold(ground)?;
-        environments.equip(ground, &modules)?;
+        let environments = Environments::hold(context)?;
+        environments.equip(context, &modules)?;
         let restore = |transaction: &mut Transaction| transaction.restore(wanted);
-        let current = self.transact(environments, events, cancel, restore)?;
+        let current = self.transact(context, environments, restore)?;
         current.ok_or(RollbackError::NoGeneration { wanted: to })
     }
 
