@@ -23,7 +23,7 @@ pub(super) struct UpdateContext<'a> {
     pub(super) store: Context<'a>,
     /// How many repositories are asked at once.
     pub(super) jobs: usize,
-    /// How long a failure is left alone.
+    /// How long failures wait for the next try.
     pub(super) retry: Retry,
     /// What the store added up to when it began.
     pub(super) state: &'a State,
