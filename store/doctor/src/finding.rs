@@ -39,6 +39,10 @@ pub struct About {
     pub candidate: Option<Candidate>,
     /// The requirement that `--fix` installs.
     pub requirement: Option<String>,
+    /// The project that `--fix` installs to meet a requirement.
+    pub requirement_from: Option<PathBuf>,
+    /// Whether the requirement is installed, and has to be installed over that.
+    pub is_reinstalled: bool,
     /// Why `--fix` leaves it alone, if a fix could have been expected.
     pub not_fixed_because: Option<String>,
     /// The command by which a user fixes it.

@@ -20,7 +20,7 @@ use crate::{
     finding::Finding,
     fix,
     hosts::{HOSTS, HostHome, cached_above, host_of},
-    inspected::{Editable, Found, InspectedEnvironment},
+    inspected::{Asked, Editable, Found, InspectedEnvironment},
     ownership::foreign,
     report::{Examined, Report},
 };
@@ -93,8 +93,13 @@ impl Scope<'_> {
         snapshot: &mut Snapshot,
     ) {
         let mut found = Vec::new();
+        let asked = match self.effort {
+            Effort::Quick => Asked::Not,
+            Effort::Full | Effort::Import => Asked::of(environment, editables, self.cancel),
+        };
         let mut view = EnvironmentView {
             environment,
+            asked: &asked,
             editables,
             catalog,
             effort: self.effort,
@@ -105,7 +110,7 @@ impl Scope<'_> {
         for editable in editables {
             let mut own = Vec::new();
             let unparsed = &mut snapshot.unparsed;
-            let mut view = EditableView { environment, editable, catalog, unparsed };
+            let mut view = EditableView { environment, asked: &asked, editable, catalog, unparsed };
             run(&check::EDITABLE, &mut view, &mut own);
             found.extend(own);
         }
