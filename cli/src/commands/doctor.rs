@@ -103,8 +103,8 @@ pub(crate) struct InspectedEnvironment {
     distributions: usize,
     /// How many of them are editable: their code lies elsewhere.
     editables: usize,
-    /// Why nothing was imported in it; null if the imports were tried or not asked for.
-    import_skipped: Option<String>,
+    /// Why nothing of it was run; null if its Python was asked, or was not to be.
+    not_run: Option<String>,
 }
 
 /// One thing that is wrong.
@@ -255,7 +255,7 @@ impl From<Examined> for InspectedEnvironment {
             installer: examined.installer,
             distributions: examined.distributions,
             editables: examined.editables,
-            import_skipped: examined.import_skipped,
+            not_run: examined.not_run,
         }
     }
 }

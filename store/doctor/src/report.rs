@@ -41,7 +41,7 @@ pub struct Examined {
     /// How many of them lie elsewhere.
     pub editables: usize,
     /// Why nothing was imported in it, if it should have been.
-    pub import_skipped: Option<String>,
+    pub not_run: Option<String>,
 }
 
 /// A fault that was fixed.

@@ -42,7 +42,7 @@ pub(crate) struct Snapshot {
     roots: Vec<PathBuf>,
     unparsed: Vec<(PathBuf, String)>,
     /// For each environment, why nothing was imported.
-    import_skipped: Vec<Option<String>>,
+    not_run: Vec<Option<String>>,
     /// For each environment, how many of its distributions lie elsewhere.
     editables: Vec<usize>,
 }
@@ -104,7 +104,7 @@ impl Scope<'_> {
             catalog,
             effort: self.effort,
             cancel: self.cancel,
-            import_skipped: None,
+            not_run: None,
         };
         run(&check::ENVIRONMENT, &mut view, &mut found);
         for editable in editables {
@@ -115,7 +115,7 @@ impl Scope<'_> {
             found.extend(own);
         }
         run(&check::ENVIRONMENT_AT_LAST, &mut view, &mut found);
-        snapshot.import_skipped.push(view.import_skipped);
+        snapshot.not_run.push(view.not_run);
         for finding in &mut found {
             finding.about.environment = Some(environment.prefix().to_owned());
             restrict(environment, editables, finding);
@@ -196,15 +196,15 @@ fn command(environment: &InspectedEnvironment, finding: &Finding) -> Option<Stri
 impl Snapshot {
     /// Reports it.
     pub(crate) fn into_report(self, report: &mut Report) {
-        let counted = self.environments.iter().zip(self.editables).zip(self.import_skipped);
-        let examined = counted.map(|((environment, editables), import_skipped)| Examined {
+        let counted = self.environments.iter().zip(self.editables).zip(self.not_run);
+        let examined = counted.map(|((environment, editables), not_run)| Examined {
             prefix: environment.prefix().to_owned(),
             python: environment.executable().to_owned(),
             tool: environment.found.tool.clone(),
             installer: environment.installer.as_ref().map(ToString::to_string),
             distributions: environment.scans.iter().map(|scan| scan.distributions.len()).sum(),
             editables,
-            import_skipped,
+            not_run,
         });
         report.environments = examined.collect();
         report.caches = self.roots;

@@ -108,9 +108,9 @@ impl DoctorAnswer {
             writeln!(to, "not parsed: {}", shortened(&format!("{path}: {why}")))?;
         }
         for inspected in &self.environments {
-            if let Some(why) = &inspected.import_skipped {
+            if let Some(why) = &inspected.not_run {
                 let line = format!("{}: {why}", inspected.environment);
-                writeln!(to, "not imported: {}", shortened(&line))?;
+                writeln!(to, "not run: {}", shortened(&line))?;
             }
         }
         Ok(())

@@ -41,12 +41,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
     let environment = view.environment;
-    if view.effort != Effort::Import || !environment.can_run() {
-        return;
-    }
-    if let Some(unasked) = &environment.found.unasked {
-        view.import_skipped =
-            Some(format!("{unasked}; `{}` runs it", environment.doctor_command()));
+    if view.effort != Effort::Import || !environment.can_run() || !environment.may_run() {
         return;
     }
     match import_all(view) {
@@ -58,7 +53,7 @@ fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
                 }
             }
         }
-        Err(why) => view.import_skipped = Some(why),
+        Err(why) => view.not_run = Some(why),
     }
 }
 

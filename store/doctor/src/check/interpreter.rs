@@ -5,7 +5,7 @@ use std::path::Path;
 use modstore_core::findings::{Severity, codes};
 use modstore_python::quoted;
 
-use super::view::{EnvironmentView, MachineView, OfEnvironment, OfMachine, Step};
+use super::view::{Effort, EnvironmentView, MachineView, OfEnvironment, OfMachine, Step};
 use crate::{
     finding::{Code, Details as _, Finding, Fix, name_of},
     hosts::HOSTS,
@@ -22,6 +22,9 @@ pub(super) const INSTALL_STATE: Step<OfMachine> = OfMachine::check(CODES, outdat
 
 fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
     let environment = view.environment;
+    if let (Some(unasked), true) = (&environment.found.unasked, view.effort != Effort::Quick) {
+        view.not_run = Some(format!("{unasked}; `{}` runs it", environment.doctor_command()));
+    }
     if let Some(what) = cannot_run(environment).or_else(|| wrong_answer(view)) {
         found.push(
             Finding::new(WRONG_INTERPRETER, environment.executable(), what)

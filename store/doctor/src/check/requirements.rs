@@ -230,7 +230,7 @@ fn changed(view: &EditableView<'_>, declared: &Declared) -> Option<Finding> {
         }
         (_, Some((group, name, object))) => {
             format!(
-                "its project has the entry point {name} = {object} of {group}, which is not installed"
+                "its project has the entry point {name} of {group} as {object}, which is not installed"
             )
         }
         _ => return None,

@@ -40,7 +40,7 @@ pub(crate) struct EnvironmentView<'a> {
     pub effort: Effort,
     pub cancel: &'a Cancel,
     /// Receives why nothing was imported, if that could have been expected.
-    pub import_skipped: Option<String>,
+    pub not_run: Option<String>,
 }
 
 /// A repository in a cache.
