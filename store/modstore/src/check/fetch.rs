@@ -4,13 +4,14 @@
 
 use modstore_fetch::NetworkError;
 
-use super::report::Origin;
 use crate::{
-    acquire::{Acquired, Reach, Resolution, SourceError, Sources, TreeFrom, Upstream, fetch},
+    Context,
+    acquire::{
+        Acquired, Reach, Resolution, Settings, SourceError, Sources, TreeFrom, Upstream, fetch,
+    },
     commit::State,
     disk::{Staged, Staging},
     model::{Binding, Digest, ModuleName},
-    update::Ground,
 };
 
 /// Why an entry could not be fetched again.
@@ -72,11 +73,10 @@ pub(super) struct Fetcher<'a> {
 impl<'a> Fetcher<'a> {
     /// No place counts that is an entry of this store. `claim` gives the staging.
     pub(super) fn new(
-        ground: Ground<'a>,
+        (context, settings): (Context<'a>, Settings),
         state: &'a State,
         claim: &'a (dyn Fn() -> Result<&'a Staging, crate::disk::StagingError> + Sync + 'a),
     ) -> Self {
-        let (context, settings) = (ground.context(), ground.options.settings());
         Self { sources: Sources::new(context, settings, Reach::OutsideTheStore, state, claim) }
     }
 
@@ -86,7 +86,7 @@ impl<'a> Fetcher<'a> {
         &self,
         digest: Digest,
         bindings: &[(ModuleName, Binding)],
-    ) -> Result<(Staged, Origin), RefetchError> {
+    ) -> Result<(Staged, TreeFrom), RefetchError> {
         let mut first = None;
         for (module, binding) in bindings {
             // What was built is built again by an update; what it was built from is fetched like any other.
@@ -95,9 +95,7 @@ impl<'a> Fetcher<'a> {
             }
             let failed = match self.fetch_from(module, binding) {
                 None => continue,
-                Some(Ok((staged, origin))) if staged.digest() == digest => {
-                    return Ok((staged, origin));
-                }
+                Some(Ok((staged, from))) if staged.digest() == digest => return Ok((staged, from)),
                 Some(Ok((staged, _))) => {
                     let (from, found) = (binding.source.to_string(), staged.digest());
                     RefetchError::Other { from, found }
@@ -117,7 +115,7 @@ impl<'a> Fetcher<'a> {
         &self,
         module: &ModuleName,
         binding: &Binding,
-    ) -> Option<Result<(Staged, Origin), SourceError>> {
+    ) -> Option<Result<(Staged, TreeFrom), SourceError>> {
         let resolution = Resolution::recorded(binding)?;
         let mut upstream = Upstream::of(binding.source.source().into_iter());
         let acquired = fetch(&self.sources, &mut upstream, &resolution, None, &[module]);
@@ -126,12 +124,6 @@ impl<'a> Fetcher<'a> {
             Ok(Acquired::Directory(_)) => return None,
             Err(error) => return Some(Err(error)),
         };
-        let origin = match tree.from {
-            TreeFrom::Store => Origin::Store,
-            TreeFrom::Mirror => Origin::Mirror,
-            TreeFrom::Repository => Origin::Git,
-            TreeFrom::Archive => Origin::Archive,
-        };
-        Some(Ok((tree.staged?, origin)))
+        Some(Ok((tree.staged?, tree.from)))
     }
 }

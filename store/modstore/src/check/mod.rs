@@ -26,12 +26,13 @@ mod content;
 mod entries;
 mod run;
 
+use modstore_core::findings::CodeList;
 pub use modstore_core::findings::Severity;
 
 pub use code::{Code, Repair};
 pub use finding::{About, Checked, Depth, Finding, Verification};
 pub(crate) use home::has_parts;
-pub use report::{How, NotRepaired, Origin, RebuiltJournal, RepairError, RepairReport, Repaired};
+pub use report::{How, NotRepaired, RebuiltJournal, RepairError, RepairReport, Repaired};
 pub(crate) use run::{leftovers, repair, verify};
 pub use view::VerifyError;
 pub(crate) use view::VerifyOptions;
@@ -47,6 +48,12 @@ const CHECKS: &[work::Check] = &[
     entries::CHECK,
     content::CHECK,
 ];
+
+impl CodeList for Repair {
+    fn codes() -> Vec<Code> {
+        codes().collect()
+    }
+}
 
 /// Every code that a check of a store can find.
 pub fn codes() -> impl Iterator<Item = Code> {

@@ -2,9 +2,13 @@
 
 use std::{collections::BTreeSet, error::Error, path::PathBuf};
 
+use modstore_core::in_json;
+use serde::{Serialize, Serializer};
+
 use super::{finding::Verification, view::VerifyError};
 use crate::{
     access::AccessError,
+    acquire::TreeFrom,
     commit::{BeginError, DecodeError, JournalError},
     disk::{DiskError, FormatError, LockError, StagingError},
     model::{Generation, ModuleName},
@@ -31,14 +35,20 @@ impl RepairReport {
     }
 }
 
-/// Something that was damaged, and is repaired.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Something that was repaired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Repaired {
-    /// Its path, below the home as that was given.
+    /// Where it is, below the home as that was given.
+    #[serde(serialize_with = "in_json::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
-    /// How it was repaired.
+    /// How it was repaired, in words.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub how: How,
-    /// Where the damaged thing is now, if anything was there that had to go.
+    /// Where the damaged copy is now; null if there was none to keep.
+    #[serde(rename = "quarantine", serialize_with = "in_json::path_or_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub aside: Option<PathBuf>,
     /// The modules that lead to it in any kept generation. Sorted.
     pub modules: Vec<String>,
@@ -57,23 +67,9 @@ pub enum How {
     /// Links were made again as the journal says.
     Relinked,
     /// An entry was put together or fetched, under the same digest.
-    Rebuilt(Origin),
+    Rebuilt(TreeFrom),
     /// It was set aside, and nothing needs it.
     SetAside,
-}
-
-/// Where the content of a rebuilt entry came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Origin {
-    /// From the same files in this store; no network was used.
-    Store,
-    /// From the bare mirror; no network was used.
-    Mirror,
-    /// From the commit it was made of.
-    Git,
-    /// From the archive it was made of.
-    Archive,
 }
 
 /// Something that is still damaged.
@@ -111,12 +107,18 @@ impl How {
             Self::SetRight => "permissions and times set",
             Self::Rewritten => "rewritten",
             Self::Relinked => "links recreated",
-            Self::Rebuilt(Origin::Store) => "rebuilt from other files of the store",
-            Self::Rebuilt(Origin::Mirror) => "rebuilt from its mirror",
-            Self::Rebuilt(Origin::Git) => "re-fetched",
-            Self::Rebuilt(Origin::Archive) => "unpacked again",
+            Self::Rebuilt(TreeFrom::Store) => "rebuilt from other files of the store",
+            Self::Rebuilt(TreeFrom::Mirror) => "rebuilt from its mirror",
+            Self::Rebuilt(TreeFrom::Git) => "re-fetched",
+            Self::Rebuilt(TreeFrom::Archive) => "unpacked again",
             Self::SetAside => "set aside",
         }
+    }
+}
+
+impl Serialize for How {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
     }
 }
 

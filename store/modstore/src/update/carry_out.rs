@@ -72,12 +72,12 @@ pub(super) fn gather(
     let is_worth_it = |goal: &&Goal<'_>| {
         let outcome = gathered.outcomes.get(goal.module);
         matches!(outcome, Some(Outcome::Deferred(Deferred::Until(_))))
-            && goal.request().host().is_some_and(|host| answering.contains(&host))
+            && goal.source.host().is_some_and(|host| answering.contains(&host))
             && failed_by_the_network(context, goal.module)
     };
     let again = groups.iter().map(|group| group.iter().filter(is_worth_it).cloned().collect());
     let again: Vec<Group<'_>> = again.filter(|group: &Group<'_>| !group.is_empty()).collect();
-    if !again.is_empty() && !context.ground.cancel.is_cancelled() {
+    if !again.is_empty() && !context.store.cancel.is_cancelled() {
         let later = gather_once(context, &again, RetryPolicy::All);
         gathered.outcomes.extend(later.outcomes);
         gathered.trees.extend(later.trees);
@@ -86,15 +86,17 @@ pub(super) fn gather(
 }
 
 fn failed_by_the_network(context: &UpdateContext<'_>, module: &ModuleName) -> bool {
-    context.state.attempts().get(module).is_some_and(Attempt::may_end_with_an_answer)
+    let retry = context.retry;
+    let attempt: Option<&Attempt> = context.state.attempts().get(module);
+    attempt.is_some_and(|it| it.may_end_with_an_answer(retry.wait(it.count)))
 }
 
 fn gather_once(context: &UpdateContext<'_>, groups: &[Group<'_>], policy: RetryPolicy) -> Gathered {
-    let done = in_parallel(context.ground.options.jobs, groups, |group| {
+    let done = in_parallel(context.jobs, groups, |group| {
         let (plan, mut upstream) = plan_sources(context, group, policy);
         let gathered = carry_out(context, group, plan, &mut upstream);
         for (module, outcome) in &gathered.outcomes {
-            outcome.tell(context.ground.events, module);
+            outcome.tell(context.store.events, module);
         }
         gathered
     });
@@ -185,10 +187,8 @@ fn failure(goal: &Goal<'_>, resolution: &Resolution, error: SourceError) -> Outc
 fn base(context: &UpdateContext<'_>, wishes: &[Wish<'_>]) -> Option<BaseCommit> {
     let mut bases = wishes.iter().filter_map(|(goal, resolution)| {
         let bound = &context.state.modules().get(goal.module)?.bound;
-        let (Some(now), Resolution::Commit { origin, .. }) = (bound.fetched(), resolution) else {
-            return None;
-        };
-        (now.origin == *origin).then_some((bound.source_entry()?, now.revision))
+        let (now, commit) = (bound.fetched()?, resolution.commit()?);
+        (now.origin == commit.origin).then_some((bound.source_entry()?, now.revision))
     });
     bases.next()
 }

@@ -6,21 +6,25 @@ use modstore_fetch::NetworkError;
 
 use super::{
     goal::Goal,
-    ground::Ground,
-    options::RetryPolicy,
+    options::{Options, Retry, RetryPolicy},
     plan::{Situation, Survey},
 };
 use crate::{
+    Context,
     acquire::{Reach, Sources},
     build::{Toolchains, failing_at, key_but_for_source},
     commit::{State, now},
     disk::{Staging, StagingError, is_directory},
-    model::{Digest, ModuleName, Source},
+    model::{Digest, ModuleName},
 };
 
 /// What all threads of one update, or of one look at what an update would do, share.
 pub(super) struct UpdateContext<'a> {
-    pub(super) ground: Ground<'a>,
+    pub(super) store: Context<'a>,
+    /// How many repositories are asked at once.
+    pub(super) jobs: usize,
+    /// How long failures wait for the next try.
+    pub(super) retry: Retry,
     /// What the store added up to when it began.
     pub(super) state: &'a State,
     pub(super) sources: Sources<'a>,
@@ -36,17 +40,18 @@ pub(super) struct UpdateContext<'a> {
 
 impl<'a> UpdateContext<'a> {
     pub(super) fn new(
-        ground: Ground<'a>,
+        (store, options): (Context<'a>, &Options),
         state: &'a State,
         refetch: bool,
         claim: &'a (dyn Fn() -> Result<&'a Staging, StagingError> + Sync + 'a),
     ) -> Self {
         let reach = if refetch { Reach::OriginOnly } else { Reach::Everywhere };
-        let (context, settings) = (ground.context(), ground.options.settings());
         Self {
-            ground,
+            store,
+            jobs: options.jobs,
+            retry: options.retry,
             state,
-            sources: Sources::new(context, settings, reach, state, claim),
+            sources: Sources::new(store, options.settings(), reach, state, claim),
             toolchains: Toolchains::default(),
             refetch,
             now: now(),
@@ -57,11 +62,7 @@ impl<'a> UpdateContext<'a> {
     /// Reads the host's git configuration, if one of these may have to be fetched: what is wrong with it is no failure of
     /// a module.
     pub(super) fn open_network(&self, goals: &[Goal<'_>]) -> Result<(), NetworkError> {
-        let is_fetched = |goal: &Goal<'_>| match goal.source {
-            Source::Git(_) | Source::Archive(_) => true,
-            Source::Linked(_) => false,
-        };
-        if goals.iter().any(is_fetched) {
+        if goals.iter().any(|goal| goal.source.address().is_some()) {
             self.sources.network()?;
         }
         Ok(())
@@ -82,7 +83,7 @@ impl<'a> UpdateContext<'a> {
         let is_gone = |goal: &&Goal<'_>| {
             let current = self.state.modules().get(goal.module);
             let entry = current.and_then(|current| current.bound.source_entry());
-            entry.is_some_and(|digest| !is_directory(&self.ground.layout.entry(digest)))
+            entry.is_some_and(|digest| !is_directory(&self.store.layout.entry(digest)))
         };
         let gone: BTreeSet<ModuleName> =
             goals.iter().filter(is_gone).map(|goal| goal.module.clone()).collect();
@@ -95,7 +96,7 @@ impl<'a> UpdateContext<'a> {
     fn recipe(&self, goal: &Goal<'_>) -> Option<Digest> {
         let attempt = self.state.attempts().get(goal.module)?;
         let (spec, _) = (goal.build?, attempt.conditions?);
-        let recipe = self.toolchains.recipe(spec, self.ground.cancel).ok()?;
+        let recipe = self.toolchains.recipe(spec, self.store.cancel).ok()?;
         let survey = Survey::default();
         let situation = self.situation(&survey, RetryPolicy::All);
         let name = key_but_for_source(&recipe, situation.last_read(goal.module));
