@@ -141,6 +141,44 @@ fn a_link_of_the_repository_may_lead_into_its_submodule() {
 }
 
 #[test]
+fn a_link_of_a_submodule_may_lead_into_the_tree_that_it_is_in() {
+    let world = World::new();
+    let x = Repo::create(world.root(), "x");
+    x.config("uploadpack.allowAnySHA1InWant", "true");
+    let commit = x.commit("main", &[Change::symlink("deep/out", "../../../name")]);
+    let (parent, _) = world.part("parent");
+    commit_parts(&parent, &[("vendor/x", "../x.git", &commit)]);
+    world.add("parent").ok();
+    world.is_as_git("parent", &world.http.url("parent"));
+    assert!(world.home.target("parent").join("vendor/x/deep/out").is_file());
+    // By itself, and one directory further up, it would leave its tree.
+    assert_eq!(crate::world::failed(&world.add("x").fails(1))["code"], "refused-tree");
+    let (other, _) = world.part("other");
+    commit_parts(&other, &[("x", "../x.git", &commit)]);
+    assert_eq!(crate::world::failed(&world.add("other").fails(1))["code"], "refused-tree");
+}
+
+#[test]
+fn the_hosts_own_word_on_a_submodule_goes_before_the_repositorys() {
+    let world = World::new();
+    let (_, x) = world.part("x");
+    let (parent, _) = world.part("parent");
+    commit_parts(
+        &parent,
+        &[("gone", "../gone.git", &x), ("off", "../x.git", &x), ("none", "../x.git", &x)],
+    );
+    let url = world.http.url("x");
+    world.home.git_config(&format!(
+        "[submodule \"gone\"]\n\turl = {url}\n[submodule \"off\"]\n\tactive = false\n\
+         [submodule \"none\"]\n\tupdate = none\n"
+    ));
+    world.add("parent").ok();
+    world.is_as_git("parent", &world.http.url("parent"));
+    let there = |path: &str| world.home.target("parent").join(path).exists();
+    assert_eq!([there("gone/name"), there("off/name"), there("none/name")], [true, false, false]);
+}
+
+#[test]
 fn a_repository_may_be_a_submodule_of_itself() {
     let world = World::new();
     let (parent, first) = world.part("parent");

@@ -11,7 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gix::{ObjectId, bstr::BString};
+use gix::{
+    ObjectId,
+    bstr::{BStr, BString},
+};
 use modstore_core::{
     Cancel,
     disk::{Disk, Planting, Staged, Staging},
@@ -23,7 +26,7 @@ use crate::{
     errors::{AcquireError, FetchError, PackError},
     limits::PackLimits,
     mirror::{AttemptError, CommitSource, Mirror, MirrorPlace},
-    pack::{Base, MemoryBudget, base_is_usable},
+    pack::{Base, MemoryBudget, base_is_usable, os_path},
     protocol::{Session, Tip},
     tree::{UnpackOptions, WrittenTree, checkout_into, unpack_history_into, unpack_into},
 };
@@ -91,8 +94,9 @@ pub struct Destination<'a> {
     pub disk: &'a Disk,
     /// The staging.
     pub staging: &'a Staging,
-    /// The directory that the tree is made in; a new one of the staging if there is none.
-    pub root: Option<&'a Path>,
+    /// Where the tree is made: at a path in a larger tree that lies at the root. A new directory of the staging if there is
+    /// none.
+    pub part_of: Option<(&'a Path, &'a BStr)>,
     /// What a pack may cost.
     pub packs: PackLimits,
     /// The memory of all fetches that run now.
@@ -245,8 +249,11 @@ impl CommitFetch<'_> {
         fill: impl FnOnce(&Planting, &UnpackOptions<'_>) -> Result<WrittenTree, E>,
     ) -> Result<PlantedCommit, E> {
         let Destination { disk, staging, .. } = self.into;
-        let root = self.into.root.map_or_else(|| staging.fresh(), Path::to_owned);
-        let writer = Planting::create(disk, &root).map_err(AcquireError::Write)?;
+        let (root, at) = match self.into.part_of {
+            Some((top, at)) => (top.join(os_path(at)), at),
+            None => (staging.fresh(), BStr::new("")),
+        };
+        let writer = Planting::create(disk, &root).map_err(AcquireError::Write)?.at(at);
         let options = UnpackOptions {
             base,
             folds: &|| staging.folds_names(),

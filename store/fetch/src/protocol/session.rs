@@ -24,7 +24,7 @@ use crate::{
         TransportError,
     },
     limits::{Counters, Counts, Limits},
-    submodules::address,
+    submodules::{Submodule, address},
     transport::{Download, GitConfig, HttpAgents, LongListings, Pace, RemoteUrl, Watch},
 };
 
@@ -111,6 +111,12 @@ impl Network {
         session.resolutions = session.resolve(wanted)?;
         session.remember();
         Ok(session)
+    }
+
+    /// A submodule as this machine's own configuration has it: `submodule.<name>.url`, `update` and `active`.
+    #[must_use]
+    pub fn submodule_as_configured(&self, submodule: &Submodule) -> Submodule {
+        self.shared.config.submodule(submodule)
     }
 
     /// The address of a submodule, as git takes `url` in a repository that came from `parent` (as written, login

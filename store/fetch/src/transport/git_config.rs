@@ -31,6 +31,7 @@ use super::{credential_helpers::CredentialHelpers, helper_logins::HelperLogins};
 use crate::{
     errors::{NetworkError, RemoteError},
     limits::LowSpeed,
+    submodules::Submodule,
 };
 
 /// A user name and a password. Never printed.
@@ -151,6 +152,25 @@ impl GitConfig {
         let config = repository.config_snapshot();
         let scheme = scheme_of(&instead_of(config.plumbing(), written));
         (!allowed_to_repositories(config.plumbing(), &scheme)).then_some(scheme)
+    }
+
+    /// `written` with what `submodule.<name>.*` says of it.
+    pub(crate) fn submodule(&self, written: &Submodule) -> Submodule {
+        let repository = self.repository.to_thread_local();
+        let config = repository.config_snapshot();
+        let value = |key: &str| {
+            let key = format!("submodule.{}.{key}", written.name);
+            config.plumbing().string(&key).map(|value| value.to_string())
+        };
+        let update = value("update").map(|update| update == "none");
+        let is_left_out = update.unwrap_or(written.is_left_out);
+        let is_active = value("active").is_none_or(|active| !is_false(&active));
+        let url = value("url").map(BString::from);
+        Submodule {
+            name: written.name.clone(),
+            url: url.or_else(|| written.url.clone()),
+            is_left_out: is_left_out || !is_active,
+        }
     }
 
     /// `written` as `insteadOf` has it.

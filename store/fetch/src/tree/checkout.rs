@@ -287,7 +287,9 @@ impl<'a> Checkout<'a> {
         self.count(size)?;
         if file.kind == FileKind::Symlink {
             let text = contents.as_bstr();
-            tree_rules::check_link(file.path.as_bstr(), text)
+            // A link of a submodule may lead into the tree that it is in.
+            let path = self.writer.path_in_whole(file.path.as_bstr());
+            tree_rules::check_link(path.as_bstr(), text)
                 .map_err(|reason| PackError::refused(file.path.clone(), reason))?;
             locked(&self.link_texts).push((file.path.clone(), text.to_owned()));
         } else if lfs::is_pointer(contents) {

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use gix::bstr::BStr;
+
 use modstore_fetch::{
     AcquireError, BaseEntry, Destination, MirrorPlace, PlantedCommit, RemoteError, Session, Wanted,
     fetch_commit,
@@ -101,13 +103,13 @@ pub(super) fn note(sources: &Sources<'_>, host: Option<&str>, error: Option<&Sou
     }
 }
 
-/// Fetches a commit against `base`, into a new directory of the staging unless `root` names one.
+/// Fetches a commit against `base`, into a new directory of the staging unless it is `part_of` another tree.
 pub(super) fn fetch(
     sources: &Sources<'_>,
     upstream: &mut Upstream,
     commit: &Fetched,
     base: Option<&BaseEntry>,
-    root: Option<&Path>,
+    part_of: Option<PartOf<'_>>,
     modules: &[&ModuleName],
 ) -> Result<PlantedCommit, SourceError> {
     let context = sources.context;
@@ -115,7 +117,7 @@ pub(super) fn fetch(
     let wanted = [Wanted::Commit(commit)];
     let session = connected(sources, upstream, &wanted, modules)?;
     let paths = MirrorPaths::of(context.layout, origin);
-    let into = destination(sources, origin, &paths, root)?;
+    let into = destination(sources, origin, &paths, part_of)?;
     let module = modules.first();
     let on_step = |step: Step<'_>| {
         if let Some(module) = module {
@@ -168,12 +170,15 @@ impl MirrorPaths {
     }
 }
 
-/// Where a commit of this repository is written to: `root`, or else a new directory of the staging.
+/// The root of a tree, and where in it a part of it lies.
+pub(super) type PartOf<'p> = (&'p Path, &'p BStr);
+
+/// Where a commit of this repository is written to: where it is a part, or else to a new directory of the staging.
 pub(super) fn destination<'d>(
     sources: &'d Sources<'_>,
     origin: &'d Origin,
     paths: &'d MirrorPaths,
-    root: Option<&'d Path>,
+    part_of: Option<PartOf<'d>>,
 ) -> Result<Destination<'d>, SourceError> {
     let context = sources.context;
     let mirror = MirrorPlace {
@@ -189,7 +194,7 @@ pub(super) fn destination<'d>(
         mirror,
         disk,
         staging,
-        root,
+        part_of,
         packs: sources.settings.packs,
         memory: &sources.memory,
     })

@@ -10,7 +10,6 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{Arc, PoisonError},
 };
 
@@ -27,7 +26,7 @@ use super::{
     Reach, SourceError, Sources, Upstream,
     entry::open_base,
     key::TreeKey,
-    repository::{self, MirrorPaths},
+    repository::{self, MirrorPaths, PartOf},
 };
 use crate::{
     disk::{DiskError, Verb, place},
@@ -140,7 +139,11 @@ fn wanted(
     for (path, commit) in links {
         let at = below(level.at.as_bstr(), path.as_bstr());
         let Some(submodule) = list.at(path.as_bstr()) else { continue };
-        if submodule.is_left_out || !contents.submodules.has(&at) {
+        if !contents.submodules.has(&at) {
+            continue;
+        }
+        let submodule = sources.network()?.submodule_as_configured(submodule);
+        if submodule.is_left_out {
             continue;
         }
         let refused = |error| self::refused(at.as_bstr(), SourceError::from(error));
@@ -203,7 +206,8 @@ fn fetch(
     let shared = sources.submodules.repository(url);
     // Another module that wants the same waits here, and then finds it fetched.
     let mut upstream = shared.lock().unwrap_or_else(PoisonError::into_inner);
-    let planted = plant(sources, &mut upstream, (at.as_bstr(), &commit), &root, of);
+    let part_of = (top.writer.root(), at.as_bstr());
+    let planted = plant(sources, &mut upstream, &commit, part_of, of);
     let planted = planted.map_err(failed)?;
     sources.submodules.remember(&commit, &root, &planted);
     Ok(planted)
@@ -213,8 +217,8 @@ fn fetch(
 fn plant(
     sources: &Sources<'_>,
     upstream: &mut Upstream,
-    (at, commit): (&BStr, &Fetched),
-    root: &Path,
+    commit: &Fetched,
+    part_of: PartOf<'_>,
     of: &Superproject<'_>,
 ) -> Result<PlantedCommit, SourceError> {
     let context = sources.context;
@@ -224,13 +228,13 @@ fn plant(
         }
     };
     let paths = MirrorPaths::of(context.layout, &commit.origin);
-    let into = repository::destination(sources, &commit.origin, &paths, Some(root))?;
+    let into = repository::destination(sources, &commit.origin, &paths, Some(part_of))?;
     for base in same(sources, commit, of.base) {
         if let Some(planted) = commit_from_base(&base, into, &on_step, context.cancel)? {
             return Ok(planted);
         }
     }
-    let base = of.base.and_then(|base| base.submodule(at));
+    let base = of.base.and_then(|base| base.submodule(part_of.1));
     let base = base.or_else(|| repository::base(sources, &commit.origin, None));
     // Of the very commit there was none that is whole.
     let base = base.filter(|base| Revision::from(base.commit()) != commit.revision);
@@ -241,7 +245,7 @@ fn plant(
             return Ok(planted);
         }
     }
-    repository::fetch(sources, upstream, commit, base.as_ref(), Some(root), of.modules)
+    repository::fetch(sources, upstream, commit, base.as_ref(), Some(part_of), of.modules)
 }
 
 /// Trees of this very commit that are here.
