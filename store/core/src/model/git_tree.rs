@@ -63,6 +63,12 @@ impl GitTree {
         same_submodules && same_lfs
     }
 
+    /// Whether these bytes have anything beyond the repository's own files. Their beginning shows it.
+    #[must_use]
+    pub fn has_more(bytes: &[u8]) -> bool {
+        bytes.starts_with(FULL)
+    }
+
     /// Whether the first form of the bytes says it all.
     fn is_plain(&self) -> bool {
         self.submodules.is_empty()
