@@ -25,7 +25,7 @@ use crate::{
     },
     limits::{Counters, Counts, Limits},
     submodules::address,
-    transport::{Download, GitConfig, HttpAgents, LongListings, Pace, RemoteUrl, Watch},
+    transport::{Access, Download, GitConfig, HttpAgents, LongListings, Pace, RemoteUrl, Watch},
 };
 
 /// Bytes of a listing that no server goes over in good faith: half a million refs.
@@ -39,7 +39,7 @@ pub struct Network {
 
 struct NetworkState {
     config: Arc<GitConfig>,
-    agents: HttpAgents,
+    agents: Arc<HttpAgents>,
     limits: Limits,
     offline: bool,
     counters: Arc<Counters>,
@@ -59,6 +59,11 @@ pub struct Session {
     named: BTreeMap<ObjectId, Tip>,
 }
 
+/// Where a repository keeps the content of its large files, as far as it takes to ask.
+pub struct ContentSource {
+    pub(crate) access: Access,
+}
+
 impl Network {
     /// Reads the host's git configuration. `scratch` is a directory in which a minimal bare
     /// repository is made, because gix reads configuration through one; it holds nothing of value.
@@ -74,7 +79,7 @@ impl Network {
         let shared = NetworkState {
             long: LongListings::read(config.memory()),
             config: Arc::new(config),
-            agents: HttpAgents::new(limits, Arc::clone(&counters)),
+            agents: Arc::new(HttpAgents::new(limits, Arc::clone(&counters))),
             limits,
             offline,
             counters,
@@ -146,6 +151,23 @@ impl Network {
         let resolved = session.resolutions.pop().expect("one name has one resolution")?;
         session.resolutions.push(Ok(resolved.clone()));
         Ok((session, resolved))
+    }
+
+    /// Where the repository at `url` (as written, login included) keeps its large files. Nothing is asked yet.
+    pub fn content_source(&self, url: &str, cancel: &Cancel) -> Result<ContentSource, RemoteError> {
+        let NetworkState { config, agents, limits, offline, counters, .. } = &*self.shared;
+        let remote = config.remote_url(url)?;
+        let access = Access {
+            config: Arc::clone(config),
+            agents: Arc::clone(agents),
+            limits: *limits,
+            offline: *offline,
+            counters: Arc::clone(counters),
+            cancel: cancel.clone(),
+            pace: self.shared.pace(&remote),
+            remote,
+        };
+        Ok(ContentSource { access })
     }
 
     /// Asks for the file at `url`, an `http(s)` address with its login, and receives it in pieces.

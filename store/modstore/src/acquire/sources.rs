@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 
 use modstore_fetch::{
-    ArchiveLimits, Counts, Limits, MemoryBudget, Network, NetworkError, PackLimits,
+    ArchiveLimits, Counts, LfsLimits, LfsObjects, Limits, MemoryBudget, Network, NetworkError,
+    PackLimits,
 };
 
 use super::{hosts::Hosts, known::KnownTrees, shared::SharedSubmodules};
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) packs: PackLimits,
     /// What one archive may cost.
     pub(crate) archives: ArchiveLimits,
+    /// What the large files of one commit may cost.
+    pub(crate) lfs: LfsLimits,
 }
 
 /// Which places may give a tree in the origin's stead. Each step excludes the places of those before it.
@@ -50,6 +53,8 @@ pub(crate) struct Sources<'a> {
     pub(super) reach: Reach,
     /// What all fetches of this command may hold in memory together.
     pub(super) memory: MemoryBudget,
+    /// Contents of large files that this command has fetched.
+    pub(super) objects: LfsObjects,
     pub(super) staging: &'a Claim<'a>,
     /// Hosts that fail are given up.
     pub(crate) hosts: Hosts,
@@ -74,6 +79,7 @@ impl<'a> Sources<'a> {
             settings,
             reach,
             memory: MemoryBudget::new(settings.packs.memory, settings.jobs),
+            objects: LfsObjects::default(),
             staging,
             hosts: Hosts::default(),
             network: OnceLock::new(),
