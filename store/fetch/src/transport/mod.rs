@@ -5,7 +5,9 @@
 
 mod pace;
 mod bands;
+mod lanes;
 mod watch;
+mod addresses;
 mod tcp;
 mod credential_helpers;
 mod git_config;
@@ -23,6 +25,8 @@ pub(crate) use connect::{BoxedTransport, Link, dial};
 pub(crate) use download::Download;
 pub(crate) use git_config::{GitConfig, RemoteUrl, is_plain_repository, minimal_repository};
 pub(crate) use http_agent::HttpAgents;
+pub(crate) use lanes::is_of_a_crowd;
+pub use lanes::{Lane, Lanes};
 pub(crate) use long_listings::LongListings;
 pub(crate) use pace::Pace;
 pub(crate) use process::{StderrTail, fault_from_stderr};

@@ -1,9 +1,9 @@
 //! [`Sources`]: what all resolving and fetching of one command shares.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use modstore_fetch::{
-    ArchiveLimits, Counts, Limits, MemoryBudget, Network, NetworkError, PackLimits,
+    ArchiveLimits, Counts, Lanes, Limits, MemoryBudget, Network, NetworkError, PackLimits,
 };
 
 use super::{hosts::Hosts, known::KnownTrees};
@@ -16,7 +16,7 @@ use crate::{
 /// How fetching is done.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
-    /// How many fetches may run at once.
+    /// How many fetches may run at once, at most.
     pub(crate) jobs: usize,
     /// Whether a credential helper or ssh may ask a person.
     pub(crate) interactive: bool,
@@ -51,6 +51,8 @@ pub(crate) struct Sources<'a> {
     /// What all fetches of this command may hold in memory together.
     pub(super) memory: MemoryBudget,
     pub(super) staging: &'a Claim<'a>,
+    /// How many repositories of each host are worked on at once.
+    pub(crate) lanes: Arc<Lanes>,
     /// Hosts that fail are given up.
     pub(crate) hosts: Hosts,
     network: OnceLock<Network>,
@@ -74,6 +76,7 @@ impl<'a> Sources<'a> {
             reach,
             memory: MemoryBudget::new(settings.packs.memory, settings.jobs),
             staging,
+            lanes: Lanes::new(settings.jobs),
             hosts: Hosts::default(),
             network: OnceLock::new(),
             state,
@@ -91,7 +94,8 @@ impl<'a> Sources<'a> {
         }
         let Context { layout, offline, .. } = self.context;
         let Settings { limits, interactive, .. } = self.settings;
-        let opened = Network::open(&layout.mirrors(), limits, interactive, offline)?;
+        let (scratch, lanes) = (layout.mirrors(), Arc::clone(&self.lanes));
+        let opened = Network::open_with_lanes(&scratch, limits, interactive, offline, lanes)?;
         Ok(self.network.get_or_init(|| opened))
     }
 
