@@ -15,6 +15,10 @@ mod tags;
 mod logins;
 #[path = "servers/sharing.rs"]
 mod sharing;
+#[path = "servers/crowd.rs"]
+mod crowd;
+#[path = "servers/ssh.rs"]
+mod ssh;
 #[path = "servers/host.rs"]
 mod host;
 #[path = "servers/commands.rs"]

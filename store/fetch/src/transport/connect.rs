@@ -28,7 +28,8 @@ use super::{
     git_config::{GitConfig, RemoteUrl},
     http::{HttpClient, transport},
     http_agent::HttpAgents,
-    process::{ProcessInput, ProcessOutput, ServerProcess, StderrTail, ssh, upload_pack},
+    process::{ProcessInput, ProcessOutput, ServerProcess, SshCall, StderrTail, upload_pack},
+    shared_ssh::{Opening, Route},
     tcp,
     watch::{TimeoutStream, Watch},
 };
@@ -68,19 +69,22 @@ pub(crate) fn dial(
         }
         Scheme::Git => git_daemon(agents.addresses(), remote, version, limits, watch),
         Scheme::Ssh => {
-            let command = ssh(&config.ssh(), remote, version, config.interactive(), limits, watch)?;
+            let call = SshCall::new(config.ssh(), remote, config.interactive(), limits, watch)?;
+            let Route { options, opening } = agents.ssh().route(&call, watch);
+            let command = call.upload_pack(&options, remote, version);
             let started = ServerProcess::start(command, "ssh", !config.interactive(), watch)?;
-            Ok(over_process(started, remote, version))
+            Ok(over_process(started, opening, remote, version))
         }
         _ => {
             let started = ServerProcess::start(upload_pack(remote, version), "git", true, watch)?;
-            Ok(over_process(started, remote, version))
+            Ok(over_process(started, None, remote, version))
         }
     }
 }
 
 fn over_process(
     (program, output, input): (ServerProcess, ProcessOutput, ProcessInput),
+    opening: Option<Opening>,
     remote: &RemoteUrl,
     version: Protocol,
 ) -> Link {
@@ -95,7 +99,10 @@ fn over_process(
         ConnectMode::Process,
         false,
     );
-    Link { transport: Box::new(ProcessTransport { inner, _program: program }), stderr }
+    Link {
+        transport: Box::new(ProcessTransport { inner, _program: program, _opening: opening }),
+        stderr,
+    }
 }
 
 fn git_daemon(
@@ -147,6 +154,7 @@ fn tcp(
 struct ProcessTransport<T> {
     inner: T,
     _program: ServerProcess,
+    _opening: Option<Opening>,
 }
 
 impl<T: Transport> TransportWithoutIO for ProcessTransport<T> {

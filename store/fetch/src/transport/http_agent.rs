@@ -31,6 +31,7 @@ use super::{
     git_config::ConnectionOptions,
     lanes::Wait,
     pace::Pace,
+    shared_ssh::SharedSsh,
     tcp,
     watch::{SLICE, Watch},
 };
@@ -54,17 +55,23 @@ pub(crate) struct HttpAgents {
     counters: Arc<Counters>,
     made: Mutex<Vec<(ConnectionOptions, Agent)>>,
     addresses: Arc<Addresses>,
+    ssh: SharedSsh,
 }
 
 impl HttpAgents {
     pub(crate) fn new(limits: Limits, counters: Arc<Counters>) -> Self {
         let (made, addresses) = (Mutex::default(), Arc::default());
-        HttpAgents { limits, counters, made, addresses }
+        HttpAgents { limits, counters, made, addresses, ssh: SharedSsh::default() }
     }
 
     /// The addresses that all connections are made with, those that are not for HTTP too.
     pub(crate) fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// The connections of ssh that several conversations share.
+    pub(crate) fn ssh(&self) -> &SharedSsh {
+        &self.ssh
     }
 
     /// The agent whose connections are made with `options`.

@@ -1,13 +1,13 @@
 //! [`Lanes`]: how many repositories of each host are worked on at once.
 //!
 //! A host begins with [`FIRST`] lanes. Listings are bound by round trips, so the lanes grow with the measured wait: one
-//! for each [`STEP`] of it, up to the caller's limit. The shortest wait counts, because a server that is busy answers
-//! late, and more requests would not help it. A host that refuses some of many connections, drops them before it
-//! answers, or says 429, loses half of its lanes. The requests that failed are sent again, later each time, and each
-//! answer gives a lane back.
+//! for each [`STEP`] of it, up to the caller's limit. What counts is the shortest wait, and of answers only where others
+//! took hardly longer: a server that is busy answers one after the other, and more requests would not help it. A host that refuses some of many connections, drops them before it
+//! answers, or says 429, loses half of its lanes. The requests that failed are sent again, later each time, and good
+//! answers give the lanes back one by one.
 //!
-//! Limits: knows of one process only. A lane is a repository, not a connection; a repository uses one at a time. A lone
-//! request that fails is not sent again, nor is any to a host that has answered none.
+//! Limits: knows of one process only. A lane is a repository, not a connection; a repository uses one at a time. A
+//! request that failed is not sent again where there was never more than one, nor to a host that has answered none.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,9 @@ const FIRST: usize = 8;
 /// The wait that asks for one lane: eight lanes for a server 10 ms away, 32 for one 40 ms away.
 const STEP: Duration = Duration::from_micros(1250);
 /// Waits of one kind that are seen before the shortest of them counts.
-const SAMPLES: usize = 4;
+const SAMPLES: u32 = 4;
+/// Answers for each lane until a lane that was lost is given back.
+const ANSWERS: usize = 4;
 /// How often one request is sent again because of a crowd.
 const TRIES: u32 = 6;
 /// The time before the first of these tries; twice as long before each next one.
@@ -62,15 +64,19 @@ struct Host {
     paused: usize,
     has_answered: bool,
     halvings: u64,
-    connections: Shortest,
-    answers: Shortest,
+    /// Answers since a lane was lost or given back.
+    answered: usize,
+    connections: Waits,
+    answers: Waits,
 }
 
-/// The shortest of some waits.
+/// Waits of one kind.
 #[derive(Debug, Default)]
-struct Shortest {
-    seen: usize,
-    time: Duration,
+struct Waits {
+    shortest: Option<Duration>,
+    /// The number and the sum of the last few.
+    seen: u32,
+    sum: Duration,
 }
 
 /// A place at a host, given back when dropped.
@@ -175,9 +181,7 @@ impl Lanes {
         let at = self.host(&mut state, host);
         let is_news = !at.has_answered && at.paused > 0;
         at.has_answered = true;
-        let grows = at.width < at.wanted;
-        at.width += usize::from(grows);
-        if grows || is_news {
+        if at.recover() || is_news {
             self.change(&mut state);
         }
     }
@@ -265,18 +269,19 @@ impl Host {
             paused: 0,
             has_answered: false,
             halvings: 0,
-            connections: Shortest::default(),
-            answers: Shortest::default(),
+            answered: 0,
+            connections: Waits::default(),
+            answers: Waits::default(),
         }
     }
 
     /// Takes note of a wait, and says whether there is more room for it.
     fn learn(&mut self, what: Wait, time: Duration, most: usize) -> bool {
-        let kind = match what {
-            Wait::Connection => &mut self.connections,
-            Wait::Answer => &mut self.answers,
+        let distance = match what {
+            Wait::Connection => self.connections.shortest_with(time, |_, _| true),
+            Wait::Answer => self.answers.shortest_with(time, is_hardly_longer),
         };
-        let Some(shortest) = kind.of(time) else { return false };
+        let Some(shortest) = distance else { return false };
         let asked = shortest.as_micros().div_ceil(STEP.as_micros());
         let wanted = usize::try_from(asked).unwrap_or(most).min(most);
         if wanted <= self.wanted {
@@ -290,28 +295,56 @@ impl Host {
         grows
     }
 
-    /// Halves the lanes, unless that was done since the try began: the failures of one moment are one sign. False when
-    /// there was no other request that could be in the way.
-    fn halve(&mut self, attempt: &Attempt) -> bool {
-        if attempt.halvings != self.halvings {
-            return true;
-        }
-        if self.working < 2 {
+    /// Counts an answer, and gives a lane back after a few for each that there is. Whether there is one more.
+    fn recover(&mut self) -> bool {
+        if self.width >= self.wanted {
             return false;
         }
+        self.answered += 1;
+        let is_enough = self.answered >= self.width * ANSWERS;
+        if is_enough {
+            self.width += 1;
+            self.answered = 0;
+        }
+        is_enough
+    }
+
+    /// Halves the lanes, unless that was done since the try began: the failures of one moment are one sign. False when
+    /// no other request was ever in the way.
+    fn halve(&mut self, attempt: &Attempt) -> bool {
+        if attempt.halvings != self.halvings || self.working < 2 {
+            return self.halvings > 0;
+        }
+        self.answered = 0;
         self.width = (self.width.min(self.working) / 2).max(1);
         self.halvings += 1;
         true
     }
 }
 
-impl Shortest {
-    /// The shortest with this one, once there are enough.
-    fn of(&mut self, time: Duration) -> Option<Duration> {
-        self.time = if self.seen == 0 { time } else { self.time.min(time) };
+impl Waits {
+    /// The shortest of all, after each few more if those took `usual` time compared with it.
+    fn shortest_with(
+        &mut self,
+        time: Duration,
+        usual: fn(Duration, Duration) -> bool,
+    ) -> Option<Duration> {
+        let shortest = self.shortest.map_or(time, |shortest| shortest.min(time));
+        self.shortest = Some(shortest);
         self.seen += 1;
-        (self.seen >= SAMPLES).then_some(self.time)
+        self.sum += time;
+        if self.seen < SAMPLES {
+            return None;
+        }
+        let mean = self.sum / self.seen;
+        (self.seen, self.sum) = (0, Duration::ZERO);
+        usual(mean, shortest).then_some(shortest)
     }
+}
+
+/// By a quarter at most.
+fn is_hardly_longer(mean: Duration, shortest: Duration) -> bool {
+    mean <= shortest + shortest / 4
 }
 
 impl Attempt {
@@ -362,16 +395,20 @@ mod tests {
             for (most, wait, width) in
                 [(32, 0, 8), (32, 9, 8), (32, 20, 16), (32, 40, 32), (32, 500, 32), (64, 80, 64)]
             {
-                assert_eq!(width_after(most, what, &[wait; SAMPLES]), width, "{wait} ms");
+                assert_eq!(width_after(most, what, &[wait; SAMPLES as usize]), width, "{wait} ms");
             }
-            assert_eq!(width_after(2, what, &[40; SAMPLES]), 2, "the person's limit");
+            assert_eq!(width_after(2, what, &[40; SAMPLES as usize]), 2, "the person's limit");
         }
     }
 
     #[test]
     fn a_busy_server_that_is_near_gets_no_more_lanes() {
-        assert_eq!(width_after(32, Wait::Answer, &[90, 80, 3, 120, 200, 300]), 8);
-        assert_eq!(width_after(32, Wait::Answer, &[90; SAMPLES - 1]), 8, "too few to know");
+        let quiet_first = [3, 80, 90, 120, 90, 90, 90, 90];
+        let one_after_the_other = [25, 26, 50, 51, 75, 76, 100, 101, 100, 100, 100, 100];
+        for waits in [&quiet_first[..], &one_after_the_other, &[90; 3]] {
+            assert_eq!(width_after(32, Wait::Answer, waits), 8, "{waits:?}");
+        }
+        assert_eq!(width_after(32, Wait::Answer, &[43, 44, 46, 48]), 32, "far, and hardly busy");
     }
 
     #[test]
@@ -388,15 +425,17 @@ mod tests {
     /// Two requests of a host fail in the same moment, with so many lanes taken.
     fn failures_of_one_moment(lanes: &Lanes, taken: usize) -> (usize, [bool; 2]) {
         let mut open: Vec<Lane<'_>> = (0..taken).map(|_| lanes.enter(HOST).unwrap()).collect();
-        let attempts = [lanes.begin(HOST), lanes.begin(HOST)];
+        let failing = [open.pop(), open.pop()].map(|lane| (lane, lanes.begin(HOST)));
         let again = thread::scope(|scope| {
-            let failed = attempts.map(|mut attempt| {
-                scope.spawn(move || lanes.back_off(HOST, &mut attempt, None, &Cancel::new()))
+            let failed = failing.map(|(lane, mut attempt)| {
+                scope.spawn(move || {
+                    let _lane = lane;
+                    lanes.back_off(HOST, &mut attempt, None, &Cancel::new())
+                })
             });
             // Those that still work end one by one.
-            while open.len() > attempts.len() {
+            while open.pop().is_some() {
                 thread::sleep(milliseconds(1));
-                open.pop();
             }
             failed.map(|thread| thread.join().unwrap())
         });
@@ -404,14 +443,15 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_answers_some_gets_half_as_many_requests_and_those_that_failed_again() {
+    fn a_host_that_answers_some_gets_half_as_many_requests_and_those_that_failed_again_and_recovers()
+     {
         let lanes = Lanes::new(32);
         lanes.answered(HOST);
         assert_eq!(failures_of_one_moment(&lanes, 8), (4, [true, true]));
-        for width in [5, 6, 7, 8, 8] {
-            lanes.answered(HOST);
-            assert_eq!(lanes.width(HOST), width);
+        for answers in [ANSWERS * 4, ANSWERS * 5, ANSWERS * 6, ANSWERS * 7, 100] {
+            (0..answers).for_each(|_| lanes.answered(HOST));
         }
+        assert_eq!(lanes.width(HOST), 8, "all are given back, and no more");
     }
 
     #[test]

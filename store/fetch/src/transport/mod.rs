@@ -13,6 +13,7 @@ mod credential_helpers;
 mod git_config;
 mod long_listings;
 mod process;
+mod shared_ssh;
 mod http_agent;
 mod http_text;
 mod login;

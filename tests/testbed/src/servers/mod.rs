@@ -4,13 +4,17 @@ mod process;
 mod git_daemon;
 mod ssh;
 mod wire;
+mod far_wire;
+mod tls_front;
 mod scripted;
 mod ports;
 mod cut_network;
 
 pub use cut_network::CutNetwork;
+pub use far_wire::FarWire;
 pub use git_daemon::GitDaemon;
 pub use ports::{BlackHole, RefusedPort};
 pub use scripted::ScriptedServer;
 pub use ssh::SshServer;
+pub use tls_front::TlsFront;
 pub use wire::Wire;
