@@ -15,7 +15,7 @@ use crate::{
     Context,
     declare::{self, DeclareError},
     disk::{Format, Layout, read_own_if_there},
-    model::{BuildSpec, Declared, Digest, EditError, ModuleName, Source, Subdirectory},
+    model::{BuildSpec, Declared, Digest, EditError, ModuleName, Subdirectory},
 };
 
 /// A module that is built, as it is declared now.
@@ -175,11 +175,11 @@ fn name_of(store: &str, module: &ModuleName, declared: &Declared, spec: &BuildSp
 /// Whose code a build works on: a repository, or an archive, and the part of it; or a directory.
 fn from(declared: &Declared) -> [Option<String>; 2] {
     let source = declared.effective_source();
-    let origin = source.origin().map(|origin| origin.to_string());
-    match source {
-        Source::Git(git) => [origin, git.subdirectory.map(|part| part.to_string())],
-        Source::Archive(archive) => [origin, archive.subdirectory.map(|part| part.to_string())],
-        Source::Linked(_) => [None, Some(source.to_toml_text())],
+    match source.address() {
+        Some(address) => {
+            [Some(address.origin().to_string()), source.subdirectory().map(ToString::to_string)]
+        }
+        None => [None, Some(source.to_toml_text())],
     }
 }
 
@@ -274,6 +274,13 @@ mod tests {
         ] {
             assert!(!world.allows(&PLAIN.replace(was, becomes)), "{becomes}");
         }
+        // Nor may an archive from elsewhere be built because another was.
+        let archive = format!("archive+https://h/a.zip#sha256={}", "ab".repeat(32));
+        let packed = PLAIN.replace("git+https://h/o/r@main", &archive);
+        world.declare(&packed);
+        world.allow();
+        assert!(world.allows(&packed));
+        assert!(!world.allows(&packed.replace("/h/", "/elsewhere/")));
         // As long as nobody revokes it, what was allowed once is.
         world.declare(&PLAIN.replace("all", "most"));
         world.allow();

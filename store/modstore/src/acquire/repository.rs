@@ -16,7 +16,7 @@ use super::{
 use crate::{
     disk::Layout,
     events::{Event, Events, Step},
-    model::{ModuleName, Origin, RefName, Revision},
+    model::{Fetched, ModuleName, Origin, RefName},
 };
 
 /// What each of these names means; all fail alike when the repository cannot be asked. `modules` are those that want
@@ -36,11 +36,11 @@ pub(super) fn list(
         Ok(session) => {
             let resolved = session.take_resolutions().into_iter().map(|resolved| {
                 let resolved = resolved.map_err(AcquireError::from)?;
-                Ok(Resolution::Commit {
+                Ok(Resolution::Commit(Fetched {
                     origin: origin.clone(),
                     reference: resolved.name.map(RefName::from),
                     revision: resolved.commit.into(),
-                })
+                }))
             });
             resolved.collect()
         }
@@ -105,12 +105,13 @@ pub(super) fn note(sources: &Sources<'_>, host: Option<&str>, error: Option<&Sou
 pub(super) fn fetch(
     sources: &Sources<'_>,
     upstream: &mut Upstream,
-    (origin, revision): (&Origin, Revision),
+    commit: &Fetched,
     base: Option<BaseCommit>,
     modules: &[&ModuleName],
 ) -> Result<AcquiredTree, SourceError> {
     let context = sources.context;
-    let wanted = [Wanted::Commit(revision.into())];
+    let (origin, commit) = (&commit.origin, commit.revision.into());
+    let wanted = [Wanted::Commit(commit)];
     let session = connected(sources, upstream, &wanted, modules)?;
     let paths = MirrorPaths::of(context.layout, origin);
     let into = destination(sources, origin, &paths)?;
@@ -126,14 +127,13 @@ pub(super) fn fetch(
         let step = Step::Receiving { bytes: 0, objects: 0, of: None };
         context.events.happened(Event::Module { module, step });
     }
-    let commit = revision.into();
     let fetched = fetch_commit(session, commit, base.as_ref(), into, &on_step, context.cancel);
     let fetched = fetched.inspect_err(|error| {
         if let Some(host) = upstream.host.as_deref().filter(|_| error.is_network()) {
             sources.hosts.failed(host);
         }
     });
-    Ok(tree(fetched?, TreeFrom::Repository))
+    Ok(tree(fetched?, TreeFrom::Git))
 }
 
 /// The entry that a commit of this repository is fetched against: `base`, or else the newest that the store knows.

@@ -40,14 +40,15 @@ pub(crate) struct AcquiredTree {
 
 /// Where a tree was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TreeFrom {
-    /// An entry of this store.
+#[non_exhaustive]
+pub enum TreeFrom {
+    /// In this store; no network was used.
     Store,
-    /// The bare mirror of its repository.
+    /// In the bare mirror of its repository; no network was used.
     Mirror,
-    /// Its repository.
-    Repository,
-    /// Its archive.
+    /// In its repository.
+    Git,
+    /// In the archive, or whatever else its checksum names.
     Archive,
 }
 

@@ -72,7 +72,7 @@ pub(super) fn gather(
     let is_worth_it = |goal: &&Goal<'_>| {
         let outcome = gathered.outcomes.get(goal.module);
         matches!(outcome, Some(Outcome::Deferred(Deferred::Until(_))))
-            && goal.request().host().is_some_and(|host| answering.contains(&host))
+            && goal.source.host().is_some_and(|host| answering.contains(&host))
             && failed_by_the_network(context, goal.module)
     };
     let again = groups.iter().map(|group| group.iter().filter(is_worth_it).cloned().collect());
@@ -186,10 +186,8 @@ fn failure(goal: &Goal<'_>, resolution: &Resolution, error: SourceError) -> Outc
 fn base(context: &UpdateContext<'_>, wishes: &[Wish<'_>]) -> Option<BaseCommit> {
     let mut bases = wishes.iter().filter_map(|(goal, resolution)| {
         let bound = &context.state.modules().get(goal.module)?.bound;
-        let (Some(now), Resolution::Commit { origin, .. }) = (bound.fetched(), resolution) else {
-            return None;
-        };
-        (now.origin == *origin).then_some((bound.source_entry()?, now.revision))
+        let (now, commit) = (bound.fetched()?, resolution.commit()?);
+        (now.origin == commit.origin).then_some((bound.source_entry()?, now.revision))
     });
     bases.next()
 }
