@@ -32,7 +32,7 @@ pub(crate) struct OutdatedArgs {
     /// Only these modules [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<ModuleName>,
-    /// How many repositories are asked at once
+    /// At most this many repositories are asked at once [default: 32, and 8 of a near host]
     #[arg(long, short, value_name = "J", value_parser = amounts::number)]
     jobs: Option<NonZeroU16>,
 }

@@ -90,7 +90,7 @@ fn failed_by_the_network(context: &UpdateContext<'_>, module: &ModuleName) -> bo
 }
 
 fn gather_once(context: &UpdateContext<'_>, groups: &[Group<'_>], policy: RetryPolicy) -> Gathered {
-    let host = |group: &Group<'_>| group.first().and_then(|goal| goal.request().host());
+    let host = |group: &Group<'_>| group.first().and_then(|goal| goal.source.host());
     let done = in_lanes(&context.sources.lanes, groups, host, |group| {
         let (plan, mut upstream) = plan_sources(context, group, policy);
         let gathered = carry_out(context, group, plan, &mut upstream);

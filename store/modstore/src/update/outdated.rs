@@ -53,7 +53,7 @@ fn plan_all(ground: Ground<'_>, state: &State, goals: Vec<Goal<'_>>) -> Result<P
     let context = UpdateContext::new(ground, state, false, &claim);
     context.open_network(&goals)?;
     let groups = groups(goals);
-    let host = |group: &Group<'_>| group.first().and_then(|goal| goal.request().host());
+    let host = |group: &Group<'_>| group.first().and_then(|goal| goal.source.host());
     let plans = in_lanes(&context.sources.lanes, &groups, host, |group| {
         let (plan, _) = plan_sources(&context, group, RetryPolicy::Interactive);
         let whole = group.iter().filter_map(|goal| {
