@@ -32,7 +32,7 @@ pub(crate) struct OutdatedArgs {
     /// Only these modules [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<ModuleName>,
-    /// At most this many repositories are asked at once [default: 32, and 8 of a near host]
+    /// At most this many repositories are asked at once [default: 64, and 8 of a near host]
     #[arg(long, short, value_name = "J", value_parser = amounts::number)]
     jobs: Option<NonZeroU16>,
 }

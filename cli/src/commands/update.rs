@@ -30,7 +30,7 @@ pub(crate) struct UpdateArgs {
     /// Only these modules [default: all]
     #[arg(value_name = "NAME")]
     pub(super) names: Vec<ModuleName>,
-    /// At most this many repositories are asked at once [default: 32, and 8 of a near host]
+    /// At most this many repositories are asked at once [default: 64, and 8 of a near host]
     #[arg(long, short, value_name = "J", value_parser = amounts::number)]
     pub(super) jobs: Option<NonZeroU16>,
     /// Switch only if every module was fetched

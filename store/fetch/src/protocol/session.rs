@@ -34,7 +34,7 @@ use crate::{
 const LONGEST: usize = 64 * 1024 * 1024;
 
 /// The lanes of a network that was opened without any.
-const LANES: usize = 32;
+const LANES: usize = 64;
 
 /// All that connections share: connections, the host's git configuration, limits. Used from many
 /// threads at once.

@@ -24,6 +24,11 @@ use crate::errors::{ConnectError, TransferError, TransportError};
 const FIRST: usize = 8;
 /// The wait that asks for one lane: eight lanes for a server 10 ms away, 32 for one 40 ms away.
 const STEP: Duration = Duration::from_micros(1250);
+/// A host that has answered none of its first requests for so long is at least that far away. It gets the lanes for that
+/// and no more before it answers: one that never does should not take all.
+const SILENCE: Duration = Duration::from_millis(40);
+/// How often it is looked for such a host.
+const LOOK: Duration = Duration::from_millis(10);
 /// Waits of one kind that are seen before the shortest of them counts.
 const SAMPLES: u32 = 4;
 /// Answers for each lane until a lane that was lost is given back.
@@ -66,6 +71,8 @@ struct Host {
     halvings: u64,
     /// Answers since a lane was lost or given back.
     answered: usize,
+    /// When the first request was sent.
+    begun: Option<Instant>,
     connections: Waits,
     answers: Waits,
 }
@@ -141,6 +148,9 @@ impl Lanes {
             return None;
         }
         let at = self.host(&mut state, host);
+        if at.is_silent() && at.begun.is_some_and(|begun| begun.elapsed() >= SILENCE) {
+            at.reach(SILENCE, self.most);
+        }
         if at.working >= at.width {
             return None;
         }
@@ -160,11 +170,18 @@ impl Lanes {
         self.change(&mut self.lock());
     }
 
-    /// Waits until [`Lanes::changes`] gives another number than this.
+    /// Waits until [`Lanes::changes`] gives another number than this, or a silent host may get more lanes.
     pub fn wait_for_change(&self, seen: u64) {
         let state = self.lock();
-        let waited = self.changed.wait_while(state, |state| state.changes == seen);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        if state.changes != seen {
+            return;
+        }
+        if state.hosts.values().any(|host| host.is_silent() && host.wanted < lanes_for(SILENCE)) {
+            drop(self.changed.wait_timeout(state, LOOK));
+        } else {
+            let waited = self.changed.wait_while(state, |state| state.changes == seen);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     /// A wait for this host has ended.
@@ -188,8 +205,10 @@ impl Lanes {
 
     /// A request to this host begins.
     pub(crate) fn begin(&self, host: &str) -> Attempt {
-        let halvings = self.lock().hosts.get(host).map_or(0, |host| host.halvings);
-        Attempt { halvings, tries: 0 }
+        let mut state = self.lock();
+        let at = self.host(&mut state, host);
+        at.begun.get_or_insert_with(Instant::now);
+        Attempt { halvings: at.halvings, tries: 0 }
     }
 
     /// A request failed as it does where there are too many. Waits for `pause` at least, until it may be sent again, and
@@ -270,6 +289,7 @@ impl Host {
             has_answered: false,
             halvings: 0,
             answered: 0,
+            begun: None,
             connections: Waits::default(),
             answers: Waits::default(),
         }
@@ -281,9 +301,18 @@ impl Host {
             Wait::Connection => self.connections.shortest_with(time, |_, _| true),
             Wait::Answer => self.answers.shortest_with(time, is_hardly_longer),
         };
-        let Some(shortest) = distance else { return false };
-        let asked = shortest.as_micros().div_ceil(STEP.as_micros());
-        let wanted = usize::try_from(asked).unwrap_or(most).min(most);
+        distance.is_some_and(|distance| self.reach(distance, most))
+    }
+
+    /// Whether none of its first requests was answered yet.
+    fn is_silent(&self) -> bool {
+        let enough = usize::try_from(SAMPLES).unwrap_or(usize::MAX);
+        self.begun.is_some() && self.answers.shortest.is_none() && self.working >= enough
+    }
+
+    /// Widens the lanes for a host that is this far away, and says whether there is more room.
+    fn reach(&mut self, distance: Duration, most: usize) -> bool {
+        let wanted = lanes_for(distance).min(most);
         if wanted <= self.wanted {
             return false;
         }
@@ -320,6 +349,10 @@ impl Host {
         self.halvings += 1;
         true
     }
+}
+
+fn lanes_for(distance: Duration) -> usize {
+    usize::try_from(distance.as_micros().div_ceil(STEP.as_micros())).unwrap_or(usize::MAX)
 }
 
 impl Waits {
@@ -409,6 +442,21 @@ mod tests {
             assert_eq!(width_after(32, Wait::Answer, waits), 8, "{waits:?}");
         }
         assert_eq!(width_after(32, Wait::Answer, &[43, 44, 46, 48]), 32, "far, and hardly busy");
+    }
+
+    #[test]
+    fn a_host_that_is_silent_for_long_is_far_away_and_gets_no_more_than_that() {
+        let lanes = Lanes::new(64);
+        let _open: Vec<Lane<'_>> = (0..8).map(|_| lanes.enter(HOST).unwrap()).collect();
+        assert!(lanes.enter(HOST).is_none());
+        lanes.begin(HOST);
+        thread::sleep(SILENCE);
+        // Wakes up although nothing has changed.
+        lanes.wait_for_change(lanes.changes());
+        assert!(lanes.enter(HOST).is_some());
+        thread::sleep(SILENCE);
+        assert!(lanes.enter(HOST).is_some());
+        assert_eq!(lanes.width(HOST), 32);
     }
 
     #[test]

@@ -36,7 +36,7 @@ const OPENED: u32 = 3;
 /// How often it is looked whether one is there by now.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long the local program may take to say its configuration, or to end.
-const LOCAL: Duration = Duration::from_secs(5);
+const LOCAL: Duration = Duration::from_secs(1);
 
 /// The shared connections of a command.
 #[derive(Default)]

@@ -189,7 +189,7 @@ pub(super) fn destination<'d>(
         disk,
         staging,
         packs: sources.settings.packs,
-        memory: &sources.memory,
+        memory: sources.memory(),
     })
 }
 

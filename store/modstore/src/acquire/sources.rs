@@ -13,6 +13,9 @@ use crate::{
     disk::{Staging, StagingError},
 };
 
+/// The memory is divided among so many fetches at least.
+const USUAL: usize = 8;
+
 /// How fetching is done.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
@@ -48,8 +51,8 @@ pub(crate) struct Sources<'a> {
     pub(super) context: Context<'a>,
     pub(super) settings: Settings,
     pub(super) reach: Reach,
-    /// What all fetches of this command may hold in memory together.
-    pub(super) memory: MemoryBudget,
+    /// What all fetches of this command may hold in memory together. Made when it is known how many there may be.
+    memory: OnceLock<MemoryBudget>,
     pub(super) staging: &'a Claim<'a>,
     /// How many repositories of each host are worked on at once.
     pub(crate) lanes: Arc<Lanes>,
@@ -74,7 +77,7 @@ impl<'a> Sources<'a> {
             context,
             settings,
             reach,
-            memory: MemoryBudget::new(settings.packs.memory, settings.jobs),
+            memory: OnceLock::new(),
             staging,
             lanes: Lanes::new(settings.jobs),
             hosts: Hosts::default(),
@@ -82,6 +85,17 @@ impl<'a> Sources<'a> {
             state,
             known: OnceLock::new(),
         }
+    }
+
+    /// Divides the memory among the fetches of so many repositories: no more run at once.
+    pub(crate) fn expect(&self, repositories: usize) {
+        let at_once = self.settings.jobs.min(repositories.max(USUAL));
+        self.memory.get_or_init(|| MemoryBudget::new(self.settings.packs.memory, at_once));
+    }
+
+    /// What all fetches of this command may hold in memory together.
+    pub(super) fn memory(&self) -> &MemoryBudget {
+        self.memory.get_or_init(|| MemoryBudget::new(self.settings.packs.memory, USUAL))
     }
 
     /// The network: the host's git configuration is read for the first who asks. No connection is made.

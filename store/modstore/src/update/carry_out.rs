@@ -67,6 +67,7 @@ pub(super) fn gather(
     groups: &[Group<'_>],
     policy: RetryPolicy,
 ) -> Gathered {
+    context.sources.expect(groups.len());
     let mut gathered = gather_once(context, groups, policy);
     let answering = context.sources.hosts.answering();
     let is_worth_it = |goal: &&Goal<'_>| {

@@ -43,7 +43,7 @@ impl Default for Options {
         Self {
             lock_limit: Duration::from_secs(300),
             barrier: Barrier::FileSystem,
-            jobs: 32,
+            jobs: 64,
             offline: false,
             interactive: false,
             trust_home: false,
