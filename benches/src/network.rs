@@ -119,25 +119,23 @@ fn one_way(
     let contenders = way.contenders(site.place, programs);
     let mut cold = Seen::new();
     // The peers install, too, and are timed only where that is left out.
-    let quick = |it: &&Box<dyn Contender>| !matches!(it.name(), "uv" | "sheldon");
-    for contender in &contenders {
+    let all: Vec<&dyn Contender> = contenders.iter().map(AsRef::as_ref).collect();
+    let (slow, quick): (Vec<&dyn Contender>, Vec<&dyn Contender>) =
+        all.iter().partition(|it| matches!(it.name(), "uv" | "sheldon"));
+    for contender in slow {
         contender.clear()?;
-        if !quick(&contender) {
-            contender.run(Step::Cold)?;
-        }
+        contender.run(Step::Cold)?;
     }
-    let quick: Vec<&Box<dyn Contender>> = contenders.iter().filter(quick).collect();
     for turn in 0..runs.div_ceil(3) {
         for contender in by_turns(&quick, turn) {
             contender.clear()?;
-            time(site.place, way, &***contender, Step::Cold, &mut cold)?;
+            time(site.place, way, *contender, Step::Cold, &mut cold)?;
         }
     }
     let mut nothing = Seen::new();
-    let all: Vec<&Box<dyn Contender>> = contenders.iter().collect();
     for turn in 0..runs {
         for contender in by_turns(&all, turn) {
-            time(site.place, way, &***contender, Step::Nothing, &mut nothing)?;
+            time(site.place, way, *contender, Step::Nothing, &mut nothing)?;
         }
     }
     all.iter().try_for_each(|contender| contender.clear())?;

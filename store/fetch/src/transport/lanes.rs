@@ -71,7 +71,7 @@ struct Host {
     halvings: u64,
     /// Answers since a lane was lost or given back.
     answered: usize,
-    /// When the first request was sent.
+    /// When the first request was sent whose answer is measured.
     begun: Option<Instant>,
     connections: Waits,
     answers: Waits,
@@ -205,10 +205,16 @@ impl Lanes {
 
     /// A request to this host begins.
     pub(crate) fn begin(&self, host: &str) -> Attempt {
+        let halvings = self.lock().hosts.get(host).map_or(0, |host| host.halvings);
+        Attempt { halvings, tries: 0 }
+    }
+
+    /// The same for a request whose answer is measured.
+    pub(crate) fn begin_measured(&self, host: &str) -> Attempt {
         let mut state = self.lock();
-        let at = self.host(&mut state, host);
-        at.begun.get_or_insert_with(Instant::now);
-        Attempt { halvings: at.halvings, tries: 0 }
+        self.host(&mut state, host).begun.get_or_insert_with(Instant::now);
+        drop(state);
+        self.begin(host)
     }
 
     /// A request failed as it does where there are too many. Waits for `pause` at least, until it may be sent again, and
@@ -304,10 +310,11 @@ impl Host {
         distance.is_some_and(|distance| self.reach(distance, most))
     }
 
-    /// Whether none of its first requests was answered yet.
+    /// Whether none of its first requests was answered yet. What ssh waits for is not measured: there it is logins.
     fn is_silent(&self) -> bool {
         let enough = usize::try_from(SAMPLES).unwrap_or(usize::MAX);
-        self.begun.is_some() && self.answers.shortest.is_none() && self.working >= enough
+        let has_answered = self.has_answered || self.answers.shortest.is_some();
+        self.begun.is_some() && !has_answered && self.working >= enough
     }
 
     /// Widens the lanes for a host that is this far away, and says whether there is more room.
@@ -449,7 +456,7 @@ mod tests {
         let lanes = Lanes::new(64);
         let _open: Vec<Lane<'_>> = (0..8).map(|_| lanes.enter(HOST).unwrap()).collect();
         assert!(lanes.enter(HOST).is_none());
-        lanes.begin(HOST);
+        lanes.begin_measured(HOST);
         thread::sleep(SILENCE);
         // Wakes up although nothing has changed.
         lanes.wait_for_change(lanes.changes());

@@ -98,7 +98,7 @@ impl Watch {
 
     /// A request begins that may have to be sent again.
     pub(crate) fn begin(&self) -> Option<Attempt> {
-        self.lanes.get().map(|(lanes, host)| lanes.begin(host))
+        self.lanes.get().map(|(lanes, host)| lanes.begin_measured(host))
     }
 
     /// A request failed as it does where there are too many: waits until it may be sent again, and says whether it may.
