@@ -94,7 +94,9 @@ pub enum Expected {
     )]
     Sha256,
     /// An archive this program can read.
-    #[error("an archive whose name ends in .tar.gz, .tgz, .tar.zst or .zip")]
+    #[error(
+        "an archive whose name ends in .tar.gz, .tgz, .tar.zst or .zip, or the address of one at a forge"
+    )]
     ArchiveName,
 }
 

@@ -2,10 +2,10 @@
 //!
 //! The listing is read whole, so that its connection is free again before the pack is asked for; a
 //! request's body is a few lines and is sent when the answer is first looked at. Logins are added
-//! here and not by gix, because they must also be kept from plain http, and from other places after a
-//! redirect; so must the headers that the configuration adds.
+//! here and not by gix, because they must also be kept from other places after a redirect; so must the headers that
+//! the configuration adds.
 //!
-//! Limits: basic authentication only. Redirects of a pack's request are followed only where
+//! Limits: basic authentication, and what helpers make. Redirects of a pack's request are followed only where
 //! `http.followRedirects` is true.
 
 use std::{
@@ -28,12 +28,14 @@ use ureq::{
 
 use super::{
     git_config::{GitConfig, HttpOptions, Redirects, RemoteUrl},
+    http_refusal::{pause_asked, refused},
     http_request::{
-        Headers, LazyPost, Request, RequestBody, Response, ResponsePart, accept, read_whole,
+        Headers, LazyPost, Request, RequestBody, Response, ResponsePart, header_lines, read_whole,
     },
     http_text::{
-        HttpOrigin, base64, http_origin, kinds_of_login, resolved, without_password, without_user,
+        HttpOrigin, http_origin, kinds_of_login, resolved, without_password, without_user,
     },
+    lanes::is_of_a_crowd,
     login::Logins,
     watch::Watch,
 };
@@ -195,14 +197,40 @@ impl RequestSender {
         let mut redirects = 0;
         loop {
             let request = self.request(&at, plan.headers);
-            let response = request.send(&self.watch, plan.body)?;
+            let response = self.send_in_a_crowd(&request, plan.body)?;
             if response.status().is_redirection() && plan.follow {
                 redirects += 1;
                 at = self.redirect(&at, &response, redirects)?;
             } else if !self.has_another_login(&at, plan.tail, &request, &response)? {
-                let headers = accept(&self.watch, &response, request.login)?;
+                if !response.status().is_success() {
+                    let error = refused(response, request.login, &self.watch);
+                    return Err(self.watch.fail(self.logins.explain(error)));
+                }
                 self.watch.during(|| self.logins.accepted(&at));
-                return Ok(FinalResponse { at, headers, response });
+                return Ok(FinalResponse { at, headers: header_lines(&response), response });
+            }
+        }
+    }
+
+    /// Sends one request, and sends it again while a server that has answered others has too many of them.
+    fn send_in_a_crowd(&self, request: &Request, body: Option<&[u8]>) -> io::Result<Response> {
+        let mut attempt = self.watch.begin();
+        loop {
+            match request.send(&self.watch, body) {
+                Ok(response) => match pause_asked(&response) {
+                    None => {
+                        self.watch.answered();
+                        return Ok(response);
+                    }
+                    pause if self.watch.back_off(&mut attempt, pause) => {}
+                    Some(_) => return Ok(response),
+                },
+                Err(sent_up) => {
+                    let Some(error) = self.watch.take_error() else { return Err(sent_up) };
+                    if !is_of_a_crowd(&error) || !self.watch.back_off(&mut attempt, None) {
+                        return Err(self.watch.fail(error));
+                    }
+                }
             }
         }
     }
@@ -223,12 +251,12 @@ impl RequestSender {
         let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
         let challenges: Vec<BString> = challenges.map(|value| value.as_bytes().into()).collect();
         let kinds = kinds_of_login(&challenges);
-        if kinds.iter().any(|kind| kind.eq_ignore_ascii_case("basic")) {
-            let base = without_password(at.strip_suffix(tail).unwrap_or(at));
-            return Ok(self.watch.during(|| self.logins.try_another(at, &base, challenges)));
-        }
-        if kinds.is_empty() {
-            Ok(false)
+        let is_basic = kinds.iter().any(|kind| kind.eq_ignore_ascii_case("basic"));
+        let base = without_password(at.strip_suffix(tail).unwrap_or(at));
+        let found =
+            self.watch.during(|| self.logins.try_another(at, &base, &challenges, is_basic))?;
+        if found || is_basic || kinds.is_empty() {
+            Ok(found)
         } else {
             Err(self.watch.fail(LoginError::UnknownKind(kinds.join(", "))))
         }
@@ -271,13 +299,10 @@ impl RequestSender {
         if self.home.is_some() && http_origin(url) == self.home {
             headers.extend(self.options.extra_headers.iter().cloned());
         }
-        let account = self.logins.for_url(url).filter(|_| !has_authorization(&headers));
-        if let Some(account) = &account {
-            let pair = format!("{}:{}", account.username, account.password);
-            headers.push((AUTHORIZATION.to_string(), format!("Basic {}", base64(pair.as_bytes()))));
-        }
-        let login = account.is_some();
-        Request { agent: self.agent.clone(), url: without_user(url), headers, login }
+        let login = self.logins.for_url(url).filter(|_| !has_authorization(&headers));
+        let has_login = login.is_some();
+        headers.extend(login.map(|value| (AUTHORIZATION.to_string(), value)));
+        Request { agent: self.agent.clone(), url: without_user(url), headers, login: has_login }
     }
 }
 

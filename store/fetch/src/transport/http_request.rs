@@ -5,13 +5,12 @@
 use std::{
     io::{self, Cursor, Read, Write},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use ureq::{Agent, Body, http::header::RETRY_AFTER};
+use ureq::{Agent, Body};
 
-use super::{http_text::is_loopback, lanes::is_of_a_crowd, watch::Watch};
-use crate::errors::{ConnectError, LoginError, ServerError, TransferError, TransportError};
+use super::watch::Watch;
+use crate::errors::{ConnectError, ServerError, TransferError, TransportError};
 
 /// Header names and values.
 pub(crate) type Headers = Vec<(String, String)>;
@@ -28,39 +27,9 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// GET, or POST with `body`. Sent again once if a kept connection turns out to be closed, and while a server that has
-    /// answered others has too many of our requests.
+    /// GET, or POST with `body`. Tried again once if a kept connection turns out to be closed.
     pub(crate) fn send(&self, watch: &Arc<Watch>, body: Option<&[u8]>) -> io::Result<Response> {
-        if self.login && !self.url.starts_with("https://") && !is_loopback(&self.url) {
-            return Err(watch.fail(LoginError::ClearText));
-        }
-        let mut attempt = watch.begin();
-        loop {
-            watch.check_cancelled()?;
-            match self.send_once(watch, body) {
-                Ok(response) if is_too_much(&response) => {
-                    if !watch.back_off(&mut attempt, retry_after(&response)) {
-                        return Ok(response);
-                    }
-                }
-                Ok(response) => {
-                    watch.answered();
-                    return Ok(response);
-                }
-                Err(error) => {
-                    if !is_of_a_crowd(&error) || !watch.back_off(&mut attempt, None) {
-                        return Err(watch.fail(error));
-                    }
-                }
-            }
-        }
-    }
-
-    fn send_once(
-        &self,
-        watch: &Arc<Watch>,
-        body: Option<&[u8]>,
-    ) -> Result<Response, TransportError> {
+        watch.check_cancelled()?;
         let opened = watch.connections();
         let answer = match watch.during(|| self.once(watch, body)) {
             Err(error)
@@ -70,7 +39,7 @@ impl Request {
             }
             answer => answer,
         };
-        answer.map_err(|error| watch.take_error().unwrap_or_else(|| transport_error(error, watch)))
+        answer.map_err(|error| watch.fail(transport_error(error, watch)))
     }
 
     fn once(&self, watch: &Watch, body: Option<&[u8]>) -> Result<Response, ureq::Error> {
@@ -222,14 +191,7 @@ impl Read for ResponsePart {
 }
 
 /// The headers of a success, as lines.
-pub(crate) fn accept(watch: &Watch, response: &Response, login: bool) -> io::Result<Vec<u8>> {
-    let status = response.status().as_u16();
-    if status == 401 {
-        return Err(watch.fail(if login { LoginError::Refused } else { LoginError::Missing }));
-    }
-    if !response.status().is_success() {
-        return Err(watch.fail(ServerError::Status { status, retry_after: retry_after(response) }));
-    }
+pub(crate) fn header_lines(response: &Response) -> Vec<u8> {
     let mut lines = Vec::new();
     for (name, value) in response.headers() {
         lines.extend_from_slice(name.as_str().as_bytes());
@@ -238,21 +200,7 @@ pub(crate) fn accept(watch: &Watch, response: &Response, login: bool) -> io::Res
         lines.extend_from_slice(String::from_utf8_lossy(value.as_bytes()).as_bytes());
         lines.push(b'\n');
     }
-    Ok(lines)
-}
-
-/// Whether the answer says that the server has too many requests.
-fn is_too_much(response: &Response) -> bool {
-    match response.status().as_u16() {
-        429 => true,
-        503 => retry_after(response).is_some(),
-        _ => false,
-    }
-}
-
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    lines
 }
 
 pub(crate) fn read_some(
