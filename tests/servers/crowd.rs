@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use modstore_testbed::{FarWire, Fault, TestHome};
+use modstore_testbed::{FarWire, Fault, TestHome, TlsFront};
 
 use crate::world::{World, is_settled};
 
@@ -39,6 +39,21 @@ fn a_far_server_gets_more_connections_and_each_repository_one_request() {
     assert_eq!(world.http.stats().requests.len(), 100);
     let (opened, open) = (wire.connections(), wire.most_open());
     assert!((9..=64).contains(&open) && opened <= 64, "{opened} connections, {open} at once");
+}
+
+#[test]
+fn over_tls_a_connection_that_comes_later_goes_on_from_an_earlier_handshake() {
+    let world = World::new();
+    let names = repositories(&world, 60);
+    let front = TlsFront::to(world.http.port());
+    let wire = FarWire::to(front.port(), FAR);
+    let mut home = world.home();
+    home.env("GIT_SSL_CAINFO", front.authority());
+    declare(&home, &names, |name| wire.url(&front.url(&world.http.url(name))));
+    home.run(&["update"]).ok();
+    let (whole, resumed) = front.handshakes();
+    assert_eq!(whole + resumed, wire.connections());
+    assert!(resumed > 0, "{whole} whole handshakes and none that was resumed");
 }
 
 #[test]
