@@ -4,7 +4,7 @@
 //! time is over or the user asks to stop; it ends by itself and holds nothing that other code waits for. All who want
 //! the same name wait for the same call.
 //!
-//! Limits: a name that is not found is asked for again by whoever comes later; one that is found is believed until the
+//! Limits: a name that is not found is asked for again by the next connection; one that is found is believed until the
 //! end of the command.
 
 use std::{

@@ -506,7 +506,7 @@ mod tests {
         for answers in [ANSWERS * 4, ANSWERS * 5, ANSWERS * 6, ANSWERS * 7, 100] {
             (0..answers).for_each(|_| lanes.answered(HOST));
         }
-        assert_eq!(lanes.width(HOST), 8, "all are given back, and no more");
+        assert_eq!(lanes.width(HOST), 8, "all are given back, not one more");
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl SshCall {
         Ok(SshCall { program, kind, options, destination, interactive })
     }
 
-    /// Whether it is OpenSSH, and asks nobody anything.
+    /// Whether it is OpenSSH, and asks no person anything.
     pub(crate) fn is_quiet_openssh(&self) -> bool {
         self.kind == ProgramKind::Ssh && !self.interactive
     }

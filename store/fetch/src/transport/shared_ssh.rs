@@ -5,7 +5,7 @@
 //! the shared connection; those that come meanwhile wait for it; all later ones go through it. Where a session is
 //! refused, OpenSSH connects by itself.
 //!
-//! Limits: only with OpenSSH, when it asks nobody anything, and where the person's configuration does not set
+//! Limits: only with OpenSSH, when it asks no person anything, and where the person's configuration does not set
 //! `ControlMaster` or `ControlPath`. OpenSSH moves the shared connection into a process of its own, which is ended with
 //! this value; if we are killed, it ends [`IDLE`] seconds after its last conversation, and an empty directory stays.
 
@@ -52,14 +52,14 @@ type Key = (OsString, Vec<String>, String);
 struct Server {
     /// Its number among all.
     number: usize,
-    state: Mutex<State>,
+    state: Mutex<Sharing>,
     changed: Condvar,
     /// How its shared connection is ended, once one was opened.
     end: OnceLock<Command>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Sharing {
     /// One conversation has begun, over an ssh of its own.
     Lone,
     /// The shared connection is being opened, for this time.
@@ -104,7 +104,7 @@ impl SharedSsh {
         match server.turn(&socket) {
             Turn::Own => Route::default(),
             Turn::Open { is_first } if is_first && !may_share(call, watch.cancel()) => {
-                server.set(State::Never);
+                server.set(Sharing::Never);
                 Route::default()
             }
             Turn::Open { .. } => {
@@ -127,7 +127,7 @@ impl SharedSsh {
         }
         let server = Server {
             number: servers.len(),
-            state: Mutex::new(State::Lone),
+            state: Mutex::new(Sharing::Lone),
             changed: Condvar::new(),
             end: OnceLock::new(),
         };
@@ -152,16 +152,16 @@ impl Server {
     fn turn(&self, socket: &Path) -> Turn {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match *state {
-            State::Lone => {
-                *state = State::Opening(1);
+            Sharing::Lone => {
+                *state = Sharing::Opening(1);
                 Turn::Open { is_first: true }
             }
-            State::Opened(times) if times < OPENED && !socket.exists() => {
-                *state = State::Opening(times + 1);
+            Sharing::Opened(times) if times < OPENED && !socket.exists() => {
+                *state = Sharing::Opening(times + 1);
                 Turn::Open { is_first: false }
             }
-            State::Opening(_) | State::Opened(_) => Turn::Use,
-            State::Never => Turn::Own,
+            Sharing::Opening(_) | Sharing::Opened(_) => Turn::Use,
+            Sharing::Never => Turn::Own,
         }
     }
 
@@ -169,7 +169,7 @@ impl Server {
     fn wait(&self, socket: &Path, watch: &Watch) -> bool {
         let end = Instant::now() + watch.connect;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while matches!(*state, State::Opening(_))
+        while matches!(*state, Sharing::Opening(_))
             && !socket.exists()
             && !watch.cancel().is_cancelled()
             && Instant::now() < end
@@ -180,7 +180,7 @@ impl Server {
         socket.exists()
     }
 
-    fn set(&self, new: State) {
+    fn set(&self, new: Sharing) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = new;
         self.changed.notify_all();
     }
@@ -205,8 +205,8 @@ impl Route {
 impl Drop for Opening {
     fn drop(&mut self) {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let State::Opening(times) = *state {
-            *state = State::Opened(times);
+        if let Sharing::Opening(times) = *state {
+            *state = Sharing::Opened(times);
         }
         self.0.changed.notify_all();
     }
