@@ -4,6 +4,7 @@
 
 mod scalar;
 mod words;
+mod contents;
 mod binding;
 mod attempt;
 mod failed;
@@ -13,6 +14,7 @@ mod lease;
 pub(crate) use self::{
     attempt::Attempt,
     binding::{Binding, Change},
+    contents::{Submodules, unusual},
     environment::{EnvironmentChanges, EnvironmentFailure},
     failed::{Deferred, DeferredReason, Failed},
     lease::LeaseHolder,

@@ -125,6 +125,7 @@ impl Answer for ShowAnswer {
         table.named("module", Some(module));
         table.named("target", Some(target));
         table.named("source", Some(declared.as_deref().unwrap_or("(not declared)")));
+        table.named("contents", self.listed.unusual.as_deref());
         match &self.listed.current {
             Some(binding) => add_binding(&mut table, binding, declared.as_deref()),
             None => table.named("current", Some("not fetched yet; `modstore update` fetches it")),

@@ -69,7 +69,7 @@ codes! {
     Corrupt = "corrupt",
     /// The tree holds what no module may hold.
     RefusedTree = "refused-tree",
-    /// The repository has submodules, which are not fetched.
+    /// A submodule is refused, or what `.gitmodules` says of it.
     Submodule = "submodule",
     /// `--offline` was given.
     Offline = "offline",

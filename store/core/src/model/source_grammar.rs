@@ -5,7 +5,7 @@
 //!         | [ "git+" ] user "@" host ":" path [ "@" ref ] [ "#" fields ]
 //!         | "archive+" url "#" fields                     url: https http file
 //!         | "/" path | "./" path | "../" path | "~/" path [ "#subdirectory=" path ]
-//! fields  = field *( "&" field )                          subdirectory= sha256= egg=
+//! fields  = field *( "&" field )                          subdirectory= submodules= lfs= sha256= egg=
 //! ```
 //!
 //! Without `git+`, an `https`, `http` or `file` URL must end in `.git` or be a repository of a known forge.
@@ -22,8 +22,8 @@ use super::source::PATH_ENDS;
 use super::source_error::Refusal;
 use super::written::percent_decode;
 use super::{
-    ArchiveKind, ArchiveSource, ArchiveUrl, Expected, GitSource, ParseSourceError, Reference,
-    RemoteUrl, Scheme, Source, Subdirectory,
+    ArchiveKind, ArchiveSource, ArchiveUrl, Contents, Expected, GitSource, ParseSourceError,
+    Reference, RemoteUrl, Scheme, Source, Subdirectory, Submodules,
 };
 
 impl Source {
@@ -221,7 +221,7 @@ fn read_git(text: &str) -> Result<GitSource, Refusal> {
     let reference = reference.map(|text| read_reference(text, reference_at)).transpose()?;
     let kind = if url.is_scp() { "" } else { "git+" };
     let fields =
-        FragmentFields::read(fragment, main.len() + 1, &["subdirectory"]).map_err(|refusal| {
+        FragmentFields::read(fragment, main.len() + 1, &GIT_FIELDS).map_err(|refusal| {
             match meant_reference(fragment.unwrap_or_default()) {
                 Some(meant) if reference.is_none() => {
                     refusal.suggest(format!("{kind}{main}@{meant}"))
@@ -229,7 +229,8 @@ fn read_git(text: &str) -> Result<GitSource, Refusal> {
                 _ => refusal,
             }
         })?;
-    Ok(GitSource { url, reference, subdirectory: fields.subdirectory })
+    let FragmentFields { subdirectory, contents, .. } = fields;
+    Ok(GitSource { url, reference, subdirectory, contents })
 }
 
 fn read_archive(text: &str) -> Result<Source, Refusal> {
@@ -295,10 +296,14 @@ fn meant_reference(fragment: &str) -> Option<&str> {
     name.parse::<Reference>().is_ok().then_some(name)
 }
 
+/// The fields that a repository may have.
+const GIT_FIELDS: [&str; 3] = ["subdirectory", "submodules", "lfs"];
+
 /// What is written behind `#`.
 #[derive(Default)]
 struct FragmentFields {
     subdirectory: Option<Subdirectory>,
+    contents: Contents,
     sha256: Option<[u8; 32]>,
 }
 
@@ -318,6 +323,15 @@ impl FragmentFields {
                 "egg" => {}
                 "subdirectory" if keys.contains(&key) => {
                     fields.subdirectory = read_subdirectory(value, value_at)?;
+                }
+                "submodules" if keys.contains(&key) => {
+                    let wanted = Submodules::read(value);
+                    fields.contents.submodules =
+                        wanted.ok_or(Refusal::new(value_at, Expected::Submodules))?;
+                }
+                "lfs" if keys.contains(&key) => {
+                    let wanted = value.parse().ok();
+                    fields.contents.lfs = wanted.ok_or(Refusal::new(value_at, Expected::Flag))?;
                 }
                 "sha256" if keys.contains(&key) => {
                     let hash = blake3::Hash::from_hex(value).ok();

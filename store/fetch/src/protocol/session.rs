@@ -15,7 +15,7 @@ use gix_transport::Protocol;
 use modstore_core::{
     Cancel,
     events::Step,
-    model::{self, Origin},
+    model::{Origin, RemoteUrl as Address},
 };
 
 use super::{
@@ -23,8 +23,12 @@ use super::{
     listing::{Resolved, Tip, Wanted, missing, prefixes, resolve, tip_of},
 };
 use crate::{
-    errors::{FetchError, NetworkError, RemoteError, RemoteStage, ServerError, TransportError},
+    errors::{
+        FetchError, NetworkError, RemoteError, RemoteStage, ServerError, SubmoduleError,
+        TransportError,
+    },
     limits::{Counters, Counts, Limits},
+    submodules::address,
     transport::{
         Download, GitConfig, HttpAgents, Lanes, LongListings, Pace, RemoteUrl, Watch, is_of_a_crowd,
     },
@@ -131,6 +135,28 @@ impl Network {
         Ok(session)
     }
 
+    /// The address of a submodule, as git takes `url` in a repository that came from `parent` (as written, login
+    /// included).
+    ///
+    /// # Errors
+    /// It is none, or git would not let a repository ask for it.
+    pub fn submodule_address(&self, parent: &str, url: &str) -> Result<Address, SubmoduleError> {
+        let config = &self.shared.config;
+        let address = address(parent, url);
+        if address.contains(char::is_control) {
+            return Err(SubmoduleError::Url { url: url.escape_debug().to_string() });
+        }
+        if let Some(scheme) = config.forbidden_to_repositories(&address) {
+            return Err(SubmoduleError::Protocol { scheme });
+        }
+        let read = address.parse::<Address>();
+        read.or_else(|error| {
+            // An abbreviation of this machine's configuration reads as nothing else.
+            let rewritten = config.rewritten(&address).parse();
+            rewritten.map_err(|_| SubmoduleError::Url { url: error.text })
+        })
+    }
+
     /// [`Network::connect`] for a single name.
     pub fn connect_for(
         &self,
@@ -234,7 +260,7 @@ impl NetworkState {
 
 /// The host under whose name the caller takes lanes: that of the address as it was written.
 fn host_of(remote: &RemoteUrl) -> String {
-    let url = remote.redacted.parse::<model::RemoteUrl>().ok();
+    let url = remote.redacted.parse::<Address>().ok();
     let origin = url.map(|url| url.origin());
     origin.as_ref().and_then(Origin::host).unwrap_or_default().to_owned()
 }

@@ -30,7 +30,7 @@ pub(crate) fn refused(response: Response, login: bool, watch: &Arc<Watch>) -> Tr
     match status {
         401 if login => LoginError::Refused(said).into(),
         401 => LoginError::Missing(said).into(),
-        _ if is_limited => ServerError::RateLimited { wait, said }.into(),
+        _ if is_limited => ServerError::RateLimited { status: Some(status), wait, said }.into(),
         400..=499 => recognised(&text)
             .unwrap_or_else(|| ServerError::Status { status, retry_after: wait, said }.into()),
         _ => ServerError::Status { status, retry_after: wait, said }.into(),
