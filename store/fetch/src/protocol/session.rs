@@ -30,7 +30,8 @@ use crate::{
     limits::{Counters, Counts, Limits},
     submodules::address,
     transport::{
-        Download, GitConfig, HttpAgents, Lanes, LongListings, Pace, RemoteUrl, Watch, is_of_a_crowd,
+        Access, Download, GitConfig, HttpAgents, Lanes, LongListings, Pace, RemoteUrl, Watch,
+        is_of_a_crowd,
     },
 };
 
@@ -48,7 +49,7 @@ pub struct Network {
 
 struct NetworkState {
     config: Arc<GitConfig>,
-    agents: HttpAgents,
+    agents: Arc<HttpAgents>,
     limits: Limits,
     offline: bool,
     counters: Arc<Counters>,
@@ -67,6 +68,11 @@ pub struct Session {
     resolutions: Vec<Result<Resolved, RemoteError>>,
     /// How each commit that a name led to is asked for.
     named: BTreeMap<ObjectId, Tip>,
+}
+
+/// Where a repository keeps the content of its large files, as far as it takes to ask.
+pub struct ContentSource {
+    pub(crate) access: Access,
 }
 
 impl Network {
@@ -95,7 +101,7 @@ impl Network {
         let shared = NetworkState {
             long: LongListings::read(config.memory()),
             config: Arc::new(config),
-            agents: HttpAgents::new(limits, Arc::clone(&counters)),
+            agents: Arc::new(HttpAgents::new(limits, Arc::clone(&counters))),
             limits,
             offline,
             counters,
@@ -168,6 +174,23 @@ impl Network {
         let resolved = session.resolutions.pop().expect("one name has one resolution")?;
         session.resolutions.push(Ok(resolved.clone()));
         Ok((session, resolved))
+    }
+
+    /// Where the repository at `url` (as written, login included) keeps its large files. Nothing is asked yet.
+    pub fn content_source(&self, url: &str, cancel: &Cancel) -> Result<ContentSource, RemoteError> {
+        let NetworkState { config, agents, limits, offline, counters, .. } = &*self.shared;
+        let remote = config.remote_url(url)?;
+        let access = Access {
+            config: Arc::clone(config),
+            agents: Arc::clone(agents),
+            limits: *limits,
+            offline: *offline,
+            counters: Arc::clone(counters),
+            cancel: cancel.clone(),
+            pace: self.shared.pace(&remote),
+            remote,
+        };
+        Ok(ContentSource { access })
     }
 
     /// Asks for the file at `url`, an `http(s)` address with its login, and receives it in pieces.

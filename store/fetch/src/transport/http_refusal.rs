@@ -45,6 +45,11 @@ pub(crate) fn pause_asked(response: &Response) -> Option<Duration> {
         .then(|| wait(headers, SystemTime::now()).unwrap_or_default())
 }
 
+/// How long an answer asks us to stay away.
+pub(crate) fn asked_wait(response: &Response) -> Option<Duration> {
+    wait(response.headers(), SystemTime::now())
+}
+
 /// Whether the server has refused because of too many requests, whatever the status.
 fn is_limited(headers: &HeaderMap, status: u16) -> bool {
     let may_be = matches!(status, 403 | 503);

@@ -201,6 +201,15 @@ impl SshCall {
         set_protocol(&mut command, version);
         command
     }
+
+    /// The command that runs this line on the other side, over a connection of its own.
+    pub(crate) fn run(&self, line: &OsStr) -> Command {
+        let mut command = self.command(&[]);
+        command.arg(line);
+        leave_repository(&mut command);
+        leave_configuration(&mut command);
+        command
+    }
 }
 
 fn base_command(program: &SshProgram) -> Command {

@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use modstore_fetch::{
-    ArchiveLimits, Counts, Lanes, Limits, MemoryBudget, Network, NetworkError, PackLimits,
+    ArchiveLimits, Counts, Lanes, LfsLimits, LfsObjects, Limits, MemoryBudget, Network,
+    NetworkError, PackLimits,
 };
 
 use super::{hosts::Hosts, known::KnownTrees, shared::SharedSubmodules};
@@ -29,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) packs: PackLimits,
     /// What one archive may cost.
     pub(crate) archives: ArchiveLimits,
+    /// What the large files of one commit may cost.
+    pub(crate) lfs: LfsLimits,
 }
 
 /// Which places may give a tree in the origin's stead. Each step excludes the places of those before it.
@@ -53,6 +56,8 @@ pub(crate) struct Sources<'a> {
     pub(super) reach: Reach,
     /// What all fetches of this command may hold in memory together. Made when it is known how many there may be.
     memory: OnceLock<MemoryBudget>,
+    /// Contents of large files that this command has fetched.
+    pub(super) objects: LfsObjects,
     pub(super) staging: &'a Claim<'a>,
     /// How many repositories of each host are worked on at once.
     pub(crate) lanes: Arc<Lanes>,
@@ -79,6 +84,7 @@ impl<'a> Sources<'a> {
             settings,
             reach,
             memory: OnceLock::new(),
+            objects: LfsObjects::default(),
             staging,
             lanes: Lanes::new(settings.jobs),
             hosts: Hosts::default(),
