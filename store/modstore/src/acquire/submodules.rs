@@ -1,7 +1,7 @@
 //! The submodules of a commit: each is fetched in its place, at the commit that the tree records, and the whole is one
 //! tree.
 //!
-//! They are fetched level by level, since a submodule tells which are in it. What this command has fetched once is linked
+//! They are fetched level by level, since those within a submodule are known when it is there. What this command has fetched once is linked
 //! for every other module that has it, and a repository is connected to once. Of the module's previous entry, a submodule
 //! that is as it was is linked without a question, and one that changed is fetched against it.
 //!
