@@ -200,7 +200,7 @@ pub(super) fn destination<'d>(
         staging,
         part_of,
         packs: sources.settings.packs,
-        memory: &sources.memory,
+        memory: sources.memory(),
         lfs: sources.settings.lfs,
         objects: &sources.objects,
     })
