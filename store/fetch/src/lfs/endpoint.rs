@@ -18,7 +18,7 @@ use crate::{
 /// A place that has the content of files.
 pub(super) enum Endpoint {
     /// A server that speaks the batch protocol.
-    Http(HttpEndpoint),
+    Http(Box<HttpEndpoint>),
     /// A machine that says, over ssh, where that server is; and where it is if it does not say.
     Ssh(Box<(RemoteUrl, HttpEndpoint)>),
     /// A repository on this machine.
@@ -56,7 +56,7 @@ pub(super) fn endpoint(access: &Access, settings: &LfsSettings<'_>) -> Result<En
     }
     trim(&mut named);
     let is_own = author == Author::Person || is_same;
-    Ok(Endpoint::Http(HttpEndpoint { remote: named, tail: String::new(), is_own }))
+    Ok(Endpoint::Http(Box::new(HttpEndpoint { remote: named, tail: String::new(), is_own })))
 }
 
 fn refused(error: RemoteError, author: Author) -> LfsError {
@@ -73,7 +73,7 @@ fn beside(remote: &RemoteUrl, git_protocol: &str) -> Endpoint {
     trim(&mut remote);
     let is_own = true;
     match remote.url.scheme {
-        Scheme::Http | Scheme::Https => Endpoint::Http(with_tail(remote, is_own)),
+        Scheme::Http | Scheme::Https => Endpoint::Http(Box::new(with_tail(remote, is_own))),
         Scheme::Ssh => {
             let mut guess = remote.clone();
             guess.url.scheme = Scheme::Https;
@@ -86,7 +86,7 @@ fn beside(remote: &RemoteUrl, git_protocol: &str) -> Endpoint {
         }
         Scheme::Git => {
             remote.url.scheme = if git_protocol == "http" { Scheme::Http } else { Scheme::Https };
-            Endpoint::Http(with_tail(remote, is_own))
+            Endpoint::Http(Box::new(with_tail(remote, is_own)))
         }
         _ => Endpoint::Local(PathBuf::from(OsStr::from_bytes(&remote.url.path))),
     }

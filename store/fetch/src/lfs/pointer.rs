@@ -147,7 +147,7 @@ mod tests {
             format!("{first}oid sha256:OID\nsize 1\nmore 1\n"),
             format!("{first}ext-0-a sha256:OID\next-0-b sha256:OID\noid sha256:OID\nsize 1\n"),
             format!("{first}oid sha256:OID\nsize 1\n{}", " ".repeat(1024)),
-            format!("version https://git-lfs.github.com/spec/v1x\noid sha256:OID\nsize 1\n"),
+            "version https://git-lfs.github.com/spec/v1x\noid sha256:OID\nsize 1\n".to_owned(),
         ] {
             assert_eq!(of(&none), None, "{none}");
         }

@@ -91,7 +91,7 @@ impl Transfer<'_> {
             contents.insert(content.oid, staged);
         }
         let server = match endpoint {
-            Endpoint::Http(server) => BatchServer::new(self.access, server, None),
+            Endpoint::Http(server) => BatchServer::new(self.access, *server, None),
             Endpoint::Ssh(both) => {
                 let (machine, guess) = *both;
                 BatchServer::new(self.access, guess, Some(machine))
