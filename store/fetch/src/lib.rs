@@ -29,7 +29,7 @@ pub use fetched_commit::{
 pub use limits::{ArchiveLimit, ArchiveLimits, Counts, Limits, PackLimit, PackLimits};
 pub use mirror::MirrorPlace;
 pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
-pub use protocol::{Network, Resolved, Session, Tip, Wanted};
+pub use protocol::{Network, Resolved, Session, Tip, Wanted, is_short_id};
 pub use subdirectory::check_subdirectory;
 pub use tree::{Collision, UnpackOptions, WrittenTree, checkout_into, unpack_into};
 pub use tree_rules::{DEEPEST, LONGEST_LINK, LONGEST_PATH, RefusedTree, RejectReason};

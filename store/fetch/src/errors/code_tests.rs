@@ -66,6 +66,7 @@ fn an_exchange_with_a_server_has_the_code_of_its_cause() {
         (transport(ServerError::NoRepository(word())), FailureCode::NoSuchRepository),
         (transport(ServerError::NotGiven(word())), FailureCode::NoSuchCommit),
         (transport(ServerError::Moved), FailureCode::NoSuchCommit),
+        (transport(ServerError::ObjectFormat(word())), FailureCode::ObjectFormat),
         (transport(ServerError::Said(word())), FailureCode::Server),
         (transport(ServerError::Protocol { source: word().into() }), FailureCode::Protocol),
         (TransportError::Cancelled.code(), FailureCode::Cancelled),
@@ -93,6 +94,10 @@ fn a_commit_that_is_not_named_has_the_code_of_its_cause() {
             FailureCode::NoSuchReference,
         ),
         (ambiguous, FailureCode::AmbiguousReference),
+        (
+            RemoteError::AmbiguousId { url: url(), digits: word(), commits: vec![id()] },
+            FailureCode::AmbiguousReference,
+        ),
         (RemoteError::Empty { url: url() }, FailureCode::EmptyRepository),
     ] {
         assert_eq!(error.code(), expected, "{error}");

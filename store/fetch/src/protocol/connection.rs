@@ -96,8 +96,9 @@ impl Connection {
         match handshake {
             Ok(handshake) => Ok(Connection { link, watch, handshake, at_end: true }),
             Err(_) if watch.answer_was_too_long() => Err(HandshakeError::TooLong),
-            Err(error) => {
-                let error = diagnose(&error, &watch, link.stderr.as_ref());
+            Err(fault) => {
+                let stderr = link.stderr.as_ref();
+                let error = fault.into_error(|error| diagnose(error, &watch, stderr));
                 Err(HandshakeError::Failed(stage_of(&error), error))
             }
         }
@@ -126,23 +127,6 @@ impl Connection {
     pub(crate) fn gives_unlisted(&self) -> bool {
         let able = |what: &str| self.handshake.capabilities.contains(what);
         self.speaks_v2() || able("allow-reachable-sha1-in-want") || able("allow-any-sha1-in-want")
-    }
-
-    /// The commits of the branches, the tags and `HEAD`, in version 0.
-    pub(crate) fn listed_tips(&self) -> Vec<ObjectId> {
-        let refs = self.handshake.refs.iter().flatten();
-        let mut tips: Vec<ObjectId> = refs
-            .filter_map(|each| {
-                let (name, object, peeled) = each.unpack();
-                let ours = name == "HEAD"
-                    || name.starts_with(b"refs/heads/")
-                    || name.starts_with(b"refs/tags/");
-                Some(object.or(peeled).filter(|_| ours)?.to_owned())
-            })
-            .collect();
-        tips.sort_unstable();
-        tips.dedup();
-        tips
     }
 
     /// Whether another request can follow a pack: a lasting connection in version 0 is over.

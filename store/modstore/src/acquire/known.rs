@@ -61,6 +61,18 @@ impl KnownTrees {
         self.newest.get(origin).copied()
     }
 
+    /// The one commit of a repository that the store knows and whose id begins with these digits.
+    pub(super) fn commit_like(&self, origin: &Origin, digits: &str) -> Option<Revision> {
+        let digits = digits.to_ascii_lowercase();
+        let mut found = self.by_key.keys().filter_map(|key| match key {
+            TreeKey::Commit { origin: at, revision } if at == origin => Some(*revision),
+            TreeKey::Commit { .. } | TreeKey::Archive(_) => None,
+        });
+        let begins_so = |revision: &Revision| revision.to_string().starts_with(&digits);
+        let first = found.find(begins_so)?;
+        found.all(|other| !begins_so(&other)).then_some(first)
+    }
+
     /// Whether the current generation leads to this entry.
     pub(super) fn is_current(&self, digest: Digest) -> bool {
         self.current.contains(&digest)

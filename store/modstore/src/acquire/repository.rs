@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use modstore_fetch::{
-    AcquireError, BaseEntry, Destination, FetchedCommit, MirrorPlace, RemoteError, Session, Wanted,
-    fetch_commit,
+    AcquireError, BaseEntry, Destination, FetchedCommit, MirrorPlace, RemoteError, Resolved,
+    Session, Wanted, fetch_commit, is_short_id,
 };
 
 use super::{
@@ -34,17 +34,39 @@ pub(super) fn list(
     match connected(sources, upstream, wanted, modules) {
         Err(error) => wanted.iter().map(|_| Err(error.clone())).collect(),
         Ok(session) => {
-            let resolved = session.take_resolutions().into_iter().map(|resolved| {
-                let resolved = resolved.map_err(AcquireError::from)?;
-                Ok(Resolution::Commit {
-                    origin: origin.clone(),
-                    reference: resolved.name.map(RefName::from),
-                    revision: resolved.commit.into(),
-                })
+            let resolved = session.take_resolutions().into_iter().zip(wanted);
+            let resolved = resolved.map(|(resolved, wanted)| {
+                let is_id = match &resolved {
+                    Ok(resolved) => resolved.name.is_none(),
+                    Err(RemoteError::NoSuchRef { .. } | RemoteError::AmbiguousId { .. }) => true,
+                    Err(_) => false,
+                };
+                let known = Some(wanted).filter(|_| is_id);
+                let known = known.and_then(|wanted| by_short_id(sources, &origin, wanted));
+                known.map_or_else(|| resolution(&origin, resolved), Ok)
             });
             resolved.collect()
         }
     }
+}
+
+fn resolution(
+    origin: &Origin,
+    resolved: Result<Resolved, RemoteError>,
+) -> Result<Resolution, SourceError> {
+    let Resolved { commit, name, .. } = resolved.map_err(AcquireError::from)?;
+    Ok(Resolution::Commit {
+        origin: origin.clone(),
+        reference: name.map(RefName::from),
+        revision: commit.into(),
+    })
+}
+
+/// What a short commit id stands for that was found before: the listing knows it only as long as a name leads to it.
+fn by_short_id(sources: &Sources<'_>, origin: &Origin, wanted: &Wanted) -> Option<Resolution> {
+    let Wanted::Named(digits) = wanted else { return None };
+    let found = is_short_id(digits).then(|| sources.known().commit_like(origin, digits))?;
+    found.map(|revision| Resolution::Commit { origin: origin.clone(), reference: None, revision })
 }
 
 /// The connection, which is made with the first call.
