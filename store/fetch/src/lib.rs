@@ -30,7 +30,7 @@ pub use limits::{ArchiveLimit, ArchiveLimits, Counts, Limits, PackLimit, PackLim
 pub use mirror::MirrorPlace;
 pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
 pub use protocol::{Network, Resolved, Session, Tip, Wanted, is_short_id};
-pub use subdirectory::check_subdirectory;
+pub use subdirectory::find_part;
 pub use tree::{Collision, UnpackOptions, WrittenTree, checkout_into, unpack_into};
 pub use tree_rules::{DEEPEST, LONGEST_LINK, LONGEST_PATH, RefusedTree, RejectReason};
 pub use tree_rules::{check_link, check_name, first_that_leaves};

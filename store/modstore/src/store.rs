@@ -10,10 +10,10 @@ use crate::{
     access::{self, AccessError, OpenError, Trust},
     commit::{Frame, Journal, JournalError, State, shown},
     declare::{self, DeclareError},
-    disk::{Disk, DiskError, Format, FormatError, Layout, UnsafeHome, has_no_links, read_manifest},
+    disk::{Disk, DiskError, Format, FormatError, Layout, UnsafeHome, has_no_links, part_of, read_manifest},
     environment::{self, Registration, RegistrationError},
     events::{Event, Events, Silent},
-    model::{self, Declarations, Digest, Generation, Manifest, ModuleName},
+    model::{self, Binding, Bound, Declarations, Digest, Generation, Manifest, ModuleName, TreeFile},
     reclaim::{self, Lease, LeaseError, Leased},
     update::{Ground, Options},
 };
@@ -115,6 +115,20 @@ impl Store {
     #[must_use]
     pub fn manifest(&self, digest: Digest) -> Option<Manifest> {
         read_manifest(&self.layout, digest)
+    }
+
+    /// The files of a module, by their path in its part of the entry; a single file has its own name. Nothing for a linked
+    /// directory, and where no list of the entry is left.
+    #[must_use]
+    pub fn files(&self, binding: &Binding) -> Option<Vec<TreeFile>> {
+        let digest = binding.digest()?;
+        let manifest = read_manifest(&self.layout, digest)?;
+        let Bound::Entry { subdirectory: Some(part), .. } = &binding.bound else {
+            return Some(manifest.files().to_vec());
+        };
+        let part = part_of(&self.layout.entry(digest), &manifest, part).ok()?;
+        let files = manifest.files().iter().filter(|file| part.contains(file.path.as_ref()));
+        Some(files.map(|file| TreeFile { path: part.path_in(file.path.as_ref()), ..file.clone() }).collect())
     }
 
     /// Leases the current generation, so that it stays for as long as the lease lives. Waits for no lock.

@@ -15,6 +15,7 @@ mod module_name;
 mod distribution_name;
 mod revision;
 mod subdirectory;
+mod tree_part;
 mod reference;
 mod ref_name;
 mod linked_path;
@@ -60,5 +61,6 @@ pub use source::{ArchiveKind, ArchiveSource, ArchiveUrl, GitSource, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
 pub use toml_fields::TomlFault;
+pub use tree_part::{TreePart, TreePartError};
 
 pub use causes::causes;
