@@ -21,7 +21,8 @@ use std::{
 use modstore::{
     Cancel, Depth, Digest, ModuleName, Options, RepairReport, Silent, State, Store, UpdateRequest,
     internals::{
-        check::{How, Origin},
+        acquire::TreeFrom,
+        check::How,
         commit::{GenerationInfo, Journal},
     },
 };
@@ -165,7 +166,7 @@ fn a_rotten_file_is_served_right_after_a_repair_and_its_old_tree_lies_in_quarant
     assert!(!world.store().verify(Depth::Full, &[], &Silent, &Cancel::new()).unwrap().is_sound());
     let report = world.repair();
     assert_eq!(report.repaired.len(), 1, "{report:#?}");
-    assert_eq!(report.repaired[0].how, How::Rebuilt(Origin::Git));
+    assert_eq!(report.repaired[0].how, How::Rebuilt(TreeFrom::Git));
     assert_eq!(report.repaired[0].modules, ["one"]);
     let aside = report.repaired[0].aside.as_ref().unwrap();
     assert_eq!(fs::read(aside.join("a")).unwrap(), ROTTEN);
@@ -182,7 +183,7 @@ fn rot_that_entries_share_by_hard_links_is_repaired_in_all_of_them() {
     let report = world.repair();
     assert_eq!(report.repaired.len(), 2, "{report:#?}");
     let had = |how| report.repaired.iter().filter(|it| it.how == How::Rebuilt(how)).count();
-    assert_eq!((had(Origin::Git), had(Origin::Store)), (1, 1), "one fetch serves both");
+    assert_eq!((had(TreeFrom::Git), had(TreeFrom::Store)), (1, 1), "one fetch serves both");
 }
 
 #[test]
@@ -195,7 +196,7 @@ fn a_repair_without_a_network_takes_content_from_other_entries() {
     fs::remove_file(&damaged).unwrap();
     let report = world.try_repair();
     assert!(report.is_sound(), "{report:#?}");
-    assert_eq!(report.repaired[0].how, How::Rebuilt(Origin::Store));
+    assert_eq!(report.repaired[0].how, How::Rebuilt(TreeFrom::Store));
     assert_eq!(fs::read(damaged).unwrap(), b"same\n");
 }
 
@@ -248,7 +249,7 @@ fn a_file_that_does_not_belong_into_an_entry_goes_to_the_quarantine_with_the_old
     fs::set_permissions(&entry, fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(entry.join("mine"), "notes").unwrap();
     let report = world.repair();
-    assert_eq!(report.repaired[0].how, How::Rebuilt(Origin::Store), "{report:#?}");
+    assert_eq!(report.repaired[0].how, How::Rebuilt(TreeFrom::Store), "{report:#?}");
     assert_eq!(fs::read(world.quarantine()[0].join("mine")).unwrap(), b"notes");
 }
 
@@ -451,7 +452,7 @@ fn an_archive_is_unpacked_again() {
     let store = Store::open(home.path(), Options::default()).unwrap();
     let report = store.repair(&Silent, &Cancel::new()).unwrap();
     assert!(report.is_sound(), "{report:#?}");
-    assert_eq!(report.repaired[0].how, How::Rebuilt(Origin::Archive));
+    assert_eq!(report.repaired[0].how, How::Rebuilt(TreeFrom::Archive));
     assert_eq!(fs::read(file).unwrap(), b"content");
 }
 

@@ -123,26 +123,11 @@ fn source(text: &str, subdirectory: Option<&Subdirectory>) -> Result<Source, Fai
     })?;
     let source =
         Source::parse(text, &here, std::env::home_dir().as_deref()).map_err(Failure::of_source)?;
-    match subdirectory {
-        None => Ok(source),
-        Some(below) => with_subdirectory(source, below),
-    }
-}
-
-fn with_subdirectory(mut source: Source, below: &Subdirectory) -> Result<Source, Failure> {
-    let place = match &mut source {
-        Source::Git(git) => &mut git.subdirectory,
-        Source::Archive(archive) => &mut archive.subdirectory,
-        Source::Linked(path) => return Ok(Source::linked(&path.join(below.as_str()))),
-    };
-    match place {
-        Some(written) if written != below => {
-            let message = format!("the source says `{written}` and --subdirectory says `{below}`");
-            return Err(Failure::new(Exit::Usage, message).hint("leave one of them out"));
-        }
-        _ => *place = Some(below.clone()),
-    }
-    Ok(source)
+    let Some(below) = subdirectory else { return Ok(source) };
+    source.part(below).map_err(|written| {
+        let message = format!("the source says `{written}` and --subdirectory says `{below}`");
+        Failure::new(Exit::Usage, message).hint("leave one of them out")
+    })
 }
 
 /// Two sources with one name in one command would become one module.

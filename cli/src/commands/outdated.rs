@@ -112,12 +112,13 @@ impl From<&Outdated> for OutdatedModule {
             Decision::Fail(_) => (PlannedChange::Failed, None),
             _ => (PlannedChange::Deferred, None),
         };
+        let commit = resolution.and_then(|to| to.commit());
         Self {
             module: found.module.to_string(),
             change,
             current: found.current.as_ref().map(Binding::from),
-            revision: resolution.and_then(|to| to.revision()).as_ref().map(Revision::new),
-            reference: resolution.and_then(|to| to.reference()).map(ToString::to_string),
+            revision: commit.map(|to| Revision::new(to.revision)),
+            reference: commit.and_then(|to| to.reference.as_ref()).map(ToString::to_string),
             failure: found.failed().as_ref().map(Failed::from),
         }
     }

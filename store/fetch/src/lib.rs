@@ -17,7 +17,7 @@ mod mirror;
 mod fetched_commit;
 mod archive;
 
-pub use archive::{FetchedArchive, fetch_archive};
+pub use archive::{FetchedArchive, KnownFile, fetch_archive};
 pub use errors::{
     AcquireError, ArchiveError, Cause, ConnectError, FetchError, LimitError, LoginError,
     MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, TagError,

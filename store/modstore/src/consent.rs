@@ -15,7 +15,7 @@ use crate::{
     Context,
     declare::{self, DeclareError},
     disk::{Format, Layout, read_own_if_there},
-    model::{BuildSpec, Declared, Digest, EditError, ModuleName, Source, Subdirectory},
+    model::{BuildSpec, Declared, Digest, EditError, ModuleName, Subdirectory},
 };
 
 /// A module that is built, as it is declared now.
@@ -175,11 +175,11 @@ fn name_of(store: &str, module: &ModuleName, declared: &Declared, spec: &BuildSp
 /// Whose code a build works on: a repository, or an archive, and the part of it; or a directory.
 fn from(declared: &Declared) -> [Option<String>; 2] {
     let source = declared.effective_source();
-    let origin = source.origin().map(|origin| origin.to_string());
-    match source {
-        Source::Git(git) => [origin, git.subdirectory.map(|part| part.to_string())],
-        Source::Archive(archive) => [origin, archive.subdirectory.map(|part| part.to_string())],
-        Source::Linked(_) => [None, Some(source.to_toml_text())],
+    match source.address() {
+        Some(address) => {
+            [Some(address.origin().to_string()), source.subdirectory().map(ToString::to_string)]
+        }
+        None => [None, Some(source.to_toml_text())],
     }
 }
 

@@ -10,10 +10,15 @@ use crate::{
     access::{self, AccessError, OpenError, Trust},
     commit::{Frame, Journal, JournalError, State, shown},
     declare::{self, DeclareError},
-    disk::{Disk, DiskError, Format, FormatError, Layout, UnsafeHome, has_no_links, part_of, read_manifest},
+    disk::{
+        Disk, DiskError, Format, FormatError, Layout, UnsafeHome, has_no_links, part_of,
+        read_manifest,
+    },
     environment::{self, Registration, RegistrationError},
     events::{Event, Events, Silent},
-    model::{self, Binding, Bound, Declarations, Digest, Generation, Manifest, ModuleName, TreeFile},
+    model::{
+        self, Binding, Bound, Declarations, Digest, Generation, Manifest, ModuleName, TreeFile,
+    },
     reclaim::{self, Lease, LeaseError, Leased},
     update::{Ground, Options},
 };
@@ -128,7 +133,11 @@ impl Store {
         };
         let part = part_of(&self.layout.entry(digest), &manifest, part).ok()?;
         let files = manifest.files().iter().filter(|file| part.contains(file.path.as_ref()));
-        Some(files.map(|file| TreeFile { path: part.path_in(file.path.as_ref()), ..file.clone() }).collect())
+        Some(
+            files
+                .map(|file| TreeFile { path: part.path_in(file.path.as_ref()), ..file.clone() })
+                .collect(),
+        )
     }
 
     /// Leases the current generation, so that it stays for as long as the lease lives. Waits for no lock.

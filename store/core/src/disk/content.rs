@@ -18,7 +18,8 @@ use super::{
     verbs::is_directory,
 };
 use crate::model::{
-    ContentHash, Digest, FileKind, Manifest, Subdirectory, TreeFile, TreePart, TreePartError, digest_of,
+    ContentHash, Digest, FileKind, Manifest, Subdirectory, TreeFile, TreePart, TreePartError,
+    digest_of,
 };
 
 /// The manifest of an entry, if it is there and proves itself.
@@ -59,7 +60,8 @@ pub fn part_of(
     manifest: &Manifest,
     subdirectory: &Subdirectory,
 ) -> Result<TreePart, TreePartError> {
-    let text_of = |path: &str| std::fs::read_link(root.join(path)).ok()?.into_os_string().into_string().ok();
+    let text_of =
+        |path: &str| std::fs::read_link(root.join(path)).ok()?.into_os_string().into_string().ok();
     TreePart::find(manifest, subdirectory, text_of)
 }
 

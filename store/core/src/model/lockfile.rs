@@ -8,7 +8,8 @@ use toml_edit::{Key, Value};
 
 use super::toml_fields::{self, Fields, Placed, TomlFault};
 use super::{
-    Digest, ModuleName, Origin, RefName, Reference, Revision, Source, Subdirectory, is_deceptive,
+    Digest, Locking, ModuleName, Origin, RefName, Reference, Revision, Source, Subdirectory,
+    is_deceptive,
 };
 
 /// The locked modules by name.
@@ -21,7 +22,7 @@ pub struct Lockfile {
 /// What one module resolved to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locked {
-    /// Where it comes from; its secret is not printed. Never [`Source::Linked`].
+    /// Where it comes from; its secret is not printed. Never one of a kind that is not locked.
     pub source: Source,
     /// The repository's identity; `None` for an archive.
     pub origin: Option<Origin>,
@@ -176,8 +177,8 @@ fn read_modules(root: Fields<'_>) -> Result<BTreeMap<ModuleName, Locked>, Placed
 fn read_source(fields: &Fields<'_>, text: &str) -> Result<Source, Placed<TomlFault>> {
     // What is printed is absolute, so it does not matter what relative paths begin at.
     match Source::parse(text, Path::new("/"), None) {
-        Ok(source @ (Source::Git(_) | Source::Archive(_))) => Ok(source),
-        Ok(Source::Linked(_)) | Err(_) => Err(fields.wrong("source", "a repository or an archive")),
+        Ok(source) if source.locking() != Locking::Never => Ok(source),
+        Ok(_) | Err(_) => Err(fields.wrong("source", "a repository or an archive")),
     }
 }
 

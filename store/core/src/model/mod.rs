@@ -57,7 +57,7 @@ pub use ref_name::RefName;
 pub use reference::{ParseReferenceError, Reference};
 pub use remote_url::{RemoteUrl, Scheme};
 pub use revision::{ParseRevisionError, Revision};
-pub use source::{ArchiveKind, ArchiveSource, ArchiveUrl, GitSource, Source};
+pub use source::{ArchiveKind, ArchiveSource, ArchiveUrl, GitSource, Locking, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
 pub use toml_fields::TomlFault;

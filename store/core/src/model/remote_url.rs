@@ -4,7 +4,7 @@
 //! not. Two spellings of one repository are compared by their `Origin`. A repository path that holds
 //! an `@` needs care in a source, where `@` begins a ref.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use super::source_error::Refusal;
 use super::written::{STARS, percent_decode, secret_in_login};
@@ -164,6 +164,16 @@ impl RemoteUrl {
             Login::Secret(secret) => format!("{secret}@"),
         };
         self.with_login(&login)
+    }
+
+    /// The file that a `file://` address names; `None` for the other schemes.
+    #[must_use]
+    pub fn local_path(&self) -> Option<PathBuf> {
+        if self.scheme != Scheme::File {
+            return None;
+        }
+        // What is not percent-encoded text is taken as it is written.
+        Some(percent_decode(&self.path).unwrap_or_else(|| self.path.clone()).into())
     }
 
     fn with_login(&self, login: &str) -> String {

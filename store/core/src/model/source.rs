@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::source_error::Refusal;
-use super::written::{percent_decode, percent_encode};
+use super::written::percent_encode;
 use super::{Expected, ModuleName, Origin, Reference, RemoteUrl, Scheme, Subdirectory};
 
 /// Where a module comes from.
@@ -23,6 +23,17 @@ pub enum Source {
     Linked(PathBuf),
     /// An archive, named together with its checksum.
     Archive(ArchiveSource),
+}
+
+/// What `modules.lock` says of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locking {
+    /// The commit that it stood for, and the tree of that commit.
+    Commit,
+    /// The tree. What the source means does not change: it names a checksum.
+    Checksum,
+    /// Nothing: it is used as it is.
+    Never,
 }
 
 /// A commit of a git repository, or a part of one.
@@ -96,22 +107,6 @@ impl ArchiveUrl {
         &self.url
     }
 
-    /// The full address **with its secret**; see [`RemoteUrl::expose`].
-    #[must_use]
-    pub fn expose(&self) -> String {
-        self.url.expose()
-    }
-
-    /// The file that a `file://` address names; `None` for the other schemes.
-    #[must_use]
-    pub fn local_path(&self) -> Option<PathBuf> {
-        if self.url.scheme() != Scheme::File {
-            return None;
-        }
-        // What is not percent-encoded text is taken as it is written.
-        Some(percent_decode(self.url.path()).unwrap_or_else(|| self.url.path().to_owned()).into())
-    }
-
     pub(super) fn read(text: &str) -> Result<Self, Refusal> {
         let url = RemoteUrl::read(text)?;
         if matches!(url.scheme(), Scheme::Ssh | Scheme::Git) {
@@ -131,24 +126,82 @@ impl fmt::Display for ArchiveUrl {
 }
 
 impl Source {
+    /// The address that it is fetched from; `None` for a directory of this machine, which is used in place.
+    #[must_use]
+    pub const fn address(&self) -> Option<&RemoteUrl> {
+        match self {
+            Self::Git(git) => Some(&git.url),
+            Self::Archive(archive) => Some(&archive.url.url),
+            Self::Linked(_) => None,
+        }
+    }
+
+    const fn address_mut(&mut self) -> Option<&mut RemoteUrl> {
+        match self {
+            Self::Git(git) => Some(&mut git.url),
+            Self::Archive(archive) => Some(&mut archive.url.url),
+            Self::Linked(_) => None,
+        }
+    }
+
+    /// The address of the git repository, which lists what its branches and tags mean; `None` for other kinds.
+    #[must_use]
+    pub const fn repository(&self) -> Option<&RemoteUrl> {
+        match self {
+            Self::Git(git) => Some(&git.url),
+            Self::Archive(_) | Self::Linked(_) => None,
+        }
+    }
+
+    /// What `modules.lock` says of a source of this kind. Writer and reader of the lock both ask here.
+    #[must_use]
+    pub const fn locking(&self) -> Locking {
+        match self {
+            Self::Git(_) => Locking::Commit,
+            Self::Archive(_) => Locking::Checksum,
+            Self::Linked(_) => Locking::Never,
+        }
+    }
+
+    /// The part of the repository or archive that is the module.
+    #[must_use]
+    pub const fn subdirectory(&self) -> Option<&Subdirectory> {
+        match self {
+            Self::Git(git) => git.subdirectory.as_ref(),
+            Self::Archive(archive) => archive.subdirectory.as_ref(),
+            Self::Linked(_) => None,
+        }
+    }
+
+    /// The part `below` of it.
+    ///
+    /// # Errors
+    /// It names another part itself, which is this.
+    pub fn part(mut self, below: &Subdirectory) -> Result<Self, Subdirectory> {
+        let named = match &mut self {
+            Self::Git(git) => &mut git.subdirectory,
+            Self::Archive(archive) => &mut archive.subdirectory,
+            Self::Linked(path) => return Ok(Self::linked(&path.join(below.as_str()))),
+        };
+        if let Some(other) = named.take_if(|named| named != below) {
+            return Err(other);
+        }
+        *named = Some(below.clone());
+        Ok(self)
+    }
+
     /// Whether a password or token was written in it.
     #[must_use]
-    pub const fn has_secret(&self) -> bool {
-        match self {
-            Self::Git(git) => git.url.has_secret(),
-            Self::Archive(archive) => archive.url.url.has_secret(),
-            Self::Linked(_) => false,
-        }
+    pub fn has_secret(&self) -> bool {
+        self.address().is_some_and(RemoteUrl::has_secret)
     }
 
     /// The same source without its password or token.
     #[must_use]
     pub fn without_secret(&self) -> Self {
         let mut source = self.clone();
-        match &mut source {
-            Self::Git(git) => git.url = git.url.without_secret(),
-            Self::Archive(archive) => archive.url.url = archive.url.url.without_secret(),
-            Self::Linked(_) => {}
+        if let Some(address) = source.address_mut() {
+            *address = address.without_secret();
         }
         source
     }
@@ -162,20 +215,13 @@ impl Source {
     /// The repository's identity; `None` if there is no repository.
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
-        match self {
-            Self::Git(git) => Some(git.url.origin()),
-            Self::Linked(_) | Self::Archive(_) => None,
-        }
+        self.repository().map(RemoteUrl::origin)
     }
 
-    /// The part of the repository or archive that is the module.
+    /// The host that it is fetched from, unless that is this machine.
     #[must_use]
-    pub const fn subdirectory(&self) -> Option<&Subdirectory> {
-        match self {
-            Self::Git(git) => git.subdirectory.as_ref(),
-            Self::Archive(archive) => archive.subdirectory.as_ref(),
-            Self::Linked(_) => None,
-        }
+    pub fn host(&self) -> Option<String> {
+        self.address()?.origin().host().map(str::to_owned)
     }
 
     /// The last part of the subdirectory, or else of the repository, archive or directory.

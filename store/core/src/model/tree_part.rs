@@ -5,7 +5,7 @@
 //!
 //! Limits: a link whose text is not UTF-8 is taken for one that leads nowhere.
 
-use gix::bstr::{BStr, BString, ByteSlice as _};
+use gix::bstr::{BStr, BString};
 
 use super::{FileKind, Manifest, Subdirectory};
 
@@ -163,7 +163,11 @@ mod tests {
     use crate::model::{ContentHash, TreeFile};
 
     /// What a subdirectory leads to in a tree of these files, and of these links with their texts.
-    fn found(files: &[&str], links: &[(&str, &str)], subdirectory: &str) -> Result<TreePart, TreePartError> {
+    fn found(
+        files: &[&str],
+        links: &[(&str, &str)],
+        subdirectory: &str,
+    ) -> Result<TreePart, TreePartError> {
         let file = |path: &str, kind| TreeFile {
             path: path.into(),
             kind,

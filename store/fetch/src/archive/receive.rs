@@ -13,7 +13,7 @@ use std::{
 use modstore_core::{
     Cancel,
     disk::{Disk, DiskError, Planting, Staged, Staging, Verb},
-    model::ArchiveSource,
+    model::{ArchiveSource, RemoteUrl},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -84,7 +84,15 @@ pub(crate) struct ArchiveFetch<'a> {
 impl ArchiveFetch<'_> {
     /// Receives the archive at `path`, and unpacks it at `root`; both are free, and in the staging.
     pub(crate) fn run(&self, path: &Path, root: &Path) -> Result<FetchedArchive, AcquireError> {
-        let received = self.receive(path)?;
+        let file = KnownFile {
+            network: self.network,
+            url: self.source.url.address(),
+            sha256: self.source.sha256,
+            limit: self.limits.archive,
+            disk: self.disk,
+            cancel: self.cancel,
+        };
+        let received = file.receive(path)?;
         let writer = Planting::create(self.disk, root).map_err(AcquireError::Write)?;
         let kind = self.source.url.kind();
         let folds = || self.staging.folds_names();
@@ -102,9 +110,30 @@ impl ArchiveFetch<'_> {
             Staged::seal(self.disk, writer, &tree.manifest, None).map_err(AcquireError::Write)?;
         Ok(FetchedArchive { staged, warnings: tree.warnings, received })
     }
+}
 
-    /// Puts the archive at `path`, if it has the right sum, and says how large it is.
-    fn receive(&self, path: &Path) -> Result<u64, AcquireError> {
+/// A file at an address, which its checksum names.
+pub struct KnownFile<'a> {
+    /// The connections.
+    pub network: &'a Network,
+    /// Where it is.
+    pub url: &'a RemoteUrl,
+    /// Its SHA-256.
+    pub sha256: [u8; 32],
+    /// The most bytes that it may have.
+    pub limit: u64,
+    /// Where it is written.
+    pub disk: &'a Disk,
+    /// The wish to stop.
+    pub cancel: &'a Cancel,
+}
+
+impl KnownFile<'_> {
+    /// Writes the file to `path`, which is free, and returns its size.
+    ///
+    /// # Errors
+    /// It cannot be received, is too large, or has another checksum. What came is at `path`.
+    pub fn receive(&self, path: &Path) -> Result<u64, AcquireError> {
         self.disk.create_file(path, b"").map_err(AcquireError::Write)?;
         let mut file =
             OpenOptions::new().append(true).open(path).map_err(|error| unusable(path, error))?;
@@ -121,11 +150,11 @@ impl ArchiveFetch<'_> {
                 break;
             }
             received += filled.len() as u64;
-            check_limit(ArchiveLimit::Archive, received, self.limits.archive)?;
+            check_limit(ArchiveLimit::Archive, received, self.limit)?;
             sum.update(filled);
             self.disk.append(&mut file, path, filled).map_err(AcquireError::Write)?;
         }
-        let (found, expected) = (<[u8; 32]>::from(sum.finalize()), self.source.sha256);
+        let (found, expected) = (<[u8; 32]>::from(sum.finalize()), self.sha256);
         if found != expected {
             return Err(
                 ArchiveError::WrongSum { expected: hex(expected), found: hex(found) }.into()
@@ -134,13 +163,11 @@ impl ArchiveFetch<'_> {
         Ok(received)
     }
 
-    /// Opens the archive where it is, and gives what reads its next piece.
+    /// Opens the file where it is, and gives what reads its next piece.
     fn open(&self) -> Result<Box<NextPiece<'_>>, AcquireError> {
-        let Some(path) = self.source.url.local_path() else {
-            let mut download = self
-                .network
-                .download(&self.source.url.expose(), self.cancel)
-                .map_err(from_network)?;
+        let Some(path) = self.url.local_path() else {
+            let mut download =
+                self.network.download(&self.url.expose(), self.cancel).map_err(from_network)?;
             return Ok(Box::new(move |buf| download.read(buf).map_err(from_network)));
         };
         let failed = {

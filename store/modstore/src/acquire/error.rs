@@ -27,6 +27,12 @@ pub enum SourceError {
         /// Where the submodule lies.
         path: BString,
     },
+    /// A single file is to be built.
+    #[error("`{path}` is a file, and only a directory can be built")]
+    FileToBuild {
+        /// The file.
+        path: String,
+    },
     /// The lock names another tree than the commit has.
     #[error("the commit's tree is {found}, and modules.lock says {locked}")]
     OtherTree {
@@ -80,6 +86,7 @@ impl SourceError {
             Self::HostGivenUp { .. } => Class::Transient,
             Self::Network(_)
             | Self::Submodule { .. }
+            | Self::FileToBuild { .. }
             | Self::OtherTree { .. }
             | Self::NoDirectory { .. } => Class::Permanent,
         }
@@ -93,7 +100,9 @@ impl SourceError {
             Self::Network(_) | Self::NoDirectory { .. } | Self::HostGivenUp { .. } => {
                 Stage::Resolve
             }
-            Self::Submodule { .. } | Self::OtherTree { .. } => Stage::Place,
+            Self::Submodule { .. } | Self::FileToBuild { .. } | Self::OtherTree { .. } => {
+                Stage::Place
+            }
         }
     }
 
@@ -105,7 +114,7 @@ impl SourceError {
             Self::Network(_) => FailureCode::Program,
             Self::Submodule { .. } => FailureCode::Submodule,
             Self::OtherTree { .. } => FailureCode::Lock,
-            Self::NoDirectory { .. } => FailureCode::NoSuchDirectory,
+            Self::FileToBuild { .. } | Self::NoDirectory { .. } => FailureCode::NoSuchDirectory,
             Self::HostGivenUp { .. } => FailureCode::Connection,
         }
     }
@@ -118,6 +127,9 @@ impl SourceError {
             Self::Network(_) | Self::HostGivenUp { .. } => return None,
             Self::Submodule { .. } => {
                 "name the submodule's own repository as the source, or link a local clone"
+            }
+            Self::FileToBuild { .. } => {
+                "name the directory that the build needs in `subdirectory=`, or take the build out of modules.toml"
             }
             Self::OtherTree { .. } => {
                 "run `modstore update` without --locked if the change is wanted"

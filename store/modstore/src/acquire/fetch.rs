@@ -1,8 +1,10 @@
 //! [`fetch`]: the tree that a resolution means, from wherever it is nearest.
 
+mod archive;
+
 use super::{
-    Acquired, AcquiredTree, Resolution, SourceError, Sources, Upstream, archive, entry::BaseCommit,
-    places, repository,
+    Acquired, AcquiredTree, Resolution, SourceError, Sources, Upstream, entry::BaseCommit, places,
+    repository,
 };
 use crate::model::ModuleName;
 
@@ -24,8 +26,8 @@ pub(crate) fn fetch(
     };
     let tree: AcquiredTree = match (found, resolution) {
         (Some(tree), _) => tree,
-        (None, Resolution::Commit { origin, revision, .. }) => {
-            repository::fetch(sources, upstream, (origin, *revision), base, modules)?
+        (None, Resolution::Commit(commit)) => {
+            repository::fetch(sources, upstream, commit, base, modules)?
         }
         (None, Resolution::Archive(archive)) => archive::fetch(sources, upstream, archive)?,
         (None, Resolution::Directory(path)) => return Ok(Acquired::Directory(path.clone())),

@@ -1,9 +1,8 @@
 //! [`TreeKey`]: the name under which any place knows a tree.
 
-use crate::model::{ArchiveSource, Origin, Revision};
+use crate::model::{Origin, Revision};
 
-/// What is asked of a place. The same key always means the same tree: a commit of a repository, or the archive that
-/// has this checksum.
+/// What is asked of a place. The same key always means the same tree.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum TreeKey {
     /// A commit.
@@ -13,12 +12,11 @@ pub(crate) enum TreeKey {
         /// The commit.
         revision: Revision,
     },
-    /// An archive, by its SHA-256.
-    Archive([u8; 32]),
-}
-
-impl From<&ArchiveSource> for TreeKey {
-    fn from(source: &ArchiveSource) -> Self {
-        Self::Archive(source.sha256)
-    }
+    /// What is made of the bytes that have this SHA-256.
+    Checksum {
+        /// How it is made: the kind of source.
+        kind: &'static str,
+        /// The checksum.
+        sha256: [u8; 32],
+    },
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::key::TreeKey;
+use super::{entry::BaseCommit, key::TreeKey, resolution::Resolution};
 use crate::{
     commit::State,
-    model::{Binding, Digest, Origin, Revision, Source},
+    model::{Binding, Digest, Origin},
 };
 
 /// The entries of all generations, by the key of their tree.
@@ -14,7 +14,7 @@ pub(super) struct KnownTrees {
     /// Newest first.
     by_key: HashMap<TreeKey, Vec<Digest>>,
     /// The newest commit of each repository.
-    newest: HashMap<Origin, (Digest, Revision)>,
+    newest: HashMap<Origin, BaseCommit>,
     /// The entries that the current generation leads to.
     current: HashSet<Digest>,
 }
@@ -35,16 +35,11 @@ impl KnownTrees {
 
     fn add(&mut self, state: &State, binding: &Binding) {
         let Some(digest) = binding.bound.source_entry() else { return };
-        let key = match binding.bound.fetched() {
-            Some(from) => {
-                self.newest.entry(from.origin.clone()).or_insert((digest, from.revision));
-                TreeKey::Commit { origin: from.origin.clone(), revision: from.revision }
-            }
-            None => match binding.source.source() {
-                Some(Source::Archive(archive)) => TreeKey::from(archive),
-                Some(Source::Git(_) | Source::Linked(_)) | None => return,
-            },
-        };
+        let resolution = Resolution::recorded(binding);
+        let Some(key) = resolution.as_ref().and_then(Resolution::key) else { return };
+        if let Some(Resolution::Commit(commit)) = resolution {
+            self.newest.entry(commit.origin).or_insert((digest, commit.revision));
+        }
         let digests = self.by_key.entry(key).or_default();
         if state.entry(digest).is_some() && !digests.contains(&digest) {
             digests.push(digest);
@@ -57,7 +52,7 @@ impl KnownTrees {
     }
 
     /// The entry that was made last from this repository, and its commit.
-    pub(super) fn newest(&self, origin: &Origin) -> Option<(Digest, Revision)> {
+    pub(super) fn newest(&self, origin: &Origin) -> Option<BaseCommit> {
         self.newest.get(origin).copied()
     }
 
@@ -66,7 +61,7 @@ impl KnownTrees {
         let digits = digits.to_ascii_lowercase();
         let mut found = self.by_key.keys().filter_map(|key| match key {
             TreeKey::Commit { origin: at, revision } if at == origin => Some(*revision),
-            TreeKey::Commit { .. } | TreeKey::Archive(_) => None,
+            TreeKey::Commit { .. } | TreeKey::Checksum { .. } => None,
         });
         let begins_so = |revision: &Revision| revision.to_string().starts_with(&digits);
         let first = found.find(begins_so)?;

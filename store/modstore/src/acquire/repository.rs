@@ -16,7 +16,7 @@ use super::{
 use crate::{
     disk::Layout,
     events::{Event, Events, Step},
-    model::{ModuleName, Origin, RefName, Revision},
+    model::{Fetched, ModuleName, Origin, RefName},
 };
 
 /// What each of these names means; all fail alike when the repository cannot be asked. `modules` are those that want
@@ -55,18 +55,19 @@ fn resolution(
     resolved: Result<Resolved, RemoteError>,
 ) -> Result<Resolution, SourceError> {
     let Resolved { commit, name, .. } = resolved.map_err(AcquireError::from)?;
-    Ok(Resolution::Commit {
+    Ok(Resolution::Commit(Fetched {
         origin: origin.clone(),
         reference: name.map(RefName::from),
         revision: commit.into(),
-    })
+    }))
 }
 
 /// What a short commit id stands for that was found before: the listing knows it only as long as a name leads to it.
 fn by_short_id(sources: &Sources<'_>, origin: &Origin, wanted: &Wanted) -> Option<Resolution> {
     let Wanted::Named(digits) = wanted else { return None };
     let found = is_short_id(digits).then(|| sources.known().commit_like(origin, digits))?;
-    found.map(|revision| Resolution::Commit { origin: origin.clone(), reference: None, revision })
+    let commit = |revision| Fetched { origin: origin.clone(), reference: None, revision };
+    found.map(|revision| Resolution::Commit(commit(revision)))
 }
 
 /// The connection, which is made with the first call.
@@ -127,12 +128,13 @@ pub(super) fn note(sources: &Sources<'_>, host: Option<&str>, error: Option<&Sou
 pub(super) fn fetch(
     sources: &Sources<'_>,
     upstream: &mut Upstream,
-    (origin, revision): (&Origin, Revision),
+    commit: &Fetched,
     base: Option<BaseCommit>,
     modules: &[&ModuleName],
 ) -> Result<AcquiredTree, SourceError> {
     let context = sources.context;
-    let wanted = [Wanted::Commit(revision.into())];
+    let (origin, commit) = (&commit.origin, commit.revision.into());
+    let wanted = [Wanted::Commit(commit)];
     let session = connected(sources, upstream, &wanted, modules)?;
     let paths = MirrorPaths::of(context.layout, origin);
     let into = destination(sources, origin, &paths)?;
@@ -148,14 +150,13 @@ pub(super) fn fetch(
         let step = Step::Receiving { bytes: 0, objects: 0, of: None };
         context.events.happened(Event::Module { module, step });
     }
-    let commit = revision.into();
     let fetched = fetch_commit(session, commit, base.as_ref(), into, &on_step, context.cancel);
     let fetched = fetched.inspect_err(|error| {
         if let Some(host) = upstream.host.as_deref().filter(|_| error.is_network()) {
             sources.hosts.failed(host);
         }
     });
-    Ok(tree(fetched?, TreeFrom::Repository))
+    Ok(tree(fetched?, TreeFrom::Git))
 }
 
 /// The entry that a commit of this repository is fetched against: `base`, or else the newest that the store knows.

@@ -6,8 +6,8 @@ use modstore_fetch::Wanted;
 
 use super::{Acquired, key::TreeKey};
 use crate::model::{
-    ArchiveSource, Binding, Bound, Digest, Fetched, LinkedPath, ModuleName, Origin, RefName,
-    Reference, Revision, Source, Subdirectory,
+    ArchiveSource, Binding, Bound, Digest, Fetched, LinkedPath, ModuleName, RefName, Reference,
+    Revision, Source, Subdirectory,
 };
 
 /// What is to be resolved: the source of a module, and the commit of it where `modules.lock` names one.
@@ -37,14 +37,7 @@ pub(crate) struct Pin {
 #[non_exhaustive]
 pub enum Resolution {
     /// A commit of a git repository.
-    Commit {
-        /// The repository.
-        origin: Origin,
-        /// The full name of the reference that was followed; none for a commit that was named.
-        reference: Option<RefName>,
-        /// The commit.
-        revision: Revision,
-    },
+    Commit(Fetched),
     /// An archive, which its checksum names.
     Archive(Box<ArchiveSource>),
     /// The user's own directory.
@@ -99,17 +92,11 @@ impl Request<'_> {
             }
             (None, None) => return Meaning::Named(Wanted::Head),
         };
-        Meaning::Known(Resolution::Commit { origin: git.url.origin(), reference, revision })
-    }
-
-    /// The host that its source is fetched from, unless that is this machine.
-    pub(crate) fn host(&self) -> Option<String> {
-        let origin = match self.source {
-            Source::Git(git) => git.url.origin(),
-            Source::Archive(archive) => archive.url.address().origin(),
-            Source::Linked(_) => return None,
-        };
-        origin.host().map(str::to_owned)
+        Meaning::Known(Resolution::Commit(Fetched {
+            origin: git.url.origin(),
+            reference,
+            revision,
+        }))
     }
 }
 
@@ -117,42 +104,39 @@ impl Resolution {
     /// What the journal says that the tree of this binding came from; none for a directory, and where nothing is left
     /// that tells.
     pub(crate) fn recorded(binding: &Binding) -> Option<Self> {
-        match (binding.source.source()?, binding.bound.fetched()) {
-            (Source::Git(_), Some(Fetched { origin, reference, revision })) => Some(Self::Commit {
-                origin: origin.clone(),
-                reference: reference.clone(),
-                revision: *revision,
-            }),
-            (Source::Archive(archive), _) => Some(Self::Archive(Box::new(archive.clone()))),
-            (Source::Git(_), None) | (Source::Linked(_), _) => None,
+        if let Some(commit) = binding.bound.fetched() {
+            return Some(Self::Commit(commit.clone()));
+        }
+        match binding.source.source()? {
+            Source::Archive(archive) => Some(Self::Archive(Box::new(archive.clone()))),
+            Source::Git(_) | Source::Linked(_) => None,
+        }
+    }
+
+    /// The commit and the reference that was followed to it, if it is one.
+    #[must_use]
+    pub const fn commit(&self) -> Option<&Fetched> {
+        match self {
+            Self::Commit(commit) => Some(commit),
+            Self::Archive(_) | Self::Directory(_) => None,
         }
     }
 
     /// The commit, if it is one.
     #[must_use]
-    pub const fn revision(&self) -> Option<Revision> {
-        match self {
-            Self::Commit { revision, .. } => Some(*revision),
-            Self::Archive(_) | Self::Directory(_) => None,
-        }
-    }
-
-    /// The full name of the reference that was followed.
-    #[must_use]
-    pub const fn reference(&self) -> Option<&RefName> {
-        match self {
-            Self::Commit { reference, .. } => reference.as_ref(),
-            Self::Archive(_) | Self::Directory(_) => None,
-        }
+    pub fn revision(&self) -> Option<Revision> {
+        self.commit().map(|commit| commit.revision)
     }
 
     /// The name by which a place may have its tree.
     pub(crate) fn key(&self) -> Option<TreeKey> {
         match self {
-            Self::Commit { origin, revision, .. } => {
+            Self::Commit(Fetched { origin, revision, .. }) => {
                 Some(TreeKey::Commit { origin: origin.clone(), revision: *revision })
             }
-            Self::Archive(archive) => Some(TreeKey::from(&**archive)),
+            Self::Archive(archive) => {
+                Some(TreeKey::Checksum { kind: "archive", sha256: archive.sha256 })
+            }
             Self::Directory(_) => None,
         }
     }
@@ -169,21 +153,18 @@ impl Resolution {
             (_, Bound::Entry { subdirectory: now, .. }) if now.as_ref() != subdirectory => {
                 Some(FetchReason::Source)
             }
-            (
-                Self::Commit { origin, reference, revision },
-                Bound::Entry { fetched: Some(now), digest, .. },
-            ) => match pin {
-                _ if now.origin != *origin => Some(FetchReason::Source),
-                _ if now.revision != *revision => Some(FetchReason::Commit),
+            (Self::Commit(commit), Bound::Entry { fetched: Some(now), digest, .. }) => match pin {
+                _ if now.origin != commit.origin => Some(FetchReason::Source),
+                _ if now.revision != commit.revision => Some(FetchReason::Commit),
                 // The lock tells which tree it is; the reference is only what was followed at that time.
                 Some(pin) => (pin.digest != *digest).then_some(FetchReason::Lock),
-                None => (now.reference != *reference).then_some(FetchReason::Reference),
+                None => (now.reference != commit.reference).then_some(FetchReason::Reference),
             },
             (Self::Archive(_), Bound::Entry { fetched: None, .. }) => None,
             (Self::Directory(path), Bound::Linked { path: now }) => {
                 (now != path).then_some(FetchReason::Source)
             }
-            (Self::Commit { .. } | Self::Archive(_) | Self::Directory(_), _) => {
+            (Self::Commit(_) | Self::Archive(_) | Self::Directory(_), _) => {
                 Some(FetchReason::Source)
             }
         }
@@ -191,19 +172,13 @@ impl Resolution {
 
     /// What a module is bound to when its source has become this.
     pub(crate) fn bound(&self, subdirectory: Option<&Subdirectory>, acquired: &Acquired) -> Bound {
-        let fetched = match self {
-            Self::Commit { origin, reference, revision } => Some(Fetched {
-                origin: origin.clone(),
-                reference: reference.clone(),
-                revision: *revision,
-            }),
-            Self::Archive(_) | Self::Directory(_) => None,
-        };
         match acquired {
             Acquired::Directory(path) => Bound::Linked { path: path.clone() },
-            Acquired::Tree(tree) => {
-                Bound::Entry { digest: tree.digest, subdirectory: subdirectory.cloned(), fetched }
-            }
+            Acquired::Tree(tree) => Bound::Entry {
+                digest: tree.digest,
+                subdirectory: subdirectory.cloned(),
+                fetched: self.commit().cloned(),
+            },
         }
     }
 }

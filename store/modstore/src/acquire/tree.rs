@@ -2,12 +2,12 @@
 
 use gix::bstr::BString;
 
-use modstore_fetch::check_subdirectory;
+use modstore_fetch::find_part;
 
 use super::SourceError;
 use crate::{
-    disk::Staged,
-    model::{Digest, LinkedPath, Manifest, Subdirectory},
+    disk::{Layout, Staged},
+    model::{Digest, LinkedPath, Manifest, Subdirectory, TreePart},
 };
 
 /// What a source has become.
@@ -40,14 +40,15 @@ pub(crate) struct AcquiredTree {
 
 /// Where a tree was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TreeFrom {
-    /// An entry of this store.
+#[non_exhaustive]
+pub enum TreeFrom {
+    /// In this store; no network was used.
     Store,
-    /// The bare mirror of its repository.
+    /// In the bare mirror of its repository; no network was used.
     Mirror,
-    /// Its repository.
-    Repository,
-    /// Its archive.
+    /// In its repository.
+    Git,
+    /// In the archive, or whatever else its checksum names.
     Archive,
 }
 
@@ -63,24 +64,25 @@ pub(crate) struct FetchStats {
 }
 
 impl AcquiredTree {
-    /// Checks that the tree is the one that is `locked`, and that it has the part that is wanted, whole.
+    /// The part of the tree that is wanted, when the tree is the one that is `locked` and has that part, whole.
     pub(crate) fn check(
         &self,
+        layout: &Layout,
         locked: Option<Digest>,
         subdirectory: Option<&Subdirectory>,
-    ) -> Result<(), SourceError> {
+    ) -> Result<TreePart, SourceError> {
         if let Some(locked) = locked.filter(|locked| *locked != self.digest) {
             return Err(SourceError::OtherTree { found: self.digest, locked });
         }
-        check_subdirectory(&self.manifest, subdirectory)?;
-        let part = subdirectory.map_or("", Subdirectory::as_str);
-        let is_within = |path: &&BString| {
-            let rest = path.strip_prefix(part.as_bytes());
-            part.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        let root = match &self.staged {
+            Some(staged) => staged.tree().to_owned(),
+            None => layout.entry(self.digest),
         };
+        let part = find_part(&root, &self.manifest, subdirectory)?;
+        let is_within = |path: &&BString| part.contains(path.as_ref());
         match self.submodules.iter().find(is_within) {
             Some(path) => Err(SourceError::Submodule { path: path.clone() }),
-            None => Ok(()),
+            None => Ok(part),
         }
     }
 }

@@ -24,15 +24,9 @@ impl Upstream {
     pub(crate) fn of<'s>(sources: impl Iterator<Item = &'s Source>) -> Self {
         let mut upstream = Self { urls: Vec::new(), host: None, connection: None };
         for source in sources {
-            let (url, is_repository) = match source {
-                Source::Git(git) => (&git.url, true),
-                Source::Archive(archive) => (archive.url.address(), false),
-                Source::Linked(_) => continue,
-            };
-            upstream.host = url.origin().host().map(str::to_owned);
-            if is_repository && !upstream.urls.contains(url) {
-                upstream.urls.push(url.clone());
-            }
+            upstream.host = source.host();
+            let repository = source.repository().filter(|url| !upstream.urls.contains(url));
+            upstream.urls.extend(repository.cloned());
         }
         upstream
     }
@@ -40,25 +34,21 @@ impl Upstream {
 
 /// Items whose sources come from one place, together; so that a repository is listed once, and each of its commits
 /// fetched once, whatever spellings are used. Only a login that is written in an address is for the modules that have
-/// it: those with another, or with none, are a group of their own.
+/// it: those with another, or with none, are a group of their own. And so are those with another scheme: a module is
+/// never asked for over plain HTTP because another one is, and never fails because another one's address does.
 pub(crate) fn by_upstream<T>(items: Vec<T>, source: impl Fn(&T) -> &Source) -> Vec<Vec<T>> {
     let (mut groups, mut repositories) = (Vec::new(), BTreeMap::<Origin, Vec<Vec<T>>>::new());
     for item in items {
-        let url = match source(&item) {
-            Source::Git(git) => git.url.clone(),
-            Source::Archive(_) | Source::Linked(_) => {
-                groups.push(vec![item]);
-                continue;
-            }
+        let Some(url) = source(&item).repository().cloned() else {
+            groups.push(vec![item]);
+            continue;
         };
         let of_origin = repositories.entry(url.origin()).or_default();
-        let has_same_login = |group: &&mut Vec<T>| {
-            group.first().is_some_and(|first| match source(first) {
-                Source::Git(git) => git.url.has_login_of(&url),
-                Source::Archive(_) | Source::Linked(_) => false,
-            })
+        let is_asked_alike = |group: &&mut Vec<T>| {
+            let first = group.first().and_then(|first| source(first).repository());
+            first.is_some_and(|first| first.scheme() == url.scheme() && first.has_login_of(&url))
         };
-        match of_origin.iter_mut().find(has_same_login) {
+        match of_origin.iter_mut().find(is_asked_alike) {
             Some(group) => group.push(item),
             None => of_origin.push(vec![item]),
         }

@@ -4,7 +4,6 @@
 
 use modstore_fetch::NetworkError;
 
-use super::report::Origin;
 use crate::{
     acquire::{Acquired, Reach, Resolution, SourceError, Sources, TreeFrom, Upstream, fetch},
     commit::State,
@@ -86,7 +85,7 @@ impl<'a> Fetcher<'a> {
         &self,
         digest: Digest,
         bindings: &[(ModuleName, Binding)],
-    ) -> Result<(Staged, Origin), RefetchError> {
+    ) -> Result<(Staged, TreeFrom), RefetchError> {
         let mut first = None;
         for (module, binding) in bindings {
             // What was built is built again by an update; what it was built from is fetched like any other.
@@ -95,9 +94,7 @@ impl<'a> Fetcher<'a> {
             }
             let failed = match self.fetch_from(module, binding) {
                 None => continue,
-                Some(Ok((staged, origin))) if staged.digest() == digest => {
-                    return Ok((staged, origin));
-                }
+                Some(Ok((staged, from))) if staged.digest() == digest => return Ok((staged, from)),
                 Some(Ok((staged, _))) => {
                     let (from, found) = (binding.source.to_string(), staged.digest());
                     RefetchError::Other { from, found }
@@ -117,7 +114,7 @@ impl<'a> Fetcher<'a> {
         &self,
         module: &ModuleName,
         binding: &Binding,
-    ) -> Option<Result<(Staged, Origin), SourceError>> {
+    ) -> Option<Result<(Staged, TreeFrom), SourceError>> {
         let resolution = Resolution::recorded(binding)?;
         let mut upstream = Upstream::of(binding.source.source().into_iter());
         let acquired = fetch(&self.sources, &mut upstream, &resolution, None, &[module]);
@@ -126,12 +123,6 @@ impl<'a> Fetcher<'a> {
             Ok(Acquired::Directory(_)) => return None,
             Err(error) => return Some(Err(error)),
         };
-        let origin = match tree.from {
-            TreeFrom::Store => Origin::Store,
-            TreeFrom::Mirror => Origin::Mirror,
-            TreeFrom::Repository => Origin::Git,
-            TreeFrom::Archive => Origin::Archive,
-        };
-        Some(Ok((tree.staged?, origin)))
+        Some(Ok((tree.staged?, tree.from)))
     }
 }

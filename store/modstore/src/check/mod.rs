@@ -31,7 +31,7 @@ pub use modstore_core::findings::Severity;
 pub use code::{Code, Repair};
 pub use finding::{About, Checked, Depth, Finding, Verification};
 pub(crate) use home::has_parts;
-pub use report::{How, NotRepaired, Origin, RebuiltJournal, RepairError, RepairReport, Repaired};
+pub use report::{How, NotRepaired, RebuiltJournal, RepairError, RepairReport, Repaired};
 pub(crate) use run::{leftovers, repair, verify};
 pub use view::VerifyError;
 pub(crate) use view::VerifyOptions;

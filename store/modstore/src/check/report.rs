@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, error::Error, path::PathBuf};
 use super::{finding::Verification, view::VerifyError};
 use crate::{
     access::AccessError,
+    acquire::TreeFrom,
     commit::{BeginError, DecodeError, JournalError},
     disk::{DiskError, FormatError, LockError, StagingError},
     model::{Generation, ModuleName},
@@ -57,23 +58,9 @@ pub enum How {
     /// Links were made again as the journal says.
     Relinked,
     /// An entry was put together or fetched, under the same digest.
-    Rebuilt(Origin),
+    Rebuilt(TreeFrom),
     /// It was set aside, and nothing needs it.
     SetAside,
-}
-
-/// Where the content of a rebuilt entry came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Origin {
-    /// From the same files in this store; no network was used.
-    Store,
-    /// From the bare mirror; no network was used.
-    Mirror,
-    /// From the commit it was made of.
-    Git,
-    /// From the archive it was made of.
-    Archive,
 }
 
 /// Something that is still damaged.
@@ -111,10 +98,10 @@ impl How {
             Self::SetRight => "permissions and times set",
             Self::Rewritten => "rewritten",
             Self::Relinked => "links recreated",
-            Self::Rebuilt(Origin::Store) => "rebuilt from other files of the store",
-            Self::Rebuilt(Origin::Mirror) => "rebuilt from its mirror",
-            Self::Rebuilt(Origin::Git) => "re-fetched",
-            Self::Rebuilt(Origin::Archive) => "unpacked again",
+            Self::Rebuilt(TreeFrom::Store) => "rebuilt from other files of the store",
+            Self::Rebuilt(TreeFrom::Mirror) => "rebuilt from its mirror",
+            Self::Rebuilt(TreeFrom::Git) => "re-fetched",
+            Self::Rebuilt(TreeFrom::Archive) => "unpacked again",
             Self::SetAside => "set aside",
         }
     }

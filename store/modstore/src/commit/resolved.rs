@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use super::state::State;
 use crate::{
     disk::Layout,
-    model::{Binding, Locked, Lockfile, MadeFrom, ModuleName, Source},
+    model::{Binding, Locked, Lockfile, Locking, MadeFrom, ModuleName},
 };
 
-/// The lock of these bindings. Linked modules are never locked.
+/// The lock of these bindings.
 pub(crate) fn lock_of<'a>(
     modules: impl IntoIterator<Item = (&'a ModuleName, &'a Binding)>,
 ) -> Lockfile {
@@ -23,13 +23,10 @@ pub(crate) fn companion_of(layout: &Layout, state: &State) -> (PathBuf, String) 
 
 /// What one module is locked to. A module whose source is not known any more cannot be.
 fn locked(binding: &Binding) -> Option<Locked> {
-    let source = match binding.source.source()? {
-        source @ (Source::Git(_) | Source::Archive(_)) => source.clone(),
-        Source::Linked(_) => return None,
-    };
+    let source = binding.source.source().filter(|source| source.locking() != Locking::Never)?;
     match MadeFrom::of(&binding.bound) {
         MadeFrom::Entry { digest, subdirectory, fetched } => Some(Locked {
-            source,
+            source: source.clone(),
             origin: fetched.as_ref().map(|from| from.origin.clone()),
             revision: fetched.as_ref().map(|from| from.revision),
             reference: fetched.and_then(|from| from.reference),

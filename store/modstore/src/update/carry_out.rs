@@ -20,7 +20,7 @@ use crate::{
         Acquired, AcquiredTree, BaseCommit, FetchStats, Request, Resolution, SourceError, Upstream,
         by_upstream, fetch, resolve,
     },
-    model::{Attempt, Binding, ModuleName, Revision},
+    model::{Attempt, Binding, ModuleName, Revision, TreePart},
 };
 
 /// What has come of the sources, and the trees that were staged for them.
@@ -72,7 +72,7 @@ pub(super) fn gather(
     let is_worth_it = |goal: &&Goal<'_>| {
         let outcome = gathered.outcomes.get(goal.module);
         matches!(outcome, Some(Outcome::Deferred(Deferred::Until(_))))
-            && goal.request().host().is_some_and(|host| answering.contains(&host))
+            && goal.source.host().is_some_and(|host| answering.contains(&host))
             && failed_by_the_network(context, goal.module)
     };
     let again = groups.iter().map(|group| group.iter().filter(is_worth_it).cloned().collect());
@@ -185,10 +185,8 @@ fn failure(goal: &Goal<'_>, resolution: &Resolution, error: SourceError) -> Outc
 fn base(context: &UpdateContext<'_>, wishes: &[Wish<'_>]) -> Option<BaseCommit> {
     let mut bases = wishes.iter().filter_map(|(goal, resolution)| {
         let bound = &context.state.modules().get(goal.module)?.bound;
-        let (Some(now), Resolution::Commit { origin, .. }) = (bound.fetched(), resolution) else {
-            return None;
-        };
-        (now.origin == *origin).then_some((bound.source_entry()?, now.revision))
+        let (now, commit) = (bound.fetched()?, resolution.commit()?);
+        (now.origin == commit.origin).then_some((bound.source_entry()?, now.revision))
     });
     bases.next()
 }
@@ -205,7 +203,11 @@ fn bind(
     let to = Binding { source: goal.recorded.clone(), bound };
     let Acquired::Tree(tree) = acquired else { return Outcome::switched(to) };
     let locked = goal.pin.as_ref().map(|pin| pin.digest);
-    if let Err(error) = tree.check(locked, subdirectory) {
+    let part = match tree.check(context.ground.layout, locked, subdirectory) {
+        Ok(TreePart::File(path)) if goal.build.is_some() => Err(SourceError::FileToBuild { path }),
+        checked => checked.map(drop),
+    };
+    if let Err(error) = part {
         return failure(goal, resolution, error);
     }
     // A tree that is fetched again for what the module is already: the entry is gone.

@@ -15,7 +15,7 @@ use crate::{
     build::{Toolchains, failing_at, key_but_for_source},
     commit::{State, now},
     disk::{Staging, StagingError, is_directory},
-    model::{Digest, ModuleName, Source},
+    model::{Digest, ModuleName},
 };
 
 /// What all threads of one update, or of one look at what an update would do, share.
@@ -57,11 +57,7 @@ impl<'a> UpdateContext<'a> {
     /// Reads the host's git configuration, if one of these may have to be fetched: what is wrong with it is no failure of
     /// a module.
     pub(super) fn open_network(&self, goals: &[Goal<'_>]) -> Result<(), NetworkError> {
-        let is_fetched = |goal: &Goal<'_>| match goal.source {
-            Source::Git(_) | Source::Archive(_) => true,
-            Source::Linked(_) => false,
-        };
-        if goals.iter().any(is_fetched) {
+        if goals.iter().any(|goal| goal.source.address().is_some()) {
             self.sources.network()?;
         }
         Ok(())

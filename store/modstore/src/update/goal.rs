@@ -4,7 +4,9 @@ use super::failure::{Failure, LockMismatch};
 use crate::{
     acquire::{Pin, Request},
     consent::Consents,
-    model::{BuildSpec, Declarations, Declared, Lockfile, ModuleName, RecordedSource, Source},
+    model::{
+        BuildSpec, Declarations, Declared, Lockfile, Locking, ModuleName, RecordedSource, Source,
+    },
 };
 
 /// What a module is to be: what is declared of it, and what `modules.lock` says.
@@ -28,11 +30,10 @@ impl<'a> Goal<'a> {
         Self { module, source, recorded, build: declared.build.as_ref(), pin: None }
     }
 
-    /// The same, as the lock has it. Directories are never locked, and an archive is named by its checksum.
+    /// The same, as the lock has it. Only what a commit is can be said by nothing else.
     fn locked(self, lock: &Lockfile) -> Result<Self, LockMismatch> {
-        match self.source {
-            Source::Linked(_) | Source::Archive(_) => return Ok(self),
-            Source::Git(_) => {}
+        if self.source.locking() != Locking::Commit {
+            return Ok(self);
         }
         let locked = lock.modules.get(self.module).ok_or(LockMismatch::NotLocked)?;
         let is_same = RecordedSource::from(&locked.source) == self.recorded;

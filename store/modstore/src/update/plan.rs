@@ -203,8 +203,7 @@ impl<'a> Situation<'a> {
 
 /// What is decided about a module's source before anything is asked; nothing, if it is to be resolved.
 pub(super) fn before_asking(at: &Situation<'_>, goal: &Goal<'_>) -> Option<Decision> {
-    let request = goal.request();
-    match request.meaning() {
+    match goal.request().meaning() {
         // A look at this machine costs nothing, and the directory may have changed.
         Meaning::Directory(_) => return None,
         Meaning::Known(resolution) if at.reason(goal, &resolution).is_none() => {
@@ -212,7 +211,7 @@ pub(super) fn before_asking(at: &Situation<'_>, goal: &Goal<'_>) -> Option<Decis
         }
         Meaning::Known(_) | Meaning::Named(_) => {}
     }
-    let (attempt, is_local) = (at.attempt(goal.module), request.host().is_none());
+    let (attempt, is_local) = (at.attempt(goal.module), goal.source.host().is_none());
     match attempts::before_asking(attempt, &goal.recorded, is_local, (at.policy, at.now)) {
         Verdict::Now => None,
         Verdict::Later(until) => Some(Decision::Defer(Deferred::Until(until))),

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use modstore_fetch::Wanted;
 use proptest::prelude::*;
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
     },
 };
 use crate::{
-    acquire::Resolution,
+    acquire::{Meaning, Resolution},
     build::conditions,
     commit::{Frame, Record, State},
     model::{
@@ -123,22 +124,19 @@ impl World {
     }
 
     fn resolve(&self, goal: &Goal<'_>) -> Resolution {
-        match &goal.source {
-            Source::Linked(path) => Resolution::Directory(LinkedPath::of(path).unwrap()),
-            Source::Archive(archive) => Resolution::Archive(Box::new(archive.clone())),
-            Source::Git(git) => {
-                let branch = if self.is_trunk { "refs/heads/trunk" } else { "refs/heads/main" };
-                let (reference, commit) = match &git.reference {
-                    None => (Some(branch.into()), self.head),
-                    Some(named) if named.to_string() == "main" => {
-                        (Some("refs/heads/main".into()), self.head)
-                    }
-                    Some(_) => (None, 1),
-                };
-                let (origin, revision) = (git.url.origin(), Revision::from_bytes([commit; 20]));
-                Resolution::Commit { origin, reference, revision }
+        let branch = match goal.request().meaning() {
+            Meaning::Known(resolution) => return resolution,
+            Meaning::Directory(path) => {
+                return Resolution::Directory(LinkedPath::of(path).unwrap());
             }
-        }
+            Meaning::Named(Wanted::Head) if self.is_trunk => "refs/heads/trunk",
+            Meaning::Named(_) => "refs/heads/main",
+        };
+        Resolution::Commit(Fetched {
+            origin: goal.source.origin().unwrap(),
+            reference: Some(branch.into()),
+            revision: Revision::from_bytes([self.head; 20]),
+        })
     }
 
     fn survey(&self, goal: &Goal<'_>) -> Survey {
@@ -153,18 +151,16 @@ impl World {
 
     /// What a source becomes, whose tree is there.
     fn bind(goal: &Goal<'_>, resolution: &Resolution) -> Binding {
-        let entry = |digest, fetched| Bound::Entry { digest, subdirectory: None, fetched };
         let bound = match resolution {
             Resolution::Directory(path) => Bound::Linked { path: path.clone() },
-            Resolution::Archive(_) => entry(digest(2, 1, 0), None),
-            Resolution::Commit { origin, reference, revision } => entry(
-                digest(1, revision.as_bytes()[0], 0),
-                Some(Fetched {
-                    origin: origin.clone(),
-                    reference: reference.clone(),
-                    revision: *revision,
-                }),
-            ),
+            resolution => Bound::Entry {
+                digest: match resolution.revision() {
+                    Some(revision) => digest(1, revision.as_bytes()[0], 0),
+                    None => digest(2, 1, 0),
+                },
+                subdirectory: None,
+                fetched: resolution.commit().cloned(),
+            },
         };
         Binding { source: goal.recorded.clone(), bound }
     }

@@ -136,7 +136,11 @@ impl ModuleTree {
 }
 
 /// The part that `written` leads to; nothing for the whole tree. `None` if it leads nowhere.
-fn followed(tree: &Path, manifest: &Manifest, written: &Subdirectory) -> Option<Option<Subdirectory>> {
+fn followed(
+    tree: &Path,
+    manifest: &Manifest,
+    written: &Subdirectory,
+) -> Option<Option<Subdirectory>> {
     match part_of(tree, manifest, written).ok()?.path() {
         "" => Some(None),
         path => path.parse().ok().map(Some),

@@ -39,7 +39,7 @@ fn open(layout: &Layout, key: &TreeKey, digest: Digest) -> Option<AcquiredTree> 
             let git = git_list(layout, digest, &manifest)?;
             git.gitlinks.into_iter().map(|(path, _)| path).collect()
         }
-        TreeKey::Archive(_) => Vec::new(),
+        TreeKey::Checksum { .. } => Vec::new(),
     };
     Some(AcquiredTree {
         digest,

@@ -9,11 +9,12 @@ use std::{
 
 use super::{stock::Stock, tree::Tree};
 use crate::{
+    acquire::TreeFrom,
     check::{
         code::Repair,
         fetch::{Fetcher, RefetchError},
         finding::Finding,
-        report::{How, NotRepaired, Origin, RepairError, Repaired},
+        report::{How, NotRepaired, RepairError, Repaired},
         work::Work,
     },
     commit::{Journal, RepairLock, State},
@@ -74,7 +75,7 @@ enum Need {
 /// Trees and manifests that can be put in place.
 #[derive(Debug, Default)]
 struct Ready {
-    trees: Vec<(Staged, Origin)>,
+    trees: Vec<(Staged, TreeFrom)>,
     manifests: Vec<Manifest>,
     /// Damaged entries that no kept generation needs.
     useless: Vec<Digest>,
@@ -180,7 +181,7 @@ impl<'w> Entries<'_, 'w> {
         &mut self,
         staging: &Staging,
         mut trees: Vec<(Digest, Option<Manifest>)>,
-    ) -> Result<Vec<(Staged, Origin)>, DiskError> {
+    ) -> Result<Vec<(Staged, TreeFrom)>, DiskError> {
         let mut stock = self.stock(&trees)?;
         let wanted = contents(&trees);
         let claim = || Ok(staging);
@@ -192,7 +193,7 @@ impl<'w> Entries<'_, 'w> {
                 let listed = manifest.as_ref();
                 let staged = listed.map(|list| stock.stage(self.disk(), staging, list));
                 match staged.transpose()?.flatten() {
-                    Some(staged) => ready.push((staged, Origin::Store)),
+                    Some(staged) => ready.push((staged, TreeFrom::Store)),
                     None => rest.push((digest, manifest)),
                 }
             }

@@ -2,8 +2,10 @@
 
 use modstore_fetch::{AcquireError, FetchedArchive, fetch_archive};
 
-use super::{AcquiredTree, FetchStats, SourceError, Sources, TreeFrom, Upstream, repository::note};
 use crate::{
+    acquire::{
+        AcquiredTree, FetchStats, SourceError, Sources, TreeFrom, Upstream, repository::note,
+    },
     disk::{DiskError, Verb},
     model::ArchiveSource,
 };
