@@ -274,6 +274,13 @@ mod tests {
         ] {
             assert!(!world.allows(&PLAIN.replace(was, becomes)), "{becomes}");
         }
+        // Nor may an archive from elsewhere be built because another was.
+        let archive = format!("archive+https://h/a.zip#sha256={}", "ab".repeat(32));
+        let packed = PLAIN.replace("git+https://h/o/r@main", &archive);
+        world.declare(&packed);
+        world.allow();
+        assert!(world.allows(&packed));
+        assert!(!world.allows(&packed.replace("/h/", "/elsewhere/")));
         // As long as nobody revokes it, what was allowed once is.
         world.declare(&PLAIN.replace("all", "most"));
         world.allow();
