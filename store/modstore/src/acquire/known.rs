@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{entry::BaseCommit, key::TreeKey, resolution::Resolution};
 use crate::{
     commit::State,
-    model::{Binding, Digest, Origin},
+    model::{Binding, Digest, Origin, Revision},
 };
 
 /// The entries of all generations, by the key of their tree.

@@ -195,7 +195,7 @@ impl<'t> PageUrl<'t> {
             (
                 "huggingface.co",
                 [owner, name, page @ ("tree" | "blob" | "resolve" | "raw" | "commit"), rest @ ..],
-            ) => Some(on_forge(self.repository(&[owner, name]), &[&[*page][..], *rest].concat())),
+            ) => Some(on_forge(self.repository(&[owner, name]), &[&[*page][..], rest].concat())),
             _ => None,
         }
     }
