@@ -15,6 +15,8 @@ mod tags;
 mod refs;
 #[path = "servers/subdirectories.rs"]
 mod subdirectories;
+#[path = "servers/attributes.rs"]
+mod attributes;
 #[path = "servers/logins.rs"]
 mod logins;
 #[path = "servers/sharing.rs"]

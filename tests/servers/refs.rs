@@ -92,7 +92,7 @@ fn a_commit_that_is_refused_alone_comes_with_its_branch() {
 }
 
 #[test]
-fn a_tag_that_was_moved_is_told_before_and_after_it_is_followed() {
+fn a_tag_that_was_moved_is_reported_before_and_after_it_is_followed() {
     let world = World::new();
     let (repo, [first, second, _]) = grown(&world);
     let home = world.home();
@@ -108,8 +108,8 @@ fn a_tag_that_was_moved_is_told_before_and_after_it_is_followed() {
     };
     let expected = [("branch".into(), Value::Null), ("tag".into(), "v1".into())];
     assert_eq!(moved(&home.run(&["outdated", "--json"]).ok(), "modules"), expected);
-    let told = home.run(&["outdated"]).ok();
-    assert_eq!(told.stdout.matches("the tag was moved").count(), 1, "{told:?}");
+    let printed = home.run(&["outdated"]).ok();
+    assert_eq!(printed.stdout.matches("the tag was moved").count(), 1, "{printed:?}");
     let ran = home.run(&["update", "--json"]).ok();
     assert_eq!(moved(&ran, "updated"), expected);
     let warning = only(&ran, "warnings");

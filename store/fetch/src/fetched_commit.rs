@@ -98,7 +98,7 @@ pub fn fetch_commit(
     let fetch = CommitFetch { commit, into, on_step, cancel };
     if session.gives_alone(commit)? {
         match with_base(base.as_ref(), |base| fetch.by_pack(session, base)) {
-            Err(AcquireError::Fetch(FetchError::Remote(error))) if error.is_not_given() => {}
+            Err(AcquireError::Fetch(FetchError::Remote(_))) if session.has_refused(commit) => {}
             alone => return alone,
         }
     }

@@ -13,11 +13,13 @@ mod protocol;
 mod pack;
 mod tree;
 mod subdirectory;
+mod attributes;
 mod mirror;
 mod fetched_commit;
 mod archive;
 
 pub use archive::{FetchedArchive, KnownFile, fetch_archive};
+pub use attributes::{Unapplied, unapplied_attributes};
 pub use errors::{
     AcquireError, ArchiveError, Cause, ConnectError, FetchError, LimitError, LoginError,
     MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, TagError,

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use modstore_fetch::{Unapplied, find_part, unapplied_attributes};
+
 use crate::{
     Cancel, Context,
     access::{self, AccessError, OpenError, Trust},
@@ -138,6 +140,17 @@ impl Store {
                 .map(|file| TreeFile { path: part.path_in(file.path.as_ref()), ..file.clone() })
                 .collect(),
         )
+    }
+
+    /// The files of a module from git that a checkout by git would write differently, if there are any.
+    #[must_use]
+    pub fn unapplied_attributes(&self, binding: &Binding) -> Option<Unapplied> {
+        let Bound::Entry { digest, subdirectory, fetched: Some(_) } = &binding.bound else {
+            return None;
+        };
+        let (root, manifest) = (self.layout.entry(*digest), read_manifest(&self.layout, *digest)?);
+        let part = find_part(&root, &manifest, subdirectory.as_ref()).ok()?;
+        unapplied_attributes(&root, &manifest, &part)
     }
 
     /// Leases the current generation, so that it stays for as long as the lease lives. Waits for no lock.

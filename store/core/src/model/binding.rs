@@ -222,7 +222,7 @@ pub struct Fetched {
 }
 
 impl Fetched {
-    /// The tag that leads to this commit and led to another one `before`. Tags are made to stay, so a person is told.
+    /// The tag that leads to this commit and led to another one `before`. Tags are made to stay, so that is reported.
     #[must_use]
     pub fn moved_tag(&self, before: &Self) -> Option<&str> {
         let is_same = self.origin == before.origin && self.reference == before.reference;

@@ -9,7 +9,7 @@ use gix::bstr::{BStr, BString};
 
 use super::{FileKind, Manifest, Subdirectory};
 
-/// So many links are followed on one way; the kernel follows as many.
+/// The most links that are followed on one way; the kernel follows as many.
 const MOST_LINKS: usize = 40;
 
 /// What a subdirectory leads to.

@@ -117,6 +117,13 @@ fn a_pack_has_the_code_of_its_cause() {
         (PackError::MissingObject { id: id(), path: "a".into() }, FailureCode::Corrupt),
         (PackError::Limit(limit), FailureCode::Limit),
         (PackError::Limit(LimitError::Crowded { taken: 1, limit: 1 }), FailureCode::Limit),
+        (
+            PackError::LargeFile {
+                path: "a".into(),
+                source: LimitError::TooLarge { what: PackLimit::Object, size: 2, limit: 1 },
+            },
+            FailureCode::Limit,
+        ),
         (PackError::Refused(refused()), FailureCode::RefusedTree),
         (PackError::Spill { path: "a".into(), source: io() }, FailureCode::Store),
         (PackError::BaseDamaged { path: "a".into(), source: None }, FailureCode::Corrupt),

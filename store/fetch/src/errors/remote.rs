@@ -8,7 +8,7 @@ use std::{error::Error, io, path::PathBuf};
 use gix::ObjectId;
 use modstore_core::model::{Class, FailureCode};
 
-use super::transport::{Cause, ServerError, TransportError};
+use super::transport::{Cause, ServerError, TransferError, TransportError};
 
 /// How far a connection had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,9 +168,15 @@ impl RemoteError {
         }
     }
 
-    /// Whether the server refuses to give the commit by its id.
-    pub(crate) const fn is_not_given(&self) -> bool {
-        matches!(self.transport(), Some(TransportError::Server(ServerError::NotGiven(_))))
+    /// Whether the server may not give the commit by its id: it says so, or where it is not git's own, it only broke off.
+    pub(crate) const fn may_be_refusal(&self, is_git: bool) -> bool {
+        match self.transport() {
+            Some(TransportError::Server(ServerError::NotGiven(_))) => true,
+            Some(TransportError::Server(ServerError::Status { status: 500..=599, .. }))
+            | Some(TransportError::Server(ServerError::Said(_)))
+            | Some(TransportError::Transfer(TransferError::Dropped { .. })) => !is_git,
+            _ => false,
+        }
     }
 
     /// The next thing a person can do, if there is one.

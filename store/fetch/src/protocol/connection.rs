@@ -129,6 +129,12 @@ impl Connection {
         self.speaks_v2() || able("allow-reachable-sha1-in-want") || able("allow-any-sha1-in-want")
     }
 
+    /// Whether git's own server answers, which says so when it does not give a commit. Others may only break off.
+    pub(crate) fn is_git(&self) -> bool {
+        let agent = self.handshake.capabilities.capability("agent");
+        agent.and_then(|agent| agent.value()?.starts_with(b"git/").then_some(())).is_some()
+    }
+
     /// Whether another request can follow a pack: a lasting connection in version 0 is over.
     pub(crate) fn outlives_a_pack(&self) -> bool {
         let lasts = self.link.transport.connection_persists_across_multiple_requests();

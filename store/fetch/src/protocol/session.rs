@@ -274,7 +274,7 @@ impl Session {
     }
 
     /// Whether the server has refused to give `commit` by its id, without which it may come with its branch.
-    fn has_refused(&self, commit: ObjectId) -> bool {
+    pub(crate) fn has_refused(&self, commit: ObjectId) -> bool {
         self.refused.contains(&commit)
     }
 
@@ -317,7 +317,7 @@ impl Session {
         receive: impl FnOnce(&mut dyn BufRead, Tip) -> Result<R, E>,
     ) -> Result<R, FetchError<E>> {
         let tip = connection.listed(commit).or_else(|| self.named.get(&commit).copied());
-        let is_named = tip.is_some();
+        let (is_named, is_git) = (tip.is_some(), connection.is_git());
         let tip = tip.unwrap_or(commit.into());
         let mut receive = Some(receive);
         let mut once = |pack: &mut dyn BufRead, tip| {
@@ -325,7 +325,7 @@ impl Session {
             receive(pack, tip)
         };
         let refused = match self.fetch_over(connection, tip, request, on_step, &mut once) {
-            Err(FetchError::Remote(error)) if !is_named && error.is_not_given() => error,
+            Err(FetchError::Remote(error)) if !is_named && error.may_be_refusal(is_git) => error,
             result => return result,
         };
         self.refused.insert(commit);

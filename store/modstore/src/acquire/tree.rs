@@ -1,8 +1,10 @@
 //! [`Acquired`]: what a source has become, before anything leads to it.
 
+use std::path::PathBuf;
+
 use gix::bstr::BString;
 
-use modstore_fetch::find_part;
+use modstore_fetch::{find_part, unapplied_attributes};
 
 use super::SourceError;
 use crate::{
@@ -74,15 +76,24 @@ impl AcquiredTree {
         if let Some(locked) = locked.filter(|locked| *locked != self.digest) {
             return Err(SourceError::OtherTree { found: self.digest, locked });
         }
-        let root = match &self.staged {
-            Some(staged) => staged.tree().to_owned(),
-            None => layout.entry(self.digest),
-        };
-        let part = find_part(&root, &self.manifest, subdirectory)?;
+        let part = find_part(&self.root(layout), &self.manifest, subdirectory)?;
         let is_within = |path: &&BString| part.contains(path.as_ref());
         match self.submodules.iter().find(is_within) {
             Some(path) => Err(SourceError::Submodule { path: path.clone() }),
             None => Ok(part),
         }
+    }
+
+    /// What a person should know of the attributes of git in this part of it.
+    pub(crate) fn attributes(&self, layout: &Layout, part: &TreePart) -> Option<String> {
+        let unapplied = unapplied_attributes(&self.root(layout), &self.manifest, part)?;
+        Some(unapplied.to_string())
+    }
+
+    /// Where it lies now.
+    fn root(&self, layout: &Layout) -> PathBuf {
+        self.staged
+            .as_ref()
+            .map_or_else(|| layout.entry(self.digest), |staged| staged.tree().to_owned())
     }
 }

@@ -205,16 +205,21 @@ fn bind(
     let locked = goal.pin.as_ref().map(|pin| pin.digest);
     let part = match tree.check(context.ground.layout, locked, subdirectory) {
         Ok(TreePart::File(path)) if goal.build.is_some() => Err(SourceError::FileToBuild { path }),
-        checked => checked.map(drop),
+        checked => checked,
     };
-    if let Err(error) = part {
-        return failure(goal, resolution, error);
-    }
+    let part = match part {
+        Ok(part) => part,
+        Err(error) => return failure(goal, resolution, error),
+    };
     // A tree that is fetched again for what the module is already: the entry is gone.
     if tree.staged.is_none() && source_of(context, goal.module).as_ref() == Some(&to) {
         return Outcome::Kept(to);
     }
-    let (warnings, stats) = counted_once(tree);
+    // An archive has no attributes, whatever is called so in it.
+    let attributes =
+        resolution.commit().and_then(|_| tree.attributes(context.ground.layout, &part));
+    let (mut warnings, stats) = counted_once(tree);
+    warnings.extend(attributes);
     Outcome::changed(to, warnings, stats)
 }
 
