@@ -46,6 +46,9 @@ fn filled(world: &World) -> Repo {
             changes.push(Change::write(format!("{directory}/below/{name}.y"), contents));
         }
     }
+    let long = format!("* ident {}\n*.z ident\n", "x ".repeat(1100));
+    changes.push(Change::write("long/.gitattributes", long));
+    changes.extend(["y", "z"].map(|end| Change::write(format!("long/id.{end}"), "$Id$\n")));
     changes.push(Change::write("deep/a/b/.gitattributes", "*.y ident\n[attr]no ident\nz no\n"));
     changes.push(Change::symlink("deep/c/.gitattributes", "../../text/.gitattributes"));
     for path in ["deep/a/b/one.x", "deep/a/b/two.y", "deep/a/three.y", "deep/a/b/z", "deep/c/four"]
@@ -75,7 +78,7 @@ fn each_file_that_a_checkout_by_git_writes_differently_is_named_and_no_other() {
     let differing = differing(&repo);
     assert!(differing.len() > 40, "{differing:?}");
     let directories: Vec<&str> =
-        LISTS.iter().map(|(directory, _)| *directory).chain(["deep"]).collect();
+        LISTS.iter().map(|(directory, _)| *directory).chain(["deep", "long"]).collect();
     let home = world.home();
     let sources: Vec<String> = directories
         .iter()
@@ -123,4 +126,22 @@ fn a_module_without_such_files_says_nothing_and_show_names_them_for_one_that_has
     assert!(home.run(&["show", "ident"]).ok().stdout.contains(expected));
     assert!(home.run(&["status"]).ok().stdout.contains(expected));
     assert!(home.run(&["show", "not", "--json"]).ok().json()["attributes"].is_null(), "{repo:?}");
+}
+
+#[test]
+fn lists_that_would_cost_too_much_are_reported_and_not_applied_to_each_file() {
+    let words = "there are too many of them to see which files";
+    let world = World::new();
+    let pattern = "*.z ident\n";
+    for (name, length, files) in [("long", (1 << 20) + 100, 1), ("many", 250_000, 2_100)] {
+        let repo = world.repo(name);
+        let mut changes =
+            vec![Change::write(".gitattributes", pattern.repeat(length / pattern.len()))];
+        changes.extend((0..files).map(|number| Change::write(format!("{number}.z"), "$Id$\n")));
+        repo.commit("main", &changes);
+        let ran =
+            world.home().run(&["add", &format!("git+{}", world.http.url(name)), "--json"]).ok();
+        let message = only(&ran, "warnings")["message"].to_string();
+        assert!(message.contains(words), "{name}: {message}");
+    }
 }

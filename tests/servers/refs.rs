@@ -92,6 +92,24 @@ fn a_commit_that_is_refused_alone_comes_with_its_branch() {
 }
 
 #[test]
+fn a_commit_at_which_another_server_than_git_s_own_breaks_off_comes_with_its_branch() {
+    let world = World::new();
+    let (repo, [old, ..]) = grown(&world);
+    world.http.fault("m", Fault::BreakOffAtWant(old.clone()));
+    let source = format!("git+{}@{old}", world.http.url("m"));
+    let ran = world.home().run(&["add", &source]).fails(1);
+    assert!(
+        ran.stderr.contains("transient"),
+        "git says why it refuses, so this is the network: {ran:?}"
+    );
+    world.http.fault("m", Fault::WithoutCapability("agent"));
+    let home = world.home();
+    home.run(&["add", &source]).ok();
+    assert_eq!(home.tree("m"), repo.tree(&old));
+    is_settled(&home);
+}
+
+#[test]
 fn a_tag_that_was_moved_is_reported_before_and_after_it_is_followed() {
     let world = World::new();
     let (repo, [first, second, _]) = grown(&world);

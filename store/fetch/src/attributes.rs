@@ -52,7 +52,7 @@ impl fmt::Display for Unapplied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(count) = self.count else {
             return f.write_str(
-                "git attributes are not applied, and there are too many of them to tell which files `git checkout` would write differently",
+                "git attributes are not applied, and there are too many of them to see which files `git checkout` would write differently",
             );
         };
         let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
@@ -127,7 +127,7 @@ impl Rules {
         for (list, text) in lists {
             let lines = text.lines_with_terminator().filter(|line| line.len() <= LONGEST_LINE);
             let text: Vec<u8> = lines.flatten().copied().collect();
-            let source = gix::path::from_bstr(list.path.as_bstr()).into_owned();
+            let source = gix::path::from_bstr(list.path.as_bstr()).ok()?.into_owned();
             let is_top = list.path == ".gitattributes";
             search
                 .add_patterns_buffer(&text, source, Some(Path::new("")), &mut names, is_top)
