@@ -210,6 +210,37 @@ fn a_server_that_asks_for_an_hour_gets_it() {
 }
 
 #[test]
+fn a_server_that_asks_to_wait_gets_its_time_although_it_answers_for_other_modules() {
+    let world = World::new();
+    world.repo("other");
+    world.declare(&["other", "tool"]);
+    for (status, header, value) in [
+        (429, "Retry-After", "900"),
+        (503, "Retry-After", "900"),
+        (403, "Retry-After", "900"),
+        (403, "Retry-After", "Fri, 31 Dec 2100 23:59:59 GMT"),
+    ] {
+        world.server.clear();
+        world.server.fault("tool", Fault::StatusWithHeader(status, header, value));
+        let failed = world.json(&["update"], 1)["failed"][0].clone();
+        assert_eq!(
+            (&failed["class"], &failed["code"]),
+            (&"transient".into(), &"rate-limited".into()),
+            "{failed}"
+        );
+        assert!(failed.to_string().contains("asks to wait"), "{failed}");
+        world.server.forget();
+        let scan = world.json(&["scan"], 1);
+        assert_eq!(names(&scan["deferred"]), ["tool"], "{status} {value}: {scan}");
+        let asked = world.server.stats().requests;
+        assert!(asked.iter().all(|request| !request.target.contains("tool")), "{asked:?}");
+        assert!(!asked.is_empty(), "the host has answered for another module");
+    }
+    world.server.clear();
+    world.json(&["update"], 0);
+}
+
+#[test]
 fn what_will_not_change_by_itself_is_asked_for_again_only_when_its_source_changes_or_a_person_asks()
 {
     let world = World::new();

@@ -19,6 +19,10 @@ mod subdirectories;
 mod attributes;
 #[path = "servers/logins.rs"]
 mod logins;
+#[path = "servers/credentials.rs"]
+mod credentials;
+#[path = "servers/refusals.rs"]
+mod refusals;
 #[path = "servers/sharing.rs"]
 mod sharing;
 #[path = "servers/host.rs"]

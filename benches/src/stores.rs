@@ -63,8 +63,9 @@ fn publish(disk: &Disk, layout: &Layout, size: Size, generation: usize) -> Done 
     };
     let mut transaction = Transaction::begin(context, staging)?;
     for (module, staged) in staged?.into_iter().enumerate() {
-        let digest = transaction.enter(staged);
-        transaction.bind(name(module).parse()?, binding(module, generation, digest)?);
+        let bound = binding(module, generation, staged.digest())?;
+        transaction.change.entering.insert(staged.digest(), staged);
+        transaction.change.bindings.insert(name(module).parse()?, Some(bound));
     }
     transaction.commit("a benchmark")?;
     Ok(())

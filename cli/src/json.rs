@@ -5,21 +5,17 @@
 mod scalar;
 mod words;
 mod binding;
-mod exception;
 mod attempt;
 mod failed;
 mod environment;
 mod lease;
-mod severity;
 
 pub(crate) use self::{
     attempt::Attempt,
     binding::{Binding, Change},
     environment::{EnvironmentChanges, EnvironmentFailure},
-    exception::Exception,
     failed::{Deferred, DeferredReason, Failed},
     lease::LeaseHolder,
     scalar::{Digest, Revision, Time, numbers, paths, texts},
-    severity::Severity,
-    words::{doctor_code, failure_class, failure_code, failure_stage, verify_code},
+    words::failure_code,
 };

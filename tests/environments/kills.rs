@@ -54,7 +54,7 @@ fn a_process_that_is_to_be_killed_works() {
         }
         "update" => drop(store.update(&UpdateRequest::default(), &Silent, &cancel).unwrap()),
         "sweep" => {
-            let plan = store.plan_sweep(&Policy::only_what_is_shown()).unwrap();
+            let plan = store.plan_sweep(&Policy::only_current()).unwrap();
             store.sweep(plan, &Silent, &cancel).unwrap();
         }
         other => panic!("{other}?"),

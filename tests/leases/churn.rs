@@ -40,10 +40,12 @@ pub(crate) fn publish(home: &Path, number: u64) -> Generation {
     };
     let mut transaction = Transaction::begin(context, staging).unwrap();
     for (name, staged) in MODULES.into_iter().zip(staged) {
-        let digest = transaction.enter(staged);
+        let digest = staged.digest();
+        transaction.change.entering.insert(digest, staged);
         let bound = Bound::Entry { digest, subdirectory: None, fetched: None };
         let source = RecordedSource::read(format!("git+https://example.com/{name}"));
-        transaction.bind(name.parse().unwrap(), Binding { source, bound });
+        let to = Some(Binding { source, bound });
+        transaction.change.bindings.insert(name.parse().unwrap(), to);
     }
     transaction.commit("a test").unwrap().head().unwrap().number
 }

@@ -65,7 +65,7 @@ pub(crate) struct StatusAnswer {
     /// The leases that processes hold, by generation.
     leases: Vec<LeaseHolder>,
     /// What a crash left or what could not be deleted; the next `gc` tries to delete it.
-    leftovers: Vec<Leftover>,
+    leftovers: Vec<Finding>,
 }
 
 /// A module that is failing, and its current version.
@@ -105,18 +105,6 @@ pub(crate) struct FollowingEnvironment {
     in_sync: bool,
 }
 
-/// A path that nothing needs.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct Leftover {
-    /// The path.
-    path: String,
-    /// What it is.
-    #[schemars(schema_with = "crate::json::verify_code")]
-    code: &'static str,
-    /// What it is, in one clause.
-    message: String,
-}
-
 impl Runnable for StatusArgs {
     type Answer = StatusAnswer;
     const EFFECT: Effect = Effect::Reads;
@@ -152,7 +140,7 @@ impl Runnable for StatusArgs {
                 .map(|it| FollowingEnvironment::new(&store, it))
                 .collect(),
             leases: store.leases()?.into_iter().map(LeaseHolder::from).collect(),
-            leftovers: store.leftovers(&state).into_iter().map(Leftover::from).collect(),
+            leftovers: store.leftovers(&state),
         })
     }
 }
@@ -203,16 +191,6 @@ impl FollowingEnvironment {
             in_sync: !missing
                 && registration.is_synced_to(store.current())
                 && Drift::of(store.layout(), registration).is_empty(),
-        }
-    }
-}
-
-impl From<Finding> for Leftover {
-    fn from(finding: Finding) -> Self {
-        Self {
-            path: finding.path.display().to_string(),
-            code: finding.code.as_str(),
-            message: finding.what,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Cancel,
-    disk::{Barrier, Disk, Layout, Lock, LockError, LockWait},
+    disk::{Barrier, Disk, Layout, Lock, LockError, LockWait, Staging, StagingError},
     events::{Event, Events},
 };
 
@@ -37,6 +37,14 @@ impl Context<'_> {
     /// See [`Lock::take`].
     pub fn lock(self, name: &str) -> Result<Lock, LockError> {
         self.waiting(|wait| Lock::take(&self.layout.lock(name), self.command, wait))
+    }
+
+    /// A private directory to work in.
+    ///
+    /// # Errors
+    /// See [`Staging::claim`].
+    pub fn staging(self) -> Result<Staging, StagingError> {
+        Staging::claim(self.disk, self.layout, self.command)
     }
 
     /// Takes a lock as `take` does, for as long as the context allows to wait, and reports which process holds it.

@@ -20,5 +20,5 @@ pub use check::codes;
 pub use doctor::Doctor;
 pub use finding::{About, Candidate, Code, Finding, Fix};
 pub use modstore_core::findings::Severity;
-pub use report::{Examined, FailedFix, Fixed, Report};
+pub use report::{Examined, FailedFix, Fixed, Report, UnparsedFile};
 pub use run::{DoctorError, Request};

@@ -22,7 +22,7 @@ use crate::{
     hosts::{HOSTS, HostHome, cached_above, host_of},
     inspected::{Editable, Found, InspectedEnvironment},
     ownership::foreign,
-    report::{Examined, Report},
+    report::{Examined, Report, UnparsedFile},
 };
 
 /// How much is inspected.
@@ -204,7 +204,8 @@ impl Snapshot {
         report.environments = examined.collect();
         report.caches = self.roots;
         report.findings = self.findings;
-        report.unparsed = self.unparsed;
+        let unparsed = self.unparsed.into_iter();
+        report.unparsed = unparsed.map(|(path, why)| UnparsedFile { path, why }).collect();
     }
 
     /// The files of an environment that could not be parsed, except those with a finding.

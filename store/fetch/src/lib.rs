@@ -23,7 +23,7 @@ pub use attributes::{Unapplied, unapplied_attributes};
 pub use errors::{
     AcquireError, ArchiveError, Cause, ConnectError, FetchError, LimitError, LoginError,
     MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, TagError,
-    TransferError, TransportError,
+    TransferError, TransportError, Words,
 };
 pub use fetched_commit::{
     BaseEntry, Destination, FetchedCommit, OnStep, commit_from_mirror, fetch_commit,

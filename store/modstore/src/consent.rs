@@ -208,8 +208,8 @@ mod tests {
         fn new() -> Self {
             let place = tempfile::tempdir().unwrap();
             let (disk, layout) = (Disk::default(), Layout::new(place.path().join("home")));
-            let patience = LockWait::at_most(Duration::from_secs(5));
-            Format::ensure(&disk, &layout, patience).unwrap();
+            let wait = LockWait::at_most(Duration::from_secs(5));
+            Format::ensure(&disk, &layout, wait).unwrap();
             Self { place, disk, layout, cancel: Cancel::new() }
         }
 
@@ -281,7 +281,7 @@ mod tests {
         world.allow();
         assert!(world.allows(&packed));
         assert!(!world.allows(&packed.replace("/h/", "/elsewhere/")));
-        // As long as nobody revokes it, what was allowed once is.
+        // Until it is revoked, what was allowed once stays allowed.
         world.declare(&PLAIN.replace("all", "most"));
         world.allow();
         assert!(world.allows(PLAIN));

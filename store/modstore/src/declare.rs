@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     Cancel, Context,
-    disk::{DiskError, Layout, LockError, Staging, StagingError, read_linked_if_there},
+    disk::{DiskError, Layout, LockError, StagingError, read_linked_if_there},
     model::{
         self, Declarations, Declared, EditError, Lockfile, ModuleName, ParseDeclarationsError,
         ParseLockfileError, Source,
@@ -36,7 +36,7 @@ pub enum DeclareError {
     /// The new file has nowhere to be made.
     #[error(transparent)]
     Staging(#[from] StagingError),
-    /// Somebody else is editing.
+    /// Another process is editing.
     #[error("the declarations cannot be changed")]
     Lock(#[from] LockError),
     /// The file is not UTF-8 text.
@@ -136,7 +136,7 @@ fn edit_alone(
     Ok(Edited { names, declarations, before, after })
 }
 
-/// Edits and does `work`, which is soon done, while nobody else edits. When `work` ends with an error that
+/// Edits and does `work`, which is soon done, while no other process edits. When `work` ends with an error that
 /// `is_nothing` says has changed nothing, the edit has not happened either.
 pub(crate) fn edit_along<T, E: From<DeclareError>>(
     editing: Context<'_>,
@@ -191,7 +191,7 @@ fn name_of<'a>(
 }
 
 impl Edited {
-    /// Puts `modules.toml` back as it was. What somebody else has changed in it since stays.
+    /// Puts `modules.toml` back as it was. What another process has changed in it since stays.
     pub(crate) fn undo(self, editing: Context<'_>) -> Result<(), DeclareError> {
         // An edit is undone in spite of the wish to stop.
         let _lock = Context { cancel: &Cancel::new(), ..editing }.lock(LOCK)?;
@@ -236,13 +236,13 @@ fn write(editing: Context<'_>, text: &str) -> Result<(), DeclareError> {
 }
 
 /// Replaces a file, if it says anything else. The new one is made in a staging, so that a crash
-/// leaves nothing that is not removed, and nobody removes it before.
+/// leaves nothing that is not removed, and no process removes it before.
 pub(crate) fn replace(editing: Context<'_>, path: &Path, text: &str) -> Result<(), DeclareError> {
     // Whatever else lies there gives way.
     if read_linked_if_there(path).ok().flatten().as_deref() == Some(text.as_bytes()) {
         return Ok(());
     }
-    let staging = Staging::claim(editing.disk, editing.layout, editing.command)?;
+    let staging = editing.staging()?;
     Ok(editing.disk.replace_file(path, &staging.fresh(), text.as_bytes())?)
 }
 

@@ -51,12 +51,11 @@ pub use {
     check::{Finding, RepairReport, Verification},
     commit::State,
     consent::DeclaredBuild,
-    ops::{Added, Reset},
+    ops::{Added, Difference, Reset},
     reclaim::{Lease, Leased, SweepPlan, SweepReport},
     reset::{PurgePlan, PurgeReport},
     update::{
-        BindReport, Decision, Deferred, Difference, Failed, Outdated, UpdateReport, Updated,
-        Waiting, Warning,
+        BindReport, Decision, Deferred, Failed, Outdated, UpdateReport, Updated, Waiting, Warning,
     },
 };
 

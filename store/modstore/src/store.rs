@@ -9,12 +9,12 @@ use modstore_fetch::{Unapplied, find_part, unapplied_attributes};
 
 use crate::{
     Cancel, Context,
-    access::{self, AccessError, OpenError, Trust},
+    access::{self, AccessError, OpenError},
     commit::{Frame, Journal, JournalError, State, shown},
     declare::{self, DeclareError},
     disk::{
-        Disk, DiskError, Format, FormatError, Layout, UnsafeHome, has_no_links, part_of,
-        read_manifest,
+        Disk, DiskError, Ensured, Format, FormatError, Layout, LockWait, UnsafeHome, has_no_links,
+        is_ours, part_of, read_manifest,
     },
     environment::{self, Registration, RegistrationError},
     events::{Event, Events, Silent},
@@ -22,7 +22,7 @@ use crate::{
         self, Binding, Bound, Declarations, Digest, Generation, Manifest, ModuleName, TreeFile,
     },
     reclaim::{self, Lease, LeaseError, Leased},
-    update::{Ground, Options},
+    update::Options,
 };
 
 /// A store, open. Shared by reference between threads; each process opens its own.
@@ -230,26 +230,22 @@ impl Store {
         Registration::all(&self.layout)
     }
 
-    pub(crate) const fn disk(&self) -> &Disk {
-        &self.disk
-    }
-
     pub(crate) const fn options(&self) -> &Options {
         &self.options
     }
 
-    /// Everything that an operation is given.
-    pub(crate) const fn ground<'a>(
-        &'a self,
-        events: &'a dyn Events,
-        cancel: &'a Cancel,
-    ) -> Ground<'a> {
-        Ground { disk: &self.disk, layout: &self.layout, options: &self.options, events, cancel }
-    }
-
-    /// The same, as all floors understand it.
+    /// Everything that an operation is given, the same on all floors.
     pub(crate) fn context<'a>(&'a self, events: &'a dyn Events, cancel: &'a Cancel) -> Context<'a> {
-        self.ground(events, cancel).context()
+        Context {
+            disk: &self.disk,
+            layout: &self.layout,
+            barrier: self.options.barrier,
+            lock_limit: self.options.lock_limit,
+            offline: self.options.offline,
+            command: &self.options.command,
+            events,
+            cancel,
+        }
     }
 
     /// The same for edits of the declarations, which wait for their lock without a word.
@@ -257,26 +253,45 @@ impl Store {
         self.context(&Silent, cancel)
     }
 
+    /// Begins a change: makes the store if there is none, and finds out early whether it can be written to. What cannot
+    /// be cleaned up is reported when the change ends, whatever its result.
+    pub(crate) fn begin<'a>(
+        &'a self,
+        events: &'a dyn Events,
+        cancel: &'a Cancel,
+    ) -> Result<(Context<'a>, ReportLeftovers<'a>), AccessError> {
+        let leftovers = self.report_leftovers(events);
+        let context = self.context(events, cancel);
+        self.ensure_writable(context)?;
+        Ok((context, leftovers))
+    }
+
     /// Makes the store if there is none, and finds out early whether it can be written to.
-    pub(crate) fn ensure_writable(
-        &self,
-        events: &dyn Events,
-        cancel: &Cancel,
-    ) -> Result<(), AccessError> {
-        access::ensure_writable(self.context(events, cancel), self.trust())
+    pub(crate) fn ensure_writable(&self, context: Context<'_>) -> Result<(), AccessError> {
+        self.may_write()?;
+        let stop = || context.cancel.is_cancelled();
+        let wait = LockWait { stop: &stop, ..LockWait::at_most(context.lock_limit) };
+        if let Ensured::Made(_) = Format::ensure(&self.disk, &self.layout, wait)? {
+            // Where others may write to its parent, the home may have become one of theirs just now.
+            self.must_be_ours().map_err(FormatError::from)?;
+            access::warn_of_file_system(self.layout.home(), context.events);
+        }
+        rustix::fs::access(self.layout.staging(), rustix::fs::Access::WRITE_OK).map_err(|source| {
+            AccessError::ReadOnly { home: self.layout.home().to_owned(), source: source.into() }
+        })
     }
 
     /// Whether this process may write to a home that is there, without making anything.
     pub(crate) fn may_write(&self) -> Result<(), AccessError> {
-        access::may_write(&self.disk, &self.layout, self.trust())
+        if self.disk.has_failed_to_sync() {
+            return Err(AccessError::Poisoned);
+        }
+        Ok(self.must_be_ours().map_err(FormatError::from)?)
     }
 
+    /// Refuses a home that other users may write to, unless the user said that it is trusted.
     pub(crate) fn must_be_ours(&self) -> Result<(), UnsafeHome> {
-        access::must_be_ours(&self.layout, self.trust())
-    }
-
-    const fn trust(&self) -> Trust {
-        if self.options.trust_home { Trust::Always } else { Trust::OursOnly }
+        if self.options.trust_home { Ok(()) } else { is_ours(&self.layout) }
     }
 
     /// Reports what could not be cleaned up, when the operation that made this ends, whatever its result.

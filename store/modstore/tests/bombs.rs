@@ -38,7 +38,7 @@ fn a_child_updates_its_home() {
     let store = Store::open(home.as_ref(), Options::default()).unwrap();
     let report = store.update(&UpdateRequest::default(), &Silent, &Cancel::new()).unwrap();
     for updated in &report.updated {
-        println!("RESULT {}: shown", updated.module);
+        println!("RESULT {}: current", updated.module);
     }
     for failed in &report.failed {
         let first: Option<&dyn Error> = Some(failed.error.as_ref());
@@ -97,7 +97,7 @@ fn bombs_that_come_at_once_share_one_budget_and_leave_the_good_module_alone() {
     together.push(&good);
     let watched = received(&together);
     assert_calm("at once", &watched);
-    assert!(watched.said.contains("good: shown"), "{watched:?}");
+    assert!(watched.said.contains("good: current"), "{watched:?}");
 }
 
 #[test]

@@ -195,7 +195,7 @@ impl Scene {
     fn assert_damaged(&self, bytes: &[u8], at: usize, what: &str) {
         assert_eq!(self.read(bytes), Err(at), "{what}");
         assert!(self.open().is_err(), "{what}");
-        assert_eq!(fs::read(self.path()).unwrap(), bytes, "{what}: somebody wrote to it");
+        assert_eq!(fs::read(self.path()).unwrap(), bytes, "{what}: another process wrote to it");
     }
 
     /// A journal with a torn end is read up to it, and the next writer puts the end aside.
@@ -425,7 +425,7 @@ fn a_head_that_promises_much_allocates_nothing() {
 }
 
 #[test]
-fn the_most_records_there_can_be_in_so_many_bytes_are_worth_them() {
+fn the_most_records_that_a_number_of_bytes_can_hold_are_worth_them() {
     // `Retired` of the first generation: two bytes each, and no record is shorter.
     let count = 200_000_u32;
     let records = [vec![252], count.to_le_bytes().to_vec(), [4, 1].repeat(count as usize)].concat();
@@ -482,7 +482,7 @@ fn journals(home: &Path) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_shown_generation_whose_frame_is_spoilt_or_gone_is_never_written_over() {
+fn a_current_generation_whose_frame_is_damaged_or_gone_is_never_written_over() {
     let memory = if Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" };
     let place = tempfile::tempdir_in(memory).unwrap();
     let home = place.path().join("home");
@@ -501,7 +501,7 @@ fn a_shown_generation_whose_frame_is_spoilt_or_gone_is_never_written_over() {
         let error = store.link(&name, Path::new("/"), silent, &Cancel::new()).unwrap_err();
         assert!(is_damage(&error), "{error:?}");
         assert_eq!(shown(store.layout()), Some(Generation::FIRST.next()));
-        assert!(store.target(&"b".parse().unwrap()).is_dir(), "what is shown works");
+        assert!(store.target(&"b".parse().unwrap()).is_dir(), "what is current works");
         assert!(
             journals(&home).concat().len() >= spoilt.len(),
             "what was cut off is kept: {:?}",

@@ -208,7 +208,7 @@ fn a_branch_that_was_pushed_over_is_followed() {
 }
 
 #[test]
-fn a_mirror_that_was_damaged_since_is_made_anew() {
+fn a_mirror_that_was_damaged_since_is_made_again() {
     let damages: [(&str, Damage); 9] = [
         ("pack cut short", |mirror| packs(mirror).iter().for_each(|pack| cut_short(pack))),
         ("pack gone", |mirror| {
@@ -339,7 +339,7 @@ fn a_flipped_byte_in_the_mirror_s_pack_is_never_served() {
 /// Something done to a mirror.
 type Damage = fn(&Path);
 
-/// What somebody does to all mirrors of a home while a pack is being received, the ones being made
+/// What another process does to all mirrors of a home while a pack is being received, the ones being made
 /// included.
 fn meddle(home: &Path, how: Damage) {
     let Ok(mirrors) = std::fs::read_dir(home.join("mirrors")) else { return };
@@ -523,7 +523,7 @@ fn what_a_mirror_has_not_looked_at_is_fetched_when_it_is_needed() {
 }
 
 #[test]
-fn whoever_waits_in_vain_for_the_mirror_is_told_who_has_it() {
+fn the_error_of_a_wait_in_vain_for_the_mirror_names_its_holder() {
     let (world, repo) = World::new(true);
     world.declare("@main");
     world.update_to(&repo, "main");
@@ -574,7 +574,7 @@ fn processes_that_update_at_once_use_one_mirror_in_turn() {
             assert!(child.wait().unwrap().success(), "round {round}");
         }
         world.assert_served(&repo, "main");
-        assert_eq!(packs.load(Ordering::SeqCst), 1, "whoever comes second finds it in the mirror");
+        assert_eq!(packs.load(Ordering::SeqCst), 1, "the second one finds it in the mirror");
         assert_eq!(world.mirrors().len(), 1, "{:?}", world.mirrors());
         world.server.clear();
         world.misbehave(true);

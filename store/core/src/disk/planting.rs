@@ -9,9 +9,12 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, Read, Write as _},
-    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
+    os::unix::{
+        ffi::{OsStrExt as _, OsStringExt as _},
+        fs::PermissionsExt as _,
+    },
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -19,6 +22,7 @@ use std::{
 use gix::bstr::{BStr, BString, ByteSlice as _};
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 
+use super::bounded::open_own;
 use super::verbs::{Act, Disk, DiskError, READ_ONLY, Verb};
 use crate::model::{ContentHash, FileKind, Manifest, TreeFile, canonical_bytes};
 
@@ -155,6 +159,29 @@ impl Planting {
                 Ok((hash, size))
             }
         }
+    }
+
+    /// Writes a file or link whose directory is there as `from` is, and gives its hash and its size.
+    ///
+    /// # Errors
+    /// The file may be there in part; the tree is not to be used.
+    pub fn write_from(
+        &self,
+        path: &BStr,
+        kind: FileKind,
+        from: &Path,
+    ) -> Result<(ContentHash, u64), DiskError> {
+        let read = |source| DiskError::new(Verb::Read, from, source);
+        if kind == FileKind::Symlink {
+            let text = std::fs::read_link(from).map_err(read)?.into_os_string().into_vec();
+            return Ok((self.write(path, kind, &text)?, text.len() as u64));
+        }
+        let mut contents = open_own(from, OpenOptions::new().read(true)).map_err(read)?;
+        let written = self.write_stream(path, kind == FileKind::Executable, &mut contents);
+        written.map_err(|error| match error {
+            StreamError::Disk(error) => error,
+            StreamError::Read(error) => read(error),
+        })
     }
 
     fn write_file(

@@ -390,6 +390,6 @@ source = \"/c\"
     #[test]
     fn a_secret_is_never_written() {
         let text = add("", "a", "git+https://u:tok@h/a").unwrap();
-        assert!(text.contains("\"git+https://h/a\"") && !text.contains("tok@"), "{text}");
+        assert!(text.contains("\"git+https://u@h/a\"") && !text.contains("tok@"), "{text}");
     }
 }

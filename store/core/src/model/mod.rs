@@ -10,6 +10,8 @@ mod causes;
 mod deceptive;
 mod nearest;
 
+mod archive_address;
+mod login_text;
 mod written;
 mod module_name;
 mod distribution_name;
@@ -44,12 +46,14 @@ pub use manifest::{
 };
 pub use nearest::{distance, nearest};
 
+pub use archive_address::ArchiveKind;
 pub use build_spec::{BuildSpec, command_line};
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
 pub use declarations_edit::{EditError, add_module, link_module, remove_module, unlink_module};
 pub use distribution_name::{DistributionName, ParseDistributionNameError};
 pub use linked_path::LinkedPath;
 pub use lockfile::{Locked, Lockfile, LockfileFault, ParseLockfileError};
+pub use login_text::printable_login;
 pub use module_name::{ModuleName, ParseModuleNameError};
 pub use origin::{Origin, ParseOriginError};
 pub use recorded_source::RecordedSource;
@@ -57,7 +61,7 @@ pub use ref_name::RefName;
 pub use reference::{ParseReferenceError, Reference};
 pub use remote_url::{RemoteUrl, Scheme};
 pub use revision::{ParseRevisionError, Revision};
-pub use source::{ArchiveKind, ArchiveSource, ArchiveUrl, GitSource, Locking, Source};
+pub use source::{ArchiveSource, ArchiveUrl, GitSource, Locking, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
 pub use toml_fields::TomlFault;

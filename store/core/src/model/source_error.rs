@@ -94,7 +94,9 @@ pub enum Expected {
     )]
     Sha256,
     /// An archive this program can read.
-    #[error("an archive whose name ends in .tar.gz, .tgz, .tar.zst or .zip")]
+    #[error(
+        "an archive whose name ends in .tar.gz, .tgz, .tar.zst or .zip, or the address of one at a forge"
+    )]
     ArchiveName,
 }
 
@@ -126,6 +128,11 @@ impl Refusal {
     pub(super) fn suggest(mut self, suggestion: impl Into<String>) -> Self {
         self.suggestion = Some(suggestion.into());
         self
+    }
+
+    /// Whether what it says to write begins so.
+    pub(super) fn suggests(&self, start: &str) -> bool {
+        self.suggestion.as_ref().is_some_and(|suggestion| suggestion.starts_with(start))
     }
 
     /// The refusal of a part that begins at byte `by` of the whole.

@@ -12,6 +12,8 @@
 //! A ref begins at the first `@` of the path, after its `.git` if it has one, and may hold `/` and `@`; an `@` that
 //! begins a part of the path which is not the last belongs to the path, as in `/@scope/name`. In
 //! refs and subdirectories `%XX` is read. A local path ends at the last `#subdirectory=` or `#egg=`.
+//! How an archive is packed is said by the end of its name, or by the form of its address at a forge; its query may have
+//! fields that are known to hold no secret.
 //! Windows paths, registry names and `namespace:path` are not sources; spellings of other tools are refused with what to
 //! write instead (`foreign`), and so are the addresses of pages (`page`).
 
@@ -20,6 +22,7 @@ mod foreign;
 
 use std::path::Path;
 
+use super::archive_address::kind_of;
 use super::source::PATH_ENDS;
 use super::source_error::Refusal;
 use super::written::percent_decode;
@@ -37,7 +40,8 @@ impl Source {
     pub fn parse(text: &str, base: &Path, home: Option<&Path>) -> Result<Self, ParseSourceError> {
         let refused = |refusal: Refusal| {
             let is_source = |meant: &String| meant.contains('<') || read(meant, base, home).is_ok();
-            match foreign::meant(text).filter(|meant| !is_local(text) && is_source(meant)) {
+            let is_known = is_local(text) || refusal.suggests("archive+");
+            match foreign::meant(text).filter(|meant| !is_known && is_source(meant)) {
                 Some(meant) => refusal.suggest(meant),
                 None => refusal,
             }
@@ -165,19 +169,24 @@ fn read_without_scheme(text: &str) -> Result<Source, Refusal> {
 
 /// Reads a URL that could be a repository, a page or a file.
 fn read_bare(url: &str) -> Result<Source, Refusal> {
+    let main = url.split('#').next().unwrap_or(url);
+    if main.contains('?') && ArchiveUrl::read(main).is_ok() {
+        let meant = format!("archive+{}", with_checksum(url));
+        return Err(Refusal::new(0, Expected::Kind).suggest(meant));
+    }
     let git = read_git(url)?;
     if git.url.path().to_ascii_lowercase().ends_with(".git") {
         return not_a_page(git, 0);
     }
-    if git.url.is_at_forge() && ArchiveKind::split_name(git.url.path()).is_none() {
+    let is_archive = kind_of(git.url.host(), git.url.path(), "").is_some();
+    if git.url.is_at_forge() && !is_archive {
         return not_a_page(git, 0);
     }
     let refusal = Refusal::new(0, Expected::Kind);
-    let main = url.split('#').next().unwrap_or(url);
     Err(if git.url.scheme() == Scheme::File {
         let path = main.split_once("://").map_or("", |(_, path)| path);
         refusal.suggest(format!("git+{url} for a repository or {path} for a directory"))
-    } else if ArchiveKind::split_name(main).is_some() {
+    } else if is_archive || ArchiveKind::split_name(main).is_some() {
         refusal.suggest(format!("archive+{}", with_checksum(url)))
     } else {
         refusal.suggest(format!("git+{url}"))
@@ -202,6 +211,11 @@ fn not_a_page(git: GitSource, path_at: usize) -> Result<Source, Refusal> {
     };
     if is_repository {
         return Ok(Source::Git(git));
+    }
+    if kind_of(git.url.host(), git.url.path(), "").is_some() {
+        let address = git.url.without_secret();
+        let meant = format!("archive+{address}#sha256=<64 hex digits>");
+        return Err(Refusal::new(path_at, Expected::Repository).suggest(meant));
     }
     let refusal = Refusal::new(path_at, Expected::Repository);
     let address = format!("git+https://{forge}");

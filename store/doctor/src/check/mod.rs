@@ -17,7 +17,9 @@ mod registries;
 
 use view::{OfCache, OfCached, OfEditable, OfEnvironment, OfMachine, Step};
 
-use crate::finding::Code;
+use modstore_core::findings::CodeList;
+
+use crate::finding::{Code, Fix};
 
 /// The codes of all families.
 const FAMILIES: [&[Code]; 11] = [
@@ -69,6 +71,12 @@ pub(crate) const MACHINE: [Step<OfMachine>; 5] = [
     secrets::INSTALLED,
     locks::LEASES,
 ];
+
+impl CodeList for Fix {
+    fn codes() -> Vec<Code> {
+        codes()
+    }
+}
 
 /// Every code, in the order of their ids.
 ///

@@ -28,4 +28,6 @@ pub use mirror::MirrorError;
 pub use pack::PackError;
 pub use remote::{FetchError, NetworkError, RemoteError, RemoteStage};
 pub use tag::TagError;
-pub use transport::{Cause, ConnectError, LoginError, ServerError, TransferError, TransportError};
+pub use transport::{
+    Cause, ConnectError, LoginError, ServerError, TransferError, TransportError, Words,
+};

@@ -156,7 +156,7 @@ impl Resolution {
             (Self::Commit(commit), Bound::Entry { fetched: Some(now), digest, .. }) => match pin {
                 _ if now.origin != commit.origin => Some(FetchReason::Source),
                 _ if now.revision != commit.revision => Some(FetchReason::Commit),
-                // The lock tells which tree it is; the reference is only what was followed at that time.
+                // The lock names the tree; the reference is only what was followed at that time.
                 Some(pin) => (pin.digest != *digest).then_some(FetchReason::Lock),
                 None => (now.reference != commit.reference).then_some(FetchReason::Reference),
             },

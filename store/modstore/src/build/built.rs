@@ -12,7 +12,7 @@ use super::{
     inputs::{on_disk, walk},
 };
 use crate::{
-    disk::{Disk, DiskError, Planting, Staged, Staging, StreamError, Verb, open_regular},
+    disk::{Disk, DiskError, Planting, Staged, Staging},
     model::{FileKind, Manifest, TreeFile},
 };
 
@@ -94,35 +94,10 @@ fn plant(
                 made.insert(parent);
             }
         }
-        files.push(take(&planting, root, path, *kind)?);
+        let from = on_disk(root, path.as_bstr());
+        let (content, size) = planting.write_from(path.as_bstr(), *kind, &from)?;
+        files.push(TreeFile { path: path.clone(), kind: *kind, size, content });
     }
     let manifest = Manifest::new(files).expect("a directory has each name once");
     Staged::seal(disk, planting, &manifest, None)
-}
-
-fn take(
-    planting: &Planting,
-    root: &Path,
-    path: &BString,
-    kind: FileKind,
-) -> Result<TreeFile, DiskError> {
-    let from = on_disk(root, path.as_bstr());
-    let read = |error| DiskError::new(Verb::Read, &from, error);
-    let (content, size) = match kind {
-        FileKind::Symlink => {
-            let text = std::fs::read_link(&from).map_err(read)?;
-            let text = text.as_os_str().as_bytes();
-            (planting.write(path.as_bstr(), kind, text)?, text.len() as u64)
-        }
-        FileKind::File | FileKind::Executable => {
-            let mut contents = open_regular(&from).map_err(read)?;
-            let may_run = kind == FileKind::Executable;
-            match planting.write_stream(path.as_bstr(), may_run, &mut contents) {
-                Ok(written) => written,
-                Err(StreamError::Disk(error)) => return Err(error),
-                Err(StreamError::Read(error)) => return Err(read(error)),
-            }
-        }
-    };
-    Ok(TreeFile { path: path.clone(), kind, size, content })
 }

@@ -4,12 +4,10 @@ use std::path::{Component, Path, PathBuf};
 
 /// The paths that a depfile lists, in no order.
 pub(super) fn paths(text: &str) -> Vec<String> {
-    match text.lines().any(is_rule) {
-        true => rules(text),
-        false => {
-            text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-        }
+    if text.lines().any(is_rule) {
+        return rules(text);
     }
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 /// `target: prerequisite …`, of which the targets are no news.
@@ -21,10 +19,8 @@ fn is_rule(line: &str) -> bool {
 
 fn rules(text: &str) -> Vec<String> {
     let joined = text.replace("\\\r\n", " ").replace("\\\n", " ");
-    let rest = joined.lines().filter_map(|line| match is_rule(line) {
-        true => line.split_once(':').map(|(_, rest)| rest),
-        false => None,
-    });
+    let rules = joined.lines().filter(|line| is_rule(line));
+    let rest = rules.filter_map(|rule| rule.split_once(':').map(|(_, rest)| rest));
     rest.flat_map(words).collect()
 }
 
@@ -48,7 +44,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// A path as a build run in `at` meant it: below the scratch's `root`, or outside of it. `None` for what lies in
-/// `private`, which nobody else ever sees.
+/// `private`, which no other program ever sees.
 pub(super) fn placed(path: &str, at: &Path, root: &Path, private: &Path) -> Option<String> {
     let plain = plain(&at.join(path));
     if let Ok(below) = plain.strip_prefix(root) {

@@ -21,7 +21,7 @@ pub enum BuildError {
     /// The home cannot be written to.
     #[error(transparent)]
     Staging(#[from] StagingError),
-    /// Nobody has allowed it. Nothing of it was run.
+    /// No user has allowed it. Nothing of it was run.
     #[error("its build is not allowed in this store")]
     NotAllowed {
         /// The module.
@@ -33,7 +33,7 @@ pub enum BuildError {
     #[error("what it is built from cannot be read")]
     Inputs(#[source] DiskError),
     /// The command that names the version of the tools did not do so.
-    #[error("the version of the tools that build it cannot be told")]
+    #[error("the version of the tools that build it is not known")]
     Toolchain(#[source] std::sync::Arc<ProgramError>),
     /// There is no place to build in.
     #[error("there is no place to build it in")]
@@ -67,7 +67,7 @@ pub enum BuildError {
 }
 
 impl BuildError {
-    /// Nobody has allowed the build of this module.
+    /// No user has allowed the build of this module.
     pub(crate) fn not_allowed(module: &ModuleName, spec: &BuildSpec) -> Self {
         let commands = spec.commands().into_iter();
         let each = commands.map(|(key, words)| match key {
@@ -77,12 +77,12 @@ impl BuildError {
         let mut runs = each.collect::<Vec<_>>().join(", ");
         if let Some((at, _)) = runs.char_indices().nth(MOST_SHOWN) {
             runs.truncate(at);
-            runs.push_str("… (`modstore show` tells all of it)");
+            runs.push_str("… (`modstore show` lists all of it)");
         }
         Self::NotAllowed { module: module.clone(), runs }
     }
 
-    /// Nothing was begun, because somebody asked to stop.
+    /// Nothing was begun, because of a wish to stop.
     pub(crate) fn cancelled() -> Self {
         Self::Run(ProgramError::Cancelled { program: "it".into() })
     }
@@ -121,7 +121,7 @@ impl BuildError {
         }
     }
 
-    /// Whether it ended because somebody asked to stop.
+    /// Whether it ended because of a wish to stop.
     #[must_use]
     pub const fn is_cancelled(&self) -> bool {
         matches!(
@@ -211,7 +211,7 @@ fn by_status(status: ExitStatus) -> Option<(Class, bool)> {
     }
 }
 
-/// Words that tell of no network, as libc, OpenSSL, rustls, Node, npm, Deno, pip, uv, cargo and git write them.
+/// Words for a missing network, as libc, OpenSSL, rustls, Node, npm, Deno, pip, uv, cargo and git write them.
 const NETWORK: [&str; 34] = [
     "could not resolve",
     "couldn't resolve",
@@ -249,7 +249,7 @@ const NETWORK: [&str; 34] = [
     "429 too many requests",
 ];
 
-/// Words that tell of a machine that has no room just now.
+/// Words for a machine that has no room just now.
 const ROOM: [&str; 7] = [
     "no space left on device",
     "enospc",
@@ -260,7 +260,7 @@ const ROOM: [&str; 7] = [
     "resource temporarily unavailable",
 ];
 
-/// Words that tell of a server that answered and said no: it depends on an account, not on the inputs.
+/// Words for a server that answered and said no: it depends on an account, not on the inputs.
 const REFUSED: [&str; 9] = [
     "401 unauthorized",
     "403 forbidden",
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_real_tools_tell_of_the_network() {
+    fn the_words_of_real_tools_for_a_missing_network_are_known() {
         for said in [
             "error: Import 'https://deno.land/x.ts' failed.\n  error sending request for url: client error (Connect): dns error: failed to lookup address information: Temporary failure in name resolution",
             "npm error code EAI_AGAIN\nnpm error syscall getaddrinfo",

@@ -2,7 +2,7 @@
 //! name for all of that.
 //!
 //! Files count by path, kind and content; a file that is not there counts as that. No path of this machine is in the
-//! name, but for those outside the module that a build said it has read: a store that was moved builds nothing anew.
+//! name, but for those outside the module that a build said it has read: a store that was moved builds nothing again.
 
 use std::{
     collections::BTreeMap,
@@ -49,7 +49,7 @@ pub(super) type Files = BTreeMap<BString, (FileKind, ContentHash)>;
 pub(super) enum Seen {
     Absent,
     Content(ContentHash),
-    /// It was written to while the build ran, so that nobody knows what the build has read.
+    /// It was written to while the build ran, so that it is not known what the build has read.
     Unsteady,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn key_of(
     Ok(key(recipe, &inputs, &read))
 }
 
-/// A name for all that a build depends on but for its source. The globs count here, which say what of a source does.
+/// A name for all that a build depends on but for its source. The globs count here, which choose files of the source.
 pub(crate) fn key_but_for_source(recipe: &Recipe<'_>, read: &[String]) -> Digest {
     let outside = read.iter().filter(|path| path.starts_with('/'));
     let outside = outside.map(|path| (path.clone(), seen_at(path.as_ref()))).collect();
@@ -176,7 +176,7 @@ fn is_named(path: &BStr, globs: &[String]) -> bool {
     last.unwrap_or(false)
 }
 
-/// Whether a name at the top of a module is none of its files: what belongs to git, and to the store.
+/// Whether a name at the top of a module is not one of its files, but belongs to git or to the store.
 pub(super) fn is_left_out(name: &OsStr) -> bool {
     name == ".git" || name == Layout::OWN
 }

@@ -1,6 +1,6 @@
 //! Source tree → built tree: a command of the module's own, run on a scratch copy, and a name for all it depends on.
 //!
-//! Nothing here is visible to anybody: what is built is staged, and shown by a transaction like any other tree.
+//! No reader sees anything of this: a built tree is staged, and becomes current by a transaction like any other tree.
 
 mod error;
 mod recipe;

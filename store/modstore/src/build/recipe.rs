@@ -27,7 +27,7 @@ const NAMING: Duration = Duration::from_secs(60);
 /// Bytes of the half of a name: no less than what chains frames.
 const HALF: usize = 16;
 
-/// Parts of the names of variables whose values are never told to anybody.
+/// Parts of the names of variables whose values are never printed.
 const SECRET: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY"];
 
 /// The variables that a build sees: those it names, as they are or are not.
@@ -103,9 +103,10 @@ fn program(words: &[String], at: &Path, home: &Path, temporary: &Path) -> Comman
     let mut words = words.iter();
     let name = words.next().expect("a command is never empty");
     // A path is one in the module; a name is looked for in `PATH`.
-    let mut command = match name.contains('/') {
-        true => Command::new(at.join(name)),
-        false => Command::new(in_path(name).unwrap_or_else(|| name.into())),
+    let mut command = if name.contains('/') {
+        Command::new(at.join(name))
+    } else {
+        Command::new(in_path(name).unwrap_or_else(|| name.into()))
     };
     command.args(words).current_dir(at).env_clear();
     if let Some(path) = std::env::var_os("PATH") {
@@ -177,7 +178,7 @@ pub(crate) fn failing_at(stage: Stage, name: Digest, spec: &BuildSpec) -> Digest
     if stage == Stage::Validate { trial(name, spec) } else { name }
 }
 
-/// The name of a trial of what was built under `key`: other words, or another program, try it anew.
+/// The name of a trial of what was built under `key`: other words, or another program, try it again.
 fn trial(key: Digest, spec: &BuildSpec) -> Digest {
     let mut hasher = blake3::Hasher::new_derive_key("modstore 2026 build trial v1");
     hasher.update(key.as_bytes());
@@ -185,10 +186,8 @@ fn trial(key: Digest, spec: &BuildSpec) -> Digest {
         text(&mut hasher, word.as_bytes());
     }
     let program = spec.validate.iter().flatten().next();
-    let program = program.and_then(|name| match name.contains('/') {
-        true => Some(name.into()),
-        false => in_path(name),
-    });
+    let program =
+        program.and_then(|name| if name.contains('/') { Some(name.into()) } else { in_path(name) });
     if let Some(meta) = program.and_then(|program| program.metadata().ok()) {
         let time = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
         hasher.update(&meta.size().to_le_bytes()).update(&time.to_le_bytes());

@@ -26,7 +26,7 @@ use crate::{
     program::{ProgramError, Ran, Running, Said},
 };
 
-/// The most of what a build says on standard output that is told of a failure.
+/// The most bytes of a build's standard output that are part of an error.
 const TAIL: usize = 16 << 10;
 
 /// A build that is about to be run.
@@ -36,8 +36,8 @@ pub(crate) struct Build<'a> {
     pub(crate) recipe: &'a Recipe<'a>,
     pub(crate) material: Material<'a>,
     pub(crate) cancel: &'a Cancel,
-    /// Hears each line that the build says.
-    pub(crate) told: &'a (dyn Fn(&str) + Sync),
+    /// Is called with each line that the build prints.
+    pub(crate) on_line: &'a (dyn Fn(&str) + Sync),
 }
 
 /// What came of a build.
@@ -174,10 +174,14 @@ impl Build<'_> {
         let command = self.recipe.command(words, at, &scratch.home, &scratch.temporary);
         let name = Path::new(command.get_program()).file_name().unwrap_or_default();
         let program = name.to_string_lossy().into_owned();
-        let told = |line: &str| (self.told)(line);
         let limit = self.recipe.spec.timeout;
-        let running =
-            Running { input: b"", limit, cancel: self.cancel, told: &told, ends_with_us: true };
+        let running = Running {
+            input: b"",
+            limit,
+            cancel: self.cancel,
+            told: self.on_line,
+            ends_with_us: true,
+        };
         match running.run(command) {
             Ok(ran) if ran.status.success() => Ok(()),
             Ok(Ran { status, stdout, stderr }) => {
@@ -196,7 +200,7 @@ impl Build<'_> {
 /// What a build is made from, as it was before it ran.
 struct Before {
     inputs: Files,
-    /// Every file, where somebody may ask for more than the inputs.
+    /// Every file, where a depfile may name more than the inputs.
     all: Option<Files>,
 }
 

@@ -5,11 +5,13 @@
 use modstore_fetch::NetworkError;
 
 use crate::{
-    acquire::{Acquired, Reach, Resolution, SourceError, Sources, TreeFrom, Upstream, fetch},
+    Context,
+    acquire::{
+        Acquired, Reach, Resolution, Settings, SourceError, Sources, TreeFrom, Upstream, fetch,
+    },
     commit::State,
     disk::{Staged, Staging},
     model::{Binding, Digest, ModuleName},
-    update::Ground,
 };
 
 /// Why an entry could not be fetched again.
@@ -71,11 +73,10 @@ pub(super) struct Fetcher<'a> {
 impl<'a> Fetcher<'a> {
     /// No place counts that is an entry of this store. `claim` gives the staging.
     pub(super) fn new(
-        ground: Ground<'a>,
+        (context, settings): (Context<'a>, Settings),
         state: &'a State,
         claim: &'a (dyn Fn() -> Result<&'a Staging, crate::disk::StagingError> + Sync + 'a),
     ) -> Self {
-        let (context, settings) = (ground.context(), ground.options.settings());
         Self { sources: Sources::new(context, settings, Reach::OutsideTheStore, state, claim) }
     }
 

@@ -88,8 +88,8 @@ fn repair(work: &mut Work<'_>) -> Result<(), RepairError> {
 }
 
 /// Whether a writer could go on with the journal.
-fn is_sound(lock: &RepairLock) -> Result<bool, DiskError> {
-    let layout = lock.layout();
+fn is_sound(lock: &RepairLock<'_>) -> Result<bool, DiskError> {
+    let layout = lock.context.layout;
     if !layout.journal().symlink_metadata().is_ok_and(|meta| meta.is_file()) {
         return Ok(false);
     }
@@ -102,27 +102,31 @@ fn is_sound(lock: &RepairLock) -> Result<bool, DiskError> {
 }
 
 /// Gives the damaged journal a second name, so that it is there before and after it is replaced.
-fn keep_aside(lock: &RepairLock, path: &Path, bytes: &[u8]) -> Result<Option<PathBuf>, DiskError> {
+fn keep_aside(
+    lock: &RepairLock<'_>,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<Option<PathBuf>, DiskError> {
     let Ok(there) = path.symlink_metadata() else { return Ok(None) };
     let aside = path.with_file_name(format!("journal.damaged-{}", random_name(path)?));
     if !there.is_file() {
-        lock.disk().move_tree(path, &aside)?;
+        lock.context.disk.move_tree(path, &aside)?;
     } else if bytes.is_empty() {
         return Ok(None);
-    } else if lock.disk().hard_link(path, &aside).is_err() {
-        lock.disk().create_file(&aside, bytes)?;
-        lock.disk().sync_file(&aside)?;
+    } else if lock.context.disk.hard_link(path, &aside).is_err() {
+        lock.context.disk.create_file(&aside, bytes)?;
+        lock.context.disk.sync_file(&aside)?;
     }
-    lock.disk().sync_dir(lock.layout().home())?;
+    lock.context.disk.sync_dir(lock.context.layout.home())?;
     Ok(Some(aside))
 }
 
 /// The next process that takes the lock removes generations above the head. With a journal that was lost, they may have
 /// been more than leftovers of a crash.
-fn put_unknown_away(lock: &RepairLock, head: Option<Generation>) -> Result<(), DiskError> {
-    for number in directories_of(lock.layout())? {
+fn put_unknown_away(lock: &RepairLock<'_>, head: Option<Generation>) -> Result<(), DiskError> {
+    for number in directories_of(lock.context.layout)? {
         if Some(number) > head {
-            lock.put_away(&lock.layout().generation(number))?;
+            lock.put_away(&lock.context.layout.generation(number))?;
         }
     }
     Ok(())

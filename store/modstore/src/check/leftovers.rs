@@ -3,10 +3,7 @@
 //! Whether the owner of a staging or a lease lives is asked of the kernel, by a shared lock that is released at
 //! once. A process that was just about to take that lock takes another name.
 
-use std::{
-    ffi::OsStr,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsStr, path::Path};
 
 use modstore_core::findings::codes;
 
@@ -74,19 +71,27 @@ fn repair(work: &mut Work<'_>) -> Result<(), RepairError> {
     work.lock_sound().map(drop)
 }
 
-fn stagings(layout: &Layout, found: &mut Vec<Finding>) {
-    let at = layout.staging();
-    for name in names_in(&at).unwrap_or_default() {
-        let path = at.join(&name);
-        let bare = Path::new(&name).with_extension("");
-        let lock = at.join(&bare).with_extension("lock");
-        if !is_random_name(bare.as_os_str()) {
-            found.push(unknown(&path));
-        } else if (path != lock || !at.join(&bare).exists()) && is_dead(&path, &lock) {
-            let what = "it belongs to a process that no longer exists";
-            found.push(Finding::new(STAGING_DEAD, path, what));
-        }
+/// Adds what `judge` finds of each name in a directory.
+fn each_name(at: &Path, found: &mut Vec<Finding>, judge: impl Fn(&Path, &str) -> Option<Finding>) {
+    for name in names_in(at).unwrap_or_default() {
+        // The store has no name that is not text, and none that is empty.
+        found.extend(judge(&at.join(&name), name.to_str().unwrap_or_default()));
     }
+}
+
+const DEAD: &str = "it belongs to a process that no longer exists";
+
+fn stagings(layout: &Layout, found: &mut Vec<Finding>) {
+    each_name(&layout.staging(), found, |path, _| {
+        let bare = path.with_extension("");
+        let lock = bare.with_extension("lock");
+        if !bare.file_name().is_some_and(is_random_name) {
+            return Some(unknown(path));
+        }
+        let is_counted = path == lock && bare.exists();
+        let is_left = !is_counted && is_dead(path, &lock);
+        is_left.then(|| Finding::new(STAGING_DEAD, path, DEAD))
+    });
 }
 
 /// Whether no process holds `lock`, and `path` is still there. An empty lock file may belong to a process that is about
@@ -97,73 +102,48 @@ fn is_dead(path: &Path, lock: &Path) -> bool {
 }
 
 fn leases(layout: &Layout, found: &mut Vec<Finding>) {
-    let at = layout.leases();
-    for name in names_in(&at).unwrap_or_default() {
-        let path = at.join(&name);
-        let random = name.to_str().and_then(|name| name.split_once('-')).map(|(_, random)| random);
-        if !random.is_some_and(|random| is_random_name(OsStr::new(random))) {
-            found.push(unknown(&path));
-        } else if is_dead(&path, &path) {
-            let what = "it belongs to a process that no longer exists";
-            found.push(Finding::new(LEASE_DEAD, path, what));
+    each_name(&layout.leases(), found, |path, name| match name.split_once('-') {
+        Some((_, random)) if is_random_name(OsStr::new(random)) => {
+            is_dead(path, path).then(|| Finding::new(LEASE_DEAD, path, DEAD))
         }
-    }
+        _ => Some(unknown(path)),
+    });
 }
 
 fn trash(layout: &Layout, found: &mut Vec<Finding>) {
-    let at = layout.trash();
-    let names = names_in(&at).unwrap_or_default();
-    let left = |name| {
-        let what = "it is being deleted, or could not be deleted so far";
-        Finding::new(TRASH_LEFT, at.join(name), what)
-    };
-    found.extend(names.into_iter().map(left));
+    let what = "it is being deleted, or could not be deleted so far";
+    each_name(&layout.trash(), found, |path, _| Some(Finding::new(TRASH_LEFT, path, what)));
 }
 
 fn entries(at: &Path, is_recorded: impl Fn(Digest) -> bool, found: &mut Vec<Finding>) {
-    for name in names_in(at).unwrap_or_default() {
-        let path = at.join(&name);
-        found.extend(unrecorded(ENTRY_UNRECORDED, path, name.to_str(), &is_recorded));
-    }
+    each_name(at, found, |path, name| {
+        unrecorded(ENTRY_UNRECORDED, path, name.parse().ok(), &is_recorded)
+    });
 }
 
 fn manifests(at: &Path, is_recorded: impl Fn(Digest) -> bool, found: &mut Vec<Finding>) {
-    for name in names_in(at).unwrap_or_default() {
-        let path = at.join(&name);
-        let listed = name.to_str().and_then(Layout::listed).map(|digest| digest.to_string());
-        let name = listed.as_deref().or_else(|| name.to_str());
-        found.extend(unrecorded(MANIFEST_UNRECORDED, path, name, &is_recorded));
-    }
+    each_name(at, found, |path, name| {
+        unrecorded(MANIFEST_UNRECORDED, path, Layout::listed(name), &is_recorded)
+    });
 }
 
 fn unrecorded(
     code: Code,
-    path: PathBuf,
-    name: Option<&str>,
+    path: &Path,
+    digest: Option<Digest>,
     is_recorded: impl Fn(Digest) -> bool,
 ) -> Option<Finding> {
-    match name.and_then(|name| name.parse::<Digest>().ok()) {
-        None => Some(unknown(&path)),
-        Some(digest) if !is_recorded(digest) => {
-            let finding = Finding::new(code, path, "no frame of the journal records it");
-            Some(finding.with(|about| about.entry = Some(digest)))
-        }
-        Some(_) => None,
-    }
+    let Some(digest) = digest else { return Some(unknown(path)) };
+    let finding = || Finding::new(code, path, "no frame of the journal records it");
+    (!is_recorded(digest)).then(|| finding().with(|about| about.entry = Some(digest)))
 }
 
 /// Generations on disk that are not kept, and names that are not numbers.
 fn generations(layout: &Layout, state: &State, found: &mut Vec<Finding>) {
-    let at = layout.generations();
-    for name in names_in(&at).unwrap_or_default() {
-        let path = at.join(&name);
-        match name.to_str().and_then(|name| name.parse::<Generation>().ok()) {
-            None => found.push(unknown(&path)),
-            Some(number) if !state.is_kept(number) => {
-                let what = "the journal keeps no such generation";
-                found.push(Finding::new(GENERATION_UNRECORDED, path, what));
-            }
-            Some(_) => {}
-        }
-    }
+    let what = "the journal keeps no such generation";
+    each_name(&layout.generations(), found, |path, name| match name.parse::<Generation>() {
+        Err(_) => Some(unknown(path)),
+        Ok(number) if state.is_kept(number) => None,
+        Ok(_) => Some(Finding::new(GENERATION_UNRECORDED, path, what)),
+    });
 }

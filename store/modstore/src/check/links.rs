@@ -13,7 +13,7 @@ use modstore_core::findings::codes;
 use super::{
     code::{Code, Repair},
     finding::{About, Finding},
-    home::must_allow,
+    home::{PERMISSIONS, must_allow},
     references::digest_in,
     report::{How, RepairError},
     view::View,
@@ -219,10 +219,14 @@ fn linked<'a>(
 fn repair(work: &mut Work<'_>) -> Result<(), RepairError> {
     let lock = work.lock(work.staging()?)?;
     let state = lock.state()?;
-    let layout = lock.layout();
+    let layout = lock.context.layout;
     let wrong: Vec<_> = state
         .kept_modules()
-        .filter(|(info, modules)| !has_links(layout, info.number, modules))
+        .filter(|(info, modules)| {
+            let mut found = Vec::new();
+            generation(layout, info.number, modules, &mut found);
+            found.iter().any(|finding| finding.code != PERMISSIONS)
+        })
         .map(|(info, modules)| (layout.generation(info.number), modules))
         .collect();
     let made: Vec<PathBuf> =
@@ -250,36 +254,20 @@ fn repair(work: &mut Work<'_>) -> Result<(), RepairError> {
     Ok(())
 }
 
-/// Whether the directory of a generation has these links and nothing else.
-fn has_links(
-    layout: &Layout,
-    number: Generation,
-    modules: &BTreeMap<&ModuleName, &Binding>,
-) -> bool {
-    let directory = layout.generation(number);
-    let is_directory = directory.symlink_metadata().is_ok_and(|meta| meta.is_dir());
-    let leads = |(module, binding): (&&ModuleName, &&Binding)| {
-        std::fs::read_link(directory.join(module)).ok() == Some(link_text(binding))
-    };
-    is_directory
-        && names_in(&directory).is_ok_and(|names| names.len() == modules.len())
-        && modules.iter().all(leads)
-}
-
 fn link_all(
-    lock: &RepairLock,
+    lock: &RepairLock<'_>,
     modules: &BTreeMap<&ModuleName, &Binding>,
 ) -> Result<PathBuf, DiskError> {
-    let directory = lock.staging().fresh();
-    lock.disk().create_dir(&directory)?;
+    let directory = lock.staging.fresh();
+    lock.context.disk.create_dir(&directory)?;
     for (module, binding) in modules {
-        lock.disk().symlink(&link_text(binding), &directory.join(module))?;
+        lock.context.disk.symlink(&link_text(binding), &directory.join(module))?;
     }
     Ok(directory)
 }
 
-fn link_current(lock: &RepairLock, head: Generation) -> Result<PathBuf, DiskError> {
-    let switch = lock.staging().fresh();
-    lock.disk().symlink(&Layout::current_text(head), &switch)?;
+fn link_current(lock: &RepairLock<'_>, head: Generation) -> Result<PathBuf, DiskError> {
+    let switch = lock.staging.fresh();
+    lock.context.disk.symlink(&Layout::current_text(head), &switch)?;
     Ok(switch)
 }

@@ -22,9 +22,9 @@ use super::{
 };
 use crate::{
     Context,
+    acquire::Settings,
     commit::State,
     disk::{Layout, Lock, LockError},
-    update::Ground,
 };
 
 /// Checks the whole store. A home without a store is sound.
@@ -99,10 +99,12 @@ pub(crate) fn leftovers(layout: &Layout, state: &State) -> Vec<Finding> {
 ///
 /// # Errors
 /// What cannot be repaired is no error; it is in the report.
-pub(crate) fn repair(ground: Ground<'_>) -> Result<RepairReport, RepairError> {
-    let context = ground.context();
+pub(crate) fn repair(
+    context: Context<'_>,
+    settings: Settings,
+) -> Result<RepairReport, RepairError> {
     let report = RepairReport::default();
-    let mut work = Work { ground, context, report, is_outdated: false };
+    let mut work = Work { context, settings, report, is_outdated: false };
     for check in CHECKS {
         if let RepairStep::LooksItself(repair) = check.repair {
             repair(&mut work)?;

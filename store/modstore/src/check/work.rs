@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     Context,
+    acquire::Settings,
     commit::{BeginError, Locked, RepairLock, put_away},
     disk::{DiskError, LockError, Staging, StagingError},
-    update::Ground,
 };
 
 /// The checks of a store.
@@ -35,23 +35,22 @@ pub(super) type RepairStep = findings::RepairStep<StoreInspection>;
 
 /// What repairs work with.
 pub(super) struct Work<'a> {
-    /// For what only the parts below can do: fetching, and environments.
-    pub(super) ground: Ground<'a>,
     pub(super) context: Context<'a>,
+    /// How fetching is done.
+    pub(super) settings: Settings,
     pub(super) report: RepairReport,
     /// Whether a repair has changed something since the last search.
     pub(super) is_outdated: bool,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
     /// A private directory to work in.
     pub(super) fn staging(&self) -> Result<Staging, StagingError> {
-        let Context { disk, layout, command, .. } = self.context;
-        Staging::claim(disk, layout, command)
+        self.context.staging()
     }
 
     /// Takes the store's lock, whatever its journal says.
-    pub(super) fn lock(&self, staging: Staging) -> Result<RepairLock, RepairError> {
+    pub(super) fn lock(&self, staging: Staging) -> Result<RepairLock<'a>, RepairError> {
         RepairLock::take(self.context, staging).map_err(not_begun)
     }
 

@@ -1,13 +1,13 @@
 //! [`DeletionMark`]: what a sweep is about to take away, published in the home before it looks who leases what.
 //!
 //! A reader does it the other way round: it takes its lease and then looks here. So either the sweep
-//! sees the lease or the reader sees that it came too late; nobody is given a lease on what is about to
-//! go. The head is never condemned, so whoever reads `current` anew finds something that stays.
+//! sees the lease or the reader sees that it came too late; no reader is given a lease on what is about to
+//! go. The head is never condemned, so a reader that reads `current` again finds something that stays.
 //!
 //! The file is there only while a sweep holds the store's lock, or for as long as something of what was given up
 //! cannot be taken away. One that is found by the next to hold the lock was left by such a sweep, or by a crash. If
 //! the frame that came after it is a sweep's, the sweep had looked at the leases: what the journal has given up is
-//! moved to the trash. If not, it is only withdrawn; what of it the journal does not keep, the next sweep finds.
+//! moved to the trash. If not, it is only withdrawn; the next sweep finds the part that the journal does not keep.
 //!
 //! Text, one name a line: `after` and the number of the journal's last frame, then generations as numbers
 //! and entries as digests. Never synced: after a power cut there is no reader left to whom it could matter.
@@ -35,7 +35,7 @@ pub struct DeletionMark {
 }
 
 impl DeletionMark {
-    /// What is condemned now; nothing, when no sweep is at work. Lines that are none of ours are left out.
+    /// What is condemned now; nothing, when no sweep is at work. Lines of another form are left out.
     ///
     /// # Errors
     /// When the file is there and cannot be read.
@@ -108,7 +108,7 @@ impl DeletionMark {
     }
 }
 
-/// The entries that the links in these directories lead to; nothing, when that cannot be told.
+/// The entries that the links in these directories lead to; nothing, when that cannot be read.
 fn led_to(generations: &[PathBuf]) -> Option<BTreeSet<Digest>> {
     let mut entries = BTreeSet::new();
     for directory in generations {
@@ -143,8 +143,8 @@ fn discard_all(
     Ok(left)
 }
 
-/// Moves one name to the trash, under a name that nobody else has; says whether it was there. Each gets a
-/// place of its own, so that whoever empties the trash meanwhile takes nothing from under the next. What cannot be
+/// Moves one name to the trash, under a name of its own; says whether it was there. Each gets a
+/// place of its own, so that a process that empties the trash meanwhile takes nothing from the next. What cannot be
 /// moved is deleted: a directory of an overlay's lower layer, or anything when there is no trash.
 fn discard_one(disk: &Disk, layout: &Layout, path: &Path) -> Result<bool, DiskError> {
     let meta = match path.symlink_metadata() {
@@ -153,7 +153,7 @@ fn discard_one(disk: &Disk, layout: &Layout, path: &Path) -> Result<bool, DiskEr
     };
     let moved = || {
         if meta.is_dir() && meta.permissions().mode() & 0o200 == 0 {
-            // Entries are read-only, and a directory is moved by whoever may write to it.
+            // Entries are read-only, and only a directory that may be written to can be moved.
             disk.set_mode(path, 0o755)?;
         }
         disk.rename(path, &layout.trash().join(random_name(path)?))

@@ -99,20 +99,20 @@ impl Frame {
 
     /// How long the payload is, which the first bytes tell and prove.
     fn length(bytes: &[u8]) -> Result<usize, FrameError> {
-        let (told, rest) = bytes.split_first_chunk::<8>().ok_or(FrameError::Cut)?;
-        let told_check = rest.first_chunk::<4>().ok_or(FrameError::Cut)?;
-        let (magic, length) = told.split_at(4);
+        let (header, rest) = bytes.split_first_chunk::<8>().ok_or(FrameError::Cut)?;
+        let header_check = rest.first_chunk::<4>().ok_or(FrameError::Cut)?;
+        let (magic, length) = header.split_at(4);
         if magic != MAGIC {
             return Err(FrameError::Damaged("it does not begin like one"));
         }
-        if check(told) != *told_check {
+        if check(header) != *header_check {
             return Err(FrameError::Damaged("its length cannot be trusted"));
         }
         Ok(length.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte)))
     }
 
-    /// Whether a frame begins anywhere in `bytes`, whole or not. Nobody begins a frame before the one
-    /// before it is durable, so its first bytes are proof enough; and bytes that somebody made up cannot
+    /// Whether a frame begins anywhere in `bytes`, whole or not. No writer begins a frame before the one
+    /// before it is durable, so its first bytes are proof enough; and invented bytes cannot
     /// make this hash all that follows each of them.
     #[must_use]
     pub fn begins_in(bytes: &[u8]) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Reading takes no lock: a torn last frame may be one that is being written. Only a writer, who holds
 //! the store's lock, cuts a torn end off, and keeps the bytes aside. Everything else that does not
-//! verify is corruption, and then nobody writes.
+//! verify is corruption, and then no process writes.
 //!
 //! A last frame that was acknowledged and rotted afterwards looks like a torn one from here; the
 //! switch tells them apart, see [`transaction`](super::Transaction).
@@ -57,16 +57,8 @@ pub struct Reading {
     pub frames: u64,
     /// Where a torn end begins, if there is one, in bytes.
     pub torn: Option<usize>,
-}
-
-/// What reading a journal gives.
-struct Replay {
-    state: State,
-    frames: u64,
-    sequence: u64,
+    /// What the next frame names.
     link: Link,
-    /// Bytes that verify; the rest is torn.
-    length: usize,
 }
 
 impl Journal {
@@ -83,33 +75,31 @@ impl Journal {
     /// # Errors
     /// When it is damaged or cannot be read.
     pub fn state(path: &Path) -> Result<State, JournalError> {
-        let bytes = read_own_if_there(path)?.unwrap_or_default();
-        Ok(replay(path, &bytes)?.state)
+        Ok(Self::read(path)?.state)
     }
 
     /// The frames after the one of this number, for a reader. When the journal ends before it, which it does only
-    /// when it was made anew, all there are.
+    /// when it was rebuilt, all there are.
     ///
     /// # Errors
     /// When it is damaged or cannot be read.
     pub fn frames(path: &Path, since: u64) -> Result<Vec<Frame>, JournalError> {
         let bytes = read_own_if_there(path)?.unwrap_or_default();
         let mut frames = Vec::new();
-        let replay = replay_telling(path, &bytes, &mut |frame| frames.push(frame.clone()))?;
-        if replay.sequence >= since {
+        let reading = read_frames(path, &bytes, &mut |frame| frames.push(frame.clone()))?;
+        if reading.state.sequence() >= since {
             frames.retain(|frame| frame.sequence > since);
         }
         Ok(frames)
     }
 
-    /// Reads the journal for whoever inspects it. No journal is an empty one.
+    /// Reads the journal for an inspection. No journal is an empty one.
     ///
     /// # Errors
     /// When it is damaged or cannot be read.
     pub fn read(path: &Path) -> Result<Reading, JournalError> {
         let bytes = read_own_if_there(path)?.unwrap_or_default();
-        let Replay { state, frames, length, .. } = replay(path, &bytes)?;
-        Ok(Reading { state, frames, torn: (length < bytes.len()).then_some(length) })
+        read_frames(path, &bytes, &mut |_| {})
     }
 
     /// Opens the journal for the one who holds the store's lock, cutting off a torn end.
@@ -121,13 +111,12 @@ impl Journal {
         let file = open_own(path, OpenOptions::new().read(true).append(true))
             .map_err(failed(Verb::Append))?;
         let bytes = read_whole(&file, OWN_FILE).map_err(failed(Verb::Read))?;
-        let replay = replay(path, &bytes)?;
-        let journal =
-            Self { path: path.to_owned(), file, sequence: replay.sequence, link: replay.link };
-        if let Some(torn @ [_, ..]) = bytes.get(replay.length..) {
-            journal.cut(disk, torn, replay.length)?;
+        let Reading { state, torn, link, .. } = read_frames(path, &bytes, &mut |_| {})?;
+        let journal = Self { path: path.to_owned(), file, sequence: state.sequence(), link };
+        if let Some((length, torn)) = torn.and_then(|at| Some((at, bytes.get(at..)?))) {
+            journal.cut(disk, torn, length)?;
         }
-        Ok((journal, replay.state))
+        Ok((journal, state))
     }
 
     fn cut(&self, disk: &Disk, torn: &[u8], length: usize) -> Result<(), DiskError> {
@@ -169,44 +158,37 @@ impl Journal {
 
 /// A frame follows the one before it. The first has none, or begins with a checkpoint, which stands for
 /// all that were before it and goes on with their count and their chain. There is no other checkpoint.
-fn follows(frame: &Frame, before: &Replay) -> bool {
-    let is_first = before.sequence == 0;
+fn follows(frame: &Frame, before: &Reading) -> bool {
+    let sequence = before.state.sequence();
     let is_checkpoint = |record: &Record| matches!(record, Record::Checkpoint { .. });
-    let begins_anew = is_first && frame.records.first().is_some_and(is_checkpoint);
-    let is_next = frame.sequence == before.sequence + 1 && frame.previous == before.link;
+    let begins_anew = sequence == 0 && frame.records.first().is_some_and(is_checkpoint);
+    let is_next = frame.sequence == sequence + 1 && frame.previous == before.link;
     let checkpoints = frame.records.iter().filter(|record| is_checkpoint(record)).count();
     (is_next || begins_anew) && checkpoints == usize::from(begins_anew)
 }
 
-fn replay(path: &Path, bytes: &[u8]) -> Result<Replay, JournalError> {
-    replay_telling(path, bytes, &mut |_| {})
-}
-
-/// As [`replay`], telling each frame.
-fn replay_telling(
+/// Reads frame by frame, and shows each to `on_frame`.
+fn read_frames(
     path: &Path,
     bytes: &[u8],
-    told: &mut dyn FnMut(&Frame),
-) -> Result<Replay, JournalError> {
-    let (state, link) = (State::default(), Link::default());
-    let mut replay = Replay { state, frames: 0, sequence: 0, link, length: 0 };
+    on_frame: &mut dyn FnMut(&Frame),
+) -> Result<Reading, JournalError> {
+    let (mut reading, mut at) = (Reading::default(), 0);
     loop {
-        let at = replay.length;
         let corrupt = |source| JournalError::Corrupt { path: path.to_owned(), at, source };
         let rest = bytes.get(at..).unwrap_or_default();
         match Frame::read(rest) {
             Ok((frame, length, link)) => {
-                if !follows(&frame, &replay) {
+                if !follows(&frame, &reading) {
                     return Err(corrupt(Some(FrameError::Damaged(
                         "it does not follow the one before",
                     ))));
                 }
-                replay.sequence = frame.sequence;
-                told(&frame);
-                replay.state.apply(frame);
-                replay.frames += 1;
-                replay.link = link;
-                replay.length += length;
+                on_frame(&frame);
+                reading.state.apply(frame);
+                reading.frames += 1;
+                reading.link = link;
+                at += length;
             }
             Err(error @ FrameError::Records(_)) => return Err(corrupt(Some(error))),
             // A torn end is followed by nothing: there is one append, and one sync, per frame.
@@ -215,7 +197,7 @@ fn replay_telling(
                 return if Frame::begins_in(after) {
                     Err(corrupt(Some(error)))
                 } else {
-                    Ok(replay)
+                    Ok(Reading { torn: (at < bytes.len()).then_some(at), ..reading })
                 };
             }
         }
@@ -266,7 +248,7 @@ mod tests {
             assert_eq!(
                 std::fs::read(&path).unwrap(),
                 flipped,
-                "nobody writes to a damaged journal"
+                "no process writes to a damaged journal"
             );
         }
     }

@@ -1,6 +1,6 @@
 //! [`Locked`]: the store under its lock, and what a crash left finished or removed.
 //!
-//! Whoever changes what the store holds has one: a transaction, a sweep, a repair. Only it can append to
+//! Everything that changes what the store holds has one: a transaction, a sweep, a repair. Only it can append to
 //! the journal, and appending consumes it, so a lock is held for one change.
 //!
 //! Fetches nothing and waits for nothing but the lock.
@@ -41,7 +41,7 @@ pub struct Locked {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BeginError {
-    /// Somebody else is writing.
+    /// Another process is writing.
     #[error("cannot begin a transaction")]
     Lock(#[from] LockError),
     /// The home cannot be written to.
@@ -50,10 +50,10 @@ pub enum BeginError {
     /// The journal is damaged or cannot be read.
     #[error("cannot begin a transaction")]
     Journal(#[from] JournalError),
-    /// What is shown is newer than what is recorded, so recorded frames were lost.
+    /// The current generation is newer than the last recorded one, so recorded frames were lost.
     #[error("`current` shows generation {shown}, and the journal ends before it")]
     Lost {
-        /// The generation shown.
+        /// The current generation.
         shown: Generation,
     },
     /// What a crash left cannot be finished: the switch, or making what was removed durable.
@@ -104,7 +104,7 @@ impl Locked {
         &self.layout
     }
 
-    /// Shows readers what is about to go, in place of what was shown before; see [`DeletionMark`].
+    /// Publishes for readers what is about to go, in place of an earlier list; see [`DeletionMark`].
     ///
     /// # Errors
     /// Nothing is condemned.
@@ -122,8 +122,8 @@ impl Locked {
 
     /// Gives up what is condemned: first in the journal, then by moving it to the trash, or by deleting it where it
     /// cannot be moved. The journal comes first, so that it never counts on what is not there; what it has given up
-    /// and is still in its place, because of a crash or because it cannot be taken away, is for whoever takes the
-    /// lock next.
+    /// and is still in its place, because of a crash or because it cannot be taken away, is for the next process that takes
+    /// the lock.
     ///
     /// # Errors
     /// Each [`GiveUpError`] says whether it has happened.
@@ -148,19 +148,19 @@ impl Locked {
     /// # Errors
     /// It has happened if the frame reached the disk.
     pub fn forget(self, digests: &[Digest]) -> Result<(), JournalError> {
-        let (needed, materials) = (self.state.refcounts(), self.state.materials());
+        let needed = self.state.needed();
         let known = digests.iter().filter(|digest| self.state.entry(**digest).is_some());
         let records: Vec<Record> = known
-            .filter(|digest| !needed.contains_key(*digest) && !materials.contains(*digest))
+            .filter(|digest| !needed.contains(*digest))
             .map(|digest| Record::Forgotten { digest: *digest })
             .collect();
-        match records.is_empty() {
-            true => Ok(()),
-            false => self.journal.append(&self.disk, records).map(drop),
+        if records.is_empty() {
+            return Ok(());
         }
+        self.journal.append(&self.disk, records).map(drop)
     }
 
-    /// Replaces the journal by the fewest records that say the same; what is retired is told no more. A state
+    /// Replaces the journal by the fewest records that say the same; what is retired is no longer listed. A state
     /// that is too large for one frame stays as it is.
     ///
     /// # Errors
@@ -225,7 +225,7 @@ pub(crate) fn is_unfinished(layout: &Layout, state: &State) -> bool {
 }
 
 /// Shows the head when a crash came between its frame and its switch. What goes along goes first here
-/// too: whoever finds the switch made has nothing left to finish.
+/// too: a process that finds the switch made has nothing left to finish.
 fn finish_showing(
     context: Context<'_>,
     state: &State,
@@ -292,8 +292,8 @@ fn discard(
     condemned: &DeletionMark,
     state: &State,
 ) -> Result<(), DiskError> {
-    match condemned.discard(disk, layout, state)? {
-        true => DeletionMark::withdraw(disk, layout).or_else(|error| disk.leave(error)),
-        false => Ok(()),
+    if condemned.discard(disk, layout, state)? {
+        return DeletionMark::withdraw(disk, layout).or_else(|error| disk.leave(error));
     }
+    Ok(())
 }

@@ -23,7 +23,7 @@ pub(crate) use repair_lock::RepairLock;
 pub(crate) use resolved::{companion_of, lock_of};
 pub(crate) use state::changes;
 pub use state::{EntryInfo, GenerationInfo, State};
-pub use transaction::{CommitError, Transaction};
+pub use transaction::{Change, CommitError, Transaction};
 pub(crate) use transaction::{link_text, read_built};
 
 pub(crate) use locked::now;

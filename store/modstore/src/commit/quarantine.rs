@@ -1,6 +1,6 @@
 //! `quarantine/`: what is damaged goes there when something good takes its place.
 //!
-//! Nothing is deleted without a copy, and nobody misses anything at any moment: the good one is first put
+//! Nothing is deleted without a copy, and no reader misses anything at any moment: the good one is first put
 //! into the quarantine, under the name that the damaged one is to have, and then the two are exchanged
 //! in one step. A crash in between leaves a good copy in the quarantine, which does no harm. A directory that a lower
 //! layer of an overlay brought cannot be exchanged: its names are replaced one by one, each in one step.
@@ -31,7 +31,7 @@ pub(crate) fn put_in_place(
         return Ok(None);
     };
     if there.is_dir() {
-        // A directory is moved by whoever may write to it.
+        // Only a directory that may be written to can be moved.
         disk.set_mode(path, 0o755)?;
     }
     let aside = name_in_quarantine(disk, layout, path)?;

@@ -37,7 +37,7 @@ pub enum Record {
         /// How many bytes they have.
         bytes: u64,
     },
-    /// From here on, this is the generation that is shown. The bindings after it belong to it.
+    /// From here on, this is the current generation. The bindings after it belong to it.
     Generation {
         /// One more than the last.
         number: Generation,
@@ -55,12 +55,12 @@ pub enum Record {
         /// What it is.
         binding: Binding,
     },
-    /// In this generation the module is no more.
+    /// This generation does not have the module any more.
     Unbound {
         /// The module.
         module: ModuleName,
     },
-    /// The generation is kept no longer: it counts for no entry, and cannot be shown again.
+    /// The generation is kept no longer: it counts for no entry, and cannot become current again.
     Retired {
         /// Which.
         number: Generation,
@@ -78,18 +78,38 @@ pub enum Record {
         /// The command that wrote it.
         reason: String,
     },
-    /// What is wanted of the module was tried, and could not be had.
+    /// The declared state of the module was tried, and could not be reached.
     Attempted {
         /// The module.
         module: ModuleName,
         /// How that ended.
         attempt: Box<Attempt>,
     },
-    /// The module is as it is wanted: what went wrong before is over.
+    /// The module is as it is declared: the earlier failure is over.
     Cleared {
         /// The module.
         module: ModuleName,
     },
+}
+
+impl Record {
+    /// What a module is from then on; nothing, if it is removed.
+    pub(super) fn binding(module: &ModuleName, to: Option<&Binding>) -> Self {
+        let module = module.clone();
+        match to.cloned() {
+            Some(binding) => Self::Bound { module, binding },
+            None => Self::Unbound { module },
+        }
+    }
+
+    /// How the last try of a module ended; nothing, if it is as it is declared.
+    pub(super) fn attempt(module: &ModuleName, attempt: Option<&Attempt>) -> Self {
+        let module = module.clone();
+        match attempt.cloned().map(Box::new) {
+            Some(attempt) => Self::Attempted { module, attempt },
+            None => Self::Cleared { module },
+        }
+    }
 }
 
 /// Bytes that are not the records of a transaction.
@@ -148,7 +168,7 @@ fn next<T: DeserializeOwned>(rest: &mut &[u8]) -> Result<T, DecodeError> {
     read.map(|Compat(value)| value).map_err(|error| DecodeError(Some(error)))
 }
 
-/// Takes bytes off the front of a slice that somebody else goes on with.
+/// Takes bytes off the front of a slice that its owner goes on with.
 struct Rest<'rest, 'bytes>(&'rest mut &'bytes [u8]);
 
 impl Reader for Rest<'_, '_> {

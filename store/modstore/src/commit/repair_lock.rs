@@ -14,33 +14,24 @@ use super::{
 };
 use crate::{
     Context,
-    disk::{Barrier, Disk, DiskError, Layout, Lock, Staging},
+    disk::{DiskError, Lock, Staging},
 };
 
 /// The store, locked, whatever its journal says.
-#[derive(Debug)]
-pub(crate) struct RepairLock {
-    disk: Disk,
-    layout: Layout,
-    barrier: Barrier,
-    staging: Staging,
+pub(crate) struct RepairLock<'a> {
+    pub(crate) context: Context<'a>,
+    /// Where to make what is to be put in place.
+    pub(crate) staging: Staging,
     _lock: Lock,
 }
 
-impl RepairLock {
+impl<'a> RepairLock<'a> {
     /// Takes the store's lock and does nothing else.
     ///
     /// # Errors
     /// Nothing was changed.
-    pub(crate) fn take(context: Context<'_>, staging: Staging) -> Result<Self, BeginError> {
-        let lock = context.lock("store")?;
-        Ok(Self {
-            disk: context.disk.clone(),
-            layout: context.layout.clone(),
-            barrier: context.barrier,
-            staging,
-            _lock: lock,
-        })
+    pub(crate) fn take(context: Context<'a>, staging: Staging) -> Result<Self, BeginError> {
+        Ok(Self { context, staging, _lock: context.lock("store")? })
     }
 
     /// What the store adds up to now. A torn end counts as not there.
@@ -48,20 +39,7 @@ impl RepairLock {
     /// # Errors
     /// When the journal is damaged.
     pub(crate) fn state(&self) -> Result<State, JournalError> {
-        Journal::state(&self.layout.journal())
-    }
-
-    pub(crate) const fn disk(&self) -> &Disk {
-        &self.disk
-    }
-
-    pub(crate) const fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    /// Where to make what is to be put in place.
-    pub(crate) const fn staging(&self) -> &Staging {
-        &self.staging
+        Journal::state(&self.context.layout.journal())
     }
 
     /// Makes all that is staged durable.
@@ -69,7 +47,7 @@ impl RepairLock {
     /// # Errors
     /// Nothing may be put in place then.
     pub(crate) fn sync_staging(&self) -> Result<(), DiskError> {
-        self.disk.sync_tree(self.staging.directory(), self.barrier)
+        self.context.disk.sync_tree(self.staging.directory(), self.context.barrier)
     }
 
     /// Replaces the journal by this one frame, durably. A reader sees the old one or the new one.
@@ -78,7 +56,8 @@ impl RepairLock {
     /// The journal is the old one or the new one.
     pub(crate) fn replace_journal(&self, frame: &Frame) -> Result<(), DiskError> {
         let bytes = frame.to_bytes().0;
-        self.disk.replace_file(&self.layout.journal(), &self.staging.fresh(), &bytes)
+        let Context { disk, layout, .. } = self.context;
+        disk.replace_file(&layout.journal(), &self.staging.fresh(), &bytes)
     }
 
     /// Puts `good`, durable by now, in the place of `path`, and returns where the damaged thing is now.
@@ -90,7 +69,7 @@ impl RepairLock {
         good: &Path,
         path: &Path,
     ) -> Result<Option<PathBuf>, DiskError> {
-        put_in_place(&self.disk, &self.layout, good, path)
+        put_in_place(self.context.disk, self.context.layout, good, path)
     }
 
     /// Moves a file or directory of the store, which nothing needs, to the quarantine.
@@ -98,6 +77,6 @@ impl RepairLock {
     /// # Errors
     /// It is where it was, unless a sync failed.
     pub(crate) fn put_away(&self, path: &Path) -> Result<PathBuf, DiskError> {
-        put_away(&self.disk, &self.layout, path)
+        put_away(self.context.disk, self.context.layout, path)
     }
 }

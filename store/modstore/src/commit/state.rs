@@ -1,7 +1,7 @@
 //! [`State`]: what the journal adds up to.
 //!
 //! A fold of frames and nothing else: no I/O, no clock. The bindings of generations before the head
-//! are not kept; they are folded again when somebody asks, which is seldom.
+//! are not kept; they are folded again when they are asked for, which is seldom.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ pub struct GenerationInfo {
     pub reason: String,
     /// The generation whose bindings it took over, for a rollback.
     pub restores: Option<Generation>,
-    /// What it binds anew, or unbinds (`None`), against the one before.
+    /// The bindings that differ from the generation before; `None` for a module that it does not have any more.
     pub changes: Vec<(ModuleName, Option<Binding>)>,
     /// Whether it is kept no longer; then its entries may be gone.
     pub retired: bool,
@@ -101,7 +101,7 @@ impl State {
         }
     }
 
-    /// The newest generation: the one that is shown, or about to be.
+    /// The newest generation: the current one, or the one that is about to be.
     #[must_use]
     pub fn head(&self) -> Option<&GenerationInfo> {
         self.generations.last()
@@ -124,7 +124,7 @@ impl State {
         self.generations.iter().filter(|info| !info.retired)
     }
 
-    /// Whether `generation` is kept, so that it can be shown again.
+    /// Whether `generation` is kept, so that it can become current again.
     #[must_use]
     pub fn is_kept(&self, generation: Generation) -> bool {
         self.kept().any(|info| info.number == generation)
@@ -141,15 +141,9 @@ impl State {
     pub fn modules_of(&self, generation: Generation) -> Option<BTreeMap<ModuleName, Binding>> {
         let until = self.generations.iter().position(|info| info.number == generation)?;
         let mut modules = BTreeMap::new();
-        for (module, binding) in
-            self.generations.iter().take(until + 1).flat_map(|info| &info.changes)
-        {
-            match binding {
-                Some(binding) => modules.insert(module.clone(), binding.clone()),
-                None => modules.remove(module),
-            };
-        }
-        Some(modules)
+        let changes = self.generations.iter().take(until + 1).flat_map(|info| &info.changes);
+        apply_changes(&mut modules, changes.map(|(module, to)| (module, to.as_ref())));
+        Some(modules.into_iter().map(|(name, to)| (name.clone(), to.clone())).collect())
     }
 
     /// Every kept generation with its bindings, oldest first.
@@ -157,12 +151,7 @@ impl State {
         &self,
     ) -> impl Iterator<Item = (&GenerationInfo, BTreeMap<&ModuleName, &Binding>)> {
         let folded = self.generations.iter().scan(BTreeMap::new(), |modules, info| {
-            for (module, binding) in &info.changes {
-                match binding {
-                    Some(binding) => modules.insert(module, binding),
-                    None => modules.remove(module),
-                };
-            }
+            apply_changes(modules, info.changes.iter().map(|(name, to)| (name, to.as_ref())));
             Some((!info.retired).then(|| (info, modules.clone())))
         });
         folded.flatten()
@@ -185,11 +174,14 @@ impl State {
     /// built again, with or without a network.
     #[must_use]
     pub fn materials(&self) -> BTreeSet<Digest> {
-        let kept = self.kept_modules();
-        kept.flat_map(|(_, modules)| {
-            modules.into_values().filter_map(Binding::material).collect::<Vec<_>>()
-        })
-        .collect()
+        let kept = self.kept_modules().flat_map(|(_, modules)| modules.into_values());
+        kept.filter_map(Binding::material).collect()
+    }
+
+    /// The entries that kept generations need: those that they lead to, and those that these were built from.
+    #[must_use]
+    pub fn needed(&self) -> BTreeSet<Digest> {
+        self.refcounts().into_keys().chain(self.materials()).collect()
     }
 
     /// The fewest records that lead to this state, but for what is retired.
@@ -213,15 +205,12 @@ impl State {
             records.extend(changes(&before, &modules));
             before = modules;
         }
-        let attempts = self.attempts.iter().map(|(module, attempt)| Record::Attempted {
-            module: module.clone(),
-            attempt: Box::new(attempt.clone()),
-        });
-        records.extend(attempts);
+        let attempts = self.attempts.iter();
+        records.extend(attempts.map(|(module, attempt)| Record::attempt(module, Some(attempt))));
         records
     }
 
-    /// The last try of each module that is not as it is wanted.
+    /// The last try of each module that is not as it is declared.
     #[must_use]
     pub const fn attempts(&self) -> &BTreeMap<ModuleName, Attempt> {
         &self.attempts
@@ -240,18 +229,28 @@ impl State {
     }
 }
 
+/// Makes each module what it becomes, or removes it.
+pub(super) fn apply_changes<'a>(
+    modules: &mut BTreeMap<&'a ModuleName, &'a Binding>,
+    changes: impl Iterator<Item = (&'a ModuleName, Option<&'a Binding>)>,
+) {
+    for (module, to) in changes {
+        match to {
+            Some(to) => modules.insert(module, to),
+            None => modules.remove(module),
+        };
+    }
+}
+
 /// The records that lead from the bindings `before` to those `after`.
 pub(crate) fn changes(
     before: &BTreeMap<&ModuleName, &Binding>,
     after: &BTreeMap<&ModuleName, &Binding>,
 ) -> impl Iterator<Item = Record> {
     let bound = after.iter().filter(|(module, binding)| before.get(*module) != Some(*binding));
-    let bound = bound.map(|(module, binding)| Record::Bound {
-        module: (*module).clone(),
-        binding: (*binding).clone(),
-    });
+    let bound = bound.map(|(module, to)| Record::binding(module, Some(to)));
     let unbound = before.keys().filter(|module| !after.contains_key(*module));
-    let unbound = unbound.map(|module| Record::Unbound { module: (*module).clone() });
+    let unbound = unbound.map(|module| Record::binding(module, None));
     bound.chain(unbound).collect::<Vec<_>>().into_iter()
 }
 
@@ -275,23 +274,23 @@ mod tests {
     }
 
     #[test]
-    fn every_generation_can_be_told_as_it_was() {
+    fn every_generation_can_be_read_as_it_was() {
         let (one, two, three) =
             (Generation::FIRST, Generation::FIRST.next(), Generation::FIRST.next().next());
         let mut state = State::default();
         state.apply(frame(one, &[("a", Some("/1")), ("b", Some("/1"))]));
         state.apply(frame(two, &[("a", Some("/2"))]));
         state.apply(frame(three, &[("b", None)]));
-        let told = |generation| {
+        let modules = |generation| {
             let modules = state.modules_of(generation).unwrap();
             modules
                 .into_iter()
                 .map(|(module, binding)| format!("{module}{}", binding.source))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(told(one), ["a/1", "b/1"]);
-        assert_eq!(told(two), ["a/2", "b/1"]);
-        assert_eq!(told(three), ["a/2"]);
+        assert_eq!(modules(one), ["a/1", "b/1"]);
+        assert_eq!(modules(two), ["a/2", "b/1"]);
+        assert_eq!(modules(three), ["a/2"]);
         assert_eq!(state.modules_of(three).as_ref(), Some(state.modules()));
         assert_eq!(state.modules_of(three.next()), None);
     }

@@ -17,7 +17,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use super::{
@@ -25,11 +25,12 @@ use super::{
     locked::{BeginError, Locked, now, show},
     quarantine::put_in_place,
     record::Record,
-    state::State,
+    resolved::lock_of,
+    state::{State, apply_changes},
 };
 use crate::{
     Context,
-    disk::{Disk, DiskError, Layout, Staged, Staging, is_directory, is_whole, read_own},
+    disk::{DiskError, Layout, Staged, Staging, is_directory, is_whole, read_own},
     model::{Attempt, Binding, Bound, Built, Digest, Generation, ModuleName},
 };
 
@@ -38,15 +39,26 @@ use crate::{
 #[must_use = "a transaction that is dropped changes nothing"]
 pub struct Transaction {
     locked: Locked,
-    entering: BTreeMap<Digest, Staged>,
-    changes: BTreeMap<ModuleName, Option<Binding>>,
-    /// What is remembered of tries, and shown to nobody.
-    notes: BTreeMap<ModuleName, Option<Attempt>>,
-    restores: Option<Generation>,
-    companion: Option<(PathBuf, String)>,
-    /// Entries that are not what they should be, whatever they look like.
-    corrupt: BTreeSet<Digest>,
-    anew: bool,
+    /// What it changes.
+    pub change: Change,
+}
+
+/// What a transaction changes.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// Trees that become entries, by their names.
+    pub entering: BTreeMap<Digest, Staged>,
+    /// What each of these modules is from then on; `None` removes it. Entries that are led to are in the store, or enter it.
+    pub bindings: BTreeMap<ModuleName, Option<Binding>>,
+    /// How the last try of each of these modules ended; `None` where nothing is wrong any more.
+    pub notes: BTreeMap<ModuleName, Option<Attempt>>,
+    /// Entries that are damaged although they may look whole: a tree that enters takes the place of the one of its name,
+    /// which goes to the quarantine.
+    pub corrupt: BTreeSet<Digest>,
+    /// Whether there is a new generation even if it is the same as the one before.
+    pub is_new: bool,
+    /// The generation whose bindings these are, for a rollback.
+    pub restores: Option<Generation>,
 }
 
 /// The transaction did not end well.
@@ -79,7 +91,7 @@ pub enum CommitError {
         /// What went wrong.
         source: JournalError,
     },
-    /// It has happened. The next one to begin will finish showing it, if it is not shown already: the
+    /// It has happened. The next one to begin makes it current, if it is not current already: the
     /// last sync may be what failed.
     #[error("generation {generation} is recorded, but `current` may still show the one before")]
     Show {
@@ -104,55 +116,13 @@ impl Transaction {
     /// # Errors
     /// See [`BeginError`].
     pub fn begin(context: Context<'_>, staging: Staging) -> Result<Self, BeginError> {
-        Ok(Self {
-            locked: Locked::take(context, staging)?,
-            entering: BTreeMap::new(),
-            changes: BTreeMap::new(),
-            notes: BTreeMap::new(),
-            restores: None,
-            companion: None,
-            corrupt: BTreeSet::new(),
-            anew: false,
-        })
+        Ok(Self { locked: Locked::take(context, staging)?, change: Change::default() })
     }
 
     /// What the store adds up to, before this transaction.
     #[must_use]
     pub const fn state(&self) -> &State {
         &self.locked.state
-    }
-
-    /// Takes a staged tree in as an entry.
-    pub fn enter(&mut self, staged: Staged) -> Digest {
-        let digest = staged.digest();
-        self.entering.entry(digest).or_insert(staged);
-        digest
-    }
-
-    /// Says that what the store has under these names is damaged, although it may look whole: a tree that is
-    /// entered takes its place, and it goes to the quarantine.
-    pub fn replace(&mut self, corrupt: BTreeSet<Digest>) {
-        self.corrupt = corrupt;
-    }
-
-    /// Makes a new generation even if it is the same as the one before.
-    pub const fn show_anew(&mut self) {
-        self.anew = true;
-    }
-
-    /// Makes `module` lead to what `binding` says. Its entry is in the store, or was entered here.
-    pub fn bind(&mut self, module: ModuleName, binding: Binding) {
-        self.changes.insert(module, Some(binding));
-    }
-
-    /// Makes `module` lead nowhere.
-    pub fn unbind(&mut self, module: ModuleName) {
-        self.changes.insert(module, None);
-    }
-
-    /// Remembers how the last try of `module` ended, or, with `None`, that nothing of it is wanting.
-    pub fn note(&mut self, module: ModuleName, attempt: Option<Attempt>) {
-        self.notes.insert(module, attempt);
     }
 
     /// Makes every module what it was in `generation`.
@@ -164,44 +134,33 @@ impl Transaction {
         let then = state.modules_of(generation).filter(|_| state.is_kept(generation));
         let then = then.ok_or(CommitError::NoGeneration(generation))?;
         let gone = state.modules().keys().filter(|now| !then.contains_key(*now));
-        let gone = gone.map(|now| (now.clone(), None)).collect();
-        self.changes = gone;
-        self.changes.extend(then.into_iter().map(|(module, binding)| (module, Some(binding))));
-        self.restores = Some(generation);
+        self.change.bindings = gone.map(|now| (now.clone(), None)).collect();
+        let then = then.into_iter().map(|(module, binding)| (module, Some(binding)));
+        self.change.bindings.extend(then);
+        self.change.restores = Some(generation);
         Ok(())
     }
 
-    /// A file of the home that is replaced together with the switch, at no cost of its own. It is
-    /// derived, so a crash in between may leave the old one.
-    pub fn also_write(&mut self, path: PathBuf, contents: String) {
-        self.companion = Some((path, contents));
-    }
-
     /// The bindings this transaction leads to, by module.
-    #[must_use]
-    pub fn modules_after(&self) -> BTreeMap<&ModuleName, &Binding> {
+    fn modules_after(&self) -> BTreeMap<&ModuleName, &Binding> {
         let mut modules: BTreeMap<_, _> = self.locked.state.modules().iter().collect();
-        for (module, binding) in &self.changes {
-            match binding {
-                Some(binding) => modules.insert(module, binding),
-                None => modules.remove(module),
-            };
-        }
+        let changes = self.change.bindings.iter();
+        apply_changes(&mut modules, changes.map(|(module, to)| (module, to.as_ref())));
         modules
     }
 
-    /// Whether committing would show anything else than what is shown, or bring back an entry that is
-    /// shown and not there.
+    /// Whether committing would make anything else current than what is, or bring back an entry that is
+    /// current and not there.
     #[must_use]
     pub fn changes_anything(&self) -> bool {
         let modules = self.locked.state.modules();
         let rebinds =
             |(module, to): (&ModuleName, &Option<Binding>)| modules.get(module) != to.as_ref();
         let is_gone = |digest: &Digest| !is_whole(&self.locked.layout, *digest);
-        let is_corrupt = |digest: &Digest| self.corrupt.contains(digest);
-        let mut entering = self.entering.keys();
-        self.anew
-            || self.changes.iter().any(rebinds)
+        let is_corrupt = |digest: &Digest| self.change.corrupt.contains(digest);
+        let mut entering = self.change.entering.keys();
+        self.change.is_new
+            || self.change.bindings.iter().any(rebinds)
             || entering.any(|digest| is_corrupt(digest) || is_gone(digest))
     }
 
@@ -212,7 +171,7 @@ impl Transaction {
     /// Each [`CommitError`] says whether it has happened.
     pub fn commit(self, reason: &str) -> Result<State, CommitError> {
         let next = self.locked.next_generation();
-        if let Some(modified) = self.entering.values().find(|staged| !staged.is_whole()) {
+        if let Some(modified) = self.change.entering.values().find(|staged| !staged.is_whole()) {
             return Err(CommitError::Modified { tree: modified.tree().to_owned() });
         }
         if let Some(module) = self.swept() {
@@ -226,23 +185,23 @@ impl Transaction {
         let records = self.records(next, reason);
         let record = |source| CommitError::Record { generation: next, source };
         let frame = self.locked.journal.append(disk, records).map_err(record)?;
-        let companion = self.companion.as_ref().map(|(path, _)| path.as_path());
-        let show = |source| CommitError::Show { generation: next, source };
-        show_with(disk, layout, &prepared, companion).map_err(show)?;
+        let goes_along = disk.rename(&prepared.companion, &layout.modules_lock());
+        let shown = goes_along.and_then(|()| show(disk, layout, &prepared.switch));
+        shown.map_err(|source| CommitError::Show { generation: next, source })?;
         let mut after = self.locked.state;
         after.apply(frame);
         Ok(after)
     }
 
-    /// A module that is to lead to an entry that is not in the store. It was, when somebody without the
+    /// A module that is to lead to an entry that is not in the store. It was, when a process without the
     /// lock looked.
     fn swept(&self) -> Option<ModuleName> {
         let is_there = |digest: Digest| {
-            self.entering.contains_key(&digest)
+            self.change.entering.contains_key(&digest)
                 || (self.locked.state.entry(digest).is_some()
                     && is_directory(&self.locked.layout.entry(digest)))
         };
-        let mut changes = self.changes.iter();
+        let mut changes = self.change.bindings.iter();
         let gone = changes.find(|(_, to)| {
             let needed = to.iter().flat_map(|to| [to.digest(), to.material()]).flatten();
             needed.into_iter().any(|digest| !is_there(digest))
@@ -262,17 +221,16 @@ impl Transaction {
             }
         }
         prepared.built = self.describe_built()?;
-        if let Some((_, contents)) = &self.companion {
-            self.locked.disk.create_file(&prepared.companion, contents.as_bytes())?;
-        }
+        let lock = lock_of(self.modules_after()).print();
+        self.locked.disk.create_file(&prepared.companion, lock.as_bytes())?;
         self.locked.disk.symlink(&Layout::current_text(next), &prepared.switch)?;
         Ok(prepared)
     }
 
-    /// Writes how the entries were built that are bound anew, for when the journal is lost.
+    /// Writes how the entries of changed bindings were built, for when the journal is lost.
     fn describe_built(&self) -> Result<Vec<(PathBuf, Digest)>, DiskError> {
         let after = self.modules_after();
-        let changed = self.changes.values().flatten().filter_map(|to| match &to.bound {
+        let changed = self.change.bindings.values().flatten().filter_map(|to| match &to.bound {
             Bound::Built(built) => Some(built.digest),
             _ => None,
         });
@@ -294,11 +252,10 @@ impl Transaction {
     /// The link of the generation before, when it says the same: a second name for it costs no inode,
     /// and no block for a text too long to lie in the inode.
     fn kept_link(&self, module: &ModuleName, binding: &Binding) -> Option<PathBuf> {
-        let before = self.locked.state.modules().get(module)?;
-        let same = link_text(before) == link_text(binding);
-        same.then(|| {
-            Some(self.locked.layout.generation(self.locked.state.head()?.number).join(module))
-        })?
+        let Locked { state, layout, .. } = &self.locked;
+        let before = state.modules().get(module)?;
+        let head = state.head().filter(|_| link_text(before) == link_text(binding))?;
+        Some(layout.generation(head.number).join(module))
     }
 
     /// Renames everything to where it belongs, and makes the names durable.
@@ -307,17 +264,17 @@ impl Transaction {
     /// one step, it may else be found under both, and a check of the file system takes either away.
     fn place(&self, next: Generation, prepared: &Prepared) -> Result<(), DiskError> {
         let Locked { disk, layout, .. } = &self.locked;
-        for staged in self.entering.values() {
+        for staged in self.change.entering.values() {
             self.place_entry(staged)?;
         }
         for (path, digest) in &prepared.built {
             disk.rename(path, &layout.built(*digest))?;
         }
         disk.rename(&prepared.generation, &layout.generation(next))?;
-        if !self.entering.is_empty() || !prepared.built.is_empty() {
+        if !self.change.entering.is_empty() || !prepared.built.is_empty() {
             disk.sync_dir(&layout.manifests())?;
         }
-        if !self.entering.is_empty() {
+        if !self.change.entering.is_empty() {
             disk.sync_dir(&layout.entries())?;
         }
         disk.sync_dir(&layout.generations())?;
@@ -333,19 +290,19 @@ impl Transaction {
         let entry = self.locked.layout.entry(digest);
         if entry.symlink_metadata().is_err() {
             self.locked.disk.rename(staged.tree(), &entry)?;
-        } else if self.corrupt.contains(&digest) {
+        } else if self.change.corrupt.contains(&digest) {
             put_in_place(&self.locked.disk, &self.locked.layout, staged.tree(), &entry)?;
         } else if !is_whole(&self.locked.layout, digest) {
-            // The damaged one goes with the staging; nobody finds nothing at any moment.
+            // The damaged one goes with the staging; a reader finds one of the two at any moment.
             let aside = self.locked.staging.fresh();
             self.locked.disk.exchange_tree(staged.tree(), &entry, &aside)?;
         }
-        // Only now: a directory is moved by whoever may write to it.
+        // Only now: a read-only directory cannot be moved.
         self.locked.disk.make_read_only(&entry)
     }
 
     fn records(&self, next: Generation, reason: &str) -> Vec<Record> {
-        let entered = self.entering.values().map(|staged| Record::Entered {
+        let entered = self.change.entering.values().map(|staged| Record::Entered {
             digest: staged.digest(),
             files: staged.files(),
             bytes: staged.bytes(),
@@ -354,29 +311,24 @@ impl Transaction {
             number: next,
             at: now(),
             reason: reason.to_owned(),
-            restores: self.restores,
+            restores: self.change.restores,
         };
         let now = self.locked.state.modules();
-        let changed = self.changes.iter().filter(|(module, to)| now.get(*module) != to.as_ref());
-        let bindings = changed.map(|(module, binding)| match binding {
-            Some(binding) => Record::Bound { module: module.clone(), binding: binding.clone() },
-            None => Record::Unbound { module: module.clone() },
-        });
+        let changed =
+            self.change.bindings.iter().filter(|(module, to)| now.get(*module) != to.as_ref());
+        let bindings = changed.map(|(module, to)| Record::binding(module, to.as_ref()));
         entered.chain([generation]).chain(bindings).chain(self.noted()).collect()
     }
 
     /// The notes that say anything new.
     fn noted(&self) -> Vec<Record> {
         let known = self.locked.state.attempts();
-        let new =
-            self.notes.iter().filter(|(module, attempt)| known.get(*module) != attempt.as_ref());
-        let record = |(module, attempt): (&ModuleName, &Option<Attempt>)| match attempt.clone() {
-            Some(attempt) => {
-                Record::Attempted { module: module.clone(), attempt: Box::new(attempt) }
-            }
-            None => Record::Cleared { module: module.clone() },
-        };
-        new.map(record).collect()
+        let new = self
+            .change
+            .notes
+            .iter()
+            .filter(|(module, attempt)| known.get(*module) != attempt.as_ref());
+        new.map(|(module, attempt)| Record::attempt(module, attempt.as_ref())).collect()
     }
 
     /// Whether there is anything to remember that the journal does not say.
@@ -401,6 +353,7 @@ impl Transaction {
 /// What waits in staging to be renamed.
 struct Prepared {
     generation: PathBuf,
+    /// The next `modules.lock`. It is derived, so a crash after the frame may leave the old one.
     companion: PathBuf,
     switch: PathBuf,
     /// How entries were built.
@@ -428,19 +381,6 @@ pub(crate) fn link_text(binding: &Binding) -> PathBuf {
         Bound::Linked { path } => path.as_path().to_owned(),
         Bound::Built(built) => Layout::entry_text(built.digest, None),
     }
-}
-
-/// The switch, and before it the file that goes along.
-fn show_with(
-    disk: &Disk,
-    layout: &Layout,
-    prepared: &Prepared,
-    companion: Option<&Path>,
-) -> Result<(), DiskError> {
-    if let Some(path) = companion {
-        disk.rename(&prepared.companion, path)?;
-    }
-    show(disk, layout, &prepared.switch)
 }
 
 /// How an entry was built for `module`, or for another that it is the same for, as far as that was written beside it.

@@ -1,7 +1,7 @@
 //! `add`: modules are declared and fetched, or neither.
 
 use crate::{
-    AccessError, Cancel, Store,
+    AccessError, Cancel, Context, Store,
     declare::{self, Addition, DeclareError},
     events::Events,
     model::ModuleName,
@@ -56,20 +56,18 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Added, AddError> {
-        let _leftovers = self.report_leftovers(events);
-        self.ensure_writable(events, cancel)?;
+        let (context, _leftovers) = self.begin(events, cancel)?;
         let edited = declare::add(self.editing(cancel), additions)?;
         let modules = edited.names.clone();
-        let report = if fetch { Some(self.follow(edited, events, cancel)?) } else { None };
+        let report = if fetch { Some(self.follow(context, edited)?) } else { None };
         Ok(Added { modules, report })
     }
 
     /// Updates the modules that an edit was about, and takes the edit back when that fails.
     pub(super) fn follow(
         &self,
+        context: Context<'_>,
         edited: declare::Edited,
-        events: &dyn Events,
-        cancel: &Cancel,
     ) -> Result<UpdateReport, AddError> {
         let request = UpdateRequest {
             names: edited.names.clone(),
@@ -77,16 +75,17 @@ impl Store {
             dry_declare: true,
             ..UpdateRequest::default()
         };
-        let updated = self.state().map_err(UpdateError::from).and_then(|state| {
-            self.update_declared(state, &edited.declarations, &request, events, cancel)
-        });
+        let updated = self
+            .state()
+            .map_err(UpdateError::from)
+            .and_then(|state| self.update_declared(context, state, &edited.declarations, &request));
         let failed = match updated {
             Ok(report) if report.has_all() => return Ok(report),
             Err(error) if error.has_happened() => return Err(error.into()),
             Ok(report) => AddError::NotFetched(Box::new(report)),
             Err(error) => error.into(),
         };
-        edited.undo(self.editing(cancel))?;
+        edited.undo(self.editing(context.cancel))?;
         Err(failed)
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     AccessError, Cancel, Store,
     consent::{self, DeclaredBuild},
     declare::DeclareError,
-    events::{Events, Silent},
+    events::Events,
     model::{Declarations, ModuleName},
 };
 
@@ -33,7 +33,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Vec<DeclaredBuild>, AllowError> {
-        self.ensure_writable(events, cancel)?;
+        self.ensure_writable(self.context(events, cancel))?;
         Ok(consent::allow(self.editing(cancel), names)?)
     }
 
@@ -47,14 +47,13 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Vec<ModuleName>, AllowError> {
-        self.ensure_writable(events, cancel)?;
+        self.ensure_writable(self.context(events, cancel))?;
         Ok(consent::revoke(self.editing(cancel), names)?)
     }
 
     /// Every module whose declaration has a build, and whether it is allowed.
     #[must_use]
     pub fn builds(&self, declared: &Declarations) -> Vec<DeclaredBuild> {
-        let consents = self.ground(&Silent, &Cancel::new()).consents(declared);
-        consents.of(declared.modules.iter())
+        self.options().consents(self.layout(), declared).of(declared.modules.iter())
     }
 }

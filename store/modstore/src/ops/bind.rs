@@ -22,9 +22,8 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<BindReport, BindError> {
-        let _leftovers = self.report_leftovers(events);
-        self.ensure_writable(events, cancel)?;
-        update::bind(self.ground(events, cancel), request)
+        let (context, _leftovers) = self.begin(events, cancel)?;
+        update::bind(context, request)
     }
 
     /// Removes the stand-ins of these modules, or of all, from an environment.
@@ -38,8 +37,7 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<SyncReport, BindError> {
-        let _leftovers = self.report_leftovers(events);
-        self.ensure_writable(events, cancel)?;
-        update::unbind(self.ground(events, cancel), python, names)
+        let (context, _leftovers) = self.begin(events, cancel)?;
+        update::unbind(context, python, names)
     }
 }

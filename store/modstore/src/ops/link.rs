@@ -7,7 +7,7 @@ use crate::{
     consent::{self, Consents},
     declare,
     events::Events,
-    model::{self, Declarations, ModuleName, Source},
+    model::{self, Declarations, EditError, ModuleName, Source},
     ops::add::AddError,
     update::UpdateReport,
 };
@@ -24,15 +24,10 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, AddError> {
-        let _leftovers = self.report_leftovers(events);
-        self.ensure_writable(events, cancel)?;
-        let declared = self.declarations()?;
-        let edited = declare::edit(self.editing(cancel), name, |text| match declared.get(name) {
+        self.relink(name, events, cancel, |text, declared| match declared.get(name) {
             Some(_) => model::link_module(text, name, path),
             None => model::add_module(text, name, &Source::linked(path)),
-        })?;
-        self.keep_allowed(&declared, name, cancel);
-        self.follow(edited, events, cancel)
+        })
     }
 
     /// Makes a module come from its source again.
@@ -45,13 +40,22 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<UpdateReport, AddError> {
-        let _leftovers = self.report_leftovers(events);
-        self.ensure_writable(events, cancel)?;
+        self.relink(name, events, cancel, |text, _| model::unlink_module(text, name))
+    }
+
+    /// Changes where a module comes from, and updates it.
+    fn relink(
+        &self,
+        name: &ModuleName,
+        events: &dyn Events,
+        cancel: &Cancel,
+        change: impl FnOnce(&str, &Declarations) -> Result<String, EditError>,
+    ) -> Result<UpdateReport, AddError> {
+        let (context, _leftovers) = self.begin(events, cancel)?;
         let declared = self.declarations()?;
-        let edited =
-            declare::edit(self.editing(cancel), name, |text| model::unlink_module(text, name))?;
+        let edited = declare::edit(self.editing(cancel), name, |text| change(text, &declared))?;
         self.keep_allowed(&declared, name, cancel);
-        self.follow(edited, events, cancel)
+        self.follow(context, edited)
     }
 
     /// Keeps an allowed build allowed with the directory that a person has just linked or unlinked. Where that cannot

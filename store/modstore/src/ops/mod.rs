@@ -20,7 +20,7 @@ mod repair;
 
 pub use add::{AddError, Added};
 pub use allow::AllowError;
-pub use difference::DifferenceError;
+pub use difference::{Difference, DifferenceError, FileChanges};
 pub use remove::RemoveError;
 pub use reset::{Dropped, Reset, ResetError};
 pub use rollback::RollbackError;

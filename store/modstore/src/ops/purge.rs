@@ -26,6 +26,7 @@ impl Store {
     /// [`PurgeError`] says what is gone. An environment that keeps its stand-ins keeps the store.
     pub fn purge(&self, events: &dyn Events, cancel: &Cancel) -> Result<PurgeReport, PurgeError> {
         let _leftovers = self.report_leftovers(events);
+        let context = self.context(events, cancel);
         self.may_write()?;
         let planned = self.plan_purge()?;
         if planned.remove.is_empty() {
@@ -35,12 +36,12 @@ impl Store {
             return Err(PurgeError::Leased(planned.leases));
         }
         for directory in [self.layout().home().join("locks"), self.layout().staging()] {
-            self.disk().ensure_dir(&directory).map_err(PurgeError::NotDone)?;
+            context.disk.ensure_dir(&directory).map_err(PurgeError::NotDone)?;
         }
         for prefix in &planned.environments {
-            update::unbind(self.ground(events, cancel), prefix, &[])?;
+            update::unbind(context, prefix, &[])?;
         }
-        let report = reset::purge(self.ground(events, cancel))?;
+        let report = reset::purge(context)?;
         Ok(PurgeReport { environments: planned.environments, ..report })
     }
 }

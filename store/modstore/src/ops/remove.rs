@@ -47,18 +47,16 @@ impl Store {
         events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<Option<Generation>, RemoveError> {
-        let _leftovers = self.report_leftovers(events);
-        self.ensure_writable(events, cancel)?;
+        let (context, _leftovers) = self.begin(events, cancel)?;
         let undeclare = |text: &str| {
             names.iter().try_fold(text.to_owned(), |text, name| model::remove_module(&text, name))
         };
         let unbind = || -> Result<_, RemoveError> {
-            let environments = Environments::hold(self.ground(events, cancel))?;
-            Ok(self.transact(environments, events, cancel, |transaction| {
-                for name in names {
-                    transaction.unbind(name.clone());
-                    transaction.note(name.clone(), None);
-                }
+            let environments = Environments::hold(context)?;
+            Ok(self.transact(context, environments, |transaction| {
+                let change = &mut transaction.change;
+                change.bindings = names.iter().map(|name| (name.clone(), None)).collect();
+                change.notes = names.iter().map(|name| (name.clone(), None)).collect();
                 Ok(())
             })?)
         };

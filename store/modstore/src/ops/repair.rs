@@ -18,13 +18,14 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<RepairReport, RepairError> {
         let _leftovers = self.report_leftovers(events);
-        if self.disk().has_failed_to_sync() {
+        let context = self.context(events, cancel);
+        if context.disk.has_failed_to_sync() {
             return Err(crate::AccessError::Poisoned.into());
         }
         if !check::has_parts(self.layout()) {
             return Ok(RepairReport::default());
         }
         self.may_write()?;
-        check::repair(self.ground(events, cancel))
+        check::repair(context, self.options().settings())
     }
 }

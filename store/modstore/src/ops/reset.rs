@@ -61,7 +61,7 @@ impl Store {
         }
         let mut attempt = 1;
         loop {
-            let plan = self.plan_sweep(&Policy::only_what_is_shown())?;
+            let plan = self.plan_sweep(&Policy::only_current())?;
             let sizes = self.sizes(&plan)?;
             match self.sweep(plan.clone(), events, cancel) {
                 Err(SweepError::Stale { .. }) if attempt < ATTEMPTS => attempt += 1,

@@ -2,17 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use modstore_core::Context;
-
 use crate::{
-    Cancel, Store,
+    Cancel, Context, Store,
     commit::{self, State},
     disk::Format,
     events::Events,
     reclaim::{self, PlanError, Policy, Sizes, SweepContext, SweepError, SweepPlan, SweepReport},
 };
 
-/// The longest time that a sweep which follows a change may take: nobody asked for it.
+/// The longest time that a sweep which follows a change may take: no user asked for it.
 const BRIEF: Duration = Duration::from_millis(200);
 
 impl Store {
@@ -47,10 +45,9 @@ impl Store {
         if plan.is_empty() && !self.is_made()? {
             return Ok(SweepReport::default());
         }
-        self.ensure_writable(events, cancel)?;
-        self.sweeping(events, cancel, self.options().lock_limit, None, |context| {
-            reclaim::sweep(context, plan, commit::now())
-        })
+        let store = self.context(events, cancel);
+        self.ensure_writable(store)?;
+        reclaim::sweep(SweepContext { store, until: None }, plan, commit::now())
     }
 
     fn is_made(&self) -> Result<bool, SweepError> {
@@ -63,38 +60,19 @@ impl Store {
     /// # Errors
     /// The journal is as it was, or compacted.
     pub fn compact(&self, events: &dyn Events, cancel: &Cancel) -> Result<(), SweepError> {
-        let _leftovers = self.report_leftovers(events);
-        self.ensure_writable(events, cancel)?;
-        self.sweeping(events, cancel, self.options().lock_limit, None, reclaim::compact)
+        let (context, _leftovers) = self.begin(events, cancel)?;
+        reclaim::compact(context)
     }
 
     /// Follows each change: sweeps if there is anything to sweep, waits for no lock, and leaves the rest to the next
     /// sweep when it takes long. Its failure is no failure of the change.
-    pub(super) fn sweep_briefly(
-        &self,
-        after: Option<&State>,
-        events: &dyn Events,
-        cancel: &Cancel,
-    ) {
+    pub(super) fn sweep_briefly(&self, context: Context<'_>, after: Option<&State>) {
         let (Some(policy), Some(after)) = (&self.options().sweep, after) else { return };
-        if self.options().offline || cancel.is_cancelled() {
+        if context.offline || context.cancel.is_cancelled() {
             return;
         }
-        let until = Instant::now() + BRIEF;
-        let _ = self.sweeping(events, cancel, Duration::ZERO, Some(until), |context| {
-            reclaim::sweep_briefly(context, policy, after, commit::now())
-        });
-    }
-
-    fn sweeping<T>(
-        &self,
-        events: &dyn Events,
-        cancel: &Cancel,
-        limit: Duration,
-        until: Option<Instant>,
-        work: impl FnOnce(SweepContext<'_>) -> Result<T, SweepError>,
-    ) -> Result<T, SweepError> {
-        let store = Context { lock_limit: limit, ..self.ground(events, cancel).context() };
-        work(SweepContext { store, until })
+        let store = Context { lock_limit: Duration::ZERO, ..context };
+        let briefly = SweepContext { store, until: Some(Instant::now() + BRIEF) };
+        let _ = reclaim::sweep_briefly(briefly, policy, after, commit::now());
     }
 }

@@ -1,10 +1,9 @@
 //! One transaction that fetches nothing: what `remove` and `rollback` share.
 
 use crate::{
-    Cancel, Store,
+    Context, Store,
     commit::{CommitError, Transaction},
     disk::Staging,
-    events::Events,
     model::Generation,
     update::{self, Environments, TakenBack, UpdateError},
 };
@@ -36,22 +35,19 @@ impl Store {
     /// Commits `change`; the environments that are bound follow it.
     pub(super) fn transact(
         &self,
+        context: Context<'_>,
         mut environments: Environments,
-        events: &dyn Events,
-        cancel: &Cancel,
         change: impl FnOnce(&mut Transaction) -> Result<(), CommitError>,
     ) -> Result<Option<Generation>, TransactError> {
-        let ground = self.ground(events, cancel);
-        Staging::remove_dead(self.disk(), self.layout()).map_err(UpdateError::Leftovers)?;
-        let staging = Staging::claim(self.disk(), self.layout(), &self.options().command)
-            .map_err(UpdateError::from)?;
-        let mut transaction = update::begin(ground, staging)?;
+        Staging::remove_dead(context.disk, context.layout).map_err(UpdateError::Leftovers)?;
+        let staging = context.staging().map_err(UpdateError::from)?;
+        let mut transaction = update::begin(context, staging)?;
         change(&mut transaction).map_err(UpdateError::from)?;
-        let done = update::commit_if_changed(ground, transaction)?;
+        let done = update::commit_if_changed(context, transaction)?;
         if let Some(after) = &done.after {
-            environments.settle(ground, after).map_err(TransactError::Environment)?;
+            environments.settle(context, after).map_err(TransactError::Environment)?;
         }
-        self.sweep_briefly(done.after.as_ref(), events, cancel);
+        self.sweep_briefly(context, done.after.as_ref());
         Ok(done.generation)
     }
 }

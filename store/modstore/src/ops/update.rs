@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    Cancel, Store,
+    Cancel, Context, Store,
     commit::{CommitError, State},
     declare,
     disk::names_in,
@@ -29,12 +29,13 @@ impl Store {
         let state = self.state()?;
         let declared = self.declarations()?;
         if declared.modules.is_empty() && request.names.is_empty() && self.is_empty() {
-            return Ok(UpdateReport::of_nothing());
+            return Ok(UpdateReport::default());
         }
-        match self.update_declared(state, &declared, request, events, cancel) {
+        let context = self.context(events, cancel);
+        match self.update_declared(context, state, &declared, request) {
             // A sweep deleted an old entry that this update wanted to make current again: it is fetched now.
             Err(UpdateError::Commit(CommitError::Swept { .. })) => {
-                self.update_declared(self.state()?, &declared, request, events, cancel)
+                self.update_declared(context, self.state()?, &declared, request)
             }
             done => done,
         }
@@ -43,18 +44,16 @@ impl Store {
     /// Updates from a state and declarations that were read before.
     pub(super) fn update_declared(
         &self,
+        context: Context<'_>,
         state: State,
         declared: &Declarations,
         request: &UpdateRequest,
-        events: &dyn Events,
-        cancel: &Cancel,
     ) -> Result<UpdateReport, UpdateError> {
-        self.ensure_writable(events, cancel)?;
+        self.ensure_writable(context)?;
         let lock = if request.locked { Some(declare::read_lock(self.layout())?) } else { None };
-        let ground = self.ground(events, cancel);
         let Done { report, after } =
-            update::update(ground, state, declared, lock.as_ref(), request)?;
-        self.sweep_briefly(after.as_ref(), events, cancel);
+            update::update(context, self.options(), state, declared, lock.as_ref(), request)?;
+        self.sweep_briefly(context, after.as_ref());
         Ok(report)
     }
 
@@ -77,6 +76,6 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<Vec<Outdated>, UpdateError> {
         let declared = self.declarations()?;
-        update::outdated(self.ground(events, cancel), &declared, names)
+        update::outdated(self.context(events, cancel), self.options(), &declared, names)
     }
 }

@@ -27,7 +27,7 @@ impl Store {
         // Another user's store is read, and not written to.
         let may_lock = self.must_be_ours().is_ok() && has_no_links(self.layout()).is_ok();
         let options = VerifyOptions { depth, names, may_lock };
-        check::verify(self.ground(events, cancel).context(), options)
+        check::verify(self.context(events, cancel), options)
     }
 
     /// The leftovers of crashes and failed clean-ups, by a look at names: the next sweep tries to remove them.

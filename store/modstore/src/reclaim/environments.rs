@@ -1,7 +1,7 @@
 //! What registered environments point at in the store, by their `.pth` lines, finders, `.start` and `.egg-link` files and
 //! `direct_url.json`.
 //!
-//! What leads through `current` or `live` keeps nothing: it follows the switch. What somebody installed or wrote by hand
+//! What leads through `current` or `live` keeps nothing: it follows the switch. What a person installed or wrote by hand
 //! that leads to an entry, or through a generation, keeps that. An environment that is not there keeps nothing; one that
 //! cannot be read is never taken for an empty one.
 //! Limits: no lock of an environment is taken. An installer that makes it lead somewhere else at the moment of a sweep may
@@ -14,7 +14,8 @@ use std::{
 };
 
 use crate::{
-    disk::{Disk, DiskError, Layout, Lock, Staging, StagingError, Verb},
+    Context,
+    disk::{DiskError, Layout, Lock, StagingError, Verb},
     environment::{
         EnvironmentPaths, Registration, RegistrationError, Scan, Unparsed, small_if_there,
     },
@@ -31,7 +32,7 @@ pub(crate) struct Pointed {
 /// What every registered environment points at, by its interpreter.
 ///
 /// # Errors
-/// When it cannot be told which environments there are. One that cannot be read is told in its place.
+/// When the registrations cannot be read. An environment that cannot be read has the error in its place.
 pub(crate) fn pointed(
     layout: &Layout,
 ) -> Result<BTreeMap<PathBuf, Result<Pointed, DiskError>>, RegistrationError> {
@@ -44,7 +45,7 @@ pub(crate) fn pointed(
 
 fn points(stores: &[Layout], registration: &Registration) -> Result<Pointed, DiskError> {
     let mut sites: BTreeSet<PathBuf> = registration.site.iter().cloned().collect();
-    // It may have been made anew, with another Python.
+    // It may have been made again, with another Python.
     sites.extend(
         EnvironmentPaths::from_files(&registration.python).into_iter().flat_map(|now| now.site),
     );
@@ -141,16 +142,12 @@ pub enum ForgetError {
 }
 
 /// Notes since when environments are gone, and forgets those that have been for a day: until then, a volume may only not
-/// be mounted. Gives their directories. One that somebody works on is left as it is.
+/// be mounted. Gives their directories. One that another process works on is left as it is.
 ///
 /// # Errors
 /// Those before it are done.
-pub(crate) fn forget_gone(
-    disk: &Disk,
-    layout: &Layout,
-    command: &str,
-    now: u64,
-) -> Result<Vec<PathBuf>, ForgetError> {
+pub(crate) fn forget_gone(context: Context<'_>, now: u64) -> Result<Vec<PathBuf>, ForgetError> {
+    let Context { disk, layout, command, .. } = context;
     let mut forgotten = Vec::new();
     for seen in Registration::all(layout)? {
         if !seen.is_missing() && seen.missing_since.is_none() {
@@ -158,16 +155,13 @@ pub(crate) fn forget_gone(
         }
         let lock = layout.lock(&format!("environment-{}", seen.name()));
         let Some(_lock) = Lock::try_take(&lock, command)? else { continue };
-        let Some(registration) = Registration::find(layout, &seen.prefix)? else { continue };
+        let Some(mut registration) = Registration::find(layout, &seen.prefix)? else { continue };
         if registration.is_missing() && registration.is_to_be_forgotten(now) {
             registration.forget(disk, layout)?;
             forgotten.push(registration.prefix);
         } else if registration.is_missing() != registration.missing_since.is_some() {
-            let missing_since = registration.is_missing().then_some(now);
-            let mut registration = registration;
-            registration.missing_since = missing_since;
-            let staging = Staging::claim(disk, layout, command)?;
-            registration.write(disk, layout, &staging.fresh())?;
+            registration.missing_since = registration.is_missing().then_some(now);
+            registration.write(disk, layout, &context.staging()?.fresh())?;
         }
     }
     Ok(forgotten)

@@ -1,19 +1,19 @@
 //! A [`Lease`]: keeps a generation and its entries while a process, or any of its descendants, lives.
 //!
 //! A lease is a locked file `leases/<generation>-<random>`, so that its content is there with its name.
-//! The kernel lets go of the lock with the last descriptor: nobody has to be asked whether a holder is
-//! still alive. Where no file can be made (a read-only mount, somebody else's store, a full disk), it is a
+//! The kernel releases the lock with the last descriptor: no process has to be asked whether a holder is
+//! still alive. Where no file can be made (a read-only mount, another user's store, a full disk), it is a
 //! shared lock on the generation's own directory, which needs nothing but the right to read it. So a
 //! sweep that can see the directory sees the lease, also from outside a container.
 //!
 //! Taking one and sweeping are paired, see [`DeletionMark`]: a reader first takes
 //! its lease and then looks whether the generation is condemned or gone, a sweep first condemns and then
-//! looks for leases. So nobody who was given a lease ever misses an entry.
+//! looks for leases. So no holder of a lease ever misses an entry.
 //!
-//! Whoever looks for leases shares their locks for a moment, and holds them while it removes a name. So a
-//! name is removed only while nobody can be taking it, and two who look do not take each other for holders.
+//! A process that looks for leases shares their locks for a moment, and holds them while it removes a name. So a
+//! name is removed only while no process can be taking it, and two who look do not take each other for holders.
 //!
-//! A process that closes descriptors it does not know lets go of the lease it was born with. Locks of
+//! A process that closes descriptors it does not know drops the lease that it inherited. Locks of
 //! network file systems may not be seen by other machines.
 
 use std::{
@@ -62,7 +62,7 @@ pub enum LeaseError {
     /// There is nothing to lease.
     #[error("the store shows nothing yet")]
     Empty,
-    /// The generation was never shown, is not kept, or is about to go.
+    /// The generation was never current, is not kept, or is about to go.
     #[error("generation {0} is not there, or about to go")]
     Gone(Generation),
     /// Other users decide what is in the home, and so what would run.
@@ -73,18 +73,18 @@ pub enum LeaseError {
     Disk(#[from] DiskError),
 }
 
-/// A lease that somebody holds.
+/// A lease that a process holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leased {
     /// The generation it keeps.
     pub generation: Generation,
-    /// Who took it, when that can be told. Its descendants may hold it too, and it may be dead itself. `None`
-    /// for a lease of somebody who cannot write to the store.
+    /// Who took it, when that is known. Its descendants may hold it too, and it may be dead itself. `None`
+    /// for a lease of a user who cannot write to the store.
     pub holder: Option<Holder>,
 }
 
 impl Lease {
-    /// Leases the generation that is shown.
+    /// Leases the current generation.
     ///
     /// # Errors
     /// See [`LeaseError`].
@@ -92,7 +92,7 @@ impl Lease {
         loop {
             let generation = shown(layout).ok_or(LeaseError::Empty)?;
             match Self::take_of(disk, layout, generation, command) {
-                // It was shown a moment ago, so another one is shown by now.
+                // It was current a moment ago, so another one is current by now.
                 Err(LeaseError::Gone(_)) if shown(layout) != Some(generation) => {}
                 taken => return taken,
             }
@@ -112,15 +112,12 @@ impl Lease {
         let hold = Some(Hold::take(disk, layout, generation, command)?);
         let lease = Self { disk: disk.clone(), layout: layout.clone(), generation, hold };
         // Only now, with the lease in place: a sweep condemns first and looks for leases then.
-        match lease.is_too_late()? {
-            true => Err(LeaseError::Gone(generation)),
-            false => Ok(lease),
-        }
+        if lease.is_too_late()? { Err(LeaseError::Gone(generation)) } else { Ok(lease) }
     }
 
-    /// Whether the generation is condemned or gone, or was never shown: what is being made is nobody's yet.
+    /// Whether the generation is condemned or gone, or was never current: one that is being made is not leased yet.
     fn is_too_late(&self) -> Result<bool, DiskError> {
-        // In this order: what is condemned is gone before it is condemned no more.
+        // In this order: what is condemned is gone before the mark is.
         let condemned = DeletionMark::read(&self.layout)?.generations.contains(&self.generation);
         let directory = self.directory();
         let is_there = match &self.hold {
@@ -190,7 +187,7 @@ impl Hold {
         let at = layout.leases();
         loop {
             let path = at.join(format!("{generation}-{}", random_name(&at)?));
-            // Somebody who looks for leases may have been there first, and have taken it for a dead one.
+            // A process that looks for leases may have been there first, and have taken it for a dead one.
             match Lock::try_take(&path, command)? {
                 Some(lock) if lock.is_named() => return Ok(Self { lock, path, is_own_file: true }),
                 _ => disk.remove_file(&path)?,
@@ -207,7 +204,7 @@ impl Hold {
     }
 }
 
-/// Asks again for a little while: who looks for leases has a directory to itself for a moment, and nobody else
+/// Asks again for a little while: a process that looks for leases has a directory to itself for a moment, and no other
 /// ever has.
 fn patiently<T>(
     mut ask: impl FnMut() -> Result<Option<T>, DiskError>,
@@ -221,24 +218,24 @@ fn patiently<T>(
     Ok(None)
 }
 
-/// Every lease that somebody holds, by generation. Changes nothing.
+/// Every lease that a process holds, by generation. Changes nothing.
 ///
 /// # Errors
-/// When it cannot be told whether a lease is held.
+/// When a lease's lock cannot be examined.
 pub fn leases(layout: &Layout) -> Result<Vec<Leased>, DiskError> {
     look(layout, |_| Ok(()))
 }
 
-/// Every lease that somebody holds, by generation. Those of processes that are no more are removed, or
+/// Every lease that a process holds, by generation. Those of processes that have ended are removed, or
 /// left where they cannot be.
 ///
 /// # Errors
-/// When it cannot be told whether a lease is held; then nothing may be swept.
+/// When a lease's lock cannot be examined; then nothing may be swept.
 pub(crate) fn live_leases(disk: &Disk, layout: &Layout) -> Result<Vec<Leased>, DiskError> {
     look(layout, |dead| disk.remove_file(dead).or_else(|error| disk.leave(error)))
 }
 
-/// Looks at every lease. `bury` is called with the file of a dead one, while nobody can take it.
+/// Looks at every lease. `bury` is called with the file of a dead one, while no process can take it.
 fn look(
     layout: &Layout,
     bury: impl Fn(&Path) -> Result<(), DiskError>,
@@ -261,7 +258,7 @@ fn look(
     Ok(live)
 }
 
-/// The generations whose own directory somebody shares the lock of.
+/// The generations whose own directory a process shares the lock of.
 fn locked_directories(layout: &Layout) -> Result<Vec<Leased>, DiskError> {
     let mut live = Vec::new();
     for name in names_in(&layout.generations())? {
@@ -278,12 +275,12 @@ fn locked_directories(layout: &Layout) -> Result<Vec<Leased>, DiskError> {
     Ok(live)
 }
 
-/// A lease is a file: what else has such a name is none of ours.
+/// A lease is a file: anything else of such a name is not the store's.
 fn is_file(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|meta| meta.is_file())
 }
 
-/// The generation in the name of a lease; none, when the name is none of ours.
+/// The generation in the name of a lease; none, when the name has another form.
 fn leased_generation(name: &OsStr) -> Option<Generation> {
     let (generation, random) = name.to_str()?.split_once('-')?;
     let generation = generation.parse().ok()?;
@@ -318,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_of_what_is_shown_and_leaves_nothing_when_it_is_dropped() {
+    fn a_lease_is_of_the_current_generation_and_leaves_nothing_when_it_is_dropped() {
         let (_home, layout) = home();
         let disk = Disk::default();
         let lease = Lease::take(&disk, &layout, "a\nhost").unwrap();
@@ -335,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_condemned_gone_or_not_yet_shown_is_not_leased_and_leaves_no_file() {
+    fn what_is_condemned_gone_or_not_yet_current_is_not_leased_and_leaves_no_file() {
         let (_home, layout) = home();
         let disk = Disk::default();
         disk.create_file(&layout.condemned(), b"1\n").unwrap();
@@ -365,7 +362,8 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_cannot_be_a_file_is_held_by_the_directory_and_seen_by_whoever_looks() {
+    fn a_lease_that_cannot_be_a_file_is_held_by_the_directory_and_seen_by_every_process_that_looks()
+    {
         let (_home, layout) = home();
         let disk = Disk::default();
         disk.remove_tree(&layout.leases()).unwrap();

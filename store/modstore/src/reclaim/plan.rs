@@ -2,7 +2,7 @@
 //!
 //! Pure: made of the journal's state, of what was found on the disk, of the leases and of what is to be
 //! retired. Two books must agree before anything goes: the journal counts an entry nowhere, and no root on the
-//! disk leads to it. Where they disagree it stays, and the plan tells which book says what.
+//! disk leads to it. Where they disagree it stays, and the plan has what each book says.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ use crate::{
     commit::{DeletionMark, EntryInfo, JournalError, State},
     disk::DiskError,
     environment::RegistrationError,
-    model::{Digest, Generation, Origin},
+    model::{Binding, Digest, Generation, Origin},
 };
 
 /// What a sweep would do. It is made for one state of the store, and refused for any other.
@@ -41,7 +41,7 @@ pub struct SweepPlan {
     pub mirrors: Vec<String>,
     /// How much is in the trash already.
     pub trash: usize,
-    /// Names in the store's directories that are none of ours. They stay.
+    /// Names in the store's directories that do not belong to the store. They stay.
     pub unknown: Vec<PathBuf>,
 }
 
@@ -88,10 +88,10 @@ pub enum Disagreement {
 #[non_exhaustive]
 pub enum PlanError {
     /// The first book cannot be read.
-    #[error("what is in use cannot be told")]
+    #[error("cannot find out what is in use")]
     Journal(#[from] JournalError),
-    /// A root cannot be read, so nobody knows what it keeps.
-    #[error("what {root} keeps cannot be told, so nothing is swept")]
+    /// A root cannot be read, so it is not known what it keeps.
+    #[error("cannot find out what {root} keeps, so nothing is swept")]
     Root {
         /// The root.
         root: Root,
@@ -99,10 +99,10 @@ pub enum PlanError {
         source: DiskError,
     },
     /// The second book cannot be read: a directory of the store, `current` or a lease.
-    #[error("what is in use cannot be told, so nothing is swept")]
+    #[error("cannot find out what is in use, so nothing is swept")]
     Disk(#[source] DiskError),
-    /// It cannot be told which environments there are.
-    #[error("what environments keep cannot be told, so nothing is swept")]
+    /// The registrations of environments cannot be read.
+    #[error("cannot find out what environments keep, so nothing is swept")]
     Environments(#[source] RegistrationError),
 }
 
@@ -155,7 +155,7 @@ impl SweepPlan {
     }
 }
 
-/// Decides. Whatever `retire` says, what is shown, what is leased and what an environment leads through stays.
+/// Decides. Whatever `retire` says, generations that are current, leased or led through by an environment stay.
 ///
 /// # Errors
 /// [`PlanError::Root`], when a generation that stays, or an environment, cannot be read.
@@ -203,12 +203,21 @@ pub(crate) fn plan(
     })
 }
 
+/// The generations that are kept once `retire` is retired, with their bindings.
+fn kept_after<'s>(
+    state: &'s State,
+    retire: &BTreeSet<Generation>,
+) -> impl Iterator<Item = (Generation, &'s Binding)> {
+    let kept = state.kept_modules().filter(|(info, _)| !retire.contains(&info.number));
+    kept.flat_map(|(info, modules)| modules.into_values().map(|binding| (info.number, binding)))
+}
+
 /// The first book: the kept generations that lead to each entry, once `retire` is retired.
 fn counted(state: &State, retire: &BTreeSet<Generation>) -> BTreeMap<Digest, BTreeSet<Generation>> {
     let mut counted: BTreeMap<Digest, BTreeSet<Generation>> = BTreeMap::new();
-    for (info, modules) in state.kept_modules().filter(|(info, _)| !retire.contains(&info.number)) {
-        for digest in modules.values().filter_map(|binding| binding.digest()) {
-            counted.entry(digest).or_default().insert(info.number);
+    for (number, binding) in kept_after(state, retire) {
+        if let Some(digest) = binding.digest() {
+            counted.entry(digest).or_default().insert(number);
         }
     }
     counted
@@ -216,9 +225,7 @@ fn counted(state: &State, retire: &BTreeSet<Generation>) -> BTreeMap<Digest, BTr
 
 /// What stays because something was built from it that stays. No link leads there, so there is no second book.
 fn materials(state: &State, retire: &BTreeSet<Generation>) -> BTreeSet<Digest> {
-    let kept = state.kept_modules().filter(|(info, _)| !retire.contains(&info.number));
-    let bindings = kept.flat_map(|(_, modules)| modules.into_values());
-    bindings.filter_map(|binding| binding.material()).collect()
+    kept_after(state, retire).filter_map(|(_, binding)| binding.material()).collect()
 }
 
 /// The second book: the roots that lead to each entry.
@@ -254,7 +261,7 @@ struct Books<'s> {
 }
 
 impl Books<'_> {
-    /// Every entry that anybody has heard of, by whether it stays.
+    /// Every entry that the journal, the disk or a root names, by whether it stays.
     fn sort(mut self, found: &Found) -> (Vec<Kept>, Vec<Gone>) {
         let known = self.state.entries().keys().chain(&found.entries).chain(&found.lists);
         let all: BTreeSet<Digest> =
@@ -303,16 +310,9 @@ fn unnamed_mirrors(state: &State, found: &Found, retire: &BTreeSet<Generation>) 
     if found.mirrors.is_empty() {
         return Vec::new();
     }
-    let kept = state.kept_modules().filter(|(info, _)| !retire.contains(&info.number));
-    let origins = kept
-        .flat_map(|(_, modules)| modules.into_values())
-        .filter_map(|binding| binding.bound.fetched().map(|fetched| fetched.origin.as_str()));
-    let origins: BTreeSet<&str> = origins.collect();
-    let hashes: BTreeSet<String> = origins
-        .into_iter()
-        .filter_map(|origin| origin.parse::<Origin>().ok())
-        .map(|origin| origin.hash())
-        .collect();
+    let fetched = kept_after(state, retire).filter_map(|(_, binding)| binding.bound.fetched());
+    let origins: BTreeSet<&Origin> = fetched.map(|fetched| &fetched.origin).collect();
+    let hashes: BTreeSet<String> = origins.into_iter().map(Origin::hash).collect();
     found.mirrors.difference(&hashes).cloned().collect()
 }
 
@@ -372,9 +372,9 @@ impl fmt::Display for Numbers<'_> {
         f.write_str(if self.0.len() == 1 { "generation " } else { "generations " })?;
         for (at, (first, last)) in runs.iter().enumerate() {
             let comma = if at == 0 { "" } else { ", " };
-            match first == last {
-                true => write!(f, "{comma}{first}")?,
-                false => write!(f, "{comma}{first}–{last}")?,
+            write!(f, "{comma}{first}")?;
+            if first != last {
+                write!(f, "–{last}")?;
             }
         }
         Ok(())

@@ -14,20 +14,20 @@ use crate::{
     model::{Digest, Generation, ModuleName},
 };
 
-/// How long generations are kept. What is shown, and what is leased, is always kept.
+/// How long generations are kept. The current one, and those that are leased, are always kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// So many of the newest are kept, whatever else is said. The one that is shown is the first of them.
+    /// So many of the newest are kept, whatever else is said. The current one is the first of them.
     pub keep: NonZeroUsize,
-    /// One that was shown less long ago than this is kept too.
+    /// One that was current within this time is kept too.
     pub grace: Duration,
-    /// When the entries of what is kept have more bytes, the grace counts no more: the oldest go, until
+    /// When the entries of what is kept have more bytes, the grace does not count: the oldest go, until
     /// they have less or only `keep` are left.
     pub max_bytes: Option<u64>,
 }
 
 impl Default for Policy {
-    /// The newest three, and all that was shown in the last 24 hours.
+    /// The newest three, and all that were current in the last 24 hours.
     fn default() -> Self {
         Self {
             keep: const { NonZeroUsize::new(3).expect("three is not zero") },
@@ -38,9 +38,9 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Nothing but what is shown, and what is leased.
+    /// Only the current generation, and those that are leased.
     #[must_use]
-    pub const fn only_what_is_shown() -> Self {
+    pub const fn only_current() -> Self {
         let keep = const { NonZeroUsize::new(1).expect("one is not zero") };
         Self { keep, grace: Duration::ZERO, max_bytes: None }
     }
@@ -76,7 +76,7 @@ impl Policy {
         numbers
     }
 
-    /// What may go at all, oldest first, and until when each was shown.
+    /// The generations that may go at all, oldest first, and until when each was current.
     fn candidates(&self, state: &State, held: &BTreeSet<Generation>) -> Vec<(Generation, u64)> {
         let kept = state.kept().count();
         let next = state.generations().iter().skip(1);
@@ -183,8 +183,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_shown_within_the_grace_stays_however_old_it_is() {
-        // Generation n was shown until hour n, when the next one came.
+    fn what_was_current_within_the_grace_stays_however_old_it_is() {
+        // Generation n was current until hour n, when the next one came.
         let state = hourly(5);
         assert_eq!(retiring(&keeping(1, 2), &state, &[], 4 * HOUR), [1, 2]);
         assert_eq!(retiring(&keeping(1, 2), &state, &[], 4 * HOUR - 1), [1]);
@@ -220,7 +220,7 @@ mod tests {
             vec![Record::Retired { number: number(1) }, Record::Retired { number: number(3) }];
         state.apply(Frame { sequence: 5, previous: [0; 16], records });
         assert_eq!(retiring(&keeping(1, 0), &state, &[], u64::MAX), [2]);
-        // Generation 2 was shown until 3 came, whatever became of 3.
+        // Generation 2 was current until 3 came, whatever became of 3.
         assert!(retiring(&keeping(1, 1), &state, &[], 3 * HOUR - 1).is_empty());
         assert_eq!(retiring(&keeping(1, 1), &state, &[], 3 * HOUR), [2]);
     }

@@ -1,8 +1,8 @@
 //! The second book: what the disk itself says is in use, read from links and never from the journal.
 //!
 //! A [`Root`] is something that keeps entries: `current`, a generation, a lease, an environment. What they lead to is
-//! read from the texts of links, and of the files of environments. One that cannot be read is never taken for an empty one: it is told, and whoever plans
-//! stops.
+//! read from the texts of links, and of the files of environments. One that cannot be read is never taken for an empty
+//! one: it is reported, and no plan is made.
 //!
 //! Stagings are no roots: the trees in them are names of their own, and a transaction that wants an entry of
 //! the store looks, under the store's lock, whether it is there.
@@ -65,11 +65,11 @@ pub(crate) struct Found {
     pub(crate) mirrors: BTreeSet<String>,
     /// How much is in the trash.
     pub(crate) trash: usize,
-    /// Names that are none of ours; nobody deletes them.
+    /// Names that do not belong to the store; they are never deleted.
     pub(crate) unknown: Vec<PathBuf>,
 }
 
-/// What is in a store's directories cannot be told.
+/// A store's directories cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(crate) enum FindError {
@@ -88,7 +88,7 @@ impl Found {
     ///
     /// # Errors
     /// When a directory of the store, `current` or a registration cannot be read. A generation or an environment that
-    /// cannot be read is told in its place.
+    /// cannot be read has the error in its place.
     pub(crate) fn read(layout: &Layout) -> Result<Self, FindError> {
         let environments = pointed(layout)?;
         let mut found = Self { shown: shown(layout)?, environments, ..Self::default() };
@@ -147,7 +147,7 @@ pub(crate) fn mirrors_of(layout: &Layout, hash: &str) -> Result<Vec<PathBuf>, Di
     Ok(names.map(|name| layout.mirrors().join(name)).collect())
 }
 
-/// What was moved to the trash: names that are not of that kind are somebody else's.
+/// What was moved to the trash: names of another form do not belong to the store.
 pub(crate) fn trash_names(layout: &Layout) -> Result<Vec<PathBuf>, DiskError> {
     let names = names_in(&layout.trash())?.into_iter().filter(|name| is_random_name(name));
     Ok(names.map(|name| layout.trash().join(name)).collect())

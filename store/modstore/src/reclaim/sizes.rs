@@ -79,9 +79,10 @@ fn sum(trees: &[(Digest, bool, MeasuredTree)]) -> Sizes {
         *(if *goes { &mut sizes.freed } else { &mut sizes.kept }) += tree.alone;
         for (inode, (names, here, bytes)) in &tree.shared {
             let (left, _, stays) = inodes.entry(*inode).or_insert((*names, *bytes, false));
-            match goes {
-                true => *left = left.saturating_sub(*here),
-                false => *stays = true,
+            if *goes {
+                *left = left.saturating_sub(*here);
+            } else {
+                *stays = true;
             }
         }
     }

@@ -15,7 +15,7 @@
 //! What keeps entries is in `roots`, what is kept how long in `policy`. Waits for nothing but the store's lock.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     fs,
     path::PathBuf,
     time::{Duration, Instant},
@@ -29,7 +29,7 @@ use super::{
     plan::{Gone, PlanError, SweepPlan, plan},
     policy::Policy,
     roots::{Found, mirrors_of},
-    trash::{Deleted, Deleting, empty},
+    trash::{Deleted, empty},
 };
 use crate::{
     access::AccessError,
@@ -38,14 +38,13 @@ use crate::{
         DiskError, Layout, Lock, LockError, Staging, StagingError, ensure_reserve, random_name,
         use_reserve,
     },
-    events::Event,
-    model::{Digest, Generation},
+    model::Generation,
 };
 
 /// A journal that is smaller than this is never worth compacting.
 const LARGE: u64 = 256 * 1024;
 
-/// A plan is made anew so often when generations come and go while it is made.
+/// How often a plan is made when generations come and go while it is made.
 const ATTEMPTS: usize = 3;
 
 /// What a sweep works on.
@@ -89,14 +88,14 @@ pub enum SweepError {
     #[error(transparent)]
     Access(#[from] AccessError),
     /// Nothing was changed: the store is not what it was when the plan was made.
-    #[error("the plan is for generation {}, journal frame {}, and the store has {}, frame {}", told(planned.0), planned.1, told(now.0), now.1)]
+    #[error("the plan is for generation {}, journal frame {}, and the store has {}, frame {}", named(planned.0), planned.1, named(now.0), now.1)]
     Stale {
         /// The head and the journal's last frame that it was made for.
         planned: (Option<Generation>, u64),
         /// Those that are there.
         now: (Option<Generation>, u64),
     },
-    /// Nothing was given up: it cannot be told what is in use.
+    /// Nothing was given up: it is not known what is in use.
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// The sweep has happened. An environment that is gone is looked after as before.
@@ -111,18 +110,18 @@ pub enum SweepError {
     /// Nothing was given up.
     #[error("nothing was given up")]
     NotDone(#[source] DiskError),
-    /// What was to go was condemned; the error tells whether it has happened.
+    /// What was to go was condemned; the error says whether it has happened.
     #[error(transparent)]
     GiveUp(#[from] GiveUpError),
     /// The sweep has happened. The journal is as it was, or compacted, which says the same.
     #[error("the journal cannot be compacted")]
     Compact(#[source] JournalError),
-    /// Nothing was given up: somebody asked to stop.
+    /// Nothing was given up, because of a wish to stop.
     #[error("interrupted; nothing was given up")]
     Cancelled,
 }
 
-fn told(generation: Option<Generation>) -> String {
+fn named(generation: Option<Generation>) -> String {
     generation.map_or_else(|| "no generation".into(), |number| format!("generation {number}"))
 }
 
@@ -147,7 +146,7 @@ pub(crate) fn plan_now(layout: &Layout, policy: &Policy, now: u64) -> Result<Swe
         let held = leased.chain(found.shown).chain(found.led_through()).collect();
         plan(&state, found, &leases, &policy.retiring(&state, &held, now))
     };
-    // A directory that somebody removed while it was read could not be read; the next time it is not there.
+    // A directory that another process removed while it was read could not be read; the next time it is not there.
     // And books that differ because a transaction came in between the two do not differ the next time.
     let is_doubtful = |planned: &Result<SweepPlan, PlanError>| match planned {
         Ok(plan) => plan.disagreements().next().is_some(),
@@ -189,13 +188,12 @@ pub(crate) fn sweep(
         (report.retired, report.removed) = (given_up.retire, given_up.remove);
     } else if is_unfinished(context.store.layout, &journal_state(context)?) {
         // Taking the lock finishes it. What it takes to the trash goes below.
-        drop(lock(context, context.store.lock_limit)?);
+        drop(lock(context.store)?);
     }
     report.mirrors = discard_mirrors(context, &planned.mirrors).map_err(SweepError::NotDone)?;
     report.note(empty_trash(context)?);
     report.trouble = context.store.disk.first_left();
-    report.forgotten =
-        forget_gone(context.store.disk, context.store.layout, context.store.command, now)?;
+    report.forgotten = forget_gone(context.store, now)?;
     report.compacted = compact_if_worthwhile(context)?;
     ensure_reserve(context.store.disk, context.store.layout);
     Ok(report)
@@ -213,16 +211,12 @@ impl SweepReport {
 }
 
 fn empty_trash(context: SweepContext<'_>) -> Result<Deleted, SweepError> {
-    let SweepContext { store: Context { disk, layout, command, cancel, events, .. }, until } =
-        context;
-    let on_deleted = |done, of| events.happened(Event::Deleting { done, of });
-    let how = Deleting { until, cancel, on_deleted: &on_deleted };
-    empty(disk, layout, command, how).map_err(SweepError::NotDone)
+    empty(context.store, context.until).map_err(SweepError::NotDone)
 }
 
-/// Everything that is done under the store's lock; says what of the plan was done.
+/// Everything that is done under the store's lock; returns the part of the plan that was done.
 fn give_up(context: SweepContext<'_>, planned: SweepPlan) -> Result<SweepPlan, SweepError> {
-    let locked = lock(context, context.store.lock_limit)?;
+    let locked = lock(context.store)?;
     let state = locked.state();
     let now = (state.head().map(|head| head.number), state.sequence());
     if now != (planned.generation, planned.sequence) {
@@ -230,7 +224,7 @@ fn give_up(context: SweepContext<'_>, planned: SweepPlan) -> Result<SweepPlan, S
     }
     let condemned = planned.condemned();
     locked.mark(&condemned).map_err(SweepError::NotDone)?;
-    // Only now, with it condemned: whoever leases looks whether it is condemned after it took its lease.
+    // Only now, with it condemned: a reader takes its lease first and then looks whether it is condemned.
     let reduced = match look_again(&locked, planned) {
         Ok(reduced) => reduced,
         Err(error) => {
@@ -247,7 +241,7 @@ fn give_up(context: SweepContext<'_>, planned: SweepPlan) -> Result<SweepPlan, S
     Ok(reduced)
 }
 
-/// What of the plan still holds, condemned anew if that is less.
+/// The part of the plan that still holds, condemned again if that is less.
 fn look_again(locked: &Locked, planned: SweepPlan) -> Result<SweepPlan, SweepError> {
     let layout = locked.layout();
     let leases = leases(layout).map_err(PlanError::Disk)?;
@@ -262,10 +256,8 @@ fn look_again(locked: &Locked, planned: SweepPlan) -> Result<SweepPlan, SweepErr
     Ok(reduced)
 }
 
-fn lock(context: SweepContext<'_>, limit: Duration) -> Result<Locked, SweepError> {
-    let context = Context { lock_limit: limit, ..context.store };
-    let staging = Staging::claim(context.disk, context.layout, context.command)?;
-    Locked::take(context, staging).map_err(|error| match error {
+fn lock(context: Context<'_>) -> Result<Locked, SweepError> {
+    Locked::take(context, context.staging()?).map_err(|error| match error {
         BeginError::Lock(LockError::Stopped) => SweepError::Cancelled,
         error => SweepError::Begin(error),
     })
@@ -295,13 +287,13 @@ fn discard_mirrors(context: SweepContext<'_>, hashes: &[String]) -> Result<Vec<S
     Ok(discarded)
 }
 
-/// Compacts the journal when it is large and at most half of it would be left. Waits for nobody.
+/// Compacts the journal when it is large and at most half of it would be left. Does not wait for the lock.
 fn compact_if_worthwhile(context: SweepContext<'_>) -> Result<bool, SweepError> {
     let length = fs::metadata(context.store.layout.journal()).map_or(0, |meta| meta.len());
     if length <= LARGE || context.store.cancel.is_cancelled() {
         return Ok(false);
     }
-    let locked = match lock(context, Duration::ZERO) {
+    let locked = match lock(Context { lock_limit: Duration::ZERO, ..context.store }) {
         Err(SweepError::Begin(BeginError::Lock(LockError::Busy { .. }))) => return Ok(false),
         locked => locked?,
     };
@@ -315,11 +307,9 @@ fn compact_if_worthwhile(context: SweepContext<'_>) -> Result<bool, SweepError> 
 ///
 /// # Errors
 /// See [`SweepError`].
-pub(crate) fn compact(context: SweepContext<'_>) -> Result<(), SweepError> {
-    Staging::remove_dead(context.store.disk, context.store.layout).map_err(SweepError::NotDone)?;
-    lock(context, context.store.lock_limit)?
-        .compact(context.store.command)
-        .map_err(SweepError::Compact)
+pub(crate) fn compact(context: Context<'_>) -> Result<(), SweepError> {
+    Staging::remove_dead(context.disk, context.layout).map_err(SweepError::NotDone)?;
+    lock(context)?.compact(context.command).map_err(SweepError::Compact)
 }
 
 /// Sweeps if `state` says that there is something to sweep, and deletes what is in the trash, both as far as
@@ -334,7 +324,7 @@ pub(crate) fn sweep_briefly(
     now: u64,
 ) -> Result<Option<SweepReport>, SweepError> {
     if !may_reclaim(policy, state, now) {
-        forget_gone(context.store.disk, context.store.layout, context.store.command, now)?;
+        forget_gone(context.store, now)?;
         let deleted = empty_trash(context)?;
         let mut report = SweepReport::default();
         let did = deleted.deleted > 0;
@@ -347,9 +337,6 @@ pub(crate) fn sweep_briefly(
 
 /// Whether a sweep could find anything, as far as the journal tells.
 fn may_reclaim(policy: &Policy, state: &State, now: u64) -> bool {
-    let counted: BTreeMap<Digest, u64> = state.refcounts();
-    let only_built_from =
-        state.materials().into_iter().filter(|entry| !counted.contains_key(entry));
-    counted.len() + only_built_from.count() < state.entries().len()
-        || !policy.retiring(state, &std::collections::BTreeSet::new(), now).is_empty()
+    state.needed().len() < state.entries().len()
+        || !policy.retiring(state, &BTreeSet::new(), now).is_empty()
 }

@@ -1,6 +1,6 @@
 //! Everything modstore made in a home is taken away again: `reset --purge`.
 //!
-//! The other half of a reset, everything had anew and the rest swept, is an update and a sweep.
+//! The other half of a reset, everything fetched again and the rest swept, is an update and a sweep.
 
 mod plan;
 mod purge;

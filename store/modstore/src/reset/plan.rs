@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use modstore_core::in_json;
+use serde::Serialize;
+
 use crate::{
     disk::{DiskError, Layout, Staging, is_directory, is_random_name, names_in},
     model::{Digest, Generation, ModuleName},
@@ -18,16 +21,19 @@ pub struct PurgePlan {
     pub stay: Vec<Stay>,
     /// Environments from which the store's modules are uninstalled before, by their directories.
     pub environments: Vec<PathBuf>,
-    /// Who works with a generation at this moment; nothing goes while anybody does.
+    /// The leases that are held; nothing goes while there is one.
     pub leases: Vec<Leased>,
 }
 
-/// Something that stays.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A path that stays.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "KeptPath"))]
 pub struct Stay {
-    /// What, below the home as it was given.
+    /// The path, below the home as it was given.
+    #[serde(serialize_with = "in_json::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
-    /// Why, in one clause.
+    /// Why it stays, in one clause.
     pub why: String,
 }
 
@@ -37,7 +43,7 @@ impl Stay {
     }
 }
 
-/// Looks at the whole home. `declares` tells whether `modules.toml` declares anything.
+/// Looks at the whole home. `declares`: whether `modules.toml` declares anything.
 ///
 /// # Errors
 /// When a directory of the store, or a lease, cannot be read.
@@ -69,7 +75,7 @@ pub(crate) fn plan(layout: &Layout, declares: bool) -> Result<PurgePlan, DiskErr
 impl PurgePlan {
     /// The names in one of the store's directories; the directory goes with the last of them.
     fn look_into(&mut self, directory: &Path, kind: &str) -> Result<(), DiskError> {
-        // A link to a directory elsewhere is none of ours, nor is what lies there.
+        // A link to a directory elsewhere does not belong to the store, nor does anything that lies there.
         if !is_directory(directory) {
             self.stay.push(unknown(directory.to_owned()));
             return Ok(());
@@ -81,12 +87,12 @@ impl PurgePlan {
         for name in names {
             let path = directory.join(&name);
             let name = name.to_str().unwrap_or_default();
-            match is_ours(kind, name) {
-                true if kind == "staging" && Staging::is_live(&path) => {
-                    self.stay.push(Stay::new(path, "a process is working there"));
-                }
-                true => self.remove.push(path),
-                false => self.stay.push(unknown(path)),
+            if !is_ours(kind, name) {
+                self.stay.push(unknown(path));
+            } else if kind == "staging" && Staging::is_live(&path) {
+                self.stay.push(Stay::new(path, "a process is working there"));
+            } else {
+                self.remove.push(path);
             }
         }
         Ok(())

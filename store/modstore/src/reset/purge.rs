@@ -11,7 +11,7 @@
 //! A crash before the journal is gone leaves a store that the next writer shows again, whole; one after it leaves
 //! no store, and names that the next purge, or the next store's first sweep, takes away.
 //!
-//! Lock files stay: one that is unlinked excludes nobody. What is not modstore's stays.
+//! Lock files stay: one that is unlinked excludes no process. What is not modstore's stays.
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,7 @@ use rayon::prelude::*;
 
 use super::plan::{PurgePlan, Stay, plan};
 use crate::{
+    Context,
     access::AccessError,
     commit::DeletionMark,
     declare,
@@ -27,7 +28,7 @@ use crate::{
     events::Event,
     model::Generation,
     reclaim::{Leased, leases},
-    update::{BindError, Ground},
+    update::BindError,
 };
 
 /// What a purge did.
@@ -60,7 +61,7 @@ pub enum PurgeError {
     /// Nothing was changed.
     #[error(transparent)]
     Staging(#[from] StagingError),
-    /// Nothing was changed: somebody works with the store's modules.
+    /// Nothing was changed: processes work with the store's modules.
     #[error("the store is in use: {}", holders(.0))]
     Leased(Vec<Leased>),
     /// Nothing was changed.
@@ -69,28 +70,28 @@ pub enum PurgeError {
     /// Some of it is gone, and a reader sees the whole store or none. Running it again goes on.
     #[error("the store is only taken away in part")]
     Partly(#[source] DiskError),
-    /// Nothing was changed: somebody asked to stop.
+    /// Nothing was changed, because of a wish to stop.
     #[error("interrupted; nothing was changed")]
     Cancelled,
 }
 
 fn holders(leases: &[Leased]) -> String {
-    let told = leases.iter().map(|lease| match &lease.holder {
+    let holders = leases.iter().map(|lease| match &lease.holder {
         Some(holder) => format!("generation {}: {holder}", lease.generation),
-        None => format!("somebody has generation {}", lease.generation),
+        None => format!("another user's process has generation {}", lease.generation),
     });
-    told.collect::<Vec<_>>().join("; ")
+    holders.collect::<Vec<_>>().join("; ")
 }
 
 /// Takes everything away that is modstore's.
 ///
 /// # Errors
 /// See [`PurgeError`].
-pub(crate) fn purge(ground: Ground<'_>) -> Result<PurgeReport, PurgeError> {
-    let Ground { disk, layout, options, cancel, .. } = ground;
+pub(crate) fn purge(context: Context<'_>) -> Result<PurgeReport, PurgeError> {
+    let Context { disk, layout, cancel, .. } = context;
     Staging::remove_dead(disk, layout).map_err(PurgeError::NotDone)?;
-    let _lock = lock(ground)?;
-    let staging = Staging::claim(disk, layout, &options.command)?;
+    let _lock = lock(context)?;
+    let staging = context.staging()?;
     if cancel.is_cancelled() {
         return Err(PurgeError::Cancelled);
     }
@@ -98,17 +99,17 @@ pub(crate) fn purge(ground: Ground<'_>) -> Result<PurgeReport, PurgeError> {
     hide(disk, layout).map_err(PurgeError::Partly)?;
     drop(staging);
     let plan = plan(layout, declares(layout)).map_err(PurgeError::Partly)?;
-    delete(ground, plan).map_err(PurgeError::Partly)
+    delete(context, plan).map_err(PurgeError::Partly)
 }
 
-fn lock(ground: Ground<'_>) -> Result<Lock, PurgeError> {
-    ground.context().lock("store").map_err(|error| match error {
+fn lock(context: Context<'_>) -> Result<Lock, PurgeError> {
+    context.lock("store").map_err(|error| match error {
         LockError::Stopped => PurgeError::Cancelled,
         error => error.into(),
     })
 }
 
-/// Lets nobody take a lease any more, unless somebody has one: then nothing happens.
+/// Prevents new leases, unless a process has one: then nothing happens.
 fn condemn_all(disk: &Disk, layout: &Layout, staging: &Staging) -> Result<(), PurgeError> {
     let generations = names_in(&layout.generations()).map_err(PurgeError::NotDone)?;
     let numbers = generations.iter().filter_map(|name| name.to_str()?.parse::<Generation>().ok());
@@ -125,7 +126,7 @@ fn condemn_all(disk: &Disk, layout: &Layout, staging: &Staging) -> Result<(), Pu
     }
 }
 
-/// First the switch, then the marker, last the journal: what is shown follows from it.
+/// First the switch, then the marker, last the journal, from which the switch can be made again.
 fn hide(disk: &Disk, layout: &Layout) -> Result<(), DiskError> {
     for path in [layout.current(), layout.format(), layout.journal()] {
         if path.is_symlink() || path.exists() {
@@ -140,23 +141,23 @@ fn hide(disk: &Disk, layout: &Layout) -> Result<(), DiskError> {
 }
 
 /// Everything else.
-fn delete(ground: Ground<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskError> {
-    let Ground { disk, layout, events, options, .. } = ground;
+fn delete(context: Context<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskError> {
+    let Context { disk, layout, events, command, .. } = context;
     let PurgePlan { remove, mut stay, .. } = plan;
     let of = remove.len();
-    // As long as this is there, nobody is given a lease.
+    // As long as this is there, no process is given a lease.
     let (last, remove): (Vec<_>, Vec<_>) =
         remove.into_iter().partition(|path| *path == layout.condemned());
     let (shared, others): (Vec<_>, Vec<_>) = remove.into_iter().partition(|path| {
         path.parent() == Some(&layout.mirrors()) || *path == layout.modules_toml()
     });
     events.happened(Event::Deleting { done: 0, of });
-    // One that cannot be deleted keeps no other from going; the first is told in the end.
+    // One that cannot be deleted keeps no other from going; the first error is returned in the end.
     let done: Vec<_> = others.par_iter().map(|path| disk.remove_tree(path)).collect();
     let mut failed = done.into_iter().find_map(Result::err);
     let mut removed = others;
     for path in shared {
-        match hold(layout, &path, &options.command)? {
+        match hold(layout, &path, command)? {
             StagingClaim::Free(_held) => failed = failed.or(disk.remove_tree(&path).err()),
             StagingClaim::Wanted => {
                 stay.push(Stay::new(path, "a process is working with it"));
@@ -186,11 +187,11 @@ fn delete(ground: Ground<'_>, plan: PurgePlan) -> Result<PurgeReport, DiskError>
 enum StagingClaim {
     /// It may; with the lock, where there is one.
     Free(Option<Lock>),
-    /// Somebody else is at work with it, or has filled it meanwhile.
+    /// Another process is at work with it, or has filled it meanwhile.
     Wanted,
 }
 
-/// Takes the lock of a mirror's origin, or of the declarations; waits for nobody.
+/// Takes the lock of a mirror's origin, or of the declarations, without waiting.
 fn hold(layout: &Layout, path: &Path, command: &str) -> Result<StagingClaim, DiskError> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let lock = match name.split_once('.') {

@@ -1,10 +1,10 @@
-//! Whether what could not be had is tried again, and what is remembered of a try. Pure; the clock is passed in.
+//! Whether what failed is tried again, and what is remembered of a try. Pure; the clock is passed in.
 //!
 //! An update that a person asks for tries everything, except a build that has failed for what it was given and
 //! would be given the same. A scan, which a host does at its natural moments, leaves alone what is not due yet, and
 //! what will not change by itself. [`RetryPolicy::All`] leaves out nothing.
 //!
-//! What belongs to which class is for whoever met the failure; `docs/failures.md` lists it.
+//! The code that meets a failure knows its class; `docs/failures.md` lists them.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(super) struct Tried {
 }
 
 impl Tried {
-    /// What came as far as this, and was not shown.
+    /// What came as far as this, and did not become current.
     pub(super) fn of(binding: &Binding) -> Self {
         let revision = binding.bound.fetched().map(|from| from.revision);
         Self { source: binding.source.clone(), revision, conditions: None, retry_after: None }
@@ -60,7 +60,7 @@ pub(super) struct Ended<'a> {
     pub(super) error: &'a (dyn std::error::Error + 'static),
 }
 
-/// Whether a module is asked for at all, before anybody is asked. `is_local`: whether asking costs no more than a
+/// Whether a module is asked for at all, before any server is asked. `is_local`: whether asking costs no more than a
 /// look at this machine.
 pub(super) fn before_asking(
     attempt: Option<&Attempt>,
@@ -80,14 +80,14 @@ pub(super) fn before_asking(
         {
             Verdict::Pinned
         }
-        // What is meant has been found out, so that somebody may have changed it.
+        // What is meant has been found out, so that it may have been changed since.
         (RetryPolicy::DueOnly, Class::Permanent) => Verdict::Now,
         // What an environment, or a program of somebody's, says may change without our knowing.
         (RetryPolicy::DueOnly, Class::Transient | Class::Deterministic) => due(attempt, now),
     }
 }
 
-/// Whether a source is had, now that it is known which commit of it. `is_built_so`: whether it would now be built as
+/// Whether a source is fetched, now that it is known which commit of it. `is_built_so`: whether it would now be built as
 /// under these conditions, whatever from.
 pub(super) fn before_fetching(
     attempt: Option<&Attempt>,
@@ -135,10 +135,11 @@ const fn is_pinned(attempt: &Attempt, policy: RetryPolicy) -> bool {
 }
 
 fn due(attempt: &Attempt, now: u64) -> Verdict {
-    // A clock that went back must not make anybody wait for the years between.
-    match now >= attempt.not_before || attempt.last > now {
-        true => Verdict::Now,
-        false => Verdict::Later(attempt.not_before),
+    // A clock that went back must not make a module wait for the years between.
+    if now >= attempt.not_before || attempt.last > now {
+        Verdict::Now
+    } else {
+        Verdict::Later(attempt.not_before)
     }
 }
 
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn another_source_or_other_conditions_begin_anew_and_the_same_goes_on() {
+    fn another_source_or_other_conditions_begin_again_and_the_same_goes_on() {
         let first = failed(Class::Transient, Stage::Build, &tried(Some(1)), None);
         let count =
             |tried: Tried| failed(Class::Transient, Stage::Build, &tried, Some(&first)).count;
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_scan_waits_for_what_is_asked_of_somebody() {
+    fn only_a_scan_waits_for_what_is_asked_of_a_server() {
         let wait = Verdict::Later(NOW + 5000);
         let (source, other) = (tried(None).source, RecordedSource::read("other"));
         let resolve = |class| failed(class, Stage::Resolve, &tried(None), None);
@@ -320,7 +321,7 @@ mod tests {
         let transient = failed(Class::Transient, Stage::Place, &tried, None);
         let what = (&tried.source, Some(commit(1)));
         let again = before_fetching(Some(&transient), what, never, RetryPolicy::DueOnly);
-        assert_eq!(again, Verdict::Now, "it was due, or nobody would have been asked");
+        assert_eq!(again, Verdict::Now, "it was due, or no server would have been asked");
     }
 
     #[test]
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn the_source_of_a_pinned_build_is_had_again_only_when_it_would_be_built_otherwise() {
+    fn the_source_of_a_pinned_build_is_fetched_again_only_when_it_would_be_built_otherwise() {
         let tried = Tried { revision: Some(commit(1)), ..tried(Some(1)) };
         let fetch = |class, policy, revision, is_built_so| {
             let failed = failed(class, Stage::Build, &tried, None);

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    environments::{hold_one, settle_one, subjects},
-    ground::Ground,
+    environments::{settle_one, subjects},
     staging::Trees,
 };
 use crate::{
+    Context,
     access::AccessError,
     commit::{Journal, JournalError, State},
     disk::DiskError,
@@ -121,26 +121,26 @@ pub enum BindError {
 ///
 /// # Errors
 /// See [`BindError`]. Modules that fail are no error; they are in the report.
-pub(crate) fn bind(ground: Ground<'_>, request: &BindRequest) -> Result<BindReport, BindError> {
-    let interpreter = Interpreter::query(&request.python, ground.cancel)?;
+pub(crate) fn bind(context: Context<'_>, request: &BindRequest) -> Result<BindReport, BindError> {
+    let interpreter = Interpreter::query(&request.python, context.cancel)?;
     if interpreter.is_externally_managed {
         return Err(BindError::Managed { python: interpreter.paths.executable });
     }
-    let warnings = check_home(ground.layout.home(), &interpreter)?;
-    let state = Journal::state(&ground.layout.journal())?;
+    let warnings = check_home(context.layout.home(), &interpreter)?;
+    let state = Journal::state(&context.layout.journal())?;
     check_names(&state, &request.modules)?;
-    let mut held = hold_one(ground, Registration::of(&interpreter))?;
+    let mut held = LockedEnvironment::lock(context, Registration::of(&interpreter))?;
     adopt(&mut held.registration, interpreter, request);
-    // Only now: whatever is shown by now is what is bound, and who changes that waits for the environment's lock.
-    let state = Journal::state(&ground.layout.journal())?;
-    let settled = settle_in(ground, &state, &mut held, OnFailure::TryEach)?;
-    let (broken, untried) = match try_imports(ground, &state, &held) {
+    // Only now: what is current by now is bound, and a process that changes that waits for the environment's lock.
+    let state = Journal::state(&context.layout.journal())?;
+    let settled = settle_in(context, &state, &mut held, OnFailure::TryEach)?;
+    let (broken, untried) = match try_imports(context, &state, &held) {
         Ok(broken) => (broken, None),
         Err(error) => (Vec::new(), Some(error)),
     };
     Ok(BindReport {
         generation: state.head().map(|head| head.number),
-        upgrade: upgrade(ground, &held.registration),
+        upgrade: upgrade(context, &held.registration),
         registration: held.registration,
         installer: held.installer,
         settled,
@@ -150,7 +150,7 @@ pub(crate) fn bind(ground: Ground<'_>, request: &BindRequest) -> Result<BindRepo
     })
 }
 
-/// What of the home's path would break what installers write.
+/// Warnings of the parts of the home's path that break files which installers write.
 fn check_home(home: &Path, interpreter: &Interpreter) -> Result<Vec<String>, BindError> {
     let text = home.to_string_lossy();
     let refuse = |why| Err(BindError::Home { home: home.to_owned(), why });
@@ -206,32 +206,32 @@ fn adopt(registration: &mut Registration, interpreter: Interpreter, request: &Bi
 }
 
 fn settle_in(
-    ground: Ground<'_>,
+    context: Context<'_>,
     state: &State,
     held: &mut LockedEnvironment,
     on_failure: OnFailure,
 ) -> Result<SyncReport, BindError> {
-    let shown = subjects(ground, state.modules(), &Trees::new());
+    let shown = subjects(context, state.modules(), &Trees::new());
     let generation = state.head().map(|head| head.number);
     let prefix = held.registration.prefix.clone();
-    settle_one(ground, held, generation, &shown, on_failure)
+    settle_one(context, held, generation, &shown, on_failure)
         .map_err(|error| BindError::Settle { prefix, source: Box::new(error) })
 }
 
 /// The bound modules that cannot be imported, and why.
 fn try_imports(
-    ground: Ground<'_>,
+    context: Context<'_>,
     state: &State,
     held: &LockedEnvironment,
 ) -> Result<Vec<(ModuleName, Exception)>, ImportProbeError> {
-    let shown = subjects(ground, state.modules(), &Trees::new());
+    let shown = subjects(context, state.modules(), &Trees::new());
     let imported: Vec<ImportRequest> = held
         .registration
         .installed
         .keys()
         .filter_map(|module| {
             let metadata: ProjectMetadata = environment::known_metadata(
-                ground.layout,
+                context.layout,
                 shown.get(module)?,
                 &held.registration.tag,
             )?;
@@ -241,7 +241,7 @@ fn try_imports(
     if imported.is_empty() {
         return Ok(Vec::new());
     }
-    let scratch = ground.layout.staging();
+    let scratch = context.layout.staging();
     let probe = ImportProbe {
         python: &held.registration.python,
         modules: &imported,
@@ -249,13 +249,13 @@ fn try_imports(
         limit: IMPORT_LIMIT,
         scratch: &scratch,
     };
-    let probed = probe.run(ground.cancel)?.into_iter();
+    let probed = probe.run(context.cancel)?.into_iter();
     let broken = probed.filter_map(|probed| Some((probed.module.parse().ok()?, probed.failure?)));
     Ok(broken.collect())
 }
 
 /// For the environment of a tool that uv installed.
-fn upgrade(ground: Ground<'_>, registration: &Registration) -> Option<String> {
+fn upgrade(context: Context<'_>, registration: &Registration) -> Option<String> {
     let receipt = registration.prefix.join("uv-receipt.toml");
     if !receipt.is_file() || registration.installed.is_empty() {
         return None;
@@ -264,7 +264,7 @@ fn upgrade(ground: Ground<'_>, registration: &Registration) -> Option<String> {
     let directories: Vec<PathBuf> = registration
         .installed
         .keys()
-        .map(|module| StandIn::resolved_directory(ground.layout, module))
+        .map(|module| StandIn::resolved_directory(context.layout, module))
         .collect();
     Some(environment::tool_install_command(tool, &directories))
 }
@@ -274,16 +274,16 @@ fn upgrade(ground: Ground<'_>, registration: &Registration) -> Option<String> {
 /// # Errors
 /// See [`BindError`].
 pub(crate) fn unbind(
-    ground: Ground<'_>,
+    context: Context<'_>,
     python: &Path,
     names: &[ModuleName],
 ) -> Result<SyncReport, BindError> {
-    let prefix = prefix_of(ground, python)?;
+    let prefix = prefix_of(context, python)?;
     let not_bound = || BindError::NotBound { prefix: prefix.clone() };
-    let registration = Registration::find(ground.layout, &prefix)?.ok_or_else(not_bound)?;
-    let mut held = hold_one(ground, registration)?;
+    let registration = Registration::find(context.layout, &prefix)?.ok_or_else(not_bound)?;
+    let mut held = LockedEnvironment::lock(context, registration)?;
     if held.registration.is_missing() {
-        held.registration.forget(ground.disk, ground.layout)?;
+        held.registration.forget(context.disk, context.layout)?;
         return Ok(SyncReport { prefix, ..SyncReport::default() });
     }
     let bound = &held.registration.installed;
@@ -293,22 +293,22 @@ pub(crate) fn unbind(
     }
     let stay = bound.keys().filter(|module| !names.is_empty() && !names.contains(module));
     held.registration.modules = Some(stay.cloned().collect());
-    let state = Journal::state(&ground.layout.journal())?;
-    let settled = settle_in(ground, &state, &mut held, OnFailure::Stop)?;
+    let state = Journal::state(&context.layout.journal())?;
+    let settled = settle_in(context, &state, &mut held, OnFailure::Stop)?;
     if held.registration.installed.is_empty() {
-        held.registration.forget(ground.disk, ground.layout)?;
+        held.registration.forget(context.disk, context.layout)?;
     }
     Ok(settled)
 }
 
 /// The directory of the environment that is meant: one that is gone, or whose interpreter is broken, is found by
 /// its registration.
-fn prefix_of(ground: Ground<'_>, python: &Path) -> Result<PathBuf, BindError> {
-    let error = match environment::EnvironmentPaths::find(python, ground.cancel) {
+fn prefix_of(context: Context<'_>, python: &Path) -> Result<PathBuf, BindError> {
+    let error = match environment::EnvironmentPaths::find(python, context.cancel) {
         Ok(paths) => return Ok(paths.prefix),
         Err(error) => error,
     };
-    let known = Registration::all(ground.layout)?.into_iter();
+    let known = Registration::all(context.layout)?.into_iter();
     let mut known = known.filter(|known| known.is_named_by(python));
     known.next().map(|known| known.prefix).ok_or(BindError::Python(error))
 }

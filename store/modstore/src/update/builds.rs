@@ -1,6 +1,6 @@
 //! The second half of a module that is built: its source is there, and what it is made into is found or made.
 //!
-//! What was built from exactly this is used as it is, whoever asks and however often; what failed for exactly this is
+//! What was built from exactly this is used as it is, however often it is asked for; what failed for exactly this is
 //! left alone; only the rest is built, several at once. A name says what "exactly this" is, and it was made when the
 //! build ran: nothing that was built is ever given another.
 
@@ -18,7 +18,7 @@ use super::{
     failure::Failure,
     goal::Goal,
     options::RetryPolicy,
-    outcome::{Change, Outcome, Outcomes},
+    outcome::{ModuleChange, Outcome, Outcomes},
     parallel::in_parallel,
     plan::{
         BuildSurvey, Deferred, OutputDecision, Situation, Survey, built_from, decide_build,
@@ -55,7 +55,7 @@ struct BuildJob<'a> {
     module: &'a ModuleName,
     spec: &'a BuildSpec,
     /// What it would be without a build, and what that cost.
-    source: Change,
+    source: ModuleChange,
 }
 
 /// Turns what has come of sources into what has come of the modules that are made of them.
@@ -71,7 +71,8 @@ pub(super) fn run<'g>(
         let Some(outcome) = outcomes.remove(goal.module) else { continue };
         match (goal.build, outcome) {
             (Some(spec), Outcome::Kept(to)) => {
-                let source = Change { to, warnings: Vec::new(), stats: FetchStats::default() };
+                let source =
+                    ModuleChange { to, warnings: Vec::new(), stats: FetchStats::default() };
                 work.push(BuildJob { module: goal.module, spec, source });
             }
             (Some(spec), Outcome::Changed(source)) => {
@@ -110,7 +111,7 @@ impl Builds<'_, '_> {
     /// As many at once as there are processors: a build is not a wait for the network.
     fn run(&self, work: &[BuildJob<'_>], policy: RetryPolicy) -> (Outcomes, Trees) {
         let (mut outcomes, mut trees) = self.run_all(work, policy);
-        // Another build has shown that the network is back, so that nothing waits for its time.
+        // Another build has found the network again, so that nothing waits for its time.
         if self.recovered.load(Ordering::Relaxed) > 0 {
             let is_waiting = |work: &&BuildJob<'_>| {
                 let outcome = outcomes.get(work.module);
@@ -129,10 +130,10 @@ impl Builds<'_, '_> {
         W: std::borrow::Borrow<BuildJob<'w>> + Sync,
     {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let ground = self.context.ground;
-        let done = in_parallel(ground.options.jobs.min(processors), work, |work| {
+        let store = self.context.store;
+        let done = in_parallel(self.context.jobs.min(processors), work, |work| {
             let (outcome, staged) = self.one(work.borrow(), policy);
-            outcome.tell(ground.events, work.borrow().module);
+            outcome.tell(store.events, work.borrow().module);
             (work.borrow().module.clone(), outcome, staged)
         });
         let (mut outcomes, mut trees) = (Outcomes::new(), Trees::new());
@@ -181,12 +182,12 @@ impl Builds<'_, '_> {
         looked: &Looked<'_>,
     ) -> (Outcome, Option<Staged>) {
         let source = &work.source.to;
-        let ground = self.context.ground;
-        if ground.cancel.is_cancelled() {
+        let store = self.context.store;
+        if store.cancel.is_cancelled() {
             let failure = Failure::of_build(source, BuildError::cancelled(), None);
             return (Outcome::Failed(failure), None);
         }
-        ground.events.happened(Event::Module { module: work.module, step: Step::Building });
+        store.events.happened(Event::Module { module: work.module, step: Step::Building });
         match self.run_build(work, looked) {
             Ok(build::Built { staged, key, read }) => {
                 let failed = at.attempt(work.module);
@@ -214,19 +215,19 @@ impl Builds<'_, '_> {
         work: &BuildJob<'_>,
         looked: &Looked<'_>,
     ) -> Result<build::Built, BuildError> {
-        let ground = self.context.ground;
+        let store = self.context.store;
         let staging = (self.context.claim)().map_err(BuildError::Staging)?;
-        let told = |line: &str| {
+        let on_line = |line: &str| {
             let step = Step::Says(line);
-            ground.events.happened(Event::Module { module: work.module, step });
+            store.events.happened(Event::Module { module: work.module, step });
         };
         let build = Build {
-            disk: ground.disk,
+            disk: store.disk,
             staging,
             recipe: &looked.recipe,
             material: looked.files.material(),
-            cancel: ground.cancel,
-            told: &told,
+            cancel: store.cancel,
+            on_line: &on_line,
         };
         build.run()
     }
@@ -248,7 +249,7 @@ fn pinned(attempt: Option<&Attempt>, source: &Binding) -> Outcome {
     }
 }
 
-/// What a look at a build has told.
+/// What a look at a build has found.
 pub(super) struct Looked<'a> {
     pub(super) survey: BuildSurvey,
     recipe: Recipe<'a>,
@@ -264,8 +265,8 @@ pub(super) fn look<'a>(
     (spec, source): (&'a BuildSpec, &Binding),
     trees: &Trees,
 ) -> Result<Looked<'a>, BuildError> {
-    let ground = context.ground;
-    let recipe = context.toolchains.recipe(spec, ground.cancel).map_err(BuildError::Toolchain)?;
+    let store = context.store;
+    let recipe = context.toolchains.recipe(spec, store.cancel).map_err(BuildError::Toolchain)?;
     let files = BuildTree::of(context, source, trees).map_err(BuildError::Inputs)?;
     let key = |read: &[String]| key_of(&recipe, files.material(), read).map_err(BuildError::Inputs);
     let mut keys: BTreeMap<&[String], Digest> = BTreeMap::new();
@@ -289,7 +290,7 @@ pub(super) fn look<'a>(
 /// Whether what was built is there: by size and time of each file, or, when everything is to be tried, read to the last
 /// byte.
 fn is_there(context: &UpdateContext<'_>, digest: Digest, policy: RetryPolicy) -> bool {
-    let layout = context.ground.layout;
+    let layout = context.store.layout;
     context.state.entry(digest).is_some()
         && match policy {
             RetryPolicy::All => is_right(layout, digest),
@@ -305,7 +306,7 @@ enum BuildTree {
 
 impl BuildTree {
     fn of(context: &UpdateContext<'_>, source: &Binding, trees: &Trees) -> Result<Self, DiskError> {
-        let layout = context.ground.layout;
+        let layout = context.store.layout;
         let (digest, part) = match &source.bound {
             Bound::Linked { path } => return Ok(Self::Directory(path.as_path().to_owned())),
             Bound::Entry { digest, subdirectory, .. } => (*digest, subdirectory.as_ref()),

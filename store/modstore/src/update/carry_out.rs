@@ -77,7 +77,7 @@ pub(super) fn gather(
     };
     let again = groups.iter().map(|group| group.iter().filter(is_worth_it).cloned().collect());
     let again: Vec<Group<'_>> = again.filter(|group: &Group<'_>| !group.is_empty()).collect();
-    if !again.is_empty() && !context.ground.cancel.is_cancelled() {
+    if !again.is_empty() && !context.store.cancel.is_cancelled() {
         let later = gather_once(context, &again, RetryPolicy::All);
         gathered.outcomes.extend(later.outcomes);
         gathered.trees.extend(later.trees);
@@ -86,15 +86,17 @@ pub(super) fn gather(
 }
 
 fn failed_by_the_network(context: &UpdateContext<'_>, module: &ModuleName) -> bool {
-    context.state.attempts().get(module).is_some_and(Attempt::may_end_with_an_answer)
+    let retry = context.ground.options.retry;
+    let attempt: Option<&Attempt> = context.state.attempts().get(module);
+    attempt.is_some_and(|it| it.may_end_with_an_answer(retry.wait(it.count)))
 }
 
 fn gather_once(context: &UpdateContext<'_>, groups: &[Group<'_>], policy: RetryPolicy) -> Gathered {
-    let done = in_parallel(context.ground.options.jobs, groups, |group| {
+    let done = in_parallel(context.jobs, groups, |group| {
         let (plan, mut upstream) = plan_sources(context, group, policy);
         let gathered = carry_out(context, group, plan, &mut upstream);
         for (module, outcome) in &gathered.outcomes {
-            outcome.tell(context.ground.events, module);
+            outcome.tell(context.store.events, module);
         }
         gathered
     });

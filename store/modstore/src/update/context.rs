@@ -6,11 +6,11 @@ use modstore_fetch::NetworkError;
 
 use super::{
     goal::Goal,
-    ground::Ground,
-    options::RetryPolicy,
+    options::{Options, RetryPolicy},
     plan::{Situation, Survey},
 };
 use crate::{
+    Context,
     acquire::{Reach, Sources},
     build::{Toolchains, failing_at, key_but_for_source},
     commit::{State, now},
@@ -20,7 +20,9 @@ use crate::{
 
 /// What all threads of one update, or of one look at what an update would do, share.
 pub(super) struct UpdateContext<'a> {
-    pub(super) ground: Ground<'a>,
+    pub(super) store: Context<'a>,
+    /// How many repositories are asked at once.
+    pub(super) jobs: usize,
     /// What the store added up to when it began.
     pub(super) state: &'a State,
     pub(super) sources: Sources<'a>,
@@ -36,17 +38,17 @@ pub(super) struct UpdateContext<'a> {
 
 impl<'a> UpdateContext<'a> {
     pub(super) fn new(
-        ground: Ground<'a>,
+        (store, options): (Context<'a>, &Options),
         state: &'a State,
         refetch: bool,
         claim: &'a (dyn Fn() -> Result<&'a Staging, StagingError> + Sync + 'a),
     ) -> Self {
         let reach = if refetch { Reach::OriginOnly } else { Reach::Everywhere };
-        let (context, settings) = (ground.context(), ground.options.settings());
         Self {
-            ground,
+            store,
+            jobs: options.jobs,
             state,
-            sources: Sources::new(context, settings, reach, state, claim),
+            sources: Sources::new(store, options.settings(), reach, state, claim),
             toolchains: Toolchains::default(),
             refetch,
             now: now(),
@@ -78,7 +80,7 @@ impl<'a> UpdateContext<'a> {
         let is_gone = |goal: &&Goal<'_>| {
             let current = self.state.modules().get(goal.module);
             let entry = current.and_then(|current| current.bound.source_entry());
-            entry.is_some_and(|digest| !is_directory(&self.ground.layout.entry(digest)))
+            entry.is_some_and(|digest| !is_directory(&self.store.layout.entry(digest)))
         };
         let gone: BTreeSet<ModuleName> =
             goals.iter().filter(is_gone).map(|goal| goal.module.clone()).collect();
@@ -91,7 +93,7 @@ impl<'a> UpdateContext<'a> {
     fn recipe(&self, goal: &Goal<'_>) -> Option<Digest> {
         let attempt = self.state.attempts().get(goal.module)?;
         let (spec, _) = (goal.build?, attempt.conditions?);
-        let recipe = self.toolchains.recipe(spec, self.ground.cancel).ok()?;
+        let recipe = self.toolchains.recipe(spec, self.store.cancel).ok()?;
         let survey = Survey::default();
         let situation = self.situation(&survey, RetryPolicy::All);
         let name = key_but_for_source(&recipe, situation.last_read(goal.module));

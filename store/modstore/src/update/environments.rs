@@ -1,13 +1,14 @@
 //! The Python half of a change: environments that follow the store are made ready before the switch, and have the
-//! stand-ins of what is shown after it.
+//! stand-ins of what is current after it.
 //!
 //! Nothing of this costs anything where no environment is registered. Where some are, each is locked before the
 //! store is, from the first look to the last check.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{ground::Ground, staging::Trees};
+use super::staging::Trees;
 use crate::{
+    Context,
     commit::State,
     disk::{Staged, Staging, StagingError},
     environment::{
@@ -25,7 +26,7 @@ pub(crate) struct Environments {
 
 /// A change was taken back because an environment could not follow it.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("what was shown before is shown again: the environment {} could not follow", prefix.display())]
+#[error("the generation before is current again: the environment {} could not follow", prefix.display())]
 pub struct TakenBack {
     /// The environment's directory.
     pub prefix: std::path::PathBuf,
@@ -33,12 +34,12 @@ pub struct TakenBack {
     pub source: Arc<SyncError>,
 }
 
-/// What is to be shown again is not to be had for an environment. Nothing was changed.
+/// An environment cannot be prepared for the generation that is to be restored. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EquipError {
     /// A module.
-    #[error("`{module}` cannot be shown again")]
+    #[error("`{module}` cannot be restored")]
     NotPrepared {
         /// Which.
         module: ModuleName,
@@ -56,37 +57,38 @@ impl Environments {
     ///
     /// # Errors
     /// None is locked then.
-    pub(crate) fn hold(ground: Ground<'_>) -> Result<Self, EnvironmentLockError> {
-        Self::hold_all(ground, Registration::all(ground.layout)?)
+    pub(crate) fn hold(context: Context<'_>) -> Result<Self, EnvironmentLockError> {
+        Self::hold_all(context, Registration::all(context.layout)?)
     }
 
     fn hold_all(
-        ground: Ground<'_>,
+        context: Context<'_>,
         mut registrations: Vec<Registration>,
     ) -> Result<Self, EnvironmentLockError> {
         registrations.retain(|registration| !registration.is_missing());
         registrations.sort_by_key(Registration::name);
         let mut held = Vec::new();
         for registration in registrations {
-            held.push(hold_one(ground, registration)?);
+            held.push(LockedEnvironment::lock(context, registration)?);
         }
         Ok(Self { held })
     }
 
     /// As [`hold`](Self::hold), if there is anything to do: something is about to change, or an environment does not
-    /// have what is shown. Otherwise nothing is locked and nothing started.
+    /// have what is current. Otherwise nothing is locked and nothing started.
     ///
     /// # Errors
     /// As there.
     pub(crate) fn hold_if_needed(
-        ground: Ground<'_>,
+        context: Context<'_>,
         state: &State,
         changes: bool,
     ) -> Result<Self, EnvironmentLockError> {
-        let registrations = Registration::all(ground.layout)?;
-        match changes || is_any_off(ground, state, &registrations) {
-            true => Self::hold_all(ground, registrations),
-            false => Ok(Self { held: Vec::new() }),
+        let registrations = Registration::all(context.layout)?;
+        if changes || is_any_off(context, state, &registrations) {
+            Self::hold_all(context, registrations)
+        } else {
+            Ok(Self { held: Vec::new() })
         }
     }
 
@@ -98,51 +100,51 @@ impl Environments {
     /// Makes the environments ready for what modules are to become. Gives those that some environment is not ready for.
     pub(super) fn prepare(
         &self,
-        ground: Ground<'_>,
+        context: Context<'_>,
         staging: &Staging,
         trees: &Trees,
         changed: &BTreeMap<ModuleName, Binding>,
     ) -> BTreeMap<ModuleName, NotPrepared> {
-        let changed = subjects(ground, changed, trees);
-        let workspace = Workspace { store: ground.context(), staging };
+        let changed = subjects(context, changed, trees);
+        let workspace = Workspace { store: context, staging };
         let Preparation { not_prepared, untried } =
             environment::prepare(workspace, &self.held, &changed);
         for (prefix, error) in untried {
             let (prefix, why) = (prefix.display(), causes(&error).join(": "));
             let text = format!("what is new was not tried in the environment {prefix}: {why}");
-            ground.events.happened(Event::Notice { text: &text });
+            context.events.happened(Event::Notice { text: &text });
         }
         not_prepared
     }
 
-    /// Makes what is about to be shown again be there for the environments, and tries no import: nothing should
+    /// Prepares the environments for what is about to be restored, and tries no import: nothing should
     /// block a way back.
     ///
     /// # Errors
-    /// The first module that some environment cannot be shown.
+    /// The first module that some environment cannot be prepared for.
     pub(crate) fn equip(
         &self,
-        ground: Ground<'_>,
+        context: Context<'_>,
         modules: &BTreeMap<ModuleName, Binding>,
     ) -> Result<(), EquipError> {
         if self.is_empty() {
             return Ok(());
         }
-        let staging = Staging::claim(ground.disk, ground.layout, &ground.options.command)?;
-        let shown = subjects(ground, modules, &Trees::new());
-        let workspace = Workspace { store: ground.context(), staging: &staging };
+        let staging = context.staging()?;
+        let shown = subjects(context, modules, &Trees::new());
+        let workspace = Workspace { store: context, staging: &staging };
         let prepared = environment::prepare_without_import(workspace, &self.held, &shown);
         let first = prepared.not_prepared.into_iter().next();
         first.map_or(Ok(()), |(module, source)| Err(EquipError::NotPrepared { module, source }))
     }
 
-    /// Gives every environment the stand-ins of what `state` shows.
+    /// Gives every environment the stand-ins of the modules of `state`.
     ///
     /// # Errors
     /// The first environment that could not follow; those before it have.
     pub(crate) fn settle(
         &mut self,
-        ground: Ground<'_>,
+        context: Context<'_>,
         state: &State,
     ) -> Result<Vec<SyncReport>, TakenBack> {
         let mut done = Vec::new();
@@ -150,10 +152,10 @@ impl Environments {
             return Ok(done);
         }
         let generation = state.head().map(|head| head.number);
-        let shown = subjects(ground, state.modules(), &Trees::new());
+        let shown = subjects(context, state.modules(), &Trees::new());
         for held in &mut self.held {
             let prefix = held.registration.prefix.clone();
-            let settled = settle_one(ground, held, generation, &shown, OnFailure::Stop);
+            let settled = settle_one(context, held, generation, &shown, OnFailure::Stop);
             done.push(settled.map_err(|error| TakenBack { prefix, source: Arc::new(error) })?);
         }
         Ok(done)
@@ -161,14 +163,14 @@ impl Environments {
 }
 
 /// Whether one of these environments does not have what `state` shows, as far as a quick look tells.
-fn is_any_off(ground: Ground<'_>, state: &State, registrations: &[Registration]) -> bool {
+fn is_any_off(context: Context<'_>, state: &State, registrations: &[Registration]) -> bool {
     if registrations.is_empty() {
         return false;
     }
-    let (layout, head) = (ground.layout, state.head().map(|head| head.number));
+    let (layout, head) = (context.layout, state.head().map(|head| head.number));
     let linked = state.modules().iter().filter(|(_, binding)| binding.digest().is_none());
     let linked = linked.map(|(name, binding)| (name.clone(), binding.clone())).collect();
-    let linked = subjects(ground, &linked, &Trees::new());
+    let linked = subjects(context, &linked, &Trees::new());
     registrations.iter().any(|registration| {
         !registration.is_missing()
             && (!registration.is_synced_to(head)
@@ -179,54 +181,46 @@ fn is_any_off(ground: Ground<'_>, state: &State, registrations: &[Registration])
 }
 
 /// Gives the environments what they do not have of what `state` shows, as far as it goes: an entry that was replaced
-/// took its variants along. What does not go is told; the next update tries again.
-pub(crate) fn give_back(ground: Ground<'_>, state: &State) {
-    let text = match Environments::hold_if_needed(ground, state, false) {
-        Ok(mut environments) => match environments.settle(ground, state) {
+/// took its variants along. What does not work is reported; the next update tries again.
+pub(crate) fn give_back(context: Context<'_>, state: &State) {
+    let text = match Environments::hold_if_needed(context, state, false) {
+        Ok(mut environments) => match environments.settle(context, state) {
             Ok(_) => return,
             Err(TakenBack { prefix, source }) => {
                 let (prefix, why) = (prefix.display(), causes(&*source).join(": "));
-                format!("the environment {prefix} does not have what is shown: {why}")
+                format!("the environment {prefix} does not have what is current: {why}")
             }
         },
         Err(error) => {
             format!("Python environments were not looked at: {}", causes(&error).join(": "))
         }
     };
-    ground.events.happened(Event::Notice { text: &text });
-}
-
-/// Locks one environment.
-pub(crate) fn hold_one(
-    ground: Ground<'_>,
-    registration: Registration,
-) -> Result<LockedEnvironment, EnvironmentLockError> {
-    LockedEnvironment::lock(ground.context(), registration)
+    context.events.happened(Event::Notice { text: &text });
 }
 
 /// Settles one environment.
 pub(crate) fn settle_one(
-    ground: Ground<'_>,
+    context: Context<'_>,
     held: &mut LockedEnvironment,
     generation: Option<Generation>,
     shown: &BTreeMap<ModuleName, ModuleTree>,
     on_failure: OnFailure,
 ) -> Result<SyncReport, SyncError> {
-    let staging = Staging::claim(ground.disk, ground.layout, &ground.options.command)?;
-    let workspace = Workspace { store: ground.context(), staging: &staging };
+    let staging = context.staging()?;
+    let workspace = Workspace { store: context, staging: &staging };
     environment::sync(workspace, held, generation, shown, on_failure)
 }
 
 /// The modules of these bindings, as they are looked at for Python.
 pub(crate) fn subjects(
-    ground: Ground<'_>,
+    context: Context<'_>,
     modules: &BTreeMap<ModuleName, Binding>,
     trees: &Trees,
 ) -> BTreeMap<ModuleName, ModuleTree> {
     let staged: BTreeMap<Digest, &Staged> =
         trees.iter().map(|(digest, staged)| (*digest, staged)).collect();
     let found = modules.iter().filter_map(|(name, binding)| {
-        let subject = ModuleTree::of(ground.layout, name, binding, &staged)?;
+        let subject = ModuleTree::of(context.layout, name, binding, &staged)?;
         Some((subject.module.clone(), subject))
     });
     found.collect()

@@ -54,10 +54,10 @@ pub enum UpdateError {
     /// An environment that follows the store cannot be worked on.
     #[error(transparent)]
     Hold(#[from] EnvironmentLockError),
-    /// An environment does not have what is shown, and there is nothing to go back to.
-    #[error("the environment {} does not have what is shown", .0.prefix.display())]
+    /// An environment does not have what is current, and there is nothing to go back to.
+    #[error("the environment {} does not have what is current", .0.prefix.display())]
     Environment(#[source] TakenBack),
-    /// Somebody asked to stop.
+    /// A wish to stop.
     #[error("interrupted; nothing was changed")]
     Cancelled,
 }

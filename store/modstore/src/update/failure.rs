@@ -40,7 +40,19 @@ pub enum LockMismatch {
     OtherSource,
 }
 
+/// When it is worth trying again, how far it came, and a name for the cause.
+type Judgement = (Class, Stage, FailureCode);
+
 impl Failure {
+    /// It says nothing about the next time.
+    fn new(
+        (class, stage, code): Judgement,
+        hint: Option<String>,
+        error: impl Error + Send + Sync + 'static,
+    ) -> Self {
+        Self { class, stage, code, hint, error: Arc::new(error), tried: None }
+    }
+
     /// Its source did not become a tree. `revision`: the commit that was wanted, if that much was found out.
     pub(super) fn of_source(
         source: &RecordedSource,
@@ -53,14 +65,8 @@ impl Failure {
             conditions: None,
             retry_after: error.retry_after(),
         });
-        Self {
-            class: error.class(),
-            stage: error.stage(),
-            code: error.code(),
-            hint: error.hint(),
-            error: Arc::new(error),
-            tried,
-        }
+        let verdict = (error.class(), error.stage(), error.code());
+        Self { tried, ..Self::new(verdict, error.hint(), error) }
     }
 
     /// It was not built. `conditions`: a name for all that the build depended on, where that is known.
@@ -79,26 +85,13 @@ impl Failure {
     }
 
     fn untried_build(error: BuildError) -> Self {
-        Self {
-            class: error.class(),
-            stage: error.stage(),
-            code: error.code(),
-            hint: error.hint(),
-            error: Arc::new(error),
-            tried: None,
-        }
+        Self::new((error.class(), error.stage(), error.code()), error.hint(), error)
     }
 
     /// What `modules.lock` says does not fit.
     pub(super) fn of_lock(mismatch: LockMismatch) -> Self {
-        Self {
-            class: Class::Permanent,
-            stage: Stage::Resolve,
-            code: FailureCode::Lock,
-            error: Arc::new(mismatch),
-            hint: Some("run `modstore update` without --locked first".into()),
-            tried: None,
-        }
+        let hint = "run `modstore update` without --locked first".into();
+        Self::new((Class::Permanent, Stage::Resolve, FailureCode::Lock), Some(hint), mismatch)
     }
 
     /// An environment is not ready for what the module was to become.
@@ -109,27 +102,21 @@ impl Failure {
             }),
             _ => None,
         };
-        let (class, stage, code) = judge(&not_prepared.source);
-        Self { class, stage, code, hint, error: Arc::new(not_prepared), tried: Some(Tried::of(to)) }
+        let verdict = judge(&not_prepared.source);
+        Self { tried: Some(Tried::of(to)), ..Self::new(verdict, hint, not_prepared) }
     }
 
     /// An environment could not follow, so that the switch was taken back. `to`: what the module was to be, unless it
     /// was to be removed.
     pub(super) fn taken_back(to: Option<&Binding>, error: TakenBack) -> Self {
-        Self {
-            class: Class::Transient,
-            stage: Stage::Install,
-            code: FailureCode::Install,
-            error: Arc::new(error),
-            hint: None,
-            tried: to.map(Tried::of),
-        }
+        let verdict = (Class::Transient, Stage::Install, FailureCode::Install);
+        Self { tried: to.map(Tried::of), ..Self::new(verdict, None, error) }
     }
 }
 
-/// What an installer could not get may be had at another time; what a module does when it is imported does not change
+/// What an installer could not get may be available at another time; what a module does when it is imported does not change
 /// by itself.
-fn judge(error: &PrepareError) -> (Class, Stage, FailureCode) {
+fn judge(error: &PrepareError) -> Judgement {
     match error {
         PrepareError::Requirements(_) => {
             (Class::Transient, Stage::Install, FailureCode::Requirement)

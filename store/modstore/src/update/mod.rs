@@ -4,7 +4,6 @@
 //! transaction (`switch`). Knows nothing of how things are printed.
 
 mod options;
-mod ground;
 mod attempts;
 mod parallel;
 mod staging;
@@ -25,7 +24,6 @@ mod switch;
 mod summary;
 mod run;
 mod outdated;
-mod difference;
 #[cfg(test)]
 mod plan_laws;
 
@@ -35,15 +33,10 @@ pub use error::UpdateError;
 pub use failure::{Failure, LockMismatch};
 pub use options::{Options, Retry, RetryPolicy, UpdateRequest};
 pub use plan::{BuildReason, Decision, Deferred};
-pub use report::{
-    Cost, Difference, Failed, FileChanges, Outdated, Unchanged, UpdateReport, Updated, Waiting,
-    Warning,
-};
+pub use report::{Cost, Failed, Outdated, Unchanged, UpdateReport, Updated, Waiting, Warning};
 
 pub(crate) use bind::{bind, unbind};
-pub(crate) use difference::difference;
 pub(crate) use environments::{Environments, give_back};
-pub(crate) use ground::Ground;
 pub(crate) use outdated::outdated;
 pub(crate) use run::{Done, update};
 pub(crate) use transact::{begin, commit_if_changed};

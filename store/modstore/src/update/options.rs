@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use modstore_fetch::{ArchiveLimits, Limits, PackLimits};
 
-use crate::{acquire::Settings, disk::Barrier, model::ModuleName, reclaim::Policy};
+use crate::{
+    acquire::Settings,
+    consent::Consents,
+    disk::{Barrier, Layout},
+    model::{Declarations, ModuleName},
+    reclaim::Policy,
+};
 
 /// How a store is worked with.
 #[derive(Debug, Clone)]
@@ -19,7 +25,7 @@ pub struct Options {
     pub offline: bool,
     /// Whether a credential helper or ssh may ask a person.
     pub interactive: bool,
-    /// Whether the home is worked in whoever owns it and may write to it.
+    /// Whether the home is worked in even if other users own it or may write to it.
     pub trust_home: bool,
     /// Time limits of the network.
     pub limits: Limits,
@@ -59,6 +65,16 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Which of the builds that are declared may run.
+    pub(crate) fn consents(&self, layout: &Layout, declared: &Declarations) -> Consents {
+        let is_any_built = declared.modules.values().any(|declared| declared.build.is_some());
+        if is_any_built && !self.allow_builds {
+            Consents::recorded(layout)
+        } else {
+            Consents::Everything
+        }
+    }
+
     /// How fetching is done.
     pub(crate) const fn settings(&self) -> Settings {
         Settings {

@@ -18,7 +18,7 @@ pub(super) enum Outcome {
     /// It is as it was.
     Kept(Binding),
     /// It is to be something else, whose entry is in staging or in the store.
-    Changed(Box<Change>),
+    Changed(Box<ModuleChange>),
     /// It is to be removed.
     Removed,
     /// It is left for later.
@@ -32,7 +32,7 @@ pub(super) enum Outcome {
 
 /// What a module is to be, and what that cost.
 #[derive(Debug, Clone)]
-pub(super) struct Change {
+pub(super) struct ModuleChange {
     pub(super) to: Binding,
     /// Lines that a person should read.
     pub(super) warnings: Vec<String>,
@@ -63,11 +63,11 @@ impl Outcome {
     }
 
     pub(super) fn changed(to: Binding, warnings: Vec<String>, stats: FetchStats) -> Self {
-        Self::Changed(Box::new(Change { to, warnings, stats }))
+        Self::Changed(Box::new(ModuleChange { to, warnings, stats }))
     }
 
     /// What it is to be, if that is something else than it was.
-    pub(super) const fn change(&self) -> Option<&Change> {
+    pub(super) const fn change(&self) -> Option<&ModuleChange> {
         match self {
             Self::Changed(change) => Some(change),
             Self::Kept(_)

@@ -8,14 +8,14 @@ use super::{
     error::{UpdateError, unknown},
     failure::Failure,
     goal::{Goal, goals, select},
-    ground::Ground,
-    options::RetryPolicy,
+    options::{Options, RetryPolicy},
     parallel::in_parallel,
     plan::{Decision, Plan, Survey, decide_build, decide_plain, foregone, undeclared},
     report::{Failed, Outdated},
     staging::{LazyStaging, Trees},
 };
 use crate::{
+    Context,
     acquire::{Acquired, Resolution},
     commit::{Journal, State},
     events::Event,
@@ -27,17 +27,18 @@ use crate::{
 /// # Errors
 /// As for an update; nothing is ever changed.
 pub(crate) fn outdated(
-    ground: Ground<'_>,
+    context: Context<'_>,
+    options: &Options,
     declared: &Declarations,
     names: &[ModuleName],
 ) -> Result<Vec<Outdated>, UpdateError> {
     let selected = select(declared, names).map_err(|name| unknown(declared, name))?;
-    let state = Journal::state(&ground.layout.journal())?;
-    ground.events.happened(Event::Began { modules: selected.len() });
-    let (goals, refused) = goals(selected, None, &ground.consents(declared));
+    let state = Journal::state(&context.layout.journal())?;
+    context.events.happened(Event::Began { modules: selected.len() });
+    let (goals, refused) = goals(selected, None, &options.consents(context.layout, declared));
     let mut plan = foregone(refused, undeclared(&state, declared, names));
-    plan.extend(plan_all(ground, &state, goals)?);
-    if ground.cancel.is_cancelled() {
+    plan.extend(plan_all(context, options, &state, goals)?);
+    if context.cancel.is_cancelled() {
         return Err(UpdateError::Cancelled);
     }
     let outdated = plan.into_iter().map(|(module, decision)| {
@@ -47,13 +48,18 @@ pub(crate) fn outdated(
     Ok(outdated.collect())
 }
 
-fn plan_all(ground: Ground<'_>, state: &State, goals: Vec<Goal<'_>>) -> Result<Plan, UpdateError> {
-    let staging = LazyStaging::new(ground);
+fn plan_all(
+    context: Context<'_>,
+    options: &Options,
+    state: &State,
+    goals: Vec<Goal<'_>>,
+) -> Result<Plan, UpdateError> {
+    let staging = LazyStaging::new(context);
     let claim = || staging.get();
-    let context = UpdateContext::new(ground, state, false, &claim);
+    let context = UpdateContext::new((context, options), state, false, &claim);
     context.open_network(&goals)?;
     let groups = groups(goals);
-    let plans = in_parallel(ground.options.jobs, &groups, |group| {
+    let plans = in_parallel(options.jobs, &groups, |group| {
         let (plan, _) = plan_sources(&context, group, RetryPolicy::Interactive);
         let whole = group.iter().filter_map(|goal| {
             let decision = plan.get(goal.module)?.clone();

@@ -100,9 +100,9 @@ pub enum Deferred {
 pub(super) struct Situation<'a> {
     /// What the store adds up to.
     pub(super) state: &'a State,
-    /// What a look at the disk has told.
+    /// What a look at the disk has found.
     pub(super) survey: &'a Survey,
-    /// What of that which failed before is tried again.
+    /// Which of the modules that failed before are tried again.
     pub(super) policy: RetryPolicy,
     /// Whether everything is fetched and built again, as if the store had nothing.
     pub(super) refetch: bool,
@@ -110,7 +110,7 @@ pub(super) struct Situation<'a> {
     pub(super) now: u64,
 }
 
-/// What a look at the disk, and at the tools of builds, has told about some modules.
+/// What a look at the disk, and at the tools of builds, has found about some modules.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Survey {
     /// Those whose source is an entry that is not there.

@@ -2,6 +2,8 @@
 
 use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
+use serde::Serialize;
+
 use super::{
     failure::Failure,
     plan::{Decision, Deferred},
@@ -12,9 +14,9 @@ use crate::{
 };
 
 /// What an update did: made at the end, from what has come of each module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct UpdateReport {
-    /// The generation shown now; none in a store that never had one.
+    /// The current generation; none in a store that never had one.
     pub generation: Option<Generation>,
     /// Whether this update made it.
     pub committed: bool,
@@ -23,11 +25,11 @@ pub struct UpdateReport {
     pub updated: Vec<Updated>,
     /// Modules that are as they were.
     pub unchanged: Vec<Unchanged>,
-    /// Modules that are declared no more.
+    /// Modules that are not declared any more.
     pub removed: Vec<ModuleName>,
-    /// Modules that could not be had; each keeps what it had.
+    /// Modules that could not be fetched or built; each keeps its current version.
     pub failed: Vec<Failed>,
-    /// Modules that are not as they are wanted, and were not tried now; each keeps what it had.
+    /// Modules that are not as they are declared, and were not tried now; each keeps its current version.
     pub waiting: Vec<Waiting>,
     /// Things a person should know.
     pub warnings: Vec<Warning>,
@@ -38,27 +40,10 @@ pub struct UpdateReport {
 }
 
 impl UpdateReport {
-    /// Whether every module is as it is wanted.
+    /// Whether every module is as it is declared.
     #[must_use]
     pub const fn has_all(&self) -> bool {
         self.failed.is_empty() && self.waiting.is_empty()
-    }
-
-    /// Of a store that declares nothing and shows nothing.
-    #[must_use]
-    pub fn of_nothing() -> Self {
-        Self {
-            generation: None,
-            committed: false,
-            updated: Vec::new(),
-            unchanged: Vec::new(),
-            removed: Vec::new(),
-            failed: Vec::new(),
-            waiting: Vec::new(),
-            warnings: Vec::new(),
-            environments: Vec::new(),
-            cost: Cost::default(),
-        }
     }
 }
 
@@ -100,7 +85,7 @@ pub struct Unchanged {
     pub binding: Binding,
 }
 
-/// A module that could not be had.
+/// A module that could not be fetched or built.
 #[derive(Debug)]
 pub struct Failed {
     /// The module.
@@ -147,12 +132,15 @@ pub struct Waiting {
     pub serving: Option<Binding>,
 }
 
-/// Something a person should know about a module.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Something that a person should know about a module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Warning {
     /// The module.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub module: ModuleName,
     /// One line.
+    #[serde(rename = "message")]
     pub text: String,
 }
 
@@ -171,7 +159,7 @@ pub struct Cost {
     pub linked: u64,
     /// Until all was in staging.
     pub acquiring: Duration,
-    /// From then until it was shown.
+    /// From then until it was current.
     pub committing: Duration,
 }
 
@@ -193,28 +181,4 @@ impl Outdated {
         let Decision::Fetch(resolution, _) = &self.decision else { return None };
         resolution.commit()?.moved_tag(self.current.as_ref()?.bound.fetched()?)
     }
-}
-
-/// What differs between two generations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// The module.
-    pub module: ModuleName,
-    /// What it was.
-    pub from: Option<Binding>,
-    /// What it is.
-    pub to: Option<Binding>,
-    /// Files that came, changed or went, when both sides are entries whose manifests are there.
-    pub files: Option<FileChanges>,
-}
-
-/// Paths that differ between two entries.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FileChanges {
-    /// Only in the second.
-    pub added: Vec<String>,
-    /// In both, and not the same.
-    pub changed: Vec<String>,
-    /// Only in the first.
-    pub removed: Vec<String>,
 }

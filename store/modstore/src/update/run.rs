@@ -4,7 +4,7 @@
 //! then environments are made ready, one transaction makes current what has become of all that (`switch`), and the
 //! environments follow. The report is made at the end (`summary`).
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use modstore_fetch::Counts;
 
@@ -16,9 +16,8 @@ use super::{
     error::{UpdateError, unknown},
     failure::Failure,
     goal::{Goal, goals, select},
-    ground::Ground,
     memory,
-    options::UpdateRequest,
+    options::{Options, Retry, UpdateRequest},
     outcome::{Outcome, Outcomes},
     plan::{foregone, undeclared},
     report::{Cost, UpdateReport},
@@ -28,10 +27,11 @@ use super::{
     transact::{begin, commit_if_changed},
 };
 use crate::{
+    Context,
     commit::{Journal, State, now},
     disk::Staging,
     events::Event,
-    model::{Declarations, Lockfile},
+    model::{Binding, Declarations, Lockfile, ModuleName},
 };
 
 /// What an update came to.
@@ -47,60 +47,62 @@ pub(crate) struct Done {
 /// # Errors
 /// See [`UpdateError`]. Modules that fail are no error; they are in the report.
 pub(crate) fn update(
-    ground: Ground<'_>,
+    context: Context<'_>,
+    options: &Options,
     state: State,
     declared: &Declarations,
     lock: Option<&Lockfile>,
     request: &UpdateRequest,
 ) -> Result<Done, UpdateError> {
-    Staging::remove_dead(ground.disk, ground.layout).map_err(UpdateError::Leftovers)?;
+    Staging::remove_dead(context.disk, context.layout).map_err(UpdateError::Leftovers)?;
     let selected = select(declared, &request.names).map_err(|name| unknown(declared, name))?;
-    ground.events.happened(Event::Began { modules: selected.len() });
+    context.events.happened(Event::Began { modules: selected.len() });
 
     let start = Instant::now();
-    let staging = LazyStaging::new(ground);
-    let (goals, refused) = goals(selected, lock, &ground.consents(declared));
+    let staging = LazyStaging::new(context);
+    let (goals, refused) = goals(selected, lock, &options.consents(context.layout, declared));
     let (Gathered { mut outcomes, trees }, counts) =
-        gather_all(ground, &state, &staging, goals, request)?;
+        gather_all((context, options), &state, &staging, goals, request)?;
     for (module, decision) in foregone(refused, undeclared(&state, declared, &request.names)) {
         if let Some(outcome) = Outcome::of(decision, || None) {
-            outcome.tell(ground.events, &module);
+            outcome.tell(context.events, &module);
             outcomes.insert(module, outcome);
         }
     }
-    if ground.cancel.is_cancelled() {
+    if context.cancel.is_cancelled() {
         return Err(UpdateError::Cancelled);
     }
     let acquiring = start.elapsed();
 
     let is_change = outcomes.values().any(Outcome::is_change);
-    let mut environments = Environments::hold_if_needed(ground, &state, is_change)?;
+    let mut environments = Environments::hold_if_needed(context, &state, is_change)?;
     // Another process that has switched while this one waited for the environments has settled them for that.
     let before = if environments.is_empty() {
         state.clone()
     } else {
-        Journal::state(&ground.layout.journal())?
+        Journal::state(&context.layout.journal())?
     };
-    try_out(ground, &environments, &staging, &trees, &mut outcomes)?;
-    let switch = Switch { ground, state: &state, before: &before, declared, request };
+    try_out(context, &environments, &staging, &trees, &mut outcomes)?;
+    let switch =
+        Switch { context, retry: options.retry, state: &state, before: &before, declared, request };
     let switched = switch.make(staging, trees, outcomes)?;
-    let mut switched = follow(ground, &mut environments, &before, switched)?;
+    let mut switched = follow((context, options.retry), &mut environments, &before, switched)?;
     let Counts { requests, connections, .. } = counts;
     let cost = Cost { requests, connections, acquiring, ..Cost::default() };
     let after = switched.after.take();
-    Ok(Done { report: report(ground.layout, &state, switched, cost), after })
+    Ok(Done { report: report(context.layout, &state, switched, cost), after })
 }
 
 /// Decides about all goals, fetches and builds.
 fn gather_all(
-    ground: Ground<'_>,
+    store: (Context<'_>, &Options),
     state: &State,
     staging: &LazyStaging<'_>,
     goals: Vec<Goal<'_>>,
     request: &UpdateRequest,
 ) -> Result<(Gathered, Counts), UpdateError> {
     let claim = || staging.get();
-    let context = UpdateContext::new(ground, state, request.refetch, &claim);
+    let context = UpdateContext::new(store, state, request.refetch, &claim);
     context.open_network(&goals)?;
     let groups = groups(goals);
     let gathered = gather(&context, &groups, request.policy);
@@ -110,7 +112,7 @@ fn gather_all(
 
 /// Makes the environments ready for what is to change. A module that one of them is not ready for fails.
 fn try_out(
-    ground: Ground<'_>,
+    context: Context<'_>,
     environments: &Environments,
     staging: &LazyStaging<'_>,
     trees: &Trees,
@@ -119,18 +121,18 @@ fn try_out(
     let changed = outcomes
         .iter()
         .filter_map(|(module, outcome)| Some((module.clone(), outcome.change()?.to.clone())));
-    let changed = changed.collect();
-    if !environments.is_empty() && !outcomes.values().all(|outcome| outcome.change().is_none()) {
-        for (module, not_prepared) in environments.prepare(ground, staging.get()?, trees, &changed)
-        {
-            if let Some(to) = changed.get(&module) {
-                let failure = Failure::of_environment(to, not_prepared);
-                outcomes.insert(module, Outcome::Failed(failure));
-            }
-        }
-        if ground.cancel.is_cancelled() {
-            return Err(UpdateError::Cancelled);
-        }
+    let changed: BTreeMap<ModuleName, Binding> = changed.collect();
+    if environments.is_empty() || changed.is_empty() {
+        return Ok(());
+    }
+    let not_prepared = environments.prepare(context, staging.get()?, trees, &changed);
+    let failed = not_prepared.into_iter().filter_map(|(module, not_prepared)| {
+        let failure = Failure::of_environment(changed.get(&module)?, not_prepared);
+        Some((module, Outcome::Failed(failure)))
+    });
+    outcomes.extend(failed);
+    if context.cancel.is_cancelled() {
+        return Err(UpdateError::Cancelled);
     }
     Ok(())
 }
@@ -138,12 +140,12 @@ fn try_out(
 /// Gives the environments the stand-ins of what is current. If one cannot follow, what was current `before` is current
 /// again.
 fn follow(
-    ground: Ground<'_>,
+    (context, retry): (Context<'_>, Retry),
     environments: &mut Environments,
     before: &State,
     mut switched: Switched,
 ) -> Result<Switched, UpdateError> {
-    let error = match environments.settle(ground, switched.after.as_ref().unwrap_or(before)) {
+    let error = match environments.settle(context, switched.after.as_ref().unwrap_or(before)) {
         Ok(settled) => return Ok(Switched { environments: settled, ..switched }),
         Err(error) => error,
     };
@@ -151,10 +153,10 @@ fn follow(
         // There is nothing to go back to, or nothing was changed: the next update tries again.
         return Err(UpdateError::Environment(error));
     };
-    let staging = Staging::claim(ground.disk, ground.layout, &ground.options.command)?;
-    let mut transaction = begin(ground, staging)?;
+    let staging = context.staging()?;
+    let mut transaction = begin(context, staging)?;
     transaction.restore(head.number)?;
-    let restored = commit_if_changed(ground, transaction)?;
+    let restored = commit_if_changed(context, transaction)?;
     let mut taken_back = Outcomes::new();
     for (module, outcome) in &mut switched.outcomes {
         if outcome.is_change() {
@@ -163,11 +165,11 @@ fn follow(
             taken_back.insert(module.clone(), outcome.clone());
         }
     }
-    let notes = memory::failures(&taken_back, before, (ground.options.retry, now()));
-    remember(ground, notes.clone())?;
+    let notes = memory::failures(&taken_back, before, (retry, now()));
+    remember(context, notes.clone())?;
     switched.notes.extend(notes);
     // As far as it goes: what cannot be put back now is put back by the next update.
-    let settled = environments.settle(ground, restored.after.as_ref().unwrap_or(before));
+    let settled = environments.settle(context, restored.after.as_ref().unwrap_or(before));
     Ok(Switched {
         environments: settled.unwrap_or_default(),
         generation: restored.generation,

@@ -7,8 +7,8 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-use super::ground::Ground;
 use crate::{
+    Context,
     disk::{Staged, Staging, StagingError},
     model::Digest,
 };
@@ -18,15 +18,15 @@ pub(super) type Trees = BTreeMap<Digest, Staged>;
 
 /// The staging of one update.
 pub(super) struct LazyStaging<'a> {
-    ground: Ground<'a>,
+    context: Context<'a>,
     made: OnceLock<Staging>,
     /// One thread at a time makes it.
     making: Mutex<()>,
 }
 
 impl<'a> LazyStaging<'a> {
-    pub(super) const fn new(ground: Ground<'a>) -> Self {
-        Self { ground, made: OnceLock::new(), making: Mutex::new(()) }
+    pub(super) const fn new(context: Context<'a>) -> Self {
+        Self { context, made: OnceLock::new(), making: Mutex::new(()) }
     }
 
     /// The staging, which the first call makes.
@@ -35,16 +35,12 @@ impl<'a> LazyStaging<'a> {
         if let Some(made) = self.made.get() {
             return Ok(made);
         }
-        let made = claim(self.ground)?;
+        let made = self.context.staging()?;
         Ok(self.made.get_or_init(|| made))
     }
 
     /// The staging, for the transaction.
     pub(super) fn into_inner(self) -> Result<Staging, StagingError> {
-        self.made.into_inner().map_or_else(|| claim(self.ground), Ok)
+        self.made.into_inner().map_or_else(|| self.context.staging(), Ok)
     }
-}
-
-fn claim(ground: Ground<'_>) -> Result<Staging, StagingError> {
-    Staging::claim(ground.disk, ground.layout, &ground.options.command)
 }

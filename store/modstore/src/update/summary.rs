@@ -20,7 +20,7 @@ pub(super) fn report(
         committed: switched.is_committed,
         environments: switched.environments,
         cost: Cost { committing: switched.committing, ..cost },
-        ..UpdateReport::of_nothing()
+        ..UpdateReport::default()
     };
     for (module, outcome) in switched.outcomes {
         let current = state.modules().get(&module).cloned();

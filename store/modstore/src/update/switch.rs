@@ -7,15 +7,15 @@ use std::{
 
 use super::{
     error::UpdateError,
-    ground::Ground,
     memory::{self, Notes},
-    options::{Options, RetryPolicy, UpdateRequest},
+    options::{Retry, RetryPolicy, UpdateRequest},
     outcome::{Outcome, Outcomes},
     staging::{LazyStaging, Trees},
     transact::{Committed, begin, commit_if_changed},
 };
 use crate::{
-    commit::{BeginError, State, Transaction, is_unfinished, now, shown},
+    Context,
+    commit::{BeginError, Change, State, Transaction, is_unfinished, now, shown},
     declare,
     disk::{LockError, Staging, is_right, use_reserve},
     environment::SyncReport,
@@ -28,7 +28,8 @@ const BRIEF: Duration = Duration::from_millis(500);
 
 /// What a transaction is made of.
 pub(super) struct Switch<'a> {
-    pub(super) ground: Ground<'a>,
+    pub(super) context: Context<'a>,
+    pub(super) retry: Retry,
     /// What the update began with.
     pub(super) state: &'a State,
     /// What the store adds up to now, as far as is known without its lock.
@@ -62,21 +63,21 @@ impl Switch<'_> {
         trees: Trees,
         outcomes: Outcomes,
     ) -> Result<Switched, UpdateError> {
-        let ground = self.ground;
+        let context = self.context;
         let is_switching = self.is_switching(&outcomes);
-        let clock = (ground.options.retry, now());
+        let clock = (self.retry, now());
         let mut notes = memory::notes(&outcomes, self.before, self.declared, is_switching, clock);
         notes.retain(|_, attempt| !self.request.dry_declare || attempt.is_none());
         let unchanged = Switched {
             outcomes,
             notes,
-            generation: shown(ground.layout),
+            generation: shown(context.layout),
             is_committed: false,
             after: None,
             committing: Duration::ZERO,
             environments: Vec::new(),
         };
-        if is_switching || is_unfinished(ground.layout, self.state) {
+        if is_switching || is_unfinished(context.layout, self.state) {
             let start = Instant::now();
             let switched = self.commit(staging.into_inner()?, trees, is_switching, unchanged)?;
             return Ok(Switched { committing: start.elapsed(), ..switched });
@@ -84,7 +85,7 @@ impl Switch<'_> {
         if !unchanged.notes.is_empty() {
             // What was staged may be what has filled the disk, and the journal needs room.
             drop(staging);
-            remember(ground, unchanged.notes.clone())?;
+            remember(context, unchanged.notes.clone())?;
         }
         Ok(unchanged)
     }
@@ -108,27 +109,23 @@ impl Switch<'_> {
         // Who wants everything tried does not believe sizes and times either.
         let doubts = refetch || self.request.policy == RetryPolicy::All;
         let corrupt = if doubts { self.corrupt(&trees) } else { BTreeSet::new() };
-        let mut transaction = begin(self.ground, staging)?;
-        transaction.replace(corrupt);
-        for (module, attempt) in &so_far.notes {
-            transaction.note(module.clone(), attempt.clone());
-        }
-        if refetch {
-            transaction.show_anew();
-        }
+        let mut transaction = begin(self.context, staging)?;
         let mut outcomes = so_far.outcomes;
+        let notes = so_far.notes.clone();
+        let mut change = Change { corrupt, notes, is_new: refetch, ..Change::default() };
         if is_switching {
             outcomes = self.without_superseded(&transaction, outcomes);
-            fill(&mut transaction, &outcomes, trees);
+            fill(&mut change, &outcomes, trees);
         }
-        let Committed { generation, after } = commit_if_changed(self.ground, transaction)?;
+        transaction.change = change;
+        let Committed { generation, after } = commit_if_changed(self.context, transaction)?;
         Ok(Switched { outcomes, generation, is_committed: after.is_some(), after, ..so_far })
     }
 
     /// Which of the trees that came are in the store already and not what they should be. Every byte is read, and no
     /// lock is held.
     fn corrupt(&self, trees: &Trees) -> BTreeSet<Digest> {
-        let layout = self.ground.layout;
+        let layout = self.context.layout;
         trees.keys().copied().filter(|digest| !is_right(layout, *digest)).collect()
     }
 
@@ -136,7 +133,7 @@ impl Switch<'_> {
     /// one. And what is not declared any more does not come back.
     fn without_superseded(&self, transaction: &Transaction, outcomes: Outcomes) -> Outcomes {
         let (now, then) = (transaction.state().modules(), self.state.modules());
-        let declared = declare::read(self.ground.layout).ok().map(|(_, declared)| declared);
+        let declared = declare::read(self.context.layout).ok().map(|(_, declared)| declared);
         let is_declared = |module: &ModuleName| {
             declared.as_ref().is_none_or(|declared| declared.get(module).is_some())
         };
@@ -163,34 +160,30 @@ impl Switch<'_> {
     }
 }
 
-/// Puts into the transaction what is to become current, and the trees that this needs.
-fn fill(transaction: &mut Transaction, outcomes: &Outcomes, trees: Trees) {
-    let changes = outcomes.values().filter_map(Outcome::change);
-    let needed = changes.flat_map(|change| [change.to.digest(), change.to.material()]).flatten();
+/// Adds to the change what is to become current, and the trees that this needs.
+fn fill(change: &mut Change, outcomes: &Outcomes, trees: Trees) {
+    let bound = outcomes.iter().filter_map(|(module, outcome)| match outcome {
+        Outcome::Changed(changed) => Some((module.clone(), Some(changed.to.clone()))),
+        Outcome::Removed => Some((module.clone(), None)),
+        Outcome::Kept(_) | Outcome::Deferred(_) | Outcome::Pinned(_) | Outcome::Failed(_) => None,
+    });
+    change.bindings = bound.collect();
+    let bindings = change.bindings.values().flatten();
+    let needed = bindings.flat_map(|to| [to.digest(), to.material()]).flatten();
     let needed: BTreeSet<Digest> = needed.collect();
-    for staged in trees.into_values().filter(|staged| needed.contains(&staged.digest())) {
-        transaction.enter(staged);
-    }
-    for (module, outcome) in outcomes {
-        match outcome {
-            Outcome::Changed(change) => transaction.bind(module.clone(), change.to.clone()),
-            Outcome::Removed => transaction.unbind(module.clone()),
-            Outcome::Kept(_) | Outcome::Deferred(_) | Outcome::Pinned(_) | Outcome::Failed(_) => {}
-        }
-    }
+    change.entering = trees.into_iter().filter(|(digest, _)| needed.contains(digest)).collect();
 }
 
-/// Remembers how modules failed, when there is nothing else to write. What another process that is writing keeps it
-/// from is lost, and so is what cannot be written: a failure is not made worse by not being remembered. Only a sync that
-/// failed is an error here as everywhere.
-pub(super) fn remember(ground: Ground<'_>, notes: Notes) -> Result<(), UpdateError> {
-    let options = Options { lock_limit: BRIEF, ..ground.options.clone() };
-    let ground = Ground { options: &options, ..ground };
+/// Remembers how modules failed, when there is nothing else to write. Where another process is writing, or the disk
+/// cannot be written, nothing is remembered: that does not make a failure worse. Only a sync that failed is an error here
+/// as everywhere.
+pub(super) fn remember(context: Context<'_>, notes: Notes) -> Result<(), UpdateError> {
+    let context = Context { lock_limit: BRIEF, ..context };
     let write = || -> Result<(), UpdateError> {
-        use_reserve(ground.disk, ground.layout);
-        let staging = Staging::claim(ground.disk, ground.layout, &options.command)?;
-        let mut transaction = begin(ground, staging)?;
-        notes.into_iter().for_each(|(module, attempt)| transaction.note(module, attempt));
+        use_reserve(context.disk, context.layout);
+        let staging = context.staging()?;
+        let mut transaction = begin(context, staging)?;
+        transaction.change.notes = notes;
         if transaction.notes_anything() {
             transaction.commit_notes().map_err(UpdateError::Remember)?;
         }
@@ -198,11 +191,11 @@ pub(super) fn remember(ground: Ground<'_>, notes: Notes) -> Result<(), UpdateErr
     };
     match write() {
         Ok(()) | Err(UpdateError::Begin(BeginError::Lock(LockError::Busy { .. }))) => {}
-        Err(error) if ground.disk.has_failed_to_sync() => return Err(error),
+        Err(error) if context.disk.has_failed_to_sync() => return Err(error),
         Err(error) => {
             let why = causes(&error).join(": ");
             let text = format!("what failed could not be remembered: {why}");
-            ground.events.happened(Event::Notice { text: &text });
+            context.events.happened(Event::Notice { text: &text });
         }
     }
     Ok(())

@@ -1,17 +1,17 @@
-//! One transaction, begun and committed as every change of a store is: it tells when it has to wait, and `modules.lock`
-//! goes along.
+//! One transaction, begun and committed as every change of a store is.
 
-use super::{error::UpdateError, ground::Ground};
+use super::error::UpdateError;
 use crate::{
-    commit::{BeginError, State, Transaction, lock_of},
+    Context,
+    commit::{BeginError, State, Transaction},
     disk::{LockError, Staging},
     events::Event,
     model::Generation,
 };
 
-/// Begins a transaction, telling whoever listens when it has to wait.
-pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction, UpdateError> {
-    Transaction::begin(ground.context(), staging).map_err(|error| match error {
+/// Begins a transaction.
+pub(crate) fn begin(context: Context<'_>, staging: Staging) -> Result<Transaction, UpdateError> {
+    Transaction::begin(context, staging).map_err(|error| match error {
         BeginError::Lock(LockError::Stopped) => UpdateError::Cancelled,
         error => UpdateError::Begin(error),
     })
@@ -19,16 +19,16 @@ pub(crate) fn begin(ground: Ground<'_>, staging: Staging) -> Result<Transaction,
 
 /// What a transaction came to.
 pub(crate) struct Committed {
-    /// What is shown now.
+    /// The current generation.
     pub(crate) generation: Option<Generation>,
     /// What the store adds up to, if this transaction changed that.
     pub(crate) after: Option<State>,
 }
 
-/// Commits, unless that would show nothing else than what is shown. `modules.lock` goes along.
+/// Commits, unless that would change nothing. `modules.lock` goes along.
 pub(crate) fn commit_if_changed(
-    ground: Ground<'_>,
-    mut transaction: Transaction,
+    context: Context<'_>,
+    transaction: Transaction,
 ) -> Result<Committed, UpdateError> {
     if !transaction.changes_anything() {
         let generation = transaction.state().head().map(|head| head.number);
@@ -37,13 +37,11 @@ pub(crate) fn commit_if_changed(
         }
         return Ok(Committed { generation, after: None });
     }
-    let lock = lock_of(transaction.modules_after()).print();
-    transaction.also_write(ground.layout.modules_lock(), lock);
-    ground.events.happened(Event::Committing);
-    let after = transaction.commit(&ground.options.command)?;
+    context.events.happened(Event::Committing);
+    let after = transaction.commit(context.command)?;
     let generation = after.head().map(|head| head.number);
     if let Some(generation) = generation {
-        ground.events.happened(Event::Shown { generation });
+        context.events.happened(Event::Shown { generation });
     }
     Ok(Committed { generation, after: Some(after) })
 }

@@ -6,7 +6,7 @@
 //! Limits: the first part behind `tree` is taken for the whole ref, which may have a `/` of its own. Archives are not
 //! pages.
 
-use super::super::{ArchiveKind, written::percent_decode};
+use super::super::{archive_address::kind_of, written::percent_decode};
 
 /// What is meant by a text that is no source as it stands.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -68,20 +68,21 @@ impl<'t> PageUrl<'t> {
 
     /// What the page shows; nothing, when the address may be that of a repository or of an archive.
     pub(super) fn meant(&self) -> Option<Meant> {
-        let is_archive =
-            self.parts.last().is_some_and(|name| ArchiveKind::split_name(name).is_some());
-        if is_archive {
-            return None;
-        }
-        self.shaped().or_else(|| self.at_known_host())
+        self.shaped().or_else(|| self.at_known_host().filter(|_| !self.is_archive()))
     }
 
     /// A page that is known by its shape alone: no repository is called like this.
     pub(super) fn shaped(&self) -> Option<Meant> {
-        self.at_gitlab()
-            .or_else(|| self.at_gitea())
-            .or_else(|| self.at_azure())
-            .or_else(|| self.at_bitbucket_server())
+        if self.is_archive() {
+            return None;
+        }
+        let shapes = [Self::at_gitlab, Self::at_gitea, Self::at_azure, Self::at_bitbucket_server];
+        shapes.iter().find_map(|shape| shape(self))
+    }
+
+    fn is_archive(&self) -> bool {
+        let path = format!("/{}", self.parts.join("/"));
+        kind_of(Some(&self.host), &path, self.query).is_some()
     }
 
     fn repository(&self, parts: &[&str]) -> Meant {

@@ -161,6 +161,34 @@ fn an_archive_is_named_with_its_checksum_and_packed_as_its_name_says() {
 }
 
 #[test]
+fn an_archive_of_a_forge_is_known_by_its_address_and_called_after_its_repository() {
+    let table = [
+        ("archive+https://github.com/o/r/archive/refs/tags/v1.zip", ArchiveKind::Zip, "r"),
+        ("archive+https://github.com/o/r/tarball/v1", ArchiveKind::TarGz, "r"),
+        ("archive+https://codeload.github.com/o/r/zip/refs/tags/v1", ArchiveKind::Zip, "r"),
+        (
+            "archive+https://gitlab.com/g/s/r/-/archive/v1/r-v1.tar.gz?ref_type=tags",
+            ArchiveKind::TarGz,
+            "r",
+        ),
+        ("archive+https://h/dl/tool?archive=tar.gz", ArchiveKind::TarGz, "tool"),
+        ("archive+https://me@h/dl/tool-1.zip?api-version=1", ArchiveKind::Zip, "tool-1"),
+    ];
+    for (url, kind, name) in table {
+        let text = format!("{url}#sha256={SHA256}");
+        let parsed = source(&text);
+        let Source::Archive(archive) = &parsed else { panic!("{text}") };
+        assert_eq!((archive.url.kind(), parsed.to_string()), (kind, text.clone()));
+        assert_eq!(format!("archive+{}", archive.url.address().expose()), url);
+        assert_eq!(ModuleName::guess_from(&parsed).map(|it| it.to_string()).as_deref(), Some(name));
+    }
+    let secret = format!("archive+https://h/x.zip?token=s3cr3t#sha256={SHA256}");
+    let error = parse(&secret).expect_err("a query that may hold a secret");
+    assert_eq!(error.expected, Expected::NoQuery);
+    assert!(!error.to_string().contains("s3cr3t"), "{error}");
+}
+
+#[test]
 fn what_is_no_source_is_refused_where_it_goes_wrong_with_a_suggestion() {
     let table = [
         ("", 0, None),
@@ -200,7 +228,7 @@ fn what_is_no_source_is_refused_where_it_goes_wrong_with_a_suggestion() {
         ("ftp://h/r.git", 0, None),
         ("git+https://", 12, None),
         ("git+https://h", 13, None),
-        ("git+https://h@main", 20, None),
+        ("git+https://h@main", 18, None),
         ("git+https:///r", 12, None),
         ("git+https://h:x/r", 14, None),
         ("git+ssh://git@h:o/r", 16, Some("git+ssh://git@h/o/r")),
@@ -239,6 +267,26 @@ fn what_is_no_source_is_refused_where_it_goes_wrong_with_a_suggestion() {
             Some("git+https://gitlab.example/g/s/r@main#subdirectory=x"),
         ),
         ("git+https://h/a b@main", 13, Some("git+https://h/a%20b")),
+        (
+            "https://github.com/o/r/archive/refs/tags/v1.zip",
+            0,
+            Some("archive+https://github.com/o/r/archive/refs/tags/v1.zip#sha256=<64 hex digits>"),
+        ),
+        (
+            "git+https://github.com/o/r/zipball/v1",
+            4,
+            Some("archive+https://github.com/o/r/zipball/v1#sha256=<64 hex digits>"),
+        ),
+        (
+            "https://codeload.github.com/o/r/zip/v1",
+            0,
+            Some("archive+https://codeload.github.com/o/r/zip/v1#sha256=<64 hex digits>"),
+        ),
+        (
+            "https://h/o/r?archive=tar.gz",
+            0,
+            Some("archive+https://h/o/r?archive=tar.gz#sha256=<64 hex digits>"),
+        ),
         ("https://gitlab.com/o/r/-/tree/v1", 0, Some("git+https://gitlab.com/o/r@v1")),
         (
             "https://codeberg.org/o/r/src/branch/x/a",
@@ -442,7 +490,7 @@ fn no_error_and_no_display_holds_a_secret() {
     let secret = "s3cr3t";
     for text in [
         "git+https://u:s3cr3t@h/r@main",
-        "git+https://s3cr3t@h/r",
+        "git+https://glpat-s3cr3t@h/r",
         "https://u:s3cr3t@h/r",
         "https://u:s3cr3t@github.com/o/r",
         "https://u:s3cr3t@github.com/o/r/tree/main/x",
@@ -485,9 +533,12 @@ fn no_error_and_no_display_holds_a_secret() {
 #[test]
 fn what_is_written_to_a_file_has_no_secret_and_no_stars() {
     let table = [
-        ("git+https://u:tok@h/r@v1#subdirectory=a", "git+https://h/r@v1#subdirectory=a"),
+        ("git+https://u:tok@h/r@v1#subdirectory=a", "git+https://u@h/r@v1#subdirectory=a"),
+        ("git+https://oauth2:tok@h/r", "git+https://h/r"),
         ("git+ssh://git:pw@h/r", "git+ssh://git@h/r"),
-        ("https://tok@github.com/o/r", "git+https://github.com/o/r"),
+        ("https://ghp_tok@github.com/o/r", "git+https://github.com/o/r"),
+        ("https://me@github.com/o/r", "git+https://me@github.com/o/r"),
+        ("git+https://me@h/r@v1", "git+https://me@h/r@v1"),
     ];
     for (text, written) in table {
         assert_eq!(source(text).to_toml_text(), written);

@@ -1,7 +1,7 @@
 //! Places that may have a tree already, so that no connection is made for it.
 //!
-//! They are asked in this order, before the origin. What a place gives is as good as what the origin gives, or it is
-//! none of its trees: each place proves what it has.
+//! They are asked in this order, before the origin. Each place proves that what it has is the tree that the origin
+//! would give.
 
 mod mirror;
 mod store;

@@ -50,7 +50,7 @@ pub(super) fn repair(work: &mut Work<'_>, found: &[Finding]) -> Result<(), Repai
         let lock = entries.work.lock(entries.work.staging()?)?;
         entries.put_away(&lock, &ready.useless)?;
     }
-    give_back(work.ground, &Journal::state(&layout.journal())?);
+    give_back(work.context, &Journal::state(&layout.journal())?);
     Ok(())
 }
 
@@ -107,16 +107,14 @@ impl<'w> Entries<'_, 'w> {
         staging: &Staging,
         damaged: &BTreeSet<Digest>,
     ) -> Result<Ready, RepairError> {
-        let needed = self.state.refcounts();
-        let materials = self.state.materials();
-        let is_needed = |digest: &Digest| needed.contains_key(digest) || materials.contains(digest);
+        let needed = self.state.needed();
         let mut ready = Ready::default();
         let mut trees = Vec::new();
         for digest in damaged {
             match self.repair_in_place(*digest)? {
                 Need::Nothing => {}
                 Need::Manifest(manifest) => ready.manifests.push(manifest),
-                Need::Tree(_) if !is_needed(digest) => ready.useless.push(*digest),
+                Need::Tree(_) if !needed.contains(digest) => ready.useless.push(*digest),
                 Need::Tree(manifest) => trees.push((*digest, manifest)),
             }
         }
@@ -185,7 +183,7 @@ impl<'w> Entries<'_, 'w> {
         let mut stock = self.stock(&trees)?;
         let wanted = contents(&trees);
         let claim = || Ok(staging);
-        let fetcher = Fetcher::new(self.work.ground, self.state, &claim);
+        let fetcher = Fetcher::new((self.work.context, self.work.settings), self.state, &claim);
         let mut ready = Vec::new();
         while !trees.is_empty() {
             let mut rest = Vec::new();
@@ -265,14 +263,12 @@ impl<'w> Entries<'_, 'w> {
     }
 
     /// Puts in place what is ready, unless a sweep has removed the entry meanwhile.
-    fn place(&mut self, lock: &RepairLock, ready: &Ready) -> Result<(), DiskError> {
-        let state = lock.state().unwrap_or_default();
-        let needed = state.refcounts();
-        let materials = state.materials();
+    fn place(&mut self, lock: &RepairLock<'_>, ready: &Ready) -> Result<(), DiskError> {
+        let needed = lock.state().unwrap_or_default().needed();
         lock.sync_staging()?;
         for (staged, origin) in &ready.trees {
             let digest = staged.digest();
-            if needed.contains_key(&digest) || materials.contains(&digest) {
+            if needed.contains(&digest) {
                 let aside = replace_entry(lock, staged)?;
                 let path = self.layout().entry(digest);
                 self.repaired(digest, path, How::Rebuilt(*origin), aside);
@@ -287,7 +283,7 @@ impl<'w> Entries<'_, 'w> {
     }
 
     /// Moves entries away that the journal no longer has by now.
-    fn put_away(&mut self, lock: &RepairLock, useless: &[Digest]) -> Result<(), DiskError> {
+    fn put_away(&mut self, lock: &RepairLock<'_>, useless: &[Digest]) -> Result<(), DiskError> {
         let known = lock.state().unwrap_or_default();
         for digest in useless.iter().filter(|digest| known.entry(**digest).is_none()) {
             for path in self.layout().all_of(*digest) {
@@ -309,8 +305,8 @@ fn contents(trees: &[(Digest, Option<Manifest>)]) -> HashSet<ContentHash> {
 
 /// Puts a staged tree, durable by now, in the place of the entry of its name, and returns where the damaged one is now. A
 /// reader of the entry finds the old tree or the new one.
-fn replace_entry(lock: &RepairLock, staged: &Staged) -> Result<Option<PathBuf>, DiskError> {
-    let layout = lock.layout();
+fn replace_entry(lock: &RepairLock<'_>, staged: &Staged) -> Result<Option<PathBuf>, DiskError> {
+    let layout = lock.context.layout;
     let digest = staged.digest();
     replace_file(lock, staged.list(), &layout.manifest(digest))?;
     if let Some(git) = staged.git() {
@@ -319,20 +315,27 @@ fn replace_entry(lock: &RepairLock, staged: &Staged) -> Result<Option<PathBuf>, 
     let entry = layout.entry(digest);
     let aside = lock.put_in_place(staged.tree(), &entry)?;
     // Only now: to move a directory takes the right to write to it.
-    lock.disk().make_read_only(&entry)?;
+    lock.context.disk.make_read_only(&entry)?;
     Ok(aside)
 }
 
 /// Writes the manifest of an entry, and returns where the damaged one is now.
-fn write_manifest(lock: &RepairLock, manifest: &Manifest) -> Result<Option<PathBuf>, DiskError> {
-    let spare = lock.staging().fresh();
-    lock.disk().create_file(&spare, &manifest.to_bytes())?;
-    lock.disk().sync_file(&spare)?;
-    replace_file(lock, &spare, &lock.layout().manifest(manifest.digest()))
+fn write_manifest(
+    lock: &RepairLock<'_>,
+    manifest: &Manifest,
+) -> Result<Option<PathBuf>, DiskError> {
+    let spare = lock.staging.fresh();
+    lock.context.disk.create_file(&spare, &manifest.to_bytes())?;
+    lock.context.disk.sync_file(&spare)?;
+    replace_file(lock, &spare, &lock.context.layout.manifest(manifest.digest()))
 }
 
 /// Puts a durable file in the place of one with another content.
-fn replace_file(lock: &RepairLock, good: &Path, path: &Path) -> Result<Option<PathBuf>, DiskError> {
+fn replace_file(
+    lock: &RepairLock<'_>,
+    good: &Path,
+    path: &Path,
+) -> Result<Option<PathBuf>, DiskError> {
     if read_own(path).ok() == Some(read_own_if_there(good)?.unwrap_or_default()) {
         return Ok(None);
     }

@@ -6,8 +6,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fs::OpenOptions,
-    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
@@ -15,10 +13,7 @@ use gix::bstr::{BString, ByteSlice as _};
 
 use super::tree::parents;
 use crate::{
-    disk::{
-        Disk, DiskError, LinkError, Planting, Staged, Staging, StreamError, Verb, has_content,
-        open_own, place,
-    },
+    disk::{Disk, DiskError, LinkError, Planting, Staged, Staging, has_content, place},
     model::{ContentHash, FileKind, Manifest, TreeFile},
 };
 
@@ -92,22 +87,6 @@ fn take(
         }
     }
     let from = place(root, found.path.as_bstr());
-    let read = |source| DiskError::new(Verb::Read, &from, source);
-    let content = match file.kind {
-        FileKind::Symlink => {
-            let text = std::fs::read_link(&from).map_err(read)?;
-            planting.write(file.path.as_bstr(), file.kind, text.as_os_str().as_bytes())?
-        }
-        FileKind::File | FileKind::Executable => {
-            let mut contents = open_own(&from, OpenOptions::new().read(true)).map_err(read)?;
-            let may_run = file.kind == FileKind::Executable;
-            let written = planting.write_stream(file.path.as_bstr(), may_run, &mut contents);
-            match written {
-                Ok((content, _)) => content,
-                Err(StreamError::Disk(error)) => return Err(error),
-                Err(StreamError::Read(error)) => return Err(read(error)),
-            }
-        }
-    };
+    let (content, _) = planting.write_from(file.path.as_bstr(), file.kind, &from)?;
     Ok(content == file.content)
 }
