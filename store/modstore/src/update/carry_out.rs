@@ -86,7 +86,7 @@ pub(super) fn gather(
 }
 
 fn failed_by_the_network(context: &UpdateContext<'_>, module: &ModuleName) -> bool {
-    let retry = context.ground.options.retry;
+    let retry = context.retry;
     let attempt: Option<&Attempt> = context.state.attempts().get(module);
     attempt.is_some_and(|it| it.may_end_with_an_answer(retry.wait(it.count)))
 }
