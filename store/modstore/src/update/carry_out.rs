@@ -205,7 +205,7 @@ fn bind(
     let to = Binding { source: goal.recorded.clone(), bound };
     let Acquired::Tree(tree) = acquired else { return Outcome::switched(to) };
     let locked = goal.pin.as_ref().map(|pin| pin.digest);
-    let part = match tree.check(context.ground.layout, locked, subdirectory) {
+    let part = match tree.check(context.layout, locked, subdirectory) {
         Ok(TreePart::File(path)) if goal.build.is_some() => Err(SourceError::FileToBuild { path }),
         checked => checked,
     };
@@ -219,7 +219,7 @@ fn bind(
     }
     // An archive has no attributes, whatever is called so in it.
     let attributes =
-        resolution.commit().and_then(|_| tree.attributes(context.ground.layout, &part));
+        resolution.commit().and_then(|_| tree.attributes(context.layout, &part));
     let (mut warnings, stats) = counted_once(tree);
     warnings.extend(attributes);
     Outcome::changed(to, warnings, stats)
