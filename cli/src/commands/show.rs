@@ -17,7 +17,7 @@ use super::{
 use crate::{
     context::Context,
     effect::Effect,
-    json::{Attempt, Binding, Time},
+    json::{Attempt, Binding, PointersLeft, Time},
     output::Answer,
     page::Page,
     report::Failure,
@@ -131,6 +131,7 @@ impl Answer for ShowAnswer {
         table.named("module", Some(module));
         table.named("target", Some(target));
         table.named("source", Some(declared.as_deref().unwrap_or("(not declared)")));
+        table.named("contents", self.listed.unusual.as_deref());
         match &self.listed.current {
             Some(binding) => add_binding(&mut table, binding, declared.as_deref()),
             None => table.named("current", Some("not fetched yet; `modstore update` fetches it")),
@@ -138,6 +139,8 @@ impl Answer for ShowAnswer {
         table.named("entry", self.entry.as_deref());
         table.named("content", self.content().as_deref());
         table.named("attributes", self.attributes.as_deref());
+        let pointers = self.listed.pointers.as_ref().map(PointersLeft::summary);
+        table.named("pointers", pointers.as_deref());
         table.write(to, 0)?;
         self.build.iter().try_for_each(|build| build.write(to))?;
         self.listed.attempt.iter().try_for_each(|attempt| write_attempt(to, attempt))?;

@@ -15,7 +15,7 @@ use super::{Runnable, list::last_changes};
 use crate::{
     context::Context,
     effect::Effect,
-    json::{Attempt, Binding, LeaseHolder, Time, texts},
+    json::{Attempt, Binding, LeaseHolder, PointersLeft, Time, texts},
     report::Failure,
 };
 
@@ -52,6 +52,8 @@ pub(crate) struct StatusAnswer {
     failing: Vec<FailingModule>,
     /// Modules from git with files that a checkout by git would write differently: attributes are not applied.
     attributes: Vec<UnappliedAttributes>,
+    /// Modules with files that are Git LFS pointers.
+    pointers: Vec<ModulePointers>,
     /// Modules whose build is not allowed.
     builds_not_allowed: Vec<String>,
     /// How many generations the store knows.
@@ -88,6 +90,15 @@ pub(crate) struct UnappliedAttributes {
     module: String,
     /// How many files, and the first of them.
     message: String,
+}
+
+/// A module with files that are Git LFS pointers.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct ModulePointers {
+    /// The module.
+    module: String,
+    #[serde(flatten)]
+    left: PointersLeft,
 }
 
 /// A Python environment that follows the store.
@@ -131,6 +142,7 @@ impl Runnable for StatusArgs {
             undeclared: texts(modules.keys().filter(is_undeclared)),
             failing: failing(&state, current, &modules),
             attributes: unapplied_attributes(&store, &modules),
+            pointers: pointers(&store, &modules),
             builds_not_allowed: builds_not_allowed(&store, &declared),
             generations: state.generations().len(),
             entries: state.entries().len(),
@@ -159,6 +171,14 @@ fn unapplied_attributes(
         Some(UnappliedAttributes { module: module.to_string(), message })
     });
     unapplied.collect()
+}
+
+fn pointers(store: &Store, modules: &BTreeMap<ModuleName, StoreBinding>) -> Vec<ModulePointers> {
+    let with_pointers = modules.iter().filter_map(|(module, binding)| {
+        let left = PointersLeft::of(store, binding)?;
+        Some(ModulePointers { module: module.to_string(), left })
+    });
+    with_pointers.collect()
 }
 
 fn failing(

@@ -5,11 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use modstore_fetch::{Unapplied, find_part, unapplied_attributes};
+use modstore_fetch::{PointersLeft, Unapplied, find_part, unapplied_attributes};
 
 use crate::{
     Cancel, Context,
     access::{self, AccessError, OpenError},
+    acquire::pointers_left,
     commit::{Frame, Journal, JournalError, State, shown},
     declare::{self, DeclareError},
     disk::{
@@ -151,6 +152,12 @@ impl Store {
         let (root, manifest) = (self.layout.entry(*digest), read_manifest(&self.layout, *digest)?);
         let part = find_part(&root, &manifest, subdirectory.as_ref()).ok()?;
         unapplied_attributes(&root, &manifest, &part)
+    }
+
+    /// The files of an entry that are Git LFS pointers, because their content was not asked for.
+    #[must_use]
+    pub fn pointers_left(&self, digest: Digest) -> PointersLeft {
+        pointers_left(&self.layout, digest)
     }
 
     /// Leases the current generation, so that it stays for as long as the lease lives. Waits for no lock.

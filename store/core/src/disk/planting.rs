@@ -161,6 +161,16 @@ impl Planting {
         }
     }
 
+    /// Removes a file that was written, so that another can take its place.
+    ///
+    /// # Errors
+    /// It is still there.
+    pub fn remove(&self, path: &BStr) -> Result<(), DiskError> {
+        self.act(Verb::Remove, path, None, || {
+            Ok(rustix::fs::unlinkat(&self.top, os(path), AtFlags::empty())?)
+        })
+    }
+
     /// Writes a file or link whose directory is there as `from` is, and gives its hash and its size.
     ///
     /// # Errors
@@ -252,6 +262,16 @@ impl Planting {
         }
         self.write(path, file.kind, &contents)?;
         Ok(())
+    }
+
+    /// Takes over a tree that was planted in the directory `path` of this one, so that it is sealed with it.
+    pub fn adopt(&self, path: &BStr, part: &Self) {
+        let inner = part.directories.lock().expect("no thread panics while it holds this");
+        let below = |inner: &BString| [path.as_bytes(), b"/", inner.as_bytes()].concat().into();
+        let mut directories =
+            self.directories.lock().expect("no thread panics while it holds this");
+        directories.push(path.to_owned());
+        directories.extend(inner.iter().map(below));
     }
 
     /// Gives the directories their times and modes, deepest first. The tree is whole now.

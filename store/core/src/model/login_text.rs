@@ -38,8 +38,8 @@ const PLACEHOLDERS: [&str; 8] = [
     "token",
 ];
 
-/// The shortest text that is a token by its letters and digits alone.
-const SHORTEST: usize = 20;
+/// The shortest texts that are tokens by their letters and digits alone, and how often these change in one.
+const RANDOM: [(usize, usize); 2] = [(20, 4), (12, 6)];
 
 /// The part of `user`, `user:password` or `token` that is a secret.
 ///
@@ -86,7 +86,7 @@ fn is_token(name: &str) -> bool {
     let kinds: Vec<bool> =
         name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.is_ascii_digit()).collect();
     let changes = kinds.iter().zip(kinds.iter().skip(1)).filter(|(a, b)| a != b).count();
-    is_one_word && name.len() >= SHORTEST && changes >= 4
+    is_one_word && RANDOM.iter().any(|(length, least)| name.len() >= *length && changes >= *least)
 }
 
 #[cfg(test)]
@@ -102,6 +102,7 @@ mod tests {
             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
             "k7v2m3qz5xw4n6p8r1t9y0u2",
             "ATBB7sd8f7sd8f7sd8f",
+            "t0k3n-t0-k33p",
             "123e4567-e89b-12d3-a456-426614174000",
         ] {
             assert_eq!(secret_in_login(token, false), Some(0..token.len()), "{token}");
@@ -114,6 +115,8 @@ mod tests {
             "first.last%40example.com",
             "jenkins-service-account-01",
             "Alice-at-111122223333",
+            "x7k2q9",
+            "web3-dev2-team1",
             "a-very-long-name-of-an-account",
             "deploy+token-123",
         ] {

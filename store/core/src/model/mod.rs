@@ -2,7 +2,6 @@
 
 mod digest;
 mod manifest;
-mod git_tree;
 mod generation;
 mod class;
 mod failure_code;
@@ -22,12 +21,14 @@ mod reference;
 mod ref_name;
 mod linked_path;
 mod source_error;
+mod toml_fields;
+mod contents;
+mod git_tree;
 mod remote_url;
 mod origin;
 mod source;
 mod source_grammar;
 mod recorded_source;
-mod toml_fields;
 mod build_spec;
 mod declarations;
 mod declarations_edit;
@@ -48,6 +49,7 @@ pub use nearest::{distance, nearest};
 
 pub use archive_address::ArchiveKind;
 pub use build_spec::{BuildSpec, command_line};
+pub use contents::{Contents, Submodules};
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
 pub use declarations_edit::{EditError, add_module, link_module, remove_module, unlink_module};
 pub use distribution_name::{DistributionName, ParseDistributionNameError};

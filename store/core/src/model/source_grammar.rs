@@ -5,7 +5,7 @@
 //!         | [ "git+" ] user "@" host ":" path [ "@" ref ] [ "#" fields ]
 //!         | "archive+" url "#" fields                     url: https http file
 //!         | "/" path | "./" path | "../" path | "~/" path [ "#subdirectory=" path ]
-//! fields  = field *( "&" field )                          subdirectory= sha256= egg=
+//! fields  = field *( "&" field )                          subdirectory= submodules= lfs= sha256= egg=
 //! ```
 //!
 //! Without `git+`, an `https`, `http` or `file` URL must end in `.git` or be a repository of a known forge.
@@ -27,8 +27,8 @@ use super::source::PATH_ENDS;
 use super::source_error::Refusal;
 use super::written::percent_decode;
 use super::{
-    ArchiveKind, ArchiveSource, ArchiveUrl, Expected, GitSource, ParseSourceError, Reference,
-    RemoteUrl, Scheme, Source, Subdirectory,
+    ArchiveKind, ArchiveSource, ArchiveUrl, Contents, Expected, GitSource, ParseSourceError,
+    Reference, RemoteUrl, Scheme, Source, Subdirectory, Submodules,
 };
 
 impl Source {
@@ -233,8 +233,9 @@ fn read_git(text: &str) -> Result<GitSource, Refusal> {
     let url = RemoteUrl::read(&format!("{before}{path}"))?;
     let reference_at = before.len() + path.len() + 1;
     let reference = reference.map(|text| read_reference(text, reference_at)).transpose()?;
-    let fields = FragmentFields::read(fragment, main.len() + 1, &["subdirectory"])?;
-    Ok(GitSource { url, reference, subdirectory: fields.subdirectory })
+    let fields = FragmentFields::read(fragment, main.len() + 1, &GIT_FIELDS)?;
+    let FragmentFields { subdirectory, contents, .. } = fields;
+    Ok(GitSource { url, reference, subdirectory, contents })
 }
 
 fn read_archive(text: &str) -> Result<Source, Refusal> {
@@ -295,10 +296,14 @@ fn read_reference(text: &str, at: usize) -> Result<Reference, Refusal> {
     decoded.parse().map_err(|error: super::ParseReferenceError| Refusal::new(at, error))
 }
 
+/// The fields that a repository may have.
+const GIT_FIELDS: [&str; 3] = ["subdirectory", "submodules", "lfs"];
+
 /// What is written behind `#`.
 #[derive(Default)]
 struct FragmentFields {
     subdirectory: Option<Subdirectory>,
+    contents: Contents,
     sha256: Option<[u8; 32]>,
 }
 
@@ -318,6 +323,15 @@ impl FragmentFields {
                 "egg" => {}
                 "subdirectory" if keys.contains(&key) => {
                     fields.subdirectory = read_subdirectory(value, value_at)?;
+                }
+                "submodules" if keys.contains(&key) => {
+                    let wanted = Submodules::read(value);
+                    fields.contents.submodules =
+                        wanted.ok_or(Refusal::new(value_at, Expected::Submodules))?;
+                }
+                "lfs" if keys.contains(&key) => {
+                    let wanted = value.parse().ok();
+                    fields.contents.lfs = wanted.ok_or(Refusal::new(value_at, Expected::Flag))?;
                 }
                 "sha256" if keys.contains(&key) => {
                     let hash = blake3::Hash::from_hex(value).ok();

@@ -76,7 +76,7 @@ fn an_exchange_with_a_server_has_the_code_of_its_cause() {
         (transport(ServerError::Owner(words())), FailureCode::Untrusted),
         (transport(ServerError::Refused(words())), FailureCode::Server),
         (
-            transport(ServerError::RateLimited { wait: None, said: words() }),
+            transport(ServerError::RateLimited { status: None, wait: None, said: words() }),
             FailureCode::RateLimited,
         ),
         (status(451), FailureCode::Unavailable),

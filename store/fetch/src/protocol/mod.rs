@@ -9,4 +9,4 @@ mod connection;
 mod session;
 
 pub use listing::{Resolved, Tip, Wanted, is_short_id};
-pub use session::{Network, Session};
+pub use session::{ContentSource, Network, Session};

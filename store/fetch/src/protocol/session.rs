@@ -21,7 +21,7 @@ use std::{
 
 use gix::{ObjectId, bstr::BString, protocol::handshake::Ref, url::Scheme};
 use gix_transport::Protocol;
-use modstore_core::{Cancel, events::Step};
+use modstore_core::{Cancel, events::Step, model::RemoteUrl as Address};
 
 use super::{
     connection::{Connection, FetchRequest, HandshakeError, ReceiveError},
@@ -31,9 +31,13 @@ use super::{
     },
 };
 use crate::{
-    errors::{FetchError, NetworkError, RemoteError, RemoteStage, ServerError, TransportError},
+    errors::{
+        FetchError, NetworkError, RemoteError, RemoteStage, ServerError, SubmoduleError,
+        TransportError,
+    },
     limits::{Counters, Counts, Limits},
-    transport::{Download, GitConfig, HttpAgents, LongListings, Pace, RemoteUrl, Watch},
+    submodules::address,
+    transport::{Access, Download, GitConfig, HttpAgents, LongListings, Pace, RemoteUrl, Watch},
 };
 
 /// Bytes of a listing that no server goes over in good faith: half a million refs.
@@ -47,7 +51,7 @@ pub struct Network {
 
 struct NetworkState {
     config: Arc<GitConfig>,
-    agents: HttpAgents,
+    agents: Arc<HttpAgents>,
     limits: Limits,
     offline: bool,
     counters: Arc<Counters>,
@@ -69,6 +73,11 @@ pub struct Session {
     refused: BTreeSet<ObjectId>,
 }
 
+/// Where a repository keeps the content of its large files, as far as it takes to ask.
+pub struct ContentSource {
+    pub(crate) access: Access,
+}
+
 impl Network {
     /// Reads the host's git configuration. `scratch` is a directory in which a minimal bare
     /// repository is made, because gix reads configuration through one; it holds nothing of value.
@@ -84,7 +93,7 @@ impl Network {
         let shared = NetworkState {
             long: LongListings::read(config.memory()),
             config: Arc::new(config),
-            agents: HttpAgents::new(limits, Arc::clone(&counters)),
+            agents: Arc::new(HttpAgents::new(limits, Arc::clone(&counters))),
             limits,
             offline,
             counters,
@@ -124,6 +133,28 @@ impl Network {
         Ok(session)
     }
 
+    /// The address of a submodule, as git takes `url` in a repository that came from `parent` (as written, login
+    /// included).
+    ///
+    /// # Errors
+    /// It is none, or git would not let a repository ask for it.
+    pub fn submodule_address(&self, parent: &str, url: &str) -> Result<Address, SubmoduleError> {
+        let config = &self.shared.config;
+        let address = address(parent, url);
+        if address.contains(char::is_control) {
+            return Err(SubmoduleError::Url { url: url.escape_debug().to_string() });
+        }
+        if let Some(scheme) = config.forbidden_to_repositories(&address) {
+            return Err(SubmoduleError::Protocol { scheme });
+        }
+        let read = address.parse::<Address>();
+        read.or_else(|error| {
+            // An abbreviation of this machine's configuration reads as nothing else.
+            let rewritten = config.rewritten(&address).parse();
+            rewritten.map_err(|_| SubmoduleError::Url { url: error.text })
+        })
+    }
+
     /// [`Network::connect`] for a single name.
     pub fn connect_for(
         &self,
@@ -135,6 +166,23 @@ impl Network {
         let resolved = session.resolutions.pop().expect("one name has one resolution")?;
         session.resolutions.push(Ok(resolved.clone()));
         Ok((session, resolved))
+    }
+
+    /// Where the repository at `url` (as written, login included) keeps its large files. Nothing is asked yet.
+    pub fn content_source(&self, url: &str, cancel: &Cancel) -> Result<ContentSource, RemoteError> {
+        let NetworkState { config, agents, limits, offline, counters, .. } = &*self.shared;
+        let remote = config.remote_url(url)?;
+        let access = Access {
+            config: Arc::clone(config),
+            agents: Arc::clone(agents),
+            limits: *limits,
+            offline: *offline,
+            counters: Arc::clone(counters),
+            cancel: cancel.clone(),
+            pace: self.shared.pace(&remote),
+            remote,
+        };
+        Ok(ContentSource { access })
     }
 
     /// Asks for the file at `url`, an `http(s)` address with its login, and receives it in pieces.

@@ -129,7 +129,7 @@ impl CredentialHelpers {
             Err(ProgramError::Cancelled { .. }) => TransportError::Cancelled,
             Err(ProgramError::TimedOut { limit, .. }) => {
                 let seconds = limit.as_secs_f64().ceil();
-                LoginError::Helper(format!("none answered within {seconds} s")).into()
+                LoginError::Helper(format!("there was no answer within {seconds} s")).into()
             }
             Err(error @ ProgramError::TooMuch { .. }) => {
                 LoginError::Helper(error.to_string()).into()

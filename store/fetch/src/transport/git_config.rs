@@ -145,10 +145,30 @@ impl GitConfig {
         Ok(remote)
     }
 
+    /// The scheme of `written`, if that is one that a person may ask for and no repository may for its submodules.
+    pub(crate) fn forbidden_to_repositories(&self, written: &str) -> Option<String> {
+        let repository = self.repository.to_thread_local();
+        let config = repository.config_snapshot();
+        let scheme = scheme_of(&instead_of(config.plumbing(), written));
+        (!allowed_to_repositories(config.plumbing(), &scheme)).then_some(scheme)
+    }
+
+    /// `written` as `insteadOf` has it.
+    pub(crate) fn rewritten(&self, written: &str) -> String {
+        let repository = self.repository.to_thread_local();
+        instead_of(repository.config_snapshot().plumbing(), written)
+    }
+
     /// Takes the login out of the address of something that is no repository: what the configuration
     /// says about repositories (`insteadOf`, `protocol.*`) is not about it.
     pub(crate) fn plain_url(&self, written: &str) -> Result<RemoteUrl, RemoteError> {
         parsed(written, redact(written))
+    }
+
+    /// The last value of a key, such as `lfs.url`.
+    pub(crate) fn value(&self, key: &str) -> Option<String> {
+        let repository = self.repository.to_thread_local();
+        repository.config_snapshot().string(key).map(|value| value.to_string())
     }
 
     /// What `http.*` and the environment say for `url`.
@@ -356,6 +376,32 @@ fn allowed(config: &gix::config::File, scheme: &str) -> bool {
         .string(&format!("protocol.{scheme}.allow"))
         .or_else(|| config.string("protocol.allow"));
     policy.is_none_or(|policy| policy != "never")
+}
+
+/// Whether repositories, and not only people, may ask for this scheme: git's `protocol.<scheme>.allow` is `always`.
+fn allowed_to_repositories(config: &gix::config::File, scheme: &str) -> bool {
+    if let Ok(list) = env::var("GIT_ALLOW_PROTOCOL") {
+        return list.split(':').any(|allowed| allowed == scheme);
+    }
+    let policy = config
+        .string(&format!("protocol.{scheme}.allow"))
+        .or_else(|| config.string("protocol.allow"));
+    match policy {
+        Some(policy) => policy == "always",
+        None => matches!(scheme, "http" | "https" | "git" | "ssh"),
+    }
+}
+
+/// What git would reach an address by: the helper that it names, its scheme, ssh for `host:path`, or a file.
+fn scheme_of(address: &str) -> String {
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    if let Some((helper, _)) = address.split_once("::").filter(|(helper, _)| is_word(helper)) {
+        return helper.to_owned();
+    }
+    match gix::url::parse(address) {
+        Ok(url) => url.scheme.as_str().to_owned(),
+        Err(_) => "file".to_owned(),
+    }
 }
 
 /// All values of `http.<key>` as git collects them: in their order, but for those of a section that matches `url` worse

@@ -30,11 +30,16 @@ pub(crate) fn refused(response: Response, login: bool, watch: &Arc<Watch>) -> Tr
     match status {
         401 if login => LoginError::Refused(said).into(),
         401 => LoginError::Missing(said).into(),
-        _ if is_limited => ServerError::RateLimited { wait, said }.into(),
+        _ if is_limited => ServerError::RateLimited { status: Some(status), wait, said }.into(),
         400..=499 => recognised(&text)
             .unwrap_or_else(|| ServerError::Status { status, retry_after: wait, said }.into()),
         _ => ServerError::Status { status, retry_after: wait, said }.into(),
     }
+}
+
+/// How long an answer asks us to stay away.
+pub(crate) fn asked_wait(response: &Response) -> Option<Duration> {
+    wait(response.headers(), SystemTime::now())
 }
 
 /// Whether the server has refused because of too many requests, whatever the status.

@@ -164,6 +164,23 @@ pub(crate) fn ssh(
     limits: &Limits,
     watch: &Watch,
 ) -> Result<Command, ServerError> {
+    let path = gix::url::expand_path::for_shell(remote.url.path.clone());
+    let mut words = OsString::from("git-upload-pack ");
+    words.push(OsStr::new(&gix::quote::single(path.as_bstr()).to_str_lossy().into_owned()));
+    let mut command = ssh_to_run(&words, program, remote, interactive, limits, watch)?;
+    set_protocol(&mut command, version);
+    Ok(command)
+}
+
+/// `ssh`, as git would start it, to run this line on the other side.
+pub(crate) fn ssh_to_run(
+    line: &OsStr,
+    program: &SshProgram,
+    remote: &RemoteUrl,
+    interactive: bool,
+    limits: &Limits,
+    watch: &Watch,
+) -> Result<Command, ServerError> {
     let refuse = |why: &str| ServerError::Protocol { source: why.to_owned().into() };
     let ArgumentSafety::Usable(host) = remote.url.host_as_argument() else {
         return Err(refuse("the host name could be taken for an option"));
@@ -178,15 +195,13 @@ pub(crate) fn ssh(
     let kind = program.kind.unwrap_or_else(|| guess_kind(program, host, limits, watch));
     let mut command = base_command(program);
     command.args(options(kind, remote.url.port, interactive, limits)?);
-    let path = gix::url::expand_path::for_shell(remote.url.path.clone());
-    let mut remote = OsString::from("git-upload-pack ");
-    remote.push(OsStr::new(&gix::quote::single(path.as_bstr()).to_str_lossy().into_owned()));
-    command.arg(destination).arg(remote);
+    command.arg(destination).arg(line);
     speak_english(&mut command);
     if !interactive {
         command.env("SSH_ASKPASS_REQUIRE", "never").env("GIT_TERMINAL_PROMPT", "0");
     }
-    set_protocol(&mut command, version);
+    leave_repository(&mut command);
+    leave_configuration(&mut command);
     Ok(command)
 }
 

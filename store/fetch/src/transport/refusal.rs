@@ -33,7 +33,9 @@ pub(crate) fn recognised(said: &str) -> Option<TransportError> {
         MEANINGS.iter().find(|(_, phrases)| phrases.iter().any(|phrase| holds(&text, phrase)))?;
     Some(match meaning {
         Meaning::NotGiven => ServerError::NotGiven(words.text().to_owned()).into(),
-        Meaning::RateLimit => ServerError::RateLimited { wait: None, said: words }.into(),
+        Meaning::RateLimit => {
+            ServerError::RateLimited { status: None, wait: None, said: words }.into()
+        }
         Meaning::Trouble => ServerError::Said(words).into(),
         Meaning::Owner => ServerError::Owner(words).into(),
         Meaning::SingleSignOn => LoginError::SingleSignOn(words).into(),

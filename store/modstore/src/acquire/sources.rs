@@ -3,10 +3,11 @@
 use std::sync::OnceLock;
 
 use modstore_fetch::{
-    ArchiveLimits, Counts, Limits, MemoryBudget, Network, NetworkError, PackLimits,
+    ArchiveLimits, Counts, LfsLimits, LfsObjects, Limits, MemoryBudget, Network, NetworkError,
+    PackLimits,
 };
 
-use super::{hosts::Hosts, known::KnownTrees};
+use super::{hosts::Hosts, known::KnownTrees, shared::SharedSubmodules};
 use crate::{
     Context,
     commit::State,
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) packs: PackLimits,
     /// What one archive may cost.
     pub(crate) archives: ArchiveLimits,
+    /// What the large files of one commit may cost.
+    pub(crate) lfs: LfsLimits,
 }
 
 /// Which places may give a tree in the origin's stead. Each step excludes the places of those before it.
@@ -50,10 +53,13 @@ pub(crate) struct Sources<'a> {
     pub(super) reach: Reach,
     /// What all fetches of this command may hold in memory together.
     pub(super) memory: MemoryBudget,
+    /// Contents of large files that this command has fetched.
+    pub(super) objects: LfsObjects,
     pub(super) staging: &'a Claim<'a>,
     /// Hosts that fail are given up.
     pub(crate) hosts: Hosts,
     network: OnceLock<Network>,
+    pub(super) submodules: SharedSubmodules,
     state: &'a State,
     /// Made when first asked for: most commands find nothing to fetch.
     known: OnceLock<KnownTrees>,
@@ -73,9 +79,11 @@ impl<'a> Sources<'a> {
             settings,
             reach,
             memory: MemoryBudget::new(settings.packs.memory, settings.jobs),
+            objects: LfsObjects::default(),
             staging,
             hosts: Hosts::default(),
             network: OnceLock::new(),
+            submodules: SharedSubmodules::default(),
             state,
             known: OnceLock::new(),
         }

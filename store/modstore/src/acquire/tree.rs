@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use gix::bstr::BString;
-
 use modstore_fetch::{find_part, unapplied_attributes};
 
 use super::SourceError;
@@ -28,8 +26,6 @@ pub(crate) struct AcquiredTree {
     pub(crate) digest: Digest,
     /// Its files.
     pub(crate) manifest: Manifest,
-    /// Where it has submodules, which are not in it.
-    pub(crate) submodules: Vec<BString>,
     /// The tree itself, unless it is an entry of the store already.
     pub(crate) staged: Option<Staged>,
     /// Lines that a person should read.
@@ -76,12 +72,7 @@ impl AcquiredTree {
         if let Some(locked) = locked.filter(|locked| *locked != self.digest) {
             return Err(SourceError::OtherTree { found: self.digest, locked });
         }
-        let part = find_part(&self.root(layout), &self.manifest, subdirectory)?;
-        let is_within = |path: &&BString| part.contains(path.as_ref());
-        match self.submodules.iter().find(is_within) {
-            Some(path) => Err(SourceError::Submodule { path: path.clone() }),
-            None => Ok(part),
-        }
+        Ok(find_part(&self.root(layout), &self.manifest, subdirectory)?)
     }
 
     /// What a person should know of the attributes of git in this part of it.

@@ -20,7 +20,7 @@ use crate::{
         Acquired, AcquiredTree, BaseCommit, FetchStats, Request, Resolution, SourceError, Upstream,
         by_upstream, fetch, resolve,
     },
-    model::{Attempt, Binding, ModuleName, Revision, TreePart},
+    model::{Attempt, Binding, Contents, ModuleName, TreePart},
 };
 
 /// What has come of the sources, and the trees that were staged for them.
@@ -119,11 +119,12 @@ fn carry_out(
     upstream: &mut Upstream,
 ) -> Gathered {
     let mut gathered = Gathered::default();
-    let mut wishes: BTreeMap<Option<Revision>, Vec<Wish<'_>>> = BTreeMap::new();
+    let mut wishes: BTreeMap<_, Vec<Wish<'_>>> = BTreeMap::new();
     for goal in group {
         match plan.remove(goal.module) {
             Some(Decision::Fetch(resolution, _)) => {
-                wishes.entry(resolution.revision()).or_default().push((goal, resolution));
+                let tree = (resolution.revision(), goal.source.contents());
+                wishes.entry(tree).or_default().push((goal, resolution));
             }
             Some(decision) => {
                 let outcome = Outcome::of(decision, || source_of(context, goal.module));
@@ -152,10 +153,11 @@ fn fetch_one(
     wishes: &[Wish<'_>],
     gathered: &mut Gathered,
 ) {
-    let Some((_, resolution)) = wishes.first() else { return };
+    let Some((goal, resolution)) = wishes.first() else { return };
+    let meant = (resolution, goal.source.contents().unwrap_or(&Contents::USUAL));
     let modules: Vec<&ModuleName> = wishes.iter().map(|(goal, _)| goal.module).collect();
     let base = base(context, wishes);
-    let fetched = fetch(&context.sources, upstream, resolution, base, &modules);
+    let fetched = fetch(&context.sources, upstream, meant, base, &modules);
     let mut acquired = match fetched {
         Ok(acquired) => acquired,
         Err(error) => {
@@ -205,7 +207,7 @@ fn bind(
     let to = Binding { source: goal.recorded.clone(), bound };
     let Acquired::Tree(tree) = acquired else { return Outcome::switched(to) };
     let locked = goal.pin.as_ref().map(|pin| pin.digest);
-    let part = match tree.check(context.layout, locked, subdirectory) {
+    let part = match tree.check(context.store.layout, locked, subdirectory) {
         Ok(TreePart::File(path)) if goal.build.is_some() => Err(SourceError::FileToBuild { path }),
         checked => checked,
     };
@@ -218,8 +220,7 @@ fn bind(
         return Outcome::Kept(to);
     }
     // An archive has no attributes, whatever is called so in it.
-    let attributes =
-        resolution.commit().and_then(|_| tree.attributes(context.layout, &part));
+    let attributes = resolution.commit().and_then(|_| tree.attributes(context.store.layout, &part));
     let (mut warnings, stats) = counted_once(tree);
     warnings.extend(attributes);
     Outcome::changed(to, warnings, stats)

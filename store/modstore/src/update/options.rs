@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modstore_fetch::{ArchiveLimits, Limits, PackLimits};
+use modstore_fetch::{ArchiveLimits, LfsLimits, Limits, PackLimits};
 
 use crate::{
     acquire::Settings,
@@ -38,6 +38,8 @@ pub struct Options {
     pub allow_builds: bool,
     /// What one archive may cost.
     pub archives: ArchiveLimits,
+    /// What the large files of one commit may cost.
+    pub lfs: LfsLimits,
     /// What is swept after an update, briefly and never while offline; nothing, when there is no policy.
     pub sweep: Option<Policy>,
     /// The command, as those who wait for a lock, and who list leases, read it. Holds no secret.
@@ -58,6 +60,7 @@ impl Default for Options {
             packs: PackLimits::default(),
             allow_builds: false,
             archives: ArchiveLimits::default(),
+            lfs: LfsLimits::default(),
             sweep: Some(Policy::default()),
             command: "a host".into(),
         }
@@ -83,6 +86,7 @@ impl Options {
             limits: self.limits,
             packs: self.packs,
             archives: self.archives,
+            lfs: self.lfs,
         }
     }
 }

@@ -7,9 +7,13 @@ mod wire;
 mod scripted;
 mod ports;
 mod cut_network;
+mod lfs;
+mod giftless;
 
 pub use cut_network::CutNetwork;
+pub use giftless::Giftless;
 pub use git_daemon::GitDaemon;
+pub use lfs::{LfsFault, LfsRequest, LfsServer};
 pub use ports::{BlackHole, RefusedPort};
 pub use scripted::ScriptedServer;
 pub use ssh::SshServer;

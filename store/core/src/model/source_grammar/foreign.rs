@@ -12,7 +12,7 @@
 //!
 //! Limits: ranges of versions (`#semver:^1.2`) mean no one commit, and only their place is shown.
 
-use super::super::{GitSource, Reference, RemoteUrl, Scheme, Subdirectory};
+use super::super::{Contents, GitSource, Reference, RemoteUrl, Scheme, Subdirectory};
 use super::page::{Meant, PageUrl};
 
 /// The forges that have a short name before a colon.
@@ -63,7 +63,8 @@ fn written(meant: &Meant) -> Option<String> {
     let reference = reference.map(str::parse::<Reference>).transpose().ok()?;
     let subdirectory =
         meant.subdirectory.as_deref().map(str::parse::<Subdirectory>).transpose().ok()?;
-    let source = GitSource { url, reference, subdirectory }.to_string();
+    let source =
+        GitSource { url, reference, subdirectory, contents: Contents::default() }.to_string();
     Some(match (placeholder, source.split_once('#')) {
         (None, _) => source,
         (Some(place), Some((main, fragment))) => format!("{main}@{place}#{fragment}"),
@@ -208,7 +209,7 @@ fn address(text: &str, is_getter: bool) -> Option<Meant> {
 fn is_foreign(fragment: &str) -> bool {
     let is_own = |part: &str| {
         let (key, _) = part.split_once('=').unwrap_or((part, ""));
-        part.is_empty() || ["egg", "subdirectory", "sha256"].contains(&key)
+        part.is_empty() || ["egg", "subdirectory", "submodules", "lfs", "sha256"].contains(&key)
     };
     !fragment.split('&').all(is_own)
 }

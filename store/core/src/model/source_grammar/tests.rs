@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use proptest::{prelude::*, string::string_regex};
 
 use crate::model::{
-    ArchiveKind, ArchiveSource, ArchiveUrl, Expected, GitSource, ModuleName, ParseSourceError,
-    Reference, RemoteUrl, Revision, Source,
+    ArchiveKind, ArchiveSource, ArchiveUrl, Contents, Expected, GitSource, ModuleName,
+    ParseSourceError, Reference, RemoteUrl, Revision, Source, Submodules,
 };
 
 const COMMIT: &str = "00112233445566778899aabbccddeeff00112233";
@@ -25,6 +25,7 @@ fn git(url: &str, reference: Option<&str>, subdirectory: Option<&str>) -> Source
         url: url.parse().unwrap(),
         reference: reference.map(|text| text.parse().unwrap()),
         subdirectory: subdirectory.map(|text| text.parse().unwrap()),
+        contents: Contents::default(),
     })
 }
 
@@ -577,6 +578,16 @@ fn urls() -> impl Strategy<Value = String> {
         .prop_filter("only what reads as an address", |text| text.parse::<RemoteUrl>().is_ok())
 }
 
+fn contents() -> impl Strategy<Value = Contents> {
+    let path = "[a-z0-9 %#&=/@.,ü-]{1,12}|true|false";
+    let paths = prop::collection::vec(path, 0..3);
+    let at = paths.prop_map(|paths| {
+        Submodules::at(paths.iter().filter_map(|path| path.parse().ok()).collect())
+    });
+    let submodules = prop_oneof![Just(Submodules::All), at];
+    (submodules, any::<bool>()).prop_map(|(submodules, lfs)| Contents { submodules, lfs })
+}
+
 fn sources() -> impl Strategy<Value = Source> {
     let name = "[A-Za-z0-9%#/@._-]{1,12}";
     let reference = prop_oneof![name, Just(COMMIT.to_owned())].prop_map(|text| text.parse().ok());
@@ -584,9 +595,12 @@ fn sources() -> impl Strategy<Value = Source> {
         .prop_map(|text| text.parse().ok());
     let archive = "https://[a-z]{1,5}(/[a-z%0-9]{1,4}){1,2}\\.(zip|tgz|tar\\.gz|tar\\.zst)";
     prop_oneof![
-        (urls(), reference, subdirectory.clone()).prop_map(|(url, reference, subdirectory)| {
-            Source::Git(GitSource { url: url.parse().unwrap(), reference, subdirectory })
-        }),
+        (urls(), reference, subdirectory.clone(), contents()).prop_map(
+            |(url, reference, subdirectory, contents)| {
+                let url = url.parse().unwrap();
+                Source::Git(GitSource { url, reference, subdirectory, contents })
+            }
+        ),
         "(/[a-zA-Z0-9 @:%~.ü-]{1,6}){1,4}".prop_map(|path| Source::linked(Path::new(&path))),
         (archive, any::<[u8; 32]>(), subdirectory).prop_filter_map(
             "only what reads as an archive",
@@ -596,6 +610,38 @@ fn sources() -> impl Strategy<Value = Source> {
             }
         ),
     ]
+}
+
+#[test]
+fn what_is_wanted_beyond_the_tree_is_written_only_where_it_is_not_usual() {
+    let with = |submodules, lfs| {
+        let Source::Git(mut git) = git("https://h/o/r", None, Some("a")) else { unreachable!() };
+        git.contents = Contents { submodules, lfs };
+        Source::Git(git)
+    };
+    let paths = ["vendor/x", "b"].map(|path| path.parse().unwrap());
+    let table = [
+        ("", with(Submodules::All, false)),
+        ("&lfs=true", with(Submodules::All, true)),
+        ("&submodules=false", with(Submodules::None, false)),
+        ("&submodules=b,vendor/x&lfs=true", with(Submodules::At(paths.into()), true)),
+    ];
+    for (fields, meant) in table {
+        let text = format!("git+https://h/o/r#subdirectory=a{fields}");
+        assert_eq!(source(&text), meant, "{text}");
+        assert_eq!(meant.to_string(), text);
+        assert_eq!(meant.without_contents().to_string(), "git+https://h/o/r#subdirectory=a");
+    }
+    assert_eq!(source("git+https://h/r#lfs=false&submodules=true"), git("https://h/r", None, None));
+    for (text, expected) in [
+        ("git+https://h/r#submodules=", Expected::Submodules),
+        ("git+https://h/r#submodules=../a", Expected::Submodules),
+        ("git+https://h/r#lfs=yes", Expected::Flag),
+        ("git+https://h/r#lfs=true&lfs=true", Expected::Once("lfs".into())),
+        ("archive+https://h/r.zip#lfs=true", Expected::FragmentKey("lfs".into())),
+    ] {
+        assert_eq!(parse(text).map_err(|error| error.expected), Err(expected), "{text}");
+    }
 }
 
 #[test]

@@ -20,8 +20,10 @@ pub enum ServerError {
         said: Words,
     },
     /// Too many requests, the server says by a status, a header or its words.
-    #[error("the server limits the rate of requests{}{said}", wait.map(|wait| format!(", and asks to wait {}", seconds(&wait))).unwrap_or_default())]
+    #[error("{}the server limits the rate of requests{}{said}", by(*.status), asked(.wait.as_ref()))]
     RateLimited {
+        /// The HTTP status, if there was one.
+        status: Option<u16>,
         /// How long the server asked us to stay away.
         wait: Option<Duration>,
         /// What the server said.
@@ -166,6 +168,14 @@ impl ServerError {
             _ => false,
         }
     }
+}
+
+fn by(status: Option<u16>) -> String {
+    status.map(|status| format!("HTTP status {status}: ")).unwrap_or_default()
+}
+
+fn asked(wait: Option<&Duration>) -> String {
+    wait.map(|wait| format!(", and asks to wait {}", seconds(wait))).unwrap_or_default()
 }
 
 /// The command in git's message that says that the owner of a repository is trusted. Which path it must name depends on
