@@ -42,6 +42,7 @@ pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
 pub use protocol::{ContentSource, Network, Resolved, Session, Tip, Wanted, is_short_id};
 pub use subdirectory::find_part;
 pub use submodules::{Submodule, SubmoduleList};
+pub use transport::{Lane, Lanes};
 pub use tree::{Collision, UnpackOptions, WrittenTree, checkout_into, unpack_into};
 pub use tree_rules::{DEEPEST, LONGEST_LINK, LONGEST_PATH, RefusedTree, RejectReason};
 pub use tree_rules::{check_link, check_name, first_that_leaves};

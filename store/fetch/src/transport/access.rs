@@ -16,7 +16,7 @@ use super::{
     http::HttpClient,
     http_agent::HttpAgents,
     pace::Pace,
-    process::ssh_to_run,
+    process::SshCall,
     watch::Watch,
 };
 use crate::{
@@ -73,14 +73,14 @@ impl Access {
     ) -> Result<Ran, TransportError> {
         let interactive = self.config.interactive();
         let program = self.config.ssh();
-        let command = ssh_to_run(line, &program, remote, interactive, &self.limits, watch)?;
+        let call = SshCall::new(program, remote, interactive, &self.limits, watch)?;
         let limit = self.limits.idle.min(watch.time_left().map_err(|_| lost(watch))?);
         let cancel = &self.cancel;
         let running = Running { input: b"", limit, cancel, told: &|_| {}, ends_with_us: true };
         let manner = Manner { shares_our_group: interactive, most: MOST, ..Manner::default() };
         watch.counters.connection();
         watch.counters.request();
-        running.run_as(command, manner).map_err(|error| match error {
+        running.run_as(call.run(line), manner).map_err(|error| match error {
             ProgramError::Cancelled { .. } => TransportError::Cancelled,
             ProgramError::TimedOut { limit, .. } => TransferError::Idle(limit).into(),
             ProgramError::Start { program, source } => {

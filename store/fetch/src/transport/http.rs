@@ -28,13 +28,14 @@ use ureq::{
 
 use super::{
     git_config::{GitConfig, HttpOptions, Redirects, RemoteUrl},
-    http_refusal::refused,
+    http_refusal::{pause_asked, refused},
     http_request::{
         Headers, LazyPost, Request, RequestBody, Response, ResponsePart, header_lines, read_whole,
     },
     http_text::{
         HttpOrigin, http_origin, kinds_of_login, resolved, without_password, without_user,
     },
+    lanes::is_of_a_crowd,
     login::Logins,
     watch::Watch,
 };
@@ -261,12 +262,35 @@ impl RequestSender {
         let mut redirects = 0;
         loop {
             let request = self.request(&at, plan);
-            let response = request.send(&self.watch, plan.body)?;
+            let response = self.send_in_a_crowd(&request, plan.body)?;
             if response.status().is_redirection() && plan.follow {
                 redirects += 1;
                 at = self.redirect(&at, &response, redirects)?;
             } else if !self.has_another_login(&at, plan, &request, &response)? {
                 return Ok((at, response, request.login));
+            }
+        }
+    }
+
+    /// Sends one request, and sends it again while a server that has answered others has too many of them.
+    fn send_in_a_crowd(&self, request: &Request, body: Option<&[u8]>) -> io::Result<Response> {
+        let mut attempt = self.watch.begin();
+        loop {
+            match request.send(&self.watch, body) {
+                Ok(response) => match pause_asked(&response) {
+                    None => {
+                        self.watch.answered();
+                        return Ok(response);
+                    }
+                    pause if self.watch.back_off(&mut attempt, pause) => {}
+                    Some(_) => return Ok(response),
+                },
+                Err(sent_up) => {
+                    let Some(error) = self.watch.take_error() else { return Err(sent_up) };
+                    if !is_of_a_crowd(&error) || !self.watch.back_off(&mut attempt, None) {
+                        return Err(self.watch.fail(error));
+                    }
+                }
             }
         }
     }

@@ -5,7 +5,9 @@
 
 mod pace;
 mod bands;
+mod lanes;
 mod watch;
+mod addresses;
 mod tcp;
 mod http_text;
 mod git_environment;
@@ -15,6 +17,7 @@ mod git_config;
 mod long_listings;
 mod refusal;
 mod process;
+mod shared_ssh;
 mod http_agent;
 mod netrc;
 mod login;
@@ -34,6 +37,8 @@ pub(crate) use http_agent::HttpAgents;
 pub(crate) use http_refusal::asked_wait;
 pub(crate) use http_request::{Headers, Response};
 pub(crate) use http_text::{HttpOrigin, http_origin, resolved};
+pub(crate) use lanes::is_of_a_crowd;
+pub use lanes::{Lane, Lanes};
 pub(crate) use long_listings::LongListings;
 pub(crate) use pace::Pace;
 pub(crate) use process::{StderrTail, fault_from_stderr};

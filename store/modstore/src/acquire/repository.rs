@@ -218,7 +218,7 @@ pub(super) fn destination<'d>(
         staging,
         root,
         packs: sources.settings.packs,
-        memory: &sources.memory,
+        memory: sources.memory(),
         lfs: sources.settings.lfs,
         objects: &sources.objects,
     })

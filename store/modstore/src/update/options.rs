@@ -19,7 +19,7 @@ pub struct Options {
     pub lock_limit: Duration,
     /// How content is made durable.
     pub barrier: Barrier,
-    /// How many repositories are asked at once.
+    /// At most this many repositories are worked on at once. Each host begins with eight; the further away it is, the more.
     pub jobs: usize,
     /// Whether to stay off the network.
     pub offline: bool,
@@ -51,7 +51,7 @@ impl Default for Options {
         Self {
             lock_limit: Duration::from_secs(300),
             barrier: Barrier::FileSystem,
-            jobs: 8,
+            jobs: 64,
             offline: false,
             interactive: false,
             trust_home: false,
