@@ -11,6 +11,12 @@ mod world;
 mod schemes;
 #[path = "servers/tags.rs"]
 mod tags;
+#[path = "servers/refs.rs"]
+mod refs;
+#[path = "servers/subdirectories.rs"]
+mod subdirectories;
+#[path = "servers/attributes.rs"]
+mod attributes;
 #[path = "servers/logins.rs"]
 mod logins;
 #[path = "servers/credentials.rs"]

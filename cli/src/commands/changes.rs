@@ -57,6 +57,8 @@ pub(crate) struct Updated {
     files_changed: Option<usize>,
     /// Whether a Python environment had to install it.
     installed: bool,
+    /// The tag that it follows, if the tag was moved to another commit; null otherwise.
+    moved_tag: Option<String>,
     /// Its files that are Git LFS pointers; null if there are none.
     pointers: Option<PointersLeft>,
 }
@@ -106,6 +108,7 @@ impl Update {
                 .environments
                 .iter()
                 .any(|settled| settled.installed.contains(&updated.module)),
+            moved_tag: updated.moved_tag().map(str::to_owned),
             pointers: PointersLeft::of(store, &updated.to),
         });
         Self {

@@ -50,6 +50,8 @@ pub(crate) struct StatusAnswer {
     undeclared: Vec<String>,
     /// Modules that are not in the state that modules.toml asks for, and why.
     failing: Vec<FailingModule>,
+    /// Modules from git with files that a checkout by git would write differently: attributes are not applied.
+    attributes: Vec<UnappliedAttributes>,
     /// Modules with files that are Git LFS pointers.
     pointers: Vec<ModulePointers>,
     /// Modules whose build is not allowed.
@@ -79,6 +81,15 @@ pub(crate) struct FailingModule {
     current: Option<Binding>,
     /// When that became current.
     current_since: Option<Time>,
+}
+
+/// A module with files that a checkout by git would write differently.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct UnappliedAttributes {
+    /// The module.
+    module: String,
+    /// How many files, and the first of them.
+    message: String,
 }
 
 /// A module with files that are Git LFS pointers.
@@ -130,6 +141,7 @@ impl Runnable for StatusArgs {
             missing: texts(declared.modules.keys().map(|name| name.as_str()).filter(is_missing)),
             undeclared: texts(modules.keys().filter(is_undeclared)),
             failing: failing(&state, current, &modules),
+            attributes: unapplied_attributes(&store, &modules),
             pointers: pointers(&store, &modules),
             builds_not_allowed: builds_not_allowed(&store, &declared),
             generations: state.generations().len(),
@@ -148,6 +160,17 @@ impl Runnable for StatusArgs {
 fn builds_not_allowed(store: &Store, declared: &Declarations) -> Vec<String> {
     let builds = store.builds(declared).into_iter().filter(|build| !build.is_allowed);
     builds.map(|build| build.module.to_string()).collect()
+}
+
+fn unapplied_attributes(
+    store: &Store,
+    modules: &BTreeMap<ModuleName, StoreBinding>,
+) -> Vec<UnappliedAttributes> {
+    let unapplied = modules.iter().filter_map(|(module, binding)| {
+        let message = store.unapplied_attributes(binding)?.to_string();
+        Some(UnappliedAttributes { module: module.to_string(), message })
+    });
+    unapplied.collect()
 }
 
 fn pointers(store: &Store, modules: &BTreeMap<ModuleName, StoreBinding>) -> Vec<ModulePointers> {

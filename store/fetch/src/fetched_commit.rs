@@ -2,7 +2,7 @@
 //!
 //! When the caller has a tree of the same repository, the request says so, the server sends a thin pack, and unchanged files are
 //! linked. When that tree turns out to be damaged, the commit is fetched again, whole. Servers that cannot give one
-//! commit alone are asked through a bare mirror.
+//! commit alone, or refuse this one, are asked through a bare mirror.
 //!
 //! Limits: does not ask which commit is wanted; that is the session's part.
 
@@ -126,10 +126,12 @@ pub fn fetch_commit(
     let base = base.map(BaseEntry::as_base).filter(base_is_usable);
     let fetch = CommitFetch { commit, into, on_step, cancel };
     if session.gives_alone(commit)? {
-        with_base(base.as_ref(), |base| fetch.by_pack(session, base))
-    } else {
-        fetch.by_mirror(session, base.as_ref())
+        match with_base(base.as_ref(), |base| fetch.by_pack(session, base)) {
+            Err(AcquireError::Fetch(FetchError::Remote(_))) if session.has_refused(commit) => {}
+            alone => return alone,
+        }
     }
+    fetch.by_mirror(session, base.as_ref())
 }
 
 /// Makes the tree of a commit from `base`, which is of the very commit, without asking any server; `None` when the base

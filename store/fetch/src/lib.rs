@@ -14,6 +14,7 @@ mod protocol;
 mod pack;
 mod tree;
 mod subdirectory;
+mod attributes;
 mod lfs;
 mod mirror;
 mod fetched_commit;
@@ -21,6 +22,7 @@ mod composed;
 mod archive;
 
 pub use archive::{FetchedArchive, KnownFile, fetch_archive};
+pub use attributes::{Unapplied, unapplied_attributes};
 pub use composed::{SUBMODULES_FILE, compose};
 pub use errors::{
     AcquireError, ArchiveError, Cause, ConnectError, FetchError, LfsError, LimitError, LoginError,
@@ -37,8 +39,8 @@ pub use limits::{
 };
 pub use mirror::MirrorPlace;
 pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
-pub use protocol::{ContentSource, Network, Resolved, Session, Tip, Wanted};
-pub use subdirectory::check_subdirectory;
+pub use protocol::{ContentSource, Network, Resolved, Session, Tip, Wanted, is_short_id};
+pub use subdirectory::find_part;
 pub use submodules::{Submodule, SubmoduleList};
 pub use transport::{Lane, Lanes};
 pub use tree::{Collision, UnpackOptions, WrittenTree, checkout_into, unpack_into};

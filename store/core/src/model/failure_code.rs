@@ -39,6 +39,8 @@ codes! {
     EmptyRepository = "empty-repository",
     /// The server does not have the commit, or does not give it.
     NoSuchCommit = "no-such-commit",
+    /// The repository is in an object format that is not supported: its ids are not SHA-1.
+    ObjectFormat = "object-format",
     /// The server does not have the content of a Git LFS file.
     NoSuchContent = "no-such-content",
     /// The module's subdirectory is not in the repository or archive, or a linked directory is not there.

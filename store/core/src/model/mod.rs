@@ -16,6 +16,7 @@ mod module_name;
 mod distribution_name;
 mod revision;
 mod subdirectory;
+mod tree_part;
 mod reference;
 mod ref_name;
 mod linked_path;
@@ -66,5 +67,6 @@ pub use source::{ArchiveSource, ArchiveUrl, GitSource, Locking, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
 pub use toml_fields::TomlFault;
+pub use tree_part::{TreePart, TreePartError};
 
 pub use causes::causes;

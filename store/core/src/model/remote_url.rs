@@ -369,8 +369,11 @@ fn check_path(url: &RemoteUrl) -> Result<(), Refusal> {
         return Err(Refusal::new(0, Expected::Path));
     }
     let is_url = url.spelling == Spelling::Url;
-    if let Some(at) = path.find(' ').filter(|_| is_url) {
-        return Err(Refusal::new(at, Expected::NoCharacter(' ')));
+    // In a request of HTTP a space would end the address; elsewhere git takes it as it stands.
+    let is_http = matches!(url.scheme, Scheme::Http | Scheme::Https);
+    if let Some(at) = path.find(' ').filter(|_| is_http) {
+        let meant = format!("git+{}{}", url.login_free_address(), path.replace(' ', "%20"));
+        return Err(Refusal::new(at, Expected::NoCharacter(' ')).suggest(meant));
     }
     if let Some(at) = path.find('?').filter(|_| is_url) {
         let meant = format!("{}{}", url.login_free_address(), path.get(..at).unwrap_or_default());

@@ -136,6 +136,11 @@ impl Refusal {
         self
     }
 
+    /// Whether what it says to write begins so.
+    pub(super) fn suggests(&self, start: &str) -> bool {
+        self.suggestion.as_ref().is_some_and(|suggestion| suggestion.starts_with(start))
+    }
+
     /// The refusal of a part that begins at byte `by` of the whole.
     pub(super) fn shifted(mut self, by: usize) -> Self {
         self.at += by;

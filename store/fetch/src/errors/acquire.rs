@@ -4,7 +4,7 @@ use std::{error::Error as _, time::Duration};
 
 use modstore_core::{
     disk::{DiskError, StagingError},
-    model::{Class, FailureCode, Stage, Subdirectory},
+    model::{Class, FailureCode, Stage, Subdirectory, TreePartError},
 };
 
 use super::{
@@ -31,13 +31,16 @@ pub enum AcquireError {
     /// The tree could not be written.
     #[error("the tree could not be written")]
     Write(#[source] DiskError),
-    /// The repository has no such directory.
+    /// The repository has no such directory or file, or a link on the way to it leads nowhere.
     #[error("there is no directory `{subdirectory}` in the source{}", near(.directories))]
     NoSubdirectory {
         /// What was asked for.
         subdirectory: Subdirectory,
         /// Directories there are, the likeliest first.
         directories: Vec<String>,
+        /// The link that is at fault, if one is.
+        #[source]
+        link: Option<TreePartError>,
     },
     /// The archive did not become a tree.
     #[error(transparent)]

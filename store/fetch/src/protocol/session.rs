@@ -6,9 +6,18 @@
 //! costs one more, and is used where version 0 cannot do: a handshake over the limit, and a commit id,
 //! which version 0 refuses or answers with history that was not asked for.
 //!
+//! A commit that the server does not give alone is fetched with the history of all branches and tags, which a clone
+//! would have too.
+//!
 //! Limits: SHA-1 repositories.
 
-use std::{collections::BTreeMap, error::Error, io::BufRead, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    io::BufRead,
+    path::Path,
+    sync::Arc,
+};
 
 use gix::{ObjectId, bstr::BString, protocol::handshake::Ref, url::Scheme};
 use gix_transport::Protocol;
@@ -20,7 +29,10 @@ use modstore_core::{
 
 use super::{
     connection::{Connection, FetchRequest, HandshakeError, ReceiveError},
-    listing::{Resolved, Tip, Wanted, missing, prefixes, resolve, tip_of},
+    listing::{
+        Resolved, Tip, Wanted, is_short_id, missing, prefixes, resolve, resolve_in_all, tip_of,
+        tips_in,
+    },
 };
 use crate::{
     errors::{
@@ -68,6 +80,8 @@ pub struct Session {
     resolutions: Vec<Result<Resolved, RemoteError>>,
     /// How each commit that a name led to is asked for.
     named: BTreeMap<ObjectId, Tip>,
+    /// The commits that the server has refused to give by their ids.
+    refused: BTreeSet<ObjectId>,
 }
 
 /// Where a repository keeps the content of its large files, as far as it takes to ask.
@@ -135,6 +149,7 @@ impl Network {
             connection: Some(connection),
             resolutions: Vec::new(),
             named: BTreeMap::new(),
+            refused: BTreeSet::new(),
         };
         session.resolutions = session.resolve(wanted)?;
         session.remember();
@@ -342,9 +357,13 @@ impl Session {
         on_step: &dyn Fn(Step<'_>),
         receive: impl FnOnce(&mut dyn BufRead, Tip) -> Result<R, E>,
     ) -> Result<R, FetchError<E>> {
-        let connection = self.connection_for(commit).map_err(FetchError::Remote)?;
-        let given = connection.may_give(commit) || connection.gives_unlisted();
-        let tips = if given { Vec::new() } else { connection.listed_tips() };
+        let mut connection = self.connection_for(commit).map_err(FetchError::Remote)?;
+        let given = self.gives(&connection, commit);
+        let tips = if given {
+            Vec::new()
+        } else {
+            self.tips(&mut connection).map_err(FetchError::Remote)?
+        };
         let request = |want| {
             if given {
                 FetchRequest::History { wants: vec![want], haves }
@@ -361,11 +380,33 @@ impl Session {
     /// Whether [`Session::fetch`] can have `commit` alone, as far as is known before it is asked for.
     pub(crate) fn gives_alone(&mut self, commit: ObjectId) -> Result<bool, RemoteError> {
         let connection = self.connection_for(commit)?;
-        let gives =
-            connection.may_give(commit) || connection.gives_unlisted() || self.has_name(commit);
+        let gives = self.gives(&connection, commit) || self.has_name(commit);
         let gives = gives && connection.can_shallow();
         self.connection = Some(connection);
         Ok(gives)
+    }
+
+    /// Whether the server has refused to give `commit` by its id, without which it may come with its branch.
+    pub(crate) fn has_refused(&self, commit: ObjectId) -> bool {
+        self.refused.contains(&commit)
+    }
+
+    /// Whether `commit` can be asked for by its id.
+    fn gives(&self, connection: &Connection, commit: ObjectId) -> bool {
+        let may_give = connection.may_give(commit) || connection.gives_unlisted();
+        may_give && !self.has_refused(commit)
+    }
+
+    /// The ids that all branches and tags can be asked for by.
+    fn tips(&self, connection: &mut Connection) -> Result<Vec<ObjectId>, RemoteError> {
+        let names = ["HEAD", "refs/heads/", "refs/tags/"].map(BString::from).to_vec();
+        let listed = connection.refs(names, LONGEST);
+        let failed = |source| self.failed(RemoteStage::List, source);
+        Ok(tips_in(&listed.map_err(failed)?))
+    }
+
+    fn failed(&self, stage: RemoteStage, source: TransportError) -> RemoteError {
+        RemoteError::Failed { stage, url: self.remote.redacted.clone(), source }
     }
 
     /// The error that says that the server has no way to give `commit`.
@@ -375,8 +416,7 @@ impl Session {
         } else {
             ServerError::NotGiven(format!("no branch or tag reaches {commit}"))
         };
-        let source = source.into();
-        RemoteError::Failed { stage: RemoteStage::Fetch, url: self.remote.redacted.clone(), source }
+        self.failed(RemoteStage::Fetch, source.into())
     }
 
     /// Sends the request that `request` makes of the id by which `commit` is asked for. A server that refuses a commit
@@ -390,7 +430,7 @@ impl Session {
         receive: impl FnOnce(&mut dyn BufRead, Tip) -> Result<R, E>,
     ) -> Result<R, FetchError<E>> {
         let tip = connection.listed(commit).or_else(|| self.named.get(&commit).copied());
-        let is_named = tip.is_some();
+        let (is_named, is_git) = (tip.is_some(), connection.is_git());
         let tip = tip.unwrap_or(commit.into());
         let mut receive = Some(receive);
         let mut once = |pack: &mut dyn BufRead, tip| {
@@ -398,9 +438,10 @@ impl Session {
             receive(pack, tip)
         };
         let refused = match self.fetch_over(connection, tip, request, on_step, &mut once) {
-            Err(FetchError::Remote(error)) if !is_named && is_not_ours(&error) => error,
+            Err(FetchError::Remote(error)) if !is_named && error.may_be_refusal(is_git) => error,
             result => return result,
         };
+        self.refused.insert(commit);
         match self.find_tag(commit) {
             Some((connection, tip)) => {
                 self.fetch_over(connection, tip, request, on_step, &mut once)
@@ -425,11 +466,7 @@ impl Session {
             }
             Err(ReceiveError::Failed(error)) => {
                 let source = if self.has_name(tip.commit) { or_moved(error) } else { error };
-                Err(FetchError::Remote(RemoteError::Failed {
-                    stage: RemoteStage::Fetch,
-                    url: url(),
-                    source,
-                }))
+                Err(FetchError::Remote(self.failed(RemoteStage::Fetch, source)))
             }
             Err(ReceiveError::Receive(source)) => Err(FetchError::Receive { url: url(), source }),
         }
@@ -479,15 +516,22 @@ impl Session {
     ) -> Result<Vec<Result<Resolved, RemoteError>>, RemoteError> {
         let url = self.remote.redacted.clone();
         let refs = self.refs(wanted.iter().flat_map(prefixes).collect(), LONGEST)?;
-        let found: Vec<_> = wanted.iter().map(|each| resolve(&refs, each, &url)).collect();
         let lists_all = self.connection.as_ref().is_none_or(|each| !each.speaks_v2());
-        if lists_all || found.iter().all(Result::is_ok) {
+        if lists_all {
+            return Ok(wanted.iter().map(|each| resolve_in_all(&refs, each, &url)).collect());
+        }
+        let found: Vec<_> = wanted.iter().map(|each| resolve(&refs, each, &url)).collect();
+        if found.iter().all(Result::is_ok) {
             return Ok(found);
         }
         // Only the asked-for names were listed. What else there is makes a better message, and tells
         // an empty repository from a wrong name; not having it is no reason to fail differently.
         let all_names = vec!["HEAD".into(), "refs/heads/".into(), "refs/tags/".into()];
-        match self.refs(all_names, self.shared.limits.advertisement) {
+        let is_needed = wanted.iter().zip(&found).any(|(wanted, found)| {
+            found.is_err() && matches!(wanted, Wanted::Named(name) if is_short_id(name))
+        });
+        let longest = if is_needed { LONGEST } else { self.shared.limits.advertisement };
+        match self.refs(all_names, longest) {
             Err(_) => Ok(found),
             Ok(all) => Ok(found
                 .into_iter()
@@ -501,11 +545,7 @@ impl Session {
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         connection.refs(prefixes, longest).map_err(|source| {
             self.connection = None;
-            RemoteError::Failed {
-                stage: RemoteStage::List,
-                url: self.remote.redacted.clone(),
-                source,
-            }
+            self.failed(RemoteStage::List, source)
         })
     }
 }
@@ -516,10 +556,6 @@ fn or_moved(error: TransportError) -> TransportError {
         TransportError::Server(ServerError::NotGiven(_)) => ServerError::Moved.into(),
         error => error,
     }
-}
-
-fn is_not_ours(error: &RemoteError) -> bool {
-    matches!(error.transport(), Some(TransportError::Server(ServerError::NotGiven(_))))
 }
 
 /// The error again, with the names that exist.
@@ -536,7 +572,10 @@ fn better(
     };
     match each {
         Err(RemoteError::NoSuchRef { .. } | RemoteError::Empty { .. }) => {
-            Err(missing(all, name, url))
+            resolve_in_all(all, wanted, url).map_err(|error| match error {
+                RemoteError::AmbiguousId { .. } => error,
+                _ => missing(all, name, url),
+            })
         }
         each => each,
     }

@@ -9,7 +9,7 @@
 use std::{
     ffi::{OsStr, OsString},
     io::{self, BufReader, Read},
-    path::Path,
+    os::unix::ffi::OsStrExt as _,
     process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
@@ -122,13 +122,37 @@ impl StderrTail {
 /// `git upload-pack` in the repository at `remote`.
 pub(crate) fn upload_pack(remote: &RemoteUrl, version: Protocol) -> Command {
     let mut command = Command::new("git");
-    command
-        .arg("upload-pack")
-        .arg("--")
-        .arg(gix::path::from_bstr(remote.url.path.as_bstr()).as_deref().unwrap_or(Path::new("")));
+    command.arg("upload-pack").arg("--").arg(OsStr::from_bytes(&local_path(&remote.url)));
     speak_english(&mut command);
     set_protocol(&mut command, version);
     command
+}
+
+/// The path in a `file://` address: as in git, which reads each `%XX` but `%00`. A path that `insteadOf` gave stands for
+/// itself.
+fn local_path(url: &gix::Url) -> Vec<u8> {
+    if url.serialize_alternative_form {
+        return url.path.to_vec();
+    }
+    let mut path = Vec::with_capacity(url.path.len());
+    let mut rest = url.path.as_slice();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let escaped = rest.get(1..3).filter(|_| byte == b'%');
+        let escaped = escaped.and_then(|hex| u8::from_str_radix(hex.to_str().ok()?, 16).ok());
+        // `from_str_radix` takes a sign for a digit.
+        let is_hex = rest.get(1).is_some_and(u8::is_ascii_hexdigit);
+        match escaped.filter(|value| *value != 0 && is_hex) {
+            Some(value) => {
+                path.push(value);
+                rest = rest.get(3..).unwrap_or_default();
+            }
+            None => {
+                path.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    path
 }
 
 /// `ssh`, as git would start it for one server.
@@ -346,11 +370,25 @@ fn is_of_ssh(line: &str) -> bool {
 mod tests {
     use modstore_core::model::Class;
 
-    use super::{Moment, fault_from_stderr};
+    use super::{Moment, fault_from_stderr, local_path};
     use crate::errors::{TransferError, TransportError};
 
     fn meant(said: &str) -> TransportError {
         fault_from_stderr(said, TransferError::Dropped { source: None }, Moment::Asked)
+    }
+
+    #[test]
+    fn the_path_of_a_file_address_is_read_as_git_reads_it() {
+        for (url, path) in [
+            ("file:///My%20Project/%C3%9C+.git", "/My Project/Ü+.git"),
+            ("file:///a b", "/a b"),
+            ("file:///100%25/%zz/%0/%", "/100%/%zz/%0/%"),
+            ("file:///%00/%+1", "/%00/%+1"),
+            ("/srv/%20", "/srv/%20"),
+        ] {
+            let url = gix::url::parse(url).unwrap();
+            assert_eq!(String::from_utf8(local_path(&url)).unwrap(), path, "{url:?}");
+        }
     }
 
     #[test]

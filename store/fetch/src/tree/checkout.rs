@@ -178,6 +178,16 @@ impl<'a> Checkout<'a> {
         locked(&self.table).wanted.contains_key(id)
     }
 
+    /// The error for a blob that is larger than any may be, with the file that waits for it.
+    pub(crate) fn too_large(&self, id: &ObjectId, source: LimitError) -> PackError {
+        let table = locked(&self.table);
+        let waiting = table.wanted.get(id).and_then(|waiting| waiting.first());
+        match waiting.map(|added| added.file.path.clone()) {
+            Some(path) => PackError::LargeFile { path, source },
+            None => source.into(),
+        }
+    }
+
     /// Takes a file from the previous entry: linked if it may be, else read, checked and written.
     pub(crate) fn take_from_base(&self, from_base: BaseFile<'a>) -> Result<(), PackError> {
         let (BaseFile { added, old }, Some(base)) = (from_base, self.base) else { return Ok(()) };

@@ -31,6 +31,12 @@ pub enum SourceError {
         /// Why not.
         source: Arc<SourceError>,
     },
+    /// A single file is to be built.
+    #[error("`{path}` is a file, and only a directory can be built")]
+    FileToBuild {
+        /// The file.
+        path: String,
+    },
     /// Its submodules are not what submodules may be.
     #[error(transparent)]
     RefusedSubmodule(#[from] Arc<SubmoduleError>),
@@ -97,9 +103,10 @@ impl SourceError {
             Self::Submodule { source, .. } => source.class(),
             Self::RefusedSubmodule(error) => error.class(),
             Self::HostGivenUp { .. } => Class::Transient,
-            Self::Network(_) | Self::OtherTree { .. } | Self::NoDirectory { .. } => {
-                Class::Permanent
-            }
+            Self::Network(_)
+            | Self::FileToBuild { .. }
+            | Self::OtherTree { .. }
+            | Self::NoDirectory { .. } => Class::Permanent,
         }
     }
 
@@ -116,7 +123,9 @@ impl SourceError {
                 Stage::Resolve => Stage::Fetch,
                 stage => stage,
             },
-            Self::RefusedSubmodule(_) | Self::OtherTree { .. } => Stage::Place,
+            Self::RefusedSubmodule(_) | Self::FileToBuild { .. } | Self::OtherTree { .. } => {
+                Stage::Place
+            }
         }
     }
 
@@ -129,7 +138,7 @@ impl SourceError {
             Self::Submodule { source, .. } => source.code(),
             Self::RefusedSubmodule(error) => error.code(),
             Self::OtherTree { .. } => FailureCode::Lock,
-            Self::NoDirectory { .. } => FailureCode::NoSuchDirectory,
+            Self::FileToBuild { .. } | Self::NoDirectory { .. } => FailureCode::NoSuchDirectory,
             Self::HostGivenUp { .. } => FailureCode::Connection,
         }
     }
@@ -142,6 +151,9 @@ impl SourceError {
             Self::Submodule { source, .. } => return source.hint(),
             Self::RefusedSubmodule(error) => return Some(error.hint()),
             Self::Network(_) | Self::HostGivenUp { .. } => return None,
+            Self::FileToBuild { .. } => {
+                "name the directory that the build needs in `subdirectory=`, or take the build out of modules.toml"
+            }
             Self::OtherTree { .. } => {
                 "run `modstore update` without --locked if the change is wanted"
             }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{entry::BaseCommit, key::TreeKey, resolution::Resolution};
 use crate::{
     commit::State,
-    model::{Binding, Contents, Digest, Origin},
+    model::{Binding, Contents, Digest, Origin, Revision},
 };
 
 /// The entries of all generations, by the key of their tree.
@@ -54,6 +54,18 @@ impl KnownTrees {
     /// The entry that was made last from this repository, and its commit.
     pub(super) fn newest(&self, origin: &Origin) -> Option<BaseCommit> {
         self.newest.get(origin).copied()
+    }
+
+    /// The one commit of a repository that the store knows and whose id begins with these digits.
+    pub(super) fn commit_like(&self, origin: &Origin, digits: &str) -> Option<Revision> {
+        let digits = digits.to_ascii_lowercase();
+        let mut found = self.by_key.keys().filter_map(|key| match key {
+            TreeKey::Commit { origin: at, revision, .. } if at == origin => Some(*revision),
+            TreeKey::Commit { .. } | TreeKey::Checksum { .. } => None,
+        });
+        let begins_so = |revision: &Revision| revision.to_string().starts_with(&digits);
+        let first = found.find(begins_so)?;
+        found.all(|other| !begins_so(&other)).then_some(first)
     }
 
     /// Whether the current generation leads to this entry.

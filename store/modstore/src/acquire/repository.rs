@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use gix::bstr::BStr;
 
 use modstore_fetch::{
-    AcquireError, BaseEntry, Destination, MirrorPlace, PlantedCommit, RemoteError, Session, Wanted,
-    fetch_commit,
+    AcquireError, BaseEntry, Destination, MirrorPlace, PlantedCommit, RemoteError, Resolved,
+    Session, Wanted, fetch_commit, is_short_id,
 };
 
 use super::{
@@ -36,17 +36,40 @@ pub(super) fn list(
     match connected(sources, upstream, wanted, modules) {
         Err(error) => wanted.iter().map(|_| Err(error.clone())).collect(),
         Ok(session) => {
-            let resolved = session.take_resolutions().into_iter().map(|resolved| {
-                let resolved = resolved.map_err(AcquireError::from)?;
-                Ok(Resolution::Commit(Fetched {
-                    origin: origin.clone(),
-                    reference: resolved.name.map(RefName::from),
-                    revision: resolved.commit.into(),
-                }))
+            let resolved = session.take_resolutions().into_iter().zip(wanted);
+            let resolved = resolved.map(|(resolved, wanted)| {
+                let is_id = match &resolved {
+                    Ok(resolved) => resolved.name.is_none(),
+                    Err(RemoteError::NoSuchRef { .. } | RemoteError::AmbiguousId { .. }) => true,
+                    Err(_) => false,
+                };
+                let known = Some(wanted).filter(|_| is_id);
+                let known = known.and_then(|wanted| by_short_id(sources, &origin, wanted));
+                known.map_or_else(|| resolution(&origin, resolved), Ok)
             });
             resolved.collect()
         }
     }
+}
+
+fn resolution(
+    origin: &Origin,
+    resolved: Result<Resolved, RemoteError>,
+) -> Result<Resolution, SourceError> {
+    let Resolved { commit, name, .. } = resolved.map_err(AcquireError::from)?;
+    Ok(Resolution::Commit(Fetched {
+        origin: origin.clone(),
+        reference: name.map(RefName::from),
+        revision: commit.into(),
+    }))
+}
+
+/// What a short commit id stands for that was found before: the listing knows it only as long as a name leads to it.
+fn by_short_id(sources: &Sources<'_>, origin: &Origin, wanted: &Wanted) -> Option<Resolution> {
+    let Wanted::Named(digits) = wanted else { return None };
+    let found = is_short_id(digits).then(|| sources.known().commit_like(origin, digits))?;
+    let commit = |revision| Fetched { origin: origin.clone(), reference: None, revision };
+    found.map(|revision| Resolution::Commit(commit(revision)))
 }
 
 /// The connection, which is made with the first call.

@@ -32,12 +32,9 @@ use crate::{
         self, Build, BuildError, Material, Recipe, conditions, failing_at, key_but_for_source,
         key_of,
     },
-    disk::{DiskError, Staged, Verb, is_right, is_whole, read_manifest},
+    disk::{DiskError, Staged, Verb, is_right, is_whole, part_of, read_manifest},
     events::{Event, Step},
-    model::{
-        Attempt, Binding, Bound, BuildSpec, Built, Digest, Manifest, ModuleName, Stage,
-        Subdirectory,
-    },
+    model::{Attempt, Binding, Bound, BuildSpec, Built, Digest, Manifest, ModuleName, Stage},
 };
 
 /// After this many builds that found no network the others are left for later.
@@ -328,7 +325,11 @@ impl BuildTree {
         let lost = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let (at, manifest) =
             found.ok_or_else(|| DiskError::new(Verb::Read, layout.manifest(digest), lost()))?;
-        let part = part.map_or_else(String::new, Subdirectory::to_string);
+        let part = part.map(|part| part_of(&at, &manifest, part)).transpose();
+        let part = part.map_err(|error| {
+            DiskError::new(Verb::Read, layout.manifest(digest), std::io::Error::other(error))
+        })?;
+        let part = part.map_or_else(String::new, |part| part.path().to_owned());
         Ok(Self::Tree { at, manifest, part })
     }
 

@@ -20,7 +20,7 @@ use crate::{
         Acquired, AcquiredTree, BaseCommit, FetchStats, Request, Resolution, SourceError, Upstream,
         by_upstream, fetch, resolve,
     },
-    model::{Attempt, Binding, Contents, ModuleName},
+    model::{Attempt, Binding, Contents, ModuleName, TreePart},
 };
 
 /// What has come of the sources, and the trees that were staged for them.
@@ -209,14 +209,22 @@ fn bind(
     let to = Binding { source: goal.recorded.clone(), bound };
     let Acquired::Tree(tree) = acquired else { return Outcome::switched(to) };
     let locked = goal.pin.as_ref().map(|pin| pin.digest);
-    if let Err(error) = tree.check(locked, subdirectory) {
-        return failure(goal, resolution, error);
-    }
+    let part = match tree.check(context.store.layout, locked, subdirectory) {
+        Ok(TreePart::File(path)) if goal.build.is_some() => Err(SourceError::FileToBuild { path }),
+        checked => checked,
+    };
+    let part = match part {
+        Ok(part) => part,
+        Err(error) => return failure(goal, resolution, error),
+    };
     // A tree that is fetched again for what the module is already: the entry is gone.
     if tree.staged.is_none() && source_of(context, goal.module).as_ref() == Some(&to) {
         return Outcome::Kept(to);
     }
-    let (warnings, stats) = counted_once(tree);
+    // An archive has no attributes, whatever is called so in it.
+    let attributes = resolution.commit().and_then(|_| tree.attributes(context.store.layout, &part));
+    let (mut warnings, stats) = counted_once(tree);
+    warnings.extend(attributes);
     Outcome::changed(to, warnings, stats)
 }
 

@@ -39,7 +39,11 @@ pub(super) fn report(
                 report.cost.linked += change.stats.linked;
                 report.cost.received += change.stats.received;
                 let path = layout.current().join(&module);
-                report.updated.push(Updated { module, from: current, to: change.to, path });
+                let warned = module.clone();
+                let updated = Updated { module, from: current, to: change.to, path };
+                let text = updated.tag_warning();
+                report.warnings.extend(text.map(|text| Warning { module: warned, text }));
+                report.updated.push(updated);
             }
             Outcome::Removed => report.removed.push(module),
             Outcome::Deferred(deferred) => {
