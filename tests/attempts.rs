@@ -101,11 +101,15 @@ fn seconds(from: &Value, to: &Value) -> f64 {
     (read(to) - read(from)).rem_euclid(86_400.0)
 }
 
+/// What no repository may say of a submodule.
+const REFUSED: &str = "[submodule \"sub\"]\n\tpath = sub\n\turl = --upload-pack=x\n";
+
 #[test]
 fn each_cause_of_a_failure_has_a_code_of_its_own() {
     let world = World::new();
     let commit = world.tool.rev("HEAD").unwrap();
-    world.repo("parent").commit("main", &[Change::gitlink("sub", &commit)]);
+    let changes = [Change::write(".gitmodules", REFUSED), Change::gitlink("sub", &commit)];
+    world.repo("parent").commit("main", &changes);
     world.repo("locked");
     world.server.fault("locked", Fault::Status(401));
     world.repo("busy");
@@ -264,7 +268,8 @@ fn what_will_not_change_by_itself_is_asked_for_again_only_when_its_source_change
 fn a_commit_that_is_refused_is_not_fetched_again_and_the_next_one_is() {
     let world = World::new();
     let linked = world.tool.rev("HEAD").unwrap();
-    world.tool.commit("main", &[Change::gitlink("deep/sub", &linked)]);
+    let changes = [Change::write(".gitmodules", REFUSED), Change::gitlink("sub", &linked)];
+    world.tool.commit("main", &changes);
     let first = world.json(&["scan"], 1);
     assert_eq!(
         (&first["failed"][0]["stage"], &first["failed"][0]["class"]),
@@ -283,7 +288,7 @@ fn a_commit_that_is_refused_is_not_fetched_again_and_the_next_one_is() {
     let second = world.json(&["scan"], 1);
     assert_eq!(second["deferred"][0]["why"], "unchanged");
     let listed = posts(&world);
-    world.tool.commit("main", &[Change::delete("deep/sub")]);
+    world.tool.commit("main", &[Change::delete("sub"), Change::delete(".gitmodules")]);
     world.json(&["scan"], 0);
     assert!(posts(&world) > listed, "the second scan only listed");
 }

@@ -11,6 +11,12 @@ mod world;
 mod schemes;
 #[path = "servers/tags.rs"]
 mod tags;
+#[path = "servers/refs.rs"]
+mod refs;
+#[path = "servers/subdirectories.rs"]
+mod subdirectories;
+#[path = "servers/attributes.rs"]
+mod attributes;
 #[path = "servers/logins.rs"]
 mod logins;
 #[path = "servers/credentials.rs"]
@@ -19,6 +25,10 @@ mod credentials;
 mod refusals;
 #[path = "servers/sharing.rs"]
 mod sharing;
+#[path = "servers/crowd.rs"]
+mod crowd;
+#[path = "servers/ssh.rs"]
+mod ssh;
 #[path = "servers/host.rs"]
 mod host;
 #[path = "servers/ways.rs"]

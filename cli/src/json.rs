@@ -4,18 +4,22 @@
 
 mod scalar;
 mod words;
+mod contents;
 mod binding;
 mod attempt;
 mod failed;
 mod environment;
 mod lease;
+mod pointers_left;
 
 pub(crate) use self::{
     attempt::Attempt,
     binding::{Binding, Change},
+    contents::{Submodules, unusual},
     environment::{EnvironmentChanges, EnvironmentFailure},
     failed::{Deferred, DeferredReason, Failed},
     lease::LeaseHolder,
+    pointers_left::PointersLeft,
     scalar::{Digest, Revision, Time, numbers, paths, texts},
     words::failure_code,
 };

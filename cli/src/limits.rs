@@ -6,7 +6,7 @@ use std::{env, ffi::OsString, panic::resume_unwind, process::ExitCode, thread, t
 
 use modstore::Options;
 use modstore_core::model::Transport;
-use modstore_fetch::{ArchiveLimit, PackLimit};
+use modstore_fetch::{ArchiveLimit, LfsLimit, PackLimit};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::process::{Resource, getrlimit};
 
@@ -93,6 +93,11 @@ fn limited_by(
         }
     }
     options.transport = TRANSPORTS.of(TRANSPORT, &variable)?;
+    for limit in LfsLimit::ALL {
+        if let Some(most) = COUNTS.of(limit.variable(), &variable)? {
+            options.lfs.set(limit, most);
+        }
+    }
     options.allow_builds = SWITCHES.of(ALLOW_BUILDS, &variable)?.unwrap_or(options.allow_builds);
     Ok(options)
 }
@@ -184,6 +189,13 @@ mod tests {
             wanted.set(limit, 4321);
             assert_ne!(wanted, Options::default().archives, "{name}");
             assert_eq!(with(name, "4321").unwrap().archives, wanted, "{name}");
+        }
+        for limit in LfsLimit::ALL {
+            let name = limit.variable();
+            let mut wanted = Options::default().lfs;
+            wanted.set(limit, 4321);
+            assert_ne!(wanted, Options::default().lfs, "{name}");
+            assert_eq!(with(name, "4321").unwrap().lfs, wanted, "{name}");
         }
         assert_eq!(with(IDLE, "").unwrap().limits, Options::default().limits);
     }

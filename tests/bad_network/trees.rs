@@ -76,16 +76,16 @@ fn a_name_that_occurs_twice_is_refused() {
 }
 
 #[test]
-fn a_submodule_is_refused_by_name() {
+fn a_submodule_that_may_not_be_fetched_is_refused_by_name() {
     let day = Day::begun();
-    let modules = "[submodule \"parts\"]\n\tpath = deep/parts\n\turl = https://example.com/parts\n";
+    let modules = "[submodule \"parts\"]\n\tpath = deep/parts\n\turl = file:///srv/parts\n";
     let changes =
         [Change::write(".gitmodules", modules), Change::gitlink("deep/parts", &"a".repeat(40))];
     day.troubled.commit("main", &changes);
     let trouble = Trouble {
         stage: "place",
-        words: &["submodule `deep/parts`", "not fetched"],
-        hint: "name the submodule's own repository",
+        words: &["submodule `deep/parts`", "protocol `file`"],
+        hint: "protocol.file.allow",
         ..REFUSED
     };
     day.fails(&trouble);
@@ -105,11 +105,12 @@ fn a_submodule_beside_the_subdirectory_that_is_wanted_is_nobodys_trouble() {
 #[test]
 fn a_large_file_pointer_is_installed_and_reported_by_path() {
     let day = Day::begun();
-    let pointer = format!(
-        "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12345\n",
-        "0".repeat(64)
-    );
-    day.troubled.commit("main", &[Change::write("deep/model.bin", &pointer)]);
+    let pointer = |size: u32| {
+        let oid = "0".repeat(64);
+        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {size}\n")
+    };
+    let attributes = Change::write(".gitattributes", "*.bin filter=lfs\n");
+    day.troubled.commit("main", &[attributes, Change::write("deep/model.bin", pointer(12345))]);
     let ran = day.succeeds();
     let warnings = ran.json()["warnings"].clone();
     assert_eq!(warnings[0]["module"], "troubled", "{ran:?}");
@@ -117,7 +118,7 @@ fn a_large_file_pointer_is_installed_and_reported_by_path() {
         warnings[0]["message"].as_str().unwrap().contains("deep/model.bin is a Git LFS pointer"),
         "{ran:?}"
     );
-    day.troubled.commit("main", &[Change::write("deep/model.bin", format!("{pointer}x y\n"))]);
+    day.troubled.commit("main", &[Change::write("deep/model.bin", pointer(1))]);
     let ran = day.home.run(&["update"]).ok();
     let said = ran
         .stderr

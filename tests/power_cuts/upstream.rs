@@ -14,7 +14,16 @@ use modstore_testbed::{Change, Item, Random, Repo};
 /// The modules there may be.
 pub(crate) const NAMES: [&str; 5] = ["m0", "m1", "m2", "m3", "m4"];
 
+/// The one that keeps files with Git LFS.
+const LARGE: &str = "m2";
+
 const COMMITS: u64 = 10;
+
+/// The one that has a submodule.
+const WITH_SUBMODULE: &str = "m4";
+
+/// What it says of it.
+const SUBMODULE: &str = "[submodule \"sub\"]\n\tpath = deep/sub\n\turl = ../part.git\n";
 
 /// Everything a module shows, by path.
 pub(crate) type Tree = BTreeMap<String, Item>;
@@ -38,7 +47,8 @@ impl Upstream {
 
     /// The source of a module.
     pub(crate) fn source(&self, name: &str) -> String {
-        format!("git+file://{}/{name}.git", self.root.display())
+        let contents = if name == LARGE { "#lfs=true" } else { "" };
+        format!("git+file://{}/{name}.git{contents}", self.root.display())
     }
 
     /// Makes `main` of some repositories, one at least, lead somewhere else.
@@ -58,6 +68,8 @@ impl Upstream {
 pub(crate) struct Origin {
     root: tempfile::TempDir,
     repos: BTreeMap<String, Repo>,
+    /// The repository of the submodule.
+    part: Repo,
     trees: RefCell<HashMap<(String, String), Rc<Tree>>>,
 }
 
@@ -67,8 +79,11 @@ impl Origin {
         let memory = Path::new("/dev/shm");
         let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let root = tempfile::tempdir_in(place).unwrap();
-        let repos = NAMES.map(|name| (name.to_owned(), filled(root.path(), name))).into();
-        Self { root, repos, trees: RefCell::default() }
+        let part = Repo::create(root.path(), "part");
+        part.config("uploadpack.allowAnySHA1InWant", "true");
+        let filled = |name: &str| filled(root.path(), name, &part);
+        let repos = NAMES.map(|name| (name.to_owned(), filled(name))).into();
+        Self { root, repos, part, trees: RefCell::default() }
     }
 
     /// The directory of them all.
@@ -78,9 +93,19 @@ impl Origin {
 
     /// What git checks out for a commit.
     pub(crate) fn tree(&self, name: &str, revision: &str) -> Rc<Tree> {
-        let tree = || Rc::new(self.repos[name].tree(revision));
+        let tree = || Rc::new(self.whole_tree(name, revision));
         let key = (name.to_owned(), revision.to_owned());
         Rc::clone(self.trees.borrow_mut().entry(key).or_insert_with(tree))
+    }
+
+    fn whole_tree(&self, name: &str, revision: &str) -> Tree {
+        let mut tree = self.repos[name].large_tree(revision);
+        if name == WITH_SUBMODULE {
+            let commit = self.repos[name].git(&["rev-parse", &format!("{revision}:deep/sub")]);
+            let below = self.part.tree(&commit).into_iter();
+            tree.extend(below.map(|(path, item)| (format!("deep/sub/{path}"), item)));
+        }
+        tree
     }
 
     /// The commit that `main` leads to now.
@@ -91,7 +116,7 @@ impl Origin {
 }
 
 /// A repository of some twenty files, of nothing up to 60 kB, of which each commit changes about a third.
-fn filled(root: &Path, name: &str) -> Repo {
+fn filled(root: &Path, name: &str, part: &Repo) -> Repo {
     let repo = Repo::create(root, name);
     let mut random = Random::of(name.bytes().map(u64::from).sum());
     let mut commits = String::new();
@@ -102,12 +127,26 @@ fn filled(root: &Path, name: &str) -> Repo {
             Change::symlink("deep/er/link", "../../number"),
             Change::write("empty", ""),
         ];
+        if name == LARGE {
+            changes.push(Change::write(".gitattributes", "*.bin filter=lfs\n"));
+            let size = *random.pick(&[0, 300, 5000, 200_000]);
+            let content = random.bytes(size);
+            changes.push(repo.large("large.bin", &content));
+            if number % 3 == 0 {
+                changes.push(repo.large("deep/er/large.bin", content));
+            }
+        }
         for file in 0..18 {
             if number == 0 || random.percent(33) {
                 let size = *random.pick(&[10, 300, 4096, 5000, 20_000, 60_000]);
                 let path = format!("{}file{file}", ["", "src/", "deep/er/"][file % 3]);
                 changes.push(Change::write(path, random.bytes(size)));
             }
+        }
+        if name == WITH_SUBMODULE {
+            let part = part.write(&[("number", &number.to_string()), ("stays", "the same")]);
+            changes.push(Change::write(".gitmodules", SUBMODULE));
+            changes.push(Change::gitlink("deep/sub", &part));
         }
         commits += &(repo.commit("main", &changes) + "\n");
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io, path::Path};
 
 use clap::Args;
 use modstore::{AddError, Addition, ModuleName, Source, Store};
-use modstore_core::model::Subdirectory;
+use modstore_core::model::{Subdirectory, Submodules};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -27,6 +27,7 @@ use crate::{
 Examples:
   modstore add git+https://github.com/me/weather
   modstore add git+https://github.com/me/tools@v2 --subdirectory modules/bash --name tool-bash
+  modstore add git+https://github.com/me/game --no-submodules
   modstore add ./src/my-fork         (linked: your own directory, live)")]
 pub(crate) struct AddArgs {
     /// Where the modules come from
@@ -38,6 +39,15 @@ pub(crate) struct AddArgs {
     /// The part of the source that is the module, for a single source
     #[arg(long, value_name = "DIR")]
     subdirectory: Option<Subdirectory>,
+    /// Do not fetch the repository's submodules
+    #[arg(long, conflicts_with = "submodules")]
+    no_submodules: bool,
+    /// Fetch only the submodules at or below PATH; may be given several times
+    #[arg(long = "submodule", value_name = "PATH")]
+    submodules: Vec<Subdirectory>,
+    /// Fetch the content of files that the repository keeps with Git LFS, not only the pointers to it
+    #[arg(long)]
+    lfs: bool,
     /// Only write modules.toml; the next update fetches
     #[arg(long)]
     no_update: bool,
@@ -94,13 +104,36 @@ impl AddArgs {
             return Err(Failure::new(Exit::Usage, message).hint("add one source at a time"));
         }
         let additions = self.sources.iter().map(|text| {
-            let source = source(text, self.subdirectory.as_ref())?;
+            let source = self.with_contents(source(text, self.subdirectory.as_ref())?)?;
             let name = self.name.clone().or_else(|| ModuleName::guess_from(&source));
             Ok(Addition { name, source })
         });
         let additions: Vec<Addition> = additions.collect::<Result<_, Failure>>()?;
         refuse_twins(&additions)?;
         Ok(additions)
+    }
+
+    /// The source with what the options say of its contents.
+    fn with_contents(&self, mut source: Source) -> Result<Source, Failure> {
+        let submodules = match self.submodules.as_slice() {
+            [] if self.no_submodules => Some(Submodules::None),
+            [] => None,
+            paths => Some(Submodules::at(paths.iter().cloned().collect())),
+        };
+        match &mut source {
+            Source::Git(git) => {
+                git.contents.submodules =
+                    submodules.unwrap_or_else(|| git.contents.submodules.clone());
+                git.contents.lfs |= self.lfs;
+                Ok(source)
+            }
+            _ if submodules.is_none() && !self.lfs => Ok(source),
+            _ => {
+                let message = format!("{source} is no git repository");
+                let hint = "--no-submodules, --submodule and --lfs are for git repositories";
+                Err(Failure::new(Exit::Usage, message).hint(hint))
+            }
+        }
     }
 }
 

@@ -16,8 +16,9 @@ use crate::{context::Context, report::Failure};
 /// Find what is wrong with Python environments and caches of modules, and fix it
 ///
 /// Works on any environment, whether or not it follows a store, and also when its interpreter is broken: it reads
-/// what Python follows and what tools display from files. Then it imports each distribution that lies elsewhere in the
-/// environment's own Python, unless --quick is given. Without --python it looks at the environments of `uv tool`, the
+/// what Python follows and what tools display from files. Unless --quick is given, it also asks the environment's own
+/// Python which files it would load, without loading them. It imports nothing, unless --import is given: then each
+/// distribution that lies elsewhere is imported, which runs its code. Without --python it looks at the environments of `uv tool`, the
 /// active one, ./.venv and those that follow the store, and at the caches they lead into. It runs and changes nothing
 /// of ./.venv unless that is named, active or follows the store: it may have come with a repository.
 ///
@@ -36,6 +37,7 @@ Examples:
   modstore doctor --fix
   modstore doctor --python ~/.local/share/uv/tools/my-host/bin/python --fix
   modstore doctor --quick --json     (reads files only; fast enough for every start of a host)
+  modstore doctor --import           (also runs what an import of each distribution runs)
 
 docs/doctor.md describes every code.")]
 pub(crate) struct DoctorArgs {
@@ -45,9 +47,12 @@ pub(crate) struct DoctorArgs {
     /// Fix what can be fixed
     #[arg(long)]
     fix: bool,
-    /// Read files only: start no interpreter, import nothing
+    /// Read files only: start no interpreter
     #[arg(long)]
     quick: bool,
+    /// Import the distributions as well, which runs their code
+    #[arg(long, conflicts_with = "quick")]
+    import: bool,
 }
 
 /// The answer of `doctor`.
@@ -56,6 +61,8 @@ pub(crate) struct DoctorAnswer {
     generation: Option<u64>,
     /// Whether `--quick` was given.
     quick: bool,
+    /// Whether `--import` was given.
+    import: bool,
     /// Whether `--fix` was given.
     fix: bool,
     #[serde(flatten)]
@@ -75,11 +82,17 @@ impl Runnable for DoctorArgs {
             cancel: context.cancel(),
             events: &progress,
         };
-        let request = Request { python: self.python.clone(), quick: self.quick, fix: self.fix };
+        let request = Request {
+            python: self.python.clone(),
+            quick: self.quick,
+            import: self.import,
+            fix: self.fix,
+        };
         let report = doctor.run(&request)?;
         Ok(DoctorAnswer {
             generation: context.generation(),
             quick: self.quick,
+            import: self.import,
             fix: self.fix,
             report,
         })

@@ -55,6 +55,8 @@ pub(crate) struct OutdatedModule {
     revision: Option<Revision>,
     /// The full name of the reference that would be followed; null as for `revision`.
     reference: Option<String>,
+    /// The tag that it follows, if the tag was moved to another commit; null otherwise.
+    moved_tag: Option<String>,
     /// Why an update would fail, for `failed`.
     failure: Option<Failed>,
 }
@@ -114,6 +116,7 @@ impl From<&Outdated> for OutdatedModule {
             current: found.current.as_ref().map(Binding::from),
             revision: commit.map(|to| Revision::new(to.revision)),
             reference: commit.and_then(|to| to.reference.as_ref()).map(ToString::to_string),
+            moved_tag: found.moved_tag().map(str::to_owned),
             failure: found.failed().as_ref().map(Failed::from),
         }
     }
@@ -138,7 +141,9 @@ impl Answer for OutdatedAnswer {
         let mut table = Table::default();
         for it in &self.modules {
             if let Some(step) = it.step() {
-                table.row([&it.module, &step, it.reference.as_deref().unwrap_or_default()]);
+                let moved = it.moved_tag.as_ref().map_or("", |_| " (the tag was moved)");
+                let reference = it.reference.as_deref().unwrap_or_default();
+                table.row([&it.module, &step, &format!("{reference}{moved}")]);
             }
         }
         table.write(to, 0)?;

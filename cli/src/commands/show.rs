@@ -17,7 +17,7 @@ use super::{
 use crate::{
     context::Context,
     effect::Effect,
-    json::{Attempt, Binding, Time},
+    json::{Attempt, Binding, PointersLeft, Time},
     output::Answer,
     page::Page,
     report::Failure,
@@ -50,6 +50,9 @@ pub(crate) struct ShowAnswer {
     files: Option<u64>,
     /// How many bytes the files of the whole entry have; null as for `files`.
     bytes: Option<u64>,
+    /// The files that a checkout by git would write differently, in words; null if there are none. Attributes are not
+    /// applied.
+    attributes: Option<String>,
     /// How the module is built; null if it is not.
     build: Option<Build>,
     /// The generations that changed the module, the newest first.
@@ -90,6 +93,9 @@ impl Runnable for ShowArgs {
             entry: binding.and_then(|_| entry_path(&store, &self.name)),
             files: entry.map(|entry| entry.files),
             bytes: entry.map(|entry| entry.bytes),
+            attributes: binding
+                .and_then(|binding| store.unapplied_attributes(binding))
+                .map(|unapplied| unapplied.to_string()),
             build: build(&store, &declared, &self.name),
             history: history(&state, &self.name),
             listed,
@@ -125,12 +131,16 @@ impl Answer for ShowAnswer {
         table.named("module", Some(module));
         table.named("target", Some(target));
         table.named("source", Some(declared.as_deref().unwrap_or("(not declared)")));
+        table.named("contents", self.listed.unusual.as_deref());
         match &self.listed.current {
             Some(binding) => add_binding(&mut table, binding, declared.as_deref()),
             None => table.named("current", Some("not fetched yet; `modstore update` fetches it")),
         }
         table.named("entry", self.entry.as_deref());
         table.named("content", self.content().as_deref());
+        table.named("attributes", self.attributes.as_deref());
+        let pointers = self.listed.pointers.as_ref().map(PointersLeft::summary);
+        table.named("pointers", pointers.as_deref());
         table.write(to, 0)?;
         self.build.iter().try_for_each(|build| build.write(to))?;
         self.listed.attempt.iter().try_for_each(|attempt| write_attempt(to, attempt))?;

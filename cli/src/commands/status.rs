@@ -15,7 +15,7 @@ use super::{Runnable, list::last_changes};
 use crate::{
     context::Context,
     effect::Effect,
-    json::{Attempt, Binding, LeaseHolder, Time, texts},
+    json::{Attempt, Binding, LeaseHolder, PointersLeft, Time, texts},
     report::Failure,
 };
 
@@ -50,6 +50,10 @@ pub(crate) struct StatusAnswer {
     undeclared: Vec<String>,
     /// Modules that are not in the state that modules.toml asks for, and why.
     failing: Vec<FailingModule>,
+    /// Modules from git with files that a checkout by git would write differently: attributes are not applied.
+    attributes: Vec<UnappliedAttributes>,
+    /// Modules with files that are Git LFS pointers.
+    pointers: Vec<ModulePointers>,
     /// Modules whose build is not allowed.
     builds_not_allowed: Vec<String>,
     /// How many generations the store knows.
@@ -77,6 +81,24 @@ pub(crate) struct FailingModule {
     current: Option<Binding>,
     /// When that became current.
     current_since: Option<Time>,
+}
+
+/// A module with files that a checkout by git would write differently.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct UnappliedAttributes {
+    /// The module.
+    module: String,
+    /// How many files, and the first of them.
+    message: String,
+}
+
+/// A module with files that are Git LFS pointers.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct ModulePointers {
+    /// The module.
+    module: String,
+    #[serde(flatten)]
+    left: PointersLeft,
 }
 
 /// A Python environment that follows the store.
@@ -119,6 +141,8 @@ impl Runnable for StatusArgs {
             missing: texts(declared.modules.keys().map(|name| name.as_str()).filter(is_missing)),
             undeclared: texts(modules.keys().filter(is_undeclared)),
             failing: failing(&state, current, &modules),
+            attributes: unapplied_attributes(&store, &modules),
+            pointers: pointers(&store, &modules),
             builds_not_allowed: builds_not_allowed(&store, &declared),
             generations: state.generations().len(),
             entries: state.entries().len(),
@@ -136,6 +160,25 @@ impl Runnable for StatusArgs {
 fn builds_not_allowed(store: &Store, declared: &Declarations) -> Vec<String> {
     let builds = store.builds(declared).into_iter().filter(|build| !build.is_allowed);
     builds.map(|build| build.module.to_string()).collect()
+}
+
+fn unapplied_attributes(
+    store: &Store,
+    modules: &BTreeMap<ModuleName, StoreBinding>,
+) -> Vec<UnappliedAttributes> {
+    let unapplied = modules.iter().filter_map(|(module, binding)| {
+        let message = store.unapplied_attributes(binding)?.to_string();
+        Some(UnappliedAttributes { module: module.to_string(), message })
+    });
+    unapplied.collect()
+}
+
+fn pointers(store: &Store, modules: &BTreeMap<ModuleName, StoreBinding>) -> Vec<ModulePointers> {
+    let with_pointers = modules.iter().filter_map(|(module, binding)| {
+        let left = PointersLeft::of(store, binding)?;
+        Some(ModulePointers { module: module.to_string(), left })
+    });
+    with_pointers.collect()
 }
 
 fn failing(

@@ -112,6 +112,7 @@ impl Bars {
                 bar.set_position(objects);
                 say(&bar, &size(bytes));
             }
+            Step::Submodule(path) => say(&self.bar(module), &format!("submodule {path}")),
             Step::Remote(text) => say(&self.bar(module), text.trim()),
             Step::Unchanged | Step::Fetched | Step::Waiting | Step::Failed(_) => {
                 if let Some(bar) = self.lock().remove(module) {

@@ -60,6 +60,9 @@ impl Lines {
             Step::Building => say(&format!("{module}: building")),
             Step::Says(text) if self.verbose => say(&format!("{module}: {}", text.trim_end())),
             Step::Waiting if self.verbose => say(&format!("{module}: not tried now")),
+            Step::Submodule(path) if self.verbose => {
+                say(&format!("{module}: fetching its submodule {path}"))
+            }
             Step::Remote(text) if self.verbose => {
                 say(&format!("{module}: server: {}", text.trim()))
             }

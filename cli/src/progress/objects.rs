@@ -95,6 +95,11 @@ pub(crate) enum ProgressStep {
         /// Objects in all; null until that is known.
         total_objects: Option<u64>,
     },
+    /// A submodule of it is fetched.
+    Submodule {
+        /// Where it lies in the module's repository.
+        path: String,
+    },
     /// The server wrote a message.
     Remote {
         /// The message.
@@ -191,6 +196,7 @@ impl From<Step<'_>> for ProgressStep {
             Step::Receiving { bytes, objects, of } => {
                 Self::Receiving { bytes, objects, total_objects: of }
             }
+            Step::Submodule(path) => Self::Submodule { path: path.to_string() },
             Step::Remote(text) => Self::Remote { message: text.to_owned() },
             Step::Unchanged => Self::Unchanged,
             Step::Fetched => Self::Fetched,

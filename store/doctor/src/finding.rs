@@ -47,6 +47,12 @@ pub struct About {
     /// The requirement that `--fix` installs.
     #[serde(skip)]
     pub requirement: Option<String>,
+    /// The project that `--fix` installs to meet a requirement.
+    #[serde(skip)]
+    pub requirement_from: Option<PathBuf>,
+    /// Whether the requirement is installed, and has to be installed over that.
+    #[serde(skip)]
+    pub is_reinstalled: bool,
     /// Why `--fix` leaves it alone; null if it does not.
     pub not_fixed_because: Option<String>,
     /// What a person can type to fix it; null if nothing is known to help.

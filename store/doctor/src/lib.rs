@@ -10,6 +10,7 @@ mod hosts;
 mod cache;
 mod inspected;
 mod catalog;
+mod wanted;
 mod check;
 mod doctor;
 mod fix;

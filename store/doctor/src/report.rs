@@ -56,8 +56,8 @@ pub struct Examined {
     pub distributions: usize,
     /// How many of them are editable: their code lies elsewhere.
     pub editables: usize,
-    /// Why nothing was imported in it; null if the imports were tried or not asked for.
-    pub import_skipped: Option<String>,
+    /// Why nothing of it was run; null if its Python was asked, or was not to be.
+    pub not_run: Option<String>,
 }
 
 /// Something that was fixed.

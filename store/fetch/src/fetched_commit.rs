@@ -2,13 +2,19 @@
 //!
 //! When the caller has a tree of the same repository, the request says so, the server sends a thin pack, and unchanged files are
 //! linked. When that tree turns out to be damaged, the commit is fetched again, whole. Servers that cannot give one
-//! commit alone are asked through a bare mirror.
+//! commit alone, or refuse this one, are asked through a bare mirror.
 //!
 //! Limits: does not ask which commit is wanted; that is the session's part.
 
-use std::{io::BufRead, path::PathBuf};
+use std::{
+    io::BufRead,
+    path::{Path, PathBuf},
+};
 
-use gix::{ObjectId, bstr::BString};
+use gix::{
+    ObjectId,
+    bstr::{BStr, BString},
+};
 use modstore_core::{
     Cancel,
     disk::{Disk, Planting, Staged, Staging},
@@ -18,20 +24,21 @@ use modstore_core::{
 
 use crate::{
     errors::{AcquireError, FetchError, PackError},
-    limits::PackLimits,
+    lfs::{LargeFiles, LfsObjects, PointersLeft},
+    limits::{LfsLimits, PackLimits},
     mirror::{AttemptError, CommitSource, Mirror, MirrorPlace},
-    pack::{Base, MemoryBudget, base_is_usable},
-    protocol::{Session, Tip},
+    pack::{Base, MemoryBudget, base_is_usable, os_path},
+    protocol::{ContentSource, Session, Tip},
     tree::{UnpackOptions, WrittenTree, checkout_into, unpack_history_into, unpack_into},
 };
 
 /// A tree of the caller that can be the base of a fetch.
 #[derive(Debug)]
 pub struct BaseEntry {
-    root: PathBuf,
+    pub(crate) root: PathBuf,
     commit: ObjectId,
-    manifest: Manifest,
-    git: GitTree,
+    pub(crate) manifest: Manifest,
+    pub(crate) git: GitTree,
 }
 
 impl BaseEntry {
@@ -42,9 +49,26 @@ impl BaseEntry {
         Self { root, commit, manifest, git }
     }
 
+    /// The commit.
+    #[must_use]
+    pub const fn commit(&self) -> ObjectId {
+        self.commit
+    }
+
     fn as_base(&self) -> Base<'_> {
         Base::new(self.root.clone(), self.commit, &self.manifest, &self.git)
     }
+}
+
+/// A commit whose tree is whole, and may still be added to.
+#[derive(Debug)]
+pub struct PlantedCommit {
+    /// The tree.
+    pub writer: Planting,
+    /// What is in it.
+    pub written: WrittenTree,
+    /// Lines a person should read.
+    pub warnings: Vec<String>,
 }
 
 /// A commit in staging.
@@ -54,8 +78,6 @@ pub struct FetchedCommit {
     pub staged: Staged,
     /// The files in it.
     pub manifest: Manifest,
-    /// Submodules, which are not in the tree.
-    pub submodules: Vec<BString>,
     /// Lines a person should read.
     pub warnings: Vec<String>,
     /// Files written and files linked.
@@ -73,10 +95,17 @@ pub struct Destination<'a> {
     pub disk: &'a Disk,
     /// The staging.
     pub staging: &'a Staging,
+    /// Where the tree is made: at a path in a larger tree that lies at the root. A new directory of the staging if there is
+    /// none.
+    pub part_of: Option<(&'a Path, &'a BStr)>,
     /// What a pack may cost.
     pub packs: PackLimits,
     /// The memory of all fetches that run now.
     pub memory: &'a MemoryBudget,
+    /// What the large files of a commit may cost.
+    pub lfs: LfsLimits,
+    /// Contents of large files that are there already.
+    pub objects: &'a LfsObjects,
 }
 
 /// Receives the steps of a fetch, from several threads; waiting for a lock is one.
@@ -93,13 +122,42 @@ pub fn fetch_commit(
     into: Destination<'_>,
     on_step: &OnStep<'_>,
     cancel: &Cancel,
-) -> Result<FetchedCommit, AcquireError> {
+) -> Result<PlantedCommit, AcquireError> {
     let base = base.map(BaseEntry::as_base).filter(base_is_usable);
     let fetch = CommitFetch { commit, into, on_step, cancel };
     if session.gives_alone(commit)? {
-        with_base(base.as_ref(), |base| fetch.by_pack(session, base))
-    } else {
-        fetch.by_mirror(session, base.as_ref())
+        match with_base(base.as_ref(), |base| fetch.by_pack(session, base)) {
+            Err(AcquireError::Fetch(FetchError::Remote(_))) if session.has_refused(commit) => {}
+            alone => return alone,
+        }
+    }
+    fetch.by_mirror(session, base.as_ref())
+}
+
+/// Makes the tree of a commit from `base`, which is of the very commit, without asking any server; `None` when the base
+/// is damaged.
+///
+/// # Errors
+/// Files already written stay in the staging, under names of their own, and go with it.
+pub fn commit_from_base(
+    base: &BaseEntry,
+    into: Destination<'_>,
+    on_step: &OnStep<'_>,
+    cancel: &Cancel,
+) -> Result<Option<PlantedCommit>, AcquireError> {
+    let base = base.as_base();
+    if !base_is_usable(&base) {
+        return Ok(None);
+    }
+    let fetch = CommitFetch { commit: base.commit, into, on_step, cancel };
+    let nowhere = |_: &ObjectId, _: &mut Vec<u8>| Ok(None);
+    let planted = fetch.write(Some(&base), |writer, options| {
+        let written = checkout_into(&nowhere, base.git.root, writer, options);
+        written.map_err(|source| receiving(source, ""))
+    });
+    match planted {
+        Err(error) if error.lacking().is_some() => Ok(None),
+        planted => planted.map(Some),
     }
 }
 
@@ -114,7 +172,7 @@ pub fn commit_from_mirror(
     into: Destination<'_>,
     on_step: &OnStep<'_>,
     cancel: &Cancel,
-) -> Result<Option<FetchedCommit>, AcquireError> {
+) -> Result<Option<PlantedCommit>, AcquireError> {
     if !Mirror::is_there(&into.mirror) {
         return Ok(None);
     }
@@ -141,8 +199,8 @@ pub fn commit_from_mirror(
 /// Attempts a fetch with the base, and once more without it when it lacks a file that it should have.
 fn with_base<'b, E: LacksBase>(
     base: Option<&'b Base<'b>>,
-    mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<FetchedCommit, E>,
-) -> Result<FetchedCommit, E> {
+    mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<PlantedCommit, E>,
+) -> Result<PlantedCommit, E> {
     let first = attempt(base);
     let lacking = first.as_ref().err().filter(|_| base.is_some()).and_then(E::lacking);
     let Some(path) = lacking.cloned() else { return first };
@@ -191,15 +249,18 @@ struct CommitFetch<'a> {
 }
 
 impl CommitFetch<'_> {
-    /// Lets `fill` write a new tree, and seals it. A tree that failed is removed.
+    /// Lets `fill` write a new tree. A tree that failed is removed.
     fn write<'b, E: From<AcquireError>>(
         &self,
         base: Option<&'b Base<'b>>,
         fill: impl FnOnce(&Planting, &UnpackOptions<'_>) -> Result<WrittenTree, E>,
-    ) -> Result<FetchedCommit, E> {
+    ) -> Result<PlantedCommit, E> {
         let Destination { disk, staging, .. } = self.into;
-        let root = staging.fresh();
-        let writer = Planting::create(disk, &root).map_err(AcquireError::Write)?;
+        let (root, at) = match self.into.part_of {
+            Some((top, at)) => (top.join(os_path(at)), at),
+            None => (staging.fresh(), BStr::new("")),
+        };
+        let writer = Planting::create(disk, &root).map_err(AcquireError::Write)?.at(at);
         let options = UnpackOptions {
             base,
             folds: &|| staging.folds_names(),
@@ -212,7 +273,7 @@ impl CommitFetch<'_> {
             // Other fetches may need the room before the staging goes.
             let _ = disk.remove_tree(&root);
         })?;
-        Ok(seal(disk, writer, written)?)
+        Ok(PlantedCommit { writer, written, warnings: Vec::new() })
     }
 
     /// From a pack that holds the commit alone.
@@ -220,7 +281,7 @@ impl CommitFetch<'_> {
         &self,
         session: &mut Session,
         base: Option<&'b Base<'b>>,
-    ) -> Result<FetchedCommit, AcquireError> {
+    ) -> Result<PlantedCommit, AcquireError> {
         let spill = self.into.staging.fresh();
         let have = base.map(|base| base.commit);
         self.write(base, |writer, options| {
@@ -236,7 +297,7 @@ impl CommitFetch<'_> {
         &self,
         session: &mut Session,
         base: Option<&'b Base<'b>>,
-    ) -> Result<FetchedCommit, AcquireError> {
+    ) -> Result<PlantedCommit, AcquireError> {
         let url = session.url().to_owned();
         let mirror = self.lock_mirror(&url)?;
         let on_step = |step: Step<'_>| self.on_remote(step);
@@ -299,25 +360,83 @@ fn receiving(source: PackError, url: &str) -> AcquireError {
     }
 }
 
-/// Seals the tree, and collects what a person should know about it.
-fn seal(
-    disk: &Disk,
-    writer: Planting,
-    written: WrittenTree,
-) -> Result<FetchedCommit, AcquireError> {
-    let staged = Staged::seal(disk, writer, &written.manifest, Some(&written.git))
-        .map_err(AcquireError::Write)?;
-    let pointers = written
-        .lfs_pointers
-        .iter()
-        .map(|path| format!("{path} is a Git LFS pointer, and its content is not fetched"));
-    let collisions = written.collisions.iter().map(ToString::to_string);
-    Ok(FetchedCommit {
-        staged,
-        warnings: pointers.chain(collisions).collect(),
-        submodules: written.git.gitlinks.into_iter().map(|(path, _)| path).collect(),
-        manifest: written.manifest,
-        files: (written.written, written.linked),
-        received: written.received_bytes,
-    })
+impl PlantedCommit {
+    /// Lists the files whose content Git LFS keeps; their pointers stay.
+    ///
+    /// # Errors
+    /// The tree is not to be used.
+    pub fn list_large_files(
+        &mut self,
+        into: Destination<'_>,
+        cancel: &Cancel,
+    ) -> Result<(), AcquireError> {
+        into.large_files(&|_| {}, cancel).list(&self.writer, &mut self.written)
+    }
+
+    /// Gives the files whose content Git LFS keeps that content: from `base` where it has it, else from where the repository
+    /// keeps it.
+    ///
+    /// # Errors
+    /// The tree is not to be used.
+    pub fn fetch_large_files(
+        &mut self,
+        repository: &ContentSource,
+        base: Option<&BaseEntry>,
+        into: Destination<'_>,
+        on_step: &OnStep<'_>,
+        cancel: &Cancel,
+    ) -> Result<(), AcquireError> {
+        let (files, base) = (into.large_files(on_step, cancel), base.map(BaseEntry::as_base));
+        self.written.git.contents.lfs = true;
+        files.fill(&self.writer, &mut self.written, base.as_ref(), &repository.access)
+    }
+
+    /// Seals the tree, and collects what a person should know about it.
+    ///
+    /// # Errors
+    /// The tree stays in the staging, and goes with it.
+    pub fn seal(self, disk: &Disk) -> Result<FetchedCommit, AcquireError> {
+        let Self { writer, written, mut warnings } = self;
+        let staged = Staged::seal(disk, writer, &written.manifest, Some(&written.git))
+            .map_err(AcquireError::Write)?;
+        let left = PointersLeft::of(&written.manifest, &written.git);
+        warnings.extend(left.any().then(|| left.to_string()));
+        warnings.extend(stray(&written));
+        warnings.extend(written.collisions.iter().map(ToString::to_string));
+        Ok(FetchedCommit {
+            staged,
+            warnings,
+            manifest: written.manifest,
+            files: (written.written, written.linked),
+            received: written.received_bytes,
+        })
+    }
+}
+
+impl Destination<'_> {
+    fn large_files<'l>(&'l self, on_step: &'l OnStep<'l>, cancel: &'l Cancel) -> LargeFiles<'l> {
+        LargeFiles {
+            limits: self.lfs,
+            most: self.packs.tree,
+            memory: self.memory,
+            disk: self.disk,
+            staging: self.staging,
+            objects: self.objects,
+            on_step,
+            cancel,
+        }
+    }
+}
+
+/// Files that look like pointers and are none, as git sees it.
+fn stray(written: &WrittenTree) -> Option<String> {
+    let pointers = &written.git.pointers;
+    let is_stray =
+        |path: &&BString| pointers.binary_search_by(|(other, _)| other.cmp(path)).is_err();
+    let mut stray = written.lfs_pointers.iter().filter(is_stray);
+    let (first, more) = (stray.next()?, stray.count());
+    let them = if more == 0 { first.to_string() } else { format!("{first} and {more} more") };
+    Some(format!(
+        "{them}: a Git LFS pointer by its text, and not by .gitattributes, so that git leaves it as it is"
+    ))
 }

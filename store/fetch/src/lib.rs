@@ -8,30 +8,41 @@
 mod limits;
 mod tree_rules;
 mod errors;
+mod submodules;
 mod transport;
 mod protocol;
 mod pack;
 mod tree;
 mod subdirectory;
+mod attributes;
+mod lfs;
 mod mirror;
 mod fetched_commit;
+mod composed;
 mod archive;
 
 pub use archive::{FetchedArchive, KnownFile, fetch_archive};
+pub use attributes::{Unapplied, unapplied_attributes};
+pub use composed::{SUBMODULES_FILE, compose};
 pub use errors::{
-    AcquireError, ArchiveError, Cause, ConnectError, FetchError, LimitError, LoginError,
-    MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, TagError,
-    TransferError, TransportError, Words,
+    AcquireError, ArchiveError, Cause, ConnectError, FetchError, LfsError, LimitError, LoginError,
+    MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, SubmoduleError,
+    TagError, TransferError, TransportError, Words,
 };
 pub use fetched_commit::{
-    BaseEntry, Destination, FetchedCommit, OnStep, commit_from_mirror, fetch_commit,
+    BaseEntry, Destination, FetchedCommit, OnStep, PlantedCommit, commit_from_base,
+    commit_from_mirror, fetch_commit,
 };
-pub use limits::{ArchiveLimit, ArchiveLimits, Counts, Limits, PackLimit, PackLimits};
+pub use lfs::{LfsObjects, PointersLeft};
+pub use limits::{
+    ArchiveLimit, ArchiveLimits, Counts, LfsLimit, LfsLimits, Limits, PackLimit, PackLimits,
+};
 pub use mirror::MirrorPlace;
 pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
-pub use protocol::{Network, Resolved, Session, Tip, Wanted};
-pub use subdirectory::check_subdirectory;
-pub use transport::{Way, WayTaken};
+pub use protocol::{ContentSource, Network, Resolved, Session, Tip, Wanted, is_short_id};
+pub use subdirectory::find_part;
+pub use submodules::{Submodule, SubmoduleList};
+pub use transport::{Lane, Lanes, Way, WayTaken};
 pub use tree::{Collision, UnpackOptions, WrittenTree, checkout_into, unpack_into};
 pub use tree_rules::{DEEPEST, LONGEST_LINK, LONGEST_PATH, RefusedTree, RejectReason};
 pub use tree_rules::{check_link, check_name, first_that_leaves};

@@ -1,29 +1,34 @@
-//! Whether a tree has the part of it that is wanted.
+//! The part of a tree that is wanted: a directory or a file, or a link to one.
 //!
 //! Limits: says nothing about submodules in that part; they are git's alone.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use gix::bstr::ByteSlice as _;
-use modstore_core::model::{Manifest, Subdirectory, nearest};
+use modstore_core::{
+    disk::part_of,
+    model::{Manifest, Subdirectory, TreePart, TreePartError, nearest},
+};
 
 use crate::errors::AcquireError;
 
-/// Checks that `subdirectory`, if there is one, is a directory of the tree.
+/// What `subdirectory`, or else the whole, is in the tree at `root`.
 ///
 /// # Errors
-/// [`AcquireError::NoSubdirectory`], with the directories that may have been meant.
-pub fn check_subdirectory(
+/// [`AcquireError::NoSubdirectory`], with the link that leads nowhere, or the directories that may have been meant.
+pub fn find_part(
+    root: &Path,
     manifest: &Manifest,
     subdirectory: Option<&Subdirectory>,
-) -> Result<(), AcquireError> {
-    match subdirectory {
-        Some(wanted) if manifest.below(wanted.as_str().into()).is_empty() => {
-            let directories = directories_like(manifest, wanted);
-            Err(AcquireError::NoSubdirectory { subdirectory: wanted.clone(), directories })
-        }
-        _ => Ok(()),
-    }
+) -> Result<TreePart, AcquireError> {
+    let Some(wanted) = subdirectory else { return Ok(TreePart::Directory(String::new())) };
+    part_of(root, manifest, wanted).map_err(|error| {
+        let (directories, link) = match error {
+            TreePartError::Missing => (directories_like(manifest, wanted), None),
+            link => (Vec::new(), Some(link)),
+        };
+        AcquireError::NoSubdirectory { subdirectory: wanted.clone(), directories, link }
+    })
 }
 
 /// Up to five directories: those that end like `wanted`, the one spelled most like it, the top ones.

@@ -5,18 +5,23 @@
 
 use std::path::{Path, PathBuf};
 
+use modstore_fetch::{PointersLeft, Unapplied, find_part, unapplied_attributes};
+
 use crate::{
     Cancel, Context,
     access::{self, AccessError, OpenError},
+    acquire::pointers_left,
     commit::{Frame, Journal, JournalError, State, shown},
     declare::{self, DeclareError},
     disk::{
         Disk, DiskError, Ensured, Format, FormatError, Layout, LockWait, UnsafeHome, has_no_links,
-        is_ours, read_manifest,
+        is_ours, part_of, read_manifest,
     },
     environment::{self, Registration, RegistrationError},
     events::{Event, Events, Silent},
-    model::{self, Declarations, Digest, Generation, Manifest, ModuleName},
+    model::{
+        self, Binding, Bound, Declarations, Digest, Generation, Manifest, ModuleName, TreeFile,
+    },
     reclaim::{self, Lease, LeaseError, Leased},
     update::Options,
 };
@@ -118,6 +123,41 @@ impl Store {
     #[must_use]
     pub fn manifest(&self, digest: Digest) -> Option<Manifest> {
         read_manifest(&self.layout, digest)
+    }
+
+    /// The files of a module, by their path in its part of the entry; a single file has its own name. Nothing for a linked
+    /// directory, and where no list of the entry is left.
+    #[must_use]
+    pub fn files(&self, binding: &Binding) -> Option<Vec<TreeFile>> {
+        let digest = binding.digest()?;
+        let manifest = read_manifest(&self.layout, digest)?;
+        let Bound::Entry { subdirectory: Some(part), .. } = &binding.bound else {
+            return Some(manifest.files().to_vec());
+        };
+        let part = part_of(&self.layout.entry(digest), &manifest, part).ok()?;
+        let files = manifest.files().iter().filter(|file| part.contains(file.path.as_ref()));
+        Some(
+            files
+                .map(|file| TreeFile { path: part.path_in(file.path.as_ref()), ..file.clone() })
+                .collect(),
+        )
+    }
+
+    /// The files of a module from git that a checkout by git would write differently, if there are any.
+    #[must_use]
+    pub fn unapplied_attributes(&self, binding: &Binding) -> Option<Unapplied> {
+        let Bound::Entry { digest, subdirectory, fetched: Some(_) } = &binding.bound else {
+            return None;
+        };
+        let (root, manifest) = (self.layout.entry(*digest), read_manifest(&self.layout, *digest)?);
+        let part = find_part(&root, &manifest, subdirectory.as_ref()).ok()?;
+        unapplied_attributes(&root, &manifest, &part)
+    }
+
+    /// The files of an entry that are Git LFS pointers, because their content was not asked for.
+    #[must_use]
+    pub fn pointers_left(&self, digest: Digest) -> PointersLeft {
+        pointers_left(&self.layout, digest)
     }
 
     /// Leases the current generation, so that it stays for as long as the lease lives. Waits for no lock.

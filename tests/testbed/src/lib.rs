@@ -59,11 +59,17 @@ pub use failure::LabError;
 pub use repositories::{Delta, PackWriter, commit_object, deflate, object_id, tree_object};
 
 #[cfg(feature = "full")]
+pub use repositories::{lfs_oid, lfs_pointer};
+
+#[cfg(feature = "full")]
 pub use programs::{
     Backend, Host, Project, Python, PythonTools, Ran, Running, TestHome, Venv, has_strace,
     on_terminal, until,
 };
 #[cfg(feature = "full")]
-pub use servers::{BlackHole, CutNetwork, GitDaemon, RefusedPort, ScriptedServer, SshServer, Wire};
+pub use servers::{
+    BlackHole, CutNetwork, FarWire, Giftless, GitDaemon, LfsFault, LfsRequest, LfsServer,
+    RefusedPort, ScriptedServer, SshServer, TlsFront, Wire,
+};
 #[cfg(feature = "full")]
 pub use system::{BindMount, Mount, Unsynced, skip_loudly};

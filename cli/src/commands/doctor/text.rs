@@ -104,9 +104,9 @@ impl DoctorAnswer {
             writeln!(to, "not parsed: {}", shortened(&line))?;
         }
         for inspected in &self.report.environments {
-            if let Some(why) = &inspected.import_skipped {
+            if let Some(why) = &inspected.not_run {
                 let line = format!("{}: {why}", inspected.prefix.display());
-                writeln!(to, "not imported: {}", shortened(&line))?;
+                writeln!(to, "not run: {}", shortened(&line))?;
             }
         }
         Ok(())

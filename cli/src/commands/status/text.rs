@@ -56,6 +56,10 @@ impl StatusAnswer {
             }
         }
         rows(table, "failing", self.failing.iter().flat_map(FailingModule::summary));
+        let attributes = self.attributes.iter();
+        rows(table, "attributes", attributes.map(|it| format!("{}: {}", it.module, it.message)));
+        let pointers = self.pointers.iter();
+        rows(table, "pointers", pointers.map(|it| format!("{}: {}", it.module, it.left.summary())));
         if !self.builds_not_allowed.is_empty() {
             let builds = format!("the builds of {}", self.builds_not_allowed.join(", "));
             table.row(["not allowed", &builds]);

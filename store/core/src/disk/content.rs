@@ -17,7 +17,10 @@ use super::{
     planting::is_unchanged,
     verbs::is_directory,
 };
-use crate::model::{ContentHash, Digest, FileKind, Manifest, TreeFile, digest_of};
+use crate::model::{
+    ContentHash, Digest, FileKind, Manifest, Subdirectory, TreeFile, TreePart, TreePartError,
+    digest_of,
+};
 
 /// The manifest of an entry, if it is there and proves itself.
 #[must_use]
@@ -46,6 +49,20 @@ pub fn is_right(layout: &Layout, digest: Digest) -> bool {
 /// The path of a tree's file below `root`.
 pub fn place(root: &Path, path: &BStr) -> PathBuf {
     root.join(OsStr::from_bytes(path.as_bytes()))
+}
+
+/// What `subdirectory` leads to in the tree at `root`, which has these files: the texts of links are read from there.
+///
+/// # Errors
+/// Names the link that leads nowhere, where there is one on the way.
+pub fn part_of(
+    root: &Path,
+    manifest: &Manifest,
+    subdirectory: &Subdirectory,
+) -> Result<TreePart, TreePartError> {
+    let text_of =
+        |path: &str| std::fs::read_link(root.join(path)).ok()?.into_os_string().into_string().ok();
+    TreePart::find(manifest, subdirectory, text_of)
 }
 
 /// Whether `file` of the tree at `root` has the content it should.

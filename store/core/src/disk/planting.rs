@@ -35,6 +35,8 @@ pub struct Planting {
     /// What the umask leaves of the permissions of a directory that is not written to.
     read_only: u32,
     directories: Mutex<Vec<BString>>,
+    /// Where it lies in a larger tree, if it is a part of one.
+    within: BString,
 }
 
 /// A file of the previous entry was not linked. The new tree has no such file.
@@ -75,7 +77,23 @@ impl Planting {
         let top = File::open(root).map_err(read)?;
         let read_only = top.metadata().map_err(read)?.permissions().mode() & READ_ONLY;
         let (disk, root) = (disk.clone(), root.to_owned());
-        Ok(Self { disk, root, top, read_only, directories: Mutex::default() })
+        let (directories, within) = (Mutex::default(), BString::default());
+        Ok(Self { disk, root, top, read_only, directories, within })
+    }
+
+    /// The same, as a part of a larger tree, where it lies at `path`.
+    #[must_use]
+    pub fn at(self, path: &BStr) -> Self {
+        Self { within: path.to_owned(), ..self }
+    }
+
+    /// A path of it in the larger tree that it is a part of.
+    #[must_use]
+    pub fn path_in_whole(&self, path: &BStr) -> BString {
+        match self.within.is_empty() {
+            true => path.to_owned(),
+            false => [self.within.as_bytes(), b"/", path.as_bytes()].concat().into(),
+        }
     }
 
     /// Where the tree is being written.
@@ -159,6 +177,16 @@ impl Planting {
                 Ok((hash, size))
             }
         }
+    }
+
+    /// Removes a file that was written, so that another can take its place.
+    ///
+    /// # Errors
+    /// It is still there.
+    pub fn remove(&self, path: &BStr) -> Result<(), DiskError> {
+        self.act(Verb::Remove, path, None, || {
+            Ok(rustix::fs::unlinkat(&self.top, os(path), AtFlags::empty())?)
+        })
     }
 
     /// Writes a file or link whose directory is there as `from` is, and gives its hash and its size.
@@ -252,6 +280,16 @@ impl Planting {
         }
         self.write(path, file.kind, &contents)?;
         Ok(())
+    }
+
+    /// Takes over a tree that was planted in the directory `path` of this one, so that it is sealed with it.
+    pub fn adopt(&self, path: &BStr, part: &Self) {
+        let inner = part.directories.lock().expect("no thread panics while it holds this");
+        let below = |inner: &BString| [path.as_bytes(), b"/", inner.as_bytes()].concat().into();
+        let mut directories =
+            self.directories.lock().expect("no thread panics while it holds this");
+        directories.push(path.to_owned());
+        directories.extend(inner.iter().map(below));
     }
 
     /// Gives the directories their times and modes, deepest first. The tree is whole now.

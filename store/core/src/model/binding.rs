@@ -223,6 +223,16 @@ pub struct Fetched {
     pub revision: Revision,
 }
 
+impl Fetched {
+    /// The tag that leads to this commit and led to another one `before`. Tags are made to stay, so that is reported.
+    #[must_use]
+    pub fn moved_tag(&self, before: &Self) -> Option<&str> {
+        let is_same = self.origin == before.origin && self.reference == before.reference;
+        let tag = self.reference.as_ref()?.as_str().strip_prefix("refs/tags/")?;
+        (is_same && self.revision != before.revision).then_some(tag)
+    }
+}
+
 /// Reads texts one by one: room for as many as a list says it has is only made when they are there.
 fn one_by_one<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     struct Texts;

@@ -39,6 +39,10 @@ codes! {
     EmptyRepository = "empty-repository",
     /// The server does not have the commit, or does not give it.
     NoSuchCommit = "no-such-commit",
+    /// The repository is in an object format that is not supported: its ids are not SHA-1.
+    ObjectFormat = "object-format",
+    /// The server does not have the content of a Git LFS file.
+    NoSuchContent = "no-such-content",
     /// The module's subdirectory is not in the repository or archive, or a linked directory is not there.
     NoSuchDirectory = "no-such-directory",
     /// The server has the repository and does not give it out: disabled, archived, taken down.
@@ -69,7 +73,7 @@ codes! {
     Corrupt = "corrupt",
     /// The tree holds what no module may hold.
     RefusedTree = "refused-tree",
-    /// The repository has submodules, which are not fetched.
+    /// A submodule is refused, or what `.gitmodules` says of it.
     Submodule = "submodule",
     /// `--offline` was given.
     Offline = "offline",

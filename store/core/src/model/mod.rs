@@ -2,7 +2,6 @@
 
 mod digest;
 mod manifest;
-mod git_tree;
 mod generation;
 mod class;
 mod failure_code;
@@ -17,16 +16,19 @@ mod module_name;
 mod distribution_name;
 mod revision;
 mod subdirectory;
+mod tree_part;
 mod reference;
 mod ref_name;
 mod linked_path;
 mod source_error;
+mod toml_fields;
+mod contents;
+mod git_tree;
 mod remote_url;
 mod origin;
 mod source;
 mod source_grammar;
 mod recorded_source;
-mod toml_fields;
 mod build_spec;
 mod transport;
 mod declarations;
@@ -48,6 +50,7 @@ pub use nearest::{distance, nearest};
 
 pub use archive_address::ArchiveKind;
 pub use build_spec::{BuildSpec, command_line};
+pub use contents::{Contents, Submodules};
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
 pub use declarations_edit::{EditError, add_module, link_module, remove_module, unlink_module};
 pub use distribution_name::{DistributionName, ParseDistributionNameError};
@@ -66,5 +69,6 @@ pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
 pub use toml_fields::TomlFault;
 pub use transport::{ParseTransportError, Transport};
+pub use tree_part::{TreePart, TreePartError};
 
 pub use causes::causes;

@@ -207,13 +207,13 @@ impl RemoteUrl {
 
     /// Reads the URL of an archive, whose query must hold no secret.
     pub(super) fn read_archive(text: &str) -> Result<Self, Refusal> {
-        match text.split_once('?') {
-            Some((address, query)) if may_be_written(query) => {
-                let query = if query.is_empty() { String::new() } else { format!("?{query}") };
-                Ok(Self { query, ..Self::read(address)? })
-            }
-            _ => Self::read(text),
+        let Some((address, query)) = text.split_once('?') else { return Self::read(text) };
+        let url = Self::read(address)?;
+        if !may_be_written(query) {
+            return Err(Refusal::new(address.len(), Expected::NoQuery));
         }
+        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        Ok(Self { query, ..url })
     }
 
     /// Reads a URL, or the scp form; without `git+`, ref and fragment.
@@ -369,8 +369,11 @@ fn check_path(url: &RemoteUrl) -> Result<(), Refusal> {
         return Err(Refusal::new(0, Expected::Path));
     }
     let is_url = url.spelling == Spelling::Url;
-    if let Some(at) = path.find(' ').filter(|_| is_url) {
-        return Err(Refusal::new(at, Expected::NoCharacter(' ')));
+    // In a request of HTTP a space would end the address; elsewhere git takes it as it stands.
+    let is_http = matches!(url.scheme, Scheme::Http | Scheme::Https);
+    if let Some(at) = path.find(' ').filter(|_| is_http) {
+        let meant = format!("git+{}{}", url.login_free_address(), path.replace(' ', "%20"));
+        return Err(Refusal::new(at, Expected::NoCharacter(' ')).suggest(meant));
     }
     if let Some(at) = path.find('?').filter(|_| is_url) {
         let meant = format!("{}{}", url.login_free_address(), path.get(..at).unwrap_or_default());

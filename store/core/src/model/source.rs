@@ -11,7 +11,7 @@ use super::archive_address::{kind_of, repository};
 use super::source_error::Refusal;
 use super::written::percent_encode;
 use super::{
-    ArchiveKind, Expected, ModuleName, Origin, Reference, RemoteUrl, Scheme, Subdirectory,
+    ArchiveKind, Contents, Expected, ModuleName, Origin, Reference, RemoteUrl, Scheme, Subdirectory,
 };
 
 /// Where a module comes from.
@@ -48,6 +48,8 @@ pub struct GitSource {
     pub reference: Option<Reference>,
     /// The part that is the module; `None` is the whole tree.
     pub subdirectory: Option<Subdirectory>,
+    /// What is wanted beyond the repository's own tree.
+    pub contents: Contents,
 }
 
 /// An archive that is only taken if it has the checksum that was written.
@@ -214,6 +216,26 @@ impl Source {
         self.address()?.origin().host().map(str::to_owned)
     }
 
+    /// What is wanted beyond the repository's own tree.
+    #[must_use]
+    pub const fn contents(&self) -> Option<&Contents> {
+        match self {
+            Self::Git(git) => Some(&git.contents),
+            Self::Linked(_) | Self::Archive(_) => None,
+        }
+    }
+
+    /// The same source with nothing said of what is wanted beyond its tree, which `modules.toml` has in keys of its
+    /// own.
+    #[must_use]
+    pub fn without_contents(&self) -> Self {
+        let mut source = self.clone();
+        if let Self::Git(git) = &mut source {
+            git.contents = Contents::default();
+        }
+        source
+    }
+
     /// The last part of the subdirectory, or else of the repository, archive or directory.
     pub(super) fn last_part(&self) -> Option<&str> {
         if let Some(subdirectory) = self.subdirectory() {
@@ -273,8 +295,12 @@ impl fmt::Display for GitSource {
         if let Some(reference) = &self.reference {
             write!(f, "@{}", percent_encode(&reference.to_string(), b"#"))?;
         }
-        if let Some(subdirectory) = &self.subdirectory {
-            write!(f, "#subdirectory={}", in_fragment(subdirectory))?;
+        let subdirectory = self.subdirectory.as_ref().map(in_fragment);
+        let fields = Contents::KEYS.into_iter().zip(self.contents.fields());
+        let fields = [("subdirectory", subdirectory)].into_iter().chain(fields);
+        let written = fields.filter_map(|(key, value)| Some((key, value?)));
+        for (number, (key, value)) in written.enumerate() {
+            write!(f, "{}{key}={value}", if number == 0 { '#' } else { '&' })?;
         }
         Ok(())
     }

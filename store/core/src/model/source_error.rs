@@ -88,6 +88,12 @@ pub enum Expected {
     /// A subdirectory of the tree.
     #[error("a subdirectory ({0})")]
     Subdirectory(ParseSubdirectoryError),
+    /// Which submodules.
+    #[error("`true`, `false`, or paths without `..`, separated by commas")]
+    Submodules,
+    /// Yes or no.
+    #[error("`true` or `false`")]
+    Flag,
     /// The checksum of an archive.
     #[error(
         "`#sha256=` and 64 hex digits, because an archive is only taken if it is the one meant"
@@ -128,6 +134,11 @@ impl Refusal {
     pub(super) fn suggest(mut self, suggestion: impl Into<String>) -> Self {
         self.suggestion = Some(suggestion.into());
         self
+    }
+
+    /// Whether what it says to write begins so.
+    pub(super) fn suggests(&self, start: &str) -> bool {
+        self.suggestion.as_ref().is_some_and(|suggestion| suggestion.starts_with(start))
     }
 
     /// The refusal of a part that begins at byte `by` of the whole.

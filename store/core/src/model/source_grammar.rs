@@ -5,15 +5,20 @@
 //!         | [ "git+" ] user "@" host ":" path [ "@" ref ] [ "#" fields ]
 //!         | "archive+" url "#" fields                     url: https http file
 //!         | "/" path | "./" path | "../" path | "~/" path [ "#subdirectory=" path ]
-//! fields  = field *( "&" field )                          subdirectory= sha256= egg=
+//! fields  = field *( "&" field )                          subdirectory= submodules= lfs= sha256= egg=
 //! ```
 //!
 //! Without `git+`, an `https`, `http` or `file` URL must end in `.git` or be a repository of a known forge.
-//! A ref begins at the first `@` of the path, after its `.git` if it has one, and may hold `/` and `@`; in
+//! A ref begins at the first `@` of the path, after its `.git` if it has one, and may hold `/` and `@`; an `@` that
+//! begins a part of the path which is not the last belongs to the path, as in `/@scope/name`. In
 //! refs and subdirectories `%XX` is read. A local path ends at the last `#subdirectory=` or `#egg=`.
 //! How an archive is packed is said by the end of its name, or by the form of its address at a forge; its query may have
 //! fields that are known to hold no secret.
-//! Windows paths, registry names and `namespace:path` are not sources.
+//! Windows paths, registry names and `namespace:path` are not sources; spellings of other tools are refused with what to
+//! write instead (`foreign`), and so are the addresses of pages (`page`).
+
+mod page;
+mod foreign;
 
 use std::path::Path;
 
@@ -22,8 +27,8 @@ use super::source::PATH_ENDS;
 use super::source_error::Refusal;
 use super::written::percent_decode;
 use super::{
-    ArchiveKind, ArchiveSource, ArchiveUrl, Expected, GitSource, ParseSourceError, Reference,
-    RemoteUrl, Scheme, Source, Subdirectory,
+    ArchiveKind, ArchiveSource, ArchiveUrl, Contents, Expected, GitSource, ParseSourceError,
+    Reference, RemoteUrl, Scheme, Source, Subdirectory, Submodules,
 };
 
 impl Source {
@@ -33,8 +38,20 @@ impl Source {
     /// # Errors
     /// The position, what was expected there, and often what to write instead; without secrets.
     pub fn parse(text: &str, base: &Path, home: Option<&Path>) -> Result<Self, ParseSourceError> {
-        read(text, base, home).map_err(|refusal| refusal.in_text(text))
+        let refused = |refusal: Refusal| {
+            let is_source = |meant: &String| meant.contains('<') || read(meant, base, home).is_ok();
+            let is_known = is_local(text) || refusal.suggests("archive+");
+            match foreign::meant(text).filter(|meant| !is_known && is_source(meant)) {
+                Some(meant) => refusal.suggest(meant),
+                None => refusal,
+            }
+        };
+        read(text, base, home).map_err(|refusal| refused(refusal).in_text(text))
     }
+}
+
+fn is_local(text: &str) -> bool {
+    text.starts_with(['/', '~']) || matches!(text.split('/').next(), Some("." | ".."))
 }
 
 fn read(text: &str, base: &Path, home: Option<&Path>) -> Result<Source, Refusal> {
@@ -44,8 +61,12 @@ fn read(text: &str, base: &Path, home: Option<&Path>) -> Result<Source, Refusal>
     if is_windows_path(text) {
         return Err(Refusal::new(0, Expected::UnixPath).suggest(text.replace('\\', "/")));
     }
-    if text.starts_with(['/', '~']) || matches!(text.split('/').next(), Some("." | "..")) {
+    if is_local(text) {
         return read_local(text, base, home);
+    }
+    if foreign::is_page(text) {
+        let at = if text.starts_with("git+") { 4 } else { 0 };
+        return Err(Refusal::new(at, Expected::Repository));
     }
     match text.split_once("://") {
         Some((scheme, _)) if scheme.bytes().all(is_scheme_byte) => read_with_scheme(text, scheme),
@@ -199,13 +220,6 @@ fn not_a_page(git: GitSource, path_at: usize) -> Result<Source, Refusal> {
     let refusal = Refusal::new(path_at, Expected::Repository);
     let address = format!("git+https://{forge}");
     Err(match parts.as_slice() {
-        [owner, repository, "tree", at, below @ ..]
-        | [owner, repository, "src", "branch" | "tag" | "commit", at, below @ ..]
-        | [owner, repository, "-", "tree", at, below @ ..] => {
-            let field = if below.is_empty() { "" } else { "#subdirectory=" };
-            refusal
-                .suggest(format!("{address}/{owner}/{repository}@{at}{field}{}", below.join("/")))
-        }
         [owner, repository, ..] => refusal.suggest(format!("{address}/{owner}/{repository}")),
         _ => refusal.suggest(format!("{address}/<owner>/<repository>")),
     })
@@ -219,17 +233,9 @@ fn read_git(text: &str) -> Result<GitSource, Refusal> {
     let url = RemoteUrl::read(&format!("{before}{path}"))?;
     let reference_at = before.len() + path.len() + 1;
     let reference = reference.map(|text| read_reference(text, reference_at)).transpose()?;
-    let kind = if url.is_scp() { "" } else { "git+" };
-    let fields =
-        FragmentFields::read(fragment, main.len() + 1, &["subdirectory"]).map_err(|refusal| {
-            match meant_reference(fragment.unwrap_or_default()) {
-                Some(meant) if reference.is_none() => {
-                    refusal.suggest(format!("{kind}{main}@{meant}"))
-                }
-                _ => refusal,
-            }
-        })?;
-    Ok(GitSource { url, reference, subdirectory: fields.subdirectory })
+    let fields = FragmentFields::read(fragment, main.len() + 1, &GIT_FIELDS)?;
+    let FragmentFields { subdirectory, contents, .. } = fields;
+    Ok(GitSource { url, reference, subdirectory, contents })
 }
 
 fn read_archive(text: &str) -> Result<Source, Refusal> {
@@ -265,14 +271,19 @@ fn path_start(main: &str) -> usize {
 }
 
 /// Splits `path@ref`: after the first `.git` that has an `@` behind it; nowhere if the whole ends in
-/// `.git`; else at the first `@` that has a path before it.
+/// `.git`; else at the first `@` that has a path before it, and does not begin a part with others behind it.
 fn split_reference(path: &str) -> (&str, Option<&str>) {
     let after_git =
         [".git@", ".git/@"].iter().filter_map(|mark| Some(path.find(mark)? + mark.len() - 1)).min();
     let first = || {
         let begin = path.find(|c| c != '/').map_or(path.len(), |at| at + 1);
         let ends_in_git = path.trim_end_matches('/').ends_with(".git");
-        path.get(begin..).filter(|_| !ends_in_git)?.find('@').map(|at| begin + at)
+        let is_scope = |at: usize| {
+            let (before, behind) = path.split_at_checked(at).unwrap_or_default();
+            before.ends_with('/') && behind.contains('/')
+        };
+        let marks = path.match_indices('@').map(|(at, _)| at).filter(|at| *at >= begin);
+        marks.filter(|_| !ends_in_git).find(|at| !is_scope(*at))
     };
     match after_git.or_else(first).and_then(|at| path.split_at_checked(at)) {
         Some((path, reference)) => (path, reference.strip_prefix('@')),
@@ -285,20 +296,14 @@ fn read_reference(text: &str, at: usize) -> Result<Reference, Refusal> {
     decoded.parse().map_err(|error: super::ParseReferenceError| Refusal::new(at, error))
 }
 
-/// The ref that `#main` or cargo's `#branch=main` means.
-fn meant_reference(fragment: &str) -> Option<&str> {
-    let name = match fragment.split_once('=') {
-        Some(("branch" | "tag" | "rev" | "ref", name)) => name,
-        Some(_) => return None,
-        None => fragment,
-    };
-    name.parse::<Reference>().is_ok().then_some(name)
-}
+/// The fields that a repository may have.
+const GIT_FIELDS: [&str; 3] = ["subdirectory", "submodules", "lfs"];
 
 /// What is written behind `#`.
 #[derive(Default)]
 struct FragmentFields {
     subdirectory: Option<Subdirectory>,
+    contents: Contents,
     sha256: Option<[u8; 32]>,
 }
 
@@ -318,6 +323,15 @@ impl FragmentFields {
                 "egg" => {}
                 "subdirectory" if keys.contains(&key) => {
                     fields.subdirectory = read_subdirectory(value, value_at)?;
+                }
+                "submodules" if keys.contains(&key) => {
+                    let wanted = Submodules::read(value);
+                    fields.contents.submodules =
+                        wanted.ok_or(Refusal::new(value_at, Expected::Submodules))?;
+                }
+                "lfs" if keys.contains(&key) => {
+                    let wanted = value.parse().ok();
+                    fields.contents.lfs = wanted.ok_or(Refusal::new(value_at, Expected::Flag))?;
                 }
                 "sha256" if keys.contains(&key) => {
                     let hash = blake3::Hash::from_hex(value).ok();

@@ -28,7 +28,7 @@ use crate::{
     limits::{ArchiveLimit, ArchiveLimits},
     pack::MemoryBudget,
     protocol::Network,
-    subdirectory::check_subdirectory,
+    subdirectory::find_part,
 };
 
 /// Bytes read, hashed and written at once.
@@ -110,7 +110,7 @@ impl ArchiveFetch<'_> {
             tree.warnings.extend(of_one_directory(&tree.manifest));
         }
         self.disk.remove_file(path).map_err(AcquireError::Write)?;
-        check_subdirectory(&tree.manifest, self.source.subdirectory.as_ref())?;
+        find_part(root, &tree.manifest, self.source.subdirectory.as_ref())?;
         let staged =
             Staged::seal(self.disk, writer, &tree.manifest, None).map_err(AcquireError::Write)?;
         Ok(FetchedArchive { staged, warnings: tree.warnings, received })

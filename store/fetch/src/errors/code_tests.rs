@@ -82,6 +82,7 @@ fn an_exchange_with_a_server_has_the_code_of_its_cause() {
         (status(451), FailureCode::Unavailable),
         (transport(ServerError::NotGiven(word())), FailureCode::NoSuchCommit),
         (transport(ServerError::Moved), FailureCode::NoSuchCommit),
+        (transport(ServerError::ObjectFormat(word())), FailureCode::ObjectFormat),
         (transport(ServerError::Said(words())), FailureCode::Server),
         (transport(ServerError::Protocol { source: word().into() }), FailureCode::Protocol),
         (TransportError::Cancelled.code(), FailureCode::Cancelled),
@@ -109,6 +110,10 @@ fn a_commit_that_is_not_named_has_the_code_of_its_cause() {
             FailureCode::NoSuchReference,
         ),
         (ambiguous, FailureCode::AmbiguousReference),
+        (
+            RemoteError::AmbiguousId { url: url(), digits: word(), commits: vec![id()] },
+            FailureCode::AmbiguousReference,
+        ),
         (RemoteError::Empty { url: url() }, FailureCode::EmptyRepository),
     ] {
         assert_eq!(error.code(), expected, "{error}");
@@ -128,6 +133,13 @@ fn a_pack_has_the_code_of_its_cause() {
         (PackError::MissingObject { id: id(), path: "a".into() }, FailureCode::Corrupt),
         (PackError::Limit(limit), FailureCode::Limit),
         (PackError::Limit(LimitError::Crowded { taken: 1, limit: 1 }), FailureCode::Limit),
+        (
+            PackError::LargeFile {
+                path: "a".into(),
+                source: LimitError::TooLarge { what: PackLimit::Object, size: 2, limit: 1 },
+            },
+            FailureCode::Limit,
+        ),
         (PackError::Refused(refused()), FailureCode::RefusedTree),
         (PackError::Spill { path: "a".into(), source: io() }, FailureCode::Store),
         (PackError::BaseDamaged { path: "a".into(), source: None }, FailureCode::Corrupt),

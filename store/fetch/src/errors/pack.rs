@@ -49,6 +49,14 @@ pub enum PackError {
     /// The pack wants more than it may have.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// A file is larger than any may be.
+    #[error("{path:?} is too large")]
+    LargeFile {
+        /// The file.
+        path: BString,
+        /// The limit.
+        source: LimitError,
+    },
     /// The tree has something that no entry may have.
     #[error("the tree is not accepted")]
     Refused(#[source] RefusedTree),
@@ -112,7 +120,7 @@ impl PackError {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Limit(error) => error.class(),
+            Self::Limit(error) | Self::LargeFile { source: error, .. } => error.class(),
             Self::Write(error) if error.refuses_name() => Class::Permanent,
             Self::Refused(_)
             | Self::Malformed { .. }
@@ -143,7 +151,7 @@ impl PackError {
             | Self::BaseDamaged { .. }
             | Self::Find { .. }
             | Self::Malformed { .. } => FailureCode::Corrupt,
-            Self::Limit(_) => FailureCode::Limit,
+            Self::Limit(_) | Self::LargeFile { .. } => FailureCode::Limit,
             Self::Refused(_) | Self::Manifest(_) => FailureCode::RefusedTree,
             Self::Spill { .. } | Self::Write(_) => FailureCode::Store,
             Self::NotACommit { .. } => FailureCode::NoSuchCommit,
@@ -160,7 +168,9 @@ impl PackError {
             Self::Corrupt { .. } | Self::MissingObject { .. } | Self::Find { .. } => {
                 "try again; if it stays so, the server or something on the way to it damages what it sends"
             }
-            Self::Limit(error) => return Some(error.hint()),
+            Self::Limit(error) | Self::LargeFile { source: error, .. } => {
+                return Some(error.hint());
+            }
             Self::Refused(_) | Self::Manifest(_) | Self::Malformed { .. } => {
                 "only the repository's owner can change that; another commit can be named in the module's source"
             }

@@ -8,7 +8,7 @@ use std::{error::Error, io, path::PathBuf};
 use gix::ObjectId;
 use modstore_core::model::{Class, FailureCode};
 
-use super::transport::{Cause, TransportError};
+use super::transport::{Cause, ServerError, TransferError, TransportError};
 
 /// How far a connection had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,16 @@ pub enum RemoteError {
         /// The commit of `refs/tags/<name>`.
         tag: ObjectId,
     },
+    /// The text is no name, and several commits that the server lists have ids that begin with it.
+    #[error("{digits} begins the ids of several commits in {url}: {}", ids(.commits))]
+    AmbiguousId {
+        /// Redacted.
+        url: String,
+        /// What was asked for.
+        digits: String,
+        /// The commits, in order.
+        commits: Vec<ObjectId>,
+    },
     /// The repository has no commit yet.
     #[error("{url} has no commits")]
     Empty {
@@ -116,6 +126,7 @@ impl RemoteError {
             | Self::Forbidden { .. }
             | Self::NoSuchRef { .. }
             | Self::Ambiguous { .. }
+            | Self::AmbiguousId { .. }
             | Self::Empty { .. } => Class::Permanent,
         }
     }
@@ -128,7 +139,7 @@ impl RemoteError {
             Self::Offline { .. } => FailureCode::Offline,
             Self::Failed { source, .. } => source.code(),
             Self::NoSuchRef { .. } => FailureCode::NoSuchReference,
-            Self::Ambiguous { .. } => FailureCode::AmbiguousReference,
+            Self::Ambiguous { .. } | Self::AmbiguousId { .. } => FailureCode::AmbiguousReference,
             Self::Empty { .. } => FailureCode::EmptyRepository,
         }
     }
@@ -141,9 +152,10 @@ impl RemoteError {
             Self::Address { .. } | Self::Forbidden { .. } | Self::Offline { .. } => {
                 RemoteStage::Connect
             }
-            Self::NoSuchRef { .. } | Self::Ambiguous { .. } | Self::Empty { .. } => {
-                RemoteStage::List
-            }
+            Self::NoSuchRef { .. }
+            | Self::Ambiguous { .. }
+            | Self::AmbiguousId { .. }
+            | Self::Empty { .. } => RemoteStage::List,
         }
     }
 
@@ -153,6 +165,17 @@ impl RemoteError {
         match self {
             Self::Failed { source, .. } => Some(source),
             _ => None,
+        }
+    }
+
+    /// Whether the server may not give the commit by its id: it says so, or where it is not git's own, it only broke off.
+    pub(crate) const fn may_be_refusal(&self, is_git: bool) -> bool {
+        match self.transport() {
+            Some(TransportError::Server(ServerError::NotGiven(_))) => true,
+            Some(TransportError::Server(ServerError::Status { status: 500..=599, .. }))
+            | Some(TransportError::Server(ServerError::Said(_)))
+            | Some(TransportError::Transfer(TransferError::Dropped { .. })) => !is_git,
+            _ => false,
         }
     }
 
@@ -168,14 +191,13 @@ impl RemoteError {
             Self::Ambiguous { name, .. } => {
                 Some(format!("write refs/heads/{name} or refs/tags/{name}"))
             }
+            Self::AmbiguousId { .. } => Some("write all 40 digits of the commit's id".into()),
             Self::Address { .. } => Some("correct the module's source".into()),
             Self::NoSuchRef { name, .. } if name == "HEAD" => Some(
                 "the repository has no default branch; name one as @BRANCH in the module's source"
                     .into(),
             ),
-            Self::NoSuchRef { .. } => {
-                Some("correct what stands behind @ in the module's source".into())
-            }
+            Self::NoSuchRef { name, .. } => Some(hint_for_name(name)),
             Self::Empty { .. } => Some("push a first commit to it".into()),
         }
     }
@@ -195,6 +217,27 @@ pub enum FetchError<E: Error + 'static> {
         /// What the receiver said.
         source: E,
     },
+}
+
+/// The next thing to do about a name that is not there. What looks like a commit id was meant as one.
+fn hint_for_name(name: &str) -> String {
+    let is_hex = name.bytes().all(|digit| digit.is_ascii_hexdigit());
+    match name.len() {
+        4..40 if is_hex => format!(
+            "a commit that no branch or tag names now needs all 40 digits of its id; in a clone, `git rev-parse {name}` prints them"
+        ),
+        64 if is_hex => {
+            "the id of a commit has 40 digits; ids of 64 are those of SHA-256 repositories, which are not supported".into()
+        }
+        _ => "correct what stands behind @ in the module's source".into(),
+    }
+}
+
+/// Up to five ids.
+fn ids(commits: &[ObjectId]) -> String {
+    let shown: Vec<String> = commits.iter().take(5).map(ToString::to_string).collect();
+    let more = if commits.len() > shown.len() { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
 }
 
 fn near_names(near: &[String]) -> String {

@@ -35,7 +35,7 @@ impl Default for PackLimits {
     fn default() -> Self {
         Self {
             memory: 256 << 20,
-            object: 1 << 30,
+            object: 16 << 30,
             listing: 64 << 20,
             objects: 8_000_000,
             trees: 512 << 20,

@@ -143,6 +143,10 @@ fn judge(
         return error;
     };
     let error: AcquireError = match source {
+        // All branches and tags came, from their beginnings on.
+        PackError::MissingObject { id, .. } if id == commit && from_nothing => {
+            return AttemptError::Other(session.not_given(commit).into());
+        }
         PackError::MissingObject { id, .. } if id == commit => session.not_given(commit).into(),
         source @ (PackError::MissingObject { .. }
         | PackError::Find { .. }

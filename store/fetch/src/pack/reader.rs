@@ -61,7 +61,8 @@ impl<'s> PackReader<'s> {
         limits: &PackLimits,
     ) -> Result<(PackReader<'s>, u32), PackError> {
         let inflater = Inflater::new();
-        let mut reader = PackReader { stream, bytes, at: 0, inflater, largest: limits.object };
+        let mut reader =
+            PackReader { stream, bytes, at: 0, inflater, largest: limits.object.max(limits.tree) };
         if reader.array::<4>()? != *b"PACK" {
             return Err(PackError::corrupt(0, "the first bytes are not PACK"));
         }
@@ -123,11 +124,12 @@ impl<'s> PackReader<'s> {
         }
     }
 
-    /// Inflates the entry whose header was just read, and gives its bytes to `each` in pieces.
+    /// Inflates the entry whose header was just read, and gives its bytes to `each` in pieces, each with how many bytes
+    /// of the pack have been read by then.
     pub(crate) fn skim(
         &mut self,
         header: &EntryHeader,
-        each: &mut dyn FnMut(&[u8]) -> Result<(), PackError>,
+        each: &mut dyn FnMut(&[u8], u64) -> Result<(), PackError>,
     ) -> Result<(), PackError> {
         let mut out = vec![0; PIECE];
         let zlib = self.inflater.begin_stream();
@@ -138,7 +140,7 @@ impl<'s> PackReader<'s> {
             self.bytes.push(input.split_at(step.used).0)?;
             self.stream.consume(step.used);
             self.at += step.used as u64;
-            each(out.split_at(step.made).0)?;
+            each(out.split_at(step.made).0, self.at)?;
             if step.done {
                 return Ok(());
             }

@@ -91,8 +91,10 @@ impl Connection {
         match handshake {
             Ok(handshake) => Ok(Connection { link, watch, handshake, at_end: true }),
             Err(_) if watch.answer_was_too_long() => Err(HandshakeError::TooLong),
-            Err(error) => {
-                let error = diagnose(&error, &watch, link.stderr.as_ref(), Moment::Asked);
+            Err(fault) => {
+                let stderr = link.stderr.as_ref();
+                let error =
+                    fault.into_error(|error| diagnose(error, &watch, stderr, Moment::Asked));
                 Err(HandshakeError::Failed(stage_of(&error), error))
             }
         }
@@ -123,21 +125,10 @@ impl Connection {
         self.speaks_v2() || able("allow-reachable-sha1-in-want") || able("allow-any-sha1-in-want")
     }
 
-    /// The commits of the branches, the tags and `HEAD`, in version 0.
-    pub(crate) fn listed_tips(&self) -> Vec<ObjectId> {
-        let refs = self.handshake.refs.iter().flatten();
-        let mut tips: Vec<ObjectId> = refs
-            .filter_map(|each| {
-                let (name, object, peeled) = each.unpack();
-                let ours = name == "HEAD"
-                    || name.starts_with(b"refs/heads/")
-                    || name.starts_with(b"refs/tags/");
-                Some(object.or(peeled).filter(|_| ours)?.to_owned())
-            })
-            .collect();
-        tips.sort_unstable();
-        tips.dedup();
-        tips
+    /// Whether git's own server answers, which says so when it does not give a commit. Others may only break off.
+    pub(crate) fn is_git(&self) -> bool {
+        let agent = self.handshake.capabilities.capability("agent");
+        agent.and_then(|agent| agent.value()?.starts_with(b"git/").then_some(())).is_some()
     }
 
     /// Whether another request can follow a pack: a lasting connection in version 0 is over.

@@ -5,7 +5,7 @@
 //! only when a ref of that name follows; one left over reaches an `unreachable!`. A `HEAD` hidden by
 //! `transfer.hideRefs` is enough for a server to stop our process that way.
 //!
-//! Limits: SHA-1 ids.
+//! Limits: SHA-1 ids; a repository with others is refused by the name of its format.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,10 @@ use gix_transport::{
     },
 };
 
-use crate::transport::BoxedTransport;
+use crate::{
+    errors::{ServerError, TransportError},
+    transport::BoxedTransport,
+};
 
 /// The first answer of a server.
 pub(crate) struct Handshake {
@@ -32,11 +35,41 @@ pub(crate) struct Handshake {
     pub refs: Option<Vec<Ref>>,
 }
 
+/// The first answer is not one that can be used.
+pub(crate) enum HandshakeFault {
+    /// It could not be read.
+    Unread(Error),
+    /// The repository is in this format, whose ids are not SHA-1.
+    Format(String),
+}
+
+impl HandshakeFault {
+    /// The cause; `diagnose` finds it for an answer that could not be read.
+    pub(crate) fn into_error(
+        self,
+        diagnose: impl FnOnce(&Error) -> TransportError,
+    ) -> TransportError {
+        match self {
+            Self::Unread(error) => diagnose(&error),
+            Self::Format(format) => ServerError::ObjectFormat(format).into(),
+        }
+    }
+}
+
+impl From<Error> for HandshakeFault {
+    fn from(error: Error) -> Self {
+        Self::Unread(error)
+    }
+}
+
 impl Handshake {
     /// Asks for the upload-pack service, and reads the first answer.
-    pub(crate) fn read(transport: &mut BoxedTransport) -> Result<Self, Error> {
+    pub(crate) fn read(transport: &mut BoxedTransport) -> Result<Self, HandshakeFault> {
         let SetServiceResponse { actual_protocol, capabilities, refs } =
             transport.handshake(Service::UploadPack, &[])?;
+        if let Some(format) = foreign_format(&capabilities) {
+            return Err(HandshakeFault::Format(format));
+        }
         let refs = refs.map(|mut lines| read_refs(lines.as_mut(), &capabilities)).transpose()?;
         Ok(Handshake { version: actual_protocol, capabilities, refs })
     }
@@ -51,6 +84,17 @@ impl Handshake {
             _ => self.capabilities.contains("shallow"),
         }
     }
+}
+
+/// The format of the repository's ids, where SHA-1 is not among those that the server offers.
+fn foreign_format(capabilities: &Capabilities) -> Option<String> {
+    let offered = capabilities.iter().filter(|each| each.name() == "object-format");
+    let formats: Vec<String> =
+        offered.filter_map(|each| Some(each.value()?.to_str_lossy().into_owned())).collect();
+    let is_ours = |format: &String| format.eq_ignore_ascii_case("sha1");
+    let first = formats.iter().find(|_| !formats.iter().any(is_ours))?;
+    let is_sha256 = first.eq_ignore_ascii_case("sha256");
+    Some(if is_sha256 { "SHA-256".to_owned() } else { first.chars().take(32).collect() })
 }
 
 fn read_refs(

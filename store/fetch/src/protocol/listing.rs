@@ -1,13 +1,17 @@
 //! From what a server lists to the one commit that is meant. Pure.
 //!
+//! Names are read as git reads them: a branch or a tag, or else what lies below `refs/` (`pull/1/head`), or else the
+//! first digits of a commit id, which are looked for among the ids of a listing that has all branches and tags.
+//!
 //! Limits: a listing does not say what kind of object a tag names. A tag of a file or a tree is
-//! found out when the pack comes without a commit of that id.
+//! found out when the pack comes without a commit of that id. A short id of a commit that no name leads to is not found.
 
 use std::cmp::Reverse;
 
 use gix::{
     ObjectId,
     bstr::{BStr, BString, ByteSlice},
+    hash::oid,
     protocol::handshake::Ref,
 };
 use modstore_core::model::distance;
@@ -69,7 +73,8 @@ pub(crate) fn prefixes(wanted: &Wanted) -> Vec<BString> {
         Wanted::Head => vec!["HEAD".into()],
         Wanted::Named(name) if is_full(name) => vec![name.as_str().into()],
         Wanted::Named(name) => {
-            vec![format!("refs/heads/{name}").into(), format!("refs/tags/{name}").into()]
+            let places = ["refs/heads/", "refs/tags/", "refs/"];
+            places.iter().map(|place| format!("{place}{name}").into()).collect()
         }
         Wanted::Commit(_) => Vec::new(),
     }
@@ -87,6 +92,47 @@ pub(crate) fn resolve(refs: &[Ref], wanted: &Wanted, url: &str) -> Result<Resolv
     }
 }
 
+/// The same, where `refs` has all branches and tags: a short commit id is found, and the error names what there is.
+pub(crate) fn resolve_in_all(
+    refs: &[Ref],
+    wanted: &Wanted,
+    url: &str,
+) -> Result<Resolved, RemoteError> {
+    let found = resolve(refs, wanted, url);
+    match wanted {
+        Wanted::Named(name) if found.is_err() && is_short_id(name) => {
+            by_short_id(refs, name, url)?.map_or(found, Ok)
+        }
+        Wanted::Head | Wanted::Named(_) | Wanted::Commit(_) => found,
+    }
+}
+
+/// Whether the text can be the beginning of a commit id: git asks for four digits.
+pub fn is_short_id(name: &str) -> bool {
+    (4..40).contains(&name.len()) && name.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+/// The one commit that has, or whose tag has, an id that begins like this.
+fn by_short_id(refs: &[Ref], digits: &str, url: &str) -> Result<Option<Resolved>, RemoteError> {
+    let digits = digits.to_ascii_lowercase();
+    let begins_so = |id: &oid| id.to_string().starts_with(&digits);
+    let mut found: Vec<Resolved> = Vec::new();
+    for each in refs {
+        let (_, object, peeled) = each.unpack();
+        let is_meant = [object, peeled].into_iter().flatten().any(begins_so);
+        let Some(commit) = peeled.or(object).filter(|_| is_meant) else { continue };
+        if found.iter().all(|other| other.commit != commit) {
+            found.push(Resolved { commit: commit.to_owned(), name: None, tag: None });
+        }
+    }
+    if found.len() > 1 {
+        let mut commits: Vec<ObjectId> = found.iter().map(|each| each.commit).collect();
+        commits.sort_unstable();
+        return Err(RemoteError::AmbiguousId { url: url.to_owned(), digits, commits });
+    }
+    Ok(found.pop())
+}
+
 /// How to ask a server that lists `refs` for `commit`; `None` where no name leads to it.
 pub(crate) fn tip_of(refs: &[Ref], commit: ObjectId) -> Option<Tip> {
     let mut tagged = None;
@@ -100,6 +146,23 @@ pub(crate) fn tip_of(refs: &[Ref], commit: ObjectId) -> Option<Tip> {
         }
     }
     tagged
+}
+
+/// The ids by which the branches, the tags and `HEAD` can be asked for.
+pub(crate) fn tips_in(refs: &[Ref]) -> Vec<ObjectId> {
+    let is_followed = |name: &BStr| {
+        name == "HEAD" || name.starts_with(b"refs/heads/") || name.starts_with(b"refs/tags/")
+    };
+    let mut tips: Vec<ObjectId> = refs
+        .iter()
+        .filter_map(|each| {
+            let (name, object, peeled) = each.unpack();
+            Some(object.or(peeled).filter(|_| is_followed(name))?.to_owned())
+        })
+        .collect();
+    tips.sort_unstable();
+    tips.dedup();
+    tips
 }
 
 /// The error for a name that is not there; `refs` should be all branches and tags.
@@ -138,7 +201,7 @@ fn short(refs: &[Ref], name: &str, url: &str) -> Result<Resolved, RemoteError> {
             tag: tag.commit,
         }),
         (Some(found), _) | (None, Some(found)) => Ok(found),
-        (None, None) => Err(missing(refs, name, url)),
+        (None, None) => find(refs, &format!("refs/{name}")).ok_or_else(|| missing(refs, name, url)),
     }
 }
 
@@ -187,7 +250,7 @@ fn similarity(a: &str, b: &str) -> usize {
 mod tests {
     use gix::{ObjectId, protocol::handshake::Ref};
 
-    use super::{Tip, Wanted, resolve, tip_of};
+    use super::{Tip, Wanted, resolve, resolve_in_all, tip_of};
     use crate::errors::RemoteError;
 
     fn id(digit: char) -> ObjectId {
@@ -213,6 +276,44 @@ mod tests {
             matches!(&error, RemoteError::Ambiguous { branch, tag, .. } if *branch == id('1') && *tag == id('2'))
         );
         assert_eq!(resolve(&refs, &named("refs/tags/v1"), "u").unwrap().tag, Some(id('1')));
+    }
+
+    #[test]
+    fn a_name_below_refs_is_found_when_it_is_neither_a_branch_nor_a_tag() {
+        let mut refs = vec![direct("refs/pull/1/head", '1'), direct("refs/heads/main", '2')];
+        let commit =
+            |refs: &[Ref], name: &str| resolve(refs, &named(name), "u").map(|each| each.commit);
+        assert_eq!(commit(&refs, "pull/1/head").unwrap(), id('1'));
+        assert_eq!(commit(&refs, "heads/main").unwrap(), id('2'));
+        refs.push(direct("refs/tags/pull/1/head", '3'));
+        assert_eq!(commit(&refs, "pull/1/head").unwrap(), id('3'));
+    }
+
+    #[test]
+    fn the_first_digits_of_a_listed_id_are_its_commit_unless_they_are_a_name_or_begin_several() {
+        let tag =
+            Ref::Peeled { full_ref_name: "refs/tags/x".into(), tag: id('d'), object: id('2') };
+        let mut refs = vec![tag, direct("refs/heads/main", 'a'), direct("HEAD", 'a')];
+        let commit = |refs: &[Ref], name: &str| {
+            resolve_in_all(refs, &named(name), "u").map(|each| (each.commit, each.name))
+        };
+        assert_eq!(commit(&refs, "aaaaaaa").unwrap(), (id('a'), None));
+        assert_eq!(commit(&refs, "AAAA").unwrap(), (id('a'), None));
+        assert_eq!(commit(&refs, "ddddddd").unwrap(), (id('2'), None), "a tag's id is its commit");
+        for none in ["aaa", "bbbb", "aaaab", "aaaag"] {
+            let error = commit(&refs, none).unwrap_err();
+            assert!(matches!(error, RemoteError::NoSuchRef { .. }), "{none}: {error}");
+        }
+        refs.push(direct("refs/heads/aaaaaaa", '5'));
+        assert_eq!(commit(&refs, "aaaaaaa").unwrap().0, id('5'), "a name comes first");
+        let mut other = "a".repeat(39);
+        other.push('b');
+        let object = ObjectId::from_hex(other.as_bytes()).unwrap();
+        refs.push(Ref::Direct { full_ref_name: "refs/heads/other".into(), object });
+        let RemoteError::AmbiguousId { commits, .. } = commit(&refs, "aaaa").unwrap_err() else {
+            panic!("two commits begin like this")
+        };
+        assert_eq!(commits, [id('a'), object]);
     }
 
     #[test]

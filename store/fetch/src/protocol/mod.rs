@@ -8,5 +8,5 @@ mod handshake;
 mod connection;
 mod session;
 
-pub use listing::{Resolved, Tip, Wanted};
-pub use session::{Network, Session};
+pub use listing::{Resolved, Tip, Wanted, is_short_id};
+pub use session::{ContentSource, Network, Session};

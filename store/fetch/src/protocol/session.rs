@@ -6,29 +6,52 @@
 //! costs one more, and is used where version 0 cannot do: a handshake over the limit, and a commit id,
 //! which version 0 refuses or answers with history that was not asked for.
 //!
+//! A commit that the server does not give alone is fetched with the history of all branches and tags, which a clone
+//! would have too.
+//!
 //! Limits: SHA-1 repositories.
 
-use std::{collections::BTreeMap, error::Error, io::BufRead, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    io::BufRead,
+    path::Path,
+    sync::Arc,
+};
 
 use gix::{ObjectId, bstr::BString, protocol::handshake::Ref, url::Scheme};
 use gix_transport::Protocol;
-use modstore_core::{Cancel, events::Step};
+use modstore_core::{
+    Cancel,
+    events::Step,
+    model::{Origin, RemoteUrl as Address},
+};
 
 use super::{
     connection::{Connection, FetchRequest, HandshakeError, ReceiveError},
-    listing::{Resolved, Tip, Wanted, missing, prefixes, resolve, tip_of},
+    listing::{
+        Resolved, Tip, Wanted, is_short_id, missing, prefixes, resolve, resolve_in_all, tip_of,
+        tips_in,
+    },
 };
 use crate::{
-    errors::{FetchError, NetworkError, RemoteError, RemoteStage, ServerError, TransportError},
+    errors::{
+        FetchError, NetworkError, RemoteError, RemoteStage, ServerError, SubmoduleError,
+        TransportError,
+    },
     limits::{Counters, Counts, Limits},
+    submodules::{Submodule, address},
     transport::{
-        Dialing, Download, GitConfig, HttpAgents, LongListings, Pace, RemoteUrl, Watch, Way,
-        WayTaken, Ways, because_of, git_may_do_better, truer,
+        Access, Dialing, Download, GitConfig, HttpAgents, Lanes, Link, LongListings, Pace,
+        RemoteUrl, Watch, Way, WayTaken, Ways, because_of, git_may_do_better, is_of_a_crowd, truer,
     },
 };
 
 /// Bytes of a listing that no server goes over in good faith: half a million refs.
 const LONGEST: usize = 64 * 1024 * 1024;
+
+/// The lanes of a network that was opened without any.
+const LANES: usize = 64;
 
 /// All that connections share: connections, the host's git configuration, limits. Used from many
 /// threads at once.
@@ -38,10 +61,11 @@ pub struct Network {
 
 struct NetworkState {
     config: Arc<GitConfig>,
-    agents: HttpAgents,
+    agents: Arc<HttpAgents>,
     limits: Limits,
     offline: bool,
     counters: Arc<Counters>,
+    lanes: Arc<Lanes>,
     /// The addresses whose handshake was over the limit, now or in an earlier run: not asked for it again.
     long: LongListings,
     /// By which way each host is reached.
@@ -58,6 +82,13 @@ pub struct Session {
     resolutions: Vec<Result<Resolved, RemoteError>>,
     /// How each commit that a name led to is asked for.
     named: BTreeMap<ObjectId, Tip>,
+    /// The commits that the server has refused to give by their ids.
+    refused: BTreeSet<ObjectId>,
+}
+
+/// Where a repository keeps the content of its large files, as far as it takes to ask.
+pub struct ContentSource {
+    pub(crate) access: Access,
 }
 
 impl Network {
@@ -70,15 +101,27 @@ impl Network {
         interactive: bool,
         offline: bool,
     ) -> Result<Network, NetworkError> {
+        Network::open_with_lanes(scratch, limits, interactive, offline, Lanes::new(LANES))
+    }
+
+    /// The same, for a caller that works on as many repositories at once as there are `lanes`: they grow with the wait.
+    pub fn open_with_lanes(
+        scratch: &Path,
+        limits: Limits,
+        interactive: bool,
+        offline: bool,
+        lanes: Arc<Lanes>,
+    ) -> Result<Network, NetworkError> {
         let counters = Arc::new(Counters::default());
         let config = GitConfig::read(scratch, interactive)?;
         let shared = NetworkState {
             long: LongListings::read(config.memory()),
             config: Arc::new(config),
-            agents: HttpAgents::new(limits, Arc::clone(&counters)),
+            agents: Arc::new(HttpAgents::new(limits, Arc::clone(&counters))),
             limits,
             offline,
             counters,
+            lanes,
             ways: Ways::default(),
         };
         Ok(Network { shared: Arc::new(shared) })
@@ -109,10 +152,39 @@ impl Network {
             connection: Some(connection),
             resolutions: Vec::new(),
             named: BTreeMap::new(),
+            refused: BTreeSet::new(),
         };
         session.resolutions = session.resolve(wanted)?;
         session.remember();
         Ok(session)
+    }
+
+    /// A submodule as this machine's own configuration has it: `submodule.<name>.url`, `update` and `active`.
+    #[must_use]
+    pub fn submodule_as_configured(&self, submodule: &Submodule) -> Submodule {
+        self.shared.config.submodule(submodule)
+    }
+
+    /// The address of a submodule, as git takes `url` in a repository that came from `parent` (as written, login
+    /// included).
+    ///
+    /// # Errors
+    /// It is none, or git would not let a repository ask for it.
+    pub fn submodule_address(&self, parent: &str, url: &str) -> Result<Address, SubmoduleError> {
+        let config = &self.shared.config;
+        let address = address(parent, url);
+        if address.contains(char::is_control) {
+            return Err(SubmoduleError::Url { url: url.escape_debug().to_string() });
+        }
+        if let Some(scheme) = config.forbidden_to_repositories(&address) {
+            return Err(SubmoduleError::Protocol { scheme });
+        }
+        let read = address.parse::<Address>();
+        read.or_else(|error| {
+            // An abbreviation of this machine's configuration reads as nothing else.
+            let rewritten = config.rewritten(&address).parse();
+            rewritten.map_err(|_| SubmoduleError::Url { url: error.text })
+        })
     }
 
     /// [`Network::connect`] for a single name.
@@ -128,6 +200,23 @@ impl Network {
         Ok((session, resolved))
     }
 
+    /// Where the repository at `url` (as written, login included) keeps its large files. Nothing is asked yet.
+    pub fn content_source(&self, url: &str, cancel: &Cancel) -> Result<ContentSource, RemoteError> {
+        let NetworkState { config, agents, limits, offline, counters, .. } = &*self.shared;
+        let remote = config.remote_url(url)?;
+        let access = Access {
+            config: Arc::clone(config),
+            agents: Arc::clone(agents),
+            limits: *limits,
+            offline: *offline,
+            counters: Arc::clone(counters),
+            cancel: cancel.clone(),
+            pace: self.shared.pace(&remote),
+            remote,
+        };
+        Ok(ContentSource { access })
+    }
+
     /// Asks for the file at `url`, an `http(s)` address with its login, and receives it in pieces.
     pub(crate) fn download(&self, url: &str, cancel: &Cancel) -> Result<Download, RemoteError> {
         let NetworkState { config, agents, limits, offline, counters, .. } = &*self.shared;
@@ -137,6 +226,7 @@ impl Network {
         }
         let pace = self.shared.pace(&remote);
         let watch = Watch::new(cancel.clone(), limits, Arc::clone(counters), pace);
+        watch.tell(&self.shared.lanes, &host_of(&remote));
         Download::open(config, agents, remote, watch)
     }
 
@@ -176,7 +266,9 @@ impl NetworkState {
         };
         let watch = || {
             let counters = Arc::clone(&self.counters);
-            Watch::new(cancel.clone(), &self.limits, counters, Arc::clone(pace))
+            let watch = Watch::new(cancel.clone(), &self.limits, counters, Arc::clone(pace));
+            watch.tell(&self.lanes, &host_of(remote));
+            watch
         };
         let (way, reason) = self.ways.to(remote, &self.config);
         if way == Way::Git {
@@ -186,7 +278,7 @@ impl NetworkState {
                 .inspect(|_| self.ways.remember(remote, way, Some(reason)))
                 .map_err(failed);
         }
-        match self.begin_in_process(remote, version, watch) {
+        match self.begin_in_process(remote, version, &watch) {
             Ok(connection) => {
                 self.ways.remember(remote, way, None);
                 Ok(connection)
@@ -210,7 +302,7 @@ impl NetworkState {
         &self,
         remote: &RemoteUrl,
         version: Protocol,
-        watch: impl Fn() -> Arc<Watch>,
+        watch: &impl Fn() -> Arc<Watch>,
     ) -> Result<Connection, (RemoteStage, TransportError)> {
         let short = self.limits.advertisement;
         // A server that does not know version 2 answers with version 0, and then the whole listing is
@@ -222,7 +314,7 @@ impl NetworkState {
         };
         for (version, longest) in attempts {
             let dial = |watch: &Arc<Watch>| self.dialing().dial(remote, *version, watch);
-            match Connection::begin(dial, *longest, watch()) {
+            match self.begin_in_a_crowd(remote, *longest, watch, dial) {
                 Ok(connection) => return Ok(connection),
                 Err(HandshakeError::Failed(stage, error)) => return Err((stage, error)),
                 Err(HandshakeError::TooLong) => self.long.add(&remote.redacted),
@@ -253,6 +345,44 @@ impl NetworkState {
 fn endless() -> (RemoteStage, TransportError) {
     let endless = ServerError::Protocol { source: "the listing has no end".into() };
     (RemoteStage::List, endless.into())
+}
+
+impl NetworkState {
+    /// Connects by `dial`. Tried again while a server that has answered others drops one connection of many. Over HTTP every
+    /// single request is.
+    fn begin_in_a_crowd(
+        &self,
+        remote: &RemoteUrl,
+        longest: usize,
+        watch: &impl Fn() -> Arc<Watch>,
+        dial: impl Fn(&Arc<Watch>) -> Result<Link, TransportError>,
+    ) -> Result<Connection, HandshakeError> {
+        let is_http = matches!(remote.url.scheme, Scheme::Http | Scheme::Https);
+        let host = host_of(remote);
+        let mut attempt = self.lanes.begin(&host);
+        loop {
+            let watch = watch();
+            let cancel = watch.cancel().clone();
+            match Connection::begin(&dial, longest, watch) {
+                Err(HandshakeError::Failed(_, error))
+                    if !is_http
+                        && is_of_a_crowd(&error)
+                        && self.lanes.back_off(&host, &mut attempt, None, &cancel) => {}
+                Ok(connection) => {
+                    self.lanes.answered(&host);
+                    return Ok(connection);
+                }
+                failed => return failed,
+            }
+        }
+    }
+}
+
+/// The host under whose name the caller takes lanes: that of the address as it was written.
+fn host_of(remote: &RemoteUrl) -> String {
+    let url = remote.redacted.parse::<Address>().ok();
+    let origin = url.map(|url| url.origin());
+    origin.as_ref().and_then(Origin::host).unwrap_or_default().to_owned()
 }
 
 impl Session {
@@ -303,9 +433,13 @@ impl Session {
         on_step: &dyn Fn(Step<'_>),
         receive: impl FnOnce(&mut dyn BufRead, Tip) -> Result<R, E>,
     ) -> Result<R, FetchError<E>> {
-        let connection = self.connection_for(commit).map_err(FetchError::Remote)?;
-        let given = connection.may_give(commit) || connection.gives_unlisted();
-        let tips = if given { Vec::new() } else { connection.listed_tips() };
+        let mut connection = self.connection_for(commit).map_err(FetchError::Remote)?;
+        let given = self.gives(&connection, commit);
+        let tips = if given {
+            Vec::new()
+        } else {
+            self.tips(&mut connection).map_err(FetchError::Remote)?
+        };
         let request = |want| {
             if given {
                 FetchRequest::History { wants: vec![want], haves }
@@ -322,11 +456,33 @@ impl Session {
     /// Whether [`Session::fetch`] can have `commit` alone, as far as is known before it is asked for.
     pub(crate) fn gives_alone(&mut self, commit: ObjectId) -> Result<bool, RemoteError> {
         let connection = self.connection_for(commit)?;
-        let gives =
-            connection.may_give(commit) || connection.gives_unlisted() || self.has_name(commit);
+        let gives = self.gives(&connection, commit) || self.has_name(commit);
         let gives = gives && connection.can_shallow();
         self.connection = Some(connection);
         Ok(gives)
+    }
+
+    /// Whether the server has refused to give `commit` by its id, without which it may come with its branch.
+    pub(crate) fn has_refused(&self, commit: ObjectId) -> bool {
+        self.refused.contains(&commit)
+    }
+
+    /// Whether `commit` can be asked for by its id.
+    fn gives(&self, connection: &Connection, commit: ObjectId) -> bool {
+        let may_give = connection.may_give(commit) || connection.gives_unlisted();
+        may_give && !self.has_refused(commit)
+    }
+
+    /// The ids that all branches and tags can be asked for by.
+    fn tips(&self, connection: &mut Connection) -> Result<Vec<ObjectId>, RemoteError> {
+        let names = ["HEAD", "refs/heads/", "refs/tags/"].map(BString::from).to_vec();
+        let listed = connection.refs(names, LONGEST);
+        let failed = |source| self.failed(RemoteStage::List, source);
+        Ok(tips_in(&listed.map_err(failed)?))
+    }
+
+    fn failed(&self, stage: RemoteStage, source: TransportError) -> RemoteError {
+        RemoteError::Failed { stage, url: self.remote.redacted.clone(), source }
     }
 
     /// The error that says that the server has no way to give `commit`.
@@ -336,8 +492,7 @@ impl Session {
         } else {
             ServerError::NotGiven(format!("no branch or tag reaches {commit}"))
         };
-        let source = source.into();
-        RemoteError::Failed { stage: RemoteStage::Fetch, url: self.remote.redacted.clone(), source }
+        self.failed(RemoteStage::Fetch, source.into())
     }
 
     /// Sends the request that `request` makes of the id by which `commit` is asked for. A server that refuses a commit
@@ -351,7 +506,7 @@ impl Session {
         receive: impl FnOnce(&mut dyn BufRead, Tip) -> Result<R, E>,
     ) -> Result<R, FetchError<E>> {
         let tip = connection.listed(commit).or_else(|| self.named.get(&commit).copied());
-        let is_named = tip.is_some();
+        let (is_named, is_git) = (tip.is_some(), connection.is_git());
         let tip = tip.unwrap_or(commit.into());
         let mut receive = Some(receive);
         let mut once = |pack: &mut dyn BufRead, tip| {
@@ -359,9 +514,10 @@ impl Session {
             receive(pack, tip)
         };
         let refused = match self.fetch_over(connection, tip, request, on_step, &mut once) {
-            Err(FetchError::Remote(error)) if !is_named && is_not_ours(&error) => error,
+            Err(FetchError::Remote(error)) if !is_named && error.may_be_refusal(is_git) => error,
             result => return result,
         };
+        self.refused.insert(commit);
         match self.find_tag(commit) {
             Some((connection, tip)) => {
                 self.fetch_over(connection, tip, request, on_step, &mut once)
@@ -386,11 +542,7 @@ impl Session {
             }
             Err(ReceiveError::Failed(error)) => {
                 let source = if self.has_name(tip.commit) { or_moved(error) } else { error };
-                Err(FetchError::Remote(RemoteError::Failed {
-                    stage: RemoteStage::Fetch,
-                    url: url(),
-                    source,
-                }))
+                Err(FetchError::Remote(self.failed(RemoteStage::Fetch, source)))
             }
             Err(ReceiveError::Receive(source)) => Err(FetchError::Receive { url: url(), source }),
         }
@@ -440,15 +592,22 @@ impl Session {
     ) -> Result<Vec<Result<Resolved, RemoteError>>, RemoteError> {
         let url = self.remote.redacted.clone();
         let refs = self.refs(wanted.iter().flat_map(prefixes).collect(), LONGEST)?;
-        let found: Vec<_> = wanted.iter().map(|each| resolve(&refs, each, &url)).collect();
         let lists_all = self.connection.as_ref().is_none_or(|each| !each.speaks_v2());
-        if lists_all || found.iter().all(Result::is_ok) {
+        if lists_all {
+            return Ok(wanted.iter().map(|each| resolve_in_all(&refs, each, &url)).collect());
+        }
+        let found: Vec<_> = wanted.iter().map(|each| resolve(&refs, each, &url)).collect();
+        if found.iter().all(Result::is_ok) {
             return Ok(found);
         }
         // Only the asked-for names were listed. What else there is makes a better message, and tells
         // an empty repository from a wrong name; not having it is no reason to fail differently.
         let all_names = vec!["HEAD".into(), "refs/heads/".into(), "refs/tags/".into()];
-        match self.refs(all_names, self.shared.limits.advertisement) {
+        let is_needed = wanted.iter().zip(&found).any(|(wanted, found)| {
+            found.is_err() && matches!(wanted, Wanted::Named(name) if is_short_id(name))
+        });
+        let longest = if is_needed { LONGEST } else { self.shared.limits.advertisement };
+        match self.refs(all_names, longest) {
             Err(_) => Ok(found),
             Ok(all) => Ok(found
                 .into_iter()
@@ -462,11 +621,7 @@ impl Session {
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         connection.refs(prefixes, longest).map_err(|source| {
             self.connection = None;
-            RemoteError::Failed {
-                stage: RemoteStage::List,
-                url: self.remote.redacted.clone(),
-                source,
-            }
+            self.failed(RemoteStage::List, source)
         })
     }
 }
@@ -477,10 +632,6 @@ fn or_moved(error: TransportError) -> TransportError {
         TransportError::Server(ServerError::NotGiven(_)) => ServerError::Moved.into(),
         error => error,
     }
-}
-
-fn is_not_ours(error: &RemoteError) -> bool {
-    matches!(error.transport(), Some(TransportError::Server(ServerError::NotGiven(_))))
 }
 
 /// The error again, with the names that exist.
@@ -497,7 +648,10 @@ fn better(
     };
     match each {
         Err(RemoteError::NoSuchRef { .. } | RemoteError::Empty { .. }) => {
-            Err(missing(all, name, url))
+            resolve_in_all(all, wanted, url).map_err(|error| match error {
+                RemoteError::AmbiguousId { .. } => error,
+                _ => missing(all, name, url),
+            })
         }
         each => each,
     }

@@ -26,15 +26,17 @@ use gix_transport::{
 use tempfile::TempDir;
 
 use super::{
+    addresses::Addresses,
     git_config::{GitConfig, RemoteUrl},
     git_copy::{self, CopyClient},
     git_helper::{self, Helper},
     http::{HttpClient, transport},
     http_agent::HttpAgents,
     process::{
-        Grouping, ProcessInput, ProcessOutput, ServerProcess, StderrTail, fault_from_stderr, ssh,
-        upload_pack,
+        Grouping, ProcessInput, ProcessOutput, ServerProcess, SshCall, StderrTail,
+        fault_from_stderr, upload_pack,
     },
+    shared_ssh::{Opening, Route},
     tcp,
     watch::{TimeoutStream, Watch},
 };
@@ -118,38 +120,43 @@ fn dial(
             let transport = Box::new(transport(client, remote, version));
             Ok(Link { transport, stderr: None, is_one_stream: false, without_refs: None })
         }
-        Scheme::Git => git_daemon(config, remote, version, limits, watch),
+        Scheme::Git => git_daemon((config, agents.addresses()), remote, version, limits, watch),
         Scheme::Ssh => {
-            let command = ssh(&config.ssh(), remote, version, config.interactive(), limits, watch)?;
+            let call = SshCall::new(config.ssh(), remote, config.interactive(), limits, watch)?;
+            let Route { options, opening } = agents.ssh().route(&call, watch);
+            let command = call.upload_pack(&options, remote, version);
             let started = ServerProcess::start(command, "ssh", !config.interactive(), watch)?;
-            Ok(over_process(started, remote, version, ConnectMode::Process, None))
+            Ok(over_process(started, (opening, None), remote, version, ConnectMode::Process))
         }
         _ => {
             let copy = git_copy::of_bundle(config, remote, limits.copy, watch)?;
             let mut served = remote.clone();
             if let Some(copy) = &copy {
+                // A path that stands for itself.
+                served.url.serialize_alternative_form = true;
                 served.url.path = gix::path::into_bstr(copy.path())
                     .map_or_else(|_| remote.url.path.clone(), |path| path.into_owned());
             }
             let started = ServerProcess::start(upload_pack(&served, version), "git", true, watch)?;
-            Ok(over_process(started, remote, version, ConnectMode::Process, copy))
+            Ok(over_process(started, (None, copy), remote, version, ConnectMode::Process))
         }
     }
 }
 
 fn over_process(
     (program, output, input): (ServerProcess, ProcessOutput, ProcessInput),
+    (opening, copy): (Option<Opening>, Option<TempDir>),
     remote: &RemoteUrl,
     version: Protocol,
     mode: ConnectMode,
-    copy: Option<TempDir>,
 ) -> Link {
     let stderr = Some(program.stderr());
     let path: BString = remote.url.path.clone();
     let host = (mode == ConnectMode::Daemon)
         .then(|| (remote.url.host().unwrap_or_default().to_owned(), remote.url.port));
     let inner = Connection::new(output, BufWriter::new(input), version, path, host, mode, false);
-    let transport = Box::new(ProcessTransport { inner, _program: program, _copy: copy });
+    let transport =
+        Box::new(ProcessTransport { inner, _program: program, _copy: copy, _opening: opening });
     Link { transport, stderr, is_one_stream: true, without_refs: None }
 }
 
@@ -165,11 +172,11 @@ fn behind_proxy(
     command.arg(remote.url.port.unwrap_or(PORT).to_string());
     let started =
         ServerProcess::start_as(command, &program, Grouping::Own, fault_from_stderr, watch)?;
-    Ok(over_process(started, remote, version, ConnectMode::Daemon, None))
+    Ok(over_process(started, (None, None), remote, version, ConnectMode::Daemon))
 }
 
 fn git_daemon(
-    config: &GitConfig,
+    (config, addresses): (&GitConfig, &Addresses),
     remote: &RemoteUrl,
     version: Protocol,
     limits: &Limits,
@@ -179,7 +186,7 @@ fn git_daemon(
     if let Some(program) = config.git_proxy(&host) {
         return behind_proxy(program, remote, version, watch);
     }
-    let stream = tcp(&host, remote.url.port.unwrap_or(PORT), limits, watch)?;
+    let stream = tcp(addresses, (&host, remote.url.port.unwrap_or(PORT)), limits, watch)?;
     let broken = |error: std::io::Error| TransferError::Dropped { source: Some(error.into()) };
     let writer = TimeoutStream::new(stream.try_clone().map_err(broken)?, Arc::clone(watch));
     let reader = BufReader::with_capacity(64 * 1024, TimeoutStream::new(stream, Arc::clone(watch)));
@@ -203,14 +210,20 @@ fn git_daemon(
     })
 }
 
-fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStream, TransportError> {
+fn tcp(
+    addresses: &Addresses,
+    (host, port): (&str, u16),
+    limits: &Limits,
+    watch: &Watch,
+) -> Result<TcpStream, TransportError> {
     let lost = |error: std::io::Error| {
         watch
             .take_error()
             .unwrap_or_else(|| TransferError::Dropped { source: Some(error.into()) }.into())
     };
-    let addresses = tcp::look_up(host, port, watch, limits.connect).map_err(lost)?;
-    let stream = tcp::connect(&addresses, watch, limits.connect).map_err(lost)?;
+    let found = addresses.look_up(host, port, watch, limits.connect).map_err(lost)?;
+    let stream = tcp::connect(&found, watch, limits.connect).map_err(lost)?;
+    addresses.worked(stream.peer_addr().map_err(lost)?);
     watch.counters.connection();
     Ok(stream)
 }
@@ -220,6 +233,7 @@ struct ProcessTransport<T> {
     inner: T,
     _program: ServerProcess,
     _copy: Option<TempDir>,
+    _opening: Option<Opening>,
 }
 
 impl<T: Transport> TransportWithoutIO for ProcessTransport<T> {

@@ -16,7 +16,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gix::{bstr::ByteSlice, config::Source, url::Scheme};
+use gix::{
+    bstr::{BString, ByteSlice},
+    config::Source,
+    url::Scheme,
+};
 use gix_transport::client::blocking_io::ssh::ProgramKind;
 use modstore_core::{
     disk::{is_directory, is_only_ours, names_in, read_own},
@@ -28,12 +32,14 @@ use super::{
     credential_helpers::CredentialHelpers,
     helper_logins::HelperLogins,
     http_settings::{
-        HttpSettings, Proxy, Redirects, boolean, expand_home, extra_headers, number, redirects,
+        HttpSettings, Proxy, Redirects, boolean, expand_home, extra_headers, is_false, number,
+        redirects,
     },
 };
 use crate::{
     errors::{NetworkError, RemoteError},
     limits::LowSpeed,
+    submodules::Submodule,
 };
 
 /// A user name and a password. Never printed.
@@ -138,10 +144,49 @@ impl GitConfig {
         Ok(remote)
     }
 
+    /// The scheme of `written`, if that is one that a person may ask for and no repository may for its submodules.
+    pub(crate) fn forbidden_to_repositories(&self, written: &str) -> Option<String> {
+        let repository = self.repository.to_thread_local();
+        let config = repository.config_snapshot();
+        let scheme = scheme_of(&instead_of(config.plumbing(), written));
+        (!allowed_to_repositories(config.plumbing(), &scheme)).then_some(scheme)
+    }
+
+    /// `written` with what `submodule.<name>.*` says of it.
+    pub(crate) fn submodule(&self, written: &Submodule) -> Submodule {
+        let repository = self.repository.to_thread_local();
+        let config = repository.config_snapshot();
+        let value = |key: &str| {
+            let key = format!("submodule.{}.{key}", written.name);
+            config.plumbing().string(&key).map(|value| value.to_string())
+        };
+        let update = value("update").map(|update| update == "none");
+        let is_left_out = update.unwrap_or(written.is_left_out);
+        let is_active = value("active").is_none_or(|active| !is_false(&active));
+        let url = value("url").map(BString::from);
+        Submodule {
+            name: written.name.clone(),
+            url: url.or_else(|| written.url.clone()),
+            is_left_out: is_left_out || !is_active,
+        }
+    }
+
+    /// `written` as `insteadOf` has it.
+    pub(crate) fn rewritten(&self, written: &str) -> String {
+        let repository = self.repository.to_thread_local();
+        instead_of(repository.config_snapshot().plumbing(), written)
+    }
+
     /// Takes the login out of the address of something that is no repository: what the configuration
     /// says about repositories (`insteadOf`, `protocol.*`) is not about it.
     pub(crate) fn plain_url(&self, written: &str) -> Result<RemoteUrl, RemoteError> {
         parsed(written, redact(written))
+    }
+
+    /// The last value of a key, such as `lfs.url`.
+    pub(crate) fn value(&self, key: &str) -> Option<String> {
+        let repository = self.repository.to_thread_local();
+        repository.config_snapshot().string(key).map(|value| value.to_string())
     }
 
     /// What `http.*` and the environment say for `url`.
@@ -372,6 +417,32 @@ fn allowed(config: &gix::config::File, scheme: &str) -> bool {
         .string(&format!("protocol.{scheme}.allow"))
         .or_else(|| config.string("protocol.allow"));
     policy.is_none_or(|policy| policy != "never")
+}
+
+/// Whether repositories, and not only people, may ask for this scheme: git's `protocol.<scheme>.allow` is `always`.
+fn allowed_to_repositories(config: &gix::config::File, scheme: &str) -> bool {
+    if let Ok(list) = env::var("GIT_ALLOW_PROTOCOL") {
+        return list.split(':').any(|allowed| allowed == scheme);
+    }
+    let policy = config
+        .string(&format!("protocol.{scheme}.allow"))
+        .or_else(|| config.string("protocol.allow"));
+    match policy {
+        Some(policy) => policy == "always",
+        None => matches!(scheme, "http" | "https" | "git" | "ssh"),
+    }
+}
+
+/// What git would reach an address by: the helper that it names, its scheme, ssh for `host:path`, or a file.
+fn scheme_of(address: &str) -> String {
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    if let Some((helper, _)) = address.split_once("::").filter(|(helper, _)| is_word(helper)) {
+        return helper.to_owned();
+    }
+    match gix::url::parse(address) {
+        Ok(url) => url.scheme.as_str().to_owned(),
+        Err(_) => "file".to_owned(),
+    }
 }
 
 /// What a value of `core.gitProxy` says about `host`: nothing, that there is no proxy, or the program.

@@ -9,16 +9,17 @@
 
 use std::{
     any::Any,
+    ffi::OsString,
     fs,
     io::{self, BufReader, Cursor, Read, Write},
-    path::Path,
+    os::unix::ffi::OsStringExt as _,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus},
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-use gix::bstr::ByteSlice as _;
 use gix_transport::client::blocking_io::http::{
     GetResponse, Http, PostBodyDataKind, PostResponse, Transport as OverHttp,
 };
@@ -28,7 +29,7 @@ use super::{
     git_config::{GitConfig, RemoteUrl, minimal_repository},
     git_helper::{git_for, needed},
     git_words::fault_from_git,
-    process::{Grouping, ProcessInput, ProcessOutput, ServerProcess},
+    process::{Grouping, ProcessInput, ProcessOutput, ServerProcess, local_path},
     refusal::Moment,
     watch::Watch,
 };
@@ -343,7 +344,7 @@ pub(crate) fn of_bundle(
     most: u64,
     watch: &Arc<Watch>,
 ) -> Result<Option<TempDir>, TransportError> {
-    let Ok(path) = gix::path::from_bstr(remote.url.path.as_bstr()) else { return Ok(None) };
+    let path = PathBuf::from(OsString::from_vec(local_path(&remote.url)));
     if !is_bundle(&path) {
         return Ok(None);
     }

@@ -361,7 +361,7 @@ pub(crate) fn boolean(value: &str) -> Option<bool> {
     }
 }
 
-fn is_false(value: &str) -> bool {
+pub(crate) fn is_false(value: &str) -> bool {
     boolean(value) == Some(false)
 }
 

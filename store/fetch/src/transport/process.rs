@@ -9,7 +9,7 @@
 use std::{
     ffi::{OsStr, OsString},
     io::{self, BufReader, Read},
-    path::Path,
+    os::unix::ffi::OsStrExt as _,
     process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
@@ -171,48 +171,118 @@ impl StderrTail {
 /// `git upload-pack` in the repository at `remote`.
 pub(crate) fn upload_pack(remote: &RemoteUrl, version: Protocol) -> Command {
     let mut command = Command::new("git");
-    command
-        .arg("upload-pack")
-        .arg("--")
-        .arg(gix::path::from_bstr(remote.url.path.as_bstr()).as_deref().unwrap_or(Path::new("")));
+    command.arg("upload-pack").arg("--").arg(OsStr::from_bytes(&local_path(&remote.url)));
     speak_english(&mut command);
     set_protocol(&mut command, version);
     command
 }
 
-/// `ssh`, as git would start it, to run `git-upload-pack` on the other side.
-pub(crate) fn ssh(
-    program: &SshProgram,
-    remote: &RemoteUrl,
-    version: Protocol,
-    interactive: bool,
-    limits: &Limits,
-    watch: &Watch,
-) -> Result<Command, ServerError> {
-    let refuse = |why: &str| ServerError::Protocol { source: why.to_owned().into() };
-    let ArgumentSafety::Usable(host) = remote.url.host_as_argument() else {
-        return Err(refuse("the host name could be taken for an option"));
-    };
-    let destination = match remote.url.user_as_argument() {
-        ArgumentSafety::Absent => host.to_owned(),
-        ArgumentSafety::Usable(user) => format!("{user}@{host}"),
-        ArgumentSafety::Dangerous(_) => {
-            return Err(refuse("the user name could be taken for an option"));
-        }
-    };
-    let kind = program.kind.unwrap_or_else(|| guess_kind(program, host, limits, watch));
-    let mut command = base_command(program);
-    command.args(options(kind, remote.url.port, interactive, limits)?);
-    let path = gix::url::expand_path::for_shell(remote.url.path.clone());
-    let mut remote = OsString::from("git-upload-pack ");
-    remote.push(OsStr::new(&gix::quote::single(path.as_bstr()).to_str_lossy().into_owned()));
-    command.arg(destination).arg(remote);
-    speak_english(&mut command);
-    if !interactive {
-        command.env("SSH_ASKPASS_REQUIRE", "never").env("GIT_TERMINAL_PROMPT", "0");
+/// The path in a `file://` address: as in git, which reads each `%XX` but `%00`. A path that `insteadOf` gave stands for
+/// itself.
+pub(crate) fn local_path(url: &gix::Url) -> Vec<u8> {
+    if url.serialize_alternative_form {
+        return url.path.to_vec();
     }
-    set_protocol(&mut command, version);
-    Ok(command)
+    let mut path = Vec::with_capacity(url.path.len());
+    let mut rest = url.path.as_slice();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let escaped = rest.get(1..3).filter(|_| byte == b'%');
+        let escaped = escaped.and_then(|hex| u8::from_str_radix(hex.to_str().ok()?, 16).ok());
+        // `from_str_radix` takes a sign for a digit.
+        let is_hex = rest.get(1).is_some_and(u8::is_ascii_hexdigit);
+        match escaped.filter(|value| *value != 0 && is_hex) {
+            Some(value) => {
+                path.push(value);
+                rest = rest.get(3..).unwrap_or_default();
+            }
+            None => {
+                path.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    path
+}
+
+/// `ssh`, as git would start it for one server.
+pub(crate) struct SshCall {
+    program: SshProgram,
+    kind: ProgramKind,
+    options: Vec<String>,
+    destination: String,
+    interactive: bool,
+}
+
+impl SshCall {
+    /// For the server of `remote`.
+    pub(crate) fn new(
+        program: SshProgram,
+        remote: &RemoteUrl,
+        interactive: bool,
+        limits: &Limits,
+        watch: &Watch,
+    ) -> Result<SshCall, ServerError> {
+        let refuse = |why: &str| ServerError::Protocol { source: why.to_owned().into() };
+        let ArgumentSafety::Usable(host) = remote.url.host_as_argument() else {
+            return Err(refuse("the host name could be taken for an option"));
+        };
+        let destination = match remote.url.user_as_argument() {
+            ArgumentSafety::Absent => host.to_owned(),
+            ArgumentSafety::Usable(user) => format!("{user}@{host}"),
+            ArgumentSafety::Dangerous(_) => {
+                return Err(refuse("the user name could be taken for an option"));
+            }
+        };
+        let kind = program.kind.unwrap_or_else(|| guess_kind(&program, host, limits, watch));
+        let options = options(kind, remote.url.port, interactive, limits)?;
+        Ok(SshCall { program, kind, options, destination, interactive })
+    }
+
+    /// Whether it is OpenSSH, and asks no person anything.
+    pub(crate) fn is_quiet_openssh(&self) -> bool {
+        self.kind == ProgramKind::Ssh && !self.interactive
+    }
+
+    /// Equal for calls that lead to the same server in the same way.
+    pub(crate) fn key(&self) -> (OsString, Vec<String>, String) {
+        (self.program.command.clone(), self.options.clone(), self.destination.clone())
+    }
+
+    /// The command, with more options.
+    pub(crate) fn command(&self, more: &[String]) -> Command {
+        let mut command = base_command(&self.program);
+        command.args(&self.options).args(more).arg(&self.destination);
+        speak_english(&mut command);
+        if !self.interactive {
+            command.env("SSH_ASKPASS_REQUIRE", "never").env("GIT_TERMINAL_PROMPT", "0");
+        }
+        command
+    }
+
+    /// The command that runs `git-upload-pack` on the other side, with more options.
+    pub(crate) fn upload_pack(
+        &self,
+        more: &[String],
+        remote: &RemoteUrl,
+        version: Protocol,
+    ) -> Command {
+        let path = gix::url::expand_path::for_shell(remote.url.path.clone());
+        let mut there = OsString::from("git-upload-pack ");
+        there.push(OsStr::new(&gix::quote::single(path.as_bstr()).to_str_lossy().into_owned()));
+        let mut command = self.command(more);
+        command.arg(there);
+        set_protocol(&mut command, version);
+        command
+    }
+
+    /// The command that runs this line on the other side, over a connection of its own.
+    pub(crate) fn run(&self, line: &OsStr) -> Command {
+        let mut command = self.command(&[]);
+        command.arg(line);
+        leave_repository(&mut command);
+        leave_configuration(&mut command);
+        command
+    }
 }
 
 fn base_command(program: &SshProgram) -> Command {
@@ -349,11 +419,25 @@ fn is_of_ssh(line: &str) -> bool {
 mod tests {
     use modstore_core::model::Class;
 
-    use super::{Moment, fault_from_stderr};
+    use super::{Moment, fault_from_stderr, local_path};
     use crate::errors::{TransferError, TransportError};
 
     fn meant(said: &str) -> TransportError {
         fault_from_stderr(said, TransferError::Dropped { source: None }, Moment::Asked)
+    }
+
+    #[test]
+    fn the_path_of_a_file_address_is_read_as_git_reads_it() {
+        for (url, path) in [
+            ("file:///My%20Project/%C3%9C+.git", "/My Project/Ü+.git"),
+            ("file:///a b", "/a b"),
+            ("file:///100%25/%zz/%0/%", "/100%/%zz/%0/%"),
+            ("file:///%00/%+1", "/%00/%+1"),
+            ("/srv/%20", "/srv/%20"),
+        ] {
+            let url = gix::url::parse(url).unwrap();
+            assert_eq!(String::from_utf8(local_path(&url)).unwrap(), path, "{url:?}");
+        }
     }
 
     #[test]

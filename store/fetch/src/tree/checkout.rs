@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// Linking changes a file's ctime, and uv rebuilds a project when that of one of these changed.
-const NEVER_LINKED: [&str; 3] = ["pyproject.toml", "setup.py", "setup.cfg"];
+pub(crate) const NEVER_LINKED: [&str; 3] = ["pyproject.toml", "setup.py", "setup.cfg"];
 
 /// Files up to this size are read whole when they are copied.
 const WHOLE: u64 = 1 << 20;
@@ -178,6 +178,16 @@ impl<'a> Checkout<'a> {
         locked(&self.table).wanted.contains_key(id)
     }
 
+    /// The error for a blob that is larger than any may be, with the file that waits for it.
+    pub(crate) fn too_large(&self, id: &ObjectId, source: LimitError) -> PackError {
+        let table = locked(&self.table);
+        let waiting = table.wanted.get(id).and_then(|waiting| waiting.first());
+        match waiting.map(|added| added.file.path.clone()) {
+            Some(path) => PackError::LargeFile { path, source },
+            None => source.into(),
+        }
+    }
+
     /// Takes a file from the previous entry: linked if it may be, else read, checked and written.
     pub(crate) fn take_from_base(&self, from_base: BaseFile<'a>) -> Result<(), PackError> {
         let (BaseFile { added, old }, Some(base)) = (from_base, self.base) else { return Ok(()) };
@@ -185,8 +195,9 @@ impl<'a> Checkout<'a> {
         if file.path.ends_with(b".gitattributes") {
             self.look_for_lfs(&base.read(old, &file.id)?);
         }
-        if !may_be_linked(file, old) {
-            return if old.size > WHOLE && old.kind != FileKind::Symlink {
+        let pointer = base.pointer_of(old);
+        if pointer.is_some() || !may_be_linked(file, old) {
+            return if pointer.is_none() && old.size > WHOLE && old.kind != FileKind::Symlink {
                 self.copy(&added, old.size, base.open(old)?, || PackError::BaseDamaged {
                     path: old.path.clone(),
                     source: None,
@@ -287,7 +298,9 @@ impl<'a> Checkout<'a> {
         self.count(size)?;
         if file.kind == FileKind::Symlink {
             let text = contents.as_bstr();
-            tree_rules::check_link(file.path.as_bstr(), text)
+            // A link of a submodule may lead into the tree that it is in.
+            let path = self.writer.path_in_whole(file.path.as_bstr());
+            tree_rules::check_link(path.as_bstr(), text)
                 .map_err(|reason| PackError::refused(file.path.clone(), reason))?;
             locked(&self.link_texts).push((file.path.clone(), text.to_owned()));
         } else if lfs::is_pointer(contents) {
@@ -369,7 +382,7 @@ impl<'a> Checkout<'a> {
             written: files.len() as u64 - linked,
             linked,
             manifest: Manifest::new(files).map_err(PackError::Manifest)?,
-            git: GitTree { root, blobs, odd_modes, gitlinks },
+            git: GitTree::plain(root, blobs, odd_modes, gitlinks),
             lfs_pointers,
             collisions,
             written_bytes: self.written_bytes.into_inner(),

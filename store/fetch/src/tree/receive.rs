@@ -220,17 +220,25 @@ impl<'scope, 'a> PackReceiver<'_, 'scope, 'a> {
         let at = header.start;
         let size = header.size;
         let allowance = self.workers.allowance;
-        allowance.count_unpacked(size)?;
+        let most = self.options.limits.object;
         let room = if size <= HELD { None } else { allowance.room(size) };
-        if size <= HELD || room.is_some() {
+        if size <= most && (size <= HELD || room.is_some()) {
+            allowance.count_unpacked(size)?;
             return Ok(Arrival::Blob { number, at, data: reader.inflate(header)?, room });
         }
+        // Counted as it comes: what it may be inflated to grows with what was received of it. One that is too large is read
+        // to its end as well, since only its id says which file it is.
         let mut hasher = hasher_of(Kind::Blob, size);
-        reader.skim(header, &mut |piece| {
+        reader.skim(header, &mut |piece, received| {
             hasher.update(piece);
+            allowance.set_received(received);
+            allowance.count_unpacked(piece.len() as u64)?;
             self.workers.check_stopped()
         })?;
-        Ok(Arrival::Large { number, id: finish(hasher)?, size })
+        let id = finish(hasher)?;
+        LimitError::check(PackLimit::Object, size, most)
+            .map_err(|error| self.workers.checkout.too_large(&id, error))?;
+        Ok(Arrival::Large { number, id, size })
     }
 
     fn delta(
@@ -240,11 +248,12 @@ impl<'scope, 'a> PackReceiver<'_, 'scope, 'a> {
         reader: &mut PackReader<'_>,
         objects: &mut PackObjects<'_>,
     ) -> Result<Arrival, PackError> {
+        LimitError::check(PackLimit::Object, header.size, self.options.limits.object)?;
         self.workers.allowance.count_unpacked(header.size)?;
         let delta = if header.size <= HELD {
             Some(reader.inflate(header)?)
         } else {
-            reader.skim(header, &mut |_| self.workers.check_stopped())?;
+            reader.skim(header, &mut |_, _| self.workers.check_stopped())?;
             None
         };
         let packed = reader.position() - header.start;

@@ -935,6 +935,18 @@ fn a_missing_blob_is_named_with_its_path() {
 }
 
 #[test]
+fn a_large_file_may_be_inflated_to_as_much_as_comes_of_it() {
+    let mut random = Random::of(7);
+    let file = random.bytes(3 << 20);
+    let root = tree_object(&[("100644", b"large", blob_id(&file))]);
+    let (pack, commit) = pack_of(&root, &[(Kind::Blob, &file)]);
+    let mut store = Store::new();
+    store.limits.memory = 4 << 20;
+    store.limits.unpacked = 1 << 20;
+    store.plant("entry", &pack, commit, None).unwrap();
+}
+
+#[test]
 fn what_is_too_large_is_refused_without_being_made() {
     let store = |change: &dyn Fn(&mut PackLimits)| {
         let mut store = Store::new();
@@ -948,7 +960,12 @@ fn what_is_too_large_is_refused_without_being_made() {
         let error = store.plant("entry", pack, commit, None).unwrap_err();
         assert!(matches!(error, PackError::Limit(LimitError::TooLarge { .. })), "{error:?}");
     };
-    too_large(&store(&|limits| limits.object = 4999), &pack, commit);
+    let error = store(&|limits| limits.object = 4999).plant("entry", &pack, commit, None);
+    let error = error.unwrap_err();
+    assert!(
+        matches!(&error, PackError::LargeFile { path, source: LimitError::TooLarge { size: 5000, .. } } if path == "a"),
+        "{error:?}"
+    );
     too_large(&store(&|limits| limits.tree = 9999), &pack, commit);
     too_large(&store(&|limits| limits.files = 1), &pack, commit);
     too_large(&store(&|limits| limits.objects = 2), &pack, commit);
@@ -995,8 +1012,9 @@ fn a_deep_tree_is_refused() {
 #[test]
 fn lfs_pointers_are_listed_also_when_they_are_linked() {
     let repo = Repo::new();
-    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n";
-    repo.write("model.bin", pointer);
+    let oid = "0".repeat(64);
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 5\n");
+    repo.write("model.bin", &pointer);
     repo.write(".gitattributes", "*.bin filter=lfs -text\n");
     repo.git(&["config", "filter.lfs.clean", "cat"], b"");
     let first = repo.commit();
@@ -1014,12 +1032,8 @@ fn lfs_pointers_are_listed_also_when_they_are_linked() {
 
 #[test]
 fn a_manifest_alone_does_not_make_a_base() {
-    let git = GitTree {
-        root: ObjectId::empty_tree(gix::hash::Kind::Sha1),
-        blobs: Vec::new(),
-        odd_modes: Vec::new(),
-        gitlinks: Vec::new(),
-    };
+    let empty = ObjectId::empty_tree(gix::hash::Kind::Sha1);
+    let git = GitTree::plain(empty, Vec::new(), Vec::new(), Vec::new());
     let manifest = Manifest::new(Vec::new()).unwrap();
     let base = Base::new("/nonexistent".into(), git.root, &manifest, &git);
     assert!(base_is_usable(&base), "an empty tree is git's empty tree");

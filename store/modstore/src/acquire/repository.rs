@@ -1,15 +1,17 @@
 //! Commits of git repositories: one listing for all names, and each commit fetched against the entry that is most like
 //! it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use gix::bstr::BStr;
 
 use modstore_fetch::{
-    AcquireError, BaseEntry, Destination, FetchedCommit, MirrorPlace, RemoteError, Session, Wanted,
-    fetch_commit,
+    AcquireError, BaseEntry, Destination, MirrorPlace, PlantedCommit, RemoteError, Resolved,
+    Session, Wanted, fetch_commit, is_short_id,
 };
 
 use super::{
-    AcquiredTree, FetchStats, Reach, SourceError, Sources, TreeFrom, Upstream,
+    Reach, SourceError, Sources, Upstream,
     entry::{BaseCommit, open_base},
     resolution::Resolution,
 };
@@ -34,17 +36,40 @@ pub(super) fn list(
     match connected(sources, upstream, wanted, modules) {
         Err(error) => wanted.iter().map(|_| Err(error.clone())).collect(),
         Ok(session) => {
-            let resolved = session.take_resolutions().into_iter().map(|resolved| {
-                let resolved = resolved.map_err(AcquireError::from)?;
-                Ok(Resolution::Commit(Fetched {
-                    origin: origin.clone(),
-                    reference: resolved.name.map(RefName::from),
-                    revision: resolved.commit.into(),
-                }))
+            let resolved = session.take_resolutions().into_iter().zip(wanted);
+            let resolved = resolved.map(|(resolved, wanted)| {
+                let is_id = match &resolved {
+                    Ok(resolved) => resolved.name.is_none(),
+                    Err(RemoteError::NoSuchRef { .. } | RemoteError::AmbiguousId { .. }) => true,
+                    Err(_) => false,
+                };
+                let known = Some(wanted).filter(|_| is_id);
+                let known = known.and_then(|wanted| by_short_id(sources, &origin, wanted));
+                known.map_or_else(|| resolution(&origin, resolved), Ok)
             });
             resolved.collect()
         }
     }
+}
+
+fn resolution(
+    origin: &Origin,
+    resolved: Result<Resolved, RemoteError>,
+) -> Result<Resolution, SourceError> {
+    let Resolved { commit, name, .. } = resolved.map_err(AcquireError::from)?;
+    Ok(Resolution::Commit(Fetched {
+        origin: origin.clone(),
+        reference: name.map(RefName::from),
+        revision: commit.into(),
+    }))
+}
+
+/// What a short commit id stands for that was found before: the listing knows it only as long as a name leads to it.
+fn by_short_id(sources: &Sources<'_>, origin: &Origin, wanted: &Wanted) -> Option<Resolution> {
+    let Wanted::Named(digits) = wanted else { return None };
+    let found = is_short_id(digits).then(|| sources.known().commit_like(origin, digits))?;
+    let commit = |revision| Fetched { origin: origin.clone(), reference: None, revision };
+    found.map(|revision| Resolution::Commit(commit(revision)))
 }
 
 /// The connection, which is made with the first call.
@@ -66,24 +91,28 @@ fn connected<'u>(
             sources.context.events.happened(Event::Module { module, step: Step::Listing });
         }
         let addresses = urls.iter().map(|url| url.expose());
-        let connected = connect(sources, addresses, wanted);
+        let connected = connect(sources, addresses, wanted).map(|(answered, session)| {
+            // What else is asked about the repository is asked by this address.
+            urls.swap(0, answered);
+            session
+        });
         note(sources, host.as_deref(), connected.as_ref().err());
         connected
     });
     connection.as_mut().map_err(|error| error.clone())
 }
 
-/// Asks by each spelling of the address in turn.
+/// Asks by each spelling of the address in turn. Says which of them was answered.
 fn connect(
     sources: &Sources<'_>,
     addresses: impl Iterator<Item = String>,
     wanted: &[Wanted],
-) -> Result<Session, SourceError> {
+) -> Result<(usize, Session), SourceError> {
     let (network, cancel) = (sources.network()?, sources.context.cancel);
     let mut refused: Option<RemoteError> = None;
-    for address in addresses {
+    for (number, address) in addresses.enumerate() {
         match network.connect(&address, wanted, cancel) {
-            Ok(session) => return Ok(session),
+            Ok(session) => return Ok((number, session)),
             Err(error) if cancel.is_cancelled() => return Err(AcquireError::from(error).into()),
             Err(error) => refused = Some(error),
         }
@@ -101,21 +130,21 @@ pub(super) fn note(sources: &Sources<'_>, host: Option<&str>, error: Option<&Sou
     }
 }
 
-/// Fetches a commit, against `base` or else the newest entry of its repository.
+/// Fetches a commit against `base`, into a new directory of the staging unless it is `part_of` another tree.
 pub(super) fn fetch(
     sources: &Sources<'_>,
     upstream: &mut Upstream,
     commit: &Fetched,
-    base: Option<BaseCommit>,
+    base: Option<&BaseEntry>,
+    part_of: Option<PartOf<'_>>,
     modules: &[&ModuleName],
-) -> Result<AcquiredTree, SourceError> {
+) -> Result<PlantedCommit, SourceError> {
     let context = sources.context;
     let (origin, commit) = (&commit.origin, commit.revision.into());
     let wanted = [Wanted::Commit(commit)];
     let session = connected(sources, upstream, &wanted, modules)?;
     let paths = MirrorPaths::of(context.layout, origin);
-    let into = destination(sources, origin, &paths)?;
-    let base = self::base(sources, origin, base);
+    let into = destination(sources, origin, &paths, part_of)?;
     let module = modules.first();
     let on_step = |step: Step<'_>| {
         if let Some(module) = module {
@@ -127,13 +156,13 @@ pub(super) fn fetch(
         let step = Step::Receiving { bytes: 0, objects: 0, of: None };
         context.events.happened(Event::Module { module, step });
     }
-    let fetched = fetch_commit(session, commit, base.as_ref(), into, &on_step, context.cancel);
-    let fetched = fetched.inspect_err(|error| {
+    let fetched = fetch_commit(session, commit, base, into, &on_step, context.cancel);
+    let planted = fetched.inspect_err(|error| {
         if let Some(host) = upstream.host.as_deref().filter(|_| error.is_network()) {
             sources.hosts.failed(host);
         }
     });
-    Ok(tree(fetched?, TreeFrom::Git))
+    Ok(planted?)
 }
 
 /// The entry that a commit of this repository is fetched against: `base`, or else the newest that the store knows.
@@ -168,11 +197,15 @@ impl MirrorPaths {
     }
 }
 
-/// Where a commit of this repository is written to.
+/// The root of a tree, and where in it a part of it lies.
+pub(super) type PartOf<'p> = (&'p Path, &'p BStr);
+
+/// Where a commit of this repository is written to: where it is a part, or else to a new directory of the staging.
 pub(super) fn destination<'d>(
     sources: &'d Sources<'_>,
     origin: &'d Origin,
     paths: &'d MirrorPaths,
+    part_of: Option<PartOf<'d>>,
 ) -> Result<Destination<'d>, SourceError> {
     let context = sources.context;
     let mirror = MirrorPlace {
@@ -188,23 +221,12 @@ pub(super) fn destination<'d>(
         mirror,
         disk,
         staging,
+        part_of,
         packs: sources.settings.packs,
-        memory: &sources.memory,
+        memory: sources.memory(),
+        lfs: sources.settings.lfs,
+        objects: &sources.objects,
     })
-}
-
-/// A commit in staging, as a tree from here.
-pub(super) fn tree(fetched: FetchedCommit, from: TreeFrom) -> AcquiredTree {
-    let (written, linked) = fetched.files;
-    AcquiredTree {
-        digest: fetched.staged.digest(),
-        manifest: fetched.manifest,
-        submodules: fetched.submodules,
-        staged: Some(fetched.staged),
-        warnings: fetched.warnings,
-        stats: FetchStats { written, linked, received: fetched.received },
-        from,
-    }
 }
 
 /// Reports the progress of a fetch for a module.

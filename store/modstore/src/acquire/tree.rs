@@ -1,13 +1,13 @@
 //! [`Acquired`]: what a source has become, before anything leads to it.
 
-use gix::bstr::BString;
+use std::path::PathBuf;
 
-use modstore_fetch::check_subdirectory;
+use modstore_fetch::{find_part, unapplied_attributes};
 
 use super::SourceError;
 use crate::{
-    disk::Staged,
-    model::{Digest, LinkedPath, Manifest, Subdirectory},
+    disk::{Layout, Staged},
+    model::{Digest, LinkedPath, Manifest, Subdirectory, TreePart},
 };
 
 /// What a source has become.
@@ -26,8 +26,6 @@ pub(crate) struct AcquiredTree {
     pub(crate) digest: Digest,
     /// Its files.
     pub(crate) manifest: Manifest,
-    /// Where it has submodules, which are not in it.
-    pub(crate) submodules: Vec<BString>,
     /// The tree itself, unless it is an entry of the store already.
     pub(crate) staged: Option<Staged>,
     /// Lines that a person should read.
@@ -64,24 +62,29 @@ pub(crate) struct FetchStats {
 }
 
 impl AcquiredTree {
-    /// Checks that the tree is the one that is `locked`, and that it has the part that is wanted, whole.
+    /// The part of the tree that is wanted, when the tree is the one that is `locked` and has that part, whole.
     pub(crate) fn check(
         &self,
+        layout: &Layout,
         locked: Option<Digest>,
         subdirectory: Option<&Subdirectory>,
-    ) -> Result<(), SourceError> {
+    ) -> Result<TreePart, SourceError> {
         if let Some(locked) = locked.filter(|locked| *locked != self.digest) {
             return Err(SourceError::OtherTree { found: self.digest, locked });
         }
-        check_subdirectory(&self.manifest, subdirectory)?;
-        let part = subdirectory.map_or("", Subdirectory::as_str);
-        let is_within = |path: &&BString| {
-            let rest = path.strip_prefix(part.as_bytes());
-            part.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-        };
-        match self.submodules.iter().find(is_within) {
-            Some(path) => Err(SourceError::Submodule { path: path.clone() }),
-            None => Ok(()),
-        }
+        Ok(find_part(&self.root(layout), &self.manifest, subdirectory)?)
+    }
+
+    /// What a person should know of the attributes of git in this part of it.
+    pub(crate) fn attributes(&self, layout: &Layout, part: &TreePart) -> Option<String> {
+        let unapplied = unapplied_attributes(&self.root(layout), &self.manifest, part)?;
+        Some(unapplied.to_string())
+    }
+
+    /// Where it lies now.
+    fn root(&self, layout: &Layout) -> PathBuf {
+        self.staged
+            .as_ref()
+            .map_or_else(|| layout.entry(self.digest), |staged| staged.tree().to_owned())
     }
 }

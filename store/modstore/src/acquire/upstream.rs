@@ -20,6 +20,12 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
+    /// A repository by itself.
+    pub(super) fn of_repository(url: &RemoteUrl) -> Self {
+        let host = url.origin().host().map(str::to_owned);
+        Self { urls: vec![url.clone()], host, connection: None }
+    }
+
     /// Where these sources come from.
     pub(crate) fn of<'s>(sources: impl Iterator<Item = &'s Source>) -> Self {
         let mut upstream = Self { urls: Vec::new(), host: None, connection: None };
@@ -34,7 +40,8 @@ impl Upstream {
 
 /// Items whose sources come from one place, together; so that a repository is listed once, and each of its commits
 /// fetched once, whatever spellings are used. Only a login that is written in an address is for the modules that have
-/// it: those with another, or with none, are a group of their own.
+/// it: those with another, or with none, are a group of their own. And so are those with another scheme: a module is
+/// never asked for over plain HTTP because another one is, and never fails because another one's address does.
 pub(crate) fn by_upstream<T>(items: Vec<T>, source: impl Fn(&T) -> &Source) -> Vec<Vec<T>> {
     let (mut groups, mut repositories) = (Vec::new(), BTreeMap::<Origin, Vec<Vec<T>>>::new());
     for item in items {
@@ -43,11 +50,11 @@ pub(crate) fn by_upstream<T>(items: Vec<T>, source: impl Fn(&T) -> &Source) -> V
             continue;
         };
         let of_origin = repositories.entry(url.origin()).or_default();
-        let has_same_login = |group: &&mut Vec<T>| {
+        let is_asked_alike = |group: &&mut Vec<T>| {
             let first = group.first().and_then(|first| source(first).repository());
-            first.is_some_and(|first| first.has_login_of(&url))
+            first.is_some_and(|first| first.scheme() == url.scheme() && first.has_login_of(&url))
         };
-        match of_origin.iter_mut().find(has_same_login) {
+        match of_origin.iter_mut().find(is_asked_alike) {
             Some(group) => group.push(item),
             None => of_origin.push(vec![item]),
         }

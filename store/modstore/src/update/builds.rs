@@ -32,16 +32,16 @@ use crate::{
         self, Build, BuildError, Material, Recipe, conditions, failing_at, key_but_for_source,
         key_of,
     },
-    disk::{DiskError, Staged, Verb, is_right, is_whole, read_manifest},
+    disk::{DiskError, Staged, Verb, is_right, is_whole, part_of, read_manifest},
     events::{Event, Step},
-    model::{
-        Attempt, Binding, Bound, BuildSpec, Built, Digest, Manifest, ModuleName, Stage,
-        Subdirectory,
-    },
+    model::{Attempt, Binding, Bound, BuildSpec, Built, Digest, Manifest, ModuleName, Stage},
 };
 
 /// After this many builds that found no network the others are left for later.
 const MOST_FAILURES: u32 = 3;
+
+/// No more builds run at once, however many processors there are.
+const MOST: usize = 8;
 
 /// What all builds of one update share.
 struct Builds<'a, 'c> {
@@ -134,7 +134,8 @@ impl Builds<'_, '_> {
     {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let store = self.context.store;
-        let done = in_parallel(self.context.jobs.min(processors), work, |work| {
+        let threads = self.context.jobs.min(processors).min(MOST);
+        let done = in_parallel(threads, work, |work| {
             let (outcome, staged) = self.one(work.borrow(), policy);
             outcome.tell(store.events, work.borrow().module);
             (work.borrow().module.clone(), outcome, staged)
@@ -324,7 +325,11 @@ impl BuildTree {
         let lost = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let (at, manifest) =
             found.ok_or_else(|| DiskError::new(Verb::Read, layout.manifest(digest), lost()))?;
-        let part = part.map_or_else(String::new, Subdirectory::to_string);
+        let part = part.map(|part| part_of(&at, &manifest, part)).transpose();
+        let part = part.map_err(|error| {
+            DiskError::new(Verb::Read, layout.manifest(digest), std::io::Error::other(error))
+        })?;
+        let part = part.map_or_else(String::new, |part| part.path().to_owned());
         Ok(Self::Tree { at, manifest, part })
     }
 

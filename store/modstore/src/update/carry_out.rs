@@ -11,7 +11,7 @@ use super::{
     goal::Goal,
     options::RetryPolicy,
     outcome::{Outcome, Outcomes},
-    parallel::in_parallel,
+    parallel::in_lanes,
     plan::{Decision, Deferred, Plan, before_asking, decide},
     staging::Trees,
 };
@@ -20,7 +20,7 @@ use crate::{
         Acquired, AcquiredTree, BaseCommit, FetchStats, Request, Resolution, SourceError, Upstream,
         by_upstream, fetch, resolve,
     },
-    model::{Attempt, Binding, ModuleName, Revision},
+    model::{Attempt, Binding, Contents, ModuleName, TreePart},
 };
 
 /// What has come of the sources, and the trees that were staged for them.
@@ -60,13 +60,14 @@ pub(super) fn plan_sources(
     (decided.chain(later).collect(), upstream)
 }
 
-/// Decides about all sources and fetches what is to be fetched, as much at once as the options say. What waits for its
+/// Decides about all sources and fetches what is to be fetched, as much at once as there are lanes to each host. What waits for its
 /// time because the network had failed it is tried once more where its host has answered meanwhile.
 pub(super) fn gather(
     context: &UpdateContext<'_>,
     groups: &[Group<'_>],
     policy: RetryPolicy,
 ) -> Gathered {
+    context.sources.expect(groups.len());
     let mut gathered = gather_once(context, groups, policy);
     let answering = context.sources.hosts.answering();
     let is_worth_it = |goal: &&Goal<'_>| {
@@ -92,7 +93,8 @@ fn failed_by_the_network(context: &UpdateContext<'_>, module: &ModuleName) -> bo
 }
 
 fn gather_once(context: &UpdateContext<'_>, groups: &[Group<'_>], policy: RetryPolicy) -> Gathered {
-    let done = in_parallel(context.jobs, groups, |group| {
+    let host = |group: &Group<'_>| group.first().and_then(|goal| goal.source.host());
+    let done = in_lanes(&context.sources.lanes, groups, host, |group| {
         let (plan, mut upstream) = plan_sources(context, group, policy);
         let gathered = carry_out(context, group, plan, &mut upstream);
         for (module, outcome) in &gathered.outcomes {
@@ -119,11 +121,12 @@ fn carry_out(
     upstream: &mut Upstream,
 ) -> Gathered {
     let mut gathered = Gathered::default();
-    let mut wishes: BTreeMap<Option<Revision>, Vec<Wish<'_>>> = BTreeMap::new();
+    let mut wishes: BTreeMap<_, Vec<Wish<'_>>> = BTreeMap::new();
     for goal in group {
         match plan.remove(goal.module) {
             Some(Decision::Fetch(resolution, _)) => {
-                wishes.entry(resolution.revision()).or_default().push((goal, resolution));
+                let tree = (resolution.revision(), goal.source.contents());
+                wishes.entry(tree).or_default().push((goal, resolution));
             }
             Some(decision) => {
                 let outcome = Outcome::of(decision, || source_of(context, goal.module));
@@ -152,10 +155,11 @@ fn fetch_one(
     wishes: &[Wish<'_>],
     gathered: &mut Gathered,
 ) {
-    let Some((_, resolution)) = wishes.first() else { return };
+    let Some((goal, resolution)) = wishes.first() else { return };
+    let meant = (resolution, goal.source.contents().unwrap_or(&Contents::USUAL));
     let modules: Vec<&ModuleName> = wishes.iter().map(|(goal, _)| goal.module).collect();
     let base = base(context, wishes);
-    let fetched = fetch(&context.sources, upstream, resolution, base, &modules);
+    let fetched = fetch(&context.sources, upstream, meant, base, &modules);
     let mut acquired = match fetched {
         Ok(acquired) => acquired,
         Err(error) => {
@@ -205,14 +209,22 @@ fn bind(
     let to = Binding { source: goal.recorded.clone(), bound };
     let Acquired::Tree(tree) = acquired else { return Outcome::switched(to) };
     let locked = goal.pin.as_ref().map(|pin| pin.digest);
-    if let Err(error) = tree.check(locked, subdirectory) {
-        return failure(goal, resolution, error);
-    }
+    let part = match tree.check(context.store.layout, locked, subdirectory) {
+        Ok(TreePart::File(path)) if goal.build.is_some() => Err(SourceError::FileToBuild { path }),
+        checked => checked,
+    };
+    let part = match part {
+        Ok(part) => part,
+        Err(error) => return failure(goal, resolution, error),
+    };
     // A tree that is fetched again for what the module is already: the entry is gone.
     if tree.staged.is_none() && source_of(context, goal.module).as_ref() == Some(&to) {
         return Outcome::Kept(to);
     }
-    let (warnings, stats) = counted_once(tree);
+    // An archive has no attributes, whatever is called so in it.
+    let attributes = resolution.commit().and_then(|_| tree.attributes(context.store.layout, &part));
+    let (mut warnings, stats) = counted_once(tree);
+    warnings.extend(attributes);
     Outcome::changed(to, warnings, stats)
 }
 

@@ -63,6 +63,22 @@ pub struct Updated {
     pub path: PathBuf,
 }
 
+impl Updated {
+    /// The tag that the module follows, if it names another commit than before.
+    #[must_use]
+    pub fn moved_tag(&self) -> Option<&str> {
+        self.to.bound.fetched()?.moved_tag(self.from.as_ref()?.bound.fetched()?)
+    }
+
+    /// What a person should know of a tag that was moved.
+    pub(super) fn tag_warning(&self) -> Option<String> {
+        let revision = |binding: &Binding| Some(binding.bound.fetched()?.revision.short());
+        let (tag, from, to) =
+            (self.moved_tag()?, revision(self.from.as_ref()?)?, revision(&self.to)?);
+        Some(format!("the tag {tag} was moved from {from} to {to}"))
+    }
+}
+
 /// A module that is as it was.
 #[derive(Debug, Clone)]
 pub struct Unchanged {
@@ -159,4 +175,13 @@ pub struct Outdated {
     pub current: Option<Binding>,
     /// What would be done.
     pub decision: Decision,
+}
+
+impl Outdated {
+    /// The tag that the module follows, if it names another commit than the module has.
+    #[must_use]
+    pub fn moved_tag(&self) -> Option<&str> {
+        let Decision::Fetch(resolution, _) = &self.decision else { return None };
+        resolution.commit()?.moved_tag(self.current.as_ref()?.bound.fetched()?)
+    }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use modstore_core::{
-    disk::{Layout, Staged, read_manifest, read_regular},
+    disk::{Layout, Staged, part_of, read_manifest, read_regular},
     model::{
         Binding, Bound, ContentHash, Digest, FileKind, Manifest, ModuleName, Subdirectory, TreeFile,
     },
@@ -26,7 +26,7 @@ pub struct ModuleTree {
     pub module: ModuleName,
     /// The whole tree that a build needs.
     pub tree: PathBuf,
-    /// The part of it that is the module.
+    /// The part of it that is the module, without links on the way; a single file is one of its own.
     pub subdirectory: Option<Subdirectory>,
     /// The list of the tree; none for a linked directory.
     manifest: Option<Manifest>,
@@ -50,14 +50,18 @@ impl ModuleTree {
             }),
             Bound::Entry { .. } | Bound::Built(_) => {
                 let digest = binding.digest()?;
-                let subdirectory = match &binding.bound {
-                    Bound::Entry { subdirectory, .. } => subdirectory.clone(),
+                let part = match &binding.bound {
+                    Bound::Entry { subdirectory, .. } => subdirectory.as_ref(),
                     Bound::Linked { .. } | Bound::Built(_) => None,
                 };
                 let entry = layout.entry(digest);
                 let (tree, manifest) = match staged.get(&digest).filter(|_| !entry.is_dir()) {
                     Some(staged) => (staged.tree().to_owned(), staged.manifest()?),
                     None => (entry, read_manifest(layout, digest)?),
+                };
+                let subdirectory = match part {
+                    Some(part) => followed(&tree, &manifest, part)?,
+                    None => None,
                 };
                 Some(Self { module, tree, subdirectory, manifest: Some(manifest) })
             }
@@ -128,6 +132,18 @@ impl ModuleTree {
             }
         };
         Some((project, key))
+    }
+}
+
+/// The part that `written` leads to; nothing for the whole tree. `None` if it leads nowhere.
+fn followed(
+    tree: &Path,
+    manifest: &Manifest,
+    written: &Subdirectory,
+) -> Option<Option<Subdirectory>> {
+    match part_of(tree, manifest, written).ok()?.path() {
+        "" => Some(None),
+        path => path.parse().ok().map(Some),
     }
 }
 

@@ -92,6 +92,7 @@ fn instead(
             send(to, 200, &[("Content-Type".to_owned(), kind)], &body)?;
             Ok(Some(After::KeepOpen))
         }
+        Fault::BreakOffAtWant(id) if wants(request, id) && armed.fires() => Ok(Some(After::Close)),
         Fault::HangBeforeReply if armed.fires() => {
             answers.faults.hang(|| is_closed(to));
             Ok(Some(After::Close))

@@ -51,6 +51,8 @@ pub enum Fault {
     ForceProtocolV0,
     /// A request for a pack of this object is refused, as by servers that give only listed commits.
     RefuseWant(String),
+    /// The same by servers that break off where git's own would say why.
+    BreakOffAtWant(String),
     /// Anything but this user and password is answered with 401.
     BasicAuth {
         /// The user to come as.
@@ -128,6 +130,7 @@ impl fmt::Debug for Fault {
             Self::WithoutCapability(name) => write!(f, "WithoutCapability({name})"),
             Self::ForceProtocolV0 => f.write_str("ForceProtocolV0"),
             Self::RefuseWant(id) => write!(f, "RefuseWant({id})"),
+            Self::BreakOffAtWant(id) => write!(f, "BreakOffAtWant({id})"),
             Self::BasicAuth { user, .. } => write!(f, "BasicAuth({user})"),
             Self::Redirect { to } => write!(f, "Redirect({to})"),
             Self::Delay(ms) => write!(f, "Delay({ms} ms)"),

@@ -17,3 +17,5 @@ pub use server::{HttpServer, RecordedRequest, Stats};
 
 #[cfg(feature = "full")]
 pub(crate) use fault::lock;
+#[cfg(feature = "full")]
+pub(crate) use message::{Request as HttpMessage, send as send_reply};

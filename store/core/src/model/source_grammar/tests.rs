@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use proptest::{prelude::*, string::string_regex};
 
 use crate::model::{
-    ArchiveKind, ArchiveSource, ArchiveUrl, Expected, GitSource, ModuleName, ParseSourceError,
-    Reference, RemoteUrl, Revision, Source,
+    ArchiveKind, ArchiveSource, ArchiveUrl, Contents, Expected, GitSource, ModuleName,
+    ParseSourceError, Reference, RemoteUrl, Revision, Source, Submodules,
 };
 
 const COMMIT: &str = "00112233445566778899aabbccddeeff00112233";
@@ -25,6 +25,7 @@ fn git(url: &str, reference: Option<&str>, subdirectory: Option<&str>) -> Source
         url: url.parse().unwrap(),
         reference: reference.map(|text| text.parse().unwrap()),
         subdirectory: subdirectory.map(|text| text.parse().unwrap()),
+        contents: Contents::default(),
     })
 }
 
@@ -115,6 +116,12 @@ fn a_ref_begins_where_the_path_ends() {
         ("git+https://h/r.git/@v1", "https://h/r.git", Some("v1")),
         ("git+https://h/@scope/r@v1", "https://h/@scope/r", Some("v1")),
         ("git+https://h/@scope/r", "https://h/@scope/r", None),
+        ("git+https://h/npm/@scope/r", "https://h/npm/@scope/r", None),
+        ("git+https://h/npm/@scope/r@v1", "https://h/npm/@scope/r", Some("v1")),
+        ("git+https://h/npm/@scope/r.git@v1", "https://h/npm/@scope/r.git", Some("v1")),
+        ("git+https://h/o/r/@v1", "https://h/o/r", Some("v1")),
+        ("git+file:///My Project/r@v1", "file:///My Project/r", Some("v1")),
+        ("git+ssh://git@h/My Project/r", "ssh://git@h/My Project/r", None),
         ("git+https://h/a@b/r.git", "https://h/a@b/r.git", None),
         ("git+https://h/a@b/r.git@v1", "https://h/a@b/r.git", Some("v1")),
         ("git+https://u:p@h/r", "https://u:p@h/r", None),
@@ -250,7 +257,17 @@ fn what_is_no_source_is_refused_where_it_goes_wrong_with_a_suggestion() {
             0,
             Some("git+https://github.com/o/r@main#subdirectory=a/b"),
         ),
-        ("git+https://github.com/o/r/blob/main/x", 4, Some("git+https://github.com/o/r")),
+        (
+            "git+https://github.com/o/r/blob/main/x",
+            4,
+            Some("git+https://github.com/o/r@main#subdirectory=x"),
+        ),
+        (
+            "git+https://gitlab.example/g/s/r/-/tree/main/x",
+            4,
+            Some("git+https://gitlab.example/g/s/r@main#subdirectory=x"),
+        ),
+        ("git+https://h/a b@main", 13, Some("git+https://h/a%20b")),
         (
             "https://github.com/o/r/archive/refs/tags/v1.zip",
             0,
@@ -285,6 +302,170 @@ fn what_is_no_source_is_refused_where_it_goes_wrong_with_a_suggestion() {
     }
     let homeless = Source::parse("~/x", Path::new("/base"), None).unwrap_err();
     assert_eq!(homeless.expected, Expected::KnownHome);
+}
+
+/// Spellings of other tools, and what they mean as a source.
+const FOREIGN: [(&str, &str); 72] = [
+    (
+        "git::https://github.com/o/r.git//modules/x?ref=v1",
+        "git+https://github.com/o/r.git@v1#subdirectory=modules/x",
+    ),
+    ("git::https://h/o/r.git", "git+https://h/o/r.git"),
+    ("git::https://h/o/r//sub?ref=v1&depth=1", "git+https://h/o/r@v1#subdirectory=sub"),
+    ("git::ssh://git@h/o/r.git//sub?ref=v1", "git+ssh://git@h/o/r.git@v1#subdirectory=sub"),
+    ("git::git@github.com:o/r.git//sub", "git@github.com:o/r.git#subdirectory=sub"),
+    ("git@github.com:o/r.git?ref=v1", "git@github.com:o/r.git@v1"),
+    ("github.com/o/r//sub?ref=v1", "git+https://github.com/o/r@v1#subdirectory=sub"),
+    (
+        "https://github.com/o/r.git//modules/x",
+        "git+https://github.com/o/r.git#subdirectory=modules/x",
+    ),
+    (
+        "https://github.com/o/r//modules/x?ref=v1",
+        "git+https://github.com/o/r@v1#subdirectory=modules/x",
+    ),
+    ("github:o/r", "git+https://github.com/o/r"),
+    ("github:o/r#v1", "git+https://github.com/o/r@v1"),
+    ("github:o/r#semver:^1.2", "git+https://github.com/o/r@<tag>"),
+    ("github:o/r@v1", "git+https://github.com/o/r@v1"),
+    ("github:o/r/v1", "git+https://github.com/o/r@v1"),
+    ("github:o/r/v1?dir=x", "git+https://github.com/o/r@v1#subdirectory=x"),
+    ("github:o/r?ref=v1&dir=a/b", "git+https://github.com/o/r@v1#subdirectory=a/b"),
+    ("github:o/r?host=git.example.com", "git+https://git.example.com/o/r"),
+    ("github:o/r/sub#dev", "git+https://github.com/o/r@dev#subdirectory=sub"),
+    ("gh:o/r", "git+https://github.com/o/r"),
+    ("gitlab:o/r#main", "git+https://gitlab.com/o/r@main"),
+    ("bitbucket:o/r", "git+https://bitbucket.org/o/r"),
+    ("codeberg:o/r", "git+https://codeberg.org/o/r"),
+    ("sourcehut:~u/r", "git+https://git.sr.ht/~u/r"),
+    ("gist:0123456789abcdef", "git+https://gist.github.com/0123456789abcdef.git"),
+    ("pkg:github/o/r@v1#a/b", "git+https://github.com/o/r@v1#subdirectory=a/b"),
+    ("o/r@v1", "git+https://github.com/o/r@v1"),
+    ("o/r#v1", "git+https://github.com/o/r@v1"),
+    ("o/r/sub/dir@v1", "git+https://github.com/o/r@v1#subdirectory=sub/dir"),
+    ("github.com/o/r@v1.2.3", "git+https://github.com/o/r@v1.2.3"),
+    ("github.com/o/r/sub@v1.2.3", "git+https://github.com/o/r@v1.2.3#subdirectory=sub"),
+    ("github.com/o/r/v2@v2.1.0", "git+https://github.com/o/r@v2.1.0"),
+    ("github.com/o/r@latest", "git+https://github.com/o/r"),
+    (
+        "github.com/o/r@v0.0.0-20230101000000-abcdef123456",
+        "git+https://github.com/o/r@abcdef123456",
+    ),
+    (
+        "git+https://h/o/r?ref=main&rev=0123456789012345678901234567890123456789",
+        "git+https://h/o/r@0123456789012345678901234567890123456789",
+    ),
+    (
+        "git+https://h/o/r?branch=main#0123456789012345678901234567890123456789",
+        "git+https://h/o/r@0123456789012345678901234567890123456789",
+    ),
+    ("git+https://h/o/r?tag=v1", "git+https://h/o/r@v1"),
+    ("git+https://h/o/r.git#v1", "git+https://h/o/r.git@v1"),
+    ("git+https://h/o/r.git#semver:1.x", "git+https://h/o/r.git@<tag>"),
+    ("git+ssh://git@h/o/r.git#v1", "git+ssh://git@h/o/r.git@v1"),
+    ("git@h:o/r.git#v1", "git@h:o/r.git@v1"),
+    ("git+https://h/o/r#commit=v1", "git+https://h/o/r@v1"),
+    ("git+https://h/o/r#head=dev", "git+https://h/o/r@dev"),
+    ("git+https://h/o/r#path:/packages/x", "git+https://h/o/r#subdirectory=packages/x"),
+    ("git+https://h/o/r#main&path:/packages/x", "git+https://h/o/r@main#subdirectory=packages/x"),
+    (
+        "https://github.com/o/r.git#main:docker/x",
+        "git+https://github.com/o/r.git@main#subdirectory=docker/x",
+    ),
+    (
+        "git+https://h/o/r.git#/collections/x/,devel",
+        "git+https://h/o/r.git@devel#subdirectory=collections/x",
+    ),
+    ("https://h/o/r.git?ref=v1", "git+https://h/o/r.git@v1"),
+    ("name @ git+https://h/o/r@v1", "git+https://h/o/r@v1"),
+    ("name[extra] @ git+https://h/o/r@v1 ; python_version>'3'", "git+https://h/o/r@v1"),
+    ("name@git+https://h/o/r@v1", "git+https://h/o/r@v1"),
+    ("-e git+https://h/o/r@v1#egg=x", "git+https://h/o/r@v1#egg=x"),
+    ("git clone https://h/o/r.git", "git+https://h/o/r.git"),
+    ("git clone git@h:o/r.git", "git@h:o/r.git"),
+    (
+        "https://github.com/o/r/tree/refs/heads/main/x",
+        "git+https://github.com/o/r@refs/heads/main#subdirectory=x",
+    ),
+    (
+        "https://github.com/o/r/tree/main/a%20b?tab=readme-ov-file#x",
+        "git+https://github.com/o/r@main#subdirectory=a b",
+    ),
+    (
+        "https://www.github.com/o/r/commit/0123456789012345678901234567890123456789",
+        "git+https://github.com/o/r@0123456789012345678901234567890123456789",
+    ),
+    ("https://github.com/o/r/releases/tag/v1", "git+https://github.com/o/r@v1"),
+    ("https://github.com/o/r/pull/7/files", "git+https://github.com/o/r@refs/pull/7/head"),
+    ("https://github.com/o/r/issues/7", "git+https://github.com/o/r"),
+    (
+        "https://raw.githubusercontent.com/o/r/main/a/b.py",
+        "git+https://github.com/o/r@main#subdirectory=a/b.py",
+    ),
+    (
+        "https://gitlab.com/g/s/r/-/tree/main/x?ref_type=heads",
+        "git+https://gitlab.com/g/s/r@main#subdirectory=x",
+    ),
+    ("https://gitlab.com/g/r/tree/main/x", "git+https://gitlab.com/g/r@main#subdirectory=x"),
+    (
+        "https://gitlab.example/g/s/r/-/blob/main/x.py",
+        "git+https://gitlab.example/g/s/r@main#subdirectory=x.py",
+    ),
+    (
+        "https://gitlab.example/g/r/-/merge_requests/3/diffs",
+        "git+https://gitlab.example/g/r@refs/merge-requests/3/head",
+    ),
+    ("https://gitea.example/o/r/src/tag/v1/x", "git+https://gitea.example/o/r@v1#subdirectory=x"),
+    ("https://bitbucket.org/o/r/src/main/x", "git+https://bitbucket.org/o/r@main#subdirectory=x"),
+    ("https://bitbucket.org/o/r/branch/feature/x", "git+https://bitbucket.org/o/r@feature/x"),
+    (
+        "https://bb.example/projects/PRJ/repos/r/browse/a?at=refs%2Fheads%2Fmain",
+        "git+https://bb.example/scm/prj/r.git@refs/heads/main#subdirectory=a",
+    ),
+    (
+        "https://dev.azure.com/o/My%20P/_git/r?path=/a/b&version=GBmain",
+        "git+https://dev.azure.com/o/My%20P/_git/r@refs/heads/main#subdirectory=a/b",
+    ),
+    ("https://git.sr.ht/~u/r/tree/main/item/a", "git+https://git.sr.ht/~u/r@main#subdirectory=a"),
+    (
+        "https://huggingface.co/o/r/tree/main/a",
+        "git+https://huggingface.co/o/r@main#subdirectory=a",
+    ),
+    (
+        "https://huggingface.co/datasets/o/r/blob/main/a.txt",
+        "git+https://huggingface.co/datasets/o/r@main#subdirectory=a.txt",
+    ),
+];
+
+#[test]
+fn a_spelling_of_another_tool_is_refused_with_the_source_that_it_means() {
+    for (text, meant) in FOREIGN {
+        let error = parse(text).expect_err(text);
+        assert_eq!(error.suggestion.as_deref(), Some(meant), "{text}: {error}");
+        if !meant.contains('<') {
+            assert_eq!(source(meant).to_string(), meant, "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_spelling_of_another_tool_is_not_explained_as_one() {
+    for text in [
+        "hg+https://h/o/r",
+        "svn+https://h/o/r",
+        "npm:left-pad",
+        "pkg:npm/left-pad@1",
+        "s3::https://h/b/k",
+        "git+https://h/r?token=x",
+        "git+https://h/r?ref=a&token=x",
+        "git+https://h/r#workspace=x",
+    ] {
+        let suggestion = parse(text).expect_err(text).suggestion.unwrap_or_default();
+        assert!(!suggestion.contains('@') || suggestion.contains("<"), "{text}: {suggestion}");
+    }
+    for text in ["git+https://h/tree/main", "git+https://h/o/tree/x", "git@h:o/r/tree/main"] {
+        assert_eq!(source(text).to_string(), text);
+    }
 }
 
 #[test]
@@ -397,6 +578,16 @@ fn urls() -> impl Strategy<Value = String> {
         .prop_filter("only what reads as an address", |text| text.parse::<RemoteUrl>().is_ok())
 }
 
+fn contents() -> impl Strategy<Value = Contents> {
+    let path = "[a-z0-9 %#&=/@.,ü-]{1,12}|true|false";
+    let paths = prop::collection::vec(path, 0..3);
+    let at = paths.prop_map(|paths| {
+        Submodules::at(paths.iter().filter_map(|path| path.parse().ok()).collect())
+    });
+    let submodules = prop_oneof![Just(Submodules::All), at];
+    (submodules, any::<bool>()).prop_map(|(submodules, lfs)| Contents { submodules, lfs })
+}
+
 fn sources() -> impl Strategy<Value = Source> {
     let name = "[A-Za-z0-9%#/@._-]{1,12}";
     let reference = prop_oneof![name, Just(COMMIT.to_owned())].prop_map(|text| text.parse().ok());
@@ -404,9 +595,12 @@ fn sources() -> impl Strategy<Value = Source> {
         .prop_map(|text| text.parse().ok());
     let archive = "https://[a-z]{1,5}(/[a-z%0-9]{1,4}){1,2}\\.(zip|tgz|tar\\.gz|tar\\.zst)";
     prop_oneof![
-        (urls(), reference, subdirectory.clone()).prop_map(|(url, reference, subdirectory)| {
-            Source::Git(GitSource { url: url.parse().unwrap(), reference, subdirectory })
-        }),
+        (urls(), reference, subdirectory.clone(), contents()).prop_map(
+            |(url, reference, subdirectory, contents)| {
+                let url = url.parse().unwrap();
+                Source::Git(GitSource { url, reference, subdirectory, contents })
+            }
+        ),
         "(/[a-zA-Z0-9 @:%~.ü-]{1,6}){1,4}".prop_map(|path| Source::linked(Path::new(&path))),
         (archive, any::<[u8; 32]>(), subdirectory).prop_filter_map(
             "only what reads as an archive",
@@ -416,6 +610,38 @@ fn sources() -> impl Strategy<Value = Source> {
             }
         ),
     ]
+}
+
+#[test]
+fn what_is_wanted_beyond_the_tree_is_written_only_where_it_is_not_usual() {
+    let with = |submodules, lfs| {
+        let Source::Git(mut git) = git("https://h/o/r", None, Some("a")) else { unreachable!() };
+        git.contents = Contents { submodules, lfs };
+        Source::Git(git)
+    };
+    let paths = ["vendor/x", "b"].map(|path| path.parse().unwrap());
+    let table = [
+        ("", with(Submodules::All, false)),
+        ("&lfs=true", with(Submodules::All, true)),
+        ("&submodules=false", with(Submodules::None, false)),
+        ("&submodules=b,vendor/x&lfs=true", with(Submodules::At(paths.into()), true)),
+    ];
+    for (fields, meant) in table {
+        let text = format!("git+https://h/o/r#subdirectory=a{fields}");
+        assert_eq!(source(&text), meant, "{text}");
+        assert_eq!(meant.to_string(), text);
+        assert_eq!(meant.without_contents().to_string(), "git+https://h/o/r#subdirectory=a");
+    }
+    assert_eq!(source("git+https://h/r#lfs=false&submodules=true"), git("https://h/r", None, None));
+    for (text, expected) in [
+        ("git+https://h/r#submodules=", Expected::Submodules),
+        ("git+https://h/r#submodules=../a", Expected::Submodules),
+        ("git+https://h/r#lfs=yes", Expected::Flag),
+        ("git+https://h/r#lfs=true&lfs=true", Expected::Once("lfs".into())),
+        ("archive+https://h/r.zip#lfs=true", Expected::FragmentKey("lfs".into())),
+    ] {
+        assert_eq!(parse(text).map_err(|error| error.expected), Err(expected), "{text}");
+    }
 }
 
 #[test]

@@ -50,6 +50,9 @@ pub enum ServerError {
     /// The server refuses to give that commit.
     #[error("the server does not give that commit: {0}")]
     NotGiven(String),
+    /// The repository has ids of another kind than SHA-1.
+    #[error("the repository is in {0} format, and only SHA-1 repositories are supported")]
+    ObjectFormat(String),
     /// The branch was pushed over between its listing and its fetch.
     #[error("the branch was moved while it was fetched")]
     Moved,
@@ -81,6 +84,7 @@ impl ServerError {
             | Self::Owner(_)
             | Self::Refused(_)
             | Self::NotGiven(_)
+            | Self::ObjectFormat(_)
             | Self::Protocol { .. } => Class::Permanent,
         }
     }
@@ -106,6 +110,7 @@ impl ServerError {
             }
             Self::Owner(_) => FailureCode::Untrusted,
             Self::NotGiven(_) | Self::Moved => FailureCode::NoSuchCommit,
+            Self::ObjectFormat(_) => FailureCode::ObjectFormat,
             Self::Status { .. } | Self::Redirect(_) | Self::Protocol { .. } => {
                 FailureCode::Protocol
             }
@@ -143,6 +148,9 @@ impl ServerError {
             }
             Self::NotGiven(_) => {
                 "check the commit id; some servers give only commits that a branch or tag reaches"
+            }
+            Self::ObjectFormat(_) => {
+                "name a SHA-1 repository of it, or clone it with git and link the clone: modstore link NAME PATH"
             }
             Self::Moved => "try again",
             Self::Said(_) => "that is what the server says; its operator may know more",
