@@ -60,6 +60,10 @@ impl<'t> PageUrl<'t> {
         let main = rest.split('#').next().unwrap_or_default();
         let (main, query) = main.split_once('?').unwrap_or((main, ""));
         let (authority, path) = main.split_once('/')?;
+        // The address of a repository, with a directory behind it as Terraform writes it.
+        if path.contains("//") || path.split('/').any(|part| part.ends_with(".git")) {
+            return None;
+        }
         let host = authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
         let host = host.strip_prefix("www.").unwrap_or(&host).to_owned();
         let parts = path.split('/').filter(|part| !part.is_empty()).collect();
