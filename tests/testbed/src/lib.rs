@@ -47,6 +47,9 @@ pub use programs::{
     on_terminal, until,
 };
 #[cfg(feature = "full")]
-pub use servers::{BlackHole, CutNetwork, GitDaemon, RefusedPort, ScriptedServer, SshServer, Wire};
+pub use servers::{
+    BlackHole, Certificate, CutNetwork, GitDaemon, Proxy, RefusedPort, ScriptedServer, SshServer,
+    TlsFront, Wire,
+};
 #[cfg(feature = "full")]
 pub use system::{BindMount, Mount, Unsynced, skip_loudly};
