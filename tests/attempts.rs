@@ -101,11 +101,15 @@ fn seconds(from: &Value, to: &Value) -> f64 {
     (read(to) - read(from)).rem_euclid(86_400.0)
 }
 
+/// What no repository may say of a submodule.
+const REFUSED: &str = "[submodule \"sub\"]\n\tpath = sub\n\turl = --upload-pack=x\n";
+
 #[test]
 fn each_cause_of_a_failure_has_a_code_of_its_own() {
     let world = World::new();
     let commit = world.tool.rev("HEAD").unwrap();
-    world.repo("parent").commit("main", &[Change::gitlink("sub", &commit)]);
+    let changes = [Change::write(".gitmodules", REFUSED), Change::gitlink("sub", &commit)];
+    world.repo("parent").commit("main", &changes);
     world.repo("locked");
     world.server.fault("locked", Fault::Status(401));
     world.repo("busy");
@@ -210,6 +214,37 @@ fn a_server_that_asks_for_an_hour_gets_it() {
 }
 
 #[test]
+fn a_server_that_asks_to_wait_gets_its_time_although_it_answers_for_other_modules() {
+    let world = World::new();
+    world.repo("other");
+    world.declare(&["other", "tool"]);
+    for (status, header, value) in [
+        (429, "Retry-After", "900"),
+        (503, "Retry-After", "900"),
+        (403, "Retry-After", "900"),
+        (403, "Retry-After", "Fri, 31 Dec 2100 23:59:59 GMT"),
+    ] {
+        world.server.clear();
+        world.server.fault("tool", Fault::StatusWithHeader(status, header, value));
+        let failed = world.json(&["update"], 1)["failed"][0].clone();
+        assert_eq!(
+            (&failed["class"], &failed["code"]),
+            (&"transient".into(), &"rate-limited".into()),
+            "{failed}"
+        );
+        assert!(failed.to_string().contains("asks to wait"), "{failed}");
+        world.server.forget();
+        let scan = world.json(&["scan"], 1);
+        assert_eq!(names(&scan["deferred"]), ["tool"], "{status} {value}: {scan}");
+        let asked = world.server.stats().requests;
+        assert!(asked.iter().all(|request| !request.target.contains("tool")), "{asked:?}");
+        assert!(!asked.is_empty(), "the host has answered for another module");
+    }
+    world.server.clear();
+    world.json(&["update"], 0);
+}
+
+#[test]
 fn what_will_not_change_by_itself_is_asked_for_again_only_when_its_source_changes_or_a_person_asks()
 {
     let world = World::new();
@@ -233,7 +268,8 @@ fn what_will_not_change_by_itself_is_asked_for_again_only_when_its_source_change
 fn a_commit_that_is_refused_is_not_fetched_again_and_the_next_one_is() {
     let world = World::new();
     let linked = world.tool.rev("HEAD").unwrap();
-    world.tool.commit("main", &[Change::gitlink("deep/sub", &linked)]);
+    let changes = [Change::write(".gitmodules", REFUSED), Change::gitlink("sub", &linked)];
+    world.tool.commit("main", &changes);
     let first = world.json(&["scan"], 1);
     assert_eq!(
         (&first["failed"][0]["stage"], &first["failed"][0]["class"]),
@@ -252,7 +288,7 @@ fn a_commit_that_is_refused_is_not_fetched_again_and_the_next_one_is() {
     let second = world.json(&["scan"], 1);
     assert_eq!(second["deferred"][0]["why"], "unchanged");
     let listed = posts(&world);
-    world.tool.commit("main", &[Change::delete("deep/sub")]);
+    world.tool.commit("main", &[Change::delete("sub"), Change::delete(".gitmodules")]);
     world.json(&["scan"], 0);
     assert!(posts(&world) > listed, "the second scan only listed");
 }

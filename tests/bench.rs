@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modstore_testbed::{Repo, TestHome};
+use modstore_testbed::{Contents, Corpus, Repo, Scratch, Shape, TestHome, share};
 use serde_json::Value;
 
 const SMALL: [&str; 8] = ["bench", "churn", "--modules", "6", "--files", "9", "--rounds", "5"];
@@ -148,24 +148,31 @@ fn ones_own_modules_are_measured_in_a_scratch_store() {
 
 #[test]
 fn what_is_filled_is_what_git_serves() {
-    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
-    let root = home.scratch().join("repositories");
-    fs::create_dir(&root).unwrap();
-    let root = root.to_str().unwrap();
-    let shape = ["--modules", "3", "--files", "5", "--rounds", "2", "--change", "34"];
-    let told = home.run(&[&["bench", "fill"][..], &shape, &[root]].concat()).ok().stdout;
-    let lines: Vec<Vec<&str>> = told.lines().map(|line| line.split(' ').collect()).collect();
-    assert_eq!(lines.len(), 3 + 2 * 2, "{told}");
+    let root = Scratch::new("modstore-corpus-", None).unwrap();
+    let shape = Shape {
+        modules: 3,
+        files: 5,
+        rounds: 2,
+        changing: share(3, 34),
+        touched: share(5, 8),
+        mean_size: 6750,
+        seed: 1,
+        contents: Contents::Text,
+    };
+    let corpus = Corpus::build(root.path(), shape).unwrap();
+    let lines: Vec<(usize, String, &str)> = corpus.commits().collect();
+    assert_eq!(lines.len(), 3 + 2 * 2, "{lines:?}");
     for line in &lines {
-        let [round, module, commit] = line[..] else { panic!("{line:?}") };
-        let repository = format!("{root}/{module}.git");
+        let (round, module, commit) = line;
+        let repository = root.path().join(format!("{module}.git"));
         let git = |words: &[&str]| {
-            let ran = modstore_testbed::git().args(["--git-dir", &repository]).args(words).output();
+            let ran =
+                modstore_testbed::git().arg("--git-dir").arg(&repository).args(words).output();
             String::from_utf8(ran.unwrap().stdout).unwrap()
         };
         assert_eq!(git(&["ls-tree", "-r", "--name-only", commit]).lines().count(), 5);
-        assert_eq!(git(&["rev-parse", "main"]).trim() == commit, round == "0", "{line:?}");
-        let expected = if round == "0" { "" } else { "1 file" };
+        assert_eq!(git(&["rev-parse", "main"]).trim() == *commit, *round == 0, "{line:?}");
+        let expected = if *round == 0 { "" } else { "1 file" };
         let changed = git(&["show", "--shortstat", "--format=", commit]);
         assert!(changed.contains(expected), "8 % of five files is one: {changed}");
     }

@@ -322,8 +322,8 @@ fn every_failure_gives_one_object_and_says_on_stderr_what_to_do() {
         (&["link", "whole", "/nonexistent"], 1),
         (&["unlink", "whole"], 2),
         (&["update", "wole"], 2),
-        (&["show", "wole"], 1),
-        (&["path", "wole"], 1),
+        (&["show", "wole"], 2),
+        (&["path", "wole"], 2),
         (&["diff", "99"], 2),
         (&["rollback", "--to", "99"], 2),
         (&["exec", "--generation", "99", "--", "true"], 2),
@@ -406,15 +406,104 @@ fn a_module_that_fails_makes_1_and_the_others_switch_unless_an_option_forbids_it
 }
 
 #[test]
-fn an_unknown_module_is_answered_with_the_nearest_name() {
+fn an_unknown_module_is_bad_input_and_is_answered_with_the_nearest_name() {
     let world = World::with_modules();
-    for command in ["path", "show", "unlink", "remove", "update"] {
-        world.home.run(&[command, "wole"]).says("did you mean `whole`?");
+    for command in ["path", "show", "unlink", "remove", "update", "scan", "outdated"] {
+        world.home.run(&[command, "wole"]).fails(2).says("did you mean `whole`?");
+    }
+    for command in ["path", "show", "unlink", "remove", "update", "scan", "outdated", "verify"] {
+        world.home.run(&[command, "other"]).fails(2).says("`modstore list` ");
     }
     let empty = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
-    empty.run(&["path", "whole"]).fails(1).says("modstore add");
+    empty.run(&["path", "whole"]).fails(2).says("modstore add");
     world.home.run(&["add", "--no-update", &world.whole(), "--name", "later"]).ok();
     world.home.run(&["path", "later"]).fails(1).says("modstore update");
+}
+
+#[test]
+fn what_was_typed_wrong_is_answered_with_what_is_expected_and_an_example() {
+    let world = World::with_modules();
+    let table: [(&[&str], &str); 10] = [
+        (&["update", "nope"], "`modstore list` shows the modules there are"),
+        (&["doctor", "--python", "nope"], "give --python the environment's directory"),
+        (&["bind", "--python", "nope"], "give --python the environment's directory"),
+        (&["unlink", "whole"], "`modstore status` shows what is linked"),
+        (&["gc", "--older-than", "3x"], "0s, 30m, 12h or 7d"),
+        (&["gc", "--keep", "x"], "for example 8"),
+        (&["list", "--lock-timeout", "x"], "a whole number of seconds, for example 30"),
+        (&["rollback", "99"], "there is no generation 99; kept: 1"),
+        (&["rollback", "--to", "99"], "there is no generation 99; kept: 1"),
+        (&["rollback", "1", "--to", "1"], "cannot be used with"),
+    ];
+    for (arguments, says) in table {
+        world.home.run(arguments).fails(2).says(says).says("hint: ");
+    }
+}
+
+#[test]
+fn a_directory_that_is_added_without_its_dot_is_recognized() {
+    let world = World::new();
+    let here = world.home.scratch();
+    let repo = Repo::create(&here.join("git"), "weather");
+    fs::create_dir_all(here.join("plain/part")).unwrap();
+    repo.write(&[("a.txt", "1\n")]);
+    let hint = |text: &str| {
+        let mut add = world.home.command(&["add", text]);
+        let ran = add.current_dir(&here).output().unwrap();
+        assert_eq!(ran.status.code(), Some(2));
+        let said = String::from_utf8(ran.stderr).unwrap();
+        said.lines().find_map(|line| line.strip_prefix("hint: write ")).unwrap().to_owned()
+    };
+    let there = repo.path().display();
+    assert_eq!(hint("git/weather.git@main"), format!("git+file://{there}@main"));
+    assert_eq!(hint("git/weather.git"), "./git/weather.git");
+    assert_eq!(hint("plain/part@main"), "./plain/part");
+    assert_eq!(hint("plain/gone"), "git+https://github.com/plain/gone");
+    world.home.run(&["add", &hint("git/weather.git@main")]).ok();
+    assert!(world.home.target("weather").join("a.txt").exists());
+}
+
+#[test]
+fn status_and_show_say_what_tries_a_failing_module_again_and_that_does() {
+    let world = World::with_modules();
+    let away = world.home.scratch().join("away");
+    fs::rename(world.repo.path(), &away).unwrap();
+    world.home.run(&["update", "whole"]).fails(1);
+    for command in [&["status"][..], &["show", "whole"]] {
+        let said = world.home.run(command).ok().stdout;
+        assert!(said.contains("tried once, just now"), "{said}");
+        assert!(said.contains("`modstore update` and every scan try again"), "{said}");
+    }
+    world.home.run(&["update", "whole"]).fails(1);
+    world.home.run(&["scan", "whole"]).fails(1);
+    assert!(world.home.run(&["show", "whole"]).ok().stdout.contains("tried 3 times, first "));
+    fs::rename(&away, world.repo.path()).unwrap();
+    world.home.run(&["update", "whole"]).ok();
+    assert!(!world.home.run(&["status"]).ok().stdout.contains("tried"));
+}
+
+#[test]
+fn outdated_counts_only_what_there_is() {
+    let world = World::new();
+    let said = world.home.run(&["outdated"]).ok().stdout;
+    assert!(said.contains("No modules are declared") && !said.contains("up to date"), "{said}");
+    world.home.run(&["add", &world.whole()]).ok();
+    assert_eq!(world.home.run(&["outdated"]).ok().stdout, "1 module up to date\n");
+    world.repo.write(&[("a.txt", "2\n")]);
+    let said = world.home.run(&["outdated"]).ok().stdout;
+    assert!(said.contains(" → ") && !said.contains("up to date"), "{said}");
+}
+
+#[test]
+fn a_program_that_runs_has_the_output_for_itself_also_with_json() {
+    let world = World::with_modules();
+    let ran = world.home.run(&["--json", "exec", "--", "echo", "its own"]).ok();
+    assert_eq!((&*ran.stdout, &*ran.stderr), ("its own\n", ""));
+    let help = world.home.run(&["exec", "--help"]).ok().stdout;
+    assert!(
+        help.contains("With --json, a failure to run the program is one JSON object"),
+        "{help}"
+    );
 }
 
 #[test]

@@ -21,6 +21,9 @@ mod by_hand;
 #[path = "doctor/codes.rs"]
 mod codes;
 
+#[path = "doctor/oracle.rs"]
+mod oracle;
+
 #[path = "doctor/finding.rs"]
 mod finding;
 

@@ -13,6 +13,10 @@ mod schemes;
 mod tags;
 #[path = "servers/logins.rs"]
 mod logins;
+#[path = "servers/credentials.rs"]
+mod credentials;
+#[path = "servers/refusals.rs"]
+mod refusals;
 #[path = "servers/sharing.rs"]
 mod sharing;
 #[path = "servers/host.rs"]

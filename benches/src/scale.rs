@@ -1,20 +1,19 @@
 //! From one module to ten thousand: what each more of them costs.
 //!
-//! The repositories are made by the program itself (`modstore bench fill`), four files of about a kilobyte each, and served
+//! The repositories are made as `modstore bench churn` makes its own, four files of about a kilobyte each, and served
 //! as in all other sections. The exponent is the slope of a line through the logarithms of ten modules and more: 1 is
 //! as much for each module however many there are, 0 is nothing.
 //! Limits: system calls are counted in runs of their own, by strace; with 10,000 modules everything is done once.
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use modstore_testbed::HttpServer;
+use modstore_testbed::{Contents, Corpus, HttpServer, Shape, share};
 
 use crate::breakdown::trace;
 use crate::contender::{Contender as _, Step, Wanted};
-use crate::measure::{Spread, run, sample};
+use crate::measure::{Spread, sample};
 use crate::modstore::Modstore;
 use crate::report::{Table, mebibytes, number};
 
@@ -57,7 +56,7 @@ fn count(size: usize) -> String {
 
 fn one(modstore: &Path, place: &Path, size: usize) -> Result<Vec<Point>, String> {
     let root = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let moves = fill(modstore, root.path(), size)?;
+    let moves = fill(root.path(), size)?;
     let server = HttpServer::start(root.path());
     let wanted: Vec<Wanted> = (0..size)
         .map(|module| format!("m{module:05}"))
@@ -99,19 +98,19 @@ fn one(modstore: &Path, place: &Path, size: usize) -> Result<Vec<Point>, String>
 }
 
 /// Makes the repositories; gives for each round the modules that move, and their commits.
-fn fill(modstore: &Path, root: &Path, size: usize) -> Result<Vec<(usize, String, String)>, String> {
-    let mut fill = Command::new(modstore);
-    let numbers = [size, FILES].map(|number| number.to_string());
-    let [size, files] = &numbers;
-    fill.args(["bench", "fill", "--modules", size, "--files", files, "--rounds", "1"]);
-    fill.args(["--change", "1", "--file-size", "1k"]).arg(root);
-    let (_, printed) = run(&mut fill)?;
-    let line = |line: &str| {
-        let mut words = line.split(' ');
-        let round = words.next()?.parse().ok()?;
-        Some((round, words.next()?.to_owned(), words.next()?.to_owned()))
+fn fill(root: &Path, size: usize) -> Result<Vec<(usize, String, String)>, String> {
+    let shape = Shape {
+        modules: size,
+        files: FILES,
+        rounds: 1,
+        changing: share(size, 1),
+        touched: share(FILES, 8),
+        mean_size: 1000,
+        seed: 1,
+        contents: Contents::Text,
     };
-    Ok(String::from_utf8_lossy(&printed).lines().filter_map(line).collect())
+    let corpus = Corpus::build(root, shape).map_err(|error| error.to_string())?;
+    Ok(corpus.commits().map(|(round, module, commit)| (round, module, commit.to_owned())).collect())
 }
 
 fn serve(root: &Path, moves: &[(usize, String, String)], round: usize) -> Result<(), String> {

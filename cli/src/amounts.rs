@@ -4,26 +4,29 @@
 
 use std::{num::NonZeroU16, time::Duration};
 
-/// The text is not a time or a size.
+/// The text is not a time, a size or a number.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write a whole number and a unit, {examples}")]
+#[error("write a whole number{what}")]
 pub(crate) struct AmountError {
-    examples: &'static str,
+    what: &'static str,
 }
-
-/// The text is not a number of things.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write a whole number, at least 1 and at most 65535")]
-pub(crate) struct NumberError;
 
 /// A number of things, at least one.
-pub(crate) fn number(text: &str) -> Result<NonZeroU16, NumberError> {
-    text.parse().map_err(|_| NumberError)
+pub(crate) fn number(text: &str) -> Result<NonZeroU16, AmountError> {
+    text.parse().map_err(|_| NUMBER)
 }
 
-const TIME: AmountError = AmountError { examples: "one of s, m, h and d: 0s, 30m, 12h or 7d" };
+/// A number of seconds: `0`, `30`.
+pub(crate) fn seconds(text: &str) -> Result<Duration, AmountError> {
+    text.parse().map(Duration::from_secs).map_err(|_| SECONDS)
+}
+
+const NUMBER: AmountError = AmountError { what: ", at least 1 and at most 65535, for example 8" };
+const SECONDS: AmountError = AmountError { what: " of seconds, for example 30" };
+const TIME: AmountError =
+    AmountError { what: " and a unit, one of s, m, h and d: 0s, 30m, 12h or 7d" };
 const SIZE: AmountError = AmountError {
-    examples: "one of B, k, M, G and T, each 1000 times the previous: 800k, 500M or 2G",
+    what: " and a unit, one of B, k, M, G and T, each 1000 times the previous: 800k, 500M or 2G",
 };
 
 /// A time: `0s`, `30m`, `12h`, `7d`.

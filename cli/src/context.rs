@@ -2,7 +2,7 @@
 //!
 //! The store is opened only when a command asks for it: some commands need none.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use modstore::{Cancel, Options, Store};
 use modstore_core::disk::start_workers;
@@ -85,18 +85,11 @@ impl Context {
         crate::output::shown(self.home.as_ref().ok()?)
     }
 
-    /// The store, with this many jobs at once.
-    pub(crate) fn store_with_jobs(&self, jobs: Option<usize>) -> Result<Store, Failure> {
-        let options = self.options()?;
-        let jobs = jobs.unwrap_or(options.jobs);
-        Ok(Store::open(self.home()?, Options { jobs, ..options })?)
-    }
-
-    /// The store, on behalf of `program`, which other processes see as the holder of a lease.
-    pub(crate) fn store_for(&self, program: &str) -> Result<Store, Failure> {
-        let options = self.options()?;
-        let command = format!("{} {program}", options.command);
-        Ok(Store::open(self.home()?, Options { command, ..options })?)
+    /// The store, with options that `change` changes.
+    pub(crate) fn store_with(&self, change: impl FnOnce(&mut Options)) -> Result<Store, Failure> {
+        let mut options = self.options()?;
+        change(&mut options);
+        Ok(Store::open(self.home()?, options)?)
     }
 
     /// The store, however damaged it is.
@@ -107,7 +100,7 @@ impl Context {
     /// The options for the store, from the command line and the environment.
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         limits::limited(Options {
-            lock_limit: Duration::from_secs(self.global.lock_timeout),
+            lock_limit: self.global.lock_timeout,
             offline: self.global.offline,
             trust_home: self.home.as_ref().is_ok_and(|home| home::is_trusted(home)),
             interactive: self.global.interactive,
@@ -119,7 +112,7 @@ impl Context {
 
     /// The store.
     pub(crate) fn store(&self) -> Result<Store, Failure> {
-        self.store_with_jobs(None)
+        self.store_with(|_| {})
     }
 
     /// Shows the progress of work that checks [`cancel`](Self::cancel).

@@ -19,6 +19,7 @@ use modstore_core::{
     disk::{DiskError, FormatError, LockError, UnsafeHome},
     model::EditError,
 };
+use modstore_doctor::DoctorError;
 use modstore_python::{EnvironmentLockError, PythonError, RegistrationError};
 
 use crate::{
@@ -27,9 +28,12 @@ use crate::{
 };
 
 const WAIT: &str = "wait for the other process, or give --lock-timeout a longer time";
-const NAMES: &str = "`modstore list` shows the modules there are";
+/// The hint for a module that does not exist.
+pub(crate) const NAMES: &str = "`modstore list` shows the modules there are";
+const FIRST: &str = "`modstore add SOURCE` declares a module and fetches it";
 const GENERATIONS: &str = "`modstore history` lists the generations there are";
 const TRIED_AGAIN: &str = "the next `modstore update` tries again";
+const PYTHON: &str = "give --python the environment's directory or its bin/python";
 const DAMAGED: &str = "the current generation still works; `modstore verify` says what is damaged";
 
 /// What an error means on a command line.
@@ -71,97 +75,75 @@ impl<E: Explain> From<E> for Failure {
     }
 }
 
+/// Explains an error: by the one that it wraps, in the variants of the list, or as the arms after it say.
+macro_rules! explain {
+    ($error:ty, by [$($wrapping:ident),*], $($variant:pat => $explanation:expr),+ $(,)?) => {
+        impl Explain for $error {
+            fn explain(&self) -> Explanation {
+                match self {
+                    $(Self::$wrapping(error) => error.explain(),)*
+                    $($variant => $explanation,)+
+                }
+            }
+        }
+    };
+}
+
 // ---- what errors of verbs are made of
 
-impl Explain for DiskError {
-    fn explain(&self) -> Explanation {
-        plain(Failed)
-    }
+explain! { DiskError, by [], _ => plain(Failed) }
+
+explain! { RegistrationError, by [], _ => plain(Failed) }
+
+explain! { LockError, by [],
+    Self::Busy { .. } => hinted(Busy, WAIT),
+    Self::Stopped => plain(Interrupted),
+    Self::Disk(_) => plain(Failed),
 }
 
-impl Explain for RegistrationError {
-    fn explain(&self) -> Explanation {
-        plain(Failed)
-    }
+// A link that was planted is damage, which a repair removes; to whom the home belongs, the user decides.
+explain! { UnsafeHome, by [],
+    Self::Link { .. } => hinted(
+        Damaged,
+        "`modstore verify --repair` moves the link to the quarantine; to keep a store elsewhere, let the whole home \
+         be a link or a mount",
+    ),
+    Self::Foreign { home, owner, .. } => hinted(
+        Usage,
+        format!(
+            "run it as {owner}, or name another store with --home or MODSTORE_HOME; MODSTORE_TRUST_HOME={} lets \
+             others decide what you run",
+            home.display()
+        ),
+    ),
+    Self::Writable { home, .. } => hinted(
+        Usage,
+        format!(
+            "`chmod -R go-w {0}` takes that right from them; MODSTORE_TRUST_HOME={0} lets them decide what you run",
+            home.display()
+        ),
+    ),
 }
 
-impl Explain for LockError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Busy { .. } => hinted(Busy, WAIT),
-            Self::Stopped => plain(Interrupted),
-            Self::Disk(_) => plain(Failed),
-        }
-    }
+explain! { FormatError, by [Lock, Unsafe],
+    Self::Malformed { .. } => plain(Damaged),
+    Self::Newer { .. } => hinted(Failed, "use the version of modstore that made the store"),
+    _ => plain(Failed),
 }
 
-impl Explain for UnsafeHome {
-    /// A link that was planted is damage, which a repair removes; to whom the home belongs, the user decides.
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Link { .. } => hinted(
-                Damaged,
-                "`modstore verify --repair` moves the link to the quarantine; to keep a store \
-                elsewhere, let the whole home be a link or a mount",
-            ),
-            Self::Foreign { home, owner, .. } => hinted(
-                Usage,
-                format!(
-                    "run it as {owner}, or name another store with --home or MODSTORE_HOME; MODSTORE_TRUST_HOME={} lets \
-                     others decide what you run",
-                    home.display()
-                ),
-            ),
-            Self::Writable { home, .. } => hinted(
-                Usage,
-                format!(
-                    "`chmod -R go-w {0}` takes that right from them; MODSTORE_TRUST_HOME={0} lets them decide what you run",
-                    home.display()
-                ),
-            ),
-        }
-    }
+explain! { JournalError, by [],
+    Self::Corrupt { .. } => plain(Damaged),
+    _ => plain(Failed),
 }
 
-impl Explain for FormatError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Lock(error) => error.explain(),
-            Self::Unsafe(error) => error.explain(),
-            Self::Malformed { .. } => plain(Damaged),
-            Self::Newer { .. } => hinted(Failed, "use the version of modstore that made the store"),
-            _ => plain(Failed),
-        }
-    }
+explain! { BeginError, by [Lock, Journal],
+    Self::Lost { .. } => plain(Damaged),
+    _ => plain(Failed),
 }
 
-impl Explain for JournalError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Corrupt { .. } => plain(Damaged),
-            _ => plain(Failed),
-        }
-    }
-}
-
-impl Explain for BeginError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Lock(error) => error.explain(),
-            Self::Journal(error) => error.explain(),
-            Self::Lost { .. } => plain(Damaged),
-            _ => plain(Failed),
-        }
-    }
-}
-
-impl Explain for EnvironmentLockError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Lock { source, .. } => source.explain().without_hint(),
-            _ => plain(Failed),
-        }
-    }
+explain! { EnvironmentLockError, by [],
+    Self::Lock { source, .. } => source.explain().without_hint(),
+    _ => plain(Failed),
 }
 
 impl Explain for OpenError {
@@ -170,240 +152,145 @@ impl Explain for OpenError {
     }
 }
 
-impl Explain for AccessError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Format(error) => error.explain(),
-            Self::ReadOnly { .. } => hinted(
-                Failed,
-                "choose another home with --home or MODSTORE_HOME, or make this one writable",
-            ),
-            _ => plain(Failed),
-        }
-    }
+explain! { AccessError, by [Format],
+    Self::ReadOnly { .. } => hinted(
+        Failed,
+        "choose another home with --home or MODSTORE_HOME, or make this one writable",
+    ),
+    _ => plain(Failed),
 }
 
-impl Explain for DeclareError {
-    fn explain(&self) -> Explanation {
-        let hint = match self {
-            Self::Lock(error) => return error.explain(),
-            Self::Disk(_) => return plain(Failed),
-            Self::NoName { .. } => "give it one with --name",
-            Self::Taken { .. } => "choose another name with --name, or remove the module first",
-            Self::Locked { source: None, .. } => "run `modstore update` once without --locked",
-            Self::NoBuild { .. } => "a build is declared as `[modules.NAME.build]` in modules.toml",
-            Self::Toml { .. } => "nothing was changed; correct the file and run it again",
-            Self::Edit(EditError::NotDeclared(_)) => NAMES,
-            _ => return plain(Usage),
-        };
-        hinted(Usage, hint)
-    }
+explain! { DeclareError, by [Lock],
+    Self::Disk(_) => plain(Failed),
+    Self::NoName { .. } => hinted(Usage, "give it one with --name"),
+    Self::Taken { .. } => hinted(
+        Usage,
+        "choose another name with --name, or remove the module first",
+    ),
+    Self::Locked { source: None, .. } => hinted(
+        Usage,
+        "run `modstore update` once without --locked",
+    ),
+    Self::NoBuild { .. } => hinted(
+        Usage,
+        "a build is declared as `[modules.NAME.build]` in modules.toml",
+    ),
+    Self::Toml { .. } => hinted(Usage, "nothing was changed; correct the file and run it again"),
+    Self::Edit(EditError::NotDeclared(_)) => hinted(Usage, NAMES),
+    Self::Edit(EditError::NotLinked(_)) => hinted(
+        Usage,
+        "it has its declared source already; `modstore status` shows what is linked",
+    ),
+    _ => plain(Usage),
 }
 
-impl Explain for PlanError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Journal(error) => error.explain(),
-            Self::Root { root: Root::Environment { .. }, .. } => hinted(
-                Failed,
-                "make it readable, delete the environment if it is not needed, or `modstore unbind --python` it, and sweep again",
-            ),
-            Self::Root { .. } => plain(Damaged),
-            Self::Environments(_) => hinted(
-                Failed,
-                "delete that file and `modstore bind --python` the environment again, or use the version that wrote it",
-            ),
-            _ => plain(Failed),
-        }
-    }
+explain! { PlanError, by [Journal],
+    Self::Root { root: Root::Environment { .. }, .. } => hinted(
+        Failed,
+        "make it readable, delete the environment if it is not needed, or `modstore unbind --python` it, and sweep \
+         again",
+    ),
+    Self::Root { .. } => plain(Damaged),
+    Self::Environments(_) => hinted(
+        Failed,
+        "delete that file and `modstore bind --python` the environment again, or use the version that wrote it",
+    ),
+    _ => plain(Failed),
 }
 
-impl Explain for TransactError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Update(error) => error.explain(),
-            _ => hinted(Failed, TRIED_AGAIN),
-        }
-    }
+explain! { TransactError, by [Update],
+    _ => hinted(Failed, TRIED_AGAIN),
 }
 
 // ---- the verbs
 
-impl Explain for UpdateError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Access(error) => error.explain(),
-            Self::Declare(error) => error.explain(),
-            Self::Hold(error) => error.explain(),
-            Self::Journal(error) => error.explain(),
-            Self::Begin(error) => error.explain(),
-            Self::Unknown { .. } => plain(Usage),
-            Self::Cancelled => plain(Interrupted),
-            Self::Commit(CommitError::Modified { .. }) => {
-                hinted(Failed, "keep other programs out of the store's home, and run it again")
-            }
-            Self::Environment(_) => hinted(Failed, TRIED_AGAIN),
-            _ => plain(Failed),
-        }
-    }
+explain! { UpdateError, by [Access, Declare, Hold, Journal, Begin],
+    Self::Unknown { .. } => hinted(Usage, NAMES),
+    Self::Cancelled => plain(Interrupted),
+    Self::Commit(CommitError::Modified { .. }) => hinted(
+        Failed,
+        "keep other programs out of the store's home, and run it again",
+    ),
+    Self::Environment(_) => hinted(Failed, TRIED_AGAIN),
+    _ => plain(Failed),
 }
 
-impl Explain for AddError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Access(error) => error.explain(),
-            Self::Declare(error) => error.explain(),
-            Self::Update(error) => error.explain(),
-            _ => plain(Failed),
-        }
-    }
+explain! { AddError, by [Access, Declare, Update], _ => plain(Failed) }
+
+explain! { RemoveError, by [Access, Declare, Hold, Transact], _ => plain(Failed) }
+
+explain! { RollbackError, by [Access, Journal, Hold, Transact],
+    Self::NoGeneration { .. } | Self::Retired { .. } => hinted(Usage, GENERATIONS),
+    Self::EntryGone { .. } => hinted(
+        Failed,
+        "`modstore update` fetches what modules.toml declares now",
+    ),
+    _ => plain(Failed),
 }
 
-impl Explain for RemoveError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Access(error) => error.explain(),
-            Self::Declare(error) => error.explain(),
-            Self::Hold(error) => error.explain(),
-            Self::Transact(error) => error.explain(),
-            _ => plain(Failed),
-        }
-    }
+explain! { AllowError, by [Access, Declare], _ => plain(Failed) }
+
+explain! { BindError, by [Access, Hold, Journal],
+    Self::Python(PythonError::None { .. }) => hinted(Usage, PYTHON),
+    Self::Python(_) => hinted(Failed, PYTHON),
+    Self::Managed { .. } => hinted(
+        Usage,
+        "make an environment of your own, for example with `uv venv` or `python3 -m venv`",
+    ),
+    Self::Empty => hinted(Usage, FIRST),
+    Self::Unknown { .. } => hinted(Usage, NAMES),
+    Self::Home { .. } => hinted(Usage, "choose another home with --home or MODSTORE_HOME"),
+    Self::NotBound { .. } => hinted(Usage, "`modstore status` lists the environments that are bound"),
+    _ => plain(Failed),
 }
 
-impl Explain for RollbackError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Access(error) => error.explain(),
-            Self::Journal(error) => error.explain(),
-            Self::Hold(error) => error.explain(),
-            Self::Transact(error) => error.explain(),
-            Self::NoGeneration { .. } | Self::Retired { .. } => hinted(Usage, GENERATIONS),
-            Self::EntryGone { .. } => {
-                hinted(Failed, "`modstore update` fetches what modules.toml declares now")
-            }
-            _ => plain(Failed),
-        }
-    }
+explain! { DifferenceError, by [Journal],
+    Self::NoGeneration(_) => hinted(Usage, GENERATIONS),
+    _ => plain(Usage),
 }
 
-impl Explain for AllowError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Access(error) => error.explain(),
-            Self::Declare(error) => error.explain(),
-            _ => plain(Failed),
-        }
-    }
+explain! { SweepError, by [Access, Plan, Begin],
+    Self::Stale { .. } => hinted(Busy, "plan again: another process has changed the store"),
+    Self::Cancelled => plain(Interrupted),
+    _ => plain(Failed),
 }
 
-impl Explain for BindError {
-    fn explain(&self) -> Explanation {
-        let python = "give --python the environment's bin/python";
-        let hint = match self {
-            Self::Access(error) => return error.explain(),
-            Self::Hold(error) => return error.explain(),
-            Self::Journal(error) => return error.explain(),
-            Self::Python(PythonError::None { .. }) => python,
-            Self::Python(_) => return hinted(Failed, python),
-            Self::Managed { .. } => {
-                "make an environment of your own, for example with `uv venv` or `python3 -m venv`"
-            }
-            Self::Empty => "`modstore add SOURCE` declares a module and fetches it",
-            Self::Unknown { .. } => NAMES,
-            Self::Home { .. } => "choose another home with --home or MODSTORE_HOME",
-            Self::NotBound { .. } => "`modstore status` lists the environments that are bound",
-            _ => return plain(Failed),
-        };
-        hinted(Usage, hint)
-    }
+explain! { ResetError, by [Update, Plan, Sweep], _ => plain(Failed) }
+
+explain! { PurgeError, by [Access, Unbind],
+    Self::Lock(error) => error.explain().without_hint(),
+    Self::Leased(_) => hinted(Busy, "end these processes, and run it again"),
+    Self::Partly(_) => hinted(Failed, "run `modstore reset --purge` again"),
+    Self::Cancelled => plain(Interrupted),
+    _ => plain(Failed),
 }
 
-impl Explain for DifferenceError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Journal(error) => error.explain(),
-            Self::NoGeneration(_) => hinted(Usage, GENERATIONS),
-            _ => plain(Usage),
-        }
-    }
+explain! { RepairError, by [Access],
+    Self::Cancelled => plain(Interrupted),
+    error => error.wait().map_or(plain(Failed), |wait| wait.explain().without_hint()),
 }
 
-impl Explain for SweepError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Access(error) => error.explain(),
-            Self::Plan(error) => error.explain(),
-            Self::Begin(error) => error.explain(),
-            Self::Stale { .. } => hinted(Busy, "plan again: another process has changed the store"),
-            Self::Cancelled => plain(Interrupted),
-            _ => plain(Failed),
-        }
-    }
+explain! { VerifyError, by [Lock],
+    Self::Unknown { .. } => hinted(Usage, NAMES),
+    Self::Cancelled => plain(Interrupted),
+    _ => plain(Failed),
 }
 
-impl Explain for ResetError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Update(error) => error.explain(),
-            Self::Plan(error) => error.explain(),
-            Self::Sweep(error) => error.explain(),
-            _ => plain(Failed),
-        }
-    }
+explain! { LeaseError, by [],
+    Self::Unsafe(error) => Explanation { exit: Usage, ..error.explain() },
+    Self::Empty => hinted(Failed, format!("{FIRST}; --home or MODSTORE_HOME name another store")),
+    Self::Gone(_) => hinted(Usage, GENERATIONS),
+    Self::Disk(_) => hinted(
+        Failed,
+        "a lease needs the right to read the store; `ls -ld` shows who has it",
+    ),
+    _ => plain(Failed),
 }
 
-impl Explain for PurgeError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Access(error) => error.explain(),
-            Self::Unbind(error) => error.explain(),
-            Self::Lock(error) => error.explain().without_hint(),
-            Self::Leased(_) => hinted(Busy, "end these processes, and run it again"),
-            Self::Partly(_) => hinted(Failed, "run `modstore reset --purge` again"),
-            Self::Cancelled => plain(Interrupted),
-            _ => plain(Failed),
-        }
-    }
-}
-
-impl Explain for RepairError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Access(error) => error.explain(),
-            Self::Cancelled => plain(Interrupted),
-            error => error.wait().map_or(plain(Failed), |wait| wait.explain().without_hint()),
-        }
-    }
-}
-
-impl Explain for VerifyError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Lock(error) => error.explain(),
-            Self::Unknown { .. } => hinted(Usage, NAMES),
-            Self::Cancelled => plain(Interrupted),
-            _ => plain(Failed),
-        }
-    }
-}
-
-impl Explain for LeaseError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Unsafe(error) => Explanation { exit: Usage, ..error.explain() },
-            Self::Empty => hinted(
-                Failed,
-                "`modstore add SOURCE` declares a module and fetches it; --home or MODSTORE_HOME name another store",
-            ),
-            Self::Gone(_) => hinted(Usage, GENERATIONS),
-            Self::Disk(_) => hinted(
-                Failed,
-                "a lease needs the right to read the store; `ls -ld` shows who has it",
-            ),
-            _ => plain(Failed),
-        }
-    }
+explain! { DoctorError, by [],
+    Self::Python(_) => hinted(Usage, PYTHON),
+    Self::Nothing => hinted(Usage, "name one: `modstore doctor --python .venv`"),
+    Self::Cancelled => plain(Interrupted),
 }
 
 #[cfg(test)]

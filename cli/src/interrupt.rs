@@ -23,8 +23,7 @@ use modstore::Cancel;
 use modstore_core::program;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// The exit code of an interrupted command.
-pub(crate) const INTERRUPTED: u8 = 130;
+use crate::exit::Exit;
 
 /// How long a command has to end by itself.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -139,5 +138,5 @@ fn stop<F: Fn() + Send + Sync + 'static>(last_words: &Arc<F>) -> ! {
     // The sender is dropped when the output is written, and also if no thread can be started.
     let _ = thread::Builder::new().spawn(speak);
     let _ = heard.recv_timeout(LAST_WORDS);
-    process::exit(i32::from(INTERRUPTED))
+    process::exit(Exit::Interrupted.code().into())
 }

@@ -4,22 +4,20 @@
 
 mod scalar;
 mod words;
+mod contents;
 mod binding;
-mod exception;
 mod attempt;
 mod failed;
 mod environment;
 mod lease;
-mod severity;
 
 pub(crate) use self::{
     attempt::Attempt,
     binding::{Binding, Change},
+    contents::{Submodules, unusual},
     environment::{EnvironmentChanges, EnvironmentFailure},
-    exception::Exception,
     failed::{Deferred, DeferredReason, Failed},
     lease::LeaseHolder,
     scalar::{Digest, Revision, Time, numbers, paths, texts},
-    severity::Severity,
-    words::{doctor_code, failure_class, failure_code, failure_stage, verify_code},
+    words::failure_code,
 };

@@ -2,10 +2,7 @@
 //!
 //! They are variables and not options: they belong to a machine and its network, not to a command.
 
-use std::{
-    env, ffi::OsString, num::NonZeroU64, panic::resume_unwind, process::ExitCode, thread,
-    time::Duration,
-};
+use std::{env, ffi::OsString, panic::resume_unwind, process::ExitCode, thread, time::Duration};
 
 use modstore::Options;
 use modstore_fetch::{ArchiveLimit, PackLimit};
@@ -72,68 +69,70 @@ fn limited_by(
     mut options: Options,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Options, LimitError> {
-    let look = |name| variable(name).filter(|value| !value.is_empty()).map(|value| (name, value));
-    if let Some(time) = look(CONNECT).map(seconds).transpose()? {
-        options.limits.connect = time;
-    }
-    if let Some(time) = look(IDLE).map(seconds).transpose()? {
-        options.limits.idle = time;
-    }
-    if let Some(time) = look(PROGRESS).map(seconds).transpose()? {
-        options.limits.progress = Some(time);
-    }
-    if let Some(rate) = look(RATE).map(number).transpose()? {
-        options.limits.rate = Some(rate);
-    }
-    if let Some(time) = look(FETCH).map(seconds).transpose()? {
-        options.limits.fetch = time;
-    }
-    if let Some(time) = look(RETRY).map(seconds).transpose()? {
-        options.retry.first = time;
-        options.retry.most = options.retry.most.max(time);
-    }
+    let limits = &mut options.limits;
+    limits.connect = SECONDS.of(CONNECT, &variable)?.unwrap_or(limits.connect);
+    limits.idle = SECONDS.of(IDLE, &variable)?.unwrap_or(limits.idle);
+    limits.progress = SECONDS.of(PROGRESS, &variable)?.or(limits.progress);
+    limits.rate = RATES.of(RATE, &variable)?.or(limits.rate);
+    limits.fetch = SECONDS.of(FETCH, &variable)?.unwrap_or(limits.fetch);
+    let retry = &mut options.retry;
+    retry.first = SECONDS.of(RETRY, &variable)?.unwrap_or(retry.first);
+    retry.most = retry.most.max(retry.first);
     for limit in PackLimit::ALL {
-        if let Some(most) = look(limit.variable()).map(count).transpose()? {
+        if let Some(most) = COUNTS.of(limit.variable(), &variable)? {
             options.packs.set(limit, most);
         }
     }
     for limit in ArchiveLimit::ALL {
-        if let Some(most) = look(limit.variable()).map(count).transpose()? {
+        if let Some(most) = COUNTS.of(limit.variable(), &variable)? {
             options.archives.set(limit, most);
         }
     }
-    if let Some(allow) = look(ALLOW_BUILDS).map(switch).transpose()? {
-        options.allow_builds = allow;
-    }
+    options.allow_builds = SWITCHES.of(ALLOW_BUILDS, &variable)?.unwrap_or(options.allow_builds);
     Ok(options)
 }
 
-fn switch((name, value): (&'static str, OsString)) -> Result<bool, LimitError> {
-    match value.to_str() {
-        Some("1") => Ok(true),
-        Some("0") => Ok(false),
-        _ => Err(LimitError { name, value, wanted: "1 or 0" }),
+/// What may be the value of a variable.
+struct Values<T> {
+    wanted: &'static str,
+    read: fn(&str) -> Option<T>,
+}
+
+const SECONDS: Values<Duration> = Values {
+    wanted: "a number of seconds above 0",
+    read: |text| {
+        let time = Duration::try_from_secs_f64(text.parse().ok()?).ok()?;
+        Some(time).filter(|time| !time.is_zero())
+    },
+};
+const RATES: Values<u64> =
+    Values { wanted: "a number of bytes a second", read: |text| text.parse().ok() };
+const COUNTS: Values<u64> = Values {
+    wanted: "a whole number above 0",
+    read: |text| text.parse().ok().filter(|count| *count > 0),
+};
+const SWITCHES: Values<bool> = Values {
+    wanted: "1 or 0",
+    read: |text| match text {
+        "1" => Some(true),
+        "0" => Some(false),
+        _ => None,
+    },
+};
+
+impl<T> Values<T> {
+    /// The value of a variable; none if it is not set, or empty.
+    fn of(
+        &self,
+        name: &'static str,
+        variable: &impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Option<T>, LimitError> {
+        let Some(value) = variable(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+        match value.to_str().and_then(self.read) {
+            None => Err(LimitError { name, value, wanted: self.wanted }),
+            read => Ok(read),
+        }
     }
-}
-
-fn seconds((name, value): (&'static str, OsString)) -> Result<Duration, LimitError> {
-    let number: Option<f64> = value.to_str().and_then(|text| text.parse().ok());
-    let time = number.and_then(|number| Duration::try_from_secs_f64(number).ok());
-    time.filter(|time| !time.is_zero()).ok_or(LimitError {
-        name,
-        value,
-        wanted: "a number of seconds above 0",
-    })
-}
-
-fn number((name, value): (&'static str, OsString)) -> Result<u64, LimitError> {
-    let number = value.to_str().and_then(|text| text.parse().ok());
-    number.ok_or(LimitError { name, value, wanted: "a number of bytes a second" })
-}
-
-fn count((name, value): (&'static str, OsString)) -> Result<u64, LimitError> {
-    let number: Option<NonZeroU64> = value.to_str().and_then(|text| text.parse().ok());
-    number.map(NonZeroU64::get).ok_or(LimitError { name, value, wanted: "a whole number above 0" })
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ mod context;
 mod commands;
 mod args;
 #[cfg(test)]
-mod schema;
+mod tests;
 
 use std::{io, process::ExitCode};
 

@@ -1,8 +1,10 @@
 //! The options that every command has.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, time::Duration};
 
 use clap::{ArgAction, Args, ValueEnum};
+
+use crate::amounts;
 
 /// The options that every command has.
 #[derive(Debug, Args)]
@@ -21,8 +23,8 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) offline: bool,
     /// How many seconds to wait for another process that changes the store
-    #[arg(long, value_name = "S", default_value_t = 300, global = true)]
-    pub(crate) lock_timeout: u64,
+    #[arg(long, value_name = "S", default_value = "300", value_parser = amounts::seconds, global = true)]
+    pub(crate) lock_timeout: Duration,
     /// Let git credential helpers and ssh ask for a password; without this, they never ask
     #[arg(long, global = true)]
     pub(crate) interactive: bool,

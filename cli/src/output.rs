@@ -51,34 +51,9 @@ struct Envelope<'a, T> {
     #[serde(flatten)]
     body: T,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<CommandError>,
+    error: Option<&'a Failure>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notices: Vec<String>,
-}
-
-/// Why a command failed.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct CommandError {
-    /// What went wrong, in one clause.
-    message: String,
-    /// Why, outermost first.
-    causes: Vec<String>,
-    /// The next thing to do.
-    hint: Option<String>,
-    /// The exit code: 1 some module failed, 2 usage or bad input, 3 busy, 4 store damaged, 130 interrupted; of `exec`
-    /// also 126 and 127.
-    exit: u8,
-}
-
-impl From<&Failure> for CommandError {
-    fn from(failure: &Failure) -> Self {
-        Self {
-            message: failure.message.clone(),
-            causes: failure.causes.clone(),
-            hint: failure.hint.clone(),
-            exit: failure.exit,
-        }
-    }
 }
 
 /// What is known if a command fails without an answer.
@@ -88,7 +63,7 @@ pub(crate) struct NoAnswer {
 }
 
 /// How a command prints.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
@@ -106,14 +81,7 @@ impl Output {
             ColorMode::Always => ColorChoice::Always.write_global(),
             ColorMode::Never => ColorChoice::Never.write_global(),
         }
-        Self {
-            json: global.json,
-            quiet: global.quiet,
-            command: Some(command),
-            ended: Arc::default(),
-            notices: Arc::default(),
-            interrupted: Cancel::default(),
-        }
+        Self { json: global.json, quiet: global.quiet, command: Some(command), ..Self::default() }
     }
 
     /// The same, for a command that a signal can interrupt.
@@ -123,14 +91,7 @@ impl Output {
 
     /// The output if not even the command could be read.
     pub(crate) fn of_usage(json: bool) -> Self {
-        Self {
-            json,
-            quiet: false,
-            command: None,
-            ended: Arc::default(),
-            notices: Arc::default(),
-            interrupted: Cancel::default(),
-        }
+        Self { json, ..Self::default() }
     }
 
     /// Prints how the command ended, and gives the exit code.
@@ -178,7 +139,7 @@ impl Output {
             command: self.command,
             ok: error.is_none(),
             body,
-            error: error.map(CommandError::from),
+            error,
             notices: self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         };
         if self.ended.swap(true, Ordering::SeqCst) {

@@ -2,6 +2,7 @@
 //!
 //! The events come from many threads. Failures are not printed here but at the end, with their causes.
 
+mod pace;
 mod lines;
 mod bars;
 mod objects;
@@ -43,7 +44,7 @@ impl Progress {
     pub(crate) fn new(global: &Global, switching: &Switching, output: Output) -> Self {
         let terminal = io::stderr().is_terminal() && !global.interactive;
         let how = match global.progress {
-            ProgressMode::Json => How::Objects(Objects::default()),
+            ProgressMode::Json => How::Objects(Objects::new()),
             ProgressMode::None => How::Nothing,
             _ if global.quiet => How::Nothing,
             ProgressMode::Auto | ProgressMode::Bar if terminal => How::Bars(Bars::default()),

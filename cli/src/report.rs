@@ -14,6 +14,7 @@ use anstyle::{AnsiColor, Style};
 use clap::error::ContextValue;
 use modstore::Source;
 use modstore_core::model::ParseSourceError;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{causes::causes, escape::escaped, exit::Exit, page::Page};
@@ -22,16 +23,18 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
-/// What went wrong, why, and the next thing to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Why a command failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "CommandError")]
 pub(crate) struct Failure {
-    /// One clause.
+    /// What went wrong, in one clause.
     pub(crate) message: String,
     /// Why, outermost first.
     pub(crate) causes: Vec<String>,
     /// The next thing to do.
     pub(crate) hint: Option<String>,
-    /// The exit code.
+    /// The exit code: 1 some module failed, 2 usage or bad input, 3 busy, 4 store damaged, 130 interrupted; of `exec`
+    /// also 126 and 127.
     pub(crate) exit: u8,
     /// A text that was given, and the byte where it stops making sense.
     #[serde(skip)]
@@ -53,6 +56,11 @@ impl Failure {
     /// The same, with the next thing to do.
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same, with the next thing to do, if there is one.
+    pub(crate) fn hint_or_none(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
     }
 
     /// The same, with its causes, outermost first.

@@ -22,6 +22,13 @@ impl Table {
         self.rows.push(cells.into_iter().map(|text| cell(text.as_ref())).collect());
     }
 
+    /// Adds a row of a name and a text, if there is a text.
+    pub(crate) fn named(&mut self, name: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.row([name, text]);
+        }
+    }
+
     /// Writes it, with `indent` spaces before each row.
     pub(crate) fn write(&self, to: &mut Page<'_>, indent: usize) -> io::Result<()> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -23,10 +23,13 @@ pub(crate) fn short(id: &str) -> &str {
     id.get(..7).unwrap_or(id)
 }
 
-/// `1 module`, `3 modules`.
+/// `1 module`, `3 modules`, `2 entries`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
+    match thing.strip_suffix('y') {
+        _ if number == 1 => format!("1 {thing}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {thing}s"),
+    }
 }
 
 /// `17 B`, `1.5 kB`, `23.4 MB`.

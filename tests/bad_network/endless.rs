@@ -178,7 +178,10 @@ fn a_credential_helper_that_never_answers_is_ended_with_all_it_started() {
     let trouble = Trouble { stage: "resolve", words, ..NO_PROGRESS };
     day.fails(&trouble);
     is_gone(day.root());
-    helper(&mut day, "yes");
+    helper(&mut day, "yes username=me");
+    day.fails(&Trouble { words, ..trouble });
+    let long = "test $1 = get && echo username=me && printf 'password=%070000d' 0 && echo";
+    helper(&mut day, long);
     let words = &["a credential helper could not be used", "printed more than 65536 bytes"];
     day.fails(&Trouble { words, ..trouble });
     helper(&mut day, "test $1 = get && echo username=me && echo password=secret");

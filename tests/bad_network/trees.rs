@@ -76,16 +76,16 @@ fn a_name_that_occurs_twice_is_refused() {
 }
 
 #[test]
-fn a_submodule_is_refused_by_name() {
+fn a_submodule_that_may_not_be_fetched_is_refused_by_name() {
     let day = Day::begun();
-    let modules = "[submodule \"parts\"]\n\tpath = deep/parts\n\turl = https://example.com/parts\n";
+    let modules = "[submodule \"parts\"]\n\tpath = deep/parts\n\turl = file:///srv/parts\n";
     let changes =
         [Change::write(".gitmodules", modules), Change::gitlink("deep/parts", &"a".repeat(40))];
     day.troubled.commit("main", &changes);
     let trouble = Trouble {
         stage: "place",
-        words: &["submodule `deep/parts`", "not fetched"],
-        hint: "name the submodule's own repository",
+        words: &["submodule `deep/parts`", "protocol `file`"],
+        hint: "protocol.file.allow",
         ..REFUSED
     };
     day.fails(&trouble);

@@ -53,7 +53,10 @@ impl World {
         match scenario.upstream {
             Upstream::Gone(number) => modules.repos[number].vanish(),
             Upstream::Broken(number) => modules.repos[number].lose_a_blob(),
-            Upstream::Sound | Upstream::WithoutShallow(_) | Upstream::Built(_) => {}
+            Upstream::Sound
+            | Upstream::WithoutShallow(_)
+            | Upstream::Submodule(_)
+            | Upstream::Built(_) => {}
         }
         let mut world = Self {
             name,
@@ -264,21 +267,39 @@ struct Source {
 }
 
 impl Source {
-    fn create(root: &Path, number: usize, server: Option<&HttpServer>) -> Self {
+    /// `part`: the repository of its submodule, if it has one.
+    fn create(
+        root: &Path,
+        number: usize,
+        server: Option<&HttpServer>,
+        part: Option<&Repo>,
+    ) -> Self {
         let repo = Repo::create(root, &format!("m{number}"));
         let url = server.map_or_else(|| repo.url_file(), |server| server.url(repo.name()));
         let commit = |version: &str| {
-            let changes = [
+            let mut changes = vec![
                 Change::write("a", format!("{number} {version}\n")),
                 Change::write("deep/b", version),
                 Change::write("deep/same", format!("{number} stays\n")),
                 Change::exec("run.sh", "#!/bin/sh\n"),
                 Change::symlink("to", format!("deep/{version}")),
             ];
+            if let Some(part) = part {
+                let files = [("changes", version), ("stays", "the same"), ("deep/stays", "too")];
+                let commit = part.write(&files);
+                changes.push(Change::write(".gitmodules", SUBMODULE));
+                changes.push(Change::gitlink("sub", &commit));
+            }
             repo.commit("main", &changes)
         };
         let heads = [commit("old"), commit("new")];
-        let trees = heads.each_ref().map(|head| repo.tree(head));
+        let trees = heads.each_ref().map(|head| {
+            let below =
+                part.map(|part| part.tree(&repo.git(&["rev-parse", &format!("{head}:sub")])));
+            let below = below.into_iter().flatten();
+            let below = below.map(|(path, item)| (format!("sub/{path}"), item));
+            repo.tree(head).into_iter().chain(below).collect()
+        });
         Self { repo, url, heads, trees }
     }
 
@@ -302,6 +323,9 @@ struct Modules {
     built: Option<usize>,
 }
 
+/// What a repository says of its submodule.
+const SUBMODULE: &str = "[submodule \"sub\"]\n\tpath = sub\n\turl = ../part.git\n";
+
 /// What a module that is built says of that: two of its files become one.
 const BUILD: &str =
     "build.command = ['sh', '-c', 'mkdir out && cat a deep/b > out/ab']\nbuild.output = 'out'\n";
@@ -311,18 +335,24 @@ impl Modules {
         let linked = root.join("linked");
         fs::create_dir(&linked).unwrap();
         fs::write(linked.join("mine"), "a file of the user's own\n").unwrap();
-        let mirrored = match scenario.upstream {
-            Upstream::WithoutShallow(number) => Some(number),
+        // git lets no repository ask for a local one.
+        let served = match scenario.upstream {
+            Upstream::WithoutShallow(number) | Upstream::Submodule(number) => Some(number),
             _ => None,
         };
-        let server = mirrored.map(|number| {
-            let server = HttpServer::start(root);
+        let server = served.map(|_| HttpServer::start(root));
+        if let (Upstream::WithoutShallow(number), Some(server)) = (scenario.upstream, &server) {
             server.fault(&format!("m{number}"), Fault::WithoutCapability("shallow"));
-            server
+        }
+        let part = matches!(scenario.upstream, Upstream::Submodule(_)).then(|| {
+            let part = Repo::create(root, "part");
+            part.config("uploadpack.allowAnySHA1InWant", "true");
+            part
         });
         let repos = (0..scenario.before.len()).map(|number| {
-            let server = server.as_ref().filter(|_| mirrored == Some(number));
-            Source::create(root, number, server)
+            let is_served = served == Some(number);
+            let server = server.as_ref().filter(|_| is_served);
+            Source::create(root, number, server, part.as_ref().filter(|_| is_served))
         });
         let built = match scenario.upstream {
             Upstream::Built(number) => Some(number),

@@ -123,7 +123,7 @@ fn an_environment_that_was_only_found_is_read_and_nothing_of_it_is_run_or_change
         assert_eq!(told["findings"][0]["code"], "D01", "it is read: {told:#}");
         let fix = told["findings"][0]["fix"].as_str().unwrap();
         assert!(fix.starts_with("modstore doctor --python ") && fix.ends_with(" --fix"), "{fix}");
-        let untried = told["environments"][0]["import_skipped"].as_str().unwrap_or("--python");
+        let untried = told["environments"][0]["not_run"].as_str().unwrap_or("--python");
         assert!(untried.contains("--python"), "{untried}");
         assert_eq!(told["environments"][0]["installer"], Value::Null);
     }
@@ -159,7 +159,7 @@ fn a_tool_that_another_user_may_have_written_is_not_run() {
     fs::set_permissions(&tools, fs::Permissions::from_mode(0o777)).unwrap();
     let (_, told) = clone.doctor(&["--fix"], &at);
     assert!(!clone.has_run());
-    let untried = told["environments"][0]["import_skipped"].as_str().unwrap();
+    let untried = told["environments"][0]["not_run"].as_str().unwrap();
     assert!(untried.contains("other users may write to"), "{untried}");
 }
 

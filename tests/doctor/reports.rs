@@ -27,7 +27,7 @@ fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_fixed_b
 
     let is_none = format!("import importlib.util as u; print(u.find_spec({package:?}))");
     assert_eq!(venv.says(&is_none), "None", "as in the reports");
-    let (ran, told) = world.doctor(&venv, &[]);
+    let (ran, told) = world.doctor(&venv, &["--import"]);
     let ran = ran.fails(1).says("error: 4 things are broken").says("run it again with --fix");
     drop(ran);
     assert_eq!(codes(&told), ["D01"], "{told:#}");
@@ -47,9 +47,16 @@ fn modules_whose_directories_an_update_has_renamed_are_found_by_name_and_fixed_b
         let end = format!("--no-deps -e {}", text(new));
         assert!(fix.starts_with("uv pip install --python ") && fix.ends_with(&end), "{fix}");
     }
-    assert!(world.home.run(&["doctor", "--python", &venv.python_text()]).fails(1).stdout.contains(
-        "raises  ModuleNotFoundError: No module named 'amplifier_module_provider_openai'"
-    ));
+    assert!(
+        world
+            .home
+            .run(&["doctor", "--import", "--python", &venv.python_text()])
+            .fails(1)
+            .stdout
+            .contains(
+                "raises  ModuleNotFoundError: No module named 'amplifier_module_provider_openai'"
+            )
+    );
 
     let (ran, told) = world.doctor(&venv, &["--fix"]);
     ran.ok().says("installing 4 modules");

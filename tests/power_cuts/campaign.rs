@@ -56,8 +56,9 @@ impl Campaign<'_> {
         let (mut met, mut random) = (Met::default(), Random::of(self.seed));
         let mut number = 0;
         while number < self.cuts {
-            let home = TestHome::in_memory(env!("CARGO_BIN_EXE_modstore"))
+            let mut home = TestHome::in_memory(env!("CARGO_BIN_EXE_modstore"))
                 .with_store_at(self.mount.path().join(format!("store-{number}")));
+            home.env(ALLOWED.0, ALLOWED.1);
             let mut life = Life::beginning(&origin, home, self.mount.must_be_checked());
             let ways = (self.each_file && random.percent(25), random.percent(50));
             for age in 0..LIFETIME.min(self.cuts - number) {
@@ -140,6 +141,9 @@ fn checked(check: impl FnOnce()) -> Result<(), String> {
     })
 }
 
+/// Lets a repository have a local submodule.
+const ALLOWED: (&str, &str) = ("GIT_ALLOW_PROTOCOL", "file");
+
 /// The host, running.
 struct Host {
     child: Child,
@@ -164,6 +168,7 @@ impl Host {
         let mut child = command
             .args(["--exact", "--nocapture", "a_host_whose_power_may_be_cut_works"])
             .env(Orders::VARIABLE, orders.to_line())
+            .env(ALLOWED.0, ALLOWED.1)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

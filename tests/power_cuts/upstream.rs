@@ -16,6 +16,12 @@ pub(crate) const NAMES: [&str; 5] = ["m0", "m1", "m2", "m3", "m4"];
 
 const COMMITS: u64 = 10;
 
+/// The one that has a submodule.
+const WITH_SUBMODULE: &str = "m4";
+
+/// What it says of it.
+const SUBMODULE: &str = "[submodule \"sub\"]\n\tpath = deep/sub\n\turl = ../part.git\n";
+
 /// Everything a module shows, by path.
 pub(crate) type Tree = BTreeMap<String, Item>;
 
@@ -58,6 +64,8 @@ impl Upstream {
 pub(crate) struct Origin {
     root: tempfile::TempDir,
     repos: BTreeMap<String, Repo>,
+    /// The repository of the submodule.
+    part: Repo,
     trees: RefCell<HashMap<(String, String), Rc<Tree>>>,
 }
 
@@ -67,8 +75,11 @@ impl Origin {
         let memory = Path::new("/dev/shm");
         let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let root = tempfile::tempdir_in(place).unwrap();
-        let repos = NAMES.map(|name| (name.to_owned(), filled(root.path(), name))).into();
-        Self { root, repos, trees: RefCell::default() }
+        let part = Repo::create(root.path(), "part");
+        part.config("uploadpack.allowAnySHA1InWant", "true");
+        let filled = |name: &str| filled(root.path(), name, &part);
+        let repos = NAMES.map(|name| (name.to_owned(), filled(name))).into();
+        Self { root, repos, part, trees: RefCell::default() }
     }
 
     /// The directory of them all.
@@ -78,9 +89,19 @@ impl Origin {
 
     /// What git checks out for a commit.
     pub(crate) fn tree(&self, name: &str, revision: &str) -> Rc<Tree> {
-        let tree = || Rc::new(self.repos[name].tree(revision));
+        let tree = || Rc::new(self.whole_tree(name, revision));
         let key = (name.to_owned(), revision.to_owned());
         Rc::clone(self.trees.borrow_mut().entry(key).or_insert_with(tree))
+    }
+
+    fn whole_tree(&self, name: &str, revision: &str) -> Tree {
+        let mut tree = self.repos[name].tree(revision);
+        if name == WITH_SUBMODULE {
+            let commit = self.repos[name].git(&["rev-parse", &format!("{revision}:deep/sub")]);
+            let below = self.part.tree(&commit).into_iter();
+            tree.extend(below.map(|(path, item)| (format!("deep/sub/{path}"), item)));
+        }
+        tree
     }
 
     /// The commit that `main` leads to now.
@@ -91,7 +112,7 @@ impl Origin {
 }
 
 /// A repository of some twenty files, of nothing up to 60 kB, of which each commit changes about a third.
-fn filled(root: &Path, name: &str) -> Repo {
+fn filled(root: &Path, name: &str, part: &Repo) -> Repo {
     let repo = Repo::create(root, name);
     let mut random = Random::of(name.bytes().map(u64::from).sum());
     let mut commits = String::new();
@@ -108,6 +129,11 @@ fn filled(root: &Path, name: &str) -> Repo {
                 let path = format!("{}file{file}", ["", "src/", "deep/er/"][file % 3]);
                 changes.push(Change::write(path, random.bytes(size)));
             }
+        }
+        if name == WITH_SUBMODULE {
+            let part = part.write(&[("number", &number.to_string()), ("stays", "the same")]);
+            changes.push(Change::write(".gitmodules", SUBMODULE));
+            changes.push(Change::gitlink("deep/sub", &part));
         }
         commits += &(repo.commit("main", &changes) + "\n");
     }

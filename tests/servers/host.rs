@@ -63,15 +63,19 @@ fn the_ssh_command_of_the_configuration_is_used_and_the_environments_goes_before
 }
 
 #[test]
-fn no_password_is_asked_for_even_where_there_is_a_terminal() {
+fn nobody_is_asked_on_the_terminal_even_where_there_is_one() {
     let world = World::new();
     world.repo("m").write(&[("a", "1")]);
     world.http.fault("m", Fault::BasicAuth { user: "me", password: "s3cr3t" });
     let mut home = world.home();
     let asked = home.scratch().join("asked");
     let askpass = home.scratch().join("askpass");
-    std::fs::write(&askpass, format!("#!/bin/sh\ntouch {}\necho s3cr3t\n", asked.display()))
-        .unwrap();
+    // It needs a terminal, and there is none for it. One that needs none is asked: see `credentials`.
+    std::fs::write(
+        &askpass,
+        format!("#!/bin/sh\nread -r line </dev/tty && touch {} && echo s3cr3t\n", asked.display()),
+    )
+    .unwrap();
     std::fs::set_permissions(&askpass, std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .unwrap();
     home.env("GIT_ASKPASS", &askpass).env("SSH_ASKPASS", &askpass).env("DISPLAY", ":0");

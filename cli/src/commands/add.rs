@@ -1,10 +1,10 @@
 //! `add`: declares modules by their sources, and fetches them.
 
-use std::io;
+use std::{collections::BTreeSet, io, path::Path};
 
 use clap::Args;
 use modstore::{AddError, Addition, ModuleName, Source, Store};
-use modstore_core::model::Subdirectory;
+use modstore_core::model::{Subdirectory, Submodules};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -20,13 +20,14 @@ use crate::{
 /// (archive+https://…#sha256=…); or a local directory, which is linked: used in place, never copied.
 ///
 /// The module's name is the last part of the subdirectory or repository, unless --name gives another.
-/// If something cannot be fetched, nothing is added. A password in a URL is used now and not stored; give
-/// it to a git credential helper, so that updates have it too.
+/// If something cannot be fetched, nothing is added. A user in a URL is kept and chooses the account. A password
+/// is used now and not stored; a git credential helper keeps it for updates, if one is configured.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   modstore add git+https://github.com/me/weather
   modstore add git+https://github.com/me/tools@v2 --subdirectory modules/bash --name tool-bash
+  modstore add git+https://github.com/me/game --no-submodules
   modstore add ./src/my-fork         (linked: your own directory, live)")]
 pub(crate) struct AddArgs {
     /// Where the modules come from
@@ -38,6 +39,15 @@ pub(crate) struct AddArgs {
     /// The part of the source that is the module, for a single source
     #[arg(long, value_name = "DIR")]
     subdirectory: Option<Subdirectory>,
+    /// Do not fetch the repository's submodules
+    #[arg(long, conflicts_with = "submodules")]
+    no_submodules: bool,
+    /// Fetch only the submodules at or below PATH; may be given several times
+    #[arg(long = "submodule", value_name = "PATH")]
+    submodules: Vec<Subdirectory>,
+    /// Fetch the content of files that the repository keeps with Git LFS, not only the pointers to it
+    #[arg(long)]
+    lfs: bool,
     /// Only write modules.toml; the next update fetches
     #[arg(long)]
     no_update: bool,
@@ -94,13 +104,36 @@ impl AddArgs {
             return Err(Failure::new(Exit::Usage, message).hint("add one source at a time"));
         }
         let additions = self.sources.iter().map(|text| {
-            let source = source(text, self.subdirectory.as_ref())?;
+            let source = self.with_contents(source(text, self.subdirectory.as_ref())?)?;
             let name = self.name.clone().or_else(|| ModuleName::guess_from(&source));
             Ok(Addition { name, source })
         });
         let additions: Vec<Addition> = additions.collect::<Result<_, Failure>>()?;
         refuse_twins(&additions)?;
         Ok(additions)
+    }
+
+    /// The source with what the options say of its contents.
+    fn with_contents(&self, mut source: Source) -> Result<Source, Failure> {
+        let submodules = match self.submodules.as_slice() {
+            [] if self.no_submodules => Some(Submodules::None),
+            [] => None,
+            paths => Some(Submodules::at(paths.iter().cloned().collect())),
+        };
+        match &mut source {
+            Source::Git(git) => {
+                git.contents.submodules =
+                    submodules.unwrap_or_else(|| git.contents.submodules.clone());
+                git.contents.lfs |= self.lfs;
+                Ok(source)
+            }
+            _ if submodules.is_none() && !self.lfs => Ok(source),
+            _ => {
+                let message = format!("{source} is no git repository");
+                let hint = "--no-submodules, --submodule and --lfs are for git repositories";
+                Err(Failure::new(Exit::Usage, message).hint(hint))
+            }
+        }
     }
 }
 
@@ -121,8 +154,13 @@ fn source(text: &str, subdirectory: Option<&Subdirectory>) -> Result<Source, Fai
     let here = std::env::current_dir().map_err(|error| {
         Failure::of(Exit::Failed, &error).hint("change to a directory that exists")
     })?;
-    let source =
-        Source::parse(text, &here, std::env::home_dir().as_deref()).map_err(Failure::of_source)?;
+    let source = Source::parse(text, &here, std::env::home_dir().as_deref()).map_err(|error| {
+        let failure = Failure::of_source(error);
+        match directory_meant(text, &here) {
+            Some(meant) => failure.hint(format!("write {meant}")),
+            None => failure,
+        }
+    })?;
     let Some(below) = subdirectory else { return Ok(source) };
     source.part(below).map_err(|written| {
         let message = format!("the source says `{written}` and --subdirectory says `{below}`");
@@ -130,16 +168,29 @@ fn source(text: &str, subdirectory: Option<&Subdirectory>) -> Result<Source, Fai
     })
 }
 
+/// What to write for a directory that was named without `./`.
+fn directory_meant(text: &str, here: &Path) -> Option<String> {
+    let end = text.find(['@', '#']).unwrap_or(text.len());
+    let (directory, rest) = text.split_at_checked(end)?;
+    let path = here.join(directory);
+    if directory.is_empty() || !path.is_dir() {
+        return None;
+    }
+    // Only a repository has references; a directory is linked as it is.
+    let is_repository = path.join(".git").exists() || path.join("HEAD").is_file();
+    let followed = format!("git+file://{}{rest}", path.display());
+    if is_repository && rest.starts_with('@') && Source::parse(&followed, here, None).is_ok() {
+        Some(followed)
+    } else {
+        Some(format!("./{directory}"))
+    }
+}
+
 /// Two sources with one name in one command would become one module.
 fn refuse_twins(additions: &[Addition]) -> Result<(), Failure> {
-    let mut names: Vec<&ModuleName> =
-        additions.iter().filter_map(|addition| addition.name.as_ref()).collect();
-    names.sort();
-    let twin = names.windows(2).find_map(|pair| match pair {
-        [one, other] if one == other => Some(*one),
-        _ => None,
-    });
-    match twin {
+    let mut seen = BTreeSet::new();
+    let mut names = additions.iter().filter_map(|addition| addition.name.as_ref());
+    match names.find(|name| !seen.insert(*name)) {
         None => Ok(()),
         Some(name) => {
             let message = format!("two of the sources would be module `{name}`");
@@ -151,7 +202,7 @@ fn refuse_twins(additions: &[Addition]) -> Result<(), Failure> {
 fn warn_of_secrets(context: &Context, additions: &[Addition]) {
     for addition in additions.iter().filter(|addition| addition.source.has_secret()) {
         context.output.warn(&format!(
-            "the secret in {} is used now and not stored; give it to a git credential helper for later updates",
+            "the secret in {} is used now and not stored; later updates need a git credential helper that knows it",
             addition.source
         ));
     }

@@ -1,16 +1,11 @@
 //! `bench`: the cost of keeping modules up to date on this machine.
 //!
-//! `churn` is the run, on the modules of `upstream`; `server` serves them; `meter` and `disk` measure; `print` and `plot`
-//! show the answer. The rest is in the crate that tests and benchmarks share. Nothing here touches the user's store.
+//! `churn` is what a user runs; `serve` is what it starts. The runs are in the
+//! crate that tests and benchmarks share. Nothing here touches the user's store.
 
 mod args;
+mod subject;
 mod answer;
-mod server;
-mod upstream;
-mod meter;
-mod figures;
-mod disk;
-mod plot;
 mod churn;
 mod print;
 
@@ -28,7 +23,7 @@ use crate::{context::Context, report::Failure};
 pub(crate) enum BenchAnswer {
     /// A churn.
     Churn(Box<Bench>),
-    /// Serving and filling, which print as they go.
+    /// Serving, which prints as it goes.
     Nothing {},
 }
 
@@ -38,13 +33,12 @@ impl Runnable for BenchArgs {
     fn run(&self, context: &Context) -> Result<BenchAnswer, Failure> {
         match &self.what {
             BenchCommand::Churn(args) => {
-                churn::run(context, args).map(|bench| BenchAnswer::Churn(Box::new(bench)))
+                Ok(BenchAnswer::Churn(Box::new(churn::run(context, args)?)))
             }
             BenchCommand::Serve(args) => {
-                server::run(&context.output, args).map(|()| BenchAnswer::Nothing {})
-            }
-            BenchCommand::Fill(args) => {
-                churn::fill(context, args).map(|()| BenchAnswer::Nothing {})
+                let print = |port| context.output.for_people(|to| writeln!(to, "{port}"));
+                modstore_testbed::serve(&args.root, print)?;
+                Ok(BenchAnswer::Nothing {})
             }
         }
     }

@@ -98,25 +98,13 @@ impl Runnable for BindArgs {
             python: self.python.clone(),
             modules: self.names.clone(),
             constraints: self.constraints.clone(),
-            compile: self.compile_or_not(),
+            // Neither option changes nothing.
+            compile: self.compile.then_some(true).or(self.no_compile.then_some(false)),
         };
         let report = store.bind(&request, &context.progress(), context.cancel())?;
         let answer = BindAnswer::from(&report);
         answer.warnings.iter().for_each(|text| context.output.warn(text));
         Ok(answer)
-    }
-}
-
-impl BindArgs {
-    /// What to change about compiling; nothing if neither option was given.
-    const fn compile_or_not(&self) -> Option<bool> {
-        if self.compile {
-            Some(true)
-        } else if self.no_compile {
-            Some(false)
-        } else {
-            None
-        }
     }
 }
 

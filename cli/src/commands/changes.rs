@@ -4,7 +4,7 @@ mod files;
 mod text;
 
 use modstore::{
-    Store, UpdateReport, Warning as StoreWarning,
+    Store, UpdateReport, Warning,
     internals::update::{Cost as StoreCost, Unchanged as StoreUnchanged},
 };
 use schemars::JsonSchema;
@@ -70,15 +70,6 @@ pub(crate) struct Unchanged {
     revision: Option<Revision>,
 }
 
-/// Something that a person should know about a module.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct Warning {
-    /// The module.
-    module: String,
-    /// One line.
-    message: String,
-}
-
 /// What an update cost.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(crate) struct Cost {
@@ -120,7 +111,7 @@ impl Update {
             removed: texts(&report.removed),
             failed: report.failed.iter().map(Failed::from).collect(),
             deferred: report.waiting.iter().map(Deferred::from).collect(),
-            warnings: report.warnings.iter().map(Warning::from).collect(),
+            warnings: report.warnings.clone(),
             environments: report.environments.iter().map(EnvironmentChanges::from).collect(),
             cost: report.cost.into(),
         }
@@ -137,8 +128,8 @@ impl Update {
 
     /// Prints the warnings.
     pub(super) fn warn(&self, output: &Output) {
-        for Warning { module, message } in &self.warnings {
-            output.warn(&format!("{module}: {message}"));
+        for Warning { module, text } in &self.warnings {
+            output.warn(&format!("{module}: {text}"));
         }
     }
 }
@@ -147,12 +138,6 @@ impl From<&StoreUnchanged> for Unchanged {
     fn from(unchanged: &StoreUnchanged) -> Self {
         let Binding { digest, revision, .. } = Binding::from(&unchanged.binding);
         Self { module: unchanged.module.to_string(), digest, revision }
-    }
-}
-
-impl From<&StoreWarning> for Warning {
-    fn from(warning: &StoreWarning) -> Self {
-        Self { module: warning.module.to_string(), message: warning.text.clone() }
     }
 }
 

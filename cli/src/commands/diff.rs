@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::Args;
-use modstore::{Difference, Generation};
+use modstore::{Difference, Generation, internals::ops::FileChanges};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -48,18 +48,7 @@ pub(crate) struct ModuleDifference {
     #[serde(flatten)]
     change: Change,
     /// The files that differ; null if a side is linked, or the list of its files is gone.
-    files: Option<FileDifferences>,
-}
-
-/// Paths that differ between two entries.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct FileDifferences {
-    /// Paths that only the second entry has.
-    added: Vec<String>,
-    /// Paths that both entries have, with different contents or kinds.
-    changed: Vec<String>,
-    /// Paths that only the first entry has.
-    removed: Vec<String>,
+    files: Option<FileChanges>,
 }
 
 impl Runnable for DiffArgs {
@@ -87,11 +76,6 @@ impl Runnable for DiffArgs {
 impl From<Difference> for ModuleDifference {
     fn from(difference: Difference) -> Self {
         let Difference { module, from, to, files } = difference;
-        let files = files.map(|files| FileDifferences {
-            added: files.added,
-            changed: files.changed,
-            removed: files.removed,
-        });
         Self { change: Change::new(module, from.as_ref(), to.as_ref()), files }
     }
 }
@@ -103,7 +87,7 @@ impl Answer for DiffAnswer {
         }
         for ModuleDifference { change, files } in &self.modules {
             writeln!(to, "{}  {}", change.module, change.step())?;
-            let Some(FileDifferences { added, changed, removed }) = files else { continue };
+            let Some(FileChanges { added, changed, removed }) = files else { continue };
             for (mark, paths) in [("+", added), ("~", changed), ("-", removed)] {
                 paths.iter().try_for_each(|path| writeln!(to, "  {mark} {path}"))?;
             }

@@ -46,6 +46,9 @@ const NOT_RUN: u8 = 126;
 ///                         path, followed by the previous value; for the Python
 ///                         environment that the program is in, or all bound ones
 ///
+/// With --json, a failure to run the program is one JSON object. Once it runs, the
+/// output is the program's own, and modstore prints nothing.
+///
 /// A descendant holds the lease through an open file that it inherits. Programs
 /// that close unknown files (sudo, Python's subprocess for its children) release
 /// their part of it; the lease then lasts as long as the remaining processes.
@@ -115,7 +118,9 @@ fn replace(context: &Context, args: &ExecArgs) -> Result<Failure, Failure> {
 fn lease(context: &Context, args: &ExecArgs, program: &OsStr) -> Result<Lease, Failure> {
     // Its name and no more of it: arguments may hold secrets.
     let name = Path::new(program).file_name().unwrap_or(program);
-    let store = context.store_for(&name.to_string_lossy())?;
+    let name = name.to_string_lossy();
+    let store =
+        context.store_with(|options| options.command = format!("{} {name}", options.command))?;
     let mut lease = match args.generation {
         Some(generation) => store.lease_of(generation)?,
         None => store.lease()?,

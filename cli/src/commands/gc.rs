@@ -7,7 +7,10 @@ use std::{num::NonZeroU16, time::Duration};
 use clap::Args;
 use modstore::{
     Digest as StoreDigest, Policy, Store, SweepError, SweepPlan, SweepReport,
-    internals::reclaim::{Disagreement as StoreDisagreement, Gone, Kept, Sizes},
+    internals::{
+        commit::EntryInfo,
+        reclaim::{Disagreement as StoreDisagreement, Gone, Kept, Sizes},
+    },
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -68,7 +71,7 @@ pub(crate) struct GcAnswer {
     /// Generations whose directories a crash left; they are deleted.
     leftover_generations: Vec<u64>,
     /// Entries that are deleted.
-    removed: Vec<RemovedEntry>,
+    removed: Vec<JudgedEntry>,
     /// Entries that stay.
     kept: Vec<KeptEntry>,
     /// Mirrors that are deleted, by the hash of their origin.
@@ -96,30 +99,24 @@ pub(crate) struct GcAnswer {
     listed: usize,
 }
 
-/// An entry that is deleted.
+/// An entry that is deleted or stays.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct RemovedEntry {
+pub(crate) struct JudgedEntry {
     /// The entry.
     digest: Digest,
     /// Bytes of its files.
     bytes: u64,
     /// Bytes on disk that it shares with nothing.
     disk_bytes: u64,
-    /// Why it is deleted, in words.
+    /// Why it is deleted or stays, in words.
     why: String,
 }
 
 /// An entry that stays.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct KeptEntry {
-    /// The entry.
-    digest: Digest,
-    /// Bytes of its files.
-    bytes: u64,
-    /// Bytes on disk that it shares with nothing.
-    disk_bytes: u64,
-    /// Why it stays, in words.
-    why: String,
+    #[serde(flatten)]
+    entry: JudgedEntry,
     /// The kept generations that use it, by the journal.
     generations: Vec<u64>,
     /// What leads to it on disk, in words: `current`, generations, leases and environments.
@@ -197,7 +194,7 @@ impl GcAnswer {
         Self {
             retired: numbers(&plan.retire),
             leftover_generations: numbers(&plan.leftovers),
-            removed: plan.remove.iter().map(|gone| RemovedEntry::new(gone, sizes)).collect(),
+            removed: removed(&plan.remove, sizes),
             kept: plan.keep.iter().map(|kept| KeptEntry::new(kept, sizes)).collect(),
             mirrors: plan.mirrors.clone(),
             unknown: paths(&plan.unknown),
@@ -217,7 +214,7 @@ impl GcAnswer {
     ) -> Self {
         Self {
             retired: numbers(&report.retired),
-            removed: report.removed.iter().map(|gone| RemovedEntry::new(gone, sizes)).collect(),
+            removed: removed(&report.removed, sizes),
             mirrors: report.mirrors,
             spared: report.spared,
             deleted: report.deleted,
@@ -230,10 +227,9 @@ impl GcAnswer {
     }
 
     fn warn(&self, context: &Context) {
-        for KeptEntry { digest, why, .. } in
-            self.kept.iter().filter(|kept| kept.disagreement.is_some())
-        {
-            context.output.warn(&format!("entry {} stays: {why}", short(digest)));
+        for KeptEntry { entry, .. } in self.kept.iter().filter(|it| it.disagreement.is_some()) {
+            let text = format!("entry {} stays: {}", short(&entry.digest), entry.why);
+            context.output.warn(&text);
         }
         if context.global.verbose {
             for path in &self.unknown {
@@ -247,21 +243,28 @@ impl GcAnswer {
     }
 }
 
-impl RemovedEntry {
-    fn new(gone: &Gone, sizes: &Sizes) -> Self {
-        let Size { bytes, disk_bytes } = Size::of(gone.digest, gone.info.map(|i| i.bytes), sizes);
-        Self { digest: gone.digest.into(), bytes, disk_bytes, why: gone.why().into() }
+impl JudgedEntry {
+    /// As large as the journal knows, or else as was measured.
+    fn new(digest: StoreDigest, known: Option<&EntryInfo>, why: String, sizes: &Sizes) -> Self {
+        let measured = sizes.entries.get(&digest).copied().unwrap_or_default();
+        Self {
+            digest: digest.into(),
+            bytes: known.map_or(measured.logical, |known| known.bytes),
+            disk_bytes: measured.own,
+            why,
+        }
     }
+}
+
+fn removed(gone: &[Gone], sizes: &Sizes) -> Vec<JudgedEntry> {
+    let entry = |it: &Gone| JudgedEntry::new(it.digest, it.info.as_ref(), it.why().into(), sizes);
+    gone.iter().map(entry).collect()
 }
 
 impl KeptEntry {
     fn new(kept: &Kept, sizes: &Sizes) -> Self {
-        let Size { bytes, disk_bytes } = Size::of(kept.digest, kept.info.map(|i| i.bytes), sizes);
         Self {
-            digest: kept.digest.into(),
-            bytes,
-            disk_bytes,
-            why: kept.why(),
+            entry: JudgedEntry::new(kept.digest, kept.info.as_ref(), kept.why(), sizes),
             generations: numbers(&kept.counted),
             roots: texts(&kept.roots),
             disagreement: kept.disagreement.map(|disagreement| match disagreement {
@@ -270,19 +273,5 @@ impl KeptEntry {
                 _ => Disagreement::Other,
             }),
         }
-    }
-}
-
-/// How large an entry is.
-struct Size {
-    bytes: u64,
-    disk_bytes: u64,
-}
-
-impl Size {
-    /// The bytes that the journal knows, or else those that were measured.
-    fn of(digest: StoreDigest, known: Option<u64>, sizes: &Sizes) -> Self {
-        let measured = sizes.entries.get(&digest).copied().unwrap_or_default();
-        Self { bytes: known.unwrap_or(measured.logical), disk_bytes: measured.own }
     }
 }

@@ -15,7 +15,7 @@ use super::Runnable;
 use crate::{
     context::Context,
     effect::Effect,
-    json::{Attempt, Binding, Time},
+    json::{Attempt, Binding, Submodules, Time, unusual},
     output::Answer,
     page::Page,
     report::Failure,
@@ -50,6 +50,14 @@ pub(crate) struct ListedModule {
     pub(super) target: String,
     /// The source in modules.toml, without secrets; null if it is not declared.
     pub(super) declared: Option<String>,
+    /// Which of its submodules are declared: true for all, false for none, or those at or below these paths; null if
+    /// no git repository is declared.
+    submodules: Option<Submodules>,
+    /// Whether the content that Git LFS keeps is declared, and not only pointers to it; null as for `submodules`.
+    lfs: Option<bool>,
+    /// The same in words, where it is not what is usual.
+    #[serde(skip)]
+    pub(super) unusual: Option<String>,
     /// What it is in the current generation; null if it is not fetched yet.
     pub(super) current: Option<Binding>,
     /// The generation that made it so.
@@ -91,11 +99,15 @@ impl ListedModule {
         last: Option<&LastChange<'_>>,
     ) -> Self {
         let current = last.and_then(|last| last.binding);
+        let contents = declared.and_then(|declared| declared.source.contents());
         let since = last.map(|last| last.generation).filter(|_| current.is_some());
         Self {
             module: name.to_owned(),
             target: store.layout().current().join(name).display().to_string(),
             declared: declared.map(|declared| declared.text.clone()),
+            submodules: contents.map(|contents| Submodules::from(&contents.submodules)),
+            lfs: contents.map(|contents| contents.lfs),
+            unusual: contents.and_then(unusual),
             current: current.map(Binding::from),
             since_generation: since.map(|info| info.number.number()),
             since: since.map(|info| Time::new(info.at)),
@@ -120,7 +132,10 @@ impl ListedModule {
             (None, None) => String::new(),
             (Some(source), _) => match linked {
                 Some(linked) if linked != source => format!("{linked}  (instead of {source})"),
-                _ => source.clone(),
+                _ => match &self.unusual {
+                    Some(unusual) => format!("{source}  ({unusual})"),
+                    None => source.clone(),
+                },
             },
         }
     }

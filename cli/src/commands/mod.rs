@@ -3,8 +3,9 @@
 //! A new command is a file here, its `mod` line, and its line in `args`.
 
 mod runnable;
-mod cannot;
+mod laboratory;
 mod names;
+mod selected;
 mod changes;
 pub(crate) mod update;
 pub(crate) mod scan;

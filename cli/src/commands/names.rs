@@ -3,14 +3,14 @@
 use modstore::{ModuleName, Store};
 use modstore_core::model::nearest;
 
-use crate::{exit::Exit, report::Failure};
+use crate::{exit::Exit, explain::NAMES, report::Failure};
 
 /// The failure of a module that is not there, with the nearest name that is.
-pub(super) fn unknown(store: &Store, name: &ModuleName, exit: Exit) -> Failure {
+pub(super) fn unknown(store: &Store, name: &ModuleName) -> Failure {
     let declared = store.declarations().unwrap_or_default();
     if declared.get(name).is_some() {
         let message = format!("module `{name}` is declared and not fetched yet");
-        return Failure::new(exit, message).hint("`modstore update` fetches it");
+        return Failure::new(Exit::Failed, message).hint("`modstore update` fetches it");
     }
     let current = std::fs::read_dir(store.layout().current()).into_iter().flatten().flatten();
     let current = current.filter_map(|entry| entry.file_name().into_string().ok());
@@ -18,13 +18,13 @@ pub(super) fn unknown(store: &Store, name: &ModuleName, exit: Exit) -> Failure {
         declared.modules.keys().map(ToString::to_string).chain(current).collect();
     if known.iter().any(|known| known == name.as_str()) {
         let message = format!("module `{name}` is in the current generation, but not declared");
-        return Failure::new(exit, message).hint("`modstore update` removes it");
+        return Failure::new(Exit::Usage, message).hint("`modstore update` removes it");
     }
-    let failure = Failure::new(exit, format!("there is no module `{name}`"));
+    let failure = Failure::new(Exit::Usage, format!("there is no module `{name}`"));
     match nearest(name.as_str(), known.iter().map(String::as_str)) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
         None if known.is_empty() => failure.hint("`modstore add SOURCE` adds the first module"),
-        None => failure.hint("`modstore list` lists the modules"),
+        None => failure.hint(NAMES),
     }
 }
 
@@ -32,7 +32,7 @@ pub(super) fn unknown(store: &Store, name: &ModuleName, exit: Exit) -> Failure {
 pub(super) fn known(store: &Store, names: &[ModuleName]) -> Result<(), Failure> {
     let declared = store.declarations()?;
     match names.iter().find(|name| declared.get(name).is_none()) {
-        Some(name) => Err(unknown(store, name, Exit::Usage)),
+        Some(name) => Err(unknown(store, name)),
         None => Ok(()),
     }
 }

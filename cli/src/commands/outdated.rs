@@ -1,15 +1,14 @@
 //! `outdated`: what an update would change, without changing anything.
 
-use std::{io, num::NonZeroU16};
+use std::io;
 
 use clap::Args;
-use modstore::{Decision, ModuleName, Outdated};
+use modstore::{Decision, Outdated};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Runnable;
+use super::{Runnable, selected::Selected};
 use crate::{
-    amounts,
     context::Context,
     exit::Exit,
     json::{Binding, Failed, Revision},
@@ -29,12 +28,8 @@ Examples:
   modstore outdated
   modstore outdated weather --json")]
 pub(crate) struct OutdatedArgs {
-    /// Only these modules [default: all]
-    #[arg(value_name = "NAME")]
-    names: Vec<ModuleName>,
-    /// How many repositories are asked at once
-    #[arg(long, short, value_name = "J", value_parser = amounts::number)]
-    jobs: Option<NonZeroU16>,
+    #[command(flatten)]
+    selected: Selected,
 }
 
 /// The answer of `outdated`.
@@ -86,8 +81,8 @@ impl Runnable for OutdatedArgs {
     type Answer = OutdatedAnswer;
 
     fn run(&self, context: &Context) -> Result<OutdatedAnswer, Failure> {
-        let store = context.store_with_jobs(self.jobs.map(|jobs| jobs.get().into()))?;
-        let found = store.outdated(&self.names, &context.progress(), context.cancel())?;
+        let store = self.selected.store(context)?;
+        let found = store.outdated(&self.selected.names, &context.progress(), context.cancel())?;
         let modules: Vec<OutdatedModule> = found.iter().map(OutdatedModule::from).collect();
         let changes = |it: &OutdatedModule| {
             use PlannedChange::{Built, Removed, Updated};
@@ -147,9 +142,18 @@ impl Answer for OutdatedAnswer {
             }
         }
         table.write(to, 0)?;
-        let is_same = |it: &&OutdatedModule| it.change == PlannedChange::None;
-        let same = self.modules.iter().filter(is_same).count();
-        writeln!(to, "{} up to date", count(same, "module"))
+        for (what, change) in
+            [("up to date", PlannedChange::None), ("not tried now", PlannedChange::Deferred)]
+        {
+            let such = self.modules.iter().filter(|it| it.change == change).count();
+            if such > 0 {
+                writeln!(to, "{} {what}", count(such, "module"))?;
+            }
+        }
+        if self.modules.is_empty() {
+            writeln!(to, "No modules are declared. Add one with `modstore add SOURCE`.")?;
+        }
+        Ok(())
     }
 
     fn troubles(&self) -> Vec<Failure> {

@@ -2,12 +2,13 @@
 
 use std::{
     io,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use clap::Args;
 use modstore::{ModuleName, internals::commit::shown};
 use modstore_core::disk::{Layout, has_no_links};
+use modstore_python::lexical;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -21,6 +22,8 @@ use crate::{
 /// Prints its target: a path that stays the same through every update, for a host that loads modules from
 /// directories. With --entry it prints the directory that the target leads to right now, whose content
 /// never changes.
+///
+/// Exits with 1 if the module is declared and not fetched yet, and with 2 if there is no such module.
 ///
 /// Do not give either path to an installer: it would record the directory of today's version, which the next
 /// update leaves behind and `gc` deletes. `modstore bind` installs modules so that they follow updates.
@@ -61,7 +64,7 @@ impl Runnable for PathArgs {
         has_no_links(&layout)?;
         let target = layout.current().join(self.name.as_str());
         if std::fs::symlink_metadata(&target).is_err() {
-            return Err(names::unknown(&context.store()?, &self.name, Exit::Failed));
+            return Err(names::unknown(&context.store()?, &self.name));
         }
         let exact = if self.entry {
             entry(&layout, &self.name).map_err(|error| not_there(&target, &error))?
@@ -81,23 +84,10 @@ impl Runnable for PathArgs {
 pub(super) fn entry(layout: &Layout, name: &ModuleName) -> io::Result<PathBuf> {
     // The generation is resolved once, so that a switch in between cannot mix two of them.
     let generation = layout.home().join(std::fs::read_link(layout.current())?);
-    let entry = plain(&generation.join(std::fs::read_link(generation.join(name.as_str()))?));
+    // In the links of a store, `..` never follows another link.
+    let entry = lexical(&generation, &std::fs::read_link(generation.join(name.as_str()))?);
     std::fs::metadata(&entry)?;
     Ok(entry)
-}
-
-/// The path without `..`. In the links of a store, `..` never follows another link.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 fn not_there(target: &Path, error: &io::Error) -> Failure {

@@ -5,7 +5,7 @@ use std::io;
 use clap::Args;
 use modstore::{
     Policy, Store,
-    internals::{ops::Dropped, reset::Stay as StoreStay},
+    internals::{ops::Dropped, reset::Stay},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -35,7 +35,8 @@ use crate::{
 Examples:
   modstore reset --dry-run           (what would be deleted, and why the rest stays)
   modstore reset
-  modstore reset --purge")]
+  modstore reset --purge --dry-run   (what would be deleted of the store itself)
+  modstore reset --purge             (the store goes, modules.toml stays)")]
 pub(crate) struct ResetArgs {
     /// Only list what would be deleted, and why the rest stays
     #[arg(long)]
@@ -60,20 +61,11 @@ pub(crate) struct ResetAnswer {
     /// With `--purge`: paths that were deleted, or would be.
     removed: Vec<String>,
     /// With `--purge`: paths that stay.
-    kept: Vec<KeptPath>,
+    kept: Vec<Stay>,
     /// With `--purge`: Python environments from which the store's modules were uninstalled, or would be.
     unbound: Vec<String>,
     /// With `--purge --dry-run`: the leases that prevent it; `ok` is then false, and the exit code 3.
     leases: Vec<LeaseHolder>,
-}
-
-/// A path that stays.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct KeptPath {
-    /// The path.
-    path: String,
-    /// Why it stays.
-    why: String,
 }
 
 impl Runnable for ResetArgs {
@@ -121,7 +113,7 @@ fn purge(context: &Context, store: &Store) -> Result<ResetAnswer, Failure> {
     let report = store.purge(&context.progress(), context.cancel())?;
     Ok(ResetAnswer {
         removed: sorted(paths(&report.removed)),
-        kept: kept(&report.stay),
+        kept: sorted(report.stay),
         unbound: sorted(paths(&report.environments)),
         ..ResetAnswer::default()
     })
@@ -131,26 +123,16 @@ fn would_purge(store: &Store) -> Result<ResetAnswer, Failure> {
     let plan = store.plan_purge()?;
     Ok(ResetAnswer {
         removed: sorted(paths(&plan.remove)),
-        kept: kept(&plan.stay),
+        kept: sorted(plan.stay),
         unbound: sorted(paths(&plan.environments)),
         leases: plan.leases.into_iter().map(LeaseHolder::from).collect(),
         ..ResetAnswer::default()
     })
 }
 
-fn sorted(mut texts: Vec<String>) -> Vec<String> {
-    texts.sort();
-    texts
-}
-
-fn kept(stay: &[StoreStay]) -> Vec<KeptPath> {
-    let path = |stay: &StoreStay| KeptPath {
-        path: stay.path.display().to_string(),
-        why: stay.why.clone(),
-    };
-    let mut kept: Vec<KeptPath> = stay.iter().map(path).collect();
-    kept.sort_by(|a, b| a.path.cmp(&b.path));
-    kept
+fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    items.sort();
+    items
 }
 
 impl Answer for ResetAnswer {
@@ -189,8 +171,8 @@ impl Answer for ResetAnswer {
 
 impl ResetAnswer {
     fn write_purge(&self, to: &mut Page<'_>) -> io::Result<()> {
-        for KeptPath { path, why } in &self.kept {
-            writeln!(to, "{path} stays: {why}")?;
+        for Stay { path, why } in &self.kept {
+            writeln!(to, "{} stays: {why}", path.display())?;
         }
         let are = if self.dry_run { "would be" } else { "are" };
         for environment in &self.unbound {

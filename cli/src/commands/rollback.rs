@@ -18,10 +18,13 @@ use crate::{context::Context, json::Change, output::Answer, page::Page, report::
 #[command(after_help = "\
 Examples:
   modstore rollback                  (to the previous generation)
-  modstore rollback --to 12")]
+  modstore rollback 12               (to generation 12; so does --to 12)")]
 pub(crate) struct RollbackArgs {
     /// The generation to return to [default: the previous one]
-    #[arg(long, value_name = "G")]
+    #[arg(value_name = "G")]
+    generation: Option<Generation>,
+    /// The same, as an option
+    #[arg(long, value_name = "G", conflicts_with = "generation")]
     to: Option<Generation>,
 }
 
@@ -43,7 +46,8 @@ impl Runnable for RollbackArgs {
     fn run(&self, context: &Context) -> Result<RollbackAnswer, Failure> {
         let store = context.store()?;
         let from = store.current();
-        let generation = store.rollback(self.to, &context.progress(), context.cancel())?;
+        let generation =
+            store.rollback(self.generation.or(self.to), &context.progress(), context.cancel())?;
         let differences = match from {
             Some(from) => store.difference(from, generation)?,
             None => Vec::new(),

@@ -17,7 +17,6 @@ use super::{
 use crate::{
     context::Context,
     effect::Effect,
-    exit::Exit,
     json::{Attempt, Binding, Time},
     output::Answer,
     page::Page,
@@ -82,7 +81,7 @@ impl Runnable for ShowArgs {
         let last = changes.get(name);
         let listed = ListedModule::new(&store, &state, name, declared.get(&self.name), last);
         if listed.declared.is_none() && listed.current.is_none() {
-            return Err(names::unknown(&store, &self.name, Exit::Failed));
+            return Err(names::unknown(&store, &self.name));
         }
         let binding = last.and_then(|last| last.binding);
         let entry = binding.and_then(|binding| state.entry(binding.digest()?));
@@ -122,59 +121,45 @@ fn history(state: &State, name: &ModuleName) -> Vec<ModuleVersion> {
 impl Answer for ShowAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let ListedModule { module, target, declared, .. } = &self.listed;
-        let mut rows = Rows::default();
-        rows.add("module", Some(module));
-        rows.add("target", Some(target));
-        rows.add("source", Some(declared.as_deref().unwrap_or("(not declared)")));
+        let mut table = Table::default();
+        table.named("module", Some(module));
+        table.named("target", Some(target));
+        table.named("source", Some(declared.as_deref().unwrap_or("(not declared)")));
+        table.named("contents", self.listed.unusual.as_deref());
         match &self.listed.current {
-            Some(binding) => rows.add_binding(binding, declared.as_deref()),
-            None => rows.add("current", Some("not fetched yet; `modstore update` fetches it")),
+            Some(binding) => add_binding(&mut table, binding, declared.as_deref()),
+            None => table.named("current", Some("not fetched yet; `modstore update` fetches it")),
         }
-        rows.add("entry", self.entry.as_deref());
-        rows.add("content", self.content().as_deref());
-        rows.0.write(to, 0)?;
+        table.named("entry", self.entry.as_deref());
+        table.named("content", self.content().as_deref());
+        table.write(to, 0)?;
         self.build.iter().try_for_each(|build| build.write(to))?;
         self.listed.attempt.iter().try_for_each(|attempt| write_attempt(to, attempt))?;
         self.write_history(to)
     }
 }
 
-/// A table of what is known, without the rest.
-#[derive(Default)]
-struct Rows(Table);
-
-impl Rows {
-    fn add(&mut self, what: &str, text: Option<&str>) {
-        if let Some(text) = text {
-            self.0.row([what, text]);
-        }
+fn add_binding(table: &mut Table, binding: &Binding, declared: Option<&str>) {
+    let source = binding.source.as_str();
+    table.named("current from", Some(source).filter(|source| Some(*source) != declared));
+    table.named("linked to", binding.linked.as_deref());
+    if let Some(built) = &binding.built {
+        table.named("built from", built.directory.as_deref().or(built.entry.as_deref()));
+        table.named("build key", Some(&built.input_key));
     }
-
-    fn add_binding(&mut self, binding: &Binding, declared: Option<&str>) {
-        let source = binding.source.as_str();
-        self.add("current from", Some(source).filter(|source| Some(*source) != declared));
-        self.add("linked to", binding.linked.as_deref());
-        if let Some(built) = &binding.built {
-            self.add("built from", built.directory.as_deref().or(built.entry.as_deref()));
-            self.add("build key", Some(&built.input_key));
-        }
-        self.add("origin", binding.origin.as_deref());
-        self.add("reference", binding.reference.as_deref());
-        self.add("revision", binding.revision.as_deref());
-        self.add("subdirectory", binding.subdirectory.as_deref());
-    }
+    table.named("origin", binding.origin.as_deref());
+    table.named("reference", binding.reference.as_deref());
+    table.named("revision", binding.revision.as_deref());
+    table.named("subdirectory", binding.subdirectory.as_deref());
 }
 
 fn write_attempt(to: &mut Page<'_>, attempt: &Attempt) -> io::Result<()> {
-    let Attempt { class, stage, message, causes, count, first, last, next, .. } = attempt;
+    let Attempt { class, stage, message, causes, last, .. } = attempt;
     writeln!(to, "failing ({stage}, {class})")?;
     writeln!(to, "  {}", shortened(message))?;
     causes.iter().try_for_each(|cause| to.block("    ", "    ", cause))?;
-    let mut table = Table::default();
-    table.row(["tried", &format!("{count} times, {} to {}", first.local(), last.local())]);
-    let next = next.map(Time::local);
-    table.row(["next", next.as_deref().unwrap_or("when something changes, or with --retry")]);
-    table.write(to, 2)
+    writeln!(to, "  {}; last try {}", attempt.tries(), last.local())?;
+    writeln!(to, "  {}", attempt.next_try())
 }
 
 impl ShowAnswer {

@@ -63,7 +63,7 @@ pub(crate) struct StatusAnswer {
     /// The leases that processes hold, by generation.
     leases: Vec<LeaseHolder>,
     /// What a crash left or what could not be deleted; the next `gc` tries to delete it.
-    leftovers: Vec<Leftover>,
+    leftovers: Vec<Finding>,
 }
 
 /// A module that is failing, and its current version.
@@ -92,18 +92,6 @@ pub(crate) struct FollowingEnvironment {
     missing: bool,
     /// Whether it has the current version of every bound module, as far as a quick look can tell.
     in_sync: bool,
-}
-
-/// A path that nothing needs.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct Leftover {
-    /// The path.
-    path: String,
-    /// What it is.
-    #[schemars(schema_with = "crate::json::verify_code")]
-    code: &'static str,
-    /// What it is, in one clause.
-    message: String,
 }
 
 impl Runnable for StatusArgs {
@@ -140,7 +128,7 @@ impl Runnable for StatusArgs {
                 .map(|it| FollowingEnvironment::new(&store, it))
                 .collect(),
             leases: store.leases()?.into_iter().map(LeaseHolder::from).collect(),
-            leftovers: store.leftovers(&state).into_iter().map(Leftover::from).collect(),
+            leftovers: store.leftovers(&state),
         })
     }
 }
@@ -180,16 +168,6 @@ impl FollowingEnvironment {
             in_sync: !missing
                 && registration.is_synced_to(store.current())
                 && Drift::of(store.layout(), registration).is_empty(),
-        }
-    }
-}
-
-impl From<Finding> for Leftover {
-    fn from(finding: Finding) -> Self {
-        Self {
-            path: finding.path.display().to_string(),
-            code: finding.code.as_str(),
-            message: finding.what,
         }
     }
 }

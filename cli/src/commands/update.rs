@@ -1,14 +1,14 @@
 //! `update`: the main job.
 
-use std::{io, num::NonZeroU16};
+use std::io;
 
 use clap::Args;
-use modstore::{ModuleName, RetryPolicy, UpdateRequest};
+use modstore::{RetryPolicy, UpdateRequest};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Runnable, changes::Update};
-use crate::{amounts, context::Context, output::Answer, page::Page, report::Failure};
+use super::{Runnable, changes::Update, selected::Selected};
+use crate::{context::Context, output::Answer, page::Page, report::Failure};
 
 /// Fetch what changed and switch all modules at once
 ///
@@ -16,8 +16,10 @@ use crate::{amounts, context::Context, output::Answer, page::Page, report::Failu
 /// at once, as a new generation. A module that cannot be fetched keeps its current version; the exit code is then
 /// 1. Modules no longer in modules.toml are removed.
 ///
-/// With --due, for daemons, a module that failed before is tried only when its retry delay has elapsed, and not at
-/// all while nothing that it depends on has changed. `modstore scan` is short for `modstore update --due`.
+/// A module that failed before is tried again, unless it was a build that would fail again: that one needs a change,
+/// or --retry. With --due, for daemons, it is tried only when its retry delay has elapsed, and where a retry cannot
+/// help, only when something has changed: a source on this machine is checked each time, one on a server is not
+/// asked again. `modstore scan` is short for `modstore update --due`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,27 +29,23 @@ Examples:
   modstore update --locked           (exactly what modules.lock says, for CI)
   modstore update --retry            (also what failed and would fail again)")]
 pub(crate) struct UpdateArgs {
-    /// Only these modules [default: all]
-    #[arg(value_name = "NAME")]
-    pub(super) names: Vec<ModuleName>,
-    /// How many repositories are asked at once
-    #[arg(long, short, value_name = "J", value_parser = amounts::number)]
-    pub(super) jobs: Option<NonZeroU16>,
+    #[command(flatten)]
+    selected: Selected,
     /// Switch only if every module was fetched
     #[arg(long, conflicts_with = "allow_partial")]
-    pub(super) all_or_nothing: bool,
+    all_or_nothing: bool,
     /// Exit with 0 even if some module failed
     #[arg(long)]
-    pub(super) allow_partial: bool,
+    allow_partial: bool,
     /// Take exactly the revisions of modules.lock
     #[arg(long)]
-    pub(super) locked: bool,
+    locked: bool,
     /// Skip modules that failed before and are not due for another try
     #[arg(long, alias = "scan", conflicts_with = "retry")]
-    pub(super) due: bool,
+    due: bool,
     /// Try everything that failed before, also what would fail again
     #[arg(long)]
-    pub(super) retry: bool,
+    retry: bool,
 }
 
 /// The answer of `update` and `scan`.
@@ -65,21 +63,29 @@ impl Runnable for UpdateArgs {
     type Answer = UpdateAnswer;
 
     fn run(&self, context: &Context) -> Result<UpdateAnswer, Failure> {
-        let store = context.store_with_jobs(self.jobs.map(|jobs| jobs.get().into()))?;
         let request = UpdateRequest {
-            names: self.names.clone(),
             all_or_nothing: self.all_or_nothing,
             locked: self.locked,
-            refetch: false,
-            dry_declare: false,
             policy: self.policy(),
+            ..UpdateRequest::default()
         };
-        let report = store.update(&request, &context.progress(), context.cancel())?;
-        let update = Update::new(&store, &report);
-        update.warn(&context.output);
-        let verbose = context.global.verbose;
-        Ok(UpdateAnswer { update, allow_partial: self.allow_partial, verbose })
+        run(context, &self.selected, request, self.allow_partial)
     }
+}
+
+/// Does what `request` says to the modules that are selected.
+pub(super) fn run(
+    context: &Context,
+    selected: &Selected,
+    request: UpdateRequest,
+    allow_partial: bool,
+) -> Result<UpdateAnswer, Failure> {
+    let store = selected.store(context)?;
+    let request = UpdateRequest { names: selected.names.clone(), ..request };
+    let report = store.update(&request, &context.progress(), context.cancel())?;
+    let update = Update::new(&store, &report);
+    update.warn(&context.output);
+    Ok(UpdateAnswer { update, allow_partial, verbose: context.global.verbose })
 }
 
 impl UpdateArgs {

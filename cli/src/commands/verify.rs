@@ -6,18 +6,14 @@ use std::path::Path;
 
 use clap::Args;
 use modstore::{
-    Depth, Finding, Generation, ModuleName, RepairReport, Verification, internals::check::Checked,
+    Depth, Finding, Generation, ModuleName, RepairReport, Verification,
+    internals::check::{self, Checked, Repaired},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Runnable;
-use crate::{
-    causes::causes,
-    context::Context,
-    json::{Digest, Severity, numbers},
-    report::Failure,
-};
+use crate::{causes::causes, context::Context, json::numbers, report::Failure};
 
 /// Check that everything in the store is as it was written
 ///
@@ -60,62 +56,22 @@ pub(crate) struct VerifyAnswer {
     /// Whether there is no damage; warnings, leftovers and notes do not count.
     sound: bool,
     /// How thoroughly the store was checked.
-    depth: VerifyDepth,
+    depth: Depth,
     /// What was found; with `--repair`, what is left afterwards.
     findings: Vec<VerifyFinding>,
     /// How much was checked; with `--repair`, afterwards.
-    checked: CheckedAmounts,
+    checked: Checked,
     /// What `--repair` did; null without it.
     repair: Option<Repair>,
 }
 
-/// How thoroughly a store is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum VerifyDepth {
-    /// Without reading files.
-    Quick,
-    /// Every file is read and hashed.
-    Full,
-}
-
-/// One thing that is wrong, or good to know.
+/// A finding, and what a repair does about it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct VerifyFinding {
-    /// What it is; a code never changes its meaning.
-    #[schemars(schema_with = "crate::json::verify_code")]
-    code: &'static str,
-    /// How much it matters; follows from the code.
-    severity: Severity,
-    /// Where it is.
-    path: String,
-    /// The entry it is about; null if it is about no entry.
-    entry: Option<Digest>,
-    /// The modules that lead to the entry.
-    modules: Vec<String>,
-    /// The kept generations in which they do.
-    generations: Vec<u64>,
-    /// What it is, in one clause for people; its wording may change.
-    message: String,
+    #[serde(flatten)]
+    finding: Finding,
     /// What `--repair` does about it, for people; `nothing` for what is the user's.
     remedy: &'static str,
-}
-
-/// How much was checked.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
-pub(crate) struct CheckedAmounts {
-    /// Frames of the journal.
-    frames: u64,
-    /// Kept generations.
-    generations: u64,
-    /// Links of these generations.
-    links: u64,
-    /// Entries.
-    entries: u64,
-    /// Files and links in the entries.
-    files: u64,
-    /// Bytes that were read and hashed; a file that entries share is read once.
-    bytes: u64,
 }
 
 /// What `--repair` did.
@@ -127,19 +83,6 @@ pub(crate) struct Repair {
     not_repaired: Vec<NotRepaired>,
     /// What the journal says now, if it was damaged and had to be rebuilt; otherwise null.
     journal: Option<RebuiltJournal>,
-}
-
-/// Something that was repaired.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct Repaired {
-    /// Where it is.
-    path: String,
-    /// How it was repaired, in words.
-    how: &'static str,
-    /// Where the damaged copy is now; null if there was none to keep.
-    quarantine: Option<String>,
-    /// The modules that lead to it.
-    modules: Vec<String>,
 }
 
 /// Something that could not be repaired. It is as it was.
@@ -208,12 +151,9 @@ impl VerifyAnswer {
             generation: generation.map(|generation| generation.number()),
             home: home.display().to_string(),
             sound: verification.is_sound(),
-            depth: match depth {
-                Depth::Quick => VerifyDepth::Quick,
-                Depth::Full => VerifyDepth::Full,
-            },
+            depth,
             findings: verification.findings.iter().map(VerifyFinding::from).collect(),
-            checked: verification.checked.into(),
+            checked: verification.checked,
             repair: None,
         }
     }
@@ -221,49 +161,22 @@ impl VerifyAnswer {
 
 impl From<&Finding> for VerifyFinding {
     fn from(finding: &Finding) -> Self {
-        Self {
-            code: finding.code.as_str(),
-            severity: finding.severity.into(),
-            path: finding.path.display().to_string(),
-            entry: finding.about.entry.map(Digest::from),
-            modules: finding.about.modules.clone(),
-            generations: numbers(&finding.about.generations),
-            message: finding.what.clone(),
-            remedy: finding.code.repair().as_str(),
-        }
-    }
-}
-
-impl From<Checked> for CheckedAmounts {
-    fn from(checked: Checked) -> Self {
-        let Checked { frames, generations, links, entries, files, bytes } = checked;
-        Self { frames, generations, links, entries, files, bytes }
+        Self { finding: finding.clone(), remedy: finding.code.repair().as_str() }
     }
 }
 
 impl From<&RepairReport> for Repair {
     fn from(report: &RepairReport) -> Self {
         Self {
-            repaired: report.repaired.iter().map(Repaired::from).collect(),
+            repaired: report.repaired.clone(),
             not_repaired: report.not_repaired.iter().map(NotRepaired::from).collect(),
             journal: report.journal.as_ref().map(RebuiltJournal::from),
         }
     }
 }
 
-impl From<&modstore::internals::check::Repaired> for Repaired {
-    fn from(repaired: &modstore::internals::check::Repaired) -> Self {
-        Self {
-            path: repaired.path.display().to_string(),
-            how: repaired.how.as_str(),
-            quarantine: repaired.aside.as_ref().map(|aside| aside.display().to_string()),
-            modules: repaired.modules.clone(),
-        }
-    }
-}
-
-impl From<&modstore::internals::check::NotRepaired> for NotRepaired {
-    fn from(not_repaired: &modstore::internals::check::NotRepaired) -> Self {
+impl From<&check::NotRepaired> for NotRepaired {
+    fn from(not_repaired: &check::NotRepaired) -> Self {
         Self {
             path: not_repaired.path.display().to_string(),
             message: not_repaired.error.to_string(),
@@ -274,8 +187,8 @@ impl From<&modstore::internals::check::NotRepaired> for NotRepaired {
     }
 }
 
-impl From<&modstore::internals::check::RebuiltJournal> for RebuiltJournal {
-    fn from(rebuilt: &modstore::internals::check::RebuiltJournal) -> Self {
+impl From<&check::RebuiltJournal> for RebuiltJournal {
+    fn from(rebuilt: &check::RebuiltJournal) -> Self {
         let unknown = rebuilt.unclear.iter().map(|(generation, module)| UnknownSource {
             generation: generation.number(),
             module: module.to_string(),

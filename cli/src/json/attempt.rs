@@ -1,6 +1,6 @@
 //! [`Attempt`]: the last failed try of a module.
 
-use modstore_core::model::Attempt as StoreAttempt;
+use modstore_core::model::{Attempt as StoreAttempt, Class, Stage};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -10,11 +10,9 @@ use super::{Revision, Time};
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Attempt {
     /// When another try can succeed.
-    #[schemars(schema_with = "super::failure_class")]
-    pub(crate) class: String,
+    pub(crate) class: Class,
     /// How far it came.
-    #[schemars(schema_with = "super::failure_stage")]
-    pub(crate) stage: String,
+    pub(crate) stage: Stage,
     /// What went wrong, in one clause.
     pub(crate) message: String,
     /// Why, outermost first.
@@ -29,15 +27,47 @@ pub(crate) struct Attempt {
     pub(crate) first: Time,
     /// When the last of them failed.
     pub(crate) last: Time,
-    /// When `update --due` tries again; null if it waits for a change of an input, or for `update --retry`.
+    /// When `update --due` tries again; null if it waits for a change. `update` tries at once, but for class
+    /// `deterministic` without a time here, which needs `update --retry`.
     pub(crate) next: Option<Time>,
+}
+
+impl Attempt {
+    /// `tried once, 3 min ago`, `tried 4 times, first 2 h ago`.
+    pub(crate) fn tries(&self) -> String {
+        let first = self.first.ago();
+        match self.count {
+            1 => format!("tried once, {first}"),
+            tries => format!("tried {tries} times, first {first}"),
+        }
+    }
+
+    /// Whether its source is on this machine, where a look costs nothing.
+    fn is_local(&self) -> bool {
+        self.source.starts_with('/') || self.source.starts_with("git+file:")
+    }
+
+    /// What tries it again, and when.
+    pub(crate) fn next_try(&self) -> String {
+        match (self.next, self.class) {
+            (Some(at), _) => format!("a scan tries again {}, `modstore update` now", at.left()),
+            (None, Class::Deterministic) => {
+                "would fail again: change what it depends on, or use `modstore update --retry`"
+                    .into()
+            }
+            (None, _) if self.stage == Stage::Resolve && self.is_local() => {
+                "`modstore update` and every scan try again".into()
+            }
+            (None, _) => "`modstore update` tries again, a scan when something changes".into(),
+        }
+    }
 }
 
 impl From<&StoreAttempt> for Attempt {
     fn from(attempt: &StoreAttempt) -> Self {
         Self {
-            class: attempt.class.to_string(),
-            stage: attempt.stage.to_string(),
+            class: attempt.class,
+            stage: attempt.stage,
             message: attempt.error.clone(),
             causes: attempt.causes.clone(),
             source: attempt.source.to_string(),

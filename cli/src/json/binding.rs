@@ -1,10 +1,10 @@
 //! [`Binding`]: what a module is in a generation, and [`Change`]: how it differs between two.
 
-use modstore_core::model::{Binding as StoreBinding, Bound, Built, MadeFrom};
+use modstore_core::model::{Binding as StoreBinding, Bound, Built, MadeFrom, Source};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Digest, Revision};
+use super::{Digest, Revision, Submodules};
 use crate::text::short;
 
 /// What a module is in a generation.
@@ -24,6 +24,11 @@ pub(crate) struct Binding {
     pub(crate) reference: Option<String>,
     /// The canonical identity of the git repository; null if there is none.
     pub(crate) origin: Option<String>,
+    /// Which submodules it has: true for all, false for none, or those at or below these paths; null if there is no
+    /// git repository.
+    pub(crate) submodules: Option<Submodules>,
+    /// Whether it has the content that Git LFS keeps, and not only pointers to it; null if there is no git repository.
+    pub(crate) lfs: Option<bool>,
     /// How the entry was built; null if it was not.
     pub(crate) built: Option<BuildInputs>,
 }
@@ -46,6 +51,7 @@ pub(crate) struct BuildInputs {
 impl From<&StoreBinding> for Binding {
     fn from(binding: &StoreBinding) -> Self {
         let fetched = binding.bound.fetched();
+        let contents = binding.source.source().and_then(Source::contents);
         let mut json = Self {
             source: binding.source.to_string(),
             linked: None,
@@ -54,6 +60,8 @@ impl From<&StoreBinding> for Binding {
             revision: fetched.map(|fetched| Revision::new(fetched.revision)),
             reference: fetched.and_then(|fetched| Some(fetched.reference.as_ref()?.to_string())),
             origin: fetched.map(|fetched| fetched.origin.to_string()),
+            submodules: contents.map(|contents| Submodules::from(&contents.submodules)),
+            lfs: contents.map(|contents| contents.lfs),
             built: None,
         };
         match &binding.bound {

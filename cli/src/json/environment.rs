@@ -3,12 +3,12 @@
 use std::error::Error;
 
 use modstore::ModuleName;
-use modstore_python::SyncReport;
+use modstore_python::{Exception, SyncReport};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Exception, texts};
-use crate::causes::causes;
+use super::texts;
+use crate::causes::{causes, exception};
 
 /// What was done in a Python environment that follows the store.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -45,7 +45,7 @@ impl EnvironmentFailure {
             module: module.to_string(),
             message: error.to_string(),
             causes: causes(error),
-            exception: Exception::within(error),
+            exception: exception(error),
         }
     }
 }

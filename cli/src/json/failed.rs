@@ -1,11 +1,13 @@
 //! [`Failed`] and [`Deferred`]: modules that are not in the state that modules.toml asks for.
 
 use modstore::{Deferred as StoreDeferred, Failed as StoreFailed, Waiting as StoreWaiting};
+use modstore_core::model::{Class, Stage};
+use modstore_python::Exception;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Attempt, Binding, Exception, Time};
-use crate::causes::causes;
+use super::{Attempt, Binding, Time};
+use crate::causes::{causes, exception};
 
 /// A module that failed. It keeps its current version.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -13,11 +15,9 @@ pub(crate) struct Failed {
     /// The module.
     pub(crate) module: String,
     /// When another try can succeed.
-    #[schemars(schema_with = "super::failure_class")]
-    pub(crate) class: String,
+    pub(crate) class: Class,
     /// How far it came.
-    #[schemars(schema_with = "super::failure_stage")]
-    pub(crate) stage: String,
+    pub(crate) stage: Stage,
     /// A name for the cause, which never changes its meaning.
     #[schemars(schema_with = "super::failure_code")]
     pub(crate) code: String,
@@ -40,13 +40,13 @@ impl From<&StoreFailed> for Failed {
     fn from(failed: &StoreFailed) -> Self {
         Self {
             module: failed.module.to_string(),
-            class: failed.class.to_string(),
-            stage: failed.stage.to_string(),
+            class: failed.class,
+            stage: failed.stage,
             code: failed.code.to_string(),
             message: failed.error.to_string(),
             causes: causes(&*failed.error),
             hint: failed.hint.clone(),
-            exception: Exception::within(&*failed.error),
+            exception: exception(&*failed.error),
             current: failed.serving.as_ref().map(Binding::from),
             attempt: failed.attempt.as_ref().map(Attempt::from),
         }

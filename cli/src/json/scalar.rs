@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use crate::time;
 
-/// The name of an entry: 64 hex digits, made of the content of its tree.
+/// The name of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(extend("pattern" = "^[0-9a-f]{64}$"))]
-pub(crate) struct Digest(String);
+#[schemars(inline)]
+pub(crate) struct Digest(#[schemars(with = "modstore::Digest")] String);
 
 impl From<modstore::Digest> for Digest {
     fn from(digest: modstore::Digest) -> Self {

@@ -29,7 +29,6 @@ const TICK: Duration = Duration::from_millis(200);
 pub(super) struct Bars {
     all: MultiProgress,
     total: OnceLock<ProgressBar>,
-    deleting: OnceLock<ProgressBar>,
     modules: Mutex<BTreeMap<ModuleName, ProgressBar>>,
     /// Dropped with the bars, which stops their drawing.
     drawing: OnceLock<Sender<()>>,
@@ -113,6 +112,7 @@ impl Bars {
                 bar.set_position(objects);
                 say(&bar, &size(bytes));
             }
+            Step::Submodule(path) => say(&self.bar(module), &format!("submodule {path}")),
             Step::Remote(text) => say(&self.bar(module), text.trim()),
             Step::Unchanged | Step::Fetched | Step::Waiting | Step::Failed(_) => {
                 if let Some(bar) = self.lock().remove(module) {
@@ -144,7 +144,7 @@ impl Bars {
 
 impl Drop for Bars {
     fn drop(&mut self) {
-        for bar in self.lock().values().chain(self.total.get()).chain(self.deleting.get()) {
+        for bar in self.lock().values().chain(self.total.get()) {
             bar.finish_and_clear();
         }
         // A terminal that is gone needs no clearing.

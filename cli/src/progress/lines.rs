@@ -2,16 +2,12 @@
 //!
 //! Without `--verbose`, unchanged modules are not mentioned.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Duration};
 
 use modstore::{Event, ModuleName, Step};
 use modstore_core::events::Doing;
 
+use super::pace::Pace;
 use crate::{
     page::on_stderr,
     text::{count, shortened, size},
@@ -24,13 +20,12 @@ const PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Lines {
     verbose: bool,
-    mentioned: Mutex<BTreeMap<ModuleName, Instant>>,
-    hashed: Mutex<Option<Instant>>,
+    pace: Pace,
 }
 
 impl Lines {
     pub(super) fn new(verbose: bool) -> Self {
-        Self { verbose, mentioned: Mutex::default(), hashed: Mutex::default() }
+        Self { verbose, pace: Pace::after(PAUSE) }
     }
 
     pub(super) fn happened(&self, event: Event<'_>) {
@@ -44,7 +39,7 @@ impl Lines {
             Event::Deleting { done, of } if self.verbose && done == of => {
                 say(&format!("deleted {} from the trash", count(of, "name")))
             }
-            Event::Hashing { bytes, of } if self.is_time_to_mention_hashing() => {
+            Event::Hashing { bytes, of } if self.pace.is_time(None) => {
                 say(&format!("hashing, {} of {}", size(bytes), size(of)))
             }
             Event::Environment { prefix, doing } => self.environment(prefix, doing),
@@ -56,7 +51,7 @@ impl Lines {
     fn step(&self, module: &ModuleName, step: Step<'_>) {
         match step {
             Step::Fetched => say(&format!("{module}: fetched")),
-            Step::Receiving { bytes, objects, of } if self.is_time(module) => {
+            Step::Receiving { bytes, objects, of } if self.pace.is_time(Some(module)) => {
                 let of = of.map_or_else(String::new, |of| format!(" of {of}"));
                 say(&format!("{module}: receiving, {objects}{of} objects, {}", size(bytes)));
             }
@@ -65,6 +60,9 @@ impl Lines {
             Step::Building => say(&format!("{module}: building")),
             Step::Says(text) if self.verbose => say(&format!("{module}: {}", text.trim_end())),
             Step::Waiting if self.verbose => say(&format!("{module}: not tried now")),
+            Step::Submodule(path) if self.verbose => {
+                say(&format!("{module}: fetching its submodule {path}"))
+            }
             Step::Remote(text) if self.verbose => {
                 say(&format!("{module}: server: {}", text.trim()))
             }
@@ -76,17 +74,6 @@ impl Lines {
         if let Some(text) = doing_text(doing, self.verbose) {
             say(&format!("{}: {text}", prefix.display()));
         }
-    }
-
-    /// Whether a line about this module is due.
-    fn is_time(&self, module: &ModuleName) -> bool {
-        let mut mentioned = self.mentioned.lock().unwrap_or_else(PoisonError::into_inner);
-        is_due(mentioned.entry(module.clone()).or_insert_with(Instant::now))
-    }
-
-    fn is_time_to_mention_hashing(&self) -> bool {
-        let mut hashed = self.hashed.lock().unwrap_or_else(PoisonError::into_inner);
-        is_due(hashed.get_or_insert_with(Instant::now))
     }
 }
 
@@ -103,15 +90,6 @@ pub(super) fn doing_text(doing: Doing<'_>, verbose: bool) -> Option<String> {
         Doing::Said(text) if verbose => Some(text.trim().to_owned()),
         _ => None,
     }
-}
-
-/// Whether the pause since `last` is over; then the next begins.
-fn is_due(last: &mut Instant) -> bool {
-    let due = last.elapsed() >= PAUSE;
-    if due {
-        *last = Instant::now();
-    }
-    due
 }
 
 fn say(text: &str) {

@@ -2,26 +2,20 @@
 //!
 //! Receiving a module, and hashing, are reported ten times a second at most.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use modstore::{Event, ModuleName, Step};
+use modstore::{Event, Step};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::lines::doing_text;
+use super::{lines::doing_text, pace::Pace};
 use crate::{json::Time, page::on_stderr};
 
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The objects.
-#[derive(Debug, Default)]
-pub(super) struct Objects {
-    reported: Mutex<BTreeMap<Option<ModuleName>, Instant>>,
-}
+#[derive(Debug)]
+pub(super) struct Objects(Pace);
 
 /// A line of `--progress json`, on standard error.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -101,6 +95,11 @@ pub(crate) enum ProgressStep {
         /// Objects in all; null until that is known.
         total_objects: Option<u64>,
     },
+    /// A submodule of it is fetched.
+    Submodule {
+        /// Where it lies in the module's repository.
+        path: String,
+    },
     /// The server wrote a message.
     Remote {
         /// The message.
@@ -140,29 +139,19 @@ pub(crate) struct LockHolder {
 }
 
 impl Objects {
+    pub(super) fn new() -> Self {
+        Self(Pace::at_once(PAUSE))
+    }
+
     pub(super) fn happened(&self, event: Event<'_>) {
         match event {
             Event::Module { module, step: Step::Receiving { .. } }
-                if !self.is_time(Some(module)) => {}
-            Event::Hashing { bytes, of } if bytes < of && !self.is_time(None) => {}
+                if !self.0.is_time(Some(module)) => {}
+            Event::Hashing { bytes, of } if bytes < of && !self.0.is_time(None) => {}
             _ => {
                 if let Some(object) = ProgressEvent::of(event) {
                     on_stderr(|to| to.json(&object));
                 }
-            }
-        }
-    }
-
-    /// Whether this module, or hashing, is to be reported again.
-    fn is_time(&self, module: Option<&ModuleName>) -> bool {
-        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let key = module.cloned();
-        match reported.get(&key) {
-            Some(last) if now.duration_since(*last) < PAUSE => false,
-            _ => {
-                reported.insert(key, now);
-                true
             }
         }
     }
@@ -207,6 +196,7 @@ impl From<Step<'_>> for ProgressStep {
             Step::Receiving { bytes, objects, of } => {
                 Self::Receiving { bytes, objects, total_objects: of }
             }
+            Step::Submodule(path) => Self::Submodule { path: path.to_string() },
             Step::Remote(text) => Self::Remote { message: text.to_owned() },
             Step::Unchanged => Self::Unchanged,
             Step::Fetched => Self::Fetched,

@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use gix::bstr::BStr;
+
 use crate::{
     disk::Holder,
     model::{Generation, ModuleName},
@@ -90,6 +92,8 @@ pub enum Step<'a> {
         /// Objects in all, once the pack's head is there.
         of: Option<u64>,
     },
+    /// A submodule of it is being fetched: where it lies.
+    Submodule(&'a BStr),
     /// The server says what it is doing.
     Remote(&'a str),
     /// It is as it was.

@@ -42,20 +42,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use crate::codes;
+use serde::{Serialize, Serializer};
 
-/// How much a finding matters. Each program uses the words that fit what it looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub use crate::codes;
+use crate::in_json;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Severity {
-    /// Something in a store is lost or wrong: the store is not sound.
+    /// Of `verify`: something is lost or wrong, and the store is not sound.
     Damage,
-    /// Something in an environment cannot be used.
+    /// Of `doctor`: something cannot be used, and the exit code is 1.
     Broken,
-    /// All works; a person should know this, since it may not last or not be as they think.
+    /// Everything works, but a person should know this: it may not last, or not be as they think.
     Warning,
-    /// A crash left it. It does no harm, and goes by itself or with a repair.
+    /// Of `verify`: a crash left it; it does no harm.
     Leftover,
-    /// Worth knowing, and never changed by a repair.
+    /// Good to know; never changed by a repair.
     Note,
 }
 
@@ -122,6 +127,35 @@ impl<R: Copy> Code<R> {
     }
 }
 
+impl<R> Serialize for Code<R> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name)
+    }
+}
+
+/// The way to repair of a program, which knows all codes of the program.
+pub trait CodeList: Copy + 'static {
+    /// All codes.
+    fn codes() -> Vec<Code<Self>>;
+}
+
+#[cfg(feature = "schema")]
+impl<R: CodeList> schemars::JsonSchema for Code<R> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let code = |it: Self| serde_json::json!({"const": it.name, "description": it.meaning});
+        let codes: Vec<_> = R::codes().into_iter().map(code).collect();
+        schemars::json_schema!({ "type": "string", "oneOf": codes })
+    }
+}
+
 impl<R> PartialEq for Code<R> {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
@@ -173,18 +207,28 @@ macro_rules! codes {
     };
 }
 
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One thing that is wrong, or good to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(bound = "A: Serialize")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "{A}Finding", bound = "R: CodeList, A: schemars::JsonSchema")
+)]
 pub struct Finding<R, A> {
-    /// What kind of thing.
+    /// What it is; a code never changes its meaning.
     pub code: Code<R>,
     /// How much it matters.
     pub severity: Severity,
     /// The file or directory that is wrong.
+    #[serde(serialize_with = "in_json::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
-    /// One clause in plain words that names the cause, without the path.
+    /// What is wrong, in one clause for people that names the cause, without the path; its wording may change.
+    #[serde(rename = "message")]
     pub what: String,
     /// Who is concerned, and what else a program knows of its findings.
+    #[serde(flatten)]
     pub about: A,
 }
 

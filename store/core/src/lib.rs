@@ -4,6 +4,7 @@
 //! Knows no git, no Python and no store: those are the crates above it.
 
 mod cancel;
+pub mod in_json;
 pub mod findings;
 pub mod model;
 pub mod disk;

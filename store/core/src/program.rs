@@ -24,6 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use process_wrap::std::{CommandWrap, CommandWrapper as _, ProcessSession};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::Cancel;
@@ -72,6 +73,8 @@ pub struct Manner {
     /// Whether it stays in our process group, as one must that asks something on the terminal. Then only itself is
     /// ended, not what it started.
     pub shares_our_group: bool,
+    /// Whether it runs in a session of its own, where there is no terminal: nothing that it starts can ask there.
+    pub has_no_terminal: bool,
     /// Whether what it has started may go on when it has ended by itself and well.
     pub may_leave_others: bool,
     /// Where its standard error goes.
@@ -83,7 +86,13 @@ pub struct Manner {
 impl Default for Manner {
     fn default() -> Self {
         let stderr = Stderr::Heard;
-        Self { shares_our_group: false, may_leave_others: false, stderr, most: MOST }
+        Self {
+            shares_our_group: false,
+            has_no_terminal: false,
+            may_leave_others: false,
+            stderr,
+            most: MOST,
+        }
     }
 }
 
@@ -205,8 +214,13 @@ impl Running<'_> {
             Stderr::Ours => Stdio::inherit(),
             Stderr::Nowhere => Stdio::null(),
         });
-        let group = Group::start(command, !manner.shares_our_group)
-            .map_err(|source| ProgramError::Start { program: program.clone(), source })?;
+        let group = if manner.has_no_terminal {
+            Group::start_session(command)
+        } else {
+            Group::start(command, !manner.shares_our_group)
+        };
+        let group =
+            group.map_err(|source| ProgramError::Start { program: program.clone(), source })?;
         self.attend(group, manner, program)
     }
 
@@ -326,6 +340,18 @@ impl Group {
         if is_own {
             command.process_group(0);
         }
+        Self::spawn(command, is_own)
+    }
+
+    /// Starts `command` in a session of its own, and so in a process group of its own, without a terminal.
+    pub fn start_session(mut command: Command) -> io::Result<Self> {
+        // Only what is done to the command before it starts is wanted of the library.
+        let unused = CommandWrap::from(Command::new(""));
+        ProcessSession.pre_spawn(&mut command, &unused)?;
+        Self::spawn(command, true)
+    }
+
+    fn spawn(mut command: Command, is_own: bool) -> io::Result<Self> {
         // Held until the child is known, or it could be missed by who ends all.
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         let known = running.as_mut().ok_or(io::ErrorKind::Interrupted)?;
@@ -682,6 +708,24 @@ mod tests {
         let limit = Duration::from_millis(300);
         let error = running(&cancel, limit).run_as(shell(&script), manner).unwrap_err();
         assert!(matches!(error, ProgramError::TimedOut { .. }), "{error}");
+        assert!(is_gone(&number));
+    }
+
+    #[test]
+    fn one_that_has_no_terminal_leads_a_session_and_is_ended_with_all_it_started() {
+        let cancel = Cancel::new();
+        let place = tempfile::tempdir().unwrap();
+        let number = place.path().join("pid");
+        let manner = Manner { has_no_terminal: true, ..Manner::default() };
+        // The sixth field is the session, the seventh the terminal.
+        let script = "cut -d' ' -f1,6,7 /proc/$$/stat; (: < /dev/tty) 2> /dev/null || echo none";
+        let ran = running(&cancel, LONG).run_as(shell(script), manner).unwrap();
+        let text = String::from_utf8(ran.stdout).unwrap();
+        let fields: Vec<&str> = text.split_whitespace().collect();
+        assert_eq!((fields[0], &fields[2..]), (fields[1], &["0", "none"][..]), "{text}");
+        let hangs = format!("sleep 300 & echo $! > {}; wait", number.display());
+        let limit = Duration::from_millis(300);
+        running(&cancel, limit).run_as(shell(&hangs), manner).unwrap_err();
         assert!(is_gone(&number));
     }
 

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use modstore_core::{findings, model::DistributionName};
+use modstore_core::{findings, in_json, model::DistributionName};
 use modstore_python::Exception;
+use serde::Serialize;
 
 /// What kind of thing is wrong, by an id that never changes. Each family of checks declares its own.
 pub type Code = findings::Code<Fix>;
@@ -23,36 +24,55 @@ pub enum Fix {
 }
 
 /// The details of a finding.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Doctor"))]
 pub struct About {
-    /// The environment it is in, by its directory; `None` for a cache.
+    /// The environment it is in, by its directory; null for a cache.
+    #[serde(serialize_with = "in_json::path_or_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub environment: Option<PathBuf>,
-    /// The affected distribution.
+    /// The distribution that is affected.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub distribution: Option<DistributionName>,
-    /// The distribution's name for its host: a module of the store, or an entry point.
+    /// The name of the module in the store, or of the entry point.
     pub module: Option<String>,
     /// Where the file or directory that is wrong leads.
+    #[serde(serialize_with = "in_json::path_or_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub target: Option<PathBuf>,
-    /// The exception that the import raised.
+    /// What importing the distribution raised.
     pub exception: Option<Exception>,
-    /// The directory that the distribution should lead to.
+    /// The directory it should lead to; null if none was found.
     pub candidate: Option<Candidate>,
     /// The requirement that `--fix` installs.
+    #[serde(skip)]
     pub requirement: Option<String>,
-    /// Why `--fix` leaves it alone, if a fix could have been expected.
+    /// The project that `--fix` installs to meet a requirement.
+    #[serde(skip)]
+    pub requirement_from: Option<PathBuf>,
+    /// Whether the requirement is installed, and has to be installed over that.
+    #[serde(skip)]
+    pub is_reinstalled: bool,
+    /// Why `--fix` leaves it alone; null if it does not.
     pub not_fixed_because: Option<String>,
-    /// The command by which a user fixes it.
+    /// What a person can type to fix it; null if nothing is known to help.
+    #[serde(rename = "fix")]
     pub command: Option<String>,
 }
 
-/// A directory that holds a distribution, and why it is this one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A directory that holds a distribution now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Candidate {
-    /// The project's directory.
+    /// The directory.
+    #[serde(serialize_with = "in_json::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub directory: PathBuf,
-    /// One clause: how it was chosen.
+    /// Why it was chosen, in one clause.
     pub why: String,
     /// The directories that were not chosen.
+    #[serde(serialize_with = "in_json::paths")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub others: Vec<PathBuf>,
 }
 

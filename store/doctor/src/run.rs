@@ -24,6 +24,8 @@ pub struct Request {
     pub python: Vec<PathBuf>,
     /// Read files only, and start nothing.
     pub quick: bool,
+    /// Import the distributions as well, which runs their code.
+    pub import: bool,
     /// Fix what can be fixed.
     pub fix: bool,
 }
@@ -61,7 +63,11 @@ impl Doctor<'_> {
         let store = self.store();
         let found = self.environments(request, &store.registrations)?;
         let scope = Scope {
-            effort: if request.quick { Effort::Quick } else { Effort::Full },
+            effort: match (request.quick, request.import) {
+                (true, _) => Effort::Quick,
+                (false, false) => Effort::Full,
+                (false, true) => Effort::Import,
+            },
             is_everywhere: request.python.is_empty(),
             cancel: self.cancel,
         };

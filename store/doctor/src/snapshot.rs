@@ -20,9 +20,9 @@ use crate::{
     finding::Finding,
     fix,
     hosts::{HOSTS, HostHome, cached_above, host_of},
-    inspected::{Editable, Found, InspectedEnvironment},
+    inspected::{Asked, Editable, Found, InspectedEnvironment},
     ownership::foreign,
-    report::{Examined, Report},
+    report::{Examined, Report, UnparsedFile},
 };
 
 /// How much is inspected.
@@ -42,7 +42,7 @@ pub(crate) struct Snapshot {
     roots: Vec<PathBuf>,
     unparsed: Vec<(PathBuf, String)>,
     /// For each environment, why nothing was imported.
-    import_skipped: Vec<Option<String>>,
+    not_run: Vec<Option<String>>,
     /// For each environment, how many of its distributions lie elsewhere.
     editables: Vec<usize>,
 }
@@ -93,24 +93,29 @@ impl Scope<'_> {
         snapshot: &mut Snapshot,
     ) {
         let mut found = Vec::new();
+        let asked = match self.effort {
+            Effort::Quick => Asked::Not,
+            Effort::Full | Effort::Import => Asked::of(environment, editables, self.cancel),
+        };
         let mut view = EnvironmentView {
             environment,
+            asked: &asked,
             editables,
             catalog,
             effort: self.effort,
             cancel: self.cancel,
-            import_skipped: None,
+            not_run: None,
         };
         run(&check::ENVIRONMENT, &mut view, &mut found);
         for editable in editables {
             let mut own = Vec::new();
             let unparsed = &mut snapshot.unparsed;
-            let mut view = EditableView { environment, editable, catalog, unparsed };
+            let mut view = EditableView { environment, asked: &asked, editable, catalog, unparsed };
             run(&check::EDITABLE, &mut view, &mut own);
             found.extend(own);
         }
         run(&check::ENVIRONMENT_AT_LAST, &mut view, &mut found);
-        snapshot.import_skipped.push(view.import_skipped);
+        snapshot.not_run.push(view.not_run);
         for finding in &mut found {
             finding.about.environment = Some(environment.prefix().to_owned());
             restrict(environment, editables, finding);
@@ -191,20 +196,21 @@ fn command(environment: &InspectedEnvironment, finding: &Finding) -> Option<Stri
 impl Snapshot {
     /// Reports it.
     pub(crate) fn into_report(self, report: &mut Report) {
-        let counted = self.environments.iter().zip(self.editables).zip(self.import_skipped);
-        let examined = counted.map(|((environment, editables), import_skipped)| Examined {
+        let counted = self.environments.iter().zip(self.editables).zip(self.not_run);
+        let examined = counted.map(|((environment, editables), not_run)| Examined {
             prefix: environment.prefix().to_owned(),
             python: environment.executable().to_owned(),
             tool: environment.found.tool.clone(),
             installer: environment.installer.as_ref().map(ToString::to_string),
             distributions: environment.scans.iter().map(|scan| scan.distributions.len()).sum(),
             editables,
-            import_skipped,
+            not_run,
         });
         report.environments = examined.collect();
         report.caches = self.roots;
         report.findings = self.findings;
-        report.unparsed = self.unparsed;
+        let unparsed = self.unparsed.into_iter();
+        report.unparsed = unparsed.map(|(path, why)| UnparsedFile { path, why }).collect();
     }
 
     /// The files of an environment that could not be parsed, except those with a finding.

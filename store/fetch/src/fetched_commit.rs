@@ -6,7 +6,10 @@
 //!
 //! Limits: does not ask which commit is wanted; that is the session's part.
 
-use std::{io::BufRead, path::PathBuf};
+use std::{
+    io::BufRead,
+    path::{Path, PathBuf},
+};
 
 use gix::{ObjectId, bstr::BString};
 use modstore_core::{
@@ -28,10 +31,10 @@ use crate::{
 /// A tree of the caller that can be the base of a fetch.
 #[derive(Debug)]
 pub struct BaseEntry {
-    root: PathBuf,
+    pub(crate) root: PathBuf,
     commit: ObjectId,
-    manifest: Manifest,
-    git: GitTree,
+    pub(crate) manifest: Manifest,
+    pub(crate) git: GitTree,
 }
 
 impl BaseEntry {
@@ -42,9 +45,26 @@ impl BaseEntry {
         Self { root, commit, manifest, git }
     }
 
+    /// The commit.
+    #[must_use]
+    pub const fn commit(&self) -> ObjectId {
+        self.commit
+    }
+
     fn as_base(&self) -> Base<'_> {
         Base::new(self.root.clone(), self.commit, &self.manifest, &self.git)
     }
+}
+
+/// A commit whose tree is whole, and may still be added to.
+#[derive(Debug)]
+pub struct PlantedCommit {
+    /// The tree.
+    pub writer: Planting,
+    /// What is in it.
+    pub written: WrittenTree,
+    /// Lines a person should read.
+    pub warnings: Vec<String>,
 }
 
 /// A commit in staging.
@@ -54,8 +74,6 @@ pub struct FetchedCommit {
     pub staged: Staged,
     /// The files in it.
     pub manifest: Manifest,
-    /// Submodules, which are not in the tree.
-    pub submodules: Vec<BString>,
     /// Lines a person should read.
     pub warnings: Vec<String>,
     /// Files written and files linked.
@@ -73,6 +91,8 @@ pub struct Destination<'a> {
     pub disk: &'a Disk,
     /// The staging.
     pub staging: &'a Staging,
+    /// The directory that the tree is made in; a new one of the staging if there is none.
+    pub root: Option<&'a Path>,
     /// What a pack may cost.
     pub packs: PackLimits,
     /// The memory of all fetches that run now.
@@ -93,13 +113,40 @@ pub fn fetch_commit(
     into: Destination<'_>,
     on_step: &OnStep<'_>,
     cancel: &Cancel,
-) -> Result<FetchedCommit, AcquireError> {
+) -> Result<PlantedCommit, AcquireError> {
     let base = base.map(BaseEntry::as_base).filter(base_is_usable);
     let fetch = CommitFetch { commit, into, on_step, cancel };
     if session.gives_alone(commit)? {
         with_base(base.as_ref(), |base| fetch.by_pack(session, base))
     } else {
         fetch.by_mirror(session, base.as_ref())
+    }
+}
+
+/// Makes the tree of a commit from `base`, which is of the very commit, without asking any server; `None` when the base
+/// is damaged.
+///
+/// # Errors
+/// Files already written stay in the staging, under names of their own, and go with it.
+pub fn commit_from_base(
+    base: &BaseEntry,
+    into: Destination<'_>,
+    on_step: &OnStep<'_>,
+    cancel: &Cancel,
+) -> Result<Option<PlantedCommit>, AcquireError> {
+    let base = base.as_base();
+    if !base_is_usable(&base) {
+        return Ok(None);
+    }
+    let fetch = CommitFetch { commit: base.commit, into, on_step, cancel };
+    let nowhere = |_: &ObjectId, _: &mut Vec<u8>| Ok(None);
+    let planted = fetch.write(Some(&base), |writer, options| {
+        let written = checkout_into(&nowhere, base.git.root, writer, options);
+        written.map_err(|source| receiving(source, ""))
+    });
+    match planted {
+        Err(error) if error.lacking().is_some() => Ok(None),
+        planted => planted.map(Some),
     }
 }
 
@@ -114,7 +161,7 @@ pub fn commit_from_mirror(
     into: Destination<'_>,
     on_step: &OnStep<'_>,
     cancel: &Cancel,
-) -> Result<Option<FetchedCommit>, AcquireError> {
+) -> Result<Option<PlantedCommit>, AcquireError> {
     if !Mirror::is_there(&into.mirror) {
         return Ok(None);
     }
@@ -141,8 +188,8 @@ pub fn commit_from_mirror(
 /// Attempts a fetch with the base, and once more without it when it lacks a file that it should have.
 fn with_base<'b, E: LacksBase>(
     base: Option<&'b Base<'b>>,
-    mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<FetchedCommit, E>,
-) -> Result<FetchedCommit, E> {
+    mut attempt: impl FnMut(Option<&'b Base<'b>>) -> Result<PlantedCommit, E>,
+) -> Result<PlantedCommit, E> {
     let first = attempt(base);
     let lacking = first.as_ref().err().filter(|_| base.is_some()).and_then(E::lacking);
     let Some(path) = lacking.cloned() else { return first };
@@ -191,14 +238,14 @@ struct CommitFetch<'a> {
 }
 
 impl CommitFetch<'_> {
-    /// Lets `fill` write a new tree, and seals it. A tree that failed is removed.
+    /// Lets `fill` write a new tree. A tree that failed is removed.
     fn write<'b, E: From<AcquireError>>(
         &self,
         base: Option<&'b Base<'b>>,
         fill: impl FnOnce(&Planting, &UnpackOptions<'_>) -> Result<WrittenTree, E>,
-    ) -> Result<FetchedCommit, E> {
+    ) -> Result<PlantedCommit, E> {
         let Destination { disk, staging, .. } = self.into;
-        let root = staging.fresh();
+        let root = self.into.root.map_or_else(|| staging.fresh(), Path::to_owned);
         let writer = Planting::create(disk, &root).map_err(AcquireError::Write)?;
         let options = UnpackOptions {
             base,
@@ -212,7 +259,7 @@ impl CommitFetch<'_> {
             // Other fetches may need the room before the staging goes.
             let _ = disk.remove_tree(&root);
         })?;
-        Ok(seal(disk, writer, written)?)
+        Ok(PlantedCommit { writer, written, warnings: Vec::new() })
     }
 
     /// From a pack that holds the commit alone.
@@ -220,7 +267,7 @@ impl CommitFetch<'_> {
         &self,
         session: &mut Session,
         base: Option<&'b Base<'b>>,
-    ) -> Result<FetchedCommit, AcquireError> {
+    ) -> Result<PlantedCommit, AcquireError> {
         let spill = self.into.staging.fresh();
         let have = base.map(|base| base.commit);
         self.write(base, |writer, options| {
@@ -236,7 +283,7 @@ impl CommitFetch<'_> {
         &self,
         session: &mut Session,
         base: Option<&'b Base<'b>>,
-    ) -> Result<FetchedCommit, AcquireError> {
+    ) -> Result<PlantedCommit, AcquireError> {
         let url = session.url().to_owned();
         let mirror = self.lock_mirror(&url)?;
         let on_step = |step: Step<'_>| self.on_remote(step);
@@ -299,25 +346,27 @@ fn receiving(source: PackError, url: &str) -> AcquireError {
     }
 }
 
-/// Seals the tree, and collects what a person should know about it.
-fn seal(
-    disk: &Disk,
-    writer: Planting,
-    written: WrittenTree,
-) -> Result<FetchedCommit, AcquireError> {
-    let staged = Staged::seal(disk, writer, &written.manifest, Some(&written.git))
-        .map_err(AcquireError::Write)?;
-    let pointers = written
-        .lfs_pointers
-        .iter()
-        .map(|path| format!("{path} is a Git LFS pointer, and its content is not fetched"));
-    let collisions = written.collisions.iter().map(ToString::to_string);
-    Ok(FetchedCommit {
-        staged,
-        warnings: pointers.chain(collisions).collect(),
-        submodules: written.git.gitlinks.into_iter().map(|(path, _)| path).collect(),
-        manifest: written.manifest,
-        files: (written.written, written.linked),
-        received: written.received_bytes,
-    })
+impl PlantedCommit {
+    /// Seals the tree, and collects what a person should know about it.
+    ///
+    /// # Errors
+    /// The tree stays in the staging, and goes with it.
+    pub fn seal(self, disk: &Disk) -> Result<FetchedCommit, AcquireError> {
+        let Self { writer, written, mut warnings } = self;
+        let staged = Staged::seal(disk, writer, &written.manifest, Some(&written.git))
+            .map_err(AcquireError::Write)?;
+        let pointers = written
+            .lfs_pointers
+            .iter()
+            .map(|path| format!("{path} is a Git LFS pointer, and its content is not fetched"));
+        warnings.extend(pointers);
+        warnings.extend(written.collisions.iter().map(ToString::to_string));
+        Ok(FetchedCommit {
+            staged,
+            warnings,
+            manifest: written.manifest,
+            files: (written.written, written.linked),
+            received: written.received_bytes,
+        })
+    }
 }

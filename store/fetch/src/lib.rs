@@ -8,6 +8,7 @@
 mod limits;
 mod tree_rules;
 mod errors;
+mod submodules;
 mod transport;
 mod protocol;
 mod pack;
@@ -15,22 +16,26 @@ mod tree;
 mod subdirectory;
 mod mirror;
 mod fetched_commit;
+mod composed;
 mod archive;
 
 pub use archive::{FetchedArchive, KnownFile, fetch_archive};
+pub use composed::{SUBMODULES_FILE, compose};
 pub use errors::{
     AcquireError, ArchiveError, Cause, ConnectError, FetchError, LimitError, LoginError,
-    MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, TagError,
-    TransferError, TransportError,
+    MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, SubmoduleError,
+    TagError, TransferError, TransportError, Words,
 };
 pub use fetched_commit::{
-    BaseEntry, Destination, FetchedCommit, OnStep, commit_from_mirror, fetch_commit,
+    BaseEntry, Destination, FetchedCommit, OnStep, PlantedCommit, commit_from_base,
+    commit_from_mirror, fetch_commit,
 };
 pub use limits::{ArchiveLimit, ArchiveLimits, Counts, Limits, PackLimit, PackLimits};
 pub use mirror::MirrorPlace;
 pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
 pub use protocol::{Network, Resolved, Session, Tip, Wanted};
 pub use subdirectory::check_subdirectory;
+pub use submodules::{Submodule, SubmoduleList};
 pub use tree::{Collision, UnpackOptions, WrittenTree, checkout_into, unpack_into};
 pub use tree_rules::{DEEPEST, LONGEST_LINK, LONGEST_PATH, RefusedTree, RejectReason};
 pub use tree_rules::{check_link, check_name, first_that_leaves};

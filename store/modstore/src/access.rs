@@ -37,7 +37,10 @@ pub enum AccessError {
 pub(crate) fn warn_of_file_system(home: &Path, events: &dyn Events) {
     let Ok(found) = FileSystem::of(home) else { return };
     for concern in found.serious() {
-        let text = format!("the store in {} lies on {found}: {concern}", home.display());
+        let text = format!(
+            "the store in {} lies on {found}, a file system that {concern}",
+            home.display()
+        );
         events.happened(Event::Notice { text: &text });
     }
 }

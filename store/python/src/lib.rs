@@ -26,6 +26,6 @@ pub use read::{
 };
 pub use run::{
     Exception, ImportProbe, ImportProbeError, ImportRequest, ImportResult, Install, Installer,
-    Interpreter, PythonError, quoted,
+    Interpreter, ModulePlace, ModuleSearch, PythonError, quoted,
 };
 pub use workspace::Workspace;

@@ -4,7 +4,8 @@
 //! A caller makes a [`Repo`] or a [`Corpus`] and serves it with an [`HttpServer`] (or through `file://`). Servers listen on
 //! loopback, on ports the kernel chose, and end when their value is dropped or the process ends.
 //!
-//! With the feature `full` there are, for tests, a home with the command line in it (`TestHome`), other servers, mounted
+//! With the feature `laboratory` there are the runs that the command line offers: the `Churn` of its benchmark and its
+//! `Demo`. With `full` there are, for tests, a home with the command line in it (`TestHome`), other servers, mounted
 //! file systems, networks and Pythons; with `packs`, packs written object by object.
 //!
 //! Helpers panic, with everything the failing program said, since a panic is how a test fails. Those named `try_…` and
@@ -17,6 +18,12 @@ mod declarations;
 mod repositories;
 mod http;
 mod measure;
+#[cfg(feature = "laboratory")]
+mod failure;
+#[cfg(feature = "laboratory")]
+mod churn;
+#[cfg(feature = "laboratory")]
+mod demo;
 pub mod sabotage;
 
 #[cfg(feature = "full")]
@@ -37,6 +44,16 @@ pub use repositories::{
     Change, Contents, Corpus, GitError, Item, ModuleFiles, Repo, Shape, git, listing, share,
 };
 pub use scratch::Scratch;
+
+#[cfg(feature = "laboratory")]
+pub use churn::{
+    Act, BenchDisk, BenchPhase, BenchReader, BenchRound, Churn, Course, Fetched, LiveEntries,
+    Meter, Phase, Subject, Upstream, middle, serve,
+};
+#[cfg(feature = "laboratory")]
+pub use demo::{Demo, DemoError, DemoStep, Played};
+#[cfg(feature = "laboratory")]
+pub use failure::LabError;
 
 #[cfg(feature = "packs")]
 pub use repositories::{Delta, PackWriter, commit_object, deflate, object_id, tree_object};

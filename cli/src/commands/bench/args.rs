@@ -3,6 +3,7 @@
 use std::{num::NonZeroU16, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
+use modstore_testbed::{Contents, Shape, share};
 
 use crate::amounts;
 
@@ -27,8 +28,6 @@ pub(crate) enum BenchCommand {
     Churn(ChurnArgs),
     #[command(hide = true)]
     Serve(BenchServeArgs),
-    #[command(hide = true)]
-    Fill(BenchFillArgs),
 }
 
 /// Cache churn: modules change, and the store follows, round by round
@@ -88,13 +87,22 @@ pub(crate) struct ChurnArgs {
     pub(crate) place: Option<PathBuf>,
 }
 
-/// Make the repositories of a churn, and print which module is at which commit in which round. For benchmarks.
-#[derive(Debug, Args)]
-pub(crate) struct BenchFillArgs {
-    #[command(flatten)]
-    pub(crate) churn: ChurnArgs,
-    /// An empty directory
-    pub(crate) root: PathBuf,
+impl ChurnArgs {
+    /// The repositories that are made for it.
+    pub(super) fn shape(&self) -> Shape {
+        let modules = self.modules as usize;
+        let files = self.files as usize;
+        Shape {
+            modules,
+            files,
+            rounds: self.rounds.into(),
+            changing: share(modules, self.change.into()),
+            touched: share(files, self.touch.into()),
+            mean_size: usize::try_from(self.file_size).unwrap_or(usize::MAX),
+            seed: self.seed,
+            contents: Contents::Text,
+        }
+    }
 }
 
 /// Serve repositories on loopback until standard input ends. For `bench churn` itself.

@@ -4,11 +4,9 @@
 
 use std::io;
 
-use super::{
-    BenchAnswer,
-    answer::{Bench, BenchPhase, BenchReader, BenchRound},
-    figures::middle,
-};
+use modstore_testbed::{BenchPhase, BenchReader, BenchRound, middle};
+
+use super::{BenchAnswer, answer::Bench};
 use crate::{
     output::Answer,
     page::Page,
@@ -30,22 +28,21 @@ fn write_churn(to: &mut Page<'_>, bench: &Bench) -> io::Result<()> {
     write_what(to, bench)?;
     heading(to, "The first fill:")?;
     write_phases(to, &bench.fill.phases)?;
-    write_round(to, &bench.fill)?;
+    write_sums(to, std::slice::from_ref(&bench.fill))?;
     let rounds = count(bench.rounds.len(), "round");
     heading(to, &format!("A round, the median of {rounds}:"))?;
     write_phases(to, &bench.median)?;
-    write_median(to, bench)?;
+    write_sums(to, &bench.rounds)?;
+    write_amplification(to, &bench.rounds)?;
     write_disk(to, bench)?;
     if let Some(reader) = &bench.reader {
         write_reader(to, reader)?;
     }
-    match &bench.plot {
-        Some(plot) => {
-            writeln!(to)?;
-            writeln!(to, "The plot is in {plot}")
-        }
-        None => Ok(()),
+    if let Some(plot) = &bench.plot {
+        writeln!(to)?;
+        writeln!(to, "The plot is in {plot}")?;
     }
+    Ok(())
 }
 
 fn heading(to: &mut Page<'_>, text: &str) -> io::Result<()> {
@@ -80,55 +77,49 @@ fn write_what(to: &mut Page<'_>, bench: &Bench) -> io::Result<()> {
 }
 
 fn write_phases(to: &mut Page<'_>, phases: &[BenchPhase]) -> io::Result<()> {
+    type Cell = fn(&BenchPhase) -> String;
+    let columns: [(&str, Cell); 8] = [
+        ("phase", |it| it.phase.to_owned()),
+        ("wall ms", |it| milliseconds(it.wall_us)),
+        ("cpu ms", |it| milliseconds(it.cpu_us)),
+        ("written", |it| size(it.written_bytes)),
+        ("created", |it| it.files_created.to_string()),
+        ("linked", |it| it.files_linked.to_string()),
+        ("syncs", |it| it.syncs.to_string()),
+        ("disk calls", |it| it.disk_calls.to_string()),
+    ];
     let mut table = Table::default();
-    table.row([
-        "phase",
-        "wall ms",
-        "cpu ms",
-        "written",
-        "created",
-        "linked",
-        "syncs",
-        "disk calls",
-    ]);
-    for phase in phases {
-        table.row([
-            phase.phase,
-            &milliseconds(phase.wall_us),
-            &milliseconds(phase.cpu_us),
-            &size(phase.written_bytes),
-            &phase.files_created.to_string(),
-            &phase.files_linked.to_string(),
-            &phase.syncs.to_string(),
-            &phase.disk_calls.to_string(),
-        ]);
-    }
+    table.row(columns.map(|(name, _)| name));
+    phases.iter().for_each(|phase| table.row(columns.map(|(_, cell)| cell(phase))));
     table.write(to, 2)
 }
 
-fn write_round(to: &mut Page<'_>, round: &BenchRound) -> io::Result<()> {
-    write_sum(
+/// The sums of a round, or the medians of several.
+fn write_sums(to: &mut Page<'_>, rounds: &[BenchRound]) -> io::Result<()> {
+    let of = |figure: fn(&BenchRound) -> u64| middle(rounds.iter().map(figure).collect());
+    let may = |figure: fn(&BenchRound) -> Option<u64>, text: fn(u64) -> String| {
+        let all: Option<Vec<u64>> = rounds.iter().map(figure).collect();
+        all.map_or_else(|| "–".to_owned(), |all| text(middle(all)))
+    };
+    writeln!(
         to,
-        [round.wall_us, round.cpu_us, round.requests, round.received_bytes],
-        round.server_cpu_us,
-        round.peak_memory_bytes,
+        "  in all: {} ms, {} ms of our processor time and {} ms of the server's,",
+        milliseconds(of(|it| it.wall_us)),
+        milliseconds(of(|it| it.cpu_us)),
+        may(|it| it.server_cpu_us, milliseconds),
+    )?;
+    writeln!(
+        to,
+        "  {} requests, {} received, memory at most {}",
+        of(|it| it.requests),
+        size(of(|it| it.received_bytes)),
+        may(|it| it.peak_memory_bytes, size),
     )
 }
 
-fn write_median(to: &mut Page<'_>, bench: &Bench) -> io::Result<()> {
-    let of = |figure: fn(&BenchRound) -> u64| middle(bench.rounds.iter().map(figure).collect());
-    let may = |figure: fn(&BenchRound) -> Option<u64>| {
-        let all: Option<Vec<u64>> = bench.rounds.iter().map(figure).collect();
-        all.map(middle)
-    };
-    write_sum(
-        to,
-        [of(|it| it.wall_us), of(|it| it.cpu_us), of(|it| it.requests), of(|it| it.received_bytes)],
-        may(|it| it.server_cpu_us),
-        may(|it| it.peak_memory_bytes),
-    )?;
-    let changed: Option<u64> = bench.rounds.iter().map(|round| round.changed_bytes).sum();
-    let written: u64 = bench.rounds.iter().map(|round| round.written_bytes).sum();
+fn write_amplification(to: &mut Page<'_>, rounds: &[BenchRound]) -> io::Result<()> {
+    let changed: Option<u64> = rounds.iter().map(|round| round.changed_bytes).sum();
+    let written: u64 = rounds.iter().map(|round| round.written_bytes).sum();
     match changed.filter(|changed| *changed > 0) {
         Some(changed) => {
             let times = written as f64 / changed as f64;
@@ -136,22 +127,6 @@ fn write_median(to: &mut Page<'_>, bench: &Bench) -> io::Result<()> {
         }
         None => Ok(()),
     }
-}
-
-fn write_sum(
-    to: &mut Page<'_>,
-    [wall, cpu, requests, received]: [u64; 4],
-    server: Option<u64>,
-    peak: Option<u64>,
-) -> io::Result<()> {
-    let (wall, cpu) = (milliseconds(wall), milliseconds(cpu));
-    let server = server.map_or_else(|| "–".to_owned(), milliseconds);
-    let peak = peak.map_or_else(|| "–".to_owned(), size);
-    writeln!(
-        to,
-        "  in all: {wall} ms, {cpu} ms of our processor time and {server} ms of the server's,"
-    )?;
-    writeln!(to, "  {requests} requests, {} received, memory at most {peak}", size(received))
 }
 
 fn write_disk(to: &mut Page<'_>, bench: &Bench) -> io::Result<()> {

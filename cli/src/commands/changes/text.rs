@@ -119,9 +119,8 @@ impl Failed {
     pub(in crate::commands) fn trouble(&self, beside: &str) -> Failure {
         let beside = if beside.is_empty() { String::new() } else { format!("; {beside}") };
         let message = format!("{}: {} ({}{beside})", self.module, self.message, self.class);
-        let mut failure = Failure::new(Exit::Failed, message).because(self.causes.clone());
-        failure.hint.clone_from(&self.hint);
-        failure
+        let failure = Failure::new(Exit::Failed, message).because(self.causes.clone());
+        failure.hint_or_none(self.hint.clone())
     }
 }
 

@@ -1,116 +1,112 @@
 //! What `doctor` found, in words.
 
-use std::io;
+use std::{io, path::Path};
 
-use super::{Candidate, DoctorAnswer, DoctorFinding, FailedFix, Fixed, UnparsedFile};
+use modstore_doctor::{FailedFix, Finding, Fixed, Severity, UnparsedFile};
+
+use super::DoctorAnswer;
 use crate::{
     exit::Exit,
-    json::Severity,
     output::Answer,
     page::Page,
     report::Failure,
     text::{count, shortened},
 };
 
-impl DoctorFinding {
-    /// The module or distribution that is affected, as short as possible.
-    fn subject(&self) -> String {
-        match (&self.module, &self.distribution) {
-            (Some(module), Some(distribution)) if module != distribution => {
-                format!("{module} ({distribution}): ")
-            }
-            (Some(name), _) | (None, Some(name)) => format!("{name}: "),
-            (None, None) => String::new(),
+/// The module or distribution that is affected, as short as possible.
+fn subject(finding: &Finding) -> String {
+    match (&finding.about.module, &finding.about.distribution) {
+        (Some(module), Some(distribution)) if module != distribution.as_str() => {
+            format!("{module} ({distribution}): ")
         }
-    }
-
-    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        let place =
-            if self.distribution.is_none() { format!("{}: ", self.path) } else { String::new() };
-        let line = format!("{}{place}{}", self.subject(), self.message);
-        writeln!(to, "{} {:8}{}", self.code, self.severity.as_str(), shortened(&line))?;
-        if let Some(exception) = &self.exception {
-            let raised = format!("{}: {}", exception.r#type, exception.message);
-            writeln!(to, "    raises  {}", shortened(raised.trim_start_matches(": ")))?;
-        }
-        self.candidate.iter().try_for_each(|candidate| candidate.write(to))?;
-        if let Some(why) = &self.not_fixed_because {
-            writeln!(to, "    is not fixed: {}", shortened(why))?;
-        }
-        self.fix.iter().try_for_each(|fix| writeln!(to, "    fix     {fix}"))
+        (_, Some(distribution)) => format!("{distribution}: "),
+        (Some(module), None) => format!("{module}: "),
+        (None, None) => String::new(),
     }
 }
 
-impl Candidate {
-    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        writeln!(to, "    now in  {} ({})", self.directory, self.why)
+fn write_finding(to: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
+    let Finding { code, severity, path, what, about } = finding;
+    let place = match about.distribution {
+        None => format!("{}: ", path.display()),
+        Some(_) => String::new(),
+    };
+    let line = format!("{}{place}{what}", subject(finding));
+    writeln!(to, "{code} {:8}{}", severity.as_str(), shortened(&line))?;
+    if let Some(exception) = &about.exception {
+        writeln!(to, "    raises  {}", shortened(&exception.to_string()))?;
+    }
+    write_candidate(to, finding)?;
+    if let Some(why) = &about.not_fixed_because {
+        writeln!(to, "    is not fixed: {}", shortened(why))?;
+    }
+    about.command.iter().try_for_each(|command| writeln!(to, "    fix     {command}"))
+}
+
+fn write_candidate(to: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
+    match &finding.about.candidate {
+        Some(it) => writeln!(to, "    now in  {} ({})", it.directory.display(), it.why),
+        None => Ok(()),
     }
 }
 
-impl Fixed {
-    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        let Self { finding, how } = self;
-        let line = format!("{}{}", finding.subject(), finding.message);
-        writeln!(to, "{} fixed by {how}: {}", finding.code, shortened(&line))?;
-        finding.candidate.iter().try_for_each(|candidate| candidate.write(to))
-    }
+fn write_fixed(to: &mut Page<'_>, Fixed { finding, how }: &Fixed) -> io::Result<()> {
+    let line = format!("{}{}", subject(finding), finding.what);
+    writeln!(to, "{} fixed by {how}: {}", finding.code, shortened(&line))?;
+    write_candidate(to, finding)
 }
 
-impl FailedFix {
-    fn trouble(&self) -> Failure {
-        let distributions = self.distributions.join(", ");
-        let what = match self.how.as_str() {
-            "lock" => "is in use".to_owned(),
-            "hand" => format!("the files of {distributions} could not be rewritten"),
-            how => format!("{how} could not install {distributions}"),
-        };
-        let exit = if self.busy { Exit::Busy } else { Exit::Failed };
-        Failure::new(exit, format!("{}: {what}", self.environment)).because(self.causes.clone())
-    }
+fn trouble(failed: &FailedFix) -> Failure {
+    let distributions = failed.distributions.join(", ");
+    let what = match failed.how.as_str() {
+        "lock" => "is in use".to_owned(),
+        "hand" => format!("the files of {distributions} could not be rewritten"),
+        how => format!("{how} could not install {distributions}"),
+    };
+    let exit = if failed.is_busy { Exit::Busy } else { Exit::Failed };
+    let message = format!("{}: {what}", failed.environment.display());
+    Failure::new(exit, message).because(failed.causes.clone())
 }
 
 impl DoctorAnswer {
-    fn of(&self, environment: Option<&str>) -> impl Iterator<Item = &DoctorFinding> {
-        let environment = environment.map(str::to_owned);
-        self.findings.iter().filter(move |finding| finding.environment == environment)
+    fn of(&self, environment: Option<&Path>) -> impl Iterator<Item = &Finding> {
+        let is_there =
+            move |finding: &&Finding| finding.about.environment.as_deref() == environment;
+        self.report.findings.iter().filter(is_there)
     }
 
     /// Whether other means fixed what this failed to fix.
     fn was_fixed_otherwise(&self, failed: &FailedFix) -> bool {
         let is_left = |name: &String| {
-            self.of(Some(&failed.environment))
-                .any(|finding| finding.distribution.as_ref() == Some(name))
+            let mut left = self.of(Some(&failed.environment));
+            left.any(|it| it.about.distribution.as_ref().is_some_and(|left| left.as_str() == name))
         };
         !failed.distributions.iter().any(is_left) && !failed.distributions.is_empty()
     }
 
-    fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.severity == severity).count()
-    }
-
     fn write_findings(&self, to: &mut Page<'_>) -> io::Result<()> {
-        for inspected in &self.environments {
-            let mut found = self.of(Some(&inspected.environment)).peekable();
+        let environments =
+            self.report.environments.iter().map(|inspected| Some(&*inspected.prefix));
+        for environment in environments.chain([None]) {
+            let mut found = self.of(environment).peekable();
             if found.peek().is_some() {
-                writeln!(to, "{}", inspected.environment)?;
+                let place = environment.map(|prefix| prefix.display().to_string());
+                writeln!(to, "{}", place.as_deref().unwrap_or("caches and hosts"))?;
             }
-            found.try_for_each(|finding| finding.write(to))?;
+            found.try_for_each(|finding| write_finding(to, finding))?;
         }
-        let mut elsewhere = self.of(None).peekable();
-        if elsewhere.peek().is_some() {
-            writeln!(to, "caches and hosts")?;
-        }
-        elsewhere.try_for_each(|finding| finding.write(to))
+        Ok(())
     }
 
     fn write_gaps(&self, to: &mut Page<'_>) -> io::Result<()> {
-        for UnparsedFile { path, why } in &self.unparsed {
-            writeln!(to, "not parsed: {}", shortened(&format!("{path}: {why}")))?;
+        for UnparsedFile { path, why } in &self.report.unparsed {
+            let line = format!("{}: {why}", path.display());
+            writeln!(to, "not parsed: {}", shortened(&line))?;
         }
-        for inspected in &self.environments {
-            if let Some(why) = &inspected.import_skipped {
-                let line = format!("{}: {why}", inspected.environment);
-                writeln!(to, "not imported: {}", shortened(&line))?;
+        for inspected in &self.report.environments {
+            if let Some(why) = &inspected.not_run {
+                let line = format!("{}: {why}", inspected.prefix.display());
+                writeln!(to, "not run: {}", shortened(&line))?;
             }
         }
         Ok(())
@@ -119,43 +115,46 @@ impl DoctorAnswer {
 
 impl Answer for DoctorAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        self.fixed.iter().try_for_each(|fixed| fixed.write(to))?;
+        let report = &self.report;
+        report.fixed.iter().try_for_each(|fixed| write_fixed(to, fixed))?;
         self.write_findings(to)?;
         self.write_gaps(to)?;
-        let editables = self.environments.iter().map(|inspected| inspected.editables).sum();
+        let editables = report.environments.iter().map(|inspected| inspected.editables).sum();
         writeln!(
             to,
             "inspected {} with {}, and {}: {} broken, {}, {}",
-            count(self.environments.len(), "environment"),
+            count(report.environments.len(), "environment"),
             count(editables, "editable install"),
-            count(self.caches.len(), "cache"),
-            self.count(Severity::Broken),
-            count(self.count(Severity::Warning), "warning"),
-            count(self.count(Severity::Note), "note"),
+            count(report.caches.len(), "cache"),
+            report.count(Severity::Broken),
+            count(report.count(Severity::Warning), "warning"),
+            count(report.count(Severity::Note), "note"),
         )
     }
 
     fn troubles(&self) -> Vec<Failure> {
-        let failed = self.failed_fixes.iter().filter(|failed| !self.was_fixed_otherwise(failed));
-        failed.map(FailedFix::trouble).collect()
+        let failed =
+            self.report.failed_fixes.iter().filter(|failed| !self.was_fixed_otherwise(failed));
+        failed.map(trouble).collect()
     }
 
     fn failure(&self) -> Option<Failure> {
-        if let Some(error) = &self.store_error {
+        if let Some(error) = &self.report.store_error {
             let message = "the store's list of environments cannot be read";
             let failure = Failure::new(Exit::Damaged, message).because(vec![error.clone()]);
             return Some(failure.hint("move that file away, and bind the environment again"));
         }
-        let broken = self.count(Severity::Broken);
+        let broken = self.report.count(Severity::Broken);
         let message = match broken {
             0 => return None,
             1 => "1 thing is broken".to_owned(),
             more => format!("{more} things are broken"),
         };
-        let is_busy = self.failed_fixes.iter().any(|failed| failed.busy);
+        let is_busy = self.report.failed_fixes.iter().any(|failed| failed.is_busy);
         let failure = Failure::new(if is_busy { Exit::Busy } else { Exit::Failed }, message);
-        let broken = |finding: &&DoctorFinding| finding.severity == Severity::Broken;
-        let can_fix = self.findings.iter().filter(broken).any(|it| it.candidate.is_some());
+        let broken = |finding: &&Finding| finding.severity == Severity::Broken;
+        let can_fix =
+            self.report.findings.iter().filter(broken).any(|it| it.about.candidate.is_some());
         Some(if self.fix {
             failure.hint("the lines above say what is left, and what can fix it")
         } else if can_fix {

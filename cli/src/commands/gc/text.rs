@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::GcAnswer;
+use super::{GcAnswer, JudgedEntry};
 use crate::{
     exit::Exit,
     output::Answer,
@@ -28,19 +28,15 @@ impl GcAnswer {
 
     fn write_entries(&self, to: &mut Page<'_>) -> io::Result<()> {
         let mut table = Table::default();
-        let mut row = |word: &str, digest: &str, bytes: u64, disk_bytes: u64, why: &str| {
-            let sizes = format!("{}, {} of its own on disk", size(bytes), size(disk_bytes));
-            table.row([word, short(digest), &sizes, why]);
+        let mut row = |word: &str, it: &JudgedEntry| {
+            let sizes = format!("{}, {} of its own on disk", size(it.bytes), size(it.disk_bytes));
+            table.row([word, short(&it.digest), &sizes, &it.why]);
         };
         if self.removed.len() <= self.listed {
-            for it in &self.removed {
-                row(self.word(), &it.digest, it.bytes, it.disk_bytes, &it.why);
-            }
+            self.removed.iter().for_each(|removed| row(self.word(), removed));
         }
         if self.kept.len() <= self.listed {
-            for it in &self.kept {
-                row("kept", &it.digest, it.bytes, it.disk_bytes, &it.why);
-            }
+            self.kept.iter().for_each(|kept| row("kept", &kept.entry));
         }
         table.write(to, 0)
     }
@@ -52,7 +48,7 @@ impl GcAnswer {
         let word = self.word();
         let freed = size(self.freed_disk_bytes);
         let unchanged = if self.dry_run { "; nothing was changed" } else { "" };
-        writeln!(to, "{} {word}, {freed} freed{unchanged}", entries(self.removed.len()))?;
+        writeln!(to, "{} {word}, {freed} freed{unchanged}", count(self.removed.len(), "entry"))?;
         if !self.mirrors.is_empty() {
             writeln!(to, "{} {word}", count(self.mirrors.len(), "mirror"))?;
         }
@@ -73,7 +69,12 @@ impl Answer for GcAnswer {
         for environment in &self.forgotten_environments {
             writeln!(to, "{environment} is gone, and does not follow the store any longer")?;
         }
-        writeln!(to, "{} kept, {} on disk", entries(self.kept.len()), size(self.kept_disk_bytes))?;
+        writeln!(
+            to,
+            "{} kept, {} on disk",
+            count(self.kept.len(), "entry"),
+            size(self.kept_disk_bytes)
+        )?;
         if self.trash > 0 {
             writeln!(to, "{} in the trash for the next gc to delete", count(self.trash, "name"))?;
         }
@@ -86,8 +87,4 @@ impl Answer for GcAnswer {
                 .hint("`modstore gc` continues the deletion")
         })
     }
-}
-
-fn entries(number: usize) -> String {
-    if number == 1 { "1 entry".into() } else { format!("{number} entries") }
 }

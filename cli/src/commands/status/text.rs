@@ -91,17 +91,10 @@ impl FailingModule {
     }
 
     fn tries(&self) -> String {
-        let first = self.attempt.first.ago();
-        let tries = match self.attempt.count {
-            1 => format!("tried once, {first}"),
-            tries => format!("tried {tries} times, first {first}"),
-        };
-        let next = match self.attempt.next {
-            Some(at) => format!("next try {}", at.left()),
-            None => "next try when something changes, or with --retry".into(),
-        };
         let since = self.current_since.map(|at| format!(", current since {}", at.age()));
-        format!("{tries}; {next}; {}{}", stays(self.current.as_ref()), since.unwrap_or_default())
+        let stays = stays(self.current.as_ref());
+        let attempt = &self.attempt;
+        format!("{}; {}; {stays}{}", attempt.tries(), attempt.next_try(), since.unwrap_or_default())
     }
 }
 

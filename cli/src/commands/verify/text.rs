@@ -2,13 +2,15 @@
 
 use std::{io, path::Path};
 
-use super::{
-    CheckedAmounts, NotRepaired, RebuiltJournal, Repair, Repaired, UnknownSource, VerifyAnswer,
-    VerifyDepth,
+use modstore::{
+    Depth,
+    internals::check::{Checked, Repaired},
 };
+use modstore_core::findings::Severity;
+
+use super::{NotRepaired, RebuiltJournal, Repair, UnknownSource, VerifyAnswer, VerifyFinding};
 use crate::{
     exit::Exit,
-    json::Severity,
     output::Answer,
     page::Page,
     report::Failure,
@@ -18,28 +20,29 @@ use crate::{
 
 impl VerifyAnswer {
     /// A path as a person in the home would write it.
-    fn below<'a>(&'a self, path: &'a str) -> &'a str {
-        let below = Path::new(path).strip_prefix(&self.home).ok().and_then(Path::to_str);
-        below.filter(|below| !below.is_empty()).unwrap_or(path)
+    fn below(&self, path: impl AsRef<Path>) -> String {
+        let path = path.as_ref();
+        let below = path.strip_prefix(&self.home).ok();
+        let below = below.filter(|below| !below.as_os_str().is_empty());
+        below.unwrap_or(path).display().to_string()
     }
 
     fn write_repair(&self, to: &mut Page<'_>, repair: &Repair) -> io::Result<()> {
         let mut table = Table::default();
-        for Repaired { path, how, quarantine, modules } in &repair.repaired {
-            let kept =
-                quarantine.as_ref().map(|path| format!("; damaged copy: {}", self.below(path)));
-            let how = format!("{how}{}{}", of(modules), kept.unwrap_or_default());
-            table.row(["repaired", self.below(path), &how]);
+        for Repaired { path, how, aside, modules } in &repair.repaired {
+            let kept = aside.as_ref().map(|path| format!("; damaged copy: {}", self.below(path)));
+            let how = format!("{}{}{}", how.as_str(), of(modules), kept.unwrap_or_default());
+            table.row(["repaired", &self.below(path), &how]);
         }
         table.write(to, 0)?;
         repair.journal.iter().try_for_each(|journal| journal.write(to))
     }
 
     fn write_amounts(&self, to: &mut Page<'_>) -> io::Result<()> {
-        let CheckedAmounts { frames, generations, links, entries, files, bytes } = self.checked;
+        let Checked { frames, generations, links, entries, files, bytes } = self.checked;
         let read = match self.depth {
-            VerifyDepth::Full => format!(", {} read", size(bytes)),
-            VerifyDepth::Quick => String::new(),
+            Depth::Full => format!(", {} read", size(bytes)),
+            Depth::Quick => String::new(),
         };
         let each = |number: u64, thing| count(usize::try_from(number).unwrap_or(usize::MAX), thing);
         writeln!(
@@ -49,7 +52,7 @@ impl VerifyAnswer {
             each(generations, "generation"),
             each(links, "link"),
             each(files, "file"),
-            if entries == 1 { "1 entry".into() } else { format!("{entries} entries") },
+            each(entries, "entry"),
         )
     }
 }
@@ -85,10 +88,10 @@ impl Answer for VerifyAnswer {
             self.write_repair(to, repair)?;
         }
         let mut table = Table::default();
-        for finding in &self.findings {
+        for VerifyFinding { finding, .. } in &self.findings {
             let place = self.below(&finding.path);
-            let line = format!("{place}: {}{}", finding.message, of(&finding.modules));
-            table.row([finding.severity.as_str(), finding.code, &line]);
+            let line = format!("{place}: {}{}", finding.what, of(&finding.about.modules));
+            table.row([finding.severity.as_str(), finding.code.as_str(), &line]);
         }
         table.write(to, 0)?;
         self.write_amounts(to)?;
@@ -99,16 +102,15 @@ impl Answer for VerifyAnswer {
         let left = self.repair.iter().flat_map(|repair| &repair.not_repaired);
         let trouble = |NotRepaired { path, message, causes, hint, modules }: &NotRepaired| {
             let message = format!("{}{}: {message}", self.below(path), of(modules));
-            let mut failure = Failure::new(Exit::Damaged, message).because(causes.clone());
-            failure.hint.clone_from(hint);
-            failure
+            let failure = Failure::new(Exit::Damaged, message).because(causes.clone());
+            failure.hint_or_none(hint.clone())
         };
         left.map(trouble).collect()
     }
 
     fn failure(&self) -> Option<Failure> {
-        let is_damage = |severity| severity == Severity::Damage;
-        let damaged = self.findings.iter().filter(|finding| is_damage(finding.severity)).count();
+        let is_damage = |it: &&VerifyFinding| it.finding.severity == Severity::Damage;
+        let damaged = self.findings.iter().filter(is_damage).count();
         (damaged > 0).then(|| {
             let message = format!("the store is damaged: {}", count(damaged, "finding"));
             let failure = Failure::new(Exit::Damaged, message);

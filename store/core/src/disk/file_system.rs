@@ -85,15 +85,15 @@ impl Concern {
 impl fmt::Display for Concern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Memory => "it is in memory, so nothing on it survives a power cut or a restart",
-            Self::NoSync => "it is mounted so that syncs do nothing, so a power cut may lose or damage committed data",
-            Self::NoBarrier => "it is mounted without barriers, so a power cut may lose or damage committed data, unless the disk's cache survives the cut",
-            Self::NoJournal => "it has no journal, so after a power cut it needs a check (fsck), and the store cannot restore what that check removes",
-            Self::Network => "it belongs to another machine, so locks may not exclude all processes, and that machine decides whether a sync reaches a disk",
-            Self::User => "a program serves it (FUSE), and that program decides whether locks exclude all processes and syncs reach a disk",
-            Self::HiddenUpper => "the file system under it is not visible from here, so it is unknown whether a sync reaches a disk; in a container it is deleted with the container",
-            Self::Overlay => "directories of a lower layer may refuse to be renamed; in a container, written files are deleted with the container",
-            Self::Untested => "the store is not tested on it; no fault is known",
+            Self::Memory => "is in memory: nothing on it survives a power cut or a restart",
+            Self::NoSync => "is mounted so that syncs do nothing: a power cut may lose or damage committed data",
+            Self::NoBarrier => "is mounted without barriers: a power cut may lose or damage committed data, unless the disk's cache survives the cut",
+            Self::NoJournal => "has no journal: after a power cut it needs a check (fsck), and the store cannot restore what that check removes",
+            Self::Network => "belongs to another machine: locks may not exclude all processes, and that machine decides whether a sync reaches a disk",
+            Self::User => "is served by a program (FUSE), which decides whether locks exclude all processes and syncs reach a disk",
+            Self::HiddenUpper => "hides the one under it: whether a sync reaches a disk is unknown, and in a container the store is deleted with the container",
+            Self::Overlay => "may refuse to rename directories of a lower layer; in a container, the store is deleted with the container",
+            Self::Untested => "is untested; no fault is known",
         })
     }
 }

@@ -254,6 +254,16 @@ impl Planting {
         Ok(())
     }
 
+    /// Takes over a tree that was planted in the directory `path` of this one, so that it is sealed with it.
+    pub fn adopt(&self, path: &BStr, part: &Self) {
+        let inner = part.directories.lock().expect("no thread panics while it holds this");
+        let below = |inner: &BString| [path.as_bytes(), b"/", inner.as_bytes()].concat().into();
+        let mut directories =
+            self.directories.lock().expect("no thread panics while it holds this");
+        directories.push(path.to_owned());
+        directories.extend(inner.iter().map(below));
+    }
+
     /// Gives the directories their times and modes, deepest first. The tree is whole now.
     ///
     /// # Errors

@@ -19,6 +19,8 @@ use std::{
     },
 };
 
+use rustix::io::Errno;
+
 use super::bounded::{OWN_FILE, link_in_the_way, open_own, read_own, read_regular};
 
 /// What an act does to the disk.
@@ -131,6 +133,15 @@ impl DiskError {
             None => io::Error::new(self.source.kind(), self.source.to_string()),
         };
         Self { verb: self.verb, path: self.path.clone(), source }
+    }
+
+    /// Whether the file system does not take the name: it is too long, or has what no name may have there.
+    #[must_use]
+    pub fn refuses_name(&self) -> bool {
+        let names = [Verb::CreateDir, Verb::CreateFile, Verb::Symlink, Verb::HardLink];
+        let refusals = [Errno::NAMETOOLONG, Errno::ILSEQ, Errno::INVAL];
+        names.contains(&self.verb)
+            && refusals.iter().any(|errno| self.source.raw_os_error() == Some(errno.raw_os_error()))
     }
 
     /// Whether a sync failed. Its data may be gone from memory and disk alike, so it is never retried.

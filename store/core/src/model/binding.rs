@@ -2,7 +2,7 @@
 //!
 //! The journal holds both: the order of fields and variants is the order of bytes on disk, and may only grow at the end.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -62,10 +62,12 @@ impl Attempt {
     }
 
     /// Whether to retry at once when its host has answered another request: only where the network failed. An answer
-    /// helps neither a full disk nor a build.
+    /// helps neither a full disk nor a build. A server that asked for more than the `usual` time gets it.
     #[must_use]
-    pub const fn may_end_with_an_answer(&self) -> bool {
+    pub fn may_end_with_an_answer(&self, usual: Duration) -> bool {
+        let waits = Duration::from_millis(self.not_before.saturating_sub(self.last));
         matches!((self.class, self.stage), (Class::Transient, Stage::Resolve | Stage::Fetch))
+            && waits <= usual
     }
 }
 

@@ -4,37 +4,39 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// When it is worth trying again.
-///
-/// Its place in this list is what the journal holds: a class may be added at the end.
+/// When another try can succeed.
+// Its place in this list is what the journal holds: a class may be added at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FailureClass"))]
 pub enum Class {
-    /// At any later time: the network, a server, a full disk.
+    /// Another try can succeed at any time: the network, a server, a full disk.
     Transient,
-    /// When what the user wrote changes, or the server does.
+    /// Another try can succeed once the source or the server changes.
     Permanent,
-    /// When an input changes.
+    /// Another try can succeed once one of its inputs changes.
     Deterministic,
 }
 
-/// How far things had come.
-///
-/// Its place in this list is what the journal holds: a stage may be added at the end.
+/// How far a module came before it failed.
+// Its place in this list is what the journal holds: a stage may be added at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FailureStage"))]
 pub enum Stage {
-    /// Finding out which commit is wanted.
+    /// Finding the commit that the source names.
     Resolve,
-    /// Receiving it.
+    /// Receiving the commit or the archive.
     Fetch,
-    /// Writing it to staging.
+    /// Writing the tree to staging.
     Place,
-    /// Building it, or asking its own build backend for its metadata.
+    /// Building the module, or asking its build backend for its metadata.
     Build,
-    /// Importing it in an environment that is bound to it.
+    /// Importing the module in a Python environment.
     Import,
-    /// Installing it, or what it needs, in such an environment.
+    /// Installing the module, or what it requires, in a Python environment.
     Install,
-    /// Trying the result of a build, before the switch.
+    /// Running the validation command on the result of the build.
     Validate,
 }
 

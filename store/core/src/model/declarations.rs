@@ -11,7 +11,7 @@ use std::{
 
 use super::toml_fields::{self, Fields, Placed, TomlFault};
 use super::written::redact;
-use super::{BuildSpec, ModuleName, ParseModuleNameError, ParseSourceError, Source};
+use super::{BuildSpec, Contents, ModuleName, ParseModuleNameError, ParseSourceError, Source};
 
 /// The declared modules.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -148,12 +148,13 @@ fn read_module(
     base: &Path,
     home: Option<&Path>,
 ) -> Result<Declared, Placed<DeclarationFault>> {
-    fields.only(&["source", "linked", "build"]).map_err(in_toml)?;
+    fields.only(&["source", "linked", "submodules", "lfs", "build"]).map_err(in_toml)?;
     let text =
         fields.text("source").and_then(|text| fields.required("source", text)).map_err(in_toml)?;
     let source = Source::parse(text, base, home).map_err(|source| {
         (fields.value_at("source"), DeclarationFault::Source { module: name.clone(), source })
     })?;
+    let source = with_contents(source, fields).map_err(in_toml)?;
     let linked = match fields.text("linked").map_err(in_toml)? {
         None => None,
         Some(path) => match Source::parse(path, base, home) {
@@ -163,6 +164,20 @@ fn read_module(
     };
     let build = fields.table("build").and_then(|table| table.map(BuildSpec::read).transpose());
     Ok(Declared { source, text: redact(text).text, linked, build: build.map_err(in_toml)? })
+}
+
+/// The source with what the keys beside it say.
+fn with_contents(mut source: Source, fields: Fields<'_>) -> Result<Source, Placed<TomlFault>> {
+    match &mut source {
+        Source::Git(git) => git.contents = Contents::read(fields, &git.contents)?,
+        Source::Linked(_) | Source::Archive(_) => {
+            let key = fields.keys().find(|key| Contents::KEYS.contains(key));
+            if let Some(key) = key {
+                return Err(fields.wrong(key, "left out: the source is no repository"));
+            }
+        }
+    }
+    Ok(source)
 }
 
 fn in_toml((at, fault): Placed<TomlFault>) -> Placed<DeclarationFault> {
@@ -238,6 +253,43 @@ validate  = ["deno", "check", "out.js"]
         let declared = parse(text).unwrap().modules.pop_first().unwrap().1;
         assert_eq!(declared.effective_source(), Source::linked(Path::new("/base/x")));
         assert!(parse("[modules.a]\nsource = './y'\nlinked = 'git+https://h/r'").is_err());
+    }
+
+    #[test]
+    fn what_is_wanted_beyond_the_tree_is_said_beside_the_source_or_in_it() {
+        let read = |rest: &str| {
+            let text = format!("[modules.a]\nsource = 'git+https://h/r'\n{rest}");
+            parse(&text).map(|mut read| read.modules.pop_first().unwrap().1.source.to_string())
+        };
+        for (rest, fragment) in [
+            ("", ""),
+            ("submodules = true\nlfs = false", ""),
+            ("submodules = false", "#submodules=false"),
+            ("submodules = []", "#submodules=false"),
+            ("submodules = ['b', 'vendor/a/', 'b']", "#submodules=b,vendor/a"),
+            ("lfs = true", "#lfs=true"),
+            ("linked = '/x'\nlfs = true", "#lfs=true"),
+        ] {
+            assert_eq!(read(rest), Ok(format!("git+https://h/r{fragment}")), "{rest}");
+        }
+        let agreeing = "[modules.a]\nsource='git+https://h/r#lfs=true'\nlfs=true";
+        assert!(parse(agreeing).is_ok());
+        for (text, line, message) in [
+            ("[modules.a]\nsource='git+https://h/r'\nsubmodules='a'", 3, "expected `submodules`"),
+            ("[modules.a]\nsource='git+https://h/r'\nsubmodules=['../a']", 3, "without `..`"),
+            ("[modules.a]\nsource='git+https://h/r'\nlfs=1", 3, "expected `lfs` to be true or"),
+            ("[modules.a]\nsource='git+https://h/r#lfs=true'\nlfs=false", 3, "the source says"),
+            (
+                "[modules.a]\nsource='git+https://h/r#submodules=a'\nsubmodules=['b']",
+                3,
+                "the source says",
+            ),
+            ("[modules.a]\nsource='/x'\nsubmodules=true", 3, "no repository"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert_eq!(error.line, line, "{text}");
+            assert!(error.to_string().contains(message), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use super::source::written_path;
 use super::toml_fields::{self, TomlFault};
-use super::{ModuleName, Source};
+use super::{Contents, ModuleName, Source};
 
 /// What a file that `add` makes begins with.
 const HEADER: &str = "\
@@ -52,8 +52,8 @@ pub enum EditError {
     },
 }
 
-/// The text with module `name` coming from `source`, without its secret; only the source changes if the
-/// module is declared already.
+/// The text with module `name` coming from `source`, without its secret; only the source, and what is wanted of it,
+/// changes if the module is declared already.
 ///
 /// # Errors
 /// See [`EditError`].
@@ -62,10 +62,9 @@ pub fn add_module(text: &str, name: &ModuleName, source: &Source) -> Result<Stri
     let mut document = document(text)?;
     let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
     let modules = modules(&mut document)?;
-    let source = Value::from(source.to_toml_text());
     if let Some(item) = modules.get_mut(name.as_str()) {
         let not_a_table = || EditError::NotATable(name.to_string());
-        set_value(item.as_table_like_mut().ok_or_else(not_a_table)?, "source", source);
+        set_source(item.as_table_like_mut().ok_or_else(not_a_table)?, source);
         return Ok(document.to_string());
     }
     let differs = |(key, _): &(&str, &Item)| key.eq_ignore_ascii_case(name.as_str());
@@ -80,7 +79,8 @@ pub fn add_module(text: &str, name: &ModuleName, source: &Source) -> Result<Stri
             document.set_trailing("");
         }
         None => {
-            let inline = InlineTable::from_iter([("source", source)]);
+            let mut inline = InlineTable::new();
+            set_source(&mut inline, source);
             self::modules(&mut document)?.insert(name.as_str(), Item::Value(inline.into()));
         }
     }
@@ -165,6 +165,22 @@ fn modules(document: &mut DocumentMut) -> Result<&mut dyn TableLike, EditError> 
     item.as_table_like_mut().ok_or_else(|| EditError::NotATable("modules".to_owned()))
 }
 
+/// Sets the source, and the keys that say what is wanted of it. A key that says what is usual may stay.
+fn set_source(module: &mut dyn TableLike, source: &Source) {
+    let text = source.without_contents().to_toml_text();
+    set_value(module, "source", text.into());
+    let values = source.contents().map(Contents::values);
+    let is_repository = values.is_some();
+    for (key, value) in Contents::KEYS.into_iter().zip(values.unwrap_or_default()) {
+        let is_usual = |there: &Value| is_repository && Contents::is_usual(key, there);
+        match value {
+            Some(value) => set_value(module, key, value),
+            None if module.get(key).and_then(Item::as_value).is_some_and(is_usual) => {}
+            None => drop(module.remove(key)),
+        }
+    }
+}
+
 fn set_value(module: &mut dyn TableLike, key: &str, new: Value) {
     match module.get_mut(key).and_then(Item::as_value_mut) {
         Some(value) => {
@@ -180,9 +196,9 @@ fn set_value(module: &mut dyn TableLike, key: &str, new: Value) {
 }
 
 /// A `[modules.NAME]` to stand at the end of `text`, behind the comments that end it.
-fn module_table(source: Value, trailing: &str, text: &str) -> Table {
+fn module_table(source: &Source, trailing: &str, text: &str) -> Table {
     let mut table = Table::new();
-    table.insert("source", Item::Value(source));
+    set_source(&mut table, source);
     let line_end = if text.ends_with('\n') || trailing.is_empty() { "" } else { "\n" };
     let blank = if text.ends_with("\n\n") { "" } else { "\n" };
     table.decor_mut().set_prefix(format!("{trailing}{line_end}{blank}"));
@@ -288,6 +304,28 @@ source = \"/c\"
     }
 
     #[test]
+    fn what_is_wanted_beyond_the_tree_is_written_in_keys_of_its_own() {
+        let written = add("", "a", "git+https://h/a@main#submodules=x,b&lfs=true").unwrap();
+        let module = "\
+[modules.a]
+source = \"git+https://h/a@main\"
+submodules = [\"b\", \"x\"]
+lfs = true
+";
+        assert_eq!(written, format!("{HEADER}\n{module}"));
+        let changed = add(&written, "a", "git+https://h/a@main#submodules=false").unwrap();
+        assert!(changed.ends_with("main\"\nsubmodules = false\n"), "{changed}");
+        let usual = add(&changed, "a", "git+https://h/a@main").unwrap();
+        assert!(usual.ends_with("main\"\n"), "{usual}");
+        let said = format!("{usual}submodules = true # always\n");
+        assert_eq!(add(&said, "a", "git+https://h/a@main").unwrap(), said);
+        let linked = add(&said, "a", "/a").unwrap();
+        assert!(!linked.contains("submodules"), "a directory has none: {linked}");
+        let inline = add("modules.z.source = '/z'\n", "a", "git+https://h/a#lfs=true").unwrap();
+        assert!(inline.contains("lfs = true"), "{inline}");
+    }
+
+    #[test]
     fn adding_appends_and_leaves_every_byte_before_as_it_was() {
         for before in [
             WRITTEN.replace("[modules.a.build.x] # nonsense, but kept\n", "").as_str(),
@@ -390,6 +428,6 @@ source = \"/c\"
     #[test]
     fn a_secret_is_never_written() {
         let text = add("", "a", "git+https://u:tok@h/a").unwrap();
-        assert!(text.contains("\"git+https://h/a\"") && !text.contains("tok@"), "{text}");
+        assert!(text.contains("\"git+https://u@h/a\"") && !text.contains("tok@"), "{text}");
     }
 }

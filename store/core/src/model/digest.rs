@@ -8,7 +8,12 @@ use serde::{Deserialize, Serialize};
 
 /// The BLAKE3 of a whole tree, and so the name of an entry: 32 bytes, written as 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Digest([u8; 32]);
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(description = "The name of an entry: 64 hex digits, made of the content of its tree.", extend("pattern" = "^[0-9a-f]{64}$"))
+)]
+pub struct Digest(#[cfg_attr(feature = "schema", schemars(with = "String"))] [u8; 32]);
 
 /// The BLAKE3 of one file's content, or of a symbolic link's text: 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -41,7 +41,11 @@ codes! {
     NoSuchCommit = "no-such-commit",
     /// The module's subdirectory is not in the repository or archive, or a linked directory is not there.
     NoSuchDirectory = "no-such-directory",
-    /// A login was refused, is missing, or is of a kind that is not supported.
+    /// The server has the repository and does not give it out: disabled, archived, taken down.
+    Unavailable = "unavailable",
+    /// A quota of the repository or of its owner is used up.
+    Quota = "quota",
+    /// A login was refused, is missing, lacks a right, or is of a kind that is not supported.
     Authentication = "authentication",
     /// The host name could not be resolved.
     NameResolution = "name-resolution",
@@ -49,13 +53,13 @@ codes! {
     Connection = "connection",
     /// The proxy refused.
     Proxy = "proxy",
-    /// No trust in the server: TLS, or an ssh host key.
+    /// No trust in the server: TLS, an ssh host key, or the owner of a repository on this machine.
     Untrusted = "untrusted",
     /// A time limit: no answer, silence, or too little progress.
     Timeout = "timeout",
-    /// The server is overloaded or asks to be left alone for a while: HTTP 429, 503.
+    /// The server is overloaded, or limits the rate of requests: HTTP 429, 503, or in its own words.
     RateLimited = "rate-limited",
-    /// The server failed, by an HTTP status or in its own words.
+    /// The server failed or refused, by an HTTP status or in its own words.
     Server = "server",
     /// The answer is not git's, is not understood, or leads elsewhere.
     Protocol = "protocol",
@@ -65,7 +69,7 @@ codes! {
     Corrupt = "corrupt",
     /// The tree holds what no module may hold.
     RefusedTree = "refused-tree",
-    /// The repository has submodules, which are not fetched.
+    /// A submodule is refused, or what `.gitmodules` says of it.
     Submodule = "submodule",
     /// `--offline` was given.
     Offline = "offline",

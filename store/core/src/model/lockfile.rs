@@ -240,7 +240,7 @@ mod tests {
 version = 1
 
 [modules."a.b"]
-source = "git+https://h/o/r@main"
+source = "git+https://u@h/o/r@main"
 origin = "h/o/r"
 reference = "refs/heads/main"
 revision = "{revision}"

@@ -2,7 +2,6 @@
 
 mod digest;
 mod manifest;
-mod git_tree;
 mod generation;
 mod class;
 mod failure_code;
@@ -10,6 +9,8 @@ mod causes;
 mod deceptive;
 mod nearest;
 
+mod archive_address;
+mod login_text;
 mod written;
 mod module_name;
 mod distribution_name;
@@ -19,12 +20,14 @@ mod reference;
 mod ref_name;
 mod linked_path;
 mod source_error;
+mod toml_fields;
+mod contents;
+mod git_tree;
 mod remote_url;
 mod origin;
 mod source;
 mod source_grammar;
 mod recorded_source;
-mod toml_fields;
 mod build_spec;
 mod declarations;
 mod declarations_edit;
@@ -43,12 +46,15 @@ pub use manifest::{
 };
 pub use nearest::{distance, nearest};
 
+pub use archive_address::ArchiveKind;
 pub use build_spec::{BuildSpec, command_line};
+pub use contents::{Contents, Submodules};
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
 pub use declarations_edit::{EditError, add_module, link_module, remove_module, unlink_module};
 pub use distribution_name::{DistributionName, ParseDistributionNameError};
 pub use linked_path::LinkedPath;
 pub use lockfile::{Locked, Lockfile, LockfileFault, ParseLockfileError};
+pub use login_text::printable_login;
 pub use module_name::{ModuleName, ParseModuleNameError};
 pub use origin::{Origin, ParseOriginError};
 pub use recorded_source::RecordedSource;
@@ -56,7 +62,7 @@ pub use ref_name::RefName;
 pub use reference::{ParseReferenceError, Reference};
 pub use remote_url::{RemoteUrl, Scheme};
 pub use revision::{ParseRevisionError, Revision};
-pub use source::{ArchiveKind, ArchiveSource, ArchiveUrl, GitSource, Locking, Source};
+pub use source::{ArchiveSource, ArchiveUrl, GitSource, Locking, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
 pub use toml_fields::TomlFault;

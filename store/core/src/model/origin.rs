@@ -57,7 +57,9 @@ impl RemoteUrl {
     /// The path with the home directory of an ssh user made explicit.
     fn path_from_root(&self) -> String {
         let path = self.path();
-        let home = self.user().filter(|user| *user != "git" && !self.is_at_forge());
+        // Only ssh has homes of users; over HTTP a user is an account, and all accounts see one tree.
+        let is_ssh = self.scheme() == Scheme::Ssh;
+        let home = self.user().filter(|user| is_ssh && *user != "git" && !self.is_at_forge());
         let below_home = match path.strip_prefix("/~/").or_else(|| path.strip_prefix("~/")) {
             Some(below) => Some(below),
             None => (self.is_scp() && !path.starts_with(['/', '~'])).then_some(path),
@@ -210,6 +212,8 @@ mod tests {
             ("git@h:/o/r.git", "h/o/r"),
             ("https://user:tok@h/o/r", "h/o/r"),
             ("https://tok@h/o/r", "h/o/r"),
+            ("https://me@h/~/r", "h/~/r"),
+            ("https://me:pw@h/~you/r", "h/~you/r"),
             ("https://h/%6f/r", "h/o/r"),
             ("https://h/o/r%2egit", "h/o/r"),
             ("https://github.com/Org/Repo", "github.com/org/repo"),

@@ -6,8 +6,10 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
+use super::archive_address::may_be_written;
+use super::login_text::{account, secret_in_login};
 use super::source_error::Refusal;
-use super::written::{STARS, percent_decode, secret_in_login};
+use super::written::{STARS, percent_decode};
 use super::{Expected, ParseSourceError};
 
 /// How a remote is reached.
@@ -36,6 +38,8 @@ pub struct RemoteUrl {
     host: String,
     port: Option<u16>,
     path: String,
+    /// What follows the path of an archive, with its `?`; it holds no secret.
+    query: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,6 +118,11 @@ impl RemoteUrl {
         }
     }
 
+    /// The query of an archive's address, without its `?`.
+    pub(super) fn query(&self) -> &str {
+        self.query.trim_start_matches('?')
+    }
+
     /// The path as written, without trailing slashes. Only in the scp form it may lack the leading `/`
     /// (it is relative to the user's home then) and is not percent-encoded.
     #[must_use]
@@ -133,18 +142,27 @@ impl RemoteUrl {
         matches!(self.login, Login::UserAndSecret(..) | Login::Secret(_))
     }
 
-    /// The same address without its password or token.
-    ///
-    /// Except over ssh the user goes too: a lone name before `@` would read as a token.
+    /// The same address without its password or token. The user stays, if it names an account.
     #[must_use]
     pub fn without_secret(&self) -> Self {
         let login = match &self.login {
-            Login::User(user) | Login::UserAndSecret(user, _) if self.scheme == Scheme::Ssh => {
-                Login::User(user.clone())
+            Login::User(user) => Login::User(user.clone()),
+            Login::UserAndSecret(user, _) => {
+                // A second `@` would be read as the end of the login by some.
+                account(user).map_or(Login::Nobody, |user| Login::User(user.replace('@', "%40")))
             }
-            _ => Login::Nobody,
+            Login::Nobody | Login::Secret(_) => Login::Nobody,
         };
         Self { login, ..self.clone() }
+    }
+
+    /// The same address for whichever account: over HTTP all accounts see one repository.
+    #[must_use]
+    pub fn without_account(&self) -> Self {
+        match self.scheme {
+            Scheme::Http | Scheme::Https => Self { login: Login::Nobody, ..self.clone() },
+            Scheme::Ssh | Scheme::Git | Scheme::File => self.without_secret(),
+        }
     }
 
     /// Whether a repository is asked for with the same login by both addresses. Over ssh the login is the key's.
@@ -177,13 +195,24 @@ impl RemoteUrl {
     }
 
     fn with_login(&self, login: &str) -> String {
-        let Self { scheme, spelling, host, port, path, .. } = self;
+        let Self { scheme, spelling, host, port, path, query, .. } = self;
         match (spelling, port) {
             (Spelling::Scp, _) => format!("{login}{host}:{path}"),
-            (Spelling::Url, None) => format!("{}://{login}{host}{path}", scheme.as_str()),
+            (Spelling::Url, None) => format!("{}://{login}{host}{path}{query}", scheme.as_str()),
             (Spelling::Url, Some(port)) => {
-                format!("{}://{login}{host}:{port}{path}", scheme.as_str())
+                format!("{}://{login}{host}:{port}{path}{query}", scheme.as_str())
             }
+        }
+    }
+
+    /// Reads the URL of an archive, whose query must hold no secret.
+    pub(super) fn read_archive(text: &str) -> Result<Self, Refusal> {
+        match text.split_once('?') {
+            Some((address, query)) if may_be_written(query) => {
+                let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+                Ok(Self { query, ..Self::read(address)? })
+            }
+            _ => Self::read(text),
         }
     }
 
@@ -232,7 +261,8 @@ fn read_url(scheme: Scheme, rest: &str) -> Result<RemoteUrl, Refusal> {
         })?),
     };
     let (host, path) = (host.to_owned(), path.to_owned());
-    Ok(RemoteUrl { scheme, spelling: Spelling::Url, login, host, port, path })
+    let query = String::new();
+    Ok(RemoteUrl { scheme, spelling: Spelling::Url, login, host, port, path, query })
 }
 
 fn read_file(rest: &str) -> Result<RemoteUrl, Refusal> {
@@ -252,6 +282,7 @@ fn read_file(rest: &str) -> Result<RemoteUrl, Refusal> {
         host: String::new(),
         port: None,
         path: path.to_owned(),
+        query: String::new(),
     })
 }
 
@@ -281,6 +312,7 @@ fn read_scp(text: &str) -> Result<RemoteUrl, Refusal> {
         host: host.to_owned(),
         port: None,
         path: path.to_owned(),
+        query: String::new(),
     })
 }
 
@@ -404,15 +436,16 @@ mod tests {
     #[test]
     fn a_secret_is_exposed_to_the_transport_and_printed_nowhere() {
         let table = [
-            ("https://user:tok-en@h/o/r", "https://user:***@h/o/r", "https://h/o/r"),
-            ("https://tok-en@h/o/r", "https://***@h/o/r", "https://h/o/r"),
+            ("https://user:tok-en@h/o/r", "https://user:***@h/o/r", "https://user@h/o/r"),
+            ("https://oauth2:tok-en@h/o/r", "https://oauth2:***@h/o/r", "https://h/o/r"),
+            ("https://glpat-tok-en@h/o/r", "https://***@h/o/r", "https://h/o/r"),
             ("https://tok-en:@h/o/r", "https://***@h/o/r", "https://h/o/r"),
             ("https://:tok-en@h/o/r", "https://***@h/o/r", "https://h/o/r"),
             ("https://tok-en:x-oauth-basic@h/o", "https://***@h/o", "https://h/o"),
-            ("https://a@b.c:tok-en@h/o/r", "https://a@b.c:***@h/o/r", "https://h/o/r"),
-            ("http://user:tok-en@h:8080/o", "http://user:***@h:8080/o", "http://h:8080/o"),
+            ("https://a@b.c:tok-en@h/o/r", "https://a@b.c:***@h/o/r", "https://a%40b.c@h/o/r"),
+            ("http://user:tok-en@h:8080/o", "http://user:***@h:8080/o", "http://user@h:8080/o"),
             ("ssh://git:tok-en@h/o/r", "ssh://git:***@h/o/r", "ssh://git@h/o/r"),
-            ("git://tok-en@h/o", "git://***@h/o", "git://h/o"),
+            ("git://glpat-tok-en@h/o", "git://***@h/o", "git://h/o"),
         ];
         for (written, shown, without) in table {
             let url = url(written);
@@ -441,6 +474,8 @@ mod tests {
             "me@[::1]:r",
             "https://[::1]:8080/r",
             "https://h/@scope/r",
+            "https://me@h/r",
+            "http://me%40corp.example@h:8080/r",
         ] {
             assert_eq!(url(text).expose(), text);
             assert_eq!(url(text).to_string(), text);

@@ -7,9 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::archive_address::{kind_of, repository};
 use super::source_error::Refusal;
 use super::written::percent_encode;
-use super::{Expected, ModuleName, Origin, Reference, RemoteUrl, Scheme, Subdirectory};
+use super::{
+    ArchiveKind, Contents, Expected, ModuleName, Origin, Reference, RemoteUrl, Scheme, Subdirectory,
+};
 
 /// Where a module comes from.
 ///
@@ -45,6 +48,8 @@ pub struct GitSource {
     pub reference: Option<Reference>,
     /// The part that is the module; `None` is the whole tree.
     pub subdirectory: Option<Subdirectory>,
+    /// What is wanted beyond the repository's own tree.
+    pub contents: Contents,
 }
 
 /// An archive that is only taken if it has the checksum that was written.
@@ -65,40 +70,17 @@ pub struct ArchiveUrl {
     kind: ArchiveKind,
 }
 
-/// How an archive is packed, which its name says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ArchiveKind {
-    /// `.tar.gz`, `.tgz`
-    TarGz,
-    /// `.tar.zst`
-    TarZst,
-    /// `.zip`
-    Zip,
-}
-
-impl ArchiveKind {
-    const ENDINGS: [(&str, Self); 4] = [
-        (".tar.gz", Self::TarGz),
-        (".tgz", Self::TarGz),
-        (".tar.zst", Self::TarZst),
-        (".zip", Self::Zip),
-    ];
-
-    /// The kind an archive of this name is, and the name without its ending.
-    #[must_use]
-    pub fn split_name(name: &str) -> Option<(&str, Self)> {
-        Self::ENDINGS.into_iter().find_map(|(ending, kind)| {
-            let (stem, tail) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;
-            tail.eq_ignore_ascii_case(ending).then_some((stem, kind))
-        })
-    }
-}
-
 impl ArchiveUrl {
     /// How the archive is packed.
     #[must_use]
     pub const fn kind(&self) -> ArchiveKind {
         self.kind
+    }
+
+    /// Whether a forge packed it, which puts everything into one directory, named after the commit.
+    #[must_use]
+    pub fn is_of_forge(&self) -> bool {
+        repository(self.url.host(), self.url.path()).is_some()
     }
 
     /// The address, with scheme, host, path and (hidden) secret.
@@ -108,12 +90,12 @@ impl ArchiveUrl {
     }
 
     pub(super) fn read(text: &str) -> Result<Self, Refusal> {
-        let url = RemoteUrl::read(text)?;
+        let url = RemoteUrl::read_archive(text)?;
         if matches!(url.scheme(), Scheme::Ssh | Scheme::Git) {
             return Err(Refusal::new(0, Expected::Scheme));
         }
-        match ArchiveKind::split_name(url.path()) {
-            Some((_, kind)) => Ok(Self { url, kind }),
+        match kind_of(url.host(), url.path(), url.query()) {
+            Some(kind) => Ok(Self { url, kind }),
             None => Err(Refusal::new(text.len(), Expected::ArchiveName)),
         }
     }
@@ -206,6 +188,16 @@ impl Source {
         source
     }
 
+    /// The same source for whichever account.
+    #[must_use]
+    pub fn without_account(&self) -> Self {
+        let mut source = self.clone();
+        if let Some(address) = source.address_mut() {
+            *address = address.without_account();
+        }
+        source
+    }
+
     /// What may be written into `modules.toml` and `modules.lock`: the canonical form, secret removed.
     #[must_use]
     pub fn to_toml_text(&self) -> String {
@@ -224,6 +216,26 @@ impl Source {
         self.address()?.origin().host().map(str::to_owned)
     }
 
+    /// What is wanted beyond the repository's own tree.
+    #[must_use]
+    pub const fn contents(&self) -> Option<&Contents> {
+        match self {
+            Self::Git(git) => Some(&git.contents),
+            Self::Linked(_) | Self::Archive(_) => None,
+        }
+    }
+
+    /// The same source with nothing said of what is wanted beyond its tree, which `modules.toml` has in keys of its
+    /// own.
+    #[must_use]
+    pub fn without_contents(&self) -> Self {
+        let mut source = self.clone();
+        if let Self::Git(git) = &mut source {
+            git.contents = Contents::default();
+        }
+        source
+    }
+
     /// The last part of the subdirectory, or else of the repository, archive or directory.
     pub(super) fn last_part(&self) -> Option<&str> {
         if let Some(subdirectory) = self.subdirectory() {
@@ -237,8 +249,10 @@ impl Source {
             }
             Self::Linked(path) => path.file_name().and_then(|name| name.to_str()),
             Self::Archive(archive) => {
-                let name = archive.url.url.path().rsplit('/').next()?;
-                ArchiveKind::split_name(name).map(|(stem, _)| stem)
+                let url = &archive.url.url;
+                let name = url.path().rsplit('/').next()?;
+                let stem = ArchiveKind::split_name(name).map_or(name, |(stem, _)| stem);
+                repository(url.host(), url.path()).or(Some(stem))
             }
         }
     }
@@ -281,8 +295,12 @@ impl fmt::Display for GitSource {
         if let Some(reference) = &self.reference {
             write!(f, "@{}", percent_encode(&reference.to_string(), b"#"))?;
         }
-        if let Some(subdirectory) = &self.subdirectory {
-            write!(f, "#subdirectory={}", in_fragment(subdirectory))?;
+        let subdirectory = self.subdirectory.as_ref().map(in_fragment);
+        let fields = Contents::KEYS.into_iter().zip(self.contents.fields());
+        let fields = [("subdirectory", subdirectory)].into_iter().chain(fields);
+        let written = fields.filter_map(|(key, value)| Some((key, value?)));
+        for (number, (key, value)) in written.enumerate() {
+            write!(f, "{}{key}={value}", if number == 0 { '#' } else { '&' })?;
         }
         Ok(())
     }
@@ -315,22 +333,6 @@ fn in_fragment(subdirectory: &Subdirectory) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_archive_s_name_says_how_it_is_packed() {
-        let table = [
-            ("x.tar.gz", Some(("x", ArchiveKind::TarGz))),
-            ("x.TGZ", Some(("x", ArchiveKind::TarGz))),
-            ("x.tar.zst", Some(("x", ArchiveKind::TarZst))),
-            ("a/x-1.0.zip", Some(("a/x-1.0", ArchiveKind::Zip))),
-            ("x.tar", None),
-            ("zip", None),
-            ("ü", None),
-        ];
-        for (name, parts) in table {
-            assert_eq!(ArchiveKind::split_name(name), parts, "{name}");
-        }
-    }
 
     #[test]
     fn a_linked_directory_is_kept_without_the_parts_that_say_nothing() {

@@ -88,13 +88,21 @@ pub enum Expected {
     /// A subdirectory of the tree.
     #[error("a subdirectory ({0})")]
     Subdirectory(ParseSubdirectoryError),
+    /// Which submodules.
+    #[error("`true`, `false`, or paths without `..`, separated by commas")]
+    Submodules,
+    /// Yes or no.
+    #[error("`true` or `false`")]
+    Flag,
     /// The checksum of an archive.
     #[error(
         "`#sha256=` and 64 hex digits, because an archive is only taken if it is the one meant"
     )]
     Sha256,
     /// An archive this program can read.
-    #[error("an archive whose name ends in .tar.gz, .tgz, .tar.zst or .zip")]
+    #[error(
+        "an archive whose name ends in .tar.gz, .tgz, .tar.zst or .zip, or the address of one at a forge"
+    )]
     ArchiveName,
 }
 

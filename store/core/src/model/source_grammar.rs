@@ -5,22 +5,25 @@
 //!         | [ "git+" ] user "@" host ":" path [ "@" ref ] [ "#" fields ]
 //!         | "archive+" url "#" fields                     url: https http file
 //!         | "/" path | "./" path | "../" path | "~/" path [ "#subdirectory=" path ]
-//! fields  = field *( "&" field )                          subdirectory= sha256= egg=
+//! fields  = field *( "&" field )                          subdirectory= submodules= lfs= sha256= egg=
 //! ```
 //!
 //! Without `git+`, an `https`, `http` or `file` URL must end in `.git` or be a repository of a known forge.
 //! A ref begins at the first `@` of the path, after its `.git` if it has one, and may hold `/` and `@`; in
 //! refs and subdirectories `%XX` is read. A local path ends at the last `#subdirectory=` or `#egg=`.
+//! How an archive is packed is said by the end of its name, or by the form of its address at a forge; its query may have
+//! fields that are known to hold no secret.
 //! Windows paths, registry names and `namespace:path` are not sources.
 
 use std::path::Path;
 
+use super::archive_address::kind_of;
 use super::source::PATH_ENDS;
 use super::source_error::Refusal;
 use super::written::percent_decode;
 use super::{
-    ArchiveKind, ArchiveSource, ArchiveUrl, Expected, GitSource, ParseSourceError, Reference,
-    RemoteUrl, Scheme, Source, Subdirectory,
+    ArchiveKind, ArchiveSource, ArchiveUrl, Contents, Expected, GitSource, ParseSourceError,
+    Reference, RemoteUrl, Scheme, Source, Subdirectory, Submodules,
 };
 
 impl Source {
@@ -145,19 +148,24 @@ fn read_without_scheme(text: &str) -> Result<Source, Refusal> {
 
 /// Reads a URL that could be a repository, a page or a file.
 fn read_bare(url: &str) -> Result<Source, Refusal> {
+    let main = url.split('#').next().unwrap_or(url);
+    if main.contains('?') && ArchiveUrl::read(main).is_ok() {
+        let meant = format!("archive+{}", with_checksum(url));
+        return Err(Refusal::new(0, Expected::Kind).suggest(meant));
+    }
     let git = read_git(url)?;
     if git.url.path().to_ascii_lowercase().ends_with(".git") {
         return not_a_page(git, 0);
     }
-    if git.url.is_at_forge() && ArchiveKind::split_name(git.url.path()).is_none() {
+    let is_archive = kind_of(git.url.host(), git.url.path(), "").is_some();
+    if git.url.is_at_forge() && !is_archive {
         return not_a_page(git, 0);
     }
     let refusal = Refusal::new(0, Expected::Kind);
-    let main = url.split('#').next().unwrap_or(url);
     Err(if git.url.scheme() == Scheme::File {
         let path = main.split_once("://").map_or("", |(_, path)| path);
         refusal.suggest(format!("git+{url} for a repository or {path} for a directory"))
-    } else if ArchiveKind::split_name(main).is_some() {
+    } else if is_archive || ArchiveKind::split_name(main).is_some() {
         refusal.suggest(format!("archive+{}", with_checksum(url)))
     } else {
         refusal.suggest(format!("git+{url}"))
@@ -182,6 +190,11 @@ fn not_a_page(git: GitSource, path_at: usize) -> Result<Source, Refusal> {
     };
     if is_repository {
         return Ok(Source::Git(git));
+    }
+    if kind_of(git.url.host(), git.url.path(), "").is_some() {
+        let address = git.url.without_secret();
+        let meant = format!("archive+{address}#sha256=<64 hex digits>");
+        return Err(Refusal::new(path_at, Expected::Repository).suggest(meant));
     }
     let refusal = Refusal::new(path_at, Expected::Repository);
     let address = format!("git+https://{forge}");
@@ -208,7 +221,7 @@ fn read_git(text: &str) -> Result<GitSource, Refusal> {
     let reference = reference.map(|text| read_reference(text, reference_at)).transpose()?;
     let kind = if url.is_scp() { "" } else { "git+" };
     let fields =
-        FragmentFields::read(fragment, main.len() + 1, &["subdirectory"]).map_err(|refusal| {
+        FragmentFields::read(fragment, main.len() + 1, &GIT_FIELDS).map_err(|refusal| {
             match meant_reference(fragment.unwrap_or_default()) {
                 Some(meant) if reference.is_none() => {
                     refusal.suggest(format!("{kind}{main}@{meant}"))
@@ -216,7 +229,8 @@ fn read_git(text: &str) -> Result<GitSource, Refusal> {
                 _ => refusal,
             }
         })?;
-    Ok(GitSource { url, reference, subdirectory: fields.subdirectory })
+    let FragmentFields { subdirectory, contents, .. } = fields;
+    Ok(GitSource { url, reference, subdirectory, contents })
 }
 
 fn read_archive(text: &str) -> Result<Source, Refusal> {
@@ -282,10 +296,14 @@ fn meant_reference(fragment: &str) -> Option<&str> {
     name.parse::<Reference>().is_ok().then_some(name)
 }
 
+/// The fields that a repository may have.
+const GIT_FIELDS: [&str; 3] = ["subdirectory", "submodules", "lfs"];
+
 /// What is written behind `#`.
 #[derive(Default)]
 struct FragmentFields {
     subdirectory: Option<Subdirectory>,
+    contents: Contents,
     sha256: Option<[u8; 32]>,
 }
 
@@ -305,6 +323,15 @@ impl FragmentFields {
                 "egg" => {}
                 "subdirectory" if keys.contains(&key) => {
                     fields.subdirectory = read_subdirectory(value, value_at)?;
+                }
+                "submodules" if keys.contains(&key) => {
+                    let wanted = Submodules::read(value);
+                    fields.contents.submodules =
+                        wanted.ok_or(Refusal::new(value_at, Expected::Submodules))?;
+                }
+                "lfs" if keys.contains(&key) => {
+                    let wanted = value.parse().ok();
+                    fields.contents.lfs = wanted.ok_or(Refusal::new(value_at, Expected::Flag))?;
                 }
                 "sha256" if keys.contains(&key) => {
                     let hash = blake3::Hash::from_hex(value).ok();

@@ -104,6 +104,11 @@ impl<'t> Fields<'t> {
         item.as_integer().map(Some).ok_or_else(|| self.wrong(key, "an integer"))
     }
 
+    pub(super) fn boolean(&self, key: &str) -> Result<Option<bool>, Placed<TomlFault>> {
+        let Some(item) = self.table.get(key) else { return Ok(None) };
+        item.as_bool().map(Some).ok_or_else(|| self.wrong(key, "true or false"))
+    }
+
     pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<String>>, Placed<TomlFault>> {
         let Some(item) = self.table.get(key) else { return Ok(None) };
         let list = item.as_array().and_then(|array| {

@@ -6,6 +6,9 @@
 
 use std::ops::Range;
 
+use super::archive_address::may_be_written;
+use super::login_text::{is_ssh, secret_in_login};
+
 /// Stands for a secret in every printed text.
 pub(super) const STARS: &str = "***";
 
@@ -66,7 +69,10 @@ fn secrets_in_url(scheme: &str, rest: &str) -> Vec<Range<usize>> {
     };
     let after = rest.get(login_end..).unwrap_or_default();
     let hash = after.find('#').unwrap_or(after.len());
-    if let Some(query) = after.get(..hash).and_then(|main| main.find('?')) {
+    let main = after.get(..hash).unwrap_or_default();
+    if let Some(query) = main.find('?')
+        && !may_be_written(main.get(query + 1..).unwrap_or_default())
+    {
         cuts.push(base + login_end + query + 1..base + login_end + hash);
     }
     cuts.extend(secrets_in_fragment(after, hash, base + login_end));
@@ -92,7 +98,8 @@ fn login_end(rest: &str, ssh: bool) -> Option<usize> {
 }
 
 fn secrets_in_fragment(after: &str, hash: usize, base: usize) -> Vec<Range<usize>> {
-    let harmless = ["subdirectory", "sha256", "egg", "branch", "tag", "rev", "ref"];
+    let harmless =
+        ["subdirectory", "submodules", "lfs", "sha256", "egg", "branch", "tag", "rev", "ref"];
     let mut from = hash + 1;
     let mut cuts = Vec::new();
     for part in after.get(from..).unwrap_or_default().split('&') {
@@ -116,29 +123,6 @@ fn secret_in_scp(text: &str) -> Option<Range<usize>> {
     let host_path = text.get(at..).is_some_and(|host| host.contains(':'));
     let looks_local = text.starts_with(['/', '.', '~']);
     (!looks_local && !head.contains('@') && (host_path || lost_slash)).then_some(colon + 1..at)
-}
-
-/// Whether a name before `@` is a login name there (`ssh://git@…`) and not a token.
-pub(super) fn is_ssh(scheme: &str) -> bool {
-    scheme.to_ascii_lowercase().ends_with("ssh")
-}
-
-/// The part of `user`, `user:password` or `token` that is a secret.
-///
-/// Except over ssh a lone name is taken for a token, and so is a user with an empty or a placeholder
-/// password, because forges document `https://TOKEN:x-oauth-basic@host`.
-pub(super) fn secret_in_login(login: &str, ssh: bool) -> Option<Range<usize>> {
-    let tokens = ["ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-"];
-    match login.split_once(':') {
-        None if ssh || login.is_empty() => None,
-        None => Some(0..login.len()),
-        Some((user, password)) => {
-            let placeholder = password.is_empty() || password == "x-oauth-basic";
-            let user_is_token = tokens.iter().any(|prefix| user.starts_with(prefix));
-            let whole = user.is_empty() || user_is_token || (placeholder && !ssh);
-            Some(if whole { 0..login.len() } else { user.len() + 1..login.len() })
-        }
-    }
 }
 
 /// Replaces control characters, `%` and the bytes in `also` by `%XX`.
@@ -202,7 +186,7 @@ mod tests {
     fn whatever_could_be_a_secret_is_hidden_even_in_text_that_does_not_parse() {
         let table = [
             ("https://user:tok@h/o/r", "https://user:***@h/o/r"),
-            ("git+https://tok@h/o/r@main", "git+https://***@h/o/r@main"),
+            ("git+https://ghp_tok@h/o/r@main", "git+https://***@h/o/r@main"),
             ("https://tok:@h/o/r", "https://***@h/o/r"),
             ("https://tok:x-oauth-basic@h/o/r", "https://***@h/o/r"),
             ("https://ghp_abc:x@h/o/r", "https://***@h/o/r"),
@@ -228,7 +212,9 @@ mod tests {
             "git@github.com:o/r@main",
             "https://h:8080/o/r@v1",
             "ssh://git@h/o/r",
+            "https://me@h/o/r@v1",
             "foundation:behaviors/x",
+            "https://h/o/r?archive=tar.gz#sha256=00",
             "/a/b:c@d",
             "",
         ] {

@@ -106,7 +106,7 @@ fn nothing_uses(view: &CachedView<'_>) -> Option<Finding> {
         return None;
     }
     let size = match view.effort {
-        Effort::Full => format!(" ({} kB)", size_of(directory) / 1000),
+        Effort::Full | Effort::Import => format!(" ({} kB)", size_of(directory) / 1000),
         Effort::Quick => String::new(),
     };
     Some(unused(directory, format!("no known environment leads to it{size}")))

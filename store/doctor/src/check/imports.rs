@@ -1,19 +1,18 @@
-//! Each distribution imported in the environment's own Python.
+//! Each distribution imported in the environment's own Python, if the user wants that: an import runs code.
 //!
 //! The exception goes into the finding that explains it, or into one of its own.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::time::Duration;
 
 use modstore_core::{
     findings::{Severity, codes},
     model::{DistributionName, causes},
     program::own_directory,
 };
-use modstore_python::{
-    Exception, ImportProbe, ImportRequest, ImportResult, is_identifier, names_below,
-};
+use modstore_python::{Exception, ImportProbe, ImportRequest, ImportResult, is_identifier};
 
 use super::{
+    finders::NOT_LOADED,
     interpreter::WRONG_INTERPRETER,
     origins::UNCOMPILED,
     paths::DANGLING_PATH,
@@ -23,7 +22,7 @@ use super::{
 };
 use crate::{
     finding::{Code, Details as _, Finding, Fix},
-    inspected::{Editable, leads_somewhere},
+    inspected::{Editable, InspectedEnvironment, promised},
 };
 
 codes! { pub(super) CODES of Code:
@@ -34,19 +33,15 @@ codes! { pub(super) CODES of Code:
 pub(super) const CHECK: Step<OfEnvironment> = OfEnvironment::check(CODES, find);
 
 /// The codes that explain why an import fails, whatever the exception. An unmet requirement explains only its own.
-const EXPLANATIONS: [Code; 4] = [DANGLING_PATH, NOT_AS_RECORDED, UNCOMPILED, WRONG_INTERPRETER];
+const EXPLANATIONS: [Code; 5] =
+    [DANGLING_PATH, NOT_AS_RECORDED, NOT_LOADED, UNCOMPILED, WRONG_INTERPRETER];
 
 /// How long the import of one distribution may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
     let environment = view.environment;
-    if view.effort == Effort::Quick || !environment.can_run() {
-        return;
-    }
-    if let Some(unasked) = &environment.found.unasked {
-        view.import_skipped =
-            Some(format!("{unasked}; `{}` runs it", environment.doctor_command()));
+    if view.effort != Effort::Import || !environment.can_run() || !environment.may_run() {
         return;
     }
     match import_all(view) {
@@ -58,12 +53,13 @@ fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
                 }
             }
         }
-        Err(why) => view.import_skipped = Some(why),
+        Err(why) => view.not_run = Some(why),
     }
 }
 
 /// Imports all distributions that lie elsewhere, or says why that is not possible.
 fn import_all(view: &EnvironmentView<'_>) -> Result<Vec<ImportResult>, String> {
+    let request = |editable| request(editable, view.environment);
     let modules: Vec<ImportRequest> = view.editables.iter().filter_map(request).collect();
     if modules.is_empty() {
         return Ok(Vec::new());
@@ -122,21 +118,13 @@ fn top_of(name: &str) -> &str {
     name.split('.').next().unwrap_or_default()
 }
 
-/// The names of a distribution to be imported; `None`, if none is known.
-fn request(editable: &Editable<'_>) -> Option<ImportRequest> {
-    let mut imports: BTreeSet<String> = editable.imports().into_iter().collect();
-    if imports.is_empty() {
-        let roots = editable.followed.iter().map(|pointer| pointer.target.as_path());
-        imports = roots.filter(|root| root.is_dir()).flat_map(names_below).collect();
-    }
-    if imports.is_empty() && !is_all_there(editable) {
-        imports.insert(editable.name.in_file_names());
-    }
+/// The names of a distribution to be imported; `None`, if it promises none.
+fn request(editable: &Editable<'_>, environment: &InspectedEnvironment) -> Option<ImportRequest> {
+    let mut imports = promised(editable);
+    let distributions = || environment.scans.iter().flat_map(|scan| &scan.distributions);
+    let is_installed = |name: &DistributionName| distributions().any(|it| it.name == *name);
+    let read = editable.entry_points.iter().filter(|point| point.is_for(is_installed));
+    imports.extend(read.filter_map(|point| point.module().map(str::to_owned)));
     imports.retain(|name| name.split('.').all(is_identifier));
     (!imports.is_empty()).then(|| ImportRequest { module: editable.name.to_string(), imports })
-}
-
-fn is_all_there(editable: &Editable<'_>) -> bool {
-    let targets: Vec<&Path> = editable.followed.iter().map(|it| it.target.as_path()).collect();
-    !targets.is_empty() && targets.into_iter().all(leads_somewhere)
 }

@@ -2,17 +2,14 @@
 
 use std::path::Path;
 
-use modstore_core::{
-    findings::{Severity, codes},
-    model::causes,
-};
-use modstore_python::{Interpreter, quoted};
+use modstore_core::findings::{Severity, codes};
+use modstore_python::quoted;
 
 use super::view::{Effort, EnvironmentView, MachineView, OfEnvironment, OfMachine, Step};
 use crate::{
     finding::{Code, Details as _, Finding, Fix, name_of},
     hosts::HOSTS,
-    inspected::InspectedEnvironment,
+    inspected::{Asked, InspectedEnvironment},
 };
 
 codes! { pub(super) CODES of Code:
@@ -25,6 +22,9 @@ pub(super) const INSTALL_STATE: Step<OfMachine> = OfMachine::check(CODES, outdat
 
 fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
     let environment = view.environment;
+    if let (Some(unasked), true) = (&environment.found.unasked, view.effort != Effort::Quick) {
+        view.not_run = Some(format!("{unasked}; `{}` runs it", environment.doctor_command()));
+    }
     if let Some(what) = cannot_run(environment).or_else(|| wrong_answer(view)) {
         found.push(
             Finding::new(WRONG_INTERPRETER, environment.executable(), what)
@@ -48,22 +48,14 @@ fn cannot_run(environment: &InspectedEnvironment) -> Option<String> {
     })
 }
 
-/// Starts it, unless only files may be read.
+/// What its answer says, if it was asked.
 fn wrong_answer(view: &EnvironmentView<'_>) -> Option<String> {
-    let environment = view.environment;
-    if view.effort == Effort::Quick || !environment.may_run() {
-        return None;
-    }
-    let version = match Interpreter::query(environment.executable(), view.cancel) {
-        Ok(interpreter) => interpreter.version,
-        Err(error) => {
-            // Only the last line of a traceback says why.
-            let causes = causes(&error).into_iter();
-            let last = causes.filter_map(|cause| cause.lines().last().map(str::to_owned));
-            return Some(last.collect::<Vec<_>>().join(": "));
-        }
+    let version = match view.asked {
+        Asked::Not | Asked::Failed { without_site: true, .. } => return None,
+        Asked::Failed { why, .. } => return Some(why.clone()),
+        Asked::Answer(answer) => &answer.version,
     };
-    let (major, minor, _) = environment.python?;
+    let (major, minor, _) = view.environment.python?;
     let is_same = version.starts_with(&format!("{major}.{minor}."));
     (!is_same).then(|| {
         format!("it is Python {version} now, and the environment was made for {major}.{minor}")

@@ -6,8 +6,11 @@ pub(crate) mod view;
 mod paths;
 mod records;
 mod origins;
+mod finders;
 mod requirements;
 mod interpreter;
+mod start;
+mod programs;
 mod imports;
 mod duplicates;
 mod checkouts;
@@ -17,15 +20,20 @@ mod registries;
 
 use view::{OfCache, OfCached, OfEditable, OfEnvironment, OfMachine, Step};
 
-use crate::finding::Code;
+use modstore_core::findings::CodeList;
+
+use crate::finding::{Code, Fix};
 
 /// The codes of all families.
-const FAMILIES: [&[Code]; 11] = [
+const FAMILIES: [&[Code]; 14] = [
     paths::CODES,
     records::CODES,
     origins::CODES,
+    finders::CODES,
     requirements::CODES,
     interpreter::CODES,
+    start::CODES,
+    programs::CODES,
     imports::CODES,
     duplicates::CODES,
     checkouts::CODES,
@@ -35,11 +43,18 @@ const FAMILIES: [&[Code]; 11] = [
 ];
 
 /// Each environment, before its distributions.
-pub(crate) const ENVIRONMENT: [Step<OfEnvironment>; 2] = [interpreter::CHECK, records::REMAINS];
+pub(crate) const ENVIRONMENT: [Step<OfEnvironment>; 5] =
+    [interpreter::CHECK, start::CHECK, programs::CHECK, records::REMAINS, records::DUPLICATES];
 
 /// Each distribution whose code lies elsewhere.
-pub(crate) const EDITABLE: [Step<OfEditable>; 5] =
-    [paths::CHECK, records::UNPARSED, records::RECORDED, origins::CHECK, requirements::CHECK];
+pub(crate) const EDITABLE: [Step<OfEditable>; 6] = [
+    paths::CHECK,
+    records::UNPARSED,
+    records::RECORDED,
+    origins::CHECK,
+    finders::CHECK,
+    requirements::CHECK,
+];
 
 /// Each environment, when all of that is known.
 pub(crate) const ENVIRONMENT_AT_LAST: [Step<OfEnvironment>; 2] = [origins::BOUND, imports::CHECK];
@@ -69,6 +84,12 @@ pub(crate) const MACHINE: [Step<OfMachine>; 5] = [
     secrets::INSTALLED,
     locks::LEASES,
 ];
+
+impl CodeList for Fix {
+    fn codes() -> Vec<Code> {
+        codes()
+    }
+}
 
 /// Every code, in the order of their ids.
 ///

@@ -43,6 +43,10 @@ fn different(view: &EditableView<'_>) -> Option<Finding> {
     let recorded = editable.recorded.as_ref()?;
     let mut followed = editable.followed.iter();
     let pointer = followed.find(|pointer| !is_within(&pointer.target, recorded))?;
+    // A project may take packages from beside it: then the files that lead there are those that were installed.
+    if recorded.exists() && !is_link(recorded) && editable.is_as_installed() {
+        return None;
+    }
     let file = editable.direct_url_file()?;
     let finding =
         |what: String| view.finding(DIFFERENT_PATHS, &file, what).leading_to(&pointer.target);
@@ -59,12 +63,16 @@ fn different(view: &EditableView<'_>) -> Option<Finding> {
         });
     }
     // A link that was switched: the installer recorded the link, and Python follows the directory behind it.
-    let is_link = recorded.canonicalize().is_ok_and(|real| real != *recorded);
-    if is_link && is_project_of(recorded, &editable.name) {
+    if is_link(recorded) && is_project_of(recorded, &editable.name) {
         let finding = finding(format!("{paths}, which the installed link led to once"));
         return Some(finding.choose(Choice::only(recorded, "where the link leads now")));
     }
     Some(finding(paths).not_fixed("both exist, and nothing says which of them is meant"))
+}
+
+/// Whether a link is on the way to this path, or at its end.
+fn is_link(path: &Path) -> bool {
+    path.canonicalize().is_ok_and(|real| real != *path)
 }
 
 /// Whether a path is that directory or in it, as written or with its links resolved.

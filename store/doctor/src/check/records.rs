@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use modstore_core::findings::{Severity, codes};
-use modstore_python::{PythonVersion, RecordedFile, quoted};
+use modstore_python::{Distribution, PythonVersion, RecordedFile, quoted};
 
 use super::{
     paths::{DANGLING_PATH, DIFFERENT_PATHS},
@@ -20,6 +20,8 @@ use crate::{
 codes! { pub(super) CODES of Code:
     /// files recorded at installation are missing or changed
     NOT_AS_RECORDED = "D04", Broken, Fix::Install;
+    /// metadata of another version was left beside that of the installed one
+    LEFT_METADATA = "D22", Warning, Fix::Command;
 }
 
 /// A path that leads nowhere is worse, and of two different paths the record has one.
@@ -27,9 +29,10 @@ pub(super) const RECORDED: Step<OfEditable> =
     OfEditable::check(CODES, recorded).unless(&[DANGLING_PATH, DIFFERENT_PATHS]);
 pub(super) const UNPARSED: Step<OfEditable> = OfEditable::check(CODES, unparsed);
 pub(super) const REMAINS: Step<OfEnvironment> = OfEnvironment::check(CODES, remains);
+pub(super) const DUPLICATES: Step<OfEnvironment> = OfEnvironment::check(CODES, duplicates);
 
-/// From this version on Python passes over hidden `.pth` files.
-const HIDES: PythonVersion = (3, 12, Some(4));
+/// From these patch versions on, and from Python 3.13 on, Python passes over hidden `.pth` files.
+const HIDING: [(u32, u32); 5] = [(8, 19), (9, 19), (10, 14), (11, 8), (12, 2)];
 
 fn unparsed(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     let Some((file, why)) = &view.editable.unparsed else { return };
@@ -44,7 +47,7 @@ fn recorded(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     if editable.unparsed.is_some() {
         return;
     }
-    let lost = if editable.followed.is_empty() { not_found(view) } else { passed_over(view) };
+    let lost = if editable.followed.is_empty() { lost(view) } else { passed_over(view) };
     let Some(finding) = lost.or_else(|| changed(view)) else { return };
     let project = editable.recorded.clone().filter(|recorded| recorded.is_dir());
     let followed = || editable.project().map(|project| project.directory.clone());
@@ -58,25 +61,27 @@ fn recorded(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     found.push(finding.choose(choice));
 }
 
-fn not_found(view: &EditableView<'_>) -> Option<Finding> {
-    let distribution = view.editable.distribution?;
-    Some(match view.editable.recorded_pths().find(|path| !path.exists()) {
-        Some(path) => {
-            let what = format!("{} is missing, and nothing else leads to its code", name_of(path));
-            view.finding(NOT_AS_RECORDED, path, what)
-        }
-        None => {
-            let what = "it is installed, and nothing leads to its code";
-            view.finding(NOT_AS_RECORDED, &distribution.directory, what)
-        }
-    })
+/// A file that led to its code and is gone. A distribution whose record is whole, and has no such file, has no code that
+/// anything could lead to: a bundle of data, or of entry points alone.
+fn lost(view: &EditableView<'_>) -> Option<Finding> {
+    let path = view.editable.recorded_pths().find(|path| !path.exists())?;
+    let what = format!("{} is missing, and nothing else leads to its code", name_of(path));
+    Some(view.finding(NOT_AS_RECORDED, path, what))
 }
 
 fn passed_over(view: &EditableView<'_>) -> Option<Finding> {
     let pointer = view.editable.followed.iter().find(|pointer| pointer.is_hidden)?;
-    let is_passed_over = view.environment.python.is_none_or(|python| python >= HIDES);
+    let is_passed_over = view.environment.python.is_none_or(hides);
     let what = format!("{} is hidden, and Python passes over it", name_of(&pointer.file));
     is_passed_over.then(|| view.finding(NOT_AS_RECORDED, &pointer.file, what))
+}
+
+/// Whether a Python passes over hidden `.pth` files.
+fn hides((_, minor, patch): PythonVersion) -> bool {
+    match HIDING.iter().find(|(line, _)| *line == minor) {
+        Some((_, first)) => patch.is_none_or(|patch| patch >= *first),
+        None => minor > 12,
+    }
 }
 
 fn changed(view: &EditableView<'_>) -> Option<Finding> {
@@ -116,5 +121,23 @@ fn remains(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
             .of(&info.name, None)
             .not_fixed("its remaining files are not known")
             .command(format!("rm -r {}", quoted(directory.as_os_str())))
+    }));
+}
+
+/// Metadata that an upgrade which was cut off left beside the new one. Tools may believe either of them.
+fn duplicates(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
+    found.extend(view.environment.superseded().into_iter().map(|(left, real)| {
+        let version =
+            |it: &Distribution| it.version.clone().unwrap_or_else(|| "of no version".into());
+        let what = format!(
+            "metadata of {} {} was left beside that of {}, whose files are there",
+            left.name,
+            version(left),
+            version(real),
+        );
+        Finding::new(LEFT_METADATA, &left.directory, what)
+            .of(&left.name, None)
+            .not_fixed("what left it there is not known")
+            .command(format!("rm -r {}", quoted(left.directory.as_os_str())))
     }));
 }

@@ -3,13 +3,13 @@
 //! Requirements are those that were installed with it and those that its project declares now: an update of the code
 //! alone brings new ones, and no installer. A requirement that cannot be parsed is reported and not judged.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use modstore_core::{
     findings::{Severity, codes},
     model::DistributionName,
 };
-use modstore_python::quoted;
+use modstore_python::{Distribution, ModuleSearch, RecordedFile, quoted, small_text};
 use toml_edit::{Document, Item, Table, TableLike};
 
 use super::{
@@ -18,7 +18,11 @@ use super::{
 };
 use crate::{
     finding::{Choice, Code, Details as _, Finding, Fix},
-    inspected::{Editable, MarkerEnvironment, Requirement, admits_python, is_same_version},
+    inspected::{
+        Asked, Editable, InspectedEnvironment, MarkerEnvironment, Requirement, admits_python,
+        is_same_version,
+    },
+    wanted::{Wanted, source_of},
 };
 
 codes! { pub(super) CODES of Code:
@@ -33,13 +37,14 @@ pub(super) const CHECK: Step<OfEditable> = OfEditable::check(CODES, find).unless
 struct Declared {
     version: Option<String>,
     dependencies: Vec<String>,
-    entry_points: Vec<(String, String)>,
+    /// Group, name and object.
+    entry_points: Vec<(String, String, String)>,
 }
 
 fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     let editable = view.editable;
     let Some(distribution) = editable.distribution else { return };
-    let Some(python) = view.environment.python else { return };
+    let Some(here) = marker_environment(view.environment, view.asked) else { return };
     // Without its project there is nothing to compare.
     if editable.dangling().is_some() {
         return;
@@ -49,7 +54,6 @@ fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     let mut requirements: Vec<String> =
         metadata.iter().flat_map(|it| it.requires.clone()).collect();
     requirements.extend(declared.iter().flat_map(|it| it.dependencies.clone()));
-    let here = MarkerEnvironment { python, implementation: "CPython".into(), machine: machine() };
     let mut unmet: BTreeMap<DistributionName, Finding> = BTreeMap::new();
     for text in requirements {
         match Requirement::parse(&text) {
@@ -58,16 +62,17 @@ fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
                 view.unparsed.push((distribution.directory.clone(), why));
             }
             Some(needed) if needed.applies(&here) == Some(true) => {
-                unmet.extend(not_met(view, &needed).map(|finding| (needed.name.clone(), finding)));
+                let finding = not_met(view, &needed, &here);
+                unmet.extend(finding.map(|finding| (needed.name.clone(), finding)));
             }
             Some(_) => {}
         }
     }
     found.extend(unmet.into_values());
     let requires = metadata.as_ref().and_then(|it| it.requires_python.as_deref());
-    let other = requires.filter(|requires| admits_python(requires, python) == Some(false));
+    let other = requires.filter(|requires| admits_python(requires, here.python) == Some(false));
     found.extend(other.map(|requires| {
-        let (major, minor, _) = python;
+        let (major, minor, _) = here.python;
         let what = format!("it is for Python {requires}, and the environment has {major}.{minor}");
         let finding = view.finding(UNMET_REQUIREMENT, &distribution.directory, what);
         finding.not_fixed("the environment has another Python")
@@ -75,37 +80,158 @@ fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     found.extend(declared.and_then(|declared| changed(view, &declared)));
 }
 
-fn not_met(view: &EditableView<'_>, needed: &Requirement) -> Option<Finding> {
-    let mut installed = view.environment.scans.iter().flat_map(|scan| &scan.distributions);
-    let found = installed.find(|it| it.name == needed.name);
+fn not_met(
+    view: &EditableView<'_>,
+    needed: &Requirement,
+    here: &MarkerEnvironment,
+) -> Option<Finding> {
+    let installed = visible(view.environment, view.asked);
+    let all: Vec<&Distribution> = installed.iter().filter(|it| it.name == needed.name).collect();
     let text = needed.without_marker();
-    let (severity, what) = match found.map(|found| found.version.as_deref()) {
-        None => (Severity::Broken, format!("it needs {text}, which is not installed")),
-        Some(Some(version)) if needed.admits(version) == Some(false) => {
-            (Severity::Warning, format!("it needs {text}, and {version} is installed"))
-        }
-        Some(_) => return None,
-    };
-    let python = quoted(view.environment.executable().as_os_str());
-    let command = format!("uv pip install --python {python} {}", quoted(text.as_ref()));
     let path = &view.editable.distribution?.directory;
-    let finding = view.finding(UNMET_REQUIREMENT, path, what).at(severity).command(command);
-    Some(finding.with(|about| about.requirement = Some(text.to_owned())))
+    let Some(first) = all.first() else {
+        // Without the interpreter's answer, what lies below a virtual environment is not seen.
+        if view.asked.answer().is_none() && sees_more(view.environment) {
+            return None;
+        }
+        let what = format!("it needs {text}, which is not installed");
+        return Some(missing(view, needed, view.finding(UNMET_REQUIREMENT, path, what)));
+    };
+    let admits = |it: &&Distribution| match &it.version {
+        Some(version) => needed.admits(version) != Some(false),
+        None => true,
+    };
+    match all.iter().copied().find(admits) {
+        Some(met) if is_emptied(met) => {
+            let what = format!("it needs {text}, which is installed, and all its files are gone");
+            let finding = missing(view, needed, view.finding(UNMET_REQUIREMENT, path, what));
+            Some(finding.with(|about| about.is_reinstalled = true))
+        }
+        Some(_) => None,
+        None => {
+            let version = first.version.as_deref().unwrap_or_default();
+            let what = format!("it needs {text}, and {version} is installed");
+            let others = who_needs(&installed, view, needed, version, here);
+            let finding = |what| view.finding(UNMET_REQUIREMENT, path, what).at(Severity::Warning);
+            Some(if others.is_empty() {
+                missing(view, needed, finding(what))
+            } else {
+                let what = format!("{what}, as {} needs it", others.join(" and "));
+                finding(what).not_fixed("another version would break what works; a version that pleases both has to be released, or one of them left out")
+            })
+        }
+    }
+}
+
+/// Whether all code of an installed distribution is gone: another one that had the same files was uninstalled.
+fn is_emptied(distribution: &Distribution) -> bool {
+    let Ok(Some(files)) = distribution.record() else { return false };
+    let is_code = |file: &&RecordedFile| {
+        let is_own = file.path.starts_with(&distribution.directory);
+        let end = file.path.extension().and_then(|end| end.to_str()).unwrap_or_default();
+        !is_own && ["py", "so", "pyd", "pth"].contains(&end)
+    };
+    let mut code = files.iter().filter(is_code).peekable();
+    code.peek().is_some() && !code.any(|file| file.path.exists())
+}
+
+/// The installed distributions that need the installed version of this, and would not have the wanted one's.
+fn who_needs(
+    installed: &[Distribution],
+    view: &EditableView<'_>,
+    needed: &Requirement,
+    version: &str,
+    here: &MarkerEnvironment,
+) -> Vec<String> {
+    let needs = |it: &Distribution| {
+        let requires = it.metadata().ok().flatten()?.requires;
+        let all = requires.iter().filter_map(|text| Requirement::parse(text));
+        let mut same =
+            all.filter(|other| other.name == needed.name && other.applies(here) == Some(true));
+        same.find(|other| other.constraint().is_some() && other.admits(version) == Some(true))
+            .map(|other| format!("{} ({})", it.name, other.without_marker()))
+    };
+    installed.iter().filter(|it| it.name != view.editable.name).filter_map(needs).collect()
+}
+
+/// The finding, with what `--fix` installs, and from where.
+fn missing(view: &EditableView<'_>, needed: &Requirement, finding: Finding) -> Finding {
+    let text = needed.without_marker();
+    let python = quoted(view.environment.executable().as_os_str());
+    let install = |what: &str| format!("uv pip install --python {python} {what}");
+    match source_of(view.catalog, view.editable, &needed.name) {
+        Wanted::Directory(directory) => finding
+            .command(install(&format!("-e {}", quoted(directory.as_os_str()))))
+            .with(|about| about.requirement_from = Some(directory)),
+        Wanted::Address(address) => {
+            let text = format!("{} @ {address}", needed.name);
+            finding
+                .command(install(&quoted(text.as_ref())))
+                .with(|about| about.requirement = Some(text))
+        }
+        Wanted::Unknown(why) => finding.not_fixed(why),
+        Wanted::Index => finding
+            .command(install(&quoted(text.as_ref())))
+            .with(|about| about.requirement = Some(text.to_owned())),
+    }
+}
+
+/// The markers' values in an environment.
+fn marker_environment(
+    environment: &InspectedEnvironment,
+    asked: &Asked,
+) -> Option<MarkerEnvironment> {
+    let answer = asked.answer();
+    let by_answer = |answer: &ModuleSearch| {
+        let mut parts = answer.version.split('.').map(str::parse);
+        Some((parts.next()?.ok()?, parts.next()?.ok()?, parts.next().and_then(Result::ok)))
+    };
+    let python = answer.and_then(by_answer).or(environment.python)?;
+    let answered = answer.map(|answer| answer.markers.clone()).unwrap_or_default();
+    Some(MarkerEnvironment { python, machine: machine(), answered })
+}
+
+/// The distributions that an environment's Python sees: those on its import path, or those of its site directories, if it
+/// was not asked. Without metadata that a cut-off upgrade left.
+fn visible(environment: &InspectedEnvironment, asked: &Asked) -> Vec<Distribution> {
+    let left: Vec<&Path> =
+        environment.superseded().into_iter().map(|(left, _)| left.directory.as_path()).collect();
+    let all: Vec<Distribution> = match asked.answer() {
+        Some(answer) => answer.installed.iter().filter_map(|it| Distribution::at(it)).collect(),
+        None => environment.scans.iter().flat_map(|scan| scan.distributions.clone()).collect(),
+    };
+    all.into_iter().filter(|it| !left.contains(&it.directory.as_path())).collect()
+}
+
+/// Whether Python sees more than the environment's own site directories: those of the Python below a virtual environment,
+/// and, without one, the user's.
+fn sees_more(environment: &InspectedEnvironment) -> bool {
+    let Some(settings) = small_text(&environment.prefix().join("pyvenv.cfg")) else { return true };
+    let mut fields = settings.lines().filter_map(|line| line.split_once('='));
+    fields.any(|(key, value)| {
+        key.trim() == "include-system-site-packages" && value.trim().eq_ignore_ascii_case("true")
+    })
 }
 
 fn changed(view: &EditableView<'_>, declared: &Declared) -> Option<Finding> {
     let editable = view.editable;
     let distribution = editable.distribution?;
     let installed = distribution.version.as_deref()?;
-    let missing = declared.entry_points.iter().find(|(group, name)| {
-        !editable.entry_points.iter().any(|entry| entry.group == *group && entry.name == *name)
-    });
+    let is_installed = |group: &str, name: &str, object: &str| {
+        let plain = |object: &str| object.replace(' ', "");
+        let mut all = editable.entry_points.iter();
+        all.any(|it| it.group == group && it.name == name && plain(&it.object) == plain(object))
+    };
+    let mut declared_points = declared.entry_points.iter();
+    let missing = declared_points.find(|(group, name, object)| !is_installed(group, name, object));
     let what = match (&declared.version, missing) {
         (Some(now), _) if !is_same_version(now, installed) => {
             format!("its project is at version {now}, and {installed} is installed")
         }
-        (_, Some((group, name))) => {
-            format!("its project has the entry point {name} of {group}, which is not installed")
+        (_, Some((group, name, object))) => {
+            format!(
+                "its project has the entry point {name} of {group} as {object}, which is not installed"
+            )
         }
         _ => return None,
     };
@@ -123,13 +249,17 @@ fn declared_by(editable: &Editable<'_>) -> Option<Declared> {
         let array = item.as_array()?.iter();
         Some(array.filter_map(|value| value.as_str().map(str::to_owned)).collect())
     };
-    let keys = |group: &str, table: Option<&dyn TableLike>| {
-        let keys = table.into_iter().flat_map(|table| table.iter().map(|(key, _)| key.to_owned()));
-        keys.map(|key| (group.to_owned(), key)).collect::<Vec<_>>()
+    let points = |group: &str, table: Option<&dyn TableLike>| {
+        let all = table.into_iter().flat_map(TableLike::iter);
+        let point = |(name, object): (&str, &Item)| {
+            Some((group.to_owned(), name.to_owned(), object.as_str()?.to_owned()))
+        };
+        all.filter_map(point).collect::<Vec<_>>()
     };
-    let mut entry_points = keys("console_scripts", table_at(project, "scripts"));
+    let mut entry_points = points("console_scripts", table_at(project, "scripts"));
+    entry_points.extend(points("gui_scripts", table_at(project, "gui-scripts")));
     for (group, table) in table_at(project, "entry-points").into_iter().flat_map(TableLike::iter) {
-        entry_points.extend(keys(group, table.as_table_like()));
+        entry_points.extend(points(group, table.as_table_like()));
     }
     Some(Declared {
         version: project.get("version").and_then(Item::as_str).map(str::to_owned),

@@ -18,12 +18,13 @@ use crate::{
     cache::Cached,
     catalog::Catalog,
     finding::{About, Code, Details as _, Finding, Fix},
-    inspected::{Editable, InspectedEnvironment},
+    inspected::{Asked, Editable, InspectedEnvironment},
 };
 
 /// A distribution whose code lies elsewhere.
 pub(crate) struct EditableView<'a> {
     pub environment: &'a InspectedEnvironment,
+    pub asked: &'a Asked,
     pub editable: &'a Editable<'a>,
     pub catalog: &'a Catalog,
     /// Receives the files whose text cannot be parsed, and why.
@@ -33,12 +34,13 @@ pub(crate) struct EditableView<'a> {
 /// An environment.
 pub(crate) struct EnvironmentView<'a> {
     pub environment: &'a InspectedEnvironment,
+    pub asked: &'a Asked,
     pub editables: &'a [Editable<'a>],
     pub catalog: &'a Catalog,
     pub effort: Effort,
     pub cancel: &'a Cancel,
     /// Receives why nothing was imported, if that could have been expected.
-    pub import_skipped: Option<String>,
+    pub not_run: Option<String>,
 }
 
 /// A repository in a cache.
@@ -69,8 +71,10 @@ pub(crate) struct MachineView<'a> {
 pub(crate) enum Effort {
     /// Read a few files.
     Quick,
-    /// Also start interpreters, import, look up commits and add up sizes.
+    /// Also ask interpreters, look up commits and add up sizes.
     Full,
+    /// Also import: run the code of distributions.
+    Import,
 }
 
 impl EditableView<'_> {

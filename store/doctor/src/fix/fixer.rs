@@ -15,6 +15,7 @@ use super::{
     by_hand::{ByHand, ByHandError},
     guard::in_the_way,
     plan::{Task, plan},
+    requirements::{Requirements, constraints},
 };
 use crate::{
     doctor::Doctor,
@@ -173,14 +174,7 @@ impl<'a> Fixer<'a> {
         environment: &InspectedEnvironment,
         findings: &[Finding],
     ) -> bool {
-        let mut wanted: Vec<String> = findings
-            .iter()
-            .map(|finding| &finding.about)
-            .filter(|it| it.environment.as_deref() == Some(environment.prefix()))
-            .filter_map(|it| it.requirement.clone())
-            .collect();
-        wanted.sort();
-        wanted.dedup();
+        let wanted = Requirements::of(environment, findings);
         let Some(installer) = &environment.installer else { return false };
         let can_add = !wanted.is_empty()
             && environment.can_run()
@@ -189,14 +183,25 @@ impl<'a> Fixer<'a> {
         if !can_add {
             return false;
         }
-        let registration = environment.registration.as_ref();
-        let constraints = registration.and_then(|it| it.constraints.as_deref());
-        let what = Install { requirements: &wanted, constraints, ..Install::default() };
-        let doing = Doing::Adding { requirements: wanted.len() };
         let how = installer.to_string();
+        let constraints = match constraints(environment) {
+            Ok(constraints) => constraints,
+            Err(error) => {
+                self.has_failed(environment, wanted.all(), &how, &error, false);
+                return false;
+            }
+        };
+        let what = Install {
+            requirements: &wanted.texts,
+            editables: &wanted.projects,
+            again: &wanted.again,
+            constraints: Some(constraints.path()),
+            ..Install::default()
+        };
+        let doing = Doing::Adding { requirements: wanted.all().len() };
         match self.install(environment, installer, doing, what) {
             Ok(()) => self.is_done(environment, vec![String::new()], &how),
-            Err(error) => self.has_failed(environment, wanted, &how, &error, false),
+            Err(error) => self.has_failed(environment, wanted.all(), &how, &error, false),
         }
         true
     }

@@ -1,6 +1,7 @@
 //! Fixes, by an installer where there is one, and by hand where not.
 
 mod plan;
+mod requirements;
 mod guard;
 mod by_hand;
 mod fixer;

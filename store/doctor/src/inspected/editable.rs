@@ -187,7 +187,7 @@ impl Editable<'_> {
 
     /// The first pointer of it that leads nowhere.
     pub(crate) fn dangling(&self) -> Option<&Pointer> {
-        self.followed.iter().copied().find(|pointer| !leads_somewhere(&pointer.target))
+        self.followed.iter().copied().find(|pointer| !finds_something(pointer))
     }
 
     /// The files of its own that say where it lies, `direct_url.json` last. Sorted otherwise, each once.
@@ -206,6 +206,15 @@ impl Editable<'_> {
         files.any(|file| pointing.contains(&file.path) && is_changed(file))
     }
 
+    /// Whether the files that say where it lies, and `direct_url.json` itself, are those that were installed.
+    pub(crate) fn is_as_installed(&self) -> bool {
+        let is_recorded = |path: &PathBuf| {
+            let mut files = self.files.iter().flatten();
+            files.any(|file| file.path == *path && file.hash.is_some() && !is_changed(file))
+        };
+        self.pointing_files().iter().all(is_recorded)
+    }
+
     pub(crate) fn direct_url_file(&self) -> Option<PathBuf> {
         self.distribution.map(|distribution| distribution.directory.join("direct_url.json"))
     }
@@ -216,13 +225,14 @@ impl Editable<'_> {
         files.filter(|path| path.extension().is_some_and(|extension| extension == "pth"))
     }
 
+    /// The modules that its entry points name.
+    pub(crate) fn entry_modules(&self) -> Vec<String> {
+        self.entry_points.iter().filter_map(|it| it.module().map(str::to_owned)).collect()
+    }
+
     /// The importable names of it, as its entry points and finders have them.
     pub(crate) fn imports(&self) -> Vec<String> {
-        let of_entry = |entry: &EntryPoint| {
-            let module = entry.object.split([':', '[', ' ']).next().unwrap_or_default();
-            (!module.is_empty()).then(|| module.to_owned())
-        };
-        let mut names: Vec<String> = self.entry_points.iter().filter_map(of_entry).collect();
+        let mut names = self.entry_modules();
         names.extend(self.followed.iter().filter_map(|pointer| pointer.name.clone()));
         names.sort();
         names.dedup();
@@ -249,7 +259,7 @@ impl Editable<'_> {
     fn unknown_code(&self, file: &Path) -> Option<String> {
         let lines = lines(&self.scan.site, &small_bytes(file)?).ok()?;
         lines.into_iter().find_map(|line| match line {
-            Line::Code(code) if !self.is_known(&code) => Some(code),
+            Line::Code(code) if !self.is_known(&code) && !is_namespace(file, &code) => Some(code),
             _ => None,
         })
     }
@@ -270,6 +280,32 @@ impl Editable<'_> {
         };
         !modules.is_empty() && modules.iter().all(is_finder) && calls.into_iter().all(is_install)
     }
+}
+
+/// Whether the line declares an old-style namespace package, as setuptools writes it: it leads nowhere by itself, and an
+/// installer writes it again.
+fn is_namespace(file: &Path, code: &str) -> bool {
+    let is_named =
+        file.file_name().is_some_and(|name| name.to_string_lossy().ends_with("-nspkg.pth"));
+    is_named && code.starts_with("import sys, types, os;") && code.contains("types.ModuleType(")
+}
+
+/// Whether Python finds anything where this leads. A finder may name an extension module without the end of its file's
+/// name, which differs from Python to Python.
+fn finds_something(pointer: &Pointer) -> bool {
+    leads_somewhere(&pointer.target)
+        || pointer.how == PointerKind::Finder && is_extension(&pointer.target)
+}
+
+/// Whether a compiled module of this name is there.
+fn is_extension(target: &Path) -> bool {
+    let (Some(directory), Some(stem)) = (target.parent(), target.file_name()) else { return false };
+    let stem = format!("{}.", stem.to_string_lossy());
+    let children = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut names = children.map(|child| child.file_name().to_string_lossy().into_owned());
+    names.any(|name| {
+        name.starts_with(&stem) && [".so", ".pyd"].iter().any(|end| name.ends_with(end))
+    })
 }
 
 /// Whether there is anything to import at this place: not when a deletion has left no more than byte code.

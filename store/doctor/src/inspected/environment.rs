@@ -3,9 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use modstore_core::program::is_executable;
-use modstore_python::{Installer, PythonVersion, Registration, Scan, quoted};
+use modstore_python::{
+    Distribution, Installer, PythonVersion, RecordedFile, Registration, Scan, quoted,
+};
 
-use super::{discover::Found, editable::Editable};
+use super::{discover::Found, editable::Editable, recorded::is_changed};
+
+/// So many files of a distribution are compared with its record.
+const COMPARED: usize = 200;
 
 /// An environment.
 #[derive(Debug)]
@@ -61,8 +66,37 @@ impl InspectedEnvironment {
         self.scans.iter().flat_map(|scan| Editable::all_in(scan, registration)).collect()
     }
 
+    /// Metadata that was left of another version, and the metadata of the version whose files are there.
+    pub(crate) fn superseded(&self) -> Vec<(&Distribution, &Distribution)> {
+        let mut found = Vec::new();
+        for scan in &self.scans {
+            for left in &scan.distributions {
+                let is_twin =
+                    |it: &&Distribution| it.name == left.name && it.directory != left.directory;
+                let mut twins = scan.distributions.iter().filter(is_twin).peekable();
+                if twins.peek().is_some()
+                    && !is_as_recorded(left)
+                    && let Some(real) = twins.find(|twin| is_as_recorded(twin))
+                {
+                    found.push((left, real));
+                }
+            }
+        }
+        found
+    }
+
     /// The command that inspects this environment because a user names it.
     pub(crate) fn doctor_command(&self) -> String {
         format!("modstore doctor --python {}", quoted(self.prefix().as_os_str()))
     }
+}
+
+/// Whether the files of a distribution are those that were recorded at its installation.
+fn is_as_recorded(distribution: &Distribution) -> bool {
+    let Ok(Some(files)) = distribution.record() else { return false };
+    let is_code = |file: &&RecordedFile| {
+        file.hash.is_some() && !file.path.starts_with(&distribution.directory)
+    };
+    let mut code = files.iter().filter(is_code).take(COMPARED).peekable();
+    code.peek().is_some() && code.all(|file| file.path.exists() && !is_changed(file))
 }

@@ -5,9 +5,13 @@ mod recorded;
 pub(crate) mod discover;
 mod editable;
 mod environment;
+mod promised;
+mod asked;
 
+pub(crate) use asked::Asked;
 pub(crate) use discover::Found;
 pub(crate) use editable::{Editable, leads_somewhere};
 pub(crate) use environment::InspectedEnvironment;
+pub(crate) use promised::promised;
 pub(crate) use recorded::{is_byte_code, is_changed, with_files};
 pub(crate) use requirement::{MarkerEnvironment, Requirement, admits_python, is_same_version};

@@ -3,9 +3,14 @@
 //! Versions are those of `pep440_rs`; names, extras and markers are parsed here, because the existing parsers bring an
 //! algebra of markers that is not needed. Three answers: yes, no, and not understood, in which case nothing is claimed.
 
+use std::collections::BTreeMap;
+
 use modstore_core::model::DistributionName;
 use modstore_python::PythonVersion;
 use pep440_rs::{Version, VersionSpecifiers};
+
+/// No Python has a later patch version.
+const NEWEST_PATCH: u32 = 999;
 
 /// A requirement of a distribution.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,10 +25,11 @@ pub(crate) struct Requirement {
 /// The Python and machine for which markers are evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MarkerEnvironment {
-    /// Its Python.
+    /// Its Python, as far as files tell.
     pub python: PythonVersion,
-    pub implementation: String,
     pub machine: String,
+    /// The values that this Python itself has; empty, if it was not asked.
+    pub answered: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -73,16 +79,33 @@ impl Requirement {
         Some(self.specifiers.contains(&version.parse().ok()?))
     }
 
+    /// Whether it has to be met only there where its marker holds.
+    pub(crate) fn has_marker(&self) -> bool {
+        self.marker.is_some()
+    }
+
+    /// The same as a constraint, which has no extras; none for one at an address, or of any version.
+    pub(crate) fn constraint(&self) -> Option<String> {
+        let is_any = self.specifiers.is_empty();
+        (!is_any).then(|| format!("{}{}", self.name, self.specifiers))
+    }
+
     /// The same without its marker, for an installer.
     pub(crate) fn without_marker(&self) -> &str {
         split_marker(&self.text).0.trim()
     }
 }
 
-/// Whether a Python of this version may be used, by a `Requires-Python`.
+/// Whether a Python of this version may be used, by a `Requires-Python`. Where the patch version is not known, and decides,
+/// there is no answer.
 pub(crate) fn admits_python(requires: &str, python: PythonVersion) -> Option<bool> {
     let specifiers: VersionSpecifiers = requires.parse().ok()?;
-    Some(specifiers.contains(&version_of(python)))
+    let (major, minor, patch) = python;
+    let admits = |patch| specifiers.contains(&version_of((major, minor, Some(patch))));
+    match patch {
+        Some(patch) => Some(admits(patch)),
+        None => Some(admits(0)).filter(|first| *first == admits(NEWEST_PATCH)),
+    }
 }
 
 /// Whether two versions are one, however they are written.
@@ -223,6 +246,9 @@ fn turned(sign: &str) -> Option<&str> {
 
 impl MarkerEnvironment {
     fn value(&self, name: &str) -> Option<String> {
+        if let Some(value) = self.answered.get(name) {
+            return Some(value.clone());
+        }
         let (major, minor, patch) = self.python;
         let is_mac = cfg!(target_os = "macos");
         Some(match name {
@@ -232,8 +258,8 @@ impl MarkerEnvironment {
             "sys_platform" => if is_mac { "darwin" } else { "linux" }.into(),
             "platform_system" => if is_mac { "Darwin" } else { "Linux" }.into(),
             "platform_machine" => self.machine.clone(),
-            "platform_python_implementation" => self.implementation.clone(),
-            "implementation_name" => self.implementation.to_ascii_lowercase(),
+            "platform_python_implementation" => "CPython".into(),
+            "implementation_name" => "cpython".into(),
             _ => return None,
         })
     }
@@ -295,7 +321,7 @@ mod tests {
     fn environment() -> MarkerEnvironment {
         MarkerEnvironment {
             python: (3, 12, Some(1)),
-            implementation: "CPython".into(),
+            answered: BTreeMap::new(),
             machine: "x86_64".into(),
         }
     }

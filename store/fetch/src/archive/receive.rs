@@ -5,15 +5,17 @@
 //! Limits: a download that breaks off starts from its first byte the next time.
 
 use std::{
+    cell::Cell,
     fs::{File, OpenOptions},
-    io::Read as _,
+    io::{BufReader, Read as _},
     path::Path,
 };
 
+use gix::bstr::ByteSlice as _;
 use modstore_core::{
     Cancel,
     disk::{Disk, DiskError, Planting, Staged, Staging, Verb},
-    model::{ArchiveSource, RemoteUrl},
+    model::{ArchiveSource, Manifest, RemoteUrl},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -103,7 +105,10 @@ impl ArchiveFetch<'_> {
         let mut tree = ArchiveTree::new(&writer, what, &folds, limits, memory, cancel);
         let file = File::open(path).map_err(|error| unusable(path, error))?;
         unpack(kind, file, &self.limits, &mut tree)?;
-        let tree = tree.finish()?;
+        let mut tree = tree.finish()?;
+        if self.source.subdirectory.is_none() && self.source.url.is_of_forge() {
+            tree.warnings.extend(of_one_directory(&tree.manifest));
+        }
         self.disk.remove_file(path).map_err(AcquireError::Write)?;
         check_subdirectory(&tree.manifest, self.source.subdirectory.as_ref())?;
         let staged =
@@ -129,46 +134,79 @@ pub struct KnownFile<'a> {
 }
 
 impl KnownFile<'_> {
-    /// Writes the file to `path`, which is free, and returns its size.
+    /// Writes the file to `path`, which is free, and returns the number of bytes received.
     ///
     /// # Errors
     /// It cannot be received, is too large, or has another checksum. What came is at `path`.
     pub fn receive(&self, path: &Path) -> Result<u64, AcquireError> {
+        let (mut next, sent) = self.open()?;
+        let (received, found) = self.keep(path, &mut *next)?;
+        let expected = self.sha256;
+        if found == expected || sent.is_gzipped && self.is_within(path)? {
+            return Ok(received);
+        }
+        let (expected, found) = (hex(expected), hex(found));
+        Err(ArchiveError::WrongSum { expected, found, is_page: sent.is_page }.into())
+    }
+
+    /// Writes what comes to a new file, and returns its size and its sum.
+    fn keep(&self, path: &Path, next: &mut NextPiece<'_>) -> Result<(u64, [u8; 32]), AcquireError> {
         self.disk.create_file(path, b"").map_err(AcquireError::Write)?;
         let mut file =
             OpenOptions::new().append(true).open(path).map_err(|error| unusable(path, error))?;
         let mut received = 0;
         let mut sum = Sha256::new();
         let mut chunk = vec![0; CHUNK];
-        let mut next = self.open()?;
         loop {
-            let filled = fill(&mut chunk, &mut next)?;
+            let filled = fill(&mut chunk, next)?;
             if self.cancel.is_cancelled() {
                 return Err(AcquireError::Cancelled);
             }
             if filled.is_empty() {
-                break;
+                return Ok((received, sum.finalize().into()));
             }
             received += filled.len() as u64;
             check_limit(ArchiveLimit::Archive, received, self.limit)?;
             sum.update(filled);
             self.disk.append(&mut file, path, filled).map_err(AcquireError::Write)?;
         }
-        let (found, expected) = (<[u8; 32]>::from(sum.finalize()), self.sha256);
-        if found != expected {
-            return Err(
-                ArchiveError::WrongSum { expected: hex(expected), found: hex(found) }.into()
-            );
+    }
+
+    /// Whether the file at `path` has the right sum once it is unzipped; then that stands there.
+    ///
+    /// Servers compress what they send without having been asked to, or say so of an archive that is compressed anyway.
+    /// Which it is, only the sum shows.
+    fn is_within(&self, path: &Path) -> Result<bool, AcquireError> {
+        let plain = path.with_extension("plain");
+        let zipped = BufReader::new(File::open(path).map_err(|error| unusable(path, error))?);
+        let mut from = flate2::bufread::MultiGzDecoder::new(zipped);
+        let is_broken = Cell::new(false);
+        let mut next = |buf: &mut [u8]| {
+            from.read(buf).map_err(|error| {
+                is_broken.set(true);
+                unusable(path, error)
+            })
+        };
+        let found = self.keep(&plain, &mut next);
+        if matches!(found, Ok((_, found)) if found == self.sha256) {
+            self.disk.rename(&plain, path).map_err(AcquireError::Write)?;
+            return Ok(true);
         }
-        Ok(received)
+        // Others may need the room before the staging goes.
+        let _ = self.disk.remove_file(&plain);
+        match found {
+            Err(error) if !is_broken.get() => Err(error),
+            _ => Ok(false),
+        }
     }
 
     /// Opens the file where it is, and gives what reads its next piece.
-    fn open(&self) -> Result<Box<NextPiece<'_>>, AcquireError> {
+    fn open(&self) -> Result<(Box<NextPiece<'_>>, Sent), AcquireError> {
         let Some(path) = self.url.local_path() else {
             let mut download =
                 self.network.download(&self.url.expose(), self.cancel).map_err(from_network)?;
-            return Ok(Box::new(move |buf| download.read(buf).map_err(from_network)));
+            let sent = Sent { is_gzipped: download.is_gzipped(), is_page: download.is_page() };
+            return Ok((Box::new(move |buf| download.read(buf).map_err(from_network)), sent));
         };
         let failed = {
             let path = path.clone();
@@ -182,8 +220,29 @@ impl KnownFile<'_> {
             return Err(failed(no_file));
         }
         let mut file = File::open(&path).map_err(&failed)?;
-        Ok(Box::new(move |buf| file.read(buf).map_err(&failed)))
+        Ok((Box::new(move |buf| file.read(buf).map_err(&failed)), Sent::default()))
     }
+}
+
+/// What to say of a tree that has everything in one directory, which is seldom what is meant.
+fn of_one_directory(manifest: &Manifest) -> Option<String> {
+    let first = manifest.files().first()?;
+    let (top, _) = first.path.split_once_str("/")?;
+    let is_all = manifest
+        .files()
+        .iter()
+        .all(|file| file.path.split_once_str("/").is_some_and(|(directory, _)| directory == top));
+    let top = top.as_bstr();
+    is_all.then(|| {
+        format!("everything is in {top}/; &subdirectory={top} in the source takes what is in it")
+    })
+}
+
+/// What a server said of what it sent.
+#[derive(Default)]
+struct Sent {
+    is_gzipped: bool,
+    is_page: bool,
 }
 
 /// Reads something into the buffer and says how much, 0 at the end.

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use super::receive::{ArchiveFetch, FetchedArchive};
 use crate::{
     errors::{AcquireError, ArchiveError, LoginError, RemoteError, TransferError, TransportError},
-    limits::{ArchiveLimits, Limits},
+    limits::{ArchiveLimit, ArchiveLimits, Limits},
     pack::MemoryBudget,
     protocol::Network,
     tree_rules::{RefusedTree, RejectReason},
@@ -591,7 +591,10 @@ fn an_archives_login_is_not_sent_to_another_place_that_asks_for_one() {
     let world = World::new();
     for login in ["s3cret@", "user:s3cret@"] {
         let error = fault(world.acquire(&source(&near, login, "x.tar.gz", b"")));
-        assert!(matches!(error, TransportError::Login(LoginError::Missing)), "{login} {error:?}");
+        assert!(
+            matches!(error, TransportError::Login(LoginError::Missing(_))),
+            "{login} {error:?}"
+        );
     }
     let far = far.heads();
     assert_eq!(far.len(), 2, "{far:?}");
@@ -643,4 +646,133 @@ fn offline_only_local_archives_are_read() {
     let error = world.acquire(&source(&server, "", "x.zip", &bytes)).unwrap_err();
     assert!(matches!(error, AcquireError::Remote(RemoteError::Offline { .. })), "{error:?}");
     assert!(server.heads().is_empty());
+}
+
+/// A zip archive as older programs on Windows write it: the names are those of DOS, with backslashes for `|`.
+fn zip_of_dos(entries: &[Entry<'_>]) -> Vec<u8> {
+    let mut bytes = zip(entries);
+    for at in 0..bytes.len() {
+        if bytes[at..].starts_with(b"PK\x01\x02") {
+            bytes[at + 5] = 0;
+        }
+        if bytes[at] == b'|' {
+            bytes[at] = b'\\';
+        }
+    }
+    bytes
+}
+
+#[test]
+fn a_backslash_is_a_slash_in_a_zip_archive_of_dos_and_goes_through_the_same_checks() {
+    let world = World::new();
+    let entries = [file("plugins|clock|main.py", b"1"), file("a/b|c", b"2"), file("d|", b"")];
+    let unpacked = world.acquire(&world.file("x.zip", &zip_of_dos(&entries))).unwrap();
+    assert_eq!(world.tree().into_keys().collect::<Vec<_>>(), ["a/b/c", "plugins/clock/main.py"]);
+    assert!(unpacked.warnings.is_empty(), "{:?}", unpacked.warnings);
+    for name in ["..|x", "a|..|..|x", "|x", ".git|config", "a|.git|x"] {
+        let result = World::new();
+        let result = result.acquire(&result.file("x.zip", &zip_of_dos(&[file(name, b"1")])));
+        assert!(matches!(archive_error(result), ArchiveError::Refused(_)), "{name}");
+    }
+    let world = World::new();
+    let twice = zip_of_dos(&[file("a|b", b"1"), file("a/b", b"2")]);
+    let error = archive_error(world.acquire(&world.file("x.zip", &twice)));
+    assert!(matches!(error, ArchiveError::Refused(_)), "{error:?}");
+}
+
+#[test]
+fn a_backslash_elsewhere_is_a_part_of_the_name_and_warned_of_once() {
+    let entries = [file("a\\b", b"1"), file("c\\d", b"2")];
+    for (name, bytes) in [("x.tar.gz", gz(&tar(&entries))), ("x.zip", zip(&entries))] {
+        let world = World::new();
+        let unpacked = world.acquire(&world.file(name, &bytes)).unwrap();
+        assert_eq!(world.tree().into_keys().collect::<Vec<_>>(), ["a\\b", "c\\d"], "{name}");
+        assert_eq!(unpacked.warnings.len(), 1, "{:?}", unpacked.warnings);
+        assert!(unpacked.warnings[0].starts_with("a\\b has a backslash"), "{name}");
+    }
+}
+
+#[test]
+fn an_archive_that_was_compressed_for_the_way_is_known_by_its_sum() {
+    let packed = gz(&tar(&[file("a", b"1")]));
+    let zipped = zip(&[file("a", b"1")]);
+    for encoding in ["gzip", "X-Gzip", "gzip; q=1"] {
+        // Compressed once more without having been asked to; and the archive itself, as some servers label it.
+        for (name, file, sent) in [
+            ("x.tar.gz", &packed, gz(&packed)),
+            ("x.zip", &zipped, gz(&zipped)),
+            ("x.tar.gz", &packed, packed.clone()),
+        ] {
+            let head = format!("200 OK\r\nContent-Encoding: {encoding}");
+            let server = ScriptedServer::start(move |_, stream| reply(stream, &head, &sent));
+            let world = World::new();
+            world.acquire(&source(&server, "", name, file)).unwrap();
+            assert_eq!(world.tree().into_keys().collect::<Vec<_>>(), ["a"], "{encoding} {name}");
+        }
+    }
+    for sent in [gz(b"another"), b"no gzip".to_vec(), gz(&packed)[..20].to_vec()] {
+        let head = "200 OK\r\nContent-Encoding: gzip";
+        let server = ScriptedServer::start(move |_, stream| reply(stream, head, &sent));
+        let error = archive_error(World::new().acquire(&source(&server, "", "x.tar.gz", &packed)));
+        assert!(matches!(error, ArchiveError::WrongSum { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn what_is_compressed_for_the_way_has_the_limit_of_an_archive() {
+    let mut world = World::new();
+    world.limits.archive = 1000;
+    let sent = gz(&vec![0; 2000]);
+    let head = "200 OK\r\nContent-Encoding: gzip";
+    let server = ScriptedServer::start(move |_, stream| reply(stream, head, &sent));
+    let error = archive_error(world.acquire(&source(&server, "", "x.zip", b"")));
+    assert!(
+        matches!(error, ArchiveError::TooLarge { what: ArchiveLimit::Archive, .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_page_in_the_place_of_an_archive_is_called_one_whatever_its_parameters() {
+    for (kind, is_page) in [
+        ("text/html", true),
+        ("Text/HTML; charset=utf-8", true),
+        ("application/zip; charset=binary", false),
+    ] {
+        let head = format!("200 OK\r\nContent-Type: {kind}");
+        let server = ScriptedServer::start(move |_, stream| reply(stream, &head, b"<html>"));
+        let error = archive_error(World::new().acquire(&source(&server, "", "x.zip", b"x")));
+        assert_eq!(error.to_string().contains("page"), is_page, "{kind}: {error}");
+    }
+}
+
+#[test]
+fn the_one_directory_of_a_forge_s_archive_stays_and_is_warned_of_unless_it_is_named() {
+    let bytes = gz(&tar(&[file("r-1.0/a", b"1"), file("r-1.0/b/c", b"2")]));
+    for (path, login, field, warnings) in [
+        ("o/r/archive/refs/tags/1.0.tar.gz", "", "", 1),
+        ("o/r/-/archive/1.0/r-1.0.tar.gz", "", "", 1),
+        ("o/r/archive/refs/tags/1.0.tar.gz", "", "&subdirectory=r-1.0", 0),
+        ("dl/r-1.0.tar.gz", "", "", 0),
+    ] {
+        let given = bytes.clone();
+        let server = ScriptedServer::start(move |_, stream| reply(stream, "200 OK", &given));
+        let world = World::new();
+        let source = format!("{}{field}", source(&server, login, path, &bytes));
+        let unpacked = world.acquire(&source).unwrap();
+        assert_eq!(world.tree().into_keys().collect::<Vec<_>>(), ["r-1.0/a", "r-1.0/b/c"]);
+        assert_eq!(unpacked.warnings.len(), warnings, "{path}{field}: {:?}", unpacked.warnings);
+    }
+}
+
+#[test]
+fn an_address_of_a_forge_without_an_ending_is_asked_for_as_it_is_written() {
+    let bytes = zip(&[file("a", b"1")]);
+    for path in ["o/r/zipball/v1?ref_type=tags", "dl/r?archive=zip&ref=v%2F1"] {
+        let given = bytes.clone();
+        let server = ScriptedServer::start(move |_, stream| reply(stream, "200 OK", &given));
+        let world = World::new();
+        world.acquire(&source(&server, "", path, &bytes)).unwrap();
+        assert!(server.heads()[0].starts_with(&format!("GET /{path} ")), "{:?}", server.heads());
+    }
 }

@@ -59,6 +59,8 @@ pub(crate) struct ArchiveTree<'a> {
     files: Vec<TreeFile>,
     link_texts: Vec<(BString, BString)>,
     warnings: Vec<String>,
+    /// One name with a backslash is warned of, not each.
+    warns_of_backslashes: bool,
     seen: u64,
     path_bytes: u64,
     file_bytes: u64,
@@ -93,6 +95,7 @@ impl<'a> ArchiveTree<'a> {
             files: Vec::new(),
             link_texts: Vec::new(),
             warnings: Vec::new(),
+            warns_of_backslashes: true,
             seen: 0,
             path_bytes: 0,
             file_bytes: 0,
@@ -293,6 +296,10 @@ impl<'a> ArchiveTree<'a> {
             None => (&b""[..], path.as_bstr()),
         };
         tree_rules::check_name(name, is_link).map_err(|reason| refused(&path, reason))?;
+        if name.contains(&b'\\') && std::mem::take(&mut self.warns_of_backslashes) {
+            let text = "has a backslash in its name, which is no separator of directories here";
+            self.warnings.push(format!("{path} {text}"));
+        }
         let key = [directory, b"/", tree_rules::fold(name).as_ref()].concat();
         if let Some(first) = self.folded.get(&key) {
             if (self.folds)().map_err(AcquireError::Write)? {

@@ -5,7 +5,8 @@
 //! reader with an allowance.
 //!
 //! Limits: no sparse files, no encryption, zip with deflate or stored only. Of a zip archive the
-//! central directory counts, and of two spellings of a name the one that is UTF-8.
+//! central directory counts, and of two spellings of a name the one that is UTF-8. A backslash is a slash in a zip archive
+//! of DOS or Windows only; elsewhere it is a part of the name, and warned of.
 
 use std::{
     cell::Cell,
@@ -21,7 +22,7 @@ use ruzstd::decoding::{
     errors::{FrameDecoderError, ReadFrameHeaderError},
 };
 use tar::EntryType;
-use zip::ZipArchive;
+use zip::{System, ZipArchive};
 
 use super::tree::ArchiveTree;
 use crate::{errors::AcquireError, limits::ArchiveLimits};
@@ -137,12 +138,16 @@ fn unpack_zip(
     for number in 0..archive.len() {
         let mut entry = archive.by_index(number).map_err(|error| tree.malformed(error))?;
         let raw = entry.name_raw();
-        let name = if raw.is_utf8() {
+        let mut name = if raw.is_utf8() {
             raw.to_vec()
         } else {
             let name = entry.name().map_err(|error| tree.malformed(error))?;
             name.into_owned().into_bytes()
         };
+        if has_dos_names(entry.system()) {
+            // No name on these systems has a backslash; older programs there write it for the slash.
+            name.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
+        }
         let mode = entry.unix_mode().unwrap_or_default();
         match mode & 0o170_000 {
             _ if name.ends_with(b"/") => tree.directory(&name)?,
@@ -153,6 +158,11 @@ fn unpack_zip(
         }
     }
     Ok(())
+}
+
+/// Whether a zip archive of this system has names of DOS and Windows.
+const fn has_dos_names(system: System) -> bool {
+    matches!(system, System::Dos | System::Os2 | System::WindowsNTFS | System::VFAT)
 }
 
 /// The largest window of a Zstandard frame, which is held in memory. `zstd -19` makes one of 8 MiB.

@@ -10,7 +10,7 @@ use modstore_core::{
 use super::{
     archive::ArchiveError,
     mirror::MirrorError,
-    pack::PackError,
+    pack::{PackError, REFUSED_NAME},
     remote::{FetchError, RemoteError, RemoteStage},
     transport::TransportError,
 };
@@ -65,6 +65,7 @@ impl AcquireError {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => error.class(),
             Self::Fetch(FetchError::Receive { source, .. }) => source.class(),
             Self::Archive(error) => error.class(),
+            Self::Write(error) if error.refuses_name() => Class::Permanent,
             Self::Staging(_) | Self::Write(_) | Self::Mirror(_) | Self::Cancelled => {
                 Class::Transient
             }
@@ -74,8 +75,9 @@ impl AcquireError {
 
     /// The cause, as programs read it.
     #[must_use]
-    pub const fn code(&self) -> FailureCode {
+    pub fn code(&self) -> FailureCode {
         match self {
+            Self::Write(error) if error.refuses_name() => FailureCode::RefusedTree,
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => error.code(),
             Self::Fetch(FetchError::Receive { source, .. }) => source.code(),
             Self::Staging(_) | Self::Write(_) => FailureCode::Store,
@@ -122,6 +124,7 @@ impl AcquireError {
                 "see whether another program writes or removes files below `mirrors`"
             }
             Self::NoSubdirectory { .. } => "correct `subdirectory=` in the module's source",
+            Self::Write(error) if error.refuses_name() => REFUSED_NAME,
             _ if self.is_want_of_space() => "free some space and run it again",
             _ => return None,
         };

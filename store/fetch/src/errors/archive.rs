@@ -18,12 +18,14 @@ pub enum ArchiveError {
         source: io::Error,
     },
     /// The archive is not the one that the source names. Nothing was unpacked.
-    #[error("the archive's SHA-256 is {found}, and the source says {expected}")]
+    #[error("the archive's SHA-256 is {found}, and the source says {expected}{}", if *.is_page { "; the server sent a page" } else { "" })]
     WrongSum {
         /// What the source says, in hex.
         expected: String,
         /// What the bytes received have, in hex.
         found: String,
+        /// Whether the server said that it is a page, as when it wants a login.
+        is_page: bool,
     },
     /// More than [`ArchiveLimits`](crate::ArchiveLimits) allow.
     #[error("{what} over the limit of {limit}")]
@@ -94,6 +96,9 @@ impl ArchiveError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Open { .. } => "check the path in the module's source",
+            Self::WrongSum { is_page: true, .. } => {
+                "open the address in a browser: it may want a login, or be a page about the archive"
+            }
             Self::WrongSum { .. } => {
                 "compare with the checksum its publisher gives; correct `sha256=` only if the change is meant"
             }

@@ -21,6 +21,10 @@ fn word() -> String {
     "word".into()
 }
 
+fn words() -> Words {
+    Words::of("word")
+}
+
 fn refused() -> RefusedTree {
     RefusedTree { path: "a".into(), reason: RejectReason::Absolute }
 }
@@ -30,7 +34,7 @@ fn transport(error: impl Into<TransportError>) -> FailureCode {
 }
 
 fn status(status: u16) -> FailureCode {
-    transport(ServerError::Status { status, retry_after: None })
+    transport(ServerError::Status { status, retry_after: None, said: Words::default() })
 }
 
 #[test]
@@ -49,10 +53,13 @@ fn an_exchange_with_a_server_has_the_code_of_its_cause() {
         (transport(TransferError::Slow { rate: 1, over: SECOND }), FailureCode::Timeout),
         (transport(TransferError::Overlong(SECOND)), FailureCode::Timeout),
         (transport(TransferError::Chatter(1)), FailureCode::Limit),
-        (transport(LoginError::Missing), FailureCode::Authentication),
-        (transport(LoginError::Refused), FailureCode::Authentication),
+        (transport(LoginError::Missing(words())), FailureCode::Authentication),
+        (transport(LoginError::NoneGiven(words())), FailureCode::Authentication),
+        (transport(LoginError::Refused(words())), FailureCode::Authentication),
+        (transport(LoginError::NoRights(words())), FailureCode::Authentication),
+        (transport(LoginError::SingleSignOn(words())), FailureCode::Authentication),
+        (transport(LoginError::Account(words())), FailureCode::Authentication),
         (transport(LoginError::UnknownKind(word())), FailureCode::Authentication),
-        (transport(LoginError::ClearText), FailureCode::Authentication),
         (transport(LoginError::Helper(word())), FailureCode::Program),
         (status(403), FailureCode::Authentication),
         (status(404), FailureCode::NoSuchRepository),
@@ -63,10 +70,19 @@ fn an_exchange_with_a_server_has_the_code_of_its_cause() {
         (status(500), FailureCode::Server),
         (status(503), FailureCode::RateLimited),
         (transport(ServerError::Redirect(word())), FailureCode::Protocol),
-        (transport(ServerError::NoRepository(word())), FailureCode::NoSuchRepository),
+        (transport(ServerError::NoRepository(words())), FailureCode::NoSuchRepository),
+        (transport(ServerError::Unavailable(words())), FailureCode::Unavailable),
+        (transport(ServerError::Quota(words())), FailureCode::Quota),
+        (transport(ServerError::Owner(words())), FailureCode::Untrusted),
+        (transport(ServerError::Refused(words())), FailureCode::Server),
+        (
+            transport(ServerError::RateLimited { status: None, wait: None, said: words() }),
+            FailureCode::RateLimited,
+        ),
+        (status(451), FailureCode::Unavailable),
         (transport(ServerError::NotGiven(word())), FailureCode::NoSuchCommit),
         (transport(ServerError::Moved), FailureCode::NoSuchCommit),
-        (transport(ServerError::Said(word())), FailureCode::Server),
+        (transport(ServerError::Said(words())), FailureCode::Server),
         (transport(ServerError::Protocol { source: word().into() }), FailureCode::Protocol),
         (TransportError::Cancelled.code(), FailureCode::Cancelled),
     ] {
@@ -80,7 +96,7 @@ fn a_commit_that_is_not_named_has_the_code_of_its_cause() {
     let failed = RemoteError::Failed {
         stage: RemoteStage::List,
         url: url(),
-        source: LoginError::Missing.into(),
+        source: LoginError::Missing(words()).into(),
     };
     let ambiguous = RemoteError::Ambiguous { url: url(), name: word(), branch: id(), tag: id() };
     for (error, expected) in [
@@ -141,7 +157,10 @@ fn an_archive_and_what_surrounds_a_fetch_have_the_code_of_their_cause() {
     let damaged = MirrorError::Damaged { url: word(), source: word().into() };
     for (error, expected) in [
         (open.into(), FailureCode::Source),
-        (ArchiveError::WrongSum { expected: word(), found: word() }.into(), FailureCode::Corrupt),
+        (
+            ArchiveError::WrongSum { expected: word(), found: word(), is_page: false }.into(),
+            FailureCode::Corrupt,
+        ),
         (ArchiveError::TooLarge { what: ArchiveLimit::Files, limit: 1 }.into(), FailureCode::Limit),
         (malformed.into(), FailureCode::Corrupt),
         (ArchiveError::Refused(refused()).into(), FailureCode::RefusedTree),

@@ -6,6 +6,7 @@
 //! | [`RemoteError`], [`FetchError`] | a commit that could not be named or received |
 //! | [`PackError`], [`LimitError`], [`TagError`] | a pack that did not become a tree |
 //! | [`ArchiveError`], [`MirrorError`] | an archive, a mirror |
+//! | [`SubmoduleError`] | a submodule that is refused before it is asked for |
 //! | [`AcquireError`] | any of these, for the caller of a whole fetch |
 //!
 //! Nothing here holds a secret: addresses are redacted before they come in.
@@ -18,6 +19,7 @@ mod pack;
 mod archive;
 mod mirror;
 mod acquire;
+mod submodule;
 #[cfg(test)]
 mod code_tests;
 
@@ -27,5 +29,8 @@ pub use limit::LimitError;
 pub use mirror::MirrorError;
 pub use pack::PackError;
 pub use remote::{FetchError, NetworkError, RemoteError, RemoteStage};
+pub use submodule::SubmoduleError;
 pub use tag::TagError;
-pub use transport::{Cause, ConnectError, LoginError, ServerError, TransferError, TransportError};
+pub use transport::{
+    Cause, ConnectError, LoginError, ServerError, TransferError, TransportError, Words,
+};

@@ -104,12 +104,16 @@ pub enum PackError {
     Manifest(#[source] ManifestError),
 }
 
+/// What to do about a name that the file system does not take.
+pub(super) const REFUSED_NAME: &str = "the file system of the store does not take this name; the repository's owner can change it, or the store can be put on another file system";
+
 impl PackError {
     /// When it is worth trying again. A damaged pack may come whole the next time.
     #[must_use]
-    pub const fn class(&self) -> Class {
+    pub fn class(&self) -> Class {
         match self {
             Self::Limit(error) => error.class(),
+            Self::Write(error) if error.refuses_name() => Class::Permanent,
             Self::Refused(_)
             | Self::Malformed { .. }
             | Self::NotACommit { .. }
@@ -129,8 +133,9 @@ impl PackError {
 
     /// The cause, as programs read it.
     #[must_use]
-    pub const fn code(&self) -> FailureCode {
+    pub fn code(&self) -> FailureCode {
         match self {
+            Self::Write(error) if error.refuses_name() => FailureCode::RefusedTree,
             Self::Stream { .. } => FailureCode::Connection,
             Self::Truncated { .. }
             | Self::Corrupt { .. }
@@ -163,6 +168,7 @@ impl PackError {
                 "name a commit, or a branch or tag of one, in the module's source"
             }
             Self::Tag(error) => error.hint(),
+            Self::Write(error) if error.refuses_name() => REFUSED_NAME,
             Self::Spill { .. } | Self::Write(_) => {
                 "free some space, and see that the store can be written to"
             }

@@ -7,7 +7,7 @@
 //! Limits: directories without files are not in a manifest and not made again; such a tree does
 //! not get its recorded root id, and its entry cannot be a base.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use gix::{
     ObjectId,
@@ -59,12 +59,13 @@ fn leaves<'a>(manifest: &'a Manifest, git: &'a GitTree) -> Option<Vec<Leaf<'a>>>
     }
     let odd: HashMap<&BStr, u32> =
         git.odd_modes.iter().map(|(path, mode)| (path.as_bstr(), *mode)).collect();
-    let mut links: Vec<&(BString, ObjectId)> = git.gitlinks.iter().collect();
-    links.sort();
-    let files = manifest.files().iter().zip(&git.blobs).filter(|(file, _)| {
-        // A fetched submodule's files lie below its link and belong to no tree of the parent.
-        links.is_empty() || !links.iter().any(|(link, _)| is_below(&file.path, link))
-    });
+    let all: HashSet<&BStr> = git.gitlinks.iter().map(|(path, _)| path.as_bstr()).collect();
+    // What a fetched submodule has, its files and its own links, lies below its link and belongs to no tree of the
+    // parent.
+    let is_own = |path: &BString| all.is_empty() || !is_below_any(path, &all);
+    let links: Vec<&(BString, ObjectId)> =
+        git.gitlinks.iter().filter(|(path, _)| is_own(path)).collect();
+    let files = manifest.files().iter().zip(&git.blobs).filter(|(file, _)| is_own(&file.path));
     let mut leaves: Vec<Leaf<'_>> = files
         .map(|(file, id)| Leaf {
             path: file.path.as_slice(),
@@ -79,8 +80,9 @@ fn leaves<'a>(manifest: &'a Manifest, git: &'a GitTree) -> Option<Vec<Leaf<'a>>>
     Some(leaves)
 }
 
-fn is_below(path: &[u8], directory: &[u8]) -> bool {
-    path.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"))
+/// Whether a directory that leads to `path` is one of these.
+fn is_below_any(path: &BString, links: &HashSet<&BStr>) -> bool {
+    path.find_iter("/").any(|end| path.get(..end).is_some_and(|way| links.contains(BStr::new(way))))
 }
 
 /// Git's ordinary mode for a kind of file.

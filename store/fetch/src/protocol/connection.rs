@@ -23,14 +23,14 @@ use gix_transport::{
 use modstore_core::events::Step;
 
 use super::{
-    diagnosis::{diagnose, from_server},
+    diagnosis::diagnose,
     handshake::Handshake,
     listing::{Tip, tip_of},
 };
 use crate::{
-    errors::{LoginError, RemoteStage, ServerError, TransferError, TransportError},
+    errors::{RemoteStage, ServerError, TransferError, TransportError},
     limits::Limits,
-    transport::{GitConfig, HttpAgents, Link, RemoteUrl, Watch, dial},
+    transport::{GitConfig, HttpAgents, Link, Moment, RemoteUrl, Watch, dial, judge},
 };
 
 /// What this program calls itself in the protocol.
@@ -97,7 +97,7 @@ impl Connection {
             Ok(handshake) => Ok(Connection { link, watch, handshake, at_end: true }),
             Err(_) if watch.answer_was_too_long() => Err(HandshakeError::TooLong),
             Err(error) => {
-                let error = diagnose(&error, &watch, link.stderr.as_ref());
+                let error = diagnose(&error, &watch, link.stderr.as_ref(), Moment::Asked);
                 Err(HandshakeError::Failed(stage_of(&error), error))
             }
         }
@@ -172,7 +172,8 @@ impl Connection {
         self.watch.limit_answer(longest);
         let listed = command.invoke_blocking(&mut self.link.transport, &mut Discard, false);
         self.watch.limit_answer(usize::MAX);
-        listed.map_err(|error| diagnose(&error, &self.watch, self.link.stderr.as_ref()))
+        let stderr = self.link.stderr.as_ref();
+        listed.map_err(|error| diagnose(&error, &self.watch, stderr, Moment::Asked))
     }
 
     /// Sends `request`, and gives the pack to `receive`. After an error the connection is over.
@@ -186,7 +187,8 @@ impl Connection {
         let mut arguments =
             arguments(handshake, request).map_err(|error| ReceiveError::Failed(error.into()))?;
         let stderr = link.stderr.clone();
-        let diagnose = |error: &(dyn Error + 'static)| diagnose(error, watch, stderr.as_ref());
+        let diagnose =
+            |error: &(dyn Error + 'static)| diagnose(error, watch, stderr.as_ref(), Moment::Giving);
         count(link, watch);
         watch.expect_pack(true);
         let mut reader = arguments
@@ -242,7 +244,7 @@ fn skip_to_pack<'a>(
         Protocol::V0 | Protocol::V1 => skip_to_pack_v0(reader),
     };
     found.map_err(|ended| match ended {
-        NoPack::Refused(said) => from_server(&said).into(),
+        NoPack::Refused(said) => judge(&said, Moment::Giving),
         NoPack::Unknown(line) => {
             let what = format!(
                 "the server sent {:?} where a pack begins",
@@ -410,7 +412,7 @@ fn on_sideband(
 ) -> ControlFlow<()> {
     let text = text.to_str_lossy();
     if is_error {
-        watch.fail(from_server(&text));
+        watch.fail(judge(&text, Moment::Giving));
         return ControlFlow::Break(());
     }
     for line in text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()) {
@@ -468,9 +470,7 @@ fn count(link: &Link, watch: &Watch) {
 /// How far the connection had come when the handshake failed.
 const fn stage_of(error: &TransportError) -> RemoteStage {
     match error {
-        TransportError::Connect(_) | TransportError::Login(LoginError::ClearText) => {
-            RemoteStage::Connect
-        }
+        TransportError::Connect(_) => RemoteStage::Connect,
         _ => RemoteStage::List,
     }
 }

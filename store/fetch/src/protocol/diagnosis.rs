@@ -1,6 +1,6 @@
 //! From an error of gix, and all else that is known of a connection, to the one cause.
 //!
-//! Limits: messages of a server are recognised by the words of git's own server, which the large hosts kept.
+//! Limits: what a server's words mean is for `transport/refusal`.
 
 use std::{error::Error, io};
 
@@ -9,7 +9,7 @@ use gix_transport::packetline::read::Error as PacketError;
 
 use crate::{
     errors::{Cause, ServerError, TransferError, TransportError},
-    transport::{StderrTail, Watch, fault_from_stderr},
+    transport::{Moment, StderrTail, Watch, fault_from_stderr, judge},
 };
 
 /// The cause of `error`: the first one that the watch saw, else the server's message, else the broken connection.
@@ -17,21 +17,22 @@ pub(crate) fn diagnose(
     error: &(dyn Error + 'static),
     watch: &Watch,
     stderr: Option<&StderrTail>,
+    moment: Moment,
 ) -> TransportError {
-    let first = watch.take_error().unwrap_or_else(|| from_chain(error));
+    let first = watch.take_error().unwrap_or_else(|| from_chain(error, moment));
     match (first, stderr) {
         (TransportError::Transfer(dropped @ TransferError::Dropped { .. }), Some(stderr)) => {
-            fault_from_stderr(&stderr.last_words(), dropped)
+            fault_from_stderr(&stderr.last_words(), dropped, moment)
         }
         (first, _) => first,
     }
 }
 
-fn from_chain(error: &(dyn Error + 'static)) -> TransportError {
+fn from_chain(error: &(dyn Error + 'static), moment: Moment) -> TransportError {
     let causes = causes(error);
     let said = causes.iter().find_map(|cause| cause.downcast_ref::<PacketError>());
     if let Some(said) = said {
-        return from_server(&said.message.to_str_lossy()).into();
+        return judge(&said.message.to_str_lossy(), moment);
     }
     let broken = causes
         .iter()
@@ -40,29 +41,6 @@ fn from_chain(error: &(dyn Error + 'static)) -> TransportError {
     match broken {
         Some(error) => TransferError::Dropped { source: Some(error.to_string().into()) }.into(),
         None => ServerError::Protocol { source: flat(&causes) }.into(),
-    }
-}
-
-/// The error in a server's last message.
-pub(crate) fn from_server(said: &str) -> ServerError {
-    let said = said.lines().next().unwrap_or_default().trim().to_owned();
-    let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
-    // "want … not valid" are the words of JGit, so of Gerrit and of other servers in Java.
-    let refuses_want = said.starts_with("want ") && said.contains(" not valid");
-    if refuses_want
-        || has(&["not our ref", "unadvertised object", "no such remote ref", "bad object"])
-    {
-        ServerError::NotGiven(said)
-    } else if has(&[
-        "access denied",
-        "not exported",
-        "no such repository",
-        "epository not found",
-        "not appear to be a git",
-    ]) {
-        ServerError::NoRepository(said)
-    } else {
-        ServerError::Said(said)
     }
 }
 

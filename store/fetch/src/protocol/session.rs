@@ -12,15 +12,19 @@ use std::{collections::BTreeMap, error::Error, io::BufRead, path::Path, sync::Ar
 
 use gix::{ObjectId, bstr::BString, protocol::handshake::Ref, url::Scheme};
 use gix_transport::Protocol;
-use modstore_core::{Cancel, events::Step};
+use modstore_core::{Cancel, events::Step, model::RemoteUrl as Address};
 
 use super::{
     connection::{Connection, FetchRequest, HandshakeError, ReceiveError},
     listing::{Resolved, Tip, Wanted, missing, prefixes, resolve, tip_of},
 };
 use crate::{
-    errors::{FetchError, NetworkError, RemoteError, RemoteStage, ServerError, TransportError},
+    errors::{
+        FetchError, NetworkError, RemoteError, RemoteStage, ServerError, SubmoduleError,
+        TransportError,
+    },
     limits::{Counters, Counts, Limits},
+    submodules::address,
     transport::{Download, GitConfig, HttpAgents, LongListings, Pace, RemoteUrl, Watch},
 };
 
@@ -107,6 +111,28 @@ impl Network {
         session.resolutions = session.resolve(wanted)?;
         session.remember();
         Ok(session)
+    }
+
+    /// The address of a submodule, as git takes `url` in a repository that came from `parent` (as written, login
+    /// included).
+    ///
+    /// # Errors
+    /// It is none, or git would not let a repository ask for it.
+    pub fn submodule_address(&self, parent: &str, url: &str) -> Result<Address, SubmoduleError> {
+        let config = &self.shared.config;
+        let address = address(parent, url);
+        if address.contains(char::is_control) {
+            return Err(SubmoduleError::Url { url: url.escape_debug().to_string() });
+        }
+        if let Some(scheme) = config.forbidden_to_repositories(&address) {
+            return Err(SubmoduleError::Protocol { scheme });
+        }
+        let read = address.parse::<Address>();
+        read.or_else(|error| {
+            // An abbreviation of this machine's configuration reads as nothing else.
+            let rewritten = config.rewritten(&address).parse();
+            rewritten.map_err(|_| SubmoduleError::Url { url: error.text })
+        })
     }
 
     /// [`Network::connect`] for a single name.

@@ -6,7 +6,13 @@
 
 use std::{io, sync::Arc};
 
-use ureq::BodyReader;
+use ureq::{
+    BodyReader,
+    http::{
+        HeaderName,
+        header::{CONTENT_ENCODING, CONTENT_TYPE},
+    },
+};
 
 use super::{
     git_config::{GitConfig, RemoteUrl},
@@ -24,6 +30,10 @@ pub(crate) struct Download {
     /// Bytes still to come, when the server said how many there are.
     left: Option<u64>,
     redacted: String,
+    /// The server says that it compressed the file for the way, as it was not asked to.
+    is_gzipped: bool,
+    /// The server says that it is a page.
+    is_page: bool,
 }
 
 impl Download {
@@ -37,13 +47,26 @@ impl Download {
         match ask(config, agents, &remote, &watch) {
             Ok(response) => {
                 let left = response.body().content_length();
+                let is_gzipped = says(&response, CONTENT_ENCODING, &["gzip", "x-gzip"]);
+                let is_page = says(&response, CONTENT_TYPE, &["text/html"]);
                 let body = response.into_body().into_reader();
-                Ok(Download { body, watch, left, redacted: remote.redacted })
+                let redacted = remote.redacted;
+                Ok(Download { body, watch, left, redacted, is_gzipped, is_page })
             }
             Err(source) => {
                 Err(RemoteError::Failed { stage: RemoteStage::Fetch, url: remote.redacted, source })
             }
         }
+    }
+
+    /// Whether the server says that it compressed the file for the way.
+    pub(crate) const fn is_gzipped(&self) -> bool {
+        self.is_gzipped
+    }
+
+    /// Whether the server says that this is a page.
+    pub(crate) const fn is_page(&self) -> bool {
+        self.is_page
     }
 
     /// The next piece of the file, 0 bytes at its end.
@@ -80,6 +103,13 @@ fn ask(
     let client = HttpClient::new(config, agent, options, remote, watch);
     let url = remote.url.to_bstring().to_string();
     client.download(&url).map_err(|error| cause(watch, error))
+}
+
+/// Whether a header of the answer has one of these values, whatever its parameters.
+fn says(response: &Response, name: HeaderName, values: &[&str]) -> bool {
+    let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+    let value = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    values.iter().any(|known| known.eq_ignore_ascii_case(value))
 }
 
 fn cause(watch: &Watch, error: io::Error) -> TransportError {

@@ -19,13 +19,15 @@ use std::{
 
 use gix::{
     bstr::{BString, ByteSlice},
-    credentials::{helper::Action, protocol::Outcome},
     url::Scheme,
 };
 use gix_transport::client::blocking_io::ssh::ProgramKind;
-use modstore_core::disk::{is_directory, is_only_ours, names_in, read_own};
+use modstore_core::{
+    disk::{is_directory, is_only_ours, names_in, read_own},
+    model::printable_login,
+};
 
-use super::credential_helpers;
+use super::{credential_helpers::CredentialHelpers, helper_logins::HelperLogins};
 use crate::{
     errors::{NetworkError, RemoteError},
     limits::LowSpeed,
@@ -37,6 +39,7 @@ pub(crate) use gix::sec::identity::Account;
 /// The host's configuration, read once.
 pub(crate) struct GitConfig {
     repository: gix::ThreadSafeRepository,
+    logins: HelperLogins,
     interactive: bool,
     /// Where the repository is, if it stays there.
     kept: Option<PathBuf>,
@@ -107,8 +110,10 @@ impl GitConfig {
             .open_path_as_is(true);
         let repository = gix::open_opts(path.clone(), options)
             .map_err(|source| NetworkError::Configuration { source: source.to_string().into() })?;
+        let helpers = CredentialHelpers::new(&path, interactive);
+        let logins = HelperLogins::new(helpers, repository.config_snapshot().plumbing());
         let kept = temporary.is_none().then_some(path);
-        Ok(GitConfig { repository: repository.into_sync(), interactive, kept })
+        Ok(GitConfig { repository: repository.into_sync(), logins, interactive, kept })
     }
 
     /// A directory for what is worth remembering from run to run; nothing where there is none that lasts.
@@ -138,6 +143,20 @@ impl GitConfig {
             return Err(RemoteError::Forbidden { url: redacted.clone(), scheme });
         }
         Ok(remote)
+    }
+
+    /// The scheme of `written`, if that is one that a person may ask for and no repository may for its submodules.
+    pub(crate) fn forbidden_to_repositories(&self, written: &str) -> Option<String> {
+        let repository = self.repository.to_thread_local();
+        let config = repository.config_snapshot();
+        let scheme = scheme_of(&instead_of(config.plumbing(), written));
+        (!allowed_to_repositories(config.plumbing(), &scheme)).then_some(scheme)
+    }
+
+    /// `written` as `insteadOf` has it.
+    pub(crate) fn rewritten(&self, written: &str) -> String {
+        let repository = self.repository.to_thread_local();
+        instead_of(repository.config_snapshot().plumbing(), written)
     }
 
     /// Takes the login out of the address of something that is no repository: what the configuration
@@ -199,29 +218,9 @@ impl GitConfig {
         }
     }
 
-    /// Lets the credential helpers that are configured for `url` answer or take note, without a prompt unless interactive.
-    /// A question is about `url`, whatever address it has.
-    pub(crate) fn credentials(
-        &self,
-        url: &gix::Url,
-        action: Action,
-    ) -> gix::Result<Option<Outcome>> {
-        let repository = self.repository.to_thread_local();
-        let (mut cascade, question, mut prompt) =
-            repository.config_snapshot().credential_helpers(url.clone())?;
-        if !self.interactive {
-            prompt.mode = gix::prompt::Mode::Disable;
-            prompt.askpass = None;
-            cascade.stderr = false;
-        }
-        let action = match (action, question) {
-            (Action::Get(asked), Action::Get(mut question)) => {
-                question.www_authenticate = asked.www_authenticate;
-                Action::Get(question)
-            }
-            (action, _) => action,
-        };
-        credential_helpers::invoke(cascade, action, prompt, self.interactive)
+    /// The credential helpers that are configured, and what they have said.
+    pub(crate) fn logins(&self) -> &HelperLogins {
+        &self.logins
     }
 
     fn proxy_login(&self, proxy: String) -> String {
@@ -230,10 +229,10 @@ impl GitConfig {
         if url.user().is_none() || url.password().is_some() {
             return with_scheme;
         }
-        let question = Action::get_for_url(url.to_bstring());
-        if let Ok(Some(outcome)) = self.credentials(&url, question) {
-            url.set_user(Some(outcome.identity.username));
-            url.set_password(Some(outcome.identity.password));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if let Ok(Ok(login)) = self.logins.helpers().fill(&url.to_bstring().to_string(), &[]) {
+            url.set_user(Some(text(&login.username)));
+            url.set_password(Some(text(&login.password)));
         }
         url.to_bstring().to_string()
     }
@@ -334,13 +333,11 @@ pub(crate) fn redact(written: &str) -> String {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let is_http = scheme.ends_with("http") || scheme.ends_with("https");
-    let authority = match authority.rsplit_once('@') {
-        Some((_, host)) if is_http => host.to_owned(),
-        Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
-        None => authority.to_owned(),
-    };
+    let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let user = printable_login(login, scheme.ends_with("ssh"));
+    let at = if user.is_empty() { "" } else { "@" };
     let path = if is_http { path.split('?').next().unwrap_or_default() } else { path };
-    format!("{scheme}://{authority}{path}")
+    format!("{scheme}://{user}{at}{host}{path}")
 }
 
 /// The longest `url.<base>.insteadOf` that `written` begins with, replaced by its base.
@@ -373,6 +370,32 @@ fn allowed(config: &gix::config::File, scheme: &str) -> bool {
         .string(&format!("protocol.{scheme}.allow"))
         .or_else(|| config.string("protocol.allow"));
     policy.is_none_or(|policy| policy != "never")
+}
+
+/// Whether repositories, and not only people, may ask for this scheme: git's `protocol.<scheme>.allow` is `always`.
+fn allowed_to_repositories(config: &gix::config::File, scheme: &str) -> bool {
+    if let Ok(list) = env::var("GIT_ALLOW_PROTOCOL") {
+        return list.split(':').any(|allowed| allowed == scheme);
+    }
+    let policy = config
+        .string(&format!("protocol.{scheme}.allow"))
+        .or_else(|| config.string("protocol.allow"));
+    match policy {
+        Some(policy) => policy == "always",
+        None => matches!(scheme, "http" | "https" | "git" | "ssh"),
+    }
+}
+
+/// What git would reach an address by: the helper that it names, its scheme, ssh for `host:path`, or a file.
+fn scheme_of(address: &str) -> String {
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    if let Some((helper, _)) = address.split_once("::").filter(|(helper, _)| is_word(helper)) {
+        return helper.to_owned();
+    }
+    match gix::url::parse(address) {
+        Ok(url) => url.scheme.as_str().to_owned(),
+        Err(_) => "file".to_owned(),
+    }
 }
 
 /// All values of `http.<key>` as git collects them: in their order, but for those of a section that matches `url` worse
@@ -487,9 +510,11 @@ mod tests {
     #[test]
     fn a_redacted_address_has_no_secret() {
         for (written, shown) in [
-            ("https://user:t0ken@host/a/b.git", "https://host/a/b.git"),
-            ("https://t0ken@host/a?access_token=t0ken", "https://host/a"),
-            ("https://user:t0ken@ken@host", "https://host"),
+            ("https://user:t0ken@host/a/b.git", "https://user@host/a/b.git"),
+            ("https://ghp_t0ken@host/a?access_token=t0ken", "https://host/a"),
+            ("https://t0ken:@host/a", "https://host/a"),
+            ("https://user@host/a", "https://user@host/a"),
+            ("https://user:t0ken@ken@host", "https://user@host"),
             ("ssh://git:t0ken@host:22/a", "ssh://git@host:22/a"),
             ("git@host:a/b", "git@host:a/b"),
             ("https://host/a@b", "https://host/a@b"),

@@ -2,10 +2,10 @@
 //!
 //! The listing is read whole, so that its connection is free again before the pack is asked for; a
 //! request's body is a few lines and is sent when the answer is first looked at. Logins are added
-//! here and not by gix, because they must also be kept from plain http, and from other places after a
-//! redirect; so must the headers that the configuration adds.
+//! here and not by gix, because they must also be kept from other places after a redirect; so must the headers that
+//! the configuration adds.
 //!
-//! Limits: basic authentication only. Redirects of a pack's request are followed only where
+//! Limits: basic authentication, and what helpers make. Redirects of a pack's request are followed only where
 //! `http.followRedirects` is true.
 
 use std::{
@@ -28,11 +28,12 @@ use ureq::{
 
 use super::{
     git_config::{GitConfig, HttpOptions, Redirects, RemoteUrl},
+    http_refusal::refused,
     http_request::{
-        Headers, LazyPost, Request, RequestBody, Response, ResponsePart, accept, read_whole,
+        Headers, LazyPost, Request, RequestBody, Response, ResponsePart, header_lines, read_whole,
     },
     http_text::{
-        HttpOrigin, base64, http_origin, kinds_of_login, resolved, without_password, without_user,
+        HttpOrigin, http_origin, kinds_of_login, resolved, without_password, without_user,
     },
     login::Logins,
     watch::Watch,
@@ -200,9 +201,12 @@ impl RequestSender {
                 redirects += 1;
                 at = self.redirect(&at, &response, redirects)?;
             } else if !self.has_another_login(&at, plan.tail, &request, &response)? {
-                let headers = accept(&self.watch, &response, request.login)?;
+                if !response.status().is_success() {
+                    let error = refused(response, request.login, &self.watch);
+                    return Err(self.watch.fail(self.logins.explain(error)));
+                }
                 self.watch.during(|| self.logins.accepted(&at));
-                return Ok(FinalResponse { at, headers, response });
+                return Ok(FinalResponse { at, headers: header_lines(&response), response });
             }
         }
     }
@@ -223,12 +227,12 @@ impl RequestSender {
         let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
         let challenges: Vec<BString> = challenges.map(|value| value.as_bytes().into()).collect();
         let kinds = kinds_of_login(&challenges);
-        if kinds.iter().any(|kind| kind.eq_ignore_ascii_case("basic")) {
-            let base = without_password(at.strip_suffix(tail).unwrap_or(at));
-            return Ok(self.watch.during(|| self.logins.try_another(at, &base, challenges)));
-        }
-        if kinds.is_empty() {
-            Ok(false)
+        let is_basic = kinds.iter().any(|kind| kind.eq_ignore_ascii_case("basic"));
+        let base = without_password(at.strip_suffix(tail).unwrap_or(at));
+        let found =
+            self.watch.during(|| self.logins.try_another(at, &base, &challenges, is_basic))?;
+        if found || is_basic || kinds.is_empty() {
+            Ok(found)
         } else {
             Err(self.watch.fail(LoginError::UnknownKind(kinds.join(", "))))
         }
@@ -271,13 +275,10 @@ impl RequestSender {
         if self.home.is_some() && http_origin(url) == self.home {
             headers.extend(self.options.extra_headers.iter().cloned());
         }
-        let account = self.logins.for_url(url).filter(|_| !has_authorization(&headers));
-        if let Some(account) = &account {
-            let pair = format!("{}:{}", account.username, account.password);
-            headers.push((AUTHORIZATION.to_string(), format!("Basic {}", base64(pair.as_bytes()))));
-        }
-        let login = account.is_some();
-        Request { agent: self.agent.clone(), url: without_user(url), headers, login }
+        let login = self.logins.for_url(url).filter(|_| !has_authorization(&headers));
+        let has_login = login.is_some();
+        headers.extend(login.map(|value| (AUTHORIZATION.to_string(), value)));
+        Request { agent: self.agent.clone(), url: without_user(url), headers, login: has_login }
     }
 }
 

@@ -5,13 +5,12 @@
 use std::{
     io::{self, Cursor, Read, Write},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use ureq::{Agent, Body, http::header::RETRY_AFTER};
+use ureq::{Agent, Body};
 
-use super::{http_text::is_loopback, watch::Watch};
-use crate::errors::{ConnectError, LoginError, ServerError, TransferError, TransportError};
+use super::watch::Watch;
+use crate::errors::{ConnectError, ServerError, TransferError, TransportError};
 
 /// Header names and values.
 pub(crate) type Headers = Vec<(String, String)>;
@@ -31,9 +30,6 @@ impl Request {
     /// GET, or POST with `body`. Tried again once if a kept connection turns out to be closed.
     pub(crate) fn send(&self, watch: &Arc<Watch>, body: Option<&[u8]>) -> io::Result<Response> {
         watch.check_cancelled()?;
-        if self.login && !self.url.starts_with("https://") && !is_loopback(&self.url) {
-            return Err(watch.fail(LoginError::ClearText));
-        }
         let opened = watch.connections();
         let answer = match watch.during(|| self.once(watch, body)) {
             Err(error)
@@ -195,17 +191,7 @@ impl Read for ResponsePart {
 }
 
 /// The headers of a success, as lines.
-pub(crate) fn accept(watch: &Watch, response: &Response, login: bool) -> io::Result<Vec<u8>> {
-    let status = response.status().as_u16();
-    if status == 401 {
-        return Err(watch.fail(if login { LoginError::Refused } else { LoginError::Missing }));
-    }
-    if !response.status().is_success() {
-        let seconds =
-            response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        return Err(watch
-            .fail(ServerError::Status { status, retry_after: seconds.map(Duration::from_secs) }));
-    }
+pub(crate) fn header_lines(response: &Response) -> Vec<u8> {
     let mut lines = Vec::new();
     for (name, value) in response.headers() {
         lines.extend_from_slice(name.as_str().as_bytes());
@@ -214,7 +200,7 @@ pub(crate) fn accept(watch: &Watch, response: &Response, login: bool) -> io::Res
         lines.extend_from_slice(String::from_utf8_lossy(value.as_bytes()).as_bytes());
         lines.push(b'\n');
     }
-    Ok(lines)
+    lines
 }
 
 pub(crate) fn read_some(

@@ -4,11 +4,26 @@ use gix::bstr::ByteSlice as _;
 use ureq::http::Uri;
 
 /// Scheme, host and port: what a login is meant for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct HttpOrigin {
     scheme: String,
     host: String,
     port: u16,
+}
+
+impl HttpOrigin {
+    /// The host, without the brackets of an IPv6 address.
+    pub(crate) fn host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// Whether what is sent there can be read on the way.
+    pub(crate) fn may_be_read_on_the_way(&self) -> bool {
+        let host = self.host();
+        let is_here = host == "localhost"
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        self.scheme == "http" && !is_here
+    }
 }
 
 /// The place of an address; `None` where it is none for HTTP.
@@ -94,12 +109,6 @@ fn split_authority(rest: &str) -> (&str, &str) {
     rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
 }
 
-pub(crate) fn is_loopback(url: &str) -> bool {
-    let host = http_origin(url).map(|place| place.host).unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 /// The address as it is asked for: without user and password, which go into a header.
 pub(crate) fn without_user(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
@@ -169,16 +178,17 @@ mod tests {
     }
 
     #[test]
-    fn only_this_machine_is_loopback() {
+    fn plain_http_can_be_read_on_the_way_but_not_on_this_machine() {
         for (url, expected) in [
-            ("http://127.0.0.1:80/x", true),
-            ("http://[::1]:80/x", true),
-            ("http://localhost/x", true),
-            ("http://127.0.0.1.example.com/x", false),
-            ("http://127.0.0.1@example.com/x", false),
-            ("http://example.com?@127.0.0.1/x", false),
+            ("http://127.0.0.1:80/x", false),
+            ("http://[::1]:80/x", false),
+            ("http://localhost/x", false),
+            ("https://example.com/x", false),
+            ("http://127.0.0.1.example.com/x", true),
+            ("http://127.0.0.1@example.com/x", true),
+            ("http://example.com?@127.0.0.1/x", true),
         ] {
-            assert_eq!(is_loopback(url), expected, "{url}");
+            assert_eq!(http_origin(url).unwrap().may_be_read_on_the_way(), expected, "{url}");
         }
     }
 

@@ -1,31 +1,38 @@
-//! Whose login goes where, over HTTP: each login belongs to the origin that it was written or configured for, and a
+//! Whose login goes where, over HTTP: each login belongs to the origin that it was written or configured for, and an
 //! origin gets its own only.
 //!
-//! The questions and their order are git's: a login in the address; a user alone in the address, without a password, as
-//! many hosts write tokens; a login in the address that a redirect led to; the credential helpers, once. Where git is less
-//! strict, this is not: git sends a login that was written for one origin to another when the listing was redirected there
-//! without a question and the pack is refused without one. It also lets helpers forget a login that another origin refused.
+//! The questions and their order are git's, which are partly libcurl's: a login in the address; a user alone in the
+//! address, with the password that `~/.netrc` has for it or with none, as many hosts write tokens; a login in the address
+//! that a redirect led to; the login of `~/.netrc`; the credential helpers, once. Helpers keep or forget a login as git
+//! lets them: one that they gave, or that was written in the address.
 //!
-//! Limits: basic authentication only.
+//! Where git is less strict, this is not: git sends a login that was written for one origin to another when the listing was
+//! redirected there without a question and the pack is refused without one. It lets helpers forget a login that another
+//! origin refused, and keep one that a server wrote into a `Location`.
+//!
+//! Limits: basic authentication, and what helpers make themselves (`authtype`).
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use gix::{
-    bstr::BString,
-    credentials::{
-        helper::{Action, NextAction},
-        protocol::Context,
-    },
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
 };
+
+use gix::bstr::BString;
+use modstore_core::model::printable_login;
 
 use super::{
+    credential_helpers::{HelperLogin, Verdict},
     git_config::{Account, GitConfig, RemoteUrl},
-    http_text::{HttpOrigin, http_origin},
+    http_text::{HttpOrigin, base64, http_origin},
+    netrc::Netrc,
 };
+use crate::errors::{LoginError, TransportError, Words};
 
 /// The logins of one connection.
 pub(crate) struct Logins {
     config: Arc<GitConfig>,
+    /// The address, without its password, as helpers know it.
+    address: String,
     state: Mutex<LoginState>,
 }
 
@@ -33,46 +40,71 @@ pub(crate) struct Logins {
 struct LoginState {
     /// What is sent to its origin. With a whole login at hand nothing else is asked for, whichever origin asks.
     known: Option<KnownLogin>,
+    /// The login in the address, where it is sent only when it is asked for: anyone on the way can read it.
+    written: Option<KnownLogin>,
     /// The user that is alone in the address as it was written.
-    user: Option<KnownLogin>,
-    /// The login in the address that the last redirect led to.
-    redirected: Option<KnownLogin>,
+    user: Option<(HttpOrigin, String)>,
+    /// The login, or the user alone, in the address that the last redirect led to.
+    redirected: Option<(HttpOrigin, String, Option<String>)>,
+    /// The origins for which `~/.netrc` was looked at.
+    looked_up: Vec<HttpOrigin>,
+    /// What helpers said who gave no login.
+    said: Words,
 }
 
 struct KnownLogin {
     origin: HttpOrigin,
-    account: Account,
+    /// The value of its header.
+    authorization: String,
     source: LoginSource,
 }
 
 enum LoginSource {
     /// The address, whole.
-    Address,
-    /// The address had the user alone; the password is empty.
-    User,
+    Address(Account),
+    /// The address had the name of a user alone. It is sent as many hosts take tokens, and helpers may know better.
+    UserAlone,
+    /// A token stood alone in the address, or it is from `~/.netrc`: helpers may know better.
+    Tentative,
     /// Helpers, who were asked for this address and want to know how it went.
-    Helpers(gix::Url, NextAction),
+    Helpers(String, Arc<HelperLogin>),
+    /// Helpers receive nothing about it, or have received it.
+    Settled,
+}
+
+impl KnownLogin {
+    fn basic(origin: HttpOrigin, user: &[u8], password: &[u8], source: LoginSource) -> Self {
+        let pair = [user, b":", password].concat();
+        Self { origin, authorization: format!("Basic {}", base64(&pair)), source }
+    }
 }
 
 impl Logins {
     /// The login in the address of `remote`, for its origin.
     pub(crate) fn new(config: &Arc<GitConfig>, remote: &RemoteUrl) -> Self {
-        let here = http_origin(&remote.url.to_bstring().to_string());
-        let known = |account: Account, source| {
-            here.clone().map(|origin| KnownLogin { origin, account, source })
-        };
-        let whole = remote.login.clone().and_then(|account| known(account, LoginSource::Address));
+        let address = remote.url.to_bstring().to_string();
+        let here = http_origin(&address);
+        let whole = remote.login.clone().zip(here.clone()).map(|(account, origin)| {
+            let Account { username, password, .. } = account.clone();
+            let source = LoginSource::Address(account);
+            KnownLogin::basic(origin, username.as_bytes(), password.as_bytes(), source)
+        });
         let user = remote.url.user().filter(|_| whole.is_none());
-        let user = user.and_then(|user| known(account(user, ""), LoginSource::User));
-        let state = LoginState { known: whole, user, redirected: None };
-        Logins { config: Arc::clone(config), state: Mutex::new(state) }
+        let user = here.zip(user.map(str::to_owned));
+        let (known, written) = match whole {
+            Some(whole) if whole.origin.may_be_read_on_the_way() => (None, Some(whole)),
+            whole => (whole, None),
+        };
+        let state = LoginState { known, written, user, ..LoginState::default() };
+        Logins { config: Arc::clone(config), address, state: Mutex::new(state) }
     }
 
-    /// What a request for `url` is to have.
-    pub(crate) fn for_url(&self, url: &str) -> Option<Account> {
+    /// The `Authorization` that a request for `url` is to have.
+    pub(crate) fn for_url(&self, url: &str) -> Option<String> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let here = http_origin(url)?;
-        state.known.as_ref().filter(|known| known.origin == here).map(|known| known.account.clone())
+        let known = state.known.as_ref().filter(|known| known.origin == here);
+        known.map(|known| known.authorization.clone())
     }
 
     /// A redirect leads to `url`, which may have a login for that origin in it.
@@ -80,32 +112,36 @@ impl Logins {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.redirected = http_origin(url).and_then(|origin| {
             let url = gix::url::parse(url).ok()?;
-            let account = account(url.user()?, url.password()?);
-            Some(KnownLogin { origin, account, source: LoginSource::Address })
+            Some((origin, url.user()?.to_owned(), url.password().map(str::to_owned)))
         });
     }
 
     /// `url` wants a login, in answer to a request that had what [`Logins::for_url`] gives. Whether there is another to try.
-    /// Helpers are asked for `base`, which is on the same origin.
-    pub(crate) fn try_another(&self, url: &str, base: &str, challenges: Vec<BString>) -> bool {
+    /// Helpers are asked for `base`, which is on the same origin. An error ends the fetch.
+    pub(crate) fn try_another(
+        &self,
+        url: &str,
+        base: &str,
+        challenges: &[BString],
+        takes_passwords: bool,
+    ) -> io::Result<bool> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(here) = http_origin(url) else { return false };
+        let Some(here) = http_origin(url) else { return Ok(false) };
         if let Some(known) = &mut state.known
-            && !matches!(known.source, LoginSource::User)
+            && !matches!(known.source, LoginSource::Tentative | LoginSource::UserAlone)
         {
             if known.origin == here {
-                self.report(known, NextAction::erase);
+                self.report(known, Verdict::Reject);
             }
-            return false;
+            return Ok(false);
         }
-        let LoginState { user, redirected, .. } = &mut *state;
-        let next = user
-            .take_if(|user| user.origin == here)
-            .or_else(|| redirected.take_if(|redirected| redirected.origin == here))
-            .or_else(|| self.ask(here, base, challenges));
+        let next = match state.next_written(&here).filter(|_| takes_passwords) {
+            Some(next) => Some(next),
+            None => self.ask(&mut state, here, base, challenges, takes_passwords)?,
+        };
         let found = next.is_some();
         state.known = next.or(state.known.take());
-        found
+        Ok(found)
     }
 
     /// `url` answered a request that had what [`Logins::for_url`] gives.
@@ -115,34 +151,108 @@ impl Logins {
         if let Some(known) = &mut state.known
             && Some(&known.origin) == here.as_ref()
         {
-            self.report(known, NextAction::store);
+            self.report(known, Verdict::Approve);
+        }
+    }
+
+    /// The error of a place that wants a login, with what is known of the logins: what helpers said who gave none, and
+    /// whether there was more than the name of a user.
+    pub(crate) fn explain(&self, error: TransportError) -> TransportError {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_bare =
+            matches!(&state.known, Some(known) if matches!(known.source, LoginSource::UserAlone));
+        match error {
+            TransportError::Login(LoginError::Refused(_) | LoginError::Missing(_))
+                if (is_bare || state.known.is_none()) && !state.said.is_empty() =>
+            {
+                LoginError::NoneGiven(state.said.clone()).into()
+            }
+            TransportError::Login(LoginError::Refused(said)) if is_bare => {
+                LoginError::Missing(said).into()
+            }
+            error => error,
         }
     }
 
     fn ask(
         &self,
+        state: &mut LoginState,
         origin: HttpOrigin,
         base: &str,
-        www_authenticate: Vec<BString>,
-    ) -> Option<KnownLogin> {
-        let url = gix::url::parse(base).ok()?;
-        let question = Context { www_authenticate, ..Context::default() };
-        let answer = self.config.credentials(&url, Action::Get(question)).ok()??;
-        let source = LoginSource::Helpers(url, answer.next);
-        Some(KnownLogin { origin, account: answer.identity, source })
+        challenges: &[BString],
+        takes_passwords: bool,
+    ) -> io::Result<Option<KnownLogin>> {
+        let login = match self.config.logins().ask(base, challenges)? {
+            Ok(login) => login,
+            Err(said) => {
+                state.said = said;
+                return Ok(None);
+            }
+        };
+        Ok(match &login.authorization {
+            Some(authorization) => {
+                let authorization = authorization.clone();
+                let source = LoginSource::Helpers(base.to_owned(), login);
+                Some(KnownLogin { origin, authorization, source })
+            }
+            None if takes_passwords => {
+                let source = LoginSource::Helpers(base.to_owned(), Arc::clone(&login));
+                Some(KnownLogin::basic(origin, &login.username, &login.password, source))
+            }
+            None => None,
+        })
     }
 
-    /// Tells the helpers that gave this login, once, how it went.
-    fn report(&self, known: &mut KnownLogin, how: fn(NextAction) -> Action) {
-        if let LoginSource::Helpers(url, next) =
-            std::mem::replace(&mut known.source, LoginSource::Address)
-        {
-            // A helper that cannot remember or forget a login is no reason to fail.
-            let _ = self.config.credentials(&url, how(next));
+    /// Tells the helpers, once, how it went with a login that they gave or may keep.
+    fn report(&self, known: &mut KnownLogin, verdict: Verdict) {
+        let logins = self.config.logins();
+        match std::mem::replace(&mut known.source, LoginSource::Settled) {
+            LoginSource::Helpers(base, login) => logins.tell(&base, &login, verdict),
+            LoginSource::Address(Account { username, password, .. }) => {
+                logins.helpers().tell_of(&self.address, &username, &password, verdict);
+            }
+            source @ (LoginSource::Tentative | LoginSource::UserAlone) => known.source = source,
+            LoginSource::Settled => {}
         }
     }
 }
 
-fn account(user: &str, password: &str) -> Account {
-    Account { username: user.to_owned(), password: password.to_owned(), oauth_refresh_token: None }
+impl LoginState {
+    /// The next login for this origin that stands in an address or in `~/.netrc`.
+    fn next_written(&mut self, here: &HttpOrigin) -> Option<KnownLogin> {
+        let of_here = |login: &mut KnownLogin| login.origin == *here;
+        if let Some(written) = self.written.take_if(of_here) {
+            return Some(written);
+        }
+        let user = self.user.take_if(|(origin, _)| origin == here).map(|(_, user)| user);
+        if let Some(user) = user {
+            return Some(self.user_alone(here, &user));
+        }
+        if let Some((_, user, password)) = self.redirected.take_if(|(origin, ..)| origin == here) {
+            return Some(match password {
+                Some(password) => {
+                    let (user, password) = (user.as_bytes(), password.as_bytes());
+                    KnownLogin::basic(here.clone(), user, password, LoginSource::Settled)
+                }
+                None => self.user_alone(here, &user),
+            });
+        }
+        if self.looked_up.contains(here) {
+            return None;
+        }
+        self.looked_up.push(here.clone());
+        let known = Netrc::of_home().login(here.host(), None)?;
+        let (user, password) = (known.username.as_bytes(), known.password.as_bytes());
+        Some(KnownLogin::basic(here.clone(), user, password, LoginSource::Tentative))
+    }
+
+    /// The login of a user who stands in an address without a password.
+    fn user_alone(&mut self, here: &HttpOrigin, user: &str) -> KnownLogin {
+        self.looked_up.push(here.clone());
+        let known = Netrc::of_home().login(here.host(), Some(user));
+        let is_name = known.is_none() && !printable_login(user, false).is_empty();
+        let source = if is_name { LoginSource::UserAlone } else { LoginSource::Tentative };
+        let password = known.map(|known| known.password).unwrap_or_default();
+        KnownLogin::basic(here.clone(), user.as_bytes(), password.as_bytes(), source)
+    }
 }

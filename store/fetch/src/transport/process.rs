@@ -25,10 +25,12 @@ use modstore_core::program::{Group, Manner, Running, Stderr};
 
 use super::{
     git_config::{RemoteUrl, SshProgram},
+    git_environment::{leave_configuration, leave_repository, speak_english},
+    refusal::{Moment, judge, recognised},
     watch::{TimeoutStream, Watch},
 };
 use crate::{
-    errors::{ConnectError, LoginError, ServerError, TransferError, TransportError},
+    errors::{ConnectError, LoginError, ServerError, TransferError, TransportError, Words},
     limits::Limits,
 };
 
@@ -37,26 +39,6 @@ const KEPT: usize = 4096;
 
 /// How long stderr may take to end after the program has hung up.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-
-/// What git itself takes out of the environment before it enters another repository.
-const REPOSITORY_VARIABLES: [&str; 16] = [
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_INTERNAL_SUPER_PREFIX",
-    "GIT_NO_REPLACE_OBJECTS",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-];
 
 /// The reading side of a program.
 pub(crate) type ProcessOutput = BufReader<TimeoutStream<ChildStdout>>;
@@ -85,9 +67,8 @@ impl ServerProcess {
         has_group: bool,
         watch: &Arc<Watch>,
     ) -> Result<(ServerProcess, ProcessOutput, ProcessInput), ConnectError> {
-        for name in REPOSITORY_VARIABLES {
-            command.env_remove(name);
-        }
+        leave_repository(&mut command);
+        leave_configuration(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let failed = |source| ConnectError::Start { program: name.to_owned(), source };
         let mut group = Group::start(command, has_group).map_err(failed)?;
@@ -145,6 +126,7 @@ pub(crate) fn upload_pack(remote: &RemoteUrl, version: Protocol) -> Command {
         .arg("upload-pack")
         .arg("--")
         .arg(gix::path::from_bstr(remote.url.path.as_bstr()).as_deref().unwrap_or(Path::new("")));
+    speak_english(&mut command);
     set_protocol(&mut command, version);
     command
 }
@@ -176,7 +158,7 @@ pub(crate) fn ssh(
     let mut remote = OsString::from("git-upload-pack ");
     remote.push(OsStr::new(&gix::quote::single(path.as_bstr()).to_str_lossy().into_owned()));
     command.arg(destination).arg(remote);
-    command.env("LANG", "C").env("LC_ALL", "C");
+    speak_english(&mut command);
     if !interactive {
         command.env("SSH_ASKPASS_REQUIRE", "never").env("GIT_TERMINAL_PROMPT", "0");
     }
@@ -206,6 +188,10 @@ fn options(
         ProgramKind::Ssh => {
             if !interactive {
                 options.extend(["-o".to_owned(), "BatchMode=yes".to_owned()]);
+            }
+            if !interactive {
+                // Without banners and warnings, which would stand before the words that say why.
+                options.extend(["-o".to_owned(), "LogLevel=ERROR".to_owned()]);
             }
             let seconds = limits.connect.as_secs().max(1);
             options.extend(["-o".to_owned(), format!("ConnectTimeout={seconds}")]);
@@ -258,63 +244,68 @@ fn set_protocol(command: &mut Command, version: Protocol) {
 }
 
 /// What a program that hung up meant, by its last words.
-pub(crate) fn fault_from_stderr(said: &str, dropped: TransferError) -> TransportError {
+pub(crate) fn fault_from_stderr(
+    said: &str,
+    dropped: TransferError,
+    moment: Moment,
+) -> TransportError {
     let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
-    let last = || {
-        said.lines()
-            .rev()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or_default()
-            .trim()
-            .to_owned()
-    };
-    let cause = || Some(last().into());
+    let (of_ssh, words): (Vec<&str>, Vec<&str>) =
+        said.lines().map(str::trim).filter(|line| !line.is_empty()).partition(|l| is_of_ssh(l));
+    let last = of_ssh.last().or(words.last()).copied().unwrap_or_default();
+    let cause = || Some(last.into());
+    let words = words.join("\n");
     if said.is_empty() {
         dropped.into()
     } else if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
-        ConnectError::HostKey(last()).into()
-    } else if has(&[
-        "Permission denied",
-        "Too many authentication failures",
-        "No supported authentication",
-    ]) {
-        LoginError::Refused.into()
+        ConnectError::HostKey(last.to_owned()).into()
     } else if has(&["Could not resolve hostname", "Name or service not known"]) {
         ConnectError::UnknownHost { source: cause() }.into()
     } else if has(&["Connection refused", "No route to host", "Network is unreachable"]) {
         ConnectError::Refused { source: cause() }.into()
-    } else if has(&[
-        "timed out",
-        "Connection closed",
-        "closed by remote host",
-        "Connection reset",
-        "Broken pipe",
-    ]) {
+    } else if let Some(known) = recognised(&words) {
+        known
+    } else if has(&["Too many authentication failures", "No supported authentication"]) {
+        LoginError::Refused(Words::of(last)).into()
+    } else if !of_ssh.is_empty() || Words::of(&words).is_empty() {
         TransferError::Dropped { source: cause() }.into()
-    } else if has(&[
-        "does not appear to be a git repository",
-        "epository not found",
-        "No such file or directory",
-        "not a git repository",
-        "could not be found",
-    ]) {
-        ServerError::NoRepository(first_error(said)).into()
     } else {
-        ServerError::Said(first_error(said)).into()
+        judge(&words, moment)
     }
 }
 
-fn first_error(said: &str) -> String {
-    let marked = said.lines().find(|line| line.contains("fatal: ") || line.contains("ERROR: "));
-    marked.or(said.lines().next_back()).unwrap_or_default().trim().to_owned()
+/// Whether ssh says this itself, of its connection, and no server.
+fn is_of_ssh(line: &str) -> bool {
+    const BEGINNINGS: [&str; 15] = [
+        "ssh: ",
+        "ssh_dispatch_run_fatal",
+        "ssh_exchange_identification",
+        "kex_exchange_identification",
+        "banner exchange",
+        "client_loop",
+        "packet_write_wait",
+        "Read from remote host",
+        "Connection closed",
+        "Connection reset",
+        "Connection timed out",
+        "Connection to ",
+        "Timeout, server",
+        "Received disconnect",
+        "Disconnected from",
+    ];
+    BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
 }
 
 #[cfg(test)]
 mod tests {
     use modstore_core::model::Class;
 
-    use super::fault_from_stderr;
+    use super::{Moment, fault_from_stderr};
     use crate::errors::{TransferError, TransportError};
+
+    fn meant(said: &str) -> TransportError {
+        fault_from_stderr(said, TransferError::Dropped { source: None }, Moment::Asked)
+    }
 
     #[test]
     fn a_connection_that_ssh_lost_is_lost_and_not_said_by_the_server() {
@@ -322,8 +313,10 @@ mod tests {
             "Connection to h closed by remote host.",
             "kex_exchange_identification: Connection closed by remote host",
             "client_loop: send disconnect: Broken pipe",
+            "Warning: Permanently added 'h' to the list of known hosts.\nConnection reset by h port 22",
+            "Welcome to the machine room!\nConnection closed by 192.0.2.1 port 22",
         ] {
-            let meant = fault_from_stderr(said, TransferError::Dropped { source: None });
+            let meant = meant(said);
             assert!(
                 matches!(
                     meant,
@@ -344,13 +337,20 @@ mod tests {
             ("Host key verification failed.", Class::Permanent),
             ("fatal: '/x' does not appear to be a git repository", Class::Permanent),
             ("ERROR: Repository not found.\nfatal: Could not read from remote", Class::Permanent),
+            (
+                "Received disconnect from h port 22:2: Too many authentication failures",
+                Class::Permanent,
+            ),
+            ("Warning: Permanently added 'h' to the list of known hosts.", Class::Transient),
+            (
+                "kex_exchange_identification: banner line 0: Not allowed at this time",
+                Class::Transient,
+            ),
+            ("ssh: connect to host h port 22: Connection timed out", Class::Transient),
+            ("words that are not known", Class::Permanent),
             ("", Class::Transient),
         ] {
-            assert_eq!(
-                fault_from_stderr(said, TransferError::Dropped { source: None }).class(),
-                class,
-                "{said}"
-            );
+            assert_eq!(meant(said).class(), class, "{said}");
         }
     }
 }

@@ -369,7 +369,7 @@ impl<'a> Checkout<'a> {
             written: files.len() as u64 - linked,
             linked,
             manifest: Manifest::new(files).map_err(PackError::Manifest)?,
-            git: GitTree { root, blobs, odd_modes, gitlinks },
+            git: GitTree::plain(root, blobs, odd_modes, gitlinks),
             lfs_pointers,
             collisions,
             written_bytes: self.written_bytes.into_inner(),

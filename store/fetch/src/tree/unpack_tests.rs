@@ -1014,12 +1014,8 @@ fn lfs_pointers_are_listed_also_when_they_are_linked() {
 
 #[test]
 fn a_manifest_alone_does_not_make_a_base() {
-    let git = GitTree {
-        root: ObjectId::empty_tree(gix::hash::Kind::Sha1),
-        blobs: Vec::new(),
-        odd_modes: Vec::new(),
-        gitlinks: Vec::new(),
-    };
+    let empty = ObjectId::empty_tree(gix::hash::Kind::Sha1);
+    let git = GitTree::plain(empty, Vec::new(), Vec::new(), Vec::new());
     let manifest = Manifest::new(Vec::new()).unwrap();
     let base = Base::new("/nonexistent".into(), git.root, &manifest, &git);
     assert!(base_is_usable(&base), "an empty tree is git's empty tree");

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use gix::bstr::BString;
 
-use modstore_fetch::{AcquireError, NetworkError};
+use modstore_fetch::{AcquireError, NetworkError, SubmoduleError};
 
 use crate::{
     disk::StagingError,
@@ -21,12 +21,19 @@ pub enum SourceError {
     /// The host's git configuration cannot be read.
     #[error(transparent)]
     Network(#[from] Arc<NetworkError>),
-    /// The part that is wanted contains a submodule.
-    #[error("it has the submodule `{path}`, and submodules are not fetched")]
+    /// One of its submodules could not be fetched.
+    #[error("its submodule `{path}` could not be fetched{}", from(.url.as_deref()))]
     Submodule {
         /// Where the submodule lies.
         path: BString,
+        /// Where it comes from, without any secret, if that was found out.
+        url: Option<String>,
+        /// Why not.
+        source: Arc<SourceError>,
     },
+    /// Its submodules are not what submodules may be.
+    #[error(transparent)]
+    RefusedSubmodule(#[from] Arc<SubmoduleError>),
     /// The lock names another tree than the commit has.
     #[error("the commit's tree is {found}, and modules.lock says {locked}")]
     OtherTree {
@@ -47,6 +54,16 @@ pub enum SourceError {
         /// The host.
         host: String,
     },
+}
+
+fn from(url: Option<&str>) -> String {
+    url.map(|url| format!(" from {url}")).unwrap_or_default()
+}
+
+impl From<SubmoduleError> for SourceError {
+    fn from(error: SubmoduleError) -> Self {
+        Self::RefusedSubmodule(Arc::new(error))
+    }
 }
 
 impl From<AcquireError> for SourceError {
@@ -77,11 +94,12 @@ impl SourceError {
     pub fn class(&self) -> Class {
         match self {
             Self::Acquire(error) => error.class(),
+            Self::Submodule { source, .. } => source.class(),
+            Self::RefusedSubmodule(error) => error.class(),
             Self::HostGivenUp { .. } => Class::Transient,
-            Self::Network(_)
-            | Self::Submodule { .. }
-            | Self::OtherTree { .. }
-            | Self::NoDirectory { .. } => Class::Permanent,
+            Self::Network(_) | Self::OtherTree { .. } | Self::NoDirectory { .. } => {
+                Class::Permanent
+            }
         }
     }
 
@@ -93,7 +111,12 @@ impl SourceError {
             Self::Network(_) | Self::NoDirectory { .. } | Self::HostGivenUp { .. } => {
                 Stage::Resolve
             }
-            Self::Submodule { .. } | Self::OtherTree { .. } => Stage::Place,
+            // The repository itself was there: what failed is a part of fetching it.
+            Self::Submodule { source, .. } => match source.stage() {
+                Stage::Resolve => Stage::Fetch,
+                stage => stage,
+            },
+            Self::RefusedSubmodule(_) | Self::OtherTree { .. } => Stage::Place,
         }
     }
 
@@ -103,7 +126,8 @@ impl SourceError {
         match self {
             Self::Acquire(error) => error.code(),
             Self::Network(_) => FailureCode::Program,
-            Self::Submodule { .. } => FailureCode::Submodule,
+            Self::Submodule { source, .. } => source.code(),
+            Self::RefusedSubmodule(error) => error.code(),
             Self::OtherTree { .. } => FailureCode::Lock,
             Self::NoDirectory { .. } => FailureCode::NoSuchDirectory,
             Self::HostGivenUp { .. } => FailureCode::Connection,
@@ -115,10 +139,9 @@ impl SourceError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Acquire(error) => return error.hint(),
+            Self::Submodule { source, .. } => return source.hint(),
+            Self::RefusedSubmodule(error) => return Some(error.hint()),
             Self::Network(_) | Self::HostGivenUp { .. } => return None,
-            Self::Submodule { .. } => {
-                "name the submodule's own repository as the source, or link a local clone"
-            }
             Self::OtherTree { .. } => {
                 "run `modstore update` without --locked if the change is wanted"
             }
@@ -131,6 +154,7 @@ impl SourceError {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Acquire(error) => error.retry_after(),
+            Self::Submodule { source, .. } => source.retry_after(),
             _ => None,
         }
     }
@@ -144,6 +168,7 @@ impl SourceError {
     pub(crate) fn is_telling(&self) -> bool {
         match self {
             Self::Acquire(error) => !error.is_cancelled() && !error.is_offline(),
+            Self::Submodule { source, .. } => source.is_telling(),
             Self::HostGivenUp { .. } => false,
             _ => true,
         }
@@ -158,7 +183,7 @@ mod tests {
     fn what_only_the_store_can_find_wrong_has_a_code_of_its_own() {
         let digest = Digest::from_bytes([7; 32]);
         for (error, code) in [
-            (SourceError::Submodule { path: "a".into() }, FailureCode::Submodule),
+            (SourceError::from(SubmoduleError::Loop), FailureCode::Submodule),
             (SourceError::NoDirectory { path: "a".into() }, FailureCode::NoSuchDirectory),
             (SourceError::OtherTree { found: digest, locked: digest }, FailureCode::Lock),
         ] {

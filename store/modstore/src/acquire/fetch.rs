@@ -2,35 +2,69 @@
 
 mod archive;
 
-use super::{
-    Acquired, AcquiredTree, Resolution, SourceError, Sources, Upstream, entry::BaseCommit, places,
-    repository,
-};
-use crate::model::ModuleName;
+use modstore_fetch::PlantedCommit;
 
-/// The tree, from the first place that has it, or else from `upstream`. `base` is an entry that is likely to be
-/// similar; progress is reported of the `modules`, which all want this tree.
+use super::{
+    Acquired, AcquiredTree, Resolution, SourceError, Sources, TreeFrom, Upstream,
+    beyond::complete,
+    entry::BaseCommit,
+    places::{self, FoundTree},
+    repository,
+    submodules::Superproject,
+};
+use crate::model::{Contents, Fetched, ModuleName, Revision};
+
+/// The tree, with what is wanted beyond a commit's own, from the first place that has it, or else from `upstream`. `base`
+/// is an entry that is likely to be similar; progress is reported of the `modules`, which all want this tree.
 ///
 /// # Errors
 /// What was written stays in the staging, under names of its own, and goes with it.
 pub(crate) fn fetch(
     sources: &Sources<'_>,
     upstream: &mut Upstream,
-    resolution: &Resolution,
+    (resolution, contents): (&Resolution, &Contents),
     base: Option<BaseCommit>,
     modules: &[&ModuleName],
 ) -> Result<Acquired, SourceError> {
-    let found = match (resolution.key(), modules.first()) {
+    let found = match (resolution.key(contents), modules.first()) {
         (Some(key), Some(module)) => places::find(sources, &key, base, module)?,
         _ => None,
     };
-    let tree: AcquiredTree = match (found, resolution) {
-        (Some(tree), _) => tree,
-        (None, Resolution::Commit(commit)) => {
-            repository::fetch(sources, upstream, commit, base, modules)?
+    let own = match found {
+        Some(FoundTree::Whole(tree)) => return Ok(Acquired::Tree(tree)),
+        Some(FoundTree::Own(planted)) => Some(*planted),
+        None => None,
+    };
+    let tree = match resolution {
+        Resolution::Commit(commit) => {
+            of_commit(sources, upstream, (commit, contents), (own, base), modules)?
         }
-        (None, Resolution::Archive(archive)) => archive::fetch(sources, upstream, archive)?,
-        (None, Resolution::Directory(path)) => return Ok(Acquired::Directory(path.clone())),
+        Resolution::Archive(archive) => archive::fetch(sources, upstream, archive)?,
+        Resolution::Directory(path) => return Ok(Acquired::Directory(path.clone())),
     };
     Ok(Acquired::Tree(Box::new(tree)))
+}
+
+/// A commit's own tree, which a place may have had, with what is wanted beyond it.
+fn of_commit(
+    sources: &Sources<'_>,
+    upstream: &mut Upstream,
+    (commit, contents): (&Fetched, &Contents),
+    (own, base): (Option<PlantedCommit>, Option<BaseCommit>),
+    modules: &[&ModuleName],
+) -> Result<AcquiredTree, SourceError> {
+    let base = repository::base(sources, &commit.origin, base);
+    let (planted, from) = match own {
+        Some(planted) => (planted, TreeFrom::Mirror),
+        None => {
+            // Of the very commit the server would leave out all of it, and an entry does not prove which commit it is of.
+            let other =
+                base.as_ref().filter(|base| Revision::from(base.commit()) != commit.revision);
+            let planted = repository::fetch(sources, upstream, commit, other, None, modules)?;
+            (planted, TreeFrom::Git)
+        }
+    };
+    let url = upstream.urls.first().expect("a commit comes from a repository");
+    let of = Superproject { url, commit, base: base.as_ref(), modules };
+    complete(sources, planted, contents, &of, from)
 }

@@ -5,13 +5,13 @@ use std::collections::{HashMap, HashSet};
 use super::{entry::BaseCommit, key::TreeKey, resolution::Resolution};
 use crate::{
     commit::State,
-    model::{Binding, Digest, Origin},
+    model::{Binding, Contents, Digest, Origin},
 };
 
 /// The entries of all generations, by the key of their tree.
 #[derive(Debug, Default)]
 pub(super) struct KnownTrees {
-    /// Newest first.
+    /// Newest first; of a commit all that were made of it, whatever was wanted beyond its tree.
     by_key: HashMap<TreeKey, Vec<Digest>>,
     /// The newest commit of each repository.
     newest: HashMap<Origin, BaseCommit>,
@@ -36,7 +36,7 @@ impl KnownTrees {
     fn add(&mut self, state: &State, binding: &Binding) {
         let Some(digest) = binding.bound.source_entry() else { return };
         let resolution = Resolution::recorded(binding);
-        let Some(key) = resolution.as_ref().and_then(Resolution::key) else { return };
+        let Some(key) = resolution.as_ref().and_then(|it| it.key(&Contents::USUAL)) else { return };
         if let Some(Resolution::Commit(commit)) = resolution {
             self.newest.entry(commit.origin).or_insert((digest, commit.revision));
         }
@@ -46,9 +46,9 @@ impl KnownTrees {
         }
     }
 
-    /// The entries that are this tree, newest first.
+    /// The entries that may be this tree, newest first: they are of its commit, or of its archive.
     pub(super) fn find(&self, key: &TreeKey) -> &[Digest] {
-        self.by_key.get(key).map_or(&[], Vec::as_slice)
+        self.by_key.get(&key.without_contents()).map_or(&[], Vec::as_slice)
     }
 
     /// The entry that was made last from this repository, and its commit.

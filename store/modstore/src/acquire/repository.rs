@@ -1,15 +1,15 @@
 //! Commits of git repositories: one listing for all names, and each commit fetched against the entry that is most like
 //! it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use modstore_fetch::{
-    AcquireError, BaseEntry, Destination, FetchedCommit, MirrorPlace, RemoteError, Session, Wanted,
+    AcquireError, BaseEntry, Destination, MirrorPlace, PlantedCommit, RemoteError, Session, Wanted,
     fetch_commit,
 };
 
 use super::{
-    AcquiredTree, FetchStats, Reach, SourceError, Sources, TreeFrom, Upstream,
+    Reach, SourceError, Sources, Upstream,
     entry::{BaseCommit, open_base},
     resolution::Resolution,
 };
@@ -101,21 +101,21 @@ pub(super) fn note(sources: &Sources<'_>, host: Option<&str>, error: Option<&Sou
     }
 }
 
-/// Fetches a commit, against `base` or else the newest entry of its repository.
+/// Fetches a commit against `base`, into a new directory of the staging unless `root` names one.
 pub(super) fn fetch(
     sources: &Sources<'_>,
     upstream: &mut Upstream,
     commit: &Fetched,
-    base: Option<BaseCommit>,
+    base: Option<&BaseEntry>,
+    root: Option<&Path>,
     modules: &[&ModuleName],
-) -> Result<AcquiredTree, SourceError> {
+) -> Result<PlantedCommit, SourceError> {
     let context = sources.context;
     let (origin, commit) = (&commit.origin, commit.revision.into());
     let wanted = [Wanted::Commit(commit)];
     let session = connected(sources, upstream, &wanted, modules)?;
     let paths = MirrorPaths::of(context.layout, origin);
-    let into = destination(sources, origin, &paths)?;
-    let base = self::base(sources, origin, base);
+    let into = destination(sources, origin, &paths, root)?;
     let module = modules.first();
     let on_step = |step: Step<'_>| {
         if let Some(module) = module {
@@ -127,13 +127,13 @@ pub(super) fn fetch(
         let step = Step::Receiving { bytes: 0, objects: 0, of: None };
         context.events.happened(Event::Module { module, step });
     }
-    let fetched = fetch_commit(session, commit, base.as_ref(), into, &on_step, context.cancel);
-    let fetched = fetched.inspect_err(|error| {
+    let fetched = fetch_commit(session, commit, base, into, &on_step, context.cancel);
+    let planted = fetched.inspect_err(|error| {
         if let Some(host) = upstream.host.as_deref().filter(|_| error.is_network()) {
             sources.hosts.failed(host);
         }
     });
-    Ok(tree(fetched?, TreeFrom::Git))
+    Ok(planted?)
 }
 
 /// The entry that a commit of this repository is fetched against: `base`, or else the newest that the store knows.
@@ -168,11 +168,12 @@ impl MirrorPaths {
     }
 }
 
-/// Where a commit of this repository is written to.
+/// Where a commit of this repository is written to: `root`, or else a new directory of the staging.
 pub(super) fn destination<'d>(
     sources: &'d Sources<'_>,
     origin: &'d Origin,
     paths: &'d MirrorPaths,
+    root: Option<&'d Path>,
 ) -> Result<Destination<'d>, SourceError> {
     let context = sources.context;
     let mirror = MirrorPlace {
@@ -188,23 +189,10 @@ pub(super) fn destination<'d>(
         mirror,
         disk,
         staging,
+        root,
         packs: sources.settings.packs,
         memory: &sources.memory,
     })
-}
-
-/// A commit in staging, as a tree from here.
-pub(super) fn tree(fetched: FetchedCommit, from: TreeFrom) -> AcquiredTree {
-    let (written, linked) = fetched.files;
-    AcquiredTree {
-        digest: fetched.staged.digest(),
-        manifest: fetched.manifest,
-        submodules: fetched.submodules,
-        staged: Some(fetched.staged),
-        warnings: fetched.warnings,
-        stats: FetchStats { written, linked, received: fetched.received },
-        from,
-    }
 }
 
 /// Reports the progress of a fetch for a module.

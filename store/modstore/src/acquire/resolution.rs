@@ -6,8 +6,8 @@ use modstore_fetch::Wanted;
 
 use super::{Acquired, key::TreeKey};
 use crate::model::{
-    ArchiveSource, Binding, Bound, Digest, Fetched, LinkedPath, ModuleName, RefName, Reference,
-    Revision, Source, Subdirectory,
+    ArchiveSource, Binding, Bound, Contents, Digest, Fetched, LinkedPath, ModuleName, RefName,
+    Reference, Revision, Source, Subdirectory,
 };
 
 /// What is to be resolved: the source of a module, and the commit of it where `modules.lock` names one.
@@ -128,12 +128,14 @@ impl Resolution {
         self.commit().map(|commit| commit.revision)
     }
 
-    /// The name by which a place may have its tree.
-    pub(crate) fn key(&self) -> Option<TreeKey> {
+    /// The name by which a place may have its tree, with what is wanted beyond a commit's own.
+    pub(crate) fn key(&self, contents: &Contents) -> Option<TreeKey> {
         match self {
-            Self::Commit(Fetched { origin, revision, .. }) => {
-                Some(TreeKey::Commit { origin: origin.clone(), revision: *revision })
-            }
+            Self::Commit(Fetched { origin, revision, .. }) => Some(TreeKey::Commit {
+                origin: origin.clone(),
+                revision: *revision,
+                contents: contents.clone(),
+            }),
             Self::Archive(archive) => {
                 Some(TreeKey::Checksum { kind: "archive", sha256: archive.sha256 })
             }

@@ -6,7 +6,7 @@ use modstore_fetch::{
     ArchiveLimits, Counts, Limits, MemoryBudget, Network, NetworkError, PackLimits,
 };
 
-use super::{hosts::Hosts, known::KnownTrees};
+use super::{hosts::Hosts, known::KnownTrees, shared::SharedSubmodules};
 use crate::{
     Context,
     commit::State,
@@ -54,6 +54,7 @@ pub(crate) struct Sources<'a> {
     /// Hosts that fail are given up.
     pub(crate) hosts: Hosts,
     network: OnceLock<Network>,
+    pub(super) submodules: SharedSubmodules,
     state: &'a State,
     /// Made when first asked for: most commands find nothing to fetch.
     known: OnceLock<KnownTrees>,
@@ -76,6 +77,7 @@ impl<'a> Sources<'a> {
             staging,
             hosts: Hosts::default(),
             network: OnceLock::new(),
+            submodules: SharedSubmodules::default(),
             state,
             known: OnceLock::new(),
         }

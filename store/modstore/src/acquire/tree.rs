@@ -1,7 +1,5 @@
 //! [`Acquired`]: what a source has become, before anything leads to it.
 
-use gix::bstr::BString;
-
 use modstore_fetch::check_subdirectory;
 
 use super::SourceError;
@@ -26,8 +24,6 @@ pub(crate) struct AcquiredTree {
     pub(crate) digest: Digest,
     /// Its files.
     pub(crate) manifest: Manifest,
-    /// Where it has submodules, which are not in it.
-    pub(crate) submodules: Vec<BString>,
     /// The tree itself, unless it is an entry of the store already.
     pub(crate) staged: Option<Staged>,
     /// Lines that a person should read.
@@ -64,7 +60,7 @@ pub(crate) struct FetchStats {
 }
 
 impl AcquiredTree {
-    /// Checks that the tree is the one that is `locked`, and that it has the part that is wanted, whole.
+    /// Checks that the tree is the one that is `locked`, and that it has the part that is wanted.
     pub(crate) fn check(
         &self,
         locked: Option<Digest>,
@@ -73,15 +69,6 @@ impl AcquiredTree {
         if let Some(locked) = locked.filter(|locked| *locked != self.digest) {
             return Err(SourceError::OtherTree { found: self.digest, locked });
         }
-        check_subdirectory(&self.manifest, subdirectory)?;
-        let part = subdirectory.map_or("", Subdirectory::as_str);
-        let is_within = |path: &&BString| {
-            let rest = path.strip_prefix(part.as_bytes());
-            part.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-        };
-        match self.submodules.iter().find(is_within) {
-            Some(path) => Err(SourceError::Submodule { path: path.clone() }),
-            None => Ok(()),
-        }
+        Ok(check_subdirectory(&self.manifest, subdirectory)?)
     }
 }

@@ -20,6 +20,12 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
+    /// A repository by itself.
+    pub(super) fn of_repository(url: &RemoteUrl) -> Self {
+        let host = url.origin().host().map(str::to_owned);
+        Self { urls: vec![url.clone()], host, connection: None }
+    }
+
     /// Where these sources come from.
     pub(crate) fn of<'s>(sources: impl Iterator<Item = &'s Source>) -> Self {
         let mut upstream = Self { urls: Vec::new(), host: None, connection: None };

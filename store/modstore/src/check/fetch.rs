@@ -11,7 +11,7 @@ use crate::{
     },
     commit::State,
     disk::{Staged, Staging},
-    model::{Binding, Digest, ModuleName},
+    model::{Binding, Bound, Contents, Digest, ModuleName, Source, Submodules},
 };
 
 /// Why an entry could not be fetched again.
@@ -93,7 +93,14 @@ impl<'a> Fetcher<'a> {
             if binding.bound.source_entry() != Some(digest) {
                 continue;
             }
-            let failed = match self.fetch_from(module, binding) {
+            let is_it = |fetched: &Option<Result<(Staged, TreeFrom), SourceError>>| matches!(fetched, Some(Ok((staged, _))) if staged.digest() == digest);
+            let mut fetched = self.fetch_from(module, binding, None);
+            if !is_it(&fetched) && self.may_be_without_submodules(binding) {
+                // An earlier version has made it without those outside its subdirectory.
+                let without = self.fetch_from(module, binding, Some(Submodules::None));
+                fetched = if is_it(&without) { without } else { fetched };
+            }
+            let failed = match fetched {
                 None => continue,
                 Some(Ok((staged, from))) if staged.digest() == digest => return Ok((staged, from)),
                 Some(Ok((staged, _))) => {
@@ -110,15 +117,28 @@ impl<'a> Fetcher<'a> {
         Err(first.unwrap_or(RefetchError::NoSource))
     }
 
-    /// Fetches what the journal records of this binding, if that tells where its tree came from.
+    /// Whether its tree may be one without the submodules that its source wants.
+    fn may_be_without_submodules(&self, binding: &Binding) -> bool {
+        let contents = binding.source.source().and_then(Source::contents);
+        let has_part = matches!(&binding.bound, Bound::Entry { subdirectory: Some(_), .. });
+        has_part && contents.is_some_and(|contents| contents.submodules == Submodules::All)
+    }
+
+    /// Fetches what the journal records of this binding, if that tells where its tree came from; with these submodules
+    /// instead of those that its source wants.
     fn fetch_from(
         &self,
         module: &ModuleName,
         binding: &Binding,
+        submodules: Option<Submodules>,
     ) -> Option<Result<(Staged, TreeFrom), SourceError>> {
         let resolution = Resolution::recorded(binding)?;
-        let mut upstream = Upstream::of(binding.source.source().into_iter());
-        let acquired = fetch(&self.sources, &mut upstream, &resolution, None, &[module]);
+        let source = binding.source.source()?;
+        let mut contents = source.contents().unwrap_or(&Contents::USUAL).clone();
+        contents.submodules = submodules.unwrap_or(contents.submodules);
+        let mut upstream = Upstream::of(std::iter::once(source));
+        let meant = (&resolution, &contents);
+        let acquired = fetch(&self.sources, &mut upstream, meant, None, &[module]);
         let tree = match acquired {
             Ok(Acquired::Tree(tree)) => *tree,
             Ok(Acquired::Directory(_)) => return None,

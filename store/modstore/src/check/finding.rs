@@ -1,7 +1,12 @@
 //! A [`Finding`]: one thing that is wrong with a store, and who is concerned. A [`Verification`]: all of them, and how
 //! much was checked.
 
-use modstore_core::findings::{self, Severity, count};
+use modstore_core::{
+    findings::{self, Severity, count},
+    in_json,
+};
+
+use serde::Serialize;
 
 use super::code::Repair;
 use crate::model::{Digest, Generation};
@@ -10,39 +15,45 @@ use crate::model::{Digest, Generation};
 pub type Finding = findings::Finding<Repair, About>;
 
 /// Who is concerned by a finding.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Store"))]
 pub struct About {
-    /// The entry.
+    /// The entry it is about; null if it is about no entry.
+    #[serde(serialize_with = "in_json::text_or_null")]
     pub entry: Option<Digest>,
     /// The modules that lead to the entry in any kept generation, or the module whose link it is. Sorted.
     pub modules: Vec<String>,
-    /// The kept generations. Sorted.
+    /// The kept generations in which they do. Sorted.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<u64>"))]
     pub generations: Vec<Generation>,
 }
 
-/// How closely a store is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How thoroughly a store is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "VerifyDepth"))]
 pub enum Depth {
-    /// Names, kinds, sizes, times and permissions; the whole journal; every link and its text.
+    /// Without reading files: names, kinds, sizes, times and permissions; the whole journal; every link and its text.
     Quick,
-    /// Also every byte of every file.
+    /// Every file is read and hashed.
     Full,
 }
 
 /// How much was checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "CheckedAmounts"))]
 pub struct Checked {
     /// Frames of the journal.
     pub frames: u64,
     /// Kept generations.
     pub generations: u64,
-    /// Links of kept generations.
+    /// Links of these generations.
     pub links: u64,
     /// Entries.
     pub entries: u64,
-    /// Files and links in these entries.
+    /// Files and links in the entries.
     pub files: u64,
-    /// Bytes that were read and hashed; a file that many entries share is read once. 0 for a quick check.
+    /// Bytes that were read and hashed; a file that entries share is read once.
     pub bytes: u64,
 }
 

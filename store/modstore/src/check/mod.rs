@@ -26,6 +26,7 @@ mod content;
 mod entries;
 mod run;
 
+use modstore_core::findings::CodeList;
 pub use modstore_core::findings::Severity;
 
 pub use code::{Code, Repair};
@@ -47,6 +48,12 @@ const CHECKS: &[work::Check] = &[
     entries::CHECK,
     content::CHECK,
 ];
+
+impl CodeList for Repair {
+    fn codes() -> Vec<Code> {
+        codes().collect()
+    }
+}
 
 /// Every code that a check of a store can find.
 pub fn codes() -> impl Iterator<Item = Code> {

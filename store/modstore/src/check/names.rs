@@ -59,7 +59,11 @@ fn file_system(layout: &Layout) -> Vec<Finding> {
     let Ok(below) = FileSystem::of(layout.home()) else { return Vec::new() };
     let finding = |concern: &Concern| {
         let code = if concern.is_serious() { FILE_SYSTEM } else { FILE_SYSTEM_REMARK };
-        Finding::new(code, layout.home(), format!("the file system is {below}: {concern}"))
+        Finding::new(
+            code,
+            layout.home(),
+            format!("it lies on {below}, a file system that {concern}"),
+        )
     };
     below.concerns.iter().map(finding).collect()
 }

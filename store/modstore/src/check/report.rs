@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeSet, error::Error, path::PathBuf};
 
+use modstore_core::in_json;
+use serde::{Serialize, Serializer};
+
 use super::{finding::Verification, view::VerifyError};
 use crate::{
     access::AccessError,
@@ -32,14 +35,20 @@ impl RepairReport {
     }
 }
 
-/// Something that was damaged, and is repaired.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Something that was repaired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Repaired {
-    /// Its path, below the home as that was given.
+    /// Where it is, below the home as that was given.
+    #[serde(serialize_with = "in_json::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
-    /// How it was repaired.
+    /// How it was repaired, in words.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub how: How,
-    /// Where the damaged thing is now, if anything was there that had to go.
+    /// Where the damaged copy is now; null if there was none to keep.
+    #[serde(rename = "quarantine", serialize_with = "in_json::path_or_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub aside: Option<PathBuf>,
     /// The modules that lead to it in any kept generation. Sorted.
     pub modules: Vec<String>,
@@ -104,6 +113,12 @@ impl How {
             Self::Rebuilt(TreeFrom::Archive) => "unpacked again",
             Self::SetAside => "set aside",
         }
+    }
+}
+
+impl Serialize for How {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use crate::{
     Store,
     commit::JournalError,
@@ -23,13 +25,14 @@ pub struct Difference {
 }
 
 /// Paths that differ between two entries.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FileDifferences"))]
 pub struct FileChanges {
-    /// Only in the second.
+    /// Paths that only the second entry has.
     pub added: Vec<String>,
-    /// In both, and not the same.
+    /// Paths that both entries have, with different contents or kinds.
     pub changed: Vec<String>,
-    /// Only in the first.
+    /// Paths that only the first entry has.
     pub removed: Vec<String>,
 }
 

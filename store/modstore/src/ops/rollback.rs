@@ -13,6 +13,9 @@ use crate::{
     update::{Environments, EquipError},
 };
 
+/// No more generations than this are named in an error.
+const MOST_NAMED: usize = 10;
+
 /// Nothing was rolled back, unless the transaction says that it has happened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -24,10 +27,12 @@ pub enum RollbackError {
     #[error("the store cannot be read")]
     Journal(#[from] JournalError),
     /// There is no generation of that number, or none to go back to.
-    #[error("there is no generation {}", wanted.map_or_else(|| "before this one".into(), |wanted| wanted.to_string()))]
+    #[error("there is no generation {}{}", wanted.map_or_else(|| "before this one".into(), |wanted| wanted.to_string()), there_are(.kept))]
     NoGeneration {
         /// The generation asked for.
         wanted: Option<Generation>,
+        /// Those that are kept, oldest first.
+        kept: Vec<Generation>,
     },
     /// The generation was retired: its entries may be gone.
     #[error("generation {wanted} is no longer kept{}", there_are(.kept))]
@@ -66,9 +71,14 @@ impl RollbackError {
     }
 }
 
+/// The newest of those that are kept.
 fn there_are(kept: &[Generation]) -> String {
-    let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
-    format!("; kept: {}", kept.join(", "))
+    let newest = kept.iter().skip(kept.len().saturating_sub(MOST_NAMED));
+    let mut names: Vec<String> = newest.map(ToString::to_string).collect();
+    if names.len() < kept.len() {
+        names.insert(0, "…".into());
+    }
+    if names.is_empty() { String::new() } else { format!("; kept: {}", names.join(", ")) }
 }
 
 impl Store {
@@ -89,7 +99,7 @@ impl Store {
         environments.equip(context, &modules)?;
         let restore = |transaction: &mut Transaction| transaction.restore(wanted);
         let current = self.transact(context, environments, restore)?;
-        current.ok_or(RollbackError::NoGeneration { wanted: to })
+        current.ok_or(RollbackError::NoGeneration { wanted: to, kept: Vec::new() })
     }
 
     /// The generation to restore and its modules, if it is kept and all its entries are there.
@@ -99,11 +109,12 @@ impl Store {
         to: Option<Generation>,
     ) -> Result<(Generation, BTreeMap<ModuleName, Binding>), RollbackError> {
         let before = state.kept().rev().nth(1).map(|info| info.number);
-        let wanted = to.or(before).ok_or(RollbackError::NoGeneration { wanted: to })?;
-        let modules = state.modules_of(wanted).ok_or(RollbackError::NoGeneration { wanted: to })?;
+        let kept = || state.kept().map(|info| info.number).collect();
+        let none = || RollbackError::NoGeneration { wanted: to, kept: kept() };
+        let wanted = to.or(before).ok_or_else(none)?;
+        let modules = state.modules_of(wanted).ok_or_else(none)?;
         if !state.is_kept(wanted) {
-            let kept = state.kept().map(|info| info.number).collect();
-            return Err(RollbackError::Retired { wanted, kept });
+            return Err(RollbackError::Retired { wanted, kept: kept() });
         }
         for (module, binding) in &modules {
             if binding.digest().is_some_and(|digest| !is_whole(self.layout(), digest)) {

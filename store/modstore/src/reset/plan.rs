@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use modstore_core::in_json;
+use serde::Serialize;
+
 use crate::{
     disk::{DiskError, Layout, Staging, is_directory, is_random_name, names_in},
     model::{Digest, Generation, ModuleName},
@@ -22,12 +25,15 @@ pub struct PurgePlan {
     pub leases: Vec<Leased>,
 }
 
-/// Something that stays.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A path that stays.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "KeptPath"))]
 pub struct Stay {
-    /// What, below the home as it was given.
+    /// The path, below the home as it was given.
+    #[serde(serialize_with = "in_json::path")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub path: PathBuf,
-    /// Why, in one clause.
+    /// Why it stays, in one clause.
     pub why: String,
 }
 

@@ -235,7 +235,8 @@ fn try_imports(
                 shown.get(module)?,
                 &held.registration.tag,
             )?;
-            Some(ImportRequest { module: module.to_string(), imports: metadata.imports })
+            let imports = metadata.imports_with(|name| held.registration.has(name));
+            Some(ImportRequest { module: module.to_string(), imports })
         })
         .collect();
     if imported.is_empty() {

@@ -20,7 +20,7 @@ use crate::{
         Acquired, AcquiredTree, BaseCommit, FetchStats, Request, Resolution, SourceError, Upstream,
         by_upstream, fetch, resolve,
     },
-    model::{Attempt, Binding, ModuleName, Revision},
+    model::{Attempt, Binding, Contents, ModuleName},
 };
 
 /// What has come of the sources, and the trees that were staged for them.
@@ -86,7 +86,9 @@ pub(super) fn gather(
 }
 
 fn failed_by_the_network(context: &UpdateContext<'_>, module: &ModuleName) -> bool {
-    context.state.attempts().get(module).is_some_and(Attempt::may_end_with_an_answer)
+    let retry = context.retry;
+    let attempt: Option<&Attempt> = context.state.attempts().get(module);
+    attempt.is_some_and(|it| it.may_end_with_an_answer(retry.wait(it.count)))
 }
 
 fn gather_once(context: &UpdateContext<'_>, groups: &[Group<'_>], policy: RetryPolicy) -> Gathered {
@@ -117,11 +119,12 @@ fn carry_out(
     upstream: &mut Upstream,
 ) -> Gathered {
     let mut gathered = Gathered::default();
-    let mut wishes: BTreeMap<Option<Revision>, Vec<Wish<'_>>> = BTreeMap::new();
+    let mut wishes: BTreeMap<_, Vec<Wish<'_>>> = BTreeMap::new();
     for goal in group {
         match plan.remove(goal.module) {
             Some(Decision::Fetch(resolution, _)) => {
-                wishes.entry(resolution.revision()).or_default().push((goal, resolution));
+                let tree = (resolution.revision(), goal.source.contents());
+                wishes.entry(tree).or_default().push((goal, resolution));
             }
             Some(decision) => {
                 let outcome = Outcome::of(decision, || source_of(context, goal.module));
@@ -150,10 +153,11 @@ fn fetch_one(
     wishes: &[Wish<'_>],
     gathered: &mut Gathered,
 ) {
-    let Some((_, resolution)) = wishes.first() else { return };
+    let Some((goal, resolution)) = wishes.first() else { return };
+    let meant = (resolution, goal.source.contents().unwrap_or(&Contents::USUAL));
     let modules: Vec<&ModuleName> = wishes.iter().map(|(goal, _)| goal.module).collect();
     let base = base(context, wishes);
-    let fetched = fetch(&context.sources, upstream, resolution, base, &modules);
+    let fetched = fetch(&context.sources, upstream, meant, base, &modules);
     let mut acquired = match fetched {
         Ok(acquired) => acquired,
         Err(error) => {

@@ -6,7 +6,7 @@ use modstore_fetch::NetworkError;
 
 use super::{
     goal::Goal,
-    options::{Options, RetryPolicy},
+    options::{Options, Retry, RetryPolicy},
     plan::{Situation, Survey},
 };
 use crate::{
@@ -23,6 +23,8 @@ pub(super) struct UpdateContext<'a> {
     pub(super) store: Context<'a>,
     /// How many repositories are asked at once.
     pub(super) jobs: usize,
+    /// How long failures wait for the next try.
+    pub(super) retry: Retry,
     /// What the store added up to when it began.
     pub(super) state: &'a State,
     pub(super) sources: Sources<'a>,
@@ -47,6 +49,7 @@ impl<'a> UpdateContext<'a> {
         Self {
             store,
             jobs: options.jobs,
+            retry: options.retry,
             state,
             sources: Sources::new(store, options.settings(), reach, state, claim),
             toolchains: Toolchains::default(),

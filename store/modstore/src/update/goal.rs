@@ -36,7 +36,8 @@ impl<'a> Goal<'a> {
             return Ok(self);
         }
         let locked = lock.modules.get(self.module).ok_or(LockMismatch::NotLocked)?;
-        let is_same = RecordedSource::from(&locked.source) == self.recorded;
+        // Who asks does not change what is locked, and earlier versions wrote no user into the lock.
+        let is_same = locked.source.without_account() == self.source.without_account();
         let revision = locked.revision.filter(|_| is_same).ok_or(LockMismatch::OtherSource)?;
         let (digest, reference) = (locked.digest, locked.reference.clone());
         Ok(Self { pin: Some(Pin { revision, reference, digest }), ..self })

@@ -169,7 +169,7 @@ impl<'a> Situation<'a> {
         };
         let what = (&goal.recorded, resolution.revision());
         let attempt = self.attempt(goal.module);
-        resolution.key().is_some()
+        !matches!(resolution, Resolution::Directory(_))
             && attempts::before_fetching(attempt, what, is_built_alike, self.policy)
                 == Verdict::Pinned
     }

@@ -2,6 +2,8 @@
 
 use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
+use serde::Serialize;
+
 use super::{
     failure::Failure,
     plan::{Decision, Deferred},
@@ -114,12 +116,15 @@ pub struct Waiting {
     pub serving: Option<Binding>,
 }
 
-/// Something a person should know about a module.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Something that a person should know about a module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Warning {
     /// The module.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub module: ModuleName,
     /// One line.
+    #[serde(rename = "message")]
     pub text: String,
 }
 

@@ -12,13 +12,13 @@ use std::{
 
 use modstore_core::{
     disk::{DiskError, Verb, content_of, names_in, read_if_there},
-    model::{ContentHash, FileKind},
+    model::{ContentHash, DistributionName, FileKind},
 };
 
 use super::project_metadata::ProjectMetadata;
 use crate::read::{
-    Finder, Line, Metadata, NotText, Unclear, lines, named_by, names_below, package_directory,
-    started,
+    Finder, Line, Metadata, NotText, Unclear, is_identifier, lines, named_by, names_below,
+    package_directory, started,
 };
 
 /// The metadata, and where the files lie that the build made, by their path on the import path.
@@ -71,9 +71,6 @@ pub enum LayoutError {
         /// Where it leads, below the project.
         path: String,
     },
-    /// Nothing would be put on the import path.
-    #[error("it puts nothing on the import path")]
-    Nothing,
     /// The disk.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -263,13 +260,17 @@ impl LayoutReader<'_> {
         let version = version.ok_or(LayoutError::Metadata)?;
         let entry_points = self.text(&format!("{info}/entry_points.txt"))?;
         let mut imports = entry_points.as_deref().map(named_by).unwrap_or_default();
+        let listed = self.text(&format!("{info}/top_level.txt"))?;
         for path in &self.paths {
-            imports.extend(names_below(&self.project.join(path)));
+            let below = names_below(&self.project.join(path));
+            imports.extend(match (path.as_str(), &listed) {
+                ("", Some(listed)) => listed.lines().map(str::to_owned).collect(),
+                ("", None) => promised(below, &distribution, &imports),
+                _ => below,
+            });
         }
         imports.extend(self.mapped.keys().cloned());
-        if self.paths.is_empty() && self.mapped.is_empty() && made.is_empty() {
-            return Err(LayoutError::Nothing);
-        }
+        imports.retain(|name| name.split('.').all(is_identifier));
         let metadata = ProjectMetadata {
             distribution,
             version,
@@ -282,6 +283,18 @@ impl LayoutReader<'_> {
         };
         Ok(EditableLayout { metadata, compiled: made })
     }
+}
+
+/// Of what lies in the project's own directory, the package or module of its own name, and those that its entry points
+/// name. Whatever else lies there, scripts among it, is no part of the distribution, and importing it would run it.
+fn promised(
+    below: BTreeSet<String>,
+    distribution: &DistributionName,
+    entry_modules: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let own = distribution.in_file_names();
+    let is_named = |name: &str| entry_modules.iter().any(|it| it.split('.').next() == Some(name));
+    below.into_iter().filter(|name| name.eq_ignore_ascii_case(&own) || is_named(name)).collect()
 }
 
 /// Whether a name in the target is of something importable, and not of a file that installers add.

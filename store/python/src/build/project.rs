@@ -16,7 +16,7 @@ use toml_edit::{Document, Item, Table};
 use super::project_metadata::required;
 
 /// What the key of a project is made in. A change of how projects are probed changes it.
-const CONTEXT: &str = "modstore 2026 python project v1";
+const CONTEXT: &str = "modstore 2026 python project v2";
 
 /// Build backends that run no code of the project's, unless it says so.
 const PLAIN: [&str; 6] = [

@@ -12,7 +12,7 @@ use std::{
 use modstore_core::model::DistributionName;
 use serde::{Deserialize, Serialize};
 
-use crate::read::Metadata;
+use crate::read::{EntryPoint, Metadata};
 
 /// The result of building a Python project once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,25 @@ impl ProjectMetadata {
     #[must_use]
     pub fn requirements(&self) -> Vec<String> {
         Metadata::read(&self.metadata).requires
+    }
+
+    /// The names that an import is tried of where these distributions are installed. An entry point for a program that is
+    /// not there may import what only that program brings, and one for an extra what only that brings.
+    #[must_use]
+    pub fn imports_with(
+        &self,
+        is_installed: impl Fn(&DistributionName) -> bool,
+    ) -> BTreeSet<String> {
+        let points = EntryPoint::all(self.entry_points.as_deref().unwrap_or_default());
+        let (tried, left): (Vec<_>, Vec<_>) =
+            points.into_iter().partition(|point| point.is_for(&is_installed));
+        let modules = |points: &[EntryPoint]| -> BTreeSet<String> {
+            points.iter().filter_map(EntryPoint::module).map(str::to_owned).collect()
+        };
+        let mut left = modules(&left);
+        let tried = modules(&tried);
+        left.retain(|name| !tried.contains(name) && name.contains('.'));
+        self.imports.difference(&left).cloned().collect()
     }
 
     /// Whether the files of the entry as they lie do not do: some are made by the build, or mapped.

@@ -231,7 +231,7 @@ impl<'a> Preparing<'a> {
         let mut paths = Vec::new();
         for (module, project) in self.ready(done) {
             let Some(tree) = changed.get(module) else { continue };
-            let imports = project.metadata.imports.clone();
+            let imports = project.metadata.imports_with(|name| registration.has(name));
             modules.push(ImportRequest { module: module.to_string(), imports });
             let mut found =
                 import_paths(self.workspace, self.environment, tree, &project.metadata).into_iter();

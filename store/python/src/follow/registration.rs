@@ -19,7 +19,7 @@ use modstore_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    read::{EnvironmentPaths, named_interpreter},
+    read::{Distribution, EnvironmentPaths, named_interpreter},
     run::Interpreter,
 };
 
@@ -122,6 +122,18 @@ impl Registration {
     #[must_use]
     pub fn binds(&self, module: &ModuleName) -> bool {
         self.modules.as_ref().is_none_or(|modules| modules.contains(module))
+    }
+
+    /// Whether a distribution of this name is in its site directories.
+    #[must_use]
+    pub fn has(&self, name: &DistributionName) -> bool {
+        let stem = name.in_file_names();
+        let names = self.site.iter().flat_map(|site| names_in(site).unwrap_or_default());
+        names.filter_map(|name| name.into_string().ok()).any(|found| {
+            let distribution = Distribution::at(Path::new("/").join(&found).as_path());
+            found.to_ascii_lowercase().starts_with(&stem)
+                && distribution.is_some_and(|it| it.name == *name)
+        })
     }
 
     /// Whether everything was made for this generation.

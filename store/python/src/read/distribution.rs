@@ -44,6 +44,12 @@ pub enum DistributionError {
 }
 
 impl Distribution {
+    /// The distribution of this `.dist-info` or `.egg-info`.
+    #[must_use]
+    pub fn at(directory: &Path) -> Option<Self> {
+        Self::named(directory.parent()?, directory.file_name()?.to_str()?)
+    }
+
     /// The distribution that the name of a `.dist-info` or `.egg-info` in `site` stands for.
     pub(super) fn named(site: &Path, file_name: &str) -> Option<Self> {
         let (stem, kind) = file_name.rsplit_once('.')?;

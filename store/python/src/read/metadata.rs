@@ -1,5 +1,7 @@
 //! [`Metadata`] and [`EntryPoint`]s of a distribution.
 
+use modstore_core::model::DistributionName;
+
 /// The fields of `METADATA` that matter here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
@@ -50,8 +52,29 @@ fn value_of<'l>(line: &'l str, name: &str) -> Option<&'l str> {
 }
 
 impl EntryPoint {
+    /// The module that it names.
+    #[must_use]
+    pub fn module(&self) -> Option<&str> {
+        let module = self.object.split([':', '[', ' ']).next().unwrap_or_default();
+        (!module.is_empty()).then_some(module)
+    }
+
+    /// Whether it is read where these distributions are installed: as a program, or by the program that its group is named
+    /// after (`pytest11`, `amplifier.modules`). One for an extra is not.
+    pub fn is_for(&self, is_installed: impl Fn(&DistributionName) -> bool) -> bool {
+        if self.object.contains('[') {
+            return false;
+        }
+        if matches!(self.group.as_str(), "console_scripts" | "gui_scripts") {
+            return true;
+        }
+        let program = self.group.split('.').next().unwrap_or_default();
+        let program = program.trim_end_matches(|c: char| c.is_ascii_digit());
+        program.parse().is_ok_and(|program| is_installed(&program))
+    }
+
     /// Reads an `entry_points.txt`, as `importlib.metadata` does.
-    pub(super) fn all(text: &str) -> Vec<Self> {
+    pub(crate) fn all(text: &str) -> Vec<Self> {
         let mut group = None;
         let mut all = Vec::new();
         for line in
@@ -74,6 +97,22 @@ impl EntryPoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_point_is_read_by_the_program_that_its_group_is_named_after() {
+        let point = |group: &str, object: &str| EntryPoint {
+            group: group.into(),
+            name: "n".into(),
+            object: object.into(),
+        };
+        let is_pytest = |name: &DistributionName| name.as_str() == "pytest";
+        assert!(point("pytest11", "m.plugin").is_for(is_pytest));
+        assert!(!point("pytest11", "m.plugin").is_for(|_| false));
+        assert!(!point("amplifier.modules", "m:mount").is_for(is_pytest));
+        assert!(point("console_scripts", "m:main").is_for(|_| false));
+        assert!(!point("console_scripts", "m:main [extra]").is_for(|_| true));
+        assert_eq!(point("g", "m.n:a.b [x]").module(), Some("m.n"));
+    }
 
     #[test]
     fn only_the_head_of_metadata_counts() {

@@ -42,13 +42,31 @@ def told(error, importing):
     }
 
 
+def is_empty(parts, depth=4):
+    """Whether a namespace has no code, as far as that can be seen."""
+    if parts is None or not depth:
+        return False
+    for part in parts:
+        try:
+            children = list(os.scandir(part))
+        except OSError:
+            continue
+        ends = (".py", ".so", ".pyd")
+        if any(child.name.endswith(ends) for child in children):
+            return False
+        below = [child.path for child in children if child.name != "__pycache__" and child.is_dir()]
+        if below and not is_empty(below, depth - 1):
+            return False
+    return True
+
+
 def attempt(names):
     for name in names:
         try:
             found = importlib.import_module(name)
-            if getattr(found, "__file__", None) is None and found.__spec__.origin is None:
+            if getattr(found, "__file__", None) is None and is_empty(getattr(found, "__path__", None)):
                 # What an unfinished deletion leaves of a package can be imported, and has nothing in it.
-                raise ImportError("%r is a directory without __init__.py" % name, name=name)
+                raise ImportError("%r is a directory with nothing to import in it" % name, name=name)
         except BaseException as error:
             return told(error, name)
     return None

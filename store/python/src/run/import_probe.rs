@@ -56,19 +56,19 @@ pub struct ImportResult {
     pub failure: Option<Exception>,
 }
 
-/// Why a module cannot be imported.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Deserialize)]
+/// What a Python raised when it imported a module.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{kind}{}{message}", if kind.is_empty() { "" } else { ": " })]
 pub struct Exception {
-    /// The type of the exception, for example `ModuleNotFoundError`; empty, when the process ended without one.
+    /// Its type, for example `ModuleNotFoundError`; empty if the process ended without an exception.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its text, or how the process ended.
+    /// Its message, or how the process ended.
     pub message: String,
-    /// For an `ImportError`: the name that was not found. If it is not one of the module's own, a dependency is
-    /// missing.
+    /// The name that was not found, of an `ImportError`. If it is not one of the module's own, a dependency is missing.
     pub name: Option<String>,
-    /// The name that was being imported.
+    /// The module that was being imported.
     pub importing: Option<String>,
     /// The traceback, or the end of its standard error.
     pub traceback: String,

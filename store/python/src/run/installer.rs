@@ -51,6 +51,8 @@ pub struct Install<'a> {
     pub requirements: &'a [String],
     /// Directories of projects, installed so that they are used where they lie.
     pub editables: &'a [PathBuf],
+    /// Installed again even where they are installed.
+    pub again: &'a [String],
     /// Without their requirements.
     pub no_deps: bool,
     /// Without the network.
@@ -111,6 +113,13 @@ impl Installer {
         }
         if what.no_deps {
             command.arg("--no-deps");
+        }
+        for name in what.again {
+            match self {
+                Self::Uv(_) => command.arg("--reinstall-package").arg(name),
+                // pip knows no single ones.
+                Self::Pip => command.arg("--force-reinstall"),
+            };
         }
         if what.offline {
             command.arg(if matches!(self, Self::Pip) { "--no-index" } else { "--offline" });

@@ -1,10 +1,12 @@
-//! The programs of others that are run: an environment's interpreter, queried for its paths or importing modules, and the
+//! The programs of others that are run: an environment's interpreter, queried for its paths, asked where modules are, or importing them, and the
 //! installer.
 
 mod interpreter;
+mod module_search;
 mod import_probe;
 mod installer;
 
 pub use import_probe::{Exception, ImportProbe, ImportProbeError, ImportRequest, ImportResult};
 pub use installer::{Install, Installer, quoted};
 pub use interpreter::{Interpreter, PythonError};
+pub use module_search::{ModulePlace, ModuleSearch};

@@ -69,9 +69,15 @@ fn instead(
         Ok(Some(After::KeepOpen))
     };
     match &armed.fault {
-        Fault::Status(status) if armed.fires() => plain(*status, "Content-Type", "text/plain"),
+        // A page, so that its text is not taken for words about the repository.
+        Fault::Status(status) if armed.fires() => plain(*status, "Content-Type", "text/html"),
         Fault::StatusWithHeader(status, name, value) if armed.fires() => {
             plain(*status, name, value)
+        }
+        Fault::Says(status, text) if armed.fires() => {
+            let kind = ("Content-Type".to_owned(), "text/plain; charset=utf-8".to_owned());
+            send(to, *status, &[kind], text.as_bytes())?;
+            Ok(Some(After::KeepOpen))
         }
         Fault::Redirect { to: other } if armed.fires() => {
             plain(302, "Location", &format!("{other}{}", request.repo_and_rest().1))

@@ -19,6 +19,8 @@ pub enum Fault {
     Status(u16),
     /// The same, with one more header, such as `Retry-After`.
     StatusWithHeader(u16, &'static str, &'static str),
+    /// Every request is answered with this status and this plain text.
+    Says(u16, String),
     /// The request is read and nothing comes back until the fault is cleared; then the connection closes.
     HangBeforeReply,
     /// The request is read and the connection closes without a reply.
@@ -121,7 +123,7 @@ impl Fault {
 impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Status(status) | Self::StatusWithHeader(status, ..) => {
+            Self::Status(status) | Self::StatusWithHeader(status, ..) | Self::Says(status, _) => {
                 write!(f, "Status({status})")
             }
             Self::HangBeforeReply => f.write_str("HangBeforeReply"),

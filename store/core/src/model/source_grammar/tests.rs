@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use proptest::{prelude::*, string::string_regex};
 
 use crate::model::{
-    ArchiveKind, ArchiveSource, ArchiveUrl, Expected, GitSource, ModuleName, ParseSourceError,
-    Reference, RemoteUrl, Revision, Source,
+    ArchiveKind, ArchiveSource, ArchiveUrl, Contents, Expected, GitSource, ModuleName,
+    ParseSourceError, Reference, RemoteUrl, Revision, Source, Submodules,
 };
 
 const COMMIT: &str = "00112233445566778899aabbccddeeff00112233";
@@ -25,6 +25,7 @@ fn git(url: &str, reference: Option<&str>, subdirectory: Option<&str>) -> Source
         url: url.parse().unwrap(),
         reference: reference.map(|text| text.parse().unwrap()),
         subdirectory: subdirectory.map(|text| text.parse().unwrap()),
+        contents: Contents::default(),
     })
 }
 
@@ -155,6 +156,34 @@ fn an_archive_is_named_with_its_checksum_and_packed_as_its_name_says() {
 }
 
 #[test]
+fn an_archive_of_a_forge_is_known_by_its_address_and_called_after_its_repository() {
+    let table = [
+        ("archive+https://github.com/o/r/archive/refs/tags/v1.zip", ArchiveKind::Zip, "r"),
+        ("archive+https://github.com/o/r/tarball/v1", ArchiveKind::TarGz, "r"),
+        ("archive+https://codeload.github.com/o/r/zip/refs/tags/v1", ArchiveKind::Zip, "r"),
+        (
+            "archive+https://gitlab.com/g/s/r/-/archive/v1/r-v1.tar.gz?ref_type=tags",
+            ArchiveKind::TarGz,
+            "r",
+        ),
+        ("archive+https://h/dl/tool?archive=tar.gz", ArchiveKind::TarGz, "tool"),
+        ("archive+https://me@h/dl/tool-1.zip?api-version=1", ArchiveKind::Zip, "tool-1"),
+    ];
+    for (url, kind, name) in table {
+        let text = format!("{url}#sha256={SHA256}");
+        let parsed = source(&text);
+        let Source::Archive(archive) = &parsed else { panic!("{text}") };
+        assert_eq!((archive.url.kind(), parsed.to_string()), (kind, text.clone()));
+        assert_eq!(format!("archive+{}", archive.url.address().expose()), url);
+        assert_eq!(ModuleName::guess_from(&parsed).map(|it| it.to_string()).as_deref(), Some(name));
+    }
+    let secret = format!("archive+https://h/x.zip?token=s3cr3t#sha256={SHA256}");
+    let error = parse(&secret).expect_err("a query that may hold a secret");
+    assert_eq!(error.expected, Expected::NoQuery);
+    assert!(!error.to_string().contains("s3cr3t"), "{error}");
+}
+
+#[test]
 fn what_is_no_source_is_refused_where_it_goes_wrong_with_a_suggestion() {
     let table = [
         ("", 0, None),
@@ -194,7 +223,7 @@ fn what_is_no_source_is_refused_where_it_goes_wrong_with_a_suggestion() {
         ("ftp://h/r.git", 0, None),
         ("git+https://", 12, None),
         ("git+https://h", 13, None),
-        ("git+https://h@main", 20, None),
+        ("git+https://h@main", 18, None),
         ("git+https:///r", 12, None),
         ("git+https://h:x/r", 14, None),
         ("git+ssh://git@h:o/r", 16, Some("git+ssh://git@h/o/r")),
@@ -223,6 +252,26 @@ fn what_is_no_source_is_refused_where_it_goes_wrong_with_a_suggestion() {
             Some("git+https://github.com/o/r@main#subdirectory=a/b"),
         ),
         ("git+https://github.com/o/r/blob/main/x", 4, Some("git+https://github.com/o/r")),
+        (
+            "https://github.com/o/r/archive/refs/tags/v1.zip",
+            0,
+            Some("archive+https://github.com/o/r/archive/refs/tags/v1.zip#sha256=<64 hex digits>"),
+        ),
+        (
+            "git+https://github.com/o/r/zipball/v1",
+            4,
+            Some("archive+https://github.com/o/r/zipball/v1#sha256=<64 hex digits>"),
+        ),
+        (
+            "https://codeload.github.com/o/r/zip/v1",
+            0,
+            Some("archive+https://codeload.github.com/o/r/zip/v1#sha256=<64 hex digits>"),
+        ),
+        (
+            "https://h/o/r?archive=tar.gz",
+            0,
+            Some("archive+https://h/o/r?archive=tar.gz#sha256=<64 hex digits>"),
+        ),
         ("https://gitlab.com/o/r/-/tree/v1", 0, Some("git+https://gitlab.com/o/r@v1")),
         (
             "https://codeberg.org/o/r/src/branch/x/a",
@@ -262,7 +311,7 @@ fn no_error_and_no_display_holds_a_secret() {
     let secret = "s3cr3t";
     for text in [
         "git+https://u:s3cr3t@h/r@main",
-        "git+https://s3cr3t@h/r",
+        "git+https://glpat-s3cr3t@h/r",
         "https://u:s3cr3t@h/r",
         "https://u:s3cr3t@github.com/o/r",
         "https://u:s3cr3t@github.com/o/r/tree/main/x",
@@ -305,9 +354,12 @@ fn no_error_and_no_display_holds_a_secret() {
 #[test]
 fn what_is_written_to_a_file_has_no_secret_and_no_stars() {
     let table = [
-        ("git+https://u:tok@h/r@v1#subdirectory=a", "git+https://h/r@v1#subdirectory=a"),
+        ("git+https://u:tok@h/r@v1#subdirectory=a", "git+https://u@h/r@v1#subdirectory=a"),
+        ("git+https://oauth2:tok@h/r", "git+https://h/r"),
         ("git+ssh://git:pw@h/r", "git+ssh://git@h/r"),
-        ("https://tok@github.com/o/r", "git+https://github.com/o/r"),
+        ("https://ghp_tok@github.com/o/r", "git+https://github.com/o/r"),
+        ("https://me@github.com/o/r", "git+https://me@github.com/o/r"),
+        ("git+https://me@h/r@v1", "git+https://me@h/r@v1"),
     ];
     for (text, written) in table {
         assert_eq!(source(text).to_toml_text(), written);
@@ -346,6 +398,16 @@ fn urls() -> impl Strategy<Value = String> {
         .prop_filter("only what reads as an address", |text| text.parse::<RemoteUrl>().is_ok())
 }
 
+fn contents() -> impl Strategy<Value = Contents> {
+    let path = "[a-z0-9 %#&=/@.,ü-]{1,12}|true|false";
+    let paths = prop::collection::vec(path, 0..3);
+    let at = paths.prop_map(|paths| {
+        Submodules::at(paths.iter().filter_map(|path| path.parse().ok()).collect())
+    });
+    let submodules = prop_oneof![Just(Submodules::All), at];
+    (submodules, any::<bool>()).prop_map(|(submodules, lfs)| Contents { submodules, lfs })
+}
+
 fn sources() -> impl Strategy<Value = Source> {
     let name = "[A-Za-z0-9%#/@._-]{1,12}";
     let reference = prop_oneof![name, Just(COMMIT.to_owned())].prop_map(|text| text.parse().ok());
@@ -353,9 +415,12 @@ fn sources() -> impl Strategy<Value = Source> {
         .prop_map(|text| text.parse().ok());
     let archive = "https://[a-z]{1,5}(/[a-z%0-9]{1,4}){1,2}\\.(zip|tgz|tar\\.gz|tar\\.zst)";
     prop_oneof![
-        (urls(), reference, subdirectory.clone()).prop_map(|(url, reference, subdirectory)| {
-            Source::Git(GitSource { url: url.parse().unwrap(), reference, subdirectory })
-        }),
+        (urls(), reference, subdirectory.clone(), contents()).prop_map(
+            |(url, reference, subdirectory, contents)| {
+                let url = url.parse().unwrap();
+                Source::Git(GitSource { url, reference, subdirectory, contents })
+            }
+        ),
         "(/[a-zA-Z0-9 @:%~.ü-]{1,6}){1,4}".prop_map(|path| Source::linked(Path::new(&path))),
         (archive, any::<[u8; 32]>(), subdirectory).prop_filter_map(
             "only what reads as an archive",
@@ -365,6 +430,38 @@ fn sources() -> impl Strategy<Value = Source> {
             }
         ),
     ]
+}
+
+#[test]
+fn what_is_wanted_beyond_the_tree_is_written_only_where_it_is_not_usual() {
+    let with = |submodules, lfs| {
+        let Source::Git(mut git) = git("https://h/o/r", None, Some("a")) else { unreachable!() };
+        git.contents = Contents { submodules, lfs };
+        Source::Git(git)
+    };
+    let paths = ["vendor/x", "b"].map(|path| path.parse().unwrap());
+    let table = [
+        ("", with(Submodules::All, false)),
+        ("&lfs=true", with(Submodules::All, true)),
+        ("&submodules=false", with(Submodules::None, false)),
+        ("&submodules=b,vendor/x&lfs=true", with(Submodules::At(paths.into()), true)),
+    ];
+    for (fields, meant) in table {
+        let text = format!("git+https://h/o/r#subdirectory=a{fields}");
+        assert_eq!(source(&text), meant, "{text}");
+        assert_eq!(meant.to_string(), text);
+        assert_eq!(meant.without_contents().to_string(), "git+https://h/o/r#subdirectory=a");
+    }
+    assert_eq!(source("git+https://h/r#lfs=false&submodules=true"), git("https://h/r", None, None));
+    for (text, expected) in [
+        ("git+https://h/r#submodules=", Expected::Submodules),
+        ("git+https://h/r#submodules=../a", Expected::Submodules),
+        ("git+https://h/r#lfs=yes", Expected::Flag),
+        ("git+https://h/r#lfs=true&lfs=true", Expected::Once("lfs".into())),
+        ("archive+https://h/r.zip#lfs=true", Expected::FragmentKey("lfs".into())),
+    ] {
+        assert_eq!(parse(text).map_err(|error| error.expected), Err(expected), "{text}");
+    }
 }
 
 #[test]

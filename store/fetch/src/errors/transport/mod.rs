@@ -2,6 +2,7 @@
 //!
 //! Limits: says nothing about objects; a pack that does not decode is the receiver's error.
 
+mod words;
 mod connect;
 mod transfer;
 mod login;
@@ -11,7 +12,10 @@ use std::{error::Error, time::Duration};
 
 use modstore_core::model::{Class, FailureCode};
 
-pub use {connect::ConnectError, login::LoginError, server::ServerError, transfer::TransferError};
+pub use {
+    connect::ConnectError, login::LoginError, server::ServerError, transfer::TransferError,
+    words::Words,
+};
 
 /// An error of another library, kept for the chain.
 pub type Cause = Box<dyn Error + Send + Sync>;
@@ -88,7 +92,8 @@ impl TransportError {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Server(ServerError::Status { retry_after, .. }) => *retry_after,
+            Self::Server(ServerError::Status { retry_after: wait, .. })
+            | Self::Server(ServerError::RateLimited { wait, .. }) => *wait,
             _ => None,
         }
     }

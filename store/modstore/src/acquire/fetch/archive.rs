@@ -41,7 +41,6 @@ fn tree(archive: FetchedArchive) -> Result<AcquiredTree, SourceError> {
     Ok(AcquiredTree {
         digest: staged.digest(),
         manifest: staged.manifest().ok_or_else(lost)?,
-        submodules: Vec::new(),
         warnings,
         stats: FetchStats { written: staged.files(), linked: 0, received },
         staged: Some(staged),

@@ -4,9 +4,10 @@ use modstore_fetch::commit_from_mirror;
 
 use crate::{
     acquire::{
-        AcquiredTree, SourceError, Sources, TreeFrom,
+        SourceError, Sources,
         entry::BaseCommit,
         key::TreeKey,
+        places::FoundTree,
         repository::{self, MirrorPaths},
     },
     events::Step,
@@ -19,8 +20,8 @@ pub(super) fn find(
     key: &TreeKey,
     base: Option<BaseCommit>,
     module: &ModuleName,
-) -> Result<Option<AcquiredTree>, SourceError> {
-    let TreeKey::Commit { origin, revision } = key else { return Ok(None) };
+) -> Result<Option<FoundTree>, SourceError> {
+    let TreeKey::Commit { origin, revision, .. } = key else { return Ok(None) };
     // Only a mirror that is there is worth a staging and a lock.
     if !repository::mirror(sources.context.layout, origin).is_dir() {
         return Ok(None);
@@ -29,7 +30,7 @@ pub(super) fn find(
     let on_step = |step: Step<'_>| repository::report(context.events, module, step);
     let paths = MirrorPaths::of(context.layout, origin);
     let base = repository::base(sources, origin, base);
-    let into = repository::destination(sources, origin, &paths)?;
+    let into = repository::destination(sources, origin, &paths, None)?;
     let found = commit_from_mirror(commit, base.as_ref(), into, &on_step, context.cancel)?;
-    Ok(found.map(|fetched| repository::tree(fetched, TreeFrom::Mirror)))
+    Ok(found.map(|planted| FoundTree::Own(Box::new(planted))))
 }

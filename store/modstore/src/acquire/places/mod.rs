@@ -6,8 +6,18 @@
 mod mirror;
 mod store;
 
+use modstore_fetch::PlantedCommit;
+
 use super::{AcquiredTree, Reach, SourceError, Sources, entry::BaseCommit, key::TreeKey};
 use crate::model::ModuleName;
+
+/// What a place has.
+pub(super) enum FoundTree {
+    /// All of a tree.
+    Whole(Box<AcquiredTree>),
+    /// A commit's own tree, without what is wanted beyond it.
+    Own(Box<PlantedCommit>),
+}
 
 /// A place.
 struct Place {
@@ -23,7 +33,7 @@ type FindTree = fn(
     &TreeKey,
     Option<BaseCommit>,
     &ModuleName,
-) -> Result<Option<AcquiredTree>, SourceError>;
+) -> Result<Option<FoundTree>, SourceError>;
 
 /// All of them, the cheapest first.
 const PLACES: [Place; 2] = [
@@ -37,7 +47,7 @@ pub(super) fn find(
     key: &TreeKey,
     base: Option<BaseCommit>,
     module: &ModuleName,
-) -> Result<Option<AcquiredTree>, SourceError> {
+) -> Result<Option<FoundTree>, SourceError> {
     for place in PLACES.iter().filter(|place| sources.reach <= place.reach) {
         match (place.find)(sources, key, base, module) {
             Ok(Some(tree)) => return Ok(Some(tree)),

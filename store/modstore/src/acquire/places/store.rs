@@ -6,6 +6,7 @@ use crate::{
         entry::{BaseCommit, git_list},
         key::TreeKey,
         known::KnownTrees,
+        places::FoundTree,
     },
     disk::{Layout, is_directory, is_whole, read_manifest},
     model::{Digest, ModuleName},
@@ -17,10 +18,11 @@ pub(super) fn find(
     key: &TreeKey,
     _: Option<BaseCommit>,
     _: &ModuleName,
-) -> Result<Option<AcquiredTree>, SourceError> {
+) -> Result<Option<FoundTree>, SourceError> {
     let (layout, known) = (sources.context.layout, sources.known());
     let there = known.find(key).iter().filter(|digest| is_there(layout, known, **digest));
-    Ok(there.copied().find_map(|digest| open(layout, key, digest)))
+    let found = there.copied().find_map(|digest| open(layout, key, digest));
+    Ok(found.map(|tree| FoundTree::Whole(Box::new(tree))))
 }
 
 /// What is current has been in use until now. Any other entry is looked at file by file before it is used again.
@@ -34,17 +36,12 @@ fn is_there(layout: &Layout, known: &KnownTrees, digest: Digest) -> bool {
 
 fn open(layout: &Layout, key: &TreeKey, digest: Digest) -> Option<AcquiredTree> {
     let manifest = read_manifest(layout, digest)?;
-    let submodules = match key {
-        TreeKey::Commit { .. } => {
-            let git = git_list(layout, digest, &manifest)?;
-            git.gitlinks.into_iter().map(|(path, _)| path).collect()
-        }
-        TreeKey::Checksum { .. } => Vec::new(),
-    };
+    if let TreeKey::Commit { contents, .. } = key {
+        git_list(layout, digest, &manifest).filter(|git| git.is_of(contents))?;
+    }
     Some(AcquiredTree {
         digest,
         manifest,
-        submodules,
         staged: None,
         warnings: Vec::new(),
         stats: FetchStats::default(),

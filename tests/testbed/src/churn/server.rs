@@ -8,10 +8,7 @@ use std::{
     time::Duration,
 };
 
-use modstore_testbed::{HttpServer, cpu_time};
-
-use super::args::BenchServeArgs;
-use crate::{commands::cannot::cannot, exit::Exit, output::Output, report::Failure};
+use crate::{failure::LabError, http::HttpServer, measure::cpu_time};
 
 /// A running server. It ends with this value.
 #[derive(Debug)]
@@ -21,20 +18,16 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Serves the repositories in `root`.
-    pub(super) fn start(root: &Path) -> Result<Self, Failure> {
-        let program =
-            std::env::current_exe().map_err(|error| cannot("find this program", &error))?;
-        let mut command = Command::new(program);
-        command.args(["bench", "serve"]).arg(root).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| cannot("start this program", &error))?;
+    /// Starts a program that calls [`serve`].
+    pub(super) fn start(mut program: Command) -> Result<Self, LabError> {
+        program.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = program.spawn().map_err(LabError::cannot("start this program"))?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
             // An empty line is no number, and fails below.
             let _ = BufReader::new(stdout).read_line(&mut line);
         }
-        let port = line.trim().parse();
-        let port = port.map_err(|_| Failure::new(Exit::Failed, "the server did not start"))?;
+        let port = line.trim().parse().map_err(|_| LabError::NoServer)?;
         Ok(Self { child, port })
     }
 
@@ -56,11 +49,14 @@ impl Drop for Server {
     }
 }
 
-/// The server's own process: serves until standard input ends.
-pub(super) fn run(output: &Output, args: &BenchServeArgs) -> Result<(), Failure> {
-    let server = HttpServer::bind(&args.root, Ipv4Addr::LOCALHOST)
-        .map_err(|error| cannot("open a port on 127.0.0.1", &error))?;
-    output.for_people(|to| writeln!(to, "{}", server.port()))?;
-    io::copy(&mut io::stdin(), &mut io::sink())?;
+/// The server's own process: serves the repositories in `root` until standard input ends. `announce` prints the port.
+///
+/// # Errors
+/// When there is no port, or standard input or output fails.
+pub fn serve(root: &Path, announce: impl FnOnce(u16) -> io::Result<()>) -> Result<(), LabError> {
+    let server = HttpServer::bind(root, Ipv4Addr::LOCALHOST)
+        .map_err(LabError::cannot("open a port on 127.0.0.1"))?;
+    announce(server.port()).map_err(LabError::cannot("print the port"))?;
+    io::copy(&mut io::stdin(), &mut io::sink()).map_err(LabError::cannot("read standard input"))?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The cost of each phase of an update and a sweep, seen from outside: by the store's events and its disk calls.
+//! The cost of each phase of an update and a sweep, as the store tells it: by the steps of its modules and its disk calls.
 //!
 //! Modules are asked and fetched at once, so that while they are, a moment is divided among the phases in proportion to
 //! how many modules are in each; from then on there is one phase at a time, which the acts themselves show. A sync
@@ -7,18 +7,15 @@
 
 use std::{
     collections::BTreeMap,
-    io,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use modstore::{Event, Events, ModuleName, Step};
-use modstore_core::disk::{Act, Observer, Verb};
 use rustix::time::{ClockId, clock_gettime};
 
 /// A part of a round, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub enum Phase {
     /// Listing every repository.
     Check,
     /// Receiving packs, and writing the trees they make.
@@ -49,6 +46,21 @@ impl Phase {
     }
 }
 
+/// A call that changes the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Makes a file or a symbolic link.
+    Create,
+    /// Makes a hard link.
+    HardLink,
+    /// Waits until something is on the disk.
+    Sync,
+    /// Appends to the journal: from then on the update has happened.
+    Record,
+    /// Any other.
+    Other,
+}
+
 /// The cost of a phase.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Spent {
@@ -68,9 +80,9 @@ pub(super) struct Spent {
 /// By [`Phase::ALL`].
 pub(super) type Spending = [Spent; 6];
 
-/// The meter. It receives every event, and reads the clock only where a phase ends.
+/// The meter. It is told everything, and reads the clock only where a phase ends.
 #[derive(Debug, Default)]
-pub(super) struct Meter(Mutex<Reading>);
+pub struct Meter(Mutex<Reading>);
 
 #[derive(Debug, Default)]
 struct Reading {
@@ -78,7 +90,7 @@ struct Reading {
     since: Option<(Instant, Duration)>,
     stage: Stage,
     /// Where each module is that is on its way.
-    modules: BTreeMap<ModuleName, Phase>,
+    modules: BTreeMap<String, Phase>,
     spending: Spending,
 }
 
@@ -109,7 +121,51 @@ impl Meter {
     fn begin(&self, stage: Stage) {
         let mut reading = self.reading();
         reading.modules.clear();
-        (reading.stage, reading.since) = (stage, Some(now()));
+        reading.stage = stage;
+        reading.since = Some(now());
+    }
+
+    /// A module is asked for or received now, or neither any longer.
+    pub fn module(&self, module: &str, phase: Option<Phase>) {
+        let mut reading = self.reading();
+        if reading.modules.get(module).copied() == phase {
+            return;
+        }
+        reading.pass();
+        match phase {
+            Some(phase) => reading.modules.insert(module.to_owned(), phase),
+            None => reading.modules.remove(module),
+        };
+    }
+
+    /// Everything is fetched, and the transaction begins.
+    pub fn commit(&self) {
+        self.reading().enter(Stage::Committing { phase: Phase::Place, recorded: false });
+    }
+
+    /// The disk is about to be changed.
+    pub fn act(&self, act: Act) {
+        let mut reading = self.reading();
+        let phase = reading.phase_of(act);
+        let spent = reading.of(phase);
+        spent.acts += 1;
+        match act {
+            Act::Create => spent.created += 1,
+            Act::HardLink => spent.linked += 1,
+            Act::Sync => spent.syncs += 1,
+            Act::Record | Act::Other => {}
+        }
+    }
+
+    /// Bytes were put into a file.
+    pub fn wrote(&self, bytes: u64) {
+        let mut reading = self.reading();
+        let phase = match reading.stage {
+            Stage::Gathering => Phase::Fetch,
+            Stage::Committing { phase, .. } => phase,
+            Stage::Sweeping => Phase::Sweep,
+        };
+        reading.of(phase).written += bytes;
     }
 
     /// Ends the update or the sweep.
@@ -182,30 +238,14 @@ impl Reading {
         }
     }
 
-    fn step(&mut self, module: &ModuleName, step: Step<'_>) {
-        let to = match step {
-            Step::Listing => Some(Phase::Check),
-            Step::Receiving { .. } | Step::Remote(_) => Some(Phase::Fetch),
-            _ => None,
-        };
-        if self.modules.get(module) == to.as_ref() {
-            return;
-        }
-        self.pass();
-        match to {
-            Some(phase) => self.modules.insert(module.clone(), phase),
-            None => self.modules.remove(module),
-        };
-    }
-
     /// The phase that an act belongs to, which it may begin.
-    fn phase_of(&mut self, verb: Verb) -> Phase {
+    fn phase_of(&mut self, act: Act) -> Phase {
         match self.stage {
             Stage::Gathering => Phase::Fetch,
             Stage::Sweeping => Phase::Sweep,
             Stage::Committing { recorded, .. } => {
-                let recorded = recorded || verb == Verb::Append;
-                let phase = match (is_sync(verb), recorded) {
+                let recorded = recorded || act == Act::Record;
+                let phase = match (act == Act::Sync, recorded) {
                     (true, _) => Phase::Sync,
                     (false, true) => Phase::Switch,
                     (false, false) => Phase::Place,
@@ -217,57 +257,9 @@ impl Reading {
     }
 }
 
-const fn is_sync(verb: Verb) -> bool {
-    matches!(verb, Verb::SyncFileSystem | Verb::SyncFile | Verb::SyncDir)
-}
-
-impl Events for Meter {
-    fn happened(&self, event: Event<'_>) {
-        match event {
-            Event::Module { module, step } => self.reading().step(module, step),
-            Event::Committing => {
-                self.reading().enter(Stage::Committing { phase: Phase::Place, recorded: false });
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Observer for Meter {
-    fn before(&self, act: Act<'_>) -> io::Result<()> {
-        let mut reading = self.reading();
-        let phase = reading.phase_of(act.verb);
-        let spent = reading.of(phase);
-        spent.acts += 1;
-        match act.verb {
-            Verb::CreateFile | Verb::Symlink => spent.created += 1,
-            Verb::HardLink => spent.linked += 1,
-            verb if is_sync(verb) => spent.syncs += 1,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn wrote(&self, bytes: u64) {
-        let mut reading = self.reading();
-        let phase = match reading.stage {
-            Stage::Gathering => Phase::Fetch,
-            Stage::Committing { phase, .. } => phase,
-            Stage::Sweeping => Phase::Sweep,
-        };
-        reading.of(phase).written += bytes;
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
-
-    fn act(meter: &Meter, verb: Verb) {
-        meter.before(Act { verb, path: Path::new("x"), from: None }).unwrap();
-    }
 
     fn spent(spending: &Spending, phase: Phase) -> Spent {
         spending[Phase::ALL.iter().position(|each| *each == phase).unwrap()]
@@ -281,38 +273,37 @@ mod tests {
     #[test]
     fn every_act_and_all_of_the_time_is_in_exactly_one_phase() {
         let meter = Meter::default();
-        let module: ModuleName = "m".parse().unwrap();
         let start = Instant::now();
         meter.update();
-        meter.happened(Event::Module { module: &module, step: Step::Listing });
+        meter.module("m", Some(Phase::Check));
         a_while();
-        let receiving = Step::Receiving { bytes: 0, objects: 0, of: None };
-        meter.happened(Event::Module { module: &module, step: receiving });
-        act(&meter, Verb::CreateFile);
+        meter.module("m", Some(Phase::Fetch));
+        meter.act(Act::Create);
         meter.wrote(10);
-        act(&meter, Verb::HardLink);
+        meter.act(Act::HardLink);
         a_while();
-        meter.happened(Event::Module { module: &module, step: Step::Fetched });
-        meter.happened(Event::Committing);
+        meter.module("m", None);
+        meter.commit();
+        // Links, the barrier, the renames into place, the journal and the switch.
         let transaction = [
-            Verb::Symlink,
-            Verb::SyncFileSystem,
-            Verb::Rename,
-            Verb::SyncDir,
-            Verb::Append,
-            Verb::SyncFile,
-            Verb::Rename,
-            Verb::SyncDir,
+            Act::Create,
+            Act::Sync,
+            Act::Other,
+            Act::Sync,
+            Act::Record,
+            Act::Sync,
+            Act::Other,
+            Act::Sync,
         ];
-        for verb in transaction {
-            act(&meter, verb);
+        for act in transaction {
+            meter.act(act);
             a_while();
         }
         meter.end();
         let took = start.elapsed();
         a_while();
         meter.sweep();
-        act(&meter, Verb::Remove);
+        meter.act(Act::Other);
         a_while();
         meter.end();
         let spending = meter.take();
@@ -336,13 +327,11 @@ mod tests {
     #[test]
     fn while_modules_overlap_a_moment_is_divided_among_their_phases() {
         let meter = Meter::default();
-        let names: Vec<ModuleName> = ["a", "b", "c", "d"].map(|name| name.parse().unwrap()).into();
         meter.update();
-        for module in &names {
-            meter.happened(Event::Module { module, step: Step::Listing });
+        for module in ["a", "b", "c", "d"] {
+            meter.module(module, Some(Phase::Check));
         }
-        let receiving = Step::Receiving { bytes: 0, objects: 0, of: None };
-        meter.happened(Event::Module { module: &names[0], step: receiving });
+        meter.module("a", Some(Phase::Fetch));
         meter.take();
         a_while();
         meter.end();

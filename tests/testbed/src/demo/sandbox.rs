@@ -1,4 +1,4 @@
-//! A temporary directory with a store, in which this program runs without the machine's configuration.
+//! A temporary directory with a store, in which a program runs without the machine's configuration.
 //!
 //! It goes with the value, unless it is kept.
 
@@ -8,17 +8,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use modstore::Cancel;
-use modstore_testbed::Scratch;
-
-use crate::{commands::cannot::cannot, exit::Exit, report::Failure};
+use crate::{failure::LabError, scratch::Scratch};
 
 /// The directory.
 #[derive(Debug)]
-pub(super) struct Sandbox {
+pub(super) struct Sandbox<'a> {
     place: Scratch,
-    program: PathBuf,
-    cancel: Cancel,
+    program: &'a Path,
 }
 
 /// A command that has ended.
@@ -29,13 +25,11 @@ pub(super) struct Finished {
     pub(super) stderr: String,
 }
 
-impl Sandbox {
-    pub(super) fn new(cancel: Cancel) -> Result<Self, Failure> {
-        let program =
-            std::env::current_exe().map_err(|error| cannot("find this program", &error))?;
+impl<'a> Sandbox<'a> {
+    pub(super) fn new(program: &'a Path) -> Result<Self, LabError> {
         let place = Scratch::new("modstore-demo-", None)
-            .map_err(|error| cannot("make a temporary directory", &error))?;
-        Ok(Self { place, program, cancel })
+            .map_err(LabError::cannot("make a temporary directory"))?;
+        Ok(Self { place, program })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -46,14 +40,20 @@ impl Sandbox {
         self.path().join("store")
     }
 
-    /// The number of the current generation.
-    pub(super) fn current(&self) -> Option<u64> {
-        crate::output::shown(&self.store())
+    /// A path through the switch.
+    pub(super) fn through_current(&self, below: &str) -> PathBuf {
+        self.store().join("current").join(below)
     }
 
-    /// Whether no staging is left in the store.
-    pub(super) fn is_tidy(&self) -> bool {
-        fs::read_dir(self.store().join("staging")).is_ok_and(|mut entries| entries.next().is_none())
+    /// The number of the current generation.
+    pub(super) fn current(&self) -> Option<u64> {
+        let generation = fs::read_link(self.store().join("current")).ok()?;
+        generation.file_name()?.to_str()?.parse().ok()
+    }
+
+    /// How many names one of the store's directories has.
+    pub(super) fn count(&self, directory: &str) -> usize {
+        fs::read_dir(self.store().join(directory)).map_or(0, Iterator::count)
     }
 
     /// Leaves the directory where it is.
@@ -61,9 +61,9 @@ impl Sandbox {
         self.place.keep();
     }
 
-    /// Runs this program on the sandbox's store.
-    pub(super) fn modstore(&self, arguments: &[&str]) -> Result<Finished, Failure> {
-        let mut command = Command::new(&self.program);
+    /// Runs the program on the sandbox's store.
+    pub(super) fn run(&self, arguments: &[&str]) -> Result<Finished, LabError> {
+        let mut command = Command::new(self.program);
         command.args(["--progress", "none"]).args(arguments).env_clear();
         for kept in ["PATH", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE"] {
             if let Some(value) = std::env::var_os(kept) {
@@ -73,10 +73,7 @@ impl Sandbox {
         command.env("HOME", self.path()).env("MODSTORE_HOME", self.store());
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("LC_ALL", "C");
         let output = command.current_dir(self.path()).stdin(Stdio::null()).output();
-        let output = output.map_err(|error| cannot("run this program", &error))?;
-        if self.cancel.is_cancelled() {
-            return Err(Failure::new(Exit::Interrupted, "interrupted"));
-        }
+        let output = output.map_err(LabError::cannot("run this program"))?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok(Finished {
             code: output.status.code(),

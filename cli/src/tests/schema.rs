@@ -10,13 +10,14 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     args::Command,
-    output::{CommandError, NoAnswer, SCHEMA},
+    output::{NoAnswer, SCHEMA},
     progress::ProgressEvent,
+    report::Failure,
 };
 
 /// What every object has besides the answer of its command.
 fn envelope(command: Value, ok: Value, generator: &mut SchemaGenerator) -> Value {
-    let error = generator.subschema_for::<CommandError>();
+    let error = generator.subschema_for::<Failure>();
     json!({
         "schema": {
             "const": SCHEMA,

@@ -1,0 +1,149 @@
+//! Whether Python would load what the distribution promises, asked of the environment's own finders.
+//!
+//! Files may all be right and another file win: a directory that an uninstall left behind, a second copy, another
+//! distribution. The finding names the file that wins. Nothing is imported.
+
+use std::path::{Path, PathBuf};
+
+use modstore_core::findings::{Severity, codes};
+use modstore_python::{
+    Distribution, ModulePlace, Pointer, PointerKind, RecordedFile, quoted, small_bytes,
+};
+
+use super::view::{EditableView, OfEditable, Step};
+use crate::{
+    finding::{Choice, Code, Details as _, Finding, Fix, name_of},
+    inspected::promised,
+};
+
+codes! { pub(super) CODES of Code:
+    /// Python would load another file than the distribution's, or finds none
+    NOT_LOADED = "D20", Broken, Fix::Install;
+}
+
+pub(super) const CHECK: Step<OfEditable> = OfEditable::check(CODES, find);
+
+/// A mark at the start of a text file that is no text. Python takes it as a part of the path before 3.11.10, 3.12.4 and
+/// 3.13.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
+    // What is broken already says why Python finds something else. Without pointers there is nothing to compare with.
+    let is_explained = found.iter().any(|finding| finding.severity == Severity::Broken);
+    if is_explained || view.editable.followed.is_empty() {
+        return;
+    }
+    found.extend(promised(view.editable).iter().find_map(|name| not_loaded(view, name)));
+}
+
+fn not_loaded(view: &EditableView<'_>, name: &str) -> Option<Finding> {
+    match view.asked.place(name)? {
+        ModulePlace::Builtin => None,
+        ModulePlace::Nowhere => Some(not_found(view, name)),
+        ModulePlace::Failed(exception) => {
+            let what = format!("asked for {name}, a finder of this Python raised {exception}");
+            Some(reinstalled(view, view.finding(NOT_LOADED, pointing(view), what)))
+        }
+        ModulePlace::File(file) => {
+            let is_own = view.editable.followed.iter().any(|it| leads_to(it, file));
+            (!is_own).then(|| shadowed(view, name, file))
+        }
+        ModulePlace::Namespace(parts) => {
+            let is_own =
+                |part: &PathBuf| view.editable.followed.iter().any(|it| leads_to(it, part));
+            let other = parts.first()?;
+            (!parts.iter().any(is_own)).then(|| shadowed(view, name, other))
+        }
+    }
+}
+
+/// Whether Python, led by this, finds that file or directory.
+fn leads_to(pointer: &Pointer, found: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let target = &pointer.target;
+    let is_below = |target: &Path, found: &Path| {
+        found.starts_with(target)
+            || target.file_name().is_some_and(|name| name == "__init__.py")
+                && target.parent().is_some_and(|package| found.starts_with(package))
+            // A module that is named without the end of its file's name.
+            || found.parent() == target.parent()
+                && found.file_name().zip(target.file_name()).is_some_and(|(file, stem)| {
+                    file.to_string_lossy().starts_with(&format!("{}.", stem.to_string_lossy()))
+                })
+    };
+    is_below(target, found) || is_below(&real(target), &real(found))
+}
+
+fn not_found(view: &EditableView<'_>, name: &str) -> Finding {
+    let file = pointing(view);
+    let has_mark = |pointer: &&&Pointer| {
+        pointer.how == PointerKind::Pth
+            && small_bytes(&pointer.file).is_some_and(|text| text.starts_with(BYTE_ORDER_MARK))
+    };
+    let what = match view.editable.followed.iter().find(has_mark) {
+        Some(pointer) => format!(
+            "{} begins with a byte order mark, which this Python takes as a part of the path, so it does not find {name}",
+            name_of(&pointer.file)
+        ),
+        None => format!("this Python does not find {name}, which {} leads to", name_of(&file)),
+    };
+    reinstalled(view, view.finding(NOT_LOADED, file, what))
+}
+
+/// Another file wins.
+fn shadowed(view: &EditableView<'_>, name: &str, winner: &Path) -> Finding {
+    let file = pointing(view);
+    let what = format!(
+        "`import {name}` takes {}, and not what {} leads to",
+        winner.display(),
+        name_of(&file)
+    );
+    let finding = view.finding(NOT_LOADED, winner, what).leading_to(winner);
+    let mut scans = view.environment.scans.iter();
+    let Some(site) = scans.find_map(|scan| winner.starts_with(&scan.site).then_some(&scan.site))
+    else {
+        return finding.not_fixed("it lies outside the environment");
+    };
+    // The directory or the file directly in the site directory.
+    let below = winner.strip_prefix(site).ok().and_then(|below| below.components().next());
+    let left = below.map_or_else(|| winner.to_owned(), |first| site.join(first));
+    match owner(view, &left) {
+        Some(owner) => finding
+            .not_fixed(format!("{owner} has installed it, and both have a {name}"))
+            .command(uninstall(view, &owner)),
+        None => finding
+            .not_fixed(
+                "no distribution has recorded it, so whose it is has to be decided by a person",
+            )
+            .command(format!("rm -r {}", quoted(left.as_os_str()))),
+    }
+}
+
+/// The distribution that has recorded a file at or below this path.
+fn owner(view: &EditableView<'_>, path: &Path) -> Option<String> {
+    let scans = view.environment.scans.iter();
+    let mut all = scans.flat_map(|scan| &scan.distributions);
+    let has = |files: Vec<RecordedFile>| files.iter().any(|file| file.path.starts_with(path));
+    let is_owner = |it: &&Distribution| it.record().ok().flatten().is_some_and(has);
+    all.find(is_owner).map(|owner| owner.name.to_string())
+}
+
+fn uninstall(view: &EditableView<'_>, owner: &str) -> String {
+    let python = quoted(view.environment.executable().as_os_str());
+    format!("uv pip uninstall --python {python} {owner}")
+}
+
+/// The finding, with its own project as the directory to be installed again.
+fn reinstalled(view: &EditableView<'_>, finding: Finding) -> Finding {
+    let recorded = view.editable.recorded.clone().filter(|recorded| recorded.is_dir());
+    let project = || Some(view.editable.project()?.directory.clone());
+    match recorded.or_else(project) {
+        Some(directory) => finding.choose(Choice::only(directory, "where it was installed from")),
+        None => finding.not_fixed("nothing says where its project is"),
+    }
+}
+
+/// The first file that leads to it.
+fn pointing(view: &EditableView<'_>) -> PathBuf {
+    view.editable.followed.first().map(|pointer| pointer.file.clone()).unwrap_or_default()
+}

@@ -1,0 +1,109 @@
+//! Whether the programs of an environment start with its own interpreter. Those of an environment that was moved or
+//! renamed start with the old place of it.
+
+use std::{
+    collections::BTreeSet,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use modstore_core::{
+    disk::open_regular,
+    findings::{Severity, codes},
+};
+use modstore_python::quoted;
+
+use super::view::{EnvironmentView, OfEnvironment, Step};
+use crate::{
+    finding::{Code, Details as _, Finding, Fix, name_of},
+    inspected::InspectedEnvironment,
+};
+
+codes! { pub(super) CODES of Code:
+    /// programs of the environment start with an interpreter that does not exist
+    DEAD_PROGRAMS = "D23", Warning, Fix::Command;
+}
+
+pub(super) const CHECK: Step<OfEnvironment> = OfEnvironment::check(CODES, find);
+
+/// The first line of a program is no longer than the system reads; long ones are split over two lines by installers.
+const FIRST_LINES: u64 = 1024;
+
+/// Most programs that are looked at.
+const PROGRAMS: usize = 5000;
+
+fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
+    let environment = view.environment;
+    let bin = environment.prefix().join("bin");
+    let children = std::fs::read_dir(&bin).into_iter().flatten().flatten().take(PROGRAMS);
+    let mut dead: Vec<(PathBuf, PathBuf)> = children
+        .filter_map(|child| {
+            let program = child.path();
+            let interpreter = interpreter_of(&program)?;
+            (!interpreter.exists()).then_some((program, interpreter))
+        })
+        .collect();
+    dead.sort();
+    let Some((first, interpreter)) = dead.first() else { return };
+    let more = match dead.len() {
+        1 => String::new(),
+        all => format!(" and {} more programs", all - 1),
+    };
+    let verb = if dead.len() == 1 { "starts" } else { "start" };
+    let what = format!(
+        "{}{more} {verb} with {}, which does not exist: the environment was moved",
+        name_of(first),
+        interpreter.display()
+    );
+    let finding =
+        Finding::new(DEAD_PROGRAMS, first, what).leading_to(interpreter).at(Severity::Warning);
+    let owners = owners(environment, &dead);
+    let finding = finding
+        .not_fixed("an installer writes programs, with the distributions that they belong to");
+    found.push(if owners.is_empty() {
+        finding
+    } else {
+        finding.command(reinstall(environment, &owners))
+    });
+}
+
+/// The Python that a program starts with, if it is a script with an absolute interpreter.
+fn interpreter_of(program: &Path) -> Option<PathBuf> {
+    let mut start = Vec::new();
+    open_regular(program).ok()?.take(FIRST_LINES).read_to_end(&mut start).ok()?;
+    let text = String::from_utf8_lossy(&start);
+    let mut lines = text.lines();
+    let first = lines.next()?.strip_prefix("#!")?.trim();
+    // Where the path is too long, or has white space, installers write `'''exec' "PATH" "$0" "$@"` on a second line.
+    let path = if first == "/bin/sh" {
+        let call = lines.next()?.strip_prefix("'''exec' ")?;
+        let quoted = call.strip_prefix(['"', '\'']).and_then(|rest| rest.split(['"', '\'']).next());
+        PathBuf::from(quoted.or_else(|| call.split_whitespace().next())?)
+    } else {
+        PathBuf::from(first.split_whitespace().next()?)
+    };
+    let is_python =
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python"));
+    (path.is_absolute() && is_python).then_some(path)
+}
+
+/// The distributions that have recorded these programs.
+fn owners(environment: &InspectedEnvironment, dead: &[(PathBuf, PathBuf)]) -> BTreeSet<String> {
+    let mut owners = BTreeSet::new();
+    for distribution in environment.scans.iter().flat_map(|scan| &scan.distributions) {
+        let recorded = distribution.record().ok().flatten().unwrap_or_default();
+        let is_dead = |path: &Path| dead.iter().any(|(program, _)| program == path);
+        if !distribution.is_editable() && recorded.iter().any(|file| is_dead(&file.path)) {
+            let version =
+                distribution.version.as_ref().map(|it| format!("=={it}")).unwrap_or_default();
+            owners.insert(format!("{}{version}", distribution.name));
+        }
+    }
+    owners
+}
+
+fn reinstall(environment: &InspectedEnvironment, owners: &BTreeSet<String>) -> String {
+    let python = quoted(environment.executable().as_os_str());
+    let names: Vec<String> = owners.iter().map(|owner| quoted(owner.as_ref())).collect();
+    format!("uv pip install --python {python} --no-deps --reinstall {}", names.join(" "))
+}

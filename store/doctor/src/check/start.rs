@@ -1,0 +1,129 @@
+//! Whether Python starts with the files of its site directories as they are.
+//!
+//! A `.pth` that fails prints a traceback at every start, and one that older Pythons cannot decode stops them. No
+//! distribution need own such a file.
+
+use std::path::{Path, PathBuf};
+
+use modstore_core::findings::{Severity, codes};
+use modstore_python::quoted;
+
+use super::view::{EnvironmentView, OfEnvironment, Step};
+use crate::{
+    finding::{Code, Details as _, Finding, Fix, name_of},
+    inspected::{Asked, InspectedEnvironment},
+};
+
+codes! { pub(super) CODES of Code:
+    /// a `.pth` file stops or disturbs every start of Python
+    DISTURBED_START = "D21", Broken, Fix::Command;
+}
+
+pub(super) const CHECK: Step<OfEnvironment> = OfEnvironment::check(CODES, find);
+
+/// The sentence in which Python's `site` module names the file whose line it could not run.
+const COMPLAINT: &str = "Error processing line ";
+
+fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
+    let environment = view.environment;
+    match view.asked {
+        Asked::Not => {}
+        Asked::Answer(answer) => {
+            let failing = failing_lines(&answer.said).into_iter();
+            let ours = failing.filter(|(file, _)| is_in_site(environment, file));
+            found.extend(ours.map(|(file, why)| {
+                let what = format!("{} fails at every start of Python: {why}", name_of(&file));
+                aside(&file, what).at(Severity::Warning)
+            }));
+        }
+        Asked::Failed { without_site: false, .. } => {}
+        Asked::Failed { why, without_site: true } => {
+            let undecoded = undecodable(environment);
+            let stopping =
+                if undecoded.is_empty() { suspects(environment, why) } else { undecoded };
+            if stopping.is_empty() {
+                let what = format!("Python does not start with this site directory: {why}");
+                let site = environment.found.paths.site.first().cloned().unwrap_or_default();
+                found.push(
+                    Finding::new(DISTURBED_START, site, what)
+                        .not_fixed("no single file is known to be at fault"),
+                );
+            }
+            found.extend(stopping.into_iter().map(|(file, cause)| {
+                aside(&file, format!("{} stops every start of Python: {cause}", name_of(&file)))
+            }));
+        }
+    }
+}
+
+/// A finding whose command takes the file out of Python's sight and keeps it.
+fn aside(file: &Path, what: String) -> Finding {
+    let away = format!("{}.off", file.display());
+    let command = format!("mv {} {}", quoted(file.as_os_str()), quoted(away.as_ref()));
+    Finding::new(DISTURBED_START, file, what)
+        .not_fixed("what the file is for is known to whoever wrote it")
+        .command(command)
+}
+
+/// The files that Python complains of, and the last line of each complaint.
+fn failing_lines(said: &str) -> Vec<(PathBuf, String)> {
+    let blocks = said.split(COMPLAINT).skip(1);
+    let complaint = |block: &str| {
+        let mut lines = block.lines();
+        let (_, file) = lines.next()?.split_once(" of ")?;
+        // The traceback is indented by two; its last line names the exception.
+        let told = lines.take_while(|line| line.is_empty() || line.starts_with("  "));
+        let why = told
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .last()
+            .unwrap_or("it raised an exception");
+        Some((PathBuf::from(file.trim_end_matches(':')), why.to_owned()))
+    };
+    let mut found: Vec<_> = blocks.filter_map(complaint).collect();
+    found.dedup_by(|a, b| a.0 == b.0);
+    found
+}
+
+fn is_in_site(environment: &InspectedEnvironment, file: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let directory = file.parent().map(real);
+    environment.found.paths.site.iter().any(|site| Some(real(site)) == directory)
+}
+
+/// The `.pth` files that are not UTF-8.
+fn undecodable(environment: &InspectedEnvironment) -> Vec<(PathBuf, String)> {
+    let unparsed = environment.scans.iter().flat_map(|scan| &scan.unparsed);
+    let pth =
+        unparsed.filter(|it| !it.is_unread && it.file.extension().is_some_and(|end| end == "pth"));
+    pth.filter(|it| std::fs::read(&it.file).is_ok_and(|text| std::str::from_utf8(&text).is_err()))
+        .map(|it| (it.file.clone(), "it is not in UTF-8".to_owned()))
+        .collect()
+}
+
+/// The `.pth` files that the reason names.
+fn suspects(environment: &InspectedEnvironment, why: &str) -> Vec<(PathBuf, String)> {
+    let pointing = environment.scans.iter().flat_map(|scan| &scan.pointers).map(|it| &it.file);
+    let mut files: Vec<&PathBuf> = pointing.filter(|file| why.contains(&name_of(file))).collect();
+    files.dedup();
+    files.into_iter().map(|file| (file.clone(), why.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_of_python_names_the_file_and_the_exception() {
+        // As Python 3.11 prints it.
+        let said = "Error processing line 1 of /v/lib/python3.11/site-packages/a.pth:\n\n  Traceback (most recent call last):\n    File \"<frozen site>\", line 195, in addpackage\n    File \"<string>\", line 1, in <module>\n  ModuleNotFoundError: No module named 'gone'\n\nRemainder of file ignored\n";
+        assert_eq!(
+            failing_lines(said),
+            [(
+                PathBuf::from("/v/lib/python3.11/site-packages/a.pth"),
+                "ModuleNotFoundError: No module named 'gone'".to_owned()
+            )]
+        );
+        assert!(failing_lines("warning: something else\n").is_empty());
+    }
+}

@@ -1,0 +1,64 @@
+//! [`Asked`]: what the environment's own Python says of itself and of where modules are. Asked once, and nothing is
+//! imported.
+
+use std::collections::BTreeSet;
+
+use modstore_core::{Cancel, model::causes};
+use modstore_python::{ModulePlace, ModuleSearch};
+
+use super::{editable::Editable, environment::InspectedEnvironment, promised::promised};
+
+/// The answer of an environment's Python.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// It was not asked: only files may be read, or the user has not named the environment.
+    Not,
+    /// Its answer.
+    Answer(Box<ModuleSearch>),
+    /// It does not start, or does not answer.
+    Failed {
+        /// Why not, from the outermost cause on.
+        why: String,
+        /// Whether it starts without its site directories, so that one of their files is at fault.
+        without_site: bool,
+    },
+}
+
+impl Asked {
+    /// Asks where the modules are that the editables promise.
+    pub(crate) fn of(
+        environment: &InspectedEnvironment,
+        editables: &[Editable<'_>],
+        cancel: &Cancel,
+    ) -> Self {
+        if !environment.may_run() || !environment.can_run() {
+            return Self::Not;
+        }
+        let names: BTreeSet<String> = editables.iter().flat_map(promised).collect();
+        let python = environment.executable();
+        match ModuleSearch::ask(python, &names, cancel) {
+            Ok(answer) => Self::Answer(Box::new(answer)),
+            Err(error) => {
+                // Only the last line of a traceback says why.
+                let causes = causes(&error).into_iter();
+                let last = causes.filter_map(|cause| cause.lines().last().map(str::to_owned));
+                let why = last.collect::<Vec<_>>().join(": ");
+                let without_site = ModuleSearch::starts_without_site(python, cancel);
+                Self::Failed { why, without_site }
+            }
+        }
+    }
+
+    /// Its answer, if there is one.
+    pub(crate) fn answer(&self) -> Option<&ModuleSearch> {
+        match self {
+            Self::Answer(answer) => Some(answer),
+            Self::Not | Self::Failed { .. } => None,
+        }
+    }
+
+    /// Where it would load the module from, if it was asked.
+    pub(crate) fn place(&self, module: &str) -> Option<&ModulePlace> {
+        self.answer()?.modules.get(module)
+    }
+}
