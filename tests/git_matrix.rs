@@ -67,7 +67,9 @@ fn where_git_succeeds_modstore_succeeds_with_the_same_files_and_where_it_fails_b
             scope.spawn(|| {
                 while let Some(cell) = cells.get(next.fetch_add(1, Ordering::SeqCst)) {
                     match law::holds(&world, *cell) {
-                        Ok(was_success) => drop(succeeded.fetch_add(was_success.into(), Ordering::SeqCst)),
+                        Ok(was_success) => {
+                            succeeded.fetch_add(was_success.into(), Ordering::SeqCst);
+                        }
                         Err(what) => {
                             wrong.lock().unwrap_or_else(PoisonError::into_inner).push(what);
                         }

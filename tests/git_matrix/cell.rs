@@ -100,15 +100,19 @@ impl Cell {
         };
         // A redirect leads to this machine's address, so what is known of the name that only the proxy knows has no effect.
         let way = self.way == Way::Direct
-            || self.is_http() && self.server != Server::HttpDead && self.server != Server::HttpMoved;
-        let clients = [Trust::Client, Trust::ClientForUrl, Trust::ClientVariable, Trust::OtherClient];
+            || self.is_http()
+                && self.server != Server::HttpDead
+                && self.server != Server::HttpMoved;
+        let clients =
+            [Trust::Client, Trust::ClientForUrl, Trust::ClientVariable, Trust::OtherClient];
         let shows = clients.contains(&self.trust) || self.trust == Trust::ClientUnverified;
         let trust = match self.server {
             Server::HttpsKnownClients => shows || self.trust == Trust::Authority,
             _ if self.is_https() => !shows,
             _ => self.trust == Trust::Nothing,
         };
-        let other_user = self.trust != Trust::NoVerifyForOtherUser || self.login != Login::UrlPassword;
+        let other_user =
+            self.trust != Trust::NoVerifyForOtherUser || self.login != Login::UrlPassword;
         let reference = self.reference == Reference::Default || self.has_repository();
         login && way && trust && other_user && reference
     }
@@ -130,8 +134,18 @@ impl Cell {
     fn login_fails(&self) -> bool {
         use Login::*;
         [
-            Missing, UrlWrong, NetrcWrong, HelperWrong, HelperForOtherPort, HelperReset, AskpassWrong,
-            HeaderMissing, HeaderForOtherPort, CookieMissing, SshWrongKey, SshUnknownHost,
+            Missing,
+            UrlWrong,
+            NetrcWrong,
+            HelperWrong,
+            HelperForOtherPort,
+            HelperReset,
+            AskpassWrong,
+            HeaderMissing,
+            HeaderForOtherPort,
+            CookieMissing,
+            SshWrongKey,
+            SshUnknownHost,
         ]
         .contains(&self.login)
     }
@@ -146,7 +160,8 @@ impl Cell {
         use Trust::*;
         let unverified =
             [NoVerify, NoVerifyForUrl, NoVerifyForWildcard, NoVerifyVariable, ClientUnverified];
-        let never = [Nothing, NoVerifyForOtherPort, NoVerifyForOtherUser, OtherAuthority, OtherClient];
+        let never =
+            [Nothing, NoVerifyForOtherPort, NoVerifyForOtherUser, OtherAuthority, OtherClient];
         match self.server {
             Server::HttpsOtherName => !unverified.contains(&self.trust),
             Server::HttpsKnownClients => matches!(self.trust, Authority | OtherClient),

@@ -11,30 +11,44 @@ use crate::cell::{Cell, LENGTHS, Place};
 /// A value of one axis and a value of a later one.
 type Pair = (usize, usize, usize, usize);
 
-/// How many completions of a pair are looked at, the one with the most new pairs is taken.
-const COMPLETIONS: usize = 40;
-/// Draws before a pair is said not to meet anywhere.
-const DRAWS: usize = 4000;
+/// How many completions of a pair are looked at; the one with the most new pairs is taken.
+const COMPLETIONS: usize = 24;
+/// The axes of server and trust, which decide what the others may be; their first values fit everywhere.
+const DECIDING: (usize, usize) = (0, 3);
+const OTHERS: [usize; 4] = [1, 2, 4, 5];
 
-fn draw(random: &mut Random, fixed: &[(usize, usize)]) -> Place {
-    let mut place = LENGTHS.map(|length| random.below(length));
-    // Most values make sense with few others: each axis is at its first, plain, value half of the time.
-    for axis in &mut place {
-        if random.percent(50) {
-            *axis = 0;
+/// The plainest cells that can be and hold these values.
+fn plainest(fixed: &[(usize, usize)]) -> Vec<Place> {
+    let (server, trust) = DECIDING;
+    let mut found = Vec::new();
+    for (s, t) in (0..LENGTHS[server]).flat_map(|s| (0..LENGTHS[trust]).map(move |t| (s, t))) {
+        let mut place = [0; 6];
+        (place[server], place[trust]) = (s, t);
+        fixed.iter().for_each(|(axis, value)| place[*axis] = *value);
+        if !found.contains(&place) && Cell::at(place).can_be() {
+            found.push(place);
         }
     }
-    for (axis, value) in fixed {
-        place[*axis] = *value;
+    found
+}
+
+/// A cell like one of these, with other values where they can be.
+fn vary(random: &mut Random, plainest: &[Place], fixed: &[(usize, usize)]) -> Place {
+    let mut place = plainest[random.below(plainest.len())];
+    let first = random.below(OTHERS.len());
+    for axis in OTHERS.into_iter().cycle().skip(first).take(2 * OTHERS.len()) {
+        let mut other = place;
+        other[axis] = random.below(LENGTHS[axis]);
+        if fixed.iter().all(|(fixed, _)| *fixed != axis) && Cell::at(other).can_be() {
+            place = other;
+        }
     }
-    // The plain server is http: the value 0 of trust has no place at https, where any other can be drawn.
     place
 }
 
 fn pairs_of(place: Place) -> impl Iterator<Item = Pair> {
-    (0..place.len()).flat_map(move |a| {
-        (a + 1..place.len()).map(move |b| (a, place[a], b, place[b]))
-    })
+    (0..place.len())
+        .flat_map(move |a| (a + 1..place.len()).map(move |b| (a, place[a], b, place[b])))
 }
 
 fn all_pairs() -> Vec<Pair> {
@@ -65,28 +79,25 @@ pub(crate) fn pairs() -> Vec<Cell> {
 
 /// Some cells that can be and hold this pair.
 fn completions(random: &mut Random, (a, x, b, y): Pair) -> Vec<Place> {
-    let draws = (0..DRAWS).map(|_| draw(random, &[(a, x), (b, y)]));
-    draws.filter(|place| Cell::at(*place).can_be()).take(COMPLETIONS).collect()
+    let fixed = [(a, x), (b, y)];
+    let plainest = plainest(&fixed);
+    let count = if plainest.is_empty() { 0 } else { COMPLETIONS };
+    (0..count).map(|_| vary(random, &plainest, &fixed)).collect()
 }
 
-/// Pairs that can meet, as another stream of draws says, and meet in none of these cells.
+/// The plainest cell of each pair that can meet and meets in none of these cells.
 pub(crate) fn left_out(cells: &[Cell]) -> Vec<Cell> {
-    let mut random = Random::of(41);
-    let held = |(a, x, b, y): Pair| {
-        cells.iter().any(|cell| {
-            let place = cell.place();
-            place[a] == x && place[b] == y
-        })
-    };
-    let missing = all_pairs().into_iter().filter(|pair| !held(*pair));
-    missing.filter_map(|pair| completions(&mut random, pair).first().copied().map(Cell::at)).collect()
+    let held: BTreeSet<Pair> = cells.iter().flat_map(|cell| pairs_of(cell.place())).collect();
+    let missing = all_pairs().into_iter().filter(|pair| !held.contains(pair));
+    missing
+        .filter_map(|(a, x, b, y)| plainest(&[(a, x), (b, y)]).first().copied().map(Cell::at))
+        .collect()
 }
 
 /// This many cells of the whole product.
 pub(crate) fn drawn(count: usize, seed: u64) -> Vec<Cell> {
-    let mut random = Random::of(seed);
-    let draws = std::iter::repeat_with(|| Cell::at(draw(&mut random, &[])));
-    draws.filter(Cell::can_be).take(count).collect()
+    let (mut random, plainest) = (Random::of(seed), plainest(&[]));
+    (0..count).map(|_| Cell::at(vary(&mut random, &plainest, &[]))).collect()
 }
 
 /// The cell of this name.

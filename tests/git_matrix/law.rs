@@ -7,11 +7,7 @@ use std::{collections::BTreeMap, fs, process::Command};
 
 use modstore_testbed::{Item, Ran, Running, TestHome, listing};
 
-use crate::{
-    cell::Cell,
-    surroundings::Surroundings,
-    world::World,
-};
+use crate::{cell::Cell, surroundings::Surroundings, world::World};
 
 /// What git says when it fails, and which codes say the same. The first that fits counts.
 const WORDS: [(&str, &[&str]); 23] = [
@@ -68,7 +64,11 @@ pub(crate) fn holds(world: &World, cell: Cell) -> Result<bool, String> {
     set.write(&home);
     let git = ask_git(&home, &set);
     set.write(&home);
-    let source = [source(&set.url), set.reference.clone()].join(if set.reference.is_empty() { "" } else { "@" });
+    let source = [source(&set.url), set.reference.clone()].join(if set.reference.is_empty() {
+        ""
+    } else {
+        "@"
+    });
     let ran = home.run(&["add", "--json", &source, "--name", "m"]);
     judge(cell, &git, &ran, &home).map_err(|wrong| {
         let Surroundings { config, variables, .. } = &set;
@@ -132,7 +132,11 @@ fn judge(cell: Cell, git: &Oracle, ran: &Ran, home: &TestHome) -> Result<bool, S
         None if cell.is_good() => Err("git fails where it has to succeed".to_owned()),
         Some(tree) if ran.status == 0 => {
             let ours = home.tree("m");
-            if ours == *tree { Ok(true) } else { Err(format!("git has {tree:?}, modstore {ours:?}")) }
+            if ours == *tree {
+                Ok(true)
+            } else {
+                Err(format!("git has {tree:?}, modstore {ours:?}"))
+            }
         }
         Some(_) => Err("git succeeds and modstore fails".to_owned()),
         None if ran.status == 0 => Err("git fails and modstore succeeds".to_owned()),

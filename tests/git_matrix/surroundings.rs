@@ -37,12 +37,14 @@ impl Surroundings {
     pub(crate) fn of(cell: Cell, world: &World, home: &TestHome) -> Self {
         let mut all = Self::default();
         all.address(cell, world);
-        all.login(cell, world, home);
+        all.login(cell, home);
         all.way(cell, world);
         all.trust(cell, world);
         let Self { scheme, user, authority, path, .. } = &all;
         all.url = match cell.server {
-            Server::SshShort => world.ssh.as_ref().map(|ssh| ssh.scp_url("open")).unwrap_or_default(),
+            Server::SshShort => {
+                world.ssh.as_ref().map(|ssh| ssh.scp_url("open")).unwrap_or_default()
+            }
             _ => format!("{scheme}://{user}{authority}{path}"),
         };
         all.setting(cell, world);
@@ -100,8 +102,17 @@ impl Surroundings {
     fn address(&mut self, cell: Cell, world: &World) {
         use Server::*;
         let gate = gate(cell.login);
-        let carries = ["Proxy", "ProxyForUrl", "ProxyForWildcard", "ProxyVariable", "ProxyAll", "ProxyLogin", "ProxyLoginVariable"];
-        let host = if carries.contains(&format!("{:?}", cell.way).as_str()) { FAR } else { "127.0.0.1" };
+        let carries = [
+            "Proxy",
+            "ProxyForUrl",
+            "ProxyForWildcard",
+            "ProxyVariable",
+            "ProxyAll",
+            "ProxyLogin",
+            "ProxyLoginVariable",
+        ];
+        let host =
+            if carries.contains(&format!("{:?}", cell.way).as_str()) { FAR } else { "127.0.0.1" };
         let (scheme, port) = match cell.server {
             HttpBackend | HttpMoved | HttpMissing => ("http", world.backend.port()),
             HttpUploadPack => ("http", world.upload_pack.port()),
@@ -133,21 +144,26 @@ impl Surroundings {
             self.authority = format!("{host}:{port}");
         }
         if let Some(ssh) = world.ssh.as_ref().filter(|_| cell.is_ssh()) {
-            self.variable("GIT_SSH_COMMAND", match cell.login {
-                Login::SshWrongKey => ssh.wrong_key_command(),
-                Login::SshUnknownHost => ssh.wrong_host_command(),
-                _ => ssh.ssh_command(),
-            });
+            self.variable(
+                "GIT_SSH_COMMAND",
+                match cell.login {
+                    Login::SshWrongKey => ssh.wrong_key_command(),
+                    Login::SshUnknownHost => ssh.wrong_host_command(),
+                    _ => ssh.ssh_command(),
+                },
+            );
         }
     }
 
-    fn login(&mut self, cell: Cell, world: &World, home: &TestHome) {
+    fn login(&mut self, cell: Cell, home: &TestHome) {
         use Login::*;
         let (here, elsewhere) = (self.here("credential"), self.elsewhere("credential"));
         let (http, http_elsewhere) = (self.here("http"), self.elsewhere("http"));
         let host = self.authority.split(':').next().unwrap_or_default().to_owned();
         let helper = |password: &str| {
-            format!("helper = \"!f() {{ test $1 = get && echo username={USER} && echo password={password}; }}; f\"")
+            format!(
+                "helper = \"!f() {{ test $1 = get && echo username={USER} && echo password={password}; }}; f\""
+            )
         };
         let (right, wrong) = (helper(PASSWORD), helper("no"));
         let dots = [right.as_str()];
@@ -220,7 +236,6 @@ impl Surroundings {
                 self.config(section, &[&line]);
             }
         }
-        let _ = world;
     }
 
     fn askpass(&mut self, login: Login, home: &TestHome) {
@@ -244,7 +259,8 @@ impl Surroundings {
         use Way::*;
         let good = format!("http://127.0.0.1:{}", world.proxy.port());
         let dead = format!("http://127.0.0.1:{}", world.dead.port());
-        let guarded = |login: &str| format!("http://{login}127.0.0.1:{}", world.guarded_proxy.port());
+        let guarded =
+            |login: &str| format!("http://{login}127.0.0.1:{}", world.guarded_proxy.port());
         let variable = format!("{}_proxy", self.scheme);
         let line = |proxy: &str| format!("proxy = {proxy}");
         let (good_line, dead_line) = (line(&good), line(&dead));
@@ -295,11 +311,13 @@ impl Surroundings {
         let shown = |path: &Path| path.display().to_string();
         let (authority, authorities) = (shown(&front.authority()), shown(&front.authorities()));
         let authority_line = format!("sslCAInfo = {authority}");
-        let (here, elsewhere, wild) = (self.here("http"), self.elsewhere("http"), self.wild("http"));
+        let (here, elsewhere, wild) =
+            (self.here("http"), self.elsewhere("http"), self.wild("http"));
         let other_user = here.replacen("://", "://other@", 1);
         let own = if cell.trust == OtherClient { other } else { front };
         let (certificate, key) = own.client();
-        let lines = [format!("sslCert = {}", shown(&certificate)), format!("sslKey = {}", shown(&key))];
+        let lines =
+            [format!("sslCert = {}", shown(&certificate)), format!("sslKey = {}", shown(&key))];
         let lines = lines.each_ref().map(String::as_str);
         match cell.trust {
             Nothing => {}
@@ -345,8 +363,13 @@ impl Surroundings {
         let protocol = format!("protocol \"{scheme}\"");
         match cell.setting {
             Nothing => {}
-            InsteadOf | InsteadOfLongest | InsteadOfInclude | InsteadOfCount | InsteadOfParameters
-            | InsteadOfXdg | InsteadOfGlobalVariable => self.rewritten(cell.setting),
+            InsteadOf
+            | InsteadOfLongest
+            | InsteadOfInclude
+            | InsteadOfCount
+            | InsteadOfParameters
+            | InsteadOfXdg
+            | InsteadOfGlobalVariable => self.rewritten(cell.setting),
             PushInsteadOf => self.config(
                 "url \"http://push.invalid/\"",
                 &[&format!("pushInsteadOf = {}", base(&self.url).0)],
@@ -362,15 +385,18 @@ impl Surroundings {
             Never => self.config(&protocol, &["allow = never"]),
             OnlyOtherVariable => self.variable("GIT_ALLOW_PROTOCOL", "ext"),
             OtherSections => {
-                let sections = [self.elsewhere("http"), self.here("http").replacen("://", "://other@", 1)];
+                let sections =
+                    [self.elsewhere("http"), self.here("http").replacen("://", "://other@", 1)];
                 for section in sections {
                     self.config(&section, &[&dead, "extraHeader = Authorization: Basic bm86bm8="]);
                 }
-                let deeper = self.here("http").replacen("\"", "\"", 1);
-                let deeper = format!("{}/deeper\"", deeper.trim_end_matches('"'));
+                let deeper = format!("{}/deeper\"", self.here("http").trim_end_matches('"'));
                 self.config(&deeper, &[&dead]);
             }
-            Agent => self.config("http", &["userAgent = tests/1", "lowSpeedLimit = 1", "lowSpeedTime = 600"]),
+            Agent => self.config(
+                "http",
+                &["userAgent = tests/1", "lowSpeedLimit = 1", "lowSpeedTime = 600"],
+            ),
             NoRedirects => self.config("http", &["followRedirects = false"]),
         }
     }
@@ -385,7 +411,10 @@ impl Surroundings {
         let text = format!("[{section}]\n  {line}\n");
         match setting {
             Setting::InsteadOfLongest => {
-                self.config("url \"https://wrong.invalid/\"", &["insteadOf = https://forge.invalid/"]);
+                self.config(
+                    "url \"https://wrong.invalid/\"",
+                    &["insteadOf = https://forge.invalid/"],
+                );
                 self.config(&section, &[&line]);
             }
             Setting::InsteadOfInclude => {
@@ -400,14 +429,24 @@ impl Surroundings {
                 self.variable("GIT_CONFIG_GLOBAL", "global");
             }
             Setting::InsteadOfCount => {
-                let count = self.variables.iter().filter(|(name, _)| name.starts_with("GIT_CONFIG_KEY")).count();
+                let count = self
+                    .variables
+                    .iter()
+                    .filter(|(name, _)| name.starts_with("GIT_CONFIG_KEY"))
+                    .count();
                 self.variables.retain(|(name, _)| name != "GIT_CONFIG_COUNT");
                 self.variable("GIT_CONFIG_COUNT", (count + 1).to_string());
-                self.variable(&format!("GIT_CONFIG_KEY_{count}"), format!("url.{before}.insteadOf"));
+                self.variable(
+                    &format!("GIT_CONFIG_KEY_{count}"),
+                    format!("url.{before}.insteadOf"),
+                );
                 self.variable(&format!("GIT_CONFIG_VALUE_{count}"), written);
             }
             Setting::InsteadOfParameters => {
-                self.variable("GIT_CONFIG_PARAMETERS", format!("'url.{before}.insteadOf'='{written}'"));
+                self.variable(
+                    "GIT_CONFIG_PARAMETERS",
+                    format!("'url.{before}.insteadOf'='{written}'"),
+                );
             }
             _ => self.config(&section, &[&line]),
         }
@@ -425,7 +464,9 @@ fn gate(login: Login) -> &'static str {
     use Login::*;
     match login {
         Nothing | UrlPasswordUnneeded | SshWrongKey | SshUnknownHost => "open",
-        Header | HeaderForUrl | HeaderInEnvironment | HeaderMissing | HeaderForOtherPort => "header",
+        Header | HeaderForUrl | HeaderInEnvironment | HeaderMissing | HeaderForOtherPort => {
+            "header"
+        }
         Cookie | CookieForUrl | CookieMissing => "cookie",
         _ => "basic",
     }

@@ -5,7 +5,8 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use modstore_testbed::{
-    Certificate, Change, Fault, GitDaemon, HttpServer, Proxy, RefusedPort, Repo, SshServer, TlsFront,
+    Certificate, Change, Fault, GitDaemon, HttpServer, Proxy, RefusedPort, Repo, SshServer,
+    TlsFront,
 };
 
 /// What a server wants of its clients; a repository of this name stands behind each.
@@ -113,11 +114,14 @@ fn repositories(root: &tempfile::TempDir) -> Ids {
 
 fn fill(repo: &Repo) -> Ids {
     let old = repo.write(&[("a", "1"), ("d/b", "2")]);
-    repo.commit("main", &[
-        Change::exec("run", "#!/bin/sh\n"),
-        Change::symlink("d/link", "../a"),
-        Change::write("\u{fc}ber/leer", ""),
-    ]);
+    repo.commit(
+        "main",
+        &[
+            Change::exec("run", "#!/bin/sh\n"),
+            Change::symlink("d/link", "../a"),
+            Change::write("\u{fc}ber/leer", ""),
+        ],
+    );
     let tip = repo.commit("main", &[Change::write("a", "3"), Change::delete("d/b")]);
     repo.branch("dev", &old);
     repo.commit("dev", &[Change::write("dev", "4")]);

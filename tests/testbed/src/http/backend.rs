@@ -37,7 +37,8 @@ impl Backend {
             .env("QUERY_STRING", query)
             .env("REMOTE_ADDR", "127.0.0.1")
             .env("CONTENT_LENGTH", request.body.len().to_string());
-        let passed = [("content-type", "CONTENT_TYPE"), ("content-encoding", "HTTP_CONTENT_ENCODING")];
+        let passed =
+            [("content-type", "CONTENT_TYPE"), ("content-encoding", "HTTP_CONTENT_ENCODING")];
         for (header, variable) in passed {
             request.header(header).inspect(|value| drop(command.env(variable, value)));
         }

@@ -14,8 +14,6 @@ use std::{
     time::Duration,
 };
 
-#[cfg(feature = "full")]
-use super::{backend::Backend, plain_files::PlainFiles};
 use super::{
     answer::{After, Answers, answer},
     fault::{Fault, Faults, lock},
@@ -24,6 +22,8 @@ use super::{
     reply::Repositories,
     upload_pack::UploadPack,
 };
+#[cfg(feature = "full")]
+use super::{backend::Backend, plain_files::PlainFiles};
 
 const BODY_START: usize = 16 * 1024;
 /// How many requests are remembered.

@@ -17,7 +17,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::http::line;
 
-const REFUSED: &[u8] = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"proxy\"\r\n\
+const REFUSED: &[u8] =
+    b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"proxy\"\r\n\
                          Content-Length: 0\r\nConnection: close\r\n\r\n";
 const BAD: &[u8] = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 

@@ -141,12 +141,16 @@ fn make_certificates(place: &Path, certificate: Certificate) {
         run(openssl.current_dir(place).args(args), b"");
     };
     let new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-    let own = ["-x509", "-days", "30", "-subj", "/CN=testbed", "-keyout", "ca.key", "-out", "ca.pem"];
+    let own =
+        ["-x509", "-days", "30", "-subj", "/CN=testbed", "-keyout", "ca.key", "-out", "ca.pem"];
     let is_self_signed = certificate == Certificate::SelfSigned;
     let named = if is_self_signed { &["-addext", NAMES][..] } else { &[] };
     openssl(&[&new[..], &own, named].concat());
-    let names =
-        if certificate == Certificate::OtherName { "subjectAltName=DNS:other.invalid" } else { NAMES };
+    let names = if certificate == Certificate::OtherName {
+        "subjectAltName=DNS:other.invalid"
+    } else {
+        NAMES
+    };
     let write = |name: &str, text: &str| {
         std::fs::write(place.join(name), text).expect("the directory can be written to");
     };
@@ -156,11 +160,16 @@ fn make_certificates(place: &Path, certificate: Certificate) {
         let [key, asked, signed] = ["key", "csr", "pem"].map(|kind| format!("{leaf}.{kind}"));
         let subject = format!("/CN={leaf}");
         openssl(&[&new[..], &["-subj", &subject, "-keyout", &key, "-out", &asked]].concat());
-        openssl(&[
-            &["x509", "-req", "-in", &asked, "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "30"][..],
-            &["-CAcreateserial", "-extfile", extensions, "-out", &signed],
-        ]
-        .concat());
+        openssl(
+            &[
+                &[
+                    "x509", "-req", "-in", &asked, "-CA", "ca.pem", "-CAkey", "ca.key", "-days",
+                    "30",
+                ][..],
+                &["-CAcreateserial", "-extfile", extensions, "-out", &signed],
+            ]
+            .concat(),
+        );
     }
     if is_self_signed {
         for kind in ["key", "pem"] {
