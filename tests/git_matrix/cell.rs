@@ -178,6 +178,5 @@ impl Cell {
     fn reference_fails(&self) -> bool {
         use Reference::*;
         matches!(self.reference, NoBranch | NoCommit | TagOfTree | TagOfBlob)
-            || self.reference == Old && self.server == Server::FileShallow
     }
 }

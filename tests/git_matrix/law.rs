@@ -37,8 +37,7 @@ const WORDS: [(&str, &[&str]); 23] = [
 ];
 
 /// The codes of a reference that git has not.
-const REFERENCE: &[&str] =
-    &["no-such-reference", "no-such-commit", "corrupt", "ambiguous-reference", "protocol"];
+const REFERENCE: &[&str] = &["no-such-reference", "no-such-commit", "protocol"];
 
 /// Git's answer to a cell.
 struct Oracle {

@@ -47,7 +47,7 @@ impl Surroundings {
             }
             _ => format!("{scheme}://{user}{authority}{path}"),
         };
-        all.setting(cell, world);
+        all.setting(cell, world, home);
         all.reference = reference(cell.reference, world);
         all
     }
@@ -356,7 +356,7 @@ impl Surroundings {
         }
     }
 
-    fn setting(&mut self, cell: Cell, world: &World) {
+    fn setting(&mut self, cell: Cell, world: &World, home: &TestHome) {
         use Setting::*;
         let dead = format!("proxy = http://127.0.0.1:{}", world.dead.port());
         let scheme = self.scheme.clone();
@@ -369,7 +369,7 @@ impl Surroundings {
             | InsteadOfCount
             | InsteadOfParameters
             | InsteadOfXdg
-            | InsteadOfGlobalVariable => self.rewritten(cell.setting),
+            | InsteadOfGlobalVariable => self.rewritten(cell.setting, home),
             PushInsteadOf => self.config(
                 "url \"http://push.invalid/\"",
                 &[&format!("pushInsteadOf = {}", base(&self.url).0)],
@@ -402,7 +402,7 @@ impl Surroundings {
     }
 
     /// Writes the address another way, which the configuration leads back.
-    fn rewritten(&mut self, setting: Setting) {
+    fn rewritten(&mut self, setting: Setting, home: &TestHome) {
         let (before, name) = base(&self.url);
         let (before, name) = (before.to_owned(), name.to_owned());
         let written = "https://forge.invalid/x/";
@@ -426,7 +426,10 @@ impl Surroundings {
                 let all = format!("{}{text}", self.config);
                 self.config.clear();
                 self.file("global", all);
-                self.variable("GIT_CONFIG_GLOBAL", "global");
+                self.variable(
+                    "GIT_CONFIG_GLOBAL",
+                    home.user_home().join("global").display().to_string(),
+                );
             }
             Setting::InsteadOfCount => {
                 let count = self

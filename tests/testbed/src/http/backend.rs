@@ -37,12 +37,16 @@ impl Backend {
             .env("QUERY_STRING", query)
             .env("REMOTE_ADDR", "127.0.0.1")
             .env("CONTENT_LENGTH", request.body.len().to_string());
-        let passed =
-            [("content-type", "CONTENT_TYPE"), ("content-encoding", "HTTP_CONTENT_ENCODING")];
-        for (header, variable) in passed {
-            request.header(header).inspect(|value| drop(command.env(variable, value)));
+        let passed = [
+            ("CONTENT_TYPE", request.header("content-type")),
+            ("HTTP_CONTENT_ENCODING", request.header("content-encoding")),
+            ("GIT_PROTOCOL", protocol),
+        ];
+        for (variable, value) in passed {
+            if let Some(value) = value {
+                command.env(variable, value);
+            }
         }
-        protocol.inspect(|protocol| drop(command.env("GIT_PROTOCOL", protocol)));
         command
     }
 }
