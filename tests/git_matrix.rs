@@ -5,7 +5,8 @@
 //! `MODSTORE_GIT_MATRIX=2000 MODSTORE_SEED=$RANDOM`, which draws cells of the whole product. A cell that fails prints all that was
 //! set, and `MODSTORE_GIT_MATRIX='…'` with its name runs it alone. `MODSTORE_BINARY` names another build of the program.
 //!
-//! Limits: loopback only; one cause of failure in a cell. Submodules, LFS, Digest, SOCKS servers and times are tested elsewhere.
+//! Limits: loopback only; one cause of failure in a cell. Not here, but tested elsewhere: submodules, LFS, Digest, SOCKS
+//! servers and times; variables that only one TLS library reads, such as `SSL_CERT_FILE`.
 
 #![expect(
     clippy::unwrap_used,

@@ -51,7 +51,7 @@ axis! {
     /// What is known of the server's certificate, and shown of one's own.
     Trust {
         Nothing,
-        Authority, AuthorityForUrl, AuthorityVariable, Authorities, AuthoritiesVariable, SystemFile,
+        Authority, AuthorityForUrl, AuthorityVariable, Authorities, AuthoritiesVariable,
         NoVerify, NoVerifyForUrl, NoVerifyForWildcard, NoVerifyVariable,
         NoVerifyForOtherPort, NoVerifyForOtherUser, OtherAuthority,
         Client, ClientForUrl, ClientVariable, ClientUnverified, OtherClient,

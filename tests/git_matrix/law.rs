@@ -10,7 +10,7 @@ use modstore_testbed::{Item, Ran, Running, TestHome, listing};
 use crate::{cell::Cell, surroundings::Surroundings, world::World};
 
 /// What git says when it fails, and which codes say the same. The first that fits counts.
-const WORDS: [(&str, &[&str]); 23] = [
+const WORDS: [(&str, &[&str]); 24] = [
     ("not our ref", &["no-such-commit"]),
     ("Authentication failed", &["authentication"]),
     ("could not read Username", &["authentication"]),
@@ -22,6 +22,7 @@ const WORDS: [(&str, &[&str]); 23] = [
     ("Proxy Authentication", &["proxy"]),
     ("Host key verification failed", &["untrusted"]),
     ("certificate required", &["untrusted", "authentication"]),
+    ("fatal alert", &["untrusted", "authentication"]),
     ("unknown ca", &["untrusted", "authentication"]),
     ("decrypt error", &["untrusted", "authentication"]),
     ("SSL", &["untrusted"]),

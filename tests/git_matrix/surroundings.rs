@@ -326,7 +326,6 @@ impl Surroundings {
             AuthorityVariable => self.variable("GIT_SSL_CAINFO", authority),
             Authorities => self.config("http", &[&format!("sslCAPath = {authorities}")]),
             AuthoritiesVariable => self.variable("GIT_SSL_CAPATH", authorities),
-            SystemFile => self.variable("SSL_CERT_FILE", authority),
             NoVerify => self.config("http", &["sslVerify = false"]),
             NoVerifyForUrl => self.config(&here, &["sslVerify = false"]),
             NoVerifyForWildcard => self.config(&wild, &["sslVerify = false"]),
