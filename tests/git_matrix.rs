@@ -1,7 +1,8 @@
 //! A matrix of servers, logins, proxies, trust, settings and references: `modstore add` succeeds where `git clone` succeeds, with
 //! the same files, and where git fails it fails by the right name.
 //!
-//! The slice that always runs holds every pair of two values that can meet, and is the same in every run. The long form is
+//! The slice that always runs holds every pair of values that can succeed together and every value that fails with every server, and
+//! is the same in every run. The long form is
 //! `MODSTORE_GIT_MATRIX=2000 MODSTORE_SEED=$RANDOM`, which draws cells of the whole product. A cell that fails prints all that was
 //! set, and `MODSTORE_GIT_MATRIX='…'` with its name runs it alone. `MODSTORE_BINARY` names another build of the program.
 //!

@@ -77,10 +77,17 @@ pub(crate) fn pairs() -> Vec<Cell> {
     cells
 }
 
+/// The plainest cells of a pair. A value that fails is wanted with each server, and not with each value of each axis.
+fn plainest_of((a, x, b, y): Pair) -> Vec<Place> {
+    let mut found = plainest(&[(a, x), (b, y)]);
+    found.retain(|place| a == DECIDING.0 || Cell::at(*place).is_good());
+    found
+}
+
 /// Some cells that can be and hold this pair.
-fn completions(random: &mut Random, (a, x, b, y): Pair) -> Vec<Place> {
-    let fixed = [(a, x), (b, y)];
-    let plainest = plainest(&fixed);
+fn completions(random: &mut Random, pair: Pair) -> Vec<Place> {
+    let (a, x, b, y) = pair;
+    let (fixed, plainest) = ([(a, x), (b, y)], plainest_of(pair));
     let count = if plainest.is_empty() { 0 } else { COMPLETIONS };
     (0..count).map(|_| vary(random, &plainest, &fixed)).collect()
 }
@@ -89,9 +96,7 @@ fn completions(random: &mut Random, (a, x, b, y): Pair) -> Vec<Place> {
 pub(crate) fn left_out(cells: &[Cell]) -> Vec<Cell> {
     let held: BTreeSet<Pair> = cells.iter().flat_map(|cell| pairs_of(cell.place())).collect();
     let missing = all_pairs().into_iter().filter(|pair| !held.contains(pair));
-    missing
-        .filter_map(|(a, x, b, y)| plainest(&[(a, x), (b, y)]).first().copied().map(Cell::at))
-        .collect()
+    missing.filter_map(|pair| plainest_of(pair).first().copied().map(Cell::at)).collect()
 }
 
 /// This many cells of the whole product.
