@@ -2,7 +2,7 @@
 //!
 //! Limits: where there is no working `sshd`, cells with ssh are left out, loudly.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{path::PathBuf, process::Command};
 
 use modstore_testbed::{
     Certificate, Change, Fault, GitDaemon, HttpServer, Proxy, RefusedPort, Repo, SshServer,
