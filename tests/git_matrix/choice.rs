@@ -33,13 +33,14 @@ fn plainest(fixed: &[(usize, usize)]) -> Vec<Place> {
 }
 
 /// A cell like one of these, with other values where they can be.
-fn vary(random: &mut Random, plainest: &[Place], fixed: &[(usize, usize)]) -> Place {
+fn vary(random: &mut Random, plainest: &[Place], fixed: &[usize], may_fail: bool) -> Place {
     let mut place = plainest[random.below(plainest.len())];
     let first = random.below(OTHERS.len());
     for axis in OTHERS.into_iter().cycle().skip(first).take(2 * OTHERS.len()) {
         let mut other = place;
         other[axis] = random.below(LENGTHS[axis]);
-        if fixed.iter().all(|(fixed, _)| *fixed != axis) && Cell::at(other).can_be() {
+        let cell = Cell::at(other);
+        if !fixed.contains(&axis) && cell.can_be() && (may_fail || cell.is_good()) {
             place = other;
         }
     }
@@ -70,39 +71,54 @@ pub(crate) fn pairs() -> Vec<Cell> {
         let places = completions(&mut random, pair);
         let gain = |place: &Place| pairs_of(*place).filter(|pair| !covered.contains(pair)).count();
         if let Some(best) = places.into_iter().max_by_key(gain) {
-            covered.extend(pairs_of(best));
-            cells.push(Cell::at(best));
+            let cell = Cell::at(best);
+            covered.extend(held_by(cell));
+            covered.insert(pair);
+            cells.push(cell);
         }
     }
     cells
 }
 
-/// The plainest cells of a pair. A value that fails is wanted with each server, and not with each value of each axis.
+/// The pairs that a cell is a test of: where something fails, the others are not reached.
+fn held_by(cell: Cell) -> impl Iterator<Item = Pair> {
+    pairs_of(cell.place()).filter(move |_| cell.is_good())
+}
+
+/// The plainest cells of a pair: those that succeed, if there are any. A value that fails is wanted with each server, and not with
+/// each value of each axis.
 fn plainest_of((a, x, b, y): Pair) -> Vec<Place> {
-    let mut found = plainest(&[(a, x), (b, y)]);
-    found.retain(|place| a == DECIDING.0 || Cell::at(*place).is_good());
-    found
+    let found = plainest(&[(a, x), (b, y)]);
+    let good: Vec<_> = found.iter().copied().filter(|place| Cell::at(*place).is_good()).collect();
+    if good.is_empty() && a == DECIDING.0 { found } else { good }
 }
 
 /// Some cells that can be and hold this pair.
 fn completions(random: &mut Random, pair: Pair) -> Vec<Place> {
-    let (a, x, b, y) = pair;
-    let (fixed, plainest) = ([(a, x), (b, y)], plainest_of(pair));
+    let plainest = plainest_of(pair);
+    let may_fail = plainest.iter().any(|place| !Cell::at(*place).is_good());
     let count = if plainest.is_empty() { 0 } else { COMPLETIONS };
-    (0..count).map(|_| vary(random, &plainest, &fixed)).collect()
+    (0..count).map(|_| vary(random, &plainest, &[pair.0, pair.2], may_fail)).collect()
 }
 
-/// The plainest cell of each pair that can meet and meets in none of these cells.
+/// The plainest cell of each pair that can meet and is tested in none of these cells.
 pub(crate) fn left_out(cells: &[Cell]) -> Vec<Cell> {
-    let held: BTreeSet<Pair> = cells.iter().flat_map(|cell| pairs_of(cell.place())).collect();
-    let missing = all_pairs().into_iter().filter(|pair| !held.contains(pair));
-    missing.filter_map(|pair| plainest_of(pair).first().copied().map(Cell::at)).collect()
+    let tested: BTreeSet<Pair> = cells.iter().copied().flat_map(held_by).collect();
+    let met: BTreeSet<Pair> = cells.iter().flat_map(|cell| pairs_of(cell.place())).collect();
+    let first =
+        |pair: Pair| plainest_of(pair).first().copied().map(|place| (pair, Cell::at(place)));
+    let can_meet = all_pairs().into_iter().filter_map(first);
+    let missing = can_meet.filter(|(pair, cell)| {
+        let held = if cell.is_good() { &tested } else { &met };
+        !held.contains(pair)
+    });
+    missing.map(|(_, cell)| cell).collect()
 }
 
 /// This many cells of the whole product.
 pub(crate) fn drawn(count: usize, seed: u64) -> Vec<Cell> {
     let (mut random, plainest) = (Random::of(seed), plainest(&[]));
-    (0..count).map(|_| Cell::at(vary(&mut random, &plainest, &[]))).collect()
+    (0..count).map(|_| Cell::at(vary(&mut random, &plainest, &[], true))).collect()
 }
 
 /// The cell of this name.
