@@ -94,6 +94,7 @@ laws! {
     failed_update: FAILED_UPDATE, acts recovery calls faults;
     partial_update: PARTIAL_UPDATE, acts recovery calls faults;
     mirrored_update: MIRRORED_UPDATE, acts recovery calls faults;
+    large_update: LARGE_UPDATE, acts recovery calls faults;
     update_with_submodule: UPDATE_WITH_SUBMODULE, acts recovery calls faults;
     building_update: BUILDING_UPDATE, acts recovery calls faults;
     rollback: ROLLBACK, acts recovery calls faults;

@@ -19,6 +19,10 @@ mod credentials;
 mod refusals;
 #[path = "servers/sharing.rs"]
 mod sharing;
+#[path = "servers/crowd.rs"]
+mod crowd;
+#[path = "servers/ssh.rs"]
+mod ssh;
 #[path = "servers/host.rs"]
 mod host;
 #[path = "servers/commands.rs"]

@@ -15,6 +15,7 @@ mkfs.btrfs|btrfs-progs|power-cut tests on btrfs
 losetup|mount|disk-full, read-only and power-cut tests
 ip|iproute2|cut-network tests
 strace|strace|golden disk traces and the kill matrix
+git-lfs|git-lfs|Git LFS against the original
 python3|python3-venv|everything about Python environments
 cc|gcc|compiled modules
 '
@@ -91,6 +92,26 @@ elif python_tools; then
     say 'fetched uv and the wheels of build backends into target/tools'
 else
     say 'WARNING: uv or wheels could not be fetched, so tests about Python environments will SKIP' >&2
+fi
+
+# A Git LFS server that others wrote. Its package names nothing that it needs.
+giftless='giftless==0.6.2 Flask==3.1.3 Flask-Classful==0.16.0 flask-marshmallow==1.5.0 marshmallow==4.4.0 webargs==8.7.1
+ figcan==0.0.4 PyYAML==6.0.4 PyJWT==2.9.0 python-dateutil==4.0.0 python-dotenv==1.2.4 cachetools==8.0.2
+ importlib_metadata==10.2.0 typing_extensions==4.16.0 cryptography==50.0.2'
+lfs_server() {
+    python3 -m venv "$tools/giftless" || return 1
+    # shellcheck disable=SC2086 # one word per package is what is wanted
+    "$tools/giftless/bin/python" -m pip install --quiet --only-binary :all: $giftless || return 1
+    echo "$giftless" >"$tools/giftless/complete"
+}
+if ! there python3; then
+    :
+elif [ "$(cat "$tools/giftless/complete" 2>/dev/null)" = "$giftless" ]; then
+    say 'giftless is there'
+elif lfs_server; then
+    say 'fetched giftless into target/tools'
+else
+    say 'WARNING: giftless could not be fetched, so tests of Git LFS against it will SKIP' >&2
 fi
 
 missing skips | while read -r line; do say "WARNING: $line" >&2; done

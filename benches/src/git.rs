@@ -31,6 +31,7 @@ pub(crate) struct Git {
     apart: bool,
     place: PathBuf,
     wanted: Vec<Wanted>,
+    trusted: Option<PathBuf>,
 }
 
 impl Git {
@@ -42,7 +43,13 @@ impl Git {
         };
         let place = place.join(name.replace(", ", "-").replace(' ', "-"));
         let wanted = wanted.to_vec();
-        Self { name, role: Role::Reference, habit, protocol: None, apart: false, place, wanted }
+        let (role, protocol, apart, trusted) = (Role::Reference, None, false, None);
+        Self { name, role, habit, protocol, apart, place, wanted, trusted }
+    }
+
+    /// The same, trusting this certificate's authority.
+    pub(crate) fn trusting(self, authority: Option<&Path>) -> Self {
+        Self { trusted: authority.map(Path::to_owned), ..self }
     }
 
     /// Git told to speak protocol version 0, which lists in one request instead of two. Nobody's default.
@@ -64,6 +71,7 @@ impl Git {
 
     fn git(&self) -> Command {
         let mut git = modstore_testbed::git();
+        git.envs(self.trusted.iter().map(|authority| ("GIT_SSL_CAINFO", authority)));
         if let Some(protocol) = self.protocol {
             git.args(["-c", protocol]);
         }

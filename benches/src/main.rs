@@ -1,6 +1,6 @@
 //! modstore against git, sheldon, prek, uv, Nix and OSTree, in one run, on real servers: ratios, not absolute times.
 //!
-//! `cargo run --release -p modstore-benches -- [fetch] [churn] [far] [large] [where] [scale] …` prints a Markdown table for each section, ready
+//! `cargo run --release -p modstore-benches -- [fetch] [churn] [far] [network] [large] [where] [scale] …` prints a Markdown table for each section, ready
 //! for `benches/README.md`, which says what each contender does and how to read the numbers.
 //! Limits: Linux for memory, processor time of the server, and the file system of its own; elsewhere these are left out.
 
@@ -22,6 +22,7 @@ mod machine;
 mod fetch;
 mod churn;
 mod far;
+mod network;
 mod breakdown;
 mod scale;
 mod plot;
@@ -89,6 +90,9 @@ struct Arguments {
     /// Measure this binary instead of building the one of this source tree.
     #[arg(long)]
     modstore: Option<PathBuf>,
+    /// Compare with this binary, as modstore was before a change, in `network`.
+    #[arg(long)]
+    before: Option<PathBuf>,
     /// Leave sheldon out.
     #[arg(long)]
     without_sheldon: bool,
@@ -111,6 +115,8 @@ enum Section {
     Churn,
     /// Nothing changed, 40 ms away.
     Far,
+    /// Nothing changed and cold, at 0, 40 and 120 ms, over HTTP and TLS.
+    Network,
     /// One repository of many files: cold, nothing changed, 1 commit.
     Large,
     /// Where modstore's time goes.
@@ -137,6 +143,7 @@ enum Section {
 struct Bench {
     arguments: Arguments,
     modstore: Option<PathBuf>,
+    before: Option<PathBuf>,
     sheldon: Option<PathBuf>,
     prek: Option<PathBuf>,
     b3sum: Option<PathBuf>,
@@ -234,7 +241,9 @@ impl Bench {
             named.is_empty() || named.iter().any(|section| among.contains(section))
         };
         let peers = wanted(&[Section::Fetch, Section::Churn, Section::Far]);
-        let wants_sheldon = !arguments.without_sheldon && peers;
+        let meets_sheldon = peers || wanted(&[Section::Network]);
+        let wants_sheldon = !arguments.without_sheldon && meets_sheldon;
+        let before = network::binary(arguments.before.as_ref())?;
         let prek = peers.then(|| or_say(Prek::install(target))).flatten();
         let sheldon = wants_sheldon.then(|| or_say(Sheldon::install(&cargo, target))).flatten();
         let b3sum = wanted(&[Section::Verify])
@@ -242,7 +251,7 @@ impl Bench {
             .flatten();
         let ground = Ground::new(arguments.place.as_deref())?;
         let target = target.to_owned();
-        Ok(Self { arguments, modstore, sheldon, prek, b3sum, target, ground })
+        Ok(Self { arguments, modstore, before, sheldon, prek, b3sum, target, ground })
     }
 
     fn run(&self) -> Result<(), Box<dyn Error>> {
@@ -258,7 +267,7 @@ impl Bench {
         ];
         let programs: Vec<&Path> = programs.into_iter().flatten().collect();
         print(&machine::describe(&self.ground.path(), self.ground.name(), &programs));
-        let many = [Section::Fetch, Section::Churn, Section::Far, Section::Where];
+        let many = [Section::Fetch, Section::Churn, Section::Far, Section::Network, Section::Where];
         if many.into_iter().any(|section| self.wants(section)) {
             self.many()?;
         }
@@ -334,6 +343,11 @@ impl Bench {
                 let delay = far::DELAY_MS;
                 print(&format!("\n### far: nothing changed, every answer {delay} ms late\n\n{table}"));
             }
+            if let (true, Some(modstore)) = (self.wants(Section::Network), &self.modstore) {
+                let runs = usize::from(self.arguments.runs);
+                let table = network::measure(site, &self.network_programs(modstore), runs, &say)?;
+                print(&format!("\n### network: {modules} modules of {files} files\n\n{table}"));
+            }
             if let (Some(plot), false) = (&self.arguments.plot, bars.is_empty()) {
                 let title = format!("Keeping {modules} modules of {files} files up to date");
                 let drawn = std::fs::write(plot, plot::draw(&title, &bars));
@@ -348,6 +362,11 @@ impl Bench {
             }
             Ok(())
         })
+    }
+
+    fn network_programs<'b>(&'b self, modstore: &'b Path) -> network::Programs<'b> {
+        let (before, sheldon) = (self.before.as_deref(), self.sheldon.as_deref());
+        network::Programs { modstore, before, sheldon, target: &self.target }
     }
 
     fn one_large(&self) -> Result<(), Box<dyn Error>> {

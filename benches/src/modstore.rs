@@ -20,13 +20,27 @@ pub(crate) struct Modstore {
     place: PathBuf,
     wanted: Vec<Wanted>,
     said: Mutex<Value>,
+    name: &'static str,
+    trusted: Option<PathBuf>,
 }
 
 impl Modstore {
     /// A store in a directory of its own below `place`.
     pub(crate) fn new(binary: &Path, place: &Path, wanted: &[Wanted]) -> Self {
         let place = place.join("modstore");
-        Self { binary: binary.to_owned(), place, wanted: wanted.to_vec(), said: Mutex::default() }
+        let (binary, wanted) = (binary.to_owned(), wanted.to_vec());
+        Self { binary, place, wanted, said: Mutex::default(), name: "modstore", trusted: None }
+    }
+
+    /// The same program as it was before a change.
+    pub(crate) fn before(binary: &Path, place: &Path, wanted: &[Wanted]) -> Self {
+        let place = place.join("before");
+        Self { name: "modstore before", ..Self::new(binary, &place, wanted) }
+    }
+
+    /// The same, trusting this certificate's authority.
+    pub(crate) fn trusting(self, authority: Option<&Path>) -> Self {
+        Self { trusted: authority.map(Path::to_owned), ..self }
     }
 
     /// Builds the release binary of this source tree, or finds it built.
@@ -55,6 +69,7 @@ impl Modstore {
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
         }
+        command.envs(self.trusted.iter().map(|authority| ("GIT_SSL_CAINFO", authority)));
         command.arg("--home").arg(self.place.join("home"));
         command.args(["--progress", "none", "--json"]).args(words);
         command
@@ -68,7 +83,7 @@ impl Modstore {
 
 impl Contender for Modstore {
     fn name(&self) -> &str {
-        "modstore"
+        self.name
     }
 
     fn role(&self) -> Role {

@@ -19,12 +19,19 @@ pub(crate) struct Sheldon {
     binary: PathBuf,
     place: PathBuf,
     wanted: Vec<Wanted>,
+    trusted: Option<PathBuf>,
 }
 
 impl Sheldon {
     /// sheldon in a directory of its own below `place`.
     pub(crate) fn new(binary: &Path, place: &Path, wanted: &[Wanted]) -> Self {
-        Self { binary: binary.to_owned(), place: place.join("sheldon"), wanted: wanted.to_vec() }
+        let (binary, place) = (binary.to_owned(), place.join("sheldon"));
+        Self { binary, place, wanted: wanted.to_vec(), trusted: None }
+    }
+
+    /// The same, trusting this certificate's authority.
+    pub(crate) fn trusting(self, authority: Option<&Path>) -> Self {
+        Self { trusted: authority.map(Path::to_owned), ..self }
     }
 
     /// The program, built from the registry into `target/tools` if it is not there; minutes the first time.
@@ -63,6 +70,7 @@ impl Contender for Sheldon {
     fn run(&self, step: Step) -> Result<Usage, String> {
         let mut sheldon = Command::new(&self.binary);
         sheldon.env("HOME", &self.place).arg("--quiet").arg("--config-dir").arg(&self.place);
+        sheldon.envs(self.trusted.iter().map(|authority| ("SSL_CERT_FILE", authority)));
         sheldon.arg("--data-dir").arg(&self.place).arg("lock");
         if step != Step::Cold {
             sheldon.arg("--update");
@@ -72,7 +80,7 @@ impl Contender for Sheldon {
 
     fn tree(&self, module: &str) -> PathBuf {
         let url = self.wanted.iter().find(|wanted| wanted.name == module).map(|it| it.url.as_str());
-        let rest = url.unwrap_or_default().trim_start_matches("http://");
+        let rest = url.unwrap_or_default().split_once("://").map_or("", |(_, rest)| rest);
         let (server, path) = rest.split_once('/').unwrap_or((rest, ""));
         let host = server.split(':').next().unwrap_or_default();
         // It names a clone after its URL without scheme and port.

@@ -17,13 +17,20 @@ pub(crate) struct Uv {
     wheels: PathBuf,
     place: PathBuf,
     wanted: Vec<Wanted>,
+    trusted: Option<PathBuf>,
 }
 
 impl Uv {
     /// uv, as `tests/setup.sh` has put it into `target/tools`, in a directory of its own below `place`.
     pub(crate) fn new(target: &Path, place: &Path, wanted: &[Wanted]) -> Self {
         let (binary, wheels) = (Self::binary(target), target.join("tools/wheels"));
-        Self { binary, wheels, place: place.join("uv"), wanted: wanted.to_vec() }
+        let (place, wanted) = (place.join("uv"), wanted.to_vec());
+        Self { binary, wheels, place, wanted, trusted: None }
+    }
+
+    /// The same, trusting this certificate's authority.
+    pub(crate) fn trusting(self, authority: Option<&Path>) -> Self {
+        Self { trusted: authority.map(Path::to_owned), ..self }
     }
 
     /// Where the program is, or should be.
@@ -37,6 +44,7 @@ impl Uv {
         uv.env("UV_PYTHON_DOWNLOADS", "never")
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env_remove("VIRTUAL_ENV");
+        uv.envs(self.trusted.iter().map(|authority| ("GIT_SSL_CAINFO", authority)));
         uv.current_dir(self.place.join("project")).args(["--quiet", "--no-progress"]).args(words);
         Ok(run(&mut uv)?.0)
     }

@@ -10,6 +10,7 @@ mod attempt;
 mod failed;
 mod environment;
 mod lease;
+mod pointers_left;
 
 pub(crate) use self::{
     attempt::Attempt,
@@ -18,6 +19,7 @@ pub(crate) use self::{
     environment::{EnvironmentChanges, EnvironmentFailure},
     failed::{Deferred, DeferredReason, Failed},
     lease::LeaseHolder,
+    pointers_left::PointersLeft,
     scalar::{Digest, Revision, Time, numbers, paths, texts},
     words::failure_code,
 };

@@ -5,7 +5,7 @@
 use std::{env, ffi::OsString, panic::resume_unwind, process::ExitCode, thread, time::Duration};
 
 use modstore::Options;
-use modstore_fetch::{ArchiveLimit, PackLimit};
+use modstore_fetch::{ArchiveLimit, LfsLimit, PackLimit};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::process::{Resource, getrlimit};
 
@@ -86,6 +86,11 @@ fn limited_by(
     for limit in ArchiveLimit::ALL {
         if let Some(most) = COUNTS.of(limit.variable(), &variable)? {
             options.archives.set(limit, most);
+        }
+    }
+    for limit in LfsLimit::ALL {
+        if let Some(most) = COUNTS.of(limit.variable(), &variable)? {
+            options.lfs.set(limit, most);
         }
     }
     options.allow_builds = SWITCHES.of(ALLOW_BUILDS, &variable)?.unwrap_or(options.allow_builds);
@@ -174,6 +179,13 @@ mod tests {
             wanted.set(limit, 4321);
             assert_ne!(wanted, Options::default().archives, "{name}");
             assert_eq!(with(name, "4321").unwrap().archives, wanted, "{name}");
+        }
+        for limit in LfsLimit::ALL {
+            let name = limit.variable();
+            let mut wanted = Options::default().lfs;
+            wanted.set(limit, 4321);
+            assert_ne!(wanted, Options::default().lfs, "{name}");
+            assert_eq!(with(name, "4321").unwrap().lfs, wanted, "{name}");
         }
         assert_eq!(with(IDLE, "").unwrap().limits, Options::default().limits);
     }

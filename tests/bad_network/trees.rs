@@ -105,11 +105,12 @@ fn a_submodule_beside_the_subdirectory_that_is_wanted_is_nobodys_trouble() {
 #[test]
 fn a_large_file_pointer_is_installed_and_reported_by_path() {
     let day = Day::begun();
-    let pointer = format!(
-        "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12345\n",
-        "0".repeat(64)
-    );
-    day.troubled.commit("main", &[Change::write("deep/model.bin", &pointer)]);
+    let pointer = |size: u32| {
+        let oid = "0".repeat(64);
+        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {size}\n")
+    };
+    let attributes = Change::write(".gitattributes", "*.bin filter=lfs\n");
+    day.troubled.commit("main", &[attributes, Change::write("deep/model.bin", pointer(12345))]);
     let ran = day.succeeds();
     let warnings = ran.json()["warnings"].clone();
     assert_eq!(warnings[0]["module"], "troubled", "{ran:?}");
@@ -117,7 +118,7 @@ fn a_large_file_pointer_is_installed_and_reported_by_path() {
         warnings[0]["message"].as_str().unwrap().contains("deep/model.bin is a Git LFS pointer"),
         "{ran:?}"
     );
-    day.troubled.commit("main", &[Change::write("deep/model.bin", format!("{pointer}x y\n"))]);
+    day.troubled.commit("main", &[Change::write("deep/model.bin", pointer(1))]);
     let ran = day.home.run(&["update"]).ok();
     let said = ran
         .stderr

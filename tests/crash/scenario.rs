@@ -30,6 +30,8 @@ pub(crate) enum Upstream {
     Broken(usize),
     /// That one's server gives no commit alone, so that a mirror is needed.
     WithoutShallow(usize),
+    /// Every one can be fetched, and that one keeps files with Git LFS.
+    Large(usize),
     /// Every one can be fetched, and that one has a submodule, which changes with it.
     Submodule(usize),
     /// Every one can be fetched, and the current version of that one is built from it.
@@ -41,7 +43,11 @@ impl Upstream {
     pub(crate) const fn failing(self) -> Option<usize> {
         match self {
             Self::Gone(number) | Self::Broken(number) => Some(number),
-            Self::Sound | Self::WithoutShallow(_) | Self::Submodule(_) | Self::Built(_) => None,
+            Self::Sound
+            | Self::Large(_)
+            | Self::WithoutShallow(_)
+            | Self::Submodule(_)
+            | Self::Built(_) => None,
         }
     }
 }
@@ -79,6 +85,13 @@ pub(crate) const MIRRORED_UPDATE: Scenario = Scenario {
     operation: Operation::Update,
     after: "nn",
     upstream: Upstream::WithoutShallow(1),
+};
+
+pub(crate) const LARGE_UPDATE: Scenario = Scenario {
+    before: "oo",
+    operation: Operation::Update,
+    after: "nn",
+    upstream: Upstream::Large(1),
 };
 
 pub(crate) const UPDATE_WITH_SUBMODULE: Scenario = Scenario {

@@ -54,6 +54,7 @@ impl World {
             Upstream::Gone(number) => modules.repos[number].vanish(),
             Upstream::Broken(number) => modules.repos[number].lose_a_blob(),
             Upstream::Sound
+            | Upstream::Large(_)
             | Upstream::WithoutShallow(_)
             | Upstream::Submodule(_)
             | Upstream::Built(_) => {}
@@ -267,15 +268,16 @@ struct Source {
 }
 
 impl Source {
-    /// `part`: the repository of its submodule, if it has one.
+    /// `beyond`: what it has beyond its own tree.
     fn create(
         root: &Path,
         number: usize,
         server: Option<&HttpServer>,
-        part: Option<&Repo>,
+        (part, is_large): (Option<&Repo>, bool),
     ) -> Self {
         let repo = Repo::create(root, &format!("m{number}"));
         let url = server.map_or_else(|| repo.url_file(), |server| server.url(repo.name()));
+        let url = if is_large { format!("{url}#lfs=true") } else { url };
         let commit = |version: &str| {
             let mut changes = vec![
                 Change::write("a", format!("{number} {version}\n")),
@@ -284,6 +286,12 @@ impl Source {
                 Change::exec("run.sh", "#!/bin/sh\n"),
                 Change::symlink("to", format!("deep/{version}")),
             ];
+            if is_large {
+                changes.push(Change::write(".gitattributes", "*.bin filter=lfs\n"));
+                changes
+                    .push(repo.large("deep/large.bin", format!("{number} {version} ").repeat(999)));
+                changes.push(repo.large("same.bin", format!("{number} stays ").repeat(999)));
+            }
             if let Some(part) = part {
                 let files = [("changes", version), ("stays", "the same"), ("deep/stays", "too")];
                 let commit = part.write(&files);
@@ -298,7 +306,7 @@ impl Source {
                 part.map(|part| part.tree(&repo.git(&["rev-parse", &format!("{head}:sub")])));
             let below = below.into_iter().flatten();
             let below = below.map(|(path, item)| (format!("sub/{path}"), item));
-            repo.tree(head).into_iter().chain(below).collect()
+            repo.large_tree(head).into_iter().chain(below).collect()
         });
         Self { repo, url, heads, trees }
     }
@@ -352,7 +360,9 @@ impl Modules {
         let repos = (0..scenario.before.len()).map(|number| {
             let is_served = served == Some(number);
             let server = server.as_ref().filter(|_| is_served);
-            Source::create(root, number, server, part.as_ref().filter(|_| is_served))
+            let is_large = matches!(scenario.upstream, Upstream::Large(large) if large == number);
+            let part = part.as_ref().filter(|_| is_served);
+            Source::create(root, number, server, (part, is_large))
         });
         let built = match scenario.upstream {
             Upstream::Built(number) => Some(number),

@@ -14,6 +14,9 @@ use modstore_testbed::{Change, Item, Random, Repo};
 /// The modules there may be.
 pub(crate) const NAMES: [&str; 5] = ["m0", "m1", "m2", "m3", "m4"];
 
+/// The one that keeps files with Git LFS.
+const LARGE: &str = "m2";
+
 const COMMITS: u64 = 10;
 
 /// The one that has a submodule.
@@ -44,7 +47,8 @@ impl Upstream {
 
     /// The source of a module.
     pub(crate) fn source(&self, name: &str) -> String {
-        format!("git+file://{}/{name}.git", self.root.display())
+        let contents = if name == LARGE { "#lfs=true" } else { "" };
+        format!("git+file://{}/{name}.git{contents}", self.root.display())
     }
 
     /// Makes `main` of some repositories, one at least, lead somewhere else.
@@ -95,7 +99,7 @@ impl Origin {
     }
 
     fn whole_tree(&self, name: &str, revision: &str) -> Tree {
-        let mut tree = self.repos[name].tree(revision);
+        let mut tree = self.repos[name].large_tree(revision);
         if name == WITH_SUBMODULE {
             let commit = self.repos[name].git(&["rev-parse", &format!("{revision}:deep/sub")]);
             let below = self.part.tree(&commit).into_iter();
@@ -123,6 +127,15 @@ fn filled(root: &Path, name: &str, part: &Repo) -> Repo {
             Change::symlink("deep/er/link", "../../number"),
             Change::write("empty", ""),
         ];
+        if name == LARGE {
+            changes.push(Change::write(".gitattributes", "*.bin filter=lfs\n"));
+            let size = *random.pick(&[0, 300, 5000, 200_000]);
+            let content = random.bytes(size);
+            changes.push(repo.large("large.bin", &content));
+            if number % 3 == 0 {
+                changes.push(repo.large("deep/er/large.bin", content));
+            }
+        }
         for file in 0..18 {
             if number == 0 || random.percent(33) {
                 let size = *random.pick(&[10, 300, 4096, 5000, 20_000, 60_000]);

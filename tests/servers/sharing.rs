@@ -75,7 +75,7 @@ fn a_hundred_modules_are_fetched_side_by_side_and_switched_at_once() {
         format!("[modules.{}]\nsource = \"git+{}\"\n", repo.name(), world.http.url(repo.name()))
     };
     home.write_modules(&repos.iter().map(text).collect::<String>());
-    let ran = home.run(&["update", "--json"]).ok();
+    let ran = home.run(&["update", "--json", "--jobs", "8"]).ok();
     assert_eq!(
         (&ran.json()["generation"], ran.json()["updated"].as_array().unwrap().len()),
         (&1.into(), 100)

@@ -41,6 +41,11 @@ impl World {
         home
     }
 
+    /// The directory of all repositories.
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
     pub(crate) fn ssh(&self) -> Option<&SshServer> {
         self.ssh.as_ref()
     }

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    json::{Binding, Deferred, Digest, EnvironmentChanges, Failed, Revision, texts},
+    json::{Binding, Deferred, Digest, EnvironmentChanges, Failed, PointersLeft, Revision, texts},
     output::Output,
 };
 
@@ -57,6 +57,8 @@ pub(crate) struct Updated {
     files_changed: Option<usize>,
     /// Whether a Python environment had to install it.
     installed: bool,
+    /// Its files that are Git LFS pointers; null if there are none.
+    pointers: Option<PointersLeft>,
 }
 
 /// A module that is as it was.
@@ -68,6 +70,8 @@ pub(crate) struct Unchanged {
     digest: Option<Digest>,
     /// Its git commit; null if it has none.
     revision: Option<Revision>,
+    /// Its files that are Git LFS pointers; null if there are none.
+    pointers: Option<PointersLeft>,
 }
 
 /// What an update cost.
@@ -102,12 +106,13 @@ impl Update {
                 .environments
                 .iter()
                 .any(|settled| settled.installed.contains(&updated.module)),
+            pointers: PointersLeft::of(store, &updated.to),
         });
         Self {
             generation: report.generation.map(|generation| generation.number()),
             committed: report.committed,
             updated: updated.collect(),
-            unchanged: report.unchanged.iter().map(Unchanged::from).collect(),
+            unchanged: report.unchanged.iter().map(|it| Unchanged::new(store, it)).collect(),
             removed: texts(&report.removed),
             failed: report.failed.iter().map(Failed::from).collect(),
             deferred: report.waiting.iter().map(Deferred::from).collect(),
@@ -134,10 +139,11 @@ impl Update {
     }
 }
 
-impl From<&StoreUnchanged> for Unchanged {
-    fn from(unchanged: &StoreUnchanged) -> Self {
+impl Unchanged {
+    fn new(store: &Store, unchanged: &StoreUnchanged) -> Self {
         let Binding { digest, revision, .. } = Binding::from(&unchanged.binding);
-        Self { module: unchanged.module.to_string(), digest, revision }
+        let pointers = PointersLeft::of(store, &unchanged.binding);
+        Self { module: unchanged.module.to_string(), digest, revision, pointers }
     }
 }
 

@@ -15,7 +15,7 @@ use super::Runnable;
 use crate::{
     context::Context,
     effect::Effect,
-    json::{Attempt, Binding, Submodules, Time, unusual},
+    json::{Attempt, Binding, PointersLeft, Submodules, Time, unusual},
     output::Answer,
     page::Page,
     report::Failure,
@@ -64,6 +64,8 @@ pub(crate) struct ListedModule {
     since_generation: Option<u64>,
     /// When that generation was made.
     since: Option<Time>,
+    /// Its files that are Git LFS pointers; null if there are none.
+    pub(super) pointers: Option<PointersLeft>,
     /// The last try; null unless the module is failing.
     pub(super) attempt: Option<Attempt>,
 }
@@ -111,6 +113,7 @@ impl ListedModule {
             current: current.map(Binding::from),
             since_generation: since.map(|info| info.number.number()),
             since: since.map(|info| Time::new(info.at)),
+            pointers: current.and_then(|binding| PointersLeft::of(store, binding)),
             attempt: state.attempts().get(name).map(Attempt::from),
         }
     }

@@ -13,7 +13,7 @@ pub(crate) struct Selected {
     /// Only these modules [default: all]
     #[arg(value_name = "NAME")]
     pub(super) names: Vec<ModuleName>,
-    /// How many repositories are asked at once
+    /// At most this many repositories are asked at once [default: 64, and 8 of a near host]
     #[arg(long, short, value_name = "J", value_parser = amounts::number)]
     jobs: Option<NonZeroU16>,
 }

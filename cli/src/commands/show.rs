@@ -17,7 +17,7 @@ use super::{
 use crate::{
     context::Context,
     effect::Effect,
-    json::{Attempt, Binding, Time},
+    json::{Attempt, Binding, PointersLeft, Time},
     output::Answer,
     page::Page,
     report::Failure,
@@ -132,6 +132,8 @@ impl Answer for ShowAnswer {
         }
         table.named("entry", self.entry.as_deref());
         table.named("content", self.content().as_deref());
+        let pointers = self.listed.pointers.as_ref().map(PointersLeft::summary);
+        table.named("pointers", pointers.as_deref());
         table.write(to, 0)?;
         self.build.iter().try_for_each(|build| build.write(to))?;
         self.listed.attempt.iter().try_for_each(|attempt| write_attempt(to, attempt))?;

@@ -15,7 +15,7 @@ use super::{Runnable, list::last_changes};
 use crate::{
     context::Context,
     effect::Effect,
-    json::{Attempt, Binding, LeaseHolder, Time, texts},
+    json::{Attempt, Binding, LeaseHolder, PointersLeft, Time, texts},
     report::Failure,
 };
 
@@ -50,6 +50,8 @@ pub(crate) struct StatusAnswer {
     undeclared: Vec<String>,
     /// Modules that are not in the state that modules.toml asks for, and why.
     failing: Vec<FailingModule>,
+    /// Modules with files that are Git LFS pointers.
+    pointers: Vec<ModulePointers>,
     /// Modules whose build is not allowed.
     builds_not_allowed: Vec<String>,
     /// How many generations the store knows.
@@ -77,6 +79,15 @@ pub(crate) struct FailingModule {
     current: Option<Binding>,
     /// When that became current.
     current_since: Option<Time>,
+}
+
+/// A module with files that are Git LFS pointers.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct ModulePointers {
+    /// The module.
+    module: String,
+    #[serde(flatten)]
+    left: PointersLeft,
 }
 
 /// A Python environment that follows the store.
@@ -119,6 +130,7 @@ impl Runnable for StatusArgs {
             missing: texts(declared.modules.keys().map(|name| name.as_str()).filter(is_missing)),
             undeclared: texts(modules.keys().filter(is_undeclared)),
             failing: failing(&state, current, &modules),
+            pointers: pointers(&store, &modules),
             builds_not_allowed: builds_not_allowed(&store, &declared),
             generations: state.generations().len(),
             entries: state.entries().len(),
@@ -136,6 +148,14 @@ impl Runnable for StatusArgs {
 fn builds_not_allowed(store: &Store, declared: &Declarations) -> Vec<String> {
     let builds = store.builds(declared).into_iter().filter(|build| !build.is_allowed);
     builds.map(|build| build.module.to_string()).collect()
+}
+
+fn pointers(store: &Store, modules: &BTreeMap<ModuleName, StoreBinding>) -> Vec<ModulePointers> {
+    let with_pointers = modules.iter().filter_map(|(module, binding)| {
+        let left = PointersLeft::of(store, binding)?;
+        Some(ModulePointers { module: module.to_string(), left })
+    });
+    with_pointers.collect()
 }
 
 fn failing(

@@ -21,10 +21,11 @@ use modstore_core::{
 
 use crate::{
     errors::{AcquireError, FetchError, PackError},
-    limits::PackLimits,
+    lfs::{LargeFiles, LfsObjects, PointersLeft},
+    limits::{LfsLimits, PackLimits},
     mirror::{AttemptError, CommitSource, Mirror, MirrorPlace},
     pack::{Base, MemoryBudget, base_is_usable},
-    protocol::{Session, Tip},
+    protocol::{ContentSource, Session, Tip},
     tree::{UnpackOptions, WrittenTree, checkout_into, unpack_history_into, unpack_into},
 };
 
@@ -97,6 +98,10 @@ pub struct Destination<'a> {
     pub packs: PackLimits,
     /// The memory of all fetches that run now.
     pub memory: &'a MemoryBudget,
+    /// What the large files of a commit may cost.
+    pub lfs: LfsLimits,
+    /// Contents of large files that are there already.
+    pub objects: &'a LfsObjects,
 }
 
 /// Receives the steps of a fetch, from several threads; waiting for a lock is one.
@@ -347,6 +352,36 @@ fn receiving(source: PackError, url: &str) -> AcquireError {
 }
 
 impl PlantedCommit {
+    /// Lists the files whose content Git LFS keeps; their pointers stay.
+    ///
+    /// # Errors
+    /// The tree is not to be used.
+    pub fn list_large_files(
+        &mut self,
+        into: Destination<'_>,
+        cancel: &Cancel,
+    ) -> Result<(), AcquireError> {
+        into.large_files(&|_| {}, cancel).list(&self.writer, &mut self.written)
+    }
+
+    /// Gives the files whose content Git LFS keeps that content: from `base` where it has it, else from where the repository
+    /// keeps it.
+    ///
+    /// # Errors
+    /// The tree is not to be used.
+    pub fn fetch_large_files(
+        &mut self,
+        repository: &ContentSource,
+        base: Option<&BaseEntry>,
+        into: Destination<'_>,
+        on_step: &OnStep<'_>,
+        cancel: &Cancel,
+    ) -> Result<(), AcquireError> {
+        let (files, base) = (into.large_files(on_step, cancel), base.map(BaseEntry::as_base));
+        self.written.git.contents.lfs = true;
+        files.fill(&self.writer, &mut self.written, base.as_ref(), &repository.access)
+    }
+
     /// Seals the tree, and collects what a person should know about it.
     ///
     /// # Errors
@@ -355,11 +390,9 @@ impl PlantedCommit {
         let Self { writer, written, mut warnings } = self;
         let staged = Staged::seal(disk, writer, &written.manifest, Some(&written.git))
             .map_err(AcquireError::Write)?;
-        let pointers = written
-            .lfs_pointers
-            .iter()
-            .map(|path| format!("{path} is a Git LFS pointer, and its content is not fetched"));
-        warnings.extend(pointers);
+        let left = PointersLeft::of(&written.manifest, &written.git);
+        warnings.extend(left.any().then(|| left.to_string()));
+        warnings.extend(stray(&written));
         warnings.extend(written.collisions.iter().map(ToString::to_string));
         Ok(FetchedCommit {
             staged,
@@ -369,4 +402,32 @@ impl PlantedCommit {
             received: written.received_bytes,
         })
     }
+}
+
+impl Destination<'_> {
+    fn large_files<'l>(&'l self, on_step: &'l OnStep<'l>, cancel: &'l Cancel) -> LargeFiles<'l> {
+        LargeFiles {
+            limits: self.lfs,
+            most: self.packs.tree,
+            memory: self.memory,
+            disk: self.disk,
+            staging: self.staging,
+            objects: self.objects,
+            on_step,
+            cancel,
+        }
+    }
+}
+
+/// Files that look like pointers and are none, as git sees it.
+fn stray(written: &WrittenTree) -> Option<String> {
+    let pointers = &written.git.pointers;
+    let is_stray =
+        |path: &&BString| pointers.binary_search_by(|(other, _)| other.cmp(path)).is_err();
+    let mut stray = written.lfs_pointers.iter().filter(is_stray);
+    let (first, more) = (stray.next()?, stray.count());
+    let them = if more == 0 { first.to_string() } else { format!("{first} and {more} more") };
+    Some(format!(
+        "{them}: a Git LFS pointer by its text, and not by .gitattributes, so that git leaves it as it is"
+    ))
 }

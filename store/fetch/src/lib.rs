@@ -14,6 +14,7 @@ mod protocol;
 mod pack;
 mod tree;
 mod subdirectory;
+mod lfs;
 mod mirror;
 mod fetched_commit;
 mod composed;
@@ -22,7 +23,7 @@ mod archive;
 pub use archive::{FetchedArchive, KnownFile, fetch_archive};
 pub use composed::{SUBMODULES_FILE, compose};
 pub use errors::{
-    AcquireError, ArchiveError, Cause, ConnectError, FetchError, LimitError, LoginError,
+    AcquireError, ArchiveError, Cause, ConnectError, FetchError, LfsError, LimitError, LoginError,
     MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, SubmoduleError,
     TagError, TransferError, TransportError, Words,
 };
@@ -30,12 +31,16 @@ pub use fetched_commit::{
     BaseEntry, Destination, FetchedCommit, OnStep, PlantedCommit, commit_from_base,
     commit_from_mirror, fetch_commit,
 };
-pub use limits::{ArchiveLimit, ArchiveLimits, Counts, Limits, PackLimit, PackLimits};
+pub use lfs::{LfsObjects, PointersLeft};
+pub use limits::{
+    ArchiveLimit, ArchiveLimits, Counts, LfsLimit, LfsLimits, Limits, PackLimit, PackLimits,
+};
 pub use mirror::MirrorPlace;
 pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
-pub use protocol::{Network, Resolved, Session, Tip, Wanted};
+pub use protocol::{ContentSource, Network, Resolved, Session, Tip, Wanted};
 pub use subdirectory::check_subdirectory;
 pub use submodules::{Submodule, SubmoduleList};
+pub use transport::{Lane, Lanes};
 pub use tree::{Collision, UnpackOptions, WrittenTree, checkout_into, unpack_into};
 pub use tree_rules::{DEEPEST, LONGEST_LINK, LONGEST_PATH, RefusedTree, RejectReason};
 pub use tree_rules::{check_link, check_name, first_that_leaves};

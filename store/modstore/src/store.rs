@@ -5,9 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
+use modstore_fetch::PointersLeft;
+
 use crate::{
     Cancel, Context,
     access::{self, AccessError, OpenError},
+    acquire::pointers_left,
     commit::{Frame, Journal, JournalError, State, shown},
     declare::{self, DeclareError},
     disk::{
@@ -118,6 +121,12 @@ impl Store {
     #[must_use]
     pub fn manifest(&self, digest: Digest) -> Option<Manifest> {
         read_manifest(&self.layout, digest)
+    }
+
+    /// The files of an entry that are Git LFS pointers, because their content was not asked for.
+    #[must_use]
+    pub fn pointers_left(&self, digest: Digest) -> PointersLeft {
+        pointers_left(&self.layout, digest)
     }
 
     /// Leases the current generation, so that it stays for as long as the lease lives. Waits for no lock.

@@ -59,14 +59,17 @@ pub use failure::LabError;
 pub use repositories::{Delta, PackWriter, commit_object, deflate, object_id, tree_object};
 
 #[cfg(feature = "full")]
+pub use repositories::{lfs_oid, lfs_pointer};
+
+#[cfg(feature = "full")]
 pub use programs::{
     Backend, Host, Project, Python, PythonTools, Ran, Running, TestHome, Venv, has_strace,
     on_terminal, until,
 };
 #[cfg(feature = "full")]
 pub use servers::{
-    BlackHole, Certificate, CutNetwork, GitDaemon, Proxy, RefusedPort, ScriptedServer, SshServer,
-    TlsFront, Wire,
+    BlackHole, Certificate, CutNetwork, FarWire, Giftless, GitDaemon, LfsFault, LfsRequest,
+    LfsServer, Proxy, RefusedPort, ScriptedServer, SshServer, TlsFront, Wire,
 };
 #[cfg(feature = "full")]
 pub use system::{BindMount, Mount, Unsynced, skip_loudly};

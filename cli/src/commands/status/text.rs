@@ -56,6 +56,8 @@ impl StatusAnswer {
             }
         }
         rows(table, "failing", self.failing.iter().flat_map(FailingModule::summary));
+        let pointers = self.pointers.iter();
+        rows(table, "pointers", pointers.map(|it| format!("{}: {}", it.module, it.left.summary())));
         if !self.builds_not_allowed.is_empty() {
             let builds = format!("the builds of {}", self.builds_not_allowed.join(", "));
             table.row(["not allowed", &builds]);

@@ -161,6 +161,16 @@ impl Planting {
         }
     }
 
+    /// Removes a file that was written, so that another can take its place.
+    ///
+    /// # Errors
+    /// It is still there.
+    pub fn remove(&self, path: &BStr) -> Result<(), DiskError> {
+        self.act(Verb::Remove, path, None, || {
+            Ok(rustix::fs::unlinkat(&self.top, os(path), AtFlags::empty())?)
+        })
+    }
+
     /// Writes a file or link whose directory is there as `from` is, and gives its hash and its size.
     ///
     /// # Errors

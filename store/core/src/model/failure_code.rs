@@ -39,6 +39,8 @@ codes! {
     EmptyRepository = "empty-repository",
     /// The server does not have the commit, or does not give it.
     NoSuchCommit = "no-such-commit",
+    /// The server does not have the content of a Git LFS file.
+    NoSuchContent = "no-such-content",
     /// The module's subdirectory is not in the repository or archive, or a linked directory is not there.
     NoSuchDirectory = "no-such-directory",
     /// The server has the repository and does not give it out: disabled, archived, taken down.

@@ -32,7 +32,8 @@ pub struct GitTree {
     pub gitlinks: Vec<(BString, ObjectId)>,
     /// The submodules that were fetched: where they lie, and the id of the root tree of their commit.
     pub submodules: Vec<(BString, ObjectId)>,
-    /// Files with the content that Git LFS keeps for them, and the pointer that stands for it in git.
+    /// Files whose content Git LFS keeps, and the pointer that stands for it in git. Where the pointer itself lies in the
+    /// tree, because its content was not wanted, the file's hash is that of the pointer.
     pub pointers: Vec<(BString, BString)>,
     /// What was wanted beyond the tree when it was made.
     pub contents: Contents,
@@ -61,6 +62,12 @@ impl GitTree {
         let same_lfs =
             self.contents.lfs == wanted.lfs || (self.contents.lfs && self.pointers.is_empty());
         same_submodules && same_lfs
+    }
+
+    /// Whether these bytes have anything beyond the repository's own files. Their beginning shows it.
+    #[must_use]
+    pub fn has_more(bytes: &[u8]) -> bool {
+        bytes.starts_with(FULL)
     }
 
     /// Whether the first form of the bytes says it all.

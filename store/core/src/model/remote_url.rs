@@ -207,13 +207,13 @@ impl RemoteUrl {
 
     /// Reads the URL of an archive, whose query must hold no secret.
     pub(super) fn read_archive(text: &str) -> Result<Self, Refusal> {
-        match text.split_once('?') {
-            Some((address, query)) if may_be_written(query) => {
-                let query = if query.is_empty() { String::new() } else { format!("?{query}") };
-                Ok(Self { query, ..Self::read(address)? })
-            }
-            _ => Self::read(text),
+        let Some((address, query)) = text.split_once('?') else { return Self::read(text) };
+        let url = Self::read(address)?;
+        if !may_be_written(query) {
+            return Err(Refusal::new(address.len(), Expected::NoQuery));
         }
+        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        Ok(Self { query, ..url })
     }
 
     /// Reads a URL, or the scp form; without `git+`, ref and fragment.

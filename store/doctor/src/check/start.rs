@@ -61,7 +61,7 @@ fn aside(file: &Path, what: String) -> Finding {
     let away = format!("{}.off", file.display());
     let command = format!("mv {} {}", quoted(file.as_os_str()), quoted(away.as_ref()));
     Finding::new(DISTURBED_START, file, what)
-        .not_fixed("what the file is for is known to whoever wrote it")
+        .not_fixed("what the file is for is known only to its author")
         .command(command)
 }
 

@@ -9,7 +9,7 @@ use modstore_python::{
 
 use super::{discover::Found, editable::Editable, recorded::is_changed};
 
-/// So many files of a distribution are compared with its record.
+/// The number of files of a distribution that are compared with its record.
 const COMPARED: usize = 200;
 
 /// An environment.

@@ -9,6 +9,7 @@ use modstore_core::{
 
 use super::{
     archive::ArchiveError,
+    lfs::LfsError,
     mirror::MirrorError,
     pack::{PackError, REFUSED_NAME},
     remote::{FetchError, RemoteError, RemoteStage},
@@ -44,6 +45,9 @@ pub enum AcquireError {
     /// The mirror that this server makes necessary could not be used.
     #[error(transparent)]
     Mirror(#[from] MirrorError),
+    /// The content of a Git LFS file could not be fetched.
+    #[error(transparent)]
+    Lfs(#[from] LfsError),
     /// The user asked to stop.
     #[error("interrupted")]
     Cancelled,
@@ -65,6 +69,7 @@ impl AcquireError {
             Self::Remote(error) | Self::Fetch(FetchError::Remote(error)) => error.class(),
             Self::Fetch(FetchError::Receive { source, .. }) => source.class(),
             Self::Archive(error) => error.class(),
+            Self::Lfs(error) => error.class(),
             Self::Write(error) if error.refuses_name() => Class::Permanent,
             Self::Staging(_) | Self::Write(_) | Self::Mirror(_) | Self::Cancelled => {
                 Class::Transient
@@ -84,6 +89,7 @@ impl AcquireError {
             Self::NoSubdirectory { .. } => FailureCode::NoSuchDirectory,
             Self::Archive(error) => error.code(),
             Self::Mirror(error) => error.code(),
+            Self::Lfs(error) => error.code(),
             Self::Cancelled => FailureCode::Cancelled,
         }
     }
@@ -102,7 +108,9 @@ impl AcquireError {
                 ..
             }) => Stage::Place,
             Self::Mirror(_) if self.is_want_of_space() => Stage::Place,
-            Self::Fetch(FetchError::Receive { .. }) | Self::Cancelled => Stage::Fetch,
+            Self::Fetch(FetchError::Receive { .. }) | Self::Lfs(_) | Self::Cancelled => {
+                Stage::Fetch
+            }
             Self::Archive(ArchiveError::WrongSum { .. }) | Self::Mirror(_) => Stage::Fetch,
             Self::Archive(ArchiveError::Open { .. }) => Stage::Resolve,
             Self::Staging(_) | Self::Write(_) | Self::NoSubdirectory { .. } | Self::Archive(_) => {
@@ -120,6 +128,7 @@ impl AcquireError {
                 return source.hint();
             }
             Self::Archive(error) => return error.hint(),
+            Self::Lfs(error) => return error.hint(),
             Self::Mirror(MirrorError::Damaged { .. }) => {
                 "see whether another program writes or removes files below `mirrors`"
             }
@@ -144,23 +153,30 @@ impl AcquireError {
     /// either.
     #[must_use]
     pub fn is_network(&self) -> bool {
-        self.transport().is_some_and(TransportError::is_network)
+        match self {
+            Self::Lfs(error) => error.is_network(),
+            _ => self.transport().is_some_and(TransportError::is_network),
+        }
     }
 
     /// Whether no server was asked, because the user asked to stay off the network.
     #[must_use]
     pub const fn is_offline(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Remote(RemoteError::Offline { .. })
-                | Self::Fetch(FetchError::Remote(RemoteError::Offline { .. }))
-        )
+            | Self::Fetch(FetchError::Remote(RemoteError::Offline { .. })) => true,
+            Self::Lfs(error) => error.is_offline(),
+            _ => false,
+        }
     }
 
     /// How long the server asked us to stay away.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.transport().and_then(TransportError::retry_after)
+        match self {
+            Self::Lfs(error) => error.retry_after(),
+            _ => self.transport().and_then(TransportError::retry_after),
+        }
     }
 
     const fn transport(&self) -> Option<&TransportError> {
@@ -172,10 +188,12 @@ impl AcquireError {
 
     /// Whether the fetch ended because the user asked to stop.
     #[must_use]
-    pub const fn is_cancelled(&self) -> bool {
-        matches!(
-            self,
-            Self::Cancelled | Self::Fetch(FetchError::Receive { source: PackError::Cancelled, .. })
-        )
+    pub fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Cancelled
+            | Self::Fetch(FetchError::Receive { source: PackError::Cancelled, .. }) => true,
+            Self::Lfs(error) => error.is_cancelled(),
+            _ => false,
+        }
     }
 }

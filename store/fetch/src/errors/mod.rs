@@ -5,7 +5,7 @@
 //! | [`TransportError`] | an exchange with a server: connecting, transferring, logging in, the answer |
 //! | [`RemoteError`], [`FetchError`] | a commit that could not be named or received |
 //! | [`PackError`], [`LimitError`], [`TagError`] | a pack that did not become a tree |
-//! | [`ArchiveError`], [`MirrorError`] | an archive, a mirror |
+//! | [`ArchiveError`], [`MirrorError`], [`LfsError`] | an archive, a mirror, the content of a large file |
 //! | [`SubmoduleError`] | a submodule that is refused before it is asked for |
 //! | [`AcquireError`] | any of these, for the caller of a whole fetch |
 //!
@@ -18,6 +18,7 @@ mod tag;
 mod pack;
 mod archive;
 mod mirror;
+mod lfs;
 mod acquire;
 mod submodule;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod code_tests;
 
 pub use acquire::AcquireError;
 pub use archive::ArchiveError;
+pub use lfs::LfsError;
 pub use limit::LimitError;
 pub use mirror::MirrorError;
 pub use pack::PackError;

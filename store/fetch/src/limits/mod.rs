@@ -4,9 +4,11 @@ mod counts;
 mod network;
 mod pack;
 mod archive;
+mod lfs;
 
 pub use archive::{ArchiveLimit, ArchiveLimits};
 pub use counts::Counts;
+pub use lfs::{LfsLimit, LfsLimits};
 pub use network::Limits;
 pub use pack::{PackLimit, PackLimits};
 pub(crate) use {

@@ -1,6 +1,7 @@
 //! The entry already in the store, as what a thin pack is thin against.
 //!
-//! Its files are git's blobs and its trees are made again. Content that is read is always checked
+//! Its files are git's blobs and its trees are made again. Where the entry has the content of a Git LFS pointer, the blob
+//! is the pointer, which the list of git ids has. Content that is read is always checked
 //! against its git id; content that is only linked is checked by size, mode and time.
 //!
 //! Limits: trust in the manifest itself (that it belongs to the entry's digest) is the caller's.
@@ -23,7 +24,7 @@ use gix::{
 };
 use modstore_core::{
     disk::open_regular,
-    model::{FileKind, GitTree, Manifest, TreeFile},
+    model::{ContentHash, FileKind, GitTree, Manifest, TreeFile},
 };
 
 use super::rebuilt_trees::RebuiltTrees;
@@ -42,6 +43,8 @@ pub struct Base<'a> {
     pub git: &'a GitTree,
     trees: OnceLock<Option<RebuiltTrees>>,
     blobs: OnceLock<HashMap<ObjectId, u32>>,
+    /// By path, which of the list it is. Without borrows, or the base could not be passed down.
+    pointers: OnceLock<HashMap<BString, usize>>,
 }
 
 /// Whether the trees made from the manifest have the recorded root id. Only then may the request
@@ -60,7 +63,35 @@ impl<'a> Base<'a> {
         manifest: &'a Manifest,
         git: &'a GitTree,
     ) -> Base<'a> {
-        Base { root, commit, manifest, git, trees: OnceLock::new(), blobs: OnceLock::new() }
+        Base {
+            root,
+            commit,
+            manifest,
+            git,
+            trees: OnceLock::new(),
+            blobs: OnceLock::new(),
+            pointers: OnceLock::new(),
+        }
+    }
+
+    /// The pointer that git has for this file, where the entry has its content instead.
+    pub(crate) fn pointer_of(&self, file: &TreeFile) -> Option<&'a BString> {
+        let pointers = self.pointers.get_or_init(|| {
+            let numbered = self.git.pointers.iter().zip(0..);
+            numbered.map(|((path, _), number)| (path.clone(), number)).collect()
+        });
+        let (_, pointer) = self.git.pointers.get(*pointers.get(&file.path)?)?;
+        // Of a file that was not wanted, the pointer itself lies there.
+        let is_left = file.size == pointer.len() as u64 && file.content == ContentHash::of(pointer);
+        (!is_left).then_some(pointer)
+    }
+
+    /// The files that have the content of a pointer, and the pointers.
+    pub(crate) fn replaced(&self) -> impl Iterator<Item = (&'a TreeFile, &'a BString)> {
+        self.git.pointers.iter().filter_map(|(path, _)| {
+            let (_, file) = self.manifest.find(path.as_bstr())?;
+            Some((file, self.pointer_of(file)?))
+        })
     }
 
     fn trees(&self) -> Option<&RebuiltTrees> {
@@ -93,7 +124,7 @@ impl<'a> Base<'a> {
             .or_else(|| self.file_of(id))
     }
 
-    /// Opens a file that is too large to be read whole, as a stream that finds out what it is.
+    /// Opens a file whose blob is too large to be read whole, as a stream that finds out what it is.
     pub(crate) fn open(&self, file: &TreeFile) -> Result<HashingReader<File>, PackError> {
         let damaged = |source: io::Error| PackError::BaseDamaged {
             path: file.path.clone(),
@@ -108,13 +139,17 @@ impl<'a> Base<'a> {
         }
     }
 
-    /// Reads a file, or a link's text, and checks that it is the blob `id`.
+    /// Reads the blob of a file, or a link's text, and checks that it is the blob `id`.
     pub(crate) fn read(&self, file: &TreeFile, id: &ObjectId) -> Result<Vec<u8>, PackError> {
         let path = file.path.clone();
-        let contents =
-            contents(&self.root.join(os_path(path.as_bstr())), file.kind, file.size).map_err(
-                |source| PackError::BaseDamaged { path: path.clone(), source: Some(source.into()) },
-            )?;
+        let contents = match self.pointer_of(file) {
+            Some(pointer) => pointer.to_vec(),
+            None => contents(&self.root.join(os_path(path.as_bstr())), file.kind, file.size)
+                .map_err(|source| PackError::BaseDamaged {
+                    path: path.clone(),
+                    source: Some(source.into()),
+                })?,
+        };
         if hash_of(Kind::Blob, &contents)? == *id {
             Ok(contents)
         } else {

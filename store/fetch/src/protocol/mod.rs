@@ -9,4 +9,4 @@ mod connection;
 mod session;
 
 pub use listing::{Resolved, Tip, Wanted};
-pub use session::{Network, Session};
+pub use session::{ContentSource, Network, Session};

@@ -12,7 +12,11 @@ use std::{collections::BTreeMap, error::Error, io::BufRead, path::Path, sync::Ar
 
 use gix::{ObjectId, bstr::BString, protocol::handshake::Ref, url::Scheme};
 use gix_transport::Protocol;
-use modstore_core::{Cancel, events::Step, model::RemoteUrl as Address};
+use modstore_core::{
+    Cancel,
+    events::Step,
+    model::{Origin, RemoteUrl as Address},
+};
 
 use super::{
     connection::{Connection, FetchRequest, HandshakeError, ReceiveError},
@@ -25,11 +29,17 @@ use crate::{
     },
     limits::{Counters, Counts, Limits},
     submodules::address,
-    transport::{Download, GitConfig, HttpAgents, LongListings, Pace, RemoteUrl, Watch},
+    transport::{
+        Access, Download, GitConfig, HttpAgents, Lanes, LongListings, Pace, RemoteUrl, Watch,
+        is_of_a_crowd,
+    },
 };
 
 /// Bytes of a listing that no server goes over in good faith: half a million refs.
 const LONGEST: usize = 64 * 1024 * 1024;
+
+/// The lanes of a network that was opened without any.
+const LANES: usize = 64;
 
 /// All that connections share: connections, the host's git configuration, limits. Used from many
 /// threads at once.
@@ -39,10 +49,11 @@ pub struct Network {
 
 struct NetworkState {
     config: Arc<GitConfig>,
-    agents: HttpAgents,
+    agents: Arc<HttpAgents>,
     limits: Limits,
     offline: bool,
     counters: Arc<Counters>,
+    lanes: Arc<Lanes>,
     /// The addresses whose handshake was over the limit, now or in an earlier run: not asked for it again.
     long: LongListings,
 }
@@ -59,6 +70,11 @@ pub struct Session {
     named: BTreeMap<ObjectId, Tip>,
 }
 
+/// Where a repository keeps the content of its large files, as far as it takes to ask.
+pub struct ContentSource {
+    pub(crate) access: Access,
+}
+
 impl Network {
     /// Reads the host's git configuration. `scratch` is a directory in which a minimal bare
     /// repository is made, because gix reads configuration through one; it holds nothing of value.
@@ -69,15 +85,27 @@ impl Network {
         interactive: bool,
         offline: bool,
     ) -> Result<Network, NetworkError> {
+        Network::open_with_lanes(scratch, limits, interactive, offline, Lanes::new(LANES))
+    }
+
+    /// The same, for a caller that works on as many repositories at once as there are `lanes`: they grow with the wait.
+    pub fn open_with_lanes(
+        scratch: &Path,
+        limits: Limits,
+        interactive: bool,
+        offline: bool,
+        lanes: Arc<Lanes>,
+    ) -> Result<Network, NetworkError> {
         let counters = Arc::new(Counters::default());
         let config = GitConfig::read(scratch, interactive)?;
         let shared = NetworkState {
             long: LongListings::read(config.memory()),
             config: Arc::new(config),
-            agents: HttpAgents::new(limits, Arc::clone(&counters)),
+            agents: Arc::new(HttpAgents::new(limits, Arc::clone(&counters))),
             limits,
             offline,
             counters,
+            lanes,
         };
         Ok(Network { shared: Arc::new(shared) })
     }
@@ -148,6 +176,23 @@ impl Network {
         Ok((session, resolved))
     }
 
+    /// Where the repository at `url` (as written, login included) keeps its large files. Nothing is asked yet.
+    pub fn content_source(&self, url: &str, cancel: &Cancel) -> Result<ContentSource, RemoteError> {
+        let NetworkState { config, agents, limits, offline, counters, .. } = &*self.shared;
+        let remote = config.remote_url(url)?;
+        let access = Access {
+            config: Arc::clone(config),
+            agents: Arc::clone(agents),
+            limits: *limits,
+            offline: *offline,
+            counters: Arc::clone(counters),
+            cancel: cancel.clone(),
+            pace: self.shared.pace(&remote),
+            remote,
+        };
+        Ok(ContentSource { access })
+    }
+
     /// Asks for the file at `url`, an `http(s)` address with its login, and receives it in pieces.
     pub(crate) fn download(&self, url: &str, cancel: &Cancel) -> Result<Download, RemoteError> {
         let NetworkState { config, agents, limits, offline, counters, .. } = &*self.shared;
@@ -157,6 +202,7 @@ impl Network {
         }
         let pace = self.shared.pace(&remote);
         let watch = Watch::new(cancel.clone(), limits, Arc::clone(counters), pace);
+        watch.tell(&self.shared.lanes, &host_of(&remote));
         Download::open(config, agents, remote, watch)
     }
 
@@ -191,12 +237,7 @@ impl NetworkState {
             _ => &[(Protocol::V1, short), (Protocol::V2, LONGEST)],
         };
         for (version, longest) in attempts {
-            let counters = Arc::clone(&self.counters);
-            let watch = Watch::new(cancel.clone(), &self.limits, counters, Arc::clone(pace));
-            let config = &self.config;
-            let agents = &self.agents;
-            let limits = &self.limits;
-            match Connection::begin(config, agents, remote, *version, limits, *longest, watch) {
+            match self.begin_in_a_crowd(remote, (*version, *longest), cancel, pace) {
                 Ok(connection) => return Ok(connection),
                 Err(HandshakeError::Failed(stage, error)) => return Err(failed(stage, error)),
                 Err(HandshakeError::TooLong) => self.long.add(&remote.redacted),
@@ -205,6 +246,46 @@ impl NetworkState {
         let endless = ServerError::Protocol { source: "the listing has no end".into() };
         Err(failed(RemoteStage::List, endless.into()))
     }
+}
+
+impl NetworkState {
+    /// Connects. Tried again while a server that has answered others drops one connection of many. Over HTTP every single
+    /// request is.
+    fn begin_in_a_crowd(
+        &self,
+        remote: &RemoteUrl,
+        (version, longest): (Protocol, usize),
+        cancel: &Cancel,
+        pace: &Arc<Pace>,
+    ) -> Result<Connection, HandshakeError> {
+        let is_http = matches!(remote.url.scheme, Scheme::Http | Scheme::Https);
+        let host = host_of(remote);
+        let mut attempt = self.lanes.begin(&host);
+        loop {
+            let counters = Arc::clone(&self.counters);
+            let watch = Watch::new(cancel.clone(), &self.limits, counters, Arc::clone(pace));
+            watch.tell(&self.lanes, &host);
+            let (config, agents, limits) = (&self.config, &self.agents, &self.limits);
+            match Connection::begin(config, agents, remote, version, limits, longest, watch) {
+                Err(HandshakeError::Failed(_, error))
+                    if !is_http
+                        && is_of_a_crowd(&error)
+                        && self.lanes.back_off(&host, &mut attempt, None, cancel) => {}
+                Ok(connection) => {
+                    self.lanes.answered(&host);
+                    return Ok(connection);
+                }
+                failed => return failed,
+            }
+        }
+    }
+}
+
+/// The host under whose name the caller takes lanes: that of the address as it was written.
+fn host_of(remote: &RemoteUrl) -> String {
+    let url = remote.redacted.parse::<Address>().ok();
+    let origin = url.map(|url| url.origin());
+    origin.as_ref().and_then(Origin::host).unwrap_or_default().to_owned()
 }
 
 impl Session {

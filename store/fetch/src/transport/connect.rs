@@ -24,10 +24,12 @@ use gix_transport::{
 };
 
 use super::{
+    addresses::Addresses,
     git_config::{GitConfig, RemoteUrl},
     http::{HttpClient, transport},
     http_agent::HttpAgents,
-    process::{ProcessInput, ProcessOutput, ServerProcess, StderrTail, ssh, upload_pack},
+    process::{ProcessInput, ProcessOutput, ServerProcess, SshCall, StderrTail, upload_pack},
+    shared_ssh::{Opening, Route},
     tcp,
     watch::{TimeoutStream, Watch},
 };
@@ -65,21 +67,24 @@ pub(crate) fn dial(
             let client = HttpClient::new(config, agent, options, remote, watch);
             Ok(Link { transport: Box::new(transport(client, remote, version)), stderr: None })
         }
-        Scheme::Git => git_daemon(remote, version, limits, watch),
+        Scheme::Git => git_daemon(agents.addresses(), remote, version, limits, watch),
         Scheme::Ssh => {
-            let command = ssh(&config.ssh(), remote, version, config.interactive(), limits, watch)?;
+            let call = SshCall::new(config.ssh(), remote, config.interactive(), limits, watch)?;
+            let Route { options, opening } = agents.ssh().route(&call, watch);
+            let command = call.upload_pack(&options, remote, version);
             let started = ServerProcess::start(command, "ssh", !config.interactive(), watch)?;
-            Ok(over_process(started, remote, version))
+            Ok(over_process(started, opening, remote, version))
         }
         _ => {
             let started = ServerProcess::start(upload_pack(remote, version), "git", true, watch)?;
-            Ok(over_process(started, remote, version))
+            Ok(over_process(started, None, remote, version))
         }
     }
 }
 
 fn over_process(
     (program, output, input): (ServerProcess, ProcessOutput, ProcessInput),
+    opening: Option<Opening>,
     remote: &RemoteUrl,
     version: Protocol,
 ) -> Link {
@@ -94,17 +99,21 @@ fn over_process(
         ConnectMode::Process,
         false,
     );
-    Link { transport: Box::new(ProcessTransport { inner, _program: program }), stderr }
+    Link {
+        transport: Box::new(ProcessTransport { inner, _program: program, _opening: opening }),
+        stderr,
+    }
 }
 
 fn git_daemon(
+    addresses: &Addresses,
     remote: &RemoteUrl,
     version: Protocol,
     limits: &Limits,
     watch: &Arc<Watch>,
 ) -> Result<Link, TransportError> {
     let host = remote.url.host().unwrap_or_default().to_owned();
-    let stream = tcp(&host, remote.url.port.unwrap_or(PORT), limits, watch)?;
+    let stream = tcp(addresses, (&host, remote.url.port.unwrap_or(PORT)), limits, watch)?;
     let broken = |error: std::io::Error| TransferError::Dropped { source: Some(error.into()) };
     let writer = TimeoutStream::new(stream.try_clone().map_err(broken)?, Arc::clone(watch));
     let reader = BufReader::with_capacity(64 * 1024, TimeoutStream::new(stream, Arc::clone(watch)));
@@ -123,14 +132,20 @@ fn git_daemon(
     Ok(Link { transport: Box::new(transport), stderr: None })
 }
 
-fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStream, TransportError> {
+fn tcp(
+    addresses: &Addresses,
+    (host, port): (&str, u16),
+    limits: &Limits,
+    watch: &Watch,
+) -> Result<TcpStream, TransportError> {
     let lost = |error: std::io::Error| {
         watch
             .take_error()
             .unwrap_or_else(|| TransferError::Dropped { source: Some(error.into()) }.into())
     };
-    let addresses = tcp::look_up(host, port, watch, limits.connect).map_err(lost)?;
-    let stream = tcp::connect(&addresses, watch, limits.connect).map_err(lost)?;
+    let found = addresses.look_up(host, port, watch, limits.connect).map_err(lost)?;
+    let stream = tcp::connect(&found, watch, limits.connect).map_err(lost)?;
+    addresses.worked(stream.peer_addr().map_err(lost)?);
     watch.counters.connection();
     Ok(stream)
 }
@@ -139,6 +154,7 @@ fn tcp(host: &str, port: u16, limits: &Limits, watch: &Watch) -> Result<TcpStrea
 struct ProcessTransport<T> {
     inner: T,
     _program: ServerProcess,
+    _opening: Option<Opening>,
 }
 
 impl<T: Transport> TransportWithoutIO for ProcessTransport<T> {

@@ -2,7 +2,7 @@
 //!
 //! Connections, proxies, certificates and time limits are those of git's conversations.
 //!
-//! Limits: a download that failed starts from its first byte; nothing is resumed.
+//! Limits: knows nothing of where in a file it begins; who asks for a part of a file checks what came.
 
 use std::{io, sync::Arc};
 
@@ -45,18 +45,20 @@ impl Download {
         watch: Arc<Watch>,
     ) -> Result<Download, RemoteError> {
         match ask(config, agents, &remote, &watch) {
-            Ok(response) => {
-                let left = response.body().content_length();
-                let is_gzipped = says(&response, CONTENT_ENCODING, &["gzip", "x-gzip"]);
-                let is_page = says(&response, CONTENT_TYPE, &["text/html"]);
-                let body = response.into_body().into_reader();
-                let redacted = remote.redacted;
-                Ok(Download { body, watch, left, redacted, is_gzipped, is_page })
-            }
+            Ok(response) => Ok(Download::of(response, watch, remote.redacted)),
             Err(source) => {
                 Err(RemoteError::Failed { stage: RemoteStage::Fetch, url: remote.redacted, source })
             }
         }
+    }
+
+    /// The body of an answer from `redacted`.
+    pub(crate) fn of(response: Response, watch: Arc<Watch>, redacted: String) -> Download {
+        let left = response.body().content_length();
+        let is_gzipped = says(&response, CONTENT_ENCODING, &["gzip", "x-gzip"]);
+        let is_page = says(&response, CONTENT_TYPE, &["text/html"]);
+        let body = response.into_body().into_reader();
+        Download { body, watch, left, redacted, is_gzipped, is_page }
     }
 
     /// Whether the server says that it compressed the file for the way.
@@ -112,7 +114,8 @@ fn says(response: &Response, name: HeaderName, values: &[&str]) -> bool {
     values.iter().any(|known| known.eq_ignore_ascii_case(value))
 }
 
-fn cause(watch: &Watch, error: io::Error) -> TransportError {
+/// The first cause of a failure that the watch has seen.
+pub(crate) fn cause(watch: &Watch, error: io::Error) -> TransportError {
     watch
         .take_error()
         .unwrap_or_else(|| TransferError::Dropped { source: Some(error.into()) }.into())

@@ -165,6 +165,12 @@ impl GitConfig {
         parsed(written, redact(written))
     }
 
+    /// The last value of a key, such as `lfs.url`.
+    pub(crate) fn value(&self, key: &str) -> Option<String> {
+        let repository = self.repository.to_thread_local();
+        repository.config_snapshot().string(key).map(|value| value.to_string())
+    }
+
     /// What `http.*` and the environment say for `url`.
     pub(crate) fn http(&self, url: &gix::Url) -> HttpOptions {
         let repository = self.repository.to_thread_local();

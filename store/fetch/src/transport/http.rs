@@ -28,13 +28,14 @@ use ureq::{
 
 use super::{
     git_config::{GitConfig, HttpOptions, Redirects, RemoteUrl},
-    http_refusal::refused,
+    http_refusal::{pause_asked, refused},
     http_request::{
         Headers, LazyPost, Request, RequestBody, Response, ResponsePart, header_lines, read_whole,
     },
     http_text::{
         HttpOrigin, http_origin, kinds_of_login, resolved, without_password, without_user,
     },
+    lanes::is_of_a_crowd,
     login::Logins,
     watch::Watch,
 };
@@ -63,7 +64,7 @@ struct RequestSender {
     agent: Agent,
     options: HttpOptions,
     watch: Arc<Watch>,
-    logins: Logins,
+    logins: Arc<Logins>,
     /// The origin of the first request.
     home: Option<HttpOrigin>,
 }
@@ -76,6 +77,22 @@ struct RequestPlan<'e> {
     headers: &'e Headers,
     body: Option<&'e [u8]>,
     follow: bool,
+    /// Set for a question that is not git's own.
+    side: Option<&'e SideQuestion<'e>>,
+}
+
+/// A question that is not git's own.
+pub(crate) struct SideQuestion<'e> {
+    pub url: &'e str,
+    /// What follows, in `url`, the address that credential helpers know.
+    pub tail: &'e str,
+    pub headers: Headers,
+    /// Headers that no other origin may see than that of `url`.
+    pub own_headers: &'e Headers,
+    /// With a body it is a POST.
+    pub body: Option<&'e [u8]>,
+    /// A header beside `WWW-Authenticate` that names kinds of login; where neither is there, Basic is meant.
+    pub asks_for_login: &'static str,
 }
 
 /// The good end of an [`RequestPlan`].
@@ -123,7 +140,8 @@ impl Http for HttpClient {
         let send = move |body: &[u8]| {
             let follow = sender.options.redirects == Redirects::Always;
             let body = Some(body);
-            let plan = RequestPlan { url: &url, tail: &tail, headers: &headers, body, follow };
+            let (url, tail, headers) = (&url, &tail, &headers);
+            let plan = RequestPlan { url, tail, headers, body, follow, side: None };
             sender.send(&plan).map(|response_at| (response_at.headers, response_at.response))
         };
         let post = LazyPost::begin(Box::new(send), &self.sender.watch);
@@ -156,7 +174,7 @@ impl HttpClient {
             agent,
             options,
             watch: Arc::clone(watch),
-            logins: Logins::new(config, remote),
+            logins: Arc::new(Logins::new(config, remote)),
             home: http_origin(&remote.url.to_bstring().to_string()),
         };
         HttpClient { sender: Arc::new(sender), redirected: None }
@@ -171,7 +189,8 @@ impl HttpClient {
     ) -> io::Result<(Vec<u8>, Vec<u8>)> {
         let sender = &self.sender;
         let follow = sender.options.redirects != Redirects::Never;
-        let response_at = sender.send(&RequestPlan { url, tail, headers, body: None, follow })?;
+        let plan = RequestPlan { url, tail, headers, body: None, follow, side: None };
+        let response_at = sender.send(&plan)?;
         if response_at.at != url {
             let base = response_at.at.strip_suffix(tail).map(without_password);
             let base = base
@@ -185,28 +204,93 @@ impl HttpClient {
     /// GET `url`, wherever it redirects to.
     pub(crate) fn download(&self, url: &str) -> io::Result<Response> {
         let follow = self.sender.options.redirects != Redirects::Never;
-        let plan = RequestPlan { url, tail: "", headers: &Vec::new(), body: None, follow };
+        let headers = &Vec::new();
+        let plan = RequestPlan { url, tail: "", headers, body: None, follow, side: None };
         self.sender.send(&plan).map(|response_at| response_at.response)
+    }
+
+    /// Asks a question that is not git's own, wherever redirects and questions for a login lead. The answer may have any
+    /// status but that of a missing login.
+    pub(crate) fn ask(&self, question: &SideQuestion<'_>) -> io::Result<Response> {
+        let SideQuestion { url, tail, headers, body, .. } = question;
+        let follow = self.sender.options.redirects != Redirects::Never;
+        let side = Some(question);
+        let plan = RequestPlan { url, tail, headers, body: *body, follow, side };
+        let (at, response, login) = self.sender.answer(&plan)?;
+        if response.status().as_u16() == 401 {
+            return Err(self.sender.fail(response, login));
+        }
+        if response.status().is_success() {
+            self.sender.watch.during(|| self.sender.logins.accepted(&at));
+        }
+        Ok(response)
+    }
+
+    /// The same client with the same logins, for an exchange that another watch looks after.
+    pub(crate) fn watched_by(&self, watch: &Arc<Watch>) -> Self {
+        let RequestSender { agent, options, logins, home, .. } = &*self.sender;
+        let sender = RequestSender {
+            agent: agent.clone(),
+            options: options.clone(),
+            watch: Arc::clone(watch),
+            logins: Arc::clone(logins),
+            home: home.clone(),
+        };
+        HttpClient { sender: Arc::new(sender), redirected: None }
     }
 }
 
 impl RequestSender {
     fn send(&self, plan: &RequestPlan<'_>) -> io::Result<FinalResponse> {
+        let (at, response, login) = self.answer(plan)?;
+        if !response.status().is_success() {
+            return Err(self.fail(response, login));
+        }
+        self.watch.during(|| self.logins.accepted(&at));
+        Ok(FinalResponse { at, headers: header_lines(&response), response })
+    }
+
+    /// Why an answer is no success.
+    fn fail(&self, response: Response, login: bool) -> io::Error {
+        let error = refused(response, login, &self.watch);
+        self.watch.fail(self.logins.explain(error))
+    }
+
+    /// The address that answered in the end, what it answered, and whether it was sent a login.
+    fn answer(&self, plan: &RequestPlan<'_>) -> io::Result<(String, Response, bool)> {
         let mut at = plan.url.to_owned();
         let mut redirects = 0;
         loop {
-            let request = self.request(&at, plan.headers);
-            let response = request.send(&self.watch, plan.body)?;
+            let request = self.request(&at, plan);
+            let response = self.send_in_a_crowd(&request, plan.body)?;
             if response.status().is_redirection() && plan.follow {
                 redirects += 1;
                 at = self.redirect(&at, &response, redirects)?;
-            } else if !self.has_another_login(&at, plan.tail, &request, &response)? {
-                if !response.status().is_success() {
-                    let error = refused(response, request.login, &self.watch);
-                    return Err(self.watch.fail(self.logins.explain(error)));
+            } else if !self.has_another_login(&at, plan, &request, &response)? {
+                return Ok((at, response, request.login));
+            }
+        }
+    }
+
+    /// Sends one request, and sends it again while a server that has answered others has too many of them.
+    fn send_in_a_crowd(&self, request: &Request, body: Option<&[u8]>) -> io::Result<Response> {
+        let mut attempt = self.watch.begin();
+        loop {
+            match request.send(&self.watch, body) {
+                Ok(response) => match pause_asked(&response) {
+                    None => {
+                        self.watch.answered();
+                        return Ok(response);
+                    }
+                    pause if self.watch.back_off(&mut attempt, pause) => {}
+                    Some(_) => return Ok(response),
+                },
+                Err(sent_up) => {
+                    let Some(error) = self.watch.take_error() else { return Err(sent_up) };
+                    if !is_of_a_crowd(&error) || !self.watch.back_off(&mut attempt, None) {
+                        return Err(self.watch.fail(error));
+                    }
                 }
-                self.watch.during(|| self.logins.accepted(&at));
-                return Ok(FinalResponse { at, headers: header_lines(&response), response });
             }
         }
     }
@@ -215,7 +299,7 @@ impl RequestSender {
     fn has_another_login(
         &self,
         at: &str,
-        tail: &str,
+        plan: &RequestPlan<'_>,
         request: &Request,
         response: &Response,
     ) -> io::Result<bool> {
@@ -224,13 +308,17 @@ impl RequestSender {
         {
             return Ok(false);
         }
-        let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
+        let named = |name: &str| response.headers().get_all(name).iter();
+        let challenges = named(WWW_AUTHENTICATE.as_str())
+            .chain(plan.side.into_iter().flat_map(|side| named(side.asks_for_login)));
         let challenges: Vec<BString> = challenges.map(|value| value.as_bytes().into()).collect();
         let kinds = kinds_of_login(&challenges);
-        let is_basic = kinds.iter().any(|kind| kind.eq_ignore_ascii_case("basic"));
-        let base = without_password(at.strip_suffix(tail).unwrap_or(at));
+        let is_silent = challenges.is_empty() && plan.side.is_some();
+        let is_basic = is_silent || kinds.iter().any(|kind| kind.eq_ignore_ascii_case("basic"));
+        let base = without_password(at.strip_suffix(plan.tail).unwrap_or(at));
+        let (logins, had) = (&self.logins, request.login);
         let found =
-            self.watch.during(|| self.logins.try_another(at, &base, &challenges, is_basic))?;
+            self.watch.during(|| logins.try_another(at, &base, &challenges, (is_basic, had)))?;
         if found || is_basic || kinds.is_empty() {
             Ok(found)
         } else {
@@ -264,9 +352,12 @@ impl RequestSender {
     }
 
     /// Everything needed to ask for `url`. Headers configured for another origin are left out.
-    fn request(&self, url: &str, headers: &Headers) -> Request {
+    fn request(&self, url: &str, plan: &RequestPlan<'_>) -> Request {
         let default_agent = concat!("git/modstore-", env!("CARGO_PKG_VERSION"));
-        let mut headers = headers.clone();
+        let mut headers = plan.headers.clone();
+        if let Some(side) = plan.side.filter(|side| http_origin(url) == http_origin(side.url)) {
+            headers.extend(side.own_headers.iter().cloned());
+        }
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("user-agent"));
         headers.push((
             "User-Agent".into(),

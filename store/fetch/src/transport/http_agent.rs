@@ -27,8 +27,11 @@ use ureq::{
 };
 
 use super::{
+    addresses::Addresses,
     git_config::ConnectionOptions,
+    lanes::Wait,
     pace::Pace,
+    shared_ssh::SharedSsh,
     tcp,
     watch::{SLICE, Watch},
 };
@@ -37,8 +40,10 @@ use crate::{
     limits::{Counters, Limits, LowSpeed},
 };
 
-/// Idle connections kept for one server: as many as there are modules fetched at once.
-const PER_HOST: usize = 16;
+/// Idle connections kept for one server, and for all: more than repositories are worked on at once, so that none is
+/// closed that could be used again.
+const PER_HOST: usize = 128;
+const IN_ALL: usize = 256;
 
 /// The buffers of a connection.
 const INPUT: usize = 64 * 1024;
@@ -49,11 +54,24 @@ pub(crate) struct HttpAgents {
     limits: Limits,
     counters: Arc<Counters>,
     made: Mutex<Vec<(ConnectionOptions, Agent)>>,
+    addresses: Arc<Addresses>,
+    ssh: SharedSsh,
 }
 
 impl HttpAgents {
     pub(crate) fn new(limits: Limits, counters: Arc<Counters>) -> Self {
-        HttpAgents { limits, counters, made: Mutex::new(Vec::new()) }
+        let (made, addresses) = (Mutex::default(), Arc::default());
+        HttpAgents { limits, counters, made, addresses, ssh: SharedSsh::default() }
+    }
+
+    /// The addresses that all connections are made with, those that are not for HTTP too.
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The connections of ssh that several conversations share.
+    pub(crate) fn ssh(&self) -> &SharedSsh {
+        &self.ssh
     }
 
     /// The agent whose connections are made with `options`.
@@ -77,7 +95,7 @@ impl HttpAgents {
             .max_redirects_will_error(false)
             .timeout_connect(Some(self.limits.connect))
             .timeout_per_write(Some(self.limits.idle))
-            .max_idle_connections(PER_HOST * 4)
+            .max_idle_connections(IN_ALL)
             .max_idle_connections_per_host(PER_HOST)
             .input_buffer_size(INPUT)
             .proxy(proxy)
@@ -86,10 +104,11 @@ impl HttpAgents {
         let connector =
             ().chain(SocksConnector::default())
                 .chain(ConnectProxyConnector::default())
-                .chain(TcpConnector(self.limits))
+                .chain(TcpConnector(self.limits, Arc::clone(&self.addresses)))
                 .chain(TimeoutConnector(Arc::clone(&self.counters)))
                 .chain(RustlsConnector::default());
-        Ok(Agent::with_parts(config, connector, TimeoutResolver(self.limits)))
+        let resolver = TimeoutResolver(self.limits, Arc::clone(&self.addresses));
+        Ok(Agent::with_parts(config, connector, resolver))
     }
 }
 
@@ -119,9 +138,9 @@ fn watch(limits: &Limits) -> Arc<Watch> {
     })
 }
 
-/// Name look-ups that can be given up.
+/// Name look-ups that can be given up. ureq asks before every request, also where a kept connection serves it.
 #[derive(Debug)]
-struct TimeoutResolver(Limits);
+struct TimeoutResolver(Limits, Arc<Addresses>);
 
 impl Resolver for TimeoutResolver {
     fn resolve(
@@ -136,7 +155,7 @@ impl Resolver for TimeoutResolver {
             Some("socks4" | "socks4a" | "socks5" | "socks5h") => 1080,
             _ => 80,
         });
-        let found = tcp::look_up(host, port, &watch(&self.0), self.0.connect)?;
+        let found = self.1.look_up(host, port, &watch(&self.0), self.0.connect)?;
         let mut addresses = self.empty();
         found.into_iter().for_each(|address| addresses.push(address));
         Ok(addresses)
@@ -145,7 +164,7 @@ impl Resolver for TimeoutResolver {
 
 /// Connections that can be given up while they are made.
 #[derive(Debug)]
-struct TcpConnector(Limits);
+struct TcpConnector(Limits, Arc<Addresses>);
 
 impl<In: Transport> Connector<In> for TcpConnector {
     type Out = Either<In, TcpTransport>;
@@ -160,6 +179,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
         }
         let addresses: Vec<_> = details.addrs.iter().copied().collect();
         let stream = tcp::connect(&addresses, &watch(&self.0), self.0.connect)?;
+        self.1.worked(stream.peer_addr()?);
         stream.set_write_timeout(Some(SLICE))?;
         let buffers = LazyBuffers::new(INPUT, OUTPUT);
         Ok(Some(Either::B(TcpTransport { stream, buffers, reads_within: None, limits: self.0 })))
@@ -249,7 +269,7 @@ impl<In: Transport> Connector<In> for TimeoutConnector {
         if let Some(watch) = Watch::current() {
             watch.connected();
         }
-        Ok(chained.map(TimeoutTransport))
+        Ok(chained.map(|inner| TimeoutTransport { inner, asked: None }))
     }
 }
 
@@ -264,40 +284,49 @@ fn is_socks(protocol: ProxyProtocol) -> bool {
 }
 
 #[derive(Debug)]
-struct TimeoutTransport<T>(T);
+struct TimeoutTransport<T> {
+    inner: T,
+    /// When something was sent that has no answer yet.
+    asked: Option<Instant>,
+}
 
 impl<T: Transport> Transport for TimeoutTransport<T> {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        self.0.buffers()
+        self.inner.buffers()
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.0.transmit_output(amount, timeout)
+        self.inner.transmit_output(amount, timeout)?;
+        self.asked = Some(Instant::now());
+        Ok(())
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        let Some(watch) = Watch::current() else { return self.0.await_input(timeout) };
+        let Some(watch) = Watch::current() else { return self.inner.await_input(timeout) };
         let deadline: Duration = *timeout.after;
         let begun = Instant::now();
-        let before = self.0.buffers().input().len();
+        let before = self.inner.buffers().input().len();
         let came = watch.wait(|slice| {
             let left = deadline.saturating_sub(begun.elapsed());
             let after = slice.min(left).into();
-            match self.0.await_input(NextTimeout { after, ..timeout }) {
+            match self.inner.await_input(NextTimeout { after, ..timeout }) {
                 Err(ureq::Error::Timeout(_)) if !left.is_zero() => None,
                 Err(ureq::Error::Timeout(_)) => Some(Err(ureq::Error::Timeout(timeout.reason))),
                 result => Some(result),
             }
         })??;
-        watch.count_received(self.0.buffers().input().len().saturating_sub(before))?;
+        if let Some(asked) = self.asked.take() {
+            watch.waited(Wait::Answer, asked.elapsed());
+        }
+        watch.count_received(self.inner.buffers().input().len().saturating_sub(before))?;
         Ok(came)
     }
 
     fn is_open(&mut self) -> bool {
-        self.0.is_open()
+        self.inner.is_open()
     }
 
     fn is_tls(&self) -> bool {
-        self.0.is_tls()
+        self.inner.is_tls()
     }
 }

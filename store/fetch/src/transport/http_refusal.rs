@@ -37,6 +37,19 @@ pub(crate) fn refused(response: Response, login: bool, watch: &Arc<Watch>) -> Tr
     }
 }
 
+/// How long to wait as a server asks that refuses because of too many requests, which may be no time; nothing, where it
+/// does not.
+pub(crate) fn pause_asked(response: &Response) -> Option<Duration> {
+    let headers = response.headers();
+    is_limited(headers, response.status().as_u16())
+        .then(|| wait(headers, SystemTime::now()).unwrap_or_default())
+}
+
+/// How long an answer asks us to stay away.
+pub(crate) fn asked_wait(response: &Response) -> Option<Duration> {
+    wait(response.headers(), SystemTime::now())
+}
+
 /// Whether the server has refused because of too many requests, whatever the status.
 fn is_limited(headers: &HeaderMap, status: u16) -> bool {
     let may_be = matches!(status, 403 | 503);

@@ -116,20 +116,24 @@ impl Logins {
         });
     }
 
-    /// `url` wants a login, in answer to a request that had what [`Logins::for_url`] gives. Whether there is another to try.
-    /// Helpers are asked for `base`, which is on the same origin. An error ends the fetch.
+    /// `url` wants a login, in answer to a request that `had_login`, the one that [`Logins::for_url`] gave then. Whether there
+    /// is another to try. Helpers are asked for `base`, which is on the same origin. An error ends the fetch.
     pub(crate) fn try_another(
         &self,
         url: &str,
         base: &str,
         challenges: &[BString],
-        takes_passwords: bool,
+        (takes_passwords, had_login): (bool, bool),
     ) -> io::Result<bool> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(here) = http_origin(url) else { return Ok(false) };
         if let Some(known) = &mut state.known
             && !matches!(known.source, LoginSource::Tentative | LoginSource::UserAlone)
         {
+            // Another request of the same client has found it meanwhile.
+            if !had_login && known.origin == here {
+                return Ok(true);
+            }
             if known.origin == here {
                 self.report(known, Verdict::Reject);
             }

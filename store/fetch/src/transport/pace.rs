@@ -44,6 +44,17 @@ impl Pace {
         }
     }
 
+    /// The pace of one of several exchanges that run at once for one fetch: each has to come on, and all of them end when
+    /// the time of the fetch is over.
+    pub(crate) fn branch(&self) -> Self {
+        Pace {
+            left: AtomicI64::new(micros(self.progress_limit)),
+            received: AtomicU64::new(0),
+            useful: AtomicU64::new(0),
+            ..*self
+        }
+    }
+
     /// How long the fetch may still wait; an error when that is over.
     pub(crate) fn time_left(&self) -> Result<Duration, TransferError> {
         let fetch_limit = self.fetch_limit.saturating_sub(self.begun.elapsed());

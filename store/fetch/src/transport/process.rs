@@ -131,39 +131,85 @@ pub(crate) fn upload_pack(remote: &RemoteUrl, version: Protocol) -> Command {
     command
 }
 
-/// `ssh`, as git would start it, to run `git-upload-pack` on the other side.
-pub(crate) fn ssh(
-    program: &SshProgram,
-    remote: &RemoteUrl,
-    version: Protocol,
+/// `ssh`, as git would start it for one server.
+pub(crate) struct SshCall {
+    program: SshProgram,
+    kind: ProgramKind,
+    options: Vec<String>,
+    destination: String,
     interactive: bool,
-    limits: &Limits,
-    watch: &Watch,
-) -> Result<Command, ServerError> {
-    let refuse = |why: &str| ServerError::Protocol { source: why.to_owned().into() };
-    let ArgumentSafety::Usable(host) = remote.url.host_as_argument() else {
-        return Err(refuse("the host name could be taken for an option"));
-    };
-    let destination = match remote.url.user_as_argument() {
-        ArgumentSafety::Absent => host.to_owned(),
-        ArgumentSafety::Usable(user) => format!("{user}@{host}"),
-        ArgumentSafety::Dangerous(_) => {
-            return Err(refuse("the user name could be taken for an option"));
-        }
-    };
-    let kind = program.kind.unwrap_or_else(|| guess_kind(program, host, limits, watch));
-    let mut command = base_command(program);
-    command.args(options(kind, remote.url.port, interactive, limits)?);
-    let path = gix::url::expand_path::for_shell(remote.url.path.clone());
-    let mut remote = OsString::from("git-upload-pack ");
-    remote.push(OsStr::new(&gix::quote::single(path.as_bstr()).to_str_lossy().into_owned()));
-    command.arg(destination).arg(remote);
-    speak_english(&mut command);
-    if !interactive {
-        command.env("SSH_ASKPASS_REQUIRE", "never").env("GIT_TERMINAL_PROMPT", "0");
+}
+
+impl SshCall {
+    /// For the server of `remote`.
+    pub(crate) fn new(
+        program: SshProgram,
+        remote: &RemoteUrl,
+        interactive: bool,
+        limits: &Limits,
+        watch: &Watch,
+    ) -> Result<SshCall, ServerError> {
+        let refuse = |why: &str| ServerError::Protocol { source: why.to_owned().into() };
+        let ArgumentSafety::Usable(host) = remote.url.host_as_argument() else {
+            return Err(refuse("the host name could be taken for an option"));
+        };
+        let destination = match remote.url.user_as_argument() {
+            ArgumentSafety::Absent => host.to_owned(),
+            ArgumentSafety::Usable(user) => format!("{user}@{host}"),
+            ArgumentSafety::Dangerous(_) => {
+                return Err(refuse("the user name could be taken for an option"));
+            }
+        };
+        let kind = program.kind.unwrap_or_else(|| guess_kind(&program, host, limits, watch));
+        let options = options(kind, remote.url.port, interactive, limits)?;
+        Ok(SshCall { program, kind, options, destination, interactive })
     }
-    set_protocol(&mut command, version);
-    Ok(command)
+
+    /// Whether it is OpenSSH, and asks no person anything.
+    pub(crate) fn is_quiet_openssh(&self) -> bool {
+        self.kind == ProgramKind::Ssh && !self.interactive
+    }
+
+    /// Equal for calls that lead to the same server in the same way.
+    pub(crate) fn key(&self) -> (OsString, Vec<String>, String) {
+        (self.program.command.clone(), self.options.clone(), self.destination.clone())
+    }
+
+    /// The command, with more options.
+    pub(crate) fn command(&self, more: &[String]) -> Command {
+        let mut command = base_command(&self.program);
+        command.args(&self.options).args(more).arg(&self.destination);
+        speak_english(&mut command);
+        if !self.interactive {
+            command.env("SSH_ASKPASS_REQUIRE", "never").env("GIT_TERMINAL_PROMPT", "0");
+        }
+        command
+    }
+
+    /// The command that runs `git-upload-pack` on the other side, with more options.
+    pub(crate) fn upload_pack(
+        &self,
+        more: &[String],
+        remote: &RemoteUrl,
+        version: Protocol,
+    ) -> Command {
+        let path = gix::url::expand_path::for_shell(remote.url.path.clone());
+        let mut there = OsString::from("git-upload-pack ");
+        there.push(OsStr::new(&gix::quote::single(path.as_bstr()).to_str_lossy().into_owned()));
+        let mut command = self.command(more);
+        command.arg(there);
+        set_protocol(&mut command, version);
+        command
+    }
+
+    /// The command that runs this line on the other side, over a connection of its own.
+    pub(crate) fn run(&self, line: &OsStr) -> Command {
+        let mut command = self.command(&[]);
+        command.arg(line);
+        leave_repository(&mut command);
+        leave_configuration(&mut command);
+        command
+    }
 }
 
 fn base_command(program: &SshProgram) -> Command {

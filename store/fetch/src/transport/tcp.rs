@@ -1,16 +1,12 @@
-//! From a name to a connection, without a wait that cannot be ended.
+//! From addresses to a connection, without a wait that cannot be ended (RFC 8305).
 //!
-//! The system's call for a name cannot be interrupted. It is made on a thread of its own, which is left behind when its
-//! time is over or the user asks to stop; it ends by itself and holds nothing that other code waits for. Connections are
-//! begun and then waited for in short pieces, all of one name together.
+//! Connections are begun and then waited for in short pieces, all of one name together.
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs},
+    net::{SocketAddr, TcpStream},
     os::fd::OwnedFd,
     slice::Iter,
-    sync::mpsc::{RecvTimeoutError, sync_channel},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -20,37 +16,11 @@ use rustix::{
     net::{AddressFamily, SocketType, sockopt::socket_error},
 };
 
-use super::watch::Watch;
+use super::{lanes::Wait, watch::Watch};
 use crate::errors::ConnectError;
 
-/// No more addresses of one name are tried.
-const ADDRESSES: usize = 16;
 /// How long an address is waited for before the next is tried as well (RFC 8305).
 const HEAD_START: Duration = Duration::from_millis(250);
-
-/// The addresses of `host`, which may be one.
-pub(crate) fn look_up(
-    host: &str,
-    port: u16,
-    watch: &Watch,
-    limit: Duration,
-) -> io::Result<Vec<SocketAddr>> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let found = aside(watch, limit, move || {
-        let found = (bare.as_str(), port).to_socket_addrs()?;
-        Ok(found.take(ADDRESSES).collect::<Vec<_>>())
-    })?;
-    match found {
-        Ok(found) if found.is_empty() => {
-            Err(watch.fail(ConnectError::UnknownHost { source: None }))
-        }
-        Ok(found) => Ok(found),
-        Err(error) => Err(watch.fail(ConnectError::UnknownHost { source: Some(error.into()) })),
-    }
-}
 
 /// A connection to the first of `addresses` that answers.
 pub(crate) fn connect(
@@ -64,8 +34,9 @@ pub(crate) fn connect(
         || ConnectError::Timeout(limit),
         |slice| attempts.go_on(slice.min(HEAD_START)).transpose(),
     )?;
-    let stream =
+    let (stream, time) =
         stream.map_err(|error| watch.fail(ConnectError::Refused { source: Some(error.into()) }))?;
+    watch.waited(Wait::Connection, time);
     // Our messages are single small writes that want an answer.
     let _ = stream.set_nodelay(true);
     Ok(stream)
@@ -77,7 +48,8 @@ struct Attempts<'a> {
     rest: Iter<'a, SocketAddr>,
     /// When the next address is tried although others are still waited for.
     next_at: Instant,
-    under_way: Vec<OwnedFd>,
+    /// With the moment at which each was begun.
+    under_way: Vec<(OwnedFd, Instant)>,
     last: io::Error,
 }
 
@@ -87,13 +59,13 @@ impl<'a> Attempts<'a> {
         Attempts { rest: addresses.iter(), next_at: Instant::now(), under_way: Vec::new(), last }
     }
 
-    /// A connection, if one is made within that time; an error when every address has failed.
-    fn go_on(&mut self, time: Duration) -> io::Result<Option<TcpStream>> {
+    /// A connection and how long it took, if one is made within that time; an error when every address has failed.
+    fn go_on(&mut self, time: Duration) -> io::Result<Option<(TcpStream, Duration)>> {
         while self.under_way.is_empty() || self.next_at <= Instant::now() {
             let Some(address) = self.rest.next() else { break };
             self.next_at = Instant::now() + HEAD_START;
             match begin(address) {
-                Ok(socket) => self.under_way.push(socket),
+                Ok(socket) => self.under_way.push((socket, Instant::now())),
                 Err(error) => self.last = error,
             }
         }
@@ -103,9 +75,10 @@ impl<'a> Attempts<'a> {
         self.wait(time)
     }
 
-    fn wait(&mut self, time: Duration) -> io::Result<Option<TcpStream>> {
+    fn wait(&mut self, time: Duration) -> io::Result<Option<(TcpStream, Duration)>> {
+        let under_way = self.under_way.iter();
         let mut asked: Vec<PollFd<'_>> =
-            self.under_way.iter().map(|socket| PollFd::new(socket, PollFlags::OUT)).collect();
+            under_way.map(|(socket, _)| PollFd::new(socket, PollFlags::OUT)).collect();
         let time = Timespec::try_from(time).map_err(io::Error::other)?;
         match poll(&mut asked, Some(&time)) {
             Ok(0) | Err(Errno::INTR) => return Ok(None),
@@ -116,14 +89,15 @@ impl<'a> Attempts<'a> {
             return Ok(None);
         };
         drop(asked);
-        let socket = self.under_way.swap_remove(ready);
+        let (socket, begun) = self.under_way.swap_remove(ready);
         match socket_error(&socket)? {
             Ok(()) => {
                 ioctl_fionbio(&socket, false)?;
-                Ok(Some(socket.into()))
+                Ok(Some((socket.into(), begun.elapsed())))
             }
             Err(error) => {
                 self.last = error.into();
+                self.next_at = Instant::now();
                 Ok(None)
             }
         }
@@ -159,25 +133,6 @@ fn socket(family: AddressFamily) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn aside<T: Send + 'static>(
-    watch: &Watch,
-    limit: Duration,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<io::Result<T>> {
-    let (send, receive) = sync_channel(1);
-    // The receiving end may be gone by now.
-    thread::Builder::new().spawn(move || drop(send.send(work())))?;
-    watch.wait_within(
-        limit,
-        || ConnectError::Timeout(limit),
-        |slice| match receive.recv_timeout(slice) {
-            Ok(done) => Some(done),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(Err(io::ErrorKind::Other.into())),
-        },
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
@@ -187,7 +142,7 @@ mod tests {
     fn first_of(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
         let mut attempts = Attempts::new(addresses);
         loop {
-            if let Some(stream) = attempts.go_on(Duration::from_millis(200))? {
+            if let Some((stream, _)) = attempts.go_on(Duration::from_millis(200))? {
                 return Ok(stream);
             }
         }

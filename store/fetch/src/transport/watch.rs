@@ -9,7 +9,7 @@ use std::{
     io::{self, Read, Write},
     os::fd::{AsFd, BorrowedFd},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -18,7 +18,11 @@ use std::{
 use modstore_core::Cancel;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{bands::Bands, pace::Pace};
+use super::{
+    bands::Bands,
+    lanes::{Attempt, Lanes, Wait},
+    pace::Pace,
+};
 use crate::{
     errors::{TransferError, TransportError},
     limits::{Counters, Limits},
@@ -46,6 +50,8 @@ pub(crate) struct Watch {
     bands: Mutex<Option<Bands>>,
     /// When all waiting ends, whatever the other limits allow.
     end: Mutex<Option<Instant>>,
+    /// The lanes to the host, and its name there.
+    lanes: OnceLock<(Arc<Lanes>, String)>,
 }
 
 impl Watch {
@@ -60,6 +66,7 @@ impl Watch {
             pace,
             bands: Mutex::new(None),
             end: Mutex::new(None),
+            lanes: OnceLock::new(),
             idle: limits.idle,
             connect: limits.connect,
             counters,
@@ -68,6 +75,40 @@ impl Watch {
             exceeded: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
         })
+    }
+
+    /// From now on the lanes to this host learn how it answers.
+    pub(crate) fn tell(&self, lanes: &Arc<Lanes>, host: &str) {
+        let _ = self.lanes.set((Arc::clone(lanes), host.to_owned()));
+    }
+
+    /// A wait of this length for the host has ended.
+    pub(crate) fn waited(&self, what: Wait, time: Duration) {
+        if let Some((lanes, host)) = self.lanes.get() {
+            lanes.waited(host, what, time);
+        }
+    }
+
+    /// The host has answered, and not that it is asked too much.
+    pub(crate) fn answered(&self) {
+        if let Some((lanes, host)) = self.lanes.get() {
+            lanes.answered(host);
+        }
+    }
+
+    /// A request begins that may have to be sent again.
+    pub(crate) fn begin(&self) -> Option<Attempt> {
+        self.lanes.get().map(|(lanes, host)| lanes.begin_measured(host))
+    }
+
+    /// A request failed as it does where there are too many: waits until it may be sent again, and says whether it may.
+    pub(crate) fn back_off(&self, attempt: &mut Option<Attempt>, pause: Option<Duration>) -> bool {
+        match (self.lanes.get(), attempt) {
+            (Some((lanes, host)), Some(attempt)) => {
+                lanes.back_off(host, attempt, pause, &self.cancel)
+            }
+            _ => false,
+        }
     }
 
     /// A connection was opened for this connection.

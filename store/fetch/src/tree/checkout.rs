@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// Linking changes a file's ctime, and uv rebuilds a project when that of one of these changed.
-const NEVER_LINKED: [&str; 3] = ["pyproject.toml", "setup.py", "setup.cfg"];
+pub(crate) const NEVER_LINKED: [&str; 3] = ["pyproject.toml", "setup.py", "setup.cfg"];
 
 /// Files up to this size are read whole when they are copied.
 const WHOLE: u64 = 1 << 20;
@@ -185,8 +185,9 @@ impl<'a> Checkout<'a> {
         if file.path.ends_with(b".gitattributes") {
             self.look_for_lfs(&base.read(old, &file.id)?);
         }
-        if !may_be_linked(file, old) {
-            return if old.size > WHOLE && old.kind != FileKind::Symlink {
+        let pointer = base.pointer_of(old);
+        if pointer.is_some() || !may_be_linked(file, old) {
+            return if pointer.is_none() && old.size > WHOLE && old.kind != FileKind::Symlink {
                 self.copy(&added, old.size, base.open(old)?, || PackError::BaseDamaged {
                     path: old.path.clone(),
                     source: None,

@@ -341,7 +341,7 @@ impl<'f> DeltaChains<'f, '_> {
         let missing = || PackError::MissingObject { id: *id, path: "".into() };
         let base = self.base.ok_or_else(missing)?;
         let file = base.file_of(id).ok_or_else(missing)?;
-        if file.kind == FileKind::Symlink {
+        if file.kind == FileKind::Symlink || base.pointer_of(file).is_some() {
             let bytes = base.read(file, id)?;
             return Ok(Content::Memory { bytes, _room: Room::Uncounted });
         }

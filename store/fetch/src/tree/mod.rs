@@ -16,6 +16,7 @@ mod unpack;
 #[cfg(test)]
 mod unpack_tests;
 
+pub(crate) use checkout::NEVER_LINKED;
 pub use checkout::WrittenTree;
 pub(crate) use delta_chains::LARGEST_REUSABLE;
 pub use options::UnpackOptions;

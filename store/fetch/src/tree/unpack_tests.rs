@@ -995,8 +995,9 @@ fn a_deep_tree_is_refused() {
 #[test]
 fn lfs_pointers_are_listed_also_when_they_are_linked() {
     let repo = Repo::new();
-    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n";
-    repo.write("model.bin", pointer);
+    let oid = "0".repeat(64);
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 5\n");
+    repo.write("model.bin", &pointer);
     repo.write(".gitattributes", "*.bin filter=lfs -text\n");
     repo.git(&["config", "filter.lfs.clean", "cat"], b"");
     let first = repo.commit();

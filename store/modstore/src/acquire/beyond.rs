@@ -4,7 +4,7 @@
 use modstore_fetch::PlantedCommit;
 
 use super::{
-    AcquiredTree, FetchStats, SourceError, Sources, TreeFrom,
+    AcquiredTree, FetchStats, SourceError, Sources, TreeFrom, lfs,
     submodules::{self, Superproject},
 };
 use crate::model::Contents;
@@ -21,7 +21,9 @@ pub(super) fn complete(
     from: TreeFrom,
 ) -> Result<AcquiredTree, SourceError> {
     let disk = sources.context.disk;
-    submodules::add(sources, &mut planted, contents, of).inspect_err(|_| {
+    let large = lfs::fill(sources, &mut planted, of.url, of.base, (contents, of.modules));
+    let added = large.and_then(|()| submodules::add(sources, &mut planted, contents, of));
+    added.inspect_err(|_| {
         // Other fetches may need the room before the staging goes.
         let _ = disk.remove_tree(planted.writer.root());
     })?;

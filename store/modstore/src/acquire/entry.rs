@@ -1,6 +1,6 @@
 //! What the store keeps of an entry beside its files, read for those who fetch.
 
-use modstore_fetch::BaseEntry;
+use modstore_fetch::{BaseEntry, PointersLeft};
 
 use crate::{
     disk::{Layout, read_manifest, read_own},
@@ -13,6 +13,16 @@ pub(crate) type BaseCommit = (Digest, Revision);
 /// What git called the files of an entry, if that is known.
 pub(super) fn git_list(layout: &Layout, digest: Digest, manifest: &Manifest) -> Option<GitTree> {
     GitTree::from_bytes(&read_own(&layout.git_tree(digest)).ok()?, manifest)
+}
+
+/// The files of an entry that are Git LFS pointers, as far as known.
+pub(crate) fn pointers_left(layout: &Layout, digest: Digest) -> PointersLeft {
+    let git = read_own(&layout.git_tree(digest)).ok().filter(|bytes| GitTree::has_more(bytes));
+    let left = git.and_then(|bytes| {
+        let manifest = read_manifest(layout, digest)?;
+        Some(PointersLeft::of(&manifest, &GitTree::from_bytes(&bytes, &manifest)?))
+    });
+    left.unwrap_or_default()
 }
 
 /// The entry, if the store has all that a base needs.

@@ -17,6 +17,7 @@ mod upstream;
 mod shared;
 mod sources;
 mod repository;
+mod lfs;
 mod submodules;
 mod beyond;
 mod places;
@@ -27,7 +28,7 @@ pub use error::SourceError;
 pub use resolution::{FetchReason, Resolution};
 pub use tree::TreeFrom;
 pub(crate) use {
-    entry::BaseCommit,
+    entry::{BaseCommit, pointers_left},
     fetch::fetch,
     resolution::{Meaning, Pin, Request},
     resolve::resolve,

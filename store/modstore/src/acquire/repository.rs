@@ -66,24 +66,28 @@ fn connected<'u>(
             sources.context.events.happened(Event::Module { module, step: Step::Listing });
         }
         let addresses = urls.iter().map(|url| url.expose());
-        let connected = connect(sources, addresses, wanted);
+        let connected = connect(sources, addresses, wanted).map(|(answered, session)| {
+            // What else is asked about the repository is asked by this address.
+            urls.swap(0, answered);
+            session
+        });
         note(sources, host.as_deref(), connected.as_ref().err());
         connected
     });
     connection.as_mut().map_err(|error| error.clone())
 }
 
-/// Asks by each spelling of the address in turn.
+/// Asks by each spelling of the address in turn. Says which of them was answered.
 fn connect(
     sources: &Sources<'_>,
     addresses: impl Iterator<Item = String>,
     wanted: &[Wanted],
-) -> Result<Session, SourceError> {
+) -> Result<(usize, Session), SourceError> {
     let (network, cancel) = (sources.network()?, sources.context.cancel);
     let mut refused: Option<RemoteError> = None;
-    for address in addresses {
+    for (number, address) in addresses.enumerate() {
         match network.connect(&address, wanted, cancel) {
-            Ok(session) => return Ok(session),
+            Ok(session) => return Ok((number, session)),
             Err(error) if cancel.is_cancelled() => return Err(AcquireError::from(error).into()),
             Err(error) => refused = Some(error),
         }
@@ -191,7 +195,9 @@ pub(super) fn destination<'d>(
         staging,
         root,
         packs: sources.settings.packs,
-        memory: &sources.memory,
+        memory: sources.memory(),
+        lfs: sources.settings.lfs,
+        objects: &sources.objects,
     })
 }
 

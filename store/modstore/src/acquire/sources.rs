@@ -1,9 +1,10 @@
 //! [`Sources`]: what all resolving and fetching of one command shares.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use modstore_fetch::{
-    ArchiveLimits, Counts, Limits, MemoryBudget, Network, NetworkError, PackLimits,
+    ArchiveLimits, Counts, Lanes, LfsLimits, LfsObjects, Limits, MemoryBudget, Network,
+    NetworkError, PackLimits,
 };
 
 use super::{hosts::Hosts, known::KnownTrees, shared::SharedSubmodules};
@@ -13,10 +14,13 @@ use crate::{
     disk::{Staging, StagingError},
 };
 
+/// The memory is divided among so many fetches at least.
+const USUAL: usize = 8;
+
 /// How fetching is done.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
-    /// How many fetches may run at once.
+    /// How many fetches may run at once, at most.
     pub(crate) jobs: usize,
     /// Whether a credential helper or ssh may ask a person.
     pub(crate) interactive: bool,
@@ -26,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) packs: PackLimits,
     /// What one archive may cost.
     pub(crate) archives: ArchiveLimits,
+    /// What the large files of one commit may cost.
+    pub(crate) lfs: LfsLimits,
 }
 
 /// Which places may give a tree in the origin's stead. Each step excludes the places of those before it.
@@ -48,9 +54,13 @@ pub(crate) struct Sources<'a> {
     pub(super) context: Context<'a>,
     pub(super) settings: Settings,
     pub(super) reach: Reach,
-    /// What all fetches of this command may hold in memory together.
-    pub(super) memory: MemoryBudget,
+    /// What all fetches of this command may hold in memory together. Made when it is known how many there may be.
+    memory: OnceLock<MemoryBudget>,
+    /// Contents of large files that this command has fetched.
+    pub(super) objects: LfsObjects,
     pub(super) staging: &'a Claim<'a>,
+    /// How many repositories of each host are worked on at once.
+    pub(crate) lanes: Arc<Lanes>,
     /// Hosts that fail are given up.
     pub(crate) hosts: Hosts,
     network: OnceLock<Network>,
@@ -73,14 +83,27 @@ impl<'a> Sources<'a> {
             context,
             settings,
             reach,
-            memory: MemoryBudget::new(settings.packs.memory, settings.jobs),
+            memory: OnceLock::new(),
+            objects: LfsObjects::default(),
             staging,
+            lanes: Lanes::new(settings.jobs),
             hosts: Hosts::default(),
             network: OnceLock::new(),
             submodules: SharedSubmodules::default(),
             state,
             known: OnceLock::new(),
         }
+    }
+
+    /// Divides the memory among the fetches of so many repositories: no more run at once.
+    pub(crate) fn expect(&self, repositories: usize) {
+        let at_once = self.settings.jobs.min(repositories.max(USUAL));
+        self.memory.get_or_init(|| MemoryBudget::new(self.settings.packs.memory, at_once));
+    }
+
+    /// What all fetches of this command may hold in memory together.
+    pub(super) fn memory(&self) -> &MemoryBudget {
+        self.memory.get_or_init(|| MemoryBudget::new(self.settings.packs.memory, USUAL))
     }
 
     /// The network: the host's git configuration is read for the first who asks. No connection is made.
@@ -93,7 +116,8 @@ impl<'a> Sources<'a> {
         }
         let Context { layout, offline, .. } = self.context;
         let Settings { limits, interactive, .. } = self.settings;
-        let opened = Network::open(&layout.mirrors(), limits, interactive, offline)?;
+        let (scratch, lanes) = (layout.mirrors(), Arc::clone(&self.lanes));
+        let opened = Network::open_with_lanes(&scratch, limits, interactive, offline, lanes)?;
         Ok(self.network.get_or_init(|| opened))
     }
 

@@ -1,7 +1,7 @@
 //! The submodules of a commit: each is fetched in its place, at the commit that the tree records, and the whole is one
 //! tree.
 //!
-//! They are fetched level by level, since a submodule tells which are in it. What this command has fetched once is linked
+//! They are fetched level by level, since those within a submodule are known when it is there. What this command has fetched once is linked
 //! for every other module that has it, and a repository is connected to once. Of the module's previous entry, a submodule
 //! that is as it was is linked without a question, and one that changed is fetched against it.
 //!
@@ -27,6 +27,7 @@ use super::{
     Reach, SourceError, Sources, Upstream,
     entry::open_base,
     key::TreeKey,
+    lfs,
     repository::{self, MirrorPaths},
 };
 use crate::{
@@ -89,7 +90,7 @@ pub(super) fn add(
         check_extent(depth, parts.len() + wishes.len())?;
         levels.clear();
         for wish in wishes {
-            let part = fetch(sources, &wish, (&*planted, &parts), of)?;
+            let part = fetch(sources, &wish, (&*planted, &parts), (contents, of))?;
             let WantedSubmodule { at, url, revision, mut within } = wish;
             within.push((url.origin(), revision));
             parts.insert(at.clone(), part);
@@ -181,7 +182,7 @@ fn fetch(
     sources: &Sources<'_>,
     wish: &WantedSubmodule,
     (top, parts): (&PlantedCommit, &BTreeMap<BString, PlantedCommit>),
-    of: &Superproject<'_>,
+    (contents, of): (&Contents, &Superproject<'_>),
 ) -> Result<PlantedCommit, SourceError> {
     let WantedSubmodule { at, url, revision, .. } = wish;
     for module in of.modules {
@@ -204,6 +205,11 @@ fn fetch(
     // Another module that wants the same waits here, and then finds it fetched.
     let mut upstream = shared.lock().unwrap_or_else(PoisonError::into_inner);
     let planted = plant(sources, &mut upstream, (at.as_bstr(), &commit), &root, of);
+    let base = of.base.and_then(|base| base.submodule(at.as_bstr()));
+    let planted = planted.and_then(|mut planted| {
+        lfs::fill(sources, &mut planted, url, base.as_ref(), (contents, of.modules))?;
+        Ok(planted)
+    });
     let planted = planted.map_err(failed)?;
     sources.submodules.remember(&commit, &root, &planted);
     Ok(planted)

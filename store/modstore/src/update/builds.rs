@@ -43,6 +43,9 @@ use crate::{
 /// After this many builds that found no network the others are left for later.
 const MOST_FAILURES: u32 = 3;
 
+/// No more builds run at once, however many processors there are.
+const MOST: usize = 8;
+
 /// What all builds of one update share.
 struct Builds<'a, 'c> {
     context: &'a UpdateContext<'c>,
@@ -134,7 +137,8 @@ impl Builds<'_, '_> {
     {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let store = self.context.store;
-        let done = in_parallel(self.context.jobs.min(processors), work, |work| {
+        let threads = self.context.jobs.min(processors).min(MOST);
+        let done = in_parallel(threads, work, |work| {
             let (outcome, staged) = self.one(work.borrow(), policy);
             outcome.tell(store.events, work.borrow().module);
             (work.borrow().module.clone(), outcome, staged)

@@ -11,7 +11,7 @@ use super::{
     goal::Goal,
     options::RetryPolicy,
     outcome::{Outcome, Outcomes},
-    parallel::in_parallel,
+    parallel::in_lanes,
     plan::{Decision, Deferred, Plan, before_asking, decide},
     staging::Trees,
 };
@@ -60,13 +60,14 @@ pub(super) fn plan_sources(
     (decided.chain(later).collect(), upstream)
 }
 
-/// Decides about all sources and fetches what is to be fetched, as much at once as the options say. What waits for its
+/// Decides about all sources and fetches what is to be fetched, as much at once as there are lanes to each host. What waits for its
 /// time because the network had failed it is tried once more where its host has answered meanwhile.
 pub(super) fn gather(
     context: &UpdateContext<'_>,
     groups: &[Group<'_>],
     policy: RetryPolicy,
 ) -> Gathered {
+    context.sources.expect(groups.len());
     let mut gathered = gather_once(context, groups, policy);
     let answering = context.sources.hosts.answering();
     let is_worth_it = |goal: &&Goal<'_>| {
@@ -92,7 +93,8 @@ fn failed_by_the_network(context: &UpdateContext<'_>, module: &ModuleName) -> bo
 }
 
 fn gather_once(context: &UpdateContext<'_>, groups: &[Group<'_>], policy: RetryPolicy) -> Gathered {
-    let done = in_parallel(context.jobs, groups, |group| {
+    let host = |group: &Group<'_>| group.first().and_then(|goal| goal.source.host());
+    let done = in_lanes(&context.sources.lanes, groups, host, |group| {
         let (plan, mut upstream) = plan_sources(context, group, policy);
         let gathered = carry_out(context, group, plan, &mut upstream);
         for (module, outcome) in &gathered.outcomes {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modstore_fetch::{ArchiveLimits, Limits, PackLimits};
+use modstore_fetch::{ArchiveLimits, LfsLimits, Limits, PackLimits};
 
 use crate::{
     acquire::Settings,
@@ -19,7 +19,7 @@ pub struct Options {
     pub lock_limit: Duration,
     /// How content is made durable.
     pub barrier: Barrier,
-    /// How many repositories are asked at once.
+    /// At most this many repositories are worked on at once. Each host begins with eight; the further away it is, the more.
     pub jobs: usize,
     /// Whether to stay off the network.
     pub offline: bool,
@@ -38,6 +38,8 @@ pub struct Options {
     pub allow_builds: bool,
     /// What one archive may cost.
     pub archives: ArchiveLimits,
+    /// What the large files of one commit may cost.
+    pub lfs: LfsLimits,
     /// What is swept after an update, briefly and never while offline; nothing, when there is no policy.
     pub sweep: Option<Policy>,
     /// The command, as those who wait for a lock, and who list leases, read it. Holds no secret.
@@ -49,7 +51,7 @@ impl Default for Options {
         Self {
             lock_limit: Duration::from_secs(300),
             barrier: Barrier::FileSystem,
-            jobs: 8,
+            jobs: 64,
             offline: false,
             interactive: false,
             trust_home: false,
@@ -58,6 +60,7 @@ impl Default for Options {
             packs: PackLimits::default(),
             allow_builds: false,
             archives: ArchiveLimits::default(),
+            lfs: LfsLimits::default(),
             sweep: Some(Policy::default()),
             command: "a host".into(),
         }
@@ -83,6 +86,7 @@ impl Options {
             limits: self.limits,
             packs: self.packs,
             archives: self.archives,
+            lfs: self.lfs,
         }
     }
 }

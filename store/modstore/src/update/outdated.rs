@@ -3,13 +3,13 @@
 
 use super::{
     builds,
-    carry_out::{groups, plan_sources, source_of},
+    carry_out::{Group, groups, plan_sources, source_of},
     context::UpdateContext,
     error::{UpdateError, unknown},
     failure::Failure,
     goal::{Goal, goals, select},
     options::{Options, RetryPolicy},
-    parallel::in_parallel,
+    parallel::in_lanes,
     plan::{Decision, Plan, Survey, decide_build, decide_plain, foregone, undeclared},
     report::{Failed, Outdated},
     staging::{LazyStaging, Trees},
@@ -59,7 +59,8 @@ fn plan_all(
     let context = UpdateContext::new((context, options), state, false, &claim);
     context.open_network(&goals)?;
     let groups = groups(goals);
-    let plans = in_parallel(options.jobs, &groups, |group| {
+    let host = |group: &Group<'_>| group.first().and_then(|goal| goal.source.host());
+    let plans = in_lanes(&context.sources.lanes, &groups, host, |group| {
         let (plan, _) = plan_sources(&context, group, RetryPolicy::Interactive);
         let whole = group.iter().filter_map(|goal| {
             let decision = plan.get(goal.module)?.clone();

@@ -6,7 +6,7 @@ use super::{
     report::{Cost, Failed, Unchanged, UpdateReport, Updated, Waiting, Warning},
     switch::Switched,
 };
-use crate::{commit::State, disk::Layout};
+use crate::{acquire::pointers_left, commit::State, disk::Layout};
 
 /// The report of an update that began with `state`; `cost` is what is known of it besides.
 pub(super) fn report(
@@ -26,6 +26,10 @@ pub(super) fn report(
         let current = state.modules().get(&module).cloned();
         match outcome {
             Outcome::Kept(binding) => {
+                let entry = binding.bound.source_entry();
+                let left = entry.map(|digest| pointers_left(layout, digest)).unwrap_or_default();
+                let text = left.any().then(|| left.to_string());
+                report.warnings.extend(text.map(|text| Warning { module: module.clone(), text }));
                 report.unchanged.push(Unchanged { module, binding });
             }
             Outcome::Changed(change) => {

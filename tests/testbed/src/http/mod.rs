@@ -22,4 +22,4 @@ pub use server::{HttpServer, RecordedRequest, Stats};
 #[cfg(feature = "full")]
 pub(crate) use fault::lock;
 #[cfg(feature = "full")]
-pub(crate) use message::line;
+pub(crate) use message::{Request as HttpMessage, line, send as send_reply};

@@ -6,12 +6,16 @@ mod change;
 mod repo;
 mod module_files;
 mod corpus;
+#[cfg(feature = "full")]
+mod large;
 #[cfg(feature = "packs")]
 mod pack;
 
 pub use change::Change;
 pub use command::{GitError, git};
 pub use corpus::Corpus;
+#[cfg(feature = "full")]
+pub use large::{lfs_oid, lfs_pointer};
 pub use listing::{Item, listing};
 pub use module_files::{Contents, ModuleFiles, Shape, share};
 #[cfg(feature = "packs")]

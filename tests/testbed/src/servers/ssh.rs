@@ -31,7 +31,12 @@ pub struct SshServer {
 impl SshServer {
     /// Serves `root`. Where there is no working `sshd` it says so loudly and gives `None`.
     pub fn start(root: &Path) -> Option<Self> {
-        match Self::try_start(root) {
+        Self::start_with_startups(root, "1000")
+    }
+
+    /// The same, with this value of `MaxStartups`: connections above it that have no login yet are dropped.
+    pub fn start_with_startups(root: &Path, startups: &str) -> Option<Self> {
+        match Self::try_start(root, startups) {
             Ok(server) => Some(server),
             Err(why) => {
                 skip_loudly(&why);
@@ -76,7 +81,7 @@ impl SshServer {
         self.server.log()
     }
 
-    fn try_start(root: &Path) -> Result<Self, String> {
+    fn try_start(root: &Path, startups: &str) -> Result<Self, String> {
         let sshd = find("sshd").ok_or("sshd is not installed")?;
         find("ssh").ok_or("ssh is not installed")?;
         let place = tempfile::tempdir().map_err(|e| format!("no temporary directory: {e}"))?;
@@ -86,7 +91,7 @@ impl SshServer {
         }
         let user = line(Command::new("id").arg("-un"), b"");
         make_keys(place.path());
-        write(place.path(), "sshd_config", &server_config(place.path()));
+        write(place.path(), "sshd_config", &server_config(place.path(), startups));
         let server =
             ServerProcess::start(&place.path().join("log"), "Server listening on", |port| {
                 let mut command = Command::new(&sshd);
@@ -138,7 +143,7 @@ fn make_keys(place: &Path) {
     write(place, "wrong_hosts", &format!("* {}", public("other_key.pub")));
 }
 
-fn server_config(place: &Path) -> String {
+fn server_config(place: &Path, startups: &str) -> String {
     let place = place.display();
     let path = std::env::var("PATH").unwrap_or_default();
     format!(
@@ -152,7 +157,7 @@ fn server_config(place: &Path) -> String {
          PasswordAuthentication no\n\
          KbdInteractiveAuthentication no\n\
          PermitRootLogin yes\n\
-         MaxStartups 1000\n\
+         MaxStartups {startups}\n\
          LogLevel VERBOSE\n\
          AcceptEnv GIT_PROTOCOL\n\
          SetEnv PATH={path} GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1\n"

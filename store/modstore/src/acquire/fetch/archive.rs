@@ -28,7 +28,7 @@ pub(super) fn fetch(
 fn download(sources: &Sources<'_>, source: &ArchiveSource) -> Result<FetchedArchive, SourceError> {
     let (context, limits) = (sources.context, sources.settings.archives);
     let (network, staging) = (sources.network()?, (sources.staging)()?);
-    let (disk, cancel, memory) = (context.disk, context.cancel, &sources.memory);
+    let (disk, cancel, memory) = (context.disk, context.cancel, sources.memory());
     Ok(fetch_archive(network, source, disk, staging, cancel, limits, memory)?)
 }
 

@@ -1,5 +1,7 @@
 //! The store itself: any entry that some generation made of this commit, or of this archive.
 
+use modstore_fetch::PointersLeft;
+
 use crate::{
     acquire::{
         AcquiredTree, FetchStats, SourceError, Sources, TreeFrom,
@@ -36,14 +38,17 @@ fn is_there(layout: &Layout, known: &KnownTrees, digest: Digest) -> bool {
 
 fn open(layout: &Layout, key: &TreeKey, digest: Digest) -> Option<AcquiredTree> {
     let manifest = read_manifest(layout, digest)?;
+    let mut warnings = Vec::new();
     if let TreeKey::Commit { contents, .. } = key {
-        git_list(layout, digest, &manifest).filter(|git| git.is_of(contents))?;
+        let git = git_list(layout, digest, &manifest).filter(|git| git.is_of(contents))?;
+        let left = PointersLeft::of(&manifest, &git);
+        warnings.extend(left.any().then(|| left.to_string()));
     }
     Some(AcquiredTree {
         digest,
         manifest,
         staged: None,
-        warnings: Vec::new(),
+        warnings,
         stats: FetchStats::default(),
         from: TreeFrom::Store,
     })
