@@ -69,7 +69,7 @@ axis! {
 }
 
 axis! {
-    /// What of the repository.
+    /// The reference in the repository.
     Reference {
         Default, Branch, BranchWithSlash, Light, Annotated, AnnotatedAlone, TagOfTag,
         Tip, Old, Alone, NoBranch, NoCommit, TagOfTree, TagOfBlob,

@@ -1,6 +1,6 @@
 //! What a cell means: an address, a configuration, variables and files of a home.
 //!
-//! Limits: written anew before each program, since helpers and programs change their files.
+//! Limits: written again before each program, since helpers and programs change their files.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
@@ -20,7 +20,7 @@ const FAR: &str = "far.invalid";
 pub(crate) struct Surroundings {
     /// The repository's address, as a person writes it.
     pub(crate) url: String,
-    /// What of it; empty for the default branch.
+    /// The reference; empty for the default branch.
     pub(crate) reference: String,
     pub(crate) config: String,
     pub(crate) variables: Vec<(String, String)>,

@@ -30,7 +30,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// For everybody.
+    /// For every client.
     pub fn open() -> Self {
         Self::start(None)
     }
