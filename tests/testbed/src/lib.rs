@@ -68,8 +68,8 @@ pub use programs::{
 };
 #[cfg(feature = "full")]
 pub use servers::{
-    BlackHole, CutNetwork, FarWire, Giftless, GitDaemon, LfsFault, LfsRequest, LfsServer,
-    RefusedPort, ScriptedServer, SshServer, TlsFront, Wire,
+    BlackHole, Certificate, CutNetwork, FarWire, Giftless, GitDaemon, LfsFault, LfsRequest,
+    LfsServer, Proxy, RefusedPort, ScriptedServer, SshServer, TlsFront, Wire,
 };
 #[cfg(feature = "full")]
 pub use system::{BindMount, Mount, Unsynced, skip_loudly};

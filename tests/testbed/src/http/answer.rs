@@ -86,6 +86,10 @@ fn instead(
             armed.fires();
             plain(401, "WWW-Authenticate", "Basic realm=\"test\"")
         }
+        Fault::NeedsHeader { name, value } if request.header(name) != Some(value) => {
+            armed.fires();
+            plain(403, "Content-Type", "text/html")
+        }
         Fault::RefuseWant(id) if wants(request, id) && armed.fires() => {
             let body = pkt_line(format!("ERR upload-pack: not our ref {id}"));
             let kind = "application/x-git-upload-pack-result".to_owned();

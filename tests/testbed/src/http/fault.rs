@@ -60,6 +60,13 @@ pub enum Fault {
         /// The password (or token) to come with.
         password: &'static str,
     },
+    /// A request without this header (its name in lower case) and value is refused with 403.
+    NeedsHeader {
+        /// Its name, in lower case.
+        name: &'static str,
+        /// Its value.
+        value: &'static str,
+    },
     /// Every request is redirected (302) to the same place below another repository URL.
     Redirect {
         /// The other repository's URL, without a slash at the end.
@@ -132,6 +139,7 @@ impl fmt::Debug for Fault {
             Self::RefuseWant(id) => write!(f, "RefuseWant({id})"),
             Self::BreakOffAtWant(id) => write!(f, "BreakOffAtWant({id})"),
             Self::BasicAuth { user, .. } => write!(f, "BasicAuth({user})"),
+            Self::NeedsHeader { name, .. } => write!(f, "NeedsHeader({name})"),
             Self::Redirect { to } => write!(f, "Redirect({to})"),
             Self::Delay(ms) => write!(f, "Delay({ms} ms)"),
             Self::BytesWithoutEnd { again, .. } => {

@@ -6,6 +6,10 @@ mod fault;
 mod pack_stream;
 mod reply;
 mod upload_pack;
+#[cfg(feature = "full")]
+mod backend;
+#[cfg(feature = "full")]
+mod plain_files;
 mod pack_server;
 mod answer;
 mod server;
@@ -18,4 +22,4 @@ pub use server::{HttpServer, RecordedRequest, Stats};
 #[cfg(feature = "full")]
 pub(crate) use fault::lock;
 #[cfg(feature = "full")]
-pub(crate) use message::{Request as HttpMessage, send as send_reply};
+pub(crate) use message::{Request as HttpMessage, line, send as send_reply};

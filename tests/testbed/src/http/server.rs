@@ -22,6 +22,8 @@ use super::{
     reply::Repositories,
     upload_pack::UploadPack,
 };
+#[cfg(feature = "full")]
+use super::{backend::Backend, plain_files::PlainFiles};
 
 const BODY_START: usize = 16 * 1024;
 /// How many requests are remembered.
@@ -95,6 +97,27 @@ impl HttpServer {
     /// When there is no port.
     pub fn bind(root: &Path, address: Ipv4Addr) -> io::Result<Self> {
         Self::serve(Box::new(UploadPack::new(root)), address)
+    }
+
+    /// Serves `root` by `git http-backend`, as the web servers of forges do, on 127.0.0.1.
+    ///
+    /// # Panics
+    /// When there is no port.
+    #[cfg(feature = "full")]
+    pub fn start_with_backend(root: &Path) -> Self {
+        Self::serve(Box::new(Backend::new(root)), Ipv4Addr::LOCALHOST)
+            .expect("loopback has a free port")
+    }
+
+    /// Serves the files of `root` and knows nothing of git: the "dumb" protocol, on 127.0.0.1. Repositories need
+    /// `git update-server-info`.
+    ///
+    /// # Panics
+    /// When there is no port.
+    #[cfg(feature = "full")]
+    pub fn start_with_files(root: &Path) -> Self {
+        Self::serve(Box::new(PlainFiles::new(root)), Ipv4Addr::LOCALHOST)
+            .expect("loopback has a free port")
     }
 
     /// Serves packs that were made by hand, on 127.0.0.1.
