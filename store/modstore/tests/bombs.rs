@@ -105,7 +105,7 @@ fn what_nothing_needs_costs_no_more_for_being_much() {
     let cost = |count| {
         let bomb = packs::unwanted("unwanted", count);
         let watched = received(&[&bomb]);
-        assert!(watched.said.contains("shown"), "{watched:?}");
+        assert!(watched.said.contains("current"), "{watched:?}");
         watched.cpu
     };
     let (few, many) = (cost(8).max(0.5), cost(256));

@@ -129,14 +129,14 @@ pub(crate) fn unwanted(name: &'static str, count: u16) -> Bomb {
         pack.offset_delta(unit, &delta.bytes());
     }
     let pack = Pack::whole(pack);
-    Bomb { name, commit, pack, shallow: true, says: "shown", quick: true }
+    Bomb { name, commit, pack, shallow: true, says: "current", quick: true }
 }
 
 /// A repository with one small file.
 pub(crate) fn good(name: &'static str) -> Bomb {
     let (pack, commit) = small();
     let pack = Pack::whole(pack);
-    Bomb { name, commit, pack, shallow: true, says: "shown", quick: true }
+    Bomb { name, commit, pack, shallow: true, says: "current", quick: true }
 }
 
 fn small() -> (PackWriter, ObjectId) {
@@ -234,8 +234,8 @@ pub(crate) fn bombs() -> Vec<Bomb> {
     let over = "Permanent";
     type Made = (&'static str, &'static str, (Pack, ObjectId), &'static str, bool);
     let made: [Made; 17] = [
-        ("comb-small", "comb-small-history", comb(200, 2 * MIB), "shown", true),
-        ("comb", "comb-history", comb(6, 128 * MIB), "shown", false),
+        ("comb-small", "comb-small-history", comb(200, 2 * MIB), "current", true),
+        ("comb", "comb-history", comb(6, 128 * MIB), "current", false),
         ("comb-16", "comb-16-history", comb(16, 128 * MIB), "inflated to", false),
         ("wide-tree", "wide-tree-history", wide_tree(1_000_000), "memory of all", true),
         ("tiny-objects", "tiny-objects-history", tiny_objects(), "memory of all", true),
