@@ -104,6 +104,11 @@ impl Connection {
         self.handshake.version == Protocol::V2
     }
 
+    /// Whether the handshake listed refs, and there are none.
+    pub(crate) fn lists_nothing(&self) -> bool {
+        self.handshake.refs.as_ref().is_some_and(Vec::is_empty)
+    }
+
     pub(crate) fn can_shallow(&self) -> bool {
         self.handshake.can_shallow()
     }

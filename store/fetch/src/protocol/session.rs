@@ -289,10 +289,15 @@ impl NetworkState {
                     return Err(failed((stage, error)));
                 }
                 let reason = because_of(&error);
-                let begun = self.begin_by_git(remote, &reason, watch());
-                begun
-                    .inspect(|_| self.ways.remember(remote, Way::Git, Some(reason)))
-                    .map_err(|(_, git)| failed((stage, truer(error, git))))
+                match self.begin_by_git(remote, &reason, watch()) {
+                    // git takes any page for a repository of plain files that has no commits.
+                    Ok(connection) if connection.lists_nothing() => Err(failed((stage, error))),
+                    Ok(connection) => {
+                        self.ways.remember(remote, Way::Git, Some(reason));
+                        Ok(connection)
+                    }
+                    Err((_, git)) => Err(failed((stage, truer(error, git)))),
+                }
             }
         }
     }

@@ -28,8 +28,8 @@ use crate::errors::NetworkError;
 
 /// Set by git for what it starts, from `git -c`.
 const PARAMETERS: &str = "GIT_CONFIG_PARAMETERS";
-/// Whoever reads a few files takes less.
-const LIMIT: Duration = Duration::from_secs(20);
+/// To read a few files takes less.
+const LIMIT: Duration = Duration::from_secs(5);
 /// No configuration is longer than this.
 const MOST: usize = 8 << 20;
 /// Sections that decide which way a connection takes, or that lead to more configuration.
@@ -48,7 +48,7 @@ pub(super) fn is_for_git(read: &File) -> bool {
             .is_some_and(|git| !USUAL.iter().any(|usual| git.parent() == Some(Path::new(usual))))
 }
 
-/// The configuration as git lists it in `repository`; nothing where there is no git program.
+/// The configuration as git lists it in `repository`; nothing where there is no git program, or one that does not answer.
 pub(super) fn listed_by_git(repository: &Path) -> Result<Option<File>, NetworkError> {
     let mut command = Command::new("git");
     command.args(["config", "--list", "-z"]).env("GIT_DIR", repository);
@@ -62,6 +62,8 @@ pub(super) fn listed_by_git(repository: &Path) -> Result<Option<File>, NetworkEr
             parsed(&ran.stdout).map(Some).map_err(|error| failed(error.to_string()))
         }
         Ok(ran) => Err(failed(ran.stderr)),
+        // A git that does not answer is as good as none: what needs it says so by itself.
+        Err(ProgramError::TimedOut { .. }) if env::var_os(PARAMETERS).is_none() => Ok(None),
         Err(ProgramError::Start { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             match env::var_os(PARAMETERS) {
                 None => Ok(None),

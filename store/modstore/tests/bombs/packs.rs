@@ -246,7 +246,7 @@ pub(crate) fn bombs() -> Vec<Bomb> {
         ("many-paths", "many-paths-history", one_blob_at_many_paths(), "so small a pack", false),
         ("zeros", "zeros-history", wanted_zeros(1000), "so small a pack", false),
         ("zeros-unwanted", "zeros-unwanted-history", and(Kind::Blob, 1000, 20), over, false),
-        ("commit", "commit-history", claimed_commit(2048), "an object", true),
+        ("commit", "commit-history", claimed_commit(2048), "commit, tree or tag", true),
         ("claims", "claims-history", claiming(8_000_000), "Transient", true),
         ("endless-blobs", "endless-blobs-history", endless(Kind::Blob), over, false),
         ("endless-trees", "endless-trees-history", endless(Kind::Tree), over, false),
