@@ -516,7 +516,7 @@ fn d13_d14_d15_d17_d18_leftovers_of_hosts_are_reported_and_left() {
         secrets[1]["fix"]
             .as_str()
             .unwrap()
-            .ends_with("set-url origin https://github.com/microsoft/x")
+            .ends_with("set-url origin https://me@github.com/microsoft/x")
     );
     assert!(!ran.stdout.contains("s3cr3t"), "a secret is not printed");
     assert!(!format!("{:?}", world.home.run(&["doctor"])).contains("s3cr3t"));
