@@ -115,7 +115,8 @@ impl Cell {
             self.trust != Trust::NoVerifyForOtherUser || self.login != Login::UrlPassword;
         let reference = self.reference == Reference::Default || self.has_repository();
         // A user in the address goes no further than its own address, and this helper answers to no other.
-        let moved = self.server == Server::HttpMoved && self.login == Login::HelperForUser;
+        let moved = self.server == Server::HttpMoved
+            && matches!(self.login, Login::HelperForUser | Login::NetrcByUser);
         login && way && trust && other_user && reference && !moved
     }
 

@@ -280,14 +280,14 @@ fn has_ident(contents: &[u8]) -> bool {
 
 /// Whether git would end lines with `\r\n` that end with `\n`. It leaves alone what may not be text, unless a list says so.
 fn gets_line_ends(contents: &[u8], text: Text) -> bool {
-    let counts = Counts::of(contents);
+    let counts = LineEnds::of(contents);
     let is_left = counts.lone_cr > 0 || counts.crlf > 0 || counts.is_binary();
     counts.lone_lf > 0 && (text != Text::Guessed || !is_left)
 }
 
 /// The bytes of a file by their kind, as git counts them.
 #[derive(Default)]
-struct Counts {
+struct LineEnds {
     nul: usize,
     lone_cr: usize,
     lone_lf: usize,
@@ -296,7 +296,7 @@ struct Counts {
     nonprintable: usize,
 }
 
-impl Counts {
+impl LineEnds {
     fn of(contents: &[u8]) -> Self {
         let mut counts = Self::default();
         let mut bytes = contents.iter().copied().peekable();

@@ -280,7 +280,7 @@ fn split_reference(path: &str) -> (&str, Option<&str>) {
         let ends_in_git = path.trim_end_matches('/').ends_with(".git");
         let is_scope = |at: usize| {
             let (before, behind) = path.split_at_checked(at).unwrap_or_default();
-            before.ends_with('/') && behind.contains('/')
+            before.ends_with('/') && behind.trim_end_matches('/').contains('/')
         };
         let marks = path.match_indices('@').map(|(at, _)| at).filter(|at| *at >= begin);
         marks.filter(|_| !ends_in_git).find(|at| !is_scope(*at))

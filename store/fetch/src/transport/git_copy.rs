@@ -10,7 +10,7 @@
 use std::{
     any::Any,
     ffi::OsString,
-    fs,
+    fs::{self, DirBuilder},
     io::{self, BufReader, Cursor, Read, Write},
     os::unix::ffi::OsStringExt as _,
     path::{Path, PathBuf},
@@ -382,7 +382,7 @@ fn repository_of_our_own() -> Result<TempDir, TransportError> {
     let place = temporary()?;
     minimal_repository(place.path()).map_err(no_place)?;
     // git writes packs of a dumb server here without making the directory.
-    fs::create_dir(place.path().join("objects/pack")).map_err(no_place)?;
+    DirBuilder::new().create(place.path().join("objects/pack")).map_err(no_place)?;
     Ok(place)
 }
 

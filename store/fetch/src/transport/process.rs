@@ -57,11 +57,11 @@ pub(crate) struct ServerProcess {
 pub(crate) struct StderrTail {
     tail: Arc<Mutex<Vec<u8>>>,
     ended: Arc<Mutex<Receiver<()>>>,
-    means: Meaning,
+    means: Interpretation,
 }
 
 /// What a program that hung up meant by its last words.
-type Meaning = fn(&str, TransferError, Moment) -> TransportError;
+type Interpretation = fn(&str, TransferError, Moment) -> TransportError;
 
 /// The processes that a program is together with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl ServerProcess {
         mut command: Command,
         name: &str,
         grouping: Grouping,
-        means: Meaning,
+        means: Interpretation,
         watch: &Arc<Watch>,
     ) -> Result<(ServerProcess, ProcessOutput, ProcessInput), ConnectError> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -134,7 +134,7 @@ impl ServerProcess {
 }
 
 impl StderrTail {
-    fn listen(mut stderr: ChildStderr, means: Meaning) -> Self {
+    fn listen(mut stderr: ChildStderr, means: Interpretation) -> Self {
         let tail = Arc::new(Mutex::new(Vec::new()));
         let (end, ended) = channel();
         let kept = Arc::clone(&tail);
