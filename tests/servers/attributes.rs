@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use modstore_testbed::{Change, Item, Repo, git, listing};
 
-use crate::world::{World, is_settled, only};
+use crate::world::{World, is_settled};
 
 /// Contents that git treats in different ways, by the beginning of a file's name.
 const CONTENTS: [(&str, &[u8]); 7] = [
@@ -66,9 +66,16 @@ fn differing(repo: &Repo) -> Vec<String> {
     let output = git().args(["clone", "-q", &repo.url_file()]).arg(&to).output().expect("git runs");
     assert!(output.status.success(), "{output:?}");
     let checkout: BTreeMap<String, Item> = listing(&to);
-    let tree = repo.tree("main").into_iter();
-    let differing = tree.filter(|(path, item)| checkout.get(path) != Some(item));
-    differing.map(|(path, _)| path).collect()
+    let committed = |path: &str| {
+        let mut command = git();
+        command.arg("-C").arg(&to).args(["cat-file", "blob", &format!("main:{path}")]);
+        command.output().expect("git runs").stdout
+    };
+    let files = checkout.into_keys().filter(|path| to.join(path).is_file());
+    files
+        .filter(|path| !to.join(path).is_symlink())
+        .filter(|path| std::fs::read(to.join(path)).expect("it is a file") != committed(path))
+        .collect()
 }
 
 #[test]
@@ -116,10 +123,10 @@ fn a_module_without_such_files_says_nothing_and_show_names_them_for_one_that_has
     let home = world.home();
     let source = format!("git+{}", world.http.url("m"));
     let quiet = home.run(&["add", &format!("{source}#subdirectory=not"), "--json"]).ok();
-    assert_eq!(quiet.json()["warnings"], serde_json::json!([]), "{quiet:?}");
+    assert_eq!(quiet.json()["update"]["warnings"], serde_json::json!([]), "{quiet:?}");
     // The tree is in the store already, and what is said of it is said of each module.
     let ran = home.run(&["add", &format!("{source}#subdirectory=ident"), "--json"]).ok();
-    let warning = only(&ran, "warnings");
+    let warning = ran.json()["update"]["warnings"][0].clone();
     let expected = "git attributes are not applied: `git checkout` would write 1 file differently, ident/below/id.y (ident)";
     assert_eq!(warning["message"], expected, "{ran:?}");
     assert_eq!(home.run(&["show", "ident", "--json"]).ok().json()["attributes"], expected);
@@ -141,7 +148,7 @@ fn lists_that_would_cost_too_much_are_reported_and_not_applied_to_each_file() {
         repo.commit("main", &changes);
         let ran =
             world.home().run(&["add", &format!("git+{}", world.http.url(name)), "--json"]).ok();
-        let message = only(&ran, "warnings")["message"].to_string();
+        let message = ran.json()["update"]["warnings"][0]["message"].to_string();
         assert!(message.contains(words), "{name}: {message}");
     }
 }

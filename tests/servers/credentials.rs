@@ -427,8 +427,9 @@ fn a_token_of_a_helper_is_sent_as_it_is() {
     let bearer =
         helper("echo capability[]=authtype && echo authtype=Bearer && echo credential=T0ken");
     let (of_git, own) = port_and_heads(&bearer);
-    assert_eq!(own, ["authorization: bearer t0ken"]);
-    assert_eq!(of_git, own);
+    assert_eq!(of_git, ["authorization: bearer t0ken"]);
+    // This process sends it, and git once more, which may know what to do with the refusal.
+    assert!(!own.is_empty() && own.iter().all(|line| *line == of_git[0]), "{own:?}");
     let (_, own) = port_and_heads(&helper("echo username=u && echo password=p"));
     assert_eq!(own, Vec::<String>::new(), "a password is no bearer's token");
 }

@@ -366,10 +366,15 @@ fn a_git_server_behind_the_program_of_core_git_proxy_is_reached_as_by_git() {
     let mut place = Place::new();
     let daemon = GitDaemon::start(place.root.path());
     let url = daemon.url("m").replace("127.0.0.1", "far.invalid");
-    let proxy = program(&place.home.scratch(), "proxy", "exec nc 127.0.0.1 $2");
-    if Command::new("nc").arg("-h").output().is_err() {
-        return modstore_testbed::skip_loudly("no nc to be a proxy");
-    }
+    let relay = "import os, socket, sys, threading\n\
+        s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n\
+        def up():\n    while True:\n        b = os.read(0, 65536)\n        if not b: break\n        s.sendall(b)\n    s.shutdown(socket.SHUT_WR)\n\
+        threading.Thread(target=up, daemon=True).start()\n\
+        while True:\n    b = s.recv(65536)\n    if not b: break\n    os.write(1, b)\n";
+    let script = place.home.scratch().join("relay.py");
+    std::fs::write(&script, relay).expect("the scratch takes a file");
+    let run = format!("exec python3 {} $2", script.display());
+    let proxy = program(&place.home.scratch(), "proxy", &run);
     for (config, variable, works) in [
         (format!("[core]\n gitProxy = {} for invalid\n", proxy.display()), None, true),
         (

@@ -81,6 +81,8 @@ fn look(path: &Path, found: &mut Untouched) {
 #[track_caller]
 pub(crate) fn only(ran: &Ran, list: &str) -> Value {
     let report = ran.json();
+    // What came of the update that `add` made is an object of its own.
+    let report = if report["command"] == "add" { &report["update"] } else { &report };
     let found = report[list].as_array().unwrap_or_else(|| panic!("no {list}: {ran:?}"));
     assert_eq!(found.len(), 1, "{list}: {ran:?}");
     found[0].clone()

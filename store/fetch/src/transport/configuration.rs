@@ -52,7 +52,11 @@ pub(super) fn is_for_git(read: &File) -> bool {
 pub(super) fn listed_by_git(repository: &Path) -> Result<Option<File>, NetworkError> {
     let mut command = Command::new("git");
     command.args(["config", "--list", "-z"]).env("GIT_DIR", repository);
-    command.env("LC_ALL", "C").env_remove("GIT_CONFIG").env_remove("GIT_WORK_TREE");
+    command
+        .env("LC_ALL", "C")
+        .env_remove("LANGUAGE")
+        .env_remove("GIT_CONFIG")
+        .env_remove("GIT_WORK_TREE");
     let cancel = Cancel::new();
     let running =
         Running { input: b"", limit: LIMIT, cancel: &cancel, told: &|_| {}, ends_with_us: false };

@@ -286,8 +286,11 @@ impl GitConfig {
 }
 
 fn parsed(effective: &str, redacted: String) -> Result<RemoteUrl, RemoteError> {
+    // git takes a space as it is; the parser wants it as URLs have it.
+    let is_url = effective.contains("://");
+    let written = if is_url { effective.replace(' ', "%20") } else { effective.to_owned() };
     // The parser's message repeats the address, and with it the password.
-    let Ok(mut url) = gix::url::parse(effective) else {
+    let Ok(mut url) = gix::url::parse(written.as_str()) else {
         return Err(RemoteError::Address { url: redacted, source: None });
     };
     let password = url.set_password(None);

@@ -156,7 +156,7 @@ fn configure(command: &mut Command, settings: &[(String, String)]) {
     }
 }
 
-/// What this process trusts beyond git is trusted by git too, as far as git can be told and nothing else is set.
+/// What this process trusts beyond git is trusted by git too, as far as a variable can say it and nothing else is set.
 fn trust(command: &mut Command) {
     for (ours, gits) in [("SSL_CERT_FILE", "GIT_SSL_CAINFO"), ("SSL_CERT_DIR", "GIT_SSL_CAPATH")] {
         let place = env::var_os(ours).filter(|place| std::path::Path::new(place).exists());
@@ -236,7 +236,7 @@ struct WithoutResponseEnds<R> {
     inner: R,
     /// Bytes left of the packet that is being passed on.
     left: usize,
-    /// The length of the next packet, as far as it was read, and what of it is still to be passed on.
+    /// The length of the next packet, as far as it was read, and its bytes that are still to be passed on.
     head: Vec<u8>,
     pending: usize,
     /// From here on these are no packets, and everything is passed on.

@@ -3,7 +3,7 @@
 //! git's messages are asked for in English. Those of libcurl, which git passes on, differ from version to version and
 //! from one TLS library to another, so they are recognised by what all of them say.
 //!
-//! Limits: what is not recognised is told as it was said.
+//! Limits: a message that is not recognised is reported as it was printed.
 
 use super::refusal::{Moment, judge, recognised};
 use crate::errors::{ConnectError, LoginError, ServerError, TransferError, TransportError, Words};
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn no_login_is_told() {
+    fn no_login_is_reported() {
         let said =
             "unable to access 'https://u:s3cret@h/r': via http://p:s3cret@x:1 and https://h/a@b";
         assert_eq!(

@@ -1,6 +1,6 @@
 //! [`Ways`]: by which way each host is reached, and why.
 //!
-//! The way is decided for the first connection to a host, kept for the run, and told to who asks. A setting for one
+//! The way is decided for the first connection to a host, kept for the run, and part of the report. A setting for one
 //! repository alone does not decide for its whole host.
 //!
 //! Limits: forgotten at the end of the run; whatever failed once is tried first again by the next.

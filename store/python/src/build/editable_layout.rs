@@ -483,6 +483,7 @@ mod tests {
         probed.install("__editable__.m-1.0.pth", "");
         std::fs::remove_file(probed.0.path().join("target/_m_editable_loader.py")).unwrap();
         std::fs::remove_file(probed.0.path().join("target/__editable___m_1_0_finder.py")).unwrap();
-        assert_eq!(probed.refusal(), "it puts nothing on the import path");
+        let bundle = probed.read().unwrap();
+        assert!(bundle.metadata.paths.is_empty() && bundle.metadata.imports.is_empty());
     }
 }

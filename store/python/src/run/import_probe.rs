@@ -271,6 +271,9 @@ mod tests {
             ImportProbe { python: &python, modules: &modules, paths: &paths, limit, scratch };
         let probed = probe.run(&Cancel::new()).unwrap();
         let failure = probed[0].failure.as_ref().unwrap();
-        assert_eq!(failure.to_string(), "ImportError: 'gone' is a directory without __init__.py");
+        assert_eq!(
+            failure.to_string(),
+            "ImportError: 'gone' is a directory with nothing to import in it"
+        );
     }
 }

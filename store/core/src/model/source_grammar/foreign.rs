@@ -10,7 +10,7 @@
 //!
 //! Nothing of this is ever taken as it stands: the person sees what would be fetched, and writes that.
 //!
-//! Limits: ranges of versions (`#semver:^1.2`) mean no one commit, and only their place is shown.
+//! Limits: ranges of versions (`#semver:^1.2`) mean no one commit, and only their place is printed.
 
 use super::super::{Contents, GitSource, Reference, RemoteUrl, Scheme, Subdirectory};
 use super::page::{Meant, PageUrl};

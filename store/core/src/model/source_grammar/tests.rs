@@ -305,7 +305,7 @@ fn what_is_no_source_is_refused_where_it_goes_wrong_with_a_suggestion() {
 }
 
 /// Spellings of other tools, and what they mean as a source.
-const FOREIGN: [(&str, &str); 72] = [
+const FOREIGN: [(&str, &str); 71] = [
     (
         "git::https://github.com/o/r.git//modules/x?ref=v1",
         "git+https://github.com/o/r.git@v1#subdirectory=modules/x",
@@ -314,7 +314,6 @@ const FOREIGN: [(&str, &str); 72] = [
     ("git::https://h/o/r//sub?ref=v1&depth=1", "git+https://h/o/r@v1#subdirectory=sub"),
     ("git::ssh://git@h/o/r.git//sub?ref=v1", "git+ssh://git@h/o/r.git@v1#subdirectory=sub"),
     ("git::git@github.com:o/r.git//sub", "git@github.com:o/r.git#subdirectory=sub"),
-    ("git@github.com:o/r.git?ref=v1", "git@github.com:o/r.git@v1"),
     ("github.com/o/r//sub?ref=v1", "git+https://github.com/o/r@v1#subdirectory=sub"),
     (
         "https://github.com/o/r.git//modules/x",

@@ -79,8 +79,9 @@ fn says_something(line: &str) -> bool {
 
 fn shortened(mut text: String) -> String {
     if text.len() > MOST {
+        let whole = text.len();
         text.truncate(text.floor_char_boundary(MOST));
-        text.push('…');
+        text.push_str(&format!("… ({whole} bytes)"));
     }
     text
 }
@@ -124,8 +125,8 @@ mod tests {
     #[test]
     fn a_message_without_end_is_cut_between_two_characters() {
         let words = Words::of(&"ü".repeat(MOST));
-        assert!(words.text().len() <= MOST + '…'.len_utf8(), "{}", words.text().len());
-        assert!(words.text().ends_with("ü…"));
+        assert_eq!(words.text().find('…'), Some(MOST));
+        assert!(words.text().ends_with(&format!("ü… ({} bytes)", 2 * MOST)), "{}", words.text());
         assert_eq!(Words::of(&"u".repeat(MOST)).text().len(), MOST);
     }
 }
