@@ -3,7 +3,11 @@
 //!
 //! Limits: no TLS; contents are small.
 
-#![expect(clippy::indexing_slicing, reason = "helpers panic, and that is how a test fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
 
 #[path = "large_files/world.rs"]
 mod world;

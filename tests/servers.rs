@@ -3,7 +3,11 @@
 //! Every server gets the same questions, so a law that holds for one holds for all. What goes wrong is in `bad_network`.
 //! Limits: no TLS (tested in the library).
 
-#![expect(clippy::indexing_slicing, reason = "helpers panic, and that is how a test fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
 
 #[path = "servers/world.rs"]
 mod world;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use modstore_testbed::{
-    Fault, GitDaemon, HttpServer, Ran, RecordedRequest, Repo, Running, ScriptedServer, TestHome,
+    Fault, HttpServer, Ran, RecordedRequest, Repo, Running, ScriptedServer, TestHome,
 };
 
 /// A server with one repository, and a home.
@@ -359,41 +359,6 @@ fn a_bundle_is_a_source_as_it_is_for_git() {
     }
     fs::write(&bundle, "# v2 git bundle\nnonsense").unwrap();
     assert_eq!(place.add(&format!("file://{}", bundle.display())).status, 1);
-}
-
-#[test]
-fn a_git_server_behind_the_program_of_core_git_proxy_is_reached_as_by_git() {
-    let mut place = Place::new();
-    let daemon = GitDaemon::start(place.root.path());
-    let url = daemon.url("m").replace("127.0.0.1", "far.invalid");
-    let relay = "import os, socket, sys, threading\n\
-        s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n\
-        def up():\n    while True:\n        b = os.read(0, 65536)\n        if not b: break\n        s.sendall(b)\n    s.shutdown(socket.SHUT_WR)\n\
-        threading.Thread(target=up, daemon=True).start()\n\
-        while True:\n    b = s.recv(65536)\n    if not b: break\n    os.write(1, b)\n";
-    let script = place.home.scratch().join("relay.py");
-    std::fs::write(&script, relay).expect("the scratch takes a file");
-    let run = format!("exec python3 {} $2", script.display());
-    let proxy = program(&place.home.scratch(), "proxy", &run);
-    for (config, variable, works) in [
-        (format!("[core]\n gitProxy = {} for invalid\n", proxy.display()), None, true),
-        (
-            format!("[core]\n gitProxy = none for far.invalid\n gitProxy = {}\n", proxy.display()),
-            None,
-            false,
-        ),
-        (format!("[core]\n gitProxy = {} for other\n", proxy.display()), None, false),
-        (String::new(), Some(proxy.display().to_string()), true),
-    ] {
-        place.home.git_config(&config);
-        place.home.without_env("GIT_PROXY_COMMAND");
-        if let Some(program) = &variable {
-            place.home.env("GIT_PROXY_COMMAND", program);
-        }
-        assert_eq!(place.git(&url, &[]).status == 0, works, "{config}");
-        let ran = place.add(&url);
-        assert_eq!(ran.status == 0, works, "{config}: {ran:?}");
-    }
 }
 
 fn program(place: &Path, name: &str, script: &str) -> PathBuf {

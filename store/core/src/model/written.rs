@@ -98,8 +98,19 @@ fn login_end(rest: &str, ssh: bool) -> Option<usize> {
 }
 
 fn secrets_in_fragment(after: &str, hash: usize, base: usize) -> Vec<Range<usize>> {
-    let harmless =
-        ["subdirectory", "submodules", "lfs", "sha256", "egg", "branch", "tag", "rev", "ref"];
+    let harmless = [
+        "subdirectory",
+        "submodules",
+        "lfs",
+        "sha256",
+        "egg",
+        "branch",
+        "tag",
+        "rev",
+        "ref",
+        "commit",
+        "head",
+    ];
     let mut from = hash + 1;
     let mut cuts = Vec::new();
     for part in after.get(from..).unwrap_or_default().split('&') {

@@ -129,7 +129,7 @@ impl<'s> PackReader<'s> {
     pub(crate) fn skim(
         &mut self,
         header: &EntryHeader,
-        each: &mut dyn FnMut(&[u8], u64) -> Result<(), PackError>,
+        each: &mut impl FnMut(&[u8], u64) -> Result<(), PackError>,
     ) -> Result<(), PackError> {
         let mut out = vec![0; PIECE];
         let zlib = self.inflater.begin_stream();

@@ -481,6 +481,7 @@ mod tests {
     fn failures_of_one_moment(lanes: &Lanes, taken: usize) -> (usize, [bool; 2]) {
         let mut open: Vec<Lane<'_>> = (0..taken).map(|_| lanes.enter(HOST).unwrap()).collect();
         let failing = [open.pop(), open.pop()].map(|lane| (lane, lanes.begin(HOST)));
+        let width = lanes.width(HOST);
         let again = thread::scope(|scope| {
             let failed = failing.map(|(lane, mut attempt)| {
                 scope.spawn(move || {
@@ -488,6 +489,11 @@ mod tests {
                     lanes.back_off(HOST, &mut attempt, None, &Cancel::new())
                 })
             });
+            // Until then none of the others ends: they count as working.
+            let until = Instant::now() + milliseconds(200);
+            while lanes.width(HOST) == width && Instant::now() < until {
+                thread::sleep(milliseconds(1));
+            }
             // Those that still work end one by one.
             while open.pop().is_some() {
                 thread::sleep(milliseconds(1));

@@ -441,7 +441,8 @@ fn a_spelling_of_another_tool_is_refused_with_the_source_that_it_means() {
     for (text, meant) in FOREIGN {
         let error = parse(text).expect_err(text);
         assert_eq!(error.suggestion.as_deref(), Some(meant), "{text}: {error}");
-        if !meant.contains('<') {
+        // pip's name of what is built is read, and not kept.
+        if !meant.contains('<') && !meant.contains("#egg=") {
             assert_eq!(source(meant).to_string(), meant, "{text}");
         }
     }
