@@ -134,16 +134,16 @@ impl Details for Finding {
     fn choose(self, choice: Choice) -> Self {
         match choice {
             Choice::One(candidate) => self.with(|about| about.candidate = Some(candidate)),
-            Choice::Several(all) => {
-                let all: Vec<String> = all.iter().map(|path| path.display().to_string()).collect();
-                self.not_fixed(format!(
-                    "it is in {}, and nothing says which one is meant",
-                    all.join(" and in ")
-                ))
-            }
+            Choice::Several(all) => self.not_fixed(undecided("it", &all)),
             Choice::None => self.not_fixed("no known directory holds it"),
         }
     }
+}
+
+/// That `what` is in several directories, for people.
+pub(crate) fn undecided(what: &str, directories: &[PathBuf]) -> String {
+    let all: Vec<String> = directories.iter().map(|path| path.display().to_string()).collect();
+    format!("{what} is in {}, and nothing says which one is meant", all.join(" and in "))
 }
 
 /// Whether two findings are the same fault: the same code at the same place.

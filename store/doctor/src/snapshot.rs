@@ -107,10 +107,18 @@ impl Scope<'_> {
             not_run: None,
         };
         run(&check::ENVIRONMENT, &mut view, &mut found);
+        let installed = asked.visible(environment);
         for editable in editables {
             let mut own = Vec::new();
             let unparsed = &mut snapshot.unparsed;
-            let mut view = EditableView { environment, asked: &asked, editable, catalog, unparsed };
+            let mut view = EditableView {
+                environment,
+                asked: &asked,
+                installed: &installed,
+                editable,
+                catalog,
+                unparsed,
+            };
             run(&check::EDITABLE, &mut view, &mut own);
             found.extend(own);
         }

@@ -8,7 +8,12 @@ use modstore_core::model::DistributionName;
 use modstore_python::{lexical, small_text};
 use toml_edit::{Document, Item, TableLike};
 
-use crate::{cache::distribution_in, catalog::Catalog, finding::name_of, inspected::Editable};
+use crate::{
+    cache::distribution_in,
+    catalog::Catalog,
+    finding::{name_of, undecided},
+    inspected::Editable,
+};
 
 /// Where a requirement comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +45,7 @@ pub(crate) fn source_of(
     match catalog.search.holders(name) {
         [] => Wanted::Index,
         [only] => Wanted::Directory(only.clone()),
-        several => {
-            let all: Vec<String> = several.iter().map(|it| it.display().to_string()).collect();
-            Wanted::Unknown(format!(
-                "{name} is in {}, and nothing says which one is meant",
-                all.join(" and in ")
-            ))
-        }
+        several => Wanted::Unknown(undecided(name.as_str(), several)),
     }
 }
 

@@ -135,9 +135,7 @@ fn uninstall(view: &EditableView<'_>, owner: &str) -> String {
 
 /// The finding, with its own project as the directory to be installed again.
 fn reinstalled(view: &EditableView<'_>, finding: Finding) -> Finding {
-    let recorded = view.editable.recorded.clone().filter(|recorded| recorded.is_dir());
-    let project = || Some(view.editable.project()?.directory.clone());
-    match recorded.or_else(project) {
+    match view.editable.source_directory() {
         Some(directory) => finding.choose(Choice::only(directory, "where it was installed from")),
         None => finding.not_fixed("nothing says where its project is"),
     }

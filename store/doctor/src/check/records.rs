@@ -49,9 +49,7 @@ fn recorded(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     }
     let lost = if editable.followed.is_empty() { lost(view) } else { passed_over(view) };
     let Some(finding) = lost.or_else(|| changed(view)) else { return };
-    let project = editable.recorded.clone().filter(|recorded| recorded.is_dir());
-    let followed = || editable.project().map(|project| project.directory.clone());
-    let choice = match project.or_else(followed) {
+    let choice = match editable.source_directory() {
         Some(directory) => Choice::only(directory, "where it was installed from"),
         None => {
             let gone = editable.recorded.clone().unwrap_or_default();

@@ -3,7 +3,7 @@
 //! Requirements are those that were installed with it and those that its project declares now: an update of the code
 //! alone brings new ones, and no installer. A requirement that cannot be parsed is reported and not judged.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use modstore_core::{
     findings::{Severity, codes},
@@ -85,7 +85,7 @@ fn not_met(
     needed: &Requirement,
     here: &MarkerEnvironment,
 ) -> Option<Finding> {
-    let installed = visible(view.environment, view.asked);
+    let installed = view.installed;
     let all: Vec<&Distribution> = installed.iter().filter(|it| it.name == needed.name).collect();
     let text = needed.without_marker();
     let path = &view.editable.distribution?.directory;
@@ -111,7 +111,7 @@ fn not_met(
         None => {
             let version = first.version.as_deref().unwrap_or_default();
             let what = format!("it needs {text}, and {version} is installed");
-            let others = who_needs(&installed, view, needed, version, here);
+            let others = who_needs(installed, view, needed, version, here);
             let finding = |what| view.finding(UNMET_REQUIREMENT, path, what).at(Severity::Warning);
             Some(if others.is_empty() {
                 missing(view, needed, finding(what))
@@ -191,18 +191,6 @@ fn marker_environment(
     Some(MarkerEnvironment { python, machine: machine(), answered })
 }
 
-/// The distributions that an environment's Python sees: those on its import path, or those of its site directories, if it
-/// was not asked. Without metadata that a cut-off upgrade left.
-fn visible(environment: &InspectedEnvironment, asked: &Asked) -> Vec<Distribution> {
-    let left: Vec<&Path> =
-        environment.superseded().into_iter().map(|(left, _)| left.directory.as_path()).collect();
-    let all: Vec<Distribution> = match asked.answer() {
-        Some(answer) => answer.installed.iter().filter_map(|it| Distribution::at(it)).collect(),
-        None => environment.scans.iter().flat_map(|scan| scan.distributions.clone()).collect(),
-    };
-    all.into_iter().filter(|it| !left.contains(&it.directory.as_path())).collect()
-}
-
 /// Whether Python sees more than the environment's own site directories: those of the Python below a virtual environment,
 /// and, without one, the user's.
 fn sees_more(environment: &InspectedEnvironment) -> bool {
@@ -235,8 +223,7 @@ fn changed(view: &EditableView<'_>, declared: &Declared) -> Option<Finding> {
         }
         _ => return None,
     };
-    let recorded = editable.recorded.clone().filter(|recorded| recorded.is_dir());
-    let directory = recorded.or_else(|| Some(editable.project()?.directory.clone()))?;
+    let directory = editable.source_directory()?;
     let finding = view.finding(UNMET_REQUIREMENT, &distribution.directory, what);
     Some(finding.at(Severity::Warning).choose(Choice::only(directory, "its own project")))
 }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use modstore_core::findings::{Severity, codes};
-use modstore_python::quoted;
+use modstore_python::{quoted, small_bytes};
 
 use super::view::{EnvironmentView, OfEnvironment, Step};
 use crate::{
@@ -96,7 +96,7 @@ fn undecodable(environment: &InspectedEnvironment) -> Vec<(PathBuf, String)> {
     let unparsed = environment.scans.iter().flat_map(|scan| &scan.unparsed);
     let pth =
         unparsed.filter(|it| !it.is_unread && it.file.extension().is_some_and(|end| end == "pth"));
-    pth.filter(|it| std::fs::read(&it.file).is_ok_and(|text| std::str::from_utf8(&text).is_err()))
+    pth.filter(|it| small_bytes(&it.file).is_some_and(|text| std::str::from_utf8(&text).is_err()))
         .map(|it| (it.file.clone(), "it is not in UTF-8".to_owned()))
         .collect()
 }

@@ -13,6 +13,7 @@ use modstore_core::{
     Cancel,
     findings::{Check, Inspection, RepairStep},
 };
+use modstore_python::Distribution;
 
 use crate::{
     cache::Cached,
@@ -25,6 +26,8 @@ use crate::{
 pub(crate) struct EditableView<'a> {
     pub environment: &'a InspectedEnvironment,
     pub asked: &'a Asked,
+    /// What this Python sees.
+    pub installed: &'a [Distribution],
     pub editable: &'a Editable<'a>,
     pub catalog: &'a Catalog,
     /// Receives the files whose text cannot be parsed, and why.

@@ -1,10 +1,10 @@
 //! [`Asked`]: what the environment's own Python says of itself and of where modules are. Asked once, and nothing is
 //! imported.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use modstore_core::{Cancel, model::causes};
-use modstore_python::{ModulePlace, ModuleSearch};
+use modstore_python::{Distribution, ModulePlace, ModuleSearch};
 
 use super::{editable::Editable, environment::InspectedEnvironment, promised::promised};
 
@@ -47,6 +47,18 @@ impl Asked {
                 Self::Failed { why, without_site }
             }
         }
+    }
+
+    /// The distributions that the environment's Python sees: those on its import path, or those of its site directories, if
+    /// it was not asked. Without metadata that a cut-off upgrade left.
+    pub(crate) fn visible(&self, environment: &InspectedEnvironment) -> Vec<Distribution> {
+        let superseded = environment.superseded().into_iter();
+        let left: Vec<&Path> = superseded.map(|(left, _)| left.directory.as_path()).collect();
+        let all: Vec<Distribution> = match self.answer() {
+            Some(answer) => answer.installed.iter().filter_map(|it| Distribution::at(it)).collect(),
+            None => environment.scans.iter().flat_map(|scan| scan.distributions.clone()).collect(),
+        };
+        all.into_iter().filter(|it| !left.contains(&it.directory.as_path())).collect()
     }
 
     /// Its answer, if there is one.

@@ -185,6 +185,12 @@ impl Editable<'_> {
         self.own.get_or_init(find).as_ref()
     }
 
+    /// The directory that it is installed again from: the recorded one, if it is there, else the project that Python finds.
+    pub(crate) fn source_directory(&self) -> Option<PathBuf> {
+        let recorded = self.recorded.clone().filter(|recorded| recorded.is_dir());
+        recorded.or_else(|| Some(self.project()?.directory.clone()))
+    }
+
     /// The first pointer of it that leads nowhere.
     pub(crate) fn dangling(&self) -> Option<&Pointer> {
         self.followed.iter().copied().find(|pointer| !finds_something(pointer))

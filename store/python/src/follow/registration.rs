@@ -127,12 +127,10 @@ impl Registration {
     /// Whether a distribution of this name is in its site directories.
     #[must_use]
     pub fn has(&self, name: &DistributionName) -> bool {
-        let stem = name.in_file_names();
-        let names = self.site.iter().flat_map(|site| names_in(site).unwrap_or_default());
-        names.filter_map(|name| name.into_string().ok()).any(|found| {
-            let distribution = Distribution::at(Path::new("/").join(&found).as_path());
-            found.to_ascii_lowercase().starts_with(&stem)
-                && distribution.is_some_and(|it| it.name == *name)
+        self.site.iter().any(|site| {
+            let names = names_in(site).unwrap_or_default();
+            let mut all = names.iter().filter_map(|found| Distribution::at(&site.join(found)));
+            all.any(|it| it.name == *name)
         })
     }
 

@@ -20,6 +20,8 @@ use modstore_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::interpreter::without_misleading;
+
 /// How long the interpreter may take besides the imports.
 const OVERHEAD: Duration = Duration::from_secs(20);
 
@@ -130,9 +132,7 @@ impl ImportProbe<'_> {
         let mut command = Command::new(self.python);
         command.args(["-B", "-c", include_str!("import_probe.py")]);
         command.current_dir(scratch.path());
-        for name in ["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONPYCACHEPREFIX"] {
-            command.env_remove(name);
-        }
+        without_misleading(&mut command);
         // `python -c` puts the working directory first on the path; the fork's is the same empty one.
         let ran = running.succeed(command)?;
         self.sort(&ran.stdout, ran.stderr)

@@ -137,6 +137,13 @@ fn executable_of(given: &Path) -> Result<PathBuf, PythonError> {
     named_interpreter(given).ok_or_else(|| PythonError::None { given: given.to_owned() })
 }
 
+/// Takes the variables out of a call that would lead it to other modules than a plain start of the environment.
+pub(super) fn without_misleading(command: &mut Command) {
+    for name in ["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONPYCACHEPREFIX"] {
+        command.env_remove(name);
+    }
+}
+
 fn answer_of(executable: &Path, cancel: &Cancel) -> Result<Answer, ProgramError> {
     let running = Running { input: b"", limit: LIMIT, cancel, told: &|_| {}, ends_with_us: false };
     let mut command = Command::new(executable);

@@ -1,5 +1,5 @@
-//! The programs of others that are run: an environment's interpreter, queried for its paths, asked where modules are, or importing them, and the
-//! installer.
+//! The programs of others that are run: an environment's interpreter, queried for its paths, asked where modules are, or
+//! importing them, and the installer.
 
 mod interpreter;
 mod module_search;

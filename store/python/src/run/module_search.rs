@@ -17,11 +17,10 @@ use modstore_core::{
 };
 use serde::Deserialize;
 
+use super::interpreter::without_misleading;
+
 /// An interpreter that has not answered by then is broken.
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// Variables that would lead it to other modules than a plain start of the environment.
-const MISLEADING: [&str; 4] = ["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONPYCACHEPREFIX"];
 
 /// What a Python says of itself and of modules that it has not loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -73,9 +72,7 @@ impl ModuleSearch {
         let input = serde_json::json!({ "names": names }).to_string();
         let mut command = Command::new(python);
         command.args(["-B", "-c", include_str!("module_search.py")]).current_dir(scratch.path());
-        for name in MISLEADING {
-            command.env_remove(name);
-        }
+        without_misleading(&mut command);
         let running = Running {
             input: input.as_bytes(),
             limit: LIMIT,
