@@ -3,23 +3,17 @@
 //! Limits: a `git://` server is reached by TCP or by the program of `core.gitProxy`, and through no other proxy.
 
 use std::{
-    any::Any,
-    borrow::Cow,
     io::{BufReader, BufWriter},
     net::TcpStream,
     process::Command,
     sync::Arc,
 };
 
-use gix::{
-    bstr::{BStr, BString},
-    url::Scheme,
-};
+use gix::{bstr::BString, url::Scheme};
 use gix_transport::{
-    Protocol, Service,
+    Protocol,
     client::{
-        Error, MessageKind, TransportWithoutIO, WriteMode,
-        blocking_io::{RequestWriter, SetServiceResponse, Transport},
+        blocking_io::Transport,
         git::{ConnectMode, blocking_io::Connection},
     },
 };
@@ -32,6 +26,7 @@ use super::{
     git_helper::{self, Helper},
     http::{HttpClient, transport},
     http_agent::HttpAgents,
+    kept::KeptTransport,
     process::{
         Grouping, ProcessInput, ProcessOutput, ServerProcess, SshCall, StderrTail,
         fault_from_stderr, upload_pack,
@@ -155,8 +150,7 @@ fn over_process(
     let host = (mode == ConnectMode::Daemon)
         .then(|| (remote.url.host().unwrap_or_default().to_owned(), remote.url.port));
     let inner = Connection::new(output, BufWriter::new(input), version, path, host, mode, false);
-    let transport =
-        Box::new(ProcessTransport { inner, _program: program, _copy: copy, _opening: opening });
+    let transport = Box::new(KeptTransport::of(inner, (program, copy, opening)));
     Link { transport, stderr, is_one_stream: true, without_refs: None }
 }
 
@@ -226,45 +220,4 @@ fn tcp(
     addresses.worked(stream.peer_addr().map_err(lost)?);
     watch.counters.connection();
     Ok(stream)
-}
-
-/// A transport whose program, and the copy that it serves, live as long as it.
-struct ProcessTransport<T> {
-    inner: T,
-    _program: ServerProcess,
-    _copy: Option<TempDir>,
-    _opening: Option<Opening>,
-}
-
-impl<T: Transport> TransportWithoutIO for ProcessTransport<T> {
-    fn to_url(&self) -> Cow<'_, BStr> {
-        self.inner.to_url()
-    }
-
-    fn connection_persists_across_multiple_requests(&self) -> bool {
-        true
-    }
-
-    fn configure(&mut self, config: &dyn Any) -> gix::Result<()> {
-        self.inner.configure(config)
-    }
-}
-
-impl<T: Transport> Transport for ProcessTransport<T> {
-    fn handshake<'a>(
-        &mut self,
-        service: Service,
-        extra: &'a [(&'a str, Option<&'a str>)],
-    ) -> Result<SetServiceResponse<'_>, Error> {
-        self.inner.handshake(service, extra)
-    }
-
-    fn request(
-        &mut self,
-        mode: WriteMode,
-        end: MessageKind,
-        trace: bool,
-    ) -> Result<RequestWriter<'_>, Error> {
-        self.inner.request(mode, end, trace)
-    }
 }

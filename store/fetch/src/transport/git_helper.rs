@@ -14,20 +14,17 @@
 //! Limits: a redirect is followed as git does it, with the logins and headers that git sends along.
 
 use std::{
-    any::Any,
-    borrow::Cow,
     env,
     io::{self, BufReader, BufWriter, Read, Write as _},
     process::Command,
     sync::Arc,
 };
 
-use gix::bstr::{BStr, BString};
+use gix::bstr::BString;
 use gix_transport::{
-    Protocol, Service,
+    Protocol,
     client::{
-        Error, MessageKind, TransportWithoutIO, WriteMode,
-        blocking_io::{RequestWriter, SetServiceResponse, Transport},
+        blocking_io::Transport,
         git::{ConnectMode, blocking_io::Connection},
     },
 };
@@ -36,6 +33,7 @@ use super::{
     git_config::{GitConfig, RemoteUrl},
     git_environment::{leave_repository, speak_english},
     git_words::fault_from_git,
+    kept::KeptTransport,
     process::{Grouping, ProcessInput, ProcessOutput, ServerProcess, StderrTail},
     refusal::Moment,
     watch::Watch,
@@ -81,11 +79,8 @@ pub(crate) fn start(
     match asked.and_then(|()| read_line(&mut output)).map_err(lost)?.as_slice() {
         b"\n" => {
             let stderr = program.stderr();
-            let transport = HelperTransport {
-                inner: connection(output, input, remote),
-                watch: Arc::clone(watch),
-                _program: program,
-            };
+            let inner = connection(output, input, remote);
+            let transport = KeptTransport::asking(inner, program, Arc::clone(watch));
             Ok(Helper::Speaks(Box::new(transport), stderr))
         }
         b"fallback\n" => Ok(Helper::FallsBack),
@@ -188,47 +183,6 @@ fn connection(output: ProcessOutput, input: ProcessInput, remote: &RemoteUrl) ->
         ConnectMode::Process,
         false,
     )
-}
-
-/// A transport whose program lives as long as it. Each request is one of its own, as over HTTP.
-struct HelperTransport {
-    inner: Inner,
-    watch: Arc<Watch>,
-    _program: ServerProcess,
-}
-
-impl TransportWithoutIO for HelperTransport {
-    fn to_url(&self) -> Cow<'_, BStr> {
-        self.inner.to_url()
-    }
-
-    fn connection_persists_across_multiple_requests(&self) -> bool {
-        false
-    }
-
-    fn configure(&mut self, config: &dyn Any) -> gix::Result<()> {
-        self.inner.configure(config)
-    }
-}
-
-impl Transport for HelperTransport {
-    fn handshake<'a>(
-        &mut self,
-        service: Service,
-        extra: &'a [(&'a str, Option<&'a str>)],
-    ) -> Result<SetServiceResponse<'_>, Error> {
-        self.inner.handshake(service, extra)
-    }
-
-    fn request(
-        &mut self,
-        mode: WriteMode,
-        end: MessageKind,
-        trace: bool,
-    ) -> Result<RequestWriter<'_>, Error> {
-        self.watch.counters.request();
-        self.inner.request(mode, end, trace)
-    }
 }
 
 /// Packets, but for the response-end ones, which only a helper sends.

@@ -20,6 +20,7 @@ mod git_config;
 mod long_listings;
 mod refusal;
 mod process;
+mod kept;
 mod shared_ssh;
 mod http_agent;
 mod git_words;
