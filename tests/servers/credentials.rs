@@ -4,9 +4,9 @@
 
 use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, time::Duration};
 
-use modstore_testbed::{
-    Fault, HttpServer, Ran, Repo, Running, ScriptedServer, TestHome, skip_loudly,
-};
+use modstore_testbed::{Fault, HttpServer, Repo, Running, ScriptedServer, TestHome, skip_loudly};
+
+use crate::world::clone_by_git;
 
 const USER: &str = "me";
 const PASSWORD: &str = "p w=x\"\\#";
@@ -57,21 +57,12 @@ fn program(home: &mut TestHome, name: &str, script: &str) -> String {
     path.display().to_string()
 }
 
-fn git(home: &TestHome, url: &str) -> Ran {
-    let place = home.scratch().join("clone");
-    let _ = fs::remove_dir_all(&place);
-    let args = ["clone", "-q", "--depth=1", url, place.to_str().expect("a plain path")];
-    let mut command = home.command_of("git".as_ref(), &args);
-    command.env("GIT_TERMINAL_PROMPT", "0");
-    Running::start(command).wait()
-}
-
 /// Adds the module in a store of its own, and says whether that worked, as it must where git clones.
 #[track_caller]
 fn as_git(what: &str, home: &TestHome, private: &Private, login: &str) -> bool {
     let url = private.url(login);
     let _ = fs::remove_dir_all(home.path());
-    let oracle = git(home, &url);
+    let oracle = clone_by_git(home, &url);
     let ran = home.run(&["add", &format!("git+{url}"), "--name", "m"]);
     assert_eq!(ran.status == 0, oracle.status == 0, "{what}: {oracle:?}\n{ran:?}");
     assert!(ran.status != 0 || home.tree("m") == private.repo.tree("main"), "{what}: {ran:?}");
@@ -310,7 +301,7 @@ fn helpers_keep_a_login_that_was_right_and_forget_one_that_was_wrong_as_with_git
     let kept = || fs::read_to_string(&store).unwrap_or_default();
     let line = format!("http://u:p@127.0.0.1%3a{}\n", private.server.port());
     let url = private.url("u:p@");
-    git(&home, &url).ok();
+    clone_by_git(&home, &url).ok();
     let of_git = kept();
     assert_eq!(of_git.to_lowercase(), line);
     fs::remove_file(&store).expect("git wrote it");
@@ -406,7 +397,7 @@ fn a_token_of_a_helper_is_sent_as_it_is() {
         let home = home();
         home.git_config(config);
         let url = format!("http://127.0.0.1:{}/m.git", server.port());
-        assert_ne!(git(&home, &url).status, 0);
+        assert_ne!(clone_by_git(&home, &url).status, 0);
         let of_git = server.heads();
         home.run(&["add", &format!("git+{url}")]).fails(1);
         let own = server.heads().split_off(of_git.len());

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 
-use modstore_testbed::{Fault, HttpServer, Ran, Repo, Running, ScriptedServer, TestHome};
+use modstore_testbed::{Fault, HttpServer, Repo, ScriptedServer, TestHome};
+
+use crate::world::clone_by_git;
 
 /// A way to be known: what stands before the host, git's configuration, and what the first place accepts.
 struct Login {
@@ -172,16 +174,6 @@ fn logins(places: &Places) -> Vec<Login> {
     ]
 }
 
-/// Clones with git, as the home is configured.
-fn git(home: &TestHome, url: &str) -> Ran {
-    let place = home.scratch().join("clone");
-    let _ = fs::remove_dir_all(&place);
-    let args = ["clone", "-q", "--depth=1", url, place.to_str().expect("a plain path")];
-    let mut command = home.command_of("git".as_ref(), &args);
-    command.env("GIT_TERMINAL_PROMPT", "0");
-    Running::start(command).wait()
-}
-
 /// Whether this login may be sent to this place.
 fn is_of(place: &str, value: &str, login: &Login) -> bool {
     let own = value.contains("b3duOnMzY29uZA");
@@ -200,7 +192,7 @@ fn compare(places: &Places, login: &Login, first: First, second: Second) -> bool
     let url =
         format!("{}/m.git", places.at_first()).replace("://", &format!("://{}", login.written));
     places.told();
-    let oracle = git(&home, &url);
+    let oracle = clone_by_git(&home, &url);
     let git_told = places.told();
     let ran = home.run(&["add", &format!("git+{url}"), "--name", "m"]);
     let told = places.told();
@@ -276,7 +268,7 @@ fn a_login_in_a_location_is_used_at_that_place_and_printed_nowhere() {
     second.fault("there", Fault::BasicAuth { user: "me", password: SECRET });
     let url = places.first.url("m");
     let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
-    git(&home, &url).ok();
+    clone_by_git(&home, &url).ok();
     home.run(&["add", &format!("git+{url}"), "-v"]).ok();
     second.clear();
     let wrong = [
@@ -362,7 +354,7 @@ fn as_many_redirects_are_followed_as_git_follows() {
         }
         let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
         let url = places.first.url("r0");
-        assert_eq!(git(&home, &url).status.min(1), expected, "{number}");
+        assert_eq!(clone_by_git(&home, &url).status.min(1), expected, "{number}");
         home.run(&["add", &format!("git+{url}"), "--name", "m"]).fails(expected);
     }
 }
@@ -388,7 +380,7 @@ fn a_location_of_every_form_is_followed_as_by_git() {
         places.first.fault("m", Fault::StatusWithHeader(302, "Location", to));
         let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
         let url = places.first.url("m");
-        let (oracle, ran) = (git(&home, &url), home.run(&["add", &format!("git+{url}")]));
+        let (oracle, ran) = (clone_by_git(&home, &url), home.run(&["add", &format!("git+{url}")]));
         assert!(
             ran.status == 0 || oracle.status != 0,
             "{to}: git follows, and this does not: {ran:?}"
@@ -408,7 +400,7 @@ fn a_redirect_of_the_pack_is_followed_only_where_the_configuration_says_so() {
             "[http]\n followRedirects = {value}\n extraHeader = X-Secret: x\n"
         ));
         places.told();
-        assert_eq!(git(&home, &url).status == 0, follows, "{value}");
+        assert_eq!(clone_by_git(&home, &url).status == 0, follows, "{value}");
         places.told();
         let ran = home.run(&["add", &format!("git+{url}")]);
         assert_eq!(ran.status == 0, follows, "{value}: {ran:?}");
@@ -420,7 +412,7 @@ fn a_redirect_of_the_pack_is_followed_only_where_the_configuration_says_so() {
     for (value, status) in [("true", 0), ("initial", 0), ("false", 1)] {
         let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
         home.git_config(&format!("[http]\n followRedirects = {value}\n"));
-        assert_eq!(git(&home, &url).status.min(1), status, "{value}");
+        assert_eq!(clone_by_git(&home, &url).status.min(1), status, "{value}");
         home.run(&["add", &format!("git+{url}")]).fails(status);
     }
     assert!(places.root.path().is_dir());
@@ -449,7 +441,7 @@ fn a_login_in_one_modules_address_is_not_used_for_another_module() {
     let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
     let url = places.first.url("m");
     let with = url.replace("://", "://u:p@");
-    assert_ne!(git(&home, &url).status, 0);
+    assert_ne!(clone_by_git(&home, &url).status, 0);
     home.declare(&[("with", &format!("git+{with}")), ("without", &format!("git+{url}"))]);
     let ran = home.run(&["update", "--json"]).fails(1);
     assert_eq!(ran.json()["updated"][0]["module"], "with", "{ran:?}");

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use modstore_testbed::{GitDaemon, HttpServer, Ran, Repo, SshServer, TestHome};
+use modstore_testbed::{GitDaemon, HttpServer, Ran, Repo, Running, SshServer, TestHome};
 use serde_json::Value;
 
 /// Servers of one directory of repositories.
@@ -101,4 +101,14 @@ pub(crate) fn is_settled(home: &TestHome) -> Ran {
     );
     assert_eq!(untouched(home), before, "an update that changes nothing writes nothing: {ran:?}");
     ran
+}
+
+/// Clones with git, as the home is configured.
+pub(crate) fn clone_by_git(home: &TestHome, url: &str) -> Ran {
+    let place = home.scratch().join("clone");
+    let _ = fs::remove_dir_all(&place);
+    let args = ["clone", "-q", "--depth=1", url, place.to_str().expect("a plain path")];
+    let mut command = home.command_of("git".as_ref(), &args);
+    command.env("GIT_TERMINAL_PROMPT", "0");
+    Running::start(command).wait()
 }
