@@ -177,7 +177,7 @@ impl GitTree {
     }
 }
 
-/// What trees are that have no more than the repository's own files.
+/// The contents of a tree that has only the repository's own files.
 const NOTHING_BEYOND: Contents = Contents { submodules: Submodules::None, lfs: false };
 
 fn push_length(bytes: &mut Vec<u8>, length: usize) {

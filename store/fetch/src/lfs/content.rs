@@ -36,8 +36,8 @@ pub(super) enum Body {
 
 /// Where the bytes come from.
 pub(super) trait Opener {
-    /// Opens the content so that it begins at byte `from` or before; gives the body and where it begins. Where `anew`, the
-    /// address that was offered is no longer good.
+    /// Opens the content so that it begins at byte `from` or before; gives the body and where it begins. With
+    /// `anew`, a new address is asked for first, since the offered one is no longer good.
     fn open(&mut self, from: u64, anew: bool) -> Result<(Body, u64), Fault>;
 
     /// Waits before another try.
