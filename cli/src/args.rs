@@ -45,8 +45,8 @@ Environment:
   MODSTORE_RETRY_AFTER              seconds before `update --due` retries the first failure (5)
   MODSTORE_PACK_MEMORY              bytes of memory for all fetches of an update (268435456)
   MODSTORE_PACK_…, MODSTORE_ARCHIVE_…   other limits on what is fetched; their errors name them
-  MODSTORE_COPY_BYTES               bytes of a repository that git copies, from servers that only git can speak to (2147483648)
-  MODSTORE_TRANSPORT                git: git's own transport for every HTTP server; auto: only where it is needed
+  MODSTORE_COPY_BYTES               bytes of a repository that only git can fetch (2147483648)
+  MODSTORE_TRANSPORT                git: git's own transport for all of HTTP; auto: where needed
   MODSTORE_ALLOW_BUILDS             1: run every declared build without `modstore allow`, for CI
 modstore also uses what git uses: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
 

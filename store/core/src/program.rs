@@ -3,8 +3,9 @@
 //! A program gets a process group of its own and a time limit; when that is over, or somebody wishes to
 //! stop, the whole group is killed. When it has ended by itself, what is left of its group is killed too,
 //! so that nothing it started outlives it. Nothing is read from a terminal: standard input is what is given
-//! here, and no more. What it prints is bounded: one that prints more is ended. A build is ended when this process is killed, too (`Watch`); an installer is not, for what it
-//! has begun is better ended well.
+//! here, and no more. What it prints is bounded: one that prints more is ended. A build is ended when this process is
+//! killed, too (`Watch`); an installer is not, for what it has begun is better ended well. Until then it holds the lock of
+//! its environment ([`Input::Lock`]).
 //!
 //! All that run are known ([`end_all`]), so that a process that must stop at once leaves none of them behind.
 //!
@@ -27,7 +28,7 @@ use std::{
 use process_wrap::std::{CommandWrap, CommandWrapper as _, ProcessSession};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::Cancel;
+use crate::{Cancel, disk::Lock};
 
 /// The most that is kept of the end of standard error.
 const TAIL: usize = 16 << 10;
@@ -42,10 +43,21 @@ const GRACE: Duration = Duration::from_millis(300);
 /// Pieces of standard error, of 8 KiB each, that wait to be heard; then the program waits.
 const QUEUE: usize = 32;
 
+/// A program's standard input.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// It ends at once.
+    Nothing,
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// It ends at once, and this lock is held until the program has ended, even where this process is killed before.
+    Lock(&'a Lock),
+}
+
 /// How a program is run.
 pub struct Running<'a> {
     /// What it may read.
-    pub input: &'a [u8],
+    pub input: Input<'a>,
     /// So long it may take.
     pub limit: Duration,
     /// The wish to stop.
@@ -191,6 +203,16 @@ fn ending(status: &ExitStatus) -> String {
     }
 }
 
+impl Input<'_> {
+    fn stdin(self) -> io::Result<Stdio> {
+        match self {
+            Self::Nothing => Ok(Stdio::null()),
+            Self::Bytes(_) => Ok(Stdio::piped()),
+            Self::Lock(lock) => lock.shared_file().map(Stdio::from),
+        }
+    }
+}
+
 impl Running<'_> {
     /// Runs `command` to its end.
     ///
@@ -209,7 +231,9 @@ impl Running<'_> {
         if self.cancel.is_cancelled() {
             return Err(ProgramError::Cancelled { program });
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(match manner.stderr {
+        let failed = |source| ProgramError::Start { program: program.clone(), source };
+        command.stdin(self.input.stdin().map_err(failed)?);
+        command.stdout(Stdio::piped()).stderr(match manner.stderr {
             Stderr::Heard => Stdio::piped(),
             Stderr::Ours => Stdio::inherit(),
             Stderr::Nowhere => Stdio::null(),
@@ -219,8 +243,7 @@ impl Running<'_> {
         } else {
             Group::start(command, !manner.shares_our_group)
         };
-        let group =
-            group.map_err(|source| ProgramError::Start { program: program.clone(), source })?;
+        let group = group.map_err(failed)?;
         self.attend(group, manner, program)
     }
 
@@ -245,7 +268,8 @@ impl Running<'_> {
         program: String,
     ) -> Result<Ran, ProgramError> {
         let child = group.child();
-        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+        let stdin = child.stdin.take();
+        let Some(stdout) = child.stdout.take() else {
             let source = io::ErrorKind::BrokenPipe.into();
             return Err(ProgramError::Start { program, source });
         };
@@ -253,7 +277,9 @@ impl Running<'_> {
         // Where there is no shell, it goes on to its end, which harms nobody.
         let _watch = if self.ends_with_us { Watch::over(&group).ok() } else { None };
         let heard = || -> io::Result<_> {
-            feed(stdin, self.input.to_vec())?;
+            if let (Some(stdin), Input::Bytes(bytes)) = (stdin, self.input) {
+                feed(stdin, bytes.to_vec())?;
+            }
             let stdout = Gathered::of(stdout, manner.most)?;
             Ok((stdout, stderr.map_or_else(|| Ok(nothing()), listen)?))
         };
@@ -591,7 +617,8 @@ mod tests {
     use super::*;
 
     fn running(cancel: &Cancel, limit: Duration) -> Running<'_> {
-        Running { input: b"what it reads", limit, cancel, told: &|_| {}, ends_with_us: true }
+        let input = Input::Bytes(b"what it reads");
+        Running { input, limit, cancel, told: &|_| {}, ends_with_us: true }
     }
 
     fn shell(script: &str) -> Command {
@@ -750,6 +777,26 @@ mod tests {
         let start = Instant::now();
         let ran = running(&cancel, LONG).run(shell("setsid sleep 20 & echo done")).unwrap();
         assert!(ran.status.success() && start.elapsed() < Duration::from_secs(15));
+    }
+
+    #[test]
+    fn a_lock_that_a_program_was_given_is_held_until_it_has_ended() {
+        let (cancel, place) = (Cancel::new(), tempfile::tempdir().unwrap());
+        let path = place.path().join("lock");
+        let lock = Lock::try_take(&path, "test").unwrap().unwrap();
+        let manner = Manner { may_leave_others: true, ..Manner::default() };
+        let running = Running { input: Input::Lock(&lock), ..running(&cancel, LONG) };
+        // A shell gives what it starts behind itself an empty input, unless told otherwise.
+        let script = "exec 3<&0; (sleep 0.5; exec true) <&3 >&- 2>&- & exec 3<&-; cat";
+        let ran = running.run_as(shell(script), manner).unwrap();
+        assert_eq!(ran.stdout, b"", "the text of the lock is not for programs");
+        drop(lock);
+        assert!(Lock::is_held(&path));
+        let begun = Instant::now();
+        while Lock::is_held(&path) {
+            assert!(begun.elapsed() < LONG);
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     #[test]

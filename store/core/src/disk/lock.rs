@@ -167,7 +167,13 @@ impl fmt::Display for HeldBy<'_> {
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = now().saturating_sub(self.since);
-        write!(f, "process {} ({}) has held the lock for {seconds} s", self.pid, self.command)
+        write!(f, "process {} ({}) has held the lock for {seconds} s", self.pid, self.command)?;
+        match self.is_seen() {
+            true => Ok(()),
+            false => {
+                f.write_str("; it has left a program behind that still runs, or is in a container")
+            }
+        }
     }
 }
 
@@ -273,6 +279,16 @@ impl Lock {
             .map_err(|source| DiskError::new(Verb::Lock, path, source))
     }
 
+    /// The locked file once more, at its end. Given to a program, it holds the lock as long as that lives.
+    ///
+    /// # Errors
+    /// No more files can be opened.
+    pub(crate) fn shared_file(&self) -> io::Result<File> {
+        let mut file = self.file.try_clone()?;
+        file.seek(io::SeekFrom::End(0))?;
+        Ok(file)
+    }
+
     /// Whether `path` names the locked file.
     #[must_use]
     pub fn is_at(&self, path: &Path) -> bool {
@@ -325,6 +341,14 @@ impl Holder {
         let mut lines = text.lines();
         let (pid, since) = (lines.next()?.parse().ok()?, lines.next()?.parse().ok()?);
         Some(Self { pid, since, command: one_line(lines.next()?) })
+    }
+
+    /// Whether there is a process of this number here.
+    fn is_seen(&self) -> bool {
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
+        pid.is_none_or(|pid| {
+            rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
+        })
     }
 }
 

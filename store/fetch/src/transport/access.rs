@@ -8,7 +8,7 @@ use std::{ffi::OsStr, sync::Arc};
 
 use modstore_core::{
     Cancel,
-    program::{Manner, ProgramError, Ran, Running},
+    program::{Input, Manner, ProgramError, Ran, Running},
 };
 
 use super::{
@@ -76,7 +76,8 @@ impl Access {
         let call = SshCall::new(program, remote, interactive, &self.limits, watch)?;
         let limit = self.limits.idle.min(watch.time_left().map_err(|_| lost(watch))?);
         let cancel = &self.cancel;
-        let running = Running { input: b"", limit, cancel, told: &|_| {}, ends_with_us: true };
+        let running =
+            Running { input: Input::Nothing, limit, cancel, told: &|_| {}, ends_with_us: true };
         let manner = Manner { shares_our_group: interactive, most: MOST, ..Manner::default() };
         watch.counters.connection();
         watch.counters.request();

@@ -21,7 +21,7 @@ use gix::{
 };
 use modstore_core::{
     Cancel,
-    program::{Manner, ProgramError, Running},
+    program::{Input, Manner, ProgramError, Running},
 };
 
 use crate::errors::NetworkError;
@@ -58,8 +58,13 @@ pub(super) fn listed_by_git(repository: &Path) -> Result<Option<File>, NetworkEr
         .env_remove("GIT_CONFIG")
         .env_remove("GIT_WORK_TREE");
     let cancel = Cancel::new();
-    let running =
-        Running { input: b"", limit: LIMIT, cancel: &cancel, told: &|_| {}, ends_with_us: false };
+    let running = Running {
+        input: Input::Nothing,
+        limit: LIMIT,
+        cancel: &cancel,
+        told: &|_| {},
+        ends_with_us: false,
+    };
     let failed = |source: String| NetworkError::Configuration { source: source.into() };
     match running.run_as(command, Manner { most: MOST, ..Manner::default() }) {
         Ok(ran) if ran.status.success() => {
@@ -76,7 +81,7 @@ pub(super) fn listed_by_git(repository: &Path) -> Result<Option<File>, NetworkEr
                 ))),
             }
         }
-        Err(error) => Err(failed(error.to_string())),
+        Err(error) => Err(NetworkError::Configuration { source: error.into() }),
     }
 }
 

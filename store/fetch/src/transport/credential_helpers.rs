@@ -23,7 +23,7 @@ use std::{
 use gix::bstr::BString;
 use modstore_core::{
     Cancel,
-    program::{Manner, ProgramError, Running, Stderr},
+    program::{Input, Manner, ProgramError, Running, Stderr},
 };
 
 use super::{git_environment::leave_repository, pace::Pace, watch::Watch};
@@ -117,7 +117,13 @@ impl CredentialHelpers {
         let watch = watch();
         let begun = Instant::now();
         let (cancel, limit) = (watch.cancel(), watch.time_left()?);
-        let running = Running { input, limit, cancel, told: &|_| {}, ends_with_us: false };
+        let running = Running {
+            input: Input::Bytes(input),
+            limit,
+            cancel,
+            told: &|_| {},
+            ends_with_us: false,
+        };
         let ran = running.run_as(self.command(verb), self.manner());
         watch.spend(begun.elapsed());
         let error: TransportError = match ran {

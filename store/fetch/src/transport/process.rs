@@ -21,7 +21,7 @@ use std::{
 
 use gix::{bstr::ByteSlice, url::ArgumentSafety};
 use gix_transport::{Protocol, client::blocking_io::ssh::ProgramKind};
-use modstore_core::program::{Group, Manner, Running, Stderr};
+use modstore_core::program::{Group, Input, Manner, Running, Stderr};
 
 use super::{
     git_config::{RemoteUrl, SshProgram},
@@ -345,7 +345,13 @@ fn guess_kind(program: &SshProgram, host: &str, limits: &Limits, watch: &Watch) 
             probe.args(["-G", host]);
             let limit = limits.connect;
             let cancel = watch.cancel();
-            let running = Running { input: b"", limit, cancel, told: &|_| {}, ends_with_us: false };
+            let running = Running {
+                input: Input::Nothing,
+                limit,
+                cancel,
+                told: &|_| {},
+                ends_with_us: false,
+            };
             let manner = Manner { stderr: Stderr::Nowhere, ..Manner::default() };
             let ran = running.run_as(probe, manner);
             let is_openssh = ran.is_ok_and(|ran| ran.status.success());

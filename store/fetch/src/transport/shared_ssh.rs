@@ -21,7 +21,7 @@ use std::{
 
 use modstore_core::{
     Cancel,
-    program::{Manner, Running, Stderr},
+    program::{Input, Manner, Running, Stderr},
 };
 use tempfile::TempDir;
 
@@ -236,7 +236,8 @@ fn may_share(call: &SshCall, cancel: &Cancel) -> bool {
 
 /// What a program prints that does not connect to a server; nothing when it fails.
 fn local(command: Command, cancel: &Cancel) -> Option<String> {
-    let running = Running { input: b"", limit: LOCAL, cancel, told: &|_| {}, ends_with_us: false };
+    let running =
+        Running { input: Input::Nothing, limit: LOCAL, cancel, told: &|_| {}, ends_with_us: false };
     let manner = Manner { stderr: Stderr::Nowhere, ..Manner::default() };
     let ran = running.run_as(command, manner).ok().filter(|ran| ran.status.success())?;
     String::from_utf8(ran.stdout).ok()

@@ -18,7 +18,7 @@ use std::{
 use crate::{
     Cancel,
     model::{BuildSpec, Digest, Stage},
-    program::{ProgramError, Running, Said, in_path, own_directory},
+    program::{Input, ProgramError, Running, Said, in_path, own_directory},
 };
 
 /// So long the command that names the tools may take.
@@ -91,7 +91,13 @@ fn name_of(
     let own = own_directory().map_err(start)?;
     let mut command = program(words, Path::new("/"), own.path(), own.path());
     set(&mut command, variables);
-    let running = Running { input: b"", limit: NAMING, cancel, told: &|_| {}, ends_with_us: false };
+    let running = Running {
+        input: Input::Nothing,
+        limit: NAMING,
+        cancel,
+        told: &|_| {},
+        ends_with_us: false,
+    };
     let ran = running.succeed(command)?;
     let mut hasher = blake3::Hasher::new();
     hasher.update(&ran.stdout).update(b"\0").update(ran.stderr.as_bytes());

@@ -23,7 +23,7 @@ use crate::{
         remove_from_scratch, remove_scratch,
     },
     model::{Digest, Subdirectory},
-    program::{ProgramError, Ran, Running, Said},
+    program::{Input, ProgramError, Ran, Running, Said},
 };
 
 /// The most bytes of a build's standard output that are part of an error.
@@ -176,7 +176,7 @@ impl Build<'_> {
         let program = name.to_string_lossy().into_owned();
         let limit = self.recipe.spec.timeout;
         let running = Running {
-            input: b"",
+            input: Input::Nothing,
             limit,
             cancel: self.cancel,
             told: self.on_line,

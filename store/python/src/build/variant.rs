@@ -21,7 +21,7 @@ use modstore_core::{
     Cancel,
     disk::{Disk, DiskError, Layout, SMALL_FILE, Verb, open_regular, read_regular},
     model::ContentHash,
-    program::{ProgramError, Running},
+    program::{Input, ProgramError, Running},
 };
 
 use super::project_metadata::ProjectMetadata;
@@ -233,8 +233,13 @@ pub(crate) fn compile(
     let mut command = Command::new(python);
     command.args(["-I", "-m", "compileall", "-q", "--invalidation-mode", "checked-hash"]);
     command.arg("-s").arg(made).arg("-p").arg(seen_at).arg(made);
-    let running =
-        Running { input: b"", limit: COMPILING, cancel, told: &|_| {}, ends_with_us: false };
+    let running = Running {
+        input: Input::Nothing,
+        limit: COMPILING,
+        cancel,
+        told: &|_| {},
+        ends_with_us: false,
+    };
     match running.succeed(command) {
         // Many trees have a file that is no Python, or for another version; it is not imported either.
         Err(ProgramError::Failed { status, .. }) if status.code() == Some(1) => Ok(()),

@@ -27,7 +27,7 @@ pub struct LockedEnvironment {
     pub registration: Registration,
     /// The program that installs in it, where there is one.
     pub installer: Option<Installer>,
-    _lock: Lock,
+    pub(super) lock: Lock,
 }
 
 /// An environment cannot be worked on. Nothing was changed in it.
@@ -63,7 +63,7 @@ impl LockedEnvironment {
         let current = Registration::find(store.layout, &registration.prefix)?;
         let registration = current.unwrap_or(registration);
         let installer = Installer::find(&registration.paths());
-        let mut environment = Self { registration, installer, _lock: lock };
+        let mut environment = Self { registration, installer, lock };
         // A broken interpreter does not stop the work on other environments: what needs it here fails by itself.
         let _ = environment.refresh(store.cancel);
         Ok(environment)

@@ -204,7 +204,7 @@ impl<'a> Preparing<'a> {
     }
 
     fn add(&self, requirements: &[String]) -> Result<(), ProgramError> {
-        let LockedEnvironment { registration, installer, .. } = self.environment;
+        let LockedEnvironment { registration, installer, lock } = self.environment;
         let store = self.workspace.store;
         let report = |doing: Doing<'_>| self.workspace.report(&registration.prefix, doing);
         report(Doing::Adding { requirements: requirements.len() });
@@ -212,6 +212,7 @@ impl<'a> Preparing<'a> {
             requirements,
             offline: store.offline,
             constraints: registration.constraints.as_deref(),
+            lock: Some(lock),
             ..Install::default()
         };
         let none = || ProgramError::Start {

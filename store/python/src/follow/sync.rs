@@ -171,7 +171,7 @@ impl Syncing<'_> {
 
     /// Uninstalls the stand-ins that the environment should not have.
     fn remove(&mut self, environment: &LockedEnvironment) -> Result<(), SyncError> {
-        let LockedEnvironment { registration, installer, .. } = environment;
+        let LockedEnvironment { registration, installer, lock } = environment;
         let is_wanted = |name: &DistributionName| {
             self.wanted.values().any(|wanted| wanted.distribution == *name)
         };
@@ -190,7 +190,7 @@ impl Syncing<'_> {
             installer
                 .as_ref()
                 .ok_or(SyncError::NoInstaller)?
-                .uninstall(&registration.python, &here, self.workspace.store.cancel)
+                .uninstall(&registration.python, &here, lock, self.workspace.store.cancel)
                 .map_err(|source| SyncError::Install { modules: modules.clone(), source })?;
         }
         self.report.removed = modules;
@@ -272,7 +272,7 @@ impl Syncing<'_> {
         if modules.is_empty() {
             return Ok(());
         }
-        let LockedEnvironment { registration, installer, .. } = environment;
+        let LockedEnvironment { registration, installer, lock } = environment;
         let installer = installer.as_ref().ok_or(SyncError::NoInstaller)?;
         let store = self.workspace.store;
         let report = |doing: Doing<'_>| self.workspace.report(&registration.prefix, doing);
@@ -285,6 +285,7 @@ impl Syncing<'_> {
             // Stand-ins need nothing to be built, and their requirements were added before.
             offline: store.offline || !with_requirements,
             constraints: registration.constraints.as_deref(),
+            lock: Some(lock),
             ..Install::default()
         };
         let during = registration.installed.iter().filter(|(module, _)| modules.contains(module));

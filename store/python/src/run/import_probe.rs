@@ -16,7 +16,7 @@ use std::{
 use modstore_core::{
     Cancel,
     disk::{DiskError, Verb},
-    program::{ProgramError, Running, Said},
+    program::{Input, ProgramError, Running, Said},
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,7 +88,7 @@ pub enum ImportProbeError {
 }
 
 #[derive(Serialize)]
-struct Input<'a> {
+struct Wanted<'a> {
     modules: &'a [ImportRequest],
     paths: &'a [(PathBuf, Option<PathBuf>)],
     limit: f64,
@@ -115,7 +115,7 @@ impl ImportProbe<'_> {
             .tempdir_in(self.scratch)
             .map_err(|error| DiskError::new(Verb::CreateDir, self.scratch, error))?;
         let at_once = std::thread::available_parallelism().map_or(1, usize::from).min(4);
-        let input = Input {
+        let input = Wanted {
             modules: self.modules,
             paths: self.paths,
             limit: self.limit.as_secs_f64(),
@@ -128,7 +128,13 @@ impl ImportProbe<'_> {
         })?;
         let rounds = u32::try_from(self.modules.len().div_ceil(at_once)).unwrap_or(u32::MAX);
         let limit = self.limit.saturating_mul(rounds).saturating_add(OVERHEAD);
-        let running = Running { input: &input, limit, cancel, told: &|_| {}, ends_with_us: false };
+        let running = Running {
+            input: Input::Bytes(&input),
+            limit,
+            cancel,
+            told: &|_| {},
+            ends_with_us: false,
+        };
         let mut command = Command::new(self.python);
         command.args(["-B", "-c", include_str!("import_probe.py")]);
         command.current_dir(scratch.path());

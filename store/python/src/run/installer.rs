@@ -14,8 +14,9 @@ use std::{
 
 use modstore_core::{
     Cancel,
+    disk::Lock,
     model::DistributionName,
-    program::{ProgramError, Running, in_path, is_executable},
+    program::{Input, ProgramError, Running, in_path, is_executable},
 };
 
 use crate::read::EnvironmentPaths;
@@ -63,6 +64,9 @@ pub struct Install<'a> {
     pub target: Option<&'a Path>,
     /// Variables for the builds.
     pub variables: &'a [(&'a str, &'a str)],
+    /// The lock of the environment, held until the installer has ended: killed in between, this process leaves it behind,
+    /// and what it writes after that would undo what the next one has done.
+    pub lock: Option<&'a Lock>,
 }
 
 impl fmt::Display for Installer {
@@ -134,10 +138,11 @@ impl Installer {
         }
         command.envs(what.variables.iter().copied());
         command.arg("--").args(what.requirements);
-        run(command, cancel, on_line)
+        run(command, what.lock, cancel, on_line)
     }
 
-    /// Uninstalls distributions; one that is not there is no error.
+    /// Uninstalls distributions; one that is not there is no error. The lock is that of the environment, as in
+    /// [`Install::lock`].
     ///
     /// # Errors
     /// Some of them may be gone.
@@ -145,6 +150,7 @@ impl Installer {
         &self,
         python: &Path,
         names: &[DistributionName],
+        lock: &Lock,
         cancel: &Cancel,
     ) -> Result<(), ProgramError> {
         let mut command = self.command(python, "uninstall");
@@ -152,7 +158,7 @@ impl Installer {
             command.arg("--yes");
         }
         command.arg("--").args(names.iter().map(DistributionName::as_str));
-        run(command, cancel, &|_| {})
+        run(command, Some(lock), cancel, &|_| {})
     }
 
     /// The command that installs these, for a shell.
@@ -189,8 +195,14 @@ impl Installer {
     }
 }
 
-fn run(command: Command, cancel: &Cancel, on_line: &dyn Fn(&str)) -> Result<(), ProgramError> {
-    let running = Running { input: b"", limit: LIMIT, cancel, told: on_line, ends_with_us: false };
+fn run(
+    command: Command,
+    lock: Option<&Lock>,
+    cancel: &Cancel,
+    on_line: &dyn Fn(&str),
+) -> Result<(), ProgramError> {
+    let input = lock.map_or(Input::Nothing, Input::Lock);
+    let running = Running { input, limit: LIMIT, cancel, told: on_line, ends_with_us: false };
     running.succeed(command).map(drop)
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use modstore_core::{
     Cancel,
-    program::{ProgramError, Running, Said, is_executable},
+    program::{Input, ProgramError, Running, Said, is_executable},
 };
 use serde::Deserialize;
 
@@ -145,7 +145,8 @@ pub(super) fn without_misleading(command: &mut Command) {
 }
 
 fn answer_of(executable: &Path, cancel: &Cancel) -> Result<Answer, ProgramError> {
-    let running = Running { input: b"", limit: LIMIT, cancel, told: &|_| {}, ends_with_us: false };
+    let running =
+        Running { input: Input::Nothing, limit: LIMIT, cancel, told: &|_| {}, ends_with_us: false };
     let mut command = Command::new(executable);
     // `-I`: without the variables and directories that would change the import path. `-B`: no byte code is written.
     command.args(["-I", "-B", "-c", include_str!("interpreter.py")]);

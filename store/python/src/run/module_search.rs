@@ -13,7 +13,7 @@ use std::{
 
 use modstore_core::{
     Cancel,
-    program::{ProgramError, Running, Said, own_directory},
+    program::{Input, ProgramError, Running, Said, own_directory},
 };
 use serde::Deserialize;
 
@@ -74,7 +74,7 @@ impl ModuleSearch {
         command.args(["-B", "-c", include_str!("module_search.py")]).current_dir(scratch.path());
         without_misleading(&mut command);
         let running = Running {
-            input: input.as_bytes(),
+            input: Input::Bytes(input.as_bytes()),
             limit: LIMIT,
             cancel,
             told: &|_| {},
@@ -96,8 +96,13 @@ impl ModuleSearch {
     pub fn starts_without_site(python: &Path, cancel: &Cancel) -> bool {
         let mut command = Command::new(python);
         command.args(["-I", "-S", "-B", "-c", ""]);
-        let running =
-            Running { input: b"", limit: LIMIT, cancel, told: &|_| {}, ends_with_us: false };
+        let running = Running {
+            input: Input::Nothing,
+            limit: LIMIT,
+            cancel,
+            told: &|_| {},
+            ends_with_us: false,
+        };
         running.succeed(command).is_ok()
     }
 }
