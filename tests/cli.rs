@@ -13,12 +13,13 @@ use modstore_testbed::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 30] = [
     "allow",
     "add",
     "remove",
     "link",
     "unlink",
+    "set",
     "update",
     "scan",
     "outdated",
@@ -30,6 +31,8 @@ const COMMANDS: [&str; 27] = [
     "events",
     "diff",
     "rollback",
+    "hold",
+    "unhold",
     "gc",
     "exec",
     "verify",
@@ -272,6 +275,13 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["update", "whole"])["updated"][0]["files_changed"], 1);
     assert_eq!(ok(&["diff", "1"])["modules"][1]["files"]["changed"][0], "a.txt");
     assert_eq!(ok(&["rollback"])["restores"], 4);
+    assert!(ok(&["status"])["held"].is_array());
+    ok(&["unhold", "--all"]);
+    assert_eq!(ok(&["hold", "whole"])["held"][0]["module"], "whole");
+    assert_eq!(ok(&["outdated"])["modules"][1]["change"], "held");
+    assert_eq!(ok(&["set", "whole", "--ref", "main"])["next"]["hold"]["reason"], "modstore hold");
+    assert_eq!(ok(&["set", "whole", "--ref", "HEAD"])["to"], whole);
+    assert_eq!(ok(&["unhold", "whole"])["released"][0], "whole");
     assert_eq!(ok(&["history"])["generations"][0]["restores"], 4);
     assert_eq!(ok(&["events"])["events"][0]["event"], "generation");
     assert_eq!(ok(&["remove", "other"])["removed"][0], "other");
@@ -423,7 +433,7 @@ fn an_unknown_module_is_bad_input_and_is_answered_with_the_nearest_name() {
 #[test]
 fn what_was_typed_wrong_is_answered_with_what_is_expected_and_an_example() {
     let world = World::with_modules();
-    let table: [(&[&str], &str); 10] = [
+    let table: [(&[&str], &str); 12] = [
         (&["update", "nope"], "`modstore list` shows the modules there are"),
         (&["doctor", "--python", "nope"], "give --python the environment's directory"),
         (&["bind", "--python", "nope"], "give --python the environment's directory"),
@@ -433,7 +443,9 @@ fn what_was_typed_wrong_is_answered_with_what_is_expected_and_an_example() {
         (&["list", "--lock-timeout", "x"], "a whole number of seconds, for example 30"),
         (&["rollback", "99"], "there is no generation 99; kept: 1"),
         (&["rollback", "--to", "99"], "there is no generation 99; kept: 1"),
-        (&["rollback", "1", "--to", "1"], "cannot be used with"),
+        (&["rollback", "1", "--to", "1"], "a rollback goes back to one generation"),
+        (&["rollback", "017"], "is not a generation"),
+        (&["rollback", "whole", "a/b"], "neither a generation nor a module"),
     ];
     for (arguments, says) in table {
         world.home.run(arguments).fails(2).says(says).says("hint: ");

@@ -8,7 +8,7 @@ use std::error::Error;
 use modstore::{
     AccessError, AddError, AllowError, BindError, DeclareError, DifferenceError, JournalError,
     LeaseError, OpenError, PlanError, PurgeError, RemoveError, RepairError, ResetError,
-    RollbackError, SweepError, UpdateError, VerifyError,
+    RollbackError, SetError, SweepError, UpdateError, VerifyError,
     internals::{
         commit::{BeginError, CommitError},
         ops::TransactError,
@@ -220,13 +220,19 @@ explain! { AddError, by [Access, Declare, Update], _ => plain(Failed) }
 explain! { RemoveError, by [Access, Declare, Hold, Transact], _ => plain(Failed) }
 
 explain! { RollbackError, by [Access, Journal, Hold, Transact],
-    Self::NoGeneration { .. } | Self::Retired { .. } => hinted(Usage, GENERATIONS),
+    Self::NoGeneration { .. } | Self::Retired { .. } | Self::NotThere { .. } => hinted(Usage, GENERATIONS),
+    Self::NoVersion { module } => hinted(
+        Failed,
+        format!("`modstore show {module}` lists its versions"),
+    ),
     Self::EntryGone { .. } => hinted(
         Failed,
         "`modstore update` fetches what modules.toml declares now",
     ),
     _ => plain(Failed),
 }
+
+explain! { SetError, by [Access, Declare, Update], _ => plain(Failed) }
 
 explain! { AllowError, by [Access, Declare], _ => plain(Failed) }
 

@@ -40,7 +40,7 @@ impl Operation {
             Self::Update | Self::SweepingUpdate => update(store, true),
             Self::PartialUpdate => update(store, false),
             Self::Rollback => {
-                done(store.rollback(Some("1".parse().unwrap()), &Silent, &cancel).map(drop))
+                done(store.rollback(Some("1".parse().unwrap()), &[], &Silent, &cancel).map(drop))
             }
             Self::Remove(name) => {
                 done(store.remove(&[name.parse().unwrap()], &Silent, &cancel).map(drop))

@@ -118,6 +118,8 @@ pub(crate) enum ProgressStep {
     },
     /// It is not tried now, because it failed earlier.
     Deferred,
+    /// It is held: it keeps its current version until `modstore update NAME` or `modstore unhold`.
+    Held,
     /// It failed.
     Failed {
         /// What went wrong, in one clause.
@@ -203,6 +205,7 @@ impl From<Step<'_>> for ProgressStep {
             Step::Building => Self::Building,
             Step::Says(text) => Self::BuildOutput { message: text.to_owned() },
             Step::Waiting => Self::Deferred,
+            Step::Held => Self::Held,
             Step::Failed(text) => Self::Failed { message: text.to_owned() },
             _ => Self::Other,
         }

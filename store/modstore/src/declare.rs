@@ -198,6 +198,23 @@ impl Edited {
         self.undo_alone(editing)
     }
 
+    /// Puts back what the file said of those modules that `is_meant` names.
+    pub(crate) fn undo_some(
+        self,
+        editing: Context<'_>,
+        is_meant: impl Fn(&ModuleName) -> bool,
+    ) -> Result<(), DeclareError> {
+        let _lock = Context { cancel: &Cancel::new(), ..editing }.lock(LOCK)?;
+        let (now, declared) = read(editing.layout)?;
+        let before = parse(editing.layout, self.before.as_deref().unwrap_or_default())?;
+        let meant = |name: &&ModuleName| is_meant(name) && declared.get(name).is_some();
+        let mut names = self.names.iter().filter(meant);
+        let put_back = names.try_fold(now.unwrap_or_default(), |text, name| {
+            as_before(&text, name, before.get(name))
+        })?;
+        write(editing, &put_back)
+    }
+
     fn undo_alone(self, editing: Context<'_>) -> Result<(), DeclareError> {
         let (now, declared) = read(editing.layout)?;
         match (self.before, now) {
@@ -215,13 +232,14 @@ impl Edited {
     }
 }
 
-/// `text` with module `name` as it was `before`, when what it was given since is a link or its declaration.
+/// `text` with module `name` as it was `before`, when what it was given since is a link, a source or its declaration.
 fn as_before(
     text: &str,
     name: &ModuleName,
     before: Option<&Declared>,
 ) -> Result<String, EditError> {
     let Some(before) = before else { return model::remove_module(text, name) };
+    let text = &model::add_module(text, name, &before.source)?;
     match &before.linked {
         Some(path) => model::link_module(text, name, path),
         None => match model::unlink_module(text, name) {

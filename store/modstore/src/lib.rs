@@ -51,11 +51,12 @@ pub use {
     check::{Finding, RepairReport, Verification},
     commit::State,
     consent::DeclaredBuild,
-    ops::{Added, Difference, Reset},
+    ops::{Added, Difference, Reset, Set},
     reclaim::{Lease, Leased, SweepPlan, SweepReport},
     reset::{PurgePlan, PurgeReport},
     update::{
-        BindReport, Decision, Deferred, Failed, Outdated, UpdateReport, Updated, Waiting, Warning,
+        BindReport, Decision, Deferred, Failed, Held, Outdated, UpdateReport, Updated, Waiting,
+        Warning,
     },
 };
 
@@ -68,7 +69,9 @@ pub use {
     check::{RepairError, VerifyError},
     commit::JournalError,
     declare::DeclareError,
-    ops::{AddError, AllowError, DifferenceError, RemoveError, ResetError, RollbackError},
+    ops::{
+        AddError, AllowError, DifferenceError, RemoveError, ResetError, RollbackError, SetError,
+    },
     reclaim::{LeaseError, PlanError, SweepError},
     reset::PurgeError,
     update::{BindError, UpdateError},

@@ -22,7 +22,9 @@ use modstore::{
 };
 use modstore_core::{
     disk::Disk,
-    model::{Attempt, Binding, Bound, Built, Class, Fetched, MadeFrom, RecordedSource, Stage},
+    model::{
+        Attempt, Binding, Bound, Built, Class, Fetched, Hold, MadeFrom, RecordedSource, Stage,
+    },
 };
 
 /// What `read` may allocate for each byte it is given, and for none: a record in memory for each.
@@ -48,6 +50,8 @@ fn kind(record: &Record) -> &'static str {
         Record::Checkpoint { .. } => "checkpoint",
         Record::Attempted { .. } => "attempted",
         Record::Cleared { .. } => "cleared",
+        Record::Held { .. } => "held",
+        Record::Released { .. } => "released",
     }
 }
 
@@ -88,6 +92,11 @@ fn every_record(seed: u8) -> Vec<Record> {
         bound("d", built(digest)),
         attempted(seed),
         Record::Cleared { module: "b".parse().unwrap() },
+        Record::Held {
+            module: "a".parse().unwrap(),
+            hold: Hold { at: 1_790_000_000_000 + u64::from(seed), reason: "modstore hold".into() },
+        },
+        Record::Released { module: "b".parse().unwrap() },
     ]
 }
 

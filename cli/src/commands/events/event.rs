@@ -58,6 +58,20 @@ enum Recorded {
         /// How many entries were deleted.
         entries: u64,
     },
+    /// Updates leave a module as it is.
+    Held {
+        /// The module.
+        module: String,
+        /// Since when.
+        at: Time,
+        /// The command that did it.
+        reason: String,
+    },
+    /// Updates change a module again that was held.
+    Released {
+        /// The module.
+        module: String,
+    },
 }
 
 /// A module that a generation changed.
@@ -113,6 +127,12 @@ impl Recorded {
                 attempt: Attempt::from(&**attempt),
             }),
             Record::Cleared { module } => Some(Self::Recovered { module: module.to_string() }),
+            Record::Held { module, hold } => Some(Self::Held {
+                module: module.to_string(),
+                at: Time::new(hold.at),
+                reason: hold.reason.clone(),
+            }),
+            Record::Released { module } => Some(Self::Released { module: module.to_string() }),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use super::{FailingModule, FollowingEnvironment, StatusAnswer};
 use crate::{
     commands::changes::stays,
-    json::Attempt,
+    json::{Attempt, Held},
     output::Answer,
     page::Page,
     table::Table,
@@ -56,6 +56,7 @@ impl StatusAnswer {
             }
         }
         rows(table, "failing", self.failing.iter().flat_map(FailingModule::summary));
+        rows(table, "held", self.held.iter().map(Held::summary));
         let attributes = self.attributes.iter();
         rows(table, "attributes", attributes.map(|it| format!("{}: {}", it.module, it.message)));
         let pointers = self.pointers.iter();

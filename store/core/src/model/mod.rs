@@ -35,6 +35,7 @@ mod declarations;
 mod declarations_edit;
 mod lockfile;
 mod binding;
+mod hold;
 
 pub use binding::{Attempt, Binding, Bound, Built, Fetched, MadeFrom};
 pub use class::{Class, Stage};
@@ -43,6 +44,7 @@ pub use digest::{ContentHash, Digest, ParseDigestError};
 pub use failure_code::FailureCode;
 pub use generation::{Generation, ParseGenerationError};
 pub use git_tree::GitTree;
+pub use hold::Hold;
 pub use manifest::{
     FileKind, Manifest, ManifestError, TREE_CONTEXT, TreeFile, canonical_bytes, digest_of,
 };

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     Context,
     disk::{DiskError, Layout, Staged, Staging, is_directory, is_whole, read_own},
-    model::{Attempt, Binding, Bound, Built, Digest, Generation, ModuleName},
+    model::{Attempt, Binding, Bound, Built, Digest, Generation, Hold, ModuleName},
 };
 
 /// A transaction that has begun and holds the store's lock.
@@ -52,6 +52,8 @@ pub struct Change {
     pub bindings: BTreeMap<ModuleName, Option<Binding>>,
     /// How the last try of each of these modules ended; `None` where nothing is wrong any more.
     pub notes: BTreeMap<ModuleName, Option<Attempt>>,
+    /// Modules that updates leave as they are from then on; `None` where they change them again.
+    pub holds: BTreeMap<ModuleName, Option<Hold>>,
     /// Entries that are damaged although they may look whole: a tree that enters takes the place of the one of its name,
     /// which goes to the quarantine.
     pub corrupt: BTreeSet<Digest>,
@@ -320,7 +322,7 @@ impl Transaction {
         entered.chain([generation]).chain(bindings).chain(self.noted()).collect()
     }
 
-    /// The notes that say anything new.
+    /// The notes and holds that say anything new.
     fn noted(&self) -> Vec<Record> {
         let known = self.locked.state.attempts();
         let new = self
@@ -328,7 +330,11 @@ impl Transaction {
             .notes
             .iter()
             .filter(|(module, attempt)| known.get(*module) != attempt.as_ref());
-        new.map(|(module, attempt)| Record::attempt(module, attempt.as_ref())).collect()
+        let noted = new.map(|(module, attempt)| Record::attempt(module, attempt.as_ref()));
+        let held = self.locked.state.holds();
+        let holds = self.change.holds.iter();
+        let holds = holds.filter(|(module, hold)| held.get(*module) != hold.as_ref());
+        noted.chain(holds.map(|(module, hold)| Record::hold(module, hold.as_ref()))).collect()
     }
 
     /// Whether there is anything to remember that the journal does not say.

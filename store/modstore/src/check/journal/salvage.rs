@@ -105,6 +105,20 @@ impl Salvage {
         attempts.into_values().cloned().collect()
     }
 
+    /// The modules that updates leave as they are, as far as that is in a frame.
+    pub(super) fn holds(&self) -> Vec<Record> {
+        let mut holds = BTreeMap::new();
+        for record in self.records() {
+            match record {
+                Record::Held { module, .. } => drop(holds.insert(module, record)),
+                Record::Released { module } => drop(holds.remove(module)),
+                Record::Checkpoint { .. } => holds.clear(),
+                _ => {}
+            }
+        }
+        holds.into_values().cloned().collect()
+    }
+
     /// The entries of the frames.
     pub(super) fn entries(&self) -> BTreeMap<Digest, EntryInfo> {
         let mut entries = BTreeMap::new();
