@@ -292,6 +292,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     }
     assert_eq!((swept["retired"].as_array().unwrap().len(), &swept["trash"]), (6, &0.into()));
     assert_eq!(ok(&["history"])["generations"][1]["retired"], true);
+    assert_eq!(ok(&["history", "-n", "1"])["generations"].as_array().unwrap().len(), 1);
     assert_eq!(ok(&["verify"])["depth"], "full");
     assert_eq!(ok(&["verify", "--repair"])["repair"]["repaired"].as_array().unwrap().len(), 0);
     assert_eq!(ok(&["verify", "whole", "--quick"])["checked"]["bytes"], 0);

@@ -171,6 +171,7 @@ explain! { DeclareError, by [Lock],
         Usage,
         "run `modstore update` once without --locked",
     ),
+    Self::Locked { .. } => hinted(Usage, "correct the file, or run `modstore update`, which writes it again"),
     Self::NoBuild { .. } => hinted(
         Usage,
         "a build is declared as `[modules.NAME.build]` in modules.toml",
