@@ -13,7 +13,7 @@ use modstore_testbed::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 34] = [
     "allow",
     "add",
     "remove",
@@ -36,6 +36,10 @@ const COMMANDS: [&str; 30] = [
     "gc",
     "exec",
     "verify",
+    "expose",
+    "unexpose",
+    "ensure",
+    "activate",
     "bind",
     "unbind",
     "doctor",
@@ -282,6 +286,10 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["set", "whole", "--ref", "main"])["next"]["hold"]["reason"], "modstore hold");
     assert_eq!(ok(&["set", "whole", "--ref", "HEAD"])["to"], whole);
     assert_eq!(ok(&["unhold", "whole"])["released"][0], "whole");
+    let place = world.home.user_home().join("whole").display().to_string();
+    assert_eq!(ok(&["expose", "whole", &place])["exposed"][0]["place"], place);
+    assert_eq!(ok(&["status"])["exposed"][0]["there"], true);
+    assert_eq!(ok(&["unexpose", "whole"])["removed"][0], place);
     assert_eq!(ok(&["history"])["generations"][0]["restores"], 4);
     assert_eq!(ok(&["events"])["events"][0]["event"], "generation");
     assert_eq!(ok(&["remove", "other"])["removed"][0], "other");
@@ -314,8 +322,8 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     let churn = ["bench", "churn", "--modules", "2", "--files", "4", "--rounds", "1"];
     assert_eq!(ok(&churn)["rounds"].as_array().unwrap().len(), 1);
     assert!(ok(&["demo"])["steps"].as_array().unwrap().len() >= 5);
-    // One has no answer: it becomes another program.
-    seen.push("exec".to_owned());
+    // One has no answer: it becomes another program. Two read standard input, which `ensure.rs` gives them.
+    seen.extend(["exec", "ensure", "activate"].map(str::to_owned));
     let never: Vec<&str> =
         COMMANDS.into_iter().filter(|command| !seen.iter().any(|seen| seen == command)).collect();
     assert!(never.is_empty(), "not tried: {never:?}");

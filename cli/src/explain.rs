@@ -6,12 +6,12 @@
 use std::error::Error;
 
 use modstore::{
-    AccessError, AddError, AllowError, BindError, DeclareError, DifferenceError, JournalError,
-    LeaseError, OpenError, PlanError, PurgeError, RemoveError, RepairError, ResetError,
-    RollbackError, SetError, SweepError, UpdateError, VerifyError,
+    AccessError, ActivateError, AddError, AllowError, BindError, DeclareError, DifferenceError,
+    ExposeError, JournalError, LeaseError, OpenError, PlanError, PurgeError, RemoveError,
+    RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError, VerifyError,
     internals::{
         commit::{BeginError, CommitError},
-        ops::TransactError,
+        ops::{PlaceFault, TransactError},
         reclaim::Root,
     },
 };
@@ -234,6 +234,30 @@ explain! { RollbackError, by [Access, Journal, Hold, Transact],
 }
 
 explain! { SetError, by [Access, Declare, Update], _ => plain(Failed) }
+
+explain! { ActivateError, by [Ensure, Bind, Registration, Lease, Journal], _ => plain(Failed) }
+
+explain! { ExposeError, by [Access, Declare, Begin],
+    Self::Place { why: PlaceFault::NoDirectory, .. } => hinted(
+        Usage,
+        "make the directory first",
+    ),
+    Self::Place { why: PlaceFault::Unknown, .. } => hinted(
+        Usage,
+        "`modstore status` lists what is exposed",
+    ),
+    Self::Place { why: PlaceFault::OtherModule(_), .. } => hinted(
+        Usage,
+        "`modstore unexpose` with this path takes that link away",
+    ),
+    Self::Place { why: PlaceFault::OtherStore { home, .. }, .. } => hinted(
+        Usage,
+        format!("`modstore --home {} unexpose` takes that link away", home.display()),
+    ),
+    Self::Place { .. } => hinted(Usage, "choose another place, or move what is there"),
+    Self::Cancelled => plain(Interrupted),
+    _ => plain(Failed),
+}
 
 explain! { AllowError, by [Access, Declare], _ => plain(Failed) }
 

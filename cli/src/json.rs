@@ -23,5 +23,5 @@ pub(crate) use self::{
     lease::LeaseHolder,
     pointers_left::PointersLeft,
     scalar::{Digest, Revision, Time, numbers, paths, texts},
-    words::failure_code,
+    words::{failure_code, failure_code_or_null},
 };

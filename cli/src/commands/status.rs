@@ -11,7 +11,11 @@ use modstore_python::{Drift, Registration};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Runnable, list::last_changes};
+use super::{
+    Runnable,
+    expose::{ExposedModule, exposed},
+    list::last_changes,
+};
 use crate::{
     context::Context,
     effect::Effect,
@@ -52,6 +56,8 @@ pub(crate) struct StatusAnswer {
     failing: Vec<FailingModule>,
     /// Modules that updates leave as they are.
     held: Vec<Held>,
+    /// Links at places of hosts' that lead to modules.
+    exposed: Vec<ExposedModule>,
     /// Modules from git with files that a checkout by git would write differently: attributes are not applied.
     attributes: Vec<UnappliedAttributes>,
     /// Modules with files that are Git LFS pointers.
@@ -144,6 +150,7 @@ impl Runnable for StatusArgs {
             undeclared: texts(modules.keys().filter(is_undeclared)),
             failing: failing(&state, current, &modules),
             held: held_of(&state),
+            exposed: exposed(&state, store.layout().home()),
             attributes: unapplied_attributes(&store, &modules),
             pointers: pointers(&store, &modules),
             builds_not_allowed: builds_not_allowed(&store, &declared),

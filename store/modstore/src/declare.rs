@@ -12,6 +12,7 @@ use crate::{
         self, Declarations, Declared, EditError, Lockfile, ModuleName, ParseDeclarationsError,
         ParseLockfileError, Source,
     },
+    naming::{self, NameTaken, Named, Required},
 };
 
 /// The lock of `modules.toml`, and of what is recorded beside it.
@@ -174,6 +175,33 @@ pub(crate) fn add(editing: Context<'_>, additions: &[Addition]) -> Result<Edited
         }
     }
     Ok(edited)
+}
+
+/// Declares those of these sources that are not declared in any spelling. The declarations that come back know the
+/// secrets of all.
+pub(crate) fn require(
+    editing: Context<'_>,
+    required: &[Required],
+) -> Result<(Edited, Vec<Result<ModuleName, NameTaken>>), DeclareError> {
+    let _lock = editing.lock(LOCK)?;
+    let (_, declared) = read(editing.layout)?;
+    let Named { names, new } = naming::name_all(required, &declared);
+    let added = new.iter().map(|(name, _)| name.clone()).collect();
+    let mut edited = edit_alone(editing, added, |text| {
+        model::add_modules(text, new.iter().map(|(name, source)| (name, *source)))
+    })?;
+    for (required, name) in required.iter().zip(&names) {
+        let declared =
+            name.as_ref().ok().and_then(|name| edited.declarations.modules.get_mut(name));
+        let is_so_written = |declared: &&mut Declared| {
+            required.source.has_secret()
+                && declared.source.to_toml_text() == required.source.to_toml_text()
+        };
+        if let Some(declared) = declared.filter(is_so_written) {
+            declared.source = required.source.clone();
+        }
+    }
+    Ok((edited, names))
 }
 
 fn name_of<'a>(

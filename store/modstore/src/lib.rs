@@ -23,6 +23,7 @@ mod acquire;
 mod access;
 mod build;
 mod reclaim;
+mod naming;
 mod declare;
 mod consent;
 mod update;
@@ -43,6 +44,8 @@ pub use {
 pub use {
     check::Depth,
     declare::Addition,
+    naming::Required,
+    ops::ActivateRequest,
     update::{BindRequest, UpdateRequest},
 };
 
@@ -51,7 +54,7 @@ pub use {
     check::{Finding, RepairReport, Verification},
     commit::State,
     consent::DeclaredBuild,
-    ops::{Added, Difference, Reset, Set},
+    ops::{Activated, Added, Difference, EnsureReport, Ensured, Reset, Set},
     reclaim::{Lease, Leased, SweepPlan, SweepReport},
     reset::{PurgePlan, PurgeReport},
     update::{
@@ -70,7 +73,8 @@ pub use {
     commit::JournalError,
     declare::DeclareError,
     ops::{
-        AddError, AllowError, DifferenceError, RemoveError, ResetError, RollbackError, SetError,
+        ActivateError, AddError, AllowError, DifferenceError, ExposeError, RemoveError, ResetError,
+        RollbackError, SetError,
     },
     reclaim::{LeaseError, PlanError, SweepError},
     reset::PurgeError,

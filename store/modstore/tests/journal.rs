@@ -23,7 +23,8 @@ use modstore::{
 use modstore_core::{
     disk::Disk,
     model::{
-        Attempt, Binding, Bound, Built, Class, Fetched, Hold, MadeFrom, RecordedSource, Stage,
+        Attempt, Binding, Bound, Built, Class, Exposure, Fetched, Hold, MadeFrom, RecordedSource,
+        Stage,
     },
 };
 
@@ -52,6 +53,8 @@ fn kind(record: &Record) -> &'static str {
         Record::Cleared { .. } => "cleared",
         Record::Held { .. } => "held",
         Record::Released { .. } => "released",
+        Record::Exposed { .. } => "exposed",
+        Record::Unexposed { .. } => "unexposed",
     }
 }
 
@@ -97,6 +100,11 @@ fn every_record(seed: u8) -> Vec<Record> {
             hold: Hold { at: 1_790_000_000_000 + u64::from(seed), reason: "modstore hold".into() },
         },
         Record::Released { module: "b".parse().unwrap() },
+        Record::Exposed {
+            place: format!("/host/{seed}").as_str().into(),
+            exposure: Exposure { module: "a".parse().unwrap(), text: "/s/current/a".into() },
+        },
+        Record::Unexposed { place: "/host/b".into() },
     ]
 }
 

@@ -72,6 +72,18 @@ enum Recorded {
         /// The module.
         module: String,
     },
+    /// A link at a place of a host's leads to a module.
+    Exposed {
+        /// The module.
+        module: String,
+        /// Where the link is.
+        place: String,
+    },
+    /// There is no such link any more.
+    Unexposed {
+        /// Where it was.
+        place: String,
+    },
 }
 
 /// A module that a generation changed.
@@ -133,6 +145,11 @@ impl Recorded {
                 reason: hold.reason.clone(),
             }),
             Record::Released { module } => Some(Self::Released { module: module.to_string() }),
+            Record::Exposed { place, exposure } => Some(Self::Exposed {
+                module: exposure.module.to_string(),
+                place: place.to_string(),
+            }),
+            Record::Unexposed { place } => Some(Self::Unexposed { place: place.to_string() }),
             _ => None,
         }
     }

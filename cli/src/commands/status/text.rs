@@ -4,7 +4,7 @@ use std::io;
 
 use super::{FailingModule, FollowingEnvironment, StatusAnswer};
 use crate::{
-    commands::changes::stays,
+    commands::{changes::stays, expose::ExposedModule},
     json::{Attempt, Held},
     output::Answer,
     page::Page,
@@ -57,6 +57,7 @@ impl StatusAnswer {
         }
         rows(table, "failing", self.failing.iter().flat_map(FailingModule::summary));
         rows(table, "held", self.held.iter().map(Held::summary));
+        rows(table, "exposed", self.exposed.iter().map(ExposedModule::summary));
         let attributes = self.attributes.iter();
         rows(table, "attributes", attributes.map(|it| format!("{}: {}", it.module, it.message)));
         let pointers = self.pointers.iter();

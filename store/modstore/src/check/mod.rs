@@ -21,6 +21,7 @@ mod home;
 mod journal;
 mod links;
 mod leftovers;
+mod exposed;
 mod declared;
 mod content;
 mod entries;
@@ -44,6 +45,7 @@ const CHECKS: &[work::Check] = &[
     journal::CHECK,
     links::CHECK,
     leftovers::CHECK,
+    exposed::CHECK,
     declared::CHECK,
     entries::CHECK,
     content::CHECK,

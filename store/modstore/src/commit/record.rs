@@ -16,7 +16,7 @@ use bincode::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::model::{Attempt, Binding, Digest, Generation, Hold, ModuleName};
+use crate::model::{Attempt, Binding, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName};
 
 /// The most bytes the records of one transaction may have.
 pub(super) const LIMIT: usize = 64 << 20;
@@ -101,6 +101,18 @@ pub enum Record {
     Released {
         /// The module.
         module: ModuleName,
+    },
+    /// A link at a place of a host's leads to a module.
+    Exposed {
+        /// Where it is.
+        place: LinkedPath,
+        /// Where it leads.
+        exposure: Exposure,
+    },
+    /// There is no such link any more.
+    Unexposed {
+        /// Where it was.
+        place: LinkedPath,
     },
 }
 
@@ -263,6 +275,11 @@ mod tests {
                 hold: Hold { at: 1_790_000_000_005, reason: "modstore hold".into() },
             },
             Record::Released { module: "a".parse().unwrap() },
+            Record::Exposed {
+                place: "/host/a".into(),
+                exposure: Exposure { module: "a".parse().unwrap(), text: "/s/current/a".into() },
+            },
+            Record::Unexposed { place: "/host/a".into() },
         ]
     }
 

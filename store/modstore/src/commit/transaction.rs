@@ -21,6 +21,7 @@ use std::{
 };
 
 use super::{
+    exposed::take_away,
     journal::JournalError,
     locked::{BeginError, Locked, now, show},
     quarantine::put_in_place,
@@ -31,7 +32,7 @@ use super::{
 use crate::{
     Context,
     disk::{DiskError, Layout, Staged, Staging, is_directory, is_whole, read_own},
-    model::{Attempt, Binding, Bound, Built, Digest, Generation, Hold, ModuleName},
+    model::{Attempt, Binding, Bound, Built, Digest, Generation, Hold, LinkedPath, ModuleName},
 };
 
 /// A transaction that has begun and holds the store's lock.
@@ -54,6 +55,8 @@ pub struct Change {
     pub notes: BTreeMap<ModuleName, Option<Attempt>>,
     /// Modules that updates leave as they are from then on; `None` where they change them again.
     pub holds: BTreeMap<ModuleName, Option<Hold>>,
+    /// Modules that nothing is left of: the links to them at places of hosts' are taken away.
+    pub gone: BTreeSet<ModuleName>,
     /// Entries that are damaged although they may look whole: a tree that enters takes the place of the one of its name,
     /// which goes to the quarantine.
     pub corrupt: BTreeSet<Digest>,
@@ -184,6 +187,12 @@ impl Transaction {
         let filled = self.locked.staging.directory();
         disk.sync_tree(filled, self.locked.barrier).map_err(CommitError::NotDone)?;
         self.place(next, &prepared).map_err(CommitError::NotDone)?;
+        for place in self.unexposed() {
+            let known = self.locked.state.exposed().get(&place);
+            known
+                .map_or(Ok(()), |exposure| take_away(disk, layout, &place, exposure))
+                .map_err(CommitError::NotDone)?;
+        }
         let records = self.records(next, reason);
         let record = |source| CommitError::Record { generation: next, source };
         let frame = self.locked.journal.append(disk, records).map_err(record)?;
@@ -334,7 +343,16 @@ impl Transaction {
         let held = self.locked.state.holds();
         let holds = self.change.holds.iter();
         let holds = holds.filter(|(module, hold)| held.get(*module) != hold.as_ref());
-        noted.chain(holds.map(|(module, hold)| Record::hold(module, hold.as_ref()))).collect()
+        let holds = holds.map(|(module, hold)| Record::hold(module, hold.as_ref()));
+        let unexposed = self.unexposed().into_iter().map(|place| Record::Unexposed { place });
+        noted.chain(holds).chain(unexposed).collect()
+    }
+
+    /// The places of the links to modules that nothing is left of.
+    fn unexposed(&self) -> Vec<LinkedPath> {
+        let exposed = self.locked.state.exposed().iter();
+        let gone = exposed.filter(|(_, exposure)| self.change.gone.contains(&exposure.module));
+        gone.map(|(place, _)| place.clone()).collect()
     }
 
     /// Whether there is anything to remember that the journal does not say.

@@ -183,6 +183,8 @@ fn fill(change: &mut Change, outcomes: &Outcomes, trees: Trees) {
         | Outcome::Failed(_) => None,
     });
     change.bindings = bound.collect();
+    let gone = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Removed));
+    change.gone = gone.map(|(module, _)| module.clone()).collect();
     let bindings = change.bindings.values().flatten();
     let needed = bindings.flat_map(|to| [to.digest(), to.material()]).flatten();
     let needed: BTreeSet<Digest> = needed.collect();

@@ -52,7 +52,7 @@ struct Evidence<'a> {
     hints: &'a Hints,
     bindings: Vec<(&'a ModuleName, &'a Binding)>,
     entries: BTreeMap<Digest, EntryInfo>,
-    /// How modules failed, and which are held.
+    /// How modules failed, which are held, and where they are exposed.
     notes: Vec<Record>,
 }
 
@@ -70,7 +70,7 @@ pub(super) fn rebuild(
         hints,
         bindings: salvage.bindings(),
         entries: salvage.entries(),
-        notes: [salvage.attempts(), salvage.holds()].concat(),
+        notes: [salvage.attempts(), salvage.holds(), salvage.exposed()].concat(),
     };
     let mut rebuilt = RebuiltJournal { frames: salvage.frames.len(), ..RebuiltJournal::default() };
     let mut past = sources.generations_in_frames(salvage, &mut rebuilt);
@@ -171,7 +171,9 @@ impl Evidence<'_> {
             | Record::Attempted { .. }
             | Record::Cleared { .. }
             | Record::Held { .. }
-            | Record::Released { .. } => {}
+            | Record::Released { .. }
+            | Record::Exposed { .. }
+            | Record::Unexposed { .. } => {}
         }
     }
 

@@ -119,6 +119,20 @@ impl Salvage {
         holds.into_values().cloned().collect()
     }
 
+    /// The links at places of hosts', as far as they are in a frame.
+    pub(super) fn exposed(&self) -> Vec<Record> {
+        let mut exposed = BTreeMap::new();
+        for record in self.records() {
+            match record {
+                Record::Exposed { place, .. } => drop(exposed.insert(place, record)),
+                Record::Unexposed { place } => drop(exposed.remove(place)),
+                Record::Checkpoint { .. } => exposed.clear(),
+                _ => {}
+            }
+        }
+        exposed.into_values().cloned().collect()
+    }
+
     /// The entries of the frames.
     pub(super) fn entries(&self) -> BTreeMap<Digest, EntryInfo> {
         let mut entries = BTreeMap::new();
