@@ -12,7 +12,7 @@ use std::{
     io::Write as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use modstore_testbed::{HttpServer, Repo, TestHome, until};
@@ -163,7 +163,7 @@ fn where_all_is_there_nothing_is_locked_or_written() {
 fn spellings_of_one_source_are_one_module() {
     let world = World::new(1);
     let spelled = world.source(0);
-    let other = spelled.replace("/r0", "/r0.git").replace("127.0.0.1", "me:secret@127.0.0.1");
+    let other = spelled.replace("/r0.git", "/r0/").replace("127.0.0.1", "me:secret@127.0.0.1");
     let told = world.ensure(&json!([
         { "source": spelled }, { "source": other, "name": "another" }, { "source": spelled, "name": "third" },
     ]));
@@ -291,8 +291,8 @@ fn input_that_is_no_list_is_refused_with_the_place_and_what_was_expected() {
 fn hosts_at_once(hosts: usize) {
     let world = World::new(3);
     let source = world.source(0);
-    let spellings =
-        [source.clone(), source.replace("/r0", "/r0.git"), source.replace("/r0", "//r0/")];
+    let spellings = ["127.0.0.1", "me@127.0.0.1", "you@127.0.0.1"];
+    let spellings = spellings.map(|host| source.replace("127.0.0.1", host));
     for turn in ["cold", "warm"] {
         let children: Vec<Child> = (0..hosts)
             .map(|host| {
@@ -372,26 +372,6 @@ fn a_thousand_sources_are_declared_in_one_edit_and_found_again() {
     assert_eq!((&again["update"], names(&again)), (&Value::Null, names(&told)));
 }
 
-fn python(world: &World) -> PathBuf {
-    let venv = world.home.scratch().join("venv");
-    let mut made = Command::new("python3");
-    made.args(["-m", "venv", "--without-pip"]).arg(&venv);
-    assert!(made.status().unwrap().success());
-    venv
-}
-
-/// A Python project of this version, whose module says it.
-fn project(repo: &Repo, name: &str, version: &str) {
-    let toml = format!(
-        "[project]\nname = \"{name}\"\nversion = \"{version}\"\n[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n"
-    );
-    repo.write(&[
-        ("pyproject.toml", &toml),
-        ("backend.py", ""),
-        (&format!("{name}.py"), &format!("VALUE = {version:?}\n")),
-    ]);
-}
-
 #[test]
 fn activate_without_an_environment_is_ensure_with_the_directory_of_the_generation() {
     let world = World::new(1);
@@ -453,40 +433,6 @@ fn a_staying_host_that_is_ended_by_a_signal_leaves_no_lease() {
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
     child.wait().unwrap();
     assert_eq!(leases(), 0);
-}
-
-#[test]
-fn activate_binds_what_is_not_bound_and_runs_nothing_when_all_is() {
-    let world = World::new(2);
-    for (number, repo) in world.repos.iter().enumerate() {
-        project(repo, &format!("mod_{number}"), "1.0");
-    }
-    let venv = python(&world);
-    let input =
-        json!({ "modules": [{ "source": world.source(0) }, { "source": world.source(1) }] });
-    let arguments = ["activate", "--python", venv.to_str().unwrap()];
-    let told = world.run(&arguments, &input.to_string());
-    if told["bound"]["failed"] != json!([]) || told["ok"] != true {
-        panic!("{told:#}");
-    }
-    let paths: Vec<&str> =
-        told["import_path"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
-    assert_eq!(paths.len(), 2, "{told:#}");
-    assert!(paths.iter().all(|path| path.contains("/generations/1/")), "{paths:?}");
-    let again = world.run(&arguments, &input.to_string());
-    assert_eq!((&again["bound"], &again["update"]), (&Value::Null, &Value::Null), "{again:#}");
-    assert_eq!(again["import_path"], told["import_path"]);
-    // What was uninstalled meanwhile is put back.
-    let site = fs::read_dir(venv.join("lib"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path()
-        .join("site-packages");
-    fs::remove_file(site.join("_modstore_mod_0.pth")).unwrap();
-    let healed = world.run(&arguments, &input.to_string());
-    assert_eq!(healed["bound"]["reinstalled"], json!(["r0"]), "{healed:#}");
 }
 
 #[test]
