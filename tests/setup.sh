@@ -23,6 +23,8 @@ fish|fish|completions in fish
 script|bsdutils|completions at a terminal
 mandoc|mandoc|manual pages
 shellcheck|shellcheck|scripts that people run
+nvim|neovim|the page about Neovim
+tmux|tmux|the page about tmux
 curl|curl|the installer
 wget|wget|the installer
 openssl|openssl|the installer
@@ -122,6 +124,26 @@ elif lfs_server; then
     say 'fetched giftless into target/tools'
 else
     say 'WARNING: giftless could not be fetched, so tests of Git LFS against it will SKIP' >&2
+fi
+
+# A host whose plugins docs/hosts/llm.md is about: into the cache that its test uses, so that the test needs no network.
+llm='llm==0.36'
+cache_llm() {
+    place=$(mktemp -d) || return 1
+    UV_TOOL_DIR=$place/tools UV_TOOL_BIN_DIR=$place/bin UV_CACHE_DIR=$tools/hosts/uv-cache UV_FIND_LINKS=$tools/wheels \
+        "$tools/uv/bin/uv" tool install --quiet --no-config --python-preference only-system "$llm"
+    done=$?
+    rm -rf "$place"
+    [ "$done" -eq 0 ] && echo "$llm" >"$tools/hosts/llm"
+}
+if [ ! -x "$tools/uv/bin/uv" ]; then
+    :
+elif [ "$(cat "$tools/hosts/llm" 2>/dev/null)" = "$llm" ]; then
+    say 'llm is there'
+elif cache_llm; then
+    say 'fetched llm into target/tools'
+else
+    say 'WARNING: llm could not be fetched, so the test of its page will fail without a network' >&2
 fi
 
 # A linter of workflows, whose wheel has the program in it.
