@@ -123,6 +123,7 @@ commands! {
     "man" Man(man::ManArgs),
     "bench" Bench(bench::BenchArgs),
     "demo" Demo(demo::DemoArgs),
+    "selftest" Selftest(selftest::SelftestArgs),
 }
 
 /// The help of a command: its own options, and where the global ones are described.

@@ -36,5 +36,6 @@ pub(crate) mod completions;
 pub(crate) mod man;
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod selftest;
 
 pub(crate) use self::runnable::Runnable;
