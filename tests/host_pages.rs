@@ -10,13 +10,16 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 use modstore_testbed::{Python, PythonTools, skip_loudly};
 
 /// The pages that are followed, with the programs of the system that each needs.
-const PAGES: [(&str, &[&str]); 6] = [
+const PAGES: [(&str, &[&str]); 9] = [
+    ("amplifier", &[]),
     ("ci", &[]),
     ("claude-code", &[]),
+    ("comfyui", &[]),
     ("gemini-cli", &[]),
     ("llm", &[]),
     ("neovim", &["nvim", "cc"]),
     ("shell-plugins", &["zsh", "tmux"]),
+    ("swamp", &["wget"]),
 ];
 
 fn follow(page: &str) {
@@ -38,7 +41,21 @@ fn follow(page: &str) {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    println!("{said}");
+}
+
+#[test]
+fn modules_of_amplifier() {
+    follow("amplifier");
+}
+
+#[test]
+fn custom_nodes_of_comfyui() {
+    follow("comfyui");
+}
+
+#[test]
+fn extensions_of_swamp() {
+    follow("swamp");
 }
 
 #[test]
