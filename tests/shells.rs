@@ -137,7 +137,10 @@ fn what_is_suggested_is_what_the_store_of_that_line_has() {
     other.without_env("MODSTORE_HOME");
     assert!(suggested(&other, &["show", "w"]).is_empty());
     assert_eq!(suggested(&other, &["--home", &place, "show", "wo"]), ["wolf"]);
-    assert_eq!(suggested(&other, &["--home", &place, "diff", "2"]), ["2"]);
+    let both = ["weather", "wolf", "2", "1"];
+    let said = suggested(&other, &["--home", &place, "diff", ""]);
+    assert!(both.iter().all(|name| said.iter().any(|each| each == name)), "{said:?}");
+    assert_eq!(suggested(&other, &["--home", &place, "rollback", "2"]), ["2"]);
 }
 
 #[test]

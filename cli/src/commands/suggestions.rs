@@ -47,7 +47,8 @@ pub(crate) fn suggesting(argument: Arg) -> Arg {
     let name = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
     match name.as_deref() {
         Some("NAME") if is_positional => argument.add(ArgValueCandidates::new(modules)),
-        Some("G" | "G1" | "G2") => argument.add(ArgValueCandidates::new(generations)),
+        Some("GENERATION|NAME") => argument.add(ArgValueCandidates::new(modules_and_generations)),
+        Some("G") => argument.add(ArgValueCandidates::new(generations)),
         Some("PY" | "DIR") => argument.value_hint(ValueHint::DirPath),
         Some("PATH") if is_positional => argument.value_hint(ValueHint::AnyPath),
         Some("SOURCE" | "FILE") => argument.value_hint(ValueHint::AnyPath),
@@ -79,6 +80,10 @@ fn generations() -> Vec<CompletionCandidate> {
         CompletionCandidate::new(number.to_string()).display_order(Some(place))
     };
     numbers.into_iter().enumerate().map(candidate).collect()
+}
+
+fn modules_and_generations() -> Vec<CompletionCandidate> {
+    [modules(), generations()].concat()
 }
 
 fn home() -> Option<PathBuf> {
