@@ -83,7 +83,7 @@ fn generations() -> Vec<CompletionCandidate> {
 }
 
 fn modules_and_generations() -> Vec<CompletionCandidate> {
-    [modules(), generations()].concat()
+    modules().into_iter().chain(generations()).collect()
 }
 
 fn home() -> Option<PathBuf> {
