@@ -2,6 +2,7 @@
 """Makes every artifact of a release that this machine can make, into `dist/`. `make dist` runs it.
 
     python3 cli/packaging/dist.py                      the release: wheel, sdist, archive, npm, crates, checksums, notes
+    python3 cli/packaging/dist.py --quick              the same with the debug build of this machine: to try the scripts, not to publish
     python3 cli/packaging/dist.py --binary PATH        the same around a program that is there, without wheel, sdist and crates
 
 The same commit gives the same bytes, wherever it is built: times come from the commit (SOURCE_DATE_EPOCH), paths are mapped
@@ -50,7 +51,7 @@ def main():
     if options.binary:
         binary = options.binary.resolve().read_bytes()
     else:
-        binary = release.wheel(options.profile)
+        binary = release.quick_wheel() if options.quick else release.wheel(options.profile)
         release.sdist()
         release.sbom()
         if not options.no_crates:
@@ -70,6 +71,7 @@ def arguments():
     parser.add_argument("--binary", type=Path, help="a program that is there already; builds nothing")
     parser.add_argument("--target", default=this_machine(), choices=sorted(NPM), help="the platform [default: this one]")
     parser.add_argument("--profile", default="dist", help="cargo's profile [default: dist]")
+    parser.add_argument("--quick", action="store_true", help="the debug build, for this machine alone")
     parser.add_argument("--no-crates", action="store_true", help="do not package the crates")
     return parser.parse_args()
 
@@ -93,8 +95,9 @@ class Release:
         """Variables by which the same sources give the same bytes."""
         home = os.environ.get("CARGO_HOME") or os.path.expanduser("~/.cargo")
         target = os.environ.get("CARGO_TARGET_DIR") or str(ROOT / "target")
-        maps = {str(target): "/target", str(ROOT): "/modstore", home: "/cargo"}
-        flags = ["--remap-path-prefix=%s=%s" % pair for pair in maps.items()]
+        # The last one that fits is taken: what is compiled may lie within the sources.
+        maps = [(home, "/cargo"), (str(ROOT), "/modstore"), (target, "/target")]
+        flags = ["--remap-path-prefix=%s=%s" % pair for pair in maps]
         return dict(
             os.environ,
             SOURCE_DATE_EPOCH=str(self.time),
@@ -105,20 +108,28 @@ class Release:
         )
 
     def wheel(self, profile):
-        """Builds the wheel, and gives the program in it."""
+        """Builds the wheel for the oldest system that is supported, and gives the program in it."""
         arguments = ["build", "--profile", profile, "--out", str(self.dist), "--target", self.target]
         if "linux" in self.target:
             arguments += ["--zig", "--compatibility", MANYLINUX]
-        self.maturin(arguments)
+        self.maturin(arguments, self.environment())
+        return self.program()
+
+    def quick_wheel(self):
+        """The same from what cargo has compiled already: no other C library, no other paths."""
+        self.maturin(["build", "--profile", "dev", "--out", str(self.dist), "--compatibility", "linux"], dict(os.environ))
+        return self.program()
+
+    def program(self):
+        """The program in the wheel."""
         with zipfile.ZipFile(next(self.dist.glob("*.whl"))) as wheel:
             (name,) = [name for name in wheel.namelist() if name.endswith(".data/scripts/modstore")]
             return wheel.read(name)
 
     def sdist(self):
-        self.maturin(["sdist", "--out", str(self.dist)])
+        self.maturin(["sdist", "--out", str(self.dist)], self.environment())
 
-    def maturin(self, arguments):
-        environment = self.environment()
+    def maturin(self, arguments, environment):
         tools = packaging_tools()
         environment["PATH"] = "%s%s%s" % (tools, os.pathsep, environment["PATH"])
         run([str(tools / "maturin"), *arguments], cwd=ROOT / "cli", env=environment)
