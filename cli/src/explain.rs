@@ -11,7 +11,7 @@ use modstore::{
     RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError, VerifyError,
     internals::{
         commit::{BeginError, CommitError},
-        ops::{PlaceFault, TransactError},
+        ops::{PatchError, PlaceFault, TransactError},
         reclaim::Root,
     },
 };
@@ -278,6 +278,12 @@ explain! { BindError, by [Access, Hold, Journal],
 explain! { DifferenceError, by [Journal],
     Self::NoGeneration(_) => hinted(Usage, GENERATIONS),
     _ => plain(Usage),
+}
+
+explain! { PatchError, by [],
+    Self::Gone { .. } => hinted(Failed, "without --patch and --stat the names of its files are compared"),
+    Self::Git { .. } => hinted(Failed, "--patch and --stat need a git program"),
+    _ => plain(Failed),
 }
 
 explain! { SweepError, by [Access, Plan, Begin],
