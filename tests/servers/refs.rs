@@ -101,8 +101,14 @@ fn a_commit_that_git_s_own_server_does_not_have_costs_no_history() {
         let add = ["add", &format!("{source}@{missing}"), "--name", "m", "--json"];
         let ran = home.run(&add).fails(1);
         let failed = only(&ran, "failed");
-        assert_eq!((&failed["code"], &failed["class"]), (&"no-such-commit".into(), &"permanent".into()));
-        assert!(failed["causes"].to_string().contains(&format!("has no commit {missing}")), "{ran:?}");
+        assert_eq!(
+            (&failed["code"], &failed["class"]),
+            (&"no-such-commit".into(), &"permanent".into())
+        );
+        assert!(
+            failed["causes"].to_string().contains(&format!("has no commit {missing}")),
+            "{ran:?}"
+        );
         let received = ran.json()["update"]["cost"]["received_bytes"].as_u64().unwrap();
         assert!(received < 10_000, "{source}: {received}");
         let mirrors = home.path().join("mirrors");

@@ -407,7 +407,11 @@ fn core_git_proxy_connects_to_a_server_of_git_s_own_protocol_as_for_git() {
         let by_git = asked();
         let ran = place.add(url);
         let what = format!("{config} {variable:?} {url}");
-        assert_eq!((oracle.status == 0, ran.status == 0), (works, works), "{what}: {oracle:?} {ran:?}");
+        assert_eq!(
+            (oracle.status == 0, ran.status == 0),
+            (works, works),
+            "{what}: {oracle:?} {ran:?}"
+        );
         assert_eq!(asked(), by_git, "{what}");
         if works {
             assert_eq!(place.home.tree("m"), place.repo.tree("main"), "{what}");
@@ -438,11 +442,14 @@ fn a_copy_that_git_makes_is_not_larger_than_its_limit() {
     place.server.fault("m", Fault::ForceProtocolV0);
     let old = place.server.url("m");
     let dumb = format!("http://127.0.0.1:{}/m.git", server.port());
-    for (url, forced) in [(dumb, "auto"), (format!("file://{}", bundle.display()), "auto"), (old, "git")] {
+    for (url, forced) in
+        [(dumb, "auto"), (format!("file://{}", bundle.display()), "auto"), (old, "git")]
+    {
         place.home.env("MODSTORE_TRANSPORT", forced).env("MODSTORE_COPY_BYTES", "2000000");
         let ran = place.add(&format!("{url}@large")).fails(1);
         let said = &ran.stdout;
-        for words in ["larger than 2000000 bytes", "\"limit\"", "permanent", "MODSTORE_COPY_BYTES"] {
+        for words in ["larger than 2000000 bytes", "\"limit\"", "permanent", "MODSTORE_COPY_BYTES"]
+        {
             assert!(said.contains(words), "{url} {words}: {ran:?}");
         }
         let tmp = place.home.path().parent().unwrap().join("tmp");
@@ -466,7 +473,9 @@ fn git_is_given_no_more_memory_than_its_limit() {
     let url = format!("file://{}@zeros", bundle.display());
     place.home.env("MODSTORE_GIT_MEMORY", "150000000");
     let ran = place.add(&url).fails(1);
-    for words in ["more than 150000000 bytes of memory", "\"limit\"", "permanent", "MODSTORE_GIT_MEMORY"] {
+    for words in
+        ["more than 150000000 bytes of memory", "\"limit\"", "permanent", "MODSTORE_GIT_MEMORY"]
+    {
         assert!(ran.stdout.contains(words), "{words}: {ran:?}");
     }
     place.home.without_env("MODSTORE_GIT_MEMORY");

@@ -139,9 +139,9 @@ impl RemoteError {
             Self::Address { .. } | Self::Forbidden { .. } | Self::Offline { .. } => {
                 RemoteStage::Connect
             }
-            Self::NoSuchRef { .. }
-            | Self::AmbiguousId { .. }
-            | Self::Empty { .. } => RemoteStage::List,
+            Self::NoSuchRef { .. } | Self::AmbiguousId { .. } | Self::Empty { .. } => {
+                RemoteStage::List
+            }
         }
     }
 

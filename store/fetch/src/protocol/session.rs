@@ -43,7 +43,8 @@ use crate::{
     submodules::{Submodule, address},
     transport::{
         Access, Dialing, Download, GitConfig, HttpAgents, Lanes, Link, LongListings, Pace,
-        RemoteUrl, Watch, Way, WayTaken, Ways, because_of, git_may_do_better, is_dropped, is_of_a_crowd, truer,
+        RemoteUrl, Watch, Way, WayTaken, Ways, because_of, git_may_do_better, is_dropped,
+        is_of_a_crowd, truer,
     },
 };
 
@@ -537,7 +538,8 @@ impl Session {
             // In version 2 git gives each commit that is there.
             None if is_final && refused.is_not_given() => {
                 self.refused.remove(&commit);
-                let source = ServerError::NotGiven(format!("the repository has no commit {commit}"));
+                let source =
+                    ServerError::NotGiven(format!("the repository has no commit {commit}"));
                 Err(FetchError::Remote(self.failed(RemoteStage::Fetch, source.into())))
             }
             None => Err(FetchError::Remote(refused)),

@@ -402,13 +402,8 @@ pub(crate) fn of_bundle(
 }
 
 /// What git prints that gets no more memory.
-const MEMORY_IS_USED_UP: [&str; 5] = [
-    "Out of memory",
-    "out of memory",
-    "Cannot allocate memory",
-    "malloc failed",
-    "mmap failed",
-];
+const MEMORY_IS_USED_UP: [&str; 5] =
+    ["Out of memory", "out of memory", "Cannot allocate memory", "malloc failed", "mmap failed"];
 
 /// The same command with no more than this much memory, and so for all that it starts: by a shell, which becomes the program. A
 /// system without that limit runs it all the same.

@@ -108,9 +108,7 @@ impl Logins {
         let alone = remote.url.user().filter(|_| whole.is_none());
         let alone = here.zip(alone.map(str::to_owned));
         let (known, written) = match whole {
-            Some(whole) if whole.origin.may_be_read_on_the_way() => {
-                (ahead, Some(whole))
-            }
+            Some(whole) if whole.origin.may_be_read_on_the_way() => (ahead, Some(whole)),
             Some(whole) => (Some(whole), None),
             None => (ahead, None),
         };

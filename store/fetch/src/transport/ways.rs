@@ -147,7 +147,9 @@ pub(crate) fn truer(ours: TransportError, git: TransportError) -> TransportError
         ) => !matches!(
             git,
             TransportError::Server(
-                ServerError::Refused(_) | ServerError::Said(_) | ServerError::Status { status: 407, .. }
+                ServerError::Refused(_)
+                    | ServerError::Said(_)
+                    | ServerError::Status { status: 407, .. }
             )
         ),
         // A connection that broke off says less than any reason.

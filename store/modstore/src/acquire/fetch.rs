@@ -30,7 +30,8 @@ pub(crate) fn fetch(
         (Some(key), Some(module)) => places::find(sources, &key, base, module)?,
         _ => None,
     };
-    let remark = resolution.revision().and_then(|revision| upstream.remarks.get(&revision)).cloned();
+    let remark =
+        resolution.revision().and_then(|revision| upstream.remarks.get(&revision)).cloned();
     let own = match found {
         Some(FoundTree::Whole(mut tree)) => {
             tree.warnings.extend(remark);

@@ -30,8 +30,8 @@ const SHORT_NAMES: [(&str, &str); 9] = [
 
 /// What stands before the colon where other tools name packages, files and repositories of other kinds.
 const ELSEWHERE: [&str; 20] = [
-    "pkg", "npm", "pypi", "pip", "cargo", "crates", "gem", "docker", "oci", "nuget", "maven", "golang", "conda", "hex", "composer",
-    "hg", "svn", "bzr", "s3", "gcs",
+    "pkg", "npm", "pypi", "pip", "cargo", "crates", "gem", "docker", "oci", "nuget", "maven",
+    "golang", "conda", "hex", "composer", "hg", "svn", "bzr", "s3", "gcs",
 ];
 
 /// The forges whose repositories have two names, as in a path of Go.
