@@ -369,7 +369,7 @@ fn a_login_that_one_repository_of_a_place_accepted_is_sent_along_for_the_others(
 }
 
 #[test]
-fn a_login_that_nobody_asked_for_keeps_no_repository_from_being_fetched() {
+fn a_login_that_was_not_asked_for_keeps_no_repository_from_being_fetched() {
     let private = Private::of("u", "p");
     let mut home = home();
     let helper = program(&mut home, "gives", &prints("u", "p"));

@@ -119,7 +119,7 @@ fn a_commit_that_git_s_own_server_does_not_have_costs_no_history() {
 }
 
 #[test]
-fn of_a_branch_and_a_tag_of_one_name_the_branch_comes_as_by_git_clone_and_both_are_told() {
+fn of_a_branch_and_a_tag_of_one_name_the_branch_comes_as_by_git_clone_and_both_are_named() {
     let world = World::new();
     let (repo, [first, second, _]) = grown(&world);
     repo.branch("both", &second);

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_branch_and_a_tag_of_one_name_the_branch_is_meant_and_the_tag_is_told() {
+    fn of_a_branch_and_a_tag_of_one_name_the_branch_is_meant_and_the_tag_is_named() {
         let mut refs = vec![direct("refs/heads/v1", '1'), direct("refs/tags/v1", '1')];
         let both = |refs: &[Ref]| {
             let found = resolve(refs, &named("v1"), "u").unwrap();

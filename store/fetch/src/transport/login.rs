@@ -75,7 +75,7 @@ enum LoginSource {
     Helpers(String, Arc<HelperLogin>),
     /// Helpers receive nothing about it, or have received it.
     Settled,
-    /// Another repository of the place was given out for it. Nobody has asked for it here.
+    /// Another repository of the place was given out for it. It was not asked for here.
     Ahead,
 }
 
@@ -124,7 +124,7 @@ impl Logins {
         known.map(|known| known.authorization.clone())
     }
 
-    /// Forgets a login for `url` that nobody has asked for. Whether there was one.
+    /// Forgets a login for `url` that was not asked for. Whether there was one.
     pub(crate) fn take_back(&self, url: &str) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let here = http_origin(url);
