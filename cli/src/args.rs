@@ -5,7 +5,7 @@ use clap::{Arg, Command as Manual, CommandFactory as _, FromArgMatches as _, Par
 use schemars::{JsonSchema as _, Schema, SchemaGenerator};
 
 use crate::{
-    commands::{self, Runnable},
+    commands::{self, Runnable, suggestions},
     context::Context,
     effect::Effect,
     options::Global,
@@ -121,8 +121,10 @@ commands! {
     "reset" Reset(reset::ResetArgs),
     "print-shim" PrintShim(print_shim::PrintShimArgs),
     "completions" Completions(completions::CompletionsArgs),
+    "man" Man(man::ManArgs),
     "bench" Bench(bench::BenchArgs),
     "demo" Demo(demo::DemoArgs),
+    "selftest" Selftest(selftest::SelftestArgs),
 }
 
 /// The help of a command: its own options, and where the global ones are described.
@@ -147,7 +149,12 @@ pub(crate) fn manual() -> Manual {
     // clap gives every command a copy of the global options, unless the command has them.
     let globals = manual.get_arguments().filter(|option| option.is_global_set()).map(hidden);
     let globals: Vec<Arg> = globals.collect();
-    manual.mut_subcommands(|command| with_short_help(command.args(&globals)))
+    let manual = manual.mut_subcommands(|command| with_short_help(command.args(&globals)));
+    with_suggestions(manual)
+}
+
+fn with_suggestions(command: Manual) -> Manual {
+    command.mut_args(suggestions::suggesting).mut_subcommands(with_suggestions)
 }
 
 fn with_short_help(command: Manual) -> Manual {
