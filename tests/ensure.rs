@@ -177,7 +177,7 @@ fn spellings_of_one_source_are_one_module() {
 }
 
 #[test]
-fn what_fails_is_told_and_does_not_stay_declared_and_the_rest_is_there() {
+fn what_fails_is_reported_and_does_not_stay_declared_and_the_rest_is_there() {
     let world = World::new(2);
     let gone = world.source(7);
     let told = world.ensure(&json!([

@@ -171,7 +171,11 @@ fn whatever_became_of_a_link_is_found_and_mended_and_nothing_of_the_user_is_lost
     fs::remove_file(&place).unwrap();
     symlink("/usr", &place).unwrap();
     assert_eq!(world.codes(), ["exposed-elsewhere"]);
-    world.repair();
+    // The doctor finds it too, also where there is no Python to look at.
+    let told = world.json(&["doctor", "--quick"]);
+    assert_eq!(told["exposed"][0]["code"], "exposed-elsewhere", "{told:#}");
+    let told = world.json(&["doctor", "--quick", "--fix"]);
+    assert_eq!((&told["exposed"], &told["exposed_fixed"]), (&json!([]), &json!([place])));
     assert_eq!(version(&place), "1");
     // The host's directory is elsewhere: the link went along, and is exposed there once that is said.
     let moved = world.home.user_home().join("moved");

@@ -1,7 +1,7 @@
 //! The list of sources that a host gives on standard input, as JSON.
 //!
-//! What is no such list is an error that names the place and what was expected there; a source that is none is told with
-//! the answer of the others. Limits: [`MOST_BYTES`] and [`MOST_MODULES`].
+//! What is no such list is an error that names the place and what was expected there; a source that is none is reported with
+//! the others. Limits: [`MOST_BYTES`] and [`MOST_MODULES`].
 
 use std::{
     io::{self, IsTerminal as _, Read},

@@ -12,7 +12,7 @@ use crate::{
         self, Declarations, Declared, EditError, Lockfile, ModuleName, ParseDeclarationsError,
         ParseLockfileError, Source,
     },
-    naming::{self, NameTaken, Named, Required},
+    naming::{self, NameTaken, NamedSources, Required},
 };
 
 /// The lock of `modules.toml`, and of what is recorded beside it.
@@ -185,7 +185,7 @@ pub(crate) fn require(
 ) -> Result<(Edited, Vec<Result<ModuleName, NameTaken>>), DeclareError> {
     let _lock = editing.lock(LOCK)?;
     let (_, declared) = read(editing.layout)?;
-    let Named { names, new } = naming::name_all(required, &declared);
+    let NamedSources { names, new } = naming::name_all(required, &declared);
     let added = new.iter().map(|(name, _)| name.clone()).collect();
     let mut edited = edit_alone(editing, added, |text| {
         model::add_modules(text, new.iter().map(|(name, source)| (name, *source)))

@@ -30,17 +30,17 @@ pub(crate) struct NameTaken {
 }
 
 /// The modules that these sources are, in their order, and those of them that are to be declared.
-pub(crate) struct Named<'r> {
+pub(crate) struct NamedSources<'r> {
     pub(crate) names: Vec<Result<ModuleName, NameTaken>>,
     pub(crate) new: Vec<(ModuleName, &'r Source)>,
 }
 
 /// Gives each source its module.
-pub(crate) fn name_all<'r>(required: &'r [Required], declared: &Declarations) -> Named<'r> {
+pub(crate) fn name_all<'r>(required: &'r [Required], declared: &Declarations) -> NamedSources<'r> {
     let mut names = Names::of(declared);
     let mut new = Vec::new();
     let named = required.iter().map(|required| names.name(required, &mut new)).collect();
-    Named { names: named, new }
+    NamedSources { names: named, new }
 }
 
 /// The names that are taken, and the sources that have one.

@@ -421,7 +421,7 @@ fn on_sideband(
     begun.extend_from_slice(text);
     let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let whole = begun.iter().rposition(is_end).map_or(0, |end| end + 1);
-    // A server that never ends its line is heard all the same.
+    // The text of a server that never ends its line is reported all the same.
     let whole = if begun.len() > LONGEST_LINE { begun.len() } else { whole };
     let rest: Vec<u8> = begun.split_off(whole);
     for line in begun.split(is_end).map(|line| line.to_str_lossy()) {

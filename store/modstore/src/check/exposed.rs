@@ -35,8 +35,15 @@ fn find(view: &mut View<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// What is wrong with the links at places of hosts'.
+pub(crate) fn exposed(layout: &Layout, state: &State) -> Vec<Finding> {
+    let mut found = Vec::new();
+    look(layout, state, &mut found);
+    found
+}
+
 /// Looks at every place.
-pub(super) fn look(layout: &Layout, state: &State, found: &mut Vec<Finding>) {
+fn look(layout: &Layout, state: &State, found: &mut Vec<Finding>) {
     for (place, exposure) in state.exposed() {
         found.extend(judge(layout, place, exposure));
     }

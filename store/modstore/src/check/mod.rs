@@ -31,6 +31,7 @@ use modstore_core::findings::CodeList;
 pub use modstore_core::findings::Severity;
 
 pub use code::{Code, Repair};
+pub(crate) use exposed::exposed;
 pub use finding::{About, Checked, Depth, Finding, Verification};
 pub(crate) use home::has_parts;
 pub use report::{How, NotRepaired, RebuiltJournal, RepairError, RepairReport, Repaired};

@@ -1,4 +1,4 @@
-//! `ensure`: the sources that a host needs are there, declared once each, whoever needs them and however it writes them.
+//! `ensure`: the sources that a host needs are there, declared once each, however many hosts need them and however they are written.
 //!
 //! When all are there, that is found out by reading three files and looking at each module's directory: no lock is
 //! taken, nothing is written and no server is asked. Otherwise what is missing is declared, in one edit, and fetched by

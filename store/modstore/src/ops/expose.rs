@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     AccessError, Cancel, Store,
-    commit::{BeginError, LinkError, Locked, Standing, text_of},
+    check::{self, Finding},
+    commit::{BeginError, JournalError, LinkError, Locked, Standing, text_of},
     declare::DeclareError,
     disk::{LockError, Staging, StagingError},
     events::Events,
@@ -158,6 +159,42 @@ impl Store {
         let first = taken.first().map(|place| place.as_path().to_owned()).unwrap_or_default();
         locked.unexpose(&taken).map_err(|source| ExposeError::Link { place: first, source })?;
         Ok(taken.iter().map(|place| place.as_path().to_owned()).collect())
+    }
+
+    /// What became of the links at places of hosts': those that are not as they were made.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn exposed(&self) -> Result<Vec<Finding>, JournalError> {
+        Ok(check::exposed(self.layout(), &self.state()?))
+    }
+
+    /// Makes every link again that is not as it was made. What took the place of one is kept beside it, and a place whose
+    /// directory is gone is forgotten. Gives the places.
+    ///
+    /// # Errors
+    /// See [`ExposeError`]. Those before the place that it names are repaired.
+    pub fn repair_exposed(
+        &self,
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Vec<PathBuf>, ExposeError> {
+        let (_, _leftovers) = self.begin(events, cancel)?;
+        let found = self.exposed().map_err(BeginError::from)?;
+        let mut repaired = Vec::new();
+        for place in found.into_iter().map(|finding| finding.path) {
+            let locked = self.locked(events, cancel)?;
+            let recorded = LinkedPath::of(&place);
+            let exposed = locked.state().exposed();
+            let known = recorded.as_ref().and_then(|place| exposed.get_key_value(place));
+            let Some((recorded, exposure)) = known.map(|(at, it)| (at.clone(), it.clone())) else {
+                continue;
+            };
+            let link = |source| ExposeError::Link { place: place.clone(), source };
+            locked.mend(&recorded, &exposure).map_err(link)?;
+            repaired.push(place);
+        }
+        Ok(repaired)
     }
 
     /// The store under its lock.

@@ -98,7 +98,7 @@ fn there_are(kept: &[Generation]) -> String {
 }
 
 /// What a rollback leads to.
-struct Past {
+struct PastModules {
     /// The generation, if it is one for all modules.
     whole: Option<Generation>,
     /// What these modules are again.
@@ -136,7 +136,7 @@ impl Store {
     }
 
     /// All entries that a rollback leads to must be there.
-    fn must_be_whole(&self, state: &State, past: &Past) -> Result<(), RollbackError> {
+    fn must_be_whole(&self, state: &State, past: &PastModules) -> Result<(), RollbackError> {
         for (module, binding) in &past.modules {
             if binding.digest().is_some_and(|digest| !is_whole(self.layout(), digest)) {
                 let has = |modules: &BTreeMap<&ModuleName, &Binding>| {
@@ -158,12 +158,12 @@ fn kept(state: &State) -> Vec<Generation> {
 }
 
 /// The generation to restore and its modules, if it is kept.
-fn whole(state: &State, to: Option<Generation>) -> Result<Past, RollbackError> {
+fn whole(state: &State, to: Option<Generation>) -> Result<PastModules, RollbackError> {
     let before = state.kept().rev().nth(1).map(|info| info.number);
     let none = || RollbackError::NoGeneration { wanted: to, kept: kept(state) };
     let wanted = to.or(before).ok_or_else(none)?;
     let modules = modules_of(state, wanted)?;
-    Ok(Past { whole: Some(wanted), modules })
+    Ok(PastModules { whole: Some(wanted), modules })
 }
 
 /// The bindings of a generation that is kept.
@@ -185,7 +185,7 @@ fn some(
     state: &State,
     to: Option<Generation>,
     names: &[ModuleName],
-) -> Result<Past, RollbackError> {
+) -> Result<PastModules, RollbackError> {
     let mut modules = BTreeMap::new();
     for module in names {
         let binding = match to {
@@ -197,7 +197,7 @@ fn some(
         };
         modules.insert(module.clone(), binding);
     }
-    Ok(Past { whole: None, modules })
+    Ok(PastModules { whole: None, modules })
 }
 
 /// The newest version of a module in a generation that is kept, but for the one it has.
@@ -210,7 +210,7 @@ fn version_before(state: &State, module: &ModuleName) -> Option<Binding> {
 /// Makes the modules what they were, and holds those that this changes.
 fn restore(
     transaction: &mut Transaction,
-    past: Past,
+    past: PastModules,
     hold: impl FnOnce(Vec<ModuleName>) -> BTreeMap<ModuleName, Option<Hold>>,
 ) -> Result<(), CommitError> {
     match past.whole {
