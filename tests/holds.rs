@@ -1,10 +1,6 @@
 //! What a person decides about single modules: `hold`, `unhold`, what a rollback holds, `set`, and `add` of several.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers panic, and that is how a test fails"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
 
 use std::fs;
 
