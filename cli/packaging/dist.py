@@ -109,7 +109,7 @@ class Release:
 
     def wheel(self, profile):
         """Builds the wheel for the oldest system that is supported, and gives the program in it."""
-        arguments = ["build", "--profile", profile, "--out", str(self.dist), "--target", self.target]
+        arguments = ["build", "--locked", "--profile", profile, "--out", str(self.dist), "--target", self.target]
         if "linux" in self.target:
             arguments += ["--zig", "--compatibility", MANYLINUX]
         self.maturin(arguments, self.environment())
@@ -117,7 +117,7 @@ class Release:
 
     def quick_wheel(self):
         """The same from what cargo has compiled already: no other C library, no other paths."""
-        self.maturin(["build", "--profile", "dev", "--out", str(self.dist), "--compatibility", "linux"], dict(os.environ))
+        self.maturin(["build", "--locked", "--profile", "dev", "--out", str(self.dist), "--compatibility", "linux"], dict(os.environ))
         return self.program()
 
     def program(self):

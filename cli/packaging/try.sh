@@ -85,6 +85,16 @@ cure() {
     say "uvx modstore doctor: found the broken install in $(((ended - began) / 1000000)) ms"
 }
 
+# The sdist is a workspace that cargo takes. It is not built here: that takes minutes.
+sdist() {
+    there cargo || return 0
+    mkdir "$place/sdist"
+    version=$(basename "$(one 'modstore-*.whl')" | cut -d - -f 2)
+    tar -xzf "$(one "modstore-$version.tar.gz")" -C "$place/sdist"
+    cargo metadata --format-version 1 --offline --manifest-path "$place"/sdist/modstore-*/cli/Cargo.toml >/dev/null
+    say 'sdist: cargo takes it'
+}
+
 npm_packages() {
     there node && there npm || return 0
     mkdir "$place/npm"
@@ -122,5 +132,6 @@ checksums
 sizes
 wheel
 cure
+sdist
 npm_packages
 installer
