@@ -8,6 +8,7 @@ tools=$(cd "$(dirname "$0")/../.." && pwd)/target/tools
 PATH="$PATH:$tools/uv/bin"
 place=$(mktemp -d)
 trap 'chmod -R u+w "$place"; rm -rf "$place"' EXIT
+export RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}"
 export HOME="$place/home" MODSTORE_HOME="$place/store" UV_CACHE_DIR="$place/uv" npm_config_cache="$place/npm-cache"
 unset XDG_DATA_HOME XDG_CONFIG_HOME XDG_BIN_HOME XDG_CACHE_HOME
 mkdir -p "$HOME"
