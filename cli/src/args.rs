@@ -46,6 +46,7 @@ Environment:
   MODSTORE_PACK_MEMORY              bytes of memory for all fetches of an update (268435456)
   MODSTORE_PACK_…, MODSTORE_ARCHIVE_…   other limits on what is fetched; their errors name them
   MODSTORE_COPY_BYTES               bytes of a repository that only git can fetch (2147483648)
+  MODSTORE_GIT_MEMORY               bytes of memory of git while it fetches one (8589934592)
   MODSTORE_TRANSPORT                git: git's own transport for all of HTTP; auto: where needed
   MODSTORE_ALLOW_BUILDS             1: run every declared build without `modstore allow`, for CI
 modstore also uses what git uses: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
