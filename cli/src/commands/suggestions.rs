@@ -18,6 +18,9 @@ use crate::home::store_home;
 /// The variable by which a shell asks, with its own name as the value.
 const VARIABLE: &str = "MODSTORE_COMPLETE";
 
+/// The most names that are looked at: more than a person reads, and quick to list.
+const MOST: usize = 10_000;
+
 /// Answers a shell that asks what to suggest. False if none asks.
 pub(crate) fn answer(manual: fn() -> Manual) -> Result<bool, clap::Error> {
     let here = env::current_dir().ok();
@@ -61,7 +64,7 @@ fn modules() -> Vec<CompletionCandidate> {
     let store = home().and_then(|home| Store::open(&home, Options::default()).ok());
     let names = store.map(|store| names::known_to(&store)).unwrap_or_default();
     let names: BTreeSet<String> =
-        names.into_iter().filter(|name| name.parse::<ModuleName>().is_ok()).collect();
+        names.into_iter().take(MOST).filter(|name| name.parse::<ModuleName>().is_ok()).collect();
     names.into_iter().map(CompletionCandidate::new).collect()
 }
 
@@ -73,6 +76,7 @@ fn generations() -> Vec<CompletionCandidate> {
         .into_iter()
         .flatten()
         .flatten()
+        .take(MOST)
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .collect();
     numbers.sort_unstable_by_key(|number| std::cmp::Reverse(*number));
