@@ -60,7 +60,7 @@ impl Runnable for PathArgs {
     const EFFECT: Effect = Effect::Reads;
 
     fn run(&self, context: &Context) -> Result<PathAnswer, Failure> {
-        let layout = Layout::new(context.home()?);
+        let layout = context.layout()?.clone();
         has_no_links(&layout)?;
         let target = layout.current().join(self.name.as_str());
         if std::fs::symlink_metadata(&target).is_err() {
