@@ -1,11 +1,7 @@
 //! A project's own modules: declared and locked in its repository, stored in its `.modstore`, which git does not see.
 //! A clone of it has the locked modules after one `update --locked`, and several projects download what they share once.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers panic, and that is how a test fails"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
 
 use std::{
     fs,
