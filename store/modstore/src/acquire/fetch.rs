@@ -30,12 +30,17 @@ pub(crate) fn fetch(
         (Some(key), Some(module)) => places::find(sources, &key, base, module)?,
         _ => None,
     };
+    let remark =
+        resolution.revision().and_then(|revision| upstream.remarks.get(&revision)).cloned();
     let own = match found {
-        Some(FoundTree::Whole(tree)) => return Ok(Acquired::Tree(tree)),
+        Some(FoundTree::Whole(mut tree)) => {
+            tree.warnings.extend(remark);
+            return Ok(Acquired::Tree(tree));
+        }
         Some(FoundTree::Own(planted)) => Some(*planted),
         None => None,
     };
-    let tree = match resolution {
+    let mut tree = match resolution {
         Resolution::Commit(commit) => {
             of_commit(sources, upstream, (commit, contents), (own, base), modules)?
         }
@@ -45,6 +50,7 @@ pub(crate) fn fetch(
     if let (Some(key), TreeFrom::Git | TreeFrom::Archive) = (resolution.key(contents), tree.from) {
         places::remember(sources, &key, &tree);
     }
+    tree.warnings.extend(remark);
     Ok(Acquired::Tree(Box::new(tree)))
 }
 
