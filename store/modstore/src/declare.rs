@@ -109,7 +109,8 @@ pub(crate) fn read(layout: &Layout) -> Result<(Option<String>, Declarations), De
 
 fn parse(layout: &Layout, text: &str) -> Result<Declarations, DeclareError> {
     let home = std::env::home_dir();
-    let base = std::path::absolute(layout.home()).unwrap_or_else(|_| layout.home().to_owned());
+    let base = layout.declared_in();
+    let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
     Declarations::parse(text, &base, home.as_deref())
         .map_err(|source| DeclareError::Toml { path: layout.modules_toml(), source })
 }
@@ -166,7 +167,7 @@ pub(crate) fn add(editing: Context<'_>, additions: &[Addition]) -> Result<Edited
     let names = named.iter().map(|(name, _)| name.clone()).collect();
     let mut edited = edit_alone(editing, names, |text| {
         named.iter().try_fold(text.to_owned(), |text, (name, source)| {
-            model::add_module(&text, name, source)
+            model::add_module(&text, name, &as_written(editing.layout, source))
         })
     })?;
     for (name, source) in &named {
@@ -188,7 +189,9 @@ pub(crate) fn require(
     let NamedSources { names, new } = naming::name_all(required, &declared);
     let added = new.iter().map(|(name, _)| name.clone()).collect();
     let mut edited = edit_alone(editing, added, |text| {
-        model::add_modules(text, new.iter().map(|(name, source)| (name, *source)))
+        let new: Vec<(&ModuleName, Source)> =
+            new.iter().map(|(name, it)| (name, as_written(editing.layout, it))).collect();
+        model::add_modules(text, new.iter().map(|(name, source)| (*name, source)))
     })?;
     for (required, name) in required.iter().zip(&names) {
         let declared =
@@ -202,6 +205,14 @@ pub(crate) fn require(
         }
     }
     Ok((edited, names))
+}
+
+/// The source as `modules.toml` names it.
+pub(crate) fn as_written(layout: &Layout, source: &Source) -> Source {
+    match source {
+        Source::Linked(path) => Source::linked(&layout.written(path)),
+        source => source.clone(),
+    }
 }
 
 fn name_of<'a>(
@@ -239,7 +250,7 @@ impl Edited {
         let meant = |name: &&ModuleName| is_meant(name) && declared.get(name).is_some();
         let mut names = self.names.iter().filter(meant);
         let put_back = names.try_fold(now.unwrap_or_default(), |text, name| {
-            as_before(&text, name, before.get(name))
+            as_before(editing.layout, &text, name, (before.get(name), declared.get(name)))
         })?;
         write(editing, &put_back)
     }
@@ -250,8 +261,10 @@ impl Edited {
             (before, Some(now)) if now != self.after => {
                 let before = parse(editing.layout, before.as_deref().unwrap_or_default())?;
                 let mut names = self.names.iter().filter(|name| declared.get(name).is_some());
-                let put_back =
-                    names.try_fold(now, |text, name| as_before(&text, name, before.get(name)))?;
+                let put_back = names.try_fold(now, |text, name| {
+                    let change = (before.get(name), declared.get(name));
+                    as_before(editing.layout, &text, name, change)
+                })?;
                 write(editing, &put_back)
             }
             (Some(before), Some(_)) => write(editing, &before),
@@ -263,12 +276,18 @@ impl Edited {
 
 /// `text` with module `name` as it was `before`, when what it was given since is a link, a source or its declaration.
 fn as_before(
+    layout: &Layout,
     text: &str,
     name: &ModuleName,
-    before: Option<&Declared>,
+    (before, now): (Option<&Declared>, Option<&Declared>),
 ) -> Result<String, EditError> {
     let Some(before) = before else { return model::remove_module(text, name) };
-    let text = &model::add_module(text, name, &before.source)?;
+    let is_set = now.is_some_and(|now| now.source != before.source);
+    let text = &if is_set {
+        model::add_module(text, name, &as_written(layout, &before.source))?
+    } else {
+        text.to_owned()
+    };
     match &before.linked {
         Some(path) => model::link_module(text, name, path),
         None => match model::unlink_module(text, name) {

@@ -27,6 +27,7 @@ mod naming;
 mod declare;
 mod consent;
 mod update;
+mod project;
 mod check;
 mod reset;
 mod store;

@@ -57,7 +57,8 @@ impl Store {
         let declared = self.declarations()?;
         let not_declared = || DeclareError::Edit(EditError::NotDeclared(name.clone()));
         let before = declared.get(name).ok_or_else(not_declared)?.source.to_toml_text();
-        let change = |text: &str| model::add_module(text, name, source);
+        let written = declare::as_written(self.layout(), source);
+        let change = |text: &str| model::add_module(text, name, &written);
         let edited = declare::edit(self.editing(cancel), name, change)?;
         let asked = self.outdated(std::slice::from_ref(name), events, cancel);
         let asked = asked.map(|modules| modules.into_iter().next());

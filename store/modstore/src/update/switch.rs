@@ -117,7 +117,9 @@ impl Switch<'_> {
         let mut outcomes = so_far.outcomes;
         let notes = so_far.notes.clone();
         let holds = so_far.released.iter().map(|module| (module.clone(), None)).collect();
-        let mut change = Change { corrupt, notes, holds, is_new: refetch, ..Change::default() };
+        let keeps_lock = self.request.locked;
+        let mut change =
+            Change { corrupt, notes, holds, is_new: refetch, keeps_lock, ..Change::default() };
         if is_switching {
             outcomes = self.without_superseded(&transaction, outcomes);
             fill(&mut change, &outcomes, trees);
