@@ -442,3 +442,22 @@ fn write(repo: &Repo, files: Vec<(String, String)>) {
     let files: Vec<(&str, &str)> = files.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     repo.write(&files);
 }
+
+#[test]
+fn a_project_that_computes_its_name_is_known_by_what_its_build_left() {
+    let Some(world) = World::new() else { return };
+    let venv = world.venv("venv");
+    let setup = "from setuptools import setup\nNAME = 'com' + 'puted'\nsetup(name=NAME, version='1.0', packages=[NAME], package_dir={'': 'src'})\n";
+    let project =
+        written(&world, "p", &[("setup.py", setup), ("src/computed/__init__.py", "V = 1\n")]);
+    install(&venv, &[&project]);
+    assert_healthy(&world, &venv, &[]);
+    let moved = project.with_file_name("p-moved");
+    fs::rename(&project, &moved).unwrap();
+    let (ran, told) = world.doctor(&venv, &[]);
+    ran.fails(1);
+    assert_eq!(only(&told, "D01")["candidate"]["directory"], text(&moved), "{told:#}");
+    world.doctor(&venv, &["--fix"]).0.ok();
+    venv.says("import computed");
+    assert_healthy(&world, &venv, &[]);
+}
