@@ -50,6 +50,7 @@ class Machine:
         self.uv = Path(options.uv).resolve()
         self.python = options.python
         self.limit = options.limit
+        self.sdists = options.sdists and Path(options.sdists).resolve()
         self.cache.mkdir(parents=True, exist_ok=True)
         home = self.cache / "home"
         home.mkdir(exist_ok=True)
@@ -97,16 +98,23 @@ class Machine:
             shutil.rmtree(place, ignore_errors=True)
             fetched = place / "sdist"
             fetched.mkdir(parents=True)
-            pip = [self.tools(), "-m", "pip", "download", "-q", "--no-deps", "--no-binary", name, "-d", fetched]
-            if self.run(*pip, "--no-build-isolation", name, limit=300).returncode:
-                self.must(*pip, name, limit=600)
+            for there in self.sdists.glob(name.replace("-", "?") + "-[0-9]*") if self.sdists else []:
+                shutil.copy(there, fetched)
+            if not any(fetched.iterdir()):
+                self.fetch(name, fetched)
             archive = next(fetched.iterdir())
             if archive.suffix == ".zip":
                 zipfile.ZipFile(archive).extractall(place / "tree")
             else:
-                tarfile.open(archive).extractall(place / "tree", filter="data")
+                safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+                tarfile.open(archive).extractall(place / "tree", **safely)
             (place / "ready").write_text(archive.name)
         return next((place / "tree").iterdir()), (place / "ready").read_text()
+
+    def fetch(self, name, fetched):
+        pip = [self.tools(), "-m", "pip", "download", "-q", "--no-deps", "--no-binary", name, "-d", fetched]
+        if self.run(*pip, "--no-build-isolation", name, limit=300).returncode:
+            self.must(*pip, name, limit=600)
 
 
 class Case:
@@ -172,12 +180,11 @@ class Case:
     def packages(self):
         """Top-level names of the project that Python finds in its directory."""
         code = (
-            "import importlib.metadata as m, importlib.util as u, sys, json, os, pkgutil\n"
+            "import importlib.metadata as m, importlib.util as u, sys, json, os\n"
             "root, name = os.path.realpath(sys.argv[1]), sys.argv[2]\n"
             "found = {}\n"
             "names = set((m.distribution(name).read_text('top_level.txt') or '').split())\n"
             "names |= {n for n, ds in m.packages_distributions().items() if any(d.lower().replace('_','-').replace('.','-') == name for d in ds)}\n"
-            "names |= {i.name for i in pkgutil.iter_modules() if getattr(i.module_finder, 'path', '').startswith(root)}\n"
             "names |= {name.replace('-', '_'), name.replace('-', '')}\n"
             "for n in sorted(names):\n"
             "    if not n.isidentifier() or n in ('tests', 'test', 'setup', 'docs', 'conftest', 'examples', 'tasks', 'noxfile', 'bench', 'benchmarks', 'scripts'): continue\n"
@@ -427,13 +434,13 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--limit", type=int, default=60, help="seconds that an installation may take")
+    parser.add_argument("--sdists", help="a directory of source distributions, which are taken before any is fetched")
     parser.add_argument("--table", help="where the table is written; printed otherwise")
     parser.add_argument("projects", nargs="*", help="only these lines of projects.txt")
     options = parser.parse_args()
     lines = [line.strip() for line in (HERE / "projects.txt").read_text().splitlines()]
     lines = options.projects or [line for line in lines if line and not line.startswith("#")]
     machine = Machine(options)
-    machine.tools()
     done, left_out = [], []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         waiting = iter(lines)

@@ -27,7 +27,7 @@ const SPARE: &str = "_modstore_owner.new";
 /// Which store an environment follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
-    /// None, as far as can be told.
+    /// None, as far as is known.
     None,
     /// This one.
     This,
