@@ -95,7 +95,7 @@ else
 fi
 
 # A slice of the corpus of tests/corpus.sh: source distributions, one project for each build backend.
-sdists='six==1.17.0 idna==3.20 python-dateutil==4.0.0 annotated-types==0.8.0 annotated-doc==0.0.7 tomlkit==0.15.2'
+sdists='six==1.17.0 idna==3.20 annotated-types==0.8.0 annotated-doc==0.0.7 tomlkit==0.15.2'
 corpus() {
     mkdir -p "$tools/sdists" || return 1
     for sdist in $sdists; do

@@ -1,6 +1,10 @@
 """Runs `modstore doctor` on editable installs of the projects in projects.txt, healthy and damaged in five ways.
 
     sh tests/corpus.sh [--cache DIR] [--jobs N] [--count N] [--table FILE] [PROJECT...]
+    sh tests/corpus.sh --healthy [--cache DIR] [--table FILE]
+
+The second form inspects healthy environments that other programs made: the system's Python, uv tool, pipx, poetry, a
+prefix as conda lays it out, JupyterLab with what people install beside it, and each Python version that is there.
 
 For each project: its source distribution is fetched (pip), installed as an editable into a fresh environment (uv), and
 the doctor must find nothing broken. Then it is damaged, one damage after another:
@@ -112,8 +116,10 @@ class Machine:
         return next((place / "tree").iterdir()), (place / "ready").read_text()
 
     def fetch(self, name, fetched):
-        pip = [self.tools(), "-m", "pip", "download", "-q", "--no-deps", "--no-binary", name, "-d", fetched]
-        if self.run(*pip, "--no-build-isolation", name, limit=300).returncode:
+        tools = self.tools()
+        path = {"PATH": f"{tools.parent}:{self.variables['PATH']}"}
+        pip = [tools, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", name, "-d", fetched]
+        if self.run(*pip, "--no-build-isolation", name, limit=300, **path).returncode:
             self.must(*pip, name, limit=600)
 
 
@@ -383,6 +389,102 @@ class Case:
         return codes(told) or "nothing"
 
 
+class Layouts:
+    """Healthy environments, each made by the program that people make them with."""
+
+    def __init__(self, machine):
+        self.machine = machine
+        self.place = machine.cache / "layouts"
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.place.mkdir()
+        self.rows = []
+        self.wrong = 0
+
+    def uv(self, *command, **variables):
+        return self.machine.must(self.machine.uv, *command, limit=900, **variables)
+
+    def checkout(self, name, place):
+        tree, _ = self.machine.source(name)
+        shutil.copytree(tree, self.place / place / name, symlinks=True)
+        return self.place / place / name
+
+    def inspect(self, title, prefix):
+        ran = self.machine.run(self.machine.modstore, "--json", "doctor", "--python", prefix)
+        told = json.loads(ran.stdout)
+        environment = (told.get("environments") or [{}])[0]
+        broken = ran.returncode or any(it["severity"] == "broken" for it in told.get("findings", []))
+        self.wrong += bool(broken)
+        said = summary(told) if told.get("findings") else "clean" if not ran.returncode else ran.stdout[-200:]
+        self.add(title, environment.get("distributions", "?"), environment.get("editables", "?"),
+                 ("! " if broken else "") + said)
+
+    def add(self, title, distributions, editables, said):
+        row = f"| {title} | {distributions} | {editables} | {said} |"
+        self.rows.append(row)
+        print(row, flush=True)
+
+    def all(self):
+        for name, make in [("the system's Python", self.system), ("uv tool, with an editable", self.tool), ("pipx", self.pipx),
+                           ("poetry", self.poetry), ("a prefix as conda has it", self.conda), ("JupyterLab and more", self.jupyter)]:
+            try:
+                self.inspect(name, make())
+            except (LeftOut, OSError) as error:
+                self.add(name, "", "", f"not there: {error}")
+        for minor in range(9, 15):
+            found = self.machine.run(self.machine.uv, "python", "find", "--no-python-downloads", f"3.{minor}")
+            if found.returncode:
+                self.add(f"Python 3.{minor}", "", "", "not there, and cannot be fetched here")
+                continue
+            try:
+                venv = self.place / f"python3.{minor}"
+                self.uv("venv", "-q", "-p", found.stdout.strip(), venv)
+                projects = [self.checkout(name, f"sources-{minor}") for name in ("six", "charset-normalizer", "toml")]
+                self.uv("pip", "install", "-q", "-p", venv, "requests", *[part for it in projects for part in ("-e", it)])
+                self.inspect(f"Python 3.{minor}", venv)
+            except LeftOut as error:
+                self.add(f"Python 3.{minor}", "", "", f"not there: {error}")
+
+    def system(self):
+        return Path("/usr/bin/python3")
+
+    def tool(self):
+        tools = self.place / "uv-tools"
+        self.uv("tool", "install", "-q", "-p", self.machine.python, "--with-editable", self.checkout("idna", "tool"), "pipx",
+                UV_TOOL_DIR=str(tools), UV_TOOL_BIN_DIR=str(self.place / "bin"))
+        return tools / "pipx"
+
+    def pipx(self):
+        pipx = self.place / "bin" / "pipx"
+        self.machine.must(pipx, "install", "--python", self.machine.python, "build", limit=600,
+                          PIPX_HOME=str(self.place / "pipx"), PIPX_BIN_DIR=str(self.place / "pipx-bin"))
+        return self.place / "pipx" / "venvs" / "build"
+
+    def poetry(self):
+        self.uv("tool", "install", "-q", "-p", self.machine.python, "poetry",
+                UV_TOOL_DIR=str(self.place / "uv-tools"), UV_TOOL_BIN_DIR=str(self.place / "bin"))
+        project = self.checkout("rich", "poetry")
+        self.machine.must(self.place / "bin" / "poetry", "install", "--no-interaction", limit=900, cwd=project,
+                          POETRY_VIRTUALENVS_IN_PROJECT="true", POETRY_CACHE_DIR=str(self.machine.cache / "poetry"))
+        return project / ".venv"
+
+    def conda(self):
+        """No pyvenv.cfg, everything below one prefix, pip of its own."""
+        base = Path(self.machine.must(self.machine.python, "-c", "import sys; print(sys.base_prefix)").strip())
+        prefix = self.place / "conda"
+        shutil.copytree(base, prefix, symlinks=True, ignore=shutil.ignore_patterns("site-packages", "test", "__pycache__"))
+        python = next(path for path in (prefix / "bin").glob("python3.*") if re.fullmatch(r"python3\.\d+", path.name))
+        self.machine.must(python, "-m", "ensurepip", limit=300)
+        self.machine.must(python, "-m", "pip", "install", "-q", "requests", "-e", self.checkout("idna", "conda-sources"), limit=600)
+        return python
+
+    def jupyter(self):
+        venv = self.place / "jupyter"
+        self.uv("venv", "-q", "-p", self.machine.python, venv)
+        self.uv("pip", "install", "-q", "-p", venv, "jupyterlab", "notebook", "ipywidgets", "pytest", "sphinx", "black",
+                "flake8", "mypy", "boto3", "fastapi", "nbval", "scikit-learn", "matplotlib", "-e", self.checkout("rich", "lab"))
+        return venv
+
+
 def codes(told):
     return "+".join(sorted({it["code"] for it in told["findings"]}))
 
@@ -405,10 +507,17 @@ def listing(directory):
     return seen
 
 
-def work(machine, line):
+def work(machine, line, keep_right=False):
     case = Case(machine, line)
+    right = machine.cache / "right" / (case.place.name + ".json")
     try:
+        if keep_right and right.exists():
+            vars(case).update(json.loads(right.read_text()))
+            return case, None
         case.run()
+        if not case.wrong:
+            right.parent.mkdir(exist_ok=True)
+            right.write_text(json.dumps({name: getattr(case, name) for name in ("version", "backend", "results")}))
         shutil.rmtree(case.place, ignore_errors=True)
     except LeftOut as error:
         return case, str(error)
@@ -434,6 +543,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--limit", type=int, default=60, help="seconds that an installation may take")
+    parser.add_argument("--keep-right", action="store_true", help="run no project again that was right in an earlier run")
+    parser.add_argument("--healthy", action="store_true", help="only environments that other programs made")
     parser.add_argument("--sdists", help="a directory of source distributions, which are taken before any is fetched")
     parser.add_argument("--table", help="where the table is written; printed otherwise")
     parser.add_argument("projects", nargs="*", help="only these lines of projects.txt")
@@ -441,6 +552,13 @@ def main():
     lines = [line.strip() for line in (HERE / "projects.txt").read_text().splitlines()]
     lines = options.projects or [line for line in lines if line and not line.startswith("#")]
     machine = Machine(options)
+    if options.healthy:
+        layouts = Layouts(machine)
+        layouts.all()
+        text = ["| environment | distributions | editables | doctor |", "|---|---|---|---|", *layouts.rows]
+        if options.table:
+            Path(options.table).write_text("\n".join(text) + "\n")
+        sys.exit(1 if layouts.wrong else 0)
     done, left_out = [], []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         waiting = iter(lines)
@@ -450,7 +568,7 @@ def main():
                 line = next(waiting, None)
                 if line is None:
                     break
-                running.add(pool.submit(work, machine, line))
+                running.add(pool.submit(work, machine, line, options.keep_right))
             if not running:
                 break
             ended, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)

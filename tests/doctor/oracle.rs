@@ -108,18 +108,21 @@ fn parts_of_one_namespace_are_healthy() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let mut projects = Vec::new();
-    for part in ["one", "two"] {
+    // Setuptools leads to what stands at the top by a finder, and to `src` by a path.
+    for (part, below) in [("one", ""), ("two", ""), ("three", "src/"), ("four", "src/")] {
         let settings = setuptools(
             &format!("acme-{part}"),
-            "[tool.setuptools.packages.find]\nwhere = [\".\"]\ninclude = [\"acme*\"]\n",
+            &format!(
+                "[tool.setuptools.packages.find]\nwhere = [\"./{below}\"]\ninclude = [\"acme*\"]\n"
+            ),
         );
-        let module = format!("acme/{part}/__init__.py");
+        let module = format!("{below}acme/{part}/__init__.py");
         let files = [("pyproject.toml", settings.as_str()), (module.as_str(), "V = 1\n")];
         projects.push(written(&world, part, &files));
     }
     let projects: Vec<&Path> = projects.iter().map(PathBuf::as_path).collect();
     install(&venv, &projects);
-    venv.says("import acme.one, acme.two");
+    venv.says("import acme.one, acme.two, acme.three, acme.four");
     assert_healthy(&world, &venv, &[]);
     assert_healthy(&world, &venv, &["--import"]);
     fs::remove_dir_all(projects[0].join("acme")).unwrap();
