@@ -106,27 +106,29 @@ fn another_distribution_that_wins_over_an_editable_is_named() {
 #[test]
 fn parts_of_one_namespace_are_healthy() {
     let Some(world) = World::new() else { return };
-    let venv = world.venv("venv");
-    let mut projects = Vec::new();
     // Setuptools leads to what stands at the top by a finder, and to `src` by a path.
-    for (part, below) in [("one", ""), ("two", ""), ("three", "src/"), ("four", "src/")] {
-        let settings = setuptools(
-            &format!("acme-{part}"),
-            &format!(
-                "[tool.setuptools.packages.find]\nwhere = [\"./{below}\"]\ninclude = [\"acme*\"]\n"
-            ),
-        );
-        let module = format!("{below}acme/{part}/__init__.py");
-        let files = [("pyproject.toml", settings.as_str()), (module.as_str(), "V = 1\n")];
-        projects.push(written(&world, part, &files));
+    for below in ["", "src/"] {
+        let venv = world.venv(&format!("venv{}", below.len()));
+        let mut projects = Vec::new();
+        for part in ["one", "two"] {
+            let settings = setuptools(
+                &format!("acme-{part}"),
+                &format!(
+                    "[tool.setuptools.packages.find]\nwhere = [\"./{below}\"]\ninclude = [\"acme*\"]\n"
+                ),
+            );
+            let module = format!("{below}acme/{part}/__init__.py");
+            let files = [("pyproject.toml", settings.as_str()), (module.as_str(), "V = 1\n")];
+            projects.push(written(&world, &format!("{part}{}", below.len()), &files));
+        }
+        let projects: Vec<&Path> = projects.iter().map(PathBuf::as_path).collect();
+        install(&venv, &projects);
+        venv.says("import acme.one, acme.two");
+        assert_healthy(&world, &venv, &[]);
+        assert_healthy(&world, &venv, &["--import"]);
+        fs::remove_dir_all(projects[0].join(below).join("acme")).unwrap();
+        world.doctor(&venv, &[]).0.fails(1);
     }
-    let projects: Vec<&Path> = projects.iter().map(PathBuf::as_path).collect();
-    install(&venv, &projects);
-    venv.says("import acme.one, acme.two, acme.three, acme.four");
-    assert_healthy(&world, &venv, &[]);
-    assert_healthy(&world, &venv, &["--import"]);
-    fs::remove_dir_all(projects[0].join("acme")).unwrap();
-    world.doctor(&venv, &[]).0.fails(1);
 }
 
 #[test]
