@@ -38,6 +38,8 @@ mod failures;
 mod installers;
 #[path = "environments/places.rs"]
 mod places;
+#[path = "environments/owners.rs"]
+mod owners;
 #[path = "environments/torture.rs"]
 mod torture;
 #[path = "environments/kills.rs"]

@@ -13,8 +13,9 @@ use crate::{
     disk::DiskError,
     environment::{
         self, EnvironmentLockError, Exception, IMPORT_LIMIT, ImportProbe, ImportProbeError,
-        ImportRequest, Installer, Interpreter, LockedEnvironment, OnFailure, ProjectMetadata,
-        PythonError, Registration, RegistrationError, StandIn, SyncError, SyncReport,
+        ImportRequest, Installer, Interpreter, LockedEnvironment, OnFailure, Owner,
+        ProjectMetadata, PythonError, Registration, RegistrationError, StandIn, SyncError,
+        SyncReport,
     },
     model::{Generation, ModuleName, nearest},
 };
@@ -30,6 +31,8 @@ pub struct BindRequest {
     pub constraints: Option<PathBuf>,
     /// Whether byte code is compiled ahead, from now on. `None`: what was said before.
     pub compile: Option<bool>,
+    /// Whether the environment is taken from another store that it follows.
+    pub take_over: bool,
 }
 
 /// What came of binding.
@@ -89,6 +92,16 @@ pub enum BindError {
         /// Why not.
         why: &'static str,
     },
+    /// It follows another store.
+    #[error("the environment {} follows the store in {}, and this is the store in {}", prefix.display(), home.display(), own.display())]
+    Owned {
+        /// The environment's directory.
+        prefix: PathBuf,
+        /// The home of the store that it follows.
+        home: PathBuf,
+        /// The home of this store.
+        own: PathBuf,
+    },
     /// The environment is not registered.
     #[error("the environment {} is not bound", prefix.display())]
     NotBound {
@@ -126,14 +139,16 @@ pub(crate) fn bind(context: Context<'_>, request: &BindRequest) -> Result<BindRe
     if interpreter.is_externally_managed {
         return Err(BindError::Managed { python: interpreter.paths.executable });
     }
-    let warnings = check_home(context.layout.home(), &interpreter)?;
+    let mut warnings = check_home(context.layout.home(), &interpreter)?;
     let state = Journal::state(&context.layout.journal())?;
     check_names(&state, &request.modules)?;
     let mut held = LockedEnvironment::lock(context, Registration::of(&interpreter))?;
     adopt(&mut held.registration, interpreter, request);
+    let other = other_owner(context, &held, request.take_over)?;
     // Only now: what is current by now is bound, and a process that changes that waits for the environment's lock.
     let state = Journal::state(&context.layout.journal())?;
     let settled = settle_in(context, &state, &mut held, OnFailure::TryEach)?;
+    warnings.extend(other.map(|home| taken_over(&home, &held.registration)));
     let (broken, untried) = match try_imports(context, &state, &held) {
         Ok(broken) => (broken, None),
         Err(error) => (Vec::new(), Some(error)),
@@ -148,6 +163,36 @@ pub(crate) fn bind(context: Context<'_>, request: &BindRequest) -> Result<BindRe
         untried,
         warnings,
     })
+}
+
+/// The home of the store that the environment followed until now, if it may be taken from that.
+fn other_owner(
+    context: Context<'_>,
+    held: &LockedEnvironment,
+    take_over: bool,
+) -> Result<Option<PathBuf>, BindError> {
+    match Owner::of(context.layout, &held.registration) {
+        Owner::None | Owner::This => Ok(None),
+        Owner::Other { home, is_there } if take_over || !is_there => Ok(Some(home)),
+        Owner::Other { home, .. } => Err(owned(context, &held.registration, home)),
+    }
+}
+
+fn owned(context: Context<'_>, registration: &Registration, home: PathBuf) -> BindError {
+    let (prefix, own) = (registration.prefix.clone(), context.layout.resolved_home());
+    BindError::Owned { prefix, home, own }
+}
+
+/// That the environment was another store's, and what in it still is.
+fn taken_over(home: &Path, registration: &Registration) -> String {
+    let left = environment::modules_of(home, registration);
+    let left: Vec<&str> = left.iter().map(ModuleName::as_str).collect();
+    let home = home.display();
+    let still = match left.as_slice() {
+        [] => String::new(),
+        left => format!("; it still has that store's {}", left.join(", ")),
+    };
+    format!("the environment followed the store in {home} until now{still}")
 }
 
 /// Warnings of the parts of the home's path that break files which installers write.
@@ -292,11 +337,17 @@ pub(crate) fn unbind(
         let near = nearest(name.as_str(), bound.keys().map(ModuleName::as_str)).map(str::to_owned);
         return Err(BindError::Unknown { name: name.clone(), near });
     }
+    if let Some(home) = Owner::of(context.layout, &held.registration).other()
+        && !names.is_empty()
+    {
+        return Err(owned(context, &held.registration, home));
+    }
     let stay = bound.keys().filter(|module| !names.is_empty() && !names.contains(module));
     held.registration.modules = Some(stay.cloned().collect());
     let state = Journal::state(&context.layout.journal())?;
     let settled = settle_in(context, &state, &mut held, OnFailure::Stop)?;
     if held.registration.installed.is_empty() {
+        environment::release(context.disk, context.layout, &held.registration)?;
         held.registration.forget(context.disk, context.layout)?;
     }
     Ok(settled)

@@ -3,6 +3,7 @@
 //! ```text
 //! stand in   live/<module>/ written where the metadata changed; one barrier for all
 //! remove     stand-ins of modules that are gone, by one call of the installer
+//! own        the environment is marked as this store's, unless nothing is installed
 //! install    those that are missing or whose metadata changed, by one call
 //! check      every one is there, byte for byte, and leads to a directory
 //! remember   in the registration, with the generation that all this was made for; then the temporary .pth file, which
@@ -13,19 +14,20 @@
 //! nothing where all is as it should be, and installs again what a user uninstalled.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     slice,
 };
 
 use modstore_core::{
-    events::Doing,
+    events::{Doing, Event},
     model::{DistributionName, Generation, ModuleName},
 };
 
 use super::{
     drift::Drift,
     locked::LockedEnvironment,
+    owner,
     registration::{Installed, Registration},
     stand_in::{StandIn, point, site_file},
     sync_error::SyncError,
@@ -77,7 +79,8 @@ pub fn sync(
 ) -> Result<SyncReport, SyncError> {
     let prefix = environment.registration.prefix.clone();
     let report = SyncReport { prefix, ..SyncReport::default() };
-    let mut syncing = Syncing { workspace, on_failure, wanted: BTreeMap::new(), report };
+    let (wanted, away) = (BTreeMap::new(), BTreeSet::new());
+    let mut syncing = Syncing { workspace, on_failure, wanted, away, report };
     syncing.stand_in(environment, current)?;
     let done = syncing
         .remove(environment)
@@ -94,6 +97,8 @@ struct Syncing<'a> {
     on_failure: OnFailure,
     /// The stand-ins that the environment should have.
     wanted: BTreeMap<ModuleName, Installed>,
+    /// Modules that are linked to a directory which is not there now.
+    away: BTreeSet<ModuleName>,
     report: SyncReport,
 }
 
@@ -106,6 +111,9 @@ impl Syncing<'_> {
     ) -> Result<(), SyncError> {
         let registration = &environment.registration;
         for (module, tree) in current.iter().filter(|(module, _)| registration.binds(module)) {
+            if self.is_away(registration, tree) {
+                continue;
+            }
             match self.stand_in_for(environment, tree) {
                 Ok(Some(installed)) => drop(self.wanted.insert(module.clone(), installed)),
                 Ok(None) => self.report.skipped.push(module.clone()),
@@ -124,6 +132,22 @@ impl Syncing<'_> {
             store.disk.sync_tree(&live, store.barrier)?;
         }
         Ok(())
+    }
+
+    /// Whether the module was bound and its linked directory is not there. It stays bound as it is: a volume may only not
+    /// be mounted.
+    fn is_away(&mut self, registration: &Registration, tree: &ModuleTree) -> bool {
+        let Some(before) = registration.installed.get(&tree.module) else { return false };
+        let directory = tree.directory();
+        if !tree.is_linked() || directory.is_dir() {
+            return false;
+        }
+        let (module, place) = (&tree.module, directory.display());
+        let text = format!("{module} is linked to {place}, which is not there; it stays bound");
+        self.workspace.store.events.happened(Event::Notice { text: &text });
+        self.wanted.insert(module.clone(), before.clone());
+        self.away.insert(module.clone());
+        true
     }
 
     /// The stand-in of a module, written; `None` for a module that is no Python project.
@@ -197,15 +221,19 @@ impl Syncing<'_> {
         Ok(())
     }
 
-    /// Whether a stand-in of ours is in the environment, in whichever version.
+    /// Whether a stand-in of ours is in the environment, in whichever version; not one of another store.
     fn is_there(
         &self,
         registration: &Registration,
         module: &ModuleName,
         installed: &Installed,
     ) -> bool {
-        let (name, _) = site_file(self.workspace.store.layout.home(), module, installed);
-        registration.site.first().is_some_and(|site| site.join(name).is_file())
+        let layout = self.workspace.store.layout;
+        let (name, _) = site_file(layout.home(), module, installed);
+        let file = registration.site.first().map(|site| site.join(name));
+        file.is_some_and(|file| {
+            file.is_file() && !owner::is_of_another(layout, registration, &file)
+        })
     }
 
     /// Installs the stand-ins that are missing or were made for other metadata.
@@ -290,6 +318,7 @@ impl Syncing<'_> {
         };
         let during = registration.installed.iter().filter(|(module, _)| modules.contains(module));
         let home = store.layout.resolved_home();
+        owner::take(store.disk, store.layout, registration)?;
         temporary_pth::write(store.disk, &home, registration, during)?;
         let on_line = |line: &str| report(Doing::Said(line));
         installer
@@ -302,7 +331,11 @@ impl Syncing<'_> {
         let has_failed =
             |module: &ModuleName| self.report.failed.iter().any(|(failed, _)| failed == module);
         let drift = Drift::of(self.workspace.store.layout, &environment.registration);
-        match drift.into_iter().find(|(module, _)| !has_failed(module)) {
+        let is_away = |module: &ModuleName, drift: &Drift| {
+            matches!(drift, Drift::Dangling(_)) && self.away.contains(module)
+        };
+        let mut drift = drift.into_iter();
+        match drift.find(|(module, drift)| !has_failed(module) && !is_away(module, drift)) {
             None => Ok(()),
             Some((module, Drift::Dangling(path))) => Err(SyncError::Dangling { module, path }),
             Some((module, _)) => Err(SyncError::NotThere { module }),
