@@ -36,6 +36,8 @@ mod lost;
 mod failures;
 #[path = "environments/installers.rs"]
 mod installers;
+#[path = "environments/needed.rs"]
+mod needed;
 #[path = "environments/places.rs"]
 mod places;
 #[path = "environments/torture.rs"]

@@ -95,6 +95,12 @@ pub enum BindError {
         /// Its directory.
         prefix: PathBuf,
     },
+    /// A bound module needs it. Other modules that were named are unbound.
+    #[error("`{name}` stays bound, because a module that is bound requires its repository")]
+    Needed {
+        /// The module that was to be unbound.
+        name: ModuleName,
+    },
     /// The journal cannot be read.
     #[error("the store cannot be read")]
     Journal(#[from] JournalError),
@@ -292,14 +298,20 @@ pub(crate) fn unbind(
         let near = nearest(name.as_str(), bound.keys().map(ModuleName::as_str)).map(str::to_owned);
         return Err(BindError::Unknown { name: name.clone(), near });
     }
-    let stay = bound.keys().filter(|module| !names.is_empty() && !names.contains(module));
+    // One that is bound because another needs it goes with that one.
+    let stay = bound.keys().filter(|module| {
+        !names.is_empty() && !names.contains(module) && held.registration.binds(module)
+    });
     held.registration.modules = Some(stay.cloned().collect());
     let state = Journal::state(&context.layout.journal())?;
     let settled = settle_in(context, &state, &mut held, OnFailure::Stop)?;
     if held.registration.installed.is_empty() {
         held.registration.forget(context.disk, context.layout)?;
     }
-    Ok(settled)
+    match names.iter().find(|name| held.registration.installed.contains_key(*name)) {
+        Some(name) => Err(BindError::Needed { name: name.clone() }),
+        None => Ok(settled),
+    }
 }
 
 /// The directory of the environment that is meant: one that is gone, or whose interpreter is broken, is found by

@@ -4,7 +4,10 @@
 //! Nothing of this costs anything where no environment is registered. Where some are, each is locked before the
 //! store is, from the first look to the last check.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::staging::Trees;
 use crate::{
@@ -97,18 +100,19 @@ impl Environments {
         self.held.is_empty()
     }
 
-    /// Makes the environments ready for what modules are to become. Gives those that some environment is not ready for.
+    /// Makes the environments ready for what the `changed` modules are to become; `after`: every module after that. Gives
+    /// those that some environment is not ready for.
     pub(super) fn prepare(
         &self,
         context: Context<'_>,
-        staging: &Staging,
-        trees: &Trees,
-        changed: &BTreeMap<ModuleName, Binding>,
+        (staging, trees): (&Staging, &Trees),
+        changed: &BTreeSet<ModuleName>,
+        after: &BTreeMap<ModuleName, Binding>,
     ) -> BTreeMap<ModuleName, NotPrepared> {
-        let changed = subjects(context, changed, trees);
+        let after = subjects(context, after, trees);
         let workspace = Workspace { store: context, staging };
         let Preparation { not_prepared, untried } =
-            environment::prepare(workspace, &self.held, &changed);
+            environment::prepare(workspace, &self.held, changed, &after);
         for (prefix, error) in untried {
             let (prefix, why) = (prefix.display(), causes(&error).join(": "));
             let text = format!("what is new was not tried in the environment {prefix}: {why}");
@@ -171,12 +175,13 @@ fn is_any_off(context: Context<'_>, state: &State, registrations: &[Registration
     let linked = state.modules().iter().filter(|(_, binding)| binding.digest().is_none());
     let linked = linked.map(|(name, binding)| (name.clone(), binding.clone())).collect();
     let linked = subjects(context, &linked, &Trees::new());
+    let all = || subjects(context, state.modules(), &Trees::new());
     registrations.iter().any(|registration| {
         !registration.is_missing()
             && (!registration.is_synced_to(head)
                 || environment::is_interrupted(registration)
                 || !Drift::of(layout, registration).is_empty()
-                || environment::has_stale_metadata(layout, registration, linked.values()))
+                || environment::has_stale_metadata(layout, registration, linked.values(), all))
     })
 }
 

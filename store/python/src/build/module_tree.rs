@@ -9,7 +9,8 @@ use std::{
 use modstore_core::{
     disk::{Layout, Staged, part_of, read_manifest, read_regular},
     model::{
-        Binding, Bound, ContentHash, Digest, FileKind, Manifest, ModuleName, Subdirectory, TreeFile,
+        Binding, Bound, ContentHash, Digest, FileKind, Manifest, ModuleName, Origin, Source,
+        Subdirectory, TreeFile,
     },
 };
 
@@ -28,6 +29,8 @@ pub struct ModuleTree {
     pub tree: PathBuf,
     /// The part of it that is the module, without links on the way; a single file is one of its own.
     pub subdirectory: Option<Subdirectory>,
+    /// The repository that it comes from; none for a linked directory and for an archive.
+    pub origin: Option<Origin>,
     /// The list of the tree; none for a linked directory.
     manifest: Option<Manifest>,
 }
@@ -41,11 +44,13 @@ impl ModuleTree {
         staged: &BTreeMap<Digest, &Staged>,
     ) -> Option<Self> {
         let module = module.clone();
+        let origin = binding.source.source().and_then(Source::origin);
         match &binding.bound {
             Bound::Linked { path } => Some(Self {
                 module,
                 tree: path.as_path().to_owned(),
                 subdirectory: None,
+                origin,
                 manifest: None,
             }),
             Bound::Entry { .. } | Bound::Built(_) => {
@@ -63,7 +68,7 @@ impl ModuleTree {
                     Some(part) => followed(&tree, &manifest, part)?,
                     None => None,
                 };
-                Some(Self { module, tree, subdirectory, manifest: Some(manifest) })
+                Some(Self { module, tree, subdirectory, origin, manifest: Some(manifest) })
             }
         }
     }
