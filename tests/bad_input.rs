@@ -420,6 +420,8 @@ fn an_unknown_module_is_reported_with_the_nearest_existing_name() {
         &["unlink", "tol"],
         &["show", "tol"],
         &["path", "tol"],
+        &["path", "tool", "tol"],
+        &["link", "tol", "/"],
     ] {
         let code = home.run(args).status;
         assert!(code == 1 || code == 2, "{args:?}: {code}");
@@ -427,6 +429,61 @@ fn an_unknown_module_is_reported_with_the_nearest_existing_name() {
     }
     refused(&home, 2, &["remove", "tool", "tol"], &["there is no module `tol`"]);
     refused(&home, 2, &["update", "tool", "tol"], &["there is no module `tol`"]);
+    home.run(&["link", "tol", home.scratch().to_str().unwrap(), "--new"]).ok();
+    let targets = ["tool", "tol"].map(|name| home.target(name).display().to_string());
+    assert_eq!(home.run(&["path", "tool", "tol"]).ok().stdout, targets.join("\n") + "\n");
+    let all = home.run(&["path", "--json"]).ok().json();
+    assert_eq!(all["modules"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&all["modules"][0]["module"], &all["path"]),
+        (&"tol".into(), &serde_json::Value::Null)
+    );
+}
+
+#[test]
+fn a_word_of_another_tool_is_answered_with_the_command_that_does_it() {
+    let home = home();
+    for (word, instead) in
+        [("install", "modstore add"), ("upgrade", "modstore update"), ("prune", "modstore gc")]
+    {
+        home.run(&[word]).fails(2).says("is not a command").says(instead);
+    }
+    home.run(&["updaet"]).fails(2).says("did you mean `modstore update`?");
+    let secret = home.run(&["https://me:s3cret@example.com/r"]).fails(2);
+    assert!(!secret.stderr.contains("s3cret"), "{secret:?}");
+    assert!(!home.path().exists(), "nothing was made");
+}
+
+#[test]
+fn a_merge_conflict_in_a_file_of_the_store_is_refused_by_its_line() {
+    let (home, _repo) = home_with_tool();
+    home.run(&["update"]).ok();
+    let before = content(&home);
+    for (file, args) in
+        [("modules.toml", ["update"].as_slice()), ("modules.lock", &["update", "--locked"])]
+    {
+        let path = home.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        let conflict = format!("# both\n<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> other\n");
+        fs::write(&path, conflict).unwrap();
+        refused(&home, 2, args, &[file, "line 2, column 1: a merge conflict"]);
+        fs::write(&path, text).unwrap();
+    }
+    assert_eq!(content(&home), before);
+}
+
+#[test]
+fn an_edit_keeps_the_line_ends_of_another_system() {
+    let (home, repo) = home_with_tool();
+    let text = format!("\u{feff}{}", KEPT.replace("TOOL", &git(&repo)).replace('\n', "\r\n"));
+    home.write_modules(&text);
+    home.run(&["update"]).ok();
+    home.run(&["add", &git(&repo), "--name", "third"]).ok();
+    let added = modules_toml(&home);
+    assert!(added.starts_with('\u{feff}') && added.contains("[modules.third]\r\n"), "{added:?}");
+    assert_eq!(added.matches('\n').count(), added.matches("\r\n").count(), "{added:?}");
+    home.run(&["remove", "third"]).ok();
+    assert_eq!(modules_toml(&home).trim_end(), text.trim_end());
 }
 
 #[test]
@@ -579,7 +636,8 @@ fn wrong_usage_ends_with_2_and_one_json_object_when_asked_for() {
         &["updat"],
         &["update", "--nonsense"],
         &["update", "a/b"],
-        &["path"],
+        &["install", "x"],
+        &["show"],
         &["add"],
         &["update", "--jobs", "0"],
         &["update", "--jobs", "many"],

@@ -271,6 +271,9 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["outdated"])["outdated"], true);
     assert_eq!(ok(&["update", "whole"])["updated"][0]["files_changed"], 1);
     assert_eq!(ok(&["diff", "1"])["modules"][1]["files"]["changed"][0], "a.txt");
+    let lines = ok(&["diff", "1", "whole", "--stat", "--patch"]);
+    assert_eq!(lines["modules"][0]["lines"][0]["path"], "a.txt");
+    assert!(lines["modules"][0]["patch"].as_str().unwrap().contains("+++ b/whole/a.txt"));
     assert_eq!(ok(&["rollback"])["restores"], 4);
     assert_eq!(ok(&["history"])["generations"][0]["restores"], 4);
     assert_eq!(ok(&["events"])["events"][0]["event"], "generation");
@@ -282,6 +285,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     }
     assert_eq!((swept["retired"].as_array().unwrap().len(), &swept["trash"]), (6, &0.into()));
     assert_eq!(ok(&["history"])["generations"][1]["retired"], true);
+    assert_eq!(ok(&["history", "-n", "1"])["generations"].as_array().unwrap().len(), 1);
     assert_eq!(ok(&["verify"])["depth"], "full");
     assert_eq!(ok(&["verify", "--repair"])["repair"]["repaired"].as_array().unwrap().len(), 0);
     assert_eq!(ok(&["verify", "whole", "--quick"])["checked"]["bytes"], 0);

@@ -11,7 +11,7 @@ use modstore::{
     RollbackError, SweepError, UpdateError, VerifyError,
     internals::{
         commit::{BeginError, CommitError},
-        ops::TransactError,
+        ops::{PatchError, TransactError},
         reclaim::Root,
     },
 };
@@ -171,6 +171,7 @@ explain! { DeclareError, by [Lock],
         Usage,
         "run `modstore update` once without --locked",
     ),
+    Self::Locked { .. } => hinted(Usage, "correct the file, or run `modstore update`, which writes it again"),
     Self::NoBuild { .. } => hinted(
         Usage,
         "a build is declared as `[modules.NAME.build]` in modules.toml",
@@ -247,6 +248,12 @@ explain! { BindError, by [Access, Hold, Journal],
 explain! { DifferenceError, by [Journal],
     Self::NoGeneration(_) => hinted(Usage, GENERATIONS),
     _ => plain(Usage),
+}
+
+explain! { PatchError, by [],
+    Self::Gone { .. } => hinted(Failed, "without --patch and --stat the names of its files are compared"),
+    Self::Git { .. } => hinted(Failed, "--patch and --stat need a git program"),
+    _ => plain(Failed),
 }
 
 explain! { SweepError, by [Access, Plan, Begin],

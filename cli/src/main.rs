@@ -23,6 +23,7 @@ mod progress;
 mod context;
 mod commands;
 mod args;
+mod other_words;
 #[cfg(test)]
 mod tests;
 
@@ -96,5 +97,6 @@ fn explain(mut error: clap::Error) -> u8 {
         let _ = error.print();
         return Exit::Usage.code();
     }
-    Output::of_usage(json).fail(None, &Failure::of_usage(&mut error))
+    let failure = other_words::failure(&error).unwrap_or_else(|| Failure::of_usage(&mut error));
+    Output::of_usage(json).fail(None, &failure)
 }

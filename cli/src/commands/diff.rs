@@ -1,33 +1,42 @@
-//! `diff`: what differs between two generations, down to the files.
+//! `diff`: what differs between two generations, down to the lines.
 
-use std::io;
+use std::{error::Error, io};
 
 use clap::Args;
-use modstore::{Difference, Generation, internals::ops::FileChanges};
+use modstore::{
+    Difference, Generation, ModuleName, Store,
+    internals::ops::{FileChanges, FileLines},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Runnable;
+use super::{Runnable, names};
 use crate::{
     context::Context, effect::Effect, exit::Exit, json::Change, output::Answer, page::Page,
-    report::Failure,
+    report::Failure, table::Table,
 };
 
 /// Compare two generations
 ///
-/// Prints the modules that differ, and the files in them. `modstore history` lists the generations.
+/// Prints the modules that differ, and the files in them; with --stat how many lines differ in each, and with
+/// --patch the lines themselves, as `git diff` prints them. `modstore history` lists the generations.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  modstore diff 16                   (from generation 16 to the current one)
-  modstore diff 12 16")]
+  modstore diff                      (from the previous generation to the current one)
+  modstore diff 12 16 --stat
+  modstore diff weather --patch      (what the last generation changed in it)")]
 pub(crate) struct DiffArgs {
-    /// The first generation
-    #[arg(value_name = "G1")]
-    from: Generation,
-    /// The second generation [default: the current one]
-    #[arg(value_name = "G2")]
-    to: Option<Generation>,
+    /// The generations, or only one, to compare with the current one, and the names of modules [default: the previous
+    /// generation, all modules]
+    #[arg(value_name = "GENERATION|NAME")]
+    what: Vec<String>,
+    /// Print how many lines differ in each file
+    #[arg(long)]
+    stat: bool,
+    /// Print the lines that differ
+    #[arg(long, short)]
+    patch: bool,
 }
 
 /// The answer of `diff`.
@@ -49,6 +58,10 @@ pub(crate) struct ModuleDifference {
     change: Change,
     /// The files that differ; null if a side is linked, or the list of its files is gone.
     files: Option<FileChanges>,
+    /// How many lines differ in each file, with `--stat`; null if a side is linked.
+    lines: Option<Vec<FileLines>>,
+    /// The lines that differ, with `--patch`; null if a side is linked.
+    patch: Option<String>,
 }
 
 impl Runnable for DiffArgs {
@@ -58,25 +71,77 @@ impl Runnable for DiffArgs {
     fn run(&self, context: &Context) -> Result<DiffAnswer, Failure> {
         let store = context.store()?;
         let current = store.current();
-        let none = || {
-            Failure::new(Exit::Usage, "there is no generation yet")
-                .hint("`modstore update` makes the first")
-        };
-        let to = self.to.or(current).ok_or_else(none)?;
-        let differences = store.difference(self.from, to)?;
+        let (generations, names) = self.parsed()?;
+        let (from, to) = ends(&store, current, &generations)?;
+        let differences = store.difference(from, to)?;
+        names::known(
+            &store,
+            &names
+                .iter()
+                .filter(|name| !differences.iter().any(|difference| difference.module == **name))
+                .cloned()
+                .collect::<Vec<_>>(),
+        )?;
+        let wanted = differences
+            .into_iter()
+            .filter(|difference| names.is_empty() || names.contains(&difference.module));
+        let modules = wanted.map(|difference| self.one(context, &store, difference));
         Ok(DiffAnswer {
             generation: current.map(|current| current.number()),
-            from: self.from.number(),
+            from: from.number(),
             to: to.number(),
-            modules: differences.into_iter().map(ModuleDifference::from).collect(),
+            modules: modules.collect::<Result<_, _>>()?,
         })
     }
 }
 
-impl From<Difference> for ModuleDifference {
-    fn from(difference: Difference) -> Self {
+impl DiffArgs {
+    /// What was typed: numbers are generations, all else are modules.
+    fn parsed(&self) -> Result<(Vec<Generation>, Vec<ModuleName>), Failure> {
+        let is_number = |word: &&String| word.bytes().all(|byte| byte.is_ascii_digit());
+        let (numbers, names): (Vec<&String>, Vec<&String>) = self.what.iter().partition(is_number);
+        let wrong = |error: &dyn Error| Failure::of(Exit::Usage, error);
+        let numbers = numbers.into_iter().map(|text| text.parse().map_err(|error| wrong(&error)));
+        let names = names.into_iter().map(|text| text.parse().map_err(|error| wrong(&error)));
+        Ok((numbers.collect::<Result<_, _>>()?, names.collect::<Result<_, _>>()?))
+    }
+
+    fn one(
+        &self,
+        context: &Context,
+        store: &Store,
+        difference: Difference,
+    ) -> Result<ModuleDifference, Failure> {
+        let cancel = context.cancel();
+        let lines = self.stat.then(|| store.lines(&difference, cancel)).transpose()?.flatten();
+        let patch = self.patch.then(|| store.patch(&difference, cancel)).transpose()?.flatten();
         let Difference { module, from, to, files } = difference;
-        Self { change: Change::new(module, from.as_ref(), to.as_ref()), files }
+        let change = Change::new(module, from.as_ref(), to.as_ref());
+        Ok(ModuleDifference { change, files, lines, patch })
+    }
+}
+
+/// The two generations that are compared.
+fn ends(
+    store: &Store,
+    current: Option<Generation>,
+    given: &[Generation],
+) -> Result<(Generation, Generation), Failure> {
+    let none = || {
+        Failure::new(Exit::Usage, "there is no generation yet")
+            .hint("`modstore update` makes the first")
+    };
+    match given {
+        [from, to] => Ok((*from, *to)),
+        [from] => Ok((*from, current.ok_or_else(none)?)),
+        [] => {
+            let current = current.ok_or_else(none)?;
+            let state = store.state()?;
+            let earlier = state.generations().iter().map(|info| info.number);
+            let before = earlier.filter(|number| *number < current).max().unwrap_or(current);
+            Ok((before, current))
+        }
+        _ => Err(Failure::new(Exit::Usage, "at most two generations can be compared")),
     }
 }
 
@@ -85,13 +150,36 @@ impl Answer for DiffAnswer {
         if self.modules.is_empty() {
             return writeln!(to, "generations {} and {} have the same modules", self.from, self.to);
         }
-        for ModuleDifference { change, files } in &self.modules {
-            writeln!(to, "{}  {}", change.module, change.step())?;
-            let Some(FileChanges { added, changed, removed }) = files else { continue };
-            for (mark, paths) in [("+", added), ("~", changed), ("-", removed)] {
-                paths.iter().try_for_each(|path| writeln!(to, "  {mark} {path}"))?;
+        self.modules.iter().try_for_each(|module| module.write(to))
+    }
+}
+
+impl ModuleDifference {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
+        writeln!(to, "{}  {}", self.change.module, self.change.step())?;
+        match (&self.patch, &self.lines, &self.files) {
+            (Some(patch), ..) => patch.lines().try_for_each(|line| writeln!(to, "{line}")),
+            (None, Some(lines), _) => {
+                let mut table = Table::default();
+                lines.iter().for_each(|file| table.row(row(file)));
+                table.write(to, 2)
             }
+            (None, None, Some(FileChanges { added, changed, removed })) => {
+                let marked = [("+", added), ("~", changed), ("-", removed)];
+                marked.into_iter().try_for_each(|(mark, paths)| {
+                    paths.iter().try_for_each(|path| writeln!(to, "  {mark} {path}"))
+                })
+            }
+            (None, None, None) => Ok(()),
         }
-        Ok(())
+    }
+}
+
+fn row(file: &FileLines) -> [String; 3] {
+    match (file.added, file.removed) {
+        (Some(added), Some(removed)) => {
+            [file.path.clone(), format!("+{added}"), format!("-{removed}")]
+        }
+        _ => [file.path.clone(), "not text".into(), String::new()],
     }
 }

@@ -1,6 +1,6 @@
 //! `history`: the generations, the newest first.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, io, num::NonZeroU16};
 
 use clap::Args;
 use modstore::{State, internals::commit::GenerationInfo};
@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::Runnable;
 use crate::{
+    amounts,
     context::Context,
     effect::Effect,
     json::{Change, Time},
@@ -27,8 +28,13 @@ use crate::{
 #[command(after_help = "\
 Examples:
   modstore history
+  modstore history -n 5
   modstore history --json")]
-pub(crate) struct HistoryArgs {}
+pub(crate) struct HistoryArgs {
+    /// Only the newest N generations [default: all]
+    #[arg(long = "limit", short = 'n', value_name = "N", value_parser = amounts::number)]
+    limit: Option<NonZeroU16>,
+}
 
 /// The answer of `history`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -65,7 +71,9 @@ impl Runnable for HistoryArgs {
         let store = context.store()?;
         let state = store.state()?;
         let current = store.current().map(|current| current.number());
-        Ok(HistoryAnswer { generation: current, generations: past(&state, current) })
+        let mut generations = past(&state, current);
+        generations.truncate(self.limit.map_or(usize::MAX, |limit| limit.get().into()));
+        Ok(HistoryAnswer { generation: current, generations })
     }
 }
 

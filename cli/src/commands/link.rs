@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use clap::Args;
 use modstore::{AddError, ModuleName, Store, UpdateReport};
+use modstore_core::model::nearest;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,6 +15,9 @@ use crate::{context::Context, exit::Exit, output::Answer, page::Page, report::Fa
 ///
 /// The module's target then leads to that directory, live: changes in it take effect at once, and it is never
 /// copied, updated or deleted. modules.toml keeps the source; `unlink` returns to it.
+///
+/// A name that is not declared becomes a new module, whose source is the directory. One that is spelled nearly like
+/// a declared one has to be confirmed with --new.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -26,6 +30,9 @@ pub(crate) struct LinkArgs {
     /// Your directory
     #[arg(value_name = "PATH")]
     path: PathBuf,
+    /// Declare a new module, even if its name is spelled nearly like another
+    #[arg(long)]
+    new: bool,
 }
 
 /// The answer of `link` and `unlink`.
@@ -45,8 +52,25 @@ impl Runnable for LinkArgs {
         let path = std::path::absolute(&self.path)
             .map_err(|error| Failure::of(Exit::Usage, &error).hint("give an absolute path"))?;
         let store = context.store()?;
+        if !self.new {
+            self.is_meant(&store)?;
+        }
         let done = store.link(&self.name, &path, &context.progress(), context.cancel());
         LinkAnswer::new(context, &store, &self.name, done)
+    }
+}
+
+impl LinkArgs {
+    /// Refuses a name that may be a slip of the finger.
+    fn is_meant(&self, store: &Store) -> Result<(), Failure> {
+        let declared = store.declarations()?;
+        let known = declared.modules.keys().map(ModuleName::as_str);
+        let near = nearest(self.name.as_str(), known).filter(|near| *near != self.name.as_str());
+        near.map_or(Ok(()), |near| {
+            let message = format!("there is no module `{}`", self.name);
+            let hint = format!("did you mean `{near}`? With --new it becomes a new module");
+            Err(Failure::new(Exit::Usage, message).hint(hint))
+        })
     }
 }
 

@@ -130,7 +130,8 @@ fn edit_alone(
     change: impl FnOnce(&str) -> Result<String, EditError>,
 ) -> Result<Edited, DeclareError> {
     let (before, _) = read(editing.layout)?;
-    let after = change(before.as_deref().unwrap_or_default())?;
+    let text = before.as_deref().unwrap_or_default();
+    let after = model::with_same_line_ends(text, change)?;
     let declarations = parse(editing.layout, &after)?;
     write(editing, &after)?;
     Ok(Edited { names, declarations, before, after })

@@ -17,6 +17,9 @@ const HEADER: &str = "\
 # source: git+https://host/path@ref#subdirectory=dir, or a local directory to link.
 ";
 
+/// Editors of other systems begin a file with it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// `modules.toml` was not edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
@@ -130,6 +133,24 @@ pub fn unlink_module(text: &str, name: &ModuleName) -> Result<String, EditError>
     removed.map(|_| document.to_string()).ok_or_else(|| EditError::NotLinked(name.clone()))
 }
 
+/// `text` as `change` makes it, with the line ends that it had, and the byte order mark.
+///
+/// # Errors
+/// Those of `change`.
+pub fn with_same_line_ends<E>(
+    text: &str,
+    change: impl FnOnce(&str) -> Result<String, E>,
+) -> Result<String, E> {
+    let rest = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let mark = text.strip_suffix(rest).unwrap_or_default();
+    let has_returns = rest.split_inclusive('\n').next().is_some_and(|line| line.ends_with("\r\n"));
+    let after = match has_returns {
+        true => change(&rest.replace("\r\n", "\n"))?.replace('\n', "\r\n"),
+        false => change(rest)?,
+    };
+    Ok(format!("{mark}{after}"))
+}
+
 fn module_of<'d>(
     document: &'d mut DocumentMut,
     name: &ModuleName,
@@ -150,7 +171,7 @@ fn top_comment(text: &str) -> &str {
 
 fn document(text: &str) -> Result<DocumentMut, EditError> {
     text.parse().map_err(|error| {
-        let (line, column, fault) = toml_fields::located(text, toml_fields::syntax(&error));
+        let (line, column, fault) = toml_fields::located(text, toml_fields::syntax(text, &error));
         EditError::Toml { line, column, fault }
     })
 }
@@ -255,6 +276,23 @@ mod tests {
 
     fn remove(text: &str, name: &str) -> Result<String, EditError> {
         remove_module(text, &name.parse().unwrap())
+    }
+
+    #[test]
+    fn an_edit_keeps_the_line_ends_and_the_byte_order_mark() {
+        let name: ModuleName = "other".parse().unwrap();
+        let source = Source::parse("./x", Path::new("/base"), None).unwrap();
+        for (mark, line_end) in [("", "\n"), ("", "\r\n"), ("\u{feff}", "\n"), ("\u{feff}", "\r\n")]
+        {
+            let text = format!("{mark}{}", WRITTEN.replace('\n', line_end));
+            let added =
+                with_same_line_ends(&text, |text| add_module(text, &name, &source)).unwrap();
+            assert!(added.starts_with(mark) && added.contains("[modules.other]"), "{added:?}");
+            let ends = added.matches('\n').count();
+            assert_eq!(ends * (line_end.len() - 1), added.matches("\r\n").count(), "{added:?}");
+            let removed = with_same_line_ends(&added, |text| remove_module(text, &name)).unwrap();
+            assert_eq!(removed.trim_end(), text.trim_end());
+        }
     }
 
     #[test]

@@ -52,7 +52,9 @@ pub use archive_address::ArchiveKind;
 pub use build_spec::{BuildSpec, command_line};
 pub use contents::{Contents, Submodules};
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
-pub use declarations_edit::{EditError, add_module, link_module, remove_module, unlink_module};
+pub use declarations_edit::{
+    EditError, add_module, link_module, remove_module, unlink_module, with_same_line_ends,
+};
 pub use distribution_name::{DistributionName, ParseDistributionNameError};
 pub use linked_path::LinkedPath;
 pub use lockfile::{Locked, Lockfile, LockfileFault, ParseLockfileError};

@@ -20,7 +20,8 @@ pub fn distance(one: &str, other: &str) -> usize {
 /// The one of `known` that is spelled most like `word`, unless even that is quite another word.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (letters, near) = known.map(|known| (distance(word, known), known)).min()?;
-    (letters <= 1 + near.len() / 4).then_some(near)
+    let shortest = near.len().min(word.len());
+    (letters <= 1 + near.len() / 4 && letters < shortest.max(1)).then_some(near)
 }
 
 #[cfg(test)]
@@ -40,5 +41,6 @@ mod tests {
     fn another_word_altogether_is_not_suggested() {
         assert_eq!(nearest("provder", ["provider", "tool"].into_iter()), Some("provider"));
         assert_eq!(nearest("weather", ["provider", "tool"].into_iter()), None);
+        assert_eq!(nearest("l", ["m"].into_iter()), None, "no letter is the same");
     }
 }

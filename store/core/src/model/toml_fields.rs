@@ -13,6 +13,9 @@ pub enum TomlFault {
     /// It is not TOML; a key or table that is there twice is this too.
     #[error("{0}")]
     Syntax(String),
+    /// A merge left both sides in the file.
+    #[error("a merge conflict is not resolved: this line begins with `{0}`")]
+    Conflict(&'static str),
     /// A key that means nothing here.
     #[error("unknown key `{key}`{}", nearest.map(|known| format!(", did you mean `{known}`?")).unwrap_or_default())]
     UnknownKey {
@@ -44,12 +47,27 @@ pub(super) fn located<F>(text: &str, (at, fault): Placed<F>) -> (usize, usize, F
 }
 
 pub(super) fn document(text: &str) -> Result<Document<&str>, Placed<TomlFault>> {
-    Document::parse(text).map_err(|error| syntax(&error))
+    Document::parse(text).map_err(|error| syntax(text, &error))
 }
 
-pub(super) fn syntax(error: &TomlError) -> Placed<TomlFault> {
+/// Why `text` is not TOML, and where.
+pub(super) fn syntax(text: &str, error: &TomlError) -> Placed<TomlFault> {
+    if let Some((at, mark)) = conflict(text) {
+        return (at, TomlFault::Conflict(mark));
+    }
     let message = error.message().lines().next().unwrap_or_default();
     (error.span().map_or(0, |span| span.start), TomlFault::Syntax(message.to_owned()))
+}
+
+/// The first line that git writes around the sides of a conflict. None of them is TOML, but for a part of a string.
+fn conflict(text: &str) -> Option<(usize, &'static str)> {
+    let mut at = 0;
+    text.split_inclusive('\n').find_map(|line| {
+        let begin = at;
+        at += line.len();
+        let marks = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"].into_iter();
+        marks.filter(|mark| line.starts_with(mark)).map(|mark| (begin, mark)).next()
+    })
 }
 
 /// A table, and the byte where its name is.
@@ -123,5 +141,27 @@ impl<'t> Fields<'t> {
         value: Option<T>,
     ) -> Result<T, Placed<TomlFault>> {
         value.ok_or((self.at, TomlFault::Missing(key)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_conflict_is_named_by_its_first_line_and_a_string_that_looks_like_one_is_none() {
+        for (before, mark) in
+            [("", "<<<<<<< HEAD"), ("a = 1\n", "======="), ("a = 1\n", ">>>>>>> b")]
+        {
+            let text = format!("{before}{mark}\nb = 2\n");
+            let (at, fault) = document(&text).unwrap_err();
+            assert_eq!(at, before.len());
+            let said =
+                format!("a merge conflict is not resolved: this line begins with `{}`", &mark[..7]);
+            assert_eq!(fault.to_string(), said);
+        }
+        assert!(document("a = \"\"\"\n=======\n\"\"\"\n").is_ok());
+        let (_, fault) = document("a = = 1\n").unwrap_err();
+        assert!(matches!(fault, TomlFault::Syntax(_)), "{fault}");
     }
 }
