@@ -38,6 +38,8 @@ mod failures;
 mod installers;
 #[path = "environments/needed.rs"]
 mod needed;
+#[path = "environments/probes.rs"]
+mod probes;
 #[path = "environments/places.rs"]
 mod places;
 #[path = "environments/torture.rs"]

@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    environments::{settle_one, subjects},
+    environments::{is_complete, settle_one, subjects},
     staging::Trees,
 };
 use crate::{
     Context,
     access::AccessError,
     commit::{Journal, JournalError, State},
-    disk::DiskError,
+    disk::{DiskError, StagingError},
     environment::{
         self, EnvironmentLockError, Exception, IMPORT_LIMIT, ImportProbe, ImportProbeError,
-        ImportRequest, Installer, Interpreter, LockedEnvironment, OnFailure, ProjectMetadata,
-        PythonError, Registration, RegistrationError, StandIn, SyncError, SyncReport,
+        ImportRequest, Installer, Interpreter, LockedEnvironment, OnFailure, PythonError,
+        Registration, RegistrationError, StandIn, SyncError, SyncReport,
     },
     model::{Generation, ModuleName, nearest},
 };
@@ -121,6 +121,9 @@ pub enum BindError {
     /// The disk.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// The home cannot be written to.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
 }
 
 /// Binds.
@@ -128,6 +131,9 @@ pub enum BindError {
 /// # Errors
 /// See [`BindError`]. Modules that fail are no error; they are in the report.
 pub(crate) fn bind(context: Context<'_>, request: &BindRequest) -> Result<BindReport, BindError> {
+    if let Some(report) = nothing_to_do(context, request)? {
+        return Ok(report);
+    }
     let interpreter = Interpreter::query(&request.python, context.cancel)?;
     if interpreter.is_externally_managed {
         return Err(BindError::Managed { python: interpreter.paths.executable });
@@ -144,6 +150,9 @@ pub(crate) fn bind(context: Context<'_>, request: &BindRequest) -> Result<BindRe
         Ok(broken) => (broken, None),
         Err(error) => (Vec::new(), Some(error)),
     };
+    if settled.failed.is_empty() && broken.is_empty() && untried.is_none() {
+        complete(context, &state, &mut held.registration)?;
+    }
     Ok(BindReport {
         generation: state.head().map(|head| head.number),
         upgrade: upgrade(context, &held.registration),
@@ -154,6 +163,67 @@ pub(crate) fn bind(context: Context<'_>, request: &BindRequest) -> Result<BindRe
         untried,
         warnings,
     })
+}
+
+/// The report where the environment has everything that is asked for, and its last `bind` has imported all of it: nothing is
+/// started then, and nothing locked.
+fn nothing_to_do(
+    context: Context<'_>,
+    request: &BindRequest,
+) -> Result<Option<BindReport>, BindError> {
+    // What a home of another path is warned of depends on the interpreter.
+    let Some(home) = context.layout.home().to_str().filter(|home| home.is_ascii()) else {
+        return Ok(None);
+    };
+    let known = Registration::all(context.layout)?.into_iter();
+    let Some(registration) = known.filter(|known| known.is_named_by(&request.python)).next() else {
+        return Ok(None);
+    };
+    let state = Journal::state(&context.layout.journal())?;
+    let asks_for_more = match &registration.modules {
+        None => request.modules.iter().any(|name| !state.modules().contains_key(name.as_str())),
+        Some(bound) => {
+            request.modules.is_empty() || request.modules.iter().any(|name| !bound.contains(name))
+        }
+    };
+    let is_other = request.constraints.is_some()
+        || request.compile.is_some_and(|compile| compile != registration.compile)
+        || home.contains(['#', '\n', '\r']);
+    if asks_for_more || is_other || !is_complete(context, &state, &registration) {
+        return Ok(None);
+    }
+    let is_skipped = |module: &&ModuleName| {
+        registration.binds(module) && !registration.installed.contains_key(*module)
+    };
+    let settled = SyncReport {
+        prefix: registration.prefix.clone(),
+        skipped: state.modules().keys().filter(is_skipped).cloned().collect(),
+        ..SyncReport::default()
+    };
+    Ok(Some(BindReport {
+        generation: state.head().map(|head| head.number),
+        upgrade: upgrade(context, &registration),
+        installer: Installer::find(&registration.paths()),
+        registration,
+        settled,
+        broken: Vec::new(),
+        untried: None,
+        warnings: Vec::new(),
+    }))
+}
+
+/// Remembers that everything of `state` is there and can be imported.
+fn complete(
+    context: Context<'_>,
+    state: &State,
+    registration: &mut Registration,
+) -> Result<(), BindError> {
+    registration.complete = state.head().map(|head| head.number.number());
+    if Registration::find(context.layout, &registration.prefix)?.as_ref() == Some(registration) {
+        return Ok(());
+    }
+    let staging = context.staging()?;
+    Ok(registration.write(context.disk, context.layout, &staging.fresh())?)
 }
 
 /// Warnings of the parts of the home's path that break files which installers write.
@@ -236,13 +306,11 @@ fn try_imports(
         .installed
         .keys()
         .filter_map(|module| {
-            let metadata: ProjectMetadata = environment::known_metadata(
-                context.layout,
-                shown.get(module)?,
-                &held.registration.tag,
-            )?;
-            let imports = metadata.imports_with(|name| held.registration.has(name));
-            Some(ImportRequest { module: module.to_string(), imports })
+            let (tree, tag) = (shown.get(module)?, &held.registration.tag);
+            let metadata = environment::known_metadata(context.layout, tree, tag)?;
+            let imports = tree.imports(&metadata, |name| held.registration.has(name));
+            let request = ImportRequest { module: module.to_string(), imports };
+            (!request.imports.is_empty()).then_some(request)
         })
         .collect();
     if imported.is_empty() {

@@ -13,6 +13,7 @@ use super::staging::Trees;
 use crate::{
     Context,
     commit::State,
+    declare,
     disk::{Staged, Staging, StagingError},
     environment::{
         self, Drift, EnvironmentLockError, LockedEnvironment, ModuleTree, NotPrepared, OnFailure,
@@ -185,6 +186,12 @@ fn is_any_off(context: Context<'_>, state: &State, registrations: &[Registration
     })
 }
 
+/// Whether an environment has all of `state`, as far as a quick look tells, and its last `bind` found nothing that fails.
+pub(super) fn is_complete(context: Context<'_>, state: &State, one: &Registration) -> bool {
+    let head = state.head().map(|head| head.number.number());
+    head.is_some() && one.complete == head && !is_any_off(context, state, std::slice::from_ref(one))
+}
+
 /// Gives the environments what they do not have of what `state` shows, as far as it goes: an entry that was replaced
 /// took its variants along. What does not work is reported; the next update tries again.
 pub(crate) fn give_back(context: Context<'_>, state: &State) {
@@ -224,9 +231,12 @@ pub(crate) fn subjects(
 ) -> BTreeMap<ModuleName, ModuleTree> {
     let staged: BTreeMap<Digest, &Staged> =
         trees.iter().map(|(digest, staged)| (*digest, staged)).collect();
+    // Whoever changes something has read it before; to look at environments, a file that cannot be read says nothing.
+    let declared = declare::read(context.layout).map(|(_, declared)| declared).unwrap_or_default();
     let found = modules.iter().filter_map(|(name, binding)| {
-        let subject = ModuleTree::of(context.layout, name, binding, &staged)?;
-        Some((subject.module.clone(), subject))
+        let mut tree = ModuleTree::of(context.layout, name, binding, &staged)?;
+        tree.probe = declared.get(name).and_then(|declared| declared.probe.clone());
+        Some((name.clone(), tree))
     });
     found.collect()
 }

@@ -1,7 +1,7 @@
 //! [`ModuleTree`]: a module and where its files are, in the store or still in staging.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -9,12 +9,15 @@ use std::{
 use modstore_core::{
     disk::{Layout, Staged, part_of, read_manifest, read_regular},
     model::{
-        Binding, Bound, ContentHash, Digest, FileKind, Manifest, ModuleName, Origin, Source,
-        Subdirectory, TreeFile,
+        Binding, Bound, ContentHash, DeclaredProbe, Digest, DistributionName, FileKind, Manifest,
+        ModuleName, Origin, Source, Subdirectory, TreeFile,
     },
 };
 
-use super::project::{Project, files_below};
+use super::{
+    project::{Project, files_below},
+    project_metadata::ProjectMetadata,
+};
 use crate::read::small_text;
 
 /// A file of a linked directory that is larger than this is no input of any metadata.
@@ -31,6 +34,8 @@ pub struct ModuleTree {
     pub subdirectory: Option<Subdirectory>,
     /// The repository that it comes from; none for a linked directory and for an archive.
     pub origin: Option<Origin>,
+    /// What is imported of it, where that is declared.
+    pub probe: Option<DeclaredProbe>,
     /// The list of the tree; none for a linked directory.
     manifest: Option<Manifest>,
 }
@@ -51,6 +56,7 @@ impl ModuleTree {
                 tree: path.as_path().to_owned(),
                 subdirectory: None,
                 origin,
+                probe: None,
                 manifest: None,
             }),
             Bound::Entry { .. } | Bound::Built(_) => {
@@ -68,7 +74,8 @@ impl ModuleTree {
                     Some(part) => followed(&tree, &manifest, part)?,
                     None => None,
                 };
-                Some(Self { module, tree, subdirectory, origin, manifest: Some(manifest) })
+                let (probe, manifest) = (None, Some(manifest));
+                Some(Self { module, tree, subdirectory, origin, probe, manifest })
             }
         }
     }
@@ -76,6 +83,20 @@ impl ModuleTree {
     /// The module's own directory.
     pub fn directory(&self) -> PathBuf {
         self.subdirectory.as_ref().map_or_else(|| self.tree.clone(), |below| self.tree.join(below))
+    }
+
+    /// The names that an import is tried of where these distributions are installed: as declared, or else those that its
+    /// distribution promises. None: nothing is to be imported.
+    pub fn imports(
+        &self,
+        metadata: &ProjectMetadata,
+        is_installed: impl Fn(&DistributionName) -> bool,
+    ) -> BTreeSet<String> {
+        match &self.probe {
+            None => metadata.imports_with(is_installed),
+            Some(DeclaredProbe::Nothing) => BTreeSet::new(),
+            Some(DeclaredProbe::Imports(names)) => names.clone(),
+        }
     }
 
     /// The part of the tree that it is, as text.

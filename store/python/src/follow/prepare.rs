@@ -265,8 +265,10 @@ impl<'a> Preparing<'a> {
         let mut paths = Vec::new();
         for (module, project) in self.ready(done) {
             let Some(tree) = self.all.get(module) else { continue };
-            let imports = project.metadata.imports_with(|name| registration.has(name));
-            modules.push(ImportRequest { module: module.to_string(), imports });
+            let imports = tree.imports(&project.metadata, |name| registration.has(name));
+            if !imports.is_empty() {
+                modules.push(ImportRequest { module: module.to_string(), imports });
+            }
             let mut found =
                 import_paths(self.workspace, self.environment, tree, &project.metadata).into_iter();
             // The first replaces the environment's own path of the module; the others come last.
