@@ -9,7 +9,9 @@ use modstore_core::{
     model::{DeclaredProbe, DistributionName, causes},
     program::own_directory,
 };
-use modstore_python::{Exception, ImportProbe, ImportRequest, ImportResult, is_identifier};
+use modstore_python::{
+    Exception, ImportProbe, ImportRequest, ImportResult, SharedImports, is_identifier,
+};
 
 use super::{
     finders::NOT_LOADED,
@@ -68,6 +70,7 @@ fn import_all(view: &EnvironmentView<'_>) -> Result<Vec<ImportResult>, String> {
     let probe = ImportProbe {
         python: view.environment.executable(),
         modules: &modules,
+        shared: &SharedImports::default(),
         paths: &[],
         limit: LIMIT,
         scratch: scratch.path(),
@@ -136,5 +139,5 @@ fn request(editable: &Editable<'_>, view: &EnvironmentView<'_>) -> Option<Import
     let read = editable.entry_points.iter().filter(|point| point.is_for(is_installed));
     imports.extend(read.filter_map(|point| point.module().map(str::to_owned)));
     imports.retain(|name| name.split('.').all(is_identifier));
-    (!imports.is_empty()).then(|| ImportRequest { module, imports })
+    (!imports.is_empty()).then_some(ImportRequest { module, imports })
 }

@@ -14,7 +14,7 @@ use crate::{
     environment::{
         self, EnvironmentLockError, Exception, IMPORT_LIMIT, ImportProbe, ImportProbeError,
         ImportRequest, Installer, Interpreter, LockedEnvironment, OnFailure, PythonError,
-        Registration, RegistrationError, StandIn, SyncError, SyncReport,
+        Registration, RegistrationError, SharedImports, StandIn, SyncError, SyncReport,
     },
     model::{Generation, ModuleName, nearest},
 };
@@ -301,6 +301,7 @@ fn try_imports(
     held: &LockedEnvironment,
 ) -> Result<Vec<(ModuleName, Exception)>, ImportProbeError> {
     let shown = subjects(context, state.modules(), &Trees::new());
+    let mut projects = Vec::new();
     let imported: Vec<ImportRequest> = held
         .registration
         .installed
@@ -309,6 +310,7 @@ fn try_imports(
             let (tree, tag) = (shown.get(module)?, &held.registration.tag);
             let metadata = environment::known_metadata(context.layout, tree, tag)?;
             let imports = tree.imports(&metadata, |name| held.registration.has(name));
+            projects.push(metadata);
             let request = ImportRequest { module: module.to_string(), imports };
             (!request.imports.is_empty()).then_some(request)
         })
@@ -317,9 +319,12 @@ fn try_imports(
         return Ok(Vec::new());
     }
     let scratch = context.layout.staging();
+    let distributions = environment::needed_by_several(projects.iter());
+    let shared = SharedImports { distributions, ..SharedImports::default() };
     let probe = ImportProbe {
         python: &held.registration.python,
         modules: &imported,
+        shared: &shared,
         paths: &[],
         limit: IMPORT_LIMIT,
         scratch: &scratch,

@@ -18,6 +18,7 @@ pub use probe::{ProbeError, known_metadata};
 pub(crate) use probe::{Probed, ProbedProject, Prober};
 pub use project::Project;
 pub use project_metadata::ProjectMetadata;
+pub use project_metadata::needed_by_several;
 pub(crate) use project_metadata::required;
 #[cfg(test)]
 pub(crate) use project_metadata::tests::facts;

@@ -30,8 +30,8 @@ use super::{
     variants::{import_paths, make_variant},
 };
 use crate::{
-    build::{ModuleTree, ProbedProject, ProjectMetadata, required},
-    run::{ImportProbe, ImportProbeError, ImportRequest, ImportResult, Install},
+    build::{ModuleTree, ProbedProject, ProjectMetadata, needed_by_several, required},
+    run::{ImportProbe, ImportProbeError, ImportRequest, ImportResult, Install, SharedImports},
     workspace::Workspace,
 };
 
@@ -263,6 +263,9 @@ impl<'a> Preparing<'a> {
         let store = self.workspace.store;
         let mut modules = Vec::new();
         let mut paths = Vec::new();
+        let projects = self.ready(done).map(|(_, project)| &project.metadata);
+        let distributions = needed_by_several(projects);
+        let shared = SharedImports { distributions, ..SharedImports::default() };
         for (module, project) in self.ready(done) {
             let Some(tree) = self.all.get(module) else { continue };
             let imports = tree.imports(&project.metadata, |name| registration.has(name));
@@ -283,6 +286,7 @@ impl<'a> Preparing<'a> {
         let probe = ImportProbe {
             python: &registration.python,
             modules: &modules,
+            shared: &shared,
             paths: &paths,
             limit: IMPORT_LIMIT,
             scratch: self.workspace.staging.directory(),

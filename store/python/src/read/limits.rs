@@ -41,7 +41,7 @@ pub(super) fn read_at(
     match read_regular_at(directory, name, limit) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(DiskError::new(Verb::Read, &site.join(name), error)),
+        Err(error) => Err(DiskError::new(Verb::Read, site.join(name), error)),
     }
 }
 
