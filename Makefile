@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone says what there is.
 
-.PHONY: help demo test check bench golden schema sabotage
+.PHONY: help demo test check bench golden schema sabotage dist dist-check
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -28,6 +28,14 @@ golden:
 ## make schema  write docs/json.schema.json, to be read before it is committed
 schema:
 	UPDATE_GOLDEN=1 cargo nextest run -p modstore-cli --bin modstore -E 'test(schema)'
+
+## make dist     every artifact of a release that this machine can make, in dist/
+dist:
+	python3 cli/packaging/dist.py
+
+## make dist-check  make it twice, compare the bytes, install it in fresh environments and use it there
+dist-check:
+	sh cli/packaging/check.sh
 
 ## make sabotage  plant each fault of tests/sabotages/ and see that its test notices
 sabotage:

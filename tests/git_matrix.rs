@@ -4,7 +4,7 @@
 //! The slice that always runs holds every pair of values that can succeed together and every value that fails with every server, and
 //! is the same in every run. The long form is
 //! `MODSTORE_GIT_MATRIX=2000 MODSTORE_SEED=$RANDOM`, which draws cells of the whole product. A cell that fails prints all that was
-//! set, and `MODSTORE_GIT_MATRIX='…'` with its name runs it alone. `MODSTORE_BINARY` names another build of the program.
+//! set, and `MODSTORE_GIT_MATRIX='…'` with its name, or with several names and commas between them, runs it alone. `MODSTORE_BINARY` names another build of the program.
 //!
 //! Limits: loopback only; one cause of failure in a cell. Not here, but tested elsewhere: submodules, LFS, Digest, SOCKS
 //! servers and times; variables that only one TLS library reads, such as `SSL_CERT_FILE`.
@@ -55,7 +55,7 @@ fn chosen() -> Vec<Cell> {
             println!("MODSTORE_SEED={seed}");
             choice::drawn(count, seed)
         }
-        Err(_) => vec![choice::named(&wanted)],
+        Err(_) => wanted.split(',').map(|name| choice::named(name.trim())).collect(),
     }
 }
 

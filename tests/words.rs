@@ -35,6 +35,7 @@ const CLEAN: &[&str] = &[
     "docs/failures.md",
     "docs/format.md",
     "docs/hosts.md",
+    "docs/hosts",
     "docs/json.md",
     "docs/performance.md",
     "docs/python.md",

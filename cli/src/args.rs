@@ -5,7 +5,7 @@ use clap::{Arg, Command as Manual, CommandFactory as _, FromArgMatches as _, Par
 use schemars::{JsonSchema as _, Schema, SchemaGenerator};
 
 use crate::{
-    commands::{self, Runnable},
+    commands::{self, Runnable, suggestions},
     context::Context,
     effect::Effect,
     options::Global,
@@ -46,6 +46,7 @@ Environment:
   MODSTORE_PACK_MEMORY              bytes of memory for all fetches of an update (268435456)
   MODSTORE_PACK_…, MODSTORE_ARCHIVE_…   other limits on what is fetched; their errors name them
   MODSTORE_COPY_BYTES               bytes of a repository that only git can fetch (2147483648)
+  MODSTORE_GIT_MEMORY               bytes of memory of git while it fetches one (8589934592)
   MODSTORE_TRANSPORT                git: git's own transport for all of HTTP; auto: where needed
   MODSTORE_ALLOW_BUILDS             1: run every declared build without `modstore allow`, for CI
 modstore also uses what git uses: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
@@ -120,8 +121,10 @@ commands! {
     "reset" Reset(reset::ResetArgs),
     "print-shim" PrintShim(print_shim::PrintShimArgs),
     "completions" Completions(completions::CompletionsArgs),
+    "man" Man(man::ManArgs),
     "bench" Bench(bench::BenchArgs),
     "demo" Demo(demo::DemoArgs),
+    "selftest" Selftest(selftest::SelftestArgs),
 }
 
 /// The help of a command: its own options, and where the global ones are described.
@@ -146,7 +149,12 @@ pub(crate) fn manual() -> Manual {
     // clap gives every command a copy of the global options, unless the command has them.
     let globals = manual.get_arguments().filter(|option| option.is_global_set()).map(hidden);
     let globals: Vec<Arg> = globals.collect();
-    manual.mut_subcommands(|command| with_short_help(command.args(&globals)))
+    let manual = manual.mut_subcommands(|command| with_short_help(command.args(&globals)));
+    with_suggestions(manual)
+}
+
+fn with_suggestions(command: Manual) -> Manual {
+    command.mut_args(suggestions::suggesting).mut_subcommands(with_suggestions)
 }
 
 fn with_short_help(command: Manual) -> Manual {

@@ -17,6 +17,7 @@ const RATE: &str = "MODSTORE_LOWEST_RATE";
 const FETCH: &str = "MODSTORE_FETCH_TIMEOUT";
 const RETRY: &str = "MODSTORE_RETRY_AFTER";
 const COPY: &str = "MODSTORE_COPY_BYTES";
+const GIT_MEMORY: &str = "MODSTORE_GIT_MEMORY";
 const TRANSPORT: &str = "MODSTORE_TRANSPORT";
 const ALLOW_BUILDS: &str = "MODSTORE_ALLOW_BUILDS";
 
@@ -79,6 +80,7 @@ fn limited_by(
     limits.rate = RATES.of(RATE, &variable)?.or(limits.rate);
     limits.fetch = SECONDS.of(FETCH, &variable)?.unwrap_or(limits.fetch);
     limits.copy = COUNTS.of(COPY, &variable)?.unwrap_or(limits.copy);
+    limits.git_memory = COUNTS.of(GIT_MEMORY, &variable)?.unwrap_or(limits.git_memory);
     let retry = &mut options.retry;
     retry.first = SECONDS.of(RETRY, &variable)?.unwrap_or(retry.first);
     retry.most = retry.most.max(retry.first);
@@ -179,6 +181,7 @@ mod tests {
             assert_eq!(with(name, "4321").unwrap().packs, wanted, "{name}");
         }
         assert_eq!(with(COPY, "4321").unwrap().limits.copy, 4321);
+        assert_eq!(with(GIT_MEMORY, "4321").unwrap().limits.git_memory, 4321);
         assert_eq!(with(TRANSPORT, "git").unwrap().transport, Some(Transport::Git));
         assert_eq!(with(TRANSPORT, "").unwrap().transport, None);
         assert!(with(ALLOW_BUILDS, "1").unwrap().allow_builds);

@@ -47,6 +47,11 @@ fn main() -> ExitCode {
 }
 
 fn command_line() -> ExitCode {
+    match commands::suggestions::answer(args::manual) {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(error) => return ExitCode::from(explain(error)),
+    }
     match args::parse() {
         Ok(Arguments { global, command }) => {
             let context = Context::new(global, command.name(), args::manual);

@@ -63,7 +63,7 @@ impl Cell {
 
     /// Whether its values fit together, with one cause of failure at most.
     pub(crate) fn can_be(&self) -> bool {
-        self.fits() && self.causes() <= 1 && !self.awaits_a_fix()
+        self.fits() && self.causes() <= 1
     }
 
     /// Whether git has to succeed.
@@ -118,19 +118,6 @@ impl Cell {
         let moved = self.server == Server::HttpMoved
             && matches!(self.login, Login::HelperForUser | Login::NetrcByUser);
         login && way && trust && other_user && reference && !moved
-    }
-
-    /// Cells in which modstore and git do not agree yet. Each line is a fault of modstore, and goes with it.
-    fn awaits_a_fix(&self) -> bool {
-        // The copy of a server of plain files fails as soon as there is a login.
-        let copy = self.server == Server::HttpFiles && self.login != Login::Nothing;
-        // The refusal of a login behind a self-signed certificate is reported as a lack of trust.
-        let self_signed = self.server == Server::HttpsSelfSigned && self.login_fails();
-        // A proxy's refusal that comes by way of git is reported as the server's.
-        let proxy = matches!(self.way, Way::ProxyLoginMissing | Way::ProxyLoginWrong);
-        // A server that does not get a client's certificate is reported as one that refuses.
-        let client = self.server == Server::HttpsKnownClients && self.trust_fails();
-        copy || self_signed || proxy && self.is_https() || client
     }
 
     fn causes(&self) -> usize {

@@ -10,7 +10,7 @@ use modstore_testbed::{Item, Ran, Running, TestHome, listing};
 use crate::{cell::Cell, surroundings::Surroundings, world::World};
 
 /// What git says when it fails, and which codes say the same. The first that fits counts.
-const WORDS: [(&str, &[&str]); 24] = [
+const WORDS: [(&str, &[&str]); 27] = [
     ("not our ref", &["no-such-commit"]),
     ("Authentication failed", &["authentication"]),
     ("could not read Username", &["authentication"]),
@@ -21,6 +21,10 @@ const WORDS: [(&str, &[&str]); 24] = [
     ("returned error: 407", &["proxy"]),
     ("Proxy Authentication", &["proxy"]),
     ("Host key verification failed", &["untrusted"]),
+    // What git finds of a server that does not take a client's certificate is chance.
+    ("Send failure", &["untrusted", "authentication"]),
+    ("Recv failure", &["untrusted", "authentication"]),
+    ("getpeername() failed", &["untrusted", "authentication"]),
     ("certificate required", &["untrusted", "authentication"]),
     ("fatal alert", &["untrusted", "authentication"]),
     ("unknown ca", &["untrusted", "authentication"]),

@@ -4,7 +4,9 @@
 
 use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, time::Duration};
 
-use modstore_testbed::{Fault, HttpServer, Repo, Running, ScriptedServer, TestHome, skip_loudly};
+use modstore_testbed::{
+    Fault, HttpServer, Proxy, Repo, Running, ScriptedServer, TestHome, skip_loudly,
+};
 
 use crate::world::clone_by_git;
 
@@ -316,6 +318,109 @@ fn helpers_keep_a_login_that_was_right_and_forget_one_that_was_wrong_as_with_git
     home.run(&["update"]).fails(1).says("the login was not accepted");
     assert_eq!(kept(), "", "the wrong one is forgotten");
     home.run(&["update"]).fails(1).says("the server wants a login");
+}
+
+/// Four private repositories of one place, declared with this login in their addresses.
+fn declare_four(private: &Private, home: &TestHome, login: &str) {
+    let names = ["m", "n", "o", "p"];
+    for name in &names[1..] {
+        if !private.root.path().join(format!("{name}.git")).exists() {
+            Repo::create(private.root.path(), name).write(&[("a", name)]);
+            private.server.fault(name, Fault::BasicAuth { user: "u", password: "p" });
+        }
+    }
+    let at = |name: &str| private.server.url(name).replace("://", &format!("://{login}"));
+    let sources = names.map(|name| (name, format!("git+{}", at(name))));
+    let declared: Vec<(&str, &str)> = sources.iter().map(|(name, url)| (*name, &**url)).collect();
+    let _ = fs::remove_dir_all(home.path());
+    home.declare(&declared);
+}
+
+#[test]
+fn a_login_that_one_repository_of_a_place_accepted_is_sent_along_for_the_others() {
+    let private = Private::of("u", "p");
+    let mut home = home();
+    let helper = program(&mut home, "gives", &prints("u", "p"));
+    let netrc = home.user_home().join(".netrc");
+    let of_helper = format!("[credential]\n\thelper = {helper}\n");
+    let by_path = format!("[credential \"{}/x\"]\n\thelper = x\n{of_helper}", private.place());
+    let machine = "machine 127.0.0.1 login u password p\n";
+    for (what, config, text, login, questions) in [
+        ("a helper", &*of_helper, "", "", 1),
+        ("netrc", "", machine, "", 1),
+        // To this machine nobody can read what is sent, so it is sent at once.
+        ("the address", "", "", "u:p@", 0),
+        ("a user in the address", "", machine, "u@", 1),
+        ("a helper for a path", &*by_path, "", "", 4),
+    ] {
+        home.git_config(config);
+        fs::write(&netrc, text).expect("the home takes a file");
+        declare_four(&private, &home, login);
+        private.server.forget();
+        home.run(&["update", "--jobs", "1"]).ok();
+        let seen = private.server.stats().requests;
+        let asked = seen
+            .iter()
+            .filter(|each| !each.headers.iter().any(|(name, _)| name == "authorization"));
+        assert_eq!(asked.count(), questions, "{what}");
+        // A listing and a pack of each.
+        assert_eq!(seen.len(), 8 + questions, "{what}");
+    }
+}
+
+#[test]
+fn a_login_that_was_not_asked_for_keeps_no_repository_from_being_fetched() {
+    let private = Private::of("u", "p");
+    let mut home = home();
+    let helper = program(&mut home, "gives", &prints("u", "p"));
+    home.git_config(&format!("[credential]\n\thelper = {helper}\n"));
+    declare_four(&private, &home, "");
+    private.server.clear();
+    private.server.fault("m", Fault::BasicAuth { user: "u", password: "p" });
+    private.server.fault("n", Fault::RefusesHeader("authorization"));
+    private.server.fault("o", Fault::BasicAuth { user: "other", password: "p" });
+    let ran = home.run(&["update", "--jobs", "1"]).fails(1).says("the login was not accepted");
+    assert!(!ran.stderr.contains("error: n:"), "{ran:?}");
+    for name in ["m", "n", "p"] {
+        assert!(home.target(name).join("a").is_file(), "{name}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_login_for_a_proxy_is_kept_and_forgotten_as_by_git() {
+    let private = Private::of("u", "p");
+    private.server.clear();
+    let proxy = Proxy::with_login("pu", "pp");
+    let mut home = home();
+    let log = home.scratch().join("asked");
+    for (password, works) in [("pp", true), ("no", false)] {
+        let heard = format!("(echo verb=$1; cat) >> {}", log.display());
+        let helper = program(&mut home, "heard", &format!("{heard}; {}", prints("pu", password)));
+        for login in ["pu@".to_owned(), format!("pu:{password}@")] {
+            home.git_config(&format!(
+                "[http]\n\tproxy = http://{login}127.0.0.1:{}\n[credential]\n\thelper = {helper}\n",
+                proxy.port()
+            ));
+            // What helpers were told; git asks them once, modstore once in each way.
+            let told = || {
+                let text = fs::read_to_string(&log).unwrap_or_default();
+                let _ = fs::remove_file(&log);
+                let all = text.split("verb=").filter(|said| !said.starts_with("get")).map(|said| {
+                    let mut lines: Vec<_> =
+                        said.lines().filter(|line| !line.starts_with("capability")).collect();
+                    lines.sort_unstable();
+                    lines.join(" ")
+                });
+                all.filter(|said| !said.is_empty()).collect::<Vec<_>>()
+            };
+            let _ = fs::remove_dir_all(home.path());
+            let oracle = clone_by_git(&home, &private.url(""));
+            let by_git = told();
+            let ran = home.run(&["add", &format!("git+{}", private.url("")), "--name", "m"]);
+            assert_eq!((oracle.status == 0, ran.status == 0), (works, works), "{ran:?} {oracle:?}");
+            assert_eq!(told(), by_git, "{login}: {ran:?}");
+        }
+    }
 }
 
 #[test]

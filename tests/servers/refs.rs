@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use modstore_testbed::{Change, Fault, Ran, Repo, git};
+use modstore_testbed::{Change, Fault, Ran, Repo, Running, git, listing};
 use serde_json::Value;
 
 use crate::world::{World, is_settled, only};
@@ -71,13 +71,11 @@ fn every_name_that_git_fetches_by_is_understood_at_every_server() {
 
 #[test]
 fn a_commit_that_is_refused_alone_comes_with_its_branch() {
-    for v0 in [false, true] {
+    for kind in [Fault::ForceProtocolV0, Fault::WithoutCapability("agent")] {
         let world = World::new();
         let (repo, [old, ..]) = grown(&world);
         world.http.fault("m", Fault::RefuseWant(old.clone()));
-        if v0 {
-            world.http.fault("m", Fault::ForceProtocolV0);
-        }
+        world.http.fault("m", kind);
         let home = world.home();
         home.run(&["add", &format!("git+{}@{old}", world.http.url("m"))]).ok();
         assert_eq!(home.tree("m"), repo.tree(&old));
@@ -88,6 +86,65 @@ fn a_commit_that_is_refused_alone_comes_with_its_branch() {
         let ran = home.run(&["add", &source, "--name", "x"]).fails(1);
         let words = format!("no branch or tag reaches {missing}");
         assert!(ran.stderr.contains(&words) && ran.stderr.contains("permanent"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_commit_that_git_s_own_server_does_not_have_costs_no_history() {
+    let world = World::new();
+    let (repo, _) = grown(&world);
+    let large = "x".repeat(100_000);
+    repo.write(&[("large", &large)]);
+    let missing = "1".repeat(40);
+    for source in world.sources(&repo) {
+        let home = world.home();
+        let add = ["add", &format!("{source}@{missing}"), "--name", "m", "--json"];
+        let ran = home.run(&add).fails(1);
+        let failed = only(&ran, "failed");
+        assert_eq!(
+            (&failed["code"], &failed["class"]),
+            (&"no-such-commit".into(), &"permanent".into())
+        );
+        assert!(
+            failed["causes"].to_string().contains(&format!("has no commit {missing}")),
+            "{ran:?}"
+        );
+        let received = ran.json()["update"]["cost"]["received_bytes"].as_u64().unwrap();
+        assert!(received < 10_000, "{source}: {received}");
+        let mirrors = home.path().join("mirrors");
+        let kept = std::fs::read_dir(mirrors).unwrap().flatten().map(|each| each.file_name());
+        let kept: Vec<_> = kept.filter(|name| name != "host.git").collect();
+        assert!(kept.is_empty(), "{source}: {kept:?}");
+    }
+}
+
+#[test]
+fn of_a_branch_and_a_tag_of_one_name_the_branch_comes_as_by_git_clone_and_both_are_named() {
+    let world = World::new();
+    let (repo, [first, second, _]) = grown(&world);
+    repo.branch("both", &second);
+    repo.annotated_tag("both", &first);
+    repo.branch("same", &second);
+    repo.annotated_tag("same", &second);
+    for source in world.sources(&repo) {
+        let home = world.home();
+        let clone = home.scratch().join("both");
+        let url = source.trim_start_matches("git+");
+        let args = ["clone", "-q", "--branch", "both", url, clone.to_str().unwrap()];
+        Running::start(home.command_of("git".as_ref(), &args)).wait().ok();
+        std::fs::remove_dir_all(clone.join(".git")).unwrap();
+        let ran = home.run(&["add", &format!("{source}@both"), "--name", "m", "--json"]).ok();
+        assert_eq!(home.tree("m"), listing(&clone), "{source}");
+        assert_eq!(home.tree("m"), repo.tree(&second), "{source}");
+        let warnings = ran.json()["update"]["warnings"].to_string();
+        for words in [&*first, &second, "refs/heads/both", "refs/tags/both"] {
+            assert!(warnings.contains(words), "{source} {words}: {ran:?}");
+        }
+        home.run(&["add", &format!("{source}@refs/tags/both"), "--name", "tag"]).ok();
+        assert_eq!(home.tree("tag"), repo.tree(&first), "{source}");
+        let ran = home.run(&["add", &format!("{source}@same"), "--name", "same", "--json"]).ok();
+        assert!(!ran.json()["update"]["warnings"].to_string().contains("is a branch"), "{ran:?}");
+        is_settled(&home);
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use modstore_testbed::{
-    Fault, HttpServer, Ran, RecordedRequest, Repo, Running, ScriptedServer, TestHome,
+    Fault, GitDaemon, HttpServer, Ran, RecordedRequest, Repo, Running, ScriptedServer, TestHome,
 };
 
 /// A server with one repository, and a home.
@@ -359,6 +359,128 @@ fn a_bundle_is_a_source_as_it_is_for_git() {
     }
     fs::write(&bundle, "# v2 git bundle\nnonsense").unwrap();
     assert_eq!(place.add(&format!("file://{}", bundle.display())).status, 1);
+}
+
+#[test]
+fn core_git_proxy_connects_to_a_server_of_git_s_own_protocol_as_for_git() {
+    let mut place = Place::new();
+    let heard = place.home.scratch().join("heard");
+    let daemon = GitDaemon::start(place.root.path());
+    let port = daemon.port();
+    // A program that is asked for any host and port connects to the server.
+    let script = format!(
+        "echo \"$@\" >> {}\nexec python3 -c '\nimport os, socket, sys, threading\n\
+         s = socket.create_connection((\"127.0.0.1\", {port}))\n\
+         def up():\n    while True:\n        d = os.read(0, 65536)\n        if not d:\n            s.shutdown(1)\n            return\n        s.sendall(d)\n\
+         threading.Thread(target=up, daemon=True).start()\n\
+         while True:\n    d = s.recv(65536)\n    if not d:\n        os._exit(0)\n    os.write(1, d)\n'",
+        heard.display()
+    );
+    let there = program(&place.home.scratch(), "through", &script).display().to_string();
+    let nowhere = program(&place.home.scratch(), "nowhere", "exit 1").display().to_string();
+    let far = "git://far.invalid/m.git";
+    for (config, variable, url, works) in [
+        (format!("gitProxy = {there}"), None, far, true),
+        (format!("gitProxy = {there} for far.invalid"), None, far, true),
+        (format!("gitProxy = {there} for invalid"), None, far, true),
+        (format!("gitProxy = {there} for other.invalid"), None, far, false),
+        (format!("gitProxy = {there} for r.invalid"), None, far, false),
+        (format!("gitProxy = {nowhere} for far.invalid\n gitProxy = {there}"), None, far, false),
+        (format!("gitProxy = {there}\n gitProxy = {nowhere} for far.invalid"), None, far, true),
+        (format!("gitProxy = none for far.invalid\n gitProxy = {there}"), None, far, false),
+        (format!("gitProxy = {nowhere}"), Some(&there), far, true),
+        (String::new(), Some(&there), "git://far.invalid:77/m.git", true),
+        (String::new(), Some(&nowhere), far, false),
+        (String::new(), None, far, false),
+    ] {
+        place.home.git_config(&format!("[core]\n {config}\n"));
+        place.home.without_env("GIT_PROXY_COMMAND");
+        if let Some(program) = variable {
+            place.home.env("GIT_PROXY_COMMAND", program);
+        }
+        let asked = || {
+            let text = fs::read_to_string(&heard).unwrap_or_default();
+            let _ = fs::remove_file(&heard);
+            text.lines().next().map(str::to_owned)
+        };
+        let oracle = place.git(url, &[]);
+        let by_git = asked();
+        let ran = place.add(url);
+        let what = format!("{config} {variable:?} {url}");
+        assert_eq!(
+            (oracle.status == 0, ran.status == 0),
+            (works, works),
+            "{what}: {oracle:?} {ran:?}"
+        );
+        assert_eq!(asked(), by_git, "{what}");
+        if works {
+            assert_eq!(place.home.tree("m"), place.repo.tree("main"), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_copy_that_git_makes_is_not_larger_than_its_limit() {
+    let mut place = Place::new();
+    let large = place.home.scratch().join("large");
+    fs::write(&large, modstore_testbed::Random::of(1).bytes(3 << 20)).unwrap();
+    let id = place.repo.git(&["hash-object", "-w", large.to_str().unwrap()]);
+    let tree = format!("100644 blob {}\tlarge\n", id.trim());
+    let list = place.home.scratch().join("list");
+    fs::write(&list, tree).unwrap();
+    let git = place.repo.path().display().to_string();
+    let script = format!(
+        "cd {git} && t=$(git mktree < {}) && c=$(git -c user.name=a -c user.email=a commit-tree -m x $t) && git branch -f large $c",
+        list.display()
+    );
+    let made = Command::new("sh").args(["-ec", &script]).env("GIT_DIR", &git).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    place.repo.git(&["update-server-info"]);
+    let bundle = place.home.scratch().join("r.bundle");
+    place.repo.git(&["bundle", "create", "-q", bundle.to_str().unwrap(), "--all"]);
+    let server = dumb_server(place.root.path());
+    place.server.fault("m", Fault::ForceProtocolV0);
+    let old = place.server.url("m");
+    let dumb = format!("http://127.0.0.1:{}/m.git", server.port());
+    for (url, forced) in
+        [(dumb, "auto"), (format!("file://{}", bundle.display()), "auto"), (old, "git")]
+    {
+        place.home.env("MODSTORE_TRANSPORT", forced).env("MODSTORE_COPY_BYTES", "2000000");
+        let ran = place.add(&format!("{url}@large")).fails(1);
+        let said = &ran.stdout;
+        for words in ["larger than 2000000 bytes", "\"limit\"", "permanent", "MODSTORE_COPY_BYTES"]
+        {
+            assert!(said.contains(words), "{url} {words}: {ran:?}");
+        }
+        let tmp = place.home.path().parent().unwrap().join("tmp");
+        assert_eq!(fs::read_dir(tmp).unwrap().count(), 0, "{url}: no copy is left behind");
+        place.home.env("MODSTORE_COPY_BYTES", "20000000");
+        place.add(&format!("{url}@large")).ok();
+        assert_eq!(fs::metadata(place.home.target("m").join("large")).unwrap().len(), 3 << 20);
+    }
+}
+
+#[test]
+fn git_is_given_no_more_memory_than_its_limit() {
+    let mut place = Place::new();
+    // Two hundred million zeros are some kilobytes in a pack, and git holds them whole.
+    let script = "id=$(head -c 200000000 /dev/zero | git hash-object -w --stdin) && t=$(printf '100644 blob %s\\tz\\n' $id | git mktree) \
+                  && c=$(git -c user.name=a -c user.email=a commit-tree -m x $t) && git branch -f zeros $c";
+    let made = Command::new("sh").args(["-ec", script]).env("GIT_DIR", place.repo.path()).output();
+    assert!(made.as_ref().is_ok_and(|made| made.status.success()), "{made:?}");
+    let bundle = place.home.scratch().join("r.bundle");
+    place.repo.git(&["bundle", "create", "-q", bundle.to_str().unwrap(), "zeros"]);
+    let url = format!("file://{}@zeros", bundle.display());
+    place.home.env("MODSTORE_GIT_MEMORY", "150000000");
+    let ran = place.add(&url).fails(1);
+    for words in
+        ["more than 150000000 bytes of memory", "\"limit\"", "permanent", "MODSTORE_GIT_MEMORY"]
+    {
+        assert!(ran.stdout.contains(words), "{words}: {ran:?}");
+    }
+    place.home.without_env("MODSTORE_GIT_MEMORY");
+    place.add(&url).ok();
+    assert_eq!(fs::metadata(place.home.target("m").join("z")).unwrap().len(), 200_000_000);
 }
 
 fn program(place: &Path, name: &str, script: &str) -> PathBuf {

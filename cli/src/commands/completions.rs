@@ -1,4 +1,4 @@
-//! `completions`: a script that teaches a shell to complete the commands and options.
+//! `completions`: a script that teaches a shell to complete commands, options and names of modules.
 
 use std::io;
 
@@ -7,16 +7,21 @@ use clap_complete::Shell;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Runnable;
-use crate::{context::Context, effect::Effect, output::Answer, page::Page, report::Failure};
+use super::{Runnable, suggestions};
+use crate::{
+    context::Context, effect::Effect, exit::Exit, output::Answer, page::Page, report::Failure,
+};
 
 /// Print the completions for a shell
 ///
-/// Writes a script to standard output that teaches the shell to complete modstore's commands and options.
+/// Writes a script to standard output that teaches the shell to complete modstore's commands and options, the names
+/// of modules and the numbers of generations. The shell runs the `modstore` that it finds on its PATH for that, which
+/// reads the store's names and changes nothing. After an upgrade of modstore, write the script again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   modstore completions bash > ~/.local/share/bash-completion/completions/modstore
+  modstore completions zsh > ~/.zfunc/_modstore          (a directory of zsh's fpath)
   modstore completions fish > ~/.config/fish/completions/modstore.fish")]
 pub(crate) struct CompletionsArgs {
     /// The shell
@@ -39,13 +44,11 @@ impl Runnable for CompletionsArgs {
     const EFFECT: Effect = Effect::Reads;
 
     fn run(&self, context: &Context) -> Result<CompletionsAnswer, Failure> {
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut context.manual(), "modstore", &mut script);
-        Ok(CompletionsAnswer {
-            generation: context.generation(),
-            shell: self.shell.to_string(),
-            script: String::from_utf8_lossy(&script).into_owned(),
-        })
+        let shell = self.shell.to_string();
+        let script = suggestions::script(&shell).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("there are no completions for {shell}"))
+        })?;
+        Ok(CompletionsAnswer { generation: context.generation(), shell, script })
     }
 }
 

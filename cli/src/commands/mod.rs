@@ -5,6 +5,7 @@
 mod runnable;
 mod laboratory;
 mod names;
+pub(crate) mod suggestions;
 mod selected;
 mod changes;
 pub(crate) mod update;
@@ -32,7 +33,9 @@ pub(crate) mod doctor;
 pub(crate) mod reset;
 pub(crate) mod print_shim;
 pub(crate) mod completions;
+pub(crate) mod man;
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod selftest;
 
 pub(crate) use self::runnable::Runnable;

@@ -12,10 +12,7 @@ pub(super) fn unknown(store: &Store, name: &ModuleName) -> Failure {
         let message = format!("module `{name}` is declared and not fetched yet");
         return Failure::new(Exit::Failed, message).hint("`modstore update` fetches it");
     }
-    let current = std::fs::read_dir(store.layout().current()).into_iter().flatten().flatten();
-    let current = current.filter_map(|entry| entry.file_name().into_string().ok());
-    let known: Vec<String> =
-        declared.modules.keys().map(ToString::to_string).chain(current).collect();
+    let known = known_to(store);
     if known.iter().any(|known| known == name.as_str()) {
         let message = format!("module `{name}` is in the current generation, but not declared");
         return Failure::new(Exit::Usage, message).hint("`modstore update` removes it");
@@ -26,6 +23,14 @@ pub(super) fn unknown(store: &Store, name: &ModuleName) -> Failure {
         None if known.is_empty() => failure.hint("`modstore add SOURCE` adds the first module"),
         None => failure.hint(NAMES),
     }
+}
+
+/// The names of all modules that are declared or current, some of them twice.
+pub(super) fn known_to(store: &Store) -> Vec<String> {
+    let declared = store.declarations().unwrap_or_default();
+    let current = std::fs::read_dir(store.layout().current()).into_iter().flatten().flatten();
+    let current = current.filter_map(|entry| entry.file_name().into_string().ok());
+    declared.modules.keys().map(ToString::to_string).chain(current).collect()
 }
 
 /// Refuses names that are not declared, before anything is changed.

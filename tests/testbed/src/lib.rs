@@ -4,8 +4,8 @@
 //! A caller makes a [`Repo`] or a [`Corpus`] and serves it with an [`HttpServer`] (or through `file://`). Servers listen on
 //! loopback, on ports the kernel chose, and end when their value is dropped or the process ends.
 //!
-//! With the feature `laboratory` there are the runs that the command line offers: the `Churn` of its benchmark and its
-//! `Demo`. With `full` there are, for tests, a home with the command line in it (`TestHome`), other servers, mounted
+//! With the feature `laboratory` there are the runs that the command line offers: the `Churn` of its benchmark, its
+//! `Demo` and its `SelfTest`. With `full` there are, for tests, a home with the command line in it (`TestHome`), other servers, mounted
 //! file systems, networks and Pythons; with `packs`, packs written object by object.
 //!
 //! Helpers panic, with everything the failing program said, since a panic is how a test fails. Those named `try_…` and
@@ -23,7 +23,11 @@ mod failure;
 #[cfg(feature = "laboratory")]
 mod churn;
 #[cfg(feature = "laboratory")]
+mod sandbox;
+#[cfg(feature = "laboratory")]
 mod demo;
+#[cfg(feature = "laboratory")]
+mod selftest;
 pub mod sabotage;
 
 #[cfg(feature = "full")]
@@ -54,6 +58,8 @@ pub use churn::{
 pub use demo::{Demo, DemoError, DemoStep, Played};
 #[cfg(feature = "laboratory")]
 pub use failure::LabError;
+#[cfg(feature = "laboratory")]
+pub use selftest::{Machine, Outcome, SelfTest, Trial};
 
 #[cfg(feature = "packs")]
 pub use repositories::{Delta, PackWriter, commit_object, deflate, object_id, tree_object};

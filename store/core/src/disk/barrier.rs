@@ -16,7 +16,8 @@ use super::verbs::{Act, Disk, DiskError, Verb};
 pub enum Barrier {
     /// One `syncfs`. Where the system has none (macOS), the same as [`EachFile`](Self::EachFile).
     FileSystem,
-    /// A sync of each file and directory, in parallel, and of nothing else.
+    /// A sync of each file and directory, in parallel, and of nothing else. On macOS the disk's own cache is emptied once, at
+    /// the end.
     EachFile,
 }
 
@@ -27,7 +28,7 @@ impl Disk {
     /// Nobody knows how much of it is durable; see [`DiskError::is_sync`].
     pub fn sync_tree(&self, root: &Path, barrier: Barrier) -> Result<(), DiskError> {
         match barrier {
-            #[cfg(target_os = "linux")]
+            #[cfg(all(target_os = "linux", not(modstore_as_macos)))]
             Barrier::FileSystem => self
                 .act(Act { verb: Verb::SyncFileSystem, path: root, from: None }, || {
                     Ok(rustix::fs::syncfs(File::open(root)?)?)
@@ -36,20 +37,26 @@ impl Disk {
         }
     }
 
-    fn sync_each(&self, path: &Path) -> Result<(), DiskError> {
+    fn sync_each(&self, root: &Path) -> Result<(), DiskError> {
+        self.hand_over_below(root)?;
+        self.sync_dir(root)
+    }
+
+    /// Hands everything below a directory to the disk, and not yet the names in it.
+    fn hand_over_below(&self, path: &Path) -> Result<(), DiskError> {
         let read = |source| DiskError::new(Verb::Read, path, source);
         let children: Vec<_> =
             std::fs::read_dir(path).map_err(read)?.collect::<Result<_, _>>().map_err(read)?;
         children.par_iter().try_for_each(|child| {
             let kind = child.file_type().map_err(read)?;
             if kind.is_dir() {
-                self.sync_each(&child.path())
+                self.hand_over_below(&child.path())?;
+                self.hand_over_dir(&child.path())
             } else if kind.is_file() {
-                self.sync_file(&child.path())
+                self.hand_over_file(&child.path())
             } else {
                 Ok(())
             }
-        })?;
-        self.sync_dir(path)
+        })
     }
 }

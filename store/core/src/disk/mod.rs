@@ -8,7 +8,7 @@ mod folding;
 mod barrier;
 mod layout;
 mod reserve;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(modstore_as_macos)))]
 mod mount_table;
 mod mounted;
 mod file_system;

@@ -38,7 +38,7 @@ impl Mounted {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(modstore_as_macos)))]
 mod system {
     use std::{
         fs,
@@ -136,19 +136,31 @@ mod system {
     }
 }
 
-#[cfg(target_vendor = "apple")]
+#[cfg(any(target_vendor = "apple", modstore_as_macos))]
 mod system {
     use std::path::Path;
+
+    use rustix::fs::StatFs;
 
     use super::{DiskError, Mounted, Verb};
 
     pub(super) fn look(path: &Path) -> Result<Mounted, DiskError> {
         let found =
             rustix::fs::statfs(path).map_err(|errno| DiskError::new(Verb::Read, path, errno))?;
+        Ok(Mounted { kind: kind_of(&found), ..Mounted::default() })
+    }
+
+    #[cfg(target_vendor = "apple")]
+    fn kind_of(found: &StatFs) -> String {
         let name = found.f_fstypename.iter().map(|byte| *byte as u8);
         let name: Vec<u8> = name.take_while(|byte| *byte != 0).collect();
-        let kind = String::from_utf8_lossy(&name).into_owned();
-        Ok(Mounted { kind, ..Mounted::default() })
+        String::from_utf8_lossy(&name).into_owned()
+    }
+
+    /// Where Linux stands for macOS: what a Mac would say.
+    #[cfg(not(target_vendor = "apple"))]
+    fn kind_of(_: &StatFs) -> String {
+        "apfs".to_owned()
     }
 }
 
@@ -164,7 +176,7 @@ mod system {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(all(test, target_os = "linux", not(modstore_as_macos)))]
 mod tests {
     use super::*;
 

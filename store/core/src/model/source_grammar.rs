@@ -134,6 +134,9 @@ fn read_without_scheme(text: &str) -> Result<Source, Refusal> {
     let is_scp = address.contains(':') && head.contains('@') && !head.contains(['/', '#']);
     if is_scp {
         let from_address = |refusal: Refusal| refusal.shifted(text.len() - address.len());
+        if let Some(at) = foreign::query_of_an_scp_address(address) {
+            return Err(from_address(Refusal::new(at, Expected::NoQuery)));
+        }
         return read_git(address).map(Source::Git).map_err(from_address);
     }
     let refusal = Refusal::new(0, Expected::Source);
@@ -149,12 +152,15 @@ fn read_without_scheme(text: &str) -> Result<Source, Refusal> {
         return Err(refusal.suggest(format!("git+{}://{rest}", scheme.as_str())));
     }
     if address.contains(':') {
-        return Err(Refusal::new(text.len() - tail.len() - 1, Expected::Source).suggest(
-            match head.contains('.') {
-                true => format!("git@{address}"),
-                false => format!("git+https://host/owner/{head}#subdirectory={tail}"),
-            },
-        ));
+        let refusal = Refusal::new(text.len() - tail.len() - 1, Expected::Source);
+        let is_plain = !tail.is_empty() && !tail.contains(['@', '?', ':', '#']);
+        return Err(if head.contains('.') {
+            refusal.suggest(format!("git@{address}"))
+        } else if is_plain && !foreign::is_elsewhere(head) {
+            refusal.suggest(format!("git+https://host/owner/{head}#subdirectory={tail}"))
+        } else {
+            refusal
+        });
     }
     Err(match address.split('/').filter(|part| !part.is_empty()).count() {
         0 => refusal,

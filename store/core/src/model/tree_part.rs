@@ -35,6 +35,14 @@ pub enum TreePartError {
         /// Its text.
         text: String,
     },
+    /// A link on the way leads to a file, and there is more of the way.
+    #[error("`{link}` is a link to `{text}`, which is a file and no directory")]
+    NoDirectory {
+        /// The link.
+        link: String,
+        /// Its text.
+        text: String,
+    },
     /// A link on the way leads out of the tree.
     #[error("`{link}` is a link to `{text}`, which is outside of the tree")]
     Outside {
@@ -51,8 +59,13 @@ pub enum TreePartError {
     },
 }
 
-/// A link that was followed: its path, and its text.
-type Link = (String, String);
+/// A link that was followed.
+struct Link {
+    path: String,
+    text: String,
+    /// How many steps are left when those of its text are done.
+    rest: usize,
+}
 
 impl TreePart {
     /// Follows `subdirectory`. `text_of` reads the text of a link at a path.
@@ -66,8 +79,11 @@ impl TreePart {
     ) -> Result<Self, TreePartError> {
         let mut way: Vec<String> = steps(subdirectory.as_str());
         let mut at: Vec<String> = Vec::new();
+        // Those in whose texts the way is.
         let mut links: Vec<Link> = Vec::new();
+        let mut followed = 0;
         while let Some(step) = way.pop() {
+            links.retain(|link| link.rest <= way.len());
             if step == ".." {
                 at.pop().ok_or_else(|| outside(&links))?;
                 continue;
@@ -77,16 +93,21 @@ impl TreePart {
             match manifest.find(BStr::new(&path)).map(|(_, file)| file.kind) {
                 Some(FileKind::Symlink) => {
                     at.pop();
-                    let text = text_of(&path).unwrap_or_default();
+                    let (text, rest) = (text_of(&path).unwrap_or_default(), way.len());
                     way.extend(steps(&text));
-                    links.push((path, text));
-                    check_links(&links)?;
+                    links.push(Link { path, text, rest });
+                    followed += 1;
+                    check_links(&links, followed)?;
                 }
                 Some(FileKind::File | FileKind::Executable) if way.is_empty() => {
                     return Ok(Self::File(path));
                 }
-                Some(FileKind::File | FileKind::Executable) => return Err(missing(links)),
-                None if manifest.below(BStr::new(&path)).is_empty() => return Err(missing(links)),
+                Some(FileKind::File | FileKind::Executable) => {
+                    return Err(no_directory(&links, way.len()));
+                }
+                None if manifest.below(BStr::new(&path)).is_empty() => {
+                    return Err(missing(&links));
+                }
                 None => {}
             }
         }
@@ -126,31 +147,45 @@ fn steps(path: &str) -> Vec<String> {
     steps.rev().map(str::to_owned).collect()
 }
 
-fn check_links(links: &[Link]) -> Result<(), TreePartError> {
-    let Some((link, text)) = links.last() else { return Ok(()) };
+fn check_links(links: &[Link], followed: usize) -> Result<(), TreePartError> {
+    let Some(Link { path, text, .. }) = links.last() else { return Ok(()) };
     if text.starts_with('/') {
         return Err(outside(links));
     }
     if text.is_empty() {
-        return Err(missing(links.to_vec()));
+        return Err(missing(links));
     }
-    if links.len() > MOST_LINKS {
-        return Err(TreePartError::Loop { link: link.clone() });
+    if followed > MOST_LINKS {
+        return Err(TreePartError::Loop { link: path.clone() });
     }
     Ok(())
 }
 
-/// The last link that was followed is at fault, if there was one.
-fn missing(links: Vec<Link>) -> TreePartError {
-    match links.into_iter().next_back() {
-        Some((link, text)) => TreePartError::Dangling { link, text },
+/// Nothing is there: the link at fault is the one in whose text the step was, and none where a person wrote it.
+fn missing(links: &[Link]) -> TreePartError {
+    match links.last() {
+        Some(Link { path, text, .. }) => {
+            TreePartError::Dangling { link: path.clone(), text: text.clone() }
+        }
         None => TreePartError::Missing,
     }
 }
 
+/// A file is there and more is left: a link whose text ends here leads to a file.
+fn no_directory(links: &[Link], left: usize) -> TreePartError {
+    match links.iter().find(|link| link.rest == left) {
+        Some(Link { path, text, .. }) => {
+            TreePartError::NoDirectory { link: path.clone(), text: text.clone() }
+        }
+        None => missing(links),
+    }
+}
+
 fn outside(links: &[Link]) -> TreePartError {
-    match links.last().cloned() {
-        Some((link, text)) => TreePartError::Outside { link, text },
+    match links.last() {
+        Some(Link { path, text, .. }) => {
+            TreePartError::Outside { link: path.clone(), text: text.clone() }
+        }
         None => TreePartError::Missing,
     }
 }
@@ -220,10 +255,16 @@ mod tests {
             ("root", "/etc"),
             ("a", "b"),
             ("b", "a"),
+            ("good", "packages/clock"),
+            ("file", "tools/one.py"),
+            ("packages/clock/file", "../../file"),
+            ("over", "good/nothing"),
+            ("far", "good/file/x"),
         ];
         let pair = |link: &str, text: &str| (link.to_owned(), text.to_owned());
         let dangling = |(link, text)| TreePartError::Dangling { link, text };
         let outside = |(link, text)| TreePartError::Outside { link, text };
+        let no_directory = |(link, text)| TreePartError::NoDirectory { link, text };
         for (subdirectory, error) in [
             ("packages/clok", TreePartError::Missing),
             ("tools/one.py/x", TreePartError::Missing),
@@ -233,6 +274,14 @@ mod tests {
             ("out", outside(pair("out", "../../x"))),
             ("root/x", outside(pair("root", "/etc"))),
             ("a", TreePartError::Loop { link: "a".to_owned() }),
+            // The link is good, and what the person wrote behind it is not.
+            ("good/nothing", TreePartError::Missing),
+            ("good/main.py/x", TreePartError::Missing),
+            ("file/x", no_directory(pair("file", "tools/one.py"))),
+            ("good/file/x", no_directory(pair("packages/clock/file", "../../file"))),
+            ("over", dangling(pair("over", "good/nothing"))),
+            ("over/x", dangling(pair("over", "good/nothing"))),
+            ("far", no_directory(pair("packages/clock/file", "../../file"))),
         ] {
             assert_eq!(found(&FILES, &links, subdirectory), Err(error), "{subdirectory}");
         }

@@ -99,7 +99,6 @@ fn a_commit_that_is_not_named_has_the_code_of_its_cause() {
         url: url(),
         source: LoginError::Missing(words()).into(),
     };
-    let ambiguous = RemoteError::Ambiguous { url: url(), name: word(), branch: id(), tag: id() };
     for (error, expected) in [
         (RemoteError::Address { url: url(), source: None }, FailureCode::Source),
         (RemoteError::Forbidden { url: url(), scheme: word() }, FailureCode::Source),
@@ -109,7 +108,6 @@ fn a_commit_that_is_not_named_has_the_code_of_its_cause() {
             RemoteError::NoSuchRef { url: url(), name: word(), near: vec![] },
             FailureCode::NoSuchReference,
         ),
-        (ambiguous, FailureCode::AmbiguousReference),
         (
             RemoteError::AmbiguousId { url: url(), digits: word(), commits: vec![id()] },
             FailureCode::AmbiguousReference,

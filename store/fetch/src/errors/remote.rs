@@ -85,18 +85,6 @@ pub enum RemoteError {
         /// Up to ten that exist, the nearest spelling first.
         near: Vec<String>,
     },
-    /// The name is a branch and a tag, and they are not the same commit.
-    #[error("{name} is a branch ({branch}) and a tag ({tag}) in {url}")]
-    Ambiguous {
-        /// Redacted.
-        url: String,
-        /// What was asked for.
-        name: String,
-        /// The commit of `refs/heads/<name>`.
-        branch: ObjectId,
-        /// The commit of `refs/tags/<name>`.
-        tag: ObjectId,
-    },
     /// The text is no name, and several commits that the server lists have ids that begin with it.
     #[error("{digits} begins the ids of several commits in {url}: {}", ids(.commits))]
     AmbiguousId {
@@ -125,7 +113,6 @@ impl RemoteError {
             Self::Address { .. }
             | Self::Forbidden { .. }
             | Self::NoSuchRef { .. }
-            | Self::Ambiguous { .. }
             | Self::AmbiguousId { .. }
             | Self::Empty { .. } => Class::Permanent,
         }
@@ -139,7 +126,7 @@ impl RemoteError {
             Self::Offline { .. } => FailureCode::Offline,
             Self::Failed { source, .. } => source.code(),
             Self::NoSuchRef { .. } => FailureCode::NoSuchReference,
-            Self::Ambiguous { .. } | Self::AmbiguousId { .. } => FailureCode::AmbiguousReference,
+            Self::AmbiguousId { .. } => FailureCode::AmbiguousReference,
             Self::Empty { .. } => FailureCode::EmptyRepository,
         }
     }
@@ -152,10 +139,9 @@ impl RemoteError {
             Self::Address { .. } | Self::Forbidden { .. } | Self::Offline { .. } => {
                 RemoteStage::Connect
             }
-            Self::NoSuchRef { .. }
-            | Self::Ambiguous { .. }
-            | Self::AmbiguousId { .. }
-            | Self::Empty { .. } => RemoteStage::List,
+            Self::NoSuchRef { .. } | Self::AmbiguousId { .. } | Self::Empty { .. } => {
+                RemoteStage::List
+            }
         }
     }
 
@@ -179,6 +165,11 @@ impl RemoteError {
         }
     }
 
+    /// Whether the server says that it does not give the commit.
+    pub(crate) const fn is_not_given(&self) -> bool {
+        matches!(self.transport(), Some(TransportError::Server(ServerError::NotGiven(_))))
+    }
+
     /// The next thing a person can do, if there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -188,9 +179,6 @@ impl RemoteError {
                 Some(format!("see protocol.{scheme}.allow in the git configuration"))
             }
             Self::Offline { .. } => Some("try again without --offline".into()),
-            Self::Ambiguous { name, .. } => {
-                Some(format!("write refs/heads/{name} or refs/tags/{name}"))
-            }
             Self::AmbiguousId { .. } => Some("write all 40 digits of the commit's id".into()),
             Self::Address { .. } => Some("correct the module's source".into()),
             Self::NoSuchRef { name, .. } if name == "HEAD" => Some(

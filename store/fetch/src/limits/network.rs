@@ -8,6 +8,7 @@
 //! | [`Limits::fetch`] | everything about one repository together, through redirects, retries and the fall-back |
 //! | [`Limits::advertisement`], `CHATTER` | bytes |
 //! | [`Limits::copy`] | the bytes of a copy that git makes of a repository |
+//! | [`Limits::git_memory`] | the memory of each program that git is while it makes one |
 
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct Limits {
     pub advertisement: usize,
     /// Bytes of a repository that git copies for us, where a server gives nothing less.
     pub copy: u64,
+    /// Bytes of address space that git may use while it makes such a copy, and each program that it starts.
+    pub git_memory: u64,
 }
 
 impl Default for Limits {
@@ -54,6 +57,7 @@ impl Default for Limits {
             fetch: Duration::from_secs(3600),
             advertisement: 256 * 1024,
             copy: 2 << 30,
+            git_memory: 8 << 30,
         }
     }
 }

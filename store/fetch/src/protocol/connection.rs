@@ -136,6 +136,11 @@ impl Connection {
         agent.and_then(|agent| agent.value()?.starts_with(b"git/").then_some(())).is_some()
     }
 
+    /// Whether the server does not say what it is.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.handshake.capabilities.capability("agent").is_none()
+    }
+
     /// Whether another request can follow a pack: a lasting connection in version 0 is over.
     pub(crate) fn outlives_a_pack(&self) -> bool {
         !self.link.is_one_stream || (self.speaks_v2() && self.at_end)
@@ -374,7 +379,12 @@ fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Argumen
         features.push(("agent", Some(AGENT.into())));
     }
     // A pack with history goes into our mirror, which is not read while it is written to: it must not be thin.
-    features.retain(|(name, _)| alone || *name != "thin-pack");
+    // A pack against nothing is not, and some servers demand that it may be.
+    let may_be_thin = match &request {
+        FetchRequest::Alone { .. } => true,
+        FetchRequest::History { haves, .. } => haves.is_empty(),
+    };
+    features.retain(|(name, _)| may_be_thin || *name != "thin-pack");
     let mut arguments = Arguments::new(version, features, false);
     match request {
         FetchRequest::Alone { want, have } => {

@@ -39,6 +39,15 @@ pub struct Resolved {
     pub name: Option<String>,
     /// The annotated tag object, if there was one on the way.
     pub tag: Option<ObjectId>,
+    /// Another commit that has this name too: it is a branch, which is taken as by `git clone --branch`, and this is the tag.
+    pub also_a_tag: Option<ObjectId>,
+}
+
+impl Resolved {
+    /// A commit that is meant by its id.
+    fn by_id(commit: ObjectId) -> Self {
+        Self { commit, name: None, tag: None, also_a_tag: None }
+    }
 }
 
 /// A commit, and the annotated tag that it is asked for by where no name leads to it straight: servers give what they
@@ -83,7 +92,7 @@ pub(crate) fn prefixes(wanted: &Wanted) -> Vec<BString> {
 /// The commit that `wanted` means in `refs`, which has all that [`prefixes`] asks for.
 pub(crate) fn resolve(refs: &[Ref], wanted: &Wanted, url: &str) -> Result<Resolved, RemoteError> {
     match wanted {
-        Wanted::Commit(id) => Ok(Resolved { commit: *id, name: None, tag: None }),
+        Wanted::Commit(id) => Ok(Resolved::by_id(*id)),
         Wanted::Head => head(refs).ok_or_else(|| missing(refs, "HEAD", url)),
         Wanted::Named(name) if is_full(name) => {
             find(refs, name).ok_or_else(|| missing(refs, name, url))
@@ -122,7 +131,7 @@ fn by_short_id(refs: &[Ref], digits: &str, url: &str) -> Result<Option<Resolved>
         let is_meant = [object, peeled].into_iter().flatten().any(begins_so);
         let Some(commit) = peeled.or(object).filter(|_| is_meant) else { continue };
         if found.iter().all(|other| other.commit != commit) {
-            found.push(Resolved { commit: commit.to_owned(), name: None, tag: None });
+            found.push(Resolved::by_id(commit.to_owned()));
         }
     }
     if found.len() > 1 {
@@ -194,12 +203,9 @@ fn short(refs: &[Ref], name: &str, url: &str) -> Result<Resolved, RemoteError> {
     let branch = find(refs, &format!("refs/heads/{name}"));
     let tag = find(refs, &format!("refs/tags/{name}"));
     match (branch, tag) {
-        (Some(branch), Some(tag)) if branch.commit != tag.commit => Err(RemoteError::Ambiguous {
-            url: url.to_owned(),
-            name: name.to_owned(),
-            branch: branch.commit,
-            tag: tag.commit,
-        }),
+        (Some(branch), Some(tag)) if branch.commit != tag.commit => {
+            Ok(Resolved { also_a_tag: Some(tag.commit), ..branch })
+        }
         (Some(found), _) | (None, Some(found)) => Ok(found),
         (None, None) => find(refs, &format!("refs/{name}")).ok_or_else(|| missing(refs, name, url)),
     }
@@ -217,6 +223,7 @@ fn find(refs: &[Ref], full: &str) -> Option<Resolved> {
             commit: peeled.unwrap_or(object),
             name: Some(name.to_string()),
             tag: peeled.map(|_| object),
+            also_a_tag: None,
         })
     })
 }
@@ -266,15 +273,16 @@ mod tests {
     }
 
     #[test]
-    fn a_branch_and_a_tag_of_one_name_must_be_one_commit() {
+    fn of_a_branch_and_a_tag_of_one_name_the_branch_is_meant_and_the_tag_is_named() {
         let mut refs = vec![direct("refs/heads/v1", '1'), direct("refs/tags/v1", '1')];
-        assert_eq!(resolve(&refs, &named("v1"), "u").unwrap().commit, id('1'));
+        let both = |refs: &[Ref]| {
+            let found = resolve(refs, &named("v1"), "u").unwrap();
+            (found.commit, found.also_a_tag)
+        };
+        assert_eq!(both(&refs), (id('1'), None));
         refs[1] =
             Ref::Peeled { full_ref_name: "refs/tags/v1".into(), tag: id('1'), object: id('2') };
-        let error = resolve(&refs, &named("v1"), "u").unwrap_err();
-        assert!(
-            matches!(&error, RemoteError::Ambiguous { branch, tag, .. } if *branch == id('1') && *tag == id('2'))
-        );
+        assert_eq!(both(&refs), (id('1'), Some(id('2'))));
         assert_eq!(resolve(&refs, &named("refs/tags/v1"), "u").unwrap().tag, Some(id('1')));
     }
 

@@ -43,7 +43,8 @@ use crate::{
     submodules::{Submodule, address},
     transport::{
         Access, Dialing, Download, GitConfig, HttpAgents, Lanes, Link, LongListings, Pace,
-        RemoteUrl, Watch, Way, WayTaken, Ways, because_of, git_may_do_better, is_of_a_crowd, truer,
+        RemoteUrl, Watch, Way, WayTaken, Ways, because_of, git_may_do_better, is_dropped,
+        is_of_a_crowd, truer,
     },
 };
 
@@ -273,7 +274,7 @@ impl NetworkState {
         let (way, reason) = self.ways.to(remote, &self.config);
         if way == Way::Git {
             let reason = reason.unwrap_or_default();
-            let begun = self.begin_by_git(remote, &reason, watch());
+            let begun = self.begin_by_git(remote, &reason, &watch);
             return begun
                 .inspect(|_| self.ways.remember(remote, way, Some(reason)))
                 .map_err(failed);
@@ -289,7 +290,7 @@ impl NetworkState {
                     return Err(failed((stage, error)));
                 }
                 let reason = because_of(&error);
-                match self.begin_by_git(remote, &reason, watch()) {
+                match self.begin_by_git(remote, &reason, &watch) {
                     // git takes any page for a repository of plain files that has no commits.
                     Ok(connection) if connection.lists_nothing() => Err(failed((stage, error))),
                     Ok(connection) => {
@@ -333,10 +334,14 @@ impl NetworkState {
         &self,
         remote: &RemoteUrl,
         reason: &str,
-        watch: Arc<Watch>,
+        watch: &impl Fn() -> Arc<Watch>,
     ) -> Result<Connection, (RemoteStage, TransportError)> {
         let dial = |watch: &Arc<Watch>| self.dialing().dial_git(remote, reason, watch);
-        Connection::begin(dial, LONGEST, watch).map_err(|error| match error {
+        Connection::begin(dial, LONGEST, watch()).map_err(|error| match error {
+            HandshakeError::Failed(stage, error) if is_dropped(&error) => {
+                let alert = self.dialing().alert_to_git(remote, &watch());
+                alert.map_or((stage, error), |alert| (RemoteStage::Connect, alert))
+            }
             HandshakeError::Failed(stage, error) => (stage, error),
             HandshakeError::TooLong => endless(),
         })
@@ -445,6 +450,8 @@ impl Session {
         } else {
             self.tips(&mut connection).map_err(FetchError::Remote)?
         };
+        // A server that does not say what it is may demand to be allowed thin packs, which are whole when we have nothing.
+        let haves = if connection.is_anonymous() { &[] } else { haves };
         let request = |want| {
             if given {
                 FetchRequest::History { wants: vec![want], haves }
@@ -512,6 +519,7 @@ impl Session {
     ) -> Result<R, FetchError<E>> {
         let tip = connection.listed(commit).or_else(|| self.named.get(&commit).copied());
         let (is_named, is_git) = (tip.is_some(), connection.is_git());
+        let is_final = is_git && connection.speaks_v2();
         let tip = tip.unwrap_or(commit.into());
         let mut receive = Some(receive);
         let mut once = |pack: &mut dyn BufRead, tip| {
@@ -526,6 +534,13 @@ impl Session {
         match self.find_tag(commit) {
             Some((connection, tip)) => {
                 self.fetch_over(connection, tip, request, on_step, &mut once)
+            }
+            // In version 2 git gives each commit that is there.
+            None if is_final && refused.is_not_given() => {
+                self.refused.remove(&commit);
+                let source =
+                    ServerError::NotGiven(format!("the repository has no commit {commit}"));
+                Err(FetchError::Remote(self.failed(RemoteStage::Fetch, source.into())))
             }
             None => Err(FetchError::Remote(refused)),
         }

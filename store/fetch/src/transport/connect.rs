@@ -75,6 +75,17 @@ impl Dialing<'_> {
         dial(self, remote, version, watch)
     }
 
+    /// Why a server hung up on git before it answered, where its words in an older handshake tell.
+    pub(crate) fn alert_to_git(
+        self,
+        remote: &RemoteUrl,
+        watch: &Arc<Watch>,
+    ) -> Option<TransportError> {
+        let is_https = remote.url.scheme == Scheme::Https;
+        let asked = is_https.then(|| git_helper::alert_in_handshake(self.config, remote, watch));
+        asked.flatten()
+    }
+
     /// Connects to an HTTP server through git, for this reason.
     pub(crate) fn dial_git(
         self,
@@ -90,7 +101,7 @@ impl Dialing<'_> {
                 without_refs: Some(self.limits.advertisement),
             }),
             Helper::FallsBack => {
-                let most = self.limits.copy;
+                let most = self.limits.into();
                 let copy = CopyClient::new(self.config, remote, reason, most, watch);
                 let transport = Box::new(git_copy::transport(copy));
                 Ok(Link { transport, stderr: None, is_one_stream: false, without_refs: None })
@@ -124,7 +135,7 @@ fn dial(
             Ok(over_process(started, (opening, None), remote, version, ConnectMode::Process))
         }
         _ => {
-            let copy = git_copy::of_bundle(config, remote, limits.copy, watch)?;
+            let copy = git_copy::of_bundle(config, remote, limits.into(), watch)?;
             let mut served = remote.clone();
             if let Some(copy) = &copy {
                 // A path that stands for itself.

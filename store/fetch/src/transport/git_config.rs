@@ -272,16 +272,11 @@ impl GitConfig {
 
     fn proxy_login(&self, proxy: String) -> String {
         let with_scheme = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
-        let Ok(mut url) = gix::url::parse(with_scheme.as_str()) else { return with_scheme };
+        let Ok(url) = gix::url::parse(with_scheme.as_str()) else { return with_scheme };
         if url.user().is_none() || url.password().is_some() {
             return with_scheme;
         }
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        if let Ok(Ok(login)) = self.logins.helpers().fill(&url.to_bstring().to_string(), &[]) {
-            url.set_user(Some(text(&login.username)));
-            url.set_password(Some(text(&login.password)));
-        }
-        url.to_bstring().to_string()
+        self.logins.with_proxy_login(url)
     }
 }
 

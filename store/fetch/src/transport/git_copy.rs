@@ -5,10 +5,12 @@
 //! served to us by `git upload-pack`. So refs are resolved, packs received and objects checked as from any other server.
 //!
 //! Limits: the copy is made again for each fetch; a dumb server gives the history too. Its size is limited by
-//! [`Limits::copy`](crate::limits::Limits::copy).
+//! [`Limits::copy`](crate::limits::Limits::copy), and the memory of git by
+//! [`Limits::git_memory`](crate::limits::Limits::git_memory), where the system has such a limit.
 
 use std::{
     any::Any,
+    env,
     ffi::OsString,
     fs::{self, DirBuilder},
     io::{self, BufReader, Cursor, Read, Write},
@@ -33,7 +35,10 @@ use super::{
     refusal::Moment,
     watch::Watch,
 };
-use crate::errors::{ConnectError, TransferError, TransportError};
+use crate::{
+    errors::{ConnectError, TransferError, TransportError},
+    limits::Limits,
+};
 
 /// How often a running git is looked at, and how often the size of its copy.
 const TICK: Duration = Duration::from_millis(20);
@@ -58,19 +63,32 @@ struct Copying {
     config: Arc<GitConfig>,
     remote: RemoteUrl,
     reason: String,
-    most: u64,
+    most: Most,
     watch: Arc<Watch>,
     /// The ids and names of the refs.
     refs: Mutex<Vec<(String, String)>>,
 }
 
+/// What a copy may cost, in bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Most {
+    pub disk: u64,
+    pub memory: u64,
+}
+
+impl From<&Limits> for Most {
+    fn from(limits: &Limits) -> Self {
+        Self { disk: limits.copy, memory: limits.git_memory }
+    }
+}
+
 impl CopyClient {
-    /// `reason` says why git is needed; the copy has at most `most` bytes.
+    /// `reason` says why git is needed.
     pub(crate) fn new(
         config: &Arc<GitConfig>,
         remote: &RemoteUrl,
         reason: &str,
-        most: u64,
+        most: Most,
         watch: &Arc<Watch>,
     ) -> Self {
         Self(Arc::new(Copying {
@@ -219,6 +237,7 @@ impl Copying {
             "--stateless-rpc",
         ]);
         command.arg(place.path()).env_remove("GIT_PROTOCOL");
+        let command = within(self.most.memory, command);
         let (program, output, mut input) = ServerProcess::start(command, "git", true, &self.watch)?;
         input.write_all(request).and_then(|()| input.flush()).map_err(|error| {
             let dropped = TransferError::Dropped { source: Some(error.to_string().into()) };
@@ -240,8 +259,15 @@ impl Copying {
             // A dumb server has files only, and no part of a history.
             fetched = self.fetch(place.path(), &wanted, false)?;
         }
-        let dropped = TransferError::Dropped { source: None };
-        fetched.map(|()| place).map_err(|said| fault_from_git(&said, dropped, Moment::Asked))
+        fetched.map(|()| place).map_err(|said| self.meaning(&said))
+    }
+
+    /// What a git meant that failed to make a copy.
+    fn meaning(&self, said: &str) -> TransportError {
+        if MEMORY_IS_USED_UP.iter().any(|words| said.contains(words)) {
+            return TransferError::GitMemory(self.most.memory).into();
+        }
+        fault_from_git(said, TransferError::Dropped { source: None }, Moment::Asked)
     }
 
     /// Lets git fetch into `place`; what it said, if it failed.
@@ -283,6 +309,7 @@ impl Copying {
         let mut measured = Instant::now();
         loop {
             if let Some(status) = program.ended().map_err(failed)? {
+                self.measure(size_of(place))?;
                 return Ok(status);
             }
             self.watch.check_cancelled().and_then(|()| self.watch.time_left()).map_err(failed)?;
@@ -295,10 +322,13 @@ impl Copying {
                 self.watch.counters.received(grown);
                 (size, measured) = (now, Instant::now());
             }
-            if size > self.most {
-                return Err(TransferError::LargeCopy(self.most).into());
-            }
+            self.measure(size)?;
         }
+    }
+
+    fn measure(&self, size: u64) -> Result<(), TransferError> {
+        let most = self.most.disk;
+        if size > most { Err(TransferError::LargeCopy(most)) } else { Ok(()) }
     }
 
     fn start(
@@ -306,6 +336,7 @@ impl Copying {
         command: Command,
     ) -> Result<(ServerProcess, ProcessOutput, ProcessInput), ConnectError> {
         let grouping = Grouping::of_git(self.config.interactive());
+        let command = within(self.most.memory, command);
         ServerProcess::start_as(command, "git", grouping, fault_from_git, &self.watch)
             .map_err(|error| needed(error, &self.reason))
     }
@@ -341,7 +372,7 @@ impl Copying {
 pub(crate) fn of_bundle(
     config: &Arc<GitConfig>,
     remote: &RemoteUrl,
-    most: u64,
+    most: Most,
     watch: &Arc<Watch>,
 ) -> Result<Option<TempDir>, TransportError> {
     let path = PathBuf::from(OsString::from_vec(local_path(&remote.url)));
@@ -363,12 +394,36 @@ pub(crate) fn of_bundle(
     let (mut program, output, input) = copying.start(command)?;
     drop((input, output));
     let status = copying.attend(&mut program, place.path())?;
-    let dropped = TransferError::Dropped { source: None };
     if status.success() {
         Ok(Some(place))
     } else {
-        Err(program.stderr().meaning(dropped, Moment::Asked))
+        Err(copying.meaning(&program.stderr().last_words()))
     }
+}
+
+/// What git prints that gets no more memory.
+const MEMORY_IS_USED_UP: [&str; 5] =
+    ["Out of memory", "out of memory", "Cannot allocate memory", "malloc failed", "mmap failed"];
+
+/// The same command with no more than this much memory, and so for all that it starts: by a shell, which becomes the program. A
+/// system without that limit runs it all the same.
+fn within(memory: u64, command: Command) -> Command {
+    let program = command.get_program().to_owned();
+    let paths = env::var_os("PATH").unwrap_or_default();
+    // Where it is missing, that is to be said of it and not of the shell.
+    if !env::split_paths(&paths).any(|place| place.join(&program).is_file()) {
+        return command;
+    }
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -v \"$0\" 2>/dev/null; exec \"$@\""]);
+    shell.arg((memory >> 10).max(1).to_string()).arg(program).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
 }
 
 fn is_bundle(path: &Path) -> bool {

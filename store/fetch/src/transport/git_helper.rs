@@ -51,6 +51,25 @@ pub(crate) enum Helper {
     FallsBack,
 }
 
+/// Why the server of `remote` hung up on git before it answered, if it says so in the handshake of TLS 1.2. In 1.3 it learns
+/// of a client's certificate after the client is done, and which of a broken connection and its alert git finds is chance.
+pub(crate) fn alert_in_handshake(
+    config: &GitConfig,
+    remote: &RemoteUrl,
+    watch: &Arc<Watch>,
+) -> Option<TransportError> {
+    let mut command = git_for(config, remote);
+    command.env("GIT_SSL_VERSION", "tlsv1.2");
+    match speak(command, config, remote, "", watch).err()? {
+        TransportError::Connect(ConnectError::Tls { source })
+            if !source.to_string().contains("version") =>
+        {
+            Some(ConnectError::Tls { source }.into())
+        }
+        _ => None,
+    }
+}
+
 /// Starts git's transport for `remote`, and lets it ask the server. `reason` says why it is needed.
 pub(crate) fn start(
     config: &GitConfig,
@@ -58,7 +77,16 @@ pub(crate) fn start(
     reason: &str,
     watch: &Arc<Watch>,
 ) -> Result<Helper, TransportError> {
-    let mut command = git_for(config, remote);
+    speak(git_for(config, remote), config, remote, reason, watch)
+}
+
+fn speak(
+    mut command: Command,
+    config: &GitConfig,
+    remote: &RemoteUrl,
+    reason: &str,
+    watch: &Arc<Watch>,
+) -> Result<Helper, TransportError> {
     command.arg("remote-https").arg("origin").arg(remote.url.to_bstring().to_string());
     let grouping = Grouping::of_git(config.interactive());
     let started = ServerProcess::start_as(command, "git", grouping, fault_from_git, watch);

@@ -11,7 +11,9 @@ use crate::errors::{ConnectError, LoginError, ServerError, TransferError, Transp
 /// The error that a git that hung up has printed.
 pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment) -> TransportError {
     let said = without_logins(said);
-    let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
+    // A host or a repository may be called anything.
+    let unnamed = without_names(&said);
+    let has = |texts: &[&str]| texts.iter().any(|text| unnamed.contains(text));
     let last = || last_words(&said);
     let cause = || last().into();
     if said.is_empty() {
@@ -31,7 +33,7 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment)
     ]) || status == Some(401)
     {
         LoginError::Missing(words).into()
-    } else if status == Some(407) || has(&["proxy", "Proxy", "SOCKS"]) {
+    } else if status == Some(407) || has(&["proxy", "Proxy", "SOCKS", "CONNECT tunnel"]) {
         ConnectError::Proxy(last()).into()
     } else if let Some(status) = status {
         recognised(words.text()).unwrap_or_else(|| {
@@ -41,6 +43,8 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment)
         ServerError::Status { status: 404, retry_after: None, said: words }.into()
     } else if has(&["ould not resolve host", "ouldn't resolve host"]) {
         ConnectError::UnknownHost { source: Some(cause()) }.into()
+    } else if has(&DROPPED_BELOW_TLS) {
+        TransferError::Dropped { source: Some(cause()) }.into()
     } else if has(&["SSL", "TLS", "ssl", "tls", "certificate", "CAfile", "cipher"]) {
         ConnectError::Tls { source: cause() }.into()
     } else if has(&[
@@ -71,6 +75,19 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment)
     }
 }
 
+/// What libraries say of a connection that ended without a word about TLS itself.
+const DROPPED_BELOW_TLS: [&str; 9] = [
+    "non-properly terminated",
+    "SSL_ERROR_SYSCALL",
+    "unexpected eof",
+    "error in the pull function",
+    "Error in the push function",
+    "getpeername() failed",
+    "Send failure",
+    "Recv failure",
+    "Broken pipe",
+];
+
 /// The status of HTTP in libcurl's words.
 fn status(said: &str) -> Option<u16> {
     let after = |text: &str| {
@@ -100,6 +117,16 @@ fn last_words(said: &str) -> String {
         Some((_, why)) => why.to_owned(),
         None => text.to_owned(),
     }
+}
+
+/// The text without the addresses that git quotes.
+fn without_names(said: &str) -> String {
+    let parts = said.split('\'').enumerate();
+    let kept = parts.map(|(number, part)| {
+        let is_address = number % 2 == 1 && part.contains("://");
+        if is_address { "" } else { part }
+    });
+    kept.collect::<Vec<_>>().join("'")
 }
 
 /// The text without what stands before an `@` in an address.
@@ -154,6 +181,31 @@ mod tests {
                 "fatal: unable to access 'https://h/': Received HTTP code 407 from proxy after CONNECT",
                 FailureCode::Proxy,
             ),
+            (
+                "fatal: unable to access 'https://h/': CONNECT tunnel failed, response 407",
+                FailureCode::Proxy,
+            ),
+            (
+                "fatal: unable to access 'https://h/': GnuTLS recv error (-12): A TLS fatal alert has been received.",
+                FailureCode::Untrusted,
+            ),
+            (
+                "fatal: unable to access 'https://h/': GnuTLS recv error (-110): The TLS connection was non-properly terminated.",
+                FailureCode::Connection,
+            ),
+            (
+                "fatal: unable to access 'https://h/': OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to h:443",
+                FailureCode::Connection,
+            ),
+            (
+                "fatal: unable to access 'https://h/': Send failure: Broken pipe",
+                FailureCode::Connection,
+            ),
+            (
+                "fatal: unable to access 'https://proxy.tls/': The requested URL returned error: 404",
+                FailureCode::NoSuchRepository,
+            ),
+            ("fatal: repository 'https://proxy/ssl.git/' not found", FailureCode::NoSuchRepository),
             (
                 "fatal: unable to access 'https://h/': server certificate verification failed. CAfile: none CRLfile: none",
                 FailureCode::Untrusted,

@@ -4,10 +4,13 @@
 //! asks a person. Here the first question about a place is asked, and the others wait for its answer; so they do not wait
 //! for a helper that never answers, one after the other, either.
 //!
+//! So are the logins that a place has accepted: the next repository of that place is asked for with them at once, which saves
+//! it the question.
+//!
 //! Limits: only where no path decides which helper answers, or what. A login that was refused is asked for again.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     env, io,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -26,6 +29,12 @@ pub(crate) struct HelperLogins {
     /// Whether an answer for one repository is good for all of its place.
     is_by_place: bool,
     said: Mutex<HashMap<Question, Arc<Mutex<Option<Answer>>>>>,
+    /// The `Authorization` that a place has accepted, for the user that an address names or for none.
+    accepted: Mutex<HashMap<(HttpOrigin, Option<String>), String>>,
+    /// The logins that helpers gave for proxies, by the address with the login in it.
+    of_proxies: Mutex<HashMap<String, Arc<HelperLogin>>>,
+    /// The proxies that have let a connection through.
+    proxies: Mutex<HashSet<String>>,
 }
 
 /// What a question is about: a place, the user that its address names, and the rest of the address where that matters.
@@ -42,7 +51,67 @@ enum Answer {
 impl HelperLogins {
     pub(crate) fn new(helpers: CredentialHelpers, config: &File) -> Self {
         let is_by_place = !has_paths(config) && env::var_os("GIT_CONFIG_PARAMETERS").is_none();
-        Self { helpers, is_by_place, said: Mutex::default() }
+        Self {
+            helpers,
+            is_by_place,
+            said: Mutex::default(),
+            accepted: Mutex::default(),
+            of_proxies: Mutex::default(),
+            proxies: Mutex::default(),
+        }
+    }
+
+    /// The `Authorization` that `origin` has accepted for another repository, whose address names the same user, or none.
+    pub(crate) fn accepted(&self, origin: &HttpOrigin, user: Option<&str>) -> Option<String> {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.get(&(origin.clone(), user.map(str::to_owned))).cloned()
+    }
+
+    /// Remembers that `origin` has accepted a login that is good for all of it, as far as the configuration says.
+    pub(crate) fn remember(&self, origin: &HttpOrigin, user: Option<&str>, authorization: &str) {
+        if self.is_by_place {
+            let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+            accepted
+                .entry((origin.clone(), user.map(str::to_owned)))
+                .or_insert_with(|| authorization.to_owned());
+        }
+    }
+
+    /// The address of a proxy with the login that helpers have for the user in it.
+    pub(crate) fn with_proxy_login(&self, mut url: gix::Url) -> String {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let Ok(Ok(login)) = self.ask(&url.to_bstring().to_string(), &[]) else {
+            return url.to_bstring().to_string();
+        };
+        url.set_user(Some(text(&login.username)));
+        url.set_password(Some(text(&login.password)));
+        let whole = url.to_bstring().to_string();
+        let mut known = self.of_proxies.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(whole.clone(), login);
+        whole
+    }
+
+    /// A connection came through the proxy of this address: helpers may keep its login, once. What a proxy refuses, git asks for
+    /// again, and takes back.
+    pub(crate) fn proxy_let_through(&self, proxy: &str) {
+        let is_new = {
+            let mut proxies = self.proxies.lock().unwrap_or_else(PoisonError::into_inner);
+            proxies.insert(proxy.to_owned())
+        };
+        let Some(mut url) = gix::url::parse(proxy).ok().filter(|_| is_new) else { return };
+        let of_helpers = {
+            let known = self.of_proxies.lock().unwrap_or_else(PoisonError::into_inner);
+            known.get(proxy).cloned()
+        };
+        let password = url.set_password(None);
+        match (of_helpers, url.user().map(str::to_owned), password) {
+            (Some(login), ..) => self.helpers.tell(&login, Verdict::Approve),
+            (None, Some(user), Some(password)) => {
+                let address = url.to_bstring().to_string();
+                self.helpers.tell_of(&address, &user, &password, Verdict::Approve);
+            }
+            _ => {}
+        }
     }
 
     /// The helpers themselves.

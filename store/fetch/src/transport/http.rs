@@ -247,7 +247,10 @@ impl RequestSender {
         if !response.status().is_success() {
             return Err(self.fail(response, login));
         }
-        self.watch.during(|| self.logins.accepted(&at));
+        self.watch.during(|| {
+            self.logins.accepted(&at);
+            self.logins.proxy_let_through(self.options.connection.proxy.as_deref());
+        });
         Ok(FinalResponse { at, headers: header_lines(&response), response })
     }
 
@@ -264,6 +267,9 @@ impl RequestSender {
         loop {
             let request = self.request(&at, plan);
             let response = self.send_in_a_crowd(&request, plan.body)?;
+            if request.login && refuses(&response) && self.logins.take_back(&at) {
+                continue;
+            }
             if response.status().is_redirection() && plan.follow {
                 redirects += 1;
                 at = self.redirect(&at, &response, redirects)?;
@@ -375,6 +381,11 @@ impl RequestSender {
         headers.extend(login.map(|value| (AUTHORIZATION.to_string(), value)));
         Request { agent: self.agent.clone(), url: without_user(url), headers, login: has_login }
     }
+}
+
+/// Whether the answer may be another without the login that was sent.
+fn refuses(response: &Response) -> bool {
+    matches!(response.status().as_u16(), 400 | 401 | 403 | 404)
 }
 
 fn has_authorization(headers: &Headers) -> bool {

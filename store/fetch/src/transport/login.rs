@@ -6,6 +6,9 @@
 //! that a redirect led to; the login of `~/.netrc`; the credential helpers, once. Helpers keep or forget a login as git
 //! lets them: one that they gave, or that was written in the address.
 //!
+//! A login that its place accepted for one repository is sent along for the next ones at once. Where it is refused there, the
+//! request is sent again without it, and then everything is as for the first.
+//!
 //! Where git is less strict, this is not: git sends a login that was written for one origin to another when the listing was
 //! redirected there without a question and the pack is refused without one. It lets helpers forget a login that another
 //! origin refused, and keep one that a server wrote into a `Location`.
@@ -33,6 +36,8 @@ pub(crate) struct Logins {
     config: Arc<GitConfig>,
     /// The address, without its password, as helpers know it.
     address: String,
+    /// Whose login the address asks for: the user in it, or the user and the password.
+    user: Option<String>,
     state: Mutex<LoginState>,
 }
 
@@ -70,6 +75,8 @@ enum LoginSource {
     Helpers(String, Arc<HelperLogin>),
     /// Helpers receive nothing about it, or have received it.
     Settled,
+    /// Another repository of the place was given out for it. It was not asked for here.
+    Ahead,
 }
 
 impl KnownLogin {
@@ -84,19 +91,29 @@ impl Logins {
     pub(crate) fn new(config: &Arc<GitConfig>, remote: &RemoteUrl) -> Self {
         let address = remote.url.to_bstring().to_string();
         let here = http_origin(&address);
+        // What an address has with a password is for addresses that have the same.
+        let user = remote.url.user().map(|user| match &remote.login {
+            Some(login) => format!("{user}:{}", login.password),
+            None => user.to_owned(),
+        });
+        let ahead = here.clone().and_then(|origin| {
+            let authorization = config.logins().accepted(&origin, user.as_deref())?;
+            Some(KnownLogin { origin, authorization, source: LoginSource::Ahead })
+        });
         let whole = remote.login.clone().zip(here.clone()).map(|(account, origin)| {
             let Account { username, password, .. } = account.clone();
             let source = LoginSource::Address(account);
             KnownLogin::basic(origin, username.as_bytes(), password.as_bytes(), source)
         });
-        let user = remote.url.user().filter(|_| whole.is_none());
-        let user = here.zip(user.map(str::to_owned));
+        let alone = remote.url.user().filter(|_| whole.is_none());
+        let alone = here.zip(alone.map(str::to_owned));
         let (known, written) = match whole {
-            Some(whole) if whole.origin.may_be_read_on_the_way() => (None, Some(whole)),
-            whole => (whole, None),
+            Some(whole) if whole.origin.may_be_read_on_the_way() => (ahead, Some(whole)),
+            Some(whole) => (Some(whole), None),
+            None => (ahead, None),
         };
-        let state = LoginState { known, written, user, ..LoginState::default() };
-        Logins { config: Arc::clone(config), address, state: Mutex::new(state) }
+        let state = LoginState { known, written, user: alone, ..LoginState::default() };
+        Logins { config: Arc::clone(config), address, user, state: Mutex::new(state) }
     }
 
     /// The `Authorization` that a request for `url` is to have.
@@ -105,6 +122,23 @@ impl Logins {
         let here = http_origin(url)?;
         let known = state.known.as_ref().filter(|known| known.origin == here);
         known.map(|known| known.authorization.clone())
+    }
+
+    /// Forgets a login for `url` that was not asked for. Whether there was one.
+    pub(crate) fn take_back(&self, url: &str) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = http_origin(url);
+        let is_ahead = |known: &mut KnownLogin| {
+            matches!(known.source, LoginSource::Ahead) && Some(&known.origin) == here.as_ref()
+        };
+        state.known.take_if(is_ahead).is_some()
+    }
+
+    /// A connection came through the proxy of this address.
+    pub(crate) fn proxy_let_through(&self, proxy: Option<&str>) {
+        if let Some(proxy) = proxy {
+            self.config.logins().proxy_let_through(proxy);
+        }
     }
 
     /// A redirect leads to `url`, which may have a login for that origin in it.
@@ -128,7 +162,10 @@ impl Logins {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(here) = http_origin(url) else { return Ok(false) };
         if let Some(known) = &mut state.known
-            && !matches!(known.source, LoginSource::Tentative | LoginSource::UserAlone)
+            && !matches!(
+                known.source,
+                LoginSource::Tentative | LoginSource::UserAlone | LoginSource::Ahead
+            )
         {
             // Another request of the same client has found it meanwhile.
             if !had_login && known.origin == here {
@@ -155,8 +192,23 @@ impl Logins {
         if let Some(known) = &mut state.known
             && Some(&known.origin) == here.as_ref()
         {
+            if self.is_for_all_of(known) {
+                let user = self.user.as_deref();
+                self.config.logins().remember(&known.origin, user, &known.authorization);
+            }
             self.report(known, Verdict::Approve);
         }
+    }
+
+    /// Whether a login is good for each repository of its place: it is from where all of them have theirs.
+    fn is_for_all_of(&self, known: &KnownLogin) -> bool {
+        let is_home = http_origin(&self.address).as_ref() == Some(&known.origin);
+        is_home
+            && match &known.source {
+                LoginSource::Address(_) | LoginSource::UserAlone | LoginSource::Tentative => true,
+                LoginSource::Helpers(_, login) => !login.is_of_path(),
+                LoginSource::Settled | LoginSource::Ahead => false,
+            }
     }
 
     /// The error of a place that wants a login, with what is known of the logins: what helpers said who gave none, and
@@ -216,6 +268,7 @@ impl Logins {
                 logins.helpers().tell_of(&self.address, &username, &password, verdict);
             }
             source @ (LoginSource::Tentative | LoginSource::UserAlone) => known.source = source,
+            source @ LoginSource::Ahead => known.source = source,
             LoginSource::Settled => {}
         }
     }

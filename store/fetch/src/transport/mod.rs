@@ -53,4 +53,4 @@ pub(crate) use process::{StderrTail, fault_from_stderr};
 pub(crate) use refusal::{Moment, judge};
 pub(crate) use watch::Watch;
 pub use ways::{Way, WayTaken};
-pub(crate) use ways::{Ways, because_of, git_may_do_better, truer};
+pub(crate) use ways::{Ways, because_of, git_may_do_better, is_dropped, truer};

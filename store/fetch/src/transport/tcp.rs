@@ -119,14 +119,14 @@ fn begin(address: &SocketAddr) -> io::Result<OwnedFd> {
 }
 
 /// A socket that programs we start do not inherit.
-#[cfg(not(target_vendor = "apple"))]
+#[cfg(not(any(target_vendor = "apple", modstore_as_macos)))]
 fn socket(family: AddressFamily) -> io::Result<OwnedFd> {
     let flags = rustix::net::SocketFlags::CLOEXEC;
     Ok(rustix::net::socket_with(family, SocketType::STREAM, flags, None)?)
 }
 
 /// A socket that programs we start do not inherit, but for those that start at this very moment.
-#[cfg(target_vendor = "apple")]
+#[cfg(any(target_vendor = "apple", modstore_as_macos))]
 fn socket(family: AddressFamily) -> io::Result<OwnedFd> {
     let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;

@@ -131,7 +131,7 @@ pub(crate) fn git_may_do_better(
 }
 
 /// A server that hangs up in the middle of a TLS handshake may just dislike it.
-const fn is_dropped(error: &TransportError) -> bool {
+pub(crate) const fn is_dropped(error: &TransportError) -> bool {
     matches!(error, TransportError::Transfer(TransferError::Dropped { .. }))
 }
 
@@ -139,6 +139,25 @@ const fn is_dropped(error: &TransportError) -> bool {
 pub(crate) fn truer(ours: TransportError, git: TransportError) -> TransportError {
     let knows_more = match (&ours, &git) {
         (_, TransportError::Cancelled) => true,
+        // git came further: past the handshake of TLS, past the proxy.
+        (
+            TransportError::Connect(ConnectError::Tls { .. } | ConnectError::Proxy(_))
+            | TransportError::Server(ServerError::Status { status: 407, .. }),
+            TransportError::Login(_) | TransportError::Server(_),
+        ) => !matches!(
+            git,
+            TransportError::Server(
+                ServerError::Refused(_)
+                    | ServerError::Said(_)
+                    | ServerError::Status { status: 407, .. }
+            )
+        ),
+        // A connection that broke off says less than any reason.
+        (
+            TransportError::Transfer(TransferError::Dropped { .. })
+            | TransportError::Connect(ConnectError::Proxy(_)),
+            TransportError::Connect(ConnectError::Tls { .. }),
+        ) => true,
         (TransportError::Login(_), TransportError::Login(error)) => {
             !matches!(error, LoginError::Missing(_) | LoginError::Refused(_))
         }

@@ -30,18 +30,24 @@ pub(crate) fn fetch(
         (Some(key), Some(module)) => places::find(sources, &key, base, module)?,
         _ => None,
     };
+    let remark =
+        resolution.revision().and_then(|revision| upstream.remarks.get(&revision)).cloned();
     let own = match found {
-        Some(FoundTree::Whole(tree)) => return Ok(Acquired::Tree(tree)),
+        Some(FoundTree::Whole(mut tree)) => {
+            tree.warnings.extend(remark);
+            return Ok(Acquired::Tree(tree));
+        }
         Some(FoundTree::Own(planted)) => Some(*planted),
         None => None,
     };
-    let tree = match resolution {
+    let mut tree = match resolution {
         Resolution::Commit(commit) => {
             of_commit(sources, upstream, (commit, contents), (own, base), modules)?
         }
         Resolution::Archive(archive) => archive::fetch(sources, upstream, archive)?,
         Resolution::Directory(path) => return Ok(Acquired::Directory(path.clone())),
     };
+    tree.warnings.extend(remark);
     Ok(Acquired::Tree(Box::new(tree)))
 }
 

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     disk::Layout,
     events::{Event, Events, Step},
-    model::{Fetched, ModuleName, Origin, RefName},
+    model::{Fetched, ModuleName, Origin, RefName, Revision},
 };
 
 /// What each of these names means; all fail alike when the repository cannot be asked. `modules` are those that want
@@ -36,7 +36,9 @@ pub(super) fn list(
     match connected(sources, upstream, wanted, modules) {
         Err(error) => wanted.iter().map(|_| Err(error.clone())).collect(),
         Ok(session) => {
-            let resolved = session.take_resolutions().into_iter().zip(wanted);
+            let (found, url) = (session.take_resolutions(), session.url().to_owned());
+            upstream.remarks.extend(found.iter().flatten().filter_map(|found| remark(found, &url)));
+            let resolved = found.into_iter().zip(wanted);
             let resolved = resolved.map(|(resolved, wanted)| {
                 let is_id = match &resolved {
                     Ok(resolved) => resolved.name.is_none(),
@@ -50,6 +52,19 @@ pub(super) fn list(
             resolved.collect()
         }
     }
+}
+
+/// What a person should know of a name that is a branch and a tag.
+fn remark(found: &Resolved, url: &str) -> Option<(Revision, String)> {
+    let Resolved { commit, name: Some(branch), also_a_tag: Some(tag), .. } = found else {
+        return None;
+    };
+    let name = branch.strip_prefix("refs/heads/").unwrap_or(branch);
+    let text = format!(
+        "{name} is a branch ({commit}) and a tag ({tag}) in {url}; the branch was taken, as by `git clone --branch`: write \
+         {branch} or refs/tags/{name}"
+    );
+    Some(((*commit).into(), text))
 }
 
 fn resolution(
@@ -79,7 +94,7 @@ fn connected<'u>(
     wanted: &[Wanted],
     modules: &[&ModuleName],
 ) -> Result<&'u mut Session, SourceError> {
-    let Upstream { urls, host, connection } = upstream;
+    let Upstream { urls, host, connection, .. } = upstream;
     let connection = connection.get_or_insert_with(|| {
         if sources.context.cancel.is_cancelled() {
             return Err(SourceError::cancelled());

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use modstore_fetch::Session;
 
 use super::SourceError;
-use crate::model::{Origin, RemoteUrl, Source};
+use crate::model::{Origin, RemoteUrl, Revision, Source};
 
 /// A repository, with the login that its sources share; or an archive; or a directory.
 pub(crate) struct Upstream {
@@ -17,18 +17,21 @@ pub(crate) struct Upstream {
     /// Unless it is on this machine.
     pub(super) host: Option<String>,
     pub(super) connection: Option<Result<Session, SourceError>>,
+    /// What a person should know of the commits that names led to.
+    pub(super) remarks: BTreeMap<Revision, String>,
 }
 
 impl Upstream {
     /// A repository by itself.
     pub(super) fn of_repository(url: &RemoteUrl) -> Self {
         let host = url.origin().host().map(str::to_owned);
-        Self { urls: vec![url.clone()], host, connection: None }
+        Self { urls: vec![url.clone()], host, connection: None, remarks: BTreeMap::new() }
     }
 
     /// Where these sources come from.
     pub(crate) fn of<'s>(sources: impl Iterator<Item = &'s Source>) -> Self {
-        let mut upstream = Self { urls: Vec::new(), host: None, connection: None };
+        let remarks = BTreeMap::new();
+        let mut upstream = Self { urls: Vec::new(), host: None, connection: None, remarks };
         for source in sources {
             upstream.host = source.host();
             let repository = source.repository().filter(|url| !upstream.urls.contains(url));

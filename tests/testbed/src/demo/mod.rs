@@ -1,9 +1,7 @@
 //! The demo: the main job of a program on real repositories, each claim checked as it is printed.
 //!
-//! The commands are run as a person would run them, and their output is theirs. The story is in `play`; `sandbox` runs the
-//! commands.
+//! The commands are run as a person would run them, and their output is theirs. The story is in `play`.
 
-mod sandbox;
 mod play;
 
 pub use play::{Demo, DemoError, DemoStep, Played};

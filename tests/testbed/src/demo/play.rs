@@ -9,12 +9,12 @@ use std::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::sandbox::{Finished, Sandbox};
 use crate::{
     failure::LabError,
     http::{Fault, HttpServer},
     random::Random,
     repositories::{Change, GitError, Repo},
+    sandbox::{Finished, Sandbox},
 };
 
 /// The bytes of a pack that the server sends before the cut, and of the file in that pack, which does not compress.

@@ -90,6 +90,10 @@ fn instead(
             armed.fires();
             plain(403, "Content-Type", "text/html")
         }
+        Fault::RefusesHeader(name) if request.header(name).is_some() => {
+            armed.fires();
+            plain(403, "Content-Type", "text/html")
+        }
         Fault::RefuseWant(id) if wants(request, id) && armed.fires() => {
             let body = pkt_line(format!("ERR upload-pack: not our ref {id}"));
             let kind = "application/x-git-upload-pack-result".to_owned();

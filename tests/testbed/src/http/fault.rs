@@ -67,6 +67,8 @@ pub enum Fault {
         /// Its value.
         value: &'static str,
     },
+    /// A request with this header (its name in lower case) is refused with 403.
+    RefusesHeader(&'static str),
     /// Every request is redirected (302) to the same place below another repository URL.
     Redirect {
         /// The other repository's URL, without a slash at the end.
@@ -140,6 +142,7 @@ impl fmt::Debug for Fault {
             Self::BreakOffAtWant(id) => write!(f, "BreakOffAtWant({id})"),
             Self::BasicAuth { user, .. } => write!(f, "BasicAuth({user})"),
             Self::NeedsHeader { name, .. } => write!(f, "NeedsHeader({name})"),
+            Self::RefusesHeader(name) => write!(f, "RefusesHeader({name})"),
             Self::Redirect { to } => write!(f, "Redirect({to})"),
             Self::Delay(ms) => write!(f, "Delay({ms} ms)"),
             Self::BytesWithoutEnd { again, .. } => {

@@ -28,6 +28,12 @@ const SHORT_NAMES: [(&str, &str); 9] = [
     ("gist", "gist.github.com"),
 ];
 
+/// What stands before the colon where other tools name packages, files and repositories of other kinds.
+const ELSEWHERE: [&str; 20] = [
+    "pkg", "npm", "pypi", "pip", "cargo", "crates", "gem", "docker", "oci", "nuget", "maven",
+    "golang", "conda", "hex", "composer", "hg", "svn", "bzr", "s3", "gcs",
+];
+
 /// The forges whose repositories have two names, as in a path of Go.
 const TWO_NAMES: [&str; 4] = ["github.com", "gitlab.com", "bitbucket.org", "codeberg.org"];
 
@@ -48,6 +54,19 @@ pub(super) fn meant(text: &str) -> Option<String> {
         .or_else(|| path_of_names(text))
         .or_else(|| address(text, getter.is_some()))?;
     written(&found)
+}
+
+/// Where the query of Terraform's begins in `user@host:path?ref=v1`, which reads as a part of the path.
+pub(super) fn query_of_an_scp_address(address: &str) -> Option<usize> {
+    let at = address.find('?').filter(|_| !address.contains("://"))?;
+    let query = address.get(at + 1..)?.split('#').next()?;
+    let meant = with_query(Meant::all_of(String::new()), query)?;
+    (meant.reference.is_some() || meant.subdirectory.is_some()).then_some(at)
+}
+
+/// Whether this word before a colon names a place of packages that are in no repository of git's.
+pub(super) fn is_elsewhere(word: &str) -> bool {
+    ELSEWHERE.contains(&word.to_ascii_lowercase().as_str())
 }
 
 /// Whether the text is certainly the address of a page, although it reads as that of a repository.

@@ -305,7 +305,7 @@ fn what_is_no_source_is_refused_where_it_goes_wrong_with_a_suggestion() {
 }
 
 /// Spellings of other tools, and what they mean as a source.
-const FOREIGN: [(&str, &str); 71] = [
+const FOREIGN: [(&str, &str); 75] = [
     (
         "git::https://github.com/o/r.git//modules/x?ref=v1",
         "git+https://github.com/o/r.git@v1#subdirectory=modules/x",
@@ -376,6 +376,10 @@ const FOREIGN: [(&str, &str); 71] = [
         "git+https://h/o/r.git@devel#subdirectory=collections/x",
     ),
     ("https://h/o/r.git?ref=v1", "git+https://h/o/r.git@v1"),
+    ("git@h:o/r.git?ref=v1", "git@h:o/r.git@v1"),
+    ("git+git@h:o/r.git?ref=v1", "git@h:o/r.git@v1"),
+    ("git@h:o/r.git//sub?ref=v1&depth=1", "git@h:o/r.git@v1#subdirectory=sub"),
+    ("me@h:o/r?rev=abc&dir=a/b", "me@h:o/r@abc#subdirectory=a/b"),
     ("name @ git+https://h/o/r@v1", "git+https://h/o/r@v1"),
     ("name[extra] @ git+https://h/o/r@v1 ; python_version>'3'", "git+https://h/o/r@v1"),
     ("name@git+https://h/o/r@v1", "git+https://h/o/r@v1"),
@@ -461,10 +465,19 @@ fn what_only_looks_like_a_spelling_of_another_tool_is_not_explained_as_one() {
         "git+https://h/r#workspace=x",
     ] {
         let suggestion = parse(text).expect_err(text).suggestion.unwrap_or_default();
-        let invented = suggestion.split('#').next().is_some_and(|main| main.contains('@'));
+        let invented = suggestion.contains('@') || suggestion.contains("host/owner");
         assert!(!invented, "{text}: {suggestion}");
     }
-    for text in ["git+https://h/tree/main", "git+https://h/o/tree/x", "git@h:o/r/tree/main"] {
+    let place = parse("tools:clock").unwrap_err().suggestion;
+    assert_eq!(place.as_deref(), Some("git+https://host/owner/tools#subdirectory=clock"));
+    for text in [
+        "git+https://h/tree/main",
+        "git+https://h/o/tree/x",
+        "git@h:o/r/tree/main",
+        "git@h:o/what?",
+        "git@h:o/r?token=x",
+        "git@h:o/r?ref=a&token=x",
+    ] {
         assert_eq!(source(text).to_string(), text);
     }
 }

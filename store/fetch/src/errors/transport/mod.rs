@@ -46,7 +46,9 @@ impl TransportError {
     pub fn class(&self) -> Class {
         match self {
             Self::Connect(error) => error.class(),
-            Self::Transfer(TransferError::LargeCopy(_)) => Class::Permanent,
+            Self::Transfer(TransferError::LargeCopy(_) | TransferError::GitMemory(_)) => {
+                Class::Permanent
+            }
             Self::Transfer(_) | Self::Cancelled => Class::Transient,
             Self::Login(error) => error.class(),
             Self::Server(error) => error.class(),

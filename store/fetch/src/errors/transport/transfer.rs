@@ -37,6 +37,9 @@ pub enum TransferError {
     /// [`Limits::copy`](crate::limits::Limits::copy).
     #[error("the copy of the repository that git makes is larger than {} bytes", .0)]
     LargeCopy(u64),
+    /// git used up [`Limits::git_memory`](crate::limits::Limits::git_memory) while it made such a copy.
+    #[error("git needs more than {} bytes of memory to copy the repository", .0)]
+    GitMemory(u64),
 }
 
 impl TransferError {
@@ -45,7 +48,7 @@ impl TransferError {
         match self {
             Self::Dropped { .. } => FailureCode::Connection,
             Self::Idle(_) | Self::Slow { .. } | Self::Overlong(_) => FailureCode::Timeout,
-            Self::Chatter(_) | Self::LargeCopy(_) => FailureCode::Limit,
+            Self::Chatter(_) | Self::LargeCopy(_) | Self::GitMemory(_) => FailureCode::Limit,
         }
     }
 
@@ -63,6 +66,9 @@ impl TransferError {
             Self::Chatter(_) => "an honest server sends far less; ask its operator",
             Self::LargeCopy(_) => {
                 "use a server that speaks git's protocol 2, or allow more with MODSTORE_COPY_BYTES"
+            }
+            Self::GitMemory(_) => {
+                "use a server that speaks git's protocol 2, or allow more with MODSTORE_GIT_MEMORY"
             }
         }
     }

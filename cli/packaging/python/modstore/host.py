@@ -1,0 +1,1 @@
+../../../../store/python/src/follow/modstore_host.py
