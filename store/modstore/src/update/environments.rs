@@ -231,7 +231,7 @@ pub(crate) fn subjects(
 ) -> BTreeMap<ModuleName, ModuleTree> {
     let staged: BTreeMap<Digest, &Staged> =
         trees.iter().map(|(digest, staged)| (*digest, staged)).collect();
-    // Whoever changes something has read it before; to look at environments, a file that cannot be read says nothing.
+    // An update has read it before. Where it cannot be read, nothing is declared.
     let declared = declare::read(context.layout).map(|(_, declared)| declared).unwrap_or_default();
     let found = modules.iter().filter_map(|(name, binding)| {
         let mut tree = ModuleTree::of(context.layout, name, binding, &staged)?;

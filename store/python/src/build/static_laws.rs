@@ -9,7 +9,7 @@ use std::{
 
 use modstore_core::{
     Cancel,
-    disk::Layout,
+    disk::{Disk, Layout},
     model::{Binding, Bound, ContentHash, RecordedSource},
 };
 use modstore_testbed::{Python, PythonTools, Random};
@@ -157,10 +157,11 @@ impl Case {
             vec![("pyproject.toml", pyproject.as_str()), ("README.md", "# My module\n")];
         written
             .extend(files.iter().map(|file| file.split_once('=').unwrap_or((file, "VALUE = 1\n"))));
+        let disk = Disk::default();
         let write = |(path, text): (&str, &str)| {
             let at = directory.join(path);
-            std::fs::create_dir_all(at.parent().unwrap()).unwrap();
-            std::fs::write(at, text).unwrap();
+            disk.ensure_dir(at.parent().unwrap()).unwrap();
+            disk.create_file(&at, text.as_bytes()).unwrap();
             (path.into(), ContentHash::of(text.as_bytes()))
         };
         written.into_iter().map(write).collect()
@@ -208,7 +209,7 @@ struct Understood {
 impl Understood {
     fn of(metadata: &ProjectMetadata) -> Self {
         let (head, body) = metadata.metadata.split_once("\n\n").unwrap_or((&metadata.metadata, ""));
-        // What is compared decides what is installed and shown; each backend writes people and licences in its own way.
+        // What is compared decides what is installed; each backend writes people and licences in its own way.
         let compared = ["name", "version", "summary", "keywords", "project-url", "requires-python"];
         let requirements = ["requires-dist", "provides-extra", "description-content-type"];
         let fields = head.lines().filter_map(|line| line.split_once(':'));

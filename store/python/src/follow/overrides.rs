@@ -143,7 +143,7 @@ impl<'t> OnRepository<'t> {
         if self.marker.is_empty() { String::new() } else { format!(" {}", self.marker) }
     }
 
-    /// Whether it is one of an extra, which nobody may have asked for.
+    /// Whether it is one of an extra, which may not be installed.
     fn is_of_extra(&self) -> bool {
         let mut words = self.marker.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         words.any(|word| word == "extra")
