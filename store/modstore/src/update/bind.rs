@@ -175,8 +175,8 @@ fn nothing_to_do(
     let Some(home) = context.layout.home().to_str().filter(|home| home.is_ascii()) else {
         return Ok(None);
     };
-    let known = Registration::all(context.layout)?.into_iter();
-    let Some(registration) = known.filter(|known| known.is_named_by(&request.python)).next() else {
+    let mut known = Registration::all(context.layout)?.into_iter();
+    let Some(registration) = known.find(|known| known.is_named_by(&request.python)) else {
         return Ok(None);
     };
     let state = Journal::state(&context.layout.journal())?;

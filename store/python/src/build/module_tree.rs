@@ -53,7 +53,7 @@ impl ModuleTree {
         match &binding.bound {
             Bound::Linked { path } => Some(Self {
                 module,
-                tree: path.as_path().to_owned(),
+                tree: layout.linked(path),
                 subdirectory: None,
                 origin,
                 probe: None,
