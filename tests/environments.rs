@@ -36,8 +36,14 @@ mod lost;
 mod failures;
 #[path = "environments/installers.rs"]
 mod installers;
+#[path = "environments/needed.rs"]
+mod needed;
+#[path = "environments/probes.rs"]
+mod probes;
 #[path = "environments/places.rs"]
 mod places;
+#[path = "environments/owners.rs"]
+mod owners;
 #[path = "environments/torture.rs"]
 mod torture;
 #[path = "environments/kills.rs"]

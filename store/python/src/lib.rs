@@ -10,13 +10,14 @@ mod build;
 mod follow;
 
 pub use build::{
-    LayoutError, ModuleTree, ProbeError, Project, ProjectMetadata, known_metadata, variant_faults,
+    LayoutError, ModuleTree, ProbeError, Project, ProjectMetadata, known_metadata,
+    needed_by_several, variant_faults,
 };
 pub use follow::{
     Drift, EnvironmentLockError, IMPORT_LIMIT, Installed, LockedEnvironment, NotPrepared,
-    OnFailure, PYTHON_HOST, Preparation, PrepareError, Registration, RegistrationError, StandIn,
-    SyncError, SyncReport, has_stale_metadata, is_interrupted, pinned, prepare,
-    prepare_without_import, site_file, sync, tool_install_command,
+    OnFailure, Owner, PYTHON_HOST, Preparation, PrepareError, Registration, RegistrationError,
+    StandIn, SyncError, SyncReport, has_stale_metadata, is_interrupted, modules_of, pinned,
+    prepare, prepare_without_import, release, site_file, sync, tool_install_command,
 };
 pub use read::{
     Commit, DIRECTORY as BYTE_CODE, DirectUrl, Distribution, DistributionError, EntryPoint,
@@ -26,6 +27,6 @@ pub use read::{
 };
 pub use run::{
     Exception, ImportProbe, ImportProbeError, ImportRequest, ImportResult, Install, Installer,
-    Interpreter, ModulePlace, ModuleSearch, PythonError, quoted,
+    Interpreter, ModulePlace, ModuleSearch, PythonError, SharedImports, quoted,
 };
 pub use workspace::Workspace;

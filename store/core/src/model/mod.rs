@@ -31,6 +31,7 @@ mod source_identity;
 mod source_grammar;
 mod recorded_source;
 mod build_spec;
+mod declared_probe;
 mod transport;
 mod declarations;
 mod declarations_edit;
@@ -61,6 +62,7 @@ pub use declarations_edit::{
     EditError, add_module, add_modules, link_module, remove_module, unlink_module,
     with_same_line_ends,
 };
+pub use declared_probe::DeclaredProbe;
 pub use distribution_name::{DistributionName, ParseDistributionNameError};
 pub use linked_path::LinkedPath;
 pub use lockfile::{Locked, Lockfile, LockfileFault, ParseLockfileError};

@@ -2,38 +2,12 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 use modstore_fetch::{Lane, Lanes};
 
-/// Does all work, as much at once as there are `threads`, and collects what it gives, in no order.
-pub(super) fn in_parallel<T: Sync, R: Send>(
-    threads: usize,
-    work: &[T],
-    run: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let go_on = || {
-        while let Some(one) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = run(one);
-            done.lock().unwrap_or_else(PoisonError::into_inner).push(result);
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.clamp(1, work.len().max(1)) {
-            // Where no thread can be started, those that run do all of it.
-            if std::thread::Builder::new().spawn_scoped(scope, go_on).is_err() {
-                break;
-            }
-        }
-        go_on();
-    });
-    done.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::parallel::in_parallel;
 
 /// Does all work, as much of each host at once as there are lanes to it, and collects what it gives, in no order.
 pub(super) fn in_lanes<T: Sync, R: Send>(
@@ -121,7 +95,10 @@ impl<'w, T> Queue<'w, T> {
 #[cfg(test)]
 mod tests {
     use std::{
-        sync::{Arc, Barrier},
+        sync::{
+            Arc, Barrier,
+            atomic::{AtomicUsize, Ordering},
+        },
         thread,
         time::Duration,
     };
