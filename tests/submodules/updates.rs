@@ -84,7 +84,8 @@ fn submodules_of_one_module_are_fetched_side_by_side_as_far_as_there_are_lanes()
             );
         }
         let url = world.source("parent");
-        world.home.run(&["add", "--jobs", jobs, &url]).ok();
+        world.home.declare(&[("parent", &url)]);
+        world.home.run(&["update", "--jobs", jobs]).ok();
         assert_eq!(most.load(Ordering::SeqCst), together, "--jobs {jobs}");
         world.http.clear();
         world.is_as_git("parent", &world.http.url("parent"));

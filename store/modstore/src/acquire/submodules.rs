@@ -273,7 +273,7 @@ fn fetch(
     let planted = plant(sources, &mut upstream, &commit, part_of, of);
     let base = of.base.and_then(|base| base.submodule(at.as_bstr()));
     let planted = planted.and_then(|mut planted| {
-        lfs::fill(sources, &mut planted, url, base.as_ref(), (contents, of.modules))?;
+        lfs::fill(sources, &mut planted, (url, None), base.as_ref(), (contents, of.modules))?;
         Ok(planted)
     });
     let planted = planted.map_err(|error| wish.failed(error))?;
