@@ -157,6 +157,11 @@ fn suggestions_change_nothing_fail_silently_and_are_quick() {
     assert_eq!(suggested(&home, &["show", "w"]), ["weather", "wolf"]);
     fs::remove_file(&hostile).unwrap();
 
+    let many = home.path().join("current");
+    (0..10_010).for_each(|number| fs::write(many.join(format!("x{number}")), "").unwrap());
+    assert!((9_000..=10_000).contains(&suggested(&home, &["show", "x"]).len()));
+    (0..10_010).for_each(|number| fs::remove_file(many.join(format!("x{number}"))).unwrap());
+
     home.write_modules("no = [toml");
     assert_eq!(suggested(&home, &["show", "w"]), ["weather", "wolf"], "what is current");
     home.env("MODSTORE_HOME", "/nonexistent");

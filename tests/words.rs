@@ -30,6 +30,7 @@ const CLEAN: &[&str] = &[
     "SECURITY.md",
     "CHANGELOG.md",
     "docs/architecture.md",
+    "docs/comparison.md",
     "docs/concurrency.md",
     "docs/doctor.md",
     "docs/failures.md",

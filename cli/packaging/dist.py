@@ -12,6 +12,8 @@ Needs cargo, git, and for the wheel maturin and ziglang, which are installed fro
 missing. Uploads nothing. Limits: builds for the architecture of this machine unless --target names another.
 """
 import argparse
+import base64
+import datetime
 import gzip
 import hashlib
 import io
@@ -109,7 +111,7 @@ class Release:
 
     def wheel(self, profile):
         """Builds the wheel for the oldest system that is supported, and gives the program in it."""
-        arguments = ["build", "--profile", profile, "--out", str(self.dist), "--target", self.target]
+        arguments = ["build", "--locked", "--profile", profile, "--out", str(self.dist), "--target", self.target]
         if "linux" in self.target:
             arguments += ["--zig", "--compatibility", MANYLINUX]
         self.maturin(arguments, self.environment())
@@ -117,11 +119,12 @@ class Release:
 
     def quick_wheel(self):
         """The same from what cargo has compiled already: no other C library, no other paths."""
-        self.maturin(["build", "--profile", "dev", "--out", str(self.dist), "--compatibility", "linux"], dict(os.environ))
+        self.maturin(["build", "--locked", "--profile", "dev", "--out", str(self.dist), "--compatibility", "linux"], dict(os.environ))
         return self.program()
 
     def program(self):
-        """The program in the wheel."""
+        """The program in the wheel, whose bytes are first made independent of this machine."""
+        settle(next(self.dist.glob("*.whl")), self.time)
         with zipfile.ZipFile(next(self.dist.glob("*.whl"))) as wheel:
             (name,) = [name for name in wheel.namelist() if name.endswith(".data/scripts/modstore")]
             return wheel.read(name)
@@ -210,6 +213,43 @@ class Release:
         for path in sorted(self.dist.iterdir()):
             lines.append("%s  %s\n" % (hashlib.sha256(path.read_bytes()).hexdigest(), path.name))
         (self.dist / "SHA256SUMS").write_text("".join(lines))
+
+
+def settle(path, time):
+    """Rewrites a wheel so that its bytes depend on the sources only: the list of what is in it has the place, the time and
+    a random number of the build."""
+    with zipfile.ZipFile(path) as wheel:
+        files = [(entry.filename, entry.external_attr, wheel.read(entry)) for entry in wheel.infolist()]
+    files = [(name, mode, settled(data, time) if "/sboms/" in name else data) for name, mode, data in files]
+    date = datetime.datetime.fromtimestamp(time, datetime.timezone.utc).timetuple()[:6]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as wheel:
+        # Installers find the metadata at the end.
+        for name, mode, data in sorted(files, key=lambda file: (".dist-info/" in file[0], file[0])):
+            if name.endswith(".dist-info/RECORD"):
+                data = recorded(name, files)
+            entry = zipfile.ZipInfo(name, max(date, (1980, 1, 1, 0, 0, 0)))
+            entry.external_attr = mode
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            wheel.writestr(entry, data)
+
+
+def settled(data, time):
+    """A list of what is in a program, without where and when it was made."""
+    value = json.loads(data.decode().replace("file://%s" % ROOT, "file:///modstore"))
+    value.pop("serialNumber", None)
+    date = datetime.datetime.fromtimestamp(time, datetime.timezone.utc)
+    value["metadata"]["timestamp"] = date.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return as_json(value)
+
+
+def recorded(name, files):
+    """The RECORD of a wheel: the name, hash and size of each of its other files."""
+    lines = []
+    for other, _, data in sorted(files):
+        if other != name:
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            lines.append("%s,sha256=%s,%d" % (other, digest, len(data)))
+    return "\n".join([*lines, name + ",,", ""]).encode()
 
 
 def notes_of(version, changelog):

@@ -8,6 +8,7 @@ tools=$(cd "$(dirname "$0")/../.." && pwd)/target/tools
 PATH="$PATH:$tools/uv/bin"
 place=$(mktemp -d)
 trap 'chmod -R u+w "$place"; rm -rf "$place"' EXIT
+export RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}"
 export HOME="$place/home" MODSTORE_HOME="$place/store" UV_CACHE_DIR="$place/uv" npm_config_cache="$place/npm-cache"
 unset XDG_DATA_HOME XDG_CONFIG_HOME XDG_BIN_HOME XDG_CACHE_HOME
 mkdir -p "$HOME"
@@ -85,6 +86,16 @@ cure() {
     say "uvx modstore doctor: found the broken install in $(((ended - began) / 1000000)) ms"
 }
 
+# The sdist is a workspace that cargo takes. It is not built here: that takes minutes.
+sdist() {
+    there cargo || return 0
+    mkdir "$place/sdist"
+    version=$(basename "$(one 'modstore-*.whl')" | cut -d - -f 2)
+    tar -xzf "$(one "modstore-$version.tar.gz")" -C "$place/sdist"
+    cargo metadata --format-version 1 --offline --manifest-path "$place"/sdist/modstore-*/cli/Cargo.toml >/dev/null
+    say 'sdist: cargo takes it'
+}
+
 npm_packages() {
     there node && there npm || return 0
     mkdir "$place/npm"
@@ -122,5 +133,6 @@ checksums
 sizes
 wheel
 cure
+sdist
 npm_packages
 installer

@@ -36,6 +36,7 @@ Examples:
 
 Environment:
   MODSTORE_HOME                     the store's directory
+  MODSTORE_PROJECT                  the directory of a project
   MODSTORE_TRUST_HOME               trusted stores that others own or can write to: paths, or *
   MODSTORE_CONNECT_TIMEOUT          seconds until a server must be connected (20)
   MODSTORE_IDLE_TIMEOUT             seconds that a server may be silent (60)
@@ -48,6 +49,7 @@ Environment:
   MODSTORE_COPY_BYTES               bytes of a repository that only git can fetch (2147483648)
   MODSTORE_GIT_MEMORY               bytes of memory of git while it fetches one (8589934592)
   MODSTORE_TRANSPORT                git: git's own transport for all of HTTP; auto: where needed
+  MODSTORE_SHARE                    0: download what another store of yours has (1)
   MODSTORE_ALLOW_BUILDS             1: run every declared build without `modstore allow`, for CI
 modstore also uses what git uses: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
 

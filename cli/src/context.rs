@@ -2,10 +2,10 @@
 //!
 //! The store is opened only when a command asks for it: some commands need none.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use modstore::{Cancel, Options, Store};
-use modstore_core::disk::start_workers;
+use modstore_core::disk::{Layout, start_workers};
 
 use crate::{
     effect::Effect,
@@ -25,7 +25,7 @@ pub(crate) struct Context {
     pub(crate) global: Global,
     pub(crate) output: Output,
     interrupt: Interrupt,
-    home: Result<PathBuf, HomeError>,
+    place: Result<Layout, HomeError>,
     command: &'static str,
     manual: fn() -> clap::Command,
 }
@@ -38,14 +38,14 @@ impl Context {
         manual: fn() -> clap::Command,
     ) -> Self {
         let output = Output::new(&global, command);
-        let home = home::store_home(global.home.as_ref());
-        Self { global, output, interrupt: Interrupt::default(), home, command, manual }
+        let place = home::store_place(global.home.as_ref(), global.project.as_ref());
+        Self { global, output, interrupt: Interrupt::default(), place, command, manual }
     }
 
     /// The same, with handlers for the signals that end a command.
     pub(crate) fn listening(self) -> Self {
         let last_words = self.output.clone();
-        let place = self.home.as_ref().ok().cloned();
+        let place = self.place.as_ref().ok().map(|place| place.home().to_owned());
         let interrupt = Interrupt::listen(self.global.interactive, move || {
             last_words.interrupted(place.as_deref());
         });
@@ -76,25 +76,37 @@ impl Context {
     }
 
     /// The store's directory.
-    pub(crate) fn home(&self) -> Result<&PathBuf, Failure> {
-        self.home.as_ref().map_err(|error| Failure::of(Exit::Usage, error).hint(error.hint()))
+    pub(crate) fn home(&self) -> Result<&Path, Failure> {
+        self.layout().map(Layout::home)
+    }
+
+    /// Every path of the store.
+    pub(crate) fn layout(&self) -> Result<&Layout, Failure> {
+        self.place.as_ref().map_err(|error| Failure::of(Exit::Usage, error).hint(error.hint()))
     }
 
     /// The number of the current generation, if there is one.
     pub(crate) fn generation(&self) -> Option<u64> {
-        crate::output::shown(self.home.as_ref().ok()?)
+        crate::output::shown(self.place.as_ref().ok()?.home())
     }
 
     /// The store, with options that `change` changes.
     pub(crate) fn store_with(&self, change: impl FnOnce(&mut Options)) -> Result<Store, Failure> {
         let mut options = self.options()?;
         change(&mut options);
-        Ok(Store::open(self.home()?, options)?)
+        match self.layout()?.project() {
+            Some(project) => Ok(Store::open_project(project, options)?),
+            None => Ok(Store::open(self.home()?, options)?),
+        }
     }
 
     /// The store, however damaged it is.
     pub(crate) fn store_to_inspect(&self) -> Result<Store, Failure> {
-        Ok(Store::open_to_inspect(self.home()?, self.options()?)?)
+        let options = self.options()?;
+        match self.layout()?.project() {
+            Some(project) => Ok(Store::open_project_to_inspect(project, options)?),
+            None => Ok(Store::open_to_inspect(self.home()?, options)?),
+        }
     }
 
     /// The options for the store, from the command line and the environment.
@@ -102,7 +114,7 @@ impl Context {
         limits::limited(Options {
             lock_limit: self.global.lock_timeout,
             offline: self.global.offline,
-            trust_home: self.home.as_ref().is_ok_and(|home| home::is_trusted(home)),
+            trust_home: self.home().is_ok_and(home::is_trusted),
             interactive: self.global.interactive,
             command: format!("modstore {}", self.command),
             ..Options::default()

@@ -10,7 +10,7 @@ use modstore::{
     LeaseError, OpenError, PlanError, PurgeError, RemoveError, RepairError, ResetError,
     RollbackError, SweepError, UpdateError, VerifyError,
     internals::{
-        commit::{BeginError, CommitError},
+        commit::{BeginError, CommitError, ProjectLockError},
         ops::{PatchError, TransactError},
         reclaim::Root,
     },
@@ -108,6 +108,7 @@ explain! { UnsafeHome, by [],
         "`modstore verify --repair` moves the link to the quarantine; to keep a store elsewhere, let the whole home \
          be a link or a mount",
     ),
+    Self::LinkedProject { .. } => hinted(Usage, "remove the link; the next update makes the project's store"),
     Self::Foreign { home, owner, .. } => hinted(
         Usage,
         format!(
@@ -136,7 +137,14 @@ explain! { JournalError, by [],
     _ => plain(Failed),
 }
 
-explain! { BeginError, by [Lock, Journal],
+explain! { ProjectLockError, by [Disk],
+    _ => hinted(
+        Usage,
+        "take it from the project's repository (`git checkout modules.lock`), or delete it: the next update writes it",
+    ),
+}
+
+explain! { BeginError, by [Lock, Journal, Project],
     Self::Lost { .. } => plain(Damaged),
     _ => plain(Failed),
 }
@@ -205,7 +213,7 @@ explain! { TransactError, by [Update],
 
 // ---- the verbs
 
-explain! { UpdateError, by [Access, Declare, Hold, Journal, Begin],
+explain! { UpdateError, by [Access, Declare, Hold, Journal, Begin, Project],
     Self::Unknown { .. } => hinted(Usage, NAMES),
     Self::Cancelled => plain(Interrupted),
     Self::Commit(CommitError::Modified { .. }) => hinted(

@@ -1,5 +1,5 @@
-//! Where the store is: `--home`, else `MODSTORE_HOME`, else `$XDG_DATA_HOME/modstore`, else
-//! `~/.local/share/modstore`.
+//! Where the store is: `--project` or `--home`, else `MODSTORE_PROJECT`, else `MODSTORE_HOME`, else
+//! `$XDG_DATA_HOME/modstore`, else `~/.local/share/modstore`.
 //!
 //! Any path works, also with spaces, `#`, line ends or bytes that are not UTF-8. Only `MODSTORE_TRUST_HOME` looks at the disk.
 //!
@@ -12,6 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use modstore_core::disk::{Layout, user_directory};
+
 /// The store's directory is not known. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HomeError {
@@ -21,6 +23,14 @@ pub(crate) enum HomeError {
     /// A relative path, and the current directory cannot be read.
     #[error("the store's directory {} is relative, and the current directory cannot be read", path.display())]
     Relative {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A project's directory that is none.
+    #[error("{} is not the directory of a project", path.display())]
+    Project {
         /// The path.
         path: PathBuf,
         /// Why.
@@ -37,13 +47,44 @@ impl HomeError {
         match self {
             Self::Empty | Self::NoHome => "name a directory with --home or MODSTORE_HOME",
             Self::Relative { .. } => "give an absolute path with --home or MODSTORE_HOME",
+            Self::Project { .. } => {
+                "name a directory that exists with --project or MODSTORE_PROJECT"
+            }
         }
     }
 }
 
-/// The store's home, as an absolute path. `given` is the value of `--home`.
-pub(crate) fn store_home(given: Option<&OsString>) -> Result<PathBuf, HomeError> {
-    choose(given, std::env::var_os, std::env::home_dir())
+/// The place of the store. `given` is the value of `--home`, and `project` that of `--project`.
+pub(crate) fn store_place(
+    given: Option<&OsString>,
+    project: Option<&OsString>,
+) -> Result<Layout, HomeError> {
+    match project_meant(given, project, std::env::var_os) {
+        Some(directory) => project_place(Path::new(&directory)),
+        None => choose(given, std::env::var_os, std::env::home_dir()).map(Layout::new),
+    }
+}
+
+/// The project that is meant, if one is: what stands in the command line counts before any variable.
+fn project_meant(
+    given: Option<&OsString>,
+    project: Option<&OsString>,
+    variable: impl Fn(&'static str) -> Option<OsString>,
+) -> Option<OsString> {
+    match (project, given) {
+        (Some(directory), _) => Some(directory.clone()),
+        (None, Some(_)) => None,
+        (None, None) => variable("MODSTORE_PROJECT").filter(|directory| !directory.is_empty()),
+    }
+}
+
+fn project_place(directory: &Path) -> Result<Layout, HomeError> {
+    let wrong = |source| HomeError::Project { path: directory.to_owned(), source };
+    let resolved = directory.canonicalize().map_err(wrong)?;
+    match resolved.is_dir() {
+        true => Ok(Layout::of_project(&resolved)),
+        false => Err(wrong(io::ErrorKind::NotADirectory.into())),
+    }
 }
 
 /// Whether the user trusts everyone who may write to `home`.
@@ -68,9 +109,7 @@ fn choose(
     if let Some(path) = given.cloned().or_else(|| variable("MODSTORE_HOME")) {
         return absolute(Path::new(&path));
     }
-    // The XDG rules say that an empty or relative path there counts as none.
-    let data = variable("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let data = data.or_else(|| Some(user.filter(|path| path.is_absolute())?.join(".local/share")));
+    let data = user_directory(variable("XDG_DATA_HOME"), user, ".local/share");
     data.map(|data| data.join("modstore")).ok_or(HomeError::NoHome)
 }
 
@@ -117,6 +156,18 @@ mod tests {
             let found = chosen(given, variables, user);
             assert_eq!(found, home.map(PathBuf::from), "{given:?} {variables:?} {user:?}");
         }
+    }
+
+    #[test]
+    fn the_command_line_counts_before_variables_and_a_project_before_a_home() {
+        let set = |_: &str| Some(OsString::from("/p"));
+        let unset = |_: &str| None;
+        let (home, project) = (OsString::from("/h"), OsString::from("/q"));
+        assert_eq!(project_meant(None, None, set), Some("/p".into()));
+        assert_eq!(project_meant(Some(&home), None, set), None);
+        assert_eq!(project_meant(None, Some(&project), set), Some("/q".into()));
+        assert_eq!(project_meant(None, None, unset), None);
+        assert_eq!(project_meant(None, None, |_| Some(OsString::new())), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::{env, ffi::OsString, panic::resume_unwind, process::ExitCode, thread, time::Duration};
 
 use modstore::Options;
-use modstore_core::model::Transport;
+use modstore_core::{disk::user_cache, model::Transport};
 use modstore_fetch::{ArchiveLimit, LfsLimit, PackLimit};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::process::{Resource, getrlimit};
@@ -19,6 +19,7 @@ const RETRY: &str = "MODSTORE_RETRY_AFTER";
 const COPY: &str = "MODSTORE_COPY_BYTES";
 const GIT_MEMORY: &str = "MODSTORE_GIT_MEMORY";
 const TRANSPORT: &str = "MODSTORE_TRANSPORT";
+const SHARE: &str = "MODSTORE_SHARE";
 const ALLOW_BUILDS: &str = "MODSTORE_ALLOW_BUILDS";
 
 /// Makes a write beyond `ulimit -f` an error, which is undone and reported, instead of a signal that ends the process.
@@ -66,7 +67,8 @@ impl LimitError {
 
 /// `options` with the limits that the environment sets.
 pub(crate) fn limited(options: Options) -> Result<Options, LimitError> {
-    limited_by(options, |name| env::var_os(name))
+    let shared = user_cache().map(|cache| cache.join("modstore/trees"));
+    limited_by(Options { shared, ..options }, |name| env::var_os(name))
 }
 
 fn limited_by(
@@ -99,6 +101,9 @@ fn limited_by(
         if let Some(most) = COUNTS.of(limit.variable(), &variable)? {
             options.lfs.set(limit, most);
         }
+    }
+    if SWITCHES.of(SHARE, &variable)? == Some(false) {
+        options.shared = None;
     }
     options.allow_builds = SWITCHES.of(ALLOW_BUILDS, &variable)?.unwrap_or(options.allow_builds);
     Ok(options)

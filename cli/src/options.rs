@@ -13,6 +13,10 @@ pub(crate) struct Global {
     /// The store's directory [env: MODSTORE_HOME] [default: $XDG_DATA_HOME/modstore, else ~/.local/share/modstore]
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) home: Option<OsString>,
+    /// Work on the modules of the project in DIR: its modules.toml and modules.lock lie there, its store in
+    /// DIR/.modstore [env: MODSTORE_PROJECT]
+    #[arg(long, value_name = "DIR", conflicts_with = "home", global = true)]
+    pub(crate) project: Option<OsString>,
     /// Print exactly one JSON object, on success and on failure
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Follows a page of docs/hosts/ from its first line, in a clean home, and holds what it prints against the page.
+"""Follows a page, such as those of docs/hosts/, from its first line, in a clean home, and holds what it prints against the page.
 
     follow.py PAGE --program PATH-OF-MODSTORE [--tools target/tools]
 
@@ -84,6 +84,7 @@ def run(options, steps, place):
     script = [". '%s'" % (HERE / "common.sh"), ". '%s'" % (HERE / (page + ".sh")), "set_up", "cd ~"]
     for number, command, wanted in steps:
         script.append("echo '%s%d'" % (MARK, number))
+        command = command.replace("/tmp/try", str(place / "try"))
         script.append(command if wanted is not None else "%s >/dev/null" % command)
     tools = options.tools.resolve()
     environment = {
@@ -109,7 +110,7 @@ def run(options, steps, place):
     ended = subprocess.run(
         [bash, "--noprofile", "--norc", "-c", text], env=environment, cwd=place, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", ended.stdout.decode("utf-8", "replace")).replace(str(place / "home"), "~")
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", ended.stdout.decode("utf-8", "replace")).replace(str(place / "home"), "~").replace(str(place / "try"), "/tmp/try")
 
 
 def check(steps, output):

@@ -2,7 +2,7 @@
 
 mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use modstore_core::disk::Disk;
@@ -76,7 +76,7 @@ impl Runnable for DoctorArgs {
         let progress = context.progress();
         let doctor = Doctor {
             disk: Disk::default(),
-            home: context.home().ok().cloned(),
+            home: context.home().ok().map(Path::to_owned),
             offline: context.global.offline,
             lock_limit: context.global.lock_timeout,
             cancel: context.cancel(),

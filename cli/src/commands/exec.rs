@@ -106,6 +106,7 @@ fn replace(context: &Context, args: &ExecArgs) -> Result<Failure, Failure> {
     let lease = lease(context, args, program)?;
     let mut command = Command::new(program);
     command.args(arguments).env("MODSTORE_HOME", context.home()?);
+    command.env_remove("MODSTORE_PROJECT");
     command.env("MODSTORE_GENERATION", lease.generation().to_string());
     command.env("MODSTORE_MODULES", lease.directory());
     if let Some(paths) = import_path(context, args, program, &lease)? {

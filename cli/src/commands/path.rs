@@ -75,7 +75,7 @@ impl Runnable for PathArgs {
     const EFFECT: Effect = Effect::Reads;
 
     fn run(&self, context: &Context) -> Result<PathAnswer, Failure> {
-        let layout = Layout::new(context.home()?);
+        let layout = context.layout()?.clone();
         has_no_links(&layout)?;
         let found = match self.names.is_empty() {
             true => self.all(&layout),

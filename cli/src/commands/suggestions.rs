@@ -13,10 +13,13 @@ use modstore::{ModuleName, Options, Store};
 use modstore_core::disk::Layout;
 
 use super::names;
-use crate::home::store_home;
+use crate::home::store_place;
 
 /// The variable by which a shell asks, with its own name as the value.
 const VARIABLE: &str = "MODSTORE_COMPLETE";
+
+/// The most names that are looked at: more than a person reads, and quick to list.
+const MOST: usize = 10_000;
 
 /// Answers a shell that asks what to suggest. False if none asks.
 pub(crate) fn answer(manual: fn() -> Manual) -> Result<bool, clap::Error> {
@@ -61,7 +64,7 @@ fn modules() -> Vec<CompletionCandidate> {
     let store = home().and_then(|home| Store::open(&home, Options::default()).ok());
     let names = store.map(|store| names::known_to(&store)).unwrap_or_default();
     let names: BTreeSet<String> =
-        names.into_iter().filter(|name| name.parse::<ModuleName>().is_ok()).collect();
+        names.into_iter().take(MOST).filter(|name| name.parse::<ModuleName>().is_ok()).collect();
     names.into_iter().map(CompletionCandidate::new).collect()
 }
 
@@ -73,6 +76,7 @@ fn generations() -> Vec<CompletionCandidate> {
         .into_iter()
         .flatten()
         .flatten()
+        .take(MOST)
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .collect();
     numbers.sort_unstable_by_key(|number| std::cmp::Reverse(*number));
@@ -87,14 +91,15 @@ fn modules_and_generations() -> Vec<CompletionCandidate> {
 }
 
 fn home() -> Option<PathBuf> {
-    store_home(typed_home(env::args_os()).as_ref()).ok()
+    let [home, project] = ["--home", "--project"].map(|option| typed(option, env::args_os()));
+    store_place(home.as_ref(), project.as_ref()).ok().map(|place| place.home().to_owned())
 }
 
-/// The value of `--home` on the line that is being typed, which stands behind `--`.
-fn typed_home(words: impl Iterator<Item = OsString>) -> Option<OsString> {
+/// The value of an option on the line that is being typed, which stands behind `--`.
+fn typed(option: &str, words: impl Iterator<Item = OsString>) -> Option<OsString> {
     let mut typed = words.skip_while(|word| word != "--").skip(1);
-    let first = typed.by_ref().find(|word| word.to_string_lossy().starts_with("--home"))?;
-    match first.to_str()?.strip_prefix("--home=") {
+    let first = typed.by_ref().find(|word| word.to_string_lossy().starts_with(option))?;
+    match first.to_str()?.strip_prefix(option)?.strip_prefix('=') {
         Some(value) if !value.is_empty() => Some(value.into()),
         // bash gives the equals sign as a word of its own.
         _ => typed.find(|word| word != "="),
@@ -109,7 +114,7 @@ mod tests {
     fn the_home_that_is_being_typed_is_used() {
         let typed = |line: &str| {
             let words = line.split(' ').map(OsString::from);
-            typed_home(words).map(|home| home.into_string().unwrap())
+            typed("--home", words).map(|home| home.into_string().unwrap())
         };
         assert_eq!(typed("modstore -- modstore --home /a show x").as_deref(), Some("/a"));
         assert_eq!(typed("modstore -- modstore --home=/a show x").as_deref(), Some("/a"));

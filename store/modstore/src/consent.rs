@@ -95,6 +95,9 @@ impl ConsentRecord {
 
     fn write(&self, editing: Context<'_>) -> Result<(), DeclareError> {
         let text = serde_json::to_string(self).expect("texts are JSON") + "\n";
+        if let Some(private) = editing.layout.private() {
+            editing.disk.ensure_dir(private)?;
+        }
         declare::replace(editing, &editing.layout.allowed(), &text)
     }
 }

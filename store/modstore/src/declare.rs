@@ -108,7 +108,8 @@ pub(crate) fn read(layout: &Layout) -> Result<(Option<String>, Declarations), De
 
 fn parse(layout: &Layout, text: &str) -> Result<Declarations, DeclareError> {
     let home = std::env::home_dir();
-    let base = std::path::absolute(layout.home()).unwrap_or_else(|_| layout.home().to_owned());
+    let base = layout.declared_in();
+    let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
     Declarations::parse(text, &base, home.as_deref())
         .map_err(|source| DeclareError::Toml { path: layout.modules_toml(), source })
 }
@@ -165,7 +166,7 @@ pub(crate) fn add(editing: Context<'_>, additions: &[Addition]) -> Result<Edited
     let names = named.iter().map(|(name, _)| name.clone()).collect();
     let mut edited = edit_alone(editing, names, |text| {
         named.iter().try_fold(text.to_owned(), |text, (name, source)| {
-            model::add_module(&text, name, source)
+            model::add_module(&text, name, &as_written(editing.layout, source))
         })
     })?;
     for (name, source) in &named {
@@ -174,6 +175,14 @@ pub(crate) fn add(editing: Context<'_>, additions: &[Addition]) -> Result<Edited
         }
     }
     Ok(edited)
+}
+
+/// The source as `modules.toml` names it.
+pub(crate) fn as_written(layout: &Layout, source: &Source) -> Source {
+    match source {
+        Source::Linked(path) => Source::linked(&layout.written(path)),
+        source => source.clone(),
+    }
 }
 
 fn name_of<'a>(

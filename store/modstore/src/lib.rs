@@ -26,6 +26,7 @@ mod reclaim;
 mod declare;
 mod consent;
 mod update;
+mod project;
 mod check;
 mod reset;
 mod store;

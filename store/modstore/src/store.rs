@@ -59,12 +59,29 @@ impl Store {
         Self::open_on(Disk::default(), home, options)
     }
 
+    /// Opens the store of the project in this directory: its `modules.toml` and `modules.lock` lie there, to be committed,
+    /// and its home is `.modstore` in it, which git ignores.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and when the project's `.modstore` is a link.
+    pub fn open_project(directory: &Path, options: Options) -> Result<Self, OpenError> {
+        Self::open_layout(Disk::default(), Layout::of_project(directory), options)
+    }
+
     /// As [`open`](Self::open), with a disk whose operations an observer sees.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_on(disk: Disk, home: &Path, options: Options) -> Result<Self, OpenError> {
-        let layout = Layout::new(home);
+        Self::open_layout(disk, Layout::new(home), options)
+    }
+
+    /// As [`open_on`](Self::open_on), with a layout that is known.
+    pub(crate) fn open_layout(
+        disk: Disk,
+        layout: Layout,
+        options: Options,
+    ) -> Result<Self, OpenError> {
         has_no_links(&layout).map_err(FormatError::from)?;
         Format::read(&layout)?;
         Ok(Self { disk, layout, options })
@@ -76,7 +93,18 @@ impl Store {
     /// # Errors
     /// When the store was made by a newer version.
     pub fn open_to_inspect(home: &Path, options: Options) -> Result<Self, OpenError> {
-        let layout = Layout::new(home);
+        Self::to_inspect(Layout::new(home), options)
+    }
+
+    /// As [`open_to_inspect`](Self::open_to_inspect), for the store of the project in this directory.
+    ///
+    /// # Errors
+    /// As [`open_to_inspect`](Self::open_to_inspect).
+    pub fn open_project_to_inspect(directory: &Path, options: Options) -> Result<Self, OpenError> {
+        Self::to_inspect(Layout::of_project(directory), options)
+    }
+
+    fn to_inspect(layout: Layout, options: Options) -> Result<Self, OpenError> {
         match Format::read(&layout) {
             Err(error @ FormatError::Newer { .. }) => Err(error.into()),
             _ => Ok(Self { disk: Disk::default(), layout, options }),

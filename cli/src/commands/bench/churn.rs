@@ -73,7 +73,7 @@ fn upstream(
             return Err(Failure::new(Exit::Usage, "no modules are declared")
                 .hint("leave --real out, or declare some with `modstore add`"));
         }
-        let theirs = fs::read_to_string(Layout::new(context.home()?).modules_toml());
+        let theirs = fs::read_to_string(context.layout()?.modules_toml());
         let theirs = theirs.map_err(LabError::cannot("read modules.toml"))?;
         (Upstream::declared(names, args.change.into(), args.seed), theirs)
     } else {

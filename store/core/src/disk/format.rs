@@ -121,6 +121,7 @@ impl Format {
             };
         }
         make_home(disk, layout.home())?;
+        hide_from_git(disk, layout)?;
         for name in Layout::DIRECTORIES {
             disk.ensure_dir(&layout.home().join(name))?;
         }
@@ -154,6 +155,18 @@ impl Format {
         let text = serde_json::to_string(&format).expect("strings and numbers are JSON") + "\n";
         disk.replace_file(&layout.format(), &spare, text.as_bytes())?;
         Ok(format)
+    }
+}
+
+/// Keeps a project's home out of its repository, before anything else is in it.
+fn hide_from_git(disk: &Disk, layout: &Layout) -> Result<(), DiskError> {
+    let path = layout.home().join(Layout::IGNORED);
+    if layout.project().is_none() || path.is_file() {
+        return Ok(());
+    }
+    match disk.create_file(&path, b"# written by modstore\n*\n") {
+        Err(error) if error.source.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        done => done,
     }
 }
 

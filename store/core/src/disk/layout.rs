@@ -10,17 +10,32 @@
 //! ├── environments/<hash>.json  probes/<hash>/  allowed.json
 //! ```
 //!
-//! Names only; nothing here looks at the disk. All links inside the store are relative, so that the
-//! home can be moved.
+//! A project keeps its `modules.toml` and `modules.lock` in its own directory, and its home in `.modstore` there, with a
+//! `.gitignore` that names everything. Whoever can add a file to the project's repository can add one to that home too;
+//! so what lets a store run something, `allowed.json` and `environments/`, lies where only the user writes.
+//!
+//! All links inside the store are relative, so that the home can be moved. Names only: what is looked at
+//! on the disk is whether a home of that name is a project's, and where that project really lies.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use crate::model::{Digest, Generation, Subdirectory};
+use super::user_directories::user_data;
+use crate::model::{Digest, Generation, LinkedPath, Subdirectory};
 
 /// The paths of the store whose home this is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     home: PathBuf,
+    project: Option<Project>,
+}
+
+/// Where a project's store has what is not in its home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Project {
+    /// The project's own directory.
+    directory: PathBuf,
+    /// The directory of the user's for what may run in it.
+    private: PathBuf,
 }
 
 impl Layout {
@@ -43,9 +58,70 @@ impl Layout {
     /// The directories that are made when they are first needed.
     pub const LATER: [&'static str; 4] = ["quarantine", "environments", "probes", "state"];
 
-    /// The layout below `home`.
+    /// The name of a project's home.
+    pub const PROJECT_HOME: &'static str = ".modstore";
+
+    /// The file that keeps a project's home out of its repository.
+    pub const IGNORED: &'static str = ".gitignore";
+
+    /// The layout below `home`; that of a project, if this is the home of one.
     pub fn new(home: impl Into<PathBuf>) -> Self {
-        Self { home: home.into() }
+        let home = home.into();
+        let project = project_of(&home).filter(|_| home.join(Self::IGNORED).is_file());
+        Self { project: project.map(Project::new), home }
+    }
+
+    /// The layout of the project in this directory, which is best given without a link in its path.
+    #[must_use]
+    pub fn of_project(directory: &Path) -> Self {
+        let project = Some(Project::new(directory));
+        Self { home: directory.join(Self::PROJECT_HOME), project }
+    }
+
+    /// The directory of the project, if it is a project's store.
+    #[must_use]
+    pub fn project(&self) -> Option<&Path> {
+        self.project.as_ref().map(|project| &*project.directory)
+    }
+
+    /// The directory with what a project's store may run, which no other user and no repository writes to.
+    #[must_use]
+    pub fn private(&self) -> Option<&Path> {
+        self.project.as_ref().map(|project| &*project.private)
+    }
+
+    /// Where `modules.toml` and `modules.lock` lie; what they name by a relative path is below it.
+    #[must_use]
+    pub fn declared_in(&self) -> &Path {
+        self.project().unwrap_or(&self.home)
+    }
+
+    /// The directory of a linked module as it is recorded: below a project's own directory relative to that, so that the
+    /// project can be moved.
+    #[must_use]
+    pub fn recorded(&self, linked: &Path) -> Option<LinkedPath> {
+        let below = self.project().and_then(|project| linked.strip_prefix(project).ok());
+        match below.filter(|below| below.components().all(|part| part != Component::ParentDir)) {
+            Some(below) => LinkedPath::below_a_project(below),
+            None => LinkedPath::of(linked),
+        }
+    }
+
+    /// The path of a linked directory as `modules.toml` names it: a project's is read on other machines too.
+    #[must_use]
+    pub fn written(&self, linked: &Path) -> PathBuf {
+        match self.recorded(linked) {
+            Some(recorded) if recorded.as_path().is_relative() => {
+                Path::new(".").join(recorded.as_path())
+            }
+            _ => linked.to_owned(),
+        }
+    }
+
+    /// Where the directory of a linked module lies.
+    #[must_use]
+    pub fn linked(&self, recorded: &LinkedPath) -> PathBuf {
+        self.declared_in().join(recorded.as_path())
     }
 
     /// The store's home.
@@ -64,13 +140,13 @@ impl Layout {
     /// What the user declared.
     #[must_use]
     pub fn modules_toml(&self) -> PathBuf {
-        self.home.join("modules.toml")
+        self.declared_in().join("modules.toml")
     }
 
     /// What it resolved to.
     #[must_use]
     pub fn modules_lock(&self) -> PathBuf {
-        self.home.join("modules.lock")
+        self.declared_in().join("modules.lock")
     }
 
     /// The format marker; the last thing made in a new store.
@@ -212,7 +288,7 @@ impl Layout {
     /// The environments that are looked after. Made when first needed.
     #[must_use]
     pub fn environments(&self) -> PathBuf {
-        self.home.join("environments")
+        self.private().unwrap_or(&self.home).join("environments")
     }
 
     /// What Python build backends said about their projects: a cache that may be deleted at any time. Made when first
@@ -225,7 +301,7 @@ impl Layout {
     /// The builds that a person has allowed here. Made when first needed.
     #[must_use]
     pub fn allowed(&self) -> PathBuf {
-        self.home.join("allowed.json")
+        self.private().unwrap_or(&self.home).join("allowed.json")
     }
 
     /// Room that is given back when the file system is full.
@@ -239,4 +315,21 @@ impl Layout {
     pub fn lock(&self, name: &str) -> PathBuf {
         self.home.join("locks").join(name)
     }
+}
+
+impl Project {
+    fn new(directory: &Path) -> Self {
+        let resolved = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+        let name = blake3::hash(resolved.as_os_str().as_encoded_bytes()).to_hex();
+        let name = name.get(..16).unwrap_or_default();
+        // Without a directory of the user's nothing is allowed, and nothing can be: no path below it can be made.
+        let data = user_data().unwrap_or_else(|| PathBuf::from("/dev/null"));
+        Self { directory: directory.to_owned(), private: data.join("modstore/projects").join(name) }
+    }
+}
+
+/// The directory that this would be the project's home of.
+fn project_of(home: &Path) -> Option<&Path> {
+    let is_named_so = home.file_name().is_some_and(|name| name == Layout::PROJECT_HOME);
+    home.parent().filter(|_| is_named_so)
 }

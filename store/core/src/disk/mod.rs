@@ -6,6 +6,7 @@ mod verbs;
 mod parts;
 mod folding;
 mod barrier;
+mod user_directories;
 mod layout;
 mod reserve;
 #[cfg(all(target_os = "linux", not(modstore_as_macos)))]
@@ -41,6 +42,7 @@ pub use scratch::{
     copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch, unnamed_file,
 };
 pub use staged::{Staged, Staging, StagingError};
+pub use user_directories::{user_cache, user_data, user_directory};
 pub use verbs::{Act, Disk, DiskError, Observer, Verb};
 pub use verbs::{
     is_directory, is_random_name, names_in, random_name, read_if_there, read_linked_if_there,

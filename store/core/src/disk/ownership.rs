@@ -49,6 +49,12 @@ pub enum UnsafeHome {
         /// The link.
         path: PathBuf,
     },
+    /// The home of a project is a link: that comes with the project, and is no choice of the user's.
+    #[error("{} is a symbolic link, and the home of a project must not be one", path.display())]
+    LinkedProject {
+        /// The link.
+        path: PathBuf,
+    },
     /// Another user owns the home, or something in it.
     #[error("{} is owned by {owner}, not by {own}", path.display())]
     Foreign {
@@ -126,6 +132,9 @@ impl Owners {
 /// # Errors
 /// [`UnsafeHome::Link`], with the first that is.
 pub fn has_no_links(layout: &Layout) -> Result<(), UnsafeHome> {
+    if layout.project().is_some() && layout.home().is_symlink() {
+        return Err(UnsafeHome::LinkedProject { path: layout.home().to_owned() });
+    }
     match directories(layout).find(|path| path.is_symlink()) {
         Some(path) => Err(UnsafeHome::Link { path }),
         None => Ok(()),
@@ -144,10 +153,14 @@ fn directories(layout: &Layout) -> impl Iterator<Item = PathBuf> {
 pub fn is_ours(layout: &Layout) -> Result<(), UnsafeHome> {
     let look = Look { layout, owners: Owners::of_process() };
     look.home()?;
-    for path in directories(layout).chain(CONTROL.map(|name| layout.home().join(name))) {
+    let private = layout.private().map(Path::to_owned);
+    let private =
+        private.into_iter().flat_map(|own| [own, layout.allowed(), layout.environments()]);
+    let control = CONTROL.map(|name| layout.home().join(name));
+    for path in directories(layout).chain(control).chain(private) {
         look.at(&path, path.symlink_metadata().ok(), OTHERS_WRITE)?;
     }
-    for path in WRITTEN_BY_PEOPLE.map(|name| layout.home().join(name)) {
+    for path in WRITTEN_BY_PEOPLE.map(|name| layout.declared_in().join(name)) {
         look.at(&path, path.metadata().ok(), OTHERS_WRITE & 0o007)?;
     }
     Ok(())

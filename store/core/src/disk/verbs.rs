@@ -318,6 +318,29 @@ impl Disk {
         })
     }
 
+    /// Renames a file over `to`. Where that lies on another file system, it is first copied to a name beside it, and is
+    /// durable there before it takes the place of `to`.
+    ///
+    /// # Errors
+    /// `to` is as it was, unless the last sync failed.
+    pub fn move_over(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        match self.rename(from, to) {
+            Err(error) if error.source.kind() == io::ErrorKind::CrossesDevices => {
+                let mut beside = std::ffi::OsString::from(".");
+                beside.push(to.file_name().unwrap_or_default());
+                beside.push(".new");
+                let beside = to.with_file_name(beside);
+                self.remove_file(&beside)?;
+                self.copy_file(from, &beside)?;
+                self.sync_file(&beside)?;
+                self.rename(&beside, to)?;
+                self.sync_dir(to.parent().unwrap_or(Path::new(".")))?;
+                self.remove_file(from)
+            }
+            done => done,
+        }
+    }
+
     /// Swaps two names in one step: at no moment is either missing.
     ///
     /// # Errors
@@ -342,7 +365,7 @@ impl Disk {
     ) -> Result<(), DiskError> {
         self.create_file(spare, contents)?;
         self.sync_file(spare)?;
-        self.rename(spare, path)?;
+        self.move_over(spare, path)?;
         self.sync_dir(path.parent().unwrap_or(Path::new("/")))
     }
 

@@ -1,10 +1,16 @@
 //! [`LinkedPath`]: the directory of the user's own that a linked module leads to.
+//!
+//! Limits: what a path below a project is relative to, its store knows.
 
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
-/// The absolute path of a linked directory. It is text, because the journal holds it.
+/// The path of a linked directory: absolute, or below the directory of the project whose store it is linked in. It is
+/// text, because the journal holds it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LinkedPath(String);
@@ -15,6 +21,32 @@ impl LinkedPath {
     pub fn of(path: &Path) -> Option<Self> {
         path.to_str().map(Self::from)
     }
+
+    /// This path below a project's directory, if it is text.
+    #[must_use]
+    pub fn below_a_project(path: &Path) -> Option<Self> {
+        let text = path.to_str()?;
+        Some(Self::from(if text.is_empty() { "." } else { text }))
+    }
+
+    /// The text of a module's link to it, in the directory of a generation.
+    #[must_use]
+    pub fn link_text(&self) -> PathBuf {
+        let path = self.as_path();
+        if path.is_absolute() { path.to_owned() } else { Path::new(Self::TO_PROJECT).join(path) }
+    }
+
+    /// The directory that the text of such a link leads to.
+    #[must_use]
+    pub fn of_link_text(text: &Path) -> Option<Self> {
+        match text.strip_prefix(Self::TO_PROJECT) {
+            Ok(below) => Self::below_a_project(below),
+            Err(_) => Self::of(text).filter(|_| text.is_absolute()),
+        }
+    }
+
+    /// From the directory of a generation to the project's.
+    const TO_PROJECT: &str = "../../..";
 
     /// The path.
     #[must_use]
@@ -49,6 +81,9 @@ impl From<LinkedPath> for String {
 
 impl fmt::Display for LinkedPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        match self.as_path().is_absolute() || self.0 == "." {
+            true => f.pad(&self.0),
+            false => f.pad(&format!("./{}", self.0)),
+        }
     }
 }

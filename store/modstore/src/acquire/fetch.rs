@@ -47,6 +47,9 @@ pub(crate) fn fetch(
         Resolution::Archive(archive) => archive::fetch(sources, upstream, archive)?,
         Resolution::Directory(path) => return Ok(Acquired::Directory(path.clone())),
     };
+    if let (Some(key), TreeFrom::Git | TreeFrom::Archive) = (resolution.key(contents), tree.from) {
+        places::remember(sources, &key, &tree);
+    }
     tree.warnings.extend(remark);
     Ok(Acquired::Tree(Box::new(tree)))
 }

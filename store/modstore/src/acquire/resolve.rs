@@ -6,7 +6,7 @@ use super::{
     SourceError, Sources, Upstream, repository,
     resolution::{Meaning, Request, Resolution},
 };
-use crate::model::{LinkedPath, ModuleName};
+use crate::model::ModuleName;
 
 /// What each request means: one listing for all that name a branch or a tag. The requests all come from `upstream`.
 pub(crate) fn resolve(
@@ -23,7 +23,10 @@ pub(crate) fn resolve(
     let resolved = requests.iter().map(|request| match request.meaning() {
         Meaning::Known(resolution) => Ok(resolution),
         Meaning::Named(_) => listed.next().expect("each name was asked for"),
-        Meaning::Directory(path) => LinkedPath::of(path)
+        Meaning::Directory(path) => sources
+            .context
+            .layout
+            .recorded(path)
             .filter(|_| path.is_dir())
             .map(Resolution::Directory)
             .ok_or_else(|| SourceError::NoDirectory { path: path.to_owned() }),

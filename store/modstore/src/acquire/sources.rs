@@ -1,6 +1,9 @@
 //! [`Sources`]: what all resolving and fetching of one command shares.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
 
 use modstore_fetch::{
     ArchiveLimits, Counts, Lanes, LfsLimits, LfsObjects, Limits, MemoryBudget, Network,
@@ -57,6 +60,8 @@ pub(crate) struct Sources<'a> {
     pub(super) context: Context<'a>,
     pub(super) settings: Settings,
     pub(super) reach: Reach,
+    /// The index of what this user's stores have, if they share it.
+    pub(super) shared: Option<PathBuf>,
     /// What all fetches of this command may hold in memory together. Made when it is known how many there may be.
     memory: OnceLock<MemoryBudget>,
     /// Contents of large files that this command has fetched.
@@ -86,6 +91,7 @@ impl<'a> Sources<'a> {
             context,
             settings,
             reach,
+            shared: None,
             memory: OnceLock::new(),
             objects: LfsObjects::default(),
             staging,
@@ -96,6 +102,11 @@ impl<'a> Sources<'a> {
             state,
             known: OnceLock::new(),
         }
+    }
+
+    /// The same, with an index of what this user's stores have.
+    pub(crate) fn sharing(self, index: Option<&Path>) -> Self {
+        Self { shared: index.map(Path::to_owned), ..self }
     }
 
     /// Divides the memory among the fetches of so many repositories: no more run at once.

@@ -42,6 +42,8 @@ pub(crate) struct AcquiredTree {
 pub enum TreeFrom {
     /// In this store; no network was used.
     Store,
+    /// In another store of this user; no network was used.
+    Neighbour,
     /// In the bare mirror of its repository; no network was used.
     Mirror,
     /// In its repository.

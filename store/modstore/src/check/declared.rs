@@ -13,9 +13,9 @@ use super::{
     work::{Check, RepairStep, Work},
 };
 use crate::{
-    commit::{State, companion_of, lock_of},
+    commit::{State, companion_of, lock_of, project_lock},
     disk::{Layout, read_linked_if_there},
-    model::Declarations,
+    model::{Declarations, causes},
 };
 
 codes! { pub(super) CODES of Code:
@@ -51,7 +51,7 @@ fn declarations(layout: &Layout, state: Option<&State>) -> Option<Finding> {
         Ok(Some(bytes)) => match String::from_utf8(bytes) {
             Err(_) => Some(unreadable("it is not text in UTF-8".into())),
             Ok(text) => {
-                let base = std::path::absolute(layout.home()).ok()?;
+                let base = std::path::absolute(layout.declared_in()).ok()?;
                 let read = Declarations::parse(&text, &base, std::env::home_dir().as_deref());
                 read.err().map(|error| unreadable(error.to_string()))
             }
@@ -67,6 +67,11 @@ fn lock(layout: &Layout, state: &State) -> Option<Finding> {
     match read_linked_if_there(&path) {
         Ok(None) => Some(stale("it is not there")),
         Err(error) => Some(stale(&format!("it cannot be read: {}", error.source))),
+        // A project's is its people's: it may be newer than what this store has.
+        Ok(Some(_)) if layout.project().is_some() => {
+            let unusable = project_lock(layout).err();
+            unusable.map(|error| stale(&causes(&error).join(": ")))
+        }
         Ok(Some(bytes)) if bytes != lock_of(state.modules()).print().as_bytes() => {
             Some(stale("it does not match the current generation"))
         }

@@ -201,7 +201,7 @@ fn linked<'a>(
     head: &'a GenerationInfo,
 ) -> impl Iterator<Item = Finding> + 'a {
     let linked = state.modules().iter().filter_map(|(module, binding)| match &binding.bound {
-        Bound::Linked { path } => Some((module, path.as_path())),
+        Bound::Linked { path } => Some((module, layout.linked(path))),
         Bound::Entry { .. } | Bound::Built(_) => None,
     });
     linked.filter(|(_, path)| !path.is_dir()).map(|(module, path)| {

@@ -51,7 +51,9 @@ fn find(view: &mut View<'_>, found: &mut Vec<Finding>) {
     let layout = view.context.layout;
     found.extend(file_system(layout));
     for name in names_in(layout.home()).unwrap_or_default() {
-        found.extend(name_in_home(&layout.home().join(&name), &name.to_string_lossy()));
+        if layout.project().is_none() || name != Layout::IGNORED {
+            found.extend(name_in_home(&layout.home().join(&name), &name.to_string_lossy()));
+        }
     }
 }
 

@@ -108,6 +108,7 @@ impl How {
             Self::Rewritten => "rewritten",
             Self::Relinked => "links recreated",
             Self::Rebuilt(TreeFrom::Store) => "rebuilt from other files of the store",
+            Self::Rebuilt(TreeFrom::Neighbour) => "taken from another store",
             Self::Rebuilt(TreeFrom::Mirror) => "rebuilt from its mirror",
             Self::Rebuilt(TreeFrom::Git) => "re-fetched",
             Self::Rebuilt(TreeFrom::Archive) => "unpacked again",

@@ -14,7 +14,7 @@ use super::{
     deletion_mark::DeletionMark,
     journal::{Journal, JournalError},
     record::{self, Record},
-    resolved::companion_of,
+    resolved::{ProjectLockError, companion_of},
     state::State,
 };
 use crate::{
@@ -56,6 +56,9 @@ pub enum BeginError {
         /// The current generation.
         shown: Generation,
     },
+    /// It is a project's store, and the project's `modules.lock` cannot be used.
+    #[error(transparent)]
+    Project(#[from] ProjectLockError),
     /// What a crash left cannot be finished: the switch, or making what was removed durable.
     #[error("cannot finish what an earlier process left")]
     Redo(#[source] DiskError),
@@ -200,6 +203,13 @@ pub(crate) fn now() -> u64 {
     u64::try_from(since).unwrap_or(u64::MAX)
 }
 
+/// The lock that goes along takes its place.
+pub(super) fn go_along(disk: &Disk, layout: &Layout, companion: &Path) -> Result<(), DiskError> {
+    disk.move_over(companion, &layout.modules_lock())?;
+    // The home, which is synced after the switch, is another directory.
+    layout.project().map_or(Ok(()), |project| disk.sync_dir(project))
+}
+
 /// The switch: readers see the whole of one generation before it and the whole of the next after it.
 pub(super) fn show(disk: &Disk, layout: &Layout, switch: &Path) -> Result<(), DiskError> {
     disk.rename(switch, &layout.current())?;
@@ -237,14 +247,14 @@ fn finish_showing(
         (Some(shown), head) if Some(shown) > head => Err(BeginError::Lost { shown }),
         (shown, Some(head)) if shown != Some(head) => {
             let redo = || {
-                let (companion, contents) = companion_of(layout, state);
+                let (_, contents) = companion_of(layout, state);
                 let (spare, switch) = (staging.fresh(), staging.fresh());
                 disk.create_file(&spare, contents.as_bytes())?;
                 disk.symlink(&Layout::current_text(head), &switch)?;
                 disk.sync_tree(staging.directory(), barrier)?;
                 // The crash may have come before its sync, and a barrier need not reach it.
                 disk.sync_file(&layout.journal())?;
-                disk.rename(&spare, &companion)?;
+                go_along(disk, layout, &spare)?;
                 show(disk, layout, &switch)
             };
             redo().map_err(BeginError::Redo)

@@ -22,10 +22,10 @@ use std::{
 
 use super::{
     journal::JournalError,
-    locked::{BeginError, Locked, now, show},
+    locked::{BeginError, Locked, go_along, now, show},
     quarantine::put_in_place,
     record::Record,
-    resolved::lock_of,
+    resolved::{next_lock, project_lock},
     state::{State, apply_changes},
 };
 use crate::{
@@ -57,6 +57,8 @@ pub struct Change {
     pub corrupt: BTreeSet<Digest>,
     /// Whether there is a new generation even if it is the same as the one before.
     pub is_new: bool,
+    /// Whether the lock of a project stays as its people wrote it.
+    pub keeps_lock: bool,
     /// The generation whose bindings these are, for a rollback.
     pub restores: Option<Generation>,
 }
@@ -116,6 +118,8 @@ impl Transaction {
     /// # Errors
     /// See [`BeginError`].
     pub fn begin(context: Context<'_>, staging: Staging) -> Result<Self, BeginError> {
+        // Found out early: what people wrote there would be lost.
+        project_lock(context.layout)?;
         Ok(Self { locked: Locked::take(context, staging)?, change: Change::default() })
     }
 
@@ -185,7 +189,7 @@ impl Transaction {
         let records = self.records(next, reason);
         let record = |source| CommitError::Record { generation: next, source };
         let frame = self.locked.journal.append(disk, records).map_err(record)?;
-        let goes_along = disk.rename(&prepared.companion, &layout.modules_lock());
+        let goes_along = go_along(disk, layout, &prepared.companion);
         let shown = goes_along.and_then(|()| show(disk, layout, &prepared.switch));
         shown.map_err(|source| CommitError::Show { generation: next, source })?;
         let mut after = self.locked.state;
@@ -221,7 +225,9 @@ impl Transaction {
             }
         }
         prepared.built = self.describe_built()?;
-        let lock = lock_of(self.modules_after()).print();
+        let changes = self.change.bindings.iter().filter(|_| !self.change.keeps_lock);
+        let changes = changes.map(|(module, to)| (module, to.as_ref()));
+        let lock = next_lock(&self.locked.layout, self.modules_after(), changes).print();
         self.locked.disk.create_file(&prepared.companion, lock.as_bytes())?;
         self.locked.disk.symlink(&Layout::current_text(next), &prepared.switch)?;
         Ok(prepared)
@@ -378,7 +384,7 @@ pub(crate) fn link_text(binding: &Binding) -> PathBuf {
         Bound::Entry { digest, subdirectory, .. } => {
             Layout::entry_text(*digest, subdirectory.as_ref())
         }
-        Bound::Linked { path } => path.as_path().to_owned(),
+        Bound::Linked { path } => path.link_text(),
         Bound::Built(built) => Layout::entry_text(built.digest, None),
     }
 }

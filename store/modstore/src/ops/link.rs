@@ -25,8 +25,11 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<UpdateReport, AddError> {
         self.relink(name, events, cancel, |text, declared| match declared.get(name) {
-            Some(_) => model::link_module(text, name, path),
-            None => model::add_module(text, name, &Source::linked(path)),
+            Some(_) => model::link_module(text, name, &self.layout().written(path)),
+            None => {
+                let source = declare::as_written(self.layout(), &Source::linked(path));
+                model::add_module(text, name, &source)
+            }
         })
     }
 

@@ -7,6 +7,7 @@ use crate::{
     events::Events,
     model::{self, Generation, ModuleName},
     ops::transact::TransactError,
+    project,
     update::Environments,
 };
 
@@ -61,6 +62,9 @@ impl Store {
             })?)
         };
         let nothing_happened = |error: &RemoveError| !error.has_happened();
-        declare::edit_along(self.editing(cancel), undeclare, unbind, nothing_happened)
+        let removed =
+            declare::edit_along(self.editing(cancel), undeclare, unbind, nothing_happened)?;
+        project::relock_all(context, &self.declarations()?, &[]).map_err(TransactError::from)?;
+        Ok(removed)
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     disk::names_in,
     events::Events,
     model::{Declarations, ModuleName},
+    project::{report_strangers, settle_lock},
     update::{self, Done, Outdated, UpdateError, UpdateReport, UpdateRequest},
 };
 
@@ -53,6 +54,13 @@ impl Store {
         let lock = if request.locked { Some(declare::read_lock(self.layout())?) } else { None };
         let Done { report, after } =
             update::update(context, self.options(), state, declared, lock.as_ref(), request)?;
+        match &lock {
+            None => settle_lock(context, declared, &report)?,
+            Some(lock) if self.layout().project().is_some() => {
+                report_strangers(context, declared, lock);
+            }
+            Some(_) => {}
+        }
         self.sweep_briefly(context, after.as_ref());
         Ok(report)
     }

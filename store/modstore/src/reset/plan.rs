@@ -59,6 +59,10 @@ pub(crate) fn plan(layout: &Layout, declares: bool) -> Result<PurgePlan, DiskErr
                 plan.stay.push(Stay::new(path, "it is what you have declared"));
             }
             "modules.toml" => plan.remove.push(path),
+            Layout::IGNORED if layout.project().is_some() => {
+                plan.stay
+                    .push(Stay::new(path, "it keeps the rest out of the project's repository"));
+            }
             "locks" => plan.stay.push(Stay::new(path, "lock files are never removed")),
             name if is_kept_aside(name) => plan.remove.push(path),
             name if Layout::DIRECTORIES.contains(&name)
@@ -68,6 +72,13 @@ pub(crate) fn plan(layout: &Layout, declares: bool) -> Result<PurgePlan, DiskErr
             }
             _ => plan.stay.push(unknown(path)),
         }
+    }
+    if let Some(private) = layout.private().filter(|private| is_directory(private)) {
+        if is_directory(&layout.environments()) {
+            plan.look_into(&layout.environments(), "environments")?;
+        }
+        plan.remove.extend(Some(layout.allowed()).filter(|allowed| allowed.is_file()));
+        plan.remove.extend(names_in(private)?.is_empty().then(|| private.to_owned()));
     }
     Ok(plan)
 }

@@ -312,7 +312,7 @@ impl BuildTree {
     fn of(context: &UpdateContext<'_>, source: &Binding, trees: &Trees) -> Result<Self, DiskError> {
         let layout = context.store.layout;
         let (digest, part) = match &source.bound {
-            Bound::Linked { path } => return Ok(Self::Directory(path.as_path().to_owned())),
+            Bound::Linked { path } => return Ok(Self::Directory(layout.linked(path))),
             Bound::Entry { digest, subdirectory, .. } => (*digest, subdirectory.as_ref()),
             Bound::Built(built) => (built.digest, None),
         };

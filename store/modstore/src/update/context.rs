@@ -51,7 +51,8 @@ impl<'a> UpdateContext<'a> {
             jobs: options.jobs,
             retry: options.retry,
             state,
-            sources: Sources::new(store, options.settings(), reach, state, claim),
+            sources: Sources::new(store, options.settings(), reach, state, claim)
+                .sharing(options.shared.as_deref()),
             toolchains: Toolchains::default(),
             refetch,
             now: now(),

@@ -5,7 +5,7 @@ use modstore_fetch::NetworkError;
 use super::environments::TakenBack;
 use crate::{
     access::AccessError,
-    commit::{BeginError, CommitError, JournalError},
+    commit::{BeginError, CommitError, JournalError, ProjectLockError},
     declare::DeclareError,
     disk::{DiskError, StagingError},
     environment::EnvironmentLockError,
@@ -33,6 +33,9 @@ pub enum UpdateError {
     /// The journal cannot be read.
     #[error("the store cannot be read")]
     Journal(#[from] JournalError),
+    /// The lock of a project cannot be used.
+    #[error(transparent)]
+    Project(#[from] ProjectLockError),
     /// The host's git configuration cannot be read.
     #[error(transparent)]
     Network(#[from] NetworkError),

@@ -1,6 +1,6 @@
 //! How a store is worked with, and what an update is asked for.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use modstore_fetch::{ArchiveLimits, LfsLimits, Limits, PackLimits};
 
@@ -42,6 +42,9 @@ pub struct Options {
     pub transport: Option<Transport>,
     /// What the large files of one commit may cost.
     pub lfs: LfsLimits,
+    /// The index of what this user's stores have, so that each tree is downloaded once for all of them; nothing is shared
+    /// without one.
+    pub shared: Option<PathBuf>,
     /// What is swept after an update, briefly and never while offline; nothing, when there is no policy.
     pub sweep: Option<Policy>,
     /// The command, as those who wait for a lock, and who list leases, read it. Holds no secret.
@@ -64,6 +67,7 @@ impl Default for Options {
             archives: ArchiveLimits::default(),
             transport: None,
             lfs: LfsLimits::default(),
+            shared: None,
             sweep: Some(Policy::default()),
             command: "a host".into(),
         }

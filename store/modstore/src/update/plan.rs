@@ -145,10 +145,13 @@ impl<'a> Situation<'a> {
     /// Why a module's source is to be fetched that means this now; none, when it is there.
     fn reason(&self, goal: &Goal<'_>, resolution: &Resolution) -> Option<FetchReason> {
         let Some(current) = self.current(goal.module) else { return Some(FetchReason::New) };
-        if current.source != goal.recorded {
+        let bound = current.bound.unbuilt();
+        // A directory of a project that was moved is the same, whatever its path was before.
+        let is_same_directory = matches!((resolution, &bound),
+            (Resolution::Directory(path), Bound::Linked { path: now }) if path == now);
+        if current.source != goal.recorded && !is_same_directory {
             return Some(FetchReason::Source);
         }
-        let bound = current.bound.unbuilt();
         let difference =
             resolution.difference(&bound, goal.source.subdirectory(), goal.pin.as_ref());
         let is_entry = !matches!(bound, Bound::Linked { .. });

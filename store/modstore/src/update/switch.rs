@@ -112,7 +112,9 @@ impl Switch<'_> {
         let mut transaction = begin(self.context, staging)?;
         let mut outcomes = so_far.outcomes;
         let notes = so_far.notes.clone();
-        let mut change = Change { corrupt, notes, is_new: refetch, ..Change::default() };
+        let keeps_lock = self.request.locked;
+        let mut change =
+            Change { corrupt, notes, is_new: refetch, keeps_lock, ..Change::default() };
         if is_switching {
             outcomes = self.without_superseded(&transaction, outcomes);
             fill(&mut change, &outcomes, trees);

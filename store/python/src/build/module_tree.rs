@@ -42,12 +42,9 @@ impl ModuleTree {
     ) -> Option<Self> {
         let module = module.clone();
         match &binding.bound {
-            Bound::Linked { path } => Some(Self {
-                module,
-                tree: path.as_path().to_owned(),
-                subdirectory: None,
-                manifest: None,
-            }),
+            Bound::Linked { path } => {
+                Some(Self { module, tree: layout.linked(path), subdirectory: None, manifest: None })
+            }
             Bound::Entry { .. } | Bound::Built(_) => {
                 let digest = binding.digest()?;
                 let part = match &binding.bound {

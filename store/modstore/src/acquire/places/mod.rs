@@ -4,7 +4,10 @@
 //! would give.
 
 mod mirror;
+mod neighbour;
 mod store;
+
+pub(super) use neighbour::remember;
 
 use modstore_fetch::PlantedCommit;
 
@@ -36,8 +39,9 @@ type FindTree = fn(
 ) -> Result<Option<FoundTree>, SourceError>;
 
 /// All of them, the cheapest first.
-const PLACES: [Place; 2] = [
+const PLACES: [Place; 3] = [
     Place { reach: Reach::Everywhere, find: store::find },
+    Place { reach: Reach::OutsideTheStore, find: neighbour::find },
     Place { reach: Reach::OutsideTheStore, find: mirror::find },
 ];
 

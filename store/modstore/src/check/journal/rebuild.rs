@@ -327,10 +327,9 @@ enum LedTo {
 
 /// Reads the text of a module's link, if it is one of ours.
 fn led_to(text: &Path) -> Option<LedTo> {
-    if text.is_absolute() {
-        return LinkedPath::of(text).map(LedTo::Linked);
-    }
-    let below = text.strip_prefix("../../entries").ok()?;
+    let Ok(below) = text.strip_prefix("../../entries") else {
+        return LinkedPath::of_link_text(text).map(LedTo::Linked);
+    };
     let mut parts = below.components();
     let Some(Component::Normal(digest)) = parts.next() else { return None };
     let rest: PathBuf = parts.collect();

@@ -1,0 +1,12 @@
+# shellcheck shell=bash
+# The example of the README: its own block of commands, in a directory that the page calls /tmp/try.
+set_up() {
+    # The README needs no uv.
+    export PATH="$PROGRAMS:/usr/local/bin:/usr/bin:/bin"
+    export PIP_NO_INDEX=1 PIP_FIND_LINKS="$TOOLS/wheels" PIP_DISABLE_PIP_VERSION_CHECK=1
+    real "git, venv and pip"
+    sed -n '/^mkdir -p \/tmp\/try/,/^```/p' "$HERE/../../README.md" | sed -e '/^```/d' -e "s|/tmp/try|$TMPDIR/try|g" >"$TMPDIR/example"
+    # shellcheck disable=SC1091 # it was just written
+    . "$TMPDIR/example"
+    cd() { builtin cd "$TMPDIR/try" || exit; }
+}
