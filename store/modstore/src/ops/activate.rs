@@ -87,6 +87,7 @@ impl Store {
                     modules: names,
                     constraints: request.constraints.clone(),
                     compile: None,
+                    take_over: false,
                 };
                 let report = self.bind(&request, events, cancel)?;
                 registration = Some(report.registration.clone());
