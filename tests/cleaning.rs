@@ -287,7 +287,7 @@ fn what_cannot_be_cleaned_up_blocks_nothing_is_reported_and_goes_later() {
     assert_eq!(place.store.current(), Some(number(6)), "the name of 5 is not free");
     let tool = "linked".parse().unwrap();
     place.store.link(&tool, place.root.path(), &notices, &cancel).unwrap();
-    place.store.rollback(None, &notices, &cancel).unwrap();
+    place.store.rollback(None, &[], &notices, &cancel).unwrap();
     place.store.remove(&[tool], &notices, &cancel).unwrap();
     place.store.repair(&notices, &cancel).unwrap();
     place.store.reset(&notices, &cancel).unwrap();

@@ -106,4 +106,5 @@ laws! {
     repair: REPAIR, acts recovery calls faults;
     reset: RESET, acts recovery calls faults;
     purge: PURGE, acts recovery calls faults;
+    expose: EXPOSE, acts recovery faults;
 }

@@ -67,7 +67,7 @@ fn type_name(line: &str) -> Option<&str> {
 }
 
 #[test]
-fn the_library_shows_at_most_sixty_names() {
+fn the_library_shows_at_most_seventy_names() {
     let page = std::fs::read_to_string(repository().join("store/modstore/src/lib.rs")).unwrap();
     let (public, _) = page.split_once("#[doc(hidden)]").unwrap();
     assert!(!public.contains("pub mod"), "modules are private; the page lists names");
@@ -76,7 +76,7 @@ fn the_library_shows_at_most_sixty_names() {
         .flat_map(|list| imports(&list))
         .map(|(_, path)| path.rsplit("::").next().unwrap().to_owned())
         .collect();
-    assert!((40..=60).contains(&names.len()), "{} names: {names:?}", names.len());
+    assert!((40..=70).contains(&names.len()), "{} names: {names:?}", names.len());
 }
 
 #[test]

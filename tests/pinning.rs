@@ -181,3 +181,101 @@ fn a_store_that_shows_nothing_is_said_and_a_read_only_one_can_be_pinned() {
     let shown = world.home.run(&["--json", "status"]).ok().json()["generation"].as_u64().unwrap();
     assert_eq!(venv.says(&pin(world.home.path().to_str().unwrap())), shown.to_string());
 }
+
+/// A host that activates its modules, sees an update only when it takes it over, and meets each kind of failure.
+const ACTIVATING: &str = r#"
+import json, os, sys; sys.path.insert(0, sys.argv[1])
+import modstore_host as host
+sources = json.loads(sys.argv[2])
+events = []
+active = host.activate(sources, on_event=events.append)
+assert [m.code for m in active.modules] == [None, None, "no-such-repository"], active
+assert [m.source for m in active.failed] == [sources[2]], active.failed
+assert events and all(e["done"] <= e["of"] for e in events if e["event"] == "module"), events
+assert active.pinned.number == active.generation and active.changed
+import mod_a
+print(mod_a.VALUE, flush=True)
+again = host.activate(sources[:2])
+assert not again.changed and again.answer["bound"] is None, again.answer
+assert again.import_path == active.import_path and all(p in sys.path for p in again.import_path)
+assert host.ensure([{"source": sources[0], "file": "nowhere"}]).modules[0].code == "no-such-file"
+print(sys.stdin.readline().strip())
+assert [m["change"] for m in host.outdated(["mod-a"])] == ["updated"]
+assert [m["module"] for m in host.update()["updated"]] == ["mod-a", "mod-b"]
+assert not [f for f in host.doctor(quick=True) if f["severity"] == "broken"]
+current = os.path.join(os.environ["MODSTORE_HOME"], "current", "mod-b")
+sys.path.append(current)
+print(host.pin().number == active.generation, host.directory_of("mod-a") == active.modules[0].directory)
+fresh = host.pin(refresh=True)
+print(fresh.number > active.generation, host.directory_of("mod-a") != active.modules[0].directory)
+print(sys.path[-1] == os.path.join(fresh.directory, "mod-b"), host.pin() is fresh)
+import mod_b
+print(mod_a.VALUE, mod_b.VALUE)
+for call, code in [
+    (lambda: host.directory_of("nope"), "no-module"),
+    (lambda: host.update(["nope"]), "usage"),
+    (lambda: host.ensure([{"sauce": 1}]), "usage"),
+    (lambda: host.directory_of("mod-a", home="/no/store"), "no-generation"),
+]:
+    try:
+        call()
+        print("no error", code)
+    except host.ModstoreError as error:
+        print(error.code == code, bool(error.message), bool(error.hint))
+os.environ["MODSTORE_BINARY"] = "/no/modstore"
+try:
+    host.update()
+except host.NoProgram as error:
+    print(error.code, "/no/modstore" in str(error), "MODSTORE_BINARY" in error.hint)
+"#;
+
+#[test]
+fn a_host_activates_its_modules_and_takes_over_an_update_when_it_wants() {
+    let Some(world) = World::new() else { return };
+    let sources: Vec<String> =
+        world.repos.iter().map(|(_, repo)| format!("git+{}", repo.url_file())).collect();
+    let gone = format!("git+file://{}/gone", world.home.scratch().display());
+    let sources = serde_json::json!([sources[0], sources[1], gone]).to_string();
+    for (number, python) in Python::all().into_iter().enumerate() {
+        let venv = Venv::create(&world.home, &world.tools, &python, &format!("host-{number}"));
+        let place = world.write_helper();
+        let value = u32::try_from(number).unwrap() * 2 + 2;
+        world.update_to(value);
+        let arguments = ["-c", ACTIVATING, place.to_str().unwrap(), &sources];
+        let mut command = world.home.command_of(&venv.python(), &arguments);
+        command.env("MODSTORE_BINARY", env!("CARGO_BIN_EXE_modstore"));
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut host = command.spawn().unwrap();
+        let mut stdout = std::io::BufReader::new(host.stdout.take().unwrap());
+        let mut first = String::new();
+        std::io::BufRead::read_line(&mut stdout, &mut first).unwrap();
+        assert_eq!(first.trim(), value.to_string(), "{python:?}");
+        world.repos.iter().for_each(|(project, repo)| drop(commit(repo, project, value + 1)));
+        std::io::Write::write_all(&mut host.stdin.take().unwrap(), b"go on\n").unwrap();
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut stdout, &mut rest).unwrap();
+        assert!(host.wait().unwrap().success(), "{python:?}: {rest}");
+        let expected = format!(
+            "go on\nTrue True\nTrue True\nTrue True\n{value} {}\n{}no-program True True\n",
+            value + 1,
+            "True True True\n".repeat(4)
+        );
+        assert_eq!(rest, expected, "{python:?}");
+        // What was uninstalled meanwhile is put back by the next start, and nothing is run when all is there.
+        let input = world.home.scratch().join("sources.json");
+        let listed: serde_json::Value = serde_json::from_str(&sources).unwrap();
+        let first = serde_json::json!({ "modules": [{ "source": listed[0] }] });
+        fs::write(&input, first.to_string()).unwrap();
+        let activate = || {
+            let python = venv.python_text();
+            let mut command = world.home.command(&["--json", "activate", "--python", &python]);
+            command.stdin(fs::File::open(&input).unwrap());
+            let output = command.output().unwrap();
+            serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+        };
+        assert_eq!(activate()["bound"], serde_json::Value::Null);
+        let find = "import glob, sysconfig; print(glob.glob(sysconfig.get_paths()['purelib'] + '/_modstore_mod_a.pth')[0])";
+        fs::remove_file(venv.says(find).trim()).unwrap();
+        assert_eq!(activate()["bound"]["reinstalled"], serde_json::json!(["mod-a"]));
+    }
+}

@@ -34,6 +34,7 @@ mod switch;
 mod bind;
 mod environments;
 mod scan;
+mod hosts;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -140,6 +141,8 @@ enum Section {
     Environment,
     /// A scan of 1,000 modules with nothing to do, and 107 builds without a network.
     Scan,
+    /// What a host waits for at its start when everything is there.
+    Hosts,
 }
 
 /// Programs and places of a whole run.
@@ -304,6 +307,9 @@ impl Bench {
             environments::measure(&place, modstore, rounds)
         })?;
         section(Section::Scan, "scan: 1,000 modules, nothing to do", &|| scan::idle(&local))?;
+        section(Section::Hosts, "hosts: ensure and activate, all there", &|| {
+            hosts::ensure(&local)
+        })?;
         section(Section::Scan, "scan: 107 builds, no network", &|| scan::dead(&local))?;
         for (title, amount) in [
             ("verify: 100 modules", Amount { entries: 100, files: 40 }),

@@ -6,12 +6,12 @@
 use std::error::Error;
 
 use modstore::{
-    AccessError, AddError, AllowError, BindError, DeclareError, DifferenceError, JournalError,
-    LeaseError, OpenError, PlanError, PurgeError, RemoveError, RepairError, ResetError,
-    RollbackError, SweepError, UpdateError, VerifyError,
+    AccessError, ActivateError, AddError, AllowError, BindError, DeclareError, DifferenceError,
+    ExposeError, JournalError, LeaseError, OpenError, PlanError, PurgeError, RemoveError,
+    RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError, VerifyError,
     internals::{
         commit::{BeginError, CommitError, ProjectLockError},
-        ops::{PatchError, TransactError},
+        ops::{PatchError, PlaceFault, TransactError},
         reclaim::Root,
     },
 };
@@ -229,11 +229,41 @@ explain! { AddError, by [Access, Declare, Update], _ => plain(Failed) }
 explain! { RemoveError, by [Access, Declare, Hold, Transact], _ => plain(Failed) }
 
 explain! { RollbackError, by [Access, Journal, Hold, Transact],
-    Self::NoGeneration { .. } | Self::Retired { .. } => hinted(Usage, GENERATIONS),
+    Self::NoGeneration { .. } | Self::Retired { .. } | Self::NotThere { .. } => hinted(Usage, GENERATIONS),
+    Self::NoVersion { module } => hinted(
+        Failed,
+        format!("`modstore show {module}` lists its versions"),
+    ),
     Self::EntryGone { .. } => hinted(
         Failed,
         "`modstore update` fetches what modules.toml declares now",
     ),
+    _ => plain(Failed),
+}
+
+explain! { SetError, by [Access, Declare, Update], _ => plain(Failed) }
+
+explain! { ActivateError, by [Ensure, Bind, Registration, Lease, Journal], _ => plain(Failed) }
+
+explain! { ExposeError, by [Access, Declare, Begin],
+    Self::Place { why: PlaceFault::NoDirectory, .. } => hinted(
+        Usage,
+        "make the directory first",
+    ),
+    Self::Place { why: PlaceFault::Unknown, .. } => hinted(
+        Usage,
+        "`modstore status` lists what is exposed",
+    ),
+    Self::Place { why: PlaceFault::OtherModule(_), .. } => hinted(
+        Usage,
+        "`modstore unexpose` with this path takes that link away",
+    ),
+    Self::Place { why: PlaceFault::OtherStore { home, .. }, .. } => hinted(
+        Usage,
+        format!("`modstore --home {} unexpose` takes that link away", home.display()),
+    ),
+    Self::Place { .. } => hinted(Usage, "choose another place, or move what is there"),
+    Self::Cancelled => plain(Interrupted),
     _ => plain(Failed),
 }
 

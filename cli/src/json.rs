@@ -8,6 +8,7 @@ mod contents;
 mod binding;
 mod attempt;
 mod failed;
+mod hold;
 mod environment;
 mod lease;
 mod pointers_left;
@@ -18,8 +19,9 @@ pub(crate) use self::{
     contents::{Submodules, unusual},
     environment::{EnvironmentChanges, EnvironmentFailure},
     failed::{Deferred, DeferredReason, Failed},
+    hold::{Held, Hold, held_of},
     lease::LeaseHolder,
     pointers_left::PointersLeft,
     scalar::{Digest, Revision, Time, numbers, paths, texts},
-    words::failure_code,
+    words::{failure_code, failure_code_or_null},
 };

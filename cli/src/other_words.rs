@@ -48,11 +48,11 @@ const WORDS: [(&[&str], &str); 15] = [
         &["fix", "repair", "heal"],
         "`modstore doctor --fix` repairs environments, `modstore verify --repair` the store",
     ),
+    (&["run", "shell"], "`modstore exec -- COMMAND` runs a program that keeps its generation"),
     (
-        &["run", "shell", "activate"],
-        "`modstore exec -- COMMAND` runs a program that keeps its generation",
+        &["pin", "checkout", "switch"],
+        "`modstore hold NAME` leaves a module as it is, `modstore set` pins it for all",
     ),
-    (&["pin", "checkout", "switch"], "`modstore add SOURCE@COMMIT` pins a module to a commit"),
     (&["version"], "`modstore --version` prints the version"),
 ];
 

@@ -40,6 +40,13 @@ pub(crate) trait Answer: Serialize + JsonSchema {
     fn failure(&self) -> Option<Failure> {
         None
     }
+
+    /// Is called when it is written.
+    fn after(self)
+    where
+        Self: Sized,
+    {
+    }
 }
 
 /// The object that `--json` prints.
@@ -101,7 +108,11 @@ impl Output {
         result: Result<A, Failure>,
     ) -> u8 {
         match result {
-            Ok(answer) => self.answer(&answer),
+            Ok(answer) => {
+                let exit = self.answer(&answer);
+                answer.after();
+                exit
+            }
             // Whatever error the interruption caused, this is the reason.
             Err(failure) if self.interrupted.is_cancelled() => {
                 self.fail(generation(), &failure.with_exit(Exit::Interrupted.code()))

@@ -1,6 +1,11 @@
 //! What is done to a store, in both ways: by the library and by the command line.
 
-use std::{error::Error, num::NonZeroUsize, path::Path, time::Duration};
+use std::{
+    error::Error,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use modstore::{AddError, Cancel, Options, Policy, Silent, Store, UpdateReport, UpdateRequest};
 use modstore_core::disk::Disk;
@@ -30,6 +35,8 @@ pub(crate) enum Operation {
     Reset,
     /// Everything away.
     Purge,
+    /// The module of this name, at a place beside the home.
+    Expose(&'static str),
 }
 
 impl Operation {
@@ -40,7 +47,7 @@ impl Operation {
             Self::Update | Self::SweepingUpdate => update(store, true),
             Self::PartialUpdate => update(store, false),
             Self::Rollback => {
-                done(store.rollback(Some("1".parse().unwrap()), &Silent, &cancel).map(drop))
+                done(store.rollback(Some("1".parse().unwrap()), &[], &Silent, &cancel).map(drop))
             }
             Self::Remove(name) => {
                 done(store.remove(&[name.parse().unwrap()], &Silent, &cancel).map(drop))
@@ -59,6 +66,10 @@ impl Operation {
                 Err(error) => Err(error.into()),
             },
             Self::Purge => done(store.purge(&Silent, &cancel).map(drop)),
+            Self::Expose(name) => {
+                let place = place_of(store.layout().home());
+                done(store.expose(&name.parse().unwrap(), &place, &Silent, &cancel).map(drop))
+            }
             Self::Compact => done(store.compact(&Silent, &cancel)),
         };
         match done {
@@ -92,7 +103,7 @@ impl Operation {
             Self::Repair => &["verify", "--repair"],
             Self::Reset => &["reset"],
             Self::Purge => &["reset", "--purge"],
-            Self::Compact => panic!("no command compacts and does nothing else"),
+            Self::Compact | Self::Expose(_) => panic!("it is run by the library alone"),
         };
         args.iter().map(|arg| (*arg).to_owned()).collect()
     }
@@ -114,6 +125,11 @@ impl Operation {
     pub(crate) fn may_be_refused(self) -> bool {
         matches!(self, Self::Remove(_))
     }
+}
+
+/// Where a module is exposed: one place for all homes of a world, of which one plays at a time.
+pub(crate) fn place_of(home: &Path) -> PathBuf {
+    home.with_file_name("exposed")
 }
 
 /// A store whose acts come in one order.

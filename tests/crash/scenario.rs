@@ -164,6 +164,13 @@ pub(crate) const RESET: Scenario = Scenario {
     upstream: Upstream::Sound,
 };
 
+pub(crate) const EXPOSE: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Expose("m1"),
+    after: "nnn",
+    upstream: Upstream::Sound,
+};
+
 pub(crate) const PURGE: Scenario = Scenario {
     before: "nnn",
     operation: Operation::Purge,

@@ -15,7 +15,7 @@ use modstore_testbed::{Change, Fault, HttpServer, Item, Repo, listing};
 use crate::{
     child::{Fate, Part, live},
     left::{Left, left_in},
-    operation::{Operation, open},
+    operation::{Operation, open, place_of},
     scenario::{Scenario, Upstream},
 };
 
@@ -97,6 +97,7 @@ impl World {
     /// A home of this name, as that one: times, modes and second names included.
     pub(crate) fn copy_of(&self, home: &Path, name: &str) -> PathBuf {
         let copy = self.place.path().join(name);
+        let _ = fs::remove_file(place_of(&copy));
         let status = Command::new("cp").arg("-a").args([home, &copy]).status().unwrap();
         assert!(status.success(), "cp -a {} {}", home.display(), copy.display());
         copy
@@ -136,6 +137,13 @@ impl World {
 
     /// The set after is current.
     pub(crate) fn is_after(&self, home: &Path) -> Result<(), String> {
+        if let Operation::Expose(name) = self.scenario.operation {
+            let leads = fs::read_link(place_of(home)).ok();
+            let wanted = home.canonicalize().unwrap().join("current").join(name);
+            if leads.as_ref() != Some(&wanted) {
+                return Err(format!("the link leads to {leads:?}, not to {}", wanted.display()));
+            }
+        }
         let now = shown(home);
         if self.is_same(&now, &self.after) { Ok(()) } else { Err(format!("it shows {now:#?}")) }
     }

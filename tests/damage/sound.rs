@@ -86,7 +86,7 @@ fn a_store_at_work_is_found_sound_at_every_moment() {
         for round in 0..100 {
             repo.commit("main", &[Change::write("a", format!("{round}\n"))]);
             store.update(&UpdateRequest::default(), &Silent, &Cancel::new()).unwrap();
-            store.rollback(None, &Silent, &Cancel::new()).unwrap();
+            store.rollback(None, &[], &Silent, &Cancel::new()).unwrap();
         }
         over.store(true, Ordering::Relaxed);
     });

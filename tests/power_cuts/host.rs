@@ -245,7 +245,7 @@ impl Host {
             Operation::Update => {
                 whole(store.update(&UpdateRequest::default(), &Silent, &cancel)?)
             }
-            Operation::Rollback(to) => Some(store.rollback(*to, &Silent, &cancel)?),
+            Operation::Rollback(to) => Some(store.rollback(*to, &[], &Silent, &cancel)?),
             Operation::Link(name) => {
                 whole(store.link(&module(name), Path::new("/usr"), &Silent, &cancel)?)
             }

@@ -36,6 +36,8 @@ pub(crate) struct Generation {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
     pub(crate) declared: Declarations,
+    /// What updates leave as it is.
+    pub(crate) held: BTreeSet<usize>,
     /// From number 1 on.
     pub(crate) generations: Vec<Generation>,
     /// What each repository publishes.
@@ -59,6 +61,8 @@ pub(crate) struct Prediction {
     pub(crate) meanwhile: Declarations,
     /// A new generation, if there is to be one.
     pub(crate) generation: Option<Generation>,
+    /// What updates leave as it is from then on.
+    pub(crate) held: BTreeSet<usize>,
     pub(crate) end: End,
     /// Whether, if some of the modules cannot be fetched, the others become current all the same.
     pub(crate) in_part: bool,
@@ -89,7 +93,8 @@ impl Model {
 
     fn unchanged(&self, end: End) -> Prediction {
         let declared = self.declared.clone();
-        Prediction { meanwhile: declared.clone(), declared, generation: None, end, in_part: false }
+        let (meanwhile, held) = (declared.clone(), self.held.clone());
+        Prediction { meanwhile, declared, generation: None, held, end, in_part: false }
     }
 
     /// A generation of these modules, unless they are current.
@@ -108,7 +113,8 @@ impl Model {
         }
         let (mut modules, mut failed) = (self.head(), BTreeSet::new());
         for (module, declared) in &self.declared {
-            if !names.is_empty() && !names.contains(module) {
+            let is_asked = names.contains(module);
+            if (!names.is_empty() || self.held.contains(module)) && !is_asked {
                 continue;
             }
             match self.meant(upstream, declared, modules.get(module)) {
@@ -120,7 +126,15 @@ impl Model {
             modules.retain(|module, _| self.declared.contains_key(module));
         }
         let allowed = failed.is_empty() || !all_or_nothing;
+        let head = self.head();
+        let is_released = |module: &usize| {
+            let is_as_it_was = head.get(module) == modules.get(module);
+            names.contains(module) && !failed.contains(module) && (allowed || is_as_it_was)
+        };
+        let mut held = self.held.clone();
+        held.retain(|module| !is_released(module));
         Prediction {
+            held,
             generation: self.generation_of(modules, None).filter(|_| allowed),
             in_part: !all_or_nothing,
             ..self.unchanged(End::Done(failed))
@@ -212,6 +226,7 @@ impl Model {
         modules.retain(|module, _| !names.contains(module));
         let mut prediction = self.unchanged(End::Done(BTreeSet::new()));
         prediction.declared.retain(|module, _| !names.contains(module));
+        prediction.held.retain(|module| !names.contains(module));
         prediction.generation = self.generation_of(modules, None);
         prediction
     }
@@ -223,9 +238,17 @@ impl Model {
         match index.and_then(|index| self.generations.get(index)) {
             None => self.unchanged(End::Refused),
             Some(then) => Prediction {
+                held: self.held_by(&then.modules),
                 generation: self.generation_of(then.modules.clone(), to),
                 ..self.unchanged(End::Done(BTreeSet::new()))
             },
         }
+    }
+
+    /// A rollback holds what it changes and what would come again.
+    fn held_by(&self, then: &Modules) -> BTreeSet<usize> {
+        let head = self.head();
+        let changed = self.declared.keys().filter(|module| head.get(module) != then.get(module));
+        self.held.iter().chain(changed).copied().collect()
     }
 }

@@ -119,6 +119,7 @@ impl<'a> Run<'a> {
         tally.refusals += u64::from(end == End::Refused);
         tally.generations += u64::from(prediction.generation.is_some());
         self.model.declared = prediction.declared;
+        self.model.held = prediction.held;
         self.model.generations.extend(prediction.generation);
         // An update of nothing does not look at the store.
         let is_of_something = !self.model.declared.is_empty() || !self.model.generations.is_empty();
@@ -161,7 +162,7 @@ impl<'a> Run<'a> {
             }
             Command::Rollback { to } => {
                 let to = to.map(|to| to.to_string().parse().unwrap());
-                Ok(store.rollback(to, &Silent, cancel).map(|_| nothing)?)
+                Ok(store.rollback(to, &[], &Silent, cancel).map(|_| nothing)?)
             }
             _ => Ok(nothing),
         }
@@ -203,6 +204,14 @@ impl<'a> Run<'a> {
             let generation = self.generation_in_part(&prediction, state.modules(), failed)?;
             self.model.generations.push(generation);
         }
+        let held = held(&state);
+        let is_one_of = |other: &BTreeSet<usize>| held == *other;
+        let may_stay = !is_new || prediction.in_part;
+        law!(
+            is_one_of(&prediction.held) || (may_stay && is_one_of(&self.model.held)),
+            "{held:?} is held, and there is a new generation: {is_new}"
+        );
+        self.model.held = held;
         self.model.declared = declared;
         Ok(())
     }
@@ -242,6 +251,8 @@ impl<'a> Run<'a> {
     fn heal(&mut self) -> Result<(), Broken> {
         self.store = open(&self.faults, &self.home);
         (0..REPOS).for_each(|repo| self.set_broken(repo, false));
+        self.store.unhold(&[], &Silent, &Cancel::new()).expect("nothing is broken any more");
+        self.model.held.clear();
         let command = Command::Update { names: BTreeSet::new(), all_or_nothing: false };
         self.command(&Step { command, fault: Fault::None }, &mut Tally::default())
     }
@@ -252,6 +263,7 @@ impl<'a> Run<'a> {
         let declared = self.declared()?;
         law!(declared == self.model.declared, "modules.toml declares {declared:?}");
         let state = self.state()?;
+        law!(held(&state) == self.model.held, "{:?} is held", state.holds());
         self.compare_history(&state)?;
         self.compare_shown(&state)?;
         for number in 1..=self.model.generations.len() {
@@ -461,6 +473,10 @@ fn number(name: &str) -> usize {
 
 fn failed(report: &UpdateReport) -> BTreeSet<usize> {
     report.failed.iter().map(|failed| number(failed.module.as_str())).collect()
+}
+
+fn held(state: &State) -> BTreeSet<usize> {
+    state.holds().keys().map(|module| number(module.as_str())).collect()
 }
 
 fn names_in(directory: &Path) -> Vec<String> {

@@ -153,7 +153,7 @@ fn what_the_lock_does_not_have_is_not_fetched_with_locked() {
 }
 
 #[test]
-fn a_rollback_shows_what_was_and_the_next_update_moves_on() {
+fn a_rollback_shows_what_was_and_an_update_by_name_moves_on() {
     let world = World::new();
     let repo = world.repo("m");
     for source in world.sources(&repo) {
@@ -169,8 +169,12 @@ fn a_rollback_shows_what_was_and_the_next_update_moves_on() {
             (&json!(2), &json!(1), &json!(3))
         );
         assert_eq!(home.tree("m"), repo.tree(&old), "{ran:?}");
+        assert_eq!(report["held"], json!(["m"]));
         world.http.forget();
-        home.run(&["update"]).ok();
+        home.run(&["scan"]).ok();
+        assert_eq!(home.tree("m"), repo.tree(&old), "what was taken back is held");
+        assert!(world.http.stats().requests.is_empty(), "and nobody is asked for it");
+        home.run(&["update", "m"]).ok();
         assert_eq!(home.tree("m"), repo.tree("main"));
         assert!(
             world.http.stats().requests.iter().all(|seen| seen.method == "GET"),

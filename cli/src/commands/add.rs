@@ -20,7 +20,7 @@ use crate::{
 /// (archive+https://…#sha256=…); or a local directory, which is linked: used in place, never copied.
 ///
 /// The module's name is the last part of the subdirectory or repository, unless --name gives another.
-/// If something cannot be fetched, nothing is added. A user in a URL is kept and chooses the account. A password
+/// A module that cannot be fetched is not added; the others are, and the exit code is 1. A user in a URL is kept and chooses the account. A password
 /// is used now and not stored; a git credential helper keeps it for updates, if one is configured.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -60,7 +60,7 @@ pub(crate) struct AddArgs {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct AddAnswer {
     generation: Option<u64>,
-    /// The modules that were added, in the order of their sources; empty if something failed.
+    /// The modules that were added, in the order of their sources. What failed is in `update` and is not declared.
     added: Vec<String>,
     /// The update that followed; null with `--no-update`.
     update: Option<Update>,
@@ -150,7 +150,7 @@ fn allow(context: &Context, store: &Store, additions: &[Addition]) -> Result<(),
     Ok(())
 }
 
-fn source(text: &str, subdirectory: Option<&Subdirectory>) -> Result<Source, Failure> {
+pub(super) fn source(text: &str, subdirectory: Option<&Subdirectory>) -> Result<Source, Failure> {
     let here = std::env::current_dir().map_err(|error| {
         Failure::of(Exit::Failed, &error).hint("change to a directory that exists")
     })?;
@@ -214,6 +214,8 @@ impl Answer for AddAnswer {
             Some(update) => {
                 if self.added.is_empty() {
                     writeln!(to, "nothing was added")?;
+                } else if !update.failed.is_empty() || !update.deferred.is_empty() {
+                    writeln!(to, "added {}; what failed is not declared", self.added.join(", "))?;
                 }
                 update.write(to)
             }

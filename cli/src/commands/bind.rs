@@ -65,6 +65,7 @@ pub(crate) struct BindArgs {
 /// The answer of `bind`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct BindAnswer {
+    /// The current generation.
     generation: Option<u64>,
     #[serde(flatten)]
     changes: EnvironmentChanges,
@@ -110,8 +111,15 @@ impl Runnable for BindArgs {
         };
         let report = store.bind(&request, &context.progress(), context.cancel())?;
         let answer = BindAnswer::from(&report);
-        answer.warnings.iter().for_each(|text| context.output.warn(text));
+        answer.warn(context);
         Ok(answer)
+    }
+}
+
+impl BindAnswer {
+    /// Prints the warnings.
+    pub(super) fn warn(&self, context: &Context) {
+        self.warnings.iter().for_each(|text| context.output.warn(text));
     }
 }
 

@@ -12,7 +12,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    json::{Binding, Deferred, Digest, EnvironmentChanges, Failed, PointersLeft, Revision, texts},
+    json::{
+        Binding, Deferred, Digest, EnvironmentChanges, Failed, Held, PointersLeft, Revision, texts,
+    },
     output::Output,
 };
 
@@ -35,6 +37,10 @@ pub(crate) struct Update {
     pub(super) failed: Vec<Failed>,
     /// Modules that failed earlier and were not tried now; each keeps its current version.
     pub(super) deferred: Vec<Deferred>,
+    /// Modules that are held: each keeps its current version, which is no failure.
+    pub(super) held: Vec<Held>,
+    /// Modules that were held until now.
+    pub(super) released: Vec<String>,
     /// What else a person should know about single modules.
     pub(super) warnings: Vec<Warning>,
     /// What was done in the Python environments that follow the store.
@@ -153,6 +159,8 @@ impl Update {
             removed: texts(&report.removed),
             failed: report.failed.iter().map(Failed::from).collect(),
             deferred: report.waiting.iter().map(Deferred::from).collect(),
+            held: report.held.iter().map(Held::from).collect(),
+            released: texts(&report.released),
             warnings: report.warnings.clone(),
             environments: report.environments.iter().map(EnvironmentChanges::from).collect(),
             cost: report.cost.into(),
@@ -167,6 +175,7 @@ impl Update {
             && self.removed.is_empty()
             && self.failed.is_empty()
             && self.deferred.is_empty()
+            && self.held.is_empty()
     }
 
     /// Prints the warnings.

@@ -5,13 +5,14 @@ mod text;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
+use modstore::{Finding, Store};
 use modstore_core::disk::Disk;
-use modstore_doctor::{Doctor, Report, Request};
+use modstore_doctor::{Doctor, DoctorError, Report, Request};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Runnable;
-use crate::{context::Context, report::Failure};
+use crate::{context::Context, json::paths, report::Failure};
 
 /// Find what is wrong with Python environments and caches of modules, and fix it
 ///
@@ -26,6 +27,8 @@ use crate::{context::Context, report::Failure};
 /// the directory of a cache that holds the distribution now: by one call of the environment's installer, or, if that
 /// is missing or fails, by rewriting the files. If several directories would do and nothing says which is meant, or a
 /// file cannot be parsed, doctor says so and changes nothing there.
+///
+/// It also finds links of `modstore expose` that are gone, were replaced or lead elsewhere, which --fix makes again.
 ///
 /// Exits with 0 if nothing is broken (any longer); warnings and notes do not affect the exit code. Exits with 1 if
 /// something is broken, with 2 if there is no environment to inspect, with 3 if another process was changing one
@@ -65,6 +68,10 @@ pub(crate) struct DoctorAnswer {
     import: bool,
     /// Whether `--fix` was given.
     fix: bool,
+    /// Links at places of hosts' that are not as `modstore expose` made them; `verify` has the same findings.
+    exposed: Vec<Finding>,
+    /// The places of such links that were made again or forgotten.
+    exposed_fixed: Vec<String>,
     #[serde(flatten)]
     report: Report,
 }
@@ -88,12 +95,27 @@ impl Runnable for DoctorArgs {
             import: self.import,
             fix: self.fix,
         };
-        let report = doctor.run(&request)?;
+        let mut exposed_fixed = Vec::new();
+        let store = context.store().ok();
+        let exposed = |store: &Store| store.exposed().unwrap_or_default();
+        if let Some(store) = store.as_ref().filter(|store| self.fix && !exposed(store).is_empty()) {
+            exposed_fixed = paths(&store.repair_exposed(&progress, context.cancel())?);
+        }
+        let exposed = store.as_ref().map(exposed).unwrap_or_default();
+        let report = match doctor.run(&request) {
+            // A host without any Python has its links.
+            Err(DoctorError::Nothing) if !exposed.is_empty() || !exposed_fixed.is_empty() => {
+                Report::default()
+            }
+            report => report?,
+        };
         Ok(DoctorAnswer {
             generation: context.generation(),
             quick: self.quick,
             import: self.import,
             fix: self.fix,
+            exposed,
+            exposed_fixed,
             report,
         })
     }

@@ -15,7 +15,7 @@ use super::Runnable;
 use crate::{
     context::Context,
     effect::Effect,
-    json::{Attempt, Binding, PointersLeft, Submodules, Time, unusual},
+    json::{Attempt, Binding, Hold, PointersLeft, Submodules, Time, unusual},
     output::Answer,
     page::Page,
     report::Failure,
@@ -68,6 +68,8 @@ pub(crate) struct ListedModule {
     pub(super) pointers: Option<PointersLeft>,
     /// The last try; null unless the module is failing.
     pub(super) attempt: Option<Attempt>,
+    /// Why updates leave it as it is; null if it is not held.
+    pub(super) hold: Option<Hold>,
 }
 
 impl Runnable for ListArgs {
@@ -115,6 +117,7 @@ impl ListedModule {
             since: since.map(|info| Time::new(info.at)),
             pointers: current.and_then(|binding| PointersLeft::of(store, binding)),
             attempt: state.attempts().get(name).map(Attempt::from),
+            hold: state.holds().get(name).map(Hold::from),
         }
     }
 
@@ -124,6 +127,7 @@ impl ListedModule {
             Some(Binding { linked: Some(_), .. }) => "linked".into(),
             Some(binding) => binding.brief(),
         };
+        let revision = if self.hold.is_some() { format!("{revision} (held)") } else { revision };
         let age = self.since.map(Time::age).unwrap_or_default();
         [self.module.clone(), revision, age, self.source()]
     }

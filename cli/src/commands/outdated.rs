@@ -11,7 +11,7 @@ use super::{Runnable, selected::Selected};
 use crate::{
     context::Context,
     exit::Exit,
-    json::{Binding, Failed, Revision},
+    json::{Binding, Failed, Hold, Revision},
     output::Answer,
     page::Page,
     report::Failure,
@@ -21,7 +21,8 @@ use crate::{
 
 /// Show what an update would change, and change nothing
 ///
-/// Asks each repository for its references. Fetches nothing and writes nothing.
+/// Asks each repository for its references. Fetches nothing and writes nothing. Of a module that is held it shows
+/// what `modstore update NAME` would bring.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -59,6 +60,8 @@ pub(crate) struct OutdatedModule {
     moved_tag: Option<String>,
     /// Why an update would fail, for `failed`.
     failure: Option<Failed>,
+    /// Why updates leave it as it is, for `held`; null otherwise.
+    hold: Option<Hold>,
 }
 
 /// What an update would do to a module.
@@ -77,6 +80,8 @@ pub(crate) enum PlannedChange {
     Deferred,
     /// Fail.
     Failed,
+    /// Nothing: it is held. The other fields say what `modstore update NAME` would do.
+    Held,
 }
 
 impl Runnable for OutdatedArgs {
@@ -109,6 +114,7 @@ impl From<&Outdated> for OutdatedModule {
             Decision::Fail(_) => (PlannedChange::Failed, None),
             _ => (PlannedChange::Deferred, None),
         };
+        let change = if found.hold.is_some() { PlannedChange::Held } else { change };
         let commit = resolution.and_then(|to| to.commit());
         Self {
             module: found.module.to_string(),
@@ -118,16 +124,34 @@ impl From<&Outdated> for OutdatedModule {
             reference: commit.and_then(|to| to.reference.as_ref()).map(ToString::to_string),
             moved_tag: found.moved_tag().map(str::to_owned),
             failure: found.failed().as_ref().map(Failed::from),
+            hold: found.hold.as_ref().map(Hold::from),
         }
     }
 }
 
 impl OutdatedModule {
+    /// Why the next update would fail.
+    fn trouble(&self) -> Option<&Failed> {
+        self.failure.as_ref().filter(|_| self.change == PlannedChange::Failed)
+    }
+
+    /// What an update would do.
+    pub(super) const fn planned(&self) -> PlannedChange {
+        self.change
+    }
+
+    /// Why an update would fail, if it would.
+    pub(super) const fn failed(&self) -> Option<&Failed> {
+        self.failure.as_ref()
+    }
+
     /// What would change, in words; nothing if nothing would.
-    fn step(&self) -> Option<String> {
+    pub(super) fn step(&self) -> Option<String> {
         let from = self.current.as_ref().map_or_else(|| "(none)".into(), Binding::brief);
         match (self.change, &self.revision) {
             (PlannedChange::None | PlannedChange::Deferred | PlannedChange::Failed, _) => None,
+            (PlannedChange::Held, None) => Some(format!("{from} (held)")),
+            (PlannedChange::Held, Some(to)) => Some(format!("{from} (held; not {})", short(to))),
             (PlannedChange::Built, _) => Some(format!("{from} → built again")),
             (PlannedChange::Removed, _) => Some("would be removed".into()),
             (PlannedChange::Updated, Some(to)) => Some(format!("{from} → {}", short(to))),
@@ -162,12 +186,12 @@ impl Answer for OutdatedAnswer {
     }
 
     fn troubles(&self) -> Vec<Failure> {
-        let failed = self.modules.iter().filter_map(|it| it.failure.as_ref());
+        let failed = self.modules.iter().filter_map(OutdatedModule::trouble);
         failed.map(|failed| failed.trouble("")).collect()
     }
 
     fn failure(&self) -> Option<Failure> {
-        let failed = self.modules.iter().filter(|it| it.failure.is_some()).count();
+        let failed = self.modules.iter().filter(|it| it.trouble().is_some()).count();
         let of = count(self.modules.len(), "module");
         (failed > 0).then(|| Failure::new(Exit::Failed, format!("{failed} of {of} failed")))
     }

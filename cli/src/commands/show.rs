@@ -141,6 +141,9 @@ impl Answer for ShowAnswer {
         table.named("attributes", self.attributes.as_deref());
         let pointers = self.listed.pointers.as_ref().map(PointersLeft::summary);
         table.named("pointers", pointers.as_deref());
+        let hold = self.listed.hold.as_ref();
+        let hold = hold.map(|hold| format!("since {} ({})", hold.at.local(), hold.reason));
+        table.named("held", hold.as_deref());
         table.write(to, 0)?;
         self.build.iter().try_for_each(|build| build.write(to))?;
         self.listed.attempt.iter().try_for_each(|attempt| write_attempt(to, attempt))?;

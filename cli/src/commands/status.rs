@@ -11,11 +11,15 @@ use modstore_python::{Drift, Owner, Registration};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Runnable, list::last_changes};
+use super::{
+    Runnable,
+    expose::{ExposedModule, exposed},
+    list::last_changes,
+};
 use crate::{
     context::Context,
     effect::Effect,
-    json::{Attempt, Binding, LeaseHolder, PointersLeft, Time, texts},
+    json::{Attempt, Binding, Held, LeaseHolder, PointersLeft, Time, held_of, texts},
     report::Failure,
 };
 
@@ -50,6 +54,10 @@ pub(crate) struct StatusAnswer {
     undeclared: Vec<String>,
     /// Modules that are not in the state that modules.toml asks for, and why.
     failing: Vec<FailingModule>,
+    /// Modules that updates leave as they are.
+    held: Vec<Held>,
+    /// Links at places of hosts' that lead to modules.
+    exposed: Vec<ExposedModule>,
     /// Modules from git with files that a checkout by git would write differently: attributes are not applied.
     attributes: Vec<UnappliedAttributes>,
     /// Modules with files that are Git LFS pointers.
@@ -143,6 +151,8 @@ impl Runnable for StatusArgs {
             missing: texts(declared.modules.keys().map(|name| name.as_str()).filter(is_missing)),
             undeclared: texts(modules.keys().filter(is_undeclared)),
             failing: failing(&state, current, &modules),
+            held: held_of(&state),
+            exposed: exposed(&state, store.layout().home()),
             attributes: unapplied_attributes(&store, &modules),
             pointers: pointers(&store, &modules),
             builds_not_allowed: builds_not_allowed(&store, &declared),

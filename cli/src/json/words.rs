@@ -10,3 +10,10 @@ pub(crate) fn failure_code(_: &mut SchemaGenerator) -> Schema {
     let words: Vec<Value> = FailureCode::ALL.iter().map(word).collect();
     json_schema!({ "type": "string", "oneOf": words })
 }
+
+/// The same, or null if nothing failed.
+pub(crate) fn failure_code_or_null(generator: &mut SchemaGenerator) -> Schema {
+    let code = failure_code(generator);
+    let nothing = json!({ "type": "null", "description": "Nothing went wrong." });
+    json_schema!({ "anyOf": [code, nothing] })
+}

@@ -114,7 +114,7 @@ impl Bars {
             }
             Step::Submodule(path) => say(&self.bar(module), &format!("submodule {path}")),
             Step::Remote(text) => say(&self.bar(module), text.trim()),
-            Step::Unchanged | Step::Fetched | Step::Waiting | Step::Failed(_) => {
+            Step::Unchanged | Step::Fetched | Step::Held | Step::Waiting | Step::Failed(_) => {
                 if let Some(bar) = self.lock().remove(module) {
                     bar.finish_and_clear();
                     self.all.remove(&bar);

@@ -59,6 +59,7 @@ impl Lines {
             Step::Unchanged if self.verbose => say(&format!("{module}: unchanged")),
             Step::Building => say(&format!("{module}: building")),
             Step::Says(text) if self.verbose => say(&format!("{module}: {}", text.trim_end())),
+            Step::Held if self.verbose => say(&format!("{module}: held")),
             Step::Waiting if self.verbose => say(&format!("{module}: not tried now")),
             Step::Submodule(path) if self.verbose => {
                 say(&format!("{module}: fetching its submodule {path}"))

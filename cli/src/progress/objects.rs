@@ -2,9 +2,13 @@
 //!
 //! Receiving a module, and hashing, are reported ten times a second at most.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use modstore::{Event, Step};
+use modstore::{Event, ModuleName, Step};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -15,7 +19,17 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The objects.
 #[derive(Debug)]
-pub(super) struct Objects(Pace);
+pub(super) struct Objects {
+    pace: Pace,
+    count: Mutex<Count>,
+}
+
+/// The modules that are at the end of their way, and of how many.
+#[derive(Debug, Default)]
+struct Count {
+    done: BTreeSet<ModuleName>,
+    of: usize,
+}
 
 /// A line of `--progress json`, on standard error.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -30,6 +44,10 @@ pub(crate) enum ProgressEvent {
     Module {
         /// The module.
         module: String,
+        /// How many modules are at the end of their way.
+        done: usize,
+        /// Of how many.
+        of: usize,
         #[serde(flatten)]
         step: ProgressStep,
     },
@@ -118,6 +136,8 @@ pub(crate) enum ProgressStep {
     },
     /// It is not tried now, because it failed earlier.
     Deferred,
+    /// It is held: it keeps its current version until `modstore update NAME` or `modstore unhold`.
+    Held,
     /// It failed.
     Failed {
         /// What went wrong, in one clause.
@@ -140,16 +160,19 @@ pub(crate) struct LockHolder {
 
 impl Objects {
     pub(super) fn new() -> Self {
-        Self(Pace::at_once(PAUSE))
+        Self { pace: Pace::at_once(PAUSE), count: Mutex::default() }
     }
 
     pub(super) fn happened(&self, event: Event<'_>) {
         match event {
             Event::Module { module, step: Step::Receiving { .. } }
-                if !self.0.is_time(Some(module)) => {}
-            Event::Hashing { bytes, of } if bytes < of && !self.0.is_time(None) => {}
+                if !self.pace.is_time(Some(module)) => {}
+            Event::Hashing { bytes, of } if bytes < of && !self.pace.is_time(None) => {}
             _ => {
-                if let Some(object) = ProgressEvent::of(event) {
+                // Until it is written: no line may say less than the one before.
+                let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+                count.note(&event);
+                if let Some(object) = ProgressEvent::of(event, &count) {
                     on_stderr(|to| to.json(&object));
                 }
             }
@@ -157,14 +180,35 @@ impl Objects {
     }
 }
 
+impl Count {
+    fn note(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Began { modules } => *self = Self { of: *modules, ..Self::default() },
+            Event::Module { module, step } if is_last(step) => {
+                self.done.insert((*module).clone());
+                self.of = self.of.max(self.done.len());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a module is at the end of its way, as far as is known: what is fetched may be built yet.
+const fn is_last(step: &Step<'_>) -> bool {
+    matches!(step, Step::Unchanged | Step::Fetched | Step::Held | Step::Waiting | Step::Failed(_))
+}
+
 impl ProgressEvent {
     /// The object of an event. Some need no line.
-    fn of(event: Event<'_>) -> Option<Self> {
+    fn of(event: Event<'_>, count: &Count) -> Option<Self> {
         Some(match event {
             Event::Began { modules } => Self::Started { modules },
-            Event::Module { module, step } => {
-                Self::Module { module: module.to_string(), step: ProgressStep::from(step) }
-            }
+            Event::Module { module, step } => Self::Module {
+                module: module.to_string(),
+                done: count.done.len(),
+                of: count.of,
+                step: ProgressStep::from(step),
+            },
             Event::Waiting { holder } => Self::WaitingForLock {
                 holder: holder.map(|holder| LockHolder {
                     pid: holder.pid,
@@ -203,6 +247,7 @@ impl From<Step<'_>> for ProgressStep {
             Step::Building => Self::Building,
             Step::Says(text) => Self::BuildOutput { message: text.to_owned() },
             Step::Waiting => Self::Deferred,
+            Step::Held => Self::Held,
             Step::Failed(text) => Self::Failed { message: text.to_owned() },
             _ => Self::Other,
         }

@@ -111,6 +111,8 @@ pub enum Step<'a> {
     },
     /// It is not tried now.
     Waiting,
+    /// It is held: it stays as it is.
+    Held,
     /// It could not be had.
     Failed(&'a str),
 }

@@ -12,6 +12,7 @@ use crate::{
         self, Declarations, Declared, EditError, Lockfile, ModuleName, ParseDeclarationsError,
         ParseLockfileError, Source,
     },
+    naming::{self, NameTaken, NamedSources, Required},
 };
 
 /// The lock of `modules.toml`, and of what is recorded beside it.
@@ -177,6 +178,35 @@ pub(crate) fn add(editing: Context<'_>, additions: &[Addition]) -> Result<Edited
     Ok(edited)
 }
 
+/// Declares those of these sources that are not declared in any spelling. The declarations that come back know the
+/// secrets of all.
+pub(crate) fn require(
+    editing: Context<'_>,
+    required: &[Required],
+) -> Result<(Edited, Vec<Result<ModuleName, NameTaken>>), DeclareError> {
+    let _lock = editing.lock(LOCK)?;
+    let (_, declared) = read(editing.layout)?;
+    let NamedSources { names, new } = naming::name_all(required, &declared);
+    let added = new.iter().map(|(name, _)| name.clone()).collect();
+    let mut edited = edit_alone(editing, added, |text| {
+        let new: Vec<(&ModuleName, Source)> =
+            new.iter().map(|(name, it)| (name, as_written(editing.layout, it))).collect();
+        model::add_modules(text, new.iter().map(|(name, source)| (*name, source)))
+    })?;
+    for (required, name) in required.iter().zip(&names) {
+        let declared =
+            name.as_ref().ok().and_then(|name| edited.declarations.modules.get_mut(name));
+        let is_so_written = |declared: &&mut Declared| {
+            required.source.has_secret()
+                && declared.source.to_toml_text() == required.source.to_toml_text()
+        };
+        if let Some(declared) = declared.filter(is_so_written) {
+            declared.source = required.source.clone();
+        }
+    }
+    Ok((edited, names))
+}
+
 /// The source as `modules.toml` names it.
 pub(crate) fn as_written(layout: &Layout, source: &Source) -> Source {
     match source {
@@ -208,14 +238,33 @@ impl Edited {
         self.undo_alone(editing)
     }
 
+    /// Puts back what the file said of those modules that `is_meant` names.
+    pub(crate) fn undo_some(
+        self,
+        editing: Context<'_>,
+        is_meant: impl Fn(&ModuleName) -> bool,
+    ) -> Result<(), DeclareError> {
+        let _lock = Context { cancel: &Cancel::new(), ..editing }.lock(LOCK)?;
+        let (now, declared) = read(editing.layout)?;
+        let before = parse(editing.layout, self.before.as_deref().unwrap_or_default())?;
+        let meant = |name: &&ModuleName| is_meant(name) && declared.get(name).is_some();
+        let mut names = self.names.iter().filter(meant);
+        let put_back = names.try_fold(now.unwrap_or_default(), |text, name| {
+            as_before(editing.layout, &text, name, (before.get(name), declared.get(name)))
+        })?;
+        write(editing, &put_back)
+    }
+
     fn undo_alone(self, editing: Context<'_>) -> Result<(), DeclareError> {
         let (now, declared) = read(editing.layout)?;
         match (self.before, now) {
             (before, Some(now)) if now != self.after => {
                 let before = parse(editing.layout, before.as_deref().unwrap_or_default())?;
                 let mut names = self.names.iter().filter(|name| declared.get(name).is_some());
-                let put_back =
-                    names.try_fold(now, |text, name| as_before(&text, name, before.get(name)))?;
+                let put_back = names.try_fold(now, |text, name| {
+                    let change = (before.get(name), declared.get(name));
+                    as_before(editing.layout, &text, name, change)
+                })?;
                 write(editing, &put_back)
             }
             (Some(before), Some(_)) => write(editing, &before),
@@ -225,13 +274,20 @@ impl Edited {
     }
 }
 
-/// `text` with module `name` as it was `before`, when what it was given since is a link or its declaration.
+/// `text` with module `name` as it was `before`, when what it was given since is a link, a source or its declaration.
 fn as_before(
+    layout: &Layout,
     text: &str,
     name: &ModuleName,
-    before: Option<&Declared>,
+    (before, now): (Option<&Declared>, Option<&Declared>),
 ) -> Result<String, EditError> {
     let Some(before) = before else { return model::remove_module(text, name) };
+    let is_set = now.is_some_and(|now| now.source != before.source);
+    let text = &if is_set {
+        model::add_module(text, name, &as_written(layout, &before.source))?
+    } else {
+        text.to_owned()
+    };
     match &before.linked {
         Some(path) => model::link_module(text, name, path),
         None => match model::unlink_module(text, name) {

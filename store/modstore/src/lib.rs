@@ -23,6 +23,7 @@ mod acquire;
 mod access;
 mod build;
 mod reclaim;
+mod naming;
 mod declare;
 mod consent;
 mod update;
@@ -44,6 +45,8 @@ pub use {
 pub use {
     check::Depth,
     declare::Addition,
+    naming::Required,
+    ops::ActivateRequest,
     update::{BindRequest, UpdateRequest},
 };
 
@@ -52,11 +55,12 @@ pub use {
     check::{Finding, RepairReport, Verification},
     commit::State,
     consent::DeclaredBuild,
-    ops::{Added, Difference, Reset},
+    ops::{Activated, Added, Difference, EnsureReport, Ensured, Reset, Set},
     reclaim::{Lease, Leased, SweepPlan, SweepReport},
     reset::{PurgePlan, PurgeReport},
     update::{
-        BindReport, Decision, Deferred, Failed, Outdated, UpdateReport, Updated, Waiting, Warning,
+        BindReport, Decision, Deferred, Failed, Held, Outdated, UpdateReport, Updated, Waiting,
+        Warning,
     },
 };
 
@@ -69,7 +73,10 @@ pub use {
     check::{RepairError, VerifyError},
     commit::JournalError,
     declare::DeclareError,
-    ops::{AddError, AllowError, DifferenceError, RemoveError, ResetError, RollbackError},
+    ops::{
+        ActivateError, AddError, AllowError, DifferenceError, ExposeError, RemoveError, ResetError,
+        RollbackError, SetError,
+    },
     reclaim::{LeaseError, PlanError, SweepError},
     reset::PurgeError,
     update::{BindError, UpdateError},

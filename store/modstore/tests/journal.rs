@@ -22,7 +22,10 @@ use modstore::{
 };
 use modstore_core::{
     disk::Disk,
-    model::{Attempt, Binding, Bound, Built, Class, Fetched, MadeFrom, RecordedSource, Stage},
+    model::{
+        Attempt, Binding, Bound, Built, Class, Exposure, Fetched, Hold, MadeFrom, RecordedSource,
+        Stage,
+    },
 };
 
 /// What `read` may allocate for each byte it is given, and for none: a record in memory for each.
@@ -48,6 +51,10 @@ fn kind(record: &Record) -> &'static str {
         Record::Checkpoint { .. } => "checkpoint",
         Record::Attempted { .. } => "attempted",
         Record::Cleared { .. } => "cleared",
+        Record::Held { .. } => "held",
+        Record::Released { .. } => "released",
+        Record::Exposed { .. } => "exposed",
+        Record::Unexposed { .. } => "unexposed",
     }
 }
 
@@ -88,6 +95,16 @@ fn every_record(seed: u8) -> Vec<Record> {
         bound("d", built(digest)),
         attempted(seed),
         Record::Cleared { module: "b".parse().unwrap() },
+        Record::Held {
+            module: "a".parse().unwrap(),
+            hold: Hold { at: 1_790_000_000_000 + u64::from(seed), reason: "modstore hold".into() },
+        },
+        Record::Released { module: "b".parse().unwrap() },
+        Record::Exposed {
+            place: format!("/host/{seed}").as_str().into(),
+            exposure: Exposure { module: "a".parse().unwrap(), text: "/s/current/a".into() },
+        },
+        Record::Unexposed { place: "/host/b".into() },
     ]
 }
 

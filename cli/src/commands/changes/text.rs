@@ -34,7 +34,21 @@ impl Update {
                 writeln!(to, "{} {what}", count(number, "module"))?;
             }
         }
+        self.write_holds(to)?;
         self.write_generation(to)
+    }
+
+    fn write_holds(&self, to: &mut Page<'_>) -> io::Result<()> {
+        if !self.held.is_empty() {
+            let names: Vec<&str> = self.held.iter().map(|held| held.module.as_str()).collect();
+            let names = names.join(", ");
+            let held = count(self.held.len(), "module");
+            writeln!(to, "{held} held: {names} (`modstore unhold` ends that)")?;
+        }
+        if !self.released.is_empty() {
+            writeln!(to, "no longer held: {}", self.released.join(", "))?;
+        }
+        Ok(())
     }
 
     fn write_generation(&self, to: &mut Page<'_>) -> io::Result<()> {
@@ -93,7 +107,7 @@ impl Update {
     pub(crate) fn failure(&self) -> Option<Failure> {
         let failed = self.failed.len();
         let deferred = self.deferred.len();
-        let all = failed + deferred + self.updated.len() + self.unchanged.len();
+        let all = failed + deferred + self.updated.len() + self.unchanged.len() + self.held.len();
         let of = count(all, "module");
         let were = if deferred == 1 { "was" } else { "were" };
         let message = match (failed, deferred) {

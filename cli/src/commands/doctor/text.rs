@@ -117,6 +117,11 @@ impl Answer for DoctorAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         let report = &self.report;
         report.fixed.iter().try_for_each(|fixed| write_fixed(to, fixed))?;
+        self.exposed_fixed.iter().try_for_each(|place| writeln!(to, "link made again: {place}"))?;
+        for finding in &self.exposed {
+            let (place, what) = (finding.path.display(), &finding.what);
+            writeln!(to, "{} {place}: {what}", finding.code)?;
+        }
         self.write_findings(to)?;
         self.write_gaps(to)?;
         let editables = report.environments.iter().map(|inspected| inspected.editables).sum();

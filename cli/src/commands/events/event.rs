@@ -58,6 +58,32 @@ enum Recorded {
         /// How many entries were deleted.
         entries: u64,
     },
+    /// Updates leave a module as it is.
+    Held {
+        /// The module.
+        module: String,
+        /// Since when.
+        at: Time,
+        /// The command that did it.
+        reason: String,
+    },
+    /// Updates change a module again that was held.
+    Released {
+        /// The module.
+        module: String,
+    },
+    /// A link at a place of a host's leads to a module.
+    Exposed {
+        /// The module.
+        module: String,
+        /// Where the link is.
+        place: String,
+    },
+    /// There is no such link any more.
+    Unexposed {
+        /// Where it was.
+        place: String,
+    },
 }
 
 /// A module that a generation changed.
@@ -113,6 +139,17 @@ impl Recorded {
                 attempt: Attempt::from(&**attempt),
             }),
             Record::Cleared { module } => Some(Self::Recovered { module: module.to_string() }),
+            Record::Held { module, hold } => Some(Self::Held {
+                module: module.to_string(),
+                at: Time::new(hold.at),
+                reason: hold.reason.clone(),
+            }),
+            Record::Released { module } => Some(Self::Released { module: module.to_string() }),
+            Record::Exposed { place, exposure } => Some(Self::Exposed {
+                module: exposure.module.to_string(),
+                place: place.to_string(),
+            }),
+            Record::Unexposed { place } => Some(Self::Unexposed { place: place.to_string() }),
             _ => None,
         }
     }

@@ -4,8 +4,8 @@ use std::io;
 
 use super::{FailingModule, FollowingEnvironment, StatusAnswer};
 use crate::{
-    commands::changes::stays,
-    json::Attempt,
+    commands::{changes::stays, expose::ExposedModule},
+    json::{Attempt, Held},
     output::Answer,
     page::Page,
     table::Table,
@@ -56,6 +56,8 @@ impl StatusAnswer {
             }
         }
         rows(table, "failing", self.failing.iter().flat_map(FailingModule::summary));
+        rows(table, "held", self.held.iter().map(Held::summary));
+        rows(table, "exposed", self.exposed.iter().map(ExposedModule::summary));
         let attributes = self.attributes.iter();
         rows(table, "attributes", attributes.map(|it| format!("{}: {}", it.module, it.message)));
         let pointers = self.pointers.iter();

@@ -3,7 +3,10 @@
 //! Text in, text out: the caller writes the file. A comment directly above a module's header goes with
 //! the module; one that a blank line separates from it stays.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
@@ -61,33 +64,54 @@ pub enum EditError {
 /// # Errors
 /// See [`EditError`].
 pub fn add_module(text: &str, name: &ModuleName, source: &Source) -> Result<String, EditError> {
-    let text = if text.trim().is_empty() { HEADER } else { text };
+    add_modules(text, [(name, source)])
+}
+
+/// As [`add_module`], for many.
+///
+/// # Errors
+/// See [`EditError`].
+pub fn add_modules<'m>(
+    text: &str,
+    added: impl IntoIterator<Item = (&'m ModuleName, &'m Source)>,
+) -> Result<String, EditError> {
+    let mut text = if text.trim().is_empty() { HEADER } else { text };
     let mut document = document(text)?;
-    let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
-    let modules = modules(&mut document)?;
-    if let Some(item) = modules.get_mut(name.as_str()) {
-        let not_a_table = || EditError::NotATable(name.to_string());
-        set_source(item.as_table_like_mut().ok_or_else(not_a_table)?, source);
-        return Ok(document.to_string());
-    }
-    let differs = |(key, _): &(&str, &Item)| key.eq_ignore_ascii_case(name.as_str());
-    if let Some((other, _)) = modules.iter().find(differs) {
-        return Err(EditError::SameButCase { name: name.clone(), other: other.to_owned() });
-    }
-    let table =
-        document.get_mut("modules").and_then(Item::as_table_mut).filter(|table| !table.is_dotted());
-    match table {
-        Some(table) => {
-            table.insert(name.as_str(), Item::Table(module_table(source, &trailing, text)));
-            document.set_trailing("");
+    let mut trailing = document.trailing().as_str().unwrap_or_default().to_owned();
+    let mut folded = folded_names(modules(&mut document)?);
+    for (name, source) in added {
+        if let Some(item) = modules(&mut document)?.get_mut(name.as_str()) {
+            let not_a_table = || EditError::NotATable(name.to_string());
+            set_source(item.as_table_like_mut().ok_or_else(not_a_table)?, source);
+            continue;
         }
-        None => {
-            let mut inline = InlineTable::new();
-            set_source(&mut inline, source);
-            self::modules(&mut document)?.insert(name.as_str(), Item::Value(inline.into()));
+        if let Some(other) = folded.insert(name.as_str().to_ascii_lowercase(), name.to_string()) {
+            return Err(EditError::SameButCase { name: name.clone(), other });
+        }
+        let table = document
+            .get_mut("modules")
+            .and_then(Item::as_table_mut)
+            .filter(|table| !table.is_dotted());
+        match table {
+            Some(table) => {
+                table.insert(name.as_str(), Item::Table(module_table(source, &trailing, text)));
+                document.set_trailing("");
+                // The next one stands behind this one's last line.
+                (trailing, text) = (String::new(), "\n");
+            }
+            None => {
+                let mut inline = InlineTable::new();
+                set_source(&mut inline, source);
+                modules(&mut document)?.insert(name.as_str(), Item::Value(inline.into()));
+            }
         }
     }
     Ok(document.to_string())
+}
+
+/// Each name, by what a file system that folds case takes it for.
+fn folded_names(modules: &dyn TableLike) -> BTreeMap<String, String> {
+    modules.iter().map(|(name, _)| (name.to_ascii_lowercase(), name.to_owned())).collect()
 }
 
 /// The text without module `name`, its build and the comment directly above it.
@@ -380,6 +404,24 @@ lfs = true
             let twice = add(&text, "new.2", "/new2").unwrap();
             assert_eq!(twice, format!("{text}\n[modules.\"new.2\"]\nsource = \"/new2\"\n"));
         }
+    }
+
+    #[test]
+    fn adding_many_writes_what_adding_them_one_by_one_writes() {
+        let names: Vec<ModuleName> = ["x", "new.2", "y"].map(|name| name.parse().unwrap()).into();
+        let source = Source::parse("git+https://h/r#lfs=true", Path::new("/"), None).unwrap();
+        for before in
+            ["", "# c", "[modules.z]\nsource = '/z'", "modules = { a = { source = '/a' } }\n"]
+        {
+            let one_by_one = names
+                .iter()
+                .try_fold(before.to_owned(), |text, name| add_module(&text, name, &source));
+            let at_once = add_modules(before, names.iter().map(|name| (name, &source)));
+            assert_eq!(at_once, one_by_one, "{before}");
+        }
+        let twins = ["a", "A"].map(|name| name.parse().unwrap());
+        let twins = add_modules("", twins.iter().map(|name| (name, &source)));
+        assert!(matches!(twins, Err(EditError::SameButCase { .. })), "{twins:?}");
     }
 
     #[test]

@@ -85,6 +85,14 @@ codes! {
     Program = "program",
     /// The source is not one that can be fetched.
     Source = "source",
+    /// The name that was asked for is the name of another source.
+    NameTaken = "name-taken",
+    /// The file that was asked for is not in the module.
+    NoSuchFile = "no-such-file",
+    /// The module is held without a version: a rollback took back its first one.
+    Held = "held",
+    /// Another process has removed the module meanwhile.
+    Superseded = "superseded",
     /// The build is not allowed in this store.
     BuildNotAllowed = "build-not-allowed",
     /// The build failed.

@@ -27,6 +27,7 @@ mod git_tree;
 mod remote_url;
 mod origin;
 mod source;
+mod source_identity;
 mod source_grammar;
 mod recorded_source;
 mod build_spec;
@@ -36,14 +37,18 @@ mod declarations;
 mod declarations_edit;
 mod lockfile;
 mod binding;
+mod hold;
+mod exposure;
 
 pub use binding::{Attempt, Binding, Bound, Built, Fetched, MadeFrom};
 pub use class::{Class, Stage};
 pub use deceptive::{escaped, is_deceptive};
 pub use digest::{ContentHash, Digest, ParseDigestError};
+pub use exposure::Exposure;
 pub use failure_code::FailureCode;
 pub use generation::{Generation, ParseGenerationError};
 pub use git_tree::GitTree;
+pub use hold::Hold;
 pub use manifest::{
     FileKind, Manifest, ManifestError, TREE_CONTEXT, TreeFile, canonical_bytes, digest_of,
 };
@@ -54,7 +59,8 @@ pub use build_spec::{BuildSpec, command_line};
 pub use contents::{Contents, Submodules};
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
 pub use declarations_edit::{
-    EditError, add_module, link_module, remove_module, unlink_module, with_same_line_ends,
+    EditError, add_module, add_modules, link_module, remove_module, unlink_module,
+    with_same_line_ends,
 };
 pub use declared_probe::DeclaredProbe;
 pub use distribution_name::{DistributionName, ParseDistributionNameError};

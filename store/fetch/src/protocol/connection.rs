@@ -39,6 +39,8 @@ const AGENT: &str = concat!("modstore/", env!("CARGO_PKG_VERSION"));
 /// the connection is not used again.
 const AFTER_THE_PACK: u64 = 64 * 1024;
 const SOON: Duration = Duration::from_secs(1);
+/// A line of a server that is not over by then is taken for one.
+const LONGEST_LINE: usize = 4096;
 
 /// A connection on which the next request can be sent.
 pub(crate) struct Connection {
@@ -186,12 +188,13 @@ impl Connection {
             |error: &(dyn Error + 'static)| diagnose(error, watch, stderr.as_ref(), Moment::Giving);
         count(link, watch);
         watch.expect_pack(true);
+        let mut begun = BString::default();
         let mut reader = arguments
             .send(&mut link.transport, true)
             .map_err(|error| ReceiveError::Failed(diagnose(&error)))?;
         skip_to_pack(&mut reader, handshake.version, diagnose).map_err(ReceiveError::Failed)?;
         reader.set_progress_handler(Some(Box::new(|is_error, text| {
-            on_sideband(is_error, text, watch, on_step)
+            on_sideband(is_error, text, watch, (&mut begun, on_step))
         })));
         let mut pack = PackStream { reader, watch, on_step, received: 0, left: 0 };
         match receive(&mut pack) {
@@ -403,21 +406,30 @@ fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Argumen
     Ok(arguments)
 }
 
-/// Side band text: progress, or the server's last message.
+/// Side band text: progress, or the server's last message. `begun` is a line of which packets have brought the start.
 fn on_sideband(
     is_error: bool,
     text: &[u8],
     watch: &Watch,
-    on_step: &dyn Fn(Step<'_>),
+    (begun, on_step): (&mut BString, &dyn Fn(Step<'_>)),
 ) -> ControlFlow<()> {
-    let text = text.to_str_lossy();
     if is_error {
+        let text = text.to_str_lossy();
         watch.fail(judge(&text, Moment::Giving));
         return ControlFlow::Break(());
     }
-    for line in text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()) {
-        on_step(Step::Remote(line));
+    begun.extend_from_slice(text);
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let whole = begun.iter().rposition(is_end).map_or(0, |end| end + 1);
+    // The text of a server that never ends its line is reported all the same.
+    let whole = if begun.len() > LONGEST_LINE { begun.len() } else { whole };
+    let rest: Vec<u8> = begun.split_off(whole);
+    for line in begun.split(is_end).map(|line| line.to_str_lossy()) {
+        if !line.trim().is_empty() {
+            on_step(Step::Remote(line.trim()));
+        }
     }
+    *begun = rest.into();
     ControlFlow::Continue(())
 }
 

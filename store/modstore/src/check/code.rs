@@ -31,6 +31,10 @@ pub enum Repair {
     Remove,
     /// The work that a crash interrupted is finished, as the next command that changes something would do.
     Finish,
+    /// The link is made again; what took its place is kept beside it.
+    Expose,
+    /// It is forgotten.
+    Forget,
     /// Nothing: it belongs to the user.
     Nothing,
 }
@@ -50,6 +54,8 @@ impl Repair {
             Self::SetMode => "the permissions are set",
             Self::Remove => "it is removed",
             Self::Finish => "it is finished",
+            Self::Expose => "the link is made again, and what took its place is kept beside it",
+            Self::Forget => "it is forgotten",
             Self::Nothing => "nothing",
         }
     }

@@ -21,6 +21,7 @@ mod home;
 mod journal;
 mod links;
 mod leftovers;
+mod exposed;
 mod declared;
 mod content;
 mod entries;
@@ -30,6 +31,7 @@ use modstore_core::findings::CodeList;
 pub use modstore_core::findings::Severity;
 
 pub use code::{Code, Repair};
+pub(crate) use exposed::exposed;
 pub use finding::{About, Checked, Depth, Finding, Verification};
 pub(crate) use home::has_parts;
 pub use report::{How, NotRepaired, RebuiltJournal, RepairError, RepairReport, Repaired};
@@ -44,6 +46,7 @@ const CHECKS: &[work::Check] = &[
     journal::CHECK,
     links::CHECK,
     leftovers::CHECK,
+    exposed::CHECK,
     declared::CHECK,
     entries::CHECK,
     content::CHECK,

@@ -70,6 +70,8 @@ pub enum How {
     Rebuilt(TreeFrom),
     /// It was set aside, and nothing needs it.
     SetAside,
+    /// It is remembered no longer.
+    Forgotten,
 }
 
 /// Something that is still damaged.
@@ -113,6 +115,7 @@ impl How {
             Self::Rebuilt(TreeFrom::Git) => "re-fetched",
             Self::Rebuilt(TreeFrom::Archive) => "unpacked again",
             Self::SetAside => "set aside",
+            Self::Forgotten => "forgotten",
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct Locked {
     pub(super) state: State,
     /// The highest generation above the head that could not be removed.
     above: Option<Generation>,
-    _lock: Lock,
+    pub(super) _lock: Lock,
 }
 
 /// The store is not locked. Nothing was changed, except that leftovers of a crash may be gone.

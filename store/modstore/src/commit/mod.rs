@@ -8,10 +8,13 @@ mod resolved;
 mod deletion_mark;
 mod quarantine;
 mod locked;
+mod exposed;
 mod transaction;
 mod repair_lock;
 
 pub use deletion_mark::DeletionMark;
+pub(crate) use exposed::text_of;
+pub use exposed::{LinkError, Standing};
 pub(crate) use frame::Link;
 pub use frame::{Frame, FrameError};
 pub use journal::{Journal, JournalError, Reading};

@@ -16,7 +16,7 @@ use bincode::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::model::{Attempt, Binding, Digest, Generation, ModuleName};
+use crate::model::{Attempt, Binding, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName};
 
 /// The most bytes the records of one transaction may have.
 pub(super) const LIMIT: usize = 64 << 20;
@@ -90,6 +90,30 @@ pub enum Record {
         /// The module.
         module: ModuleName,
     },
+    /// Updates leave the module as it is.
+    Held {
+        /// The module.
+        module: ModuleName,
+        /// Since when, and by which command.
+        hold: Hold,
+    },
+    /// Updates change the module again.
+    Released {
+        /// The module.
+        module: ModuleName,
+    },
+    /// A link at a place of a host's leads to a module.
+    Exposed {
+        /// Where it is.
+        place: LinkedPath,
+        /// Where it leads.
+        exposure: Exposure,
+    },
+    /// There is no such link any more.
+    Unexposed {
+        /// Where it was.
+        place: LinkedPath,
+    },
 }
 
 impl Record {
@@ -108,6 +132,15 @@ impl Record {
         match attempt.cloned().map(Box::new) {
             Some(attempt) => Self::Attempted { module, attempt },
             None => Self::Cleared { module },
+        }
+    }
+
+    /// That updates leave a module as it is; nothing, if they change it again.
+    pub(super) fn hold(module: &ModuleName, hold: Option<&Hold>) -> Self {
+        let module = module.clone();
+        match hold.cloned() {
+            Some(hold) => Self::Held { module, hold },
+            None => Self::Released { module },
         }
     }
 }
@@ -237,6 +270,16 @@ mod tests {
                 "a",
                 built(digest, MadeFrom::Entry { digest, subdirectory: None, fetched: None }),
             ),
+            Record::Held {
+                module: "a".parse().unwrap(),
+                hold: Hold { at: 1_790_000_000_005, reason: "modstore hold".into() },
+            },
+            Record::Released { module: "a".parse().unwrap() },
+            Record::Exposed {
+                place: "/host/a".into(),
+                exposure: Exposure { module: "a".parse().unwrap(), text: "/s/current/a".into() },
+            },
+            Record::Unexposed { place: "/host/a".into() },
         ]
     }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{frame::Frame, record::Record};
-use crate::model::{Attempt, Binding, Digest, Generation, ModuleName};
+use crate::model::{Attempt, Binding, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName};
 
 /// The sum of all frames so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct State {
     modules: BTreeMap<ModuleName, Binding>,
     entries: BTreeMap<Digest, EntryInfo>,
     attempts: BTreeMap<ModuleName, Attempt>,
+    holds: BTreeMap<ModuleName, Hold>,
+    exposed: BTreeMap<LinkedPath, Exposure>,
     sequence: u64,
 }
 
@@ -88,6 +90,18 @@ impl State {
             }
             Record::Cleared { module } => {
                 self.attempts.remove(&module);
+            }
+            Record::Held { module, hold } => {
+                self.holds.insert(module, hold);
+            }
+            Record::Released { module } => {
+                self.holds.remove(&module);
+            }
+            Record::Exposed { place, exposure } => {
+                self.exposed.insert(place, exposure);
+            }
+            Record::Unexposed { place } => {
+                self.exposed.remove(&place);
             }
             Record::Checkpoint { .. } => {
                 *self = Self { sequence: self.sequence, ..Self::default() };
@@ -207,6 +221,12 @@ impl State {
         }
         let attempts = self.attempts.iter();
         records.extend(attempts.map(|(module, attempt)| Record::attempt(module, Some(attempt))));
+        records.extend(self.holds.iter().map(|(module, hold)| Record::hold(module, Some(hold))));
+        let exposed = self.exposed.iter();
+        records.extend(exposed.map(|(place, exposure)| {
+            let (place, exposure) = (place.clone(), exposure.clone());
+            Record::Exposed { place, exposure }
+        }));
         records
     }
 
@@ -214,6 +234,18 @@ impl State {
     #[must_use]
     pub const fn attempts(&self) -> &BTreeMap<ModuleName, Attempt> {
         &self.attempts
+    }
+
+    /// The modules that updates leave as they are.
+    #[must_use]
+    pub const fn holds(&self) -> &BTreeMap<ModuleName, Hold> {
+        &self.holds
+    }
+
+    /// The links at places of hosts' that lead to modules, by their places.
+    #[must_use]
+    pub const fn exposed(&self) -> &BTreeMap<LinkedPath, Exposure> {
+        &self.exposed
     }
 
     /// What is known of an entry.
@@ -308,6 +340,11 @@ mod tests {
             Record::Entered { digest, files: 1, bytes: 2 },
             Record::Retired { number: one },
             Record::Retired { number: two },
+            Record::Held { module: "c".parse().unwrap(), hold: Hold { at: 1, reason: "x".into() } },
+            Record::Exposed {
+                place: "/host/c".into(),
+                exposure: Exposure { module: "c".parse().unwrap(), text: "/c".into() },
+            },
         ];
         state.apply(Frame { sequence: 4, previous: [0; 16], records });
         let mut folded = State::default();
@@ -315,6 +352,10 @@ mod tests {
         folded.apply(Frame { sequence: 5, previous: [0; 16], records });
         assert_eq!(folded.modules(), state.modules());
         assert_eq!(folded.entries(), state.entries());
+        assert_eq!(folded.holds(), state.holds());
+        assert!(folded.holds().contains_key("c"));
+        assert_eq!(folded.exposed(), state.exposed());
+        assert_eq!(folded.exposed().len(), 1);
         assert_eq!(folded.head().map(|head| head.number), Some(three));
         assert_eq!(folded.generations().len(), 1);
         assert_eq!(folded.modules_of(three), state.modules_of(three));

@@ -21,6 +21,7 @@ use std::{
 };
 
 use super::{
+    exposed::take_away,
     journal::JournalError,
     locked::{BeginError, Locked, go_along, now, show},
     quarantine::put_in_place,
@@ -31,7 +32,7 @@ use super::{
 use crate::{
     Context,
     disk::{DiskError, Layout, Staged, Staging, is_directory, is_whole, read_own},
-    model::{Attempt, Binding, Bound, Built, Digest, Generation, ModuleName},
+    model::{Attempt, Binding, Bound, Built, Digest, Generation, Hold, LinkedPath, ModuleName},
 };
 
 /// A transaction that has begun and holds the store's lock.
@@ -52,6 +53,10 @@ pub struct Change {
     pub bindings: BTreeMap<ModuleName, Option<Binding>>,
     /// How the last try of each of these modules ended; `None` where nothing is wrong any more.
     pub notes: BTreeMap<ModuleName, Option<Attempt>>,
+    /// Modules that updates leave as they are from then on; `None` where they change them again.
+    pub holds: BTreeMap<ModuleName, Option<Hold>>,
+    /// Modules that nothing is left of: the links to them at places of hosts' are taken away.
+    pub gone: BTreeSet<ModuleName>,
     /// Entries that are damaged although they may look whole: a tree that enters takes the place of the one of its name,
     /// which goes to the quarantine.
     pub corrupt: BTreeSet<Digest>,
@@ -186,6 +191,12 @@ impl Transaction {
         let filled = self.locked.staging.directory();
         disk.sync_tree(filled, self.locked.barrier).map_err(CommitError::NotDone)?;
         self.place(next, &prepared).map_err(CommitError::NotDone)?;
+        for place in self.unexposed() {
+            let known = self.locked.state.exposed().get(&place);
+            known
+                .map_or(Ok(()), |exposure| take_away(disk, layout, &place, exposure))
+                .map_err(CommitError::NotDone)?;
+        }
         let records = self.records(next, reason);
         let record = |source| CommitError::Record { generation: next, source };
         let frame = self.locked.journal.append(disk, records).map_err(record)?;
@@ -326,7 +337,7 @@ impl Transaction {
         entered.chain([generation]).chain(bindings).chain(self.noted()).collect()
     }
 
-    /// The notes that say anything new.
+    /// The notes and holds that say anything new.
     fn noted(&self) -> Vec<Record> {
         let known = self.locked.state.attempts();
         let new = self
@@ -334,7 +345,20 @@ impl Transaction {
             .notes
             .iter()
             .filter(|(module, attempt)| known.get(*module) != attempt.as_ref());
-        new.map(|(module, attempt)| Record::attempt(module, attempt.as_ref())).collect()
+        let noted = new.map(|(module, attempt)| Record::attempt(module, attempt.as_ref()));
+        let held = self.locked.state.holds();
+        let holds = self.change.holds.iter();
+        let holds = holds.filter(|(module, hold)| held.get(*module) != hold.as_ref());
+        let holds = holds.map(|(module, hold)| Record::hold(module, hold.as_ref()));
+        let unexposed = self.unexposed().into_iter().map(|place| Record::Unexposed { place });
+        noted.chain(holds).chain(unexposed).collect()
+    }
+
+    /// The places of the links to modules that nothing is left of.
+    fn unexposed(&self) -> Vec<LinkedPath> {
+        let exposed = self.locked.state.exposed().iter();
+        let gone = exposed.filter(|(_, exposure)| self.change.gone.contains(&exposure.module));
+        gone.map(|(place, _)| place.clone()).collect()
     }
 
     /// Whether there is anything to remember that the journal does not say.

@@ -1,4 +1,6 @@
-//! `add`: modules are declared and fetched, or neither.
+//! `add`: modules are declared and fetched; one that cannot be fetched is not declared.
+
+use std::collections::BTreeSet;
 
 use crate::{
     AccessError, Cancel, Context, Store,
@@ -11,9 +13,9 @@ use crate::{
 /// What came of adding.
 #[derive(Debug)]
 pub struct Added {
-    /// The names, in the order of the additions.
+    /// The names of those that were added, in the order of the additions.
     pub modules: Vec<ModuleName>,
-    /// The update that followed, if one was asked for.
+    /// The update that followed, if one was asked for. Modules that failed in it are not declared.
     pub report: Option<UpdateReport>,
 }
 
@@ -31,7 +33,7 @@ pub enum AddError {
     /// The update failed as a whole.
     #[error(transparent)]
     Update(#[from] UpdateError),
-    /// A module could not be fetched, and `modules.toml` is as it was.
+    /// No module could be fetched, and `modules.toml` is as it was.
     #[error("nothing was added")]
     NotFetched(Box<UpdateReport>),
 }
@@ -45,7 +47,8 @@ impl AddError {
 }
 
 impl Store {
-    /// Declares modules and, if `fetch`, updates them. When they cannot be fetched, they are not declared.
+    /// Declares modules and, if `fetch`, updates them. Those that cannot be fetched are not declared; the others are
+    /// added.
     ///
     /// # Errors
     /// `modules.toml` is as it was, except where an error of the update says that it has happened.
@@ -58,20 +61,27 @@ impl Store {
     ) -> Result<Added, AddError> {
         let (context, _leftovers) = self.begin(events, cancel)?;
         let edited = declare::add(self.editing(cancel), additions)?;
-        let modules = edited.names.clone();
-        let report = if fetch { Some(self.follow(context, edited)?) } else { None };
-        Ok(Added { modules, report })
+        let mut modules = edited.names.clone();
+        if !fetch {
+            return Ok(Added { modules, report: None });
+        }
+        let report = self.follow(context, edited, false)?;
+        let failed: BTreeSet<&ModuleName> = not_had(&report).collect();
+        modules.retain(|module| !failed.contains(module));
+        Ok(Added { modules, report: Some(report) })
     }
 
-    /// Updates the modules that an edit was about, and takes the edit back when that fails.
+    /// Updates the modules that an edit was about, and takes the edit back for those that fail; for all, if
+    /// `all_or_nothing`.
     pub(super) fn follow(
         &self,
         context: Context<'_>,
         edited: declare::Edited,
+        all_or_nothing: bool,
     ) -> Result<UpdateReport, AddError> {
         let request = UpdateRequest {
             names: edited.names.clone(),
-            all_or_nothing: true,
+            all_or_nothing,
             dry_declare: true,
             ..UpdateRequest::default()
         };
@@ -79,13 +89,29 @@ impl Store {
             .state()
             .map_err(UpdateError::from)
             .and_then(|state| self.update_declared(context, state, &edited.declarations, &request));
-        let failed = match updated {
-            Ok(report) if report.has_all() => return Ok(report),
+        let report = match updated {
+            Ok(report) => report,
             Err(error) if error.has_happened() => return Err(error.into()),
-            Ok(report) => AddError::NotFetched(Box::new(report)),
-            Err(error) => error.into(),
+            Err(error) => {
+                edited.undo(self.editing(context.cancel))?;
+                return Err(error.into());
+            }
         };
-        edited.undo(self.editing(context.cancel))?;
-        Err(failed)
+        let failed: BTreeSet<&ModuleName> = not_had(&report).collect();
+        if failed.is_empty() {
+            return Ok(report);
+        }
+        if all_or_nothing || edited.names.iter().all(|name| failed.contains(name)) {
+            edited.undo(self.editing(context.cancel))?;
+            return Err(AddError::NotFetched(Box::new(report)));
+        }
+        edited.undo_some(self.editing(context.cancel), |name| failed.contains(name))?;
+        Ok(report)
     }
+}
+
+/// The modules that an update has not made what they are declared to be.
+fn not_had(report: &UpdateReport) -> impl Iterator<Item = &ModuleName> {
+    let failed = report.failed.iter().map(|failed| &failed.module);
+    failed.chain(report.waiting.iter().map(|waiting| &waiting.module))
 }

@@ -58,7 +58,7 @@ impl Store {
         let declared = self.declarations()?;
         let edited = declare::edit(self.editing(cancel), name, |text| change(text, &declared))?;
         self.keep_allowed(&declared, name, cancel);
-        self.follow(context, edited)
+        self.follow(context, edited, true)
     }
 
     /// Keeps an allowed build allowed with the directory that a person has just linked or unlinked. Where that cannot

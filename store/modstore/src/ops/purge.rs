@@ -44,6 +44,8 @@ impl Store {
         for environment in self.environments()? {
             update::unbind(context, &environment.prefix, &[])?;
         }
+        // First what leads to the store: a link to a store that is gone is of no use to its host.
+        let _ = self.unexpose_all(events, cancel);
         let report = reset::purge(context)?;
         Ok(PurgeReport { environments: planned.environments, ..report })
     }

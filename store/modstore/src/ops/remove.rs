@@ -58,6 +58,8 @@ impl Store {
                 let change = &mut transaction.change;
                 change.bindings = names.iter().map(|name| (name.clone(), None)).collect();
                 change.notes = names.iter().map(|name| (name.clone(), None)).collect();
+                change.gone = names.iter().cloned().collect();
+                change.holds = names.iter().map(|name| (name.clone(), None)).collect();
                 Ok(())
             })?)
         };

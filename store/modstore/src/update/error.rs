@@ -82,7 +82,7 @@ fn did_you_mean(near: Option<&str>) -> String {
 }
 
 /// Names a module that is not declared, and the nearest that is.
-pub(super) fn unknown(declared: &Declarations, name: &ModuleName) -> UpdateError {
+pub(crate) fn unknown(declared: &Declarations, name: &ModuleName) -> UpdateError {
     let declared = declared.modules.keys().map(ModuleName::as_str);
     let near = nearest(name.as_str(), declared).map(str::to_owned);
     UpdateError::Unknown { name: name.clone(), near }

@@ -38,6 +38,9 @@ pub enum LockMismatch {
     /// It has another source there.
     #[error("modules.lock has it from another source")]
     OtherSource,
+    /// It is held at another commit.
+    #[error("it is held, and modules.lock has another commit of it")]
+    Held,
 }
 
 /// When it is worth trying again, how far it came, and a name for the cause.
@@ -90,7 +93,10 @@ impl Failure {
 
     /// What `modules.lock` says does not fit.
     pub(super) fn of_lock(mismatch: LockMismatch) -> Self {
-        let hint = "run `modstore update` without --locked first".into();
+        let hint = match mismatch {
+            LockMismatch::Held => "`modstore unhold` ends the hold".into(),
+            _ => "run `modstore update` without --locked first".into(),
+        };
         Self::new((Class::Permanent, Stage::Resolve, FailureCode::Lock), Some(hint), mismatch)
     }
 

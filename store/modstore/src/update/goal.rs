@@ -1,11 +1,14 @@
 //! [`Goal`]: what a module is to be, before anything is asked.
 
+use std::collections::BTreeMap;
+
 use super::failure::{Failure, LockMismatch};
 use crate::{
     acquire::{Pin, Request},
     consent::Consents,
     model::{
-        BuildSpec, Declarations, Declared, Lockfile, Locking, ModuleName, RecordedSource, Source,
+        BuildSpec, Declarations, Declared, Hold, Lockfile, Locking, ModuleName, RecordedSource,
+        Source,
     },
 };
 
@@ -21,13 +24,18 @@ pub(super) struct Goal<'a> {
     pub(super) build: Option<&'a BuildSpec>,
     /// What the lock says of it, if only that is wanted.
     pub(super) pin: Option<Pin>,
+    /// Why it is left as it is, if it is.
+    pub(super) hold: Option<Hold>,
 }
+
+/// The modules that an update leaves as they are.
+pub(super) type Holds = BTreeMap<ModuleName, Hold>;
 
 impl<'a> Goal<'a> {
     fn of(module: &'a ModuleName, declared: &'a Declared) -> Self {
         let source = declared.effective_source();
         let recorded = RecordedSource::from(&source);
-        Self { module, source, recorded, build: declared.build.as_ref(), pin: None }
+        Self { module, source, recorded, build: declared.build.as_ref(), pin: None, hold: None }
     }
 
     /// The same, as the lock has it. Only what a commit is can be said by nothing else.
@@ -55,11 +63,18 @@ pub(super) fn goals<'a>(
     selected: Vec<(&'a ModuleName, &'a Declared)>,
     lock: Option<&Lockfile>,
     consents: &Consents,
+    holds: &Holds,
 ) -> (Vec<Goal<'a>>, Vec<(ModuleName, Failure)>) {
     let mut goals = Vec::new();
     let mut refused = Vec::new();
     for (module, declared) in selected {
         let goal = Goal::of(module, declared);
+        if let Some(hold) = holds.get(module) {
+            // What is not to change needs neither a consent nor a place in the lock.
+            let locked = lock.and_then(|lock| goal.clone().locked(lock).ok());
+            goals.push(Goal { hold: Some(hold.clone()), ..locked.unwrap_or(goal) });
+            continue;
+        }
         let goal = match goal.build.filter(|_| !consents.permit(module, declared)) {
             Some(spec) => Err(Failure::not_allowed(module, spec)),
             None => match lock {

@@ -27,7 +27,13 @@ pub(super) fn notes(
     let is_settled = |module: &&ModuleName| match outcomes.get(*module) {
         Some(Outcome::Kept(_)) => true,
         Some(Outcome::Changed(_)) => is_switching,
-        Some(Outcome::Removed | Outcome::Deferred(_) | Outcome::Pinned(_) | Outcome::Failed(_))
+        Some(
+            Outcome::Removed
+            | Outcome::Held(_)
+            | Outcome::Deferred(_)
+            | Outcome::Pinned(_)
+            | Outcome::Failed(_),
+        )
         | None => declared.get(module).is_none(),
     };
     let settled = state.attempts().keys().filter(is_settled);
@@ -39,6 +45,25 @@ pub(super) fn notes(
     notes.extend(pinned);
     notes.extend(failures(outcomes, state, clock));
     notes
+}
+
+/// The holds that end: those of the modules that a person has asked for by name, and that are as they are declared
+/// then; and those of modules that nothing is left of. `is_switching`: whether what is new is about to become current.
+pub(super) fn released(
+    outcomes: &Outcomes,
+    state: &State,
+    declared: &Declarations,
+    is_switching: bool,
+) -> Vec<ModuleName> {
+    let is_over = |module: &&ModuleName| match outcomes.get(*module) {
+        Some(Outcome::Kept(_)) => true,
+        Some(Outcome::Changed(_) | Outcome::Removed) => is_switching,
+        Some(Outcome::Held(_) | Outcome::Deferred(_) | Outcome::Pinned(_) | Outcome::Failed(_)) => {
+            false
+        }
+        None => declared.get(module).is_none() && !state.modules().contains_key(*module),
+    };
+    state.holds().keys().filter(is_over).cloned().collect()
 }
 
 /// As [`notes`], of what failed only.

@@ -33,10 +33,13 @@ pub use error::UpdateError;
 pub use failure::{Failure, LockMismatch};
 pub use options::{Options, Retry, RetryPolicy, UpdateRequest};
 pub use plan::{BuildReason, Decision, Deferred};
-pub use report::{Cost, Failed, Outdated, Unchanged, UpdateReport, Updated, Waiting, Warning};
+pub use report::{
+    Cost, Failed, Held, Outdated, Unchanged, UpdateReport, Updated, Waiting, Warning,
+};
 
 pub(crate) use bind::{bind, unbind};
 pub(crate) use environments::{Environments, give_back};
+pub(crate) use error::unknown;
 pub(crate) use outdated::outdated;
 pub(crate) use run::{Done, update};
 pub(crate) use transact::{begin, commit_if_changed};

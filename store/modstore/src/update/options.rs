@@ -1,14 +1,15 @@
 //! How a store is worked with, and what an update is asked for.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use modstore_fetch::{ArchiveLimits, LfsLimits, Limits, PackLimits};
 
 use crate::{
     acquire::Settings,
+    commit::State,
     consent::Consents,
     disk::{Barrier, Layout},
-    model::{Declarations, ModuleName, Transport},
+    model::{Declarations, Hold, ModuleName, Transport},
     reclaim::Policy,
 };
 
@@ -157,4 +158,16 @@ pub struct UpdateRequest {
     pub dry_declare: bool,
     /// Which of the modules that failed before are tried again.
     pub policy: RetryPolicy,
+}
+
+impl UpdateRequest {
+    /// The holds that count: a person who asks for a module by its name wants it changed; a scan does not.
+    pub(super) fn heeded(&self, state: &State) -> BTreeMap<ModuleName, Hold> {
+        let is_asked = |module: &ModuleName| {
+            self.policy != RetryPolicy::DueOnly && self.names.contains(module)
+        };
+        let mut holds = state.holds().clone();
+        holds.retain(|module, _| !is_asked(module));
+        holds
+    }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     acquire::FetchStats,
     events::{Event, Events, Step},
-    model::{Attempt, Binding, ModuleName},
+    model::{Attempt, Binding, Hold, ModuleName},
 };
 
 /// What has come of one module.
@@ -21,6 +21,8 @@ pub(super) enum Outcome {
     Changed(Box<ModuleChange>),
     /// It is to be removed.
     Removed,
+    /// It is held, and stays what it is.
+    Held(Hold),
     /// It is left for later.
     Deferred(Deferred),
     /// It is left until something changes that it depends on: now that its source is there it shows that its build
@@ -52,6 +54,7 @@ impl Outcome {
             Decision::Switch(to) => Some(Self::switched(*to)),
             Decision::Remove => Some(Self::Removed),
             Decision::Defer(deferred) => Some(Self::Deferred(deferred)),
+            Decision::Hold(hold) => Some(Self::Held(hold)),
             Decision::Fail(failure) => Some(Self::Failed(failure)),
             Decision::Fetch(..) => None,
         }
@@ -72,16 +75,17 @@ impl Outcome {
             Self::Changed(change) => Some(change),
             Self::Kept(_)
             | Self::Removed
+            | Self::Held(_)
             | Self::Deferred(_)
             | Self::Pinned(_)
             | Self::Failed(_) => None,
         }
     }
 
-    /// Whether it is, or is to be, as it is declared.
+    /// Whether it is, or is to be, as a person wants it: as it is declared, or held.
     pub(super) const fn is_as_declared(&self) -> bool {
         match self {
-            Self::Kept(_) | Self::Changed(_) | Self::Removed => true,
+            Self::Kept(_) | Self::Changed(_) | Self::Removed | Self::Held(_) => true,
             Self::Deferred(_) | Self::Pinned(_) | Self::Failed(_) => false,
         }
     }
@@ -102,6 +106,7 @@ impl Outcome {
                 warnings.for_each(|text| events.happened(Event::Warning { module, text }));
             }
             Self::Removed => {}
+            Self::Held(_) => step(Step::Held),
             Self::Deferred(_) | Self::Pinned(_) => step(Step::Waiting),
             Self::Failed(failure) => step(Step::Failed(&failure.error.to_string())),
         }

@@ -7,7 +7,7 @@ use super::{
     context::UpdateContext,
     error::{UpdateError, unknown},
     failure::Failure,
-    goal::{Goal, goals, select},
+    goal::{Goal, Holds, goals, select},
     options::{Options, RetryPolicy},
     parallel::in_lanes,
     plan::{Decision, Plan, Survey, decide_build, decide_plain, foregone, undeclared},
@@ -35,7 +35,9 @@ pub(crate) fn outdated(
     let selected = select(declared, names).map_err(|name| unknown(declared, name))?;
     let state = Journal::state(&context.layout.journal())?;
     context.events.happened(Event::Began { modules: selected.len() });
-    let (goals, refused) = goals(selected, None, &options.consents(context.layout, declared));
+    let consents = options.consents(context.layout, declared);
+    // What a held module would be is worth knowing.
+    let (goals, refused) = goals(selected, None, &consents, &Holds::new());
     let mut plan = foregone(refused, undeclared(&state, declared, names));
     plan.extend(plan_all(context, &options.told_by(declared), &state, goals)?);
     if context.cancel.is_cancelled() {
@@ -43,7 +45,8 @@ pub(crate) fn outdated(
     }
     let outdated = plan.into_iter().map(|(module, decision)| {
         let current = state.modules().get(&module).cloned();
-        Outdated { module, current, decision }
+        let hold = state.holds().get(&module).filter(|_| !matches!(decision, Decision::Remove));
+        Outdated { current, decision, hold: hold.cloned(), module }
     });
     Ok(outdated.collect())
 }

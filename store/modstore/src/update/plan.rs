@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     attempts::{self, Verdict},
-    failure::Failure,
+    failure::{Failure, LockMismatch},
     goal::Goal,
     options::RetryPolicy,
 };
@@ -17,7 +17,7 @@ use crate::{
     acquire::{FetchReason, Meaning, Resolution, SourceError},
     build::{is_built_of, is_built_so},
     commit::State,
-    model::{Attempt, Binding, Bound, Built, Declarations, Digest, MadeFrom, ModuleName},
+    model::{Attempt, Binding, Bound, Built, Declarations, Digest, Hold, MadeFrom, ModuleName},
 };
 
 /// What is done about each module.
@@ -39,6 +39,8 @@ pub enum Decision {
     Remove,
     /// It is left as it is for now.
     Defer(Deferred),
+    /// It is held: it is left as it is until a person asks for it by name or ends the hold.
+    Hold(Hold),
     /// Nothing can be done.
     Fail(Failure),
 }
@@ -206,6 +208,9 @@ impl<'a> Situation<'a> {
 
 /// What is decided about a module's source before anything is asked; nothing, if it is to be resolved.
 pub(super) fn before_asking(at: &Situation<'_>, goal: &Goal<'_>) -> Option<Decision> {
+    if let Some(hold) = &goal.hold {
+        return Some(held(at, goal, hold));
+    }
     match goal.request().meaning() {
         // A look at this machine costs nothing, and the directory may have changed.
         Meaning::Directory(_) => return None,
@@ -219,6 +224,17 @@ pub(super) fn before_asking(at: &Situation<'_>, goal: &Goal<'_>) -> Option<Decis
         Verdict::Now => None,
         Verdict::Later(until) => Some(Decision::Defer(Deferred::Until(until))),
         Verdict::Pinned => Some(Decision::Defer(Deferred::Pinned)),
+    }
+}
+
+/// What is decided about a module that is held. If exactly the lock is wanted, it must be at that commit.
+fn held(at: &Situation<'_>, goal: &Goal<'_>, hold: &Hold) -> Decision {
+    let fetched = at.current(goal.module).and_then(|current| current.bound.fetched());
+    match &goal.pin {
+        Some(pin) if fetched.is_none_or(|fetched| fetched.revision != pin.revision) => {
+            Decision::Fail(Failure::of_lock(LockMismatch::Held))
+        }
+        _ => Decision::Hold(hold.clone()),
     }
 }
 

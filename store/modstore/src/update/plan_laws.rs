@@ -23,8 +23,8 @@ use crate::{
     build::conditions,
     commit::{Frame, Record, State},
     model::{
-        Binding, Bound, BuildSpec, Built, Class, Digest, Fetched, Generation, LinkedPath, MadeFrom,
-        ModuleName, RecordedSource, Revision, Source, Stage,
+        Binding, Bound, BuildSpec, Built, Class, Digest, Fetched, Generation, Hold, LinkedPath,
+        MadeFrom, ModuleName, RecordedSource, Revision, Source, Stage,
     },
 };
 
@@ -305,7 +305,7 @@ fn each_goal(world: &World, mut law: impl FnMut(&Goal<'_>)) {
         let source = source(*kind);
         let recorded = RecordedSource::from(&source);
         let build = build.then_some(&spec);
-        law(&Goal { module, source, recorded, build, pin: None });
+        law(&Goal { module, source, recorded, build, pin: None, hold: None });
     }
 }
 
@@ -318,6 +318,7 @@ fn word(decision: &Decision) -> String {
         Decision::Defer(deferred) => format!("defer {deferred:?}"),
         Decision::Keep => "keep".into(),
         Decision::Remove => "remove".into(),
+        Decision::Hold(hold) => format!("hold {hold:?}"),
         Decision::Fail(failure) => format!("fail {}", failure.error),
     }
 }
@@ -334,7 +335,7 @@ fn update(world: &mut World) {
             Decision::Fetch(..) => assert!(done.fetched, "{said:?}: {done:?}"),
             Decision::Switch(_) => assert!(done.bound && !done.built, "{said:?}: {done:?}"),
             Decision::Build(_) => assert!(done.built && !done.fetched, "{said:?}: {done:?}"),
-            Decision::Remove | Decision::Fail(_) => panic!("{said:?}"),
+            Decision::Remove | Decision::Fail(_) | Decision::Hold(_) => panic!("{said:?}"),
         }
     });
     world.apply(records);
@@ -369,6 +370,25 @@ proptest! {
                     || (matches!(said, Decision::Defer(_)) && world.state.attempts().contains_key(goal.module));
                 assert!(is_settled, "{said:?} after an update of {:?}", goal.source);
             });
+        }
+    }
+
+    #[test]
+    fn a_held_module_is_left_alone_before_anything_is_asked(rounds in prop::collection::vec(acts(), 1..6)) {
+        let mut world = World::new();
+        for acts in rounds {
+            acts.iter().for_each(|act| world.act(act));
+            each_goal(&world, |goal| {
+                let hold = Hold { at: NOW, reason: "modstore hold".into() };
+                let goal = Goal { hold: Some(hold.clone()), ..goal.clone() };
+                let survey = Survey::default();
+                for policy in [RetryPolicy::Interactive, RetryPolicy::DueOnly, RetryPolicy::All] {
+                    let at = Situation { state: &world.state, survey: &survey, policy, refetch: false, now: NOW };
+                    let decision = before_asking(&at, &goal);
+                    assert!(matches!(&decision, Some(Decision::Hold(held)) if *held == hold), "{decision:?}");
+                }
+            });
+            update(&mut world);
         }
     }
 

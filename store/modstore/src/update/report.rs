@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     environment::SyncReport,
-    model::{Attempt, Binding, Class, FailureCode, Generation, ModuleName, Stage},
+    model::{Attempt, Binding, Class, FailureCode, Generation, Hold, ModuleName, Stage},
 };
 
 /// What an update did: made at the end, from what has come of each module.
@@ -32,6 +32,10 @@ pub struct UpdateReport {
     pub failed: Vec<Failed>,
     /// Modules that are not as they are declared, and were not tried now; each keeps its current version.
     pub waiting: Vec<Waiting>,
+    /// Modules that are held; each keeps its current version, which is no failure.
+    pub held: Vec<Held>,
+    /// Modules that were held until now.
+    pub released: Vec<ModuleName>,
     /// Things a person should know.
     pub warnings: Vec<Warning>,
     /// What was done in the environments that follow the store.
@@ -135,6 +139,17 @@ pub struct Waiting {
     pub serving: Option<Binding>,
 }
 
+/// A module that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The module.
+    pub module: ModuleName,
+    /// Since when, and by which command.
+    pub hold: Hold,
+    /// What it stays at.
+    pub current: Option<Binding>,
+}
+
 /// Something that a person should know about a module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -173,8 +188,10 @@ pub struct Outdated {
     pub module: ModuleName,
     /// What it is now.
     pub current: Option<Binding>,
-    /// What would be done.
+    /// What would be done, if the module is not held.
     pub decision: Decision,
+    /// Why nothing is done, if the module is held.
+    pub hold: Option<Hold>,
 }
 
 impl Outdated {

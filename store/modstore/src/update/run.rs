@@ -60,7 +60,8 @@ pub(crate) fn update(
 
     let start = Instant::now();
     let staging = LazyStaging::new(context);
-    let (goals, refused) = goals(selected, lock, &options.consents(context.layout, declared));
+    let consents = options.consents(context.layout, declared);
+    let (goals, refused) = goals(selected, lock, &consents, &request.heeded(&state));
     let told = options.told_by(declared);
     let (Gathered { mut outcomes, trees }, counts, transports) =
         gather_all((context, &told), &state, &staging, goals, request)?;
@@ -161,6 +162,8 @@ fn follow(
     let staging = context.staging()?;
     let mut transaction = begin(context, staging)?;
     transaction.restore(head.number)?;
+    let held = before.holds().iter().map(|(module, hold)| (module.clone(), Some(hold.clone())));
+    transaction.change.holds = held.collect();
     let restored = commit_if_changed(context, transaction)?;
     let mut taken_back = Outcomes::new();
     for (module, outcome) in &mut switched.outcomes {
@@ -179,6 +182,7 @@ fn follow(
         environments: settled.unwrap_or_default(),
         generation: restored.generation,
         is_committed: false,
+        released: Vec::new(),
         after: restored.after,
         ..switched
     })

@@ -3,7 +3,7 @@
 use super::{
     outcome::Outcome,
     plan::Deferred,
-    report::{Cost, Failed, Unchanged, UpdateReport, Updated, Waiting, Warning},
+    report::{Cost, Failed, Held, Unchanged, UpdateReport, Updated, Waiting, Warning},
     switch::Switched,
 };
 use crate::{acquire::pointers_left, commit::State, disk::Layout};
@@ -19,6 +19,7 @@ pub(super) fn report(
         generation: switched.generation,
         committed: switched.is_committed,
         environments: switched.environments,
+        released: switched.released,
         cost: Cost { committing: switched.committing, ..cost },
         ..UpdateReport::default()
     };
@@ -46,6 +47,7 @@ pub(super) fn report(
                 report.updated.push(updated);
             }
             Outcome::Removed => report.removed.push(module),
+            Outcome::Held(hold) => report.held.push(Held { module, hold, current }),
             Outcome::Deferred(deferred) => {
                 let attempt = state.attempts().get(&module).cloned();
                 report.waiting.push(Waiting { module, deferred, attempt, serving: current });

@@ -53,6 +53,8 @@ pub(super) struct Switched {
     pub(super) committing: Duration,
     /// What was done in the environments.
     pub(super) environments: Vec<SyncReport>,
+    /// Modules that are no longer held.
+    pub(super) released: Vec<ModuleName>,
 }
 
 impl Switch<'_> {
@@ -69,15 +71,17 @@ impl Switch<'_> {
         let mut notes = memory::notes(&outcomes, self.before, self.declared, is_switching, clock);
         notes.retain(|_, attempt| !self.request.dry_declare || attempt.is_none());
         let unchanged = Switched {
-            outcomes,
             notes,
             generation: shown(context.layout),
             is_committed: false,
             after: None,
             committing: Duration::ZERO,
             environments: Vec::new(),
+            released: memory::released(&outcomes, self.state, self.declared, is_switching),
+            outcomes,
         };
-        if is_switching || is_unfinished(context.layout, self.state) {
+        let releases = !unchanged.released.is_empty();
+        if is_switching || releases || is_unfinished(context.layout, self.state) {
             let start = Instant::now();
             let switched = self.commit(staging.into_inner()?, trees, is_switching, unchanged)?;
             return Ok(Switched { committing: start.elapsed(), ..switched });
@@ -97,7 +101,7 @@ impl Switch<'_> {
             && (has_all || !self.request.all_or_nothing)
     }
 
-    /// The transaction. Unless something `is_switching`, it only finishes what a crash left.
+    /// The transaction. Unless something `is_switching`, it only ends holds and finishes what a crash left.
     fn commit(
         &self,
         staging: Staging,
@@ -112,9 +116,10 @@ impl Switch<'_> {
         let mut transaction = begin(self.context, staging)?;
         let mut outcomes = so_far.outcomes;
         let notes = so_far.notes.clone();
+        let holds = so_far.released.iter().map(|module| (module.clone(), None)).collect();
         let keeps_lock = self.request.locked;
         let mut change =
-            Change { corrupt, notes, is_new: refetch, keeps_lock, ..Change::default() };
+            Change { corrupt, notes, holds, is_new: refetch, keeps_lock, ..Change::default() };
         if is_switching {
             outcomes = self.without_superseded(&transaction, outcomes);
             fill(&mut change, &outcomes, trees);
@@ -139,12 +144,18 @@ impl Switch<'_> {
         let is_declared = |module: &ModuleName| {
             declared.as_ref().is_none_or(|declared| declared.get(module).is_some())
         };
+        let holds = self.request.heeded(transaction.state());
         let left = outcomes.into_iter().filter_map(|(module, outcome)| {
+            // It was held meanwhile.
+            if let (Outcome::Changed(_), Some(hold)) = (&outcome, holds.get(&module)) {
+                return Some((module, Outcome::Held(hold.clone())));
+            }
             let is_ours = now.get(&module) == then.get(&module);
             let is_superseded = match &outcome {
                 Outcome::Changed(_) => !is_ours || !is_declared(&module),
                 Outcome::Removed => !is_ours,
                 Outcome::Kept(_)
+                | Outcome::Held(_)
                 | Outcome::Deferred(_)
                 | Outcome::Pinned(_)
                 | Outcome::Failed(_) => false,
@@ -167,9 +178,15 @@ fn fill(change: &mut Change, outcomes: &Outcomes, trees: Trees) {
     let bound = outcomes.iter().filter_map(|(module, outcome)| match outcome {
         Outcome::Changed(changed) => Some((module.clone(), Some(changed.to.clone()))),
         Outcome::Removed => Some((module.clone(), None)),
-        Outcome::Kept(_) | Outcome::Deferred(_) | Outcome::Pinned(_) | Outcome::Failed(_) => None,
+        Outcome::Kept(_)
+        | Outcome::Held(_)
+        | Outcome::Deferred(_)
+        | Outcome::Pinned(_)
+        | Outcome::Failed(_) => None,
     });
     change.bindings = bound.collect();
+    let gone = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Removed));
+    change.gone = gone.map(|(module, _)| module.clone()).collect();
     let bindings = change.bindings.values().flatten();
     let needed = bindings.flat_map(|to| [to.digest(), to.material()]).flatten();
     let needed: BTreeSet<Digest> = needed.collect();

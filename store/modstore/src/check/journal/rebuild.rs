@@ -52,7 +52,8 @@ struct Evidence<'a> {
     hints: &'a Hints,
     bindings: Vec<(&'a ModuleName, &'a Binding)>,
     entries: BTreeMap<Digest, EntryInfo>,
-    attempts: Vec<Record>,
+    /// How modules failed, which are held, and where they are exposed.
+    notes: Vec<Record>,
 }
 
 /// The records of a journal of all that is still known. `current` is the generation that the switch names.
@@ -69,7 +70,7 @@ pub(super) fn rebuild(
         hints,
         bindings: salvage.bindings(),
         entries: salvage.entries(),
-        attempts: salvage.attempts(),
+        notes: [salvage.attempts(), salvage.holds(), salvage.exposed()].concat(),
     };
     let mut rebuilt = RebuiltJournal { frames: salvage.frames.len(), ..RebuiltJournal::default() };
     let mut past = sources.generations_in_frames(salvage, &mut rebuilt);
@@ -168,7 +169,11 @@ impl Evidence<'_> {
             | Record::Retired { .. }
             | Record::Forgotten { .. }
             | Record::Attempted { .. }
-            | Record::Cleared { .. } => {}
+            | Record::Cleared { .. }
+            | Record::Held { .. }
+            | Record::Released { .. }
+            | Record::Exposed { .. }
+            | Record::Unexposed { .. } => {}
         }
     }
 
@@ -297,7 +302,7 @@ impl Evidence<'_> {
             records.extend(changes(&before, &modules));
             before = modules;
         }
-        records.extend(self.attempts.iter().cloned());
+        records.extend(self.notes.iter().cloned());
         Ok(records)
     }
 

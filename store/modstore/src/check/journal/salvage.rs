@@ -105,6 +105,34 @@ impl Salvage {
         attempts.into_values().cloned().collect()
     }
 
+    /// The modules that updates leave as they are, as far as that is in a frame.
+    pub(super) fn holds(&self) -> Vec<Record> {
+        let mut holds = BTreeMap::new();
+        for record in self.records() {
+            match record {
+                Record::Held { module, .. } => drop(holds.insert(module, record)),
+                Record::Released { module } => drop(holds.remove(module)),
+                Record::Checkpoint { .. } => holds.clear(),
+                _ => {}
+            }
+        }
+        holds.into_values().cloned().collect()
+    }
+
+    /// The links at places of hosts', as far as they are in a frame.
+    pub(super) fn exposed(&self) -> Vec<Record> {
+        let mut exposed = BTreeMap::new();
+        for record in self.records() {
+            match record {
+                Record::Exposed { place, .. } => drop(exposed.insert(place, record)),
+                Record::Unexposed { place } => drop(exposed.remove(place)),
+                Record::Checkpoint { .. } => exposed.clear(),
+                _ => {}
+            }
+        }
+        exposed.into_values().cloned().collect()
+    }
+
     /// The entries of the frames.
     pub(super) fn entries(&self) -> BTreeMap<Digest, EntryInfo> {
         let mut entries = BTreeMap::new();

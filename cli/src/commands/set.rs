@@ -1,0 +1,190 @@
+//! `set`: a declared module gets another source, or another reference or part of the same.
+
+use std::io;
+
+use clap::Args;
+use modstore::{ModuleName, SetError, Source};
+use modstore_core::model::{Declared, Reference, Subdirectory};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    Runnable,
+    add::source,
+    names,
+    outdated::{OutdatedModule, PlannedChange},
+};
+use crate::{
+    context::Context,
+    exit::Exit,
+    json::{Failed, Hold},
+    output::Answer,
+    page::Page,
+    report::Failure,
+};
+
+/// Change where a declared module comes from
+///
+/// Edits modules.toml and keeps comments and everything else in it. Fetches nothing: it asks the repository what the
+/// new source stands for, says what the next update will do, and refuses a branch or tag that does not exist.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modstore set weather --ref v2
+  modstore set weather --ref HEAD                    (the repository's default branch)
+  modstore set weather --subdirectory modules/weather
+  modstore set weather --source git+https://example.com/me/fork@main")]
+pub(crate) struct SetArgs {
+    /// The module
+    #[arg(value_name = "NAME")]
+    name: ModuleName,
+    /// Another source
+    #[arg(long, value_name = "SOURCE", required_unless_present_any = ["reference", "subdirectory"])]
+    source: Option<String>,
+    /// The branch, tag or commit; HEAD for the default branch
+    #[arg(long = "ref", value_name = "REF")]
+    reference: Option<String>,
+    /// The part of the source that is the module; `.` for all of it
+    #[arg(long, value_name = "DIR")]
+    subdirectory: Option<String>,
+}
+
+/// The answer of `set`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct SetAnswer {
+    generation: Option<u64>,
+    /// The module.
+    module: String,
+    /// The source in modules.toml before, without secrets.
+    from: String,
+    /// The source in modules.toml now, without secrets.
+    to: String,
+    /// The directory that stands in for the source; null if the module is not linked.
+    linked: Option<String>,
+    /// Why the next update leaves the module as it is; null if it is not held.
+    hold: Option<Hold>,
+    /// What the next update would do; with a hold, what `modstore update NAME` would do.
+    next: OutdatedModule,
+}
+
+impl Runnable for SetArgs {
+    type Answer = SetAnswer;
+
+    fn run(&self, context: &Context) -> Result<SetAnswer, Failure> {
+        let store = context.store()?;
+        names::known(&store, std::slice::from_ref(&self.name))?;
+        let declared = store.declarations()?;
+        let declared =
+            declared.get(&self.name).ok_or_else(|| names::unknown(&store, &self.name))?;
+        let wanted = self.wanted(declared)?;
+        if wanted.has_secret() || declared.source.has_secret() {
+            context
+                .output
+                .warn("the secret in the source is not kept; use a git credential helper");
+        }
+        let set = store.set(&self.name, &wanted, &context.progress(), context.cancel());
+        let set = match set {
+            Ok(set) => set,
+            Err(SetError::Refused(failed)) => {
+                let trouble = Failed::from(&*failed).trouble("modules.toml is as it was");
+                return Err(trouble);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(SetAnswer {
+            generation: store.current().map(|generation| generation.number()),
+            module: self.name.to_string(),
+            from: set.before,
+            to: set.after,
+            linked: declared.linked.as_ref().map(|path| path.display().to_string()),
+            hold: set.next.hold.as_ref().map(Hold::from),
+            next: OutdatedModule::from(&set.next),
+        })
+    }
+}
+
+impl SetArgs {
+    /// The source that the options ask for.
+    fn wanted(&self, declared: &Declared) -> Result<Source, Failure> {
+        let mut wanted = match &self.source {
+            None => declared.source.clone(),
+            Some(text) => with_contents(source(text, None)?, &declared.source),
+        };
+        if let Some(text) = &self.reference {
+            let Source::Git(git) = &mut wanted else {
+                let message = format!("{wanted} is no git repository");
+                return Err(
+                    Failure::new(Exit::Usage, message).hint("--ref is for git repositories")
+                );
+            };
+            git.reference = reference(text)?;
+        }
+        if let Some(text) = &self.subdirectory {
+            let part = part(text)?;
+            match &mut wanted {
+                Source::Git(git) => git.subdirectory = part,
+                Source::Archive(archive) => archive.subdirectory = part,
+                Source::Linked(_) => {
+                    let message = "a linked directory has no parts";
+                    return Err(Failure::new(Exit::Usage, message)
+                        .hint("give the whole path with --source"));
+                }
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+/// What is wanted beyond the tree of the repository stays as it is declared, unless the new source says it.
+fn with_contents(mut wanted: Source, declared: &Source) -> Source {
+    if let (Source::Git(git), Some(contents)) = (&mut wanted, declared.contents())
+        && git.contents == Default::default()
+    {
+        git.contents = contents.clone();
+    }
+    wanted
+}
+
+/// The branch, tag or commit; nothing for the default branch.
+fn reference(text: &str) -> Result<Option<Reference>, Failure> {
+    if text == "HEAD" {
+        return Ok(None);
+    }
+    let refused = |error| {
+        Failure::of(Exit::Usage, &error).hint("--ref takes a branch, a tag, a commit or HEAD")
+    };
+    text.parse().map(Some).map_err(refused)
+}
+
+/// The part; nothing for all of it.
+fn part(text: &str) -> Result<Option<Subdirectory>, Failure> {
+    if text == "." {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error| {
+        Failure::of(Exit::Usage, &error)
+            .hint("--subdirectory takes a path in the repository, or `.`")
+    })
+}
+
+impl Answer for SetAnswer {
+    fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
+        writeln!(to, "{}: {} → {}", self.module, self.from, self.to)?;
+        let name = &self.module;
+        if let Some(linked) = &self.linked {
+            return writeln!(to, "it stays linked to {linked} until `modstore unlink {name}`");
+        }
+        if let Some(hold) = &self.hold {
+            let since = hold.at.local();
+            writeln!(to, "it is held since {since}: `modstore update {name}` ends that")?;
+        }
+        match (self.next.planned(), &self.next.failed()) {
+            (_, Some(failed)) => writeln!(to, "the next update would fail: {}", failed.message),
+            (PlannedChange::None, _) => writeln!(to, "the next update changes nothing"),
+            _ => match self.next.step() {
+                Some(step) => writeln!(to, "the next update: {step}"),
+                None => writeln!(to, "the next update does not try it yet"),
+            },
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! What a person decides about single modules: `hold`, `unhold`, what a rollback holds, `set`, and `add` of several.
+
+#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
+
+use std::fs;
+
+use modstore_testbed::{HttpServer, Ran, Repo, TestHome};
+use serde_json::{Value, json};
+
+/// Two repositories behind a server, both added at their first version.
+struct World {
+    home: TestHome,
+    server: HttpServer,
+    weather: Repo,
+    news: Repo,
+}
+
+impl World {
+    fn new() -> Self {
+        let home = TestHome::in_memory(env!("CARGO_BIN_EXE_modstore"));
+        let root = home.scratch();
+        let [weather, news] = ["weather", "news"].map(|name| Repo::create(&root, name));
+        weather.write(&[("v", "1")]);
+        news.write(&[("v", "1")]);
+        let server = HttpServer::start(&root);
+        let world = Self { home, server, weather, news };
+        world.home.run(&["add", &world.source("weather"), &world.source("news")]).ok();
+        world
+    }
+
+    fn source(&self, name: &str) -> String {
+        format!("git+{}", self.server.url(name))
+    }
+
+    /// Both repositories have this version now.
+    fn publish(&self, version: &str) {
+        self.weather.write(&[("v", version)]);
+        self.news.write(&[("v", version)]);
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        self.home.run(&[&["--json"], arguments].concat()).json()
+    }
+
+    fn version(&self, module: &str) -> String {
+        fs::read_to_string(self.home.target(module).join("v")).unwrap_or_default()
+    }
+
+    fn versions(&self) -> [String; 2] {
+        [self.version("weather"), self.version("news")]
+    }
+
+    fn modules_toml(&self) -> String {
+        fs::read_to_string(self.home.path().join("modules.toml")).unwrap()
+    }
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    let name = |each: &'_ Value| each["module"].as_str().is_some();
+    let list = list.as_array().unwrap().iter();
+    list.map(|each| if name(each) { each["module"].as_str() } else { each.as_str() }.unwrap())
+        .collect()
+}
+
+fn says(ran: &Ran, text: &str) {
+    assert!(ran.stdout.contains(text), "{text}\n{ran:?}");
+}
+
+#[test]
+fn a_held_module_keeps_its_version_in_every_update_until_it_is_asked_for_by_name() {
+    let world = World::new();
+    says(&world.home.run(&["hold", "weather"]).ok(), "held weather at ");
+    world.publish("2");
+    for command in [["update"].as_slice(), &["scan"], &["scan", "weather"], &["reset"]] {
+        let told = world.json(command);
+        assert_eq!(told["ok"], true, "{command:?}: {told}");
+        let held = if command == ["reset"] { &told["update"]["held"] } else { &told["held"] };
+        assert_eq!(names(held), ["weather"], "{command:?}: {told}");
+        assert_eq!(world.version("weather"), "1", "{command:?}");
+    }
+    assert_eq!(world.versions(), ["1", "2"]);
+    let told = world.json(&["update", "weather"]);
+    assert_eq!(
+        (names(&told["updated"]), names(&told["released"])),
+        (vec!["weather"], vec!["weather"])
+    );
+    world.publish("3");
+    world.home.run(&["update"]).ok();
+    assert_eq!(world.versions(), ["3", "3"], "its hold is over");
+}
+
+#[test]
+fn a_hold_is_told_wherever_a_person_or_a_host_looks() {
+    let world = World::new();
+    world.home.run(&["hold", "weather"]).ok();
+    world.publish("2");
+    says(&world.home.run(&["status"]).ok(), "modstore hold)");
+    assert_eq!(names(&world.json(&["status"])["held"]), ["weather"]);
+    says(&world.home.run(&["list"]).ok(), "(held)");
+    let listed = world.json(&["list"]);
+    assert_eq!(listed["modules"][1]["hold"]["reason"], "modstore hold", "{listed}");
+    assert_eq!(listed["modules"][0]["hold"], Value::Null);
+    says(&world.home.run(&["show", "weather"]).ok(), "held");
+    let outdated = world.json(&["outdated"]);
+    let [news, weather] = &outdated["modules"].as_array().unwrap()[..] else { panic!() };
+    assert_eq!((&news["change"], &weather["change"]), (&json!("updated"), &json!("held")));
+    assert_eq!(weather["revision"], world.weather.rev("HEAD").unwrap(), "what it could be");
+    says(&world.home.run(&["outdated"]).ok(), "(held; not ");
+    says(&world.home.run(&["update"]).ok(), "1 module held: weather");
+    let events = world.json(&["events"]);
+    let events = events["events"].as_array().unwrap();
+    assert!(events.iter().any(|it| it["event"] == "held" && it["module"] == "weather"));
+}
+
+#[test]
+fn ending_a_hold_changes_nothing_by_itself() {
+    let world = World::new();
+    world.home.run(&["hold", "weather", "news"]).ok();
+    let again = world.json(&["hold", "weather"]);
+    assert_eq!((names(&again["added"]).len(), names(&again["held"]).len()), (0, 2));
+    world.publish("2");
+    assert_eq!(names(&world.json(&["unhold", "weather"])["released"]), ["weather"]);
+    assert_eq!(world.versions(), ["1", "1"]);
+    world.home.run(&["update"]).ok();
+    assert_eq!(world.versions(), ["2", "1"]);
+    assert_eq!(names(&world.json(&["unhold", "--all"])["released"]), ["news"]);
+    assert_eq!(names(&world.json(&["unhold", "--all"])["released"]), [""; 0]);
+    for command in ["hold", "unhold"] {
+        world.home.run(&[command, "nope"]).fails(2);
+        world.home.run(&[command]).fails(2);
+    }
+}
+
+#[test]
+fn an_update_by_name_ends_a_hold_also_where_there_is_nothing_new() {
+    let world = World::new();
+    world.home.run(&["hold", "weather"]).ok();
+    let told = world.json(&["update", "weather"]);
+    assert_eq!((&told["committed"], names(&told["released"])), (&json!(false), vec!["weather"]));
+    assert_eq!(world.json(&["status"])["held"], json!([]));
+    world.home.run(&["hold", "weather"]).ok();
+    world.publish("2");
+    fs::rename(world.news.path(), world.home.scratch().join("hidden")).unwrap();
+    world.home.run(&["update", "weather", "news", "--all-or-nothing"]).fails(1);
+    assert_eq!(names(&world.json(&["status"])["held"]), ["weather"], "it was not updated");
+}
+
+#[test]
+fn a_rollback_holds_what_it_took_back_and_nothing_else() {
+    let world = World::new();
+    world.weather.write(&[("v", "2")]);
+    world.home.run(&["update"]).ok();
+    let ran = world.home.run(&["rollback"]).ok();
+    says(&ran, "held: weather (until `modstore update NAME` or `modstore unhold`)");
+    world.publish("3");
+    world.home.run(&["scan"]).ok();
+    assert_eq!(world.versions(), ["1", "3"], "the bad version does not come again");
+    world.home.run(&["remove", "weather"]).ok();
+    assert_eq!(world.json(&["status"])["held"], json!([]), "nothing is left to be held");
+    let back = world.json(&["rollback"]);
+    assert_eq!((names(&back["changes"]), names(&back["held"])), (vec!["weather"], vec![]));
+    assert_eq!(names(&world.json(&["update"])["removed"]), ["weather"], "it is not declared");
+}
+
+#[test]
+fn one_module_is_rolled_back_alone() {
+    let world = World::new();
+    for version in ["2", "3"] {
+        world.publish(version);
+        world.home.run(&["update"]).ok();
+    }
+    let told = world.json(&["rollback", "weather"]);
+    assert_eq!((names(&told["changes"]), &told["restores"]), (vec!["weather"], &Value::Null));
+    assert_eq!(world.versions(), ["2", "3"]);
+    world.home.run(&["rollback", "weather", "1"]).ok();
+    assert_eq!(world.versions(), ["1", "3"]);
+    world.home.run(&["rollback", "--module", "news", "--to", "2"]).ok();
+    assert_eq!(world.versions(), ["1", "2"]);
+    assert_eq!(names(&world.json(&["status"])["held"]), ["news", "weather"]);
+    world.home.run(&["rollback", "nope"]).fails(2);
+    world.home.run(&["rollback", "1", "2"]).fails(2);
+    let late = Repo::create(&world.home.scratch(), "late");
+    late.write(&[("v", "1")]);
+    world.home.run(&["add", &world.source("late")]).ok();
+    world.home.run(&["rollback", "late"]).fails(1).says("no generation that is kept has another");
+    world.home.run(&["rollback", "late", "1"]).fails(2).says("generation 1 has no module `late`");
+}
+
+#[test]
+fn a_rollback_works_and_holds_even_if_modules_toml_is_broken() {
+    let world = World::new();
+    world.publish("2");
+    world.home.run(&["update"]).ok();
+    let declared = world.modules_toml();
+    world.home.write_modules("[modules.weather");
+    world.home.run(&["rollback"]).ok();
+    assert_eq!(world.versions(), ["1", "1"]);
+    world.home.write_modules(&declared);
+    world.home.run(&["scan"]).ok();
+    assert_eq!(world.versions(), ["1", "1"]);
+}
+
+#[test]
+fn holds_outlive_a_repair_of_the_journal_as_far_as_its_frames_do() {
+    let world = World::new();
+    world.home.run(&["hold", "weather"]).ok();
+    world.publish("2");
+    world.home.run(&["update"]).ok();
+    let journal = world.home.path().join("journal");
+    let mut bytes = fs::read(&journal).unwrap();
+    bytes[60] ^= 1;
+    fs::write(&journal, bytes).unwrap();
+    world.home.run(&["verify", "--repair"]);
+    assert_eq!(names(&world.json(&["status"])["held"]), ["weather"]);
+}
+
+#[test]
+fn what_is_held_must_be_what_the_lock_says_where_exactly_that_is_wanted() {
+    let world = World::new();
+    let lock = world.home.path().join("modules.lock");
+    world.home.run(&["hold", "weather"]).ok();
+    world.home.run(&["update", "--locked"]).ok();
+    let first = world.weather.rev("HEAD").unwrap();
+    world.publish("2");
+    let second = world.weather.rev("HEAD").unwrap();
+    let text = fs::read_to_string(&lock).unwrap().replace(&first, &second);
+    fs::write(&lock, text).unwrap();
+    let ran = world.home.run(&["update", "--locked"]).fails(1);
+    assert!(ran.stderr.contains("it is held, and modules.lock has another commit"), "{ran:?}");
+}
+
+#[test]
+fn setting_a_reference_keeps_what_a_person_wrote_and_says_what_comes() {
+    let world = World::new();
+    let next = world.weather.write(&[("v", "2")]);
+    world.weather.branch("next", &next);
+    let source = world.source("weather");
+    let written = format!("# mine\n[modules.weather] # a\nsource = '{source}' # b\n# end\n");
+    world.home.write_modules(&written);
+    let told = world.json(&["set", "weather", "--ref", "next"]);
+    assert_eq!((&told["from"], &told["to"]), (&json!(source), &json!(format!("{source}@next"))));
+    assert_eq!(told["next"]["change"], "updated", "{told}");
+    assert_eq!(told["next"]["reference"], "refs/heads/next");
+    let after = written.replace(&format!("'{source}'"), &format!("\"{source}@next\""));
+    assert_eq!(world.modules_toml(), after);
+    assert_eq!(world.version("weather"), "1", "nothing is fetched");
+    let ran = world.home.run(&["set", "weather", "--ref", "nxt"]).fails(1);
+    assert!(ran.stderr.contains("modules.toml is as it was"), "{ran:?}");
+    assert_eq!(world.modules_toml(), after, "what does not exist is refused");
+    world.home.run(&["hold", "weather"]).ok();
+    let held = world.home.run(&["set", "weather", "--ref", "HEAD"]).ok();
+    says(&held, "`modstore update weather` ends that");
+    assert_eq!(world.modules_toml(), after.replace("@next", ""));
+    world.home.run(&["update", "weather"]).ok();
+    assert_eq!(world.version("weather"), "2");
+}
+
+#[test]
+fn a_source_is_set_also_where_nobody_can_be_asked() {
+    let world = World::new();
+    let source = world.source("weather");
+    let ran = world.home.run(&["--offline", "set", "weather", "--ref", "v9"]).ok();
+    says(&ran, "the next update would fail");
+    assert!(world.modules_toml().contains("@v9"));
+    let part = ["set", "weather", "--source", &source, "--subdirectory", "a/b"];
+    world.home.run(&part).ok();
+    assert!(world.modules_toml().contains("#subdirectory=a/b"));
+    world.home.run(&["set", "weather", "--subdirectory", "."]).ok();
+    assert!(!world.modules_toml().contains("a/b"));
+    let mine = world.home.scratch().display().to_string();
+    world.home.run(&["set", "weather", "--source", &mine]).ok();
+    world.home.run(&["set", "weather", "--ref", "v1"]).fails(2).says("no git repository");
+    for wrong in [
+        &["set", "weather"][..],
+        &["set", "nope", "--ref", "x"],
+        &["set", "weather", "--ref", "a..b"],
+    ] {
+        world.home.run(wrong).fails(2);
+    }
+}
+
+#[test]
+fn of_several_sources_those_that_are_there_are_added_and_fetched_once() {
+    let world = World::new();
+    for name in ["one", "two"] {
+        Repo::create(&world.home.scratch(), name).write(&[("v", "1"), ("part/v", "1")]);
+    }
+    let [one, two, none] = ["one", "two", "none"].map(|name| world.source(name));
+    let part = format!("{one}#subdirectory=part");
+    world.server.forget();
+    let told = world.json(&["add", &one, &none, &two, &part]);
+    assert_eq!(told["added"], json!(["one", "two", "part"]), "{told}");
+    assert_eq!(names(&told["update"]["failed"]), ["none"]);
+    assert_eq!((&told["ok"], &told["error"]["exit"]), (&json!(false), &json!(1)));
+    let declared = world.modules_toml();
+    assert!(declared.contains("modules.two") && !declared.contains("none"), "{declared}");
+    let requests = world.server.stats().requests;
+    let packs = requests.iter().filter(|seen| seen.method == "POST").count();
+    assert!(packs <= 4, "one listing and one pack of each repository at most: {requests:?}");
+    world.server.forget();
+    world.home.run(&["update"]).ok();
+    assert!(world.server.stats().requests.iter().all(|seen| seen.method == "GET"));
+    let before = world.modules_toml();
+    world.home.run(&["add", &none, &world.source("neither")]).fails(1);
+    assert_eq!(world.modules_toml(), before);
+}
