@@ -29,3 +29,6 @@ mod finding;
 
 #[path = "doctor/foreign.rs"]
 mod foreign;
+
+#[path = "doctor/corpus.rs"]
+mod corpus;

@@ -42,6 +42,8 @@ mod needed;
 mod probes;
 #[path = "environments/places.rs"]
 mod places;
+#[path = "environments/owners.rs"]
+mod owners;
 #[path = "environments/torture.rs"]
 mod torture;
 #[path = "environments/kills.rs"]

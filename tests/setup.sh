@@ -106,6 +106,25 @@ else
     say 'WARNING: uv or wheels could not be fetched, so tests about Python environments will SKIP' >&2
 fi
 
+# A slice of the corpus of tests/corpus.sh: source distributions, one project for each build backend.
+sdists='six==1.17.0 idna==3.20 annotated-types==0.8.0 annotated-doc==0.0.7 tomlkit==0.15.2'
+corpus() {
+    mkdir -p "$tools/sdists" || return 1
+    for sdist in $sdists; do
+        "$tools/uv/bin/python" -m pip download --quiet --no-deps --no-binary "${sdist%%=*}" -d "$tools/sdists" "$sdist" || return 1
+    done
+    echo "$sdists" >"$tools/sdists/complete"
+}
+if ! there python3; then
+    :
+elif [ "$(cat "$tools/sdists/complete" 2>/dev/null)" = "$sdists" ]; then
+    say 'the source distributions of the corpus are there'
+elif corpus; then
+    say 'fetched the source distributions of the corpus into target/tools'
+else
+    say 'WARNING: source distributions could not be fetched, so a test of the doctor will SKIP' >&2
+fi
+
 # A Git LFS server that others wrote. Its package names nothing that it needs.
 giftless='giftless==0.6.2 Flask==3.1.3 Flask-Classful==0.16.0 flask-marshmallow==1.5.0 marshmallow==4.4.0 webargs==8.7.1
  figcan==0.0.4 PyYAML==6.0.4 PyJWT==2.9.0 python-dateutil==4.0.0 python-dotenv==1.2.4 cachetools==8.0.2

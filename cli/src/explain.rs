@@ -249,6 +249,15 @@ explain! { BindError, by [Access, Hold, Journal],
     Self::Empty => hinted(Usage, FIRST),
     Self::Unknown { .. } => hinted(Usage, NAMES),
     Self::Home { .. } => hinted(Usage, "choose another home with --home or MODSTORE_HOME"),
+    Self::Owned { prefix, home, .. } => hinted(
+        Usage,
+        format!(
+            "`modstore --home {home}` is the store to bind it with; `modstore bind --take-over --python {prefix}` makes it \
+             follow this one, and `modstore unbind --python {prefix}` makes this one forget it",
+            home = home.display(),
+            prefix = prefix.display(),
+        ),
+    ),
     Self::NotBound { .. } => hinted(Usage, "`modstore status` lists the environments that are bound"),
     _ => plain(Failed),
 }

@@ -106,24 +106,29 @@ fn another_distribution_that_wins_over_an_editable_is_named() {
 #[test]
 fn parts_of_one_namespace_are_healthy() {
     let Some(world) = World::new() else { return };
-    let venv = world.venv("venv");
-    let mut projects = Vec::new();
-    for part in ["one", "two"] {
-        let settings = setuptools(
-            &format!("acme-{part}"),
-            "[tool.setuptools.packages.find]\nwhere = [\".\"]\ninclude = [\"acme*\"]\n",
-        );
-        let module = format!("acme/{part}/__init__.py");
-        let files = [("pyproject.toml", settings.as_str()), (module.as_str(), "V = 1\n")];
-        projects.push(written(&world, part, &files));
+    // Setuptools leads to what stands at the top by a finder, and to `src` by a path.
+    for below in ["", "src/"] {
+        let venv = world.venv(&format!("venv{}", below.len()));
+        let mut projects = Vec::new();
+        for part in ["one", "two"] {
+            let settings = setuptools(
+                &format!("acme-{part}"),
+                &format!(
+                    "[tool.setuptools.packages.find]\nwhere = [\"./{below}\"]\ninclude = [\"acme*\"]\n"
+                ),
+            );
+            let module = format!("{below}acme/{part}/__init__.py");
+            let files = [("pyproject.toml", settings.as_str()), (module.as_str(), "V = 1\n")];
+            projects.push(written(&world, &format!("{part}{}", below.len()), &files));
+        }
+        let projects: Vec<&Path> = projects.iter().map(PathBuf::as_path).collect();
+        install(&venv, &projects);
+        venv.says("import acme.one, acme.two");
+        assert_healthy(&world, &venv, &[]);
+        assert_healthy(&world, &venv, &["--import"]);
+        fs::remove_dir_all(projects[0].join(below).join("acme")).unwrap();
+        world.doctor(&venv, &[]).0.fails(1);
     }
-    let projects: Vec<&Path> = projects.iter().map(PathBuf::as_path).collect();
-    install(&venv, &projects);
-    venv.says("import acme.one, acme.two");
-    assert_healthy(&world, &venv, &[]);
-    assert_healthy(&world, &venv, &["--import"]);
-    fs::remove_dir_all(projects[0].join("acme")).unwrap();
-    world.doctor(&venv, &[]).0.fails(1);
 }
 
 #[test]
@@ -441,4 +446,98 @@ fn bind_and_update_try_only_what_a_module_promises_where_it_is_read() {
 fn write(repo: &Repo, files: Vec<(String, String)>) {
     let files: Vec<(&str, &str)> = files.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     repo.write(&files);
+}
+
+#[test]
+fn a_project_that_computes_its_name_is_known_by_what_its_build_left() {
+    let Some(world) = World::new() else { return };
+    let venv = world.venv("venv");
+    let setup = "from setuptools import setup\nNAME = 'com' + 'puted'\nsetup(name=NAME, version='1.0', packages=[NAME], package_dir={'': 'src'})\n";
+    let project =
+        written(&world, "p", &[("setup.py", setup), ("src/computed/__init__.py", "V = 1\n")]);
+    install(&venv, &[&project]);
+    assert_healthy(&world, &venv, &[]);
+    let moved = project.with_file_name("p-moved");
+    fs::rename(&project, &moved).unwrap();
+    let (ran, told) = world.doctor(&venv, &[]);
+    ran.fails(1);
+    assert_eq!(only(&told, "D01")["candidate"]["directory"], text(&moved), "{told:#}");
+    world.doctor(&venv, &["--fix"]).0.ok();
+    venv.says("import computed");
+    assert_healthy(&world, &venv, &[]);
+}
+
+#[test]
+fn a_fix_that_would_break_what_works_changes_nothing() {
+    let Some(world) = World::new() else { return };
+    let venv = world.venv("venv");
+    let place = |name: &str| world.home.scratch().join(name);
+    Project::new("host", Backend::Hatchling).needing(&["six<1.17"]).write_to(&place("host"));
+    Project::new("library", Backend::Hatchling).needing(&["six>=1.17"]).write_to(&place("library"));
+    let mut tool = Project::new("tool", Backend::Hatchling).needing(&["library"]);
+    tool.settings = "[tool.uv.sources]\nlibrary = { path = \"../library\" }\n".into();
+    tool.write_to(&place("tool"));
+    venv.uv_pip("install", &["-q", "six==1.16.0"]).ok();
+    venv.uv_pip("install", &["-q", "--no-deps", text(&place("host"))]).ok();
+    install(&venv, &[&place("tool")]);
+    for more in [&[][..], &["--fix"], &["--fix"]] {
+        let (ran, told) = world.doctor(&venv, more);
+        ran.fails(1);
+        assert!(only(&told, "D09")["message"].as_str().unwrap().contains("library"), "{told:#}");
+        assert_eq!(told["failed_fixes"].as_array().unwrap().len(), more.len(), "{told:#}");
+        assert_eq!(venv.says("import six; print(six.__version__)"), "1.16.0");
+    }
+}
+
+#[test]
+fn a_version_that_is_written_otherwise_is_the_same_and_nothing_is_installed_again() {
+    let Some(world) = World::new() else { return };
+    let venv = world.venv("venv");
+    let root = world.home.scratch().join("tool");
+    Project::new("tool", Backend::Hatchling).with_version("1.0-rc.1").write_to(&root);
+    install(&venv, &[&root]);
+    assert_healthy(&world, &venv, &[]);
+    let (ran, told) = world.doctor(&venv, &["--fix"]);
+    ran.ok();
+    assert_eq!(told["fixed"].as_array().unwrap().len(), 0, "{told:#}");
+}
+
+#[test]
+fn a_namespace_within_a_namespace_is_healthy_and_what_takes_its_place_is_named() {
+    let Some(world) = World::new() else { return };
+    let venv = world.venv("venv");
+    let settings = setuptools("acme-deep", "[tool.setuptools]\npackages = [\"acme.deep\"]\n");
+    let files =
+        [("pyproject.toml", settings.as_str()), ("acme/deep/one.py", "V = 1\n"), ("beside.py", "")];
+    let project = written(&world, "p", &files);
+    install(&venv, &[&project]);
+    assert_eq!(venv.says("import acme.deep.one as o; print(o.V)"), "1");
+    assert_healthy(&world, &venv, &[]);
+    assert_healthy(&world, &venv, &["--import"]);
+    let left = venv.site().join("acme");
+    fs::create_dir_all(left.join("deep")).unwrap();
+    fs::write(left.join("__init__.py"), "").unwrap();
+    fs::write(left.join("deep/__init__.py"), "").unwrap();
+    let (ran, told) = world.doctor(&venv, &[]);
+    ran.fails(1);
+    assert!(only(&told, "D20")["path"].as_str().unwrap().starts_with(text(&left)), "{told:#}");
+}
+
+#[test]
+fn what_a_program_runs_is_not_imported() {
+    let Some(world) = World::new() else { return };
+    let venv = world.venv("venv");
+    let root = world.home.scratch().join("tool");
+    Project::new("tool", Backend::Hatchling).write_to(&root);
+    let settings = root.join("pyproject.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, text.replace("\"tool:main\"", "\"tool.__main__:main\"")).unwrap();
+    // As programs do whose extra is not installed.
+    fs::write(root.join("src/tool/__main__.py"), "raise SystemExit(1)\n").unwrap();
+    install(&venv, &[&root]);
+    assert_healthy(&world, &venv, &["--import"]);
+    fs::write(root.join("src/tool/__init__.py"), "raise SystemExit(1)\n").unwrap();
+    let (ran, told) = world.doctor(&venv, &["--import"]);
+    ran.fails(1);
+    assert!(only(&told, "D19")["message"].as_str().unwrap().contains("SystemExit"), "{told:#}");
 }

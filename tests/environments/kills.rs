@@ -7,6 +7,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -49,7 +50,8 @@ fn a_process_that_is_to_be_killed_works() {
     let cancel = Cancel::new();
     match parts[0] {
         "bind" => {
-            let request = BindRequest { python: parts[3].into(), ..BindRequest::default() };
+            let request =
+                BindRequest { python: parts[3].into(), take_over: true, ..BindRequest::default() };
             store.bind(&request, &Silent, &cancel).unwrap();
         }
         "update" => drop(store.update(&UpdateRequest::default(), &Silent, &cancel).unwrap()),
@@ -64,7 +66,12 @@ fn a_process_that_is_to_be_killed_works() {
 
 /// Runs it, killed before this act, if it comes to it.
 fn run(world: &World, what: &str, at: usize, venv: &Venv<'_>) -> Ran {
-    let home = world.home.path().display();
+    run_on(world.home.path(), world, what, at, venv)
+}
+
+/// The same on a store in this home.
+fn run_on(home: &Path, world: &World, what: &str, at: usize, venv: &Venv<'_>) -> Ran {
+    let home = home.display();
     let args = ["--exact", "kills::a_process_that_is_to_be_killed_works", "--nocapture"];
     let mut command = world.home.command_of(&std::env::current_exe().unwrap(), &args);
     command.env(WHAT, format!("{what}|{at}|{home}|{}", venv.python_text()));
@@ -73,7 +80,11 @@ fn run(world: &World, what: &str, at: usize, venv: &Venv<'_>) -> Ran {
 
 /// How many acts it has when it is not killed.
 fn acts(world: &World, what: &str, venv: &Venv<'_>) -> usize {
-    let said = run(world, what, usize::MAX, venv).ok().stdout;
+    acts_in(&run(world, what, usize::MAX, venv).ok().stdout)
+}
+
+/// The number that such a process has said.
+fn acts_in(said: &str) -> usize {
     let line = said.lines().find_map(|line| line.split_once("acts: ")).expect("it has ended");
     line.1.trim().parse().unwrap()
 }
@@ -213,6 +224,38 @@ fn a_binding_that_is_killed_before_any_act_is_finished_by_the_next() {
         world.bind(&venv);
         assert_healed(&world, &venv, 1, &what);
         assert_nothing_left(&world, &what);
+    }
+}
+
+#[test]
+fn a_take_over_that_is_killed_before_any_act_is_finished_by_the_next() {
+    let (Some(world), Some(python)) = (World::new(), Python::any()) else { return };
+    publish(&world, 1);
+    let venv = world.bound(&python, "venv");
+    let copy = world.home.scratch().join("copy");
+    let mut cp = Command::new("cp");
+    assert!(cp.arg("-a").args([world.home.path(), &copy]).status().unwrap().success());
+    let take_over = |home: &Path| {
+        let python = venv.python_text();
+        let args = ["--home", home.to_str().unwrap(), "bind", "--take-over", "--python", &python];
+        world.home.run(&args).ok();
+    };
+    let leads_to = |home: &Path| {
+        let lines: String = venv.pth_files().into_values().collect();
+        lines.matches(&format!("{}/live/", home.display())).count()
+    };
+    let said = run_on(&copy, &world, "bind", usize::MAX, &venv).ok().stdout;
+    let acts = acts_in(&said);
+    assert!(acts > 5, "{acts}");
+    for at in points(acts, 8) {
+        take_over(world.home.path());
+        let what = format!("killed before act {at} of {acts}");
+        assert_eq!(run_on(&copy, &world, "bind", at, &venv).status, 137, "{what}");
+        assert_one_of(&world, &venv, 1, &what);
+        take_over(&copy);
+        assert_eq!((leads_to(&copy), leads_to(world.home.path())), (2, 0), "{what}");
+        take_over(world.home.path());
+        assert_healed(&world, &venv, 1, &what);
     }
 }
 

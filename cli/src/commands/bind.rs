@@ -32,6 +32,9 @@ use crate::{
 ///
 /// From then on an update adds what new versions require and imports every changed module in the environment
 /// before it switches. Run `bind` again to repair what was uninstalled; an update does that too.
+///
+/// An environment follows one store. One that follows another store, perhaps the one that this is a copy of, is
+/// refused (exit code 2), unless --take-over is given.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -54,6 +57,9 @@ pub(crate) struct BindArgs {
     /// Stop compiling byte code
     #[arg(long)]
     no_compile: bool,
+    /// Take the environment from another store that it follows
+    #[arg(long)]
+    take_over: bool,
 }
 
 /// The answer of `bind`.
@@ -100,6 +106,7 @@ impl Runnable for BindArgs {
             constraints: self.constraints.clone(),
             // Neither option changes nothing.
             compile: self.compile.then_some(true).or(self.no_compile.then_some(false)),
+            take_over: self.take_over,
         };
         let report = store.bind(&request, &context.progress(), context.cancel())?;
         let answer = BindAnswer::from(&report);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use modstore::{Finding, Generation, ModuleName, State, Store};
 use modstore_core::model::{Binding as StoreBinding, Declarations};
-use modstore_python::{Drift, Registration};
+use modstore_python::{Drift, Owner, Registration};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -114,6 +114,8 @@ pub(crate) struct FollowingEnvironment {
     missing: bool,
     /// Whether it has the current version of every bound module, as far as a quick look can tell.
     in_sync: bool,
+    /// The directory of another store that the environment follows instead; null if it follows this one.
+    other_store: Option<String>,
 }
 
 impl Runnable for StatusArgs {
@@ -203,14 +205,17 @@ fn failing(
 impl FollowingEnvironment {
     fn new(store: &Store, registration: &Registration) -> Self {
         let missing = registration.is_missing();
+        let other = Owner::of(store.layout(), registration).other();
         Self {
             environment: registration.prefix.display().to_string(),
             python: registration.python.display().to_string(),
             modules: texts(registration.installed.keys()),
             missing,
             in_sync: !missing
+                && other.is_none()
                 && registration.is_synced_to(store.current())
                 && Drift::of(store.layout(), registration).is_empty(),
+            other_store: other.map(|home| home.display().to_string()),
         }
     }
 }

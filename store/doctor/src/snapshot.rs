@@ -55,18 +55,23 @@ impl Scope<'_> {
         registrations: &[Registration],
         store: Option<StoreStandIns>,
     ) -> Option<Snapshot> {
-        let read = |found: &Found| InspectedEnvironment::read(found.clone(), registrations);
+        let layout = store.as_ref().map(|store| &store.layout);
+        let read = |found: &Found| InspectedEnvironment::read(found.clone(), registrations, layout);
         let environments: Vec<InspectedEnvironment> = found.iter().map(read).collect();
         let homes = HostHome::all();
         let roots = roots(&environments, &homes);
         let catalog = Catalog { search: Search::new(roots.clone()), store, homes };
+        // What follows another store gets nothing of this one.
+        let of_others =
+            Catalog { search: Search::new(roots.clone()), store: None, homes: HostHome::all() };
         let mut snapshot = Snapshot { roots, ..Snapshot::default() };
         let mut used = Vec::new();
         for environment in &environments {
             let editables = environment.editables();
             used.extend(targets(&editables));
             snapshot.editables.push(editables.len());
-            self.check_environment(environment, &editables, &catalog, &mut snapshot);
+            let catalog = if environment.other_store.is_some() { &of_others } else { &catalog };
+            self.check_environment(environment, &editables, catalog, &mut snapshot);
             if self.cancel.is_cancelled() {
                 return None;
             }

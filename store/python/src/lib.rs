@@ -15,9 +15,9 @@ pub use build::{
 };
 pub use follow::{
     Drift, EnvironmentLockError, IMPORT_LIMIT, Installed, LockedEnvironment, NotPrepared,
-    OnFailure, PYTHON_HOST, Preparation, PrepareError, Registration, RegistrationError, StandIn,
-    SyncError, SyncReport, has_stale_metadata, is_interrupted, pinned, prepare,
-    prepare_without_import, site_file, sync, tool_install_command,
+    OnFailure, Owner, PYTHON_HOST, Preparation, PrepareError, Registration, RegistrationError,
+    StandIn, SyncError, SyncReport, has_stale_metadata, is_interrupted, modules_of, pinned,
+    prepare, prepare_without_import, release, site_file, sync, tool_install_command,
 };
 pub use read::{
     Commit, DIRECTORY as BYTE_CODE, DirectUrl, Distribution, DistributionError, EntryPoint,

@@ -104,6 +104,9 @@ impl FailingModule {
 
 impl FollowingEnvironment {
     fn summary(&self) -> String {
+        if let Some(home) = &self.other_store {
+            return format!("{}, which follows the store in {home} instead", self.environment);
+        }
         let state = match self {
             Self { missing: true, .. } => ", which is gone",
             Self { in_sync: false, .. } => {

@@ -1,9 +1,12 @@
 //! [`Cached`]: a directory that a host keeps a repository in.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use modstore_core::model::{DistributionName, Origin, Source};
-use modstore_python::{Project, small_text};
+use modstore_python::{Metadata, Project, small_text};
 
 use super::checkout::Checkout;
 use crate::hosts::{CacheRecord, HostCache, host_of};
@@ -133,7 +136,23 @@ fn collect(directory: &Path, depth: usize, found: &mut Vec<CachedProject>) {
 
 /// The distribution of the project in this very directory, read from its files without running them.
 pub(crate) fn distribution_in(directory: &Path) -> Option<DistributionName> {
-    Project::read(|file| small_text(&directory.join(file)))?.name
+    let project = Project::read(|file| small_text(&directory.join(file)))?;
+    project.name.or_else(|| built_name(directory))
+}
+
+/// The name that a build has left in the directory of a project that computes it (`setup.py`), if there is only one.
+fn built_name(directory: &Path) -> Option<DistributionName> {
+    let below = ["", "src", "lib"].map(|below| directory.join(below));
+    let children = below.iter().filter_map(|below| std::fs::read_dir(below).ok()).flatten();
+    let of_builds = children.flatten().map(|child| child.path().join("PKG-INFO"));
+    let of_builds = of_builds.filter(|file| {
+        file.parent().and_then(Path::extension).is_some_and(|end| end == "egg-info")
+    });
+    let files = of_builds.chain([directory.join("PKG-INFO")]);
+    let names: BTreeSet<DistributionName> =
+        files.filter_map(|file| Metadata::read(&small_text(&file)?).name?.parse().ok()).collect();
+    let mut names = names.into_iter();
+    names.next().filter(|_| names.next().is_none())
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ fn beside(distribution: &DistributionName, dangling: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for child in children(standing).into_iter().filter(|child| named(child)) {
         // A project's directory, or a directory of it that is on the import path.
-        let place = child.join(within);
+        let place: PathBuf = child.components().chain(within.components()).collect();
         let projects = place.ancestors().take_while(|path| path.starts_with(&child));
         let holds = |path: &&Path| distribution_in(path).as_ref() == Some(distribution);
         found.extend(projects.filter(|path| path.is_dir()).find(holds).map(Path::to_owned));

@@ -51,6 +51,10 @@ fn not_loaded(view: &EditableView<'_>, name: &str) -> Option<Finding> {
         ModulePlace::Namespace(parts) => {
             let is_own =
                 |part: &PathBuf| view.editable.followed.iter().any(|it| leads_to(it, part));
+            // A finder adds a part that is no directory: what it maps within is asked for by its own name.
+            if parts.iter().any(|part| part.is_relative()) {
+                return None;
+            }
             let other = parts.first()?;
             (!parts.iter().any(is_own)).then(|| shadowed(view, name, other))
         }

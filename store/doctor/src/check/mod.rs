@@ -43,8 +43,14 @@ const FAMILIES: [&[Code]; 14] = [
 ];
 
 /// Each environment, before its distributions.
-pub(crate) const ENVIRONMENT: [Step<OfEnvironment>; 5] =
-    [interpreter::CHECK, start::CHECK, programs::CHECK, records::REMAINS, records::DUPLICATES];
+pub(crate) const ENVIRONMENT: [Step<OfEnvironment>; 6] = [
+    interpreter::CHECK,
+    start::CHECK,
+    programs::CHECK,
+    records::REMAINS,
+    records::DUPLICATES,
+    origins::OWNER,
+];
 
 /// Each distribution whose code lies elsewhere.
 pub(crate) const EDITABLE: [Step<OfEditable>; 6] = [

@@ -23,6 +23,8 @@ codes! { pub(super) CODES of Code:
     OTHER_HOME = "D10", Warning, Fix::Install;
     /// a distribution that needs compiling is used from its source
     UNCOMPILED = "D11", Warning, Fix::Command;
+    /// two stores have the environment in their lists
+    TWO_STORES = "D24", Warning, Fix::Command;
 }
 
 pub(super) const CHECK: Step<OfEditable> = OfEditable::check(CODES, find).unless(&[DANGLING_PATH]);
@@ -34,6 +36,9 @@ pub(super) const BOUND: Step<OfEnvironment> = OfEnvironment::check(CODES, bound)
     OTHER_SOURCE,
     NOT_AS_RECORDED,
 ]);
+
+/// An environment that another store owns.
+pub(super) const OWNER: Step<OfEnvironment> = OfEnvironment::check(CODES, two_stores);
 
 /// Build backends whose projects cannot be used without being compiled.
 const COMPILERS: [&str; 5] =
@@ -155,6 +160,25 @@ fn has_compiled(path: &Path, depth: usize) -> bool {
     children
         .map(|child| child.path())
         .any(|child| is_compiled(&child) || (child.is_dir() && has_compiled(&child, depth)))
+}
+
+fn two_stores(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
+    let environment = view.environment;
+    let (Some(home), Some(_)) = (&environment.other_store, &environment.registration) else {
+        return;
+    };
+    let what = format!(
+        "it follows the store in {}, and this store has it in its list too, but changes nothing there",
+        home.display()
+    );
+    let python = quoted(environment.prefix().as_os_str());
+    let finding = Finding::new(TWO_STORES, environment.prefix(), what);
+    found.push(
+        finding
+            .leading_to(home)
+            .command(format!("modstore unbind --python {python}"))
+            .not_fixed("`modstore bind --take-over` is the other way, and you decide"),
+    );
 }
 
 /// The modules that the store installed in an environment that follows it.

@@ -123,7 +123,7 @@ impl<'a> Fixer<'a> {
     /// Does it by hand, in the files that are there now: an installer that failed may have changed something.
     fn by_hand(&mut self, environment: &InspectedEnvironment, tasks: &[Task]) {
         let registration = environment.registration.as_slice();
-        let now = InspectedEnvironment::read(environment.found.clone(), registration);
+        let now = InspectedEnvironment::read(environment.found.clone(), registration, None);
         let editables = now.editables();
         for task in tasks {
             let name = vec![task.distribution.to_string()];

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use modstore_core::program::is_executable;
+use modstore_core::{disk::Layout, program::is_executable};
 use modstore_python::{
-    Distribution, Installer, PythonVersion, RecordedFile, Registration, Scan, quoted,
+    Distribution, Installer, Owner, PythonVersion, RecordedFile, Registration, Scan, quoted,
 };
 
 use super::{discover::Found, editable::Editable, recorded::is_changed};
@@ -17,6 +17,8 @@ const COMPARED: usize = 200;
 pub(crate) struct InspectedEnvironment {
     pub found: Found,
     pub registration: Option<Registration>,
+    /// The home of another store that it follows.
+    pub other_store: Option<PathBuf>,
     pub scans: Vec<Scan>,
     /// Site directories that cannot be read, and why.
     pub unread: Vec<(PathBuf, String)>,
@@ -26,9 +28,14 @@ pub(crate) struct InspectedEnvironment {
 
 impl InspectedEnvironment {
     /// Reads an environment.
-    pub(crate) fn read(found: Found, registrations: &[Registration]) -> Self {
+    pub(crate) fn read(
+        found: Found,
+        registrations: &[Registration],
+        store: Option<&Layout>,
+    ) -> Self {
         let prefix = &found.paths.prefix;
         let registration = registrations.iter().find(|known| known.prefix == *prefix).cloned();
+        let other_store = store.and_then(|store| Owner::at(store, &found.paths).other());
         let mut scans = Vec::new();
         let mut unread = Vec::new();
         for site in &found.paths.site {
@@ -39,7 +46,7 @@ impl InspectedEnvironment {
         }
         let installer = Installer::find(&found.paths).filter(|_| found.unasked.is_none());
         let python = found.paths.python_version();
-        Self { found, registration, scans, unread, installer, python }
+        Self { found, registration, other_store, scans, unread, installer, python }
     }
 
     pub(crate) fn prefix(&self) -> &Path {

@@ -2,6 +2,7 @@
 
 use crate::{
     Cancel, Store,
+    environment::Owner,
     events::Events,
     reset::{self, PurgeError, PurgePlan, PurgeReport},
     update,
@@ -14,7 +15,9 @@ impl Store {
     /// When a directory of the store cannot be read.
     pub fn plan_purge(&self) -> Result<PurgePlan, PurgeError> {
         let planned = reset::plan(self.layout(), reset::declares(self.layout()));
-        let environments = self.environments()?.into_iter().map(|each| each.prefix).collect();
+        let environments = self.environments()?.into_iter();
+        let ours = environments.filter(|each| Owner::of(self.layout(), each).other().is_none());
+        let environments = ours.map(|each| each.prefix).collect();
         Ok(PurgePlan { environments, ..planned.map_err(PurgeError::NotDone)? })
     }
 
@@ -38,8 +41,8 @@ impl Store {
         for directory in [self.layout().home().join("locks"), self.layout().staging()] {
             context.disk.ensure_dir(&directory).map_err(PurgeError::NotDone)?;
         }
-        for prefix in &planned.environments {
-            update::unbind(context, prefix, &[])?;
+        for environment in self.environments()? {
+            update::unbind(context, &environment.prefix, &[])?;
         }
         let report = reset::purge(context)?;
         Ok(PurgeReport { environments: planned.environments, ..report })

@@ -13,7 +13,7 @@ use crate::{
     disk::{DiskError, StagingError},
     environment::{
         self, EnvironmentLockError, Exception, IMPORT_LIMIT, ImportProbe, ImportProbeError,
-        ImportRequest, Installer, Interpreter, LockedEnvironment, OnFailure, PythonError,
+        ImportRequest, Installer, Interpreter, LockedEnvironment, OnFailure, Owner, PythonError,
         Registration, RegistrationError, SharedImports, StandIn, SyncError, SyncReport,
     },
     model::{Generation, ModuleName, nearest},
@@ -30,6 +30,8 @@ pub struct BindRequest {
     pub constraints: Option<PathBuf>,
     /// Whether byte code is compiled ahead, from now on. `None`: what was said before.
     pub compile: Option<bool>,
+    /// Whether the environment is taken from another store that it follows.
+    pub take_over: bool,
 }
 
 /// What came of binding.
@@ -89,6 +91,16 @@ pub enum BindError {
         /// Why not.
         why: &'static str,
     },
+    /// It follows another store.
+    #[error("the environment {} follows the store in {}, and this is the store in {}", prefix.display(), home.display(), own.display())]
+    Owned {
+        /// The environment's directory.
+        prefix: PathBuf,
+        /// The home of the store that it follows.
+        home: PathBuf,
+        /// The home of this store.
+        own: PathBuf,
+    },
     /// The environment is not registered.
     #[error("the environment {} is not bound", prefix.display())]
     NotBound {
@@ -138,14 +150,16 @@ pub(crate) fn bind(context: Context<'_>, request: &BindRequest) -> Result<BindRe
     if interpreter.is_externally_managed {
         return Err(BindError::Managed { python: interpreter.paths.executable });
     }
-    let warnings = check_home(context.layout.home(), &interpreter)?;
+    let mut warnings = check_home(context.layout.home(), &interpreter)?;
     let state = Journal::state(&context.layout.journal())?;
     check_names(&state, &request.modules)?;
     let mut held = LockedEnvironment::lock(context, Registration::of(&interpreter))?;
     adopt(&mut held.registration, interpreter, request);
+    let other = other_owner(context, &held, request.take_over)?;
     // Only now: what is current by now is bound, and a process that changes that waits for the environment's lock.
     let state = Journal::state(&context.layout.journal())?;
     let settled = settle_in(context, &state, &mut held, OnFailure::TryEach)?;
+    warnings.extend(other.map(|home| taken_over(&home, &held.registration)));
     let (broken, untried) = match try_imports(context, &state, &held) {
         Ok(broken) => (broken, None),
         Err(error) => (Vec::new(), Some(error)),
@@ -163,6 +177,36 @@ pub(crate) fn bind(context: Context<'_>, request: &BindRequest) -> Result<BindRe
         untried,
         warnings,
     })
+}
+
+/// The home of the store that the environment followed until now, if it may be taken from that.
+fn other_owner(
+    context: Context<'_>,
+    held: &LockedEnvironment,
+    take_over: bool,
+) -> Result<Option<PathBuf>, BindError> {
+    match Owner::of(context.layout, &held.registration) {
+        Owner::None | Owner::This => Ok(None),
+        Owner::Other { home, is_there } if take_over || !is_there => Ok(Some(home)),
+        Owner::Other { home, .. } => Err(owned(context, &held.registration, home)),
+    }
+}
+
+fn owned(context: Context<'_>, registration: &Registration, home: PathBuf) -> BindError {
+    let (prefix, own) = (registration.prefix.clone(), context.layout.resolved_home());
+    BindError::Owned { prefix, home, own }
+}
+
+/// That the environment was another store's, and what in it still is.
+fn taken_over(home: &Path, registration: &Registration) -> String {
+    let left = environment::modules_of(home, registration);
+    let left: Vec<&str> = left.iter().map(ModuleName::as_str).collect();
+    let home = home.display();
+    let still = match left.as_slice() {
+        [] => String::new(),
+        left => format!("; it still has that store's {}", left.join(", ")),
+    };
+    format!("the environment followed the store in {home} until now{still}")
 }
 
 /// The report where the environment has everything that is asked for, and its last `bind` has imported all of it: nothing is
@@ -188,7 +232,8 @@ fn nothing_to_do(
     };
     let is_other = request.constraints.is_some()
         || request.compile.is_some_and(|compile| compile != registration.compile)
-        || home.contains(['#', '\n', '\r']);
+        || home.contains(['#', '\n', '\r'])
+        || !matches!(Owner::of(context.layout, &registration), Owner::This);
     if asks_for_more || is_other || !is_complete(context, &state, &registration) {
         return Ok(None);
     }
@@ -371,6 +416,11 @@ pub(crate) fn unbind(
         let near = nearest(name.as_str(), bound.keys().map(ModuleName::as_str)).map(str::to_owned);
         return Err(BindError::Unknown { name: name.clone(), near });
     }
+    if let Some(home) = Owner::of(context.layout, &held.registration).other()
+        && !names.is_empty()
+    {
+        return Err(owned(context, &held.registration, home));
+    }
     // One that is bound because another needs it goes with that one.
     let stay = bound.keys().filter(|module| {
         !names.is_empty() && !names.contains(module) && held.registration.binds(module)
@@ -379,6 +429,7 @@ pub(crate) fn unbind(
     let state = Journal::state(&context.layout.journal())?;
     let settled = settle_in(context, &state, &mut held, OnFailure::Stop)?;
     if held.registration.installed.is_empty() {
+        environment::release(context.disk, context.layout, &held.registration)?;
         held.registration.forget(context.disk, context.layout)?;
     }
     match names.iter().find(|name| held.registration.installed.contains_key(*name)) {

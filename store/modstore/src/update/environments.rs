@@ -17,7 +17,7 @@ use crate::{
     disk::{Staged, Staging, StagingError},
     environment::{
         self, Drift, EnvironmentLockError, LockedEnvironment, ModuleTree, NotPrepared, OnFailure,
-        Preparation, Registration, SyncError, SyncReport, Workspace,
+        Owner, Preparation, Registration, SyncError, SyncReport, Workspace,
     },
     events::Event,
     model::{Binding, Digest, Generation, ModuleName, causes},
@@ -69,7 +69,9 @@ impl Environments {
         context: Context<'_>,
         mut registrations: Vec<Registration>,
     ) -> Result<Self, EnvironmentLockError> {
-        registrations.retain(|registration| !registration.is_missing());
+        registrations.retain(|registration| {
+            !registration.is_missing() && !is_anothers(context, registration)
+        });
         registrations.sort_by_key(Registration::name);
         let mut held = Vec::new();
         for registration in registrations {
@@ -167,6 +169,15 @@ impl Environments {
     }
 }
 
+/// Whether the environment follows another store, which is reported.
+fn is_anothers(context: Context<'_>, registration: &Registration) -> bool {
+    let Some(home) = Owner::of(context.layout, registration).other() else { return false };
+    let (prefix, home) = (registration.prefix.display(), home.display());
+    let text = format!("the environment {prefix} follows the store in {home}, and is left alone");
+    context.events.happened(Event::Notice { text: &text });
+    true
+}
+
 /// Whether one of these environments does not have what `state` shows, as far as a quick look tells.
 fn is_any_off(context: Context<'_>, state: &State, registrations: &[Registration]) -> bool {
     if registrations.is_empty() {
@@ -183,6 +194,7 @@ fn is_any_off(context: Context<'_>, state: &State, registrations: &[Registration
                 || environment::is_interrupted(registration)
                 || !Drift::of(layout, registration).is_empty()
                 || environment::has_stale_metadata(layout, registration, linked.values(), all))
+            && Owner::of(layout, registration).other().is_none()
     })
 }
 

@@ -13,11 +13,15 @@ use crate::parallel::in_parallel;
 pub(super) fn in_lanes<T: Sync, R: Send>(
     lanes: &Lanes,
     work: &[T],
-    host: impl Fn(&T) -> Option<String>,
+    host: impl Fn(&T) -> Option<String> + Sync,
     run: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
     if lanes.most().min(work.len()) <= 1 {
-        return in_parallel(1, work, run);
+        // What the work itself does side by side is within the bound too.
+        return in_parallel(1, work, |one| {
+            let _lane = lanes.enter(&host(one).unwrap_or_default());
+            run(one)
+        });
     }
     let (queue, done) = (Mutex::new(Queue::of(work, host)), Mutex::new(Vec::new()));
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next(lanes);

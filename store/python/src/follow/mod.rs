@@ -2,6 +2,7 @@
 //! and brought up to date after it.
 
 mod registration;
+mod owner;
 mod stand_in;
 mod overrides;
 mod drift;
@@ -17,6 +18,7 @@ mod pin;
 
 pub use drift::{Drift, has_stale_metadata};
 pub use locked::{EnvironmentLockError, IMPORT_LIMIT, LockedEnvironment};
+pub use owner::{Owner, modules_of, release};
 pub use pin::pinned;
 pub use prepare::{Preparation, prepare, prepare_without_import};
 pub use prepare_error::{NotPrepared, PrepareError};

@@ -3,6 +3,7 @@
 //! ```text
 //! stand in   live/<module>/ written where the metadata changed; one barrier for all
 //! remove     stand-ins of modules that are gone, by one call of the installer
+//! own        the environment is marked as this store's, unless nothing is installed
 //! install    those that are missing or whose metadata changed, by one call
 //! check      every one is there, byte for byte, and leads to a directory
 //! remember   in the registration, with the generation that all this was made for; then the temporary .pth file, which
@@ -19,7 +20,7 @@ use std::{
 };
 
 use modstore_core::{
-    events::Doing,
+    events::{Doing, Event},
     model::{DistributionName, Generation, ModuleName},
 };
 
@@ -27,6 +28,7 @@ use super::{
     drift::Drift,
     locked::LockedEnvironment,
     overrides::is_on_repository,
+    owner,
     projects::projects_of,
     registration::{Installed, Registration, RegistrationError},
     stand_in::{StandIn, point, site_file},
@@ -79,8 +81,8 @@ pub fn sync(
 ) -> Result<SyncReport, SyncError> {
     let prefix = environment.registration.prefix.clone();
     let report = SyncReport { prefix, ..SyncReport::default() };
-    let (wanted, lost) = (BTreeMap::new(), BTreeSet::new());
-    let mut syncing = Syncing { workspace, on_failure, wanted, lost, report };
+    let (wanted, away, lost) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+    let mut syncing = Syncing { workspace, on_failure, wanted, away, lost, report };
     syncing.stand_in(environment, current)?;
     let is_new =
         Registration::find(workspace.store.layout, &environment.registration.prefix)?.is_none();
@@ -109,6 +111,8 @@ struct Syncing<'a> {
     on_failure: OnFailure,
     /// The stand-ins that the environment should have.
     wanted: BTreeMap<ModuleName, Installed>,
+    /// Modules that are linked to a directory which is not there now.
+    away: BTreeSet<ModuleName>,
     /// Modules with a requirement on a repository that a module of the store met until now.
     lost: BTreeSet<ModuleName>,
     report: SyncReport,
@@ -126,6 +130,9 @@ impl Syncing<'_> {
         let mut needs = BTreeMap::new();
         for (module, bound) in projects_of(self.workspace, environment, first, current) {
             let Some(tree) = current.get(module) else { continue };
+            if self.is_away(registration, tree) {
+                continue;
+            }
             let probe =
                 |error| SyncError::Probe { module: module.clone(), source: Box::new(error) };
             let stand_in = match bound.map_err(probe) {
@@ -153,6 +160,22 @@ impl Syncing<'_> {
             store.disk.sync_tree(&live, store.barrier)?;
         }
         Ok(())
+    }
+
+    /// Whether the module was bound and its linked directory is not there. It stays bound as it is: a volume may only not
+    /// be mounted.
+    fn is_away(&mut self, registration: &Registration, tree: &ModuleTree) -> bool {
+        let Some(before) = registration.installed.get(&tree.module) else { return false };
+        let directory = tree.directory();
+        if !tree.is_linked() || directory.is_dir() {
+            return false;
+        }
+        let (module, place) = (&tree.module, directory.display());
+        let text = format!("{module} is linked to {place}, which is not there; it stays bound");
+        self.workspace.store.events.happened(Event::Notice { text: &text });
+        self.wanted.insert(module.clone(), before.clone());
+        self.away.insert(module.clone());
+        true
     }
 
     /// A module whose stand-in cannot be made keeps what was installed of it.
@@ -257,15 +280,19 @@ impl Syncing<'_> {
         Ok(())
     }
 
-    /// Whether a stand-in of ours is in the environment, in whichever version.
+    /// Whether a stand-in of ours is in the environment, in whichever version; not one of another store.
     fn is_there(
         &self,
         registration: &Registration,
         module: &ModuleName,
         installed: &Installed,
     ) -> bool {
-        let (name, _) = site_file(self.workspace.store.layout.home(), module, installed);
-        registration.site.first().is_some_and(|site| site.join(name).is_file())
+        let layout = self.workspace.store.layout;
+        let (name, _) = site_file(layout.home(), module, installed);
+        let file = registration.site.first().map(|site| site.join(name));
+        file.is_some_and(|file| {
+            file.is_file() && !owner::is_of_another(layout, registration, &file)
+        })
     }
 
     /// Installs the stand-ins that are missing or were made for other metadata.
@@ -413,6 +440,7 @@ impl Syncing<'_> {
         };
         let during = registration.installed.iter().filter(|(module, _)| modules.contains(module));
         let home = store.layout.resolved_home();
+        owner::take(store.disk, store.layout, registration)?;
         temporary_pth::write(store.disk, &home, registration, during)?;
         let on_line = |line: &str| report(Doing::Said(line));
         installer
@@ -424,7 +452,8 @@ impl Syncing<'_> {
     fn check(&mut self, environment: &mut LockedEnvironment) -> Result<(), SyncError> {
         let drift = Drift::of(self.workspace.store.layout, &environment.registration);
         for (module, drift) in drift {
-            if self.has_failed(&module) {
+            let is_away = matches!(drift, Drift::Dangling(_)) && self.away.contains(&module);
+            if is_away || self.has_failed(&module) {
                 continue;
             }
             let error = match drift {

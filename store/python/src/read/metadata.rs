@@ -52,10 +52,12 @@ fn value_of<'l>(line: &'l str, name: &str) -> Option<&'l str> {
 }
 
 impl EntryPoint {
-    /// The module that it names.
+    /// The module that it names. Of a `package.__main__` it is the package: a `__main__` is run, and importing it would
+    /// run it.
     #[must_use]
     pub fn module(&self) -> Option<&str> {
         let module = self.object.split([':', '[', ' ']).next().unwrap_or_default();
+        let module = module.strip_suffix(".__main__").unwrap_or(module);
         (!module.is_empty()).then_some(module)
     }
 

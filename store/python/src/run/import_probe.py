@@ -50,6 +50,10 @@ def is_empty(parts, depth=4):
     """Whether a namespace has no code, as far as that can be seen."""
     if parts is None or not depth:
         return False
+    parts = list(parts)
+    if any(not os.path.isabs(part) for part in parts):
+        # A finder has more of it than directories.
+        return False
     for part in parts:
         try:
             children = list(os.scandir(part))

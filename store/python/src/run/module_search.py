@@ -9,6 +9,8 @@ import json, os, platform, sys
 
 BUILDING = ("MesonpyMetaFinder", "ScikitBuildRedirectingFinder", "ScikitBuildInplaceFinder")
 specs = {}
+# Modules of ours that stand for parents which are not imported.
+stand_ins = set()
 
 
 def builds(finder):
@@ -32,6 +34,12 @@ def ask(name):
         path = getattr(known, "__path__", None) or (above and above.submodule_search_locations)
         if path is None:
             return None
+        if known is None:
+            # The path of a namespace within another one is computed from the module of that. This one runs nothing.
+            stand_in = type(sys)(parent)
+            stand_in.__path__ = path
+            sys.modules[parent] = stand_in
+            stand_ins.add(parent)
     for finder in sys.meta_path:
         find = getattr(finder, "find_spec", None)
         if find is None or builds(finder):
@@ -43,17 +51,17 @@ def ask(name):
 
 
 def located(name):
-    if name in sys.modules and name not in specs:
+    if name in sys.modules and name not in specs and name not in stand_ins:
         # A -nspkg.pth has put it there.
         specs[name] = getattr(sys.modules[name], "__spec__", None) or ask(name)
     try:
         spec = spec_of(name)
+        parts = [os.fspath(part) for part in spec and spec.submodule_search_locations or []]
     except BaseException as error:
         return {"failed": "%s: %s" % (type(error).__name__, error)}
     if spec is None:
         return "nowhere"
-    parts = [os.fspath(part) for part in spec.submodule_search_locations or []]
-    known = getattr(sys.modules.get(name), "__path__", None)
+    known = None if name in stand_ins else getattr(sys.modules.get(name), "__path__", None)
     parts += [part for part in known or [] if part not in parts]
     if spec.origin in ("built-in", "frozen"):
         return "builtin"
