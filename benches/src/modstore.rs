@@ -22,6 +22,7 @@ pub(crate) struct Modstore {
     said: Mutex<Value>,
     name: &'static str,
     trusted: Option<PathBuf>,
+    is_through_git: bool,
 }
 
 impl Modstore {
@@ -29,7 +30,15 @@ impl Modstore {
     pub(crate) fn new(binary: &Path, place: &Path, wanted: &[Wanted]) -> Self {
         let place = place.join("modstore");
         let (binary, wanted) = (binary.to_owned(), wanted.to_vec());
-        Self { binary, place, wanted, said: Mutex::default(), name: "modstore", trusted: None }
+        let (said, name) = (Mutex::default(), "modstore");
+        Self { binary, place, wanted, said, name, trusted: None, is_through_git: false }
+    }
+
+    /// The same program, through git's own transport.
+    pub(crate) fn through_git(binary: &Path, place: &Path, wanted: &[Wanted]) -> Self {
+        let place = place.join("through-git");
+        let name = "modstore through git";
+        Self { name, is_through_git: true, ..Self::new(binary, &place, wanted) }
     }
 
     /// The same program as it was before a change.
@@ -70,6 +79,9 @@ impl Modstore {
             command.env("PATH", path);
         }
         command.envs(self.trusted.iter().map(|authority| ("GIT_SSL_CAINFO", authority)));
+        if self.is_through_git {
+            command.env("MODSTORE_TRANSPORT", "git");
+        }
         command.arg("--home").arg(self.place.join("home"));
         command.args(["--progress", "none", "--json"]).args(words);
         command

@@ -101,7 +101,10 @@ impl Way {
         if let Some(binary) = programs.before {
             all.push(Box::new(Modstore::before(binary, place, wanted).trusting(authority)));
         }
-        all.push(Box::new(Modstore::new(programs.modstore, place, wanted).trusting(authority)));
+        let ours = [Modstore::through_git, Modstore::new];
+        for ours in ours.map(|ours| ours(programs.modstore, place, wanted)) {
+            all.push(Box::new(ours.trusting(authority)));
+        }
         all
     }
 }
