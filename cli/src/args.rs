@@ -103,6 +103,7 @@ commands! {
     "remove" Remove(remove::RemoveArgs),
     "link" Link(link::LinkArgs),
     "unlink" Unlink(unlink::UnlinkArgs),
+    "import" Import(import::ImportArgs),
     "update" Update(update::UpdateArgs),
     "scan" Scan(scan::ScanArgs),
     "outdated" Outdated(outdated::OutdatedArgs),

@@ -6,9 +6,9 @@
 use std::error::Error;
 
 use modstore::{
-    AccessError, AddError, AllowError, BindError, DeclareError, DifferenceError, JournalError,
-    LeaseError, OpenError, PlanError, PurgeError, RemoveError, RepairError, ResetError,
-    RollbackError, SweepError, UpdateError, VerifyError,
+    AccessError, AddError, AllowError, BindError, DeclareError, DifferenceError, ImportError,
+    JournalError, LeaseError, OpenError, PlanError, PurgeError, RemoveError, RepairError,
+    ResetError, RollbackError, SweepError, UpdateError, VerifyError,
     internals::{
         commit::{BeginError, CommitError, ProjectLockError},
         ops::{PatchError, TransactError},
@@ -225,6 +225,11 @@ explain! { UpdateError, by [Access, Declare, Hold, Journal, Begin, Project],
 }
 
 explain! { AddError, by [Access, Declare, Update], _ => plain(Failed) }
+
+explain! { ImportError, by [Access, Journal, Declare, Update],
+    Self::Look(_) => hinted(Usage, "name a directory that has clones in it"),
+    _ => plain(Interrupted),
+}
 
 explain! { RemoveError, by [Access, Declare, Hold, Transact], _ => plain(Failed) }
 

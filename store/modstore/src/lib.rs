@@ -27,6 +27,7 @@ mod declare;
 mod consent;
 mod update;
 mod project;
+mod import;
 mod check;
 mod reset;
 mod store;
@@ -52,6 +53,7 @@ pub use {
     check::{Finding, RepairReport, Verification},
     commit::State,
     consent::DeclaredBuild,
+    import::{CloneLayout, ImportItem, ImportPlan, Imported},
     ops::{Added, Difference, Reset},
     reclaim::{Lease, Leased, SweepPlan, SweepReport},
     reset::{PurgePlan, PurgeReport},
@@ -69,7 +71,9 @@ pub use {
     check::{RepairError, VerifyError},
     commit::JournalError,
     declare::DeclareError,
-    ops::{AddError, AllowError, DifferenceError, RemoveError, ResetError, RollbackError},
+    ops::{
+        AddError, AllowError, DifferenceError, ImportError, RemoveError, ResetError, RollbackError,
+    },
     reclaim::{LeaseError, PlanError, SweepError},
     reset::PurgeError,
     update::{BindError, UpdateError},

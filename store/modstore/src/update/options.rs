@@ -1,6 +1,6 @@
 //! How a store is worked with, and what an update is asked for.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use modstore_fetch::{ArchiveLimits, LfsLimits, Limits, PackLimits};
 
@@ -8,7 +8,7 @@ use crate::{
     acquire::Settings,
     consent::Consents,
     disk::{Barrier, Layout},
-    model::{Declarations, ModuleName, Transport},
+    model::{Declarations, ModuleName, RefName, Revision, Transport},
     reclaim::Policy,
 };
 
@@ -157,4 +157,15 @@ pub struct UpdateRequest {
     pub dry_declare: bool,
     /// Which of the modules that failed before are tried again.
     pub policy: RetryPolicy,
+    /// Clones that these modules are taken from, at what is checked out there.
+    #[doc(hidden)]
+    pub clones: BTreeMap<ModuleName, CloneOf>,
+}
+
+/// A clone that a module is taken from.
+#[derive(Debug, Clone)]
+pub struct CloneOf {
+    pub(crate) repository: PathBuf,
+    pub(crate) revision: Revision,
+    pub(crate) reference: Option<RefName>,
 }
