@@ -36,6 +36,10 @@ mod lost;
 mod failures;
 #[path = "environments/installers.rs"]
 mod installers;
+#[path = "environments/needed.rs"]
+mod needed;
+#[path = "environments/probes.rs"]
+mod probes;
 #[path = "environments/places.rs"]
 mod places;
 #[path = "environments/owners.rs"]

@@ -102,6 +102,21 @@ fn any_damage_to_any_journal_is_noticed_or_a_torn_end() {
 }
 
 #[test]
+fn any_text_is_a_pointer_that_names_what_its_plain_form_names_or_none() {
+    holds_for_all("pointer", properties::pointer);
+}
+
+#[test]
+fn any_answer_about_large_files_offers_addresses_with_headers_that_may_be_sent_or_is_refused() {
+    holds_for_all("batch", properties::batch);
+}
+
+#[test]
+fn any_list_of_submodules_has_paths_within_its_tree_or_is_refused() {
+    holds_for_all("gitmodules", properties::gitmodules);
+}
+
+#[test]
 fn any_text_is_a_source_that_reads_back_or_is_refused() {
     holds_for_all("source", properties::source);
 }

@@ -31,6 +31,7 @@ mod inside;
 mod local;
 mod verify;
 mod switch;
+mod bind;
 mod environments;
 mod scan;
 
@@ -133,6 +134,8 @@ enum Section {
     Verify,
     /// Twenty Python modules switched, against installing them again.
     Switch,
+    /// Twenty-eight Python modules bound, against `uv pip install -e`; and the imports of an update.
+    Bind,
     /// What 20 editables among 300 distributions lead to.
     Environment,
     /// A scan of 1,000 modules with nothing to do, and 107 builds without a network.
@@ -311,6 +314,7 @@ impl Bench {
             })?;
         }
         section(Section::Switch, "switch: 20 Python modules", &|| local.switch())?;
+        section(Section::Bind, "bind: 28 Python modules", &|| local.bind())?;
         Ok(())
     }
 

@@ -5,13 +5,14 @@
 //! fuzz targets call these with what libFuzzer finds, `tests/fuzz_corpus.rs` with the corpus and mutations of it.
 //!
 //! What comes from servers and lies in environments stands in files of its own: [`mod@pack`], [`mod@answers`],
-//! [`mod@archive`], [`mod@environment`].
+//! [`mod@archive`], [`mod@environment`], [`mod@beyond`].
 
 mod script;
 mod pack;
 mod answers;
 mod archive;
 mod environment;
+mod beyond;
 
 use std::{fs, path::Path, path::PathBuf};
 
@@ -29,6 +30,7 @@ use modstore_core::{
 
 pub use answers::answers;
 pub use archive::archive;
+pub use beyond::{batch, gitmodules, pointer};
 pub use environment::environment;
 pub use pack::pack;
 

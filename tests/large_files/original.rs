@@ -8,6 +8,8 @@ use std::{
 
 use modstore_testbed::{Giftless, HttpServer, TestHome, skip_loudly};
 
+use crate::world::World;
+
 /// A person with git-lfs, whose configuration is not ours.
 struct Person {
     home: tempfile::TempDir,
@@ -194,4 +196,42 @@ fn patterns_leave_out_the_files_that_git_lfs_leaves_out() {
             original.keys().filter(|path| ours.get(*path) != original.get(*path)).collect();
         assert!(differ.is_empty(), "include {include:?}, exclude {exclude:?}: {differ:?}");
     }
+}
+
+#[test]
+fn a_server_of_large_files_is_given_the_branch_as_by_git_lfs() {
+    let Some(person) = Person::with_git_lfs() else { return };
+    let world = World::new();
+    let repo = world.repo("m");
+    repo.commit("main", &[world.large("a.bin", "content")]);
+    let tip = repo.rev("main").expect("it was made");
+    repo.branch("feature/x", &tip);
+    let asked = || -> serde_json::Value {
+        let all = world.lfs.requests();
+        let batch = all.iter().find(|each| each.body.starts_with(b"{"));
+        let body = batch.map(|each| serde_json::from_slice(&each.body).expect("it is JSON"));
+        world.lfs.clear();
+        body.map_or(serde_json::Value::Null, |body: serde_json::Value| body["ref"].clone())
+    };
+    for branch in ["main", "feature/x"] {
+        asked();
+        person.clone(&world.lfs.url("m"), &["-c", "lfs.locksverify=false"]);
+        let to = person.place.path().join("clone");
+        person.git(&to, &["checkout", "-q", branch]);
+        std::fs::remove_dir_all(to.join(".git/lfs")).expect("git-lfs made it");
+        asked();
+        person.git(&to, &["lfs", "pull"]);
+        let by_git_lfs = asked();
+        assert_eq!(by_git_lfs["name"], format!("refs/heads/{branch}"));
+        let _ = std::fs::remove_dir_all(world.home.path());
+        let source = format!("{}@{branch}", world.source(&repo));
+        world.home.run(&["add", "--lfs", &source, "--name", "m"]).ok();
+        assert_eq!(asked(), by_git_lfs, "{branch}");
+        assert_eq!(world.read("m", "a.bin"), b"content");
+    }
+    // A commit alone is on no branch.
+    let _ = std::fs::remove_dir_all(world.home.path());
+    let source = format!("{}@{tip}", world.source(&repo));
+    world.home.run(&["add", "--lfs", &source, "--name", "m"]).ok();
+    assert_eq!(asked(), serde_json::Value::Null);
 }

@@ -2,10 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use modstore_testbed::Change;
+use modstore_testbed::{Change, Fault};
 
-use crate::world::{World, commit_parts};
+use crate::world::{Part, World, commit_parts};
 
 #[test]
 fn an_unchanged_submodule_is_linked_and_a_changed_one_fetched_against_the_earlier() {
@@ -42,6 +48,71 @@ impl World {
         assert_eq!((fetched("x"), fetched("y")), (1, 0), "{asked:?}");
         self.is_as_git("parent", &self.http.url("parent"));
         self.home.run(&["verify"]).ok();
+    }
+}
+
+#[test]
+fn submodules_of_one_module_are_fetched_side_by_side_as_far_as_there_are_lanes() {
+    for (jobs, together) in [("1", 1), ("4", 4)] {
+        let world = World::new();
+        let names: Vec<String> = (0..8).map(|number| format!("x{number}")).collect();
+        let (parent, _) = world.part("parent");
+        let parts: Vec<_> = names
+            .iter()
+            .map(|name| (name.clone(), format!("../{name}.git"), world.part(name).1))
+            .collect();
+        let parts: Vec<Part<'_>> =
+            parts.iter().map(|(name, url, commit)| (&**name, &**url, &**commit)).collect();
+        commit_parts(&parent, &parts);
+        // Each request waits for as many others as there may be, and for a moment whether there is one more.
+        let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        for name in &names {
+            let (open, most) = (Arc::clone(&open), Arc::clone(&most));
+            world.http.fault(
+                name,
+                Fault::on_request(move || {
+                    most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    let begun = Instant::now();
+                    while most.load(Ordering::SeqCst) < together
+                        && begun.elapsed() < Duration::from_secs(10)
+                    {
+                        thread::sleep(Duration::from_millis(5));
+                    }
+                    thread::sleep(Duration::from_millis(20));
+                    open.fetch_sub(1, Ordering::SeqCst);
+                }),
+            );
+        }
+        let url = world.source("parent");
+        world.home.declare(&[("parent", &url)]);
+        world.home.run(&["update", "--jobs", jobs]).ok();
+        assert_eq!(most.load(Ordering::SeqCst), together, "--jobs {jobs}");
+        world.http.clear();
+        world.is_as_git("parent", &world.http.url("parent"));
+    }
+}
+
+#[test]
+fn of_submodules_that_fail_side_by_side_the_first_one_is_named() {
+    let world = World::new();
+    let (parent, _) = world.part("parent");
+    let (_, good) = world.part("good");
+    let none = "1".repeat(40);
+    for name in ["b", "c"] {
+        world.part(name);
+    }
+    commit_parts(
+        &parent,
+        &[("a", "../good.git", &good), ("b", "../b.git", &none), ("c", "../c.git", &none)],
+    );
+    for _ in 0..3 {
+        let ran = world.home.run(&["add", &world.source("parent")]).fails(1);
+        assert!(
+            ran.stderr.contains("submodule `b`") || ran.stderr.contains("submodule b"),
+            "{ran:?}"
+        );
+        assert!(!world.home.target("parent").exists());
+        world.home.run(&["remove", "parent"]);
     }
 }
 

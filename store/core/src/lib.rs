@@ -11,6 +11,7 @@ pub mod disk;
 pub mod events;
 mod context;
 pub mod program;
+pub mod parallel;
 
 pub use cancel::Cancel;
 pub use context::Context;

@@ -8,9 +8,9 @@ use std::{
 
 use modstore_core::{
     disk::{Layout, names_in},
-    model::{DistributionName, ModuleName},
+    model::{Declarations, DeclaredProbe, DistributionName, ModuleName},
 };
-use modstore_python::StandIn;
+use modstore_python::{StandIn, small_text};
 
 use crate::{
     cache::{Search, distribution_in},
@@ -33,6 +33,8 @@ pub(crate) struct StoreStandIns {
     pub layout: Layout,
     /// By distribution: its module, and the directory that is installed for it.
     stand_ins: BTreeMap<DistributionName, (ModuleName, PathBuf)>,
+    /// What `modules.toml` says; nothing if it cannot be read.
+    declared: Declarations,
 }
 
 impl StoreStandIns {
@@ -57,7 +59,13 @@ impl StoreStandIns {
                 stand_ins.insert(distribution, (module, directory));
             }
         }
-        Some(Self { layout, stand_ins })
+        let declared = declared_in(&layout).unwrap_or_default();
+        Some(Self { layout, stand_ins, declared })
+    }
+
+    /// What is imported of this module, where that is declared.
+    pub(crate) fn probe(&self, module: &str) -> Option<&DeclaredProbe> {
+        self.declared.get(&module.parse().ok()?)?.probe.as_ref()
     }
 
     /// The stand-in for this distribution.
@@ -73,6 +81,11 @@ impl StoreStandIns {
         let real = entries.canonicalize().unwrap_or_else(|_| entries.clone());
         path.starts_with(&entries) || path.starts_with(real)
     }
+}
+
+fn declared_in(layout: &Layout) -> Option<Declarations> {
+    let text = small_text(&layout.modules_toml())?;
+    Declarations::parse(&text, layout.home(), std::env::home_dir().as_deref()).ok()
 }
 
 impl Catalog {

@@ -35,6 +35,12 @@ pub use fetched_commit::{
     commit_from_mirror, fetch_commit,
 };
 pub use lfs::{LfsObjects, PointersLeft};
+#[doc(hidden)]
+pub mod internals {
+    //! Readers of foreign bytes, for tests that try any bytes. Not part of what is promised.
+
+    pub use crate::lfs::{read_batch_answer, read_pointer};
+}
 pub use limits::{
     ArchiveLimit, ArchiveLimits, Counts, LfsLimit, LfsLimits, Limits, PackLimit, PackLimits,
 };

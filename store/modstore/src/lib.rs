@@ -15,7 +15,7 @@
 //! # Ok(()) }
 //! ```
 
-use modstore_core::{Context, disk, events, model, program};
+use modstore_core::{Context, disk, events, model, parallel, program};
 use modstore_python as environment;
 
 mod commit;

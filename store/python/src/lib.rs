@@ -10,7 +10,8 @@ mod build;
 mod follow;
 
 pub use build::{
-    LayoutError, ModuleTree, ProbeError, Project, ProjectMetadata, known_metadata, variant_faults,
+    LayoutError, ModuleTree, ProbeError, Project, ProjectMetadata, known_metadata,
+    needed_by_several, variant_faults,
 };
 pub use follow::{
     Drift, EnvironmentLockError, IMPORT_LIMIT, Installed, LockedEnvironment, NotPrepared,
@@ -26,6 +27,6 @@ pub use read::{
 };
 pub use run::{
     Exception, ImportProbe, ImportProbeError, ImportRequest, ImportResult, Install, Installer,
-    Interpreter, ModulePlace, ModuleSearch, PythonError, quoted,
+    Interpreter, ModulePlace, ModuleSearch, PythonError, SharedImports, quoted,
 };
 pub use workspace::Workspace;

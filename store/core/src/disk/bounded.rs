@@ -29,6 +29,12 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     regular(without_waiting(OpenOptions::new().read(true), OFlags::empty()).open(path)?)
 }
 
+/// The regular file `name` below an open directory, as [`open_regular`], without the walk to the directory.
+fn open_at(directory: &File, name: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(File::from(rustix::fs::openat(directory, name, flags, rustix::fs::Mode::empty())?))
+}
+
 /// The store's own regular file `path`, opened as `options` say.
 ///
 /// # Errors
@@ -46,8 +52,12 @@ fn without_waiting(options: &mut OpenOptions, besides: OFlags) -> &mut OpenOptio
 fn regular(file: File) -> io::Result<File> {
     match file.metadata()?.is_file() {
         true => Ok(file),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+        false => Err(not_regular()),
     }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
 /// Says in plain words what systems say in different ones when a link is not followed.
@@ -69,7 +79,20 @@ pub(super) fn link_in_the_way() -> io::Error {
 /// # Errors
 /// As [`open_regular`], and [`io::ErrorKind::FileTooLarge`] when it is longer; then no more than `limit` bytes were read.
 pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read_whole(&open_regular(path)?, limit)
+    read_opened(without_waiting(OpenOptions::new().read(true), OFlags::empty()).open(path)?, limit)
+}
+
+/// The file `name` below an open directory, as [`read_regular`] reads one.
+///
+/// # Errors
+/// As [`read_regular`].
+pub fn read_regular_at(directory: &File, name: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_opened(open_at(directory, name)?, limit)
+}
+
+fn read_opened(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let meta = file.metadata()?;
+    if meta.is_file() { read_of_length(&file, meta.len(), limit) } else { Err(not_regular()) }
 }
 
 /// The store's own file `path`, of [`OWN_FILE`] bytes at most.
@@ -85,7 +108,10 @@ pub fn read_own(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read_regular`].
 pub fn read_whole(file: &File, limit: u64) -> io::Result<Vec<u8>> {
-    let length = file.metadata()?.len();
+    read_of_length(file, file.metadata()?.len(), limit)
+}
+
+fn read_of_length(mut file: &File, length: u64, limit: u64) -> io::Result<Vec<u8>> {
     let too_large = || {
         let why = format!("larger than the {limit} bytes that are read of such a file");
         io::Error::new(io::ErrorKind::FileTooLarge, why)
@@ -93,9 +119,20 @@ pub fn read_whole(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     if length > limit {
         return Err(too_large());
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    // A file may grow while it is read.
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    // One byte more than there should be: a regular file gives fewer than are asked for only at its end.
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or_default().saturating_add(1)];
+    let got = loop {
+        match file.read(&mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            got => break got?,
+        }
+    };
+    bytes.truncate(got);
+    if got as u64 != length {
+        // A file may grow while it is read.
+        let left = limit.saturating_add(1).saturating_sub(got as u64);
+        file.take(left).read_to_end(&mut bytes)?;
+    }
     if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
 }
 

@@ -23,8 +23,8 @@ mod content;
 
 pub use barrier::Barrier;
 pub use bounded::{
-    OWN_FILE, SMALL_FILE, open_own, open_regular, read_own, read_regular, read_regular_text,
-    read_whole,
+    OWN_FILE, SMALL_FILE, open_own, open_regular, read_own, read_regular, read_regular_at,
+    read_regular_text, read_whole,
 };
 pub use content::{content_of, has_content, is_right, is_whole, part_of, place, read_manifest};
 pub use file_system::{Concern, FileSystem};

@@ -12,7 +12,8 @@ use std::{
 use super::toml_fields::{self, Fields, Placed, TomlFault};
 use super::written::redact;
 use super::{
-    BuildSpec, Contents, ModuleName, ParseModuleNameError, ParseSourceError, Source, Transport,
+    BuildSpec, Contents, DeclaredProbe, ModuleName, ParseModuleNameError, ParseSourceError, Source,
+    Transport,
 };
 
 /// The declared modules.
@@ -35,6 +36,8 @@ pub struct Declared {
     pub linked: Option<PathBuf>,
     /// How it is built, if it is.
     pub build: Option<BuildSpec>,
+    /// What is imported of it to see that it works, if that is written.
+    pub probe: Option<DeclaredProbe>,
 }
 
 /// `modules.toml` cannot be read. Nothing has been changed.
@@ -159,7 +162,7 @@ fn read_module(
     base: &Path,
     home: Option<&Path>,
 ) -> Result<Declared, Placed<DeclarationFault>> {
-    fields.only(&["source", "linked", "submodules", "lfs", "build"]).map_err(in_toml)?;
+    fields.only(&["source", "linked", "submodules", "lfs", "build", "probe"]).map_err(in_toml)?;
     let text =
         fields.text("source").and_then(|text| fields.required("source", text)).map_err(in_toml)?;
     let source = Source::parse(text, base, home).map_err(|source| {
@@ -174,7 +177,8 @@ fn read_module(
         },
     };
     let build = fields.table("build").and_then(|table| table.map(BuildSpec::read).transpose());
-    Ok(Declared { source, text: redact(text).text, linked, build: build.map_err(in_toml)? })
+    let (build, probe) = (build.map_err(in_toml)?, DeclaredProbe::read(fields).map_err(in_toml)?);
+    Ok(Declared { source, text: redact(text).text, linked, build, probe })
 }
 
 /// The source with what the keys beside it say.
@@ -264,6 +268,40 @@ validate  = ["deno", "check", "out.js"]
         assert_eq!(transport("transport = 'git'\n[modules]"), Ok(Some(Transport::Git)));
         assert_eq!(transport("transport = 'auto'"), Ok(Some(Transport::Auto)));
         assert_eq!(transport(""), Ok(None));
+    }
+
+    #[test]
+    fn a_probe_says_what_is_imported_and_anything_else_is_refused_by_its_key() {
+        let probe = |value: &str| {
+            let text = format!("[modules.a]\nsource = '/x'\nprobe = {value}");
+            parse(&text).map(|declared| declared.get(&"a".parse().unwrap()).unwrap().probe.clone())
+        };
+        let imports = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            Some(DeclaredProbe::Imports(names))
+        };
+        assert_eq!(probe("false").unwrap(), Some(DeclaredProbe::Nothing));
+        assert_eq!(probe("true").unwrap(), None);
+        assert_eq!(probe("['import a.b', ' import  _c ']").unwrap(), imports(&["_c", "a.b"]));
+        for bad in [
+            "1",
+            "'import a'",
+            "[]",
+            "['a']",
+            "['import a, b']",
+            "['import a; x()']",
+            "[false]",
+            "['import 1a']",
+            "['from a import b']",
+            "['import ']",
+        ] {
+            let error = probe(bad).unwrap_err();
+            assert_eq!((error.line, error.column), (3, 9), "{bad}: {error}");
+            assert!(
+                error.to_string().contains("expected `probe` to be false, or a list like"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod source;
 mod source_grammar;
 mod recorded_source;
 mod build_spec;
+mod declared_probe;
 mod transport;
 mod declarations;
 mod declarations_edit;
@@ -55,6 +56,7 @@ pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclaratio
 pub use declarations_edit::{
     EditError, add_module, link_module, remove_module, unlink_module, with_same_line_ends,
 };
+pub use declared_probe::DeclaredProbe;
 pub use distribution_name::{DistributionName, ParseDistributionNameError};
 pub use linked_path::LinkedPath;
 pub use lockfile::{Locked, Lockfile, LockfileFault, ParseLockfileError};

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use modstore_core::{
     findings::{Severity, codes},
-    model::{DistributionName, causes},
+    model::{DeclaredProbe, DistributionName, causes},
     program::own_directory,
 };
-use modstore_python::{Exception, ImportProbe, ImportRequest, ImportResult, is_identifier};
+use modstore_python::{
+    Exception, ImportProbe, ImportRequest, ImportResult, SharedImports, is_identifier,
+};
 
 use super::{
     finders::NOT_LOADED,
@@ -22,7 +24,7 @@ use super::{
 };
 use crate::{
     finding::{Code, Details as _, Finding, Fix},
-    inspected::{Editable, InspectedEnvironment, promised},
+    inspected::{Editable, promised},
 };
 
 codes! { pub(super) CODES of Code:
@@ -59,7 +61,7 @@ fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
 
 /// Imports all distributions that lie elsewhere, or says why that is not possible.
 fn import_all(view: &EnvironmentView<'_>) -> Result<Vec<ImportResult>, String> {
-    let request = |editable| request(editable, view.environment);
+    let request = |editable| request(editable, view);
     let modules: Vec<ImportRequest> = view.editables.iter().filter_map(request).collect();
     if modules.is_empty() {
         return Ok(Vec::new());
@@ -68,6 +70,7 @@ fn import_all(view: &EnvironmentView<'_>) -> Result<Vec<ImportResult>, String> {
     let probe = ImportProbe {
         python: view.environment.executable(),
         modules: &modules,
+        shared: &SharedImports::default(),
         paths: &[],
         limit: LIMIT,
         scratch: scratch.path(),
@@ -119,12 +122,22 @@ fn top_of(name: &str) -> &str {
 }
 
 /// The names of a distribution to be imported; `None`, if it promises none.
-fn request(editable: &Editable<'_>, environment: &InspectedEnvironment) -> Option<ImportRequest> {
+fn request(editable: &Editable<'_>, view: &EnvironmentView<'_>) -> Option<ImportRequest> {
+    let module = editable.name.to_string();
+    let store = view.catalog.store.as_ref();
+    let probe = store.zip(editable.module.as_deref()).and_then(|(store, it)| store.probe(it));
+    match probe {
+        Some(DeclaredProbe::Nothing) => return None,
+        Some(DeclaredProbe::Imports(names)) => {
+            return Some(ImportRequest { module, imports: names.clone() });
+        }
+        None => {}
+    }
     let mut imports = promised(editable);
-    let distributions = || environment.scans.iter().flat_map(|scan| &scan.distributions);
+    let distributions = || view.environment.scans.iter().flat_map(|scan| &scan.distributions);
     let is_installed = |name: &DistributionName| distributions().any(|it| it.name == *name);
     let read = editable.entry_points.iter().filter(|point| point.is_for(is_installed));
     imports.extend(read.filter_map(|point| point.module().map(str::to_owned)));
     imports.retain(|name| name.split('.').all(is_identifier));
-    (!imports.is_empty()).then(|| ImportRequest { module: editable.name.to_string(), imports })
+    (!imports.is_empty()).then_some(ImportRequest { module, imports })
 }

@@ -53,11 +53,18 @@ pub(super) enum Said {
 }
 
 #[derive(Serialize)]
-struct BatchQuestion {
+struct BatchQuestion<'q> {
     operation: &'static str,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    branch: Option<Branch<'q>>,
     transfers: [&'static str; 1],
     objects: Vec<Asked>,
     hash_algo: &'static str,
+}
+
+#[derive(Serialize)]
+struct Branch<'q> {
+    name: &'q str,
 }
 
 #[derive(Serialize)]
@@ -105,11 +112,12 @@ struct Complaint {
     message: Option<String>,
 }
 
-/// The question for these contents and sizes.
-pub(super) fn question(wanted: &[(Oid, u64)]) -> Vec<u8> {
+/// The question for these contents and sizes, of the commit that a branch led to if one did.
+pub(super) fn question(wanted: &[(Oid, u64)], branch: Option<&str>) -> Vec<u8> {
     let asked = wanted.iter().map(|(oid, size)| Asked { oid: oid.to_string(), size: *size });
     let question = BatchQuestion {
         operation: "download",
+        branch: branch.map(|name| Branch { name }),
         transfers: ["basic"],
         objects: asked.collect(),
         hash_algo: "sha256",

@@ -95,7 +95,7 @@ impl<'a> BatchServer<'a> {
 
     /// Asks where these contents are.
     pub(super) fn ask(&self, wanted: &[(Oid, u64)]) -> Result<HashMap<Oid, Said>, Fault> {
-        let body = batch::question(wanted);
+        let body = batch::question(wanted, self.access.branch.as_deref());
         let mut waits = 0;
         loop {
             match self.ask_once(&body) {

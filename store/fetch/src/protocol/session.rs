@@ -214,6 +214,7 @@ impl Network {
             cancel: cancel.clone(),
             pace: self.shared.pace(&remote),
             remote,
+            branch: None,
         };
         Ok(ContentSource { access })
     }
@@ -244,6 +245,16 @@ impl Network {
     /// What all connections so far cost.
     pub fn counts(&self) -> Counts {
         self.shared.counters.read()
+    }
+}
+
+impl ContentSource {
+    /// The same, for a commit that this reference led to: a server may have rules for branches.
+    #[must_use]
+    pub fn of_reference(mut self, name: Option<&str>) -> Self {
+        let branch = name.filter(|name| name.starts_with("refs/heads/"));
+        self.access.branch = branch.map(str::to_owned);
+        self
     }
 }
 

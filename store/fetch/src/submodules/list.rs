@@ -67,6 +67,11 @@ impl SubmoduleList {
         Ok(Self { by_path })
     }
 
+    /// The paths of all, in no order.
+    pub fn paths(&self) -> impl Iterator<Item = &BStr> {
+        self.by_path.keys().map(|path| path.as_bstr())
+    }
+
     /// The submodule at this path.
     #[must_use]
     pub fn at(&self, path: &BStr) -> Option<&Submodule> {

@@ -39,6 +39,8 @@ pub(crate) struct Access {
     pub pace: Arc<Pace>,
     /// The repository.
     pub remote: RemoteUrl,
+    /// The full name of its branch that was followed.
+    pub branch: Option<String>,
 }
 
 impl Access {

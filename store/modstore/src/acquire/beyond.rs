@@ -21,7 +21,8 @@ pub(super) fn complete(
     from: TreeFrom,
 ) -> Result<AcquiredTree, SourceError> {
     let disk = sources.context.disk;
-    let large = lfs::fill(sources, &mut planted, of.url, of.base, (contents, of.modules));
+    let place = (of.url, of.commit.reference.as_ref());
+    let large = lfs::fill(sources, &mut planted, place, of.base, (contents, of.modules));
     let added = large.and_then(|()| submodules::add(sources, &mut planted, contents, of));
     added.inspect_err(|_| {
         // Other fetches may need the room before the staging goes.

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     events::Step,
-    model::{Contents, ModuleName, RemoteUrl},
+    model::{Contents, ModuleName, RefName, RemoteUrl},
 };
 
-/// Fills in the large files of a commit's own tree that came from `url`, from `base` or from where the repository keeps
+/// Fills in the large files of a commit's own tree that came from `url`, where a reference may have led to it, from `base` or from where the repository keeps
 /// them; or lists them, where only their pointers are wanted.
 ///
 /// # Errors
@@ -21,7 +21,7 @@ use crate::{
 pub(super) fn fill(
     sources: &Sources<'_>,
     planted: &mut PlantedCommit,
-    url: &RemoteUrl,
+    (url, reference): (&RemoteUrl, Option<&RefName>),
     base: Option<&BaseEntry>,
     (contents, modules): (&Contents, &[&ModuleName]),
 ) -> Result<(), SourceError> {
@@ -37,6 +37,6 @@ pub(super) fn fill(
         }
     };
     let source = sources.network()?.content_source(&url.expose(), context.cancel);
-    let source = source.map_err(AcquireError::from)?;
+    let source = source.map_err(AcquireError::from)?.of_reference(reference.map(RefName::as_str));
     Ok(planted.fetch_large_files(&source, base, into, &on_step, context.cancel)?)
 }

@@ -1,7 +1,8 @@
 //! The submodules of a commit: each is fetched in its place, at the commit that the tree records, and the whole is one
 //! tree.
 //!
-//! They are fetched level by level, since a submodule says which are in it. What this command has fetched once is linked
+//! They are fetched level by level, since a submodule says which are in it; those of one level side by side, as far as there are
+//! lanes to their hosts. What this command has fetched once is linked
 //! for every other module that has it, and a repository is connected to once. Of the module's previous entry, a submodule
 //! that is as it was is linked without a question, and one that changed is fetched against it.
 //!
@@ -10,7 +11,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
 };
 
 use gix::{
@@ -88,8 +93,11 @@ pub(super) fn add(
         }
         check_extent(depth, parts.len() + wishes.len())?;
         levels.clear();
-        for wish in wishes {
-            let part = fetch(sources, &wish, (&*planted, &parts), (contents, of))?;
+        for wish in &wishes {
+            begin(sources, wish, (&*planted, &parts), of)?;
+        }
+        let fetched = fetch_all(sources, &wishes, &*planted, (contents, of))?;
+        for (wish, part) in wishes.into_iter().zip(fetched) {
             let WantedSubmodule { at, url, revision, mut within } = wish;
             within.push((url.origin(), revision));
             parts.insert(at.clone(), part);
@@ -180,28 +188,82 @@ fn list_of(tree: &PlantedCommit) -> Result<Option<SubmoduleList>, SourceError> {
     Ok(Some(list))
 }
 
+/// Reports a submodule, and makes the way to its place.
+fn begin(
+    sources: &Sources<'_>,
+    wish: &WantedSubmodule,
+    (top, parts): (&PlantedCommit, &BTreeMap<BString, PlantedCommit>),
+    of: &Superproject<'_>,
+) -> Result<(), SourceError> {
+    for module in of.modules {
+        let step = Step::Submodule(wish.at.as_bstr());
+        sources.context.events.happened(Event::Module { module, step });
+    }
+    make_way(top, parts, wish.at.as_bstr())
+        .map_err(|error| wish.failed(AcquireError::Write(error).into()))
+}
+
+/// Plants submodules in their places: each for which there is a lane to its host by a thread of its own, and the others by this
+/// one, which has the lane of the module. The first in order that fails is reported, and what comes after it is not begun.
+fn fetch_all(
+    sources: &Sources<'_>,
+    wishes: &[WantedSubmodule],
+    top: &PlantedCommit,
+    what: (&Contents, &Superproject<'_>),
+) -> Result<Vec<PlantedCommit>, SourceError> {
+    let (failed, done) = (AtomicUsize::new(usize::MAX), Mutex::new(BTreeMap::new()));
+    let run = |number: usize, wish: &WantedSubmodule| {
+        if failed.load(Ordering::Relaxed) < number {
+            return;
+        }
+        let fetched = fetch(sources, wish, top, what);
+        if fetched.is_err() {
+            failed.fetch_min(number, Ordering::Relaxed);
+        }
+        done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, fetched);
+    };
+    let run = &run;
+    thread::scope(|scope| {
+        for (number, wish) in wishes.iter().enumerate() {
+            let host = wish.url.origin().host().map(str::to_owned).unwrap_or_default();
+            let is_last = number + 1 == wishes.len();
+            let Some(lane) = (!is_last).then(|| sources.lanes.enter(&host)).flatten() else {
+                run(number, wish);
+                continue;
+            };
+            let aside = move || {
+                run(number, wish);
+                drop(lane);
+                // Modules may wait for room.
+                sources.lanes.announce();
+            };
+            if thread::Builder::new().spawn_scoped(scope, aside).is_err() {
+                run(number, wish);
+            }
+        }
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}
+
+impl WantedSubmodule {
+    /// The error that names it.
+    fn failed(&self, error: SourceError) -> SourceError {
+        if error.is_cancelled() {
+            return error;
+        }
+        let (path, url) = (self.at.clone(), Some(self.url.to_string()));
+        SourceError::Submodule { path, url, source: Arc::new(error) }
+    }
+}
+
 /// Plants a submodule in its place.
 fn fetch(
     sources: &Sources<'_>,
     wish: &WantedSubmodule,
-    (top, parts): (&PlantedCommit, &BTreeMap<BString, PlantedCommit>),
+    top: &PlantedCommit,
     (contents, of): (&Contents, &Superproject<'_>),
 ) -> Result<PlantedCommit, SourceError> {
     let WantedSubmodule { at, url, revision, .. } = wish;
-    for module in of.modules {
-        let step = Step::Submodule(at.as_bstr());
-        sources.context.events.happened(Event::Module { module, step });
-    }
-    let failed = |error: SourceError| match error.is_cancelled() {
-        true => error,
-        false => SourceError::Submodule {
-            path: at.clone(),
-            url: Some(url.to_string()),
-            source: Arc::new(error),
-        },
-    };
-    make_way(top, parts, at.as_bstr())
-        .map_err(|error| failed(AcquireError::Write(error).into()))?;
     let root = place(top.writer.root(), at.as_bstr());
     let commit = Fetched { origin: url.origin(), reference: None, revision: *revision };
     let shared = sources.submodules.repository(url);
@@ -211,10 +273,10 @@ fn fetch(
     let planted = plant(sources, &mut upstream, &commit, part_of, of);
     let base = of.base.and_then(|base| base.submodule(at.as_bstr()));
     let planted = planted.and_then(|mut planted| {
-        lfs::fill(sources, &mut planted, url, base.as_ref(), (contents, of.modules))?;
+        lfs::fill(sources, &mut planted, (url, None), base.as_ref(), (contents, of.modules))?;
         Ok(planted)
     });
-    let planted = planted.map_err(failed)?;
+    let planted = planted.map_err(|error| wish.failed(error))?;
     sources.submodules.remember(&commit, &root, &planted);
     Ok(planted)
 }

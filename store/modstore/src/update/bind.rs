@@ -3,19 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    environments::{settle_one, subjects},
+    environments::{is_complete, settle_one, subjects},
     staging::Trees,
 };
 use crate::{
     Context,
     access::AccessError,
     commit::{Journal, JournalError, State},
-    disk::DiskError,
+    disk::{DiskError, StagingError},
     environment::{
         self, EnvironmentLockError, Exception, IMPORT_LIMIT, ImportProbe, ImportProbeError,
-        ImportRequest, Installer, Interpreter, LockedEnvironment, OnFailure, Owner,
-        ProjectMetadata, PythonError, Registration, RegistrationError, StandIn, SyncError,
-        SyncReport,
+        ImportRequest, Installer, Interpreter, LockedEnvironment, OnFailure, Owner, PythonError,
+        Registration, RegistrationError, SharedImports, StandIn, SyncError, SyncReport,
     },
     model::{Generation, ModuleName, nearest},
 };
@@ -108,6 +107,12 @@ pub enum BindError {
         /// Its directory.
         prefix: PathBuf,
     },
+    /// A bound module needs it. Other modules that were named are unbound.
+    #[error("`{name}` stays bound, because a module that is bound requires its repository")]
+    Needed {
+        /// The module that was to be unbound.
+        name: ModuleName,
+    },
     /// The journal cannot be read.
     #[error("the store cannot be read")]
     Journal(#[from] JournalError),
@@ -128,6 +133,9 @@ pub enum BindError {
     /// The disk.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// The home cannot be written to.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
 }
 
 /// Binds.
@@ -135,6 +143,9 @@ pub enum BindError {
 /// # Errors
 /// See [`BindError`]. Modules that fail are no error; they are in the report.
 pub(crate) fn bind(context: Context<'_>, request: &BindRequest) -> Result<BindReport, BindError> {
+    if let Some(report) = nothing_to_do(context, request)? {
+        return Ok(report);
+    }
     let interpreter = Interpreter::query(&request.python, context.cancel)?;
     if interpreter.is_externally_managed {
         return Err(BindError::Managed { python: interpreter.paths.executable });
@@ -153,6 +164,9 @@ pub(crate) fn bind(context: Context<'_>, request: &BindRequest) -> Result<BindRe
         Ok(broken) => (broken, None),
         Err(error) => (Vec::new(), Some(error)),
     };
+    if settled.failed.is_empty() && broken.is_empty() && untried.is_none() {
+        complete(context, &state, &mut held.registration)?;
+    }
     Ok(BindReport {
         generation: state.head().map(|head| head.number),
         upgrade: upgrade(context, &held.registration),
@@ -193,6 +207,68 @@ fn taken_over(home: &Path, registration: &Registration) -> String {
         left => format!("; it still has that store's {}", left.join(", ")),
     };
     format!("the environment followed the store in {home} until now{still}")
+}
+
+/// The report where the environment has everything that is asked for, and its last `bind` has imported all of it: nothing is
+/// started then, and nothing locked.
+fn nothing_to_do(
+    context: Context<'_>,
+    request: &BindRequest,
+) -> Result<Option<BindReport>, BindError> {
+    // What a home of another path is warned of depends on the interpreter.
+    let Some(home) = context.layout.home().to_str().filter(|home| home.is_ascii()) else {
+        return Ok(None);
+    };
+    let mut known = Registration::all(context.layout)?.into_iter();
+    let Some(registration) = known.find(|known| known.is_named_by(&request.python)) else {
+        return Ok(None);
+    };
+    let state = Journal::state(&context.layout.journal())?;
+    let asks_for_more = match &registration.modules {
+        None => request.modules.iter().any(|name| !state.modules().contains_key(name.as_str())),
+        Some(bound) => {
+            request.modules.is_empty() || request.modules.iter().any(|name| !bound.contains(name))
+        }
+    };
+    let is_other = request.constraints.is_some()
+        || request.compile.is_some_and(|compile| compile != registration.compile)
+        || home.contains(['#', '\n', '\r'])
+        || !matches!(Owner::of(context.layout, &registration), Owner::This);
+    if asks_for_more || is_other || !is_complete(context, &state, &registration) {
+        return Ok(None);
+    }
+    let is_skipped = |module: &&ModuleName| {
+        registration.binds(module) && !registration.installed.contains_key(*module)
+    };
+    let settled = SyncReport {
+        prefix: registration.prefix.clone(),
+        skipped: state.modules().keys().filter(is_skipped).cloned().collect(),
+        ..SyncReport::default()
+    };
+    Ok(Some(BindReport {
+        generation: state.head().map(|head| head.number),
+        upgrade: upgrade(context, &registration),
+        installer: Installer::find(&registration.paths()),
+        registration,
+        settled,
+        broken: Vec::new(),
+        untried: None,
+        warnings: Vec::new(),
+    }))
+}
+
+/// Remembers that everything of `state` is there and can be imported.
+fn complete(
+    context: Context<'_>,
+    state: &State,
+    registration: &mut Registration,
+) -> Result<(), BindError> {
+    registration.complete = state.head().map(|head| head.number.number());
+    if Registration::find(context.layout, &registration.prefix)?.as_ref() == Some(registration) {
+        return Ok(());
+    }
+    let staging = context.staging()?;
+    Ok(registration.write(context.disk, context.layout, &staging.fresh())?)
 }
 
 /// Warnings of the parts of the home's path that break files which installers write.
@@ -270,27 +346,30 @@ fn try_imports(
     held: &LockedEnvironment,
 ) -> Result<Vec<(ModuleName, Exception)>, ImportProbeError> {
     let shown = subjects(context, state.modules(), &Trees::new());
+    let mut projects = Vec::new();
     let imported: Vec<ImportRequest> = held
         .registration
         .installed
         .keys()
         .filter_map(|module| {
-            let metadata: ProjectMetadata = environment::known_metadata(
-                context.layout,
-                shown.get(module)?,
-                &held.registration.tag,
-            )?;
-            let imports = metadata.imports_with(|name| held.registration.has(name));
-            Some(ImportRequest { module: module.to_string(), imports })
+            let (tree, tag) = (shown.get(module)?, &held.registration.tag);
+            let metadata = environment::known_metadata(context.layout, tree, tag)?;
+            let imports = tree.imports(&metadata, |name| held.registration.has(name));
+            projects.push(metadata);
+            let request = ImportRequest { module: module.to_string(), imports };
+            (!request.imports.is_empty()).then_some(request)
         })
         .collect();
     if imported.is_empty() {
         return Ok(Vec::new());
     }
     let scratch = context.layout.staging();
+    let distributions = environment::needed_by_several(projects.iter());
+    let shared = SharedImports { distributions, ..SharedImports::default() };
     let probe = ImportProbe {
         python: &held.registration.python,
         modules: &imported,
+        shared: &shared,
         paths: &[],
         limit: IMPORT_LIMIT,
         scratch: &scratch,
@@ -342,7 +421,10 @@ pub(crate) fn unbind(
     {
         return Err(owned(context, &held.registration, home));
     }
-    let stay = bound.keys().filter(|module| !names.is_empty() && !names.contains(module));
+    // One that is bound because another needs it goes with that one.
+    let stay = bound.keys().filter(|module| {
+        !names.is_empty() && !names.contains(module) && held.registration.binds(module)
+    });
     held.registration.modules = Some(stay.cloned().collect());
     let state = Journal::state(&context.layout.journal())?;
     let settled = settle_in(context, &state, &mut held, OnFailure::Stop)?;
@@ -350,7 +432,10 @@ pub(crate) fn unbind(
         environment::release(context.disk, context.layout, &held.registration)?;
         held.registration.forget(context.disk, context.layout)?;
     }
-    Ok(settled)
+    match names.iter().find(|name| held.registration.installed.contains_key(*name)) {
+        Some(name) => Err(BindError::Needed { name: name.clone() }),
+        None => Ok(settled),
+    }
 }
 
 /// The directory of the environment that is meant: one that is gone, or whose interpreter is broken, is found by

@@ -19,7 +19,6 @@ use super::{
     goal::Goal,
     options::RetryPolicy,
     outcome::{ModuleChange, Outcome, Outcomes},
-    parallel::in_parallel,
     plan::{
         BuildSurvey, Deferred, OutputDecision, Situation, Survey, built_from, decide_build,
         decide_plain,
@@ -35,6 +34,7 @@ use crate::{
     disk::{DiskError, Staged, Verb, is_right, is_whole, part_of, read_manifest},
     events::{Event, Step},
     model::{Attempt, Binding, Bound, BuildSpec, Built, Digest, Manifest, ModuleName, Stage},
+    parallel::in_parallel,
 };
 
 /// After this many builds that found no network the others are left for later.

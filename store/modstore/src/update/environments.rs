@@ -4,12 +4,16 @@
 //! Nothing of this costs anything where no environment is registered. Where some are, each is locked before the
 //! store is, from the first look to the last check.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::staging::Trees;
 use crate::{
     Context,
     commit::State,
+    declare,
     disk::{Staged, Staging, StagingError},
     environment::{
         self, Drift, EnvironmentLockError, LockedEnvironment, ModuleTree, NotPrepared, OnFailure,
@@ -99,18 +103,19 @@ impl Environments {
         self.held.is_empty()
     }
 
-    /// Makes the environments ready for what modules are to become. Gives those that some environment is not ready for.
+    /// Makes the environments ready for what the `changed` modules are to become; `after`: every module after that. Gives
+    /// those that some environment is not ready for.
     pub(super) fn prepare(
         &self,
         context: Context<'_>,
-        staging: &Staging,
-        trees: &Trees,
-        changed: &BTreeMap<ModuleName, Binding>,
+        (staging, trees): (&Staging, &Trees),
+        changed: &BTreeSet<ModuleName>,
+        after: &BTreeMap<ModuleName, Binding>,
     ) -> BTreeMap<ModuleName, NotPrepared> {
-        let changed = subjects(context, changed, trees);
+        let after = subjects(context, after, trees);
         let workspace = Workspace { store: context, staging };
         let Preparation { not_prepared, untried } =
-            environment::prepare(workspace, &self.held, &changed);
+            environment::prepare(workspace, &self.held, changed, &after);
         for (prefix, error) in untried {
             let (prefix, why) = (prefix.display(), causes(&error).join(": "));
             let text = format!("what is new was not tried in the environment {prefix}: {why}");
@@ -182,14 +187,21 @@ fn is_any_off(context: Context<'_>, state: &State, registrations: &[Registration
     let linked = state.modules().iter().filter(|(_, binding)| binding.digest().is_none());
     let linked = linked.map(|(name, binding)| (name.clone(), binding.clone())).collect();
     let linked = subjects(context, &linked, &Trees::new());
+    let all = || subjects(context, state.modules(), &Trees::new());
     registrations.iter().any(|registration| {
         !registration.is_missing()
             && (!registration.is_synced_to(head)
                 || environment::is_interrupted(registration)
                 || !Drift::of(layout, registration).is_empty()
-                || environment::has_stale_metadata(layout, registration, linked.values()))
+                || environment::has_stale_metadata(layout, registration, linked.values(), all))
             && Owner::of(layout, registration).other().is_none()
     })
+}
+
+/// Whether an environment has all of `state`, as far as a quick look tells, and its last `bind` found nothing that fails.
+pub(super) fn is_complete(context: Context<'_>, state: &State, one: &Registration) -> bool {
+    let head = state.head().map(|head| head.number.number());
+    head.is_some() && one.complete == head && !is_any_off(context, state, std::slice::from_ref(one))
 }
 
 /// Gives the environments what they do not have of what `state` shows, as far as it goes: an entry that was replaced
@@ -231,9 +243,12 @@ pub(crate) fn subjects(
 ) -> BTreeMap<ModuleName, ModuleTree> {
     let staged: BTreeMap<Digest, &Staged> =
         trees.iter().map(|(digest, staged)| (*digest, staged)).collect();
+    // An update has read it before. Where it cannot be read, nothing is declared.
+    let declared = declare::read(context.layout).map(|(_, declared)| declared).unwrap_or_default();
     let found = modules.iter().filter_map(|(name, binding)| {
-        let subject = ModuleTree::of(context.layout, name, binding, &staged)?;
-        Some((subject.module.clone(), subject))
+        let mut tree = ModuleTree::of(context.layout, name, binding, &staged)?;
+        tree.probe = declared.get(name).and_then(|declared| declared.probe.clone());
+        Some((name.clone(), tree))
     });
     found.collect()
 }

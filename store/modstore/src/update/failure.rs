@@ -118,7 +118,7 @@ impl Failure {
 /// by itself.
 fn judge(error: &PrepareError) -> Judgement {
     match error {
-        PrepareError::Requirements(_) => {
+        PrepareError::Requirements(_) | PrepareError::Needed { .. } => {
             (Class::Transient, Stage::Install, FailureCode::Requirement)
         }
         PrepareError::Import(_) => (Class::Deterministic, Stage::Import, FailureCode::Import),

@@ -2,48 +2,26 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 use modstore_fetch::{Lane, Lanes};
 
-/// Does all work, as much at once as there are `threads`, and collects what it gives, in no order.
-pub(super) fn in_parallel<T: Sync, R: Send>(
-    threads: usize,
-    work: &[T],
-    run: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let go_on = || {
-        while let Some(one) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = run(one);
-            done.lock().unwrap_or_else(PoisonError::into_inner).push(result);
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.clamp(1, work.len().max(1)) {
-            // Where no thread can be started, those that run do all of it.
-            if std::thread::Builder::new().spawn_scoped(scope, go_on).is_err() {
-                break;
-            }
-        }
-        go_on();
-    });
-    done.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::parallel::in_parallel;
 
 /// Does all work, as much of each host at once as there are lanes to it, and collects what it gives, in no order.
 pub(super) fn in_lanes<T: Sync, R: Send>(
     lanes: &Lanes,
     work: &[T],
-    host: impl Fn(&T) -> Option<String>,
+    host: impl Fn(&T) -> Option<String> + Sync,
     run: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
     if lanes.most().min(work.len()) <= 1 {
-        return in_parallel(1, work, run);
+        // What the work itself does side by side is within the bound too.
+        return in_parallel(1, work, |one| {
+            let _lane = lanes.enter(&host(one).unwrap_or_default());
+            run(one)
+        });
     }
     let (queue, done) = (Mutex::new(Queue::of(work, host)), Mutex::new(Vec::new()));
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next(lanes);
@@ -121,7 +99,10 @@ impl<'w, T> Queue<'w, T> {
 #[cfg(test)]
 mod tests {
     use std::{
-        sync::{Arc, Barrier},
+        sync::{
+            Arc, Barrier,
+            atomic::{AtomicUsize, Ordering},
+        },
         thread,
         time::Duration,
     };

@@ -90,7 +90,7 @@ pub(crate) fn update(
     } else {
         Journal::state(&context.layout.journal())?
     };
-    try_out(context, &environments, &staging, &trees, &mut outcomes)?;
+    try_out((context, &before), &environments, (&staging, &trees), &mut outcomes)?;
     let switch =
         Switch { context, retry: options.retry, state: &state, before: &before, declared, request };
     let switched = switch.make(staging, trees, outcomes)?;
@@ -125,10 +125,9 @@ fn gather_all(
 
 /// Makes the environments ready for what is to change. A module that one of them is not ready for fails.
 fn try_out(
-    context: Context<'_>,
+    (context, before): (Context<'_>, &State),
     environments: &Environments,
-    staging: &LazyStaging<'_>,
-    trees: &Trees,
+    (staging, trees): (&LazyStaging<'_>, &Trees),
     outcomes: &mut Outcomes,
 ) -> Result<(), UpdateError> {
     let changed = outcomes
@@ -138,7 +137,11 @@ fn try_out(
     if environments.is_empty() || changed.is_empty() {
         return Ok(());
     }
-    let not_prepared = environments.prepare(context, staging.get()?, trees, &changed);
+    let mut after = before.modules().clone();
+    after.retain(|module, _| !matches!(outcomes.get(module), Some(Outcome::Removed)));
+    after.extend(changed.clone());
+    let names = changed.keys().cloned().collect();
+    let not_prepared = environments.prepare(context, (staging.get()?, trees), &names, &after);
     let failed = not_prepared.into_iter().filter_map(|(module, not_prepared)| {
         let failure = Failure::of_environment(changed.get(&module)?, not_prepared);
         Some((module, Outcome::Failed(failure)))

@@ -259,18 +259,14 @@ impl LayoutReader<'_> {
         let distribution = name.and_then(|name| name.parse().ok()).ok_or(LayoutError::Metadata)?;
         let version = version.ok_or(LayoutError::Metadata)?;
         let entry_points = self.text(&format!("{info}/entry_points.txt"))?;
-        let mut imports = entry_points.as_deref().map(named_by).unwrap_or_default();
         let listed = self.text(&format!("{info}/top_level.txt"))?;
-        for path in &self.paths {
-            let below = names_below(&self.project.join(path));
-            imports.extend(match (path.as_str(), &listed) {
-                ("", Some(listed)) => listed.lines().map(str::to_owned).collect(),
-                ("", None) => promised(below, &distribution, &imports),
-                _ => below,
-            });
-        }
-        imports.extend(self.mapped.keys().cloned());
-        imports.retain(|name| name.split('.').all(is_identifier));
+        let imports = imports_of(
+            &distribution,
+            entry_points.as_deref(),
+            listed.as_deref(),
+            self.project,
+            (&self.paths, &self.mapped),
+        );
         let metadata = ProjectMetadata {
             distribution,
             version,
@@ -283,6 +279,29 @@ impl LayoutReader<'_> {
         };
         Ok(EditableLayout { metadata, compiled: made })
     }
+}
+
+/// The names that can be imported of a project that puts these on the import path: the directories, and the packages by name
+/// and place. `top_level`: the text of `top_level.txt`, which some backends write.
+pub(super) fn imports_of(
+    distribution: &DistributionName,
+    entry_points: Option<&str>,
+    top_level: Option<&str>,
+    project: &Path,
+    (paths, mapped): (&[String], &BTreeMap<String, String>),
+) -> BTreeSet<String> {
+    let mut imports = entry_points.map(named_by).unwrap_or_default();
+    for path in paths {
+        let below = names_below(&project.join(path));
+        imports.extend(match (path.as_str(), top_level) {
+            ("", Some(listed)) => listed.lines().map(str::to_owned).collect(),
+            ("", None) => promised(below, distribution, &imports),
+            _ => below,
+        });
+    }
+    imports.extend(mapped.keys().cloned());
+    imports.retain(|name| name.split('.').all(is_identifier));
+    imports
 }
 
 /// Of what lies in the project's own directory, the package or module of its own name, and those that its entry points

@@ -1,7 +1,7 @@
 //! [`ModuleTree`]: a module and where its files are, in the store or still in staging.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -9,11 +9,15 @@ use std::{
 use modstore_core::{
     disk::{Layout, Staged, part_of, read_manifest, read_regular},
     model::{
-        Binding, Bound, ContentHash, Digest, FileKind, Manifest, ModuleName, Subdirectory, TreeFile,
+        Binding, Bound, ContentHash, DeclaredProbe, Digest, DistributionName, FileKind, Manifest,
+        ModuleName, Origin, Source, Subdirectory, TreeFile,
     },
 };
 
-use super::project::{Project, files_below};
+use super::{
+    project::{Project, files_below},
+    project_metadata::ProjectMetadata,
+};
 use crate::read::small_text;
 
 /// A file of a linked directory that is larger than this is no input of any metadata.
@@ -28,6 +32,10 @@ pub struct ModuleTree {
     pub tree: PathBuf,
     /// The part of it that is the module, without links on the way; a single file is one of its own.
     pub subdirectory: Option<Subdirectory>,
+    /// The repository that it comes from; none for a linked directory and for an archive.
+    pub origin: Option<Origin>,
+    /// What is imported of it, where that is declared.
+    pub probe: Option<DeclaredProbe>,
     /// The list of the tree; none for a linked directory.
     manifest: Option<Manifest>,
 }
@@ -41,10 +49,16 @@ impl ModuleTree {
         staged: &BTreeMap<Digest, &Staged>,
     ) -> Option<Self> {
         let module = module.clone();
+        let origin = binding.source.source().and_then(Source::origin);
         match &binding.bound {
-            Bound::Linked { path } => {
-                Some(Self { module, tree: layout.linked(path), subdirectory: None, manifest: None })
-            }
+            Bound::Linked { path } => Some(Self {
+                module,
+                tree: layout.linked(path),
+                subdirectory: None,
+                origin,
+                probe: None,
+                manifest: None,
+            }),
             Bound::Entry { .. } | Bound::Built(_) => {
                 let digest = binding.digest()?;
                 let part = match &binding.bound {
@@ -60,7 +74,8 @@ impl ModuleTree {
                     Some(part) => followed(&tree, &manifest, part)?,
                     None => None,
                 };
-                Some(Self { module, tree, subdirectory, manifest: Some(manifest) })
+                let (probe, manifest) = (None, Some(manifest));
+                Some(Self { module, tree, subdirectory, origin, probe, manifest })
             }
         }
     }
@@ -68,6 +83,20 @@ impl ModuleTree {
     /// The module's own directory.
     pub fn directory(&self) -> PathBuf {
         self.subdirectory.as_ref().map_or_else(|| self.tree.clone(), |below| self.tree.join(below))
+    }
+
+    /// The names that an import is tried of where these distributions are installed: as declared, or else those that its
+    /// distribution promises. None: nothing is to be imported.
+    pub fn imports(
+        &self,
+        metadata: &ProjectMetadata,
+        is_installed: impl Fn(&DistributionName) -> bool,
+    ) -> BTreeSet<String> {
+        match &self.probe {
+            None => metadata.imports_with(is_installed),
+            Some(DeclaredProbe::Nothing) => BTreeSet::new(),
+            Some(DeclaredProbe::Imports(names)) => names.clone(),
+        }
     }
 
     /// The part of the tree that it is, as text.

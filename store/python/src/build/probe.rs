@@ -1,4 +1,5 @@
-//! [`Prober`]: builds a Python project once on a scratch copy, to learn its metadata.
+//! [`Prober`]: builds a Python project once on a scratch copy, to learn its metadata. One that says all of it itself is read
+//! and not built.
 //!
 //! The environment's installer installs the project as an editable into an empty directory, and the result is read:
 //! metadata, entry points, and the directories that were put on the import path. It is kept in `probes/<key>/`, by a key
@@ -8,12 +9,17 @@
 //! A project that builds itself when it is imported (meson-python's editable loader) cannot be followed and is refused
 //! by name.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    thread::available_parallelism,
+};
 
 use modstore_core::{
     disk::{DiskError, Layout, Verb, copy_to_scratch, read_own_if_there},
     events::Doing,
     model::{ContentHash, FailureCode, ModuleName},
+    parallel::in_parallel,
     program::ProgramError,
 };
 
@@ -21,6 +27,7 @@ use super::{
     editable_layout::{EditableLayout, LayoutError},
     module_tree::ModuleTree,
     project_metadata::ProjectMetadata,
+    static_project::read_static,
 };
 use crate::{
     run::{Install, Installer},
@@ -147,16 +154,32 @@ pub(crate) struct Prober<'a> {
     pub tag: &'a str,
 }
 
+/// A module's project; `None` if it is no Python project.
+pub(crate) type Probed = Result<Option<ProbedProject>, ProbeError>;
+
 impl Prober<'_> {
-    /// A module's project, built now if it is not known. `None`, if it is no Python project.
+    /// The projects of modules, as many built at once as there are processors.
+    pub(crate) fn probe_all<'m>(
+        &self,
+        trees: &[&'m ModuleTree],
+    ) -> BTreeMap<&'m ModuleName, Probed> {
+        let threads = available_parallelism().map_or(1, usize::from);
+        in_parallel(threads, trees, |tree| (&tree.module, self.probe(tree))).into_iter().collect()
+    }
+
+    /// A module's project, built now if it is not known.
     ///
     /// # Errors
     /// See [`ProbeError`].
-    pub(crate) fn probe(&self, tree: &ModuleTree) -> Result<Option<ProbedProject>, ProbeError> {
+    pub(crate) fn probe(&self, tree: &ModuleTree) -> Probed {
         let layout = self.workspace.store.layout;
         let Some((project, key)) = tree.project() else { return Ok(None) };
         if let Some(known) = look_up(layout, key, self.tag) {
             return Ok(Some(known));
+        }
+        if let Some(metadata) = read_static(tree, &project) {
+            let said = EditableLayout { metadata, compiled: BTreeMap::new() };
+            return self.keep(said, &place(layout, key, None)).map(Some);
         }
         let module = &tree.module;
         let no_installer = || ProbeError::NoInstaller { module: module.clone() };

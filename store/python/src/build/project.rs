@@ -226,12 +226,12 @@ fn has_plugin(table: &Table) -> bool {
     names.any(|name| name.is_none_or(|name| !NO_PLUGINS.contains(&name.as_str())))
 }
 
-fn at<'t>(table: &'t Table, path: &[&str]) -> Option<&'t Item> {
+pub(super) fn at<'t>(table: &'t Table, path: &[&str]) -> Option<&'t Item> {
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(table.get(first)?, |item, key| item.get(key))
 }
 
-fn text_at<'t>(table: &'t Table, path: &[&str]) -> Option<&'t str> {
+pub(super) fn text_at<'t>(table: &'t Table, path: &[&str]) -> Option<&'t str> {
     at(table, path)?.as_str()
 }
 

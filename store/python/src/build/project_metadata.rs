@@ -97,6 +97,22 @@ impl ProjectMetadata {
     }
 }
 
+/// The distributions that at least two of these need, without extras.
+#[must_use]
+pub fn needed_by_several<'m>(
+    projects: impl Iterator<Item = &'m ProjectMetadata>,
+) -> BTreeSet<DistributionName> {
+    let (mut once, mut more) = (BTreeSet::new(), BTreeSet::new());
+    for metadata in projects {
+        let all = metadata.requirements();
+        let plain = all.iter().filter(|text| !text.contains("extra"));
+        let names: BTreeSet<_> = plain.filter_map(|text| required(text)).collect();
+        more.extend(names.iter().filter(|name| once.contains(*name)).cloned());
+        once.extend(names);
+    }
+    more
+}
+
 /// The name of the distribution that a requirement is for.
 pub(crate) fn required(requirement: &str) -> Option<DistributionName> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');

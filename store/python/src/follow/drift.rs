@@ -1,6 +1,6 @@
 //! [`Drift`]: how an environment differs from what was installed in it, as far as a quick look tells.
 
-use std::{io::ErrorKind, path::PathBuf};
+use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
 
 use modstore_core::{
     disk::{Layout, SMALL_FILE, read_regular},
@@ -8,6 +8,7 @@ use modstore_core::{
 };
 
 use super::{
+    overrides::{Overrides, names_repositories},
     registration::{Installed, Registration},
     stand_in::site_file,
 };
@@ -49,17 +50,23 @@ impl Drift {
 }
 
 /// Whether the metadata of one of these linked modules is not the installed one, or is not known for the directory as
-/// it is now.
+/// it is now. `all` gives every module of the store, for requirements on their repositories.
 #[must_use]
 pub fn has_stale_metadata<'s>(
     layout: &Layout,
     registration: &Registration,
     mut linked: impl Iterator<Item = &'s ModuleTree>,
+    all: impl Fn() -> BTreeMap<ModuleName, ModuleTree>,
 ) -> bool {
     linked.any(|tree| {
-        registration.installed.get(&tree.module).is_some_and(|installed| {
-            let metadata = known_metadata(layout, tree, &registration.tag);
-            metadata.is_none_or(|metadata| metadata.digest() != installed.metadata)
-        })
+        let Some(installed) = registration.installed.get(&tree.module) else { return false };
+        let Some(metadata) = known_metadata(layout, tree, &registration.tag) else { return true };
+        let mut is_same = metadata.digest() == installed.metadata;
+        if !is_same && names_repositories(&metadata) {
+            let overrides = Overrides::of(layout, &registration.tag, &all());
+            let as_bound = overrides.apply(&tree.module, &metadata).metadata;
+            is_same = as_bound.digest() == installed.metadata;
+        }
+        !is_same
     })
 }

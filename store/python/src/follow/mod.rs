@@ -4,9 +4,11 @@
 mod registration;
 mod owner;
 mod stand_in;
+mod overrides;
 mod drift;
 mod locked;
 mod prepare_error;
+mod projects;
 mod variants;
 mod prepare;
 mod temporary_pth;

@@ -25,12 +25,13 @@ use modstore_core::{
 use super::{
     locked::{IMPORT_LIMIT, LockedEnvironment},
     prepare_error::{NotPrepared, PrepareError},
+    projects::{BoundProject, ReadProject, projects_of},
     stand_in::StandIn,
     variants::{import_paths, make_variant},
 };
 use crate::{
-    build::{ModuleTree, ProbedProject, ProjectMetadata, required},
-    run::{ImportProbe, ImportProbeError, ImportRequest, ImportResult, Install},
+    build::{ModuleTree, ProbedProject, ProjectMetadata, needed_by_several, required},
+    run::{ImportProbe, ImportProbeError, ImportRequest, ImportResult, Install, SharedImports},
     workspace::Workspace,
 };
 
@@ -43,15 +44,17 @@ pub struct Preparation {
     pub untried: Vec<(PathBuf, ImportProbeError)>,
 }
 
-/// Prepares every environment for the new versions of these modules.
+/// Prepares every environment for the new versions of the `changed` modules. `all`: every module as it will be after the
+/// switch.
 pub fn prepare(
     workspace: Workspace<'_>,
     environments: &[LockedEnvironment],
-    changed: &BTreeMap<ModuleName, ModuleTree>,
+    changed: &BTreeSet<ModuleName>,
+    all: &BTreeMap<ModuleName, ModuleTree>,
 ) -> Preparation {
     let mut done = Preparation::default();
     let mut preparing: Vec<Preparing<'_>> =
-        environments.iter().map(|environment| Preparing::of(workspace, environment)).collect();
+        environments.iter().map(|environment| Preparing::of(workspace, environment, all)).collect();
     for each in &mut preparing {
         each.probe(changed, &mut done);
     }
@@ -61,36 +64,33 @@ pub fn prepare(
     // A module that stays as it is may make another one fail that was written for the new one.
     loop {
         let before = done.not_prepared.len();
-        preparing.iter().for_each(|each| each.try_imports(changed, &mut done));
+        preparing.iter().for_each(|each| each.try_imports(&mut done));
         if done.not_prepared.len() == before {
             break;
         }
     }
-    try_again(&preparing, changed, &mut done);
+    try_again(&preparing, &mut done);
     done
 }
 
-/// Prepares every environment for these versions of modules, and tries no import. For a rollback, which nothing should
+/// Prepares every environment for these modules, and tries no import. For a rollback, which nothing should
 /// block.
 pub fn prepare_without_import(
     workspace: Workspace<'_>,
     environments: &[LockedEnvironment],
-    changed: &BTreeMap<ModuleName, ModuleTree>,
+    all: &BTreeMap<ModuleName, ModuleTree>,
 ) -> Preparation {
     let mut done = Preparation::default();
+    let changed = all.keys().cloned().collect();
     for environment in environments {
-        Preparing::of(workspace, environment).probe(changed, &mut done);
+        Preparing::of(workspace, environment, all).probe(&changed, &mut done);
     }
     done
 }
 
 /// Tries each failed import once more, alone: it may have failed because of a new module that failed too, and succeed
 /// beside that one's current version.
-fn try_again(
-    preparing: &[Preparing<'_>],
-    changed: &BTreeMap<ModuleName, ModuleTree>,
-    done: &mut Preparation,
-) {
+fn try_again(preparing: &[Preparing<'_>], done: &mut Preparation) {
     let is_import = |it: &NotPrepared| matches!(*it.source, PrepareError::Import(_));
     let failed = done.not_prepared.iter().filter(|(_, it)| is_import(it));
     let failed: Vec<ModuleName> = failed.map(|(module, _)| module.clone()).collect();
@@ -100,7 +100,7 @@ fn try_again(
     for module in failed {
         let Some(why) = done.not_prepared.remove(&module) else { continue };
         let others: BTreeSet<ModuleName> = done.not_prepared.keys().cloned().collect();
-        preparing.iter().for_each(|each| each.try_imports(changed, done));
+        preparing.iter().for_each(|each| each.try_imports(done));
         if done.not_prepared.len() > others.len() {
             done.not_prepared.retain(|module, _| others.contains(module));
             done.not_prepared.insert(module, why);
@@ -112,12 +112,17 @@ fn try_again(
 struct Preparing<'a> {
     workspace: Workspace<'a>,
     environment: &'a LockedEnvironment,
-    projects: BTreeMap<&'a ModuleName, ProbedProject>,
+    all: &'a BTreeMap<ModuleName, ModuleTree>,
+    projects: BTreeMap<&'a ModuleName, BoundProject>,
 }
 
 impl<'a> Preparing<'a> {
-    const fn of(workspace: Workspace<'a>, environment: &'a LockedEnvironment) -> Self {
-        Self { workspace, environment, projects: BTreeMap::new() }
+    const fn of(
+        workspace: Workspace<'a>,
+        environment: &'a LockedEnvironment,
+        all: &'a BTreeMap<ModuleName, ModuleTree>,
+    ) -> Self {
+        Self { workspace, environment, all, projects: BTreeMap::new() }
     }
 
     fn fail(&self, done: &mut Preparation, module: &ModuleName, error: PrepareError) {
@@ -131,30 +136,58 @@ impl<'a> Preparing<'a> {
         &'s self,
         done: &'s Preparation,
     ) -> impl Iterator<Item = (&'a ModuleName, &'s ProbedProject)> {
-        let projects = self.projects.iter().map(|(module, project)| (*module, project));
+        let projects = self.projects.iter().map(|(module, bound)| (*module, &bound.project));
         projects.filter(|(module, _)| !done.not_prepared.contains_key(*module))
     }
 
-    /// Probes the modules that this environment binds, and makes their variants.
-    fn probe(&mut self, changed: &'a BTreeMap<ModuleName, ModuleTree>, done: &mut Preparation) {
-        for (module, tree) in changed {
-            let is_bound = self.environment.registration.binds(module);
-            if !is_bound || done.not_prepared.contains_key(module) {
-                continue;
-            }
-            match self.probe_one(tree) {
-                Ok(project) => self.projects.extend(project.map(|project| (module, project))),
+    /// Probes the changed modules that this environment binds, with those that they need, and makes their variants.
+    fn probe(&mut self, changed: &BTreeSet<ModuleName>, done: &mut Preparation) {
+        let registration = &self.environment.registration;
+        let is_bound = |module: &ModuleName| {
+            registration.binds(module) || registration.installed.contains_key(module)
+        };
+        let first = self.all.keys().filter(|module| {
+            changed.contains(*module)
+                && is_bound(module)
+                && !done.not_prepared.contains_key(*module)
+        });
+        for (module, bound) in projects_of(self.workspace, self.environment, first, self.all) {
+            match self.with_variant(module, bound) {
+                Ok(bound) => self.projects.extend(bound.map(|bound| (module, bound))),
                 Err(error) => self.fail(done, module, error),
             }
         }
+        self.hold_back(done);
     }
 
-    fn probe_one(&self, tree: &ModuleTree) -> Result<Option<ProbedProject>, PrepareError> {
-        let project = self.environment.prober(self.workspace).probe(tree)?;
-        if let Some(project) = &project {
-            make_variant(self.workspace, self.environment, tree, project)?;
+    fn with_variant(
+        &self,
+        module: &ModuleName,
+        bound: ReadProject,
+    ) -> Result<Option<BoundProject>, PrepareError> {
+        let (bound, tree) = (bound?, self.all.get(module));
+        if let (Some(bound), Some(tree)) = (&bound, tree) {
+            make_variant(self.workspace, self.environment, tree, &bound.project)?;
         }
-        Ok(project)
+        Ok(bound)
+    }
+
+    /// A module fails that needs one of which the environment has no version.
+    fn hold_back(&self, done: &mut Preparation) {
+        let installed = &self.environment.registration.installed;
+        loop {
+            let is_missing = |need: &&ModuleName| {
+                done.not_prepared.contains_key(*need) && !installed.contains_key(*need)
+            };
+            let ready = self.projects.iter();
+            let mut ready = ready.filter(|(module, _)| !done.not_prepared.contains_key(**module));
+            let Some((module, needed)) = ready.find_map(|(module, bound)| {
+                Some((*module, bound.needs.iter().find(is_missing)?.clone()))
+            }) else {
+                return;
+            };
+            self.fail(done, module, PrepareError::Needed { module: needed });
+        }
     }
 
     /// Adds the new requirements of the modules: all at once, and one by one if that fails.
@@ -182,7 +215,7 @@ impl<'a> Preparing<'a> {
     /// The distributions that modules provide: no installer is to look for these.
     fn bound(&self) -> BTreeSet<DistributionName> {
         let installed = self.environment.registration.installed.values();
-        let probed = self.projects.values().map(|project| &project.metadata.distribution);
+        let probed = self.projects.values().map(|bound| &bound.project.metadata.distribution);
         installed.map(|installed| &installed.distribution).chain(probed).cloned().collect()
     }
 
@@ -225,15 +258,20 @@ impl<'a> Preparing<'a> {
     }
 
     /// Imports each module that has not failed yet, with the paths of all of them.
-    fn try_imports(&self, changed: &BTreeMap<ModuleName, ModuleTree>, done: &mut Preparation) {
+    fn try_imports(&self, done: &mut Preparation) {
         let registration = &self.environment.registration;
         let store = self.workspace.store;
         let mut modules = Vec::new();
         let mut paths = Vec::new();
+        let projects = self.ready(done).map(|(_, project)| &project.metadata);
+        let distributions = needed_by_several(projects);
+        let shared = SharedImports { distributions, ..SharedImports::default() };
         for (module, project) in self.ready(done) {
-            let Some(tree) = changed.get(module) else { continue };
-            let imports = project.metadata.imports_with(|name| registration.has(name));
-            modules.push(ImportRequest { module: module.to_string(), imports });
+            let Some(tree) = self.all.get(module) else { continue };
+            let imports = tree.imports(&project.metadata, |name| registration.has(name));
+            if !imports.is_empty() {
+                modules.push(ImportRequest { module: module.to_string(), imports });
+            }
             let mut found =
                 import_paths(self.workspace, self.environment, tree, &project.metadata).into_iter();
             // The first replaces the environment's own path of the module; the others come last.
@@ -248,6 +286,7 @@ impl<'a> Preparing<'a> {
         let probe = ImportProbe {
             python: &registration.python,
             modules: &modules,
+            shared: &shared,
             paths: &paths,
             limit: IMPORT_LIMIT,
             scratch: self.workspace.staging.directory(),

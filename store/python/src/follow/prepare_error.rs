@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use modstore_core::{
     disk::DiskError,
-    model::{Class, FailureCode, Stage},
+    model::{Class, FailureCode, ModuleName, Stage},
     program::ProgramError,
 };
 
@@ -23,6 +23,12 @@ pub enum PrepareError {
     /// Its byte code could not be compiled.
     #[error("its byte code cannot be compiled")]
     Compile(#[source] ProgramError),
+    /// A module that meets one of its requirements on a repository is not ready.
+    #[error("it needs the module `{module}`, which is not ready either")]
+    Needed {
+        /// That module.
+        module: ModuleName,
+    },
     /// Its requirements could not be added.
     #[error("its requirements cannot be added to the environment")]
     Requirements(#[source] ProgramError),
@@ -47,7 +53,7 @@ impl PrepareError {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Requirements(_) | Self::Variant(_) => Class::Transient,
+            Self::Requirements(_) | Self::Variant(_) | Self::Needed { .. } => Class::Transient,
             Self::Probe(error) if error.may_be_the_network() => Class::Transient,
             Self::Probe(_) | Self::Compile(_) | Self::Import(_) => Class::Deterministic,
         }
@@ -57,7 +63,7 @@ impl PrepareError {
     #[must_use]
     pub const fn stage(&self) -> Stage {
         match self {
-            Self::Requirements(_) => Stage::Install,
+            Self::Requirements(_) | Self::Needed { .. } => Stage::Install,
             Self::Import(_) => Stage::Import,
             Self::Probe(_) | Self::Variant(_) | Self::Compile(_) => Stage::Build,
         }
@@ -70,7 +76,7 @@ impl PrepareError {
             Self::Probe(error) => error.code(),
             Self::Variant(_) => FailureCode::Store,
             Self::Compile(_) => FailureCode::Build,
-            Self::Requirements(_) => FailureCode::Requirement,
+            Self::Requirements(_) | Self::Needed { .. } => FailureCode::Requirement,
             Self::Import(_) => FailureCode::Import,
         }
     }

@@ -51,6 +51,9 @@ pub struct Registration {
     pub synced: Option<u64>,
     /// Since when it is gone, in milliseconds since 1970.
     pub missing_since: Option<u64>,
+    /// The generation of which a `bind` has installed and imported every module.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<u64>,
 }
 
 /// A stand-in that was installed.
@@ -105,6 +108,7 @@ impl Registration {
             installed: BTreeMap::new(),
             synced: None,
             missing_since: None,
+            complete: None,
         }
     }
 

@@ -27,15 +27,17 @@ use modstore_core::{
 use super::{
     drift::Drift,
     locked::LockedEnvironment,
+    overrides::is_on_repository,
     owner,
-    registration::{Installed, Registration},
+    projects::projects_of,
+    registration::{Installed, Registration, RegistrationError},
     stand_in::{StandIn, point, site_file},
     sync_error::SyncError,
     temporary_pth,
     variants::make_variant,
 };
 use crate::{
-    build::{ModuleTree, variant},
+    build::{ModuleTree, ProbedProject, ProjectMetadata, required, variant},
     run::{Install, quoted},
     workspace::Workspace,
 };
@@ -79,17 +81,29 @@ pub fn sync(
 ) -> Result<SyncReport, SyncError> {
     let prefix = environment.registration.prefix.clone();
     let report = SyncReport { prefix, ..SyncReport::default() };
-    let (wanted, away) = (BTreeMap::new(), BTreeSet::new());
-    let mut syncing = Syncing { workspace, on_failure, wanted, away, report };
+    let (wanted, away, lost) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+    let mut syncing = Syncing { workspace, on_failure, wanted, away, lost, report };
     syncing.stand_in(environment, current)?;
+    let is_new =
+        Registration::find(workspace.store.layout, &environment.registration.prefix)?.is_none();
+    if is_new && !syncing.wanted.is_empty() {
+        syncing.announce(environment)?;
+    }
     let done = syncing
         .remove(environment)
         .and_then(|()| syncing.install(environment))
         .and_then(|()| syncing.check(environment))
         .and_then(|()| syncing.remember(environment, generation));
     // Last of all: an interpreter that listed the site before the installer was done may still be about to read it.
-    temporary_pth::remove(workspace.store.disk, &environment.registration)?;
-    done.map(|()| syncing.report)
+    let removed = temporary_pth::remove(workspace.store.disk, &environment.registration);
+    if done.is_err() {
+        syncing.remember_what_is_there(environment)?;
+    }
+    let has_failed = done.is_err() || !syncing.report.failed.is_empty();
+    if is_new && has_failed && environment.registration.installed.is_empty() {
+        environment.registration.forget(workspace.store.disk, workspace.store.layout)?;
+    }
+    done.and(removed.map_err(Into::into)).map(|()| syncing.report)
 }
 
 struct Syncing<'a> {
@@ -99,6 +113,8 @@ struct Syncing<'a> {
     wanted: BTreeMap<ModuleName, Installed>,
     /// Modules that are linked to a directory which is not there now.
     away: BTreeSet<ModuleName>,
+    /// Modules with a requirement on a repository that a module of the store met until now.
+    lost: BTreeSet<ModuleName>,
     report: SyncReport,
 }
 
@@ -110,21 +126,33 @@ impl Syncing<'_> {
         current: &BTreeMap<ModuleName, ModuleTree>,
     ) -> Result<(), SyncError> {
         let registration = &environment.registration;
-        for (module, tree) in current.iter().filter(|(module, _)| registration.binds(module)) {
+        let first = current.keys().filter(|module| registration.binds(module));
+        let mut needs = BTreeMap::new();
+        for (module, bound) in projects_of(self.workspace, environment, first, current) {
+            let Some(tree) = current.get(module) else { continue };
             if self.is_away(registration, tree) {
                 continue;
             }
-            match self.stand_in_for(environment, tree) {
-                Ok(Some(installed)) => drop(self.wanted.insert(module.clone(), installed)),
-                Ok(None) => self.report.skipped.push(module.clone()),
-                Err(SyncError::Disk(error)) => return Err(error.into()),
-                Err(error) => {
-                    let before = registration.installed.get(module);
-                    self.wanted.extend(before.map(|before| (module.clone(), before.clone())));
-                    self.report.failed.push((module.clone(), error));
+            let probe =
+                |error| SyncError::Probe { module: module.clone(), source: Box::new(error) };
+            let stand_in = match bound.map_err(probe) {
+                Ok(None) => {
+                    self.report.skipped.push(module.clone());
+                    continue;
                 }
+                Ok(Some(bound)) => {
+                    needs.insert(module, bound.needs);
+                    self.stand_in_for(environment, tree, &bound.project)
+                }
+                Err(error) => Err(error),
+            };
+            match stand_in {
+                Ok(installed) => drop(self.wanted.insert(module.clone(), installed)),
+                Err(SyncError::Disk(error)) => return Err(error.into()),
+                Err(error) => self.keep_as_it_was(registration, module, error),
             }
         }
+        self.hold_back(registration, &needs);
         // One barrier for all of them, whichever were written.
         let store = self.workspace.store;
         let live = store.layout.live();
@@ -150,22 +178,53 @@ impl Syncing<'_> {
         true
     }
 
-    /// The stand-in of a module, written; `None` for a module that is no Python project.
+    /// A module whose stand-in cannot be made keeps what was installed of it.
+    fn keep_as_it_was(&mut self, before: &Registration, module: &ModuleName, error: SyncError) {
+        self.wanted.remove(module);
+        let before = before.installed.get(module);
+        self.wanted.extend(before.map(|before| (module.clone(), before.clone())));
+        self.report.failed.push((module.clone(), error));
+    }
+
+    /// A module fails that needs one of which there is no version.
+    fn hold_back(
+        &mut self,
+        before: &Registration,
+        needs: &BTreeMap<&ModuleName, BTreeSet<ModuleName>>,
+    ) {
+        loop {
+            let mut needs = needs.iter().filter(|(module, _)| !self.has_failed(module));
+            let is_missing = |need: &&ModuleName| !self.wanted.contains_key(*need);
+            let Some((module, needed)) =
+                needs.find_map(|(module, needs)| Some((*module, needs.iter().find(is_missing)?)))
+            else {
+                return;
+            };
+            let error = SyncError::Needed { module: module.clone(), needed: needed.clone() };
+            self.keep_as_it_was(before, module, error);
+        }
+    }
+
+    fn has_failed(&self, module: &ModuleName) -> bool {
+        self.report.failed.iter().any(|(failed, _)| failed == module)
+    }
+
+    /// The stand-in of a module, written.
     fn stand_in_for(
-        &self,
+        &mut self,
         environment: &LockedEnvironment,
         tree: &ModuleTree,
-    ) -> Result<Option<Installed>, SyncError> {
+        project: &ProbedProject,
+    ) -> Result<Installed, SyncError> {
         let Workspace { store, staging } = self.workspace;
         let module = &tree.module;
-        let project = environment.prober(self.workspace).probe(tree).map_err(|error| {
-            SyncError::Probe { module: module.clone(), source: Box::new(error) }
-        })?;
-        let Some(project) = project else { return Ok(None) };
         self.is_alone(module, &project.metadata.distribution)?;
-        make_variant(self.workspace, environment, tree, &project).map_err(|error| {
+        make_variant(self.workspace, environment, tree, project).map_err(|error| {
             SyncError::Variant { module: module.clone(), source: Box::new(error) }
         })?;
+        if loses_a_module(&project.metadata, StandIn::read(store.layout, module).as_ref()) {
+            self.lost.insert(module.clone());
+        }
         let stand_in = StandIn::of(module, &project.metadata);
         let fresh = || staging.fresh();
         stand_in.write(store.disk, store.layout, &fresh)?;
@@ -174,7 +233,7 @@ impl Syncing<'_> {
             let link = StandIn::directory(store.layout, module).join(tag);
             point(store.disk, &link, &variant::link_text(tag), &fresh)?;
         }
-        Ok(Some(stand_in.installed(store.layout, tag)))
+        Ok(stand_in.installed(store.layout, tag))
     }
 
     /// Fails if a module before it is the same distribution.
@@ -242,13 +301,11 @@ impl Syncing<'_> {
             std::mem::replace(&mut environment.registration.installed, self.wanted.clone());
         let mut modules = Vec::new();
         let mut with_requirements = false;
-        for (module, drift) in Drift::of(self.workspace.store.layout, &environment.registration) {
-            if matches!(drift, Drift::Dangling(_)) {
-                continue;
-            }
+        for (module, drift) in self.missing(environment) {
             let was = before.get(&module);
             // Whatever uninstalled it may have uninstalled its requirements too.
-            with_requirements |= was.is_none() || drift == Drift::Uninstalled;
+            let is_gone = drift == Drift::Uninstalled;
+            with_requirements |= was.is_none() || is_gone || self.lost.contains(&module);
             if was == self.wanted.get(&module) {
                 self.report.reinstalled.push(module.clone());
             } else {
@@ -257,33 +314,98 @@ impl Syncing<'_> {
             modules.push(module);
         }
         match self.call_installer(environment, &modules, with_requirements) {
-            Err(_) if self.on_failure == OnFailure::TryEach && modules.len() > 1 => {
-                self.try_each(environment, &before, &modules);
-                Ok(())
-            }
-            Err(error) => {
+            Err(error) if self.on_failure == OnFailure::Stop || error.is_of_no_installer() => {
                 environment.registration.installed = before;
                 Err(error)
+            }
+            Err(error) => {
+                self.install_halves(environment, &modules, &mut BTreeSet::new(), error);
+                self.put_back(environment, &modules);
+                self.forget_failed(environment, &before);
+                Ok(())
             }
             Ok(()) => Ok(()),
         }
     }
 
-    /// Installs each module by a call of its own.
-    fn try_each(
+    /// The modules that are not as they are to be installed.
+    fn missing(&self, environment: &LockedEnvironment) -> Vec<(ModuleName, Drift)> {
+        let mut drift = Drift::of(self.workspace.store.layout, &environment.registration);
+        drift.retain(|(_, drift)| !matches!(drift, Drift::Dangling(_)));
+        drift
+    }
+
+    /// Installs what can be installed of these modules, of which one call for all failed with `error`: each half by a call
+    /// of its own, down to those that fail alone. `done`: those for which a call succeeded.
+    fn install_halves(
+        &mut self,
+        environment: &LockedEnvironment,
+        modules: &[ModuleName],
+        done: &mut BTreeSet<ModuleName>,
+        error: SyncError,
+    ) {
+        if let [module] = modules {
+            return self.report.failed.push((module.clone(), error));
+        }
+        let (first, second) = modules.split_at(modules.len() / 2);
+        for half in [first, second] {
+            let half: Vec<ModuleName> =
+                half.iter().filter(|module| !done.contains(*module)).cloned().collect();
+            let missing: Vec<ModuleName> =
+                self.missing(environment).into_iter().map(|(module, _)| module).collect();
+            let whole = self.with_needed(&half, &missing);
+            match self.call_installer(environment, &whole, true) {
+                Ok(()) => done.extend(whole),
+                Err(error) => self.install_halves(environment, &half, done, error),
+            }
+        }
+    }
+
+    /// These modules, and those of the `missing` ones that they need by the name of their distribution.
+    fn with_needed(&self, modules: &[ModuleName], missing: &[ModuleName]) -> Vec<ModuleName> {
+        let mut all = modules.to_vec();
+        let mut at = 0;
+        while let Some(module) = all.get(at) {
+            let stand_in = StandIn::read(self.workspace.store.layout, module);
+            let requirements = stand_in.map(|it| it.requirements()).unwrap_or_default();
+            let names: BTreeSet<DistributionName> =
+                requirements.iter().filter_map(|text| required(text)).collect();
+            let is_needed = |module: &&ModuleName| {
+                let wanted = self.wanted.get(*module);
+                wanted.is_some_and(|it| names.contains(&it.distribution)) && !all.contains(module)
+            };
+            let needed: Vec<ModuleName> = missing.iter().filter(is_needed).cloned().collect();
+            all.extend(needed);
+            at += 1;
+        }
+        all
+    }
+
+    /// Installs those again that a later call replaced: a requirement of something that is no module may be on the same
+    /// repository.
+    fn put_back(&mut self, environment: &LockedEnvironment, modules: &[ModuleName]) {
+        let mut replaced = self.missing(environment);
+        replaced.retain(|(module, _)| modules.contains(module) && !self.has_failed(module));
+        for (module, _) in replaced {
+            let done = self.call_installer(environment, slice::from_ref(&module), false);
+            self.report.failed.extend(done.err().map(|error| (module, error)));
+        }
+    }
+
+    /// Takes those that failed out of the report, and out of the registration unless they are in the environment: in the
+    /// version `before`, or all the same.
+    fn forget_failed(
         &mut self,
         environment: &mut LockedEnvironment,
         before: &BTreeMap<ModuleName, Installed>,
-        modules: &[ModuleName],
     ) {
-        for module in modules {
-            let Err(error) = self.call_installer(environment, slice::from_ref(module), true) else {
-                continue;
-            };
-            self.report.failed.push((module.clone(), error));
-            self.report.installed.retain(|installed| installed != module);
-            self.report.reinstalled.retain(|reinstalled| reinstalled != module);
-            let installed = &mut environment.registration.installed;
+        let missing = self.missing(environment);
+        let failed: BTreeSet<ModuleName> =
+            self.report.failed.iter().map(|(module, _)| module.clone()).collect();
+        self.report.installed.retain(|module| !failed.contains(module));
+        self.report.reinstalled.retain(|module| !failed.contains(module));
+        let installed = &mut environment.registration.installed;
+        for (module, _) in missing.iter().filter(|(module, _)| failed.contains(module)) {
             match before.get(module) {
                 Some(before) => drop(installed.insert(module.clone(), before.clone())),
                 None => drop(installed.remove(module)),
@@ -327,19 +449,47 @@ impl Syncing<'_> {
     }
 
     /// Checks that every stand-in is there and leads somewhere, except those reported as failed.
-    fn check(&self, environment: &LockedEnvironment) -> Result<(), SyncError> {
-        let has_failed =
-            |module: &ModuleName| self.report.failed.iter().any(|(failed, _)| failed == module);
+    fn check(&mut self, environment: &mut LockedEnvironment) -> Result<(), SyncError> {
         let drift = Drift::of(self.workspace.store.layout, &environment.registration);
-        let is_away = |module: &ModuleName, drift: &Drift| {
-            matches!(drift, Drift::Dangling(_)) && self.away.contains(module)
-        };
-        let mut drift = drift.into_iter();
-        match drift.find(|(module, drift)| !has_failed(module) && !is_away(module, drift)) {
-            None => Ok(()),
-            Some((module, Drift::Dangling(path))) => Err(SyncError::Dangling { module, path }),
-            Some((module, _)) => Err(SyncError::NotThere { module }),
+        for (module, drift) in drift {
+            let is_away = matches!(drift, Drift::Dangling(_)) && self.away.contains(&module);
+            if is_away || self.has_failed(&module) {
+                continue;
+            }
+            let error = match drift {
+                Drift::Dangling(path) => SyncError::Dangling { module: module.clone(), path },
+                Drift::Uninstalled | Drift::Changed => {
+                    SyncError::NotThere { module: module.clone() }
+                }
+            };
+            if self.on_failure == OnFailure::Stop {
+                return Err(error);
+            }
+            self.report.failed.push((module.clone(), error));
+            self.forget_failed(environment, &BTreeMap::new());
         }
+        Ok(())
+    }
+
+    /// Registers an environment before anything is installed in it, so that whatever ends this leaves nothing behind of which
+    /// the store does not know.
+    fn announce(&self, environment: &LockedEnvironment) -> Result<(), RegistrationError> {
+        let Workspace { store, staging } = self.workspace;
+        environment.registration.write(store.disk, store.layout, &staging.fresh())
+    }
+
+    /// After a failure: registers the stand-ins that are in the environment now.
+    fn remember_what_is_there(&self, environment: &mut LockedEnvironment) -> Result<(), SyncError> {
+        let Workspace { store, staging } = self.workspace;
+        let registration = &mut environment.registration;
+        let mut there = std::mem::replace(&mut registration.installed, self.wanted.clone());
+        there.retain(|module, installed| self.is_there(registration, module, installed));
+        let drift = Drift::of(store.layout, registration);
+        let is_exact = |module: &ModuleName| drift.iter().all(|(it, _)| it != module);
+        there.extend(self.wanted.clone().into_iter().filter(|(module, _)| is_exact(module)));
+        registration.installed = there;
+        registration.synced = None;
+        Ok(registration.write(store.disk, store.layout, &staging.fresh())?)
     }
 
     fn remember(
@@ -356,6 +506,16 @@ impl Syncing<'_> {
         }
         Ok(registration.write(store.disk, store.layout, &staging.fresh())?)
     }
+}
+
+/// Whether a module of the store met a requirement on a repository when the stand-in was written, and none does now.
+fn loses_a_module(now: &ProjectMetadata, before: Option<&StandIn>) -> bool {
+    let Some(before) = before.map(StandIn::requirements) else { return false };
+    let names: BTreeSet<_> = before.iter().filter(|it| !is_on_repository(it)).collect();
+    let mut lost = now.requirements().into_iter().filter(|text| is_on_repository(text));
+    lost.any(|text| {
+        names.iter().any(|name| required(name) == required(&text)) && !before.contains(&text)
+    })
 }
 
 /// The command by which `uv tool upgrade` keeps the stand-ins: the tool's name, and a directory for each.

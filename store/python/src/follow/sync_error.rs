@@ -42,6 +42,14 @@ pub enum SyncError {
         /// Another one.
         second: ModuleName,
     },
+    /// A module that meets one of its requirements on a repository has no stand-in.
+    #[error("{module} needs the module `{needed}`, which could not be installed")]
+    Needed {
+        /// The module.
+        module: ModuleName,
+        /// The one that it needs.
+        needed: ModuleName,
+    },
     /// There is nothing to install with.
     #[error("there is neither uv nor a pip in the environment")]
     NoInstaller,
@@ -79,6 +87,11 @@ pub enum SyncError {
 }
 
 impl SyncError {
+    /// Whether there is nothing to install with.
+    pub(super) const fn is_of_no_installer(&self) -> bool {
+        matches!(self, Self::NoInstaller)
+    }
+
     /// The stable name of the cause.
     #[must_use]
     pub const fn code(&self) -> FailureCode {
@@ -88,6 +101,7 @@ impl SyncError {
             Self::NoInstaller | Self::Install { .. } | Self::NotThere { .. } => {
                 FailureCode::Install
             }
+            Self::Needed { .. } => FailureCode::Requirement,
             Self::Twice { .. } | Self::Dangling { .. } => FailureCode::Environment,
             Self::Disk(_) | Self::Staging(_) | Self::Registration(_) => FailureCode::Store,
         }

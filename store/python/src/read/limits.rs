@@ -4,9 +4,9 @@
 //! The files that installers write are small; longer ones count as unparsed. Links are followed, as Python and installers
 //! do.
 
-use std::path::Path;
+use std::{fs::File, path::Path};
 
-use modstore_core::disk::{DiskError, Verb, read_regular};
+use modstore_core::disk::{DiskError, Verb, read_regular, read_regular_at};
 
 /// Most bytes of a file that points somewhere: `.pth`, `.start`, `.egg-link`, `direct_url.json`.
 pub(super) const POINTING: u64 = 1 << 20;
@@ -29,6 +29,19 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, DiskError
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(DiskError::new(Verb::Read, path, error)),
+    }
+}
+
+/// The same of the file `name` below an open directory whose path is `site`.
+pub(super) fn read_at(
+    (site, directory): (&Path, &File),
+    name: &Path,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, DiskError> {
+    match read_regular_at(directory, name, limit) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(DiskError::new(Verb::Read, site.join(name), error)),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::File,
     path::{Path, PathBuf},
 };
 
@@ -100,8 +101,10 @@ impl Scan {
             .map_err(|error| failed(DiskError::new(Verb::Read, site, error)))?;
         let names = names_in(&absolute).map_err(failed)?;
         let names = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+        let directory = File::open(&absolute).ok();
         let scan = Self { site: absolute, ..Self::default() };
-        let mut scanner = Scanner { names: &names, seen: BTreeSet::new(), is_full: false, scan };
+        let seen = BTreeSet::new();
+        let mut scanner = Scanner { names: &names, directory, seen, is_full: false, scan };
         scanner.run();
         Ok(scanner.scan)
     }
@@ -110,6 +113,8 @@ impl Scan {
 /// A scan that is being made.
 struct Scanner<'a> {
     names: &'a BTreeSet<String>,
+    /// The directory, opened: the walk to it costs more than what is looked for in it.
+    directory: Option<File>,
     /// The finders that were read.
     seen: BTreeSet<&'a str>,
     /// Whether there are more pointers than are kept.
@@ -143,7 +148,14 @@ impl<'a> Scanner<'a> {
 
     /// The content of a file of `limit` bytes at most. A file that cannot be read is added to the unparsed ones.
     fn read(&mut self, path: &Path, limit: u64) -> Option<Vec<u8>> {
-        limits::read(path, limit).unwrap_or_else(|error| {
+        let name = path.strip_prefix(&self.scan.site).ok();
+        let read = match (&self.directory, name) {
+            (Some(directory), Some(name)) => {
+                limits::read_at((&self.scan.site, directory), name, limit)
+            }
+            _ => limits::read(path, limit),
+        };
+        read.unwrap_or_else(|error| {
             let what = format!("it cannot be read: {}", error.source);
             self.scan.unparsed.push(Unparsed { file: path.to_owned(), what, is_unread: true });
             None

@@ -6,10 +6,14 @@
 #             a PATH that has no such place comes last
 #   limit     seconds for each module
 #   at_once   how many at once
+#   shared    {"imports": [NAME, ...], "distributions": [NAME, ...]}  what several of the modules need: imported once, if it can be
 #   scratch   an empty directory: HOME, TMPDIR and working directory of what is imported
 #
 # Each import runs in a fork of this interpreter, so that none sees what another one did, and one that exits,
 # crashes or hangs tells nothing but that. Only the standard library, and any Python from 3.8 on.
+#
+# What several modules need is first imported in one fork, and each module in a fork of that. A module that can be imported
+# so can be imported; of any other that says nothing, and it is tried alone.
 import importlib, json, os, signal, sys, time, traceback
 
 wanted = json.load(sys.stdin)
@@ -76,45 +80,58 @@ def attempt(names):
     return None
 
 
-def child(number, module):
-    """Imports; what is imported reads nothing, and what it prints is kept aside."""
+def contain(name):
+    """What is imported reads nothing, and what it prints is kept aside."""
     os.setpgid(0, 0)
     scratch = wanted["scratch"]
-    answer, said = (os.path.join(scratch, "%d.%s" % (number, end)) for end in ("json", "said"))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 2)
+    os.dup2(os.open(os.path.join(scratch, name + ".said"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 2)
     os.dup2(2, 1)
     os.chdir(scratch)
     os.environ["HOME"] = os.environ["TMPDIR"] = scratch
     sys.dont_write_bytecode = True
-    sys.path[:] = import_path(sys.path)
-    text = json.dumps(attempt(module["imports"]))
-    with open(answer, "x") as to:
-        to.write(text)
+
+
+def child(name, module, is_alone):
+    contain(name)
+    if is_alone:
+        sys.path[:] = import_path(sys.path)
+    tell(name, attempt(module["imports"]))
+
+
+def tell(name, answer):
+    with open(os.path.join(wanted["scratch"], name + ".json"), "x") as to:
+        to.write(json.dumps(answer))
+
+
+def read(name, end):
+    try:
+        with open(os.path.join(wanted["scratch"], "%s.%s" % (name, end)), errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 class Attempt:
-    def __init__(self, number, module):
-        self.number, self.module = number, module
+    """The import of one module in a process of its own."""
+
+    def __init__(self, name, module, is_alone):
+        self.name, self.module = name, module
         self.until = time.monotonic() + wanted["limit"]
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                child(number, module)
+                child(name, module, is_alone)
             finally:
                 os._exit(0)
 
-    def is_over(self):
-        """Reports it, if it is."""
+    def result(self):
+        """What came of it, when it is over."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         late = not pid and time.monotonic() >= self.until
         if not pid and not late:
-            return False
-        try:
-            # With all that it started.
-            os.killpg(self.pid, signal.SIGKILL)
-        except OSError:
-            pass
+            return None
+        end_group(self.pid)
         if late:
             os.waitpid(self.pid, 0)
             ended = "time limit"
@@ -123,24 +140,91 @@ class Attempt:
         else:
             ended = "exit code %d" % os.WEXITSTATUS(status)
         try:
-            error, ended = json.loads(self.read("json")), None
+            error, ended = json.loads(read(self.name, "json")), None
         except ValueError:
             error = None
-        said = self.read("said")[-4096:].strip()
-        print(json.dumps({"module": self.module["module"], "error": error, "ended": ended, "said": said}), flush=True)
-        return True
+        said = read(self.name, "said")[-4096:].strip()
+        return {"module": self.module["module"], "error": error, "ended": ended, "said": said}
 
-    def read(self, end):
+
+def end_group(pid):
+    try:
+        # With all that it started.
+        os.killpg(pid, signal.SIGKILL)
+    except OSError:
+        pass
+
+
+def try_all(modules, name, is_alone):
+    """The results of importing these, as each of them is over."""
+    waiting, running = list(enumerate(modules)), []
+    while waiting or running:
+        while waiting and len(running) < wanted["at_once"]:
+            number, module = waiting.pop(0)
+            running.append(Attempt("%s%d" % (name, number), module, is_alone))
+        for one in list(running):
+            result = one.result()
+            if result is not None:
+                running.remove(one)
+                yield result
+        time.sleep(0.002)
+
+
+def top_level(distribution):
+    listed = distribution.read_text("top_level.txt")
+    if listed:
+        return listed.split()
+    files = [str(file) for file in distribution.files or ()]
+    return [file.split("/")[0] for file in files if file.count("/") == 1 and file.endswith("/__init__.py")]
+
+
+def import_shared():
+    sys.path[:] = import_path(sys.path)
+    names = list(wanted["shared"]["imports"])
+    if wanted["shared"]["distributions"]:
+        from importlib import metadata
+        for name in wanted["shared"]["distributions"]:
+            try:
+                names += top_level(metadata.distribution(name))
+            except metadata.PackageNotFoundError:
+                pass
+    for name in names:
+        importlib.import_module(name)
+    import threading
+    if threading.active_count() > 1:
+        raise RuntimeError("a process with threads cannot be forked")
+
+
+def together(modules):
+    """The results of the modules that can be imported after what several of them need."""
+    pid = os.fork()
+    if pid == 0:
         try:
-            with open(os.path.join(wanted["scratch"], "%d.%s" % (self.number, end)), errors="replace") as file:
-                return file.read()
-        except OSError:
-            return ""
+            contain("shared")
+            import_shared()
+            tell("begun", None)
+            tell("shared", [it for it in try_all(modules, "s", False) if not it["error"] and not it["ended"]])
+        finally:
+            os._exit(0)
+    until = time.monotonic() + wanted["limit"]
+    while not os.waitpid(pid, os.WNOHANG)[0]:
+        if time.monotonic() >= until and not read("begun", "json"):
+            end_group(pid)
+            os.waitpid(pid, 0)
+            break
+        time.sleep(0.002)
+    try:
+        return json.loads(read("shared", "json"))
+    except ValueError:
+        return []
 
 
-waiting, running = list(enumerate(wanted["modules"])), []
-while waiting or running:
-    while waiting and len(running) < wanted["at_once"]:
-        running.append(Attempt(*waiting.pop(0)))
-    running = [each for each in running if not each.is_over()]
-    time.sleep(0.002)
+left = wanted["modules"]
+if len(left) > 1 and any(wanted["shared"].values()):
+    good = together(left)
+    for result in good:
+        print(json.dumps(result), flush=True)
+    names = [result["module"] for result in good]
+    left = [module for module in left if module["module"] not in names]
+for result in try_all(left, "", True):
+    print(json.dumps(result), flush=True)

@@ -16,6 +16,7 @@ use std::{
 use modstore_core::{
     Cancel,
     disk::{DiskError, Verb},
+    model::DistributionName,
     program::{Input, ProgramError, Running, Said},
 };
 use serde::{Deserialize, Serialize};
@@ -32,12 +33,24 @@ pub struct ImportProbe<'a> {
     pub python: &'a Path,
     /// The modules to be imported.
     pub modules: &'a [ImportRequest],
+    /// What several of them need.
+    pub shared: &'a SharedImports,
     /// A path at or below the first on the import path is replaced by the second, or removed.
     pub paths: &'a [(PathBuf, Option<PathBuf>)],
     /// How long each module may take.
     pub limit: Duration,
     /// An existing directory; a scratch directory is made below it, and removed.
     pub scratch: &'a Path,
+}
+
+/// What several modules need: it is imported once, and each of the modules in a fork of that process. A module that fails so is
+/// tried alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SharedImports {
+    /// Names to be imported.
+    pub imports: BTreeSet<String>,
+    /// Distributions whose packages are.
+    pub distributions: BTreeSet<DistributionName>,
 }
 
 /// A module and the names to be imported of it.
@@ -90,6 +103,7 @@ pub enum ImportProbeError {
 #[derive(Serialize)]
 struct Wanted<'a> {
     modules: &'a [ImportRequest],
+    shared: &'a SharedImports,
     paths: &'a [(PathBuf, Option<PathBuf>)],
     limit: f64,
     at_once: usize,
@@ -114,9 +128,11 @@ impl ImportProbe<'_> {
             .prefix("import-")
             .tempdir_in(self.scratch)
             .map_err(|error| DiskError::new(Verb::CreateDir, self.scratch, error))?;
-        let at_once = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+        // An import may wait for something, and then costs no processor.
+        let at_once = std::thread::available_parallelism().map_or(1, usize::from).clamp(4, 8);
         let input = Wanted {
             modules: self.modules,
+            shared: self.shared,
             paths: self.paths,
             limit: self.limit.as_secs_f64(),
             at_once,
@@ -127,7 +143,9 @@ impl ImportProbe<'_> {
             ProgramError::Start { program: self.python.display().to_string(), source }
         })?;
         let rounds = u32::try_from(self.modules.len().div_ceil(at_once)).unwrap_or(u32::MAX);
-        let limit = self.limit.saturating_mul(rounds).saturating_add(OVERHEAD);
+        // Once for what is shared, together with it, and alone.
+        let limit = self.limit.saturating_mul(rounds.saturating_mul(2).saturating_add(1));
+        let limit = limit.saturating_add(OVERHEAD);
         let running = Running {
             input: Input::Bytes(&input),
             limit,
@@ -181,6 +199,11 @@ mod tests {
 
     /// Modules by name and source, and what comes of importing each, if there is a Python.
     fn probe(sources: &[(&str, &str)]) -> Option<Vec<ImportResult>> {
+        probe_with(&SharedImports::default(), sources)
+    }
+
+    /// The same, after these were imported.
+    fn probe_with(shared: &SharedImports, sources: &[(&str, &str)]) -> Option<Vec<ImportResult>> {
         let python = in_path("python3")?;
         let place = tempfile::tempdir().unwrap();
         let root = place.path().join("root");
@@ -194,6 +217,7 @@ mod tests {
         let probe = ImportProbe {
             python: &python,
             modules: &modules,
+            shared,
             paths: &[("/no/such/place".into(), Some(root))],
             limit: Duration::from_secs(2),
             scratch: place.path(),
@@ -263,6 +287,51 @@ mod tests {
         assert_eq!(told("raises").unwrap().to_string(), "Odd: so odd");
     }
 
+    fn shared(names: &[&str]) -> SharedImports {
+        let imports = names.iter().map(|name| (*name).to_owned()).collect();
+        SharedImports { imports, ..SharedImports::default() }
+    }
+
+    /// Whether each could be imported.
+    fn good(probed: &[ImportResult]) -> Vec<bool> {
+        probed.iter().map(|it| it.failure.is_none()).collect()
+    }
+
+    #[test]
+    fn what_several_modules_need_is_imported_once() {
+        let count = "import os\nwith open(os.path.join(os.environ['HOME'], 'count'), 'a') as f: f.write('x')\n";
+        let user = "import heavy, os\nassert open(os.path.join(os.environ['HOME'], 'count')).read() == 'x'";
+        let modules = [("a", user), ("b", user), ("c", user), ("heavy", count)];
+        let Some(probed) = probe_with(&shared(&["heavy"]), &modules) else { return };
+        assert_eq!(good(&probed), [true; 4], "{probed:?}");
+        let alone = probe(&modules).unwrap();
+        assert!(good(&alone).contains(&false), "without it each imports it: {alone:?}");
+    }
+
+    #[test]
+    fn what_fails_beside_what_is_shared_is_judged_alone_and_a_shared_import_that_fails_judges_none()
+    {
+        let modules = [
+            ("alone_only", "import sys; assert 'heavy' not in sys.modules"),
+            ("bad", "import not_there_at_all"),
+            ("good", "import heavy"),
+            ("heavy", ""),
+        ];
+        let Some(probed) = probe_with(&shared(&["heavy"]), &modules) else { return };
+        assert_eq!(good(&probed), [true, false, true, true], "{probed:?}");
+        assert_eq!(probed[1].failure.as_ref().unwrap().name.as_deref(), Some("not_there_at_all"));
+        for sharing in [
+            "raise SystemExit",
+            "import os; os._exit(3)",
+            "import time; time.sleep(99)",
+            "import threading, time; threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
+        ] {
+            let modules = [("one", ""), ("two", "import not_there_at_all"), ("odd", sharing)];
+            let probed = probe_with(&shared(&["odd"]), &modules).unwrap();
+            assert_eq!(good(&probed)[..2], [true, false], "{sharing}: {probed:?}");
+        }
+    }
+
     #[test]
     fn a_directory_that_is_all_that_is_left_of_a_package_is_no_package() {
         let Some(python) = in_path("python3") else { return };
@@ -273,8 +342,14 @@ mod tests {
         let paths = [("/no/such/place".into(), Some(place.path().to_owned()))];
         let limit = Duration::from_secs(9);
         let scratch = place.path();
-        let probe =
-            ImportProbe { python: &python, modules: &modules, paths: &paths, limit, scratch };
+        let probe = ImportProbe {
+            python: &python,
+            modules: &modules,
+            shared: &SharedImports::default(),
+            paths: &paths,
+            limit,
+            scratch,
+        };
         let probed = probe.run(&Cancel::new()).unwrap();
         let failure = probed[0].failure.as_ref().unwrap();
         assert_eq!(

@@ -6,7 +6,9 @@ mod module_search;
 mod import_probe;
 mod installer;
 
-pub use import_probe::{Exception, ImportProbe, ImportProbeError, ImportRequest, ImportResult};
+pub use import_probe::{
+    Exception, ImportProbe, ImportProbeError, ImportRequest, ImportResult, SharedImports,
+};
 pub use installer::{Install, Installer, quoted};
 pub use interpreter::{Interpreter, PythonError};
 pub use module_search::{ModulePlace, ModuleSearch};
