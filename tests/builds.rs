@@ -15,4 +15,5 @@ mod builds {
     mod inputs;
     mod moves;
     mod network;
+    mod terminal;
 }

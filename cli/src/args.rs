@@ -104,6 +104,7 @@ commands! {
     "link" Link(link::LinkArgs),
     "unlink" Unlink(unlink::UnlinkArgs),
     "set" Set(set::SetArgs),
+    "import" Import(import::ImportArgs),
     "update" Update(update::UpdateArgs),
     "scan" Scan(scan::ScanArgs),
     "outdated" Outdated(outdated::OutdatedArgs),

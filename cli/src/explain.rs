@@ -7,8 +7,9 @@ use std::error::Error;
 
 use modstore::{
     AccessError, ActivateError, AddError, AllowError, BindError, DeclareError, DifferenceError,
-    ExposeError, JournalError, LeaseError, OpenError, PlanError, PurgeError, RemoveError,
-    RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError, VerifyError,
+    ExposeError, ImportError, JournalError, LeaseError, OpenError, PlanError, PurgeError,
+    RemoveError, RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError,
+    VerifyError,
     internals::{
         commit::{BeginError, CommitError, ProjectLockError},
         ops::{PatchError, PlaceFault, TransactError},
@@ -225,6 +226,11 @@ explain! { UpdateError, by [Access, Declare, Hold, Journal, Begin, Project],
 }
 
 explain! { AddError, by [Access, Declare, Update], _ => plain(Failed) }
+
+explain! { ImportError, by [Access, Journal, Declare, Update],
+    Self::Look(_) => hinted(Usage, "name a directory that has clones in it"),
+    _ => plain(Interrupted),
+}
 
 explain! { RemoveError, by [Access, Declare, Hold, Transact], _ => plain(Failed) }
 

@@ -16,6 +16,7 @@ pub(crate) mod allow;
 pub(crate) mod remove;
 pub(crate) mod link;
 pub(crate) mod unlink;
+pub(crate) mod import;
 pub(crate) mod outdated;
 pub(crate) mod list;
 pub(crate) mod path;

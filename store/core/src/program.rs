@@ -182,9 +182,36 @@ pub enum ProgramError {
 #[error("{0}")]
 pub struct Said(String);
 
+/// A text without what steers a terminal: colours, movements, titles.
+fn without_escapes(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(next) = rest.next() {
+        match (next, rest.peek()) {
+            ('\u{1b}', Some('[')) => {
+                rest.next();
+                rest.by_ref().find(|end| matches!(end, '@'..='~'));
+            }
+            ('\u{1b}', Some(']' | 'P' | 'X' | '^' | '_')) => {
+                let mut before = ' ';
+                rest.by_ref().find(|end| {
+                    let is_end = *end == '\u{7}' || (before == '\u{1b}' && *end == '\\');
+                    before = *end;
+                    is_end
+                });
+            }
+            ('\u{1b}', Some(_)) => drop(rest.next()),
+            ('\u{1b}', None) => {}
+            _ => plain.push(next),
+        }
+    }
+    plain
+}
+
 impl Said {
     /// What was said, unless that is nothing.
     pub fn of(text: String) -> Option<Self> {
+        let text = if text.contains('\u{1b}') { without_escapes(&text) } else { text };
         (!text.is_empty()).then_some(Self(text))
     }
 
@@ -615,6 +642,20 @@ pub fn is_executable(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_program_says_is_kept_without_what_steers_a_terminal() {
+        let table = [
+            ("\u{1b}[1;31merror\u{1b}[0m: x", "error: x"),
+            ("a\u{1b}]0;title\u{7}b\u{1b}]8;;http://x\u{1b}\\c", "abc"),
+            ("\u{1b}(Bplain\u{1b}[K\u{1b}", "plain"),
+            ("ü \u{1b}[", "ü "),
+        ];
+        for (said, kept) in table {
+            assert_eq!(Said::of(said.into()).unwrap().text(), kept, "{said:?}");
+        }
+        assert_eq!(Said::of("\u{1b}[0m".into()), None);
+    }
 
     fn running(cancel: &Cancel, limit: Duration) -> Running<'_> {
         let input = Input::Bytes(b"what it reads");

@@ -27,7 +27,7 @@ use crate::{
     lfs::{LargeFiles, LfsObjects, PointersLeft},
     limits::{LfsLimits, PackLimits},
     mirror::{AttemptError, CommitSource, Mirror, MirrorPlace},
-    pack::{Base, MemoryBudget, base_is_usable, os_path},
+    pack::{Base, FindObject, MemoryBudget, base_is_usable, os_path},
     protocol::{ContentSource, Session, Tip},
     tree::{UnpackOptions, WrittenTree, checkout_into, unpack_history_into, unpack_into},
 };
@@ -196,6 +196,20 @@ pub fn commit_from_mirror(
     }
 }
 
+/// Writes the tree of a commit whose objects `find` has. `at` names where they are, for errors.
+pub(crate) fn plant_from(
+    find: &FindObject<'_>,
+    (commit, tree): (ObjectId, ObjectId),
+    at: &str,
+    (into, on_step): (Destination<'_>, &OnStep<'_>),
+    cancel: &Cancel,
+) -> Result<PlantedCommit, AcquireError> {
+    let fetch = CommitFetch { commit, into, on_step, cancel };
+    fetch.write(None, |writer, options| {
+        checkout_into(find, tree, writer, options).map_err(|source| receiving(source, at))
+    })
+}
+
 /// Attempts a fetch with the base, and once more without it when it lacks a file that it should have.
 fn with_base<'b, E: LacksBase>(
     base: Option<&'b Base<'b>>,
@@ -353,7 +367,7 @@ fn blame(error: PackError, url: &str) -> AttemptError {
     }
 }
 
-fn receiving(source: PackError, url: &str) -> AcquireError {
+pub(crate) fn receiving(source: PackError, url: &str) -> AcquireError {
     match source {
         PackError::Cancelled => AcquireError::Cancelled,
         source => AcquireError::Fetch(FetchError::Receive { url: url.to_owned(), source }),

@@ -18,6 +18,7 @@ mod attributes;
 mod lfs;
 mod mirror;
 mod fetched_commit;
+mod local_clone;
 mod composed;
 mod archive;
 
@@ -43,6 +44,7 @@ pub mod internals {
 pub use limits::{
     ArchiveLimit, ArchiveLimits, Counts, LfsLimit, LfsLimits, Limits, PackLimit, PackLimits,
 };
+pub use local_clone::{CloneError, LocalClone, LocalWork, commit_from_clone};
 pub use mirror::MirrorPlace;
 pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
 pub use protocol::{ContentSource, Network, Resolved, Session, Tip, Wanted, is_short_id};

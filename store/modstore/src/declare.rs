@@ -125,6 +125,16 @@ pub(crate) fn edit(
     edit_alone(editing, vec![name.clone()], change)
 }
 
+/// As [`edit`], of several modules at once.
+pub(crate) fn edit_all(
+    editing: Context<'_>,
+    names: Vec<ModuleName>,
+    change: impl FnOnce(&str) -> Result<String, EditError>,
+) -> Result<Edited, DeclareError> {
+    let _lock = editing.lock(LOCK)?;
+    edit_alone(editing, names, change)
+}
+
 /// The edit, by the one who holds the lock.
 fn edit_alone(
     editing: Context<'_>,

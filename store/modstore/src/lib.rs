@@ -28,6 +28,7 @@ mod declare;
 mod consent;
 mod update;
 mod project;
+mod import;
 mod check;
 mod reset;
 mod store;
@@ -55,6 +56,7 @@ pub use {
     check::{Finding, RepairReport, Verification},
     commit::State,
     consent::DeclaredBuild,
+    import::{CloneLayout, ImportItem, ImportPlan, Imported},
     ops::{Activated, Added, Difference, EnsureReport, Ensured, Reset, Set},
     reclaim::{Lease, Leased, SweepPlan, SweepReport},
     reset::{PurgePlan, PurgeReport},
@@ -74,8 +76,8 @@ pub use {
     commit::JournalError,
     declare::DeclareError,
     ops::{
-        ActivateError, AddError, AllowError, DifferenceError, ExposeError, RemoveError, ResetError,
-        RollbackError, SetError,
+        ActivateError, AddError, AllowError, DifferenceError, ExposeError, ImportError,
+        RemoveError, ResetError, RollbackError, SetError,
     },
     reclaim::{LeaseError, PlanError, SweepError},
     reset::PurgeError,

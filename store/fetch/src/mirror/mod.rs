@@ -13,5 +13,6 @@ mod fetch;
 pub use place::MirrorPlace;
 pub(crate) use {
     attempt::{AttemptError, CommitSource},
+    objects::MirrorObjects,
     place::Mirror,
 };

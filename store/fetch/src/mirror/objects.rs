@@ -40,7 +40,7 @@ pub(crate) struct MirrorObjects {
 
 impl MirrorObjects {
     /// Opens the repository at `path`.
-    pub(super) fn open(path: &Path) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let mut handle = open(path)?.objects.clone();
         // No process adds to it while its lock is ours, and a look at the disk for each missing object is expensive.
         handle.refresh_never();

@@ -40,6 +40,7 @@ pub(crate) use access::Access;
 pub(crate) use connect::{BoxedTransport, Dialing, Link};
 pub(crate) use download::{Download, cause};
 pub(crate) use git_config::{GitConfig, RemoteUrl, is_plain_repository, minimal_repository};
+pub(crate) use git_environment::{leave_repository, speak_english};
 pub(crate) use http::{HttpClient, SideQuestion};
 pub(crate) use http_agent::HttpAgents;
 pub(crate) use http_refusal::asked_wait;

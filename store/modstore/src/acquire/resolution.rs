@@ -28,8 +28,8 @@ pub(crate) struct Pin {
     pub(crate) revision: Revision,
     /// The reference that was followed to it.
     pub(crate) reference: Option<RefName>,
-    /// The tree that the commit must have.
-    pub(crate) digest: Digest,
+    /// The tree that the commit must have, where that is known.
+    pub(crate) digest: Option<Digest>,
 }
 
 /// The one thing that a source means now.
@@ -159,7 +159,9 @@ impl Resolution {
                 _ if now.origin != commit.origin => Some(FetchReason::Source),
                 _ if now.revision != commit.revision => Some(FetchReason::Commit),
                 // The lock names the tree; the reference is only what was followed at that time.
-                Some(pin) => (pin.digest != *digest).then_some(FetchReason::Lock),
+                Some(pin) => {
+                    pin.digest.is_some_and(|locked| locked != *digest).then_some(FetchReason::Lock)
+                }
                 None => (now.reference != commit.reference).then_some(FetchReason::Reference),
             },
             (Self::Archive(_), Bound::Entry { fetched: None, .. }) => None,

@@ -1,6 +1,7 @@
 //! [`Sources`]: what all resolving and fetching of one command shares.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
@@ -15,7 +16,7 @@ use crate::{
     Context,
     commit::State,
     disk::{Staging, StagingError},
-    model::Transport,
+    model::{Origin, Revision, Transport},
 };
 
 /// The memory is divided among so many fetches at least.
@@ -60,6 +61,8 @@ pub(crate) struct Sources<'a> {
     pub(super) context: Context<'a>,
     pub(super) settings: Settings,
     pub(super) reach: Reach,
+    /// The repositories of clones that are to be taken in, by what is checked out there.
+    pub(super) clones: HashMap<(Origin, Revision), PathBuf>,
     /// The index of what this user's stores have, if they share it.
     pub(super) shared: Option<PathBuf>,
     /// What all fetches of this command may hold in memory together. Made when it is known how many there may be.
@@ -91,6 +94,7 @@ impl<'a> Sources<'a> {
             context,
             settings,
             reach,
+            clones: HashMap::new(),
             shared: None,
             memory: OnceLock::new(),
             objects: LfsObjects::default(),
@@ -107,6 +111,14 @@ impl<'a> Sources<'a> {
     /// The same, with an index of what this user's stores have.
     pub(crate) fn sharing(self, index: Option<&Path>) -> Self {
         Self { shared: index.map(Path::to_owned), ..self }
+    }
+
+    /// The same, with the repositories of clones, each of which has this commit of its origin.
+    pub(crate) fn with_clones(
+        self,
+        clones: impl Iterator<Item = ((Origin, Revision), PathBuf)>,
+    ) -> Self {
+        Self { clones: clones.collect(), ..self }
     }
 
     /// Divides the memory among the fetches of so many repositories: no more run at once.

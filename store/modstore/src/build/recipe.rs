@@ -141,6 +141,8 @@ impl Recipe<'_> {
         temporary: &Path,
     ) -> Command {
         let mut command = program(words, at, home, temporary);
+        // What a builder says is read in answers and logs.
+        command.env("NO_COLOR", "1").env("TERM", "dumb");
         set(&mut command, &self.variables);
         command
     }

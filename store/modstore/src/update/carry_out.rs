@@ -208,7 +208,7 @@ fn bind(
     let bound = resolution.bound(subdirectory, acquired);
     let to = Binding { source: goal.recorded.clone(), bound };
     let Acquired::Tree(tree) = acquired else { return Outcome::switched(to) };
-    let locked = goal.pin.as_ref().map(|pin| pin.digest);
+    let locked = goal.pin.as_ref().and_then(|pin| pin.digest);
     let part = match tree.check(context.store.layout, locked, subdirectory) {
         Ok(TreePart::File(path)) if goal.build.is_some() => Err(SourceError::FileToBuild { path }),
         checked => checked,

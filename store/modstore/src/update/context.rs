@@ -1,6 +1,6 @@
 //! [`UpdateContext`]: what all threads of one update share.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use modstore_fetch::NetworkError;
 
@@ -15,7 +15,7 @@ use crate::{
     build::{Toolchains, failing_at, key_but_for_source},
     commit::{State, now},
     disk::{Staging, StagingError, is_directory},
-    model::{Digest, ModuleName},
+    model::{Digest, ModuleName, Origin, Revision},
 };
 
 /// What all threads of one update, or of one look at what an update would do, share.
@@ -58,6 +58,14 @@ impl<'a> UpdateContext<'a> {
             now: now(),
             claim,
         }
+    }
+
+    /// The same, with the repositories of clones.
+    pub(super) fn with_clones(
+        self,
+        clones: impl Iterator<Item = ((Origin, Revision), PathBuf)>,
+    ) -> Self {
+        Self { sources: self.sources.with_clones(clones), ..self }
     }
 
     /// Reads the host's git configuration, if one of these may have to be fetched: what is wrong with it is no failure of

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::failure::{Failure, LockMismatch};
+use super::{
+    failure::{Failure, LockMismatch},
+    options::CloneOf,
+};
 use crate::{
     acquire::{Pin, Request},
     consent::Consents,
@@ -47,8 +50,18 @@ impl<'a> Goal<'a> {
         // Who asks does not change what is locked, and earlier versions wrote no user into the lock.
         let is_same = locked.source.without_account() == self.source.without_account();
         let revision = locked.revision.filter(|_| is_same).ok_or(LockMismatch::OtherSource)?;
-        let (digest, reference) = (locked.digest, locked.reference.clone());
+        let (digest, reference) = (Some(locked.digest), locked.reference.clone());
         Ok(Self { pin: Some(Pin { revision, reference, digest }), ..self })
+    }
+
+    /// The same, as it is checked out in a clone.
+    pub(super) fn cloned(self, clone: Option<&CloneOf>) -> Self {
+        let pin = clone.map(|clone| Pin {
+            revision: clone.revision,
+            reference: clone.reference.clone(),
+            digest: None,
+        });
+        Self { pin: pin.or(self.pin), ..self }
     }
 
     /// What is asked for.

@@ -31,7 +31,7 @@ pub use bind::{BindError, BindReport, BindRequest};
 pub use environments::{EquipError, TakenBack};
 pub use error::UpdateError;
 pub use failure::{Failure, LockMismatch};
-pub use options::{Options, Retry, RetryPolicy, UpdateRequest};
+pub use options::{CloneOf, Options, Retry, RetryPolicy, UpdateRequest};
 pub use plan::{BuildReason, Decision, Deferred};
 pub use report::{
     Cost, Failed, Held, Outdated, Unchanged, UpdateReport, Updated, Waiting, Warning,

@@ -9,7 +9,7 @@ use crate::{
     commit::State,
     consent::Consents,
     disk::{Barrier, Layout},
-    model::{Declarations, Hold, ModuleName, Transport},
+    model::{Declarations, Hold, ModuleName, RefName, Revision, Transport},
     reclaim::Policy,
 };
 
@@ -158,6 +158,17 @@ pub struct UpdateRequest {
     pub dry_declare: bool,
     /// Which of the modules that failed before are tried again.
     pub policy: RetryPolicy,
+    /// Clones that these modules are taken from, at what is checked out there.
+    #[doc(hidden)]
+    pub clones: BTreeMap<ModuleName, CloneOf>,
+}
+
+/// A clone that a module is taken from.
+#[derive(Debug, Clone)]
+pub struct CloneOf {
+    pub(crate) repository: PathBuf,
+    pub(crate) revision: Revision,
+    pub(crate) reference: Option<RefName>,
 }
 
 impl UpdateRequest {

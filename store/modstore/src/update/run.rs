@@ -62,6 +62,13 @@ pub(crate) fn update(
     let staging = LazyStaging::new(context);
     let consents = options.consents(context.layout, declared);
     let (goals, refused) = goals(selected, lock, &consents, &request.heeded(&state));
+    let goals: Vec<Goal<'_>> = goals
+        .into_iter()
+        .map(|goal| {
+            let clone = request.clones.get(goal.module);
+            goal.cloned(clone)
+        })
+        .collect();
     let told = options.told_by(declared);
     let (Gathered { mut outcomes, trees }, counts, transports) =
         gather_all((context, &told), &state, &staging, goals, request)?;
@@ -105,7 +112,11 @@ fn gather_all(
     request: &UpdateRequest,
 ) -> Result<(Gathered, Counts, Vec<WayTaken>), UpdateError> {
     let claim = || staging.get();
-    let context = UpdateContext::new(store, state, request.refetch, &claim);
+    let clones = goals.iter().filter_map(|goal| {
+        let clone = request.clones.get(goal.module)?;
+        Some(((goal.source.origin()?, clone.revision), clone.repository.clone()))
+    });
+    let context = UpdateContext::new(store, state, request.refetch, &claim).with_clones(clones);
     context.open_network(&goals)?;
     let groups = groups(goals);
     let gathered = gather(&context, &groups, request.policy);

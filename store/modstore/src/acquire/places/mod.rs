@@ -3,6 +3,7 @@
 //! They are asked in this order, before the origin. Each place proves that what it has is the tree that the origin
 //! would give.
 
+mod clone;
 mod mirror;
 mod neighbour;
 mod store;
@@ -39,8 +40,9 @@ type FindTree = fn(
 ) -> Result<Option<FoundTree>, SourceError>;
 
 /// All of them, the cheapest first.
-const PLACES: [Place; 3] = [
+const PLACES: [Place; 4] = [
     Place { reach: Reach::Everywhere, find: store::find },
+    Place { reach: Reach::OriginOnly, find: clone::find },
     Place { reach: Reach::OutsideTheStore, find: neighbour::find },
     Place { reach: Reach::OutsideTheStore, find: mirror::find },
 ];
