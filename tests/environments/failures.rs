@@ -290,13 +290,43 @@ fn an_update_that_can_fetch_nothing_still_looks_after_the_environments() {
     assert_eq!(values(&venv, &PACKAGES), "1 1 1 1");
 }
 
-/// Ctrl-C while an installer runs: it ends, nothing is changed, and the next update does all of it.
+/// Ctrl-C while an installer adds what a new version requires: it ends, nothing is changed, and the next update does all of
+/// it.
 #[test]
 fn an_update_that_is_interrupted_in_an_installer_ends_soon_and_changes_nothing() {
     let Some(python) = Python::any() else { return };
     let Some((world, name)) = with_next(&python) else { return };
     let venv = venv(&world, name);
+    world.publish(&project("mod-b", 2).needing(&["six"]));
     let before = (world.generation(), venv.pth_files());
+    interrupted_in_an_installer(&world);
+    assert_eq!((world.generation(), venv.pth_files()), before);
+    assert_eq!(values(&venv, &PACKAGES), "1 1 1 1");
+    assert!(world.home.leftovers().is_empty(), "{:?}", world.home.leftovers());
+    world.calls.leave_alone();
+    world.update();
+    assert_eq!(values(&venv, &PACKAGES), "2 2 2 2");
+}
+
+/// The same in the one that installs the stand-ins, after the switch: the previous modules are current again, and none of the
+/// new ones is called bad.
+#[test]
+fn an_update_that_is_interrupted_after_its_switch_is_undone_and_blames_no_module() {
+    let Some(python) = Python::any() else { return };
+    let Some((world, name)) = with_next(&python) else { return };
+    let venv = venv(&world, name);
+    interrupted_in_an_installer(&world);
+    assert_eq!(values(&venv, &PACKAGES), "1 1 1 1");
+    let status = world.home.run(&["--json", "status"]);
+    assert!(!status.stdout.contains("\"class\""), "{status:?}");
+    world.calls.leave_alone();
+    assert_eq!(names(&world.update()["updated"]), NAMES);
+    assert_eq!(values(&venv, &PACKAGES), "2 2 2 2");
+    assert!(world.follows());
+}
+
+/// Starts an update whose first installer waits, and interrupts it.
+fn interrupted_in_an_installer(world: &World) {
     let waiting = world.home.scratch().join("waiting");
     world.calls.before_each(&format!("echo $$ >'{}'; sleep 1000; exit 1", waiting.display()));
     let mut running: Running = world.home.spawn(&["update"]);
@@ -309,10 +339,4 @@ fn an_update_that_is_interrupted_in_an_installer_ends_soon_and_changes_nothing()
     let installer: i32 = fs::read_to_string(&waiting).unwrap().trim().parse().unwrap();
     let installer = rustix::process::Pid::from_raw(installer).unwrap();
     assert!(rustix::process::test_kill_process(installer).is_err(), "the installer runs on");
-    assert_eq!((world.generation(), venv.pth_files()), before);
-    assert_eq!(values(&venv, &PACKAGES), "1 1 1 1");
-    assert!(world.home.leftovers().is_empty(), "{:?}", world.home.leftovers());
-    world.calls.leave_alone();
-    world.update();
-    assert_eq!(values(&venv, &PACKAGES), "2 2 2 2");
 }

@@ -176,6 +176,10 @@ fn follow(
     let held = before.holds().iter().map(|(module, hold)| (module.clone(), Some(hold.clone())));
     transaction.change.holds = held.collect();
     let restored = commit_if_changed(context, transaction)?;
+    if context.cancel.is_cancelled() {
+        // An installer that was stopped says nothing of the modules. The next update puts back what it took out.
+        return Err(UpdateError::Cancelled);
+    }
     let mut taken_back = Outcomes::new();
     for (module, outcome) in &mut switched.outcomes {
         if outcome.is_change() {
