@@ -567,7 +567,7 @@ fn an_add_that_fails_leaves_modules_toml_byte_for_byte_as_it_was() {
         home.run(&["add", source, "--name", "new"]).fails(1);
         home.run(&[
             "add",
-            &format!("{}#subdirectory=modules/one", git(&repo)),
+            &format!("{}#subdirectory=no/such/part", git(&repo)),
             &format!("{source}#subdirectory=x"),
         ])
         .fails(1);

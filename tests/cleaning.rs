@@ -537,7 +537,9 @@ fn an_immutable_file_stays_is_reported_and_blocks_nothing() {
     home.run(&["status"]).ok();
     assert!(home.run(&["status"]).ok().stdout.contains("leftovers"));
     repo.write(&[("deep/file", "3")]);
-    for args in [&["update"][..], &["rollback"], &["update"], &SWEEP, &["verify", "--repair"]] {
+    for args in
+        [&["update"][..], &["rollback"], &["update", "tool"], &SWEEP, &["verify", "--repair"]]
+    {
         home.run(args).ok();
     }
     assert_eq!(home.tree("tool"), repo.tree("main"));

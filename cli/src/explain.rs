@@ -7,12 +7,11 @@ use std::error::Error;
 
 use modstore::{
     AccessError, ActivateError, AddError, AllowError, BindError, DeclareError, DifferenceError,
-    ExposeError, ImportError, JournalError, LeaseError, OpenError, PlanError, PurgeError,
-    RemoveError, RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError,
-    VerifyError,
+    ExposeError, JournalError, LeaseError, OpenError, PlanError, PurgeError, RemoveError,
+    RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError, VerifyError,
     internals::{
         commit::{BeginError, CommitError, ProjectLockError},
-        ops::{PatchError, PlaceFault, TransactError},
+        ops::{ImportError, PatchError, PlaceFault, TransactError},
         reclaim::Root,
     },
 };

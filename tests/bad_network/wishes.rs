@@ -20,21 +20,6 @@ fn an_unknown_ref_is_named_with_the_names_that_are_near() {
 }
 
 #[test]
-fn a_name_that_is_a_branch_and_a_tag_of_different_commits_is_refused_with_both() {
-    let day = Day::begun();
-    let second = day.troubled.rev("main").expect("it has a branch");
-    day.troubled.branch("v1", &second);
-    let first = day.served();
-    day.troubled.tag("v1", &first);
-    let trouble = Trouble {
-        words: &["v1 is a branch", "and a tag", &first, &second],
-        hint: "write refs/heads/v1 or refs/tags/v1",
-        ..PERMANENT
-    };
-    day.endures_source(&format!("git+{}@v1", day.server.url("troubled")), &trouble);
-}
-
-#[test]
 fn a_commit_that_does_not_exist_is_called_so_whatever_is_spoken() {
     let day = Day::begun();
     let daemon = GitDaemon::start(day.root());

@@ -281,6 +281,7 @@ fn an_earlier_result_is_current_again_without_a_build() {
     assert_eq!(world.starts(), 0);
     world.home.run(&["rollback"]).ok();
     assert_eq!(world.says("tool").as_deref(), Some("one"));
+    world.home.run(&["unhold", "tool"]).ok();
     let (starts, _) = world.scan(0);
     assert_eq!((starts, world.says("tool").as_deref()), (0, Some("two")));
     world.edit("tool", "one");

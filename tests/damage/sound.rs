@@ -33,7 +33,7 @@ fn after_every_kind_of_normal_work_nothing_is_found() {
     let own = home.scratch().join("own");
     fs::create_dir(&own).unwrap();
     let own = own.to_str().unwrap();
-    let steps: [&[&str]; 9] = [
+    let steps: [&[&str]; 10] = [
         &["add", &source, "--no-update"],
         &["update"],
         &["update"],
@@ -41,6 +41,7 @@ fn after_every_kind_of_normal_work_nothing_is_found() {
         &["link", "tool", own],
         &["unlink", "tool"],
         &["rollback"],
+        &["unhold", "--all"],
         &["remove", "part"],
         &["update"],
     ];

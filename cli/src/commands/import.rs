@@ -3,7 +3,10 @@
 use std::{io, path::PathBuf};
 
 use clap::{Args, ValueEnum, ValueHint};
-use modstore::{BindRequest, CloneLayout, ImportItem, Imported};
+use modstore::{
+    BindRequest,
+    internals::import::{CloneLayout, ImportItem, Imported},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 

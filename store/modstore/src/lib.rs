@@ -56,7 +56,6 @@ pub use {
     check::{Finding, RepairReport, Verification},
     commit::State,
     consent::DeclaredBuild,
-    import::{CloneLayout, ImportItem, ImportPlan, Imported},
     ops::{Activated, Added, Difference, EnsureReport, Ensured, Reset, Set},
     reclaim::{Lease, Leased, SweepPlan, SweepReport},
     reset::{PurgePlan, PurgeReport},
@@ -76,8 +75,8 @@ pub use {
     commit::JournalError,
     declare::DeclareError,
     ops::{
-        ActivateError, AddError, AllowError, DifferenceError, ExposeError, ImportError,
-        RemoveError, ResetError, RollbackError, SetError,
+        ActivateError, AddError, AllowError, DifferenceError, ExposeError, RemoveError, ResetError,
+        RollbackError, SetError,
     },
     reclaim::{LeaseError, PlanError, SweepError},
     reset::PurgeError,
@@ -100,7 +99,7 @@ pub mod internals {
         )*};
     }
 
-    open!(acquire, build, check, commit, ops, reclaim, reset, update);
+    open!(acquire, build, check, commit, import, ops, reclaim, reset, update);
 }
 
 /// The examples of the guides, which must compile.

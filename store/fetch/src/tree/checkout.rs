@@ -240,12 +240,15 @@ impl<'a> Checkout<'a> {
         waiting.iter().try_for_each(|added| self.write_stream(added, size, &mut open()?))
     }
 
-    fn count(&self, size: u64) -> Result<(), PackError> {
+    /// Counts a file that is about to be written. A large one is named by the limit that it would exceed.
+    fn count(&self, file: &BStr, size: u64) -> Result<(), PackError> {
         self.allowance.check_cancelled()?;
         let so_far = self.written_bytes.fetch_add(size, Ordering::Relaxed) + size;
         LimitError::check(PackLimit::Tree, so_far, self.allowance.limits().tree)?;
-        self.allowance.count_staged(size)?;
-        Ok(())
+        self.allowance.count_staged(size).map_err(|source| match size > WHOLE {
+            true => PackError::LargeFile { path: file.to_owned(), source },
+            false => source.into(),
+        })
     }
 
     /// Writes a file that is too large to be a link, a pointer or a list of attributes.
@@ -269,7 +272,7 @@ impl<'a> Checkout<'a> {
                 return self.write(added, &text);
             }
         };
-        self.count(size)?;
+        self.count(file.path.as_bstr(), size)?;
         let mut contents = Interruptible { inner: contents, allowance: self.allowance };
         let written = self.writer.write_stream(file.path.as_bstr(), executable, &mut contents);
         let (hash, size) = written.map_err(|error| match error {
@@ -295,7 +298,7 @@ impl<'a> Checkout<'a> {
     fn write(&self, added: &AddedFile, contents: &[u8]) -> Result<(), PackError> {
         let file = &added.file;
         let size = contents.len() as u64;
-        self.count(size)?;
+        self.count(file.path.as_bstr(), size)?;
         if file.kind == FileKind::Symlink {
             let text = contents.as_bstr();
             // A link of a submodule may lead into the tree that it is in.

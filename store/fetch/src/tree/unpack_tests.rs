@@ -1117,6 +1117,21 @@ fn what_a_small_pack_may_become_is_bounded_and_the_error_says_how_to_raise_it() 
 }
 
 #[test]
+fn a_large_file_that_so_small_a_pack_may_not_become_is_named_with_the_way_out() {
+    let zeros = vec![0; (1 << 20) + 1];
+    let root = tree_object(&[("100644", b"weights.bin", blob_id(&zeros))]);
+    let (pack, commit) = pack_of(&root, &[(Kind::Blob, &zeros)]);
+    let mut store = Store::new();
+    store.limits.set(PackLimit::Staging, 1000);
+    let error = store.plant("entry", &pack, commit, None).unwrap_err();
+    assert!(
+        matches!(&error, PackError::LargeFile { path, .. } if path == "weights.bin"),
+        "{error:?}"
+    );
+    assert!(error.hint().unwrap().contains("MODSTORE_PACK_STAGING"));
+}
+
+#[test]
 fn a_commit_tree_or_tag_that_is_too_large_is_refused_by_its_header() {
     for kind in [1, 2, 4] {
         let mut hand = PackWriter::new();
