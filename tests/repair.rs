@@ -330,6 +330,7 @@ fn with_no_journal_at_all_every_generation_on_the_disk_is_known_again() {
         );
         world.home.run(&["rollback", "--to", "1"]).ok();
         assert_eq!(fs::read(world.home.target("one").join("a")).unwrap(), b"a 1");
+        world.home.run(&["unhold", "--all"]).ok();
         world.home.run(&["update"]).ok();
         world.assert_served();
         let kept = fs::read_dir(world.home.path())

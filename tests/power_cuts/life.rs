@@ -144,6 +144,11 @@ impl<'a> Life<'a> {
             let shown = store.current().map_or(0, Generation::number);
             self.check_shown(&store.state().unwrap(), shown);
         }
+        let store = Store::open(self.path(), Options::default()).unwrap();
+        if store.state().is_ok_and(|state| !state.holds().is_empty()) {
+            // What a rollback took back stays so until somebody says otherwise.
+            self.home.run(&["unhold", "--all"]).ok();
+        }
         self.home.run(&["update"]).ok();
         let left = names_in(&self.path().join("staging"));
         assert_eq!(left, BTreeSet::new(), "staging");

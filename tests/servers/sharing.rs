@@ -160,7 +160,7 @@ fn a_commit_whose_tree_is_here_under_other_submodules_is_fetched_whole() {
     home.run(&["rollback"]).ok();
 
     let head = commit("two\n", &first);
-    let updated = home.run(&["update", "--json"]).ok().json()["updated"][0].clone();
+    let updated = home.run(&["update", "part", "--json"]).ok().json()["updated"][0].clone();
     assert_eq!(updated["to"]["revision"], head.as_str());
     assert_eq!(fs::read_to_string(home.target("part").join("code")).unwrap(), "two\n");
     is_settled(&home);
