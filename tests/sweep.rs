@@ -395,7 +395,9 @@ fn the_automatic_sweep_follows_an_update_and_never_waits_nor_works_offline() {
     assert_eq!(place.names("generations").len(), 4, "the default keeps a day");
     with(true, Some(keeping(1))).rollback(None, &[], &Silent, &Cancel::new()).unwrap();
     assert_eq!(place.names("generations").len(), 5, "not while offline");
-    update(&with(false, Some(keeping(2))), "6");
+    let store = with(false, Some(keeping(2)));
+    store.unhold(&[], &Silent, &Cancel::new()).unwrap();
+    update(&store, "6");
     assert_eq!(place.names("generations"), ["5", "6"].map(str::to_owned).into());
     assert!(place.names("trash").is_empty());
 }

@@ -50,7 +50,9 @@ pub(crate) fn suggesting(argument: Arg) -> Arg {
     let name = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
     match name.as_deref() {
         Some("NAME") if is_positional => argument.add(ArgValueCandidates::new(modules)),
-        Some("GENERATION|NAME") => argument.add(ArgValueCandidates::new(modules_and_generations)),
+        Some("GENERATION|NAME" | "G|NAME") => {
+            argument.add(ArgValueCandidates::new(modules_and_generations))
+        }
         Some("G") => argument.add(ArgValueCandidates::new(generations)),
         Some("PY" | "DIR") => argument.value_hint(ValueHint::DirPath),
         Some("PATH") if is_positional => argument.value_hint(ValueHint::AnyPath),

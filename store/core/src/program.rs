@@ -200,6 +200,10 @@ fn without_escapes(text: &str) -> String {
                     is_end
                 });
             }
+            // One that chooses among sets of characters has a byte more.
+            ('\u{1b}', Some(' '..='/')) => {
+                rest.by_ref().find(|end| !matches!(end, ' '..='/'));
+            }
             ('\u{1b}', Some(_)) => drop(rest.next()),
             ('\u{1b}', None) => {}
             _ => plain.push(next),

@@ -35,7 +35,7 @@ const NAMED: usize = 3;
 /// Sections of a clone's own configuration that can make git run a program, or read a file elsewhere, for a comparison.
 const RUNNING: [&str; 3] = ["filter", "include", "includeif"];
 
-/// What git makes of sources and nobody misses.
+/// What programs make of sources, and make again.
 const BYTE_CODE: [&str; 3] = ["__pycache__/", ".pyc", ".DS_Store"];
 
 /// A clone with a commit.
