@@ -108,7 +108,7 @@ pub(crate) fn take(
     disk.rename(&spare, &site.join(NAME))
 }
 
-/// Removes what [`take`] wrote, unless another store has written it.
+/// Removes the file that names the owner, unless another store has written it.
 ///
 /// # Errors
 /// It is still there.
