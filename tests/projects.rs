@@ -220,6 +220,24 @@ fn a_lock_that_does_not_fit_is_named_and_never_overwritten() {
 }
 
 #[test]
+fn a_host_is_told_where_a_directory_of_the_project_lies_wherever_it_runs() {
+    let world = World::filled();
+    let mine = world.project.join("src/mine");
+    let wanted = world.home.scratch().join("wanted.json");
+    let modules = serde_json::json!({ "modules": [{ "source": mine, "name": "mine" }] });
+    fs::write(&wanted, modules.to_string()).unwrap();
+    let mut ensure = world.home.command_of(
+        Path::new(env!("CARGO_BIN_EXE_modstore")),
+        &["--project", world.project.to_str().unwrap(), "--json", "ensure"],
+    );
+    let output = ensure.stdin(fs::File::open(&wanted).unwrap()).output().unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told = &answer["modules"][0];
+    assert_eq!(told["directory"], mine.to_str().unwrap(), "{answer:#}");
+    assert_eq!(told["error"], Value::Null, "{answer:#}");
+}
+
+#[test]
 fn a_project_that_was_moved_or_copied_goes_on_working() {
     let world = World::filled();
     let moved = world.home.scratch().join("moved");

@@ -20,7 +20,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::user_directories::user_data;
-use crate::model::{Digest, Generation, LinkedPath, Subdirectory};
+use crate::model::{Bound, Digest, Generation, LinkedPath, Subdirectory};
 
 /// The paths of the store whose home this is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +122,17 @@ impl Layout {
     #[must_use]
     pub fn linked(&self, recorded: &LinkedPath) -> PathBuf {
         self.declared_in().join(recorded.as_path())
+    }
+
+    /// Where a module lies: an entry, a part of one, or the user's own directory.
+    #[must_use]
+    pub fn place(&self, bound: &Bound) -> PathBuf {
+        match bound {
+            Bound::Linked { path } => self.linked(path),
+            Bound::Entry { digest, subdirectory: None, .. } => self.entry(*digest),
+            Bound::Entry { digest, subdirectory: Some(part), .. } => self.entry(*digest).join(part),
+            Bound::Built(built) => self.entry(built.digest),
+        }
     }
 
     /// The store's home.

@@ -21,7 +21,7 @@ use crate::{
     declare,
     events::Events,
     model::{
-        Binding, Bound, Class, Declarations, FailureCode, Generation, ModuleName, RecordedSource,
+        Binding, Class, Declarations, FailureCode, Generation, ModuleName, RecordedSource,
         Subdirectory,
     },
     naming::{self, NameTaken, Required},
@@ -256,20 +256,9 @@ impl<'a> Look<'a> {
 
     /// Whether a module is there.
     fn has(&self, name: &ModuleName) -> bool {
-        self.binding(name).is_some_and(|binding| self.place(binding).symlink_metadata().is_ok())
-    }
-
-    /// Where a binding leads.
-    fn place(&self, binding: &Binding) -> PathBuf {
-        let entry = |digest| self.store.layout().entry(digest);
-        match &binding.bound {
-            Bound::Linked { path } => path.as_path().to_owned(),
-            Bound::Entry { digest, subdirectory: None, .. } => entry(*digest),
-            Bound::Entry { digest, subdirectory: Some(part), .. } => {
-                entry(*digest).join(part.as_path())
-            }
-            Bound::Built(built) => entry(built.digest),
-        }
+        self.binding(name).is_some_and(|binding| {
+            self.store.layout().place(&binding.bound).symlink_metadata().is_ok()
+        })
     }
 
     /// What has come of a source, by what is there.
@@ -305,7 +294,7 @@ impl<'a> Look<'a> {
             };
             return Ensured { error: Some(error), ..nothing };
         };
-        let place = self.place(binding);
+        let place = self.store.layout().place(&binding.bound);
         let ensured = Ensured { binding: Some(binding.clone()), ..nothing };
         match (place.is_file(), &required.file) {
             (true, None) => {

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::{
     Cancel, Store,
     disk::is_directory,
-    model::{Binding, Bound, ModuleName},
+    model::{Binding, ModuleName},
     ops::Difference,
     program::{Input, Manner, ProgramError, Running, Said, own_directory},
 };
@@ -100,7 +100,7 @@ impl Store {
         let empty = own_directory().map_err(PatchError::Temporary)?;
         let side = |binding: Option<&Binding>| match binding {
             None => Some(empty.path().to_owned()),
-            Some(binding) => self.directory_of_entry(binding),
+            Some(binding) => binding.digest().map(|_| self.layout().place(&binding.bound)),
         };
         let sides = (side(difference.from.as_ref()), side(difference.to.as_ref()));
         let (Some(from), Some(to)) = sides else { return Ok(None) };
@@ -111,15 +111,6 @@ impl Store {
         let printed = compared([&from, &to], options, cancel)
             .map_err(|source| PatchError::Git { module: module.clone(), source })?;
         Ok(Some(read(printed, [&from, &to])))
-    }
-
-    /// The directory of a version that is an entry, or a part of one.
-    fn directory_of_entry(&self, binding: &Binding) -> Option<PathBuf> {
-        let entry = self.layout().entry(binding.digest()?);
-        Some(match &binding.bound {
-            Bound::Entry { subdirectory: Some(below), .. } => entry.join(below),
-            _ => entry,
-        })
     }
 }
 
