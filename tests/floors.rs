@@ -12,7 +12,7 @@ use std::{
 };
 
 /// The library, from the ground up.
-const CRATES: [&str; 5] = ["core", "fetch", "python", "doctor", "modstore"];
+const CRATES: [&str; 6] = ["core", "fetch", "python", "doctor", "tier", "modstore"];
 
 /// Calls that change a disk, which only `disk` makes.
 const WRITES: [&str; 9] = [

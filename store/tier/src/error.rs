@@ -1,0 +1,42 @@
+//! Why a place did not do what it was asked.
+
+/// Why a place did not do what it was asked. None of it says anything of the module that was wanted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TierError {
+    /// No connection.
+    #[error("{place} cannot be reached: {cause}")]
+    Unreachable {
+        /// Its address, without a secret.
+        place: String,
+        /// What was said.
+        cause: String,
+    },
+    /// The place refused: no rights, a wrong key, an expired token.
+    #[error("{place} refused: {cause}")]
+    Refused {
+        /// Its address, without a secret.
+        place: String,
+        /// Its own words.
+        cause: String,
+    },
+    /// The place has too much to do, or is ill.
+    #[error("{place} is not able to answer now: {cause}")]
+    Busy {
+        /// Its address, without a secret.
+        place: String,
+        /// Its own words.
+        cause: String,
+    },
+    /// A directory that cannot be read or written, or a connection that broke.
+    #[error("{place}: {source}")]
+    Io {
+        /// Its address, without a secret.
+        place: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The command was asked to stop.
+    #[error("stopped before it was finished")]
+    Cancelled,
+}

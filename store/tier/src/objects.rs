@@ -1,0 +1,64 @@
+//! What every place can do.
+
+use std::{io::Read, path::Path, time::SystemTime};
+
+use modstore_core::Cancel;
+
+use crate::{Key, TierError};
+
+/// An object that is being read.
+pub struct Found {
+    /// Its bytes. Reading ends with an error when the place stalls, or the command is cancelled.
+    pub bytes: Box<dyn Read + Send>,
+    /// How many bytes the place says it has.
+    pub length: Option<u64>,
+    /// When the place says it was last written: a renewal looks at it.
+    pub written: Option<SystemTime>,
+}
+
+/// What publishing found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// The place took it.
+    Written,
+    /// The place has an object of this key, and kept it.
+    AlreadyThere,
+}
+
+/// A place with objects. All calls block, may be made from any thread, and end within the limits that it was opened with.
+pub trait Objects: Send + Sync {
+    /// The object; none if the place does not have it.
+    ///
+    /// # Errors
+    /// See [`TierError`]. Nothing changes.
+    fn get(&self, key: &Key, cancel: &Cancel) -> Result<Option<Found>, TierError>;
+
+    /// When an object was written, and how long it is, without its bytes; none if the place does not have it.
+    ///
+    /// # Errors
+    /// See [`TierError`]. Nothing changes.
+    fn head(
+        &self,
+        key: &Key,
+        cancel: &Cancel,
+    ) -> Result<Option<(u64, Option<SystemTime>)>, TierError>;
+
+    /// Gives an object the bytes of the file at `content`. With `replace`, an object that is there is written again, which makes
+    /// it young; else it is kept, where the place can promise that.
+    ///
+    /// # Errors
+    /// See [`TierError`]. Under the key there is a whole object, or none.
+    fn put(
+        &self,
+        key: &Key,
+        content: &Path,
+        replace: bool,
+        cancel: &Cancel,
+    ) -> Result<Published, TierError>;
+
+    /// Removes an object, which need not be there. Only `tier check` does it, with what it wrote itself.
+    ///
+    /// # Errors
+    /// See [`TierError`]. It may be there still.
+    fn delete(&self, key: &Key, cancel: &Cancel) -> Result<(), TierError>;
+}
