@@ -35,7 +35,7 @@ HERE = Path(__file__).resolve().parent
 MANYLINUX = "manylinux2014"
 TOOLS = ["maturin==1.16.0", "ziglang==0.17.1"]
 # From the ground up: each needs only those before it.
-CRATES = ["modstore-testbed", "modstore-core", "modstore-fetch", "modstore-python", "modstore-doctor", "modstore", "modstore-cli"]
+CRATES = ["modstore-testbed", "modstore-core", "modstore-fetch", "modstore-python", "modstore-doctor", "modstore-tier", "modstore", "modstore-cli"]
 NPM = {
     "x86_64-unknown-linux-gnu": ("linux", "x64"),
     "aarch64-unknown-linux-gnu": ("linux", "arm64"),
