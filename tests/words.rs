@@ -51,6 +51,7 @@ const CLEAN: &[&str] = &[
     "store/modstore",
     "store/python",
     "store/doctor",
+    "store/tier",
 ];
 
 /// The first decision that is held to the list. Older ones are history, and are amended, not rewritten.

@@ -5,9 +5,27 @@
 
 `find_program()` says where the command line is that was installed with this package.
 """
+from typing import TYPE_CHECKING, Any
 
-from . import host as _host
-from ._program import ProgramNotFound, find_program
-from .host import *  # noqa: F401,F403 - host lists its names
+if TYPE_CHECKING:
+    from ._program import ProgramNotFound, find_program
+    from .host import (
+        Activated, Ensured, Module, ModstoreError, NoProgram, NothingShown, Pinned,
+        activate, directory_of, doctor, ensure, outdated, pin, run, store_home, update,
+    )
 
-__all__ = ["ProgramNotFound", "find_program", *_host.__all__]
+__all__ = [
+    "Activated", "Ensured", "Module", "ModstoreError", "NoProgram", "NothingShown", "Pinned", "ProgramNotFound",
+    "activate", "directory_of", "doctor", "ensure", "find_program", "outdated", "pin", "run", "store_home", "update",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when they are used: a Python that starts in a bound environment may import this package and need none of it.
+    if name not in __all__:
+        raise AttributeError("module `modstore` has no attribute `%s`" % name)
+    if name in ("ProgramNotFound", "find_program"):
+        from . import _program as home
+    else:
+        from . import host as home
+    return getattr(home, name)
