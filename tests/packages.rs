@@ -195,6 +195,21 @@ fn the_python_package_is_the_file_that_hosts_copy_in_every_python_there_is() {
 }
 
 #[test]
+fn every_type_of_the_python_package_is_said_and_holds() {
+    let home = TestHome::in_memory(BINARY);
+    let checker = repository().join("target/tools/mypy/bin/mypy");
+    if !checker.is_file() {
+        modstore_testbed::skip_loudly("there is no mypy in target/tools");
+        return;
+    }
+    let cache = home.scratch().join("mypy");
+    let arguments = ["--strict", "--cache-dir", cache.to_str().unwrap(), "modstore"];
+    let mut command = home.command_of(&checker, &arguments);
+    command.current_dir(repository().join("cli/packaging/python"));
+    succeeded(&command.output().unwrap());
+}
+
+#[test]
 fn workflows_have_no_fault_that_a_linter_knows() {
     let linter = repository().join("target/tools/actionlint/bin/actionlint");
     if !linter.is_file() {

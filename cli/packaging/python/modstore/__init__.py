@@ -22,10 +22,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Imported when they are used: a Python that starts in a bound environment may import this package and need none of it.
+    from importlib import import_module
+
+    if name == "host":
+        return import_module("modstore.host")
     if name not in __all__:
         raise AttributeError("module `modstore` has no attribute `%s`" % name)
-    if name in ("ProgramNotFound", "find_program"):
-        from . import _program as home
-    else:
-        from . import host as home
-    return getattr(home, name)
+    home = "modstore._program" if name in ("ProgramNotFound", "find_program") else "modstore.host"
+    return getattr(import_module(home), name)

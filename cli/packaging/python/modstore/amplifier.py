@@ -166,13 +166,14 @@ def _patch_activator(activator: Any) -> None:
 
     async def activate(self: Any, module_name: str, source_uri: str, progress_callback: Any = None) -> Path:
         if not _is_git(source_uri):
-            return await own_activate(self, module_name, source_uri, progress_callback)
+            own: Path = await own_activate(self, module_name, source_uri, progress_callback)
+            return own
         if progress_callback:
             progress_callback("activating", module_name)
         [(_, result)] = await _activated(self, [(module_name, source_uri)])
         if isinstance(result, BaseException):
             raise result
-        return result
+        return Path(result)
 
     async def activate_all(self: Any, modules: List[Dict[str, Any]], progress_callback: Any = None) -> Dict[str, Path]:
         wanted = [(each["module"], each["source"]) for each in modules if each.get("module") and each.get("source")]
@@ -279,7 +280,8 @@ def _address(url: str) -> str:
 
 
 def _listed() -> List[Dict[str, Any]]:
-    return host.run(["list"]).get("modules", [])
+    modules: List[Dict[str, Any]] = host.run(["list"]).get("modules", [])
+    return modules
 
 
 def _has(owner: Any, name: str) -> Any:

@@ -37,7 +37,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field, fields
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 __all__ = [
     "Activated", "Ensured", "Module", "ModstoreError", "NoProgram", "NothingShown", "Pinned",
@@ -253,7 +253,8 @@ def update(names: Iterable[str] = (), due: bool = False, home: Optional[str] = N
 def outdated(names: Iterable[str] = (), home: Optional[str] = None,
              on_event: Optional[OnEvent] = None) -> List[Dict[str, Any]]:
     """What an update would do to each module, or to these: `module`, `change`, `current`, `revision`, `hold`, …"""
-    return _ask(["outdated", *names], home, on_event, None, "modules")["modules"]
+    modules: List[Dict[str, Any]] = _ask(["outdated", *names], home, on_event, None, "modules")["modules"]
+    return modules
 
 
 def doctor(python: Optional[str] = None, fix: bool = False, quick: bool = False,
@@ -262,7 +263,8 @@ def doctor(python: Optional[str] = None, fix: bool = False, quick: bool = False,
     arguments = ["doctor", "--python", python or sys.executable]
     arguments += ["--fix"] if fix else []
     arguments += ["--quick"] if quick else []
-    return _ask(arguments, home, None, None, "findings")["findings"]
+    findings: List[Dict[str, Any]] = _ask(arguments, home, None, None, "findings")["findings"]
+    return findings
 
 
 def run(arguments: Sequence[str], home: Optional[str] = None, input: Optional[str] = None,
@@ -300,7 +302,8 @@ def run(arguments: Sequence[str], home: Optional[str] = None, input: Optional[st
         raise
     listener.join()
     try:
-        return json.loads(text)
+        answer: Dict[str, Any] = json.loads(text)
+        return answer
     except ValueError:
         message = said[-1] if said else "it printed no answer"
         raise ModstoreError("`modstore %s` ended with %d: %s" % (arguments[0], status, message),
@@ -480,7 +483,7 @@ def _lease_file(home: str, number: int, command: str) -> Optional[int]:
         os.close(descriptor)
 
 
-def _condemned(home: str) -> set:
+def _condemned(home: str) -> Set[int]:
     """The generations that a sweep is about to take away."""
     try:
         with open(os.path.join(home, "condemned"), encoding="utf-8", errors="replace") as file:
