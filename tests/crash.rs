@@ -1,7 +1,7 @@
 //! The kill matrix and the fault matrix: every operation on a store, ended or failing at each of its acts.
 //!
 //! A *scenario* is a home prepared once, one operation on it, and what may be seen; a *point* is one copy of that home on
-//! which the operation is killed, or fails, at one place. Four laws hold for each scenario:
+//! which the operation is killed, or fails, at one place. Five laws hold for each scenario:
 //!
 //! * killed before any act that the store's own observer sees, in a process of its own and by a real SIGKILL,
 //!   readers see the set before or the set after, whole; the operation done again ends well, and the home is then,
@@ -9,14 +9,16 @@
 //!   the operation or what it is after it;
 //! * the same, when the one that recovers is killed as well;
 //! * the same, for the system calls of the program as it is shipped, killed by `strace`;
+//! * the same, in each state that a power cut may leave of the operation, built from its acts ([`disk_model`]); what had been
+//!   acknowledged is there;
 //! * whichever act fails, the error names what was tried and on what, and the next process ends well. After a sync that
 //!   failed the handle does not write.
 //!
 //! As it stands, a slice by a fixed rule is run ([`points`]); `MODSTORE_CRASH=all` runs every point, and
 //! `MODSTORE_CRASH_ON=DIR` on the file system of that directory. Each law prints its row of `docs/reliability.md`.
 //!
-//! Limits: a process dies here and never the machine, so nothing is lost that was written; power cuts are tested
-//! elsewhere. One process at a time. What threads do side by side is put in one order, by one job and one thread.
+//! Limits: a process dies here and never the machine. Cuts of the power are built from acts here, and done to real file systems in
+//! `power_cuts.rs`. One process at a time. What threads do side by side is put in one order, by one job and one thread.
 
 #![expect(
     clippy::unwrap_used,
@@ -42,6 +44,10 @@ mod acts;
 mod calls;
 #[path = "crash/faults.rs"]
 mod faults;
+#[path = "crash/disk_model.rs"]
+mod disk_model;
+#[path = "crash/states.rs"]
+mod states;
 
 use scenario::Scenario;
 
@@ -80,6 +86,12 @@ macro_rules! law {
             crate::calls::each_is_the_last(stringify!($name), &$scenario);
         }
     };
+    (states, $name:ident, $scenario:expr) => {
+        #[test]
+        fn is_whole_and_converges_in_each_state_that_a_power_cut_may_leave() {
+            crate::states::each_recovers(stringify!($name), &$scenario);
+        }
+    };
     (faults, $name:ident, $scenario:expr) => {
         #[test]
         fn names_what_failed_and_is_undone_or_done_whichever_act_fails() {
@@ -89,22 +101,27 @@ macro_rules! law {
 }
 
 laws! {
-    first_install: FIRST_INSTALL, acts recovery calls faults;
-    update_of_5: UPDATE_OF_5, acts recovery calls faults;
+    first_install: FIRST_INSTALL, acts recovery calls faults states;
+    update_of_5: UPDATE_OF_5, acts recovery calls faults states;
     failed_update: FAILED_UPDATE, acts recovery calls faults;
-    partial_update: PARTIAL_UPDATE, acts recovery calls faults;
+    partial_update: PARTIAL_UPDATE, acts recovery calls faults states;
     mirrored_update: MIRRORED_UPDATE, acts recovery calls faults;
     large_update: LARGE_UPDATE, acts recovery calls faults;
     update_with_submodule: UPDATE_WITH_SUBMODULE, acts recovery calls faults;
-    building_update: BUILDING_UPDATE, acts recovery calls faults;
-    rollback: ROLLBACK, acts recovery calls faults;
-    remove: REMOVE, acts recovery calls faults;
-    link: LINK, acts recovery calls faults;
-    sweep: SWEEP, acts recovery calls faults;
-    sweeping_update: SWEEPING_UPDATE, acts recovery faults;
-    compaction: COMPACTION, acts recovery faults;
-    repair: REPAIR, acts recovery calls faults;
-    reset: RESET, acts recovery calls faults;
-    purge: PURGE, acts recovery calls faults;
-    expose: EXPOSE, acts recovery faults;
+    building_update: BUILDING_UPDATE, acts recovery calls faults states;
+    rollback: ROLLBACK, acts recovery calls faults states;
+    remove: REMOVE, acts recovery calls faults states;
+    link: LINK, acts recovery calls faults states;
+    sweep: SWEEP, acts recovery calls faults states;
+    sweeping_update: SWEEPING_UPDATE, acts recovery faults states;
+    compaction: COMPACTION, acts recovery faults states;
+    repair: REPAIR, acts recovery calls faults states;
+    reset: RESET, acts recovery calls faults states;
+    purge: PURGE, acts recovery calls faults states;
+    expose: EXPOSE, acts recovery faults states;
+}
+
+#[test]
+fn a_store_that_leaves_out_a_kind_of_sync_is_caught_in_some_state_of_a_power_cut() {
+    states::a_missing_sync_is_caught("update_of_5", &scenario::UPDATE_OF_5);
 }

@@ -50,6 +50,16 @@ impl Left {
         Self(rest)
     }
 
+    /// Without what a cut of the power leaves or takes and no command needs: the journal's torn end, set aside, half a reserve, and
+    /// locks, which are made where they are used.
+    pub(crate) fn without_torn_ends(&self) -> Self {
+        let mut rest = self.0.clone();
+        rest.retain(|name, _| {
+            name != "journal.RANDOM" && name != "reserve" && !name.starts_with("locks/")
+        });
+        Self(rest)
+    }
+
     /// Without what depends on how often a reset was begun: each makes one more generation, and drops the earlier ones.
     pub(crate) fn without_numbers(&self) -> Self {
         let unnumbered = |text: &str| {

@@ -89,6 +89,11 @@ impl World {
         self.modules.linked.clone()
     }
 
+    /// The directory that homes lie in.
+    pub(crate) fn root(&self) -> &Path {
+        self.place.path()
+    }
+
     /// A home of this name, as the prepared one.
     pub(crate) fn copy(&self, name: &str) -> PathBuf {
         self.copy_of(&self.place.path().join("home"), name)
@@ -167,6 +172,19 @@ impl World {
                 left_in(home).without_numbers().must_be(&self.undisturbed.without_numbers())
             }
             _ => left_in(home).must_be(&self.undisturbed),
+        }
+    }
+
+    /// The same after a cut of the power, which may tear what a killed process leaves whole.
+    pub(crate) fn nothing_but_torn_ends_left(&self, home: &Path) -> Result<(), String> {
+        self.is_after(home)?;
+        is_verified(home)?;
+        let (left, wanted) =
+            (left_in(home).without_torn_ends(), self.undisturbed.without_torn_ends());
+        match self.scenario.operation {
+            Operation::Repair => left.without_repairs().must_be(&wanted.without_repairs()),
+            Operation::Reset => left.without_numbers().must_be(&wanted.without_numbers()),
+            _ => left.must_be(&wanted),
         }
     }
 

@@ -3,7 +3,7 @@
 //! The journal comes first when a link is made, and last when it is taken away. So a crash leaves a link that is recorded and
 //! not there, which `verify` finds, and never one that the store does not know. Nothing is ever put over what is there.
 //!
-//! A place belongs to the host: nothing in its directory is synced, so a power cut may bring a link back or take it away.
+//! What a command did to a link is durable when it has ended. Only what a module's removal took away may be back after a power cut.
 
 use std::path::{Path, PathBuf};
 
@@ -83,6 +83,12 @@ pub(super) fn take_away(
     Ok(())
 }
 
+/// Makes what became of a link's name durable.
+fn sync_beside(disk: &Disk, place: &LinkedPath) -> Result<(), DiskError> {
+    let directory = place.as_path().parent().filter(|directory| directory.is_dir());
+    directory.map_or(Ok(()), |directory| disk.sync_dir(directory))
+}
+
 impl Locked {
     /// Records an exposure and makes its link. One that cannot be made is not recorded.
     ///
@@ -107,6 +113,7 @@ impl Locked {
             }
             return Err(error.into());
         }
+        sync_beside(&disk, place)?;
         drop((staging, _lock));
         Ok(state)
     }
@@ -124,6 +131,7 @@ impl Locked {
         }
         for (place, exposure) in &known {
             take_away(&self.disk, &self.layout, place, exposure)?;
+            sync_beside(&self.disk, place)?;
         }
         let records = known.into_iter().map(|(place, _)| Record::Unexposed { place });
         self.journal.append(&self.disk, records.collect())?;
