@@ -19,6 +19,7 @@ use modstore_core::{Context, disk, events, model, parallel, program};
 use modstore_python as environment;
 
 mod commit;
+mod tier;
 mod acquire;
 mod access;
 mod build;
@@ -56,7 +57,7 @@ pub use {
     check::{Finding, RepairReport, Verification},
     commit::State,
     consent::DeclaredBuild,
-    ops::{Activated, Added, Difference, EnsureReport, Ensured, Reset, Set},
+    ops::{Activated, Added, Difference, EnsureReport, Ensured, PushReport, Reset, Set},
     reclaim::{Lease, Leased, SweepPlan, SweepReport},
     reset::{PurgePlan, PurgeReport},
     update::{
@@ -75,8 +76,8 @@ pub use {
     commit::JournalError,
     declare::DeclareError,
     ops::{
-        ActivateError, AddError, AllowError, DifferenceError, ExposeError, RemoveError, ResetError,
-        RollbackError, SetError,
+        ActivateError, AddError, AllowError, DifferenceError, ExposeError, PushError, RemoveError,
+        ResetError, RollbackError, SetError,
     },
     reclaim::{LeaseError, PlanError, SweepError},
     reset::PurgeError,
@@ -99,7 +100,7 @@ pub mod internals {
         )*};
     }
 
-    open!(acquire, build, check, commit, import, ops, reclaim, reset, update);
+    open!(acquire, build, check, commit, import, ops, reclaim, reset, tier, update);
 }
 
 /// The examples of the guides, which must compile.

@@ -26,7 +26,7 @@ use super::{
     planting::{Planting, is_unchanged},
     verbs::{Disk, DiskError, is_random_name, names_in, random_name},
 };
-use crate::model::{Digest, GitTree, Manifest};
+use crate::model::{Digest, GitTree, KeptCommits, Manifest};
 
 /// A private directory below `staging/`, removed when dropped.
 #[derive(Debug)]
@@ -54,6 +54,7 @@ pub struct Staged {
     tree: PathBuf,
     list: PathBuf,
     git: Option<PathBuf>,
+    commits: Option<PathBuf>,
     digest: Digest,
     files: u64,
     bytes: u64,
@@ -208,11 +209,25 @@ impl Staged {
         Ok(Self {
             list,
             git,
+            commits: None,
             digest,
             files: manifest.files().len() as u64,
             bytes: manifest.size(),
             tree,
         })
+    }
+
+    /// Keeps commit objects beside it.
+    ///
+    /// # Errors
+    /// The tree is not to be used.
+    pub fn keep_commits(self, disk: &Disk, commits: &KeptCommits) -> Result<Self, DiskError> {
+        if commits.is_empty() {
+            return Ok(self);
+        }
+        let path = self.tree.with_extension("commits");
+        disk.create_file(&path, &commits.to_bytes())?;
+        Ok(Self { commits: Some(path), ..self })
     }
 
     /// Whether it is still what was written: no other program should write here, but a cleaner of caches
@@ -240,6 +255,12 @@ impl Staged {
     #[must_use]
     pub fn git(&self) -> Option<&Path> {
         self.git.as_deref()
+    }
+
+    /// Where its commit objects are, for a tree from git.
+    #[must_use]
+    pub fn commits(&self) -> Option<&Path> {
+        self.commits.as_deref()
     }
 
     /// The list of the tree, if it is still what was written.

@@ -225,6 +225,7 @@ fn bind(
     let attributes = resolution.commit().and_then(|_| tree.attributes(context.store.layout, &part));
     let (mut warnings, stats) = counted_once(tree);
     warnings.extend(attributes);
+    let stats = FetchStats { from: Some(tree.from), ..stats };
     Outcome::changed(to, warnings, stats)
 }
 
