@@ -232,7 +232,9 @@ fn not_regular(key: &Key) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::{os::unix::fs::PermissionsExt as _, sync::Arc};
+
+    use modstore_core::disk::{Act, Observer};
 
     use super::*;
 
@@ -344,6 +346,52 @@ mod tests {
         let left: Vec<_> = std::fs::read_dir(&unfinished).unwrap().collect();
         assert_eq!(left.len(), 1);
         assert!(unfinished.join("young").exists());
+    }
+
+    /// Lets so many acts happen; from then on none does, as after the end of the process.
+    struct DiesAfter(std::sync::atomic::AtomicUsize);
+
+    impl Observer for DiesAfter {
+        fn before(&self, _: Act<'_>) -> io::Result<()> {
+            let left = &self.0;
+            let take = |left: usize| left.checked_sub(1);
+            let order = std::sync::atomic::Ordering::Relaxed;
+            left.fetch_update(order, order, take).map(drop).map_err(|_| io::Error::other("dead"))
+        }
+    }
+
+    #[test]
+    fn a_writer_that_ends_at_any_step_leaves_a_whole_object_or_none() {
+        for replace in [false, true] {
+            for steps in 0.. {
+                let (place, old) = (place("the new object"), place("the old object"));
+                let (key, cancel) = (Key::commit("ab12"), Cancel::new());
+                if replace {
+                    place.directory().put(&key, &old.content, false, &cancel).unwrap();
+                }
+                let disk = Disk::observed(Arc::new(DiesAfter(steps.into())));
+                let options = TierOptions { disk, ..TierOptions::default() };
+                let done = Directory::new(place.root.clone(), &options).put(
+                    &key,
+                    &place.content,
+                    replace,
+                    &cancel,
+                );
+                let expected = ["the new object", "the old object"].map(str::to_owned);
+                let found = read(&place.directory(), &key);
+                assert!(
+                    found.as_ref().map_or(!replace, |found| expected.contains(found)),
+                    "{steps}"
+                );
+                // Another writer is not held up by what is left.
+                place.directory().put(&key, &place.content, true, &cancel).unwrap();
+                assert_eq!(read(&place.directory(), &key).as_deref(), Some("the new object"));
+                if done.is_ok() {
+                    assert!(steps >= 5, "{steps} steps");
+                    break;
+                }
+            }
+        }
     }
 
     #[test]

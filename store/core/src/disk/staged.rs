@@ -230,6 +230,22 @@ impl Staged {
         Ok(Self { commits: Some(path), ..self })
     }
 
+    /// The same, with the commit objects of another that has the same tree. Without those that cannot be kept, an entry is
+    /// not published, and that is all.
+    #[must_use]
+    pub fn with_commits_of(self, disk: &Disk, other: &Self) -> Self {
+        let read = |path: Option<&Path>| {
+            let bytes = path.and_then(|path| read_own(path).ok()).unwrap_or_default();
+            KeptCommits::from_bytes(&bytes).unwrap_or_default()
+        };
+        let mut commits = read(self.commits());
+        commits.extend(read(other.commits()));
+        let path = self.tree.with_extension("commits");
+        let kept =
+            disk.remove_file(&path).and_then(|()| disk.create_file(&path, &commits.to_bytes()));
+        Self { commits: kept.ok().map(|()| path), ..self }
+    }
+
     /// Whether it is still what was written: no other program should write here, but a cleaner of caches
     /// may. Contents are not read.
     #[must_use]

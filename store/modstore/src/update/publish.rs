@@ -77,6 +77,19 @@ pub enum NotPublished {
     Cancelled,
 }
 
+impl NotPublished {
+    /// Whether a tier or this store has failed, so that it may be published another time.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        match self {
+            Self::Linked | Self::Archive | Self::Secret | Self::NoTier | Self::TooLong { .. } => {
+                false
+            }
+            Self::NoLists | Self::Packing(_) | Self::Trouble | Self::Cancelled => true,
+        }
+    }
+}
+
 /// What is published.
 #[derive(Clone, Copy)]
 pub(crate) struct Publisher<'a> {
