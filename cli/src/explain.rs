@@ -7,12 +7,11 @@ use std::error::Error;
 
 use modstore::{
     AccessError, ActivateError, AddError, AllowError, BindError, DeclareError, DifferenceError,
-    ExposeError, JournalError, LeaseError, OpenError, PlanError, PurgeError, PushError,
-    RemoveError, RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError,
+    ExposeError, JournalError, LeaseError, OpenError, PlanError, PurgeError, RemoveError, RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError,
     VerifyError,
     internals::{
         commit::{BeginError, CommitError, ProjectLockError},
-        ops::{ImportError, PatchError, PlaceFault, TransactError},
+        ops::{ImportError, PatchError, PlaceFault, PushError, TransactError},
         reclaim::Root,
         tier::TierSetupError,
     },

@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::Args;
-use modstore::{ModuleName, PushReport};
+use modstore::{ModuleName, internals::ops::PushReport};
 use modstore_core::model::causes;
 use schemars::JsonSchema;
 use serde::Serialize;

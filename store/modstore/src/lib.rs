@@ -57,7 +57,7 @@ pub use {
     check::{Finding, RepairReport, Verification},
     commit::State,
     consent::DeclaredBuild,
-    ops::{Activated, Added, Difference, EnsureReport, Ensured, PushReport, Reset, Set},
+    ops::{Activated, Added, Difference, EnsureReport, Ensured, Reset, Set},
     reclaim::{Lease, Leased, SweepPlan, SweepReport},
     reset::{PurgePlan, PurgeReport},
     update::{
@@ -76,7 +76,7 @@ pub use {
     commit::JournalError,
     declare::DeclareError,
     ops::{
-        ActivateError, AddError, AllowError, DifferenceError, ExposeError, PushError, RemoveError,
+        ActivateError, AddError, AllowError, DifferenceError, ExposeError, RemoveError,
         ResetError, RollbackError, SetError,
     },
     reclaim::{LeaseError, PlanError, SweepError},

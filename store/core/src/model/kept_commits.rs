@@ -9,7 +9,7 @@ use gix::{ObjectId, objs::Kind};
 /// The longest commit that is kept: messages have kilobytes, and a list of parents can be long.
 const LONGEST: usize = 1 << 20;
 
-/// So many bytes of earlier commits with the same tree are kept besides.
+/// The bytes of earlier commits with the same tree that are kept besides, at most.
 const EARLIER: usize = 64 << 10;
 
 /// Commit objects, by their ids.

@@ -79,7 +79,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) hosts: Hosts,
     network: OnceLock<Network>,
     pub(super) submodules: SharedSubmodules,
-    /// Places with packs that nobody has to trust.
+    /// Places with packs that need no trust.
     pub(super) tiers: Option<&'a Tiers>,
     state: &'a State,
     /// Made when first asked for: most commands find nothing to fetch.

@@ -1,6 +1,6 @@
 //! The tiers of `config.toml`: of the store, then of the user.
 //!
-//! A project's home comes with its repository, and a tier may be told what is private and may run a program for a login. So
+//! A project's home comes with its repository, and a tier may be sent what is private, and may run a program for a login. So
 //! a project's own `config.toml` lies where only the user writes, as all that lets a store run something.
 
 use std::path::{Path, PathBuf};

@@ -15,9 +15,9 @@ pub(super) struct Trouble(Mutex<Record>);
 struct Record {
     in_a_row: u32,
     given_up: bool,
-    /// A person is told once for each tier.
-    told: bool,
-    told_of_refusal: bool,
+    /// Whether a line was printed about it: one for each tier.
+    reported: bool,
+    reported_refusal: bool,
 }
 
 impl Trouble {
@@ -37,15 +37,15 @@ impl Trouble {
             record.in_a_row += 1;
             let is_gone = matches!(error, TierError::Unreachable { .. });
             record.given_up |= is_gone || record.in_a_row >= MOST;
-            let first = !std::mem::replace(&mut record.told, true);
+            let first = !std::mem::replace(&mut record.reported, true);
             let given_up = if is_gone { "; it is not asked again now" } else { "" };
             first.then(|| format!("shared tier: {causes}{given_up}"))
         })
     }
 
-    /// An object did not prove. Whether a person is to be told: once for each tier.
+    /// An object did not prove. Whether a line is to be printed: one for each tier.
     pub(super) fn refused(&self) -> bool {
-        self.with(|record| !std::mem::replace(&mut record.told_of_refusal, true))
+        self.with(|record| !std::mem::replace(&mut record.reported_refusal, true))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Record) -> T) -> T {

@@ -1,4 +1,4 @@
-//! Shared tiers: packs at a place that nobody has to trust.
+//! Shared tiers: packs at a place that needs no trust.
 
 use crate::{
     acquire::{
