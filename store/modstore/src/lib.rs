@@ -76,8 +76,8 @@ pub use {
     commit::JournalError,
     declare::DeclareError,
     ops::{
-        ActivateError, AddError, AllowError, DifferenceError, ExposeError, RemoveError,
-        ResetError, RollbackError, SetError,
+        ActivateError, AddError, AllowError, DifferenceError, ExposeError, RemoveError, ResetError,
+        RollbackError, SetError,
     },
     reclaim::{LeaseError, PlanError, SweepError},
     reset::PurgeError,

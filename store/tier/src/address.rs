@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_shown_without_its_secret() {
+    fn an_address_is_printed_without_its_secret() {
         let tier = read("https://me:secret@tier.example/prefix?token=secret#secret").unwrap();
         assert_eq!(tier.to_string(), "https://tier.example/prefix");
         assert_eq!(format!("{tier:?}"), "https://tier.example/prefix");

@@ -4,7 +4,7 @@
 //! a key there is a whole object or none, whenever a writer ends, and two writers of one key do not meet.
 //!
 //! Objects may be read by those who may read the root, and what is made on the way to them has the root's permissions:
-//! whoever shares the root with a group shares what is below it.
+//! a root that is shared with a group shares what is below it.
 
 use std::{
     fs::{File, Metadata},
@@ -24,7 +24,7 @@ use crate::{Found, Key, Objects, Published, TierError, TierOptions};
 /// Where objects are written before they have their key.
 const UNFINISHED: &str = "v1/.new";
 
-/// After this long nobody writes an unfinished object any more.
+/// After this long an unfinished object has no writer any more.
 const ABANDONED: Duration = Duration::from_hours(24);
 
 /// A directory with objects.

@@ -1,4 +1,4 @@
-//! A shared tier: objects under keys, at a place that nobody has to trust.
+//! A shared tier: objects under keys, at a place that needs no trust.
 //!
 //! Objects are never changed and prove themselves, so a place needs to do very little: give the bytes of a key, and take bytes
 //! for a key. Who reads an object proves it; this crate only carries it.

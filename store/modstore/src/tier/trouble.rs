@@ -9,10 +9,10 @@ const MOST: u32 = 3;
 
 /// What has gone wrong with one tier.
 #[derive(Debug, Default)]
-pub(super) struct Trouble(Mutex<Record>);
+pub(super) struct Trouble(Mutex<TroubleSoFar>);
 
 #[derive(Debug, Default)]
-struct Record {
+struct TroubleSoFar {
     in_a_row: u32,
     given_up: bool,
     /// Whether a line was printed about it: one for each tier.
@@ -48,7 +48,7 @@ impl Trouble {
         self.with(|record| !std::mem::replace(&mut record.reported_refusal, true))
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Record) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut TroubleSoFar) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
