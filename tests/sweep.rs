@@ -117,7 +117,7 @@ fn what_no_kept_generation_needs_goes_with_all_that_belongs_to_it() {
     let report = place.sweep(2);
     assert_eq!(report.retired, [1, 2, 3].map(number));
     assert_eq!(report.removed.len(), 3);
-    assert_eq!((report.deleted, report.left), (3 + 3 * 3, 0), "three links, and tree, list, ids");
+    assert_eq!((report.deleted, report.left), (3 + 3 * 4, 0), "three links, and tree, list, ids, commit");
     let names = |digests: &[Digest]| digests.iter().map(ToString::to_string).collect();
     assert_eq!(place.names("entries"), names(&new));
     assert_eq!(place.names("generations"), ["4", "5"].map(str::to_owned).into());
@@ -278,11 +278,12 @@ fn entries_and_lists_that_were_never_recorded_go() {
     fs::create_dir(place.home().join("entries").join(&digest)).unwrap();
     fs::write(place.home().join("manifests").join("cd".repeat(32)), "").unwrap();
     fs::write(place.home().join("manifests").join("ef".repeat(32) + ".git"), "").unwrap();
+    fs::write(place.home().join("manifests").join("01".repeat(32) + ".commits"), "").unwrap();
     fs::create_dir(place.home().join("mirrors").join("0".repeat(32) + ".git")).unwrap();
     let report = place.sweep(3);
-    assert_eq!((report.removed.len(), report.mirrors.len(), report.left), (3, 1, 0));
+    assert_eq!((report.removed.len(), report.mirrors.len(), report.left), (4, 1, 0));
     assert_eq!(place.names("entries").len(), 1);
-    assert_eq!(place.names("manifests").len(), 2);
+    assert_eq!(place.names("manifests").len(), 3);
     assert!(place.names("mirrors").iter().all(|name| name == "host.git"));
 }
 

@@ -4,6 +4,8 @@
 
 use std::{num::NonZeroU16, time::Duration};
 
+use modstore_core::model::amounts;
+
 /// The text is not a time, a size or a number.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write a whole number{what}")]
@@ -31,33 +33,12 @@ const SIZE: AmountError = AmountError {
 
 /// A time: `0s`, `30m`, `12h`, `7d`.
 pub(crate) fn time(text: &str) -> Result<Duration, AmountError> {
-    let seconds = |unit: &str| match unit {
-        "s" => Some(1),
-        "m" => Some(60),
-        "h" => Some(60 * 60),
-        "d" => Some(24 * 60 * 60),
-        _ => None,
-    };
-    amount(text, seconds).map(Duration::from_secs).ok_or(TIME)
+    amounts::time(text).ok_or(TIME)
 }
 
 /// A size in bytes: `800k`, `500M`, `2G`. As in all output of modstore, k is 1000.
 pub(crate) fn size(text: &str) -> Result<u64, AmountError> {
-    let bytes = |unit: &str| match unit.strip_suffix('B').unwrap_or(unit) {
-        "" if unit == "B" => Some(1),
-        "k" => Some(1000),
-        "M" => Some(1_000_000),
-        "G" => Some(1_000_000_000),
-        "T" => Some(1_000_000_000_000),
-        _ => None,
-    };
-    amount(text, bytes).ok_or(SIZE)
-}
-
-fn amount(text: &str, worth: impl Fn(&str) -> Option<u64>) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at_checked(digits)?;
-    number.parse::<u64>().ok()?.checked_mul(worth(unit)?)
+    amounts::size(text).ok_or(SIZE)
 }
 
 #[cfg(test)]
@@ -97,11 +78,12 @@ mod tests {
             ("500MB", 500_000_000),
             ("2G", 2_000_000_000),
             ("1T", 1_000_000_000_000),
+            ("1GiB", 1 << 30),
         ];
         for (text, bytes) in table {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for bad in ["", "0", "G", "2 G", "-2G", "1.5G", "2g", "2GiB", "99999999T"] {
+        for bad in ["", "0", "G", "2 G", "-2G", "1.5G", "2g", "2gib", "99999999T"] {
             assert_eq!(size(bad), Err(SIZE), "{bad}");
         }
     }

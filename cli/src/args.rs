@@ -49,6 +49,8 @@ Environment:
   MODSTORE_COPY_BYTES               bytes of a repository that only git can fetch (2147483648)
   MODSTORE_GIT_MEMORY               bytes of memory of git while it fetches one (8589934592)
   MODSTORE_TRANSPORT                git: git's own transport for all of HTTP; auto: where needed
+  MODSTORE_TIER                     shared tiers, with commas between them; off: none
+  MODSTORE_TIER_MODE                write: updates publish to them; read: they only read (read)
   MODSTORE_SHARE                    0: download what another store of yours has (1)
   MODSTORE_ALLOW_BUILDS             1: run every declared build without `modstore allow`, for CI
 modstore also uses what git uses: its configuration, credential helpers, proxies, GIT_SSH_COMMAND.
@@ -107,6 +109,7 @@ commands! {
     "import" Import(import::ImportArgs),
     "update" Update(update::UpdateArgs),
     "scan" Scan(scan::ScanArgs),
+    "push" Push(push::PushArgs),
     "outdated" Outdated(outdated::OutdatedArgs),
     "list" List(list::ListArgs),
     "show" Show(show::ShowArgs),

@@ -17,6 +17,7 @@ use crate::{
     output::{Answer, Output},
     progress::Progress,
     report::Failure,
+    tiers::tiers_of,
 };
 
 /// The store, the output and the cancellation, for every command.
@@ -111,7 +112,13 @@ impl Context {
 
     /// The options for the store, from the command line and the environment.
     pub(crate) fn options(&self) -> Result<Options, Failure> {
+        let tiers = match &self.place {
+            Ok(layout) => tiers_of(&self.global, layout)
+                .map_err(|error| Failure::of(Exit::Usage, &error).hint(error.hint()))?,
+            Err(_) => Vec::new(),
+        };
         limits::limited(Options {
+            tiers,
             lock_limit: self.global.lock_timeout,
             offline: self.global.offline,
             trust_home: self.home().is_ok_and(home::is_trusted),

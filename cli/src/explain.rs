@@ -11,8 +11,9 @@ use modstore::{
     RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError, VerifyError,
     internals::{
         commit::{BeginError, CommitError, ProjectLockError},
-        ops::{ImportError, PatchError, PlaceFault, TransactError},
+        ops::{ImportError, PatchError, PlaceFault, PushError, TransactError},
         reclaim::Root,
+        tier::TierSetupError,
     },
 };
 use modstore_core::{
@@ -32,6 +33,8 @@ const WAIT: &str = "wait for the other process, or give --lock-timeout a longer 
 pub(crate) const NAMES: &str = "`modstore list` shows the modules there are";
 const FIRST: &str = "`modstore add SOURCE` declares a module and fetches it";
 const GENERATIONS: &str = "`modstore history` lists the generations there are";
+const TIERS: &str =
+    "name a directory or an address: --tier URL, MODSTORE_TIER, or [[tier]] in config.toml";
 const TRIED_AGAIN: &str = "the next `modstore update` tries again";
 const PYTHON: &str = "give --python the environment's directory or its bin/python";
 const DAMAGED: &str = "the current generation still works; `modstore verify` says what is damaged";
@@ -213,7 +216,7 @@ explain! { TransactError, by [Update],
 
 // ---- the verbs
 
-explain! { UpdateError, by [Access, Declare, Hold, Journal, Begin, Project],
+explain! { UpdateError, by [Access, Declare, Hold, Journal, Begin, Project, Tier],
     Self::Unknown { .. } => hinted(Usage, NAMES),
     Self::Cancelled => plain(Interrupted),
     Self::Commit(CommitError::Modified { .. }) => hinted(
@@ -221,6 +224,14 @@ explain! { UpdateError, by [Access, Declare, Hold, Journal, Begin, Project],
         "keep other programs out of the store's home, and run it again",
     ),
     Self::Environment(_) => hinted(Failed, TRIED_AGAIN),
+    _ => plain(Failed),
+}
+
+explain! { TierSetupError, by [], _ => hinted(Usage, TIERS) }
+
+explain! { PushError, by [Access, Journal, Declare, Tier],
+    Self::Unknown(error) => error.explain(),
+    Self::NoTier => hinted(Usage, TIERS),
     _ => plain(Failed),
 }
 

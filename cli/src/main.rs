@@ -9,6 +9,7 @@ mod exit;
 mod effect;
 mod home;
 mod limits;
+mod tiers;
 mod interrupt;
 mod escape;
 mod text;

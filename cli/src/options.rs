@@ -26,6 +26,13 @@ pub(crate) struct Global {
     /// Do not use the network; local sources still work
     #[arg(long, global = true)]
     pub(crate) offline: bool,
+    /// Ask only the shared tier at URL, a directory or an address, before git; `off`: none; `only`: never ask git for
+    /// content; may be given twice [env: MODSTORE_TIER] [default: those of config.toml]
+    #[arg(long = "tier", value_name = "URL|off|only", action = ArgAction::Append, global = true)]
+    pub(crate) tiers: Vec<String>,
+    /// Publish what an update fetches to the shared tiers [env: MODSTORE_TIER_MODE=write]
+    #[arg(long, global = true)]
+    pub(crate) publish: bool,
     /// How many seconds to wait for another process that changes the store
     #[arg(long, value_name = "S", default_value = "300", value_parser = amounts::seconds, global = true)]
     pub(crate) lock_timeout: Duration,

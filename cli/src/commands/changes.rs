@@ -5,7 +5,11 @@ mod text;
 
 use modstore::{
     Store, UpdateReport, Warning,
-    internals::update::{Cost as StoreCost, Unchanged as StoreUnchanged},
+    internals::{
+        acquire::TreeFrom,
+        tier::TierCounts,
+        update::{Cost as StoreCost, Unchanged as StoreUnchanged},
+    },
 };
 use modstore_fetch::{Way, WayTaken};
 use schemars::JsonSchema;
@@ -49,6 +53,59 @@ pub(crate) struct Update {
     pub(super) cost: Cost,
     /// How each HTTP host was reached.
     pub(super) transports: Vec<TransportTaken>,
+    /// What the shared tiers came to; null if there are none.
+    pub(super) tier: Option<Tier>,
+}
+
+/// What the shared tiers of a command came to.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub(crate) struct Tier {
+    /// Objects that came from a tier and proved to be what was asked for.
+    hits: u64,
+    /// Objects that no tier has.
+    misses: u64,
+    /// Objects that did not prove to be what was asked for.
+    refused: u64,
+    /// Requests that failed.
+    errors: u64,
+    /// Bytes received from tiers.
+    bytes: u64,
+    /// Objects published.
+    published: u64,
+    /// Objects that were to be published and are not.
+    deferred: u64,
+}
+
+/// Where the tree of a module was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum FoundIn {
+    /// On this machine: in this store, another store or a mirror.
+    Store,
+    /// In a shared tier.
+    Tier,
+    /// In its repository.
+    Git,
+    /// At the address of its archive.
+    Archive,
+}
+
+impl From<TreeFrom> for FoundIn {
+    fn from(from: TreeFrom) -> Self {
+        match from {
+            TreeFrom::Tier => Self::Tier,
+            TreeFrom::Git => Self::Git,
+            TreeFrom::Archive => Self::Archive,
+            _ => Self::Store,
+        }
+    }
+}
+
+impl From<TierCounts> for Tier {
+    fn from(counts: TierCounts) -> Self {
+        let TierCounts { hits, misses, refused, errors, bytes, published, deferred } = counts;
+        Self { hits, misses, refused, errors, bytes, published, deferred }
+    }
 }
 
 /// A module that changed.
@@ -62,6 +119,8 @@ pub(crate) struct Updated {
     to: Binding,
     /// The path that stays the same through every update.
     target: String,
+    /// Where its tree was found; null for a linked module.
+    source: Option<FoundIn>,
     /// How many of the module's files differ; null for a linked module, or if that is not known.
     files_changed: Option<usize>,
     /// Whether a Python environment had to install it.
@@ -143,6 +202,7 @@ impl Update {
             from: updated.from.as_ref().map(Binding::from),
             to: Binding::from(&updated.to),
             target: updated.path.display().to_string(),
+            source: updated.came_from.map(FoundIn::from),
             files_changed: files::changed(store, updated),
             installed: report
                 .environments
@@ -165,6 +225,7 @@ impl Update {
             environments: report.environments.iter().map(EnvironmentChanges::from).collect(),
             cost: report.cost.into(),
             transports: report.transports.iter().map(TransportTaken::from).collect(),
+            tier: report.tier.map(Tier::from),
         }
     }
 

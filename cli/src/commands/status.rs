@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use modstore::{Finding, Generation, ModuleName, State, Store};
-use modstore_core::model::{Binding as StoreBinding, Declarations};
+use modstore_core::model::{Binding as StoreBinding, Declarations, TierMode, TierSettings};
 use modstore_python::{Drift, Owner, Registration};
+use modstore_tier::TierAddress;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -70,12 +71,25 @@ pub(crate) struct StatusAnswer {
     entries: usize,
     /// Bytes of the files of all entries, as if none were shared.
     bytes: u64,
+    /// Shared tiers, in the order in which they are asked, without secrets.
+    tiers: Vec<ConfiguredTier>,
     /// Python environments that follow the store.
     environments: Vec<FollowingEnvironment>,
     /// The leases that processes hold, by generation.
     leases: Vec<LeaseHolder>,
     /// What a crash left or what could not be deleted; the next `gc` tries to delete it.
     leftovers: Vec<Finding>,
+}
+
+/// A shared tier.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct ConfiguredTier {
+    /// Where it is.
+    url: String,
+    /// Whether updates publish to it.
+    writes: bool,
+    /// Whether git is asked for what it does not have.
+    fallback: bool,
 }
 
 /// A module that is failing, and its current version.
@@ -159,6 +173,7 @@ impl Runnable for StatusArgs {
             generations: state.generations().len(),
             entries: state.entries().len(),
             bytes: state.entries().values().map(|entry| entry.bytes).sum(),
+            tiers: context.options()?.tiers.iter().map(ConfiguredTier::from).collect(),
             environments: environments
                 .iter()
                 .map(|it| FollowingEnvironment::new(&store, it))
@@ -166,6 +181,14 @@ impl Runnable for StatusArgs {
             leases: store.leases()?.into_iter().map(LeaseHolder::from).collect(),
             leftovers: store.leftovers(&state),
         })
+    }
+}
+
+impl From<&TierSettings> for ConfiguredTier {
+    fn from(tier: &TierSettings) -> Self {
+        let url = tier.url.parse::<TierAddress>().map(|address| address.to_string());
+        let url = url.unwrap_or_else(|error| error.to_string());
+        Self { url, writes: tier.mode == TierMode::Write, fallback: tier.fallback }
     }
 }
 

@@ -53,6 +53,7 @@ pub fn compose(
         git.odd_modes.extend(odd_modes.into_iter().map(|(path, mode)| (below(&path), mode)));
         git.gitlinks.extend(gitlinks.into_iter().map(|(path, commit)| (below(&path), commit)));
         git.pointers.extend(pointers.into_iter().map(|(path, pointer)| (below(&path), pointer)));
+        written.commits.extend(from.commits);
         written.lfs_pointers.extend(from.lfs_pointers.iter().map(below));
         written.collisions.extend(from.collisions.into_iter().map(|mut collision| {
             collision.first = below(&collision.first);
@@ -106,7 +107,8 @@ impl BaseEntry {
     pub fn submodule(&self, path: &BStr) -> Option<Self> {
         let (manifest, git) = part(&self.manifest, &self.git, path)?;
         let (_, commit) = self.git.gitlinks.iter().find(|(link, _)| link == path)?;
-        Some(Self::new(self.root.join(os_path(path)), *commit, manifest, git))
+        let root = self.root.join(os_path(path));
+        Some(Self::new(root, *commit, manifest, git).with_commits(self.commits.clone()))
     }
 
     /// The submodules that were fetched with it: where they lie, and their commits.

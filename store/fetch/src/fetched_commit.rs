@@ -19,7 +19,7 @@ use modstore_core::{
     Cancel,
     disk::{Disk, Planting, Staged, Staging},
     events::Step,
-    model::{GitTree, Manifest},
+    model::{GitTree, KeptCommits, Manifest},
 };
 
 use crate::{
@@ -29,7 +29,9 @@ use crate::{
     mirror::{AttemptError, CommitSource, Mirror, MirrorPlace},
     pack::{Base, FindObject, MemoryBudget, base_is_usable, os_path},
     protocol::{ContentSource, Session, Tip},
-    tree::{UnpackOptions, WrittenTree, checkout_into, unpack_history_into, unpack_into},
+    tree::{
+        UnpackOptions, WrittenTree, checkout_into, keep_commit, unpack_history_into, unpack_into,
+    },
 };
 
 /// A tree of the caller that can be the base of a fetch.
@@ -39,14 +41,21 @@ pub struct BaseEntry {
     commit: ObjectId,
     pub(crate) manifest: Manifest,
     pub(crate) git: GitTree,
+    pub(crate) commits: KeptCommits,
 }
 
 impl BaseEntry {
     /// The tree at `root`, made of `commit`, with the lists of its files. Nothing is read here; damage shows when a
     /// file is used.
     #[must_use]
-    pub const fn new(root: PathBuf, commit: ObjectId, manifest: Manifest, git: GitTree) -> Self {
-        Self { root, commit, manifest, git }
+    pub fn new(root: PathBuf, commit: ObjectId, manifest: Manifest, git: GitTree) -> Self {
+        Self { root, commit, manifest, git, commits: KeptCommits::default() }
+    }
+
+    /// The same, with the commit objects that were kept of it.
+    #[must_use]
+    pub fn with_commits(self, commits: KeptCommits) -> Self {
+        Self { commits, ..self }
     }
 
     /// The commit.
@@ -55,7 +64,7 @@ impl BaseEntry {
         self.commit
     }
 
-    fn as_base(&self) -> Base<'_> {
+    pub(crate) fn as_base(&self) -> Base<'_> {
         Base::new(self.root.clone(), self.commit, &self.manifest, &self.git)
     }
 }
@@ -140,20 +149,23 @@ pub fn fetch_commit(
 /// # Errors
 /// Files already written stay in the staging, under names of their own, and go with it.
 pub fn commit_from_base(
-    base: &BaseEntry,
+    entry: &BaseEntry,
     into: Destination<'_>,
     on_step: &OnStep<'_>,
     cancel: &Cancel,
 ) -> Result<Option<PlantedCommit>, AcquireError> {
-    let base = base.as_base();
+    let base = entry.as_base();
     if !base_is_usable(&base) {
         return Ok(None);
     }
     let fetch = CommitFetch { commit: base.commit, into, on_step, cancel };
     let nowhere = |_: &ObjectId, _: &mut Vec<u8>| Ok(None);
-    let planted = fetch.write(Some(&base), |writer, options| {
+    let planted: Result<_, AcquireError> = fetch.write(Some(&base), |writer, options| {
         let written = checkout_into(&nowhere, base.git.root, writer, options);
-        written.map_err(|source| receiving(source, ""))
+        let mut written = written.map_err(|source| receiving(source, ""))?;
+        let object = entry.commits.find(&base.commit);
+        object.into_iter().for_each(|object| written.commits.add(base.commit, object.to_vec()));
+        Ok(written)
     });
     match planted {
         Err(error) if error.lacking().is_some() => Ok(None),
@@ -185,7 +197,8 @@ pub fn commit_from_mirror(
     let fetched = objects.tree_of(commit).map_err(|error| blame(error, url)).and_then(|tree| {
         with_base(base.as_ref(), |base| {
             fetch.write(base, |writer, options| {
-                checkout_into(&find, tree, writer, options).map_err(|error| blame(error, url))
+                let written = checkout_with(&find, (commit, tree), writer, options);
+                written.map_err(|error| blame(error, url))
             })
         })
     });
@@ -206,8 +219,52 @@ pub(crate) fn plant_from(
 ) -> Result<PlantedCommit, AcquireError> {
     let fetch = CommitFetch { commit, into, on_step, cancel };
     fetch.write(None, |writer, options| {
-        checkout_into(find, tree, writer, options).map_err(|source| receiving(source, at))
+        let written = checkout_with(find, (commit, tree), writer, options);
+        written.map_err(|source| receiving(source, at))
     })
+}
+
+/// Writes the tree of a commit, and keeps the commit.
+fn checkout_with(
+    find: &FindObject<'_>,
+    (commit, tree): (ObjectId, ObjectId),
+    writer: &Planting,
+    options: &UnpackOptions<'_>,
+) -> Result<WrittenTree, PackError> {
+    let mut written = checkout_into(find, tree, writer, options)?;
+    keep_commit(find, commit, &mut written.commits)?;
+    Ok(written)
+}
+
+/// Makes the tree of a commit from a pack that anyone may have made: what does not prove to be of this commit is an error.
+/// Unchanged files are linked from `base`, where there is one; it may have to be left out, which [`needs_no_base`] tells.
+///
+/// # Errors
+/// The tree is not to be used. `at` names the pack.
+pub fn commit_from_pack(
+    (pack, at): (&mut dyn BufRead, &str),
+    commit: ObjectId,
+    base: Option<&BaseEntry>,
+    into: Destination<'_>,
+    on_step: &OnStep<'_>,
+    cancel: &Cancel,
+) -> Result<PlantedCommit, AcquireError> {
+    // Of the very commit an entry would answer for the pack.
+    let base = base.filter(|base| base.commit != commit);
+    let base = base.map(BaseEntry::as_base).filter(base_is_usable);
+    let fetch = CommitFetch { commit, into, on_step, cancel };
+    let spill = into.staging.fresh();
+    let tip = Tip { commit, tag: None };
+    fetch.write(base.as_ref(), |writer, options| {
+        let written = unpack_into(pack, tip, writer, &spill, options);
+        written.map_err(|source| receiving(source, at))
+    })
+}
+
+/// Whether a pack that could not be made into a tree against a base may be made into one without.
+#[must_use]
+pub fn needs_no_base(error: &AcquireError) -> bool {
+    error.lacking().is_some()
 }
 
 /// Attempts a fetch with the base, and once more without it when it lacks a file that it should have.
@@ -321,7 +378,7 @@ impl CommitFetch<'_> {
                     let tree = objects.tree_of(self.commit).map_err(|error| blame(error, &url))?;
                     let find = |id: &ObjectId, buffer: &mut Vec<u8>| objects.find(id, buffer);
                     let fetched = self.write(base, |writer, options| {
-                        checkout_into(&find, tree, writer, options)
+                        checkout_with(&find, (self.commit, tree), writer, options)
                             .map_err(|error| blame(error, &url))
                     })?;
                     Ok((fetched, Vec::new()))
@@ -412,6 +469,7 @@ impl PlantedCommit {
     pub fn seal(self, disk: &Disk) -> Result<FetchedCommit, AcquireError> {
         let Self { writer, written, mut warnings } = self;
         let staged = Staged::seal(disk, writer, &written.manifest, Some(&written.git))
+            .and_then(|staged| staged.keep_commits(disk, &written.commits))
             .map_err(AcquireError::Write)?;
         let left = PointersLeft::of(&written.manifest, &written.git);
         warnings.extend(left.any().then(|| left.to_string()));

@@ -18,11 +18,12 @@ mod attributes;
 mod lfs;
 mod mirror;
 mod fetched_commit;
+mod pack_of_entry;
 mod local_clone;
 mod composed;
 mod archive;
 
-pub use archive::{FetchedArchive, KnownFile, fetch_archive};
+pub use archive::{FetchedArchive, KnownFile, archive_from, fetch_archive};
 pub use attributes::{Unapplied, unapplied_attributes};
 pub use composed::{SUBMODULES_FILE, compose};
 pub use errors::{
@@ -32,7 +33,7 @@ pub use errors::{
 };
 pub use fetched_commit::{
     BaseEntry, Destination, FetchedCommit, OnStep, PlantedCommit, commit_from_base,
-    commit_from_mirror, fetch_commit,
+    commit_from_mirror, commit_from_pack, fetch_commit, needs_no_base,
 };
 pub use lfs::{LfsObjects, PointersLeft};
 #[doc(hidden)]
@@ -47,6 +48,7 @@ pub use limits::{
 pub use local_clone::{CloneError, LocalClone, LocalWork, commit_from_clone};
 pub use mirror::MirrorPlace;
 pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
+pub use pack_of_entry::{PackingError, write_pack};
 pub use protocol::{ContentSource, Network, Resolved, Session, Tip, Wanted, is_short_id};
 pub use subdirectory::find_part;
 pub use submodules::{Submodule, SubmoduleList};

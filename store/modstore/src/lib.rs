@@ -19,6 +19,7 @@ use modstore_core::{Context, disk, events, model, parallel, program};
 use modstore_python as environment;
 
 mod commit;
+mod tier;
 mod acquire;
 mod access;
 mod build;
@@ -99,7 +100,7 @@ pub mod internals {
         )*};
     }
 
-    open!(acquire, build, check, commit, import, ops, reclaim, reset, update);
+    open!(acquire, build, check, commit, import, ops, reclaim, reset, tier, update);
 }
 
 /// The examples of the guides, which must compile.

@@ -36,6 +36,16 @@ pub enum TierError {
         /// The cause.
         source: std::io::Error,
     },
+    /// An object that is longer than what is read of one.
+    #[error("{place}: {key} is longer than {most} bytes, the most that is read of an object")]
+    TooLong {
+        /// Its address, without a secret.
+        place: String,
+        /// The name of the object.
+        key: crate::Key,
+        /// `max-object`.
+        most: u64,
+    },
     /// The command was asked to stop.
     #[error("stopped before it was finished")]
     Cancelled,

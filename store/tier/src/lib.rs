@@ -1,12 +1,19 @@
-//! A shared tier: objects under keys, at a place that nobody has to trust.
+//! A shared tier: objects under keys, at a place that needs no trust.
 //!
 //! Objects are never changed and prove themselves, so a place needs to do very little: give the bytes of a key, and take bytes
 //! for a key. Who reads an object proves it; this crate only carries it.
 
-mod error;
 mod key;
+mod error;
 mod objects;
+mod address;
+mod options;
+mod directory;
+mod open;
 
+pub use address::{AddressError, TierAddress};
 pub use error::TierError;
 pub use key::Key;
 pub use objects::{Found, Objects, Published};
+pub use open::{OpenError, open};
+pub use options::TierOptions;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Cost, TransportTaken, TransportWay, Update, Updated};
+use super::{Cost, FoundIn, TransportTaken, TransportWay, Update, Updated};
 use crate::{
     exit::Exit,
     json::{Binding, Deferred, DeferredReason, EnvironmentChanges, EnvironmentFailure, Failed},
@@ -35,7 +35,22 @@ impl Update {
             }
         }
         self.write_holds(to)?;
+        self.write_tier(to)?;
         self.write_generation(to)
+    }
+
+    fn write_tier(&self, to: &mut Page<'_>) -> io::Result<()> {
+        let Some(tier) = &self.tier else { return Ok(()) };
+        let from = |place| self.updated.iter().filter(|it| it.source == Some(place)).count();
+        let (tiers, git) = (from(FoundIn::Tier), from(FoundIn::Git));
+        if tiers + git > 0 || tier.refused > 0 {
+            writeln!(to, "{tiers} from tier, {git} from git, {} refused", tier.refused)?;
+        }
+        if tier.published > 0 {
+            let published = usize::try_from(tier.published).unwrap_or(usize::MAX);
+            writeln!(to, "{} published", count(published, "object"))?;
+        }
+        Ok(())
     }
 
     fn write_holds(&self, to: &mut Page<'_>) -> io::Result<()> {

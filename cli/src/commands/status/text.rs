@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{FailingModule, FollowingEnvironment, StatusAnswer};
+use super::{ConfiguredTier, FailingModule, FollowingEnvironment, StatusAnswer};
 use crate::{
     commands::{changes::stays, expose::ExposedModule},
     json::{Attempt, Held},
@@ -20,6 +20,7 @@ impl Answer for StatusAnswer {
         table.row(["modules", &self.modules.to_string()]);
         self.add_modules(&mut table);
         table.row(["entries", &format!("{}, {}", self.entries, size(self.bytes))]);
+        rows(&mut table, "tiers", self.tiers.iter().map(ConfiguredTier::summary));
         rows(&mut table, "environments", self.environments.iter().map(|it| it.summary()));
         rows(&mut table, "leases", self.leases.iter().map(|lease| lease.summary()));
         if !self.leftovers.is_empty() {
@@ -78,6 +79,15 @@ impl StatusAnswer {
             }
             _ => format!("generation {generation}, which is not in the journal"),
         }
+    }
+}
+
+impl ConfiguredTier {
+    /// `s3://ci-modules/team, published to by updates, instead of git`
+    fn summary(&self) -> String {
+        let writes = if self.writes { ", updates publish to it" } else { "" };
+        let alone = if self.fallback { "" } else { ", git is not asked for content" };
+        format!("{}{writes}{alone}", self.url)
     }
 }
 

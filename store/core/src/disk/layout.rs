@@ -239,16 +239,28 @@ impl Layout {
         self.manifests().join(format!("{digest}.built"))
     }
 
+    /// The commit objects of an entry from git.
+    #[must_use]
+    pub fn commits(&self, digest: Digest) -> PathBuf {
+        self.manifests().join(format!("{digest}.commits"))
+    }
+
     /// Everything that is there for an entry, the tree first.
     #[must_use]
-    pub fn all_of(&self, digest: Digest) -> [PathBuf; 4] {
-        [self.entry(digest), self.manifest(digest), self.git_tree(digest), self.built(digest)]
+    pub fn all_of(&self, digest: Digest) -> [PathBuf; 5] {
+        [
+            self.entry(digest),
+            self.manifest(digest),
+            self.git_tree(digest),
+            self.built(digest),
+            self.commits(digest),
+        ]
     }
 
     /// The entry that a name in `manifests/` is about.
     #[must_use]
     pub fn listed(name: &str) -> Option<Digest> {
-        let endings = [".git", ".built"];
+        let endings = [".git", ".built", ".commits"];
         let name = endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
         name.parse().ok()
     }

@@ -26,7 +26,7 @@ use super::{
     planting::{Planting, is_unchanged},
     verbs::{Disk, DiskError, is_random_name, names_in, random_name},
 };
-use crate::model::{Digest, GitTree, Manifest};
+use crate::model::{Digest, GitTree, KeptCommits, Manifest};
 
 /// A private directory below `staging/`, removed when dropped.
 #[derive(Debug)]
@@ -54,6 +54,7 @@ pub struct Staged {
     tree: PathBuf,
     list: PathBuf,
     git: Option<PathBuf>,
+    commits: Option<PathBuf>,
     digest: Digest,
     files: u64,
     bytes: u64,
@@ -208,11 +209,41 @@ impl Staged {
         Ok(Self {
             list,
             git,
+            commits: None,
             digest,
             files: manifest.files().len() as u64,
             bytes: manifest.size(),
             tree,
         })
+    }
+
+    /// Keeps commit objects beside it.
+    ///
+    /// # Errors
+    /// The tree is not to be used.
+    pub fn keep_commits(self, disk: &Disk, commits: &KeptCommits) -> Result<Self, DiskError> {
+        if commits.is_empty() {
+            return Ok(self);
+        }
+        let path = self.tree.with_extension("commits");
+        disk.create_file(&path, &commits.to_bytes())?;
+        Ok(Self { commits: Some(path), ..self })
+    }
+
+    /// The same, with the commit objects of another that has the same tree. Without those that cannot be kept, an entry is
+    /// not published, and that is all.
+    #[must_use]
+    pub fn with_commits_of(self, disk: &Disk, other: &Self) -> Self {
+        let read = |path: Option<&Path>| {
+            let bytes = path.and_then(|path| read_own(path).ok()).unwrap_or_default();
+            KeptCommits::from_bytes(&bytes).unwrap_or_default()
+        };
+        let mut commits = read(self.commits());
+        commits.extend(read(other.commits()));
+        let path = self.tree.with_extension("commits");
+        let kept =
+            disk.remove_file(&path).and_then(|()| disk.create_file(&path, &commits.to_bytes()));
+        Self { commits: kept.ok().map(|()| path), ..self }
     }
 
     /// Whether it is still what was written: no other program should write here, but a cleaner of caches
@@ -240,6 +271,12 @@ impl Staged {
     #[must_use]
     pub fn git(&self) -> Option<&Path> {
         self.git.as_deref()
+    }
+
+    /// Where its commit objects are, for a tree from git.
+    #[must_use]
+    pub fn commits(&self) -> Option<&Path> {
+        self.commits.as_deref()
     }
 
     /// The list of the tree, if it is still what was written.

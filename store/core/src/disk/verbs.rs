@@ -172,6 +172,12 @@ impl Disk {
         Self { observer: Some(observer), ..Self::default() }
     }
 
+    /// A handle for another place, seen by the same observer: what fails there poisons nothing here.
+    #[must_use]
+    pub fn elsewhere(&self) -> Self {
+        Self { observer: self.observer.clone(), ..Self::default() }
+    }
+
     /// Whether a sync has failed on this handle: what was written before it may be gone, and another sync
     /// would lie. Whoever is about to begin something new asks this first.
     #[must_use]

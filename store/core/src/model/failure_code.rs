@@ -75,6 +75,8 @@ codes! {
     RefusedTree = "refused-tree",
     /// A submodule is refused, or what `.gitmodules` says of it.
     Submodule = "submodule",
+    /// No tier has the content, and a tier with `fallback = false` says not to ask git for it.
+    NotInTier = "not-in-tier",
     /// `--offline` was given.
     Offline = "offline",
     /// `modules.lock` lacks the module, or has another source or tree for it.

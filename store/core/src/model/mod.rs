@@ -21,9 +21,12 @@ mod reference;
 mod ref_name;
 mod linked_path;
 mod source_error;
+pub mod amounts;
 mod toml_fields;
+mod tier_settings;
 mod contents;
 mod git_tree;
+mod kept_commits;
 mod remote_url;
 mod origin;
 mod source;
@@ -49,6 +52,7 @@ pub use failure_code::FailureCode;
 pub use generation::{Generation, ParseGenerationError};
 pub use git_tree::GitTree;
 pub use hold::Hold;
+pub use kept_commits::KeptCommits;
 pub use manifest::{
     FileKind, Manifest, ManifestError, TREE_CONTEXT, TreeFile, canonical_bytes, digest_of,
 };
@@ -77,6 +81,7 @@ pub use revision::{ParseRevisionError, Revision};
 pub use source::{ArchiveSource, ArchiveUrl, GitSource, Locking, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};
+pub use tier_settings::{OriginPattern, TierMode, TierSettings, TierSettingsError, read_tiers};
 pub use toml_fields::TomlFault;
 pub use transport::{ParseTransportError, Transport};
 pub use tree_part::{TreePart, TreePartError};

@@ -112,6 +112,20 @@ impl<'t> Fields<'t> {
         Ok(Some(Fields { table, at: self.at(key) }))
     }
 
+    /// The tables of `[[key]]`; none, where there is no such key.
+    pub(super) fn tables(&self, key: &str) -> Result<Vec<Fields<'t>>, Placed<TomlFault>> {
+        let Some(item) = self.table.get(key) else { return Ok(Vec::new()) };
+        let list = item.as_array_of_tables();
+        let list = list.ok_or_else(|| {
+            (
+                self.at(key),
+                TomlFault::Expected { key: key.to_owned(), expected: "written [[tier]]" },
+            )
+        })?;
+        let at = |table: &toml_edit::Table| table.span().map_or(self.at, |span| span.start);
+        Ok(list.iter().map(|table| Fields { table, at: at(table) }).collect())
+    }
+
     pub(super) fn text(&self, key: &str) -> Result<Option<&'t str>, Placed<TomlFault>> {
         let Some(item) = self.table.get(key) else { return Ok(None) };
         item.as_str().map(Some).ok_or_else(|| self.wrong(key, "a string"))

@@ -6,4 +6,4 @@ mod receive;
 #[cfg(test)]
 mod tests;
 
-pub use receive::{FetchedArchive, KnownFile, fetch_archive};
+pub use receive::{FetchedArchive, KnownFile, archive_from, fetch_archive};

@@ -7,7 +7,7 @@
 use std::{
     cell::Cell,
     fs::{File, OpenOptions},
-    io::{BufReader, Read as _},
+    io::{BufRead, BufReader, Read as _},
     path::Path,
 };
 
@@ -71,6 +71,31 @@ pub fn fetch_archive(
     })
 }
 
+/// The same, with the bytes of the archive from elsewhere: anyone may have made them.
+///
+/// # Errors
+/// As [`fetch_archive`].
+#[expect(clippy::too_many_arguments, reason = "those of `fetch_archive`, and the bytes")]
+pub fn archive_from(
+    bytes: &mut dyn BufRead,
+    network: &Network,
+    source: &ArchiveSource,
+    disk: &Disk,
+    staging: &Staging,
+    cancel: &Cancel,
+    limits: ArchiveLimits,
+    memory: &MemoryBudget,
+) -> Result<FetchedArchive, AcquireError> {
+    let (archive, tree) = (staging.fresh(), staging.fresh());
+    let acquiring = ArchiveFetch { network, source, disk, staging, cancel, limits, memory };
+    let received = acquiring.file().receive_from(&archive, bytes);
+    received.and_then(|received| acquiring.unpack(&archive, &tree, received)).inspect_err(|_| {
+        // Others may need the room before the staging goes.
+        let _ = disk.remove_file(&archive);
+        let _ = disk.remove_tree(&tree);
+    })
+}
+
 /// All that acquiring an archive needs.
 pub(crate) struct ArchiveFetch<'a> {
     pub(crate) network: &'a Network,
@@ -86,15 +111,28 @@ pub(crate) struct ArchiveFetch<'a> {
 impl ArchiveFetch<'_> {
     /// Receives the archive at `path`, and unpacks it at `root`; both are free, and in the staging.
     pub(crate) fn run(&self, path: &Path, root: &Path) -> Result<FetchedArchive, AcquireError> {
-        let file = KnownFile {
+        let received = self.file().receive(path)?;
+        self.unpack(path, root, received)
+    }
+
+    fn file(&self) -> KnownFile<'_> {
+        KnownFile {
             network: self.network,
             url: self.source.url.address(),
             sha256: self.source.sha256,
             limit: self.limits.archive,
             disk: self.disk,
             cancel: self.cancel,
-        };
-        let received = file.receive(path)?;
+        }
+    }
+
+    /// Unpacks what was received at `path`.
+    fn unpack(
+        &self,
+        path: &Path,
+        root: &Path,
+        received: u64,
+    ) -> Result<FetchedArchive, AcquireError> {
         let writer = Planting::create(self.disk, root).map_err(AcquireError::Write)?;
         let kind = self.source.url.kind();
         let folds = || self.staging.folds_names();
@@ -147,6 +185,18 @@ impl KnownFile<'_> {
         }
         let (expected, found) = (hex(expected), hex(found));
         Err(ArchiveError::WrongSum { expected, found, is_page: sent.is_page }.into())
+    }
+
+    /// The same with bytes from elsewhere.
+    fn receive_from(&self, path: &Path, bytes: &mut dyn BufRead) -> Result<u64, AcquireError> {
+        let failed = |source| ArchiveError::Open { path: path.to_owned(), source };
+        let mut next = |buf: &mut [u8]| bytes.read(buf).map_err(|error| failed(error).into());
+        let (received, found) = self.keep(path, &mut next)?;
+        if found == self.sha256 {
+            return Ok(received);
+        }
+        let (expected, found) = (hex(self.sha256), hex(found));
+        Err(ArchiveError::WrongSum { expected, found, is_page: false }.into())
     }
 
     /// Writes what comes to a new file, and returns its size and its sum.

@@ -23,7 +23,7 @@ use gix::{
 };
 use modstore_core::{
     disk::{DiskError, FoldsNames, LinkError, Planting, StreamError, Verb, open_regular},
-    model::{ContentHash, FileKind, GitTree, Manifest, TreeFile},
+    model::{ContentHash, FileKind, GitTree, KeptCommits, Manifest, TreeFile},
 };
 use rayon::prelude::*;
 
@@ -51,6 +51,8 @@ pub struct WrittenTree {
     pub manifest: Manifest,
     /// Their git ids.
     pub git: GitTree,
+    /// The commit that the tree is of, and those of its submodules, as objects.
+    pub commits: KeptCommits,
     /// Files that are Git LFS pointers.
     pub lfs_pointers: Vec<BString>,
     /// Paths that would be one on a file system that folds names.
@@ -386,6 +388,7 @@ impl<'a> Checkout<'a> {
             linked,
             manifest: Manifest::new(files).map_err(PackError::Manifest)?,
             git: GitTree::plain(root, blobs, odd_modes, gitlinks),
+            commits: KeptCommits::default(),
             lfs_pointers,
             collisions,
             written_bytes: self.written_bytes.into_inner(),

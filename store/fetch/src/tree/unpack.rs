@@ -22,7 +22,7 @@
 use std::{borrow::Cow, cell::RefCell, fs::File, io::BufRead, path::Path};
 
 use gix::{ObjectId, objs::Kind};
-use modstore_core::disk::Planting;
+use modstore_core::{disk::Planting, model::KeptCommits};
 use rayon::prelude::*;
 
 use super::{
@@ -142,11 +142,38 @@ fn receive_tree(
             known_objects(&objects, &bytes, &known_ids)?
         }
     };
+    let commits = commit_of(&objects, earlier, tip)?;
     drop(objects);
-    Ok((
-        WrittenTree { received_bytes: length, ..checkout.finish(root, extras, options.folds)? },
-        known,
-    ))
+    let tree = checkout.finish(root, extras, options.folds)?;
+    Ok((WrittenTree { commits, received_bytes: length, ..tree }, known))
+}
+
+/// The commit itself, which an earlier pack may have brought.
+fn commit_of(
+    objects: &PackObjects<'_>,
+    earlier: Option<&FindObject<'_>>,
+    tip: Tip,
+) -> Result<KeptCommits, PackError> {
+    let mut commits = KeptCommits::default();
+    match (objects.small(&tip.commit)?, earlier) {
+        (Some((Kind::Commit, object)), _) => commits.add(tip.commit, object),
+        (None, Some(find)) => keep_commit(find, tip.commit, &mut commits)?,
+        _ => {}
+    }
+    Ok(commits)
+}
+
+/// Adds a commit that an object database has.
+pub(crate) fn keep_commit(
+    find: &FindObject<'_>,
+    commit: ObjectId,
+    commits: &mut KeptCommits,
+) -> Result<(), PackError> {
+    let mut object = Vec::new();
+    if find_checked(find, &commit, Kind::Commit, &mut object)? {
+        commits.add(commit, object);
+    }
+    Ok(())
 }
 
 /// Writes the tree with id `tree` from an object database. Every object is checked against its id.

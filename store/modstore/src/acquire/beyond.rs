@@ -36,7 +36,7 @@ pub(super) fn complete(
         manifest: fetched.manifest,
         staged: Some(fetched.staged),
         warnings: fetched.warnings,
-        stats: FetchStats { written, linked, received: fetched.received },
+        stats: FetchStats { written, linked, received: fetched.received, from: None },
         from,
     })
 }

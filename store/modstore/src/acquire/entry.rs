@@ -4,7 +4,7 @@ use modstore_fetch::{BaseEntry, PointersLeft};
 
 use crate::{
     disk::{Layout, read_manifest, read_own},
-    model::{Digest, GitTree, Manifest, Revision},
+    model::{Digest, GitTree, KeptCommits, Manifest, Revision},
 };
 
 /// The entry of a commit, against which another commit of the same repository may be fetched.
@@ -26,8 +26,15 @@ pub(crate) fn pointers_left(layout: &Layout, digest: Digest) -> PointersLeft {
 }
 
 /// The entry, if the store has all that a base needs.
-pub(super) fn open_base(layout: &Layout, (digest, commit): BaseCommit) -> Option<BaseEntry> {
+pub(crate) fn open_base(layout: &Layout, (digest, commit): BaseCommit) -> Option<BaseEntry> {
     let manifest = read_manifest(layout, digest)?;
     let git = git_list(layout, digest, &manifest)?;
-    Some(BaseEntry::new(layout.entry(digest), commit.into(), manifest, git))
+    let commits = commits(layout, digest);
+    Some(BaseEntry::new(layout.entry(digest), commit.into(), manifest, git).with_commits(commits))
+}
+
+/// The commit objects that were kept of an entry; none, where they are damaged.
+pub(super) fn commits(layout: &Layout, digest: Digest) -> KeptCommits {
+    let bytes = read_own(&layout.commits(digest)).ok();
+    bytes.and_then(|bytes| KeptCommits::from_bytes(&bytes)).unwrap_or_default()
 }

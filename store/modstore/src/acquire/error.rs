@@ -54,12 +54,24 @@ pub enum SourceError {
         /// The path.
         path: PathBuf,
     },
+    /// No tier has it, and a tier with `fallback = false` takes the place of its origin.
+    #[error("no shared tier has {what}{}, and git is not asked for it", refused(*.is_refused))]
+    NotInTier {
+        /// What was wanted.
+        what: String,
+        /// Whether a tier has something else under its name.
+        is_refused: bool,
+    },
     /// The host was not asked: it has failed several times since this command began.
     #[error("{host} has failed several times and is not asked again now")]
     HostGivenUp {
         /// The host.
         host: String,
     },
+}
+
+fn refused(is_refused: bool) -> &'static str {
+    if is_refused { ", only something that did not prove to be it" } else { "" }
 }
 
 fn from(url: Option<&str>) -> String {
@@ -102,7 +114,8 @@ impl SourceError {
             Self::Acquire(error) => error.class(),
             Self::Submodule { source, .. } => source.class(),
             Self::RefusedSubmodule(error) => error.class(),
-            Self::HostGivenUp { .. } => Class::Transient,
+            Self::NotInTier { is_refused, .. } if *is_refused => Class::Permanent,
+            Self::HostGivenUp { .. } | Self::NotInTier { .. } => Class::Transient,
             Self::Network(_)
             | Self::FileToBuild { .. }
             | Self::OtherTree { .. }
@@ -118,6 +131,7 @@ impl SourceError {
             Self::Network(_) | Self::NoDirectory { .. } | Self::HostGivenUp { .. } => {
                 Stage::Resolve
             }
+            Self::NotInTier { .. } => Stage::Fetch,
             // The repository itself was there: what failed is a part of fetching it.
             Self::Submodule { source, .. } => match source.stage() {
                 Stage::Resolve => Stage::Fetch,
@@ -138,6 +152,7 @@ impl SourceError {
             Self::Submodule { source, .. } => source.code(),
             Self::RefusedSubmodule(error) => error.code(),
             Self::OtherTree { .. } => FailureCode::Lock,
+            Self::NotInTier { .. } => FailureCode::NotInTier,
             Self::FileToBuild { .. } | Self::NoDirectory { .. } => FailureCode::NoSuchDirectory,
             Self::HostGivenUp { .. } => FailureCode::Connection,
         }
@@ -151,6 +166,9 @@ impl SourceError {
             Self::Submodule { source, .. } => return source.hint(),
             Self::RefusedSubmodule(error) => return Some(error.hint()),
             Self::Network(_) | Self::HostGivenUp { .. } => return None,
+            Self::NotInTier { .. } => {
+                "publish it with `modstore push` where it is current, or let git be asked: `fallback = true`, no `--tier only`"
+            }
             Self::FileToBuild { .. } => {
                 "name the directory that the build needs in `subdirectory=`, or take the build out of modules.toml"
             }

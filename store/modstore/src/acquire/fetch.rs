@@ -37,7 +37,7 @@ pub(crate) fn fetch(
             tree.warnings.extend(remark);
             return Ok(Acquired::Tree(tree));
         }
-        Some(FoundTree::Own(planted)) => Some(*planted),
+        Some(FoundTree::Own(planted, from)) => Some((*planted, from)),
         None => None,
     };
     let mut tree = match resolution {
@@ -47,7 +47,8 @@ pub(crate) fn fetch(
         Resolution::Archive(archive) => archive::fetch(sources, upstream, archive)?,
         Resolution::Directory(path) => return Ok(Acquired::Directory(path.clone())),
     };
-    if let (Some(key), TreeFrom::Git | TreeFrom::Archive) = (resolution.key(contents), tree.from) {
+    let is_new = matches!(tree.from, TreeFrom::Git | TreeFrom::Tier | TreeFrom::Archive);
+    if let Some(key) = resolution.key(contents).filter(|_| is_new) {
         places::remember(sources, &key, &tree);
     }
     tree.warnings.extend(remark);
@@ -59,12 +60,12 @@ fn of_commit(
     sources: &Sources<'_>,
     upstream: &mut Upstream,
     (commit, contents): (&Fetched, &Contents),
-    (own, base): (Option<PlantedCommit>, Option<BaseCommit>),
+    (own, base): (Option<(PlantedCommit, TreeFrom)>, Option<BaseCommit>),
     modules: &[&ModuleName],
 ) -> Result<AcquiredTree, SourceError> {
     let base = repository::base(sources, &commit.origin, base);
     let (planted, from) = match own {
-        Some(planted) => (planted, TreeFrom::Mirror),
+        Some(own) => own,
         None => {
             // Of the very commit the server would leave out all of it, and an entry does not prove which commit it is of.
             let other =

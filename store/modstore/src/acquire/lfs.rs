@@ -4,6 +4,8 @@
 
 use modstore_fetch::{AcquireError, BaseEntry, PlantedCommit};
 
+use modstore_tier::Key;
+
 use super::{
     SourceError, Sources,
     repository::{self, MirrorPaths},
@@ -36,6 +38,10 @@ pub(super) fn fill(
             repository::report(context.events, module, step);
         }
     };
+    sources.may_ask(&origin, || {
+        let what = format!("the content that Git LFS keeps for files of {origin}");
+        (Key::archive(""), what)
+    })?;
     let source = sources.network()?.content_source(&url.expose(), context.cancel);
     let source = source.map_err(AcquireError::from)?.of_reference(reference.map(RefName::as_str));
     Ok(planted.fetch_large_files(&source, base, into, &on_step, context.cancel)?)

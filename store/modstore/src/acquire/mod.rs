@@ -17,6 +17,7 @@ mod upstream;
 mod shared;
 mod sources;
 mod repository;
+mod tiered;
 mod lfs;
 mod submodules;
 mod beyond;
@@ -28,7 +29,7 @@ pub use error::SourceError;
 pub use resolution::{FetchReason, Resolution};
 pub use tree::TreeFrom;
 pub(crate) use {
-    entry::{BaseCommit, pointers_left},
+    entry::{BaseCommit, open_base, pointers_left},
     fetch::fetch,
     resolution::{Meaning, Pin, Request},
     resolve::resolve,

@@ -10,6 +10,8 @@ use modstore_fetch::{
     Session, Wanted, fetch_commit, is_short_id,
 };
 
+use modstore_tier::Key;
+
 use super::{
     Reach, SourceError, Sources, Upstream,
     entry::{BaseCommit, open_base},
@@ -155,6 +157,11 @@ pub(super) fn fetch(
     modules: &[&ModuleName],
 ) -> Result<PlantedCommit, SourceError> {
     let context = sources.context;
+    sources.may_ask(&commit.origin, || {
+        let revision = commit.revision.to_string();
+        let what = format!("commit {revision} of {}", commit.origin);
+        (Key::commit(&revision), what)
+    })?;
     let (origin, commit) = (&commit.origin, commit.revision.into());
     let wanted = [Wanted::Commit(commit)];
     let session = connected(sources, upstream, &wanted, modules)?;

@@ -11,12 +11,15 @@ use modstore_fetch::{
     NetworkError, PackLimits, WayTaken,
 };
 
-use super::{hosts::Hosts, known::KnownTrees, shared::SharedSubmodules};
+use modstore_tier::Key;
+
+use super::{SourceError, hosts::Hosts, known::KnownTrees, shared::SharedSubmodules};
 use crate::{
     Context,
     commit::State,
     disk::{Staging, StagingError},
     model::{Origin, Revision, Transport},
+    tier::Tiers,
 };
 
 /// The memory is divided among so many fetches at least.
@@ -76,6 +79,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) hosts: Hosts,
     network: OnceLock<Network>,
     pub(super) submodules: SharedSubmodules,
+    /// Places with packs that need no trust.
+    pub(super) tiers: Option<&'a Tiers>,
     state: &'a State,
     /// Made when first asked for: most commands find nothing to fetch.
     known: OnceLock<KnownTrees>,
@@ -103,6 +108,7 @@ impl<'a> Sources<'a> {
             hosts: Hosts::default(),
             network: OnceLock::new(),
             submodules: SharedSubmodules::default(),
+            tiers: None,
             state,
             known: OnceLock::new(),
         }
@@ -111,6 +117,11 @@ impl<'a> Sources<'a> {
     /// The same, with an index of what this user's stores have.
     pub(crate) fn sharing(self, index: Option<&Path>) -> Self {
         Self { shared: index.map(Path::to_owned), ..self }
+    }
+
+    /// The same, with shared tiers.
+    pub(crate) fn tiered(self, tiers: &'a Tiers) -> Self {
+        Self { tiers: Some(tiers), ..self }
     }
 
     /// The same, with the repositories of clones, each of which has this commit of its origin.
@@ -148,6 +159,21 @@ impl<'a> Sources<'a> {
             opened.force_git();
         }
         Ok(self.network.get_or_init(|| opened))
+    }
+
+    /// Whether an origin may be asked for content that no tier has.
+    ///
+    /// # Errors
+    /// A tier takes its place.
+    pub(super) fn may_ask(
+        &self,
+        origin: &Origin,
+        wanted: impl FnOnce() -> (Key, String),
+    ) -> Result<(), SourceError> {
+        let replaced = self.tiers.filter(|tiers| tiers.replace_git(origin.as_str()));
+        let Some(tiers) = replaced else { return Ok(()) };
+        let (key, what) = wanted();
+        Err(SourceError::NotInTier { what, is_refused: tiers.has_refused(&key) })
     }
 
     /// What all connections so far cost.

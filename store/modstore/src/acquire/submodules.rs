@@ -33,6 +33,7 @@ use super::{
     key::TreeKey,
     lfs,
     repository::{self, MirrorPaths, PartOf},
+    tiered,
 };
 use crate::{
     disk::{DiskError, Verb, place},
@@ -312,6 +313,11 @@ fn plant(
         if let Some(planted) = found {
             return Ok(planted);
         }
+    }
+    let asked = (&commit.origin, commit.revision);
+    let module = of.modules.first().copied();
+    if let Some(planted) = tiered::commit(sources, asked, || None, Some(part_of), module)? {
+        return Ok(planted);
     }
     repository::fetch(sources, upstream, commit, base.as_ref(), Some(part_of), of.modules)
 }

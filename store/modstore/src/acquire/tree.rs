@@ -46,6 +46,8 @@ pub enum TreeFrom {
     Neighbour,
     /// In the bare mirror of its repository; no network was used.
     Mirror,
+    /// In a shared tier.
+    Tier,
     /// In its repository.
     Git,
     /// In the archive, or whatever else its checksum names.
@@ -61,6 +63,8 @@ pub(crate) struct FetchStats {
     pub(crate) linked: u64,
     /// Bytes received.
     pub(crate) received: u64,
+    /// Which place had it, if anything was looked for.
+    pub(crate) from: Option<TreeFrom>,
 }
 
 impl AcquiredTree {

@@ -53,6 +53,8 @@ codes! { pub(super) CODES of Code:
     VARIANT_DAMAGED = "variant-damaged", Damage, Repair::SetAside;
     /// The file with git's names of the entry's files cannot be used. Costs one full fetch.
     GIT_DAMAGED = "git-damaged", Warning, Repair::SetAside;
+    /// The file with the commit objects of the entry cannot be used. The entry is not published until it is fetched again.
+    COMMITS_DAMAGED = "commits-damaged", Warning, Repair::SetAside;
 }
 
 pub(super) const CHECK: Check =

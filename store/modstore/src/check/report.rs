@@ -112,6 +112,7 @@ impl How {
             Self::Rebuilt(TreeFrom::Store) => "rebuilt from other files of the store",
             Self::Rebuilt(TreeFrom::Neighbour) => "taken from another store",
             Self::Rebuilt(TreeFrom::Mirror) => "rebuilt from its mirror",
+            Self::Rebuilt(TreeFrom::Tier) => "taken from a shared tier",
             Self::Rebuilt(TreeFrom::Git) => "re-fetched",
             Self::Rebuilt(TreeFrom::Archive) => "unpacked again",
             Self::SetAside => "set aside",

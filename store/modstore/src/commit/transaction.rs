@@ -32,7 +32,10 @@ use super::{
 use crate::{
     Context,
     disk::{DiskError, Layout, Staged, Staging, is_directory, is_whole, read_own},
-    model::{Attempt, Binding, Bound, Built, Digest, Generation, Hold, LinkedPath, ModuleName},
+    model::{
+        Attempt, Binding, Bound, Built, Digest, Generation, Hold, KeptCommits, LinkedPath,
+        ModuleName,
+    },
 };
 
 /// A transaction that has begun and holds the store's lock.
@@ -236,12 +239,28 @@ impl Transaction {
             }
         }
         prepared.built = self.describe_built()?;
+        self.keep_earlier_commits()?;
         let changes = self.change.bindings.iter().filter(|_| !self.change.keeps_lock);
         let changes = changes.map(|(module, to)| (module, to.as_ref()));
         let lock = next_lock(&self.locked.layout, self.modules_after(), changes).print();
         self.locked.disk.create_file(&prepared.companion, lock.as_bytes())?;
         self.locked.disk.symlink(&Layout::current_text(next), &prepared.switch)?;
         Ok(prepared)
+    }
+
+    /// Adds the commits of entries that are there already to those that come: several commits may have one tree.
+    fn keep_earlier_commits(&self) -> Result<(), DiskError> {
+        let Locked { disk, layout, .. } = &self.locked;
+        for staged in self.change.entering.values() {
+            let Some(path) = staged.commits() else { continue };
+            let Ok(earlier) = read_own(&layout.commits(staged.digest())) else { continue };
+            let read = |bytes: &[u8]| KeptCommits::from_bytes(bytes).unwrap_or_default();
+            let mut all = read(&read_own(path).unwrap_or_default());
+            all.extend_with_earlier(read(&earlier));
+            disk.remove_file(path)?;
+            disk.create_file(path, &all.to_bytes())?;
+        }
+        Ok(())
     }
 
     /// Writes how the entries of changed bindings were built, for when the journal is lost.
@@ -303,6 +322,9 @@ impl Transaction {
         self.locked.disk.rename(staged.list(), &self.locked.layout.manifest(digest))?;
         if let Some(git) = staged.git() {
             self.locked.disk.rename(git, &self.locked.layout.git_tree(digest))?;
+        }
+        if let Some(commits) = staged.commits() {
+            self.locked.disk.rename(commits, &self.locked.layout.commits(digest))?;
         }
         let entry = self.locked.layout.entry(digest);
         if entry.symlink_metadata().is_err() {

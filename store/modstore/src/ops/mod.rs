@@ -6,6 +6,7 @@
 mod sweep;
 mod transact;
 mod update;
+mod push;
 mod add;
 mod link;
 mod import;
@@ -33,6 +34,7 @@ pub use ensure::{EnsureReport, Ensured, NotEnsured};
 pub use expose::{ExposeError, PlaceFault};
 pub use import::ImportError;
 pub use patch::{FileLines, PatchError};
+pub use push::{PushError, PushReport};
 pub use remove::RemoveError;
 pub use reset::{Dropped, Reset, ResetError};
 pub use rollback::RollbackError;

@@ -4,13 +4,18 @@ use std::path::Path;
 
 use crate::{
     Cancel, Context, Store,
+    acquire::TreeFrom,
     commit::{CommitError, State},
     declare,
     disk::names_in,
-    events::Events,
-    model::{Declarations, ModuleName},
+    events::{Event, Events},
+    model::{Binding, Declarations, ModuleName, causes},
     project::{report_strangers, settle_lock},
-    update::{self, Done, Outdated, UpdateError, UpdateReport, UpdateRequest},
+    tier::Tiers,
+    update::{
+        self, Done, NotPublished, Outdated, Publication, Publisher, UpdateError, UpdateReport,
+        UpdateRequest,
+    },
 };
 
 impl Store {
@@ -52,8 +57,10 @@ impl Store {
     ) -> Result<UpdateReport, UpdateError> {
         self.ensure_writable(context)?;
         let lock = if request.locked { Some(declare::read_lock(self.layout())?) } else { None };
-        let Done { report, after } =
-            update::update(context, self.options(), state, declared, lock.as_ref(), request)?;
+        let tiers = Tiers::open(context, &self.options().tiers)?;
+        let (store, lock_of) = ((context, &tiers), lock.as_ref());
+        let Done { mut report, after } =
+            update::update(store, self.options(), state, declared, lock_of, request)?;
         match &lock {
             None => settle_lock(context, declared, &report)?,
             Some(lock) if self.layout().project().is_some() => {
@@ -61,6 +68,8 @@ impl Store {
             }
             Some(_) => {}
         }
+        publish(context, &tiers, declared, &report);
+        report.tier = Some(tiers.counts()).filter(|_| !tiers.is_empty());
         self.sweep_briefly(context, after.as_ref());
         Ok(report)
     }
@@ -86,4 +95,42 @@ impl Store {
         let declared = self.declarations()?;
         update::outdated(self.context(events, cancel), self.options(), &declared, names)
     }
+}
+
+/// Publishes what an update has made current, to tiers that updates write to. What goes wrong is reported and changes
+/// nothing.
+fn publish(context: Context<'_>, tiers: &Tiers, declared: &Declarations, report: &UpdateReport) {
+    let is_new = |from: Option<TreeFrom>| !matches!(from, None | Some(TreeFrom::Tier));
+    let changed = report.updated.iter().filter(|updated| is_new(updated.came_from));
+    let changed: Vec<(&ModuleName, &Binding)> =
+        changed.map(|updated| (&updated.module, &updated.to)).collect();
+    if changed.is_empty() || !report.committed || !tiers.publishes() {
+        return;
+    }
+    let publisher = Publisher { context, tiers, declared, after_update: true };
+    let notice = |text: &str| context.events.happened(Event::Notice { text });
+    match publisher.publish(&changed) {
+        Err(error) => notice(&format!("nothing was published: {}", causes(&error).join(": "))),
+        Ok(published) => {
+            for (module, publication) in published {
+                if let Publication::Not(why) = publication
+                    && is_worth_a_line(&why)
+                {
+                    notice(&format!("`{module}` was not published: {why}"));
+                }
+            }
+        }
+    }
+}
+
+/// Whether a person wants to know it after each update: what the configuration says, and what a tier has said, is known.
+const fn is_worth_a_line(why: &NotPublished) -> bool {
+    !matches!(
+        why,
+        NotPublished::NoTier
+            | NotPublished::Linked
+            | NotPublished::Archive
+            | NotPublished::Trouble
+            | NotPublished::Cancelled
+    )
 }

@@ -13,7 +13,7 @@ use super::{
     outcome::{Outcome, Outcomes},
     parallel::in_lanes,
     plan::{Decision, Deferred, Plan, before_asking, decide},
-    staging::Trees,
+    staging::{Trees, add_tree},
 };
 use crate::{
     acquire::{
@@ -81,7 +81,8 @@ pub(super) fn gather(
     if !again.is_empty() && !context.store.cancel.is_cancelled() {
         let later = gather_once(context, &again, RetryPolicy::All);
         gathered.outcomes.extend(later.outcomes);
-        gathered.trees.extend(later.trees);
+        let later = later.trees.into_values();
+        later.for_each(|tree| add_tree(context.store.disk, &mut gathered.trees, tree));
     }
     gathered
 }
@@ -105,7 +106,7 @@ fn gather_once(context: &UpdateContext<'_>, groups: &[Group<'_>], policy: RetryP
     let mut all = Gathered::default();
     for Gathered { outcomes, trees } in done {
         all.outcomes.extend(outcomes);
-        all.trees.extend(trees);
+        trees.into_values().for_each(|tree| add_tree(context.store.disk, &mut all.trees, tree));
     }
     all
 }
@@ -176,7 +177,7 @@ fn fetch_one(
     if let Acquired::Tree(tree) = acquired
         && let Some(staged) = tree.staged
     {
-        gathered.trees.insert(tree.digest, staged);
+        add_tree(context.store.disk, &mut gathered.trees, staged);
     }
 }
 
@@ -225,6 +226,7 @@ fn bind(
     let attributes = resolution.commit().and_then(|_| tree.attributes(context.store.layout, &part));
     let (mut warnings, stats) = counted_once(tree);
     warnings.extend(attributes);
+    let stats = FetchStats { from: Some(tree.from), ..stats };
     Outcome::changed(to, warnings, stats)
 }
 

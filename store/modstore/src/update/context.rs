@@ -16,6 +16,7 @@ use crate::{
     commit::{State, now},
     disk::{Staging, StagingError, is_directory},
     model::{Digest, ModuleName, Origin, Revision},
+    tier::Tiers,
 };
 
 /// What all threads of one update, or of one look at what an update would do, share.
@@ -58,6 +59,11 @@ impl<'a> UpdateContext<'a> {
             now: now(),
             claim,
         }
+    }
+
+    /// The same, with shared tiers.
+    pub(super) fn tiered(self, tiers: &'a Tiers) -> Self {
+        Self { sources: self.sources.tiered(tiers), ..self }
     }
 
     /// The same, with the repositories of clones.

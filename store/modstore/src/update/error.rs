@@ -10,6 +10,7 @@ use crate::{
     disk::{DiskError, StagingError},
     environment::EnvironmentLockError,
     model::{Declarations, ModuleName, nearest},
+    tier::TierSetupError,
 };
 
 /// An update came to no report. Unless a variant says otherwise, nothing was changed.
@@ -39,6 +40,9 @@ pub enum UpdateError {
     /// The host's git configuration cannot be read.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A shared tier cannot be used.
+    #[error(transparent)]
+    Tier(#[from] TierSetupError),
     /// The home cannot be written to.
     #[error(transparent)]
     Staging(#[from] StagingError),

@@ -22,6 +22,7 @@ mod bind;
 mod transact;
 mod switch;
 mod summary;
+mod publish;
 mod run;
 mod outdated;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use error::UpdateError;
 pub use failure::{Failure, LockMismatch};
 pub use options::{CloneOf, Options, Retry, RetryPolicy, UpdateRequest};
 pub use plan::{BuildReason, Decision, Deferred};
+pub use publish::{NotPublished, Publication};
 pub use report::{
     Cost, Failed, Held, Outdated, Unchanged, UpdateReport, Updated, Waiting, Warning,
 };
@@ -41,5 +43,6 @@ pub(crate) use bind::{bind, unbind};
 pub(crate) use environments::{Environments, give_back};
 pub(crate) use error::unknown;
 pub(crate) use outdated::outdated;
+pub(crate) use publish::Publisher;
 pub(crate) use run::{Done, update};
 pub(crate) use transact::{begin, commit_if_changed};

@@ -9,7 +9,7 @@ use crate::{
     commit::State,
     consent::Consents,
     disk::{Barrier, Layout},
-    model::{Declarations, Hold, ModuleName, RefName, Revision, Transport},
+    model::{Declarations, Hold, ModuleName, RefName, Revision, TierSettings, Transport},
     reclaim::Policy,
 };
 
@@ -46,6 +46,8 @@ pub struct Options {
     /// The index of what this user's stores have, so that each tree is downloaded once for all of them; nothing is shared
     /// without one.
     pub shared: Option<PathBuf>,
+    /// Shared tiers, in the order in which they are asked, before git.
+    pub tiers: Vec<TierSettings>,
     /// What is swept after an update, briefly and never while offline; nothing, when there is no policy.
     pub sweep: Option<Policy>,
     /// The command, as those who wait for a lock, and who list leases, read it. Holds no secret.
@@ -69,6 +71,7 @@ impl Default for Options {
             transport: None,
             lfs: LfsLimits::default(),
             shared: None,
+            tiers: Vec::new(),
             sweep: Some(Policy::default()),
             command: "a host".into(),
         }

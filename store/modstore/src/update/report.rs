@@ -10,8 +10,10 @@ use super::{
     plan::{Decision, Deferred},
 };
 use crate::{
+    acquire::TreeFrom,
     environment::SyncReport,
     model::{Attempt, Binding, Class, FailureCode, Generation, Hold, ModuleName, Stage},
+    tier::TierCounts,
 };
 
 /// What an update did: made at the end, from what has come of each module.
@@ -44,6 +46,8 @@ pub struct UpdateReport {
     pub cost: Cost,
     /// By which way each HTTP host was reached.
     pub transports: Vec<WayTaken>,
+    /// What the shared tiers came to, where there are any.
+    pub tier: Option<TierCounts>,
 }
 
 impl UpdateReport {
@@ -65,6 +69,8 @@ pub struct Updated {
     pub to: Binding,
     /// Its target: the path that stays.
     pub path: PathBuf,
+    /// Where its tree was found; none for a linked directory.
+    pub came_from: Option<TreeFrom>,
 }
 
 impl Updated {

@@ -32,6 +32,7 @@ use crate::{
     disk::Staging,
     events::Event,
     model::{Binding, Declarations, Lockfile, ModuleName},
+    tier::Tiers,
 };
 
 /// What an update came to.
@@ -47,7 +48,7 @@ pub(crate) struct Done {
 /// # Errors
 /// See [`UpdateError`]. Modules that fail are no error; they are in the report.
 pub(crate) fn update(
-    context: Context<'_>,
+    (context, tiers): (Context<'_>, &Tiers),
     options: &Options,
     state: State,
     declared: &Declarations,
@@ -71,7 +72,7 @@ pub(crate) fn update(
         .collect();
     let told = options.told_by(declared);
     let (Gathered { mut outcomes, trees }, counts, transports) =
-        gather_all((context, &told), &state, &staging, goals, request)?;
+        gather_all((context, &told, tiers), &state, &staging, goals, request)?;
     for (module, decision) in foregone(refused, undeclared(&state, declared, &request.names)) {
         if let Some(outcome) = Outcome::of(decision, || None) {
             outcome.tell(context.events, &module);
@@ -105,7 +106,7 @@ pub(crate) fn update(
 
 /// Decides about all goals, fetches and builds.
 fn gather_all(
-    store: (Context<'_>, &Options),
+    (store, options, tiers): (Context<'_>, &Options, &Tiers),
     state: &State,
     staging: &LazyStaging<'_>,
     goals: Vec<Goal<'_>>,
@@ -116,7 +117,9 @@ fn gather_all(
         let clone = request.clones.get(goal.module)?;
         Some(((goal.source.origin()?, clone.revision), clone.repository.clone()))
     });
-    let context = UpdateContext::new(store, state, request.refetch, &claim).with_clones(clones);
+    let context = UpdateContext::new((store, options), state, request.refetch, &claim)
+        .with_clones(clones)
+        .tiered(tiers);
     context.open_network(&goals)?;
     let groups = groups(goals);
     let gathered = gather(&context, &groups, request.policy);

@@ -9,12 +9,22 @@ use std::{
 
 use crate::{
     Context,
-    disk::{Staged, Staging, StagingError},
+    disk::{Disk, Staged, Staging, StagingError},
     model::Digest,
 };
 
 /// The trees that are staged, each once: two modules may have the same.
 pub(super) type Trees = BTreeMap<Digest, Staged>;
+
+/// Adds a tree. One that is there already may be of another commit, which is kept too.
+pub(super) fn add_tree(disk: &Disk, trees: &mut Trees, staged: Staged) {
+    let digest = staged.digest();
+    let staged = match trees.remove(&digest) {
+        Some(other) => staged.with_commits_of(disk, &other),
+        None => staged,
+    };
+    trees.insert(digest, staged);
+}
 
 /// The staging of one update.
 pub(super) struct LazyStaging<'a> {

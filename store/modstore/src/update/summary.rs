@@ -6,7 +6,12 @@ use super::{
     report::{Cost, Failed, Held, Unchanged, UpdateReport, Updated, Waiting, Warning},
     switch::Switched,
 };
-use crate::{acquire::pointers_left, commit::State, disk::Layout};
+use crate::{
+    acquire::{TreeFrom, pointers_left},
+    commit::State,
+    disk::Layout,
+    model::Binding,
+};
 
 /// The report of an update that began with `state`; `cost` is what is known of it besides.
 pub(super) fn report(
@@ -41,7 +46,9 @@ pub(super) fn report(
                 report.cost.received += change.stats.received;
                 let path = layout.current().join(&module);
                 let warned = module.clone();
-                let updated = Updated { module, from: current, to: change.to, path };
+                let came_from =
+                    change.stats.from.or(is_entry(&change.to).then_some(TreeFrom::Store));
+                let updated = Updated { module, from: current, to: change.to, path, came_from };
                 let text = updated.tag_warning();
                 report.warnings.extend(text.map(|text| Warning { module: warned, text }));
                 report.updated.push(updated);
@@ -63,4 +70,8 @@ pub(super) fn report(
         }
     }
     report
+}
+
+fn is_entry(to: &Binding) -> bool {
+    to.bound.source_entry().is_some()
 }

@@ -1,13 +1,15 @@
 //! Archives: downloaded, checked and unpacked.
 
 use modstore_fetch::{AcquireError, FetchedArchive, fetch_archive};
+use modstore_tier::Key;
 
 use crate::{
     acquire::{
         AcquiredTree, FetchStats, SourceError, Sources, TreeFrom, Upstream, repository::note,
+        tiered,
     },
     disk::{DiskError, Verb},
-    model::ArchiveSource,
+    model::{ArchiveSource, Digest},
 };
 
 /// The tree of an archive.
@@ -16,6 +18,13 @@ pub(super) fn fetch(
     upstream: &Upstream,
     source: &ArchiveSource,
 ) -> Result<AcquiredTree, SourceError> {
+    if let Some(fetched) = tiered::archive(sources, source)? {
+        return Ok(AcquiredTree { from: TreeFrom::Tier, ..tree(fetched)? });
+    }
+    sources.may_ask(&source.url.address().origin(), || {
+        let sum = Digest::from_bytes(source.sha256).to_string();
+        (Key::archive(&sum), format!("the archive with sha256={sum}"))
+    })?;
     let host = upstream.host.as_deref();
     if let Some(host) = host.filter(|host| sources.hosts.is_given_up(host)) {
         return Err(SourceError::HostGivenUp { host: host.to_owned() });
@@ -42,7 +51,7 @@ fn tree(archive: FetchedArchive) -> Result<AcquiredTree, SourceError> {
         digest: staged.digest(),
         manifest: staged.manifest().ok_or_else(lost)?,
         warnings,
-        stats: FetchStats { written: staged.files(), linked: 0, received },
+        stats: FetchStats { written: staged.files(), received, ..FetchStats::default() },
         staged: Some(staged),
         from: TreeFrom::Archive,
     })

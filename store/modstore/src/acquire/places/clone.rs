@@ -4,7 +4,7 @@ use modstore_fetch::commit_from_clone;
 
 use crate::{
     acquire::{
-        SourceError, Sources,
+        SourceError, Sources, TreeFrom,
         entry::BaseCommit,
         key::TreeKey,
         places::FoundTree,
@@ -28,5 +28,5 @@ pub(super) fn find(
     let paths = MirrorPaths::of(context.layout, origin);
     let into = repository::destination(sources, origin, &paths, None)?;
     let planted = commit_from_clone(clone, (*revision).into(), into, &on_step, context.cancel)?;
-    Ok(Some(FoundTree::Own(Box::new(planted))))
+    Ok(Some(FoundTree::Own(Box::new(planted), TreeFrom::Mirror)))
 }

@@ -4,7 +4,7 @@ use modstore_fetch::commit_from_mirror;
 
 use crate::{
     acquire::{
-        SourceError, Sources,
+        SourceError, Sources, TreeFrom,
         entry::BaseCommit,
         key::TreeKey,
         places::FoundTree,
@@ -32,5 +32,5 @@ pub(super) fn find(
     let base = repository::base(sources, origin, base);
     let into = repository::destination(sources, origin, &paths, None)?;
     let found = commit_from_mirror(commit, base.as_ref(), into, &on_step, context.cancel)?;
-    Ok(found.map(|planted| FoundTree::Own(Box::new(planted))))
+    Ok(found.map(|planted| FoundTree::Own(Box::new(planted), TreeFrom::Mirror)))
 }

@@ -7,20 +7,21 @@ mod clone;
 mod mirror;
 mod neighbour;
 mod store;
+mod tier;
 
 pub(super) use neighbour::remember;
 
 use modstore_fetch::PlantedCommit;
 
-use super::{AcquiredTree, Reach, SourceError, Sources, entry::BaseCommit, key::TreeKey};
+use super::{AcquiredTree, Reach, SourceError, Sources, TreeFrom, entry::BaseCommit, key::TreeKey};
 use crate::model::ModuleName;
 
 /// What a place has.
 pub(super) enum FoundTree {
     /// All of a tree.
     Whole(Box<AcquiredTree>),
-    /// A commit's own tree, without what is wanted beyond it.
-    Own(Box<PlantedCommit>),
+    /// A commit's own tree, without what is wanted beyond it, and which kind of place had it.
+    Own(Box<PlantedCommit>, TreeFrom),
 }
 
 /// A place.
@@ -40,10 +41,12 @@ type FindTree = fn(
 ) -> Result<Option<FoundTree>, SourceError>;
 
 /// All of them, the cheapest first.
-const PLACES: [Place; 4] = [
+const PLACES: [Place; 5] = [
     Place { reach: Reach::Everywhere, find: store::find },
     Place { reach: Reach::OriginOnly, find: clone::find },
     Place { reach: Reach::OutsideTheStore, find: neighbour::find },
+    // It says itself when the origin is meant.
+    Place { reach: Reach::OriginOnly, find: tier::find },
     Place { reach: Reach::OutsideTheStore, find: mirror::find },
 ];
 

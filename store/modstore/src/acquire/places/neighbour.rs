@@ -20,7 +20,9 @@ use rayon::prelude::*;
 
 use crate::{
     acquire::{
-        AcquiredTree, FetchStats, SourceError, Sources, TreeFrom, entry::BaseCommit, key::TreeKey,
+        AcquiredTree, FetchStats, SourceError, Sources, TreeFrom,
+        entry::{BaseCommit, commits},
+        key::TreeKey,
         places::FoundTree,
     },
     disk::{
@@ -168,6 +170,8 @@ fn take(
         return Ok(None);
     }
     let Some(staged) = stage(sources, &entry, &manifest, git.as_ref())? else { return Ok(None) };
+    let kept = staged.keep_commits(sources.context.disk, &commits(&layout, known.digest));
+    let staged = kept.map_err(modstore_fetch::AcquireError::Write)?;
     let left = git.as_ref().map(|git| PointersLeft::of(&manifest, git));
     Ok(Some(AcquiredTree {
         digest: known.digest,

@@ -10,9 +10,9 @@ use std::{
 };
 
 use super::{
-    BYTE_CODE, ENTRY_MISSING, ENTRY_REPLACED, FILE_KIND, FILE_MISSING, FILE_PERMISSIONS, FILE_SIZE,
-    FILE_TOUCHED, FILE_UNKNOWN, FILE_WRITABLE, FOLDER_PERMISSIONS, FOLDER_WRITABLE, GIT_DAMAGED,
-    MANIFEST_DAMAGED, MANIFEST_MISSING, VARIANT_DAMAGED,
+    BYTE_CODE, COMMITS_DAMAGED, ENTRY_MISSING, ENTRY_REPLACED, FILE_KIND, FILE_MISSING,
+    FILE_PERMISSIONS, FILE_SIZE, FILE_TOUCHED, FILE_UNKNOWN, FILE_WRITABLE, FOLDER_PERMISSIONS,
+    FOLDER_WRITABLE, GIT_DAMAGED, MANIFEST_DAMAGED, MANIFEST_MISSING, VARIANT_DAMAGED,
     tree::{Compared, Node, Tree},
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
     },
     disk::{DiskError, Layout, read_own_if_there},
     environment::{self, is_byte_code},
-    model::{ContentHash, Digest, FileKind, GitTree, Manifest, TreeFile, digest_of},
+    model::{ContentHash, Digest, FileKind, GitTree, KeptCommits, Manifest, TreeFile, digest_of},
 };
 
 /// What the search of one entry found.
@@ -46,6 +46,7 @@ pub(super) fn search(layout: &Layout, entry: Digest, from_git: bool, depth: Dept
     if let Some(manifest) = &manifest {
         search.searched.files = manifest.files().len() as u64;
         search.git_names(layout, manifest, from_git);
+        search.commits(layout);
     }
     let root = layout.entry(entry);
     match root.symlink_metadata() {
@@ -104,6 +105,19 @@ impl Search {
                 must_allow(&path, 0o400).into_iter().for_each(|finding| self.add(finding));
             }
             _ => self.find(GIT_DAMAGED, &path, "git's names of the files cannot be used"),
+        }
+    }
+
+    fn commits(&mut self, layout: &Layout) {
+        let path = layout.commits(self.entry);
+        match read_own_if_there(&path) {
+            Ok(None) => {}
+            Ok(Some(bytes)) if KeptCommits::from_bytes(&bytes).is_some() => {
+                must_allow(&path, 0o400).into_iter().for_each(|finding| self.add(finding));
+            }
+            _ => {
+                self.find(COMMITS_DAMAGED, &path, "the commit objects of the entry cannot be used")
+            }
         }
     }
 

@@ -22,7 +22,7 @@ use crate::{
         Disk, DiskError, Layout, Staged, Staging, names_in, read_manifest, read_own,
         read_own_if_there,
     },
-    model::{Binding, ContentHash, Digest, GitTree, Manifest, ModuleName},
+    model::{Binding, ContentHash, Digest, GitTree, KeptCommits, Manifest, ModuleName},
     update::give_back,
 };
 
@@ -144,6 +144,7 @@ impl<'w> Entries<'_, 'w> {
             self.repaired(digest, entry, How::SetRight, None);
         }
         self.put_git_away(digest, &manifest)?;
+        self.put_commits_away(digest)?;
         let variants: BTreeSet<PathBuf> =
             tree.variant_faults(true).into_iter().map(|(variant, ..)| variant).collect();
         for variant in variants {
@@ -168,6 +169,20 @@ impl<'w> Entries<'_, 'w> {
         }
         let bytes = read_own(&path).unwrap_or_default();
         if GitTree::from_bytes(&bytes, manifest).is_none() {
+            let aside = self.work.put_away(&path)?;
+            self.repaired(digest, path, How::SetAside, Some(aside));
+        }
+        Ok(())
+    }
+
+    /// Without its commit objects, the entry is not published until it is fetched again.
+    fn put_commits_away(&mut self, digest: Digest) -> Result<(), DiskError> {
+        let path = self.layout().commits(digest);
+        if path.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        let kept = read_own(&path).ok().and_then(|bytes| KeptCommits::from_bytes(&bytes));
+        if kept.is_none() {
             let aside = self.work.put_away(&path)?;
             self.repaired(digest, path, How::SetAside, Some(aside));
         }
@@ -311,6 +326,9 @@ fn replace_entry(lock: &RepairLock<'_>, staged: &Staged) -> Result<Option<PathBu
     replace_file(lock, staged.list(), &layout.manifest(digest))?;
     if let Some(git) = staged.git() {
         replace_file(lock, git, &layout.git_tree(digest))?;
+    }
+    if let Some(commits) = staged.commits() {
+        replace_file(lock, commits, &layout.commits(digest))?;
     }
     let entry = layout.entry(digest);
     let aside = lock.put_in_place(staged.tree(), &entry)?;

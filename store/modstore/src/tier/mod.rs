@@ -1,0 +1,14 @@
+//! Shared tiers, as one command uses them: which may be asked, what they gave, and when one is left alone.
+//!
+//! A tier is a source of bytes that needs no trust: what takes the bytes proves them. So a tier's trouble says nothing
+//! of a module, and never fails one where git may be asked instead.
+
+mod configured;
+mod counts;
+mod trouble;
+mod tiers;
+
+pub use configured::{TierConfigError, configured_tiers};
+pub use counts::TierCounts;
+pub use tiers::TierSetupError;
+pub(crate) use tiers::{PublishTo, Refusal, Tiers};

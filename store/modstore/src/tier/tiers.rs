@@ -1,0 +1,377 @@
+//! [`Tiers`]: the tiers of one command, asked in their order.
+
+use std::{
+    collections::HashSet,
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use modstore_tier::{
+    AddressError, Found, Key, Objects, OpenError, Published, TierAddress, TierError, TierOptions,
+    open,
+};
+
+use super::{
+    counts::{Counting, TierCounts, one_more},
+    trouble::Trouble,
+};
+use crate::{
+    Context,
+    events::Event,
+    model::{TierMode, TierSettings, causes},
+};
+
+/// A tier that is configured cannot be used. Nothing was asked or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TierSetupError {
+    /// What is configured is no address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// This build cannot speak to it, or what goes with the address makes no sense.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// What became of bytes that did not become what was asked for.
+pub(crate) enum Refusal<E> {
+    /// The object is to be read once more; the next attempt has the next number.
+    Again(E),
+    /// They do not prove to be what was asked for.
+    Proof(E),
+    /// It is not the tier's fault: this disk, or the wish to stop.
+    Own(E),
+}
+
+/// The tiers of one command: used from many threads.
+pub(crate) struct Tiers {
+    tiers: Vec<Tier>,
+    counts: Counting,
+}
+
+struct Tier {
+    settings: TierSettings,
+    name: String,
+    place: Box<dyn Objects>,
+    trouble: Trouble,
+    /// What it does not have, and what it has wrong, as far as this command has found out.
+    missing: Mutex<HashSet<Key>>,
+    wrong: Mutex<HashSet<Key>>,
+}
+
+impl Tiers {
+    /// Those that are configured. No request is made. While offline, only those in directories.
+    ///
+    /// # Errors
+    /// See [`TierSetupError`].
+    pub(crate) fn open(
+        context: Context<'_>,
+        settings: &[TierSettings],
+    ) -> Result<Self, TierSetupError> {
+        let mut tiers = Vec::new();
+        for settings in settings {
+            let address: TierAddress = settings.url.parse()?;
+            if context.offline && address.is_remote() {
+                continue;
+            }
+            let options = TierOptions {
+                endpoint: settings.endpoint.clone(),
+                credentials: settings.credentials.clone(),
+                connect_timeout: settings.connect_timeout,
+                stall_timeout: settings.stall_timeout,
+                max_object: settings.max_object,
+                make_directory: settings.mode == TierMode::Write,
+                disk: context.disk.elsewhere(),
+            };
+            tiers.push(Tier {
+                name: address.to_string(),
+                place: open(&address, &options)?,
+                settings: settings.clone(),
+                trouble: Trouble::default(),
+                missing: Mutex::default(),
+                wrong: Mutex::default(),
+            });
+        }
+        Ok(Self { tiers, counts: Counting::default() })
+    }
+
+    /// What they came to so far.
+    pub(crate) fn counts(&self) -> TierCounts {
+        self.counts.so_far()
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tiers.is_empty()
+    }
+
+    /// Whether git must not be asked for content of this origin.
+    pub(crate) fn replace_git(&self, origin: &str) -> bool {
+        self.tiers.iter().any(|tier| !tier.settings.fallback && tier.settings.is_for(origin))
+    }
+
+    /// Whether an object has not proven in this command.
+    pub(crate) fn has_refused(&self, key: &Key) -> bool {
+        self.tiers.iter().any(|tier| tier.has_wrong(key))
+    }
+
+    /// Gives the bytes of an object to `take`, from the first tier whose bytes it takes. With them it is given a name for
+    /// errors, and the number of the attempt, from 0.
+    ///
+    /// # Errors
+    /// Only those of `take` that are not the tier's fault.
+    pub(crate) fn get<T, E: std::error::Error + 'static>(
+        &self,
+        context: Context<'_>,
+        (origin, key): (&str, &Key),
+        mut take: impl FnMut(&mut dyn BufRead, &str, u32) -> Result<T, Refusal<E>>,
+    ) -> Result<Option<T>, E> {
+        let mut is_missed = false;
+        for tier in self.tiers.iter().filter(|tier| tier.may_be_asked(origin, key)) {
+            let mut attempt = 0;
+            while !context.cancel.is_cancelled() {
+                let Some(found) = tier.find(self, context, key, &mut is_missed) else { break };
+                let mut body = Body::new(found, &self.counts.bytes);
+                let at = format!("{key} of {}", tier.name);
+                match take(&mut body, &at, attempt) {
+                    Ok(taken) => {
+                        tier.trouble.answered();
+                        one_more(&self.counts.hits);
+                        return Ok(Some(taken));
+                    }
+                    Err(Refusal::Own(error)) => return Err(error),
+                    Err(Refusal::Again(_)) if attempt == 0 && body.failed.is_none() => attempt = 1,
+                    Err(Refusal::Proof(error) | Refusal::Again(error)) => {
+                        match body.failed.take() {
+                            Some(source) => tier.broke_off(self, context, source),
+                            None => tier.refuse(self, context, key, &error),
+                        }
+                        break;
+                    }
+                }
+            }
+        }
+        if is_missed {
+            one_more(&self.counts.misses);
+        }
+        Ok(None)
+    }
+
+    /// The tiers that a module of this origin is published to; one that was fetched with a login, only where the tier's
+    /// `only` names it.
+    pub(crate) fn publishing(
+        &self,
+        origin: &str,
+        is_private: bool,
+    ) -> impl Iterator<Item = PublishTo<'_>> {
+        let is_meant = move |tier: &&Tier| {
+            let settings = &tier.settings;
+            match is_private {
+                true => settings.names(origin),
+                false => settings.is_for(origin),
+            }
+        };
+        let meant = self.tiers.iter().filter(is_meant);
+        meant.map(|tier| PublishTo { tier, counts: &self.counts })
+    }
+
+    /// Whether any of them is published to after an update.
+    pub(crate) fn publishes(&self) -> bool {
+        self.tiers.iter().any(|tier| tier.settings.mode == TierMode::Write)
+    }
+}
+
+impl Tier {
+    fn may_be_asked(&self, origin: &str, key: &Key) -> bool {
+        self.settings.is_for(origin)
+            && !self.trouble.is_given_up()
+            && !unlocked(&self.missing, |keys| keys.contains(key))
+            && !self.has_wrong(key)
+    }
+
+    fn has_wrong(&self, key: &Key) -> bool {
+        unlocked(&self.wrong, |keys| keys.contains(key))
+    }
+
+    fn find(
+        &self,
+        all: &Tiers,
+        context: Context<'_>,
+        key: &Key,
+        is_missed: &mut bool,
+    ) -> Option<Found> {
+        match self.place.get(key, context.cancel) {
+            Ok(Some(found)) => Some(found),
+            Ok(None) => {
+                self.trouble.answered();
+                unlocked(&self.missing, |keys| keys.insert(key.clone()));
+                *is_missed = true;
+                None
+            }
+            Err(TierError::Cancelled) => None,
+            Err(error) => {
+                self.note(&all.counts, context, &error);
+                None
+            }
+        }
+    }
+
+    fn note(&self, counts: &Counting, context: Context<'_>, error: &TierError) {
+        one_more(&counts.errors);
+        if let Some(text) = self.trouble.failed(error, &causes(error).join(": ")) {
+            context.events.happened(Event::Notice { text: &text });
+        }
+    }
+
+    fn broke_off(&self, all: &Tiers, context: Context<'_>, source: io::Error) {
+        if !context.cancel.is_cancelled() {
+            let error = TierError::Io { place: self.name.clone(), source };
+            self.note(&all.counts, context, &error);
+        }
+    }
+
+    fn refuse(
+        &self,
+        all: &Tiers,
+        context: Context<'_>,
+        key: &Key,
+        error: &(dyn std::error::Error + 'static),
+    ) {
+        self.trouble.answered();
+        one_more(&all.counts.refused);
+        unlocked(&self.wrong, |keys| keys.insert(key.clone()));
+        if self.trouble.refused() {
+            let why = causes(error).join(": ");
+            let text = format!("shared tier: {}: {key} was refused: {why}", self.name);
+            context.events.happened(Event::Notice { text: &text });
+        }
+    }
+}
+
+/// A tier that something is to be published to.
+pub(crate) struct PublishTo<'t> {
+    tier: &'t Tier,
+    counts: &'t Counting,
+}
+
+impl PublishTo<'_> {
+    /// Whether updates publish to it.
+    pub(crate) fn is_written_by_updates(&self) -> bool {
+        self.tier.settings.mode == TierMode::Write
+    }
+
+    /// Whether it does not have an object that is whole and young, as far as can be said without reading it. `None` when
+    /// it cannot be asked.
+    pub(crate) fn wants(&self, context: Context<'_>, key: &Key) -> Option<bool> {
+        if self.tier.trouble.is_given_up() {
+            return None;
+        }
+        match self.tier.place.head(key, context.cancel) {
+            Ok(found) => {
+                self.tier.trouble.answered();
+                let has = found.is_some_and(|(_, written)| !self.is_old(written));
+                Some(!has || self.tier.has_wrong(key))
+            }
+            Err(error) => {
+                self.failed(context, &error);
+                None
+            }
+        }
+    }
+
+    fn is_old(&self, written: Option<SystemTime>) -> bool {
+        let Some((written, renew)) = written.zip(self.tier.settings.renew) else { return false };
+        SystemTime::now().duration_since(written).is_ok_and(|age| age > renew)
+    }
+
+    /// The longest object that it takes.
+    pub(crate) const fn most(&self) -> u64 {
+        self.tier.settings.max_object
+    }
+
+    /// Publishes a file. What is there and wrong, or old, is replaced.
+    pub(crate) fn put(&self, context: Context<'_>, key: &Key, content: &Path) -> bool {
+        let wrong = self.tier.has_wrong(key);
+        let is_old = || {
+            let found = self.tier.place.head(key, context.cancel).ok().flatten();
+            found.is_some_and(|(_, written)| self.is_old(written))
+        };
+        let replace = wrong || is_old();
+        match self.tier.place.put(key, content, replace, context.cancel) {
+            Ok(published) => {
+                self.tier.trouble.answered();
+                if published == Published::Written {
+                    one_more(&self.counts.published);
+                }
+                unlocked(&self.tier.missing, |keys| keys.remove(key));
+                unlocked(&self.tier.wrong, |keys| keys.remove(key));
+                true
+            }
+            Err(error) => {
+                self.failed(context, &error);
+                false
+            }
+        }
+    }
+
+    /// Counts an object that is not published.
+    pub(crate) fn defer(&self) {
+        one_more(&self.counts.deferred);
+    }
+
+    fn failed(&self, context: Context<'_>, error: &TierError) {
+        if !matches!(error, TierError::Cancelled) {
+            self.tier.note(self.counts, context, error);
+        }
+        self.defer();
+    }
+}
+
+fn unlocked<T, R>(mutex: &Mutex<T>, act: impl FnOnce(&mut T) -> R) -> R {
+    act(&mut mutex.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The bytes of an object, counted; remembers whether it was the tier that failed.
+struct Body<'c> {
+    bytes: BufReader<Box<dyn Read + Send>>,
+    counted: &'c AtomicU64,
+    failed: Option<io::Error>,
+}
+
+impl<'c> Body<'c> {
+    fn new(found: Found, counted: &'c AtomicU64) -> Self {
+        Self { bytes: BufReader::with_capacity(64 << 10, found.bytes), counted, failed: None }
+    }
+
+    fn note<T>(failed: &mut Option<io::Error>, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| {
+            let copy = io::Error::new(error.kind(), error.to_string());
+            *failed = Some(error);
+            copy
+        })
+    }
+}
+
+impl Read for Body<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = Self::note(&mut self.failed, self.bytes.read(out))?;
+        self.counted.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+impl BufRead for Body<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        Self::note(&mut self.failed, self.bytes.fill_buf())
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.counted.fetch_add(amount as u64, Ordering::Relaxed);
+        self.bytes.consume(amount);
+    }
+}
