@@ -74,7 +74,7 @@ impl Handshake {
         Ok(Handshake { version: actual_protocol, capabilities, refs })
     }
 
-    /// Whether a pack can be told from an error in its answers, as far as there is anything to fetch.
+    /// Whether a pack and an error can be distinguished in its answers, as far as there is anything to fetch.
     pub(crate) fn can_side_band(&self) -> bool {
         let can = |name| self.capabilities.contains(name);
         self.version == Protocol::V2

@@ -26,7 +26,7 @@ use gix::{
 use gix_transport::client::blocking_io::ssh::ProgramKind;
 use modstore_core::{
     disk::{is_directory, is_only_ours, names_in, read_own},
-    model::printable_login,
+    model::{causes, printable_login},
 };
 
 use super::{
@@ -56,6 +56,8 @@ pub(crate) struct GitConfig {
     place: PathBuf,
     /// The directory of a repository that does not stay.
     temporary: Option<Arc<tempfile::TempDir>>,
+    /// Whether a part of it is for remotes of some addresses only.
+    asks_for_remotes: bool,
     /// The remote that this was read for, redacted; nothing for what is read for all.
     remote: Option<String>,
     /// What was read for single remotes, where the configuration makes a difference between them.
@@ -122,17 +124,24 @@ impl GitConfig {
         let told = remote.as_deref().map(remote_setting).into_iter().collect();
         let helpers = CredentialHelpers::new(&place, told, interactive);
         let logins = HelperLogins::new(helpers, repository.config_snapshot().plumbing());
-        let (repository, of_remotes) = (repository.into_sync(), Mutex::default());
-        Ok(GitConfig { repository, logins, interactive, place, temporary, remote, of_remotes })
+        let asks_for_remotes =
+            configuration::asks_for_remotes(repository.config_snapshot().plumbing());
+        Ok(GitConfig {
+            repository: repository.into_sync(),
+            logins,
+            interactive,
+            place,
+            temporary,
+            asks_for_remotes,
+            remote,
+            of_remotes: Mutex::default(),
+        })
     }
 
     /// The configuration as git has it in a clone of `written`: this one, unless an `includeIf` asks for the address of a
     /// remote. Remotes for which git reads the same share what was read.
     pub(crate) fn about(self: &Arc<Self>, written: &str) -> Result<Arc<Self>, RemoteError> {
-        let asks = configuration::asks_for_remotes(
-            self.repository.to_thread_local().config_snapshot().plumbing(),
-        );
-        if !asks || self.remote.is_some() {
+        if !self.asks_for_remotes || self.remote.is_some() {
             return Ok(Arc::clone(self));
         }
         let url = redact(written);
@@ -141,7 +150,7 @@ impl GitConfig {
             return Ok(Arc::clone(known));
         }
         let read = self.read_for(&url).map_err(|error| {
-            let source = io::Error::other(Words::of(&with_causes(&error)).to_string());
+            let source = io::Error::other(Words::of(&causes(&error).join(": ")).to_string());
             let source = ConnectError::Start { program: "git".to_owned(), source }.into();
             RemoteError::Failed { stage: RemoteStage::Connect, url: url.clone(), source }
         })?;
@@ -522,12 +531,6 @@ fn git_proxy_for(rule: &str, host: &str) -> Option<Option<String>> {
     let above = host.strip_suffix(domain)?;
     let whole_name = domain.is_empty() || above.is_empty() || above.ends_with('.');
     whole_name.then(|| (program != "none" && !program.is_empty()).then(|| program.to_owned()))
-}
-
-/// An error with its causes.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn remote_setting(url: &str) -> (String, String) {
