@@ -82,6 +82,7 @@ fn a_commit_that_is_refused_alone_comes_with_its_branch() {
         is_settled(&home);
         let missing = "1".repeat(40);
         world.http.forget();
+        let home = world.home();
         world.http.fault("m", Fault::RefuseWant(missing.clone()));
         let source = format!("git+{}@{missing}", world.http.url("m"));
         let ran = home.run(&["add", &source, "--name", "x"]).fails(1);

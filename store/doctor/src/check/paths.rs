@@ -79,7 +79,14 @@ fn unbuildable(view: &EditableView<'_>) -> Option<Finding> {
             _ => None,
         });
     Some(match directory {
-        Some(directory) => finding.command(built_in_place(view, &directory)),
+        Some(directory) => {
+            // A build that was made at another place cannot be gone on with.
+            let old = pointer.target.strip_prefix(&gone).ok().filter(|_| !gone.exists());
+            let old = old.map(|build| directory.join(build)).filter(|build| build.is_dir());
+            let remove = old.map(|build| format!("rm -r {} && ", quoted(build.as_os_str())));
+            let install = built_in_place(view, &directory);
+            finding.command(remove.unwrap_or_default() + &install)
+        }
         None => finding,
     })
 }
