@@ -24,6 +24,9 @@ mod codes;
 #[path = "doctor/oracle.rs"]
 mod oracle;
 
+#[path = "doctor/contents.rs"]
+mod contents;
+
 #[path = "doctor/finding.rs"]
 mod finding;
 

@@ -15,6 +15,8 @@ mod world;
 mod content;
 #[path = "large_files/places.rs"]
 mod places;
+#[path = "large_files/ways.rs"]
+mod ways;
 #[path = "large_files/hostile.rs"]
 mod hostile;
 #[path = "large_files/original.rs"]

@@ -37,5 +37,9 @@ mod ssh;
 mod host;
 #[path = "servers/ways.rs"]
 mod ways;
+#[path = "servers/remotes.rs"]
+mod remotes;
+#[path = "servers/fronts.rs"]
+mod fronts;
 #[path = "servers/commands.rs"]
 mod commands;

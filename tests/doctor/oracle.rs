@@ -37,7 +37,7 @@ fn assert_healthy(world: &World, venv: &Venv<'_>, more: &[&str]) {
 }
 
 /// Runs the command that a finding prints.
-fn obey(world: &World, command: &str) {
+pub(crate) fn obey(world: &World, command: &str) {
     let uv = world.tools.uv().parent().unwrap();
     let path = format!("{}:{}", uv.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("sh");

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use modstore_testbed::{Change, Fault, Ran, Repo, Running, git, listing};
+use modstore_testbed::{Change, Fault, Ran, RecordedRequest, Repo, Running, git, listing};
 use serde_json::Value;
 
 use crate::world::{World, is_settled, only};
@@ -75,17 +75,27 @@ fn a_commit_that_is_refused_alone_comes_with_its_branch() {
         let world = World::new();
         let (repo, [old, ..]) = grown(&world);
         world.http.fault("m", Fault::RefuseWant(old.clone()));
-        world.http.fault("m", kind);
+        world.http.fault("m", kind.clone());
         let home = world.home();
         home.run(&["add", &format!("git+{}@{old}", world.http.url("m"))]).ok();
         assert_eq!(home.tree("m"), repo.tree(&old));
         is_settled(&home);
         let missing = "1".repeat(40);
+        world.http.forget();
+        let home = world.home();
         world.http.fault("m", Fault::RefuseWant(missing.clone()));
         let source = format!("git+{}@{missing}", world.http.url("m"));
         let ran = home.run(&["add", &source, "--name", "x"]).fails(1);
         let words = format!("no branch or tag reaches {missing}");
         assert!(ran.stderr.contains(&words) && ran.stderr.contains("permanent"), "{ran:?}");
+        // What it costs is said before it is paid, and is one history.
+        let said = ran.stderr.matches("fetching all branches and tags with their history").count();
+        assert_eq!(said, 1, "{ran:?}");
+        let body = |it: &RecordedRequest| String::from_utf8_lossy(&it.body_start).into_owned();
+        let requests = world.http.stats().requests;
+        let is_history = |body: &String| body.contains("want ") && !body.contains("deepen ");
+        let histories = requests.iter().map(body).filter(is_history).count();
+        assert_eq!(histories, 1, "{kind:?}");
     }
 }
 

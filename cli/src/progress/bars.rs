@@ -15,7 +15,7 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use modstore::{Event, ModuleName, Step};
 
-use super::lines::doing_text;
+use super::lines::{WITH_HISTORY, doing_text};
 use crate::{
     escape::escaped,
     text::{shortened, size},
@@ -113,6 +113,7 @@ impl Bars {
                 say(&bar, &size(bytes));
             }
             Step::Submodule(path) => say(&self.bar(module), &format!("submodule {path}")),
+            Step::History => say(&self.bar(module), WITH_HISTORY),
             Step::Remote(text) => say(&self.bar(module), text.trim()),
             Step::Unchanged | Step::Fetched | Step::Held | Step::Waiting | Step::Failed(_) => {
                 if let Some(bar) = self.lock().remove(module) {

@@ -58,6 +58,7 @@ impl Lines {
             Step::Listing if self.verbose => say(&format!("{module}: asking its repository")),
             Step::Unchanged if self.verbose => say(&format!("{module}: unchanged")),
             Step::Building => say(&format!("{module}: building")),
+            Step::History => say(&format!("{module}: {WITH_HISTORY}")),
             Step::Says(text) if self.verbose => say(&format!("{module}: {}", text.trim_end())),
             Step::Held if self.verbose => say(&format!("{module}: held")),
             Step::Waiting if self.verbose => say(&format!("{module}: not tried now")),
@@ -77,6 +78,9 @@ impl Lines {
         }
     }
 }
+
+/// What a step means that may take long.
+pub(super) const WITH_HISTORY: &str = "the server does not give this commit by its id; fetching all branches and tags with their history";
 
 /// What is done in an environment, in words. The output of an installer only if `verbose`.
 pub(super) fn doing_text(doing: Doing<'_>, verbose: bool) -> Option<String> {

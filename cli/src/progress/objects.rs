@@ -118,6 +118,8 @@ pub(crate) enum ProgressStep {
         /// Where it lies in the module's repository.
         path: String,
     },
+    /// The server does not give its commit by the id: all branches and tags come, with their history.
+    History,
     /// The server wrote a message.
     Remote {
         /// The message.
@@ -241,6 +243,7 @@ impl From<Step<'_>> for ProgressStep {
                 Self::Receiving { bytes, objects, total_objects: of }
             }
             Step::Submodule(path) => Self::Submodule { path: path.to_string() },
+            Step::History => Self::History,
             Step::Remote(text) => Self::Remote { message: text.to_owned() },
             Step::Unchanged => Self::Unchanged,
             Step::Fetched => Self::Fetched,

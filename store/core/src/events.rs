@@ -96,6 +96,8 @@ pub enum Step<'a> {
     Submodule(&'a BStr),
     /// The server says what it is doing.
     Remote(&'a str),
+    /// The server does not give its commit by the id: all branches and tags come, with their history.
+    History,
     /// It is as it was.
     Unchanged,
     /// Its new tree is in staging.

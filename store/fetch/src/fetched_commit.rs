@@ -140,6 +140,9 @@ pub fn fetch_commit(
             alone => return alone,
         }
     }
+    if !session.has_name(commit) {
+        on_step(Step::History);
+    }
     fetch.by_mirror(session, base.as_ref())
 }
 

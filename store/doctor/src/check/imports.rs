@@ -2,7 +2,7 @@
 //!
 //! The exception goes into the finding that explains it, or into one of its own.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use modstore_core::{
     findings::{Severity, codes},
@@ -10,10 +10,11 @@ use modstore_core::{
     program::own_directory,
 };
 use modstore_python::{
-    Exception, ImportProbe, ImportRequest, ImportResult, SharedImports, is_identifier,
+    Distribution, Exception, ImportProbe, ImportRequest, ImportResult, SharedImports, is_identifier,
 };
 
 use super::{
+    contents::imports as imports_of,
     finders::NOT_LOADED,
     interpreter::WRONG_INTERPRETER,
     origins::UNCOMPILED,
@@ -46,8 +47,21 @@ fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
     if view.effort != Effort::Import || !environment.can_run() || !environment.may_run() {
         return;
     }
-    match import_all(view) {
+    let incomplete = incomplete(view, found);
+    match import_all(view, &incomplete) {
         Ok(results) => {
+            for (name, _) in &incomplete {
+                let result = results.iter().find(|it| it.module == name.as_str());
+                let exception = result.and_then(|it| it.failure.clone());
+                let is_it = |finding: &&mut Finding| {
+                    finding.code == NOT_AS_RECORDED
+                        && finding.about.distribution.as_ref() == Some(name)
+                };
+                if let (Some(finding), Some(_)) = (found.iter_mut().find(is_it), &exception) {
+                    finding.severity = Severity::Broken;
+                    finding.about.exception = exception;
+                }
+            }
             for editable in view.editables {
                 let result = results.iter().find(|it| it.module == editable.name.as_str());
                 if let Some(exception) = result.and_then(|it| it.failure.clone()) {
@@ -59,10 +73,36 @@ fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// Imports all distributions that lie elsewhere, or says why that is not possible.
-fn import_all(view: &EnvironmentView<'_>) -> Result<Vec<ImportResult>, String> {
+/// The distributions that lie here and lack a file, with what they are imported by.
+fn incomplete(
+    view: &EnvironmentView<'_>,
+    found: &[Finding],
+) -> Vec<(DistributionName, BTreeSet<String>)> {
+    let distributions = view.environment.scans.iter().flat_map(|scan| &scan.distributions);
+    let lacks = |it: &&Distribution| {
+        let is_elsewhere = view.editables.iter().any(|editable| editable.name == it.name);
+        let is_found = |finding: &Finding| {
+            finding.code == NOT_AS_RECORDED
+                && finding.severity == Severity::Warning
+                && finding.about.distribution.as_ref() == Some(&it.name)
+        };
+        !is_elsewhere && found.iter().any(is_found)
+    };
+    let named = distributions.filter(lacks).map(|it| (it.name.clone(), imports_of(it)));
+    named.filter(|(_, imports)| !imports.is_empty()).collect()
+}
+
+/// Imports all distributions that lie elsewhere, and these, or says why that is not possible.
+fn import_all(
+    view: &EnvironmentView<'_>,
+    incomplete: &[(DistributionName, BTreeSet<String>)],
+) -> Result<Vec<ImportResult>, String> {
     let request = |editable| request(editable, view);
-    let modules: Vec<ImportRequest> = view.editables.iter().filter_map(request).collect();
+    let mut modules: Vec<ImportRequest> = view.editables.iter().filter_map(request).collect();
+    modules.extend(incomplete.iter().map(|(name, imports)| ImportRequest {
+        module: name.to_string(),
+        imports: imports.clone(),
+    }));
     if modules.is_empty() {
         return Ok(Vec::new());
     }

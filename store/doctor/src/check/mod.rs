@@ -11,6 +11,7 @@ mod requirements;
 mod interpreter;
 mod start;
 mod programs;
+mod contents;
 mod imports;
 mod duplicates;
 mod checkouts;
@@ -63,7 +64,8 @@ pub(crate) const EDITABLE: [Step<OfEditable>; 6] = [
 ];
 
 /// Each environment, when all of that is known.
-pub(crate) const ENVIRONMENT_AT_LAST: [Step<OfEnvironment>; 2] = [origins::BOUND, imports::CHECK];
+pub(crate) const ENVIRONMENT_AT_LAST: [Step<OfEnvironment>; 3] =
+    [origins::BOUND, contents::CHECK, imports::CHECK];
 
 /// Each cache, before its directories.
 pub(crate) const CACHE: [Step<OfCache>; 1] = [duplicates::SPELLINGS];

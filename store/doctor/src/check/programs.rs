@@ -44,6 +44,7 @@ fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
         })
         .collect();
     dead.sort();
+    retain_recorded(environment, &mut dead);
     let Some((first, interpreter)) = dead.first() else { return };
     let more = match dead.len() {
         1 => String::new(),
@@ -85,6 +86,19 @@ fn interpreter_of(program: &Path) -> Option<PathBuf> {
     let is_python =
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python"));
     (path.is_absolute() && is_python).then_some(path)
+}
+
+/// Keeps the programs that an installer has recorded: what else lies beside them may be for another machine.
+fn retain_recorded(environment: &InspectedEnvironment, dead: &mut Vec<(PathBuf, PathBuf)>) {
+    if dead.is_empty() {
+        return;
+    }
+    let distributions = environment.scans.iter().flat_map(|scan| &scan.distributions);
+    let recorded: BTreeSet<PathBuf> = distributions
+        .flat_map(|distribution| distribution.record().ok().flatten().unwrap_or_default())
+        .map(|file| file.path)
+        .collect();
+    dead.retain(|(program, _)| recorded.contains(program));
 }
 
 /// The distributions that have recorded these programs.

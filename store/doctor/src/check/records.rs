@@ -1,7 +1,7 @@
 //! Whether the files that an installer recorded are there, and as recorded.
 //!
-//! Only of distributions whose code lies elsewhere, which have few files: a distribution that is all in the environment
-//! would have to be read as a whole.
+//! Only of distributions whose code lies elsewhere, which have few files. Of those that lie in the environment as a whole,
+//! `contents` looks whether the code is there.
 
 use std::path::Path;
 

@@ -196,6 +196,27 @@ impl Editable<'_> {
         self.followed.iter().copied().find(|pointer| !finds_something(pointer))
     }
 
+    /// The links that were installed instead of its code, as by `flit install --symlink`: each with its name for an import.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (String, &Path)> {
+        // What leads elsewhere in another way may itself be a link, into the cache of an installer.
+        let is_linked = self.followed.is_empty();
+        let files = self.files.iter().flatten().filter(move |_| is_linked);
+        let files = files.map(|file| file.path.as_path());
+        let top = files.filter_map(|path| {
+            let first = path.strip_prefix(&self.scan.site).ok()?.components().next()?;
+            Some(Path::new(first.as_os_str()))
+        });
+        let mut top: Vec<&Path> = top.collect();
+        top.sort();
+        top.dedup();
+        top.into_iter().filter_map(|name| {
+            let stem = name.file_stem()?.to_str()?.to_owned();
+            let ending = name.extension().is_none_or(|it| it == "py");
+            let is_link = ending && self.scan.site.join(name).is_symlink();
+            is_link.then_some((stem, name))
+        })
+    }
+
     /// The files of its own that say where it lies, `direct_url.json` last. Sorted otherwise, each once.
     pub(crate) fn pointing_files(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = self.followed.iter().map(|it| it.file.clone()).collect();
@@ -280,9 +301,9 @@ impl Editable<'_> {
         };
         let calls = code.split(';').skip(1).map(str::trim).filter(|call| !call.is_empty());
         let is_install = |call: &str| {
-            modules
-                .iter()
-                .any(|module| call.strip_prefix(module).is_some_and(|rest| rest == ".install()"))
+            // The second is meson-python's.
+            let is_call = |rest: &str| rest == ".install()" || rest == ".init()";
+            modules.iter().any(|module| call.strip_prefix(module).is_some_and(is_call))
         };
         !modules.is_empty() && modules.iter().all(is_finder) && calls.into_iter().all(is_install)
     }

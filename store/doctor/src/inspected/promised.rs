@@ -19,6 +19,7 @@ pub(crate) fn promised(editable: &Editable<'_>) -> BTreeSet<String> {
     }
     let mapped = editable.followed.iter().filter_map(|pointer| pointer.name.clone());
     let mut names: BTreeSet<String> = mapped.collect();
+    names.extend(editable.links().map(|(name, _)| name));
     let roots = roots(editable);
     match top_level(editable) {
         Some(listed) => names.extend(listed),

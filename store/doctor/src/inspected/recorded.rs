@@ -16,7 +16,17 @@ pub(crate) fn is_changed(file: &RecordedFile) -> bool {
     let Some(hash) = file.hash.as_ref().filter(|hash| hash.starts_with("sha256=")) else {
         return false;
     };
-    small_bytes(&file.path).is_some_and(|content| hash_of(&content) != *hash)
+    small_bytes(&file.path)
+        .is_some_and(|content| hash_of(&content) != *hash && !is_in_hex(hash, &content))
+}
+
+/// Whether this is the hash of the content as flit writes it for a link, with digits.
+fn is_in_hex(hash: &str, content: &[u8]) -> bool {
+    let digits = hash.strip_prefix("sha256=").filter(|digits| digits.len() == 64);
+    digits.is_some_and(|digits| {
+        let real = Sha256::digest(content).into_iter().map(|byte| format!("{byte:02x}"));
+        digits.eq_ignore_ascii_case(&real.collect::<String>())
+    })
 }
 
 /// Whether a file is one that Python makes by itself.
@@ -60,6 +70,13 @@ fn fields(line: &str) -> Option<(String, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hash_in_digits_is_one_too() {
+        let digits = "sha256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert!(is_in_hex(digits, b"") && !is_in_hex(digits, b"x"));
+        assert!(!is_in_hex(&hash_of(b""), b""));
+    }
 
     #[test]
     fn only_the_lines_of_files_that_were_written_change() {

@@ -76,6 +76,28 @@ pub enum LfsError {
         /// Why not.
         why: &'static str,
     },
+    /// A setting decides about connections to the server, and only git's own transport knows it. Nothing was asked.
+    #[error(
+        "the content of {files} is not fetched from {url}: `{setting}` is set, and only git itself knows it"
+    )]
+    Setting {
+        /// One of the files, and how many more.
+        files: String,
+        /// Redacted.
+        url: String,
+        /// The name of the setting.
+        setting: String,
+    },
+    /// The machine gives content only by `git-lfs-transfer`.
+    #[error(
+        "{url} gives the content of {files} over ssh only (`git-lfs-transfer`), which is not supported"
+    )]
+    OverSsh {
+        /// One of the files, and how many more.
+        files: String,
+        /// Redacted.
+        url: String,
+    },
     /// More than [`LfsLimits`](crate::LfsLimits) allow. Nothing was asked for.
     #[error("{what} of {size} is over the limit of {limit}")]
     TooLarge {
@@ -115,6 +137,8 @@ impl LfsError {
             | Self::Extension { .. }
             | Self::NotThere { .. }
             | Self::Place { .. }
+            | Self::Setting { .. }
+            | Self::OverSsh { .. }
             | Self::TooLarge { .. } => Class::Permanent,
         }
     }
@@ -134,7 +158,10 @@ impl LfsError {
             Self::Refused { .. } => FailureCode::Server,
             Self::Answer { .. } => FailureCode::Protocol,
             Self::WrongContent { .. } => FailureCode::Corrupt,
-            Self::Extension { .. } | Self::Place { .. } => FailureCode::Source,
+            Self::Extension { .. }
+            | Self::Place { .. }
+            | Self::Setting { .. }
+            | Self::OverSsh { .. } => FailureCode::Source,
             Self::TooLarge { .. } | Self::Limit(_) => FailureCode::Limit,
         }
     }
@@ -166,6 +193,14 @@ impl LfsError {
             Self::WrongContent { .. } => "tell the server's operator; nothing of it was kept",
             Self::Extension { .. } => "set lfs = false",
             Self::Place { .. } => "set lfs.url in your own git configuration if it is meant",
+            Self::Setting { setting, .. } => {
+                return Some(format!(
+                    "set lfs = false to keep the pointers, or remove {setting} for this address"
+                ));
+            }
+            Self::OverSsh { .. } => {
+                "set lfs.url to the http address of the server's Git LFS, if it has one, or lfs = false to keep the pointers"
+            }
             Self::TooLarge { what, size, .. } => {
                 let variable = what.variable();
                 return Some(format!(

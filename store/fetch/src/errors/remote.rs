@@ -59,6 +59,12 @@ pub enum RemoteError {
         /// As in `protocol.<scheme>.allow`.
         scheme: String,
     },
+    /// The host's git configuration says that no address may have a password (`transfer.credentialsInUrl`).
+    #[error("this host's git configuration does not allow a password in {url}")]
+    SecretInAddress {
+        /// Redacted.
+        url: String,
+    },
     /// The user asked to stay off the network.
     #[error("{url} was not asked, because the network is not to be used")]
     Offline {
@@ -112,6 +118,7 @@ impl RemoteError {
             Self::Offline { .. } => Class::Transient,
             Self::Address { .. }
             | Self::Forbidden { .. }
+            | Self::SecretInAddress { .. }
             | Self::NoSuchRef { .. }
             | Self::AmbiguousId { .. }
             | Self::Empty { .. } => Class::Permanent,
@@ -122,7 +129,9 @@ impl RemoteError {
     #[must_use]
     pub const fn code(&self) -> FailureCode {
         match self {
-            Self::Address { .. } | Self::Forbidden { .. } => FailureCode::Source,
+            Self::Address { .. } | Self::Forbidden { .. } | Self::SecretInAddress { .. } => {
+                FailureCode::Source
+            }
             Self::Offline { .. } => FailureCode::Offline,
             Self::Failed { source, .. } => source.code(),
             Self::NoSuchRef { .. } => FailureCode::NoSuchReference,
@@ -136,9 +145,10 @@ impl RemoteError {
     pub const fn stage(&self) -> RemoteStage {
         match self {
             Self::Failed { stage, .. } => *stage,
-            Self::Address { .. } | Self::Forbidden { .. } | Self::Offline { .. } => {
-                RemoteStage::Connect
-            }
+            Self::Address { .. }
+            | Self::Forbidden { .. }
+            | Self::SecretInAddress { .. }
+            | Self::Offline { .. } => RemoteStage::Connect,
             Self::NoSuchRef { .. } | Self::AmbiguousId { .. } | Self::Empty { .. } => {
                 RemoteStage::List
             }
@@ -178,6 +188,10 @@ impl RemoteError {
             Self::Forbidden { scheme, .. } => {
                 Some(format!("see protocol.{scheme}.allow in the git configuration"))
             }
+            Self::SecretInAddress { .. } => Some(
+                "give the password to a credential helper, or see transfer.credentialsInUrl in the git configuration"
+                    .into(),
+            ),
             Self::Offline { .. } => Some("try again without --offline".into()),
             Self::AmbiguousId { .. } => Some("write all 40 digits of the commit's id".into()),
             Self::Address { .. } => Some("correct the module's source".into()),

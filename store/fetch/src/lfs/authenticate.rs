@@ -1,4 +1,5 @@
 //! `git-lfs-authenticate`, run over ssh on the machine of a repository: where its Git LFS server is, and how to log in there.
+//! A machine that does not know it may know `git-lfs-transfer`, which gives the content over ssh itself.
 //!
 //! Limits: what the program prints is believed as far as it is an address and headers; its user logged in by ssh.
 
@@ -10,6 +11,7 @@ use std::{
 };
 
 use gix::bstr::{BStr, ByteSlice as _};
+use modstore_core::program::Ran;
 
 use super::batch::Action;
 use crate::{
@@ -17,13 +19,8 @@ use crate::{
     transport::{Access, Moment, RemoteUrl, Watch, fault_from_stderr},
 };
 
-/// What a shell says when it does not know a program.
-const UNKNOWN: [&str; 4] = [
-    "git-lfs-authenticate: not found",
-    "git-lfs-authenticate: command not found",
-    "git-lfs-authenticate: no such file",
-    "command not found: git-lfs-authenticate",
-];
+/// The first line of `git-lfs-transfer`.
+const TRANSFER: &[u8] = b"version=1";
 
 /// Asks; nothing, where that machine does not know the program.
 pub(super) fn authenticate(
@@ -31,19 +28,11 @@ pub(super) fn authenticate(
     machine: &RemoteUrl,
     watch: &Arc<Watch>,
 ) -> Result<Option<(Action, Instant)>, RemoteError> {
-    let failed = |source: TransportError| RemoteError::Failed {
-        stage: RemoteStage::Fetch,
-        url: machine.redacted.clone(),
-        source,
-    };
-    let mut line = OsString::from("git-lfs-authenticate ");
-    line.push(words(machine.url.path.as_bstr()));
-    line.push(" download");
+    let failed = |source| failure(machine, source);
     let asked = Instant::now();
-    let ran = access.run_by_ssh(&line, machine, watch).map_err(failed)?;
+    let ran = run("git-lfs-authenticate", access, machine, watch)?;
     if !ran.status.success() {
-        let said = ran.stderr.to_ascii_lowercase();
-        if ran.status.code() == Some(127) || UNKNOWN.iter().any(|words| said.contains(words)) {
+        if is_unknown("git-lfs-authenticate", &ran) {
             return Ok(None);
         }
         let dropped = TransferError::Dropped { source: None };
@@ -54,6 +43,45 @@ pub(super) fn authenticate(
         failed(ServerError::Protocol { source }.into())
     })?;
     Ok(Some((action, asked)))
+}
+
+/// Whether the machine knows `git-lfs-transfer`.
+pub(super) fn gives_by_transfer(
+    access: &Access,
+    machine: &RemoteUrl,
+    watch: &Arc<Watch>,
+) -> Result<bool, RemoteError> {
+    // It has no question to answer, and so ends after its greeting.
+    Ok(run("git-lfs-transfer", access, machine, watch)?.stdout.contains_str(TRANSFER))
+}
+
+fn failure(machine: &RemoteUrl, source: TransportError) -> RemoteError {
+    RemoteError::Failed { stage: RemoteStage::Fetch, url: machine.redacted.clone(), source }
+}
+
+/// Runs a program of that machine on the repository.
+fn run(
+    program: &str,
+    access: &Access,
+    machine: &RemoteUrl,
+    watch: &Arc<Watch>,
+) -> Result<Ran, RemoteError> {
+    let mut line = OsString::from(format!("{program} "));
+    line.push(words(machine.url.path.as_bstr()));
+    line.push(" download");
+    access.run_by_ssh(&line, machine, watch).map_err(|source| failure(machine, source))
+}
+
+/// Whether the machine does not know the program: by the status of a shell, or by its words.
+fn is_unknown(program: &str, ran: &Ran) -> bool {
+    let said = ran.stderr.to_ascii_lowercase();
+    let unknown = [
+        format!("{program}: not found"),
+        format!("{program}: command not found"),
+        format!("{program}: no such file"),
+        format!("command not found: {program}"),
+    ];
+    ran.status.code() == Some(127) || unknown.iter().any(|words| said.contains(words))
 }
 
 /// The path as the shell there reads it. Plain ones stay as they are: not all servers know quotes.

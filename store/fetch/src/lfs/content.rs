@@ -204,9 +204,12 @@ fn may_pass(fault: &Fault) -> bool {
                     | TransportError::Connect(ConnectError::Refused { .. })
             )
         ),
-        Fault::Refused { .. } | Fault::Answer { .. } | Fault::File { .. } | Fault::Unread(_) => {
-            false
-        }
+        Fault::Refused { .. }
+        | Fault::Answer { .. }
+        | Fault::Setting { .. }
+        | Fault::OverSsh { .. }
+        | Fault::File { .. }
+        | Fault::Unread(_) => false,
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{
-    authenticate::authenticate,
+    authenticate::{authenticate, gives_by_transfer},
     batch::{self, LONGEST_ANSWER, MEDIA_TYPE, Offer, Said},
     endpoint::HttpEndpoint,
     pointer::Oid,
@@ -48,6 +48,10 @@ pub(super) enum Fault {
     Answer { url: String, why: String },
     /// It ended before all was there.
     Ended,
+    /// This setting decides about the connection, and is git's own.
+    Setting { url: String, setting: String },
+    /// The machine speaks `git-lfs-transfer` only.
+    OverSsh { url: String },
     /// A file of this machine cannot be opened.
     File { path: PathBuf, source: io::Error },
     /// A file of this machine cannot be read on.
@@ -228,6 +232,8 @@ impl<'a> BatchServer<'a> {
                 place.endpoint = HttpEndpoint { remote: named, tail: String::new(), is_own: false };
             }
             place.headers = action.headers();
+        } else if gives_by_transfer(self.access, machine, watch).map_err(Fault::Broken)? {
+            return Err(Fault::OverSsh { url: machine.redacted.clone() });
         }
         place.is_known = true;
         Ok(place.clone())
@@ -248,6 +254,10 @@ impl<'a> BatchServer<'a> {
         let is_it = |each: &&(HttpOrigin, bool, HttpClient)| each.0 == origin && each.1 >= is_own;
         if let Some((_, _, client)) = clients.iter().find(is_it) {
             return Ok(client.watched_by(watch));
+        }
+        let missing = watch.during(|| self.access.config.needs_more_for_content(&remote.url));
+        if let Some(setting) = missing {
+            return Err(Fault::Setting { url: shown.clone(), setting });
         }
         let client = self.access.client(remote, is_own, watch);
         let client = client.map_err(|error| failed(error, shown))?;

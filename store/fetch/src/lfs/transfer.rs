@@ -227,6 +227,8 @@ impl Transfer<'_> {
                 LfsError::Refused { files, url, status, said, retry_after }.into()
             }
             Fault::Answer { url, why } => LfsError::Answer { url, why }.into(),
+            Fault::Setting { url, setting } => LfsError::Setting { files, url, setting }.into(),
+            Fault::OverSsh { url } => LfsError::OverSsh { files, url }.into(),
             Fault::Ended => {
                 let source = RemoteError::Failed {
                     stage: RemoteStage::Fetch,

@@ -91,6 +91,11 @@ impl Connection {
         let handshake = watch.during(|| Handshake::read(&mut link.transport));
         watch.limit_answer(usize::MAX);
         match handshake {
+            Ok(handshake) if !handshake.can_side_band() => {
+                let source = "the server lacks side-band answers".into();
+                let error = ServerError::Protocol { source }.into();
+                Err(HandshakeError::Failed(RemoteStage::List, error))
+            }
             Ok(handshake) => Ok(Connection { link, watch, handshake, at_end: true }),
             Err(_) if watch.answer_was_too_long() => Err(HandshakeError::TooLong),
             Err(fault) => {
@@ -374,9 +379,6 @@ fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Argumen
     let alone = matches!(request, FetchRequest::Alone { .. });
     if alone && !handshake.can_shallow() {
         return Err(lacks("shallow fetches"));
-    }
-    if version != Protocol::V2 && !features.iter().any(|(name, _)| name.starts_with("side-band")) {
-        return Err(lacks("side-band answers"));
     }
     if version == Protocol::V2 || handshake.capabilities.contains("agent") {
         features.push(("agent", Some(AGENT.into())));

@@ -74,6 +74,15 @@ impl Handshake {
         Ok(Handshake { version: actual_protocol, capabilities, refs })
     }
 
+    /// Whether a pack and an error can be distinguished in its answers, as far as there is anything to fetch.
+    pub(crate) fn can_side_band(&self) -> bool {
+        let can = |name| self.capabilities.contains(name);
+        self.version == Protocol::V2
+            || self.refs.as_ref().is_none_or(Vec::is_empty)
+            || can("side-band")
+            || can("side-band-64k")
+    }
+
     /// Whether the server can give one commit without its history.
     pub(crate) fn can_shallow(&self) -> bool {
         match self.version {

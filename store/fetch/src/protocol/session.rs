@@ -137,13 +137,13 @@ impl Network {
         wanted: &[Wanted],
         cancel: &Cancel,
     ) -> Result<Session, RemoteError> {
-        let remote = self.shared.config.remote_url(url)?;
+        let remote = self.shared.config.about(url)?.remote_url(url)?;
         if self.shared.offline && remote.url.scheme != Scheme::File {
             return Err(RemoteError::Offline { url: remote.redacted });
         }
         let by_id = wanted.iter().any(|each| matches!(each, Wanted::Commit(_)));
         let version = if by_id { Protocol::V2 } else { Protocol::V1 };
-        let pace = self.shared.pace(&remote);
+        let pace = self.shared.pace(&remote)?;
         let connection = self.shared.begin(&remote, version, cancel, &pace)?;
         let mut session = Session {
             shared: Arc::clone(&self.shared),
@@ -204,15 +204,16 @@ impl Network {
     /// Where the repository at `url` (as written, login included) keeps its large files. Nothing is asked yet.
     pub fn content_source(&self, url: &str, cancel: &Cancel) -> Result<ContentSource, RemoteError> {
         let NetworkState { config, agents, limits, offline, counters, .. } = &*self.shared;
+        let config = config.about(url)?;
         let remote = config.remote_url(url)?;
         let access = Access {
-            config: Arc::clone(config),
+            config,
             agents: Arc::clone(agents),
             limits: *limits,
             offline: *offline,
             counters: Arc::clone(counters),
             cancel: cancel.clone(),
-            pace: self.shared.pace(&remote),
+            pace: self.shared.pace(&remote)?,
             remote,
             branch: None,
         };
@@ -226,7 +227,7 @@ impl Network {
         if *offline {
             return Err(RemoteError::Offline { url: remote.redacted });
         }
-        let pace = self.shared.pace(&remote);
+        let pace = self.shared.pace(&remote)?;
         let watch = Watch::new(cancel.clone(), limits, Arc::clone(counters), pace);
         watch.tell(&self.shared.lanes, &host_of(&remote));
         Download::open(config, agents, remote, watch)
@@ -260,8 +261,9 @@ impl ContentSource {
 
 impl NetworkState {
     /// The time that all about one repository, or one file, may take.
-    fn pace(&self, remote: &RemoteUrl) -> Arc<Pace> {
-        Arc::new(Pace::new(&self.limits, self.config.low_speed(&remote.url)))
+    fn pace(&self, remote: &RemoteUrl) -> Result<Arc<Pace>, RemoteError> {
+        let low_speed = self.config.about(&remote.redacted)?.low_speed(&remote.url);
+        Ok(Arc::new(Pace::new(&self.limits, low_speed)))
     }
 
     /// Connects: in this process, unless a setting asks for git's own transport, or it does better.
@@ -282,26 +284,28 @@ impl NetworkState {
             watch.tell(&self.lanes, &host_of(remote));
             watch
         };
-        let (way, reason) = self.ways.to(remote, &self.config);
+        let config = self.config.about(&remote.redacted)?;
+        let dialing = Dialing { config: &config, agents: &self.agents, limits: &self.limits };
+        let (way, reason) = self.ways.to(remote, &config);
         if way == Way::Git {
             let reason = reason.unwrap_or_default();
-            let begun = self.begin_by_git(remote, &reason, &watch);
+            let begun = begin_by_git(dialing, remote, &reason, &watch);
             return begun
                 .inspect(|_| self.ways.remember(remote, way, Some(reason)))
                 .map_err(failed);
         }
-        match self.begin_in_process(remote, version, &watch) {
+        match self.begin_in_process(dialing, remote, version, &watch) {
             Ok(connection) => {
                 self.ways.remember(remote, way, None);
                 Ok(connection)
             }
             Err((stage, error)) => {
-                let has_proxy = self.config.has_proxy(&remote.url);
+                let has_proxy = config.has_proxy(&remote.url);
                 if !git_may_do_better(&error, remote, has_proxy) {
                     return Err(failed((stage, error)));
                 }
                 let reason = because_of(&error);
-                match self.begin_by_git(remote, &reason, &watch) {
+                match begin_by_git(dialing, remote, &reason, &watch) {
                     // git takes any page for a repository of plain files that has no commits.
                     Ok(connection) if connection.lists_nothing() => Err(failed((stage, error))),
                     Ok(connection) => {
@@ -317,6 +321,7 @@ impl NetworkState {
     /// Connects in this process, with a protocol version that keeps the first answer under the limit.
     fn begin_in_process(
         &self,
+        dialing: Dialing<'_>,
         remote: &RemoteUrl,
         version: Protocol,
         watch: &impl Fn() -> Arc<Watch>,
@@ -330,7 +335,7 @@ impl NetworkState {
             _ => &[(Protocol::V1, short), (Protocol::V2, LONGEST)],
         };
         for (version, longest) in attempts {
-            let dial = |watch: &Arc<Watch>| self.dialing().dial(remote, *version, watch);
+            let dial = |watch: &Arc<Watch>| dialing.dial(remote, *version, watch);
             match self.begin_in_a_crowd(remote, *longest, watch, dial) {
                 Ok(connection) => return Ok(connection),
                 Err(HandshakeError::Failed(stage, error)) => return Err((stage, error)),
@@ -339,28 +344,24 @@ impl NetworkState {
         }
         Err(endless())
     }
+}
 
-    /// Connects through git. Version 2 is its own choice; without it the whole listing is the only way.
-    fn begin_by_git(
-        &self,
-        remote: &RemoteUrl,
-        reason: &str,
-        watch: &impl Fn() -> Arc<Watch>,
-    ) -> Result<Connection, (RemoteStage, TransportError)> {
-        let dial = |watch: &Arc<Watch>| self.dialing().dial_git(remote, reason, watch);
-        Connection::begin(dial, LONGEST, watch()).map_err(|error| match error {
-            HandshakeError::Failed(stage, error) if is_dropped(&error) => {
-                let alert = self.dialing().alert_to_git(remote, &watch());
-                alert.map_or((stage, error), |alert| (RemoteStage::Connect, alert))
-            }
-            HandshakeError::Failed(stage, error) => (stage, error),
-            HandshakeError::TooLong => endless(),
-        })
-    }
-
-    fn dialing(&self) -> Dialing<'_> {
-        Dialing { config: &self.config, agents: &self.agents, limits: &self.limits }
-    }
+/// Connects through git. Version 2 is its own choice; without it the whole listing is the only way.
+fn begin_by_git(
+    dialing: Dialing<'_>,
+    remote: &RemoteUrl,
+    reason: &str,
+    watch: &impl Fn() -> Arc<Watch>,
+) -> Result<Connection, (RemoteStage, TransportError)> {
+    let dial = |watch: &Arc<Watch>| dialing.dial_git(remote, reason, watch);
+    Connection::begin(dial, LONGEST, watch()).map_err(|error| match error {
+        HandshakeError::Failed(stage, error) if is_dropped(&error) => {
+            let alert = dialing.alert_to_git(remote, &watch());
+            alert.map_or((stage, error), |alert| (RemoteStage::Connect, alert))
+        }
+        HandshakeError::Failed(stage, error) => (stage, error),
+        HandshakeError::TooLong => endless(),
+    })
 }
 
 fn endless() -> (RemoteStage, TransportError) {
@@ -603,7 +604,7 @@ impl Session {
     }
 
     /// Whether a name leads to `commit`, as far as the listing showed.
-    fn has_name(&self, commit: ObjectId) -> bool {
+    pub(crate) fn has_name(&self, commit: ObjectId) -> bool {
         self.named.contains_key(&commit)
     }
 

@@ -10,7 +10,7 @@
 use std::{
     collections::{HashMap, HashSet},
     io,
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -81,10 +81,9 @@ impl Addresses {
         let look_up = Arc::new(LookUp::default());
         let (own, (host, port)) = (Arc::clone(&look_up), name.clone());
         thread::Builder::new().spawn(move || {
-            let found = (host.as_str(), port).to_socket_addrs();
-            own.end(
-                found.map(|found| by_turns(found.collect())).map_err(|error| error.to_string()),
-            );
+            let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+            let found = found.or_else(|error| here(&host, port).ok_or(error));
+            own.end(found.map(by_turns).map_err(|error| error.to_string()));
         })?;
         names.insert(name.clone(), Arc::clone(&look_up));
         Ok(look_up)
@@ -116,6 +115,14 @@ impl LookUp {
         let waited = self.ended.wait_timeout_while(found, time, |found| found.is_none());
         waited.unwrap_or_else(PoisonError::into_inner).0.clone()
     }
+}
+
+/// Where a name below `localhost` leads that the system does not know: to this machine (RFC 6761, 6.3), as for curl.
+fn here(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    let is_here = name.ends_with(".localhost");
+    let addresses = [IpAddr::from(Ipv6Addr::LOCALHOST), IpAddr::from(Ipv4Addr::LOCALHOST)];
+    is_here.then(|| addresses.map(|address| SocketAddr::new(address, port)).to_vec())
 }
 
 /// The addresses with their families by turns, beginning with that of the first (RFC 8305, section 4): a family that

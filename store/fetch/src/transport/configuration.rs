@@ -24,6 +24,7 @@ use modstore_core::{
     program::{Input, Manner, ProgramError, Running},
 };
 
+use super::git_environment::{REMOTE_URL, add_settings};
 use crate::errors::NetworkError;
 
 /// Set by git for what it starts, from `git -c`.
@@ -48,10 +49,24 @@ pub(super) fn is_for_git(read: &File) -> bool {
             .is_some_and(|git| !USUAL.iter().any(|usual| git.parent() == Some(Path::new(usual))))
 }
 
-/// The configuration as git lists it in `repository`; nothing where there is no git program, or one that does not answer.
-pub(super) fn listed_by_git(repository: &Path) -> Result<Option<File>, NetworkError> {
+/// Whether a part of the configuration is for remotes of some addresses only, which gix looks for in files alone.
+pub(super) fn asks_for_remotes(read: &File) -> bool {
+    read.sections_by_name("includeif").into_iter().flatten().any(|section| {
+        let condition = section.header().subsection_name();
+        condition.is_some_and(|condition| condition.starts_with(b"hasconfig:"))
+    })
+}
+
+/// The configuration as git lists it in `repository`, in a clone of `remote` where one is named; nothing where there is no
+/// git program, or one that does not answer.
+pub(super) fn listed_by_git(
+    repository: &Path,
+    remote: Option<&str>,
+) -> Result<Option<File>, NetworkError> {
     let mut command = Command::new("git");
     command.args(["config", "--list", "-z"]).env("GIT_DIR", repository);
+    let told = remote.map(|url| (REMOTE_URL.to_owned(), url.to_owned()));
+    add_settings(&mut command, told.as_slice());
     command
         .env("LC_ALL", "C")
         .env_remove("LANGUAGE")
@@ -68,7 +83,10 @@ pub(super) fn listed_by_git(repository: &Path) -> Result<Option<File>, NetworkEr
     let failed = |source: String| NetworkError::Configuration { source: source.into() };
     match running.run_as(command, Manner { most: MOST, ..Manner::default() }) {
         Ok(ran) if ran.status.success() => {
-            parsed(&ran.stdout).map(Some).map_err(|error| failed(error.to_string()))
+            let told = remote.map(|url| format!("{REMOTE_URL}\n{url}").into_bytes());
+            let entries = ran.stdout.split(|byte| *byte == 0);
+            let entries = entries.filter(|entry| told.as_deref() != Some(*entry));
+            parsed(entries).map(Some).map_err(|error| failed(error.to_string()))
         }
         Ok(ran) => Err(failed(ran.stderr)),
         // A git that does not answer is as good as none: what needs it says so by itself.
@@ -85,13 +103,13 @@ pub(super) fn listed_by_git(repository: &Path) -> Result<Option<File>, NetworkEr
     }
 }
 
-/// The answer of `git config --list -z`: `section.subsection.key`, a line end and the value, which a key alone lacks.
-fn parsed(list: &[u8]) -> gix::Result<File> {
+/// The entries of `git config --list -z`: `section.subsection.key`, a line end and the value, which a key alone lacks.
+fn parsed<'e>(entries: impl Iterator<Item = &'e [u8]>) -> gix::Result<File> {
     // A section for each run of keys: the order decides which of two values counts.
     let mut file = File::new(Metadata::from(Source::User).with(gix::sec::Trust::Full));
     let mut before = None;
     let mut id = None;
-    for entry in list.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+    for entry in entries.filter(|entry| !entry.is_empty()) {
         let (name, value) = match entry.split_once_str("\n") {
             Some((name, value)) => (name, BStr::new(value)),
             // A key alone is a yes.
@@ -128,7 +146,7 @@ mod tests {
     fn the_order_of_values_and_keys_without_one_survive() {
         let list = b"http.extraheader\nX: 1\0http.https://h.x:8/.extraheader\nX: 2\0http.extraheader\nX: 3\nmore\0\
                      http.emptyauth\0url.file:///a=b/.insteadof\nhttps://h/\0user.name\n\0";
-        let file = parsed(list).unwrap();
+        let file = parsed(list.split(|byte| *byte == 0)).unwrap();
         let seen: Vec<(String, Vec<String>)> = file
             .sections()
             .map(|section| {

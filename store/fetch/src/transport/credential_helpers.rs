@@ -26,7 +26,11 @@ use modstore_core::{
     program::{Input, Manner, ProgramError, Running, Stderr},
 };
 
-use super::{git_environment::leave_repository, pace::Pace, watch::Watch};
+use super::{
+    git_environment::{add_settings, leave_repository},
+    pace::Pace,
+    watch::Watch,
+};
 use crate::{
     errors::{LoginError, TransportError, Words},
     limits::{Limits, LowSpeed},
@@ -39,6 +43,8 @@ const MOST: usize = 64 * 1024;
 pub(crate) struct CredentialHelpers {
     /// The repository whose configuration is read besides that of the user and the system.
     repository: PathBuf,
+    /// Settings that git is given.
+    settings: Vec<(String, String)>,
     interactive: bool,
     /// Held while a person may be asked: one question at a time.
     asking: Mutex<()>,
@@ -65,8 +71,13 @@ pub(crate) enum Verdict {
 }
 
 impl CredentialHelpers {
-    pub(crate) fn new(repository: &Path, interactive: bool) -> Self {
-        Self { repository: repository.to_owned(), interactive, asking: Mutex::new(()) }
+    pub(crate) fn new(
+        repository: &Path,
+        settings: Vec<(String, String)>,
+        interactive: bool,
+    ) -> Self {
+        let repository = repository.to_owned();
+        Self { repository, settings, interactive, asking: Mutex::new(()) }
     }
 
     /// Asks for a login for `url`, which may name the user. What they printed instead is the error inside; the error outside
@@ -167,6 +178,7 @@ impl CredentialHelpers {
         leave_repository(&mut command);
         // As for the helpers of `git clone`.
         command.env("GIT_DIR", &self.repository);
+        add_settings(&mut command, &self.settings);
         if !self.interactive {
             // An agent would ask for a passphrase on the terminal that this names.
             command.env("GIT_TERMINAL_PROMPT", "0").env_remove("GPG_TTY");

@@ -8,12 +8,14 @@
 //! window; what never happens is a question on the terminal.
 
 use std::{
+    collections::HashMap,
     env,
     ffi::{OsStr, OsString},
     fs::{DirBuilder, OpenOptions},
-    io::Write as _,
+    io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use gix::{
@@ -24,12 +26,13 @@ use gix::{
 use gix_transport::client::blocking_io::ssh::ProgramKind;
 use modstore_core::{
     disk::{is_directory, is_only_ours, names_in, read_own},
-    model::printable_login,
+    model::{causes, printable_login},
 };
 
 use super::{
     configuration,
     credential_helpers::CredentialHelpers,
+    git_environment::REMOTE_URL,
     helper_logins::HelperLogins,
     http_settings::{
         HttpSettings, Proxy, Redirects, boolean, expand_home, extra_headers, is_false, number,
@@ -37,7 +40,7 @@ use super::{
     },
 };
 use crate::{
-    errors::{NetworkError, RemoteError},
+    errors::{ConnectError, NetworkError, RemoteError, RemoteStage, Words},
     limits::LowSpeed,
     submodules::Submodule,
 };
@@ -52,7 +55,13 @@ pub(crate) struct GitConfig {
     interactive: bool,
     place: PathBuf,
     /// The directory of a repository that does not stay.
-    temporary: Option<tempfile::TempDir>,
+    temporary: Option<Arc<tempfile::TempDir>>,
+    /// Whether a part of it is for remotes of some addresses only.
+    asks_for_remotes: bool,
+    /// The remote that this was read for, redacted; nothing for what is read for all.
+    remote: Option<String>,
+    /// What was read for single remotes, where the configuration makes a difference between them.
+    of_remotes: Mutex<HashMap<String, Arc<GitConfig>>>,
 }
 
 /// The address of a remote repository or file, and its login.
@@ -101,13 +110,71 @@ impl GitConfig {
             // A home that is read-only, not there yet, or another user's; or something else lies there.
             let temporary = tempfile::tempdir().map_err(failed)?;
             minimal_repository(temporary.path()).map_err(failed)?;
-            (temporary.path().to_owned(), Some(temporary))
+            (temporary.path().to_owned(), Some(Arc::new(temporary)))
         };
-        let repository = opened(&path)?;
-        let helpers = CredentialHelpers::new(&path, interactive);
+        Self::of(opened(&path, None)?, (path, temporary), None, interactive)
+    }
+
+    fn of(
+        repository: gix::Repository,
+        (place, temporary): (PathBuf, Option<Arc<tempfile::TempDir>>),
+        remote: Option<String>,
+        interactive: bool,
+    ) -> Result<Self, NetworkError> {
+        let told = remote.as_deref().map(remote_setting).into_iter().collect();
+        let helpers = CredentialHelpers::new(&place, told, interactive);
         let logins = HelperLogins::new(helpers, repository.config_snapshot().plumbing());
-        let repository = repository.into_sync();
-        Ok(GitConfig { repository, logins, interactive, place: path, temporary })
+        let asks_for_remotes =
+            configuration::asks_for_remotes(repository.config_snapshot().plumbing());
+        Ok(GitConfig {
+            repository: repository.into_sync(),
+            logins,
+            interactive,
+            place,
+            temporary,
+            asks_for_remotes,
+            remote,
+            of_remotes: Mutex::default(),
+        })
+    }
+
+    /// The configuration as git has it in a clone of `written`: this one, unless an `includeIf` asks for the address of a
+    /// remote. Remotes for which git reads the same share what was read.
+    pub(crate) fn about(self: &Arc<Self>, written: &str) -> Result<Arc<Self>, RemoteError> {
+        if !self.asks_for_remotes || self.remote.is_some() {
+            return Ok(Arc::clone(self));
+        }
+        let url = redact(written);
+        let mut known = self.of_remotes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&url) {
+            return Ok(Arc::clone(known));
+        }
+        let read = self.read_for(&url).map_err(|error| {
+            let source = io::Error::other(Words::of(&causes(&error).join(": ")).to_string());
+            let source = ConnectError::Start { program: "git".to_owned(), source }.into();
+            RemoteError::Failed { stage: RemoteStage::Connect, url: url.clone(), source }
+        })?;
+        let says_the_same = |other: &&Arc<Self>| other.text() == read.text();
+        let same = std::iter::once(self).chain(known.values()).find(says_the_same).cloned();
+        let read = same.unwrap_or_else(|| Arc::new(read));
+        known.insert(url, Arc::clone(&read));
+        Ok(read)
+    }
+
+    fn read_for(&self, url: &str) -> Result<Self, NetworkError> {
+        let place = (self.place.clone(), self.temporary.clone());
+        let repository = opened(&self.place, Some(url))?;
+        Self::of(repository, place, Some(url.to_owned()), self.interactive)
+    }
+
+    /// All that the configuration says.
+    fn text(&self) -> BString {
+        self.repository.to_thread_local().config_snapshot().plumbing().to_bstring()
+    }
+
+    /// The setting by which another git program reads the same.
+    pub(crate) fn told_of_remote(&self) -> Option<(String, String)> {
+        self.remote.as_deref().map(remote_setting)
     }
 
     /// A directory for what is worth remembering from run to run; nothing where there is none that lasts.
@@ -140,6 +207,10 @@ impl GitConfig {
         }
         if !allowed(config.plumbing(), &scheme) {
             return Err(RemoteError::Forbidden { url: redacted.clone(), scheme });
+        }
+        let secrets = config.plumbing().string("transfer.credentialsInUrl");
+        if remote.login.is_some() && secrets.is_some_and(|value| value == "die") {
+            return Err(RemoteError::SecretInAddress { url: redacted.clone() });
         }
         Ok(remote)
     }
@@ -222,6 +293,14 @@ impl GitConfig {
         let repository = self.repository.to_thread_local();
         let config = repository.config_snapshot();
         HttpSettings::of(config.plumbing(), &url.to_bstring()).needs_git(config.plumbing(), url)
+    }
+
+    /// The first setting for `url` without which the content of large files would be fetched, by name.
+    pub(crate) fn needs_more_for_content(&self, url: &gix::Url) -> Option<String> {
+        let repository = self.repository.to_thread_local();
+        let config = repository.config_snapshot();
+        let settings = HttpSettings::of(config.plumbing(), &url.to_bstring());
+        settings.needs_more_for_content(config.plumbing(), url)
     }
 
     /// Whether `url` is reached through a proxy.
@@ -454,8 +533,13 @@ fn git_proxy_for(rule: &str, host: &str) -> Option<Option<String>> {
     whole_name.then(|| (program != "none" && !program.is_empty()).then(|| program.to_owned()))
 }
 
-/// The repository at `path`, with the configuration of this host as git sees it there.
-fn opened(path: &Path) -> Result<gix::Repository, NetworkError> {
+fn remote_setting(url: &str) -> (String, String) {
+    (REMOTE_URL.to_owned(), url.to_owned())
+}
+
+/// The repository at `path`, with the configuration of this host as git sees it there, in a clone of `remote` where one is
+/// named.
+fn opened(path: &Path, remote: Option<&str>) -> Result<gix::Repository, NetworkError> {
     let failed = |source: String| NetworkError::Configuration { source: source.into() };
     let mut permissions = gix::open::Permissions::all();
     let open = |permissions| {
@@ -470,7 +554,7 @@ fn opened(path: &Path) -> Result<gix::Repository, NetworkError> {
     {
         return read;
     }
-    let Some(mut listed) = configuration::listed_by_git(path)? else { return read };
+    let Some(mut listed) = configuration::listed_by_git(path, remote)? else { return read };
     // Variables outrank the files, and gix has put them behind those.
     let overrides = read.iter().flat_map(|read| {
         let config = read.config_snapshot();

@@ -2,7 +2,10 @@
 //!
 //! Limits: knows nothing of which child it is.
 
-use std::process::Command;
+use std::{env, process::Command};
+
+/// The key of the address that a clone has.
+pub(crate) const REMOTE_URL: &str = "remote.origin.url";
 
 /// What git itself takes out of the environment before it enters another repository, but for its configuration.
 const REPOSITORY: [&str; 13] = [
@@ -41,4 +44,20 @@ pub(crate) fn leave_configuration(command: &mut Command) {
 /// Lets a program whose words are read speak English, whatever the person's language.
 pub(crate) fn speak_english(command: &mut Command) {
     command.env("LANG", "C").env("LC_ALL", "C").env_remove("LANGUAGE");
+}
+
+/// Adds settings to those that the environment has.
+pub(crate) fn add_settings(command: &mut Command, settings: &[(String, String)]) {
+    const COUNT: &str = "GIT_CONFIG_COUNT";
+    let before = env::var(COUNT).ok().filter(|count| !count.is_empty());
+    // Where this is no number, git says so.
+    let Ok(before) = before.as_deref().unwrap_or("0").parse::<usize>() else { return };
+    for (number, (key, value)) in settings.iter().enumerate() {
+        let number = before + number;
+        command.env(format!("GIT_CONFIG_KEY_{number}"), key);
+        command.env(format!("GIT_CONFIG_VALUE_{number}"), value);
+    }
+    if !settings.is_empty() {
+        command.env(COUNT, (before + settings.len()).to_string());
+    }
 }

@@ -31,7 +31,7 @@ use gix_transport::{
 
 use super::{
     git_config::{GitConfig, RemoteUrl},
-    git_environment::{leave_repository, speak_english},
+    git_environment::{add_settings, leave_repository, speak_english},
     git_words::fault_from_git,
     kept::KeptTransport,
     process::{Grouping, ProcessInput, ProcessOutput, ServerProcess, StderrTail},
@@ -159,24 +159,9 @@ pub(crate) fn git_for(config: &GitConfig, remote: &RemoteUrl) -> Command {
         command.env("MODSTORE_GIT_USER", &login.username);
         command.env("MODSTORE_GIT_PASSWORD", &login.password);
     }
-    configure(&mut command, &settings);
+    settings.extend(config.told_of_remote());
+    add_settings(&mut command, &settings);
     command
-}
-
-/// Adds settings to those that the environment has.
-fn configure(command: &mut Command, settings: &[(String, String)]) {
-    const COUNT: &str = "GIT_CONFIG_COUNT";
-    let before = env::var(COUNT).ok().filter(|count| !count.is_empty());
-    // Where this is no number, git says so.
-    let Ok(before) = before.as_deref().unwrap_or("0").parse::<usize>() else { return };
-    for (number, (key, value)) in settings.iter().enumerate() {
-        let number = before + number;
-        command.env(format!("GIT_CONFIG_KEY_{number}"), key);
-        command.env(format!("GIT_CONFIG_VALUE_{number}"), value);
-    }
-    if !settings.is_empty() {
-        command.env(COUNT, (before + settings.len()).to_string());
-    }
 }
 
 /// What this process trusts beyond git is trusted by git too, as far as a variable can say it and nothing else is set.

@@ -23,7 +23,7 @@ use gix_transport::{
 };
 use ureq::{
     Agent,
-    http::header::{AUTHORIZATION, LOCATION, WWW_AUTHENTICATE},
+    http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE},
 };
 
 use super::{
@@ -33,9 +33,7 @@ use super::{
         Headers, LazyPost, Request, RequestBody, Response, ResponsePart, header_lines, read_whole,
     },
     http_settings::Redirects,
-    http_text::{
-        HttpOrigin, http_origin, kinds_of_login, resolved, without_password, without_user,
-    },
+    http_text::{HttpOrigin, as_sent, http_origin, kinds_of_login, resolved, without_password},
     lanes::is_of_a_crowd,
     login::Logins,
     watch::Watch,
@@ -143,7 +141,11 @@ impl Http for HttpClient {
             let body = Some(body);
             let (url, tail, headers) = (&url, &tail, &headers);
             let plan = RequestPlan { url, tail, headers, body, follow, side: None };
-            sender.send(&plan).map(|response_at| (response_at.headers, response_at.response))
+            let answer = sender.send(&plan)?;
+            // git looks at the type of the first answer only.
+            let is_page = is_page(&answer.response);
+            let headers = if is_page { answer.headers } else { RESULT.to_vec() };
+            Ok((headers, answer.response))
         };
         let post = LazyPost::begin(Box::new(send), &self.sender.watch);
         let post = Arc::new(Mutex::new(post));
@@ -379,8 +381,17 @@ impl RequestSender {
         let login = self.logins.for_url(url).filter(|_| !has_authorization(&headers));
         let has_login = login.is_some();
         headers.extend(login.map(|value| (AUTHORIZATION.to_string(), value)));
-        Request { agent: self.agent.clone(), url: without_user(url), headers, login: has_login }
+        Request { agent: self.agent.clone(), url: as_sent(url), headers, login: has_login }
     }
+}
+
+/// The type of an answer with a pack.
+const RESULT: &[u8] = b"content-type: application/x-git-upload-pack-result\n";
+
+/// Whether the answer says that it is a page for people.
+fn is_page(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/html"))
 }
 
 /// Whether the answer may be another without the login that was sent.

@@ -36,7 +36,7 @@ use super::{
     watch::{SLICE, Watch},
 };
 use crate::{
-    errors::ConnectError,
+    errors::{ConnectError, ServerError},
     limits::{Counters, Limits, LowSpeed},
 };
 
@@ -220,6 +220,12 @@ impl Transport for TcpTransport {
         if self.reads_within != within {
             self.stream.set_read_timeout(within)?;
             self.reads_within = within;
+        }
+        if self.buffers.input_append_buf().is_empty() {
+            // Only the head of an answer has to be there as a whole.
+            let what = format!("the head of its answer has more than {INPUT} bytes");
+            let error = ServerError::Protocol { source: what.into() };
+            return Err(watch(&self.limits).fail(error).into());
         }
         match self.stream.read(self.buffers.input_append_buf()) {
             Ok(read) => {

@@ -114,6 +114,26 @@ const SPELLED: &[&str] = &[
     "userAgent",
 ];
 
+/// Reasons to go through git that change nothing about the content of large files.
+const WITHOUT_EFFECT: &[&str] = &[
+    // Read in full here.
+    "no_proxy",
+    "http.version",
+    "http.emptyAuth",
+    "http.delegation",
+    "http.proactiveAuth",
+    "http.saveCookies",
+    "http.sslBackend",
+    "http.sslCertType",
+    "http.sslKeyType",
+    "http.sslCertPasswordProtected",
+    "http.proxySSLCertPasswordProtected",
+    "GIT_SSL_CERT_TYPE",
+    "GIT_SSL_KEY_TYPE",
+    "GIT_SSL_CERT_PASSWORD_PROTECTED",
+    "GIT_PROXY_SSL_CERT_PASSWORD_PROTECTED",
+];
+
 /// Keys of `remote.origin.*` that a clone obeys: its remote has this name.
 const REMOTE: [(&str, &str); 2] = [("proxy", "proxy"), ("proxyauthmethod", "proxyAuthMethod")];
 
@@ -193,36 +213,47 @@ impl HttpSettings {
         self.needs_git_with(config, url, &|name| env::var_os(name))
     }
 
+    /// The first setting at `url` without which the content of large files would be fetched, by name. A setting of which
+    /// git-lfs knows nothing either is none, if it is about speed or form.
+    pub(crate) fn needs_more_for_content(&self, config: &File, url: &gix::Url) -> Option<String> {
+        let variable = |name: &str| env::var_os(name);
+        let mut reasons = self.reasons(config, url, &variable).into_iter();
+        reasons.find(|reason| !WITHOUT_EFFECT.contains(&reason.as_str()))
+    }
+
     fn needs_git_with(
         &self,
         config: &File,
         url: &gix::Url,
         variable: Variable<'_>,
     ) -> Option<String> {
-        let foreign = FOREIGN_VARIABLES.iter().find(|name| variable(name).is_some());
-        let limited = || VARIABLES.iter().find(|known| !can_do(variable(known.key), known.can));
-        foreign
-            .map(|name| (*name).to_owned())
-            .or_else(|| limited().map(|known| known.key.to_owned()))
-            .or_else(|| self.unknown_setting())
-            .or_else(|| {
-                let origin = |(key, name): &(&str, &str)| {
-                    config
-                        .string(&format!("remote.origin.{key}"))
-                        .map(|_| format!("remote.origin.{name}"))
-                };
-                REMOTE.iter().find_map(origin)
-            })
-            .or_else(|| {
-                let proxy = Proxy::of(self, url, variable)?;
-                let list = no_proxy(variable);
-                let reason = (!is_plain_proxy(&proxy.address)).then_some(proxy.name);
-                reason.or_else(|| has_odd_names(&list).then(|| "no_proxy".to_owned()))
-            })
+        self.reasons(config, url, variable).into_iter().next()
     }
 
-    fn unknown_setting(&self) -> Option<String> {
-        let found = self.0.iter().find(|(key, found)| {
+    /// All that the in-process way cannot do, by name.
+    fn reasons(&self, config: &File, url: &gix::Url, variable: Variable<'_>) -> Vec<String> {
+        let foreign = FOREIGN_VARIABLES.iter().filter(|name| variable(name).is_some());
+        let limited = VARIABLES.iter().filter(|known| !can_do(variable(known.key), known.can));
+        let origin = REMOTE.iter().filter_map(|(key, name)| {
+            let is_set = config.string(&format!("remote.origin.{key}")).is_some();
+            is_set.then(|| format!("remote.origin.{name}"))
+        });
+        let proxy = Proxy::of(self, url, variable).and_then(|proxy| {
+            let list = no_proxy(variable);
+            let reason = (!is_plain_proxy(&proxy.address)).then_some(proxy.name);
+            reason.or_else(|| has_odd_names(&list).then(|| "no_proxy".to_owned()))
+        });
+        foreign
+            .map(|name| (*name).to_owned())
+            .chain(limited.map(|known| known.key.to_owned()))
+            .chain(self.unknown_settings())
+            .chain(origin)
+            .chain(proxy)
+            .collect()
+    }
+
+    fn unknown_settings(&self) -> impl Iterator<Item = String> {
+        let found = self.0.iter().filter(|(key, found)| {
             let known = SETTINGS.iter().find(|known| known.key == key.as_str());
             let can = |value: &BString| {
                 known.is_some_and(|known| str::from_utf8(value).is_ok_and(known.can))
@@ -249,7 +280,8 @@ impl Proxy {
     /// The proxy on the way to `url`, if one is set and the host is not excluded.
     pub(crate) fn on_the_way(settings: &HttpSettings, url: &gix::Url) -> Option<Self> {
         let variable = |name: &str| env::var_os(name);
-        let excluded = url.host().is_some_and(|host| names_host(&no_proxy(&variable), host));
+        let port = url.port_or_default();
+        let excluded = url.host().is_some_and(|host| names_host(&no_proxy(&variable), host, port));
         Self::of(settings, url, &variable).filter(|_| !excluded)
     }
 
@@ -281,17 +313,46 @@ fn has_odd_names(list: &str) -> bool {
     list != "*" && list.contains(['/', ':', '*', '['])
 }
 
-/// Whether the list names `host`, as curl reads it: an address as a whole, a name also with what stands below it.
-fn names_host(list: &str, host: &str) -> bool {
+/// Whether the list names `host`, as curl reads it: an address as a whole, a name also with what stands below it. Networks,
+/// patterns and ports, by which git's own transport is asked, count as for git-lfs.
+fn names_host(list: &str, host: &str, port: Option<u16>) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-    let names =
-        list.split([',', ' ', '\t']).map(|name| name.trim_matches('.').to_ascii_lowercase());
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    let names = list.split([',', ' ', '\t']).map(str::to_ascii_lowercase);
     list == "*"
         || names.filter(|name| !name.is_empty()).any(|name| {
-            let above = host.strip_suffix(&name);
-            above.is_some_and(|rest| rest.is_empty() || (!is_address && rest.ends_with('.')))
+            if let (Some(address), Some((network, bits))) = (address, name.split_once('/')) {
+                return is_in_network(address, network, bits);
+            }
+            let name = name.strip_prefix('*').unwrap_or(&name).trim_matches(['.', '[', ']']);
+            let (name, of_port) = match name.rsplit_once(':') {
+                Some((name, of_port)) if !name.contains(':') || name.ends_with(']') => {
+                    (name.trim_matches(['[', ']']), of_port.parse().ok())
+                }
+                _ => (name, None),
+            };
+            let bare = host.trim_matches(['[', ']']);
+            let above = if name.is_empty() { None } else { bare.strip_suffix(name) };
+            (of_port.is_none() || of_port == port)
+                && above.is_some_and(|rest| {
+                    rest.is_empty() || (address.is_none() && rest.ends_with('.'))
+                })
         })
+}
+
+/// Whether an address is in a network, as in `10.0.0.0/8`.
+fn is_in_network(address: IpAddr, network: &str, bits: &str) -> bool {
+    let Ok(bits) = bits.parse::<u32>() else { return false };
+    let same = |one: u128, other: u128, of: u32| {
+        bits <= of && (bits == 0 || (one ^ other) >> (of - bits) == 0)
+    };
+    match (address, network.trim_matches(['[', ']']).parse()) {
+        (IpAddr::V4(one), Ok(IpAddr::V4(other))) => {
+            same(one.to_bits().into(), other.to_bits().into(), 32)
+        }
+        (IpAddr::V6(one), Ok(IpAddr::V6(other))) => same(one.to_bits(), other.to_bits(), 128),
+        _ => false,
+    }
 }
 
 fn can_do(value: Option<OsString>, can: fn(&str) -> bool) -> bool {
@@ -485,8 +546,21 @@ mod tests {
             ("0.0.1", "127.0.0.1", false),
             ("127.0.0.1", "127.0.0.1", true),
             ("", "any", false),
+            ("10.0.0.0/8", "10.1.2.3", true),
+            ("10.0.0.0/8,x", "11.1.2.3", false),
+            ("0.0.0.0/0", "11.1.2.3", true),
+            ("fd00::/8", "[fd12::1]", true),
+            ("10.0.0.0/33", "10.0.0.0", false),
+            ("*.example.com", "git.example.com", true),
+            ("*.example.com", "git.example.org", false),
+            ("h:443", "h", true),
+            ("h:8443", "h", false),
+            ("[::1]", "[::1]", true),
+            ("::1", "[::1]", true),
+            ("[::1]:443", "[::1]", true),
+            ("[::1]:80", "[::1]", false),
         ] {
-            assert_eq!(names_host(list, host), expected, "{list} {host}");
+            assert_eq!(names_host(list, host, Some(443)), expected, "{list} {host}");
         }
     }
 

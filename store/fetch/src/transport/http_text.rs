@@ -109,12 +109,21 @@ fn split_authority(rest: &str) -> (&str, &str) {
     rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
 }
 
-/// The address as it is asked for: without user and password, which go into a header.
-pub(crate) fn without_user(url: &str) -> String {
+/// The address without user and password, which go into a header.
+fn without_user(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (authority, path) = split_authority(rest);
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     format!("{scheme}://{host}{path}")
+}
+
+/// The address as it is asked for, by curl too: without user and password, and without `.` and `..` in its path.
+pub(crate) fn as_sent(url: &str) -> String {
+    let url = without_user(url);
+    let Some((scheme, rest)) = url.split_once("://") else { return url };
+    let (authority, path) = split_authority(rest);
+    let has_dots = path.split(['?', '#']).next().is_some_and(|path| path.contains("/."));
+    if has_dots { format!("{scheme}://{authority}{}", without_dots(path)) } else { url }
 }
 
 /// The address as it is kept and given to helpers: the user may stay.

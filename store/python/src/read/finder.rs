@@ -24,6 +24,8 @@ pub struct Finder {
     pub paths: Vec<PathBuf>,
     /// The directory of the build that is run when something is imported.
     pub builds: Option<PathBuf>,
+    /// The program that builds, where it is named by its path.
+    pub build_program: Option<PathBuf>,
 }
 
 /// A finder of a known kind whose data cannot be parsed.
@@ -167,7 +169,10 @@ fn meson(source: &Source<'_>) -> Option<Finder> {
     let (arguments, _) = rest.split_once("\n    )\n")?;
     let arguments = Literal::arguments(&format!("{arguments})"))?;
     let build = source.path(arguments.get(2)?.text()?);
-    Some(Finder { builds: Some(build), ..Finder::default() })
+    let command = arguments.get(3).and_then(Literal::texts);
+    let program = command.and_then(|words| words.first().map(PathBuf::from));
+    let build_program = program.filter(|program| program.is_absolute());
+    Some(Finder { builds: Some(build), build_program, ..Finder::default() })
 }
 
 #[cfg(test)]
