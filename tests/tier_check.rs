@@ -173,7 +173,7 @@ fn a_static_server_has_its_login_from_netrc_and_is_only_read() {
 #[test]
 fn an_address_that_makes_no_sense_is_a_usage_error() {
     for (url, said) in [
-        ("ftp://host/x", "expected file:///directory"),
+        ("ftp://host/x", "no tiers of ftp:// in this build"),
         ("tier", "expected file:///directory"),
         ("s3://b?acl=x", "unknown `acl`"),
         ("http://tier.example/x", "expected https://"),

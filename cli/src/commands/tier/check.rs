@@ -1,15 +1,17 @@
 //! `tier check`: what a place does, found out by trying.
 
-use std::{io, path::PathBuf};
+use std::{error::Error, io, path::PathBuf};
 
 use clap::Args;
-use modstore_core::disk::random_name;
-use modstore_tier::{Key, TierAddress, TierCheck, TierError, TierOptions, TierProbe, check, open};
+use modstore::internals::tier::tier_options;
+use modstore_core::disk::{Disk, random_name};
+use modstore_tier::{Key, TierAddress, TierCheck, TierError, TierProbe, check, open};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     context::Context, exit::Exit, output::Answer, page::Page, report::Failure, table::Table,
+    tiers::tier_at,
 };
 
 /// A clock that differs by more than this is worth a word: S3 refuses at 15 minutes.
@@ -34,7 +36,7 @@ Examples:
 pub(super) struct TierCheckArgs {
     /// A directory, or file://, https://, s3:// or gs://
     #[arg(value_name = "URL")]
-    url: TierAddress,
+    url: String,
     /// Fail if nothing may be written
     #[arg(long)]
     write: bool,
@@ -66,17 +68,21 @@ pub(crate) struct TierAnswer {
 
 impl TierCheckArgs {
     pub(super) fn run(&self, context: &Context) -> Result<TierAnswer, Failure> {
-        if context.global.offline && self.url.is_remote() {
+        let usage = |error: &dyn Error| Failure::of(Exit::Usage, error);
+        let address: TierAddress = self.url.parse().map_err(|error| usage(&error))?;
+        if context.global.offline && address.is_remote() {
             return Err(Failure::new(Exit::Usage, "--offline, and the tier is over the network"));
         }
-        let options = TierOptions::default();
-        let place = open(&self.url, &options).map_err(|error| Failure::of(Exit::Usage, &error))?;
+        let settings = tier_at(&self.url, context.layout().ok())
+            .map_err(|error| usage(&error).hint(error.hint()))?;
+        let options = tier_options(&settings, Disk::default());
+        let place = open(&address, &options).map_err(|error| usage(&error))?;
         let scratch = Scratch::new().map_err(|error| Failure::of(Exit::Failed, &error))?;
         let found = check(&*place, &scratch.probe(), context.cancel());
         if context.cancel().is_cancelled() {
             return Err(Failure::of(Exit::Interrupted, &TierError::Cancelled));
         }
-        Ok(TierAnswer::new(context.generation(), &self.url, &found, self.write))
+        Ok(TierAnswer::new(context.generation(), &address, &found, self.write))
     }
 }
 
