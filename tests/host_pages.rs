@@ -106,7 +106,10 @@ fn every_page_is_followed() {
     let found: BTreeSet<String> =
         pages.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     let followed = PAGES.iter().map(|(page, _)| (*page).to_owned());
-    assert_eq!(found, followed.filter(|page| !["README", "fleet"].contains(&page.as_str())).collect());
+    assert_eq!(
+        found,
+        followed.filter(|page| !["README", "fleet"].contains(&page.as_str())).collect()
+    );
 }
 
 #[test]

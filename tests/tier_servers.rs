@@ -200,7 +200,9 @@ fn sixteen_threads_read_at_once() {
 #[test]
 fn of_writers_at_once_one_writes() {
     let Some(server) = SeaweedFs::start() else { return };
-    let place = place(&server.url("team"), &of("ci"));
+    // It lets them in one after the other, which takes a while on a busy machine.
+    let options = TierOptions { stall_timeout: Duration::from_secs(60), ..of("ci") };
+    let place = place(&server.url("team"), &options);
     let (key, content, start) = (Key::commit(COMMIT), file(&bytes(200_000)), Barrier::new(16));
     let written = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -360,7 +362,8 @@ fn a_server_that_is_not_there_costs_a_bounded_wait() {
     let begun = Instant::now();
     for host in ["192.0.2.1", "nowhere.invalid"] {
         let url = format!("https://{host}/x");
-        let error = place(&url, &hasty("ci")).get(&Key::commit("aa"), &Cancel::new());
+        let options = TierOptions { credentials: Vec::new(), ..hasty("ci") };
+        let error = place(&url, &options).get(&Key::commit("aa"), &Cancel::new());
         let error = error.err().unwrap();
         assert!(matches!(&error, TierError::Unreachable { .. }), "{host}: {error:?}");
     }

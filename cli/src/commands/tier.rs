@@ -10,8 +10,8 @@ use crate::{context::Context, effect::Effect, report::Failure};
 
 /// Try a shared tier
 ///
-/// A shared tier is a directory, a bucket or a static server from which modules come instead of from git servers. Nobody
-/// has to trust it: everything that comes from it is checked against the commit that was asked for. docs/fleet.md says how to
+/// A shared tier is a directory, a bucket or a static server from which modules come instead of from git servers. It need
+/// not be trusted: everything that comes from it is checked against the commit that was asked for. docs/fleet.md says how to
 /// set one up.
 #[derive(Debug, Args)]
 #[command(after_help = "\

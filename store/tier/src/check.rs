@@ -36,7 +36,7 @@ pub struct TierCheck {
     pub left: Option<Key>,
 }
 
-/// What is written to try a place: two files of the same length that differ, and a key that nobody else uses.
+/// What is written to try a place: two files of the same length that differ, and a key of their own.
 #[derive(Debug)]
 pub struct TierProbe<'a> {
     /// Where.

@@ -156,7 +156,7 @@ impl Answer for TierAnswer {
         table.named("", self.refusal.as_deref());
         let conditions = self.conditions.map(|kept| match kept {
             true => "honoured: what is there is kept",
-            false => "ignored: the last of two publishers wins, which harms nobody",
+            false => "ignored: the last of two publishers wins, which does no harm",
         });
         table.named("conditional writes", conditions);
         let clock = self.clock_ahead.map(|ahead| match ahead {

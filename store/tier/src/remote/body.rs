@@ -28,6 +28,8 @@ pub(super) struct Arriving {
     stall: Duration,
     /// How many more there may be.
     left: u64,
+    /// How many more the place says there are.
+    promised: Option<u64>,
     /// How long has been waited, and what has come, since it was last enough.
     waited: Duration,
     came: u64,
@@ -39,9 +41,21 @@ impl Arriving {
         exchange: Arc<Exchange>,
         stall: Duration,
         most: u64,
+        promised: Option<u64>,
     ) -> Box<Self> {
         let (waited, came) = (Duration::ZERO, 0);
-        Box::new(Self { bytes, exchange, stall, left: most, waited, came })
+        Box::new(Self { bytes, exchange, stall, left: most, promised, waited, came })
+    }
+
+    /// Reads the end after the last byte. A reader of a pack knows that it has all, and does not ask for the end; but a
+    /// connection is kept only if that was read.
+    fn read_the_end(&mut self, came: u64) {
+        self.promised = self.promised.map(|promised| promised.saturating_sub(came));
+        if came > 0 && self.promised == Some(0) {
+            let bytes = &mut self.bytes;
+            // If it fails, the connection is closed.
+            let _ = self.exchange.during(|| bytes.read(&mut [0]));
+        }
     }
 
     fn failed(&self, error: &io::Error) -> io::Error {
@@ -81,6 +95,7 @@ impl Read for Arriving {
             io::Error::new(ErrorKind::FileTooLarge, "the object is longer than what is read of one")
         })?;
         self.keep_pace(begun.elapsed(), came)?;
+        self.read_the_end(came);
         Ok(read)
     }
 }

@@ -181,7 +181,7 @@ impl Objects for Bucket {
             return Err(TierError::TooLong { place, key, most: self.most });
         }
         let bytes = Box::new(Pieces::of(found.into_stream()));
-        let bytes = Arriving::new(bytes, exchange, self.stall, self.most);
+        let bytes = Arriving::new(bytes, exchange, self.stall, self.most, Some(length));
         Ok(Some(Found { bytes, length: Some(length), written }))
     }
 

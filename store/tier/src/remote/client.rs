@@ -26,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const SHORT_PAUSE: Duration = Duration::from_millis(200);
 /// The most that is read of what a server says about an error.
 const MOST_SAID: u64 = 64 * 1024;
-/// The most characters of it that are shown.
+/// The most characters of it that are printed.
 const MOST_SHOWN: usize = 200;
 
 /// What sends requests. Clones share their connections.

@@ -1,4 +1,4 @@
-//! The connections to places: kept alive, and none waits without an end, or for somebody who wishes to stop.
+//! The connections to places: kept alive, and none waits without an end, or longer than the command is to run.
 //!
 //! Limits: HTTP/1.1. A proxy is used by CONNECT, for plain http too. A connection that is being made ends by its own limit.
 
@@ -109,7 +109,10 @@ impl Resolver for Remembering {
             addresses.iter().for_each(|address| found.push(*address));
             return Ok(found);
         }
-        let found = self.inner.resolve(uri, config, timeout)?;
+        let found = self.inner.resolve(uri, config, timeout).map_err(|error| match error {
+            Error::Io(_) => Error::HostNotFound,
+            error => error,
+        })?;
         known().insert(name, (Instant::now(), found.iter().copied().collect()));
         Ok(found)
     }
@@ -131,7 +134,7 @@ impl<In: Transport> Connector<In> for StoppableConnector {
     }
 }
 
-/// A connection whose waits end when somebody wishes to stop.
+/// A connection whose waits end when the command is stopped.
 #[derive(Debug)]
 struct StoppableTransport<T>(T);
 
@@ -170,7 +173,7 @@ impl<T: Transport> Transport for StoppableTransport<T> {
     }
 }
 
-/// An error, if somebody wishes to stop.
+/// An error, if the command is stopped.
 fn heed() -> Result<(), Error> {
     match Exchange::current().cancel().is_cancelled() {
         true => Err(io::Error::other("stopped").into()),

@@ -14,7 +14,7 @@ use std::{
 
 use modstore_core::Cancel;
 
-/// How long a wait goes on before somebody who wishes to stop is heard.
+/// How long a wait goes on after the command was stopped.
 pub(super) const SLICE: Duration = Duration::from_millis(100);
 
 thread_local! {
@@ -65,7 +65,7 @@ impl Exchange {
         Arc::new(Self { cancel: cancel.clone(), seen: Mutex::default() })
     }
 
-    /// The call that this thread works on; outside of one, a call that nobody stops.
+    /// The call that this thread works on; outside of one, a call that is never stopped.
     pub(super) fn current() -> Arc<Self> {
         CURRENT.with_borrow(Clone::clone).unwrap_or_default()
     }
@@ -81,7 +81,7 @@ impl Exchange {
         &self.cancel
     }
 
-    /// Waits, unless somebody wishes to stop; false then.
+    /// Waits, unless the command is stopped; false then.
     pub(super) fn wait(&self, long: Duration) -> bool {
         let begun = Instant::now();
         while !self.cancel.is_cancelled() && begun.elapsed() < long {

@@ -32,7 +32,7 @@ use bucket::Bucket;
 use client::Client;
 use static_server::StaticServer;
 
-/// The place at an address. `place` is the address as it may be shown. The error says what is wrong with it.
+/// The place at an address. `place` is the address without a secret. The error says what is wrong with it.
 pub(crate) fn open(
     place: String,
     scheme: &str,

@@ -83,7 +83,7 @@ impl<T> Printed<T> {
             told: &|_| {},
             ends_with_us: true,
         };
-        // What it says may have a secret in it, so only how it ended is told.
+        // What it says may have a secret in it, so an error has only how it ended.
         let printed = running.succeed(command).map_err(|error| error.to_string());
         let printed = printed.and_then(|ran| {
             let read = std::str::from_utf8(&ran.stdout).ok().and_then(self.read);

@@ -1,6 +1,6 @@
 //! What it means that an object may not be read.
 //!
-//! S3 answers 403 for an object that is not there to whoever may not list the bucket, and many static servers do the same. So a 403
+//! S3 answers 403 for an object that is not there to a user who may not list the bucket, and many static servers do the same. So a 403
 //! may mean "nothing of this is for you", or only "not there". The first one of an opened place is an error that says so, unless
 //! an object was read before; those that follow are misses.
 

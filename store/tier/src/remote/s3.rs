@@ -80,7 +80,7 @@ fn with_environment(mut builder: AmazonS3Builder) -> AmazonS3Builder {
 }
 
 /// The first login that is there: a command, the environment, a profile, the machine. Else requests are not signed, as is right
-/// for a bucket that everybody may read.
+/// for a bucket that is public.
 fn with_login(
     builder: AmazonS3Builder,
     options: &TierOptions,

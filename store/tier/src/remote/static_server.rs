@@ -117,7 +117,7 @@ impl Objects for StaticServer {
             return Err(TierError::TooLong { place, key, most: self.most });
         }
         let bytes = Box::new(answer.into_body().into_with_config().limit(u64::MAX).reader());
-        let bytes = Arriving::new(bytes, exchange, self.stall, self.most);
+        let bytes = Arriving::new(bytes, exchange, self.stall, self.most, length);
         Ok(Some(Found { bytes, length, written }))
     }
 

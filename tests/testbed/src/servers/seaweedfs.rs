@@ -19,6 +19,7 @@ use crate::system::skip_loudly;
 const BUCKET: &str = "modules";
 /// Servers of its own that it starts, each with a second port.
 const SERVERS: [&str; 4] = ["master", "volume", "filer", "admin"];
+const TRIES: usize = 5;
 const START_LIMIT: Duration = Duration::from_secs(30);
 const USERS: &str = r#"{"identities":[
 {"name":"ci","credentials":[{"accessKey":"ci","secretKey":"ci-secret"}],"actions":["Admin"]},
@@ -45,36 +46,28 @@ impl SeaweedFs {
             skip_loudly("SeaweedFS is not installed; tests/setup.sh installs it");
             return None;
         }
+        let started = (0..TRIES).find_map(|_| Self::start_once(weed));
+        Some(started.expect("there are free ports for SeaweedFS"))
+    }
+
+    /// Starts it, unless another program takes one of its ports meanwhile.
+    fn start_once(weed: &Path) -> Option<Self> {
         let place = tempfile::tempdir().expect("a temporary directory can be made");
         for name in ["data", "home", "tmp"] {
             std::fs::create_dir(place.path().join(name)).expect("it is empty");
         }
         std::fs::write(place.path().join("users.json"), USERS).expect("it can be written to");
-        let filer = Cell::new(0);
-        let log = place.path().join("log");
+        let (filer, log) = (Cell::new(0), place.path().join("log"));
         let server = ServerProcess::start(&log, "", |port| {
             let (command, of_filer) = command(weed, place.path(), port);
             filer.set(of_filer);
             command
         });
         let server = server.unwrap_or_else(|said| panic!("SeaweedFS does not start: {said}"));
+        is_ready(&server, filer.get())?;
         let started = Self { server, filer: filer.get(), _place: place };
-        started.wait();
+        assert_eq!(started.remove("ready"), Some(()));
         Some(started)
-    }
-
-    /// Makes the bucket, and waits until an object can be written to it: its port answers before that.
-    fn wait(&self) {
-        let begun = Instant::now();
-        let is_ready = || {
-            let made = self.filed("PUT", "ready", b"ready").is_ok_and(|(status, _)| status == 201);
-            made && request(self.port(), "GET", "/", b"").is_ok_and(|(status, _)| status == 403)
-        };
-        while !is_ready() {
-            assert!(begun.elapsed() < START_LIMIT, "SeaweedFS: {}", self.server.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        assert_eq!(self.remove("ready"), Some(()));
     }
 
     /// The port that speaks S3.
@@ -112,8 +105,30 @@ impl SeaweedFs {
     }
 
     fn filed(&self, method: &str, key: &str, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
-        request(self.filer, method, &format!("/buckets/{BUCKET}/{key}"), body)
+        filed(self.filer, method, key, body)
     }
+}
+
+/// Makes the bucket, and waits until an object can be written to it: its port answers before that. None if a port was taken.
+fn is_ready(server: &ServerProcess, filer: u16) -> Option<()> {
+    let begun = Instant::now();
+    let is_ready = || {
+        let made = filed(filer, "PUT", "ready", b"ready").is_ok_and(|(status, _)| status == 201);
+        made && request(server.port(), "GET", "/", b"").is_ok_and(|(status, _)| status == 403)
+    };
+    while !is_ready() {
+        let log = server.log();
+        if log.contains("address already in use") || log.contains("Port allocation failed") {
+            return None;
+        }
+        assert!(begun.elapsed() < START_LIMIT, "SeaweedFS: {log}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Some(())
+}
+
+fn filed(filer: u16, method: &str, key: &str, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
+    request(filer, method, &format!("/buckets/{BUCKET}/{key}"), body)
 }
 
 /// How it is started so that S3 is spoken at a port, and the port of its filer.
