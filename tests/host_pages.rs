@@ -10,12 +10,13 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 use modstore_testbed::{Python, PythonTools, skip_loudly};
 
 /// The pages that are followed, with the programs of the system that each needs.
-const PAGES: [(&str, &[&str]); 10] = [
+const PAGES: [(&str, &[&str]); 11] = [
     ("README", &[]),
     ("amplifier", &[]),
     ("ci", &[]),
     ("claude-code", &[]),
     ("comfyui", &[]),
+    ("fleet", &[]),
     ("gemini-cli", &[]),
     ("llm", &[]),
     ("neovim", &["nvim", "cc"]),
@@ -36,10 +37,10 @@ fn follow(page: &str) {
     let (Some(python), Some(_)) = (Python::any(), PythonTools::find()) else { return };
     let output = Command::new(python.executable)
         .arg(root.join("tests/host_pages/follow.py"))
-        .arg(if page == "README" {
-            root.join("README.md")
-        } else {
-            root.join("docs/hosts").join(page).with_extension("md")
+        .arg(match page {
+            "README" => root.join("README.md"),
+            "fleet" => root.join("docs/fleet.md"),
+            page => root.join("docs/hosts").join(page).with_extension("md"),
         })
         .args(["--program", env!("CARGO_BIN_EXE_modstore")])
         .output()
@@ -105,5 +106,13 @@ fn every_page_is_followed() {
     let found: BTreeSet<String> =
         pages.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     let followed = PAGES.iter().map(|(page, _)| (*page).to_owned());
-    assert_eq!(found, followed.filter(|page| page != "README").collect());
+    assert_eq!(
+        found,
+        followed.filter(|page| !["README", "fleet"].contains(&page.as_str())).collect()
+    );
+}
+
+#[test]
+fn a_fleet_on_an_object_store() {
+    follow("fleet");
 }

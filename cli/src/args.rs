@@ -131,6 +131,7 @@ commands! {
     "bind" Bind(bind::BindArgs),
     "unbind" Unbind(unbind::UnbindArgs),
     "doctor" Doctor(doctor::DoctorArgs),
+    "tier" Tier(tier::TierArgs),
     "reset" Reset(reset::ResetArgs),
     "print-shim" PrintShim(print_shim::PrintShimArgs),
     "completions" Completions(completions::CompletionsArgs),

@@ -83,6 +83,13 @@ pub(crate) fn tiers_of(global: &Global, layout: &Layout) -> Result<Vec<TierSetti
     Ok(tiers)
 }
 
+/// The tier at an address, as it is configured, where it is.
+pub(crate) fn tier_at(url: &str, layout: Option<&Layout>) -> Result<TierSettings, TiersError> {
+    let configured = layout.map(configured_tiers).transpose()?.unwrap_or_default();
+    let known = configured.into_iter().find(|known| known.url == url);
+    Ok(known.unwrap_or_else(|| TierSettings::at(url)))
+}
+
 /// The tiers with these addresses, each as it is configured, where it is.
 fn named(
     urls: &[String],

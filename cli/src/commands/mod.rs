@@ -40,6 +40,7 @@ pub(crate) mod unbind;
 pub(crate) mod ensure;
 pub(crate) mod activate;
 pub(crate) mod doctor;
+pub(crate) mod tier;
 pub(crate) mod reset;
 pub(crate) mod print_shim;
 pub(crate) mod completions;

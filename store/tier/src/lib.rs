@@ -6,14 +6,18 @@
 mod key;
 mod error;
 mod objects;
+mod check;
 mod address;
 mod options;
 mod directory;
+#[cfg(feature = "remote")]
+mod remote;
 mod open;
 
 pub use address::{AddressError, TierAddress};
+pub use check::{TierCheck, TierProbe, check};
 pub use error::TierError;
 pub use key::Key;
-pub use objects::{Found, Objects, Published};
+pub use objects::{Found, Objects, Observed, Published};
 pub use open::{OpenError, open};
 pub use options::TierOptions;

@@ -25,6 +25,15 @@ pub enum Published {
     AlreadyThere,
 }
 
+/// What was noticed of a place while it was asked for other things.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// By how many seconds its clock is ahead of ours.
+    pub clock_ahead: Option<i64>,
+    /// Whether it kept an object that was there, in one step with looking whether it is.
+    pub keeps_conditions: Option<bool>,
+}
+
 /// A place with objects. All calls block, may be made from any thread, and end within the limits that it was opened with.
 pub trait Objects: Send + Sync {
     /// The object; none if the place does not have it.
@@ -61,4 +70,9 @@ pub trait Objects: Send + Sync {
     /// # Errors
     /// See [`TierError`]. It may be there still.
     fn delete(&self, key: &Key, cancel: &Cancel) -> Result<(), TierError>;
+
+    /// What was noticed of it so far.
+    fn observed(&self) -> Observed {
+        Observed::default()
+    }
 }

@@ -38,15 +38,28 @@ pub fn open(address: &TierAddress, options: &TierOptions) -> Result<Box<dyn Obje
         TierAddress::Remote { scheme, .. } if !REMOTE.contains(&scheme.as_str()) => {
             Err(OpenError::Scheme { place: address.to_string(), scheme: scheme.clone() })
         }
-        TierAddress::Remote { .. } => open_remote(address, options),
+        TierAddress::Remote { scheme, url } => open_remote(address, scheme, url, options),
     }
 }
 
-// With the feature: `crate::remote::open(address, options)`.
+#[cfg(feature = "remote")]
 fn open_remote(
     address: &TierAddress,
-    _options: &TierOptions,
+    scheme: &str,
+    url: &str,
+    options: &TierOptions,
 ) -> Result<Box<dyn Objects>, OpenError> {
-    let TierAddress::Remote { scheme, .. } = address else { unreachable!("a directory") };
-    Err(OpenError::Scheme { place: address.to_string(), scheme: scheme.clone() })
+    let place = address.to_string();
+    crate::remote::open(place.clone(), scheme, url, options)
+        .map_err(|cause| OpenError::Invalid { place, cause })
+}
+
+#[cfg(not(feature = "remote"))]
+fn open_remote(
+    address: &TierAddress,
+    scheme: &str,
+    _: &str,
+    _: &TierOptions,
+) -> Result<Box<dyn Objects>, OpenError> {
+    Err(OpenError::Scheme { place: address.to_string(), scheme: scheme.to_owned() })
 }

@@ -5,9 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
+use modstore_tier::TierOptions;
+
 use crate::{
-    disk::{DiskError, Layout, Verb, read_if_there, user_directory},
-    model::{TierSettings, TierSettingsError, read_tiers},
+    disk::{Disk, DiskError, Layout, Verb, read_if_there, user_directory},
+    model::{TierMode, TierSettings, TierSettingsError, read_tiers},
 };
 
 /// A `config.toml` cannot be used.
@@ -40,6 +42,20 @@ pub fn configured_tiers(layout: &Layout) -> Result<Vec<TierSettings>, TierConfig
         tiers.extend(read(&path)?);
     }
     Ok(tiers)
+}
+
+/// How a tier that is configured is spoken to.
+#[must_use]
+pub fn tier_options(settings: &TierSettings, disk: Disk) -> TierOptions {
+    TierOptions {
+        endpoint: settings.endpoint.clone(),
+        credentials: settings.credentials.clone(),
+        connect_timeout: settings.connect_timeout,
+        stall_timeout: settings.stall_timeout,
+        max_object: settings.max_object,
+        make_directory: settings.mode == TierMode::Write,
+        disk,
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<TierSettings>, TierConfigError> {

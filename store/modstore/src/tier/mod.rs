@@ -8,7 +8,7 @@ mod counts;
 mod trouble;
 mod tiers;
 
-pub use configured::{TierConfigError, configured_tiers};
+pub use configured::{TierConfigError, configured_tiers, tier_options};
 pub use counts::TierCounts;
 pub use tiers::TierSetupError;
 pub(crate) use tiers::{PublishTo, Refusal, Tiers};

@@ -12,11 +12,11 @@ use std::{
 };
 
 use modstore_tier::{
-    AddressError, Found, Key, Objects, OpenError, Published, TierAddress, TierError, TierOptions,
-    open,
+    AddressError, Found, Key, Objects, OpenError, Published, TierAddress, TierError, open,
 };
 
 use super::{
+    configured::tier_options,
     counts::{Counting, TierCounts, one_more},
     trouble::Trouble,
 };
@@ -79,15 +79,7 @@ impl Tiers {
             if context.offline && address.is_remote() {
                 continue;
             }
-            let options = TierOptions {
-                endpoint: settings.endpoint.clone(),
-                credentials: settings.credentials.clone(),
-                connect_timeout: settings.connect_timeout,
-                stall_timeout: settings.stall_timeout,
-                max_object: settings.max_object,
-                make_directory: settings.mode == TierMode::Write,
-                disk: context.disk.elsewhere(),
-            };
+            let options = tier_options(settings, context.disk.elsewhere());
             tiers.push(Tier {
                 name: address.to_string(),
                 place: open(&address, &options)?,

@@ -12,6 +12,8 @@ mod ports;
 mod cut_network;
 mod lfs;
 mod giftless;
+mod seaweedfs;
+mod request_log;
 
 pub use cut_network::CutNetwork;
 pub use far_wire::FarWire;
@@ -20,7 +22,9 @@ pub use git_daemon::GitDaemon;
 pub use lfs::{LfsFault, LfsRequest, LfsServer};
 pub use ports::{BlackHole, RefusedPort};
 pub use proxy::Proxy;
+pub use request_log::RequestLog;
 pub use scripted::ScriptedServer;
+pub use seaweedfs::SeaweedFs;
 pub use ssh::SshServer;
 pub use tls_front::{Certificate, TlsFront};
 pub use wire::Wire;

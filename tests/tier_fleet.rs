@@ -1,0 +1,159 @@
+//! A fleet on an object store: one machine publishes, git goes down, and many read at once. Each request is counted.
+//!
+//! SeaweedFS is the store. What a tier does that lies or is ill is tested in `tiers.rs`, with directories.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
+
+#[expect(dead_code, reason = "shared with the tests of directories, which use all of it")]
+#[path = "tiers/world.rs"]
+mod world;
+
+use std::time::Duration;
+
+use modstore_testbed::{FarWire, Random, RequestLog, SeaweedFs, TestHome};
+use rustix::process::Signal;
+use world::{World, counts, run, sources};
+
+const MODULES: usize = 100;
+const READERS: usize = 20;
+
+/// Gives homes the login of a user.
+fn logged_in(mut home: TestHome, user: &str) -> TestHome {
+    home.env("AWS_ACCESS_KEY_ID", user).env("AWS_SECRET_ACCESS_KEY", format!("{user}-secret"));
+    home
+}
+
+#[test]
+fn twenty_readers_get_a_hundred_modules_each_while_git_is_down() {
+    let Some(storage) = SeaweedFs::start() else { return };
+    let world = World::new(MODULES);
+    let log = RequestLog::to(storage.port());
+    let url = storage.url_by(log.port(), "team");
+    let publisher = logged_in(world.home(), "ci");
+    let answer = run(&publisher, &["update", "--publish", "--tier", &url]);
+    assert_eq!(answer["tier"]["published"], MODULES, "{answer}");
+    world.git.forget();
+    log.forget();
+    let readers: Vec<TestHome> =
+        (0..READERS).map(|_| logged_in(world.clone_of(&publisher), "reader")).collect();
+    let args = ["update", "--locked", "--tier", &url, "--tier", "only", "--json"];
+    let running: Vec<_> = readers.iter().map(|reader| reader.spawn(&args)).collect();
+    for (reader, running) in readers.iter().zip(running) {
+        let answer = running.wait().ok().json();
+        assert_eq!(counts(&answer), [MODULES as u64, 0, 0, 0], "{answer}");
+        assert_eq!(sources(&answer), vec!["tier"; MODULES]);
+        let lock = |home: &TestHome| std::fs::read(home.path().join("modules.lock")).unwrap();
+        assert_eq!(lock(reader), lock(&publisher), "the digests are the same");
+    }
+    world.assert_all_as_git(&readers[0]);
+    assert_eq!(log.count("GET"), READERS * MODULES);
+    assert_eq!(log.heads().len(), READERS * MODULES, "no other request was made");
+    log.forget();
+    run(&readers[0], &args[..6]);
+    assert_eq!(log.heads().len(), 0, "nothing changed, and nothing is asked");
+    assert_eq!(world.git.stats().connections, 0);
+
+    world.repos[1].write(&[("main.py", "value = 'new'\n")]);
+    run(&publisher, &["update", "--publish", "--tier", &url]);
+    world.git.forget();
+    log.forget();
+    let lock = |home: &TestHome| home.path().join("modules.lock");
+    std::fs::copy(lock(&publisher), lock(&readers[0])).unwrap();
+    let answer = run(&readers[0], &args[..6]);
+    assert_eq!(counts(&answer), [1, 0, 0, 0], "{answer}");
+    assert_eq!((log.count("GET"), log.heads().len()), (1, 1), "{:?}", log.heads());
+    assert_eq!(world.git.stats().connections, 0);
+    world.assert_all_as_git(&readers[0]);
+}
+
+#[test]
+fn modules_arrive_side_by_side_from_far_away() {
+    let Some(storage) = SeaweedFs::start() else { return };
+    let world = World::new(48);
+    let publisher = logged_in(world.home(), "ci");
+    run(&publisher, &["update", "--publish", "--tier", &storage.url("team")]);
+    let wire = FarWire::to(storage.port(), Duration::from_millis(200));
+    let reader = logged_in(world.clone_of(&publisher), "reader");
+    let url = storage.url_by(wire.port(), "team");
+    let jobs = ["--jobs", "8"];
+    run(&reader, &[&["update", "--locked", "--tier", &url, "--tier", "only"][..], &jobs].concat());
+    assert_eq!(wire.most_open(), 8);
+    assert_eq!(wire.connections(), 8, "connections are kept");
+    world.assert_all_as_git(&reader);
+}
+
+#[test]
+fn publishers_of_one_commit_that_are_killed_leave_whole_objects() {
+    let Some(storage) = SeaweedFs::start() else { return };
+    let world = World::new(1);
+    let text = "0123456789abcdef\n".repeat(30_000);
+    world.repos[0].write(&[("large", &text)]);
+    for knows_conditions in [true, false] {
+        let log = RequestLog::changing(storage.port(), move |head| {
+            let is_conditional = head.to_lowercase().contains("\r\nif-none-match:");
+            (is_conditional && !knows_conditions).then(|| {
+                b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()
+            })
+        });
+        let url = storage.url_by(log.port(), if knows_conditions { "a" } else { "b" });
+        let homes: Vec<TestHome> = (0..32).map(|_| logged_in(world.home(), "ci")).collect();
+        homes.iter().for_each(|home| drop(run(home, &["update", "--tier", "off"])));
+        let args = ["push", "--tier", &url, "--json"];
+        let mut random = Random::of(7);
+        let mut running: Vec<_> = homes.iter().map(|home| home.spawn(&args)).collect();
+        for killed in running.drain(..8) {
+            std::thread::sleep(Duration::from_millis(random.within(0..30)));
+            killed.signal(Signal::KILL);
+            killed.wait();
+        }
+        running.into_iter().for_each(|running| drop(running.wait().ok()));
+        let reader = logged_in(world.clone_of(&homes[31]), "reader");
+        let answer = run(&reader, &["update", "--locked", "--tier", &url, "--tier", "only"]);
+        assert_eq!(counts(&answer), [1, 0, 0, 0], "{answer}");
+        world.assert_all_as_git(&reader);
+    }
+}
+
+#[test]
+fn a_wrong_key_costs_one_warning_and_shows_no_secret() {
+    let Some(storage) = SeaweedFs::start() else { return };
+    let world = World::new(6);
+    let publisher = logged_in(world.home(), "ci");
+    run(&publisher, &["update", "--publish", "--tier", &storage.url("team")]);
+    let mut reader = world.clone_of(&publisher);
+    reader.env("AWS_ACCESS_KEY_ID", "ci").env("AWS_SECRET_ACCESS_KEY", "wr0ng-secret");
+    let ran = reader.run(&["update", "--locked", "--tier", &storage.url("team")]).ok();
+    assert!(ran.stdout.contains("6 from git"), "{ran:?}");
+    assert_eq!(ran.stderr.matches("SignatureDoesNotMatch").count(), 1, "{ran:?}");
+    assert!(!ran.stderr.contains("wr0ng") && !ran.stdout.contains("wr0ng"), "{ran:?}");
+    assert!(reader.grep_bytes("wr0ng-secret").is_empty());
+    world.assert_all_as_git(&reader);
+}
+
+#[test]
+fn an_object_that_was_altered_is_replaced_by_a_publisher() {
+    let Some(storage) = SeaweedFs::start() else { return };
+    let world = World::new(2);
+    let url = storage.url("team");
+    let publisher = logged_in(world.home(), "ci");
+    run(&publisher, &["update", "--publish", "--tier", &url]);
+    let commit = world.repos[0].rev("main").unwrap();
+    let key = format!("team/v1/git/sha1/{}/{commit}.pack", &commit[..2]);
+    let truth = storage.object(&key).unwrap();
+    let mut altered = truth.clone();
+    let middle = altered.len() / 2;
+    altered[middle] ^= 1;
+    storage.replace(&key, &altered);
+    let reader = logged_in(world.clone_of(&publisher), "reader");
+    let answer = run(&reader, &["update", "--locked", "--tier", &url]);
+    assert_eq!(counts(&answer), [1, 0, 1, 0], "{answer}");
+    world.assert_all_as_git(&reader);
+    let healer = logged_in(world.clone_of(&publisher), "ci");
+    let answer = run(&healer, &["update", "--locked", "--publish", "--tier", &url]);
+    assert_eq!(counts(&answer), [1, 0, 1, 0], "{answer}");
+    assert_eq!(storage.object(&key).unwrap(), truth);
+}
