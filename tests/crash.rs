@@ -97,6 +97,9 @@ laws! {
     large_update: LARGE_UPDATE, acts recovery calls faults;
     update_with_submodule: UPDATE_WITH_SUBMODULE, acts recovery calls faults;
     building_update: BUILDING_UPDATE, acts recovery calls faults;
+    keeping_install: KEEPING_INSTALL, acts recovery faults;
+    keeping_update: KEEPING_UPDATE, acts recovery calls faults;
+    keeping_rollback: KEEPING_ROLLBACK, acts recovery faults;
     rollback: ROLLBACK, acts recovery calls faults;
     remove: REMOVE, acts recovery calls faults;
     link: LINK, acts recovery calls faults;
@@ -107,4 +110,5 @@ laws! {
     reset: RESET, acts recovery calls faults;
     purge: PURGE, acts recovery calls faults;
     expose: EXPOSE, acts recovery faults;
+    unexpose: UNEXPOSE, acts recovery faults;
 }

@@ -58,6 +58,8 @@ pub(crate) struct StatusAnswer {
     held: Vec<Held>,
     /// Links at places of hosts' that lead to modules.
     exposed: Vec<ExposedModule>,
+    /// Modules that have written to paths that they keep, with the directories where that lies.
+    kept: Vec<KeptDirectory>,
     /// Modules from git with files that a checkout by git would write differently: attributes are not applied.
     attributes: Vec<UnappliedAttributes>,
     /// Modules with files that are Git LFS pointers.
@@ -76,6 +78,17 @@ pub(crate) struct StatusAnswer {
     leases: Vec<LeaseHolder>,
     /// What a crash left or what could not be deleted; the next `gc` tries to delete it.
     leftovers: Vec<Finding>,
+}
+
+/// What a module has written to paths that it keeps.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct KeptDirectory {
+    /// The module.
+    module: String,
+    /// Where it lies.
+    directory: String,
+    /// Whether the current generation has the module.
+    installed: bool,
 }
 
 /// A module that is failing, and its current version.
@@ -153,6 +166,7 @@ impl Runnable for StatusArgs {
             failing: failing(&state, current, &modules),
             held: held_of(&state),
             exposed: exposed(&state, store.layout().home()),
+            kept: kept(&store, &modules)?,
             attributes: unapplied_attributes(&store, &modules),
             pointers: pointers(&store, &modules),
             builds_not_allowed: builds_not_allowed(&store, &declared),
@@ -167,6 +181,18 @@ impl Runnable for StatusArgs {
             leftovers: store.leftovers(&state),
         })
     }
+}
+
+fn kept(
+    store: &Store,
+    modules: &BTreeMap<ModuleName, StoreBinding>,
+) -> Result<Vec<KeptDirectory>, Failure> {
+    let kept = store.states()?.into_iter().map(|module| KeptDirectory {
+        directory: store.layout().state(&module).display().to_string(),
+        installed: modules.contains_key(&module),
+        module: module.to_string(),
+    });
+    Ok(kept.collect())
 }
 
 fn builds_not_allowed(store: &Store, declared: &Declarations) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{FailingModule, FollowingEnvironment, StatusAnswer};
+use super::{FailingModule, FollowingEnvironment, KeptDirectory, StatusAnswer};
 use crate::{
     commands::{changes::stays, expose::ExposedModule},
     json::{Attempt, Held},
@@ -58,6 +58,7 @@ impl StatusAnswer {
         rows(table, "failing", self.failing.iter().flat_map(FailingModule::summary));
         rows(table, "held", self.held.iter().map(Held::summary));
         rows(table, "exposed", self.exposed.iter().map(ExposedModule::summary));
+        rows(table, "kept", self.kept.iter().map(KeptDirectory::summary));
         let attributes = self.attributes.iter();
         rows(table, "attributes", attributes.map(|it| format!("{}: {}", it.module, it.message)));
         let pointers = self.pointers.iter();
@@ -78,6 +79,13 @@ impl StatusAnswer {
             }
             _ => format!("generation {generation}, which is not in the journal"),
         }
+    }
+}
+
+impl KeptDirectory {
+    fn summary(&self) -> String {
+        let gone = if self.installed { "" } else { ", which is not installed," };
+        format!("what {}{gone} has written, in {}", self.module, self.directory)
     }
 }
 

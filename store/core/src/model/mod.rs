@@ -22,6 +22,7 @@ mod ref_name;
 mod linked_path;
 mod source_error;
 mod toml_fields;
+mod keep;
 mod contents;
 mod git_tree;
 mod remote_url;
@@ -40,7 +41,7 @@ mod binding;
 mod hold;
 mod exposure;
 
-pub use binding::{Attempt, Binding, Bound, Built, Fetched, MadeFrom};
+pub use binding::{Attempt, Binding, Bound, Built, Fetched, Kept, KeptPath, MadeFrom};
 pub use class::{Class, Stage};
 pub use deceptive::{escaped, is_deceptive};
 pub use digest::{ContentHash, Digest, ParseDigestError};
@@ -49,6 +50,7 @@ pub use failure_code::FailureCode;
 pub use generation::{Generation, ParseGenerationError};
 pub use git_tree::GitTree;
 pub use hold::Hold;
+pub use keep::{Keep, KeptPattern, ParseKeepError};
 pub use manifest::{
     FileKind, Manifest, ManifestError, TREE_CONTEXT, TreeFile, canonical_bytes, digest_of,
 };
