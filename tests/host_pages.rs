@@ -10,8 +10,9 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 use modstore_testbed::{Python, PythonTools, skip_loudly};
 
 /// The pages that are followed, with the programs of the system that each needs.
-const PAGES: [(&str, &[&str]); 10] = [
+const PAGES: [(&str, &[&str]); 11] = [
     ("README", &[]),
+    ("hosts", &[]),
     ("amplifier", &[]),
     ("ci", &[]),
     ("claude-code", &[]),
@@ -22,6 +23,9 @@ const PAGES: [(&str, &[&str]); 10] = [
     ("shell-plugins", &["zsh", "tmux"]),
     ("swamp", &["wget"]),
 ];
+
+/// Those that are not in `docs/hosts/`.
+const APART: [&str; 2] = ["README", "hosts"];
 
 fn follow(page: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -36,10 +40,10 @@ fn follow(page: &str) {
     let (Some(python), Some(_)) = (Python::any(), PythonTools::find()) else { return };
     let output = Command::new(python.executable)
         .arg(root.join("tests/host_pages/follow.py"))
-        .arg(if page == "README" {
-            root.join("README.md")
-        } else {
-            root.join("docs/hosts").join(page).with_extension("md")
+        .arg(match page {
+            "README" => root.join("README.md"),
+            "hosts" => root.join("docs/hosts.md"),
+            page => root.join("docs/hosts").join(page).with_extension("md"),
         })
         .args(["--program", env!("CARGO_BIN_EXE_modstore")])
         .output()
@@ -51,6 +55,11 @@ fn follow(page: &str) {
 #[test]
 fn the_readme_can_be_typed_as_it_stands() {
     follow("README");
+}
+
+#[test]
+fn each_call_of_the_page_for_hosts_prints_what_it_says() {
+    follow("hosts");
 }
 
 #[test]
@@ -105,5 +114,5 @@ fn every_page_is_followed() {
     let found: BTreeSet<String> =
         pages.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     let followed = PAGES.iter().map(|(page, _)| (*page).to_owned());
-    assert_eq!(found, followed.filter(|page| page != "README").collect());
+    assert_eq!(found, followed.filter(|page| !APART.contains(&page.as_str())).collect());
 }
