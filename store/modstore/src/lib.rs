@@ -18,6 +18,7 @@
 use modstore_core::{Context, disk, events, model, parallel, program};
 use modstore_python as environment;
 
+mod keep;
 mod commit;
 mod tier;
 mod acquire;
@@ -100,7 +101,7 @@ pub mod internals {
         )*};
     }
 
-    open!(acquire, build, check, commit, import, ops, reclaim, reset, tier, update);
+    open!(acquire, build, check, commit, import, keep, ops, reclaim, reset, tier, update);
 }
 
 /// The examples of the guides, which must compile.

@@ -190,7 +190,7 @@ impl Publisher<'_> {
 fn commit_of(binding: &Binding) -> Result<&Fetched, NotPublished> {
     binding.bound.fetched().ok_or(match &binding.bound {
         Bound::Linked { .. } => NotPublished::Linked,
-        Bound::Entry { .. } => NotPublished::Archive,
+        Bound::Entry { .. } | Bound::Kept(_) => NotPublished::Archive,
         Bound::Built(_) if binding.bound.source_entry().is_some() => NotPublished::Archive,
         Bound::Built(_) => NotPublished::Linked,
     })
