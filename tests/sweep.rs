@@ -117,11 +117,15 @@ fn what_no_kept_generation_needs_goes_with_all_that_belongs_to_it() {
     let report = place.sweep(2);
     assert_eq!(report.retired, [1, 2, 3].map(number));
     assert_eq!(report.removed.len(), 3);
-    assert_eq!((report.deleted, report.left), (3 + 3 * 4, 0), "three links, and tree, list, ids, commit");
+    assert_eq!(
+        (report.deleted, report.left),
+        (3 + 3 * 4, 0),
+        "three links, and tree, list, ids, commit"
+    );
     let names = |digests: &[Digest]| digests.iter().map(ToString::to_string).collect();
     assert_eq!(place.names("entries"), names(&new));
     assert_eq!(place.names("generations"), ["4", "5"].map(str::to_owned).into());
-    assert_eq!(place.names("manifests").len(), 4);
+    assert_eq!(place.names("manifests").len(), 6);
     assert!(place.names("trash").is_empty() && place.names("staging").is_empty());
     assert!(!place.home().join("condemned").exists());
     let state = place.store.state().unwrap();

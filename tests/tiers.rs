@@ -21,5 +21,7 @@ mod lying;
 mod ill;
 #[path = "tiers/private.rs"]
 mod private;
+#[path = "tiers/export.rs"]
+mod export;
 #[path = "tiers/publishers.rs"]
 mod publishers;

@@ -110,6 +110,7 @@ commands! {
     "update" Update(update::UpdateArgs),
     "scan" Scan(scan::ScanArgs),
     "push" Push(push::PushArgs),
+    "export" Export(export::ExportArgs),
     "outdated" Outdated(outdated::OutdatedArgs),
     "list" List(list::ListArgs),
     "show" Show(show::ShowArgs),

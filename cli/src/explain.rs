@@ -11,7 +11,10 @@ use modstore::{
     RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError, VerifyError,
     internals::{
         commit::{BeginError, CommitError, ProjectLockError},
-        ops::{ImportError, PatchError, PlaceFault, PushError, TransactError},
+        ops::{
+            ExportError, ImportClosureError, ImportError, PatchError, PlaceFault, PushError,
+            TransactError,
+        },
         reclaim::Root,
         tier::TierSetupError,
     },
@@ -236,6 +239,15 @@ explain! { PushError, by [Access, Journal, Declare, Tier],
 }
 
 explain! { AddError, by [Access, Declare, Update], _ => plain(Failed) }
+
+explain! { ExportError, by [],
+    Self::Store(error) => error.explain(),
+    Self::Module { .. } => hinted(Usage, "name the modules to export: those from git"),
+    Self::InTheWay { .. } => hinted(Usage, "name a directory that is empty or not there"),
+    _ => plain(Failed),
+}
+
+explain! { ImportClosureError, by [Add], _ => plain(Failed) }
 
 explain! { ImportError, by [Access, Journal, Declare, Update],
     Self::Look(_) => hinted(Usage, "name a directory that has clones in it"),

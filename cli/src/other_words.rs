@@ -22,7 +22,7 @@ const WORDS: [(&[&str], &str); 15] = [
         "`modstore update` fetches what changed",
     ),
     (
-        &["lock", "freeze", "export"],
+        &["lock", "freeze"],
         "`modstore update` writes modules.lock; `modstore update --locked` follows it",
     ),
     (&["info", "inspect", "describe", "view", "cat"], "`modstore show NAME` shows a module"),

@@ -1,10 +1,13 @@
 //! `import`: the clones that another program keeps become modules.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum, ValueHint};
 use modstore::{
-    BindRequest,
+    BindRequest, Store,
     internals::import::{CloneLayout, ImportItem, Imported},
 };
 use schemars::JsonSchema;
@@ -20,16 +23,18 @@ use crate::{
 ///
 /// A clone whose files are just those of a commit of its remote becomes an entry of the store, made from the clone's own
 /// objects: no server is asked. Any other is linked as it is, with its edits; `modstore unlink NAME` goes to its
-/// source later. The directory stays byte for byte as it was. Run it again to go on after an interruption.
+/// source later. What `modstore export` wrote, a directory or a tar, is recognised: its modules become those of its
+/// lock, without a network. The directory stays byte for byte as it was. Run it again to go on after an interruption.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   modstore import ~/.local/share/nvim/lazy --layout lazy --dry-run
   modstore import ~/ComfyUI --layout comfyui
+  modstore import modules.tar        (what `modstore export` wrote)
   modstore import ~/.amplifier --layout amplifier --python ~/.local/share/uv/tools/amplifier")]
 pub(crate) struct ImportArgs {
-    /// The directory
-    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    /// The directory, or an exported tar
+    #[arg(value_name = "DIR", value_hint = ValueHint::AnyPath)]
     directory: PathBuf,
     /// Only show what would be done, and change nothing
     #[arg(long)]
@@ -110,6 +115,9 @@ impl Runnable for ImportArgs {
             .map_err(|error| Failure::of(Exit::Usage, &error).hint("give an absolute path"))?;
         let store = context.store()?;
         let progress = context.progress();
+        if Store::is_closure(&directory) {
+            return self.closure(context, &store, &directory);
+        }
         let plan = store.plan_import(&directory, self.layout.into(), context.cancel())?;
         let mut answer = ImportAnswer {
             generation: context.generation(),
@@ -153,6 +161,31 @@ impl Runnable for ImportArgs {
         }
         answer.generation = context.generation();
         Ok(answer)
+    }
+}
+
+impl ImportArgs {
+    /// Takes in what `export` wrote.
+    fn closure(
+        &self,
+        context: &Context,
+        store: &Store,
+        from: &Path,
+    ) -> Result<ImportAnswer, Failure> {
+        if self.dry_run || self.python.is_some() {
+            let message = "--dry-run and --python are for clones, and this is an exported closure";
+            return Err(Failure::new(Exit::Usage, message).hint("leave the option out"));
+        }
+        let report = store.import_closure(from, &context.progress(), context.cancel())?;
+        let update = Update::new(store, &report);
+        update.warn(&context.output);
+        Ok(ImportAnswer {
+            generation: context.generation(),
+            dry_run: false,
+            clones: Vec::new(),
+            update: Some(update),
+            bound: None,
+        })
     }
 }
 
@@ -204,6 +237,9 @@ impl ImportedClone {
 
 impl Answer for ImportAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
+        if let (true, Some(update)) = (self.clones.is_empty(), &self.update) {
+            return update.write(to);
+        }
         let mut table = Table::default();
         self.clones.iter().for_each(|clone| table.row(clone.row()));
         table.write(to, 0)?;

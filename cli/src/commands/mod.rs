@@ -18,6 +18,7 @@ pub(crate) mod link;
 pub(crate) mod unlink;
 pub(crate) mod import;
 pub(crate) mod push;
+pub(crate) mod export;
 pub(crate) mod outdated;
 pub(crate) mod list;
 pub(crate) mod path;

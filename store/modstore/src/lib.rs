@@ -31,6 +31,7 @@ mod consent;
 mod update;
 mod project;
 mod import;
+mod closure;
 mod check;
 mod reset;
 mod store;

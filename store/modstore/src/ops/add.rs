@@ -6,7 +6,7 @@ use crate::{
     AccessError, Cancel, Context, Store,
     declare::{self, Addition, DeclareError},
     events::Events,
-    model::ModuleName,
+    model::{Lockfile, ModuleName, TierSettings},
     update::{UpdateError, UpdateReport, UpdateRequest},
 };
 
@@ -79,16 +79,28 @@ impl Store {
         edited: declare::Edited,
         all_or_nothing: bool,
     ) -> Result<UpdateReport, AddError> {
+        let from = (None, self.options().tiers.as_slice());
+        self.follow_from(context, edited, all_or_nothing, from)
+    }
+
+    /// The same from this lock, if there is one, and with these tiers.
+    pub(super) fn follow_from(
+        &self,
+        context: Context<'_>,
+        edited: declare::Edited,
+        all_or_nothing: bool,
+        from: (Option<&Lockfile>, &[TierSettings]),
+    ) -> Result<UpdateReport, AddError> {
         let request = UpdateRequest {
             names: edited.names.clone(),
             all_or_nothing,
             dry_declare: true,
             ..UpdateRequest::default()
         };
-        let updated = self
-            .state()
-            .map_err(UpdateError::from)
-            .and_then(|state| self.update_declared(context, state, &edited.declarations, &request));
+        let updated = self.state().map_err(UpdateError::from).and_then(|state| {
+            self.ensure_writable(context)?;
+            self.update_from(context, state, &edited.declarations, &request, from)
+        });
         let report = match updated {
             Ok(report) => report,
             Err(error) if error.has_happened() => return Err(error.into()),

@@ -9,7 +9,7 @@ use crate::{
     declare,
     disk::names_in,
     events::{Event, Events},
-    model::{Binding, Declarations, ModuleName, causes},
+    model::{Binding, Declarations, Lockfile, ModuleName, TierSettings, causes},
     project::{report_strangers, settle_lock},
     tier::Tiers,
     update::{
@@ -57,11 +57,24 @@ impl Store {
     ) -> Result<UpdateReport, UpdateError> {
         self.ensure_writable(context)?;
         let lock = if request.locked { Some(declare::read_lock(self.layout())?) } else { None };
-        let tiers = Tiers::open(context, &self.options().tiers)?;
-        let (store, lock_of) = ((context, &tiers), lock.as_ref());
+        let from = (lock.as_ref(), self.options().tiers.as_slice());
+        self.update_from(context, state, declared, request, from)
+    }
+
+    /// The same from this lock, if there is one, and with these tiers.
+    pub(super) fn update_from(
+        &self,
+        context: Context<'_>,
+        state: State,
+        declared: &Declarations,
+        request: &UpdateRequest,
+        (lock, tiers): (Option<&Lockfile>, &[TierSettings]),
+    ) -> Result<UpdateReport, UpdateError> {
+        let tiers = Tiers::open(context, tiers)?;
+        let store = (context, &tiers);
         let Done { mut report, after } =
-            update::update(store, self.options(), state, declared, lock_of, request)?;
-        match &lock {
+            update::update(store, self.options(), state, declared, lock, request)?;
+        match lock.filter(|_| request.locked) {
             None => settle_lock(context, declared, &report)?,
             Some(lock) if self.layout().project().is_some() => {
                 report_strangers(context, declared, lock);
