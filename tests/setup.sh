@@ -28,6 +28,7 @@ tmux|tmux|the page about tmux
 curl|curl|the installer
 wget|wget|the installer
 openssl|openssl|the installer
+nginx|nginx-light|a shared tier on a static server
 node|nodejs|npm packages
 npm|npm|npm packages
 '

@@ -14,7 +14,7 @@ mod world;
 
 use std::time::Duration;
 
-use modstore_testbed::{FarWire, Random, RequestLog, SeaweedFs, TestHome};
+use modstore_testbed::{FarWire, Nginx, Random, RequestLog, SeaweedFs, TestHome};
 use rustix::process::Signal;
 use world::{World, counts, run, sources};
 
@@ -68,6 +68,31 @@ fn twenty_readers_get_a_hundred_modules_each_while_git_is_down() {
     assert_eq!((log.count("GET"), log.heads().len()), (1, 1), "{:?}", log.heads());
     assert_eq!(world.git.stats().connections, 0);
     world.assert_all_as_git(&readers[0]);
+}
+
+#[test]
+fn a_directory_that_is_a_tier_is_one_on_a_static_server_too() {
+    let world = World::new(6);
+    let publisher = world.publisher();
+    let Some(nginx) = Nginx::start(world.root.path()) else { return };
+    world.git.forget();
+    let reader = world.clone_of(&publisher);
+    let url = format!("http://127.0.0.1:{}/tier", nginx.port());
+    let args = ["update", "--locked", "--tier", &url, "--tier", "only"];
+    let answer = run(&reader, &args);
+    assert_eq!(counts(&answer), [6, 0, 0, 0], "{answer}");
+    world.assert_all_as_git(&reader);
+    assert_eq!(world.git.stats().connections, 0);
+    assert_eq!(nginx.requests().len(), 6, "{:?}", nginx.requests());
+    assert!(nginx.requests().iter().all(|it| it.starts_with("GET ") && it.ends_with(" 200")));
+    // What it does not have, git has.
+    world.repos[0].write(&[("main.py", "value = 'new'\n")]);
+    run(&publisher, &["update", "--tier", "off"]);
+    let lock = |home: &TestHome| home.path().join("modules.lock");
+    std::fs::copy(lock(&publisher), lock(&reader)).unwrap();
+    let answer = run(&reader, &["update", "--locked", "--tier", &url]);
+    assert_eq!(counts(&answer), [0, 1, 0, 0], "{answer}");
+    world.assert_all_as_git(&reader);
 }
 
 #[test]

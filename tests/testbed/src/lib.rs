@@ -75,8 +75,8 @@ pub use programs::{
 #[cfg(feature = "full")]
 pub use servers::{
     BlackHole, Certificate, CutNetwork, FarWire, Giftless, GitDaemon, LfsFault, LfsRequest,
-    LfsServer, Proxy, RefusedPort, RequestLog, ScriptedServer, SeaweedFs, SshServer, TlsFront,
-    Wire,
+    LfsServer, Nginx, Proxy, RefusedPort, RequestLog, ScriptedServer, SeaweedFs, SshServer,
+    TlsFront, Wire,
 };
 #[cfg(feature = "full")]
 pub use system::{BindMount, Mount, Unsynced, skip_loudly};

@@ -13,6 +13,7 @@ mod cut_network;
 mod lfs;
 mod giftless;
 mod seaweedfs;
+mod nginx;
 mod request_log;
 
 pub use cut_network::CutNetwork;
@@ -20,6 +21,7 @@ pub use far_wire::FarWire;
 pub use giftless::Giftless;
 pub use git_daemon::GitDaemon;
 pub use lfs::{LfsFault, LfsRequest, LfsServer};
+pub use nginx::Nginx;
 pub use ports::{BlackHole, RefusedPort};
 pub use proxy::Proxy;
 pub use request_log::RequestLog;
