@@ -109,6 +109,9 @@ laws! {
     large_update: LARGE_UPDATE, acts recovery calls faults;
     update_with_submodule: UPDATE_WITH_SUBMODULE, acts recovery calls faults;
     building_update: BUILDING_UPDATE, acts recovery calls faults states;
+    keeping_install: KEEPING_INSTALL, acts recovery faults states;
+    keeping_update: KEEPING_UPDATE, acts recovery calls faults states;
+    keeping_rollback: KEEPING_ROLLBACK, acts recovery faults states;
     rollback: ROLLBACK, acts recovery calls faults states;
     remove: REMOVE, acts recovery calls faults states;
     link: LINK, acts recovery calls faults states;
@@ -119,6 +122,7 @@ laws! {
     reset: RESET, acts recovery calls faults states;
     purge: PURGE, acts recovery calls faults states;
     expose: EXPOSE, acts recovery faults states;
+    unexpose: UNEXPOSE, acts recovery faults states;
 }
 
 #[test]

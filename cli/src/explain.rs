@@ -242,7 +242,7 @@ explain! { ImportError, by [Access, Journal, Declare, Update],
     _ => plain(Interrupted),
 }
 
-explain! { RemoveError, by [Access, Declare, Hold, Transact], _ => plain(Failed) }
+explain! { RemoveError, by [Access, Declare, Hold, Transact, Lock], _ => plain(Failed) }
 
 explain! { RollbackError, by [Access, Journal, Hold, Transact],
     Self::NoGeneration { .. } | Self::Retired { .. } | Self::NotThere { .. } => hinted(Usage, GENERATIONS),

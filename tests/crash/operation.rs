@@ -37,6 +37,8 @@ pub(crate) enum Operation {
     Purge,
     /// The module of this name, at a place beside the home.
     Expose(&'static str),
+    /// The link to the module of this name, from there.
+    Unexpose(&'static str),
 }
 
 impl Operation {
@@ -69,6 +71,11 @@ impl Operation {
             Self::Expose(name) => {
                 let place = place_of(store.layout().home());
                 done(store.expose(&name.parse().unwrap(), &place, &Silent, &cancel).map(drop))
+            }
+            Self::Unexpose(name) => {
+                let place = [place_of(store.layout().home())];
+                let names = [name.parse().unwrap()];
+                done(store.unexpose(&names, &place, &Silent, &cancel).map(drop))
             }
             Self::Compact => done(store.compact(&Silent, &cancel)),
         };
@@ -103,7 +110,9 @@ impl Operation {
             Self::Repair => &["verify", "--repair"],
             Self::Reset => &["reset"],
             Self::Purge => &["reset", "--purge"],
-            Self::Compact | Self::Expose(_) => panic!("it is run by the library alone"),
+            Self::Compact | Self::Expose(_) | Self::Unexpose(_) => {
+                panic!("it is run by the library alone")
+            }
         };
         args.iter().map(|arg| (*arg).to_owned()).collect()
     }
@@ -117,13 +126,19 @@ impl Operation {
             Err(error) if self.may_be_refused() && error.contains("is not declared") => {
                 Self::Update.run_on(disk, home, linked)
             }
+            // Its link was taken away before.
+            Err(error)
+                if matches!(self, Self::Unexpose(_)) && error.contains("is no place where") =>
+            {
+                Ok(())
+            }
             done => done,
         }
     }
 
     /// Whether [`again`](Self::again) may need something else.
     pub(crate) fn may_be_refused(self) -> bool {
-        matches!(self, Self::Remove(_))
+        matches!(self, Self::Remove(_) | Self::Unexpose(_))
     }
 }
 

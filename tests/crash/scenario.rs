@@ -36,6 +36,8 @@ pub(crate) enum Upstream {
     Submodule(usize),
     /// Every one can be fetched, and the current version of that one is built from it.
     Built(usize),
+    /// Every one can be fetched, and that one keeps a directory in which it and upstream have files.
+    Kept(usize),
 }
 
 impl Upstream {
@@ -47,7 +49,8 @@ impl Upstream {
             | Self::Large(_)
             | Self::WithoutShallow(_)
             | Self::Submodule(_)
-            | Self::Built(_) => None,
+            | Self::Built(_)
+            | Self::Kept(_) => None,
         }
     }
 }
@@ -106,6 +109,27 @@ pub(crate) const BUILDING_UPDATE: Scenario = Scenario {
     operation: Operation::Update,
     after: "nn",
     upstream: Upstream::Built(1),
+};
+
+pub(crate) const KEEPING_INSTALL: Scenario = Scenario {
+    before: "--",
+    operation: Operation::Update,
+    after: "nn",
+    upstream: Upstream::Kept(1),
+};
+
+pub(crate) const KEEPING_UPDATE: Scenario = Scenario {
+    before: "oo",
+    operation: Operation::Update,
+    after: "nn",
+    upstream: Upstream::Kept(1),
+};
+
+pub(crate) const KEEPING_ROLLBACK: Scenario = Scenario {
+    before: "nn",
+    operation: Operation::Rollback,
+    after: "oo",
+    upstream: Upstream::Kept(1),
 };
 
 pub(crate) const ROLLBACK: Scenario = Scenario {
@@ -167,6 +191,13 @@ pub(crate) const RESET: Scenario = Scenario {
 pub(crate) const EXPOSE: Scenario = Scenario {
     before: "nnn",
     operation: Operation::Expose("m1"),
+    after: "nnn",
+    upstream: Upstream::Sound,
+};
+
+pub(crate) const UNEXPOSE: Scenario = Scenario {
+    before: "nnn",
+    operation: Operation::Unexpose("m1"),
     after: "nnn",
     upstream: Upstream::Sound,
 };

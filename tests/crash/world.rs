@@ -50,6 +50,10 @@ impl World {
         let home = place.path().join("home");
         modules.install(&home, scenario.before);
         modules.damage(&home, scenario.before);
+        if let Operation::Unexpose(name) = scenario.operation {
+            let exposed = Operation::Expose(name).run_on(Disk::default(), &home, &modules.linked);
+            exposed.unwrap();
+        }
         match scenario.upstream {
             Upstream::Gone(number) => modules.repos[number].vanish(),
             Upstream::Broken(number) => modules.repos[number].lose_a_blob(),
@@ -57,7 +61,8 @@ impl World {
             | Upstream::Large(_)
             | Upstream::WithoutShallow(_)
             | Upstream::Submodule(_)
-            | Upstream::Built(_) => {}
+            | Upstream::Built(_)
+            | Upstream::Kept(_) => {}
         }
         let mut world = Self {
             name,
@@ -103,9 +108,20 @@ impl World {
     pub(crate) fn copy_of(&self, home: &Path, name: &str) -> PathBuf {
         let copy = self.place.path().join(name);
         let _ = fs::remove_file(place_of(&copy));
+        self.expose_again(home);
         let status = Command::new("cp").arg("-a").args([home, &copy]).status().unwrap();
         assert!(status.success(), "cp -a {} {}", home.display(), copy.display());
         copy
+    }
+
+    /// Makes the link that is to be taken away, for as long as the home says that there is one.
+    fn expose_again(&self, home: &Path) {
+        let Operation::Unexpose(name) = self.scenario.operation else { return };
+        let state = open(Disk::default(), home, None).unwrap().state().unwrap();
+        if !state.exposed().is_empty() {
+            let first = self.place.path().join("home").canonicalize().unwrap();
+            std::os::unix::fs::symlink(first.join("current").join(name), place_of(home)).unwrap();
+        }
     }
 
     /// Removes such a copy.
@@ -119,6 +135,7 @@ impl World {
         if !self.is_same(&now, &self.before) && !self.is_same(&now, &self.after) {
             return Err(format!("readers see neither the set before nor the set after: {now:#?}"));
         }
+        self.modules.keeps_all(home, self.scenario.before)?;
         let store = open(Disk::default(), home, None)?;
         store.state().map(drop).map_err(|error| format!("the state cannot be read: {error:?}"))
     }
@@ -149,6 +166,11 @@ impl World {
                 return Err(format!("the link leads to {leads:?}, not to {}", wanted.display()));
             }
         }
+        let is_left = matches!(self.scenario.operation, Operation::Unexpose(_))
+            && place_of(home).symlink_metadata().is_ok();
+        if is_left {
+            return Err("the link is still there".into());
+        }
         let now = shown(home);
         if self.is_same(&now, &self.after) { Ok(()) } else { Err(format!("it shows {now:#?}")) }
     }
@@ -162,6 +184,7 @@ impl World {
     /// The home is as after an undisturbed operation, by name, kind, mode, time and content.
     pub(crate) fn nothing_left(&self, home: &Path) -> Result<(), String> {
         self.is_after(home)?;
+        self.modules.keeps_all(home, self.scenario.before)?;
         is_verified(home)?;
         match self.scenario.operation {
             Operation::Repair => {
@@ -355,10 +378,18 @@ struct Modules {
     _server: Option<HttpServer>,
     linked: PathBuf,
     built: Option<usize>,
+    kept: Option<usize>,
 }
 
 /// What a repository says of its submodule.
 const SUBMODULE: &str = "[submodule \"sub\"]\n\tpath = sub\n\turl = ../part.git\n";
+
+/// What a module that keeps a directory says of that.
+const KEEP: &str = "keep = ['deep/**', 'settings']\n";
+
+/// What such a module has written there.
+const WRITTEN: [(&str, &str); 3] =
+    [("deep/mine", "a file of its own"), ("deep/same", "changed here"), ("settings", "made here")];
 
 /// What a module that is built says of that: two of its files become one.
 const BUILD: &str =
@@ -394,7 +425,11 @@ impl Modules {
             Upstream::Built(number) => Some(number),
             _ => None,
         };
-        Self { repos: repos.collect(), _server: server, linked, built }
+        let kept = match scenario.upstream {
+            Upstream::Kept(number) => Some(number),
+            _ => None,
+        };
+        Self { repos: repos.collect(), _server: server, linked, built, kept }
     }
 
     /// Makes a home that declares all of them and shows `set`. Upstream has the second commits then.
@@ -402,7 +437,8 @@ impl Modules {
         fs::create_dir(home).unwrap();
         let declare = |(number, Source { repo, url, .. }): (usize, &Source)| {
             let build = if self.built == Some(number) { BUILD } else { "" };
-            format!("[modules.{}]\nsource = \"git+{url}\"\n{build}", repo.name())
+            let keep = if self.kept == Some(number) { KEEP } else { "" };
+            format!("[modules.{}]\nsource = \"git+{url}\"\n{build}{keep}", repo.name())
         };
         let declared: String = self.repos.iter().enumerate().map(declare).collect();
         fs::write(home.join("modules.toml"), declared).unwrap();
@@ -414,8 +450,24 @@ impl Modules {
         for generation in generations {
             self.publish(*generation);
             Operation::Update.run_on(Disk::default(), home, &self.linked).unwrap();
+            if let Some(number) = self.kept {
+                let own = home.join("current").join(self.repos[number].repo.name());
+                for (path, text) in WRITTEN {
+                    fs::write(own.join(path), text).unwrap();
+                }
+            }
         }
         self.publish(1);
+    }
+
+    /// Where a module leads that keeps something, what it has written is there.
+    fn keeps_all(&self, home: &Path, set: &str) -> Result<(), String> {
+        let Some(number) = self.kept.filter(|_| !set.contains('-')) else { return Ok(()) };
+        let own = home.join("current").join(self.repos[number].repo.name());
+        let lost = WRITTEN
+            .iter()
+            .find(|(path, text)| fs::read_to_string(own.join(path)).ok().as_deref() != Some(text));
+        lost.map_or(Ok(()), |(path, _)| Err(format!("{path} of the module's own is lost")))
     }
 
     /// Alters a file of each module that is to be damaged, and takes the lists of all others away.
@@ -440,9 +492,10 @@ impl Modules {
     fn of_set(&self, set: &str) -> BTreeMap<String, BTreeMap<String, Item>> {
         let numbered = self.repos.iter().enumerate().zip(set.bytes());
         let modules = numbered.filter_map(|((number, source), letter)| {
-            let shown = |tree: &BTreeMap<String, Item>| match self.built == Some(number) {
-                true => built(tree),
-                false => tree.clone(),
+            let shown = |tree: &BTreeMap<String, Item>| match number {
+                _ if self.built == Some(number) => built(tree),
+                _ if self.kept == Some(number) => kept(tree, source.repo.name()),
+                _ => tree.clone(),
             };
             let tree = match letter {
                 b'o' => shown(&source.trees[0]),
@@ -464,6 +517,18 @@ fn built(tree: &BTreeMap<String, Item>) -> BTreeMap<String, Item> {
         other => panic!("{name} is {other:?}"),
     });
     BTreeMap::from([("ab".to_owned(), Item::File { bytes: bytes.concat(), executable: false })])
+}
+
+/// What [`KEEP`] makes of a tree.
+fn kept(tree: &BTreeMap<String, Item>, name: &str) -> BTreeMap<String, Item> {
+    let rest = tree.iter().filter(|(path, _)| !path.starts_with("deep"));
+    let mut tree: BTreeMap<String, Item> =
+        rest.map(|(path, item)| (path.clone(), item.clone())).collect();
+    for path in ["deep", "settings"] {
+        let text = format!("../../state/{name}/{path}");
+        tree.insert(path.into(), Item::Link(text.into()));
+    }
+    tree
 }
 
 /// As [`Modules::damage`] makes it.

@@ -9,3 +9,5 @@ set_up() {
 node() { echo 'NODE_CLASS_MAPPINGS = {"Weather": "sunny"}' >__init__.py; }
 rains() { push ComfyUI-Weather says_rain; }
 says_rain() { sed -i 's/sunny/rain/' __init__.py; }
+snows() { push ComfyUI-Weather says_snow; }
+says_snow() { sed -i 's/rain/snow/' __init__.py; }

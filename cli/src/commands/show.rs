@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::Args;
-use modstore::{ModuleName, State, Store};
+use modstore::{KeptState, ModuleName, State, Store};
 use modstore_core::model::Declarations;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     context::Context,
     effect::Effect,
-    json::{Attempt, Binding, PointersLeft, Time},
+    json::{Attempt, Binding, PointersLeft, Time, texts},
     output::Answer,
     page::Page,
     report::Failure,
@@ -53,10 +53,30 @@ pub(crate) struct ShowAnswer {
     /// The files that a checkout by git would write differently, in words; null if there are none. Attributes are not
     /// applied.
     attributes: Option<String>,
+    /// What the module keeps when it is updated; null if nothing.
+    kept: Option<KeptFiles>,
     /// How the module is built; null if it is not.
     build: Option<Build>,
     /// The generations that changed the module, the newest first.
     history: Vec<ModuleVersion>,
+}
+
+/// What a module keeps when it is updated.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct KeptFiles {
+    /// Where that lies.
+    directory: String,
+    /// The paths of the module that lead there; that of a directory ends with `/`.
+    paths: Vec<String>,
+    /// The files that upstream ships at these paths and that are others here, or not there.
+    changed: Vec<String>,
+}
+
+impl From<KeptState> for KeptFiles {
+    fn from(kept: KeptState) -> Self {
+        let directory = kept.directory.display().to_string();
+        Self { directory, paths: texts(&kept.paths), changed: kept.changed }
+    }
 }
 
 /// A generation that changed a module.
@@ -96,6 +116,7 @@ impl Runnable for ShowArgs {
             attributes: binding
                 .and_then(|binding| store.unapplied_attributes(binding))
                 .map(|unapplied| unapplied.to_string()),
+            kept: binding.and_then(|to| store.kept(&self.name, to)).map(KeptFiles::from),
             build: build(&store, &declared, &self.name),
             history: history(&state, &self.name),
             listed,
@@ -144,6 +165,11 @@ impl Answer for ShowAnswer {
         let hold = self.listed.hold.as_ref();
         let hold = hold.map(|hold| format!("since {} ({})", hold.at.local(), hold.reason));
         table.named("held", hold.as_deref());
+        if let Some(kept) = &self.kept {
+            table.named("keeps", Some(&format!("{} in {}", kept.paths.join(", "), kept.directory)));
+            let changed = kept.changed.join(", ");
+            table.named("changed here", Some(changed.as_str()).filter(|it| !it.is_empty()));
+        }
         table.write(to, 0)?;
         self.build.iter().try_for_each(|build| build.write(to))?;
         self.listed.attempt.iter().try_for_each(|attempt| write_attempt(to, attempt))?;

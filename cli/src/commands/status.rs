@@ -59,6 +59,8 @@ pub(crate) struct StatusAnswer {
     held: Vec<Held>,
     /// Links at places of hosts' that lead to modules.
     exposed: Vec<ExposedModule>,
+    /// Modules that have written to paths that they keep, with the directories where that lies.
+    kept: Vec<KeptDirectory>,
     /// Modules from git with files that a checkout by git would write differently: attributes are not applied.
     attributes: Vec<UnappliedAttributes>,
     /// Modules with files that are Git LFS pointers.
@@ -90,6 +92,17 @@ pub(crate) struct ConfiguredTier {
     writes: bool,
     /// Whether git is asked for what it does not have.
     fallback: bool,
+}
+
+/// What a module has written to paths that it keeps.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct KeptDirectory {
+    /// The module.
+    module: String,
+    /// Where it lies.
+    directory: String,
+    /// Whether the current generation has the module.
+    installed: bool,
 }
 
 /// A module that is failing, and its current version.
@@ -167,6 +180,7 @@ impl Runnable for StatusArgs {
             failing: failing(&state, current, &modules),
             held: held_of(&state),
             exposed: exposed(&state, store.layout().home()),
+            kept: kept(&store, &modules)?,
             attributes: unapplied_attributes(&store, &modules),
             pointers: pointers(&store, &modules),
             builds_not_allowed: builds_not_allowed(&store, &declared),
@@ -190,6 +204,18 @@ impl From<&TierSettings> for ConfiguredTier {
         let url = url.unwrap_or_else(|error| error.to_string());
         Self { url, writes: tier.mode == TierMode::Write, fallback: tier.fallback }
     }
+}
+
+fn kept(
+    store: &Store,
+    modules: &BTreeMap<ModuleName, StoreBinding>,
+) -> Result<Vec<KeptDirectory>, Failure> {
+    let kept = store.states()?.into_iter().map(|module| KeptDirectory {
+        directory: store.layout().state(&module).display().to_string(),
+        installed: modules.contains_key(&module),
+        module: module.to_string(),
+    });
+    Ok(kept.collect())
 }
 
 fn builds_not_allowed(store: &Store, declared: &Declarations) -> Vec<String> {

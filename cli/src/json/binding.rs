@@ -31,6 +31,17 @@ pub(crate) struct Binding {
     pub(crate) lfs: Option<bool>,
     /// How the entry was built; null if it was not.
     pub(crate) built: Option<BuildInputs>,
+    /// Which paths of the module lead to what it keeps; null if it keeps nothing.
+    pub(crate) kept: Option<KeptPaths>,
+}
+
+/// The paths of a module that survive its updates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct KeptPaths {
+    /// The paths, in the module; that of a directory ends with `/`.
+    pub(crate) paths: Vec<String>,
+    /// The entry with what upstream ships at these paths.
+    pub(crate) source_entry: Digest,
 }
 
 /// What an entry was built from.
@@ -63,6 +74,7 @@ impl From<&StoreBinding> for Binding {
             submodules: contents.map(|contents| Submodules::from(&contents.submodules)),
             lfs: contents.map(|contents| contents.lfs),
             built: None,
+            kept: None,
         };
         match &binding.bound {
             Bound::Linked { path } => json.linked = Some(path.to_string()),
@@ -70,6 +82,11 @@ impl From<&StoreBinding> for Binding {
                 json.subdirectory = subdirectory.as_ref().map(ToString::to_string);
             }
             Bound::Built(built) => json.built = Some(BuildInputs::from(&**built)),
+            Bound::Kept(kept) => {
+                json.subdirectory = kept.subdirectory.as_ref().map(ToString::to_string);
+                let paths = kept.paths.iter().map(ToString::to_string).collect();
+                json.kept = Some(KeptPaths { paths, source_entry: kept.source.into() });
+            }
         }
         json
     }

@@ -18,6 +18,7 @@
 use modstore_core::{Context, disk, events, model, parallel, program};
 use modstore_python as environment;
 
+mod keep;
 mod commit;
 mod tier;
 mod acquire;
@@ -57,6 +58,7 @@ pub use {
     check::{Finding, RepairReport, Verification},
     commit::State,
     consent::DeclaredBuild,
+    keep::KeptState,
     ops::{Activated, Added, Difference, EnsureReport, Ensured, Reset, Set},
     reclaim::{Lease, Leased, SweepPlan, SweepReport},
     reset::{PurgePlan, PurgeReport},

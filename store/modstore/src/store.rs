@@ -19,6 +19,7 @@ use crate::{
     },
     environment::{self, Registration, RegistrationError},
     events::{Event, Events, Silent},
+    keep::{self, KeptState, kept_state},
     model::{
         self, Binding, Bound, Declarations, Digest, Generation, Manifest, ModuleName, TreeFile,
     },
@@ -159,9 +160,7 @@ impl Store {
     pub fn files(&self, binding: &Binding) -> Option<Vec<TreeFile>> {
         let digest = binding.digest()?;
         let manifest = read_manifest(&self.layout, digest)?;
-        let Bound::Entry { subdirectory: Some(part), .. } = &binding.bound else {
-            return Some(manifest.files().to_vec());
-        };
+        let Some(part) = binding.bound.part() else { return Some(manifest.files().to_vec()) };
         let part = part_of(&self.layout.entry(digest), &manifest, part).ok()?;
         let files = manifest.files().iter().filter(|file| part.contains(file.path.as_ref()));
         Some(
@@ -174,12 +173,27 @@ impl Store {
     /// The files of a module from git that a checkout by git would write differently, if there are any.
     #[must_use]
     pub fn unapplied_attributes(&self, binding: &Binding) -> Option<Unapplied> {
-        let Bound::Entry { digest, subdirectory, fetched: Some(_) } = &binding.bound else {
+        let Bound::Entry { digest, subdirectory, fetched: Some(_) } = binding.bound.unkept() else {
             return None;
         };
-        let (root, manifest) = (self.layout.entry(*digest), read_manifest(&self.layout, *digest)?);
+        let (root, manifest) = (self.layout.entry(digest), read_manifest(&self.layout, digest)?);
         let part = find_part(&root, &manifest, subdirectory.as_ref()).ok()?;
         unapplied_attributes(&root, &manifest, &part)
+    }
+
+    /// What a module keeps, as it lies there now; nothing, where it keeps nothing.
+    #[must_use]
+    pub fn kept(&self, module: &ModuleName, binding: &Binding) -> Option<KeptState> {
+        let Bound::Kept(kept) = &binding.bound else { return None };
+        Some(kept_state(&self.layout, module, kept))
+    }
+
+    /// The modules that have written to paths that they keep, whether they are in the store now or not.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn states(&self) -> Result<Vec<ModuleName>, DiskError> {
+        keep::states(&self.layout)
     }
 
     /// The files of an entry that are Git LFS pointers, because their content was not asked for.

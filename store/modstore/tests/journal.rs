@@ -23,8 +23,8 @@ use modstore::{
 use modstore_core::{
     disk::Disk,
     model::{
-        Attempt, Binding, Bound, Built, Class, Exposure, Fetched, Hold, MadeFrom, RecordedSource,
-        Stage,
+        Attempt, Binding, Bound, Built, Class, Exposure, Fetched, Hold, Kept, KeptPath, MadeFrom,
+        RecordedSource, Stage,
     },
 };
 
@@ -44,6 +44,7 @@ fn kind(record: &Record) -> &'static str {
             Bound::Entry { fetched: None, .. } => "entry",
             Bound::Linked { .. } => "linked",
             Bound::Built(_) => "built",
+            Bound::Kept(_) => "kept",
         },
         Record::Unbound { .. } => "unbound",
         Record::Retired { .. } => "retired",
@@ -105,6 +106,7 @@ fn every_record(seed: u8) -> Vec<Record> {
             exposure: Exposure { module: "a".parse().unwrap(), text: "/s/current/a".into() },
         },
         Record::Unexposed { place: "/host/b".into() },
+        bound("e", kept(digest)),
     ]
 }
 
@@ -115,6 +117,12 @@ fn source(seed: u8) -> RecordedSource {
 fn built(digest: Digest) -> Bound {
     let from = MadeFrom::Entry { digest, subdirectory: None, fetched: None };
     Bound::Built(Box::new(Built { digest, from, key: digest, read: vec!["a".into()] }))
+}
+
+fn kept(digest: Digest) -> Bound {
+    let paths = vec![KeptPath { path: "user".parse().unwrap(), is_directory: true }];
+    let (subdirectory, fetched) = (None, None);
+    Bound::Kept(Box::new(Kept { digest, source: digest, subdirectory, fetched, paths }))
 }
 
 fn attempted(seed: u8) -> Record {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{ConfiguredTier, FailingModule, FollowingEnvironment, StatusAnswer};
+use super::{ConfiguredTier, FailingModule, FollowingEnvironment, KeptDirectory, StatusAnswer};
 use crate::{
     commands::{changes::stays, expose::ExposedModule},
     json::{Attempt, Held},
@@ -59,6 +59,7 @@ impl StatusAnswer {
         rows(table, "failing", self.failing.iter().flat_map(FailingModule::summary));
         rows(table, "held", self.held.iter().map(Held::summary));
         rows(table, "exposed", self.exposed.iter().map(ExposedModule::summary));
+        rows(table, "kept", self.kept.iter().map(KeptDirectory::summary));
         let attributes = self.attributes.iter();
         rows(table, "attributes", attributes.map(|it| format!("{}: {}", it.module, it.message)));
         let pointers = self.pointers.iter();
@@ -88,6 +89,13 @@ impl ConfiguredTier {
         let writes = if self.writes { ", updates publish to it" } else { "" };
         let alone = if self.fallback { "" } else { ", git is not asked for content" };
         format!("{}{writes}{alone}", self.url)
+    }
+}
+
+impl KeptDirectory {
+    fn summary(&self) -> String {
+        let gone = if self.installed { "" } else { ", which is not installed," };
+        format!("what {}{gone} has written, in {}", self.module, self.directory)
     }
 }
 

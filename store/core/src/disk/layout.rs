@@ -7,7 +7,7 @@
 //! ├── generations/17/<module> -> ../../entries/<digest>[/<subdirectory>]
 //! ├── live/  entries/<digest>/  manifests/<digest>  mirrors/<origin-hash>.git
 //! ├── staging/<random>/  trash/  leases/  locks/
-//! ├── environments/<hash>.json  probes/<hash>/  allowed.json
+//! ├── environments/<hash>.json  probes/<hash>/  allowed.json  state/<module>/
 //! ```
 //!
 //! A project keeps its `modules.toml` and `modules.lock` in its own directory, and its home in `.modstore` there, with a
@@ -20,7 +20,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::user_directories::user_data;
-use crate::model::{Bound, Digest, Generation, LinkedPath, Subdirectory};
+use crate::model::{Bound, Digest, Generation, LinkedPath, ModuleName, Subdirectory};
 
 /// The paths of the store whose home this is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +132,10 @@ impl Layout {
             Bound::Entry { digest, subdirectory: None, .. } => self.entry(*digest),
             Bound::Entry { digest, subdirectory: Some(part), .. } => self.entry(*digest).join(part),
             Bound::Built(built) => self.entry(built.digest),
+            Bound::Kept(kept) => match &kept.subdirectory {
+                Some(part) => self.entry(kept.digest).join(part),
+                None => self.entry(kept.digest),
+            },
         }
     }
 
@@ -325,6 +329,32 @@ impl Layout {
     #[must_use]
     pub fn allowed(&self) -> PathBuf {
         self.private().unwrap_or(&self.home).join("allowed.json")
+    }
+
+    /// What modules have written to the paths that they keep. Made when first needed.
+    #[must_use]
+    pub fn states(&self) -> PathBuf {
+        self.home.join("state")
+    }
+
+    /// What this module has written. It is the user's: nothing but a wish of the user's deletes it.
+    #[must_use]
+    pub fn state(&self, module: &ModuleName) -> PathBuf {
+        self.states().join(module)
+    }
+
+    /// The text of a link in an entry, at `depth` directories below its top, to a path that the module keeps.
+    #[must_use]
+    pub fn state_text(depth: usize, module: &ModuleName, path: &str) -> PathBuf {
+        let up = "../".repeat(depth + 2);
+        Path::new(&up).join("state").join(module).join(path)
+    }
+
+    /// What upstream had, when it was last put there, at the paths that this module keeps.
+    #[must_use]
+    pub fn seeded(&self, module: &ModuleName) -> PathBuf {
+        // No name of a module begins with a dot.
+        self.states().join(".seeded").join(module)
     }
 
     /// Room that is given back when the file system is full.

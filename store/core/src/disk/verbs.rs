@@ -409,6 +409,14 @@ impl Disk {
         self.change_mode(path, |mode| mode & READ_ONLY)
     }
 
+    /// Gives its owner the right to write to `path`, which is no link; who may read it stays as it is.
+    ///
+    /// # Errors
+    /// Its permissions are as they were.
+    pub fn make_writable(&self, path: &Path) -> Result<(), DiskError> {
+        self.change_mode(path, |mode| mode & 0o7777 | 0o200)
+    }
+
     fn change_mode(&self, path: &Path, change: impl FnOnce(u32) -> u32) -> Result<(), DiskError> {
         self.act(Act { verb: Verb::SetMode, path, from: None }, || {
             let meta = std::fs::symlink_metadata(path)?;

@@ -2,7 +2,7 @@
 //!
 //! The journal holds both: the order of fields and variants is the order of bytes on disk, and may only grow at the end.
 
-use std::{fmt, time::Duration};
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -88,6 +88,7 @@ impl Binding {
             Bound::Entry { digest, .. } => Some(*digest),
             Bound::Linked { .. } => None,
             Bound::Built(built) => Some(built.digest),
+            Bound::Kept(kept) => Some(kept.digest),
         }
     }
 
@@ -95,7 +96,7 @@ impl Binding {
     #[must_use]
     pub const fn material(&self) -> Option<Digest> {
         match &self.bound {
-            Bound::Built(_) => self.bound.source_entry(),
+            Bound::Built(_) | Bound::Kept(_) => self.bound.source_entry(),
             Bound::Entry { .. } | Bound::Linked { .. } => None,
         }
     }
@@ -120,6 +121,51 @@ pub enum Bound {
     },
     /// An entry of the store that was built.
     Built(Box<Built>),
+    /// An entry of the store that is another with links in it to what the module keeps.
+    Kept(Box<Kept>),
+}
+
+/// A tree that is another, but that some of its paths are links into the module's own directory of `state/`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The entry.
+    pub digest: Digest,
+    /// The entry as it came, which has what upstream ships at these paths.
+    pub source: Digest,
+    /// The part of both that is the module.
+    pub subdirectory: Option<Subdirectory>,
+    /// Where the tree came from, when that was git.
+    pub fetched: Option<Fetched>,
+    /// The paths in the module that are links.
+    #[serde(deserialize_with = "one_by_one")]
+    pub paths: Vec<KeptPath>,
+}
+
+/// A path of a module that is a link into its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptPath {
+    /// In the module, and in its state.
+    pub path: Subdirectory,
+    /// Whether it is a directory, with all that is in it.
+    pub is_directory: bool,
+}
+
+impl fmt::Display for KeptPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.path, if self.is_directory { "/" } else { "" })
+    }
+}
+
+impl Kept {
+    /// What it would be if nothing were kept.
+    #[must_use]
+    pub fn plain(&self) -> Bound {
+        Bound::Entry {
+            digest: self.source,
+            subdirectory: self.subdirectory.clone(),
+            fetched: self.fetched.clone(),
+        }
+    }
 }
 
 /// A tree that was built, and all that is known of how. It is never given another key than that of what it was really
@@ -166,12 +212,13 @@ impl MadeFrom {
             }
             Bound::Linked { path } => Self::Directory { path },
             Bound::Built(built) => built.from,
+            Bound::Kept(kept) => Self::of(&kept.plain()),
         }
     }
 }
 
 impl Bound {
-    /// What it would be without a build.
+    /// What it would be without a build, and if nothing were kept.
     #[must_use]
     pub fn unbuilt(&self) -> Self {
         match self {
@@ -181,7 +228,27 @@ impl Bound {
                 }
                 MadeFrom::Directory { path } => Self::Linked { path },
             },
+            Self::Kept(kept) => kept.plain(),
             bound => bound.clone(),
+        }
+    }
+
+    /// What it would be if nothing were kept.
+    #[must_use]
+    pub fn unkept(&self) -> Self {
+        match self {
+            Self::Kept(kept) => kept.plain(),
+            bound => bound.clone(),
+        }
+    }
+
+    /// The part of its entry that is the module; none where that is all of it.
+    #[must_use]
+    pub const fn part(&self) -> Option<&Subdirectory> {
+        match self {
+            Self::Entry { subdirectory, .. } => subdirectory.as_ref(),
+            Self::Kept(kept) => kept.subdirectory.as_ref(),
+            Self::Linked { .. } | Self::Built(_) => None,
         }
     }
 
@@ -190,6 +257,7 @@ impl Bound {
     pub fn fetched(&self) -> Option<&Fetched> {
         match self {
             Self::Entry { fetched, .. } => fetched.as_ref(),
+            Self::Kept(kept) => kept.fetched.as_ref(),
             Self::Built(built) => match &built.from {
                 MadeFrom::Entry { fetched, .. } => fetched.as_ref(),
                 MadeFrom::Directory { .. } => None,
@@ -203,6 +271,7 @@ impl Bound {
     pub const fn source_entry(&self) -> Option<Digest> {
         match self {
             Self::Entry { digest, .. } => Some(*digest),
+            Self::Kept(kept) => Some(kept.source),
             Self::Built(built) => match &built.from {
                 MadeFrom::Entry { digest, .. } => Some(*digest),
                 MadeFrom::Directory { .. } => None,
@@ -233,23 +302,23 @@ impl Fetched {
     }
 }
 
-/// Reads texts one by one: room for as many as a list says it has is only made when they are there.
-fn one_by_one<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    struct Texts;
-    impl<'de> Visitor<'de> for Texts {
-        type Value = Vec<String>;
+/// Reads a list one by one: room for as many as it says it has is only made when they are there.
+fn one_by_one<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    struct List<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+        type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of texts")
+            f.write_str("a list")
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut texts = Vec::new();
-            while let Some(text) = list.next_element()? {
-                texts.push(text);
+            let mut read = Vec::new();
+            while let Some(next) = list.next_element()? {
+                read.push(next);
             }
-            Ok(texts)
+            Ok(read)
         }
     }
-    from.deserialize_seq(Texts)
+    from.deserialize_seq(List(PhantomData))
 }

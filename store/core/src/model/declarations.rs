@@ -12,8 +12,8 @@ use std::{
 use super::toml_fields::{self, Fields, Placed, TomlFault};
 use super::written::redact;
 use super::{
-    BuildSpec, Contents, DeclaredProbe, ModuleName, ParseModuleNameError, ParseSourceError, Source,
-    Transport,
+    BuildSpec, Contents, DeclaredProbe, Keep, ModuleName, ParseKeepError, ParseModuleNameError,
+    ParseSourceError, Source, Transport,
 };
 
 /// The declared modules.
@@ -38,6 +38,8 @@ pub struct Declared {
     pub build: Option<BuildSpec>,
     /// What is imported of it to see that it works, if that is written.
     pub probe: Option<DeclaredProbe>,
+    /// The paths that it may write to and that survive updates.
+    pub keep: Keep,
 }
 
 /// `modules.toml` cannot be read. Nothing has been changed.
@@ -68,6 +70,19 @@ pub enum DeclarationFault {
         /// Why, and where in the source.
         source: ParseSourceError,
     },
+    /// A path to keep that cannot be one.
+    #[error("expected `{pattern}` to be a path that module `{module}` keeps")]
+    Keep {
+        /// The module.
+        module: ModuleName,
+        /// The text.
+        pattern: String,
+        /// Why.
+        source: ParseKeepError,
+    },
+    /// What is built has no files of upstream's that could be kept.
+    #[error("module `{0}` is built, so it can keep nothing: `keep` and `build` exclude each other")]
+    KeepAndBuild(ModuleName),
     /// On file systems that fold case the two would be one.
     #[error("`{name}` differs from `{other}` only in case")]
     SameButCase {
@@ -162,7 +177,9 @@ fn read_module(
     base: &Path,
     home: Option<&Path>,
 ) -> Result<Declared, Placed<DeclarationFault>> {
-    fields.only(&["source", "linked", "submodules", "lfs", "build", "probe"]).map_err(in_toml)?;
+    fields
+        .only(&["source", "linked", "submodules", "lfs", "build", "probe", Keep::KEY])
+        .map_err(in_toml)?;
     let text =
         fields.text("source").and_then(|text| fields.required("source", text)).map_err(in_toml)?;
     let source = Source::parse(text, base, home).map_err(|source| {
@@ -178,7 +195,24 @@ fn read_module(
     };
     let build = fields.table("build").and_then(|table| table.map(BuildSpec::read).transpose());
     let (build, probe) = (build.map_err(in_toml)?, DeclaredProbe::read(fields).map_err(in_toml)?);
-    Ok(Declared { source, text: redact(text).text, linked, build, probe })
+    let keep = read_keep(name, fields, build.is_some())?;
+    Ok(Declared { source, text: redact(text).text, linked, build, probe, keep })
+}
+
+fn read_keep(
+    module: &ModuleName,
+    fields: Fields<'_>,
+    is_built: bool,
+) -> Result<Keep, Placed<DeclarationFault>> {
+    let texts = Keep::texts(fields).map_err(in_toml)?;
+    let at = fields.value_at(Keep::KEY);
+    let keep = Keep::parse(&texts).map_err(|(pattern, source)| {
+        (at, DeclarationFault::Keep { module: module.clone(), pattern, source })
+    })?;
+    match is_built && !keep.is_empty() {
+        true => Err((at, DeclarationFault::KeepAndBuild(module.clone()))),
+        false => Ok(keep),
+    }
 }
 
 /// The source with what the keys beside it say.
@@ -346,6 +380,27 @@ validate  = ["deno", "check", "out.js"]
             let error = parse(text).expect_err(text);
             assert_eq!(error.line, line, "{text}");
             assert!(error.to_string().contains(message), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_path_to_keep_that_cannot_be_one_is_named_with_its_place_and_reason() {
+        let keep = |rest: &str| parse(&format!("[modules.a]\nsource = '/x'\n{rest}"));
+        let declared = keep("keep = ['user/**', 'a.json', 'user/']").unwrap();
+        let patterns = declared.get(&"a".parse().unwrap()).unwrap().keep.clone();
+        let texts: Vec<String> = patterns.patterns().iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["user/**", "a.json"]);
+        for (rest, says, why) in [
+            ("keep = 'user'", "expected `keep` to be a list", ""),
+            ("keep = [1]", "expected `keep` to be a list", ""),
+            ("keep = ['../x']", "expected `../x` to be a path that module `a` keeps", "`..`"),
+            ("keep = ['/x']", "expected `/x` to be a path", "begin with `/`"),
+            ("keep = ['user']\nbuild.command = ['make']", "exclude each other", ""),
+        ] {
+            let error = keep(rest).expect_err(rest);
+            assert_eq!((error.line, error.column), (3, 8), "{rest}");
+            let cause = Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            assert!(error.to_string().contains(says) && cause.contains(why), "{error}: {cause}");
         }
     }
 

@@ -95,6 +95,8 @@ codes! {
     Held = "held",
     /// Another process has removed the module meanwhile.
     Superseded = "superseded",
+    /// The module cannot keep what `keep` names: upstream has a link or a file in the way.
+    Keep = "keep",
     /// The build is not allowed in this store.
     BuildNotAllowed = "build-not-allowed",
     /// The build failed.

@@ -24,6 +24,7 @@ mod source_error;
 pub mod amounts;
 mod toml_fields;
 mod tier_settings;
+mod keep;
 mod contents;
 mod git_tree;
 mod kept_commits;
@@ -43,7 +44,7 @@ mod binding;
 mod hold;
 mod exposure;
 
-pub use binding::{Attempt, Binding, Bound, Built, Fetched, MadeFrom};
+pub use binding::{Attempt, Binding, Bound, Built, Fetched, Kept, KeptPath, MadeFrom};
 pub use class::{Class, Stage};
 pub use deceptive::{escaped, is_deceptive};
 pub use digest::{ContentHash, Digest, ParseDigestError};
@@ -53,6 +54,7 @@ pub use generation::{Generation, ParseGenerationError};
 pub use git_tree::GitTree;
 pub use hold::Hold;
 pub use kept_commits::KeptCommits;
+pub use keep::{Keep, KeptPattern, ParseKeepError};
 pub use manifest::{
     FileKind, Manifest, ManifestError, TREE_CONTEXT, TreeFile, canonical_bytes, digest_of,
 };

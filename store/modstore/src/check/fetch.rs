@@ -11,7 +11,7 @@ use crate::{
     },
     commit::State,
     disk::{Staged, Staging},
-    model::{Binding, Bound, Contents, Digest, ModuleName, Source, Submodules},
+    model::{Binding, Contents, Digest, ModuleName, Source, Submodules},
 };
 
 /// Why an entry could not be fetched again.
@@ -120,7 +120,7 @@ impl<'a> Fetcher<'a> {
     /// Whether its tree may be one without the submodules that its source wants.
     fn may_be_without_submodules(&self, binding: &Binding) -> bool {
         let contents = binding.source.source().and_then(Source::contents);
-        let has_part = matches!(&binding.bound, Bound::Entry { subdirectory: Some(_), .. });
+        let has_part = binding.bound.part().is_some();
         has_part && contents.is_some_and(|contents| contents.submodules == Submodules::All)
     }
 

@@ -202,7 +202,7 @@ fn linked<'a>(
 ) -> impl Iterator<Item = Finding> + 'a {
     let linked = state.modules().iter().filter_map(|(module, binding)| match &binding.bound {
         Bound::Linked { path } => Some((module, layout.linked(path))),
-        Bound::Entry { .. } | Bound::Built(_) => None,
+        Bound::Entry { .. } | Bound::Built(_) | Bound::Kept(_) => None,
     });
     linked.filter(|(_, path)| !path.is_dir()).map(|(module, path)| {
         let what = format!("it leads to {}, which is not a directory", path.display());

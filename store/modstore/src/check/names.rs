@@ -32,7 +32,7 @@ codes! { pub(super) CODES of Code:
 pub(super) const CHECK: Check = Check { codes: CODES, find, repair: RepairStep::None };
 
 /// Names in a home besides its directories.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "modules.toml",
     "modules.lock",
     "format.json",
@@ -45,6 +45,7 @@ const FILES: [&str; 12] = [
     "environments",
     "probes",
     "allowed.json",
+    "state",
 ];
 
 fn find(view: &mut View<'_>, found: &mut Vec<Finding>) {

@@ -20,7 +20,8 @@ use super::{
 use crate::{
     Context,
     disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Staging, StagingError, names_in},
-    model::{Digest, Generation},
+    keep::settle,
+    model::{Binding, Bound, Digest, Generation, ModuleName},
 };
 
 /// The store, locked, and as its journal says.
@@ -203,6 +204,20 @@ pub(crate) fn now() -> u64 {
     u64::try_from(since).unwrap_or(u64::MAX)
 }
 
+/// Puts what upstream ships at the paths that modules keep into their states, as far as it is new there.
+pub(super) fn settle_kept<'a>(
+    (disk, layout, barrier): (&Disk, &Layout, Barrier),
+    staging: &Staging,
+    changes: impl Iterator<Item = (&'a ModuleName, Option<&'a Binding>)>,
+) -> Result<(), DiskError> {
+    for (module, to) in changes {
+        if let Some(Bound::Kept(kept)) = to.map(|to| &to.bound) {
+            settle((disk, layout, barrier), staging, module, kept)?;
+        }
+    }
+    Ok(())
+}
+
 /// The lock that goes along takes its place.
 pub(super) fn go_along(disk: &Disk, layout: &Layout, companion: &Path) -> Result<(), DiskError> {
     disk.move_over(companion, &layout.modules_lock())?;
@@ -254,6 +269,9 @@ fn finish_showing(
                 disk.sync_tree(staging.directory(), barrier)?;
                 // The crash may have come before its sync, and a barrier need not reach it.
                 disk.sync_file(&layout.journal())?;
+                let changes = state.head().into_iter().flat_map(|head| &head.changes);
+                let changes = changes.map(|(module, to)| (module, to.as_ref()));
+                settle_kept((disk, layout, barrier), staging, changes)?;
                 go_along(disk, layout, &spare)?;
                 show(disk, layout, &switch)
             };

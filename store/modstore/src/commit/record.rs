@@ -220,7 +220,9 @@ impl Reader for Rest<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Bound, Built, Class, Fetched, MadeFrom, RecordedSource, Stage};
+    use crate::model::{
+        Bound, Built, Class, Fetched, Kept, KeptPath, MadeFrom, RecordedSource, Stage,
+    };
 
     fn every_record() -> Vec<Record> {
         let digest = Digest::from_bytes([0x5a; 32]);
@@ -280,7 +282,17 @@ mod tests {
                 exposure: Exposure { module: "a".parse().unwrap(), text: "/s/current/a".into() },
             },
             Record::Unexposed { place: "/host/a".into() },
+            bound("a", kept(digest)),
         ]
+    }
+
+    fn kept(digest: Digest) -> Bound {
+        let path =
+            |path: &str, is_directory| KeptPath { path: path.parse().unwrap(), is_directory };
+        let paths = vec![path("user", true), path("settings.json", false)];
+        let subdirectory = Some("modules/a".parse().unwrap());
+        let source = Digest::from_bytes([0xa5; 32]);
+        Bound::Kept(Box::new(Kept { digest, source, subdirectory, fetched: None, paths }))
     }
 
     fn built(digest: Digest, from: MadeFrom) -> Bound {
@@ -353,6 +365,10 @@ mod tests {
         let module = Record::Unbound { module: "modules".parse().unwrap() };
         for bad in ["../mods", ".hidden", "mod/ule", "mod\0ule"] {
             let bytes = with_text(std::slice::from_ref(&module), "modules", bad);
+            assert!(decode(&bytes).is_err(), "{bad:?}");
+        }
+        for bad in ["../../../../x", "settings/../x", "/etc/passwd/x"] {
+            let bytes = with_text(&every_record(), "settings.json", bad);
             assert!(decode(&bytes).is_err(), "{bad:?}");
         }
         for bad in ["../../../", "mods/../a", "/modules/"] {

@@ -6,6 +6,7 @@
 //! barrier   one sync for all of it
 //! place     renames: manifests, trees, the generation; their directories synced
 //! commit    one frame appended to the journal, synced                            ← commit point
+//! settle    what is new at kept paths put into `state/`, synced
 //! show      the temporary link renamed over `current`, the home synced           ← the switch
 //! ```
 //!
@@ -23,7 +24,7 @@ use std::{
 use super::{
     exposed::take_away,
     journal::JournalError,
-    locked::{BeginError, Locked, go_along, now, show},
+    locked::{BeginError, Locked, go_along, now, settle_kept, show},
     quarantine::put_in_place,
     record::Record,
     resolved::{next_lock, project_lock},
@@ -203,8 +204,11 @@ impl Transaction {
         let records = self.records(next, reason);
         let record = |source| CommitError::Record { generation: next, source };
         let frame = self.locked.journal.append(disk, records).map_err(record)?;
-        let goes_along = go_along(disk, layout, &prepared.companion);
-        let shown = goes_along.and_then(|()| show(disk, layout, &prepared.switch));
+        let changes = self.change.bindings.iter().map(|(module, to)| (module, to.as_ref()));
+        let (at, staging) = ((disk, layout, self.locked.barrier), &self.locked.staging);
+        let shown = settle_kept(at, staging, changes)
+            .and_then(|()| go_along(disk, layout, &prepared.companion))
+            .and_then(|()| show(disk, layout, &prepared.switch));
         shown.map_err(|source| CommitError::Show { generation: next, source })?;
         let mut after = self.locked.state;
         after.apply(frame);
@@ -300,7 +304,16 @@ impl Transaction {
     /// one step, it may else be found under both, and a check of the file system takes either away.
     fn place(&self, next: Generation, prepared: &Prepared) -> Result<(), DiskError> {
         let Locked { disk, layout, .. } = &self.locked;
-        for staged in self.change.entering.values() {
+        // A tree that shares the files of another is never there without it, so that the next try shares them too.
+        let kept = self.change.bindings.values().flatten().filter_map(|to| match &to.bound {
+            Bound::Kept(kept) => Some(kept.digest),
+            Bound::Entry { .. } | Bound::Linked { .. } | Bound::Built(_) => None,
+        });
+        let kept: BTreeSet<Digest> = kept.collect();
+        let entering = self.change.entering.iter();
+        let (last, first): (Vec<_>, Vec<_>) =
+            entering.partition(|(digest, _)| kept.contains(*digest));
+        for (_, staged) in first.into_iter().chain(last) {
             self.place_entry(staged)?;
         }
         for (path, digest) in &prepared.built {
@@ -432,6 +445,7 @@ pub(crate) fn link_text(binding: &Binding) -> PathBuf {
         }
         Bound::Linked { path } => path.link_text(),
         Bound::Built(built) => Layout::entry_text(built.digest, None),
+        Bound::Kept(kept) => Layout::entry_text(kept.digest, kept.subdirectory.as_ref()),
     }
 }
 

@@ -101,12 +101,9 @@ impl Store {
         if declared.get(module).is_none() {
             return Err(DeclareError::Edit(EditError::NotDeclared(module.clone())).into());
         }
-        let (context, _leftovers) = self.begin(events, cancel)?;
+        let (_, _leftovers) = self.begin(events, cancel)?;
         let fault = |why| ExposeError::Place { place: place.to_owned(), why };
         let (path, recorded) = self.place(place).map_err(fault)?;
-        Staging::remove_dead(context.disk, context.layout)
-            .map_err(LinkError::from)
-            .map_err(|source| ExposeError::Link { place: path.clone(), source })?;
         let locked = self.locked(events, cancel)?;
         let text = text_of(self.layout(), module);
         let text = text.to_str().ok_or_else(|| fault(PlaceFault::NoText))?.to_owned();
@@ -197,9 +194,10 @@ impl Store {
         Ok(repaired)
     }
 
-    /// The store under its lock.
+    /// The store under its lock, without what dead processes have left.
     fn locked(&self, events: &dyn Events, cancel: &Cancel) -> Result<Locked, ExposeError> {
         let context = self.context(events, cancel);
+        Staging::remove_dead(context.disk, context.layout).map_err(BeginError::Redo)?;
         Locked::take(context, context.staging()?).map_err(|error| match error {
             BeginError::Lock(LockError::Stopped) => ExposeError::Cancelled,
             error => error.into(),

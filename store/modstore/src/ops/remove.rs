@@ -3,8 +3,10 @@
 use crate::{
     AccessError, Cancel, Store,
     declare::{self, DeclareError},
+    disk::{DiskError, LockError},
     environment::EnvironmentLockError,
     events::Events,
+    keep,
     model::{self, Generation, ModuleName},
     ops::transact::TransactError,
     project,
@@ -27,6 +29,12 @@ pub enum RemoveError {
     /// The transaction failed.
     #[error(transparent)]
     Transact(#[from] TransactError),
+    /// Another process is writing.
+    #[error("what modules have written cannot be deleted now")]
+    Lock(#[from] LockError),
+    /// Some of what modules have written may be gone; doing it again goes on.
+    #[error("what modules have written is only deleted in part")]
+    State(#[source] DiskError),
 }
 
 impl RemoveError {
@@ -68,5 +76,29 @@ impl Store {
             declare::edit_along(self.editing(cancel), undeclare, unbind, nothing_happened)?;
         project::relock_all(context, &self.declarations()?, &[]).map_err(TransactError::from)?;
         Ok(removed)
+    }
+
+    /// Deletes what these modules have written to the paths that they keep, for ever; the store has them no longer, or
+    /// they begin anew. Gives those that had written something.
+    ///
+    /// # Errors
+    /// Each [`RemoveError`] says what has happened.
+    pub fn purge_states(
+        &self,
+        names: &[ModuleName],
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Vec<ModuleName>, RemoveError> {
+        let there = keep::states(self.layout()).map_err(RemoveError::State)?;
+        let names: Vec<ModuleName> =
+            names.iter().filter(|name| there.contains(name)).cloned().collect();
+        if names.is_empty() {
+            return Ok(names);
+        }
+        let (context, _leftovers) = self.begin(events, cancel)?;
+        let _lock = context.lock("store")?;
+        let forget = |name| keep::forget(context.disk, context.layout, name);
+        names.iter().try_for_each(forget).map_err(RemoveError::State)?;
+        Ok(names)
     }
 }

@@ -63,6 +63,11 @@ pub(crate) fn plan(layout: &Layout, declares: bool) -> Result<PurgePlan, DiskErr
                 plan.stay
                     .push(Stay::new(path, "it keeps the rest out of the project's repository"));
             }
+            "state" => {
+                let why =
+                    "it is what modules have written; `modstore remove --purge-state` deletes it";
+                plan.stay.push(Stay::new(path, why));
+            }
             "locks" => plan.stay.push(Stay::new(path, "lock files are never removed")),
             name if is_kept_aside(name) => plan.remove.push(path),
             name if Layout::DIRECTORIES.contains(&name)

@@ -303,18 +303,23 @@ fn is_there(context: &UpdateContext<'_>, digest: Digest, policy: RetryPolicy) ->
 }
 
 /// The files that a module is built from, wherever they are by now.
-enum BuildTree {
+pub(super) enum BuildTree {
     Tree { at: PathBuf, manifest: Manifest, part: String },
     Directory(PathBuf),
 }
 
 impl BuildTree {
-    fn of(context: &UpdateContext<'_>, source: &Binding, trees: &Trees) -> Result<Self, DiskError> {
+    pub(super) fn of(
+        context: &UpdateContext<'_>,
+        source: &Binding,
+        trees: &Trees,
+    ) -> Result<Self, DiskError> {
         let layout = context.store.layout;
         let (digest, part) = match &source.bound {
             Bound::Linked { path } => return Ok(Self::Directory(layout.linked(path))),
             Bound::Entry { digest, subdirectory, .. } => (*digest, subdirectory.as_ref()),
             Bound::Built(built) => (built.digest, None),
+            Bound::Kept(kept) => (kept.source, kept.subdirectory.as_ref()),
         };
         let staged = trees.get(&digest);
         let found =

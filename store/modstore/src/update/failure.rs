@@ -7,6 +7,7 @@ use crate::{
     acquire::SourceError,
     build::BuildError,
     environment::{NotPrepared, PrepareError},
+    keep::KeptError,
     model::{
         Binding, BuildSpec, Class, Digest, FailureCode, ModuleName, RecordedSource, Revision, Stage,
     },
@@ -98,6 +99,19 @@ impl Failure {
             _ => "run `modstore update` without --locked first".into(),
         };
         Self::new((Class::Permanent, Stage::Resolve, FailureCode::Lock), Some(hint), mismatch)
+    }
+
+    /// The tree of a module that keeps something was not made.
+    pub(super) fn of_kept(source: &Binding, error: KeptError) -> Self {
+        let hint = match &error {
+            KeptError::Refused(_) => Some("change `keep` in modules.toml".to_owned()),
+            _ => None,
+        };
+        let verdict = match &error {
+            KeptError::Refused(_) => (Class::Deterministic, Stage::Place, FailureCode::Keep),
+            _ => (Class::Transient, Stage::Place, FailureCode::Store),
+        };
+        Self { tried: Some(Tried::of(source)), ..Self::new(verdict, hint, error) }
     }
 
     /// An environment is not ready for what the module was to become.

@@ -10,8 +10,8 @@ use crate::{
     acquire::{Pin, Request},
     consent::Consents,
     model::{
-        BuildSpec, Declarations, Declared, Hold, Lockfile, Locking, ModuleName, RecordedSource,
-        Source,
+        BuildSpec, Declarations, Declared, Hold, Keep, Lockfile, Locking, ModuleName,
+        RecordedSource, Source,
     },
 };
 
@@ -25,6 +25,8 @@ pub(super) struct Goal<'a> {
     pub(super) recorded: RecordedSource,
     /// How it is built, if it is.
     pub(super) build: Option<&'a BuildSpec>,
+    /// The paths that it may write to and that survive updates.
+    pub(super) keep: &'a Keep,
     /// What the lock says of it, if only that is wanted.
     pub(super) pin: Option<Pin>,
     /// Why it is left as it is, if it is.
@@ -38,7 +40,15 @@ impl<'a> Goal<'a> {
     fn of(module: &'a ModuleName, declared: &'a Declared) -> Self {
         let source = declared.effective_source();
         let recorded = RecordedSource::from(&source);
-        Self { module, source, recorded, build: declared.build.as_ref(), pin: None, hold: None }
+        Self {
+            module,
+            source,
+            recorded,
+            build: declared.build.as_ref(),
+            keep: &declared.keep,
+            pin: None,
+            hold: None,
+        }
     }
 
     /// The same, as the lock has it. Only what a commit is can be said by nothing else.

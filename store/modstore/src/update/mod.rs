@@ -18,6 +18,7 @@ mod memory;
 mod context;
 mod carry_out;
 mod builds;
+mod kept;
 mod bind;
 mod transact;
 mod switch;

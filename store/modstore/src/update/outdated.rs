@@ -8,6 +8,7 @@ use super::{
     error::{UpdateError, unknown},
     failure::Failure,
     goal::{Goal, Holds, goals, select},
+    kept,
     options::{Options, RetryPolicy},
     parallel::in_lanes,
     plan::{Decision, Plan, Survey, decide_build, decide_plain, foregone, undeclared},
@@ -87,7 +88,13 @@ fn whole_decision(context: &UpdateContext<'_>, goal: &Goal<'_>, decision: Decisi
     let Some(source) = source else { return decision };
     let survey = Survey::default();
     let at = context.situation(&survey, RetryPolicy::Interactive);
-    let Some(spec) = goal.build else { return decide_plain(&at, goal.module, &source).into() };
+    let Some(spec) = goal.build else {
+        return match kept::wanted(context, goal, &source, &Trees::new()) {
+            Ok(Some(wanted)) => decide_plain(&at, goal.module, &wanted.to).into(),
+            Ok(None) => decide_plain(&at, goal.module, &source).into(),
+            Err(error) => Decision::Fail(Failure::of_kept(&source, error)),
+        };
+    };
     match builds::look(context, &at, goal.module, (spec, &source), &Trees::new()) {
         Ok(looked) => decide_build(&at, goal.module, &source, &looked.survey).into(),
         Err(error) => Decision::Fail(Failure::of_build(&source, error, None)),

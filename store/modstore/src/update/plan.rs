@@ -196,7 +196,7 @@ impl<'a> Situation<'a> {
         let all = current.into_iter().chain(before.filter_map(|(_, to)| to.as_ref()));
         all.filter_map(|binding| match &binding.bound {
             Bound::Built(built) => Some(&**built),
-            Bound::Entry { .. } | Bound::Linked { .. } => None,
+            Bound::Entry { .. } | Bound::Linked { .. } | Bound::Kept(_) => None,
         })
     }
 

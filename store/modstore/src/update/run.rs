@@ -16,7 +16,7 @@ use super::{
     error::{UpdateError, unknown},
     failure::Failure,
     goal::{Goal, goals, select},
-    memory,
+    kept, memory,
     options::{Options, Retry, UpdateRequest},
     outcome::{Outcome, Outcomes},
     plan::{foregone, undeclared},
@@ -124,7 +124,8 @@ fn gather_all(
     let groups = groups(goals);
     let gathered = gather(&context, &groups, request.policy);
     let built = builds::run(&context, groups.iter().flatten(), gathered, request.policy);
-    Ok((built, context.sources.counts(), context.sources.ways()))
+    let kept = kept::run(&context, groups.iter().flatten(), built, request.policy);
+    Ok((kept, context.sources.counts(), context.sources.ways()))
 }
 
 /// Makes the environments ready for what is to change. A module that one of them is not ready for fails.

@@ -59,10 +59,11 @@ impl ModuleTree {
                 probe: None,
                 manifest: None,
             }),
-            Bound::Entry { .. } | Bound::Built(_) => {
+            Bound::Entry { .. } | Bound::Built(_) | Bound::Kept(_) => {
                 let digest = binding.digest()?;
                 let part = match &binding.bound {
                     Bound::Entry { subdirectory, .. } => subdirectory.as_ref(),
+                    Bound::Kept(kept) => kept.subdirectory.as_ref(),
                     Bound::Linked { .. } | Bound::Built(_) => None,
                 };
                 let entry = layout.entry(digest);

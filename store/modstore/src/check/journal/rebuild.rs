@@ -246,6 +246,7 @@ impl Evidence<'_> {
                 *known == digest && *part == subdirectory
             }
             Bound::Built(built) => built.digest == digest && subdirectory.is_none(),
+            Bound::Kept(kept) => kept.digest == digest && kept.subdirectory == subdirectory,
             Bound::Linked { .. } => false,
         };
         let own = self.known(|name, binding| name == module && is_part(binding));
@@ -256,6 +257,7 @@ impl Evidence<'_> {
         let fetched = self.known(|_, binding| binding.digest() == Some(digest));
         let fetched = fetched.and_then(|known| match &known.bound {
             Bound::Entry { fetched, .. } => fetched.clone(),
+            Bound::Kept(kept) => kept.fetched.clone(),
             Bound::Linked { .. } | Bound::Built(_) => None,
         });
         if subdirectory.is_none()
