@@ -303,6 +303,6 @@ pub(crate) fn told(binding: &Binding) -> String {
     match &binding.bound {
         Bound::Entry { fetched, .. } => fetched.as_ref().unwrap().revision.to_string(),
         Bound::Linked { path } => path.to_string(),
-        Bound::Built(_) => unreachable!("nothing is built here"),
+        Bound::Built(_) | Bound::Kept(_) => unreachable!("nothing is built or kept here"),
     }
 }

@@ -128,7 +128,7 @@ impl<'a> Life<'a> {
                     let is_there = link.is_dir() || self.unlogged;
                     assert!(is_there, "{module} in generation {shown} is gone");
                 }
-                Bound::Entry { .. } | Bound::Built(_) => {
+                Bound::Entry { .. } | Bound::Built(_) | Bound::Kept(_) => {
                     let wanted = self.origin.tree(module.as_str(), &host::told(binding));
                     assert_same(&wanted, &link, &format!("{module} in generation {shown}"));
                 }

@@ -1,6 +1,6 @@
 //! `remove`: removes modules from modules.toml, and switches to a generation without them.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
 use clap::Args;
 use modstore::{ModuleName, Store};
@@ -8,7 +8,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Runnable, names};
-use crate::{context::Context, json::texts, output::Answer, page::Page, report::Failure};
+use crate::{
+    context::Context,
+    json::texts,
+    output::Answer,
+    page::{Page, on_stderr},
+    report::Failure,
+};
 
 /// Remove modules and switch to a generation without them
 ///
@@ -87,9 +93,9 @@ impl RemoveArgs {
             return Ok(false);
         }
         let names = texts(names).join(", ");
-        let mut to = io::stderr().lock();
-        write!(to, "Delete what {names} wrote to the paths that it keeps, for ever? [y/N] ")?;
-        to.flush()?;
+        on_stderr(|to| {
+            writeln!(to, "Delete what {names} wrote to the paths that it keeps, for ever? [y/N]")
+        });
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))

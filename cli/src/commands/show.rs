@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::Args;
-use modstore::{KeptState, ModuleName, State, Store};
+use modstore::{ModuleName, State, Store, internals::keep::KeptState};
 use modstore_core::model::Declarations;
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -58,7 +58,6 @@ pub use {
     check::{Finding, RepairReport, Verification},
     commit::State,
     consent::DeclaredBuild,
-    keep::KeptState,
     ops::{Activated, Added, Difference, EnsureReport, Ensured, Reset, Set},
     reclaim::{Lease, Leased, SweepPlan, SweepReport},
     reset::{PurgePlan, PurgeReport},
@@ -102,7 +101,7 @@ pub mod internals {
         )*};
     }
 
-    open!(acquire, build, check, commit, import, ops, reclaim, reset, tier, update);
+    open!(acquire, build, check, commit, import, keep, ops, reclaim, reset, tier, update);
 }
 
 /// The examples of the guides, which must compile.

@@ -10,7 +10,7 @@ use crate::model::{FileKind, Keep, KeptPath, KeptPattern, Manifest, Subdirectory
 /// A module cannot keep what it declares. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeepError {
-    /// Upstream has a link where a link into the state would be, or on the way there, or in it.
+    /// ShippedFiles has a link where a link into the state would be, or on the way there, or in it.
     #[error(
         "`{path}` is a link in the module's source, and what is kept is never reached through one"
     )]
@@ -18,7 +18,7 @@ pub(crate) enum KeepError {
         /// The link.
         path: BString,
     },
-    /// Upstream has a file where a directory is to be kept, or on the way to what is to be kept.
+    /// ShippedFiles has a file where a directory is to be kept, or on the way to what is to be kept.
     #[error("`{path}` is a file in the module's source, and a directory is to be kept there")]
     File {
         /// The file.
@@ -39,13 +39,13 @@ pub(crate) enum KeepError {
 /// state, the empty path being the state itself.
 ///
 /// # Errors
-/// Upstream has something there that is no file of its own.
+/// ShippedFiles has something there that is no file of its own.
 pub(crate) fn points(
     keep: &Keep,
     (manifest, part): (&Manifest, &str),
     stored: &dyn Fn(&str) -> Vec<BString>,
 ) -> Result<Vec<KeptPath>, KeepError> {
-    let tree = Upstream { manifest, part };
+    let tree = ShippedFiles { manifest, part };
     let mut found: BTreeMap<Subdirectory, bool> = BTreeMap::new();
     let mut add = |path: Subdirectory, is_directory: bool| {
         *found.entry(path).or_default() |= is_directory;
@@ -74,10 +74,8 @@ pub(crate) fn points(
         }
     }
     let points = outermost(found);
-    let directories = points.iter().filter(|point| point.is_directory);
-    directories
-        .map(|point| tree.must_have_no_links(point.path.as_str()))
-        .collect::<Result<(), _>>()?;
+    let mut directories = points.iter().filter(|point| point.is_directory);
+    directories.try_for_each(|point| tree.must_have_no_links(point.path.as_str()))?;
     Ok(points)
 }
 
@@ -98,12 +96,12 @@ fn outermost(found: BTreeMap<Subdirectory, bool>) -> Vec<KeptPath> {
 }
 
 /// The files that upstream has in a module.
-struct Upstream<'a> {
+struct ShippedFiles<'a> {
     manifest: &'a Manifest,
     part: &'a str,
 }
 
-impl Upstream<'_> {
+impl ShippedFiles<'_> {
     fn in_tree(&self, path: &str) -> BString {
         in_tree(self.part, path)
     }
@@ -221,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_within_another_is_none_of_its_own() {
+    fn a_point_within_another_is_left_out() {
         assert_eq!(
             found(&["user/one.json", "user-old", "user/**"], &[]).unwrap(),
             ["user/", "user-old"]

@@ -5,8 +5,8 @@
 //! modstore last wrote there. The last is written down after the files, so that a crash in between leaves files that are
 //! the same as upstream's, and the next run finds nothing to do about them.
 //!
-//! Runs under the store's lock, between the frame and the switch: a generation is never shown that leads to a directory
-//! which is not there, and a transaction that fails puts nothing there.
+//! Runs under the store's lock, between the frame and the switch: a generation never becomes current that leads to a directory
+//! that is not there, and a transaction that fails puts nothing there.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -90,12 +90,12 @@ fn shipped<'a>(source: &'a Manifest, part: &str, points: &[KeptPath]) -> Vec<Shi
 }
 
 /// A module's state, and what is known of it.
-struct State {
+struct StateFiles {
     at: PathBuf,
     seeded: Manifest,
 }
 
-impl State {
+impl StateFiles {
     fn of(layout: &Layout, module: &ModuleName) -> Self {
         Self { at: layout.state(module), seeded: seeded(layout, module) }
     }
@@ -152,7 +152,7 @@ pub(crate) fn conflicts(
     (source, part): (&Manifest, &str),
     points: &[KeptPath],
 ) -> Vec<(BString, BString)> {
-    let state = State::of(layout, module);
+    let state = StateFiles::of(layout, module);
     let shipped = shipped(source, part, points);
     if state.knows(&shipped, &[]) {
         return Vec::new();
@@ -194,7 +194,7 @@ pub(crate) fn settle(
 ) -> Result<(), DiskError> {
     let Some((root, source, part)) = source_of(layout, kept) else { return Ok(()) };
     let points = &kept.paths;
-    let (shipped, state) = (shipped(&source, &part, points), State::of(layout, module));
+    let (shipped, state) = (shipped(&source, &part, points), StateFiles::of(layout, module));
     if state.knows(&shipped, points) {
         return Ok(());
     }
@@ -234,7 +234,7 @@ pub(crate) fn kept_state(layout: &Layout, module: &ModuleName, kept: &Kept) -> K
     let Some((_, source, part)) = source_of(layout, kept) else {
         return KeptState { directory, paths, changed: Vec::new() };
     };
-    let state = State::of(layout, module);
+    let state = StateFiles::of(layout, module);
     let shipped = shipped(&source, &part, &paths).into_iter();
     let changed = shipped.filter(|it| state.stored(&it.path) != Stored::File(it.file.content));
     let changed = changed.map(|it| it.path.to_string()).collect();
@@ -245,7 +245,7 @@ pub(crate) fn kept_state(layout: &Layout, module: &ModuleName, kept: &Kept) -> K
 struct Settling<'a> {
     disk: &'a Disk,
     staging: &'a Staging,
-    state: &'a State,
+    state: &'a StateFiles,
     root: &'a Path,
 }
 
@@ -318,8 +318,8 @@ impl Settling<'_> {
 
     /// Makes the names durable, those of inner directories first.
     fn sync(&self, touched: &BTreeSet<PathBuf>) -> Result<(), DiskError> {
-        let own = touched.iter().rev().filter(|at| at.starts_with(&self.state.at));
-        own.map(|at| self.disk.sync_dir(at)).collect()
+        let mut own = touched.iter().rev().filter(|at| at.starts_with(&self.state.at));
+        own.try_for_each(|at| self.disk.sync_dir(at))
     }
 
     /// Writes down what upstream ships now.

@@ -78,8 +78,8 @@ impl Store {
         Ok(removed)
     }
 
-    /// Deletes what these modules have written to the paths that they keep, for ever; the store has them no longer, or
-    /// they begin anew. Gives those that had written something.
+    /// Deletes what these modules have written to the paths that they keep, for ever; a module that is
+    /// still there begins again with what upstream ships. Gives those that had written something.
     ///
     /// # Errors
     /// Each [`RemoveError`] says what has happened.

@@ -23,8 +23,8 @@ use crate::{
     build::conditions,
     commit::{Frame, Record, State},
     model::{
-        Binding, Bound, BuildSpec, Built, Class, Digest, Fetched, Generation, Hold, LinkedPath,
-        MadeFrom, ModuleName, RecordedSource, Revision, Source, Stage,
+        Binding, Bound, BuildSpec, Built, Class, Digest, Fetched, Generation, Hold, Keep,
+        LinkedPath, MadeFrom, ModuleName, RecordedSource, Revision, Source, Stage,
     },
 };
 
@@ -305,7 +305,8 @@ fn each_goal(world: &World, mut law: impl FnMut(&Goal<'_>)) {
         let source = source(*kind);
         let recorded = RecordedSource::from(&source);
         let build = build.then_some(&spec);
-        law(&Goal { module, source, recorded, build, pin: None, hold: None });
+        let keep = &Keep::default();
+        law(&Goal { module, source, recorded, build, keep, pin: None, hold: None });
     }
 }
 
