@@ -10,8 +10,9 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 use modstore_testbed::{Python, PythonTools, skip_loudly};
 
 /// The pages that are followed, with the programs of the system that each needs.
-const PAGES: [(&str, &[&str]); 11] = [
+const PAGES: [(&str, &[&str]); 12] = [
     ("README", &[]),
+    ("hosts", &[]),
     ("amplifier", &[]),
     ("ci", &[]),
     ("claude-code", &[]),
@@ -23,6 +24,9 @@ const PAGES: [(&str, &[&str]); 11] = [
     ("shell-plugins", &["zsh", "tmux"]),
     ("swamp", &["wget"]),
 ];
+
+/// Those that are not in `docs/hosts/`.
+const APART: [&str; 3] = ["README", "hosts", "fleet"];
 
 fn follow(page: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -39,7 +43,7 @@ fn follow(page: &str) {
         .arg(root.join("tests/host_pages/follow.py"))
         .arg(match page {
             "README" => root.join("README.md"),
-            "fleet" => root.join("docs/fleet.md"),
+            "hosts" | "fleet" => root.join("docs").join(page).with_extension("md"),
             page => root.join("docs/hosts").join(page).with_extension("md"),
         })
         .args(["--program", env!("CARGO_BIN_EXE_modstore")])
@@ -52,6 +56,11 @@ fn follow(page: &str) {
 #[test]
 fn the_readme_can_be_typed_as_it_stands() {
     follow("README");
+}
+
+#[test]
+fn each_call_of_the_page_for_hosts_prints_what_it_says() {
+    follow("hosts");
 }
 
 #[test]
@@ -106,10 +115,7 @@ fn every_page_is_followed() {
     let found: BTreeSet<String> =
         pages.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     let followed = PAGES.iter().map(|(page, _)| (*page).to_owned());
-    assert_eq!(
-        found,
-        followed.filter(|page| !["README", "fleet"].contains(&page.as_str())).collect()
-    );
+    assert_eq!(found, followed.filter(|page| !APART.contains(&page.as_str())).collect());
 }
 
 #[test]
