@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use modstore_testbed::{Change, HttpServer, Item, Random, Repo, TestHome, listing};
+use modstore_testbed::{
+    Change, HttpServer, Item, Python, PythonTools, Random, Repo, TestHome, Venv, listing,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -343,4 +345,91 @@ fn each_layout_finds_its_clones_and_leaves_what_is_declared_otherwise() {
     world.home.run(&["import", nothing.to_str().unwrap()]).fails(2).says("clones");
     fs::create_dir(&nothing).unwrap();
     world.home.run(&["import", nothing.to_str().unwrap()]).ok();
+}
+
+/// A repository as Amplifier's bundles are: modules in parts of it, and a project beside them that is none.
+fn bundle(repo: &Repo) {
+    let project = |name: &str, more: &str| {
+        format!(
+            "[build-system]\nrequires = [\"hatchling\"]\nbuild-backend = \"hatchling.build\"\n\
+             [project]\nname = \"{name}\"\nversion = \"1\"\n{more}"
+        )
+    };
+    let group = "[project.entry-points.\"amplifier.modules\"]\ntool-a = \"tool_a:mount\"\n";
+    repo.write(&[
+        ("bundle.md", "---\nbundle: {name: tools}\n---\n"),
+        ("modules/tool-a/pyproject.toml", &project("tool-a", group)),
+        ("modules/tool-a/tool_a/__init__.py", "WHERE = __file__\n"),
+        ("examples/plain/pyproject.toml", &project("plain", "")),
+        ("examples/broken/pyproject.toml", "[project"),
+    ]);
+}
+
+#[test]
+fn modules_that_amplifier_takes_from_parts_of_a_repository_are_modules_of_their_own() {
+    let world = World::new(1);
+    bundle(world.repos.first().unwrap());
+    let cache = world.home.scratch().join("amplifier/cache");
+    fs::create_dir_all(&cache).unwrap();
+    let clone = cache.join("tools-0123456789abcdef");
+    let url = world.server.url("tool-0");
+    world.git(&cache, &["clone", "-q", "--depth", "1", &url, clone.to_str().unwrap()]);
+    let note = "{\"git_url\": \"https://me:s3cr3t-token@example.com/o/tools\"}";
+    fs::write(clone.join(".amplifier_cache_meta.json"), note).unwrap();
+    fs::create_dir(clone.join("modules/tool-a/tool_a.egg-info")).unwrap();
+    fs::write(clone.join("modules/tool-a/tool_a.egg-info/PKG-INFO"), "made").unwrap();
+
+    let directory = cache.parent().unwrap().to_str().unwrap();
+    let given = ["--json", "import", directory, "--layout", "amplifier"];
+    world.server.forget();
+    let told = world.home.run(&given).ok().json();
+    assert_eq!(world.server.stats().connections, 0);
+    let names = ["tool-a", "tools-0123456789abcdef"];
+    let found: Vec<String> = becomes(&told).into_keys().collect();
+    assert_eq!((found, count(&told, "entry")), (names.map(str::to_owned).into(), 2), "{told:#}");
+    let shown = world.home.run(&["--json", "show", "tool-a"]).ok().json();
+    let current = shown.get("current").unwrap();
+    assert_eq!(current.get("subdirectory").unwrap(), "modules/tool-a");
+    assert!(world.home.target("tool-a").join("tool_a/__init__.py").is_file());
+    assert!(world.home.grep_bytes("s3cr3t-token").is_empty());
+    let again = world.home.run(&given).ok().json();
+    assert_eq!(count(&again, "there"), 2, "{again:#}");
+
+    // With an edit, both are links into the clone, and what they come from is declared beside.
+    world.home.run(&["remove", "tool-a", "tools-0123456789abcdef"]).ok();
+    fs::write(clone.join("bundle.md"), "edited").unwrap();
+    let told = world.home.run(&given).ok().json();
+    assert_eq!(count(&told, "link"), 2, "{told:#}");
+    let linked = fs::read_link(world.home.target("tool-a")).unwrap();
+    assert_eq!(linked, clone.join("modules/tool-a"));
+    world.home.run(&["unlink", "tool-a"]).ok();
+    assert!(world.home.target("tool-a").join("tool_a/__init__.py").is_file());
+}
+
+#[test]
+fn what_an_environment_has_from_the_clones_is_bound_in_their_place() {
+    let mut world = World::new(1);
+    let (Some(python), Some(tools)) = (Python::any(), PythonTools::find()) else { return };
+    tools.lead(&mut world.home);
+    bundle(world.repos.first().unwrap());
+    let cache = world.home.scratch().join("amplifier/cache");
+    fs::create_dir_all(&cache).unwrap();
+    let clone = cache.join("tools-0123456789abcdef");
+    let url = world.server.url("tool-0");
+    world.git(&cache, &["clone", "-q", &url, clone.to_str().unwrap()]);
+    let venv = Venv::create(&world.home, &tools, &python, "environment");
+    let part = clone.join("modules/tool-a");
+    venv.uv_pip("install", &["-e", part.to_str().unwrap()]).ok();
+    let ask = "import tool_a; print(tool_a.WHERE)";
+    assert!(venv.says(ask).starts_with(clone.to_str().unwrap()));
+
+    let directory = cache.parent().unwrap().to_str().unwrap();
+    let given = ["--json", "import", directory, "--layout", "amplifier", "--python"];
+    let told = world.home.run(&[given.as_slice(), &[&venv.python_text()]].concat()).ok().json();
+    assert_eq!(told.get("bound").unwrap().to_string(), "[\"tool-a\"]", "{told:#}");
+    let store = world.home.path().to_str().unwrap().to_owned();
+    assert!(venv.says(ask).starts_with(&store), "{} is not in {store}", venv.says(ask));
+    fs::remove_dir_all(&clone).unwrap();
+    assert!(venv.says(ask).starts_with(&store), "the clone is not needed any more");
+    world.home.run(&["doctor", "--python", &venv.python_text()]).ok();
 }

@@ -35,8 +35,11 @@ const NAMED: usize = 3;
 /// Sections of a clone's own configuration that can make git run a program, or read a file elsewhere, for a comparison.
 const RUNNING: [&str; 3] = ["filter", "include", "includeif"];
 
-/// What programs make of sources, and make again.
-const BYTE_CODE: [&str; 3] = ["__pycache__/", ".pyc", ".DS_Store"];
+/// What programs make of sources, and make again: byte code, and what an installer notes of a project.
+const MADE: [&str; 4] = ["__pycache__/", ".pyc", ".egg-info/", ".DS_Store"];
+
+/// What a host notes of its own clone, at the top of it: Amplifier's address, which may have a secret, and time.
+const NOTED: [&str; 1] = [".amplifier_cache_meta.json"];
 
 /// A clone with a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,7 +225,7 @@ fn compared(directory: &Path, cancel: &Cancel) -> Result<Vec<u8>, ProgramError> 
 }
 
 fn is_made(path: &str) -> bool {
-    BYTE_CODE.iter().any(|made| path.ends_with(made))
+    MADE.iter().any(|made| path.ends_with(made)) || NOTED.contains(&path)
 }
 
 /// What stands in the answer of `git status --porcelain=v2 -z`.
@@ -286,7 +289,8 @@ mod tests {
         let status = b"# branch.oid 1\0# branch.head main\0# branch.ab +2 -1\0\
             1 .M N... 100644 100644 100644 1 1 a file\0\
             u UU N... 100644 100644 100644 100644 1 1 1 both\0\
-            ? new\0! made/\0! a/__pycache__/\0! b.pyc\0";
+            ? new\0! made/\0! a/__pycache__/\0! b.pyc\0\
+            ? a/x.egg-info/\0? .amplifier_cache_meta.json\0";
         let found: Vec<String> = work_in(status).iter().map(ToString::to_string).collect();
         assert_eq!(
             found,

@@ -6,19 +6,21 @@
 //! Limits: that all objects are there is found out when they are read. Then such a clone is linked as well.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use modstore_fetch::{CloneError, LocalClone};
 use rayon::prelude::*;
 
-use super::layouts::CloneLayout;
+use super::layouts::{CloneLayout, parts_of};
 use crate::{
     Cancel,
     commit::State,
     disk::{DiskError, Layout},
-    model::{Bound, Declarations, ModuleName, RefName, Reference, Revision, Source, causes},
+    model::{
+        Bound, Declarations, ModuleName, RefName, Reference, Revision, Source, Subdirectory, causes,
+    },
     update::CloneOf,
 };
 
@@ -78,11 +80,32 @@ pub(crate) fn plan(
         directories.par_iter().map(|each| (each, LocalClone::look(each, cancel))).collect();
     let mut items: Vec<ImportItem> =
         looked.into_iter().map(|(each, looked)| item(each, looked)).collect();
+    if kind == CloneLayout::Amplifier {
+        items = items.into_iter().flat_map(with_parts).collect();
+    }
     name_all(&mut items);
     for item in &mut items {
         compare(layout, item, declared, state);
     }
     Ok(ImportPlan { items })
+}
+
+/// A clone, and each part of it that its host loads as a module of its own.
+fn with_parts(item: ImportItem) -> Vec<ImportItem> {
+    let parts = if item.becomes == Imported::Left { Vec::new() } else { parts_of(&item.directory) };
+    let of_part = |part: Subdirectory| {
+        let directory = item.directory.join(&part);
+        let source = match item.source.clone() {
+            Some(Source::Git(mut git)) => {
+                git.subdirectory = Some(part);
+                Some(Source::Git(git))
+            }
+            other => other,
+        };
+        ImportItem { directory, source, ..item.clone() }
+    };
+    let parts: Vec<ImportItem> = parts.into_iter().map(of_part).collect();
+    std::iter::once(item).chain(parts).collect()
 }
 
 fn item(directory: &Path, looked: Result<LocalClone, CloneError>) -> ImportItem {
@@ -164,6 +187,19 @@ fn name_all(items: &mut [ImportItem]) {
         if item.module.is_none() {
             item.becomes = Imported::Left;
             item.why.push("no module can be named like its directory".into());
+        }
+    }
+    leave_twins(items);
+}
+
+/// Of those that still have one name, all but the first stay out.
+fn leave_twins(items: &mut [ImportItem]) {
+    let mut taken = BTreeSet::new();
+    for item in items.iter_mut().filter(|item| item.becomes != Imported::Left) {
+        let Some(name) = &item.module else { continue };
+        if !taken.insert(name.as_str().to_ascii_lowercase()) {
+            item.becomes = Imported::Left;
+            item.why = vec![format!("another one is called `{name}` too: add it by another name")];
         }
     }
 }
