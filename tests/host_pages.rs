@@ -26,7 +26,7 @@ const PAGES: [(&str, &[&str]); 12] = [
 ];
 
 /// Those that are not in `docs/hosts/`.
-const APART: [&str; 3] = ["README", "fleet", "hosts"];
+const APART: [&str; 3] = ["README", "hosts", "fleet"];
 
 fn follow(page: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -43,8 +43,7 @@ fn follow(page: &str) {
         .arg(root.join("tests/host_pages/follow.py"))
         .arg(match page {
             "README" => root.join("README.md"),
-            "fleet" => root.join("docs/fleet.md"),
-            "hosts" => root.join("docs/hosts.md"),
+            "hosts" | "fleet" => root.join("docs").join(page).with_extension("md"),
             page => root.join("docs/hosts").join(page).with_extension("md"),
         })
         .args(["--program", env!("CARGO_BIN_EXE_modstore")])

@@ -58,7 +58,7 @@ fn judge(world: &World, home: &Path, lived: &Lived, fate: Fate) -> Result<(), St
             again => return Err(format!("after a failed sync the handle goes on: {again:?}")),
         }
     }
-    if world.scenario.operation == Operation::PartialUpdate {
+    if matches!(world.scenario.operation, Operation::PartialUpdate | Operation::Import) {
         // Modules that can be fetched become current, so any module may be behind, and follow one generation later.
         world.each_is_whole(home)?;
         world.recovery(home)?;

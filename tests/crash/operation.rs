@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use modstore::{AddError, Cancel, Options, Policy, Silent, Store, UpdateReport, UpdateRequest};
+use modstore::{
+    AddError, Cancel, Options, Policy, Silent, Store, UpdateReport, UpdateRequest,
+    internals::import::CloneLayout,
+};
 use modstore_core::disk::Disk;
 
 /// One command of a person or a host.
@@ -35,6 +38,8 @@ pub(crate) enum Operation {
     Reset,
     /// Everything away.
     Purge,
+    /// The clones beside the directory `linked`.
+    Import,
     /// The module of this name, at a place beside the home.
     Expose(&'static str),
     /// The link to the module of this name, from there.
@@ -77,6 +82,13 @@ impl Operation {
                 let names = [name.parse().unwrap()];
                 done(store.unexpose(&names, &place, &Silent, &cancel).map(drop))
             }
+            Self::Import => {
+                let plan = store.plan_import(&clones_of(linked), CloneLayout::Clones, &cancel);
+                match plan.and_then(|plan| store.import(plan, &Silent, &cancel)) {
+                    Ok((_, report)) => Ok(report),
+                    Err(error) => Err(error.into()),
+                }
+            }
             Self::Compact => done(store.compact(&Silent, &cancel)),
         };
         match done {
@@ -99,7 +111,8 @@ impl Operation {
 
     /// The arguments with which the command line does it.
     pub(crate) fn args(self, linked: &Path) -> Vec<String> {
-        let linked = linked.to_str().unwrap();
+        let clones = clones_of(linked);
+        let (linked, clones) = (linked.to_str().unwrap(), clones.to_str().unwrap());
         let args: &[&str] = match self {
             Self::Update | Self::SweepingUpdate => &["update", "--jobs", "1", "--all-or-nothing"],
             Self::PartialUpdate => &["update", "--jobs", "1"],
@@ -110,6 +123,7 @@ impl Operation {
             Self::Repair => &["verify", "--repair"],
             Self::Reset => &["reset"],
             Self::Purge => &["reset", "--purge"],
+            Self::Import => &["import", clones],
             Self::Compact | Self::Expose(_) | Self::Unexpose(_) => {
                 panic!("it is run by the library alone")
             }
@@ -140,6 +154,11 @@ impl Operation {
     pub(crate) fn may_be_refused(self) -> bool {
         matches!(self, Self::Remove(_) | Self::Unexpose(_))
     }
+}
+
+/// The directory of clones that are imported.
+pub(crate) fn clones_of(linked: &Path) -> PathBuf {
+    linked.with_file_name("clones")
 }
 
 /// Where a module is exposed: one place for all homes of a world, of which one plays at a time.

@@ -188,6 +188,13 @@ pub(crate) const RESET: Scenario = Scenario {
     upstream: Upstream::Sound,
 };
 
+pub(crate) const IMPORT: Scenario = Scenario {
+    before: "---",
+    operation: Operation::Import,
+    after: "nnl",
+    upstream: Upstream::Sound,
+};
+
 pub(crate) const EXPOSE: Scenario = Scenario {
     before: "nnn",
     operation: Operation::Expose("m1"),

@@ -15,7 +15,7 @@ use modstore_testbed::{Change, Fault, HttpServer, Item, Repo, listing};
 use crate::{
     child::{Fate, Part, live},
     left::{Left, left_in},
-    operation::{Operation, open, place_of},
+    operation::{Operation, clones_of, open, place_of},
     scenario::{Scenario, Upstream},
 };
 
@@ -48,7 +48,7 @@ impl World {
         let place = tempfile::tempdir_in(place()).unwrap();
         let modules = Modules::create(place.path(), scenario);
         let home = place.path().join("home");
-        modules.install(&home, scenario.before);
+        modules.install(&home, scenario.before, scenario.operation);
         modules.damage(&home, scenario.before);
         if let Operation::Unexpose(name) = scenario.operation {
             let exposed = Operation::Expose(name).run_on(Disk::default(), &home, &modules.linked);
@@ -247,7 +247,7 @@ impl World {
             .iter()
             .find(|(name, tree)| before.get(*name) != Some(tree) && after.get(*name) != Some(tree));
         match odd {
-            None if now.len() == after.len() => Ok(()),
+            None if now.len() == after.len() || before.is_empty() => Ok(()),
             odd => Err(format!("readers see neither the one before nor the one after: {odd:#?}")),
         }
     }
@@ -433,8 +433,12 @@ impl Modules {
     }
 
     /// Makes a home that declares all of them and shows `set`. Upstream has the second commits then.
-    fn install(&self, home: &Path, set: &str) {
+    fn install(&self, home: &Path, set: &str, operation: Operation) {
         fs::create_dir(home).unwrap();
+        if operation == Operation::Import {
+            self.publish(1);
+            return self.clone_all();
+        }
         let declare = |(number, Source { repo, url, .. }): (usize, &Source)| {
             let build = if self.built == Some(number) { BUILD } else { "" };
             let keep = if self.kept == Some(number) { KEEP } else { "" };
@@ -458,6 +462,25 @@ impl Modules {
             }
         }
         self.publish(1);
+    }
+
+    /// Clones all, and edits the last.
+    fn clone_all(&self) {
+        let clones = clones_of(&self.linked);
+        fs::create_dir(&clones).unwrap();
+        for Source { repo, url, .. } in &self.repos {
+            let args = ["clone", "-q", "-b", "main", url, repo.name()];
+            let status = Command::new("git").args(args).current_dir(&clones).status().unwrap();
+            assert!(status.success(), "git clone {url}");
+        }
+        let last = self.repos.last().unwrap().repo.name();
+        fs::write(clones.join(last).join("a"), "edited").unwrap();
+    }
+
+    /// The directory that a module is linked to when it shows `l`.
+    fn linked_to(&self, name: &str) -> PathBuf {
+        let clone = clones_of(&self.linked).join(name);
+        if clone.is_dir() { clone } else { self.linked.clone() }
     }
 
     /// Where a module leads that keeps something, what it has written is there.
@@ -500,7 +523,7 @@ impl Modules {
             let tree = match letter {
                 b'o' => shown(&source.trees[0]),
                 b'n' => shown(&source.trees[1]),
-                b'l' => listing(&self.linked),
+                b'l' => listing(&self.linked_to(source.repo.name())),
                 b'd' => source.trees[1].clone().into_iter().map(damaged).collect(),
                 _ => return None,
             };

@@ -13,13 +13,13 @@ use std::path::Path;
 
 use crate::{
     AccessError, Cancel, Context, Store,
-    commit::JournalError,
+    commit::{JournalError, is_unfinished},
     declare::{self, DeclareError},
-    disk::DiskError,
+    disk::{DiskError, Staging, names_in},
     events::Events,
     import::{self, CloneLayout, ImportItem, ImportPlan, Imported},
-    model::{self, EditError, ModuleName, Source},
-    update::{RetryPolicy, UpdateError, UpdateReport, UpdateRequest},
+    model::{self, EditError, FailureCode, ModuleName, Source},
+    update::{self, Failed, RetryPolicy, UpdateError, UpdateReport, UpdateRequest},
 };
 
 /// Nothing was imported, unless the error of the update says that it has happened. The clones are as they were.
@@ -79,6 +79,7 @@ impl Store {
         let is_new = |item: &&ImportItem| matches!(item.becomes, Imported::Entry | Imported::Link);
         let new: Vec<&ImportItem> = plan.items.iter().filter(is_new).collect();
         if new.is_empty() {
+            self.finish_import(events, cancel)?;
             return Ok((plan, None));
         }
         let (context, _leftovers) = self.begin(events, cancel)?;
@@ -89,7 +90,9 @@ impl Store {
         for item in plan.items.iter_mut().filter(|item| item.becomes == Imported::Entry) {
             let of =
                 report.failed.iter().find(|failed| Some(&failed.module) == item.module.as_ref());
-            if of.is_some() {
+            // A full disk says nothing of the clone.
+            let is_of_the_store = |failed: &&Failed| failed.code == FailureCode::Store;
+            if of.is_some_and(|failed| !is_of_the_store(&failed)) {
                 item.becomes = Imported::Link;
                 item.why.insert(0, "its repository does not have all of the commit".to_owned());
                 failed.push(item.clone());
@@ -131,6 +134,19 @@ impl Store {
             }
             Err(error.into())
         })
+    }
+
+    /// Finishes what a crash of an earlier import has left, where nothing else is to be done.
+    fn finish_import(&self, events: &dyn Events, cancel: &Cancel) -> Result<(), ImportError> {
+        let is_left = |path| names_in(path).is_ok_and(|names| !names.is_empty());
+        let is_unfinished = is_unfinished(self.layout(), &self.state()?);
+        if is_unfinished || is_left(&self.layout().staging()) {
+            let (context, _leftovers) = self.begin(events, cancel)?;
+            Staging::remove_dead(context.disk, context.layout).map_err(UpdateError::Leftovers)?;
+            let staging = context.staging().map_err(UpdateError::from)?;
+            drop(update::begin(context, staging)?);
+        }
+        Ok(())
     }
 
     /// The text with a clone declared: its source, and for a link its directory, which counts until it is unlinked.
