@@ -55,7 +55,6 @@ pub use git_tree::GitTree;
 pub use hold::Hold;
 pub use keep::{Keep, KeptPattern, ParseKeepError};
 pub use kept_commits::KeptCommits;
-pub use keep::{Keep, KeptPattern, ParseKeepError};
 pub use manifest::{
     FileKind, Manifest, ManifestError, TREE_CONTEXT, TreeFile, canonical_bytes, digest_of,
 };
