@@ -5,6 +5,7 @@
 mod runnable;
 mod laboratory;
 mod names;
+pub(crate) mod explain;
 pub(crate) mod suggestions;
 mod selected;
 mod changes;

@@ -178,7 +178,7 @@ impl Failed {
         let beside = if beside.is_empty() { String::new() } else { format!("; {beside}") };
         let message = format!("{}: {} ({}{beside})", self.module, self.message, self.class);
         let failure = Failure::new(Exit::Failed, message).because(self.causes.clone());
-        failure.hint_or_none(self.hint.clone())
+        failure.hint_or_none(self.hint.clone()).coded(&self.code)
     }
 }
 
