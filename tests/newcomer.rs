@@ -15,7 +15,7 @@ use std::{
     process::Stdio,
 };
 
-use modstore_testbed::{Repo, TestHome};
+use modstore_testbed::{Change, Fault, HttpServer, Random, Repo, TestHome, on_terminal_of};
 
 /// A home with one module, `weather`, and a directory without any program.
 struct Tour {
@@ -206,6 +206,49 @@ fn what_a_newcomer_types_is_answered_as_it_was() {
     let golden = fs::read_to_string(&place).unwrap_or_default();
     let differs = golden.lines().zip(text.lines()).find(|(was, is)| was != is);
     assert!(golden == text, "{differs:?}; UPDATE_GOLDEN=1 rewrites tests/golden/newcomer.txt");
+}
+
+/// The lines that were on a terminal at some time, without what moves the cursor and sets colours.
+fn lines_of(written: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(written);
+    let mut plain = String::new();
+    let mut rest = text.chars();
+    while let Some(letter) = rest.next() {
+        if letter == '\u{1b}' {
+            let ends = rest.by_ref().skip(1).find(char::is_ascii_alphabetic);
+            // All but colours begins elsewhere.
+            plain.extend(ends.filter(|end| *end != 'm').map(|_| '\n'));
+        } else {
+            plain.push(letter);
+        }
+    }
+    plain.split(['\r', '\n']).map(|line| line.trim_end().to_owned()).collect()
+}
+
+#[test]
+fn what_is_under_way_fits_a_narrow_terminal_and_says_how_much_and_how_fast() {
+    let mut home = TestHome::in_memory(env!("CARGO_BIN_EXE_modstore"));
+    let repo = Repo::create(&home.scratch(), "a-module-with-a-rather-long-name");
+    let mut random = Random::of(7);
+    let noise: Vec<u8> = (0..250_000).flat_map(|_| random.draw().to_le_bytes()).collect();
+    repo.commit("main", &[Change::write("large", noise)]);
+    let server = HttpServer::start(&home.scratch());
+    home.declare(&[(repo.name(), &format!("git+{}", server.url(repo.name())))]);
+    server.fault(repo.name(), Fault::HangMidPack { after: 1_500_000 });
+    home.env("MODSTORE_IDLE_TIMEOUT", "3");
+    for (columns, name) in [(40, "a-module-wit "), (100, "a-module-with-a-rather-l")] {
+        let written = on_terminal_of(columns, home.command(&["--color", "never", "update"]));
+        let lines = lines_of(&written);
+        let error = lines.iter().position(|line| line.starts_with("error:")).unwrap();
+        let (at_work, _) = lines.split_at(error);
+        let wide = |line: &&String| line.chars().count() > usize::from(columns);
+        // What is said beside the bars, of the file system here, is a line of text.
+        let wide = at_work.iter().filter(|line| !line.contains("warning:")).find(wide);
+        assert_eq!(wide, None, "{columns} columns");
+        let is_shown = |line: &&String| line.starts_with(name) && line.contains("kB/s");
+        let shown = at_work.iter().find(is_shown);
+        assert!(shown.is_some_and(|line| line.contains("1.5 MB, ")), "{at_work:#?}");
+    }
 }
 
 #[test]

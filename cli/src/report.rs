@@ -48,7 +48,7 @@ pub(crate) struct Failure {
     pub(crate) exit: u8,
     /// A text that was given, and the byte where it stops making sense.
     #[serde(skip)]
-    excerpt: Option<(String, usize)>,
+    excerpt: Option<Box<(String, usize)>>,
 }
 
 impl Failure {
@@ -98,7 +98,7 @@ impl Failure {
     /// A source that was typed and is none.
     pub(crate) fn of_source(error: ParseSourceError) -> Self {
         let hint = error.suggestion.as_ref().map(|suggestion| format!("write {suggestion}"));
-        let excerpt = Some((error.text.clone(), error.at));
+        let excerpt = Some(Box::new((error.text.clone(), error.at)));
         Self { hint, excerpt, ..Self::new(Exit::Usage, error.to_string()) }
     }
 
@@ -134,7 +134,7 @@ impl Failure {
     /// Writes it for a person.
     pub(crate) fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         to.marked(RED, "error:", &self.message)?;
-        if let Some((text, at)) = &self.excerpt {
+        if let Some((text, at)) = self.excerpt.as_deref() {
             let before = escaped(text.get(..*at).unwrap_or(text)).chars().count();
             writeln!(to, "  {text}")?;
             writeln!(to, "  {}^", " ".repeat(before))?;

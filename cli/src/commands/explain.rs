@@ -182,11 +182,11 @@ impl Answer for ExplainAnswer {
         }
         for (number, it) in self.codes.iter().enumerate() {
             if number > 0 {
-                writeln!(to, "")?;
+                writeln!(to)?;
             }
             let severity = it.severity.map(|it| format!(" ({})", it.as_str())).unwrap_or_default();
             writeln!(to, "{}{severity}: {}", it.code, it.meaning)?;
-            writeln!(to, "")?;
+            writeln!(to)?;
             it.advice.lines().try_for_each(|line| writeln!(to, "{line}"))?;
         }
         Ok(())

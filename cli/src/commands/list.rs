@@ -96,7 +96,10 @@ impl Runnable for ListArgs {
             changes.iter().filter(|(_, last)| last.binding.is_some()).map(|(name, _)| *name);
         let names: BTreeSet<&str> = declared.keys().map(ModuleName::as_str).chain(bound).collect();
         let modules = names.into_iter().map(|name| {
-            ListedModule::new(&store, &state, name, declared.get(name), changes.get(name))
+            let last = changes.get(name);
+            let module = ListedModule::new(&store, &state, name, declared.get(name), last);
+            // To know takes a file to be opened for each module, and the table does not show it.
+            if context.global.json { module.with_pointers(&store, last) } else { module }
         });
         let mut modules: Vec<ListedModule> = modules.collect();
         if self.outdated {
@@ -147,11 +150,18 @@ impl ListedModule {
             current: current.map(Binding::from),
             since_generation: since.map(|info| info.number.number()),
             since: since.map(|info| Time::new(info.at)),
-            pointers: current.and_then(|binding| PointersLeft::of(store, binding)),
+            pointers: None,
             attempt: state.attempts().get(name).map(Attempt::from),
             hold: state.holds().get(name).map(Hold::from),
             outdated: None,
         }
+    }
+
+    /// The same, with what is known of its large files.
+    pub(super) fn with_pointers(self, store: &Store, last: Option<&LastChange<'_>>) -> Self {
+        let current = last.and_then(|last| last.binding);
+        let pointers = current.and_then(|binding| PointersLeft::of(store, binding));
+        Self { pointers, ..self }
     }
 
     fn row(&self) -> [String; 4] {
