@@ -27,7 +27,7 @@ golden:
 
 ## make schema  write docs/json.schema.json, to be read before it is committed
 schema:
-	UPDATE_GOLDEN=1 cargo nextest run -p modstore-cli --bin modstore -E 'test(schema)'
+	UPDATE_GOLDEN=1 cargo nextest run -p modstore-cli --bin modstore -E 'test(schema) or test(troubleshooting)'
 
 ## make dist     every artifact of a release that this machine can make, in dist/
 dist:

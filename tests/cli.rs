@@ -13,7 +13,7 @@ use modstore_testbed::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 36] = [
+const COMMANDS: [&str; 37] = [
     "allow",
     "add",
     "remove",
@@ -43,6 +43,7 @@ const COMMANDS: [&str; 36] = [
     "bind",
     "unbind",
     "doctor",
+    "explain",
     "reset",
     "print-shim",
     "completions",
@@ -324,6 +325,8 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     assert_eq!(ok(&["reset", "--purge"])["generation"], Value::Null);
     assert!(ok(&["print-shim", "python"])["text"].as_str().unwrap().contains("def pin("));
     assert!(ok(&["completions", "bash"])["script"].as_str().unwrap().contains("modstore"));
+    assert_eq!(ok(&["explain", "d07"])["codes"][0]["about"], "environment");
+    assert!(ok(&["explain"])["codes"].as_array().unwrap().len() > 80);
     assert!(ok(&["man", "add"])["page"].as_str().unwrap().contains("modstore\\-add"));
     let churn = ["bench", "churn", "--modules", "2", "--files", "4", "--rounds", "1"];
     assert_eq!(ok(&churn)["rounds"].as_array().unwrap().len(), 1);

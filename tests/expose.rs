@@ -15,6 +15,20 @@ use std::{
 use modstore_testbed::{Repo, TestHome};
 use serde_json::{Value, json};
 
+#[test]
+fn remove_says_what_hangs_on_a_module() {
+    let world = World::new();
+    let place = world.expose("weather");
+    world.home.run(&["hold", "weather"]).ok();
+    let removed = world.json(&["remove", "weather"]);
+    let shown = place.to_str().unwrap();
+    assert_eq!(removed["exposed"], json!([{"module": "weather", "place": shown, "there": false}]));
+    assert_eq!(removed["released"], json!(["weather"]));
+    assert_eq!(removed["environments"], json!([]));
+    assert!(place.symlink_metadata().is_err());
+    assert_eq!(world.json(&["remove", "part"])["exposed"], json!([]));
+}
+
 /// A store with two modules, and the directory of a host.
 struct World {
     home: TestHome,

@@ -387,3 +387,100 @@ fn in_any_world_the_update_does_what_outdated_said() {
         }
     }
 }
+
+/// A home with one module, `tool`, that follows the tag `followed` of a repository with these tags.
+fn versions(followed: &str, tags: &[&str]) -> (TestHome, HttpServer, Repo) {
+    let home = TestHome::in_memory(env!("CARGO_BIN_EXE_modstore"));
+    let root = home.scratch();
+    let repo = Repo::create(&root, "tool");
+    for tag in tags {
+        let commit = repo.write(&[("main.txt", tag)]);
+        repo.annotated_tag(tag, &commit);
+    }
+    let server = HttpServer::start(&root);
+    let source = format!("git+{}@{followed}", server.url("tool"));
+    home.write_modules(&format!("[modules.tool]\nsource = \"{source}\"\n"));
+    (home, server, repo)
+}
+
+#[test]
+fn a_newer_version_is_shown_and_taken_only_by_set() {
+    let tags = ["v1.0.0", "v1.2.0", "v1.10.0", "v2.0.0-rc.1", "other-3.0.0"];
+    let (home, server, repo) = versions("v1.0.0", &tags);
+    let newer =
+        |value: &Value| ["followed", "tag", "revision"].map(|field| text(&value[field])).join(" ");
+    let expected = format!("v1.0.0 v1.10.0 {}", repo.rev("v1.10.0^{commit}").unwrap());
+    for _ in 0..2 {
+        let updated = home.run(&["update", "--json"]).json();
+        assert_eq!(newer(&updated["newer"][0]), expected);
+        assert_eq!(updated["newer"][0]["module"], "tool");
+    }
+    server.forget();
+    let outdated = home.run(&["outdated", "--json"]).json();
+    assert_eq!(server.stats().requests.len(), 1, "the listing is there already");
+    assert_eq!(outdated["outdated"], false, "no update takes it");
+    assert_eq!(outdated["modules"][0]["change"], "none");
+    assert_eq!(newer(&outdated["modules"][0]["newer"]), expected);
+    let printed = home.run(&["outdated"]).stdout;
+    assert!(printed.contains("tool  v1.0.0 → v1.10.0 available"), "{printed}");
+    assert!(printed.contains("modstore set NAME --ref TAG"), "{printed}");
+    let listed = home.run(&["list", "--outdated"]).stdout;
+    assert!(listed.contains("v1.0.0 → v1.10.0 available"), "{listed}");
+    home.run(&["set", "tool", "--ref", "v1.10.0"]);
+    assert!(!home.run(&["outdated"]).stdout.contains("available"));
+    home.run(&["update"]);
+    assert_eq!(home.run(&["list", "--outdated"]).stdout, "no module is outdated\n");
+    let listed = home.run(&["list", "--outdated", "--json"]).json();
+    assert_eq!(listed["modules"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn what_follows_no_tag_of_a_version_has_no_newer_one() {
+    for followed in ["main", "v1.10.0", "v2.0.0"] {
+        let (home, _server, repo) = versions(followed, &["v1.10.0", "v1.9.0"]);
+        repo.branch("v2.0.0", &repo.rev("HEAD").unwrap());
+        let outdated = home.run(&["outdated", "--json"]).json();
+        assert_eq!(outdated["modules"][0]["newer"], Value::Null, "{followed}");
+        let updated = home.run(&["update", "--json"]).json();
+        assert_eq!(updated["newer"].as_array().unwrap().len(), 0, "{followed}");
+    }
+}
+
+#[test]
+fn a_held_module_has_its_newer_version_shown() {
+    let (home, _server, _repo) = versions("v1.0.0", &["v1.0.0", "v1.1.0"]);
+    home.run(&["update"]);
+    home.run(&["hold", "tool"]);
+    let printed = home.run(&["outdated"]).stdout;
+    assert!(printed.contains("v1.0.0 → v1.1.0 available"), "{printed}");
+}
+
+#[test]
+fn a_tag_that_was_moved_is_told_loudly() {
+    let (home, _server, repo) = versions("v1.0.0", &["v1.0.0"]);
+    home.run(&["update"]);
+    let commit = repo.write(&[("main.txt", "other")]);
+    repo.delete_ref("refs/tags/v1.0.0");
+    repo.tag("v1.0.0", &commit);
+    let printed = home.run(&["outdated"]).stdout;
+    assert!(printed.contains("(the tag was moved)"), "{printed}");
+    let told = home.run(&["update"]).stderr;
+    assert!(told.contains("warning: tool: the tag v1.0.0 was moved from"), "{told}");
+}
+
+/// Over 4,000 branches, so that the server is asked only for the names that are wanted.
+#[test]
+fn a_newer_version_is_found_in_a_listing_that_is_too_long_to_be_asked_for_whole() {
+    let (home, server, repo) = versions("v1.0.0", &["v1.0.0", "v1.1.0", "tool-9"]);
+    let head = repo.rev("HEAD").unwrap();
+    let branches: String =
+        (0..5000).map(|number| format!("{head} refs/heads/b{number:04}\n")).collect();
+    fs::write(repo.path().join("packed-refs"), branches).unwrap();
+    server.forget();
+    let outdated = home.run(&["outdated", "--json"]).json();
+    assert_eq!(outdated["modules"][0]["newer"]["tag"], "v1.1.0");
+    let asked = server.stats().requests.into_iter();
+    let asked = asked.map(|seen| String::from_utf8_lossy(&seen.body_start).into_owned());
+    let asked: Vec<String> = asked.filter(|body| body.contains("ls-refs")).collect();
+    assert!(asked.iter().any(|body| body.contains("ref-prefix refs/tags/v")), "{asked:?}");
+}

@@ -42,6 +42,7 @@ const CLEAN: &[&str] = &[
     "docs/python.md",
     "docs/security.md",
     "docs/reliability.md",
+    "docs/troubleshooting.md",
     "docs/verify.md",
     "docs/decisions",
     "help",

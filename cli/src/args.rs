@@ -132,6 +132,7 @@ commands! {
     "bind" Bind(bind::BindArgs),
     "unbind" Unbind(unbind::UnbindArgs),
     "doctor" Doctor(doctor::DoctorArgs),
+    "explain" Explain(explain::ExplainArgs),
     "tier" Tier(tier::TierArgs),
     "reset" Reset(reset::ResetArgs),
     "print-shim" PrintShim(print_shim::PrintShimArgs),
@@ -149,7 +150,7 @@ const HELP: &str = "\
 
 {all-args}
 
-Global options, such as --home and --json, work with every command: see `modstore --help`.{after-help}";
+Global options: see `modstore --help`.{after-help}";
 
 /// Reads the command line.
 pub(crate) fn parse() -> Result<Arguments, clap::Error> {

@@ -11,6 +11,7 @@ mod failed;
 mod hold;
 mod environment;
 mod lease;
+mod newer;
 mod pointers_left;
 
 pub(crate) use self::{
@@ -21,6 +22,7 @@ pub(crate) use self::{
     failed::{Deferred, DeferredReason, Failed},
     hold::{Held, Hold, held_of},
     lease::LeaseHolder,
+    newer::{NewerVersion, comparison},
     pointers_left::PointersLeft,
     scalar::{Digest, Revision, Time, numbers, paths, texts},
     words::{failure_code, failure_code_or_null},

@@ -117,6 +117,12 @@ pub(crate) fn on_stderr(write: impl FnOnce(&mut Page<'_>) -> io::Result<()>) {
     let _ = write(&mut page).and_then(|()| AutoStream::auto(io::stderr().lock()).write_all(&text));
 }
 
+/// How wide the terminal is that standard error is; none, if it is none or does not say.
+pub(crate) fn terminal_columns() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    Some(size.ws_col).filter(|columns| *columns > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

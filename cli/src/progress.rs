@@ -3,6 +3,7 @@
 //! The events come from many threads. Failures are not printed here but at the end, with their causes.
 
 mod pace;
+mod transfer;
 mod lines;
 mod bars;
 mod objects;

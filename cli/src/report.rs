@@ -4,20 +4,27 @@
 //! error: weather: could not list https://example.com/weather
 //!   caused by: the connection was refused
 //! hint: check that the server runs
+//!   more: `modstore explain connection`
 //! ```
 //!
 //! Errors of the store hold no secret; what clap repeats from the command line is cleaned here.
 
-use std::{error::Error, io, path::Path};
+use std::{error::Error, ffi::OsString, io, os::unix::ffi::OsStrExt as _, path::Path};
 
 use anstyle::{AnsiColor, Style};
-use clap::error::ContextValue;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use modstore::Source;
 use modstore_core::model::ParseSourceError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{causes::causes, escape::escaped, exit::Exit, page::Page};
+use crate::{
+    causes::causes,
+    escape::{escaped, escaped_bytes},
+    exit::Exit,
+    page::Page,
+    text::shortened,
+};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -33,19 +40,29 @@ pub(crate) struct Failure {
     pub(crate) causes: Vec<String>,
     /// The next thing to do.
     pub(crate) hint: Option<String>,
+    /// The code of the cause, which `modstore explain` explains; null if it has none.
+    #[schemars(schema_with = "crate::json::failure_code_or_null")]
+    pub(crate) code: Option<String>,
     /// The exit code: 1 some module failed, 2 usage or bad input, 3 busy, 4 store damaged, 130 interrupted; of `exec`
     /// also 126 and 127.
     pub(crate) exit: u8,
     /// A text that was given, and the byte where it stops making sense.
     #[serde(skip)]
-    excerpt: Option<(String, usize)>,
+    excerpt: Option<Box<(String, usize)>>,
 }
 
 impl Failure {
     /// A failure without causes.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { message, causes: Vec::new(), hint: None, exit: exit.code(), excerpt: None }
+        Self {
+            message,
+            causes: Vec::new(),
+            hint: None,
+            code: None,
+            exit: exit.code(),
+            excerpt: None,
+        }
     }
 
     /// The failure that `error`, with its causes, is.
@@ -68,6 +85,11 @@ impl Failure {
         Self { causes, ..self }
     }
 
+    /// The same, with the code of its cause.
+    pub(crate) fn coded(self, code: impl Into<String>) -> Self {
+        Self { code: Some(code.into()), ..self }
+    }
+
     /// The same, with an exit code that is not one of the store's.
     pub(crate) fn with_exit(self, exit: u8) -> Self {
         Self { exit, ..self }
@@ -76,13 +98,13 @@ impl Failure {
     /// A source that was typed and is none.
     pub(crate) fn of_source(error: ParseSourceError) -> Self {
         let hint = error.suggestion.as_ref().map(|suggestion| format!("write {suggestion}"));
-        let excerpt = Some((error.text.clone(), error.at));
+        let excerpt = Some(Box::new((error.text.clone(), error.at)));
         Self { hint, excerpt, ..Self::new(Exit::Usage, error.to_string()) }
     }
 
     /// Wrong usage, in clap's words, without the secrets that may have been typed.
     pub(crate) fn of_usage(error: &mut clap::Error) -> Self {
-        if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
             return Self::new(Exit::Usage, "no command was given").hint("see `modstore --help`");
         }
         write_out(error);
@@ -97,19 +119,22 @@ impl Failure {
                 lines.by_ref().take_while(|line| !line.is_empty()).map(str::trim).collect();
             message = format!("{message} {}", named.join(", "));
         }
-        let tip = lines.find_map(|line| line.trim_start().strip_prefix("tip: "));
-        let usage =
-            text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("modstore");
-        let words: Vec<&str> =
-            usage.split(' ').take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
-        let hint = tip.map_or_else(|| format!("see `{} --help`", words.join(" ")), str::to_owned);
+        if error.kind() == ErrorKind::InvalidUtf8 {
+            message = not_text(std::env::args_os());
+        }
+        // That a word could be a value leads a person who has misspelled an option nowhere.
+        let is_of_use = |tip: &&str| !tip.starts_with("to pass '");
+        let tip = lines.find_map(|line| line.trim_start().strip_prefix("tip: ")).filter(is_of_use);
+        let hint = allowed(error)
+            .or(tip.map(str::to_owned))
+            .unwrap_or_else(|| format!("see `{} --help`", asked(&text, std::env::args())));
         Self::new(Exit::Usage, message).hint(hint)
     }
 
     /// Writes it for a person.
     pub(crate) fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         to.marked(RED, "error:", &self.message)?;
-        if let Some((text, at)) = &self.excerpt {
+        if let Some((text, at)) = self.excerpt.as_deref() {
             let before = escaped(text.get(..*at).unwrap_or(text)).chars().count();
             writeln!(to, "  {text}")?;
             writeln!(to, "  {}^", " ".repeat(before))?;
@@ -118,8 +143,11 @@ impl Failure {
             // What a program said has more than one line.
             to.block("  caused by: ", "    ", cause)?;
         }
-        match &self.hint {
-            Some(hint) => to.marked(CYAN, "hint:", hint),
+        if let Some(hint) = &self.hint {
+            to.marked(CYAN, "hint:", hint)?;
+        }
+        match &self.code {
+            Some(code) => writeln!(to, "  more: `modstore explain {code}`"),
             None => Ok(()),
         }
     }
@@ -128,6 +156,37 @@ impl Failure {
 /// Writes something a person should know.
 pub(crate) fn write_warning(to: &mut Page<'_>, text: &str) -> io::Result<()> {
     to.marked(YELLOW, "warning:", text)
+}
+
+/// The values that an option or an argument takes, if `error` is about one of few.
+fn allowed(error: &clap::Error) -> Option<String> {
+    let is_value = error.kind() == ErrorKind::InvalidValue;
+    match error.get(ContextKind::ValidValue).filter(|_| is_value)? {
+        ContextValue::Strings(values) if !values.is_empty() => {
+            Some(format!("write one of: {}", values.join(", ")))
+        }
+        _ => None,
+    }
+}
+
+/// The command whose help has more, as `text` or else the command line names it.
+fn asked(text: &str, typed: impl Iterator<Item = String>) -> String {
+    if let Some(usage) = text.lines().find_map(|line| line.strip_prefix("Usage: ")) {
+        let is_word = |word: &&str| !word.starts_with(['[', '<', '-']);
+        return usage.split(' ').take_while(is_word).collect::<Vec<_>>().join(" ");
+    }
+    let manual = crate::args::manual();
+    let is_command =
+        |word: &String| manual.get_subcommands().any(|command| command.get_name() == word);
+    let command = typed.skip(1).find(is_command);
+    command.map_or_else(|| "modstore".into(), |command| format!("modstore {command}"))
+}
+
+/// Which argument is no text.
+fn not_text(typed: impl Iterator<Item = OsString>) -> String {
+    let odd = typed.into_iter().find(|argument| argument.to_str().is_none());
+    let odd = odd.map(|argument| escaped_bytes(argument.as_bytes())).unwrap_or_default();
+    format!("the argument `{}` is no UTF-8 text", shortened(&odd))
 }
 
 /// What was typed stands on one line of clap's words, so that none of it is taken for a line of clap's.

@@ -2,7 +2,7 @@
 //!
 //! Widths are counted in characters; double-width ones (CJK) count as one.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use crate::{escape::escaped, page::Page, text::shortened};
 
@@ -13,6 +13,8 @@ const WIDEST: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
+    /// Lines below a row, by its number.
+    below: BTreeMap<usize, String>,
 }
 
 impl Table {
@@ -20,6 +22,12 @@ impl Table {
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<str>>) {
         let cell = |cell: &str| escaped(&shortened(cell)).into_owned();
         self.rows.push(cells.into_iter().map(|text| cell(text.as_ref())).collect());
+    }
+
+    /// Adds a line below the last row, if there is a text.
+    pub(crate) fn below(&mut self, text: Option<&str>) {
+        let text = text.map(|text| escaped(&shortened(text)).into_owned());
+        self.below.extend(text.map(|text| (self.rows.len(), text)));
     }
 
     /// Adds a row of a name and a text, if there is a text.
@@ -41,7 +49,7 @@ impl Table {
                 .min(WIDEST)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
-        for row in &self.rows {
+        for (number, row) in (1..).zip(&self.rows) {
             let mut line = " ".repeat(indent);
             for (cell, width) in row.iter().zip(&widths) {
                 line.push_str(cell);
@@ -49,6 +57,9 @@ impl Table {
                 line.push_str(&" ".repeat(width.saturating_sub(cell.chars().count()) + 2));
             }
             writeln!(to, "{}", line.trim_end())?;
+            if let Some(text) = self.below.get(&number) {
+                writeln!(to, "{}{text}", " ".repeat(indent + 2))?;
+            }
         }
         Ok(())
     }
@@ -62,10 +73,12 @@ mod tests {
     fn columns_line_up_and_lines_have_no_trailing_space() {
         let mut table = Table::default();
         table.row(["a", "bb", ""]);
+        table.below(Some("a page"));
         table.row(["üüü", "b", "c"]);
+        table.below(None);
         let mut text = Vec::new();
         table.write(&mut Page::new(&mut text), 2).unwrap();
-        assert_eq!(String::from_utf8(text).unwrap(), "  a    bb\n  üüü  b   c\n");
+        assert_eq!(String::from_utf8(text).unwrap(), "  a    bb\n    a page\n  üüü  b   c\n");
     }
 
     #[test]

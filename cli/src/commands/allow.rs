@@ -5,12 +5,12 @@ mod build;
 use std::io;
 
 use clap::Args;
-use modstore::ModuleName;
+use modstore::{ModuleName, Store};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(super) use self::build::Build;
-use super::Runnable;
+use super::{Runnable, names};
 use crate::{context::Context, json::texts, output::Answer, page::Page, report::Failure};
 
 /// Allow the builds of modules, exactly as they are declared now
@@ -60,17 +60,38 @@ impl Runnable for AllowArgs {
             revoked: Vec::new(),
         };
         if self.revoke {
-            let revoked = store.revoke(&self.names, &context.progress(), context.cancel())?;
-            answer.revoked = texts(&revoked);
+            answer.revoked = texts(&self.revoked(context, &store)?);
             return Ok(answer);
         }
         let builds = if self.list {
             store.builds(&store.declarations()?)
         } else {
+            names::known(&store, &self.names)?;
             store.allow(&self.names, &context.progress(), context.cancel())?
         };
         answer.builds = builds.into_iter().map(Build::from).collect();
         Ok(answer)
+    }
+}
+
+impl AllowArgs {
+    /// Withdraws the permissions. Those of modules that are not declared any longer come first, so that a name that was
+    /// never one is refused before another permission is withdrawn.
+    fn revoked(&self, context: &Context, store: &Store) -> Result<Vec<ModuleName>, Failure> {
+        let declared = store.declarations()?;
+        let is_declared = |name: &ModuleName| declared.get(name).is_some();
+        let (known, gone): (Vec<_>, Vec<_>) = self.names.iter().cloned().partition(is_declared);
+        let revoke = |names: &[ModuleName]| -> Result<Vec<ModuleName>, Failure> {
+            Ok(store.revoke(names, &context.progress(), context.cancel())?)
+        };
+        let mut revoked = if gone.is_empty() { Vec::new() } else { revoke(&gone)? };
+        if let Some(name) = gone.iter().find(|name| !revoked.contains(name)) {
+            return Err(names::unknown(store, name));
+        }
+        if !known.is_empty() {
+            revoked.extend(revoke(&known)?);
+        }
+        Ok(revoked)
     }
 }
 

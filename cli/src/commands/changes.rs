@@ -3,6 +3,8 @@
 mod files;
 mod text;
 
+use std::collections::BTreeMap;
+
 use modstore::{
     Store, UpdateReport, Warning,
     internals::{
@@ -17,7 +19,8 @@ use serde::Serialize;
 
 use crate::{
     json::{
-        Binding, Deferred, Digest, EnvironmentChanges, Failed, Held, PointersLeft, Revision, texts,
+        Binding, Deferred, Digest, EnvironmentChanges, Failed, Held, NewerVersion, PointersLeft,
+        Revision, comparison, texts,
     },
     output::Output,
 };
@@ -45,6 +48,8 @@ pub(crate) struct Update {
     pub(super) held: Vec<Held>,
     /// Modules that were held until now.
     pub(super) released: Vec<String>,
+    /// Modules that follow the tag of a version after which there is a newer one, as far as the listing showed it.
+    pub(super) newer: Vec<Newer>,
     /// What else a person should know about single modules.
     pub(super) warnings: Vec<Warning>,
     /// What was done in the Python environments that follow the store.
@@ -127,8 +132,19 @@ pub(crate) struct Updated {
     installed: bool,
     /// The tag that it follows, if the tag was moved to another commit; null otherwise.
     moved_tag: Option<String>,
+    /// The page of the forge that compares the two commits; null if no such page is known.
+    compare: Option<String>,
     /// Its files that are Git LFS pointers; null if there are none.
     pointers: Option<PointersLeft>,
+}
+
+/// A module that follows the tag of a version after which there is a newer one.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Newer {
+    /// The module.
+    module: String,
+    #[serde(flatten)]
+    version: NewerVersion,
 }
 
 /// A module that is as it was.
@@ -209,6 +225,7 @@ impl Update {
                 .iter()
                 .any(|settled| settled.installed.contains(&updated.module)),
             moved_tag: updated.moved_tag().map(str::to_owned),
+            compare: comparison(updated.from.as_ref(), updated.to.bound.fetched()),
             pointers: PointersLeft::of(store, &updated.to),
         });
         Self {
@@ -221,6 +238,7 @@ impl Update {
             deferred: report.waiting.iter().map(Deferred::from).collect(),
             held: report.held.iter().map(Held::from).collect(),
             released: texts(&report.released),
+            newer: newer_versions(report),
             warnings: report.warnings.clone(),
             environments: report.environments.iter().map(EnvironmentChanges::from).collect(),
             cost: report.cost.into(),
@@ -245,6 +263,18 @@ impl Update {
             output.warn(&format!("{module}: {text}"));
         }
     }
+}
+
+/// The newer versions that the update has seen, compared with what each module is now.
+fn newer_versions(report: &UpdateReport) -> Vec<Newer> {
+    let updated = report.updated.iter().map(|it| (&it.module, &it.to));
+    let unchanged = report.unchanged.iter().map(|it| (&it.module, &it.binding));
+    let now: BTreeMap<_, _> = updated.chain(unchanged).collect();
+    let newer = report.newer.iter().map(|(module, newer)| Newer {
+        module: module.to_string(),
+        version: NewerVersion::new(newer, now.get(module).copied()),
+    });
+    newer.collect()
 }
 
 impl Unchanged {

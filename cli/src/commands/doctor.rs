@@ -42,7 +42,7 @@ Examples:
   modstore doctor --quick --json     (reads files only; fast enough for every start of a host)
   modstore doctor --import           (also runs what an import of each distribution runs)
 
-docs/doctor.md describes every code.")]
+`modstore explain CODE` describes a code.")]
 pub(crate) struct DoctorArgs {
     /// An environment: its interpreter, its directory, or a name in PATH; may be given several times
     #[arg(long, value_name = "PY", value_hint = ValueHint::AnyPath)]

@@ -11,7 +11,7 @@ use modstore_core::model::{Binding as StoreBinding, Declared};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Runnable;
+use super::{Runnable, outdated::OutdatedModule};
 use crate::{
     context::Context,
     effect::Effect,
@@ -25,17 +25,25 @@ use crate::{
 
 /// List the modules
 ///
-/// Each with its source, its revision and for how long it has been that, and the directory it is linked to.
+/// Each with its source, its revision and for how long it has been that, and the directory it is linked to. No server
+/// is asked, unless with --outdated.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   modstore list
+  modstore list --outdated           (only those with something newer)
   modstore list --json")]
-pub(crate) struct ListArgs {}
+pub(crate) struct ListArgs {
+    /// Only modules that an update would change, or of which a newer version is available; asks their repositories
+    #[arg(long)]
+    outdated: bool,
+}
 
 /// The answer of `list`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ListAnswer {
+    #[serde(skip)]
+    outdated: bool,
     generation: Option<u64>,
     /// The modules, by name.
     modules: Vec<ListedModule>,
@@ -70,6 +78,8 @@ pub(crate) struct ListedModule {
     pub(super) attempt: Option<Attempt>,
     /// Why updates leave it as it is; null if it is not held.
     pub(super) hold: Option<Hold>,
+    /// What is available, with the fields of an item of `outdated`; null without --outdated.
+    outdated: Option<OutdatedModule>,
 }
 
 impl Runnable for ListArgs {
@@ -86,11 +96,36 @@ impl Runnable for ListArgs {
             changes.iter().filter(|(_, last)| last.binding.is_some()).map(|(name, _)| *name);
         let names: BTreeSet<&str> = declared.keys().map(ModuleName::as_str).chain(bound).collect();
         let modules = names.into_iter().map(|name| {
-            ListedModule::new(&store, &state, name, declared.get(name), changes.get(name))
+            let last = changes.get(name);
+            let module = ListedModule::new(&store, &state, name, declared.get(name), last);
+            // To know takes a file to be opened for each module, and the table does not show it.
+            if context.global.json { module.with_pointers(&store, last) } else { module }
         });
-        let modules = modules.collect();
-        Ok(ListAnswer { generation: generation.map(|generation| generation.number()), modules })
+        let mut modules: Vec<ListedModule> = modules.collect();
+        if self.outdated {
+            modules = only_outdated(context, &store, modules)?;
+        }
+        let generation = generation.map(|generation| generation.number());
+        Ok(ListAnswer { outdated: self.outdated, generation, modules })
     }
+}
+
+/// Those of the modules that are outdated, with what is available.
+fn only_outdated(
+    context: &Context,
+    store: &Store,
+    modules: Vec<ListedModule>,
+) -> Result<Vec<ListedModule>, Failure> {
+    context.ready_for(Effect::Changes)?;
+    let found = store.outdated(&[], &context.progress(), context.cancel())?;
+    let found = found.iter().map(OutdatedModule::from).filter(OutdatedModule::is_outdated);
+    let mut found: BTreeMap<String, OutdatedModule> =
+        found.map(|it| (it.module().to_owned(), it)).collect();
+    let outdated = modules.into_iter().filter_map(|module| {
+        let outdated = found.remove(&module.module)?;
+        Some(ListedModule { outdated: Some(outdated), ..module })
+    });
+    Ok(outdated.collect())
 }
 
 impl ListedModule {
@@ -115,10 +150,18 @@ impl ListedModule {
             current: current.map(Binding::from),
             since_generation: since.map(|info| info.number.number()),
             since: since.map(|info| Time::new(info.at)),
-            pointers: current.and_then(|binding| PointersLeft::of(store, binding)),
+            pointers: None,
             attempt: state.attempts().get(name).map(Attempt::from),
             hold: state.holds().get(name).map(Hold::from),
+            outdated: None,
         }
+    }
+
+    /// The same, with what is known of its large files.
+    pub(super) fn with_pointers(self, store: &Store, last: Option<&LastChange<'_>>) -> Self {
+        let current = last.and_then(|last| last.binding);
+        let pointers = current.and_then(|binding| PointersLeft::of(store, binding));
+        Self { pointers, ..self }
     }
 
     fn row(&self) -> [String; 4] {
@@ -171,8 +214,27 @@ pub(super) fn last_changes(
     changes.collect()
 }
 
+impl ListAnswer {
+    fn write_outdated(&self, to: &mut Page<'_>) -> io::Result<()> {
+        let mut table = Table::default();
+        table.row(["MODULE", "REVISION", "AGE", "AVAILABLE"]);
+        for module in &self.modules {
+            let [name, revision, age, _] = module.row();
+            let available = module.outdated.as_ref().map(OutdatedModule::available);
+            table.row([name, revision, age, available.unwrap_or_default()]);
+        }
+        if self.modules.is_empty() {
+            return writeln!(to, "no module is outdated");
+        }
+        table.write(to, 0)
+    }
+}
+
 impl Answer for ListAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
+        if self.outdated {
+            return self.write_outdated(to);
+        }
         if self.modules.is_empty() {
             let hint = "Add one with `modstore add SOURCE`.";
             return writeln!(to, "No modules are declared. {hint}");

@@ -11,7 +11,7 @@ use super::{Runnable, selected::Selected};
 use crate::{
     context::Context,
     exit::Exit,
-    json::{Binding, Failed, Hold, Revision},
+    json::{Binding, Failed, Hold, NewerVersion, Revision, comparison},
     output::Answer,
     page::Page,
     report::Failure,
@@ -22,7 +22,8 @@ use crate::{
 /// Show what an update would change, and change nothing
 ///
 /// Asks each repository for its references. Fetches nothing and writes nothing. Of a module that is held it shows
-/// what `modstore update NAME` would bring.
+/// what `modstore update NAME` would bring. Of a module that follows the tag of a version it also shows the newest
+/// version after that, which no update takes: `modstore set NAME --ref TAG` does.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -58,6 +59,10 @@ pub(crate) struct OutdatedModule {
     reference: Option<String>,
     /// The tag that it follows, if the tag was moved to another commit; null otherwise.
     moved_tag: Option<String>,
+    /// The page of the forge that compares the two commits; null if no such page is known.
+    compare: Option<String>,
+    /// The newest version after that of the tag that it follows; null if it follows no such tag, or the newest.
+    newer: Option<NewerVersion>,
     /// Why an update would fail, for `failed`.
     failure: Option<Failed>,
     /// Why updates leave it as it is, for `held`; null otherwise.
@@ -123,6 +128,8 @@ impl From<&Outdated> for OutdatedModule {
             revision: commit.map(|to| Revision::new(to.revision)),
             reference: commit.and_then(|to| to.reference.as_ref()).map(ToString::to_string),
             moved_tag: found.moved_tag().map(str::to_owned),
+            compare: comparison(found.current.as_ref(), commit),
+            newer: found.newer.as_ref().map(|it| NewerVersion::new(it, found.current.as_ref())),
             failure: found.failed().as_ref().map(Failed::from),
             hold: found.hold.as_ref().map(Hold::from),
         }
@@ -133,6 +140,27 @@ impl OutdatedModule {
     /// Why the next update would fail.
     fn trouble(&self) -> Option<&Failed> {
         self.failure.as_ref().filter(|_| self.change == PlannedChange::Failed)
+    }
+
+    /// Whether an update would change it, or fail to, or a newer version is available.
+    pub(super) const fn is_outdated(&self) -> bool {
+        self.newer.is_some() || !matches!(self.change, PlannedChange::None)
+    }
+
+    /// The module.
+    pub(super) fn module(&self) -> &str {
+        &self.module
+    }
+
+    /// What is available, in words.
+    pub(super) fn available(&self) -> String {
+        let newer = self.newer.as_ref().map(NewerVersion::step);
+        let other = match self.change {
+            PlannedChange::Deferred => Some("not tried now".into()),
+            PlannedChange::Failed => Some("cannot be updated".into()),
+            _ => self.step(),
+        };
+        other.into_iter().chain(newer).collect::<Vec<_>>().join("; ")
     }
 
     /// What an update would do.
@@ -168,6 +196,11 @@ impl Answer for OutdatedAnswer {
                 let moved = it.moved_tag.as_ref().map_or("", |_| " (the tag was moved)");
                 let reference = it.reference.as_deref().unwrap_or_default();
                 table.row([&it.module, &step, &format!("{reference}{moved}")]);
+                table.below(it.compare.as_deref());
+            }
+            if let Some(newer) = &it.newer {
+                table.row([&it.module, &newer.step(), ""]);
+                table.below(newer.compare.as_deref());
             }
         }
         table.write(to, 0)?;
@@ -178,6 +211,9 @@ impl Answer for OutdatedAnswer {
             if such > 0 {
                 writeln!(to, "{} {what}", count(such, "module"))?;
             }
+        }
+        if self.modules.iter().any(|it| it.newer.is_some()) {
+            writeln!(to, "`modstore set NAME --ref TAG` follows another version")?;
         }
         if self.modules.is_empty() {
             writeln!(to, "No modules are declared. Add one with `modstore add SOURCE`.")?;

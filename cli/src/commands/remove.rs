@@ -1,5 +1,7 @@
 //! `remove`: removes modules from modules.toml, and switches to a generation without them.
 
+mod hanging;
+
 use std::io::{self, IsTerminal as _};
 
 use clap::Args;
@@ -7,7 +9,8 @@ use modstore::{ModuleName, Store};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Runnable, names};
+use self::hanging::Hanging;
+use super::{Runnable, expose::ExposedModule, names};
 use crate::{
     context::Context,
     json::texts,
@@ -45,6 +48,12 @@ pub(crate) struct RemoveAnswer {
     kept: Vec<String>,
     /// The modules of which what they have written was deleted.
     purged: Vec<String>,
+    /// Those of them that were held; the holds are gone with them.
+    released: Vec<String>,
+    /// The links of `modstore expose` to them, which were taken away with them; `there` for one that still is there.
+    exposed: Vec<ExposedModule>,
+    /// Python environments in which one of them was installed, from which they were uninstalled.
+    environments: Vec<String>,
 }
 
 impl Runnable for RemoveArgs {
@@ -62,6 +71,7 @@ impl Runnable for RemoveArgs {
         let (left, names): (Vec<_>, Vec<_>) = names.into_iter().partition(is_left);
         names::known(&store, &names)?;
         let mut generation = store.current();
+        let hanging = Hanging::of(&store, &names)?;
         if !names.is_empty() {
             generation = store.remove(&names, &context.progress(), context.cancel())?;
         }
@@ -73,7 +83,11 @@ impl Runnable for RemoveArgs {
             false => Vec::new(),
         };
         let kept = has_written.iter().filter(|name| !purged.contains(name));
+        let Hanging { released, exposed, environments } = hanging.after();
         Ok(RemoveAnswer {
+            released,
+            exposed,
+            environments,
             generation: generation.map(|generation| generation.number()),
             removed: texts(&names),
             kept: kept.map(|name| directory(&store, name)).collect(),
@@ -113,6 +127,16 @@ impl Answer for RemoveAnswer {
         for directory in &self.kept {
             writeln!(to, "what it has written stays in {directory}")?;
             writeln!(to, "  (`modstore remove NAME --purge-state` deletes it)")?;
+        }
+        for environment in &self.environments {
+            writeln!(to, "uninstalled from {environment}")?;
+        }
+        for ExposedModule { module, place, there } in &self.exposed {
+            let what = if *there { "is still there" } else { "was taken away" };
+            writeln!(to, "{place}, which led to {module}, {what}")?;
+        }
+        if !self.released.is_empty() {
+            writeln!(to, "no longer held: {}", self.released.join(", "))?;
         }
         match self.generation {
             Some(generation) => writeln!(to, "generation {generation} is current"),

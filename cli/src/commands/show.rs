@@ -103,6 +103,7 @@ impl Runnable for ShowArgs {
         let changes = last_changes(&state, current);
         let last = changes.get(name);
         let listed = ListedModule::new(&store, &state, name, declared.get(&self.name), last);
+        let listed = listed.with_pointers(&store, last);
         if listed.declared.is_none() && listed.current.is_none() {
             return Err(names::unknown(&store, &self.name));
         }

@@ -12,7 +12,7 @@ use clap_complete::{ArgValueCandidates, CompleteEnv, CompletionCandidate, env::S
 use modstore::{ModuleName, Options, Store};
 use modstore_core::disk::Layout;
 
-use super::names;
+use super::{explain, names};
 use crate::home::store_place;
 
 /// The variable by which a shell asks, with its own name as the value.
@@ -54,6 +54,7 @@ pub(crate) fn suggesting(argument: Arg) -> Arg {
             argument.add(ArgValueCandidates::new(modules_and_generations))
         }
         Some("G") => argument.add(ArgValueCandidates::new(generations)),
+        Some("CODE") => argument.add(ArgValueCandidates::new(codes)),
         Some("PY" | "DIR") => argument.value_hint(ValueHint::DirPath),
         Some("PATH") if is_positional => argument.value_hint(ValueHint::AnyPath),
         Some("SOURCE" | "FILE") => argument.value_hint(ValueHint::AnyPath),
@@ -68,6 +69,12 @@ fn modules() -> Vec<CompletionCandidate> {
     let names: BTreeSet<String> =
         names.into_iter().take(MOST).filter(|name| name.parse::<ModuleName>().is_ok()).collect();
     names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// The codes of failures and findings.
+fn codes() -> Vec<CompletionCandidate> {
+    let codes = explain::all().into_iter();
+    codes.map(|it| CompletionCandidate::new(it.code).help(Some(it.meaning.into()))).collect()
 }
 
 /// The generations that are kept, the last one first.

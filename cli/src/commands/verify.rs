@@ -6,20 +6,20 @@ use std::path::Path;
 
 use clap::Args;
 use modstore::{
-    Depth, Finding, Generation, ModuleName, RepairReport, Verification,
+    Depth, Finding, Generation, ModuleName, RepairReport, Verification, VerifyError,
     internals::check::{self, Checked, Repaired},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Runnable;
+use super::{Runnable, names};
 use crate::{causes::causes, context::Context, json::numbers, report::Failure};
 
 /// Check that everything in the store is as it was written
 ///
 /// Reads the journal, compares it with the links on disk, checks every link, and hashes every file of every entry.
 /// Changes nothing, and can run while others work. Every finding has a code that never changes its meaning;
-/// docs/verify.md describes the codes.
+/// `modstore explain CODE` describes a code.
 ///
 /// With --repair, what is damaged is repaired in the cheapest way that works: corrected in place, rebuilt from other
 /// parts of the store, or fetched again. Nothing is deleted: the damaged copy is moved to `quarantine/` in the home,
@@ -134,8 +134,11 @@ impl Runnable for VerifyArgs {
             return Ok(VerifyAnswer { repair: Some(Repair::from(&report)), ..answer });
         }
         let depth = if self.quick { Depth::Quick } else { Depth::Full };
-        let verification =
-            store.verify(depth, &self.names, &context.progress(), context.cancel())?;
+        let verified = store.verify(depth, &self.names, &context.progress(), context.cancel());
+        let verification = verified.map_err(|error| match error {
+            VerifyError::Unknown { name } => names::unknown(&store, &name),
+            error => error.into(),
+        })?;
         Ok(VerifyAnswer::new(home, store.current(), depth, &verification))
     }
 }

@@ -2,12 +2,17 @@
 //!
 //! Without `--verbose`, unchanged modules are not mentioned.
 
-use std::{path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use modstore::{Event, ModuleName, Step};
 use modstore_core::events::Doing;
 
-use super::pace::Pace;
+use super::{pace::Pace, transfer::Transfer};
 use crate::{
     page::on_stderr,
     text::{count, shortened, size},
@@ -21,11 +26,12 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(super) struct Lines {
     verbose: bool,
     pace: Pace,
+    transfers: Mutex<BTreeMap<ModuleName, Transfer>>,
 }
 
 impl Lines {
     pub(super) fn new(verbose: bool) -> Self {
-        Self { verbose, pace: Pace::after(PAUSE) }
+        Self { verbose, pace: Pace::after(PAUSE), transfers: Mutex::default() }
     }
 
     pub(super) fn happened(&self, event: Event<'_>) {
@@ -51,10 +57,7 @@ impl Lines {
     fn step(&self, module: &ModuleName, step: Step<'_>) {
         match step {
             Step::Fetched => say(&format!("{module}: fetched")),
-            Step::Receiving { bytes, objects, of } if self.pace.is_time(Some(module)) => {
-                let of = of.map_or_else(String::new, |of| format!(" of {of}"));
-                say(&format!("{module}: receiving, {objects}{of} objects, {}", size(bytes)));
-            }
+            Step::Receiving { bytes, objects, of } => self.receive(module, (bytes, objects, of)),
             Step::Listing if self.verbose => say(&format!("{module}: asking its repository")),
             Step::Unchanged if self.verbose => say(&format!("{module}: unchanged")),
             Step::Building => say(&format!("{module}: building")),
@@ -69,6 +72,22 @@ impl Lines {
                 say(&format!("{module}: server: {}", text.trim()))
             }
             _ => {}
+        }
+    }
+
+    fn receive(&self, module: &ModuleName, (bytes, objects, of): (u64, u64, Option<u64>)) {
+        if bytes == 0 {
+            return;
+        }
+        let now = Instant::now();
+        let mut transfers = self.transfers.lock().unwrap_or_else(PoisonError::into_inner);
+        let transfer = transfers.entry(module.clone()).or_insert_with(|| Transfer::begun(now));
+        transfer.received(bytes, objects, of);
+        if self.pace.is_time(Some(module)) {
+            let known = transfer.objects();
+            let known =
+                known.map_or_else(String::new, |(it, of)| format!(" {it} of {of} objects,"));
+            say(&format!("{module}: receiving,{known} {}", transfer.text(now)));
         }
     }
 

@@ -1,3 +1,4 @@
 //! Tests of the command line as a whole.
 
 mod schema;
+mod troubleshooting;

@@ -49,7 +49,7 @@ pub use local_clone::{CloneError, LocalClone, LocalWork, commit_from_clone};
 pub use mirror::MirrorPlace;
 pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
 pub use pack_of_entry::{PackingError, write_pack};
-pub use protocol::{ContentSource, Network, Resolved, Session, Tip, Wanted, is_short_id};
+pub use protocol::{ContentSource, Network, NewerTag, Resolved, Session, Tip, Wanted, is_short_id};
 pub use subdirectory::find_part;
 pub use submodules::{Submodule, SubmoduleList};
 pub use transport::{Lane, Lanes, Way, WayTaken};

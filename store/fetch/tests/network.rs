@@ -122,7 +122,8 @@ fn round_trip(world: &World, repo: &Repo, url: &str) {
             commit: first,
             name: Some("refs/heads/main".into()),
             tag: None,
-            also_a_tag: None
+            also_a_tag: None,
+            newer: None
         }
     );
     let cold = fetch(&mut session, first, None).unwrap();

@@ -70,7 +70,7 @@ pub use repositories::{lfs_oid, lfs_pointer};
 #[cfg(feature = "full")]
 pub use programs::{
     Backend, Host, Project, Python, PythonTools, Ran, Running, TestHome, Venv, has_strace,
-    on_terminal, until,
+    on_terminal, on_terminal_of, until,
 };
 #[cfg(feature = "full")]
 pub use servers::{

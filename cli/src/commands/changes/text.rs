@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Cost, FoundIn, TransportTaken, TransportWay, Update, Updated};
+use super::{Cost, FoundIn, Newer, TransportTaken, TransportWay, Update, Updated};
 use crate::{
     exit::Exit,
     json::{Binding, Deferred, DeferredReason, EnvironmentChanges, EnvironmentFailure, Failed},
@@ -12,6 +12,9 @@ use crate::{
     text::{count, size},
 };
 
+/// How many newer versions are named one by one.
+const NEWER: usize = 5;
+
 impl Update {
     /// Writes a line for each change, the number of modules without one, and the generation.
     pub(crate) fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
@@ -19,6 +22,7 @@ impl Update {
         for updated in &self.updated {
             let files = updated.files_changed.map(|files| format!("({})", count(files, "file")));
             table.row([&updated.module, &updated.step(), &files.unwrap_or_default()]);
+            table.below(updated.compare.as_deref());
         }
         for module in &self.removed {
             table.row([module, "removed", ""]);
@@ -36,6 +40,7 @@ impl Update {
         }
         self.write_holds(to)?;
         self.write_tier(to)?;
+        self.write_newer(to)?;
         self.write_generation(to)
     }
 
@@ -51,6 +56,20 @@ impl Update {
             writeln!(to, "{} published", count(published, "object"))?;
         }
         Ok(())
+    }
+
+    fn write_newer(&self, to: &mut Page<'_>) -> io::Result<()> {
+        for Newer { module, version } in self.newer.iter().take(NEWER) {
+            writeln!(to, "{module}: {}", version.step())?;
+        }
+        match self.newer.len() {
+            0 => Ok(()),
+            all if all > NEWER => {
+                let more = count(all - NEWER, "more module");
+                writeln!(to, "newer versions of {more} are available: `modstore outdated`")
+            }
+            _ => writeln!(to, "`modstore set NAME --ref TAG` follows another version"),
+        }
     }
 
     fn write_holds(&self, to: &mut Page<'_>) -> io::Result<()> {
@@ -159,7 +178,7 @@ impl Failed {
         let beside = if beside.is_empty() { String::new() } else { format!("; {beside}") };
         let message = format!("{}: {} ({}{beside})", self.module, self.message, self.class);
         let failure = Failure::new(Exit::Failed, message).because(self.causes.clone());
-        failure.hint_or_none(self.hint.clone())
+        failure.hint_or_none(self.hint.clone()).coded(&self.code)
     }
 }
 

@@ -165,7 +165,7 @@ impl Answer for DoctorAnswer {
         } else if can_fix {
             failure.hint("run it again with --fix to fix what can be fixed")
         } else {
-            failure.hint("docs/doctor.md says what each code means")
+            failure.hint("`modstore explain CODE` says what a code means")
         })
     }
 }

@@ -30,6 +30,7 @@ mod git_tree;
 mod kept_commits;
 mod remote_url;
 mod origin;
+mod comparison;
 mod source;
 mod source_identity;
 mod source_grammar;

@@ -16,6 +16,7 @@ use gix::{
 };
 use modstore_core::model::distance;
 
+use super::newer_tags::{self, NewerTag, newer_tag};
 use crate::errors::RemoteError;
 
 /// What a Source asks of its repository.
@@ -41,12 +42,14 @@ pub struct Resolved {
     pub tag: Option<ObjectId>,
     /// Another commit that has this name too: it is a branch, which is taken as by `git clone --branch`, and this is the tag.
     pub also_a_tag: Option<ObjectId>,
+    /// The tag of a newer version, where it is the tag of a version: only of a listing that has such tags.
+    pub newer: Option<NewerTag>,
 }
 
 impl Resolved {
     /// A commit that is meant by its id.
     fn by_id(commit: ObjectId) -> Self {
-        Self { commit, name: None, tag: None, also_a_tag: None }
+        Self { commit, name: None, tag: None, also_a_tag: None, newer: None }
     }
 }
 
@@ -86,6 +89,14 @@ pub(crate) fn prefixes(wanted: &Wanted) -> Vec<BString> {
             places.iter().map(|place| format!("{place}{name}").into()).collect()
         }
         Wanted::Commit(_) => Vec::new(),
+    }
+}
+
+/// The prefix that a listing must have for newer versions of `wanted` to be found in it, if that names a version.
+pub(crate) fn prefix_of_newer(wanted: &Wanted) -> Option<BString> {
+    match wanted {
+        Wanted::Named(name) => newer_tags::prefix(name),
+        Wanted::Head | Wanted::Commit(_) => None,
     }
 }
 
@@ -224,6 +235,7 @@ fn find(refs: &[Ref], full: &str) -> Option<Resolved> {
             name: Some(name.to_string()),
             tag: peeled.map(|_| object),
             also_a_tag: None,
+            newer: newer_tag(refs, full),
         })
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! Packs are read by `pack`, and only handed on here.
 
+mod newer_tags;
 mod listing;
 mod diagnosis;
 mod handshake;
@@ -9,4 +10,5 @@ mod connection;
 mod session;
 
 pub use listing::{Resolved, Tip, Wanted, is_short_id};
+pub use newer_tags::NewerTag;
 pub use session::{ContentSource, Network, Session};

@@ -16,7 +16,10 @@ use std::{
     error::Error,
     io::BufRead,
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use gix::{ObjectId, bstr::BString, protocol::handshake::Ref, url::Scheme};
@@ -30,8 +33,8 @@ use modstore_core::{
 use super::{
     connection::{Connection, FetchRequest, HandshakeError, ReceiveError},
     listing::{
-        Resolved, Tip, Wanted, is_short_id, missing, prefixes, resolve, resolve_in_all, tip_of,
-        tips_in,
+        Resolved, Tip, Wanted, is_short_id, missing, prefix_of_newer, prefixes, resolve,
+        resolve_in_all, tip_of, tips_in,
     },
 };
 use crate::{
@@ -71,6 +74,8 @@ struct NetworkState {
     long: LongListings,
     /// By which way each host is reached.
     ways: Ways,
+    /// Whether a server that lists only what it is asked for is asked for the tags of versions.
+    newer: AtomicBool,
 }
 
 /// Talks with one server about one repository. Dropping it says goodbye.
@@ -124,6 +129,7 @@ impl Network {
             counters,
             lanes,
             ways: Ways::default(),
+            newer: AtomicBool::new(false),
         };
         Ok(Network { shared: Arc::new(shared) })
     }
@@ -236,6 +242,11 @@ impl Network {
     /// Lets git's own transport speak to every HTTP server from now on.
     pub fn force_git(&self) {
         self.shared.ways.force_git();
+    }
+
+    /// Finds the tags of newer versions from now on also where a listing is so long that only what is asked for is listed.
+    pub fn look_for_newer(&self) {
+        self.shared.newer.store(true, Ordering::Relaxed);
     }
 
     /// By which way each HTTP host was reached so far.
@@ -623,7 +634,10 @@ impl Session {
         wanted: &[Wanted],
     ) -> Result<Vec<Result<Resolved, RemoteError>>, RemoteError> {
         let url = self.remote.redacted.clone();
-        let refs = self.refs(wanted.iter().flat_map(prefixes).collect(), LONGEST)?;
+        let newer = self.shared.newer.load(Ordering::Relaxed);
+        let newer = wanted.iter().filter(|_| newer).filter_map(prefix_of_newer);
+        let named = wanted.iter().flat_map(prefixes);
+        let refs = self.refs(named.chain(newer).collect(), LONGEST)?;
         let lists_all = self.connection.as_ref().is_none_or(|each| !each.speaks_v2());
         if lists_all {
             return Ok(wanted.iter().map(|each| resolve_in_all(&refs, each, &url)).collect());

@@ -28,6 +28,7 @@ mod fetch;
 pub use error::SourceError;
 pub use resolution::{FetchReason, Resolution};
 pub use tree::TreeFrom;
+pub use upstream::NewerVersion;
 pub(crate) use {
     entry::{BaseCommit, open_base, pointers_left},
     fetch::fetch,

@@ -13,7 +13,7 @@ use modstore_fetch::{
 use modstore_tier::Key;
 
 use super::{
-    Reach, SourceError, Sources, Upstream,
+    NewerVersion, Reach, SourceError, Sources, Upstream,
     entry::{BaseCommit, open_base},
     resolution::Resolution,
 };
@@ -40,6 +40,7 @@ pub(super) fn list(
         Ok(session) => {
             let (found, url) = (session.take_resolutions(), session.url().to_owned());
             upstream.remarks.extend(found.iter().flatten().filter_map(|found| remark(found, &url)));
+            upstream.newer.extend(found.iter().flatten().filter_map(newer));
             let resolved = found.into_iter().zip(wanted);
             let resolved = resolved.map(|(resolved, wanted)| {
                 let is_id = match &resolved {
@@ -67,6 +68,14 @@ fn remark(found: &Resolved, url: &str) -> Option<(Revision, String)> {
          {branch} or refs/tags/{name}"
     );
     Some(((*commit).into(), text))
+}
+
+/// The newest version after the tag that was found.
+fn newer(found: &Resolved) -> Option<(RefName, NewerVersion)> {
+    let (name, newer) = (found.name.as_deref()?, found.newer.as_ref()?);
+    let followed = name.strip_prefix("refs/tags/").unwrap_or(name).to_owned();
+    let (tag, revision) = (newer.name.clone(), newer.commit.into());
+    Some((RefName::from(name), NewerVersion { followed, tag, revision }))
 }
 
 fn resolution(

@@ -176,6 +176,14 @@ impl<'a> Sources<'a> {
         Err(SourceError::NotInTier { what, is_refused: tiers.has_refused(&key) })
     }
 
+    /// Finds newer versions also where a listing is so long that a server lists only what it is asked for.
+    ///
+    /// # Errors
+    /// The configuration cannot be read.
+    pub(crate) fn look_for_newer(&self) -> Result<(), NetworkError> {
+        self.network().map(Network::look_for_newer)
+    }
+
     /// What all connections so far cost.
     pub(crate) fn counts(&self) -> Counts {
         self.network.get().map(Network::counts).unwrap_or_default()

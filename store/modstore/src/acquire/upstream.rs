@@ -8,9 +8,21 @@ use std::collections::BTreeMap;
 use modstore_fetch::Session;
 
 use super::SourceError;
-use crate::model::{Origin, RemoteUrl, Revision, Source};
+use crate::model::{Origin, RefName, RemoteUrl, Revision, Source};
+
+/// A version after the one that a module follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewerVersion {
+    /// The tag that the module follows.
+    pub followed: String,
+    /// The tag of the newest version.
+    pub tag: String,
+    /// The commit of that tag.
+    pub revision: Revision,
+}
 
 /// A repository, with the login that its sources share; or an archive; or a directory.
+#[derive(Default)]
 pub(crate) struct Upstream {
     /// The spellings of a repository's address.
     pub(super) urls: Vec<RemoteUrl>,
@@ -19,25 +31,31 @@ pub(crate) struct Upstream {
     pub(super) connection: Option<Result<Session, SourceError>>,
     /// What a person should know of the commits that names led to.
     pub(super) remarks: BTreeMap<Revision, String>,
+    /// The newest version after each tag that was asked for.
+    pub(super) newer: BTreeMap<RefName, NewerVersion>,
 }
 
 impl Upstream {
     /// A repository by itself.
     pub(super) fn of_repository(url: &RemoteUrl) -> Self {
         let host = url.origin().host().map(str::to_owned);
-        Self { urls: vec![url.clone()], host, connection: None, remarks: BTreeMap::new() }
+        Self { urls: vec![url.clone()], host, ..Self::default() }
     }
 
     /// Where these sources come from.
     pub(crate) fn of<'s>(sources: impl Iterator<Item = &'s Source>) -> Self {
-        let remarks = BTreeMap::new();
-        let mut upstream = Self { urls: Vec::new(), host: None, connection: None, remarks };
+        let mut upstream = Self::default();
         for source in sources {
             upstream.host = source.host();
             let repository = source.repository().filter(|url| !upstream.urls.contains(url));
             upstream.urls.extend(repository.cloned());
         }
         upstream
+    }
+
+    /// The newest version after the one that this reference is the tag of, if the listing has one.
+    pub(crate) fn newer(&self, reference: &RefName) -> Option<&NewerVersion> {
+        self.newer.get(reference)
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn run<'g>(
     gathered: Gathered,
     policy: RetryPolicy,
 ) -> Gathered {
-    let Gathered { mut outcomes, mut trees } = gathered;
+    let Gathered { mut outcomes, mut trees, newer } = gathered;
     let mut work = Vec::new();
     for goal in goals {
         let Some(outcome) = outcomes.remove(goal.module) else { continue };
@@ -95,7 +95,7 @@ pub(super) fn run<'g>(
     };
     outcomes.extend(built);
     trees.extend(staged);
-    Gathered { outcomes, trees }
+    Gathered { outcomes, trees, newer }
 }
 
 /// A module whose source is as it was and that is not built, and may have been until now.

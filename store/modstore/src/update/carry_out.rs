@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     acquire::{
-        Acquired, AcquiredTree, BaseCommit, FetchStats, Request, Resolution, SourceError, Upstream,
-        by_upstream, fetch, resolve,
+        Acquired, AcquiredTree, BaseCommit, FetchStats, NewerVersion, Request, Resolution,
+        SourceError, Upstream, by_upstream, fetch, resolve,
     },
     model::{Attempt, Binding, Contents, ModuleName, TreePart},
 };
@@ -28,6 +28,18 @@ use crate::{
 pub(super) struct Gathered {
     pub(super) outcomes: Outcomes,
     pub(super) trees: Trees,
+    pub(super) newer: NewerVersions,
+}
+
+/// The newer version of each module that follows the tag of a version, if there is one.
+pub(super) type NewerVersions = BTreeMap<ModuleName, NewerVersion>;
+
+/// What is decided about the sources of a group.
+pub(super) struct PlannedGroup {
+    pub(super) plan: Plan,
+    pub(super) newer: NewerVersions,
+    /// The connection, if one was made.
+    pub(super) upstream: Upstream,
 }
 
 /// Goals whose sources come from one place.
@@ -43,7 +55,7 @@ pub(super) fn plan_sources(
     context: &UpdateContext<'_>,
     group: &[Goal<'_>],
     policy: RetryPolicy,
-) -> (Plan, Upstream) {
+) -> PlannedGroup {
     let survey = context.survey(group);
     let at = context.situation(&survey, policy);
     let mut upstream = Upstream::of(group.iter().map(|goal| &goal.source));
@@ -53,11 +65,24 @@ pub(super) fn plan_sources(
     let resolved = resolve(&context.sources, &mut upstream, &requests);
     let decided =
         decided.into_iter().filter_map(|(goal, decision)| Some((goal.module.clone(), decision?)));
+    let newer = newer_versions(&upstream, open.iter().map(|(goal, _)| *goal).zip(&resolved));
     let later = open
         .iter()
         .zip(resolved)
         .map(|((goal, _), resolved)| (goal.module.clone(), decide(&at, goal, resolved)));
-    (decided.chain(later).collect(), upstream)
+    PlannedGroup { plan: decided.chain(later).collect(), newer, upstream }
+}
+
+/// The newer versions of what these goals have become.
+fn newer_versions<'g>(
+    upstream: &Upstream,
+    resolved: impl Iterator<Item = (&'g Goal<'g>, &'g Result<Resolution, SourceError>)>,
+) -> NewerVersions {
+    let newer = resolved.filter_map(|(goal, resolved)| {
+        let reference = resolved.as_ref().ok()?.commit()?.reference.as_ref()?;
+        Some((goal.module.clone(), upstream.newer(reference)?.clone()))
+    });
+    newer.collect()
 }
 
 /// Decides about all sources and fetches what is to be fetched, as much at once as there are lanes to each host. What waits for its
@@ -81,6 +106,7 @@ pub(super) fn gather(
     if !again.is_empty() && !context.store.cancel.is_cancelled() {
         let later = gather_once(context, &again, RetryPolicy::All);
         gathered.outcomes.extend(later.outcomes);
+        gathered.newer.extend(later.newer);
         let later = later.trees.into_values();
         later.for_each(|tree| add_tree(context.store.disk, &mut gathered.trees, tree));
     }
@@ -96,17 +122,19 @@ fn failed_by_the_network(context: &UpdateContext<'_>, module: &ModuleName) -> bo
 fn gather_once(context: &UpdateContext<'_>, groups: &[Group<'_>], policy: RetryPolicy) -> Gathered {
     let host = |group: &Group<'_>| group.first().and_then(|goal| goal.source.host());
     let done = in_lanes(&context.sources.lanes, groups, host, |group| {
-        let (plan, mut upstream) = plan_sources(context, group, policy);
-        let gathered = carry_out(context, group, plan, &mut upstream);
+        let PlannedGroup { plan, newer, mut upstream } = plan_sources(context, group, policy);
+        let mut gathered = carry_out(context, group, plan, &mut upstream);
+        gathered.newer = newer;
         for (module, outcome) in &gathered.outcomes {
             outcome.tell(context.store.events, module);
         }
         gathered
     });
     let mut all = Gathered::default();
-    for Gathered { outcomes, trees } in done {
+    for Gathered { outcomes, trees, newer } in done {
         all.outcomes.extend(outcomes);
         trees.into_values().for_each(|tree| add_tree(context.store.disk, &mut all.trees, tree));
+        all.newer.extend(newer);
     }
     all
 }

@@ -3,7 +3,7 @@
 
 use super::{
     builds,
-    carry_out::{Group, groups, plan_sources, source_of},
+    carry_out::{Group, NewerVersions, PlannedGroup, groups, plan_sources, source_of},
     context::UpdateContext,
     error::{UpdateError, unknown},
     failure::Failure,
@@ -40,14 +40,16 @@ pub(crate) fn outdated(
     // What a held module would be is worth knowing.
     let (goals, refused) = goals(selected, None, &consents, &Holds::new());
     let mut plan = foregone(refused, undeclared(&state, declared, names));
-    plan.extend(plan_all(context, &options.told_by(declared), &state, goals)?);
+    let (planned, mut newer) = plan_all(context, &options.told_by(declared), &state, goals)?;
+    plan.extend(planned);
     if context.cancel.is_cancelled() {
         return Err(UpdateError::Cancelled);
     }
     let outdated = plan.into_iter().map(|(module, decision)| {
         let current = state.modules().get(&module).cloned();
         let hold = state.holds().get(&module).filter(|_| !matches!(decision, Decision::Remove));
-        Outdated { current, decision, hold: hold.cloned(), module }
+        let newer = newer.remove(&module);
+        Outdated { current, decision, hold: hold.cloned(), newer, module }
     });
     Ok(outdated.collect())
 }
@@ -57,22 +59,31 @@ fn plan_all(
     options: &Options,
     state: &State,
     goals: Vec<Goal<'_>>,
-) -> Result<Plan, UpdateError> {
+) -> Result<(Plan, NewerVersions), UpdateError> {
     let staging = LazyStaging::new(context);
     let claim = || staging.get();
     let context = UpdateContext::new((context, options), state, false, &claim);
     context.open_network(&goals)?;
+    if goals.iter().any(|goal| goal.source.repository().is_some()) {
+        context.sources.look_for_newer()?;
+    }
     let groups = groups(goals);
     let host = |group: &Group<'_>| group.first().and_then(|goal| goal.source.host());
     let plans = in_lanes(&context.sources.lanes, &groups, host, |group| {
-        let (plan, _) = plan_sources(&context, group, RetryPolicy::Interactive);
+        let PlannedGroup { plan, newer, .. } =
+            plan_sources(&context, group, RetryPolicy::Interactive);
         let whole = group.iter().filter_map(|goal| {
             let decision = plan.get(goal.module)?.clone();
             Some((goal.module.clone(), whole_decision(&context, goal, decision)))
         });
-        whole.collect::<Plan>()
+        (whole.collect::<Plan>(), newer)
     });
-    Ok(plans.into_iter().flatten().collect())
+    let (mut all, mut all_newer) = (Plan::new(), NewerVersions::new());
+    for (plan, newer) in plans {
+        all.extend(plan);
+        all_newer.extend(newer);
+    }
+    Ok((all, all_newer))
 }
 
 /// The decision about a module, its build included, when its source is there already.

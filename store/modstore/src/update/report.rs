@@ -1,6 +1,6 @@
 //! What came of an update: values only, for the command line and for hosts.
 
-use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, error::Error, path::PathBuf, sync::Arc, time::Duration};
 
 use modstore_fetch::WayTaken;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use super::{
     plan::{Decision, Deferred},
 };
 use crate::{
-    acquire::TreeFrom,
+    acquire::{NewerVersion, TreeFrom},
     environment::SyncReport,
     model::{Attempt, Binding, Class, FailureCode, Generation, Hold, ModuleName, Stage},
     tier::TierCounts,
@@ -38,6 +38,8 @@ pub struct UpdateReport {
     pub held: Vec<Held>,
     /// Modules that were held until now.
     pub released: Vec<ModuleName>,
+    /// The newer version of each module that follows the tag of a version, if its listing has one.
+    pub newer: BTreeMap<ModuleName, NewerVersion>,
     /// Things a person should know.
     pub warnings: Vec<Warning>,
     /// What was done in the environments that follow the store.
@@ -198,6 +200,8 @@ pub struct Outdated {
     pub decision: Decision,
     /// Why nothing is done, if the module is held.
     pub hold: Option<Hold>,
+    /// The newest version after that of the tag that the module follows. No update takes it: another tag has to be declared.
+    pub newer: Option<NewerVersion>,
 }
 
 impl Outdated {

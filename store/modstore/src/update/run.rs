@@ -71,7 +71,7 @@ pub(crate) fn update(
         })
         .collect();
     let told = options.told_by(declared);
-    let (Gathered { mut outcomes, trees }, counts, transports) =
+    let (Gathered { mut outcomes, trees, newer }, counts, transports) =
         gather_all((context, &told, tiers), &state, &staging, goals, request)?;
     for (module, decision) in foregone(refused, undeclared(&state, declared, &request.names)) {
         if let Some(outcome) = Outcome::of(decision, || None) {
@@ -101,7 +101,7 @@ pub(crate) fn update(
     let cost = Cost { requests, connections, acquiring, ..Cost::default() };
     let after = switched.after.take();
     let report = report(context.layout, &state, switched, cost);
-    Ok(Done { report: UpdateReport { transports, ..report }, after })
+    Ok(Done { report: UpdateReport { transports, newer, ..report }, after })
 }
 
 /// Decides about all goals, fetches and builds.

@@ -11,5 +11,5 @@ pub use home::TestHome;
 pub use host::Host;
 pub use project::{Backend, Project};
 pub use python::{Python, PythonTools, Venv};
-pub use running::{Ran, Running, on_terminal, until};
+pub use running::{Ran, Running, on_terminal, on_terminal_of, until};
 pub use strace::has_strace;

@@ -16,6 +16,7 @@ use std::{
 use rustix::{
     process::{Pid, Signal, kill_process},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    termios::{Winsize, tcsetwinsize},
 };
 
 /// How long a command may take before the test calls it hung.
@@ -38,8 +39,18 @@ pub fn until(limit: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
 ///
 /// # Panics
 /// Where there is no terminal, or the command does not end in time.
-pub fn on_terminal(mut command: Command) -> Vec<u8> {
+pub fn on_terminal(command: Command) -> Vec<u8> {
+    on_terminal_of(0, command)
+}
+
+/// The same on a terminal with so many columns; one with 0 does not say how wide it is.
+///
+/// # Panics
+/// Where there is no terminal, or the command does not end in time.
+pub fn on_terminal_of(columns: u16, mut command: Command) -> Vec<u8> {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there are terminals");
+    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&ours, size).expect("a new terminal takes a size");
     grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("a new terminal is ours");
     let name = ptsname(&ours, Vec::new()).expect("a terminal has a name");
     let its = File::options().read(true).write(true).open(OsStr::from_bytes(name.to_bytes()));
