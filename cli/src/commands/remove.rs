@@ -28,7 +28,7 @@ use crate::{
 Examples:
   modstore remove weather
   modstore remove tool-bash tool-web
-  modstore remove weather --purge-state   (also what it has written, or only that if it was removed before)")]
+  modstore remove weather --purge-state   (what it has written, too)")]
 pub(crate) struct RemoveArgs {
     /// The modules
     #[arg(required = true, value_name = "NAME")]
