@@ -2,7 +2,11 @@
 //!
 //! Amplifier itself is a stand-in (`amplifier/`); the modules, the servers, the environments and the store are real.
 
-#![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers panic, and that is how a test fails"
+)]
 
 use std::{
     fs,

@@ -163,7 +163,7 @@ impl Place {
     #[track_caller]
     fn is_clean(&self) {
         assert_eq!((self.names("entries").len(), self.names("generations").len()), (1, 1));
-        assert_eq!(self.names("manifests").len(), 2);
+        assert_eq!(self.names("manifests").len(), 3);
         assert!(self.names("trash").is_empty() && self.names("staging").is_empty());
         assert!(!self.home().join("condemned").exists());
         assert!(self.store.leftovers(&self.store.state().unwrap()).is_empty());

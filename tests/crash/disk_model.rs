@@ -375,11 +375,15 @@ impl Recording {
                 *own = left_of(own, &durable.unwrap_or_default(), inode, bytes);
             }
         }
+        let unsynced = self.unsynced(cut, blind);
+        let named = names_of(self.at(cut)).into_iter();
+        let unsynced: Vec<_> =
+            named.filter(|(inode, _)| unsynced.contains_key(inode)).map(|(_, name)| name).collect();
         let next = self.steps.get(cut).map_or("the end", |step| &step.told);
         let there =
             chosen.iter().map(|number| self.steps[*number].told.as_str()).collect::<Vec<_>>();
         let told = format!(
-            "before {next}, with {bytes:?} bytes and of {} changes {there:#?}",
+            "before {next}, with {bytes:?} bytes of {unsynced:?} and of {} changes {there:#?}",
             pending.len()
         );
         State { told, acknowledged: cut == self.steps.len(), root: self.root, nodes }
@@ -408,6 +412,12 @@ impl Recording {
 
 const fn is_sync(verb: Verb) -> bool {
     matches!(verb, Verb::SyncFile | Verb::SyncDir | Verb::SyncFileSystem)
+}
+
+/// A name of each inode.
+fn names_of(snapshot: &Snapshot) -> BTreeMap<Inode, OsString> {
+    let directories = snapshot.directories().map(|directory| snapshot.names(directory));
+    directories.flatten().map(|(name, inode)| (inode, name)).collect()
 }
 
 /// What is there of a file's bytes.
@@ -442,10 +452,13 @@ impl State {
 
     fn write_one(&self, inode: Inode, path: &Path, made: &mut BTreeMap<Inode, PathBuf>) {
         let node = &self.nodes[&inode];
+        if let Some(first) = made.get(&inode) {
+            return fs::hard_link(first, path).unwrap();
+        }
         match &node.content {
-            Content::Link(text) => symlink(text, path).unwrap(),
-            Content::File(_) if made.contains_key(&inode) => {
-                return fs::hard_link(&made[&inode], path).unwrap();
+            Content::Link(text) => {
+                symlink(text, path).unwrap();
+                made.insert(inode, path.to_owned());
             }
             Content::File(bytes) => {
                 fs::write(path, bytes).unwrap();

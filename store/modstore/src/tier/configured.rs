@@ -3,7 +3,10 @@
 //! A project's home comes with its repository, and a tier may be sent what is private, and may run a program for a login. So
 //! a project's own `config.toml` lies where only the user writes, as all that lets a store run something.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use modstore_tier::TierOptions;
 
@@ -59,9 +62,19 @@ pub fn tier_options(settings: &TierSettings, disk: Disk) -> TierOptions {
 }
 
 fn read(path: &Path) -> Result<Vec<TierSettings>, TierConfigError> {
-    let Some(bytes) = read_if_there(path)? else { return Ok(Vec::new()) };
+    let bytes = match read_if_there(path) {
+        Ok(bytes) => bytes,
+        // No home can be there, and that has an error of its own.
+        Err(DiskError { source, .. })
+            if matches!(source.kind(), ErrorKind::NotADirectory | ErrorKind::InvalidFilename) =>
+        {
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let Some(bytes) = bytes else { return Ok(Vec::new()) };
     let text = String::from_utf8(bytes).map_err(|error| {
-        let error = std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error());
+        let error = std::io::Error::new(ErrorKind::InvalidData, error.utf8_error());
         DiskError::new(Verb::Read, path, error)
     })?;
     read_tiers(&text).map_err(|source| TierConfigError::Parse { path: path.to_owned(), source })
