@@ -121,7 +121,7 @@ laws! {
     repair: REPAIR, acts recovery calls faults states;
     reset: RESET, acts recovery calls faults states;
     purge: PURGE, acts recovery calls faults states;
-    import: IMPORT, acts recovery calls faults;
+    import: IMPORT, acts recovery calls faults states;
     expose: EXPOSE, acts recovery faults states;
     unexpose: UNEXPOSE, acts recovery faults states;
 }

@@ -365,26 +365,31 @@ impl Recording {
         // What is removed at the cut is there all the same where its removal is not.
         let mut nodes = self.first.0.clone();
         self.steps[..cut].iter().for_each(|step| nodes.extend(step.after.0.clone()));
-        for (directory, names) in self.names(cut, pending, chosen) {
-            if let Some(Node { content: Content::Directory(own), .. }) = nodes.get_mut(&directory) {
-                *own = names;
+        let mut names = self.names(cut, pending, chosen);
+        for (inode, node) in &mut nodes {
+            if let Content::Directory(own) = &mut node.content {
+                // A new directory of which no change is there is empty.
+                *own = names.remove(inode).unwrap_or_default();
             }
         }
-        for (inode, durable) in self.unsynced(cut, blind) {
-            if let Some(Node { content: Content::File(own), .. }) = nodes.get_mut(&inode) {
-                *own = left_of(own, &durable.unwrap_or_default(), inode, bytes);
-            }
-        }
-        let unsynced = self.unsynced(cut, blind);
+        let mut unsynced = self.unsynced(cut, blind);
         let named = names_of(self.at(cut)).into_iter();
-        let unsynced: Vec<_> =
+        let of: Vec<_> =
             named.filter(|(inode, _)| unsynced.contains_key(inode)).map(|(_, name)| name).collect();
+        for (inode, node) in &mut nodes {
+            if let (Content::File(own), Some(durable)) = (&mut node.content, unsynced.remove(inode))
+            {
+                *own = left_of(own, &durable.unwrap_or_default(), *inode, bytes);
+            }
+        }
         let next = self.steps.get(cut).map_or("the end", |step| &step.told);
-        let there =
-            chosen.iter().map(|number| self.steps[*number].told.as_str()).collect::<Vec<_>>();
+        let named = |steps: &mut dyn Iterator<Item = &usize>| -> Vec<&str> {
+            steps.map(|number| self.steps[*number].told.as_str()).collect()
+        };
+        let there = named(&mut chosen.iter());
+        let missing = named(&mut pending.iter().filter(|step| !chosen.contains(step)));
         let told = format!(
-            "before {next}, with {bytes:?} bytes of {unsynced:?} and of {} changes {there:#?}",
-            pending.len()
+            "before {next}, with {bytes:?} bytes of {of:?}, with {there:#?}, without {missing:#?}"
         );
         State { told, acknowledged: cut == self.steps.len(), root: self.root, nodes }
     }

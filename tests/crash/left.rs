@@ -23,7 +23,7 @@ use crate::operation::open;
 const SHARING: &str = " is shared";
 
 /// Everything below a home, listed by name.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Left(BTreeMap<String, String>);
 
 /// All of `home`, listed so that two equal runs give the same list.

@@ -183,29 +183,25 @@ impl World {
 
     /// The home is as after an undisturbed operation, by name, kind, mode, time and content.
     pub(crate) fn nothing_left(&self, home: &Path) -> Result<(), String> {
-        self.is_after(home)?;
-        self.modules.keeps_all(home, self.scenario.before)?;
-        is_verified(home)?;
-        match self.scenario.operation {
-            Operation::Repair => {
-                self.quarantine(home)?;
-                left_in(home).without_repairs().must_be(&self.undisturbed.without_repairs())
-            }
-            Operation::Reset => {
-                left_in(home).without_numbers().must_be(&self.undisturbed.without_numbers())
-            }
-            _ => left_in(home).must_be(&self.undisturbed),
-        }
+        self.nothing_left_but(home, |left| left)
     }
 
     /// The same after a cut of the power, which may tear what a killed process leaves whole.
     pub(crate) fn nothing_but_torn_ends_left(&self, home: &Path) -> Result<(), String> {
+        self.nothing_left_but(home, |left| left.without_torn_ends())
+    }
+
+    /// The same, when both are looked at without something.
+    fn nothing_left_but(&self, home: &Path, seen: fn(Left) -> Left) -> Result<(), String> {
         self.is_after(home)?;
+        self.modules.keeps_all(home, self.scenario.before)?;
         is_verified(home)?;
-        let (left, wanted) =
-            (left_in(home).without_torn_ends(), self.undisturbed.without_torn_ends());
+        let (left, wanted) = (seen(left_in(home)), seen(self.undisturbed.clone()));
         match self.scenario.operation {
-            Operation::Repair => left.without_repairs().must_be(&wanted.without_repairs()),
+            Operation::Repair => {
+                self.quarantine(home)?;
+                left.without_repairs().must_be(&wanted.without_repairs())
+            }
             Operation::Reset => left.without_numbers().must_be(&wanted.without_numbers()),
             _ => left.must_be(&wanted),
         }
