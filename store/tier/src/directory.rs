@@ -153,13 +153,7 @@ impl Directory {
 impl Objects for Directory {
     fn get(&self, key: &Key, cancel: &Cancel) -> Result<Option<Found>, TierError> {
         let Some(meta) = self.look(key)? else { return Ok(None) };
-        if meta.len() > self.most {
-            return Err(TierError::TooLong {
-                place: self.place(),
-                key: key.clone(),
-                most: self.most,
-            });
-        }
+        TierError::unless_within(self.most, Some(meta.len()), &self.place(), key)?;
         let file = match open_regular(&self.path(key)) {
             Err(error) if is_missing(&error) => return Ok(None),
             opened => opened.map_err(|error| self.failed(error))?,

@@ -50,3 +50,20 @@ pub enum TierError {
     #[error("stopped before it was finished")]
     Cancelled,
 }
+
+impl TierError {
+    /// An error for an object that says it is longer than what is read of one. One that does not say is cut while it is read.
+    pub(crate) fn unless_within(
+        most: u64,
+        length: Option<u64>,
+        place: &str,
+        key: &crate::Key,
+    ) -> Result<(), Self> {
+        match length {
+            Some(length) if length > most => {
+                Err(Self::TooLong { place: place.to_owned(), key: key.clone(), most })
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -61,14 +61,8 @@ pub fn fetch_archive(
     limits: ArchiveLimits,
     memory: &MemoryBudget,
 ) -> Result<FetchedArchive, AcquireError> {
-    let archive = staging.fresh();
-    let tree = staging.fresh();
     let acquiring = ArchiveFetch { network, source, disk, staging, cancel, limits, memory };
-    acquiring.run(&archive, &tree).inspect_err(|_| {
-        // Others may need the room before the staging goes.
-        let _ = disk.remove_file(&archive);
-        let _ = disk.remove_tree(&tree);
-    })
+    acquiring.with_fresh_names(|archive, tree| acquiring.run(archive, tree))
 }
 
 /// The same, with the bytes of the archive from elsewhere: anyone may have made them.
@@ -86,13 +80,10 @@ pub fn archive_from(
     limits: ArchiveLimits,
     memory: &MemoryBudget,
 ) -> Result<FetchedArchive, AcquireError> {
-    let (archive, tree) = (staging.fresh(), staging.fresh());
     let acquiring = ArchiveFetch { network, source, disk, staging, cancel, limits, memory };
-    let received = acquiring.file().receive_from(&archive, bytes);
-    received.and_then(|received| acquiring.unpack(&archive, &tree, received)).inspect_err(|_| {
-        // Others may need the room before the staging goes.
-        let _ = disk.remove_file(&archive);
-        let _ = disk.remove_tree(&tree);
+    acquiring.with_fresh_names(|archive, tree| {
+        let received = acquiring.file().receive_from(archive, bytes)?;
+        acquiring.unpack(archive, tree, received)
     })
 }
 
@@ -109,6 +100,19 @@ pub(crate) struct ArchiveFetch<'a> {
 }
 
 impl ArchiveFetch<'_> {
+    /// Does it with names of its own for the archive and the tree. Nothing stays at them if it fails.
+    fn with_fresh_names(
+        &self,
+        acquire: impl FnOnce(&Path, &Path) -> Result<FetchedArchive, AcquireError>,
+    ) -> Result<FetchedArchive, AcquireError> {
+        let (archive, tree) = (self.staging.fresh(), self.staging.fresh());
+        acquire(&archive, &tree).inspect_err(|_| {
+            // Others may need the room before the staging goes.
+            let _ = self.disk.remove_file(&archive);
+            let _ = self.disk.remove_tree(&tree);
+        })
+    }
+
     /// Receives the archive at `path`, and unpacks it at `root`; both are free, and in the staging.
     pub(crate) fn run(&self, path: &Path, root: &Path) -> Result<FetchedArchive, AcquireError> {
         let received = self.file().receive(path)?;

@@ -176,10 +176,7 @@ impl Objects for Bucket {
         };
         self.refusals.was_read();
         let (length, written) = (found.meta.size, written(found.meta.last_modified));
-        if length > self.most {
-            let (place, key) = (self.place.clone(), key.clone());
-            return Err(TierError::TooLong { place, key, most: self.most });
-        }
+        TierError::unless_within(self.most, Some(length), &self.place, key)?;
         let bytes = Box::new(Pieces::of(found.into_stream()));
         let bytes = Arriving::new(bytes, exchange, self.stall, self.most, Some(length));
         Ok(Some(Found { bytes, length: Some(length), written }))

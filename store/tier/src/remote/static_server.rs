@@ -112,10 +112,7 @@ impl Objects for StaticServer {
         let exchange = Exchange::new(cancel);
         let Some(answer) = self.ask(&Method::GET, key, &exchange)? else { return Ok(None) };
         let (length, written) = (length(answer.headers()), written(answer.headers()));
-        if length.is_some_and(|length| length > self.most) {
-            let (place, key) = (self.place.clone(), key.clone());
-            return Err(TierError::TooLong { place, key, most: self.most });
-        }
+        TierError::unless_within(self.most, length, &self.place, key)?;
         let bytes = Box::new(answer.into_body().into_with_config().limit(u64::MAX).reader());
         let bytes = Arriving::new(bytes, exchange, self.stall, self.most, length);
         Ok(Some(Found { bytes, length, written }))
