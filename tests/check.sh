@@ -4,7 +4,10 @@ set -eu
 cd "$(dirname "$0")/.."
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --quiet -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+# The program and the library have one name, so their pages have one place: one after the other.
+export RUSTDOCFLAGS="-D warnings"
+cargo doc --package modstore-cli --bin modstore --no-deps --document-private-items --quiet
+cargo doc --workspace --no-deps --document-private-items --quiet
 
 # What macOS takes, where Linux can run it.
 sh tests/macos.sh --quick
