@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::{Cancel, Options, Policy, Silent, Store, SweepError, UpdateRequest};
+use modstore::{Cancel, Options, Policy, Silent, Store, UpdateRequest, errors::SweepError};
 use modstore_core::disk::{Act, Disk, Lock, LockWait, Observer, Verb};
 use modstore_testbed::{Repo, Running, TestHome};
 use rustix::process::Signal;

@@ -16,7 +16,7 @@ use std::{
 };
 
 use modstore::{
-    Cancel, Depth, Lease, Options, PurgeError, Silent, Store, UpdateRequest,
+    Cancel, Depth, Lease, Options, Silent, Store, UpdateRequest, errors::PurgeError,
     internals::commit::Journal,
 };
 use modstore_core::disk::{Act, Disk, Layout, Observer};

@@ -21,8 +21,10 @@ use std::{
 };
 
 use modstore::{
-    Cancel, Digest, Generation, Lease, Options, PlanError, Policy, Silent, Store, SweepError,
-    SweepPlan, SweepReport, UpdateRequest, internals::reclaim::Disagreement,
+    Cancel, Digest, Generation, Lease, Options, Policy, Silent, Store, SweepPlan, SweepReport,
+    UpdateRequest,
+    errors::{PlanError, SweepError},
+    internals::reclaim::Disagreement,
 };
 use modstore_core::disk::{Act, Disk, Lock, LockWait, Observer, Verb};
 use modstore_testbed::Repo;

@@ -6,9 +6,11 @@
 use std::error::Error;
 
 use modstore::{
-    AccessError, ActivateError, AddError, AllowError, BindError, DeclareError, DifferenceError,
-    ExposeError, JournalError, LeaseError, OpenError, PlanError, PurgeError, RemoveError,
-    RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError, VerifyError,
+    errors::{
+        AccessError, ActivateError, AddError, AllowError, BindError, DeclareError, DifferenceError,
+        ExposeError, JournalError, LeaseError, OpenError, PlanError, PurgeError, RemoveError,
+        RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError, VerifyError,
+    },
     internals::{
         commit::{BeginError, CommitError, ProjectLockError},
         ops::{

@@ -8,7 +8,7 @@ use std::{
 };
 
 use modstore::{
-    AddError, Cancel, Options, Policy, Silent, Store, UpdateReport, UpdateRequest,
+    Cancel, Options, Policy, Silent, Store, UpdateReport, UpdateRequest, errors::AddError,
     internals::import::CloneLayout,
 };
 use modstore_core::disk::Disk;

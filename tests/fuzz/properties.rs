@@ -17,7 +17,8 @@ mod beyond;
 use std::{fs, path::Path, path::PathBuf};
 
 use modstore::{
-    JournalError, ModuleName, Source, State,
+    ModuleName, Source, State,
+    errors::JournalError,
     internals::commit::{Frame, FrameError, Journal, Record},
 };
 use modstore_core::{

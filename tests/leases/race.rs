@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modstore::{Generation, Lease, LeaseError};
+use modstore::{Generation, Lease, errors::LeaseError};
 use modstore_core::disk::{Act, Disk, Observer, Verb};
 use modstore_testbed::{Running, TestHome, skip_loudly};
 

@@ -8,8 +8,10 @@ use std::{
 };
 
 use modstore::{
-    AddError, Addition, Cancel, ModuleName, Options, RemoveError, RollbackError, Silent, Source,
-    State, Store, UpdateError, UpdateReport, UpdateRequest, internals::commit::shown,
+    Addition, Cancel, ModuleName, Options, Silent, Source, State, Store, UpdateReport,
+    UpdateRequest,
+    errors::{AddError, RemoveError, RollbackError, UpdateError},
+    internals::commit::shown,
 };
 use modstore_core::model::{Binding, Lockfile, Subdirectory};
 use modstore_testbed::listing;

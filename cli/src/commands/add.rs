@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, io, path::Path};
 
 use clap::Args;
-use modstore::{AddError, Addition, ModuleName, Source, Store};
+use modstore::{Addition, ModuleName, Source, Store, errors::AddError};
 use modstore_core::model::{Subdirectory, Submodules};
 use schemars::JsonSchema;
 use serde::Serialize;

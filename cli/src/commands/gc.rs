@@ -6,7 +6,8 @@ use std::{num::NonZeroU16, time::Duration};
 
 use clap::Args;
 use modstore::{
-    Digest as StoreDigest, Policy, Store, SweepError, SweepPlan, SweepReport,
+    Digest as StoreDigest, Policy, Store, SweepPlan, SweepReport,
+    errors::SweepError,
     internals::{
         commit::EntryInfo,
         reclaim::{Disagreement as StoreDisagreement, Gone, Kept, Sizes},

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use clap::Args;
-use modstore::{AddError, ModuleName, Store, UpdateReport};
+use modstore::{ModuleName, Store, UpdateReport, errors::AddError};
 use modstore_core::model::nearest;
 use schemars::JsonSchema;
 use serde::Serialize;

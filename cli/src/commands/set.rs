@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::Args;
-use modstore::{ModuleName, SetError, Source};
+use modstore::{ModuleName, Source, errors::SetError};
 use modstore_core::model::{Declared, Reference, Subdirectory};
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use clap::Args;
 use modstore::{
-    Depth, Finding, Generation, ModuleName, RepairReport, Verification, VerifyError,
+    Depth, Finding, Generation, ModuleName, RepairReport, Verification,
+    errors::VerifyError,
     internals::check::{self, Checked, Repaired},
 };
 use schemars::JsonSchema;

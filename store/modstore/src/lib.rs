@@ -71,20 +71,22 @@ pub use {
 // What happens meanwhile.
 pub use modstore_core::events::{Event, Events, Silent, Step};
 
-// What can go wrong: one error for each verb.
-pub use {
-    access::{AccessError, OpenError},
-    check::{RepairError, VerifyError},
-    commit::JournalError,
-    declare::DeclareError,
-    ops::{
-        ActivateError, AddError, AllowError, DifferenceError, ExposeError, RemoveError, ResetError,
-        RollbackError, SetError,
-    },
-    reclaim::{LeaseError, PlanError, SweepError},
-    reset::PurgeError,
-    update::{BindError, UpdateError},
-};
+/// What can go wrong: one error for each verb. Each says whether the change happened.
+pub mod errors {
+    pub use crate::{
+        access::{AccessError, OpenError},
+        check::{RepairError, VerifyError},
+        commit::JournalError,
+        declare::DeclareError,
+        ops::{
+            ActivateError, AddError, AllowError, DifferenceError, ExposeError, RemoveError,
+            ResetError, RollbackError, SetError,
+        },
+        reclaim::{LeaseError, PlanError, SweepError},
+        reset::PurgeError,
+        update::{BindError, UpdateError},
+    };
+}
 
 // The values in all of these.
 pub use modstore_core::model::{Digest, Generation, ModuleName, Source, escaped};

@@ -17,7 +17,8 @@ use std::{
 };
 
 use modstore::{
-    AddError, Cancel, Digest, Generation, JournalError, Options, Silent, State, Store, UpdateError,
+    Cancel, Digest, Generation, Options, Silent, State, Store,
+    errors::{AddError, JournalError, UpdateError},
     internals::commit::{BeginError, Frame, FrameError, Journal, Record, shown},
 };
 use modstore_core::{

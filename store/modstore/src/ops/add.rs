@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    AccessError, Cancel, Context, Store,
+    Cancel, Context, Store,
+    access::AccessError,
     declare::{self, Addition, DeclareError},
     events::Events,
     model::{Lockfile, ModuleName, TierSettings},

@@ -1,7 +1,8 @@
 //! `allow`: which builds may run in this store.
 
 use crate::{
-    AccessError, Cancel, Store,
+    Cancel, Store,
+    access::AccessError,
     consent::{self, DeclaredBuild},
     declare::DeclareError,
     events::Events,

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    AccessError, Cancel, Store,
+    Cancel, Store,
+    access::AccessError,
     check::{self, Finding},
     commit::{BeginError, JournalError, LinkError, Locked, Standing, text_of},
     declare::DeclareError,

@@ -12,7 +12,8 @@
 use std::path::Path;
 
 use crate::{
-    AccessError, Cancel, Context, Store,
+    Cancel, Context, Store,
+    access::AccessError,
     commit::{JournalError, is_unfinished},
     declare::{self, DeclareError},
     disk::{DiskError, Staging, names_in},

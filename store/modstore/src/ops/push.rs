@@ -1,7 +1,8 @@
 //! `push`: what is current is published to shared tiers.
 
 use crate::{
-    AccessError, Cancel, Store,
+    Cancel, Store,
+    access::AccessError,
     commit::JournalError,
     declare::DeclareError,
     disk::StagingError,

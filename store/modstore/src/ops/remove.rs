@@ -1,7 +1,8 @@
 //! `remove`: modules leave `modules.toml` and the current generation together.
 
 use crate::{
-    AccessError, Cancel, Store,
+    Cancel, Store,
+    access::AccessError,
     declare::{self, DeclareError},
     disk::{DiskError, LockError},
     environment::EnvironmentLockError,

@@ -20,7 +20,7 @@ impl Store {
         let _leftovers = self.report_leftovers(events);
         let context = self.context(events, cancel);
         if context.disk.has_failed_to_sync() {
-            return Err(crate::AccessError::Poisoned.into());
+            return Err(crate::access::AccessError::Poisoned.into());
         }
         if !check::has_parts(self.layout()) {
             return Ok(RepairReport::default());

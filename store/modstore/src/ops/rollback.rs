@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    AccessError, Cancel, Store,
+    Cancel, Store,
+    access::AccessError,
     commit::{CommitError, JournalError, State, Transaction, now},
     disk::is_whole,
     environment::EnvironmentLockError,

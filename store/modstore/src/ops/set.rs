@@ -4,7 +4,8 @@
 //! the server cannot be asked, the declaration is changed all the same.
 
 use crate::{
-    AccessError, Cancel, Store,
+    Cancel, Store,
+    access::AccessError,
     declare::{self, DeclareError},
     events::Events,
     model::{self, EditError, ModuleName, Source, Stage},

@@ -51,7 +51,7 @@ impl Store {
     }
 
     fn is_made(&self) -> Result<bool, SweepError> {
-        let format = Format::read(self.layout()).map_err(crate::AccessError::from)?;
+        let format = Format::read(self.layout()).map_err(crate::access::AccessError::from)?;
         Ok(format.is_some())
     }
 
