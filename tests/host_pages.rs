@@ -10,8 +10,9 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 use modstore_testbed::{Python, PythonTools, skip_loudly};
 
 /// The pages that are followed, with the programs of the system that each needs.
-const PAGES: [(&str, &[&str]); 12] = [
+const PAGES: [(&str, &[&str]); 13] = [
     ("README", &[]),
+    ("tutorial", &[]),
     ("hosts", &[]),
     ("amplifier", &[]),
     ("ci", &[]),
@@ -26,7 +27,7 @@ const PAGES: [(&str, &[&str]); 12] = [
 ];
 
 /// Those that are not in `docs/hosts/`.
-const APART: [&str; 3] = ["README", "hosts", "fleet"];
+const APART: [&str; 4] = ["README", "tutorial", "hosts", "fleet"];
 
 fn follow(page: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -43,7 +44,7 @@ fn follow(page: &str) {
         .arg(root.join("tests/host_pages/follow.py"))
         .arg(match page {
             "README" => root.join("README.md"),
-            "hosts" | "fleet" => root.join("docs").join(page).with_extension("md"),
+            "tutorial" | "hosts" | "fleet" => root.join("docs").join(page).with_extension("md"),
             page => root.join("docs/hosts").join(page).with_extension("md"),
         })
         .args(["--program", env!("CARGO_BIN_EXE_modstore")])
@@ -56,6 +57,11 @@ fn follow(page: &str) {
 #[test]
 fn the_readme_can_be_typed_as_it_stands() {
     follow("README");
+}
+
+#[test]
+fn the_tutorial_can_be_typed_as_it_stands() {
+    follow("tutorial");
 }
 
 #[test]

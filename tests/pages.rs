@@ -7,7 +7,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
+
+use modstore_core::model::{Declarations, read_tiers};
 
 /// All pages of the repository.
 fn pages() -> Vec<PathBuf> {
@@ -95,8 +98,59 @@ fn a_link_in_code_is_none_and_an_anchor_is_made_as_forges_make_it() {
 #[test]
 fn the_costs_of_a_fleet_are_what_its_script_prints() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    let ran = std::process::Command::new("python3").arg(docs.join("fleet.py")).output().unwrap();
+    let ran = Command::new("python3").arg(docs.join("fleet.py")).output().unwrap();
     let printed = String::from_utf8(ran.stdout).unwrap();
     assert!(ran.status.success() && printed.lines().count() > 5, "{printed}");
     assert!(fs::read_to_string(docs.join("fleet.md")).unwrap().contains(&printed), "{printed}");
+}
+
+/// The TOML blocks of a page, in their order.
+fn examples(page: &str) -> Vec<&str> {
+    page.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect()
+}
+
+/// What a source file quotes where it lists the keys that a table may have.
+fn known_keys(file: &str) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../store/core/src/model");
+    let text = fs::read_to_string(root.join(file)).unwrap();
+    let openings = [".only(&[", "KEYS: [&str;", "KEYS: [&'static str;"];
+    let lists = openings.iter().flat_map(|opening| text.split(*opening).skip(1));
+    let quoted =
+        lists.flat_map(|rest| rest.split_once(';').unwrap().0.split('"').skip(1).step_by(2));
+    quoted.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_reference_has_every_key_and_its_examples_are_accepted() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference.md");
+    let page = fs::read_to_string(page).unwrap();
+    let [modules, tiers] = examples(&page)[..] else { panic!("the examples are others") };
+    let declared = Declarations::parse(modules, "/home".as_ref(), None).unwrap();
+    assert_eq!((declared.modules.len(), read_tiers(tiers).unwrap().len()), (3, 1));
+    let mut keys = known_keys("declarations.rs");
+    keys.extend(["build_spec.rs", "tier_settings.rs"].into_iter().flat_map(known_keys));
+    assert!(keys.len() > 20, "the keys are listed somewhere else: {keys:?}");
+    let containers = ["modules", "build", "tier"];
+    for key in keys.iter().filter(|key| !containers.contains(&key.as_str())) {
+        assert!(page.contains(&format!("| `{key}` |")), "{key} has no row");
+        let shown = [modules, tiers].join("\n");
+        assert!(
+            shown.lines().any(|line| line.starts_with(&format!("{key} ="))),
+            "{key}: no example"
+        );
+    }
+}
+
+#[test]
+fn the_reference_has_every_variable_that_the_help_names() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference.md");
+    let page = fs::read_to_string(page).unwrap();
+    let help = Command::new(env!("CARGO_BIN_EXE_modstore")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let words = help.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+    let variables: Vec<_> = words.filter(|word| word.starts_with("MODSTORE_")).collect();
+    assert!(variables.len() > 15, "{variables:?}");
+    for variable in variables {
+        assert!(page.contains(&format!("`{variable}")), "{variable} has no row");
+    }
 }

@@ -5,8 +5,5 @@ set_up() {
     export PATH="$PROGRAMS:/usr/local/bin:/usr/bin:/bin"
     export PIP_NO_INDEX=1 PIP_FIND_LINKS="$TOOLS/wheels" PIP_DISABLE_PIP_VERSION_CHECK=1
     real "git, venv and pip"
-    sed -n '/^mkdir -p \/tmp\/try/,/^```/p' "$HERE/../../README.md" | sed -e '/^```/d' -e "s|/tmp/try|$TMPDIR/try|g" >"$TMPDIR/example"
-    # shellcheck disable=SC1091 # it was just written
-    . "$TMPDIR/example"
-    cd() { builtin cd "$TMPDIR/try" || exit; }
+    example "$HERE/../../README.md"
 }

@@ -29,3 +29,11 @@ program() {
         stand_in "$2"
     fi
 }
+
+# Runs the block of commands by which the page $1 makes its example, in the directory that it calls /tmp/try.
+example() {
+    sed -n '/^mkdir -p \/tmp\/try/,/^```/p' "$1" | sed -e '/^```/d' -e "s|/tmp/try|$TMPDIR/try|g" >"$TMPDIR/example"
+    # shellcheck disable=SC1091 # it was just written
+    . "$TMPDIR/example"
+    cd() { builtin cd "$TMPDIR/try" || exit; }
+}
