@@ -197,6 +197,15 @@ fn a_default_branch_that_is_renamed_at_the_same_commit_is_an_update() {
 }
 
 #[test]
+fn another_reference_to_the_same_commit_is_told_as_that() {
+    let world = World::new();
+    world.update();
+    world.repo.branch("trunk", &world.repo.rev("HEAD").unwrap());
+    let printed = world.home.run(&["set", "head", "--ref", "trunk"]).stdout;
+    assert!(printed.contains("(same commit)\n"), "{printed}");
+}
+
+#[test]
 fn an_entry_that_is_gone_is_fetched_again() {
     let world = World::new();
     world.update();

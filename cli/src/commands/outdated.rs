@@ -182,6 +182,9 @@ impl OutdatedModule {
             (PlannedChange::Held, Some(to)) => Some(format!("{from} (held; not {})", short(to))),
             (PlannedChange::Built, _) => Some(format!("{from} → built again")),
             (PlannedChange::Removed, _) => Some("would be removed".into()),
+            (PlannedChange::Updated, Some(to)) if from == short(to) => {
+                Some(format!("{from} (same commit)"))
+            }
             (PlannedChange::Updated, Some(to)) => Some(format!("{from} → {}", short(to))),
             (PlannedChange::Updated, None) => Some(format!("{from} → another source")),
         }
