@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone says what there is.
 
-.PHONY: help demo test check bench golden schema sabotage dist dist-check
+.PHONY: help demo test check bench golden schema sabotage site dist dist-check
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -28,6 +28,10 @@ golden:
 ## make schema  write docs/json.schema.json, to be read before it is committed
 schema:
 	UPDATE_GOLDEN=1 cargo nextest run -p modstore-cli --bin modstore -E 'test(schema) or test(troubleshooting)'
+
+## make site     the documentation as a site, in target/site/book/, with every link followed
+site:
+	python3 docs/site.py
 
 ## make dist     every artifact of a release that this machine can make, in dist/
 dist:
