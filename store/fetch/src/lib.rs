@@ -50,7 +50,9 @@ pub use local_clone::{CloneError, LocalClone, LocalWork, commit_from_clone};
 pub use mirror::MirrorPlace;
 pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
 pub use pack_of_entry::{PackingError, is_longer_than, write_pack};
-pub use protocol::{ContentSource, Network, NewerTag, Resolved, Session, Tip, Wanted, is_short_id};
+pub use protocol::{
+    ContentSource, Network, NewerTag, Resolved, Session, Tip, Wanted, is_sha256_id, is_short_id,
+};
 pub use subdirectory::find_part;
 pub use submodules::{Submodule, SubmoduleList};
 pub use thin_pack::write_thin_pack;
