@@ -192,7 +192,7 @@ impl<'w> PackWriter<'w> {
         }
     }
 
-    /// An object as a delta of one that the reader has: the delta, deflated, of so many bytes.
+    /// An object as a delta of one that the reader has: the size of the delta, and the delta deflated.
     pub(crate) fn delta(
         &mut self,
         base: &ObjectId,

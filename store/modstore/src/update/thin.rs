@@ -1,7 +1,7 @@
 //! Thin packs: beside the whole pack of a commit, what changed since an earlier commit of the same repository, for those who
 //! have that one.
 //!
-//! They are a saving and no more. Nothing refers to one, a reader without its base never asks for it, and what cannot be
+//! They only save bytes. Nothing refers to one, a reader without its base never asks for it, and what cannot be
 //! used costs the whole pack. So one that is not published is no error.
 //!
 //! Limits: against one earlier commit, the one that a store that follows the same modules has most likely.
@@ -19,7 +19,7 @@ use crate::{
     tier::{LONG_PACK, PublishTo},
 };
 
-/// A thin pack is published if the whole one has at least so many times its bytes.
+/// A thin pack is published if the whole one has at least this many times its bytes.
 const WORTH: u64 = 2;
 
 /// A thin pack that may be published.
