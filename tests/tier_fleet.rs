@@ -12,9 +12,14 @@
 #[path = "tiers/world.rs"]
 mod world;
 
-use std::time::Duration;
+use std::{
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
-use modstore_testbed::{FarWire, Nginx, Random, RequestLog, SeaweedFs, TestHome};
+use modstore_testbed::{
+    Change, FarWire, Nginx, Random, RequestLog, ScriptedServer, SeaweedFs, TestHome,
+};
 use rustix::process::Signal;
 use world::{World, counts, run, sources};
 
@@ -93,6 +98,69 @@ fn a_directory_that_is_a_tier_is_one_on_a_static_server_too() {
     let answer = run(&reader, &["update", "--locked", "--tier", &url]);
     assert_eq!(counts(&answer), [0, 1, 0, 0], "{answer}");
     world.assert_all_as_git(&reader);
+}
+
+#[test]
+fn a_long_module_that_changed_is_one_request_for_its_thin_pack() {
+    let world = World::new(1);
+    let files = |version: u64, numbers: std::ops::Range<u64>| {
+        let file = |number| {
+            let mut random = Random::at(3, &[number]);
+            let lines = (0..150).map(|_| format!("{:016x}{:016x}\n", random.draw(), random.draw()));
+            let text = format!("version {version}\n{}", lines.collect::<String>());
+            Change::write(format!("dir{}/file{number}", number % 10), text)
+        };
+        numbers.map(file).collect::<Vec<_>>()
+    };
+    world.repos[0].commit("main", &files(1, 0..400));
+    let publisher = world.publisher();
+    let Some(nginx) = Nginx::start(world.root.path()) else { return };
+    let url = format!("http://127.0.0.1:{}/tier", nginx.port());
+    let args = ["update", "--locked", "--tier", &url, "--tier", "only"];
+    let reader = world.clone_of(&publisher);
+    run(&reader, &args);
+    world.repos[0].commit("main", &files(2, 0..10));
+    run(&publisher, &["update", "--publish", "--tier", &world.tier_url()]);
+    let (asked, lock) = (nginx.requests().len(), "modules.lock");
+    std::fs::copy(publisher.path().join(lock), reader.path().join(lock)).unwrap();
+    let answer = run(&reader, &args);
+    assert_eq!((counts(&answer), &answer["tier"]["thin"]), ([1, 0, 0, 0], &1.into()), "{answer}");
+    let requests = nginx.requests().split_off(asked);
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    assert!(requests[0].contains(".from/") && requests[0].ends_with(" 200"), "{requests:?}");
+    world.assert_all_as_git(&reader);
+}
+
+#[test]
+fn a_tier_that_gives_a_byte_a_second_costs_one_wait_for_all_modules() {
+    let world = World::new(30);
+    for jobs in [1, 8] {
+        let drip = ScriptedServer::start(|_, stream| {
+            let mut stream = stream.try_clone().unwrap();
+            std::thread::spawn(move || {
+                let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
+                let mut sent = stream.write_all(head);
+                while sent.is_ok() {
+                    sent = stream.write_all(b"P");
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+            });
+        });
+        let home = world.home();
+        let text = "[[tier]]\nurl = \"http://127.0.0.1:PORT/tier\"\nstall-timeout = \"2s\"\n";
+        let text = text.replace("PORT", &drip.port().to_string());
+        std::fs::write(home.path().join("config.toml"), text).unwrap();
+        let begun = Instant::now();
+        let ran = home.run(&["update", "--jobs", &jobs.to_string(), "--json"]).ok();
+        let (took, answer) = (begun.elapsed(), ran.json());
+        assert_eq!(sources(&answer), vec!["git"; 30]);
+        assert!(drip.heads().len() <= jobs, "{} requests with {jobs} jobs", drip.heads().len());
+        assert_eq!(ran.stderr.matches("shared tier").count(), 1, "{ran:?}");
+        assert!(ran.stderr.contains("it is not asked again now"), "{ran:?}");
+        // One wait of two seconds, seen at the next byte, and what the modules take from git.
+        assert!(took < Duration::from_secs(12), "{took:?} with {jobs} jobs");
+        world.assert_all_as_git(&home);
+    }
 }
 
 #[test]

@@ -15,6 +15,10 @@ mod world;
 mod fleet;
 #[path = "tiers/packs.rs"]
 mod packs;
+#[path = "tiers/thin.rs"]
+mod thin;
+#[path = "tiers/renewal.rs"]
+mod renewal;
 #[path = "tiers/lying.rs"]
 mod lying;
 #[path = "tiers/ill.rs"]

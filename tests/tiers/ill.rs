@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use modstore_testbed::ScriptedServer;
+
 use crate::world::{World, counts, run, sources};
 
 #[test]
@@ -86,4 +88,32 @@ fn a_tier_that_cannot_be_written_to_changes_nothing_of_an_update() {
     world.assert_all_as_git(&home);
     let ran = home.run(&["push", "--tier", &url]).fails(1);
     assert!(ran.stderr.contains("module0: not published: no tier took it"), "{ran:?}");
+}
+
+#[test]
+fn an_id_of_a_sha_256_repository_is_refused_by_name_before_anything_is_asked() {
+    let world = World::new(1);
+    let publisher = world.publisher();
+    let tier = ScriptedServer::start(|_, _| {});
+    let url = format!("http://127.0.0.1:{}/tier", tier.port());
+    let id = "ab".repeat(32);
+    world.git.forget();
+    let home = world.home();
+    home.declare(&[("module0", &format!("{}@{id}", world.source(&world.repos[0])))]);
+    for only in [&[][..], &["--tier", "only"]] {
+        let args = [&["update", "--tier", &url, "--json"], only].concat();
+        let answer = home.run(&args).fails(1).json();
+        let failed = &answer["failed"][0];
+        assert_eq!((&failed["class"], &failed["code"]), (&"permanent".into(), &"source".into()));
+        let said = failed.to_string();
+        assert!(said.contains(&format!("{id} has 64 digits")), "{said}");
+    }
+    // Nor is one that a lock has.
+    let reader = world.clone_of(&publisher);
+    let lock = reader.path().join("modules.lock");
+    let commit = world.repos[0].rev("main").unwrap();
+    std::fs::write(&lock, std::fs::read_to_string(&lock).unwrap().replace(&commit, &id)).unwrap();
+    let ran = reader.run(&["update", "--locked", "--tier", &url]).fails(2);
+    assert!(ran.stderr.contains("40 hex digits"), "{ran:?}");
+    assert_eq!((tier.heads().len(), world.git.stats().connections), (0, 0));
 }

@@ -67,6 +67,8 @@ pub(crate) struct Update {
 pub(crate) struct Tier {
     /// Objects that came from a tier and proved to be what was asked for.
     hits: u64,
+    /// Hits that were thin packs: what changed since a commit that this store has.
+    thin: u64,
     /// Objects that no tier has.
     misses: u64,
     /// Objects that did not prove to be what was asked for.
@@ -108,8 +110,8 @@ impl From<TreeFrom> for FoundIn {
 
 impl From<TierCounts> for Tier {
     fn from(counts: TierCounts) -> Self {
-        let TierCounts { hits, misses, refused, errors, bytes, published, deferred } = counts;
-        Self { hits, misses, refused, errors, bytes, published, deferred }
+        let TierCounts { hits, thin, misses, refused, errors, bytes, published, deferred } = counts;
+        Self { hits, thin, misses, refused, errors, bytes, published, deferred }
     }
 }
 

@@ -19,6 +19,7 @@ mod lfs;
 mod mirror;
 mod fetched_commit;
 mod pack_of_entry;
+mod thin_pack;
 mod local_clone;
 mod composed;
 mod archive;
@@ -48,10 +49,13 @@ pub use limits::{
 pub use local_clone::{CloneError, LocalClone, LocalWork, commit_from_clone};
 pub use mirror::MirrorPlace;
 pub use pack::{Base, FindObject, MemoryBudget, base_is_usable};
-pub use pack_of_entry::{PackingError, write_pack};
-pub use protocol::{ContentSource, Network, NewerTag, Resolved, Session, Tip, Wanted, is_short_id};
+pub use pack_of_entry::{PackingError, is_longer_than, write_pack};
+pub use protocol::{
+    ContentSource, Network, NewerTag, Resolved, Session, Tip, Wanted, is_sha256_id, is_short_id,
+};
 pub use subdirectory::find_part;
 pub use submodules::{Submodule, SubmoduleList};
+pub use thin_pack::write_thin_pack;
 pub use transport::{Lane, Lanes, Way, WayTaken};
 pub use tree::{Collision, UnpackOptions, WrittenTree, checkout_into, unpack_into};
 pub use tree_rules::{DEEPEST, LONGEST_LINK, LONGEST_PATH, RefusedTree, RejectReason};

@@ -63,12 +63,8 @@ pub fn write_pack(
     cancel: &Cancel,
 ) -> Result<(), PackingError> {
     let base = entry.as_base();
-    let commit = entry.commits.find(&base.commit).ok_or(PackingError::NoCommit(base.commit))?;
-    let root = root_in(&base.commit, commit).map_err(PackingError::Damaged)?;
+    let commit = commit_object(entry, &base)?;
     let untold = || PackingError::Untold(base.commit);
-    if root != base.git.root || !base_is_usable(&base) {
-        return Err(untold());
-    }
     let contents = PackedObjects::of(&base).ok_or_else(untold)?;
     let count = u32::try_from(1 + contents.trees.len() + contents.blobs.len());
     let mut pack = PackWriter::begin(to, count.map_err(|_| untold())?)?;
@@ -85,16 +81,49 @@ pub fn write_pack(
     pack.finish()
 }
 
+/// The commit object of an entry whose trees can be made again.
+pub(crate) fn commit_object<'e>(
+    entry: &'e BaseEntry,
+    base: &Base<'_>,
+) -> Result<&'e [u8], PackingError> {
+    let commit = entry.commits.find(&base.commit).ok_or(PackingError::NoCommit(base.commit))?;
+    let root = root_in(&base.commit, commit).map_err(PackingError::Damaged)?;
+    match root == base.git.root && base_is_usable(base) {
+        true => Ok(commit),
+        false => Err(PackingError::Untold(base.commit)),
+    }
+}
+
+/// Whether the trees and blobs of an entry's commit have more bytes than this before they are deflated. No, if the trees cannot
+/// be made again, so that nothing can be fetched against them.
+#[must_use]
+pub fn is_longer_than(entry: &BaseEntry, bytes: u64) -> bool {
+    // A file's lines in the trees have less bytes than its path and 64; a pointer has at most 1,024.
+    let at_most = |file: &TreeFile| file.size.max(1024) + file.path.len() as u64 + 64;
+    if entry.manifest.files().iter().map(at_most).sum::<u64>() <= bytes {
+        return false;
+    }
+    let base = entry.as_base();
+    if !base_is_usable(&base) {
+        return false;
+    }
+    let Some(contents) = PackedObjects::of(&base) else { return false };
+    let trees = contents.trees.iter().map(|(_, tree)| tree.len() as u64);
+    let pointer = |file| base.pointer_of(file).map(|pointer| pointer.len() as u64);
+    let blobs = contents.blobs.iter().map(|(_, file)| pointer(file).unwrap_or(file.size));
+    trees.chain(blobs).sum::<u64>() > bytes
+}
+
 /// The objects of a commit's tree, each once, in the order in which a walk from the root comes by them.
 #[derive(Default)]
-struct PackedObjects<'b> {
+pub(crate) struct PackedObjects<'b> {
     trees: Vec<(ObjectId, &'b [u8])>,
     blobs: Vec<(ObjectId, &'b TreeFile)>,
-    seen: HashSet<ObjectId>,
+    pub(crate) seen: HashSet<ObjectId>,
 }
 
 impl<'b> PackedObjects<'b> {
-    fn of(base: &'b Base<'_>) -> Option<Self> {
+    pub(crate) fn of(base: &'b Base<'_>) -> Option<Self> {
         let mut contents = Self::default();
         contents.walk(base, base.git.root)?;
         Some(contents)
@@ -121,13 +150,13 @@ impl<'b> PackedObjects<'b> {
 }
 
 /// Writes a pack, and its hash at the end.
-struct PackWriter<'w> {
+pub(crate) struct PackWriter<'w> {
     to: &'w mut dyn Write,
     hasher: Hasher,
 }
 
 impl<'w> PackWriter<'w> {
-    fn begin(to: &'w mut dyn Write, objects: u32) -> Result<Self, PackingError> {
+    pub(crate) fn begin(to: &'w mut dyn Write, objects: u32) -> Result<Self, PackingError> {
         let mut pack = Self { to, hasher: gix::hash::hasher(gix::hash::Kind::Sha1) };
         let header = [*b"PACK", 2_u32.to_be_bytes(), objects.to_be_bytes()];
         pack.write_all(&header.concat()).map_err(PackingError::Write)?;
@@ -135,12 +164,12 @@ impl<'w> PackWriter<'w> {
     }
 
     /// An object that is held in memory.
-    fn object(&mut self, kind: Kind, bytes: &[u8]) -> Result<(), PackingError> {
+    pub(crate) fn object(&mut self, kind: Kind, bytes: &[u8]) -> Result<(), PackingError> {
         self.stream(kind, bytes.len() as u64, &mut &*bytes)
     }
 
     /// The blob of a file, which must be the one that its id says.
-    fn blob(
+    pub(crate) fn blob(
         &mut self,
         base: &Base<'_>,
         file: &TreeFile,
@@ -163,9 +192,21 @@ impl<'w> PackWriter<'w> {
         }
     }
 
+    /// An object as a delta of one that the reader has: the size of the delta, and the delta deflated.
+    pub(crate) fn delta(
+        &mut self,
+        base: &ObjectId,
+        size: u64,
+        deflated: &[u8],
+    ) -> Result<(), PackingError> {
+        let head = [&header_of(DELTA_OF_ID, size), base.as_slice()].concat();
+        let written = self.write_all(&head).and_then(|()| self.write_all(deflated));
+        written.map_err(PackingError::Write)
+    }
+
     fn stream(&mut self, kind: Kind, size: u64, from: &mut dyn Read) -> Result<(), PackingError> {
         let mut write = || -> io::Result<()> {
-            self.write_all(&header_of(kind, size))?;
+            self.write_all(&header_of(number_of(kind), size))?;
             let mut deflating = ZlibEncoder::new(&mut *self, Compression::default());
             let copied = io::copy(&mut from.take(size), &mut deflating)?;
             deflating.finish()?;
@@ -177,7 +218,7 @@ impl<'w> PackWriter<'w> {
         write().map_err(PackingError::Write)
     }
 
-    fn finish(self) -> Result<(), PackingError> {
+    pub(crate) fn finish(self) -> Result<(), PackingError> {
         let hash = self.hasher.try_finalize();
         let hash =
             hash.map_err(|error| PackingError::Write(io::Error::other(error.to_string())))?;
@@ -200,14 +241,21 @@ impl Write for PackWriter<'_> {
     }
 }
 
-/// The beginning of an object in a pack: three bits of its kind, and its size, the lowest bits first.
-fn header_of(kind: Kind, size: u64) -> Vec<u8> {
-    let kind = match kind {
+/// What a pack calls a delta of an object by its id.
+const DELTA_OF_ID: u8 = 7;
+
+/// What a pack calls an object that is whole.
+const fn number_of(kind: Kind) -> u8 {
+    match kind {
         Kind::Commit => 1,
         Kind::Tree => 2,
         Kind::Blob => 3,
         Kind::Tag => 4,
-    };
+    }
+}
+
+/// The beginning of an object in a pack: three bits of its kind, and its size, the lowest bits first.
+fn header_of(kind: u8, size: u64) -> Vec<u8> {
     let low = |bits: u64| u8::try_from(size & bits).unwrap_or_default();
     let mut header = vec![kind << 4 | low(0x0f)];
     let mut rest = size >> 4;
@@ -227,10 +275,10 @@ mod tests {
 
     #[test]
     fn a_size_is_written_with_its_lowest_bits_first() {
-        assert_eq!(header_of(Kind::Commit, 0), [0x10]);
-        assert_eq!(header_of(Kind::Tree, 15), [0x2f]);
-        assert_eq!(header_of(Kind::Blob, 16), [0xb0, 0x01]);
-        assert_eq!(header_of(Kind::Blob, 0x1234), [0xb4, 0xa3, 0x02]);
-        assert_eq!(header_of(Kind::Blob, 1 << 32), [0xb0, 0x80, 0x80, 0x80, 0x80, 0x01]);
+        assert_eq!(header_of(1, 0), [0x10]);
+        assert_eq!(header_of(2, 15), [0x2f]);
+        assert_eq!(header_of(3, 16), [0xb0, 0x01]);
+        assert_eq!(header_of(3, 0x1234), [0xb4, 0xa3, 0x02]);
+        assert_eq!(header_of(3, 1 << 32), [0xb0, 0x80, 0x80, 0x80, 0x80, 0x01]);
     }
 }

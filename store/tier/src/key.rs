@@ -20,6 +20,12 @@ impl Key {
         Self::fanned("git/sha1", commit, &format!(".from/{base}.pack"))
     }
 
+    /// Whether it is a pack of this commit, whole or thin.
+    #[must_use]
+    pub fn is_of_commit(&self, commit: &str) -> bool {
+        self.0.starts_with(&Self::fanned("git/sha1", commit, ".").0)
+    }
+
     /// An archive's own bytes.
     #[must_use]
     pub fn archive(sha256: &str) -> Self {

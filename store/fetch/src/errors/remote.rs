@@ -65,6 +65,12 @@ pub enum RemoteError {
         /// Redacted.
         url: String,
     },
+    /// What is wanted is named by the id of a commit of another kind of repository. Nothing was asked.
+    #[error("{id} has 64 digits, as a commit of a SHA-256 repository, and those are not supported")]
+    Sha256Id {
+        /// What was asked for.
+        id: String,
+    },
     /// The user asked to stay off the network.
     #[error("{url} was not asked, because the network is not to be used")]
     Offline {
@@ -119,6 +125,7 @@ impl RemoteError {
             Self::Address { .. }
             | Self::Forbidden { .. }
             | Self::SecretInAddress { .. }
+            | Self::Sha256Id { .. }
             | Self::NoSuchRef { .. }
             | Self::AmbiguousId { .. }
             | Self::Empty { .. } => Class::Permanent,
@@ -129,9 +136,10 @@ impl RemoteError {
     #[must_use]
     pub const fn code(&self) -> FailureCode {
         match self {
-            Self::Address { .. } | Self::Forbidden { .. } | Self::SecretInAddress { .. } => {
-                FailureCode::Source
-            }
+            Self::Address { .. }
+            | Self::Forbidden { .. }
+            | Self::SecretInAddress { .. }
+            | Self::Sha256Id { .. } => FailureCode::Source,
             Self::Offline { .. } => FailureCode::Offline,
             Self::Failed { source, .. } => source.code(),
             Self::NoSuchRef { .. } => FailureCode::NoSuchReference,
@@ -148,6 +156,7 @@ impl RemoteError {
             Self::Address { .. }
             | Self::Forbidden { .. }
             | Self::SecretInAddress { .. }
+            | Self::Sha256Id { .. }
             | Self::Offline { .. } => RemoteStage::Connect,
             Self::NoSuchRef { .. } | Self::AmbiguousId { .. } | Self::Empty { .. } => {
                 RemoteStage::List
@@ -192,6 +201,9 @@ impl RemoteError {
                 "give the password to a credential helper, or see transfer.credentialsInUrl in the git configuration"
                     .into(),
             ),
+            Self::Sha256Id { .. } => {
+                Some("name a branch, a tag, or all 40 digits of the id of a commit".into())
+            }
             Self::Offline { .. } => Some("try again without --offline".into()),
             Self::AmbiguousId { .. } => Some("write all 40 digits of the commit's id".into()),
             Self::Address { .. } => Some("correct the module's source".into()),
@@ -228,9 +240,6 @@ fn hint_for_name(name: &str) -> String {
         4..40 if is_hex => format!(
             "a commit that no branch or tag names now needs all 40 digits of its id; in a clone, `git rev-parse {name}` prints them"
         ),
-        64 if is_hex => {
-            "the id of a commit has 40 digits; ids of 64 are those of SHA-256 repositories, which are not supported".into()
-        }
         _ => "correct what stands behind @ in the module's source".into(),
     }
 }

@@ -247,3 +247,52 @@ pub(crate) fn hash_of(kind: Kind, data: &[u8]) -> Result<ObjectId, PackError> {
 pub(crate) fn name_of(path: &BString) -> &BStr {
     path.rsplit_once_str("/").map_or(path.as_bstr(), |(_, name)| name.as_bstr())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first 320 bytes of the two files that were published in 2017 as the first collision of SHA-1 (<https://shattered.io>).
+    fn colliding() -> [Vec<u8>; 2] {
+        let start = b"%PDF-1.3\n%\xe2\xe3\xcf\xd3\n\n\n1 0 obj\n<</Width 2 0 R/Height 3 0 R/Type 4 0 R/Subtype 5 0 R\
+            /Filter 6 0 R/ColorSpace 7 0 R/Length 8 0 R/BitsPerComponent 8>>\nstream\n\xff\xd8\xff\xfe\x00$SHA-1 is dead\
+            !!!!!\x85/\xec\t#9u\x9c9\xb1\xa1\xc6<L\x97\xe1\xff\xfe\x01";
+        COLLIDING.map(|end| [&start[..], &hex::<128>(end)].concat())
+    }
+
+    const COLLIDING: [&str; 2] = [
+        "7f46dc93a6b67e013b029aaa1db2560b45ca67d688c7f84b8c4c791fe02b3df614f86db1690901c56b45c1530afedfb7\
+         6038e972722fe7ad728f0e4904e046c230570fe9d41398abe12ef5bc942be33542a4802d98b5d70f2a332ec37fac3514\
+         e74ddc0f2cc1a874cd0c78305a21566461309789606bd0bf3f98cda8044629a1",
+        "7346dc9166b67e118f029ab621b2560ff9ca67cca8c7f85ba84c79030c2b3de218f86db3a90901d5df45c14f26fedfb3\
+         dc38e96ac22fe7bd728f0e45bce046d23c570feb141398bb552ef5a0a82be331fea48037b8b5d71f0e332edf93ac3500\
+         eb4ddc0decc1a864790c782c76215660dd309791d06bd0af3f98cda4bc4629b1",
+    ];
+
+    fn hex<const N: usize>(digits: &str) -> [u8; N] {
+        std::array::from_fn(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap())
+    }
+
+    #[test]
+    fn a_collision_of_sha_1_is_an_error_and_never_an_id() {
+        for bytes in colliding() {
+            let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
+            hasher.update(&bytes);
+            let error = finish(hasher).unwrap_err();
+            assert!(matches!(error, PackError::Corrupt { .. }), "{error}");
+        }
+        // Up to the blocks that collide it is the beginning of a file like any other.
+        let [one, other] = colliding().map(|bytes| bytes[..192].to_vec());
+        assert_eq!(one, other);
+        let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
+        hasher.update(&one);
+        finish(hasher).unwrap();
+    }
+
+    #[test]
+    fn as_blobs_of_git_the_two_published_files_do_not_collide() {
+        // Git hashes the size before the content, which moves the blocks out of their place.
+        let [one, other] = colliding().map(|bytes| hash_of(Kind::Blob, &bytes).unwrap());
+        assert_ne!(one, other);
+    }
+}

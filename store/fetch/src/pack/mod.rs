@@ -6,6 +6,7 @@
 mod memory_budget;
 mod allowance;
 pub(crate) mod delta;
+mod delta_writer;
 mod content;
 mod tag;
 mod bytes;
@@ -22,6 +23,7 @@ pub(crate) use base::{
 pub(crate) use bytes::{Inflated, Inflater, PackBytes};
 pub(crate) use content::{Content, Scratch, drain, from_stream};
 pub(crate) use delta::DeltaReader;
+pub(crate) use delta_writer::delta_of;
 pub(crate) use memory_budget::FetchMemory;
 pub use memory_budget::MemoryBudget;
 pub(crate) use objects::{Filed, PackEntry, PackObjects, root_in};

@@ -132,6 +132,12 @@ pub fn is_short_id(name: &str) -> bool {
     (4..40).contains(&name.len()) && name.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
+/// Whether the text can only be meant as the id of a commit of a SHA-256 repository.
+#[must_use]
+pub fn is_sha256_id(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
 /// The one commit that has, or whose tag has, an id that begins like this.
 fn by_short_id(refs: &[Ref], digits: &str, url: &str) -> Result<Option<Resolved>, RemoteError> {
     let digits = digits.to_ascii_lowercase();

@@ -9,6 +9,6 @@ mod handshake;
 mod connection;
 mod session;
 
-pub use listing::{Resolved, Tip, Wanted, is_short_id};
+pub use listing::{Resolved, Tip, Wanted, is_sha256_id, is_short_id};
 pub use newer_tags::NewerTag;
 pub use session::{ContentSource, Network, Session};

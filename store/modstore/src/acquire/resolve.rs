@@ -1,6 +1,6 @@
 //! [`resolve`]: what sources mean now.
 
-use modstore_fetch::Wanted;
+use modstore_fetch::{AcquireError, RemoteError, Wanted, is_sha256_id};
 
 use super::{
     SourceError, Sources, Upstream, repository,
@@ -15,14 +15,17 @@ pub(crate) fn resolve(
     requests: &[Request<'_>],
 ) -> Vec<Result<Resolution, SourceError>> {
     let named = requests.iter().filter_map(|request| match request.meaning() {
-        Meaning::Named(wanted) => Some((request.module, wanted)),
-        Meaning::Known(_) | Meaning::Directory(_) => None,
+        Meaning::Named(wanted) if sha256_id(&wanted).is_none() => Some((request.module, wanted)),
+        Meaning::Named(_) | Meaning::Known(_) | Meaning::Directory(_) => None,
     });
     let (modules, wanted): (Vec<&ModuleName>, Vec<Wanted>) = named.unzip();
     let mut listed = repository::list(sources, upstream, &wanted, &modules).into_iter();
     let resolved = requests.iter().map(|request| match request.meaning() {
         Meaning::Known(resolution) => Ok(resolution),
-        Meaning::Named(_) => listed.next().expect("each name was asked for"),
+        Meaning::Named(wanted) => match sha256_id(&wanted) {
+            Some(id) => Err(AcquireError::from(RemoteError::Sha256Id { id: id.to_owned() }).into()),
+            None => listed.next().expect("each name was asked for"),
+        },
         Meaning::Directory(path) => sources
             .context
             .layout
@@ -32,4 +35,12 @@ pub(crate) fn resolve(
             .ok_or_else(|| SourceError::NoDirectory { path: path.to_owned() }),
     });
     resolved.collect()
+}
+
+/// What is wanted, if no SHA-1 repository can have it: no server and no tier is asked.
+fn sha256_id(wanted: &Wanted) -> Option<&str> {
+    match wanted {
+        Wanted::Named(name) => Some(name.as_str()).filter(|name| is_sha256_id(name)),
+        Wanted::Head | Wanted::Commit(_) => None,
+    }
 }

@@ -1,11 +1,11 @@
 //! Commits and archives from shared tiers. What comes is received as from git, and proves to be what was asked for, or is
 //! refused.
 
-use std::cell::OnceCell;
+use std::io::BufRead;
 
 use modstore_fetch::{
-    AcquireError, BaseEntry, FetchError, FetchedArchive, PackError, PlantedCommit, archive_from,
-    commit_from_pack, needs_no_base,
+    AcquireError, BaseEntry, Destination, FetchError, FetchedArchive, OnStep, PackError,
+    PlantedCommit, archive_from, commit_from_pack, is_longer_than, needs_no_base,
 };
 use modstore_tier::Key;
 
@@ -14,13 +14,15 @@ use super::{
     repository::{self, MirrorPaths, PartOf},
 };
 use crate::{
+    Context,
     disk::Verb,
     events::Step,
     model::{ArchiveSource, Digest, ModuleName, Origin, RemoteUrl, Revision},
-    tier::{Refusal, Tiers},
+    tier::{LONG_PACK, Refusal, Tiers},
 };
 
-/// The tree of a commit, from the first tier that has it. `base` is only looked for when one does.
+/// The tree of a commit, from the first tier that has it: what changed since `base`, where that is worth a question, or else
+/// all of it. `base` is only looked for when a tier may be asked.
 pub(super) fn commit(
     sources: &Sources<'_>,
     (origin, revision): (&Origin, Revision),
@@ -28,7 +30,8 @@ pub(super) fn commit(
     part_of: Option<PartOf<'_>>,
     module: Option<&ModuleName>,
 ) -> Result<Option<PlantedCommit>, SourceError> {
-    let Some(tiers) = tiers(sources, origin.as_str()) else { return Ok(None) };
+    let asked = tiers(sources, origin.as_str()).filter(|tiers| tiers.may_give(origin.as_str()));
+    let Some(tiers) = asked else { return Ok(None) };
     let context = sources.context;
     let on_step = |step: Step<'_>| {
         if let Some(module) = module {
@@ -37,14 +40,71 @@ pub(super) fn commit(
     };
     let paths = MirrorPaths::of(context.layout, origin);
     let into = repository::destination(sources, origin, &paths, part_of)?;
-    let (key, known_base) = (Key::commit(&revision.to_string()), OnceCell::new());
-    let found = tiers.get(context, (origin.as_str(), &key), |bytes, at, attempt| {
-        let base = known_base.get_or_init(&base).as_ref().filter(|_| attempt == 0);
-        let pack = (bytes, at);
-        let planted = commit_from_pack(pack, revision.into(), base, into, &on_step, context.cancel);
-        planted.map_err(|error| judge(error, base.is_some()))
-    });
-    Ok(found?)
+    let wanted = Wanted { tiers, context, origin, revision, into, on_step: &on_step };
+    let base = base();
+    let thin = base.as_ref().map_or(Ok(None), |base| wanted.thin(base))?;
+    match thin {
+        Some(planted) => Ok(Some(planted)),
+        None => Ok(wanted.whole(base.as_ref())?),
+    }
+}
+
+/// A commit that tiers are asked for.
+struct Wanted<'w> {
+    tiers: &'w Tiers,
+    context: Context<'w>,
+    origin: &'w Origin,
+    revision: Revision,
+    into: Destination<'w>,
+    on_step: &'w OnStep<'w>,
+}
+
+impl Wanted<'_> {
+    /// From the pack that is thin against `base`, if the commit is likely to have one.
+    fn thin(&self, base: &BaseEntry) -> Result<Option<PlantedCommit>, AcquireError> {
+        if Revision::from(base.commit()) == self.revision || !is_longer_than(base, LONG_PACK) {
+            return Ok(None);
+        }
+        let key = Key::commit_from(&self.revision.to_string(), &base.commit().to_string());
+        let taken = self.tiers.get(self.context, (self.origin.as_str(), &key), |bytes, at, _| {
+            self.plant((bytes, at), Some(base)).map_err(|error| match is_of_base(&error) {
+                // Nothing is wrong with the pack.
+                true => Refusal::Own(error),
+                false => judge(error, false),
+            })
+        });
+        match taken {
+            Err(error) if is_of_base(&error) => Ok(None),
+            taken => taken.inspect(|taken| taken.iter().for_each(|_| self.tiers.count_thin())),
+        }
+    }
+
+    /// From the pack of all of it.
+    fn whole(&self, base: Option<&BaseEntry>) -> Result<Option<PlantedCommit>, AcquireError> {
+        let key = Key::commit(&self.revision.to_string());
+        let origin = self.origin.as_str();
+        self.tiers.get(self.context, (origin, &key), |bytes, at, attempt| {
+            let base = base.filter(|_| attempt == 0);
+            self.plant((bytes, at), base).map_err(|error| judge(error, base.is_some()))
+        })
+    }
+
+    fn plant(
+        &self,
+        pack: (&mut dyn BufRead, &str),
+        base: Option<&BaseEntry>,
+    ) -> Result<PlantedCommit, AcquireError> {
+        let (into, commit) = (self.into, self.revision.into());
+        commit_from_pack(pack, commit, base, into, self.on_step, self.context.cancel)
+    }
+}
+
+/// Whether a file of the base is not what it should be.
+fn is_of_base(error: &AcquireError) -> bool {
+    matches!(
+        error,
+        AcquireError::Fetch(FetchError::Receive { source: PackError::BaseDamaged { .. }, .. })
+    )
 }
 
 /// The tree of an archive, from the first tier that has its bytes.

@@ -91,6 +91,7 @@ impl Store {
                 Publication::Not(why) => report.not_published.push((module, why)),
             }
         }
+        publisher.publish_thin(&modules, &state)?;
         report.tier = tiers.counts();
         Ok(report)
     }

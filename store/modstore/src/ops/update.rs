@@ -14,7 +14,7 @@ use crate::{
     tier::Tiers,
     update::{
         self, Done, NotPublished, Outdated, Publication, Publisher, UpdateError, UpdateReport,
-        UpdateRequest,
+        UpdateRequest, Updated,
     },
 };
 
@@ -81,7 +81,7 @@ impl Store {
             }
             Some(_) => {}
         }
-        publish(context, &tiers, declared, &report);
+        publish(context, &tiers, declared, (&report, after.as_ref()));
         report.tier = Some(tiers.counts()).filter(|_| !tiers.is_empty());
         self.sweep_briefly(context, after.as_ref());
         Ok(report)
@@ -110,11 +110,20 @@ impl Store {
     }
 }
 
-/// Publishes what an update has made current, to tiers that updates write to. What goes wrong is reported and changes
-/// nothing.
-fn publish(context: Context<'_>, tiers: &Tiers, declared: &Declarations, report: &UpdateReport) {
-    let is_new = |from: Option<TreeFrom>| !matches!(from, None | Some(TreeFrom::Tier));
-    let changed = report.updated.iter().filter(|updated| is_new(updated.came_from));
+/// Publishes what an update has made current, to tiers that updates write to, and what they have that is old or wrong. What
+/// goes wrong is reported and changes nothing.
+fn publish(
+    context: Context<'_>,
+    tiers: &Tiers,
+    declared: &Declarations,
+    (report, after): (&UpdateReport, Option<&State>),
+) {
+    let is_meant = |updated: &&Updated| match updated.came_from {
+        None => false,
+        Some(TreeFrom::Tier) => wants_again(tiers, &updated.to),
+        Some(_) => true,
+    };
+    let changed = report.updated.iter().filter(is_meant);
     let changed: Vec<(&ModuleName, &Binding)> =
         changed.map(|updated| (&updated.module, &updated.to)).collect();
     if changed.is_empty() || !report.committed || !tiers.publishes() {
@@ -132,8 +141,18 @@ fn publish(context: Context<'_>, tiers: &Tiers, declared: &Declarations, report:
                     notice(&format!("`{module}` was not published: {why}"));
                 }
             }
+            // There was a place for the whole packs.
+            if let Some(state) = after {
+                let _ = publisher.publish_thin(&changed, state);
+            }
         }
     }
+}
+
+/// Whether a pack of a module that came from a tier is to be written again there.
+fn wants_again(tiers: &Tiers, binding: &Binding) -> bool {
+    let commit = binding.bound.fetched();
+    commit.is_some_and(|commit| tiers.wants_again(&commit.revision.to_string()))
 }
 
 /// Whether a person wants to know it after each update: what the configuration says, and what a tier has said, is known.

@@ -10,6 +10,8 @@ use serde::Serialize;
 pub struct TierCounts {
     /// Objects that came from a tier and proved to be what was asked for.
     pub hits: u64,
+    /// Hits that were thin packs: what changed since a commit that this store has.
+    pub thin: u64,
     /// Objects that no tier has.
     pub misses: u64,
     /// Objects that did not prove to be what was asked for.
@@ -28,6 +30,7 @@ pub struct TierCounts {
 #[derive(Debug, Default)]
 pub(super) struct Counting {
     pub(super) hits: AtomicU64,
+    pub(super) thin: AtomicU64,
     pub(super) misses: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) errors: AtomicU64,
@@ -41,6 +44,7 @@ impl Counting {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         TierCounts {
             hits: read(&self.hits),
+            thin: read(&self.thin),
             misses: read(&self.misses),
             refused: read(&self.refused),
             errors: read(&self.errors),

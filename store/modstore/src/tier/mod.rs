@@ -8,6 +8,10 @@ mod counts;
 mod trouble;
 mod tiers;
 
+/// Of a commit whose pack has more bytes than this there may be a thin pack too. For a shorter one it is not worth the question: a
+/// round trip takes as long as this many bytes.
+pub(crate) const LONG_PACK: u64 = 1 << 20;
+
 pub use configured::{TierConfigError, configured_tiers, tier_options};
 pub use counts::TierCounts;
 pub use tiers::TierSetupError;

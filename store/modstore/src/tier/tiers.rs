@@ -1,7 +1,7 @@
 //! [`Tiers`]: the tiers of one command, asked in their order.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     io::{self, BufRead, BufReader, Read},
     path::Path,
     sync::{
@@ -62,6 +62,9 @@ struct Tier {
     /// What it does not have, and what it has wrong, as far as this command has found out.
     missing: Mutex<HashSet<Key>>,
     wrong: Mutex<HashSet<Key>>,
+    /// What it had and is to be renewed, and how long its objects are, as far as this command has seen them.
+    old: Mutex<HashSet<Key>>,
+    lengths: Mutex<HashMap<Key, u64>>,
 }
 
 impl Tiers {
@@ -87,6 +90,8 @@ impl Tiers {
                 trouble: Trouble::default(),
                 missing: Mutex::default(),
                 wrong: Mutex::default(),
+                old: Mutex::default(),
+                lengths: Mutex::default(),
             });
         }
         Ok(Self { tiers, counts: Counting::default() })
@@ -110,6 +115,23 @@ impl Tiers {
     /// Whether an object has not proven in this command.
     pub(crate) fn has_refused(&self, key: &Key) -> bool {
         self.tiers.iter().any(|tier| tier.has_wrong(key))
+    }
+
+    /// Whether one of them may be asked for objects of this origin.
+    pub(crate) fn may_give(&self, origin: &str) -> bool {
+        self.tiers.iter().any(|tier| tier.settings.is_for(origin) && !tier.trouble.is_given_up())
+    }
+
+    /// Counts a hit that was a thin pack.
+    pub(crate) fn count_thin(&self) {
+        one_more(&self.counts.thin);
+    }
+
+    /// Whether a tier that updates write to has a pack of this commit that is to be written again: it is old, or was refused.
+    pub(crate) fn wants_again(&self, commit: &str) -> bool {
+        let is_of_it = |keys: &mut HashSet<Key>| keys.iter().any(|key| key.is_of_commit(commit));
+        let mut written = self.tiers.iter().filter(|it| it.settings.mode == TierMode::Write);
+        written.any(|tier| unlocked(&tier.old, is_of_it) || unlocked(&tier.wrong, is_of_it))
     }
 
     /// Gives the bytes of an object to `take`, from the first tier whose bytes it takes. With them it is given a name for
@@ -190,6 +212,11 @@ impl Tier {
         unlocked(&self.wrong, |keys| keys.contains(key))
     }
 
+    fn is_old(&self, written: Option<SystemTime>) -> bool {
+        let Some((written, renew)) = written.zip(self.settings.renew) else { return false };
+        SystemTime::now().duration_since(written).is_ok_and(|age| age > renew)
+    }
+
     fn find(
         &self,
         all: &Tiers,
@@ -198,7 +225,12 @@ impl Tier {
         is_missed: &mut bool,
     ) -> Option<Found> {
         match self.place.get(key, context.cancel) {
-            Ok(Some(found)) => Some(found),
+            Ok(Some(found)) => {
+                if self.is_old(found.written) {
+                    unlocked(&self.old, |keys| keys.insert(key.clone()));
+                }
+                Some(found)
+            }
             Ok(None) => {
                 self.trouble.answered();
                 unlocked(&self.missing, |keys| keys.insert(key.clone()));
@@ -266,7 +298,10 @@ impl PublishTo<'_> {
         match self.tier.place.head(key, context.cancel) {
             Ok(found) => {
                 self.tier.trouble.answered();
-                let has = found.is_some_and(|(_, written)| !self.is_old(written));
+                if let Some((length, _)) = found {
+                    self.has_length(key, length);
+                }
+                let has = found.is_some_and(|(_, written)| !self.tier.is_old(written));
                 Some(!has || self.tier.has_wrong(key))
             }
             Err(error) => {
@@ -276,9 +311,14 @@ impl PublishTo<'_> {
         }
     }
 
-    fn is_old(&self, written: Option<SystemTime>) -> bool {
-        let Some((written, renew)) = written.zip(self.tier.settings.renew) else { return false };
-        SystemTime::now().duration_since(written).is_ok_and(|age| age > renew)
+    /// How long an object is, if this command has seen it, or has made it.
+    pub(crate) fn length(&self, key: &Key) -> Option<u64> {
+        unlocked(&self.tier.lengths, |lengths| lengths.get(key).copied())
+    }
+
+    /// Remembers how long an object is.
+    pub(crate) fn has_length(&self, key: &Key, length: u64) {
+        unlocked(&self.tier.lengths, |lengths| lengths.insert(key.clone(), length));
     }
 
     /// The longest object that it takes.
@@ -291,7 +331,7 @@ impl PublishTo<'_> {
         let wrong = self.tier.has_wrong(key);
         let is_old = || {
             let found = self.tier.place.head(key, context.cancel).ok().flatten();
-            found.is_some_and(|(_, written)| self.is_old(written))
+            found.is_some_and(|(_, written)| self.tier.is_old(written))
         };
         let replace = wrong || is_old();
         match self.tier.place.put(key, content, replace, context.cancel) {

@@ -1,6 +1,9 @@
 //! When a tier is left alone for the rest of a command: an ill tier costs one bounded wait, never one for each module.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    io::ErrorKind,
+    sync::{Mutex, PoisonError},
+};
 
 use modstore_tier::TierError;
 
@@ -35,7 +38,7 @@ impl Trouble {
     pub(super) fn failed(&self, error: &TierError, causes: &str) -> Option<String> {
         self.with(|record| {
             record.in_a_row += 1;
-            let is_gone = matches!(error, TierError::Unreachable { .. });
+            let is_gone = is_gone(error);
             record.given_up |= is_gone || record.in_a_row >= MOST;
             let first = !std::mem::replace(&mut record.reported, true);
             let given_up = if is_gone { "; it is not asked again now" } else { "" };
@@ -50,6 +53,15 @@ impl Trouble {
 
     fn with<T>(&self, act: impl FnOnce(&mut TroubleSoFar) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Whether the next request would wait as long as this one did, for nothing: there is no connection, or bytes come too slowly.
+fn is_gone(error: &TierError) -> bool {
+    match error {
+        TierError::Unreachable { .. } => true,
+        TierError::Io { source, .. } => source.kind() == ErrorKind::TimedOut,
+        _ => false,
     }
 }
 
@@ -75,10 +87,20 @@ mod tests {
     }
 
     #[test]
-    fn a_tier_that_cannot_be_reached_is_given_up_at_once() {
-        let trouble = Trouble::default();
-        let gone = TierError::Unreachable { place: "s3://b".into(), cause: "refused".into() };
-        assert!(trouble.failed(&gone, "why").unwrap().ends_with("; it is not asked again now"));
-        assert!(trouble.is_given_up());
+    fn a_tier_that_cannot_be_reached_or_is_too_slow_is_given_up_at_once() {
+        let unreachable = TierError::Unreachable { place: "s3://b".into(), cause: "no".into() };
+        let slow = TierError::Io { place: "s3://b".into(), source: ErrorKind::TimedOut.into() };
+        for gone in [unreachable, slow] {
+            let trouble = Trouble::default();
+            assert!(trouble.failed(&gone, "why").unwrap().ends_with("; it is not asked again now"));
+            assert!(trouble.is_given_up());
+        }
+    }
+
+    #[test]
+    fn a_connection_that_broke_is_no_reason_to_give_up_at_once() {
+        let (trouble, source) = (Trouble::default(), ErrorKind::UnexpectedEof.into());
+        trouble.failed(&TierError::Io { place: "s3://b".into(), source }, "why");
+        assert!(!trouble.is_given_up());
     }
 }

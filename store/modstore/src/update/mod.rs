@@ -24,6 +24,7 @@ mod transact;
 mod switch;
 mod summary;
 mod publish;
+mod thin;
 mod run;
 mod outdated;
 #[cfg(test)]

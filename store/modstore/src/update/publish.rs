@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// So many packs are written and published at once.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 /// A pack is handed to the disk in pieces of this size.
 const PIECE: usize = 256 << 10;
@@ -129,15 +129,7 @@ impl Publisher<'_> {
         binding: &Binding,
     ) -> Result<Publication, NotPublished> {
         let commit = commit_of(binding)?;
-        let origin = commit.origin.as_str();
-        let declared = self.declared.get(module).map(|declared| &declared.source);
-        let is_private = declared.is_some_and(|source| source.has_secret() || is_ssh(source));
-        let meant = self.tiers.publishing(origin, is_private);
-        let meant: Vec<PublishTo<'_>> =
-            meant.filter(|tier| !self.after_update || tier.is_written_by_updates()).collect();
-        if meant.is_empty() {
-            return Err(if is_private { NotPublished::Secret } else { NotPublished::NoTier });
-        }
+        let meant = self.meant(module, commit)?;
         let key = Key::commit(&commit.revision.to_string());
         let asked = meant.iter().map(|tier| (tier, tier.wants(self.context, &key)));
         let asked: Vec<_> = asked.collect();
@@ -152,6 +144,24 @@ impl Publisher<'_> {
             NotPublished::Trouble => {}
             _ => wanting.iter().for_each(|tier| tier.defer()),
         })
+    }
+
+    /// The tiers that a module belongs to.
+    pub(super) fn meant(
+        &self,
+        module: &ModuleName,
+        commit: &Fetched,
+    ) -> Result<Vec<PublishTo<'_>>, NotPublished> {
+        let declared = self.declared.get(module).map(|declared| &declared.source);
+        let is_private = declared.is_some_and(|source| source.has_secret() || is_ssh(source));
+        let meant = self.tiers.publishing(commit.origin.as_str(), is_private);
+        let meant: Vec<PublishTo<'_>> =
+            meant.filter(|tier| !self.after_update || tier.is_written_by_updates()).collect();
+        match meant.is_empty() {
+            true if is_private => Err(NotPublished::Secret),
+            true => Err(NotPublished::NoTier),
+            false => Ok(meant),
+        }
     }
 
     /// Writes the pack, and gives it to the tiers.
@@ -173,6 +183,7 @@ impl Publisher<'_> {
                 return Err(NotPublished::TooLong { size, most });
             }
             let fitting = wanting.iter().filter(|tier| size <= tier.most());
+            fitting.clone().for_each(|tier| tier.has_length(key, size));
             let taken: Vec<bool> = fitting.map(|tier| tier.put(self.context, key, &pack)).collect();
             match taken.contains(&true) {
                 true => Ok(Publication::Published),

@@ -1,0 +1,72 @@
+//! Objects that are near the end of their time are written again by those who find them, if they publish.
+
+use std::{
+    fs::File,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use modstore_testbed::TestHome;
+
+use crate::world::{World, counts, run};
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// As if a file had been written so many days ago.
+fn age(path: &Path, days: u32) {
+    let written = SystemTime::now() - days * DAY;
+    File::open(path).unwrap().set_modified(written).unwrap();
+}
+
+fn is_young(path: &Path) -> bool {
+    path.metadata().unwrap().modified().unwrap().elapsed().unwrap_or_default() < DAY
+}
+
+fn configured(world: &World, home: &TestHome, mode: &str) {
+    let url = world.tier_url();
+    let text = format!("[[tier]]\nurl = \"{url}\"\nmode = \"{mode}\"\nrenew = \"15d\"\n");
+    std::fs::write(home.path().join("config.toml"), text).unwrap();
+}
+
+#[test]
+fn an_update_that_publishes_renews_the_old_objects_it_reads_and_no_others() {
+    let world = World::new(3);
+    let publisher = world.publisher();
+    let objects: Vec<_> = world.repos.iter().map(|repo| world.object(repo)).collect();
+    let truth = std::fs::read(&objects[0]).unwrap();
+    let times: Vec<_> = [20, 14, 1].into_iter().zip(&objects).collect();
+    times.iter().for_each(|(days, object)| age(object, *days));
+    // Who only reads leaves all as it is.
+    let reader = world.clone_of(&publisher);
+    configured(&world, &reader, "read");
+    let answer = run(&reader, &["update", "--locked"]);
+    assert_eq!((counts(&answer), &answer["tier"]["published"]), ([3, 0, 0, 0], &0.into()));
+    assert!(!is_young(&objects[0]));
+    let writer = world.clone_of(&publisher);
+    configured(&world, &writer, "write");
+    let answer = run(&writer, &["update", "--locked"]);
+    assert_eq!((counts(&answer), &answer["tier"]["published"]), ([3, 0, 0, 0], &1.into()));
+    assert!(is_young(&objects[0]) && !is_young(&objects[1]), "20 days, and 14");
+    assert_eq!(std::fs::read(&objects[0]).unwrap(), truth);
+    // The same again finds nothing to read, and asks for nothing.
+    age(&objects[0], 20);
+    let answer = run(&writer, &["update", "--locked"]);
+    assert_eq!((counts(&answer), &answer["tier"]["published"]), ([0; 4], &0.into()));
+    // What is in use and is not read is what a push looks at.
+    let answer = run(&writer, &["push"]);
+    assert_eq!(answer["published"].as_array().unwrap().len(), 1, "{answer}");
+    assert!(is_young(&objects[0]) && !is_young(&objects[1]));
+    world.assert_all_as_git(&writer);
+}
+
+#[test]
+fn without_a_time_nothing_is_renewed() {
+    let world = World::new(1);
+    let publisher = world.publisher();
+    let object = world.object(&world.repos[0]);
+    age(&object, 900);
+    let writer = world.clone_of(&publisher);
+    let args = ["update", "--locked", "--publish", "--tier", &world.tier_url()];
+    assert_eq!(run(&writer, &args)["tier"]["published"], 0);
+    assert!(!is_young(&object));
+}
