@@ -19,8 +19,8 @@ use serde::Serialize;
 
 use crate::{
     json::{
-        Binding, Deferred, Digest, EnvironmentChanges, Failed, Held, NewerVersion, PointersLeft,
-        Revision, comparison, texts,
+        Binding, Cooled, Deferred, Digest, EnvironmentChanges, Failed, Held, NewerVersion,
+        PointersLeft, Revision, comparison, texts,
     },
     output::Output,
 };
@@ -46,6 +46,8 @@ pub(crate) struct Update {
     pub(super) deferred: Vec<Deferred>,
     /// Modules that are held: each keeps its current version, which is no failure.
     pub(super) held: Vec<Held>,
+    /// Modules whose new commit is too young: each keeps its current version, which is no failure.
+    pub(super) cooling: Vec<Cooled>,
     /// Modules that were held until now.
     pub(super) released: Vec<String>,
     /// Modules that follow the tag of a version after which there is a newer one, as far as the listing showed it.
@@ -237,6 +239,7 @@ impl Update {
             failed: report.failed.iter().map(Failed::from).collect(),
             deferred: report.waiting.iter().map(Deferred::from).collect(),
             held: report.held.iter().map(Held::from).collect(),
+            cooling: report.cooling.iter().map(Cooled::from).collect(),
             released: texts(&report.released),
             newer: newer_versions(report),
             warnings: report.warnings.clone(),
@@ -255,6 +258,7 @@ impl Update {
             && self.failed.is_empty()
             && self.deferred.is_empty()
             && self.held.is_empty()
+            && self.cooling.is_empty()
     }
 
     /// Prints the warnings.

@@ -1,6 +1,6 @@
 //! [`Selected`]: the modules that a command is about, and how many repositories it asks at once.
 
-use std::num::NonZeroU16;
+use std::{num::NonZeroU16, time::Duration};
 
 use clap::Args;
 use modstore::{ModuleName, Store};
@@ -16,6 +16,10 @@ pub(crate) struct Selected {
     /// At most this many repositories are asked at once [default: 64, and 8 of a near host]
     #[arg(long, short, value_name = "J", value_parser = amounts::number)]
     jobs: Option<NonZeroU16>,
+    /// Take a new commit only when this store has known it for so long, for example 7d; instead of `cooldown` in
+    /// modules.toml
+    #[arg(long, value_name = "TIME", value_parser = amounts::time)]
+    cooldown: Option<Duration>,
 }
 
 impl Selected {
@@ -23,6 +27,7 @@ impl Selected {
     pub(super) fn store(&self, context: &Context) -> Result<Store, Failure> {
         context.store_with(|options| {
             options.jobs = self.jobs.map_or(options.jobs, |jobs| jobs.get().into());
+            options.cooldown = self.cooldown;
         })
     }
 }

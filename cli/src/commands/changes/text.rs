@@ -12,7 +12,7 @@ use crate::{
     text::{count, size},
 };
 
-/// How many newer versions are named one by one.
+/// How many newer versions, and how many commits that are too young, are named one by one.
 const NEWER: usize = 5;
 
 impl Update {
@@ -39,6 +39,7 @@ impl Update {
             }
         }
         self.write_holds(to)?;
+        self.write_cooling(to)?;
         self.write_tier(to)?;
         self.write_newer(to)?;
         self.write_generation(to)
@@ -81,6 +82,20 @@ impl Update {
         }
         if !self.released.is_empty() {
             writeln!(to, "no longer held: {}", self.released.join(", "))?;
+        }
+        Ok(())
+    }
+
+    fn write_cooling(&self, to: &mut Page<'_>) -> io::Result<()> {
+        for cooled in self.cooling.iter().take(NEWER) {
+            writeln!(to, "{}", cooled.summary())?;
+        }
+        if self.cooling.len() > NEWER {
+            let more = count(self.cooling.len() - NEWER, "more module");
+            writeln!(to, "new commits of {more} are too young: `modstore outdated`")?;
+        }
+        if !self.cooling.is_empty() {
+            writeln!(to, "`modstore update NAME --cooldown 0s` takes a commit at once")?;
         }
         Ok(())
     }
@@ -141,7 +156,8 @@ impl Update {
     pub(crate) fn failure(&self) -> Option<Failure> {
         let failed = self.failed.len();
         let deferred = self.deferred.len();
-        let all = failed + deferred + self.updated.len() + self.unchanged.len() + self.held.len();
+        let well = self.updated.len() + self.unchanged.len() + self.held.len() + self.cooling.len();
+        let all = failed + deferred + well;
         let of = count(all, "module");
         let were = if deferred == 1 { "was" } else { "were" };
         let message = match (failed, deferred) {

@@ -7,14 +7,19 @@ use std::{
     error::Error,
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use super::amounts;
 use super::toml_fields::{self, Fields, Placed, TomlFault};
 use super::written::redact;
 use super::{
     BuildSpec, Contents, DeclaredProbe, Keep, ModuleName, ParseKeepError, ParseModuleNameError,
     ParseSourceError, Source, Transport,
 };
+
+/// The key for how old a commit must be.
+const COOLDOWN: &str = "cooldown";
 
 /// The declared modules.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,6 +28,8 @@ pub struct Declarations {
     pub modules: BTreeMap<ModuleName, Declared>,
     /// Who speaks to HTTP servers, if that is written.
     pub transport: Option<Transport>,
+    /// How old a commit must be before an update takes it, if that is written.
+    pub cooldown: Option<Duration>,
 }
 
 /// What one module is declared to be.
@@ -40,6 +47,8 @@ pub struct Declared {
     pub probe: Option<DeclaredProbe>,
     /// The paths that it may write to and that survive updates.
     pub keep: Keep,
+    /// How old a commit of it must be, if that is written for it alone.
+    pub cooldown: Option<Duration>,
 }
 
 /// `modules.toml` cannot be read. Nothing has been changed.
@@ -145,7 +154,7 @@ fn read(
 ) -> Result<Declarations, Placed<DeclarationFault>> {
     let document = toml_fields::document(text).map_err(in_toml)?;
     let root = Fields::root(&document);
-    root.only(&["modules", "transport"]).map_err(in_toml)?;
+    root.only(&["modules", "transport", COOLDOWN]).map_err(in_toml)?;
     let transport = match root.text("transport").map_err(in_toml)? {
         None => None,
         Some(text) => {
@@ -153,9 +162,19 @@ fn read(
             Some(text.parse().map_err(wrong)?)
         }
     };
-    let Some(table) = root.table("modules").map_err(in_toml)? else {
-        return Ok(Declarations { modules: BTreeMap::new(), transport });
+    let cooldown = read_cooldown(root).map_err(in_toml)?;
+    let modules = match root.table("modules").map_err(in_toml)? {
+        Some(table) => read_modules(table, base, home)?,
+        None => BTreeMap::new(),
     };
+    Ok(Declarations { modules, transport, cooldown })
+}
+
+fn read_modules(
+    table: Fields<'_>,
+    base: &Path,
+    home: Option<&Path>,
+) -> Result<BTreeMap<ModuleName, Declared>, Placed<DeclarationFault>> {
     let mut modules = BTreeMap::new();
     let mut folded = HashMap::new();
     for key in table.keys() {
@@ -168,7 +187,7 @@ fn read(
         let declared = read_module(&name, fields, base, home)?;
         modules.insert(name, declared);
     }
-    Ok(Declarations { modules, transport })
+    Ok(modules)
 }
 
 fn read_module(
@@ -178,7 +197,7 @@ fn read_module(
     home: Option<&Path>,
 ) -> Result<Declared, Placed<DeclarationFault>> {
     fields
-        .only(&["source", "linked", "submodules", "lfs", "build", "probe", Keep::KEY])
+        .only(&["source", "linked", "submodules", "lfs", "build", "probe", Keep::KEY, COOLDOWN])
         .map_err(in_toml)?;
     let text =
         fields.text("source").and_then(|text| fields.required("source", text)).map_err(in_toml)?;
@@ -196,7 +215,14 @@ fn read_module(
     let build = fields.table("build").and_then(|table| table.map(BuildSpec::read).transpose());
     let (build, probe) = (build.map_err(in_toml)?, DeclaredProbe::read(fields).map_err(in_toml)?);
     let keep = read_keep(name, fields, build.is_some())?;
-    Ok(Declared { source, text: redact(text).text, linked, build, probe, keep })
+    let cooldown = read_cooldown(fields).map_err(in_toml)?;
+    Ok(Declared { source, text: redact(text).text, linked, build, probe, keep, cooldown })
+}
+
+fn read_cooldown(fields: Fields<'_>) -> Result<Option<Duration>, Placed<TomlFault>> {
+    let Some(text) = fields.text(COOLDOWN)? else { return Ok(None) };
+    let time = amounts::time(text);
+    time.map(Some).ok_or_else(|| fields.wrong(COOLDOWN, "a time such as \"7d\", \"12h\" or \"0s\""))
 }
 
 fn read_keep(
@@ -235,8 +261,6 @@ fn in_toml((at, fault): Placed<TomlFault>) -> Placed<DeclarationFault> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const DESIGN: &str = r##"
@@ -302,6 +326,27 @@ validate  = ["deno", "check", "out.js"]
         assert_eq!(transport("transport = 'git'\n[modules]"), Ok(Some(Transport::Git)));
         assert_eq!(transport("transport = 'auto'"), Ok(Some(Transport::Auto)));
         assert_eq!(transport(""), Ok(None));
+    }
+
+    #[test]
+    fn a_cooldown_stands_before_the_modules_or_in_one_of_them() {
+        let text = "cooldown = '7d'\n[modules.a]\nsource = '/x'\n[modules.b]\nsource = '/y'\ncooldown = '0s'";
+        let declared = parse(text).unwrap();
+        let of = |name: &str| declared.get(&name.parse().unwrap()).unwrap().cooldown;
+        assert_eq!(declared.cooldown, Some(Duration::from_secs(7 * 86_400)));
+        assert_eq!((of("a"), of("b")), (None, Some(Duration::ZERO)));
+        for (text, line, column) in [
+            ("cooldown = 7", 1, 12),
+            ("cooldown = '7'", 1, 12),
+            ("cooldown = '1w'", 1, 12),
+            ("[modules.a]\nsource = '/x'\ncooldown = '-1d'", 3, 12),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert_eq!((error.line, error.column), (line, column), "{text}: {error}");
+            assert!(error.to_string().contains("expected `cooldown` to be a"), "{error}");
+        }
+        let slip = parse("coldown = '7d'").unwrap_err().to_string();
+        assert!(slip.contains("did you mean `cooldown`?"), "{slip}");
     }
 
     #[test]

@@ -43,6 +43,7 @@ mod declarations_edit;
 mod lockfile;
 mod binding;
 mod hold;
+mod sighting;
 mod exposure;
 
 pub use binding::{Attempt, Binding, Bound, Built, Fetched, Kept, KeptPath, MadeFrom};
@@ -81,6 +82,7 @@ pub use ref_name::RefName;
 pub use reference::{ParseReferenceError, Reference};
 pub use remote_url::{RemoteUrl, Scheme};
 pub use revision::{ParseRevisionError, Revision};
+pub use sighting::Sighting;
 pub use source::{ArchiveSource, ArchiveUrl, GitSource, Locking, Source};
 pub use source_error::{Expected, ParseSourceError};
 pub use subdirectory::{ParseSubdirectoryError, Subdirectory};

@@ -9,7 +9,7 @@ use crate::{
     commit::State,
     consent::Consents,
     disk::{Barrier, Layout},
-    model::{Declarations, Hold, ModuleName, RefName, Revision, TierSettings, Transport},
+    model::{Declarations, Declared, Hold, ModuleName, RefName, Revision, TierSettings, Transport},
     reclaim::Policy,
 };
 
@@ -41,6 +41,8 @@ pub struct Options {
     pub archives: ArchiveLimits,
     /// Who speaks to HTTP servers, whatever `modules.toml` says.
     pub transport: Option<Transport>,
+    /// How old a commit must be before an update takes it, whatever `modules.toml` says.
+    pub cooldown: Option<Duration>,
     /// What the large files of one commit may cost.
     pub lfs: LfsLimits,
     /// The index of what this user's stores have, so that each tree is downloaded once for all of them; nothing is shared
@@ -69,6 +71,7 @@ impl Default for Options {
             allow_builds: false,
             archives: ArchiveLimits::default(),
             transport: None,
+            cooldown: None,
             lfs: LfsLimits::default(),
             shared: None,
             tiers: Vec::new(),
@@ -92,6 +95,11 @@ impl Options {
     /// The same, with what `declared` says about all modules together.
     pub(crate) fn told_by(&self, declared: &Declarations) -> Self {
         Self { transport: self.transport.or(declared.transport), ..self.clone() }
+    }
+
+    /// How old a commit of a module must be before an update takes it.
+    pub(crate) fn cooldown(&self, all: &Declarations, module: &Declared) -> Duration {
+        self.cooldown.or(module.cooldown).or(all.cooldown).unwrap_or_default()
     }
 
     /// How fetching is done.

@@ -16,7 +16,8 @@ use super::{
     error::{UpdateError, unknown},
     failure::Failure,
     goal::{Goal, goals, select},
-    kept, memory,
+    kept,
+    memory::{self, Sightings},
     options::{Options, Retry, UpdateRequest},
     outcome::{Outcome, Outcomes},
     plan::{foregone, undeclared},
@@ -31,7 +32,7 @@ use crate::{
     commit::{Journal, State, now},
     disk::Staging,
     events::Event,
-    model::{Binding, Declarations, Lockfile, ModuleName},
+    model::{Binding, Declarations, Declared, Lockfile, ModuleName},
     tier::Tiers,
 };
 
@@ -62,7 +63,8 @@ pub(crate) fn update(
     let start = Instant::now();
     let staging = LazyStaging::new(context);
     let consents = options.consents(context.layout, declared);
-    let (goals, refused) = goals(selected, lock, &consents, &request.heeded(&state));
+    let cooldown = |module: &Declared| options.cooldown(declared, module);
+    let (goals, refused) = goals(selected, lock, &consents, &request.heeded(&state), cooldown);
     let goals: Vec<Goal<'_>> = goals
         .into_iter()
         .map(|goal| {
@@ -179,6 +181,8 @@ fn follow(
     transaction.restore(head.number)?;
     let held = before.holds().iter().map(|(module, hold)| (module.clone(), Some(hold.clone())));
     transaction.change.holds = held.collect();
+    let seen = before.sightings().iter().map(|(module, it)| (module.clone(), Some(it.clone())));
+    transaction.change.sightings = seen.collect();
     let restored = commit_if_changed(context, transaction)?;
     if context.cancel.is_cancelled() {
         // An installer that was stopped says nothing of the modules. The next update puts back what it took out.
@@ -193,7 +197,7 @@ fn follow(
         }
     }
     let notes = memory::failures(&taken_back, before, (retry, now()));
-    remember(context, notes.clone())?;
+    remember(context, notes.clone(), Sightings::new())?;
     switched.notes.extend(notes);
     // As far as it goes: what cannot be put back now is put back by the next update.
     let settled = environments.settle(context, restored.after.as_ref().unwrap_or(before));
