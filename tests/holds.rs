@@ -1,15 +1,17 @@
-//! What a person decides about single modules: `hold`, `unhold`, what a rollback holds, the cooldown, `set`, and `add` of several.
+//! What a person decides about single modules: `hold`, `unhold`, what a rollback holds, the cooldown, groups, `edit`, `set`,
+//! and `add` of several.
 
 #![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     process::Command,
     thread::sleep,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use modstore_testbed::{HttpServer, Ran, Repo, TestHome};
+use modstore_testbed::{HttpServer, Ran, Repo, Running, TestHome};
 use serde_json::{Value, json};
 
 /// Two repositories behind a server, both added at their first version.
@@ -361,6 +363,125 @@ fn what_was_seen_outlives_a_repair_of_the_journal() {
     fs::write(&journal, bytes).unwrap();
     world.home.run(&["verify", "--repair"]);
     assert_eq!(seen(world.json(&["update", "--cooldown", "1h"])), first);
+}
+
+#[test]
+fn a_group_stands_for_its_modules_and_ends_no_hold() {
+    let world = World::new();
+    let late = Repo::create(&world.home.scratch(), "late");
+    late.write(&[("v", "1")]);
+    world.home.run(&["add", &world.source("late")]).ok();
+    let groups =
+        "[groups]\nai = ['weather', 'late'] # mine\nall = ['news', 'weather']\nnone = []\n";
+    world
+        .home
+        .write_modules(&format!("{}{groups}odd = ['weather', 'wether']\n", world.modules_toml()));
+    world.publish("2");
+    late.write(&[("v", "2")]);
+    world.home.run(&["hold", "late"]).ok();
+    let listed = world.json(&["list", "--group", "ai"]);
+    assert_eq!(names(&listed["modules"]), ["late", "weather"]);
+    assert_eq!(
+        names(&world.json(&["list", "--outdated", "--group", "all"])["modules"]),
+        ["news", "weather"]
+    );
+    let outdated = world.json(&["outdated", "--group", "ai", "news"]);
+    assert_eq!(names(&outdated["modules"]), ["late", "news", "weather"]);
+    let told = world.json(&["update", "--group", "ai"]);
+    assert_eq!((names(&told["updated"]), names(&told["held"])), (vec!["weather"], vec!["late"]));
+    assert_eq!(world.versions(), ["2", "1"]);
+    assert_eq!(
+        names(&world.json(&["scan", "--group", "ai", "--group", "all"])["updated"]),
+        ["news"]
+    );
+    for (group, says, hint) in [
+        ("ia", "there is no group `ia`", "modules.toml has: ai, all, none, odd"),
+        ("nne", "there is no group `nne`", "did you mean `none`?"),
+        ("none", "group `none` has no modules", "`[groups]`"),
+        (
+            "odd",
+            "group `odd` names `wether`, which modules.toml does not declare",
+            "did you mean `weather`?",
+        ),
+    ] {
+        for command in ["update", "outdated", "list", "scan"] {
+            let ran = world.home.run(&[command, "--group", group]).fails(2);
+            assert!(ran.stderr.contains(says) && ran.stderr.contains(hint), "{command} {ran:?}");
+        }
+    }
+    world.home.run(&["remove", "weather"]).ok();
+    let text = world.modules_toml();
+    assert!(
+        text.contains("ai = [ 'late'] # mine") || text.contains("ai = ['late'] # mine"),
+        "{text}"
+    );
+    assert!(!text.contains("'weather'"), "{text}");
+    world.home.run(&["update", "--group", "ai"]).ok();
+}
+
+/// The command, with an editor that runs this script on its file, which is `$1`.
+fn edit(world: &World, script: &str, arguments: &[&str]) -> Ran {
+    let editor = world.home.scratch().join("editor");
+    fs::write(&editor, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).unwrap();
+    let arguments = [&["edit"], arguments].concat();
+    let mut command = world.home.command(&arguments);
+    // A variable may hold options.
+    command.env("EDITOR", format!("{} --wait", editor.display()));
+    Running::start(command).wait()
+}
+
+/// The file in which an edit that was refused has left the text.
+fn left(ran: &Ran) -> String {
+    let (_, path) = ran.stderr.split_once("your text is in ").unwrap();
+    fs::read_to_string(path.trim_end()).unwrap()
+}
+
+#[test]
+fn an_editor_s_text_replaces_modules_toml_if_it_can_be_understood() {
+    let world = World::new();
+    let before = world.modules_toml();
+    let ran = edit(&world, "test \"$1\" = --wait && test -f \"$2\"", &["--json"]).ok();
+    assert_eq!((&ran.json()["changed"], world.modules_toml()), (&json!(false), before.clone()));
+    let added = "echo noise; printf '[modules.more]\\nsource = \"/mine\"\\n' >> \"$2\"";
+    let told = edit(&world, added, &["--json"]).ok().json();
+    assert_eq!((&told["changed"], &told["ok"]), (&json!(true), &json!(true)));
+    assert_eq!(world.modules_toml(), format!("{before}[modules.more]\nsource = \"/mine\"\n"));
+    world.home.write_modules("[modules.broken");
+    let ran = edit(&world, "printf '' > \"$2\"", &[]).ok();
+    assert!(ran.stdout.contains("`modstore update` makes it current"), "{ran:?}");
+    assert_eq!(world.modules_toml(), "", "what was broken can be mended");
+}
+
+#[test]
+fn an_edit_that_is_refused_leaves_modules_toml_and_keeps_the_text() {
+    let world = World::new();
+    let before = world.modules_toml();
+    let ran = edit(&world, "printf '\\n[modules.b]\\nsorce = 1\\n' >> \"$2\"", &[]).fails(2);
+    let line = before.lines().count() + 3;
+    assert!(ran.stderr.contains(&format!("line {line}, column 1: unknown key `sorce`")), "{ran:?}");
+    assert!(left(&ran).starts_with(&before) && left(&ran).contains("sorce = 1"));
+    assert_eq!(world.modules_toml(), before);
+
+    let ran = edit(&world, "echo '# half' >> \"$2\"; exit 3", &[]).fails(1);
+    assert!(ran.stderr.contains("failed") && left(&ran).contains("# half"), "{ran:?}");
+    assert_eq!(world.modules_toml(), before);
+
+    let theirs = world.home.path().join("modules.toml");
+    let script = format!("echo '# mine' >> \"$2\"; echo '# theirs' >> {}", theirs.display());
+    let ran = edit(&world, &script, &[]).fails(3);
+    assert!(
+        ran.stderr.contains("was changed meanwhile") && left(&ran).contains("# mine"),
+        "{ran:?}"
+    );
+    assert_eq!(world.modules_toml(), format!("{before}# theirs\n"), "the other change stays");
+
+    let script =
+        format!("{} remove news >&2; echo '# mine' >> \"$2\"", env!("CARGO_BIN_EXE_modstore"));
+    edit(&world, &script, &[]).fails(3);
+    assert!(!world.modules_toml().contains("news"), "no lock is held while the editor is open");
+    let ran = edit(&world, "exit 1", &[]).fails(1);
+    assert!(!ran.stderr.contains("your text is in"), "{ran:?}");
 }
 
 #[test]

@@ -100,7 +100,8 @@ impl Runnable for OutdatedArgs {
 
     fn run(&self, context: &Context) -> Result<OutdatedAnswer, Failure> {
         let store = self.selected.store(context)?;
-        let found = store.outdated(&self.selected.names, &context.progress(), context.cancel())?;
+        let names = self.selected.names(&store)?;
+        let found = store.outdated(&names, &context.progress(), context.cancel())?;
         let modules: Vec<OutdatedModule> = found.iter().map(OutdatedModule::from).collect();
         let changes = |it: &OutdatedModule| {
             use PlannedChange::{Built, Removed, Updated};

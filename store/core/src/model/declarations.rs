@@ -21,6 +21,9 @@ use super::{
 /// The key for how old a commit must be.
 const COOLDOWN: &str = "cooldown";
 
+/// The key for groups of modules.
+const GROUPS: &str = "groups";
+
 /// The declared modules.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Declarations {
@@ -30,6 +33,8 @@ pub struct Declarations {
     pub transport: Option<Transport>,
     /// How old a commit must be before an update takes it, if that is written.
     pub cooldown: Option<Duration>,
+    /// Names for several modules together. Whether those are declared is checked where a group is used.
+    pub groups: BTreeMap<String, Vec<ModuleName>>,
 }
 
 /// What one module is declared to be.
@@ -71,6 +76,17 @@ pub enum DeclarationFault {
     /// A name no module can have.
     #[error("expected the name of a module")]
     Name(#[source] ParseModuleNameError),
+    /// A name no group can have: they are written as those of modules.
+    #[error("expected the name of a group")]
+    Group(#[source] ParseModuleNameError),
+    /// A group with a name that no module can have.
+    #[error("expected group `{group}` to have names of modules")]
+    Member {
+        /// The group.
+        group: ModuleName,
+        /// Why.
+        source: ParseModuleNameError,
+    },
     /// A source that does not parse.
     #[error("expected the source of module `{module}`")]
     Source {
@@ -154,7 +170,7 @@ fn read(
 ) -> Result<Declarations, Placed<DeclarationFault>> {
     let document = toml_fields::document(text).map_err(in_toml)?;
     let root = Fields::root(&document);
-    root.only(&["modules", "transport", COOLDOWN]).map_err(in_toml)?;
+    root.only(&["modules", "transport", COOLDOWN, GROUPS]).map_err(in_toml)?;
     let transport = match root.text("transport").map_err(in_toml)? {
         None => None,
         Some(text) => {
@@ -167,7 +183,27 @@ fn read(
         Some(table) => read_modules(table, base, home)?,
         None => BTreeMap::new(),
     };
-    Ok(Declarations { modules, transport, cooldown })
+    let groups = read_groups(root)?;
+    Ok(Declarations { modules, transport, cooldown, groups })
+}
+
+fn read_groups(
+    root: Fields<'_>,
+) -> Result<BTreeMap<String, Vec<ModuleName>>, Placed<DeclarationFault>> {
+    let Some(table) = root.table(GROUPS).map_err(in_toml)? else { return Ok(BTreeMap::new()) };
+    let mut groups = BTreeMap::new();
+    for key in table.keys() {
+        let group: ModuleName =
+            key.parse().map_err(|error| (table.at(key), DeclarationFault::Group(error)))?;
+        let wrong = |_| in_toml(table.wrong(key, "a list of names of modules"));
+        let texts = table.texts(key).map_err(wrong)?.unwrap_or_default();
+        let members = texts.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+        let members = members.map_err(|source| {
+            (table.value_at(key), DeclarationFault::Member { group: group.clone(), source })
+        })?;
+        groups.insert(key.to_owned(), members);
+    }
+    Ok(groups)
 }
 
 fn read_modules(
@@ -326,6 +362,26 @@ validate  = ["deno", "check", "out.js"]
         assert_eq!(transport("transport = 'git'\n[modules]"), Ok(Some(Transport::Git)));
         assert_eq!(transport("transport = 'auto'"), Ok(Some(Transport::Auto)));
         assert_eq!(transport(""), Ok(None));
+    }
+
+    #[test]
+    fn a_group_has_names_of_modules_and_any_other_thing_is_refused_by_its_place() {
+        let groups = |text: &str| parse(text).map(|declared| declared.groups);
+        let read = groups("[groups]\nai = ['a', 'b']\nnone = []").unwrap();
+        let of = |name: &str| read.get(name).unwrap().iter().map(ModuleName::as_str).collect();
+        assert_eq!((of("ai"), of("none")), (vec!["a", "b"], Vec::<&str>::new()));
+        for (text, line, column, says) in [
+            ("groups = 1", 1, 10, "expected `groups` to be a table"),
+            ("[groups]\nai = 'a'", 2, 6, "expected `ai` to be a list of names of modules"),
+            ("[groups]\nai = [1]", 2, 6, "expected `ai` to be a list of names of modules"),
+            ("[groups]\nai = ['../a']", 2, 6, "expected group `ai` to have names of modules"),
+            ("[groups]\n'a/b' = []", 2, 1, "expected the name of a group"),
+            ("[group]\nai = []", 1, 2, "did you mean `groups`?"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert_eq!((error.line, error.column), (line, column), "{text}: {error}");
+            assert!(error.to_string().contains(says), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod keep;
 mod contents;
 mod git_tree;
 mod kept_commits;
+mod commit_subject;
 mod remote_url;
 mod origin;
 mod comparison;
@@ -48,6 +49,7 @@ mod exposure;
 
 pub use binding::{Attempt, Binding, Bound, Built, Fetched, Kept, KeptPath, MadeFrom};
 pub use class::{Class, Stage};
+pub use commit_subject::CommitSubject;
 pub use deceptive::{escaped, is_deceptive};
 pub use digest::{ContentHash, Digest, ParseDigestError};
 pub use exposure::Exposure;

@@ -6,7 +6,7 @@ use super::{RecordedSource, Revision};
 
 /// Since when this store knows that a source leads to a commit.
 ///
-/// Not the date that the commit gives itself: whoever makes a commit chooses that.
+/// Not the date that the commit gives itself: its author chooses that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
     /// The source, whose reference led to the commit.

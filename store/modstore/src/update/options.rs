@@ -1,6 +1,10 @@
 //! How a store is worked with, and what an update is asked for.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use modstore_fetch::{ArchiveLimits, LfsLimits, Limits, PackLimits};
 
@@ -159,6 +163,8 @@ pub enum RetryPolicy {
 pub struct UpdateRequest {
     /// These modules, or all when there are none.
     pub names: Vec<ModuleName>,
+    /// Also these, meant together and not by their names: those among them that are held stay so.
+    pub group: Vec<ModuleName>,
     /// Change nothing unless every module can be fetched and built.
     pub all_or_nothing: bool,
     /// Take exactly the revisions of `modules.lock`.
@@ -183,6 +189,12 @@ pub struct CloneOf {
 }
 
 impl UpdateRequest {
+    /// The modules that are meant, each once; none, when all are.
+    pub(crate) fn meant(&self) -> Vec<ModuleName> {
+        let all: BTreeSet<&ModuleName> = self.names.iter().chain(&self.group).collect();
+        all.into_iter().cloned().collect()
+    }
+
     /// The holds that count: a person who asks for a module by its name wants it changed; a scan does not.
     pub(super) fn heeded(&self, state: &State) -> BTreeMap<ModuleName, Hold> {
         let is_asked = |module: &ModuleName| {

@@ -57,7 +57,8 @@ pub(crate) fn update(
     request: &UpdateRequest,
 ) -> Result<Done, UpdateError> {
     Staging::remove_dead(context.disk, context.layout).map_err(UpdateError::Leftovers)?;
-    let selected = select(declared, &request.names).map_err(|name| unknown(declared, name))?;
+    let meant = request.meant();
+    let selected = select(declared, &meant).map_err(|name| unknown(declared, name))?;
     context.events.happened(Event::Began { modules: selected.len() });
 
     let start = Instant::now();
@@ -75,7 +76,7 @@ pub(crate) fn update(
     let told = options.told_by(declared);
     let (Gathered { mut outcomes, trees, newer }, counts, transports) =
         gather_all((context, &told, tiers), &state, &staging, goals, request)?;
-    for (module, decision) in foregone(refused, undeclared(&state, declared, &request.names)) {
+    for (module, decision) in foregone(refused, undeclared(&state, declared, &meant)) {
         if let Some(outcome) = Outcome::of(decision, || None) {
             outcome.tell(context.events, &module);
             outcomes.insert(module, outcome);
