@@ -13,13 +13,14 @@ use modstore_testbed::{Change, Fault, HttpServer, Ran, Repo, TestHome};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const COMMANDS: [&str; 37] = [
+const COMMANDS: [&str; 38] = [
     "allow",
     "add",
     "remove",
     "link",
     "unlink",
     "set",
+    "edit",
     "update",
     "scan",
     "outdated",
@@ -246,7 +247,8 @@ fn wrong_usage_ends_with_2_and_still_gives_one_object_in_json_mode() {
 
 #[test]
 fn every_command_gives_one_object_that_the_schema_describes() {
-    let world = World::new();
+    let mut world = World::new();
+    world.home.env("EDITOR", "true");
     let (whole, part) = (world.whole(), world.part());
     let own = world.home.scratch().join("own");
     fs::create_dir(&own).unwrap();
@@ -264,6 +266,7 @@ fn every_command_gives_one_object_that_the_schema_describes() {
     for command in ["update", "scan", "outdated", "list", "status", "history", "verify"] {
         assert_eq!(ok(&[command])["generation"], Value::Null);
     }
+    assert_eq!(ok(&["edit"])["changed"], false);
     assert_eq!(ok(&["allow", "--list"])["builds"], serde_json::json!([]));
     assert_eq!(ok(&["add", &whole, "--no-update"])["added"][0], "whole");
     assert_eq!(ok(&["list"])["modules"][0]["current"], Value::Null);

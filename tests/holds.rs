@@ -1,10 +1,17 @@
-//! What a person decides about single modules: `hold`, `unhold`, what a rollback holds, `set`, and `add` of several.
+//! What a person decides about single modules: `hold`, `unhold`, what a rollback holds, the cooldown, groups, `edit`, `set`,
+//! and `add` of several.
 
 #![expect(clippy::unwrap_used, reason = "helpers panic, and that is how a test fails")]
 
-use std::fs;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    process::Command,
+    thread::sleep,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use modstore_testbed::{HttpServer, Ran, Repo, TestHome};
+use modstore_testbed::{HttpServer, Ran, Repo, Running, TestHome};
 use serde_json::{Value, json};
 
 /// Two repositories behind a server, both added at their first version.
@@ -227,6 +234,254 @@ fn what_is_held_must_be_what_the_lock_says_where_exactly_that_is_wanted() {
     fs::write(&lock, text).unwrap();
     let ran = world.home.run(&["update", "--locked"]).fails(1);
     assert!(ran.stderr.contains("it is held, and modules.lock has another commit"), "{ran:?}");
+}
+
+#[test]
+fn a_commit_is_taken_when_the_store_has_known_it_for_the_cooldown_and_not_before() {
+    let world = World::new();
+    let second = world.weather.write(&[("v", "2")]);
+    let before = fs::read(world.home.path().join("journal")).unwrap();
+    let outdated = world.json(&["outdated", "--cooldown", "1h"]);
+    assert_eq!((&outdated["ok"], &outdated["outdated"]), (&json!(true), &json!(false)));
+    let [news, weather] = &outdated["modules"].as_array().unwrap()[..] else { panic!() };
+    assert_eq!((&news["change"], &weather["change"]), (&json!("none"), &json!("cooling")));
+    assert_eq!((&weather["revision"], &news["cooldown"]), (&json!(second), &Value::Null));
+    let after = fs::read(world.home.path().join("journal")).unwrap();
+    assert_eq!(after, before, "outdated writes nothing");
+
+    let told = world.json(&["update", "--cooldown", "1h"]);
+    assert_eq!((&told["ok"], &told["committed"]), (&json!(true), &json!(false)), "{told}");
+    assert_eq!(
+        (names(&told["cooling"]), names(&told["unchanged"])),
+        (vec!["weather"], vec!["news"])
+    );
+    assert_eq!(
+        (&told["cooling"][0]["revision"], world.version("weather")),
+        (&json!(second), "1".into())
+    );
+    let seen = told["cooling"][0]["seen"].clone();
+    let again = world.json(&["scan", "--cooldown", "1h"]);
+    assert_eq!(again["cooling"][0]["seen"], seen, "what was seen stays seen");
+    let said = world.json(&["outdated", "--cooldown", "1h"])["modules"][1].clone();
+    assert_eq!(said["cooldown"], json!({ "seen": seen, "until": again["cooling"][0]["until"] }));
+    says(&world.home.run(&["outdated", "--cooldown", "1h"]).ok(), "(cooldown; ");
+    let ran = world.home.run(&["update", "--cooldown", "1h"]).ok();
+    says(&ran, "is not taken before ");
+    says(&ran, "`modstore update NAME --cooldown 0s` takes a commit at once");
+    let events = world.json(&["events"]);
+    let is_seen = |it: &&Value| it["event"] == "seen" && it["revision"] == json!(second);
+    assert_eq!(events["events"].as_array().unwrap().iter().filter(is_seen).count(), 1, "{events}");
+
+    sleep(Duration::from_millis(1100));
+    assert_eq!(world.json(&["outdated", "--cooldown", "1s"])["modules"][1]["change"], "updated");
+    assert_eq!(names(&world.json(&["update", "--cooldown", "1s"])["updated"]), ["weather"]);
+    assert_eq!(world.version("weather"), "2");
+}
+
+#[test]
+fn the_date_in_a_commit_makes_it_no_older_and_another_commit_waits_as_long() {
+    let world = World::new();
+    world.home.write_modules(&format!("cooldown = '1h'\n{}", world.modules_toml()));
+    let old = world.weather.write(&[("v", "2")]);
+    let dated: u64 = world.weather.git(&["log", "-1", "--format=%ct"]).parse().unwrap();
+    assert!(UNIX_EPOCH + Duration::from_secs(dated + 86_400) < SystemTime::now(), "{dated}");
+    let told = world.json(&["update"]);
+    assert_eq!(
+        (names(&told["cooling"]), &told["cooling"][0]["revision"]),
+        (vec!["weather"], &json!(old))
+    );
+    let seen = told["cooling"][0]["seen"].clone();
+    sleep(Duration::from_millis(20));
+    world.weather.write(&[("v", "3")]);
+    let told = world.json(&["update"]);
+    assert_ne!(told["cooling"][0]["seen"], seen, "{told}");
+    assert_eq!(world.versions(), ["1", "1"]);
+    world.home.run(&["update", "weather", "--cooldown", "0s"]).ok();
+    assert_eq!(world.version("weather"), "3", "a person takes it at once");
+    let back = world.json(&["update"]);
+    assert_eq!((names(&back["cooling"]).len(), &back["ok"]), (0, &json!(true)));
+}
+
+#[test]
+fn what_is_new_and_what_a_person_or_the_lock_has_chosen_needs_no_age() {
+    let world = World::new();
+    let next = world.weather.write(&[("v", "2")]);
+    world.weather.branch("next", &next);
+    world.home.write_modules(&format!("cooldown = '1h'\n{}", world.modules_toml()));
+    let late = Repo::create(&world.home.scratch(), "late");
+    late.write(&[("v", "1")]);
+    let ran = world.home.run(&["add", &world.source("late")]).ok();
+    assert!(ran.stderr.contains("late: its source is new here, so "), "{ran:?}");
+    assert_eq!(world.version("late"), "1");
+    world.home.run(&["set", "weather", "--ref", "next"]).ok();
+    assert_eq!(names(&world.json(&["update"])["updated"]), ["weather"]);
+    let lock = world.home.path().join("modules.lock");
+    let third = world.news.write(&[("v", "3")]);
+    assert_eq!(names(&world.json(&["update"])["cooling"]), ["news"]);
+    let first = world.news.rev("HEAD~1").unwrap();
+    let text = fs::read_to_string(&lock).unwrap();
+    assert!(text.contains(&first), "{text}");
+    fs::write(&lock, text.replace(&first, &third)).unwrap();
+    let told = world.json(&["update", "--locked"]);
+    assert_eq!(names(&told["cooling"]).len(), 0, "{told}");
+    let own = world.modules_toml().replace("[modules.news]", "[modules.news]\ncooldown = '0s'");
+    world.home.write_modules(&own);
+    assert_eq!(names(&world.json(&["update"])["updated"]), ["news"], "its own cooldown counts");
+    assert_eq!(world.version("news"), "3");
+}
+
+#[test]
+fn a_module_that_waits_is_fetched_again_at_its_own_commit_where_it_is_gone() {
+    let world = World::new();
+    let first = world.weather.rev("HEAD").unwrap();
+    world.weather.write(&[("v", "2")]);
+    world.home.write_modules(&format!("cooldown = '1h'\n{}", world.modules_toml()));
+    let seen = world.json(&["update"])["cooling"][0]["seen"].clone();
+    let entry = world.home.target("weather").canonicalize().unwrap();
+    let done = Command::new("chmod").args(["-R", "u+w"]).arg(&entry).status().unwrap();
+    assert!(done.success() && fs::remove_dir_all(&entry).is_ok());
+    world.home.run(&["update"]).ok();
+    assert_eq!(world.version("weather"), "1");
+    world.home.run(&["reset"]).ok();
+    let told = world.json(&["update"]);
+    assert_eq!(
+        (&told["cooling"][0]["seen"], world.versions()),
+        (&seen, ["1", "1"].map(String::from))
+    );
+    assert_eq!(told["cooling"][0]["current"]["revision"], json!(first));
+}
+
+#[test]
+fn what_was_seen_outlives_a_repair_of_the_journal() {
+    let world = World::new();
+    world.weather.write(&[("v", "2")]);
+    let seen = |told: Value| told["cooling"][0]["seen"].clone();
+    let first = seen(world.json(&["update", "--cooldown", "1h"]));
+    let journal = world.home.path().join("journal");
+    let mut bytes = fs::read(&journal).unwrap();
+    bytes[60] ^= 1;
+    fs::write(&journal, bytes).unwrap();
+    world.home.run(&["verify", "--repair"]);
+    assert_eq!(seen(world.json(&["update", "--cooldown", "1h"])), first);
+}
+
+#[test]
+fn a_group_stands_for_its_modules_and_ends_no_hold() {
+    let world = World::new();
+    let late = Repo::create(&world.home.scratch(), "late");
+    late.write(&[("v", "1")]);
+    world.home.run(&["add", &world.source("late")]).ok();
+    let groups =
+        "[groups]\nai = ['weather', 'late'] # mine\nall = ['news', 'weather']\nnone = []\n";
+    world
+        .home
+        .write_modules(&format!("{}{groups}odd = ['weather', 'wether']\n", world.modules_toml()));
+    world.publish("2");
+    late.write(&[("v", "2")]);
+    world.home.run(&["hold", "late"]).ok();
+    let listed = world.json(&["list", "--group", "ai"]);
+    assert_eq!(names(&listed["modules"]), ["late", "weather"]);
+    assert_eq!(
+        names(&world.json(&["list", "--outdated", "--group", "all"])["modules"]),
+        ["news", "weather"]
+    );
+    let outdated = world.json(&["outdated", "--group", "ai", "news"]);
+    assert_eq!(names(&outdated["modules"]), ["late", "news", "weather"]);
+    let told = world.json(&["update", "--group", "ai"]);
+    assert_eq!((names(&told["updated"]), names(&told["held"])), (vec!["weather"], vec!["late"]));
+    assert_eq!(world.versions(), ["2", "1"]);
+    assert_eq!(
+        names(&world.json(&["scan", "--group", "ai", "--group", "all"])["updated"]),
+        ["news"]
+    );
+    for (group, says, hint) in [
+        ("ia", "there is no group `ia`", "modules.toml has: ai, all, none, odd"),
+        ("nne", "there is no group `nne`", "did you mean `none`?"),
+        ("none", "group `none` has no modules", "`[groups]`"),
+        (
+            "odd",
+            "group `odd` names `wether`, which modules.toml does not declare",
+            "did you mean `weather`?",
+        ),
+    ] {
+        for command in ["update", "outdated", "list", "scan"] {
+            let ran = world.home.run(&[command, "--group", group]).fails(2);
+            assert!(ran.stderr.contains(says) && ran.stderr.contains(hint), "{command} {ran:?}");
+        }
+    }
+    world.home.run(&["remove", "weather"]).ok();
+    let text = world.modules_toml();
+    assert!(
+        text.contains("ai = [ 'late'] # mine") || text.contains("ai = ['late'] # mine"),
+        "{text}"
+    );
+    assert!(!text.contains("'weather'"), "{text}");
+    world.home.run(&["update", "--group", "ai"]).ok();
+}
+
+/// The command, with an editor that runs this script on its file, which is `$1`.
+fn edit(world: &World, script: &str, arguments: &[&str]) -> Ran {
+    let editor = world.home.scratch().join("editor");
+    fs::write(&editor, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&editor, fs::Permissions::from_mode(0o755)).unwrap();
+    let arguments = [&["edit"], arguments].concat();
+    let mut command = world.home.command(&arguments);
+    // A variable may hold options.
+    command.env("EDITOR", format!("{} --wait", editor.display()));
+    Running::start(command).wait()
+}
+
+/// The file in which an edit that was refused has left the text.
+fn left(ran: &Ran) -> String {
+    let (_, path) = ran.stderr.split_once("your text is in ").unwrap();
+    fs::read_to_string(path.trim_end()).unwrap()
+}
+
+#[test]
+fn an_editor_s_text_replaces_modules_toml_if_it_can_be_understood() {
+    let world = World::new();
+    let before = world.modules_toml();
+    let ran = edit(&world, "test \"$1\" = --wait && test -f \"$2\"", &["--json"]).ok();
+    assert_eq!((&ran.json()["changed"], world.modules_toml()), (&json!(false), before.clone()));
+    let added = "echo noise; printf '[modules.more]\\nsource = \"/mine\"\\n' >> \"$2\"";
+    let told = edit(&world, added, &["--json"]).ok().json();
+    assert_eq!((&told["changed"], &told["ok"]), (&json!(true), &json!(true)));
+    assert_eq!(world.modules_toml(), format!("{before}[modules.more]\nsource = \"/mine\"\n"));
+    world.home.write_modules("[modules.broken");
+    let ran = edit(&world, "printf '' > \"$2\"", &[]).ok();
+    assert!(ran.stdout.contains("`modstore update` makes it current"), "{ran:?}");
+    assert_eq!(world.modules_toml(), "", "what was broken can be mended");
+}
+
+#[test]
+fn an_edit_that_is_refused_leaves_modules_toml_and_keeps_the_text() {
+    let world = World::new();
+    let before = world.modules_toml();
+    let ran = edit(&world, "printf '\\n[modules.b]\\nsorce = 1\\n' >> \"$2\"", &[]).fails(2);
+    let line = before.lines().count() + 3;
+    assert!(ran.stderr.contains(&format!("line {line}, column 1: unknown key `sorce`")), "{ran:?}");
+    assert!(left(&ran).starts_with(&before) && left(&ran).contains("sorce = 1"));
+    assert_eq!(world.modules_toml(), before);
+
+    let ran = edit(&world, "echo '# half' >> \"$2\"; exit 3", &[]).fails(1);
+    assert!(ran.stderr.contains("failed") && left(&ran).contains("# half"), "{ran:?}");
+    assert_eq!(world.modules_toml(), before);
+
+    let theirs = world.home.path().join("modules.toml");
+    let script = format!("echo '# mine' >> \"$2\"; echo '# theirs' >> {}", theirs.display());
+    let ran = edit(&world, &script, &[]).fails(3);
+    assert!(
+        ran.stderr.contains("was changed meanwhile") && left(&ran).contains("# mine"),
+        "{ran:?}"
+    );
+    assert_eq!(world.modules_toml(), format!("{before}# theirs\n"), "the other change stays");
+
+    let script =
+        format!("{} remove news >&2; echo '# mine' >> \"$2\"", env!("CARGO_BIN_EXE_modstore"));
+    edit(&world, &script, &[]).fails(3);
+    assert!(!world.modules_toml().contains("news"), "no lock is held while the editor is open");
+    let ran = edit(&world, "exit 1", &[]).fails(1);
+    assert!(!ran.stderr.contains("your text is in"), "{ran:?}");
 }
 
 #[test]

@@ -493,3 +493,50 @@ fn a_newer_version_is_found_in_a_listing_that_is_too_long_to_be_asked_for_whole(
     let asked: Vec<String> = asked.filter(|body| body.contains("ls-refs")).collect();
     assert!(asked.iter().any(|body| body.contains("ref-prefix refs/tags/v")), "{asked:?}");
 }
+
+#[test]
+fn an_update_says_what_the_commits_that_came_say_of_themselves_as_far_as_they_are_there() {
+    let home = TestHome::in_memory(env!("CARGO_BIN_EXE_modstore"));
+    let repo = Repo::create(&home.scratch(), "tool");
+    repo.write(&[("v", "1")]);
+    let server = HttpServer::start(&home.scratch());
+    home.run(&["add", &format!("git+{}", server.url("tool"))]).ok();
+    let says = |message: &str| {
+        let tree = repo.git(&["rev-parse", &format!("{}^{{tree}}", repo.write(&[("v", message)]))]);
+        let commit = repo.git(&["commit-tree", "-p", "HEAD~1", "-m", message, &tree]);
+        repo.branch("main", &commit);
+        commit
+    };
+    let update = || home.run(&["update", "--json"]).ok().json()["updated"][0].clone();
+
+    let second = says("Fix the forecast\n\nIt rained.");
+    server.forget();
+    let told = update();
+    let requests = server.stats().requests.len();
+    let expected = serde_json::json!([{ "revision": second, "subject": "Fix the forecast" }]);
+    assert_eq!((&told["commits"], &told["commits_complete"]), (&expected, &Value::Bool(true)));
+    assert!(requests <= 3, "nothing is asked for it: {requests}");
+
+    says("one of two");
+    let fourth = says("the other");
+    let told = update();
+    assert_eq!(told["commits"][0]["revision"], fourth, "{told}");
+    assert_eq!(
+        (told["commits"].as_array().unwrap().len(), &told["commits_complete"]),
+        (1, &Value::Bool(false))
+    );
+
+    says("plain");
+    let said = home.run(&["update"]).ok().stdout;
+    assert!(said.contains("\n  - plain\n"), "{said}");
+    says("one more");
+    says(&format!("\u{1b}[2J\u{202e}evil {}", "x".repeat(400)));
+    let said = home.run(&["update"]).ok().stdout;
+    assert!(said.contains("  newest: \\u{1b}[2J\\u{202e}evil x"), "{said}");
+    assert!(
+        !said.contains('\u{1b}') && said.lines().all(|line| line.chars().count() < 140),
+        "{said}"
+    );
+    let told = home.run(&["update", "--json"]).ok().json();
+    assert_eq!(told["updated"], serde_json::json!([]));
+}

@@ -6,9 +6,11 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    fs,
+    io::{self, Write as _},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -317,4 +319,46 @@ fn a_purge_that_ends_at_any_act_leaves_the_whole_store_or_none_and_the_next_one_
     }
     println!("{} ends with the whole store, {} without", ends.0, ends.1);
     assert!(ends.0 > 3 && ends.1 > 5, "{ends:?}");
+}
+
+/// What a terminal shows when `reset` is given these options, and these keys are pressed.
+fn reset_on_terminal(home: &TestHome, options: &str, keys: &str) -> String {
+    let command = format!("{BINARY} {options}");
+    let mut running = home
+        .command_of("/usr/bin/script".as_ref(), &["-q", "-e", "-c", &command, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    running.stdin.take().unwrap().write_all(keys.as_bytes()).unwrap();
+    String::from_utf8_lossy(&running.wait_with_output().unwrap().stdout).into_owned()
+}
+
+#[test]
+fn a_reset_says_first_what_will_be_lost_and_asks_only_where_that_is_allowed() {
+    let world = World::new();
+    let kept = || {
+        let history = world.home.run(&["history", "--json"]).json();
+        let generations = history["generations"].as_array().unwrap().iter();
+        generations.filter(|each| each["retired"] == false).count()
+    };
+    let (lost, question) = ("2 generations can no longer be rolled back to", "Go on? [y/N]");
+    let said = reset_on_terminal(&world.home, "--interactive reset", "n\n");
+    assert!(said.contains(lost) && said.contains(question), "{said}");
+    assert!(said.contains("nothing was changed"), "{said}");
+    assert_eq!(kept(), 2);
+    let said = reset_on_terminal(&world.home, "reset", "n\n");
+    assert!(said.contains(lost) && !said.contains(question), "nothing asks without it: {said}");
+    assert_eq!(kept(), 1);
+    world.assert_served();
+    let ran = world.home.run(&["--json", "--interactive", "reset"]).ok();
+    assert!(!ran.stderr.contains("rolled back to") && !ran.stderr.contains(question), "{ran:?}");
+    let purge = "is deleted for ever";
+    let said = reset_on_terminal(&world.home, "--interactive reset --purge", "no\n");
+    assert!(said.contains(purge) && said.contains(question), "{said}");
+    world.assert_served();
+    let said = reset_on_terminal(&world.home, "--interactive reset --purge", "yes\n");
+    assert!(said.contains("makes a new store"), "{said}");
+    let ran = world.home.run(&["reset", "--purge"]).ok();
+    assert!(!ran.stderr.contains(purge), "there is nothing to lose: {ran:?}");
 }

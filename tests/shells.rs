@@ -84,6 +84,16 @@ fn a_person_at_bash_completes_commands_options_and_modules() {
 }
 
 #[test]
+fn an_option_for_a_group_completes_the_groups_of_modules_toml() {
+    let home = world();
+    let text = fs::read_to_string(home.path().join("modules.toml")).unwrap();
+    home.write_modules(&format!("{text}[groups]\nwild = ['wolf']\nother = []\n"));
+    for command in ["update", "outdated", "list", "scan"] {
+        assert_eq!(suggested(&home, &[command, "--group", "w"]), ["wild"], "{command}");
+    }
+}
+
+#[test]
 fn a_person_at_zsh_completes_commands_and_modules() {
     let home = world();
     let functions = home.user_home().join(".zfunc");

@@ -106,6 +106,7 @@ commands! {
     "link" Link(link::LinkArgs),
     "unlink" Unlink(unlink::UnlinkArgs),
     "set" Set(set::SetArgs),
+    "edit" Edit(edit::EditArgs),
     "import" Import(import::ImportArgs),
     "update" Update(update::UpdateArgs),
     "scan" Scan(scan::ScanArgs),

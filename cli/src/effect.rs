@@ -7,6 +7,8 @@ pub(crate) enum Effect {
     Reads,
     /// May change the store, with threads that work in parallel.
     Changes,
+    /// Waits for an editor on the terminal, and may then change one file of the store.
+    Edits,
     /// Reads the store, and then another program takes the place of this one.
     Replaces,
 }

@@ -9,6 +9,7 @@ mod binding;
 mod attempt;
 mod failed;
 mod hold;
+mod cooling;
 mod environment;
 mod lease;
 mod newer;
@@ -18,6 +19,7 @@ pub(crate) use self::{
     attempt::Attempt,
     binding::{Binding, Change},
     contents::{Submodules, unusual},
+    cooling::{Cooldown, Cooled},
     environment::{EnvironmentChanges, EnvironmentFailure},
     failed::{Deferred, DeferredReason, Failed},
     hold::{Held, Hold, held_of},

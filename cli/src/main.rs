@@ -68,6 +68,10 @@ fn prepare(context: Context, command: &Command) -> u8 {
         return run(&context, command);
     }
     close_to_others();
+    if command.effect() == Effect::Edits {
+        // The keys of the terminal are for the editor.
+        return run(&context, command);
+    }
     run(&context.listening(), command)
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Global {
     /// How many seconds to wait for another process that changes the store
     #[arg(long, value_name = "S", default_value = "300", value_parser = amounts::seconds, global = true)]
     pub(crate) lock_timeout: Duration,
-    /// Let git credential helpers and ssh ask for a password, and `remove` what to delete; without this, nothing asks
+    /// Let git credential helpers and ssh ask for a password, and `remove` and `reset` what to delete; without this, nothing asks
     #[arg(long, global = true)]
     pub(crate) interactive: bool,
     /// Print less: no progress, no warnings

@@ -8,8 +8,9 @@
 use std::{
     fmt,
     io::{self, IsTerminal as _, Write},
-    os::unix::ffi::OsStrExt as _,
+    os::{fd::AsFd as _, unix::ffi::OsStrExt as _},
     path::Path,
+    process::Stdio,
 };
 
 use anstream::AutoStream;
@@ -115,6 +116,11 @@ pub(crate) fn on_stderr(write: impl FnOnce(&mut Page<'_>) -> io::Result<()>) {
     let mut page = Page { to: &mut text, is_terminal: io::stderr().is_terminal() };
     // There is no way to report that standard error is gone.
     let _ = write(&mut page).and_then(|()| AutoStream::auto(io::stderr().lock()).write_all(&text));
+}
+
+/// Standard error, for a program whose standard output is not for the reader of ours.
+pub(crate) fn own_errors() -> io::Result<Stdio> {
+    io::stderr().as_fd().try_clone_to_owned().map(Stdio::from)
 }
 
 /// How wide the terminal is that standard error is; none, if it is none or does not say.

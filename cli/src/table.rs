@@ -14,7 +14,7 @@ const WIDEST: usize = 256;
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
     /// Lines below a row, by its number.
-    below: BTreeMap<usize, String>,
+    below: BTreeMap<usize, Vec<String>>,
 }
 
 impl Table {
@@ -27,7 +27,7 @@ impl Table {
     /// Adds a line below the last row, if there is a text.
     pub(crate) fn below(&mut self, text: Option<&str>) {
         let text = text.map(|text| escaped(&shortened(text)).into_owned());
-        self.below.extend(text.map(|text| (self.rows.len(), text)));
+        self.below.entry(self.rows.len()).or_default().extend(text);
     }
 
     /// Adds a row of a name and a text, if there is a text.
@@ -57,7 +57,7 @@ impl Table {
                 line.push_str(&" ".repeat(width.saturating_sub(cell.chars().count()) + 2));
             }
             writeln!(to, "{}", line.trim_end())?;
-            if let Some(text) = self.below.get(&number) {
+            for text in self.below.get(&number).into_iter().flatten() {
                 writeln!(to, "{}{text}", " ".repeat(indent + 2))?;
             }
         }

@@ -34,14 +34,15 @@ pub(crate) fn age(at: u64, now: u64) -> String {
     }
 }
 
-/// How long until then: `now`, `in 20 s`, `in 3 min`.
+/// How long until then: `now`, `in 20 s`, `in 3 min`, `in 7 days`.
 pub(crate) fn left(at: u64, now: u64) -> String {
     let seconds = at.saturating_sub(now).div_ceil(1000);
     match seconds {
         0 => "now".into(),
         1..100 => format!("in {seconds} s"),
         100..7200 => format!("in {} min", seconds.div_ceil(60)),
-        _ => format!("in {} h", seconds.div_ceil(3600)),
+        7200..172_800 => format!("in {} h", seconds.div_ceil(3600)),
+        _ => format!("in {} days", seconds.div_ceil(86_400)),
     }
 }
 
@@ -70,6 +71,7 @@ mod tests {
             assert_eq!(left(1_000 + left_ms, 1_000), text);
         }
         assert_eq!(left(7_300_000, 0), "in 3 h");
+        assert_eq!(left(604_799_000, 0), "in 7 days");
         assert_eq!(left(1_000, 5_000), "now");
     }
 

@@ -6,21 +6,22 @@ mod text;
 use std::collections::BTreeMap;
 
 use modstore::{
-    Store, UpdateReport, Warning,
+    Store, UpdateReport, Updated as StoreUpdated, Warning,
     internals::{
         acquire::TreeFrom,
         tier::TierCounts,
         update::{Cost as StoreCost, Unchanged as StoreUnchanged},
     },
 };
+use modstore_core::model::CommitSubject;
 use modstore_fetch::{Way, WayTaken};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     json::{
-        Binding, Deferred, Digest, EnvironmentChanges, Failed, Held, NewerVersion, PointersLeft,
-        Revision, comparison, texts,
+        Binding, Cooled, Deferred, Digest, EnvironmentChanges, Failed, Held, NewerVersion,
+        PointersLeft, Revision, comparison, texts,
     },
     output::Output,
 };
@@ -46,6 +47,8 @@ pub(crate) struct Update {
     pub(super) deferred: Vec<Deferred>,
     /// Modules that are held: each keeps its current version, which is no failure.
     pub(super) held: Vec<Held>,
+    /// Modules whose new commit is too young: each keeps its current version, which is no failure.
+    pub(super) cooling: Vec<Cooled>,
     /// Modules that were held until now.
     pub(super) released: Vec<String>,
     /// Modules that follow the tag of a version after which there is a newer one, as far as the listing showed it.
@@ -136,8 +139,21 @@ pub(crate) struct Updated {
     moved_tag: Option<String>,
     /// The page of the forge that compares the two commits; null if no such page is known.
     compare: Option<String>,
+    /// The commits that came, the newest first, as far as the store has them: the newest, and seldom more.
+    commits: Vec<Commit>,
+    /// Whether `commits` are all between the old commit and the new one.
+    commits_complete: bool,
     /// Its files that are Git LFS pointers; null if there are none.
     pointers: Option<PointersLeft>,
+}
+
+/// A commit, and what it says of itself.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Commit {
+    /// The commit.
+    revision: Revision,
+    /// The first line of its message, cut after 500 characters.
+    subject: String,
 }
 
 /// A module that follows the tag of a version after which there is a newer one.
@@ -215,21 +231,7 @@ impl From<&WayTaken> for TransportTaken {
 impl Update {
     /// What `report` says; the files are compared in `store`.
     pub(super) fn new(store: &Store, report: &UpdateReport) -> Self {
-        let updated = report.updated.iter().map(|updated| Updated {
-            module: updated.module.to_string(),
-            from: updated.from.as_ref().map(Binding::from),
-            to: Binding::from(&updated.to),
-            target: updated.path.display().to_string(),
-            source: updated.came_from.map(FoundIn::from),
-            files_changed: files::changed(store, updated),
-            installed: report
-                .environments
-                .iter()
-                .any(|settled| settled.installed.contains(&updated.module)),
-            moved_tag: updated.moved_tag().map(str::to_owned),
-            compare: comparison(updated.from.as_ref(), updated.to.bound.fetched()),
-            pointers: PointersLeft::of(store, &updated.to),
-        });
+        let updated = report.updated.iter().map(|updated| Updated::new(store, report, updated));
         Self {
             generation: report.generation.map(|generation| generation.number()),
             committed: report.committed,
@@ -239,6 +241,7 @@ impl Update {
             failed: report.failed.iter().map(Failed::from).collect(),
             deferred: report.waiting.iter().map(Deferred::from).collect(),
             held: report.held.iter().map(Held::from).collect(),
+            cooling: report.cooling.iter().map(Cooled::from).collect(),
             released: texts(&report.released),
             newer: newer_versions(report),
             warnings: report.warnings.clone(),
@@ -257,6 +260,7 @@ impl Update {
             && self.failed.is_empty()
             && self.deferred.is_empty()
             && self.held.is_empty()
+            && self.cooling.is_empty()
     }
 
     /// Prints the warnings.
@@ -277,6 +281,33 @@ fn newer_versions(report: &UpdateReport) -> Vec<Newer> {
         version: NewerVersion::new(newer, now.get(module).copied()),
     });
     newer.collect()
+}
+
+impl Updated {
+    fn new(store: &Store, report: &UpdateReport, updated: &StoreUpdated) -> Self {
+        let subjects = store.subjects(updated.from.as_ref(), &updated.to);
+        let commit = |it: CommitSubject| Commit {
+            revision: Revision::new(it.revision),
+            subject: it.subject,
+        };
+        Self {
+            module: updated.module.to_string(),
+            from: updated.from.as_ref().map(Binding::from),
+            to: Binding::from(&updated.to),
+            target: updated.path.display().to_string(),
+            source: updated.came_from.map(FoundIn::from),
+            files_changed: files::changed(store, updated),
+            installed: report
+                .environments
+                .iter()
+                .any(|settled| settled.installed.contains(&updated.module)),
+            moved_tag: updated.moved_tag().map(str::to_owned),
+            compare: comparison(updated.from.as_ref(), updated.to.bound.fetched()),
+            pointers: PointersLeft::of(store, &updated.to),
+            commits: subjects.commits.into_iter().map(commit).collect(),
+            commits_complete: subjects.complete,
+        }
+    }
 }
 
 impl Unchanged {

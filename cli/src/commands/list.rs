@@ -11,7 +11,7 @@ use modstore_core::model::{Binding as StoreBinding, Declared};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Runnable, outdated::OutdatedModule};
+use super::{Runnable, names, outdated::OutdatedModule};
 use crate::{
     context::Context,
     effect::Effect,
@@ -37,6 +37,9 @@ pub(crate) struct ListArgs {
     /// Only modules that an update would change, or of which a newer version is available; asks their repositories
     #[arg(long)]
     outdated: bool,
+    /// Only the modules of this group in modules.toml; may be given several times
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
 }
 
 /// The answer of `list`.
@@ -94,7 +97,12 @@ impl Runnable for ListArgs {
         let changes = last_changes(&state, generation);
         let bound =
             changes.iter().filter(|(_, last)| last.binding.is_some()).map(|(name, _)| *name);
-        let names: BTreeSet<&str> = declared.keys().map(ModuleName::as_str).chain(bound).collect();
+        let members = names::members(&store, &self.groups)?;
+        let is_meant = |name: &&str| {
+            members.is_empty() || members.iter().any(|member| member.as_str() == *name)
+        };
+        let names = declared.keys().map(ModuleName::as_str).chain(bound).filter(is_meant);
+        let names: BTreeSet<&str> = names.collect();
         let modules = names.into_iter().map(|name| {
             let last = changes.get(name);
             let module = ListedModule::new(&store, &state, name, declared.get(name), last);
@@ -103,7 +111,7 @@ impl Runnable for ListArgs {
         });
         let mut modules: Vec<ListedModule> = modules.collect();
         if self.outdated {
-            modules = only_outdated(context, &store, modules)?;
+            modules = only_outdated(context, &store, &members, modules)?;
         }
         let generation = generation.map(|generation| generation.number());
         Ok(ListAnswer { outdated: self.outdated, generation, modules })
@@ -114,10 +122,11 @@ impl Runnable for ListArgs {
 fn only_outdated(
     context: &Context,
     store: &Store,
+    names: &[ModuleName],
     modules: Vec<ListedModule>,
 ) -> Result<Vec<ListedModule>, Failure> {
     context.ready_for(Effect::Changes)?;
-    let found = store.outdated(&[], &context.progress(), context.cancel())?;
+    let found = store.outdated(names, &context.progress(), context.cancel())?;
     let found = found.iter().map(OutdatedModule::from).filter(OutdatedModule::is_outdated);
     let mut found: BTreeMap<String, OutdatedModule> =
         found.map(|it| (it.module().to_owned(), it)).collect();

@@ -5,6 +5,7 @@
 mod runnable;
 mod laboratory;
 mod names;
+mod ask;
 pub(crate) mod explain;
 pub(crate) mod suggestions;
 mod selected;
@@ -34,6 +35,7 @@ pub(crate) mod rollback;
 pub(crate) mod hold;
 pub(crate) mod unhold;
 pub(crate) mod set;
+pub(crate) mod edit;
 pub(crate) mod gc;
 pub(crate) mod exec;
 pub(crate) mod verify;

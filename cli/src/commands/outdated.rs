@@ -3,7 +3,8 @@
 use std::io;
 
 use clap::Args;
-use modstore::{Decision, Outdated};
+use modstore::{Cooling, Decision, Outdated};
+use modstore_core::model::{Binding as StoreBinding, Fetched};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -11,7 +12,7 @@ use super::{Runnable, selected::Selected};
 use crate::{
     context::Context,
     exit::Exit,
-    json::{Binding, Failed, Hold, NewerVersion, Revision, comparison},
+    json::{Binding, Cooldown, Failed, Hold, NewerVersion, Revision, comparison},
     output::Answer,
     page::Page,
     report::Failure,
@@ -23,7 +24,8 @@ use crate::{
 ///
 /// Asks each repository for its references. Fetches nothing and writes nothing. Of a module that is held it shows
 /// what `modstore update NAME` would bring. Of a module that follows the tag of a version it also shows the newest
-/// version after that, which no update takes: `modstore set NAME --ref TAG` does.
+/// version after that, which no update takes: `modstore set NAME --ref TAG` does. Of a commit that is younger than the
+/// cooldown it shows until when.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -67,6 +69,8 @@ pub(crate) struct OutdatedModule {
     failure: Option<Failed>,
     /// Why updates leave it as it is, for `held`; null otherwise.
     hold: Option<Hold>,
+    /// How long the commit is too young to be taken; null if it is not.
+    cooldown: Option<Cooldown>,
 }
 
 /// What an update would do to a module.
@@ -85,6 +89,8 @@ pub(crate) enum PlannedChange {
     Deferred,
     /// Fail.
     Failed,
+    /// Nothing yet: the new commit is too young.
+    Cooling,
     /// Nothing: it is held. The other fields say what `modstore update NAME` would do.
     Held,
 }
@@ -94,7 +100,8 @@ impl Runnable for OutdatedArgs {
 
     fn run(&self, context: &Context) -> Result<OutdatedAnswer, Failure> {
         let store = self.selected.store(context)?;
-        let found = store.outdated(&self.selected.names, &context.progress(), context.cancel())?;
+        let names = self.selected.names(&store)?;
+        let found = store.outdated(&names, &context.progress(), context.cancel())?;
         let modules: Vec<OutdatedModule> = found.iter().map(OutdatedModule::from).collect();
         let changes = |it: &OutdatedModule| {
             use PlannedChange::{Built, Removed, Updated};
@@ -117,10 +124,17 @@ impl From<&Outdated> for OutdatedModule {
             Decision::Build(_) => (PlannedChange::Built, None),
             Decision::Remove => (PlannedChange::Removed, None),
             Decision::Fail(_) => (PlannedChange::Failed, None),
+            Decision::Cool(_) => (PlannedChange::Cooling, None),
             _ => (PlannedChange::Deferred, None),
         };
+        let cooling = match &found.decision {
+            Decision::Cool(cooling) => Some(cooling),
+            _ => None,
+        };
         let change = if found.hold.is_some() { PlannedChange::Held } else { change };
-        let commit = resolution.and_then(|to| to.commit());
+        let commit = resolution.and_then(|to| to.commit()).cloned();
+        let commit = commit.or_else(|| cooling_commit(found.current.as_ref(), cooling?));
+        let commit = commit.as_ref();
         Self {
             module: found.module.to_string(),
             change,
@@ -132,8 +146,16 @@ impl From<&Outdated> for OutdatedModule {
             newer: found.newer.as_ref().map(|it| NewerVersion::new(it, found.current.as_ref())),
             failure: found.failed().as_ref().map(Failed::from),
             hold: found.hold.as_ref().map(Hold::from),
+            cooldown: cooling.map(Cooldown::from),
         }
     }
+}
+
+/// The commit that is too young, in the repository that the module comes from.
+fn cooling_commit(current: Option<&StoreBinding>, cooling: &Cooling) -> Option<Fetched> {
+    let origin = current?.bound.fetched()?.origin.clone();
+    let (reference, revision) = (cooling.reference.clone(), cooling.sighting.revision);
+    Some(Fetched { origin, reference, revision })
 }
 
 impl OutdatedModule {
@@ -178,6 +200,11 @@ impl OutdatedModule {
         let from = self.current.as_ref().map_or_else(|| "(none)".into(), Binding::brief);
         match (self.change, &self.revision) {
             (PlannedChange::None | PlannedChange::Deferred | PlannedChange::Failed, _) => None,
+            (PlannedChange::Cooling, to) => {
+                let to = to.as_deref().map(short).unwrap_or_default();
+                let until = self.cooldown.as_ref().map(Cooldown::until).unwrap_or_default();
+                Some(format!("{from} (cooldown; {to} not {until})"))
+            }
             (PlannedChange::Held, None) => Some(format!("{from} (held)")),
             (PlannedChange::Held, Some(to)) => Some(format!("{from} (held; not {})", short(to))),
             (PlannedChange::Built, _) => Some(format!("{from} → built again")),

@@ -2,7 +2,7 @@
 
 mod hanging;
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 
 use clap::Args;
 use modstore::{ModuleName, Store};
@@ -10,14 +10,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::hanging::Hanging;
-use super::{Runnable, expose::ExposedModule, names};
-use crate::{
-    context::Context,
-    json::texts,
-    output::Answer,
-    page::{Page, on_stderr},
-    report::Failure,
+use super::{
+    Runnable,
+    ask::{may_ask, says_yes},
+    expose::ExposedModule,
+    names,
 };
+use crate::{context::Context, json::texts, output::Answer, page::Page, report::Failure};
 
 /// Remove modules and switch to a generation without them
 ///
@@ -103,16 +102,11 @@ fn directory(store: &Store, name: &ModuleName) -> String {
 impl RemoveArgs {
     /// Asks, where it may be asked, whether what these modules have written is to be deleted.
     fn is_wished(&self, context: &Context, names: &[ModuleName]) -> Result<bool, Failure> {
-        if names.is_empty() || !context.global.interactive || !io::stdin().is_terminal() {
+        if names.is_empty() || !may_ask(context) {
             return Ok(false);
         }
         let names = texts(names).join(", ");
-        on_stderr(|to| {
-            writeln!(to, "Delete what {names} wrote to the paths that it keeps, for ever? [y/N]")
-        });
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
-        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+        says_yes(&format!("Delete what {names} wrote to the paths that it keeps, for ever?"))
     }
 }
 

@@ -10,13 +10,18 @@ use modstore::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Runnable, changes::Update, gc::GcAnswer};
+use super::{
+    Runnable,
+    ask::{may_ask, says_yes},
+    changes::Update,
+    gc::GcAnswer,
+};
 use crate::{
     context::Context,
     exit::Exit,
     json::{LeaseHolder, paths},
     output::Answer,
-    page::Page,
+    page::{Page, on_stderr},
     report::Failure,
     text::count,
 };
@@ -26,7 +31,8 @@ use crate::{
 /// Fetches every declared module as if the store were empty, and switches to all of them at once, as a new
 /// generation. Only if every module was fetched, the other generations and what only they need are deleted.
 /// There is never a moment without modules, and what a running program leases stays. A module that fails keeps
-/// its current version; then nothing is deleted, and the exit code is 1.
+/// its current version; then nothing is deleted, and the exit code is 1. What will be lost is said first; with
+/// --interactive, it is asked for on a terminal.
 ///
 /// With --purge, everything that modstore has made in the home is deleted, unless a program holds a lease (exit
 /// code 3). modules.toml stays, and so do names that are not modstore's; the next update makes a new store.
@@ -73,6 +79,9 @@ impl Runnable for ResetArgs {
 
     fn run(&self, context: &Context) -> Result<ResetAnswer, Failure> {
         let store = context.store()?;
+        if !self.dry_run {
+            self.warn(context, &store)?;
+        }
         let mut answer = match (self.purge, self.dry_run) {
             (false, false) => fetch_again(context, &store)?,
             (false, true) => would_drop(&store)?,
@@ -88,6 +97,47 @@ impl Runnable for ResetArgs {
             dropped.list_entries(context.global.verbose);
         }
         Ok(answer)
+    }
+}
+
+impl ResetArgs {
+    /// Says what will be lost, before anything is; and asks, where it may be asked.
+    fn warn(&self, context: &Context, store: &Store) -> Result<(), Failure> {
+        let Some(lost) = self.lost(store)? else { return Ok(()) };
+        if !context.global.json && !context.global.quiet {
+            on_stderr(|to| writeln!(to, "{lost}"));
+        }
+        if may_ask(context) && !says_yes("Go on?")? {
+            return Err(Failure::new(Exit::Failed, "nothing was changed").hint("the answer was no"));
+        }
+        Ok(())
+    }
+
+    /// What will be lost, in one line; nothing, if there is nothing to lose.
+    fn lost(&self, store: &Store) -> Result<Option<String>, Failure> {
+        if self.purge {
+            let plan = store.plan_purge()?;
+            let names = count(plan.remove.len(), "name");
+            let bound = count(plan.environments.len(), "Python environment");
+            let environments = match plan.environments.len() {
+                0 => String::new(),
+                _ => format!("; the modules are uninstalled from {bound}"),
+            };
+            let lost = "is deleted for ever: every generation, and what only the store has";
+            let home = store.layout().home().display();
+            return Ok((!plan.remove.is_empty())
+                .then(|| format!("the store in {home} {lost} ({names}){environments}")));
+        }
+        let state = store.state()?;
+        let kept = state.generations().iter().filter(|info| !info.retired).count();
+        let entries = count(store.plan_sweep(&Policy::only_current())?.remove.len(), "entry");
+        let kept = count(kept, "generation");
+        Ok(state.head().map(|_| {
+            format!(
+                "if every module can be fetched again, {kept} can no longer be rolled back to, and {entries} that only \
+                 they need will be deleted"
+            )
+        }))
     }
 }
 

@@ -53,6 +53,7 @@ pub(crate) fn suggesting(argument: Arg) -> Arg {
         Some("GENERATION|NAME" | "G|NAME") => {
             argument.add(ArgValueCandidates::new(modules_and_generations))
         }
+        Some("GROUP") => argument.add(ArgValueCandidates::new(groups)),
         Some("G") => argument.add(ArgValueCandidates::new(generations)),
         Some("CODE") => argument.add(ArgValueCandidates::new(codes)),
         Some("PY" | "DIR") => argument.value_hint(ValueHint::DirPath),
@@ -69,6 +70,13 @@ fn modules() -> Vec<CompletionCandidate> {
     let names: BTreeSet<String> =
         names.into_iter().take(MOST).filter(|name| name.parse::<ModuleName>().is_ok()).collect();
     names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// The groups in modules.toml.
+fn groups() -> Vec<CompletionCandidate> {
+    let store = home().and_then(|home| Store::open(&home, Options::default()).ok());
+    let declared = store.and_then(|store| store.declarations().ok()).unwrap_or_default();
+    declared.groups.into_keys().take(MOST).map(CompletionCandidate::new).collect()
 }
 
 /// The codes of failures and findings.

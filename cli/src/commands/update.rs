@@ -20,11 +20,16 @@ use crate::{context::Context, output::Answer, page::Page, report::Failure};
 /// or --retry. With --due, for daemons, it is tried only when its retry delay has elapsed, and where a retry cannot
 /// help, only when something has changed: a source on this machine is checked each time, one on a server is not
 /// asked again. `modstore scan` is short for `modstore update --due`.
+///
+/// With a cooldown, a module whose new commit is too young keeps its current version, which is no failure. A commit
+/// is as old as this store has known it: its own dates do not count, because its author chooses them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   modstore update
   modstore update weather tool-bash
+  modstore update --group ai         (the modules that `[groups]` in modules.toml lists there)
+  modstore update --cooldown 7d      (only commits that were seen seven days ago)
   modstore update --due              (from a daemon, as often as it likes)
   modstore update --locked           (exactly what modules.lock says, for CI)
   modstore update --retry            (also what failed and would fail again)")]
@@ -81,7 +86,7 @@ pub(super) fn run(
     allow_partial: bool,
 ) -> Result<UpdateAnswer, Failure> {
     let store = selected.store(context)?;
-    let request = UpdateRequest { names: selected.names.clone(), ..request };
+    let request = selected.only(&store, request)?;
     let report = store.update(&request, &context.progress(), context.cancel())?;
     let update = Update::new(&store, &report);
     update.warn(&context.output);

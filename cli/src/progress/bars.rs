@@ -139,7 +139,12 @@ impl Bars {
                     say(&bar, text.trim());
                 }
             }
-            Step::Unchanged | Step::Fetched | Step::Held | Step::Waiting | Step::Failed(_) => {
+            Step::Unchanged
+            | Step::Fetched
+            | Step::Held
+            | Step::Cooling
+            | Step::Waiting
+            | Step::Failed(_) => {
                 if let Some(AtWork { bar, .. }) = self.lock().remove(module) {
                     bar.finish_and_clear();
                     self.all.remove(&bar);

@@ -63,6 +63,7 @@ impl Lines {
             Step::Building => say(&format!("{module}: building")),
             Step::History => say(&format!("{module}: {WITH_HISTORY}")),
             Step::Says(text) if self.verbose => say(&format!("{module}: {}", text.trim_end())),
+            Step::Cooling if self.verbose => say(&format!("{module}: its new commit is too young")),
             Step::Held if self.verbose => say(&format!("{module}: held")),
             Step::Waiting if self.verbose => say(&format!("{module}: not tried now")),
             Step::Submodule(path) if self.verbose => {

@@ -140,6 +140,8 @@ pub(crate) enum ProgressStep {
     Deferred,
     /// It is held: it keeps its current version until `modstore update NAME` or `modstore unhold`.
     Held,
+    /// Its new commit is too young: it keeps its current version until the cooldown is over.
+    Cooling,
     /// It failed.
     Failed {
         /// What went wrong, in one clause.
@@ -197,7 +199,15 @@ impl Count {
 
 /// Whether a module is at the end of its way, as far as is known: what is fetched may be built yet.
 const fn is_last(step: &Step<'_>) -> bool {
-    matches!(step, Step::Unchanged | Step::Fetched | Step::Held | Step::Waiting | Step::Failed(_))
+    matches!(
+        step,
+        Step::Unchanged
+            | Step::Fetched
+            | Step::Held
+            | Step::Cooling
+            | Step::Waiting
+            | Step::Failed(_)
+    )
 }
 
 impl ProgressEvent {
@@ -251,6 +261,7 @@ impl From<Step<'_>> for ProgressStep {
             Step::Says(text) => Self::BuildOutput { message: text.to_owned() },
             Step::Waiting => Self::Deferred,
             Step::Held => Self::Held,
+            Step::Cooling => Self::Cooling,
             Step::Failed(text) => Self::Failed { message: text.to_owned() },
             _ => Self::Other,
         }

@@ -115,6 +115,8 @@ pub enum Step<'a> {
     Waiting,
     /// It is held: it stays as it is.
     Held,
+    /// Its new commit is too young: it stays as it is.
+    Cooling,
     /// It could not be had.
     Failed(&'a str),
 }

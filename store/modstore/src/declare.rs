@@ -307,6 +307,28 @@ fn as_before(
     }
 }
 
+/// The bytes of `modules.toml`, whatever they are.
+pub(crate) fn read_text(layout: &Layout) -> Result<Option<Vec<u8>>, DeclareError> {
+    Ok(read_linked_if_there(&layout.modules_toml())?)
+}
+
+/// Replaces `before` by a text that can be understood. Nothing, if the file is not `before` any more.
+pub(crate) fn replace_text(
+    editing: Context<'_>,
+    before: Option<&[u8]>,
+    after: Vec<u8>,
+) -> Result<Option<Declarations>, DeclareError> {
+    let path = editing.layout.modules_toml();
+    let after = String::from_utf8(after).map_err(|_| DeclareError::Text { path })?;
+    let declarations = parse(editing.layout, &after)?;
+    let _lock = editing.lock(LOCK)?;
+    if read_text(editing.layout)?.as_deref() != before {
+        return Ok(None);
+    }
+    write(editing, &after)?;
+    Ok(Some(declarations))
+}
+
 fn write(editing: Context<'_>, text: &str) -> Result<(), DeclareError> {
     replace(editing, &editing.layout.modules_toml(), text)
 }

@@ -63,8 +63,8 @@ pub use {
     reclaim::{Lease, Leased, SweepPlan, SweepReport},
     reset::{PurgePlan, PurgeReport},
     update::{
-        BindReport, Decision, Deferred, Failed, Held, Outdated, UpdateReport, Updated, Waiting,
-        Warning,
+        BindReport, Cooled, Cooling, Decision, Deferred, Failed, Held, Outdated, UpdateReport,
+        Updated, Waiting, Warning,
     },
 };
 

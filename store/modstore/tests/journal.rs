@@ -25,7 +25,7 @@ use modstore_core::{
     disk::Disk,
     model::{
         Attempt, Binding, Bound, Built, Class, Exposure, Fetched, Hold, Kept, KeptPath, MadeFrom,
-        RecordedSource, Stage,
+        RecordedSource, Sighting, Stage,
     },
 };
 
@@ -57,6 +57,8 @@ fn kind(record: &Record) -> &'static str {
         Record::Released { .. } => "released",
         Record::Exposed { .. } => "exposed",
         Record::Unexposed { .. } => "unexposed",
+        Record::Sighted { .. } => "sighted",
+        Record::Unsighted { .. } => "unsighted",
     }
 }
 
@@ -108,6 +110,15 @@ fn every_record(seed: u8) -> Vec<Record> {
         },
         Record::Unexposed { place: "/host/b".into() },
         bound("e", kept(digest)),
+        Record::Sighted {
+            module: "a".parse().unwrap(),
+            sighting: Sighting {
+                source: source(seed),
+                revision: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
+                at: 1_790_000_000_000 + u64::from(seed),
+            },
+        },
+        Record::Unsighted { module: "b".parse().unwrap() },
     ]
 }
 

@@ -2,18 +2,21 @@
 
 use std::io;
 
-use super::{Cost, FoundIn, Newer, TransportTaken, TransportWay, Update, Updated};
+use super::{Commit, Cost, FoundIn, Newer, TransportTaken, TransportWay, Update, Updated};
 use crate::{
     exit::Exit,
     json::{Binding, Deferred, DeferredReason, EnvironmentChanges, EnvironmentFailure, Failed},
     page::Page,
     report::Failure,
     table::Table,
-    text::{count, size},
+    text::{count, cut, size},
 };
 
-/// How many newer versions are named one by one.
+/// How many newer versions, and how many commits that are too young, are named one by one.
 const NEWER: usize = 5;
+/// How many commits are named for each module, and how wide each is.
+const SUBJECTS: usize = 5;
+const WIDE: usize = 72;
 
 impl Update {
     /// Writes a line for each change, the number of modules without one, and the generation.
@@ -22,6 +25,7 @@ impl Update {
         for updated in &self.updated {
             let files = updated.files_changed.map(|files| format!("({})", count(files, "file")));
             table.row([&updated.module, &updated.step(), &files.unwrap_or_default()]);
+            updated.subjects().iter().for_each(|line| table.below(Some(line)));
             table.below(updated.compare.as_deref());
         }
         for module in &self.removed {
@@ -39,6 +43,7 @@ impl Update {
             }
         }
         self.write_holds(to)?;
+        self.write_cooling(to)?;
         self.write_tier(to)?;
         self.write_newer(to)?;
         self.write_generation(to)
@@ -81,6 +86,20 @@ impl Update {
         }
         if !self.released.is_empty() {
             writeln!(to, "no longer held: {}", self.released.join(", "))?;
+        }
+        Ok(())
+    }
+
+    fn write_cooling(&self, to: &mut Page<'_>) -> io::Result<()> {
+        for cooled in self.cooling.iter().take(NEWER) {
+            writeln!(to, "{}", cooled.summary())?;
+        }
+        if self.cooling.len() > NEWER {
+            let more = count(self.cooling.len() - NEWER, "more module");
+            writeln!(to, "new commits of {more} are too young: `modstore outdated`")?;
+        }
+        if !self.cooling.is_empty() {
+            writeln!(to, "`modstore update NAME --cooldown 0s` takes a commit at once")?;
         }
         Ok(())
     }
@@ -141,7 +160,8 @@ impl Update {
     pub(crate) fn failure(&self) -> Option<Failure> {
         let failed = self.failed.len();
         let deferred = self.deferred.len();
-        let all = failed + deferred + self.updated.len() + self.unchanged.len() + self.held.len();
+        let well = self.updated.len() + self.unchanged.len() + self.held.len() + self.cooling.len();
+        let all = failed + deferred + well;
         let of = count(all, "module");
         let were = if deferred == 1 { "was" } else { "were" };
         let message = match (failed, deferred) {
@@ -157,6 +177,21 @@ impl Update {
 }
 
 impl Updated {
+    /// A line for each commit that came, if there was another before: `- Fix the forecast`.
+    fn subjects(&self) -> Vec<String> {
+        let line = |mark: &str, it: &Commit| format!("{mark} {}", cut(&it.subject, WIDE));
+        match (&self.from, self.commits_complete) {
+            (None, _) => Vec::new(),
+            (Some(_), true) => {
+                let more = self.commits.len().saturating_sub(SUBJECTS);
+                let more = (more > 0).then(|| format!("… and {}", count(more, "earlier commit")));
+                let lines = self.commits.iter().take(SUBJECTS).map(|it| line("-", it));
+                lines.chain(more).collect()
+            }
+            (Some(_), false) => self.commits.iter().take(1).map(|it| line("newest:", it)).collect(),
+        }
+    }
+
     /// `1a2b3c4 → 5d6e7f8`, `new 5d6e7f8`, `-> /home/me/src/weather`.
     fn step(&self) -> String {
         if let Some(path) = &self.to.linked {

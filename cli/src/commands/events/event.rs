@@ -4,7 +4,7 @@ use modstore::internals::commit::{Frame, Record};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::json::{Attempt, Binding, Time};
+use crate::json::{Attempt, Binding, Revision, Time};
 
 /// Something that the journal recorded.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -71,6 +71,15 @@ enum Recorded {
     Released {
         /// The module.
         module: String,
+    },
+    /// A module's source leads to a commit that is too young to be taken.
+    Seen {
+        /// The module.
+        module: String,
+        /// The commit.
+        revision: Revision,
+        /// Since when the store knows it.
+        at: Time,
     },
     /// A link at a place of a host's leads to a module.
     Exposed {
@@ -148,6 +157,11 @@ impl Recorded {
             Record::Exposed { place, exposure } => Some(Self::Exposed {
                 module: exposure.module.to_string(),
                 place: place.to_string(),
+            }),
+            Record::Sighted { module, sighting } => Some(Self::Seen {
+                module: module.to_string(),
+                revision: Revision::new(sighting.revision),
+                at: Time::new(sighting.at),
             }),
             Record::Unexposed { place } => Some(Self::Unexposed { place: place.to_string() }),
             _ => None,

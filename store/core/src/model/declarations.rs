@@ -7,14 +7,22 @@ use std::{
     error::Error,
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use super::amounts;
 use super::toml_fields::{self, Fields, Placed, TomlFault};
 use super::written::redact;
 use super::{
     BuildSpec, Contents, DeclaredProbe, Keep, ModuleName, ParseKeepError, ParseModuleNameError,
     ParseSourceError, Source, Transport,
 };
+
+/// The key for how old a commit must be.
+const COOLDOWN: &str = "cooldown";
+
+/// The key for groups of modules.
+const GROUPS: &str = "groups";
 
 /// The declared modules.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,6 +31,10 @@ pub struct Declarations {
     pub modules: BTreeMap<ModuleName, Declared>,
     /// Who speaks to HTTP servers, if that is written.
     pub transport: Option<Transport>,
+    /// How old a commit must be before an update takes it, if that is written.
+    pub cooldown: Option<Duration>,
+    /// Names for several modules together. Whether those are declared is checked where a group is used.
+    pub groups: BTreeMap<String, Vec<ModuleName>>,
 }
 
 /// What one module is declared to be.
@@ -40,6 +52,8 @@ pub struct Declared {
     pub probe: Option<DeclaredProbe>,
     /// The paths that it may write to and that survive updates.
     pub keep: Keep,
+    /// How old a commit of it must be, if that is written for it alone.
+    pub cooldown: Option<Duration>,
 }
 
 /// `modules.toml` cannot be read. Nothing has been changed.
@@ -62,6 +76,17 @@ pub enum DeclarationFault {
     /// A name no module can have.
     #[error("expected the name of a module")]
     Name(#[source] ParseModuleNameError),
+    /// A name no group can have: they are written as those of modules.
+    #[error("expected the name of a group")]
+    Group(#[source] ParseModuleNameError),
+    /// A group with a name that no module can have.
+    #[error("expected group `{group}` to have names of modules")]
+    Member {
+        /// The group.
+        group: ModuleName,
+        /// Why.
+        source: ParseModuleNameError,
+    },
     /// A source that does not parse.
     #[error("expected the source of module `{module}`")]
     Source {
@@ -145,7 +170,7 @@ fn read(
 ) -> Result<Declarations, Placed<DeclarationFault>> {
     let document = toml_fields::document(text).map_err(in_toml)?;
     let root = Fields::root(&document);
-    root.only(&["modules", "transport"]).map_err(in_toml)?;
+    root.only(&["modules", "transport", COOLDOWN, GROUPS]).map_err(in_toml)?;
     let transport = match root.text("transport").map_err(in_toml)? {
         None => None,
         Some(text) => {
@@ -153,9 +178,39 @@ fn read(
             Some(text.parse().map_err(wrong)?)
         }
     };
-    let Some(table) = root.table("modules").map_err(in_toml)? else {
-        return Ok(Declarations { modules: BTreeMap::new(), transport });
+    let cooldown = read_cooldown(root).map_err(in_toml)?;
+    let modules = match root.table("modules").map_err(in_toml)? {
+        Some(table) => read_modules(table, base, home)?,
+        None => BTreeMap::new(),
     };
+    let groups = read_groups(root)?;
+    Ok(Declarations { modules, transport, cooldown, groups })
+}
+
+fn read_groups(
+    root: Fields<'_>,
+) -> Result<BTreeMap<String, Vec<ModuleName>>, Placed<DeclarationFault>> {
+    let Some(table) = root.table(GROUPS).map_err(in_toml)? else { return Ok(BTreeMap::new()) };
+    let mut groups = BTreeMap::new();
+    for key in table.keys() {
+        let group: ModuleName =
+            key.parse().map_err(|error| (table.at(key), DeclarationFault::Group(error)))?;
+        let wrong = |_| in_toml(table.wrong(key, "a list of names of modules"));
+        let texts = table.texts(key).map_err(wrong)?.unwrap_or_default();
+        let members = texts.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+        let members = members.map_err(|source| {
+            (table.value_at(key), DeclarationFault::Member { group: group.clone(), source })
+        })?;
+        groups.insert(key.to_owned(), members);
+    }
+    Ok(groups)
+}
+
+fn read_modules(
+    table: Fields<'_>,
+    base: &Path,
+    home: Option<&Path>,
+) -> Result<BTreeMap<ModuleName, Declared>, Placed<DeclarationFault>> {
     let mut modules = BTreeMap::new();
     let mut folded = HashMap::new();
     for key in table.keys() {
@@ -168,7 +223,7 @@ fn read(
         let declared = read_module(&name, fields, base, home)?;
         modules.insert(name, declared);
     }
-    Ok(Declarations { modules, transport })
+    Ok(modules)
 }
 
 fn read_module(
@@ -178,7 +233,7 @@ fn read_module(
     home: Option<&Path>,
 ) -> Result<Declared, Placed<DeclarationFault>> {
     fields
-        .only(&["source", "linked", "submodules", "lfs", "build", "probe", Keep::KEY])
+        .only(&["source", "linked", "submodules", "lfs", "build", "probe", Keep::KEY, COOLDOWN])
         .map_err(in_toml)?;
     let text =
         fields.text("source").and_then(|text| fields.required("source", text)).map_err(in_toml)?;
@@ -196,7 +251,14 @@ fn read_module(
     let build = fields.table("build").and_then(|table| table.map(BuildSpec::read).transpose());
     let (build, probe) = (build.map_err(in_toml)?, DeclaredProbe::read(fields).map_err(in_toml)?);
     let keep = read_keep(name, fields, build.is_some())?;
-    Ok(Declared { source, text: redact(text).text, linked, build, probe, keep })
+    let cooldown = read_cooldown(fields).map_err(in_toml)?;
+    Ok(Declared { source, text: redact(text).text, linked, build, probe, keep, cooldown })
+}
+
+fn read_cooldown(fields: Fields<'_>) -> Result<Option<Duration>, Placed<TomlFault>> {
+    let Some(text) = fields.text(COOLDOWN)? else { return Ok(None) };
+    let time = amounts::time(text);
+    time.map(Some).ok_or_else(|| fields.wrong(COOLDOWN, "a time such as \"7d\", \"12h\" or \"0s\""))
 }
 
 fn read_keep(
@@ -235,8 +297,6 @@ fn in_toml((at, fault): Placed<TomlFault>) -> Placed<DeclarationFault> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const DESIGN: &str = r##"
@@ -302,6 +362,47 @@ validate  = ["deno", "check", "out.js"]
         assert_eq!(transport("transport = 'git'\n[modules]"), Ok(Some(Transport::Git)));
         assert_eq!(transport("transport = 'auto'"), Ok(Some(Transport::Auto)));
         assert_eq!(transport(""), Ok(None));
+    }
+
+    #[test]
+    fn a_group_has_names_of_modules_and_any_other_thing_is_refused_by_its_place() {
+        let groups = |text: &str| parse(text).map(|declared| declared.groups);
+        let read = groups("[groups]\nai = ['a', 'b']\nnone = []").unwrap();
+        let of = |name: &str| read.get(name).unwrap().iter().map(ModuleName::as_str).collect();
+        assert_eq!((of("ai"), of("none")), (vec!["a", "b"], Vec::<&str>::new()));
+        for (text, line, column, says) in [
+            ("groups = 1", 1, 10, "expected `groups` to be a table"),
+            ("[groups]\nai = 'a'", 2, 6, "expected `ai` to be a list of names of modules"),
+            ("[groups]\nai = [1]", 2, 6, "expected `ai` to be a list of names of modules"),
+            ("[groups]\nai = ['../a']", 2, 6, "expected group `ai` to have names of modules"),
+            ("[groups]\n'a/b' = []", 2, 1, "expected the name of a group"),
+            ("[group]\nai = []", 1, 2, "did you mean `groups`?"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert_eq!((error.line, error.column), (line, column), "{text}: {error}");
+            assert!(error.to_string().contains(says), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_cooldown_stands_before_the_modules_or_in_one_of_them() {
+        let text = "cooldown = '7d'\n[modules.a]\nsource = '/x'\n[modules.b]\nsource = '/y'\ncooldown = '0s'";
+        let declared = parse(text).unwrap();
+        let of = |name: &str| declared.get(&name.parse().unwrap()).unwrap().cooldown;
+        assert_eq!(declared.cooldown, Some(Duration::from_secs(7 * 86_400)));
+        assert_eq!((of("a"), of("b")), (None, Some(Duration::ZERO)));
+        for (text, line, column) in [
+            ("cooldown = 7", 1, 12),
+            ("cooldown = '7'", 1, 12),
+            ("cooldown = '1w'", 1, 12),
+            ("[modules.a]\nsource = '/x'\ncooldown = '-1d'", 3, 12),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert_eq!((error.line, error.column), (line, column), "{text}: {error}");
+            assert!(error.to_string().contains("expected `cooldown` to be a"), "{error}");
+        }
+        let slip = parse("coldown = '7d'").unwrap_err().to_string();
+        assert!(slip.contains("did you mean `cooldown`?"), "{slip}");
     }
 
     #[test]

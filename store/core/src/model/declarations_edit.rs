@@ -114,7 +114,7 @@ fn folded_names(modules: &dyn TableLike) -> BTreeMap<String, String> {
     modules.iter().map(|(name, _)| (name.to_ascii_lowercase(), name.to_owned())).collect()
 }
 
-/// The text without module `name`, its build and the comment directly above it.
+/// The text without module `name`, its build, the comment directly above it, and its place in groups.
 ///
 /// # Errors
 /// See [`EditError`].
@@ -122,6 +122,7 @@ pub fn remove_module(text: &str, name: &ModuleName) -> Result<String, EditError>
     let mut document = document(text)?;
     let removed = modules(&mut document)?.remove(name.as_str());
     let removed = removed.ok_or_else(|| EditError::NotDeclared(name.clone()))?;
+    leave_groups(&mut document, name);
     if let Item::Table(table) = removed
         && let Some(position) = table.position()
     {
@@ -133,6 +134,15 @@ pub fn remove_module(text: &str, name: &ModuleName) -> Result<String, EditError>
         Ok(left)
     } else {
         Ok(format!("{top}{}", left.trim_start_matches('\n')))
+    }
+}
+
+fn leave_groups(document: &mut DocumentMut, name: &ModuleName) {
+    let groups = document.get_mut("groups").and_then(Item::as_table_like_mut);
+    for (_, group) in groups.into_iter().flat_map(|groups| groups.iter_mut()) {
+        if let Some(members) = group.as_array_mut() {
+            members.retain(|member| member.as_str() != Some(name.as_str()));
+        }
     }
 }
 

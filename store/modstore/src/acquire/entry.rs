@@ -29,12 +29,12 @@ pub(crate) fn pointers_left(layout: &Layout, digest: Digest) -> PointersLeft {
 pub(crate) fn open_base(layout: &Layout, (digest, commit): BaseCommit) -> Option<BaseEntry> {
     let manifest = read_manifest(layout, digest)?;
     let git = git_list(layout, digest, &manifest)?;
-    let commits = commits(layout, digest);
+    let commits = kept_commits(layout, digest);
     Some(BaseEntry::new(layout.entry(digest), commit.into(), manifest, git).with_commits(commits))
 }
 
 /// The commit objects that were kept of an entry; none, where they are damaged.
-pub(super) fn commits(layout: &Layout, digest: Digest) -> KeptCommits {
+pub(crate) fn kept_commits(layout: &Layout, digest: Digest) -> KeptCommits {
     let bytes = read_own(&layout.commits(digest)).ok();
     bytes.and_then(|bytes| KeptCommits::from_bytes(&bytes)).unwrap_or_default()
 }

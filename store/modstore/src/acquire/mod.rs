@@ -30,7 +30,7 @@ pub use resolution::{FetchReason, Resolution};
 pub use tree::TreeFrom;
 pub use upstream::NewerVersion;
 pub(crate) use {
-    entry::{BaseCommit, open_base, pointers_left},
+    entry::{BaseCommit, kept_commits, open_base, pointers_left},
     fetch::fetch,
     resolution::{Meaning, Pin, Request},
     resolve::resolve,

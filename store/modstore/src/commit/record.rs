@@ -16,7 +16,9 @@ use bincode::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::model::{Attempt, Binding, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName};
+use crate::model::{
+    Attempt, Binding, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName, Sighting,
+};
 
 /// The most bytes the records of one transaction may have.
 pub(super) const LIMIT: usize = 64 << 20;
@@ -114,6 +116,18 @@ pub enum Record {
         /// Where it was.
         place: LinkedPath,
     },
+    /// The module's source leads to a commit that is too young to be taken.
+    Sighted {
+        /// The module.
+        module: ModuleName,
+        /// The commit, and since when it is known.
+        sighting: Sighting,
+    },
+    /// The module waits for no commit any more.
+    Unsighted {
+        /// The module.
+        module: ModuleName,
+    },
 }
 
 impl Record {
@@ -141,6 +155,15 @@ impl Record {
         match hold.cloned() {
             Some(hold) => Self::Held { module, hold },
             None => Self::Released { module },
+        }
+    }
+
+    /// The commit that a module waits for; nothing, if there is none.
+    pub(super) fn sighting(module: &ModuleName, sighting: Option<&Sighting>) -> Self {
+        let module = module.clone();
+        match sighting.cloned() {
+            Some(sighting) => Self::Sighted { module, sighting },
+            None => Self::Unsighted { module },
         }
     }
 }
@@ -283,6 +306,15 @@ mod tests {
             },
             Record::Unexposed { place: "/host/a".into() },
             bound("a", kept(digest)),
+            Record::Sighted {
+                module: "a".parse().unwrap(),
+                sighting: Sighting {
+                    source: RecordedSource::read("git+https://example.com/o/r@main"),
+                    revision: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
+                    at: 1_790_000_000_006,
+                },
+            },
+            Record::Unsighted { module: "a".parse().unwrap() },
         ]
     }
 

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{frame::Frame, record::Record};
-use crate::model::{Attempt, Binding, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName};
+use crate::model::{
+    Attempt, Binding, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName, Sighting,
+};
 
 /// The sum of all frames so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +18,7 @@ pub struct State {
     entries: BTreeMap<Digest, EntryInfo>,
     attempts: BTreeMap<ModuleName, Attempt>,
     holds: BTreeMap<ModuleName, Hold>,
+    sightings: BTreeMap<ModuleName, Sighting>,
     exposed: BTreeMap<LinkedPath, Exposure>,
     sequence: u64,
 }
@@ -102,6 +105,12 @@ impl State {
             }
             Record::Unexposed { place } => {
                 self.exposed.remove(&place);
+            }
+            Record::Sighted { module, sighting } => {
+                self.sightings.insert(module, sighting);
+            }
+            Record::Unsighted { module } => {
+                self.sightings.remove(&module);
             }
             Record::Checkpoint { .. } => {
                 *self = Self { sequence: self.sequence, ..Self::default() };
@@ -227,6 +236,8 @@ impl State {
             let (place, exposure) = (place.clone(), exposure.clone());
             Record::Exposed { place, exposure }
         }));
+        let seen = self.sightings.iter();
+        records.extend(seen.map(|(module, sighting)| Record::sighting(module, Some(sighting))));
         records
     }
 
@@ -240,6 +251,12 @@ impl State {
     #[must_use]
     pub const fn holds(&self) -> &BTreeMap<ModuleName, Hold> {
         &self.holds
+    }
+
+    /// The commits that modules wait for until they are old enough.
+    #[must_use]
+    pub const fn sightings(&self) -> &BTreeMap<ModuleName, Sighting> {
+        &self.sightings
     }
 
     /// The links at places of hosts' that lead to modules, by their places.
@@ -345,6 +362,14 @@ mod tests {
                 place: "/host/c".into(),
                 exposure: Exposure { module: "c".parse().unwrap(), text: "/c".into() },
             },
+            Record::Sighted {
+                module: "c".parse().unwrap(),
+                sighting: Sighting {
+                    source: RecordedSource::unknown(),
+                    revision: crate::model::Revision::from_bytes([1; 20]),
+                    at: 3,
+                },
+            },
         ];
         state.apply(Frame { sequence: 4, previous: [0; 16], records });
         let mut folded = State::default();
@@ -356,6 +381,8 @@ mod tests {
         assert!(folded.holds().contains_key("c"));
         assert_eq!(folded.exposed(), state.exposed());
         assert_eq!(folded.exposed().len(), 1);
+        assert_eq!(folded.sightings(), state.sightings());
+        assert_eq!(folded.sightings().len(), 1);
         assert_eq!(folded.head().map(|head| head.number), Some(three));
         assert_eq!(folded.generations().len(), 1);
         assert_eq!(folded.modules_of(three), state.modules_of(three));

@@ -35,7 +35,7 @@ use crate::{
     disk::{DiskError, Layout, Staged, Staging, is_directory, is_whole, read_own},
     model::{
         Attempt, Binding, Bound, Built, Digest, Generation, Hold, KeptCommits, LinkedPath,
-        ModuleName,
+        ModuleName, Sighting,
     },
 };
 
@@ -59,6 +59,8 @@ pub struct Change {
     pub notes: BTreeMap<ModuleName, Option<Attempt>>,
     /// Modules that updates leave as they are from then on; `None` where they change them again.
     pub holds: BTreeMap<ModuleName, Option<Hold>>,
+    /// The commit that each of these modules waits for; `None` where it waits for none any more.
+    pub sightings: BTreeMap<ModuleName, Option<Sighting>>,
     /// Modules that nothing is left of: the links to them at places of hosts' are taken away.
     pub gone: BTreeSet<ModuleName>,
     /// Entries that are damaged although they may look whole: a tree that enters takes the place of the one of its name,
@@ -372,7 +374,7 @@ impl Transaction {
         entered.chain([generation]).chain(bindings).chain(self.noted()).collect()
     }
 
-    /// The notes and holds that say anything new.
+    /// The notes, holds and sightings that say anything new.
     fn noted(&self) -> Vec<Record> {
         let known = self.locked.state.attempts();
         let new = self
@@ -385,8 +387,12 @@ impl Transaction {
         let holds = self.change.holds.iter();
         let holds = holds.filter(|(module, hold)| held.get(*module) != hold.as_ref());
         let holds = holds.map(|(module, hold)| Record::hold(module, hold.as_ref()));
+        let seen = self.locked.state.sightings();
+        let sightings = self.change.sightings.iter();
+        let sightings = sightings.filter(|(module, it)| seen.get(*module) != it.as_ref());
+        let sightings = sightings.map(|(module, it)| Record::sighting(module, it.as_ref()));
         let unexposed = self.unexposed().into_iter().map(|place| Record::Unexposed { place });
-        noted.chain(holds).chain(unexposed).collect()
+        noted.chain(holds).chain(sightings).chain(unexposed).collect()
     }
 
     /// The places of the links to modules that nothing is left of.

@@ -5,6 +5,8 @@
 
 mod sweep;
 mod transact;
+mod edit;
+mod subjects;
 mod update;
 mod push;
 mod add;
@@ -31,6 +33,7 @@ pub use activate::{ActivateError, ActivateRequest, Activated};
 pub use add::{AddError, Added};
 pub use allow::AllowError;
 pub use difference::{Difference, DifferenceError, FileChanges};
+pub use edit::EditTextError;
 pub use ensure::{EnsureReport, Ensured, NotEnsured};
 pub use export::{ExportError, Exported, ImportClosureError};
 pub use expose::{ExposeError, PlaceFault};
@@ -41,4 +44,5 @@ pub use remove::RemoveError;
 pub use reset::{Dropped, Reset, ResetError};
 pub use rollback::RollbackError;
 pub use set::{Set, SetError};
+pub use subjects::Subjects;
 pub use transact::TransactError;

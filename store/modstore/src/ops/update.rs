@@ -34,7 +34,7 @@ impl Store {
         // The state first: a module that another process declares and adds in between is then not taken for undeclared.
         let state = self.state()?;
         let declared = self.declarations()?;
-        if declared.modules.is_empty() && request.names.is_empty() && self.is_empty() {
+        if declared.modules.is_empty() && request.meant().is_empty() && self.is_empty() {
             return Ok(UpdateReport::default());
         }
         let context = self.context(events, cancel);

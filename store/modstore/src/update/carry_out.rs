@@ -254,8 +254,25 @@ fn bind(
     let attributes = resolution.commit().and_then(|_| tree.attributes(context.store.layout, &part));
     let (mut warnings, stats) = counted_once(tree);
     warnings.extend(attributes);
+    warnings.extend(taken_at_once(context, goal, resolution));
     let stats = FetchStats { from: Some(tree.from), ..stats };
     Outcome::changed(to, warnings, stats)
+}
+
+/// What a person should know who asks for commits of an age, of a module that had no other commit to stay at.
+fn taken_at_once(
+    context: &UpdateContext<'_>,
+    goal: &Goal<'_>,
+    resolution: &Resolution,
+) -> Option<String> {
+    let current = context.state.modules().get(goal.module);
+    let is_first = current.is_none_or(|current| current.source != goal.recorded);
+    let commit = resolution.commit().filter(|commit| commit.reference.is_some())?;
+    let cools = is_first && goal.pin.is_none() && !goal.cooldown.is_zero();
+    cools.then(|| {
+        let revision = commit.revision.short();
+        format!("its source is new here, so {revision} was taken at once; the cooldown counts for the commits after it")
+    })
 }
 
 /// What was fetched for several modules is counted, and warned of, once.

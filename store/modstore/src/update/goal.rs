@@ -1,6 +1,6 @@
 //! [`Goal`]: what a module is to be, before anything is asked.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     failure::{Failure, LockMismatch},
@@ -31,6 +31,8 @@ pub(super) struct Goal<'a> {
     pub(super) pin: Option<Pin>,
     /// Why it is left as it is, if it is.
     pub(super) hold: Option<Hold>,
+    /// How old a commit must be that takes the place of the one that the module has.
+    pub(super) cooldown: Duration,
 }
 
 /// The modules that an update leaves as they are.
@@ -48,6 +50,7 @@ impl<'a> Goal<'a> {
             keep: &declared.keep,
             pin: None,
             hold: None,
+            cooldown: Duration::ZERO,
         }
     }
 
@@ -87,11 +90,12 @@ pub(super) fn goals<'a>(
     lock: Option<&Lockfile>,
     consents: &Consents,
     holds: &Holds,
+    cooldown: impl Fn(&Declared) -> Duration,
 ) -> (Vec<Goal<'a>>, Vec<(ModuleName, Failure)>) {
     let mut goals = Vec::new();
     let mut refused = Vec::new();
     for (module, declared) in selected {
-        let goal = Goal::of(module, declared);
+        let goal = Goal { cooldown: cooldown(declared), ..Goal::of(module, declared) };
         if let Some(hold) = holds.get(module) {
             // What is not to change needs neither a consent nor a place in the lock.
             let locked = lock.and_then(|lock| goal.clone().locked(lock).ok());

@@ -35,10 +35,10 @@ pub use environments::{EquipError, TakenBack};
 pub use error::UpdateError;
 pub use failure::{Failure, LockMismatch};
 pub use options::{CloneOf, Options, Retry, RetryPolicy, UpdateRequest};
-pub use plan::{BuildReason, Decision, Deferred};
+pub use plan::{BuildReason, Cooling, Decision, Deferred};
 pub use publish::{NotPublished, Publication};
 pub use report::{
-    Cost, Failed, Held, Outdated, Unchanged, UpdateReport, Updated, Waiting, Warning,
+    Cooled, Cost, Failed, Held, Outdated, Unchanged, UpdateReport, Updated, Waiting, Warning,
 };
 
 pub(crate) use bind::{bind, unbind};

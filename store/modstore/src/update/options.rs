@@ -1,6 +1,10 @@
 //! How a store is worked with, and what an update is asked for.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use modstore_fetch::{ArchiveLimits, LfsLimits, Limits, PackLimits};
 
@@ -9,7 +13,7 @@ use crate::{
     commit::State,
     consent::Consents,
     disk::{Barrier, Layout},
-    model::{Declarations, Hold, ModuleName, RefName, Revision, TierSettings, Transport},
+    model::{Declarations, Declared, Hold, ModuleName, RefName, Revision, TierSettings, Transport},
     reclaim::Policy,
 };
 
@@ -41,6 +45,8 @@ pub struct Options {
     pub archives: ArchiveLimits,
     /// Who speaks to HTTP servers, whatever `modules.toml` says.
     pub transport: Option<Transport>,
+    /// How old a commit must be before an update takes it, whatever `modules.toml` says.
+    pub cooldown: Option<Duration>,
     /// What the large files of one commit may cost.
     pub lfs: LfsLimits,
     /// The index of what this user's stores have, so that each tree is downloaded once for all of them; nothing is shared
@@ -69,6 +75,7 @@ impl Default for Options {
             allow_builds: false,
             archives: ArchiveLimits::default(),
             transport: None,
+            cooldown: None,
             lfs: LfsLimits::default(),
             shared: None,
             tiers: Vec::new(),
@@ -92,6 +99,11 @@ impl Options {
     /// The same, with what `declared` says about all modules together.
     pub(crate) fn told_by(&self, declared: &Declarations) -> Self {
         Self { transport: self.transport.or(declared.transport), ..self.clone() }
+    }
+
+    /// How old a commit of a module must be before an update takes it.
+    pub(crate) fn cooldown(&self, all: &Declarations, module: &Declared) -> Duration {
+        self.cooldown.or(module.cooldown).or(all.cooldown).unwrap_or_default()
     }
 
     /// How fetching is done.
@@ -151,6 +163,8 @@ pub enum RetryPolicy {
 pub struct UpdateRequest {
     /// These modules, or all when there are none.
     pub names: Vec<ModuleName>,
+    /// Also these, meant together and not by their names: those among them that are held stay so.
+    pub group: Vec<ModuleName>,
     /// Change nothing unless every module can be fetched and built.
     pub all_or_nothing: bool,
     /// Take exactly the revisions of `modules.lock`.
@@ -175,6 +189,12 @@ pub struct CloneOf {
 }
 
 impl UpdateRequest {
+    /// The modules that are meant, each once; none, when all are.
+    pub(crate) fn meant(&self) -> Vec<ModuleName> {
+        let all: BTreeSet<&ModuleName> = self.names.iter().chain(&self.group).collect();
+        all.into_iter().cloned().collect()
+    }
+
     /// The holds that count: a person who asks for a module by its name wants it changed; a scan does not.
     pub(super) fn heeded(&self, state: &State) -> BTreeMap<ModuleName, Hold> {
         let is_asked = |module: &ModuleName| {

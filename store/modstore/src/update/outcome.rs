@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     failure::Failure,
-    plan::{Decision, Deferred},
+    plan::{Cooling, Decision, Deferred},
 };
 use crate::{
     acquire::FetchStats,
@@ -23,6 +23,8 @@ pub(super) enum Outcome {
     Removed,
     /// It is held, and stays what it is.
     Held(Hold),
+    /// It stays what it is until the new commit of its source is old enough.
+    Cooling(Cooling),
     /// It is left for later.
     Deferred(Deferred),
     /// It is left until something changes that it depends on: now that its source is there it shows that its build
@@ -54,6 +56,7 @@ impl Outcome {
             Decision::Switch(to) => Some(Self::switched(*to)),
             Decision::Remove => Some(Self::Removed),
             Decision::Defer(deferred) => Some(Self::Deferred(deferred)),
+            Decision::Cool(cooling) => Some(Self::Cooling(cooling)),
             Decision::Hold(hold) => Some(Self::Held(hold)),
             Decision::Fail(failure) => Some(Self::Failed(failure)),
             Decision::Fetch(..) => None,
@@ -76,16 +79,19 @@ impl Outcome {
             Self::Kept(_)
             | Self::Removed
             | Self::Held(_)
+            | Self::Cooling(_)
             | Self::Deferred(_)
             | Self::Pinned(_)
             | Self::Failed(_) => None,
         }
     }
 
-    /// Whether it is, or is to be, as a person wants it: as it is declared, or held.
+    /// Whether it is, or is to be, as a person wants it: as it is declared, or held, or no younger than it may be.
     pub(super) const fn is_as_declared(&self) -> bool {
         match self {
-            Self::Kept(_) | Self::Changed(_) | Self::Removed | Self::Held(_) => true,
+            Self::Kept(_) | Self::Changed(_) | Self::Removed | Self::Held(_) | Self::Cooling(_) => {
+                true
+            }
             Self::Deferred(_) | Self::Pinned(_) | Self::Failed(_) => false,
         }
     }
@@ -107,6 +113,7 @@ impl Outcome {
             }
             Self::Removed => {}
             Self::Held(_) => step(Step::Held),
+            Self::Cooling(_) => step(Step::Cooling),
             Self::Deferred(_) | Self::Pinned(_) => step(Step::Waiting),
             Self::Failed(failure) => step(Step::Failed(&failure.error.to_string())),
         }

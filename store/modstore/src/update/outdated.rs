@@ -20,7 +20,7 @@ use crate::{
     acquire::{Acquired, Resolution},
     commit::{Journal, State},
     events::Event,
-    model::{Binding, Declarations, ModuleName},
+    model::{Binding, Declarations, Declared, ModuleName},
 };
 
 /// For each module of these names, or all: what an update that a person asks for would do.
@@ -38,7 +38,8 @@ pub(crate) fn outdated(
     context.events.happened(Event::Began { modules: selected.len() });
     let consents = options.consents(context.layout, declared);
     // What a held module would be is worth knowing.
-    let (goals, refused) = goals(selected, None, &consents, &Holds::new());
+    let cooldown = |module: &Declared| options.cooldown(declared, module);
+    let (goals, refused) = goals(selected, None, &consents, &Holds::new(), cooldown);
     let mut plan = foregone(refused, undeclared(&state, declared, names));
     let (planned, mut newer) = plan_all(context, &options.told_by(declared), &state, goals)?;
     plan.extend(planned);

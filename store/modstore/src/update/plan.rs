@@ -17,7 +17,10 @@ use crate::{
     acquire::{FetchReason, Meaning, Resolution, SourceError},
     build::{is_built_of, is_built_so},
     commit::State,
-    model::{Attempt, Binding, Bound, Built, Declarations, Digest, Hold, MadeFrom, ModuleName},
+    model::{
+        Attempt, Binding, Bound, Built, Declarations, Digest, Hold, MadeFrom, ModuleName, RefName,
+        Sighting,
+    },
 };
 
 /// What is done about each module.
@@ -39,6 +42,8 @@ pub enum Decision {
     Remove,
     /// It is left as it is for now.
     Defer(Deferred),
+    /// It is left as it is until the commit that its source leads to is old enough.
+    Cool(Cooling),
     /// It is held: it is left as it is until a person asks for it by name or ends the hold.
     Hold(Hold),
     /// Nothing can be done.
@@ -95,6 +100,18 @@ pub enum Deferred {
     Host(String),
     /// The next command: several builds have found no network in this one.
     Builds,
+}
+
+/// A commit that is too young to be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cooling {
+    /// The commit, and since when the store knows it.
+    pub sighting: Sighting,
+    /// The reference that was followed to it.
+    pub reference: Option<RefName>,
+    /// When it is old enough, in milliseconds since 1970.
+    pub until: u64,
 }
 
 /// What is known when a decision is made.
@@ -162,6 +179,34 @@ impl<'a> Situation<'a> {
             None if self.refetch && is_entry => Some(FetchReason::Refetch),
             None if self.survey.gone.contains(goal.module) => Some(FetchReason::EntryGone),
             None => None,
+        }
+    }
+
+    /// How long the commit that a module's source leads to is still too young; nothing, if it is taken. What a person or the lock
+    /// has chosen is taken at once, and so is the first version of a module.
+    fn cooling(&self, goal: &Goal<'_>, resolution: &Resolution) -> Option<Cooling> {
+        let (commit, None) = (resolution.commit()?, &goal.pin) else { return None };
+        let cooldown = u64::try_from(goal.cooldown.as_millis()).unwrap_or(u64::MAX);
+        let known = self.state.sightings().get(goal.module);
+        let known = known.filter(|it| it.source == goal.recorded && it.revision == commit.revision);
+        // A clock that went back must not make a module wait for the years between.
+        let at = known.map_or(self.now, |it| it.at.min(self.now));
+        let until = at.saturating_add(cooldown);
+        let (source, revision) = (goal.recorded.clone(), commit.revision);
+        let (sighting, reference) = (Sighting { source, revision, at }, commit.reference.clone());
+        (until > self.now).then_some(Cooling { sighting, reference, until })
+    }
+
+    /// What is decided about a module whose new commit is too young. What it has is fetched again where it is gone, or all
+    /// is to be fetched again.
+    fn decide_cooling(&self, goal: &Goal<'_>, cooling: Cooling) -> Decision {
+        let current = self.current(goal.module).and_then(Resolution::recorded);
+        match current {
+            Some(current) if self.survey.gone.contains(goal.module) => {
+                Decision::Fetch(current, FetchReason::EntryGone)
+            }
+            Some(current) if self.refetch => Decision::Fetch(current, FetchReason::Refetch),
+            _ => Decision::Cool(cooling),
         }
     }
 
@@ -252,6 +297,10 @@ pub(super) fn decide(
     match at.reason(goal, &resolution) {
         None => Decision::Keep,
         Some(_) if at.is_pinned(goal, &resolution) => Decision::Defer(Deferred::Pinned),
+        Some(FetchReason::Commit) => match at.cooling(goal, &resolution) {
+            Some(cooling) => at.decide_cooling(goal, cooling),
+            None => Decision::Fetch(resolution, FetchReason::Commit),
+        },
         Some(reason) => Decision::Fetch(resolution, reason),
     }
 }

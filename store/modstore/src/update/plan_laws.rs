@@ -19,12 +19,12 @@ use super::{
     },
 };
 use crate::{
-    acquire::{Meaning, Resolution},
+    acquire::{FetchReason, Meaning, Resolution},
     build::conditions,
     commit::{Frame, Record, State},
     model::{
         Binding, Bound, BuildSpec, Built, Class, Digest, Fetched, Generation, Hold, Keep,
-        LinkedPath, MadeFrom, ModuleName, RecordedSource, Revision, Source, Stage,
+        LinkedPath, MadeFrom, ModuleName, RecordedSource, Revision, Sighting, Source, Stage,
     },
 };
 
@@ -306,7 +306,16 @@ fn each_goal(world: &World, mut law: impl FnMut(&Goal<'_>)) {
         let recorded = RecordedSource::from(&source);
         let build = build.then_some(&spec);
         let keep = &Keep::default();
-        law(&Goal { module, source, recorded, build, keep, pin: None, hold: None });
+        law(&Goal {
+            module,
+            source,
+            recorded,
+            build,
+            keep,
+            pin: None,
+            hold: None,
+            cooldown: Duration::ZERO,
+        });
     }
 }
 
@@ -320,6 +329,7 @@ fn word(decision: &Decision) -> String {
         Decision::Keep => "keep".into(),
         Decision::Remove => "remove".into(),
         Decision::Hold(hold) => format!("hold {hold:?}"),
+        Decision::Cool(cooling) => format!("cool {cooling:?}"),
         Decision::Fail(failure) => format!("fail {}", failure.error),
     }
 }
@@ -336,7 +346,9 @@ fn update(world: &mut World) {
             Decision::Fetch(..) => assert!(done.fetched, "{said:?}: {done:?}"),
             Decision::Switch(_) => assert!(done.bound && !done.built, "{said:?}: {done:?}"),
             Decision::Build(_) => assert!(done.built && !done.fetched, "{said:?}: {done:?}"),
-            Decision::Remove | Decision::Fail(_) | Decision::Hold(_) => panic!("{said:?}"),
+            Decision::Remove | Decision::Fail(_) | Decision::Hold(_) | Decision::Cool(_) => {
+                panic!("{said:?}")
+            }
         }
     });
     world.apply(records);
@@ -388,6 +400,46 @@ proptest! {
                     let decision = before_asking(&at, &goal);
                     assert!(matches!(&decision, Some(Decision::Hold(held)) if *held == hold), "{decision:?}");
                 }
+            });
+            update(&mut world);
+        }
+    }
+
+    #[test]
+    fn only_another_commit_of_the_same_source_waits_for_its_age_and_then_is_taken(
+        rounds in prop::collection::vec(acts(), 1..6),
+        cooldown in 1..100_u64,
+    ) {
+        let mut world = World::new();
+        for acts in rounds {
+            acts.iter().for_each(|act| world.act(act));
+            each_goal(&world, |goal| {
+                let goal = Goal { cooldown: Duration::from_millis(cooldown), ..goal.clone() };
+                let (plain, _) = world.decisions(&Goal { cooldown: Duration::ZERO, ..goal.clone() }, RetryPolicy::All, false);
+                let (cooled, _) = world.decisions(&goal, RetryPolicy::All, false);
+                let is_moved = matches!(plain, Decision::Fetch(_, FetchReason::Commit));
+                let Decision::Cool(cooling) = &cooled else {
+                    let is_gone = world.survey(&goal).gone.contains(goal.module);
+                    assert!(!is_moved || is_gone, "{plain:?}, {cooled:?}");
+                    return assert!(is_moved || word(&plain) == word(&cooled), "{plain:?}, {cooled:?}");
+                };
+                assert!(is_moved && cooling.until == NOW + cooldown, "{plain:?}, {cooled:?}");
+                let decided = |seen: u64, now: u64| {
+                    let mut world = world.clone();
+                    let sighting = Sighting { at: seen, ..cooling.sighting.clone() };
+                    world.apply(vec![Record::Sighted { module: goal.module.clone(), sighting }]);
+                    let survey = Survey::default();
+                    let at = Situation { now, ..world.situation(&survey, RetryPolicy::All, false) };
+                    decide(&at, &goal, Ok(world.resolve(&goal)))
+                };
+                assert!(matches!(decided(NOW, NOW + cooldown), Decision::Fetch(..)));
+                let waits = |seen, now, until| {
+                    let decision = decided(seen, now);
+                    assert!(matches!(&decision, Decision::Cool(it) if it.until == until), "{decision:?}");
+                };
+                waits(NOW, NOW + cooldown - 1, NOW + cooldown);
+                // The clock went back: it waits from now on, and no longer.
+                waits(NOW + 1_000_000, NOW, NOW + cooldown);
             });
             update(&mut world);
         }

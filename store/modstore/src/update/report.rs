@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     failure::Failure,
-    plan::{Decision, Deferred},
+    plan::{Cooling, Decision, Deferred},
 };
 use crate::{
     acquire::{NewerVersion, TreeFrom},
@@ -36,6 +36,8 @@ pub struct UpdateReport {
     pub waiting: Vec<Waiting>,
     /// Modules that are held; each keeps its current version, which is no failure.
     pub held: Vec<Held>,
+    /// Modules whose new commit is too young; each keeps its current version, which is no failure.
+    pub cooling: Vec<Cooled>,
     /// Modules that were held until now.
     pub released: Vec<ModuleName>,
     /// The newer version of each module that follows the tag of a version, if its listing has one.
@@ -155,6 +157,17 @@ pub struct Held {
     /// Since when, and by which command.
     pub hold: Hold,
     /// What it stays at.
+    pub current: Option<Binding>,
+}
+
+/// A module whose new commit is too young to be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cooled {
+    /// The module.
+    pub module: ModuleName,
+    /// The commit, and until when it is too young.
+    pub cooling: Cooling,
+    /// What the module stays at.
     pub current: Option<Binding>,
 }
 

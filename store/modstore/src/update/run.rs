@@ -16,7 +16,8 @@ use super::{
     error::{UpdateError, unknown},
     failure::Failure,
     goal::{Goal, goals, select},
-    kept, memory,
+    kept,
+    memory::{self, Sightings},
     options::{Options, Retry, UpdateRequest},
     outcome::{Outcome, Outcomes},
     plan::{foregone, undeclared},
@@ -31,7 +32,7 @@ use crate::{
     commit::{Journal, State, now},
     disk::Staging,
     events::Event,
-    model::{Binding, Declarations, Lockfile, ModuleName},
+    model::{Binding, Declarations, Declared, Lockfile, ModuleName},
     tier::Tiers,
 };
 
@@ -56,13 +57,15 @@ pub(crate) fn update(
     request: &UpdateRequest,
 ) -> Result<Done, UpdateError> {
     Staging::remove_dead(context.disk, context.layout).map_err(UpdateError::Leftovers)?;
-    let selected = select(declared, &request.names).map_err(|name| unknown(declared, name))?;
+    let meant = request.meant();
+    let selected = select(declared, &meant).map_err(|name| unknown(declared, name))?;
     context.events.happened(Event::Began { modules: selected.len() });
 
     let start = Instant::now();
     let staging = LazyStaging::new(context);
     let consents = options.consents(context.layout, declared);
-    let (goals, refused) = goals(selected, lock, &consents, &request.heeded(&state));
+    let cooldown = |module: &Declared| options.cooldown(declared, module);
+    let (goals, refused) = goals(selected, lock, &consents, &request.heeded(&state), cooldown);
     let goals: Vec<Goal<'_>> = goals
         .into_iter()
         .map(|goal| {
@@ -73,7 +76,7 @@ pub(crate) fn update(
     let told = options.told_by(declared);
     let (Gathered { mut outcomes, trees, newer }, counts, transports) =
         gather_all((context, &told, tiers), &state, &staging, goals, request)?;
-    for (module, decision) in foregone(refused, undeclared(&state, declared, &request.names)) {
+    for (module, decision) in foregone(refused, undeclared(&state, declared, &meant)) {
         if let Some(outcome) = Outcome::of(decision, || None) {
             outcome.tell(context.events, &module);
             outcomes.insert(module, outcome);
@@ -179,6 +182,8 @@ fn follow(
     transaction.restore(head.number)?;
     let held = before.holds().iter().map(|(module, hold)| (module.clone(), Some(hold.clone())));
     transaction.change.holds = held.collect();
+    let seen = before.sightings().iter().map(|(module, it)| (module.clone(), Some(it.clone())));
+    transaction.change.sightings = seen.collect();
     let restored = commit_if_changed(context, transaction)?;
     if context.cancel.is_cancelled() {
         // An installer that was stopped says nothing of the modules. The next update puts back what it took out.
@@ -193,7 +198,7 @@ fn follow(
         }
     }
     let notes = memory::failures(&taken_back, before, (retry, now()));
-    remember(context, notes.clone())?;
+    remember(context, notes.clone(), Sightings::new())?;
     switched.notes.extend(notes);
     // As far as it goes: what cannot be put back now is put back by the next update.
     let settled = environments.settle(context, restored.after.as_ref().unwrap_or(before));

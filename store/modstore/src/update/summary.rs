@@ -3,7 +3,7 @@
 use super::{
     outcome::Outcome,
     plan::Deferred,
-    report::{Cost, Failed, Held, Unchanged, UpdateReport, Updated, Waiting, Warning},
+    report::{Cooled, Cost, Failed, Held, Unchanged, UpdateReport, Updated, Waiting, Warning},
     switch::Switched,
 };
 use crate::{
@@ -55,6 +55,7 @@ pub(super) fn report(
             }
             Outcome::Removed => report.removed.push(module),
             Outcome::Held(hold) => report.held.push(Held { module, hold, current }),
+            Outcome::Cooling(cooling) => report.cooling.push(Cooled { module, cooling, current }),
             Outcome::Deferred(deferred) => {
                 let attempt = state.attempts().get(&module).cloned();
                 report.waiting.push(Waiting { module, deferred, attempt, serving: current });

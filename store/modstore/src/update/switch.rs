@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     error::UpdateError,
-    memory::{self, Notes},
+    memory::{self, Notes, Sightings},
     options::{Retry, RetryPolicy, UpdateRequest},
     outcome::{Outcome, Outcomes},
     staging::{LazyStaging, Trees},
@@ -53,6 +53,8 @@ pub(super) struct Switched {
     pub(super) committing: Duration,
     /// What was done in the environments.
     pub(super) environments: Vec<SyncReport>,
+    /// What changes of what is known of commits that are too young.
+    pub(super) sightings: Sightings,
     /// Modules that are no longer held.
     pub(super) released: Vec<ModuleName>,
 }
@@ -77,6 +79,7 @@ impl Switch<'_> {
             after: None,
             committing: Duration::ZERO,
             environments: Vec::new(),
+            sightings: memory::sightings(&outcomes, self.before, self.declared, is_switching),
             released: memory::released(&outcomes, self.state, self.declared, is_switching),
             outcomes,
         };
@@ -86,10 +89,10 @@ impl Switch<'_> {
             let switched = self.commit(staging.into_inner()?, trees, is_switching, unchanged)?;
             return Ok(Switched { committing: start.elapsed(), ..switched });
         }
-        if !unchanged.notes.is_empty() {
+        if !(unchanged.notes.is_empty() && unchanged.sightings.is_empty()) {
             // What was staged may be what has filled the disk, and the journal needs room.
             drop(staging);
-            remember(context, unchanged.notes.clone())?;
+            remember(context, unchanged.notes.clone(), unchanged.sightings.clone())?;
         }
         Ok(unchanged)
     }
@@ -115,11 +118,18 @@ impl Switch<'_> {
         let corrupt = if doubts { self.corrupt(&trees) } else { BTreeSet::new() };
         let mut transaction = begin(self.context, staging)?;
         let mut outcomes = so_far.outcomes;
-        let notes = so_far.notes.clone();
+        let (notes, sightings) = (so_far.notes.clone(), so_far.sightings.clone());
         let holds = so_far.released.iter().map(|module| (module.clone(), None)).collect();
         let keeps_lock = self.request.locked;
-        let mut change =
-            Change { corrupt, notes, holds, is_new: refetch, keeps_lock, ..Change::default() };
+        let mut change = Change {
+            corrupt,
+            notes,
+            holds,
+            sightings,
+            is_new: refetch,
+            keeps_lock,
+            ..Change::default()
+        };
         if is_switching {
             outcomes = self.without_superseded(&transaction, outcomes);
             fill(&mut change, &outcomes, trees);
@@ -156,6 +166,7 @@ impl Switch<'_> {
                 Outcome::Removed => !is_ours,
                 Outcome::Kept(_)
                 | Outcome::Held(_)
+                | Outcome::Cooling(_)
                 | Outcome::Deferred(_)
                 | Outcome::Pinned(_)
                 | Outcome::Failed(_) => false,
@@ -180,6 +191,7 @@ fn fill(change: &mut Change, outcomes: &Outcomes, trees: Trees) {
         Outcome::Removed => Some((module.clone(), None)),
         Outcome::Kept(_)
         | Outcome::Held(_)
+        | Outcome::Cooling(_)
         | Outcome::Deferred(_)
         | Outcome::Pinned(_)
         | Outcome::Failed(_) => None,
@@ -193,16 +205,21 @@ fn fill(change: &mut Change, outcomes: &Outcomes, trees: Trees) {
     change.entering = trees.into_iter().filter(|(digest, _)| needed.contains(digest)).collect();
 }
 
-/// Remembers how modules failed, when there is nothing else to write. Where another process is writing, or the disk
+/// Remembers how modules failed, and which commits are too young, when there is nothing else to write. Where another process is writing, or the disk
 /// cannot be written, nothing is remembered: that does not make a failure worse. Only a sync that failed is an error here
 /// as everywhere.
-pub(super) fn remember(context: Context<'_>, notes: Notes) -> Result<(), UpdateError> {
+pub(super) fn remember(
+    context: Context<'_>,
+    notes: Notes,
+    sightings: Sightings,
+) -> Result<(), UpdateError> {
     let context = Context { lock_limit: BRIEF, ..context };
     let write = || -> Result<(), UpdateError> {
         use_reserve(context.disk, context.layout);
         let staging = context.staging()?;
         let mut transaction = begin(context, staging)?;
         transaction.change.notes = notes;
+        transaction.change.sightings = sightings;
         if transaction.notes_anything() {
             transaction.commit_notes().map_err(UpdateError::Remember)?;
         }
@@ -213,7 +230,7 @@ pub(super) fn remember(context: Context<'_>, notes: Notes) -> Result<(), UpdateE
         Err(error) if context.disk.has_failed_to_sync() => return Err(error),
         Err(error) => {
             let why = causes(&error).join(": ");
-            let text = format!("what failed could not be remembered: {why}");
+            let text = format!("what an update should remember could not be written: {why}");
             context.events.happened(Event::Notice { text: &text });
         }
     }

@@ -211,7 +211,7 @@ fn disk_of(live: &LiveEntries) -> Result<BenchDisk, LabError> {
 }
 
 impl Course {
-    /// A picture: above, the time of each round, phase on phase; below, the disk as the rounds go by.
+    /// A picture: above, the time of each round, phase on phase; below, the disk as the rounds go by, and a reader's wait.
     #[must_use]
     pub fn plot(&self, title: String, subtitle: String) -> String {
         let all = || std::iter::once(&self.fill).chain(&self.rounds);
@@ -225,6 +225,9 @@ impl Course {
             subtitle,
             phases: self.median.iter().map(|phase| (phase.phase, milliseconds(phase))).collect(),
             rounds: all().map(|round| round.phases.iter().map(milliseconds).collect()).collect(),
+            waits: all()
+                .map(|round| round.reader.map(|it| (it.p99_us / 1000.0, it.max_us / 1000.0)))
+                .collect(),
             lines: [
                 line("store on disk", |disk| disk.store_disk_bytes),
                 line("live, on disk", |disk| disk.live_disk_bytes),

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use crate::{
     acquire::{
         AcquiredTree, FetchStats, SourceError, Sources, TreeFrom,
-        entry::{BaseCommit, commits},
+        entry::{BaseCommit, kept_commits},
         key::TreeKey,
         places::FoundTree,
     },
@@ -170,7 +170,7 @@ fn take(
         return Ok(None);
     }
     let Some(staged) = stage(sources, &entry, &manifest, git.as_ref())? else { return Ok(None) };
-    let kept = staged.keep_commits(sources.context.disk, &commits(&layout, known.digest));
+    let kept = staged.keep_commits(sources.context.disk, &kept_commits(&layout, known.digest));
     let staged = kept.map_err(modstore_fetch::AcquireError::Write)?;
     let left = git.as_ref().map(|git| PointersLeft::of(&manifest, git));
     Ok(Some(AcquiredTree {

@@ -133,6 +133,20 @@ impl Salvage {
         exposed.into_values().cloned().collect()
     }
 
+    /// The commits that modules wait for, as far as they are in a frame.
+    pub(super) fn sightings(&self) -> Vec<Record> {
+        let mut sightings = BTreeMap::new();
+        for record in self.records() {
+            match record {
+                Record::Sighted { module, .. } => drop(sightings.insert(module, record)),
+                Record::Unsighted { module } => drop(sightings.remove(module)),
+                Record::Checkpoint { .. } => sightings.clear(),
+                _ => {}
+            }
+        }
+        sightings.into_values().cloned().collect()
+    }
+
     /// The entries of the frames.
     pub(super) fn entries(&self) -> BTreeMap<Digest, EntryInfo> {
         let mut entries = BTreeMap::new();

@@ -32,7 +32,7 @@ impl Bars {
     const LEFT: f64 = 170.0;
     const RIGHT: f64 = 700.0;
     const ROW: f64 = 20.0;
-    /// The longest bar that fits; a longer one ends at the edge, and its number tells.
+    /// The longest bar that fits; a longer one ends at the edge, cut through, and its number tells.
     const MOST: f64 = 3.0;
 
     /// The whole picture.
@@ -75,8 +75,10 @@ impl Bars {
             y - 12.0,
             Self::x(bar.ratio) - Self::LEFT
         ));
-        let more = if bar.ratio > Self::MOST { "→ " } else { "" };
-        page.text(Self::RIGHT + 12.0, y, "start", "", &format!("{more}{}", bar.label));
+        if bar.ratio > Self::MOST {
+            page.cut(Self::RIGHT - 26.0, y - 13.0, y + 3.0);
+        }
+        page.text(Self::RIGHT + 12.0, y, "start", "", &bar.label);
     }
 }
 
@@ -85,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_bar_has_its_group_and_a_long_one_ends_at_the_edge() {
+    fn every_bar_has_its_group_and_a_long_one_is_cut_at_the_edge() {
         let bar = |group: &str, ratio| Bar {
             group: group.to_owned(),
             name: "one & all".to_owned(),
@@ -97,6 +99,8 @@ mod tests {
         let svg = Bars { title: "t".into(), subtitle: "s".into(), bars }.draw();
         assert_eq!(svg.matches("class=\"group\"").count(), 2);
         assert_eq!(svg.matches("<rect x=").count(), 3);
-        assert!(svg.contains("→ 9.00 ×") && svg.contains("one &amp; all"), "{svg}");
+        assert!(svg.contains("9.00 ×") && svg.contains("one &amp; all"), "{svg}");
+        assert_eq!(svg.matches("class=\"ground cut\"").count(), 2, "only the long one is cut");
+        assert!(svg.contains("aria-labelledby") && svg.contains("<title id=\"title\">t</title>"));
     }
 }

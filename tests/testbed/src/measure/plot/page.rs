@@ -14,12 +14,17 @@ text { font: 13px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-seri
 .grid { stroke: #d1d9e0; stroke-width: 1 }
 .line { fill: none; stroke-width: 2.5; stroke-linejoin: round }
 .reference { stroke: #59636e; stroke-width: 1; stroke-dasharray: 4 3 }
+.ink { stroke: #1f2328 }
+.inked { fill: #59636e }
+.small { font-size: 10px }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 }
   .quiet { fill: #9198a1 }
   .ground { fill: #0d1117 }
   .grid { stroke: #3d444d }
   .reference { stroke: #9198a1 }
+  .ink { stroke: #e6edf3 }
+  .inked { fill: #9198a1 }
 }";
 
 /// A page under way.
@@ -29,8 +34,11 @@ impl Page {
     pub(super) fn new(width: f64, height: f64, title: &str, subtitle: &str) -> Self {
         let mut page = Self(String::new());
         page.put(&format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\">"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" aria-labelledby=\"title subtitle\">"
         ));
+        // What a screen reader says in place of the picture.
+        page.put(&format!("<title id=\"title\">{}</title>", plain(title)));
+        page.put(&format!("<desc id=\"subtitle\">{}</desc>", plain(subtitle)));
         page.put(&format!("<style>{STYLE}</style>"));
         page.put(&format!("<rect class=\"ground\" width=\"{width}\" height=\"{height}\"/>"));
         page.text(24.0, 34.0, "start", "title", title);
@@ -44,14 +52,30 @@ impl Page {
     }
 
     pub(super) fn text(&mut self, x: f64, y: f64, anchor: &str, class: &str, text: &str) {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;");
+        let text = plain(text);
         self.put(&format!(
             "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" class=\"{class}\">{text}</text>"
         ));
+    }
+
+    /// A bar that is too long for the page is cut through near its end.
+    pub(super) fn cut(&mut self, x: f64, top: f64, bottom: f64) {
+        for x in [x, x + 9.0] {
+            let (left, right) = (x - 4.0, x + 4.0);
+            self.put(&format!(
+                "<polygon class=\"ground cut\" points=\"{x:.1},{top:.1} {:.1},{top:.1} {right:.1},{bottom:.1} {left:.1},{bottom:.1}\"/>",
+                x + 4.0
+            ));
+        }
     }
 
     pub(super) fn finish(mut self) -> String {
         self.put("</svg>");
         self.0
     }
+}
+
+/// A text as it stands in XML.
+fn plain(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
