@@ -15,6 +15,8 @@ mod world;
 mod fleet;
 #[path = "tiers/packs.rs"]
 mod packs;
+#[path = "tiers/parts.rs"]
+mod parts;
 #[path = "tiers/lying.rs"]
 mod lying;
 #[path = "tiers/ill.rs"]

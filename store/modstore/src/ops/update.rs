@@ -13,8 +13,8 @@ use crate::{
     project::{report_strangers, settle_lock},
     tier::Tiers,
     update::{
-        self, Done, NotPublished, Outdated, Publication, Publisher, UpdateError, UpdateReport,
-        UpdateRequest,
+        self, Done, NotPublished, Options, Outdated, Publication, Publisher, UpdateError,
+        UpdateReport, UpdateRequest,
     },
 };
 
@@ -81,7 +81,7 @@ impl Store {
             }
             Some(_) => {}
         }
-        publish(context, &tiers, declared, &report);
+        publish((context, &tiers), declared, self.options(), &report);
         report.tier = Some(tiers.counts()).filter(|_| !tiers.is_empty());
         self.sweep_briefly(context, after.as_ref());
         Ok(report)
@@ -112,7 +112,12 @@ impl Store {
 
 /// Publishes what an update has made current, to tiers that updates write to. What goes wrong is reported and changes
 /// nothing.
-fn publish(context: Context<'_>, tiers: &Tiers, declared: &Declarations, report: &UpdateReport) {
+fn publish(
+    (context, tiers): (Context<'_>, &Tiers),
+    declared: &Declarations,
+    options: &Options,
+    report: &UpdateReport,
+) {
     let is_new = |from: Option<TreeFrom>| !matches!(from, None | Some(TreeFrom::Tier));
     let changed = report.updated.iter().filter(|updated| is_new(updated.came_from));
     let changed: Vec<(&ModuleName, &Binding)> =
@@ -120,7 +125,7 @@ fn publish(context: Context<'_>, tiers: &Tiers, declared: &Declarations, report:
     if changed.is_empty() || !report.committed || !tiers.publishes() {
         return;
     }
-    let publisher = Publisher { context, tiers, declared, after_update: true };
+    let publisher = Publisher { context, tiers, declared, options, after_update: true };
     let notice = |text: &str| context.events.happened(Event::Notice { text });
     match publisher.publish(&changed) {
         Err(error) => notice(&format!("nothing was published: {}", causes(&error).join(": "))),
@@ -137,12 +142,11 @@ fn publish(context: Context<'_>, tiers: &Tiers, declared: &Declarations, report:
 }
 
 /// Whether a person wants to know it after each update: what the configuration says, and what a tier has said, is known.
-const fn is_worth_a_line(why: &NotPublished) -> bool {
+fn is_worth_a_line(why: &NotPublished) -> bool {
     !matches!(
-        why,
+        why.innermost(),
         NotPublished::NoTier
             | NotPublished::Linked
-            | NotPublished::Archive
             | NotPublished::Trouble
             | NotPublished::Cancelled
     )

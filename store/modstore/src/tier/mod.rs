@@ -6,6 +6,7 @@
 mod configured;
 mod counts;
 mod trouble;
+mod archives;
 mod tiers;
 
 pub use configured::{TierConfigError, configured_tiers, tier_options};
