@@ -6,9 +6,13 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
-use modstore_testbed::{Change, HttpServer, LfsServer, Repo, TestHome, lfs_oid, lfs_pointer};
+use modstore_testbed::{
+    Change, HttpServer, LfsServer, Random, Repo, TestHome, lfs_oid, lfs_pointer,
+};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::world::{counts, object_of, run, sources};
@@ -294,6 +298,32 @@ fn an_archive_is_published_as_it_is_and_read_where_its_address_is_gone() {
     std::fs::write(&at, &bytes[1..]).unwrap();
     home.run(&["push", "--tier", &world.tier_text()]).fails(1);
     assert!(!object.exists());
+}
+
+#[test]
+fn an_update_that_is_killed_while_it_publishes_an_archive_leaves_nothing_of_half() {
+    let world = Parts::new();
+    let at = world.root.path().join("packed.tar.gz");
+    let mut random = Random::of(76);
+    let noise: String = (0..40_000).map(|_| format!("{}\n", random.within(0..1 << 40))).collect();
+    let sum = archive(&at, &[("noise", &noise)]);
+    let truth = std::fs::read(&at).unwrap();
+    let source = format!("archive+file://{}#sha256={sum}", at.display());
+    let object = world.tier().join("v1/archive/sha256").join(&sum[..2]).join(&sum);
+    for wait in (0..12).map(|number| number * 15) {
+        let home = Parts::home(&[("packed", &source)]);
+        let _ = std::fs::remove_file(&object);
+        let running = home.spawn(&["update", "--publish", "--tier", &world.tier_text()]);
+        std::thread::sleep(Duration::from_millis(wait));
+        running.signal(Signal::KILL);
+        running.wait();
+        assert!(std::fs::read(&object).map_or(true, |bytes| bytes == truth), "{wait} ms");
+        // The next update removes what was left, and `push` publishes what was not.
+        run(&home, &["update"]);
+        run(&home, &["push", "--tier", &world.tier_text()]);
+        assert_eq!(std::fs::read(&object).unwrap(), truth);
+        assert_eq!(home.leftovers(), Vec::<PathBuf>::new(), "{wait} ms");
+    }
 }
 
 #[test]
