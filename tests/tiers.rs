@@ -19,6 +19,8 @@ mod packs;
 mod thin;
 #[path = "tiers/renewal.rs"]
 mod renewal;
+#[path = "tiers/parts.rs"]
+mod parts;
 #[path = "tiers/lying.rs"]
 mod lying;
 #[path = "tiers/ill.rs"]

@@ -244,7 +244,8 @@ explain! { AddError, by [Access, Declare, Update], _ => plain(Failed) }
 
 explain! { ExportError, by [],
     Self::Store(error) => error.explain(),
-    Self::Module { .. } => hinted(Usage, "name the modules to export: those from git"),
+    // Which of them, and why, is an answer.
+    Self::Modules(_) => plain(Failed),
     Self::InTheWay { .. } => hinted(Usage, "name a directory that is empty or not there"),
     _ => plain(Failed),
 }

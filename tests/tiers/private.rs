@@ -1,6 +1,6 @@
 //! What is private is neither asked for nor published.
 
-use modstore_testbed::TestHome;
+use modstore_testbed::{Fault, TestHome};
 
 use crate::world::{World, counts, objects, run, sources};
 
@@ -56,6 +56,60 @@ fn what_is_fetched_with_a_login_is_published_only_where_a_pattern_names_it() {
     assert_eq!(ran.json()["published"][0], "module0");
     assert!(!ran.stdout.contains("hidden") && !ran.stderr.contains("hidden"));
     assert_eq!(objects(&world.tier()).len(), 1);
+}
+
+#[test]
+fn what_a_login_of_the_machine_opened_is_published_only_where_a_pattern_names_it() {
+    let helper = "[credential]\n helper = \"!f() { echo username=me; echo password=pass; }; f\"\n";
+    let header = "[http]\n extraHeader = Authorization: Basic bWU6cGFzcw==\n";
+    for (what, config, netrc) in [
+        ("a credential helper", helper, ""),
+        ("a header of the configuration", header, ""),
+        ("netrc", "", "machine 127.0.0.1 login me password pass\n"),
+    ] {
+        let world = World::new(2);
+        let private = &world.repos[0];
+        world.git.fault(private.name(), Fault::BasicAuth { user: "me", password: "pass" });
+        let home = world.home();
+        home.git_config(config);
+        std::fs::write(home.user_home().join(".netrc"), netrc).unwrap();
+        let ran = home.run(&["update", "--publish", "--tier", &world.tier_url()]).ok();
+        assert!(
+            ran.stderr.contains("`module0` was not published: it is fetched with"),
+            "{what}: {ran:?}"
+        );
+        assert!(!world.object(private).exists(), "{what}");
+        // It stays so for a later command, which asks no server.
+        world.git.forget();
+        let answer = run(&home, &["push", "--tier", &world.tier_url()]);
+        assert_eq!(answer["not_published"][0]["module"], "module0", "{what}: {answer}");
+        assert_eq!(world.git.stats().connections, 0);
+        // And for another store of this user, which links what the first one fetched.
+        let other = home.scratch().join("other");
+        std::fs::create_dir(&other).unwrap();
+        for name in ["modules.toml", "modules.lock"] {
+            std::fs::copy(home.path().join(name), other.join(name)).unwrap();
+        }
+        let (tier, other) = (world.tier_url(), other.display().to_string());
+        let args = ["--home", &other, "update", "--locked", "--publish", "--tier", &tier];
+        let answer = run(&home, &args);
+        assert_eq!(sources(&answer), ["store", "store"], "{what}");
+        assert!(!world.object(private).exists(), "{what}");
+        configure(&world, &home, &format!("only = [\"127.0.0.1:{}/*\"]", world.git.port()));
+        run(&home, &["push"]);
+        assert!(world.object(private).exists(), "{what}");
+    }
+}
+
+#[test]
+fn what_no_login_opened_is_published_though_there_is_one() {
+    let world = World::new(1);
+    let home = world.home();
+    home.git_config(
+        "[credential]\n helper = \"!f() { echo username=me; echo password=pass; }; f\"\n",
+    );
+    run(&home, &["update", "--publish", "--tier", &world.tier_url()]);
+    assert!(world.object(&world.repos[0]).exists());
 }
 
 #[test]

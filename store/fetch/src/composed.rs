@@ -15,9 +15,10 @@ use modstore_core::{
 };
 
 use crate::{
-    errors::{AcquireError, FetchError, PackError},
+    errors::{AcquireError, FetchError, PackError, SubmoduleError},
     fetched_commit::{BaseEntry, PlantedCommit},
-    pack::os_path,
+    pack::{contents, os_path},
+    submodules::SubmoduleList,
     tree_rules::first_that_leaves,
 };
 
@@ -116,6 +117,33 @@ impl BaseEntry {
         let fetched = |path: &BString| self.git.submodules.iter().any(|(link, _)| link == path);
         let links = self.git.gitlinks.iter().filter(move |(path, _)| fetched(path));
         links.map(|(path, commit)| (path.as_bstr(), *commit))
+    }
+
+    /// The submodules right in it, and not in another one: where they lie, and their commits.
+    pub fn own_submodules(&self) -> impl Iterator<Item = (&BStr, ObjectId)> {
+        let is_in = |path: &BStr, other: &BString| {
+            path.strip_prefix(other.as_slice()).is_some_and(|rest| rest.starts_with(b"/"))
+        };
+        let is_own = move |(path, _): &(&BStr, ObjectId)| {
+            !self.git.submodules.iter().any(|(other, _)| is_in(path, other))
+        };
+        self.submodules().filter(is_own)
+    }
+
+    /// What its file says of submodules; nothing where there is none.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub fn submodule_list(&self) -> Result<Option<SubmoduleList>, SubmoduleError> {
+        let Some((_, file)) = self.manifest.find(SUBMODULES_FILE.into()) else { return Ok(None) };
+        let limit = SubmoduleList::LONGEST;
+        if file.size > limit {
+            return Err(SubmoduleError::TooLong { size: file.size, limit });
+        }
+        let path = self.root.join(SUBMODULES_FILE);
+        // What cannot be read says nothing, as what is not there.
+        contents(&path, file.kind, file.size)
+            .map_or(Ok(None), |text| SubmoduleList::read(&text).map(Some))
     }
 
     /// Whether the tree has the file in which git writes where submodules come from.

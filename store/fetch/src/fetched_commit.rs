@@ -24,7 +24,7 @@ use modstore_core::{
 
 use crate::{
     errors::{AcquireError, FetchError, PackError},
-    lfs::{LargeFiles, LfsObjects, PointersLeft},
+    lfs::{LargeFiles, LfsObjects, OtherPlace, PointersLeft},
     limits::{LfsLimits, PackLimits},
     mirror::{AttemptError, CommitSource, Mirror, MirrorPlace},
     pack::{Base, FindObject, MemoryBudget, base_is_usable, os_path},
@@ -447,14 +447,14 @@ impl PlantedCommit {
         into.large_files(&|_| {}, cancel).list(&self.writer, &mut self.written)
     }
 
-    /// Gives the files whose content Git LFS keeps that content: from `base` where it has it, else from where the repository
-    /// keeps it.
+    /// Gives the files whose content Git LFS keeps that content: from `base` where it has it, else from `other` or from where
+    /// the repository keeps it.
     ///
     /// # Errors
     /// The tree is not to be used.
     pub fn fetch_large_files(
         &mut self,
-        repository: &ContentSource,
+        (repository, other): (&ContentSource, Option<&dyn OtherPlace>),
         base: Option<&BaseEntry>,
         into: Destination<'_>,
         on_step: &OnStep<'_>,
@@ -462,7 +462,7 @@ impl PlantedCommit {
     ) -> Result<(), AcquireError> {
         let (files, base) = (into.large_files(on_step, cancel), base.map(BaseEntry::as_base));
         self.written.git.contents.lfs = true;
-        files.fill(&self.writer, &mut self.written, base.as_ref(), &repository.access)
+        files.fill(&self.writer, &mut self.written, base.as_ref(), (&repository.access, other))
     }
 
     /// Seals the tree, and collects what a person should know about it.

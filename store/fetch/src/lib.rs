@@ -20,6 +20,7 @@ mod mirror;
 mod fetched_commit;
 mod pack_of_entry;
 mod thin_pack;
+mod large_files_of_entry;
 mod local_clone;
 mod composed;
 mod archive;
@@ -36,7 +37,8 @@ pub use fetched_commit::{
     BaseEntry, Destination, FetchedCommit, OnStep, PlantedCommit, commit_from_base,
     commit_from_mirror, commit_from_pack, fetch_commit, needs_no_base,
 };
-pub use lfs::{LfsObjects, PointersLeft};
+pub use large_files_of_entry::EntryContent;
+pub use lfs::{LfsObjects, OtherPlace, PointersLeft, TakeContent};
 #[doc(hidden)]
 pub mod internals {
     //! Readers of foreign bytes, for tests that try any bytes. Not part of what is promised.

@@ -32,6 +32,12 @@ impl Key {
         Self::fanned("archive/sha256", sha256, "")
     }
 
+    /// What Git LFS keeps for a file: its own bytes.
+    #[must_use]
+    pub fn large_file(sha256: &str) -> Self {
+        Self::fanned("lfs/sha256", sha256, "")
+    }
+
     /// A pack whose wanted object is a tree: what was built.
     #[must_use]
     pub fn tree(blake3: &str) -> Self {

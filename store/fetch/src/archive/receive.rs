@@ -8,7 +8,7 @@ use std::{
     cell::Cell,
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use gix::bstr::ByteSlice as _;
@@ -43,6 +43,8 @@ pub struct FetchedArchive {
     pub warnings: Vec<String>,
     /// Bytes received.
     pub received: u64,
+    /// The archive itself, in the staging: the caller's to remove, or to keep.
+    pub archive: PathBuf,
 }
 
 /// Receives an archive, checks its sum and unpacks it into the staging.
@@ -151,11 +153,11 @@ impl ArchiveFetch<'_> {
         if self.source.subdirectory.is_none() && self.source.url.is_of_forge() {
             tree.warnings.extend(of_one_directory(&tree.manifest));
         }
-        self.disk.remove_file(path).map_err(AcquireError::Write)?;
         find_part(root, &tree.manifest, self.source.subdirectory.as_ref())?;
         let staged =
             Staged::seal(self.disk, writer, &tree.manifest, None).map_err(AcquireError::Write)?;
-        Ok(FetchedArchive { staged, warnings: tree.warnings, received })
+        let archive = path.to_owned();
+        Ok(FetchedArchive { staged, warnings: tree.warnings, received, archive })
     }
 }
 

@@ -68,6 +68,14 @@ pub enum LfsError {
         /// Where it was looked for.
         at: PathBuf,
     },
+    /// Another place takes the place of the repository's own, and does not have the content.
+    #[error("the content of {files} is not there, and its repository is not asked")]
+    NotAsked {
+        /// One of the files, and how many more.
+        files: String,
+        /// The SHA-256 of the first.
+        sha256: String,
+    },
     /// The repository names a server that is not asked.
     #[error("the Git LFS server {url} is not asked: {why}")]
     Place {
@@ -130,7 +138,9 @@ impl LfsError {
             Self::Limit(error) => error.class(),
             // A person has to act.
             _ if self.is_quota() => Class::Permanent,
-            Self::Refused { status: 408 | 425 | 429 | 500..=599, .. } => Class::Transient,
+            Self::Refused { status: 408 | 425 | 429 | 500..=599, .. } | Self::NotAsked { .. } => {
+                Class::Transient
+            }
             Self::Refused { .. }
             | Self::Answer { .. }
             | Self::WrongContent { .. }
@@ -153,6 +163,7 @@ impl LfsError {
             Self::Refused { status: 404 | 410, .. } | Self::NotThere { .. } => {
                 FailureCode::NoSuchContent
             }
+            Self::NotAsked { .. } => FailureCode::NotInTier,
             Self::Refused { status: 408, .. } => FailureCode::Timeout,
             Self::Refused { status: 425 | 429 | 503, .. } => FailureCode::RateLimited,
             Self::Refused { .. } => FailureCode::Server,
@@ -192,6 +203,7 @@ impl LfsError {
             Self::Answer { .. } => "check lfs.url, and that the server knows Git LFS",
             Self::WrongContent { .. } => "tell the server's operator; nothing of it was kept",
             Self::Extension { .. } => "set lfs = false",
+            Self::NotAsked { .. } => return None,
             Self::Place { .. } => "set lfs.url in your own git configuration if it is meant",
             Self::Setting { setting, .. } => {
                 return Some(format!(

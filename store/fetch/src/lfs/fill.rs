@@ -19,6 +19,7 @@ use modstore_core::{
 use super::{
     endpoint::endpoint,
     objects::{LfsObjects, StagedContent},
+    other_place::OtherPlace,
     pointer::{Oid, Pointer},
     settings::{LfsSettings, MOST, Wish},
     survey::{LargeFile, read, survey},
@@ -67,7 +68,7 @@ impl LargeFiles<'_> {
         writer: &Planting,
         tree: &mut WrittenTree,
         base: Option<&Base<'_>>,
-        access: &Access,
+        (access, other): (&Access, Option<&dyn OtherPlace>),
     ) -> Result<(), AcquireError> {
         let memory = FetchMemory::new(self.memory);
         let found = survey(writer.root(), tree, (&self.limits, &memory), self.cancel)?;
@@ -84,8 +85,8 @@ impl LargeFiles<'_> {
         let contents = missing(&rest, &files);
         if !contents.is_empty() {
             let transfer = self.transfer(access);
-            let place = endpoint(access, &settings)?;
-            let contents = transfer.bring(place, &contents)?;
+            let contents =
+                transfer.bring_from_all(other, contents, || endpoint(access, &settings))?;
             tree.received_bytes += transfer.progress.bytes();
             for large in &rest {
                 let staged = contents.get(&large.pointer.oid);

@@ -19,11 +19,13 @@ mod local;
 mod content;
 mod objects;
 mod transfer;
+mod other_place;
 mod fill;
 
 pub(crate) use fill::LargeFiles;
 pub use left::PointersLeft;
 pub use objects::LfsObjects;
+pub use other_place::{OtherPlace, TakeContent};
 
 /// What a pointer says: the name and the size of a content, and whether a program makes it of what the server has.
 #[must_use]

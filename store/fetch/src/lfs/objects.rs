@@ -121,7 +121,7 @@ impl ObjectTable {
 impl Claimed<'_> {
     /// Writes the content, which `contents` checks; what failed is removed.
     pub(super) fn write(
-        self,
+        &self,
         disk: &Disk,
         staging: &Staging,
         contents: &mut dyn Read,

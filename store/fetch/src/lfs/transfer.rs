@@ -80,7 +80,7 @@ impl Transfer<'_> {
         endpoint: Endpoint,
         wanted: &[WantedContent],
     ) -> Result<Contents, AcquireError> {
-        self.progress.of.store(wanted.len() as u64, Ordering::Relaxed);
+        self.progress.expect(wanted.len());
         let there = |content: &WantedContent| Some((content.oid, self.objects.find(&content.oid)?));
         let mut contents: Contents = wanted.iter().filter_map(there).collect();
         let missing = wanted.iter().filter(|content| !contents.contains_key(&content.oid));
@@ -116,7 +116,7 @@ impl Transfer<'_> {
         let bring = |content: &WantedContent| {
             let path = local::place(&at, &content.oid);
             let mut opener = FromFile { path: &path, progress: &self.progress };
-            self.write(content, "", &mut opener)
+            self.write(content, "", &mut opener).map(Some)
         };
         self.side_by_side(wanted, &bring)
     }
@@ -145,16 +145,16 @@ impl Transfer<'_> {
             let offer = offers.lock().unwrap_or_else(PoisonError::into_inner).remove(&content.oid);
             let mut opener =
                 FromServer { server, content, offer, progress: &self.progress, transfer: self };
-            self.write(content, &host, &mut opener)
+            self.write(content, &host, &mut opener).map(Some)
         };
         self.side_by_side(wanted, &bring)
     }
 
-    /// Calls `bring` for each content, on threads of their own, which wait for servers.
-    fn side_by_side(
+    /// Calls `bring` for each content, on threads of their own, which wait for servers. Gives those that came.
+    pub(super) fn side_by_side(
         &self,
         wanted: &[WantedContent],
-        bring: &(dyn Fn(&WantedContent) -> Result<StagedContent, AcquireError> + Sync),
+        bring: &(dyn Fn(&WantedContent) -> Result<Option<StagedContent>, AcquireError> + Sync),
     ) -> Result<Contents, AcquireError> {
         let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
         let brought = Mutex::new(Ok(Contents::new()));
@@ -167,7 +167,8 @@ impl Transfer<'_> {
                     let result = bring(content);
                     let mut brought = brought.lock().unwrap_or_else(PoisonError::into_inner);
                     match (&mut *brought, result) {
-                        (Ok(contents), Ok(staged)) => {
+                        (_, Ok(None)) => {}
+                        (Ok(contents), Ok(Some(staged))) => {
                             contents.insert(content.oid, staged);
                             self.progress.one_more(self.on_step);
                         }
@@ -252,7 +253,12 @@ impl Transfer<'_> {
 }
 
 impl Progress {
-    fn came(&self, bytes: u64) {
+    /// So many contents are wanted, if there are no more already.
+    pub(super) fn expect(&self, contents: usize) {
+        self.of.fetch_max(contents as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn came(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
@@ -281,7 +287,7 @@ impl Progress {
 }
 
 /// One of the files, and how many more.
-fn summary(wanted: &[WantedContent]) -> String {
+pub(super) fn summary(wanted: &[WantedContent]) -> String {
     match wanted {
         [] => String::new(),
         [one] => one.files.clone(),

@@ -45,9 +45,9 @@ use crate::{
     limits::{Counters, Counts, Limits},
     submodules::{Submodule, address},
     transport::{
-        Access, Dialing, Download, GitConfig, HttpAgents, Lanes, Link, LongListings, Pace,
-        RemoteUrl, Watch, Way, WayTaken, Ways, because_of, git_may_do_better, is_dropped,
-        is_of_a_crowd, truer,
+        Access, Dialing, Download, GitConfig, HttpAgents, LOGINS, LONG_LISTINGS, Lanes, Link,
+        PLACE, Pace, Remembered, RemoteUrl, Watch, Way, WayTaken, Ways, because_of,
+        git_may_do_better, is_dropped, is_of_a_crowd, truer,
     },
 };
 
@@ -71,7 +71,9 @@ struct NetworkState {
     counters: Arc<Counters>,
     lanes: Arc<Lanes>,
     /// The addresses whose handshake was over the limit, now or in an earlier run: not asked for it again.
-    long: LongListings,
+    long: Remembered,
+    /// What a login has opened, now or in an earlier run, by its origin.
+    logins: Arc<Remembered>,
     /// By which way each host is reached.
     ways: Ways,
     /// Whether a server that lists only what it is asked for is asked for the tags of versions.
@@ -118,15 +120,17 @@ impl Network {
         offline: bool,
         lanes: Arc<Lanes>,
     ) -> Result<Network, NetworkError> {
-        let counters = Arc::new(Counters::default());
         let config = GitConfig::read(scratch, interactive)?;
+        let logins = Arc::new(Remembered::read(config.memory(), LOGINS));
+        let counters = Arc::new(Counters::default());
         let shared = NetworkState {
-            long: LongListings::read(config.memory()),
+            long: Remembered::read(config.memory(), LONG_LISTINGS),
             config: Arc::new(config),
             agents: Arc::new(HttpAgents::new(limits, Arc::clone(&counters))),
             limits,
             offline,
             counters,
+            logins,
             lanes,
             ways: Ways::default(),
             newer: AtomicBool::new(false),
@@ -209,7 +213,7 @@ impl Network {
 
     /// Where the repository at `url` (as written, login included) keeps its large files. Nothing is asked yet.
     pub fn content_source(&self, url: &str, cancel: &Cancel) -> Result<ContentSource, RemoteError> {
-        let NetworkState { config, agents, limits, offline, counters, .. } = &*self.shared;
+        let NetworkState { config, agents, limits, offline, counters, logins, .. } = &*self.shared;
         let config = config.about(url)?;
         let remote = config.remote_url(url)?;
         let access = Access {
@@ -218,6 +222,7 @@ impl Network {
             limits: *limits,
             offline: *offline,
             counters: Arc::clone(counters),
+            logins: Arc::clone(logins),
             cancel: cancel.clone(),
             pace: self.shared.pace(&remote)?,
             remote,
@@ -236,6 +241,7 @@ impl Network {
         let pace = self.shared.pace(&remote)?;
         let watch = Watch::new(cancel.clone(), limits, Arc::clone(counters), pace);
         watch.tell(&self.shared.lanes, &host_of(&remote));
+        watch.remember_logins(&self.shared.logins, &remote.origin());
         Download::open(config, agents, remote, watch)
     }
 
@@ -252,6 +258,21 @@ impl Network {
     /// By which way each HTTP host was reached so far.
     pub fn ways(&self) -> Vec<WayTaken> {
         self.shared.ways.taken()
+    }
+
+    /// Whether a login has opened what is of this origin, as far as this store has asked for it: credentials of whatever kind
+    /// over HTTP, and git's own transport over HTTP, which does not say.
+    #[must_use]
+    pub fn was_opened_with_login(&self, origin: &Origin) -> bool {
+        self.shared.logins.may_contain(origin.as_str())
+    }
+
+    /// Remembers the same of an origin if the store does whose network has its `scratch` there.
+    pub fn learn_of_logins(&self, scratch: &Path, origin: &Origin) {
+        let other = Remembered::read(Some(&scratch.join(PLACE)), LOGINS);
+        if other.may_contain(origin.as_str()) {
+            self.shared.logins.add_for_good(origin.as_str());
+        }
     }
 
     /// What all connections so far cost.
@@ -293,6 +314,7 @@ impl NetworkState {
             let counters = Arc::clone(&self.counters);
             let watch = Watch::new(cancel.clone(), &self.limits, counters, Arc::clone(pace));
             watch.tell(&self.lanes, &host_of(remote));
+            watch.remember_logins(&self.logins, &remote.origin());
             watch
         };
         let config = self.config.about(&remote.redacted)?;
@@ -302,7 +324,10 @@ impl NetworkState {
             let reason = reason.unwrap_or_default();
             let begun = begin_by_git(dialing, remote, &reason, &watch);
             return begun
-                .inspect(|_| self.ways.remember(remote, way, Some(reason)))
+                .inspect(|_| {
+                    self.ways.remember(remote, way, Some(reason));
+                    self.by_git(remote);
+                })
                 .map_err(failed);
         }
         match self.begin_in_process(dialing, remote, version, &watch) {
@@ -321,11 +346,19 @@ impl NetworkState {
                     Ok(connection) if connection.lists_nothing() => Err(failed((stage, error))),
                     Ok(connection) => {
                         self.ways.remember(remote, Way::Git, Some(reason));
+                        self.by_git(remote);
                         Ok(connection)
                     }
                     Err((_, git)) => Err(failed((stage, truer(error, git)))),
                 }
             }
+        }
+    }
+
+    /// Over HTTP, git does not say whether it used a login.
+    fn by_git(&self, remote: &RemoteUrl) {
+        if matches!(remote.url.scheme, Scheme::Http | Scheme::Https) {
+            self.logins.add_for_good(&remote.origin());
         }
     }
 

@@ -17,6 +17,7 @@ use super::{
     http_agent::HttpAgents,
     pace::Pace,
     process::SshCall,
+    remembered::Remembered,
     watch::Watch,
 };
 use crate::{
@@ -35,6 +36,8 @@ pub(crate) struct Access {
     pub limits: Limits,
     pub offline: bool,
     pub counters: Arc<Counters>,
+    /// What a login has opened, by its origin.
+    pub logins: Arc<Remembered>,
     pub cancel: Cancel,
     pub pace: Arc<Pace>,
     /// The repository.
@@ -47,7 +50,9 @@ impl Access {
     /// A watch over one more exchange.
     pub(crate) fn watch(&self) -> Arc<Watch> {
         let (pace, counters) = (Arc::new(self.pace.branch()), Arc::clone(&self.counters));
-        Watch::new(self.cancel.clone(), &self.limits, counters, pace)
+        let watch = Watch::new(self.cancel.clone(), &self.limits, counters, pace);
+        watch.remember_logins(&self.logins, &self.remote.origin());
+        watch
     }
 
     /// A client for one address. With `is_own`, the headers that the configuration adds are sent too: to a place that only

@@ -26,7 +26,7 @@ use gix::{
 use gix_transport::client::blocking_io::ssh::ProgramKind;
 use modstore_core::{
     disk::{is_directory, is_only_ours, names_in, read_own},
-    model::{causes, printable_login},
+    model::{RemoteUrl as Address, causes, printable_login},
 };
 
 use super::{
@@ -75,6 +75,14 @@ pub(crate) struct RemoteUrl {
     pub redacted: String,
 }
 
+impl RemoteUrl {
+    /// What is remembered of it is remembered by this: the origin of the address as it was written.
+    pub(crate) fn origin(&self) -> String {
+        let written = self.redacted.parse::<Address>();
+        written.map_or_else(|_| self.redacted.clone(), |url| url.origin().as_str().to_owned())
+    }
+}
+
 /// What `http.*` and the environment say for one address.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct HttpOptions {
@@ -103,7 +111,7 @@ pub(crate) struct SshProgram {
 impl GitConfig {
     pub(crate) fn read(scratch: &Path, interactive: bool) -> Result<Self, NetworkError> {
         let failed = |source| NetworkError::Scratch { path: scratch.to_owned(), source };
-        let kept = scratch.join("host.git");
+        let kept = scratch.join(PLACE);
         let (path, temporary) = if is_believed(scratch, &kept) {
             (kept, None)
         } else {
@@ -382,6 +390,12 @@ const MINIMAL_HEAD: &str = "ref: refs/heads/none\n";
 /// What is remembered of servers, beside the repository.
 pub(crate) const LONG_LISTINGS: &str = "long-listings";
 
+/// The repository that configuration is read through.
+pub(crate) const PLACE: &str = "host.git";
+
+/// The file beside it that names what a login has opened.
+pub(crate) const LOGINS: &str = "logins";
+
 /// Whether the repository in `mirrors/` is ours, with nothing in it that we did not write, making it if it is not there:
 /// a configuration, or what leads to one, that another program put there would be carried out.
 fn is_believed(mirrors: &Path, kept: &Path) -> bool {
@@ -403,7 +417,7 @@ fn is_minimal_repository(path: &Path) -> bool {
 
 /// Whether a name in the repository is one that we give. What a process that was killed had begun is among them.
 fn is_known(name: &OsStr) -> bool {
-    ["HEAD", "config", "objects", "refs", LONG_LISTINGS].iter().any(|known| name == *known)
+    ["HEAD", "config", "objects", "refs", LONG_LISTINGS, LOGINS].iter().any(|known| name == *known)
         || name.as_encoded_bytes().starts_with(b".tmp")
 }
 

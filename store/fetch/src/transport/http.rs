@@ -224,6 +224,7 @@ impl HttpClient {
             return Err(self.sender.fail(response, login));
         }
         if response.status().is_success() {
+            self.sender.succeeded(login);
             self.sender.watch.during(|| self.sender.logins.accepted(&at));
         }
         Ok(response)
@@ -249,11 +250,19 @@ impl RequestSender {
         if !response.status().is_success() {
             return Err(self.fail(response, login));
         }
+        self.succeeded(login);
         self.watch.during(|| {
             self.logins.accepted(&at);
             self.logins.proxy_let_through(self.options.connection.proxy.as_deref());
         });
         Ok(FinalResponse { at, headers: header_lines(&response), response })
+    }
+
+    /// Remembers whether a login has opened it: one of ours, or what the configuration adds to each request.
+    fn succeeded(&self, had_login: bool) {
+        if had_login || has_authorization(&self.options.extra_headers) {
+            self.watch.opened_with_login();
+        }
     }
 
     /// Why an answer is no success.

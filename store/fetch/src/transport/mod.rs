@@ -6,6 +6,7 @@
 mod pace;
 mod bands;
 mod lanes;
+mod remembered;
 mod watch;
 mod addresses;
 mod tcp;
@@ -17,7 +18,6 @@ mod url_match;
 mod http_settings;
 mod configuration;
 mod git_config;
-mod long_listings;
 mod refusal;
 mod process;
 mod kept;
@@ -39,7 +39,9 @@ mod ways;
 pub(crate) use access::Access;
 pub(crate) use connect::{BoxedTransport, Dialing, Link};
 pub(crate) use download::{Download, cause};
-pub(crate) use git_config::{GitConfig, RemoteUrl, is_plain_repository, minimal_repository};
+pub(crate) use git_config::{
+    GitConfig, LOGINS, LONG_LISTINGS, PLACE, RemoteUrl, is_plain_repository, minimal_repository,
+};
 pub(crate) use git_environment::{leave_repository, speak_english};
 pub(crate) use http::{HttpClient, SideQuestion};
 pub(crate) use http_agent::HttpAgents;
@@ -48,10 +50,10 @@ pub(crate) use http_request::{Headers, Response};
 pub(crate) use http_text::{HttpOrigin, http_origin, resolved};
 pub(crate) use lanes::is_of_a_crowd;
 pub use lanes::{Lane, Lanes};
-pub(crate) use long_listings::LongListings;
 pub(crate) use pace::Pace;
 pub(crate) use process::{StderrTail, fault_from_stderr};
 pub(crate) use refusal::{Moment, judge};
+pub(crate) use remembered::Remembered;
 pub(crate) use watch::Watch;
 pub use ways::{Way, WayTaken};
 pub(crate) use ways::{Ways, because_of, git_may_do_better, is_dropped, truer};

@@ -22,6 +22,7 @@ use super::{
     bands::Bands,
     lanes::{Attempt, Lanes, Wait},
     pace::Pace,
+    remembered::Remembered,
 };
 use crate::{
     errors::{TransferError, TransportError},
@@ -52,6 +53,8 @@ pub(crate) struct Watch {
     end: Mutex<Option<Instant>>,
     /// The lanes to the host, and its name there.
     lanes: OnceLock<(Arc<Lanes>, String)>,
+    /// Where it is remembered what a login has opened, and the origin that all of it is about.
+    logins: OnceLock<(Arc<Remembered>, String)>,
 }
 
 impl Watch {
@@ -67,6 +70,7 @@ impl Watch {
             bands: Mutex::new(None),
             end: Mutex::new(None),
             lanes: OnceLock::new(),
+            logins: OnceLock::new(),
             idle: limits.idle,
             connect: limits.connect,
             counters,
@@ -80,6 +84,18 @@ impl Watch {
     /// From now on the lanes to this host learn how it answers.
     pub(crate) fn tell(&self, lanes: &Arc<Lanes>, host: &str) {
         let _ = self.lanes.set((Arc::clone(lanes), host.to_owned()));
+    }
+
+    /// All of it is about what is of this origin: where a login opens it, that is remembered.
+    pub(crate) fn remember_logins(&self, logins: &Arc<Remembered>, origin: &str) {
+        let _ = self.logins.set((Arc::clone(logins), origin.to_owned()));
+    }
+
+    /// A login has opened it.
+    pub(crate) fn opened_with_login(&self) {
+        if let Some((logins, origin)) = self.logins.get() {
+            logins.add_for_good(origin);
+        }
     }
 
     /// A wait of this length for the host has ended.

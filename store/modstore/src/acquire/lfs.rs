@@ -2,13 +2,13 @@
 //!
 //! Limits: which files these are, and how their content is fetched, is the part of `modstore-fetch`.
 
-use modstore_fetch::{AcquireError, BaseEntry, PlantedCommit};
-
+use modstore_fetch::{AcquireError, BaseEntry, LfsError, OtherPlace, PlantedCommit};
 use modstore_tier::Key;
 
 use super::{
     SourceError, Sources,
     repository::{self, MirrorPaths},
+    tiered::LargeFiles,
 };
 use crate::{
     events::Step,
@@ -38,11 +38,22 @@ pub(super) fn fill(
             repository::report(context.events, module, step);
         }
     };
-    sources.may_ask(&origin, || {
-        let what = format!("the content that Git LFS keeps for files of {origin}");
-        (Key::archive(""), what)
-    })?;
     let source = sources.network()?.content_source(&url.expose(), context.cancel);
     let source = source.map_err(AcquireError::from)?.of_reference(reference.map(RefName::as_str));
-    Ok(planted.fetch_large_files(&source, base, into, &on_step, context.cancel)?)
+    let other = LargeFiles { sources, origin: &origin };
+    let places = (&source, Some(&other as &dyn OtherPlace));
+    let filled = planted.fetch_large_files(places, base, into, &on_step, context.cancel);
+    filled.map_err(|error| not_in_tier(sources, error))
+}
+
+/// That a content is in no tier, in the words of everything that is in none.
+fn not_in_tier(sources: &Sources<'_>, error: AcquireError) -> SourceError {
+    let AcquireError::Lfs(LfsError::NotAsked { files, sha256 }) = error else {
+        return error.into();
+    };
+    let key = Key::large_file(&sha256);
+    SourceError::NotInTier {
+        what: format!("the content that Git LFS keeps for {files}"),
+        is_refused: sources.tiers.is_some_and(|tiers| tiers.has_refused(&key)),
+    }
 }

@@ -35,6 +35,7 @@ pub(crate) use {
     resolution::{Meaning, Pin, Request},
     resolve::resolve,
     sources::{Reach, Settings, Sources},
+    submodules::submodule_address,
     tree::{Acquired, AcquiredTree, FetchStats},
     upstream::{Upstream, by_upstream},
 };

@@ -45,7 +45,8 @@ impl SharedSubmodules {
     pub(super) fn remember(&self, commit: &Fetched, root: &Path, planted: &PlantedCommit) {
         let key = (commit.origin.clone(), commit.revision);
         let (manifest, git) = (planted.written.manifest.clone(), planted.written.git.clone());
-        let base = BaseEntry::new(root.to_owned(), commit.revision.into(), manifest, git);
+        let base = BaseEntry::new(root.to_owned(), commit.revision.into(), manifest, git)
+            .with_commits(planted.written.commits.clone());
         self.trees.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::new(base));
     }
 }

@@ -23,8 +23,8 @@ use gix::{
     bstr::{BStr, BString, ByteSlice as _},
 };
 use modstore_fetch::{
-    AcquireError, BaseEntry, PlantedCommit, SUBMODULES_FILE, SubmoduleError, SubmoduleList,
-    commit_from_base, commit_from_mirror, compose,
+    AcquireError, BaseEntry, Network, PlantedCommit, SUBMODULES_FILE, Submodule, SubmoduleError,
+    SubmoduleList, commit_from_base, commit_from_mirror, compose,
 };
 
 use super::{
@@ -152,23 +152,31 @@ fn wanted(
         if !contents.submodules.has(&at) {
             continue;
         }
-        let submodule = sources.network()?.submodule_as_configured(submodule);
-        if submodule.is_left_out {
-            continue;
-        }
         let refused = |error| self::refused(at.as_bstr(), SourceError::from(error));
-        let Some(url) = &submodule.url else {
-            return Err(refused(SubmoduleError::NoUrl { name: submodule.name.clone() }));
-        };
-        let parent = level.url.expose();
-        let url = sources.network()?.submodule_address(&parent, &url.to_str_lossy());
-        let (url, revision) = (url.map_err(refused)?, Revision::from(*commit));
+        let url = submodule_address(sources.network()?, submodule, &level.url).map_err(refused)?;
+        let (Some(url), revision) = (url, Revision::from(*commit)) else { continue };
         if level.within.contains(&(url.origin(), revision)) {
             return Err(refused(SubmoduleError::Loop));
         }
         wishes.push(WantedSubmodule { at, url, revision, within: level.within.clone() });
     }
     Ok(wishes)
+}
+
+/// Where a submodule of the repository at `parent` is; `None` where this machine leaves it out.
+pub(crate) fn submodule_address(
+    network: &Network,
+    submodule: &Submodule,
+    parent: &RemoteUrl,
+) -> Result<Option<RemoteUrl>, SubmoduleError> {
+    let submodule = network.submodule_as_configured(submodule);
+    if submodule.is_left_out {
+        return Ok(None);
+    }
+    let Some(url) = &submodule.url else {
+        return Err(SubmoduleError::NoUrl { name: submodule.name.clone() });
+    };
+    network.submodule_address(&parent.expose(), &url.to_str_lossy()).map(Some)
 }
 
 /// What the `.gitmodules` of a tree says; nothing where there is none.

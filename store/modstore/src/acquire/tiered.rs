@@ -4,8 +4,9 @@
 use std::io::BufRead;
 
 use modstore_fetch::{
-    AcquireError, BaseEntry, Destination, FetchError, FetchedArchive, OnStep, PackError,
-    PlantedCommit, archive_from, commit_from_pack, is_longer_than, needs_no_base,
+    AcquireError, BaseEntry, Destination, FetchError, FetchedArchive, OnStep, OtherPlace,
+    PackError, PlantedCommit, TakeContent, archive_from, commit_from_pack, is_longer_than,
+    needs_no_base,
 };
 use modstore_tier::Key;
 
@@ -123,6 +124,29 @@ pub(super) fn archive(
         fetched.map_err(|error| judge(error, false))
     });
     Ok(found?)
+}
+
+/// What the tiers have of the content that Git LFS keeps for a repository.
+pub(super) struct LargeFiles<'s, 'a> {
+    pub(super) sources: &'s Sources<'a>,
+    pub(super) origin: &'s Origin,
+}
+
+impl OtherPlace for LargeFiles<'_, '_> {
+    fn offer(&self, sha256: &str, take: &mut TakeContent<'_>) -> Result<bool, AcquireError> {
+        let (sources, origin) = (self.sources, self.origin.as_str());
+        let Some(tiers) = tiers(sources, origin) else { return Ok(false) };
+        let key = Key::large_file(sha256);
+        let taken = tiers.get(sources.context, (origin, &key), |mut bytes, at, _| {
+            take(&mut bytes, at).map_err(|error| judge(error, false))
+        });
+        Ok(taken?.is_some())
+    }
+
+    fn is_only(&self) -> bool {
+        tiers(self.sources, self.origin.as_str())
+            .is_some_and(|tiers| tiers.replace_git(self.origin.as_str()))
+    }
 }
 
 /// The tiers that may be asked. Who wants everything from its origin means no tier, unless there is no other origin.

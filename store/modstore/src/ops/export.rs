@@ -12,7 +12,7 @@ use crate::{
     closure::{self, ClosureError},
     commit::relock,
     declare::{self, Addition},
-    disk::{DiskError, names_in, random_name},
+    disk::{Disk, DiskError, names_in, random_name},
     events::Events,
     model::{Binding, Lockfile, ModuleName, TierMode, TierSettings},
     tier::Tiers,
@@ -35,14 +35,9 @@ pub enum ExportError {
     /// The store cannot be read or worked in.
     #[error(transparent)]
     Store(Box<PushError>),
-    /// A module cannot be exported. Nothing was written, or objects of other modules.
-    #[error("`{module}` cannot be exported")]
-    Module {
-        /// The module.
-        module: ModuleName,
-        /// Why not.
-        source: NotPublished,
-    },
+    /// Modules cannot be exported. Nothing was written, or objects of other modules and no lock.
+    #[error("{} cannot be exported", quoted(.0))]
+    Modules(Vec<(ModuleName, NotPublished)>),
     /// There is something else.
     #[error("{} is there already, and is no exported closure", path.display())]
     InTheWay {
@@ -65,7 +60,7 @@ impl Store {
     /// name ends in `.tar`. The same modules give the same bytes.
     ///
     /// # Errors
-    /// Of a linked module, an archive, and of what cannot be packed, by name. A tar is written whole or not at all.
+    /// Of a linked module and of what cannot be packed, all by name. A tar is written whole or not at all.
     pub fn export(
         &self,
         names: &[ModuleName],
@@ -98,35 +93,30 @@ impl Store {
         tier.mode = TierMode::Write;
         tier.only = vec![crate::model::OriginPattern::new("*")];
         let tiers = Tiers::open(context, &[tier]).map_err(|error| failed(error.into()))?;
-        let publisher =
-            Publisher { context, tiers: &tiers, declared: &declared, after_update: false };
-        let mut lock = Lockfile::default();
+        let publisher = Publisher {
+            context,
+            tiers: &tiers,
+            declared: &declared,
+            options: self.options(),
+            after_update: false,
+        };
+        let (mut lock, mut not) = (Lockfile::default(), Vec::new());
         for (module, publication) in publisher.publish(&modules).map_err(|e| failed(e.into()))? {
-            if let Publication::Not(source) = publication {
-                return Err(ExportError::Module { module: module.clone(), source });
+            match publication {
+                Publication::Not(why) => not.push((module.clone(), why)),
+                Publication::Published | Publication::AlreadyThere => {
+                    relock(&mut lock, module, state.modules().get(module));
+                }
             }
-            relock(&mut lock, module, state.modules().get(module));
+        }
+        if !not.is_empty() {
+            return Err(ExportError::Modules(not));
         }
         let path = directory.join(closure::LOCK);
         let spare = directory.join(format!(".{}", random_name(&directory)?));
         disk.replace_file(&path, &spare, lock.print().as_bytes())?;
         if is_tar {
-            let spare = to.with_extension(random_name(to)?);
-            let mut packed = Ok(());
-            let written = write_file(&disk, &spare, |file| {
-                packed = closure::pack(&directory, file);
-                Ok(())
-            });
-            if let Err(error) = packed {
-                let _ = disk.remove_file(&spare);
-                return Err(error.into());
-            }
-            written.map_err(|source| ClosureError::Tar {
-                path: to.to_owned(),
-                source: std::io::Error::other(source),
-            })?;
-            disk.sync_file(&spare)?;
-            disk.rename(&spare, to)?;
+            pack_to(&disk, &directory, to)?;
         }
         let modules = modules.into_iter().map(|(module, _)| module.clone()).collect();
         Ok(Exported { modules, written: tiers.counts().published })
@@ -177,6 +167,32 @@ impl Store {
             TierSettings { fallback: false, ..TierSettings::at(directory.display().to_string()) };
         Ok(self.follow_from(context, edited, false, (Some(&lock), &[tier]))?)
     }
+}
+
+/// The names of these modules.
+fn quoted(not: &[(ModuleName, NotPublished)]) -> String {
+    let names: Vec<String> = not.iter().map(|(module, _)| format!("`{module}`")).collect();
+    names.join(", ")
+}
+
+/// Writes a closure as one tar, whole or not at all.
+fn pack_to(disk: &Disk, directory: &Path, to: &Path) -> Result<(), ExportError> {
+    let spare = to.with_extension(random_name(to)?);
+    let mut packed = Ok(());
+    let written = write_file(disk, &spare, |file| {
+        packed = closure::pack(directory, file);
+        Ok(())
+    });
+    if let Err(error) = packed {
+        let _ = disk.remove_file(&spare);
+        return Err(error.into());
+    }
+    written.map_err(|source| ClosureError::Tar {
+        path: to.to_owned(),
+        source: std::io::Error::other(source),
+    })?;
+    disk.sync_file(&spare)?;
+    Ok(disk.rename(&spare, to)?)
 }
 
 /// Whether a directory has no more than an export writes: one that was interrupted has no lock yet.

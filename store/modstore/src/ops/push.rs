@@ -80,8 +80,13 @@ impl Store {
             return Ok(PushReport::default());
         }
         self.ensure_writable(context)?;
-        let publisher =
-            Publisher { context, tiers: &tiers, declared: &declared, after_update: false };
+        let publisher = Publisher {
+            context,
+            tiers: &tiers,
+            declared: &declared,
+            options: self.options(),
+            after_update: false,
+        };
         let mut report = PushReport::default();
         for (module, publication) in publisher.publish(&modules)? {
             let module = module.clone();

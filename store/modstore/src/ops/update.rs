@@ -13,8 +13,8 @@ use crate::{
     project::{report_strangers, settle_lock},
     tier::Tiers,
     update::{
-        self, Done, NotPublished, Outdated, Publication, Publisher, UpdateError, UpdateReport,
-        UpdateRequest, Updated,
+        self, Done, NotPublished, Options, Outdated, Publication, Publisher, UpdateError,
+        UpdateReport, UpdateRequest, Updated,
     },
 };
 
@@ -81,7 +81,7 @@ impl Store {
             }
             Some(_) => {}
         }
-        publish(context, &tiers, declared, (&report, after.as_ref()));
+        publish((context, &tiers), declared, self.options(), (&report, after.as_ref()));
         report.tier = Some(tiers.counts()).filter(|_| !tiers.is_empty());
         self.sweep_briefly(context, after.as_ref());
         Ok(report)
@@ -113,9 +113,9 @@ impl Store {
 /// Publishes what an update has made current, to tiers that updates write to, and what they have that is old or wrong. What
 /// goes wrong is reported and changes nothing.
 fn publish(
-    context: Context<'_>,
-    tiers: &Tiers,
+    (context, tiers): (Context<'_>, &Tiers),
     declared: &Declarations,
+    options: &Options,
     (report, after): (&UpdateReport, Option<&State>),
 ) {
     let is_meant = |updated: &&Updated| match updated.came_from {
@@ -129,7 +129,7 @@ fn publish(
     if changed.is_empty() || !report.committed || !tiers.publishes() {
         return;
     }
-    let publisher = Publisher { context, tiers, declared, after_update: true };
+    let publisher = Publisher { context, tiers, declared, options, after_update: true };
     let notice = |text: &str| context.events.happened(Event::Notice { text });
     match publisher.publish(&changed) {
         Err(error) => notice(&format!("nothing was published: {}", causes(&error).join(": "))),
@@ -156,12 +156,11 @@ fn wants_again(tiers: &Tiers, binding: &Binding) -> bool {
 }
 
 /// Whether a person wants to know it after each update: what the configuration says, and what a tier has said, is known.
-const fn is_worth_a_line(why: &NotPublished) -> bool {
+fn is_worth_a_line(why: &NotPublished) -> bool {
     !matches!(
-        why,
+        why.innermost(),
         NotPublished::NoTier
             | NotPublished::Linked
-            | NotPublished::Archive
             | NotPublished::Trouble
             | NotPublished::Cancelled
     )

@@ -6,6 +6,7 @@
 mod configured;
 mod counts;
 mod trouble;
+mod archives;
 mod tiers;
 
 /// Of a commit whose pack has more bytes than this there may be a thin pack too. For a shorter one it is not worth the question: a

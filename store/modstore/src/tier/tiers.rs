@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     io::{self, BufRead, BufReader, Read},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -16,6 +16,7 @@ use modstore_tier::{
 };
 
 use super::{
+    archives::Archives,
     configured::tier_options,
     counts::{Counting, TierCounts, one_more},
     trouble::Trouble,
@@ -52,6 +53,7 @@ pub(crate) enum Refusal<E> {
 pub(crate) struct Tiers {
     tiers: Vec<Tier>,
     counts: Counting,
+    archives: Archives,
 }
 
 struct Tier {
@@ -94,7 +96,7 @@ impl Tiers {
                 lengths: Mutex::default(),
             });
         }
-        Ok(Self { tiers, counts: Counting::default() })
+        Ok(Self { tiers, counts: Counting::default(), archives: Archives::default() })
     }
 
     /// What they came to so far.
@@ -197,6 +199,18 @@ impl Tiers {
     /// Whether any of them is published to after an update.
     pub(crate) fn publishes(&self) -> bool {
         self.tiers.iter().any(|tier| tier.settings.mode == TierMode::Write)
+    }
+
+    /// Keeps an archive that was received, if it may be published after this update. Then it is no longer at `archive`.
+    pub(crate) fn keep_archive(&self, context: Context<'_>, sha256: [u8; 32], archive: &Path) {
+        if self.publishes() {
+            self.archives.keep(context, sha256, archive);
+        }
+    }
+
+    /// Where an archive is kept that this command has received.
+    pub(crate) fn kept_archive(&self, sha256: &[u8; 32]) -> Option<PathBuf> {
+        self.archives.find(sha256)
     }
 }
 

@@ -24,7 +24,6 @@ mod transact;
 mod switch;
 mod summary;
 mod publish;
-mod thin;
 mod run;
 mod outdated;
 #[cfg(test)]

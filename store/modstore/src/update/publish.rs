@@ -1,28 +1,34 @@
-//! Modules are published to shared tiers: the commit of each as one pack, written from its entry.
+//! Modules are published to shared tiers: each commit as one pack, written from its entry, each content that Git LFS keeps,
+//! and each archive, as what they are.
 //!
 //! After the switch, and with no lock held: an entry never changes, and one that a sweep takes away meanwhile is not
 //! published. Trouble with a tier never changes what an update came to.
 
+mod parts;
+mod thin;
+
 use std::{
     fs::OpenOptions,
     io::{self, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use modstore_fetch::{PackingError, write_pack};
+use modstore_fetch::{AcquireError, BaseEntry, KnownFile, PackingError, write_pack};
 use modstore_tier::Key;
 
+use self::parts::{Part, PartBytes, PublishRun};
+use super::options::Options;
 use crate::{
     Context,
     acquire::open_base,
-    disk::{Disk, DiskError, Staging, StagingError},
-    model::{Binding, Bound, Declarations, Fetched, ModuleName, Scheme, Source},
+    disk::{Disk, DiskError, StagingError},
+    model::{ArchiveSource, Binding, Declarations, ModuleName, causes},
     parallel::in_parallel,
     tier::{PublishTo, Tiers},
 };
 
 /// So many packs are written and published at once.
-pub(super) const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 8;
 
 /// A pack is handed to the disk in pieces of this size.
 const PIECE: usize = 256 << 10;
@@ -44,11 +50,27 @@ pub enum Publication {
 #[non_exhaustive]
 pub enum NotPublished {
     /// It is the user's own directory.
-    #[error("it is linked, and only what comes from git is published")]
+    #[error("it is linked, and only what comes from git or an archive is published")]
     Linked,
-    /// It is an archive, which its checksum names; its bytes are not kept.
-    #[error("it is an archive, and only what comes from git is published")]
-    Archive,
+    /// It is an archive, which its checksum names. Its bytes are not kept, and it cannot be received again.
+    #[error("the bytes of its archive are not kept, and it could not be received again")]
+    Archive(#[source] AcquireError),
+    /// The same, and it must not be asked for again.
+    #[error(
+        "the bytes of its archive are not kept, and it is not asked for again: `fallback = false`"
+    )]
+    ArchiveNotAsked,
+    /// A part of it is not published.
+    #[error("{name}: {}", causes(&**why).join(": "))]
+    Part {
+        /// Which one.
+        name: String,
+        /// Why not.
+        why: Box<NotPublished>,
+    },
+    /// It is not known where a submodule came from, so that it cannot be said which tier is for it.
+    #[error("it is not known where it came from: {0}")]
+    Nowhere(String),
     /// It was fetched with a login, and no tier's `only` names it.
     #[error("it is fetched with a login, and no tier has it in `only`")]
     Secret,
@@ -82,11 +104,29 @@ impl NotPublished {
     #[must_use]
     pub const fn is_failure(&self) -> bool {
         match self {
-            Self::Linked | Self::Archive | Self::Secret | Self::NoTier | Self::TooLong { .. } => {
-                false
-            }
-            Self::NoLists | Self::Packing(_) | Self::Trouble | Self::Cancelled => true,
+            Self::Part { why, .. } => why.is_failure(),
+            Self::Linked | Self::Secret | Self::NoTier | Self::TooLong { .. } => false,
+            Self::Archive(_)
+            | Self::ArchiveNotAsked
+            | Self::Nowhere(_)
+            | Self::NoLists
+            | Self::Packing(_)
+            | Self::Trouble
+            | Self::Cancelled => true,
         }
+    }
+
+    /// The reason itself, where it is that of a part.
+    pub(crate) fn innermost(&self) -> &Self {
+        match self {
+            Self::Part { why, .. } => why.innermost(),
+            why => why,
+        }
+    }
+
+    /// The same of a part with this name.
+    fn of(self, name: &str) -> Self {
+        Self::Part { name: name.to_owned(), why: Box::new(self) }
     }
 }
 
@@ -96,6 +136,7 @@ pub(crate) struct Publisher<'a> {
     pub(crate) context: Context<'a>,
     pub(crate) tiers: &'a Tiers,
     pub(crate) declared: &'a Declarations,
+    pub(crate) options: &'a Options,
     /// Whether only tiers that updates write to are meant.
     pub(crate) after_update: bool,
 }
@@ -109,9 +150,9 @@ impl Publisher<'_> {
         &self,
         modules: &[(&'m ModuleName, &Binding)],
     ) -> Result<Vec<(&'m ModuleName, Publication)>, StagingError> {
-        let staging = self.context.staging()?;
+        let run = PublishRun::new(self, self.context.staging()?);
         let one = |(module, binding): &(&'m ModuleName, &Binding)| {
-            let publication = match self.one(&staging, module, binding) {
+            let publication = match self.one(&run, module, binding) {
                 Ok(publication) => publication,
                 Err(not) => Publication::Not(not),
             };
@@ -122,16 +163,37 @@ impl Publisher<'_> {
         Ok(published)
     }
 
+    /// Publishes all parts of a module, also where one is not published.
     fn one(
         &self,
-        staging: &Staging,
+        run: &PublishRun<'_>,
         module: &ModuleName,
         binding: &Binding,
     ) -> Result<Publication, NotPublished> {
-        let commit = commit_of(binding)?;
-        let meant = self.meant(module, commit)?;
-        let key = Key::commit(&commit.revision.to_string());
-        let asked = meant.iter().map(|tier| (tier, tier.wants(self.context, &key)));
+        let (mut publication, mut not) = (Publication::AlreadyThere, None);
+        for part in run.parts(module, binding)? {
+            match self.part(run, &part) {
+                Ok(Publication::AlreadyThere) => {}
+                Ok(other) => publication = other,
+                Err(why) => {
+                    let why = match &part.name {
+                        Some(name) => why.of(name),
+                        None => why,
+                    };
+                    // What has failed says more than what is never published.
+                    let is_first = not.as_ref().is_none_or(|it: &NotPublished| !it.is_failure());
+                    if is_first && (not.is_none() || why.is_failure()) {
+                        not = Some(why);
+                    }
+                }
+            }
+        }
+        not.map_or(Ok(publication), Err)
+    }
+
+    fn part(&self, run: &PublishRun<'_>, part: &Part) -> Result<Publication, NotPublished> {
+        let meant = self.meant(part)?;
+        let asked = meant.iter().map(|tier| (tier, tier.wants(self.context, &part.key)));
         let asked: Vec<_> = asked.collect();
         let wanting: Vec<&PublishTo<'_>> =
             asked.iter().filter(|(_, wants)| *wants == Some(true)).map(|(tier, _)| *tier).collect();
@@ -139,77 +201,107 @@ impl Publisher<'_> {
             let has = asked.iter().any(|(_, wants)| wants.is_some());
             return if has { Ok(Publication::AlreadyThere) } else { Err(NotPublished::Trouble) };
         }
-        let put = self.put(staging, (binding, commit), &key, &wanting);
+        let put = self.put(run, part, &wanting);
         put.inspect_err(|error| match error {
             NotPublished::Trouble => {}
             _ => wanting.iter().for_each(|tier| tier.defer()),
         })
     }
 
-    /// The tiers that a module belongs to.
-    pub(super) fn meant(
-        &self,
-        module: &ModuleName,
-        commit: &Fetched,
-    ) -> Result<Vec<PublishTo<'_>>, NotPublished> {
-        let declared = self.declared.get(module).map(|declared| &declared.source);
-        let is_private = declared.is_some_and(|source| source.has_secret() || is_ssh(source));
-        let meant = self.tiers.publishing(commit.origin.as_str(), is_private);
+    /// The tiers that a part belongs to.
+    fn meant(&self, part: &Part) -> Result<Vec<PublishTo<'_>>, NotPublished> {
+        let meant = self.tiers.publishing(part.origin.as_str(), part.is_private);
         let meant: Vec<PublishTo<'_>> =
             meant.filter(|tier| !self.after_update || tier.is_written_by_updates()).collect();
         match meant.is_empty() {
-            true if is_private => Err(NotPublished::Secret),
+            true if part.is_private => Err(NotPublished::Secret),
             true => Err(NotPublished::NoTier),
             false => Ok(meant),
         }
     }
 
-    /// Writes the pack, and gives it to the tiers.
+    /// Gives the bytes of a part to the tiers.
     fn put(
         &self,
-        staging: &Staging,
-        (binding, commit): (&Binding, &Fetched),
-        key: &Key,
+        run: &PublishRun<'_>,
+        part: &Part,
         wanting: &[&PublishTo<'_>],
     ) -> Result<Publication, NotPublished> {
         let Context { disk, layout, .. } = self.context;
-        let digest = binding.bound.source_entry().ok_or(NotPublished::NoLists)?;
-        let entry = open_base(layout, (digest, commit.revision)).ok_or(NotPublished::NoLists)?;
-        let pack = staging.fresh().with_extension("pack");
-        let written = write_file(disk, &pack, |to| write_pack(&entry, to, self.context.cancel));
-        let published = written.and_then(|size| {
-            let most = wanting.iter().map(|tier| tier.most()).max().unwrap_or_default();
-            if size > most {
-                return Err(NotPublished::TooLong { size, most });
+        let own = run.staging.fresh().with_extension("pack");
+        let pack = |entry: &BaseEntry| {
+            write_file(disk, &own, |to| write_pack(entry, to, self.context.cancel))?;
+            Ok(own.clone())
+        };
+        let file = match &part.bytes {
+            PartBytes::Entry(digest, revision) => open_base(layout, (*digest, *revision))
+                .ok_or(NotPublished::NoLists)
+                .and_then(|entry| pack(&entry)),
+            PartBytes::Opened(entry) => pack(entry),
+            PartBytes::EntryContent(large) => {
+                large.check(self.context.cancel)?;
+                Ok(large.path.clone())
             }
-            let fitting = wanting.iter().filter(|tier| size <= tier.most());
-            fitting.clone().for_each(|tier| tier.has_length(key, size));
-            let taken: Vec<bool> = fitting.map(|tier| tier.put(self.context, key, &pack)).collect();
-            match taken.contains(&true) {
-                true => Ok(Publication::Published),
-                false if self.context.cancel.is_cancelled() => Err(NotPublished::Cancelled),
-                false => Err(NotPublished::Trouble),
-            }
-        });
+            PartBytes::Archive(archive) => self.archive(run, archive, &own),
+        };
+        let published = file.and_then(|file| self.give(&part.key, &file, wanting));
         // Others may need the room before the staging goes.
-        let _ = disk.remove_file(&pack);
+        let _ = disk.remove_file(&own);
         published
     }
-}
 
-/// The commit that a module is of.
-fn commit_of(binding: &Binding) -> Result<&Fetched, NotPublished> {
-    binding.bound.fetched().ok_or(match &binding.bound {
-        Bound::Linked { .. } => NotPublished::Linked,
-        Bound::Entry { .. } | Bound::Kept(_) => NotPublished::Archive,
-        Bound::Built(_) if binding.bound.source_entry().is_some() => NotPublished::Archive,
-        Bound::Built(_) => NotPublished::Linked,
-    })
-}
+    /// Gives the bytes of a file to the tiers.
+    fn give(
+        &self,
+        key: &Key,
+        file: &Path,
+        wanting: &[&PublishTo<'_>],
+    ) -> Result<Publication, NotPublished> {
+        let failed = |error: io::Error| NotPublished::Packing(PackingError::Write(error));
+        let size = std::fs::metadata(file).map_err(failed)?.len();
+        let most = wanting.iter().map(|tier| tier.most()).max().unwrap_or_default();
+        if size > most {
+            return Err(NotPublished::TooLong { size, most });
+        }
+        let fitting = wanting.iter().filter(|tier| size <= tier.most());
+        fitting.clone().for_each(|tier| tier.has_length(key, size));
+        let taken: Vec<bool> = fitting.map(|tier| tier.put(self.context, key, file)).collect();
+        match taken.contains(&true) {
+            true => Ok(Publication::Published),
+            false if self.context.cancel.is_cancelled() => Err(NotPublished::Cancelled),
+            false => Err(NotPublished::Trouble),
+        }
+    }
 
-/// Whether a key opened its repository.
-fn is_ssh(source: &Source) -> bool {
-    source.repository().is_some_and(|url| url.scheme() == Scheme::Ssh)
+    /// The bytes of an archive: those that this command has received, or else they are received again, to `own`.
+    fn archive(
+        &self,
+        run: &PublishRun<'_>,
+        archive: &ArchiveSource,
+        own: &Path,
+    ) -> Result<PathBuf, NotPublished> {
+        if let Some(kept) = self.tiers.kept_archive(&archive.sha256) {
+            return Ok(kept);
+        }
+        let url = archive.url.address();
+        if self.tiers.replace_git(url.origin().as_str()) {
+            return Err(NotPublished::ArchiveNotAsked);
+        }
+        let network = run.network().map_err(|error| NotPublished::Nowhere(error.to_string()))?;
+        let file = KnownFile {
+            network,
+            url,
+            sha256: archive.sha256,
+            limit: self.options.archives.archive,
+            disk: self.context.disk,
+            cancel: self.context.cancel,
+        };
+        match file.receive(own) {
+            Ok(_) => Ok(own.to_owned()),
+            Err(AcquireError::Cancelled) => Err(NotPublished::Cancelled),
+            Err(error) => Err(NotPublished::Archive(error)),
+        }
+    }
 }
 
 /// Writes a new file, and returns its size.

@@ -19,7 +19,7 @@ pub(super) fn fetch(
     source: &ArchiveSource,
 ) -> Result<AcquiredTree, SourceError> {
     if let Some(fetched) = tiered::archive(sources, source)? {
-        return Ok(AcquiredTree { from: TreeFrom::Tier, ..tree(fetched)? });
+        return Ok(AcquiredTree { from: TreeFrom::Tier, ..tree(sources, source, fetched)? });
     }
     sources.may_ask(&source.url.address().origin(), || {
         let sum = Digest::from_bytes(source.sha256).to_string();
@@ -29,7 +29,7 @@ pub(super) fn fetch(
     if let Some(host) = host.filter(|host| sources.hosts.is_given_up(host)) {
         return Err(SourceError::HostGivenUp { host: host.to_owned() });
     }
-    let fetched = download(sources, source).and_then(tree);
+    let fetched = download(sources, source).and_then(|it| tree(sources, source, it));
     note(sources, host, fetched.as_ref().err());
     fetched
 }
@@ -41,8 +41,17 @@ fn download(sources: &Sources<'_>, source: &ArchiveSource) -> Result<FetchedArch
     Ok(fetch_archive(network, source, disk, staging, cancel, limits, memory)?)
 }
 
-fn tree(archive: FetchedArchive) -> Result<AcquiredTree, SourceError> {
-    let FetchedArchive { staged, warnings, received } = archive;
+fn tree(
+    sources: &Sources<'_>,
+    source: &ArchiveSource,
+    fetched: FetchedArchive,
+) -> Result<AcquiredTree, SourceError> {
+    let FetchedArchive { staged, warnings, received, archive } = fetched;
+    let context = sources.context;
+    if let Some(tiers) = sources.tiers {
+        tiers.keep_archive(context, source.sha256, &archive);
+    }
+    context.disk.remove_file(&archive).map_err(AcquireError::Write)?;
     let lost = || {
         let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
         AcquireError::Write(DiskError::new(Verb::Read, staged.tree(), gone))

@@ -64,6 +64,11 @@ pub(super) fn find(
             return Err(SourceError::cancelled());
         }
         if let Ok(Some(tree)) = take(sources, key, &known) {
+            if let TreeKey::Commit { origin, .. } = key {
+                // What a login has opened there is not public here.
+                let mirrors = Layout::new(&known.home).mirrors();
+                sources.network()?.learn_of_logins(&mirrors, origin);
+            }
             return Ok(Some(FoundTree::Whole(Box::new(tree))));
         }
     }

@@ -9,7 +9,7 @@
 use modstore_fetch::write_thin_pack;
 use modstore_tier::Key;
 
-use super::publish::{AT_ONCE, Publisher, write_file};
+use super::{AT_ONCE, Publisher, parts::PublishRun, write_file};
 use crate::{
     acquire::{BaseCommit, open_base},
     commit::State,
@@ -40,21 +40,24 @@ impl Publisher<'_> {
         modules: &[(&ModuleName, &Binding)],
         state: &State,
     ) -> Result<(), StagingError> {
-        let thin = modules.iter().filter_map(|(module, binding)| self.thin(module, binding, state));
+        let run = PublishRun::new(self, self.context.staging()?);
+        let thin = modules.iter().filter_map(|module| self.thin(&run, *module, state));
         let thin: Vec<Thin<'_>> = thin.collect();
-        if thin.is_empty() {
-            return Ok(());
-        }
-        let staging = self.context.staging()?;
-        in_parallel(AT_ONCE, &thin, |thin| self.put_thin(&staging, thin));
+        in_parallel(AT_ONCE, &thin, |thin| self.put_thin(&run.staging, thin));
         Ok(())
     }
 
-    fn thin(&self, module: &ModuleName, binding: &Binding, state: &State) -> Option<Thin<'_>> {
+    fn thin(
+        &self,
+        run: &PublishRun<'_>,
+        (module, binding): (&ModuleName, &Binding),
+        state: &State,
+    ) -> Option<Thin<'_>> {
         let commit = binding.bound.fetched()?;
-        let whole = Key::commit(&commit.revision.to_string());
-        let long = self.meant(module, commit).ok()?.into_iter().filter_map(|tier| {
-            let length = tier.length(&whole).filter(|length| *length > LONG_PACK)?;
+        // The first part is the commit; its submodules have no thin packs.
+        let whole = run.parts(module, binding).ok()?.into_iter().next()?;
+        let long = self.meant(&whole).ok()?.into_iter().filter_map(|tier| {
+            let length = tier.length(&whole.key).filter(|length| *length > LONG_PACK)?;
             Some((tier, length))
         });
         let tiers: Vec<(PublishTo<'_>, u64)> = long.collect();

@@ -1,0 +1,223 @@
+//! What a module is in a tier: an object for its commit, one for the commit of each of its submodules, and one for each
+//! content that Git LFS keeps for its files; or one for its archive.
+//!
+//! Limits: what the entry does not have is no part of it: submodules that were left out, and pointers whose content is not
+//! wanted.
+
+use std::{collections::HashSet, sync::OnceLock};
+
+use gix::bstr::{BStr, BString, ByteSlice as _};
+use modstore_fetch::{
+    BaseEntry, EntryContent, Network, NetworkError, SubmoduleError, SubmoduleList,
+};
+use modstore_tier::Key;
+
+use super::{NotPublished, Publisher};
+use crate::{
+    acquire::{Resolution, open_base, submodule_address},
+    disk::{Staging, read_own},
+    model::{
+        ArchiveSource, Binding, Digest, Fetched, GitTree, ModuleName, Origin, RemoteUrl, Revision,
+        Scheme, Source,
+    },
+};
+
+/// What all modules that are published at once share.
+pub(super) struct PublishRun<'w> {
+    publisher: &'w Publisher<'w>,
+    pub(super) staging: Staging,
+    /// Made when first asked for: most modules have no submodules.
+    network: OnceLock<Network>,
+}
+
+/// An object that is a part of a module.
+pub(super) struct Part {
+    pub(super) key: Key,
+    /// Where its bytes come from, as patterns see it.
+    pub(super) origin: Origin,
+    /// Whether it was fetched with a login.
+    pub(super) is_private: bool,
+    /// What it is called, where it is not the module itself.
+    pub(super) name: Option<String>,
+    pub(super) bytes: PartBytes,
+}
+
+/// Where the bytes of a part are.
+pub(super) enum PartBytes {
+    /// In this entry, of which they are the commit.
+    Entry(Digest, Revision),
+    /// The same, of an entry that was opened.
+    Opened(Box<BaseEntry>),
+    /// In a file of an entry.
+    EntryContent(EntryContent),
+    /// In the archive.
+    Archive(Box<ArchiveSource>),
+}
+
+impl<'w> PublishRun<'w> {
+    pub(super) const fn new(publisher: &'w Publisher<'w>, staging: Staging) -> Self {
+        Self { publisher, staging, network: OnceLock::new() }
+    }
+
+    /// The network: the host's git configuration is read for the first who asks. No connection is made.
+    pub(super) fn network(&self) -> Result<&Network, NetworkError> {
+        if let Some(network) = self.network.get() {
+            return Ok(network);
+        }
+        let Publisher { context, options, .. } = self.publisher;
+        let (limits, interactive) = (options.limits, options.interactive);
+        let opened =
+            Network::open(&context.layout.mirrors(), limits, interactive, context.offline)?;
+        Ok(self.network.get_or_init(|| opened))
+    }
+
+    /// The parts of a module, each once: the module itself is the first.
+    ///
+    /// # Errors
+    /// It is nothing that can be published, or its parts cannot be found.
+    pub(super) fn parts(
+        &self,
+        module: &ModuleName,
+        binding: &Binding,
+    ) -> Result<Vec<Part>, NotPublished> {
+        let declared = self.publisher.declared.get(module).map(|declared| &declared.source);
+        match Resolution::recorded(binding) {
+            Some(Resolution::Commit(commit)) => {
+                let is_same = |source: &&Source| source.origin().as_ref() == Some(&commit.origin);
+                let source = declared.filter(is_same).or_else(|| binding.source.source());
+                self.of_commit(binding, &commit, source.and_then(Source::repository))
+            }
+            Some(Resolution::Archive(archive)) => {
+                let archive = match declared {
+                    // This one has the login.
+                    Some(Source::Archive(declared)) if declared.sha256 == archive.sha256 => {
+                        declared
+                    }
+                    _ => &*archive,
+                };
+                Ok(vec![self.of_archive(archive)])
+            }
+            Some(Resolution::Directory(_)) | None => Err(NotPublished::Linked),
+        }
+    }
+
+    fn of_commit(
+        &self,
+        binding: &Binding,
+        commit: &Fetched,
+        url: Option<&RemoteUrl>,
+    ) -> Result<Vec<Part>, NotPublished> {
+        let digest = binding.bound.source_entry().ok_or(NotPublished::NoLists)?;
+        let layout = self.publisher.context.layout;
+        let mut parts = vec![Part {
+            key: Key::commit(&commit.revision.to_string()),
+            origin: commit.origin.clone(),
+            is_private: url.is_none_or(|url| self.is_private(url)),
+            name: None,
+            bytes: PartBytes::Entry(digest, commit.revision),
+        }];
+        let git = read_own(&layout.git_tree(digest));
+        let has_more = git.is_ok_and(|bytes| GitTree::has_more(&bytes));
+        if let Some(url) = url.filter(|_| has_more) {
+            let entry =
+                open_base(layout, (digest, commit.revision)).ok_or(NotPublished::NoLists)?;
+            self.add_all(&mut parts, &entry, BStr::new(""), url)?;
+        }
+        let mut known = HashSet::new();
+        parts.retain(|part| known.insert(part.key.clone()));
+        Ok(parts)
+    }
+
+    /// Adds what an entry, or a submodule at this place in it, has beyond its commit.
+    fn add_all(
+        &self,
+        parts: &mut Vec<Part>,
+        entry: &BaseEntry,
+        at: &BStr,
+        url: &RemoteUrl,
+    ) -> Result<(), NotPublished> {
+        for large in entry.large_files() {
+            let file = below(at, large.file());
+            parts.push(Part {
+                key: Key::large_file(&large.sha256),
+                origin: url.origin(),
+                is_private: self.is_private(url),
+                name: Some(format!("the content that Git LFS keeps for {file}")),
+                bytes: PartBytes::EntryContent(large),
+            });
+        }
+        let submodules: Vec<BString> =
+            entry.own_submodules().map(|(path, _)| path.to_owned()).collect();
+        let list = match submodules.is_empty() {
+            true => return Ok(()),
+            false => entry.submodule_list(),
+        };
+        for path in submodules {
+            let inner = below(at, path.as_bstr());
+            let name = format!("its submodule {inner}");
+            let failed = |why: NotPublished| why.of(&name);
+            let url = self.address(list.as_ref(), path.as_bstr(), url).map_err(failed)?;
+            let part =
+                entry.submodule(path.as_bstr()).ok_or_else(|| failed(NotPublished::NoLists))?;
+            self.add_all(parts, &part, inner.as_bstr(), &url)?;
+            parts.push(Part {
+                key: Key::commit(&part.commit().to_string()),
+                origin: url.origin(),
+                is_private: self.is_private(&url),
+                name: Some(name),
+                bytes: PartBytes::Opened(Box::new(part)),
+            });
+        }
+        Ok(())
+    }
+
+    fn of_archive(&self, archive: &ArchiveSource) -> Part {
+        let url = archive.url.address();
+        Part {
+            key: Key::archive(&Digest::from_bytes(archive.sha256).to_string()),
+            origin: url.origin(),
+            is_private: self.is_private(url),
+            name: None,
+            bytes: PartBytes::Archive(Box::new(archive.clone())),
+        }
+    }
+
+    /// Whether a login opens what is at this address: one that is written in it, a key, or what the host's configuration has,
+    /// as far as this store has come by it.
+    fn is_private(&self, url: &RemoteUrl) -> bool {
+        let was_opened = || {
+            let network = self.network();
+            network.map_or(true, |network| network.was_opened_with_login(&url.origin()))
+        };
+        match url.scheme() {
+            Scheme::Ssh => true,
+            Scheme::Http | Scheme::Https => url.has_secret() || was_opened(),
+            _ => url.has_secret(),
+        }
+    }
+
+    /// Where a submodule came from, which decides whether a tier is for it.
+    fn address(
+        &self,
+        list: Result<&Option<SubmoduleList>, &SubmoduleError>,
+        path: &BStr,
+        parent: &RemoteUrl,
+    ) -> Result<RemoteUrl, NotPublished> {
+        let list = list.map_err(|error| NotPublished::Nowhere(error.to_string()))?;
+        let submodule = list.as_ref().and_then(|list| list.at(path));
+        let unknown = || NotPublished::Nowhere("nothing says it any more".to_owned());
+        let submodule = submodule.ok_or_else(unknown)?;
+        let network = self.network().map_err(|error| NotPublished::Nowhere(error.to_string()))?;
+        let url = submodule_address(network, submodule, parent);
+        let url = url.map_err(|error| NotPublished::Nowhere(error.to_string()))?;
+        url.ok_or_else(unknown)
+    }
+}
+
+/// A path of a part as one of the whole.
+fn below(at: &BStr, path: &BStr) -> BString {
+    match at.is_empty() {
+        true => path.to_owned(),
+        false => [at.as_bytes(), b"/", path.as_bytes()].concat().into(),
+    }
+}
