@@ -40,6 +40,8 @@ mod installers;
 mod needed;
 #[path = "environments/probes.rs"]
 mod probes;
+#[path = "environments/asked.rs"]
+mod asked;
 #[path = "environments/places.rs"]
 mod places;
 #[path = "environments/owners.rs"]

@@ -1,8 +1,9 @@
 //! Twenty-eight Python modules of several backends bound to a new environment, against `uv pip install -e` of the same; and
 //! the imports of four changed modules, against those of one.
 //!
-//! Real uv and real build backends, from `target/tools`, and no network. Ratios are of the two times of one round.
-//! Limits: pure Python modules that declare their metadata, and nothing else is installed for them.
+//! Real uv and real build backends, from `target/tools`, and no network. Ratios are of the two times of one round. The modules
+//! declare their metadata; then the same with one more requirement of their builds, so that the backends have to be asked.
+//! Limits: pure Python modules, and nothing else is installed for them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -28,9 +29,11 @@ const BACKENDS: [Backend; 7] = [
 const CHANGED: usize = 4;
 
 /// What is measured, what it is compared with, and the aim.
-const ROWS: [(&str, &str, &str); 6] = [
+const ROWS: [(&str, &str, &str); 8] = [
     ("uv", "`uv pip install -e` of the 28 in one call", "uv"),
     ("cold", "`modstore bind`, nothing known (aim: ≤ 1.2)", "uv"),
+    ("asked uv", "`uv pip install -e`, backends asked", "asked uv"),
+    ("asked", "`modstore bind`, backends asked (aim: ≤ 1.2)", "asked uv"),
     ("known", "`modstore bind`, metadata known (aim: ≤ 3,000 ms)", "uv"),
     ("idle", "`modstore bind` with nothing to do (aim: ≤ 50 ms)", "uv"),
     ("one", "`modstore update`, one module changed", "one"),
@@ -42,19 +45,18 @@ struct World {
     tools: PythonTools,
     python: Python,
     repos: Vec<(Project, Repo)>,
+    /// Whether their backends have to be asked.
+    asked: bool,
 }
 
 impl Local<'_> {
     /// The table.
     pub(crate) fn bind(&self) -> Result<String, String> {
         let missing = "uv, wheels and Python are not there; tests/setup.sh fetches them";
-        let world = World::new(self).ok_or(missing)?;
-        let copies = world.copies();
-        let editables: Vec<String> =
-            ["-q", "--no-deps"].iter().map(|it| (*it).to_owned()).collect();
-        let directories = copies.iter().flat_map(|it| ["-e".to_owned(), it.display().to_string()]);
-        let editables: Vec<String> = editables.into_iter().chain(directories).collect();
         let mut samples = Samples::new();
+        self.bind_asked(&World::new(self, true).ok_or(missing)?, &mut samples)?;
+        let world = World::new(self, false).ok_or(missing)?;
+        let editables = world.editables();
         for round in 0..=self.rounds {
             let mut take = |name: &str, work: &dyn Fn()| -> Result<(), String> {
                 sync(world.home.path())?;
@@ -70,9 +72,7 @@ impl Local<'_> {
             take("uv", &|| drop(theirs.uv_pip("install", &editables).ok()))?;
             for name in ["cold", "known"] {
                 if name == "cold" {
-                    fs::remove_dir_all(world.home.path().join("probes"))
-                        .or_else(there)
-                        .map_err(text)?;
+                    world.forget()?;
                 }
                 let venv = world.venv(&format!("{name}-{round}"));
                 let bind = ["bind", "--python", &venv.python_text()];
@@ -93,6 +93,32 @@ impl Local<'_> {
             world.home.run(&["unbind", "--python", &venv.python_text()]).ok();
         }
         Ok(table(&samples))
+    }
+
+    /// The same modules bound to a new environment when their backends have to be asked, and installed by uv.
+    fn bind_asked(&self, world: &World, samples: &mut Samples) -> Result<(), String> {
+        let editables = world.editables();
+        for round in 0..=self.rounds {
+            world.forget()?;
+            let theirs = world.venv(&format!("uv-{round}"));
+            let ours = world.venv(&format!("asked-{round}"));
+            let bind = ["bind", "--python", &ours.python_text()];
+            let uv = || drop(theirs.uv_pip("install", &editables).ok());
+            let modstore = || drop(world.home.run(&bind).ok());
+            let both: [(&str, &dyn Fn()); 2] = [("asked uv", &uv), ("asked", &modstore)];
+            for (name, work) in both {
+                sync(world.home.path())?;
+                let start = Instant::now();
+                work();
+                if round > 0 {
+                    let wall = start.elapsed().as_secs_f64();
+                    samples.entry(name.to_owned()).or_default().push(wall);
+                }
+            }
+            world.all_say(&[&theirs, &ours])?;
+            world.home.run(&["unbind", "--python", &ours.python_text()]).ok();
+        }
+        Ok(())
     }
 }
 
@@ -119,7 +145,7 @@ fn text(error: std::io::Error) -> String {
 }
 
 impl World {
-    fn new(local: &Local<'_>) -> Option<Self> {
+    fn new(local: &Local<'_>, asked: bool) -> Option<Self> {
         let (tools, python) = (PythonTools::find()?, Python::any()?);
         let mut home = TestHome::new(local.modstore);
         tools.lead(&mut home);
@@ -131,7 +157,7 @@ impl World {
             let heavy = ["setuptools", "packaging", "tomlkit"];
             (if number < CHANGED { project.needing(&heavy) } else { project }, repo)
         });
-        let world = Self { repos: repos.collect(), home, tools, python };
+        let world = Self { repos: repos.collect(), home, tools, python, asked };
         world.commit("first", MODULES);
         for (project, repo) in &world.repos {
             let source = format!("git+{}", repo.url_file());
@@ -153,7 +179,7 @@ impl World {
         for (number, (project, repo)) in self.repos.iter().enumerate().take(count) {
             let heavy = "import setuptools, tomlkit, packaging.version, setuptools.dist\n";
             let heavy = if number < CHANGED { heavy } else { "" };
-            let files = project.with_code(&format!("{heavy}VALUE = {what:?}")).files();
+            let files = self.files(&project.with_code(&format!("{heavy}VALUE = {what:?}")));
             let files: Vec<(&str, &str)> =
                 files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
             repo.write(&files);
@@ -165,10 +191,36 @@ impl World {
         let place = self.home.scratch().join("copies");
         let copy = |(project, _): &(Project, Repo)| {
             let copy = place.join(&project.name);
-            project.write_to(&copy);
-            copy
+            for (path, text) in self.files(project) {
+                let path = copy.join(path);
+                fs::create_dir_all(path.parent()?).ok()?;
+                fs::write(path, text).ok()?;
+            }
+            Some(copy)
         };
-        self.repos.iter().map(copy).collect()
+        self.repos.iter().filter_map(copy).collect()
+    }
+
+    /// What uv is called with.
+    fn editables(&self) -> Vec<String> {
+        let copies = self.copies().into_iter();
+        let directories = copies.flat_map(|it| ["-e".to_owned(), it.display().to_string()]);
+        ["-q", "--no-deps"].into_iter().map(str::to_owned).chain(directories).collect()
+    }
+
+    /// The files of a project. A requirement of its build that could be a plugin makes its backend the only one who knows.
+    fn files(&self, project: &Project) -> Vec<(String, String)> {
+        let mut files = project.files();
+        for (_, text) in files.iter_mut().filter(|(path, _)| self.asked && path == "pyproject.toml")
+        {
+            *text = text.replacen("\"]\nbuild-backend", "\", \"packaging\"]\nbuild-backend", 1);
+        }
+        files
+    }
+
+    /// Nothing is known of any project any more.
+    fn forget(&self) -> Result<(), String> {
+        fs::remove_dir_all(self.home.path().join("probes")).or_else(there).map_err(text)
     }
 
     /// Whether every environment has every module.

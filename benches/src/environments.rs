@@ -134,7 +134,10 @@ fn fill(place: &Path, site: &Path) -> std::io::Result<()> {
         if number < EDITABLES {
             let project = place.join(format!("projects/{name}"));
             if number >= DANGLING {
-                fs::create_dir_all(project.join(format!("src/{name}")))?;
+                let package = project.join(format!("src/{name}"));
+                fs::create_dir_all(&package)?;
+                // Where there is no code, a doctor finds a deletion and looks for the rest.
+                fs::write(package.join("__init__.py"), "")?;
             }
             editable(number, &name, &project, &info, &mut files);
         } else {

@@ -39,7 +39,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 BACKENDS = ["setuptools", "setuptools-scm", "wheel", "hatchling", "hatch-vcs", "hatch-fancy-pypi-readme", "flit_core",
-            "poetry-core", "pdm-backend", "uv_build", "meson-python", "ninja", "scikit-build-core", "cmake", "cython"]
+            "poetry-core", "pdm-backend", "uv_build", "meson-python", "ninja", "scikit-build-core", "cmake", "cython", "maturin",
+            "setuptools-rust"]
 STATES = ["gone", "renamed", "shadowed", "stale", "requirement"]
 
 
@@ -66,6 +67,9 @@ class Machine:
             "PYTHONDONTWRITEBYTECODE": "1", "UV_NO_PROGRESS": "1", "LANG": "C.UTF-8",
             "UV_PYTHON_INSTALL_DIR": str(self.cache / "pythons"),
         }
+        # Rust for the projects that need it: the user's own.
+        for name, place in [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME", ".cargo")]:
+            keep.setdefault(name, str(Path.home() / place))
         self.variables = keep
 
     def run(self, *command, limit=None, cwd=None, **variables):
@@ -306,7 +310,7 @@ class Case:
         return f"{codes(told)}, told; put back: clean" if found and clean else codes(told) or "nothing"
 
     def renamed(self):
-        packages = self.packages()
+        packages = [package for package in self.packages() if self.imports(package)]
         moved = self.place / "project-moved"
         self.project.rename(moved)
         told = self.doctor()
@@ -430,19 +434,27 @@ class Layouts:
                 self.inspect(name, make())
             except (LeftOut, OSError) as error:
                 self.add(name, "", "", f"not there: {error}")
-        for minor in range(9, 15):
-            found = self.machine.run(self.machine.uv, "python", "find", "--no-python-downloads", f"3.{minor}")
-            if found.returncode:
+        for minor in range(8, 15):
+            found = self.interpreter(f"3.{minor}")
+            if found is None:
                 self.add(f"Python 3.{minor}", "", "", "not there, and cannot be fetched here")
                 continue
             try:
                 venv = self.place / f"python3.{minor}"
-                self.uv("venv", "-q", "-p", found.stdout.strip(), venv)
+                self.uv("venv", "-q", "-p", found, venv)
                 projects = [self.checkout(name, f"sources-{minor}") for name in ("six", "charset-normalizer", "toml")]
                 self.uv("pip", "install", "-q", "-p", venv, "requests", *[part for it in projects for part in ("-e", it)])
                 self.inspect(f"Python 3.{minor}", venv)
             except LeftOut as error:
                 self.add(f"Python 3.{minor}", "", "", f"not there: {error}")
+
+    def interpreter(self, version):
+        """The program of a Python version: one of pyenv's, or one that uv knows."""
+        own = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"))
+        if own:
+            return own[-1]
+        found = self.machine.run(self.machine.uv, "python", "find", "--no-python-downloads", version)
+        return None if found.returncode else Path(found.stdout.strip())
 
     def system(self):
         return Path("/usr/bin/python3")
@@ -463,13 +475,14 @@ class Layouts:
         self.uv("tool", "install", "-q", "-p", self.machine.python, "poetry",
                 UV_TOOL_DIR=str(self.place / "uv-tools"), UV_TOOL_BIN_DIR=str(self.place / "bin"))
         project = self.checkout("rich", "poetry")
-        self.machine.must(self.place / "bin" / "poetry", "install", "--no-interaction", limit=900, cwd=project,
+        self.machine.must(self.place / "bin" / "poetry", "install", "--no-interaction", "--only", "main", limit=900, cwd=project,
                           POETRY_VIRTUALENVS_IN_PROJECT="true", POETRY_CACHE_DIR=str(self.machine.cache / "poetry"))
         return project / ".venv"
 
     def conda(self):
         """No pyvenv.cfg, everything below one prefix, pip of its own."""
-        base = Path(self.machine.must(self.machine.python, "-c", "import sys; print(sys.base_prefix)").strip())
+        python = self.interpreter(self.machine.python) or self.machine.python
+        base = Path(self.machine.must(python, "-c", "import sys; print(sys.base_prefix)").strip())
         prefix = self.place / "conda"
         shutil.copytree(base, prefix, symlinks=True, ignore=shutil.ignore_patterns("site-packages", "test", "__pycache__"))
         python = next(path for path in (prefix / "bin").glob("python3.*") if re.fullmatch(r"python3\.\d+", path.name))

@@ -2,6 +2,7 @@
 //! are made for one Python.
 
 mod project_metadata;
+mod build_system;
 mod project;
 pub(crate) mod variant;
 mod module_tree;
@@ -10,6 +11,7 @@ mod static_layout;
 mod static_project;
 #[cfg(test)]
 mod static_laws;
+mod shared_build;
 mod probe;
 
 pub use editable_layout::LayoutError;

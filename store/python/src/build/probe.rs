@@ -1,8 +1,8 @@
 //! [`Prober`]: builds a Python project once on a scratch copy, to learn its metadata. One that says all of it itself is read
 //! and not built.
 //!
-//! The environment's installer installs the project as an editable into an empty directory, and the result is read:
-//! metadata, entry points, and the directories that were put on the import path. It is kept in `probes/<key>/`, by a key
+//! The environment's installer installs the project as an editable into an empty directory, or, where several have the same
+//! build requirements, their backend is run for all of them in one environment ([`SharedBuild`]). The result is read: metadata, entry points, and the directories that were put on the import path. It is kept in `probes/<key>/`, by a key
 //! of everything that it can depend on, together with the files that the build wrote among the project's own; a change of
 //! code alone finds it there. That is a cache: it may be deleted at any time, and a torn one is made again.
 //!
@@ -24,13 +24,16 @@ use modstore_core::{
 };
 
 use super::{
+    build_system::BuildSystem,
     editable_layout::{EditableLayout, LayoutError},
     module_tree::ModuleTree,
+    project::Project,
     project_metadata::ProjectMetadata,
+    shared_build::SharedBuild,
     static_project::read_static,
 };
 use crate::{
-    run::{Install, Installer},
+    run::{HookProject, Install, Installer},
     workspace::Workspace,
 };
 
@@ -154,60 +157,141 @@ pub(crate) struct Prober<'a> {
     pub tag: &'a str,
 }
 
+/// What reading a module's project gives.
+enum Read<'m> {
+    Known(Option<ProbedProject>),
+    Unknown(Unknown<'m>),
+}
+
+/// A project that has to be built, with the key of the result.
+struct Unknown<'m> {
+    tree: &'m ModuleTree,
+    project: Project,
+    key: ContentHash,
+}
+
 /// A module's project; `None` if it is no Python project.
 pub(crate) type Probed = Result<Option<ProbedProject>, ProbeError>;
 
 impl Prober<'_> {
-    /// The projects of modules, as many built at once as there are processors.
+    /// The projects of modules. Those that have to be built are built at the same time, and those with the same build
+    /// requirements in one environment.
     pub(crate) fn probe_all<'m>(
         &self,
         trees: &[&'m ModuleTree],
     ) -> BTreeMap<&'m ModuleName, Probed> {
         let threads = available_parallelism().map_or(1, usize::from);
-        in_parallel(threads, trees, |tree| (&tree.module, self.probe(tree))).into_iter().collect()
+        let (mut done, mut unknown) = (BTreeMap::new(), Vec::new());
+        for (module, read) in in_parallel(threads, trees, |tree| (&tree.module, self.read(tree))) {
+            match read {
+                Ok(Read::Known(known)) => drop(done.insert(module, Ok(known))),
+                Ok(Read::Unknown(it)) => unknown.push(it),
+                Err(error) => drop(done.insert(module, Err(error))),
+            }
+        }
+        let groups = self.groups(unknown);
+        let at_once = threads.div_ceil(groups.len().max(1));
+        let asked = in_parallel(threads, &groups, |group| self.ask_all(group, at_once));
+        done.extend(asked.into_iter().flatten());
+        done
     }
 
-    /// A module's project, built now if it is not known.
-    ///
-    /// # Errors
-    /// See [`ProbeError`].
-    pub(crate) fn probe(&self, tree: &ModuleTree) -> Probed {
+    /// What is known of a project, or is read.
+    fn read<'m>(&self, tree: &'m ModuleTree) -> Result<Read<'m>, ProbeError> {
         let layout = self.workspace.store.layout;
-        let Some((project, key)) = tree.project() else { return Ok(None) };
+        let Some((project, key)) = tree.project() else { return Ok(Read::Known(None)) };
         if let Some(known) = look_up(layout, key, self.tag) {
-            return Ok(Some(known));
+            return Ok(Read::Known(Some(known)));
         }
         if let Some(metadata) = read_static(tree, &project) {
             let said = EditableLayout { metadata, compiled: BTreeMap::new() };
-            return self.keep(said, &place(layout, key, None)).map(Some);
+            return self.keep(said, &place(layout, key, None)).map(Some).map(Read::Known);
         }
-        let module = &tree.module;
-        let no_installer = || ProbeError::NoInstaller { module: module.clone() };
-        let installer = self.installer.ok_or_else(no_installer)?;
-        self.workspace.report(self.prefix, Doing::Probing(module));
-        let built = self.build(tree, installer, &project.backend)?;
-        let is_compiled = !built.metadata.compiled.is_empty();
-        if is_compiled && tree.is_linked() {
-            return Err(ProbeError::Linked { backend: project.backend });
-        }
-        let place = place(layout, key, is_compiled.then_some(self.tag));
-        self.keep(built, &place).map(Some)
+        Ok(Read::Unknown(Unknown { tree, project, key }))
     }
 
-    /// Builds it on a scratch copy; a linked one where it lies, as any editable install would.
-    fn build(
-        &self,
-        tree: &ModuleTree,
-        installer: &Installer,
-        backend: &str,
-    ) -> Result<EditableLayout, ProbeError> {
+    /// The projects that are built together.
+    fn groups<'m>(&self, unknown: Vec<Unknown<'m>>) -> Vec<Vec<Unknown<'m>>> {
+        let is_shared = matches!(self.installer, Some(Installer::Uv(_)))
+            && !Installer::has_settings_of_builds();
+        let mut shared: BTreeMap<BuildSystem, Vec<Unknown<'m>>> = BTreeMap::new();
+        let mut alone = Vec::new();
+        for each in unknown {
+            match each.project.build.clone().filter(|_| is_shared) {
+                Some(system) => shared.entry(system).or_default().push(each),
+                None => alone.push(vec![each]),
+            }
+        }
+        shared.into_values().chain(alone).collect()
+    }
+
+    /// Builds the projects of a group: together, and those alone of which that gave nothing.
+    fn ask_all<'m>(&self, group: &[Unknown<'m>], at_once: usize) -> Vec<(&'m ModuleName, Probed)> {
+        for each in group {
+            self.workspace.report(self.prefix, Doing::Probing(&each.tree.module));
+        }
+        let mut together = self.ask_together(group, at_once);
+        let is_left = |number: &usize| !together.contains_key(number);
+        let left: Vec<usize> = (0..group.len()).filter(is_left).collect();
+        let alone = |number: &usize| (*number, group.get(*number).map(|it| self.ask_alone(it)));
+        let alone = in_parallel(at_once, &left, alone);
+        together.extend(alone.into_iter().filter_map(|(number, probed)| Some((number, probed?))));
+        let named = together.into_iter();
+        named.filter_map(|(number, it)| Some((&group.get(number)?.tree.module, it))).collect()
+    }
+
+    fn ask_together(&self, group: &[Unknown<'_>], at_once: usize) -> BTreeMap<usize, Probed> {
+        let [first, _, ..] = group else { return BTreeMap::new() };
+        let (Some(system), Some(installer)) = (&first.project.build, self.installer) else {
+            return BTreeMap::new();
+        };
+        let places: Result<Vec<HookProject>, _> =
+            group.iter().map(|each| self.copy(each.tree)).collect();
+        let Ok(places) = places else { return BTreeMap::new() };
+        let Self { workspace, python, prefix, .. } = *self;
+        let variables = &VARIABLES;
+        let shared =
+            SharedBuild { workspace, installer, python, prefix, variables, system, at_once };
+        let built = shared.build(&places).into_iter();
+        let kept = |number| {
+            let (each, place) = (group.get(number)?, places.get(number)?);
+            Some((number, self.read_built(each, place).map(Some)))
+        };
+        built.filter_map(kept).collect()
+    }
+
+    /// Builds a project by a call of the installer.
+    fn ask_alone(&self, unknown: &Unknown<'_>) -> Probed {
+        let module = &unknown.tree.module;
+        let no_installer = || ProbeError::NoInstaller { module: module.clone() };
+        let installer = self.installer.ok_or_else(no_installer)?;
+        let store = self.workspace.store;
+        let place = self.copy(unknown.tree)?;
+        let what = Install {
+            editables: std::slice::from_ref(&place.directory),
+            no_deps: true,
+            offline: store.offline,
+            target: Some(&place.target),
+            variables: &VARIABLES,
+            ..Install::default()
+        };
+        let on_line = |line: &str| self.workspace.report(self.prefix, Doing::Said(line));
+        installer.install(self.python, &what, store.cancel, &on_line).map_err(|source| {
+            ProbeError::Build { backend: unknown.project.backend.clone(), source }
+        })?;
+        self.read_built(unknown, &place).map(Some)
+    }
+
+    /// A scratch copy to build, and an empty directory for what the build installs. A linked project is built where it lies,
+    /// as any editable install would.
+    fn copy(&self, tree: &ModuleTree) -> Result<HookProject, ProbeError> {
         let Workspace { store, staging } = self.workspace;
         let scratch = staging.fresh();
         store.disk.create_dir(&scratch)?;
         let read = |error| DiskError::new(Verb::Read, &scratch, error);
         // Backends resolve their working directory, so the paths that they write are below this one.
         let scratch = scratch.canonicalize().map_err(read)?;
-        let project = if tree.is_linked() {
+        let directory = if tree.is_linked() {
             tree.directory().canonicalize().map_err(read)?
         } else {
             let copy = scratch.join("project");
@@ -216,20 +300,26 @@ impl Prober<'_> {
         };
         let target = scratch.join("target");
         store.disk.create_dir(&target)?;
-        let what = Install {
-            editables: std::slice::from_ref(&project),
-            no_deps: true,
-            offline: store.offline,
-            target: Some(&target),
-            variables: &VARIABLES,
-            ..Install::default()
-        };
-        let on_line = |line: &str| self.workspace.report(self.prefix, Doing::Said(line));
-        installer
-            .install(self.python, &what, store.cancel, &on_line)
-            .map_err(|source| ProbeError::Build { backend: backend.to_owned(), source })?;
-        EditableLayout::read(&target, &project, &tree.files())
-            .map_err(|source| ProbeError::Layout { backend: backend.to_owned(), source })
+        Ok(HookProject { directory, target })
+    }
+
+    /// Reads what a build has installed, and keeps it.
+    fn read_built(
+        &self,
+        unknown: &Unknown<'_>,
+        place_of_build: &HookProject,
+    ) -> Result<ProbedProject, ProbeError> {
+        let Unknown { tree, project, key } = unknown;
+        let backend = || project.backend.clone();
+        let HookProject { directory, target } = place_of_build;
+        let built = EditableLayout::read(target, directory, &tree.files())
+            .map_err(|source| ProbeError::Layout { backend: backend(), source })?;
+        let is_compiled = !built.metadata.compiled.is_empty();
+        if is_compiled && tree.is_linked() {
+            return Err(ProbeError::Linked { backend: backend() });
+        }
+        let layout = self.workspace.store.layout;
+        self.keep(built, &place(layout, *key, is_compiled.then_some(self.tag)))
     }
 
     /// Keeps the result.

@@ -13,7 +13,7 @@ use gix::bstr::ByteSlice as _;
 use modstore_core::model::{ContentHash, DistributionName, Manifest, TreeFile};
 use toml_edit::{Document, Item, Table};
 
-use super::project_metadata::required;
+use super::{build_system::BuildSystem, project_metadata::required};
 
 /// What the key of a project is made in. A change of how projects are probed changes it.
 const CONTEXT: &str = "modstore 2026 python project v2";
@@ -61,6 +61,8 @@ pub struct Project {
     pub name: Option<DistributionName>,
     /// Its build backend, for people.
     pub backend: String,
+    /// How it is built, where projects of several modules can be built in one way.
+    pub(crate) build: Option<BuildSystem>,
     inputs: Inputs,
 }
 
@@ -98,7 +100,8 @@ impl Project {
             .or_else(|| text_at(table, &["tool", "poetry", "name"]))
             .map(str::to_owned)
             .or_else(|| name_in_setup_cfg(&read("setup.cfg")?));
-        Some(Self { name: name.and_then(|name| name.parse().ok()), backend, inputs })
+        let build = BuildSystem::read(table);
+        Some(Self { name: name.and_then(|name| name.parse().ok()), backend, build, inputs })
     }
 
     /// Whether a build may read files beside the project's own directory, in the tree that it is a part of.

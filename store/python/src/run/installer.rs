@@ -19,10 +19,12 @@ use modstore_core::{
     program::{Input, ProgramError, Running, in_path, is_executable},
 };
 
-use crate::read::EnvironmentPaths;
+use toml_edit::{Document, Item, TableLike};
+
+use crate::read::{EnvironmentPaths, small_text};
 
 /// An installer may have to compile the distributions that it installs.
-const LIMIT: Duration = Duration::from_secs(30 * 60);
+pub(super) const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// Variables that lead a Python, or an installer, to another environment.
 const MISLEADING: [&str; 8] = [
@@ -161,6 +163,29 @@ impl Installer {
         run(command, Some(lock), cancel, &|_| {})
     }
 
+    /// Makes an empty environment for the Python of this one, or of this interpreter. Only uv does: `None` for pip.
+    pub(crate) fn make_environment(
+        &self,
+        python: &Path,
+        at: &Path,
+        cancel: &Cancel,
+    ) -> Option<Result<(), ProgramError>> {
+        let Self::Uv(uv) = self else { return None };
+        let mut command = Command::new(uv);
+        command.args(["venv", "--quiet", "--no-project", "--python"]).arg(python).arg(at);
+        without_misleading(&mut command);
+        Some(run(command, None, cancel, &|_| {}))
+    }
+
+    /// Whether the user has settings of how uv builds: only uv itself follows all of them.
+    pub(crate) fn has_settings_of_builds() -> bool {
+        let mut names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        names.any(|name| name.starts_with("UV_") && is_of_builds(&name))
+            || settings_of_uv()
+                .iter()
+                .any(|path| small_text(path).is_some_and(|it| names_builds(&it)))
+    }
+
     /// The command that installs these, for a shell.
     #[must_use]
     pub fn install_command(&self, python: &Path, arguments: &[&OsStr]) -> String {
@@ -186,13 +211,42 @@ impl Installer {
                 command
             }
         };
-        for name in MISLEADING {
-            command.env_remove(name);
-        }
-        // In a project's directory it would read that project's settings.
-        command.current_dir("/");
+        without_misleading(&mut command);
         command
     }
+}
+
+fn without_misleading(command: &mut Command) {
+    for name in MISLEADING {
+        command.env_remove(name);
+    }
+    // In a project's directory it would read that project's settings.
+    command.current_dir("/");
+}
+
+/// Whether the name of a variable or a setting of uv is of one that changes builds.
+fn is_of_builds(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    ["build", "config-setting"].iter().any(|word| name.contains(word))
+}
+
+/// Whether a file of settings has one that changes builds.
+fn names_builds(text: &str) -> bool {
+    let Ok(document) = Document::parse(text) else { return true };
+    let table = document.as_table();
+    let own = table.get("pip").and_then(Item::as_table_like);
+    let of_pip = own.into_iter().flat_map(TableLike::iter);
+    table.iter().chain(of_pip).any(|(name, _)| is_of_builds(name))
+}
+
+/// Where uv looks for settings of a user or of the machine.
+fn settings_of_uv() -> Vec<PathBuf> {
+    let named = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let home = named("HOME").map(|home| home.join(".config"));
+    let below = named("XDG_CONFIG_HOME").or(home).into_iter();
+    let machine = ["/etc/xdg".into(), "/etc".into()];
+    let below = below.chain(machine).map(|directory| directory.join("uv/uv.toml"));
+    named("UV_CONFIG_FILE").into_iter().chain(below).collect()
 }
 
 fn run(
@@ -220,6 +274,23 @@ pub fn quoted(word: &OsStr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_of_builds_are_known_by_their_names() {
+        for (text, expected) in [
+            ("no-index = true\nfind-links = ['/build/wheels']\n", false),
+            ("[pip]\nno-build-isolation = true\n", true),
+            ("build-constraint-dependencies = ['x<1']\n", true),
+            ("[extra-build-dependencies]\nx = ['y']\n", true),
+            ("config-settings = { a = 'b' }\n", true),
+            ("not TOML", true),
+            ("", false),
+        ] {
+            assert_eq!(names_builds(text), expected, "{text}");
+        }
+        assert!(is_of_builds("UV_NO_BUILD_ISOLATION") && is_of_builds("UV_BUILD_CONSTRAINT"));
+        assert!(!is_of_builds("UV_CACHE_DIR"));
+    }
 
     #[test]
     fn a_word_is_quoted_when_a_shell_would_read_it_otherwise() {

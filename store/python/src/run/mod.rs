@@ -1,11 +1,13 @@
 //! The programs of others that are run: an environment's interpreter, queried for its paths, asked where modules are, or
-//! importing them, and the installer.
+//! importing them, the installer, and build backends.
 
 mod interpreter;
 mod module_search;
 mod import_probe;
 mod installer;
+mod build_hooks;
 
+pub(crate) use build_hooks::{BuildHooks, HookProject};
 pub use import_probe::{
     Exception, ImportProbe, ImportProbeError, ImportRequest, ImportResult, SharedImports,
 };
