@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{frame::Frame, record::Record};
-use crate::model::{Attempt, Binding, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName};
+use crate::model::{
+    Attempt, Binding, BuiltInput, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName,
+};
 
 /// The sum of all frames so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +19,7 @@ pub struct State {
     attempts: BTreeMap<ModuleName, Attempt>,
     holds: BTreeMap<ModuleName, Hold>,
     exposed: BTreeMap<LinkedPath, Exposure>,
+    inputs: BTreeMap<ModuleName, Vec<BuiltInput>>,
     sequence: u64,
 }
 
@@ -102,6 +105,12 @@ impl State {
             }
             Record::Unexposed { place } => {
                 self.exposed.remove(&place);
+            }
+            Record::Inputs { module, inputs } if inputs.is_empty() => {
+                self.inputs.remove(&module);
+            }
+            Record::Inputs { module, inputs } => {
+                self.inputs.insert(module, inputs);
             }
             Record::Checkpoint { .. } => {
                 *self = Self { sequence: self.sequence, ..Self::default() };
@@ -227,6 +236,10 @@ impl State {
             let (place, exposure) = (place.clone(), exposure.clone());
             Record::Exposed { place, exposure }
         }));
+        records.extend(self.inputs.iter().map(|(module, inputs)| {
+            let (module, inputs) = (module.clone(), inputs.clone());
+            Record::Inputs { module, inputs }
+        }));
         records
     }
 
@@ -246,6 +259,12 @@ impl State {
     #[must_use]
     pub const fn exposed(&self) -> &BTreeMap<LinkedPath, Exposure> {
         &self.exposed
+    }
+
+    /// What is known of the inputs of each module that is built for each of them.
+    #[must_use]
+    pub const fn inputs(&self) -> &BTreeMap<ModuleName, Vec<BuiltInput>> {
+        &self.inputs
     }
 
     /// What is known of an entry.
@@ -345,6 +364,10 @@ mod tests {
                 place: "/host/c".into(),
                 exposure: Exposure { module: "c".parse().unwrap(), text: "/c".into() },
             },
+            Record::Inputs {
+                module: "c".parse().unwrap(),
+                inputs: vec![BuiltInput { path: "a".into(), outputs: Vec::new(), attempt: None }],
+            },
         ];
         state.apply(Frame { sequence: 4, previous: [0; 16], records });
         let mut folded = State::default();
@@ -356,6 +379,8 @@ mod tests {
         assert!(folded.holds().contains_key("c"));
         assert_eq!(folded.exposed(), state.exposed());
         assert_eq!(folded.exposed().len(), 1);
+        assert_eq!(folded.inputs(), state.inputs());
+        assert_eq!(folded.inputs().len(), 1);
         assert_eq!(folded.head().map(|head| head.number), Some(three));
         assert_eq!(folded.generations().len(), 1);
         assert_eq!(folded.modules_of(three), state.modules_of(three));

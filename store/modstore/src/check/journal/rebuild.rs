@@ -70,7 +70,7 @@ pub(super) fn rebuild(
         hints,
         bindings: salvage.bindings(),
         entries: salvage.entries(),
-        notes: [salvage.attempts(), salvage.holds(), salvage.exposed()].concat(),
+        notes: [salvage.attempts(), salvage.holds(), salvage.exposed(), salvage.inputs()].concat(),
     };
     let mut rebuilt = RebuiltJournal { frames: salvage.frames.len(), ..RebuiltJournal::default() };
     let mut past = sources.generations_in_frames(salvage, &mut rebuilt);
@@ -173,7 +173,8 @@ impl Evidence<'_> {
             | Record::Held { .. }
             | Record::Released { .. }
             | Record::Exposed { .. }
-            | Record::Unexposed { .. } => {}
+            | Record::Unexposed { .. }
+            | Record::Inputs { .. } => {}
         }
     }
 
